@@ -1,0 +1,154 @@
+"""A photo's file to the pixels that an image tower takes."""
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from indexer.formats import DECODED, WHY_NOT_READ
+from indexer.metadata import Metadata, read_metadata
+from siglip import Preprocessing
+
+_Out = TypeVar("_Out")
+
+MAX_PIXELS = 128_000_000
+"""Largest picture that is decoded: it takes about 1 GB while it is being turned into RGB."""
+
+_LIMIT = f"the limit is {MAX_PIXELS / 1e6:.0f} megapixels"
+_LARGE_PIXELS = 24_000_000
+_large = threading.Lock()  # large pictures one at a time, so that memory does not grow with the number of threads
+
+_TRANSPOSE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_WIDE_GREY = ("I", "I;16", "I;16L", "I;16B", "I;16N")
+
+
+class DecodeError(Exception):
+    """A file that gives no picture. The message is the reason, as a person reads it."""
+
+
+@dataclass(frozen=True)
+class DecodedPhoto:
+    """A photo ready for the image tower."""
+
+    pixels: npt.NDArray[np.uint8]
+    """(height, width, 3) of the checkpoint's input size."""
+    width: int
+    """Of the photo itself, as shown."""
+    height: int
+    format: str
+    metadata: Metadata
+
+
+@dataclass(frozen=True)
+class FileDigest:
+    """What a file held when it was read: SHA-256 of all bytes, size and mtime."""
+
+    digest: bytes
+    size: int
+    mtime_ns: int
+
+
+def digest_file(path: Path) -> FileDigest:
+    """The digest of the file; OSError when it cannot be read."""
+    with path.open("rb") as file:
+        status = os.fstat(file.fileno())
+        return FileDigest(hashlib.file_digest(file, "sha256").digest(), status.st_size, status.st_mtime_ns)
+
+
+def decode_photo(path: Path, preprocessing: Preprocessing) -> DecodedPhoto:
+    """The photo in the file, upright, in RGB, resized for the checkpoint.
+
+    The first frame of several; transparency over white. DecodeError for whatever is wrong with the content;
+    OSError only when the file cannot be opened at all.
+    """
+
+    def decoded(image: Image.Image) -> DecodedPhoto:
+        rgb, metadata = _upright_rgb(image)
+        return DecodedPhoto(preprocessing.resize(rgb), rgb.width, rgb.height, image.format or "", metadata)
+
+    return _read(path, decoded)
+
+
+def open_upright(path: Path) -> Image.Image:
+    """The photo in the file as it is meant to be seen, in RGB and full size. Raises as `decode_photo` does."""
+    return _read(path, lambda image: _upright_rgb(image)[0])
+
+
+def _read(path: Path, use: Callable[[Image.Image], _Out]) -> _Out:
+    """What `use` makes of the picture in the file, with every error of Pillow's turned into a DecodeError."""
+    with path.open("rb") as file:
+        try:
+            image = Image.open(file, formats=DECODED)
+            pixels = image.width * image.height
+            if pixels > MAX_PIXELS:
+                raise DecodeError(f"too large: {image.width} x {image.height} pixels; {_LIMIT}")
+            with _large if pixels > _LARGE_PIXELS else nullcontext():
+                return use(image)
+        except DecodeError:
+            raise
+        except UnidentifiedImageError as error:
+            raise DecodeError(_unidentified(path)) from error
+        except Image.DecompressionBombError as error:
+            raise DecodeError(f"too large: {_LIMIT}") from error
+        except MemoryError as error:
+            raise DecodeError("too large for this machine's memory") from error
+        except Exception as error:  # damaged files make Pillow's plugins raise nearly anything
+            raise DecodeError(f"damaged: {_said(error)}") from error
+
+
+def _upright_rgb(image: Image.Image) -> tuple[Image.Image, Metadata]:
+    image.load()
+    metadata = read_metadata(image)  # after loading: Pillow turns TIFFs upright by itself and then clears the tag
+    return _over_white(_eight_bit(_upright(image, metadata.orientation))), metadata
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    return image.transpose(_TRANSPOSE[orientation]) if orientation in _TRANSPOSE else image
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """16-bit grey scaled to 8 bits, which `convert` would clip; float grey taken as 0 to 1 or 0 to 255."""
+    if image.mode in _WIDE_GREY:
+        levels = np.asarray(image, np.int64).clip(0, 65535)
+        return Image.fromarray((levels >> 8 if levels.max(initial=0) > 255 else levels).astype(np.uint8))
+    if image.mode == "F":
+        levels = np.nan_to_num(np.asarray(image))
+        return Image.fromarray((levels * (255 if levels.max(initial=0) <= 1 else 1)).clip(0, 255).astype(np.uint8))
+    return image
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    colored = image.convert("RGBA")
+    white = Image.new("RGB", colored.size, "white")
+    white.paste(colored, mask=colored.getchannel("A"))
+    return white
+
+
+def _unidentified(path: Path) -> str:
+    if path.stat().st_size == 0:
+        return "the file is empty"
+    return WHY_NOT_READ.get(path.suffix.lower(), "not a picture, or damaged at its very start")
+
+
+def _said(error: Exception) -> str:
+    """One line of what the decoder said."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__

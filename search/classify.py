@@ -1,0 +1,47 @@
+"""Zero-shot classification: how well each label fits a photo."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from search.errors import QueryError
+from siglip import Scoring, TextTower
+from siglip.scoring import cosines
+
+DEFAULT_TEMPLATE = "This is a photo of {}."
+"""That of transformers' zero-shot image classification pipeline, whose scores these are."""
+
+
+@dataclass(frozen=True)
+class LabelScore:
+    """A label and its sigmoid probability, 0 to 1. Each label is judged by itself: the scores do not add up to 1."""
+
+    label: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Classification:
+    """The labels of one photo, the best first."""
+
+    path: str
+    scores: tuple[LabelScore, ...]
+
+
+def classify(
+    images: npt.NDArray[np.float32], labels: Sequence[str], template: str, tower: TextTower, scoring: Scoring
+) -> list[tuple[LabelScore, ...]]:
+    """The label scores of each embedding float32 (n, dim); QueryError without labels or `{}` in the template."""
+    if not labels or not all(label.strip() for label in labels):
+        raise QueryError("no label, or an empty one; give at least one with --label TEXT")
+    if "{}" not in template:
+        raise QueryError(f"the template '{template}' has no {{}} for the label; write for example '{DEFAULT_TEMPLATE}'")
+    texts = tower.embed([template.replace("{}", label) for label in labels])
+    scores = scoring.probabilities(cosines(images, texts))
+    order = np.argsort(-scores, axis=1, kind="stable")
+    return [
+        tuple(LabelScore(labels[column], float(row[column])) for column in columns)
+        for row, columns in zip(scores, order, strict=True)
+    ]

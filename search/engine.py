@@ -1,0 +1,94 @@
+"""The searcher of one library and one checkpoint: retrieve, then rerank exactly."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from search.errors import QueryError
+from search.results import Hit, SimilarHit
+from siglip import Scoring
+from siglip.scoring import cosines, sigmoid
+from storage import Catalog, CheckpointRecord, PhotoRecord, VectorIndex
+
+Floats = npt.NDArray[np.float32]
+
+_CANDIDATES = 1000
+_CANDIDATES_PER_HIT = 20
+_EXACT_SHARE = 0.1
+
+
+class Searcher:
+    """Answers queries, given as embeddings, from the catalog and the vector index in `directory`."""
+
+    def __init__(self, catalog: Catalog, checkpoint: CheckpointRecord, directory: Path) -> None:
+        self._catalog = catalog
+        self._checkpoint = checkpoint
+        self._scoring = Scoring(checkpoint.logit_scale, checkpoint.logit_bias)
+        self._index = VectorIndex.open(catalog, checkpoint, directory)
+
+    def by_text(self, text: str, query: Floats, limit: int, *, min_score: float = 0.0, explain: bool = False) -> list[Hit]:
+        """The `limit` photos that the text's unit-norm embedding (dim,) matches best, best first.
+
+        Raises QueryError for a limit below 1 or a score outside 0 to 1.
+        """
+        if not 0 <= min_score <= 1:
+            raise QueryError(f"a score of {min_score:g} is outside 0 to 1; give the least probability a hit may have")
+        hits = []
+        for rank, (photo, cosine) in enumerate(self._nearest(query, limit), 1):
+            logit = self._scoring.logits(np.array(cosine, np.float32))
+            score = float(sigmoid(logit))
+            if score < min_score:
+                break
+            terms = {text: score} if explain else None
+            hits.append(Hit(rank=rank, score=score, logit=float(logit), cosine=cosine, terms=terms, **_photo_fields(photo)))
+        return hits
+
+    def by_photo(self, query: Floats, limit: int, *, leave_out: int | None = None) -> list[SimilarHit]:
+        """The `limit` photos nearest to a photo's unit-norm embedding (dim,), nearest first, without photo `leave_out`."""
+        found = self._nearest(query, limit, leave_out)
+        return [SimilarHit(rank=rank, cosine=cosine, **_photo_fields(photo)) for rank, (photo, cosine) in enumerate(found, 1)]
+
+    def _nearest(self, query: Floats, limit: int, leave_out: int | None = None) -> list[tuple[PhotoRecord, float]]:
+        """Photos with their exact cosines, best first, equal ones by id."""
+        if limit < 1:
+            raise QueryError(f"a limit of {limit} shows nothing; give 1 or more")
+        count = max(_CANDIDATES, _CANDIDATES_PER_HIT * limit)
+        if limit >= _EXACT_SHARE * len(self._index):
+            count = len(self._index)
+        ids, vectors = self._catalog.embeddings(self._checkpoint.id, self._index.candidates(query, count).tolist())
+        if not len(ids):
+            return []
+        exact = cosines(query[None], vectors.astype(np.float32))[0]
+        order = np.argsort(-exact, kind="stable")  # ids ascend, so equal cosines stay in their order
+        found: list[tuple[PhotoRecord, float]] = []
+        for start in range(0, len(order), limit + 1):
+            chosen = order[start : start + limit + 1]
+            photos = self._catalog.photos(ids[chosen].tolist())
+            found += [
+                (photos[id_], float(exact[place]))
+                for place, id_ in zip(chosen.tolist(), ids[chosen].tolist(), strict=True)
+                if id_ in photos and id_ != leave_out
+            ]
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+
+def _photo_fields(photo: PhotoRecord) -> dict[str, Any]:
+    """The photo's part of a hit, `path` being its first file that is there now."""
+    there = [path for path in photo.paths if os.path.exists(path)]
+    path = there[0] if there else photo.paths[0]
+    return {
+        "path": path,
+        "width": photo.width,
+        "height": photo.height,
+        "taken_at": photo.taken_at,
+        "camera": photo.camera,
+        "latitude": photo.latitude,
+        "longitude": photo.longitude,
+        "copies": tuple(other for other in photo.paths if other != path),
+        "available": bool(there),
+    }

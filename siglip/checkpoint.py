@@ -1,0 +1,163 @@
+"""A SigLIP checkpoint on disk: found, checked and described, without torch or transformers.
+
+Every value is read from the checkpoint's own files. What `config.json` leaves out is SiglipConfig's default.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from siglip.errors import CheckpointError
+from siglip.hub import download, is_hub_id
+from siglip.preprocessing import Preprocessing
+from siglip.scoring import Scoring
+
+MINI = "mini"
+MINI_DIRECTORY = Path(__file__).parent / "mini"
+DEFAULT = "google/siglip-base-patch16-224"
+
+_VISION_DEFAULTS = {"hidden_size": 768, "image_size": 224}
+_TEXT_DEFAULTS = {"hidden_size": 768, "max_position_embeddings": 64}
+_SCALARS = ("logit_scale", "logit_bias")
+_TOWERS = ("vision_model.", "text_model.")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What there is to know of a checkpoint before its towers are loaded."""
+
+    name: str
+    """What `--model` takes to get it again: `mini`, a hub id, or an absolute directory."""
+    directory: Path
+    fingerprint: str
+    """SHA-256 (hex) over the weight files' contents."""
+    dimension: int
+    preprocessing: Preprocessing
+    text_length: int
+    """Tokens; every text is padded or cut to exactly this many, as in training."""
+    scoring: Scoring
+
+
+def load_checkpoint(name: str, announce: Callable[[str], None] = lambda line: None) -> Checkpoint:
+    """The checkpoint called `name`: `mini`, a local directory, or a hub id, `ID@REVISION` for one revision.
+
+    A hub checkpoint that is not cached is downloaded; `announce` is told its size first. Raises CheckpointError when
+    it cannot be had, is of another family, or is broken or incomplete.
+    """
+    if name == MINI:
+        return read_checkpoint(MINI_DIRECTORY, MINI)
+    directory = Path(name).expanduser()
+    if directory.is_dir():
+        return read_checkpoint(directory.resolve(), str(directory.resolve()))
+    if directory.is_file():
+        raise CheckpointError(f"{directory} is a file; --model takes a checkpoint directory, a hub id or 'mini'")
+    if not is_hub_id(name):
+        raise CheckpointError(f"no directory {name} and not a hub id; --model takes a checkpoint directory, a hub id or 'mini'")
+    return read_checkpoint(download(name, check_family, announce), name)
+
+
+def read_checkpoint(directory: Path, name: str) -> Checkpoint:
+    """Describe the checkpoint in `directory`; CheckpointError unless it is a whole fixed-resolution SigLIP."""
+    config = _read_json(directory / "config.json")
+    check_family(config, name)
+    vision = _VISION_DEFAULTS | (config.get("vision_config") or {})
+    text = _TEXT_DEFAULTS | (config.get("text_config") or {})
+    preprocessing = _read_preprocessing(directory)
+    if {preprocessing.height, preprocessing.width} != {vision["image_size"]}:
+        raise CheckpointError(
+            f"{directory} resizes pictures to {preprocessing.width}x{preprocessing.height}, but its image tower takes "
+            f"{vision['image_size']}x{vision['image_size']}; fetch the checkpoint again"
+        )
+    if not any((directory / file).is_file() for file in ("spiece.model", "tokenizer.json")):
+        raise CheckpointError(f"{directory} has no tokenizer (spiece.model or tokenizer.json); fetch the checkpoint again")
+    weights = _weight_files(directory)
+    digest = hashlib.sha256("".join(_content_digest(path) for path in weights).encode())
+    return Checkpoint(
+        name=name,
+        directory=directory,
+        fingerprint=digest.hexdigest(),
+        dimension=int(vision["hidden_size"]),
+        preprocessing=preprocessing,
+        text_length=int(text["max_position_embeddings"]),
+        scoring=_read_scoring(weights, directory),
+    )
+
+
+def check_family(config: dict[str, Any], name: str) -> None:
+    """CheckpointError unless `config` is that of a fixed-resolution SigLIP or SigLIP 2 checkpoint."""
+    family = config.get("model_type")
+    if family == "siglip2":
+        raise CheckpointError(
+            f"{name} is a NaFlex checkpoint (model_type siglip2), which sigseek cannot use yet; "
+            "use a fixed-resolution one such as google/siglip2-base-patch16-224"
+        )
+    if family != "siglip":
+        found = f"of the family '{family}'" if family else "of no named family"
+        raise CheckpointError(f"{name} is a checkpoint {found}, not SigLIP; use one such as {DEFAULT}")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path.parent} has no {path.name}, so it is no checkpoint; --model takes one") from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}); fetch the checkpoint again") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path} holds no JSON object; fetch the checkpoint again")
+    return value
+
+
+def _read_preprocessing(directory: Path) -> Preprocessing:
+    """From `processor_config.json` (transformers 5) or `preprocessor_config.json` (before)."""
+    combined = directory / "processor_config.json"
+    if combined.is_file() and "image_processor" in (config := _read_json(combined)):
+        return Preprocessing.from_config(config["image_processor"], str(combined))
+    single = directory / "preprocessor_config.json"
+    if not single.is_file():
+        raise CheckpointError(f"{directory} has no preprocessor_config.json or processor_config.json; fetch the checkpoint again")
+    return Preprocessing.from_config(_read_json(single), str(single))
+
+
+def _weight_files(directory: Path) -> list[Path]:
+    index = directory / "model.safetensors.index.json"
+    names = sorted(set(_read_json(index).get("weight_map", {}).values())) if index.is_file() else ["model.safetensors"]
+    missing = [name for name in names if not (directory / name).is_file()]
+    if not names or missing:
+        pickled = sorted(path.name for path in directory.glob("*.bin"))
+        found = f"only {pickled[0]}, a pickle, which can run code" if pickled else f"no {(missing or names or ['weights'])[0]}"
+        raise CheckpointError(f"{directory} has {found}; sigseek reads whole safetensors checkpoints")
+    return [directory / name for name in names]
+
+
+def _read_scoring(weights: list[Path], directory: Path) -> Scoring:
+    found: dict[str, float] = {}
+    towers: set[str] = set()
+    for path in weights:
+        try:
+            with safe_open(path, "numpy") as tensors:
+                for key in tensors.keys():  # noqa: SIM118 - not a mapping
+                    towers |= {tower for tower in _TOWERS if key.startswith(tower)}
+                    if key in _SCALARS:
+                        found[key] = float(tensors.get_tensor(key).reshape(-1)[0])
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(f"{path} is damaged ({error}); fetch the checkpoint again") from error
+    missing = [key for key in (*_TOWERS, *_SCALARS) if key not in found and key not in towers]
+    if missing:
+        raise CheckpointError(f"{directory} lacks {missing[0].rstrip('.')}, so it is no whole SigLIP; fetch the checkpoint again")
+    return Scoring(found["logit_scale"], found["logit_bias"])
+
+
+def _content_digest(path: Path) -> str:
+    """SHA-256 (hex) of the file. The hub's cache names its large files by it, which spares reading gigabytes."""
+    blob = path.resolve().name
+    if path.is_symlink() and re.fullmatch("[0-9a-f]{64}", blob):
+        return blob
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,101 @@
+"""Checkpoints from a Hugging Face hub, through its own client: `HF_HOME`, `HF_HUB_OFFLINE`, `HF_ENDPOINT` are honoured."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from siglip.errors import CheckpointError
+
+_PATTERNS = (
+    "config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "spiece.model",
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "model-*.safetensors",
+)
+_HUB_ID = re.compile(r"(?:[\w.-]+/)?[\w.-]+(?:@[\w./-]+)?")
+_NEEDED_BYTES_MARGIN = 100_000_000
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether `name` has the form `OWNER/NAME`, `NAME` or either with `@REVISION`."""
+    return _HUB_ID.fullmatch(name) is not None and ".." not in name and not name.startswith((".", "-"))
+
+
+def download(name: str, check_config: Callable[[dict[str, Any], str], None], announce: Callable[[str], None]) -> Path:
+    """The snapshot directory of the hub checkpoint `name`, from the cache when it is there whole.
+
+    `config.json` comes first and passes through `check_config`, so that nothing large of another family is fetched.
+    Raises CheckpointError with the ways out when the hub or the checkpoint cannot be reached.
+    """
+    from fnmatch import fnmatch
+
+    from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    repo, _, revision = name.partition("@")
+    wanted = revision or None
+    cached = _cached(repo, wanted)
+    if cached:
+        return cached
+    try:
+        config = hf_hub_download(repo, "config.json", revision=wanted)
+        check_config(json.loads(Path(config).read_text(encoding="utf-8")), name)
+        files = HfApi().model_info(repo, revision=wanted, files_metadata=True).siblings or []
+        sizes = [file.size or 0 for file in files if any(fnmatch(file.rfilename, pattern) for pattern in _PATTERNS)]
+        _check_disk(name, sum(sizes))
+        announce(f"downloading {name}, {sum(sizes) / 1e6:,.0f} MB, once")
+        return Path(snapshot_download(repo, revision=wanted, allow_patterns=list(_PATTERNS)))
+    except HFValidationError as error:
+        raise CheckpointError(f"'{name}' is neither a directory nor a hub id; --model takes either, or 'mini'") from error
+    except HfHubHTTPError as error:
+        status = error.response.status_code if error.response is not None else "no"
+        raise CheckpointError(
+            f"the hub answered {status} for {name}; check the name, and HF_TOKEN if it is private or gated"
+        ) from error
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+        raise CheckpointError(
+            f"the hub cannot be reached and {name} is not in {_cache_directory()}; "
+            "give a local checkpoint directory with --model DIR, or try sigseek without one: sigseek demo"
+        ) from error
+
+
+def _cached(repo: str, revision: str | None) -> Path | None:
+    """The cached snapshot, if all that a checkpoint needs is in it."""
+    from huggingface_hub import try_to_load_from_cache
+
+    config = try_to_load_from_cache(repo, "config.json", revision=revision)
+    if not isinstance(config, str):
+        return None
+    directory = Path(config).parent
+    index = directory / "model.safetensors.index.json"
+    names = set(json.loads(index.read_text())["weight_map"].values()) if index.is_file() else {"model.safetensors"}
+    whole = all((directory / name).is_file() for name in names)
+    processor = any((directory / name).is_file() for name in ("preprocessor_config.json", "processor_config.json"))
+    tokenizer = any((directory / name).is_file() for name in ("spiece.model", "tokenizer.json"))
+    return directory if whole and processor and tokenizer else None
+
+
+def _cache_directory() -> Path:
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def _check_disk(name: str, size: int) -> None:
+    directory = _cache_directory()
+    while not directory.exists():
+        directory = directory.parent
+    free = shutil.disk_usage(directory).free
+    if free < size + _NEEDED_BYTES_MARGIN:
+        raise CheckpointError(
+            f"{name} needs {size / 1e6:,.0f} MB and {directory} has {free / 1e6:,.0f} MB free; make room or set HF_HOME elsewhere"
+        )

@@ -1,0 +1,41 @@
+"""From embeddings to scores: cosine, logit, sigmoid probability."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """The two learned scalars of SigLIP's loss (Zhai et al. 2023, arXiv 2303.15343, section 3.2).
+
+    `logit_scale` is the logarithm of the factor, as checkpoints hold it.
+    """
+
+    logit_scale: float
+    logit_bias: float
+
+    def logits(self, cosines: Floats) -> Floats:
+        """`exp(logit_scale) * cosine + logit_bias` in float32, any shape."""
+        scale = np.exp(np.float32(self.logit_scale))
+        logits: Floats = np.asarray(cosines, np.float32) * scale + np.float32(self.logit_bias)
+        return logits
+
+    def probabilities(self, cosines: Floats) -> Floats:
+        """The sigmoid of the logits: for each pair by itself, 0 to 1, the probability that text and picture match."""
+        return sigmoid(self.logits(cosines))
+
+
+def sigmoid(logits: Floats) -> Floats:
+    """1 / (1 + exp(-logit)) in float32, without overflow for logits of any size."""
+    logits = np.asarray(logits, np.float32)
+    small = np.exp(-np.abs(logits))
+    return np.where(logits >= 0, 1 / (1 + small), small / (1 + small)).astype(np.float32)
+
+
+def cosines(queries: Floats, embeddings: Floats) -> Floats:
+    """Cosines (queries, n) in float32 of unit-norm embeddings (queries, dim) and (n, dim)."""
+    return np.asarray(queries, np.float32) @ np.asarray(embeddings, np.float32).T

@@ -1,0 +1,29 @@
+"""What every runtime offers: two towers into one space."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+
+class ImageTower(Protocol):
+    """Embeds pictures."""
+
+    precision: str
+    """The arithmetic that makes the embeddings: "fp32" or "bf16"."""
+    device: str
+    """Where it runs, as a person calls it: "cpu", "cuda", "mps"."""
+
+    def embed(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Unit-norm embeddings float32 (n, dim) of pixels uint8 (n, height, width, 3), resized as the checkpoint asks."""
+
+
+class TextTower(Protocol):
+    """Embeds texts."""
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Unit-norm embeddings float32 (n, dim) of texts; what exceeds the checkpoint's text length is cut off."""
+
+    def cuts(self, text: str) -> bool:
+        """Whether the text is longer than the checkpoint reads."""

@@ -1,0 +1,57 @@
+"""sigseek finds photos by what is in them.
+
+import sigseek
+
+library = sigseek.open("~/Pictures/.sigseek", model="google/siglip-base-patch16-224")
+library.index("~/Pictures")
+for hit in library.search("two cats on a sofa", limit=5):
+    print(hit.score, hit.path)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from sigseek.rooms import check_rooms
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from indexer import IndexReport as IndexReport
+    from indexer import Progress as Progress
+    from search import Classification as Classification
+    from search import Hit as Hit
+    from search import SimilarHit as SimilarHit
+    from sigseek.errors import ERRORS as ERRORS
+    from sigseek.errors import CheckpointError as CheckpointError
+    from sigseek.errors import DecodeError as DecodeError
+    from sigseek.errors import FolderError as FolderError
+    from sigseek.errors import LibraryError as LibraryError
+    from sigseek.errors import QueryError as QueryError
+    from sigseek.library import Library as Library
+    from sigseek.library import open_library as open  # noqa: A004, F401 - as in `sigseek.open`
+    from sigseek.status import Status as Status
+
+# Loaded when first asked for: `import sigseek` alone, as the command line does, stays fast.
+_HOMES = {
+    "open": ("sigseek.library", "open_library"),
+    "Library": ("sigseek.library", "Library"),
+    "Status": ("sigseek.status", "Status"),
+    "Hit": ("search", "Hit"),
+    "SimilarHit": ("search", "SimilarHit"),
+    "Classification": ("search", "Classification"),
+    "IndexReport": ("indexer", "IndexReport"),
+    "Progress": ("indexer", "Progress"),
+    **{
+        name: ("sigseek.errors", name)
+        for name in ("ERRORS", "CheckpointError", "DecodeError", "FolderError", "LibraryError", "QueryError")
+    },
+}
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sigseek' has no attribute '{name}'")
+    check_rooms()
+    module, attribute = _HOMES[name]
+    return getattr(import_module(module), attribute)

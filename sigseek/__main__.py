@@ -1,0 +1,21 @@
+"""The program: `sigseek`, or `python -m sigseek`."""
+
+import sys
+
+from sigseek.rooms import HiddenPackageError, check_rooms
+
+
+def main() -> None:
+    """Run the command line and exit with its status."""
+    try:
+        check_rooms()
+    except HiddenPackageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    from sigseek.cli.main import run
+
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

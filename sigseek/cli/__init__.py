@@ -1,0 +1,1 @@
+"""The command line. Prints and exits, which nothing below it does."""

@@ -1,0 +1,65 @@
+"""`sigseek demo`."""
+
+from pathlib import Path
+
+import click
+
+from siglip.checkpoint import MINI
+from sigseek.cli.options import opened
+from sigseek.cli.output import print_hits
+from sigseek.cli.progress import ProgressBar
+from sigseek.contact_sheet import Section, write_contact_sheet
+from sigseek.demo.captions import article, plural
+from sigseek.demo.photos import draw_photos
+from sigseek.demo.scene import Scene
+
+_HITS = 5
+
+
+@click.command()
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("demo-photos"),
+    show_default=True,
+    help="Where to draw; new, or an earlier demo's.",
+)
+@click.option("--pictures", type=click.IntRange(3, 100_000), default=200, show_default=True, help="How many pictures to draw.")
+@click.option("--seed", type=int, default=2026, show_default=True, help="Another seed draws other pictures.")
+def demo(folder: Path, pictures: int, seed: int) -> None:
+    """Draw pictures, index them, search them, show the results.
+
+    Works offline: the pictures are drawn here, and the checkpoint `mini`, a miniature SigLIP trained on other such
+    drawings, comes with sigseek. The folder then also holds captions.jsonl, which says what was drawn, and
+    results.html, a contact sheet. Its library is FOLDER/.sigseek:
+
+    \b
+        sigseek demo
+        sigseek search "a blue sailboat" --library demo-photos/.sigseek
+    """
+    folder = folder.absolute()
+    with ProgressBar("drawing", "pictures", pictures) as progress:
+        scenes = draw_photos(folder, pictures, seed, progress.advance)
+    with opened(folder / ".sigseek", MINI) as library:
+        with ProgressBar("indexing", "files") as progress:
+            report = library.index(folder, on_progress=progress.show)
+        click.echo(f"{report.scanned} pictures in {folder}, {report.images_per_second:.1f} images/s on {report.device or 'cpu'}")
+        sections = [Section(f'"{query}"', library.search(query, _HITS)) for query in _queries(scenes)]
+        photo = Path(sections[0].hits[0].path)
+        sections.append(Section(f"like {photo.name}, the first hit for {sections[0].heading}", library.similar(photo, _HITS)))
+    for section in sections:
+        click.echo(f"\n{section.heading}")
+        print_hits(section.hits)
+    write_contact_sheet(folder / "results.html", "sigseek demo", sections)
+    click.echo(f"\nas a page: {folder / 'results.html'}")
+    click.echo(f'ask on:    sigseek search "a red house at night" --library {folder / ".sigseek"}')
+
+
+def _queries(scenes: list[Scene]) -> list[str]:
+    """Three queries that the first pictures answer: a coloured object, objects at a time, an object in a place."""
+    first, second, third = (scene.objects[0] for scene in scenes[:3])
+    return [
+        f"{article(first.color)} {first.color} {first.name}",
+        f"{plural(second.name)} {scenes[1].time}",
+        f"{article(third.name)} {third.name} {scenes[2].place}",
+    ]

@@ -1,0 +1,88 @@
+"""The `sigseek` command: its subcommands, and what becomes of their errors."""
+
+import os
+import sys
+import warnings
+from importlib import import_module
+
+import click
+
+from sigseek import __version__
+
+_COMMANDS = ("index", "search", "similar", "classify", "status", "failures", "demo")
+
+
+class _LazyGroup(click.Group):
+    """Loads a subcommand's module when it is used: help must not wait for what only indexing needs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"sigseek.cli.{name}"), name)
+        return command
+
+
+@click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="sigseek")
+def cli() -> None:
+    """Find photos by what is in them.
+
+    \b
+    Try it without photos or downloads of your own:
+        sigseek demo
+    Then with your photos; the first run fetches the model, once:
+        sigseek index ~/Pictures
+        sigseek search "two cats on a sofa"
+        sigseek similar ~/Pictures/cat.jpg
+    """
+
+
+def run() -> int:
+    """Run the command line; the exit status: 0, 1 after an error, 2 for wrong syntax, 130 when interrupted."""
+    _prepare_streams()
+    try:
+        status: int | None = cli.main(prog_name="sigseek", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return 130
+    except BrokenPipeError:  # the reader of our output, `head` for example, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if not isinstance(error, _expected()):
+            raise
+        click.echo(f"error: {_one_line(error)}", err=True)
+        return 1
+    return status or 0
+
+
+def _prepare_streams() -> None:
+    """Paths that are not UTF-8 pass through as they are; warnings are lines for people."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+    warnings.showwarning = lambda message, category, *where, **more: click.echo(f"warning: {message}", err=True)
+    warnings.simplefilter("ignore")
+    warnings.filterwarnings("default", category=UserWarning, module="sigseek")
+
+
+def _expected() -> tuple[type[Exception], ...]:
+    from sigseek.demo.photos import DemoFolderError
+    from sigseek.errors import ERRORS
+
+    return (*ERRORS, DemoFolderError, OSError)
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        about = f"{error.filename}: " if error.filename else ""
+        return f"{about}{error.strerror.lower()}; check the disk and its permissions"
+    return " ".join(str(error).split())

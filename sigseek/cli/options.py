@@ -1,0 +1,63 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from sigseek.library import Library, open_library
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def default_library() -> Path:
+    """Where the library lies when nobody says: the platform's place for a user's data."""
+    from platformdirs import user_data_path
+
+    return user_data_path("sigseek", appauthor=False)
+
+
+def library_options(command: _Command) -> _Command:
+    """--library and --model."""
+    where = click.option(
+        "--library",
+        envvar="SIGSEEK_LIBRARY",
+        type=click.Path(path_type=Path),
+        default=default_library,
+        show_default="the platform's user data directory",
+        metavar="DIR",
+        help="Where the library is kept. [env: SIGSEEK_LIBRARY]",
+    )
+    what = click.option(
+        "--model",
+        envvar="SIGSEEK_MODEL",
+        metavar="NAME",
+        help="A hub id such as google/siglip-base-patch16-224 (ID@REVISION for one revision), a local checkpoint "
+        "directory, or 'mini'. Needed only to make a library or to add a second checkpoint. [env: SIGSEEK_MODEL]",
+    )
+    return where(what(command))
+
+
+device_option = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    default="auto",
+    show_default=True,
+    help="What to run the model on; auto takes a GPU where torch finds one.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object per line on stdout.")
+limit_option = click.option("-n", "--limit", type=int, default=10, show_default=True, metavar="N", help="At most this many hits.")
+paths_option = click.option("--paths", "paths_only", is_flag=True, help="Paths only, one a line, for pipes.")
+html_option = click.option(
+    "--html",
+    "html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Also write a contact sheet that any browser opens.",
+)
+
+
+def opened(library: Path, model: str | None, device: str = "auto") -> Library:
+    """The library of the common options; what takes long is announced on stderr."""
+    return open_library(library, model, device, lambda line: click.echo(line, err=True))

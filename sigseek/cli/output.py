@@ -1,0 +1,69 @@
+"""What commands print: JSON lines for programs, tables with bars for people."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from search.results import Hit, SimilarHit
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_BAR = 10
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+def print_json(record: "DataclassInstance") -> None:
+    """A dataclass as one line of JSON. ASCII, so that a path of any bytes survives any pipe."""
+    click.echo(json.dumps(record_fields(record), default=_iso))
+
+
+def record_fields(record: "DataclassInstance") -> dict[str, Any]:
+    """The dataclass's fields; `terms` only where they were asked for."""
+    fields = asdict(record)
+    if fields.get("terms", ...) is None:
+        del fields["terms"]
+    return fields
+
+
+def print_hits(hits: Sequence[Hit | SimilarHit]) -> None:
+    """A table: rank, score or cosine, a bar of it, path."""
+    for hit in hits:
+        value = hit.score if isinstance(hit, Hit) else hit.cosine
+        copies = f"  (+{len(hit.copies)} {'copy' if len(hit.copies) == 1 else 'copies'})" if hit.copies else ""
+        gone = "" if hit.available else "  (not there now)"
+        click.echo(f"{hit.rank:>4}  {value:.3f}  {bar(value)}  {shown(hit.path)}{copies}{gone}")
+        if isinstance(hit, Hit) and hit.terms:
+            click.echo(" " * 13 + ", ".join(f"{term} {score:.3f}" for term, score in hit.terms.items()))
+
+
+def bar(share: float) -> str:
+    """A share of 0 to 1 as a bar ten characters wide."""
+    eighths = round(min(max(share, 0.0), 1.0) * _BAR * 8)
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(_BAR)
+
+
+def shown(path: str) -> str:
+    """A path for a terminal: control characters, which could steer it, are spelled out."""
+    return "".join(c if c.isprintable() or "\udc80" <= c <= "\udcff" else repr(c)[1:-1] for c in path)
+
+
+def bytes_shown(size: int) -> str:
+    """A size as a person reads it."""
+    amount = float(size)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"
+
+
+def _iso(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat() + "Z"
+    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -1,0 +1,47 @@
+"""`sigseek similar`."""
+
+from pathlib import Path
+
+import click
+
+from sigseek.cli.options import (
+    device_option,
+    html_option,
+    json_option,
+    library_options,
+    limit_option,
+    opened,
+    paths_option,
+)
+from sigseek.cli.results import deliver
+
+
+@click.command()
+@click.argument("photo", type=click.Path(path_type=Path))
+@library_options
+@device_option
+@limit_option
+@paths_option
+@html_option
+@json_option
+def similar(
+    photo: Path,
+    library: Path,
+    model: str | None,
+    device: str,
+    limit: int,
+    paths_only: bool,
+    html: Path | None,
+    as_json: bool,
+) -> None:
+    """Find photos like a photo.
+
+    The photo need not be in the library; if it is, it is left out. The number is the cosine of the two photos'
+    embeddings, 1 for the same picture.
+
+    \b
+        sigseek similar ~/Pictures/cat.jpg
+    """
+    with opened(library, model, device) as photos:
+        hits = photos.similar(photo, limit)
+    deliver(f"like {photo}", hits, paths_only=paths_only, html=html, as_json=as_json)

@@ -1,0 +1,38 @@
+"""`sigseek status`."""
+
+from datetime import UTC
+from pathlib import Path
+
+import click
+
+from sigseek.cli.options import json_option, library_options, opened
+from sigseek.cli.output import bytes_shown, print_json, shown
+from sigseek.status import FolderStatus
+
+
+@click.command()
+@library_options
+@json_option
+def status(library: Path, model: str | None, as_json: bool) -> None:
+    """Show what the library holds: folders, counts, checkpoint, sizes, when last indexed."""
+    with opened(library, model) as photos:
+        found = photos.status()
+    if as_json:
+        print_json(found)
+        return
+    click.echo(f"library     {shown(found.library)}")
+    click.echo(f"photos      {found.photos:,} in {found.files:,} files, {found.missing:,} missing, {found.failures:,} failed")
+    for folder in found.folders:
+        click.echo(f"folder      {_folder(folder)}")
+    for checkpoint in found.checkpoints:
+        click.echo(f"checkpoint  {checkpoint.model}: {checkpoint.embeddings:,} embeddings of {checkpoint.dimension} dimensions")
+    click.echo(f"size        catalog {bytes_shown(found.catalog_bytes)}, index {bytes_shown(found.index_bytes)}")
+
+
+def _folder(folder: FolderStatus) -> str:
+    when = "never wholly indexed"
+    if folder.indexed_at:
+        when = f"indexed {folder.indexed_at.replace(tzinfo=UTC).astimezone():%Y-%m-%d %H:%M}"
+    missing = f", {folder.missing:,} missing" if folder.missing else ""
+    offline = "" if folder.online else ", offline"
+    return f"{shown(folder.path)}: {folder.files:,} files{missing}, {when}{offline}"

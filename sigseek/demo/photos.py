@@ -1,0 +1,66 @@
+"""Drawn scenes as a folder of photos: JPEG files with EXIF, and `captions.jsonl` that says what they show."""
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from PIL import ExifTags, Image
+
+from sigseek.demo.captions import caption
+from sigseek.demo.drawing import draw_scene
+from sigseek.demo.scene import Scene, numbered_scene
+
+CAPTIONS = "captions.jsonl"
+SIZE = (1600, 1200)
+_HOURS = {"at dawn": 6, "at noon": 12, "at sunset": 19, "at night": 23}
+
+
+class DemoFolderError(Exception):
+    """A folder that the demo must not draw into. The message says what was found and what to do."""
+
+
+def draw_photos(folder: Path, count: int, seed: int, on_drawn: Callable[[], None] = lambda: None) -> list[Scene]:
+    """Draw the first `count` scenes of the series `seed` into `folder` and describe them in its `captions.jsonl`.
+
+    Pictures of an earlier demo in the same folder are replaced. DemoFolderError for a folder that holds anything else.
+    """
+    _clear(folder)
+    scenes = [numbered_scene(seed, number) for number in range(count)]
+    names = [f"scene-{number:05d}.jpg" for number in range(count)]
+    rng = random.Random(f"photos {seed}")
+    # First, so that an interrupted demo is known as one.
+    with (folder / CAPTIONS).open("w", encoding="utf-8") as captions:
+        for name, scene in zip(names, scenes, strict=True):
+            captions.write(json.dumps({"file": name, "caption": caption(scene, rng), **asdict(scene)}) + "\n")
+    for number, (name, scene) in enumerate(zip(names, scenes, strict=True)):
+        draw_scene(scene, SIZE, number).save(folder / name, quality=90, exif=_exif(scene, rng))
+        on_drawn()
+    return scenes
+
+
+def _clear(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise DemoFolderError(f"{folder} is a file; name a folder with --folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    captions = folder / CAPTIONS
+    ours = {CAPTIONS, "results.html"}
+    if captions.is_file():
+        ours |= {json.loads(line)["file"] for line in captions.read_text(encoding="utf-8").splitlines()}
+    others = sorted(path.name for path in folder.iterdir() if path.name not in ours and not path.name.startswith("."))
+    if others:
+        raise DemoFolderError(f"{folder} holds files that are not the demo's, such as {others[0]}; name a new folder with --folder")
+    for name in ours:
+        (folder / name).unlink(missing_ok=True)
+
+
+def _exif(scene: Scene, rng: random.Random) -> Image.Exif:
+    """A day between 2015 and 2024, at the scene's time of day."""
+    taken = datetime(2015, 1, 1, _HOURS[scene.time]) + timedelta(days=rng.randrange(3650), minutes=rng.randrange(60))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = "sigseek"
+    exif[ExifTags.Base.Model] = "demo"
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = taken.strftime("%Y:%m:%d %H:%M:%S")
+    return exif

@@ -1,0 +1,267 @@
+"""Trains `mini`, a miniature SigLIP, from random weights on drawn pictures.
+
+    python -m sigseek.demo.train RUN_DIR --out siglip/mini
+
+The loss is SigLIP's: every pair of a picture and a caption in the batch is a yes-or-no question (Zhai et al. 2023,
+arXiv 2303.15343). There the answer is yes for a picture and its own caption only. Here the facts of every picture
+are known, so a short caption such as "at night" is a yes for all pictures of the batch that it is true of.
+Stopped at any time, the same command goes on from the last saved step.
+"""
+
+import argparse
+import json
+import os
+import random
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import sentencepiece
+import torch
+from PIL import Image
+from torch.nn import functional
+from transformers import SiglipConfig, SiglipImageProcessor, SiglipModel, SiglipProcessor, SiglipTokenizer
+
+from sigseek.demo.captions import phrase, random_statement
+from sigseek.demo.drawing import draw_scene
+from sigseek.demo.evaluate import report, retrieval_figures
+from sigseek.demo.scene import all_facts, numbered_scene
+
+PIXELS = 96
+TEXT_LENGTH = 64
+VOCABULARY = 640
+TRAIN_SEED, VALIDATION_SEED = 1, 2
+DRAWN_SIZE = (288, 216)
+STEPS_PER_SAVE = 200
+SINGLE, ALL, CAPTIONS = "single objects by facts", "all by facts", "all by captions"
+LESSONS = {SINGLE: 0.17, ALL: 0.41, CAPTIONS: 0.42}
+"""What is learned one after the other, and the share of the steps each takes."""
+
+
+def main() -> None:
+    """Draw, train, save the checkpoint."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run_dir", type=Path, help="where drawings and the training state are kept")
+    parser.add_argument("--out", type=Path, required=True, help="where the checkpoint is written at the end")
+    parser.add_argument("--steps", type=int, default=3200, help="(default: %(default)s)")
+    parser.add_argument("--pictures", type=int, default=80_000, help="drawings to train on (default: %(default)s)")
+    parser.add_argument("--batch", type=int, default=128, help="pictures a step (default: %(default)s)")
+    parser.add_argument("--texts", type=int, default=96, help="captions a step, at most --batch (default: %(default)s)")
+    parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate (default: %(default)s)")
+    args = parser.parse_args()
+    args.run_dir.mkdir(parents=True, exist_ok=True)
+    pictures = drawings(args.run_dir / "train.npy", TRAIN_SEED, args.pictures)
+    validation = drawings(args.run_dir / "validation.npy", VALIDATION_SEED, 500)
+    tokenizer = make_tokenizer(args.run_dir)
+    model = train(args, pictures, validation, tokenizer)
+    save_checkpoint(args.out, model, tokenizer)
+
+
+def drawings(path: Path, seed: int, count: int) -> npt.NDArray[np.uint8]:
+    """The first `count` pictures of the series `seed`, uint8 (count, 96, 96, 3), kept in `path`."""
+    if not path.exists():
+        with ProcessPoolExecutor() as pool:
+            drawn = list(pool.map(_draw, [seed] * count, range(count), chunksize=500))
+        aside = path.with_suffix(".part.npy")
+        np.save(aside, np.stack(drawn))
+        aside.rename(path)
+    pixels: npt.NDArray[np.uint8] = np.load(path)
+    if len(pixels) != count:
+        raise SystemExit(f"error: {path} holds {len(pixels)} pictures, {count} were asked for; use another run directory")
+    return pixels
+
+
+def _draw(seed: int, number: int) -> npt.NDArray[np.uint8]:
+    image = draw_scene(numbered_scene(seed, number), DRAWN_SIZE, number)
+    return np.asarray(image.resize((PIXELS, PIXELS), Image.Resampling.BICUBIC))
+
+
+def make_tokenizer(run_dir: Path) -> SiglipTokenizer:
+    """A sentencepiece tokenizer of the captions' words, with SigLIP's special tokens."""
+    rng = random.Random(0)
+    captions = []
+    for number in range(40_000):
+        scene = numbered_scene(TRAIN_SEED, number)
+        captions.append(phrase(random_statement(scene, rng), rng).replace(",", ""))
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(captions),
+        model_prefix=str(run_dir / "spiece"),
+        vocab_size=VOCABULARY,
+        hard_vocab_limit=False,
+        model_type="bpe",
+        character_coverage=1.0,
+        required_chars="abcdefghijklmnopqrstuvwxyz0123456789",
+        pad_id=0,
+        eos_id=1,
+        unk_id=2,
+        bos_id=-1,
+        minloglevel=2,
+    )
+    tokenizer = SiglipTokenizer(str(run_dir / "spiece.model"), model_max_length=TEXT_LENGTH)
+    # As the published checkpoints have it: padding is attended, so there is no mask.
+    tokenizer.model_input_names = ["input_ids"]
+    return tokenizer
+
+
+def make_model(vocabulary: int) -> SiglipModel:
+    """The untrained miniature: SigLIP's architecture, 4.8 million parameters."""
+    width = {"hidden_size": 192, "intermediate_size": 768, "num_attention_heads": 3}
+    text = {"vocab_size": vocabulary, "max_position_embeddings": TEXT_LENGTH, "num_hidden_layers": 3}
+    special = {"pad_token_id": 1, "bos_token_id": None, "eos_token_id": 1}
+    vision = {"image_size": PIXELS, "patch_size": 12, "num_hidden_layers": 6}
+    torch.manual_seed(0)
+    model = SiglipModel(SiglipConfig(text_config=text | width | special, vision_config=vision | width))
+    torch.nn.init.constant_(model.logit_scale, np.log(10.0))
+    torch.nn.init.constant_(model.logit_bias, -5.0)
+    return model
+
+
+def train(
+    args: argparse.Namespace,
+    pictures: npt.NDArray[np.uint8],
+    validation: npt.NDArray[np.uint8],
+    tokenizer: SiglipTokenizer,
+) -> SiglipModel:
+    """The trained model, on the CPU. Saves its state to `run_dir` as it goes and starts from there."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    lessons = [lesson for lesson, share in LESSONS.items() for _ in range(round(share * args.steps))]
+    teacher = Teacher(make_model(len(tokenizer)), pictures, tokenizer, args.batch, args.texts).to(device)
+    model = teacher.model
+    scalars = [model.logit_scale, model.logit_bias]
+    weights = [p for p in teacher.parameters() if not any(p is scalar for scalar in scalars)]
+    # The two scalars have far to go: at the weights' rate they would need thousands of steps.
+    optimizer = torch.optim.AdamW(
+        [{"params": weights, "weight_decay": 0.05}, {"params": scalars, "weight_decay": 0.0}], lr=args.rate, betas=(0.9, 0.98)
+    )
+    state_path = args.run_dir / "state.pt"
+    first = 0
+    if state_path.exists():
+        state = torch.load(state_path, map_location=device, weights_only=True)
+        teacher.load_state_dict(state["teacher"])
+        optimizer.load_state_dict(state["optimizer"])
+        first = state["step"]
+    started = time.monotonic()
+    for step in range(first, len(lessons)):
+        rate = args.rate * _schedule(step, len(lessons))
+        for group, times in zip(optimizer.param_groups, (1, 10), strict=True):
+            group["lr"] = rate * times
+        loss = teacher.loss(step, lessons[step])
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(teacher.parameters(), 1.0)
+        optimizer.step()
+        if (step + 1) % 50 == 0:
+            pace = (step + 1 - first) * args.batch / (time.monotonic() - started)
+            scale, bias = model.logit_scale.exp().item(), model.logit_bias.item()
+            print(
+                f"step {step + 1} of {len(lessons)}, {lessons[step]}: loss {loss.item():.3f} "
+                f"scale {scale:.1f} bias {bias:.1f} {pace:.0f} pictures/s",
+                flush=True,
+            )
+        if (step + 1) % STEPS_PER_SAVE == 0 or step + 1 == len(lessons):
+            aside = state_path.with_suffix(".part")
+            torch.save({"teacher": teacher.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}, aside)
+            os.replace(aside, state_path)
+            print(f"step {step + 1} {_validate(model, validation, tokenizer, device)}", flush=True)
+    return model.cpu().eval()
+
+
+def _schedule(step: int, steps: int) -> float:
+    """The share of the peak rate: a short rise, level until 60% of the way, then down to nothing."""
+    return float(min(1.0, (step + 1) / 100, (steps - step) / (0.4 * steps)))
+
+
+class Teacher(torch.nn.Module):
+    """The model in training, what it is shown, and a table of facts that stands in for the text tower at first.
+
+    From random weights both towers wait for each other: as long as texts of different objects have nearly the same
+    embedding the image tower learns nothing of objects, and the other way round. The table, one free embedding a fact,
+    ends the wait; pictures of a single object come first for the same reason. Then the text tower takes its place.
+    """
+
+    def __init__(
+        self, model: SiglipModel, pictures: npt.NDArray[np.uint8], tokenizer: SiglipTokenizer, batch: int, texts: int
+    ) -> None:
+        super().__init__()
+        self.model = model
+        known = all_facts()
+        self.table = torch.nn.Embedding(len(known), model.config.vision_config.hidden_size)
+        self._numbers = {fact: number for number, fact in enumerate(known)}
+        self._pictures, self._tokenizer, self._batch, self._texts = pictures, tokenizer, batch, texts
+        self._scenes = [numbered_scene(TRAIN_SEED, number) for number in range(len(pictures))]
+        self._single = [number for number, scene in enumerate(self._scenes) if sum(group.count for group in scene.objects) == 1]
+
+    def loss(self, step: int, lesson: str) -> torch.Tensor:
+        """Sigmoid loss of one batch, a function of the step alone, so that a resumed run sees what an unbroken one would."""
+        rng = random.Random(f"step {step}")
+        device = self.table.weight.device
+        chosen = rng.sample(self._single if lesson == SINGLE else range(len(self._scenes)), self._batch)
+        facts = [self._scenes[number].facts() for number in chosen]
+        pixels = _augmented(_pixels(self._pictures[chosen], device), rng)
+        with torch.autocast(device.type, torch.bfloat16):
+            if lesson == CAPTIONS:
+                said = [random_statement(self._scenes[number], rng) for number in chosen[: self._texts]]
+                tokens = _tokens([phrase(statement, rng) for statement in said], self._tokenizer, device)
+                questions = self.model.get_text_features(tokens).pooler_output
+                true = np.array([[statement.facts() <= known for statement in said] for known in facts])
+            else:
+                questions = self.table.weight
+                true = np.zeros((len(facts), len(questions)), bool)
+                for row, known in enumerate(facts):
+                    true[row, [self._numbers[fact] for fact in known]] = True
+            images = self.model.get_image_features(pixels).pooler_output
+        cosines = functional.normalize(images.float(), dim=-1) @ functional.normalize(questions.float(), dim=-1).T
+        logits = cosines * self.model.logit_scale.exp() + self.model.logit_bias
+        signs = torch.from_numpy(np.where(true, 1.0, -1.0).astype(np.float32)).to(device)
+        return -functional.logsigmoid(signs * logits).sum() / len(chosen)
+
+
+def _pixels(pictures: npt.NDArray[np.uint8], device: torch.device) -> torch.Tensor:
+    """Normalised pixels float32 (n, 3, 96, 96) in -1 to 1."""
+    return torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def _augmented(pixels: torch.Tensor, rng: random.Random) -> torch.Tensor:
+    """Mirrored or not, moved by up to 5 pixels, a little brighter or darker: none of it changes a fact."""
+    if rng.random() < 0.5:
+        pixels = pixels.flip(3)
+    x, y = rng.randint(0, 10), rng.randint(0, 10)
+    padded = functional.pad(pixels, (5, 5, 5, 5), mode="reflect")
+    return padded[:, :, y : y + PIXELS, x : x + PIXELS] * rng.uniform(0.93, 1.05)
+
+
+def _tokens(texts: list[str], tokenizer: SiglipTokenizer, device: torch.device) -> torch.Tensor:
+    encoded = tokenizer(texts, padding="max_length", truncation=True, max_length=TEXT_LENGTH, return_tensors="pt")
+    tokens: torch.Tensor = encoded["input_ids"].to(device)
+    return tokens
+
+
+@torch.inference_mode()
+def _validate(model: SiglipModel, pictures: npt.NDArray[np.uint8], tokenizer: SiglipTokenizer, device: torch.device) -> str:
+    def embed_texts(texts: list[str]) -> npt.NDArray[np.float32]:
+        chunks = [texts[i : i + 100] for i in range(0, len(texts), 100)]
+        outputs = [model.get_text_features(_tokens(chunk, tokenizer, device)).pooler_output for chunk in chunks]
+        return functional.normalize(torch.cat(outputs).float(), dim=-1).cpu().numpy()
+
+    scenes = [numbered_scene(VALIDATION_SEED, number) for number in range(len(pictures))]
+    outputs = [model.get_image_features(_pixels(pictures[i : i + 100], device)).pooler_output for i in range(0, len(pictures), 100)]
+    images = functional.normalize(torch.cat(outputs).float(), dim=-1).cpu().numpy()
+    return report(retrieval_figures(scenes, images, embed_texts))
+
+
+def save_checkpoint(out: Path, model: SiglipModel, tokenizer: SiglipTokenizer) -> None:
+    """An ordinary checkpoint directory in fp16, as `from_pretrained` and sigseek read it."""
+    processor = SiglipImageProcessor(
+        size={"height": PIXELS, "width": PIXELS}, resample=3, image_mean=[0.5] * 3, image_std=[0.5] * 3
+    )
+    model.half().save_pretrained(out)
+    SiglipProcessor(image_processor=processor, tokenizer=tokenizer).save_pretrained(out)
+    config = json.loads((out / "tokenizer_config.json").read_text())
+    config["model_input_names"] = ["input_ids"]
+    (out / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

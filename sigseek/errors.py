@@ -1,0 +1,20 @@
+"""All that sigseek raises on purpose, each with one line that says what was found and what to do.
+
+    Exception
+    ├── CheckpointError     a checkpoint that cannot be found, read or used
+    ├── LibraryError        a library that cannot be opened, read or written
+    ├── FolderError         a folder that cannot be indexed
+    ├── DecodeError         a photo, named by the caller, that gives no picture
+    └── QueryError          a query that cannot be answered
+
+`ERRORS` holds them all, for one `except`.
+"""
+
+from indexer import DecodeError, FolderError
+from search import QueryError
+from siglip import CheckpointError
+from storage import LibraryError
+
+ERRORS = (CheckpointError, LibraryError, FolderError, DecodeError, QueryError)
+
+__all__ = ["ERRORS", "CheckpointError", "DecodeError", "FolderError", "LibraryError", "QueryError"]

@@ -1,0 +1,227 @@
+"""A library of photos: the one object to hold for whoever uses sigseek from Python."""
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from indexer import DecodeError, Indexer, IndexReport, Progress, decode_photo
+from indexer.decode import digest_file
+from search import Classification, Hit, QueryError, Searcher, SimilarHit, classify
+from search.classify import DEFAULT_TEMPLATE
+from siglip import Checkpoint, ImageTower, TextTower, load_checkpoint
+from siglip.checkpoint import DEFAULT
+from sigseek.status import Status, library_status
+from storage import Catalog, CheckpointRecord, FailureRecord, LibraryError, VectorIndex, writer_lock
+from storage.catalog import FILE_NAME
+
+_T = TypeVar("_T")
+StrPath = str | os.PathLike[str]
+
+
+def open_library(
+    directory: StrPath,
+    model: str | None = None,
+    device: str = "auto",
+    announce: Callable[[str], None] = lambda line: None,
+) -> "Library":
+    """The library kept in `directory`, which need not exist: the first `index` makes it.
+
+    `model` is `mini`, a hub id (`ID@REVISION` for one revision) or a local checkpoint directory; without it the
+    library's own, and google/siglip-base-patch16-224 for a new one. `device` is "auto", "cpu", "cuda" or "mps".
+    `announce` is told of what takes long, in a line.
+    """
+    return Library(Path(directory), model, device, announce)
+
+
+class Library:
+    """Photos by their content. Use `sigseek.open`; a context manager, or `close` when done.
+
+    Everything raises one of `sigseek.ERRORS` on purpose, nothing is printed, and nothing is written outside `directory`.
+    """
+
+    def __init__(self, directory: Path, model: str | None, device: str, announce: Callable[[str], None]) -> None:
+        self.directory = directory.expanduser().absolute()
+        self._model = model
+        self._device = device
+        self._announce = announce
+        self._catalog: Catalog | None = None
+        self._checkpoint: Checkpoint | None = None
+        self._image_tower: ImageTower | None = None
+        self._text_tower: TextTower | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the catalog's file."""
+        if self._catalog:
+            self._catalog.close()
+            self._catalog = None
+
+    def index(self, *folders: StrPath, on_progress: Callable[[Progress], None] = lambda progress: None) -> IndexReport:
+        """Add folders and bring the library up to date with them; without folders, with all it knows.
+
+        Interrupted at any point, all but the batch in flight is kept and the next call goes on from there.
+        """
+        if not folders and not self._exists():
+            raise LibraryError(f"no library at {self.directory} yet; name the folders to index")
+        catalog = self._open_catalog(create=True)
+        with writer_lock(self.directory):
+            checkpoint, record = self._checkpoint_to_index(catalog)
+            indexer = Indexer(catalog, record, checkpoint.preprocessing, self._images, on_progress)
+            report = indexer.run([Path(folder) for folder in folders])
+            current = catalog.find_checkpoint(record.fingerprint, record.preprocessing)
+            VectorIndex.open(catalog, current or record, self._index_directory)
+        return report
+
+    def search(self, query: str, limit: int = 10, *, min_score: float = 0.0, explain: bool = False) -> list[Hit]:
+        """The photos that match the text best, best first; only those whose probability reaches `min_score`.
+
+        Warns when the text is longer than the model reads.
+        """
+        if not query.strip():
+            raise QueryError("the query is empty; describe what the photo shows, for example: a red house")
+        searcher = self._searcher()
+        tower = self._texts()
+        if tower.cuts(query):
+            warnings.warn(
+                f"the query has {len(query.split()):,} words and the model reads {self._described().text_length} tokens; "
+                "only its beginning was searched for",
+                stacklevel=2,
+            )
+        return searcher.by_text(query, tower.embed([query])[0], limit, min_score=min_score, explain=explain)
+
+    def similar(self, photo: StrPath, limit: int = 10) -> list[SimilarHit]:
+        """The photos most like the one in the file `photo`, which is itself left out; it need not be in the library."""
+        path = _existing_photo(photo)
+        searcher = self._searcher()
+        catalog, record = self._open_catalog(), self._checkpoint_to_query()[1]
+        known = catalog.find_photo(_readable(digest_file, path).digest)
+        vectors = catalog.embeddings(record.id, [known])[1] if known is not None else np.zeros(0, np.float16)
+        query = vectors[0].astype(np.float32) if len(vectors) else self._embed_photos([path])[0]
+        return searcher.by_photo(query, limit, leave_out=known)
+
+    def classify(self, photos: Sequence[StrPath], labels: Sequence[str], template: str = DEFAULT_TEMPLATE) -> list[Classification]:
+        """The probability of each label for each photo file. Needs no library."""
+        paths = [_existing_photo(photo) for photo in photos]
+        images = self._embed_photos(paths)
+        scores = classify(images, labels, template, self._texts(), self._described().scoring)
+        return [Classification(str(path), ranked) for path, ranked in zip(paths, scores, strict=True)]
+
+    def status(self) -> Status:
+        """Folders, counts, checkpoints and sizes."""
+        return library_status(self._open_catalog(), self.directory, self._index_directory)
+
+    def failures(self) -> list[FailureRecord]:
+        """Files and directories that could not be used and why, by absolute path."""
+        return self._open_catalog().failures()
+
+    @property
+    def _index_directory(self) -> Path:
+        return self.directory / "index"
+
+    def _exists(self) -> bool:
+        return (self.directory / FILE_NAME).is_file()
+
+    def _open_catalog(self, *, create: bool = False) -> Catalog:
+        if self._catalog is None:
+            if not create and not self._exists():
+                raise LibraryError(f"no library at {self.directory}; make one with: sigseek index FOLDER")
+            self._catalog = Catalog(self.directory)
+        return self._catalog
+
+    def _searcher(self) -> Searcher:
+        catalog = self._open_catalog()
+        _, record = self._checkpoint_to_query()
+        return Searcher(catalog, record, self._index_directory)
+
+    def _checkpoint_to_index(self, catalog: Catalog) -> tuple[Checkpoint, CheckpointRecord]:
+        """The checkpoint to embed with and its row, added for one that is new to the library."""
+        checkpoint = self._described()
+        fingerprint = checkpoint.preprocessing.fingerprint
+        record = catalog.find_checkpoint(checkpoint.fingerprint, fingerprint)
+        if record is None:
+            with catalog.transaction() as transaction:
+                record = transaction.add_checkpoint(
+                    name=checkpoint.name,
+                    fingerprint=checkpoint.fingerprint,
+                    preprocessing=fingerprint,
+                    dimension=checkpoint.dimension,
+                    image_size=checkpoint.preprocessing.height,
+                    logit_scale=checkpoint.scoring.logit_scale,
+                    logit_bias=checkpoint.scoring.logit_bias,
+                )
+        return checkpoint, record
+
+    def _checkpoint_to_query(self) -> tuple[Checkpoint, CheckpointRecord]:
+        """The checkpoint to query with and its row as it is now; LibraryError where the library has nothing of it."""
+        catalog = self._open_catalog()
+        records = catalog.checkpoints()
+        if not any(catalog.embedding_count(record.id) for record in records):
+            raise LibraryError(f"the library {self.directory} holds no photos yet; add some with: sigseek index FOLDER")
+        checkpoint = self._described()
+        record = catalog.find_checkpoint(checkpoint.fingerprint, checkpoint.preprocessing.fingerprint)
+        if record is None or not catalog.embedding_count(record.id):
+            names = " and ".join(known.name for known in records)
+            raise LibraryError(
+                f"the library {self.directory} was made with {names}, not with {checkpoint.name} as it is now; "
+                f"search with --model {records[0].name}, or add the other with: sigseek index --model {checkpoint.name}"
+            )
+        return checkpoint, record
+
+    def _described(self) -> Checkpoint:
+        """The checkpoint asked for, or the library's first, or the default."""
+        if self._checkpoint is None:
+            name = self._model
+            if name is None and self._exists():
+                name = next((record.name for record in self._open_catalog().checkpoints()), None)
+            self._checkpoint = load_checkpoint(name or DEFAULT, self._announce)
+        return self._checkpoint
+
+    def _images(self) -> ImageTower:
+        if self._image_tower is None:
+            from siglip.torch_runtime import TorchImageTower  # seconds of imports: only when there is something to embed
+
+            self._image_tower = TorchImageTower(self._described(), self._device)
+        return self._image_tower
+
+    def _texts(self) -> TextTower:
+        if self._text_tower is None:
+            from siglip.torch_runtime import TorchTextTower
+
+            self._text_tower = TorchTextTower(self._described(), self._device)
+        return self._text_tower
+
+    def _embed_photos(self, paths: Sequence[Path]) -> npt.NDArray[np.float32]:
+        """Unit-norm embeddings float32 (n, dim) of photo files."""
+        preprocessing = self._described().preprocessing
+        pixels = [_readable(lambda path: decode_photo(path, preprocessing), path).pixels for path in paths]
+        return self._images().embed(np.stack(pixels))
+
+
+def _existing_photo(photo: StrPath) -> Path:
+    path = Path(photo).expanduser().absolute()
+    if path.is_dir():
+        raise QueryError(f"{path} is a folder; name one photo")
+    if not path.is_file():
+        raise QueryError(f"no file {path}; check the name")
+    return path
+
+
+def _readable(read: Callable[[Path], _T], path: Path) -> _T:
+    """What `read` makes of the photo file; its errors name the file."""
+    try:
+        return read(path)
+    except DecodeError as error:
+        raise DecodeError(f"{path} cannot be used ({error}); name another photo") from error
+    except OSError as error:
+        raise QueryError(f"{path} cannot be read ({error.strerror}); check its permissions") from error

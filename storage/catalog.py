@@ -1,0 +1,329 @@
+"""The catalog: every question to and every change of the SQLite database."""
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path, PurePath
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session, sessionmaker
+
+from storage.database import describe, open_database
+from storage.errors import LibraryError
+from storage.models import Checkpoint, Embedding, Failure, File, Folder, Photo
+from storage.records import (
+    CheckpointRecord,
+    EmbeddingRecord,
+    FailureRecord,
+    FileRecord,
+    FolderRecord,
+    PhotoFacts,
+    PhotoRecord,
+)
+
+FILE_NAME = "catalog.sqlite"
+_T = TypeVar("_T")
+_CHUNK = 10_000  # ids in one query; SQLite takes 32,766 parameters
+
+
+class Catalog:
+    """The catalog of the library in `directory`; made when it is not there.
+
+    LibraryError whenever the database cannot be opened, read or written.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / FILE_NAME
+        self._engine = open_database(self.path)
+        self._sessions = sessionmaker(self._engine, expire_on_commit=False)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._engine.dispose()
+
+    @contextmanager
+    def transaction(self) -> Iterator["Transaction"]:
+        """Changes that are kept together or not at all."""
+        with self._session() as session, session.begin():
+            yield Transaction(session)
+
+    # Checkpoints
+
+    def checkpoints(self) -> list[CheckpointRecord]:
+        """All checkpoints, the library's first one first."""
+        with self._session() as session:
+            return [_checkpoint_record(row) for row in session.scalars(select(Checkpoint).order_by(Checkpoint.id))]
+
+    def find_checkpoint(self, fingerprint: str, preprocessing: str) -> CheckpointRecord | None:
+        """The checkpoint of these two fingerprints, as it is now."""
+        with self._session() as session:
+            row = session.scalar(select(Checkpoint).filter_by(fingerprint=fingerprint, preprocessing=preprocessing))
+            return _checkpoint_record(row) if row else None
+
+    # Folders, files, failures
+
+    def folders(self) -> list[FolderRecord]:
+        """All folders by path."""
+        with self._session() as session:
+            rows = session.scalars(select(Folder).order_by(Folder.path))
+            return [FolderRecord(row.id, row.path, row.indexed_at) for row in rows]
+
+    def files(self, folder_id: int, checkpoint_id: int) -> list[FileRecord]:
+        """All files of the folder."""
+        embedded = (
+            select(Embedding.photo_id).where(Embedding.checkpoint_id == checkpoint_id, Embedding.photo_id == File.photo_id).exists()
+        )
+        columns = (File.path, File.photo_id, File.size, File.mtime_ns, File.missing_since.is_not(None), embedded)
+        with self._session() as session:
+            return [FileRecord(*row) for row in session.execute(select(*columns).where(File.folder_id == folder_id))]
+
+    def file_counts(self) -> dict[int, tuple[int, int]]:
+        """By folder id: files that are there, files that are missing."""
+        missing = func.count(File.missing_since)
+        with self._session() as session:
+            rows = session.execute(select(File.folder_id, func.count() - missing, missing).group_by(File.folder_id))
+            return {folder: (there, gone) for folder, there, gone in rows}
+
+    def failures(self) -> list[FailureRecord]:
+        """All failures, their paths absolute, by path."""
+        columns = (Folder.path, Failure.path, Failure.reason, Failure.size, Failure.mtime_ns)
+        with self._session() as session:
+            rows = session.execute(select(*columns).join(Folder, Folder.id == Failure.folder_id))
+            return sorted(
+                (FailureRecord(str(PurePath(root, path)), reason, size, mtime) for root, path, reason, size, mtime in rows),
+                key=lambda failure: failure.path,
+            )
+
+    def folder_failures(self, folder_id: int) -> list[FailureRecord]:
+        """The folder's failures, their paths relative to it."""
+        columns = (Failure.path, Failure.reason, Failure.size, Failure.mtime_ns)
+        with self._session() as session:
+            return [FailureRecord(*row) for row in session.execute(select(*columns).where(Failure.folder_id == folder_id))]
+
+    # Photos and embeddings
+
+    def photo_count(self) -> int:
+        """Photos that have a file, present or missing."""
+        with self._session() as session:
+            return session.scalar(select(func.count(File.photo_id.distinct()))) or 0
+
+    def find_photo(self, digest: bytes) -> int | None:
+        """The id of the photo with these contents."""
+        with self._session() as session:
+            return session.scalar(select(Photo.id).where(Photo.digest == digest))
+
+    def photo_paths(self, photo_id: int) -> list[tuple[FolderRecord, str]]:
+        """Where the photo's files lie: folder and path relative to it, missing ones too."""
+        query = select(Folder, File.path).join(File, File.folder_id == Folder.id).where(File.photo_id == photo_id)
+        with self._session() as session:
+            return [(FolderRecord(folder.id, folder.path, folder.indexed_at), path) for folder, path in session.execute(query)]
+
+    def photos(self, ids: Sequence[int]) -> dict[int, PhotoRecord]:
+        """The photos of these ids that have a file, by id."""
+        with self._session() as session:
+            rows: dict[int, Photo] = {}
+            paths: dict[int, list[tuple[bool, str]]] = {}
+            for chunk in _chunks(ids):
+                rows |= {photo.id: photo for photo in session.scalars(select(Photo).where(Photo.id.in_(chunk)))}
+                columns = (File.photo_id, Folder.path, File.path, File.missing_since.is_not(None))
+                for photo_id, root, path, missing in session.execute(
+                    select(*columns).join(Folder, Folder.id == File.folder_id).where(File.photo_id.in_(chunk))
+                ):
+                    paths.setdefault(photo_id, []).append((missing, str(PurePath(root, path))))
+        return {
+            id_: PhotoRecord(
+                id_,
+                tuple(path for _, path in sorted(paths[id_])),
+                photo.width,
+                photo.height,
+                photo.taken_at,
+                photo.camera,
+                photo.latitude,
+                photo.longitude,
+            )
+            for id_, photo in rows.items()
+            if id_ in paths
+        }
+
+    def embedding_count(self, checkpoint_id: int, after_generation: int = -1) -> int:
+        """How many embeddings of the checkpoint came after that generation."""
+        query = select(func.count()).where(Embedding.checkpoint_id == checkpoint_id, Embedding.generation > after_generation)
+        with self._session() as session:
+            return session.scalar(query) or 0
+
+    def embeddings(
+        self, checkpoint_id: int, ids: Sequence[int] | None = None, after_generation: int = -1
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float16]]:
+        """Photo ids (n,), ascending, and unit-norm embeddings float16 (n, dim): those of `ids`, or all after the generation."""
+        query = select(Embedding.photo_id, Embedding.vector).where(
+            Embedding.checkpoint_id == checkpoint_id, Embedding.generation > after_generation
+        )
+        found: list[tuple[int, bytes]] = []
+        with self._session() as session:
+            dimension = session.get_one(Checkpoint, checkpoint_id).dimension
+            for condition in [None] if ids is None else [Embedding.photo_id.in_(chunk) for chunk in _chunks(ids)]:
+                rows = session.execute(query if condition is None else query.where(condition))
+                found += [(id_, vector) for id_, vector in rows]
+        found.sort(key=lambda row: row[0])
+        vectors = np.frombuffer(b"".join(vector for _, vector in found), dtype="<f2")
+        return np.array([id_ for id_, _ in found], np.int64), vectors.reshape(len(found), dimension)
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        try:
+            with self._sessions() as session:
+                yield session
+        except SQLAlchemyError as error:
+            raise LibraryError(describe(error, self.path)) from error
+
+
+class Transaction:
+    """The changes a catalog takes; all of one transaction are kept, or none."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add_checkpoint(
+        self,
+        *,
+        name: str,
+        fingerprint: str,
+        preprocessing: str,
+        dimension: int,
+        image_size: int,
+        logit_scale: float,
+        logit_bias: float,
+    ) -> CheckpointRecord:
+        """A new checkpoint, without embeddings."""
+        row = Checkpoint(
+            name=name,
+            fingerprint=fingerprint,
+            preprocessing=preprocessing,
+            dimension=dimension,
+            image_size=image_size,
+            logit_scale=logit_scale,
+            logit_bias=logit_bias,
+            generation=0,
+            token=secrets.token_hex(8),
+        )
+        self._session.add(row)
+        self._session.flush()
+        return _checkpoint_record(row)
+
+    def add_folder(self, path: Path) -> tuple[FolderRecord, PurePath]:
+        """The folder that holds `path`, and where in it `path` lies ("." for the folder itself).
+
+        A path inside a known folder belongs to that one; a path above known ones takes them in, files and all. So no
+        file is ever known twice.
+        """
+        known = [(folder, Path(folder.path)) for folder in self._session.scalars(select(Folder))]
+        for folder, root in known:
+            if path.is_relative_to(root):
+                return FolderRecord(folder.id, folder.path, folder.indexed_at), path.relative_to(root)
+        new = Folder(path=str(path), indexed_at=None)
+        self._session.add(new)
+        self._session.flush()
+        for folder, root in known:
+            if root.is_relative_to(path):
+                inner = root.relative_to(path)
+                rows: list[File | Failure] = [*self._session.scalars(select(File).where(File.folder_id == folder.id))]
+                rows += self._session.scalars(select(Failure).where(Failure.folder_id == folder.id))
+                for row in rows:
+                    row.folder_id, row.path = new.id, str(inner / row.path)
+                self._session.flush()
+                self._session.delete(folder)
+        return FolderRecord(new.id, new.path, None), PurePath()
+
+    def add_photo(self, facts: PhotoFacts) -> int:
+        """The id of the photo with these contents, added if it is new."""
+        known = self._session.scalar(select(Photo.id).where(Photo.digest == facts.digest))
+        if known is not None:
+            return known
+        row = Photo(**vars(facts))
+        self._session.add(row)
+        self._session.flush()
+        return row.id
+
+    def add_embeddings(self, checkpoint_id: int, embeddings: Mapping[int, EmbeddingRecord]) -> None:
+        """Keep embeddings by photo id, as a new generation of the checkpoint."""
+        checkpoint = self._session.get_one(Checkpoint, checkpoint_id)
+        checkpoint.generation += 1
+        for photo_id, embedding in embeddings.items():
+            values = {
+                "vector": embedding.vector.astype("<f2").tobytes(),
+                "precision": embedding.precision,
+                "preprocessing_version": embedding.preprocessing_version,
+                "generation": checkpoint.generation,
+            }
+            statement = insert(Embedding).values(checkpoint_id=checkpoint_id, photo_id=photo_id, **values)
+            self._session.execute(statement.on_conflict_do_update(index_elements=["checkpoint_id", "photo_id"], set_=values))
+
+    def put_file(self, folder_id: int, path: str, photo_id: int, size: int, mtime_ns: int) -> None:
+        """The file at `path` is there and holds this photo; a failure noted for it is over."""
+        values = {"photo_id": photo_id, "size": size, "mtime_ns": mtime_ns, "missing_since": None}
+        statement = insert(File).values(folder_id=folder_id, path=path, **values)
+        self._session.execute(statement.on_conflict_do_update(index_elements=["folder_id", "path"], set_=values))
+        self.remove_failures(folder_id, [path])
+
+    def remove_files(self, folder_id: int, paths: Sequence[str]) -> None:
+        """Forget these files."""
+        for chunk in _chunks(paths):
+            self._session.execute(delete(File).where(File.folder_id == folder_id, File.path.in_(chunk)))
+
+    def mark_missing(self, folder_id: int, paths: Sequence[str]) -> None:
+        """These files were not found. Their photos and embeddings stay."""
+        self._mark(folder_id, paths, File.missing_since.is_(None), datetime.now(UTC).replace(tzinfo=None))
+
+    def mark_present(self, folder_id: int, paths: Sequence[str]) -> None:
+        """These files are back, unchanged."""
+        self._mark(folder_id, paths, File.missing_since.is_not(None), None)
+
+    def put_failure(self, folder_id: int, failure: FailureRecord) -> None:
+        """Note that a path, relative to the folder, could not be used."""
+        values = {"reason": failure.reason, "size": failure.size, "mtime_ns": failure.mtime_ns}
+        statement = insert(Failure).values(folder_id=folder_id, path=failure.path, **values)
+        self._session.execute(statement.on_conflict_do_update(index_elements=["folder_id", "path"], set_=values))
+
+    def remove_failures(self, folder_id: int, paths: Sequence[str]) -> None:
+        """These paths are fine now, or gone."""
+        for chunk in _chunks(paths):
+            self._session.execute(delete(Failure).where(Failure.folder_id == folder_id, Failure.path.in_(chunk)))
+
+    def finish_folder(self, folder_id: int) -> None:
+        """A run over the folder is complete."""
+        self._session.get_one(Folder, folder_id).indexed_at = datetime.now(UTC).replace(tzinfo=None)
+
+    def remove_photos_without_files(self) -> None:
+        """Photos whose every file now holds something else."""
+        self._session.execute(delete(Photo).where(~select(File.id).where(File.photo_id == Photo.id).exists()))
+
+    def _mark(self, folder_id: int, paths: Sequence[str], where: ColumnElement[bool], since: datetime | None) -> None:
+        for chunk in _chunks(paths):
+            self._session.execute(
+                update(File).where(File.folder_id == folder_id, File.path.in_(chunk), where).values(missing_since=since)
+            )
+
+
+def _chunks(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    for start in range(0, len(values), _CHUNK):
+        yield values[start : start + _CHUNK]
+
+
+def _checkpoint_record(row: Checkpoint) -> CheckpointRecord:
+    return CheckpointRecord(
+        row.id,
+        row.name,
+        row.fingerprint,
+        row.preprocessing,
+        row.dimension,
+        row.logit_scale,
+        row.logit_bias,
+        row.generation,
+        row.token,
+    )

@@ -1,0 +1,88 @@
+"""The SQLite file: opened, set up, brought to the newest schema."""
+
+import sqlite3
+from pathlib import Path
+
+from sqlalchemy import Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from storage.errors import LibraryError
+from storage.lock import writer_lock
+
+HEAD = "0001"
+"""The newest migration. Written here so that opening an up-to-date library does not load alembic; a test compares."""
+
+_BUSY_TIMEOUT_MS = 30_000
+
+
+def open_database(path: Path) -> Engine:
+    """An engine on the catalog at `path`, created or upgraded to the newest schema.
+
+    LibraryError when the file is no catalog, is damaged, is newer than this program, or cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LibraryError(f"the library {path.parent} cannot be made ({error.strerror}); name another with --library") from error
+    engine = create_engine(f"sqlite:///{path}")
+    event.listen(engine, "connect", _set_up)
+    try:
+        with engine.connect() as connection:
+            found = _version(connection, path)
+        if found != HEAD:
+            with writer_lock(path.parent), engine.begin() as connection:
+                _upgrade(connection)
+    except (SQLAlchemyError, OSError) as error:
+        engine.dispose()
+        raise LibraryError(describe(error, path)) from error
+    return engine
+
+
+def describe(error: Exception, path: Path) -> str:
+    """One line for what the database or the file system said of the catalog."""
+    said = str(getattr(error, "orig", None) or error)
+    if "not a database" in said or "malformed" in said:
+        return f"{path} is damaged ({said}); put a backup in its place, or move it away and index again"
+    if "readonly" in said or "unable to open" in said or isinstance(error, PermissionError):
+        return f"{path} cannot be written ({said}); check its permissions, or name another library with --library"
+    if "locked" in said:
+        return f"{path} is busy ({said}); try again when the other program is done"
+    return f"{path} cannot be used ({said}); check the disk's space and health"
+
+
+def _set_up(connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _version(connection: Connection, path: Path) -> str | None:
+    """The schema's version, None for an empty file."""
+    tables = set(inspect(connection).get_table_names())
+    if not tables:
+        return None
+    if "alembic_version" not in tables:
+        raise LibraryError(f"{path} is an SQLite file of another program; name another library with --library")
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if found and found > HEAD:
+        raise LibraryError(f"{path} was made by a newer sigseek (schema {found}, this one knows {HEAD}); upgrade sigseek")
+    return found
+
+
+def migrations_directory() -> Path:
+    """Where the migrations lie: inside this package when installed, beside it in a checkout."""
+    installed = Path(__file__).parent / "migrations"
+    return installed if installed.is_dir() else Path(__file__).parent.parent / "alembic"
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations_directory()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

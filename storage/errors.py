@@ -1,0 +1,5 @@
+"""What can go wrong with a library."""
+
+
+class LibraryError(Exception):
+    """A library that cannot be opened, read or written. The message says what was found and what to do, in one line."""

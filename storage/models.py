@@ -1,0 +1,135 @@
+"""The tables. Changed only together with a migration in `alembic/versions`; a test compares the two."""
+
+import os
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, TypeDecorator, UniqueConstraint
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class PathText(TypeDecorator[str]):
+    """A path as text, or as its bytes where they are not UTF-8, which a file name may be on Linux."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | bytes | None:
+        """Bytes for what SQLite could not keep as text."""
+        if value is None:
+            return None
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            return os.fsencode(value)
+        return value
+
+    def process_result_value(self, value: str | bytes | None, dialect: Dialect) -> str | None:
+        """The path as Python has it."""
+        return os.fsdecode(value) if isinstance(value, bytes) else value
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+
+class Checkpoint(Base):
+    """A checkpoint that embeddings were made with."""
+
+    __tablename__ = "checkpoint"
+    __table_args__ = (UniqueConstraint("fingerprint", "preprocessing"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    fingerprint: Mapped[str]
+    """SHA-256 of the weights."""
+    preprocessing: Mapped[str]
+    """Fingerprint of what is done to pixels before the image tower."""
+    dimension: Mapped[int]
+    image_size: Mapped[int]
+    logit_scale: Mapped[float]
+    """The logarithm of the factor, as checkpoints hold it."""
+    logit_bias: Mapped[float]
+    generation: Mapped[int] = mapped_column(default=0)
+    """Counted up with every transaction that adds embeddings."""
+    token: Mapped[str]
+    """Random; ties FAISS files to this very row, so that another library's file is never taken for its own."""
+
+
+class Folder(Base):
+    """A root that the user indexed; never inside another one."""
+
+    __tablename__ = "folder"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    path: Mapped[str] = mapped_column(PathText, unique=True)
+    indexed_at: Mapped[datetime | None]
+    """UTC, end of the last complete run."""
+
+
+class Photo(Base):
+    """One content, wherever it lies."""
+
+    __tablename__ = "photo"
+    # Ids name rows of FAISS files, which may outlive a photo for a while: they are never used again.
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    """SHA-256 of all bytes."""
+    width: Mapped[int]
+    """As shown, with the EXIF orientation applied."""
+    height: Mapped[int]
+    format: Mapped[str]
+    taken_at: Mapped[str | None]
+    """ISO 8601, the camera's local time, with its offset where the camera noted one."""
+    camera: Mapped[str | None]
+    latitude: Mapped[float | None]
+    longitude: Mapped[float | None]
+
+
+class File(Base):
+    """One path of a photo, relative to its folder."""
+
+    __tablename__ = "file"
+    __table_args__ = (UniqueConstraint("folder_id", "path"), Index("ix_file_photo_id", "photo_id"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    folder_id: Mapped[int] = mapped_column(ForeignKey("folder.id", ondelete="CASCADE"))
+    path: Mapped[str] = mapped_column(PathText)
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id", ondelete="CASCADE"))
+    size: Mapped[int]
+    mtime_ns: Mapped[int]
+    missing_since: Mapped[datetime | None]
+    """UTC of the first run that did not find it; None while it is there."""
+
+
+class Embedding(Base):
+    """What a checkpoint's image tower says of a photo."""
+
+    __tablename__ = "embedding"
+    __table_args__ = (Index("ix_embedding_generation", "checkpoint_id", "generation"),)
+
+    checkpoint_id: Mapped[int] = mapped_column(ForeignKey("checkpoint.id", ondelete="CASCADE"), primary_key=True)
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id", ondelete="CASCADE"), primary_key=True)
+    vector: Mapped[bytes] = mapped_column(LargeBinary)
+    """Unit norm, float16 little-endian."""
+    precision: Mapped[str]
+    preprocessing_version: Mapped[int]
+    generation: Mapped[int]
+    """The checkpoint's generation that it came with."""
+
+
+class Failure(Base):
+    """A file or directory that could not be used."""
+
+    __tablename__ = "failure"
+    __table_args__ = (UniqueConstraint("folder_id", "path"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    folder_id: Mapped[int] = mapped_column(ForeignKey("folder.id", ondelete="CASCADE"))
+    path: Mapped[str] = mapped_column(PathText)
+    reason: Mapped[str]
+    size: Mapped[int | None]
+    """Size and mtime it had; None where it is to be tried again in any case, as after a refused permission."""
+    mtime_ns: Mapped[int | None]

@@ -1,0 +1,90 @@
+"""What the catalog takes and gives: plain values, apart from sessions and tables."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class CheckpointRecord:
+    """A checkpoint of the library."""
+
+    id: int
+    name: str
+    fingerprint: str
+    preprocessing: str
+    dimension: int
+    logit_scale: float
+    logit_bias: float
+    generation: int
+    token: str
+
+
+@dataclass(frozen=True)
+class FolderRecord:
+    """A folder of the library, its path absolute."""
+
+    id: int
+    path: str
+    indexed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """A file of a folder, `path` relative to it, and whether the checkpoint asked about has embedded its photo."""
+
+    path: str
+    photo_id: int
+    size: int
+    mtime_ns: int
+    missing: bool
+    embedded: bool
+
+
+@dataclass(frozen=True)
+class PhotoFacts:
+    """What a photo's own bytes say of it; None where they say nothing."""
+
+    digest: bytes
+    width: int
+    height: int
+    format: str
+    taken_at: str | None = None
+    camera: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+
+
+@dataclass(frozen=True)
+class EmbeddingRecord:
+    """An embedding to be kept: unit-norm float32 (dim,), and what made it."""
+
+    vector: npt.NDArray[np.float32]
+    precision: str
+    preprocessing_version: int
+
+
+@dataclass(frozen=True)
+class PhotoRecord:
+    """A photo with its files' absolute paths: those last seen on disk first, in alphabetical order."""
+
+    id: int
+    paths: tuple[str, ...]
+    width: int
+    height: int
+    taken_at: str | None
+    camera: str | None
+    latitude: float | None
+    longitude: float | None
+
+
+@dataclass(frozen=True)
+class FailureRecord:
+    """Something under a folder that could not be used; `path` is relative to the folder."""
+
+    path: str
+    reason: str
+    size: int | None
+    mtime_ns: int | None
