@@ -92,9 +92,12 @@ def open_upright(path: Path) -> Image.Image:
 
 def _read(path: Path, use: Callable[[Image.Image], _Out]) -> _Out:
     """What `use` makes of the picture in the file, with every error of Pillow's turned into a DecodeError."""
+    why_not = WHY_NOT_READ.get(path.suffix.lower())
     with path.open("rb") as file:
         try:
             image = Image.open(file, formats=DECODED)
+            if why_not and image.format == "TIFF":  # camera RAW often is one, with a tiny preview for its picture
+                raise DecodeError(why_not)
             pixels = image.width * image.height
             if pixels > MAX_PIXELS:
                 raise DecodeError(f"too large: {image.width} x {image.height} pixels; {_LIMIT}")
@@ -103,13 +106,15 @@ def _read(path: Path, use: Callable[[Image.Image], _Out]) -> _Out:
         except DecodeError:
             raise
         except UnidentifiedImageError as error:
-            raise DecodeError(_unidentified(path)) from error
+            empty = os.fstat(file.fileno()).st_size == 0
+            reason = "the file is empty" if empty else why_not or "not a picture, or damaged at its very start"
+            raise DecodeError(reason) from error
         except Image.DecompressionBombError as error:
             raise DecodeError(f"too large: {_LIMIT}") from error
         except MemoryError as error:
             raise DecodeError("too large for this machine's memory") from error
         except Exception as error:  # damaged files make Pillow's plugins raise nearly anything
-            raise DecodeError(f"damaged: {_said(error)}") from error
+            raise DecodeError(why_not or f"damaged, or of a kind that is not read ({_said(error)})") from error
 
 
 def _upright_rgb(image: Image.Image) -> tuple[Image.Image, Metadata]:
@@ -140,12 +145,6 @@ def _over_white(image: Image.Image) -> Image.Image:
     white = Image.new("RGB", colored.size, "white")
     white.paste(colored, mask=colored.getchannel("A"))
     return white
-
-
-def _unidentified(path: Path) -> str:
-    if path.stat().st_size == 0:
-        return "the file is empty"
-    return WHY_NOT_READ.get(path.suffix.lower(), "not a picture, or damaged at its very start")
 
 
 def _said(error: Exception) -> str:

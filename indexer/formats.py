@@ -1,10 +1,11 @@
 """Which files are pictures, and which of them are read."""
 
 DECODED = (
-    "JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "JPEG2000",
+    "JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "JPEG2000",
     "BMP", "DIB", "PPM", "TGA", "PCX", "SGI", "QOI", "PSD", "ICO", "DDS",
 )  # fmt: skip
-"""Pillow's names of what is read. A closed list: EPS would start Ghostscript, others are seldom photos and little tested."""
+"""Pillow's names of what is read. A closed list: EPS would start Ghostscript, others are seldom photos, little tested.
+MPO, several JPEGs in one, opens as JPEG."""
 
 _READ = (
     "jpg jpeg jpe jfif mpo png apng webp avif avifs gif tif tiff jp2 j2k j2c jpc jpf jpx "

@@ -31,6 +31,8 @@ def open_database(path: Path) -> Engine:
     try:
         with engine.connect() as connection:
             found = _version(connection, path)
+            # Not before: it writes to the file, which until now may have been another program's.
+            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
         if found != HEAD:
             with writer_lock(path.parent), engine.begin() as connection:
                 _upgrade(connection)
@@ -54,7 +56,6 @@ def describe(error: Exception, path: Path) -> str:
 
 def _set_up(connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
-    connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
 

@@ -19,8 +19,8 @@ def upgrade() -> None:
         sa.Column("preprocessing", sa.String, nullable=False),
         sa.Column("dimension", sa.Integer, nullable=False),
         sa.Column("image_size", sa.Integer, nullable=False),
-        sa.Column("logit_scale", sa.Float, nullable=False),
-        sa.Column("logit_bias", sa.Float, nullable=False),
+        sa.Column("logit_scale", sa.Double, nullable=False),
+        sa.Column("logit_bias", sa.Double, nullable=False),
         sa.Column("generation", sa.Integer, nullable=False),
         sa.Column("token", sa.String, nullable=False),
         sa.UniqueConstraint("fingerprint", "preprocessing"),
@@ -40,8 +40,8 @@ def upgrade() -> None:
         sa.Column("format", sa.String, nullable=False),
         sa.Column("taken_at", sa.String),
         sa.Column("camera", sa.String),
-        sa.Column("latitude", sa.Float),
-        sa.Column("longitude", sa.Float),
+        sa.Column("latitude", sa.Double),
+        sa.Column("longitude", sa.Double),
         sqlite_autoincrement=True,
     )
     op.create_table(

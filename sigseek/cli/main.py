@@ -1,5 +1,6 @@
 """The `sigseek` command: its subcommands, and what becomes of their errors."""
 
+import logging
 import os
 import sys
 import warnings
@@ -66,7 +67,8 @@ def run() -> int:
 
 
 def _prepare_streams() -> None:
-    """Paths that are not UTF-8 pass through as they are; warnings are lines for people."""
+    """Paths that are not UTF-8 pass through as they are; warnings are lines for people, Pillow's notes are for nobody."""
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
     warnings.showwarning = lambda message, category, *where, **more: click.echo(f"warning: {message}", err=True)

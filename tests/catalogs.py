@@ -1,0 +1,42 @@
+"""Catalogs with known contents."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from storage import Catalog, CheckpointRecord, EmbeddingRecord, PhotoFacts
+
+
+def add_checkpoint(catalog: Catalog, dimension: int, name: str = "a checkpoint") -> CheckpointRecord:
+    with catalog.transaction() as transaction:
+        return transaction.add_checkpoint(
+            name=name, fingerprint=name, preprocessing="p", dimension=dimension, image_size=32, logit_scale=4.7, logit_bias=-12.9
+        )
+
+
+def add_photos(
+    catalog: Catalog, checkpoint: CheckpointRecord, vectors: npt.NDArray[np.float32], root: Path, names: Sequence[str]
+) -> list[int]:
+    """A photo with one file for each embedding; the ids."""
+    with catalog.transaction() as transaction:
+        folder, _ = transaction.add_folder(root)
+        ids = []
+        for name, vector in zip(names, vectors, strict=True):
+            id_ = transaction.add_photo(PhotoFacts(hashlib.sha256(os.fsencode(name)).digest(), 40, 30, "JPEG"))
+            transaction.put_file(folder.id, name, id_, 1, 1)
+            transaction.add_embeddings(checkpoint.id, {id_: EmbeddingRecord(vector, "fp32", 1)})
+            ids.append(id_)
+    return ids
+
+
+def unit(vectors: object) -> npt.NDArray[np.float32]:
+    array = np.array(vectors, np.float32)
+    return array / np.linalg.norm(array, axis=-1, keepdims=True)
+
+
+def random_unit(count: int, dimension: int, seed: int = 0) -> npt.NDArray[np.float32]:
+    return unit(np.random.default_rng(seed).standard_normal((count, dimension)))

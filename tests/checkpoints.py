@@ -1,0 +1,59 @@
+"""Small random checkpoints for tests that need one of a certain kind."""
+
+import shutil
+from pathlib import Path
+
+from siglip.checkpoint import MINI_DIRECTORY
+
+
+def copy_mini(target: Path) -> Path:
+    """A copy of mini to break or to change."""
+    return Path(shutil.copytree(MINI_DIRECTORY, target))
+
+
+def save_tiny(target: Path, seed: int = 0, **text: int) -> Path:
+    """A random checkpoint of 32-pixel pictures and 16 dimensions, with mini's tokenizer."""
+    import torch
+    from transformers import SiglipConfig, SiglipImageProcessorPil, SiglipModel
+
+    torch.manual_seed(seed)
+    width = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "num_hidden_layers": 1}
+    config = SiglipConfig(
+        text_config=width | {"vocab_size": 1000, "bos_token_id": None, "eos_token_id": 1} | text,
+        vision_config=width | {"image_size": 32, "patch_size": 16},
+    )
+    SiglipModel(config).save_pretrained(target)
+    SiglipImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(target)
+    for name in ("spiece.model", "tokenizer_config.json"):
+        shutil.copy(MINI_DIRECTORY / name, target)
+    return target
+
+
+def save_siglip2_tokenizer(target: Path) -> None:
+    """A tokenizer.json as SigLIP 2 publishes it: Gemma's kind of BPE, EOS and no BOS, and no padding side in its config."""
+    import json
+
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    special = ["<pad>", "<eos>", "<bos>", "<unk>"]
+    bytes_ = [f"<0x{value:02X}>" for value in range(256)]
+    trainer = trainers.BpeTrainer(vocab_size=600, special_tokens=special + bytes_, show_progress=False)
+    tokenizer.train_from_iterator(["a photo of two cats on a sofa", "a red house by the sea at night"] * 20, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A <eos>", special_tokens=[("<eos>", 1)])
+    target.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(target / "tokenizer.json"))
+    config = {
+        "tokenizer_class": "GemmaTokenizer",
+        "add_bos_token": False,
+        "add_eos_token": True,
+        "bos_token": "<bos>",
+        "eos_token": "<eos>",
+        "pad_token": "<pad>",
+        "unk_token": "<unk>",
+        "model_max_length": 64,
+    }
+    (target / "tokenizer_config.json").write_text(json.dumps(config))

@@ -1,0 +1,106 @@
+"""What many tests share: isolation, the two kinds of checkpoints, drawn photos, the installed program."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from siglip import Checkpoint
+from siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
+
+ROOT = Path(__file__).parent.parent
+CORPORA = ROOT.parent / "shared" / "corpora"
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+needs_corpora = pytest.mark.skipif(not CORPORA.is_dir(), reason="the shared pictures are not beside this checkout")
+
+
+@pytest.fixture(autouse=True)
+def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees or touches the user's own library, cache or configuration, and none reaches the internet."""
+    home = tmp_path_factory.mktemp("home")
+    for name in list(os.environ):
+        if name.startswith(("SIGSEEK_", "HF_", "XDG_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("HF_HOME", str(home / "hub"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(scope="session")
+def mini() -> Checkpoint:
+    return read_checkpoint(MINI_DIRECTORY, "mini")
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkpoint]:
+    """A random checkpoint of google/siglip-base-patch16-224's exact configuration, with mini's tokenizer."""
+    import torch
+    from transformers import SiglipConfig, SiglipImageProcessorPil, SiglipModel
+
+    directory = tmp_path_factory.mktemp("base")
+    torch.manual_seed(0)
+    model = SiglipModel(SiglipConfig()).eval()
+    # The random start has 1 and 0, which would hide a forgotten scale or bias.
+    torch.nn.init.constant_(model.logit_scale, 4.7)
+    torch.nn.init.constant_(model.logit_bias, -12.9)
+    model.save_pretrained(directory)
+    SiglipImageProcessorPil(image_mean=[0.5] * 3, image_std=[0.5] * 3).save_pretrained(directory)
+    for name in ("spiece.model", "tokenizer_config.json"):
+        shutil.copy(MINI_DIRECTORY / name, directory)
+    yield read_checkpoint(directory, str(directory))
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty drawn photos of a seed that mini was not trained on, with their captions.jsonl."""
+    from sigseek.demo.photos import draw_photos
+
+    folder = tmp_path_factory.mktemp("drawn")
+    draw_photos(folder, 40, seed=99)
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Runs the installed `sigseek` in an empty folder; with `check` (the default) it must succeed."""
+
+    def run(*arguments: object, check: bool = True, **environment: str) -> "subprocess.CompletedProcess[str]":
+        done = subprocess.run(
+            [Path(sys.executable).parent / "sigseek", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=os.environ | environment,
+            timeout=300,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def ordinary_folder(tmp_path: Path) -> Iterator[Path]:
+    """An empty folder, with permissions in force: to root, who may read and write everything, they would mean nothing."""
+    if os.geteuid() != 0:
+        yield tmp_path
+        return
+    nobody = 65534
+    folder = Path(tempfile.mkdtemp())
+    os.chown(folder, nobody, nobody)
+    os.seteuid(nobody)
+    try:
+        yield folder
+    finally:
+        os.seteuid(0)
+        shutil.rmtree(folder)

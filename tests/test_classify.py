@@ -1,0 +1,41 @@
+from pathlib import Path
+
+import pytest
+from transformers import SiglipForImageClassification, SiglipImageProcessorPil, SiglipModel, SiglipTokenizer, pipeline
+
+import sigseek
+from siglip.checkpoint import MINI_DIRECTORY
+
+LABELS = ["a house", "two red cars", "at night", "a Duck!", "an airplane in the rain"]
+
+
+@pytest.mark.parametrize("template", ["This is a photo of {}.", "{} in a drawing"])
+def test_scores_are_those_of_transformers_pipeline(drawn: Path, template: str) -> None:
+    photos = sorted(drawn.glob("*.jpg"))[:3]
+    classifier = pipeline(
+        "zero-shot-image-classification",
+        model=SiglipModel.from_pretrained(MINI_DIRECTORY, dtype="float32"),
+        tokenizer=SiglipTokenizer.from_pretrained(MINI_DIRECTORY),
+        image_processor=SiglipImageProcessorPil.from_pretrained(MINI_DIRECTORY),
+        device="cpu",
+    )
+    assert not isinstance(classifier.model, SiglipForImageClassification)
+    with sigseek.open(drawn.parent / "nowhere", model="mini") as library:
+        results = library.classify(photos, LABELS, template)
+    assert [result.path for result in results] == [str(photo) for photo in photos]
+    for photo, result in zip(photos, results, strict=True):
+        theirs = classifier(str(photo), candidate_labels=LABELS, hypothesis_template=template)
+        ours = {scored.label: scored.score for scored in result.scores}
+        assert ours == pytest.approx({row["label"]: row["score"] for row in theirs}, abs=1e-4)
+        scores = [scored.score for scored in result.scores]
+        assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("labels", "template", "said"),
+    [([], "a {}", "no label"), (["cat", " "], "a {}", "empty"), (["cat"], "a photo", r"has no \{\}")],
+)
+def test_bad_questions(drawn: Path, labels: list[str], template: str, said: str) -> None:
+    photo = next(drawn.glob("*.jpg"))
+    with sigseek.open("nowhere", model="mini") as library, pytest.raises(sigseek.QueryError, match=said):
+        library.classify([photo], labels, template)

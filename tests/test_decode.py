@@ -1,0 +1,163 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from indexer import DecodeError, decode_photo
+from indexer import decode as decode_module
+from indexer.decode import digest_file, open_upright
+from indexer.formats import DECODED
+from siglip import Preprocessing
+from tests.conftest import CORPORA, needs_corpora
+from tests.photos import exif, letter_f, picture, save
+
+PREPROCESSING = Preprocessing(32, 32, 3, 1 / 255, (0.5,) * 3, (0.5,) * 3)
+
+
+def difference(one: Image.Image | np.ndarray, other: Image.Image | np.ndarray) -> float:
+    """Mean difference of two pictures in levels of 0 to 255."""
+    return float(np.abs(np.asarray(one, np.float64) - np.asarray(other, np.float64)).mean())
+
+
+@pytest.mark.parametrize(
+    "extension", ["jpg", "png", "webp", "avif", "gif", "tiff", "jp2", "bmp", "dib", "ppm", "tga", "pcx", "sgi", "qoi", "ico", "dds", "mpo"]
+)  # fmt: skip
+def test_every_format_is_really_read(tmp_path: Path, extension: str) -> None:
+    path = save(tmp_path / f"a.{extension}", **({"sizes": [(64, 48)]} if extension == "ico" else {}))
+    decoded = decode_photo(path, PREPROCESSING)
+    assert decoded.pixels.shape == (32, 32, 3)
+    assert decoded.pixels.dtype == np.uint8
+    assert (decoded.width, decoded.height) == (64, 48)
+    tolerance = 30 if extension == "gif" else 6
+    assert difference(decoded.pixels, PREPROCESSING.resize(picture())) < tolerance
+
+
+def test_the_list_names_formats_that_pillow_knows() -> None:
+    Image.init()
+    assert set(DECODED) <= set(Image.OPEN)
+    assert not {"EPS", "PDF", "WMF", "FPX"} & set(DECODED)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("extension", ["jpg", "png", "tiff", "webp"])
+def test_orientation_is_applied(tmp_path: Path, orientation: int, extension: str) -> None:
+    turn_back = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # the transposition that undoes each orientation's own
+    upright = letter_f()
+    stored = upright.transpose(Image.Transpose(turn_back[orientation])) if orientation > 1 else upright
+    path = tmp_path / f"f.{extension}"
+    stored.save(path, exif=exif(Orientation=orientation))
+    assert difference(open_upright(path), upright) < 8
+    assert difference(decode_photo(path, PREPROCESSING).pixels, PREPROCESSING.resize(upright)) < 8
+
+
+def test_transparency_lies_over_white(tmp_path: Path) -> None:
+    image = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
+    image.paste((0, 0, 255, 255), (0, 0, 4, 8))
+    image.save(tmp_path / "a.png")
+    shown = open_upright(tmp_path / "a.png")
+    assert shown.getpixel((1, 1)) == (0, 0, 255)
+    assert shown.getpixel((6, 1)) == (255, 255, 255)
+
+
+def test_a_transparent_palette_colour_lies_over_white(tmp_path: Path) -> None:
+    image = Image.new("P", (4, 4), 1)
+    image.putpalette([10, 20, 30, 200, 100, 0])
+    image.putpixel((0, 0), 0)
+    image.save(tmp_path / "a.png", transparency=1)
+    shown = open_upright(tmp_path / "a.png")
+    assert shown.getpixel((0, 0)) == (10, 20, 30)
+    assert shown.getpixel((2, 2)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("extension", ["png", "tiff"])
+def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path: Path, extension: str) -> None:
+    levels = np.linspace(0, 65535, 64, dtype=np.uint16).reshape(8, 8)
+    Image.fromarray(levels).save(tmp_path / f"a.{extension}")
+    shown = np.asarray(open_upright(tmp_path / f"a.{extension}"))[..., 0]
+    np.testing.assert_allclose(shown, levels / 257, atol=1)
+
+
+def test_cmyk_and_grey_become_rgb(tmp_path: Path) -> None:
+    picture().convert("CMYK").save(tmp_path / "a.jpg")
+    picture().convert("L").save(tmp_path / "b.jpg")
+    assert difference(open_upright(tmp_path / "a.jpg"), picture()) < 6
+    assert difference(open_upright(tmp_path / "b.jpg"), picture().convert("L").convert("RGB")) < 6
+
+
+def test_the_first_frame_counts(tmp_path: Path) -> None:
+    frames = [picture(seed) for seed in range(3)]
+    frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:], lossless=True)
+    frames[0].save(tmp_path / "a.tiff", save_all=True, append_images=frames[1:])
+    assert difference(open_upright(tmp_path / "a.webp"), frames[0]) == 0
+    assert difference(open_upright(tmp_path / "a.tiff"), frames[0]) == 0
+
+
+def test_too_many_pixels_are_refused_before_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save(tmp_path / "a.jpg")
+    monkeypatch.setattr(decode_module, "MAX_PIXELS", 64 * 48 - 1)
+    with pytest.raises(DecodeError, match="too large: 64 x 48 pixels"):
+        decode_photo(path, PREPROCESSING)
+
+
+def test_why_a_file_gives_no_picture(tmp_path: Path) -> None:
+    whole = save(tmp_path / "whole.jpg").read_bytes()
+    cases = {
+        "empty.jpg": (b"", "the file is empty"),
+        "text.jpg": (b"hello, world", "not a picture"),
+        "half.jpg": (whole[: len(whole) // 2], "(?i)damaged.*truncated"),
+        "a.heic": (b"\0\0\0\x18ftypheic", "HEIC photos are not read yet"),
+        "a.nef": (b"II*\0 raw", "camera RAW is not read yet"),
+        "a.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "would start another program"),
+        "eps.jpg": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "not a picture"),
+    }
+    for name, (contents, reason) in cases.items():
+        (tmp_path / name).write_bytes(contents)
+        with pytest.raises(DecodeError, match=reason):
+            decode_photo(tmp_path / name, PREPROCESSING)
+
+
+def test_the_small_preview_in_a_raw_file_is_not_taken_for_the_photo(tmp_path: Path) -> None:
+    save(tmp_path / "a.tiff").rename(tmp_path / "a.dng")
+    with pytest.raises(DecodeError, match="camera RAW is not read yet"):
+        decode_photo(tmp_path / "a.dng", PREPROCESSING)
+
+
+def test_a_wrong_extension_is_no_obstacle(tmp_path: Path) -> None:
+    save(tmp_path / "a.png").rename(tmp_path / "a.heic")
+    assert decode_photo(tmp_path / "a.heic", PREPROCESSING).format == "PNG"
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data())
+def test_any_damage_is_a_decode_error_or_a_picture(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(["a.jpg", "a.png", "a.gif", "a.tiff", "a.webp", "a.bmp", "a.jp2", "a.avif"]))
+    folder = tmp_path_factory.mktemp("fuzz")
+    raw = bytearray(save(folder / name, exif=exif(Make="Maker", Orientation=6)).read_bytes())
+    for place in data.draw(st.lists(st.integers(0, len(raw) - 1), max_size=12)):
+        raw[place] = data.draw(st.integers(0, 255))
+    (folder / name).write_bytes(raw[: data.draw(st.integers(0, len(raw)))])
+    try:
+        assert decode_photo(folder / name, PREPROCESSING).pixels.shape == (32, 32, 3)
+    except DecodeError as error:
+        assert str(error)
+        assert "\n" not in str(error)
+
+
+@needs_corpora
+def test_the_orientation_examples_all_look_alike() -> None:
+    for shape in ("Landscape", "Portrait"):
+        paths = sorted((CORPORA / "photos" / "orientation").rglob(f"{shape}_*.jpg"))
+        assert len(paths) == 9
+        shown = [decode_photo(path, PREPROCESSING).pixels for path in paths]
+        assert max(difference(shown[0], other) for other in shown[1:]) < 12, shape
+
+
+def test_a_digest_is_of_all_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"abc")
+    read = digest_file(path)
+    assert read.digest.hex() == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert (read.size, read.mtime_ns) == (3, path.stat().st_mtime_ns)

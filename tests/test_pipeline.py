@@ -1,0 +1,326 @@
+"""The indexer against a catalog. The tower here counts its calls and embeds plain pixels, so that the embedding of every
+file is known; the real towers are tested in test_towers.py and run in every whole-program test."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from indexer import FolderError, Indexer, IndexReport, Progress
+from indexer import pipeline as pipeline_module
+from indexer.decode import decode_photo
+from siglip import Preprocessing
+from storage import Catalog, CheckpointRecord
+from tests.catalogs import add_checkpoint, unit
+from tests.photos import picture, save
+
+PREPROCESSING = Preprocessing(4, 4, 3, 1 / 255, (0.5,) * 3, (0.5,) * 3)
+
+
+class PixelTower:
+    """An image tower whose embedding is the picture itself."""
+
+    precision = "fp32"
+    device = "cpu"
+
+    def __init__(self) -> None:
+        self.embedded = 0
+        self.fail_after: int | None = None
+
+    def embed(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        if self.fail_after is not None and self.embedded >= self.fail_after:
+            raise KeyboardInterrupt
+        self.embedded += len(pixels)
+        return embedding(pixels)
+
+
+def embedding(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    return unit(pixels.reshape(len(pixels), -1).astype(np.float32) + 1)
+
+
+class Library:
+    """A catalog with one checkpoint, and runs of the indexer on it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.catalog = Catalog(directory)
+        self.checkpoint = add_checkpoint(self.catalog, 48)
+        self.tower = PixelTower()
+        self.loads = 0
+
+    def load(self) -> PixelTower:
+        self.loads += 1
+        return self.tower
+
+    def index(self, *folders: Path, on_progress: Callable[[Progress], None] = lambda progress: None) -> IndexReport:
+        self.tower.embedded = 0
+        report = Indexer(self.catalog, self.checkpoint, PREPROCESSING, self.load, on_progress).run(folders)
+        assert report.scanned == report.added + report.changed + report.moved + report.unchanged + report.failed
+        return report
+
+    def contents(self) -> dict[str, bytes]:
+        """By path, the embedding kept for it."""
+        ids, vectors = self.catalog.embeddings(self.checkpoint.id)
+        photos = self.catalog.photos(ids.tolist())
+        return {path: vectors[row].tobytes() for row, id_ in enumerate(ids.tolist()) if id_ in photos for path in photos[id_].paths}
+
+    def check(self, folder: Path) -> None:
+        """The library holds exactly the folder's pictures, each with its own embedding."""
+        expected = {}
+        for path in sorted(folder.rglob("*.png")):
+            pixels = decode_photo(path, PREPROCESSING).pixels
+            expected[str(path)] = embedding(pixels[None])[0].astype(np.float16).tobytes()
+        assert self.contents() == expected
+
+
+def counts(report: IndexReport) -> dict[str, int]:
+    names = ("scanned", "added", "changed", "moved", "unchanged", "missing", "offline", "failed")
+    return {name: getattr(report, name) for name in names if getattr(report, name)}
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    library = Library(tmp_path / "library")
+    yield library
+    library.catalog.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for number in range(40):
+        save(tmp_path / "photos" / f"{number % 3}" / f"{number:02}.png", seed=number)
+    return tmp_path / "photos"
+
+
+def test_first_and_second_run(library: Library, folder: Path) -> None:
+    report = library.index(folder)
+    assert counts(report) == {"scanned": 40, "added": 40}
+    assert (library.tower.embedded, report.device, report.model) == (40, "cpu", "a checkpoint")
+    assert report.images_per_second > 0
+    library.check(folder)
+    report = library.index(folder)
+    assert counts(report) == {"scanned": 40, "unchanged": 40}
+    assert (library.tower.embedded, library.loads, report.device) == (0, 1, None), "no photo embedded, no model loaded"
+
+
+def test_a_second_run_reads_no_file(library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library.index(folder)
+    monkeypatch.setattr(pipeline_module, "digest_file", None)
+    monkeypatch.setattr(pipeline_module, "decode_photo", None)
+    assert counts(library.index(folder)) == {"scanned": 40, "unchanged": 40}
+
+
+def test_moved_renamed_and_copied_files_are_not_embedded_again(library: Library, folder: Path) -> None:
+    library.index(folder)
+    (folder / "elsewhere").mkdir()
+    (folder / "0" / "00.png").rename(folder / "elsewhere" / "00.png")
+    (folder / "1" / "01.png").rename(folder / "1" / "renamed.png")
+    shutil.copy(folder / "2" / "02.png", folder / "elsewhere" / "copy.png")
+    report = library.index(folder)
+    assert counts(report) == {"scanned": 41, "added": 1, "moved": 2, "unchanged": 38}
+    assert library.tower.embedded == 0
+    library.check(folder)
+    assert library.catalog.photo_count() == 40
+
+
+def test_two_new_files_of_one_content_are_embedded_once(library: Library, folder: Path) -> None:
+    for number in range(5):
+        shutil.copy(folder / "0" / "00.png", folder / f"copy{number}.png")
+    report = library.index(folder)
+    assert counts(report) == {"scanned": 45, "added": 45}
+    assert library.tower.embedded == 40
+    library.check(folder)
+
+
+def test_changed_and_touched_files(library: Library, folder: Path) -> None:
+    library.index(folder)
+    save(folder / "0" / "00.png", seed=1000)
+    os.utime(folder / "1" / "01.png", ns=(1, 1))
+    report = library.index(folder)
+    assert counts(report) == {"scanned": 40, "changed": 1, "unchanged": 39}
+    assert library.tower.embedded == 1, "a file that was only touched keeps its embedding"
+    library.check(folder)
+    assert library.catalog.embedding_count(library.checkpoint.id) == 40, "the old content is gone"
+
+
+def test_swapped_files(library: Library, folder: Path) -> None:
+    library.index(folder)
+    one, other, aside = folder / "0" / "00.png", folder / "1" / "01.png", folder / "aside.png"
+    one.rename(aside)
+    other.rename(one)
+    aside.rename(other)
+    for path in (one, other):
+        os.utime(path)
+    assert counts(library.index(folder)) == {"scanned": 40, "changed": 2, "unchanged": 38}
+    assert library.tower.embedded == 0
+    library.check(folder)
+
+
+def test_a_missing_file_keeps_its_photo_and_comes_back(library: Library, folder: Path) -> None:
+    library.index(folder)
+    path = folder / "0" / "00.png"
+    path.rename(folder.parent / "away.png")
+    assert counts(library.index(folder)) == {"scanned": 39, "unchanged": 39, "missing": 1}
+    assert str(path) in library.contents()
+    assert counts(library.index(folder)) == {"scanned": 39, "unchanged": 39, "missing": 1}
+    (folder.parent / "away.png").rename(path)
+    assert counts(library.index(folder)) == {"scanned": 40, "unchanged": 40}
+    assert library.tower.embedded == 0
+    assert library.catalog.file_counts()[1] == (40, 0)
+
+
+@pytest.mark.parametrize("state", ["gone", "empty"])
+def test_an_unplugged_drive_is_offline_not_deleted(library: Library, folder: Path, state: str) -> None:
+    library.index(folder)
+    folder.rename(folder.parent / "unplugged")
+    if state == "empty":
+        folder.mkdir()
+    before = library.contents()
+    assert counts(library.index()) == {"offline": 40}
+    assert library.contents() == before
+    assert library.catalog.file_counts()[1] == (40, 0)
+
+
+def test_bad_files_are_failures_and_the_run_goes_on(library: Library, folder: Path) -> None:
+    (folder / "bad.png").write_bytes(b"no picture")
+    (folder / "cut.png").write_bytes((folder / "0" / "00.png").read_bytes()[:200])
+    (folder / "a.heic").write_bytes(b"heic")
+    report = library.index(folder)
+    assert counts(report) == {"scanned": 43, "added": 40, "failed": 3}
+    reasons = {Path(failure.path).name: failure.reason for failure in library.catalog.failures()}
+    assert set(reasons) == {"bad.png", "cut.png", "a.heic"}
+    assert all(reasons.values())
+    assert counts(library.index(folder)) == {"scanned": 43, "unchanged": 40, "failed": 3}
+    save(folder / "bad.png", seed=500)
+    (folder / "cut.png").unlink()
+    assert counts(library.index(folder)) == {"scanned": 42, "added": 1, "unchanged": 40, "failed": 1}
+    assert [Path(failure.path).name for failure in library.catalog.failures()] == ["a.heic"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyError, SyntaxError, NotImplementedError, RecursionError, MemoryError])
+def test_whatever_one_file_raises_is_its_failure(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def decode(path: Path, preprocessing: Preprocessing) -> object:
+        if path.name == "07.png":
+            raise error("odd")
+        return decode_photo(path, preprocessing)
+
+    monkeypatch.setattr(pipeline_module, "decode_photo", decode)
+    assert counts(library.index(folder)) == {"scanned": 40, "added": 39, "failed": 1}
+
+
+def test_a_photo_that_became_unreadable_content_is_no_hit_any_more(library: Library, folder: Path) -> None:
+    library.index(folder)
+    path = folder / "0" / "00.png"
+    path.write_bytes(b"overwritten by something else")
+    assert counts(library.index(folder)) == {"scanned": 40, "unchanged": 39, "failed": 1}
+    assert str(path) not in library.contents()
+    assert library.catalog.embedding_count(library.checkpoint.id) == 39
+
+
+def test_a_refused_permission_is_tried_again_and_costs_no_photo(ordinary_folder: Path) -> None:
+    library = Library(ordinary_folder / "library")
+    path = save(ordinary_folder / "photos" / "a.png")
+    library.index(path.parent)
+    os.utime(path)
+    path.chmod(0)
+    assert counts(library.index(path.parent)) == {"scanned": 1, "failed": 1}
+    assert str(path) in library.contents()
+    (failure,) = library.catalog.failures()
+    assert failure.reason == "cannot be read: Permission denied"
+    path.chmod(0o644)
+    assert counts(library.index(path.parent)) == {"scanned": 1, "unchanged": 1}
+    assert library.catalog.failures() == []
+    library.catalog.close()
+
+
+def test_an_unreadable_directory_hides_files_but_loses_none(ordinary_folder: Path) -> None:
+    library = Library(ordinary_folder / "library")
+    photos = ordinary_folder / "photos"
+    save(photos / "open" / "a.png", seed=1)
+    save(photos / "shut" / "b.png", seed=2)
+    library.index(photos)
+    (photos / "shut").chmod(0)
+    report = library.index(photos)
+    (photos / "shut").chmod(0o755)
+    assert counts(report) == {"scanned": 1, "unchanged": 1}, "b.png is neither there nor missing"
+    assert len(library.contents()) == 2
+    assert [Path(failure.path).name for failure in library.catalog.failures()] == ["shut"]
+    assert counts(library.index(photos)) == {"scanned": 2, "unchanged": 2}
+    assert library.catalog.failures() == []
+    library.catalog.close()
+
+
+def test_interrupted_and_continued(library: Library, folder: Path) -> None:
+    library.tower.fail_after = 2 * pipeline_module.BATCH
+    with pytest.raises(KeyboardInterrupt):
+        library.index(folder)
+    assert library.catalog.photo_count() == 2 * pipeline_module.BATCH, "every finished batch is kept"
+    library.tower.fail_after = None
+    report = library.index(folder)
+    assert counts(report) == {"scanned": 40, "added": 8, "unchanged": 32}
+    assert library.tower.embedded == 8
+    library.check(folder)
+
+
+def test_part_of_a_folder_leaves_the_rest_alone(library: Library, folder: Path) -> None:
+    library.index(folder)
+    (folder / "0" / "00.png").unlink()
+    (folder / "1" / "01.png").unlink()
+    report = library.index(folder / "1")
+    assert counts(report) == {"scanned": 12, "unchanged": 12, "missing": 1}
+    assert library.catalog.file_counts()[1] == (39, 1)
+
+
+def test_a_folder_and_one_inside_it_are_read_once(library: Library, folder: Path) -> None:
+    assert counts(library.index(folder / "1", folder, folder)) == {"scanned": 40, "added": 40}
+    library.check(folder)
+
+
+def test_a_photo_in_two_folders_is_one_photo_with_two_files(library: Library, folder: Path) -> None:
+    other = folder.parent / "other"
+    shutil.copytree(folder / "0", other)
+    assert counts(library.index(folder, other)) == {"scanned": 54, "added": 54}
+    assert library.tower.embedded == 40
+    (folder / "0" / "00.png").rename(other / "from-the-first.png")
+    assert counts(library.index(other)) == {"scanned": 15, "moved": 1, "unchanged": 14}
+
+
+def test_a_second_checkpoint_embeds_beside_the_first(library: Library, folder: Path) -> None:
+    library.index(folder)
+    first = library.checkpoint
+    library.checkpoint = add_checkpoint(library.catalog, 48, "another")
+    library.index(folder)
+    assert library.tower.embedded == 40
+    checkpoints: list[CheckpointRecord] = [first, library.checkpoint]
+    assert [library.catalog.embedding_count(record.id) for record in checkpoints] == [40, 40]
+    assert library.catalog.photo_count() == 40
+
+
+def test_progress_counts_every_file(library: Library, folder: Path) -> None:
+    (folder / "bad.png").write_bytes(b"no picture")
+    seen: list[Progress] = []
+    library.index(folder, on_progress=seen.append)
+    assert seen[-1] == Progress(done=41, total=41, embedded=40, failed=1)
+    assert [progress.done for progress in seen] == sorted(progress.done for progress in seen)
+
+
+def test_folders_that_are_none(library: Library, folder: Path) -> None:
+    with pytest.raises(FolderError, match="no folder"):
+        library.index(folder / "nowhere")
+    with pytest.raises(FolderError, match="is a file"):
+        library.index(folder / "0" / "00.png")
+    assert library.catalog.folders() == []
+
+
+def test_a_name_that_is_not_utf8(library: Library, folder: Path) -> None:
+    odd = os.fsencode(folder) + b"/caf\xe9.png"
+    picture(123).save(folder / "plain.png")
+    os.rename(os.fsencode(folder / "plain.png"), odd)
+    assert counts(library.index(folder)) == {"scanned": 41, "added": 41}
+    assert counts(library.index(folder)) == {"scanned": 41, "unchanged": 41}
+    assert os.fsdecode(odd) in library.contents()

@@ -1,0 +1,70 @@
+import os
+from pathlib import Path, PurePath
+
+import pytest
+
+from indexer.scan import scan_folder
+from tests.conftest import CORPORA
+
+
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * len(name))
+
+
+def test_what_is_found(tmp_path: Path) -> None:
+    touch(tmp_path, "b.JPG", "a/z.png", "a/deep/er/photo.HEIC", "notes.txt", "a.jpg.part", "noextension", "鳥.webp")
+    listing = scan_folder(tmp_path, PurePath())
+    assert [file.path for file in listing.files] == ["b.JPG", "鳥.webp", "a/z.png", "a/deep/er/photo.HEIC"]
+    assert listing.files[0].size == len("b.JPG")
+    assert listing.files[0].mtime_ns == (tmp_path / "b.JPG").stat().st_mtime_ns
+    assert listing.unreadable == {}
+
+
+def test_junk_is_left_out(tmp_path: Path) -> None:
+    touch(
+        tmp_path,
+        "._a.jpg", ".hidden.jpg", ".git/a.jpg", "@eaDir/a.jpg", "#recycle/a.jpg", "$RECYCLE.BIN/a.jpg",
+        "__MACOSX/a.jpg", "System Volume Information/a.jpg", ".thumbnails/a.jpg", "ok/fine.jpg",
+    )  # fmt: skip
+    assert [file.path for file in scan_folder(tmp_path, PurePath()).files] == ["ok/fine.jpg"]
+
+
+def test_only_the_part_asked_for(tmp_path: Path) -> None:
+    touch(tmp_path, "a/1.jpg", "b/2.jpg", "b/c/3.jpg")
+    assert [file.path for file in scan_folder(tmp_path, PurePath("b")).files] == ["b/2.jpg", "b/c/3.jpg"]
+
+
+def test_links(tmp_path: Path) -> None:
+    touch(tmp_path, "real/a.jpg")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    (tmp_path / "file.jpg").symlink_to(tmp_path / "real" / "a.jpg")
+    (tmp_path / "dead.jpg").symlink_to(tmp_path / "nowhere")
+    listing = scan_folder(tmp_path, PurePath())
+    assert [file.path for file in listing.files] == ["file.jpg", "real/a.jpg"], "links to directories are not followed"
+    assert list(listing.unreadable) == ["dead.jpg"]
+
+
+def test_a_pipe_named_like_a_picture_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert scan_folder(tmp_path, PurePath()).files == []
+
+
+def test_an_unreadable_directory_is_noted_and_passed_over(ordinary_folder: Path) -> None:
+    touch(ordinary_folder, "a/1.jpg", "b/2.jpg", "c/3.jpg")
+    (ordinary_folder / "b").chmod(0)
+    try:
+        listing = scan_folder(ordinary_folder, PurePath())
+    finally:
+        (ordinary_folder / "b").chmod(0o755)
+    assert [file.path for file in listing.files] == ["a/1.jpg", "c/3.jpg"]
+    assert listing.unreadable == {"b": "the directory cannot be read: Permission denied"}
+
+
+@pytest.mark.skipif(not CORPORA.is_dir(), reason="the shared pictures are not beside this checkout")
+def test_every_photo_of_the_corpora_is_found() -> None:
+    found = {PurePath(file.path).name for file in scan_folder(CORPORA / "photos", PurePath()).files}
+    assert {"鳥鳥.png", "kookaburras.pnm", "duck.jp2", "200MP.heic", "DJI_0018.JPG"} <= found
+    assert "not-an-image.txt" not in found
