@@ -76,7 +76,8 @@ def run(tmp_path: Path) -> Run:
         done = subprocess.run(
             [Path(sys.executable).parent / "sigseek", *map(str, arguments)],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="surrogateescape",  # as a path that is not UTF-8 comes out
             cwd=tmp_path,
             env=os.environ | environment,
             timeout=300,

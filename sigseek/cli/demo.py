@@ -6,7 +6,7 @@ import click
 
 from siglip.checkpoint import MINI
 from sigseek.cli.options import opened
-from sigseek.cli.output import print_hits
+from sigseek.cli.output import print_hits, print_report
 from sigseek.cli.progress import ProgressBar
 from sigseek.contact_sheet import Section, write_contact_sheet
 from sigseek.demo.captions import article, plural
@@ -38,12 +38,12 @@ def demo(folder: Path, pictures: int, seed: int) -> None:
         sigseek search "a blue sailboat" --library demo-photos/.sigseek
     """
     folder = folder.absolute()
-    with ProgressBar("drawing", "pictures", pictures) as progress:
-        scenes = draw_photos(folder, pictures, seed, progress.advance)
+    with ProgressBar("drawing", "images") as progress:
+        scenes = draw_photos(folder, pictures, seed, lambda drawn: progress.show(drawn, pictures))
     with opened(folder / ".sigseek", MINI) as library:
-        with ProgressBar("indexing", "files") as progress:
-            report = library.index(folder, on_progress=progress.show)
-        click.echo(f"{report.scanned} pictures in {folder}, {report.images_per_second:.1f} images/s on {report.device or 'cpu'}")
+        with ProgressBar("indexing", "images") as progress:
+            report = library.index(folder, on_progress=progress.show_indexing)
+        print_report(report)
         sections = [Section(f'"{query}"', library.search(query, _HITS)) for query in _queries(scenes)]
         photo = Path(sections[0].hits[0].path)
         sections.append(Section(f"like {photo.name}, the first hit for {sections[0].heading}", library.similar(photo, _HITS)))

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import click
 
-from indexer import IndexReport
 from sigseek.cli.options import device_option, json_option, library_options, opened
-from sigseek.cli.output import print_json, shown
+from sigseek.cli.output import print_json, print_report, shown
 from sigseek.cli.progress import ProgressBar
 
 
@@ -26,21 +25,12 @@ def index(folders: tuple[Path, ...], library: Path, model: str | None, device: s
         sigseek index ~/Pictures --library ~/Pictures/.sigseek
         sigseek index drawings --model mini
     """
-    with opened(library, model, device) as photos, ProgressBar("indexing", "files") as progress:
-        report = photos.index(*folders, on_progress=progress.show)
+    with opened(library, model, device) as photos, ProgressBar("indexing", "images") as progress:
+        report = photos.index(*folders, on_progress=progress.show_indexing)
     if not report.scanned and not report.offline:
         where = ", ".join(shown(str(folder)) for folder in folders) or "the known folders"
         click.echo(f"warning: no pictures found in {where}", err=True)
     if as_json:
         print_json(report)
     else:
-        _print_report(report)
-
-
-def _print_report(report: IndexReport) -> None:
-    counts = ("added", "changed", "moved", "unchanged", "missing", "offline", "failed")
-    parts = [f"{getattr(report, name):,} {name}" for name in counts if getattr(report, name)]
-    rate = f", {report.images_per_second:.1f} images/s on {report.device}" if report.device else ""
-    click.echo(f"{report.scanned:,} pictures: {', '.join(parts) or 'nothing'} ({report.seconds:.1f} s{rate}, {report.model})")
-    if report.failed:
-        click.echo("what could not be used, and why: sigseek failures", err=True)
+        print_report(report)

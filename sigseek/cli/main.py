@@ -10,17 +10,30 @@ import click
 
 from sigseek import __version__
 
-_COMMANDS = ("index", "search", "similar", "classify", "status", "failures", "demo")
+COMMANDS = {
+    "index": "Add folders and bring the library up to date with them.",
+    "search": "Find photos by a text.",
+    "similar": "Find photos like a photo.",
+    "classify": "Say how well each label fits a photo.",
+    "status": "Show what the library holds: folders, counts, checkpoint, sizes, when last indexed.",
+    "failures": "List the files that could not be used, and why.",
+    "demo": "Draw pictures, index them, search them, show the results.",
+}
+"""Each command's name and the first line of its help, which `sigseek --help` shows without loading any of them."""
 
 
 class _LazyGroup(click.Group):
-    """Loads a subcommand's module when it is used: help must not wait for what only indexing needs."""
+    """Loads a subcommand's module when it is used: `--help` must not wait for what only indexing needs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return list(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in _COMMANDS:
+        if name not in COMMANDS:
             return None
         command: click.Command = getattr(import_module(f"sigseek.cli.{name}"), name)
         return command

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from indexer import IndexReport
 from search.results import Hit, SimilarHit
 
 if TYPE_CHECKING:
@@ -39,6 +40,16 @@ def print_hits(hits: Sequence[Hit | SimilarHit]) -> None:
         click.echo(f"{hit.rank:>4}  {value:.3f}  {bar(value)}  {shown(hit.path)}{copies}{gone}")
         if isinstance(hit, Hit) and hit.terms:
             click.echo(" " * 13 + ", ".join(f"{term} {score:.3f}" for term, score in hit.terms.items()))
+
+
+def print_report(report: IndexReport) -> None:
+    """What an indexing run did, in a line."""
+    counts = ("added", "changed", "moved", "unchanged", "missing", "offline", "failed")
+    parts = [f"{getattr(report, name):,} {name}" for name in counts if getattr(report, name)]
+    rate = f", {report.images_per_second:.1f} images/s on {report.device}" if report.device else ""
+    click.echo(f"{report.scanned:,} pictures: {', '.join(parts) or 'nothing'} ({report.seconds:.1f} s{rate}, {report.model})")
+    if report.failed:
+        click.echo("what could not be used, and why: sigseek failures", err=True)
 
 
 def bar(share: float) -> str:

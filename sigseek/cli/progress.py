@@ -10,35 +10,35 @@ from indexer import Progress
 
 
 class ProgressBar:
-    """A bar on a terminal, a line every ten seconds elsewhere. A context manager; `show` is what `Library.index` calls."""
+    """A bar on a terminal, a line every ten seconds elsewhere; it appears with the first news. A context manager."""
 
-    def __init__(self, doing: str, unit: str, total: int | None = None) -> None:
-        self._bar = tqdm(
-            total=total,
-            desc=doing,
-            unit=f" {unit}",
-            file=sys.stderr,
-            mininterval=0.1 if sys.stderr.isatty() else 10,
-            dynamic_ncols=True,
-            leave=True,
-        )
+    def __init__(self, doing: str, unit: str) -> None:
+        self._doing = doing
+        self._unit = unit
+        self._bar: tqdm[None] | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
 
-    def advance(self) -> None:
-        """One more is done."""
-        self._bar.update()
+    def show(self, done: int, total: int, note: str = "") -> None:
+        """`done` of `total`; what was done before the first call counts as done but not towards the rate."""
+        if self._bar is None:
+            self._bar = tqdm(
+                total=total,
+                initial=done,
+                desc=self._doing,
+                unit=f" {self._unit}",
+                file=sys.stderr,
+                mininterval=0.1 if sys.stderr.isatty() else 10,
+                dynamic_ncols=True,
+            )
+        self._bar.set_postfix_str(note, refresh=False)
+        self._bar.update(done - self._bar.n)
 
-    def show(self, progress: Progress) -> None:
-        """Where an indexing run stands."""
-        if self._bar.total is None:
-            # What the scan settled took no time worth a rate.
-            self._bar.total, self._bar.initial, self._bar.n = progress.total, progress.done, progress.done
-            self._bar.refresh()
-        if progress.failed:
-            self._bar.set_postfix_str(f"{progress.failed} failed", refresh=False)
-        self._bar.update(progress.done - self._bar.n)
+    def show_indexing(self, progress: Progress) -> None:
+        """What `Library.index` reports."""
+        self.show(progress.done, progress.total, f"{progress.failed} failed" if progress.failed else "")

@@ -22,7 +22,7 @@ class DemoFolderError(Exception):
     """A folder that the demo must not draw into. The message says what was found and what to do."""
 
 
-def draw_photos(folder: Path, count: int, seed: int, on_drawn: Callable[[], None] = lambda: None) -> list[Scene]:
+def draw_photos(folder: Path, count: int, seed: int, on_drawn: Callable[[int], None] = lambda drawn: None) -> list[Scene]:
     """Draw the first `count` scenes of the series `seed` into `folder` and describe them in its `captions.jsonl`.
 
     Pictures of an earlier demo in the same folder are replaced. DemoFolderError for a folder that holds anything else.
@@ -37,7 +37,7 @@ def draw_photos(folder: Path, count: int, seed: int, on_drawn: Callable[[], None
             captions.write(json.dumps({"file": name, "caption": caption(scene, rng), **asdict(scene)}) + "\n")
     for number, (name, scene) in enumerate(zip(names, scenes, strict=True)):
         draw_scene(scene, SIZE, number).save(folder / name, quality=90, exif=_exif(scene, rng))
-        on_drawn()
+        on_drawn(number + 1)
     return scenes
 
 

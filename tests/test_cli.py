@@ -1,0 +1,309 @@
+"""The program as a person runs it: the installed command, its output, its exit status."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from sigseek import __version__
+from sigseek.cli.main import COMMANDS
+from tests.conftest import ROOT, Run
+from tests.photos import save
+
+METADATA = {"width", "height", "taken_at", "camera", "latitude", "longitude", "copies", "available"}
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory, drawn: Path) -> Path:
+    """The drawn photos, indexed with mini."""
+    import sigseek
+
+    directory = tmp_path_factory.mktemp("library")
+    with sigseek.open(directory, model="mini") as opened:
+        opened.index(drawn)
+    return directory
+
+
+def rows(done: "subprocess.CompletedProcess[str]") -> list[dict[str, object]]:
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_index_then_search_then_index_again(tmp_path: Path, drawn: Path, run: Run) -> None:
+    where = ("--library", tmp_path / "library")
+    done = run("index", drawn, *where, "--model", "mini", "--json")
+    (report,) = rows(done)
+    assert list(report) == [
+        "scanned", "added", "changed", "moved", "unchanged", "missing", "offline", "failed",
+        "seconds", "images_per_second", "device", "model",
+    ]  # fmt: skip
+    assert (report["scanned"], report["added"], report["failed"], report["model"]) == (40, 40, 0, "mini")
+    assert re.search(r"40/40 \[.*images/s", done.stderr), "count, time and rate"
+    hits = rows(run("search", "a photo of a house", *where, "--json", "-n", "3"))
+    assert len(hits) == 3
+    assert set(hits[0]) == {"rank", "path", "score", "logit", "cosine"} | METADATA
+    assert hits[0]["camera"] == "sigseek demo"
+    assert (hits[0]["width"], hits[0]["height"]) == (1600, 1200)
+    (report,) = rows(run("index", *where, "--json"))
+    assert (report["scanned"], report["unchanged"], report["images_per_second"]) == (40, 40, 0)
+
+
+def test_the_library_remembers_its_checkpoint_and_comes_from_the_environment(library: Path, run: Run) -> None:
+    (status,) = rows(run("status", "--json", SIGSEEK_LIBRARY=str(library)))
+    assert [checkpoint["model"] for checkpoint in status["checkpoints"]] == ["mini"]  # type: ignore[attr-defined]
+    assert (status["photos"], status["failures"], status["library"]) == (40, 0, str(library))
+
+
+def test_search_finds_what_was_drawn(library: Path, drawn: Path, run: Run) -> None:
+    captions = {row["file"]: row for row in map(json.loads, (drawn / "captions.jsonl").read_text().splitlines())}
+    hits = rows(run("search", "a photo taken at night", "--library", library, "--json", "-n", "5"))
+    assert [captions[Path(str(hit["path"])).name]["time"] for hit in hits] == ["at night"] * 5
+    assert [hit["rank"] for hit in hits] == [1, 2, 3, 4, 5]
+    scores = [hit["score"] for hit in hits]
+    assert scores == sorted(scores, reverse=True)  # type: ignore[type-var]
+
+
+def test_forms_of_output(library: Path, tmp_path: Path, run: Run) -> None:
+    where = ("--library", library, "-n", "2")
+    best = rows(run("search", "at night", *where, "--json", "--explain"))
+    assert best[0]["terms"] == {"at night": best[0]["score"]}
+    assert run("search", "at night", *where, "--paths").stdout.splitlines() == [hit["path"] for hit in best]
+    table = run("search", "at night", *where, "--html", tmp_path / "page.html").stdout.splitlines()
+    assert len(table) == 2
+    assert str(best[0]["path"]) in table[0]
+    assert f"{best[0]['score']:.3f}" in table[0]
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("data:image/jpeg;base64,") == 2
+    assert "http" not in page.replace("http-equiv", ""), "opens offline"
+    nothing = run("search", "at night", *where, "--min-score", "1", "--json")
+    assert (nothing.stdout, nothing.stderr.splitlines()[-1]) == ("", "nothing found")
+
+
+def test_similar(library: Path, drawn: Path, tmp_path: Path, run: Run) -> None:
+    photo = drawn / "scene-00003.jpg"
+    hits = rows(run("similar", photo, "--library", library, "--json", "-n", "4"))
+    assert set(hits[0]) == {"rank", "path", "cosine"} | METADATA
+    assert str(photo) not in [hit["path"] for hit in hits], "the photo itself is left out"
+    outside = shutil.copy(photo, tmp_path / "renamed.jpg")
+    assert rows(run("similar", outside, "--library", library, "--json", "-n", "4")) == hits, "known by its content"
+
+
+def test_classify_needs_no_library(drawn: Path, run: Run) -> None:
+    photos = sorted(drawn.glob("*.jpg"))[:2]
+    (first, second) = rows(run("classify", *photos, "--label", "night", "--label", "noon", "--model", "mini", "--json"))
+    assert [first["path"], second["path"]] == [str(photo) for photo in photos]
+    assert {row["label"] for row in first["scores"]} == {"night", "noon"}  # type: ignore[attr-defined]
+
+
+def test_failures(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(b"")
+    where = ("--library", tmp_path / "library")
+    (report,) = rows(run("index", tmp_path / "photos", *where, "--model", "mini", "--json"))
+    assert (report["failed"], report["device"]) == (1, None)
+    path = str(tmp_path / "photos" / "a.jpg")
+    assert rows(run("failures", *where, "--json")) == [{"path": path, "reason": "the file is empty"}]
+    assert run("failures", *where).stdout == f"{path}: the file is empty\n"
+
+
+def test_help_and_version(run: Run) -> None:
+    assert run("--version").stdout == f"sigseek, version {__version__}\n"
+    text = " ".join(run("--help").stdout.split())
+    for command, line in COMMANDS.items():
+        assert f"{command} {line}" in text
+        loaded_command = getattr(import_module(f"sigseek.cli.{command}"), command)
+        assert (loaded_command.help or "").splitlines()[0] == line
+    assert "sigseek search" in run("search", "--help").stdout
+    loaded = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "sigseek", "--help"], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    imported = {line.split("|")[-1].strip() for line in loaded.stderr.splitlines()}
+    assert not imported & {"torch", "transformers", "faiss", "sqlalchemy", "numpy"}, "help must not wait for them"
+
+
+def error_of(done: "subprocess.CompletedProcess[str]") -> str:
+    """The one line of an error that ends the program with 1 and prints nothing else."""
+    assert done.returncode == 1, done.stderr
+    assert done.stdout == ""
+    (line,) = [line for line in done.stderr.splitlines() if line.strip()]
+    assert line.startswith("error: ")
+    assert "; " in line, "what was found; what to do"
+    return line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["index", "nowhere", "--model", "mini"], "no folder"),
+        (["index", "a.jpg", "--model", "mini"], "is a file"),
+        (["index"], "no library at"),
+        (["search", "a house"], "no library at"),
+        (["similar", "a.jpg"], "no library at"),
+        (["status"], "no library at"),
+        (["failures"], "no library at"),
+        (["search", ""], "the query is empty"),
+        (["search", "  \t"], "the query is empty"),
+        (["similar", "nowhere.jpg"], "no file"),
+        (["similar", "."], "is a folder"),
+        (["classify", "nowhere.jpg", "--label", "x", "--model", "mini"], "no file"),
+        (["classify", "text.jpg", "--label", "x", "--model", "mini"], "not a picture"),
+        (["classify", "a.jpg", "--label", "", "--model", "mini"], "empty"),
+        (["index", ".", "--model", "./nowhere"], "no directory"),
+        (["index", ".", "--model", "."], "no config.json"),
+        (["index", ".", "--model", "mini", "--library", "a.jpg/library"], "cannot be made"),
+        (["demo", "--folder", "."], "holds files that are not the demo's"),
+    ],
+)
+def test_bad_input_gets_one_line(tmp_path: Path, run: Run, arguments: list[str], said: str) -> None:
+    save(tmp_path / "a.jpg")
+    (tmp_path / "text.jpg").write_text("hello")
+    library = () if "--library" in arguments or arguments[0] == "demo" else ("--library", tmp_path / "new")
+    assert said in error_of(run(*arguments, *library, check=False))
+    assert not (tmp_path / "new").exists() or arguments[0] == "index", "only indexing makes a library"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["frobnicate"], ["search"], ["search", "a", "b"], ["search", "x", "-n", "many"], ["index", ".", "--device", "tpu"], ["classify", "a.jpg"]],
+)  # fmt: skip
+def test_wrong_syntax_ends_with_2(run: Run, arguments: list[str]) -> None:
+    done = run(*arguments, check=False)
+    assert done.returncode == 2
+    assert "Usage:" in done.stderr
+
+
+def test_bad_input_to_a_library(library: Path, tmp_path: Path, run: Run) -> None:
+    (tmp_path / "text.jpg").write_text("hello")
+    where = ("--library", library)
+    assert "not a picture" in error_of(run("similar", tmp_path / "text.jpg", *where, check=False))
+    assert "shows nothing" in error_of(run("search", "x", "-n", "0", *where, check=False))
+    assert "outside 0 to 1" in error_of(run("search", "x", "--min-score", "7", *where, check=False))
+    long = run("search", "word " * 10_000, *where, "--json", "-n", "1")
+    assert len(rows(long)) == 1
+    assert long.stderr.splitlines() == [
+        "warning: the query has 10,000 words and the model reads 64 tokens; only its beginning was searched for"
+    ]
+
+
+def test_an_empty_folder_is_a_warning(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "empty").mkdir()
+    where = ("--library", tmp_path / "library")
+    done = run("index", tmp_path / "empty", *where, "--model", "mini")
+    assert f"warning: no pictures found in {tmp_path / 'empty'}" in done.stderr
+    assert "holds no photos yet" in error_of(run("search", "a house", *where, check=False))
+
+
+def test_another_checkpoint_than_the_librarys(library: Path, tmp_path: Path, run: Run) -> None:
+    from tests.checkpoints import save_tiny
+
+    other = save_tiny(tmp_path / "tiny")
+    line = error_of(run("search", "a house", "--library", library, "--model", other, check=False))
+    assert f"made with mini, not with {other}" in line
+    assert f"sigseek index --model {other}" in line
+
+
+def test_damaged_library_files(library: Path, tmp_path: Path, run: Run) -> None:
+    copy = Path(shutil.copytree(library, tmp_path / "copy"))
+    where = ("--library", copy)
+    good = run("search", "at night", *where, "--json").stdout
+    (index,) = (copy / "index").glob("*.faiss")
+    index.write_bytes(index.read_bytes()[:500])
+    assert run("search", "at night", *where, "--json").stdout == good, "made anew from the catalog"
+    shutil.rmtree(copy / "index")
+    assert run("search", "at night", *where, "--json").stdout == good
+    for path in copy.glob("catalog.sqlite*"):
+        path.write_bytes(b"garbage" * 1000)
+    line = error_of(run("search", "at night", *where, check=False))
+    assert str(copy / "catalog.sqlite") in line
+    assert (copy / "catalog.sqlite").read_bytes() == b"garbage" * 1000, "nothing is written over"
+
+
+@pytest.mark.parametrize("name", ["search.py", "storage/__init__.py"])
+def test_a_module_of_the_users_own_that_hides_ours(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("x = 1\n")
+    for command in (["-m", "sigseek", "--help"], ["-c", "import sigseek; sigseek.open('x')"]):
+        done = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=tmp_path, check=False)
+        assert done.returncode == 1
+        last = done.stderr.splitlines()[-1]
+        assert f"{tmp_path / name} hides sigseek's own package" in last
+        assert "rename it" in last
+    assert len(done.stderr.splitlines()) > 1, "Python's own traceback is for Python's users"
+    installed = subprocess.run(
+        [Path(sys.executable).parent / "sigseek", "--version"], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert installed.returncode == 0, "the installed command does not look in the current folder"
+
+
+def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(tmp_path: Path, drawn: Path, run: Run) -> None:
+    photos = tmp_path / "photos"
+    for copy in range(8):
+        for path in drawn.glob("*.jpg"):
+            photos.mkdir(exist_ok=True)
+            (photos / f"{copy}-{path.name}").write_bytes(path.read_bytes() + bytes([copy]))
+    command = [Path(sys.executable).parent / "sigseek", "index", photos, "--library", tmp_path / "library", "--model", "mini"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as indexing:
+        deadline = time.monotonic() + 120
+        while stored(tmp_path / "library") < 32 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        indexing.send_signal(signal.SIGINT)
+        _, stderr = indexing.communicate()
+    assert indexing.returncode == 130
+    assert "Traceback" not in stderr
+    assert stderr.splitlines()[-1].startswith("interrupted")
+    kept = stored(tmp_path / "library")
+    assert 32 <= kept < 320
+    (report,) = rows(run("index", photos, "--library", tmp_path / "library", "--json"))
+    assert (report["unchanged"], report["added"]) == (kept, 320 - kept)
+
+
+def stored(library: Path) -> int:
+    import sqlite3
+
+    if not (library / "catalog.sqlite").exists():
+        return 0
+    connection = sqlite3.connect(f"file:{library / 'catalog.sqlite'}?mode=ro", uri=True)
+    try:
+        return int(connection.execute("SELECT count(*) FROM embedding").fetchone()[0])
+    except sqlite3.OperationalError:  # the tables are still being made
+        return 0
+    finally:
+        connection.close()
+
+
+def test_output_into_a_closed_pipe(library: Path) -> None:
+    program = Path(sys.executable).parent / "sigseek"
+    done = subprocess.run(
+        f"'{program}' search 'at night' -n 40 --library '{library}' --json | head -n 1; exit ${{PIPESTATUS[0]}}",
+        shell=True,
+        executable="/bin/bash",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_odd_file_names_are_shown_and_passed_on(tmp_path: Path, run: Run) -> None:
+    photos = tmp_path / "photos"
+    save(photos / "a\x1b[31m\nred.jpg", seed=1)
+    raw = os.fsencode(photos) + b"/caf\xe9.jpg"
+    os.rename(save(photos / "b.jpg", seed=2), raw)
+    where = ("--library", tmp_path / "library")
+    run("index", photos, *where, "--model", "mini")
+    table = run("search", "x", *where).stdout
+    assert "\x1b" not in table
+    assert "a\\x1b[31m\\nred.jpg" in table
+    program = Path(sys.executable).parent / "sigseek"
+    piped = subprocess.run([program, "search", "x", *map(str, where), "--paths"], capture_output=True, check=True)
+    assert raw in piped.stdout.split(b"\n")
+    paths = [str(row["path"]) for row in rows(run("search", "x", *where, "--json"))]
+    assert os.fsdecode(raw) in paths

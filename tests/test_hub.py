@@ -1,0 +1,89 @@
+"""Checkpoints through the real hub client, from a hub on localhost, as a user's program meets it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from siglip.hub import is_hub_id
+from tests.checkpoints import copy_mini
+from tests.conftest import Run
+from tests.hub import COMMIT, serve
+
+REPO = "someone/siglip-small"
+
+
+def test_a_checkpoint_comes_from_the_hub_once(tmp_path: Path, drawn: Path, run: Run) -> None:
+    served = copy_mini(tmp_path / "served")
+    (served / "flax_model.msgpack").write_bytes(b"not wanted" * 1000)
+    library = tmp_path / "library"
+    with serve({REPO: served}) as (endpoint, requests):
+        online = {"HF_ENDPOINT": endpoint, "HF_HUB_OFFLINE": "0"}
+        done = run("index", drawn, "--library", library, "--model", REPO, "--json", **online)
+        report = json.loads(done.stdout)
+        assert (report["added"], report["model"]) == (40, REPO)
+        assert f"downloading {REPO}, 10 MB, once" in done.stderr
+        assert not [request for request in requests if "msgpack" in request]
+        asked = len(requests)
+        again = run("search", "a house", "--library", library, **online)
+        assert len(requests) == asked, "cached: the hub is not asked again"
+        assert "downloading" not in again.stderr
+    offline = run("search", "a house", "--library", library, "--json")
+    by_mini = run("search", "a house", "--library", library, "--json", "--model", "mini")
+    assert offline.stdout == by_mini.stdout != "", "the same contents are the same checkpoint"
+
+
+def test_one_revision(tmp_path: Path, drawn: Path, run: Run) -> None:
+    with serve({REPO: copy_mini(tmp_path / "served")}) as (endpoint, _):
+        done = run(
+            "classify", next(drawn.glob("*.jpg")), "--label", "x", "--model", f"{REPO}@{COMMIT}", HF_ENDPOINT=endpoint, HF_HUB_OFFLINE="0"
+        )
+    assert "x" in done.stdout
+
+
+def test_another_family_is_refused_before_its_weights_are_fetched(tmp_path: Path, drawn: Path, run: Run) -> None:
+    served = copy_mini(tmp_path / "served")
+    (served / "config.json").write_text('{"model_type": "clip"}')
+    with serve({REPO: served}) as (endpoint, requests):
+        done = run("index", drawn, "--model", REPO, check=False, HF_ENDPOINT=endpoint, HF_HUB_OFFLINE="0")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(f"error: {REPO} is a checkpoint of the family 'clip', not SigLIP")
+    assert not [request for request in requests if "safetensors" in request]
+
+
+def test_an_unknown_checkpoint(tmp_path: Path, drawn: Path, run: Run) -> None:
+    with serve({}) as (endpoint, _):
+        done = run("index", drawn, "--model", "no/such", check=False, HF_ENDPOINT=endpoint, HF_HUB_OFFLINE="0")
+    assert done.returncode == 1
+    assert "error: the hub answered 404 for no/such" in done.stderr
+
+
+@pytest.mark.parametrize("how", [{"HF_HUB_OFFLINE": "1"}, {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9"}])
+def test_without_a_hub_the_error_names_the_ways_out(tmp_path: Path, drawn: Path, run: Run, how: dict[str, str]) -> None:
+    cache = tmp_path / "cache"
+    done = run("index", drawn, "--library", tmp_path / "library", check=False, HF_HOME=str(cache), **how)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: the hub cannot be reached and google/siglip-base-patch16-224 is not in")
+    assert str(cache) in last
+    assert "--model DIR" in last
+    assert "sigseek demo" in last
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("google/siglip-base-patch16-224", True),
+        ("gpt2", True),
+        ("a/b@main", True),
+        ("a/b@refs/pr/1", True),
+        ("a/b/c", False),
+        ("../up", False),
+        ("./here", False),
+        ("/abs/olute", False),
+        ("two words", False),
+        ("", False),
+    ],
+)
+def test_what_a_hub_id_looks_like(name: str, is_one: bool) -> None:
+    assert is_hub_id(name) is is_one

@@ -1,0 +1,100 @@
+"""The Python API of README.md."""
+
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import pytest
+
+import sigseek
+from tests.checkpoints import copy_mini, save_tiny
+from tests.photos import save
+
+
+def test_index_search_similar(tmp_path: Path, drawn: Path) -> None:
+    with sigseek.open(tmp_path / "library", model="mini") as library:
+        report = library.index(drawn)
+        assert (report.added, report.failed, report.device) == (40, 0, "cpu")
+        hits = library.search("a photo taken at night", limit=3)
+        assert [hit.rank for hit in hits] == [1, 2, 3]
+        assert hits[0].score >= hits[1].score >= hits[2].score > 0
+        alike = library.similar(hits[0].path, limit=40)
+        assert len(alike) == 39
+        assert hits[0].path not in [hit.path for hit in alike]
+        with pytest.raises(FrozenInstanceError):
+            hits[0].score = 1.0  # type: ignore[misc]
+        assert library.status().photos == 40
+        assert library.failures() == []
+
+
+def test_nothing_is_made_before_index(tmp_path: Path) -> None:
+    library = sigseek.open(tmp_path / "library", model="mini")
+    for ask in (library.status, library.failures, lambda: library.search("x"), library.index):
+        with pytest.raises(sigseek.LibraryError, match="no library at"):
+            ask()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_except_for_all(tmp_path: Path) -> None:
+    with pytest.raises(sigseek.ERRORS):
+        sigseek.open(tmp_path, model="mini").search(" ")
+    with pytest.raises(sigseek.ERRORS):
+        sigseek.open(tmp_path / "library", model="mini").index(tmp_path / "nowhere")
+
+
+def test_a_second_checkpoint(tmp_path: Path, drawn: Path) -> None:
+    tiny = save_tiny(tmp_path / "tiny")
+    with sigseek.open(tmp_path / "library", model="mini") as library:
+        library.index(drawn)
+        before = library.search("a house", limit=40)
+    with sigseek.open(tmp_path / "library", model=str(tiny)) as library:
+        assert library.index(drawn).added == 40
+        assert [hit.cosine for hit in library.search("a house", limit=40)] != [hit.cosine for hit in before]
+    with sigseek.open(tmp_path / "library") as library:
+        assert library.search("a house", limit=40) == before, "the library's first checkpoint is its own"
+        assert [checkpoint.embeddings for checkpoint in library.status().checkpoints] == [40, 40]
+
+
+def test_a_checkpoint_whose_files_changed_is_not_taken_for_the_librarys(tmp_path: Path, drawn: Path) -> None:
+    directory = copy_mini(tmp_path / "checkpoint")
+    with sigseek.open(tmp_path / "library", model=str(directory)) as library:
+        library.index(drawn)
+    for path in save_tiny(tmp_path / "tiny").iterdir():
+        path.replace(directory / path.name)
+    with sigseek.open(tmp_path / "library") as library, pytest.raises(sigseek.LibraryError, match="as it is now"):
+        library.search("a house")
+
+
+def test_a_long_query_warns(tmp_path: Path, drawn: Path) -> None:
+    with sigseek.open(tmp_path / "library", model="mini") as library:
+        library.index(drawn)
+        with pytest.warns(UserWarning, match="the query has 200 words and the model reads 64 tokens"):
+            assert len(library.search("house " * 200)) == 10
+
+
+def test_photos_added_while_the_library_is_open_are_found(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    with sigseek.open(tmp_path / "library", model="mini") as reader:
+        for number in range(12):
+            save(photos / f"{number}.jpg", seed=number)
+            with sigseek.open(tmp_path / "library", model="mini") as writer:
+                writer.index(photos)
+            assert len(reader.search("anything", limit=50)) == number + 1
+
+
+def test_a_library_beside_the_photos_is_not_searched_for_photos(tmp_path: Path) -> None:
+    save(tmp_path / "photos" / "a.jpg")
+    with sigseek.open(tmp_path / "photos" / ".sigseek", model="mini") as library:
+        assert library.index(tmp_path / "photos").scanned == 1
+        assert library.index(tmp_path / "photos").scanned == 1
+
+
+def test_importing_is_light(tmp_path: Path) -> None:
+    code = "import sys, sigseek; print(*sorted({'torch', 'transformers', 'numpy', 'faiss', 'sqlalchemy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert done.stdout.strip() == ""
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        sigseek.nothing  # noqa: B018
+    for name in sigseek.__all__:
+        assert getattr(sigseek, name) is not None
