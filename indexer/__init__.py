@@ -1,7 +1,7 @@
 """A folder in, stored embeddings out: scan, decode, embed, store."""
 
 from indexer.decode import DecodeError, decode_photo
-from indexer.pipeline import FolderError, Indexer
+from indexer.pipeline import FolderError, Indexer, check_folder
 from indexer.report import IndexReport, Progress
 
-__all__ = ["DecodeError", "FolderError", "IndexReport", "Indexer", "Progress", "decode_photo"]
+__all__ = ["DecodeError", "FolderError", "IndexReport", "Indexer", "Progress", "check_folder", "decode_photo"]

@@ -84,7 +84,7 @@ class Indexer:
         """Index the folders at `paths`, all that are known when there are none.
 
         Every batch is stored as it is done, so an interrupted run loses at most the one in flight and the next run goes
-        on from there. Raises FolderError before anything is changed when a path is no readable directory.
+        on from there. The paths are what `check_folder` returned.
         """
         started = time.monotonic()
         places = self._places(paths)
@@ -105,8 +105,7 @@ class Indexer:
 
     def _places(self, paths: Sequence[Path]) -> list[tuple[FolderRecord, PurePath]]:
         """The folders to go through and where in them to begin; those that are not there now are counted offline."""
-        roots = [_checked(path) for path in paths]
-        roots = [root for root in dict.fromkeys(roots) if not any(root != other and root.is_relative_to(other) for other in roots)]
+        roots = [root for root in dict.fromkeys(paths) if not any(root != other and root.is_relative_to(other) for other in paths)]
         if paths:
             with self._catalog.transaction() as transaction:
                 places = [transaction.add_folder(root) for root in roots]
@@ -323,7 +322,8 @@ def is_online(root: Path) -> bool:
         return False
 
 
-def _checked(path: Path) -> Path:
+def check_folder(path: Path) -> Path:
+    """The folder's absolute path without links; FolderError unless it is a readable directory."""
     path = path.expanduser()
     if not path.exists():
         raise FolderError(f"no folder {path}; check the name, or plug in the drive it is on")

@@ -25,7 +25,7 @@ class Searcher:
 
     def __init__(self, catalog: Catalog, checkpoint: CheckpointRecord, directory: Path) -> None:
         self._catalog = catalog
-        self._checkpoint = checkpoint
+        self.checkpoint = checkpoint
         self._scoring = Scoring(checkpoint.logit_scale, checkpoint.logit_bias)
         self._index = VectorIndex.open(catalog, checkpoint, directory)
 
@@ -58,7 +58,7 @@ class Searcher:
         count = max(_CANDIDATES, _CANDIDATES_PER_HIT * limit)
         if limit >= _EXACT_SHARE * len(self._index):
             count = len(self._index)
-        ids, vectors = self._catalog.embeddings(self._checkpoint.id, self._index.candidates(query, count).tolist())
+        ids, vectors = self._catalog.embeddings(self.checkpoint.id, self._index.candidates(query, count).tolist())
         if not len(ids):
             return []
         exact = cosines(query[None], vectors.astype(np.float32))[0]

@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from indexer import DecodeError, Indexer, IndexReport, Progress, decode_photo
+from indexer import DecodeError, Indexer, IndexReport, Progress, check_folder, decode_photo
 from indexer.decode import digest_file
 from search import Classification, Hit, QueryError, Searcher, SimilarHit, classify
 from search.classify import DEFAULT_TEMPLATE
@@ -54,6 +54,7 @@ class Library:
         self._checkpoint: Checkpoint | None = None
         self._image_tower: ImageTower | None = None
         self._text_tower: TextTower | None = None
+        self._last_searcher: Searcher | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -66,6 +67,7 @@ class Library:
         if self._catalog:
             self._catalog.close()
             self._catalog = None
+            self._last_searcher = None
 
     def index(self, *folders: StrPath, on_progress: Callable[[Progress], None] = lambda progress: None) -> IndexReport:
         """Add folders and bring the library up to date with them; without folders, with all it knows.
@@ -74,11 +76,13 @@ class Library:
         """
         if not folders and not self._exists():
             raise LibraryError(f"no library at {self.directory} yet; name the folders to index")
+        roots = [check_folder(Path(folder)) for folder in folders]
+        self._described()  # a wrong folder or model is found out before a library is made
         catalog = self._open_catalog(create=True)
         with writer_lock(self.directory):
             checkpoint, record = self._checkpoint_to_index(catalog)
             indexer = Indexer(catalog, record, checkpoint.preprocessing, self._images, on_progress)
-            report = indexer.run([Path(folder) for folder in folders])
+            report = indexer.run(roots)
             current = catalog.find_checkpoint(record.fingerprint, record.preprocessing)
             VectorIndex.open(catalog, current or record, self._index_directory)
         return report
@@ -140,9 +144,12 @@ class Library:
         return self._catalog
 
     def _searcher(self) -> Searcher:
+        """The searcher of the library as it is now; the last one as long as nothing was added."""
         catalog = self._open_catalog()
         _, record = self._checkpoint_to_query()
-        return Searcher(catalog, record, self._index_directory)
+        if self._last_searcher is None or self._last_searcher.checkpoint != record:
+            self._last_searcher = Searcher(catalog, record, self._index_directory)
+        return self._last_searcher
 
     def _checkpoint_to_index(self, catalog: Catalog) -> tuple[Checkpoint, CheckpointRecord]:
         """The checkpoint to embed with and its row, added for one that is new to the library."""

@@ -55,7 +55,7 @@ def serve(repositories: dict[str, Path]) -> Iterator[tuple[str, list[str]]]:
             if body:
                 self.wfile.write(content)
 
-        def log_message(self, format: str, *arguments: object) -> None:
+        def log_message(self, *arguments: object) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

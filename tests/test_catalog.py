@@ -45,10 +45,14 @@ def test_embeddings_come_back_in_half_precision_by_id(catalog: Catalog, tmp_path
 
 
 def test_a_failing_transaction_leaves_nothing(catalog: Catalog, tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="power cut"), catalog.transaction() as transaction:
-        folder, _ = transaction.add_folder(tmp_path)
-        transaction.put_file(folder.id, "a.jpg", transaction.add_photo(PhotoFacts(b"a", 1, 1, "PNG")), 1, 1)
-        raise RuntimeError("power cut")
+    def write_half() -> None:
+        with catalog.transaction() as transaction:
+            folder, _ = transaction.add_folder(tmp_path)
+            transaction.put_file(folder.id, "a.jpg", transaction.add_photo(PhotoFacts(b"a", 1, 1, "PNG")), 1, 1)
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        write_half()
     assert catalog.folders() == []
     assert catalog.find_photo(b"a") is None
 

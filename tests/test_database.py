@@ -2,11 +2,11 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+
 from storage import Catalog, LibraryError
 from storage.database import HEAD, migrations_directory, open_database
 from storage.models import Base
@@ -31,7 +31,9 @@ def test_the_newest_migration_is_the_one_written_down() -> None:
 def test_what_every_connection_is_set_to(tmp_path: Path) -> None:
     engine = open_database(tmp_path / "catalog.sqlite")
     with engine.connect() as connection:
-        values = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "foreign_keys", "busy_timeout")]
+        values = [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "foreign_keys", "busy_timeout")
+        ]
     assert values == ["wal", 1, 30_000]
     engine.dispose()
 
@@ -73,5 +75,3 @@ def test_a_library_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LibraryError, match="cannot be made"):
         Catalog(tmp_path / "file" / "library")
-
-

@@ -23,8 +23,9 @@ def difference(one: Image.Image | np.ndarray, other: Image.Image | np.ndarray) -
 
 
 @pytest.mark.parametrize(
-    "extension", ["jpg", "png", "webp", "avif", "gif", "tiff", "jp2", "bmp", "dib", "ppm", "tga", "pcx", "sgi", "qoi", "ico", "dds", "mpo"]
-)  # fmt: skip
+    "extension",
+    ["jpg", "mpo", "png", "webp", "avif", "gif", "tiff", "jp2", "bmp", "dib", "ppm", "tga", "pcx", "sgi", "qoi", "ico", "dds"],
+)
 def test_every_format_is_really_read(tmp_path: Path, extension: str) -> None:
     path = save(tmp_path / f"a.{extension}", **({"sizes": [(64, 48)]} if extension == "ico" else {}))
     decoded = decode_photo(path, PREPROCESSING)
@@ -140,10 +141,10 @@ def test_any_damage_is_a_decode_error_or_a_picture(tmp_path_factory: pytest.Temp
         raw[place] = data.draw(st.integers(0, 255))
     (folder / name).write_bytes(raw[: data.draw(st.integers(0, len(raw)))])
     try:
-        assert decode_photo(folder / name, PREPROCESSING).pixels.shape == (32, 32, 3)
+        outcome = decode_photo(folder / name, PREPROCESSING).pixels.shape
     except DecodeError as error:
-        assert str(error)
-        assert "\n" not in str(error)
+        outcome = str(error)
+    assert outcome == (32, 32, 3) or (isinstance(outcome, str) and outcome and "\n" not in outcome)
 
 
 @needs_corpora

@@ -36,7 +36,14 @@ def test_a_checkpoint_comes_from_the_hub_once(tmp_path: Path, drawn: Path, run: 
 def test_one_revision(tmp_path: Path, drawn: Path, run: Run) -> None:
     with serve({REPO: copy_mini(tmp_path / "served")}) as (endpoint, _):
         done = run(
-            "classify", next(drawn.glob("*.jpg")), "--label", "x", "--model", f"{REPO}@{COMMIT}", HF_ENDPOINT=endpoint, HF_HUB_OFFLINE="0"
+            "classify",
+            next(drawn.glob("*.jpg")),
+            "--label",
+            "x",
+            "--model",
+            f"{REPO}@{COMMIT}",
+            HF_ENDPOINT=endpoint,
+            HF_HUB_OFFLINE="0",
         )
     assert "x" in done.stdout
 

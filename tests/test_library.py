@@ -1,5 +1,6 @@
 """The Python API of README.md."""
 
+import shutil
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError
@@ -60,8 +61,8 @@ def test_a_checkpoint_whose_files_changed_is_not_taken_for_the_librarys(tmp_path
     directory = copy_mini(tmp_path / "checkpoint")
     with sigseek.open(tmp_path / "library", model=str(directory)) as library:
         library.index(drawn)
-    for path in save_tiny(tmp_path / "tiny").iterdir():
-        path.replace(directory / path.name)
+    shutil.rmtree(directory)
+    save_tiny(tmp_path / "tiny").rename(directory)
     with sigseek.open(tmp_path / "library") as library, pytest.raises(sigseek.LibraryError, match="as it is now"):
         library.search("a house")
 

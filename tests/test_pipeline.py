@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from indexer import FolderError, Indexer, IndexReport, Progress
+from indexer import FolderError, Indexer, IndexReport, Progress, check_folder
 from indexer import pipeline as pipeline_module
 from indexer.decode import decode_photo
 from siglip import Preprocessing
@@ -57,7 +57,9 @@ class Library:
 
     def index(self, *folders: Path, on_progress: Callable[[Progress], None] = lambda progress: None) -> IndexReport:
         self.tower.embedded = 0
-        report = Indexer(self.catalog, self.checkpoint, PREPROCESSING, self.load, on_progress).run(folders)
+        report = Indexer(self.catalog, self.checkpoint, PREPROCESSING, self.load, on_progress).run(
+            [check_folder(f) for f in folders]
+        )
         assert report.scanned == report.added + report.changed + report.moved + report.unchanged + report.failed
         return report
 

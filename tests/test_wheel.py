@@ -29,7 +29,9 @@ def test_the_wheel_installs_and_works(tmp_path: Path, drawn: Path) -> None:
         [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", "--quiet", wheel], check=True
     )
     # The dependencies are gigabytes: they come from this environment, but nothing of this checkout does.
-    here = subprocess.run([python, "-c", "import site; print(site.getsitepackages()[0])"], capture_output=True, text=True, check=True)
+    here = subprocess.run(
+        [python, "-c", "import site; print(site.getsitepackages()[0])"], capture_output=True, text=True, check=True
+    )
     dependencies = Path(here.stdout.strip()) / "dependencies.pth"
     dependencies.write_text(next(path for path in sys.path if path.endswith("site-packages")) + "\n")
     where = subprocess.run(

@@ -24,7 +24,7 @@ _HITS = 5
     show_default=True,
     help="Where to draw; new, or an earlier demo's.",
 )
-@click.option("--pictures", type=click.IntRange(3, 100_000), default=200, show_default=True, help="How many pictures to draw.")
+@click.option("--pictures", type=click.IntRange(1, 100_000), default=200, show_default=True, help="How many pictures to draw.")
 @click.option("--seed", type=int, default=2026, show_default=True, help="Another seed draws other pictures.")
 def demo(folder: Path, pictures: int, seed: int) -> None:
     """Draw pictures, index them, search them, show the results.
@@ -57,9 +57,10 @@ def demo(folder: Path, pictures: int, seed: int) -> None:
 
 def _queries(scenes: list[Scene]) -> list[str]:
     """Three queries that the first pictures answer: a coloured object, objects at a time, an object in a place."""
-    first, second, third = (scene.objects[0] for scene in scenes[:3])
+    first, second, third = (scenes[number % len(scenes)] for number in range(3))
+    colored, timed, placed = (scene.objects[0] for scene in (first, second, third))
     return [
-        f"{article(first.color)} {first.color} {first.name}",
-        f"{plural(second.name)} {scenes[1].time}",
-        f"{article(third.name)} {third.name} {scenes[2].place}",
+        f"{article(colored.color)} {colored.color} {colored.name}",
+        f"{plural(timed.name)} {second.time}",
+        f"{article(placed.name)} {placed.name} {third.place}",
     ]

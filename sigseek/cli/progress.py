@@ -15,7 +15,7 @@ class ProgressBar:
     def __init__(self, doing: str, unit: str) -> None:
         self._doing = doing
         self._unit = unit
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm | None = None
 
     def __enter__(self) -> Self:
         return self

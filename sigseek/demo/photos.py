@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -15,6 +16,8 @@ from sigseek.demo.scene import Scene, numbered_scene
 
 CAPTIONS = "captions.jsonl"
 SIZE = (1600, 1200)
+_KNOWN = re.compile(r"captions\.jsonl|results\.html|scene-\d{5}\.jpg")
+_NOTHING = re.compile(r"(?!)")
 _HOURS = {"at dawn": 6, "at noon": 12, "at sunset": 19, "at night": 23}
 
 
@@ -45,15 +48,23 @@ def _clear(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise DemoFolderError(f"{folder} is a file; name a folder with --folder")
     folder.mkdir(parents=True, exist_ok=True)
-    captions = folder / CAPTIONS
-    ours = {CAPTIONS, "results.html"}
-    if captions.is_file():
-        ours |= {json.loads(line)["file"] for line in captions.read_text(encoding="utf-8").splitlines()}
-    others = sorted(path.name for path in folder.iterdir() if path.name not in ours and not path.name.startswith("."))
+    known = _KNOWN if _is_demo(folder) else _NOTHING
+    present = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    others = sorted(path.name for path in present if not known.fullmatch(path.name))
     if others:
         raise DemoFolderError(f"{folder} holds files that are not the demo's, such as {others[0]}; name a new folder with --folder")
-    for name in ours:
-        (folder / name).unlink(missing_ok=True)
+    for path in present:
+        path.unlink()
+
+
+def _is_demo(folder: Path) -> bool:
+    """Whether an earlier demo wrote the folder's captions: nothing is removed where another program did."""
+    try:
+        with (folder / CAPTIONS).open(encoding="utf-8") as captions:
+            first = json.loads(captions.readline())
+    except (OSError, ValueError):
+        return False
+    return isinstance(first, dict) and set(first) == {"file", "caption", "objects", "place", "time", "weather"}
 
 
 def _exif(scene: Scene, rng: random.Random) -> Image.Exif:

@@ -14,6 +14,7 @@ import os
 import random
 import time
 from concurrent.futures import ProcessPoolExecutor
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -35,9 +36,12 @@ VOCABULARY = 640
 TRAIN_SEED, VALIDATION_SEED = 1, 2
 DRAWN_SIZE = (288, 216)
 STEPS_PER_SAVE = 200
+VALIDATION_PICTURES = 500
 SINGLE, ALL, CAPTIONS = "single objects by facts", "all by facts", "all by captions"
-LESSONS = {SINGLE: 0.17, ALL: 0.41, CAPTIONS: 0.42}
-"""What is learned one after the other, and the share of the steps each takes."""
+LESSONS = {SINGLE: 550, ALL: 1850, CAPTIONS: 1200}
+"""What is learned one after the other, and in how many steps."""
+LOCKED_PICTURES = 20_000
+"""How many pictures the text tower is trained on; their embeddings are made once."""
 
 
 def main() -> None:
@@ -45,15 +49,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run_dir", type=Path, help="where drawings and the training state are kept")
     parser.add_argument("--out", type=Path, required=True, help="where the checkpoint is written at the end")
-    parser.add_argument("--steps", type=int, default=3200, help="(default: %(default)s)")
     parser.add_argument("--pictures", type=int, default=80_000, help="drawings to train on (default: %(default)s)")
     parser.add_argument("--batch", type=int, default=128, help="pictures a step (default: %(default)s)")
-    parser.add_argument("--texts", type=int, default=96, help="captions a step, at most --batch (default: %(default)s)")
+    parser.add_argument("--texts", type=int, default=128, help="captions a step (default: %(default)s)")
     parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate (default: %(default)s)")
     args = parser.parse_args()
     args.run_dir.mkdir(parents=True, exist_ok=True)
     pictures = drawings(args.run_dir / "train.npy", TRAIN_SEED, args.pictures)
-    validation = drawings(args.run_dir / "validation.npy", VALIDATION_SEED, 500)
+    validation = drawings(args.run_dir / "validation.npy", VALIDATION_SEED, VALIDATION_PICTURES)
     tokenizer = make_tokenizer(args.run_dir)
     model = train(args, pictures, validation, tokenizer)
     save_checkpoint(args.out, model, tokenizer)
@@ -85,9 +88,10 @@ def make_tokenizer(run_dir: Path) -> SiglipTokenizer:
     for number in range(40_000):
         scene = numbered_scene(TRAIN_SEED, number)
         captions.append(phrase(random_statement(scene, rng), rng).replace(",", ""))
+    model = BytesIO()  # a file would carry its own path
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(captions),
-        model_prefix=str(run_dir / "spiece"),
+        model_writer=model,
         vocab_size=VOCABULARY,
         hard_vocab_limit=False,
         model_type="bpe",
@@ -99,6 +103,7 @@ def make_tokenizer(run_dir: Path) -> SiglipTokenizer:
         bos_id=-1,
         minloglevel=2,
     )
+    (run_dir / "spiece.model").write_bytes(model.getvalue())
     tokenizer = SiglipTokenizer(str(run_dir / "spiece.model"), model_max_length=TEXT_LENGTH)
     # As the published checkpoints have it: padding is attended, so there is no mask.
     tokenizer.model_input_names = ["input_ids"]
@@ -126,7 +131,7 @@ def train(
 ) -> SiglipModel:
     """The trained model, on the CPU. Saves its state to `run_dir` as it goes and starts from there."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    lessons = [lesson for lesson, share in LESSONS.items() for _ in range(round(share * args.steps))]
+    lessons = [lesson for lesson, steps in LESSONS.items() for _ in range(steps)]
     teacher = Teacher(make_model(len(tokenizer)), pictures, tokenizer, args.batch, args.texts).to(device)
     model = teacher.model
     scalars = [model.logit_scale, model.logit_bias]
@@ -144,7 +149,7 @@ def train(
         first = state["step"]
     started = time.monotonic()
     for step in range(first, len(lessons)):
-        rate = args.rate * _schedule(step, len(lessons))
+        rate = args.rate * _schedule(step)
         for group, times in zip(optimizer.param_groups, (1, 10), strict=True):
             group["lr"] = rate * times
         loss = teacher.loss(step, lessons[step])
@@ -168,8 +173,11 @@ def train(
     return model.cpu().eval()
 
 
-def _schedule(step: int, steps: int) -> float:
-    """The share of the peak rate: a short rise, level until 60% of the way, then down to nothing."""
+def _schedule(step: int) -> float:
+    """The share of the peak rate, for each tower in its turn: a short rise, level until 60% of the way, then to nothing."""
+    steps = LESSONS[SINGLE] + LESSONS[ALL]
+    if step >= steps:
+        step, steps = step - steps, LESSONS[CAPTIONS]
     return float(min(1.0, (step + 1) / 100, (steps - step) / (0.4 * steps)))
 
 
@@ -178,7 +186,9 @@ class Teacher(torch.nn.Module):
 
     From random weights both towers wait for each other: as long as texts of different objects have nearly the same
     embedding the image tower learns nothing of objects, and the other way round. The table, one free embedding a fact,
-    ends the wait; pictures of a single object come first for the same reason. Then the text tower takes its place.
+    ends the wait; pictures of a single object come first for the same reason. Then the text tower learns to say the
+    same, with the image tower locked (as in Zhai et al. 2021, arXiv 2111.07991): left free, it forgot the objects again
+    while the text tower could not tell them apart yet.
     """
 
     def __init__(
@@ -190,32 +200,52 @@ class Teacher(torch.nn.Module):
         self.table = torch.nn.Embedding(len(known), model.config.vision_config.hidden_size)
         self._numbers = {fact: number for number, fact in enumerate(known)}
         self._pictures, self._tokenizer, self._batch, self._texts = pictures, tokenizer, batch, texts
+        self._locked: torch.Tensor | None = None
         self._scenes = [numbered_scene(TRAIN_SEED, number) for number in range(len(pictures))]
         self._single = [number for number, scene in enumerate(self._scenes) if sum(group.count for group in scene.objects) == 1]
 
     def loss(self, step: int, lesson: str) -> torch.Tensor:
         """Sigmoid loss of one batch, a function of the step alone, so that a resumed run sees what an unbroken one would."""
         rng = random.Random(f"step {step}")
+        if lesson == CAPTIONS:
+            return self._caption_loss(rng)
         device = self.table.weight.device
         chosen = rng.sample(self._single if lesson == SINGLE else range(len(self._scenes)), self._batch)
         facts = [self._scenes[number].facts() for number in chosen]
         pixels = _augmented(_pixels(self._pictures[chosen], device), rng)
         with torch.autocast(device.type, torch.bfloat16):
-            if lesson == CAPTIONS:
-                said = [random_statement(self._scenes[number], rng) for number in chosen[: self._texts]]
-                tokens = _tokens([phrase(statement, rng) for statement in said], self._tokenizer, device)
-                questions = self.model.get_text_features(tokens).pooler_output
-                true = np.array([[statement.facts() <= known for statement in said] for known in facts])
-            else:
-                questions = self.table.weight
-                true = np.zeros((len(facts), len(questions)), bool)
-                for row, known in enumerate(facts):
-                    true[row, [self._numbers[fact] for fact in known]] = True
             images = self.model.get_image_features(pixels).pooler_output
+        true = np.zeros((len(facts), len(self._numbers)), bool)
+        for row, known in enumerate(facts):
+            true[row, [self._numbers[fact] for fact in known]] = True
+        return self._sigmoid_loss(images, self.table.weight, true)
+
+    def _caption_loss(self, rng: random.Random) -> torch.Tensor:
+        """Loss of the text tower, each caption against eight times as many pictures: locked ones cost nothing."""
+        if self._locked is None:
+            self._locked = self._embed(self._pictures[:LOCKED_PICTURES])
+        chosen = rng.sample(range(len(self._locked)), min(8 * self._texts, len(self._locked)))
+        facts = [self._scenes[number].facts() for number in chosen]
+        said = [random_statement(self._scenes[number], rng) for number in chosen[: self._texts]]
+        tokens = _tokens([phrase(statement, rng) for statement in said], self._tokenizer, self._locked.device)
+        with torch.autocast(tokens.device.type, torch.bfloat16):
+            texts = self.model.get_text_features(tokens).pooler_output
+        true = np.array([[statement.facts() <= known for statement in said] for known in facts])
+        return self._sigmoid_loss(self._locked[chosen], texts, true)
+
+    def _sigmoid_loss(self, images: torch.Tensor, questions: torch.Tensor, true: npt.NDArray[np.bool_]) -> torch.Tensor:
+        """SigLIP's loss with all true pairs as positives, per picture."""
         cosines = functional.normalize(images.float(), dim=-1) @ functional.normalize(questions.float(), dim=-1).T
         logits = cosines * self.model.logit_scale.exp() + self.model.logit_bias
-        signs = torch.from_numpy(np.where(true, 1.0, -1.0).astype(np.float32)).to(device)
-        return -functional.logsigmoid(signs * logits).sum() / len(chosen)
+        signs = torch.from_numpy(np.where(true, 1.0, -1.0).astype(np.float32)).to(logits.device)
+        return -functional.logsigmoid(signs * logits).sum() / len(images)
+
+    @torch.inference_mode()
+    def _embed(self, pictures: npt.NDArray[np.uint8]) -> torch.Tensor:
+        device = self.table.weight.device
+        chunks = [pictures[start : start + 200] for start in range(0, len(pictures), 200)]
+        embedded = [self.model.get_image_features(_pixels(chunk, device)).pooler_output for chunk in chunks]
+        return torch.cat(embedded).clone()
 
 
 def _pixels(pictures: npt.NDArray[np.uint8], device: torch.device) -> torch.Tensor:
