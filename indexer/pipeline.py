@@ -329,9 +329,11 @@ def check_folder(path: Path) -> Path:
         raise FolderError(f"no folder {path}; check the name, or plug in the drive it is on")
     if not path.is_dir():
         raise FolderError(f"{path} is a file; name the folder it lies in")
-    if not os.access(path, os.R_OK | os.X_OK):
-        raise FolderError(f"the folder {path} cannot be read; check its permissions")
-    return path.resolve()
+    try:
+        with os.scandir(path):
+            return path.resolve()
+    except OSError as error:
+        raise FolderError(f"the folder {path} cannot be read ({error.strerror}); check its permissions") from error
 
 
 def _within(path: str, inside: PurePath) -> bool:

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from indexer.decode import open_upright
 from siglip import Checkpoint
 from siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
+from storage import Catalog
+from tests.photos import save
 
 ROOT = Path(__file__).parent.parent
 CORPORA = ROOT.parent / "shared" / "corpora"
@@ -96,6 +99,9 @@ def ordinary_folder(tmp_path: Path) -> Iterator[Path]:
     if os.geteuid() != 0:
         yield tmp_path
         return
+    # Loads what is loaded late: Python's own files may lie where only root may read.
+    Catalog(tmp_path / "loaded first").close()
+    open_upright(save(tmp_path / "loaded first" / "a.png"))
     nobody = 65534
     folder = Path(tempfile.mkdtemp())
     os.chown(folder, nobody, nobody)

@@ -75,3 +75,24 @@ def test_a_library_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LibraryError, match="cannot be made"):
         Catalog(tmp_path / "file" / "library")
+
+
+def test_a_directory_that_cannot_be_written(ordinary_folder: Path) -> None:
+    directory = ordinary_folder / "library"
+    directory.mkdir(mode=0o555)
+    with pytest.raises(LibraryError, match="cannot be written"):
+        Catalog(directory)
+    assert list(directory.iterdir()) == []
+
+
+def test_a_library_that_became_read_only(ordinary_folder: Path) -> None:
+    directory = ordinary_folder / "library"
+    Catalog(directory).close()
+    contents = (directory / "catalog.sqlite").read_bytes()
+    for path in directory.iterdir():
+        path.chmod(0o444)
+    directory.chmod(0o555)
+    with pytest.raises(LibraryError, match="cannot be written"):
+        Catalog(directory).close()
+    directory.chmod(0o755)
+    assert (directory / "catalog.sqlite").read_bytes() == contents

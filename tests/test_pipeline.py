@@ -326,3 +326,11 @@ def test_a_name_that_is_not_utf8(library: Library, folder: Path) -> None:
     assert counts(library.index(folder)) == {"scanned": 41, "added": 41}
     assert counts(library.index(folder)) == {"scanned": 41, "unchanged": 41}
     assert os.fsdecode(odd) in library.contents()
+
+
+def test_a_folder_that_cannot_be_read(ordinary_folder: Path) -> None:
+    shut = ordinary_folder / "shut"
+    shut.mkdir(mode=0)
+    with pytest.raises(FolderError, match="cannot be read .Permission denied.; check its permissions"):
+        check_folder(shut)
+    shut.chmod(0o755)
