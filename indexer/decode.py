@@ -75,7 +75,7 @@ def decode_photo(path: Path, preprocessing: Preprocessing) -> DecodedPhoto:
     """The photo in the file, upright, in RGB, resized for the checkpoint.
 
     The first frame of several; transparency over white. DecodeError for whatever is wrong with the content;
-    OSError only when the file cannot be opened at all.
+    OSError when the file cannot be read.
     """
 
     def decoded(image: Image.Image) -> DecodedPhoto:
@@ -113,6 +113,10 @@ def _read(path: Path, use: Callable[[Image.Image], _Out]) -> _Out:
             raise DecodeError(f"too large: {_LIMIT}") from error
         except MemoryError as error:
             raise DecodeError("too large for this machine's memory") from error
+        except OSError as error:
+            if error.errno is not None:  # the disk's or the network's error, not Pillow's: the file itself may be fine
+                raise
+            raise DecodeError(why_not or f"damaged, or of a kind that is not read ({_said(error)})") from error
         except Exception as error:  # damaged files make Pillow's plugins raise nearly anything
             raise DecodeError(why_not or f"damaged, or of a kind that is not read ({_said(error)})") from error
 

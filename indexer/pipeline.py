@@ -88,14 +88,15 @@ class Indexer:
         """
         started = time.monotonic()
         places = self._places(paths)
-        work = [(folder, *self._compare(folder, inside)) for folder, inside in places]
+        work = [(folder, inside, *self._compare(folder, inside)) for folder, inside in places]
         self._total = self.report.scanned
         self._tell()
-        for folder, listing, changed, known in work:
-            _FolderRun(self, folder, {file.path for file in listing.files}, known).run(changed)
+        for folder, _, changed, known, gone in work:
+            _FolderRun(self, folder, known, gone).run(changed)
         with self._catalog.transaction() as transaction:
-            for folder, _, _, _ in work:
-                transaction.finish_folder(folder.id)
+            for folder, inside, *_ in work:
+                if inside == PurePath():
+                    transaction.finish_folder(folder.id)
             transaction.remove_photos_without_files()
         self.report.seconds = round(time.monotonic() - started, 3)
         if self._embedded and self._first_read is not None:
@@ -121,12 +122,13 @@ class Indexer:
                 online.append((folder, inside))
         return online
 
-    def _compare(self, folder: FolderRecord, inside: PurePath) -> tuple[Listing, list[FoundFile], dict[str, FileRecord]]:
-        """Scan a folder and settle what a look at names, sizes and times can settle."""
+    def _compare(self, folder: FolderRecord, inside: PurePath) -> tuple[list[FoundFile], dict[str, FileRecord], set[str]]:
+        """Scan a folder and settle what names, sizes and times can settle; files to read, files known, files gone."""
         listing = scan_folder(Path(folder.path), inside)
         known = {file.path: file for file in self._catalog.files(folder.id, self._checkpoint.id)}
         failures = {failure.path: failure for failure in self._catalog.folder_failures(folder.id)}
-        changed, back = [], []
+        changed: list[FoundFile] = []
+        back, mended = [], []
         for file in listing.files:
             before, failure = known.get(file.path), failures.get(file.path)
             if failure and (failure.size, failure.mtime_ns) == (file.size, file.mtime_ns):
@@ -135,6 +137,8 @@ class Indexer:
                 self.report.unchanged += 1
                 if before.missing:
                     back.append(file.path)
+                if failure:
+                    mended.append(file.path)
             else:
                 changed.append(file)
         self.report.scanned += len(listing.files)
@@ -145,11 +149,11 @@ class Indexer:
         with self._catalog.transaction() as transaction:
             transaction.mark_present(folder.id, back)
             transaction.mark_missing(folder.id, gone)
-            transaction.remove_failures(folder.id, stale)
+            transaction.remove_failures(folder.id, stale + mended)
             for path, reason in listing.unreadable.items():
                 transaction.put_failure(folder.id, FailureRecord(path, reason, None, None))
         self.report.missing += len(gone)
-        return listing, changed, known
+        return changed, known, set(gone)
 
     def tower(self) -> ImageTower:
         """The image tower, loaded at the first call."""
@@ -167,12 +171,13 @@ class Indexer:
 class _FolderRun:
     """The new and changed files of one folder on their way into the catalog."""
 
-    def __init__(self, indexer: Indexer, folder: FolderRecord, there: set[str], known: dict[str, FileRecord]) -> None:
+    def __init__(self, indexer: Indexer, folder: FolderRecord, known: dict[str, FileRecord], gone: set[str]) -> None:
         self._indexer = indexer
         self._catalog = indexer._catalog
         self._folder = folder
-        self._there = there
         self._known = known
+        self._gone = gone
+        """Known files that are not there; a new file of the same content is one of them, moved."""
         self._settled = _Settled()
         self._waiting: dict[bytes, _Content] = {}
         """Contents being decoded or waiting for their batch, so that a second file of one is not decoded again."""
@@ -234,6 +239,7 @@ class _FolderRun:
             report.added += 1
         if source:
             self._settled.moved_from.append(source)
+            self._gone.remove(source)
             report.missing -= 1
         self._settled.files.append((file.path, photo_id, read))
         self._count()
@@ -242,7 +248,7 @@ class _FolderRun:
         """Where a file of the photo lay that is not there any more; "" when that was in another folder, None if nowhere."""
         for folder, path in self._catalog.photo_paths(photo_id):
             if folder.id == self._folder.id:
-                if path not in self._there and path not in self._settled.moved_from:
+                if path in self._gone and path not in self._settled.moved_from:
                     return path
             elif is_online(Path(folder.path)) and not os.path.lexists(Path(folder.path, path)):
                 return ""

@@ -146,6 +146,8 @@ def _read_scoring(weights: list[Path], directory: Path) -> Scoring:
                     towers |= {tower for tower in _TOWERS if key.startswith(tower)}
                     if key in _SCALARS:
                         found[key] = float(tensors.get_tensor(key).reshape(-1)[0])
+        except TypeError as error:  # numpy has no bfloat16
+            raise CheckpointError(f"{path} keeps {', '.join(_SCALARS)} in bfloat16; save the checkpoint in float32") from error
         except (SafetensorError, OSError) as error:
             raise CheckpointError(f"{path} is damaged ({error}); fetch the checkpoint again") from error
     missing = [key for key in (*_TOWERS, *_SCALARS) if key not in found and key not in towers]

@@ -56,6 +56,10 @@ def download(name: str, check_config: Callable[[dict[str, Any], str], None], ann
         return Path(snapshot_download(repo, revision=wanted, allow_patterns=list(_PATTERNS)))
     except HFValidationError as error:
         raise CheckpointError(f"'{name}' is neither a directory nor a hub id; --model takes either, or 'mini'") from error
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(
+            f"what the hub or its cache holds of {name} is damaged ({error}); remove it from {_cache_directory()}"
+        ) from error
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else "no"
         raise CheckpointError(

@@ -55,7 +55,7 @@ class Preprocessing:
             return cls(
                 int(size["height"]),
                 int(size["width"]),
-                int(values["resample"]),
+                int(Image.Resampling(values["resample"])),
                 float(values["rescale_factor"]),
                 tuple(float(value) for value in values["image_mean"]),
                 tuple(float(value) for value in values["image_std"]),

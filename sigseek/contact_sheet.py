@@ -77,8 +77,8 @@ def _thumbnail(hit: PhotoHit) -> str:
     """The picture inside the page, or why there is none."""
     try:
         image = open_upright(Path(hit.path))
-    except (DecodeError, OSError):
-        return "<p>The file is not there now.</p>"
+    except (DecodeError, OSError) as error:
+        return f"<p>{escape(str(error))}</p>" if hit.available else "<p>The file is not there now.</p>"
     image.thumbnail(_THUMBNAIL)
     kept = io.BytesIO()
     image.save(kept, "JPEG", quality=80)

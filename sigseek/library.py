@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from indexer import DecodeError, Indexer, IndexReport, Progress, check_folder, decode_photo
 from indexer.decode import digest_file
+from indexer.pipeline import BATCH
 from search import Classification, Hit, QueryError, Searcher, SimilarHit, classify
 from search.classify import DEFAULT_TEMPLATE
 from siglip import Checkpoint, ImageTower, TextTower, load_checkpoint
@@ -42,7 +43,7 @@ def open_library(
 class Library:
     """Photos by their content. Use `sigseek.open`; a context manager, or `close` when done.
 
-    Everything raises one of `sigseek.ERRORS` on purpose, nothing is printed, and nothing is written outside `directory`.
+    What goes wrong raises one of `sigseek.ERRORS`. Nothing is printed, but for the hub client's bars while it downloads.
     """
 
     def __init__(self, directory: Path, model: str | None, device: str, announce: Callable[[str], None]) -> None:
@@ -116,6 +117,8 @@ class Library:
 
     def classify(self, photos: Sequence[StrPath], labels: Sequence[str], template: str = DEFAULT_TEMPLATE) -> list[Classification]:
         """The probability of each label for each photo file. Needs no library."""
+        if not photos:
+            raise QueryError("no photo to classify; name at least one")
         paths = [_existing_photo(photo) for photo in photos]
         images = self._embed_photos(paths)
         scores = classify(images, labels, template, self._texts(), self._described().scoring)
@@ -172,8 +175,8 @@ class Library:
     def _checkpoint_to_query(self) -> tuple[Checkpoint, CheckpointRecord]:
         """The checkpoint to query with and its row as it is now; LibraryError where the library has nothing of it."""
         catalog = self._open_catalog()
-        records = catalog.checkpoints()
-        if not any(catalog.embedding_count(record.id) for record in records):
+        records = self._checkpoints_in_use()
+        if not records:
             raise LibraryError(f"the library {self.directory} holds no photos yet; add some with: sigseek index FOLDER")
         checkpoint = self._described()
         record = catalog.find_checkpoint(checkpoint.fingerprint, checkpoint.preprocessing.fingerprint)
@@ -185,12 +188,18 @@ class Library:
             )
         return checkpoint, record
 
+    def _checkpoints_in_use(self) -> list[CheckpointRecord]:
+        """The library's checkpoints that have embedded something, the first one first."""
+        catalog = self._open_catalog()
+        return [record for record in catalog.checkpoints() if catalog.embedding_count(record.id)]
+
     def _described(self) -> Checkpoint:
         """The checkpoint asked for, or the library's first, or the default."""
         if self._checkpoint is None:
             name = self._model
             if name is None and self._exists():
-                name = next((record.name for record in self._open_catalog().checkpoints()), None)
+                known = self._checkpoints_in_use() or self._open_catalog().checkpoints()
+                name = known[0].name if known else None
             self._checkpoint = load_checkpoint(name or DEFAULT, self._announce)
         return self._checkpoint
 
@@ -212,7 +221,8 @@ class Library:
         """Unit-norm embeddings float32 (n, dim) of photo files."""
         preprocessing = self._described().preprocessing
         pixels = [_readable(lambda path: decode_photo(path, preprocessing), path).pixels for path in paths]
-        return self._images().embed(np.stack(pixels))
+        batches = [np.stack(pixels[start : start + BATCH]) for start in range(0, len(pixels), BATCH)]
+        return np.concatenate([self._images().embed(batch) for batch in batches])
 
 
 def _existing_photo(photo: StrPath) -> Path:

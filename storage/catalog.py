@@ -151,9 +151,9 @@ class Catalog:
             if id_ in paths
         }
 
-    def embedding_count(self, checkpoint_id: int, after_generation: int = -1) -> int:
-        """How many embeddings of the checkpoint came after that generation."""
-        query = select(func.count()).where(Embedding.checkpoint_id == checkpoint_id, Embedding.generation > after_generation)
+    def embedding_count(self, checkpoint_id: int) -> int:
+        """How many embeddings of the checkpoint there are."""
+        query = select(func.count()).where(Embedding.checkpoint_id == checkpoint_id)
         with self._session() as session:
             return session.scalar(query) or 0
 

@@ -26,10 +26,9 @@ _STALE_SHARE = 0.1
 class VectorIndex:
     """Nearest embeddings of one checkpoint, complete as of the moment it is opened."""
 
-    def __init__(self, index: faiss.Index, generation: int, later: tuple[Ids, Floats]) -> None:
+    def __init__(self, index: faiss.Index, later: tuple[Ids, Floats]) -> None:
         self._index = index
         self._later = later
-        self.generation = generation
 
     @classmethod
     def open(cls, catalog: Catalog, checkpoint: CheckpointRecord, directory: Path) -> "VectorIndex":
@@ -43,12 +42,12 @@ class VectorIndex:
             ids, vectors = catalog.embeddings(checkpoint.id, after_generation=found[1])
             removed = index.ntotal + len(ids) - catalog.embedding_count(checkpoint.id)
             if len(ids) + abs(removed) <= _STALE_SHARE * index.ntotal:
-                return cls(index, found[1], (ids, vectors.astype(np.float32)))
+                return cls(index, (ids, vectors.astype(np.float32)))
         ids, vectors = catalog.embeddings(checkpoint.id)
         index = _build(ids, vectors.astype(np.float32), checkpoint.dimension)
         with contextlib.suppress(OSError):
             _write(index, directory, checkpoint)
-        return cls(index, checkpoint.generation, (ids[:0], np.zeros((0, checkpoint.dimension), np.float32)))
+        return cls(index, (ids[:0], np.zeros((0, checkpoint.dimension), np.float32)))
 
     def __len__(self) -> int:
         """Embeddings that are searched."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from indexer.decode import open_upright
 from siglip import Checkpoint
@@ -17,7 +18,11 @@ from storage import Catalog
 from tests.photos import save
 
 ROOT = Path(__file__).parent.parent
-CORPORA = ROOT.parent / "shared" / "corpora"
+CORPORA = (ROOT.parent / "shared" / "corpora").resolve()
+
+# The first examples pay for late imports, and timing is no matter of these tests.
+settings.register_profile("sigseek", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("sigseek")
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

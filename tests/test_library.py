@@ -99,3 +99,25 @@ def test_importing_is_light(tmp_path: Path) -> None:
         sigseek.nothing  # noqa: B018
     for name in sigseek.__all__:
         assert getattr(sigseek, name) is not None
+
+
+def test_a_checkpoint_that_embedded_nothing_is_not_the_librarys(tmp_path: Path, drawn: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with sigseek.open(tmp_path / "library", model=str(save_tiny(tmp_path / "tiny"))) as library:
+        library.index(tmp_path / "empty")
+    with sigseek.open(tmp_path / "library", model="mini") as library:
+        library.index(drawn)
+    with sigseek.open(tmp_path / "library") as library:
+        assert len(library.search("a house")) == 10
+
+
+def test_a_library_path_with_odd_characters(tmp_path: Path, drawn: Path) -> None:
+    with sigseek.open(tmp_path / "a?b#c%20d", model="mini") as library:
+        library.index(drawn)
+        assert (tmp_path / "a?b#c%20d" / "catalog.sqlite").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a?b#c%20d"]
+
+
+def test_nothing_to_classify(tmp_path: Path) -> None:
+    with pytest.raises(sigseek.QueryError, match="no photo"):
+        sigseek.open(tmp_path, model="mini").classify([], ["a house"])

@@ -334,3 +334,34 @@ def test_a_folder_that_cannot_be_read(ordinary_folder: Path) -> None:
     with pytest.raises(FolderError, match=r"cannot be read \(Permission denied\); check its permissions"):
         check_folder(shut)
     shut.chmod(0o755)
+
+
+def test_a_copy_found_in_part_of_a_folder_is_no_move(library: Library, folder: Path) -> None:
+    library.index(folder)
+    shutil.copy(folder / "0" / "00.png", folder / "1" / "copy.png")
+    assert counts(library.index(folder / "1")) == {"scanned": 14, "added": 1, "unchanged": 13}
+    library.check(folder)
+
+
+def test_a_link_that_leads_somewhere_again_is_no_failure_any_more(library: Library, folder: Path) -> None:
+    target = save(folder.parent / "target.png", seed=77)
+    (folder / "link.png").symlink_to(target)
+    library.index(folder)
+    target.rename(folder.parent / "away.png")
+    library.index(folder)
+    assert [Path(failure.path).name for failure in library.catalog.failures()] == ["link.png"]
+    (folder.parent / "away.png").rename(target)
+    assert counts(library.index(folder)) == {"scanned": 41, "unchanged": 41}
+    assert library.catalog.failures() == []
+
+
+def test_a_disks_error_while_decoding_is_tried_again(library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def decode(path: Path, preprocessing: Preprocessing) -> object:
+        if path.name == "07.png":
+            raise OSError(5, "Input/output error")
+        return decode_photo(path, preprocessing)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline_module, "decode_photo", decode)
+        assert counts(library.index(folder)) == {"scanned": 40, "added": 39, "failed": 1}
+    assert counts(library.index(folder)) == {"scanned": 40, "added": 1, "unchanged": 39}

@@ -59,6 +59,7 @@ def run() -> int:
     _prepare_streams()
     try:
         status: int | None = cli.main(prog_name="sigseek", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return 2
@@ -68,7 +69,7 @@ def run() -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; what was finished is kept, the same command goes on from there", err=True)
         return 130
-    except BrokenPipeError:  # the reader of our output, `head` for example, has seen enough
+    except (BrokenPipeError, SystemExit):  # the reader of our output, `head` for example, has seen enough: click then exits
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
