@@ -64,6 +64,15 @@ def load_checkpoint(name: str, announce: Callable[[str], None] = lambda line: No
 
 def read_checkpoint(directory: Path, name: str) -> Checkpoint:
     """Describe the checkpoint in `directory`; CheckpointError unless it is a whole fixed-resolution SigLIP."""
+    try:
+        return _described(directory, name)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"the configuration in {directory} holds what no SigLIP has ({error}); fetch the checkpoint again"
+        ) from error
+
+
+def _described(directory: Path, name: str) -> Checkpoint:
     config = _read_json(directory / "config.json")
     check_family(config, name)
     vision = _VISION_DEFAULTS | (config.get("vision_config") or {})

@@ -39,7 +39,7 @@ def download(name: str, check_config: Callable[[dict[str, Any], str], None], ann
     from fnmatch import fnmatch
 
     from huggingface_hub import HfApi, hf_hub_download, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     repo, _, revision = name.partition("@")
     wanted = revision or None
@@ -65,7 +65,9 @@ def download(name: str, check_config: Callable[[dict[str, Any], str], None], ann
         raise CheckpointError(
             f"the hub answered {status} for {name}; check the name, and HF_TOKEN if it is private or gated"
         ) from error
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+    except CheckpointError:
+        raise
+    except Exception as error:  # no network, in the words of whichever HTTP library the client is built on
         raise CheckpointError(
             f"the hub cannot be reached and {name} is not in {_cache_directory()}; "
             "give a local checkpoint directory with --model DIR, or try sigseek without one: sigseek demo"

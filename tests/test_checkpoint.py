@@ -60,6 +60,13 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no config": (lambda d: (d / "config.json").unlink(), "no config.json"),
     "config is no JSON": (lambda d: (d / "config.json").write_text("{"), "cannot be read"),
     "config is a list": (lambda d: (d / "config.json").write_text("[]"), "no JSON object"),
+    "vision config is a list": (lambda d: edit(d / "config.json", vision_config=[1]), "what no SigLIP has"),
+    "dimension is null": (
+        lambda d: edit(d / "config.json", vision_config={"hidden_size": None, "image_size": 96}),
+        "no SigLIP has",
+    ),
+    "processor is null": (lambda d: edit(d / "processor_config.json", image_processor=None), "no SigLIP has"),
+    "odd resampling": (lambda d: edit(d / "processor_config.json", image_processor={"resample": 99}), "no usable height"),
     "a CLIP": (lambda d: edit(d / "config.json", model_type="clip"), "family 'clip', not SigLIP"),
     "a text model": (lambda d: edit(d / "config.json", model_type="bert"), "family 'bert', not SigLIP"),
     "NaFlex": (lambda d: edit(d / "config.json", model_type="siglip2"), "NaFlex"),
