@@ -134,7 +134,7 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
 def _eight_bit(image: Image.Image) -> Image.Image:
     """16-bit grey scaled to 8 bits, which `convert` would clip; float grey taken as 0 to 1 or 0 to 255."""
     if image.mode in _WIDE_GREY:
-        levels = np.asarray(image, np.int64).clip(0, 65535)
+        levels = np.asarray(image).clip(0, 65535)
         return Image.fromarray((levels >> 8 if levels.max(initial=0) > 255 else levels).astype(np.uint8))
     if image.mode == "F":
         levels = np.nan_to_num(np.asarray(image))

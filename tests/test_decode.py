@@ -126,6 +126,15 @@ def test_the_small_preview_in_a_raw_file_is_not_taken_for_the_photo(tmp_path: Pa
         decode_photo(tmp_path / "a.dng", PREPROCESSING)
 
 
+def test_a_disks_error_is_not_the_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken_disk(image: Image.Image) -> object:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(decode_module, "_upright_rgb", broken_disk)
+    with pytest.raises(OSError, match="Input/output error"):
+        decode_photo(save(tmp_path / "a.jpg"), PREPROCESSING)
+
+
 def test_a_wrong_extension_is_no_obstacle(tmp_path: Path) -> None:
     save(tmp_path / "a.png").rename(tmp_path / "a.heic")
     assert decode_photo(tmp_path / "a.heic", PREPROCESSING).format == "PNG"
