@@ -14,6 +14,7 @@ from siglip.scoring import cosines, sigmoid
 from storage import Catalog, CheckpointRecord, PhotoRecord, VectorIndex
 
 Floats = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int64]
 
 _CANDIDATES = 1000
 _CANDIDATES_PER_HIT = 20
@@ -29,15 +30,24 @@ class Searcher:
         self._scoring = Scoring(checkpoint.logit_scale, checkpoint.logit_bias)
         self._index = VectorIndex.open(catalog, checkpoint, directory)
 
-    def by_text(self, text: str, query: Floats, limit: int, *, min_score: float = 0.0, explain: bool = False) -> list[Hit]:
-        """The `limit` photos that the text's unit-norm embedding (dim,) matches best, best first.
+    def by_text(
+        self,
+        text: str,
+        query: Floats,
+        limit: int,
+        *,
+        min_score: float = 0.0,
+        explain: bool = False,
+        among: Ids | None = None,
+    ) -> list[Hit]:
+        """The `limit` photos that the text's unit-norm embedding (dim,) matches best, best first; only of ids in `among`.
 
         Raises QueryError for a limit below 1 or a score outside 0 to 1.
         """
         if not 0 <= min_score <= 1:
             raise QueryError(f"a score of {min_score:g} is outside 0 to 1; give the least probability a hit may have")
         hits = []
-        for rank, (photo, cosine) in enumerate(self._nearest(query, limit), 1):
+        for rank, (photo, cosine) in enumerate(self._nearest(query, limit, None, among), 1):
             logit = self._scoring.logits(np.array(cosine, np.float32))
             score = float(sigmoid(logit))
             if score < min_score:
@@ -46,22 +56,19 @@ class Searcher:
             hits.append(Hit(rank=rank, score=score, logit=float(logit), cosine=cosine, terms=terms, **_photo_fields(photo)))
         return hits
 
-    def by_photo(self, query: Floats, limit: int, *, leave_out: int | None = None) -> list[SimilarHit]:
-        """The `limit` photos nearest to a photo's unit-norm embedding (dim,), nearest first, without photo `leave_out`."""
-        found = self._nearest(query, limit, leave_out)
+    def by_photo(self, query: Floats, limit: int, *, leave_out: int | None = None, among: Ids | None = None) -> list[SimilarHit]:
+        """The `limit` photos nearest to a photo's unit-norm embedding (dim,), nearest first, without photo `leave_out`.
+
+        `among` are the ids of those to search, each once; None for all.
+        """
+        found = self._nearest(query, limit, leave_out, among)
         return [SimilarHit(rank=rank, cosine=cosine, **_photo_fields(photo)) for rank, (photo, cosine) in enumerate(found, 1)]
 
-    def _nearest(self, query: Floats, limit: int, leave_out: int | None = None) -> list[tuple[PhotoRecord, float]]:
+    def _nearest(self, query: Floats, limit: int, leave_out: int | None, among: Ids | None) -> list[tuple[PhotoRecord, float]]:
         """Photos with their exact cosines, best first, equal ones by id."""
         if limit < 1:
             raise QueryError(f"a limit of {limit} shows nothing; give 1 or more")
-        count = max(_CANDIDATES, _CANDIDATES_PER_HIT * limit)
-        if limit >= _EXACT_SHARE * len(self._index):
-            count = len(self._index)
-        ids, vectors = self._catalog.embeddings(self.checkpoint.id, self._index.candidates(query, count).tolist())
-        if not len(ids):
-            return []
-        exact = cosines(query[None], vectors.astype(np.float32))[0]
+        ids, exact = self._scored(query, self._to_score(query, limit, among))
         order = np.argsort(-exact, kind="stable")  # ids ascend, so equal cosines stay in their order
         found: list[tuple[PhotoRecord, float]] = []
         for start in range(0, len(order), limit + 1):
@@ -75,6 +82,22 @@ class Searcher:
             if len(found) >= limit:
                 break
         return found[:limit]
+
+    def _to_score(self, query: Floats, limit: int, among: Ids | None) -> Ids | None:
+        """The ids to score exactly: candidates, or where these would be many of them all of `among`; None for the library."""
+        count = max(_CANDIDATES, _CANDIDATES_PER_HIT * limit)
+        total = len(self._index) if among is None else len(among)
+        if count >= total or limit >= _EXACT_SHARE * total:
+            return among
+        return self._index.candidates(query, count, among)
+
+    def _scored(self, query: Floats, wanted: Ids | None) -> tuple[Ids, Floats]:
+        """Ids, ascending, of those wanted that the catalog holds, and their exact cosines float32 (n,)."""
+        chunks = self._catalog.embedding_chunks(self.checkpoint.id, wanted)
+        scored = [(ids, cosines(query[None], vectors.astype(np.float32))[0]) for ids, vectors in chunks]
+        ids = np.concatenate([chunk for chunk, _ in scored])
+        order = np.argsort(ids)
+        return ids[order], np.concatenate([chunk for _, chunk in scored])[order]
 
 
 def _photo_fields(photo: PhotoRecord) -> dict[str, Any]:

@@ -180,7 +180,7 @@ class Library:
             raise LibraryError(f"the library {self.directory} holds no photos yet; add some with: sigseek index FOLDER")
         checkpoint = self._described()
         record = catalog.find_checkpoint(checkpoint.fingerprint, checkpoint.preprocessing.fingerprint)
-        if record is None or not catalog.embedding_count(record.id):
+        if record is None or not record.embeddings:
             names = " and ".join(known.name for known in records)
             raise LibraryError(
                 f"the library {self.directory} was made with {names}, not with {checkpoint.name} as it is now; "
@@ -190,8 +190,7 @@ class Library:
 
     def _checkpoints_in_use(self) -> list[CheckpointRecord]:
         """The library's checkpoints that have embedded something, the first one first."""
-        catalog = self._open_catalog()
-        return [record for record in catalog.checkpoints() if catalog.embedding_count(record.id)]
+        return [record for record in self._open_catalog().checkpoints() if record.embeddings]
 
     def _described(self) -> Checkpoint:
         """The checkpoint asked for, or the library's first, or the default."""

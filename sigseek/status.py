@@ -55,8 +55,7 @@ def library_status(catalog: Catalog, directory: Path, index_directory: Path) -> 
         online = is_online(Path(folder.path)) if there + missing else Path(folder.path).is_dir()
         folders.append(FolderStatus(folder.path, online, there, missing, folder.indexed_at))
     checkpoints = [
-        CheckpointStatus(record.name, record.fingerprint, record.dimension, catalog.embedding_count(record.id))
-        for record in catalog.checkpoints()
+        CheckpointStatus(record.name, record.fingerprint, record.dimension, record.embeddings) for record in catalog.checkpoints()
     ]
     return Status(
         library=str(directory),

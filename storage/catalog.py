@@ -1,11 +1,12 @@
 """The catalog: every question to and every change of the SQLite database."""
 
+import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,9 @@ from storage.records import (
     PhotoFacts,
     PhotoRecord,
 )
+
+Ids = npt.NDArray[np.int64]
+Halves = npt.NDArray[np.float16]
 
 FILE_NAME = "catalog.sqlite"
 _T = TypeVar("_T")
@@ -151,28 +155,46 @@ class Catalog:
             if id_ in paths
         }
 
-    def embedding_count(self, checkpoint_id: int) -> int:
-        """How many embeddings of the checkpoint there are."""
-        query = select(func.count()).where(Embedding.checkpoint_id == checkpoint_id)
+    def embedded_ids(self, checkpoint_id: int) -> Ids:
+        """Ids (n,) of the photos that the checkpoint has embedded, ascending."""
+        query = select(Embedding.photo_id).where(Embedding.checkpoint_id == checkpoint_id).order_by(Embedding.photo_id)
         with self._session() as session:
-            return session.scalar(query) or 0
+            return np.fromiter(session.scalars(query), np.int64)
 
-    def embeddings(
-        self, checkpoint_id: int, ids: Sequence[int] | None = None, after_generation: int = -1
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float16]]:
-        """Photo ids (n,), ascending, and unit-norm embeddings float16 (n, dim): those of `ids`, or all after the generation."""
-        query = select(Embedding.photo_id, Embedding.vector).where(
-            Embedding.checkpoint_id == checkpoint_id, Embedding.generation > after_generation
-        )
-        found: list[tuple[int, bytes]] = []
+    def count_embeddings_after(self, checkpoint_id: int, generation: int, most: int) -> int:
+        """How many embeddings came after the generation; counted up to `most`, so that it costs no more than that."""
+        later = select(Embedding.photo_id).where(Embedding.checkpoint_id == checkpoint_id, Embedding.generation > generation)
+        with self._session() as session:
+            return session.scalar(select(func.count()).select_from(later.limit(most).subquery())) or 0
+
+    def embeddings(self, checkpoint_id: int, ids: Ids | Sequence[int] | None = None) -> tuple[Ids, Halves]:
+        """Photo ids (n,), ascending, and unit-norm embeddings float16 (n, dim): those of `ids`, or all.
+
+        All of it at once: for a whole library take `embedding_chunks`.
+        """
+        chunks = list(self.embedding_chunks(checkpoint_id, ids))
+        found = np.concatenate([chunk_ids for chunk_ids, _ in chunks])
+        order = np.argsort(found)
+        return found[order], np.concatenate([vectors for _, vectors in chunks])[order]
+
+    def embedding_chunks(
+        self, checkpoint_id: int, ids: Ids | Sequence[int] | None = None, after_generation: int | None = None
+    ) -> Iterator[tuple[Ids, Halves]]:
+        """Photo ids (n,) and embeddings float16 (n, dim), in no particular order, up to 10,000 at a time, at least one chunk.
+
+        Those of `ids`, or those that came after the generation, or all.
+        """
+        query = select(Embedding.photo_id, Embedding.vector).where(Embedding.checkpoint_id == checkpoint_id)
+        if after_generation is not None:
+            query = query.where(Embedding.generation > after_generation)
         with self._session() as session:
             dimension = session.get_one(Checkpoint, checkpoint_id).dimension
-            for condition in [None] if ids is None else [Embedding.photo_id.in_(chunk) for chunk in _chunks(ids)]:
-                rows = session.execute(query if condition is None else query.where(condition))
-                found += [(id_, vector) for id_, vector in rows]
-        found.sort(key=lambda row: row[0])
-        vectors = np.frombuffer(b"".join(vector for _, vector in found), dtype="<f2")
-        return np.array([id_ for id_, _ in found], np.int64), vectors.reshape(len(found), dimension)
+            yield _halves([], dimension)
+            for condition in [None] if ids is None else [_one_of(chunk) for chunk in _chunks(np.asarray(ids).tolist())]:
+                # On the connection, for a session would read all rows before it gives the first.
+                rows = session.connection().execute(query if condition is None else query.where(condition))
+                for found in rows.partitions(_CHUNK):
+                    yield _halves(found, dimension)
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
@@ -211,6 +233,7 @@ class Transaction:
             logit_bias=logit_bias,
             generation=0,
             token=secrets.token_hex(8),
+            embeddings=0,
         )
         self._session.add(row)
         self._session.flush()
@@ -315,6 +338,18 @@ def _chunks(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
         yield values[start : start + _CHUNK]
 
 
+def _one_of(ids: Sequence[int]) -> ColumnElement[bool]:
+    """The photo's id is one of these: one parameter however many there are, for a statement that is compiled once."""
+    given = func.json_each(json.dumps(ids)).table_valued("value")
+    return Embedding.photo_id.in_(select(given.c.value))
+
+
+def _halves(rows: Sequence[Any], dimension: int) -> tuple[Ids, Halves]:
+    """Arrays of rows of an id and an embedding's bytes."""
+    vectors = np.frombuffer(b"".join([vector for _, vector in rows]), "<f2")
+    return np.array([id_ for id_, _ in rows], np.int64), vectors.reshape(len(rows), dimension)
+
+
 def _checkpoint_record(row: Checkpoint) -> CheckpointRecord:
     return CheckpointRecord(
         row.id,
@@ -326,4 +361,5 @@ def _checkpoint_record(row: Checkpoint) -> CheckpointRecord:
         row.logit_bias,
         row.generation,
         row.token,
+        row.embeddings,
     )

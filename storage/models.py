@@ -54,6 +54,8 @@ class Checkpoint(Base):
     """Counted up with every transaction that adds embeddings."""
     token: Mapped[str]
     """Random; ties FAISS files to this very row, so that another library's file is never taken for its own."""
+    embeddings: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How many there are, kept by triggers on the table of embeddings."""
 
 
 class Folder(Base):

@@ -20,6 +20,8 @@ class CheckpointRecord:
     logit_bias: float
     generation: int
     token: str
+    embeddings: int
+    """How many the catalog held when this was read."""
 
 
 @dataclass(frozen=True)

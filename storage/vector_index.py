@@ -1,116 +1,151 @@
 """The FAISS index: a copy of a checkpoint's embeddings, arranged for search. It can be deleted at any time.
 
-Its file's name holds the generation it was made from, so file and generation cannot disagree. Embeddings that came
-later are read from the catalog and searched exactly; the file is written anew when they exceed a tenth of it.
-Embeddings removed since then are still found here: whoever takes candidates looks them up in the catalog anyway.
+Up to 20,000 embeddings it is flat and exact. Beyond, it is a product quantiser of 4 bits for every two dimensions,
+scanned in full. No clusters: queries that are texts lie far from all images, and miss what clusters leave out.
+
+Its file's name holds the generation it was made from, so file and generation cannot disagree. Embeddings that came later
+are read from the catalog and searched exactly. When they become many, they are folded into the file with the quantiser
+as it is; when the library has doubled since it was trained, all is made anew. Embeddings removed since then are still
+found here: whoever takes candidates looks them up in the catalog anyway.
 """
 
 import contextlib
-import os
-import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
 import numpy.typing as npt
 
-from storage.catalog import Catalog
+from storage import index_file
+from storage.catalog import Catalog, Halves, Ids
+from storage.index_file import StoredIndex, is_quantised
 from storage.records import CheckpointRecord
 
-Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
+_QUANTISED_FROM = 20_000
 _STALE_SHARE = 0.1
+_STALE_MOST = 5_000  # their embeddings are read whenever the index is opened: 30 ms
+_SAMPLE = 4_096  # 256 for each of a quantiser's 16 centroids; FAISS takes no more
 
 
 class VectorIndex:
     """Nearest embeddings of one checkpoint, complete as of the moment it is opened."""
 
-    def __init__(self, index: faiss.Index, later: tuple[Ids, Floats]) -> None:
+    def __init__(self, index: faiss.Index, later: faiss.Index) -> None:
         self._index = index
         self._later = later
 
     @classmethod
     def open(cls, catalog: Catalog, checkpoint: CheckpointRecord, directory: Path) -> "VectorIndex":
-        """The index of the checkpoint, from its file in `directory`; made anew when missing, damaged or too old.
+        """The index of the checkpoint, from its file in `directory`; brought up to date or made anew where need be.
 
         A file that cannot be written is no obstacle: the index is then made in memory.
         """
-        found = _newest_file(directory, checkpoint)
-        index = _read(found[0], checkpoint.dimension) if found else None
-        if found and index is not None:
-            ids, vectors = catalog.embeddings(checkpoint.id, after_generation=found[1])
-            removed = index.ntotal + len(ids) - catalog.embedding_count(checkpoint.id)
-            if len(ids) + abs(removed) <= _STALE_SHARE * index.ntotal:
-                return cls(index, (ids, vectors.astype(np.float32)))
-        ids, vectors = catalog.embeddings(checkpoint.id)
-        index = _build(ids, vectors.astype(np.float32), checkpoint.dimension)
+        stored = index_file.open_newest(directory, checkpoint)
+        if stored:
+            most = int(min(_STALE_MOST, _STALE_SHARE * stored.index.ntotal))
+            later = catalog.count_embeddings_after(checkpoint.id, stored.generation, most + 1)
+            removed = int(stored.index.ntotal) + later - checkpoint.embeddings
+            if later + abs(removed) <= most:
+                chunks = catalog.embedding_chunks(checkpoint.id, after_generation=stored.generation)
+                return cls(stored.index, _add(_flat(checkpoint.dimension), chunks))
+        if stored and _can_fold(stored, checkpoint):
+            index, trained_on = _fold(stored, catalog, checkpoint), stored.trained_on
+        else:
+            index, trained_on = _build(catalog, checkpoint), checkpoint.embeddings
         with contextlib.suppress(OSError):
-            _write(index, directory, checkpoint)
-        return cls(index, (ids[:0], np.zeros((0, checkpoint.dimension), np.float32)))
+            index_file.write(index, trained_on, directory, checkpoint)
+            written = index_file.open_newest(directory, checkpoint)
+            index = written.index if written else index
+        return cls(index, _flat(checkpoint.dimension))
 
     def __len__(self) -> int:
         """Embeddings that are searched."""
-        return int(self._index.ntotal) + len(self._later[0])
+        return int(self._index.ntotal + self._later.ntotal)
 
-    def candidates(self, query: Floats, count: int) -> Ids:
-        """Ids int64 of about the `count` photos nearest to the unit-norm query (dim,), in no particular order.
+    def candidates(self, query: Floats, count: int, among: Ids | None = None) -> Ids:
+        """Ids int64, ascending, of about the `count` photos nearest to the unit-norm query (dim,), only those in `among`.
 
         Complete for the file's part and for what came later; an id may have left the catalog meanwhile.
         """
-        ids, vectors = self._later
-        count = min(count, len(self))
-        if count == 0:
-            return ids[:0]
-        _, found = self._index.search(query[None].astype(np.float32), min(count, self._index.ntotal))
-        later = ids[np.argsort(-(vectors @ query), kind="stable")[:count]]
-        return np.unique(np.concatenate([found[0][found[0] >= 0], later]))
+        found = [_search(index, query, count, among) for index in (self._index, self._later)]
+        return np.unique(np.concatenate(found))
 
 
-def _build(ids: Ids, vectors: Floats, dimension: int) -> faiss.Index:
-    """Flat and exact, in the catalog's own float16: at this size there is nothing to gain from approximation."""
-    flat = faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
-    index = faiss.IndexIDMap(flat)
-    if len(ids):
-        index.add_with_ids(vectors, ids)
+def _search(index: faiss.Index, query: Floats, count: int, among: Ids | None) -> Ids:
+    count = min(count, int(index.ntotal))
+    if count < 1 or (among is not None and not len(among)):
+        return np.zeros(0, np.int64)
+    parameters = faiss.SearchParametersIVF() if is_quantised(index) else faiss.SearchParameters()
+    if among is not None:
+        wanted = np.zeros(int(among.max()) + 1, np.bool_)
+        wanted[among] = True
+        selector: Any = faiss.IDSelectorBitmap  # FAISS annotates it as it is in C++, with a length
+        parameters.sel = selector(np.packbits(wanted, bitorder="little"))
+    _, found = index.search(query[None].astype(np.float32), count, params=parameters)
+    return np.array(found[0][found[0] >= 0])
+
+
+def _flat(dimension: int) -> faiss.Index:
+    """Exact, in the catalog's own float16."""
+    return faiss.IndexIDMap(faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT))
+
+
+def _add(index: faiss.Index, chunks: Iterable[tuple[Ids, Halves]]) -> faiss.Index:
+    for ids, vectors in chunks:
+        if len(ids):
+            index.add_with_ids(vectors.astype(np.float32), ids)
     return index
 
 
-def _file(directory: Path, checkpoint: CheckpointRecord) -> Path:
-    return directory / f"{checkpoint.token}-{checkpoint.generation}.faiss"
+def _build(catalog: Catalog, checkpoint: CheckpointRecord) -> faiss.Index:
+    """An index of all embeddings; flat where they are few, or where dimensions do not pair."""
+    if checkpoint.embeddings < _QUANTISED_FROM or checkpoint.dimension % 2:
+        index = _flat(checkpoint.dimension)
+    else:
+        index = _trained(catalog, checkpoint)
+    return _add(index, catalog.embedding_chunks(checkpoint.id))
 
 
-def _newest_file(directory: Path, checkpoint: CheckpointRecord) -> tuple[Path, int] | None:
-    """The file of the latest generation that the catalog has reached, and that generation."""
-    pattern = re.compile(rf"{checkpoint.token}-(\d+)\.faiss")
-    found = [(path, int(match[1])) for path in directory.glob("*.faiss") if (match := pattern.fullmatch(path.name))]
-    usable = [(path, generation) for path, generation in found if generation <= checkpoint.generation]
-    return max(usable, key=lambda item: item[1], default=None)
+def _trained(catalog: Catalog, checkpoint: CheckpointRecord) -> faiss.Index:
+    """A quantiser that has learned from a random sample of the embeddings, always the same for the same library."""
+    ids = catalog.embedded_ids(checkpoint.id)
+    sample = np.random.default_rng(0).choice(ids, min(_SAMPLE, len(ids)), replace=False)
+    spec = f"IVF1,PQ{checkpoint.dimension // 2}x4fs"  # one list of all: so wrapped, it takes ids, selectors and removals
+    index = faiss.index_factory(checkpoint.dimension, spec, faiss.METRIC_INNER_PRODUCT)
+    with _one_thread():
+        index.train(catalog.embeddings(checkpoint.id, sample)[1].astype(np.float32))
+    return index
 
 
-def _read(path: Path, dimension: int) -> faiss.Index | None:
-    """The index in the file; None when it is no such index."""
+def _can_fold(stored: StoredIndex, checkpoint: CheckpointRecord) -> bool:
+    enough = _QUANTISED_FROM <= checkpoint.embeddings < 2 * stored.trained_on
+    return is_quantised(stored.index) and enough
+
+
+def _fold(stored: StoredIndex, catalog: Catalog, checkpoint: CheckpointRecord) -> faiss.Index:
+    """The stored index with what came later and without what went, no old embedding read again."""
+    index: faiss.Index = index_file.changeable(stored.index)
+    kept = catalog.embedded_ids(checkpoint.id)
+    gone = np.setdiff1d(index_file.indexed_ids(index), kept)
+    if len(gone):
+        index.remove_ids(faiss.IDSelectorBatch(gone))
+    for ids, vectors in catalog.embedding_chunks(checkpoint.id, after_generation=stored.generation):
+        if len(ids):
+            index.remove_ids(faiss.IDSelectorBatch(ids))  # embedded again
+            index.add_with_ids(vectors.astype(np.float32), ids)
+    return index
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Train on one thread: the steps are tiny, and where another program has a core, two threads wait 50 times as long."""
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
     try:
-        index = faiss.read_index(str(path))
-    except RuntimeError:  # what FAISS raises for a file it cannot make sense of
-        return None
-    return index if index.d == dimension else None
-
-
-def _write(index: faiss.Index, directory: Path, checkpoint: CheckpointRecord) -> None:
-    """Write aside, flush to disk, rename; then drop the files of earlier generations."""
-    directory.mkdir(parents=True, exist_ok=True)
-    target = _file(directory, checkpoint)
-    aside = target.with_suffix(f".{os.getpid()}.part")
-    try:
-        with aside.open("wb") as file:
-            file.write(faiss.serialize_index(index).tobytes())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, target)
+        yield
     finally:
-        aside.unlink(missing_ok=True)
-    for path in directory.glob(f"{checkpoint.token}-*.faiss"):
-        if path != target:
-            with contextlib.suppress(OSError):  # another process may have it open, or have removed it
-                path.unlink()
+        faiss.omp_set_num_threads(threads)

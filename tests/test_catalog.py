@@ -96,6 +96,6 @@ def test_a_photo_id_is_never_used_again(catalog: Catalog, tmp_path: Path) -> Non
         folder, _ = transaction.add_folder(tmp_path)
         transaction.remove_files(folder.id, ["a.jpg"])
         transaction.remove_photos_without_files()
-    assert catalog.embedding_count(checkpoint.id) == 0, "a photo's embeddings go with it"
+    assert catalog.embedded_ids(checkpoint.id).size == 0, "a photo's embeddings go with it"
     (second,) = add_photos(catalog, checkpoint, random_unit(1, 4), tmp_path, ["b.jpg"])
     assert second > first

@@ -145,7 +145,7 @@ def test_changed_and_touched_files(library: Library, folder: Path) -> None:
     assert counts(report) == {"scanned": 40, "changed": 1, "unchanged": 39}
     assert library.tower.embedded == 1, "a file that was only touched keeps its embedding"
     library.check(folder)
-    assert library.catalog.embedding_count(library.checkpoint.id) == 40, "the old content is gone"
+    assert library.catalog.embedded_ids(library.checkpoint.id).size == 40, "the old content is gone"
 
 
 def test_swapped_files(library: Library, folder: Path) -> None:
@@ -221,7 +221,7 @@ def test_a_photo_that_became_unreadable_content_is_no_hit_any_more(library: Libr
     path.write_bytes(b"overwritten by something else")
     assert counts(library.index(folder)) == {"scanned": 40, "unchanged": 39, "failed": 1}
     assert str(path) not in library.contents()
-    assert library.catalog.embedding_count(library.checkpoint.id) == 39
+    assert library.catalog.embedded_ids(library.checkpoint.id).size == 39
 
 
 def test_a_refused_permission_is_tried_again_and_costs_no_photo(ordinary_folder: Path) -> None:
@@ -299,7 +299,7 @@ def test_a_second_checkpoint_embeds_beside_the_first(library: Library, folder: P
     library.index(folder)
     assert library.tower.embedded == 40
     checkpoints: list[CheckpointRecord] = [first, library.checkpoint]
-    assert [library.catalog.embedding_count(record.id) for record in checkpoints] == [40, 40]
+    assert [library.catalog.embedded_ids(record.id).size for record in checkpoints] == [40, 40]
     assert library.catalog.photo_count() == 40
 
 

@@ -1,11 +1,22 @@
-from collections.abc import Iterator
+import gc
+import os
+import re
+import shutil
+import sqlite3
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import faiss
 import numpy as np
+import numpy.typing as npt
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from storage import Catalog, CheckpointRecord, VectorIndex
+from benchmarks.geometry import Geometry
+from storage import Catalog, CheckpointRecord, EmbeddingRecord, PhotoFacts, VectorIndex, index_file, vector_index
+from storage.index_file import StoredIndex, is_quantised
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 
 DIMENSION = 16
@@ -139,3 +150,265 @@ def test_nothing_indexed(library: tuple[Catalog, CheckpointRecord, Path]) -> Non
     index = VectorIndex.open(catalog, checkpoint, directory)
     assert len(index) == 0
     assert index.candidates(random_unit(1, DIMENSION)[0], 10).tolist() == []
+
+
+# From here on quantised: from fewer embeddings on than in earnest, but for the test of recall, for adding takes its time.
+
+
+@pytest.fixture
+def quantised(library: tuple[Catalog, CheckpointRecord, Path], monkeypatch: pytest.MonkeyPatch) -> tuple[Catalog, int, Path]:
+    """A library of 2,000 embeddings, searched by its quantised index; its checkpoint's id."""
+    monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 1_500)
+    catalog, checkpoint, directory = library
+    add_many(catalog, checkpoint.id, random_unit(2_000, DIMENSION, seed=1))
+    opened(catalog, directory)
+    return catalog, checkpoint.id, directory
+
+
+def add_many(catalog: Catalog, checkpoint_id: int, vectors: npt.NDArray[np.float32]) -> list[int]:
+    """Photos without files, in one generation."""
+    with catalog.transaction() as transaction:
+        ids = [transaction.add_photo(PhotoFacts(os.urandom(32), 40, 30, "JPEG")) for _ in vectors]
+        embeddings = {id_: EmbeddingRecord(vector, "fp32", 1) for id_, vector in zip(ids, vectors, strict=True)}
+        transaction.add_embeddings(checkpoint_id, embeddings)
+    return ids
+
+
+def remove(catalog: Catalog, ids: Sequence[int]) -> None:
+    with sqlite3.connect(catalog.path) as connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.executemany("DELETE FROM photo WHERE id = ?", [(id_,) for id_ in ids])
+    connection.close()
+
+
+def opened(catalog: Catalog, directory: Path) -> VectorIndex:
+    return VectorIndex.open(catalog, current(catalog), directory)
+
+
+def recall(catalog: Catalog, index: VectorIndex, queries: npt.NDArray[np.float32], count: int) -> float:
+    """Share of the true ten nearest among `count` candidates."""
+    ids, vectors = catalog.embeddings(current(catalog).id)
+    nearest = ids[np.argsort(-(queries @ vectors.astype(np.float32).T), axis=1)[:, :10]]
+    found = [np.isin(true, index.candidates(query, count)).mean() for query, true in zip(queries, nearest, strict=True)]
+    return float(np.mean(found))
+
+
+def stored(directory: Path) -> StoredIndex:
+    (path,) = directory.iterdir()
+    found = re.fullmatch(r"(\w+)-(\d+)\.faiss", path.name)
+    assert found
+    record = CheckpointRecord(1, "", "", "", DIMENSION, 0, 0, int(found[2]), found[1], 0)
+    index = index_file.open_newest(directory, record)
+    assert index
+    return index
+
+
+def mapped_files() -> str:
+    return Path("/proc/self/maps").read_text() if sys.platform == "linux" else ""
+
+
+def test_recall_of_queries_of_text_geometry(library: tuple[Catalog, CheckpointRecord, Path], tmp_path: Path) -> None:
+    catalog, _, directory = library
+    with catalog.transaction() as transaction:
+        checkpoint = transaction.add_checkpoint(
+            name="wide", fingerprint="w", preprocessing="p", dimension=256, image_size=32, logit_scale=4.7, logit_bias=-12.9
+        )
+    geometry = Geometry(256)
+    images = geometry.images(20_000)
+    add_many(catalog, checkpoint.id, images.astype(np.float32))
+    (checkpoint,) = [record for record in catalog.checkpoints() if record.id == checkpoint.id]
+    index = VectorIndex.open(catalog, checkpoint, directory)
+    assert sum(path.stat().st_size for path in directory.iterdir()) < 20_000 * (256 // 4 + 8) + 40_000, "not flat"
+    kept = images.astype(np.float32)
+    ids = catalog.embedded_ids(checkpoint.id)
+    for queries in (geometry.captions(images[:100]), geometry.near(images[:100])):
+        nearest = ids[np.argsort(-(queries @ kept.T), axis=1)[:, :10]]
+        holds = [np.isin(true, index.candidates(query, 1000)).mean() for query, true in zip(queries, nearest, strict=True)]
+        assert np.mean(holds) >= 0.995
+
+
+def test_a_quantised_index_is_mapped_and_let_go(quantised: tuple[Catalog, int, Path]) -> None:
+    catalog, _, directory = quantised
+    index = opened(catalog, directory)
+    assert is_quantised(stored(directory).index)
+    assert recall(catalog, index, random_unit(20, DIMENSION, seed=7), 400) > 0.98
+    (name,) = files(directory)
+    if sys.platform == "linux":
+        assert name in mapped_files()
+        del index
+        gc.collect()
+        assert name not in mapped_files()
+
+
+def test_a_flat_index_is_mapped(library: tuple[Catalog, CheckpointRecord, Path]) -> None:
+    catalog, checkpoint, directory = library
+    add(catalog, checkpoint, 500, seed=1)
+    opened(catalog, directory)
+    index = opened(catalog, directory)
+    check_exact(catalog, index)
+    if sys.platform == "linux":
+        assert files(directory)[0] in mapped_files()
+
+
+def test_an_index_stays_usable_when_its_file_is_replaced_or_removed(quantised: tuple[Catalog, int, Path]) -> None:
+    catalog, checkpoint_id, directory = quantised
+    index = opened(catalog, directory)
+    queries = random_unit(5, DIMENSION, seed=7)
+    before = [index.candidates(query, 100).tolist() for query in queries]
+    add_many(catalog, checkpoint_id, random_unit(500, DIMENSION, seed=2))
+    opened(catalog, directory)
+    for path in directory.iterdir():
+        path.unlink()
+    assert [index.candidates(query, 100).tolist() for query in queries] == before
+
+
+def test_later_embeddings_are_folded_in_with_the_quantiser_as_it_is(quantised: tuple[Catalog, int, Path]) -> None:
+    catalog, checkpoint_id, directory = quantised
+    old = stored(directory)
+    ids = catalog.embedded_ids(checkpoint_id)
+    again, gone = ids[:3].tolist(), ids[-50:].tolist()
+    with sqlite3.connect(catalog.path) as connection:  # were an old embedding read again, it would now be missed
+        connection.execute("UPDATE embedding SET vector = zeroblob(length(vector))")
+    connection.close()
+    later = add_many(catalog, checkpoint_id, random_unit(400, DIMENSION, seed=2))
+    with catalog.transaction() as transaction:
+        records = zip(again, random_unit(3, DIMENSION, seed=3), strict=True)
+        transaction.add_embeddings(checkpoint_id, {id_: EmbeddingRecord(vector, "fp32", 1) for id_, vector in records})
+    remove(catalog, gone)
+    opened(catalog, directory)
+    new = stored(directory)
+    assert (new.generation, new.trained_on) == (3, old.trained_on)
+    old_codes, new_codes = codes(old), codes(new)
+    kept = set(ids.tolist()) - {*again, *gone}
+    assert set(new_codes) == kept | {*again, *later}
+    assert all(new_codes[id_] == old_codes[id_] for id_ in kept)
+    assert all(new_codes[id_] != old_codes[id_] for id_ in again)
+
+
+def codes(found: StoredIndex) -> dict[int, bytes]:
+    """By id, what FAISS makes of each code."""
+    index = index_file.changeable(found.index)
+    decoded = np.zeros((index.ntotal, index.d), np.float32)
+    for offset, vector in enumerate(decoded):
+        index.reconstruct_from_offset(0, offset, faiss.swig_ptr(vector))
+    return {int(id_): vector.tobytes() for id_, vector in zip(index_file.indexed_ids(index), decoded, strict=True)}
+
+
+def test_a_library_that_doubled_is_trained_on_anew(quantised: tuple[Catalog, int, Path]) -> None:
+    catalog, checkpoint_id, directory = quantised
+    assert stored(directory).trained_on == 2_000
+    add_many(catalog, checkpoint_id, random_unit(1_999, DIMENSION, seed=2))
+    opened(catalog, directory)
+    assert stored(directory).trained_on == 2_000
+    add_many(catalog, checkpoint_id, random_unit(1_000, DIMENSION, seed=3))
+    index = opened(catalog, directory)
+    assert stored(directory).trained_on == 4_999
+    assert recall(catalog, index, random_unit(20, DIMENSION, seed=7), 800) > 0.98
+
+
+def test_a_library_that_became_small_is_flat_again(quantised: tuple[Catalog, int, Path]) -> None:
+    catalog, checkpoint_id, directory = quantised
+    remove(catalog, catalog.embedded_ids(checkpoint_id)[:600].tolist())
+    check_exact(catalog, opened(catalog, directory))
+    assert not is_quantised(stored(directory).index)
+
+
+def test_an_odd_dimension_stays_flat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 100)
+    catalog = Catalog(tmp_path)
+    checkpoint = add_checkpoint(catalog, 15)
+    ids = add_many(catalog, checkpoint.id, random_unit(200, 15))
+    index = opened(catalog, tmp_path / "index")
+    assert index.candidates(random_unit(200, 15)[7], 1).tolist() == [ids[7]]
+    catalog.close()
+
+
+@pytest.mark.parametrize("dimension", [2, 6, 22, 192])
+def test_any_even_dimension_is_quantised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dimension: int) -> None:
+    monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 100)
+    catalog = Catalog(tmp_path)
+    checkpoint = add_checkpoint(catalog, dimension)
+    vectors = random_unit(999, dimension)
+    ids = add_many(catalog, checkpoint.id, vectors)
+    opened(catalog, tmp_path / "index")
+    index = opened(catalog, tmp_path / "index")
+    assert all(ids[row] in index.candidates(vectors[row], 200) for row in range(0, 999, 111))
+    found = index.candidates(vectors[0], 999)
+    assert len(found) > 900, "all but those that the kernel gives the least of its 65,536 values"
+    assert set(found.tolist()) <= set(ids)
+    catalog.close()
+
+
+def test_a_quantised_file_cut_off_anywhere_or_changed_in_its_structure_is_made_anew(quantised: tuple[Catalog, int, Path]) -> None:
+    catalog, _, directory = quantised
+    (path,) = directory.iterdir()
+    whole = path.read_bytes()
+    query = random_unit(1, DIMENSION, seed=7)[0]
+    right = opened(catalog, directory).candidates(query, 100).tolist()
+    lengths = [0, 1, 43, 44, 45, len(whole) // 3, len(whole) // 2, *range(len(whole) - 60, len(whole), 7)]
+    damaged = [whole[:length] for length in lengths] + [whole + b"\0", whole[1:], whole[:-44]]
+    structure = len(whole) - 44 - 500  # the quantiser's last 500 bytes
+    damaged += [whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in range(structure, len(whole), 37)]
+    for contents in damaged:
+        path.unlink()  # never written in place: it may be mapped
+        path.write_bytes(contents)
+        assert opened(catalog, directory).candidates(query, 100).tolist() == right
+        assert path.stat().st_size == len(whole)
+
+
+def test_a_flat_file_cut_off_anywhere_is_made_anew(library: tuple[Catalog, CheckpointRecord, Path]) -> None:
+    catalog, checkpoint, directory = library
+    add(catalog, checkpoint, 20, seed=1)
+    opened(catalog, directory)
+    (path,) = directory.iterdir()
+    whole = path.read_bytes()
+    for length in [*range(0, 700, 59), *range(700, len(whole), 13)]:
+        path.unlink()
+        path.write_bytes(whole[:length])
+        check_exact(catalog, opened(catalog, directory))
+        assert path.read_bytes() == whole
+
+
+def test_a_directory_that_cannot_be_written_is_no_obstacle_to_a_quantised_index(quantised: tuple[Catalog, int, Path]) -> None:
+    catalog, _, directory = quantised
+    shutil.rmtree(directory)
+    directory.write_text("a file in its place")
+    assert recall(catalog, opened(catalog, directory), random_unit(20, DIMENSION, seed=7), 400) > 0.98
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(chosen=st.sets(st.integers(-3, 300), max_size=250), count=st.integers(1, 300), seed=st.integers(0, 9))
+def test_candidates_among_some_are_the_nearest_of_these(
+    filtered: tuple[Catalog, VectorIndex], chosen: set[int], count: int, seed: int
+) -> None:
+    catalog, index = filtered
+    among = np.array([id_ for id_ in chosen if id_ > 0], np.int64)
+    query = random_unit(1, DIMENSION, seed)[0]
+    ids, vectors = catalog.embeddings(1)
+    inside = np.isin(ids, among)
+    nearest = ids[inside][np.argsort(-(vectors[inside].astype(np.float32) @ query))][:count]
+    found = set(index.candidates(query, count, among).tolist())
+    assert set(nearest.tolist()) <= found <= set(ids[inside].tolist())
+
+
+@pytest.fixture
+def filtered(library: tuple[Catalog, CheckpointRecord, Path]) -> tuple[Catalog, VectorIndex]:
+    """Of 220 photos 20 are later than the file."""
+    catalog, checkpoint, directory = library
+    add(catalog, checkpoint, 200, seed=1)
+    opened(catalog, directory)
+    add(catalog, checkpoint, 20, seed=2)
+    return catalog, opened(catalog, directory)
+
+
+def test_a_quantised_index_searches_among_some(quantised: tuple[Catalog, int, Path]) -> None:
+    catalog, checkpoint_id, directory = quantised
+    later = add_many(catalog, checkpoint_id, random_unit(100, DIMENSION, seed=2))
+    index = opened(catalog, directory)
+    ids = catalog.embedded_ids(checkpoint_id)
+    among = np.concatenate([ids[::5], later[::2]])
+    for query in random_unit(5, DIMENSION, seed=7):
+        assert len(np.setxor1d(index.candidates(query, len(ids), among), among)) <= 2
+        some = set(index.candidates(query, 200, among).tolist())
+        assert 200 <= len(some) <= 300
+        assert some <= set(among.tolist())
