@@ -91,7 +91,7 @@ def changeable(index: FastScan) -> FastScan:
     copy: FastScan = _swig.deserialize_index(_quantiser(index))
     if rows := int(index.ntotal):
         copy.invlists.resize(0, rows)
-        (codes, ids), (old_codes, old_ids) = _list(copy, rows), _list(index, rows)
+        (codes, ids), (old_codes, old_ids) = codes_and_ids(copy, rows), codes_and_ids(index, rows)
         codes[:], ids[:] = old_codes, old_ids
         copy.ntotal = rows
     return copy
@@ -99,7 +99,7 @@ def changeable(index: FastScan) -> FastScan:
 
 def indexed_ids(index: FastScan) -> npt.NDArray[np.int64]:
     """The ids (n,) in a quantised index, in no particular order."""
-    return np.array(_list(index, int(index.ntotal))[1]) if index.ntotal else np.zeros(0, np.int64)
+    return np.array(codes_and_ids(index, int(index.ntotal))[1]) if index.ntotal else np.zeros(0, np.int64)
 
 
 def _write_flat(index: faiss.Index, file: BinaryIO) -> bytes:
@@ -109,7 +109,7 @@ def _write_flat(index: faiss.Index, file: BinaryIO) -> bytes:
 
 
 def _write_quantised(index: FastScan, file: BinaryIO) -> bytes:
-    for part in _list(index, int(index.ntotal)) if index.ntotal else ():
+    for part in codes_and_ids(index, int(index.ntotal)) if index.ntotal else ():
         file.write(part.data)
     structure = _quantiser(index).tobytes()
     file.write(structure)
@@ -155,7 +155,7 @@ def _list_on_disk(name: str, rows: int, length: int, index: FastScan) -> Any:
     return lists
 
 
-def _list(index: FastScan, rows: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+def codes_and_ids(index: FastScan, rows: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Codes and ids where they lie in the index, which must outlive them."""
     lists = index.invlists
     codes = _swig.rev_swig_ptr(lists.get_codes(0), _padded(rows, index) * index.code_size)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,6 +31,22 @@ def add_photos(
             transaction.put_file(folder.id, name, id_, 1, 1)
             transaction.add_embeddings(checkpoint.id, {id_: EmbeddingRecord(vector, "fp32", 1)})
             ids.append(id_)
+    return ids
+
+
+def add_many(catalog: Catalog, checkpoint_id: int, vectors: npt.NDArray[np.float32]) -> list[int]:
+    """Photos without files, each with an embedding, all of one new generation, written at a stroke; the ids."""
+    with sqlite3.connect(catalog.path) as connection:
+        (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM photo").fetchone()
+        ids = list(range(last + 1, last + 1 + len(vectors)))
+        photos = [(id_, os.urandom(32)) for id_ in ids]
+        connection.executemany("INSERT INTO photo (id, digest, width, height, format) VALUES (?, ?, 40, 30, 'JPEG')", photos)
+        connection.execute("UPDATE checkpoint SET generation = generation + 1 WHERE id = ?", (checkpoint_id,))
+        connection.executemany(
+            "INSERT INTO embedding SELECT id, ?, ?, 'fp32', 1, generation FROM checkpoint WHERE id = ?",
+            [(id_, vector.astype("<f2").tobytes(), checkpoint_id) for id_, vector in zip(ids, vectors, strict=True)],
+        )
+    connection.close()
     return ids
 
 

@@ -2,14 +2,17 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import URL, create_engine
 
 from storage import Catalog, LibraryError
 from storage.database import HEAD, migrations_directory, open_database
 from storage.models import Base
+from tests.catalogs import add_checkpoint, add_photos, random_unit
 
 
 def test_models_and_migrations_agree(tmp_path: Path) -> None:
@@ -26,6 +29,42 @@ def test_the_newest_migration_is_the_one_written_down() -> None:
     config = Config()
     config.set_main_option("script_location", str(migrations_directory()))
     assert ScriptDirectory.from_config(config).get_current_head() == HEAD
+
+
+def test_a_library_of_the_first_schema_keeps_its_embeddings_and_has_them_counted(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite"
+    engine = create_engine(URL.create("sqlite", database=str(path)))
+    config = Config()
+    config.set_main_option("script_location", str(migrations_directory()))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    engine.dispose()
+    with sqlite3.connect(path) as connection:
+        for id_, name in [(1, "a"), (2, "b"), (3, "c")]:
+            connection.execute("INSERT INTO checkpoint VALUES (?, ?, 'f' || ?, 'p', 2, 32, 1, 0, 5, 't')", (id_, name, name))
+            connection.execute("INSERT INTO photo VALUES (?, ?, 1, 1, 'JPEG', NULL, NULL, NULL, NULL)", (id_, name.encode()))
+        for checkpoint, photo in [(1, 1), (1, 2), (1, 3), (2, 2)]:
+            connection.execute("INSERT INTO embedding VALUES (?, ?, ?, 'fp32', 1, 5)", (checkpoint, photo, b"\0\x3c\0\0"))
+    connection.close()
+    catalog = Catalog(tmp_path)
+    assert [record.embeddings for record in catalog.checkpoints()] == [3, 1, 0]
+    ids, vectors = catalog.embeddings(1)
+    assert (ids.tolist(), vectors.tolist()) == ([1, 2, 3], [[1, 0]] * 3)
+    catalog.close()
+
+
+def test_embeddings_are_counted_as_they_come_and_go(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path)
+    checkpoint = add_checkpoint(catalog, 2)
+    add_photos(catalog, checkpoint, random_unit(3, 2), Path("/p"), ["a", "b", "c"])
+    add_photos(catalog, checkpoint, random_unit(2, 2), Path("/p"), ["c", "d"])  # c is embedded again
+    assert catalog.checkpoints()[0].embeddings == 4
+    with catalog.transaction() as transaction:
+        transaction.remove_files(1, ["a", "b"])
+        transaction.remove_photos_without_files()
+    assert catalog.checkpoints()[0].embeddings == 2
+    catalog.close()
 
 
 def test_what_every_connection_is_set_to(tmp_path: Path) -> None:

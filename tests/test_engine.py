@@ -1,14 +1,20 @@
 import math
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import event
 
 from search import QueryError, Searcher
 from search import engine as engine_module
-from storage import Catalog
-from tests.catalogs import add_checkpoint, add_photos, random_unit, unit
+from search.results import PhotoHit
+from storage import Catalog, vector_index
+from tests.catalogs import add_checkpoint, add_many, add_photos, random_unit, unit
 
 
 @pytest.fixture
@@ -110,3 +116,88 @@ def test_a_photo_removed_since_the_index_was_written_is_no_hit(catalog: Catalog,
     hits = searcher(catalog, tmp_path).by_photo(vectors[0], 29)
     assert len(hits) == 29
     assert str(tmp_path / "0.jpg") not in [hit.path for hit in hits]
+
+
+def test_equal_scores_are_in_order_of_id_however_the_embeddings_are_read(catalog: Catalog, tmp_path: Path) -> None:
+    add_photos(
+        catalog, add_checkpoint(catalog, 24), random_unit(1, 24).repeat(1_003, axis=0), tmp_path, [f"{n}" for n in range(1_003)]
+    )
+    search = searcher(catalog, tmp_path)
+    for limit in (7, 1_003):
+        hits = search.by_photo(random_unit(1, 24, seed=5)[0], limit)
+        assert [Path(hit.path).name for hit in hits] == [str(n) for n in range(limit)]
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Searcher, npt.NDArray[np.float32]]]:
+    """3,000 photos, the 500 last ones later than the quantised index, and their embeddings as they are kept; ids are row + 1."""
+    directory = tmp_path_factory.mktemp("large")
+    catalog = Catalog(directory / "library")
+    checkpoint, vectors = add_checkpoint(catalog, 24), random_unit(3_000, 24)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vector_index, "_QUANTISED_FROM", 2_000)
+        patch.setattr(vector_index, "_STALE_SHARE", 0.5)
+        add_many(catalog, checkpoint.id, vectors[:2_500])
+        searcher(catalog, directory)
+        add_many(catalog, checkpoint.id, vectors[2_500:])
+        with sqlite3.connect(catalog.path) as connection:
+            connection.execute("INSERT INTO folder (id, path) VALUES (1, '/p')")
+            connection.execute("INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) SELECT 1, id, id, 1, 1 FROM photo")
+        connection.close()
+        yield searcher(catalog, directory), vectors.astype(np.float16).astype(np.float32)
+    catalog.close()
+
+
+def found_ids(hits: Sequence[PhotoHit]) -> list[int]:
+    return [int(Path(hit.path).name) for hit in hits]
+
+
+@settings(max_examples=60)
+@given(
+    few=st.sets(st.integers(1, 3_000), max_size=60),
+    every=st.sampled_from([1, 2, 3, 7]),
+    wide=st.booleans(),
+    limit=st.sampled_from([1, 10, 80, 400, 5_000]),
+    seed=st.integers(0, 99),
+    left_out=st.none() | st.integers(1, 3_000),
+)
+def test_a_filters_hits_equal_numpys(
+    large: tuple[Searcher, npt.NDArray[np.float32]],
+    few: set[int],
+    every: int,
+    wide: bool,
+    limit: int,
+    seed: int,
+    left_out: int | None,
+) -> None:
+    search, kept = large
+    among = np.arange(1, 3_001, every) if wide else np.array(sorted(few), np.int64)
+    query = random_unit(1, 24, seed)[0]
+    cosines = kept[among - 1] @ query
+    nearest = [id_ for id_ in among[np.argsort(-cosines, kind="stable")].tolist() if id_ != left_out][:limit]
+    hits = search.by_photo(query, limit, leave_out=left_out, among=among)
+    assert found_ids(hits) == nearest
+    assert [hit.cosine for hit in hits] == pytest.approx([float(kept[id_ - 1] @ query) for id_ in nearest], abs=1e-6)
+    if left_out is None:
+        assert found_ids(search.by_text("x", query, limit, among=among)) == nearest
+
+
+def test_a_quantised_ranking_equals_numpys(large: tuple[Searcher, npt.NDArray[np.float32]]) -> None:
+    search, kept = large
+    for query in random_unit(10, 24, seed=5):
+        nearest = (np.argsort(-(kept @ query), kind="stable") + 1).tolist()
+        for limit in (1, 10, 200, 2_999, 4_000):
+            assert found_ids(search.by_photo(query, limit)) == nearest[:limit]
+
+
+def test_a_search_reads_none_but_the_candidates_embeddings(large: tuple[Searcher, npt.NDArray[np.float32]]) -> None:
+    """SQLite's own plan of the query: by the primary key, and no scan of the table."""
+    search, _ = large
+    statements: list[str] = []
+    engine = search._catalog._engine
+    event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    search.by_photo(random_unit(1, 24)[0], 1)
+    (reading,) = [statement for statement in statements if "embedding.vector" in statement]
+    with engine.connect() as connection:
+        plan = [row[3] for row in connection.exec_driver_sql("EXPLAIN QUERY PLAN " + reading, (1, "[1, 2]"))]
+    assert plan[0] == "SEARCH embedding USING INDEX sqlite_autoindex_embedding_1 (checkpoint_id=? AND photo_id=?)"
