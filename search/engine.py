@@ -10,7 +10,7 @@ import numpy.typing as npt
 from search.errors import QueryError
 from search.results import Hit, SimilarHit
 from siglip import Scoring
-from siglip.scoring import cosines, sigmoid
+from siglip.scoring import sigmoid
 from storage import Catalog, CheckpointRecord, PhotoRecord, VectorIndex
 
 Floats = npt.NDArray[np.float32]
@@ -94,7 +94,9 @@ class Searcher:
     def _scored(self, query: Floats, wanted: Ids | None) -> tuple[Ids, Floats]:
         """Ids, ascending, of those wanted that the catalog holds, and their exact cosines float32 (n,)."""
         chunks = self._catalog.embedding_chunks(self.checkpoint.id, wanted)
-        scored = [(ids, cosines(query[None], vectors.astype(np.float32))[0]) for ids, vectors in chunks]
+        # Not as a matrix product: there the last bit depends on the row's place, and equal photos would not score equally;
+        # and it would use threads that wait for each other where another program has a core.
+        scored = [(ids, np.einsum("nd,d->n", vectors.astype(np.float32), query)) for ids, vectors in chunks]
         ids = np.concatenate([chunk for chunk, _ in scored])
         order = np.argsort(ids)
         return ids[order], np.concatenate([chunk for _, chunk in scored])[order]

@@ -173,9 +173,9 @@ class Catalog:
         All of it at once: for a whole library take `embedding_chunks`.
         """
         chunks = list(self.embedding_chunks(checkpoint_id, ids))
-        found = np.concatenate([chunk_ids for chunk_ids, _ in chunks])
+        found, vectors = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
         order = np.argsort(found)
-        return found[order], np.concatenate([vectors for _, vectors in chunks])[order]
+        return found[order], vectors[order]
 
     def embedding_chunks(
         self, checkpoint_id: int, ids: Ids | Sequence[int] | None = None, after_generation: int | None = None

@@ -1,0 +1,245 @@
+"""The sides of the retrieval benchmark: sigseek and what else one could search embeddings with.
+
+Each builds from a matrix float16 (n, dim), the ids being the rows', and keeps all it needs in a directory.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from search import Searcher
+from storage import Catalog, EmbeddingRecord, PhotoFacts, VectorIndex
+
+Floats = npt.NDArray[np.float32]
+Halves = npt.NDArray[np.float16]
+Search = Callable[[Floats], list[int]]
+
+HITS = 10
+_CHUNK = 20_000
+_HNSW_MOST = 100_000
+
+
+class Side(Protocol):
+    """A way to search embeddings."""
+
+    name: str
+    most: int | None
+    """Embeddings beyond which it is left out, None for none."""
+
+    def prepare(self, vectors: Halves, directory: Path) -> None:
+        """What is there before the index is built; not measured."""
+
+    def build(self, vectors: Halves, directory: Path) -> None:
+        """Keep an index of the embeddings."""
+
+    def open(self, directory: Path) -> Search:
+        """From a unit-norm query (dim,) to the ids of the ten nearest, nearest first."""
+
+    def add(self, vectors: Halves, first_id: int, directory: Path) -> None:
+        """Open, add embeddings float16 (n, dim) with ids from `first_id` on, keep; then they are found."""
+
+
+class Sigseek:
+    """The program's own way: catalog, index, exact rerank, and the hits' records."""
+
+    name, most = "sigseek", None
+
+    def prepare(self, vectors: Halves, directory: Path) -> None:
+        """Fill a catalog: photos, files and embeddings. Ids are rows + 1, as SQLite counts."""
+        catalog = Catalog(directory)
+        with catalog.transaction() as transaction:
+            transaction.add_checkpoint(
+                name="synthetic",
+                fingerprint="f",
+                preprocessing="p",
+                dimension=vectors.shape[1],
+                image_size=224,
+                logit_scale=4.7,
+                logit_bias=-12.9,
+            )
+            transaction.add_folder(directory)
+        catalog.close()
+        with sqlite3.connect(directory / "catalog.sqlite") as connection:
+            for start, chunk in _chunks(vectors):
+                ids = range(start + 1, start + 1 + len(chunk))
+                digests = ((id_, id_.to_bytes(32, "big")) for id_ in ids)
+                connection.executemany("INSERT INTO photo (id, digest, width, height, format) VALUES (?, ?, 4, 3, 'JPEG')", digests)
+                files = ((str(id_), id_) for id_ in ids)
+                connection.executemany("INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) VALUES (1, ?, ?, 1, 1)", files)
+                rows = ((id_, vector.tobytes()) for id_, vector in zip(ids, chunk, strict=True))
+                connection.executemany("INSERT INTO embedding VALUES (1, ?, ?, 'bf16', 1, 1)", rows)
+            connection.execute("UPDATE checkpoint SET generation = 1")
+        connection.close()
+
+    def build(self, vectors: Halves, directory: Path) -> None:
+        """The index from the catalog."""
+        self._searcher(directory)
+
+    def open(self, directory: Path) -> Search:
+        """The searcher."""
+        searcher = self._searcher(directory)
+        return lambda query: [int(Path(hit.path).name) - 1 for hit in searcher.by_photo(query, HITS)]
+
+    def add(self, vectors: Halves, first_id: int, directory: Path) -> None:
+        """Into the catalog, and the index brought up to date."""
+        catalog = Catalog(directory)
+        with catalog.transaction() as transaction:
+            facts = (PhotoFacts((first_id + 1 + row).to_bytes(32, "big"), 4, 3, "JPEG") for row in range(len(vectors)))
+            ids = [transaction.add_photo(photo) for photo in facts]
+            records = {id_: EmbeddingRecord(vector.astype(np.float32), "bf16", 1) for id_, vector in zip(ids, vectors, strict=True)}
+            transaction.add_embeddings(1, records)
+        VectorIndex.open(catalog, catalog.checkpoints()[0], directory / "index")
+        catalog.close()
+
+    def _searcher(self, directory: Path) -> Searcher:
+        catalog = Catalog(directory)
+        return Searcher(catalog, catalog.checkpoints()[0], directory / "index")
+
+
+class Faiss:
+    """An index of faiss's factory, in one file, read whole."""
+
+    def __init__(self, name: str, spec: Callable[[int], str], nprobe: int | None = None, most: int | None = None) -> None:
+        self.name = name
+        self.most = most
+        self._spec = spec
+        self._nprobe = nprobe
+
+    def prepare(self, vectors: Halves, directory: Path) -> None:
+        """Nothing."""
+
+    def build(self, vectors: Halves, directory: Path) -> None:
+        """Train on 40 embeddings a list where there is something to train."""
+        index: Any = faiss.index_factory(vectors.shape[1], self._spec(len(vectors)), faiss.METRIC_INNER_PRODUCT)
+        if not index.is_trained:
+            wanted = 40 * index.nlist if isinstance(index, faiss.IndexIVF) else 1_000
+            index.train(vectors[:: max(1, len(vectors) // wanted)].astype(np.float32))
+        for _, chunk in _chunks(vectors):
+            index.add(chunk.astype(np.float32))
+        faiss.write_index(index, self._file(directory))
+
+    def open(self, directory: Path) -> Search:
+        """Read the file."""
+        index: Any = faiss.read_index(self._file(directory))
+        if self._nprobe:
+            index.nprobe = self._nprobe
+        return lambda query: list(index.search(query[None], HITS)[1][0].tolist())
+
+    def add(self, vectors: Halves, first_id: int, directory: Path) -> None:
+        """Read, add, write."""
+        index: Any = faiss.read_index(self._file(directory))
+        index.add(vectors.astype(np.float32))
+        faiss.write_index(index, self._file(directory))
+
+    def _file(self, directory: Path) -> str:
+        return str(directory / "index.faiss")
+
+
+class Usearch:
+    """usearch's graph over int8, its file viewed by memory map."""
+
+    name, most = "usearch i8", _HNSW_MOST
+    _expansion = 256
+
+    def prepare(self, vectors: Halves, directory: Path) -> None:
+        """Find out whether it is installed."""
+        import usearch.index  # noqa: F401
+
+    def build(self, vectors: Halves, directory: Path) -> None:
+        """With usearch's own connectivity and effort of construction."""
+        index = self._empty(vectors.shape[1])
+        for start, chunk in _chunks(vectors):
+            index.add(np.arange(start, start + len(chunk)), chunk.astype(np.float32))
+        index.save(directory / "index.usearch")
+
+    def open(self, directory: Path) -> Search:
+        """View the file."""
+        from usearch.index import Index
+
+        index: Any = Index.restore(directory / "index.usearch", view=True)
+        index.expansion_search = self._expansion
+        return lambda query: list(index.search(query, HITS).keys.tolist())
+
+    def add(self, vectors: Halves, first_id: int, directory: Path) -> None:
+        """Load, add, save."""
+        from usearch.index import Index
+
+        index: Any = Index.restore(directory / "index.usearch")
+        index.add(np.arange(first_id, first_id + len(vectors)), vectors.astype(np.float32))
+        index.save(directory / "index.usearch")
+
+    def _empty(self, dimension: int) -> Any:
+        from usearch.index import Index
+
+        return Index(ndim=dimension, metric="ip", dtype="i8", expansion_search=self._expansion)
+
+
+class SqliteVec:
+    """sqlite-vec, which compares the query with every embedding, float32."""
+
+    name, most = "sqlite-vec", None
+
+    def prepare(self, vectors: Halves, directory: Path) -> None:
+        """Find out whether it is installed, and whether Python's own SQLite was built to load it."""
+        import sqlite_vec  # noqa: F401
+
+        if not hasattr(sqlite3.Connection, "enable_load_extension"):
+            raise ImportError("this Python's sqlite3 loads no extensions")
+
+    def build(self, vectors: Halves, directory: Path) -> None:
+        """A virtual table."""
+        connection = self._connect(directory)
+        connection.execute(f"CREATE VIRTUAL TABLE v USING vec0(e float[{vectors.shape[1]}] distance_metric=cosine)")
+        for start, chunk in _chunks(vectors):
+            self._insert(connection, chunk, start)
+        connection.commit()
+        connection.close()
+
+    def open(self, directory: Path) -> Search:
+        """Connect."""
+        connection = self._connect(directory)
+        ask = "SELECT rowid FROM v WHERE e MATCH ? AND k = ? ORDER BY distance"
+        return lambda query: [id_ for (id_,) in connection.execute(ask, (query.tobytes(), HITS))]
+
+    def add(self, vectors: Halves, first_id: int, directory: Path) -> None:
+        """Insert."""
+        connection = self._connect(directory)
+        self._insert(connection, vectors, first_id)
+        connection.commit()
+        connection.close()
+
+    def _insert(self, connection: sqlite3.Connection, vectors: Halves, first_id: int) -> None:
+        rows = ((first_id + row, vector.tobytes()) for row, vector in enumerate(vectors.astype(np.float32)))
+        connection.executemany("INSERT INTO v (rowid, e) VALUES (?, ?)", rows)
+
+    def _connect(self, directory: Path) -> sqlite3.Connection:
+        import sqlite_vec
+
+        connection = sqlite3.connect(directory / "vec.sqlite")
+        connection.enable_load_extension(True)
+        sqlite_vec.load(connection)
+        return connection
+
+
+def _lists(count: int) -> int:
+    return round(count**0.5)
+
+
+SIDES: list[Side] = [
+    Sigseek(),
+    Faiss("faiss flat fp16", lambda count: "SQfp16"),
+    Faiss("faiss IVF fp16", lambda count: f"IVF{_lists(count)},SQfp16", nprobe=32),
+    Faiss("faiss HNSW", lambda count: "HNSW32", most=_HNSW_MOST),
+    Usearch(),
+    SqliteVec(),
+]
+
+
+def _chunks(vectors: Halves) -> Iterator[tuple[int, Halves]]:
+    for start in range(0, len(vectors), _CHUNK):
+        yield start, np.asarray(vectors[start : start + _CHUNK])
