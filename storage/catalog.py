@@ -188,7 +188,7 @@ class Catalog:
         if after_generation is not None:
             query = query.where(Embedding.generation > after_generation)
         with self._session() as session:
-            dimension = session.get_one(Checkpoint, checkpoint_id).dimension
+            dimension = session.scalars(select(Checkpoint.dimension).where(Checkpoint.id == checkpoint_id)).one()
             yield _halves([], dimension)
             for condition in [None] if ids is None else [_one_of(chunk) for chunk in _chunks(np.asarray(ids).tolist())]:
                 # On the connection, for a session would read all rows before it gives the first.

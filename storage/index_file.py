@@ -145,6 +145,7 @@ def _mapped(file: BinaryIO) -> tuple[faiss.Index, int]:
 def _list_on_disk(name: str, rows: int, length: int, index: FastScan) -> Any:
     lists = _swig.OnDiskInvertedLists()
     lists.read_only = True
+    lists.prefetch_nthread = 0  # the threads would read beside the scan what it reads itself, and double its time
     lists.filename, lists.totsize = name, length
     lists.nlist, lists.code_size = 1, index.code_size
     one = _swig.OnDiskOneList()
