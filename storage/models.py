@@ -110,7 +110,10 @@ class Embedding(Base):
     """What a checkpoint's image tower says of a photo."""
 
     __tablename__ = "embedding"
-    __table_args__ = (Index("ix_embedding_generation", "checkpoint_id", "generation"),)
+    __table_args__ = (
+        Index("ix_embedding_generation", "checkpoint_id", "generation"),
+        Index("ix_embedding_photo_id", "photo_id"),  # a photo that goes takes its embeddings along
+    )
 
     checkpoint_id: Mapped[int] = mapped_column(ForeignKey("checkpoint.id", ondelete="CASCADE"), primary_key=True)
     photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id", ondelete="CASCADE"), primary_key=True)

@@ -67,6 +67,14 @@ def test_embeddings_are_counted_as_they_come_and_go(tmp_path: Path) -> None:
     catalog.close()
 
 
+def test_removing_a_photo_looks_at_no_other_photos_embeddings(tmp_path: Path) -> None:
+    engine = open_database(tmp_path / "catalog.sqlite")
+    with engine.connect() as connection:  # as SQLite does it for a foreign key
+        plan = connection.exec_driver_sql("EXPLAIN QUERY PLAN DELETE FROM embedding WHERE photo_id = 1").fetchall()
+    assert [row[3] for row in plan] == ["SEARCH embedding USING COVERING INDEX ix_embedding_photo_id (photo_id=?)"]
+    engine.dispose()
+
+
 def test_what_every_connection_is_set_to(tmp_path: Path) -> None:
     engine = open_database(tmp_path / "catalog.sqlite")
     with engine.connect() as connection:

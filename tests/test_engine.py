@@ -56,7 +56,7 @@ def test_ranking_equals_numpys_with_few_candidates(catalog: Catalog, tmp_path: P
     search = searcher(catalog, tmp_path)
     kept = vectors.astype(np.float16).astype(np.float32)
     for query in random_unit(10, 24, seed=5):
-        nearest = np.argsort(-(kept @ query), kind="stable")
+        nearest = np.argsort(-cosines_by_row(kept, query), kind="stable")
         for limit in (1, 5, 60, 300, 1000):
             paths = [hit.path for hit in search.by_photo(query, limit)]
             assert paths == [str(tmp_path / f"{n}.jpg") for n in nearest[:limit]]
@@ -148,6 +148,11 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Searcher, 
     catalog.close()
 
 
+def cosines_by_row(vectors: npt.NDArray[np.float32], query: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Summed in the same order for every row, as a matrix product does not: of 3,000 photos some differ by the last bit."""
+    return np.einsum("nd,d->n", vectors, query)
+
+
 def found_ids(hits: Sequence[PhotoHit]) -> list[int]:
     return [int(Path(hit.path).name) for hit in hits]
 
@@ -173,7 +178,7 @@ def test_a_filters_hits_equal_numpys(
     search, kept = large
     among = np.arange(1, 3_001, every) if wide else np.array(sorted(few), np.int64)
     query = random_unit(1, 24, seed)[0]
-    cosines = kept[among - 1] @ query
+    cosines = cosines_by_row(kept[among - 1], query)
     nearest = [id_ for id_ in among[np.argsort(-cosines, kind="stable")].tolist() if id_ != left_out][:limit]
     hits = search.by_photo(query, limit, leave_out=left_out, among=among)
     assert found_ids(hits) == nearest
@@ -185,7 +190,7 @@ def test_a_filters_hits_equal_numpys(
 def test_a_quantised_ranking_equals_numpys(large: tuple[Searcher, npt.NDArray[np.float32]]) -> None:
     search, kept = large
     for query in random_unit(10, 24, seed=5):
-        nearest = (np.argsort(-(kept @ query), kind="stable") + 1).tolist()
+        nearest = (np.argsort(-cosines_by_row(kept, query), kind="stable") + 1).tolist()
         for limit in (1, 10, 200, 2_999, 4_000):
             assert found_ids(search.by_photo(query, limit)) == nearest[:limit]
 
