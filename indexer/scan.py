@@ -47,6 +47,15 @@ def scan_folder(root: Path, inside: PurePath) -> Listing:
     return listing
 
 
+def is_online(root: Path) -> bool:
+    """Whether a folder that had photos is really there: an unmounted drive leaves an empty directory or none."""
+    try:
+        with os.scandir(root) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False
+
+
 def is_junk(name: str) -> bool:
     """Whether a file or directory of this name is hidden or some system's own."""
     return name.startswith(".") or name.lower() in _JUNK

@@ -6,14 +6,21 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "fp32", "bf16", "int8")
+
 
 class ImageTower(Protocol):
     """Embeds pictures."""
 
     precision: str
-    """The arithmetic that makes the embeddings: "fp32" or "bf16"."""
+    """The arithmetic that makes the embeddings: "fp32", "bf16" or "int8"."""
     device: str
     """Where it runs, as a person calls it: "cpu", "cuda", "mps"."""
+    runtime: str
+    """What runs it: "openvino" or "torch"."""
+    batch: int
+    """How many pictures a call suit it."""
 
     def embed(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Unit-norm embeddings float32 (n, dim) of pixels uint8 (n, height, width, 3), resized as the checkpoint asks."""

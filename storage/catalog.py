@@ -157,6 +157,11 @@ class Catalog:
         with self._session() as session:
             return session.scalar(query) or 0
 
+    def precision(self, checkpoint_id: int) -> str | None:
+        """The precision of the checkpoint's embeddings, that of any one of them; None without any."""
+        with self._session() as session:
+            return session.scalar(select(Embedding.precision).where(Embedding.checkpoint_id == checkpoint_id).limit(1))
+
     def embeddings(
         self, checkpoint_id: int, ids: Sequence[int] | None = None, after_generation: int = -1
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float16]]:

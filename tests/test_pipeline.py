@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from indexer import FolderError, Indexer, IndexReport, Progress, check_folder
-from indexer import pipeline as pipeline_module
+from indexer import FolderError, Indexer, IndexReport, Progress, check_folder, intake
 from indexer.decode import decode_photo
 from siglip import Preprocessing
 from storage import Catalog, CheckpointRecord
@@ -26,6 +25,8 @@ class PixelTower:
 
     precision = "fp32"
     device = "cpu"
+    runtime = "torch"
+    batch = 16
 
     def __init__(self) -> None:
         self.embedded = 0
@@ -110,8 +111,8 @@ def test_first_and_second_run(library: Library, folder: Path) -> None:
 
 def test_a_second_run_reads_no_file(library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     library.index(folder)
-    monkeypatch.setattr(pipeline_module, "digest_file", None)
-    monkeypatch.setattr(pipeline_module, "decode_photo", None)
+    monkeypatch.setattr(intake, "digest_file", None)
+    monkeypatch.setattr(intake, "decode_photo", None)
     assert counts(library.index(folder)) == {"scanned": 40, "unchanged": 40}
 
 
@@ -211,7 +212,7 @@ def test_whatever_one_file_raises_is_its_failure(
             raise error("odd")
         return decode_photo(path, preprocessing)
 
-    monkeypatch.setattr(pipeline_module, "decode_photo", decode)
+    monkeypatch.setattr(intake, "decode_photo", decode)
     assert counts(library.index(folder)) == {"scanned": 40, "added": 39, "failed": 1}
 
 
@@ -258,10 +259,10 @@ def test_an_unreadable_directory_hides_files_but_loses_none(ordinary_folder: Pat
 
 
 def test_interrupted_and_continued(library: Library, folder: Path) -> None:
-    library.tower.fail_after = 2 * pipeline_module.BATCH
+    library.tower.fail_after = 2 * PixelTower.batch
     with pytest.raises(KeyboardInterrupt):
         library.index(folder)
-    assert library.catalog.photo_count() == 2 * pipeline_module.BATCH, "every finished batch is kept"
+    assert library.catalog.photo_count() == 2 * PixelTower.batch, "every finished batch is kept"
     library.tower.fail_after = None
     report = library.index(folder)
     assert counts(report) == {"scanned": 40, "added": 8, "unchanged": 32}
@@ -362,6 +363,6 @@ def test_a_disks_error_while_decoding_is_tried_again(library: Library, folder: P
         return decode_photo(path, preprocessing)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline_module, "decode_photo", decode)
+        patch.setattr(intake, "decode_photo", decode)
         assert counts(library.index(folder)) == {"scanned": 40, "added": 39, "failed": 1}
     assert counts(library.index(folder)) == {"scanned": 40, "added": 1, "unchanged": 39}
