@@ -97,10 +97,10 @@ def measure(photos: Path, library: Path, files: int, rounds: int) -> dict[str, l
 def table(seconds: dict[str, list[float]]) -> str:
     """A line a side: median, fastest and slowest round, and its ratio to the line above it."""
     lines = [f"{'':<34}{'median':>9}{'least':>9}{'most':>9}{'ratio':>8}"]
+    medians = [statistics.median(spent) for spent in seconds.values()]
     for number, (name, spent) in enumerate(seconds.items()):
-        median = statistics.median(spent)
-        ratio = f"{median / bare:.2f}" if number % 2 else ""
-        bare = median
+        median = medians[number]
+        ratio = f"{median / medians[number - 1]:.2f}" if number % 2 else ""
         lines.append(f"{name:<34}{median:>7.3f} s{min(spent):>7.3f} s{max(spent):>7.3f} s{ratio:>8}")
     return "\n".join(lines)
 

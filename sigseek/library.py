@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,16 @@ import numpy.typing as npt
 from indexer import DecodeError, Indexer, IndexReport, Progress, check_folder, decode_photo
 from indexer.decode import digest_file
 from indexer.pipeline import BATCH
-from search import Classification, Hit, QueryError, Searcher, SimilarHit, classify
+from search import Classification, Hit, QueryError, SimilarHit, classify
 from search.classify import DEFAULT_TEMPLATE
 from siglip import Checkpoint, ImageTower, TextTower, load_checkpoint
 from siglip.checkpoint import DEFAULT
 from sigseek.status import Status, library_status
-from storage import Catalog, CheckpointRecord, FailureRecord, LibraryError, VectorIndex, writer_lock
+from storage import Catalog, CheckpointRecord, FailureRecord, LibraryError, writer_lock
 from storage.catalog import FILE_NAME
+
+if TYPE_CHECKING:
+    from search.engine import Searcher
 
 _T = TypeVar("_T")
 StrPath = str | os.PathLike[str]
@@ -85,7 +88,7 @@ class Library:
             indexer = Indexer(catalog, record, checkpoint.preprocessing, self._images, on_progress)
             report = indexer.run(roots)
             current = catalog.find_checkpoint(record.fingerprint, record.preprocessing)
-            VectorIndex.open(catalog, current or record, self._index_directory)
+            self._catch_up(catalog, current or record)
         return report
 
     def search(self, query: str, limit: int = 10, *, min_score: float = 0.0, explain: bool = False) -> list[Hit]:
@@ -146,13 +149,22 @@ class Library:
             self._catalog = Catalog(self.directory)
         return self._catalog
 
-    def _searcher(self) -> Searcher:
+    def _searcher(self) -> "Searcher":
         """The searcher of the library as it is now; the last one as long as nothing was added."""
         catalog = self._open_catalog()
         _, record = self._checkpoint_to_query()
         if self._last_searcher is None or self._last_searcher.checkpoint != record:
+            from search.engine import Searcher  # faiss comes with it
+
             self._last_searcher = Searcher(catalog, record, self._index_directory)
         return self._last_searcher
+
+    def _catch_up(self, catalog: Catalog, record: CheckpointRecord) -> None:
+        """Make the vector index ready for the next search, unless its file is of the catalog's very generation."""
+        if not (self._index_directory / f"{record.token}-{record.generation}.faiss").is_file():
+            from storage.vector_index import VectorIndex  # faiss comes with it
+
+            VectorIndex.open(catalog, record, self._index_directory)
 
     def _checkpoint_to_index(self, catalog: Catalog) -> tuple[Checkpoint, CheckpointRecord]:
         """The checkpoint to embed with and its row, added for one that is new to the library."""

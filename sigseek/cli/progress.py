@@ -2,11 +2,12 @@
 
 import sys
 from types import TracebackType
-from typing import Self
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Self
 
 from indexer import Progress
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
 class ProgressBar:
@@ -27,6 +28,8 @@ class ProgressBar:
     def show(self, done: int, total: int, note: str = "") -> None:
         """`done` of `total`; what was done before the first call counts as done but not towards the rate."""
         if self._bar is None:
+            from tqdm import tqdm  # takes as long to load as a thousand files to look at
+
             self._bar = tqdm(
                 total=total,
                 initial=done,
