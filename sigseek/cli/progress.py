@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class ProgressBar:
-    """A bar on a terminal, a line every ten seconds elsewhere; it appears with the first news. A context manager."""
+    """A bar on a terminal, a line every ten seconds elsewhere; it appears once there is something to do. A context manager."""
 
     def __init__(self, doing: str, unit: str) -> None:
         self._doing = doing
@@ -28,6 +28,8 @@ class ProgressBar:
     def show(self, done: int, total: int, note: str = "") -> None:
         """`done` of `total`; what was done before the first call counts as done but not towards the rate."""
         if self._bar is None:
+            if done == total:
+                return
             from tqdm import tqdm  # takes as long to load as a thousand files to look at
 
             self._bar = tqdm(
