@@ -116,10 +116,9 @@ class Indexer:
         else:
             places = [(folder, PurePath()) for folder in self._catalog.folders()]
         online = []
-        counts = self._catalog.file_counts()
         for folder, inside in places:
-            known = sum(counts.get(folder.id, (0, 0)))
-            if known and not is_online(Path(folder.path)):
+            known = 0 if is_online(Path(folder.path)) else sum(self._catalog.file_counts().get(folder.id, (0, 0)))
+            if known:
                 self.report.offline += known
             else:
                 online.append((folder, inside))
