@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-import sigseek
+from sigseek.library import open_library
 
 _CONTENTS = 300
 _FILES_AN_EVENT = 100
@@ -77,7 +77,7 @@ def measure(photos: Path, library: Path, files: int, rounds: int) -> dict[str, l
     stat_all = names["stat_all"]
     assert callable(stat_all)
     bare = f"{_BARE_STAT}\nassert stat_all({str(photos)!r}) == {files}"
-    with sigseek.open(library) as opened:
+    with open_library(library) as opened:
         sides: dict[str, Callable[[], object]] = {
             "stat, a process": lambda: subprocess.run([sys.executable, "-c", bare], check=True),
             "sigseek index, a process": lambda: _run_program(photos, library),
@@ -118,7 +118,7 @@ def _run_program(photos: Path, library: Path) -> None:
     """`sigseek index`, as installed: with its bytecode kept from one start to the next."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     program = Path(sys.executable).parent / "sigseek"
-    command = [program, "index", photos, "--library", library, "--model", "mini", "--json"]
+    command: list[str | Path] = [program, "index", photos, "--library", library, "--model", "mini", "--json"]
     subprocess.run(command, check=True, capture_output=True, env=environment)
 
 

@@ -58,7 +58,7 @@ def compare(
 
 
 def _gone(root: Path, inside: PurePath, listing: Listing, unlisted: Iterable[str]) -> list[str]:
-    """Of the paths that were not listed, those that would have been if they were there."""
+    """Of the paths that the scan did not list, those that are certainly not there any more."""
     beginning = "" if inside == PurePath() else f"{inside}{os.sep}"
     shut = tuple("" if path == "." else f"{path}{os.sep}" for path in listing.unreadable)
     return [
