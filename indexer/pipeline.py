@@ -4,9 +4,10 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 
+from indexer.comparison import compare
 from indexer.intake import THREADS, Intake
 from indexer.report import IndexReport, Progress, Tally
-from indexer.scan import FoundFile, Listing, is_online, scan_folder
+from indexer.scan import FoundFile, is_online, scan_folder
 from siglip import ImageTower, Preprocessing
 from storage import Catalog, CheckpointRecord, FailureRecord, FileRecord, FolderRecord
 
@@ -55,7 +56,8 @@ class Indexer:
             for folder, inside, *_ in work:
                 if inside == PurePath():
                     transaction.finish_folder(folder.id)
-            transaction.remove_photos_without_files()
+            if any(changed for _, _, changed, *_ in work):  # only then can a photo have lost its last file
+                transaction.remove_photos_without_files()
         return self._tally.finish()
 
     def _places(self, paths: Sequence[Path]) -> list[tuple[FolderRecord, PurePath]]:
@@ -67,47 +69,31 @@ class Indexer:
         else:
             places = [(folder, PurePath()) for folder in self._catalog.folders()]
         online = []
-        counts = self._catalog.file_counts()
         for folder, inside in places:
-            known = sum(counts.get(folder.id, (0, 0)))
-            if known and not is_online(Path(folder.path)):
+            known = 0 if is_online(Path(folder.path)) else sum(self._catalog.file_counts().get(folder.id, (0, 0)))
+            if known:
                 self.report.offline += known
             else:
                 online.append((folder, inside))
         return online
 
     def _compare(self, folder: FolderRecord, inside: PurePath) -> tuple[list[FoundFile], dict[str, FileRecord], set[str]]:
-        """Scan a folder and settle what names, sizes and times can settle; files to read, files known, files gone."""
+        """Scan a folder and settle what names, sizes and times can settle; files to read, those known, paths gone."""
         listing = scan_folder(Path(folder.path), inside)
-        known = {file.path: file for file in self._catalog.files(folder.id, self._checkpoint.id)}
-        failures = {failure.path: failure for failure in self._catalog.folder_failures(folder.id)}
-        changed: list[FoundFile] = []
-        back, mended = [], []
-        for file in listing.files:
-            before, failure = known.get(file.path), failures.get(file.path)
-            if failure and (failure.size, failure.mtime_ns) == (file.size, file.mtime_ns):
-                self.report.failed += 1
-            elif before and before.embedded and (before.size, before.mtime_ns) == (file.size, file.mtime_ns):
-                self.report.unchanged += 1
-                if before.missing:
-                    back.append(file.path)
-                if failure:
-                    mended.append(file.path)
-            else:
-                changed.append(file)
-        self.report.scanned += len(listing.files)
-        self._tally.done += len(listing.files) - len(changed)
-        there = {file.path for file in listing.files}
-        gone = [path for path in known if path not in there and _within(path, inside) and not _hidden_by(path, listing)]
-        stale = [path for path in failures if path not in there and _within(path, inside) and not _hidden_by(path, listing)]
+        files = self._catalog.files(folder.id, self._checkpoint.id)
+        found = compare(Path(folder.path), inside, listing, files, self._catalog.folder_failures(folder.id))
         with self._catalog.transaction() as transaction:
-            transaction.mark_present(folder.id, back)
-            transaction.mark_missing(folder.id, gone)
-            transaction.remove_failures(folder.id, stale + mended)
+            transaction.mark_present(folder.id, found.back)
+            transaction.mark_missing(folder.id, [path for path in found.gone if not found.known[path].missing])
+            transaction.remove_failures(folder.id, found.over)
             for path, reason in listing.unreadable.items():
                 transaction.put_failure(folder.id, FailureRecord(path, reason, None, None))
-        self.report.missing += len(gone)
-        return changed, known, set(gone)
+        self.report.scanned += len(listing.files)
+        self.report.unchanged += found.unchanged
+        self.report.failed += found.failed
+        self.report.missing += len(found.gone)
+        self._tally.done += len(listing.files) - len(found.changed)
+        return found.changed, found.known, found.gone
 
     def tower(self) -> ImageTower:
         """The image tower, loaded at the first call."""
@@ -132,12 +118,3 @@ def check_folder(path: Path) -> Path:
             return path.resolve()
     except OSError as error:
         raise FolderError(f"the folder {path} cannot be read ({error.strerror}); check its permissions") from error
-
-
-def _within(path: str, inside: PurePath) -> bool:
-    return inside == PurePath() or PurePath(path).is_relative_to(inside)
-
-
-def _hidden_by(path: str, listing: Listing) -> bool:
-    """Whether the path may well be there, in a directory that could not be read."""
-    return any(PurePath(path).is_relative_to(directory) for directory in listing.unreadable)

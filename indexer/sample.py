@@ -17,7 +17,7 @@ def sample_photos(folders: Sequence[Path], preprocessing: Preprocessing, count: 
 
     What cannot be decoded is passed over.
     """
-    paths = [folder / file.path for folder in folders for file in scan_folder(folder, PurePath()).files]
+    paths = [folder / path for folder in folders for path, *_ in scan_folder(folder, PurePath()).files]
     pixels: list[npt.NDArray[np.uint8]] = []
     for path in random.Random(0).sample(paths, len(paths)):
         if len(pixels) == count:

@@ -11,7 +11,7 @@ from siglip.checkpoint import Checkpoint
 from siglip.conversion import CacheError, Photos, convert
 from siglip.errors import CheckpointError
 from siglip.openvino_runtime import OpenVinoImageTower, OpenVinoTextTower
-from siglip.towers import DEVICES, PRECISIONS, ImageTower, TextTower
+from siglip.towers import ImageTower, TextTower, check_choices
 
 Announce = Callable[[str], None]
 
@@ -58,13 +58,6 @@ def load_text_tower(checkpoint: Checkpoint, device: str, precision: str, announc
     from siglip.torch_runtime import TorchTextTower
 
     return TorchTextTower(checkpoint, "cpu" if device == "auto" else device, precision)
-
-
-def check_choices(device: str, precision: str) -> None:
-    """CheckpointError, with what there is, for a device or precision of another name."""
-    for value, what, known in ((device, "device", DEVICES), (precision, "precision", PRECISIONS)):
-        if value not in known:
-            raise CheckpointError(f"'{value}' is no {what}; use one of {', '.join(known)}")
 
 
 def choose_precision(precision: str) -> str:

@@ -6,6 +6,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from siglip.errors import CheckpointError
+
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16", "int8")
 
@@ -34,3 +36,10 @@ class TextTower(Protocol):
 
     def cuts(self, text: str) -> bool:
         """Whether the text is longer than the checkpoint reads."""
+
+
+def check_choices(device: str, precision: str) -> None:
+    """CheckpointError, with what there is, for a device or precision of another name."""
+    for value, what, known in ((device, "device", DEVICES), (precision, "precision", PRECISIONS)):
+        if value not in known:
+            raise CheckpointError(f"'{value}' is no {what}; use one of {', '.join(known)}")

@@ -5,22 +5,24 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from indexer import DecodeError, Indexer, IndexReport, Progress, check_folder, decode_photo, sample_photos
 from indexer.decode import digest_file
-from search import Classification, Hit, QueryError, Searcher, SimilarHit, classify
+from search import Classification, Hit, QueryError, SimilarHit, classify
 from search.classify import DEFAULT_TEMPLATE
 from siglip import Checkpoint, ImageTower, TextTower, load_checkpoint
 from siglip.checkpoint import DEFAULT
-from siglip.conversion import MOST_PHOTOS
-from siglip.runtime import check_choices, load_image_tower, load_text_tower
+from siglip.towers import check_choices
 from sigseek.status import Status, library_status
-from storage import Catalog, CheckpointRecord, FailureRecord, LibraryError, VectorIndex, writer_lock
+from storage import Catalog, CheckpointRecord, FailureRecord, LibraryError, writer_lock
 from storage.catalog import FILE_NAME
+
+if TYPE_CHECKING:
+    from search.engine import Searcher
 
 _T = TypeVar("_T")
 StrPath = str | os.PathLike[str]
@@ -94,7 +96,7 @@ class Library:
             indexer = Indexer(catalog, record, checkpoint.preprocessing, self._images, on_progress)
             report = indexer.run(roots)
             current = catalog.find_checkpoint(record.fingerprint, record.preprocessing)
-            VectorIndex.open(catalog, current or record, self._index_directory)
+            self._catch_up(catalog, current or record)
         return report
 
     def search(self, query: str, limit: int = 10, *, min_score: float = 0.0, explain: bool = False) -> list[Hit]:
@@ -155,13 +157,22 @@ class Library:
             self._catalog = Catalog(self.directory)
         return self._catalog
 
-    def _searcher(self) -> Searcher:
+    def _searcher(self) -> "Searcher":
         """The searcher of the library as it is now; the last one as long as nothing was added."""
         catalog = self._open_catalog()
         _, record = self._checkpoint_to_query()
         if self._last_searcher is None or self._last_searcher.checkpoint != record:
+            from search.engine import Searcher  # faiss comes with it
+
             self._last_searcher = Searcher(catalog, record, self._index_directory)
         return self._last_searcher
+
+    def _catch_up(self, catalog: Catalog, record: CheckpointRecord) -> None:
+        """Make the vector index ready for the next search, unless its file is of the catalog's very generation."""
+        if not (self._index_directory / f"{record.token}-{record.generation}.faiss").is_file():
+            from storage.vector_index import VectorIndex  # faiss comes with it
+
+            VectorIndex.open(catalog, record, self._index_directory)
 
     def _checkpoint_to_index(self, catalog: Catalog) -> tuple[Checkpoint, CheckpointRecord]:
         """The checkpoint to embed with and its row, added for one that is new to the library."""
@@ -214,15 +225,17 @@ class Library:
 
     def _images(self) -> ImageTower:
         if self._image_tower is None:
-            checkpoint = self._described()
-            precision = self._wanted_precision()
+            from siglip.runtime import load_image_tower  # when there is something to embed
+
+            checkpoint, precision = self._described(), self._wanted_precision()
             self._image_tower = load_image_tower(checkpoint, self._device, precision, self._announce, self._sample)
         return self._image_tower
 
     def _texts(self) -> TextTower:
         if self._text_tower is None:
-            checkpoint = self._described()
-            self._text_tower = load_text_tower(checkpoint, self._device, self._wanted_precision(), self._announce)
+            from siglip.runtime import load_text_tower
+
+            self._text_tower = load_text_tower(self._described(), self._device, self._wanted_precision(), self._announce)
         return self._text_tower
 
     def _wanted_precision(self) -> str:
@@ -252,6 +265,8 @@ class Library:
 
     def _sample(self) -> npt.NDArray[np.uint8]:
         """Photos that an int8 conversion learns from: of the folders being indexed and those that are known."""
+        from siglip.conversion import MOST_PHOTOS
+
         known = [Path(folder.path) for folder in self._open_catalog().folders()]
         folders = [*dict.fromkeys(path for path in (*self._roots, *known) if path.is_dir())]
         return sample_photos(folders, self._described().preprocessing, MOST_PHOTOS)

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search import QueryError, Searcher
+from search import QueryError
 from search import engine as engine_module
+from search.engine import Searcher
 from storage import Catalog
 from tests.catalogs import add_checkpoint, add_photos, random_unit, unit
 

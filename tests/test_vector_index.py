@@ -5,7 +5,8 @@ import faiss
 import numpy as np
 import pytest
 
-from storage import Catalog, CheckpointRecord, VectorIndex
+from storage import Catalog, CheckpointRecord
+from storage.vector_index import VectorIndex
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 
 DIMENSION = 16
