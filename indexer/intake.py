@@ -131,8 +131,8 @@ class Intake:
             if waiting:
                 waiting.files.append((file, read))
                 continue
-            photo_id = self._catalog.find_photo(read.digest)
-            if photo_id is not None and len(self._catalog.embeddings(self._checkpoint.id, [photo_id])[0]):
+            photo_id = self._catalog.find_embedded(read.digest, self._checkpoint.id)
+            if photo_id is not None:
                 self._settle(file, read, photo_id)
                 continue
             content = _Content(read.digest, [(file, read)])
@@ -167,11 +167,11 @@ class Intake:
 
     def _moved_from(self, photo_id: int) -> str | None:
         """Where a file of the photo lay that is not there any more; "" when that was in another folder, None if nowhere."""
-        for folder, path in self._catalog.photo_paths(photo_id):
-            if folder.id == self._folder.id:
+        for folder_id, root, path in self._catalog.photo_paths(photo_id):
+            if folder_id == self._folder.id:
                 if path in self._gone and path not in self._settled.moved_from:
                     return path
-            elif is_online(Path(folder.path)) and not os.path.lexists(Path(folder.path, path)):
+            elif is_online(Path(root)) and not os.path.lexists(Path(root, path)):
                 return ""
         return None
 
@@ -223,13 +223,11 @@ class Intake:
                     self._checkpoint.id, {ids[digest]: embedding for digest, (_, embedding) in photos.items()}
                 )
             transaction.remove_files(self._folder.id, self._settled.moved_from + self._settled.gone_bad)
-            for path, photo_id, read in self._settled.files:
-                transaction.put_file(self._folder.id, path, photo_id, read.size, read.mtime_ns)
+            embedded = [(file.path, ids[content.digest], read) for content in contents for file, read in content.files]
+            files = [(path, id_, read.size, read.mtime_ns) for path, id_, read in (*self._settled.files, *embedded)]
+            transaction.put_files(self._folder.id, files)
             for failure in self._settled.failures:
                 transaction.put_failure(self._folder.id, failure)
-            for content in contents:
-                for file, read in content.files:
-                    transaction.put_file(self._folder.id, file.path, ids[content.digest], read.size, read.mtime_ns)
         self._settled = _Settled()
         self._tally.commit(len(photos))
         for content in contents:

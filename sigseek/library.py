@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -106,15 +107,17 @@ class Library:
         """
         if not query.strip():
             raise QueryError("the query is empty; describe what the photo shows, for example: a red house")
-        searcher = self._searcher()
-        tower = self._texts()
-        if tower.cuts(query):
+        self._checkpoint_to_query()  # what is missing or wrong is found out here, in this thread
+        with ThreadPoolExecutor(1) as aside:  # the tower and the index load side by side
+            embedding = aside.submit(lambda: self._texts().embed([query])[0])
+            searcher = self._searcher()
+        if self._texts().cuts(query):
             warnings.warn(
                 f"the query has {len(query.split()):,} words and the model reads {self._described().text_length} tokens; "
                 "only its beginning was searched for",
                 stacklevel=2,
             )
-        return searcher.by_text(query, tower.embed([query])[0], limit, min_score=min_score, explain=explain)
+        return searcher.by_text(query, embedding.result(), limit, min_score=min_score, explain=explain)
 
     def similar(self, photo: StrPath, limit: int = 10) -> list[SimilarHit]:
         """The photos most like the one in the file `photo`, which is itself left out; it need not be in the library."""

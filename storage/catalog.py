@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from storage.database import describe, open_database
 from storage.errors import LibraryError
-from storage.models import Checkpoint, Embedding, Failure, File, Folder, Photo
+from storage.models import Base, Checkpoint, Embedding, Failure, File, Folder, Photo
 from storage.records import (
     CheckpointRecord,
     EmbeddingRecord,
@@ -123,11 +123,17 @@ class Catalog:
         with self._session() as session:
             return session.scalar(select(Photo.id).where(Photo.digest == digest))
 
-    def photo_paths(self, photo_id: int) -> list[tuple[FolderRecord, str]]:
-        """Where the photo's files lie: folder and path relative to it, missing ones too."""
-        query = select(Folder, File.path).join(File, File.folder_id == Folder.id).where(File.photo_id == photo_id)
+    def find_embedded(self, digest: bytes, checkpoint_id: int) -> int | None:
+        """The id of the photo with these contents, if the checkpoint has embedded it."""
+        embedded = (Embedding.photo_id == Photo.id) & (Embedding.checkpoint_id == checkpoint_id)
         with self._session() as session:
-            return [(FolderRecord(folder.id, folder.path, folder.indexed_at), path) for folder, path in session.execute(query)]
+            return session.scalar(select(Photo.id).join(Embedding, embedded).where(Photo.digest == digest))
+
+    def photo_paths(self, photo_id: int) -> list[tuple[int, str, str]]:
+        """Where the photo's files lie, missing ones too: the folder's id and path, and the path relative to it."""
+        query = select(Folder.id, Folder.path, File.path).join(File, File.folder_id == Folder.id).where(File.photo_id == photo_id)
+        with self._session() as session:
+            return [(id_, root, path) for id_, root, path in session.execute(query)]
 
     def photos(self, ids: Sequence[int]) -> dict[int, PhotoRecord]:
         """The photos of these ids that have a file, by id."""
@@ -264,22 +270,37 @@ class Transaction:
         """Keep embeddings by photo id, as a new generation of the checkpoint."""
         checkpoint = self._session.get_one(Checkpoint, checkpoint_id)
         checkpoint.generation += 1
-        for photo_id, embedding in embeddings.items():
-            values = {
+        rows = [
+            {
+                "checkpoint_id": checkpoint_id,
+                "photo_id": photo_id,
                 "vector": embedding.vector.astype("<f2").tobytes(),
                 "precision": embedding.precision,
                 "preprocessing_version": embedding.preprocessing_version,
                 "generation": checkpoint.generation,
             }
-            statement = insert(Embedding).values(checkpoint_id=checkpoint_id, photo_id=photo_id, **values)
-            self._session.execute(statement.on_conflict_do_update(index_elements=["checkpoint_id", "photo_id"], set_=values))
+            for photo_id, embedding in embeddings.items()
+        ]
+        self._put(Embedding, ["checkpoint_id", "photo_id"], rows)
 
-    def put_file(self, folder_id: int, path: str, photo_id: int, size: int, mtime_ns: int) -> None:
-        """The file at `path` is there and holds this photo; a failure noted for it is over."""
-        values = {"photo_id": photo_id, "size": size, "mtime_ns": mtime_ns, "missing_since": None}
-        statement = insert(File).values(folder_id=folder_id, path=path, **values)
-        self._session.execute(statement.on_conflict_do_update(index_elements=["folder_id", "path"], set_=values))
-        self.remove_failures(folder_id, [path])
+    def put_files(self, folder_id: int, files: Sequence[tuple[str, int, int, int]]) -> None:
+        """Each path, relative to the folder, is there and holds this photo; failures noted for it are over.
+
+        A file is its path, the photo's id, its size in bytes and its mtime in ns.
+        """
+        rows = [
+            {"folder_id": folder_id, "path": path, "photo_id": photo_id, "size": size, "mtime_ns": mtime_ns, "missing_since": None}
+            for path, photo_id, size, mtime_ns in files
+        ]
+        self._put(File, ["folder_id", "path"], rows)
+        self.remove_failures(folder_id, [path for path, *_ in files])
+
+    def _put(self, table: type[Base], keys: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+        """Rows added, or written over those of the same keys, all in one statement."""
+        if rows:
+            statement = insert(table)
+            others = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+            self._session.connection().execute(statement.on_conflict_do_update(index_elements=keys, set_=others), rows)
 
     def remove_files(self, folder_id: int, paths: Sequence[str]) -> None:
         """Forget these files."""

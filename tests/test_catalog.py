@@ -48,7 +48,7 @@ def test_a_failing_transaction_leaves_nothing(catalog: Catalog, tmp_path: Path) 
     def write_half() -> None:
         with catalog.transaction() as transaction:
             folder, _ = transaction.add_folder(tmp_path)
-            transaction.put_file(folder.id, "a.jpg", transaction.add_photo(PhotoFacts(b"a", 1, 1, "PNG")), 1, 1)
+            transaction.put_files(folder.id, [("a.jpg", transaction.add_photo(PhotoFacts(b"a", 1, 1, "PNG")), 1, 1)])
             raise RuntimeError("power cut")
 
     with pytest.raises(RuntimeError, match="power cut"):
@@ -83,7 +83,7 @@ def test_a_photos_files_come_present_first(catalog: Catalog, tmp_path: Path) -> 
     ids = add_photos(catalog, add_checkpoint(catalog, 4), random_unit(1, 4), tmp_path, ["a.jpg"])
     with catalog.transaction() as transaction:
         folder, _ = transaction.add_folder(tmp_path)
-        transaction.put_file(folder.id, "b.jpg", ids[0], 1, 1)
+        transaction.put_files(folder.id, [("b.jpg", ids[0], 1, 1)])
         transaction.mark_missing(folder.id, ["a.jpg"])
     assert catalog.photos(ids)[ids[0]].paths == (str(tmp_path / "b.jpg"), str(tmp_path / "a.jpg"))
     assert catalog.file_counts() == {folder.id: (1, 1)}

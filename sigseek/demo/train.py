@@ -231,9 +231,9 @@ class Teacher(torch.nn.Module):
         for row, known in enumerate(facts):
             true[row, [self._numbers[fact] for fact in known]] = True
         loss = self._sigmoid_loss(images, self.table.weight, true)
-        return (
-            loss + GREY_WEIGHT * _distance(torch.cat([images[: batch // 2], others]), 2 * (batch // 2)) if lesson == GREY else loss
-        )
+        if lesson == GREY:
+            loss = loss + GREY_WEIGHT * _distance(torch.cat([images[: batch // 2], others]), len(colored))
+        return loss
 
     def _caption_loss(self, rng: random.Random) -> torch.Tensor:
         """Loss of the text tower, each caption against eight times as many pictures: locked ones cost nothing."""
