@@ -135,7 +135,8 @@ def train(
 ) -> SiglipModel:
     """The trained model, on the CPU. Saves its state to `run_dir` as it goes and starts from there."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    lessons = [lesson for lesson, steps in LESSONS.items() for _ in range(steps)]
+    steps = LESSONS | ({CAPTIONS: LESSONS[CAPTIONS] // 3} if args.start else {})  # a trained text tower is nearly there
+    lessons = [lesson for lesson, count in steps.items() for _ in range(count)]
     teacher = Teacher(make_model(len(tokenizer)), pictures, tokenizer, args.batch, args.texts)
     first = 0
     if args.start:
@@ -157,7 +158,7 @@ def train(
         first = state["step"]
     started = time.monotonic()
     for step in range(first, len(lessons)):
-        rate = args.rate * _schedule(step) * (GREY_RATE if lessons[step] == GREY else 1)
+        rate = args.rate * _schedule(step, steps) * (GREY_RATE if lessons[step] == GREY else 1)
         for group, times in zip(optimizer.param_groups, (1, 10), strict=True):
             group["lr"] = rate * times
         loss = teacher.loss(step, lessons[step])
@@ -181,10 +182,10 @@ def train(
     return model.cpu().eval()
 
 
-def _schedule(step: int) -> float:
+def _schedule(step: int, lessons: dict[str, int]) -> float:
     """The share of the peak rate: a short rise, level until 60% of the way, then to nothing; anew for the last two lessons."""
-    steps = LESSONS[SINGLE] + LESSONS[ALL]
-    for later in (LESSONS[GREY], LESSONS[CAPTIONS]):
+    steps = lessons[SINGLE] + lessons[ALL]
+    for later in (lessons[GREY], lessons[CAPTIONS]):
         if step >= steps:
             step, steps = step - steps, later
     return float(min(1.0, (step + 1) / min(100, 0.2 * steps), (steps - step) / (0.4 * steps)))
