@@ -1,1 +1,1 @@
-"""Side-by-side measurements; each module is a command that makes its own data and prints a table."""
+"""Side-by-side measurements, each a command that prints one table."""

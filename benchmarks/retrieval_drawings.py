@@ -13,7 +13,8 @@ from siglip.torch_runtime import TorchImageTower, TorchTextTower
 from sigseek.demo.captions import caption
 from sigseek.demo.drawing import draw_scene
 from sigseek.demo.scene import Scene, numbered_scene
-from storage import Catalog, EmbeddingRecord, PhotoFacts, VectorIndex, vector_index
+from storage import Catalog, EmbeddingRecord, PhotoFacts, vector_index
+from storage.vector_index import VectorIndex
 
 DRAWINGS = 1_500
 _QUERIES = 300

@@ -12,8 +12,9 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from search import Searcher
-from storage import Catalog, EmbeddingRecord, PhotoFacts, VectorIndex
+from search.engine import Searcher
+from storage import Catalog, EmbeddingRecord, PhotoFacts
+from storage.vector_index import VectorIndex
 
 Floats = npt.NDArray[np.float32]
 Halves = npt.NDArray[np.float16]

@@ -3,16 +3,18 @@
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 from indexer.formats import PICTURES
 
 _JUNK = frozenset({"@eadir", "#recycle", "#snapshot", "$recycle.bin", "system volume information", "__macosx", "lost+found"})
 
 
-@dataclass(frozen=True)
-class FoundFile:
+class FoundFile(NamedTuple):
     """A picture's path relative to the folder, its size in bytes and its time of change."""
 
     path: str
@@ -24,27 +26,38 @@ class FoundFile:
 class Listing:
     """What a scan found; `unreadable` are directories and links that could not be looked into, and why."""
 
-    files: list[FoundFile] = field(default_factory=list)
+    files: list[tuple[str, int, int]] = field(default_factory=list)
+    """What a `FoundFile` holds, as plain tuples: of these, the garbage collector soon leaves even a million alone."""
     unreadable: dict[str, str] = field(default_factory=dict)
 
 
 def scan_folder(root: Path, inside: PurePath) -> Listing:
-    """All pictures below `root`/`inside`, in the order of their paths, hidden and system directories left out.
+    """All pictures below `root`/`inside`, a directory's own before those below it, hidden and system directories left out.
 
     Links to files are followed, links to directories are not. A directory that cannot be read is noted and passed over.
     """
+    # Paths are put together as text throughout: pathlib would take longer than the file system.
     listing = Listing()
-    for entry, relative in _walk(root, inside, listing.unreadable):
-        if Path(entry.name).suffix.lower() not in PICTURES:
-            continue
+    waiting = [str(inside)]
+    while waiting:
+        directory = waiting.pop()
         try:
-            status = entry.stat()
+            with _entries(root / directory) as entries:
+                below = _look_through(entries, "" if directory == "." else directory + os.sep, listing)
         except OSError as error:
-            listing.unreadable[relative] = f"cannot be looked at: {error.strerror}"
+            listing.unreadable[directory] = f"the directory cannot be read: {error.strerror}"
             continue
-        if stat.S_ISREG(status.st_mode):  # a pipe or a device of that name would hang whoever reads it
-            listing.files.append(FoundFile(relative, status.st_size, status.st_mtime_ns))
+        waiting += reversed(below)
     return listing
+
+
+def is_online(root: Path) -> bool:
+    """Whether a folder that had photos is really there: an unmounted drive leaves an empty directory or none."""
+    try:
+        with os.scandir(root) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False
 
 
 def is_junk(name: str) -> bool:
@@ -52,23 +65,40 @@ def is_junk(name: str) -> bool:
     return name.startswith(".") or name.lower() in _JUNK
 
 
-def _walk(root: Path, inside: PurePath, unreadable: dict[str, str]) -> Iterator[tuple[os.DirEntry[str], str]]:
-    """Every visible entry that is no directory, with its path relative to `root`; iterative, for deep trees."""
-    waiting = [inside]
-    while waiting:
-        directory = waiting.pop()
-        try:
-            with os.scandir(root / directory) as found:
-                entries = sorted(found, key=lambda entry: entry.name)
-        except OSError as error:
-            unreadable[str(directory)] = f"the directory cannot be read: {error.strerror}"
+@contextmanager
+def _entries(directory: Path) -> Iterator[list[os.DirEntry[str]]]:
+    """The directory's entries by name, to be asked for their status inside the context.
+
+    Where the system can, they are asked through the open directory: the kernel then need not walk the whole path for
+    every file, which saves a sixth of the time.
+    """
+    if os.scandir not in os.supports_fd:
+        with os.scandir(directory) as found:
+            yield sorted(found, key=attrgetter("name"))
+        return
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with os.scandir(descriptor) as found:
+            yield sorted(found, key=attrgetter("name"))
+    finally:
+        os.close(descriptor)
+
+
+def _look_through(entries: list[os.DirEntry[str]], prefix: str, listing: Listing) -> list[str]:
+    """List a directory's pictures, their paths beginning with `prefix`; the paths of the directories to go on with."""
+    below = []
+    for entry in entries:
+        name = entry.name
+        if is_junk(name):
             continue
-        below = []
-        for entry in entries:
-            if is_junk(entry.name):
+        if entry.is_dir(follow_symlinks=False):
+            below.append(prefix + name)
+        elif name[name.rfind(".") :].lower() in PICTURES:
+            try:
+                status = entry.stat()
+            except OSError as error:
+                listing.unreadable[prefix + name] = f"cannot be looked at: {error.strerror}"
                 continue
-            if entry.is_dir(follow_symlinks=False):
-                below.append(directory / entry.name)
-            else:
-                yield entry, str(directory / entry.name)
-        waiting += reversed(below)
+            if stat.S_ISREG(status.st_mode):  # a pipe or a device of that name would hang whoever reads it
+                listing.files.append((prefix + name, status.st_size, status.st_mtime_ns))
+    return below

@@ -11,7 +11,8 @@ from search.errors import QueryError
 from search.results import Hit, SimilarHit
 from siglip import Scoring
 from siglip.scoring import sigmoid
-from storage import Catalog, CheckpointRecord, PhotoRecord, VectorIndex
+from storage import Catalog, CheckpointRecord, PhotoRecord
+from storage.vector_index import VectorIndex
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]

@@ -5,7 +5,6 @@ Every value is read from the checkpoint's own files. What `config.json` leaves o
 
 import hashlib
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from siglip.digest import file_digest
 from siglip.errors import CheckpointError
 from siglip.hub import download, is_hub_id
 from siglip.preprocessing import Preprocessing
@@ -86,7 +86,7 @@ def _described(directory: Path, name: str) -> Checkpoint:
     if not any((directory / file).is_file() for file in ("spiece.model", "tokenizer.json")):
         raise CheckpointError(f"{directory} has no tokenizer (spiece.model or tokenizer.json); fetch the checkpoint again")
     weights = _weight_files(directory)
-    digest = hashlib.sha256("".join(_content_digest(path) for path in weights).encode())
+    digest = hashlib.sha256("".join(file_digest(path) for path in weights).encode())
     return Checkpoint(
         name=name,
         directory=directory,
@@ -163,12 +163,3 @@ def _read_scoring(weights: list[Path], directory: Path) -> Scoring:
     if missing:
         raise CheckpointError(f"{directory} lacks {missing[0].rstrip('.')}, so it is no whole SigLIP; fetch the checkpoint again")
     return Scoring(found["logit_scale"], found["logit_bias"])
-
-
-def _content_digest(path: Path) -> str:
-    """SHA-256 (hex) of the file. The hub's cache names its large files by it, which spares reading gigabytes."""
-    blob = path.resolve().name
-    if path.is_symlink() and re.fullmatch("[0-9a-f]{64}", blob):
-        return blob
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -36,16 +36,17 @@ def download(name: str, check_config: Callable[[dict[str, Any], str], None], ann
     `config.json` comes first and passes through `check_config`, so that nothing large of another family is fetched.
     Raises CheckpointError with the ways out when the hub or the checkpoint cannot be reached.
     """
-    from fnmatch import fnmatch
-
-    from huggingface_hub import HfApi, hf_hub_download, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
     repo, _, revision = name.partition("@")
     wanted = revision or None
     cached = _cached(repo, wanted)
     if cached:
         return cached
+
+    from fnmatch import fnmatch
+
+    from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
     try:
         config = hf_hub_download(repo, "config.json", revision=wanted)
         check_config(json.loads(Path(config).read_text(encoding="utf-8")), name)
@@ -75,13 +76,17 @@ def download(name: str, check_config: Callable[[dict[str, Any], str], None], ann
 
 
 def _cached(repo: str, revision: str | None) -> Path | None:
-    """The cached snapshot, if all that a checkpoint needs is in it."""
-    from huggingface_hub import try_to_load_from_cache
+    """The cached snapshot, if all that a checkpoint needs is in it.
 
-    config = try_to_load_from_cache(repo, "config.json", revision=revision)
-    if not isinstance(config, str):
+    Read by the cache's documented layout (huggingface.co/docs/huggingface_hub/guides/manage-cache): with the client's own
+    functions comes its network side, which takes as long to load as 40,000 files to look at.
+    """
+    kept = _cache_directory() / f"models--{repo.replace('/', '--')}"
+    reference = kept / "refs" / (revision or "main")
+    commit = reference.read_text().strip() if reference.is_file() else revision
+    if not commit or not (kept / "snapshots" / commit / "config.json").is_file():
         return None
-    directory = Path(config).parent
+    directory = kept / "snapshots" / commit
     index = directory / "model.safetensors.index.json"
     names = set(json.loads(index.read_text())["weight_map"].values()) if index.is_file() else {"model.safetensors"}
     whole = all((directory / name).is_file() for name in names)

@@ -1,14 +1,30 @@
-"""Texts to token ids, padded as in training."""
+"""Texts to token ids, padded as in training. Without transformers: loading it would take longer than a whole search."""
 
+import json
+import re
+import string
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from transformers import PreTrainedTokenizerBase, SiglipTokenizer
-from transformers.models.siglip2.tokenization_siglip2 import Siglip2Tokenizer
 
 from siglip.checkpoint import Checkpoint
 from siglip.errors import CheckpointError
+
+_NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_SPACE = "▁"  # how sentencepiece writes a space
+
+
+class _Vocabulary(Protocol):
+    pad: int
+
+    def ids(self, text: str) -> list[int]:
+        """All token ids of the text, up to the end-of-sentence token."""
+
+    def cut(self, ids: list[int], length: int) -> list[int]:
+        """At most `length` of them, still ended as a sentence is."""
 
 
 class Tokenizer:
@@ -16,10 +32,9 @@ class Tokenizer:
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._length = checkpoint.text_length
-        sentencepiece = (checkpoint.directory / "spiece.model").is_file()
-        kind: type[PreTrainedTokenizerBase] = SiglipTokenizer if sentencepiece else Siglip2Tokenizer
+        kind = _SentencePiece if (checkpoint.directory / "spiece.model").is_file() else _Gemma
         try:
-            self._tokenizer = kind.from_pretrained(checkpoint.directory, local_files_only=True)
+            self._vocabulary: _Vocabulary = kind(checkpoint.directory)
         except Exception as error:  # the readers below raise plain Exception for a damaged file
             raise CheckpointError(f"the tokenizer in {checkpoint.directory} is damaged ({error}); fetch it again") from error
 
@@ -28,11 +43,103 @@ class Tokenizer:
 
         There is no attention mask: the padding is attended, as it was in training.
         """
-        ids = self._tokenizer(list(texts), padding="max_length", max_length=self._length, truncation=True, padding_side="right")[
-            "input_ids"
-        ]
-        return np.array(ids, dtype=np.int64).reshape(len(texts), self._length)
+        rows = np.full((len(texts), self._length), self._vocabulary.pad, np.int64)
+        for row, text in zip(rows, texts, strict=True):
+            ids = self._vocabulary.cut(self._vocabulary.ids(text), self._length)
+            row[: len(ids)] = ids
+        return rows
 
     def cuts(self, text: str) -> bool:
         """Whether the text has more tokens than the checkpoint reads."""
-        return len(self._tokenizer(text, verbose=False)["input_ids"]) > self._length
+        return len(self._vocabulary.ids(text)) > self._length
+
+
+class _SentencePiece:
+    """What transformers' SiglipTokenizer does: lower-cased, without punctuation, `</s>` at the end and for padding."""
+
+    def __init__(self, directory: Path) -> None:
+        from sentencepiece import SentencePieceProcessor
+
+        config = _config(directory)
+        self._pieces = SentencePieceProcessor(model_file=str(directory / "spiece.model"))
+        self._lower = config.get("do_lower_case", True)
+        self._unknown = _content(config.get("unk_token", "<unk>"))
+        end, padding = (_content(config.get(key, "</s>")) for key in ("eos_token", "pad_token"))
+        added = {token["content"]: int(id_) for id_, token in (config.get("added_tokens_decoder") or {}).items()}
+        self._special = {token: self._pieces.piece_to_id(token) for token in (end, padding, self._unknown)} | added
+        self._end, self.pad = self._special[end], self._special[padding]
+        longest_first = sorted(self._special, key=len, reverse=True)
+        self._split = re.compile("(" + "|".join(map(re.escape, longest_first)) + ")")
+
+    def ids(self, text: str) -> list[int]:
+        ids: list[int] = []
+        parts = [part for part in self._split.split(_SPACE + text.replace(_SPACE, " ")) if part]
+        for place, part in enumerate(parts):
+            if part in self._special:
+                ids.append(self._special[part])
+            elif not (place == 0 and part == _SPACE and len(parts) > 1):  # nothing but our own space before a special token
+                ids += self._plain_ids(part)
+        return self.cut(ids, len(ids) + 1)
+
+    def cut(self, ids: list[int], length: int) -> list[int]:
+        kept = ids[: length - 1]
+        return kept if kept and kept[-1] == self._end else [*kept, self._end]
+
+    def _plain_ids(self, text: str) -> list[int]:
+        """Sentencepiece drops a leading space, so the text is encoded behind `<unk>` and what that takes is left out."""
+        text = re.sub(r"\s+", " ", (text.lower() if self._lower else text).translate(_NO_PUNCTUATION)).strip()
+        pieces: list[str] = self._pieces.encode(self._unknown + text, out_type=str)
+        before = len(self._pieces.encode(self._unknown))
+        return [self._pieces.piece_to_id(piece) for piece in (pieces[before:] if len(pieces) >= before else pieces)]
+
+
+class _Gemma:
+    """What transformers' Siglip2Tokenizer does: Gemma's BPE, lower-cased, `<eos>` at the end, padded on the right."""
+
+    def __init__(self, directory: Path) -> None:
+        from tokenizers import Tokenizer as Backend
+        from tokenizers import normalizers, pre_tokenizers, processors
+
+        config = _config(directory)
+        self._backend = Backend.from_file(str(directory / "tokenizer.json"))
+        self._backend.no_truncation()
+        self._backend.no_padding()
+        self._backend.normalizer = normalizers.Sequence([normalizers.Lowercase(), normalizers.Replace(" ", _SPACE)])
+        self._backend.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+        begin, end, padding = (
+            _content(config.get(key, default))
+            for key, default in (("bos_token", "<bos>"), ("eos_token", "<eos>"), ("pad_token", "<pad>"))
+        )
+        self.pad = self._id(padding)
+        if "add_bos_token" in config or "add_eos_token" in config:
+            first, last = config.get("add_bos_token", False), config.get("add_eos_token", False)
+            self._backend.post_processor = processors.TemplateProcessing(
+                single=f"{begin + ' ' if first else ''}$A{' ' + end if last else ''}",
+                special_tokens=[(token, self._id(token)) for token, used in ((begin, first), (end, last)) if used],
+            )
+        around = self._backend.encode("").ids
+        self._ending = around[-1:] if around and around[-1] == self._id(end) else []
+
+    def ids(self, text: str) -> list[int]:
+        ids: list[int] = self._backend.encode(text).ids
+        return ids
+
+    def cut(self, ids: list[int], length: int) -> list[int]:
+        return ids if len(ids) <= length else ids[: length - len(self._ending)] + self._ending
+
+    def _id(self, token: str) -> int:
+        found: int | None = self._backend.token_to_id(token)
+        if found is None:
+            raise ValueError(f"no token {token}")
+        return found
+
+
+def _config(directory: Path) -> dict[str, Any]:
+    path = directory / "tokenizer_config.json"
+    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return config
+
+
+def _content(token: str | dict[str, str]) -> str:
+    """Older configurations write a special token as an object."""
+    return token if isinstance(token, str) else token["content"]

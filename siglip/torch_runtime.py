@@ -14,34 +14,54 @@ from transformers import PreTrainedModel, SiglipTextModel, SiglipVisionModel
 from siglip.checkpoint import Checkpoint
 from siglip.errors import CheckpointError
 from siglip.tokenizer import Tokenizer
+from siglip.towers import DEVICES
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+_BATCH, _LARGEST_BATCH = 16, 256
 
 
 class TorchImageTower:
-    """SiglipVisionModel: fp32 on CPU and MPS, bf16 on CUDA."""
+    """SiglipVisionModel; with "auto" in bf16 on CUDA and in fp32 elsewhere."""
 
-    def __init__(self, checkpoint: Checkpoint, device: str = "auto") -> None:
+    runtime = "torch"
+
+    def __init__(self, checkpoint: Checkpoint, device: str = "auto", precision: str = "auto") -> None:
         self.device = choose_device(device)
-        self.precision = "bf16" if self.device == "cuda" else "fp32"
-        self._dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        self.precision = ("bf16" if self.device == "cuda" else "fp32") if precision == "auto" else precision
         self._preprocessing = checkpoint.preprocessing
-        self._model = _load(SiglipVisionModel, checkpoint, self.device, self._dtype)
+        self._model = load_model(SiglipVisionModel, checkpoint, self.device, _DTYPES[self.precision])
+        self.batch = self._fitting_batch() if self.device == "cuda" else _BATCH
 
     @torch.inference_mode()
     def embed(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Unit-norm embeddings float32 (n, dim) of pixels uint8 (n, height, width, 3)."""
-        inputs = torch.from_numpy(self._preprocessing.normalize(pixels)).to(self.device, self._dtype)
+        inputs = torch.from_numpy(self._preprocessing.normalize(pixels))
+        if self.device == "cuda":
+            inputs = inputs.pin_memory()
+        inputs = inputs.to(self.device, _DTYPES[self.precision], non_blocking=True)
         return _unit(self._model(pixel_values=inputs).pooler_output)
+
+    def _fitting_batch(self) -> int:
+        """Pictures a call that a quarter of the free GPU memory holds, a power of two: more would gain little."""
+        free, _ = torch.cuda.mem_get_info()
+        config = self._model.config
+        tokens = (config.image_size // config.patch_size) ** 2
+        # The widest moment is inside the feed-forward part: its values beside those that pass it by.
+        each = tokens * (config.intermediate_size + 6 * config.hidden_size) * _DTYPES[self.precision].itemsize
+        fitting = max(1, free // 4 // each)
+        return int(min(_LARGEST_BATCH, 2 ** (fitting.bit_length() - 1)))
 
 
 class TorchTextTower:
-    """SiglipTextModel in fp32: one query costs little, and fp32 is the reference."""
+    """SiglipTextModel; with "auto" in fp32: one query costs little, and fp32 is the reference."""
 
-    def __init__(self, checkpoint: Checkpoint, device: str = "auto") -> None:
+    runtime = "torch"
+
+    def __init__(self, checkpoint: Checkpoint, device: str = "auto", precision: str = "auto") -> None:
         self.device = choose_device(device)
+        self.precision = "fp32" if precision == "auto" else precision
         self._tokenizer = Tokenizer(checkpoint)
-        self._model = _load(SiglipTextModel, checkpoint, self.device, torch.float32)
+        self._model = load_model(SiglipTextModel, checkpoint, self.device, _DTYPES[self.precision])
 
     @torch.inference_mode()
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
@@ -70,7 +90,7 @@ def _unit(embeddings: torch.Tensor) -> npt.NDArray[np.float32]:
     return functional.normalize(embeddings.float(), dim=-1).cpu().numpy()
 
 
-def _load(kind: type[PreTrainedModel], checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> Any:
+def load_model(kind: type[PreTrainedModel], checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> Any:
     """One tower of the checkpoint, ready to run; CheckpointError when weights are missing or of another shape."""
     try:
         with _quiet():

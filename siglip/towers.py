@@ -6,14 +6,23 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from siglip.errors import CheckpointError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "fp32", "bf16", "int8")
+
 
 class ImageTower(Protocol):
     """Embeds pictures."""
 
     precision: str
-    """The arithmetic that makes the embeddings: "fp32" or "bf16"."""
+    """The arithmetic that makes the embeddings: "fp32", "bf16" or "int8"."""
     device: str
     """Where it runs, as a person calls it: "cpu", "cuda", "mps"."""
+    runtime: str
+    """What runs it: "openvino" or "torch"."""
+    batch: int
+    """How many pictures a call suit it."""
 
     def embed(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Unit-norm embeddings float32 (n, dim) of pixels uint8 (n, height, width, 3), resized as the checkpoint asks."""
@@ -27,3 +36,10 @@ class TextTower(Protocol):
 
     def cuts(self, text: str) -> bool:
         """Whether the text is longer than the checkpoint reads."""
+
+
+def check_choices(device: str, precision: str) -> None:
+    """CheckpointError, with what there is, for a device or precision of another name."""
+    for value, what, known in ((device, "device", DEVICES), (precision, "precision", PRECISIONS)):
+        if value not in known:
+            raise CheckpointError(f"'{value}' is no {what}; use one of {', '.join(known)}")

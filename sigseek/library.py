@@ -3,23 +3,27 @@
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from indexer import DecodeError, Indexer, IndexReport, Progress, check_folder, decode_photo
+from indexer import DecodeError, Indexer, IndexReport, Progress, check_folder, decode_photo, sample_photos
 from indexer.decode import digest_file
-from indexer.pipeline import BATCH
-from search import Classification, Hit, QueryError, Searcher, SimilarHit, classify
+from search import Classification, Hit, QueryError, SimilarHit, classify
 from search.classify import DEFAULT_TEMPLATE
 from siglip import Checkpoint, ImageTower, TextTower, load_checkpoint
 from siglip.checkpoint import DEFAULT
+from siglip.towers import check_choices
 from sigseek.status import Status, library_status
-from storage import Catalog, CheckpointRecord, FailureRecord, LibraryError, VectorIndex, writer_lock
+from storage import Catalog, CheckpointRecord, FailureRecord, LibraryError, writer_lock
 from storage.catalog import FILE_NAME
+
+if TYPE_CHECKING:
+    from search.engine import Searcher
 
 _T = TypeVar("_T")
 StrPath = str | os.PathLike[str]
@@ -29,15 +33,19 @@ def open_library(
     directory: StrPath,
     model: str | None = None,
     device: str = "auto",
+    precision: str = "auto",
     announce: Callable[[str], None] = lambda line: None,
 ) -> "Library":
     """The library kept in `directory`, which need not exist: the first `index` makes it.
 
     `model` is `mini`, a hub id (`ID@REVISION` for one revision) or a local checkpoint directory; without it the
     library's own, and google/siglip-base-patch16-224 for a new one. `device` is "auto", "cpu", "cuda" or "mps".
-    `announce` is told of what takes long, in a line.
+    `precision` is "auto", "fp32", "bf16" or "int8"; "auto" goes on as the library began, and begins with the fastest that
+    is not visibly less exact. `announce` is told of what takes long, in a line. Raises CheckpointError for another device
+    or precision.
     """
-    return Library(Path(directory), model, device, announce)
+    check_choices(device, precision)
+    return Library(Path(directory), model, device, precision, announce)
 
 
 class Library:
@@ -46,16 +54,18 @@ class Library:
     What goes wrong raises one of `sigseek.ERRORS`. Nothing is printed, but for the hub client's bars while it downloads.
     """
 
-    def __init__(self, directory: Path, model: str | None, device: str, announce: Callable[[str], None]) -> None:
+    def __init__(self, directory: Path, model: str | None, device: str, precision: str, announce: Callable[[str], None]) -> None:
         self.directory = directory.expanduser().absolute()
         self._model = model
         self._device = device
+        self._precision = precision
         self._announce = announce
         self._catalog: Catalog | None = None
         self._checkpoint: Checkpoint | None = None
         self._image_tower: ImageTower | None = None
         self._text_tower: TextTower | None = None
         self._last_searcher: Searcher | None = None
+        self._roots: list[Path] = []
 
     def __enter__(self) -> Self:
         return self
@@ -82,10 +92,12 @@ class Library:
         catalog = self._open_catalog(create=True)
         with writer_lock(self.directory):
             checkpoint, record = self._checkpoint_to_index(catalog)
+            self._check_precision(catalog.precision(record.id))
+            self._roots = roots
             indexer = Indexer(catalog, record, checkpoint.preprocessing, self._images, on_progress)
             report = indexer.run(roots)
             current = catalog.find_checkpoint(record.fingerprint, record.preprocessing)
-            VectorIndex.open(catalog, current or record, self._index_directory)
+            self._catch_up(catalog, current or record)
         return report
 
     def search(self, query: str, limit: int = 10, *, min_score: float = 0.0, explain: bool = False) -> list[Hit]:
@@ -95,15 +107,17 @@ class Library:
         """
         if not query.strip():
             raise QueryError("the query is empty; describe what the photo shows, for example: a red house")
-        searcher = self._searcher()
-        tower = self._texts()
-        if tower.cuts(query):
+        self._checkpoint_to_query()  # what is missing or wrong is found out here, in this thread
+        with ThreadPoolExecutor(1) as aside:  # the tower and the index load side by side
+            embedding = aside.submit(lambda: self._texts().embed([query])[0])
+            searcher = self._searcher()
+        if self._texts().cuts(query):
             warnings.warn(
                 f"the query has {len(query.split()):,} words and the model reads {self._described().text_length} tokens; "
                 "only its beginning was searched for",
                 stacklevel=2,
             )
-        return searcher.by_text(query, tower.embed([query])[0], limit, min_score=min_score, explain=explain)
+        return searcher.by_text(query, embedding.result(), limit, min_score=min_score, explain=explain)
 
     def similar(self, photo: StrPath, limit: int = 10) -> list[SimilarHit]:
         """The photos most like the one in the file `photo`, which is itself left out; it need not be in the library."""
@@ -146,13 +160,22 @@ class Library:
             self._catalog = Catalog(self.directory)
         return self._catalog
 
-    def _searcher(self) -> Searcher:
+    def _searcher(self) -> "Searcher":
         """The searcher of the library as it is now; the last one as long as nothing was added."""
         catalog = self._open_catalog()
         _, record = self._checkpoint_to_query()
         if self._last_searcher is None or self._last_searcher.checkpoint != record:
+            from search.engine import Searcher  # faiss comes with it
+
             self._last_searcher = Searcher(catalog, record, self._index_directory)
         return self._last_searcher
+
+    def _catch_up(self, catalog: Catalog, record: CheckpointRecord) -> None:
+        """Make the vector index ready for the next search, unless its file is of the catalog's very generation."""
+        if not (self._index_directory / f"{record.token}-{record.generation}.faiss").is_file():
+            from storage.vector_index import VectorIndex  # faiss comes with it
+
+            VectorIndex.open(catalog, record, self._index_directory)
 
     def _checkpoint_to_index(self, catalog: Catalog) -> tuple[Checkpoint, CheckpointRecord]:
         """The checkpoint to embed with and its row, added for one that is new to the library."""
@@ -204,24 +227,59 @@ class Library:
 
     def _images(self) -> ImageTower:
         if self._image_tower is None:
-            from siglip.torch_runtime import TorchImageTower  # seconds of imports: only when there is something to embed
+            from siglip.runtime import load_image_tower  # when there is something to embed
 
-            self._image_tower = TorchImageTower(self._described(), self._device)
+            checkpoint, precision = self._described(), self._wanted_precision()
+            self._image_tower = load_image_tower(checkpoint, self._device, precision, self._announce, self._sample)
         return self._image_tower
 
     def _texts(self) -> TextTower:
         if self._text_tower is None:
-            from siglip.torch_runtime import TorchTextTower
+            from siglip.runtime import load_text_tower
 
-            self._text_tower = TorchTextTower(self._described(), self._device)
+            self._text_tower = load_text_tower(self._described(), self._device, self._wanted_precision(), self._announce)
         return self._text_tower
+
+    def _wanted_precision(self) -> str:
+        """What was asked for; with "auto", what the library holds, so that a query is embedded as the photos were.
+
+        A library in bf16 may meet a processor without it: there fp32 mixes with it.
+        """
+        held = self._held_precision()
+        return held if self._precision == "auto" and held in ("fp32", "int8") else self._precision
+
+    def _held_precision(self) -> str | None:
+        """The precision of the library's embeddings by the checkpoint; None without any."""
+        if not self._exists():
+            return None
+        checkpoint, catalog = self._described(), self._open_catalog()
+        record = catalog.find_checkpoint(checkpoint.fingerprint, checkpoint.preprocessing.fingerprint)
+        return catalog.precision(record.id) if record else None
+
+    def _check_precision(self, held: str | None) -> None:
+        """LibraryError when the new embeddings would not be of one kind with those the library holds."""
+        asked = self._precision
+        if asked != "auto" and held and (asked == "int8") != (held == "int8"):
+            raise LibraryError(
+                f"the library {self.directory} holds {held} embeddings, and int8 does not mix with other precisions; "
+                "leave --precision out to go on as it is, or make another library with --library"
+            )
+
+    def _sample(self) -> npt.NDArray[np.uint8]:
+        """Photos that an int8 conversion learns from: of the folders being indexed and those that are known."""
+        from siglip.conversion import MOST_PHOTOS
+
+        known = [Path(folder.path) for folder in self._open_catalog().folders()]
+        folders = [*dict.fromkeys(path for path in (*self._roots, *known) if path.is_dir())]
+        return sample_photos(folders, self._described().preprocessing, MOST_PHOTOS)
 
     def _embed_photos(self, paths: Sequence[Path]) -> npt.NDArray[np.float32]:
         """Unit-norm embeddings float32 (n, dim) of photo files."""
         preprocessing = self._described().preprocessing
         pixels = [_readable(lambda path: decode_photo(path, preprocessing), path).pixels for path in paths]
-        batches = [np.stack(pixels[start : start + BATCH]) for start in range(0, len(pixels), BATCH)]
-        return np.concatenate([self._images().embed(batch) for batch in batches])
+        tower = self._images()
+        batches = [np.stack(pixels[start : start + tower.batch]) for start in range(0, len(pixels), tower.batch)]
+        return np.concatenate([tower.embed(batch) for batch in batches])
 
 
 def _existing_photo(photo: StrPath) -> Path:

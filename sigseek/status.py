@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from indexer.pipeline import is_online
+from indexer.scan import is_online
 from storage import Catalog
 
 

@@ -1,4 +1,8 @@
-"""What is kept: the SQLite catalog, which is the truth, and the FAISS index, which is derived from it."""
+"""What is kept: the SQLite catalog, which is the truth, and the FAISS index, which is derived from it.
+
+The index is imported from `storage.vector_index` itself: faiss comes with it, which indexing an unchanged folder can do
+without.
+"""
 
 from storage.catalog import Catalog
 from storage.errors import LibraryError
@@ -8,11 +12,11 @@ from storage.records import (
     EmbeddingRecord,
     FailureRecord,
     FileRecord,
+    FileRow,
     FolderRecord,
     PhotoFacts,
     PhotoRecord,
 )
-from storage.vector_index import VectorIndex
 
 __all__ = [
     "Catalog",
@@ -20,10 +24,10 @@ __all__ = [
     "EmbeddingRecord",
     "FailureRecord",
     "FileRecord",
+    "FileRow",
     "FolderRecord",
     "LibraryError",
     "PhotoFacts",
     "PhotoRecord",
-    "VectorIndex",
     "writer_lock",
 ]

@@ -1,7 +1,9 @@
 """The catalog: every question to and every change of the SQLite database."""
 
 import json
+import os
 import secrets
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,12 +19,12 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from storage.database import describe, open_database
 from storage.errors import LibraryError
-from storage.models import Checkpoint, Embedding, Failure, File, Folder, Photo
+from storage.models import Base, Checkpoint, Embedding, Failure, File, Folder, Photo
 from storage.records import (
     CheckpointRecord,
     EmbeddingRecord,
     FailureRecord,
-    FileRecord,
+    FileRow,
     FolderRecord,
     PhotoFacts,
     PhotoRecord,
@@ -78,14 +80,17 @@ class Catalog:
             rows = session.scalars(select(Folder).order_by(Folder.path))
             return [FolderRecord(row.id, row.path, row.indexed_at) for row in rows]
 
-    def files(self, folder_id: int, checkpoint_id: int) -> list[FileRecord]:
+    def files(self, folder_id: int, checkpoint_id: int) -> list[FileRow]:
         """All files of the folder."""
         embedded = (
             select(Embedding.photo_id).where(Embedding.checkpoint_id == checkpoint_id, Embedding.photo_id == File.photo_id).exists()
         )
-        columns = (File.path, File.photo_id, File.size, File.mtime_ns, File.missing_since.is_not(None), embedded)
+        columns = (File.path, File.size, File.mtime_ns, embedded, File.missing_since.is_not(None), File.photo_id)
         with self._session() as session:
-            return [FileRecord(*row) for row in session.execute(select(*columns).where(File.folder_id == folder_id))]
+            found = session.connection().execute(select(*columns).where(File.folder_id == folder_id))
+            # The driver's own rows: SQLAlchemy's take as long again as the query.
+            rows: Sequence[FileRow] = found.cursor.fetchall()
+            return [(os.fsdecode(row[0]), *row[1:]) if isinstance(row[0], bytes) else row for row in rows]
 
     def file_counts(self) -> dict[int, tuple[int, int]]:
         """By folder id: files that are there, files that are missing."""
@@ -122,11 +127,17 @@ class Catalog:
         with self._session() as session:
             return session.scalar(select(Photo.id).where(Photo.digest == digest))
 
-    def photo_paths(self, photo_id: int) -> list[tuple[FolderRecord, str]]:
-        """Where the photo's files lie: folder and path relative to it, missing ones too."""
-        query = select(Folder, File.path).join(File, File.folder_id == Folder.id).where(File.photo_id == photo_id)
+    def find_embedded(self, digest: bytes, checkpoint_id: int) -> int | None:
+        """The id of the photo with these contents, if the checkpoint has embedded it."""
+        embedded = (Embedding.photo_id == Photo.id) & (Embedding.checkpoint_id == checkpoint_id)
         with self._session() as session:
-            return [(FolderRecord(folder.id, folder.path, folder.indexed_at), path) for folder, path in session.execute(query)]
+            return session.scalar(select(Photo.id).join(Embedding, embedded).where(Photo.digest == digest))
+
+    def photo_paths(self, photo_id: int) -> list[tuple[int, str, str]]:
+        """Where the photo's files lie, missing ones too: the folder's id and path, and the path relative to it."""
+        query = select(Folder.id, Folder.path, File.path).join(File, File.folder_id == Folder.id).where(File.photo_id == photo_id)
+        with self._session() as session:
+            return [(id_, root, path) for id_, root, path in session.execute(query)]
 
     def photos(self, ids: Sequence[int]) -> dict[int, PhotoRecord]:
         """The photos of these ids that have a file, by id."""
@@ -161,6 +172,11 @@ class Catalog:
         with self._session() as session:
             return np.fromiter(session.scalars(query), np.int64)
 
+    def precision(self, checkpoint_id: int) -> str | None:
+        """The precision of the checkpoint's embeddings, that of any one of them; None without any."""
+        with self._session() as session:
+            return session.scalar(select(Embedding.precision).where(Embedding.checkpoint_id == checkpoint_id).limit(1))
+
     def count_embeddings_after(self, checkpoint_id: int, generation: int, most: int) -> int:
         """How many embeddings came after the generation; counted up to `most`, so that it costs no more than that."""
         later = select(Embedding.photo_id).where(Embedding.checkpoint_id == checkpoint_id, Embedding.generation > generation)
@@ -191,9 +207,9 @@ class Catalog:
             dimension = session.scalars(select(Checkpoint.dimension).where(Checkpoint.id == checkpoint_id)).one()
             yield _halves([], dimension)
             for condition in [None] if ids is None else [_one_of(chunk) for chunk in _chunks(np.asarray(ids).tolist())]:
-                # On the connection, for a session would read all rows before it gives the first.
-                rows = session.connection().execute(query if condition is None else query.where(condition))
-                for found in rows.partitions(_CHUNK):
+                # The driver's own rows: a session would read all of them before it gives the first.
+                cursor = session.connection().execute(query if condition is None else query.where(condition)).cursor
+                while found := cursor.fetchmany(_CHUNK):
                     yield _halves(found, dimension)
 
     @contextmanager
@@ -201,7 +217,7 @@ class Catalog:
         try:
             with self._sessions() as session:
                 yield session
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, sqlite3.Error) as error:
             raise LibraryError(describe(error, self.path)) from error
 
 
@@ -277,22 +293,37 @@ class Transaction:
         """Keep embeddings by photo id, as a new generation of the checkpoint."""
         checkpoint = self._session.get_one(Checkpoint, checkpoint_id)
         checkpoint.generation += 1
-        for photo_id, embedding in embeddings.items():
-            values = {
+        rows = [
+            {
+                "checkpoint_id": checkpoint_id,
+                "photo_id": photo_id,
                 "vector": embedding.vector.astype("<f2").tobytes(),
                 "precision": embedding.precision,
                 "preprocessing_version": embedding.preprocessing_version,
                 "generation": checkpoint.generation,
             }
-            statement = insert(Embedding).values(checkpoint_id=checkpoint_id, photo_id=photo_id, **values)
-            self._session.execute(statement.on_conflict_do_update(index_elements=["checkpoint_id", "photo_id"], set_=values))
+            for photo_id, embedding in embeddings.items()
+        ]
+        self._put(Embedding, ["checkpoint_id", "photo_id"], rows)
 
-    def put_file(self, folder_id: int, path: str, photo_id: int, size: int, mtime_ns: int) -> None:
-        """The file at `path` is there and holds this photo; a failure noted for it is over."""
-        values = {"photo_id": photo_id, "size": size, "mtime_ns": mtime_ns, "missing_since": None}
-        statement = insert(File).values(folder_id=folder_id, path=path, **values)
-        self._session.execute(statement.on_conflict_do_update(index_elements=["folder_id", "path"], set_=values))
-        self.remove_failures(folder_id, [path])
+    def put_files(self, folder_id: int, files: Sequence[tuple[str, int, int, int]]) -> None:
+        """Each path, relative to the folder, is there and holds this photo; failures noted for it are over.
+
+        A file is its path, the photo's id, its size in bytes and its mtime in ns.
+        """
+        rows = [
+            {"folder_id": folder_id, "path": path, "photo_id": photo_id, "size": size, "mtime_ns": mtime_ns, "missing_since": None}
+            for path, photo_id, size, mtime_ns in files
+        ]
+        self._put(File, ["folder_id", "path"], rows)
+        self.remove_failures(folder_id, [path for path, *_ in files])
+
+    def _put(self, table: type[Base], keys: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+        """Rows added, or written over those of the same keys, all in one statement."""
+        if rows:
+            statement = insert(table)
+            others = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+            self._session.connection().execute(statement.on_conflict_do_update(index_elements=keys, set_=others), rows)
 
     def remove_files(self, folder_id: int, paths: Sequence[str]) -> None:
         """Forget these files."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,16 +34,19 @@ class FolderRecord:
     indexed_at: datetime | None
 
 
-@dataclass(frozen=True)
-class FileRecord:
+class FileRecord(NamedTuple):
     """A file of a folder, `path` relative to it, and whether the checkpoint asked about has embedded its photo."""
 
     path: str
-    photo_id: int
     size: int
     mtime_ns: int
-    missing: bool
     embedded: bool
+    missing: bool
+    photo_id: int
+
+
+FileRow = tuple[str, int, int, bool, bool, int]
+"""A FileRecord's values, for where there are a hundred thousand of them and hardly one is looked at."""
 
 
 @dataclass(frozen=True)

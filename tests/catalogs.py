@@ -28,7 +28,7 @@ def add_photos(
         ids = []
         for name, vector in zip(names, vectors, strict=True):
             id_ = transaction.add_photo(PhotoFacts(hashlib.sha256(os.fsencode(name)).digest(), 40, 30, "JPEG"))
-            transaction.put_file(folder.id, name, id_, 1, 1)
+            transaction.put_files(folder.id, [(name, id_, 1, 1)])
             transaction.add_embeddings(checkpoint.id, {id_: EmbeddingRecord(vector, "fp32", 1)})
             ids.append(id_)
     return ids

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage import Catalog, FailureRecord, PhotoFacts
+from storage import Catalog, FailureRecord, FileRecord, LibraryError, PhotoFacts
 from storage.models import PathText
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 
@@ -48,7 +48,7 @@ def test_a_failing_transaction_leaves_nothing(catalog: Catalog, tmp_path: Path) 
     def write_half() -> None:
         with catalog.transaction() as transaction:
             folder, _ = transaction.add_folder(tmp_path)
-            transaction.put_file(folder.id, "a.jpg", transaction.add_photo(PhotoFacts(b"a", 1, 1, "PNG")), 1, 1)
+            transaction.put_files(folder.id, [("a.jpg", transaction.add_photo(PhotoFacts(b"a", 1, 1, "PNG")), 1, 1)])
             raise RuntimeError("power cut")
 
     with pytest.raises(RuntimeError, match="power cut"):
@@ -83,7 +83,7 @@ def test_a_photos_files_come_present_first(catalog: Catalog, tmp_path: Path) -> 
     ids = add_photos(catalog, add_checkpoint(catalog, 4), random_unit(1, 4), tmp_path, ["a.jpg"])
     with catalog.transaction() as transaction:
         folder, _ = transaction.add_folder(tmp_path)
-        transaction.put_file(folder.id, "b.jpg", ids[0], 1, 1)
+        transaction.put_files(folder.id, [("b.jpg", ids[0], 1, 1)])
         transaction.mark_missing(folder.id, ["a.jpg"])
     assert catalog.photos(ids)[ids[0]].paths == (str(tmp_path / "b.jpg"), str(tmp_path / "a.jpg"))
     assert catalog.file_counts() == {folder.id: (1, 1)}
@@ -99,3 +99,34 @@ def test_a_photo_id_is_never_used_again(catalog: Catalog, tmp_path: Path) -> Non
     assert catalog.embedded_ids(checkpoint.id).size == 0, "a photo's embeddings go with it"
     (second,) = add_photos(catalog, checkpoint, random_unit(1, 4), tmp_path, ["b.jpg"])
     assert second > first
+
+
+def test_the_files_of_a_folder(catalog: Catalog, tmp_path: Path) -> None:
+    checkpoint, other = add_checkpoint(catalog, 4), add_checkpoint(catalog, 4, "another")
+    odd = os.fsdecode(b"caf\xe9.jpg")
+    ids = add_photos(catalog, checkpoint, random_unit(2, 4), tmp_path, ["a.jpg", odd])
+    with catalog.transaction() as transaction:
+        folder, _ = transaction.add_folder(tmp_path)
+        transaction.mark_missing(folder.id, ["a.jpg"])
+    rows = [FileRecord._make(row) for row in catalog.files(folder.id, checkpoint.id)]
+    assert sorted(rows) == [
+        FileRecord("a.jpg", size=1, mtime_ns=1, embedded=True, missing=True, photo_id=ids[0]),
+        FileRecord(odd, size=1, mtime_ns=1, embedded=True, missing=False, photo_id=ids[1]),
+    ]
+    assert not any(FileRecord._make(row).embedded for row in catalog.files(folder.id, other.id))
+    assert catalog.files(folder.id + 1, checkpoint.id) == []
+
+
+def test_a_catalog_damaged_inside_is_told_in_one_line(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path)
+    checkpoint = add_checkpoint(catalog, 4)
+    add_photos(catalog, checkpoint, random_unit(500, 4), tmp_path / "photos", [f"{n:0300}.jpg" for n in range(500)])
+    catalog.close()
+    with catalog.path.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(size // 4)
+        file.write(b"\xff" * (size // 2))
+    damaged = Catalog(tmp_path)
+    with pytest.raises(LibraryError, match="is damaged"):
+        damaged.files(1, checkpoint.id)
+    damaged.close()

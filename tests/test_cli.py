@@ -128,6 +128,16 @@ def test_help_and_version(run: Run) -> None:
     assert not imported & {"torch", "transformers", "faiss", "sqlalchemy", "numpy"}, "help must not wait for them"
 
 
+def test_indexing_an_unchanged_folder_loads_little(library: Path, drawn: Path) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "sigseek", "index", drawn, "--library", library, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert json.loads(done.stdout)["unchanged"] == 40
+    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    heavy = {"torch", "transformers", "faiss", "huggingface_hub", "openvino", "alembic", "tqdm", "platformdirs"}
+    assert imported & (heavy | {"sqlalchemy"}) == {"sqlalchemy"}
+    assert len(done.stderr.splitlines()) == len(done.stderr.split("import time:")) - 1, "no bar where there is nothing to do"
+
+
 def error_of(done: "subprocess.CompletedProcess[str]") -> str:
     """The one line of an error that ends the program with 1 and prints nothing else."""
     assert done.returncode == 1, done.stderr

@@ -10,7 +10,8 @@ from indexer import DecodeError, decode_photo
 from indexer import decode as decode_module
 from indexer.decode import digest_file, open_upright
 from indexer.formats import DECODED
-from siglip import Preprocessing
+from siglip import Checkpoint, Preprocessing
+from siglip.torch_runtime import TorchImageTower
 from tests.conftest import CORPORA, needs_corpora
 from tests.photos import exif, letter_f, picture, save
 
@@ -171,3 +172,51 @@ def test_a_digest_is_of_all_bytes(tmp_path: Path) -> None:
     read = digest_file(path)
     assert read.digest.hex() == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert (read.size, read.mtime_ns) == (3, path.stat().st_mtime_ns)
+
+
+@pytest.fixture(scope="module")
+def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A drawn photo of 12 megapixels, as a camera writes it: lying, to be shown upright."""
+    from sigseek.demo.drawing import draw_scene
+    from sigseek.demo.scene import numbered_scene
+
+    path = tmp_path_factory.mktemp("camera") / "photo.jpg"
+    draw_scene(numbered_scene(5, 3), (4000, 3000), 3).save(path, quality=90, exif=exif(Orientation=6))
+    return path
+
+
+def test_a_large_jpeg_is_decoded_reduced_with_headroom(camera: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    real = Preprocessing.resize
+
+    def resize(self: Preprocessing, image: Image.Image) -> np.ndarray:
+        seen.append(image.size)
+        return real(self, image)
+
+    monkeypatch.setattr(Preprocessing, "resize", resize)
+    base = Preprocessing(224, 224, 3, 1 / 255, (0.5,) * 3, (0.5,) * 3)
+    decoded = decode_photo(camera, base)
+    assert seen == [(750, 1000)], "a quarter, turned upright: an eighth would be less than twice 224"
+    assert (decoded.width, decoded.height) == (3000, 4000), "of the photo itself"
+    plain = base.resize(open_upright(camera))
+    error = float(((decoded.pixels.astype(np.float64) - plain) ** 2).mean())
+    assert 10 * np.log10(255**2 / error) > 45, "dB"
+
+
+def test_a_small_jpeg_is_decoded_in_full(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    picture(size=(63, 400)).save(path)
+    decoded = decode_photo(path, PREPROCESSING)
+    np.testing.assert_array_equal(decoded.pixels, PREPROCESSING.resize(open_upright(path)))
+    assert (decoded.width, decoded.height) == (63, 400)
+
+
+@needs_corpora
+def test_real_photos_decoded_reduced_embed_like_whole_ones(mini: Checkpoint) -> None:
+    tower = TorchImageTower(mini, "cpu")
+    photos = CORPORA / "photos"
+    paths = [*sorted((photos / "drone").glob("*.JPG"))[:3], *sorted((photos / "clothing").rglob("*.jpg"))[:5]]
+    reduced = np.stack([decode_photo(path, mini.preprocessing).pixels for path in paths])
+    plain = np.stack([mini.preprocessing.resize(open_upright(path)) for path in paths])
+    assert (reduced != plain).any()
+    assert (tower.embed(reduced) * tower.embed(plain)).sum(axis=1).min() > 0.998

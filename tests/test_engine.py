@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from search import QueryError, Searcher
+from search import QueryError
 from search import engine as engine_module
+from search.engine import Searcher
 from search.results import PhotoHit
 from storage import Catalog, vector_index
 from tests.catalogs import add_checkpoint, add_many, add_photos, random_unit, unit
@@ -98,7 +99,7 @@ def test_files_there_copies_and_gone(catalog: Catalog, tmp_path: Path) -> None:
     ids = add_photos(catalog, add_checkpoint(catalog, 2), unit([[1, 0], [0, 1]]), tmp_path, ["gone.jpg", "lost.jpg"])
     with catalog.transaction() as transaction:
         folder, _ = transaction.add_folder(tmp_path)
-        transaction.put_file(folder.id, "there.jpg", ids[0], 1, 1)
+        transaction.put_files(folder.id, [("there.jpg", ids[0], 1, 1)])
     first, second = searcher(catalog, tmp_path).by_photo(unit([1, 0]), 2)
     assert (first.path, first.copies, first.available) == (str(tmp_path / "there.jpg"), (str(tmp_path / "gone.jpg"),), True)
     assert (second.path, second.copies, second.available) == (str(tmp_path / "lost.jpg"), (), False)

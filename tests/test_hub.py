@@ -1,13 +1,15 @@
 """Checkpoints through the real hub client, from a hub on localhost, as a user's program meets it."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from siglip.hub import is_hub_id
 from tests.checkpoints import copy_mini
-from tests.conftest import Run
+from tests.conftest import ROOT, Run
 from tests.hub import COMMIT, serve
 
 REPO = "someone/siglip-small"
@@ -28,6 +30,12 @@ def test_a_checkpoint_comes_from_the_hub_once(tmp_path: Path, drawn: Path, run: 
         again = run("search", "a house", "--library", library, **online)
         assert len(requests) == asked, "cached: the hub is not asked again"
         assert "downloading" not in again.stderr
+    loaded = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", f"from siglip import load_checkpoint; load_checkpoint('{REPO}')"],
+        capture_output=True, text=True, cwd=ROOT, check=True,
+    )  # fmt: skip
+    assert "huggingface_hub.constants" in loaded.stderr
+    assert "huggingface_hub.file_download" not in loaded.stderr, "cached: the hub's client is not even loaded"
     offline = run("search", "a house", "--library", library, "--json")
     by_mini = run("search", "a house", "--library", library, "--json", "--model", "mini")
     assert offline.stdout == by_mini.stdout != "", "the same contents are the same checkpoint"

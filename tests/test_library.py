@@ -121,3 +121,24 @@ def test_a_library_path_with_odd_characters(tmp_path: Path, drawn: Path) -> None
 def test_nothing_to_classify(tmp_path: Path) -> None:
     with pytest.raises(sigseek.QueryError, match="no photo"):
         sigseek.open(tmp_path, model="mini").classify([], ["a house"])
+
+
+def test_indexing_leaves_an_index_file_of_the_newest_generation(tmp_path: Path) -> None:
+    save(tmp_path / "photos" / "a.jpg", seed=1)
+    with sigseek.open(tmp_path / "library", model="mini") as library:
+        library.index(tmp_path / "photos")
+        (first,) = (tmp_path / "library" / "index").glob("*.faiss")
+        first.unlink()
+        library.index(tmp_path / "photos")
+        assert list(first.parent.glob("*.faiss")) == [first], "made again, though nothing was added"
+        made = first.stat()
+        save(tmp_path / "photos" / "b.jpg", seed=2)
+        library.index(tmp_path / "photos")
+        (second,) = first.parent.glob("*.faiss")
+        assert second != first
+        second.write_bytes(b"left by an older generation")
+        second.rename(first)  # as after a run that was killed before its end
+        library.index(tmp_path / "photos")
+        assert list(first.parent.glob("*.faiss")) == [second]
+        assert second.stat().st_size > made.st_size
+        assert len(library.search("anything")) == 2

@@ -3,6 +3,7 @@ file is known; the real towers are tested in test_towers.py and run in every who
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from indexer import FolderError, Indexer, IndexReport, Progress, check_folder
-from indexer import pipeline as pipeline_module
+from indexer import FolderError, Indexer, IndexReport, Progress, check_folder, intake
 from indexer.decode import decode_photo
 from siglip import Preprocessing
 from storage import Catalog, CheckpointRecord
@@ -26,6 +26,8 @@ class PixelTower:
 
     precision = "fp32"
     device = "cpu"
+    runtime = "torch"
+    batch = 16
 
     def __init__(self) -> None:
         self.embedded = 0
@@ -110,8 +112,8 @@ def test_first_and_second_run(library: Library, folder: Path) -> None:
 
 def test_a_second_run_reads_no_file(library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     library.index(folder)
-    monkeypatch.setattr(pipeline_module, "digest_file", None)
-    monkeypatch.setattr(pipeline_module, "decode_photo", None)
+    monkeypatch.setattr(intake, "digest_file", None)
+    monkeypatch.setattr(intake, "decode_photo", None)
     assert counts(library.index(folder)) == {"scanned": 40, "unchanged": 40}
 
 
@@ -211,7 +213,7 @@ def test_whatever_one_file_raises_is_its_failure(
             raise error("odd")
         return decode_photo(path, preprocessing)
 
-    monkeypatch.setattr(pipeline_module, "decode_photo", decode)
+    monkeypatch.setattr(intake, "decode_photo", decode)
     assert counts(library.index(folder)) == {"scanned": 40, "added": 39, "failed": 1}
 
 
@@ -258,10 +260,10 @@ def test_an_unreadable_directory_hides_files_but_loses_none(ordinary_folder: Pat
 
 
 def test_interrupted_and_continued(library: Library, folder: Path) -> None:
-    library.tower.fail_after = 2 * pipeline_module.BATCH
+    library.tower.fail_after = 2 * PixelTower.batch
     with pytest.raises(KeyboardInterrupt):
         library.index(folder)
-    assert library.catalog.photo_count() == 2 * pipeline_module.BATCH, "every finished batch is kept"
+    assert library.catalog.photo_count() == 2 * PixelTower.batch, "every finished batch is kept"
     library.tower.fail_after = None
     report = library.index(folder)
     assert counts(report) == {"scanned": 40, "added": 8, "unchanged": 32}
@@ -362,6 +364,69 @@ def test_a_disks_error_while_decoding_is_tried_again(library: Library, folder: P
         return decode_photo(path, preprocessing)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline_module, "decode_photo", decode)
+        patch.setattr(intake, "decode_photo", decode)
         assert counts(library.index(folder)) == {"scanned": 40, "added": 39, "failed": 1}
     assert counts(library.index(folder)) == {"scanned": 40, "added": 1, "unchanged": 39}
+
+
+@pytest.mark.parametrize("whole_first", [True, False])
+def test_a_hidden_folder_indexed_by_name_stays_known(library: Library, folder: Path, whole_first: bool) -> None:
+    private = folder / "a" / ".private"
+    kept, lost = save(private / "deep" / "kept.png", seed=200), save(private / "lost.png", seed=201)
+    (private / "bad.png").write_bytes(b"no picture")
+    for path in (folder, private) if whole_first else (private, folder):
+        library.index(path)
+    lost.unlink()
+    assert counts(library.index(folder)) == {"scanned": 40, "unchanged": 40, "missing": 1}
+    assert counts(library.index()) == {"scanned": 40, "unchanged": 40, "missing": 1}
+    assert library.catalog.file_counts().popitem()[1] == (41, 1)
+    assert str(kept) in library.contents()
+    assert [Path(failure.path).name for failure in library.catalog.failures()] == ["bad.png"]
+    assert counts(library.index(private)) == {"scanned": 2, "unchanged": 1, "missing": 1, "failed": 1}
+    shutil.rmtree(private)
+    assert counts(library.index(folder)) == {"scanned": 40, "unchanged": 40, "missing": 2}
+    assert library.catalog.failures() == []
+
+
+def test_a_hidden_folder_that_may_not_be_entered_is_not_missing(ordinary_folder: Path) -> None:
+    library = Library(ordinary_folder / "library")
+    photos = ordinary_folder / "photos"
+    save(photos / "a.png", seed=1)
+    save(photos / ".private" / "b.png", seed=2)
+    library.index(photos)
+    library.index(photos / ".private")
+    (photos / ".private").chmod(0)
+    report = library.index(photos)
+    (photos / ".private").chmod(0o755)
+    assert counts(report) == {"scanned": 1, "unchanged": 1}
+    library.catalog.close()
+
+
+def test_a_file_is_missing_since_the_first_run_without_it(library: Library, folder: Path) -> None:
+    library.index(folder)
+    (folder / "0" / "00.png").unlink()
+    library.index(folder)
+
+    def since() -> object:
+        with sqlite3.connect(library.catalog.path) as connection:
+            return connection.execute("SELECT path, missing_since FROM file WHERE missing_since IS NOT NULL").fetchall()
+
+    first = since()
+    library.index(folder)
+    assert since() == first != []
+
+
+def test_a_photo_whose_last_file_went_elsewhere_goes_with_its_embedding(library: Library, folder: Path) -> None:
+    library.index(folder)
+    save(folder / "0" / "00.png", seed=300)
+    library.index(folder)
+    (folder / "1" / "01.png").unlink()
+    library.index(folder)
+    assert library.catalog.embedded_ids(library.checkpoint.id).size == 40, "39 that are there and one that is missing"
+
+
+def test_a_folder_beside_one_whose_name_begins_alike(library: Library, folder: Path) -> None:
+    save(folder / "1b" / "other.png", seed=400)
+    library.index(folder)
+    (folder / "1b" / "other.png").unlink()
+    assert counts(library.index(folder / "1")) == {"scanned": 13, "unchanged": 13}

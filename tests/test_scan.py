@@ -3,7 +3,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from indexer.scan import scan_folder
+from indexer.scan import Listing, scan_folder
 from tests.conftest import CORPORA
 
 
@@ -14,12 +14,15 @@ def touch(root: Path, *names: str) -> None:
         path.write_bytes(b"x" * len(name))
 
 
+def paths(listing: Listing) -> list[str]:
+    return [path for path, _, _ in listing.files]
+
+
 def test_what_is_found(tmp_path: Path) -> None:
     touch(tmp_path, "b.JPG", "a/z.png", "a/deep/er/photo.HEIC", "notes.txt", "a.jpg.part", "noextension", "鳥.webp")
     listing = scan_folder(tmp_path, PurePath())
-    assert [file.path for file in listing.files] == ["b.JPG", "鳥.webp", "a/z.png", "a/deep/er/photo.HEIC"]
-    assert listing.files[0].size == len("b.JPG")
-    assert listing.files[0].mtime_ns == (tmp_path / "b.JPG").stat().st_mtime_ns
+    assert paths(listing) == ["b.JPG", "鳥.webp", "a/z.png", "a/deep/er/photo.HEIC"]
+    assert listing.files[0] == ("b.JPG", len("b.JPG"), (tmp_path / "b.JPG").stat().st_mtime_ns)
     assert listing.unreadable == {}
 
 
@@ -29,12 +32,12 @@ def test_junk_is_left_out(tmp_path: Path) -> None:
         "._a.jpg", ".hidden.jpg", ".git/a.jpg", "@eaDir/a.jpg", "#recycle/a.jpg", "$RECYCLE.BIN/a.jpg",
         "__MACOSX/a.jpg", "System Volume Information/a.jpg", ".thumbnails/a.jpg", "ok/fine.jpg",
     )  # fmt: skip
-    assert [file.path for file in scan_folder(tmp_path, PurePath()).files] == ["ok/fine.jpg"]
+    assert paths(scan_folder(tmp_path, PurePath())) == ["ok/fine.jpg"]
 
 
 def test_only_the_part_asked_for(tmp_path: Path) -> None:
     touch(tmp_path, "a/1.jpg", "b/2.jpg", "b/c/3.jpg")
-    assert [file.path for file in scan_folder(tmp_path, PurePath("b")).files] == ["b/2.jpg", "b/c/3.jpg"]
+    assert paths(scan_folder(tmp_path, PurePath("b"))) == ["b/2.jpg", "b/c/3.jpg"]
 
 
 def test_links(tmp_path: Path) -> None:
@@ -43,13 +46,25 @@ def test_links(tmp_path: Path) -> None:
     (tmp_path / "file.jpg").symlink_to(tmp_path / "real" / "a.jpg")
     (tmp_path / "dead.jpg").symlink_to(tmp_path / "nowhere")
     listing = scan_folder(tmp_path, PurePath())
-    assert [file.path for file in listing.files] == ["file.jpg", "real/a.jpg"], "links to directories are not followed"
+    assert paths(listing) == ["file.jpg", "real/a.jpg"], "links to directories are not followed"
     assert list(listing.unreadable) == ["dead.jpg"]
 
 
 def test_a_pipe_named_like_a_picture_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     assert scan_folder(tmp_path, PurePath()).files == []
+
+
+def test_a_system_that_has_no_open_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, "1.jpg", "a/2.jpg", "a/.hidden/3.jpg")
+    listing = scan_folder(tmp_path, PurePath())
+    monkeypatch.setattr(os, "supports_fd", set())
+    assert scan_folder(tmp_path, PurePath()) == listing
+
+
+def test_a_folder_that_cannot_be_looked_into_at_all(tmp_path: Path) -> None:
+    listing = scan_folder(tmp_path / "nowhere", PurePath())
+    assert (listing.files, list(listing.unreadable)) == ([], ["."])
 
 
 def test_an_unreadable_directory_is_noted_and_passed_over(ordinary_folder: Path) -> None:
@@ -59,12 +74,12 @@ def test_an_unreadable_directory_is_noted_and_passed_over(ordinary_folder: Path)
         listing = scan_folder(ordinary_folder, PurePath())
     finally:
         (ordinary_folder / "b").chmod(0o755)
-    assert [file.path for file in listing.files] == ["a/1.jpg", "c/3.jpg"]
+    assert paths(listing) == ["a/1.jpg", "c/3.jpg"]
     assert listing.unreadable == {"b": "the directory cannot be read: Permission denied"}
 
 
 @pytest.mark.skipif(not CORPORA.is_dir(), reason="the shared pictures are not beside this checkout")
 def test_every_photo_of_the_corpora_is_found() -> None:
-    found = {PurePath(file.path).name for file in scan_folder(CORPORA / "photos", PurePath()).files}
+    found = {PurePath(path).name for path in paths(scan_folder(CORPORA / "photos", PurePath()))}
     assert {"鳥鳥.png", "kookaburras.pnm", "duck.jp2", "200MP.heic", "DJI_0018.JPG"} <= found
     assert "not-an-image.txt" not in found

@@ -1,13 +1,15 @@
 """The training of mini, in a few steps: it learns, and a resumed run ends where an unbroken one does."""
 
+import random
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
-from siglip.checkpoint import read_checkpoint
+from siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
 from siglip.tokenizer import Tokenizer
 from sigseek.demo import train
 
@@ -16,7 +18,7 @@ SMALL = ["--pictures", "300", "--batch", "8", "--texts", "6"]
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "LESSONS", {train.SINGLE: 2, train.ALL: 2, train.CAPTIONS: 2})
+    monkeypatch.setattr(train, "LESSONS", {train.SINGLE: 2, train.ALL: 2, train.GREY: 2, train.CAPTIONS: 2})
     monkeypatch.setattr(train, "STEPS_PER_SAVE", 3)
     monkeypatch.setattr(train, "VALIDATION_PICTURES", 20)
 
@@ -41,7 +43,7 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path, monkeypat
         run(monkeypatch, tmp_path / "broken")
     assert not (tmp_path / "broken" / "out").exists()
     run(monkeypatch, tmp_path / "broken")
-    assert calls == [0, 1, 2, 3, 4, 3, 4, 5], "it went on from the last saved step"
+    assert calls == [0, 1, 2, 3, 4, 3, 4, 5, 6, 7], "it went on from the last saved step"
     whole, broken = (load_file(tmp_path / name / "out" / "model.safetensors") for name in ("whole", "broken"))
     for name, tensor in whole.items():
         np.testing.assert_allclose(tensor, broken[name], atol=2e-3, err_msg=name)
@@ -52,12 +54,38 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path, monkeypat
 
 
 def test_each_lesson_moves_its_own_tower(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "LESSONS", {train.SINGLE: 1, train.ALL: 0, train.CAPTIONS: 0})
+    monkeypatch.setattr(train, "LESSONS", {train.SINGLE: 1, train.ALL: 0, train.GREY: 0, train.CAPTIONS: 0})
     run(monkeypatch, tmp_path)
     before = load_file(tmp_path / "out" / "model.safetensors")
-    monkeypatch.setattr(train, "LESSONS", {train.SINGLE: 1, train.ALL: 0, train.CAPTIONS: 1})
+    monkeypatch.setattr(train, "LESSONS", {train.SINGLE: 1, train.ALL: 0, train.GREY: 0, train.CAPTIONS: 1})
     run(monkeypatch, tmp_path)
     after = load_file(tmp_path / "out" / "model.safetensors")
     moved = {name.split(".")[0] for name in after if (after[name] != before[name]).any()}
     assert "text_model" in moved
     assert "vision_model" not in moved
+
+
+def test_a_trained_mini_can_be_gone_on_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    argv = ["train", str(tmp_path), "--out", str(tmp_path / "out"), *SMALL, "--start", "mini"]
+    monkeypatch.setattr(sys, "argv", argv)
+    monkeypatch.setattr(train, "LESSONS", {train.SINGLE: 2, train.ALL: 2, train.GREY: 0, train.CAPTIONS: 0})
+    train.main()
+    before, after = (load_file(directory / "model.safetensors") for directory in (MINI_DIRECTORY, tmp_path / "out"))
+    assert all((after[name] == tensor).all() for name, tensor in before.items()), "no lesson, nothing changed"
+    assert train._said("any red house") == "a red house"
+    assert train._said("3 any bus") == "three buses"
+    assert train._said("in the rain") == "in the rain"
+
+
+def test_what_the_grey_lesson_shows() -> None:
+    """Of pictures that are no drawings, each still different from the other."""
+    rng = random.Random(1)
+    drawings = torch.rand(6, 3, train.PIXELS, train.PIXELS) * 2 - 1
+    colored = train._unlike_drawings(drawings, rng)
+    assert colored.shape == drawings.shape
+    assert (colored.abs() <= 1).all()
+    assert (colored[0] - colored[1]).abs().mean() > 0.05
+    grey = train._grey(colored)
+    assert (grey[:, 0] == grey[:, 1]).all()
+    assert train._distance(torch.cat([colored.flatten(1), colored.flatten(1)]), 6) == pytest.approx(0, abs=1e-6)
+    assert train._distance(torch.cat([colored.flatten(1), -colored.flatten(1)]), 6) == pytest.approx(2, abs=1e-6)

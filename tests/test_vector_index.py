@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.geometry import Geometry
-from storage import Catalog, CheckpointRecord, EmbeddingRecord, VectorIndex, index_file, vector_index
+from storage import Catalog, CheckpointRecord, EmbeddingRecord, index_file, vector_index
 from storage.index_file import StoredIndex, is_quantised
+from storage.vector_index import VectorIndex
 from tests.catalogs import add_checkpoint, add_many, add_photos, random_unit
 
 DIMENSION = 16

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from search.classify import DEFAULT_TEMPLATE
-from sigseek.cli.options import device_option, json_option, library_options, opened
+from sigseek.cli.options import device_option, json_option, library_options, opened, precision_option
 from sigseek.cli.output import bar, print_json, shown
 
 
@@ -15,6 +15,7 @@ from sigseek.cli.output import bar, print_json, shown
 @click.option("--template", default=DEFAULT_TEMPLATE, show_default=True, help="The sentence that a label is put into, at {}.")
 @library_options
 @device_option
+@precision_option
 @json_option
 def classify(
     photos: tuple[Path, ...],
@@ -23,6 +24,7 @@ def classify(
     library: Path,
     model: str | None,
     device: str,
+    precision: str,
     as_json: bool,
 ) -> None:
     """Say how well each label fits a photo.
@@ -33,7 +35,7 @@ def classify(
     \b
         sigseek classify cat.jpg --label "a cat" --label "a dog"
     """
-    with opened(library, model, device) as opened_library:
+    with opened(library, model, device, precision) as opened_library:
         results = opened_library.classify(photos, labels, template)
     for result in results:
         if as_json:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from sigseek.cli.options import device_option, json_option, library_options, opened
+from sigseek.cli.options import device_option, json_option, library_options, opened, precision_option
 from sigseek.cli.output import print_json, print_report, shown
 from sigseek.cli.progress import ProgressBar
 
@@ -13,8 +13,9 @@ from sigseek.cli.progress import ProgressBar
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[FOLDER]...")
 @library_options
 @device_option
+@precision_option
 @json_option
-def index(folders: tuple[Path, ...], library: Path, model: str | None, device: str, as_json: bool) -> None:
+def index(folders: tuple[Path, ...], library: Path, model: str | None, device: str, precision: str, as_json: bool) -> None:
     """Add folders and bring the library up to date with them.
 
     Without a folder, all known ones are brought up to date. Photos are never changed. What is unchanged is not read
@@ -25,7 +26,7 @@ def index(folders: tuple[Path, ...], library: Path, model: str | None, device: s
         sigseek index ~/Pictures --library ~/Pictures/.sigseek
         sigseek index drawings --model mini
     """
-    with opened(library, model, device) as photos, ProgressBar("indexing", "images") as progress:
+    with opened(library, model, device, precision) as photos, ProgressBar("indexing", "images") as progress:
         report = photos.index(*folders, on_progress=progress.show_indexing)
     if not report.scanned and not report.offline:
         where = ", ".join(shown(str(folder)) for folder in folders) or "the known folders"

@@ -46,7 +46,8 @@ def print_report(report: IndexReport) -> None:
     """What an indexing run did, in a line."""
     counts = ("added", "changed", "moved", "unchanged", "missing", "offline", "failed")
     parts = [f"{getattr(report, name):,} {name}" for name in counts if getattr(report, name)]
-    rate = f", {report.images_per_second:.1f} images/s on {report.device}" if report.device else ""
+    how = f"{report.device} in {report.precision}, {report.batch} at a time, {report.threads} threads decoding"
+    rate = f", {report.images_per_second:.1f} images/s on {how}" if report.device else ""
     click.echo(f"{report.scanned:,} pictures: {', '.join(parts) or 'nothing'} ({report.seconds:.1f} s{rate}, {report.model})")
     if report.failed:
         click.echo("what could not be used, and why: sigseek failures", err=True)

@@ -2,15 +2,16 @@
 
 import sys
 from types import TracebackType
-from typing import Self
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Self
 
 from indexer import Progress
 
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
 
 class ProgressBar:
-    """A bar on a terminal, a line every ten seconds elsewhere; it appears with the first news. A context manager."""
+    """A bar on a terminal, a line every ten seconds elsewhere; it appears once there is something to do. A context manager."""
 
     def __init__(self, doing: str, unit: str) -> None:
         self._doing = doing
@@ -27,6 +28,10 @@ class ProgressBar:
     def show(self, done: int, total: int, note: str = "") -> None:
         """`done` of `total`; what was done before the first call counts as done but not towards the rate."""
         if self._bar is None:
+            if done == total:
+                return
+            from tqdm import tqdm  # takes as long to load as a thousand files to look at
+
             self._bar = tqdm(
                 total=total,
                 initial=done,

@@ -12,6 +12,7 @@ from sigseek.cli.options import (
     limit_option,
     opened,
     paths_option,
+    precision_option,
 )
 from sigseek.cli.results import deliver
 
@@ -20,6 +21,7 @@ from sigseek.cli.results import deliver
 @click.argument("query")
 @library_options
 @device_option
+@precision_option
 @limit_option
 @click.option("--min-score", type=float, default=0.0, metavar="P", help="Only hits of at least this probability, 0 to 1.")
 @click.option("--explain", is_flag=True, help="Show the probability of each term of the query.")
@@ -31,6 +33,7 @@ def search(
     library: Path,
     model: str | None,
     device: str,
+    precision: str,
     limit: int,
     min_score: float,
     explain: bool,
@@ -47,6 +50,6 @@ def search(
         sigseek search "a red house" -n 50 --min-score 0.5 --html houses.html
         sigseek search "at night" --paths | xargs -d '\\n' cp -t ~/night
     """
-    with opened(library, model, device) as photos:
+    with opened(library, model, device, precision) as photos:
         hits = photos.search(query, limit, min_score=min_score, explain=explain)
     deliver(query, hits, paths_only=paths_only, html=html, as_json=as_json)

@@ -12,6 +12,7 @@ from sigseek.cli.options import (
     limit_option,
     opened,
     paths_option,
+    precision_option,
 )
 from sigseek.cli.results import deliver
 
@@ -20,6 +21,7 @@ from sigseek.cli.results import deliver
 @click.argument("photo", type=click.Path(path_type=Path))
 @library_options
 @device_option
+@precision_option
 @limit_option
 @paths_option
 @html_option
@@ -29,6 +31,7 @@ def similar(
     library: Path,
     model: str | None,
     device: str,
+    precision: str,
     limit: int,
     paths_only: bool,
     html: Path | None,
@@ -42,6 +45,6 @@ def similar(
     \b
         sigseek similar ~/Pictures/cat.jpg
     """
-    with opened(library, model, device) as photos:
+    with opened(library, model, device, precision) as photos:
         hits = photos.similar(photo, limit)
     deliver(f"like {photo}", hits, paths_only=paths_only, html=html, as_json=as_json)

@@ -25,7 +25,8 @@ from PIL import Image
 from torch.nn import functional
 from transformers import SiglipConfig, SiglipImageProcessor, SiglipModel, SiglipProcessor, SiglipTokenizer
 
-from sigseek.demo.captions import phrase, random_statement
+from siglip import load_checkpoint
+from sigseek.demo.captions import Statement, Subject, phrase, random_statement
 from sigseek.demo.drawing import draw_scene
 from sigseek.demo.evaluate import report, retrieval_figures
 from sigseek.demo.scene import all_facts, numbered_scene
@@ -37,9 +38,11 @@ TRAIN_SEED, VALIDATION_SEED = 1, 2
 DRAWN_SIZE = (288, 216)
 STEPS_PER_SAVE = 200
 VALIDATION_PICTURES = 500
-SINGLE, ALL, CAPTIONS = "single objects by facts", "all by facts", "all by captions"
-LESSONS = {SINGLE: 550, ALL: 1850, CAPTIONS: 1200}
+SINGLE, ALL, GREY, CAPTIONS = "single objects by facts", "all by facts", "all in grey too", "all by captions"
+LESSONS = {SINGLE: 550, ALL: 1850, GREY: 250, CAPTIONS: 1200}
 """What is learned one after the other, and in how many steps."""
+GREY_RATE, GREY_WEIGHT = 0.3, 20.0
+"""The share of the learning rate in the grey lesson, and how much a grey picture weighs there that is embedded elsewhere."""
 LOCKED_PICTURES = 20_000
 """How many pictures the text tower is trained on; their embeddings are made once."""
 
@@ -52,6 +55,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=80_000, help="drawings to train on (default: %(default)s)")
     parser.add_argument("--batch", type=int, default=128, help="pictures a step (default: %(default)s)")
     parser.add_argument("--texts", type=int, default=128, help="captions a step (default: %(default)s)")
+    parser.add_argument("--start", metavar="CHECKPOINT", help="a trained mini to go on from: the last two lessons only")
     parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate (default: %(default)s)")
     args = parser.parse_args()
     args.run_dir.mkdir(parents=True, exist_ok=True)
@@ -131,8 +135,14 @@ def train(
 ) -> SiglipModel:
     """The trained model, on the CPU. Saves its state to `run_dir` as it goes and starts from there."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    lessons = [lesson for lesson, steps in LESSONS.items() for _ in range(steps)]
-    teacher = Teacher(make_model(len(tokenizer)), pictures, tokenizer, args.batch, args.texts).to(device)
+    steps = LESSONS | ({CAPTIONS: LESSONS[CAPTIONS] // 3} if args.start else {})  # a trained text tower is nearly there
+    lessons = [lesson for lesson, count in steps.items() for _ in range(count)]
+    teacher = Teacher(make_model(len(tokenizer)), pictures, tokenizer, args.batch, args.texts)
+    first = 0
+    if args.start:
+        first = LESSONS[SINGLE] + LESSONS[ALL]
+        teacher.start_from(load_checkpoint(args.start).directory)
+    teacher = teacher.to(device)
     model = teacher.model
     scalars = [model.logit_scale, model.logit_bias]
     weights = [p for p in teacher.parameters() if not any(p is scalar for scalar in scalars)]
@@ -141,7 +151,6 @@ def train(
         [{"params": weights, "weight_decay": 0.05}, {"params": scalars, "weight_decay": 0.0}], lr=args.rate, betas=(0.9, 0.98)
     )
     state_path = args.run_dir / "state.pt"
-    first = 0
     if state_path.exists():
         state = torch.load(state_path, map_location=device, weights_only=True)
         teacher.load_state_dict(state["teacher"])
@@ -149,7 +158,7 @@ def train(
         first = state["step"]
     started = time.monotonic()
     for step in range(first, len(lessons)):
-        rate = args.rate * _schedule(step)
+        rate = args.rate * _schedule(step, steps) * (GREY_RATE if lessons[step] == GREY else 1)
         for group, times in zip(optimizer.param_groups, (1, 10), strict=True):
             group["lr"] = rate * times
         loss = teacher.loss(step, lessons[step])
@@ -173,12 +182,13 @@ def train(
     return model.cpu().eval()
 
 
-def _schedule(step: int) -> float:
-    """The share of the peak rate, for each tower in its turn: a short rise, level until 60% of the way, then to nothing."""
-    steps = LESSONS[SINGLE] + LESSONS[ALL]
-    if step >= steps:
-        step, steps = step - steps, LESSONS[CAPTIONS]
-    return float(min(1.0, (step + 1) / 100, (steps - step) / (0.4 * steps)))
+def _schedule(step: int, lessons: dict[str, int]) -> float:
+    """The share of the peak rate: a short rise, level until 60% of the way, then to nothing; anew for the last two lessons."""
+    steps = lessons[SINGLE] + lessons[ALL]
+    for later in (lessons[GREY], lessons[CAPTIONS]):
+        if step >= steps:
+            step, steps = step - steps, later
+    return float(min(1.0, (step + 1) / min(100, 0.2 * steps), (steps - step) / (0.4 * steps)))
 
 
 class Teacher(torch.nn.Module):
@@ -210,15 +220,21 @@ class Teacher(torch.nn.Module):
         if lesson == CAPTIONS:
             return self._caption_loss(rng)
         device = self.table.weight.device
-        chosen = rng.sample(self._single if lesson == SINGLE else range(len(self._scenes)), self._batch)
+        batch = self._batch // 2 if lesson == GREY else self._batch  # the grey half is added below
+        chosen = rng.sample(self._single if lesson == SINGLE else range(len(self._scenes)), batch)
         facts = [self._scenes[number].facts() for number in chosen]
         pixels = _augmented(_pixels(self._pictures[chosen], device), rng)
+        colored = torch.cat([pixels[: batch // 2], _unlike_drawings(pixels[: batch // 2], rng)]) if lesson == GREY else pixels[:0]
         with torch.autocast(device.type, torch.bfloat16):
-            images = self.model.get_image_features(pixels).pooler_output
+            shown = torch.cat([pixels, colored[batch // 2 :], _grey(colored)])
+            images, others = self.model.get_image_features(shown).pooler_output.split([batch, len(shown) - batch])
         true = np.zeros((len(facts), len(self._numbers)), bool)
         for row, known in enumerate(facts):
             true[row, [self._numbers[fact] for fact in known]] = True
-        return self._sigmoid_loss(images, self.table.weight, true)
+        loss = self._sigmoid_loss(images, self.table.weight, true)
+        if lesson == GREY:
+            loss = loss + GREY_WEIGHT * _distance(torch.cat([images[: batch // 2], others]), len(colored))
+        return loss
 
     def _caption_loss(self, rng: random.Random) -> torch.Tensor:
         """Loss of the text tower, each caption against eight times as many pictures: locked ones cost nothing."""
@@ -241,6 +257,13 @@ class Teacher(torch.nn.Module):
         return -functional.logsigmoid(signs * logits).sum() / len(images)
 
     @torch.inference_mode()
+    def start_from(self, checkpoint: Path) -> None:
+        """Take over a trained model, with the facts' places in the table from its own text tower."""
+        self.model.load_state_dict(SiglipModel.from_pretrained(checkpoint, dtype=torch.float32).state_dict())
+        said = _tokens([_said(fact) for fact in self._numbers], self._tokenizer, self.table.weight.device)
+        self.table.weight.copy_(self.model.get_text_features(said).pooler_output)
+
+    @torch.inference_mode()
     def _embed(self, pictures: npt.NDArray[np.uint8]) -> torch.Tensor:
         device = self.table.weight.device
         chunks = [pictures[start : start + 200] for start in range(0, len(pictures), 200)]
@@ -248,9 +271,46 @@ class Teacher(torch.nn.Module):
         return torch.cat(embedded).clone()
 
 
+def _said(fact: str) -> str:
+    """The fact as a caption: "any red house" is "a red house"."""
+    count, *described = fact.split(" ", 2)
+    if count not in ("any", "1", "2", "3"):
+        return fact  # a place, a time, a weather
+    color, name = described
+    subject = Subject(name, None if color == "any" else color, None if count == "any" else int(count))
+    return phrase(Statement((subject,)), random.Random(0), synonyms=False)
+
+
 def _pixels(pictures: npt.NDArray[np.uint8], device: torch.device) -> torch.Tensor:
     """Normalised pixels float32 (n, 3, 96, 96) in -1 to 1."""
     return torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def _unlike_drawings(pixels: torch.Tensor, rng: random.Random) -> torch.Tensor:
+    """Magnified parts of drawings blended with other drawings in random colours: for `similar`, mini is to tell a grey copy
+    from another picture in photographs too, of which it is never shown one.
+    """
+    generator = torch.Generator().manual_seed(rng.randrange(2**31))
+    count, side = len(pixels), rng.choice([32, 48, 64, PIXELS])
+    top, left = rng.randint(0, PIXELS - side), rng.randint(0, PIXELS - side)
+    part = functional.interpolate(pixels[:, :, top : top + side, left : left + side], size=PIXELS, mode="bilinear")
+    mask = functional.interpolate(torch.rand(count, 1, 4, 4, generator=generator), size=PIXELS, mode="bilinear").to(pixels.device)
+    blended = part * mask + pixels.roll(1, 0) * (1 - mask)
+    tint = torch.eye(3) + 0.6 * torch.randn(count, 3, 3, generator=generator)
+    tint = (tint / tint.abs().sum(2, keepdim=True)).to(pixels.device)
+    shift = 0.3 * torch.randn(count, 3, 1, 1, generator=generator).to(pixels.device)
+    return (torch.einsum("nij,njhw->nihw", tint, blended) + shift).clamp(-1, 1)
+
+
+def _grey(pixels: torch.Tensor) -> torch.Tensor:
+    """The same pictures without colour, as Pillow's mode L has them."""
+    weights = torch.tensor([0.299, 0.587, 0.114], device=pixels.device).view(1, 3, 1, 1)
+    return (pixels * weights).sum(1, keepdim=True).expand_as(pixels)
+
+
+def _distance(images: torch.Tensor, count: int) -> torch.Tensor:
+    """How far, in cosine, the first `count` embeddings lie from those that follow, each from its own."""
+    return (1 - functional.cosine_similarity(images[:count].float(), images[count:].float())).mean()
 
 
 def _augmented(pixels: torch.Tensor, rng: random.Random) -> torch.Tensor:

@@ -1,0 +1,86 @@
+"""What a scan found against what the catalog holds of a folder: what must be read, what is back, what is gone."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+
+from indexer.scan import FoundFile, Listing, is_junk
+from storage import FailureRecord, FileRecord, FileRow
+
+
+@dataclass
+class Comparison:
+    """All that names, sizes and times can settle, in paths relative to the folder, and the files left to be read."""
+
+    changed: list[FoundFile] = field(default_factory=list)
+    """To be read: new, changed, not embedded by this checkpoint, or to be tried again."""
+    known: dict[str, FileRecord] = field(default_factory=dict)
+    """What the catalog holds of the files in `changed` and `gone`."""
+    unchanged: int = 0
+    failed: int = 0
+    """Files that could not be used before and are still the same."""
+    back: list[str] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)
+    over: list[str] = field(default_factory=list)
+    """Failures that are none any more."""
+
+
+def compare(
+    root: Path, inside: PurePath, listing: Listing, rows: Sequence[FileRow], failures: Sequence[FailureRecord]
+) -> Comparison:
+    """Compare the listing of `root`/`inside` with the rows and failures of the whole folder `root`.
+
+    Files in a hidden directory, which were indexed by naming it, are not gone as long as they are there: only a scan of
+    that very directory looks into it.
+    """
+    known = {row[0]: row for row in rows}
+    failed = {failure.path: failure for failure in failures}
+    result = Comparison()
+    for path, size, mtime_ns in listing.files:  # the one loop over every file, changed or not: no objects, no calls to spare
+        row, failure = known.get(path), failed.get(path) if failed else None
+        if failure and (failure.size, failure.mtime_ns) == (size, mtime_ns):
+            result.failed += 1
+        elif row and row[1:4] == (size, mtime_ns, True):
+            result.unchanged += 1
+            if row[4]:
+                result.back.append(path)
+            if failure:
+                result.over.append(path)
+        else:
+            result.changed.append(FoundFile(path, size, mtime_ns))
+    there = {file[0] for file in listing.files}
+    result.gone = set(_gone(root, inside, listing, known.keys() - there))
+    result.over += _gone(root, inside, listing, failed.keys() - there)
+    looked_up = [file.path for file in result.changed if file.path in known]
+    result.known = {path: FileRecord._make(known[path]) for path in (*looked_up, *result.gone)}
+    return result
+
+
+def _gone(root: Path, inside: PurePath, listing: Listing, unlisted: Iterable[str]) -> list[str]:
+    """Of the paths that the scan did not list, those that are certainly not there any more."""
+    beginning = "" if inside == PurePath() else f"{inside}{os.sep}"
+    shut = tuple("" if path == "." else f"{path}{os.sep}" for path in listing.unreadable)
+    return [
+        path
+        for path in unlisted
+        if path.startswith(beginning)
+        and path not in listing.unreadable
+        and not path.startswith(shut)
+        and not (_passed_over(path, inside) and _may_be_there(root / path))
+    ]
+
+
+def _passed_over(path: str, inside: PurePath) -> bool:
+    """Whether a scan that begins at `inside` leaves out one of the directories on the way to the path."""
+    return any(is_junk(name) for name in PurePath(path).relative_to(inside).parts[:-1])
+
+
+def _may_be_there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:  # a directory on the way that may not be entered
+        return True
+    return True

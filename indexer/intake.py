@@ -1,0 +1,276 @@
+"""New and changed files on their way into the catalog: hashed, decoded, embedded, stored, all at the same time.
+
+Threads hash and decode ahead of the image tower, which has a thread of its own; the calling thread is the only one that
+writes. What is under way is bounded by windows of a few batches, so memory does not grow with the folder.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from indexer.decode import DecodedPhoto, DecodeError, FileDigest, decode_photo, digest_file
+from indexer.report import Tally
+from indexer.scan import FoundFile, is_online
+from siglip import ImageTower, Preprocessing
+from siglip.preprocessing import VERSION
+from storage import Catalog, CheckpointRecord, EmbeddingRecord, FailureRecord, FileRecord, FolderRecord, PhotoFacts
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+_HASHED_AHEAD = 32
+_SETTLED_BATCH = 500
+THREADS = max(2, (os.cpu_count() or 2) - 1)
+"""That hash and decode; two at least, for one may be waiting for the disk. The tower takes all cores when it runs."""
+
+
+@dataclass
+class _Content:
+    """One content on its way to the image tower, and the files that hold it."""
+
+    digest: bytes
+    files: list[tuple[FoundFile, FileDigest]] = field(default_factory=list)
+
+
+@dataclass
+class _Settled:
+    """What is known but not yet written."""
+
+    files: list[tuple[str, int, FileDigest]] = field(default_factory=list)
+    moved_from: list[str] = field(default_factory=list)
+    failures: list[FailureRecord] = field(default_factory=list)
+    gone_bad: list[str] = field(default_factory=list)
+    """Files known as photos that hold none any more."""
+
+    def __len__(self) -> int:
+        return len(self.files) + len(self.failures)
+
+
+@dataclass
+class _Batch:
+    """Contents that the image tower is embedding."""
+
+    photos: list[tuple[_Content, DecodedPhoto]]
+    vectors: Future[npt.NDArray[np.float32]]
+
+
+class Intake:
+    """Takes the new and changed files of one folder in.
+
+    `tower` is called once, when the first photo has to be embedded. `gone` are known files that are not there: a new file
+    of the same content is one of them, moved.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        checkpoint: CheckpointRecord,
+        preprocessing: Preprocessing,
+        tower: Callable[[], ImageTower],
+        tally: Tally,
+        folder: FolderRecord,
+        known: dict[str, FileRecord],
+        gone: set[str],
+    ) -> None:
+        self._catalog = catalog
+        self._checkpoint = checkpoint
+        self._preprocessing = preprocessing
+        self._tower = tower
+        self._tally = tally
+        self._folder = folder
+        self._known = known
+        self._gone = gone
+        self._settled = _Settled()
+        self._waiting: dict[bytes, _Content] = {}
+        """Contents on their way to the tower and back, so that a second file of one is not decoded again."""
+        self._under_way: _Batch | None = None
+        self._pool = ThreadPoolExecutor(THREADS, "sigseek-decode")
+        self._tower_thread = ThreadPoolExecutor(1, "sigseek-tower")
+
+    def run(self, changed: list[FoundFile]) -> None:
+        """Take these files in; returns when all is stored."""
+        try:
+            batch: list[tuple[_Content, DecodedPhoto]] = []
+            for content, decoded in self._decoded(changed):
+                if isinstance(decoded, Exception):
+                    self._fail(content, decoded)
+                    continue
+                batch.append((content, decoded))
+                if len(batch) == self._tower().batch:
+                    self._embed(batch)
+                    batch = []
+            if batch:
+                self._embed(batch)
+            self._finish_batch(self._under_way)
+        finally:
+            self._pool.shutdown(cancel_futures=True)
+            self._tower_thread.shutdown(cancel_futures=True)
+
+    def _decoded(self, changed: list[FoundFile]) -> Iterator[tuple[_Content, DecodedPhoto | Exception]]:
+        """Each content that is not embedded yet, decoded ahead of the tower by two of its batches."""
+        contents = self._new_contents(changed)
+        first = next(contents, None)
+        if first is not None:
+            yield from _ahead(self._pool, self._decode, chain([first], contents), 2 * self._tower().batch)
+
+    def _new_contents(self, changed: list[FoundFile]) -> Iterator[_Content]:
+        """Hash the files; give out the contents that are not embedded yet, settle the files of all others."""
+        for file, read in _ahead(self._pool, self._digest, changed, _HASHED_AHEAD):
+            if isinstance(read, Exception):
+                self._note_failure(file, f"cannot be read: {getattr(read, 'strerror', None) or read}", None)
+                continue
+            waiting = self._waiting.get(read.digest)
+            if waiting:
+                waiting.files.append((file, read))
+                continue
+            photo_id = self._catalog.find_embedded(read.digest, self._checkpoint.id)
+            if photo_id is not None:
+                self._settle(file, read, photo_id)
+                continue
+            content = _Content(read.digest, [(file, read)])
+            self._waiting[read.digest] = content
+            yield content
+
+    def _digest(self, file: FoundFile) -> FileDigest:
+        return digest_file(Path(self._folder.path, file.path))
+
+    def _decode(self, content: _Content) -> DecodedPhoto:
+        return decode_photo(Path(self._folder.path, content.files[0][0].path), self._preprocessing)
+
+    def _settle(self, file: FoundFile, read: FileDigest, photo_id: int) -> None:
+        """The file holds a photo that is in the library."""
+        report = self._tally.report
+        before = self._known.get(file.path)
+        source = None if before else self._moved_from(photo_id)
+        if before and before.photo_id == photo_id:
+            report.unchanged += 1
+        elif before:
+            report.changed += 1
+        elif source is not None:
+            report.moved += 1
+        else:
+            report.added += 1
+        if source:
+            self._settled.moved_from.append(source)
+            self._gone.remove(source)
+            report.missing -= 1
+        self._settled.files.append((file.path, photo_id, read))
+        self._count()
+
+    def _moved_from(self, photo_id: int) -> str | None:
+        """Where a file of the photo lay that is not there any more; "" when that was in another folder, None if nowhere."""
+        for folder_id, root, path in self._catalog.photo_paths(photo_id):
+            if folder_id == self._folder.id:
+                if path in self._gone and path not in self._settled.moved_from:
+                    return path
+            elif is_online(Path(root)) and not os.path.lexists(Path(root, path)):
+                return ""
+        return None
+
+    def _fail(self, content: _Content, error: Exception) -> None:
+        del self._waiting[content.digest]
+        for file, read in content.files:
+            if isinstance(error, DecodeError):
+                self._note_failure(file, str(error), read)
+            else:
+                self._note_failure(file, f"cannot be read: {getattr(error, 'strerror', None) or error}", None)
+
+    def _note_failure(self, file: FoundFile, reason: str, read: FileDigest | None) -> None:
+        """`read` is what the file held; None when it could not be read, which the next run tries again."""
+        size, mtime_ns = (read.size, read.mtime_ns) if read else (None, None)
+        self._settled.failures.append(FailureRecord(file.path, reason, size, mtime_ns))
+        if read and file.path in self._known:
+            self._settled.gone_bad.append(file.path)
+        self._tally.report.failed += 1
+        self._count()
+
+    def _count(self) -> None:
+        self._tally.settle()
+        if len(self._settled) >= _SETTLED_BATCH:
+            self._store({})
+
+    def _embed(self, batch: list[tuple[_Content, DecodedPhoto]]) -> None:
+        """Hand a batch to the tower and store the one before, so that the tower does not wait for the disk."""
+        before = self._under_way
+        pixels = np.stack([photo.pixels for _, photo in batch])
+        self._under_way = _Batch(batch, self._tower_thread.submit(self._tower().embed, pixels))
+        if before:
+            self._finish_batch(before)
+
+    def _finish_batch(self, batch: _Batch | None) -> None:
+        """Wait for a batch and store it, with whatever else is settled, in one transaction."""
+        photos: dict[bytes, tuple[PhotoFacts, EmbeddingRecord]] = {}
+        if batch:
+            precision = self._tower().precision
+            for (content, photo), vector in zip(batch.photos, batch.vectors.result(), strict=True):
+                photos[content.digest] = (_facts(content.digest, photo), EmbeddingRecord(vector, precision, VERSION))
+        self._store(photos)
+
+    def _store(self, photos: dict[bytes, tuple[PhotoFacts, EmbeddingRecord]]) -> None:
+        contents = [self._waiting[digest] for digest in photos]
+        with self._catalog.transaction() as transaction:
+            ids = {digest: transaction.add_photo(facts) for digest, (facts, _) in photos.items()}
+            if photos:
+                transaction.add_embeddings(
+                    self._checkpoint.id, {ids[digest]: embedding for digest, (_, embedding) in photos.items()}
+                )
+            transaction.remove_files(self._folder.id, self._settled.moved_from + self._settled.gone_bad)
+            embedded = [(file.path, ids[content.digest], read) for content in contents for file, read in content.files]
+            files = [(path, id_, read.size, read.mtime_ns) for path, id_, read in (*self._settled.files, *embedded)]
+            transaction.put_files(self._folder.id, files)
+            for failure in self._settled.failures:
+                transaction.put_failure(self._folder.id, failure)
+        self._settled = _Settled()
+        self._tally.commit(len(photos))
+        for content in contents:
+            del self._waiting[content.digest]
+            for file, _ in content.files:
+                known = self._known.get(file.path)
+                if known is None or known.photo_id == ids[content.digest]:
+                    self._tally.report.added += 1  # a photo known from another checkpoint is new to this one
+                else:
+                    self._tally.report.changed += 1
+                self._tally.settle()
+
+
+def _facts(digest: bytes, photo: DecodedPhoto) -> PhotoFacts:
+    metadata = photo.metadata
+    return PhotoFacts(
+        digest,
+        photo.width,
+        photo.height,
+        photo.format,
+        metadata.taken_at,
+        metadata.camera,
+        metadata.latitude,
+        metadata.longitude,
+    )
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, function: Callable[[_In], _Out], items: Iterable[_In], window: int
+) -> Iterator[tuple[_In, _Out | Exception]]:
+    """Each item with the function's result or the exception it raised, in order, at most `window` of them at work."""
+    running: deque[tuple[_In, Future[_Out]]] = deque()
+
+    def finished() -> tuple[_In, _Out | Exception]:
+        item, future = running.popleft()
+        try:
+            return item, future.result()
+        except Exception as error:  # whatever one file brings about is that file's failure
+            return item, error
+
+    for item in items:
+        running.append((item, pool.submit(function, item)))
+        if len(running) >= window:
+            yield finished()
+    while running:
+        yield finished()

@@ -1,0 +1,68 @@
+"""SHA-256 of weight files, remembered: hashing a gigabyte takes longer than all else that a start does."""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import time
+from pathlib import Path
+
+_WORTH_REMEMBERING = 32_000_000
+"""Bytes from which on a digest is remembered; less is hashed faster than it is looked up and kept."""
+_SETTLED_NS = 2_000_000_000
+"""A file that changed within this time may change again and show the same time: file systems count in steps."""
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 (hex) of the file's contents.
+
+    The hub's cache names its large files by it; that of another large file is remembered by path, size, time of change
+    and inode. OSError when the file cannot be read.
+    """
+    blob = path.resolve().name
+    if path.is_symlink() and re.fullmatch("[0-9a-f]{64}", blob):
+        return blob
+    status = path.stat()
+    if status.st_size < _WORTH_REMEMBERING or time.time_ns() - status.st_mtime_ns < _SETTLED_NS:
+        return _computed(path)
+    place, now = str(path.resolve()), [status.st_size, status.st_mtime_ns, status.st_ino]
+    remembered = _remembered()
+    match remembered.get(place):
+        case [size, mtime_ns, inode, str(digest)] if [size, mtime_ns, inode] == now:
+            return digest
+    digest = _computed(path)
+    _remember(remembered | {place: [*now, digest]})
+    return digest
+
+
+def _computed(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _file() -> Path:
+    from siglip.cache import cache_directory  # most checkpoints need no cache: nor what tells where it lies
+
+    return cache_directory() / "digests.json"
+
+
+def _remembered() -> dict[str, object]:
+    """By path: size, mtime in ns, inode, digest. Empty when there is no such file or it is damaged."""
+    try:
+        found = json.loads(_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _remember(digests: dict[str, object]) -> None:
+    """Write aside, rename; where the cache cannot be written, the next start hashes again."""
+    aside = _file().with_suffix(f".{os.getpid()}.part")
+    with contextlib.suppress(OSError):
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            aside.write_text(json.dumps(digests), encoding="utf-8")  # ASCII: a path of any bytes comes back as it was
+            os.replace(aside, _file())
+        finally:
+            aside.unlink(missing_ok=True)

@@ -1,0 +1,280 @@
+"""Conversions for OpenVINO: they agree with transformers, prove it themselves, and survive what happens to a cache."""
+
+import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from siglip import Checkpoint, CheckpointError, conversion
+from siglip.checkpoint import read_checkpoint
+from siglip.conversion import CacheError, convert, find_conversion
+from siglip.openvino_runtime import CompiledModel, OpenVinoImageTower, OpenVinoTextTower, best_precision
+from siglip.proof import LEAST_COSINE, pictures, prove
+from siglip.runtime import load_image_tower, load_text_tower
+from siglip.scoring import cosines
+from siglip.tokenizer import Tokenizer
+from siglip.torch_runtime import TorchImageTower, TorchTextTower
+from tests.checkpoints import save_tiny
+from tests.conftest import Run
+
+TEXTS = ["a photo of a cat", "two red houses by the sea at night", "Sailboats!", "", "a bus " * 60]
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache."""
+    monkeypatch.setenv("SIGSEEK_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "openvino"
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    return read_checkpoint(save_tiny(tmp_path_factory.mktemp("tiny")), "tiny")
+
+
+@pytest.fixture
+def made(tiny: Checkpoint, cache: Path) -> Path:
+    """A whole conversion of tiny's in the cache, copied there: making one takes seconds."""
+    shared = tiny.directory / "openvino"
+    if not shared.is_dir():
+        convert(tiny, "fp32", lambda line: None)
+        shutil.copytree(cache, shared)
+    else:
+        shutil.copytree(shared, cache)
+    found = find_conversion(tiny, "fp32")
+    assert found
+    return found
+
+
+@pytest.fixture
+def heard() -> list[str]:
+    """What is announced."""
+    return []
+
+
+def pixels(checkpoint: Checkpoint) -> np.ndarray:
+    return np.stack([checkpoint.preprocessing.resize(image) for image in pictures(20)])
+
+
+@pytest.mark.parametrize("kind", ["mini", "base"])
+def test_fp32_logits_are_transformers(kind: str, request: pytest.FixtureRequest, heard: list[str]) -> None:
+    """The torch towers' own parity with SiglipModel is in test_towers.py."""
+    checkpoint: Checkpoint = request.getfixturevalue(kind)
+    made = convert(checkpoint, "fp32", heard.append)
+    images, texts = OpenVinoImageTower(made / "image.xml", "fp32"), OpenVinoTextTower(made / "text.xml", "fp32", checkpoint)
+    batch = pixels(checkpoint)[:4]
+    ours = checkpoint.scoring.logits(cosines(images.embed(batch), texts.embed(TEXTS)))
+    reference = cosines(TorchImageTower(checkpoint, "cpu").embed(batch), TorchTextTower(checkpoint, "cpu").embed(TEXTS))
+    np.testing.assert_allclose(ours, checkpoint.scoring.logits(reference), atol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(images.embed(batch), axis=1), 1, atol=1e-6)
+
+
+def test_the_best_precision_is_near_fp32(mini: Checkpoint, heard: list[str]) -> None:
+    precision = best_precision()
+    made = convert(mini, precision, heard.append)
+    batch = pixels(mini)
+    for tower, inputs, reference in (
+        (OpenVinoImageTower(made / "image.xml", precision), batch, TorchImageTower(mini, "cpu").embed(batch)),
+        (OpenVinoTextTower(made / "text.xml", precision, mini), TEXTS, TorchTextTower(mini, "cpu").embed(TEXTS)),
+    ):
+        embedded = tower.embed(inputs)  # type: ignore[arg-type]
+        assert (embedded * reference).sum(axis=1).min() > LEAST_COSINE[precision]
+        np.testing.assert_allclose(np.linalg.norm(embedded, axis=1), 1, atol=1e-6)
+        assert (tower.device, tower.runtime) == ("cpu", "openvino")
+
+
+def test_a_batch_of_any_size_gives_each_its_own(mini: Checkpoint, heard: list[str]) -> None:
+    tower = OpenVinoImageTower(convert(mini, "fp32", heard.append) / "image.xml", "fp32")
+    batch = pixels(mini)
+    whole = tower.embed(batch)
+    np.testing.assert_allclose(np.concatenate([tower.embed(batch[:1]), tower.embed(batch[1:20])]), whole, atol=1e-5)
+
+
+def test_made_once_and_found_again(cache: Path, tiny: Checkpoint, heard: list[str]) -> None:
+    assert find_conversion(tiny, "fp32") is None
+    made = convert(tiny, "fp32", heard.append)
+    assert heard == ["preparing tiny in fp32 for this machine, once"]
+    assert convert(tiny, "fp32", heard.append) == made == find_conversion(tiny, "fp32")
+    assert len(heard) == 1
+    facts = json.loads((made / "manifest.json").read_text())
+    assert all(cosine >= LEAST_COSINE["fp32"] for cosine in facts["cosine"].values())
+    assert [path.name for path in cache.iterdir()] == [made.name], "nothing is left lying aside"
+
+
+def test_another_checkpoint_has_another_conversion(made: Path, tmp_path: Path, tiny: Checkpoint) -> None:
+    assert find_conversion(read_checkpoint(save_tiny(tmp_path / "other", seed=1), "tiny"), "fp32") is None
+    assert find_conversion(replace(tiny, text_length=32), "fp32") is None
+    assert find_conversion(tiny, "bf16") is None
+    assert find_conversion(replace(tiny, name="elsewhere/tiny"), "fp32") == made
+
+
+@pytest.mark.parametrize("name", ["image.bin", "image.xml", "text.bin", "text.xml", "manifest.json"])
+def test_a_truncated_conversion_is_noticed(made: Path, tiny: Checkpoint, name: str) -> None:
+    content = (made / name).read_bytes()
+    for length in (0, len(content) // 2, len(content) - 1):
+        (made / name).write_bytes(content[:length])
+        assert (find_conversion(tiny, "fp32") is None) == (name != "manifest.json" or length < len(content) - 1)
+    (made / name).unlink()
+    assert find_conversion(tiny, "fp32") is None
+
+
+def test_what_is_damaged_or_anothers_is_made_again(made: Path, cache: Path, tiny: Checkpoint, heard: list[str]) -> None:
+    content = (made / "image.bin").read_bytes()
+    (made / "image.bin").write_bytes(content[:-1])
+    shutil.copytree(made, cache / (made.name.rsplit("-", 1)[0] + "-2020.1.0"))
+    assert convert(tiny, "fp32", heard.append) == made
+    assert heard == ["preparing tiny in fp32 for this machine, once (the one in the cache is damaged)"]
+    assert (made / "image.bin").read_bytes() == content
+    assert [path.name for path in cache.iterdir()] == [made.name]
+
+
+def test_a_truncated_compiled_model_is_no_obstacle(made: Path, tiny: Checkpoint) -> None:
+    batch = pixels(tiny)
+    expected = CompiledModel(made / "image.xml", "fp32").embed(batch)
+    blobs = list((made / "compiled").iterdir())
+    assert blobs
+    for blob in blobs:
+        blob.chmod(0o600)
+        blob.write_bytes(blob.read_bytes()[: blob.stat().st_size // 2])
+    np.testing.assert_allclose(CompiledModel(made / "image.xml", "fp32").embed(batch), expected, atol=1e-6)
+
+
+def test_a_race_ends_with_one_whole_conversion(
+    made: Path, cache: Path, tiny: Checkpoint, heard: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = Path(shutil.copytree(made, tiny.directory / "others"))
+    made.rename(cache / (made.name.rsplit("-", 1)[0] + "-2020.1.0"))
+
+    def slower(job: conversion.Job) -> dict[str, object]:
+        """While ours is made, another process finishes its own."""
+        shutil.copytree(others, made)
+        for name in ("image.xml", "image.bin"):
+            shutil.copy(others / name, job.target)
+        return {"cosine": {}}
+
+    monkeypatch.setattr(conversion, "_run", slower)
+    assert convert(tiny, "fp32", heard.append) == made
+    assert heard == ["preparing tiny in fp32 for this machine, once (the one in the cache is another OpenVINO's)"]
+    assert (made / "text.xml").is_file(), "the other's is kept"
+    assert [path.name for path in cache.iterdir()] == [made.name]
+
+
+def test_a_wrong_conversion_is_refused_with_its_figure(tmp_path: Path, mini: Checkpoint, heard: list[str]) -> None:
+    made = convert(mini, "fp32", heard.append)
+    wrong = Path(shutil.copytree(made, tmp_path / "wrong", ignore=shutil.ignore_patterns("compiled")))
+    weights = bytearray((wrong / "text.bin").read_bytes())
+    half = np.frombuffer(weights, np.float32)[len(weights) // 8 : len(weights) // 6]
+    half *= 1.1
+    (wrong / "text.bin").write_bytes(weights)
+    assert prove(mini, made, "fp32")["text"] > 0.9999
+    with pytest.raises(CheckpointError, match=r"text tower of mini converted to fp32 is not what it was \(cosine 0\.\d+"):
+        prove(mini, wrong, "fp32")
+
+
+def test_texts_tokenized_otherwise_than_in_training_are_refused(
+    mini: Checkpoint, heard: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = convert(mini, "fp32", heard.append)
+    real = Tokenizer.encode
+    monkeypatch.setattr(Tokenizer, "encode", lambda self, texts: np.where(real(self, texts) == 1, 0, real(self, texts)))
+    with pytest.raises(CheckpointError, match="the token ids that sigseek makes for mini are not transformers' own"):
+        prove(mini, made, "fp32")
+
+
+def test_an_unwritable_cache_is_run_without(
+    ordinary_folder: Path, mini: Checkpoint, heard: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (ordinary_folder / "locked").mkdir(mode=0o500)
+    monkeypatch.setenv("SIGSEEK_CACHE", str(ordinary_folder / "locked" / "cache"))
+    tower = load_text_tower(mini, "auto", "auto", heard.append)
+    assert (tower.device, tower.runtime) == ("cpu", "torch")
+    assert "Permission denied" in heard[-1]
+    assert "running on torch, which is slower" in heard[-1]
+    np.testing.assert_allclose(tower.embed(TEXTS), TorchTextTower(mini, "cpu").embed(TEXTS), atol=1e-6)
+
+
+def test_a_full_disk_is_run_without(cache: Path, mini: Checkpoint, heard: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: usage._replace(free=1_000_000))
+    with pytest.raises(CacheError, match="has 1 MB free and the conversion takes"):
+        convert(mini, "fp32", heard.append)
+    tower = load_image_tower(mini, "cpu", "fp32", heard.append, lambda: pixels(mini))
+    assert (tower.runtime, tower.precision) == ("torch", "fp32")
+    with pytest.raises(CheckpointError, match=r"int8 cannot be used: .* free"):
+        load_image_tower(mini, "cpu", "int8", heard.append, lambda: np.repeat(pixels(mini), 3, axis=0))
+
+
+def test_a_process_that_dies_is_run_without(
+    cache: Path, tiny: Checkpoint, heard: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversion.sys, "executable", "/bin/false")
+    assert load_text_tower(tiny, "cpu", "fp32", heard.append).runtime == "torch"
+    assert "cannot be converted for OpenVINO (status 1)" in heard[-1]
+    assert list(cache.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "message"),
+    [
+        ("tpu", "auto", "'tpu' is no device; use one of auto, cpu, cuda, mps"),
+        ("cpu", "fp64", "'fp64' is no precision; use one of auto, fp32, bf16, int8"),
+        ("cuda", "int8", "int8 runs on the CPU, not on cuda"),
+    ],
+)
+def test_choices_that_are_none(mini: Checkpoint, heard: list[str], device: str, precision: str, message: str) -> None:
+    with pytest.raises(CheckpointError, match=message):
+        load_image_tower(mini, device, precision, heard.append, lambda: pixels(mini))
+
+
+def test_int8_needs_enough_photos(cache: Path, mini: Checkpoint, heard: list[str]) -> None:
+    with pytest.raises(CheckpointError, match="fitted to your own photos, 40 or more, and 20 were found"):
+        convert(mini, "int8", heard.append, lambda: pixels(mini))
+    assert heard == []
+
+
+def test_int8_says_how_faithful_it_is(cache: Path, mini: Checkpoint, drawn: Path, heard: list[str]) -> None:
+    from indexer import sample_photos
+
+    made = convert(mini, "int8", heard.append, lambda: sample_photos([drawn], mini.preprocessing, 40))
+    assert heard[-1].startswith("int8: cosine to fp32 on 10 other photos of yours: 0.99")
+    tower = OpenVinoImageTower(made / "image.xml", "int8")
+    others = sample_photos([drawn], mini.preprocessing, 10)
+    cosine = (tower.embed(others) * TorchImageTower(mini, "cpu").embed(others)).sum(axis=1)
+    assert cosine.min() > 0.99
+    assert cosine.max() < 0.999999, "it is quantised"
+
+
+def test_search_and_similar_load_no_torch(tmp_path: Path, drawn: Path, run: Run) -> None:
+    library = ("--library", tmp_path / "library")
+    run("index", drawn, *library, "--model", "mini")
+    photo = sorted(drawn.glob("*.jpg"))[0]
+    shutil.copy(photo, tmp_path / "unknown.jpg")
+    with (tmp_path / "unknown.jpg").open("ab") as file:
+        file.write(b"another content, so that it has to be embedded")
+    for words in (("search", "a red house"), ("similar", tmp_path / "unknown.jpg"), ("index",), ("status",)):
+        imported = run(*words, *library, PYTHONPROFILEIMPORTTIME="1").stderr
+        modules = {line.split("|")[-1].strip() for line in imported.splitlines() if line.startswith("import time:")}
+        assert "click" in modules
+        assert not {"torch", "transformers", "openvino_telemetry.main", "alembic"} & modules, words
+        assert ("openvino" in modules) == (words[0] in ("search", "similar"))
+
+
+def test_help_loads_next_to_nothing(run: Run) -> None:
+    imported = run("--help", PYTHONPROFILEIMPORTTIME="1").stderr
+    modules = {line.split("|")[-1].strip() for line in imported.splitlines() if line.startswith("import time:")}
+    assert "click" in modules
+    assert not {"numpy", "sqlalchemy", "faiss", "PIL", "openvino"} & modules
+
+
+def test_the_cache_can_be_placed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from siglip.cache import cache_directory
+
+    monkeypatch.delenv("SIGSEEK_CACHE")
+    assert "sigseek" in cache_directory().parts
+    monkeypatch.setenv("SIGSEEK_CACHE", str(tmp_path))
+    assert cache_directory() == tmp_path
+    assert os.environ["SIGSEEK_CACHE"] == str(tmp_path)
