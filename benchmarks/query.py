@@ -62,7 +62,7 @@ def main() -> None:
         checkpoint, library, matrix = save_base(Path(made, "base")), Path(made, "library"), Path(made, "matrix.npy")
         vectors = Geometry(768).images(arguments.embeddings)
         np.save(matrix, vectors)
-        fill(library, load_checkpoint(str(checkpoint)), vectors)
+        fill(library, vectors, load_checkpoint(str(checkpoint)))
         time.sleep(2.5)  # a file that has just been written is not trusted to stay as it is
         first = sigseek("search", _QUERY, "--library", library)
         print(f"the first query, with conversion and index: {first.wall:.0f} s", flush=True)

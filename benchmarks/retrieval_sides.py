@@ -3,6 +3,7 @@
 Each builds from a matrix float16 (n, dim), the ids being the rows', and keeps all it needs in a directory.
 """
 
+import math
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.libraries import fill
 from search.engine import Searcher
 from storage import Catalog, EmbeddingRecord, PhotoFacts
 from storage.vector_index import VectorIndex
@@ -48,34 +50,12 @@ class Side(Protocol):
 class Sigseek:
     """The program's own way: catalog, index, exact rerank, and the hits' records."""
 
-    name, most = "sigseek", None
+    name = "sigseek"
+    most: int | None = None
 
     def prepare(self, vectors: Halves, directory: Path) -> None:
-        """Fill a catalog: photos, files and embeddings. Ids are rows + 1, as SQLite counts."""
-        catalog = Catalog(directory)
-        with catalog.transaction() as transaction:
-            transaction.add_checkpoint(
-                name="synthetic",
-                fingerprint="f",
-                preprocessing="p",
-                dimension=vectors.shape[1],
-                image_size=224,
-                logit_scale=4.7,
-                logit_bias=-12.9,
-            )
-            transaction.add_folder(directory)
-        catalog.close()
-        with sqlite3.connect(directory / "catalog.sqlite") as connection:
-            for start, chunk in _chunks(vectors):
-                ids = range(start + 1, start + 1 + len(chunk))
-                digests = ((id_, id_.to_bytes(32, "big")) for id_ in ids)
-                connection.executemany("INSERT INTO photo (id, digest, width, height, format) VALUES (?, ?, 4, 3, 'JPEG')", digests)
-                files = ((str(id_), id_) for id_ in ids)
-                connection.executemany("INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) VALUES (1, ?, ?, 1, 1)", files)
-                rows = ((id_, vector.tobytes()) for id_, vector in zip(ids, chunk, strict=True))
-                connection.executemany("INSERT INTO embedding VALUES (1, ?, ?, 'bf16', 1, 1)", rows)
-            connection.execute("UPDATE checkpoint SET generation = 1")
-        connection.close()
+        """Fill a catalog. Ids are rows + 1, as SQLite counts."""
+        fill(directory, vectors)
 
     def build(self, vectors: Halves, directory: Path) -> None:
         """The index from the catalog."""
@@ -144,7 +124,8 @@ class Faiss:
 class Usearch:
     """usearch's graph over int8, its file viewed by memory map."""
 
-    name, most = "usearch i8", _HNSW_MOST
+    name = "usearch i8"
+    most: int | None = _HNSW_MOST
     _expansion = 256
 
     def prepare(self, vectors: Halves, directory: Path) -> None:
@@ -183,7 +164,8 @@ class Usearch:
 class SqliteVec:
     """sqlite-vec, which compares the query with every embedding, float32."""
 
-    name, most = "sqlite-vec", None
+    name = "sqlite-vec"
+    most: int | None = None
 
     def prepare(self, vectors: Halves, directory: Path) -> None:
         """Find out whether it is installed, and whether Python's own SQLite was built to load it."""
@@ -228,7 +210,7 @@ class SqliteVec:
 
 
 def _lists(count: int) -> int:
-    return round(count**0.5)
+    return math.isqrt(count)
 
 
 SIDES: list[Side] = [

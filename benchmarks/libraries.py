@@ -1,0 +1,42 @@
+"""Libraries of any size without a photo: synthetic embeddings in a catalog as indexing would leave it."""
+
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from siglip import Checkpoint
+from siglip.openvino_runtime import best_precision
+from storage import Catalog
+
+_CHUNK = 20_000
+
+
+def fill(directory: Path, vectors: npt.NDArray[np.float16], checkpoint: Checkpoint | None = None) -> None:
+    """A library of the embeddings float16 (n, dim), by the checkpoint or by none there is: photo and file n+1 is row n."""
+    catalog = Catalog(directory)
+    with catalog.transaction() as transaction:
+        transaction.add_checkpoint(
+            name=checkpoint.name if checkpoint else "synthetic",
+            fingerprint=checkpoint.fingerprint if checkpoint else "f",
+            preprocessing=checkpoint.preprocessing.fingerprint if checkpoint else "p",
+            dimension=vectors.shape[1],
+            image_size=224,
+            logit_scale=checkpoint.scoring.logit_scale if checkpoint else 4.7,
+            logit_bias=checkpoint.scoring.logit_bias if checkpoint else -12.9,
+        )
+        transaction.add_folder(directory)
+    catalog.close()
+    precision = best_precision()
+    with sqlite3.connect(directory / "catalog.sqlite") as connection:
+        for start in range(0, len(vectors), _CHUNK):
+            ids = range(start + 1, min(start + _CHUNK, len(vectors)) + 1)
+            digests = ((id_, id_.to_bytes(32, "big")) for id_ in ids)
+            connection.executemany("INSERT INTO photo (id, digest, width, height, format) VALUES (?, ?, 4, 3, 'JPEG')", digests)
+            files = ((str(id_), id_) for id_ in ids)
+            connection.executemany("INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) VALUES (1, ?, ?, 1, 1)", files)
+            rows = ((id_, vectors[id_ - 1].tobytes(), precision) for id_ in ids)
+            connection.executemany("INSERT INTO embedding VALUES (1, ?, ?, ?, 1, 1)", rows)
+        connection.execute("UPDATE checkpoint SET generation = 1")
+    connection.close()
