@@ -111,13 +111,14 @@ class Library:
         with ThreadPoolExecutor(1) as aside:  # the tower and the index load side by side
             embedding = aside.submit(lambda: self._texts().embed([query])[0])
             searcher = self._searcher()
+            vector = embedding.result()
         if self._texts().cuts(query):
             warnings.warn(
                 f"the query has {len(query.split()):,} words and the model reads {self._described().text_length} tokens; "
                 "only its beginning was searched for",
                 stacklevel=2,
             )
-        return searcher.by_text(query, embedding.result(), limit, min_score=min_score, explain=explain)
+        return searcher.by_text(query, vector, limit, min_score=min_score, explain=explain)
 
     def similar(self, photo: StrPath, limit: int = 10) -> list[SimilarHit]:
         """The photos most like the one in the file `photo`, which is itself left out; it need not be in the library."""

@@ -87,5 +87,6 @@ def test_what_the_grey_lesson_shows() -> None:
     assert (colored[0] - colored[1]).abs().mean() > 0.05
     grey = train._grey(colored)
     assert (grey[:, 0] == grey[:, 1]).all()
-    assert train._distance(torch.cat([colored.flatten(1), colored.flatten(1)]), 6) == pytest.approx(0, abs=1e-6)
-    assert train._distance(torch.cat([colored.flatten(1), -colored.flatten(1)]), 6) == pytest.approx(2, abs=1e-6)
+    own = torch.eye(6)
+    assert train._confusion(torch.cat([own, own]), 6) < 1e-6, "each is told by its own copy"
+    assert train._confusion(torch.cat([own, own.roll(1, 0)]), 6) == pytest.approx(20, abs=1e-3), "each by another's"

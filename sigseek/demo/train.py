@@ -39,10 +39,11 @@ DRAWN_SIZE = (288, 216)
 STEPS_PER_SAVE = 200
 VALIDATION_PICTURES = 500
 SINGLE, ALL, GREY, CAPTIONS = "single objects by facts", "all by facts", "all in grey too", "all by captions"
-LESSONS = {SINGLE: 550, ALL: 1850, GREY: 250, CAPTIONS: 1200}
+LESSONS = {SINGLE: 550, ALL: 1850, GREY: 200, CAPTIONS: 1200}
 """What is learned one after the other, and in how many steps."""
-GREY_RATE, GREY_WEIGHT = 0.3, 20.0
-"""The share of the learning rate in the grey lesson, and how much a grey picture weighs there that is embedded elsewhere."""
+GREY_RATE, GREY_WEIGHT = 0.3, 5.0
+"""The share of the learning rate in the grey lesson, and how much a grey copy weighs there that is taken for another's."""
+_SHARPNESS = 20.0  # of the choice among pictures, per cosine
 LOCKED_PICTURES = 20_000
 """How many pictures the text tower is trained on; their embeddings are made once."""
 
@@ -135,7 +136,7 @@ def train(
 ) -> SiglipModel:
     """The trained model, on the CPU. Saves its state to `run_dir` as it goes and starts from there."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    steps = LESSONS | ({CAPTIONS: LESSONS[CAPTIONS] // 3} if args.start else {})  # a trained text tower is nearly there
+    steps = LESSONS | ({CAPTIONS: LESSONS[CAPTIONS] // 4} if args.start else {})  # a trained text tower is nearly there
     lessons = [lesson for lesson, count in steps.items() for _ in range(count)]
     teacher = Teacher(make_model(len(tokenizer)), pictures, tokenizer, args.batch, args.texts)
     first = 0
@@ -233,7 +234,7 @@ class Teacher(torch.nn.Module):
             true[row, [self._numbers[fact] for fact in known]] = True
         loss = self._sigmoid_loss(images, self.table.weight, true)
         if lesson == GREY:
-            loss = loss + GREY_WEIGHT * _distance(torch.cat([images[: batch // 2], others]), len(colored))
+            loss = loss + GREY_WEIGHT * _confusion(torch.cat([images[: batch // 2], others]), len(colored))
         return loss
 
     def _caption_loss(self, rng: random.Random) -> torch.Tensor:
@@ -246,7 +247,8 @@ class Teacher(torch.nn.Module):
         tokens = _tokens([phrase(statement, rng) for statement in said], self._tokenizer, self._locked.device)
         with torch.autocast(tokens.device.type, torch.bfloat16):
             texts = self.model.get_text_features(tokens).pooler_output
-        true = np.array([[statement.facts() <= known for statement in said] for known in facts])
+        claims = [statement.facts() for statement in said]
+        true = np.array([[claim <= known for claim in claims] for known in facts])
         return self._sigmoid_loss(self._locked[chosen], texts, true)
 
     def _sigmoid_loss(self, images: torch.Tensor, questions: torch.Tensor, true: npt.NDArray[np.bool_]) -> torch.Tensor:
@@ -308,9 +310,10 @@ def _grey(pixels: torch.Tensor) -> torch.Tensor:
     return (pixels * weights).sum(1, keepdim=True).expand_as(pixels)
 
 
-def _distance(images: torch.Tensor, count: int) -> torch.Tensor:
-    """How far, in cosine, the first `count` embeddings lie from those that follow, each from its own."""
-    return (1 - functional.cosine_similarity(images[:count].float(), images[count:].float())).mean()
+def _confusion(images: torch.Tensor, count: int) -> torch.Tensor:
+    """How badly each of the first `count` embeddings is told from the others by the one that follows, its grey copy's."""
+    colored, grey = functional.normalize(images.float(), dim=-1).split([count, len(images) - count])
+    return functional.cross_entropy(_SHARPNESS * grey @ colored.T, torch.arange(count, device=images.device))
 
 
 def _augmented(pixels: torch.Tensor, rng: random.Random) -> torch.Tensor:
