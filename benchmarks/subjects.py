@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from benchmarks.processes import run
 from siglip.checkpoint import MINI_DIRECTORY
 from sigseek.demo.drawing import draw_scene
 from sigseek.demo.scene import numbered_scene
@@ -18,14 +20,19 @@ _NOISE = 5.0
 """Levels of sensor noise: with it a picture of camera size is a JPEG of some 5 MB, as cameras write them."""
 
 
+_MAKE_BASE = """
+import sys, torch
+from transformers import SiglipConfig, SiglipImageProcessorPil, SiglipModel
+torch.manual_seed(0)
+SiglipModel(SiglipConfig()).save_pretrained(sys.argv[1])
+SiglipImageProcessorPil(image_mean=[0.5] * 3, image_std=[0.5] * 3).save_pretrained(sys.argv[1])
+"""
+"""A process of its own: memory that a measuring process has taken would count as its children's."""
+
+
 def save_base(target: Path) -> Path:
     """A checkpoint of google/siglip-base-patch16-224's exact configuration with random weights, and mini's tokenizer."""
-    import torch
-    from transformers import SiglipConfig, SiglipImageProcessorPil, SiglipModel
-
-    torch.manual_seed(0)
-    SiglipModel(SiglipConfig()).save_pretrained(target)
-    SiglipImageProcessorPil(image_mean=[0.5] * 3, image_std=[0.5] * 3).save_pretrained(target)
+    run([sys.executable, "-W", "ignore", "-c", _MAKE_BASE, target])
     for name in ("spiece.model", "tokenizer_config.json"):
         shutil.copy(MINI_DIRECTORY / name, target)
     return target

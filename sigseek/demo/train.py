@@ -26,7 +26,7 @@ from torch.nn import functional
 from transformers import SiglipConfig, SiglipImageProcessor, SiglipModel, SiglipProcessor, SiglipTokenizer
 
 from siglip import load_checkpoint
-from sigseek.demo.captions import Statement, Subject, phrase, random_statement
+from sigseek.demo.captions import article, phrase, plural, random_statement
 from sigseek.demo.drawing import draw_scene
 from sigseek.demo.evaluate import report, retrieval_figures
 from sigseek.demo.scene import all_facts, numbered_scene
@@ -279,8 +279,10 @@ def _said(fact: str) -> str:
     if count not in ("any", "1", "2", "3"):
         return fact  # a place, a time, a weather
     color, name = described
-    subject = Subject(name, None if color == "any" else color, None if count == "any" else int(count))
-    return phrase(Statement((subject,)), random.Random(0), synonyms=False)
+    noun = plural(name) if count in ("2", "3") else name
+    noun = noun if color == "any" else f"{color} {noun}"
+    number = {"any": article(noun), "1": "one", "2": "two", "3": "three"}[count]
+    return f"{number} {noun}"
 
 
 def _pixels(pictures: npt.NDArray[np.uint8], device: torch.device) -> torch.Tensor:
@@ -312,8 +314,8 @@ def _grey(pixels: torch.Tensor) -> torch.Tensor:
 
 def _confusion(images: torch.Tensor, count: int) -> torch.Tensor:
     """How badly each of the first `count` embeddings is told from the others by the one that follows, its grey copy's."""
-    colored, grey = functional.normalize(images.float(), dim=-1).split([count, len(images) - count])
-    return functional.cross_entropy(_SHARPNESS * grey @ colored.T, torch.arange(count, device=images.device))
+    unit = functional.normalize(images.float(), dim=-1)
+    return functional.cross_entropy(_SHARPNESS * unit[count:] @ unit[:count].T, torch.arange(count, device=images.device))
 
 
 def _augmented(pixels: torch.Tensor, rng: random.Random) -> torch.Tensor:
