@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,7 +25,8 @@ from storage import Catalog, CheckpointRecord, EmbeddingRecord, FailureRecord, F
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
-_HASHED_AHEAD = 32
+_AHEAD = 32
+"""Files that are hashed ahead of the decoding; until the tower is loaded and tells its batch, photos decoded ahead of it."""
 _SETTLED_BATCH = 500
 THREADS = max(2, (os.cpu_count() or 2) - 1)
 """That hash and decode; two at least, for one may be waiting for the disk. The tower takes all cores when it runs."""
@@ -92,6 +92,7 @@ class Intake:
         self._waiting: dict[bytes, _Content] = {}
         """Contents on their way to the tower and back, so that a second file of one is not decoded again."""
         self._under_way: _Batch | None = None
+        self._decoded_ahead = _AHEAD
         self._pool = ThreadPoolExecutor(THREADS, "sigseek-decode")
         self._tower_thread = ThreadPoolExecutor(1, "sigseek-tower")
 
@@ -99,11 +100,12 @@ class Intake:
         """Take these files in; returns when all is stored."""
         try:
             batch: list[tuple[_Content, DecodedPhoto]] = []
-            for content, decoded in self._decoded(changed):
+            for content, decoded in _ahead(self._pool, self._decode, self._new_contents(changed), lambda: self._decoded_ahead):
                 if isinstance(decoded, Exception):
                     self._fail(content, decoded)
                     continue
                 batch.append((content, decoded))
+                self._decoded_ahead = 2 * self._tower().batch
                 if len(batch) == self._tower().batch:
                     self._embed(batch)
                     batch = []
@@ -114,16 +116,9 @@ class Intake:
             self._pool.shutdown(cancel_futures=True)
             self._tower_thread.shutdown(cancel_futures=True)
 
-    def _decoded(self, changed: list[FoundFile]) -> Iterator[tuple[_Content, DecodedPhoto | Exception]]:
-        """Each content that is not embedded yet, decoded ahead of the tower by two of its batches."""
-        contents = self._new_contents(changed)
-        first = next(contents, None)
-        if first is not None:
-            yield from _ahead(self._pool, self._decode, chain([first], contents), 2 * self._tower().batch)
-
     def _new_contents(self, changed: list[FoundFile]) -> Iterator[_Content]:
         """Hash the files; give out the contents that are not embedded yet, settle the files of all others."""
-        for file, read in _ahead(self._pool, self._digest, changed, _HASHED_AHEAD):
+        for file, read in _ahead(self._pool, self._digest, changed, lambda: _AHEAD):
             if isinstance(read, Exception):
                 self._note_failure(file, f"cannot be read: {getattr(read, 'strerror', None) or read}", None)
                 continue
@@ -256,9 +251,9 @@ def _facts(digest: bytes, photo: DecodedPhoto) -> PhotoFacts:
 
 
 def _ahead(
-    pool: ThreadPoolExecutor, function: Callable[[_In], _Out], items: Iterable[_In], window: int
+    pool: ThreadPoolExecutor, function: Callable[[_In], _Out], items: Iterable[_In], window: Callable[[], int]
 ) -> Iterator[tuple[_In, _Out | Exception]]:
-    """Each item with the function's result or the exception it raised, in order, at most `window` of them at work."""
+    """Each item with the function's result or the exception it raised, in order, at most `window()` of them at work."""
     running: deque[tuple[_In, Future[_Out]]] = deque()
 
     def finished() -> tuple[_In, _Out | Exception]:
@@ -270,7 +265,7 @@ def _ahead(
 
     for item in items:
         running.append((item, pool.submit(function, item)))
-        if len(running) >= window:
+        while len(running) >= window():
             yield finished()
     while running:
         yield finished()

@@ -20,7 +20,7 @@ def test_scores_are_those_of_transformers_pipeline(drawn: Path, template: str) -
         device="cpu",
     )
     assert not isinstance(classifier.model, SiglipForImageClassification)
-    with sigseek.open(drawn.parent / "nowhere", model="mini") as library:
+    with sigseek.open(drawn.parent / "nowhere", model="mini", precision="fp32") as library:
         results = library.classify(photos, LABELS, template)
     assert [result.path for result in results] == [str(photo) for photo in photos]
     for photo, result in zip(photos, results, strict=True):

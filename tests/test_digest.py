@@ -13,6 +13,12 @@ from siglip.digest import file_digest
 SIZE = 40_000_000
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty cache for each test."""
+    monkeypatch.setenv("SIGSEEK_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
     """A file large enough to be remembered, last changed long ago."""
