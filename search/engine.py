@@ -20,6 +20,7 @@ Ids = npt.NDArray[np.int64]
 _CANDIDATES = 1000
 _CANDIDATES_PER_HIT = 20
 _EXACT_SHARE = 0.1
+_ALL_HALVES = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32)
 
 
 class Searcher:
@@ -97,10 +98,15 @@ class Searcher:
         chunks = self._catalog.embedding_chunks(self.checkpoint.id, wanted)
         # Not as a matrix product: there the last bit depends on the row's place, and equal photos would not score equally;
         # and it would use threads that wait for each other where another program has a core.
-        scored = [(ids, np.einsum("nd,d->n", vectors.astype(np.float32), query)) for ids, vectors in chunks]
+        scored = [(ids, np.einsum("nd,d->n", _floats(vectors), query)) for ids, vectors in chunks]
         ids = np.concatenate([chunk for chunk, _ in scored])
         order = np.argsort(ids)
         return ids[order], np.concatenate([chunk for _, chunk in scored])[order]
+
+
+def _floats(vectors: npt.NDArray[np.float16]) -> Floats:
+    """The same numbers as float32; half the time of `astype`, which converts one by one."""
+    return np.take(_ALL_HALVES, vectors.view(np.uint16), mode="clip")
 
 
 def _photo_fields(photo: PhotoRecord) -> dict[str, Any]:
