@@ -35,6 +35,7 @@ Halves = npt.NDArray[np.float16]
 
 FILE_NAME = "catalog.sqlite"
 _T = TypeVar("_T")
+_ROWS = 256  # embeddings in one chunk: so many stay in the processor's cache while they are converted and scored
 _CHUNK = 10_000  # ids in one query; SQLite takes 32,766 parameters
 
 
@@ -196,7 +197,7 @@ class Catalog:
     def embedding_chunks(
         self, checkpoint_id: int, ids: Ids | Sequence[int] | None = None, after_generation: int | None = None
     ) -> Iterator[tuple[Ids, Halves]]:
-        """Photo ids (n,) and embeddings float16 (n, dim), in no particular order, up to 10,000 at a time, at least one chunk.
+        """Photo ids (n,) and embeddings float16 (n, dim), in no particular order, up to 256 at a time, at least one chunk.
 
         Those of `ids`, or those that came after the generation, or all.
         """
@@ -209,7 +210,7 @@ class Catalog:
             for condition in [None] if ids is None else [_one_of(chunk) for chunk in _chunks(np.asarray(ids).tolist())]:
                 # The driver's own rows: a session would read all of them before it gives the first.
                 cursor = session.connection().execute(query if condition is None else query.where(condition)).cursor
-                while found := cursor.fetchmany(_CHUNK):
+                while found := cursor.fetchmany(_ROWS):
                     yield _halves(found, dimension)
 
     @contextmanager
