@@ -32,7 +32,7 @@ build    from embeddings at hand (for sigseek: in the catalog) to the index on d
 open     from the imports done to the first query, which is not in it
 add      1,000 embeddings, from a closed index to a closed one that has them on disk
 p50, p99 a query for ten hits, one at a time, both kinds together, in two rounds of all sides. sigseek's has the exact
-         rerank in it and the look-up of the hits' records
+         rerank in it, from the catalog; looking up the hits' paths and metadata, 2 ms more, is not measured
 recall   share of the exact ten nearest (float32), for queries near an image and for queries of text geometry
 memory   the most a fresh process had resident that opens and queries, mapped pages that it touched included
 file     what lies on disk for the search (for sigseek the index; its catalog holds the embeddings in any case)"""

@@ -48,7 +48,7 @@ class Side(Protocol):
 
 
 class Sigseek:
-    """The program's own way: catalog, index, exact rerank, and the hits' records."""
+    """The program's own way: catalog, index, exact rerank."""
 
     name = "sigseek"
     most: int | None = None
@@ -64,7 +64,7 @@ class Sigseek:
     def open(self, directory: Path) -> Search:
         """The searcher."""
         searcher = self._searcher(directory)
-        return lambda query: [int(Path(hit.path).name) - 1 for hit in searcher.by_photo(query, HITS)]
+        return lambda query: list((searcher.ranked(query, HITS)[0][:HITS] - 1).tolist())
 
     def add(self, vectors: Halves, first_id: int, directory: Path) -> None:
         """Into the catalog, and the index brought up to date."""

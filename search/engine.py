@@ -66,19 +66,27 @@ class Searcher:
         found = self._nearest(query, limit, leave_out, among)
         return [SimilarHit(rank=rank, cosine=cosine, **_photo_fields(photo)) for rank, (photo, cosine) in enumerate(found, 1)]
 
-    def _nearest(self, query: Floats, limit: int, leave_out: int | None, among: Ids | None) -> list[tuple[PhotoRecord, float]]:
-        """Photos with their exact cosines, best first, equal ones by id."""
+    def ranked(self, query: Floats, limit: int, among: Ids | None = None) -> tuple[Ids, Floats]:
+        """Ids int64 and exact cosines float32 of the photos nearest to the query, nearest first, equal ones by id.
+
+        More than `limit` of them, where there are: some may be left out, or have no file any more.
+        """
         if limit < 1:
             raise QueryError(f"a limit of {limit} shows nothing; give 1 or more")
         ids, exact = self._scored(query, self._to_score(query, limit, among))
         order = np.argsort(-exact, kind="stable")  # ids ascend, so equal cosines stay in their order
+        return ids[order], exact[order]
+
+    def _nearest(self, query: Floats, limit: int, leave_out: int | None, among: Ids | None) -> list[tuple[PhotoRecord, float]]:
+        """Photos with their exact cosines, best first, equal ones by id."""
+        ids, exact = self.ranked(query, limit, among)
         found: list[tuple[PhotoRecord, float]] = []
-        for start in range(0, len(order), limit + 1):
-            chosen = order[start : start + limit + 1]
-            photos = self._catalog.photos(ids[chosen].tolist())
+        for start in range(0, len(ids), limit + 1):
+            chosen = ids[start : start + limit + 1].tolist()
+            photos = self._catalog.photos(chosen)
             found += [
-                (photos[id_], float(exact[place]))
-                for place, id_ in zip(chosen.tolist(), ids[chosen].tolist(), strict=True)
+                (photos[id_], float(cosine))
+                for id_, cosine in zip(chosen, exact[start : start + limit + 1], strict=True)
                 if id_ in photos and id_ != leave_out
             ]
             if len(found) >= limit:

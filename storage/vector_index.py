@@ -98,7 +98,8 @@ def _flat(dimension: int) -> faiss.Index:
 def _add(index: faiss.Index, chunks: Iterable[tuple[Ids, Halves]]) -> faiss.Index:
     for ids, vectors in chunks:
         if len(ids):
-            index.add_with_ids(vectors.astype(np.float32), ids)
+            with _one_thread():
+                index.add_with_ids(vectors.astype(np.float32), ids)
     return index
 
 
@@ -143,7 +144,7 @@ def _fold(stored: StoredIndex, catalog: Catalog, checkpoint: CheckpointRecord) -
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    """Have FAISS work on this thread alone. It divides a single query among no threads, and training into tiny steps.
+    """Have FAISS work on this thread alone. It divides a single query among no threads, and training and adding into tiny steps.
 
     Where another program has a core, threads that meet after every step wait for it: training took 50 times as long.
     """
