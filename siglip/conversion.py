@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -37,6 +38,7 @@ Photos = Callable[[], npt.NDArray[np.uint8]]
 LEAST_PHOTOS, MOST_PHOTOS = 40, 200
 """How many of them an int8 conversion needs, and how many it makes use of."""
 
+_ABANDONED = 3600  # seconds without a change
 _WEIGHT_BYTES = 4  # of a value, in a checkpoint of fp32
 _STORED_BYTES = {"fp32": 8, "bf16": 4, "int8": 4}  # of a value, the compiled model beside it included
 
@@ -83,6 +85,7 @@ def convert(
     announce(f"preparing {checkpoint.name} in {precision} for this machine, once{note}")
     try:
         _check_room(checkpoint, precision, directory.parent)
+        _clear_away(directory.parent)
         with tempfile.TemporaryDirectory(prefix=".making-", dir=directory.parent) as aside:
             made = Path(aside, "made")
             made.mkdir()
@@ -133,6 +136,13 @@ def _check_room(checkpoint: Checkpoint, precision: str, place: Path) -> None:
     free = shutil.disk_usage(place).free
     if free < needed:
         raise CacheError(f"{place} has {free / 1e6:,.0f} MB free and the conversion takes {needed / 1e6:,.0f} MB")
+
+
+def _clear_away(place: Path) -> None:
+    """Remove what processes that were killed left half made."""
+    for path in place.glob(".making-*"):
+        if time.time() - path.stat().st_mtime > _ABANDONED:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _run(job: Job) -> dict[str, Any]:

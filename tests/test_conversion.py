@@ -125,6 +125,8 @@ def test_a_truncated_conversion_is_noticed(made: Path, tiny: Checkpoint, name: s
 def test_what_is_damaged_or_anothers_is_made_again(made: Path, cache: Path, tiny: Checkpoint, heard: list[str]) -> None:
     content = (made / "image.bin").read_bytes()
     (made / "image.bin").write_bytes(content[:-1])
+    (cache / ".making-killed").mkdir()
+    os.utime(cache / ".making-killed", (0, 0))
     shutil.copytree(made, cache / (made.name.rsplit("-", 1)[0] + "-2020.1.0"))
     assert convert(tiny, "fp32", heard.append) == made
     assert heard == ["preparing tiny in fp32 for this machine, once (the one in the cache is damaged)"]
