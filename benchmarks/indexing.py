@@ -73,8 +73,8 @@ class Row:
 def main() -> None:
     """Make the subjects, run the sides, print the table."""
     parser = argparse.ArgumentParser("python -m benchmarks.indexing", description="Time indexing.")
-    parser.add_argument("--photos", type=int, default=64, help="how many of each size (default 64)")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each side runs (default 3)")
+    parser.add_argument("--photos", type=int, default=48, help="how many of each size (default 48)")
+    parser.add_argument("--rounds", type=int, default=2, help="how often each side runs (default 2)")
     parser.add_argument("--folder", type=Path, help="real photos to time too, with their paths below this folder")
     parser.add_argument("--no-int8", action="store_true", help="leave int8 out: preparing it takes minutes")
     arguments = parser.parse_args()

@@ -47,7 +47,7 @@ def main() -> None:
     """Make the collection, index it once, time the sides, print the table."""
     parser = argparse.ArgumentParser("python -m benchmarks.rescan", description="Time a second run over unchanged files.")
     parser.add_argument("--files", type=int, default=100_000, help="how many files (default 100,000)")
-    parser.add_argument("--rounds", type=int, default=9, help="how often each side is timed (default 9)")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each side is timed (default 5)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sigseek-rescan-") as made:
         photos, library = Path(made, "photos"), Path(made, "library")
