@@ -72,9 +72,10 @@ def convert(
     `announce` is told what takes long; `photos` gives an int8 conversion what it learns from. Raises CheckpointError when
     the conversion does not agree with the reference, CacheError when there is no place for it or it cannot be made.
     """
+    found = find_conversion(checkpoint, precision)
+    if found:
+        return found
     directory = _directory(checkpoint, precision)
-    if _is_whole(directory):
-        return directory
     others = [path for path in directory.parent.glob(f"{_stem(checkpoint, precision)}-*") if path.is_dir()]
     note = ""
     if directory in others:
