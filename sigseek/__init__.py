@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from search import Hit as Hit
     from search import SimilarHit as SimilarHit
     from sigseek.errors import ERRORS as ERRORS
+    from sigseek.errors import CaptionsError as CaptionsError
     from sigseek.errors import CheckpointError as CheckpointError
     from sigseek.errors import DecodeError as DecodeError
     from sigseek.errors import FolderError as FolderError
@@ -43,7 +44,7 @@ _HOMES = {
     "Progress": ("indexer", "Progress"),
     **{
         name: ("sigseek.errors", name)
-        for name in ("ERRORS", "CheckpointError", "DecodeError", "FolderError", "LibraryError", "QueryError")
+        for name in ("ERRORS", "CaptionsError", "CheckpointError", "DecodeError", "FolderError", "LibraryError", "QueryError")
     },
 }
 __all__ = [*_HOMES, "__version__"]

@@ -5,7 +5,8 @@
     ├── LibraryError        a library that cannot be opened, read or written
     ├── FolderError         a folder that cannot be indexed
     ├── DecodeError         a photo, named by the caller, that gives no picture
-    └── QueryError          a query that cannot be answered
+    ├── QueryError          a query that cannot be answered
+    └── CaptionsError       captions, to measure with, that cannot be used
 
 `ERRORS` holds them all, for one `except`.
 """
@@ -13,8 +14,9 @@
 from indexer import DecodeError, FolderError
 from search import QueryError
 from siglip import CheckpointError
+from sigseek.evaluation.captions import CaptionsError
 from storage import LibraryError
 
-ERRORS = (CheckpointError, LibraryError, FolderError, DecodeError, QueryError)
+ERRORS = (CheckpointError, LibraryError, FolderError, DecodeError, QueryError, CaptionsError)
 
-__all__ = ["ERRORS", "CheckpointError", "DecodeError", "FolderError", "LibraryError", "QueryError"]
+__all__ = ["ERRORS", "CaptionsError", "CheckpointError", "DecodeError", "FolderError", "LibraryError", "QueryError"]

@@ -11,7 +11,7 @@ from PIL import ExifTags, Image
 
 from sigseek.demo.captions import Statement, Subject, caption, full_statement, phrase, random_statement
 from sigseek.demo.drawing import PAINT, draw_scene
-from sigseek.demo.evaluate import average_precision, retrieval_figures
+from sigseek.demo.evaluate import retrieval_figures
 from sigseek.demo.photos import DemoFolderError, draw_photos
 from sigseek.demo.scene import COLORS, OBJECTS, PLACES, TIMES, WEATHERS, Group, Scene, all_facts, numbered_scene
 from sigseek.demo.shapes import SHAPES
@@ -141,13 +141,6 @@ def test_a_second_demo_takes_the_place_of_the_first(tmp_path: Path) -> None:
     draw_photos(tmp_path, 5, 1)
     draw_photos(tmp_path, 3, 2)
     assert len(list(tmp_path.glob("*.jpg"))) == 3
-
-
-def test_average_precision_of_known_rankings() -> None:
-    scores = np.array([0.9, 0.8, 0.7, 0.6], np.float32)
-    assert average_precision(scores, np.array([True, False, True, False])) == pytest.approx((1 + 2 / 3) / 2)
-    assert average_precision(scores, np.array([False, False, False, True])) == 0.25
-    assert average_precision(scores, np.array([True, True, False, False])) == 1
 
 
 def test_figures_of_a_perfect_and_of_a_blind_checkpoint() -> None:

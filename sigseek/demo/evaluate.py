@@ -20,6 +20,7 @@ from siglip.torch_runtime import TorchImageTower, TorchTextTower
 from sigseek.demo.captions import Statement, Subject, article, caption
 from sigseek.demo.photos import draw_photos
 from sigseek.demo.scene import COLORS, OBJECTS, PLACES, TIMES, Scene
+from sigseek.evaluation.metrics import average_precision
 
 BATCH = 32
 
@@ -66,13 +67,6 @@ def retrieval_figures(scenes: list[Scene], images: npt.NDArray[np.float32], embe
         caption_r1=float((ranks < 1).mean()),
         caption_r10=float((ranks < 10).mean()),
     )
-
-
-def average_precision(scores: npt.NDArray[np.float32], relevant: npt.NDArray[np.bool_]) -> float:
-    """Mean of the precision at each relevant item (at least one), ranked by descending score."""
-    ranked = relevant[np.argsort(-scores, kind="stable")]
-    precision = np.cumsum(ranked) / np.arange(1, len(ranked) + 1)
-    return float(precision[ranked].mean())
 
 
 def report(figures: Figures) -> str:

@@ -1,0 +1,1 @@
+"""How well a checkpoint finds captioned pictures: reading the captions, the figures, the report."""

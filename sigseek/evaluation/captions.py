@@ -1,0 +1,248 @@
+"""What pictures are said to show: captions from JSON lines, from Karpathy's splits, from a folder of class folders."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from indexer.scan import is_junk, scan_folder
+
+_FORMS = (
+    'give a file of lines like {"file": "a.jpg", "caption": "a red house"}, one of Karpathy\'s dataset_*.json, '
+    "or a folder with a folder of pictures for each class"
+)
+
+
+class CaptionsError(Exception):
+    """Captions that cannot be used at all. The message says what was found and what to do."""
+
+
+@dataclass(frozen=True)
+class CaptionedPicture:
+    """A picture's absolute path and all captions it was given, at least one, as often as they were given."""
+
+    path: Path
+    captions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something passed over: the line it stands in, counted from 1, where there are lines, and why."""
+
+    line: int | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class CaptionedPictures:
+    """The pictures that can be used, each once, in the order of first mention, and what could not be."""
+
+    pictures: tuple[CaptionedPicture, ...]
+    problems: tuple[Problem, ...] = ()
+    classes: tuple[str, ...] = ()
+    """The labels, where the pictures came in class folders: every picture then has one of them as its only caption."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The captions, each once, in the order of first mention."""
+        return tuple(dict.fromkeys(caption for picture in self.pictures for caption in picture.captions))
+
+
+def read_captions(source: Path, *, split: str = "test", pictures: Path | None = None) -> CaptionedPictures:
+    """The captioned pictures that `source` names: a file of JSON lines, one of Karpathy's splits, a folder of class folders.
+
+    - A line is `{"file": ..., "caption": ...}` or has `"captions": [...]`; several lines of one file add up.
+    - Of Karpathy's dataset_coco.json, dataset_flickr8k.json or dataset_flickr30k.json (Karpathy and Fei-Fei 2015, arXiv
+      1412.2306) the images of `split` are taken.
+    - A class folder's name, with `_` and `-` as spaces, is the caption of every picture below it.
+
+    Pictures are looked for in `pictures`, else next to the file. What is wrong with one line, image or folder is a Problem,
+    and the rest is read. CaptionsError when nothing usable is left, or `source` or `pictures` is not there or not readable.
+    """
+    if pictures is not None and not pictures.is_dir():
+        raise CaptionsError(f"no folder of pictures {pictures}; name the one that the captions' files lie in")
+    if source.is_dir():
+        return _read_class_folders(source)
+    text = _read_text(source)
+    found = _Found(pictures or source.parent)
+    images = _karpathy_images(text)
+    if images is None:
+        _read_lines(text, found)
+    else:
+        _read_karpathy(images, split, source, found)
+    if not found.captions:
+        first = found.problems[0] if found.problems else Problem(None, "the file is empty")
+        where = "" if first.line is None else f"line {first.line}: "
+        raise CaptionsError(f"no picture with a caption in {source}: {where}{first.reason}; {_FORMS}")
+    return CaptionedPictures(
+        tuple(CaptionedPicture(path, tuple(captions)) for path, captions in found.captions.items()), tuple(found.problems)
+    )
+
+
+class _Found:
+    """Captions by picture and problems, as they come in; files are looked up in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+        self.captions: dict[Path, list[str]] = {}
+        self.problems: list[Problem] = []
+        self._paths: dict[Path, Path] = {}
+
+    def problem(self, place: int | str, reason: str) -> None:
+        """Note what is wrong in a line, by its number, or at another place, by its name."""
+        self.problems.append(Problem(place, reason) if isinstance(place, int) else Problem(None, f"{place}: {reason}"))
+
+    def add(self, place: int | str, names: list[str], given: list[Any]) -> None:
+        """Give the captions to the file of the first of `names` that is there."""
+        captions = [text for value in given if (text := self._caption(place, value)) is not None]
+        if not captions:
+            return
+        path = next((path for name in names if _is_file(path := self.folder / name)), None)
+        if path is None:
+            self.problem(place, f"no picture {_shown(names[0])} in {self.folder}")
+            return
+        # One file may be named in several ways; it is one picture.
+        path = self._paths.setdefault(path.resolve(), path)
+        self.captions.setdefault(path, []).extend(captions)
+
+    def _caption(self, place: int | str, value: Any) -> str | None:
+        if not isinstance(value, str):
+            self.problem(place, "caption is not text")
+        elif not value.strip():
+            self.problem(place, "caption is empty")
+        elif not _is_text(value):
+            self.problem(place, "caption has half a character (a lone surrogate)")
+        else:
+            return value.strip()
+        return None
+
+
+def _read_text(source: Path) -> str:
+    try:
+        return source.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CaptionsError(f"{source} is not UTF-8 text (byte {error.start:,}); {_FORMS}") from error
+    except FileNotFoundError as error:
+        raise CaptionsError(f"no file or folder {source}; {_FORMS}") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CaptionsError(f"{source} cannot be read ({reason}); {_FORMS}") from error
+
+
+def _read_lines(text: str, found: _Found) -> None:
+    first: dict[str, int] = {}
+    # Not splitlines: JSON's strings may hold the line separators of Unicode.
+    for number, raw in enumerate(text.split("\n"), 1):
+        line = raw.strip()
+        if not line:
+            continue
+        if line in first:
+            found.problem(number, f"the same as line {first[line]}")
+            continue
+        first[line] = number
+        try:
+            record = _parsed(line)
+        except ValueError as error:
+            found.problem(number, f"not JSON: {error}")
+            continue
+        _read_record(record, number, found)
+
+
+def _read_record(record: Any, line: int, found: _Found) -> None:
+    if not isinstance(record, dict):
+        found.problem(line, "not a JSON object")
+        return
+    name, several = record.get("file"), record.get("captions", [])
+    if not isinstance(name, str) or not name:
+        found.problem(line, 'no "file"')
+    elif not isinstance(several, list):
+        found.problem(line, '"captions" is not a list')
+    elif not (given := ([record["caption"]] if "caption" in record else []) + several):
+        found.problem(line, 'no "caption"')
+    else:
+        found.add(line, [name], given)
+
+
+def _karpathy_images(text: str) -> list[Any] | None:
+    """The images of one of Karpathy's splits; None where the text is something else."""
+    try:
+        whole = _parsed(text)
+    except ValueError:
+        return None
+    images = whole.get("images") if isinstance(whole, dict) else None
+    is_one = isinstance(images, list) and any(isinstance(image, dict) and "sentences" in image for image in images)
+    return images if is_one else None
+
+
+def _read_karpathy(images: list[Any], split: str, source: Path, found: _Found) -> None:
+    splits = {image["split"] for image in images if isinstance(image, dict) and isinstance(image.get("split"), str)}
+    if split not in splits:
+        there = ", ".join(sorted(map(_shown, splits))) or "none"
+        raise CaptionsError(f"{source} has no images of the split {_shown(split)}; choose one that it has: {there}")
+    for number, image in enumerate(images, 1):
+        place = f"image {number}"
+        if not isinstance(image, dict):
+            found.problem(place, "not a JSON object")
+            continue
+        if image.get("split") != split:
+            continue
+        name, sentences = image.get("filename"), image.get("sentences")
+        if not isinstance(name, str) or not name:
+            found.problem(place, 'no "filename"')
+        elif not isinstance(sentences, list) or not sentences:
+            found.problem(place, 'no "sentences"')
+        else:
+            folder = image.get("filepath")  # COCO's: train2014 or val2014
+            names = [f"{folder}/{name}", name] if isinstance(folder, str) and folder else [name]
+            found.add(place, names, [sentence.get("raw") if isinstance(sentence, dict) else None for sentence in sentences])
+
+
+def _read_class_folders(source: Path) -> CaptionedPictures:
+    root = source.absolute()
+    try:
+        folders = sorted(path for path in root.iterdir() if path.is_dir() and not is_junk(path.name))
+    except OSError as error:
+        raise CaptionsError(f"the folder {source} cannot be read ({error.strerror}); allow it, or name another") from error
+    pictures: list[CaptionedPicture] = []
+    problems: list[Problem] = []
+    for folder in folders:
+        label = " ".join(folder.name.replace("_", " ").replace("-", " ").split())
+        listing = scan_folder(root, PurePath(folder.name))
+        problems += [Problem(None, f"{_shown(name)}: {reason}") for name, reason in listing.unreadable.items()]
+        if not label or not _is_text(label):
+            problems.append(Problem(None, f"the folder name {_shown(folder.name)} names no class"))
+        elif not listing.files:
+            problems.append(Problem(None, f"no picture in the class folder {_shown(folder.name)}"))
+        else:
+            pictures += [CaptionedPicture(root / path, (label,)) for path, _, _ in listing.files]
+    if not pictures:
+        raise CaptionsError(f"no class folder with pictures in {source}; {_FORMS}")
+    found = CaptionedPictures(tuple(pictures), tuple(problems))
+    return CaptionedPictures(found.pictures, found.problems, found.texts)
+
+
+def _parsed(text: str) -> Any:
+    """The JSON in the text; ValueError with one line for whatever is wrong with it."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{error.msg} (column {error.colno})") from error
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long, or with a zero in it
+        return False
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be written as UTF-8: JSON's escapes and names of files can make strings that cannot."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
+def _shown(name: str) -> str:
+    """A name for a message of one line."""
+    return name if name.isprintable() else ascii(name)

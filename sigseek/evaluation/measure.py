@@ -1,0 +1,176 @@
+"""Captioned pictures and their embeddings to an Evaluation."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from siglip import Scoring
+from siglip.scoring import Floats, cosines, sigmoid
+from sigseek.evaluation.captions import CaptionedPictures
+from sigseek.evaluation.metrics import (
+    Bools,
+    Ints,
+    Ranks,
+    auroc,
+    calibration_error,
+    cosine_blocks,
+    rank,
+    reliability,
+    zero_shot_accuracy,
+)
+from sigseek.evaluation.results import Evaluation, Histogram, Miss
+
+Probability = Callable[[Floats], Floats]
+"""Logits, any shape, to probabilities 0 to 1 of the same shape."""
+Statistic = Callable[[Floats, Floats], Floats]
+"""Texts (m, dim) and the images of a library (n, dim) to (m,): the higher, the likelier the library has a match."""
+
+SHOWN = 10
+"""How many pictures a person is shown, and over which calibration is therefore judged."""
+MISSES = 12
+SEED = 0
+_BINS = 200  # of the cosines from -1 to 1
+
+
+def measure(
+    captioned: CaptionedPictures,
+    images: Floats,
+    texts: Floats,
+    probability: Probability,
+    scoring: Scoring,
+    *,
+    model: str = "",
+    statistic: Statistic | None = None,
+) -> Evaluation:
+    """The Evaluation of unit-norm embeddings float32: `images` (n, dim) of the pictures, `texts` (m, dim) of `captioned.texts`.
+
+    - A caption finds every picture that was given it, and a caption given twice is two queries; a picture finds every
+      caption it was given among the different ones. Equal captions so never stand in each other's way.
+    - The expected calibration errors, with the sigmoid alone and with `probability`, are over the ten best pictures of
+      each different caption, the ones that a person sees: over all pairs, nearly all plainly wrong, any would be small.
+    - The no-match AUROC is that of `no_match_auroc`, with the best logit unless a `statistic` is given.
+
+    `skipped` and the latencies are the caller's to add. ValueError when embeddings and captions are not as many.
+    """
+    given = _Given.of(captioned)
+    if (len(texts), len(images)) != (len(given.pictures_of), len(given.texts_of)) or not len(images):
+        raise ValueError(
+            f"{len(images)} image and {len(texts)} text embeddings for {len(given.texts_of)} pictures with "
+            f"{len(given.pictures_of)} different captions; there must be one of each, in their order"
+        )
+    found = rank(texts, images, given.pictures_of)
+    logits, matches = _shown_pairs(texts, images, given, scoring)
+    before, after = (reliability(calibrated(logits), matches) for calibrated in (sigmoid, probability))
+    return Evaluation(
+        text_to_image=found.figures(given.counts),
+        image_to_text=rank(images, texts, given.texts_of).figures(),
+        no_match_auroc=no_match_auroc(captioned, images, texts, statistic or partial(best_logits, scoring=scoring)),
+        ece=calibration_error(after),
+        queries=int(given.counts.sum()),
+        images=len(images),
+        zero_shot_accuracy=_accuracy(captioned, images, texts, given),
+        ece_before=calibration_error(before),
+        model=model,
+        reliability_before=before,
+        reliability=after,
+        histogram=_histogram(texts, images, given, scoring),
+        misses=_misses(captioned, images, texts, found, given, lambda found: probability(scoring.logits(found))),
+    )
+
+
+def best_logits(texts: Floats, images: Floats, scoring: Scoring) -> Floats:
+    """The highest logit (m,) of each text (m, dim) over the images (n, dim), at least one."""
+    blocks = [block.max(axis=1) for _, block in cosine_blocks(texts, images)]
+    return scoring.logits(np.concatenate(blocks) if blocks else np.zeros(0, np.float32))
+
+
+def no_match_auroc(captioned: CaptionedPictures, images: Floats, texts: Floats, statistic: Statistic) -> float | None:
+    """How well `statistic` tells captions with a picture in a library from captions without one: an AUROC.
+
+    The library is a random half of the pictures. Present are the captions of these, absent those that only pictures of
+    the other half have. None where there are none of either, as with class folders.
+    """
+    given = _Given.of(captioned)
+    shuffled = np.random.default_rng(SEED).permutation(len(images))
+    library = np.sort(shuffled[: (len(images) + 1) // 2])
+    present = np.zeros(len(texts), bool)
+    present[np.concatenate([given.texts_of[picture] for picture in library])] = True
+    if present.all():
+        return None
+    return auroc(statistic(texts[present], images[library]), statistic(texts[~present], images[library]))
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Which different captions, by number, belong to which pictures."""
+
+    texts_of: list[Ints]
+    """For each picture, its captions, each once."""
+    pictures_of: list[Ints]
+    """For each caption, its pictures, ascending."""
+    counts: Ints
+    """(m,) how often each caption was given."""
+
+    @classmethod
+    def of(cls, captioned: CaptionedPictures) -> "_Given":
+        numbers = {text: number for number, text in enumerate(captioned.texts)}
+        texts_of: list[Ints] = []
+        pictures_of: list[list[int]] = [[] for _ in numbers]
+        counted = Counter(caption for picture in captioned.pictures for caption in picture.captions)
+        for number, picture in enumerate(captioned.pictures):
+            texts_of.append(np.unique([numbers[caption] for caption in picture.captions]))
+            for text in texts_of[-1]:
+                pictures_of[text].append(number)
+        return cls(texts_of, [np.array(own, np.int64) for own in pictures_of], np.array([counted[text] for text in numbers]))
+
+
+def _shown_pairs(texts: Floats, images: Floats, given: _Given, scoring: Scoring) -> tuple[Floats, Bools]:
+    """Logits of each caption's best pictures, and whether the two belong together, both (m x min(SHOWN, n),)."""
+    shown = min(SHOWN, len(images))
+    logits, matches = [], []
+    for start, block in cosine_blocks(texts, images):
+        best = np.argpartition(-block, shown - 1, axis=1)[:, :shown]
+        logits.append(scoring.logits(np.take_along_axis(block, best, axis=1)).ravel())
+        matches += [np.isin(pictures, given.pictures_of[text]) for text, pictures in enumerate(best, start)]
+    return np.concatenate(logits), np.concatenate(matches)
+
+
+def _histogram(texts: Floats, images: Floats, given: _Given, scoring: Scoring) -> Histogram:
+    """All pairs by logit, in the bins that hold any and those between."""
+    everything, matching = np.zeros(_BINS, np.int64), np.zeros(_BINS, np.int64)
+    for start, block in cosine_blocks(texts, images):
+        numbers = np.clip((block + 1) * (_BINS / 2), 0, _BINS - 1).astype(np.int64)
+        everything += np.bincount(numbers.ravel(), minlength=_BINS)
+        own = [row[given.pictures_of[text]] for text, row in enumerate(numbers, start)]
+        matching += np.bincount(np.concatenate(own), minlength=_BINS)
+    first, last = np.flatnonzero(everything)[[0, -1]]
+    edges = scoring.logits(np.linspace(-1, 1, _BINS + 1, dtype=np.float32)[first : last + 2])
+    matching, everything = matching[first : last + 1], everything[first : last + 1]
+    return Histogram(tuple(edges.tolist()), tuple(matching.tolist()), tuple((everything - matching).tolist()))
+
+
+def _accuracy(captioned: CaptionedPictures, images: Floats, texts: Floats, given: _Given) -> float | None:
+    """Zero-shot accuracy where there are classes: each picture's one caption then is its label."""
+    return zero_shot_accuracy(images, texts, np.concatenate(given.texts_of)) if captioned.classes else None
+
+
+def _misses(
+    captioned: CaptionedPictures, images: Floats, texts: Floats, found: Ranks, given: _Given, probabilities: Probability
+) -> tuple[Miss, ...]:
+    """The captions whose pictures come latest, at most MISSES; of equal ones the first mentioned."""
+    worst = np.argsort(-found.first, kind="stable")[:MISSES]
+    captions = captioned.texts
+    misses = []
+    for text in worst[found.first[worst] > 1]:
+        scores = cosines(texts[text : text + 1], images)[0]
+        own = given.pictures_of[text]
+        others = scores.copy()
+        others[own] = -np.inf
+        right, first = int(own[scores[own].argmax()]), int(others.argmax())
+        of_right, of_first = probabilities(scores[[right, first]]).tolist()
+        paths = captioned.pictures[right].path, captioned.pictures[first].path
+        misses.append(Miss(captions[text], paths[0], int(found.first[text]), of_right, paths[1], of_first))
+    return tuple(misses)

@@ -1,0 +1,77 @@
+"""What an evaluation found: the figures, and what its report draws."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """Predictions of about the same probability: their mean probability, the share that matches, their number."""
+
+    probability: float
+    matching: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Pairs of a caption and a picture by logit: those that match and those that do not."""
+
+    edges: tuple[float, ...]
+    """Ascending logits, one more than there are bins."""
+    matching: tuple[int, ...]
+    others: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Miss:
+    """A caption that does not find its picture first, with the probabilities, 0 to 1, given to the two."""
+
+    caption: str
+    right: Path
+    """The best placed of the pictures that have this caption."""
+    rank: int
+    right_probability: float
+    first: Path
+    """The best placed of the others."""
+    first_probability: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How well a checkpoint finds captioned pictures. All figures are 0 to 1; latencies are milliseconds.
+
+    For what they mean see `sigseek.evaluation.metrics` and `sigseek.evaluation.measure`; None where one cannot be had.
+    """
+
+    text_to_image: dict[str, float]
+    """"R@1", "R@5", "R@10" and "mAP"."""
+    image_to_text: dict[str, float]
+    no_match_auroc: float | None
+    ece: float | None
+    """With the calibration that was measured."""
+    queries: int
+    """Captions, repeated ones counted."""
+    images: int
+    zero_shot_accuracy: float | None
+    ece_before: float | None
+    """With SigLIP's own sigmoid."""
+    model: str
+    skipped: int = 0
+    """Pictures and captions that could not be used."""
+    latency_ms_p50: float | None = None
+    latency_ms_p99: float | None = None
+    reliability_before: tuple[ReliabilityBin, ...] = ()
+    reliability: tuple[ReliabilityBin, ...] = ()
+    histogram: Histogram | None = None
+    misses: tuple[Miss, ...] = ()
+    """The worst first."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures as a JSON object, without what only the report shows."""
+        names = (
+            "text_to_image", "image_to_text", "no_match_auroc", "ece", "queries", "images",
+            "zero_shot_accuracy", "ece_before", "skipped", "latency_ms_p50", "latency_ms_p99", "model",
+        )  # fmt: skip
+        return {name: getattr(self, name) for name in names}

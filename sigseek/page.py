@@ -1,0 +1,63 @@
+"""A page for people: one HTML file with everything inside, which opens offline in any browser, light or dark."""
+
+import base64
+import io
+import os
+from html import escape
+from pathlib import Path
+
+from indexer import DecodeError
+from indexer.decode import open_upright
+
+_THUMBNAIL = (320, 240)
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; font: 15px/1.45 system-ui, sans-serif; }}
+body {{ margin: 2rem auto; max-width: 76rem; padding: 0 1rem; }}
+h1 {{ font-size: 1.4rem; }}
+h2 {{ font-size: 1.1rem; margin: 2rem 0 .6rem; }}
+{style}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+{body}
+</body>
+</html>
+"""
+
+
+def write_page(file: Path, title: str, body: str, style: str) -> None:
+    """Write a page to `file`, replaced as a whole: `title` is plain text, `body` HTML, `style` CSS.
+
+    OSError when it cannot be written.
+    """
+    page = _PAGE.format(title=escape(title), body=body, style=style.strip())
+    aside = file.with_name(f"{file.name}.{os.getpid()}.part")
+    try:
+        # A path that is not UTF-8 shows its odd bytes as question marks; the page itself stays valid.
+        aside.write_text(page, encoding="utf-8", errors="replace")
+        os.replace(aside, file)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def thumbnail(path: Path) -> str:
+    """The picture as HTML with its pixels inside, at most 320 x 240, or a paragraph that says why there is none."""
+    try:
+        image = open_upright(path)
+    except FileNotFoundError:
+        return "<p>The file is not there now.</p>"
+    except (DecodeError, OSError) as error:
+        return f"<p>{escape(str(error))}</p>"
+    image.thumbnail(_THUMBNAIL)
+    kept = io.BytesIO()
+    image.save(kept, "JPEG", quality=80)
+    encoded = base64.b64encode(kept.getvalue()).decode("ascii")
+    return f'<img alt="{escape(path.name)}" src="data:image/jpeg;base64,{encoded}">'
