@@ -71,7 +71,7 @@ def test_everything_lies_inside_the_chart(count: int) -> None:
         for names, size in ((("x", "x1", "x2"), "width"), (("y", "y1", "y2"), "height")):
             assert all(0 <= float(element.get(name, 0)) <= float(root.get(size, 0)) for name in names), element.attrib
     ticks = [element.text for element in root if element.tag.endswith("text")]
-    assert {"-2", "0", "6", "logit", "Pairs that match", "Pairs that do not"} <= set(ticks)
+    assert {"-2", "0", "6", "logit", "Pairs that match", "Pairs that do not match"} <= set(ticks)
 
 
 def test_round_values() -> None:

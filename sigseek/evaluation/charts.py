@@ -61,7 +61,7 @@ def score_histogram(histogram: Histogram) -> str:
     highest = max((1, *histogram.matching, *histogram.others))
     panels = [
         _counts_panel(TOP, "Pairs that match", "after", histogram.matching, highest),
-        _counts_panel(2 * TOP + HEIGHT + 10, "Pairs that do not", "before", histogram.others, highest),
+        _counts_panel(2 * TOP + HEIGHT + 10, "Pairs that do not match", "before", histogram.others, highest),
         _logit_ticks(2 * TOP + 2 * HEIGHT + 10, histogram.edges[0], histogram.edges[-1]),
     ]
     return _svg(LEFT + WIDTH + 20, 2 * (TOP + HEIGHT) + 60, "Pairs of caption and picture by logit", panels)
