@@ -120,6 +120,8 @@ def test_files_that_give_nothing(tmp_path: Path, content: bytes, found: str) -> 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(CaptionsError, match=r"no file or folder .*nothing\.jsonl; give"):
         read_captions(tmp_path / "nothing.jsonl")
+    with pytest.raises(CaptionsError, match=r"a cannot be read \(File name too long\); give"):
+        read_captions(tmp_path / ("a" * 300))
 
 
 def karpathy(folder: Path, images: list[object], name: str = "dataset_coco.json") -> Path:

@@ -1,6 +1,7 @@
 """What pictures are said to show: captions from JSON lines, from Karpathy's splits, from a folder of class folders."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -59,9 +60,9 @@ def read_captions(source: Path, *, split: str = "test", pictures: Path | None = 
     Pictures are looked for in `pictures`, else next to the file. What is wrong with one line, image or folder is a Problem,
     and the rest is read. CaptionsError when nothing usable is left, or `source` or `pictures` is not there or not readable.
     """
-    if pictures is not None and not pictures.is_dir():
+    if pictures is not None and not _is(Path.is_dir, pictures):
         raise CaptionsError(f"no folder of pictures {pictures}; name the one that the captions' files lie in")
-    if source.is_dir():
+    if _is(Path.is_dir, source):
         return _read_class_folders(source)
     text = _read_text(source)
     found = _Found(pictures or source.parent)
@@ -97,7 +98,7 @@ class _Found:
         captions = [text for value in given if (text := self._caption(place, value)) is not None]
         if not captions:
             return
-        path = next((path for name in names if _is_file(path := self.folder / name)), None)
+        path = next((path for name in names if _is(Path.is_file, path := self.folder / name)), None)
         if path is None:
             self.problem(place, f"no picture {_shown(names[0])} in {self.folder}")
             return
@@ -231,9 +232,9 @@ def _parsed(text: str) -> Any:
         raise ValueError("nested too deeply") from error
 
 
-def _is_file(path: Path) -> bool:
+def _is(kind: Callable[[Path], bool], path: Path) -> bool:
     try:
-        return path.is_file()
+        return kind(path)
     except (OSError, ValueError):  # a name too long, or with a zero in it
         return False
 
