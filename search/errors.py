@@ -1,5 +1,42 @@
 """What can be wrong with a query."""
 
+import unicodedata
+
 
 class QueryError(Exception):
     """A query that cannot be answered. The message says what was found and what to do, in one line."""
+
+
+class QuerySyntaxError(QueryError):
+    """A query that cannot be read. The message begins with the column of what is wrong."""
+
+    def __init__(self, query: str, column: int, problem: str) -> None:
+        super().__init__(query, column, problem)
+        self.query = query
+        self.column = column
+        """In characters, from 1."""
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"column {self.column}: {self.problem}"
+
+    @property
+    def pointer(self) -> str:
+        """Two lines for a terminal: the query, or the part of it around the column, and a caret under the column."""
+        before, after = self.query[: self.column - 1], self.query[self.column - 1 :]
+        if len(before) > 40:
+            before = "…" + before[-39:]
+        if len(after) > 30:
+            after = after[:29] + "…"
+        return f"{printable(before + after)}\n{' ' * sum(map(_cells, printable(before)))}^"
+
+
+def printable(text: str) -> str:
+    """The text with a space for every character that would move the cursor or break the line."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _cells(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -1,0 +1,207 @@
+"""From what the user typed to a query's tree. The grammar, and why it is so, stands in docs/queries.md."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal, NoReturn
+
+from search.errors import QuerySyntaxError, printable
+from search.query import And, Leaf, Or, PhotoTerm, Query, Tag, Text, joined, negated, quoted
+
+MOST_NESTED = 50
+MOST_WEIGHT = 100
+
+_UNCLOSED = "( is never closed; add a ) where it ends, or quote the text it belongs to"
+
+_LETTER = r'[^\s()^"“”„]'
+_OPERATOR = rf"(?:AND|OR|NOT)(?!{_LETTER})"
+_KEY = r"(?:(?i:photo|tag):)"
+# A straight quotation mark is closed by a straight one, a curly one by a curly one: “so”, „so“ or ”so”.
+_QUOTED = r'(?:"(?:\\.|[^"\\])*+"|[“”„](?:\\.|[^“”\\])*+[“”])'
+# Every character but white space begins one of these, so `finditer` leaves out nothing else.
+_TOKEN = re.compile(
+    rf"""
+      (?P<mark>[()]|{_OPERATOR})
+    | (?P<weight>\^{_LETTER}*+)
+    | (?P<keyed>{_KEY}(?:{_QUOTED}|{_LETTER}++))
+    | (?P<quoted>{_QUOTED})
+    | {_KEY}?+(?P<unclosed>["“”„])
+    | (?P<key>{_KEY})
+    | (?P<words>{_LETTER}++(?:\s++(?!{_OPERATOR}|{_KEY}["“”„]|{_KEY}{_LETTER}){_LETTER}++)*+)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def parse(query: str) -> Query:
+    """The tree of a query as typed. Raises QuerySyntaxError, which knows the column, for one that cannot be read."""
+    return _Parser(query).parse()
+
+
+@dataclass(frozen=True)
+class _Token:
+    kind: Literal["mark", "weight", "keyed", "quoted", "words", "start", "end"]
+    typed: str
+    column: int
+
+    @property
+    def is_operator(self) -> bool:
+        return self.kind == "mark" and self.typed not in ("(", ")")
+
+    @property
+    def begins_term(self) -> bool:
+        return self.kind in ("keyed", "quoted", "words") or self.is_mark("(")
+
+    def is_mark(self, typed: str) -> bool:
+        return self.kind == "mark" and self.typed == typed
+
+    def __str__(self) -> str:
+        return printable(self.typed if len(self.typed) <= 30 else self.typed[:29] + "…")
+
+
+def _tokens(query: str) -> Iterator[_Token]:
+    for match in _TOKEN.finditer(query):
+        kind, typed, column = match.lastgroup, match[0], match.start() + 1
+        match kind:
+            case "unclosed":
+                mark = match["unclosed"]
+                problem = f'{mark} is never closed; close it, or write \\" for a quotation mark inside a quoted text'
+                raise QuerySyntaxError(query, match.start("unclosed") + 1, problem)
+            case "key":
+                problem = f'{typed} with nothing right after it; write {typed}"..." without a space, or quote the text'
+                raise QuerySyntaxError(query, column, problem)
+            case "mark" | "weight" | "keyed" | "quoted" | "words":
+                yield _Token(kind, typed, column)
+    yield _Token("end", "", len(query) + 1)
+
+
+class _Parser:
+    """Recursive descent, a method for every rule of the grammar."""
+
+    def __init__(self, query: str) -> None:
+        self._query = query
+        self._tokens = _tokens(query)
+        self._last = _Token("start", "", 1)
+        self._next = next(self._tokens)
+        self._nested = 0
+
+    def parse(self) -> Query:
+        query = self._disjunction()
+        if self._next.kind != "end":
+            self._refuse_continuation()
+        return query
+
+    def _disjunction(self) -> Query:
+        parts = [self._conjunction()]
+        while self._take("OR"):
+            parts.append(self._conjunction())
+        return joined(Or, parts)
+
+    def _conjunction(self) -> Query:
+        parts = [self._negation()]
+        while self._take("AND") or self._next.is_mark("NOT"):
+            parts.append(self._negation())
+        return joined(And, parts)
+
+    def _negation(self) -> Query:
+        negations = 0
+        while self._take("NOT"):
+            negations += 1
+        part = self._factor()
+        return negated(part) if negations % 2 else part
+
+    def _factor(self) -> Query:
+        part = self._group() if self._take("(") else self._term()
+        weighted = part.weight != 1
+        while self._next.kind == "weight":
+            if weighted:
+                self._fail(self._next, f"{self._next} is a second weight for the same part; give it one")
+            part, weighted = replace(part, weight=self._weight()), True
+            self._advance()
+        return part
+
+    def _group(self) -> Query:
+        opened = self._last
+        self._nested += 1
+        if self._nested > MOST_NESTED:
+            self._fail(opened, f"more than {MOST_NESTED} parentheses inside each other; leave out those that are not needed")
+        part = self._disjunction()
+        if self._next.kind == "end":
+            self._fail(opened, _UNCLOSED)
+        if not self._take(")"):
+            self._refuse_continuation()
+        self._nested -= 1
+        return part
+
+    def _term(self) -> Leaf:
+        if self._next.kind not in ("keyed", "quoted", "words"):
+            self._refuse_beginning()
+        token = self._advance()
+        if token.kind == "words":
+            return Text(token.typed)
+        if token.kind == "quoted":
+            return Text(self._unquoted(token.typed))
+        key, _, value = token.typed.partition(":")
+        value = self._unquoted(value) if value[0] in '"“”„' else value
+        return PhotoTerm(value) if key.lower() == "photo" else Tag(value)
+
+    def _unquoted(self, typed: str) -> str:
+        if not typed[1:-1].strip():
+            self._fail(self._last, f"{self._last} has nothing between its quotation marks; write something there")
+        return re.sub(r'\\(["“”„\\])', r"\1", typed[1:-1])
+
+    def _weight(self) -> float:
+        typed = self._next.typed[1:]
+        weight = float(typed) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", typed) else 0.0
+        if not 0 < weight <= MOST_WEIGHT:
+            expected = f"a weight is a number above 0 and up to {MOST_WEIGHT}, as in dog^2"
+            self._fail(self._next, f"{self._next} is no weight; {expected}; a text with ^ in it needs quotation marks")
+        return weight
+
+    def _advance(self) -> _Token:
+        self._last = self._next
+        self._next = next(self._tokens, self._next)
+        return self._last
+
+    def _take(self, mark: str) -> bool:
+        taken = self._next.is_mark(mark)
+        if taken:
+            self._advance()
+        return taken
+
+    def _refuse_beginning(self) -> NoReturn:
+        """Something other than a term where one must begin."""
+        last, token = self._last, self._next
+        if token.kind == "weight":
+            self._fail(token, f"{token} without a term before it; write it after one, as in dog^2, or quote the text")
+        if last.is_mark("("):
+            if token.kind == "end":
+                self._fail(last, _UNCLOSED)
+            if token.is_mark(")"):
+                self._fail(last, "nothing between ( and ); write a term there, or leave them out")
+        if last.is_operator and not token.is_operator:
+            where = "at the end of the query" if token.kind == "end" else f"before {token}"
+            self._fail(last, f"{last} {where}; a term is expected after it, or quote the word: {quoted(last.typed)}")
+        if token.is_operator:
+            where = "at the beginning of the query" if last.kind == "start" else f"right after {last}"
+            self._fail(token, f"{token} {where}; a term is expected before it, or quote the word: {quoted(token.typed)}")
+        if token.kind == "end":
+            self._fail(token, "the query is empty; describe what the photo shows, for example: a red house")
+        self._refuse_closing()
+
+    def _refuse_continuation(self) -> NoReturn:
+        """Something that cannot follow a finished part."""
+        if not self._next.begins_term:
+            self._refuse_closing()
+        problem = f"{self._next} right after another term; write AND, OR or NOT, in capitals, between them, or quote"
+        if self._last.kind == "keyed":
+            key = self._last.typed.partition(":")[0]
+            self._fail(self._next, f'{problem} what {key}: names, as in {key}:"two words"')
+        inside = ', with \\" for a quotation mark inside it' if self._next.kind == "quoted" else ""
+        self._fail(self._next, f"{problem} the whole text{inside}")
+
+    def _refuse_closing(self) -> NoReturn:
+        self._fail(self._next, ") without a ( before it; leave it out, or quote the text it belongs to")
+
+    def _fail(self, token: _Token, problem: str) -> NoReturn:
+        raise QuerySyntaxError(self._query, token.column, problem)

@@ -1,0 +1,141 @@
+"""A query as a tree. `search.parse` makes it from what the user typed; `str` prints it in one canonical form."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+
+@dataclass(frozen=True)
+class Text:
+    """What a photo shows, in words."""
+
+    text: str
+    """Never empty or blank; for the model exactly as typed."""
+    weight: float = 1.0
+    """Above 0, at most 100. What encloses a part applies the part's weight: AND as p^w, OR as 1-(1-p)^w."""
+
+    def __str__(self) -> str:
+        return quoted(self.text) + _caret(self.weight)
+
+
+@dataclass(frozen=True)
+class PhotoTerm:
+    """Likeness to the photo in a file."""
+
+    path: str
+    """As typed: not made absolute, not looked for."""
+    weight: float = 1.0
+
+    def __str__(self) -> str:
+        return f"photo:{quoted(self.path)}{_caret(self.weight)}"
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A tag that a photo has been given."""
+
+    name: str
+    weight: float = 1.0
+
+    def __str__(self) -> str:
+        return f"tag:{quoted(self.name)}{_caret(self.weight)}"
+
+
+@dataclass(frozen=True)
+class Not:
+    """The opposite of a part that is itself neither a Not nor weighted: `negated` moves a part's weight here."""
+
+    part: "Query"
+    weight: float = 1.0
+
+    def __str__(self) -> str:
+        return f"NOT {_grouped(self.part)}{_caret(self.weight)}"
+
+
+@dataclass(frozen=True)
+class And:
+    """Two parts or more, all of them wanted; an And among them has a weight, else `joined` would have dissolved it."""
+
+    parts: tuple["Query", ...]
+    weight: float = 1.0
+
+    def __str__(self) -> str:
+        return _weighted(" AND ".join(map(_grouped, self.parts)), self.weight)
+
+
+@dataclass(frozen=True)
+class Or:
+    """Two parts or more, one of them enough; an Or among them has a weight, else `joined` would have dissolved it."""
+
+    parts: tuple["Query", ...]
+    weight: float = 1.0
+
+    def __str__(self) -> str:
+        return _weighted(" OR ".join(map(str, self.parts)), self.weight)
+
+
+Leaf = Text | PhotoTerm | Tag
+Query = Leaf | Not | And | Or
+
+
+def negated(part: Query) -> Query:
+    """NOT part. Two of them cancel, and a weight weighs the whole: `NOT a^2` is `(NOT a)^2`."""
+    if isinstance(part, Not):
+        return replace(part.part, weight=part.weight)
+    return Not(replace(part, weight=1.0), part.weight)
+
+
+def joined(kind: type[And] | type[Or], parts: list[Query]) -> Query:
+    """All of the parts, or any of them; one alone is itself, and the parts of an unweighted part of the same kind are taken out."""
+    flat: list[Query] = []
+    for part in parts:
+        flat.extend(part.parts if isinstance(part, kind) and part.weight == 1 else (part,))
+    return kind(tuple(flat)) if len(flat) > 1 else flat[0]
+
+
+def terms(query: Query) -> tuple[Leaf, ...]:
+    """The distinct leaves in the order of their first appearance, each without its weight, which its probability lacks too."""
+    return tuple(dict.fromkeys(unweighted(leaf) for leaf in _leaves(query)))
+
+
+def unweighted(leaf: Leaf) -> Leaf:
+    """The leaf as `terms` lists it."""
+    return replace(leaf, weight=1.0)
+
+
+def label(leaf: Leaf) -> str:
+    """A short name for a leaf: `dog`, `photo:cat.jpg`, `tag:beach`. Different terms have different labels."""
+    if isinstance(leaf, PhotoTerm):
+        return f"photo:{leaf.path}"
+    if isinstance(leaf, Tag):
+        return f"tag:{leaf.name}"
+    return quoted(leaf.text) if leaf.text.startswith(("photo:", "tag:", '"')) else leaf.text
+
+
+def quoted(text: str) -> str:
+    """The text as a query quotes it."""
+    return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
+
+
+def _leaves(query: Query) -> Iterator[Leaf]:
+    if isinstance(query, Not):
+        yield from _leaves(query.part)
+    elif isinstance(query, And | Or):
+        for part in query.parts:
+            yield from _leaves(part)
+    else:
+        yield query
+
+
+def _grouped(part: Query) -> str:
+    return f"({part})" if isinstance(part, And | Or) and part.weight == 1 else str(part)
+
+
+def _weighted(joined: str, weight: float) -> str:
+    return joined if weight == 1 else f"({joined}){_caret(weight)}"
+
+
+def _caret(weight: float) -> str:
+    # Through Decimal, for repr prints small floats as 1e-05, which no query may say.
+    return "" if weight == 1 else f"^{Decimal(repr(weight)).normalize():f}"
