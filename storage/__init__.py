@@ -16,6 +16,7 @@ from storage.records import (
     FolderRecord,
     PhotoFacts,
     PhotoRecord,
+    ReferenceRecord,
 )
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     "LibraryError",
     "PhotoFacts",
     "PhotoRecord",
+    "ReferenceRecord",
     "writer_lock",
 ]

@@ -15,11 +15,11 @@ import numpy.typing as npt
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 
 from storage.database import describe, open_database
 from storage.errors import LibraryError
-from storage.models import Base, Checkpoint, Embedding, Failure, File, Folder, Photo
+from storage.models import Base, Bias, Calibration, Checkpoint, Embedding, Failure, File, Folder, Photo, Reference, Tag
 from storage.records import (
     CheckpointRecord,
     EmbeddingRecord,
@@ -28,9 +28,11 @@ from storage.records import (
     FolderRecord,
     PhotoFacts,
     PhotoRecord,
+    ReferenceRecord,
 )
 
 Ids = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
 Halves = npt.NDArray[np.float16]
 
 FILE_NAME = "catalog.sqlite"
@@ -207,11 +209,52 @@ class Catalog:
         with self._session() as session:
             dimension = session.scalars(select(Checkpoint.dimension).where(Checkpoint.id == checkpoint_id)).one()
             yield _halves([], dimension)
-            for condition in [None] if ids is None else [_one_of(chunk) for chunk in _chunks(np.asarray(ids).tolist())]:
+            for condition in (
+                [None] if ids is None else [_one_of(Embedding.photo_id, chunk) for chunk in _chunks(np.asarray(ids).tolist())]
+            ):
                 # The driver's own rows: a session would read all of them before it gives the first.
                 cursor = session.connection().execute(query if condition is None else query.where(condition)).cursor
                 while found := cursor.fetchmany(_ROWS):
                     yield _halves(found, dimension)
+
+    # What hits are judged by, and tags
+
+    def reference(self, checkpoint_id: int) -> ReferenceRecord | None:
+        """What hits of the checkpoint are judged by; None before it was measured."""
+        with self._session() as session:
+            row = session.get(Reference, checkpoint_id)
+            if row is None:
+                return None
+            dimension = session.get_one(Checkpoint, checkpoint_id).dimension
+            pictures = np.frombuffer(row.pictures, "<f2").reshape(-1, dimension).astype(np.float32)
+            return ReferenceRecord(row.version, row.generation, pictures, np.frombuffer(row.absent_evidence, "<f4"))
+
+    def biases(self, checkpoint_id: int, ids: Ids) -> Floats:
+        """The bias of each photo, float32 (n,), in the order of `ids`, which ascend; NaN where it was not measured."""
+        query = select(Bias.photo_id, Bias.value).where(Bias.checkpoint_id == checkpoint_id)
+        values = np.full(len(ids), np.nan, np.float32)
+        with self._session() as session:
+            for chunk in _chunks(ids.tolist()):
+                rows = session.connection().execute(query.where(_one_of(Bias.photo_id, chunk))).cursor.fetchall()
+                if rows:
+                    values[np.searchsorted(ids, [id_ for id_, _ in rows])] = [value for _, value in rows]
+        return values
+
+    def calibration(self, checkpoint_id: int) -> str | None:
+        """The JSON that was kept for the checkpoint."""
+        with self._session() as session:
+            return session.scalar(select(Calibration.fitted).where(Calibration.checkpoint_id == checkpoint_id))
+
+    def tags(self) -> dict[str, int]:
+        """By name, how many photos bear it; by name in alphabetical order."""
+        with self._session() as session:
+            rows = session.execute(select(Tag.name, func.count()).group_by(Tag.name).order_by(Tag.name))
+            return dict(rows.tuples())
+
+    def tagged(self, name: str) -> Ids:
+        """Ids (n,) of the photos with the tag, ascending."""
+        with self._session() as session:
+            return np.fromiter(session.scalars(select(Tag.photo_id).where(Tag.name == name).order_by(Tag.photo_id)), np.int64)
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
@@ -307,6 +350,40 @@ class Transaction:
         ]
         self._put(Embedding, ["checkpoint_id", "photo_id"], rows)
 
+    def put_biases(self, checkpoint_id: int, ids: Ids, values: Floats) -> None:
+        """Keep the bias of each photo."""
+        rows = zip(ids.tolist(), values.tolist(), strict=True)
+        self._put(
+            Bias,
+            ["checkpoint_id", "photo_id"],
+            [{"checkpoint_id": checkpoint_id, "photo_id": id_, "value": value} for id_, value in rows],
+        )
+
+    def put_reference(self, checkpoint_id: int, reference: ReferenceRecord) -> None:
+        """Keep what hits of the checkpoint are judged by."""
+        values = {
+            "checkpoint_id": checkpoint_id,
+            "version": reference.version,
+            "generation": reference.generation,
+            "pictures": reference.pictures.astype("<f2").tobytes(),
+            "absent_evidence": reference.absent_evidence.astype("<f4").tobytes(),
+        }
+        self._put(Reference, ["checkpoint_id"], [values])
+
+    def put_calibration(self, checkpoint_id: int, fitted: str) -> None:
+        """Keep the JSON of a calibration in place of an earlier one."""
+        self._put(Calibration, ["checkpoint_id"], [{"checkpoint_id": checkpoint_id, "fitted": fitted}])
+
+    def put_tag(self, name: str, checkpoint_id: int, ids: Ids, probabilities: Floats) -> None:
+        """These photos bear the tag, and no others any more."""
+        self._session.execute(delete(Tag).where(Tag.name == name))
+        rows = zip(ids.tolist(), probabilities.tolist(), strict=True)
+        self._put(
+            Tag,
+            ["name", "photo_id"],
+            [{"name": name, "photo_id": id_, "checkpoint_id": checkpoint_id, "probability": value} for id_, value in rows],
+        )
+
     def put_files(self, folder_id: int, files: Sequence[tuple[str, int, int, int]]) -> None:
         """Each path, relative to the folder, is there and holds this photo; failures noted for it are over.
 
@@ -370,10 +447,10 @@ def _chunks(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
         yield values[start : start + _CHUNK]
 
 
-def _one_of(ids: Sequence[int]) -> ColumnElement[bool]:
-    """The photo's id is one of these: one parameter however many there are, for a statement that is compiled once."""
+def _one_of(column: InstrumentedAttribute[int], ids: Sequence[int]) -> ColumnElement[bool]:
+    """The column is one of these ids: one parameter however many there are, for a statement that is compiled once."""
     given = func.json_each(json.dumps(ids)).table_valued("value")
-    return Embedding.photo_id.in_(select(given.c.value))
+    return column.in_(select(given.c.value))
 
 
 def _halves(rows: Sequence[Any], dimension: int) -> tuple[Ids, Halves]:

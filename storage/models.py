@@ -3,7 +3,7 @@
 import os
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, TypeDecorator, UniqueConstraint
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, LargeBinary, String, TypeDecorator, UniqueConstraint
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -138,3 +138,56 @@ class Failure(Base):
     size: Mapped[int | None]
     """Size and mtime it had; None where it is to be tried again in any case, as after a refused permission."""
     mtime_ns: Mapped[int | None]
+
+
+class Bias(Base):
+    """How high a photo's embedding scores whatever is asked: a cosine, the mean of its highest to the common texts."""
+
+    __tablename__ = "bias"
+    __table_args__ = (
+        ForeignKeyConstraint(["checkpoint_id", "photo_id"], ["embedding.checkpoint_id", "embedding.photo_id"], ondelete="CASCADE"),
+        {"sqlite_with_rowid": False},
+    )
+
+    checkpoint_id: Mapped[int] = mapped_column(primary_key=True)
+    photo_id: Mapped[int] = mapped_column(primary_key=True)
+    value: Mapped[float]
+
+
+class Reference(Base):
+    """What a checkpoint makes of the texts and pictures that are the same for everybody."""
+
+    __tablename__ = "reference"
+
+    checkpoint_id: Mapped[int] = mapped_column(ForeignKey("checkpoint.id", ondelete="CASCADE"), primary_key=True)
+    version: Mapped[int]
+    """Of those texts and pictures; the biases are of the same."""
+    generation: Mapped[int]
+    """The checkpoint's, up to which embeddings have been measured."""
+    pictures: Mapped[bytes] = mapped_column(LargeBinary)
+    """Embeddings of pictures that show nothing: unit norm, float16 little-endian, one after the other."""
+    absent_evidence: Mapped[bytes] = mapped_column(LargeBinary)
+    """For each text that next to no photo fits, the highest evidence any photo gave for it: float32 little-endian."""
+
+
+class Calibration(Base):
+    """How a checkpoint's scores become probabilities, fitted to captioned pictures."""
+
+    __tablename__ = "calibration"
+
+    checkpoint_id: Mapped[int] = mapped_column(ForeignKey("checkpoint.id", ondelete="CASCADE"), primary_key=True)
+    fitted: Mapped[str]
+    """JSON: the constants, and what they were fitted to."""
+
+
+class Tag(Base):
+    """A label that a photo was found to bear."""
+
+    __tablename__ = "tag"
+    __table_args__ = (Index("ix_tag_photo_id", "photo_id"), {"sqlite_with_rowid": False})
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id", ondelete="CASCADE"), primary_key=True)
+    checkpoint_id: Mapped[int] = mapped_column(ForeignKey("checkpoint.id", ondelete="CASCADE"))
+    """What judged it."""
+    probability: Mapped[float]

@@ -94,3 +94,15 @@ class FailureRecord:
     reason: str
     size: int | None
     mtime_ns: int | None
+
+
+@dataclass(frozen=True)
+class ReferenceRecord:
+    """What hits of a checkpoint are judged by; see `storage.models.Reference`."""
+
+    version: int
+    generation: int
+    pictures: npt.NDArray[np.float32]
+    """Unit norm, (n, dim)."""
+    absent_evidence: npt.NDArray[np.float32]
+    """(m,)"""

@@ -1,0 +1,38 @@
+"""The last step of an indexing run: what hits will be judged by is measured on the embeddings that came in."""
+
+import itertools
+
+import numpy as np
+
+from siglip.references import VERSION, References
+from storage import Catalog, CheckpointRecord, ReferenceRecord
+
+_CHUNKS = 64  # of 256 embeddings, written in one transaction
+
+
+def is_measured(catalog: Catalog, checkpoint: CheckpointRecord) -> bool:
+    """Whether everything that the checkpoint has embedded was measured, against the texts and pictures of today."""
+    known = catalog.reference(checkpoint.id)
+    return known is not None and known.version == VERSION and known.generation == checkpoint.generation
+
+
+def measure_biases(catalog: Catalog, checkpoint: CheckpointRecord, references: References) -> None:
+    """Keep the bias of each photo embedded since the last time, and the highest evidence that absent texts find.
+
+    Interrupted, it begins again where it began.
+    """
+    known = catalog.reference(checkpoint.id)
+    valid = known is not None and known.version == VERSION
+    highest = known.absent_evidence if known and valid else np.full(len(references.absent), -1, np.float32)
+    chunks = catalog.embedding_chunks(checkpoint.id, after_generation=known.generation if known and valid else 0)
+    while batch := list(itertools.islice(chunks, _CHUNKS)):
+        ids = np.concatenate([ids for ids, _ in batch])
+        vectors = np.concatenate([vectors for _, vectors in batch]).astype(np.float32)
+        if not len(ids):
+            continue
+        biases = references.biases(vectors)
+        highest = np.maximum(highest, references.absent_evidence(vectors, biases).max(axis=1))
+        with catalog.transaction() as transaction:
+            transaction.put_biases(checkpoint.id, ids, biases)
+    with catalog.transaction() as transaction:
+        transaction.put_reference(checkpoint.id, ReferenceRecord(VERSION, checkpoint.generation, references.pictures, highest))

@@ -1,0 +1,55 @@
+"""A checkpoint's calibration: from logits to probabilities, from evidence to confidence. Its constants are always fitted."""
+
+import json
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from siglip.scoring import sigmoid
+
+Floats = npt.NDArray[np.float32]
+
+
+class CalibrationError(Exception):
+    """Pictures or constants that no calibration can be had from. The message says what was found and what to do."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Platt's sigmoid over logits (Platt 1999) and a logistic regression over a hit's evidence: constants and their origin."""
+
+    slope: float
+    intercept: float
+    evidence_weight: float
+    """Of evidence times the exponential of the logit scale, that is, in logits."""
+    photos_weight: float
+    """Of the natural logarithm of the number of photos: among many photos one fits by chance sooner."""
+    confidence_intercept: float
+    pictures: int
+    """What it was fitted to."""
+    captions: int
+
+    def probabilities(self, logits: Floats) -> Floats:
+        """The probability that text and photo match, 0 to 1, of logits of any shape."""
+        return sigmoid(self.slope * logits + self.intercept)
+
+    def confidences(self, evidence: Floats, scale: float, photos: int) -> Floats:
+        """How sure it is that a library of so many photos shows what was asked, 0 to 1, of evidence (n,), the best hit's first.
+
+        `scale` is the exponential of the checkpoint's logit scale.
+        """
+        odds = self.evidence_weight * scale * evidence + self.photos_weight * np.log(photos) + self.confidence_intercept
+        return sigmoid(np.asarray(odds, np.float32))
+
+    def as_json(self) -> str:
+        """The calibration as one line of JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, line: str) -> "Calibration":
+        """What `as_json` gave; CalibrationError for anything else."""
+        try:
+            return cls(**json.loads(line))
+        except (TypeError, ValueError) as error:
+            raise CalibrationError(f"the calibration cannot be read ({error}); make it anew with: sigseek calibrate") from error

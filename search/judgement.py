@@ -1,0 +1,70 @@
+"""What speaks for a hit, and the verdict on it: match, maybe or no match.
+
+A logit alone does not carry over from query to query: some photos score high whatever is asked, some words fit everything a
+little, and among many photos one scores high by chance. Evidence is the cosine without the first two; the third is in what
+it is held against: the checkpoint's calibration, or, without one, the evidence that texts find in this very library which
+next to no photo fits.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from search.algebra import Levels
+from search.calibration import Calibration
+from siglip.references import evidence, text_floors
+from storage import ReferenceRecord
+
+Floats = npt.NDArray[np.float32]
+JudgedBy = Literal["calibrated", "uncalibrated", "nothing"]
+
+FEW_PHOTOS = 50
+"""Fewer than this are too few to judge by: what the library's own photos tell of chance is then next to nothing."""
+
+_CALIBRATED = (0.7, 0.3)
+"""Confidence from which on a hit is a match, and a maybe: chosen on drawings, for the errors in docs/scores.md."""
+_UNCALIBRATED = (0.995, 0.9)
+"""The same without a calibration: at most 1 and at most 20 of the 200 absent texts found as much evidence."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Judges the hits of one library and checkpoint. `reference` is None for a library that was not measured yet."""
+
+    reference: ReferenceRecord | None
+    calibration: Calibration | None
+    scale: float
+    """The exponential of the logit scale."""
+    photos: int
+    """Of how many a hit is the best."""
+
+    @property
+    def judged_by(self) -> JudgedBy:
+        """What verdicts rest on."""
+        if self.reference is None:
+            return "nothing"
+        return "calibrated" if self.calibration else "uncalibrated"
+
+    def confidences(self, text: Floats, cosines: Floats, biases: Floats) -> Floats | None:
+        """How sure it is that the photos (n,) are no chance hits of the text's embedding (dim,), 0 to 1.
+
+        `biases` (n,) are NaN for photos that were not measured; these take the mean. None when there is no reference.
+        """
+        if self.reference is None:
+            return None
+        known = ~np.isnan(biases)
+        biases = np.where(known, biases, biases[known].mean() if known.any() else 0)
+        floor = text_floors(text[None], self.reference.pictures)
+        found = evidence(cosines, biases, floor)
+        if self.calibration:
+            return self.calibration.confidences(found, self.scale, self.photos)
+        absent = np.sort(self.reference.absent_evidence)
+        below: Floats = (np.searchsorted(absent, found, side="left") / len(absent)).astype(np.float32)
+        return below
+
+    def verdicts(self, confidences: Floats) -> Levels:
+        """The verdict on each confidence (n,), as int8."""
+        match, maybe = _CALIBRATED if self.calibration else _UNCALIBRATED
+        return ((confidences >= match).astype(np.int8) + (confidences >= maybe)).astype(np.int8)

@@ -1,0 +1,124 @@
+"""What a checkpoint makes of texts and pictures that are the same for everybody: a yardstick for its scores.
+
+A photo's bias: the mean of its highest cosines to common texts, one number a photo that tells how high it scores
+whatever is asked (Nearest Neighbor Normalization, Chowdhury et al., EMNLP 2024, arXiv 2410.24114). A text's floor: the mean
+of its highest cosines to pictures that show nothing. Both take some of what has no meaning out of a score.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from siglip.cache import cache_directory
+from siglip.checkpoint import Checkpoint
+from siglip.reference_pictures import reference_pictures
+from siglip.reference_texts import absent_texts, common_texts
+from siglip.towers import ImageTower, TextTower
+
+Floats = npt.NDArray[np.float32]
+
+VERSION = 1
+"""Counted up with every change of a text or a picture: what was measured against others is measured anew."""
+
+_HIGHEST_TEXTS = 48
+_HIGHEST_PICTURES = 8
+_TEXT_BATCH = 64
+_BIAS_SHARE = 0.5
+_FLOOR_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class References:
+    """Unit-norm embeddings float32 (n, dim) by one checkpoint."""
+
+    common: Floats
+    """Of captions of what photos commonly show."""
+    absent: Floats
+    """Of texts that next to no photo fits."""
+    pictures: Floats
+    """Of pictures that show nothing."""
+
+    def biases(self, photos: Floats) -> Floats:
+        """The bias of each photo, float32 (n,), as a cosine, of unit-norm embeddings (n, dim)."""
+        return _mean_of_highest(photos @ self.common.T, _HIGHEST_TEXTS)
+
+    def absent_evidence(self, photos: Floats, biases: Floats) -> Floats:
+        """The evidence (texts, n) that photos, unit-norm (n, dim), give for each of the absent texts."""
+        floors = text_floors(self.absent, self.pictures)
+        return evidence(self.absent @ photos.T, biases[None], floors[:, None])
+
+
+def text_floors(texts: Floats, pictures: Floats) -> Floats:
+    """The floor of each text, float32 (m,), as a cosine; unit-norm texts (m, dim), pictures that show nothing (n, dim)."""
+    return _mean_of_highest(texts @ pictures.T, _HIGHEST_PICTURES)
+
+
+def evidence(cosines: Floats, biases: Floats, floors: Floats) -> Floats:
+    """What is left of cosines, any shape, of what photo and text have in common with everything. Shapes broadcast.
+
+    The shares were chosen on drawings by `mini`, by how well they tell texts that a library shows from those that it does
+    not: docs/scores.md.
+    """
+    left: Floats = cosines - np.float32(_BIAS_SHARE) * biases - np.float32(_FLOOR_SHARE) * floors
+    return left
+
+
+def load_references(checkpoint: Checkpoint, images: ImageTower, texts: Callable[[], TextTower]) -> References:
+    """The checkpoint's references, from the user's cache or embedded now, which takes about a minute for a base checkpoint.
+
+    `texts` is called only then. A cache that cannot be written is no obstacle.
+    """
+    directory = cache_directory() / "references"
+    path = directory / f"{checkpoint.fingerprint}-{checkpoint.preprocessing.fingerprint}-{images.precision}-{VERSION}.npz"
+    kept = _read(path, checkpoint.dimension)
+    if kept is not None:
+        return kept
+    references = _measured(checkpoint, images, texts())
+    with contextlib.suppress(OSError):
+        _write(references, path)
+    return references
+
+
+def _measured(checkpoint: Checkpoint, images: ImageTower, texts: TextTower) -> References:
+    def embedded(lines: list[str]) -> Floats:
+        batches = [lines[start : start + _TEXT_BATCH] for start in range(0, len(lines), _TEXT_BATCH)]
+        return np.concatenate([texts.embed(batch) for batch in batches])
+
+    pixels = reference_pictures(checkpoint.preprocessing.height, checkpoint.preprocessing.width)
+    pictures = [images.embed(pixels[start : start + images.batch]) for start in range(0, len(pixels), images.batch)]
+    return References(embedded(common_texts()), embedded(absent_texts()), np.concatenate(pictures))
+
+
+def _mean_of_highest(cosines: Floats, count: int) -> Floats:
+    highest = np.partition(cosines, cosines.shape[1] - count, axis=1)[:, -count:]
+    means: Floats = highest.mean(axis=1, dtype=np.float32)
+    return means
+
+
+def _read(path: Path, dimension: int) -> References | None:
+    """What lies in the file; None when it is not there or damaged."""
+    try:
+        with np.load(path) as file:
+            references = References(file["common"], file["absent"], file["pictures"])
+    except Exception:  # a damaged file may bring about nearly anything; it is then made again
+        return None
+    whole = all(
+        part.ndim == 2 and part.shape[1] == dimension for part in (references.common, references.absent, references.pictures)
+    )
+    return references if whole else None
+
+
+def _write(references: References, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        with aside.open("wb") as file:
+            np.savez(file, common=references.common, absent=references.absent, pictures=references.pictures)
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
