@@ -23,6 +23,9 @@ from storage.records import CheckpointRecord
 FastScan = Any
 """A faiss.IndexIVFPQFastScan."""
 
+INDEX, SAMPLE = ".faiss", ".sample"
+"""What the names of files end with: indexes of everything, and of some embeddings that stand for all."""
+
 _swig: Any = faiss  # its annotations know little of what is used here
 
 _FOOTER = struct.Struct("<8sQQQQ")  # magic, rows, trained on, bytes before this, bytes of the structure
@@ -47,10 +50,10 @@ def is_quantised(index: faiss.Index) -> bool:
     return isinstance(index, faiss.IndexIVFPQFastScan)
 
 
-def open_newest(directory: Path, checkpoint: CheckpointRecord) -> StoredIndex | None:
+def open_newest(directory: Path, checkpoint: CheckpointRecord, suffix: str = INDEX) -> StoredIndex | None:
     """The checkpoint's index of the latest generation that the catalog has reached; None when missing or damaged."""
-    pattern = re.compile(rf"{checkpoint.token}-(\d+)\.faiss")
-    found = [(int(match[1]), path) for path in directory.glob("*.faiss") if (match := pattern.fullmatch(path.name))]
+    pattern = re.compile(rf"{checkpoint.token}-(\d+){re.escape(suffix)}")
+    found = [(int(match[1]), path) for path in directory.glob(f"*{suffix}") if (match := pattern.fullmatch(path.name))]
     generation, path = max(((at, path) for at, path in found if at <= checkpoint.generation), default=(0, None))
     if path is None:
         return None
@@ -64,11 +67,11 @@ def open_newest(directory: Path, checkpoint: CheckpointRecord) -> StoredIndex | 
     return StoredIndex(index, generation, trained_on) if index.d == checkpoint.dimension else None
 
 
-def write(index: faiss.Index, trained_on: int, directory: Path, checkpoint: CheckpointRecord) -> None:
+def write(index: faiss.Index, trained_on: int, directory: Path, checkpoint: CheckpointRecord, suffix: str = INDEX) -> None:
     """Write aside, flush to disk, rename; then drop the files of other generations. OSError where that fails."""
     directory.mkdir(parents=True, exist_ok=True)
-    target = directory / f"{checkpoint.token}-{checkpoint.generation}.faiss"
-    aside = target.with_suffix(f".{os.getpid()}.part")
+    target = directory / f"{checkpoint.token}-{checkpoint.generation}{suffix}"
+    aside = target.with_suffix(f"{suffix}.{os.getpid()}.part")
     try:
         with aside.open("wb") as file:
             structure = _write_quantised(index, file) if is_quantised(index) else _write_flat(index, file)
@@ -80,7 +83,7 @@ def write(index: faiss.Index, trained_on: int, directory: Path, checkpoint: Chec
         os.replace(aside, target)
     finally:
         aside.unlink(missing_ok=True)
-    for path in directory.glob(f"{checkpoint.token}-*.faiss"):
+    for path in directory.glob(f"{checkpoint.token}-*{suffix}"):
         if path != target:
             with contextlib.suppress(OSError):  # another process may have removed it
                 path.unlink()

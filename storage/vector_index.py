@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from storage import index_file
 from storage.catalog import Catalog, Halves, Ids
-from storage.index_file import StoredIndex, is_quantised
+from storage.index_file import SAMPLE, StoredIndex, is_quantised
 from storage.records import CheckpointRecord
 
 Floats = npt.NDArray[np.float32]
@@ -28,15 +28,16 @@ Floats = npt.NDArray[np.float32]
 _QUANTISED_FROM = 20_000
 _STALE_SHARE = 0.1
 _STALE_MOST = 5_000  # their embeddings are read whenever the index is opened: 30 ms
-_SAMPLE = 4_096  # 256 for each of a quantiser's 16 centroids; FAISS takes no more
+_LESSONS = 4_096  # 256 for each of a quantiser's 16 centroids; FAISS takes no more
 
 
 class VectorIndex:
     """Nearest embeddings of one checkpoint, complete as of the moment it is opened."""
 
-    def __init__(self, index: faiss.Index, later: faiss.Index) -> None:
+    def __init__(self, index: faiss.Index, later: faiss.Index, sample: faiss.Index | None) -> None:
         self._index = index
         self._later = later
+        self._sample = sample
 
     @classmethod
     def open(cls, catalog: Catalog, checkpoint: CheckpointRecord, directory: Path) -> "VectorIndex":
@@ -44,6 +45,12 @@ class VectorIndex:
 
         A file that cannot be written is no obstacle: the index is then made in memory.
         """
+        index, later = cls._opened(catalog, checkpoint, directory)
+        return cls(index, later, _sample(catalog, checkpoint, directory) if is_quantised(index) else None)
+
+    @staticmethod
+    def _opened(catalog: Catalog, checkpoint: CheckpointRecord, directory: Path) -> tuple[faiss.Index, faiss.Index]:
+        """What lies in a file, and what came later."""
         stored = index_file.open_newest(directory, checkpoint)
         if stored:
             most = int(min(_STALE_MOST, _STALE_SHARE * stored.index.ntotal))
@@ -51,7 +58,7 @@ class VectorIndex:
             removed = int(stored.index.ntotal) + later - checkpoint.embeddings
             if later + abs(removed) <= most:
                 chunks = catalog.embedding_chunks(checkpoint.id, after_generation=stored.generation)
-                return cls(stored.index, _add(_flat(checkpoint.dimension), chunks))
+                return stored.index, _add(_flat(checkpoint.dimension), chunks)
         if stored and _can_fold(stored, checkpoint):
             index, trained_on = _fold(stored, catalog, checkpoint), stored.trained_on
         else:
@@ -60,7 +67,7 @@ class VectorIndex:
             index_file.write(index, trained_on, directory, checkpoint)
             written = index_file.open_newest(directory, checkpoint)
             index = written.index if written else index
-        return cls(index, _flat(checkpoint.dimension))
+        return index, _flat(checkpoint.dimension)
 
     def __len__(self) -> int:
         """Embeddings that are searched."""
@@ -73,6 +80,35 @@ class VectorIndex:
         """
         found = [_search(index, query, count, among) for index in (self._index, self._later)]
         return np.unique(np.concatenate(found))
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether `scan` gives exact cosines."""
+        return not is_quantised(self._index)
+
+    def scan(self, query: Floats) -> tuple[Ids, Floats]:
+        """Ids int64, ascending, and cosines float32 of everything to the unit-norm query (dim,); estimates unless `is_exact`.
+
+        An id may have left the catalog meanwhile.
+        """
+        later, before = _everything(self._later, query), _everything(self._index, query)
+        ids, first = np.unique(
+            np.concatenate([later[0], before[0]]), return_index=True
+        )  # what was embedded again counts as it is now
+        return ids, np.concatenate([later[1], before[1]])[first]
+
+    def sample(self, query: Floats) -> tuple[Ids, Floats]:
+        """Ids, ascending, and exact cosines of up to 20,000 photos that stand for all, always the same ones."""
+        return self.scan(query) if self._sample is None else _everything(self._sample, query)
+
+
+def _everything(index: faiss.Index, query: Floats) -> tuple[Ids, Floats]:
+    if not index.ntotal:
+        return np.zeros(0, np.int64), np.zeros(0, np.float32)
+    with _one_thread():
+        cosines, ids = index.search(query[None].astype(np.float32), int(index.ntotal))
+    order = np.argsort(ids[0])
+    return ids[0][order], cosines[0][order]
 
 
 def _search(index: faiss.Index, query: Floats, count: int, among: Ids | None) -> Ids:
@@ -115,11 +151,24 @@ def _build(catalog: Catalog, checkpoint: CheckpointRecord) -> faiss.Index:
 def _trained(catalog: Catalog, checkpoint: CheckpointRecord) -> faiss.Index:
     """A quantiser that has learned from a random sample of the embeddings, always the same for the same library."""
     ids = catalog.embedded_ids(checkpoint.id)
-    sample = np.random.default_rng(0).choice(ids, min(_SAMPLE, len(ids)), replace=False)
+    sample = np.random.default_rng(0).choice(ids, min(_LESSONS, len(ids)), replace=False)
     spec = f"IVF1,PQ{checkpoint.dimension // 2}x4fs"  # one list of all: so wrapped, it takes ids, selectors and removals
     index = faiss.index_factory(checkpoint.dimension, spec, faiss.METRIC_INNER_PRODUCT)
     with _one_thread():
         index.train(catalog.embeddings(checkpoint.id, sample)[1].astype(np.float32))
+    return index
+
+
+def _sample(catalog: Catalog, checkpoint: CheckpointRecord, directory: Path) -> faiss.Index:
+    """A flat index of a random sample, always the same for the same library; drawn anew when the library has doubled."""
+    stored = index_file.open_newest(directory, checkpoint, SAMPLE)
+    if stored and checkpoint.embeddings < 2 * stored.trained_on:
+        return stored.index
+    ids = catalog.embedded_ids(checkpoint.id)
+    chosen = np.random.default_rng(0).choice(ids, min(_QUANTISED_FROM, len(ids)), replace=False)
+    index = _add(_flat(checkpoint.dimension), catalog.embedding_chunks(checkpoint.id, chosen))
+    with contextlib.suppress(OSError):
+        index_file.write(index, checkpoint.embeddings, directory, checkpoint, SAMPLE)
     return index
 
 

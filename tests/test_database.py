@@ -71,7 +71,10 @@ def test_removing_a_photo_looks_at_no_other_photos_embeddings(tmp_path: Path) ->
     engine = open_database(tmp_path / "catalog.sqlite")
     with engine.connect() as connection:  # as SQLite does it for a foreign key
         plan = connection.exec_driver_sql("EXPLAIN QUERY PLAN DELETE FROM embedding WHERE photo_id = 1").fetchall()
-    assert [row[3] for row in plan] == ["SEARCH embedding USING COVERING INDEX ix_embedding_photo_id (photo_id=?)"]
+    assert [row[3] for row in plan] == [
+        "SEARCH embedding USING COVERING INDEX ix_embedding_photo_id (photo_id=?)",
+        "SEARCH bias USING PRIMARY KEY (checkpoint_id=? AND photo_id=?)",
+    ]
     engine.dispose()
 
 
