@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.libraries import fill
-from search.engine import Searcher
+from search.retrieval import Retriever
 from storage import Catalog, EmbeddingRecord, PhotoFacts
 from storage.vector_index import VectorIndex
 
@@ -59,12 +59,17 @@ class Sigseek:
 
     def build(self, vectors: Halves, directory: Path) -> None:
         """The index from the catalog."""
-        self._searcher(directory)
+        self._retriever(directory)
 
     def open(self, directory: Path) -> Search:
         """The searcher."""
-        searcher = self._searcher(directory)
-        return lambda query: list((searcher.ranked(query, HITS)[0][:HITS] - 1).tolist())
+        retriever = self._retriever(directory)
+
+        def search(query: Floats) -> list[int]:
+            ids, cosines = retriever.nearest(query, HITS)
+            return list((ids[np.argsort(-cosines, kind="stable")[:HITS]] - 1).tolist())
+
+        return search
 
     def add(self, vectors: Halves, first_id: int, directory: Path) -> None:
         """Into the catalog, and the index brought up to date."""
@@ -77,9 +82,9 @@ class Sigseek:
         VectorIndex.open(catalog, catalog.checkpoints()[0], directory / "index")
         catalog.close()
 
-    def _searcher(self, directory: Path) -> Searcher:
+    def _retriever(self, directory: Path) -> Retriever:
         catalog = Catalog(directory)
-        return Searcher(catalog, catalog.checkpoints()[0], directory / "index")
+        return Retriever(catalog, catalog.checkpoints()[0], directory / "index")
 
 
 class Faiss:

@@ -3,8 +3,20 @@
 The searcher is imported from `search.engine` itself: faiss comes with it, which only those who search need.
 """
 
+from search.calibration import Calibration, CalibrationError
 from search.classify import Classification, LabelScore, classify
-from search.errors import QueryError
-from search.results import Hit, SimilarHit
+from search.errors import QueryError, QuerySyntaxError
+from search.results import Hit, SearchResults, SimilarHit
 
-__all__ = ["Classification", "Hit", "LabelScore", "QueryError", "SimilarHit", "classify"]
+__all__ = [
+    "Calibration",
+    "CalibrationError",
+    "Classification",
+    "Hit",
+    "LabelScore",
+    "QueryError",
+    "QuerySyntaxError",
+    "SearchResults",
+    "SimilarHit",
+    "classify",
+]

@@ -1,8 +1,8 @@
-"""Probabilities and verdicts of a query's terms combined to those of the whole query."""
+"""What is known of a query's terms combined to what is known of the whole query."""
 
 from collections.abc import Mapping, Sequence
-from enum import IntEnum
 from functools import reduce
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,18 +10,7 @@ import numpy.typing as npt
 from search.query import And, Leaf, Not, Or, Query, unweighted
 
 Doubles = npt.NDArray[np.float64]
-Levels = npt.NDArray[np.int8]
-
-
-class Verdict(IntEnum):
-    """What is to be thought of a hit."""
-
-    NO_MATCH = 0
-    MAYBE = 1
-    MATCH = 2
-
-    def __str__(self) -> str:
-        return self.name.lower().replace("_", " ")
+_Levels = TypeVar("_Levels", npt.NDArray[np.int8], npt.NDArray[np.float32])
 
 
 def combine(query: Query, terms: Mapping[Leaf, Doubles]) -> Doubles:
@@ -52,15 +41,18 @@ def combine_bounds(query: Query, low: Mapping[Leaf, Doubles], high: Mapping[Leaf
             return low[unweighted(query)], high[unweighted(query)]
 
 
-def combine_verdicts(query: Query, terms: Mapping[Leaf, Levels]) -> Levels:
-    """The query's verdicts (n,) of those of its terms: the worst with AND, the best with OR, the opposite with NOT."""
+def combine_levels(query: Query, terms: Mapping[Leaf, _Levels], most: int) -> _Levels:
+    """The query's levels (n,), 0 to `most`, of those of its terms: the least with AND, the greatest with OR, the rest with NOT.
+
+    So the weakest term decides on a photo that must show all of them.
+    """
     match query:
         case Not(part=part):
-            return np.int8(Verdict.MATCH) - combine_verdicts(part, terms)
+            return most - combine_levels(part, terms, most)
         case And(parts=parts):
-            return reduce(np.minimum, [combine_verdicts(part, terms) for part in parts])
+            return reduce(np.minimum, [combine_levels(part, terms, most) for part in parts])
         case Or(parts=parts):
-            return reduce(np.maximum, [combine_verdicts(part, terms) for part in parts])
+            return reduce(np.maximum, [combine_levels(part, terms, most) for part in parts])
         case _:
             return terms[unweighted(query)]
 

@@ -1,126 +1,263 @@
-"""The searcher of one library and one checkpoint: retrieve, then rerank exactly."""
+"""The searcher of one library and one checkpoint: retrieve, rank, judge."""
 
 import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from search.algebra import combine, combine_levels
+from search.calibration import Calibration
 from search.errors import QueryError
-from search.results import Hit, SimilarHit
+from search.judgement import MATCH, VERDICTS, Judge, JudgedBy, Levels
+from search.query import Leaf, Query, Tag, Text, label, terms
+from search.results import Hit, SearchResults, SimilarHit
+from search.retrieval import Cosines, Floats, Ids, Retriever, Vectors, probabilities_of
+from search.terms import Doubles, Model, photo_model, plain_model, tag_model, text_model
 from siglip import Scoring
-from siglip.scoring import sigmoid
 from storage import Catalog, CheckpointRecord, PhotoRecord
-from storage.vector_index import VectorIndex
 
-Floats = npt.NDArray[np.float32]
-Ids = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.int64]
 
-_CANDIDATES = 1000
-_CANDIDATES_PER_HIT = 20
-_EXACT_SHARE = 0.1
-_ALL_HALVES = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32)
+_LIKELY = (0.5, 0.1)
+"""Probability from which on a photo matches, and may match, a term that is a photo; and that a tag asks for."""
+_CLOSER_SHARE = 0.5
+"""Of the best view's logit in a closer look, beside the whole picture's: chosen on drawings, docs/scores.md."""
+
+
+@dataclass(frozen=True)
+class CloserLook:
+    """Another look at the `count` best photos, by what `embed` gives of a photo's first present file.
+
+    That is unit-norm embeddings float32 (views, dim) of parts of the picture, or None where the file cannot be read.
+    """
+
+    count: int
+    embed: Callable[[Path], Floats | None]
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """What is known of photos, each array (n,) by ascending id."""
+
+    ids: Ids
+    cosines: Cosines
+    terms: dict[Leaf, Doubles]
+    """The probability of each term."""
+    probabilities: Doubles
+    scores: Doubles
+    confidences: Floats | None
+    levels: Levels
 
 
 class Searcher:
-    """Answers queries, given as embeddings, from the catalog and the vector index in `directory`."""
+    """Answers queries, their terms given as embeddings, from the catalog and the vector index in `directory`."""
 
-    def __init__(self, catalog: Catalog, checkpoint: CheckpointRecord, directory: Path) -> None:
+    def __init__(
+        self, catalog: Catalog, checkpoint: CheckpointRecord, directory: Path, calibration: Calibration | None = None
+    ) -> None:
         self._catalog = catalog
         self.checkpoint = checkpoint
         self._scoring = Scoring(checkpoint.logit_scale, checkpoint.logit_bias)
-        self._index = VectorIndex.open(catalog, checkpoint, directory)
+        self._plain = plain_model(self._scoring, calibration)
+        self._raw = plain_model(self._scoring, None)
+        self._calibration = calibration
+        self._retriever = Retriever(catalog, checkpoint, directory)
+        scale = float(np.exp(checkpoint.logit_scale))
+        reference = catalog.reference(checkpoint.id)
+        self._judge = Judge(reference, calibration, scale, max(checkpoint.embeddings, 1)) if reference else None
 
-    def by_text(
+    @property
+    def judged_by(self) -> JudgedBy:
+        """What verdicts rest on."""
+        return self._judge.judged_by if self._judge else "nothing"
+
+    def search(
         self,
-        text: str,
-        query: Floats,
+        query: Query,
+        vectors: Vectors,
         limit: int,
         *,
         min_score: float = 0.0,
+        everything: bool = False,
         explain: bool = False,
-        among: Ids | None = None,
-    ) -> list[Hit]:
-        """The `limit` photos that the text's unit-norm embedding (dim,) matches best, best first; only of ids in `among`.
+        closer: CloserLook | None = None,
+    ) -> SearchResults:
+        """The `limit` photos that match the query best, best first; with `everything` also those that do not, maybes first.
 
-        Raises QueryError for a limit below 1 or a score outside 0 to 1.
+        Raises QueryError for a limit below 1, a score outside 0 to 1, a tag that no photo has, and a closer look by a query
+        with operators.
         """
-        if not 0 <= min_score <= 1:
-            raise QueryError(f"a score of {min_score:g} is outside 0 to 1; give the least probability a hit may have")
-        hits = []
-        for rank, (photo, cosine) in enumerate(self._nearest(query, limit, None, among), 1):
-            logit = self._scoring.logits(np.array(cosine, np.float32))
-            score = float(sigmoid(logit))
-            if score < min_score:
-                break
-            terms = {text: score} if explain else None
-            hits.append(Hit(rank=rank, score=score, logit=float(logit), cosine=cosine, terms=terms, **_photo_fields(photo)))
-        return hits
+        _check(query, limit, min_score, closer)
+        sample_ids, sample = self._retriever.sample(vectors, self._known_tags(query))
+        models = {term: self._model(term, sample[term]) for term in terms(query)}
+        scored = self._scored(query, vectors, models, limit)
+        order = np.argsort(-(scored.cosines[query] if isinstance(query, Text) else scored.probabilities), kind="stable")
+        closely: dict[int, float] = {}
+        if closer and isinstance(query, Text):
+            order, closely = self._look_closer(order, scored, query, vectors[query], closer)
+        shown = order[scored.scores[order] >= min_score]
+        shown = shown[np.argsort(-scored.levels[shown], kind="stable")] if everything else shown[scored.levels[shown] == MATCH]
+        listed = self._photos(shown, scored.ids, limit)
+        best = self._photos(order, scored.ids, 1)
+        return SearchResults(
+            hits=tuple(self._hit(query, scored, row, rank, photo, closely, explain) for rank, (row, photo) in enumerate(listed, 1)),
+            best=self._hit(query, scored, best[0][0], 1, best[0][1], closely, explain) if best else None,
+            maybes=int((scored.levels == MATCH - 1).sum()),
+            expected=self._expected(query, models, scored, sample_ids, sample),
+            photos=self.checkpoint.embeddings,
+            judged_by=self.judged_by,
+        )
 
     def by_photo(self, query: Floats, limit: int, *, leave_out: int | None = None, among: Ids | None = None) -> list[SimilarHit]:
         """The `limit` photos nearest to a photo's unit-norm embedding (dim,), nearest first, without photo `leave_out`.
 
-        `among` are the ids of those to search, each once; None for all.
+        `among` are the ids of those to search, each once; None for all. QueryError for a limit below 1.
         """
-        found = self._nearest(query, limit, leave_out, among)
-        return [SimilarHit(rank=rank, cosine=cosine, **_photo_fields(photo)) for rank, (photo, cosine) in enumerate(found, 1)]
-
-    def ranked(self, query: Floats, limit: int, among: Ids | None = None) -> tuple[Ids, Floats]:
-        """Ids int64 and exact cosines float32 of the photos nearest to the query, nearest first, equal ones by id.
-
-        More than `limit` of them, where there are: some may be left out, or have no file any more.
-        """
-        if limit < 1:
-            raise QueryError(f"a limit of {limit} shows nothing; give 1 or more")
-        ids, exact = self._scored(query, self._to_score(query, limit, among))
+        _check_limit(limit)
+        ids, exact = self._retriever.nearest(query, limit, among)
         order = np.argsort(-exact, kind="stable")  # ids ascend, so equal cosines stay in their order
-        return ids[order], exact[order]
+        kept = order if leave_out is None else order[ids[order] != leave_out]
+        return [
+            SimilarHit(rank=rank, cosine=float(exact[row]), **_photo_fields(photo))
+            for rank, (row, photo) in enumerate(self._photos(kept, ids, limit), 1)
+        ]
 
-    def _nearest(self, query: Floats, limit: int, leave_out: int | None, among: Ids | None) -> list[tuple[PhotoRecord, float]]:
-        """Photos with their exact cosines, best first, equal ones by id."""
-        ids, exact = self.ranked(query, limit, among)
-        found: list[tuple[PhotoRecord, float]] = []
-        for start in range(0, len(ids), limit + 1):
-            chosen = ids[start : start + limit + 1].tolist()
-            photos = self._catalog.photos(chosen)
-            found += [
-                (photos[id_], float(cosine))
-                for id_, cosine in zip(chosen, exact[start : start + limit + 1], strict=True)
-                if id_ in photos and id_ != leave_out
-            ]
+    def matching(self, query: Text, vector: Floats) -> tuple[Ids, Doubles]:
+        """Ids, ascending, and probabilities of all photos that match the text: for a tag that is to be kept."""
+        ids, (cosines,) = self._retriever.exact([vector], None)
+        probabilities = self._plain(cosines)
+        _, levels = self._judged(query, {query: vector}, ids, {query: cosines}, {query: probabilities})
+        matches = (levels == MATCH) & (probabilities >= _LIKELY[0])
+        return ids[matches], probabilities[matches]
+
+    def _known_tags(self, query: Query) -> list[Tag]:
+        tags = [term for term in terms(query) if isinstance(term, Tag)]
+        known = self._catalog.tags() if tags else {}
+        for tag in tags:
+            if tag.name not in known:
+                there = f"there are {', '.join(known)}" if known else "make some with: sigseek tag --labels-file FILE"
+                raise QueryError(f"no photo has the tag '{tag.name}'; {there}")
+        return tags
+
+    def _model(self, term: Leaf, sample: Floats) -> Model:
+        if isinstance(term, Tag):
+            return tag_model()
+        if isinstance(term, Text):
+            return text_model(sample, self._scoring, self._calibration)
+        return photo_model(sample, self.checkpoint.embeddings)
+
+    def _scored(self, query: Query, vectors: Vectors, models: Mapping[Leaf, Model], limit: int) -> _Scored:
+        """The photos that may be the best, with exact scores and verdicts."""
+        if isinstance(query, Text):
+            ids, exact = self._retriever.nearest(vectors[query], limit)
+            cosines: Cosines = {query: exact}
+            by_term: dict[Leaf, Doubles] = {query: self._plain(exact)}
+        else:
+            ids, cosines = self._retriever.best(query, vectors, models, limit)
+            by_term = probabilities_of(models, cosines)
+        raw = {term: self._raw(cosines[term]) if isinstance(term, Text) else by_term[term] for term in cosines}
+        confidences, levels = self._judged(query, vectors, ids, cosines, by_term)
+        return _Scored(ids, cosines, by_term, combine(query, by_term), combine(query, raw), confidences, levels)
+
+    def _judged(
+        self, query: Query, vectors: Vectors, ids: Ids, cosines: Cosines, by_term: Mapping[Leaf, Doubles]
+    ) -> tuple[Floats | None, Levels]:
+        """Confidences (n,), None in a library that was not measured, and levels (n,): all match there."""
+        if self._judge is None:
+            return None, np.full(len(ids), MATCH, np.int8)
+        biases = self._catalog.biases(self.checkpoint.id, ids)
+        confidences: dict[Leaf, Floats] = {}
+        levels: dict[Leaf, Levels] = {}
+        for term, values in cosines.items():
+            if isinstance(term, Text):
+                confidences[term] = self._judge.confidences(vectors[term], values, biases)
+                levels[term] = self._judge.levels(confidences[term])
+            else:
+                confidences[term] = by_term[term].astype(np.float32)
+                levels[term] = sum(((by_term[term] >= least).astype(np.int8) for least in _LIKELY), np.zeros(len(ids), np.int8))
+        return combine_levels(query, confidences, 1), combine_levels(query, levels, MATCH)
+
+    def _expected(self, query: Query, models: Mapping[Leaf, Model], scored: _Scored, sample_ids: Ids, sample: Cosines) -> float:
+        """How many photos match: those scored by their own probabilities, the others by those of a sample."""
+        looked_at = float(combine(query, probabilities_of(models, scored.cosines)).sum())
+        others = ~np.isin(sample_ids, scored.ids, assume_unique=True)
+        left = self.checkpoint.embeddings - len(scored.ids)
+        if left <= 0 or not others.any():
+            return looked_at
+        likely = combine(query, probabilities_of(models, {term: values[others] for term, values in sample.items()}))
+        return looked_at + left * float(likely.mean())
+
+    def _look_closer(
+        self, order: Rows, scored: _Scored, query: Text, vector: Floats, closer: CloserLook
+    ) -> tuple[Rows, dict[int, float]]:
+        """The order with the best photos ranked anew, and what these are ranked by, by row."""
+        closely: dict[int, float] = {}
+        for row, photo in self._photos(order, scored.ids, closer.count):
+            whole = scored.cosines[query][row]
+            path = _present(photo)
+            views = closer.embed(Path(path)) if path else None
+            best = whole if views is None else max(float((views @ vector).max()), float(whole))
+            mixed = (whole + _CLOSER_SHARE * best) / (1 + _CLOSER_SHARE)
+            closely[row] = float(self._scoring.logits(np.array(mixed, np.float32)))
+        first = np.array(sorted(closely, key=lambda row: -closely[row]), np.int64)
+        return np.concatenate([first, order[~np.isin(order, first)]]), closely
+
+    def _photos(self, rows: Rows, ids: Ids, limit: int) -> list[tuple[int, PhotoRecord]]:
+        """The first `limit` of these rows whose photos have a file, present or missing."""
+        found: list[tuple[int, PhotoRecord]] = []
+        for start in range(0, len(rows), limit + 1):
+            chosen = rows[start : start + limit + 1].tolist()
+            photos = self._catalog.photos(ids[chosen].tolist())
+            found += [(row, photos[id_]) for row in chosen if (id_ := int(ids[row])) in photos]
             if len(found) >= limit:
                 break
         return found[:limit]
 
-    def _to_score(self, query: Floats, limit: int, among: Ids | None) -> Ids | None:
-        """The ids to score exactly: candidates, or where these would be many of them all of `among`; None for the library."""
-        count = max(_CANDIDATES, _CANDIDATES_PER_HIT * limit)
-        total = len(self._index) if among is None else len(among)
-        if count >= total or limit >= _EXACT_SHARE * total:
-            return among
-        return self._index.candidates(query, count, among)
+    def _hit(
+        self, query: Query, scored: _Scored, row: int, rank: int, photo: PhotoRecord, closely: Mapping[int, float], explain: bool
+    ) -> Hit:
+        cosine = scored.cosines[query][row] if isinstance(query, Text) else None
+        return Hit(
+            rank=rank,
+            score=float(scored.scores[row]),
+            logit=None if cosine is None else float(self._scoring.logits(cosine)),
+            cosine=None if cosine is None else float(cosine),
+            probability=float(scored.probabilities[row]),
+            verdict=None if scored.confidences is None else VERDICTS[scored.levels[row]],
+            confidence=None if scored.confidences is None else float(scored.confidences[row]),
+            judged_by=self.judged_by,
+            closer=closely.get(row),
+            terms={label(term): float(values[row]) for term, values in scored.terms.items()} if explain else None,
+            **_photo_fields(photo),
+        )
 
-    def _scored(self, query: Floats, wanted: Ids | None) -> tuple[Ids, Floats]:
-        """Ids, ascending, of those wanted that the catalog holds, and their exact cosines float32 (n,)."""
-        chunks = self._catalog.embedding_chunks(self.checkpoint.id, wanted)
-        # Not as a matrix product: there the last bit depends on the row's place, and equal photos would not score equally;
-        # and it would use threads that wait for each other where another program has a core.
-        scored = [(ids, np.einsum("nd,d->n", _floats(vectors), query)) for ids, vectors in chunks]
-        ids = np.concatenate([chunk for chunk, _ in scored])
-        order = np.argsort(ids)
-        return ids[order], np.concatenate([chunk for _, chunk in scored])[order]
+
+def _check(query: Query, limit: int, min_score: float, closer: CloserLook | None) -> None:
+    _check_limit(limit)
+    if not 0 <= min_score <= 1:
+        raise QueryError(f"a score of {min_score:g} is outside 0 to 1; give the least probability a hit may have")
+    if closer and not isinstance(query, Text):
+        raise QueryError("a closer look is for one description; leave out the operators, or the closer look")
 
 
-def _floats(vectors: npt.NDArray[np.float16]) -> Floats:
-    """The same numbers as float32; half the time of `astype`, which converts one by one."""
-    return np.take(_ALL_HALVES, vectors.view(np.uint16), mode="clip")
+def _check_limit(limit: int) -> None:
+    if limit < 1:
+        raise QueryError(f"a limit of {limit} shows nothing; give 1 or more")
+
+
+def _present(photo: PhotoRecord) -> str | None:
+    """The photo's first file that is there now."""
+    return next((path for path in photo.paths if os.path.exists(path)), None)
 
 
 def _photo_fields(photo: PhotoRecord) -> dict[str, Any]:
-    """The photo's part of a hit, `path` being its first file that is there now."""
-    there = [path for path in photo.paths if os.path.exists(path)]
-    path = there[0] if there else photo.paths[0]
+    """The photo's part of a hit."""
+    present = _present(photo)
+    path = present or photo.paths[0]
     return {
         "path": path,
         "width": photo.width,
@@ -130,5 +267,5 @@ def _photo_fields(photo: PhotoRecord) -> dict[str, Any]:
         "latitude": photo.latitude,
         "longitude": photo.longitude,
         "copies": tuple(other for other in photo.paths if other != path),
-        "available": bool(there),
+        "available": present is not None,
     }

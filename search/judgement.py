@@ -12,13 +12,18 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from search.algebra import Levels
 from search.calibration import Calibration
 from siglip.references import evidence, text_floors
 from storage import ReferenceRecord
 
 Floats = npt.NDArray[np.float32]
+Levels = npt.NDArray[np.int8]
+Verdict = Literal["no match", "maybe", "match"]
+VERDICTS: tuple[Verdict, ...] = ("no match", "maybe", "match")
+"""By level, 0 to 2."""
+MATCH = 2
 JudgedBy = Literal["calibrated", "uncalibrated", "nothing"]
+"""What verdicts rest on: the checkpoint's calibration, absent texts, or nothing in a library that was not measured yet."""
 
 FEW_PHOTOS = 50
 """Fewer than this are too few to judge by: what the library's own photos tell of chance is then next to nothing."""
@@ -31,9 +36,9 @@ _UNCALIBRATED = (0.995, 0.9)
 
 @dataclass(frozen=True)
 class Judge:
-    """Judges the hits of one library and checkpoint. `reference` is None for a library that was not measured yet."""
+    """Judges the hits of one library and checkpoint."""
 
-    reference: ReferenceRecord | None
+    reference: ReferenceRecord
     calibration: Calibration | None
     scale: float
     """The exponential of the logit scale."""
@@ -43,17 +48,13 @@ class Judge:
     @property
     def judged_by(self) -> JudgedBy:
         """What verdicts rest on."""
-        if self.reference is None:
-            return "nothing"
         return "calibrated" if self.calibration else "uncalibrated"
 
-    def confidences(self, text: Floats, cosines: Floats, biases: Floats) -> Floats | None:
+    def confidences(self, text: Floats, cosines: Floats, biases: Floats) -> Floats:
         """How sure it is that the photos (n,) are no chance hits of the text's embedding (dim,), 0 to 1.
 
-        `biases` (n,) are NaN for photos that were not measured; these take the mean. None when there is no reference.
+        `biases` (n,) are NaN for photos that were not measured; these take the mean.
         """
-        if self.reference is None:
-            return None
         known = ~np.isnan(biases)
         biases = np.where(known, biases, biases[known].mean() if known.any() else 0)
         floor = text_floors(text[None], self.reference.pictures)
@@ -64,7 +65,7 @@ class Judge:
         below: Floats = (np.searchsorted(absent, found, side="left") / len(absent)).astype(np.float32)
         return below
 
-    def verdicts(self, confidences: Floats) -> Levels:
-        """The verdict on each confidence (n,), as int8."""
+    def levels(self, confidences: Floats) -> Levels:
+        """The level of each confidence (n,), as int8; VERDICTS names them."""
         match, maybe = _CALIBRATED if self.calibration else _UNCALIBRATED
         return ((confidences >= match).astype(np.int8) + (confidences >= maybe)).astype(np.int8)

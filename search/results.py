@@ -1,6 +1,10 @@
 """Hits, as the Python API returns them and as `--json` prints them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
+
+from search.judgement import JudgedBy, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,15 +33,52 @@ class PhotoHit:
 
 @dataclass(frozen=True, kw_only=True)
 class Hit(PhotoHit):
-    """A photo found by a text."""
+    """A photo found by a query. Of a query of several terms, what is said holds of all of it."""
 
     score: float
-    """SigLIP's probability that text and photo match, 0 to 1, each pair judged by itself."""
-    logit: float
-    """What the score is the sigmoid of."""
-    cosine: float
+    """SigLIP's probability that text and photo match, 0 to 1, each pair judged by itself; terms combined as probabilities."""
+    logit: float | None
+    """What the score is the sigmoid of; None for a query of several terms."""
+    cosine: float | None
+    probability: float
+    """The calibrated probability, 0 to 1; the score itself where the checkpoint was not calibrated. Hits are ranked by it."""
+    verdict: Verdict | None
+    """None in a library that was not measured yet."""
+    confidence: float | None
+    """What the verdict comes from, 0 to 1: how sure it is that this is no chance hit, were it the best."""
+    judged_by: JudgedBy
+    closer: float | None = None
+    """What a photo that was looked at more closely was ranked by, as a logit."""
     terms: dict[str, float] | None = None
     """With `explain`: the probability of each of the query's terms."""
+
+
+@dataclass(frozen=True)
+class SearchResults(Sequence[Hit]):
+    """The hits of a query, best first, as a sequence, and what is known of the whole library."""
+
+    hits: tuple[Hit, ...]
+    best: Hit | None
+    """The best photo, whether it is among the hits or not."""
+    maybes: int
+    """How many of the photos looked at may match; they are among the hits only when all were asked for."""
+    expected: float
+    """How many photos match, as expected from their probabilities."""
+    photos: int
+    """Of how many."""
+    judged_by: JudgedBy
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    @overload
+    def __getitem__(self, place: int) -> Hit: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Hit, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> Hit | tuple[Hit, ...]:
+        return self.hits[place]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -72,6 +72,12 @@ def read_checkpoint(directory: Path, name: str) -> Checkpoint:
         ) from error
 
 
+def shipped_calibration(checkpoint: Checkpoint) -> str | None:
+    """The text of the calibration that lies with the checkpoint's files, as mini's does; None without one."""
+    path = checkpoint.directory / "calibration.json"
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
 def _described(directory: Path, name: str) -> Checkpoint:
     config = _read_json(directory / "config.json")
     check_family(config, name)

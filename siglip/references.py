@@ -17,7 +17,7 @@ import numpy.typing as npt
 from siglip.cache import cache_directory
 from siglip.checkpoint import Checkpoint
 from siglip.reference_pictures import reference_pictures
-from siglip.reference_texts import absent_texts, common_texts
+from siglip.reference_texts import ABSENT, COMMON, absent_texts, common_texts
 from siglip.towers import ImageTower, TextTower
 
 Floats = npt.NDArray[np.float32]
@@ -68,16 +68,19 @@ def evidence(cosines: Floats, biases: Floats, floors: Floats) -> Floats:
     return left
 
 
-def load_references(checkpoint: Checkpoint, images: ImageTower, texts: Callable[[], TextTower]) -> References:
+def load_references(
+    checkpoint: Checkpoint, images: ImageTower, texts: Callable[[], TextTower], announce: Callable[[str], None] = lambda line: None
+) -> References:
     """The checkpoint's references, from the user's cache or embedded now, which takes about a minute for a base checkpoint.
 
-    `texts` is called only then. A cache that cannot be written is no obstacle.
+    Only then `texts` is called and `announce` told. A cache that cannot be written is no obstacle.
     """
     directory = cache_directory() / "references"
     path = directory / f"{checkpoint.fingerprint}-{checkpoint.preprocessing.fingerprint}-{images.precision}-{VERSION}.npz"
     kept = _read(path, checkpoint.dimension)
     if kept is not None:
         return kept
+    announce(f"measuring what {checkpoint.name} makes of {COMMON + ABSENT:,} texts, which hits are judged by; once per checkpoint")
     references = _measured(checkpoint, images, texts())
     with contextlib.suppress(OSError):
         _write(references, path)

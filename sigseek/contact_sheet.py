@@ -37,6 +37,6 @@ def _section(section: Section) -> str:
 
 
 def _card(hit: Hit | SimilarHit) -> str:
-    name, value = ("score", hit.score) if isinstance(hit, Hit) else ("cosine", hit.cosine)
+    name, value = ("probability", hit.probability) if isinstance(hit, Hit) else ("cosine", hit.cosine)
     meter = f'{hit.rank}. <meter value="{max(value, 0):.4f}"></meter> {name} {value:.3f}'
     return f'<li>{thumbnail(Path(hit.path))}<p>{meter}</p><p class="path">{escape(hit.path)}</p></li>'

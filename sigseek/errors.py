@@ -6,17 +6,29 @@
     ├── FolderError         a folder that cannot be indexed
     ├── DecodeError         a photo, named by the caller, that gives no picture
     ├── QueryError          a query that cannot be answered
-    └── CaptionsError       captions, to measure with, that cannot be used
+    │   └── QuerySyntaxError    one that cannot be read: it knows the column
+    ├── CaptionsError       captions, to measure with, that cannot be used
+    └── CalibrationError    captions or constants that no calibration can be had from
 
 `ERRORS` holds them all, for one `except`.
 """
 
 from indexer import DecodeError, FolderError
-from search import QueryError
+from search import CalibrationError, QueryError, QuerySyntaxError
 from siglip import CheckpointError
 from sigseek.evaluation.captions import CaptionsError
 from storage import LibraryError
 
-ERRORS = (CheckpointError, LibraryError, FolderError, DecodeError, QueryError, CaptionsError)
+ERRORS = (CheckpointError, LibraryError, FolderError, DecodeError, QueryError, CaptionsError, CalibrationError)
 
-__all__ = ["ERRORS", "CaptionsError", "CheckpointError", "DecodeError", "FolderError", "LibraryError", "QueryError"]
+__all__ = [
+    "ERRORS",
+    "CalibrationError",
+    "CaptionsError",
+    "CheckpointError",
+    "DecodeError",
+    "FolderError",
+    "LibraryError",
+    "QueryError",
+    "QuerySyntaxError",
+]

@@ -11,12 +11,26 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from indexer import DecodeError, Indexer, IndexReport, Progress, check_folder, decode_photo, sample_photos
+from indexer import (
+    DecodeError,
+    Indexer,
+    IndexReport,
+    Progress,
+    check_folder,
+    decode_photo,
+    decode_views,
+    is_measured,
+    measure_biases,
+    sample_photos,
+)
 from indexer.decode import digest_file
-from search import Classification, Hit, QueryError, SimilarHit, classify
+from search import Calibration, Classification, QueryError, SearchResults, SimilarHit, classify
 from search.classify import DEFAULT_TEMPLATE
+from search.parse import parse
+from search.query import Leaf, PhotoTerm, Text, terms
 from siglip import Checkpoint, ImageTower, TextTower, load_checkpoint
-from siglip.checkpoint import DEFAULT
+from siglip.checkpoint import DEFAULT, shipped_calibration
+from siglip.references import load_references
 from siglip.towers import check_choices
 from sigseek.status import Status, library_status
 from storage import Catalog, CheckpointRecord, FailureRecord, LibraryError, writer_lock
@@ -26,6 +40,7 @@ if TYPE_CHECKING:
     from search.engine import Searcher
 
 _T = TypeVar("_T")
+Floats = npt.NDArray[np.float32]
 StrPath = str | os.PathLike[str]
 
 
@@ -96,39 +111,49 @@ class Library:
             self._roots = roots
             indexer = Indexer(catalog, record, checkpoint.preprocessing, self._images, on_progress)
             report = indexer.run(roots)
-            current = catalog.find_checkpoint(record.fingerprint, record.preprocessing)
-            self._catch_up(catalog, current or record)
+            current = catalog.find_checkpoint(record.fingerprint, record.preprocessing) or record
+            self._measure(catalog, current)
+            self._catch_up(catalog, current)
         return report
 
-    def search(self, query: str, limit: int = 10, *, min_score: float = 0.0, explain: bool = False) -> list[Hit]:
-        """The photos that match the text best, best first; only those whose probability reaches `min_score`.
+    def search(
+        self,
+        query: str,
+        limit: int = 10,
+        *,
+        min_score: float = 0.0,
+        everything: bool = False,
+        explain: bool = False,
+        closer: int = 0,
+    ) -> SearchResults:
+        """The photos that match the query best, best first; docs/queries.md tells what a query may say.
 
-        Warns when the text is longer than the model reads.
+        Only those judged to match and whose score reaches `min_score`; with `everything` the others too, maybes first. With
+        `explain` hits tell the probability of each term. The best `closer` photos are looked at again, part by part. Warns
+        when a text is longer than the model reads.
         """
-        if not query.strip():
-            raise QueryError("the query is empty; describe what the photo shows, for example: a red house")
+        asked = parse(query)
         self._checkpoint_to_query()  # what is missing or wrong is found out here, in this thread
         with ThreadPoolExecutor(1) as aside:  # the tower and the index load side by side
-            embedding = aside.submit(lambda: self._texts().embed([query])[0])
+            embeddings = aside.submit(self._embed_terms, terms(asked))
             searcher = self._searcher()
-            vector = embedding.result()
-        if self._texts().cuts(query):
+            vectors = embeddings.result()
+        for text in [term.text for term in terms(asked) if isinstance(term, Text) and self._texts().cuts(term.text)]:
             warnings.warn(
-                f"the query has {len(query.split()):,} words and the model reads {self._described().text_length} tokens; "
+                f"the query has {len(text.split()):,} words and the model reads {self._described().text_length} tokens; "
                 "only its beginning was searched for",
                 stacklevel=2,
             )
-        return searcher.by_text(query, vector, limit, min_score=min_score, explain=explain)
+        from search.engine import CloserLook
+
+        look = CloserLook(closer, self._embed_views) if closer else None
+        return searcher.search(asked, vectors, limit, min_score=min_score, everything=everything, explain=explain, closer=look)
 
     def similar(self, photo: StrPath, limit: int = 10) -> list[SimilarHit]:
         """The photos most like the one in the file `photo`, which is itself left out; it need not be in the library."""
-        path = _existing_photo(photo)
         searcher = self._searcher()
-        catalog, record = self._open_catalog(), self._checkpoint_to_query()[1]
-        known = catalog.find_photo(_readable(digest_file, path).digest)
-        vectors = catalog.embeddings(record.id, [known])[1] if known is not None else np.zeros(0, np.float16)
-        query = vectors[0].astype(np.float32) if len(vectors) else self._embed_photos([path])[0]
-        return searcher.by_photo(query, limit, leave_out=known)
+        vector, known = self._photo_vector(_existing_photo(photo))
+        return searcher.by_photo(vector, limit, leave_out=known)
 
     def classify(self, photos: Sequence[StrPath], labels: Sequence[str], template: str = DEFAULT_TEMPLATE) -> list[Classification]:
         """The probability of each label for each photo file. Needs no library."""
@@ -168,8 +193,18 @@ class Library:
         if self._last_searcher is None or self._last_searcher.checkpoint != record:
             from search.engine import Searcher  # faiss comes with it
 
-            self._last_searcher = Searcher(catalog, record, self._index_directory)
+            self._last_searcher = Searcher(catalog, record, self._index_directory, self._calibration(record))
         return self._last_searcher
+
+    def _calibration(self, record: CheckpointRecord) -> Calibration | None:
+        """The library's own calibration of the checkpoint, or the one that came with it."""
+        fitted = self._open_catalog().calibration(record.id) or shipped_calibration(self._described())
+        return Calibration.from_json(fitted) if fitted else None
+
+    def _measure(self, catalog: Catalog, record: CheckpointRecord) -> None:
+        """Have what was embedded measured by what hits are judged by."""
+        if record.embeddings and not is_measured(catalog, record):
+            measure_biases(catalog, record, load_references(self._described(), self._images(), self._texts, self._announce))
 
     def _catch_up(self, catalog: Catalog, record: CheckpointRecord) -> None:
         """Make the vector index ready for the next search, unless its file is of the catalog's very generation."""
@@ -273,6 +308,31 @@ class Library:
         known = [Path(folder.path) for folder in self._open_catalog().folders()]
         folders = [*dict.fromkeys(path for path in (*self._roots, *known) if path.is_dir())]
         return sample_photos(folders, self._described().preprocessing, MOST_PHOTOS)
+
+    def _embed_terms(self, asked: Sequence[Leaf]) -> dict[Leaf, Floats]:
+        """The unit-norm embedding (dim,) of each text and photo term."""
+        texts = [term for term in asked if isinstance(term, Text)]
+        vectors: dict[Leaf, Floats] = {}
+        if texts:
+            vectors |= zip(texts, self._texts().embed([term.text for term in texts]), strict=True)
+        for term in asked:
+            if isinstance(term, PhotoTerm):
+                vectors[term] = self._photo_vector(_existing_photo(term.path))[0]
+        return vectors
+
+    def _photo_vector(self, path: Path) -> tuple[Floats, int | None]:
+        """The unit-norm embedding (dim,) of a photo file, and its id if the library knows it."""
+        catalog, record = self._open_catalog(), self._checkpoint_to_query()[1]
+        known = catalog.find_photo(_readable(digest_file, path).digest)
+        vectors = catalog.embeddings(record.id, [known])[1] if known is not None else np.zeros(0, np.float16)
+        return vectors[0].astype(np.float32) if len(vectors) else self._embed_photos([path])[0], known
+
+    def _embed_views(self, path: Path) -> Floats | None:
+        """Unit-norm embeddings (views, dim) of parts of the photo; None where the file cannot be used now."""
+        try:
+            return self._images().embed(decode_views(path, self._described().preprocessing))
+        except (DecodeError, OSError):
+            return None
 
     def _embed_photos(self, paths: Sequence[Path]) -> npt.NDArray[np.float32]:
         """Unit-norm embeddings float32 (n, dim) of photo files."""

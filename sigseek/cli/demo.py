@@ -4,10 +4,12 @@ from pathlib import Path
 
 import click
 
+from search import SearchResults
 from siglip.checkpoint import MINI
 from sigseek.cli.options import opened
 from sigseek.cli.output import print_hits, print_report
 from sigseek.cli.progress import ProgressBar
+from sigseek.cli.results import no_match
 from sigseek.contact_sheet import Section, write_contact_sheet
 from sigseek.demo.captions import article, plural
 from sigseek.demo.photos import draw_photos
@@ -44,12 +46,15 @@ def demo(folder: Path, pictures: int, seed: int) -> None:
         with ProgressBar("indexing", "images") as progress:
             report = library.index(folder, on_progress=progress.show_indexing)
         print_report(report)
-        sections = [Section(f'"{query}"', library.search(query, _HITS)) for query in _queries(scenes)]
-        photo = Path(sections[0].hits[0].path)
-        sections.append(Section(f"like {photo.name}, the first hit for {sections[0].heading}", library.similar(photo, _HITS)))
+        found = {query: library.search(query, _HITS) for query in _queries(scenes)}
+        sections = [Section(f'"{query}"', results) for query, results in found.items()]
+        photo = folder / "scene-00000.jpg"
+        sections.append(Section(f"like {photo.name}", library.similar(photo, _HITS)))
     for section in sections:
         click.echo(f"\n{section.heading}")
         print_hits(section.hits)
+        if isinstance(section.hits, SearchResults) and not section.hits:
+            click.echo(no_match(section.hits))
     write_contact_sheet(folder / "results.html", "sigseek demo", sections)
     click.echo(f"\nas a page: {folder / 'results.html'}")
     click.echo(f'ask on:    sigseek search "a red house at night" --library {folder / ".sigseek"}')

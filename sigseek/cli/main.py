@@ -12,7 +12,7 @@ from sigseek import __version__
 
 COMMANDS = {
     "index": "Add folders and bring the library up to date with them.",
-    "search": "Find photos by a text.",
+    "search": "Find photos by what they show.",
     "similar": "Find photos like a photo.",
     "classify": "Say how well each label fits a photo.",
     "status": "Show what the library holds: folders, counts, checkpoint, sizes, when last indexed.",
@@ -76,6 +76,8 @@ def run() -> int:
         if not isinstance(error, _expected()):
             raise
         click.echo(f"error: {_one_line(error)}", err=True)
+        if pointer := getattr(error, "pointer", None):
+            click.echo(pointer, err=True)
         return 1
     return status or 0
 

@@ -24,22 +24,24 @@ def print_json(record: "DataclassInstance") -> None:
 
 
 def record_fields(record: "DataclassInstance") -> dict[str, Any]:
-    """The dataclass's fields; `terms` only where they were asked for."""
+    """The dataclass's fields; `terms` and `closer` only where they were asked for."""
     fields = asdict(record)
-    if fields.get("terms", ...) is None:
-        del fields["terms"]
+    for name in ("terms", "closer"):
+        if fields.get(name, ...) is None:
+            del fields[name]
     return fields
 
 
 def print_hits(hits: Sequence[Hit | SimilarHit]) -> None:
-    """A table: rank, score or cosine, a bar of it, path."""
+    """A table: rank, probability or cosine, a bar of it, path, and the verdict unless it is a match."""
     for hit in hits:
-        value = hit.score if isinstance(hit, Hit) else hit.cosine
+        value = hit.probability if isinstance(hit, Hit) else hit.cosine
         copies = f"  (+{len(hit.copies)} {'copy' if len(hit.copies) == 1 else 'copies'})" if hit.copies else ""
         gone = "" if hit.available else "  (not there now)"
-        click.echo(f"{hit.rank:>4}  {value:.3f}  {bar(value)}  {shown(hit.path)}{copies}{gone}")
+        unsure = f"  {hit.verdict}" if isinstance(hit, Hit) and hit.verdict in ("maybe", "no match") else ""
+        click.echo(f"{hit.rank:>4}  {value:.3f}  {bar(value)}  {shown(hit.path)}{copies}{gone}{unsure}")
         if isinstance(hit, Hit) and hit.terms:
-            click.echo(" " * 13 + ", ".join(f"{term} {score:.3f}" for term, score in hit.terms.items()))
+            click.echo(" " * 13 + ", ".join(f"{term} {score:.2f}" for term, score in hit.terms.items()))
 
 
 def print_report(report: IndexReport) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
-from search.results import Hit, SimilarHit
-from sigseek.cli.output import print_hits, print_json
+from search.judgement import FEW_PHOTOS
+from search.results import Hit, SearchResults, SimilarHit
+from sigseek.cli.output import print_hits, print_json, shown
 
 
 def deliver(heading: str, hits: Sequence[Hit | SimilarHit], *, paths_only: bool, html: Path | None, as_json: bool) -> None:
@@ -26,3 +27,44 @@ def deliver(heading: str, hits: Sequence[Hit | SimilarHit], *, paths_only: bool,
         print_hits(hits)
     if not hits:
         click.echo("nothing found", err=True)
+
+
+def deliver_results(heading: str, found: SearchResults, *, paths_only: bool, html: Path | None, as_json: bool) -> None:
+    """Print what a query found, as `deliver` does, under how many photos match; or that none does, and the best."""
+    for_programs = as_json or paths_only
+    if found.photos and found.photos < FEW_PHOTOS:
+        click.echo(f"only {found.photos} photos, too few to judge by: verdicts rest on {_GROUNDS[found.judged_by]}", err=True)
+    if found.judged_by == "nothing":
+        click.echo("hits are not judged yet in this library; to have them judged: sigseek index", err=True)
+    if found.hits:
+        click.echo(_expected(found), err=for_programs)
+        deliver(heading, found.hits, paths_only=paths_only, html=html, as_json=as_json)
+        return
+    click.echo(no_match(found), err=for_programs)
+    if html:
+        deliver(heading, [], paths_only=True, html=html, as_json=False)
+
+
+_GROUNDS = {
+    "calibrated": "the checkpoint's calibration alone",
+    "uncalibrated": "texts that next to no photo fits, held against these few",
+    "nothing": "nothing",
+}
+
+
+def no_match(found: SearchResults) -> str:
+    """The line that says that nothing matches, and what comes nearest."""
+    if found.best is None:
+        return "no match (no photo is left)"
+    maybe = found.best.verdict == "maybe"
+    label = "" if found.judged_by == "calibrated" else f", {found.judged_by}"
+    hint = f"; {found.maybes:,} may match: --all" if found.maybes else ""
+    return f"no {'sure ' if maybe else ''}match (best: {found.best.probability:.0%}, {shown(found.best.path)}{label}{hint})"
+
+
+def _expected(found: SearchResults) -> str:
+    """About how many photos match, in two digits, for it is not known better."""
+    count = max(found.expected, len([hit for hit in found.hits if hit.verdict == "match"]))
+    rounded = int(float(f"{count:.2g}")) if count >= 1 else round(count)
+    label = "" if found.judged_by == "calibrated" else f" ({found.judged_by})"
+    return f"about {rounded:,} {'photo matches' if rounded == 1 else 'photos match'}{label}"

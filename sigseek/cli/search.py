@@ -14,7 +14,7 @@ from sigseek.cli.options import (
     paths_option,
     precision_option,
 )
-from sigseek.cli.results import deliver
+from sigseek.cli.results import deliver_results
 
 
 @click.command()
@@ -24,7 +24,15 @@ from sigseek.cli.results import deliver
 @precision_option
 @limit_option
 @click.option("--min-score", type=float, default=0.0, metavar="P", help="Only hits of at least this probability, 0 to 1.")
+@click.option("--all", "everything", is_flag=True, help="Also show photos that may match, and then those that do not.")
 @click.option("--explain", is_flag=True, help="Show the probability of each term of the query.")
+@click.option(
+    "--closer",
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="Look again at the best N photos, part by part, and rank them anew: better, but it takes a second and more.",
+)
 @paths_option
 @html_option
 @json_option
@@ -36,20 +44,25 @@ def search(
     precision: str,
     limit: int,
     min_score: float,
+    everything: bool,
     explain: bool,
+    closer: int,
     paths_only: bool,
     html: Path | None,
     as_json: bool,
 ) -> None:
-    """Find photos by a text.
+    """Find photos by what they show.
 
-    The score is SigLIP's probability that text and photo match; each photo is judged by itself.
+    Only photos that match are listed; when none does, it says so and names the best. Each photo is judged by itself, and
+    against what would score as high by chance. AND, OR, NOT, parentheses, quotes, photo:"PATH", tag:NAME and weights
+    such as dog^2 combine descriptions; in lower case they are words like others.
 
     \b
         sigseek search "two cats on a sofa"
-        sigseek search "a red house" -n 50 --min-score 0.5 --html houses.html
+        sigseek search "a dog AND beach NOT people" --explain
+        sigseek search "a red house" -n 50 --all --html houses.html
         sigseek search "at night" --paths | xargs -d '\\n' cp -t ~/night
     """
     with opened(library, model, device, precision) as photos:
-        hits = photos.search(query, limit, min_score=min_score, explain=explain)
-    deliver(query, hits, paths_only=paths_only, html=html, as_json=as_json)
+        found = photos.search(query, limit, min_score=min_score, everything=everything, explain=explain, closer=closer)
+    deliver_results(query, found, paths_only=paths_only, html=html, as_json=as_json)
