@@ -100,7 +100,7 @@ class Intake:
         """Take these files in; returns when all is stored."""
         try:
             batch: list[tuple[_Content, DecodedPhoto]] = []
-            for content, decoded in _ahead(self._pool, self._decode, self._new_contents(changed), lambda: self._decoded_ahead):
+            for content, decoded in ahead(self._pool, self._decode, self._new_contents(changed), lambda: self._decoded_ahead):
                 if isinstance(decoded, Exception):
                     self._fail(content, decoded)
                     continue
@@ -118,7 +118,7 @@ class Intake:
 
     def _new_contents(self, changed: list[FoundFile]) -> Iterator[_Content]:
         """Hash the files; give out the contents that are not embedded yet, settle the files of all others."""
-        for file, read in _ahead(self._pool, self._digest, changed, lambda: _AHEAD):
+        for file, read in ahead(self._pool, self._digest, changed, lambda: _AHEAD):
             if isinstance(read, Exception):
                 self._note_failure(file, f"cannot be read: {getattr(read, 'strerror', None) or read}", None)
                 continue
@@ -250,7 +250,7 @@ def _facts(digest: bytes, photo: DecodedPhoto) -> PhotoFacts:
     )
 
 
-def _ahead(
+def ahead(
     pool: ThreadPoolExecutor, function: Callable[[_In], _Out], items: Iterable[_In], window: Callable[[], int]
 ) -> Iterator[tuple[_In, _Out | Exception]]:
     """Each item with the function's result or the exception it raised, in order, at most `window()` of them at work."""

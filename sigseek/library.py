@@ -19,6 +19,7 @@ from indexer import (
     check_folder,
     decode_photo,
     decode_views,
+    embed_files,
     is_measured,
     measure_biases,
     sample_photos,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 Floats = npt.NDArray[np.float32]
+_TEXT_BATCH = 64
 StrPath = str | os.PathLike[str]
 
 
@@ -163,6 +165,17 @@ class Library:
         images = self._embed_photos(paths)
         scores = classify(images, labels, template, self._texts(), self._described().scoring)
         return [Classification(str(path), ranked) for path, ranked in zip(paths, scores, strict=True)]
+
+    def embed_photos(
+        self, photos: Sequence[StrPath], on_done: Callable[[int], None] = lambda done: None
+    ) -> tuple[dict[Path, Floats], dict[Path, str]]:
+        """The unit-norm embedding float32 (dim,) of each photo file that can be used, and why the others cannot. Keeps nothing."""
+        return embed_files([Path(photo) for photo in photos], self._described().preprocessing, self._images(), on_done)
+
+    def embed_texts(self, texts: Sequence[str]) -> Floats:
+        """Unit-norm embeddings float32 (n, dim) of texts."""
+        batches = [texts[start : start + _TEXT_BATCH] for start in range(0, len(texts), _TEXT_BATCH)]
+        return np.concatenate([self._texts().embed(batch) for batch in batches])
 
     def status(self) -> Status:
         """Folders, counts, checkpoints and sizes."""
