@@ -31,8 +31,9 @@ from search.parse import parse
 from search.query import Leaf, PhotoTerm, Text, terms
 from siglip import Checkpoint, ImageTower, TextTower, load_checkpoint
 from siglip.checkpoint import DEFAULT, shipped_calibration
-from siglip.references import load_references
+from siglip.references import References, load_references
 from siglip.towers import check_choices
+from sigseek.evaluation.captions import CaptionedPictures, read_captions
 from sigseek.status import Status, library_status
 from storage import Catalog, CheckpointRecord, FailureRecord, LibraryError, writer_lock
 from storage.catalog import FILE_NAME
@@ -166,6 +167,29 @@ class Library:
         scores = classify(images, labels, template, self._texts(), self._described().scoring)
         return [Classification(str(path), ranked) for path, ranked in zip(paths, scores, strict=True)]
 
+    def calibrate(
+        self, source: StrPath, on_done: Callable[[int], None] = lambda done: None
+    ) -> tuple[Calibration, CaptionedPictures]:
+        """Fit the checkpoint's probabilities to captioned pictures, keep the constants in the library, and return them.
+
+        `source` is what `read_captions` takes. Also returned are the pictures that were used, with what was wrong with
+        others among their problems. CaptionsError and CalibrationError when the captions do not do.
+        """
+        captioned = read_captions(Path(source))
+        _, record = self._checkpoint_to_query()
+        embeddings, unusable = self.embed_photos([picture.path for picture in captioned.pictures], on_done)
+        captioned = captioned.usable(unusable)
+        images = np.stack([embeddings[picture.path] for picture in captioned.pictures])
+        from search.fitting import fit_calibration  # scikit-learn comes with it
+
+        calibration = fit_calibration(
+            self.embed_texts(captioned.texts), images, captioned.matching(), self._references(), self._described().scoring
+        )
+        with writer_lock(self.directory), self._open_catalog().transaction() as transaction:
+            transaction.put_calibration(record.id, calibration.as_json())
+        self._last_searcher = None
+        return calibration, captioned
+
     def embed_photos(
         self, photos: Sequence[StrPath], on_done: Callable[[int], None] = lambda done: None
     ) -> tuple[dict[Path, Floats], dict[Path, str]]:
@@ -217,7 +241,11 @@ class Library:
     def _measure(self, catalog: Catalog, record: CheckpointRecord) -> None:
         """Have what was embedded measured by what hits are judged by."""
         if record.embeddings and not is_measured(catalog, record):
-            measure_biases(catalog, record, load_references(self._described(), self._images(), self._texts, self._announce))
+            measure_biases(catalog, record, self._references())
+
+    def _references(self) -> References:
+        """What the checkpoint makes of the texts and pictures that are the same for everybody."""
+        return load_references(self._described(), self._images(), self._texts, self._announce)
 
     def _catch_up(self, catalog: Catalog, record: CheckpointRecord) -> None:
         """Make the vector index ready for the next search, unless its file is of the catalog's very generation."""

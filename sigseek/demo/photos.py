@@ -1,5 +1,6 @@
 """Drawn scenes as a folder of photos: JPEG files with EXIF, and `captions.jsonl` that says what they show."""
 
+import itertools
 import json
 import random
 import re
@@ -25,13 +26,20 @@ class DemoFolderError(Exception):
     """A folder that the demo must not draw into. The message says what was found and what to do."""
 
 
-def draw_photos(folder: Path, count: int, seed: int, on_drawn: Callable[[int], None] = lambda drawn: None) -> list[Scene]:
-    """Draw the first `count` scenes of the series `seed` into `folder` and describe them in its `captions.jsonl`.
+def draw_photos(
+    folder: Path,
+    count: int,
+    seed: int,
+    on_drawn: Callable[[int], None] = lambda drawn: None,
+    wanted: Callable[[Scene], bool] = lambda scene: True,
+) -> list[Scene]:
+    """Draw the first `count` wanted scenes of the series `seed` into `folder` and describe them in its `captions.jsonl`.
 
     Pictures of an earlier demo in the same folder are replaced. DemoFolderError for a folder that holds anything else.
     """
     _clear(folder)
-    scenes = [numbered_scene(seed, number) for number in range(count)]
+    series = (numbered_scene(seed, number) for number in itertools.count())
+    scenes = list(itertools.islice(filter(wanted, series), count))
     names = [f"scene-{number:05d}.jpg" for number in range(count)]
     rng = random.Random(f"photos {seed}")
     # First, so that an interrupted demo is known as one.

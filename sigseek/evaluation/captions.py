@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from indexer.scan import is_junk, scan_folder
 
@@ -42,6 +45,23 @@ class CaptionedPictures:
     problems: tuple[Problem, ...] = ()
     classes: tuple[str, ...] = ()
     """The labels, where the pictures came in class folders: every picture then has one of them as its only caption."""
+
+    def usable(self, reasons: dict[Path, str]) -> "CaptionedPictures":
+        """Without the pictures that cannot be used for these reasons, which become problems. CaptionsError if none is left."""
+        kept = tuple(picture for picture in self.pictures if picture.path not in reasons)
+        if not kept:
+            path, reason = next(iter(reasons.items()))
+            raise CaptionsError(f"not one picture can be used, {path} for one ({reason}); check the files")
+        problems = tuple(Problem(None, f"{path}: {reason}") for path, reason in reasons.items())
+        return replace(self, pictures=kept, problems=self.problems + problems)
+
+    def matching(self) -> npt.NDArray[np.bool_]:
+        """Which of `texts` was given to which picture: (texts, pictures)."""
+        numbers = {text: number for number, text in enumerate(self.texts)}
+        given = np.zeros((len(numbers), len(self.pictures)), np.bool_)
+        for place, picture in enumerate(self.pictures):
+            given[[numbers[caption] for caption in picture.captions], place] = True
+        return given
 
     @property
     def texts(self) -> tuple[str, ...]:
