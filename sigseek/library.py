@@ -168,7 +168,7 @@ class Library:
         return [Classification(str(path), ranked) for path, ranked in zip(paths, scores, strict=True)]
 
     def calibrate(
-        self, source: StrPath, on_done: Callable[[int], None] = lambda done: None
+        self, source: StrPath, on_progress: Callable[[int, int], None] = lambda done, total: None
     ) -> tuple[Calibration, CaptionedPictures]:
         """Fit the checkpoint's probabilities to captioned pictures, keep the constants in the library, and return them.
 
@@ -177,7 +177,8 @@ class Library:
         """
         captioned = read_captions(Path(source))
         _, record = self._checkpoint_to_query()
-        embeddings, unusable = self.embed_photos([picture.path for picture in captioned.pictures], on_done)
+        paths = [picture.path for picture in captioned.pictures]
+        embeddings, unusable = self.embed_photos(paths, lambda done: on_progress(done, len(paths)))
         captioned = captioned.usable(unusable)
         images = np.stack([embeddings[picture.path] for picture in captioned.pictures])
         from search.fitting import fit_calibration  # scikit-learn comes with it
