@@ -1,4 +1,9 @@
-"""A library of photos: the one object to hold for whoever uses sigseek from Python."""
+"""A library of photos: the one object to hold for whoever uses sigseek from Python.
+
+What only some calls need is imported by them: numpy and what decodes, embeds and searches photos.
+"""
+
+from __future__ import annotations
 
 import os
 import warnings
@@ -8,11 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
-from indexer import DecodeError, Indexer, IndexReport, Progress, check_folder, decode_photo, sample_photos
-from indexer.decode import digest_file
+from indexer import DecodeError, Indexer, IndexReport, Progress, check_folder
 from search import Classification, Hit, QueryError, SimilarHit, classify
 from search.classify import DEFAULT_TEMPLATE
 from siglip import Checkpoint, ImageTower, TextTower, load_checkpoint
@@ -23,6 +24,9 @@ from storage import Catalog, CheckpointRecord, FailureRecord, LibraryError, writ
 from storage.catalog import FILE_NAME
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from search.engine import Searcher
 
 _T = TypeVar("_T")
@@ -35,7 +39,7 @@ def open_library(
     device: str = "auto",
     precision: str = "auto",
     announce: Callable[[str], None] = lambda line: None,
-) -> "Library":
+) -> Library:
     """The library kept in `directory`, which need not exist: the first `index` makes it.
 
     `model` is `mini`, a hub id (`ID@REVISION` for one revision) or a local checkpoint directory; without it the
@@ -122,6 +126,10 @@ class Library:
 
     def similar(self, photo: StrPath, limit: int = 10) -> list[SimilarHit]:
         """The photos most like the one in the file `photo`, which is itself left out; it need not be in the library."""
+        import numpy as np
+
+        from indexer.decode import digest_file
+
         path = _existing_photo(photo)
         searcher = self._searcher()
         catalog, record = self._open_catalog(), self._checkpoint_to_query()[1]
@@ -161,7 +169,7 @@ class Library:
             self._catalog = Catalog(self.directory)
         return self._catalog
 
-    def _searcher(self) -> "Searcher":
+    def _searcher(self) -> Searcher:
         """The searcher of the library as it is now; the last one as long as nothing was added."""
         catalog = self._open_catalog()
         _, record = self._checkpoint_to_query()
@@ -268,6 +276,7 @@ class Library:
 
     def _sample(self) -> npt.NDArray[np.uint8]:
         """Photos that an int8 conversion learns from: of the folders being indexed and those that are known."""
+        from indexer.sample import sample_photos
         from siglip.conversion import MOST_PHOTOS
 
         known = [Path(folder.path) for folder in self._open_catalog().folders()]
@@ -276,6 +285,10 @@ class Library:
 
     def _embed_photos(self, paths: Sequence[Path]) -> npt.NDArray[np.float32]:
         """Unit-norm embeddings float32 (n, dim) of photo files."""
+        import numpy as np
+
+        from indexer.decode import decode_photo
+
         preprocessing = self._described().preprocessing
         pixels = [_readable(lambda path: decode_photo(path, preprocessing), path).pixels for path in paths]
         tower = self._images()
