@@ -24,7 +24,7 @@ VERSION = 1
 
 _BICUBIC = 3
 _FILTERS = range(6)
-"""Pillow's numbers for its resizing filters."""
+"""Pillow's numbers for resizing filters, those that all its versions know."""
 
 # SiglipImageProcessor's own values, for what a checkpoint's file leaves out.
 _DEFAULTS: dict[str, Any] = {

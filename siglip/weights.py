@@ -39,6 +39,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         tensors = {name: Tensor(dtype, begin + start, begin + end) for name, (dtype, start, end) in places.items()}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError("its header is of another form") from error
+    if not all(begin <= tensor.start <= tensor.end for tensor in tensors.values()):
+        raise ValueError("a tensor's place is not after its header")
     if max((tensor.end for tensor in tensors.values()), default=begin) != size:
         raise ValueError("it ends before or after its last tensor")
     return tensors
