@@ -92,13 +92,9 @@ def compound_queries() -> list[CompoundQuery]:
             _compound("AND", f"{_a(name)} AND {time} AND {place}", f"{_a(name)} {time} {place}", [thing, {time}, {place}], []),
             _compound("NOT", f"{_a(name)} NOT {circumstance}", f"{_a(name)} not {circumstance}", [thing], [{circumstance}]),
             _compound("NOT", f"{_a(name)} NOT {_a(f'{color} {name}')}", f"{_a(name)} that is not {color}", [thing], [colored]),
-            CompoundQuery(
-                "OR", f"{_a(name)} OR {_a(other)}", f"{_a(name)} or {_a(other)}", lambda facts, a=thing, b=second: a <= facts or b <= facts  # type: ignore[misc]
-            ),
-            CompoundQuery(
-                "OR", f"{_a(name)} OR {time}", f"{_a(name)} or {time}", lambda facts, a=thing, b=time: a <= facts or b in facts  # type: ignore[misc]
-            ),
-        ]  # fmt: skip
+            _either(f"{_a(name)} OR {_a(other)}", f"{_a(name)} or {_a(other)}", thing, second),
+            _either(f"{_a(name)} OR {time}", f"{_a(name)} or {time}", thing, frozenset({time})),
+        ]
     return queries
 
 
@@ -111,6 +107,10 @@ def _compound(
         sentence,
         lambda facts: all(part <= facts for part in wanted) and not any(part <= facts for part in unwanted),
     )
+
+
+def _either(operators: str, sentence: str, one: Facts, other: Facts) -> CompoundQuery:
+    return CompoundQuery("OR", operators, sentence, lambda facts: one <= facts or other <= facts)
 
 
 def _a(noun: str) -> str:

@@ -7,6 +7,7 @@ The variances about the images' mean fall as a power of their rank, as natural i
 """
 
 from collections.abc import Iterator
+from math import sqrt  # not numpy's: its float64 would turn what it multiplies into float64
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +39,7 @@ class Geometry:
         rng = np.random.default_rng(seed)
         for start in range(0, count, _CHUNK):
             noise = rng.standard_normal((min(_CHUNK, count - start), self.dimension - 1), dtype=np.float32)
-            yield _unit(np.sqrt(IMAGE_COSINE) * self._mean + noise @ self._spread).astype(np.float16)
+            yield _unit(sqrt(IMAGE_COSINE) * self._mean + noise @ self._spread).astype(np.float16)
 
     def images(self, count: int, seed: int = 1) -> Halves:
         """All of `chunks` in one, float16 (count, dim)."""
@@ -47,7 +48,7 @@ class Geometry:
     def near(self, images: Halves, seed: int = 2) -> Floats:
         """Queries float32 (n, dim): a noisy copy of each image, as of another shot of the same thing."""
         noise = _unit(np.random.default_rng(seed).standard_normal(images.shape, dtype=np.float32))
-        return _unit(_NEARNESS * images.astype(np.float32) + np.sqrt(1 - _NEARNESS**2) * noise)
+        return _unit(_NEARNESS * images.astype(np.float32) + sqrt(1 - _NEARNESS**2) * noise)
 
     def captions(self, images: Halves, seed: int = 3) -> Floats:
         """Queries float32 (n, dim): a text that describes each image."""
@@ -56,9 +57,9 @@ class Geometry:
         noise = np.random.default_rng(seed).standard_normal(images.shape, dtype=np.float32)
         noise -= (noise @ self._mean)[:, None] * self._mean
         noise = _unit(noise - (noise * own).sum(axis=1, keepdims=True) * own)
-        to_mean = RANDOM_COSINE / np.sqrt(IMAGE_COSINE)
-        to_own = (CAPTION_COSINE - RANDOM_COSINE) / np.sqrt(1 - IMAGE_COSINE)
-        return _unit(to_mean * self._mean + to_own * own + np.sqrt(1 - to_mean**2 - to_own**2) * noise)
+        to_mean = RANDOM_COSINE / sqrt(IMAGE_COSINE)
+        to_own = (CAPTION_COSINE - RANDOM_COSINE) / sqrt(1 - IMAGE_COSINE)
+        return _unit(to_mean * self._mean + to_own * own + sqrt(1 - to_mean**2 - to_own**2) * noise)
 
 
 def _unit(vectors: Floats) -> Floats:

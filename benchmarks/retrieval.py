@@ -172,7 +172,7 @@ def _build(side: Side, directory: Path) -> dict[str, Any]:
     try:
         side.prepare(vectors, own)
     except ImportError as error:
-        return {"missing": f"{error}; pip install usearch sqlite-vec" if error.name else str(error)}
+        return {"missing": f"{error}; pip install usearch sqlite-vec pysqlite3"}
     started = time.perf_counter()
     side.build(vectors, own)
     seconds = time.perf_counter() - started

@@ -4,7 +4,6 @@ Each builds from a matrix float16 (n, dim), the ids being the rows', and keeps a
 """
 
 import math
-import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -167,17 +166,18 @@ class Usearch:
 
 
 class SqliteVec:
-    """sqlite-vec, which compares the query with every embedding, float32."""
+    """sqlite-vec, which compares the query with every embedding, float32.
+
+    In the SQLite that pysqlite3 brings, for many a Python's own was built to load no extensions.
+    """
 
     name = "sqlite-vec"
     most: int | None = None
 
     def prepare(self, vectors: Halves, directory: Path) -> None:
-        """Find out whether it is installed, and whether Python's own SQLite was built to load it."""
+        """Find out whether it is installed."""
+        import pysqlite3  # noqa: F401
         import sqlite_vec  # noqa: F401
-
-        if not hasattr(sqlite3.Connection, "enable_load_extension"):
-            raise ImportError("this Python's sqlite3 loads no extensions")
 
     def build(self, vectors: Halves, directory: Path) -> None:
         """A virtual table."""
@@ -201,14 +201,15 @@ class SqliteVec:
         connection.commit()
         connection.close()
 
-    def _insert(self, connection: sqlite3.Connection, vectors: Halves, first_id: int) -> None:
+    def _insert(self, connection: Any, vectors: Halves, first_id: int) -> None:
         rows = ((first_id + row, vector.tobytes()) for row, vector in enumerate(vectors.astype(np.float32)))
         connection.executemany("INSERT INTO v (rowid, e) VALUES (?, ?)", rows)
 
-    def _connect(self, directory: Path) -> sqlite3.Connection:
+    def _connect(self, directory: Path) -> Any:
+        import pysqlite3
         import sqlite_vec
 
-        connection = sqlite3.connect(directory / "vec.sqlite")
+        connection = pysqlite3.connect(directory / "vec.sqlite")
         connection.enable_load_extension(True)
         sqlite_vec.load(connection)
         return connection

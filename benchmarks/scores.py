@@ -24,6 +24,7 @@ import numpy.typing as npt
 from benchmarks.drawn_queries import Queries, absent_queries, compound_queries, kinds_of_queries, present_queries
 from search.results import Hit, SearchResults
 from siglip.checkpoint import MINI, MINI_DIRECTORY
+from sigseek.demo.captions import Statement
 from sigseek.demo.photos import draw_photos
 from sigseek.demo.scene import COLORS, OBJECTS, PLACES, WEATHERS, Scene
 from sigseek.evaluation.metrics import auroc, average_precision, calibration_error, reliability
@@ -48,8 +49,13 @@ class Drawings:
         """All photos, whatever the verdict."""
         return self.library.search(query, len(self.scenes), everything=True, **options)
 
+    def true(self, hits: Sequence[Hit], statement: Statement) -> Bools:
+        """Of which hits the statement is true."""
+        stated = statement.facts()
+        return self.relevant(hits, lambda facts: stated <= facts)
+
     def relevant(self, hits: Sequence[Hit], is_true: Callable[[frozenset[str]], bool]) -> Bools:
-        """Of which hits the facts hold."""
+        """Of which hits the facts are such."""
         return np.array([is_true(self.scenes[_number(hit)].facts()) for hit in hits])
 
 
@@ -99,7 +105,7 @@ def _mean_ap(drawings: Drawings, queries: Queries, **options: Any) -> float:
     precisions = []
     for text, statement in queries:
         hits = sorted(drawings.search(text, **options), key=_standing)
-        relevant = drawings.relevant(hits, lambda facts, stated=statement.facts(): stated <= facts)  # type: ignore[misc]
+        relevant = drawings.true(hits, statement)
         if relevant.any():
             precisions.append(average_precision(-np.arange(len(hits), dtype=np.float32), relevant))
     return float(np.mean(precisions))
@@ -117,7 +123,7 @@ def calibration(drawings: Drawings) -> None:
     raw: dict[str, list[tuple[float, bool]]] = {"all pairs": [], "ten best": []}
     for text, statement in present_queries(drawings.scenes, _QUERIES, 99):
         hits = sorted(drawings.search(text), key=_standing)
-        relevant = drawings.relevant(hits, lambda facts, stated=statement.facts(): stated <= facts)  # type: ignore[misc]
+        relevant = drawings.true(hits, statement)
         for place, (hit, true) in enumerate(zip(hits, relevant.tolist(), strict=True)):
             for pairs in ("all pairs", "ten best")[: 2 if place < 10 else 1]:
                 shown[pairs].append((hit.probability, true))
@@ -176,9 +182,7 @@ def complete(drawings: Drawings) -> None:
             recall = [len(set(found) & set(_paths(quantised, query))) / len(found) for query, found in exact.items() if found]
     finally:
         vector_index._QUANTISED_FROM = usual
-    print(
-        f"recall of the ten best of {len(recall)} NOT and OR queries with a quantised index: mean {np.mean(recall):.4f}, least {min(recall):.2f}"
-    )
+    print(f"recall of the ten best of {len(recall)} NOT and OR by estimates: {np.mean(recall):.4f}, least {min(recall):.2f}")
 
 
 def _paths(library: Library, query: str) -> list[str]:

@@ -4,16 +4,11 @@ import itertools
 
 import numpy as np
 
-from siglip.references import VERSION, References
+from siglip.reference_texts import VERSION
+from siglip.references import References
 from storage import Catalog, CheckpointRecord, ReferenceRecord
 
 _CHUNKS = 64  # of 256 embeddings, written in one transaction
-
-
-def is_measured(catalog: Catalog, checkpoint: CheckpointRecord) -> bool:
-    """Whether everything that the checkpoint has embedded was measured, against the texts and pictures of today."""
-    known = catalog.reference(checkpoint.id)
-    return known is not None and known.version == VERSION and known.generation == checkpoint.generation
 
 
 def measure_biases(catalog: Catalog, checkpoint: CheckpointRecord, references: References) -> None:

@@ -27,33 +27,36 @@ class Comparison:
 
 
 def compare(
-    root: Path, inside: PurePath, listing: Listing, rows: Sequence[FileRow], failures: Sequence[FailureRecord]
+    root: Path, inside: PurePath, listing: Listing, rows: Iterable[FileRow], failures: Sequence[FailureRecord]
 ) -> Comparison:
     """Compare the listing of `root`/`inside` with the rows and failures of the whole folder `root`.
 
     Files in a hidden directory, which were indexed by naming it, are not gone as long as they are there: only a scan of
     that very directory looks into it.
     """
-    known = {row[0]: row for row in rows}
-    failed = {failure.path: failure for failure in failures}
     result = Comparison()
-    for path, size, mtime_ns in listing.files:  # the one loop over every file, changed or not: no objects, no calls to spare
-        row, failure = known.get(path), failed.get(path) if failed else None
-        if failure and (failure.size, failure.mtime_ns) == (size, mtime_ns):
+    failed = {failure.path: failure for failure in failures}
+    unsettled = dict(listing.files)
+    for path, failure in failed.items():
+        if unsettled.get(path) == (failure.size, failure.mtime_ns):
+            del unsettled[path]
             result.failed += 1
-        elif row and row[1:4] == (size, mtime_ns, True):
+    others: dict[str, FileRow] = {}
+    for row in rows:  # the one loop over every file, changed or not: no objects, no calls to spare
+        path = row[0]
+        if row[3] and unsettled.get(path) == row[1:3]:
+            del unsettled[path]
             result.unchanged += 1
             if row[4]:
                 result.back.append(path)
-            if failure:
+            if path in failed:
                 result.over.append(path)
         else:
-            result.changed.append(FoundFile(path, size, mtime_ns))
-    there = {file[0] for file in listing.files}
-    result.gone = set(_gone(root, inside, listing, known.keys() - there))
-    result.over += _gone(root, inside, listing, failed.keys() - there)
-    looked_up = [file.path for file in result.changed if file.path in known]
-    result.known = {path: FileRecord._make(known[path]) for path in (*looked_up, *result.gone)}
+            others[path] = row
+    result.changed = [FoundFile(path, size, mtime_ns) for path, (size, mtime_ns) in unsettled.items()]
+    result.gone = set(_gone(root, inside, listing, others.keys() - listing.files.keys()))
+    result.over += _gone(root, inside, listing, failed.keys() - listing.files.keys())
+    result.known = {path: FileRecord._make(others[path]) for path in (*unsettled, *result.gone) if path in others}
     return result
 
 

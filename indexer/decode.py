@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from indexer.errors import DecodeError
 from indexer.formats import DECODED, WHY_NOT_READ
 from indexer.metadata import Metadata, read_metadata
 from siglip import Preprocessing
@@ -40,10 +41,6 @@ _TRANSPOSE = {
 }
 _LYING = (5, 6, 7, 8)  # orientations that swap width and height
 _WIDE_GREY = ("I", "I;16", "I;16L", "I;16B", "I;16N")
-
-
-class DecodeError(Exception):
-    """A file that gives no picture. The message is the reason, as a person reads it."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from indexer.decode import DecodeError, decode_photo
+from indexer.decode import decode_photo
+from indexer.errors import DecodeError
 from indexer.intake import THREADS, ahead
 from siglip import ImageTower, Preprocessing
 

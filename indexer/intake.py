@@ -15,7 +15,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from indexer.decode import DecodedPhoto, DecodeError, FileDigest, decode_photo, digest_file
+from indexer.decode import DecodedPhoto, FileDigest, decode_photo, digest_file
+from indexer.errors import DecodeError
 from indexer.report import Tally
 from indexer.scan import FoundFile, is_online
 from siglip import ImageTower, Preprocessing

@@ -5,15 +5,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 
 from indexer.comparison import compare
-from indexer.intake import THREADS, Intake
+from indexer.errors import FolderError
 from indexer.report import IndexReport, Progress, Tally
 from indexer.scan import FoundFile, is_online, scan_folder
 from siglip import ImageTower, Preprocessing
 from storage import Catalog, CheckpointRecord, FailureRecord, FileRecord, FolderRecord
-
-
-class FolderError(Exception):
-    """A folder that cannot be indexed. The message says what was found and what to do, in one line."""
 
 
 class Indexer:
@@ -49,9 +45,10 @@ class Indexer:
         self._tally.start()
         for folder, _, changed, known, gone in work:
             if changed:
-                Intake(self._catalog, self._checkpoint, self._preprocessing, self.tower, self._tally, folder, known, gone).run(
-                    changed
-                )
+                from indexer.intake import Intake  # Pillow and numpy come with it
+
+                intake = Intake(self._catalog, self._checkpoint, self._preprocessing, self.tower, self._tally, folder, known, gone)
+                intake.run(changed)
         with self._catalog.transaction() as transaction:
             for folder, inside, *_ in work:
                 if inside == PurePath():
@@ -98,6 +95,8 @@ class Indexer:
     def tower(self) -> ImageTower:
         """The image tower, loaded at the first call."""
         if self._tower is None:
+            from indexer.intake import THREADS
+
             with self._tally.loading():
                 self._tower = self._load_tower()
             report, tower = self.report, self._tower

@@ -7,7 +7,8 @@ from pathlib import Path, PurePath
 import numpy as np
 import numpy.typing as npt
 
-from indexer.decode import DecodeError, decode_photo
+from indexer.decode import decode_photo
+from indexer.errors import DecodeError
 from indexer.scan import scan_folder
 from siglip import Preprocessing
 
@@ -17,7 +18,7 @@ def sample_photos(folders: Sequence[Path], preprocessing: Preprocessing, count: 
 
     What cannot be decoded is passed over.
     """
-    paths = [folder / path for folder in folders for path, *_ in scan_folder(folder, PurePath()).files]
+    paths = [folder / path for folder in folders for path in scan_folder(folder, PurePath()).files]
     pixels: list[npt.NDArray[np.uint8]] = []
     for path in random.Random(0).sample(paths, len(paths)):
         if len(pixels) == count:

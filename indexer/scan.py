@@ -26,8 +26,9 @@ class FoundFile(NamedTuple):
 class Listing:
     """What a scan found; `unreadable` are directories and links that could not be looked into, and why."""
 
-    files: list[tuple[str, int, int]] = field(default_factory=list)
-    """What a `FoundFile` holds, as plain tuples: of these, the garbage collector soon leaves even a million alone."""
+    files: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By path relative to the folder, size in bytes and time of change in ns: what a `FoundFile` holds, without objects
+    that the garbage collector would go through again and again."""
     unreadable: dict[str, str] = field(default_factory=dict)
 
 
@@ -42,7 +43,7 @@ def scan_folder(root: Path, inside: PurePath) -> Listing:
     while waiting:
         directory = waiting.pop()
         try:
-            with _entries(root / directory) as entries:
+            with _entries(f"{root}{os.sep}{directory}") as entries:
                 below = _look_through(entries, "" if directory == "." else directory + os.sep, listing)
         except OSError as error:
             listing.unreadable[directory] = f"the directory cannot be read: {error.strerror}"
@@ -66,7 +67,7 @@ def is_junk(name: str) -> bool:
 
 
 @contextmanager
-def _entries(directory: Path) -> Iterator[list[os.DirEntry[str]]]:
+def _entries(directory: str) -> Iterator[list[os.DirEntry[str]]]:
     """The directory's entries by name, to be asked for their status inside the context.
 
     Where the system can, they are asked through the open directory: the kernel then need not walk the whole path for
@@ -89,16 +90,15 @@ def _look_through(entries: list[os.DirEntry[str]], prefix: str, listing: Listing
     below = []
     for entry in entries:
         name = entry.name
-        if is_junk(name):
-            continue
         if entry.is_dir(follow_symlinks=False):
-            below.append(prefix + name)
-        elif name[name.rfind(".") :].lower() in PICTURES:
+            if not is_junk(name):
+                below.append(prefix + name)
+        elif name[name.rfind(".") :].lower() in PICTURES and name[0] != ".":
             try:
                 status = entry.stat()
             except OSError as error:
                 listing.unreadable[prefix + name] = f"cannot be looked at: {error.strerror}"
                 continue
             if stat.S_ISREG(status.st_mode):  # a pipe or a device of that name would hang whoever reads it
-                listing.files.append((prefix + name, status.st_size, status.st_mtime_ns))
+                listing.files[prefix + name] = (status.st_size, status.st_mtime_ns)
     return below

@@ -3,9 +3,9 @@
 The searcher is imported from `search.engine` itself: faiss comes with it, which only those who search need.
 """
 
-from search.calibration import Calibration, CalibrationError
+from search.calibration import Calibration
 from search.classify import Classification, LabelScore, classify
-from search.errors import QueryError, QuerySyntaxError
+from search.errors import CalibrationError, QueryError, QuerySyntaxError
 from search.results import Hit, SearchResults, SimilarHit
 
 __all__ = [

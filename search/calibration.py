@@ -1,18 +1,19 @@
 """A checkpoint's calibration: from logits to probabilities, from evidence to confidence. Its constants are always fitted."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
+from search.errors import CalibrationError
 from siglip.scoring import sigmoid
 
-Floats = npt.NDArray[np.float32]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
-
-class CalibrationError(Exception):
-    """Pictures or constants that no calibration can be had from. The message says what was found and what to do."""
+    Floats: TypeAlias = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Calibration:
 
         `scale` is the exponential of the checkpoint's logit scale.
         """
+        import numpy as np
+
         odds = self.evidence_weight * scale * evidence + self.photos_weight * np.log(photos) + self.confidence_intercept
         return sigmoid(np.asarray(odds, np.float32))
 
@@ -47,7 +50,7 @@ class Calibration:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, line: str) -> "Calibration":
+    def from_json(cls, line: str) -> Calibration:
         """What `as_json` gave; CalibrationError for anything else."""
         try:
             return cls(**json.loads(line))

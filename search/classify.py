@@ -1,14 +1,18 @@
 """Zero-shot classification: how well each label fits a photo."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from search.errors import QueryError
 from siglip import Scoring, TextTower
 from siglip.scoring import cosines
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 DEFAULT_TEMPLATE = "This is a photo of {}."
 """That of transformers' zero-shot image classification pipeline, whose scores these are."""
@@ -34,6 +38,8 @@ def classify(
     images: npt.NDArray[np.float32], labels: Sequence[str], template: str, tower: TextTower, scoring: Scoring
 ) -> list[tuple[LabelScore, ...]]:
     """The label scores of each embedding float32 (n, dim); QueryError without labels or `{}` in the template."""
+    import numpy as np
+
     if not labels or not all(label.strip() for label in labels):
         raise QueryError("no label, or an empty one; give at least one with --label TEXT")
     if "{}" not in template:

@@ -12,11 +12,12 @@ import numpy.typing as npt
 from search.algebra import combine, combine_levels
 from search.calibration import Calibration
 from search.errors import QueryError
-from search.judgement import MATCH, VERDICTS, Judge, JudgedBy, Levels
+from search.judgement import Judge, Levels
 from search.query import Leaf, Query, Tag, Text, label, terms
 from search.results import Hit, SearchResults, SimilarHit
 from search.retrieval import Cosines, Floats, Ids, Retriever, Vectors, probabilities_of
 from search.terms import Doubles, Model, photo_model, plain_model, tag_model, text_model
+from search.verdicts import MATCH, VERDICTS, JudgedBy
 from siglip import Scoring
 from storage import Catalog, CheckpointRecord, PhotoRecord
 
@@ -107,7 +108,7 @@ class Searcher:
             hits=tuple(self._hit(query, scored, row, rank, photo, closely, explain) for rank, (row, photo) in enumerate(listed, 1)),
             best=self._hit(query, scored, best[0][0], 1, best[0][1], closely, explain) if best else None,
             maybes=int((scored.levels == MATCH - 1).sum()),
-            expected=self._expected(query, models, scored, sample_ids, sample),
+            expected=self._expected(query, models, scored, sample_ids, sample) * self._best_confidence(scored),
             photos=self.checkpoint.embeddings,
             judged_by=self.judged_by,
         )
@@ -190,6 +191,11 @@ class Searcher:
             return looked_at
         likely = combine(query, probabilities_of(models, {term: values[others] for term, values in sample.items()}))
         return looked_at + left * float(likely.mean())
+
+    @staticmethod
+    def _best_confidence(scored: _Scored) -> float:
+        """How sure it is that there is a match at all: many words of no meaning fit many photos a little."""
+        return 1.0 if scored.confidences is None else float(scored.confidences.max(initial=0))
 
     def _look_closer(
         self, order: Rows, scored: _Scored, query: Text, vector: Floats, closer: CloserLook

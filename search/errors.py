@@ -1,10 +1,14 @@
-"""What can be wrong with a query."""
+"""What can be wrong with a query, and with what its hits are judged by."""
 
 import unicodedata
 
 
 class QueryError(Exception):
     """A query that cannot be answered. The message says what was found and what to do, in one line."""
+
+
+class CalibrationError(Exception):
+    """Pictures or constants that no calibration can be had from. The message says what was found and what to do."""
 
 
 class QuerySyntaxError(QueryError):

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
-from search.calibration import Calibration, CalibrationError
+from search.calibration import Calibration
+from search.errors import CalibrationError
 from siglip import Scoring
 from siglip.references import References, evidence, text_floors
 

@@ -7,27 +7,17 @@ next to no photo fits.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from search.calibration import Calibration
+from search.verdicts import JudgedBy
 from siglip.references import evidence, text_floors
 from storage import ReferenceRecord
 
 Floats = npt.NDArray[np.float32]
 Levels = npt.NDArray[np.int8]
-Verdict = Literal["no match", "maybe", "match"]
-VERDICTS: tuple[Verdict, ...] = ("no match", "maybe", "match")
-"""By level, 0 to 2."""
-MATCH = 2
-JudgedBy = Literal["calibrated", "uncalibrated", "nothing"]
-"""What verdicts rest on: the checkpoint's calibration, absent texts, or nothing in a library that was not measured yet."""
-
-FEW_PHOTOS = 50
-"""Fewer than this are too few to judge by: what the library's own photos tell of chance is then next to nothing."""
-
 _CALIBRATED = (0.7, 0.3)
 """Confidence from which on a hit is a match, and a maybe: chosen on drawings, for the errors in docs/scores.md."""
 _UNCALIBRATED = (0.995, 0.9)

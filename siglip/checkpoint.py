@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 from siglip.digest import file_digest
 from siglip.errors import CheckpointError
 from siglip.hub import download, is_hub_id
 from siglip.preprocessing import Preprocessing
 from siglip.scoring import Scoring
+from siglip.weights import read_number, read_tensors
 
 MINI = "mini"
 MINI_DIRECTORY = Path(__file__).parent / "mini"
@@ -156,15 +155,14 @@ def _read_scoring(weights: list[Path], directory: Path) -> Scoring:
     towers: set[str] = set()
     for path in weights:
         try:
-            with safe_open(path, "numpy") as tensors:
-                for key in tensors.keys():  # noqa: SIM118 - not a mapping
-                    towers |= {tower for tower in _TOWERS if key.startswith(tower)}
-                    if key in _SCALARS:
-                        found[key] = float(tensors.get_tensor(key).reshape(-1)[0])
-        except TypeError as error:  # numpy has no bfloat16
-            raise CheckpointError(f"{path} keeps {', '.join(_SCALARS)} in bfloat16; save the checkpoint in float32") from error
-        except (SafetensorError, OSError) as error:
+            tensors = read_tensors(path)
+            scalars = {key: tensors[key] for key in _SCALARS if key in tensors}
+            if any(tensor.dtype == "BF16" for tensor in scalars.values()):
+                raise CheckpointError(f"{path} keeps {', '.join(scalars)} in bfloat16; save the checkpoint in float32")
+            found |= {key: read_number(path, tensor) for key, tensor in scalars.items()}
+        except (ValueError, OSError) as error:
             raise CheckpointError(f"{path} is damaged ({error}); fetch the checkpoint again") from error
+        towers |= {tower for tower in _TOWERS for key in tensors if key.startswith(tower)}
     missing = [key for key in (*_TOWERS, *_SCALARS) if key not in found and key not in towers]
     if missing:
         raise CheckpointError(f"{directory} lacks {missing[0].rstrip('.')}, so it is no whole SigLIP; fetch the checkpoint again")

@@ -1,20 +1,30 @@
-"""From an RGB image to the image tower's input, bit for bit as transformers' Pillow-based SiglipImageProcessor does it."""
+"""From an RGB image to the image tower's input, bit for bit as transformers' Pillow-based SiglipImageProcessor does it.
+
+Pillow and numpy come in where pixels are made: describing a checkpoint, which every start does, needs neither.
+"""
+
+from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
-from PIL import Image
+from typing import TYPE_CHECKING, Any
 
 from siglip.errors import CheckpointError
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from PIL import Image
+
 VERSION = 1
 """Counted up when the same checkpoint files would give other pixels; kept with every embedding."""
+
+_BICUBIC = 3
+_FILTERS = range(6)
+"""Pillow's numbers for resizing filters, those that all its versions know."""
 
 # SiglipImageProcessor's own values, for what a checkpoint's file leaves out.
 _DEFAULTS: dict[str, Any] = {
@@ -22,7 +32,7 @@ _DEFAULTS: dict[str, Any] = {
     "do_rescale": True,
     "do_normalize": True,
     "size": {"height": 224, "width": 224},
-    "resample": int(Image.Resampling.BICUBIC),
+    "resample": _BICUBIC,
     "rescale_factor": 1 / 255,
     "image_mean": [0.5, 0.5, 0.5],
     "image_std": [0.5, 0.5, 0.5],
@@ -41,7 +51,7 @@ class Preprocessing:
     std: tuple[float, ...]
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], where: str) -> "Preprocessing":
+    def from_config(cls, config: Mapping[str, Any], where: str) -> Preprocessing:
         """Read an image processor's configuration; CheckpointError where it asks for what SigLIP does not do."""
         values = {key: config[key] if config.get(key) is not None else default for key, default in _DEFAULTS.items()}
         skipped = [key for key in ("do_resize", "do_rescale", "do_normalize") if not values[key]]
@@ -52,10 +62,12 @@ class Preprocessing:
         if isinstance(size, int):
             size = {"height": size, "width": size}
         try:
+            if values["resample"] not in _FILTERS:
+                raise ValueError(f"resample: {values['resample']}")
             return cls(
                 int(size["height"]),
                 int(size["width"]),
-                int(Image.Resampling(values["resample"])),
+                int(values["resample"]),
                 float(values["rescale_factor"]),
                 tuple(float(value) for value in values["image_mean"]),
                 tuple(float(value) for value in values["image_std"]),
@@ -73,16 +85,23 @@ class Preprocessing:
 
     def resize(self, image: Image.Image) -> npt.NDArray[np.uint8]:
         """Pixels uint8 (height, width, 3) of an RGB image of any size."""
+        import numpy as np
+        from PIL import Image
+
         return np.asarray(image.resize((self.width, self.height), Image.Resampling(self.resample)))
 
     def normalize(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """The tower's input float32 (n, 3, height, width) of resized pixels uint8 (n, height, width, 3)."""
+        import numpy as np
+
         planes = [self._levels[channel][pixels[..., channel]] for channel in range(3)]
         return np.stack(planes, axis=1)
 
     @cached_property
     def _levels(self) -> npt.NDArray[np.float32]:
         """What each of the 256 levels becomes, float32 (3, 256): in transformers' order of roundings."""
+        import numpy as np
+
         rescaled = (np.arange(256, dtype=np.float64) * self.rescale_factor).astype(np.float32)
         mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
         return (rescaled - mean[:, None]) / std[:, None]

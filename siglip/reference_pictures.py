@@ -15,7 +15,7 @@ _MOST_SHAPES = 12
 
 
 def reference_pictures(height: int, width: int) -> Pixels:
-    """The pictures as pixels uint8 (128, height, width, 3), in a fixed order; what changes them changes `references.VERSION`."""
+    """The pictures as pixels uint8 (128, height, width, 3), in a fixed order. To change one is to change VERSION as well."""
     rng = np.random.default_rng(1)
     makers = (_plain, _graded, _noise, _blurred, _shapes, _shapes, _horizon)
     pictures = [makers[number % len(makers)](rng).resize((width, height), Image.Resampling.BICUBIC) for number in range(COUNT)]

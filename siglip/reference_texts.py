@@ -7,6 +7,8 @@ many of them fit scores high whatever is asked. Absent ones tell how high a text
 import random
 from collections.abc import Callable, Sequence
 
+VERSION = 1
+"""Counted up with every change of a text, or of a reference picture: what was measured against others is measured anew."""
 COMMON = 2000
 ABSENT = 200
 

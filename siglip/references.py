@@ -17,13 +17,10 @@ import numpy.typing as npt
 from siglip.cache import cache_directory
 from siglip.checkpoint import Checkpoint
 from siglip.reference_pictures import reference_pictures
-from siglip.reference_texts import ABSENT, COMMON, absent_texts, common_texts
+from siglip.reference_texts import ABSENT, COMMON, VERSION, absent_texts, common_texts
 from siglip.towers import ImageTower, TextTower
 
 Floats = npt.NDArray[np.float32]
-
-VERSION = 1
-"""Counted up with every change of a text or a picture: what was measured against others is measured anew."""
 
 _HIGHEST_TEXTS = 48
 _HIGHEST_PICTURES = 8

@@ -1,11 +1,18 @@
-"""From embeddings to scores: cosine, logit, sigmoid probability."""
+"""From embeddings to scores: cosine, logit, sigmoid probability.
+
+numpy comes in where something is computed: describing a checkpoint, which every start does, needs none.
+"""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+    Floats: TypeAlias = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -20,6 +27,8 @@ class Scoring:
 
     def logits(self, cosines: Floats) -> Floats:
         """`exp(logit_scale) * cosine + logit_bias` in float32, any shape."""
+        import numpy as np
+
         scale = np.exp(np.float32(self.logit_scale))
         logits: Floats = np.asarray(cosines, np.float32) * scale + np.float32(self.logit_bias)
         return logits
@@ -31,6 +40,8 @@ class Scoring:
 
 def sigmoid(logits: Floats) -> Floats:
     """1 / (1 + exp(-logit)) in float32, without overflow for logits of any size."""
+    import numpy as np
+
     logits = np.asarray(logits, np.float32)
     small = np.exp(-np.abs(logits))
     return np.where(logits >= 0, 1 / (1 + small), small / (1 + small)).astype(np.float32)
@@ -38,4 +49,6 @@ def sigmoid(logits: Floats) -> Floats:
 
 def cosines(queries: Floats, embeddings: Floats) -> Floats:
     """Cosines (queries, n) in float32 of unit-norm embeddings (queries, dim) and (n, dim)."""
+    import numpy as np
+
     return np.asarray(queries, np.float32) @ np.asarray(embeddings, np.float32).T

@@ -1,4 +1,9 @@
-"""A library of photos: the one object to hold for whoever uses sigseek from Python."""
+"""A library of photos: the one object to hold for whoever uses sigseek from Python.
+
+What only some calls need is imported by them: numpy and what decodes, embeds and searches photos.
+"""
+
+from __future__ import annotations
 
 import os
 import warnings
@@ -6,43 +11,33 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
-from indexer import (
-    DecodeError,
-    Indexer,
-    IndexReport,
-    Progress,
-    check_folder,
-    decode_photo,
-    decode_views,
-    embed_files,
-    is_measured,
-    measure_biases,
-    sample_photos,
-)
-from indexer.decode import digest_file
-from search import Calibration, Classification, QueryError, SearchResults, SimilarHit, classify
+from indexer import DecodeError, Indexer, IndexReport, Progress, check_folder
 from search.classify import DEFAULT_TEMPLATE
+from search.errors import QueryError
 from search.parse import parse
 from search.query import Leaf, PhotoTerm, Text, terms
 from siglip import Checkpoint, ImageTower, TextTower, load_checkpoint
 from siglip.checkpoint import DEFAULT, shipped_calibration
-from siglip.references import References, load_references
+from siglip.reference_texts import VERSION
 from siglip.towers import check_choices
-from sigseek.evaluation.captions import CaptionedPictures, read_captions
 from sigseek.status import Status, library_status
 from storage import Catalog, CheckpointRecord, FailureRecord, LibraryError, writer_lock
 from storage.catalog import FILE_NAME
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from search import Calibration, Classification, SearchResults, SimilarHit
     from search.engine import Searcher
+    from siglip.references import References
+    from sigseek.evaluation.captions import CaptionedPictures
+
+    Floats: TypeAlias = npt.NDArray[np.float32]
 
 _T = TypeVar("_T")
-Floats = npt.NDArray[np.float32]
 _TEXT_BATCH = 64
 StrPath = str | os.PathLike[str]
 
@@ -53,7 +48,7 @@ def open_library(
     device: str = "auto",
     precision: str = "auto",
     announce: Callable[[str], None] = lambda line: None,
-) -> "Library":
+) -> Library:
     """The library kept in `directory`, which need not exist: the first `index` makes it.
 
     `model` is `mini`, a hub id (`ID@REVISION` for one revision) or a local checkpoint directory; without it the
@@ -147,7 +142,7 @@ class Library:
                 "only its beginning was searched for",
                 stacklevel=2,
             )
-        from search.engine import CloserLook
+        from search.engine import CloserLook  # faiss comes with it
 
         look = CloserLook(closer, self._embed_views) if closer else None
         return searcher.search(asked, vectors, limit, min_score=min_score, everything=everything, explain=explain, closer=look)
@@ -162,6 +157,8 @@ class Library:
         """The probability of each label for each photo file. Needs no library."""
         if not photos:
             raise QueryError("no photo to classify; name at least one")
+        from search import Classification, classify
+
         paths = [_existing_photo(photo) for photo in photos]
         images = self._embed_photos(paths)
         scores = classify(images, labels, template, self._texts(), self._described().scoring)
@@ -175,14 +172,17 @@ class Library:
         `source` is what `read_captions` takes. Also returned are the pictures that were used, with what was wrong with
         others among their problems. CaptionsError and CalibrationError when the captions do not do.
         """
+        import numpy as np
+
+        from search.fitting import fit_calibration  # scikit-learn comes with it
+        from sigseek.evaluation.captions import read_captions
+
         captioned = read_captions(Path(source))
         _, record = self._checkpoint_to_query()
         paths = [picture.path for picture in captioned.pictures]
         embeddings, unusable = self.embed_photos(paths, lambda done: on_progress(done, len(paths)))
         captioned = captioned.usable(unusable)
         images = np.stack([embeddings[picture.path] for picture in captioned.pictures])
-        from search.fitting import fit_calibration  # scikit-learn comes with it
-
         calibration = fit_calibration(
             self.embed_texts(captioned.texts), images, captioned.matching(), self._references(), self._described().scoring
         )
@@ -195,10 +195,14 @@ class Library:
         self, photos: Sequence[StrPath], on_done: Callable[[int], None] = lambda done: None
     ) -> tuple[dict[Path, Floats], dict[Path, str]]:
         """The unit-norm embedding float32 (dim,) of each photo file that can be used, and why the others cannot. Keeps nothing."""
+        from indexer.files import embed_files
+
         return embed_files([Path(photo) for photo in photos], self._described().preprocessing, self._images(), on_done)
 
     def embed_texts(self, texts: Sequence[str]) -> Floats:
         """Unit-norm embeddings float32 (n, dim) of texts."""
+        import numpy as np
+
         batches = [texts[start : start + _TEXT_BATCH] for start in range(0, len(texts), _TEXT_BATCH)]
         return np.concatenate([self._texts().embed(batch) for batch in batches])
 
@@ -224,7 +228,7 @@ class Library:
             self._catalog = Catalog(self.directory)
         return self._catalog
 
-    def _searcher(self) -> "Searcher":
+    def _searcher(self) -> Searcher:
         """The searcher of the library as it is now; the last one as long as nothing was added."""
         catalog = self._open_catalog()
         _, record = self._checkpoint_to_query()
@@ -236,16 +240,22 @@ class Library:
 
     def _calibration(self, record: CheckpointRecord) -> Calibration | None:
         """The library's own calibration of the checkpoint, or the one that came with it."""
+        from search import Calibration
+
         fitted = self._open_catalog().calibration(record.id) or shipped_calibration(self._described())
         return Calibration.from_json(fitted) if fitted else None
 
     def _measure(self, catalog: Catalog, record: CheckpointRecord) -> None:
         """Have what was embedded measured by what hits are judged by."""
-        if record.embeddings and not is_measured(catalog, record):
+        if record.embeddings and catalog.measured(record.id) != (VERSION, record.generation):
+            from indexer.bias import measure_biases
+
             measure_biases(catalog, record, self._references())
 
     def _references(self) -> References:
         """What the checkpoint makes of the texts and pictures that are the same for everybody."""
+        from siglip.references import load_references
+
         return load_references(self._described(), self._images(), self._texts, self._announce)
 
     def _catch_up(self, catalog: Catalog, record: CheckpointRecord) -> None:
@@ -345,6 +355,7 @@ class Library:
 
     def _sample(self) -> npt.NDArray[np.uint8]:
         """Photos that an int8 conversion learns from: of the folders being indexed and those that are known."""
+        from indexer.sample import sample_photos
         from siglip.conversion import MOST_PHOTOS
 
         known = [Path(folder.path) for folder in self._open_catalog().folders()]
@@ -364,6 +375,10 @@ class Library:
 
     def _photo_vector(self, path: Path) -> tuple[Floats, int | None]:
         """The unit-norm embedding (dim,) of a photo file, and its id if the library knows it."""
+        import numpy as np
+
+        from indexer.decode import digest_file
+
         catalog, record = self._open_catalog(), self._checkpoint_to_query()[1]
         known = catalog.find_photo(_readable(digest_file, path).digest)
         vectors = catalog.embeddings(record.id, [known])[1] if known is not None else np.zeros(0, np.float16)
@@ -371,6 +386,8 @@ class Library:
 
     def _embed_views(self, path: Path) -> Floats | None:
         """Unit-norm embeddings (views, dim) of parts of the photo; None where the file cannot be used now."""
+        from indexer.decode import decode_views
+
         try:
             return self._images().embed(decode_views(path, self._described().preprocessing))
         except (DecodeError, OSError):
@@ -378,6 +395,10 @@ class Library:
 
     def _embed_photos(self, paths: Sequence[Path]) -> npt.NDArray[np.float32]:
         """Unit-norm embeddings float32 (n, dim) of photo files."""
+        import numpy as np
+
+        from indexer.decode import decode_photo
+
         preprocessing = self._described().preprocessing
         pixels = [_readable(lambda path: decode_photo(path, preprocessing), path).pixels for path in paths]
         tower = self._images()

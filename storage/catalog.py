@@ -1,4 +1,9 @@
-"""The catalog: every question to and every change of the SQLite database."""
+"""The catalog: every question to and every change of the SQLite database.
+
+numpy comes in where embeddings are read: a run over unchanged folders does without.
+"""
+
+from __future__ import annotations
 
 import json
 import os
@@ -8,10 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-import numpy as np
-import numpy.typing as npt
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
@@ -31,9 +34,13 @@ from storage.records import (
     ReferenceRecord,
 )
 
-Ids = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
-Halves = npt.NDArray[np.float16]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Ids: TypeAlias = npt.NDArray[np.int64]
+    Floats: TypeAlias = npt.NDArray[np.float32]
+    Halves: TypeAlias = npt.NDArray[np.float16]
 
 FILE_NAME = "catalog.sqlite"
 _T = TypeVar("_T")
@@ -57,7 +64,7 @@ class Catalog:
         self._engine.dispose()
 
     @contextmanager
-    def transaction(self) -> Iterator["Transaction"]:
+    def transaction(self) -> Iterator[Transaction]:
         """Changes that are kept together or not at all."""
         with self._session() as session, session.begin():
             yield Transaction(session)
@@ -83,17 +90,17 @@ class Catalog:
             rows = session.scalars(select(Folder).order_by(Folder.path))
             return [FolderRecord(row.id, row.path, row.indexed_at) for row in rows]
 
-    def files(self, folder_id: int, checkpoint_id: int) -> list[FileRow]:
-        """All files of the folder."""
+    def files(self, folder_id: int, checkpoint_id: int) -> Iterator[FileRow]:
+        """All files of the folder, in no particular order."""
         embedded = (
             select(Embedding.photo_id).where(Embedding.checkpoint_id == checkpoint_id, Embedding.photo_id == File.photo_id).exists()
         )
         columns = (File.path, File.size, File.mtime_ns, embedded, File.missing_since.is_not(None), File.photo_id)
         with self._session() as session:
-            found = session.connection().execute(select(*columns).where(File.folder_id == folder_id))
             # The driver's own rows: SQLAlchemy's take as long again as the query.
-            rows: Sequence[FileRow] = found.cursor.fetchall()
-            return [(os.fsdecode(row[0]), *row[1:]) if isinstance(row[0], bytes) else row for row in rows]
+            cursor: Any = session.connection().execute(select(*columns).where(File.folder_id == folder_id)).cursor
+            for row in cursor:
+                yield (os.fsdecode(row[0]), *row[1:]) if isinstance(row[0], bytes) else row
 
     def file_counts(self) -> dict[int, tuple[int, int]]:
         """By folder id: files that are there, files that are missing."""
@@ -171,6 +178,8 @@ class Catalog:
 
     def embedded_ids(self, checkpoint_id: int) -> Ids:
         """Ids (n,) of the photos that the checkpoint has embedded, ascending."""
+        import numpy as np
+
         query = select(Embedding.photo_id).where(Embedding.checkpoint_id == checkpoint_id).order_by(Embedding.photo_id)
         with self._session() as session:
             return np.fromiter(session.scalars(query), np.int64)
@@ -191,6 +200,8 @@ class Catalog:
 
         All of it at once: for a whole library take `embedding_chunks`.
         """
+        import numpy as np
+
         chunks = list(self.embedding_chunks(checkpoint_id, ids))
         found, vectors = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
         order = np.argsort(found)
@@ -203,6 +214,8 @@ class Catalog:
 
         Those of `ids`, or those that came after the generation, or all.
         """
+        import numpy as np
+
         query = select(Embedding.photo_id, Embedding.vector).where(Embedding.checkpoint_id == checkpoint_id)
         if after_generation is not None:
             query = query.where(Embedding.generation > after_generation)
@@ -219,8 +232,16 @@ class Catalog:
 
     # What hits are judged by, and tags
 
+    def measured(self, checkpoint_id: int) -> tuple[int, int] | None:
+        """The version of texts and pictures that the checkpoint was measured against, and up to which generation."""
+        with self._session() as session:
+            row = session.execute(select(Reference.version, Reference.generation).filter_by(checkpoint_id=checkpoint_id)).first()
+            return row.tuple() if row else None
+
     def reference(self, checkpoint_id: int) -> ReferenceRecord | None:
         """What hits of the checkpoint are judged by; None before it was measured."""
+        import numpy as np
+
         with self._session() as session:
             row = session.get(Reference, checkpoint_id)
             if row is None:
@@ -231,6 +252,8 @@ class Catalog:
 
     def biases(self, checkpoint_id: int, ids: Ids) -> Floats:
         """The bias of each photo, float32 (n,), in the order of `ids`, which ascend; NaN where it was not measured."""
+        import numpy as np
+
         query = select(Bias.photo_id, Bias.value).where(Bias.checkpoint_id == checkpoint_id)
         values = np.full(len(ids), np.nan, np.float32)
         with self._session() as session:
@@ -253,6 +276,8 @@ class Catalog:
 
     def tagged(self, name: str) -> Ids:
         """Ids (n,) of the photos with the tag, ascending."""
+        import numpy as np
+
         with self._session() as session:
             return np.fromiter(session.scalars(select(Tag.photo_id).where(Tag.name == name).order_by(Tag.photo_id)), np.int64)
 
@@ -455,6 +480,8 @@ def _one_of(column: InstrumentedAttribute[int], ids: Sequence[int]) -> ColumnEle
 
 def _halves(rows: Sequence[Any], dimension: int) -> tuple[Ids, Halves]:
     """Arrays of rows of an id and an embedding's bytes."""
+    import numpy as np
+
     vectors = np.frombuffer(b"".join([vector for _, vector in rows]), "<f2")
     return np.array([id_ for id_, _ in rows], np.int64), vectors.reshape(len(rows), dimension)
 

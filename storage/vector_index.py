@@ -9,19 +9,24 @@ as it is; when the library has doubled since it was trained, all is made anew. E
 found here: whoever takes candidates looks them up in the catalog anyway.
 """
 
+from __future__ import annotations
+
 import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import faiss
 import numpy as np
 import numpy.typing as npt
 
 from storage import index_file
-from storage.catalog import Catalog, Halves, Ids
+from storage.catalog import Catalog
 from storage.index_file import SAMPLE, StoredIndex, is_quantised
 from storage.records import CheckpointRecord
+
+if TYPE_CHECKING:
+    from storage.catalog import Halves, Ids
 
 Floats = npt.NDArray[np.float32]
 
@@ -40,7 +45,7 @@ class VectorIndex:
         self._sample = sample
 
     @classmethod
-    def open(cls, catalog: Catalog, checkpoint: CheckpointRecord, directory: Path) -> "VectorIndex":
+    def open(cls, catalog: Catalog, checkpoint: CheckpointRecord, directory: Path) -> VectorIndex:
         """The index of the checkpoint, from its file in `directory`; brought up to date or made anew where need be.
 
         A file that cannot be written is no obstacle: the index is then made in memory.

@@ -114,7 +114,7 @@ def test_the_files_of_a_folder(catalog: Catalog, tmp_path: Path) -> None:
         FileRecord(odd, size=1, mtime_ns=1, embedded=True, missing=False, photo_id=ids[1]),
     ]
     assert not any(FileRecord._make(row).embedded for row in catalog.files(folder.id, other.id))
-    assert catalog.files(folder.id + 1, checkpoint.id) == []
+    assert list(catalog.files(folder.id + 1, checkpoint.id)) == []
 
 
 def test_a_catalog_damaged_inside_is_told_in_one_line(tmp_path: Path) -> None:
@@ -128,5 +128,5 @@ def test_a_catalog_damaged_inside_is_told_in_one_line(tmp_path: Path) -> None:
         file.write(b"\xff" * (size // 2))
     damaged = Catalog(tmp_path)
     with pytest.raises(LibraryError, match="is damaged"):
-        damaged.files(1, checkpoint.id)
+        list(damaged.files(1, checkpoint.id))
     damaged.close()

@@ -239,7 +239,7 @@ def test_int8_needs_enough_photos(cache: Path, mini: Checkpoint, heard: list[str
 
 
 def test_int8_says_how_faithful_it_is(cache: Path, mini: Checkpoint, drawn: Path, heard: list[str]) -> None:
-    from indexer import sample_photos
+    from indexer.sample import sample_photos
 
     made = convert(mini, "int8", heard.append, lambda: sample_photos([drawn], mini.preprocessing, 40))
     assert heard[-1].startswith("int8: cosine to fp32 on 10 other photos of yours: 0.99")

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from indexer import DecodeError, decode_photo
+from indexer import DecodeError
 from indexer import decode as decode_module
-from indexer.decode import digest_file, open_upright
+from indexer.decode import decode_photo, digest_file, open_upright
 from indexer.formats import DECODED
 from siglip import Checkpoint, Preprocessing
 from siglip.torch_runtime import TorchImageTower

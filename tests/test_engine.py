@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from search import QueryError
-from search import retrieval
+from search import QueryError, retrieval
 from search.engine import Searcher
 from search.query import Text
 from search.results import PhotoHit, SearchResults

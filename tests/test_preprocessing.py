@@ -7,6 +7,7 @@ from PIL import Image
 from transformers import SiglipImageProcessorPil
 
 from siglip import CheckpointError, Preprocessing
+from siglip import preprocessing as preprocessing_module
 from tests.conftest import CORPORA, needs_corpora
 
 BASE = {"size": {"height": 224, "width": 224}, "resample": 3, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
@@ -58,3 +59,8 @@ def test_fingerprint_changes_with_the_pixels() -> None:
 def test_what_no_siglip_does_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(CheckpointError, match="a test"):
         Preprocessing.from_config(BASE | change, "a test")
+
+
+def test_the_filters_are_pillows() -> None:
+    assert set(preprocessing_module._FILTERS) <= {int(filter_) for filter_ in Image.Resampling}
+    assert Image.Resampling.BICUBIC == preprocessing_module._BICUBIC

@@ -15,14 +15,14 @@ def touch(root: Path, *names: str) -> None:
 
 
 def paths(listing: Listing) -> list[str]:
-    return [path for path, _, _ in listing.files]
+    return list(listing.files)
 
 
 def test_what_is_found(tmp_path: Path) -> None:
     touch(tmp_path, "b.JPG", "a/z.png", "a/deep/er/photo.HEIC", "notes.txt", "a.jpg.part", "noextension", "鳥.webp")
     listing = scan_folder(tmp_path, PurePath())
     assert paths(listing) == ["b.JPG", "鳥.webp", "a/z.png", "a/deep/er/photo.HEIC"]
-    assert listing.files[0] == ("b.JPG", len("b.JPG"), (tmp_path / "b.JPG").stat().st_mtime_ns)
+    assert listing.files["b.JPG"] == (len("b.JPG"), (tmp_path / "b.JPG").stat().st_mtime_ns)
     assert listing.unreadable == {}
 
 
@@ -52,7 +52,7 @@ def test_links(tmp_path: Path) -> None:
 
 def test_a_pipe_named_like_a_picture_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
-    assert scan_folder(tmp_path, PurePath()).files == []
+    assert scan_folder(tmp_path, PurePath()).files == {}
 
 
 def test_a_system_that_has_no_open_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +64,7 @@ def test_a_system_that_has_no_open_directories(tmp_path: Path, monkeypatch: pyte
 
 def test_a_folder_that_cannot_be_looked_into_at_all(tmp_path: Path) -> None:
     listing = scan_folder(tmp_path / "nowhere", PurePath())
-    assert (listing.files, list(listing.unreadable)) == ([], ["."])
+    assert (listing.files, list(listing.unreadable)) == ({}, ["."])
 
 
 def test_an_unreadable_directory_is_noted_and_passed_over(ordinary_folder: Path) -> None:

@@ -1,5 +1,6 @@
 """The `sigseek` command: its subcommands, and what becomes of their errors."""
 
+import gc
 import logging
 import os
 import sys
@@ -36,7 +37,11 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
+        # What modules bring stays until the end: the collector would look through it in vain, again and again.
+        gc.disable()
         command: click.Command = getattr(import_module(f"sigseek.cli.{name}"), name)
+        gc.freeze()
+        gc.enable()
         return command
 
 

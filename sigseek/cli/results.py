@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from search.judgement import FEW_PHOTOS
 from search.results import Hit, SearchResults, SimilarHit
+from search.verdicts import FEW_PHOTOS
 from sigseek.cli.output import print_hits, print_json, shown
 
 

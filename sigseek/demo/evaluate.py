@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import numpy.typing as npt
 
-from indexer import decode_photo
+from indexer.decode import decode_photo
 from siglip import load_checkpoint
 from siglip.torch_runtime import TorchImageTower, TorchTextTower
 from sigseek.demo.captions import Statement, Subject, article, caption

@@ -235,7 +235,7 @@ def _read_class_folders(source: Path) -> CaptionedPictures:
         elif not listing.files:
             problems.append(Problem(None, f"no picture in the class folder {_shown(folder.name)}"))
         else:
-            pictures += [CaptionedPicture(root / path, (label,)) for path, _, _ in listing.files]
+            pictures += [CaptionedPicture(root / path, (label,)) for path in listing.files]
     if not pictures:
         raise CaptionsError(f"no class folder with pictures in {source}; {_FORMS}")
     found = CaptionedPictures(tuple(pictures), tuple(problems))

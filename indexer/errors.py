@@ -1,0 +1,9 @@
+"""What can be wrong with folders and photos."""
+
+
+class DecodeError(Exception):
+    """A file that gives no picture. The message is the reason, as a person reads it."""
+
+
+class FolderError(Exception):
+    """A folder that cannot be indexed. The message says what was found and what to do, in one line."""
