@@ -1,22 +1,5 @@
-"""A query in, ranked hits out: retrieve candidates from the index, rerank them by their exact scores.
+"""A query in, ranked hits out: parse, retrieve, rank by exact scores, judge.
 
-The searcher is imported from `search.engine` itself: faiss comes with it, which only those who search need.
+Everything is imported from its own module, for hardly anybody needs all of it: faiss comes with `search.engine`,
+scikit-learn with `search.fitting`.
 """
-
-from search.calibration import Calibration
-from search.classify import Classification, LabelScore, classify
-from search.errors import CalibrationError, QueryError, QuerySyntaxError
-from search.results import Hit, SearchResults, SimilarHit
-
-__all__ = [
-    "Calibration",
-    "CalibrationError",
-    "Classification",
-    "Hit",
-    "LabelScore",
-    "QueryError",
-    "QuerySyntaxError",
-    "SearchResults",
-    "SimilarHit",
-    "classify",
-]

@@ -18,16 +18,20 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from indexer import IndexReport as IndexReport
     from indexer import Progress as Progress
-    from search import Classification as Classification
-    from search import Hit as Hit
-    from search import SimilarHit as SimilarHit
+    from search.calibration import Calibration as Calibration
+    from search.classify import Classification as Classification
+    from search.results import Hit as Hit
+    from search.results import SearchResults as SearchResults
+    from search.results import SimilarHit as SimilarHit
     from sigseek.errors import ERRORS as ERRORS
+    from sigseek.errors import CalibrationError as CalibrationError
     from sigseek.errors import CaptionsError as CaptionsError
     from sigseek.errors import CheckpointError as CheckpointError
     from sigseek.errors import DecodeError as DecodeError
     from sigseek.errors import FolderError as FolderError
     from sigseek.errors import LibraryError as LibraryError
     from sigseek.errors import QueryError as QueryError
+    from sigseek.errors import QuerySyntaxError as QuerySyntaxError
     from sigseek.library import Library as Library
     from sigseek.library import open_library as open  # noqa: A004, F401 - as in `sigseek.open`
     from sigseek.status import Status as Status
@@ -37,14 +41,26 @@ _HOMES = {
     "open": ("sigseek.library", "open_library"),
     "Library": ("sigseek.library", "Library"),
     "Status": ("sigseek.status", "Status"),
-    "Hit": ("search", "Hit"),
-    "SimilarHit": ("search", "SimilarHit"),
-    "Classification": ("search", "Classification"),
+    "Hit": ("search.results", "Hit"),
+    "SearchResults": ("search.results", "SearchResults"),
+    "SimilarHit": ("search.results", "SimilarHit"),
+    "Classification": ("search.classify", "Classification"),
+    "Calibration": ("search.calibration", "Calibration"),
     "IndexReport": ("indexer", "IndexReport"),
     "Progress": ("indexer", "Progress"),
     **{
         name: ("sigseek.errors", name)
-        for name in ("ERRORS", "CaptionsError", "CheckpointError", "DecodeError", "FolderError", "LibraryError", "QueryError")
+        for name in (
+            "ERRORS",
+            "CalibrationError",
+            "CaptionsError",
+            "CheckpointError",
+            "DecodeError",
+            "FolderError",
+            "LibraryError",
+            "QueryError",
+            "QuerySyntaxError",
+        )
     },
 }
 __all__ = [*_HOMES, "__version__"]

@@ -14,7 +14,7 @@
 """
 
 from indexer import DecodeError, FolderError
-from search import CalibrationError, QueryError, QuerySyntaxError
+from search.errors import CalibrationError, QueryError, QuerySyntaxError
 from siglip import CheckpointError
 from sigseek.evaluation.captions import CaptionsError
 from storage import LibraryError

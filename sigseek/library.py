@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 from indexer import DecodeError, Indexer, IndexReport, Progress, check_folder
 from search.classify import DEFAULT_TEMPLATE
 from search.errors import QueryError
-from search.parse import parse
-from search.query import Leaf, PhotoTerm, Text, terms
 from siglip import Checkpoint, ImageTower, TextTower, load_checkpoint
 from siglip.checkpoint import DEFAULT, shipped_calibration
 from siglip.reference_texts import VERSION
@@ -30,8 +28,11 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from search import Calibration, Classification, SearchResults, SimilarHit
+    from search.calibration import Calibration
+    from search.classify import Classification
     from search.engine import Searcher
+    from search.query import Leaf
+    from search.results import SearchResults, SimilarHit
     from siglip.references import References
     from sigseek.evaluation.captions import CaptionedPictures
 
@@ -130,6 +131,10 @@ class Library:
         `explain` hits tell the probability of each term. The best `closer` photos are looked at again, part by part. Warns
         when a text is longer than the model reads.
         """
+        from search.engine import CloserLook  # faiss comes with it
+        from search.parse import parse
+        from search.query import Text, terms
+
         asked = parse(query)
         self._checkpoint_to_query()  # what is missing or wrong is found out here, in this thread
         with ThreadPoolExecutor(1) as aside:  # the tower and the index load side by side
@@ -142,8 +147,6 @@ class Library:
                 "only its beginning was searched for",
                 stacklevel=2,
             )
-        from search.engine import CloserLook  # faiss comes with it
-
         look = CloserLook(closer, self._embed_views) if closer else None
         return searcher.search(asked, vectors, limit, min_score=min_score, everything=everything, explain=explain, closer=look)
 
@@ -157,7 +160,7 @@ class Library:
         """The probability of each label for each photo file. Needs no library."""
         if not photos:
             raise QueryError("no photo to classify; name at least one")
-        from search import Classification, classify
+        from search.classify import Classification, classify
 
         paths = [_existing_photo(photo) for photo in photos]
         images = self._embed_photos(paths)
@@ -240,7 +243,7 @@ class Library:
 
     def _calibration(self, record: CheckpointRecord) -> Calibration | None:
         """The library's own calibration of the checkpoint, or the one that came with it."""
-        from search import Calibration
+        from search.calibration import Calibration
 
         fitted = self._open_catalog().calibration(record.id) or shipped_calibration(self._described())
         return Calibration.from_json(fitted) if fitted else None
@@ -364,6 +367,8 @@ class Library:
 
     def _embed_terms(self, asked: Sequence[Leaf]) -> dict[Leaf, Floats]:
         """The unit-norm embedding (dim,) of each text and photo term."""
+        from search.query import PhotoTerm, Text
+
         texts = [term for term in asked if isinstance(term, Text)]
         vectors: dict[Leaf, Floats] = {}
         if texts:

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from search import QueryError, retrieval
+from search import retrieval
 from search.engine import Searcher
+from search.errors import QueryError
 from search.query import Text
 from search.results import PhotoHit, SearchResults
 from storage import Catalog, vector_index

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from search import SearchResults
+from search.results import SearchResults
 from siglip.checkpoint import MINI
 from sigseek.cli.options import opened
-from sigseek.cli.output import print_hits, print_report
+from sigseek.cli.output import print_report
 from sigseek.cli.progress import ProgressBar
-from sigseek.cli.results import no_match
+from sigseek.cli.results import no_match, print_hits
 from sigseek.contact_sheet import Section, write_contact_sheet
 from sigseek.demo.captions import article, plural
 from sigseek.demo.photos import draw_photos

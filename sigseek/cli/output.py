@@ -1,7 +1,6 @@
 """What commands print: JSON lines for programs, tables with bars for people."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -9,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from indexer import IndexReport
-from search.results import Hit, SimilarHit
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -30,18 +28,6 @@ def record_fields(record: "DataclassInstance") -> dict[str, Any]:
         if fields.get(name, ...) is None:
             del fields[name]
     return fields
-
-
-def print_hits(hits: Sequence[Hit | SimilarHit]) -> None:
-    """A table: rank, probability or cosine, a bar of it, path, and the verdict unless it is a match."""
-    for hit in hits:
-        value = hit.probability if isinstance(hit, Hit) else hit.cosine
-        copies = f"  (+{len(hit.copies)} {'copy' if len(hit.copies) == 1 else 'copies'})" if hit.copies else ""
-        gone = "" if hit.available else "  (not there now)"
-        unsure = f"  {hit.verdict}" if isinstance(hit, Hit) and hit.verdict in ("maybe", "no match") else ""
-        click.echo(f"{hit.rank:>4}  {value:.3f}  {bar(value)}  {shown(hit.path)}{copies}{gone}{unsure}")
-        if isinstance(hit, Hit) and hit.terms:
-            click.echo(" " * 13 + ", ".join(f"{term} {score:.2f}" for term, score in hit.terms.items()))
 
 
 def print_report(report: IndexReport) -> None:

@@ -7,7 +7,7 @@ import click
 
 from search.results import Hit, SearchResults, SimilarHit
 from search.verdicts import FEW_PHOTOS
-from sigseek.cli.output import print_hits, print_json, shown
+from sigseek.cli.output import bar, print_json, shown
 
 
 def deliver(heading: str, hits: Sequence[Hit | SimilarHit], *, paths_only: bool, html: Path | None, as_json: bool) -> None:
@@ -43,6 +43,18 @@ def deliver_results(heading: str, found: SearchResults, *, paths_only: bool, htm
     click.echo(no_match(found), err=for_programs)
     if html:
         deliver(heading, [], paths_only=True, html=html, as_json=False)
+
+
+def print_hits(hits: Sequence[Hit | SimilarHit]) -> None:
+    """A table: rank, probability or cosine, a bar of it, path, and the verdict unless it is a match."""
+    for hit in hits:
+        value = hit.probability if isinstance(hit, Hit) else hit.cosine
+        copies = f"  (+{len(hit.copies)} {'copy' if len(hit.copies) == 1 else 'copies'})" if hit.copies else ""
+        gone = "" if hit.available else "  (not there now)"
+        unsure = f"  {hit.verdict}" if isinstance(hit, Hit) and hit.verdict in ("maybe", "no match") else ""
+        click.echo(f"{hit.rank:>4}  {value:.3f}  {bar(value)}  {shown(hit.path)}{copies}{gone}{unsure}")
+        if isinstance(hit, Hit) and hit.terms:
+            click.echo(" " * 13 + ", ".join(f"{term} {score:.2f}" for term, score in hit.terms.items()))
 
 
 _GROUNDS = {
