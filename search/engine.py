@@ -25,6 +25,8 @@ Rows = npt.NDArray[np.int64]
 
 _LIKELY = (0.5, 0.1)
 """Probability from which on a photo matches, and may match, a term that is a photo; and that a tag asks for."""
+_JUDGED = 200
+"""Photos whose own bias is looked up; the others, which come later in the list, are judged by the mean one."""
 _CLOSER_SHARE = 0.5
 """Of the best view's logit in a closer look, beside the whole picture's: chosen on drawings, docs/scores.md."""
 
@@ -103,7 +105,7 @@ class Searcher:
         shown = order[scored.scores[order] >= min_score]
         shown = shown[np.argsort(-scored.levels[shown], kind="stable")] if everything else shown[scored.levels[shown] == MATCH]
         listed = self._photos(shown, scored.ids, limit)
-        best = self._photos(order, scored.ids, 1)
+        best = listed[:1] if len(shown) and shown[0] == order[0] else self._photos(order, scored.ids, 1)
         return SearchResults(
             hits=tuple(self._hit(query, scored, row, rank, photo, closely, explain) for rank, (row, photo) in enumerate(listed, 1)),
             best=self._hit(query, scored, best[0][0], 1, best[0][1], closely, explain) if best else None,
@@ -131,7 +133,8 @@ class Searcher:
         """Ids, ascending, and probabilities of all photos that match the text: for a tag that is to be kept."""
         ids, (cosines,) = self._retriever.exact([vector], None)
         probabilities = self._plain(cosines)
-        _, levels = self._judged(query, {query: vector}, ids, {query: cosines}, {query: probabilities})
+        biases = self._catalog.biases(self.checkpoint.id, ids)
+        _, levels = self._judged(query, {query: vector}, biases, {query: cosines}, {query: probabilities})
         matches = (levels == MATCH) & (probabilities >= _LIKELY[0])
         return ids[matches], probabilities[matches]
 
@@ -161,16 +164,25 @@ class Searcher:
             ids, cosines = self._retriever.best(query, vectors, models, limit)
             by_term = probabilities_of(models, cosines)
         raw = {term: self._raw(cosines[term]) if isinstance(term, Text) else by_term[term] for term in cosines}
-        confidences, levels = self._judged(query, vectors, ids, cosines, by_term)
-        return _Scored(ids, cosines, by_term, combine(query, by_term), combine(query, raw), confidences, levels)
+        probabilities = combine(query, by_term)
+        biases = self._biases(ids, probabilities, limit)
+        confidences, levels = self._judged(query, vectors, biases, cosines, by_term)
+        return _Scored(ids, cosines, by_term, probabilities, combine(query, raw), confidences, levels)
+
+    def _biases(self, ids: Ids, probabilities: Doubles, limit: int) -> Floats:
+        """The biases (n,) of the most probable photos; NaN for the others, which nobody will see: so few are quickly read."""
+        biases = np.full(len(ids), np.nan, np.float32)
+        if self._judge is not None:
+            best = np.sort(np.argsort(-probabilities, kind="stable")[: max(_JUDGED, 2 * limit)])
+            biases[best] = self._catalog.biases(self.checkpoint.id, ids[best])
+        return biases
 
     def _judged(
-        self, query: Query, vectors: Vectors, ids: Ids, cosines: Cosines, by_term: Mapping[Leaf, Doubles]
+        self, query: Query, vectors: Vectors, biases: Floats, cosines: Cosines, by_term: Mapping[Leaf, Doubles]
     ) -> tuple[Floats | None, Levels]:
         """Confidences (n,), None in a library that was not measured, and levels (n,): all match there."""
         if self._judge is None:
-            return None, np.full(len(ids), MATCH, np.int8)
-        biases = self._catalog.biases(self.checkpoint.id, ids)
+            return None, np.full(len(biases), MATCH, np.int8)
         confidences: dict[Leaf, Floats] = {}
         levels: dict[Leaf, Levels] = {}
         for term, values in cosines.items():
@@ -179,7 +191,7 @@ class Searcher:
                 levels[term] = self._judge.levels(confidences[term])
             else:
                 confidences[term] = by_term[term].astype(np.float32)
-                levels[term] = sum(((by_term[term] >= least).astype(np.int8) for least in _LIKELY), np.zeros(len(ids), np.int8))
+                levels[term] = sum(((by_term[term] >= least).astype(np.int8) for least in _LIKELY), np.zeros(len(biases), np.int8))
         return combine_levels(query, confidences, 1), combine_levels(query, levels, MATCH)
 
     def _expected(self, query: Query, models: Mapping[Leaf, Model], scored: _Scored, sample_ids: Ids, sample: Cosines) -> float:

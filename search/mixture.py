@@ -7,7 +7,10 @@ import numpy.typing as npt
 
 Doubles = npt.NDArray[np.float64]
 
-_STEPS = 100
+_STEPS = 40
+_PATIENCE = 8
+_BINS = 300
+_SETTLED = 0.01
 _LEAST_SPREAD = 0.3
 _LEAST_DISTANCE = 5.0
 """Of the means, in spreads. Below, the two may as well be halves of one: measured in docs/scores.md."""
@@ -46,26 +49,28 @@ class Mixture:
 def fit_mixture(logits: Doubles) -> Mixture | None:
     """The two components of a term's logits (n,) over a library; None where they do not stand clearly apart.
 
-    By expectation maximisation. Ours, for scikit-learn's takes a second to load, and a query a tenth of that.
+    By expectation maximisation over a histogram, in a millisecond or two. Ours, for scikit-learn's takes a second to load.
     """
     if len(logits) < _LEAST_PHOTOS:
         return None
+    counts, edges = np.histogram(logits, _BINS)
+    middles = (edges[1:] + edges[:-1]) / 2
     means = np.quantile(logits, [0.3, 0.97])
     spreads = np.full(2, logits.std() / 2 + _LEAST_SPREAD)
     share = 0.1
-    for _ in range(_STEPS):
+    for step in range(_STEPS):
         mixture = Mixture(means[0], spreads[0], means[1], spreads[1], share)
-        present = 1 / (1 + np.exp(-np.clip(mixture._log_odds(logits), -500, 500)))
-        weights = np.stack([1 - present, present])
+        present = 1 / (1 + np.exp(-np.clip(mixture._log_odds(middles), -500, 500)))
+        weights = np.stack([1 - present, present]) * counts
         sums = weights.sum(axis=1)
         if sums.min() < 1:
             return None
-        previous, means = means, weights @ logits / sums
-        spreads = np.maximum(np.sqrt((weights * (logits - means[:, None]) ** 2).sum(axis=1) / sums), _LEAST_SPREAD)
-        share = float(present.mean())
-        if np.abs(means - previous).max() < 1e-3:
+        previous, means = means, weights @ middles / sums
+        spreads = np.maximum(np.sqrt((weights * (middles - means[:, None]) ** 2).sum(axis=1) / sums), _LEAST_SPREAD)
+        share = float(sums[1] / sums.sum())
+        distance = (means[1] - means[0]) / np.sqrt((spreads**2).mean())
+        if np.abs(means - previous).max() < _SETTLED or (step >= _PATIENCE and distance < _LEAST_DISTANCE / 2):
             break
-    distance = (means[1] - means[0]) / np.sqrt((spreads**2).mean())
     if distance < _LEAST_DISTANCE or not _LEAST_SHARE <= share <= 1 - _LEAST_SHARE:
         return None
     return Mixture(float(means[0]), float(spreads[0]), float(means[1]), float(spreads[1]), share)

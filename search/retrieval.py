@@ -40,9 +40,13 @@ class Retriever:
     def nearest(self, query: Floats, limit: int, among: Ids | None = None) -> tuple[Ids, Floats]:
         """Ids, ascending, and exact cosines float32 (n,) of candidates that surely hold the `limit` photos nearest to the query.
 
-        More than `limit` of them, where there are; only of `among`, whose ids come each once.
+        An id may have left the catalog. More than `limit` of them, where there are; only of `among`, whose ids come each once.
         """
         count = max(_CANDIDATES, _CANDIDATES_PER_HIT * limit)
+        if self._index.is_exact and among is None:
+            ids, cosines = self._index.scan(query)
+            best = np.sort(_highest(cosines, count))
+            return ids[best], cosines[best]
         total = len(self._index) if among is None else len(among)
         if count < total and limit < _EXACT_SHARE * total:
             among = self._index.candidates(query, count, among)
@@ -73,7 +77,7 @@ class Retriever:
         return self._exactly(vectors, models, ids[wanted])
 
     def sample(self, vectors: Vectors, tags: Sequence[Leaf] = ()) -> tuple[Ids, Cosines]:
-        """Up to 20,000 photos that stand for all: ids, ascending, and the exact cosines of each term."""
+        """Photos that stand for all: ids, ascending, and the exact cosines of each term."""
         found = {term: self._index.sample(vector) for term, vector in vectors.items()}
         ids = next(iter(found.values()))[0] if found else self._catalog.embedded_ids(self._checkpoint.id)
         return ids, {term: cosines for term, (_, cosines) in found.items()} | {tag: self._tagged(tag, ids) for tag in tags}
@@ -115,7 +119,7 @@ def probabilities_of(models: Mapping[Leaf, Model], cosines: Cosines) -> dict[Lea
     return {term: models[term](values) for term, values in cosines.items()}
 
 
-def _highest(values: Doubles, count: int) -> npt.NDArray[np.int64]:
+def _highest(values: Doubles | Floats, count: int) -> npt.NDArray[np.int64]:
     """Places of the `count` highest values; of equal ones those of the lowest ids."""
     return np.argsort(-values, kind="stable")[:count]
 

@@ -36,8 +36,9 @@ def deliver_results(heading: str, found: SearchResults, *, paths_only: bool, htm
         click.echo(f"only {found.photos} photos, too few to judge by: verdicts rest on {_GROUNDS[found.judged_by]}", err=True)
     if found.judged_by == "nothing":
         click.echo("hits are not judged yet in this library; to have them judged: sigseek index", err=True)
+    matches = found.judged_by == "nothing" or any(hit.verdict == "match" for hit in found.hits)
     if found.hits:
-        click.echo(_expected(found), err=for_programs)
+        click.echo(_expected(found) if matches else no_match(found), err=for_programs)
         deliver(heading, found.hits, paths_only=paths_only, html=html, as_json=as_json)
         return
     click.echo(no_match(found), err=for_programs)
