@@ -8,10 +8,11 @@ from functools import partial
 import numpy as np
 
 from siglip import Scoring
-from siglip.scoring import Floats, cosines, sigmoid
+from siglip.scoring import cosines, sigmoid
 from sigseek.evaluation.captions import CaptionedPictures
 from sigseek.evaluation.metrics import (
     Bools,
+    Floats,
     Ints,
     Ranks,
     auroc,

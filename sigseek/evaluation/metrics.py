@@ -7,9 +7,10 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from siglip.scoring import Floats, cosines
+from siglip.scoring import cosines
 from sigseek.evaluation.results import ReliabilityBin
 
+Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
