@@ -31,7 +31,7 @@ from search.parse import parse
 from search.query import Leaf, PhotoTerm, Text, terms
 from siglip import Checkpoint, ImageTower, TextTower, load_checkpoint
 from siglip.checkpoint import DEFAULT, shipped_calibration
-from siglip.references import load_references
+from siglip.references import References, load_references
 from siglip.towers import check_choices
 from sigseek.status import Status, library_status
 from storage import Catalog, CheckpointRecord, FailureRecord, LibraryError, writer_lock
@@ -172,10 +172,30 @@ class Library:
         """The unit-norm embedding float32 (dim,) of each photo file that can be used, and why the others cannot. Keeps nothing."""
         return embed_files([Path(photo) for photo in photos], self._described().preprocessing, self._images(), on_done)
 
-    def embed_texts(self, texts: Sequence[str]) -> Floats:
-        """Unit-norm embeddings float32 (n, dim) of texts."""
-        batches = [texts[start : start + _TEXT_BATCH] for start in range(0, len(texts), _TEXT_BATCH)]
-        return np.concatenate([self._texts().embed(batch) for batch in batches])
+    def embed_texts(self, texts: Sequence[str], on_done: Callable[[int], None] = lambda done: None) -> Floats:
+        """Unit-norm embeddings float32 (n, dim) of texts, at least one."""
+        embeddings = []
+        for start in range(0, len(texts), _TEXT_BATCH):
+            batch = texts[start : start + _TEXT_BATCH]
+            embeddings.append(self._texts().embed(batch))
+            on_done(start + len(batch))
+        return np.concatenate(embeddings)
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The checkpoint asked for, or the library's first, or the default."""
+        return self._described()
+
+    def calibration(self) -> Calibration | None:
+        """The library's own calibration of the checkpoint, or the one that came with it. Needs no library."""
+        record = self._record()
+        own = self._open_catalog().calibration(record.id) if record else None
+        fitted = own or shipped_calibration(self._described())
+        return Calibration.from_json(fitted) if fitted else None
+
+    def references(self) -> References:
+        """What the checkpoint makes of texts and pictures that are the same for everybody. Needs no library."""
+        return load_references(self._described(), self._images(), self._texts, self._announce)
 
     def status(self) -> Status:
         """Folders, counts, checkpoints and sizes."""
@@ -206,18 +226,13 @@ class Library:
         if self._last_searcher is None or self._last_searcher.checkpoint != record:
             from search.engine import Searcher  # faiss comes with it
 
-            self._last_searcher = Searcher(catalog, record, self._index_directory, self._calibration(record))
+            self._last_searcher = Searcher(catalog, record, self._index_directory, self.calibration())
         return self._last_searcher
-
-    def _calibration(self, record: CheckpointRecord) -> Calibration | None:
-        """The library's own calibration of the checkpoint, or the one that came with it."""
-        fitted = self._open_catalog().calibration(record.id) or shipped_calibration(self._described())
-        return Calibration.from_json(fitted) if fitted else None
 
     def _measure(self, catalog: Catalog, record: CheckpointRecord) -> None:
         """Have what was embedded measured by what hits are judged by."""
         if record.embeddings and not is_measured(catalog, record):
-            measure_biases(catalog, record, load_references(self._described(), self._images(), self._texts, self._announce))
+            measure_biases(catalog, record, self.references())
 
     def _catch_up(self, catalog: Catalog, record: CheckpointRecord) -> None:
         """Make the vector index ready for the next search, unless its file is of the catalog's very generation."""
@@ -299,11 +314,15 @@ class Library:
 
     def _held_precision(self) -> str | None:
         """The precision of the library's embeddings by the checkpoint; None without any."""
+        record = self._record()
+        return self._open_catalog().precision(record.id) if record else None
+
+    def _record(self) -> CheckpointRecord | None:
+        """The checkpoint's row; None where there is no library, or one without it."""
         if not self._exists():
             return None
-        checkpoint, catalog = self._described(), self._open_catalog()
-        record = catalog.find_checkpoint(checkpoint.fingerprint, checkpoint.preprocessing.fingerprint)
-        return catalog.precision(record.id) if record else None
+        checkpoint = self._described()
+        return self._open_catalog().find_checkpoint(checkpoint.fingerprint, checkpoint.preprocessing.fingerprint)
 
     def _check_precision(self, held: str | None) -> None:
         """LibraryError when the new embeddings would not be of one kind with those the library holds."""
