@@ -27,8 +27,8 @@ _LIKELY = (0.5, 0.1)
 """Probability from which on a photo matches, and may match, a term that is a photo; and that a tag asks for."""
 _JUDGED = 200
 """Photos whose own bias is looked up; the others, which come later in the list, are judged by the mean one."""
-_CLOSER_SHARE = 0.5
-"""Of the best view's logit in a closer look, beside the whole picture's: chosen on drawings, docs/scores.md."""
+_BEST_SHARE, _MEAN_SHARE = 0.5, 0.5
+"""Of the best part's cosine and of the mean over the parts, beside the whole picture's: chosen on drawings, docs/scores.md."""
 
 
 @dataclass(frozen=True)
@@ -218,8 +218,8 @@ class Searcher:
             whole = scored.cosines[query][row]
             path = _present(photo)
             views = closer.embed(Path(path)) if path else None
-            best = whole if views is None else max(float((views @ vector).max()), float(whole))
-            mixed = (whole + _CLOSER_SHARE * best) / (1 + _CLOSER_SHARE)
+            parts = np.array([whole]) if views is None else views @ vector
+            mixed = (whole + _BEST_SHARE * parts.max() + _MEAN_SHARE * parts.mean()) / (1 + _BEST_SHARE + _MEAN_SHARE)
             closely[row] = float(self._scoring.logits(np.array(mixed, np.float32)))
         first = np.array(sorted(closely, key=lambda row: -closely[row]), np.int64)
         return np.concatenate([first, order[~np.isin(order, first)]]), closely

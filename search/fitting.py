@@ -38,20 +38,29 @@ def fit_calibration(texts: Floats, images: Floats, matching: Bools, references: 
     everything = np.concatenate([texts, references.absent])
     matching = np.concatenate([matching, np.zeros((len(references.absent), len(images)), np.bool_)])
     cosines = everything @ images.T
-    platt = _fitted(scoring.logits(cosines).reshape(-1, 1), matching.ravel(), balanced=False)
+    slope, intercept = fit_platt(scoring.logits(cosines).ravel(), matching.ravel())
     scale = float(np.exp(scoring.logit_scale))
     left = evidence(cosines, references.biases(images)[None], text_floors(everything, references.pictures)[:, None]) * scale
     rows, present = (np.concatenate(parts) for parts in zip(*_libraries(left, matching), strict=True))
     judgement = _fitted(rows, present, balanced=True)
     return Calibration(
-        slope=float(platt.coef_[0, 0]),
-        intercept=float(platt.intercept_[0]),
+        slope=slope,
+        intercept=intercept,
         evidence_weight=float(judgement.coef_[0, 0]),
         photos_weight=float(judgement.coef_[0, 1]),
         confidence_intercept=float(judgement.intercept_[0]),
         pictures=len(images),
         captions=len(texts),
     )
+
+
+def fit_platt(logits: Floats, matching: Bools, weights: Floats | None = None) -> tuple[float, float]:
+    """Slope and intercept of Platt's sigmoid over the logits (n,) of pairs, some of which match and some not.
+
+    `weights` (n,) tell for how many pairs each one stands.
+    """
+    platt = _fitted(logits[:, None], matching, balanced=False, weights=weights)
+    return float(platt.coef_[0, 0]), float(platt.intercept_[0])
 
 
 def _libraries(evidences: Floats, matching: Bools) -> Iterator[tuple[Floats, Bools]]:
@@ -68,6 +77,6 @@ def _libraries(evidences: Floats, matching: Bools) -> Iterator[tuple[Floats, Boo
         yield np.stack([best, np.full_like(best, np.log(size))], axis=1)[some], present[some]
 
 
-def _fitted(inputs: Floats, right: Bools, *, balanced: bool) -> LogisticRegression:
+def _fitted(inputs: Floats, right: Bools, *, balanced: bool, weights: Floats | None = None) -> LogisticRegression:
     model = LogisticRegression(C=_STRENGTH, class_weight="balanced" if balanced else None, max_iter=_ROUNDS)
-    return model.fit(inputs.astype(np.float64), right)
+    return model.fit(inputs.astype(np.float64), right, weights)

@@ -187,7 +187,7 @@ class Library:
         captioned = captioned.usable(unusable)
         images = np.stack([embeddings[picture.path] for picture in captioned.pictures])
         calibration = fit_calibration(
-            self.embed_texts(captioned.texts), images, captioned.matching(), self._references(), self._described().scoring
+            self.embed_texts(captioned.texts), images, captioned.matching(), self.references(), self._described().scoring
         )
         with writer_lock(self.directory), self._open_catalog().transaction() as transaction:
             transaction.put_calibration(record.id, calibration.as_json())
@@ -202,12 +202,36 @@ class Library:
 
         return embed_files([Path(photo) for photo in photos], self._described().preprocessing, self._images(), on_done)
 
-    def embed_texts(self, texts: Sequence[str]) -> Floats:
-        """Unit-norm embeddings float32 (n, dim) of texts."""
+    def embed_texts(self, texts: Sequence[str], on_done: Callable[[int], None] = lambda done: None) -> Floats:
+        """Unit-norm embeddings float32 (n, dim) of texts, at least one."""
         import numpy as np
 
-        batches = [texts[start : start + _TEXT_BATCH] for start in range(0, len(texts), _TEXT_BATCH)]
-        return np.concatenate([self._texts().embed(batch) for batch in batches])
+        embeddings = []
+        for start in range(0, len(texts), _TEXT_BATCH):
+            batch = texts[start : start + _TEXT_BATCH]
+            embeddings.append(self._texts().embed(batch))
+            on_done(start + len(batch))
+        return np.concatenate(embeddings)
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The checkpoint asked for, or the library's first, or the default."""
+        return self._described()
+
+    def calibration(self) -> Calibration | None:
+        """The library's own calibration of the checkpoint, or the one that came with it. Needs no library."""
+        from search.calibration import Calibration
+
+        record = self._record()
+        own = self._open_catalog().calibration(record.id) if record else None
+        fitted = own or shipped_calibration(self._described())
+        return Calibration.from_json(fitted) if fitted else None
+
+    def references(self) -> References:
+        """What the checkpoint makes of texts and pictures that are the same for everybody. Needs no library."""
+        from siglip.references import load_references
+
+        return load_references(self._described(), self._images(), self._texts, self._announce)
 
     def status(self) -> Status:
         """Folders, counts, checkpoints and sizes."""
@@ -238,28 +262,15 @@ class Library:
         if self._last_searcher is None or self._last_searcher.checkpoint != record:
             from search.engine import Searcher  # faiss comes with it
 
-            self._last_searcher = Searcher(catalog, record, self._index_directory, self._calibration(record))
+            self._last_searcher = Searcher(catalog, record, self._index_directory, self.calibration())
         return self._last_searcher
-
-    def _calibration(self, record: CheckpointRecord) -> Calibration | None:
-        """The library's own calibration of the checkpoint, or the one that came with it."""
-        from search.calibration import Calibration
-
-        fitted = self._open_catalog().calibration(record.id) or shipped_calibration(self._described())
-        return Calibration.from_json(fitted) if fitted else None
 
     def _measure(self, catalog: Catalog, record: CheckpointRecord) -> None:
         """Have what was embedded measured by what hits are judged by."""
         if record.embeddings and catalog.measured(record.id) != (VERSION, record.generation):
             from indexer.bias import measure_biases
 
-            measure_biases(catalog, record, self._references())
-
-    def _references(self) -> References:
-        """What the checkpoint makes of the texts and pictures that are the same for everybody."""
-        from siglip.references import load_references
-
-        return load_references(self._described(), self._images(), self._texts, self._announce)
+            measure_biases(catalog, record, self.references())
 
     def _catch_up(self, catalog: Catalog, record: CheckpointRecord) -> None:
         """Make the vector index ready for the next search, unless its file is of the catalog's very generation."""
@@ -341,11 +352,15 @@ class Library:
 
     def _held_precision(self) -> str | None:
         """The precision of the library's embeddings by the checkpoint; None without any."""
+        record = self._record()
+        return self._open_catalog().precision(record.id) if record else None
+
+    def _record(self) -> CheckpointRecord | None:
+        """The checkpoint's row; None where there is no library, or one without it."""
         if not self._exists():
             return None
-        checkpoint, catalog = self._described(), self._open_catalog()
-        record = catalog.find_checkpoint(checkpoint.fingerprint, checkpoint.preprocessing.fingerprint)
-        return catalog.precision(record.id) if record else None
+        checkpoint = self._described()
+        return self._open_catalog().find_checkpoint(checkpoint.fingerprint, checkpoint.preprocessing.fingerprint)
 
     def _check_precision(self, held: str | None) -> None:
         """LibraryError when the new embeddings would not be of one kind with those the library holds."""

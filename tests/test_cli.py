@@ -8,13 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from importlib import import_module
 from pathlib import Path
 
+import click
 import pytest
 
 from sigseek import __version__
-from sigseek.cli.main import COMMANDS
+from sigseek.cli.main import COMMANDS, cli
 from tests.conftest import ROOT, Run
 from tests.photos import save
 
@@ -118,7 +118,9 @@ def test_help_and_version(run: Run) -> None:
     text = " ".join(run("--help").stdout.split())
     for command, line in COMMANDS.items():
         assert f"{command} {line}" in text
-        loaded_command = getattr(import_module(f"sigseek.cli.{command}"), command)
+        loaded_command = cli.get_command(click.Context(cli), command)
+        assert loaded_command is not None
+        assert loaded_command.name == command
         assert (loaded_command.help or "").splitlines()[0] == line
     assert "sigseek search" in run("search", "--help").stdout
     loaded = subprocess.run(

@@ -75,6 +75,23 @@ def test_calibration_is_judged_on_the_pairs_that_are_shown() -> None:
     assert [pool.count for pool in found.reliability_before] == [450, 50]
 
 
+def test_without_a_calibration_one_is_fitted() -> None:
+    names = captioned(*((f"thing {number}",) for number in range(50)))
+    found = measure(names, np.eye(50, dtype=np.float32), np.eye(50, dtype=np.float32), None, SCORING)
+    assert found.calibration == "cross-fitted"
+    assert found.ece == pytest.approx(0, abs=1e-3)
+    assert found.ece_before == pytest.approx(sigmoid_of(-5), abs=1e-6)
+    given = measure(names, np.eye(50, dtype=np.float32), np.eye(50, dtype=np.float32), sigmoid, SCORING)
+    assert (given.calibration, given.ece) == ("given", given.ece_before)
+
+
+def test_too_few_pictures_to_fit_a_calibration_to() -> None:
+    found = measure(PICTURES, IMAGES, TEXTS, None, SCORING)
+    assert (found.ece, found.calibration, found.reliability) == (None, None, ())
+    assert found.ece_before is not None
+    assert found.misses[0].right_probability == pytest.approx(sigmoid_of(-5))
+
+
 def test_captions_without_a_picture_are_told_apart() -> None:
     names = captioned(*((f"thing {number}",) for number in range(21)))
     images = np.eye(21, dtype=np.float32)
@@ -87,7 +104,8 @@ def test_captions_without_a_picture_are_told_apart() -> None:
 
     assert no_match_auroc(names, images, images, blind) == 0.5
     assert seen == [(11, 11), (10, 11)]
-    assert measure(names, images, images, sigmoid, SCORING, statistic=blind).no_match_auroc == 0.5
+    judged = measure(names, images, images, sigmoid, SCORING, statistic=blind)
+    assert (judged.no_match_auroc, judged.no_match_auroc_raw) == (0.5, 1)
     assert measure(names, images, images, sigmoid, SCORING).no_match_auroc == 1
 
 
@@ -117,7 +135,8 @@ def test_the_json_object() -> None:
     record = found.as_json()
     assert list(record) == [
         "text_to_image", "image_to_text", "no_match_auroc", "ece", "queries", "images",
-        "zero_shot_accuracy", "ece_before", "skipped", "latency_ms_p50", "latency_ms_p99", "model",
+        "zero_shot_accuracy", "no_match_auroc_raw", "ece_before", "calibration", "skipped",
+        "latency_ms_p50", "latency_ms_p99", "model",
     ]  # fmt: skip
     assert (record["queries"], record["skipped"], record["latency_ms_p50"], record["latency_ms_p99"]) == (5, 2, 3.5, None)
     assert list(record["text_to_image"]) == ["R@1", "R@5", "R@10", "mAP"]

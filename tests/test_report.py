@@ -21,6 +21,7 @@ EVALUATION = Evaluation(
     zero_shot_accuracy=None,
     ece_before=0.321,
     model="a <model>",
+    no_match_auroc_raw=0.851,
     skipped=3,
     latency_ms_p50=12.5,
     reliability_before=(ReliabilityBin(0.25, 0.75, 10),),
@@ -100,6 +101,7 @@ def test_the_page(tmp_path: Path) -> None:
     assert re.findall(r"<td>(0\.\d{3})</td>", page)[:8] == [f"0.{digit * 3}" for digit in "12345678"]
     assert re.findall(r'<tr><th>([^<]+)</th><td>([\d.]+)</td><td class="note"', page) == [
         ("no-match AUROC", "0.912"),
+        ("no-match AUROC, raw", "0.851"),
         ("ECE", "0.012"),
         ("ECE of the sigmoid alone", "0.321"),
         ("query, median, ms", "12.500"),

@@ -17,11 +17,13 @@ COMMANDS = {
     "similar": "Find photos like a photo.",
     "classify": "Say how well each label fits a photo.",
     "calibrate": "Fit scores to probabilities on captioned pictures.",
+    "eval": "Measure how well a checkpoint finds captioned pictures.",
     "status": "Show what the library holds: folders, counts, checkpoint, sizes, when last indexed.",
     "failures": "List the files that could not be used, and why.",
     "demo": "Draw pictures, index them, search them, show the results.",
 }
 """Each command's name and the first line of its help, which `sigseek --help` shows without loading any of them."""
+_MODULES = {"eval": "evaluate"}  # a function `eval` would hide Python's own
 
 
 class _LazyGroup(click.Group):
@@ -37,9 +39,10 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
+        module = _MODULES.get(name, name)
         # What modules bring stays until the end: the collector would look through it in vain, again and again.
         gc.disable()
-        command: click.Command = getattr(import_module(f"sigseek.cli.{name}"), name)
+        command: click.Command = getattr(import_module(f"sigseek.cli.{module}"), module)
         gc.freeze()
         gc.enable()
         return command

@@ -10,6 +10,7 @@ import numpy as np
 from siglip import Scoring
 from siglip.scoring import cosines, sigmoid
 from sigseek.evaluation.captions import CaptionedPictures
+from sigseek.evaluation.crossfit import cross_fit
 from sigseek.evaluation.metrics import (
     Bools,
     Floats,
@@ -18,14 +19,17 @@ from sigseek.evaluation.metrics import (
     auroc,
     calibration_error,
     cosine_blocks,
+    pair_counts,
     rank,
     reliability,
     zero_shot_accuracy,
 )
-from sigseek.evaluation.results import Evaluation, Histogram, Miss
+from sigseek.evaluation.results import Evaluation, Histogram, Miss, ReliabilityBin
 
 Probability = Callable[[Floats], Floats]
 """Logits, any shape, to probabilities 0 to 1 of the same shape."""
+PairProbability = Callable[[Floats, Ints], Floats]
+"""Logits and the numbers of their pictures, of one shape, to probabilities of the same shape."""
 Statistic = Callable[[Floats, Floats], Floats]
 """Texts (m, dim) and the images of a library (n, dim) to (m,): the higher, the likelier the library has a match."""
 
@@ -40,7 +44,7 @@ def measure(
     captioned: CaptionedPictures,
     images: Floats,
     texts: Floats,
-    probability: Probability,
+    probability: Probability | None,
     scoring: Scoring,
     *,
     model: str = "",
@@ -52,6 +56,7 @@ def measure(
       caption it was given among the different ones. Equal captions so never stand in each other's way.
     - The expected calibration errors, with the sigmoid alone and with `probability`, are over the ten best pictures of
       each different caption, the ones that a person sees: over all pairs, nearly all plainly wrong, any would be small.
+      Without a `probability`, Platt's is fitted, each half of the pictures judged by a fit to the other.
     - The no-match AUROC is that of `no_match_auroc`, with the best logit unless a `statistic` is given.
 
     `skipped` and the latencies are the caller's to add. ValueError when embeddings and captions are not as many.
@@ -63,13 +68,17 @@ def measure(
             f"{len(given.pictures_of)} different captions; there must be one of each, in their order"
         )
     found = rank(texts, images, given.pictures_of)
-    logits, matches = _shown_pairs(texts, images, given, scoring)
-    before, after = (reliability(calibrated(logits), matches) for calibrated in (sigmoid, probability))
+    by_logit = partial(best_logits, scoring=scoring)
+    by_logit_auroc = no_match_auroc(captioned, images, texts, by_logit)
+    calibrated = _calibrated(probability, texts, images, given, scoring)
+    before, after = _reliabilities(texts, images, given, scoring, calibrated)
     return Evaluation(
         text_to_image=found.figures(given.counts),
         image_to_text=rank(images, texts, given.texts_of).figures(),
-        no_match_auroc=no_match_auroc(captioned, images, texts, statistic or partial(best_logits, scoring=scoring)),
-        ece=calibration_error(after),
+        no_match_auroc=no_match_auroc(captioned, images, texts, statistic) if statistic else by_logit_auroc,
+        no_match_auroc_raw=by_logit_auroc,
+        ece=calibration_error(after) if after else None,
+        calibration=None if calibrated is None else "given" if probability else "cross-fitted",
         queries=int(given.counts.sum()),
         images=len(images),
         zero_shot_accuracy=_accuracy(captioned, images, texts, given),
@@ -78,7 +87,7 @@ def measure(
         reliability_before=before,
         reliability=after,
         histogram=_histogram(texts, images, given, scoring),
-        misses=_misses(captioned, images, texts, found, given, lambda found: probability(scoring.logits(found))),
+        misses=_misses(captioned, images, texts, found, given, scoring, calibrated or _uncalibrated),
     )
 
 
@@ -128,25 +137,43 @@ class _Given:
         return cls(texts_of, [np.array(own, np.int64) for own in pictures_of], np.array([counted[text] for text in numbers]))
 
 
-def _shown_pairs(texts: Floats, images: Floats, given: _Given, scoring: Scoring) -> tuple[Floats, Bools]:
-    """Logits of each caption's best pictures, and whether the two belong together, both (m x min(SHOWN, n),)."""
+def _calibrated(
+    probability: Probability | None, texts: Floats, images: Floats, given: _Given, scoring: Scoring
+) -> PairProbability | None:
+    """The given probability, whatever the picture, or a fitted one; None where there is too little to fit to."""
+    if probability:
+        return lambda logits, pictures: probability(logits)
+    fit = cross_fit(texts, images, given.pictures_of, scoring)
+    return fit.probabilities if fit else None
+
+
+def _uncalibrated(logits: Floats, pictures: Ints) -> Floats:
+    return sigmoid(logits)
+
+
+def _reliabilities(
+    texts: Floats, images: Floats, given: _Given, scoring: Scoring, calibrated: PairProbability | None
+) -> tuple[tuple[ReliabilityBin, ...], tuple[ReliabilityBin, ...]]:
+    """Of the pairs that are shown: by the sigmoid alone, and calibrated."""
+    logits, pictures, matches = _shown_pairs(texts, images, given, scoring)
+    return reliability(sigmoid(logits), matches), reliability(calibrated(logits, pictures), matches) if calibrated else ()
+
+
+def _shown_pairs(texts: Floats, images: Floats, given: _Given, scoring: Scoring) -> tuple[Floats, Ints, Bools]:
+    """Logits of each caption's best pictures, their numbers, and whether the two belong together, each (m x min(SHOWN, n),)."""
     shown = min(SHOWN, len(images))
-    logits, matches = [], []
+    logits, pictures, matches = [], [], []
     for start, block in cosine_blocks(texts, images):
         best = np.argpartition(-block, shown - 1, axis=1)[:, :shown]
         logits.append(scoring.logits(np.take_along_axis(block, best, axis=1)).ravel())
-        matches += [np.isin(pictures, given.pictures_of[text]) for text, pictures in enumerate(best, start)]
-    return np.concatenate(logits), np.concatenate(matches)
+        pictures.append(best.ravel())
+        matches += [np.isin(row, given.pictures_of[text]) for text, row in enumerate(best, start)]
+    return np.concatenate(logits), np.concatenate(pictures), np.concatenate(matches)
 
 
 def _histogram(texts: Floats, images: Floats, given: _Given, scoring: Scoring) -> Histogram:
     """All pairs by logit, in the bins that hold any and those between."""
-    everything, matching = np.zeros(_BINS, np.int64), np.zeros(_BINS, np.int64)
-    for start, block in cosine_blocks(texts, images):
-        numbers = np.clip((block + 1) * (_BINS / 2), 0, _BINS - 1).astype(np.int64)
-        everything += np.bincount(numbers.ravel(), minlength=_BINS)
-        own = [row[given.pictures_of[text]] for text, row in enumerate(numbers, start)]
-        matching += np.bincount(np.concatenate(own), minlength=_BINS)
+    everything, matching = pair_counts(texts, images, given.pictures_of, _BINS)
     first, last = np.flatnonzero(everything)[[0, -1]]
     edges = scoring.logits(np.linspace(-1, 1, _BINS + 1, dtype=np.float32)[first : last + 2])
     matching, everything = matching[first : last + 1], everything[first : last + 1]
@@ -159,7 +186,13 @@ def _accuracy(captioned: CaptionedPictures, images: Floats, texts: Floats, given
 
 
 def _misses(
-    captioned: CaptionedPictures, images: Floats, texts: Floats, found: Ranks, given: _Given, probabilities: Probability
+    captioned: CaptionedPictures,
+    images: Floats,
+    texts: Floats,
+    found: Ranks,
+    given: _Given,
+    scoring: Scoring,
+    probabilities: PairProbability,
 ) -> tuple[Miss, ...]:
     """The captions whose pictures come latest, at most MISSES; of equal ones the first mentioned."""
     worst = np.argsort(-found.first, kind="stable")[:MISSES]
@@ -171,7 +204,8 @@ def _misses(
         others = scores.copy()
         others[own] = -np.inf
         right, first = int(own[scores[own].argmax()]), int(others.argmax())
-        of_right, of_first = probabilities(scores[[right, first]]).tolist()
+        both = np.array([right, first])
+        of_right, of_first = probabilities(scoring.logits(scores[both]), both).tolist()
         paths = captioned.pictures[right].path, captioned.pictures[first].path
         misses.append(Miss(captions[text], paths[0], int(found.first[text]), of_right, paths[1], of_first))
     return tuple(misses)

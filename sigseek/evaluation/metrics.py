@@ -26,6 +26,20 @@ def cosine_blocks(queries: Floats, candidates: Floats) -> Iterator[tuple[int, Fl
         yield start, cosines(queries[start : start + rows], candidates)
 
 
+def pair_counts(queries: Floats, candidates: Floats, relevant: Sequence[Ints], bins: int) -> tuple[Ints, Ints]:
+    """Pairs of a query (q, dim) and a candidate (n, dim) by cosine: all of them and the relevant ones, each (bins,).
+
+    The bins are of equal width from -1 to 1; `relevant` holds the numbers of each query's candidates, or of none.
+    """
+    everything, matching = np.zeros(bins, np.int64), np.zeros(bins, np.int64)
+    for start, block in cosine_blocks(queries, candidates):
+        numbers = np.clip((block + 1) * (bins / 2), 0, bins - 1).astype(np.int64)
+        everything += np.bincount(numbers.ravel(), minlength=bins)
+        own = [row[relevant[query]] for query, row in enumerate(numbers, start)]
+        matching += np.bincount(np.concatenate(own), minlength=bins)
+    return everything, matching
+
+
 def positions(scores: Floats, relevant: Ints | Bools) -> Ints:
     """Ascending places, from 1, of the relevant items in the ranking of scores (n,) by descending score.
 

@@ -28,6 +28,7 @@ _FIGURES = ("R@1", "R@5", "R@10", "mAP")
 _NOTES = {
     "zero-shot accuracy": "share of the pictures whose own class scores highest",
     "no-match AUROC": "chance that a caption with a picture in the library scores higher than one without",
+    "no-match AUROC, raw": "the same by the best cosine alone",
     "ECE": "how far the probability of a caption's ten best pictures is, on average, from the share of them that matches",
     "ECE of the sigmoid alone": "the same before calibration",
 }
@@ -56,6 +57,7 @@ def _figures(evaluation: Evaluation) -> str:
     others = {
         "zero-shot accuracy": evaluation.zero_shot_accuracy,
         "no-match AUROC": evaluation.no_match_auroc,
+        "no-match AUROC, raw": evaluation.no_match_auroc_raw,
         "ECE": evaluation.ece,
         "ECE of the sigmoid alone": evaluation.ece_before,
         "query, median, ms": evaluation.latency_ms_p50,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Evaluation:
     image_to_text: dict[str, float]
     no_match_auroc: float | None
     ece: float | None
-    """With the calibration that was measured."""
+    """With a calibration."""
     queries: int
     """Captions, repeated ones counted."""
     images: int
@@ -58,6 +58,10 @@ class Evaluation:
     ece_before: float | None
     """With SigLIP's own sigmoid."""
     model: str
+    no_match_auroc_raw: float | None = None
+    """By the best cosine alone."""
+    calibration: Literal["given", "cross-fitted"] | None = None
+    """Where the one of `ece` is from."""
     skipped: int = 0
     """Pictures and captions that could not be used."""
     latency_ms_p50: float | None = None
@@ -72,6 +76,7 @@ class Evaluation:
         """The figures as a JSON object, without what only the report shows."""
         names = (
             "text_to_image", "image_to_text", "no_match_auroc", "ece", "queries", "images",
-            "zero_shot_accuracy", "ece_before", "skipped", "latency_ms_p50", "latency_ms_p99", "model",
+            "zero_shot_accuracy", "no_match_auroc_raw", "ece_before", "calibration", "skipped",
+            "latency_ms_p50", "latency_ms_p99", "model",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}

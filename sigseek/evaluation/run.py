@@ -1,0 +1,105 @@
+"""An evaluation from start to end: captions read, pictures and captions embedded, figures measured."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from search.classify import DEFAULT_TEMPLATE
+from siglip import Scoring
+from siglip.references import References, evidence, text_floors
+from siglip.scoring import cosines
+from sigseek.evaluation.captions import CaptionedPictures, CaptionsError, Problem, read_captions
+from sigseek.evaluation.measure import measure
+from sigseek.evaluation.metrics import Floats, cosine_blocks
+from sigseek.evaluation.results import Evaluation
+from sigseek.library import Library
+
+TIMED = 50
+"""Queries whose time is taken."""
+
+
+def evaluate(
+    library: Library,
+    source: Path,
+    *,
+    split: str = "test",
+    pictures: Path | None = None,
+    on_done: Callable[[str, int, int], None] = lambda what, done, total: None,
+    on_problem: Callable[[Problem], None] = lambda problem: None,
+) -> Evaluation:
+    """Measure how well the library's checkpoint finds the captioned pictures of `source`, which `read_captions` describes.
+
+    Needs no library on disk, and keeps nothing there. The probabilities are those of the checkpoint's calibration, without
+    one those of a calibration fitted here; a library's having a match is told by the best evidence. A class is asked for in
+    the sentence that `Library.classify` uses. The latencies are of a caption embedded and scored against all the pictures,
+    without an index.
+
+    `on_done` is told of "pictures" and then "captions" how many are done, 0 first, and of how many; `on_problem` of all that
+    is passed over and counted as skipped. Raises CaptionsError when nothing usable is left, and what `Library` raises.
+    """
+    captioned = read_captions(source, split=split, pictures=pictures)
+    calibration, references = library.calibration(), library.references()  # which also readies the towers, before any bar
+    captioned, images = _embedded(library, captioned, source, on_done)
+    for problem in captioned.problems:
+        on_problem(problem)
+    queries = _queries(captioned)
+    on_done("captions", 0, len(queries))
+    texts = library.embed_texts(queries, lambda done: on_done("captions", done, len(queries)))
+    checkpoint = library.checkpoint
+    found = measure(
+        captioned,
+        images,
+        texts,
+        calibration.probabilities if calibration else None,
+        checkpoint.scoring,
+        model=checkpoint.name,
+        statistic=lambda asked, among: best_evidence(asked, among, references),
+    )
+    p50, p99 = np.percentile(_query_times(library.embed_texts, queries, images, checkpoint.scoring), [50, 99]).tolist()
+    return replace(found, skipped=len(captioned.problems), latency_ms_p50=p50, latency_ms_p99=p99)
+
+
+def best_evidence(texts: Floats, images: Floats, references: References) -> Floats:
+    """The highest evidence (m,), as a cosine, of unit-norm texts (m, dim) over the pictures (n, dim) of a library."""
+    biases = references.biases(images)
+    floors = text_floors(texts, references.pictures)[:, None]
+    blocks = [
+        evidence(block, biases, floors[start : start + len(block)]).max(axis=1) for start, block in cosine_blocks(texts, images)
+    ]
+    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+
+
+def _embedded(
+    library: Library, captioned: CaptionedPictures, source: Path, on_done: Callable[[str, int, int], None]
+) -> tuple[CaptionedPictures, Floats]:
+    """The pictures that can be used, with problems for the others, and their embeddings (n, dim)."""
+    paths = [picture.path for picture in captioned.pictures]
+    on_done("pictures", 0, len(paths))
+    vectors, unusable = library.embed_photos(paths, lambda done: on_done("pictures", done, len(paths)))
+    problems = [Problem(None, f"{path}: {reason}") for path, reason in unusable.items()]
+    if not vectors:
+        raise CaptionsError(
+            f"none of the {len(paths):,} pictures of {source} can be used ({problems[0].reason}); name captions of other pictures"
+        )
+    usable = tuple(picture for picture in captioned.pictures if picture.path in vectors)
+    kept = replace(captioned, pictures=usable, problems=(*captioned.problems, *problems))
+    return kept, np.stack([vectors[picture.path] for picture in usable])
+
+
+def _queries(captioned: CaptionedPictures) -> list[str]:
+    """What to embed for each of the texts."""
+    return [DEFAULT_TEMPLATE.replace("{}", text) if captioned.classes else text for text in captioned.texts]
+
+
+def _query_times(embed: Callable[[Sequence[str]], Floats], queries: Sequence[str], images: Floats, scoring: Scoring) -> list[float]:
+    """Milliseconds that each of at most TIMED of the queries takes, one after the other, from text to all probabilities."""
+    embed(queries[:1])  # the first text by itself may be slower than any other
+    times = []
+    for number in np.linspace(0, len(queries) - 1, min(TIMED, len(queries))).astype(int):
+        started = time.perf_counter()
+        scoring.probabilities(cosines(embed([queries[number]]), images))
+        times.append(1000 * (time.perf_counter() - started))
+    return times
