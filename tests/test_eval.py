@@ -39,7 +39,7 @@ def scenes(drawn: Path) -> list[dict[str, str]]:
 
 
 def embedded(mini: Checkpoint, photos: list[Path], texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    from indexer import decode_photo
+    from indexer.decode import decode_photo
     from siglip.torch_runtime import TorchImageTower, TorchTextTower
 
     pixels = np.stack([decode_photo(photo, mini.preprocessing).pixels for photo in photos])

@@ -143,7 +143,7 @@ def test_the_json_object() -> None:
 
 
 def test_mini_on_drawn_photos(drawn: Path, mini: Checkpoint) -> None:
-    from indexer import decode_photo
+    from indexer.decode import decode_photo
     from siglip.torch_runtime import TorchImageTower, TorchTextTower
 
     names = read_captions(drawn / "captions.jsonl")
