@@ -236,7 +236,7 @@ class Catalog:
         """The version of texts and pictures that the checkpoint was measured against, and up to which generation."""
         with self._session() as session:
             row = session.execute(select(Reference.version, Reference.generation).filter_by(checkpoint_id=checkpoint_id)).first()
-            return row.tuple() if row else None
+            return (row.version, row.generation) if row else None
 
     def reference(self, checkpoint_id: int) -> ReferenceRecord | None:
         """What hits of the checkpoint are judged by; None before it was measured."""
