@@ -5,7 +5,8 @@ The searcher is imported from `search.engine` itself: faiss comes with it, which
 
 from search.calibration import Calibration, CalibrationError
 from search.classify import Classification, LabelScore, classify
-from search.errors import QueryError, QuerySyntaxError
+from search.errors import QueryError, QuerySyntaxError, UnknownTagError
+from search.labels import Label
 from search.results import Hit, SearchResults, SimilarHit
 
 __all__ = [
@@ -13,10 +14,12 @@ __all__ = [
     "CalibrationError",
     "Classification",
     "Hit",
+    "Label",
     "LabelScore",
     "QueryError",
     "QuerySyntaxError",
     "SearchResults",
     "SimilarHit",
+    "UnknownTagError",
     "classify",
 ]

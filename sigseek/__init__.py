@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from indexer import Progress as Progress
     from search import Classification as Classification
     from search import Hit as Hit
+    from search import Label as Label
     from search import SimilarHit as SimilarHit
     from sigseek.errors import ERRORS as ERRORS
     from sigseek.errors import CaptionsError as CaptionsError
@@ -31,13 +32,16 @@ if TYPE_CHECKING:
     from sigseek.library import Library as Library
     from sigseek.library import open_library as open  # noqa: A004, F401 - as in `sigseek.open`
     from sigseek.status import Status as Status
+    from sigseek.tags import TagCount as TagCount
 
 # Loaded when first asked for: `import sigseek` alone, as the command line does, stays fast.
 _HOMES = {
     "open": ("sigseek.library", "open_library"),
     "Library": ("sigseek.library", "Library"),
     "Status": ("sigseek.status", "Status"),
+    "TagCount": ("sigseek.tags", "TagCount"),
     "Hit": ("search", "Hit"),
+    "Label": ("search", "Label"),
     "SimilarHit": ("search", "SimilarHit"),
     "Classification": ("search", "Classification"),
     "IndexReport": ("indexer", "IndexReport"),

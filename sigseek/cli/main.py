@@ -15,6 +15,7 @@ COMMANDS = {
     "search": "Find photos by what they show.",
     "similar": "Find photos like a photo.",
     "classify": "Say how well each label fits a photo.",
+    "tag": "Keep labels with the photos that match them.",
     "status": "Show what the library holds: folders, counts, checkpoint, sizes, when last indexed.",
     "failures": "List the files that could not be used, and why.",
     "demo": "Draw pictures, index them, search them, show the results.",
