@@ -94,4 +94,5 @@ def _check_unicode(label: Label) -> None:
     try:
         f"{label.name}{label.text}".encode()
     except UnicodeEncodeError as error:
-        raise QueryError(f"the label '{printable(label.name)}' is not UTF-8; write it in UTF-8") from error
+        name = printable(label.name.encode(errors="backslashreplace").decode())
+        raise QueryError(f"the label '{name}' is not UTF-8; write it in UTF-8") from error
