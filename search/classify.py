@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from search.errors import QueryError
+from search.labels import Label, label_texts
 from siglip import Scoring, TextTower
 from siglip.scoring import cosines
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-
-DEFAULT_TEMPLATE = "This is a photo of {}."
-"""That of transformers' zero-shot image classification pipeline, whose scores these are."""
 
 
 @dataclass(frozen=True)
@@ -35,19 +32,18 @@ class Classification:
 
 
 def classify(
-    images: npt.NDArray[np.float32], labels: Sequence[str], template: str, tower: TextTower, scoring: Scoring
+    images: npt.NDArray[np.float32], labels: Sequence[Label], template: str, tower: TextTower, scoring: Scoring
 ) -> list[tuple[LabelScore, ...]]:
-    """The label scores of each embedding float32 (n, dim); QueryError without labels or `{}` in the template."""
+    """The label scores of each embedding float32 (n, dim); QueryError without labels or `{}` in the template.
+
+    They are those of transformers' zero-shot image classification pipeline.
+    """
     import numpy as np
 
-    if not labels or not all(label.strip() for label in labels):
-        raise QueryError("no label, or an empty one; give at least one with --label TEXT")
-    if "{}" not in template:
-        raise QueryError(f"the template '{template}' has no {{}} for the label; write for example '{DEFAULT_TEMPLATE}'")
-    texts = tower.embed([template.replace("{}", label) for label in labels])
+    texts = tower.embed(label_texts(labels, template))
     scores = scoring.probabilities(cosines(images, texts))
     order = np.argsort(-scores, axis=1, kind="stable")
     return [
-        tuple(LabelScore(labels[column], float(row[column])) for column in columns)
+        tuple(LabelScore(labels[column].name, float(row[column])) for column in columns)
         for row, columns in zip(scores, order, strict=True)
     ]

@@ -1,7 +1,7 @@
 """The searcher of one library and one checkpoint: retrieve, rank, judge."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from search.algebra import combine, combine_levels
 from search.calibration import Calibration
-from search.errors import QueryError
+from search.errors import QueryError, UnknownTagError
 from search.judgement import Judge, Levels
 from search.query import Leaf, Query, Tag, Text, label, terms
 from search.results import Hit, SearchResults, SimilarHit
@@ -29,6 +29,8 @@ _JUDGED = 200
 """Photos whose own bias is looked up; the others, which come later in the list, are judged by the mean one."""
 _BEST_SHARE, _MEAN_SHARE = 0.5, 0.5
 """Of the best part's cosine and of the mean over the parts, beside the whole picture's: chosen on drawings, docs/scores.md."""
+_MOST_COSINES = 32_000_000
+"""Of texts to photos that are in memory at a time: 128 MB."""
 
 
 @dataclass(frozen=True)
@@ -129,22 +131,30 @@ class Searcher:
             for rank, (row, photo) in enumerate(self._photos(kept, ids, limit), 1)
         ]
 
-    def matching(self, query: Text, vector: Floats) -> tuple[Ids, Doubles]:
-        """Ids, ascending, and probabilities of all photos that match the text: for a tag that is to be kept."""
-        ids, (cosines,) = self._retriever.exact([vector], None)
-        probabilities = self._plain(cosines)
-        biases = self._catalog.biases(self.checkpoint.id, ids)
-        _, levels = self._judged(query, {query: vector}, biases, {query: cosines}, {query: probabilities})
-        matches = (levels == MATCH) & (probabilities >= _LIKELY[0])
-        return ids[matches], probabilities[matches]
+    def matching(self, vectors: Floats) -> Iterator[tuple[Ids, Doubles]]:
+        """For each text's unit-norm embedding, of (n, dim): ids, ascending, and probabilities of all photos that match it.
+
+        That is for tags that are to be kept: the photos are judged as hits are, and have to be probable, too. Embeddings are
+        read once for many texts.
+        """
+        together = max(1, _MOST_COSINES // max(self.checkpoint.embeddings, 1))
+        for start in range(0, len(vectors), together):
+            group = vectors[start : start + together]
+            ids, cosines = self._retriever.exact(list(group), None)
+            biases = self._catalog.biases(self.checkpoint.id, ids)
+            for vector, values in zip(group, cosines, strict=True):
+                probabilities = self._plain(values)
+                matches = probabilities >= _LIKELY[0]
+                if self._judge:
+                    matches &= self._judge.levels(self._judge.confidences(vector, values, biases)) == MATCH
+                yield ids[matches], probabilities[matches]
 
     def _known_tags(self, query: Query) -> list[Tag]:
         tags = [term for term in terms(query) if isinstance(term, Tag)]
         known = self._catalog.tags() if tags else {}
         for tag in tags:
             if tag.name not in known:
-                there = f"there are {', '.join(known)}" if known else "make some with: sigseek tag --labels-file FILE"
-                raise QueryError(f"no photo has the tag '{tag.name}'; {there}")
+                raise UnknownTagError(tag.name, list(known))
         return tags
 
     def _model(self, term: Leaf, sample: Floats) -> Model:

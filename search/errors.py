@@ -1,6 +1,10 @@
 """What can be wrong with a query, and with what its hits are judged by."""
 
 import unicodedata
+from collections.abc import Sequence
+
+_NAMED = 20
+"""So many tags are named where one is not known."""
 
 
 class QueryError(Exception):
@@ -33,6 +37,23 @@ class QuerySyntaxError(QueryError):
         if len(after) > 30:
             after = after[:29] + "…"
         return f"{printable(before + after)}\n{' ' * sum(map(_cells, printable(before)))}^"
+
+
+class UnknownTagError(QueryError):
+    """A tag that no photo has."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(name, known)
+        self.name = name
+        self.known = known
+        """The tags there are."""
+
+    def __str__(self) -> str:
+        there = "make some with: sigseek tag --labels-file FILE"
+        if self.known:
+            there = f"there are {printable(', '.join(self.known[:_NAMED]))}"
+        more = f" and {len(self.known) - _NAMED:,} more; see: sigseek tag --list" if len(self.known) > _NAMED else ""
+        return f"no photo has the tag '{printable(self.name)}'; {there}{more}"
 
 
 def printable(text: str) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from indexer import Progress as Progress
     from search.calibration import Calibration as Calibration
     from search.classify import Classification as Classification
+    from search.labels import Label as Label
     from search.results import Hit as Hit
     from search.results import SearchResults as SearchResults
     from search.results import SimilarHit as SimilarHit
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from sigseek.library import Library as Library
     from sigseek.library import open_library as open  # noqa: A004, F401 - as in `sigseek.open`
     from sigseek.status import Status as Status
+    from sigseek.tags import TagCount as TagCount
 
 # Loaded when first asked for: `import sigseek` alone, as the command line does, stays fast.
 _HOMES = {
@@ -46,6 +48,8 @@ _HOMES = {
     "SimilarHit": ("search.results", "SimilarHit"),
     "Classification": ("search.classify", "Classification"),
     "Calibration": ("search.calibration", "Calibration"),
+    "TagCount": ("sigseek.tags", "TagCount"),
+    "Label": ("search.labels", "Label"),
     "IndexReport": ("indexer", "IndexReport"),
     "Progress": ("indexer", "Progress"),
     **{

@@ -6,7 +6,8 @@
     ├── FolderError         a folder that cannot be indexed
     ├── DecodeError         a photo, named by the caller, that gives no picture
     ├── QueryError          a query that cannot be answered
-    │   └── QuerySyntaxError    one that cannot be read: it knows the column
+    │   ├── QuerySyntaxError    one that cannot be read: it knows the column
+    │   └── UnknownTagError     a tag that no photo has
     ├── CaptionsError       captions, to measure with, that cannot be used
     └── CalibrationError    captions or constants that no calibration can be had from
 
@@ -14,7 +15,7 @@
 """
 
 from indexer import DecodeError, FolderError
-from search.errors import CalibrationError, QueryError, QuerySyntaxError
+from search.errors import CalibrationError, QueryError, QuerySyntaxError, UnknownTagError
 from siglip import CheckpointError
 from sigseek.evaluation.captions import CaptionsError
 from storage import LibraryError
@@ -31,4 +32,5 @@ __all__ = [
     "LibraryError",
     "QueryError",
     "QuerySyntaxError",
+    "UnknownTagError",
 ]

@@ -14,13 +14,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
 from indexer import DecodeError, Indexer, IndexReport, Progress, check_folder
-from search.classify import DEFAULT_TEMPLATE
 from search.errors import QueryError
+from search.labels import DEFAULT_TEMPLATE, Label, distinct_labels, label_texts
 from siglip import Checkpoint, ImageTower, TextTower, load_checkpoint
 from siglip.checkpoint import DEFAULT, shipped_calibration
 from siglip.reference_texts import VERSION
 from siglip.towers import check_choices
 from sigseek.status import Status, library_status
+from sigseek.tags import TagCount, count_tags, drop_tag, tag_photos
 from storage import Catalog, CheckpointRecord, FailureRecord, LibraryError, writer_lock
 from storage.catalog import FILE_NAME
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from search.engine import Searcher
     from search.query import Leaf
     from search.results import SearchResults, SimilarHit
+    from search.verdicts import JudgedBy
     from siglip.references import References
     from sigseek.evaluation.captions import CaptionedPictures
 
@@ -141,30 +143,31 @@ class Library:
             embeddings = aside.submit(self._embed_terms, terms(asked))
             searcher = self._searcher()
             vectors = embeddings.result()
-        for text in [term.text for term in terms(asked) if isinstance(term, Text) and self._texts().cuts(term.text)]:
-            warnings.warn(
-                f"the query has {len(text.split()):,} words and the model reads {self._described().text_length} tokens; "
-                "only its beginning was searched for",
-                stacklevel=2,
-            )
+        for term in terms(asked):
+            if isinstance(term, Text):
+                self._warn_if_cut("the query", term.text)
         look = CloserLook(closer, self._embed_views) if closer else None
         return searcher.search(asked, vectors, limit, min_score=min_score, everything=everything, explain=explain, closer=look)
 
     def similar(self, photo: StrPath, limit: int = 10) -> list[SimilarHit]:
         """The photos most like the one in the file `photo`, which is itself left out; it need not be in the library."""
+        path = _existing_photo(photo)
         searcher = self._searcher()
-        vector, known = self._photo_vector(_existing_photo(photo))
+        vector, known = self._photo_vector(path)
         return searcher.by_photo(vector, limit, leave_out=known)
 
-    def classify(self, photos: Sequence[StrPath], labels: Sequence[str], template: str = DEFAULT_TEMPLATE) -> list[Classification]:
-        """The probability of each label for each photo file. Needs no library."""
+    def classify(
+        self, photos: Sequence[StrPath], labels: Sequence[str | Label], template: str = DEFAULT_TEMPLATE
+    ) -> list[Classification]:
+        """The probability of each label for each photo file. Needs no library. A string is a label's name."""
         if not photos:
             raise QueryError("no photo to classify; name at least one")
         from search.classify import Classification, classify
 
+        wanted = distinct_labels(labels)
         paths = [_existing_photo(photo) for photo in photos]
         images = self._embed_photos(paths)
-        scores = classify(images, labels, template, self._texts(), self._described().scoring)
+        scores = classify(images, wanted, template, self._texts(), self._described().scoring)
         return [Classification(str(path), ranked) for path, ranked in zip(paths, scores, strict=True)]
 
     def calibrate(
@@ -193,6 +196,37 @@ class Library:
             transaction.put_calibration(record.id, calibration.as_json())
         self._last_searcher = None
         return calibration, captioned
+
+    def tag(
+        self, labels: Sequence[str | Label], template: str = DEFAULT_TEMPLATE, on_done: Callable[[int], None] = lambda done: None
+    ) -> tuple[TagCount, ...]:
+        """Keep each label, a string being its name, with the photos that match it, for `tag:NAME` in queries.
+
+        The photos of an earlier run are replaced. Interrupted, the labels that are done are kept; `on_done` is told how many.
+        """
+        wanted = distinct_labels(labels)
+        texts = label_texts(wanted, template)
+        self._checkpoint_to_query()
+        vectors = self.embed_texts(texts)
+        for label, text in zip(wanted, texts, strict=True):
+            self._warn_if_cut(f"the label '{label.name}'", text)
+        with writer_lock(self.directory):
+            return tag_photos(self._open_catalog(), self._searcher(), wanted, vectors, on_done)
+
+    def tags(self) -> tuple[TagCount, ...]:
+        """All tags that photos bear, in alphabetical order."""
+        return count_tags(self._open_catalog())
+
+    def remove_tag(self, name: str) -> TagCount:
+        """Take the tag from all photos, and say from how many. QueryError, which names those there are, for another."""
+        catalog = self._open_catalog()
+        with writer_lock(self.directory):
+            return drop_tag(catalog, name)
+
+    @property
+    def judged_by(self) -> JudgedBy:
+        """What verdicts and tags rest on."""
+        return self._searcher().judged_by
 
     def embed_photos(
         self, photos: Sequence[StrPath], on_done: Callable[[int], None] = lambda done: None
@@ -240,6 +274,15 @@ class Library:
     def failures(self) -> list[FailureRecord]:
         """Files and directories that could not be used and why, by absolute path."""
         return self._open_catalog().failures()
+
+    def _warn_if_cut(self, what: str, text: str) -> None:
+        """Warn the caller of the method that calls this when the model reads only the beginning of the text."""
+        if self._texts().cuts(text):
+            warnings.warn(
+                f"{what} has {len(text.split()):,} words and the model reads {self._described().text_length} tokens; "
+                "only its beginning was searched for",
+                stacklevel=3,
+            )
 
     @property
     def _index_directory(self) -> Path:

@@ -272,7 +272,7 @@ class Catalog:
         """By name, how many photos bear it; by name in alphabetical order."""
         with self._session() as session:
             rows = session.execute(select(Tag.name, func.count()).group_by(Tag.name).order_by(Tag.name))
-            return dict(rows.tuples())
+            return {row[0]: row[1] for row in rows}
 
     def tagged(self, name: str) -> Ids:
         """Ids (n,) of the photos with the tag, ascending."""
@@ -399,15 +399,19 @@ class Transaction:
         """Keep the JSON of a calibration in place of an earlier one."""
         self._put(Calibration, ["checkpoint_id"], [{"checkpoint_id": checkpoint_id, "fitted": fitted}])
 
-    def put_tag(self, name: str, checkpoint_id: int, ids: Ids, probabilities: Floats) -> None:
+    def put_tag(self, name: str, checkpoint_id: int, ids: Ids, probabilities: npt.NDArray[np.float64]) -> None:
         """These photos bear the tag, and no others any more."""
-        self._session.execute(delete(Tag).where(Tag.name == name))
+        self.remove_tag(name)
         rows = zip(ids.tolist(), probabilities.tolist(), strict=True)
         self._put(
             Tag,
             ["name", "photo_id"],
             [{"name": name, "photo_id": id_, "checkpoint_id": checkpoint_id, "probability": value} for id_, value in rows],
         )
+
+    def remove_tag(self, name: str) -> None:
+        """No photo bears the tag any more."""
+        self._session.execute(delete(Tag).where(Tag.name == name))
 
     def put_files(self, folder_id: int, files: Sequence[tuple[str, int, int, int]]) -> None:
         """Each path, relative to the folder, is there and holds this photo; failures noted for it are over.

@@ -4,15 +4,13 @@ from pathlib import Path
 
 import click
 
-from search.classify import DEFAULT_TEMPLATE
-from sigseek.cli.options import device_option, json_option, library_options, opened, precision_option
+from sigseek.cli.options import device_option, given_labels, json_option, label_options, library_options, opened, precision_option
 from sigseek.cli.output import bar, print_json, shown
 
 
 @click.command()
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PHOTO...")
-@click.option("--label", "labels", multiple=True, required=True, metavar="TEXT", help="A label; give the option once for each.")
-@click.option("--template", default=DEFAULT_TEMPLATE, show_default=True, help="The sentence that a label is put into, at {}.")
+@label_options
 @library_options
 @device_option
 @precision_option
@@ -20,6 +18,7 @@ from sigseek.cli.output import bar, print_json, shown
 def classify(
     photos: tuple[Path, ...],
     labels: tuple[str, ...],
+    labels_file: Path | None,
     template: str,
     library: Path,
     model: str | None,
@@ -34,13 +33,15 @@ def classify(
 
     \b
         sigseek classify cat.jpg --label "a cat" --label "a dog"
+        sigseek classify *.jpg --labels-file labels.txt
     """
+    wanted = given_labels(labels, labels_file)
     with opened(library, model, device, precision) as opened_library:
-        results = opened_library.classify(photos, labels, template)
+        results = opened_library.classify(photos, wanted, template)
     for result in results:
         if as_json:
             print_json(result)
             continue
         click.echo(shown(result.path))
         for scored in result.scores:
-            click.echo(f"      {scored.score:.3f}  {bar(scored.score)}  {scored.label}")
+            click.echo(f"      {scored.score:.3f}  {bar(scored.score)}  {shown(scored.label)}")

@@ -16,6 +16,7 @@ COMMANDS = {
     "search": "Find photos by what they show.",
     "similar": "Find photos like a photo.",
     "classify": "Say how well each label fits a photo.",
+    "tag": "Keep labels with the photos that match them.",
     "calibrate": "Fit scores to probabilities on captioned pictures.",
     "eval": "Measure how well a checkpoint finds captioned pictures.",
     "status": "Show what the library holds: folders, counts, checkpoint, sizes, when last indexed.",

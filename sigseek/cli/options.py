@@ -1,10 +1,12 @@
 """Options that several commands share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from search.labels import DEFAULT_TEMPLATE, Label, distinct_labels, parse_label, read_labels
 
 if TYPE_CHECKING:
     from sigseek.library import Library
@@ -38,6 +40,36 @@ def library_options(command: _Command) -> _Command:
         "directory, or 'mini'. Needed only to make a library or to add a second checkpoint. [env: SIGSEEK_MODEL]",
     )
     return where(what(command))
+
+
+def label_options(command: _Command) -> _Command:
+    """--label, --labels-file and --template; `given_labels` reads the first two."""
+    one = click.option(
+        "--label",
+        "labels",
+        multiple=True,
+        metavar="TEXT",
+        help="A label, or NAME = TEXT for one that the model reads another text for; give the option once for each.",
+    )
+    many = click.option(
+        "--labels-file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="A UTF-8 file of labels, one a line; blank lines and lines that begin with # are passed over.",
+    )
+    template = click.option(
+        "--template",
+        default=DEFAULT_TEMPLATE,
+        show_default=True,
+        help="The sentence that a label without a text of its own is put into, at {}.",
+    )
+    return one(many(template(command)))
+
+
+def given_labels(labels: Sequence[str], labels_file: Path | None) -> tuple[Label, ...]:
+    """The labels of the options, each once; QueryError where one cannot be read."""
+    from_file = read_labels(labels_file) if labels_file else ()
+    return distinct_labels([*map(parse_label, labels), *from_file])
 
 
 device_option = click.option(

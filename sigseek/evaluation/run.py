@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from search.classify import DEFAULT_TEMPLATE
+from search.labels import DEFAULT_TEMPLATE
 from siglip import Scoring
 from siglip.references import References, evidence, text_floors
 from siglip.scoring import cosines

@@ -1,0 +1,232 @@
+"""Tags from the command line and from Python, on drawn photos of which is known what they show."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sigseek
+from search import Calibration
+from search.engine import Searcher
+from sigseek import Label, TagCount
+from storage import Catalog, writer_lock
+from tests.catalogs import add_checkpoint, add_photos, unit
+from tests.checkpoints import copy_mini
+from tests.conftest import Run
+from tests.photos import save
+
+TIMES = ("at dawn", "at noon", "at sunset", "at night")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, drawn: Path) -> Path:
+    """A library of the drawn photos and mini."""
+    directory = tmp_path_factory.mktemp("made")
+    with sigseek.open(directory, model="mini") as library:
+        library.index(drawn)
+    return directory
+
+
+@pytest.fixture
+def library(made: Path, tmp_path: Path) -> Path:
+    """A copy of that library, to tag."""
+    return Path(shutil.copytree(made, tmp_path / "library"))
+
+
+@pytest.fixture
+def times(drawn: Path) -> dict[str, set[str]]:
+    """The names of the drawn photos, by the time they show."""
+    captions = [json.loads(line) for line in (drawn / "captions.jsonl").read_text().splitlines()]
+    return {time_: {row["file"] for row in captions if row["time"] == time_} for time_ in TIMES}
+
+
+def rows(done: "subprocess.CompletedProcess[str]") -> list[dict[str, object]]:
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def names(done: "subprocess.CompletedProcess[str]") -> set[str]:
+    return {Path(line).name for line in done.stdout.splitlines()}
+
+
+def test_tags_tell_what_was_drawn(library: Path, tmp_path: Path, times: dict[str, set[str]], run: Run) -> None:
+    (tmp_path / "labels.txt").write_text("# times\nnight = at night\nnoon = at noon\n\nnight = at night\n")
+    where = ("--library", library)
+    counts = rows(run("tag", "--labels-file", tmp_path / "labels.txt", "--label", "nothing = a submarine", *where, "--json"))
+    assert [count["label"] for count in counts] == ["nothing", "night", "noon"]
+    assert counts[0]["photos"] == 0
+    for name, count in zip(("night", "noon"), counts[1:], strict=True):
+        found = names(run("search", f"tag:{name}", "-n", 40, "--paths", *where))
+        right = times[f"at {name}"]
+        assert len(found) == count["photos"]
+        assert len(found & right) / len(found) >= 0.95, f"precision of {name}"
+        assert len(found & right) / len(right) >= 0.9, f"recall of {name}"
+    assert rows(run("tag", "--list", *where, "--json")) == counts[1:]
+
+
+def test_a_tag_among_other_terms(library: Path, times: dict[str, set[str]], run: Run) -> None:
+    with sigseek.open(library) as photos:
+        photos.tag([Label("night", "at night")])
+        tagged, houses, both, rest, others = (
+            {Path(hit.path).name for hit in photos.search(query, 40)}
+            for query in ("tag:night", "a house", "tag:night AND a house", "a house NOT tag:night", "NOT tag:night")
+        )
+    assert houses & tagged, "else this shows nothing"
+    assert houses - tagged
+    assert houses & tagged <= both <= tagged
+    assert not rest & tagged
+    assert others == {name for found in times.values() for name in found} - tagged
+    assert names(run("search", "tag:night AND a house", "-n", 40, "--paths", "--library", library)) == both
+
+
+def test_tagging_again_replaces_the_same_label_only(library: Path) -> None:
+    with sigseek.open(library) as photos:
+
+        def tagged(name: str) -> set[str]:
+            return {hit.path for hit in photos.search(f"tag:{name}", 40)}
+
+        photos.tag([Label("a", "at night"), Label("b", "at noon")])
+        noon = tagged("b")
+        assert not tagged("a") & noon
+        photos.tag([Label("a", "at noon")])
+        assert tagged("a") == tagged("b") == noon
+        photos.tag([Label("a", "a submarine")])
+        assert [tag.label for tag in photos.tags()] == ["b"], "a tag of no photo is none"
+
+
+def test_what_is_printed(library: Path, run: Run) -> None:
+    where = ("--library", library)
+    assert run("tag", "--list", *where).stdout == "no tags\n"
+    assert run("tag", "--list", "--json", *where).stdout == ""
+    (night, nothing) = (row["photos"] for row in rows(run("tag", "--label", "night", "--label", "submarine", "--json", *where)))
+    assert nothing == 0
+    printed = f"night      {night} photos\nsubmarine  0 photos\n"
+    assert run("tag", "--label", "night", "--label", "submarine", *where).stdout == printed
+    assert run("tag", "--list", *where).stdout == f"night  {night} photos\n"
+    assert run("tag", "--remove", "night", *where).stdout == f"night  {night} photos removed\n"
+    assert run("tag", "--list", *where).stdout == "no tags\n"
+    bar = run("tag", *(f"--label=a {n}" for n in range(10)), *where).stderr
+    assert "10/10" in bar
+
+
+def test_a_tag_that_is_not_there(library: Path, run: Run) -> None:
+    where = ("--library", library)
+    for command in (("tag", "--remove", "x"), ("search", "tag:x")):
+        done = run(*command, *where, check=False)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == "error: no photo has the tag 'x'; make some with: sigseek tag --labels-file FILE\n"
+    run("tag", "--label", "night", "--label", "the noon = at noon", *where)
+    for command in (("tag", "--remove", "x"), ("search", "tag:x AND a house")):
+        assert run(*command, *where, check=False).stderr == "error: no photo has the tag 'x'; there are night, the noon\n"
+
+
+def test_the_uncalibrated_are_told(drawn: Path, tmp_path: Path, run: Run) -> None:
+    checkpoint = copy_mini(tmp_path / "mini")
+    (checkpoint / "calibration.json").unlink(missing_ok=True)
+    where = ("--library", tmp_path / "new")
+    run("index", drawn, *where, "--model", checkpoint)
+    (line,) = run("tag", "--label", "night", *where).stderr.splitlines()
+    assert line.startswith("the checkpoint is not calibrated")
+    catalog = Catalog(tmp_path / "new")
+    fitted = Calibration(1.0, 0.0, 1.0, 0.0, 100.0, pictures=1, captions=1)
+    with catalog.transaction() as transaction:
+        transaction.put_calibration(catalog.checkpoints()[0].id, fitted.as_json())
+    catalog.close()
+    done = run("tag", "--label", "night", *where, "--json")
+    assert done.stderr == ""
+    assert rows(done)[0]["photos"] > 0  # type: ignore[operator]
+
+
+def test_a_photo_that_goes_takes_its_tags_along_and_one_that_comes_has_none(tmp_path: Path, drawn: Path) -> None:
+    photos = tmp_path / "photos"
+    shutil.copytree(drawn, photos)
+    with sigseek.open(tmp_path / "new", model="mini") as library:
+        library.index(photos)
+        (before,) = library.tag([Label("night", "at night")])
+        gone, other = (hit.path for hit in library.search("tag:night", limit=2))
+        save(Path(gone))
+        shutil.copy(other, photos / "the same.jpg")
+        with Path(other).open("ab") as file:
+            file.write(b"another content")
+        library.index()
+        assert library.tags() == (TagCount("night", before.photos - 1),), "the copy bears its photo's"
+        assert not {gone, other} & {hit.path for hit in library.search("tag:night", limit=50)}
+        assert library.tag([Label("night", "at night")]) == (before,)
+
+
+def test_from_python(library: Path) -> None:
+    with sigseek.open(library) as photos:
+        seen: list[int] = []
+        counts = photos.tag(["night", Label("noon", "at noon"), "night"], "{}", seen.append)
+        assert [count.label for count in counts] == ["night", "noon"]
+        assert seen == [1, 2]
+        assert photos.tags() == counts
+        assert photos.remove_tag("night") == counts[0]
+        assert photos.tags() == counts[1:]
+        with pytest.raises(sigseek.QueryError, match="no photo has the tag 'night'; there are noon"):
+            photos.remove_tag("night")
+        for labels, template in (([], "{}"), ([" "], "{}"), (["a"], "a")):
+            with pytest.raises(sigseek.QueryError):
+                photos.tag(labels, template)
+        with pytest.warns(UserWarning, match="the label 'long' has 200 words and the model reads 64 tokens"):
+            photos.tag([Label("long", "house " * 200)])
+
+
+def test_known_photos_match(tmp_path: Path) -> None:
+    """Logits are 109.9 x cosine - 12.9: half is at a cosine of 0.1174. Groups of labels are read one after the other."""
+    catalog = Catalog(tmp_path / "library")
+    checkpoint = add_checkpoint(catalog, 2)
+    angles = np.arccos([0.1, 0.11, 0.13, 0.5])
+    ids = add_photos(catalog, checkpoint, unit(np.stack([np.cos(angles), np.sin(angles)], 1)), tmp_path, ["a", "b", "c", "d"])
+    record = catalog.checkpoints()[0]
+    with pytest.MonkeyPatch.context() as patch:
+        for most in (1, 8, 100):
+            patch.setattr("search.engine._MOST_COSINES", most)
+            found = list(Searcher(catalog, record, tmp_path / "index").matching(unit([[1, 0], [0, 1], [-1, 0]])))
+            assert [matching.tolist() for matching, _ in found] == [ids[2:], ids, []]
+            np.testing.assert_allclose(found[0][1], 1 / (1 + np.exp(12.9 - np.exp(4.7) * np.array([0.13, 0.5]))), atol=0.01)
+    catalog.close()
+
+
+def test_a_long_list_of_tags_is_cut(library: Path) -> None:
+    catalog = Catalog(library)
+    with catalog.transaction() as transaction:
+        for number in range(25):
+            transaction.put_tag(f"t{number:02}", 1, catalog.embedded_ids(1)[:1], np.ones(1, np.float32))
+    catalog.close()
+    with sigseek.open(library) as photos, pytest.raises(sigseek.QueryError, match=r"t18, t19 and 5 more; see: sigseek tag --list$"):
+        photos.search("tag:x")
+
+
+def test_another_writer(library: Path, run: Run) -> None:
+    with writer_lock(library):
+        for command in (("--label", "night"), ("--remove", "night")):
+            done = run("tag", *command, "--library", library, check=False)
+            assert (done.returncode, done.stdout) == (1, "")
+            assert f"is being changed by process {os.getpid()}" in done.stderr
+        assert run("tag", "--list", "--library", library).stdout == "no tags\n", "a reader may"
+
+
+def test_ctrl_c_keeps_the_tags_that_are_done(library: Path) -> None:
+    labels = [f"--label=l{number} = at night" for number in range(3_000)]
+    command = [Path(sys.executable).parent / "sigseek", "tag", *labels, "--library", library]
+    catalog = Catalog(library)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as tagging:
+        deadline = time.monotonic() + 120
+        while not catalog.tags() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        tagging.send_signal(signal.SIGINT)
+        stdout, stderr = tagging.communicate()
+    assert (tagging.returncode, stdout) == (130, "")
+    assert "Traceback" not in stderr
+    assert stderr.splitlines()[-1].startswith("interrupted; what was finished is kept")
+    kept = catalog.tags()
+    catalog.close()
+    assert 0 < len(kept) < 3_000
+    assert len(set(kept.values())) == 1, "wholly or not at all"
