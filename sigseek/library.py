@@ -429,6 +429,8 @@ class Library:
 
         texts = [term for term in asked if isinstance(term, Text)]
         vectors: dict[Leaf, Floats] = {}
+        if any("\udc80" <= character <= "\udcff" for term in texts for character in term.text):
+            raise QueryError("the query is not UTF-8; type it anew")
         if texts:
             vectors |= zip(texts, self._texts().embed([term.text for term in texts]), strict=True)
         for term in asked:

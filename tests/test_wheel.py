@@ -59,4 +59,4 @@ def test_the_wheel_installs_and_works(tmp_path: Path, drawn: Path) -> None:
         return done.stdout
 
     assert json.loads(run("index", drawn, "--model", "mini"))["added"] == 40
-    assert len(run("search", "a house at night", "-n", 3).splitlines()) == 3
+    assert len(run("search", "a house at night", "--all", "-n", 3).splitlines()) == 3

@@ -86,8 +86,8 @@ def run() -> int:
         if not isinstance(error, _expected()):
             raise
         click.echo(f"error: {_one_line(error)}", err=True)
-        if pointer := getattr(error, "pointer", None):
-            click.echo(pointer, err=True)
+        if getattr(error, "query", "").strip():  # a QuerySyntaxError: it can show where
+            click.echo(error.pointer, err=True)  # type: ignore[attr-defined]
         return 1
     return status or 0
 
