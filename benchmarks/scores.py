@@ -35,7 +35,7 @@ Bools = npt.NDArray[np.bool_]
 
 _QUERIES = 200
 _NEAR_PAIRS = 60
-_CLOSER = (0, 50, 200, 2000)
+_CLOSER = (0, 200, 2000)
 
 
 @dataclass(frozen=True)

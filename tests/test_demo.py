@@ -191,7 +191,8 @@ def test_the_demo_command(tmp_path: Path, run: Run) -> None:
     again = run("demo", "--folder", tmp_path / "demo", "--pictures", 12, "--seed", 5)
     assert "12 pictures: 12 added" in done.stdout
     assert "12 pictures: 12 unchanged" in again.stdout
-    assert len(re.findall(r"^ +\d+  \d\.\d{3}  ", done.stdout, re.MULTILINE)) == 20
+    shown = len(re.findall(r"^ +\d+  \d\.\d{3}  ", done.stdout, re.MULTILINE))
+    assert shown >= 5 + 3, "the five most alike, and a match or more for each text"
     page = (tmp_path / "demo" / "results.html").read_text()
-    assert page.count("data:image/jpeg;base64,") == 20
+    assert page.count("data:image/jpeg;base64,") == shown
     assert not re.search(r"""(src|href)=["'](?!data:)""", page), "opens offline"

@@ -53,13 +53,16 @@ def test_the_demo_and_the_searches_that_the_readme_shows(tmp_path: Path, run: Ru
     printed = run(*demo[1:]).stdout
     assert "200 pictures: 200 added" in printed
     assert (tmp_path / "demo-photos" / "results.html").is_file()
-    assert len(asked) == 2
-    for words in asked:
-        assert len(run(*words[1:]).stdout.splitlines()) == 10
+    *found, nothing, alike = [run(*words[1:]).stdout.splitlines() for words in asked]
+    assert [lines[0].split()[0] for lines in found] == ["about"] * 2
+    assert nothing[0].startswith("no match (best: ")
+    assert len(alike) == 10
 
 
 def test_the_python_of_the_readme(tmp_path: Path, drawn: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     code = code.replace("~/Pictures/.sigseek", str(tmp_path / "library")).replace("~/Pictures", str(drawn))
     exec(code.replace("google/siglip-base-patch16-224", "mini"), {})
+    assert capsys.readouterr().out == "", "no drawing shows two cats on a sofa"
+    exec(code.replace("google/siglip-base-patch16-224", "mini").replace("two cats on a sofa", "at night"), {})
     assert len(capsys.readouterr().out.splitlines()) == 5

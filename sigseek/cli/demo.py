@@ -57,7 +57,8 @@ def demo(folder: Path, pictures: int, seed: int) -> None:
             click.echo(no_match(section.hits))
     write_contact_sheet(folder / "results.html", "sigseek demo", sections)
     click.echo(f"\nas a page: {folder / 'results.html'}")
-    click.echo(f'ask on:    sigseek search "a red house at night" --library {folder / ".sigseek"}')
+    ask = f"{scenes[0].objects[0].name} AND {scenes[0].time}"
+    click.echo(f'ask on:    sigseek search "{ask}" --library {folder / ".sigseek"}')
 
 
 def _queries(scenes: list[Scene]) -> list[str]:
