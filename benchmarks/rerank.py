@@ -43,14 +43,16 @@ def sides(library: Library, images: Floats, views: Floats) -> dict[str, Callable
         def scores(texts: list[str]) -> Floats:
             bare = [text.removeprefix("a photo of ") for text in texts]
             mean = np.mean([library.embed_texts([frame.format(text) for text in bare]) for frame in frames], axis=0)
-            return mean @ images.T
+            scored: Floats = mean @ images.T
+            return scored
 
         return scores
 
     def closer(best: float, mean: float) -> Callable[[list[str]], Floats]:
         def scores(texts: list[str]) -> Floats:
             parts = np.einsum("md,nvd->mnv", library.embed_texts(texts), views)
-            return plain(texts) + np.float32(best) * parts.max(axis=2) + np.float32(mean) * parts.mean(axis=2)
+            mixed: Floats = plain(texts) + np.float32(best) * parts.max(axis=2) + np.float32(mean) * parts.mean(axis=2)
+            return mixed
 
         return scores
 
@@ -96,12 +98,8 @@ def main() -> None:
             for name, score in sides(library, images, views).items():
                 figures = [mean_ap(score([text for text, _ in queries]), queries, scenes) for queries in kinds.values()]
                 figures.append(float(np.mean(figures)))
-                shown = (
-                    [f"{now - then:+.3f}" for now, then in zip(figures, before, strict=True)]
-                    if before
-                    else [f"{f:.3f}" for f in figures]
-                )
-                print(f"{name:<24}" + "".join(f"{value:>19}" for value in shown), flush=True)
+                shown = [value - plain for value, plain in zip(figures, before, strict=True)] if before else figures
+                print(f"{name:<24}" + "".join(f"{value:>{'+' if before else ''}19.3f}" for value in shown), flush=True)
                 before = before or figures
 
 
