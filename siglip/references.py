@@ -66,11 +66,16 @@ def evidence(cosines: Floats, biases: Floats, floors: Floats) -> Floats:
 
 
 def load_references(
-    checkpoint: Checkpoint, images: ImageTower, texts: Callable[[], TextTower], announce: Callable[[str], None] = lambda line: None
+    checkpoint: Checkpoint,
+    images: ImageTower,
+    texts: Callable[[], TextTower],
+    announce: Callable[[str], None] = lambda line: None,
+    on_done: Callable[[int, int], None] = lambda done, total: None,
 ) -> References:
     """The checkpoint's references, from the user's cache or embedded now, which takes about a minute for a base checkpoint.
 
-    Only then `texts` is called and `announce` told. A cache that cannot be written is no obstacle.
+    Only then `texts` is called, `announce` told, and `on_done` of how many texts out of how many are done. A cache that
+    cannot be written is no obstacle.
     """
     directory = cache_directory() / "references"
     path = directory / f"{checkpoint.fingerprint}-{checkpoint.preprocessing.fingerprint}-{images.precision}-{VERSION}.npz"
@@ -78,20 +83,22 @@ def load_references(
     if kept is not None:
         return kept
     announce(f"measuring what {checkpoint.name} makes of {COMMON + ABSENT:,} texts, which hits are judged by; once per checkpoint")
-    references = _measured(checkpoint, images, texts())
+    references = _measured(checkpoint, images, texts(), on_done)
     with contextlib.suppress(OSError):
         _write(references, path)
     return references
 
 
-def _measured(checkpoint: Checkpoint, images: ImageTower, texts: TextTower) -> References:
-    def embedded(lines: list[str]) -> Floats:
-        batches = [lines[start : start + _TEXT_BATCH] for start in range(0, len(lines), _TEXT_BATCH)]
-        return np.concatenate([texts.embed(batch) for batch in batches])
-
+def _measured(checkpoint: Checkpoint, images: ImageTower, texts: TextTower, on_done: Callable[[int, int], None]) -> References:
+    lines = [*common_texts(), *absent_texts()]
+    embedded = []
+    for start in range(0, len(lines), _TEXT_BATCH):
+        embedded.append(texts.embed(lines[start : start + _TEXT_BATCH]))
+        on_done(min(start + _TEXT_BATCH, len(lines)), len(lines))
+    vectors = np.concatenate(embedded)
     pixels = reference_pictures(checkpoint.preprocessing.height, checkpoint.preprocessing.width)
     pictures = [images.embed(pixels[start : start + images.batch]) for start in range(0, len(pixels), images.batch)]
-    return References(embedded(common_texts()), embedded(absent_texts()), np.concatenate(pictures))
+    return References(vectors[:COMMON], vectors[COMMON:], np.concatenate(pictures))
 
 
 def _mean_of_highest(cosines: Floats, count: int) -> Floats:

@@ -96,10 +96,16 @@ class Library:
             self._catalog = None
             self._last_searcher = None
 
-    def index(self, *folders: StrPath, on_progress: Callable[[Progress], None] = lambda progress: None) -> IndexReport:
+    def index(
+        self,
+        *folders: StrPath,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+        on_measuring: Callable[[int, int], None] = lambda done, total: None,
+    ) -> IndexReport:
         """Add folders and bring the library up to date with them; without folders, with all it knows.
 
-        Interrupted at any point, all but the batch in flight is kept and the next call goes on from there.
+        Interrupted at any point, all but the batch in flight is kept and the next call goes on from there. `on_measuring` is
+        told how many of the texts that hits are judged by are embedded, which is done once per checkpoint.
         """
         if not folders and not self._exists():
             raise LibraryError(f"no library at {self.directory} yet; name the folders to index")
@@ -113,7 +119,7 @@ class Library:
             indexer = Indexer(catalog, record, checkpoint.preprocessing, self._images, on_progress)
             report = indexer.run(roots)
             current = catalog.find_checkpoint(record.fingerprint, record.preprocessing) or record
-            self._measure(catalog, current)
+            self._measure(catalog, current, on_measuring)
             self._catch_up(catalog, current)
         return report
 
@@ -261,11 +267,15 @@ class Library:
         fitted = own or shipped_calibration(self._described())
         return Calibration.from_json(fitted) if fitted else None
 
-    def references(self) -> References:
-        """What the checkpoint makes of texts and pictures that are the same for everybody. Needs no library."""
+    def references(self, on_done: Callable[[int, int], None] = lambda done, total: None) -> References:
+        """What the checkpoint makes of texts and pictures that are the same for everybody. Needs no library.
+
+        Where the user's cache has them not yet they are embedded, about a minute for a base checkpoint; `on_done` is told
+        how many texts of how many are.
+        """
         from siglip.references import load_references
 
-        return load_references(self._described(), self._images(), self._texts, self._announce)
+        return load_references(self._described(), self._images(), self._texts, self._announce, on_done)
 
     def status(self) -> Status:
         """Folders, counts, checkpoints and sizes."""
@@ -308,12 +318,12 @@ class Library:
             self._last_searcher = Searcher(catalog, record, self._index_directory, self.calibration())
         return self._last_searcher
 
-    def _measure(self, catalog: Catalog, record: CheckpointRecord) -> None:
+    def _measure(self, catalog: Catalog, record: CheckpointRecord, on_done: Callable[[int, int], None]) -> None:
         """Have what was embedded measured by what hits are judged by."""
         if record.embeddings and catalog.measured(record.id) != (VERSION, record.generation):
             from indexer.bias import measure_biases
 
-            measure_biases(catalog, record, self.references())
+            measure_biases(catalog, record, self.references(on_done))
 
     def _catch_up(self, catalog: Catalog, record: CheckpointRecord) -> None:
         """Make the vector index ready for the next search, unless its file is of the catalog's very generation."""

@@ -26,8 +26,12 @@ def index(folders: tuple[Path, ...], library: Path, model: str | None, device: s
         sigseek index ~/Pictures --library ~/Pictures/.sigseek
         sigseek index drawings --model mini
     """
-    with opened(library, model, device, precision) as photos, ProgressBar("indexing", "images") as progress:
-        report = photos.index(*folders, on_progress=progress.show_indexing)
+    with (
+        opened(library, model, device, precision) as photos,
+        ProgressBar("indexing", "images") as progress,
+        ProgressBar("measuring", "texts") as measuring,
+    ):
+        report = photos.index(*folders, on_progress=progress.show_indexing, on_measuring=measuring.show)
     if not report.scanned and not report.offline:
         where = ", ".join(shown(str(folder)) for folder in folders) or "the known folders"
         click.echo(f"warning: no pictures found in {where}", err=True)

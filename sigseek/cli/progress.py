@@ -43,6 +43,9 @@ class ProgressBar:
             )
         self._bar.set_postfix_str(note, refresh=False)
         self._bar.update(done - self._bar.n)
+        if done == total:
+            self._bar.close()
+            self._bar = None
 
     def show_indexing(self, progress: Progress) -> None:
         """What `Library.index` reports."""
