@@ -112,7 +112,7 @@ class Searcher:
             hits=tuple(self._hit(query, scored, row, rank, photo, closely, explain) for rank, (row, photo) in enumerate(listed, 1)),
             best=self._hit(query, scored, best[0][0], 1, best[0][1], closely, explain) if best else None,
             maybes=int((scored.levels == MATCH - 1).sum()),
-            expected=self._expected(query, models, scored, sample_ids, sample) * self._best_confidence(scored),
+            expected=self._expected(query, models, scored, sample_ids, sample) * self._any_match(scored),
             photos=self.checkpoint.embeddings,
             judged_by=self.judged_by,
         )
@@ -215,9 +215,11 @@ class Searcher:
         return looked_at + left * float(likely.mean())
 
     @staticmethod
-    def _best_confidence(scored: _Scored) -> float:
-        """How sure it is that there is a match at all: many words of no meaning fit many photos a little."""
-        return 1.0 if scored.confidences is None else float(scored.confidences.max(initial=0))
+    def _any_match(scored: _Scored) -> float:
+        """How sure it is that there is a match at all: words of no meaning fit many photos a little."""
+        if scored.confidences is None or (scored.levels == MATCH).any():
+            return 1.0
+        return float(scored.confidences.max(initial=0))
 
     def _look_closer(
         self, order: Rows, scored: _Scored, query: Text, vector: Floats, closer: CloserLook
