@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -53,6 +54,10 @@ class Calibration:
     def from_json(cls, line: str) -> Calibration:
         """What `as_json` gave; CalibrationError for anything else."""
         try:
-            return cls(**json.loads(line))
-        except (TypeError, ValueError) as error:
-            raise CalibrationError(f"the calibration cannot be read ({error}); make it anew with: sigseek calibrate") from error
+            calibration = cls(**json.loads(line))
+            if not all(map(math.isfinite, vars(calibration).values())):
+                raise ValueError("a constant is not finite")
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            reason = " ".join(str(error).split())
+            raise CalibrationError(f"the calibration cannot be read ({reason}); make it anew with: sigseek calibrate") from error
+        return calibration

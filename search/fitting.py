@@ -29,11 +29,15 @@ def fit_calibration(texts: Floats, images: Floats, matching: Bools, references: 
 
     A caption belongs to every picture that was given it; all other pairs, and all pairs with the absent texts, count as not
     matching. Present texts are the captions of a library, absent ones the same captions with their pictures taken out, and
-    the absent texts. CalibrationError when there are fewer than 30 of either.
+    the absent texts. CalibrationError when there are fewer than 30 of either, or nothing matches.
     """
     if min(matching.shape) < LEAST:
         raise CalibrationError(
             f"only {matching.shape[1]} pictures with {matching.shape[0]} different captions; calibrate on {LEAST} or more of each"
+        )
+    if not matching.any():
+        raise CalibrationError(
+            f"none of the {len(texts)} captions belongs to any of the {len(images)} pictures; give captions of these pictures"
         )
     everything = np.concatenate([texts, references.absent])
     matching = np.concatenate([matching, np.zeros((len(references.absent), len(images)), np.bool_)])

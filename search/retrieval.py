@@ -36,22 +36,24 @@ class Retriever:
         self._catalog = catalog
         self._checkpoint = checkpoint
         self._index = VectorIndex.open(catalog, checkpoint, directory)
+        self._gone = max(0, len(self._index) - checkpoint.embeddings)
+        """At most so many that the index still holds have left the catalog; they might be the nearest."""
 
     def nearest(self, query: Floats, limit: int, among: Ids | None = None) -> tuple[Ids, Floats]:
         """Ids, ascending, and exact cosines float32 (n,) of candidates that surely hold the `limit` photos nearest to the query.
 
         An id may have left the catalog. More than `limit` of them, where there are; only of `among`, whose ids come each once.
         """
-        count = max(_CANDIDATES, _CANDIDATES_PER_HIT * limit)
+        count = self._candidates(limit)
         if self._index.is_exact and among is None:
             ids, cosines = self._index.scan(query)
-            best = np.sort(_highest(cosines, count))
-            return ids[best], cosines[best]
-        total = len(self._index) if among is None else len(among)
-        if count < total and limit < _EXACT_SHARE * total:
-            among = self._index.candidates(query, count, among)
-        ids, (cosines,) = self.exact([query], among)
-        return ids, cosines
+        else:
+            total = len(self._index) if among is None else len(among)
+            if count < total and limit < _EXACT_SHARE * total:
+                among = self._index.candidates(query, count, among)
+            ids, (cosines,) = self.exact([query], among)
+        best = np.sort(_highest(cosines, count))
+        return ids[best], cosines[best]
 
     def best(self, query: Query, vectors: Vectors, models: Mapping[Leaf, Model], limit: int) -> tuple[Ids, Cosines]:
         """The same for the photos of which a query of several terms is most probable.
@@ -62,7 +64,7 @@ class Retriever:
         ids, estimates = self._everything(vectors, models)
         if not len(ids):
             return ids, estimates
-        count = min(max(_CANDIDATES, _CANDIDATES_PER_HIT * limit), len(ids))
+        count = min(self._candidates(limit), len(ids))
         probable = combine(query, probabilities_of(models, estimates))
         chosen = _highest(probable, count)
         exact_ids, exact = self._exactly(vectors, models, ids[chosen])
@@ -95,6 +97,10 @@ class Retriever:
         ids = np.concatenate([chunk for chunk, _ in scored])
         order = np.argsort(ids)
         return ids[order], [np.concatenate([cosines[place] for _, cosines in scored])[order] for place in range(len(queries))]
+
+    def _candidates(self, limit: int) -> int:
+        """How many candidates to take, so that `limit` hits are surely among them."""
+        return max(_CANDIDATES, _CANDIDATES_PER_HIT * limit) + self._gone
 
     def _everything(self, vectors: Vectors, models: Mapping[Leaf, Model]) -> tuple[Ids, Cosines]:
         """All photos: ids, ascending, and each term's cosines, estimates unless the index is exact."""

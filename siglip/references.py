@@ -110,8 +110,8 @@ def _mean_of_highest(cosines: Floats, count: int) -> Floats:
 def _read(path: Path, dimension: int) -> References | None:
     """What lies in the file; None when it is not there or damaged."""
     try:
-        with np.load(path) as file:
-            references = References(file["common"], file["absent"], file["pictures"])
+        with path.open("rb") as file, np.load(file) as parts:  # opened here, for numpy leaves a damaged file open
+            references = References(parts["common"], parts["absent"], parts["pictures"])
     except Exception:  # a damaged file may bring about nearly anything; it is then made again
         return None
     whole = all(

@@ -112,9 +112,15 @@ def _everything(index: faiss.Index, query: Floats) -> tuple[Ids, Floats]:
     if not index.ntotal:
         return np.zeros(0, np.int64), np.zeros(0, np.float32)
     with _one_thread():
-        cosines, ids = index.search(query[None].astype(np.float32), int(index.ntotal))
-    order = np.argsort(ids[0])
-    return ids[0][order], cosines[0][order]
+        (cosines,), (ids,) = index.search(query[None].astype(np.float32), int(index.ntotal))
+    found = ids >= 0
+    if not found.all():  # the quantiser's kernel passes over those to which it gives the least of its 65,536 values
+        passed_over = np.setdiff1d(index_file.indexed_ids(index), ids)
+        least = cosines[found].min(initial=1)
+        ids = np.concatenate([ids[found], passed_over])
+        cosines = np.concatenate([cosines[found], np.full(len(passed_over), least, np.float32)])
+    order = np.argsort(ids)
+    return ids[order], cosines[order]
 
 
 def _search(index: faiss.Index, query: Floats, count: int, among: Ids | None) -> Ids:
