@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from indexer.decode import open_upright
-from siglip import Checkpoint
+from siglip import Checkpoint, ImageTower, TextTower, references
 from siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
+from siglip.references import References, load_references
 from storage import Catalog
 from tests.photos import save
 
@@ -46,6 +47,32 @@ def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
 @pytest.fixture(scope="session")
 def mini() -> Checkpoint:
     return read_checkpoint(MINI_DIRECTORY, "mini")
+
+
+@pytest.fixture(scope="session")
+def mini_towers(mini: Checkpoint) -> tuple[ImageTower, TextTower]:
+    """On torch, which needs no conversion."""
+    import torch
+
+    from siglip.torch_runtime import TorchImageTower, TorchTextTower
+
+    torch.set_num_threads(1)  # a small model's threads mostly wait for each other: four times as long on busy cores
+    return TorchImageTower(mini, "cpu"), TorchTextTower(mini, "cpu")
+
+
+@pytest.fixture(scope="session")
+def mini_references(
+    mini: Checkpoint, mini_towers: tuple[ImageTower, TextTower], tmp_path_factory: pytest.TempPathFactory
+) -> References:
+    """Of a tenth of the texts, for embedding all of them takes ten seconds."""
+    images, texts = mini_towers
+    common, absent = references.common_texts()[::10], references.absent_texts()[::10]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(references, "common_texts", lambda: common)
+        patch.setattr(references, "absent_texts", lambda: absent)
+        patch.setattr(references, "COMMON", len(common))
+        patch.setenv("SIGSEEK_CACHE", str(tmp_path_factory.mktemp("references")))
+        return load_references(mini, images, lambda: texts)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage import Catalog, FailureRecord, FileRecord, LibraryError, PhotoFacts
+from storage import Catalog, EmbeddingRecord, FailureRecord, FileRecord, LibraryError, PhotoFacts, ReferenceRecord
 from storage.models import PathText
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 
@@ -130,3 +130,94 @@ def test_a_catalog_damaged_inside_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(LibraryError, match="is damaged"):
         list(damaged.files(1, checkpoint.id))
     damaged.close()
+
+
+def forget(catalog: Catalog, root: Path, *names: str) -> None:
+    """Remove these files, and photos that have no other."""
+    with catalog.transaction() as transaction:
+        folder, _ = transaction.add_folder(root)
+        transaction.remove_files(folder.id, names)
+        transaction.remove_photos_without_files()
+
+
+def floats(*values: float) -> np.ndarray:
+    return np.array(values, np.float32)
+
+
+def test_biases_of_photos_known_and_unknown(catalog: Catalog, tmp_path: Path) -> None:
+    checkpoint, other = add_checkpoint(catalog, 4), add_checkpoint(catalog, 4, "another")
+    ids = np.array(add_photos(catalog, checkpoint, random_unit(4, 4), tmp_path, list("abcd")), np.int64)
+    assert np.isnan(catalog.biases(checkpoint.id, ids)).all()
+    with catalog.transaction() as transaction:
+        transaction.put_biases(checkpoint.id, ids[[3, 0]], floats(0.5, -0.25))
+        transaction.put_biases(checkpoint.id, ids[[0, 1]], floats(0.125, 0.1))
+        transaction.put_biases(checkpoint.id, ids[:0], floats())
+    found = catalog.biases(checkpoint.id, np.append(ids, 999))
+    np.testing.assert_array_equal(found, floats(0.125, 0.1, np.nan, 0.5, np.nan))
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(catalog.biases(checkpoint.id, ids[[1, 3]]), floats(0.1, 0.5))
+    assert catalog.biases(checkpoint.id, ids[:0]).shape == (0,)
+    assert np.isnan(catalog.biases(other.id, ids)).all()
+
+
+def test_a_bias_goes_with_its_photo_and_is_written_over_when_it_is_measured_again(catalog: Catalog, tmp_path: Path) -> None:
+    checkpoint = add_checkpoint(catalog, 4)
+    ids = np.array(add_photos(catalog, checkpoint, random_unit(2, 4), tmp_path, ["a", "b"]), np.int64)
+    with catalog.transaction() as transaction:
+        transaction.put_biases(checkpoint.id, ids, floats(0.5, 0.25))
+        transaction.add_embeddings(checkpoint.id, {int(ids[0]): EmbeddingRecord(random_unit(1, 4)[0], "fp32", 1)})
+    assert catalog.biases(checkpoint.id, ids).tolist() == [0.5, 0.25], "a photo embedded again keeps it until then"
+    forget(catalog, tmp_path, "b")
+    np.testing.assert_array_equal(catalog.biases(checkpoint.id, ids), floats(0.5, np.nan))
+
+
+def test_a_reference_comes_back_and_is_replaced(catalog: Catalog) -> None:
+    checkpoint = add_checkpoint(catalog, 4)
+    assert (catalog.reference(checkpoint.id), catalog.measured(checkpoint.id)) == (None, None)
+    for version, pictures in ((3, random_unit(5, 4)), (4, random_unit(2, 4))):
+        with catalog.transaction() as transaction:
+            transaction.put_reference(checkpoint.id, ReferenceRecord(version, 17, pictures, floats(0.1, -1, 0.3)))
+        found = catalog.reference(checkpoint.id)
+        assert found is not None
+        assert catalog.measured(checkpoint.id) == (found.version, found.generation) == (version, 17)
+        np.testing.assert_array_equal(found.pictures, pictures.astype(np.float16))
+        assert (found.pictures.dtype, found.absent_evidence.dtype) == (np.float32, np.float32)
+        np.testing.assert_array_equal(found.absent_evidence, floats(0.1, -1, 0.3))
+
+
+def test_a_calibration_is_kept_in_place_of_an_earlier_one(catalog: Catalog) -> None:
+    checkpoint, other = add_checkpoint(catalog, 4), add_checkpoint(catalog, 4, "another")
+    assert catalog.calibration(checkpoint.id) is None
+    for fitted in ("{}", '{"slope": 1}'):
+        with catalog.transaction() as transaction:
+            transaction.put_calibration(checkpoint.id, fitted)
+        assert catalog.calibration(checkpoint.id) == fitted
+    assert catalog.calibration(other.id) is None
+
+
+def test_a_tag_put_again_replaces_the_one_before(catalog: Catalog, tmp_path: Path) -> None:
+    checkpoint = add_checkpoint(catalog, 4)
+    ids = np.array(add_photos(catalog, checkpoint, random_unit(3, 4), tmp_path, list("abc")), np.int64)
+    assert (catalog.tags(), catalog.tagged("cat").tolist()) == ({}, [])
+    with catalog.transaction() as transaction:
+        transaction.put_tag("dog", checkpoint.id, ids[[2, 0]], floats(0.9, 0.8))
+        transaction.put_tag("cat", checkpoint.id, ids[:2], floats(0.7, 0.6))
+    assert list(catalog.tags().items()) == [("cat", 2), ("dog", 2)]
+    with catalog.transaction() as transaction:
+        transaction.put_tag("cat", checkpoint.id, ids[1:], floats(0.9, 0.8))
+    assert catalog.tagged("cat").tolist() == ids[1:].tolist()
+    assert catalog.tagged("dog").tolist() == ids[[0, 2]].tolist()
+    with catalog.transaction() as transaction:
+        transaction.put_tag("cat", checkpoint.id, ids[:0], floats())
+    assert catalog.tags() == {"dog": 2}
+
+
+def test_tags_go_with_their_photos(catalog: Catalog, tmp_path: Path) -> None:
+    checkpoint = add_checkpoint(catalog, 4)
+    ids = np.array(add_photos(catalog, checkpoint, random_unit(3, 4), tmp_path, list("abc")), np.int64)
+    with catalog.transaction() as transaction:
+        transaction.put_tag("cat", checkpoint.id, ids, floats(0.9, 0.8, 0.7))
+        transaction.put_tag("dog", checkpoint.id, ids[1:2], floats(0.9))
+    forget(catalog, tmp_path, "b")
+    assert catalog.tagged("cat").tolist() == ids[[0, 2]].tolist()
+    assert catalog.tags() == {"cat": 2}

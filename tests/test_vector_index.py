@@ -402,3 +402,132 @@ def test_a_quantised_index_searches_among_some(quantised: tuple[Catalog, int, Pa
         some = set(index.candidates(query, 200, among).tolist())
         assert 200 <= len(some) <= 300
         assert some <= set(among.tolist())
+
+
+def exact_cosines(catalog: Catalog, query: npt.NDArray[np.float32]) -> tuple[list[int], npt.NDArray[np.float32]]:
+    ids, vectors = catalog.embeddings(current(catalog).id)
+    return ids.tolist(), vectors.astype(np.float32) @ query
+
+
+def embed_again(catalog: Catalog, checkpoint_id: int, again: Sequence[int], seed: int) -> None:
+    with catalog.transaction() as transaction:
+        records = zip(again, random_unit(len(again), DIMENSION, seed), strict=True)
+        transaction.add_embeddings(checkpoint_id, {id_: EmbeddingRecord(vector, "fp32", 1) for id_, vector in records})
+
+
+def test_a_flat_scan_is_exact_later_photos_and_those_embedded_again_included(filtered: tuple[Catalog, VectorIndex]) -> None:
+    catalog, index = filtered
+    assert index.is_exact
+    for query in random_unit(3, DIMENSION, seed=7):
+        ids, cosines = index.scan(query)
+        expected_ids, expected = exact_cosines(catalog, query)
+        assert ids.tolist() == expected_ids
+        np.testing.assert_allclose(cosines, expected, atol=1e-6)
+        sample_ids, sample = index.sample(query)
+        assert (sample_ids.tolist(), sample.tolist()) == (ids.tolist(), cosines.tolist()), "few enough to stand for themselves"
+
+
+def test_a_flat_scan_counts_photos_embedded_again_as_they_are_now(library: tuple[Catalog, CheckpointRecord, Path]) -> None:
+    catalog, checkpoint, directory = library
+    ids = add(catalog, checkpoint, 200, seed=1)
+    opened(catalog, directory)
+    embed_again(catalog, checkpoint.id, ids[3:6], seed=9)
+    found, cosines = opened(catalog, directory).scan(random_unit(1, DIMENSION, seed=7)[0])
+    expected_ids, expected = exact_cosines(catalog, random_unit(1, DIMENSION, seed=7)[0])
+    assert found.tolist() == expected_ids
+    np.testing.assert_allclose(cosines, expected, atol=1e-6)
+
+
+def test_a_scan_of_nothing(library: tuple[Catalog, CheckpointRecord, Path]) -> None:
+    catalog, _, directory = library
+    ids, cosines = opened(catalog, directory).scan(random_unit(1, DIMENSION)[0])
+    assert (ids.tolist(), cosines.tolist()) == ([], [])
+
+
+def test_a_quantised_scan_covers_everything(quantised: tuple[Catalog, int, Path]) -> None:
+    catalog, checkpoint_id, directory = quantised
+    later = add_many(catalog, checkpoint_id, random_unit(100, DIMENSION, seed=2))
+    again = catalog.embedded_ids(checkpoint_id)[:5].tolist()
+    embed_again(catalog, checkpoint_id, again, seed=9)
+    index = opened(catalog, directory)
+    assert not index.is_exact
+    for query in random_unit(5, DIMENSION, seed=7):
+        ids, cosines = index.scan(query)
+        expected_ids, expected = exact_cosines(catalog, query)
+        assert ids.tolist() == expected_ids
+        errors = cosines - expected
+        assert np.sqrt(np.mean(errors**2)) < 0.1, "of cosines with a spread of 0.25"
+        exact = np.isin(ids, [*later, *again])
+        np.testing.assert_allclose(errors[exact], 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("dimension", [2, 6, DIMENSION])
+def test_a_quantised_scan_passes_over_none_that_lies_opposite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dimension: int
+) -> None:
+    """FAISS's kernel leaves out what has the least of its 65,536 values; to a NOT these are the best."""
+    monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 100)
+    catalog = Catalog(tmp_path)
+    checkpoint, vectors = add_checkpoint(catalog, dimension), random_unit(1_000, dimension)
+    vectors[500:520] = -vectors[0]
+    ids = add_many(catalog, checkpoint.id, vectors)
+    index = opened(catalog, tmp_path / "index")
+    for query in (vectors[0], -vectors[0], *random_unit(3, dimension, seed=7)):
+        found, cosines = index.scan(query)
+        assert found.tolist() == ids
+        assert np.abs(cosines - vectors @ query).max() < 0.6
+    lowest = found[np.argsort(index.scan(vectors[0])[1])[:100]]
+    assert set(ids[500:520]) <= set(lowest.tolist()) or dimension == 2
+    catalog.close()
+
+
+def test_a_scan_of_photos_all_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 100)
+    catalog = Catalog(tmp_path)
+    checkpoint = add_checkpoint(catalog, DIMENSION)
+    ids = add_many(catalog, checkpoint.id, random_unit(1, DIMENSION).repeat(1_000, axis=0))
+    found, cosines = opened(catalog, tmp_path / "index").scan(random_unit(1, DIMENSION, seed=7)[0])
+    assert found.tolist() == ids
+    assert np.isfinite(cosines).all()
+    assert np.abs(cosines).max() <= 1
+    catalog.close()
+
+
+def test_the_sample_is_exact_and_the_same_for_the_same_library(
+    quantised: tuple[Catalog, int, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog, _, directory = quantised
+    monkeypatch.setattr(vector_index, "_SAMPLE", 300)
+    for path in directory.iterdir():
+        path.unlink()
+    query = random_unit(1, DIMENSION, seed=7)[0]
+    ids, cosines = opened(catalog, directory).sample(query)
+    assert len(ids) == len(set(ids.tolist())) == 300
+    expected_ids, expected = exact_cosines(catalog, query)
+    places = np.searchsorted(expected_ids, ids)
+    np.testing.assert_array_equal(np.array(expected_ids)[places], ids)
+    np.testing.assert_allclose(cosines, expected[places], atol=1e-6)
+    assert cosines.mean() == pytest.approx(expected.mean(), abs=0.05)
+
+    assert opened(catalog, directory).sample(query)[0].tolist() == ids.tolist(), "read"
+    shutil.rmtree(directory)
+    assert opened(catalog, directory).sample(query)[0].tolist() == ids.tolist(), "drawn again"
+
+
+def test_the_sample_is_drawn_anew_when_the_library_has_doubled(
+    quantised: tuple[Catalog, int, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog, checkpoint_id, directory = quantised
+    monkeypatch.setattr(vector_index, "_SAMPLE", 300)
+    for path in directory.iterdir():
+        path.unlink()
+    query = random_unit(1, DIMENSION, seed=7)[0]
+    first = opened(catalog, directory).sample(query)[0].tolist()
+    add_many(catalog, checkpoint_id, random_unit(1_999, DIMENSION, seed=2))
+    assert opened(catalog, directory).sample(query)[0].tolist() == first
+    (last,) = add_many(catalog, checkpoint_id, random_unit(1, DIMENSION, seed=3))
+    drawn = opened(catalog, directory).sample(query)[0]
+    assert len(drawn) == 300
+    assert np.mean(drawn > last / 2) == pytest.approx(0.5, abs=0.1), "of old and new alike"
+    (name,) = [name for name in files(directory) if name.endswith(".sample")]
+    assert name == f"{current(catalog).token}-{current(catalog).generation}.sample"

@@ -1,0 +1,371 @@
+"""Queries of several terms over a quantised index give what exact evaluation over every photo gives."""
+
+import random
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from search import retrieval
+from search.algebra import combine
+from search.calibration import Calibration
+from search.engine import CloserLook, Searcher
+from search.errors import QueryError
+from search.parse import parse
+from search.query import And, Leaf, Not, Or, PhotoTerm, Query, Tag, Text, joined, negated, terms
+from search.results import SearchResults
+from search.terms import Model, photo_model, tag_model, text_model
+from siglip import Scoring
+from storage import Catalog, CheckpointRecord, EmbeddingRecord, ReferenceRecord, vector_index
+from tests.catalogs import add_checkpoint, add_many, add_photos, random_unit, unit
+from tests.trees import trees
+
+Doubles = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.float32]
+
+DIMENSION = 24
+PHOTOS, LATER = 3_000, 300
+SCORING = Scoring(float(np.log(20)), -4.0)  # logits within -24 and 16, so that hardly any probabilities are alike
+
+TEXTS = [Text(name) for name in "abcdefgh"]
+"""The last two lie among photos, 300 each, and so are common in the library."""
+PHOTO, TAG = PhotoTerm("p.jpg"), Tag("t")
+LEAVES: tuple[Leaf, ...] = (*TEXTS, PHOTO, TAG)
+
+
+@dataclass
+class Library:
+    """A searcher over a quantised index, and the same photos' embeddings as they are kept; ids are row + 1."""
+
+    searcher: Searcher
+    kept: Floats
+    vectors: dict[Leaf, Floats]
+    tagged: npt.NDArray[np.int64]
+
+    def search(self, query: Query, limit: int = 10) -> SearchResults:
+        vectors = {term: self.vectors[term] for term in terms(query) if term in self.vectors}
+        return self.searcher.search(query, vectors, limit, explain=True)
+
+    def cosines(self, term: Leaf) -> Floats:
+        if isinstance(term, Tag):
+            return np.isin(np.arange(1, PHOTOS + 1), self.tagged).astype(np.float32)
+        cosines: Floats = np.einsum("nd,d->n", self.kept, self.vectors[term])  # summed for every photo in the same order
+        return cosines
+
+    def model(self, term: Leaf) -> Model:
+        """As the engine makes it, of the sample: what is common in the sample decides on the model."""
+        if isinstance(term, Tag):
+            return tag_model()
+        _, sample = self.searcher._retriever.sample({term: self.vectors[term]})
+        return text_model(sample[term], SCORING, None) if isinstance(term, Text) else photo_model(sample[term], PHOTOS)
+
+    def exactly(self, query: Query) -> Doubles:
+        """The probability of every photo."""
+        return combine(query, {term: self.model(term)(self.cosines(term)) for term in terms(query)})
+
+
+def add_files(catalog: Catalog) -> None:
+    """A file for each photo, named by its id."""
+    with sqlite3.connect(catalog.path) as connection:
+        connection.execute("INSERT OR IGNORE INTO folder (id, path) VALUES (1, '/p')")
+        connection.execute("INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) SELECT 1, id, id, 1, 1 FROM photo")
+    connection.close()
+
+
+def add_gentle_checkpoint(catalog: Catalog) -> CheckpointRecord:
+    with catalog.transaction() as transaction:
+        return transaction.add_checkpoint(
+            name="gentle", fingerprint="f", preprocessing="p", dimension=DIMENSION, image_size=32, **vars(SCORING)
+        )
+
+
+def around(direction: Floats, count: int, seed: int) -> Floats:
+    return unit(direction + 0.12 * np.random.default_rng(seed).standard_normal((count, DIMENSION)))
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+    """3,000 photos, the last 300 later than the index; few candidates, so that estimates decide on who is scored exactly."""
+    directory = tmp_path_factory.mktemp("combined")
+    catalog = Catalog(directory / "library")
+    checkpoint = add_gentle_checkpoint(catalog)
+    asked = random_unit(len(TEXTS) + 1, DIMENSION, seed=4)
+    rows = np.concatenate([random_unit(PHOTOS - 600, DIMENSION), around(asked[6], 300, 5), around(asked[7], 300, 6)])
+    rows = np.random.default_rng(7).permutation(rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vector_index, "_QUANTISED_FROM", 2_000)
+        patch.setattr(vector_index, "_SAMPLE", 2_000)
+        patch.setattr(vector_index, "_STALE_SHARE", 0.5)
+        patch.setattr(retrieval, "_CANDIDATES", 60)
+        patch.setattr(retrieval, "_CANDIDATES_PER_HIT", 6)
+        add_many(catalog, checkpoint.id, rows[:-LATER])
+        Searcher(catalog, catalog.checkpoints()[0], directory / "index")
+        add_many(catalog, checkpoint.id, rows[-LATER:])
+        add_files(catalog)
+        tagged = np.sort(np.random.default_rng(8).choice(np.arange(1, PHOTOS + 1), 500, replace=False))
+        with catalog.transaction() as transaction:
+            transaction.put_tag(TAG.name, checkpoint.id, tagged, np.ones(500, np.float32))
+        searcher = Searcher(catalog, catalog.checkpoints()[0], directory / "index")
+        assert not searcher._retriever._index.is_exact
+        vectors: dict[Leaf, Floats] = dict(zip((*TEXTS, PHOTO), asked, strict=True))
+        yield Library(searcher, rows.astype(np.float16).astype(np.float32), vectors, tagged)
+    catalog.close()
+
+
+def ids(results: SearchResults) -> list[int]:
+    return [int(Path(hit.path).name) for hit in results]
+
+
+def check(library: Library, query: Query, limit: int = 10) -> None:
+    """The hits are exactly the best, in their order, of equal ones those of the lowest ids."""
+    expected = library.exactly(query)
+    order = np.argsort(-expected, kind="stable")[:limit]
+    found = library.search(query, limit)
+    assert ids(found) == (order + 1).tolist(), str(query)
+    assert [hit.probability for hit in found] == pytest.approx(expected[order].tolist(), rel=1e-9)
+
+
+def random_query(rng: random.Random, shape: str) -> Query:
+    one, two, three = rng.sample(TEXTS, 3)
+    match shape:
+        case "NOT":
+            return negated(one)
+        case "AND":
+            return And((one, two))
+        case "OR":
+            return Or((one, two, three))
+        case "AND NOT":
+            return joined(And, [one, negated(two)])
+        case "OR NOT":
+            return joined(Or, [one, negated(joined(And, [two, three]))])
+        case _:
+            return negated(joined(Or, [one, two]))
+
+
+@pytest.mark.parametrize("shape", ["NOT", "AND", "OR", "AND NOT", "OR NOT", "NOT OR"])
+def test_a_combined_querys_best_are_those_of_exact_evaluation(library: Library, shape: str) -> None:
+    rng = random.Random(shape)
+    for _ in range(20):
+        check(library, random_query(rng, shape))
+
+
+@settings(max_examples=60)
+@given(query=trees(LEAVES), limit=st.sampled_from([1, 10, 100]))
+def test_any_tree_too(library: Library, query: Query, limit: int) -> None:
+    if isinstance(query, Text):  # a single text goes another way: tests/test_engine.py
+        query = Not(query)
+    check(library, query, limit)
+
+
+def test_terms_of_all_kinds(library: Library) -> None:
+    for query in (PHOTO, TAG, Not(PHOTO), Not(TAG), And((TAG, PHOTO)), Or((TEXTS[6], TAG)), And((TEXTS[0], TAG, Not(PHOTO)))):
+        check(library, query)
+
+
+def test_a_tag_narrows_a_text_down(library: Library) -> None:
+    found = library.search(And((TEXTS[7], TAG)), 20)
+    assert len(found) == 20
+    assert set(ids(found)) <= set(library.tagged.tolist())
+    assert all(hit.terms and hit.terms["tag:t"] == 1 for hit in found)
+    assert not set(ids(library.search(And((TEXTS[7], Not(TAG))), 20))) & set(library.tagged.tolist())
+
+
+def test_likeness_to_a_photo_is_a_term(library: Library) -> None:
+    found = library.search(And((PHOTO, Not(TEXTS[3]))), 1)[0]
+    assert found.terms is not None
+    row = int(Path(found.path).name) - 1
+    assert found.terms["photo:p.jpg"] == pytest.approx(float(library.model(PHOTO)(library.cosines(PHOTO)[row : row + 1])[0]))
+
+
+def test_of_a_query_of_several_terms_there_is_no_cosine(library: Library) -> None:
+    hit = library.search(parse("a OR b"))[0]
+    assert (hit.cosine, hit.logit, hit.verdict, hit.closer) == (None, None, None, None)
+    texts = [1 / (1 + np.exp(-SCORING.logits(library.cosines(text)[int(Path(hit.path).name) - 1]))) for text in TEXTS[:2]]
+    assert hit.score == pytest.approx(1 - (1 - texts[0]) * (1 - texts[1]), abs=1e-5)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_the_expected_number_is_near_the_sum_over_all_photos(library: Library, text: Text) -> None:
+    near = 0.09 if text in TEXTS[6:] else 0.05  # common: most of these are not scored, and the sample's own error is 0.035
+    for query in (text, Not(text), And((text, Not(TAG)))):
+        found = library.search(query)
+        assert found.photos == PHOTOS
+        assert found.expected == pytest.approx(float(library.exactly(query).sum()), rel=near, abs=1.5)
+
+
+def test_what_is_common_is_counted(library: Library) -> None:
+    """300 photos lie around each of the last two texts."""
+    assert library.search(TEXTS[7]).expected == pytest.approx(300, abs=20)
+    assert library.search(Or((TEXTS[6], TEXTS[7]))).expected == pytest.approx(600, abs=30)
+    assert library.search(Not(TEXTS[7])).expected == pytest.approx(PHOTOS - 300, abs=20)
+
+
+def test_an_unknown_tag(library: Library) -> None:
+    with pytest.raises(QueryError, match=r"^no photo has the tag 'zebra'; there are t$"):
+        library.search(parse("a AND NOT tag:zebra"))
+
+
+# Small libraries, all of which is looked at
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    catalog = Catalog(tmp_path / "library")
+    yield catalog
+    catalog.close()
+
+
+def searcher(catalog: Catalog, directory: Path) -> Searcher:
+    return Searcher(catalog, catalog.checkpoints()[0], directory / "index")
+
+
+def test_an_unknown_tag_where_there_are_none(catalog: Catalog, tmp_path: Path) -> None:
+    add_photos(catalog, add_checkpoint(catalog, 2), unit([[1, 0]]), tmp_path, ["a.jpg"])
+    with pytest.raises(QueryError, match=r"^no photo has the tag 'zebra'; make some with: sigseek tag --labels-file FILE$"):
+        searcher(catalog, tmp_path).search(Tag("zebra"), {}, 10)
+
+
+def test_the_expected_number_is_the_sum_where_all_are_looked_at(catalog: Catalog, tmp_path: Path) -> None:
+    vectors = random_unit(150, 8)
+    add_photos(catalog, add_checkpoint(catalog, 8), vectors, tmp_path, [f"{n}" for n in range(150)])
+    one, two = random_unit(2, 8, seed=5)
+    asked: dict[Leaf, Floats] = {Text("a"): one, Text("b"): two}
+    search = searcher(catalog, tmp_path)
+    kept = vectors.astype(np.float16).astype(np.float32)
+    a, b = (1 / (1 + np.exp(-(np.exp(4.7) * (kept @ vector).astype(np.float64) - 12.9))) for vector in (one, two))
+    for query, expected in (("a", a), ("NOT a", 1 - a), ("a AND b", a * b), ("a OR b", 1 - (1 - a) * (1 - b))):
+        tree = parse(query)
+        found = search.search(tree, {term: asked[term] for term in terms(tree)}, 3)
+        assert found.expected == pytest.approx(expected.sum(), rel=1e-4)
+
+
+def test_the_expected_number_falls_with_the_doubt_that_there_is_any(catalog: Catalog, tmp_path: Path) -> None:
+    """Of 200 absent texts 100 found more evidence than the best photo gives for this one."""
+    checkpoint = add_checkpoint(catalog, 2)
+    add_photos(catalog, checkpoint, unit([[0.6, 0.8], [0, 1]]), tmp_path, ["a.jpg", "b.jpg"])
+    absent = np.repeat([0.1, 0.9], 100).astype(np.float32)
+    with catalog.transaction() as transaction:
+        transaction.put_reference(checkpoint.id, ReferenceRecord(1, 1, unit([[0, 1]] * 8), absent))
+    found = searcher(catalog, tmp_path).search(Text("a"), {Text("a"): unit([1, 0])}, 10, everything=True)
+    assert found.expected == pytest.approx(0.5, abs=0.001)
+    assert [(hit.verdict, hit.confidence, hit.judged_by) for hit in found] == [
+        ("no match", 0.5, "uncalibrated"),
+        ("no match", 0.0, "uncalibrated"),
+    ]
+    assert list(searcher(catalog, tmp_path).search(Text("a"), {Text("a"): unit([1, 0])}, 10)) == []
+    assert found.best is not None
+    assert Path(found.best.path).name == "a.jpg"
+
+
+def test_each_photos_own_bias_decides_on_its_verdict(catalog: Catalog, tmp_path: Path) -> None:
+    """Odds of 50 * (cosine - bias / 2) - 5 for a text without a floor: 5, 0 and -5; scored alike, in order of id."""
+    checkpoint = add_checkpoint(catalog, 2)
+    ids_ = add_photos(catalog, checkpoint, unit([[0.25, np.sqrt(1 - 0.25**2)]] * 4), tmp_path, ["3", "1", "2", "4"])
+    with catalog.transaction() as transaction:
+        transaction.put_reference(checkpoint.id, ReferenceRecord(1, 1, unit([[0, 1]] * 8), np.zeros(200, np.float32)))
+        transaction.put_biases(checkpoint.id, np.array(ids_[:3]), np.array([0.1, 0.3, 0.5], np.float32))
+    scale = np.exp(checkpoint.logit_scale)
+    calibration = Calibration(1, 0, 50 / scale, 0, -5, pictures=30, captions=30)
+    search, text = Searcher(catalog, catalog.checkpoints()[0], tmp_path, calibration), Text("a")
+    found = search.search(text, {text: unit([1, 0])}, 10, everything=True)
+    assert [(Path(hit.path).name, hit.verdict) for hit in found] == [
+        ("3", "match"),
+        ("1", "maybe"),
+        ("4", "maybe"),  # was not measured, and takes the mean
+        ("2", "no match"),
+    ]
+    odds = [5, 0, 0, -5]
+    assert [hit.confidence for hit in found] == pytest.approx([1 / (1 + np.exp(-value)) for value in odds], abs=0.01)
+    assert found.maybes == 2
+    assert found.expected == pytest.approx(4, abs=1e-4), "where one is a match no doubt is taken off"
+    assert {hit.judged_by for hit in found} == {"calibrated"}
+    assert [Path(hit.path).name for hit in search.search(text, {text: unit([1, 0])}, 10)] == ["3"]
+    assert [Path(hit.path).name for hit in search.search(Not(text), {text: unit([1, 0])}, 10)] == ["2"]
+
+
+def test_a_closer_look_ranks_none_but_the_first_anew(catalog: Catalog, tmp_path: Path) -> None:
+    cosines = [0.5, 0.45, 0.4, 0.35, 0.3]
+    names = [f"{place}.jpg" for place in range(5)]
+    for name in names:
+        (tmp_path / name).touch()
+    vectors = unit([[cosine, np.sqrt(1 - cosine**2)] for cosine in cosines])
+    add_photos(catalog, add_checkpoint(catalog, 2), vectors, tmp_path, names)
+    views = {"0.jpg": [[0, 1], [0, 1]], "1.jpg": None, "2.jpg": [[1, 0], [0.6, 0.8]], "4.jpg": [[1, 0], [1, 0]]}
+    looked_at: list[str] = []
+
+    def embed(path: Path) -> Floats | None:
+        looked_at.append(path.name)
+        parts = views[path.name]
+        return None if parts is None else unit(parts)
+
+    query = Text("a")
+    found = searcher(catalog, tmp_path).search(query, {query: unit([1, 0])}, 5, closer=CloserLook(3, embed))
+    assert looked_at == ["0.jpg", "1.jpg", "2.jpg"]
+    assert [Path(hit.path).name for hit in found] == ["2.jpg", "1.jpg", "0.jpg", "3.jpg", "4.jpg"]
+    # The whole picture, half of its best part, half of the mean of its parts; a photo that cannot be read is its only part.
+    mixed = [(0.4 + 0.5 + 0.4) / 2, 0.45, 0.5 / 2]
+    assert [hit.closer for hit in found[:3]] == pytest.approx([np.exp(4.7) * value - 12.9 for value in mixed], abs=0.1)
+    assert [hit.closer for hit in found[3:]] == [None, None]
+    assert [hit.cosine for hit in found] == pytest.approx([0.4, 0.45, 0.5, 0.35, 0.3], abs=1e-3), "as without the closer look"
+
+
+def test_a_closer_look_at_a_query_with_operators(catalog: Catalog, tmp_path: Path) -> None:
+    add_photos(catalog, add_checkpoint(catalog, 2), unit([[1, 0]]), tmp_path, ["a.jpg"])
+    with pytest.raises(QueryError, match="a closer look is for one description"):
+        searcher(catalog, tmp_path).search(Not(Text("a")), {Text("a"): unit([1, 0])}, 5, closer=CloserLook(3, lambda path: None))
+
+
+# Photos that left the catalog
+
+
+def remove(catalog: Catalog, gone: list[int]) -> None:
+    with sqlite3.connect(catalog.path) as connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.executemany("DELETE FROM photo WHERE id = ?", [(id_,) for id_ in gone])
+    connection.close()
+
+
+@pytest.mark.parametrize("quantised", [True, False])
+def test_photos_removed_since_take_no_candidates_place(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quantised: bool
+) -> None:
+    monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 200 if quantised else 2_000)
+    monkeypatch.setattr(vector_index, "_STALE_SHARE", 0.5)
+    monkeypatch.setattr(retrieval, "_CANDIDATES", 150)
+    monkeypatch.setattr(retrieval, "_CANDIDATES_PER_HIT", 1)
+    checkpoint, vectors = add_gentle_checkpoint(catalog), random_unit(700, DIMENSION)
+    query = random_unit(1, DIMENSION, seed=3)[0]
+    nearest = np.argsort(-(vectors.astype(np.float16).astype(np.float32) @ query)) + 1
+    add_many(catalog, checkpoint.id, vectors)
+    add_files(catalog)
+    searcher(catalog, tmp_path)
+    remove(catalog, nearest[:250].tolist())
+    search = searcher(catalog, tmp_path)
+    assert len(search._retriever._index) == 700, "the index still holds them"
+    expected = nearest[250:255].tolist()
+    text = Text("a")
+    assert [int(Path(hit.path).name) for hit in search.by_photo(query, 5)] == expected
+    assert ids(search.search(text, {text: query}, 5)) == expected
+    assert ids(search.search(Or((text, text)), {text: query}, 5)) == expected
+
+
+def test_a_photo_embedded_again_counts_as_it_is_now(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 200)
+    monkeypatch.setattr(retrieval, "_CANDIDATES", 20)
+    checkpoint, vectors = add_gentle_checkpoint(catalog), random_unit(700, DIMENSION)
+    query = random_unit(1, DIMENSION, seed=3)[0]
+    add_many(catalog, checkpoint.id, vectors)
+    add_files(catalog)
+    searcher(catalog, tmp_path)
+    with catalog.transaction() as transaction:
+        transaction.add_embeddings(checkpoint.id, {77: EmbeddingRecord(query, "fp32", 1), 78: EmbeddingRecord(-query, "fp32", 1)})
+    search, text = searcher(catalog, tmp_path), Text("a")
+    assert ids(search.search(Or((text, text)), {text: query}, 1)) == [77]
+    assert ids(search.search(And((Not(text), Not(text))), {text: query}, 700))[-1] == 77
+    assert 78 in ids(search.search(Not(text), {text: query}, 400))

@@ -1,0 +1,160 @@
+import hashlib
+import re
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from siglip import Checkpoint, ImageTower, TextTower, references
+from siglip.reference_pictures import COUNT, reference_pictures
+from siglip.reference_texts import ABSENT, COMMON, VERSION, absent_texts, common_texts
+from siglip.references import References, evidence, load_references, text_floors
+from tests.catalogs import unit
+
+
+def test_texts_and_pictures_are_those_of_their_version() -> None:
+    texts = hashlib.sha256("\n".join([*common_texts(), *absent_texts()]).encode()).hexdigest()
+    pictures = hashlib.sha256(reference_pictures(64, 64).tobytes()).hexdigest()
+    assert (VERSION, texts, pictures) == (
+        1,
+        "fd0bd47836076fbb9343b831dc765a5d967871f86e5cef7e2b9582ed4c21f4aa",
+        "b472ecec315abecca3535fe44696a05930c4986e136a2ae1949a6dc5e082fdf2",
+    ), "a text or a picture has changed, and old measurements no longer hold: count VERSION up, then note both sums here"
+
+
+def test_the_texts_are_all_different_and_well_written() -> None:
+    common, absent = common_texts(), absent_texts()
+    assert (len(common), len(absent)) == (COMMON, ABSENT) == (2000, 200)
+    assert len({*common, *absent}) == 2200
+    wrong = re.compile(r"\ba [aeiou]|\ban [^aeiou]|\ba$|  |^ | $|[{}|]")
+    assert [text for text in [*common, *absent] if wrong.search(text)] == []
+
+
+def test_the_pictures_are_all_different_and_of_the_size_asked_for() -> None:
+    pictures = reference_pictures(24, 40)
+    assert pictures.shape == (COUNT, 24, 40, 3)
+    assert pictures.dtype == np.uint8
+    assert len({picture.tobytes() for picture in pictures}) == COUNT
+    assert len(np.unique(pictures[0].reshape(-1, 3), axis=0)) == 1, "the first is plain"
+
+
+def known(wanted: int) -> npt.NDArray[np.float32]:
+    """Unit vectors of which the `wanted` highest cosines to both axes are 0.6 and 0.8, twice the other way round."""
+    return unit([[0.6, 0.8]] * (wanted - 2) + [[0.8, 0.6]] * 2 + [[-1, 0]] * 3 + [[0, -1]] * 3)
+
+
+def test_biases_are_the_mean_of_the_48_highest_cosines() -> None:
+    some = References(known(48), unit([[1, 0]]), known(8))
+    expected = [(46 * 0.6 + 2 * 0.8) / 48, (46 * 0.8 + 2 * 0.6) / 48]
+    assert some.biases(unit([[1, 0], [0, 1]])) == pytest.approx(expected, abs=1e-6)
+    assert some.biases(np.zeros((0, 2), np.float32)).shape == (0,)
+
+
+def test_floors_are_the_mean_of_the_8_highest_cosines() -> None:
+    assert text_floors(unit([[1, 0], [0, 1]]), known(8)) == pytest.approx([0.65, 0.75], abs=1e-6)
+
+
+def test_evidence_lacks_half_of_the_bias_and_a_fifth_of_the_floor() -> None:
+    cosines, biases = np.array([[0.5, 0.3]], np.float32), np.array([0.4, 0.2], np.float32)
+    assert evidence(cosines, biases, np.array([[0.1]], np.float32)) == pytest.approx(np.array([[0.28, 0.18]]), abs=1e-6)
+
+
+def test_the_evidence_for_absent_texts() -> None:
+    some = References(known(48), unit([[1, 0], [0, 1]]), known(8))
+    photos = unit([[0.6, 0.8], [1, 0]])
+    found = some.absent_evidence(photos, np.array([0.2, 0.4], np.float32))
+    expected = [[0.6 - 0.1 - 0.13, 1 - 0.2 - 0.13], [0.8 - 0.1 - 0.15, 0 - 0.2 - 0.15]]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+class Counted:
+    """Loads mini's references and counts how often the text tower is asked for."""
+
+    def __init__(self, mini: Checkpoint, towers: tuple[ImageTower, TextTower]) -> None:
+        self._mini = mini
+        self._images, self._texts = towers
+        self.measured = 0
+        self.announced: list[str] = []
+        self.done: list[tuple[int, int]] = []
+
+    def load(self) -> References:
+        return load_references(self._mini, self._images, self._tower, self.announced.append, lambda *done: self.done.append(done))
+
+    def _tower(self) -> TextTower:
+        self.measured += 1
+        return self._texts
+
+
+@pytest.fixture
+def counted(
+    mini: Checkpoint, mini_towers: tuple[ImageTower, TextTower], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Counted:
+    """With a cache of its own, and few texts and pictures."""
+    monkeypatch.setenv("SIGSEEK_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(references, "reference_pictures", lambda height, width: reference_pictures(height, width)[:9])
+    for texts, number, few in (("common_texts", "COMMON", common_texts()[:60]), ("absent_texts", "ABSENT", absent_texts()[:5])):
+        monkeypatch.setattr(references, texts, lambda few=few: few)
+        monkeypatch.setattr(references, number, len(few))
+    return Counted(mini, mini_towers)
+
+
+def kept(tmp_path: Path) -> list[Path]:
+    return sorted((tmp_path / "cache" / "references").iterdir())
+
+
+def test_what_was_measured_comes_from_the_cache_the_next_time(counted: Counted, mini: Checkpoint, tmp_path: Path) -> None:
+    first, second = counted.load(), counted.load()
+    assert (counted.measured, len(counted.announced)) == (1, 1)
+    assert counted.announced[0].startswith("measuring what mini makes of 65 texts")
+    assert counted.done == [(64, 65), (65, 65)]
+    (path,) = kept(tmp_path)
+    assert path.name == f"{mini.fingerprint}-{mini.preprocessing.fingerprint}-fp32-{VERSION}.npz"
+    for name, count in (("common", 60), ("absent", 5), ("pictures", 9)):
+        vectors = getattr(first, name)
+        np.testing.assert_array_equal(vectors, getattr(second, name))
+        assert (vectors.dtype, vectors.shape) == (np.float32, (count, mini.dimension))
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_what_is_measured_is_what_the_towers_make_of_it(counted: Counted, mini_towers: tuple[ImageTower, TextTower]) -> None:
+    found = counted.load()
+    images, texts = mini_towers
+    np.testing.assert_allclose(found.common[57:60], texts.embed(common_texts()[57:60]), atol=1e-5)
+    np.testing.assert_allclose(found.absent[3:5], texts.embed(absent_texts()[3:5]), atol=1e-5)
+    np.testing.assert_allclose(found.pictures[-3:], images.embed(reference_pictures(96, 96)[6:9]), atol=1e-5)
+
+
+def test_a_damaged_cache_file_is_made_again(counted: Counted, tmp_path: Path) -> None:
+    expected = counted.load()
+    (path,) = kept(tmp_path)
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+    for count, contents in enumerate([b"", b"nothing of the kind", whole[:middle], whole[:-1], flipped], 2):
+        path.write_bytes(contents)
+        np.testing.assert_allclose(counted.load().common, expected.common, atol=1e-6)
+        assert counted.measured == count
+    counted.load()
+    assert counted.measured == 6
+    np.savez(path, common=expected.common[:, :8], absent=expected.absent[:, :8], pictures=expected.pictures[:, :8])
+    counted.load()
+    assert counted.measured == 7, "of another dimension"
+    assert kept(tmp_path) == [path]
+
+
+def test_a_cache_that_cannot_be_written_is_no_obstacle(counted: Counted, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file in its place")
+    np.testing.assert_array_equal(counted.load().absent, counted.load().absent)
+    assert counted.measured == 2
+
+
+def test_another_precision_or_version_is_kept_apart(
+    counted: Counted, mini_towers: tuple[ImageTower, TextTower], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted.load()
+    monkeypatch.setattr(mini_towers[0], "precision", "bf16")
+    counted.load()
+    monkeypatch.setattr(references, "VERSION", VERSION + 1)
+    counted.load()
+    assert counted.measured == len(kept(tmp_path)) == 3
