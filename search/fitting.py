@@ -47,6 +47,9 @@ def fit_calibration(texts: Floats, images: Floats, matching: Bools, references: 
     left = evidence(cosines, references.biases(images)[None], text_floors(everything, references.pictures)[:, None]) * scale
     rows, present = (np.concatenate(parts) for parts in zip(*_libraries(left, matching), strict=True))
     judgement = _fitted(rows, present, balanced=True)
+    if judgement.coef_[0, 1] > 0:  # by accident of few pictures: more photos never make a chance hit less likely
+        rows[:, 1] = 0
+        judgement = _fitted(rows, present, balanced=True)
     return Calibration(
         slope=slope,
         intercept=intercept,

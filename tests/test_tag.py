@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import sigseek
-from search import Calibration
+from search.calibration import Calibration
 from search.engine import Searcher
 from sigseek import Label, TagCount
 from storage import Catalog, writer_lock
