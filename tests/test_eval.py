@@ -12,7 +12,7 @@ import pytest
 
 import sigseek
 from search.calibration import Calibration
-from search.classify import DEFAULT_TEMPLATE
+from search.labels import DEFAULT_TEMPLATE
 from siglip import Checkpoint
 from sigseek.cli.evaluate import evaluate as command
 from sigseek.evaluation.run import best_evidence, evaluate

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search import QueryError
+from search.errors import QueryError
 from search.labels import Label, distinct_labels, label_texts, parse_label, parse_labels, read_labels
 from search.parse import parse
 from search.query import Tag
