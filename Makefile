@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench bench-scores clean
 
 demo: $(INSTALLED)
 	$(BIN)/sigseek demo --folder demo-photos
@@ -21,6 +21,12 @@ bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.query
 	$(BIN)/python -m benchmarks.retrieval
 	$(BIN)/python -m benchmarks.rescan
+
+# How far scores can be trusted, and what judging costs; as long again.
+bench-scores: $(INSTALLED)
+	$(BIN)/python -m benchmarks.scores
+	$(BIN)/python -m benchmarks.rerank
+	$(BIN)/python -m benchmarks.judging
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -13,16 +13,12 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
 from benchmarks.geometry import Geometry
-from benchmarks.libraries import fill
-from indexer.bias import measure_biases
+from benchmarks.libraries import fill, measure
 from search.calibration import Calibration
 from search.engine import Searcher
 from search.parse import parse
 from search.query import Text, terms
-from siglip.references import References
 from storage import Catalog
 
 _DIMENSION = 768
@@ -46,13 +42,12 @@ def main() -> None:
 def _measure(geometry: Geometry, count: int, rounds: int, directory: Path) -> None:
     images = geometry.images(count)
     fill(directory, images)
+    started = time.perf_counter()
+    measure(directory, geometry.captions(images[-2200:], seed=9))
+    print(f"{count:,} embeddings: biases measured in {time.perf_counter() - started:.1f} s")
     catalog = Catalog(directory)
     (record,) = catalog.checkpoints()
     texts = geometry.captions(images[: rounds + 3])
-    others = geometry.captions(images[-2200:], seed=9)
-    started = time.perf_counter()
-    measure_biases(catalog, record, References(others[:2000], others[2000:], images[:128].astype(np.float32)))
-    print(f"{count:,} embeddings: biases measured in {time.perf_counter() - started:.1f} s")
     searcher = Searcher(catalog, record, directory / "index", _CALIBRATION)
     alone, judged = [], []
     for text in texts[:rounds]:

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from indexer.bias import measure_biases
 from siglip import Checkpoint
 from siglip.openvino_runtime import best_precision
+from siglip.references import References
 from storage import Catalog
 
 _CHUNK = 20_000
@@ -40,3 +42,13 @@ def fill(directory: Path, vectors: npt.NDArray[np.float16], checkpoint: Checkpoi
             connection.executemany("INSERT INTO embedding VALUES (1, ?, ?, ?, 1, 1)", rows)
         connection.execute("UPDATE checkpoint SET generation = 1")
     connection.close()
+
+
+def measure(directory: Path, texts: npt.NDArray[np.float32]) -> None:
+    """Have the library judge its hits, against unit-norm texts (n, dim), a tenth of which stand for absent ones."""
+    catalog = Catalog(directory)
+    (record,) = catalog.checkpoints()
+    few = len(texts) // 11
+    pictures = catalog.embeddings(record.id, range(1, 129))[1].astype(np.float32)
+    measure_biases(catalog, record, References(texts[few:], texts[:few], pictures))
+    catalog.close()

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.geometry import Geometry
-from benchmarks.libraries import fill
+from benchmarks.libraries import fill, measure
 from benchmarks.processes import Finished, run, sigseek
 from benchmarks.subjects import save_base
 from siglip import load_checkpoint
@@ -63,12 +63,13 @@ def main() -> None:
         vectors = Geometry(768).images(arguments.embeddings)
         np.save(matrix, vectors)
         fill(library, vectors, load_checkpoint(str(checkpoint)))
+        measure(library, Geometry(768).captions(vectors[-2200:]))
         time.sleep(2.5)  # a file that has just been written is not trusted to stay as it is
-        first = sigseek("search", _QUERY, "--library", library)
+        first = sigseek("search", _QUERY, "--all", "--library", library)
         print(f"the first query, with conversion and index: {first.wall:.0f} s", flush=True)
         ours, theirs = [], []
         for _ in range(arguments.rounds):
-            ours.append(sigseek("search", _QUERY, "--library", library))
+            ours.append(sigseek("search", _QUERY, "--all", "--library", library))
             theirs.append(run([sys.executable, "-c", _TRANSFORMERS, checkpoint, matrix, _QUERY, "0"]))
         warm = _warm(library, arguments.rounds)
         script = run([sys.executable, "-c", _TRANSFORMERS, checkpoint, matrix, _QUERY, str(arguments.rounds)])
