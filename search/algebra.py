@@ -10,7 +10,7 @@ import numpy.typing as npt
 from search.query import And, Leaf, Not, Or, Query, unweighted
 
 Doubles = npt.NDArray[np.float64]
-_Levels = TypeVar("_Levels", npt.NDArray[np.int8], npt.NDArray[np.float32])
+_Levels = TypeVar("_Levels", npt.NDArray[np.int8], npt.NDArray[np.float64])
 
 
 def combine(query: Query, terms: Mapping[Leaf, Doubles]) -> Doubles:

@@ -54,7 +54,7 @@ class _Scored:
     """The probability of each term."""
     probabilities: Doubles
     scores: Doubles
-    confidences: Floats | None
+    confidences: Doubles | None
     levels: Levels
 
 
@@ -189,18 +189,18 @@ class Searcher:
 
     def _judged(
         self, query: Query, vectors: Vectors, biases: Floats, cosines: Cosines, by_term: Mapping[Leaf, Doubles]
-    ) -> tuple[Floats | None, Levels]:
+    ) -> tuple[Doubles | None, Levels]:
         """Confidences (n,), None in a library that was not measured, and levels (n,): all match there."""
         if self._judge is None:
             return None, np.full(len(biases), MATCH, np.int8)
-        confidences: dict[Leaf, Floats] = {}
+        confidences: dict[Leaf, Doubles] = {}
         levels: dict[Leaf, Levels] = {}
         for term, values in cosines.items():
             if isinstance(term, Text):
                 confidences[term] = self._judge.confidences(vectors[term], values, biases)
                 levels[term] = self._judge.levels(confidences[term])
             else:
-                confidences[term] = by_term[term].astype(np.float32)
+                confidences[term] = by_term[term]
                 levels[term] = sum(((by_term[term] >= least).astype(np.int8) for least in _LIKELY), np.zeros(len(biases), np.int8))
         return combine_levels(query, confidences, 1), combine_levels(query, levels, MATCH)
 

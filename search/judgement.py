@@ -17,11 +17,13 @@ from siglip.references import evidence, text_floors
 from storage import ReferenceRecord
 
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 Levels = npt.NDArray[np.int8]
 _CALIBRATED = (0.7, 0.3)
 """Confidence from which on a hit is a match, and a maybe: chosen on drawings, for the errors in docs/scores.md."""
 _UNCALIBRATED = (0.995, 0.9)
 """The same without a calibration: at most 1 and at most 20 of the 200 absent texts found as much evidence."""
+_TAIL = 0.1
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Judge:
         """What verdicts rest on."""
         return "calibrated" if self.calibration else "uncalibrated"
 
-    def confidences(self, text: Floats, cosines: Floats, biases: Floats) -> Floats:
+    def confidences(self, text: Floats, cosines: Floats, biases: Floats) -> Doubles:
         """How sure it is that the photos (n,) are no chance hits of the text's embedding (dim,), 0 to 1.
 
         `biases` (n,) are NaN for photos that were not measured; these take the mean.
@@ -50,12 +52,24 @@ class Judge:
         floor = text_floors(text[None], self.reference.pictures)
         found = evidence(cosines, biases, floor)
         if self.calibration:
-            return self.calibration.confidences(found, self.scale, self.photos)
-        absent = np.sort(self.reference.absent_evidence)
-        below: Floats = (np.searchsorted(absent, found, side="left") / len(absent)).astype(np.float32)
-        return below
+            return self.calibration.confidences(found, self.scale, self.photos).astype(np.float64)
+        return _share_below(found.astype(np.float64), np.sort(self.reference.absent_evidence).astype(np.float64))
 
-    def levels(self, confidences: Floats) -> Levels:
+    def levels(self, confidences: Doubles) -> Levels:
         """The level of each confidence (n,), as int8; VERDICTS names them."""
         match, maybe = _CALIBRATED if self.calibration else _UNCALIBRATED
         return ((confidences >= match).astype(np.int8) + (confidences >= maybe)).astype(np.int8)
+
+
+def _share_below(values: Doubles, absent: Doubles) -> Doubles:
+    """The share of the absent texts' evidence, ascending (m,), that lies below each value (n,), 0 to 1.
+
+    Beyond the highest, half of a text is left and falls as an exponential tail does, by the mean excess of the upper tenth:
+    so hits that all absent texts fall short of are still told apart.
+    """
+    count = len(absent)
+    upper = absent[-max(1, round(_TAIL * count)) :]
+    scale = max(float((upper - upper[0]).mean()), 1e-6)
+    beyond = np.exp(-np.clip(values - absent[-1], 0, None) / scale) / (2 * count)
+    inside = np.searchsorted(absent, values, side="left") / count
+    return np.where(values > absent[-1], 1 - beyond, inside)

@@ -33,7 +33,7 @@ def floats(*values: float) -> Floats:
 def test_uncalibrated_confidence_is_the_share_of_absent_texts_with_less_evidence() -> None:
     found = judge().confidences(TEXT, floats(0, 0.0015, 0.1805, 0.1995, 0.5), floats(0, 0, 0, 0, 0))
     assert found == pytest.approx([0, 1 / 200, 180 / 200, 199 / 200, 1])
-    assert judge().confidences(TEXT, floats(0.5), floats(0.8)) == pytest.approx([100 / 200], abs=1 / 200), "half of the bias"
+    assert judge().confidences(TEXT, floats(0.5), floats(0.8)) == pytest.approx([100 / 200], abs=1.01 / 200), "half of the bias"
     floored = judge(pictures=unit([[1, 0]] * 8))
     assert floored.confidences(TEXT, floats(0.3005), floats(0)) == pytest.approx([100 / 200]), "a fifth of the floor"
 
@@ -51,7 +51,15 @@ def test_uncalibrated_levels_allow_one_and_twenty_of_the_absent_texts() -> None:
 def test_as_much_evidence_as_an_absent_text_is_not_more() -> None:
     highest = ABSENT.max()
     found = judge().confidences(TEXT, np.array([highest, np.nextafter(highest, np.float32(1))]), floats(0, 0))
-    assert found.tolist() == pytest.approx([199 / 200, 1])
+    assert found.tolist() == pytest.approx([199 / 200, 1 - 1 / 400], abs=1e-6)
+
+
+def test_beyond_all_absent_texts_hits_are_still_told_apart() -> None:
+    more = judge().confidences(TEXT, ABSENT.max() + floats(0, 0.01, 0.02, 0.1), floats(0, 0, 0, 0))
+    assert np.all(np.diff(more) > 0)
+    chance = 1 - more[1:3]
+    mean_excess = float((np.sort(ABSENT)[-20:] - np.sort(ABSENT)[-20]).mean())
+    assert chance[1] / chance[0] == pytest.approx(np.exp(-0.01 / mean_excess), rel=1e-3)
 
 
 def test_calibrated_levels() -> None:
