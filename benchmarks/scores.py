@@ -96,19 +96,24 @@ def closer(drawings: Drawings) -> None:
     """Mean average precision of single queries by kind, with a closer look at the best photos and without."""
     drawings.library._embed_views = cache(drawings.library._embed_views)  # type: ignore[method-assign]
     print("mAP of single queries, closer look at the best " + ", ".join(map(str, _CLOSER)))
+    every: dict[int, list[float]] = {count: [] for count in _CLOSER}
     for kind, queries in kinds_of_queries().items():
-        figures = [_mean_ap(drawings, queries, closer=count) for count in _CLOSER]
-        print(f"  {kind:<20}" + "  ".join(f"{figure:.3f}" for figure in figures))
+        figures = [_precisions(drawings, queries, closer=count) for count in _CLOSER]
+        print(f"  {kind:<20}" + "  ".join(f"{np.mean(figure):.3f}" for figure in figures))
+        for count, figure in zip(_CLOSER, figures, strict=True):
+            every[count] += figure
+    print(f"  {'every query':<20}" + "  ".join(f"{np.mean(figure):.3f}" for figure in every.values()))
 
 
-def _mean_ap(drawings: Drawings, queries: Queries, **options: Any) -> float:
+def _precisions(drawings: Drawings, queries: Queries, **options: Any) -> list[float]:
+    """The average precision of each query that has an answer."""
     precisions = []
     for text, statement in queries:
         hits = sorted(drawings.search(text, **options), key=_standing)
         relevant = drawings.true(hits, statement)
         if relevant.any():
             precisions.append(average_precision(-np.arange(len(hits), dtype=np.float32), relevant))
-    return float(np.mean(precisions))
+    return precisions
 
 
 def _standing(hit: Hit) -> tuple[bool, float]:
