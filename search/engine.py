@@ -134,8 +134,8 @@ class Searcher:
     def matching(self, vectors: Floats) -> Iterator[tuple[Ids, Doubles]]:
         """For each text's unit-norm embedding, of (n, dim): ids, ascending, and probabilities of all photos that match it.
 
-        That is for tags that are to be kept: the photos are judged as hits are, and have to be probable, too. Embeddings are
-        read once for many texts.
+        That is for tags that are to be kept: the photos are judged as hits are, and have to be probable, too, where there is
+        a calibration, for raw probabilities are too low. Embeddings are read once for many texts.
         """
         together = max(1, _MOST_COSINES // max(self.checkpoint.embeddings, 1))
         for start in range(0, len(vectors), together):
@@ -144,7 +144,7 @@ class Searcher:
             biases = self._catalog.biases(self.checkpoint.id, ids)
             for vector, values in zip(group, cosines, strict=True):
                 probabilities = self._plain(values)
-                matches = probabilities >= _LIKELY[0]
+                matches = probabilities >= (_LIKELY[0] if self._calibration or not self._judge else 0)
                 if self._judge:
                     matches &= self._judge.levels(self._judge.confidences(vector, values, biases)) == MATCH
                 yield ids[matches], probabilities[matches]

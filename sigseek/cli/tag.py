@@ -40,7 +40,7 @@ def tag(
 ) -> None:
     """Keep labels with the photos that match them.
 
-    A photo gets every label that it matches and has a probability of at least one half for: several, one or none.
+    A photo gets every label that it matches, and that has a calibrated probability of one half or more: several, one or none.
     What an earlier run kept for the same label is replaced, other tags stay. A photo that is indexed later has no tags
     until this command runs again. In a search, tag:NAME finds the photos of a tag.
 
@@ -68,7 +68,7 @@ def tag(
 
 
 _WITHOUT_CALIBRATION: "dict[JudgedBy, str]" = {
-    "uncalibrated": "the checkpoint is not calibrated, and its own probabilities may be too low for many a tag; "
+    "uncalibrated": "the checkpoint is not calibrated: tags rest on verdicts alone; "
     "to calibrate it: sigseek calibrate CAPTIONS.jsonl",
     "nothing": "photos are not judged yet in this library, tags rest on probabilities alone; to have them judged: sigseek index",
 }
