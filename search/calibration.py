@@ -57,6 +57,8 @@ class Calibration:
             calibration = cls(**json.loads(line))
             if not all(map(math.isfinite, vars(calibration).values())):
                 raise ValueError("a constant is not finite")
+            if min(calibration.slope, calibration.evidence_weight) <= 0:
+                raise ValueError("more evidence would count for less")
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             reason = " ".join(str(error).split())
             raise CalibrationError(f"the calibration cannot be read ({reason}); make it anew with: sigseek calibrate") from error

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from search.errors import QueryError, UnknownTagError
 from search.judgement import Judge, Levels
 from search.query import Leaf, Query, Tag, Text, label, terms
 from search.results import Hit, SearchResults, SimilarHit
-from search.retrieval import Cosines, Floats, Ids, Retriever, Vectors, probabilities_of
+from search.retrieval import Cosines, Floats, Ids, Retriever, Tagged, Vectors, probabilities_of
 from search.terms import Doubles, Model, photo_model, plain_model, tag_model, text_model
 from search.verdicts import MATCH, VERDICTS, JudgedBy
 from siglip import Scoring
@@ -93,18 +93,20 @@ class Searcher:
     ) -> SearchResults:
         """The `limit` photos that match the query best, best first; with `everything` also those that do not, maybes first.
 
-        Raises QueryError for a limit below 1, a score outside 0 to 1, a tag that no photo has, and a closer look by a query
+        Raises QueryError for a limit below 1, a probability outside 0 to 1, a tag that no photo has, and a closer look by a query
         with operators.
         """
         _check(query, limit, min_score, closer)
-        sample_ids, sample = self._retriever.sample(vectors, self._known_tags(query))
+        query = replace(query, weight=1.0)  # a weight counts within what encloses it, and nothing does
+        tagged = self._tagged(query)
+        sample_ids, sample = self._retriever.sample(vectors, tagged)
         models = {term: self._model(term, sample[term]) for term in terms(query)}
-        scored = self._scored(query, vectors, models, limit)
+        scored = self._scored(query, vectors, tagged, models, limit)
         order = np.argsort(-(scored.cosines[query] if isinstance(query, Text) else scored.probabilities), kind="stable")
         closely: dict[int, float] = {}
         if closer and isinstance(query, Text):
             order, closely = self._look_closer(order, scored, query, vectors[query], closer)
-        shown = order[scored.scores[order] >= min_score]
+        shown = order[scored.probabilities[order] >= min_score]
         shown = shown[np.argsort(-scored.levels[shown], kind="stable")] if everything else shown[scored.levels[shown] == MATCH]
         listed = self._photos(shown, scored.ids, limit)
         best = listed[:1] if len(shown) and shown[0] == order[0] else self._photos(order, scored.ids, 1)
@@ -135,13 +137,16 @@ class Searcher:
         """For each text's unit-norm embedding, of (n, dim): ids, ascending, and probabilities of all photos that match it.
 
         That is for tags that are to be kept: the photos are judged as hits are, and have to be probable, too, where there is
-        a calibration, for raw probabilities are too low. Embeddings are read once for many texts.
+        a calibration, for raw probabilities are too low. Embeddings are read once for many
+        texts.
         """
+        ids, biases = np.zeros(0, np.int64), np.zeros(0, np.float32)
         together = max(1, _MOST_COSINES // max(self.checkpoint.embeddings, 1))
         for start in range(0, len(vectors), together):
             group = vectors[start : start + together]
-            ids, cosines = self._retriever.exact(list(group), None)
-            biases = self._catalog.biases(self.checkpoint.id, ids)
+            before, (ids, cosines) = ids, self._retriever.exact(list(group), None)
+            if not np.array_equal(before, ids):
+                biases = self._catalog.biases(self.checkpoint.id, ids)
             for vector, values in zip(group, cosines, strict=True):
                 probabilities = self._plain(values)
                 matches = probabilities >= (_LIKELY[0] if self._calibration or not self._judge else 0)
@@ -149,13 +154,15 @@ class Searcher:
                     matches &= self._judge.levels(self._judge.confidences(vector, values, biases)) == MATCH
                 yield ids[matches], probabilities[matches]
 
-    def _known_tags(self, query: Query) -> list[Tag]:
-        tags = [term for term in terms(query) if isinstance(term, Tag)]
-        known = self._catalog.tags() if tags else {}
-        for tag in tags:
-            if tag.name not in known:
-                raise UnknownTagError(tag.name, list(known))
-        return tags
+    def _tagged(self, query: Query) -> dict[Leaf, Ids]:
+        """The photos with each of the query's tags; UnknownTagError for a tag that no photo has."""
+        tagged: dict[Leaf, Ids] = {}
+        for term in terms(query):
+            if isinstance(term, Tag):
+                tagged[term] = self._catalog.tagged(term.name)
+                if not len(tagged[term]):
+                    raise UnknownTagError(term.name, list(self._catalog.tags()))
+        return tagged
 
     def _model(self, term: Leaf, sample: Floats) -> Model:
         if isinstance(term, Tag):
@@ -164,14 +171,14 @@ class Searcher:
             return text_model(sample, self._scoring, self._calibration)
         return photo_model(sample, self.checkpoint.embeddings)
 
-    def _scored(self, query: Query, vectors: Vectors, models: Mapping[Leaf, Model], limit: int) -> _Scored:
+    def _scored(self, query: Query, vectors: Vectors, tagged: Tagged, models: Mapping[Leaf, Model], limit: int) -> _Scored:
         """The photos that may be the best, with exact scores and verdicts."""
         if isinstance(query, Text):
             ids, exact = self._retriever.nearest(vectors[query], limit)
             cosines: Cosines = {query: exact}
             by_term: dict[Leaf, Doubles] = {query: self._plain(exact)}
         else:
-            ids, cosines = self._retriever.best(query, vectors, models, limit)
+            ids, cosines = self._retriever.best(query, vectors, tagged, models, limit)
             by_term = probabilities_of(models, cosines)
         raw = {term: self._raw(cosines[term]) if isinstance(term, Text) else by_term[term] for term in cosines}
         probabilities = combine(query, by_term)
@@ -269,7 +276,7 @@ class Searcher:
 def _check(query: Query, limit: int, min_score: float, closer: CloserLook | None) -> None:
     _check_limit(limit)
     if not 0 <= min_score <= 1:
-        raise QueryError(f"a score of {min_score:g} is outside 0 to 1; give the least probability a hit may have")
+        raise QueryError(f"a probability of {min_score:g} is outside 0 to 1; give the least probability a hit may have")
     if closer and not isinstance(query, Text):
         raise QueryError("a closer look is for one description; leave out the operators, or the closer look")
 

@@ -41,7 +41,8 @@ class Hit(PhotoHit):
     """What the score is the sigmoid of; None for a query of several terms."""
     cosine: float | None
     probability: float
-    """The calibrated probability, 0 to 1; the score itself where the checkpoint was not calibrated. Hits are ranked by it."""
+    """The calibrated probability, 0 to 1; the score itself where the checkpoint was not calibrated. Hits are
+    ranked by it, but for verdicts where all photos are listed and for a closer look."""
     verdict: Verdict | None
     """None in a library that was not measured yet."""
     confidence: float | None
@@ -61,7 +62,7 @@ class SearchResults(Sequence[Hit]):
     best: Hit | None
     """The best photo, whether it is among the hits or not."""
     maybes: int
-    """How many of the photos looked at may match; they are among the hits only when all were asked for."""
+    """How many of the best photos, those that were looked at one by one, may match; hits only when all were asked for."""
     expected: float
     """How many photos match, as expected from their probabilities."""
     photos: int

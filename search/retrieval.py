@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from search.algebra import combine, combine_bounds
-from search.query import Leaf, Query, Tag
+from search.query import Leaf, Query
 from search.terms import Doubles, Model
 from storage import Catalog, CheckpointRecord
 from storage.vector_index import VectorIndex
@@ -16,6 +16,8 @@ Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 Vectors = Mapping[Leaf, Floats]
 """The unit-norm embedding (dim,) of each text and photo term."""
+Tagged = Mapping[Leaf, Ids]
+"""The ids, ascending, of the photos with each tag."""
 Cosines = dict[Leaf, Floats]
 """The cosine (n,) of each term to photos; for a tag 1 or 0."""
 
@@ -55,19 +57,19 @@ class Retriever:
         best = np.sort(_highest(cosines, count))
         return ids[best], cosines[best]
 
-    def best(self, query: Query, vectors: Vectors, models: Mapping[Leaf, Model], limit: int) -> tuple[Ids, Cosines]:
+    def best(self, query: Query, vectors: Vectors, tagged: Tagged, models: Mapping[Leaf, Model], limit: int) -> tuple[Ids, Cosines]:
         """The same for the photos of which a query of several terms is most probable.
 
         None is lost to a limit on candidates: all photos are looked at. Where their cosines are estimates, those are
         scored exactly whose estimates, errors considered, could bring them among the best, up to 50,000.
         """
-        ids, estimates = self._everything(vectors, models)
+        ids, estimates = self._everything(vectors, tagged)
         if not len(ids):
             return ids, estimates
         count = min(self._candidates(limit), len(ids))
         probable = combine(query, probabilities_of(models, estimates))
         chosen = _highest(probable, count)
-        exact_ids, exact = self._exactly(vectors, models, ids[chosen])
+        exact_ids, exact = self._exactly(vectors, tagged, ids[chosen])
         if self._index.is_exact or count == len(ids):
             return exact_ids, exact
         errors = _errors(exact, {term: values[np.searchsorted(ids, exact_ids)] for term, values in estimates.items()})
@@ -76,13 +78,13 @@ class Retriever:
         high = probabilities_of(models, {term: values + errors[term] for term, values in estimates.items()})
         possible = combine_bounds(query, low, high)[1]
         wanted = np.union1d(chosen, _highest(possible, min(int((possible >= sure).sum()), _MOST_EXACT)))
-        return self._exactly(vectors, models, ids[wanted])
+        return self._exactly(vectors, tagged, ids[wanted])
 
-    def sample(self, vectors: Vectors, tags: Sequence[Leaf] = ()) -> tuple[Ids, Cosines]:
+    def sample(self, vectors: Vectors, tagged: Tagged) -> tuple[Ids, Cosines]:
         """Photos that stand for all: ids, ascending, and the exact cosines of each term."""
         found = {term: self._index.sample(vector) for term, vector in vectors.items()}
         ids = next(iter(found.values()))[0] if found else self._catalog.embedded_ids(self._checkpoint.id)
-        return ids, {term: cosines for term, (_, cosines) in found.items()} | {tag: self._tagged(tag, ids) for tag in tags}
+        return ids, {term: cosines for term, (_, cosines) in found.items()} | _tags(tagged, ids)
 
     def exact(self, queries: Sequence[Floats], wanted: Ids | None) -> tuple[Ids, list[Floats]]:
         """Ids, ascending, of those wanted (None: all) that the catalog holds, and each query's exact cosines float32 (n,)."""
@@ -102,22 +104,20 @@ class Retriever:
         """How many candidates to take, so that `limit` hits are surely among them."""
         return max(_CANDIDATES, _CANDIDATES_PER_HIT * limit) + self._gone
 
-    def _everything(self, vectors: Vectors, models: Mapping[Leaf, Model]) -> tuple[Ids, Cosines]:
+    def _everything(self, vectors: Vectors, tagged: Tagged) -> tuple[Ids, Cosines]:
         """All photos: ids, ascending, and each term's cosines, estimates unless the index is exact."""
         found = {term: self._index.scan(vector) for term, vector in vectors.items()}
         ids = next(iter(found.values()))[0] if found else self._catalog.embedded_ids(self._checkpoint.id)
-        return ids, {term: found[term][1] if term in found else self._tagged(term, ids) for term in models}
+        return ids, {term: cosines for term, (_, cosines) in found.items()} | _tags(tagged, ids)
 
-    def _exactly(self, vectors: Vectors, models: Mapping[Leaf, Model], wanted: Ids) -> tuple[Ids, Cosines]:
-        embedded = list(vectors)
-        ids, cosines = self.exact([vectors[term] for term in embedded], np.sort(wanted))
-        found = dict(zip(embedded, cosines, strict=True))
-        return ids, {term: found[term] if term in found else self._tagged(term, ids) for term in models}
+    def _exactly(self, vectors: Vectors, tagged: Tagged, wanted: Ids) -> tuple[Ids, Cosines]:
+        ids, cosines = self.exact(list(vectors.values()), np.sort(wanted))
+        return ids, dict(zip(vectors, cosines, strict=True)) | _tags(tagged, ids)
 
-    def _tagged(self, term: Leaf, ids: Ids) -> Floats:
-        if not isinstance(term, Tag):
-            raise TypeError(term)
-        return np.isin(ids, self._catalog.tagged(term.name), assume_unique=True).astype(np.float32)
+
+def _tags(tagged: Tagged, ids: Ids) -> Cosines:
+    """For each tag, 1 for the ids that have it and 0 for the others."""
+    return {tag: np.isin(ids, having, assume_unique=True).astype(np.float32) for tag, having in tagged.items()}
 
 
 def probabilities_of(models: Mapping[Leaf, Model], cosines: Cosines) -> dict[Leaf, Doubles]:

@@ -90,4 +90,12 @@ def import_openvino() -> ModuleType:
     """The package without its telemetry, which would report every import over the network: nothing may leave this machine."""
     absent: Any = None  # Python's way to say that a module is not to be had
     sys.modules.setdefault("openvino_telemetry", absent)
-    return import_module("openvino")
+    try:
+        return import_module("openvino")
+    except ImportError as error:  # its extension makes one of a Ctrl-C, too
+        cause: BaseException | None = error
+        while cause and not isinstance(cause, KeyboardInterrupt):
+            cause = cause.__cause__ or cause.__context__
+        if cause:
+            raise KeyboardInterrupt from error
+        raise

@@ -39,4 +39,8 @@ def _section(section: Section) -> str:
 def _card(hit: Hit | SimilarHit) -> str:
     name, value = ("probability", hit.probability) if isinstance(hit, Hit) else ("cosine", hit.cosine)
     meter = f'{hit.rank}. <meter value="{max(value, 0):.4f}"></meter> {name} {value:.3f}'
-    return f'<li>{thumbnail(Path(hit.path))}<p>{meter}</p><p class="path">{escape(hit.path)}</p></li>'
+    said = [] if not isinstance(hit, Hit) or hit.verdict in (None, "match") else [str(hit.verdict)]
+    if isinstance(hit, Hit) and hit.terms:
+        said += [f"{term} {value:.2f}" for term, value in hit.terms.items()]
+    more = f"<p>{escape(', '.join(said))}</p>" if said else ""
+    return f'<li>{thumbnail(Path(hit.path))}<p>{meter}</p>{more}<p class="path">{escape(hit.path)}</p></li>'

@@ -6,6 +6,7 @@ What only some calls need is imported by them: numpy and what decodes, embeds an
 from __future__ import annotations
 
 import os
+import string
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
 from indexer import DecodeError, Indexer, IndexReport, Progress, check_folder
-from search.errors import QueryError
+from search.errors import CalibrationError, QueryError
 from search.labels import DEFAULT_TEMPLATE, Label, distinct_labels, label_texts
 from siglip import Checkpoint, ImageTower, TextTower, load_checkpoint
 from siglip.checkpoint import DEFAULT, shipped_calibration
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _TEXT_BATCH = 64
+_PUNCTUATION = string.punctuation + string.whitespace
 StrPath = str | os.PathLike[str]
 
 
@@ -81,6 +83,7 @@ class Library:
         self._image_tower: ImageTower | None = None
         self._text_tower: TextTower | None = None
         self._last_searcher: Searcher | None = None
+        self._last_state: tuple[CheckpointRecord, tuple[int, int, int] | None, Calibration | None] | None = None
         self._roots: list[Path] = []
 
     def __enter__(self) -> Self:
@@ -135,7 +138,7 @@ class Library:
     ) -> SearchResults:
         """The photos that match the query best, best first; docs/queries.md tells what a query may say.
 
-        Only those judged to match and whose score reaches `min_score`; with `everything` the others too, maybes first. With
+        Only those judged to match and whose probability reaches `min_score`; with `everything` the others too, maybes first. With
         `explain` hits tell the probability of each term. The best `closer` photos are looked at again, part by part. Warns
         when a text is longer than the model reads.
         """
@@ -265,7 +268,10 @@ class Library:
         record = self._record()
         own = self._open_catalog().calibration(record.id) if record else None
         fitted = own or shipped_calibration(self._described())
-        return Calibration.from_json(fitted) if fitted else None
+        try:
+            return Calibration.from_json(fitted) if fitted else None
+        except CalibrationError as error:
+            raise CalibrationError(f"{self.directory if own else self._described().directory}: {error}") from error
 
     def references(self, on_done: Callable[[int, int], None] = lambda done, total: None) -> References:
         """What the checkpoint makes of texts and pictures that are the same for everybody. Needs no library.
@@ -309,18 +315,20 @@ class Library:
         return self._catalog
 
     def _searcher(self) -> Searcher:
-        """The searcher of the library as it is now; the last one as long as nothing was added."""
+        """The searcher of the library as it is now; the last one as long as nothing changed, here or by another process."""
         catalog = self._open_catalog()
         _, record = self._checkpoint_to_query()
-        if self._last_searcher is None or self._last_searcher.checkpoint != record:
+        state = (record, catalog.measured(record.id), self.calibration())
+        if self._last_searcher is None or self._last_state != state:
             from search.engine import Searcher  # faiss comes with it
 
             self._last_searcher = Searcher(catalog, record, self._index_directory, self.calibration())
+            self._last_state = state
         return self._last_searcher
 
     def _measure(self, catalog: Catalog, record: CheckpointRecord, on_done: Callable[[int, int], None]) -> None:
         """Have what was embedded measured by what hits are judged by."""
-        if record.embeddings and catalog.measured(record.id) != (VERSION, record.generation):
+        if record.embeddings and catalog.measured(record.id) != (VERSION, record.generation, record.embeddings):
             from indexer.bias import measure_biases
 
             measure_biases(catalog, record, self.references(on_done))
@@ -439,6 +447,8 @@ class Library:
 
         texts = [term for term in asked if isinstance(term, Text)]
         vectors: dict[Leaf, Floats] = {}
+        if any(not text.strip(_PUNCTUATION) for text in (term.text for term in texts)):
+            raise QueryError("the query has no words, and the model reads no punctuation; describe what the photo shows")
         if any("\udc80" <= character <= "\udcff" for term in texts for character in term.text):
             raise QueryError("the query is not UTF-8; type it anew")
         if texts:

@@ -232,11 +232,12 @@ class Catalog:
 
     # What hits are judged by, and tags
 
-    def measured(self, checkpoint_id: int) -> tuple[int, int] | None:
-        """The version of texts and pictures that the checkpoint was measured against, and up to which generation."""
+    def measured(self, checkpoint_id: int) -> tuple[int, int, int] | None:
+        """Against which version of texts and pictures the checkpoint was measured, up to which generation, by how many photos."""
+        columns = (Reference.version, Reference.generation, Reference.embeddings)
         with self._session() as session:
-            row = session.execute(select(Reference.version, Reference.generation).filter_by(checkpoint_id=checkpoint_id)).first()
-            return (row.version, row.generation) if row else None
+            row = session.execute(select(*columns).filter_by(checkpoint_id=checkpoint_id)).first()
+            return (row.version, row.generation, row.embeddings) if row else None
 
     def reference(self, checkpoint_id: int) -> ReferenceRecord | None:
         """What hits of the checkpoint are judged by; None before it was measured."""
@@ -248,7 +249,8 @@ class Catalog:
                 return None
             dimension = session.get_one(Checkpoint, checkpoint_id).dimension
             pictures = np.frombuffer(row.pictures, "<f2").reshape(-1, dimension).astype(np.float32)
-            return ReferenceRecord(row.version, row.generation, pictures, np.frombuffer(row.absent_evidence, "<f4"))
+            evidence = np.frombuffer(row.absent_evidence, "<f4")
+            return ReferenceRecord(row.version, row.generation, row.embeddings, pictures, evidence)
 
     def biases(self, checkpoint_id: int, ids: Ids) -> Floats:
         """The bias of each photo, float32 (n,), in the order of `ids`, which ascend; NaN where it was not measured."""
@@ -279,7 +281,9 @@ class Catalog:
         import numpy as np
 
         with self._session() as session:
-            return np.fromiter(session.scalars(select(Tag.photo_id).where(Tag.name == name).order_by(Tag.photo_id)), np.int64)
+            query = select(Tag.photo_id).where(Tag.name == name).order_by(Tag.photo_id)
+            rows = session.connection().execute(query).cursor.fetchall()  # the driver's own: there may be a million
+            return np.fromiter((id_ for (id_,) in rows), np.int64, len(rows))
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
@@ -390,6 +394,7 @@ class Transaction:
             "checkpoint_id": checkpoint_id,
             "version": reference.version,
             "generation": reference.generation,
+            "embeddings": reference.embeddings,
             "pictures": reference.pictures.astype("<f2").tobytes(),
             "absent_evidence": reference.absent_evidence.astype("<f4").tobytes(),
         }

@@ -164,6 +164,8 @@ class Reference(Base):
     """Of those texts and pictures; the biases are of the same."""
     generation: Mapped[int]
     """The checkpoint's, up to which embeddings have been measured."""
+    embeddings: Mapped[int]
+    """How many there were."""
     pictures: Mapped[bytes] = mapped_column(LargeBinary)
     """Embeddings of pictures that show nothing: unit norm, float16 little-endian, one after the other."""
     absent_evidence: Mapped[bytes] = mapped_column(LargeBinary)

@@ -105,6 +105,7 @@ class ReferenceRecord:
 
     version: int
     generation: int
+    embeddings: int
     pictures: npt.NDArray[np.float32]
     """Unit norm, (n, dim)."""
     absent_evidence: npt.NDArray[np.float32]

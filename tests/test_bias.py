@@ -1,3 +1,4 @@
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,3 +153,28 @@ def test_without_photos_there_is_no_evidence(catalog: Catalog) -> None:
     kept = catalog.reference(current(catalog).id)
     assert kept is not None
     assert kept.absent_evidence.tolist() == [-1] * 20
+
+
+def test_evidence_of_photos_that_went_is_forgotten(catalog: Catalog) -> None:
+    checkpoint = current(catalog)
+    ids = add_many(catalog, checkpoint.id, random_unit(300, DIMENSION))
+    measure(catalog, watched())
+    with sqlite3.connect(catalog.path) as connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.executemany("DELETE FROM photo WHERE id = ?", [(id_,) for id_ in ids[:100]])
+    connection.close()
+    assert sum(measure(catalog, watched())) == 200, "all that are left"
+    check(catalog)
+
+
+def test_photos_embedded_again_are_measured_with_the_others(catalog: Catalog) -> None:
+    checkpoint = current(catalog)
+    ids = add_many(catalog, checkpoint.id, random_unit(100, DIMENSION))
+    measure(catalog, watched())
+    with catalog.transaction() as transaction:
+        vectors = random_unit(50, DIMENSION, seed=5)
+        transaction.add_embeddings(
+            checkpoint.id, {id_: EmbeddingRecord(vector, "fp32", 1) for id_, vector in zip(ids, vectors, strict=False)}
+        )
+    measure(catalog, watched())
+    check(catalog)

@@ -176,7 +176,7 @@ def test_a_reference_comes_back_and_is_replaced(catalog: Catalog) -> None:
     assert (catalog.reference(checkpoint.id), catalog.measured(checkpoint.id)) == (None, None)
     for version, pictures in ((3, random_unit(5, 4)), (4, random_unit(2, 4))):
         with catalog.transaction() as transaction:
-            transaction.put_reference(checkpoint.id, ReferenceRecord(version, 17, pictures, floats(0.1, -1, 0.3)))
+            transaction.put_reference(checkpoint.id, ReferenceRecord(version, 17, 5, pictures, floats(0.1, -1, 0.3)))
         found = catalog.reference(checkpoint.id)
         assert found is not None
         assert catalog.measured(checkpoint.id) == (found.version, found.generation) == (version, 17)

@@ -84,6 +84,8 @@ def test_forms_of_output(library: Path, tmp_path: Path, run: Run) -> None:
     assert f"{best[0]['probability']:.3f}" in table[0]
     page = (tmp_path / "page.html").read_text()
     assert page.count("data:image/jpeg;base64,") == 2
+    run("search", "a house", *where, "--all", "-n", "40", "--html", tmp_path / "all.html")
+    assert "<p>no match</p>" in (tmp_path / "all.html").read_text()
     assert "http" not in page.replace("http-equiv", ""), "opens offline"
 
 
@@ -136,6 +138,35 @@ def test_operators_find_what_was_drawn(library: Path, drawn: Path, run: Run) -> 
     assert hit["probability"] == pytest.approx(terms["at night"] * (1 - terms["by the sea"]))
     first = sorted(night)[0]
     assert first in found(f'photo:"{drawn / first}" AND at night')
+
+
+def test_a_weight_on_the_whole_query_changes_nothing(library: Path, run: Run) -> None:
+    where = ("--library", library, "--json")
+    plain = run("search", "a house", *where).stdout
+    assert plain != ""
+    assert run("search", "a house^2", *where).stdout == plain
+    assert run("search", "(a house)^0.5", *where).stdout == plain
+
+
+def test_min_score_is_of_the_probability_that_is_shown(library: Path, run: Run) -> None:
+    where = ("--library", library, "-n", "40")
+    hits = rows(run("search", "at night", *where, "--json"))
+    least = sorted(float(hit["probability"]) for hit in hits)[3]  # type: ignore[arg-type]
+    found = rows(run("search", "at night", *where, "--json", "--min-score", least))
+    assert found == [hit for hit in hits if float(hit["probability"]) >= least]  # type: ignore[arg-type]
+    assert len(found) < len(hits)
+    unreached = run("search", "a house", *where, "--min-score", "1").stdout
+    assert unreached.startswith("no match so probable (best: ")
+
+
+def test_a_query_without_words(library: Path, run: Run) -> None:
+    for query in ("!!!", "cat AND ..."):
+        assert "has no words" in error_of(run("search", query, "--library", library, check=False))
+
+
+def test_a_page_into_a_folder_that_is_not_there(library: Path, tmp_path: Path, run: Run) -> None:
+    done = run("search", "at night", "--library", library, "--html", tmp_path / "nowhere" / "page.html", check=False)
+    assert f"{tmp_path / 'nowhere'}: no such folder" in error_of(done)
 
 
 def test_a_query_that_cannot_be_read_is_pointed_at(library: Path, run: Run) -> None:

@@ -62,7 +62,7 @@ class Library:
         """As the engine makes it, of the sample: what is common in the sample decides on the model."""
         if isinstance(term, Tag):
             return tag_model()
-        _, sample = self.searcher._retriever.sample({term: self.vectors[term]})
+        _, sample = self.searcher._retriever.sample({term: self.vectors[term]}, {})
         return text_model(sample[term], SCORING, None) if isinstance(term, Text) else photo_model(sample[term], PHOTOS)
 
     def exactly(self, query: Query) -> Doubles:
@@ -251,7 +251,7 @@ def test_the_expected_number_falls_with_the_doubt_that_there_is_any(catalog: Cat
     add_photos(catalog, checkpoint, unit([[0.6, 0.8], [0, 1]]), tmp_path, ["a.jpg", "b.jpg"])
     absent = np.repeat([0.1, 0.9], 100).astype(np.float32)
     with catalog.transaction() as transaction:
-        transaction.put_reference(checkpoint.id, ReferenceRecord(1, 1, unit([[0, 1]] * 8), absent))
+        transaction.put_reference(checkpoint.id, ReferenceRecord(1, 1, 1, unit([[0, 1]] * 8), absent))
     found = searcher(catalog, tmp_path).search(Text("a"), {Text("a"): unit([1, 0])}, 10, everything=True)
     assert found.expected == pytest.approx(0.5, abs=0.001)
     assert [(hit.verdict, hit.confidence, hit.judged_by) for hit in found] == [
@@ -268,7 +268,7 @@ def test_each_photos_own_bias_decides_on_its_verdict(catalog: Catalog, tmp_path:
     checkpoint = add_checkpoint(catalog, 2)
     ids_ = add_photos(catalog, checkpoint, unit([[0.25, np.sqrt(1 - 0.25**2)]] * 4), tmp_path, ["3", "1", "2", "4"])
     with catalog.transaction() as transaction:
-        transaction.put_reference(checkpoint.id, ReferenceRecord(1, 1, unit([[0, 1]] * 8), np.zeros(200, np.float32)))
+        transaction.put_reference(checkpoint.id, ReferenceRecord(1, 1, 1, unit([[0, 1]] * 8), np.zeros(200, np.float32)))
         transaction.put_biases(checkpoint.id, np.array(ids_[:3]), np.array([0.1, 0.3, 0.5], np.float32))
     scale = np.exp(checkpoint.logit_scale)
     calibration = Calibration(1, 0, 50 / scale, 0, -5, pictures=30, captions=30)

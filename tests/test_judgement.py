@@ -19,7 +19,7 @@ ABSENT = np.linspace(0.001, 0.2, 200, dtype=np.float32)[::-1]
 
 
 def judge(calibration: Calibration | None = None, photos: int = 1, pictures: Floats = PICTURES) -> Judge:
-    return Judge(ReferenceRecord(1, 1, pictures, ABSENT), calibration, 10.0, photos)
+    return Judge(ReferenceRecord(1, 1, 1, pictures, ABSENT), calibration, 10.0, photos)
 
 
 def calibrated(photos_weight: float = 0.0) -> Calibration:

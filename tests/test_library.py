@@ -142,3 +142,20 @@ def test_indexing_leaves_an_index_file_of_the_newest_generation(tmp_path: Path) 
         assert list(first.parent.glob("*.faiss")) == [second]
         assert second.stat().st_size > made.st_size
         assert len(library.search("anything", everything=True)) == 2
+
+
+def test_what_another_process_changed_is_seen(tmp_path: Path, drawn: Path) -> None:
+    from search.calibration import Calibration
+    from storage import Catalog
+
+    directory = tmp_path / "library"
+    with sigseek.open(directory, model="mini") as library:
+        library.index(drawn)
+        before = library.search("at night", 1)[0]
+        other = Catalog(directory)
+        with other.transaction() as transaction:
+            transaction.put_calibration(1, Calibration(0.5, -1.0, 1.0, -0.4, -3.0, 40, 40).as_json())
+        other.close()
+        after = library.search("at night", 1)[0]
+        assert after.score == before.score
+        assert after.probability != before.probability

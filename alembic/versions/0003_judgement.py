@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("checkpoint_id", sa.Integer, sa.ForeignKey("checkpoint.id", ondelete="CASCADE"), primary_key=True),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("generation", sa.Integer, nullable=False),
+        sa.Column("embeddings", sa.Integer, nullable=False),
         sa.Column("pictures", sa.LargeBinary, nullable=False),
         sa.Column("absent_evidence", sa.LargeBinary, nullable=False),
     )

@@ -77,7 +77,7 @@ def run() -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; what was finished is kept, the same command goes on from there", err=True)
+        click.echo("interrupted; what was finished is kept", err=True)
         return 130
     except (BrokenPipeError, SystemExit):  # the reader of our output, `head` for example, has seen enough: click then exits
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,6 +1,7 @@
 """Hits to where the user wants them."""
 
 from collections.abc import Sequence
+from errno import ENOENT
 from pathlib import Path
 
 import click
@@ -8,6 +9,12 @@ import click
 from search.results import Hit, SearchResults, SimilarHit
 from search.verdicts import FEW_PHOTOS
 from sigseek.cli.output import bar, print_json, shown
+
+
+def check_page(html: Path | None) -> None:
+    """FileNotFoundError, before anything is searched, for a page in a folder that is not there."""
+    if html and not html.absolute().parent.is_dir():
+        raise FileNotFoundError(ENOENT, "no such folder", str(html.parent))
 
 
 def deliver(heading: str, hits: Sequence[Hit | SimilarHit], *, paths_only: bool, html: Path | None, as_json: bool) -> None:
@@ -33,7 +40,8 @@ def deliver_results(heading: str, found: SearchResults, *, paths_only: bool, htm
     """Print what a query found, as `deliver` does, under how many photos match; or that none does, and the best."""
     for_programs = as_json or paths_only
     if found.photos and found.photos < FEW_PHOTOS:
-        click.echo(f"only {found.photos} photos, too few to judge by: verdicts rest on {_GROUNDS[found.judged_by]}", err=True)
+        photos = "1 photo" if found.photos == 1 else f"{found.photos} photos"
+        click.echo(f"only {photos}, too few to judge by: verdicts rest on {_GROUNDS[found.judged_by]}", err=True)
     if found.judged_by == "nothing":
         click.echo("hits are not judged yet in this library; to have them judged: sigseek index", err=True)
     matches = found.judged_by == "nothing" or any(hit.verdict == "match" for hit in found.hits)
@@ -55,7 +63,7 @@ def print_hits(hits: Sequence[Hit | SimilarHit]) -> None:
         unsure = f"  {hit.verdict}" if isinstance(hit, Hit) and hit.verdict in ("maybe", "no match") else ""
         click.echo(f"{hit.rank:>4}  {value:.3f}  {bar(value)}  {shown(hit.path)}{copies}{gone}{unsure}")
         if isinstance(hit, Hit) and hit.terms:
-            click.echo(" " * 13 + ", ".join(f"{term} {score:.2f}" for term, score in hit.terms.items()))
+            click.echo(" " * 13 + ", ".join(f"{shown(term)} {score:.2f}" for term, score in hit.terms.items()))
 
 
 _GROUNDS = {
@@ -65,19 +73,25 @@ _GROUNDS = {
 }
 
 
+_LABELS = {"calibrated": "", "uncalibrated": "uncalibrated", "nothing": "not judged"}
+
+
 def no_match(found: SearchResults) -> str:
     """The line that says that nothing matches, and what comes nearest."""
     if found.best is None:
         return "no match (no photo is left)"
-    maybe = found.best.verdict == "maybe"
-    label = "" if found.judged_by == "calibrated" else f", {found.judged_by}"
+    sort = {"maybe": "sure match", "match": "match so probable"}.get(found.best.verdict or "", "match")
+    best = f"best: {found.best.probability:.0%}, {shown(found.best.path)}"
+    label = f", {_LABELS[found.judged_by]}" if _LABELS[found.judged_by] else ""
     hint = f"; {found.maybes:,} may match: --all" if found.maybes else ""
-    return f"no {'sure ' if maybe else ''}match (best: {found.best.probability:.0%}, {shown(found.best.path)}{label}{hint})"
+    return f"no {sort} ({best}{label}{hint})"
 
 
 def _expected(found: SearchResults) -> str:
-    """About how many photos match, in two digits, for it is not known better."""
+    """About how many photos match, in two digits, for it is not known better, and how many that are not listed may."""
     count = max(found.expected, len([hit for hit in found.hits if hit.verdict == "match"]))
     rounded = int(float(f"{count:.2g}")) if count >= 1 else round(count)
-    label = "" if found.judged_by == "calibrated" else f" ({found.judged_by})"
-    return f"about {rounded:,} {'photo matches' if rounded == 1 else 'photos match'}{label}"
+    label = f" ({_LABELS[found.judged_by]})" if _LABELS[found.judged_by] else ""
+    all_listed = any(hit.verdict != "match" for hit in found.hits)
+    hint = f"; {found.maybes:,} more may: --all" if found.maybes and not all_listed else ""
+    return f"about {rounded:,} {'photo matches' if rounded == 1 else 'photos match'}{label}{hint}"

@@ -14,7 +14,7 @@ from sigseek.cli.options import (
     paths_option,
     precision_option,
 )
-from sigseek.cli.results import deliver_results
+from sigseek.cli.results import check_page, deliver_results
 
 
 @click.command()
@@ -31,7 +31,8 @@ from sigseek.cli.results import deliver_results
     type=click.IntRange(0),
     default=0,
     metavar="N",
-    help="Look again at the best N photos, part by part, and rank them anew: better, but it takes a second and more.",
+    help="Look again at the best N photos, part by part, and rank them anew: better, but it takes a second and more. "
+    "For descriptions without operators.",
 )
 @paths_option
 @html_option
@@ -63,6 +64,7 @@ def search(
         sigseek search "a red house" -n 50 --all --html houses.html
         sigseek search "at night" --paths | xargs -d '\\n' cp -t ~/night
     """
+    check_page(html)
     with opened(library, model, device, precision) as photos:
         found = photos.search(query, limit, min_score=min_score, everything=everything, explain=explain, closer=closer)
     deliver_results(query, found, paths_only=paths_only, html=html, as_json=as_json)

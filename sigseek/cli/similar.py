@@ -14,7 +14,7 @@ from sigseek.cli.options import (
     paths_option,
     precision_option,
 )
-from sigseek.cli.results import deliver
+from sigseek.cli.results import check_page, deliver
 
 
 @click.command()
@@ -45,6 +45,7 @@ def similar(
     \b
         sigseek similar ~/Pictures/cat.jpg
     """
+    check_page(html)
     with opened(library, model, device, precision) as photos:
         hits = photos.similar(photo, limit)
     deliver(f"like {photo}", hits, paths_only=paths_only, html=html, as_json=as_json)
