@@ -142,7 +142,7 @@ def test_each_checkpoint_has_its_own(catalog: Catalog) -> None:
     add_many(catalog, first, random_unit(10, DIMENSION, seed=1))
     second = add_checkpoint(catalog, DIMENSION, "another")
     measure(catalog, watched())
-    assert catalog.measured(first) == (VERSION, 1)
+    assert catalog.measured(first) == (VERSION, 1, 10)
     assert catalog.measured(second.id) is None
     assert np.isnan(catalog.biases(second.id, np.arange(1, 11))).all()
     assert catalog.reference(second.id) is None

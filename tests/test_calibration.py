@@ -25,15 +25,22 @@ Bools = npt.NDArray[np.bool_]
 
 KNOWN = Calibration(0.5, -1.0, 2.0, -0.25, 3.0, pictures=40, captions=50)
 finite = st.floats(allow_nan=False, allow_infinity=False)
+positive = st.floats(min_value=1e-300, allow_infinity=False)
 counts = st.integers(0, 10**9)
 
 
-@given(finite, finite, finite, finite, finite, counts, counts)
+@given(positive, finite, positive, finite, finite, counts, counts)
 def test_json_round_trip(slope: float, intercept: float, weight: float, photos: float, odds: float, one: int, two: int) -> None:
     calibration = Calibration(slope, intercept, weight, photos, odds, pictures=one, captions=two)
     line = calibration.as_json()
     assert "\n" not in line
     assert Calibration.from_json(line) == calibration
+
+
+@pytest.mark.parametrize("name", ["slope", "evidence_weight"])
+def test_constants_by_which_more_evidence_counts_for_less_are_refused(name: str) -> None:
+    with pytest.raises(CalibrationError, match="more evidence would count for less"):
+        Calibration.from_json(replace(KNOWN, **{name: -0.1}).as_json())
 
 
 def damaged() -> list[str]:

@@ -179,7 +179,7 @@ def test_a_reference_comes_back_and_is_replaced(catalog: Catalog) -> None:
             transaction.put_reference(checkpoint.id, ReferenceRecord(version, 17, 5, pictures, floats(0.1, -1, 0.3)))
         found = catalog.reference(checkpoint.id)
         assert found is not None
-        assert catalog.measured(checkpoint.id) == (found.version, found.generation) == (version, 17)
+        assert catalog.measured(checkpoint.id) == (found.version, found.generation, found.embeddings) == (version, 17, 5)
         np.testing.assert_array_equal(found.pictures, pictures.astype(np.float16))
         assert (found.pictures.dtype, found.absent_evidence.dtype) == (np.float32, np.float32)
         np.testing.assert_array_equal(found.absent_evidence, floats(0.1, -1, 0.3))
