@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigseek.evaluation.captions import CaptionedPicture, CaptionsError, Problem, read_captions
+from sigseek.evaluation.captions import CaptionedPicture, CaptionedPictures, CaptionsError, Problem, read_captions
 from tests.photos import save
 
 
@@ -248,3 +248,9 @@ def test_whatever_the_images_only_captions_errors_are_raised(
 ) -> None:
     one = {"split": "test", "filename": name, "filepath": name, "sentences": [{"raw": text} for text in raw]}
     assert pictures_or_error(karpathy(one_picture, [*images, one])) in ([], [one_picture / "a.jpg"])
+
+
+def test_a_class_is_asked_for_in_a_sentence_and_a_caption_as_it_is() -> None:
+    pictures = (CaptionedPicture(Path("a.jpg"), ("red car",)),)
+    assert CaptionedPictures(pictures, classes=("red car",)).queries == ("This is a photo of red car.",)
+    assert CaptionedPictures(pictures).queries == ("red car",)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.scan import is_junk, scan_folder
+from search.labels import DEFAULT_TEMPLATE
 
 _FORMS = (
     'give a file of lines like {"file": "a.jpg", "caption": "a red house"}, one of Karpathy\'s dataset_*.json, '
@@ -67,6 +68,11 @@ class CaptionedPictures:
     def texts(self) -> tuple[str, ...]:
         """The captions, each once, in the order of first mention."""
         return tuple(dict.fromkeys(caption for picture in self.pictures for caption in picture.captions))
+
+    @property
+    def queries(self) -> tuple[str, ...]:
+        """What the model reads for each of `texts`: for a class, the sentence that `Library.classify` uses."""
+        return tuple(DEFAULT_TEMPLATE.replace("{}", text) for text in self.texts) if self.classes else self.texts
 
 
 def read_captions(source: Path, *, split: str = "test", pictures: Path | None = None) -> CaptionedPictures:
