@@ -186,8 +186,8 @@ class Library:
     ) -> tuple[Calibration, CaptionedPictures]:
         """Fit the checkpoint's probabilities to captioned pictures, keep the constants in the library, and return them.
 
-        `source`, `split` and `pictures` are what `read_captions` takes. Also returned are the pictures that were used, with what was wrong with
-        others among their problems. CaptionsError and CalibrationError when the captions do not do.
+        `source`, `split` and `pictures` are what `read_captions` takes. Also returned are the pictures that were used, with
+        what was wrong with others among their problems. CaptionsError and CalibrationError when the captions do not do.
         """
         import numpy as np
 

@@ -164,3 +164,10 @@ def test_confidence_tells_texts_that_a_library_shows_from_those_that_it_does_not
     assert auroc(present, absent) > 0.8
     assert present.mean() > 0.6
     assert absent.mean() < 0.4
+
+
+def test_captions_of_the_wrong_pictures_are_refused() -> None:
+    asked, shown = texts(60, 9), pictures(80, 9)
+    matching = asked @ shown.T < -0.3
+    with pytest.raises(CalibrationError, match=r"^the captions do not fit the pictures better than chance; check that "):
+        fit_calibration(asked, shown, matching, plain_references(9), SCORING)

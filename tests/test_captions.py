@@ -107,7 +107,7 @@ def test_pictures_in_another_folder(folder: Path) -> None:
         (b"hello\nworld\n", "FILE: line 1: not JSON: Expecting value"),
         (b'{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": []}', 'FILE: line 1: no "file"'),
         (b'{"file": "x.jpg", "caption": "a house"}', "FILE: line 1: no picture x.jpg in "),
-        (b"caf\xe9", "FILE is not UTF-8 text .byte 3.; give"),
+        (b"\xef\xbb\xbfa\nb\ncaf\xe9\n", "FILE is not UTF-8 in line 3; save it as UTF-8"),
     ],
 )
 def test_files_that_give_nothing(tmp_path: Path, content: bytes, found: str) -> None:

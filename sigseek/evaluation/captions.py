@@ -146,14 +146,17 @@ class _Found:
 
 def _read_text(source: Path) -> str:
     try:
-        return source.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CaptionsError(f"{source} is not UTF-8 text (byte {error.start:,}); {_FORMS}") from error
+        content = source.read_bytes()
     except FileNotFoundError as error:
         raise CaptionsError(f"no file or folder {source}; {_FORMS}") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise CaptionsError(f"{source} cannot be read ({reason}); {_FORMS}") from error
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise CaptionsError(f"{source} is not UTF-8 in line {line:,}; save it as UTF-8, or take that line out") from error
 
 
 def _read_lines(text: str, found: _Found) -> None:
