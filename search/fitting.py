@@ -1,7 +1,5 @@
 """Fits a checkpoint's calibration to captioned pictures. Apart from `search.calibration`, for scikit-learn loads slowly."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
@@ -13,10 +11,15 @@ from siglip.references import References, evidence, text_floors
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
 
 LEAST = 30
 """Pictures and captions; fewer say nothing of how often scores are right."""
 
+BINS = 10_000
+"""Of the cosines from -1 to 1: with a logit scale of 100, pairs within 0.02 logits stand for each other in the fit."""
+
+_BLOCK = 4_000_000  # pairs at a time: 32 MB of bin numbers, and less of the rest
 _SHARES = (1.0, 0.3, 0.1, 0.03)
 """Of the pictures: libraries of several sizes, so that it is learned what size does."""
 _SMALLEST = 10
@@ -41,15 +44,17 @@ def fit_calibration(texts: Floats, images: Floats, matching: Bools, references: 
         )
     everything = np.concatenate([texts, references.absent])
     matching = np.concatenate([matching, np.zeros((len(references.absent), len(images)), np.bool_)])
-    cosines = everything @ images.T
-    slope, intercept = fit_platt(scoring.logits(cosines).ravel(), matching.ravel())
-    scale = float(np.exp(scoring.logit_scale))
-    left = evidence(cosines, references.biases(images)[None], text_floors(everything, references.pictures)[:, None]) * scale
-    rows, present = (np.concatenate(parts) for parts in zip(*_libraries(left, matching), strict=True))
+    counts, rows, present = _measured(everything, images, matching, references)
+    slope, intercept = fit_platt(counts, scoring)
+    rows[:, 0] *= np.exp(scoring.logit_scale)
     judgement = _fitted(rows, present, balanced=True)
     if judgement.coef_[0, 1] > 0:  # by accident of few pictures: more photos never make a chance hit less likely
         rows[:, 1] = 0
         judgement = _fitted(rows, present, balanced=True)
+    if slope <= 0 or judgement.coef_[0, 0] <= 0:
+        raise CalibrationError(
+            "the captions do not fit the pictures better than chance; check that each line names its own picture"
+        )
     return Calibration(
         slope=slope,
         intercept=intercept,
@@ -61,27 +66,56 @@ def fit_calibration(texts: Floats, images: Floats, matching: Bools, references: 
     )
 
 
-def fit_platt(logits: Floats, matching: Bools, weights: Floats | None = None) -> tuple[float, float]:
-    """Slope and intercept of Platt's sigmoid over the logits (n,) of pairs, some of which match and some not.
+def fit_platt(counts: Ints, scoring: Scoring) -> tuple[float, float]:
+    """Slope and intercept of Platt's sigmoid over the logits of pairs, by how many there are.
 
-    `weights` (n,) tell for how many pairs each one stands.
+    `counts` (2, bins): pairs that match and the others, at least one of each, in bins of equal width of cosines from -1 to 1.
     """
-    platt = _fitted(logits[:, None], matching, balanced=False, weights=weights)
+    bins = counts.shape[1]
+    logits = np.tile(scoring.logits((np.arange(bins, dtype=np.float32) + 0.5) * (2 / bins) - 1), 2)
+    there = counts.ravel() > 0
+    weights = counts.ravel()[there].astype(np.float32)
+    platt = _fitted(logits[there, None], np.repeat([True, False], bins)[there], balanced=False, weights=weights)
     return float(platt.coef_[0, 0]), float(platt.intercept_[0])
 
 
-def _libraries(evidences: Floats, matching: Bools) -> Iterator[tuple[Floats, Bools]]:
-    """Best evidence and logarithm of the size (rows, 2), and whether what was asked is there, for libraries of several sizes."""
+def _measured(texts: Floats, images: Floats, matching: Bools, references: References) -> tuple[Ints, Floats, Bools]:
+    """Pairs by cosine, as `fit_platt` takes them; and `_best` of all texts in libraries of several sizes.
+
+    A block of texts at a time, for all pairs of a large collection would not fit into memory.
+    """
+    biases, floors = references.biases(images), text_floors(texts, references.pictures)[:, None]
+    libraries = _libraries(len(images))
+    counts = np.zeros((2, BINS), np.int64)
+    best = []
+    step = max(1, _BLOCK // len(images))
+    for block in (slice(start, start + step) for start in range(0, len(texts), step)):
+        cosines, right = texts[block] @ images.T, matching[block]
+        bins = np.clip((cosines + 1) * (BINS / 2), 0, BINS - 1).astype(np.int64)
+        counts += [np.bincount(bins[right], minlength=BINS), np.bincount(bins[~right], minlength=BINS)]
+        left = evidence(cosines, biases[None], floors[block])
+        best += [_best(left[:, chosen], right[:, chosen]) for chosen in libraries]
+    rows, present = (np.concatenate(parts) for parts in zip(*best, strict=True))
+    return counts, rows, present
+
+
+def _libraries(count: int) -> list[Ints]:
+    """The numbers of the pictures, of so many, in libraries of several sizes."""
     rng = np.random.default_rng(0)
-    count = matching.shape[1]
-    for size in sorted({max(_SMALLEST, round(share * count)) for share in _SHARES}):
-        chosen = rng.choice(count, size, replace=False)
-        inside, right = evidences[:, chosen], matching[:, chosen]
-        shown = right.any(axis=1)
-        best = np.concatenate([inside[shown].max(axis=1), np.where(right, -np.inf, inside).max(axis=1)])
-        present = np.repeat([True, False], [int(shown.sum()), len(inside)])
-        some = np.isfinite(best)  # a text that every picture shows is never absent
-        yield np.stack([best, np.full_like(best, np.log(size))], axis=1)[some], present[some]
+    sizes = sorted({max(_SMALLEST, round(share * count)) for share in _SHARES})
+    return [rng.choice(count, size, replace=False) for size in sizes]
+
+
+def _best(inside: Floats, right: Bools) -> tuple[Floats, Bools]:
+    """Best evidence and logarithm of the size (rows, 2) in a library, and whether what was asked is there.
+
+    Both arguments are (texts, pictures). A text gives a row as it is, where it has pictures here, and one without these.
+    """
+    shown = right.any(axis=1)
+    best = np.concatenate([inside[shown].max(axis=1), np.where(right, -np.inf, inside).max(axis=1)])
+    present = np.repeat([True, False], [int(shown.sum()), len(inside)])
+    some = np.isfinite(best)  # a text that every picture shows is never absent
+    return np.stack([best, np.full_like(best, np.log(inside.shape[1]))], axis=1)[some], present[some]
 
 
 def _fitted(inputs: Floats, right: Bools, *, balanced: bool, weights: Floats | None = None) -> LogisticRegression:

@@ -180,26 +180,31 @@ class Library:
         return [Classification(str(path), ranked) for path, ranked in zip(paths, scores, strict=True)]
 
     def calibrate(
-        self, source: StrPath, on_progress: Callable[[int, int], None] = lambda done, total: None
+        self,
+        source: StrPath,
+        *,
+        split: str = "test",
+        pictures: StrPath | None = None,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> tuple[Calibration, CaptionedPictures]:
         """Fit the checkpoint's probabilities to captioned pictures, keep the constants in the library, and return them.
 
-        `source` is what `read_captions` takes. Also returned are the pictures that were used, with what was wrong with
-        others among their problems. CaptionsError and CalibrationError when the captions do not do.
+        `source`, `split` and `pictures` are what `read_captions` takes. Also returned are the pictures that were used, with
+        what was wrong with others among their problems. CaptionsError and CalibrationError when the captions do not do.
         """
         import numpy as np
 
         from search.fitting import fit_calibration  # scikit-learn comes with it
         from sigseek.evaluation.captions import read_captions
 
-        captioned = read_captions(Path(source))
+        captioned = read_captions(Path(source), split=split, pictures=Path(pictures) if pictures is not None else None)
         _, record = self._checkpoint_to_query()
         paths = [picture.path for picture in captioned.pictures]
         embeddings, unusable = self.embed_photos(paths, lambda done: on_progress(done, len(paths)))
         captioned = captioned.usable(unusable)
         images = np.stack([embeddings[picture.path] for picture in captioned.pictures])
         calibration = fit_calibration(
-            self.embed_texts(captioned.texts), images, captioned.matching(), self.references(), self._described().scoring
+            self.embed_texts(captioned.queries), images, captioned.matching(), self.references(), self._described().scoring
         )
         with writer_lock(self.directory), self._open_catalog().transaction() as transaction:
             transaction.put_calibration(record.id, calibration.as_json())

@@ -171,3 +171,19 @@ def test_confidence_tells_texts_that_a_library_shows_from_those_that_it_does_not
     assert auroc(present, absent) > 0.8
     assert present.mean() > 0.6
     assert absent.mean() < 0.4
+
+
+def test_captions_of_the_wrong_pictures_are_refused() -> None:
+    asked, shown = texts(60, 9), pictures(80, 9)
+    matching = asked @ shown.T < -0.3
+    with pytest.raises(CalibrationError, match=r"^the captions do not fit the pictures better than chance; check that "):
+        fit_calibration(asked, shown, matching, plain_references(9), SCORING)
+
+
+def test_blocks_of_texts_give_what_all_at_once_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, shown = texts(150, 9), pictures(400, 9)
+    matching = np.random.default_rng(3).random((150, 400)) < sigmoid(0.6 * SCORING.logits(asked @ shown.T) - 1)
+    whole = fit_calibration(asked, shown, matching, plain_references(9), SCORING)
+    monkeypatch.setattr("search.fitting._BLOCK", 2800)
+    parts = fit_calibration(asked, shown, matching, plain_references(9), SCORING)
+    assert list(asdict(parts).values()) == pytest.approx(list(asdict(whole).values()), rel=1e-3)

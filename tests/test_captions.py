@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigseek.evaluation.captions import CaptionedPicture, CaptionsError, Problem, read_captions
+from sigseek.evaluation.captions import CaptionedPicture, CaptionedPictures, CaptionsError, Problem, read_captions
 from tests.photos import save
 
 
@@ -107,7 +107,7 @@ def test_pictures_in_another_folder(folder: Path) -> None:
         (b"hello\nworld\n", "FILE: line 1: not JSON: Expecting value"),
         (b'{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": []}', 'FILE: line 1: no "file"'),
         (b'{"file": "x.jpg", "caption": "a house"}', "FILE: line 1: no picture x.jpg in "),
-        (b"caf\xe9", "FILE is not UTF-8 text .byte 3.; give"),
+        (b"\xef\xbb\xbfa\nb\ncaf\xe9\n", "FILE is not UTF-8 in line 3; save it as UTF-8"),
     ],
 )
 def test_files_that_give_nothing(tmp_path: Path, content: bytes, found: str) -> None:
@@ -248,3 +248,9 @@ def test_whatever_the_images_only_captions_errors_are_raised(
 ) -> None:
     one = {"split": "test", "filename": name, "filepath": name, "sentences": [{"raw": text} for text in raw]}
     assert pictures_or_error(karpathy(one_picture, [*images, one])) in ([], [one_picture / "a.jpg"])
+
+
+def test_a_class_is_asked_for_in_a_sentence_and_a_caption_as_it_is() -> None:
+    pictures = (CaptionedPicture(Path("a.jpg"), ("red car",)),)
+    assert CaptionedPictures(pictures, classes=("red car",)).queries == ("This is a photo of red car.",)
+    assert CaptionedPictures(pictures).queries == ("red car",)

@@ -219,6 +219,18 @@ def test_calibrate(drawn: Path, tmp_path: Path, run: Run) -> None:
     assert "no library at" in error_of(run("calibrate", captions, "--library", tmp_path / "none", "--model", "mini", check=False))
 
 
+def test_calibrate_takes_the_images_of_a_split_from_another_folder(drawn: Path, library: Path, tmp_path: Path, run: Run) -> None:
+    lines = [json.loads(line) for line in (drawn / "captions.jsonl").read_text().splitlines()]
+    images = [
+        {"filename": line["file"], "split": "val" if number < 35 else "test", "sentences": [{"raw": line["caption"]}]}
+        for number, line in enumerate(lines)
+    ]
+    (tmp_path / "dataset.json").write_text(json.dumps({"images": images}))
+    asked = ("calibrate", tmp_path / "dataset.json", "--pictures", drawn, "--library", library)
+    assert "calibrated on 35 pictures with 35 different captions" in run(*asked, "--split", "val").stdout
+    assert "only 5 pictures" in error_of(run(*asked, check=False))
+
+
 def test_similar(library: Path, drawn: Path, tmp_path: Path, run: Run) -> None:
     photo = drawn / "scene-00003.jpg"
     hits = rows(run("similar", photo, "--library", library, "--json", "-n", "4"))

@@ -166,7 +166,7 @@ def test_what_is_wrong_is_told_by_line_and_passed_over(tmp_path: Path, drawn: Pa
         ('{"file": "gone.jpg", "caption": "a house"}\n', r"no picture with a caption in .*: line 1: no picture gone\.jpg in .*"),
         (
             '{"file": "bad.jpg", "caption": "a house"}\n',
-            r"none of the 1 pictures of captions\.jsonl can be used \(.*bad\.jpg: .*\); name captions of other pictures",
+            r"not one picture can be used, .*bad\.jpg for one \(.*\); check the files",
         ),
     ],
 )
@@ -178,6 +178,12 @@ def test_nothing_usable(tmp_path: Path, bare: Path, run: Run, content: str, said
     last = done.stderr.splitlines()[-1]
     assert re.fullmatch(f"error: {said}", last)
     assert done.stderr.count("error:") == 1
+
+
+def test_a_report_that_has_no_folder_is_told_before_anything_is_embedded(tmp_path: Path, drawn: Path, bare: Path, run: Run) -> None:
+    done = run("eval", drawn / "captions.jsonl", "--model", bare, "--report", "gone/x.html", check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.lower() == "error: gone/x.html cannot be written, for there is no folder gone; make it first\n"
 
 
 def test_the_calibration_of_the_checkpoint_is_used(tmp_path: Path, drawn: Path) -> None:

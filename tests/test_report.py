@@ -2,6 +2,7 @@ import math
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 from xml.etree import ElementTree
 
 import pytest
@@ -39,28 +40,30 @@ def drawn_parts(svg: str, tag: str, name: str) -> list[dict[str, str]]:
 def test_a_known_bin_gives_a_known_dot() -> None:
     svg = reliability_diagram(EVALUATION.reliability_before, EVALUATION.reliability)
     (before,) = drawn_parts(svg, "circle", "before")
-    assert (float(before["cx"]), float(before["cy"])) == (LEFT + SIDE / 4, TOP + SIDE / 4)
+    place = 0.5 + math.log(3) / math.log(999) / 2  # of 0.75 on the axis; that of 0.25 is as far from the other end
+    x, y, diagonal = LEFT + SIDE * (1 - place), TOP + SIDE * (1 - place), TOP + SIDE * place
+    assert (float(before["cx"]), float(before["cy"])) == pytest.approx((x, y), abs=0.06)
     (joined,) = drawn_parts(svg, "line", "before")
     ends = [float(joined[name]) for name in ("x1", "y1", "x2", "y2")]
-    assert ends == [LEFT + SIDE / 4, TOP + SIDE / 4, LEFT + SIDE / 4, TOP + SIDE * 3 / 4], "down to the diagonal"
+    assert ends == pytest.approx([x, y, x, diagonal], abs=0.06), "down to the diagonal"
     (ideal, _) = drawn_parts(svg, "line", "ideal")
     assert [float(ideal[name]) for name in ("x1", "y1", "x2", "y2")] == [LEFT, TOP + SIDE, LEFT + SIDE, TOP]
     middle, corner = drawn_parts(svg, "circle", "after")
     left = float(middle["cx"]) - SIDE / 2
     assert left > LEFT + SIDE, "in the second panel"
     assert float(middle["cy"]) == TOP + SIDE / 2
-    assert (float(corner["cx"]), float(corner["cy"])) == (left + SIDE, TOP + SIDE)
+    assert (float(corner["cx"]), float(corner["cy"])) == (left + SIDE, TOP + SIDE), "1 and 0 stand at the ends"
 
 
 def test_a_known_count_gives_a_known_bar() -> None:
     assert EVALUATION.histogram is not None
     svg = score_histogram(EVALUATION.histogram)
-    one, nine = ([float(bar[name]) for name in ("x", "y", "width", "height")] for bar in drawn_parts(svg, "rect", "after"))
+    one, nine = ([float(bar[name]) for name in ("x", "y", "width", "height")] for bar in drawn_parts(svg, "rect", "matching"))
     # 99 pairs are the highest bar, log10(100) = 2; nine are half of it.
     assert nine == pytest.approx([LEFT + WIDTH * 2 / 3, TOP + HEIGHT / 2, WIDTH / 3, HEIGHT / 2], abs=0.06)
     height = HEIGHT * math.log10(2) / 2
     assert one == pytest.approx([LEFT + WIDTH / 3, TOP + HEIGHT - height, WIDTH / 3, height], abs=0.06)
-    (many,) = drawn_parts(svg, "rect", "before")
+    (many,) = drawn_parts(svg, "rect", "others")
     assert (float(many["x"]), float(many["height"])) == (LEFT, HEIGHT)
     assert float(many["y"]) > TOP + HEIGHT, "in the second panel"
 
@@ -119,3 +122,10 @@ def test_a_page_of_figures_alone(tmp_path: Path) -> None:
     assert "could not be used" not in page
     with pytest.raises(FileNotFoundError):
         write_report(tmp_path / "nowhere" / "report.html", bare)
+
+
+@pytest.mark.parametrize(("calibration", "said"), [("given", "the checkpoint's calibration"), ("cross-fitted", "the other half")])
+def test_where_the_calibration_is_from(tmp_path: Path, calibration: Literal["given", "cross-fitted"], said: str) -> None:
+    write_report(tmp_path / "report.html", replace(EVALUATION, calibration=calibration, queries=1, images=1, skipped=1))
+    page = (tmp_path / "report.html").read_text()
+    assert re.search(f"1 caption of 1 picture. 1 could not be used. Probabilities by .*{said}", page)

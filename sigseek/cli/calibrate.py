@@ -12,11 +12,27 @@ from sigseek.cli.progress import ProgressBar
 
 @click.command()
 @click.argument("captions", type=click.Path(path_type=Path))
+@click.option(
+    "--split",
+    default="test",
+    show_default=True,
+    help="Which of the images of a Karpathy split to take. Take another than the one you evaluate, such as val.",
+)
+@click.option("--pictures", type=click.Path(path_type=Path), metavar="DIR", help="Where the pictures lie, if not beside CAPTIONS.")
 @library_options
 @device_option
 @precision_option
 @json_option
-def calibrate(captions: Path, library: Path, model: str | None, device: str, precision: str, as_json: bool) -> None:
+def calibrate(
+    captions: Path,
+    split: str,
+    pictures: Path | None,
+    library: Path,
+    model: str | None,
+    device: str,
+    precision: str,
+    as_json: bool,
+) -> None:
     """Fit scores to probabilities on captioned pictures.
 
     CAPTIONS is a file with a line {"file": "a.jpg", "caption": "a red house"} a picture, or what else `sigseek eval`
@@ -26,10 +42,11 @@ def calibrate(captions: Path, library: Path, model: str | None, device: str, pre
 
     \b
         sigseek calibrate captions.jsonl
+        sigseek calibrate dataset_coco.json --split val --pictures ~/coco
     """
     with opened(library, model, device, precision) as photos:
         with ProgressBar("embedding", "images") as progress:
-            calibration, used = photos.calibrate(captions, progress.show)
+            calibration, used = photos.calibrate(captions, split=split, pictures=pictures, on_progress=progress.show)
         show_problems(used.problems)
         if as_json:
             print_json(calibration)

@@ -1,7 +1,6 @@
 """`sigseek eval`."""
 
 import json
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,14 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from sigseek.cli.options import device_option, json_option, library_options, opened, precision_option
-from sigseek.cli.output import shown
+from sigseek.cli.problems import show_problems
 from sigseek.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
     from sigseek.evaluation.captions import Problem
     from sigseek.evaluation.results import Evaluation
 
-_PROBLEMS = 5
 _CALIBRATIONS = {
     "given": "with the checkpoint's calibration",
     "cross-fitted": "with a calibration fitted to the other half of the pictures",
@@ -79,10 +77,12 @@ def evaluate(
     """
     from sigseek.evaluation.run import evaluate as run
 
+    if report and not report.absolute().parent.is_dir():
+        raise click.ClickException(f"{report} cannot be written, for there is no folder {report.parent}; make it first")
     problems: list[Problem] = []
     with opened(library, model, device, precision) as opened_library, _Bars() as bars:
         found = run(opened_library, source, split=split, pictures=pictures, on_done=bars.show, on_problem=problems.append)
-    _warn(problems)
+    show_problems(problems)
     if as_json:
         click.echo(json.dumps(found.as_json()))
     else:
@@ -90,7 +90,10 @@ def evaluate(
     if report:
         from sigseek.evaluation.report import write_report
 
-        write_report(report, found)
+        try:
+            write_report(report, found)
+        except OSError as error:
+            raise click.ClickException(f"{report} cannot be written ({error.strerror}); name another file") from error
         click.echo(f"written: {report}", err=True)
 
 
@@ -104,15 +107,6 @@ class _Bars(ExitStack):
         self._bar.show(done, total)
         if done == total:
             self.close()
-
-
-def _warn(problems: Sequence["Problem"]) -> None:
-    """The first problems, a line each, and how many more there are."""
-    for problem in problems[:_PROBLEMS]:
-        place = "" if problem.line is None else f"line {problem.line}: "
-        click.echo(f"warning: {place}{shown(problem.reason)}", err=True)
-    if len(problems) > _PROBLEMS:
-        click.echo(f"warning: and {len(problems) - _PROBLEMS:,} more", err=True)
 
 
 def _print_table(found: "Evaluation") -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.scan import is_junk, scan_folder
+from search.labels import DEFAULT_TEMPLATE
 
 _FORMS = (
     'give a file of lines like {"file": "a.jpg", "caption": "a red house"}, one of Karpathy\'s dataset_*.json, '
@@ -67,6 +68,11 @@ class CaptionedPictures:
     def texts(self) -> tuple[str, ...]:
         """The captions, each once, in the order of first mention."""
         return tuple(dict.fromkeys(caption for picture in self.pictures for caption in picture.captions))
+
+    @property
+    def queries(self) -> tuple[str, ...]:
+        """What the model reads for each of `texts`: for a class, the sentence that `Library.classify` uses."""
+        return tuple(DEFAULT_TEMPLATE.replace("{}", text) for text in self.texts) if self.classes else self.texts
 
 
 def read_captions(source: Path, *, split: str = "test", pictures: Path | None = None) -> CaptionedPictures:
@@ -140,14 +146,17 @@ class _Found:
 
 def _read_text(source: Path) -> str:
     try:
-        return source.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CaptionsError(f"{source} is not UTF-8 text (byte {error.start:,}); {_FORMS}") from error
+        content = source.read_bytes()
     except FileNotFoundError as error:
         raise CaptionsError(f"no file or folder {source}; {_FORMS}") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise CaptionsError(f"{source} cannot be read ({reason}); {_FORMS}") from error
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise CaptionsError(f"{source} is not UTF-8 in line {line:,}; save it as UTF-8, or take that line out") from error
 
 
 def _read_lines(text: str, found: _Found) -> None:

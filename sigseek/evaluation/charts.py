@@ -14,6 +14,8 @@ svg .grid { stroke: currentColor; opacity: .15; }
 svg .ideal { stroke: currentColor; stroke-dasharray: 4 4; opacity: .5; }
 svg .before { fill: var(--before); stroke: var(--before); }
 svg .after { fill: var(--after); stroke: var(--after); }
+svg .matching { fill: currentColor; }
+svg .others { fill: currentColor; opacity: .45; }
 svg rect { stroke: none; }
 svg line.before, svg line.after { opacity: .55; stroke-width: 2; }"""
 
@@ -21,6 +23,8 @@ SIDE = 260
 """Of a reliability panel's square; a histogram's panel is WIDTH x HEIGHT."""
 WIDTH, HEIGHT = 640, 130
 LEFT, TOP, GAP = 52, 30, 80
+_PROBABILITIES = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
+"""Spaced by logit, since most are tiny: on an even axis their dots would lie on each other."""
 
 
 def reliability_diagram(before: Sequence[ReliabilityBin], after: Sequence[ReliabilityBin]) -> str:
@@ -40,17 +44,36 @@ def reliability_diagram(before: Sequence[ReliabilityBin], after: Sequence[Reliab
 def _reliability_panel(left: int, name: str, title: str, bins: Sequence[ReliabilityBin]) -> str:
     bottom, right = TOP + SIDE, left + SIDE
     parts = [_text(left, TOP - 12, title, "start"), _line(left, bottom, right, TOP, "ideal")]
-    for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
-        x, y = left + tick * SIDE, bottom - tick * SIDE
+    for tick in _PROBABILITIES:
+        x, y = left + along(tick) * SIDE, bottom - along(tick) * SIDE
         parts += [_line(left, y, right, y, "grid"), _text(left - 6, y + 4, f"{tick:g}", "end"), _text(x, bottom + 16, f"{tick:g}")]
     parts += [_line(left, bottom, right, bottom, "axis"), _line(left, bottom, left, TOP, "axis")]
     parts.append(_text(left + SIDE / 2, bottom + 36, "probability (up: share that matches)"))
     for pool in bins:
-        x, y, ideal = left + pool.probability * SIDE, bottom - pool.matching * SIDE, bottom - pool.probability * SIDE
-        note = f"{pool.count:,} pairs: probability {pool.probability:.3f}, {pool.matching:.3f} match"
+        x, y, ideal = (
+            left + along(pool.probability) * SIDE,
+            bottom - along(pool.matching) * SIDE,
+            bottom - along(pool.probability) * SIDE,
+        )
+        note = f"{_pairs(pool.count)}: probability {pool.probability:.3f}, {pool.matching:.3f} match"
         parts.append(_line(x, y, x, ideal, name))
         parts.append(f'<circle class="{name}" cx="{x:.1f}" cy="{y:.1f}" r="4"><title>{note}</title></circle>')
     return "\n".join(parts)
+
+
+def along(probability: float) -> float:
+    """Where a probability stands on an axis, 0 to 1, spaced by logit; what is beyond the first or last tick stands on it."""
+    low, high = _PROBABILITIES[0], _PROBABILITIES[-1]
+    held = min(max(probability, low), high)
+    return (_logit(held) - _logit(low)) / (_logit(high) - _logit(low))
+
+
+def _logit(probability: float) -> float:
+    return math.log(probability / (1 - probability))
+
+
+def _pairs(count: int) -> str:
+    return f"{count:,} pair{'' if count == 1 else 's'}"
 
 
 def score_histogram(histogram: Histogram) -> str:
@@ -60,8 +83,8 @@ def score_histogram(histogram: Histogram) -> str:
     """
     highest = max((1, *histogram.matching, *histogram.others))
     panels = [
-        _counts_panel(TOP, "Pairs that match", "after", histogram.matching, highest),
-        _counts_panel(2 * TOP + HEIGHT + 10, "Pairs that do not match", "before", histogram.others, highest),
+        _counts_panel(TOP, "Pairs that match", "matching", histogram.matching, highest),
+        _counts_panel(2 * TOP + HEIGHT + 10, "Pairs that do not match", "others", histogram.others, highest),
         _logit_ticks(2 * TOP + 2 * HEIGHT + 10, histogram.edges[0], histogram.edges[-1]),
     ]
     return _svg(LEFT + WIDTH + 20, 2 * (TOP + HEIGHT) + 60, "Pairs of caption and picture by logit", panels)
@@ -77,7 +100,7 @@ def _counts_panel(top: int, title: str, name: str, counts: Sequence[int], highes
         if count:
             height = math.log10(1 + count) * unit
             box = f'x="{LEFT + number * width:.1f}" y="{bottom - height:.1f}" width="{width:.1f}" height="{height:.1f}"'
-            parts.append(f'<rect class="{name}" {box}><title>{count:,} pairs</title></rect>')
+            parts.append(f'<rect class="{name}" {box}><title>{_pairs(count)}</title></rect>')
     parts.append(_line(LEFT, bottom, LEFT + WIDTH, bottom, "axis"))
     return "\n".join(parts)
 

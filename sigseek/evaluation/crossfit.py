@@ -10,8 +10,6 @@ from siglip.scoring import sigmoid
 from sigseek.evaluation.metrics import Bools, Floats, Ints, pair_counts
 
 SEED = 0
-_BINS = 10_000
-"""Of the cosines from -1 to 1: with a logit scale of 100, pairs within 0.02 logits stand for each other in the fit."""
 
 
 @dataclass(frozen=True)
@@ -37,28 +35,24 @@ def cross_fit(texts: Floats, images: Floats, pictures_of: Sequence[Ints], scorin
     The halves are random. Each is paired with all the texts, so that a match is as rare among its pairs as among those to
     be judged. None with fewer than 30 pictures, or where a half has no match or nothing else.
     """
-    from search.fitting import LEAST, fit_platt  # scikit-learn comes with it
+    from search.fitting import BINS, LEAST, fit_platt  # scikit-learn comes with it
 
     if len(images) < LEAST:
         return None
     halves = np.zeros(len(images), np.int64)
     halves[np.random.default_rng(SEED).permutation(len(images))[: len(images) // 2]] = 1
-    cosines = (np.arange(_BINS, dtype=np.float32) + 0.5) * (2 / _BINS) - 1
-    logits = np.tile(scoring.logits(cosines), 2)
-    matches = np.repeat([True, False], _BINS)
     fits = []
     for half in (0, 1):
-        counts = _counts(texts, images, pictures_of, halves != half)
+        counts = _counts(texts, images, pictures_of, halves != half, BINS)
         if not counts.any(axis=1).all():
             return None
-        there = counts.ravel() > 0
-        fits.append(fit_platt(logits[there], matches[there], counts.ravel()[there].astype(np.float32)))
+        fits.append(fit_platt(counts, scoring))
     slopes, intercepts = np.array(fits, np.float32).T
     return CrossFit(halves, slopes, intercepts)
 
 
-def _counts(texts: Floats, images: Floats, pictures_of: Sequence[Ints], among: Bools) -> Ints:
+def _counts(texts: Floats, images: Floats, pictures_of: Sequence[Ints], among: Bools, bins: int) -> Ints:
     """Pairs with the pictures of the mask `among` (n,), by cosine: those that match and the others, (2, bins)."""
     place = np.cumsum(among) - 1
-    everything, matching = pair_counts(texts, images[among], [place[own[among[own]]] for own in pictures_of], _BINS)
+    everything, matching = pair_counts(texts, images[among], [place[own[among[own]]] for own in pictures_of], bins)
     return np.stack([matching, everything - matching])

@@ -1,6 +1,7 @@
 """An evaluation as a page: figures, charts, and the captions that went wrong with their pictures."""
 
 from collections.abc import Sequence
+from datetime import date
 from html import escape
 from pathlib import Path
 
@@ -25,6 +26,10 @@ figcaption {{ font-size: .85rem; overflow-wrap: anywhere; }}
 {STYLE.strip()}"""
 
 _FIGURES = ("R@1", "R@5", "R@10", "mAP")
+_CALIBRATIONS = {
+    "given": "Probabilities by the checkpoint's calibration.",
+    "cross-fitted": "Probabilities by a calibration fitted to the other half of the pictures.",
+}
 _NOTES = {
     "zero-shot accuracy": "share of the pictures whose own class scores highest",
     "no-match AUROC": "chance that a caption with a picture in the library scores higher than one without",
@@ -44,8 +49,14 @@ def write_report(path: Path, evaluation: Evaluation) -> None:
 
 
 def _summary(evaluation: Evaluation) -> str:
+    captions, pictures = _counted(evaluation.queries, "caption"), _counted(evaluation.images, "picture")
     skipped = f" {evaluation.skipped:,} could not be used." if evaluation.skipped else ""
-    return f"<p>{evaluation.queries:,} captions of {evaluation.images:,} pictures.{skipped}</p>"
+    calibration = f" {_CALIBRATIONS[evaluation.calibration]}" if evaluation.calibration else ""
+    return f"<p>{captions} of {pictures}.{skipped}{calibration} {date.today().isoformat()}.</p>"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _figures(evaluation: Evaluation) -> str:

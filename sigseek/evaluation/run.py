@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from search.labels import DEFAULT_TEMPLATE
 from siglip import Scoring
 from siglip.references import References, evidence, text_floors
 from siglip.scoring import cosines
-from sigseek.evaluation.captions import CaptionedPictures, CaptionsError, Problem, read_captions
+from sigseek.evaluation.captions import CaptionedPictures, Problem, read_captions
 from sigseek.evaluation.measure import measure
 from sigseek.evaluation.metrics import Floats, cosine_blocks
 from sigseek.evaluation.results import Evaluation
@@ -42,10 +41,10 @@ def evaluate(
     """
     captioned = read_captions(source, split=split, pictures=pictures)
     calibration, references = library.calibration(), library.references()  # which also readies the towers, before any bar
-    captioned, images = _embedded(library, captioned, source, on_done)
+    captioned, images = _embedded(library, captioned, on_done)
     for problem in captioned.problems:
         on_problem(problem)
-    queries = _queries(captioned)
+    queries = captioned.queries
     on_done("captions", 0, len(queries))
     texts = library.embed_texts(queries, lambda done: on_done("captions", done, len(queries)))
     checkpoint = library.checkpoint
@@ -73,25 +72,14 @@ def best_evidence(texts: Floats, images: Floats, references: References) -> Floa
 
 
 def _embedded(
-    library: Library, captioned: CaptionedPictures, source: Path, on_done: Callable[[str, int, int], None]
+    library: Library, captioned: CaptionedPictures, on_done: Callable[[str, int, int], None]
 ) -> tuple[CaptionedPictures, Floats]:
     """The pictures that can be used, with problems for the others, and their embeddings (n, dim)."""
     paths = [picture.path for picture in captioned.pictures]
     on_done("pictures", 0, len(paths))
     vectors, unusable = library.embed_photos(paths, lambda done: on_done("pictures", done, len(paths)))
-    problems = [Problem(None, f"{path}: {reason}") for path, reason in unusable.items()]
-    if not vectors:
-        raise CaptionsError(
-            f"none of the {len(paths):,} pictures of {source} can be used ({problems[0].reason}); name captions of other pictures"
-        )
-    usable = tuple(picture for picture in captioned.pictures if picture.path in vectors)
-    kept = replace(captioned, pictures=usable, problems=(*captioned.problems, *problems))
-    return kept, np.stack([vectors[picture.path] for picture in usable])
-
-
-def _queries(captioned: CaptionedPictures) -> list[str]:
-    """What to embed for each of the texts."""
-    return [DEFAULT_TEMPLATE.replace("{}", text) if captioned.classes else text for text in captioned.texts]
+    kept = captioned.usable(unusable)
+    return kept, np.stack([vectors[picture.path] for picture in kept.pictures])
 
 
 def _query_times(embed: Callable[[Sequence[str]], Floats], queries: Sequence[str], images: Floats, scoring: Scoring) -> list[float]:
