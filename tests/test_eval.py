@@ -188,7 +188,7 @@ def test_a_report_that_has_no_folder_is_told_before_anything_is_embedded(tmp_pat
 
 def test_the_calibration_of_the_checkpoint_is_used(tmp_path: Path, drawn: Path) -> None:
     given = copy_mini(tmp_path / "mini")
-    always = Calibration(0.0, 100.0, 1.0, 0.0, 0.0, 100, 100)  # it says yes to everything
+    always = Calibration(1e-6, 100.0, 1.0, 0.0, 0.0, 100, 100)  # it says yes to everything
     (given / "calibration.json").write_text(always.as_json())
     with sigseek.open(tmp_path / "library", model=str(given)) as library:
         found = evaluate(library, drawn / "captions.jsonl")
