@@ -25,7 +25,7 @@ from sigseek.library import Library, open_library
 Floats = npt.NDArray[np.float32]
 
 _FRAMES = ("{}", "a photo of {}", "this is a photo of {}", "a picture of {}", "photo of {}", "an image of {}")
-_NEIGHBOURS = ((8, 0.25), (8, 0.5), (16, 0.25), (16, 0.5), (100, 0.25), (100, 0.5))
+_NEIGHBOURS = ((8, 0.25), (8, 0.5), (16, 0.25), (16, 0.5), (48, 0.25), (48, 0.5))
 
 
 def sides(library: Library, images: Floats, views: Floats) -> dict[str, Callable[[list[str]], Floats]]:

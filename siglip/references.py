@@ -22,11 +22,11 @@ from siglip.towers import ImageTower, TextTower
 
 Floats = npt.NDArray[np.float32]
 
-_HIGHEST_TEXTS = 100
+_HIGHEST_TEXTS = 48
 _HIGHEST_PICTURES = 8
 _TEXT_BATCH = 64
 _BIAS_SHARE = 0.5
-_FLOOR_SHARE = 0.3
+_FLOOR_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,6 @@ def _measured(checkpoint: Checkpoint, images: ImageTower, texts: TextTower, on_d
 
 
 def _mean_of_highest(cosines: Floats, count: int) -> Floats:
-    count = min(count, cosines.shape[1])
     highest = np.partition(cosines, cosines.shape[1] - count, axis=1)[:, -count:]
     means: Floats = highest.mean(axis=1, dtype=np.float32)
     return means
