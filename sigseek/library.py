@@ -208,7 +208,6 @@ class Library:
         )
         with writer_lock(self.directory), self._open_catalog().transaction() as transaction:
             transaction.put_calibration(record.id, calibration.as_json())
-        self._last_searcher = None
         return calibration, captioned
 
     def tag(
@@ -323,11 +322,12 @@ class Library:
         """The searcher of the library as it is now; the last one as long as nothing changed, here or by another process."""
         catalog = self._open_catalog()
         _, record = self._checkpoint_to_query()
-        state = (record, catalog.measured(record.id), self.calibration())
+        calibration = self.calibration()
+        state = (record, catalog.measured(record.id), calibration)
         if self._last_searcher is None or self._last_state != state:
             from search.engine import Searcher  # faiss comes with it
 
-            self._last_searcher = Searcher(catalog, record, self._index_directory, self.calibration())
+            self._last_searcher = Searcher(catalog, record, self._index_directory, calibration)
             self._last_state = state
         return self._last_searcher
 

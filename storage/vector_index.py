@@ -98,9 +98,8 @@ class VectorIndex:
         An id may have left the catalog meanwhile.
         """
         later, before = _everything(self._later, query), _everything(self._index, query)
-        ids, first = np.unique(
-            np.concatenate([later[0], before[0]]), return_index=True
-        )  # what was embedded again counts as it is now
+        # In this order, for what was embedded again counts as it is now.
+        ids, first = np.unique(np.concatenate([later[0], before[0]]), return_index=True)
         return ids, np.concatenate([later[1], before[1]])[first]
 
     def sample(self, query: Floats) -> tuple[Ids, Floats]:

@@ -20,10 +20,7 @@ def check_page(html: Path | None) -> None:
 def deliver(heading: str, hits: Sequence[Hit | SimilarHit], *, paths_only: bool, html: Path | None, as_json: bool) -> None:
     """Print hits as a table, as JSON or as paths, and write the contact sheet if one is wanted."""
     if html:
-        from sigseek.contact_sheet import Section, write_contact_sheet
-
-        write_contact_sheet(html, heading, [Section(heading, hits)])
-        click.echo(f"written: {html}", err=True)
+        _write_page(html, heading, hits)
     if as_json:
         for hit in hits:
             print_json(hit)
@@ -51,7 +48,14 @@ def deliver_results(heading: str, found: SearchResults, *, paths_only: bool, htm
         return
     click.echo(no_match(found), err=for_programs)
     if html:
-        deliver(heading, [], paths_only=True, html=html, as_json=False)
+        _write_page(html, heading, [])
+
+
+def _write_page(html: Path, heading: str, hits: Sequence[Hit | SimilarHit]) -> None:
+    from sigseek.contact_sheet import Section, write_contact_sheet
+
+    write_contact_sheet(html, heading, [Section(heading, hits)])
+    click.echo(f"written: {html}", err=True)
 
 
 def print_hits(hits: Sequence[Hit | SimilarHit]) -> None:
@@ -71,8 +75,6 @@ _GROUNDS = {
     "uncalibrated": "texts that next to no photo fits, held against these few",
     "nothing": "nothing",
 }
-
-
 _LABELS = {"calibrated": "", "uncalibrated": "uncalibrated", "nothing": "not judged"}
 
 
