@@ -1,6 +1,7 @@
 """Libraries of any size without a photo: synthetic embeddings in a catalog as indexing would leave it."""
 
 import sqlite3
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +39,9 @@ def fill(directory: Path, vectors: npt.NDArray[np.float16], checkpoint: Checkpoi
             connection.executemany("INSERT INTO photo (id, digest, width, height, format) VALUES (?, ?, 4, 3, 'JPEG')", digests)
             files = ((str(id_), id_) for id_ in ids)
             connection.executemany("INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) VALUES (1, ?, ?, 1, 1)", files)
-            rows = ((id_, vectors[id_ - 1].tobytes(), precision) for id_ in ids)
-            connection.executemany("INSERT INTO embedding VALUES (1, ?, ?, ?, 1, 1)", rows)
+            halves = ((id_, vectors[id_ - 1].tobytes()) for id_ in ids)
+            rows = ((id_, half, precision, zlib.crc32(half)) for id_, half in halves)
+            connection.executemany("INSERT INTO embedding VALUES (1, ?, ?, ?, 1, 1, ?)", rows)
         connection.execute("UPDATE checkpoint SET generation = 1")
     connection.close()
 

@@ -22,6 +22,11 @@ class Comparison:
     """Files that could not be used before and are still the same."""
     back: list[str] = field(default_factory=list)
     gone: set[str] = field(default_factory=set)
+    """Known files that are not there, those of earlier runs included."""
+    lost: list[str] = field(default_factory=list)
+    """Of these, the ones that were there at the last run."""
+    present: int = 0
+    """Files of the whole folder that were there at the last run."""
     over: list[str] = field(default_factory=list)
     """Failures that are none any more."""
 
@@ -44,6 +49,8 @@ def compare(
     others: dict[str, FileRow] = {}
     for row in rows:  # the one loop over every file, changed or not: no objects, no calls to spare
         path = row[0]
+        if not row[4]:
+            result.present += 1
         if row[3] and unsettled.get(path) == row[1:3]:
             del unsettled[path]
             result.unchanged += 1
@@ -57,6 +64,7 @@ def compare(
     result.gone = set(_gone(root, inside, listing, others.keys() - listing.files.keys()))
     result.over += _gone(root, inside, listing, failed.keys() - listing.files.keys())
     result.known = {path: FileRecord._make(others[path]) for path in (*unsettled, *result.gone) if path in others}
+    result.lost = [path for path in result.gone if not result.known[path].missing]
     return result
 
 

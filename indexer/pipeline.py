@@ -1,15 +1,16 @@
 """The way of a photo into the library: scan, compare with the catalog, hash, decode, embed, store."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 
-from indexer.comparison import compare
+from indexer.comparison import Comparison, compare
 from indexer.errors import FolderError
 from indexer.report import IndexReport, Progress, Tally
-from indexer.scan import FoundFile, is_online, scan_folder
+from indexer.scan import Listing, is_online, scan_folder
 from siglip import ImageTower, Preprocessing
-from storage import Catalog, CheckpointRecord, FailureRecord, FileRecord, FolderRecord
+from storage import Catalog, CheckpointRecord, FailureRecord, FolderRecord
 
 
 class Indexer:
@@ -34,26 +35,30 @@ class Indexer:
         self._tally = Tally(IndexReport(model=checkpoint.name), on_progress)
         self.report = self._tally.report
 
-    def run(self, paths: Sequence[Path]) -> IndexReport:
+    def run(self, paths: Sequence[Path], *, accept_missing: bool = False) -> IndexReport:
         """Index the folders at `paths`, all that are known when there are none.
 
         Every batch is stored as it is done, so an interrupted run loses at most the one in flight and the next run goes
-        on from there. The paths are what `check_folder` returned.
+        on from there. The paths are what `check_folder` returned. FolderError, with nothing changed, when more than half
+        of a folder's files are not to be found any more, unless `accept_missing`.
         """
-        places = self._places(paths)
-        work = [(folder, inside, *self._compare(folder, inside)) for folder, inside in places]
+        work = [(folder, inside, *self._compare(folder, inside)) for folder, inside in self._places(paths)]
+        if not accept_missing:
+            _check_losses([(folder, found) for folder, _, _, found in work])
+        for folder, _, listing, found in work:
+            self._settle(folder, listing, found)
         self._tally.start()
-        for folder, _, changed, known, gone in work:
-            if changed:
+        for folder, _, _, found in work:
+            if found.changed:
                 from indexer.intake import Intake  # Pillow and numpy come with it
 
-                intake = Intake(self._catalog, self._checkpoint, self._preprocessing, self.tower, self._tally, folder, known, gone)
-                intake.run(changed)
+                arguments = (self._catalog, self._checkpoint, self._preprocessing, self.tower, self._tally, folder)
+                Intake(*arguments, found.known, found.gone).run(found.changed)
         with self._catalog.transaction() as transaction:
             for folder, inside, *_ in work:
                 if inside == PurePath():
                     transaction.finish_folder(folder.id)
-            if any(changed for _, _, changed, *_ in work):  # only then can a photo have lost its last file
+            if self._catalog.has_photos_without_files():  # of this run, or of one that was killed
                 transaction.remove_photos_without_files()
         return self._tally.finish()
 
@@ -74,14 +79,17 @@ class Indexer:
                 online.append((folder, inside))
         return online
 
-    def _compare(self, folder: FolderRecord, inside: PurePath) -> tuple[list[FoundFile], dict[str, FileRecord], set[str]]:
-        """Scan a folder and settle what names, sizes and times can settle; files to read, those known, paths gone."""
+    def _compare(self, folder: FolderRecord, inside: PurePath) -> tuple[Listing, Comparison]:
+        """Scan a folder, and find out what names, sizes and times can tell. Changes nothing."""
         listing = scan_folder(Path(folder.path), inside)
         files = self._catalog.files(folder.id, self._checkpoint.id)
-        found = compare(Path(folder.path), inside, listing, files, self._catalog.folder_failures(folder.id))
+        return listing, compare(Path(folder.path), inside, listing, files, self._catalog.folder_failures(folder.id))
+
+    def _settle(self, folder: FolderRecord, listing: Listing, found: Comparison) -> None:
+        """Write down and count what no file has to be read for."""
         with self._catalog.transaction() as transaction:
             transaction.mark_present(folder.id, found.back)
-            transaction.mark_missing(folder.id, [path for path in found.gone if not found.known[path].missing])
+            transaction.mark_missing(folder.id, found.lost)
             transaction.remove_failures(folder.id, found.over)
             for path, reason in listing.unreadable.items():
                 transaction.put_failure(folder.id, FailureRecord(path, reason, None, None))
@@ -90,7 +98,6 @@ class Indexer:
         self.report.failed += found.failed
         self.report.missing += len(found.gone)
         self._tally.done += len(listing.files) - len(found.changed)
-        return found.changed, found.known, found.gone
 
     def tower(self) -> ImageTower:
         """The image tower, loaded at the first call."""
@@ -103,6 +110,22 @@ class Indexer:
             report.device, report.runtime, report.precision = tower.device, tower.runtime, tower.precision
             report.batch, report.threads = tower.batch, THREADS
         return self._tower
+
+
+def _check_losses(found: Sequence[tuple[FolderRecord, Comparison]]) -> None:
+    """FolderError when a folder lost more than half of its files, those not counted that seem to lie elsewhere now.
+
+    That is what a drive looks like that was unplugged, replaced by another, or half restored.
+    """
+    new = Counter((file.size, file.mtime_ns) for _, one in found for file in one.changed if file.path not in one.known)
+    for folder, one in found:
+        lost = [one.known[path] for path in one.lost]
+        moved = sum((Counter((file.size, file.mtime_ns) for file in lost) & new).values())
+        if len(lost) - moved > one.present / 2:
+            raise FolderError(
+                f"{len(lost) - moved:,} of {one.present:,} files in {folder.path} are not there any more, and nothing was changed; "
+                "plug in the drive, tell where they are with: sigseek relocate OLD NEW, or go on with: sigseek index --yes"
+            )
 
 
 def check_folder(path: Path) -> Path:

@@ -5,11 +5,14 @@ What only some calls need is imported by them: numpy and what decodes, embeds an
 
 from __future__ import annotations
 
+import contextlib
 import os
 import string
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
@@ -21,8 +24,20 @@ from siglip import Checkpoint, ImageTower, TextTower, load_checkpoint
 from siglip.checkpoint import DEFAULT, shipped_calibration
 from siglip.reference_texts import VERSION
 from siglip.towers import check_choices
-from sigseek.status import Status, library_status
+from sigseek.backup import back_up
+from sigseek.status import Status, default_checkpoint, library_status
 from sigseek.tags import TagCount, count_tags, drop_tag, tag_photos
+from sigseek.upkeep import (
+    Forgotten,
+    ForgottenCheckpoint,
+    Relocated,
+    find_checkpoint,
+    find_folder,
+    forget_checkpoint,
+    forget_folder,
+    prune,
+    relocate,
+)
 from storage import Catalog, CheckpointRecord, FailureRecord, LibraryError, writer_lock
 from storage.catalog import FILE_NAME
 
@@ -38,6 +53,7 @@ if TYPE_CHECKING:
     from search.verdicts import JudgedBy
     from siglip.references import References
     from sigseek.evaluation.captions import CaptionedPictures
+    from sigseek.verification import VerifyReport
 
     Floats: TypeAlias = npt.NDArray[np.float32]
 
@@ -85,6 +101,7 @@ class Library:
         self._last_searcher: Searcher | None = None
         self._last_state: tuple[CheckpointRecord, tuple[int, int, int] | None, Calibration | None] | None = None
         self._roots: list[Path] = []
+        self._told_of_coverage = False
 
     def __enter__(self) -> Self:
         return self
@@ -102,13 +119,15 @@ class Library:
     def index(
         self,
         *folders: StrPath,
+        accept_missing: bool = False,
         on_progress: Callable[[Progress], None] = lambda progress: None,
         on_measuring: Callable[[int, int], None] = lambda done, total: None,
     ) -> IndexReport:
         """Add folders and bring the library up to date with them; without folders, with all it knows.
 
-        Interrupted at any point, all but the batch in flight is kept and the next call goes on from there. `on_measuring` is
-        told how many of the texts that hits are judged by are embedded, which is done once per checkpoint.
+        Interrupted at any point, all but the batch in flight is kept and the next call goes on from there. FolderError, with
+        nothing changed, when more than half of a folder's files are gone, unless `accept_missing`. `on_measuring` is told
+        how many of the texts that hits are judged by are embedded, which is done once per checkpoint.
         """
         if not folders and not self._exists():
             raise LibraryError(f"no library at {self.directory} yet; name the folders to index")
@@ -120,7 +139,7 @@ class Library:
             self._check_precision(catalog.precision(record.id))
             self._roots = roots
             indexer = Indexer(catalog, record, checkpoint.preprocessing, self._images, on_progress)
-            report = indexer.run(roots)
+            report = indexer.run(roots, accept_missing=accept_missing)
             current = catalog.find_checkpoint(record.fingerprint, record.preprocessing) or record
             self._measure(catalog, current, on_measuring)
             self._catch_up(catalog, current)
@@ -262,7 +281,7 @@ class Library:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """The checkpoint asked for, or the library's first, or the default."""
+        """The checkpoint asked for, or the one that embedded most of the library, or the default."""
         return self._described()
 
     def calibration(self) -> Calibration | None:
@@ -286,6 +305,80 @@ class Library:
         from siglip.references import load_references
 
         return load_references(self._described(), self._images(), self._texts, self._announce, on_done)
+
+    def known_files(self, folder: StrPath) -> int:
+        """How many files the library knows in a folder, or a directory in one, that need not be there. FolderError for another."""
+        catalog = self._open_catalog()
+        known, inside = find_folder(catalog, Path(folder))
+        return len(catalog.paths(known.id, inside))
+
+    def relocate(self, old: StrPath, new: StrPath, *, accept_missing: bool = False) -> Relocated:
+        """Have what is known of the directory `old` lie in `new`, where it was moved; nothing is embedded again.
+
+        FolderError, with nothing changed, for directories that do not do, or when less than half of the files are in
+        `new`, unless `accept_missing`.
+        """
+        catalog = self._open_catalog()
+        with writer_lock(self.directory):
+            return relocate(catalog, Path(old), Path(new), accept_missing=accept_missing)
+
+    def forget(self, folder: StrPath) -> Forgotten:
+        """Have a folder in the library no more, with the photos that lie nowhere else. The files themselves are not touched.
+
+        Also for a directory in a folder, once it is not there any more. FolderError for others.
+        """
+        catalog = self._open_catalog()
+        with writer_lock(self.directory):
+            forgotten = forget_folder(catalog, Path(folder))
+            self._tidy(catalog)
+        return forgotten
+
+    def known_checkpoint(self, name: str) -> CheckpointRecord:
+        """The library's checkpoint of this name, or whose fingerprint begins so. LibraryError for none or several."""
+        return find_checkpoint(self._open_catalog(), name)
+
+    def forget_checkpoint(self, name: str) -> ForgottenCheckpoint:
+        """Have a checkpoint, by name or fingerprint, and its embeddings in the library no more."""
+        catalog = self._open_catalog()
+        with writer_lock(self.directory):
+            forgotten = forget_checkpoint(catalog, name, self._index_directory)
+            self._tidy(catalog)
+        return forgotten
+
+    def prune(self, older_than: timedelta) -> Forgotten:
+        """Forget files that have been missing for that long, and photos that had no others.
+
+        Those of folders that are offline stay.
+        """
+        catalog = self._open_catalog()
+        with writer_lock(self.directory):
+            pruned = prune(catalog, older_than)
+            self._tidy(catalog)
+        return pruned
+
+    def verify(
+        self,
+        *,
+        repair: bool = False,
+        contents: bool = False,
+        on_embeddings: Callable[[int, int], None] = lambda done, total: None,
+        on_files: Callable[[int, int], None] = lambda done, total: None,
+    ) -> VerifyReport:
+        """Check the catalog by itself, the index against it, and it against the files; with `contents` every byte of these.
+
+        With `repair`, what can be made anew is mended. The callbacks are told how many are done of how many.
+        """
+        from sigseek.verification import verify  # faiss comes with it
+
+        catalog = self._open_catalog()
+        with writer_lock(self.directory) if repair else nullcontext():
+            return verify(
+                catalog, self._index_directory, repair=repair, contents=contents, on_embeddings=on_embeddings, on_files=on_files
+            )
+
+    def back_up(self, file: StrPath) -> Path:
+        """Copy the catalog, which is all that cannot be made anew, to a new file, also while others use it; its path."""
+        return back_up(self._open_catalog(), Path(file))
 
     def status(self) -> Status:
         """Folders, counts, checkpoints and sizes."""
@@ -330,6 +423,13 @@ class Library:
             self._last_searcher = Searcher(catalog, record, self._index_directory, calibration)
             self._last_state = state
         return self._last_searcher
+
+    def _tidy(self, catalog: Catalog) -> None:
+        """After much was removed: indexes without it, and its space given back."""
+        for record in self._checkpoints_in_use():
+            self._catch_up(catalog, record)
+        with contextlib.suppress(LibraryError):  # no space for it; what was asked for is done
+            catalog.compact()
 
     def _measure(self, catalog: Catalog, record: CheckpointRecord, on_done: Callable[[int, int], None]) -> None:
         """Have what was embedded measured by what hits are judged by."""
@@ -377,6 +477,14 @@ class Library:
                 f"the library {self.directory} was made with {names}, not with {checkpoint.name} as it is now; "
                 f"search with --model {records[0].name}, or add the other with: sigseek index --model {checkpoint.name}"
             )
+        most = max(known.embeddings for known in records)
+        if record.embeddings < most and not self._told_of_coverage:
+            self._told_of_coverage = True
+            warnings.warn(
+                f"{checkpoint.name} has embedded {record.embeddings:,} photos so far, others here {most:,}; "
+                f"to go on with it: sigseek index --model {checkpoint.name}",
+                stacklevel=3,
+            )
         return checkpoint, record
 
     def _checkpoints_in_use(self) -> list[CheckpointRecord]:
@@ -384,12 +492,12 @@ class Library:
         return [record for record in self._open_catalog().checkpoints() if record.embeddings]
 
     def _described(self) -> Checkpoint:
-        """The checkpoint asked for, or the library's first, or the default."""
+        """The checkpoint asked for, or the one that embedded most of the library, or the default."""
         if self._checkpoint is None:
             name = self._model
             if name is None and self._exists():
-                known = self._checkpoints_in_use() or self._open_catalog().checkpoints()
-                name = known[0].name if known else None
+                known = default_checkpoint(self._open_catalog().checkpoints())
+                name = known.name if known else None
             self._checkpoint = load_checkpoint(name or DEFAULT, self._announce)
         return self._checkpoint
 

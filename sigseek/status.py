@@ -1,11 +1,12 @@
 """What a library holds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from indexer.scan import is_online
-from storage import Catalog
+from storage import Catalog, CheckpointRecord
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,10 @@ class CheckpointStatus:
     fingerprint: str
     dimension: int
     embeddings: int
+    coverage: float
+    """Share of the library's photos that it has embedded, 0 to 1."""
+    searched: bool
+    """Whether searches use it when no checkpoint is named: the one that has embedded most."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,11 @@ class Status:
     index_bytes: int
 
 
+def default_checkpoint(records: Sequence[CheckpointRecord]) -> CheckpointRecord | None:
+    """The checkpoint that is used when none is named: of those that have embedded most, the earliest; None without any."""
+    return max(records, key=lambda record: record.embeddings, default=None)
+
+
 def library_status(catalog: Catalog, directory: Path, index_directory: Path) -> Status:
     """The status of the library in `directory`."""
     counts = catalog.file_counts()
@@ -54,12 +64,22 @@ def library_status(catalog: Catalog, directory: Path, index_directory: Path) -> 
         there, missing = counts.get(folder.id, (0, 0))
         online = is_online(Path(folder.path)) if there + missing else Path(folder.path).is_dir()
         folders.append(FolderStatus(folder.path, online, there, missing, folder.indexed_at))
+    photos, records = catalog.photo_count(), catalog.checkpoints()
+    searched = default_checkpoint(records)
     checkpoints = [
-        CheckpointStatus(record.name, record.fingerprint, record.dimension, record.embeddings) for record in catalog.checkpoints()
+        CheckpointStatus(
+            record.name,
+            record.fingerprint,
+            record.dimension,
+            record.embeddings,
+            coverage=round(record.embeddings / photos, 4) if photos else 0.0,
+            searched=record == searched,
+        )
+        for record in records
     ]
     return Status(
         library=str(directory),
-        photos=catalog.photo_count(),
+        photos=photos,
         files=sum(folder.files for folder in folders),
         missing=sum(folder.missing for folder in folders),
         failures=len(catalog.failures()),

@@ -1,4 +1,4 @@
-"""The catalog: every question to and every change of the SQLite database.
+"""The catalog: every question to the SQLite database; `storage.transaction` has the changes.
 
 numpy comes in where embeddings are read: a run over unchanged folders does without.
 """
@@ -7,32 +7,23 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import ColumnElement, delete, func, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 
 from storage.database import describe, open_database
 from storage.errors import LibraryError
-from storage.models import Base, Bias, Calibration, Checkpoint, Embedding, Failure, File, Folder, Photo, Reference, Tag
-from storage.records import (
-    CheckpointRecord,
-    EmbeddingRecord,
-    FailureRecord,
-    FileRow,
-    FolderRecord,
-    PhotoFacts,
-    PhotoRecord,
-    ReferenceRecord,
-)
+from storage.models import Bias, Calibration, Checkpoint, Embedding, Failure, File, Folder, Photo, Reference, Tag
+from storage.records import CheckpointRecord, FailureRecord, FileRow, FolderRecord, PhotoRecord, ReferenceRecord
+from storage.transaction import Transaction, beginning, checkpoint_record, chunks, locate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,9 +34,7 @@ if TYPE_CHECKING:
     Halves: TypeAlias = npt.NDArray[np.float16]
 
 FILE_NAME = "catalog.sqlite"
-_T = TypeVar("_T")
 _ROWS = 256  # embeddings in one chunk: so many stay in the processor's cache while they are converted and scored
-_CHUNK = 10_000  # ids in one query; SQLite takes 32,766 parameters
 
 
 class Catalog:
@@ -63,6 +52,49 @@ class Catalog:
         """Let go of the file."""
         self._engine.dispose()
 
+    def compact(self) -> None:
+        """Give the space of what was removed back to the disk, where that is a quarter of the file or more."""
+        with self._session() as session:
+            connection: Any = session.connection().connection.driver_connection
+            (free,), (pages,) = (connection.execute(f"PRAGMA {name}").fetchone() for name in ("freelist_count", "page_count"))
+            connection.rollback()
+            if free >= pages / 4:
+                connection.execute("VACUUM")
+
+    def back_up(self, target: Path) -> None:
+        """Write a copy to `target`, which is not there yet: the catalog as it is now, whatever others write meanwhile."""
+        with self._session() as session:
+            connection: Any = session.connection().connection.driver_connection
+            connection.rollback()
+            connection.set_progress_handler(lambda: 0, 100_000)  # Python's signals, Ctrl-C among them, get their turn in it
+            try:
+                connection.execute("VACUUM INTO ?", (str(target),))
+            finally:
+                connection.set_progress_handler(None, 0)
+
+    def integrity(self) -> list[str]:
+        """What SQLite finds wrong with the file, nothing when it is whole."""
+        with self._session() as session:
+            rows = session.connection().exec_driver_sql("PRAGMA integrity_check").all()
+        return [] if rows == [("ok",)] else [str(row[0]) for row in rows]
+
+    def dangling(self) -> dict[str, int]:
+        """By table, how many rows refer to something that is not there."""
+        with self._session() as session:
+            return Counter(row[0] for row in session.connection().exec_driver_sql("PRAGMA foreign_key_check"))
+
+    def stored_embeddings(self, checkpoint_id: int) -> Iterator[tuple[int, bytes, int]]:
+        """Every embedding as it lies in the catalog, whether it is sound or not: photo id, bytes, checksum."""
+        columns = (Embedding.photo_id, Embedding.vector, Embedding.checksum)
+        with self._session() as session:
+            cursor: Any = session.connection().execute(select(*columns).where(Embedding.checkpoint_id == checkpoint_id)).cursor
+            yield from cursor
+
+    def bias_count(self, checkpoint_id: int) -> int:
+        """How many of the checkpoint's embeddings have their bias measured."""
+        with self._session() as session:
+            return session.scalar(select(func.count()).where(Bias.checkpoint_id == checkpoint_id)) or 0
+
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Changes that are kept together or not at all."""
@@ -74,13 +106,13 @@ class Catalog:
     def checkpoints(self) -> list[CheckpointRecord]:
         """All checkpoints, the library's first one first."""
         with self._session() as session:
-            return [_checkpoint_record(row) for row in session.scalars(select(Checkpoint).order_by(Checkpoint.id))]
+            return [checkpoint_record(row) for row in session.scalars(select(Checkpoint).order_by(Checkpoint.id))]
 
     def find_checkpoint(self, fingerprint: str, preprocessing: str) -> CheckpointRecord | None:
         """The checkpoint of these two fingerprints, as it is now."""
         with self._session() as session:
             row = session.scalar(select(Checkpoint).filter_by(fingerprint=fingerprint, preprocessing=preprocessing))
-            return _checkpoint_record(row) if row else None
+            return checkpoint_record(row) if row else None
 
     # Folders, files, failures
 
@@ -101,6 +133,34 @@ class Catalog:
             cursor: Any = session.connection().execute(select(*columns).where(File.folder_id == folder_id)).cursor
             for row in cursor:
                 yield (os.fsdecode(row[0]), *row[1:]) if isinstance(row[0], bytes) else row
+
+    def find_folder(self, path: Path) -> tuple[FolderRecord, PurePath] | None:
+        """The known folder that `path` is or lies in, and where in it; None when there is none."""
+        with self._session() as session:
+            return locate(session, path)
+
+    def paths(self, folder_id: int, inside: PurePath) -> list[str]:
+        """Files of the folder below `inside`, missing ones too, relative to the folder."""
+        before = beginning(inside)
+        with self._session() as session:
+            return [
+                path for path in session.scalars(select(File.path).where(File.folder_id == folder_id)) if path.startswith(before)
+            ]
+
+    def missing_files(self, before: datetime) -> list[tuple[FolderRecord, str]]:
+        """Files that are missing since before then (UTC): the folder, and the path relative to it."""
+        query = select(Folder, File.path).join(File, File.folder_id == Folder.id).where(File.missing_since < before)
+        with self._session() as session:
+            return [(FolderRecord(row.id, row.path, row.indexed_at), path) for row, path in session.execute(query)]
+
+    def digests(self, folder_id: int) -> Iterator[tuple[str, bytes, int, int]]:
+        """Of each file of the folder that was there at the last run: its path, the SHA-256 of its photo, its size and mtime."""
+        columns = (File.path, Photo.digest, File.size, File.mtime_ns)
+        query = (
+            select(*columns).join(Photo, Photo.id == File.photo_id).where(File.folder_id == folder_id, File.missing_since.is_(None))
+        )
+        with self._session() as session:
+            yield from session.execute(query.execution_options(yield_per=1_000))
 
     def file_counts(self) -> dict[int, tuple[int, int]]:
         """By folder id: files that are there, files that are missing."""
@@ -132,6 +192,12 @@ class Catalog:
         with self._session() as session:
             return session.scalar(select(func.count(File.photo_id.distinct()))) or 0
 
+    def has_photos_without_files(self) -> bool:
+        """Whether there are photos that no file holds any more: counted in the indexes, which is faster than looking for one."""
+        with self._session() as session:
+            photos = session.scalar(select(func.count()).select_from(Photo)) or 0
+        return photos > self.photo_count()
+
     def find_photo(self, digest: bytes) -> int | None:
         """The id of the photo with these contents."""
         with self._session() as session:
@@ -154,7 +220,7 @@ class Catalog:
         with self._session() as session:
             rows: dict[int, Photo] = {}
             paths: dict[int, list[tuple[bool, str]]] = {}
-            for chunk in _chunks(ids):
+            for chunk in chunks(ids):
                 rows |= {photo.id: photo for photo in session.scalars(select(Photo).where(Photo.id.in_(chunk)))}
                 columns = (File.photo_id, Folder.path, File.path, File.missing_since.is_not(None))
                 for photo_id, root, path, missing in session.execute(
@@ -176,11 +242,13 @@ class Catalog:
             if id_ in paths
         }
 
-    def embedded_ids(self, checkpoint_id: int) -> Ids:
-        """Ids (n,) of the photos that the checkpoint has embedded, ascending."""
+    def embedded_ids(self, checkpoint_id: int, up_to_generation: int | None = None) -> Ids:
+        """Ids (n,) of the photos that the checkpoint has embedded, up to the generation or all, ascending."""
         import numpy as np
 
         query = select(Embedding.photo_id).where(Embedding.checkpoint_id == checkpoint_id).order_by(Embedding.photo_id)
+        if up_to_generation is not None:
+            query = query.where(Embedding.generation <= up_to_generation)
         with self._session() as session:
             return np.fromiter(session.scalars(query), np.int64)
 
@@ -202,8 +270,8 @@ class Catalog:
         """
         import numpy as np
 
-        chunks = list(self.embedding_chunks(checkpoint_id, ids))
-        found, vectors = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
+        parts = list(self.embedding_chunks(checkpoint_id, ids))
+        found, vectors = (np.concatenate(side) for side in zip(*parts, strict=True))
         order = np.argsort(found)
         return found[order], vectors[order]
 
@@ -223,7 +291,7 @@ class Catalog:
             dimension = session.scalars(select(Checkpoint.dimension).where(Checkpoint.id == checkpoint_id)).one()
             yield _halves([], dimension)
             for condition in (
-                [None] if ids is None else [_one_of(Embedding.photo_id, chunk) for chunk in _chunks(np.asarray(ids).tolist())]
+                [None] if ids is None else [_one_of(Embedding.photo_id, chunk) for chunk in chunks(np.asarray(ids).tolist())]
             ):
                 # The driver's own rows: a session would read all of them before it gives the first.
                 cursor = session.connection().execute(query if condition is None else query.where(condition)).cursor
@@ -259,7 +327,7 @@ class Catalog:
         query = select(Bias.photo_id, Bias.value).where(Bias.checkpoint_id == checkpoint_id)
         values = np.full(len(ids), np.nan, np.float32)
         with self._session() as session:
-            for chunk in _chunks(ids.tolist()):
+            for chunk in chunks(ids.tolist()):
                 rows = session.connection().execute(query.where(_one_of(Bias.photo_id, chunk))).cursor.fetchall()
                 if rows:
                     values[np.searchsorted(ids, [id_ for id_, _ in rows])] = [value for _, value in rows]
@@ -294,193 +362,6 @@ class Catalog:
             raise LibraryError(describe(error, self.path)) from error
 
 
-class Transaction:
-    """The changes a catalog takes; all of one transaction are kept, or none."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    def add_checkpoint(
-        self,
-        *,
-        name: str,
-        fingerprint: str,
-        preprocessing: str,
-        dimension: int,
-        image_size: int,
-        logit_scale: float,
-        logit_bias: float,
-    ) -> CheckpointRecord:
-        """A new checkpoint, without embeddings."""
-        row = Checkpoint(
-            name=name,
-            fingerprint=fingerprint,
-            preprocessing=preprocessing,
-            dimension=dimension,
-            image_size=image_size,
-            logit_scale=logit_scale,
-            logit_bias=logit_bias,
-            generation=0,
-            token=secrets.token_hex(8),
-            embeddings=0,
-        )
-        self._session.add(row)
-        self._session.flush()
-        return _checkpoint_record(row)
-
-    def add_folder(self, path: Path) -> tuple[FolderRecord, PurePath]:
-        """The folder that holds `path`, and where in it `path` lies ("." for the folder itself).
-
-        A path inside a known folder belongs to that one; a path above known ones takes them in, files and all. So no
-        file is ever known twice.
-        """
-        known = [(folder, Path(folder.path)) for folder in self._session.scalars(select(Folder))]
-        for folder, root in known:
-            if path.is_relative_to(root):
-                return FolderRecord(folder.id, folder.path, folder.indexed_at), path.relative_to(root)
-        new = Folder(path=str(path), indexed_at=None)
-        self._session.add(new)
-        self._session.flush()
-        for folder, root in known:
-            if root.is_relative_to(path):
-                inner = root.relative_to(path)
-                rows: list[File | Failure] = [*self._session.scalars(select(File).where(File.folder_id == folder.id))]
-                rows += self._session.scalars(select(Failure).where(Failure.folder_id == folder.id))
-                for row in rows:
-                    row.folder_id, row.path = new.id, str(inner / row.path)
-                self._session.flush()
-                self._session.delete(folder)
-        return FolderRecord(new.id, new.path, None), PurePath()
-
-    def add_photo(self, facts: PhotoFacts) -> int:
-        """The id of the photo with these contents, added if it is new."""
-        known = self._session.scalar(select(Photo.id).where(Photo.digest == facts.digest))
-        if known is not None:
-            return known
-        row = Photo(**vars(facts))
-        self._session.add(row)
-        self._session.flush()
-        return row.id
-
-    def add_embeddings(self, checkpoint_id: int, embeddings: Mapping[int, EmbeddingRecord]) -> None:
-        """Keep embeddings by photo id, as a new generation of the checkpoint."""
-        checkpoint = self._session.get_one(Checkpoint, checkpoint_id)
-        checkpoint.generation += 1
-        rows = [
-            {
-                "checkpoint_id": checkpoint_id,
-                "photo_id": photo_id,
-                "vector": embedding.vector.astype("<f2").tobytes(),
-                "precision": embedding.precision,
-                "preprocessing_version": embedding.preprocessing_version,
-                "generation": checkpoint.generation,
-            }
-            for photo_id, embedding in embeddings.items()
-        ]
-        self._put(Embedding, ["checkpoint_id", "photo_id"], rows)
-
-    def put_biases(self, checkpoint_id: int, ids: Ids, values: Floats) -> None:
-        """Keep the bias of each photo."""
-        rows = zip(ids.tolist(), values.tolist(), strict=True)
-        self._put(
-            Bias,
-            ["checkpoint_id", "photo_id"],
-            [{"checkpoint_id": checkpoint_id, "photo_id": id_, "value": value} for id_, value in rows],
-        )
-
-    def put_reference(self, checkpoint_id: int, reference: ReferenceRecord) -> None:
-        """Keep what hits of the checkpoint are judged by."""
-        values = {
-            "checkpoint_id": checkpoint_id,
-            "version": reference.version,
-            "generation": reference.generation,
-            "embeddings": reference.embeddings,
-            "pictures": reference.pictures.astype("<f2").tobytes(),
-            "absent_evidence": reference.absent_evidence.astype("<f4").tobytes(),
-        }
-        self._put(Reference, ["checkpoint_id"], [values])
-
-    def put_calibration(self, checkpoint_id: int, fitted: str) -> None:
-        """Keep the JSON of a calibration in place of an earlier one."""
-        self._put(Calibration, ["checkpoint_id"], [{"checkpoint_id": checkpoint_id, "fitted": fitted}])
-
-    def put_tag(self, name: str, checkpoint_id: int, ids: Ids, probabilities: npt.NDArray[np.float64]) -> None:
-        """These photos bear the tag, and no others any more."""
-        self.remove_tag(name)
-        rows = zip(ids.tolist(), probabilities.tolist(), strict=True)
-        self._put(
-            Tag,
-            ["name", "photo_id"],
-            [{"name": name, "photo_id": id_, "checkpoint_id": checkpoint_id, "probability": value} for id_, value in rows],
-        )
-
-    def remove_tag(self, name: str) -> None:
-        """No photo bears the tag any more."""
-        self._session.execute(delete(Tag).where(Tag.name == name))
-
-    def put_files(self, folder_id: int, files: Sequence[tuple[str, int, int, int]]) -> None:
-        """Each path, relative to the folder, is there and holds this photo; failures noted for it are over.
-
-        A file is its path, the photo's id, its size in bytes and its mtime in ns.
-        """
-        rows = [
-            {"folder_id": folder_id, "path": path, "photo_id": photo_id, "size": size, "mtime_ns": mtime_ns, "missing_since": None}
-            for path, photo_id, size, mtime_ns in files
-        ]
-        self._put(File, ["folder_id", "path"], rows)
-        self.remove_failures(folder_id, [path for path, *_ in files])
-
-    def _put(self, table: type[Base], keys: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-        """Rows added, or written over those of the same keys, all in one statement."""
-        if rows:
-            statement = insert(table)
-            others = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-            self._session.connection().execute(statement.on_conflict_do_update(index_elements=keys, set_=others), rows)
-
-    def remove_files(self, folder_id: int, paths: Sequence[str]) -> None:
-        """Forget these files."""
-        for chunk in _chunks(paths):
-            self._session.execute(delete(File).where(File.folder_id == folder_id, File.path.in_(chunk)))
-
-    def mark_missing(self, folder_id: int, paths: Sequence[str]) -> None:
-        """These files were not found. Their photos and embeddings stay."""
-        self._mark(folder_id, paths, File.missing_since.is_(None), datetime.now(UTC).replace(tzinfo=None))
-
-    def mark_present(self, folder_id: int, paths: Sequence[str]) -> None:
-        """These files are back, unchanged."""
-        self._mark(folder_id, paths, File.missing_since.is_not(None), None)
-
-    def put_failure(self, folder_id: int, failure: FailureRecord) -> None:
-        """Note that a path, relative to the folder, could not be used."""
-        values = {"reason": failure.reason, "size": failure.size, "mtime_ns": failure.mtime_ns}
-        statement = insert(Failure).values(folder_id=folder_id, path=failure.path, **values)
-        self._session.execute(statement.on_conflict_do_update(index_elements=["folder_id", "path"], set_=values))
-
-    def remove_failures(self, folder_id: int, paths: Sequence[str]) -> None:
-        """These paths are fine now, or gone."""
-        for chunk in _chunks(paths):
-            self._session.execute(delete(Failure).where(Failure.folder_id == folder_id, Failure.path.in_(chunk)))
-
-    def finish_folder(self, folder_id: int) -> None:
-        """A run over the folder is complete."""
-        self._session.get_one(Folder, folder_id).indexed_at = datetime.now(UTC).replace(tzinfo=None)
-
-    def remove_photos_without_files(self) -> None:
-        """Photos whose every file now holds something else."""
-        self._session.execute(delete(Photo).where(~select(File.id).where(File.photo_id == Photo.id).exists()))
-
-    def _mark(self, folder_id: int, paths: Sequence[str], where: ColumnElement[bool], since: datetime | None) -> None:
-        for chunk in _chunks(paths):
-            self._session.execute(
-                update(File).where(File.folder_id == folder_id, File.path.in_(chunk), where).values(missing_since=since)
-            )
-
-
-def _chunks(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
-    for start in range(0, len(values), _CHUNK):
-        yield values[start : start + _CHUNK]
-
-
 def _one_of(column: InstrumentedAttribute[int], ids: Sequence[int]) -> ColumnElement[bool]:
     """The column is one of these ids: one parameter however many there are, for a statement that is compiled once."""
     given = func.json_each(json.dumps(ids)).table_valued("value")
@@ -493,18 +374,3 @@ def _halves(rows: Sequence[Any], dimension: int) -> tuple[Ids, Halves]:
 
     vectors = np.frombuffer(b"".join([vector for _, vector in rows]), "<f2")
     return np.array([id_ for id_, _ in rows], np.int64), vectors.reshape(len(rows), dimension)
-
-
-def _checkpoint_record(row: Checkpoint) -> CheckpointRecord:
-    return CheckpointRecord(
-        row.id,
-        row.name,
-        row.fingerprint,
-        row.preprocessing,
-        row.dimension,
-        row.logit_scale,
-        row.logit_bias,
-        row.generation,
-        row.token,
-        row.embeddings,
-    )

@@ -28,9 +28,9 @@ INDEX, SAMPLE = ".faiss", ".sample"
 
 _swig: Any = faiss  # its annotations know little of what is used here
 
-_FOOTER = struct.Struct("<8sQQQQ")  # magic, rows, trained on, bytes before this, bytes of the structure
-_CHECKSUM = struct.Struct("<L")  # of the structure and the footer, behind both
-_FLAT, _QUANTISED = b"sigseekF", b"sigseekQ"
+_FOOTER = struct.Struct("<8sQQQQL")  # magic, rows, trained on, bytes before this, bytes of the structure, their CRC-32
+_CHECKSUM = struct.Struct("<L")  # of the structure and the footer, behind both: opening a file reads no more of it
+_FLAT, _QUANTISED = b"sigseekf", b"sigseekq"
 _FLAT_STRUCTURE = 64  # bytes; FAISS's magic numbers, dimension and counts
 
 
@@ -73,10 +73,11 @@ def write(index: faiss.Index, trained_on: int, directory: Path, checkpoint: Chec
     target = directory / f"{checkpoint.token}-{checkpoint.generation}{suffix}"
     aside = target.with_suffix(f"{suffix}.{os.getpid()}.part")
     try:
-        with aside.open("wb") as file:
+        with aside.open("w+b") as file:
             structure = _write_quantised(index, file) if is_quantised(index) else _write_flat(index, file)
             magic = _QUANTISED if is_quantised(index) else _FLAT
-            footer = _FOOTER.pack(magic, index.ntotal, trained_on, file.tell(), len(structure))
+            length = file.tell()
+            footer = _FOOTER.pack(magic, index.ntotal, trained_on, length, len(structure), _checksum(file, length))
             file.write(footer + _CHECKSUM.pack(zlib.crc32(structure + footer)))
             file.flush()
             os.fsync(file.fileno())
@@ -87,6 +88,39 @@ def write(index: faiss.Index, trained_on: int, directory: Path, checkpoint: Chec
         if path != target:
             with contextlib.suppress(OSError):  # another process may have removed it
                 path.unlink()
+
+
+def is_sound(path: Path) -> bool:
+    """Whether every byte of the file is as it was written; OSError where it cannot be read."""
+    with path.open("rb") as file:
+        length = file.seek(0, os.SEEK_END) - _FOOTER.size - _CHECKSUM.size
+        if length < 0:
+            return False
+        file.seek(length)
+        *_, checksum = _FOOTER.unpack(file.read(_FOOTER.size))
+        return bool(_checksum(file, length) == checksum)
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Remove what writers left behind that were killed. Only to be called by the one that holds the library's lock.
+
+    A reader that writes an index at this moment loses it, and works on with the one in its memory.
+    """
+    for path in directory.glob("*.part"):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _checksum(file: BinaryIO, length: int) -> int:
+    """CRC-32 of the first bytes of the file, which is then read on from where it was."""
+    before = file.tell()
+    file.seek(0)
+    checksum = 0
+    while length > 0 and (part := file.read(min(length, 1 << 20))):
+        checksum = zlib.crc32(part, checksum)
+        length -= len(part)
+    file.seek(before)
+    return checksum
 
 
 def changeable(index: FastScan) -> FastScan:
@@ -100,8 +134,10 @@ def changeable(index: FastScan) -> FastScan:
     return copy
 
 
-def indexed_ids(index: FastScan) -> npt.NDArray[np.int64]:
-    """The ids (n,) in a quantised index, in no particular order."""
+def indexed_ids(index: Any) -> npt.NDArray[np.int64]:
+    """The ids (n,) in an index, in no particular order."""
+    if not is_quantised(index):
+        return np.array(_swig.vector_to_array(index.id_map))
     return np.array(codes_and_ids(index, int(index.ntotal))[1]) if index.ntotal else np.zeros(0, np.int64)
 
 
@@ -129,7 +165,7 @@ def _mapped(file: BinaryIO) -> tuple[faiss.Index, int]:
         raise RuntimeError("too short")
     file.seek(start)
     footer, checksum = file.read(_FOOTER.size), file.read()
-    magic, rows, trained_on, length, structure_length = _FOOTER.unpack(footer)
+    magic, rows, trained_on, length, structure_length, _ = _FOOTER.unpack(footer)
     if magic not in (_FLAT, _QUANTISED) or length != start or structure_length > length:
         raise RuntimeError("truncated")
     file.seek(0 if magic == _FLAT else length - structure_length)

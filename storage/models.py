@@ -123,6 +123,8 @@ class Embedding(Base):
     preprocessing_version: Mapped[int]
     generation: Mapped[int]
     """The checkpoint's generation that it came with."""
+    checksum: Mapped[int] = mapped_column(server_default="0")
+    """CRC-32 of `vector`."""
 
 
 class Failure(Base):

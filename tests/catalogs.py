@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sqlite3
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,8 +44,11 @@ def add_many(catalog: Catalog, checkpoint_id: int, vectors: npt.NDArray[np.float
         connection.executemany("INSERT INTO photo (id, digest, width, height, format) VALUES (?, ?, 40, 30, 'JPEG')", photos)
         connection.execute("UPDATE checkpoint SET generation = generation + 1 WHERE id = ?", (checkpoint_id,))
         connection.executemany(
-            "INSERT INTO embedding SELECT id, ?, ?, 'fp32', 1, generation FROM checkpoint WHERE id = ?",
-            [(id_, vector.astype("<f2").tobytes(), checkpoint_id) for id_, vector in zip(ids, vectors, strict=True)],
+            "INSERT INTO embedding SELECT id, ?, ?, 'fp32', 1, generation, ? FROM checkpoint WHERE id = ?",
+            [
+                (id_, half, zlib.crc32(half), checkpoint_id)
+                for id_, half in zip(ids, (vector.tobytes() for vector in vectors.astype("<f2")), strict=True)
+            ],
         )
     connection.close()
     return ids

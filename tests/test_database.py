@@ -78,7 +78,8 @@ def test_a_library_of_the_second_schema_keeps_everything_and_was_not_measured(tm
         after = set(connection.iterdump())
         assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (HEAD,)
     connection.close()
-    assert [line for line in before if line not in after and "alembic_version" not in line] == []
+    changed = ("alembic_version", "CREATE TABLE embedding", 'INSERT INTO "embedding"')
+    assert [line for line in before if line not in after and not any(part in line for part in changed)] == []
     ids, vectors = catalog.embeddings(1)
     assert (ids.tolist(), vectors.tolist()) == ([1, 2], [[1, 0]] * 2)
     assert catalog.checkpoints()[0].embeddings == 2

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from sigseek.cli.options import device_option, json_option, library_options, opened, precision_option
+from sigseek.cli.options import device_option, json_option, library_options, opened, precision_option, yes_option
 from sigseek.cli.output import print_json, print_report, shown
 from sigseek.cli.progress import ProgressBar
 
@@ -14,12 +14,16 @@ from sigseek.cli.progress import ProgressBar
 @library_options
 @device_option
 @precision_option
+@yes_option("Go on although more than half of a folder's files are gone.")
 @json_option
-def index(folders: tuple[Path, ...], library: Path, model: str | None, device: str, precision: str, as_json: bool) -> None:
+def index(
+    folders: tuple[Path, ...], library: Path, model: str | None, device: str, precision: str, yes: bool, as_json: bool
+) -> None:
     """Add folders and bring the library up to date with them.
 
     Without a folder, all known ones are brought up to date. Photos are never changed. What is unchanged is not read
-    again, a moved file is recognised by its content, and Ctrl-C loses nothing: the next run goes on.
+    again, a moved file is recognised by its content, and Ctrl-C loses nothing: the next run goes on. A file that is gone
+    keeps its embedding until `sigseek prune`; when more than half of a folder is gone, nothing is changed without --yes.
 
     \b
         sigseek index ~/Pictures
@@ -31,7 +35,7 @@ def index(folders: tuple[Path, ...], library: Path, model: str | None, device: s
         ProgressBar("indexing", "images") as progress,
         ProgressBar("measuring", "texts") as measuring,
     ):
-        report = photos.index(*folders, on_progress=progress.show_indexing, on_measuring=measuring.show)
+        report = photos.index(*folders, accept_missing=yes, on_progress=progress.show_indexing, on_measuring=measuring.show)
     if not report.scanned and not report.offline:
         where = ", ".join(shown(str(folder)) for folder in folders) or "the known folders"
         click.echo(f"warning: no pictures found in {where}", err=True)

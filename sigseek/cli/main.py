@@ -21,6 +21,11 @@ COMMANDS = {
     "eval": "Measure how well a checkpoint finds captioned pictures.",
     "status": "Show what the library holds: folders, counts, checkpoint, sizes, when last indexed.",
     "failures": "List the files that could not be used, and why.",
+    "verify": "Check the library: catalog, index and files against each other.",
+    "relocate": "Tell the library that a folder lies elsewhere now.",
+    "forget": "Take a folder out of the library, or, with --model, a checkpoint.",
+    "prune": "Forget files that have long been missing.",
+    "backup": "Copy the library's catalog to a new file, also while it is in use.",
     "demo": "Draw pictures, index them, search them, show the results.",
 }
 """Each command's name and the first line of its help, which `sigseek --help` shows without loading any of them."""

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -97,6 +98,20 @@ html_option = click.option(
     metavar="FILE",
     help="Also write a contact sheet that any browser opens.",
 )
+
+
+def yes_option(meaning: str) -> Callable[[_Command], _Command]:
+    """--yes, with what it means for the command."""
+    return click.option("--yes", is_flag=True, help=meaning)
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask on a terminal whether to go on; elsewhere it takes --yes. Ends the command if not."""
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError(f"{question} Say so with --yes.")
+    if not yes and not click.confirm(question, err=True):
+        click.echo("nothing was changed", err=True)
+        click.get_current_context().exit(1)
 
 
 def opened(library: Path, model: str | None, device: str = "auto", precision: str = "auto") -> "Library":

@@ -1,0 +1,32 @@
+"""A copy of the catalog, which is the truth of a library; everything else is made anew from it."""
+
+import contextlib
+import os
+from pathlib import Path
+
+from storage import Catalog, LibraryError
+
+
+def back_up(catalog: Catalog, file: Path) -> Path:
+    """Write a copy of the catalog to a new file; its absolute path.
+
+    Written aside, flushed and then renamed: a file of that name is a whole copy. LibraryError where there is one already,
+    or it cannot be written.
+    """
+    target = file.expanduser().absolute()
+    if os.path.lexists(target):
+        raise LibraryError(f"{target} is there already; name a file that is not")
+    aside = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        catalog.back_up(aside)
+        with aside.open("rb+") as copy:
+            os.fsync(copy.fileno())
+        os.rename(aside, target)  # noqa: PTH104
+    except OSError as error:
+        raise LibraryError(f"{target} cannot be written ({error.strerror}); check the folder and its permissions") from error
+    except UnicodeEncodeError as error:
+        raise LibraryError(f"{target} is no name in UTF-8, and SQLite writes to no other; name another") from error
+    finally:
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
+    return target

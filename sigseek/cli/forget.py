@@ -1,0 +1,49 @@
+"""`sigseek forget`."""
+
+from pathlib import Path
+
+import click
+from click.core import ParameterSource
+
+from sigseek.cli.options import confirm, json_option, library_options, opened, yes_option
+from sigseek.cli.output import print_json, shown
+
+
+@click.command()
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@yes_option("Do not ask.")
+@library_options
+@json_option
+@click.pass_context
+def forget(context: click.Context, folder: Path | None, yes: bool, library: Path, model: str | None, as_json: bool) -> None:
+    """Take a folder out of the library, or, with --model, a checkpoint.
+
+    With FOLDER, its photos are found no more, unless they lie in another folder, too; the files themselves are never
+    touched. A directory in a folder can be forgotten once it is not there any more. With --model NAME and no folder, all
+    that this checkpoint embedded is forgotten; NAME may be a fingerprint of `sigseek status --json`.
+
+    \b
+        sigseek forget ~/Pictures/old
+        sigseek forget --model mini
+    """
+    named = model if context.get_parameter_source("model") == ParameterSource.COMMANDLINE else None
+    if (folder is None) == (named is None):
+        raise click.UsageError("Name either a folder, or a checkpoint with --model.")
+    with opened(library, None) as photos:
+        if folder is not None:
+            files = photos.known_files(folder)
+            confirm(f"Forget {files:,} files in {shown(str(folder))}, and the photos that lie nowhere else?", yes)
+            gone = photos.forget(folder)
+            said = f"{gone.files:,} files forgotten, and {gone.photos:,} photos that lay nowhere else"
+            if as_json:
+                print_json(gone)
+        else:
+            assert named is not None
+            known = photos.known_checkpoint(named)
+            confirm(f"Forget {known.embeddings:,} embeddings by {known.name}, which take long to make again?", yes)
+            dropped = photos.forget_checkpoint(named)
+            said = f"{dropped.embeddings:,} embeddings by {dropped.model} forgotten"
+            if as_json:
+                print_json(dropped)
+    if not as_json:
+        click.echo(said)

@@ -1,0 +1,104 @@
+"""Whether a library is sound: its catalog, its index, and the files it knows."""
+
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexer.scan import is_online
+from storage import Catalog, FolderRecord
+from storage.verification import Problem, Verification
+
+_EVERY = 1_000
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What was looked at, and what is wrong."""
+
+    problems: tuple[Problem, ...]
+    embeddings: int
+    files: int
+    """Looked for; those of folders that are offline are not."""
+    outdated: int
+    """Files that have changed or gone since they were indexed: the next indexing takes care of them."""
+    offline: int
+    """Files of folders that are not there now."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is wrong, or nothing any more."""
+        return all(problem.mended for problem in self.problems)
+
+
+def verify(
+    catalog: Catalog,
+    index_directory: Path,
+    *,
+    repair: bool,
+    contents: bool,
+    on_embeddings: Callable[[int, int], None],
+    on_files: Callable[[int, int], None],
+) -> VerifyReport:
+    """Check the catalog by itself, the index against it, and it against the files; with `contents` every byte of these.
+
+    With `repair`, what can be made anew is mended. The callbacks are told how many are done of how many.
+    """
+    verification = Verification(catalog, index_directory, repair=repair)
+    if not verification.check_catalog():
+        return VerifyReport(tuple(verification.problems), 0, 0, 0, 0)
+    checkpoints = catalog.checkpoints()
+    total, done = sum(checkpoint.embeddings for checkpoint in checkpoints), 0
+    for checkpoint in checkpoints:
+        verification.check_embeddings(checkpoint, lambda count, before=done: on_embeddings(min(before + count, total), total))  # type: ignore[misc]
+        done += checkpoint.embeddings
+        current = catalog.find_checkpoint(checkpoint.fingerprint, checkpoint.preprocessing)
+        if current and current.embeddings:
+            verification.check_index(current)
+    files, outdated, offline = _check_files(catalog, verification, contents, on_files)
+    return VerifyReport(tuple(verification.problems), total, files, outdated, offline)
+
+
+def _check_files(
+    catalog: Catalog, verification: Verification, contents: bool, on_files: Callable[[int, int], None]
+) -> tuple[int, int, int]:
+    """Look at the files of the folders that are there; how many, how many have changed, how many are in other folders."""
+    counts = catalog.file_counts()
+    folders = catalog.folders()
+    online = [folder for folder in folders if is_online(Path(folder.path))]
+    total = sum(counts.get(folder.id, (0, 0))[0] for folder in online)
+    offline = sum(counts.get(folder.id, (0, 0))[0] for folder in folders) - total
+    done = outdated = 0
+    for folder in online:
+        for path, digest, *known in catalog.digests(folder.id):
+            state = _look_at(Path(folder.path, path), (known[0], known[1]), digest if contents else None)
+            outdated += state == "outdated"
+            if state == "damaged":
+                _note_damage(verification, folder, path)
+            done += 1
+            if contents or done % _EVERY == 0:
+                on_files(done, total)
+    on_files(total, total)
+    return total, outdated, offline
+
+
+def _look_at(path: Path, known: tuple[int, int], digest: bytes | None) -> str:
+    """Whether the file is the "same", "outdated" when size or time are others than is known, "damaged" when only the bytes are."""
+    from indexer.decode import digest_file
+
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or (status.st_size, status.st_mtime_ns) != known:
+            return "outdated"
+        return "same" if digest is None or digest_file(path).digest == digest else "damaged"
+    except FileNotFoundError:
+        return "outdated"
+    except OSError:
+        return "damaged"
+
+
+def _note_damage(verification: Verification, folder: FolderRecord, path: str) -> None:
+    verification.note(
+        f"{Path(folder.path, path)} cannot be read, or holds other bytes than when it was indexed, with the same size and date",
+        "put a backup of it in its place; if the change was wanted, touch it and index again",
+    )

@@ -1,0 +1,122 @@
+"""Whether the catalog is sound, and the index fits it."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from storage import index_file
+from storage.catalog import Catalog
+from storage.records import CheckpointRecord
+from storage.transaction import Transaction
+from storage.vector_index import VectorIndex
+
+_NORM_TOLERANCE = 0.01  # float16 keeps the norm of a unit vector to a thousandth
+_EVERY = 1_000
+_HOW = "to have it mended: sigseek verify --repair"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is not as it should be."""
+
+    what: str
+    """What was found, in one line."""
+    remedy: str
+    """What was done about it, or what to do."""
+    mended: bool
+
+
+class Verification:
+    """Goes through a library and gathers its problems; with `repair` it mends what can be made anew from what is sound."""
+
+    def __init__(self, catalog: Catalog, index_directory: Path, *, repair: bool) -> None:
+        self.problems: list[Problem] = []
+        self._repair = repair
+        self._catalog = catalog
+        self._index_directory = index_directory
+
+    def note(self, what: str, remedy: str) -> None:
+        """A problem that only a person can do something about."""
+        self.problems.append(Problem(what, remedy, mended=False))
+
+    def check_catalog(self) -> bool:
+        """SQLite's own checks, and rows that belong to nothing; whether the file can be relied on for further checks."""
+        said = self._catalog.integrity()
+        if said:
+            more = f", and {len(said) - 1:,} more" if len(said) > 1 else ""
+            self.note(f"the catalog is damaged ({said[0]}{more})", "put a backup in its place, or move it away and index again")
+            return False
+        for table, count in self._catalog.dangling().items():
+            what = f"{count:,} rows of the table {table} refer to something that is not there"
+            self._mend(what, "they were removed", partial(Transaction.remove_dangling, name=table))
+        if self._catalog.has_photos_without_files():
+            what = "there are photos whose every file is known to hold something else"
+            self._mend(what, "they were removed", Transaction.remove_photos_without_files)
+        return True
+
+    def check_embeddings(self, checkpoint: CheckpointRecord, on_done: Callable[[int], None]) -> None:
+        """Each embedding's length, checksum and norm; how many there are; whether hits can be judged by them."""
+        damaged, untrue, count = [], [], 0
+        for count, (photo_id, vector, checksum) in enumerate(self._catalog.stored_embeddings(checkpoint.id), 1):
+            if zlib.crc32(vector) != checksum or len(vector) != 2 * checkpoint.dimension:
+                damaged.append(photo_id)
+            elif not _is_unit(vector):
+                untrue.append(photo_id)
+            if count % _EVERY == 0:
+                on_done(count)
+        on_done(count)
+        for ids, are in ((damaged, "are damaged (their checksums do not agree)"), (untrue, "do not have the length 1")):
+            if ids:
+                what = f"{len(ids):,} embeddings by {checkpoint.name} {are}, of {self._path(ids[0])} for example"
+                remove = partial(Transaction.remove_embeddings, checkpoint_id=checkpoint.id, photo_ids=ids)
+                self._mend(what, "they were removed, and are made anew by: sigseek index", remove)
+        if count != checkpoint.embeddings:
+            what = f"the catalog counts {checkpoint.embeddings:,} embeddings by {checkpoint.name}, and has {count:,}"
+            recount = partial(Transaction.recount_embeddings, checkpoint_id=checkpoint.id)
+            self._mend(what, "the count was set right", recount)
+        measured = self._catalog.measured(checkpoint.id)
+        if measured and measured[1] == checkpoint.generation and self._catalog.bias_count(checkpoint.id) != count:
+            what = f"not all embeddings by {checkpoint.name} have been measured for verdicts"
+            forget = partial(Transaction.remove_reference, checkpoint_id=checkpoint.id)
+            self._mend(what, "they are measured anew by: sigseek index", forget)
+
+    def check_index(self, checkpoint: CheckpointRecord) -> None:
+        """Whether the index files are as they were written, and hold every embedding of their time."""
+        wrong = [
+            f"the index {path} is damaged"
+            for path in sorted(self._index_directory.glob(f"{checkpoint.token}-*"))
+            if path.suffix in (index_file.INDEX, index_file.SAMPLE) and not index_file.is_sound(path)
+        ]
+        stored = index_file.open_newest(self._index_directory, checkpoint)
+        if stored:
+            expected = self._catalog.embedded_ids(checkpoint.id, stored.generation)
+            lacking = np.setdiff1d(expected, index_file.indexed_ids(stored.index))
+            if len(lacking):
+                wrong.append(f"the index lacks {len(lacking):,} photos, {self._path(int(lacking[0]))} for example")
+        if wrong and self._repair:
+            for path in self._index_directory.glob(f"{checkpoint.token}-*"):
+                path.unlink()
+            VectorIndex.open(self._catalog, checkpoint, self._index_directory)
+        self.problems += [Problem(what, "it was made anew" if self._repair else _HOW, self._repair) for what in wrong]
+
+    def _mend(self, what: str, done: str, mend: Callable[[Transaction], object]) -> None:
+        """A problem that `mend` mends; `done` tells what it does."""
+        if self._repair:
+            with self._catalog.transaction() as transaction:
+                mend(transaction)
+        self.problems.append(Problem(what, done if self._repair else _HOW, self._repair))
+
+    def _path(self, photo_id: int) -> str:
+        photo = self._catalog.photos([photo_id]).get(photo_id)
+        return photo.paths[0] if photo else f"photo {photo_id}"
+
+
+def _is_unit(vector: bytes) -> bool:
+    norm = float(np.linalg.norm(np.frombuffer(vector, "<f2").astype(np.float32)))
+    return abs(norm - 1) <= _NORM_TOLERANCE  # not so for NaN

@@ -1,0 +1,285 @@
+"""relocate, forget, prune and backup, from Python and through the program."""
+
+import json
+import os
+import shutil
+import sqlite3
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+import sigseek
+from sigseek import FolderError, LibraryError
+from tests.checkpoints import save_tiny
+from tests.conftest import Run
+from tests.photos import save
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Three directories of four pictures each."""
+    for number in range(12):
+        save(tmp_path / "photos" / "abc"[number % 3] / f"{number:02}.png", seed=number)
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def library(tmp_path: Path, photos: Path) -> sigseek.Library:
+    library = sigseek.open(tmp_path / "library", model="mini")
+    library.index(photos)
+    return library
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another checkpoint."""
+    return save_tiny(tmp_path_factory.mktemp("tiny"))
+
+
+def known(library: sigseek.Library) -> list[str]:
+    """Paths of all files that are there, by name."""
+    hits = library.search("a red house", limit=100, everything=True)
+    return sorted(path for hit in hits for path in (hit.path, *hit.copies) if hit.available)
+
+
+def on_disk(*folders: Path) -> list[str]:
+    return sorted(str(path) for folder in folders for path in folder.rglob("*.png"))
+
+
+def assert_nothing_to_do(library: sigseek.Library) -> None:
+    report = library.index()
+    assert (report.unchanged, report.missing, report.device) == (report.scanned, 0, None), report
+    assert library.verify().problems == ()
+
+
+def test_a_renamed_folder(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
+    new = photos.rename(tmp_path / "renamed")
+    relocated = library.relocate(photos, new)
+    assert (relocated.old, relocated.new, relocated.files) == (str(photos), str(new), 12)
+    assert known(library) == on_disk(new)
+    assert_nothing_to_do(library)
+
+
+def test_a_renamed_directory_in_a_folder(library: sigseek.Library, photos: Path) -> None:
+    (photos / "a").rename(photos / "z")
+    assert library.relocate(photos / "a", photos / "z").files == 4
+    assert [folder.path for folder in library.status().folders] == [str(photos)]
+    assert_nothing_to_do(library)
+
+
+def test_a_directory_moved_out_becomes_a_folder_and_back_in_a_part_of_one(
+    library: sigseek.Library, photos: Path, tmp_path: Path
+) -> None:
+    (photos / "a").rename(tmp_path / "out")
+    library.relocate(photos / "a", tmp_path / "out")
+    assert [folder.path for folder in library.status().folders] == [str(tmp_path / "out"), str(photos)]
+    assert_nothing_to_do(library)
+    (tmp_path / "out").rename(photos / "b" / "in")
+    library.relocate(tmp_path / "out", photos / "b" / "in")
+    assert [folder.path for folder in library.status().folders] == [str(photos)]
+    assert known(library) == on_disk(photos)
+    assert_nothing_to_do(library)
+
+
+def test_a_folder_moved_one_level_down_or_up(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
+    photos.rename(tmp_path / "x")
+    photos.mkdir()
+    (tmp_path / "x").rename(photos / "deep")
+    library.relocate(photos, photos / "deep")
+    assert_nothing_to_do(library)
+    for path in sorted((photos / "deep").iterdir()):
+        path.rename(photos / path.name)
+    library.relocate(photos / "deep", photos)
+    assert known(library) == on_disk(photos)
+    assert_nothing_to_do(library)
+
+
+def test_directories_shifted_into_each_others_places(library: sigseek.Library, photos: Path) -> None:
+    """Everything in a/ now lies in a/a/, where a path may be one that another is moved away from."""
+    (photos / "a").rename(photos / "x")
+    (photos / "a").mkdir()
+    (photos / "x").rename(photos / "a" / "a")
+    library.relocate(photos / "a", photos / "a" / "a")
+    (photos / "a" / "a").rename(photos / "x")
+    (photos / "a" / "a").mkdir()
+    (photos / "x").rename(photos / "a" / "a" / "a")
+    library.relocate(photos / "a", photos / "a" / "a")
+    assert known(library) == on_disk(photos)
+    assert_nothing_to_do(library)
+
+
+def test_what_is_known_in_the_new_place_stays(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
+    new = tmp_path / "renamed"
+    shutil.copytree(photos, new)
+    library.index(new)  # copies: known twice
+    shutil.rmtree(photos)
+    library.relocate(photos, new)
+    assert [(folder.path, folder.files) for folder in library.status().folders] == [(str(new), 12)]
+    assert_nothing_to_do(library)
+
+
+def test_relocated_names_need_not_be_utf8(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
+    odd = photos / "a" / os.fsdecode(b"\xff\xfe.png")
+    save(photos / "a" / "plain.png", seed=99).rename(odd)
+    library.index()
+    (photos / "a").rename(photos / "b" / "a")
+    assert library.relocate(photos / "a", photos / "b" / "a").files == 5
+    assert str(photos / "b" / "a" / odd.name) in known(library)
+    assert_nothing_to_do(library)
+
+
+def test_a_failure_moves_along(library: sigseek.Library, photos: Path) -> None:
+    (photos / "a" / "bad.png").write_text("no picture")
+    library.index()
+    (photos / "a").rename(photos / "z")
+    library.relocate(photos / "a", photos / "z")
+    assert [failure.path for failure in library.failures()] == [str(photos / "z" / "bad.png")]
+    assert library.index().failed == 1
+
+
+def test_relocating_to_where_the_files_are_not(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FolderError, match=r"of 12 files looked for in .* only 0 are there, and nothing was changed"):
+        library.relocate(photos, tmp_path / "empty")
+    with pytest.raises(FolderError, match=f"is no folder of the library; those are: {photos}"):
+        library.relocate(tmp_path / "other", tmp_path / "empty")
+    with pytest.raises(FolderError, match="the library knows no files in"):
+        library.relocate(photos / "nowhere", tmp_path / "empty")
+    assert_nothing_to_do(library)
+    assert library.relocate(photos, tmp_path / "empty", accept_missing=True).files == 12
+
+
+def test_forgetting_a_folder_keeps_photos_that_lie_elsewhere(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
+    shutil.copytree(photos / "a", tmp_path / "copies")
+    library.index(tmp_path / "copies")
+    forgotten = library.forget(photos)
+    assert (forgotten.files, forgotten.photos) == (12, 8)
+    assert known(library) == on_disk(tmp_path / "copies")
+    assert_nothing_to_do(library)
+
+
+def test_forgetting_a_directory_that_is_gone(library: sigseek.Library, photos: Path) -> None:
+    with pytest.raises(FolderError, match="would be found again when that is indexed"):
+        library.forget(photos / "a")
+    (photos / "b" / "bad.png").write_text("no picture")
+    library.index()
+    shutil.rmtree(photos / "b")
+    assert (library.forget(photos / "b").files, library.failures()) == (4, [])
+    assert library.index().missing == 0
+
+
+def test_prune_forgets_what_has_been_missing_for_long(library: sigseek.Library, photos: Path) -> None:
+    shutil.rmtree(photos / "a")
+    assert library.index().missing == 4
+    assert library.prune(timedelta(days=30)).files == 0
+    with sqlite3.connect(library.directory / "catalog.sqlite") as connection:
+        connection.execute(
+            "UPDATE file SET missing_since = datetime('now', '-31 days') || '.000000' WHERE path IN ('a/00.png', 'a/03.png')"
+        )
+    connection.close()
+    save(photos / "a" / "03.png", seed=3)  # it is back, and waits for the next run
+    pruned = library.prune(timedelta(days=30))
+    assert (pruned.files, pruned.photos) == (1, 1)
+    report = library.index()
+    assert (report.scanned, report.unchanged, report.missing, report.device) == (9, 9, 2, None), "nothing embedded again"
+
+
+def test_prune_leaves_folders_alone_that_are_offline(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
+    (photos / "a" / "00.png").unlink()
+    library.index()
+    photos.rename(tmp_path / "unplugged")
+    assert library.prune(timedelta()).files == 0
+    (tmp_path / "unplugged").rename(photos)
+    assert library.prune(timedelta()).files == 1
+
+
+def test_an_index_without_what_was_forgotten_is_ready(library: sigseek.Library, photos: Path) -> None:
+    shutil.rmtree(photos / "a")
+    library.index(accept_missing=True)
+    library.prune(timedelta())
+    assert len(known(library)) == 8
+
+
+def test_more_than_half_gone_changes_nothing_without_yes(photos: Path, library: sigseek.Library, run: Run) -> None:
+    where = ("--library", library.directory)
+    before = library.status()
+    for name in "ab":
+        shutil.rmtree(photos / name)
+    refused = run("index", *where, check=False)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"error: 8 of 12 files in {photos} are not there any more, and nothing was changed; ")
+    assert library.status() == before
+    (report,) = map(json.loads, run("index", *where, "--yes", "--json").stdout.splitlines())
+    assert (report["missing"], report["unchanged"]) == (8, 4)
+    (again,) = map(json.loads, run("index", *where, "--json").stdout.splitlines())
+    assert again["missing"] == 8, "what is missing already is asked about once"
+
+
+def test_files_that_only_lie_elsewhere_are_not_asked_about(photos: Path, library: sigseek.Library, tmp_path: Path) -> None:
+    for name in "abc":
+        (photos / name).rename(photos / f"{name}2")
+    report = library.index()
+    assert (report.moved, report.missing) == (12, 0)
+    (tmp_path / "new").mkdir()
+    for name in "abc":
+        (photos / f"{name}2").rename(tmp_path / "new" / name)
+    save(photos / "stays.png", seed=50)
+    assert library.index(tmp_path / "new", photos).missing == 12, "another folder's row stays, missing"
+
+
+def test_a_backup_is_a_library_of_its_own_and_made_while_another_writes(
+    library: sigseek.Library, photos: Path, tmp_path: Path, run: Run
+) -> None:
+    writer = sqlite3.connect(library.directory / "catalog.sqlite", isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    writer.execute("DELETE FROM file")
+    target = library.back_up(tmp_path / "copy.sqlite")
+    writer.execute("ROLLBACK")
+    writer.close()
+    restored = tmp_path / "restored"
+    restored.mkdir()
+    shutil.copy(target, restored / "catalog.sqlite")
+    with sigseek.open(restored) as copy:
+        assert known(copy) == on_disk(photos)
+        assert_nothing_to_do(copy)
+    again = run("backup", target, "--library", library.directory, check=False)
+    assert (again.returncode, again.stderr) == (1, f"error: {target} is there already; name a file that is not\n")
+    nowhere = run("backup", tmp_path / "no" / "folder.sqlite", "--library", library.directory, check=False)
+    assert (nowhere.returncode, nowhere.stderr.count("\n")) == (1, 1)
+    assert list(tmp_path.rglob("*.part")) == []
+
+
+def test_forgetting_a_checkpoint(tmp_path: Path, photos: Path, library: sigseek.Library, tiny: Path, run: Run) -> None:
+    where = ("--library", library.directory)
+    run("index", *where, "--model", tiny)
+    both = {row["model"]: row for row in json.loads(run("status", *where, "--json").stdout)["checkpoints"]}
+    assert {name: (row["embeddings"], row["coverage"], row["searched"]) for name, row in both.items()} == {
+        "mini": (12, 1.0, True),
+        str(tiny): (12, 1.0, False),
+    }
+    unsaid = run("forget", "--model", tiny, *where, check=False)
+    assert (unsaid.returncode, "Say so with --yes." in unsaid.stderr) == (2, True)
+    assert run("forget", "--model", tiny, *where, "--yes").stdout == f"12 embeddings by {tiny} forgotten\n"
+    with pytest.raises(LibraryError, match="has nothing of a checkpoint other; it has: mini"):
+        library.forget_checkpoint("other")
+    assert_nothing_to_do(library)
+    assert run("forget", *where, check=False, SIGSEEK_MODEL="mini").returncode == 2, "the environment names none to forget"
+
+
+def test_a_second_checkpoint_beside_the_first_is_resumable_and_searched_when_it_has_more(
+    photos: Path, library: sigseek.Library, tiny: Path
+) -> None:
+    with sigseek.open(library.directory, model=str(tiny)) as other:
+        other.index(photos / "a")
+        with pytest.warns(UserWarning, match="has embedded 4 photos so far, others here 12; to go on with it: "):
+            assert len(other.search("a red house", limit=100, everything=True)) == 4
+    with sigseek.open(library.directory) as plain:
+        assert plain.checkpoint.name == "mini"
+        assert len(plain.search("a red house", limit=100, everything=True)) == 12
+    with sigseek.open(library.directory, model=str(tiny)) as other:
+        save(photos / "new.png", seed=70)
+        report = other.index()
+        assert (report.added, report.unchanged) == (9, 4)
+    with sigseek.open(library.directory) as plain:
+        assert plain.checkpoint.name == str(tiny), "it has embedded more now"
