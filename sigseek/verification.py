@@ -55,6 +55,7 @@ def verify(
         current = catalog.find_checkpoint(checkpoint.fingerprint, checkpoint.preprocessing)
         if current and current.embeddings:
             verification.check_index(current)
+    on_embeddings(total, total)
     files, outdated, offline = _check_files(catalog, verification, contents, on_files)
     return VerifyReport(tuple(verification.problems), total, files, outdated, offline)
 

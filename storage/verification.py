@@ -94,7 +94,7 @@ class Verification:
             if path.suffix in (index_file.INDEX, index_file.SAMPLE) and not index_file.is_sound(path)
         ]
         stored = index_file.open_newest(self._index_directory, checkpoint)
-        if stored:
+        if stored and not wrong:
             expected = self._catalog.embedded_ids(checkpoint.id, stored.generation)
             lacking = np.setdiff1d(expected, index_file.indexed_ids(stored.index))
             if len(lacking):
