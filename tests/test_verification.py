@@ -85,10 +85,6 @@ DAMAGES: dict[str, tuple[Callable[[sigseek.Library], None], str]] = {
         lambda library: change(library, "PRAGMA foreign_keys = OFF", "DELETE FROM photo WHERE id = 3"),
         "1 rows of the table file refer to something that is not there",
     ),
-    "a photo without files": (
-        lambda library: change(library, "DELETE FROM file WHERE photo_id = 3"),
-        "there are photos whose every file is known to hold something else",
-    ),
     "the count": (
         lambda library: change(library, "UPDATE checkpoint SET embeddings = 7"),
         "the catalog counts 7 embeddings by mini, and has 6",
@@ -181,6 +177,18 @@ def test_the_index_of_many_and_its_sample(tmp_path: Path) -> None:
             (problem,) = library.verify(repair=True).problems
             assert (problem.what, problem.mended) == (f"the index {path} is damaged", True)
             assert library.verify().problems == ()
+
+
+def test_photos_that_an_interrupted_run_left_are_no_damage(library: sigseek.Library, run: Run) -> None:
+    where = ("--library", library.directory)
+    change(library, "DELETE FROM file WHERE photo_id = 3")
+    left = "1 photos that no file holds any more, left by an indexing that was cut off"
+    assert run("verify", *where).stdout.splitlines()[1] == f"{left}: the next one removes them"
+    assert run("verify", *where, "--repair").stdout.splitlines()[1] == f"{left}: they were removed"
+    assert library.verify().leftover == 0
+    change(library, "DELETE FROM file WHERE photo_id = 4")
+    library.index()
+    assert library.verify().leftover == 0, "though nothing was new in that run"
 
 
 def test_what_a_killed_writer_left_is_removed(library: sigseek.Library) -> None:
