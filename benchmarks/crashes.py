@@ -31,7 +31,7 @@ from sigseek.library import open_library
 SCHEMAS = Path(__file__).parent.parent / "tests" / "schemas"
 _SIGSEEK = Path(sys.executable).with_name("sigseek")
 _PHOTOS = 40
-_SAME = 0.9999  # cosine of embeddings made in another batch
+_SAME = 0.999  # cosine of embeddings, which are rounded to float16 and may have been made in another batch
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,169 @@
+"""What happens when the program is killed, meets itself, or the disk is full."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import sigseek
+from benchmarks import crashes
+from tests.conftest import ROOT, Run
+from tests.photos import save
+
+SIGSEEK = Path(sys.executable).with_name("sigseek")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for number in range(60):
+        save(tmp_path / "photos" / f"{number:02}.png", seed=number)
+    return tmp_path / "photos"
+
+
+def wait_for(condition: object, process: "subprocess.Popen[str]") -> None:
+    deadline = time.monotonic() + 60
+    while not condition() and process.poll() is None and time.monotonic() < deadline:  # type: ignore[operator]
+        time.sleep(0.002)
+
+
+def test_a_kill_at_any_instant_loses_nothing() -> None:
+    """The command that does it two hundred times, here a dozen."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.crashes", "--kills", "12", "--seed", str(os.getpid())],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()[1:]]
+    assert [row[-1] for row in rows] == ["0"] * len(crashes.OPERATIONS)
+
+
+def test_a_difference_is_seen(tmp_path: Path, photos: Path) -> None:
+    """The comparison that the command rests on."""
+    with sigseek.open(tmp_path / "library", model="mini") as library:
+        library.index(photos)
+        before = crashes.contents(tmp_path / "library")
+        assert crashes.difference(before, crashes.contents(tmp_path / "library")) == ""
+        (photos / "07.png").unlink()
+        library.index()
+        assert crashes.difference(before, crashes.contents(tmp_path / "library")).startswith(f"file {photos / '07.png'}: ")
+        save(photos / "07.png", seed=300)
+        library.index()
+    assert crashes.difference(before, crashes.contents(tmp_path / "library")).startswith(f"embedding {photos / '07.png'}: cosine ")
+
+
+def test_two_at_once_and_a_lock_that_was_left(tmp_path: Path, photos: Path, run: Run) -> None:
+    library = tmp_path / "library"
+    words = [SIGSEEK, "index", photos, "--model", "mini", "--library", library]
+    with subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, text=True) as first:
+        wait_for((library / "lock.json").exists, first)
+        first.send_signal(signal.SIGSTOP)  # so that it surely still works when the second comes
+        second = run("index", photos, "--library", library, "--model", "mini", check=False)
+        assert second.returncode == 1
+        (line,) = second.stderr.splitlines()
+        assert line.startswith(f"error: {library} is being changed by process {first.pid} on ")
+        assert " since 20" in line
+        first.kill()
+    assert (library / "lock.json").exists(), "as a kill leaves it"
+    (report,) = map(json.loads, run("index", photos, "--library", library, "--model", "mini", "--json").stdout.splitlines())
+    assert report["scanned"] == 60
+    assert not (library / "lock.json").exists()
+
+
+def test_searching_while_indexing(tmp_path: Path, photos: Path) -> None:
+    library = tmp_path / "library"
+    with sigseek.open(library, model="mini") as known:
+        known.index(photos)
+    for number in range(60, 400):
+        save(photos / f"{number}.png", seed=number)
+    words = [SIGSEEK, "index", "--library", library]
+    seen = set()
+    with (
+        subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, text=True) as process,
+        sigseek.open(library) as searching,
+    ):
+        while process.poll() is None:
+            hits = searching.search("a red house", limit=1_000, everything=True)
+            seen.add(len(hits))
+            assert len({hit.path for hit in hits}) == len(hits) >= 60
+    assert process.returncode == 0
+    with sigseek.open(library) as searching:
+        assert len(searching.search("a red house", limit=1_000, everything=True)) == 400
+
+
+@pytest.mark.parametrize("limit", [150_000, 400_000])
+def test_a_full_disk_is_told_in_a_line_and_loses_nothing(tmp_path: Path, photos: Path, run: Run, limit: int) -> None:
+    """No file may grow beyond the limit, which to SQLite is a disk that takes no more."""
+    for number in range(60, 500):
+        save(photos / f"{number}.png", seed=number)
+    library = tmp_path / "library"
+    run("classify", photos / "00.png", "--label", "x", "--model", "mini")  # converts it, which is not what is looked at here
+    done = subprocess.run(
+        [SIGSEEK, "index", photos, "--library", library, "--model", "mini"],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert errors == [f"error: {library / 'catalog.sqlite'} cannot be used (disk I/O error); check the disk's space and health"]
+    assert "Traceback" not in done.stderr
+    (report,) = map(json.loads, run("index", photos, "--library", library, "--json", "--model", "mini").stdout.splitlines())
+    assert report["scanned"] == report["added"] + report["unchanged"] == 500
+    assert run("verify", "--library", library).returncode == 0
+
+
+def test_paths_near_the_limit_of_the_system(tmp_path: Path, run: Run) -> None:
+    """The longest path that a program can name is indexed; what lies deeper is told, and the rest goes on."""
+    photos = tmp_path / "photos"
+    save(photos / "a.png")
+    longest = os.pathconf(tmp_path, "PC_PATH_MAX") - 1
+    name = "d" * 200
+    back = Path.cwd()
+    os.chdir(photos)
+    try:
+        while len(os.getcwd()) + 201 < longest:  # beyond, the system itself has no name for it
+            os.mkdir(name)
+            os.chdir(name)
+        room = longest - len(os.getcwd()) - 1
+        picture = (photos / "a.png").read_bytes() + b"\0"
+        Path(f"{'x' * (room - 4)}.png").write_bytes(picture)
+        os.mkdir("e" * 200)
+        os.chdir("e" * 200)
+        Path("too deep.png").write_bytes(picture)
+    finally:
+        os.chdir(back)
+    where = ("--library", tmp_path / "library")
+    (report,) = map(json.loads, run("index", photos, *where, "--model", "mini", "--json").stdout.splitlines())
+    assert (report["added"], report["failed"]) == (2, 0)
+    (failure,) = map(json.loads, run("failures", *where, "--json").stdout.splitlines())
+    assert failure["reason"] == "the directory cannot be read: File name too long"
+    (again,) = map(json.loads, run("index", *where, "--json").stdout.splitlines())
+    assert (again["unchanged"], again["missing"]) == (2, 0)
+
+
+def test_one_folder_by_two_names(tmp_path: Path, photos: Path, run: Run) -> None:
+    where = ("--library", tmp_path / "library")
+    (tmp_path / "link").symlink_to(photos)
+    (photos / "loop").symlink_to(photos)
+    run("index", tmp_path / "link", *where, "--model", "mini")
+    again = run("index", photos, tmp_path / "link", f"{photos}/../photos/", *where, "--json")
+    assert json.loads(again.stdout)["unchanged"] == 60
+    assert [row["path"] for row in json.loads(run("status", *where, "--json").stdout)["folders"]] == [str(photos)]
+
+
+def test_a_change_of_case_alone_is_a_move(tmp_path: Path, photos: Path, run: Run) -> None:
+    where = ("--library", tmp_path / "library")
+    run("index", photos, *where, "--model", "mini")
+    (photos / "00.png").rename(photos / "00.PNG")
+    (report,) = map(json.loads, run("index", *where, "--json").stdout.splitlines())
+    assert (report["moved"], report["missing"], report["device"]) == (1, 0, None)
