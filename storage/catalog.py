@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 
-from storage.database import describe, open_database
+from storage.database import describe, open_database, writing
 from storage.errors import LibraryError
 from storage.models import Bias, Calibration, Checkpoint, Embedding, Failure, File, Folder, Photo, Reference, Tag
 from storage.records import CheckpointRecord, FailureRecord, FileRow, FolderRecord, PhotoRecord, ReferenceRecord
@@ -46,7 +46,8 @@ class Catalog:
     def __init__(self, directory: Path) -> None:
         self.path = directory / FILE_NAME
         self._engine = open_database(self.path)
-        self._sessions = sessionmaker(self._engine, expire_on_commit=False)
+        self._readers = sessionmaker(self._engine, expire_on_commit=False)
+        self._writers = sessionmaker(writing(self._engine), expire_on_commit=False)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -98,7 +99,7 @@ class Catalog:
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Changes that are kept together or not at all."""
-        with self._session() as session, session.begin():
+        with self._session(self._writers) as session, session.begin():
             yield Transaction(session)
 
     # Checkpoints
@@ -354,9 +355,9 @@ class Catalog:
             return np.fromiter((id_ for (id_,) in rows), np.int64, len(rows))
 
     @contextmanager
-    def _session(self) -> Iterator[Session]:
+    def _session(self, sessions: sessionmaker[Session] | None = None) -> Iterator[Session]:
         try:
-            with self._sessions() as session:
+            with (sessions or self._readers)() as session:
                 yield session
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise LibraryError(describe(error, self.path)) from error

@@ -32,15 +32,17 @@ def open_database(path: Path) -> Engine:
         return _open_read_only(path)
     engine = create_engine(URL.create("sqlite", database=str(path)))
     event.listen(engine, "connect", _set_up)
+    event.listen(engine, "begin", _begin)
     try:
         with engine.connect() as connection:
             found = _version(connection, path)
+            connection.rollback()
             # Not before: it writes to the file, which until now may have been another program's.
-            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+            _outside_transactions(connection, "PRAGMA journal_mode = WAL")
         if found != HEAD:
-            with writer_lock(path.parent), engine.begin() as connection:
+            with writer_lock(path.parent), writing(engine).connect() as connection:
                 _upgrade(connection)
-    except (SQLAlchemyError, OSError) as error:
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         engine.dispose()
         raise LibraryError(describe(error, path)) from error
     return engine
@@ -61,6 +63,7 @@ def _open_read_only(path: Path) -> Engine:
     options = {"mode": "ro", "uri": "true"} | ({"immutable": "1"} if nobody_writes else {})
     engine = create_engine(URL.create("sqlite", database=f"file:{quote(os.fsencode(path))}", query=options))
     event.listen(engine, "connect", _set_up)
+    event.listen(engine, "begin", _begin)
     try:
         with engine.connect() as connection:
             found = _version(connection, path)
@@ -73,6 +76,14 @@ def _open_read_only(path: Path) -> Engine:
             f"{path} is of an older sigseek and cannot be written; make it writable once, or copy it with its folder"
         )
     return engine
+
+
+def writing(engine: Engine) -> Engine:
+    """The same database for those who will write: their transactions wait for each other at the beginning.
+
+    One that read first and then found that another had written since could only fail.
+    """
+    return engine.execution_options(begin="IMMEDIATE")
 
 
 def describe(error: Exception, path: Path) -> str:
@@ -91,6 +102,17 @@ def _set_up(connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
+    # The driver begins no transaction before a change of the schema: it is told to begin none, and `_begin` does.
+    connection.isolation_level = None
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('begin', 'DEFERRED')}")
+
+
+def _outside_transactions(connection: Connection, pragma: str) -> None:
+    """Run a pragma that means nothing, or fails, within a transaction: SQLAlchemy would begin one."""
+    connection.connection.cursor().execute(pragma)
 
 
 def _version(connection: Connection, path: Path) -> str | None:
@@ -113,10 +135,15 @@ def migrations_directory() -> Path:
 
 
 def _upgrade(connection: Connection) -> None:
+    """Bring the schema to the newest, wholly or not at all."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(migrations_directory()).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    connection.detach()  # its setting is not for others
+    # A table is changed by making it anew: with foreign keys on, dropping the old one would delete what belongs to its rows.
+    _outside_transactions(connection, "PRAGMA foreign_keys = OFF")
+    with connection.begin():
+        command.upgrade(config, "head")

@@ -1,4 +1,5 @@
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, create_engine
 
-from storage import Catalog, LibraryError, PhotoRecord
+from storage import Catalog, FailureRecord, LibraryError, PhotoRecord
 from storage.database import HEAD, migrations_directory, open_database
 from storage.models import Base
 from tests.catalogs import add_checkpoint, add_photos, random_unit
@@ -185,3 +186,35 @@ def test_an_older_library_that_cannot_be_written(ordinary_folder: Path) -> None:
         Catalog(directory)
     directory.chmod(0o755)
     assert (directory / "catalog.sqlite").read_bytes() == contents
+
+
+def test_readers_neither_wait_for_a_writer_nor_see_half_of_its_changes(tmp_path: Path) -> None:
+    writer, reader = Catalog(tmp_path), Catalog(tmp_path)
+    checkpoint = add_checkpoint(writer, 2)
+    with writer.transaction() as transaction:
+        folder, _ = transaction.add_folder(Path("/p"))
+        transaction.put_failure(folder.id, FailureRecord("a.jpg", "damaged", 1, 2))
+        assert (reader.folders(), reader.failures()) == ([], [])
+    chunks = reader.embedding_chunks(checkpoint.id)
+    next(chunks)  # the reader is at it while others write
+    add_photos(writer, checkpoint, random_unit(3, 2), Path("/p"), ["a", "b", "c"])
+    assert [len(ids) for ids, _ in chunks] == [], "what it reads is of one moment"
+    assert len(reader.embeddings(checkpoint.id)[0]) == 3
+    writer.close()
+    reader.close()
+
+
+def test_a_second_writer_waits_and_builds_upon_the_first(tmp_path: Path) -> None:
+    """Both read before they write: one that had read before the other wrote could not write any more."""
+    first, second = Catalog(tmp_path), Catalog(tmp_path)
+    checkpoint = add_checkpoint(first, 2)
+    with ThreadPoolExecutor(1) as aside:
+        with first.transaction() as transaction:
+            transaction.add_embeddings(checkpoint.id, {})
+            waiting = aside.submit(add_photos, second, checkpoint, random_unit(1, 2), Path("/p"), ["a"])
+            with pytest.raises(TimeoutError):
+                waiting.result(0.2)
+        waiting.result(30)
+    assert first.checkpoints()[0].generation == 2
+    first.close()
+    second.close()

@@ -1,0 +1,63 @@
+"""Writes the dump of a small library as the program makes it: `python -m tests.schemas.make`, before the next migration is written.
+
+The dump is `<revision>.sql`, as sqlite3's iterdump gives it, with /photos for the folder that holds the library's folders.
+"""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+from sigseek.demo.photos import draw_photos
+from tests.checkpoints import save_tiny
+
+SCHEMAS = Path(__file__).parent
+PLACE = "/photos"
+
+
+def lay_out(target: Path) -> None:
+    """The folders of photos, with the times of change that the dumps hold. Names that no checkout could hold are quoted."""
+    sources = sorted(path for path in (SCHEMAS / "photos").rglob("*") if path.suffix == ".jpg")
+    for number, source in enumerate(sources):
+        name = os.fsdecode(unquote_to_bytes(str(source.relative_to(SCHEMAS / "photos"))))
+        path = target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, path)
+        os.utime(path, (1_700_000_000 + number,) * 2)
+    shutil.copy2(target / "summer" / "cats.jpg", target / "winter" / "copied cats.jpg")
+
+
+def make(place: Path) -> Path:
+    """A library with something in every table, in `place`; its catalog."""
+    library = place / "library"
+
+    def sigseek(*arguments: object) -> None:
+        subprocess.run([sys.executable, "-m", "sigseek", *map(str, arguments), "--library", library], check=True)
+
+    lay_out(place)
+    sigseek("index", place / "summer", place / "winter", "--model", "mini", "--precision", "fp32")
+    (place / "summer" / "going.jpg").unlink()
+    sigseek("index")
+    sigseek("index", "--model", save_tiny(place / "tiny"))
+    draw_photos(place / "drawn", 40, seed=1)
+    sigseek("calibrate", place / "drawn" / "captions.jsonl", "--model", "mini")
+    sigseek("tag", "--label", "a house", "--label", "cats", "--label", "three green cats", "--model", "mini")
+    return library / "catalog.sqlite"
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        place = Path(directory).resolve()
+        with closing(sqlite3.connect(make(place))) as connection:
+            (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            lines = [line.replace(str(place), PLACE) for line in connection.iterdump()]
+    (SCHEMAS / f"{revision}.sql").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

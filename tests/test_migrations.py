@@ -1,0 +1,256 @@
+"""Libraries of older programs, one committed dump for each schema: nothing is lost on the way up, nor half of it done."""
+
+import multiprocessing
+import os
+import shutil
+import signal
+import sqlite3
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
+
+import sigseek
+from siglip import Checkpoint
+from storage import Catalog, LibraryError, database
+from storage.database import HEAD, migrations_directory
+from tests.conftest import Run
+from tests.schemas.make import PLACE, SCHEMAS, lay_out
+
+REVISIONS = sorted(path.stem for path in SCHEMAS.glob("*.sql"))
+OLDER = [revision for revision in REVISIONS if revision != HEAD]
+SHOWN = {
+    "summer/cats.jpg",
+    "summer/going.jpg",
+    "summer/house.jpg",
+    "summer/by the sea/caf\udce9.jpg",
+    "summer/by the sea/flowers.jpg",
+    "winter/balloons.jpg",
+    "winter/bicycle.jpg",
+    "winter/mühle.jpg",
+}
+
+
+def restore(revision: str, directory: Path, place: str = PLACE) -> Path:
+    """The dumped library in `directory`, its folders in `place`; its catalog."""
+    directory.mkdir()
+    path = directory / "catalog.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript((SCHEMAS / f"{revision}.sql").read_text(encoding="utf-8").replace(PLACE, place))
+    return path
+
+
+def dump(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return list(connection.iterdump())
+
+
+def schema(path: Path) -> list[tuple[str, ...]]:
+    """All tables, indices and triggers, as they were made."""
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name").fetchall()
+
+
+def tables(path: Path, like: dict[str, dict[str, list[Any]]] | None = None) -> dict[str, dict[str, list[Any]]]:
+    """By table and column, the values of all rows, in the order of their keys; only those that `like` has, too."""
+    contents = {}
+    with closing(sqlite3.connect(path)) as connection:
+        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'alembic%'").fetchall()
+        for (table,) in names:
+            described = connection.execute(f"SELECT name, pk FROM pragma_table_info('{table}')").fetchall()
+            keys = [name for name, key in sorted(described, key=lambda column: column[1]) if key] or ["1"]
+            columns = [name for name, _ in described if like is None or name in like.get(table, ())]
+            if columns:
+                rows = connection.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY {', '.join(keys)}").fetchall()
+                contents[table] = {name: [row[number] for row in rows] for number, name in enumerate(columns)}
+    return contents
+
+
+def test_every_schema_but_the_newest_has_a_dump() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migrations_directory()))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    assert known - {HEAD} <= set(REVISIONS), "make the one that is missing with the program as it was: python -m tests.schemas.make"
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_every_row_is_kept(tmp_path: Path, revision: str) -> None:
+    path = restore(revision, tmp_path / "library")
+    before = tables(path)
+    assert (len(before["photo"]["id"]), len(before["embedding"]["vector"])) == (8, 15)
+    Catalog(tmp_path / "library").close()
+    Catalog(tmp_path / "new").close()
+    assert schema(path) == schema(tmp_path / "new" / "catalog.sqlite")
+    after = tables(path, like=before)
+    assert set(after) == set(before)
+    for table, columns in after.items():
+        assert columns == {name: before[table][name] for name in columns}, table
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_embeddings_are_counted_from_then_on(tmp_path: Path, revision: str) -> None:
+    restore(revision, tmp_path / "library")
+    catalog = Catalog(tmp_path / "library")
+    counts = [[record.embeddings for record in catalog.checkpoints()]]
+    with catalog.transaction() as transaction:
+        transaction.remove_files(2, ["balloons.jpg", "bicycle.jpg"])
+        transaction.remove_photos_without_files()
+    counts.append([record.embeddings for record in catalog.checkpoints()])
+    assert counts == [[8, 7], [6, 5]]
+    catalog.close()
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_the_library_answers_and_goes_on_without_embedding_anew(tmp_path: Path, mini: Checkpoint, revision: str) -> None:
+    lay_out(tmp_path)
+    (tmp_path / "summer" / "going.jpg").unlink()
+    path = restore(revision, tmp_path / "library", str(tmp_path))
+    with closing(sqlite3.connect(path)) as connection, connection:  # mini may have been trained on since
+        today = (mini.fingerprint, mini.preprocessing.fingerprint)
+        connection.execute("UPDATE checkpoint SET fingerprint = ?, preprocessing = ? WHERE name = 'mini'", today)
+    before = tables(path)["embedding"]
+    with sigseek.open(tmp_path / "library") as library:
+        report = library.index()
+        assert (report.scanned, report.unchanged, report.missing, report.failed) == (9, 8, 1, 1)
+        assert (report.added, report.changed, report.moved, report.device) == (0, 0, 0, None)
+        hits = library.search("three green cats", limit=20, everything=True).hits
+        assert {hit.path for hit in hits} == {str(tmp_path / name) for name in SHOWN}
+        assert hits[0].path == str(tmp_path / "summer" / "cats.jpg")
+        status = library.status()
+        assert (status.photos, status.files, status.missing, status.failures) == (8, 8, 1, 1)
+        assert [(folder.path, folder.files, folder.missing) for folder in status.folders] == [
+            (str(tmp_path / "summer"), 4, 1),
+            (str(tmp_path / "winter"), 4, 0),
+        ]
+        assert [(known.model, known.embeddings) for known in status.checkpoints] == [("mini", 8), (str(tmp_path / "tiny"), 7)]
+    after = tables(path)["embedding"]
+    assert {name: after[name] for name in before} == before
+
+
+def test_a_newer_library_is_refused_by_the_program_and_left_alone(tmp_path: Path, run: Run) -> None:
+    path = restore(REVISIONS[-1], tmp_path / "library")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    before = dump(path)
+    for arguments in (["status"], ["search", "a house"], ["index", tmp_path, "--model", "mini"]):
+        done = run(*arguments, "--library", tmp_path / "library", check=False)
+        refused = f"error: {path} was made by a newer sigseek (schema 9999, this one knows {HEAD}); upgrade sigseek\n"
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", refused)
+    assert dump(path) == before
+
+
+def test_a_table_made_anew_takes_nothing_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What belongs to a photo is deleted with it, but not when a migration drops the old table of photos."""
+    migrations = shutil.copytree(migrations_directory(), tmp_path / "migrations")
+    later = f"""
+        import sqlalchemy as sa
+        from alembic import op
+        revision, down_revision = "9999", "{HEAD}"
+        def upgrade():
+            with op.batch_alter_table("photo", recreate="always", table_kwargs={{"sqlite_autoincrement": True}}) as photo:
+                photo.add_column(sa.Column("later", sa.String))
+    """
+    (migrations / "versions" / "9999_later.py").write_text(textwrap.dedent(later))
+    monkeypatch.setattr(database, "HEAD", "9999")
+    monkeypatch.setattr(database, "migrations_directory", lambda: migrations)
+    path = restore(REVISIONS[-1], tmp_path / "library")
+    before = tables(path)
+    catalog = Catalog(tmp_path / "library")
+    after = tables(path)
+    assert after["photo"].pop("later") == [None] * 8
+    assert tables(path, like=before) == before
+    with catalog.transaction() as transaction:
+        transaction.remove_files(1, ["house.jpg"])
+        transaction.remove_photos_without_files()
+    assert len(tables(path)["embedding"]["vector"]) == 13, "for the program foreign keys are on again"
+    catalog.close()
+
+
+def test_on_a_full_disk_the_old_schema_stays_whole(tmp_path: Path) -> None:
+    path = restore(OLDER[0], tmp_path / "library")  # from there on the file has to grow
+    with closing(sqlite3.connect(path)) as connection:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    said = [upgrade_within(path, pages + more) for more in range(10)]
+    refused = [line for line in said if line]
+    assert refused
+    assert said == refused + [None] * (len(said) - len(refused)), "with a page more than that, it is done"
+    assert all("disk is full" in line for line in refused)
+
+
+def upgrade_within(path: Path, pages: int) -> str | None:
+    """Open a library whose file may grow to so many pages; what was said, with the library as it was, or None and it is new."""
+    before = dump(path)
+    with at_connecting(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}")):
+        try:
+            Catalog(path.parent).close()
+        except LibraryError as error:
+            assert dump(path) == before
+            return str(error)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
+    return None
+
+
+@contextmanager
+def at_connecting(prepare: Callable[[sqlite3.Connection], object]) -> Iterator[None]:
+    """Whatever connects to a database in here is prepared so."""
+
+    def listener(connection: sqlite3.Connection, entry: object) -> None:
+        prepare(connection)
+
+    event.listen(Pool, "connect", listener)
+    try:
+        yield
+    finally:
+        event.remove(Pool, "connect", listener)
+
+
+def _upgrade_and_be_killed(directory: Path, statement: int) -> None:
+    """Runs in a process of its own."""
+    seen = 0
+
+    def count(sql: str) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == statement:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with at_connecting(lambda connection: connection.set_trace_callback(count)):
+        Catalog(directory).close()
+
+
+@pytest.mark.parametrize("revision", OLDER)
+def test_killed_at_any_statement_the_old_schema_is_whole(tmp_path: Path, revision: str) -> None:
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload([__name__, "alembic.command"])
+    before = dump(restore(revision, tmp_path / "untouched"))
+    Catalog(tmp_path / "untouched").close()
+    after = dump(tmp_path / "untouched" / "catalog.sqlite")
+    left = []
+    for statement in range(1, 1000):
+        directory = tmp_path / f"{statement}"
+        path = restore(revision, directory)
+        process = processes.Process(target=_upgrade_and_be_killed, args=(directory, statement))
+        process.start()
+        process.join()
+        found = dump(path)
+        assert found in (before, after), f"half a schema after statement {statement}"
+        left.append(found == after)
+        Catalog(directory).close()
+        assert dump(path) == after
+        if process.exitcode == 0:
+            break
+        assert process.exitcode == -signal.SIGKILL
+    assert left == sorted(left)
+    assert left.count(False) > 10, "killed at many a statement before the end"
