@@ -165,7 +165,7 @@ class Intake:
         """Where a file of the photo lay that is not there any more; "" when that was in another folder, None if nowhere."""
         for folder_id, root, path in self._catalog.photo_paths(photo_id):
             if folder_id == self._folder.id:
-                if path in self._gone and path not in self._settled.moved_from:
+                if path in self._gone:
                     return path
             elif is_online(Path(root)) and not os.path.lexists(Path(root, path)):
                 return ""

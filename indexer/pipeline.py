@@ -58,7 +58,7 @@ class Indexer:
             for folder, inside, *_ in work:
                 if inside == PurePath():
                     transaction.finish_folder(folder.id)
-            if self._catalog.has_photos_without_files():  # of this run, or of one that was killed
+            if self._catalog.count_photos_without_files():  # of this run, or of one that was killed
                 transaction.remove_photos_without_files()
         return self._tally.finish()
 

@@ -135,6 +135,8 @@ class Library:
         self._described()  # a wrong folder or model is found out before a library is made
         catalog = self._open_catalog(create=True)
         with writer_lock(self.directory):
+            for leftover in self._index_directory.glob("*.part"):  # of a writer that was killed
+                leftover.unlink(missing_ok=True)
             checkpoint, record = self._checkpoint_to_index(catalog)
             self._check_precision(catalog.precision(record.id))
             self._roots = roots

@@ -24,6 +24,8 @@ class VerifyReport:
     """Files that have changed or gone since they were indexed: the next indexing takes care of them."""
     offline: int
     """Files of folders that are not there now."""
+    leftover: int
+    """Photos that no file holds any more, left by an indexing that was cut off: the next one, or a repair, removes them."""
 
     @property
     def sound(self) -> bool:
@@ -46,7 +48,8 @@ def verify(
     """
     verification = Verification(catalog, index_directory, repair=repair)
     if not verification.check_catalog():
-        return VerifyReport(tuple(verification.problems), 0, 0, 0, 0)
+        return VerifyReport(tuple(verification.problems), 0, 0, 0, 0, 0)
+    leftover = verification.check_photos()
     checkpoints = catalog.checkpoints()
     total, done = sum(checkpoint.embeddings for checkpoint in checkpoints), 0
     for checkpoint in checkpoints:
@@ -55,8 +58,9 @@ def verify(
         current = catalog.find_checkpoint(checkpoint.fingerprint, checkpoint.preprocessing)
         if current and current.embeddings:
             verification.check_index(current)
+    on_embeddings(total, total)
     files, outdated, offline = _check_files(catalog, verification, contents, on_files)
-    return VerifyReport(tuple(verification.problems), total, files, outdated, offline)
+    return VerifyReport(tuple(verification.problems), total, files, outdated, offline, leftover)
 
 
 def _check_files(

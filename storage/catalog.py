@@ -192,11 +192,11 @@ class Catalog:
         with self._session() as session:
             return session.scalar(select(func.count(File.photo_id.distinct()))) or 0
 
-    def has_photos_without_files(self) -> bool:
-        """Whether there are photos that no file holds any more: counted in the indexes, which is faster than looking for one."""
+    def count_photos_without_files(self) -> int:
+        """Photos that no file holds any more: counted in the indexes, which is faster than looking for one."""
         with self._session() as session:
             photos = session.scalar(select(func.count()).select_from(Photo)) or 0
-        return photos > self.photo_count()
+        return photos - self.photo_count()
 
     def find_photo(self, digest: bytes) -> int | None:
         """The id of the photo with these contents."""

@@ -1,7 +1,9 @@
 """The SQLite file: opened, set up, brought to the newest schema."""
 
+import os
 import sqlite3
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import URL, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import Connection
@@ -18,14 +20,16 @@ _BUSY_TIMEOUT_MS = 30_000
 
 
 def open_database(path: Path) -> Engine:
-    """An engine on the catalog at `path`, created or upgraded to the newest schema.
+    """An engine on the catalog at `path`, created or upgraded to the newest schema; where nothing may be written, one that reads.
 
-    LibraryError when the file is no catalog, is damaged, is newer than this program, or cannot be written.
+    LibraryError when the file is no catalog, is damaged, is newer than this program, or cannot be written and has to be.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LibraryError(f"the library {path.parent} cannot be made ({error.strerror}); name another with --library") from error
+    if path.is_file() and not (_may_be_written(path) and _may_be_written(path.parent)):
+        return _open_read_only(path)
     engine = create_engine(URL.create("sqlite", database=str(path)))
     event.listen(engine, "connect", _set_up)
     try:
@@ -39,6 +43,35 @@ def open_database(path: Path) -> Engine:
     except (SQLAlchemyError, OSError) as error:
         engine.dispose()
         raise LibraryError(describe(error, path)) from error
+    return engine
+
+
+def _may_be_written(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _open_read_only(path: Path) -> Engine:
+    """An engine that reads what lies on a read-only disk or belongs to somebody else.
+
+    SQLite itself wants to write beside a file in WAL mode, unless it is told that nobody changes the file. That is so as long
+    as there is no log of changes; with a log, some other user has the library open or was cut off.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    nobody_writes = not log.exists() or log.stat().st_size == 0
+    options = {"mode": "ro", "uri": "true"} | ({"immutable": "1"} if nobody_writes else {})
+    engine = create_engine(URL.create("sqlite", database=f"file:{quote(os.fsencode(path))}", query=options))
+    event.listen(engine, "connect", _set_up)
+    try:
+        with engine.connect() as connection:
+            found = _version(connection, path)
+    except (SQLAlchemyError, OSError) as error:
+        engine.dispose()
+        raise LibraryError(describe(error, path)) from error
+    if found != HEAD:
+        engine.dispose()
+        raise LibraryError(
+            f"{path} is of an older sigseek and cannot be written; make it writable once, or copy it with its folder"
+        )
     return engine
 
 

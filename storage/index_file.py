@@ -101,16 +101,6 @@ def is_sound(path: Path) -> bool:
         return bool(_checksum(file, length) == checksum)
 
 
-def remove_leftovers(directory: Path) -> None:
-    """Remove what writers left behind that were killed. Only to be called by the one that holds the library's lock.
-
-    A reader that writes an index at this moment loses it, and works on with the one in its memory.
-    """
-    for path in directory.glob("*.part"):
-        with contextlib.suppress(OSError):
-            path.unlink()
-
-
 def _checksum(file: BinaryIO, length: int) -> int:
     """CRC-32 of the first bytes of the file, which is then read on from where it was."""
     before = file.tell()

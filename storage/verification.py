@@ -55,10 +55,15 @@ class Verification:
         for table, count in self._catalog.dangling().items():
             what = f"{count:,} rows of the table {table} refer to something that is not there"
             self._mend(what, "they were removed", partial(Transaction.remove_dangling, name=table))
-        if self._catalog.has_photos_without_files():
-            what = "there are photos whose every file is known to hold something else"
-            self._mend(what, "they were removed", Transaction.remove_photos_without_files)
         return True
+
+    def check_photos(self) -> int:
+        """Photos that no file holds any more. That is no damage: an indexing that was cut off leaves them for the next one."""
+        leftover = self._catalog.count_photos_without_files()
+        if leftover and self._repair:
+            with self._catalog.transaction() as transaction:
+                transaction.remove_photos_without_files()
+        return leftover
 
     def check_embeddings(self, checkpoint: CheckpointRecord, on_done: Callable[[int], None]) -> None:
         """Each embedding's length, checksum and norm; how many there are; whether hits can be judged by them."""
@@ -94,7 +99,7 @@ class Verification:
             if path.suffix in (index_file.INDEX, index_file.SAMPLE) and not index_file.is_sound(path)
         ]
         stored = index_file.open_newest(self._index_directory, checkpoint)
-        if stored:
+        if stored and not wrong:
             expected = self._catalog.embedded_ids(checkpoint.id, stored.generation)
             lacking = np.setdiff1d(expected, index_file.indexed_ids(stored.index))
             if len(lacking):

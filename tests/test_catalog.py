@@ -221,3 +221,35 @@ def test_tags_go_with_their_photos(catalog: Catalog, tmp_path: Path) -> None:
     forget(catalog, tmp_path, "b")
     assert catalog.tagged("cat").tolist() == ids[[0, 2]].tolist()
     assert catalog.tags() == {"cat": 2}
+
+
+@pytest.mark.parametrize("cut_off", [False, True])
+def test_a_library_that_may_not_be_written_is_read(ordinary_folder: Path, cut_off: bool) -> None:
+    directory = ordinary_folder / "read only"
+    catalog = Catalog(directory)
+    vectors = random_unit(3, 4)
+    ids = add_photos(catalog, add_checkpoint(catalog, 4), vectors, Path("/p"), ["a", "b", "c"])
+    if cut_off:  # its last changes lie in a log beside it, as after a kill
+        log = {path.name: path.read_bytes() for path in directory.iterdir()}
+        catalog.close()
+        for name, contents in log.items():
+            (directory / name).write_bytes(contents)
+    else:
+        catalog.close()
+    before = sorted(path.name for path in directory.iterdir())
+    for path in directory.iterdir():
+        path.chmod(0o444)
+    directory.chmod(0o555)
+    try:
+        reading = Catalog(directory)
+        found, halves = reading.embeddings(reading.checkpoints()[0].id)
+        assert (found.tolist(), halves.tolist()) == (ids, vectors.astype(np.float16).tolist())
+        with (
+            pytest.raises(LibraryError, match=r"cannot be written .*; check its permissions"),
+            reading.transaction() as transaction,
+        ):
+            transaction.add_folder(Path("/q"))
+        reading.close()
+        assert sorted(path.name for path in directory.iterdir()) == before
+    finally:
+        directory.chmod(0o755)

@@ -175,14 +175,13 @@ def test_a_directory_that_cannot_be_written(ordinary_folder: Path) -> None:
     assert list(directory.iterdir()) == []
 
 
-def test_a_library_that_became_read_only(ordinary_folder: Path) -> None:
+def test_an_older_library_that_cannot_be_written(ordinary_folder: Path) -> None:
     directory = ordinary_folder / "library"
-    Catalog(directory).close()
+    directory.mkdir()
+    make_schema(directory / "catalog.sqlite", "0002")
     contents = (directory / "catalog.sqlite").read_bytes()
-    for path in directory.iterdir():
-        path.chmod(0o444)
     directory.chmod(0o555)
-    with pytest.raises(LibraryError, match="cannot be written"):
-        Catalog(directory).close()
+    with pytest.raises(LibraryError, match="is of an older sigseek and cannot be written; make it writable once"):
+        Catalog(directory)
     directory.chmod(0o755)
     assert (directory / "catalog.sqlite").read_bytes() == contents

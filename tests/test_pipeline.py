@@ -57,11 +57,15 @@ class Library:
         self.loads += 1
         return self.tower
 
-    def index(self, *folders: Path, on_progress: Callable[[Progress], None] = lambda progress: None) -> IndexReport:
+    def index(
+        self,
+        *folders: Path,
+        accept_missing: bool = False,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+    ) -> IndexReport:
         self.tower.embedded = 0
-        report = Indexer(self.catalog, self.checkpoint, PREPROCESSING, self.load, on_progress).run(
-            [check_folder(f) for f in folders]
-        )
+        indexer = Indexer(self.catalog, self.checkpoint, PREPROCESSING, self.load, on_progress)
+        report = indexer.run([check_folder(f) for f in folders], accept_missing=accept_missing)
         assert report.scanned == report.added + report.changed + report.moved + report.unchanged + report.failed
         return report
 

@@ -41,6 +41,9 @@ def verify(repair: bool, contents: bool, library: Path, model: str | None, as_js
         click.echo(f"{looked_at} checked: {f'{len(report.problems):,} problems' if report.problems else 'all is well'}")
         if report.outdated:
             click.echo(f"{report.outdated:,} files have changed or gone since; to bring them up to date: sigseek index")
+        if report.leftover:
+            then = "they were removed" if repair else "the next one removes them"
+            click.echo(f"{report.leftover:,} photos that no file holds any more, left by an indexing that was cut off: {then}")
         if report.offline:
             click.echo(f"{report.offline:,} files are in folders that are offline, and were not looked for")
     if not report.sound:

@@ -1,0 +1,272 @@
+"""Kills the program at random instants, and looks whether anything is lost or different afterwards.
+
+    python -m benchmarks.crashes --kills 200
+
+Each operation is run on the same library again and again, and killed (SIGKILL) at a random instant between taking the
+library's lock and its end. Then the library must verify and answer; once the operation and an indexing have been run to the end,
+its folders, files, photos, embeddings, failures and tags must be those of a library that was never interrupted, and the
+photos themselves must be as before.
+"""
+
+import argparse
+import hashlib
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from sigseek.library import open_library
+
+SCHEMAS = Path(__file__).parent.parent / "tests" / "schemas"
+_SIGSEEK = Path(sys.executable).with_name("sigseek")
+_PHOTOS = 40
+_SAME = 0.9999  # cosine of embeddings made in another batch
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Something the program does to a library, and how the library comes to where it starts from."""
+
+    name: str
+    prepare: Callable[[Path], None]
+    """Makes `library` and `photos` in a directory."""
+    words: Callable[[Path], list[str]]
+    """The program's arguments."""
+
+
+def main() -> None:
+    """Kill, check, print the table; exit with 1 when anything differed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=200, help="over all operations (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    rng = random.Random(args.seed)
+    failed = 0
+    print(f"{'operation':<12} {'kills':>5} {'at work':>7} {'s a run':>7}  differences", flush=True)
+    with tempfile.TemporaryDirectory() as directory:
+        for number, operation in enumerate(OPERATIONS):
+            kills = args.kills // len(OPERATIONS) + (number < args.kills % len(OPERATIONS))
+            at_work, seconds, differences = try_out(operation, Path(directory).resolve(), kills, rng)
+            print(f"{operation.name:<12} {kills:>5} {at_work:>7} {seconds:>7.2f}  {len(differences)}", flush=True)
+            for difference in differences:
+                print(f"    {difference}", flush=True)
+            failed += len(differences)
+    sys.exit(1 if failed else 0)
+
+
+def try_out(operation: Operation, directory: Path, kills: int, rng: random.Random) -> tuple[int, float, list[str]]:
+    """How many kills hit the program at work, how long it works uninterrupted, and what was wrong after which kill."""
+    start, work = directory / f"{operation.name} start", directory / operation.name
+    work.mkdir()
+    operation.prepare(work)
+    shutil.copytree(work, start, symlinks=True)
+    seconds = _run(operation, work)
+    _finish(work)
+    expected, photos = contents(work / "library"), _digests(work)
+    at_work, differences = 0, []
+    for number in range(kills):
+        shutil.rmtree(work)
+        shutil.copytree(start, work, symlinks=True)
+        delay = rng.random() * seconds
+        at_work += _run_killed(operation, work, delay)
+        try:
+            _check_interrupted(work)
+            _run(operation, work)
+            _finish(work)
+            wrong = difference(expected, contents(work / "library"))
+        except Exception as error:  # whatever it is, it is what this looks for
+            wrong = f"{type(error).__name__}: {error}"
+        if _digests(work) != photos:
+            wrong = "the photos are not what they were"
+        if wrong:
+            differences.append(f"kill {number + 1}, after {delay:.3f} s: {wrong}")
+    return at_work, seconds, differences
+
+
+def contents(library: Path) -> dict[str, object]:
+    """All that a library says, ids and times apart: by kind and key, to be compared by `difference`."""
+    found: dict[str, object] = {}
+    with sqlite3.connect(library / "catalog.sqlite") as connection:
+        connection.text_factory = os.fsdecode
+        for (path,) in connection.execute("SELECT path FROM folder"):
+            found[f"folder {path}"] = True
+        files = """SELECT folder.path || '/' || file.path, missing_since IS NULL, size, mtime_ns, hex(digest), vector, value
+            FROM file JOIN folder ON folder.id = folder_id JOIN photo ON photo.id = file.photo_id
+            LEFT JOIN embedding ON embedding.photo_id = photo.id LEFT JOIN bias ON bias.photo_id = photo.id"""
+        for path, *facts, vector, bias in connection.execute(files):
+            found[f"file {path}"] = (*facts, bias is None)
+            found[f"embedding {path}"] = None if vector is None else np.frombuffer(vector, "<f2").astype(np.float32)
+        for path, reason in connection.execute(
+            "SELECT folder.path || '/' || failure.path, reason FROM failure JOIN folder ON folder.id = folder_id"
+        ):
+            found[f"failure {path}"] = reason
+        for name, digest in connection.execute("SELECT name, hex(digest) FROM tag JOIN photo ON photo.id = photo_id"):
+            found[f"tag {name} {digest}"] = True
+        for table in ("photo", "embedding"):
+            found[f"count {table}"] = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+    connection.close()
+    return found
+
+
+def difference(expected: dict[str, object], found: dict[str, object]) -> str:
+    """The first difference of two libraries' contents in a line; nothing where there is none."""
+    for key in sorted(expected.keys() | found.keys()):
+        one, other = expected.get(key), found.get(key)
+        if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+            if one @ other < _SAME:
+                return f"{key}: cosine {one @ other:.4f}"
+        elif isinstance(one, np.ndarray) or isinstance(other, np.ndarray) or one != other:
+            return f"{key}: {one} expected, {other} found"
+    return ""
+
+
+def _start(operation: Operation, work: Path) -> subprocess.Popen[bytes]:
+    words = [str(_SIGSEEK), *operation.words(work), "--library", str(work / "library")]
+    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _wait_for_lock(process: subprocess.Popen[bytes], work: Path) -> None:
+    """Return when the program has taken the library's lock, or has ended."""
+    while process.poll() is None and not (work / "library" / "lock.json").exists():
+        time.sleep(0.001)
+
+
+def _run(operation: Operation, work: Path) -> float:
+    """Run to the end; seconds from taking the lock on. A second time after a kill it may find that all is done, and refuse."""
+    process = _start(operation, work)
+    _wait_for_lock(process, work)
+    began = time.monotonic()
+    process.wait()
+    return time.monotonic() - began
+
+
+def _run_killed(operation: Operation, work: Path, delay: float) -> bool:
+    """Run, and kill so many seconds after the lock was taken; whether it was still running then."""
+    process = _start(operation, work)
+    _wait_for_lock(process, work)
+    try:
+        process.wait(delay)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        return True
+    return False
+
+
+def _check_interrupted(work: Path) -> None:
+    """What a person finds who goes on to use the library."""
+    if not (work / "library" / "catalog.sqlite").is_file():
+        return
+    with open_library(work / "library") as library:
+        found = [problem for problem in library.verify().problems if not _is_to_be_expected(problem.what)]
+        if found:
+            raise AssertionError(found[0].what)
+        if library.status().photos:
+            library.search("a red house", everything=True)
+
+
+def _is_to_be_expected(problem: str) -> bool:
+    """Damage that the operation itself is there to mend."""
+    return problem.startswith("the index ") and problem.endswith(" is damaged")
+
+
+def _finish(work: Path) -> None:
+    """Index to the end; then nothing must be wrong."""
+    with open_library(work / "library", model="mini") as library:
+        library.index(accept_missing=True) if library.status().folders else library.index(work / "photos")
+        problems = library.verify(contents=True).problems
+        if problems:
+            raise AssertionError(problems[0].what)
+
+
+def _digests(work: Path) -> dict[str, str]:
+    paths = [path for path in work.rglob("*") if path.is_file() and "library" not in path.relative_to(work).parts]
+    return {str(path.relative_to(work)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def _draw(path: Path, seed: int) -> None:
+    """A small smooth picture, another for each seed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rough = np.random.default_rng(seed).integers(0, 256, (4, 5, 3), np.uint8)
+    Image.fromarray(rough).resize((320, 240), Image.Resampling.BICUBIC).save(path)
+
+
+def _draw_all(work: Path) -> None:
+    for number in range(_PHOTOS):
+        _draw(work / "photos" / f"{number % 4}" / f"{number}.png", number)
+    (work / "photos" / "bad.jpg").write_bytes(b"no picture")
+
+
+def _indexed(work: Path) -> None:
+    _draw_all(work)
+    with open_library(work / "library", model="mini") as library:
+        library.index(work / "photos")
+        library.tag(["a red house"])
+
+
+def _changed(work: Path) -> None:
+    """Photos that were edited, moved, copied, deleted and added since they were indexed."""
+    _indexed(work)
+    photos = work / "photos"
+    for number in range(0, _PHOTOS, 4):
+        _draw(photos / "0" / f"{number}.png", 100 + number)
+    (photos / "1").rename(photos / "moved")
+    shutil.copytree(photos / "2", photos / "copied")
+    for number in range(3, 20, 4):
+        (photos / "3" / f"{number}.png").unlink()
+    for number in range(12):
+        _draw(photos / "new" / f"{number}.png", 200 + number)
+
+
+def _renamed(work: Path) -> None:
+    _indexed(work)
+    (work / "photos").rename(work / "renamed")
+
+
+def _with_missing(work: Path) -> None:
+    _indexed(work)
+    shutil.rmtree(work / "photos" / "3")
+    with open_library(work / "library") as library:
+        library.index()
+
+
+def _with_damaged_index(work: Path) -> None:
+    _indexed(work)
+    (path,) = (work / "library" / "index").glob("*.faiss")
+    damaged = bytearray(path.read_bytes())
+    damaged[600] ^= 1
+    path.write_bytes(damaged)
+
+
+def _of_old_schema(work: Path) -> None:
+    """A library as an older version wrote it; its photos are on drives that are not here."""
+    (work / "photos").mkdir()
+    (work / "library").mkdir()
+    connection = sqlite3.connect(work / "library" / "catalog.sqlite")
+    connection.executescript((SCHEMAS / "0001.sql").read_text())
+    connection.close()
+
+
+OPERATIONS = (
+    Operation("first index", _draw_all, lambda work: ["index", str(work / "photos"), "--model", "mini"]),
+    Operation("index", _changed, lambda work: ["index"]),
+    Operation("relocate", _renamed, lambda work: ["relocate", str(work / "photos"), str(work / "renamed")]),
+    Operation("prune", _with_missing, lambda work: ["prune", "--older-than", "0d"]),
+    Operation("rebuild", _with_damaged_index, lambda work: ["verify", "--repair"]),
+    Operation("migration", _of_old_schema, lambda work: ["status"]),
+)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""Whatever is done to a folder between two runs, the library then says what is there, and keeps what is not."""
+
+import os
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
+from indexer import FolderError
+from tests.photos import save
+from tests.test_pipeline import Library
+
+ALL = [f"{directory}{name}.png" for directory in ("", "a/", "b/", "b/c/") for name in "xyz"]
+NAMES = st.sampled_from(ALL)
+FILES = st.integers(0, len(ALL) - 1)
+"""Which of the files that are there, counted round."""
+CONTENTS = st.integers(0, 5)
+
+
+class Changes(RuleBasedStateMachine):
+    """A folder of pictures, what lies in it by path, and a library of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = Path(tempfile.mkdtemp())
+        self.root = self.directory / "photos"
+        self.root.mkdir()
+        (self.root / "note.txt").write_text("so that the folder is never empty")
+        self.library = Library(self.directory / "library")
+        self.disk: dict[str, int] = {}
+        self.known: dict[str, int] = {}
+        """Files that the library should know as there, by path, and what they hold."""
+        self.missing: dict[str, int] = {}
+        self.time = 1_000_000_000
+        self.embedding = {number: self.embed(number) for number in range(6)}
+        for number, name in enumerate(ALL[::2]):
+            self.write(name, number)
+        self.index()
+
+    def embed(self, number: int) -> bytes:
+        """The embedding that a picture gets."""
+        from indexer.decode import decode_photo
+        from tests.test_pipeline import PREPROCESSING, embedding
+
+        pixels = decode_photo(save(self.directory / f"{number}.png", seed=number), PREPROCESSING).pixels
+        return embedding(pixels[None])[0].astype("<f2").tobytes()
+
+    def teardown(self) -> None:
+        self.library.catalog.close()
+        shutil.rmtree(self.directory)
+
+    def write(self, name: str, content: int) -> None:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(self.directory / f"{content}.png", path)
+        self.tick(path)
+        self.disk[name] = content
+
+    def tick(self, path: Path) -> None:
+        """A time of change that no other file has."""
+        self.time += 1
+        os.utime(path, (self.time, self.time))
+
+    def file(self, number: int) -> str:
+        there = sorted(self.disk)
+        return there[number % len(there)]
+
+    @rule(name=NAMES, content=CONTENTS)
+    def create_or_edit(self, name: str, content: int) -> None:
+        self.write(name, content)
+
+    @precondition(lambda self: self.disk)
+    @rule(source=FILES, to=NAMES)
+    def move(self, source: int, to: str) -> None:
+        name = self.file(source)
+        (self.root / to).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / name).rename(self.root / to)
+        self.disk[to] = self.disk.pop(name)
+
+    @precondition(lambda self: self.disk)
+    @rule(source=FILES, to=NAMES)
+    def copy(self, source: int, to: str) -> None:
+        self.write(to, self.disk[self.file(source)])
+
+    @precondition(lambda self: self.disk)
+    @rule(one=FILES, other=FILES)
+    def swap(self, one: int, other: int) -> None:
+        first, second = self.file(one), self.file(other)
+        if first != second:
+            aside = self.root / "aside"
+            (self.root / first).rename(aside)
+            (self.root / second).rename(self.root / first)
+            aside.rename(self.root / second)
+            self.disk[first], self.disk[second] = self.disk[second], self.disk[first]
+
+    @precondition(lambda self: self.disk)
+    @rule(number=FILES)
+    def delete(self, number: int) -> None:
+        name = self.file(number)
+        (self.root / name).unlink()
+        del self.disk[name]
+
+    @precondition(lambda self: self.disk)
+    @rule(number=FILES)
+    def touch(self, number: int) -> None:
+        self.tick(self.root / self.file(number))
+
+    @rule(source=st.sampled_from(["a", "b", "b/c"]), to=st.sampled_from(["a", "b", "b/c"]))
+    def rename_directory(self, source: str, to: str) -> None:
+        inside_itself = f"{to}/".startswith(f"{source}/")
+        if inside_itself or not (self.root / source).is_dir() or (self.root / to).exists() or not (self.root / to).parent.is_dir():
+            return
+        (self.root / source).rename(self.root / to)
+        for name in [name for name in self.disk if name.startswith(f"{source}/")]:
+            self.disk[to + name.removeprefix(source)] = self.disk.pop(name)
+
+    @rule(emptied=st.booleans())
+    def index_unmounted(self, emptied: bool) -> None:
+        """A run while the drive is unplugged changes nothing."""
+        away = self.directory / "away"
+        self.root.rename(away)
+        if emptied:
+            self.root.mkdir()
+        report = self.library.index()
+        assert report.offline == len(self.known) + len(self.missing)
+        if emptied:
+            self.root.rmdir()
+        away.rename(self.root)
+        self.check()
+
+    @rule()
+    def relocate(self) -> None:
+        """The whole folder is renamed, and the library told."""
+        new = self.directory / ("photos" if self.root.name == "renamed" else "renamed")
+        self.root.rename(new)
+        with self.library.catalog.transaction() as transaction:
+            assert transaction.relocate(self.root, new) == len(self.known) + len(self.missing)
+        self.root = new
+        self.check()
+
+    @rule()
+    def prune(self) -> None:
+        """Everything that is missing is forgotten."""
+        folder_id = self.library.catalog.folders()[0].id
+        with self.library.catalog.transaction() as transaction:
+            transaction.remove_files(folder_id, list(self.missing))
+            transaction.remove_photos_without_files()
+        self.missing = {}
+        self.check()
+
+    @rule()
+    def index(self) -> None:
+        rows = self.known | self.missing
+        lost = [name for name in self.known if name not in self.disk]
+        new = [name for name in self.disk if name not in rows]
+        held = set(rows.values())
+        try:
+            report = self.library.index(self.root)
+        except FolderError:
+            assert len(lost) > len(self.known) / 2
+            self.check()
+            report = self.library.index(self.root, accept_missing=True)
+        else:
+            assert len(lost) - len(new) <= len(self.known) / 2
+        assert report.failed == 0
+        assert self.library.tower.embedded == len(set(self.disk.values()) - held), "no content that is known is embedded again"
+        gone = Counter(content for name, content in rows.items() if name not in self.disk)
+        claimed = Counter(self.disk[name] for name in new)
+        self.known = dict(self.disk)
+        self.missing = {name: content for name, content in rows.items() if name in self.library_missing()}
+        assert Counter(self.missing.values()) == gone - claimed, "a missing file goes only when a new one takes its place"
+        assert report.missing == len(self.missing)
+        assert report.moved == (gone & claimed).total()
+        self.check()
+
+    def library_missing(self) -> set[str]:
+        (folder,) = self.library.catalog.folders()
+        return {row[0] for row in self.library.catalog.files(folder.id, self.library.checkpoint.id) if row[4]}
+
+    def check(self) -> None:
+        """The library says what the model says."""
+        rows = self.known | self.missing
+        assert self.library_missing() == set(self.missing)
+        assert self.library.contents() == {str(self.root / name): self.embedding[content] for name, content in rows.items()}
+        (checkpoint,) = self.library.catalog.checkpoints()
+        assert checkpoint.embeddings == len(set(rows.values()))
+
+
+def test_any_sequence_of_changes() -> None:
+    run_state_machine_as_test(Changes, settings=settings(max_examples=50, stateful_step_count=40, deadline=None))

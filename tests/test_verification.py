@@ -1,0 +1,197 @@
+"""`sigseek verify`: each kind of damage is found, told in a line, and mended where it can be."""
+
+import json
+import os
+import sqlite3
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sigseek
+from storage import Catalog, index_file
+from storage.vector_index import VectorIndex
+from tests.catalogs import add_checkpoint, add_many, random_unit
+from tests.conftest import Run
+from tests.photos import save
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for number in range(6):
+        save(tmp_path / "photos" / f"{number}.png", seed=number)
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def library(tmp_path: Path, photos: Path) -> sigseek.Library:
+    library = sigseek.open(tmp_path / "library", model="mini")
+    library.index(photos)
+    return library
+
+
+def change(library: sigseek.Library, *statements: str) -> None:
+    with sqlite3.connect(library.directory / "catalog.sqlite") as connection:
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
+
+
+def index_path(library: sigseek.Library) -> Path:
+    (path,) = (library.directory / "index").glob("*.faiss")
+    return path
+
+
+def flip(path: Path, at: int) -> None:
+    contents = bytearray(path.read_bytes())
+    contents[at] ^= 0x40
+    path.write_bytes(contents)
+
+
+def lose_a_row(library: sigseek.Library) -> None:
+    """An index that was written without one photo, all its checksums right."""
+    path = index_path(library)
+    catalog = Catalog(library.directory)
+    (record,) = catalog.checkpoints()
+    ids, vectors = catalog.embeddings(record.id)
+    one_less = add_to_flat(record.dimension, ids[1:], vectors[1:])
+    index_file.write(one_less, 6, path.parent, record)
+    catalog.close()
+
+
+def add_to_flat(dimension: int, ids: object, vectors: object) -> object:
+    from storage.vector_index import _add, _flat
+
+    return _add(_flat(dimension), [(ids, vectors)])  # type: ignore[list-item]
+
+
+def not_unit(library: sigseek.Library) -> None:
+    vector = np.full(192, 0.5, "<f2").tobytes()
+    with sqlite3.connect(library.directory / "catalog.sqlite") as connection:
+        values = (vector, zlib.crc32(vector))
+        connection.execute("UPDATE embedding SET vector = ?, checksum = ? WHERE photo_id = 2", values)
+    connection.close()
+
+
+DAMAGES: dict[str, tuple[Callable[[sigseek.Library], None], str]] = {
+    "an embedding's bytes": (
+        lambda library: change(library, "UPDATE embedding SET vector = zeroblob(384) WHERE photo_id = 2"),
+        "1 embeddings by mini are damaged (their checksums do not agree), of ",
+    ),
+    "an embedding's length": (not_unit, "1 embeddings by mini do not have the length 1, of "),
+    "a dangling row": (
+        lambda library: change(library, "PRAGMA foreign_keys = OFF", "DELETE FROM photo WHERE id = 3"),
+        "1 rows of the table file refer to something that is not there",
+    ),
+    "the count": (
+        lambda library: change(library, "UPDATE checkpoint SET embeddings = 7"),
+        "the catalog counts 7 embeddings by mini, and has 6",
+    ),
+    "a lost bias": (
+        lambda library: change(library, "DELETE FROM bias WHERE photo_id = 4"),
+        "not all embeddings by mini have been measured for verdicts",
+    ),
+    "an index's bytes": (lambda library: flip(index_path(library), 700), "the index "),
+    "an index's end": (lambda library: os.truncate(index_path(library), 100), "the index "),
+    "an index without a photo": (lose_a_row, "the index lacks 1 photos, "),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_damage_is_found_and_mended(name: str, library: sigseek.Library, photos: Path, run: Run) -> None:
+    damage, said = DAMAGES[name]
+    before = {path.name: path.read_bytes() for path in photos.iterdir()}
+    where = ("--library", library.directory)
+    assert run("verify", *where).stdout == "6 embeddings and 6 files checked: all is well\n"
+    damage(library)
+    found = run("verify", *where, check=False)
+    assert found.returncode == 1
+    assert found.stdout.startswith(f"wrong: {said}")
+    assert "to have it mended: sigseek verify --repair" in found.stdout
+    assert run("verify", *where, check=False).stdout == found.stdout, "looking changes nothing"
+    mended = run("verify", *where, "--repair")
+    assert mended.stdout.startswith(f"mended: {said}")
+    assert run("verify", *where).returncode == 0
+    run("index", *where)
+    assert run("verify", *where).stdout == "6 embeddings and 6 files checked: all is well\n"
+    with sigseek.open(library.directory) as again:
+        assert sorted(hit.path for hit in again.search("a house", everything=True)) == [str(photos / f"{n}.png") for n in range(6)]
+        for hit in again.search("a house", everything=True):
+            assert again.similar(hit.path, 1)[0].cosine <= 1
+    assert {path.name: path.read_bytes() for path in photos.iterdir()} == before
+
+
+def test_a_catalog_that_sqlite_finds_damaged(library: sigseek.Library, run: Run) -> None:
+    library.close()
+    catalog = library.directory / "catalog.sqlite"
+    size = catalog.stat().st_size
+    with catalog.open("r+b") as file:  # the pages at the end hold rows, not the schema
+        file.seek(size - 3 * 4096)
+        file.write(os.urandom(2 * 4096))
+    found = run("verify", "--repair", "--library", library.directory, check=False)
+    assert found.returncode == 1
+    assert "put a backup in its place" in found.stdout + found.stderr
+
+
+def test_photos_that_the_disk_changed_are_found_by_their_contents(library: sigseek.Library, photos: Path, run: Run) -> None:
+    status = (photos / "1.png").stat()
+    flip(photos / "1.png", 60)
+    os.utime(photos / "1.png", ns=(status.st_atime_ns, status.st_mtime_ns))
+    (photos / "2.png").touch()
+    (photos / "3.png").unlink()
+    where = ("--library", library.directory)
+    plain = run("verify", *where).stdout.splitlines()
+    assert plain[1] == "2 files have changed or gone since; to bring them up to date: sigseek index"
+    found = run("verify", *where, "--contents", "--json", check=False)
+    (problem,) = map(json.loads, found.stdout.splitlines())
+    assert (found.returncode, problem["mended"]) == (1, False)
+    assert problem["what"].startswith(f"{photos / '1.png'} cannot be read, or holds other bytes")
+
+
+def test_files_of_folders_that_are_offline_are_not_looked_for(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
+    photos.rename(tmp_path / "unplugged")
+    report = library.verify(contents=True)
+    assert (report.problems, report.files, report.offline, report.outdated) == ((), 0, 6, 0)
+
+
+def test_the_index_of_many_and_its_sample(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path / "library")
+    checkpoint = add_checkpoint(catalog, 8)
+    add_many(catalog, checkpoint.id, random_unit(20_000, 8))
+    with catalog.transaction() as transaction:
+        transaction.add_folder(tmp_path)
+    with sqlite3.connect(catalog.path) as connection:
+        connection.execute("INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) SELECT 1, id, id, 1, 1 FROM photo")
+    connection.close()
+    (record,) = catalog.checkpoints()
+    directory = tmp_path / "library" / "index"
+    VectorIndex.open(catalog, record, directory)
+    catalog.close()
+    with sigseek.open(tmp_path / "library") as library:
+        assert library.verify().problems == ()
+        for suffix, at in ((".faiss", 5_000), (".faiss", 60_000), (".sample", 5_000)):
+            (path,) = directory.glob(f"*{suffix}")
+            flip(path, at)
+            (problem,) = library.verify(repair=True).problems
+            assert (problem.what, problem.mended) == (f"the index {path} is damaged", True)
+            assert library.verify().problems == ()
+
+
+def test_photos_that_an_interrupted_run_left_are_no_damage(library: sigseek.Library, run: Run) -> None:
+    where = ("--library", library.directory)
+    change(library, "DELETE FROM file WHERE photo_id = 3")
+    left = "1 photos that no file holds any more, left by an indexing that was cut off"
+    assert run("verify", *where).stdout.splitlines()[1] == f"{left}: the next one removes them"
+    assert run("verify", *where, "--repair").stdout.splitlines()[1] == f"{left}: they were removed"
+    assert library.verify().leftover == 0
+    change(library, "DELETE FROM file WHERE photo_id = 4")
+    library.index()
+    assert library.verify().leftover == 0, "though nothing was new in that run"
+
+
+def test_what_a_killed_writer_left_is_removed(library: sigseek.Library) -> None:
+    (library.directory / "index" / "x.faiss.1.part").write_bytes(b"half")
+    library.index()
+    assert list((library.directory / "index").glob("*.part")) == []
