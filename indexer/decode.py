@@ -14,8 +14,9 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from indexer.errors import DecodeError
-from indexer.formats import DECODED, WHY_NOT_READ
-from indexer.metadata import Metadata, read_metadata
+from indexer.formats import WHY_NOT_READ
+from indexer.metadata import LYING, Metadata, read_metadata
+from indexer.opening import OpenedPicture, limit_text, open_picture
 from siglip import Preprocessing
 
 _Out = TypeVar("_Out")
@@ -23,7 +24,6 @@ _Out = TypeVar("_Out")
 MAX_PIXELS = 128_000_000
 """Largest picture that is decoded: it takes about 1 GB while it is being turned into RGB."""
 
-_LIMIT = f"the limit is {MAX_PIXELS / 1e6:.0f} megapixels"
 _LARGE_PIXELS = 24_000_000
 _HEADROOM = 2
 """A JPEG decoder can leave out the finest detail and be several times faster. At least this many times the wanted size
@@ -39,7 +39,6 @@ _TRANSPOSE = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_LYING = (5, 6, 7, 8)  # orientations that swap width and height
 _WIDE_GREY = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -83,18 +82,20 @@ def decode_photo(path: Path, preprocessing: Preprocessing) -> DecodedPhoto:
     enough: see docs/speed.md for what it costs. DecodeError for whatever is wrong with the content;
     OSError when the file cannot be read.
     """
+    least = (_HEADROOM * preprocessing.width, _HEADROOM * preprocessing.height)
 
-    def decoded(image: Image.Image) -> DecodedPhoto:
+    def decoded(picture: OpenedPicture) -> DecodedPhoto:
+        image = picture.image
         full = image.size
-        image.draft(None, (_HEADROOM * preprocessing.width, _HEADROOM * preprocessing.height))
+        image.draft(None, least)
         reduced = image.size != full
         with _large if image.width * image.height > _LARGE_PIXELS else nullcontext():
-            rgb, metadata = _upright_rgb(image)
+            rgb, metadata = _upright_rgb(picture, least)
             pixels = preprocessing.resize(rgb)
-        width, height = rgb.size
-        if reduced:  # a JPEG, so the orientation is as its EXIF says
-            width, height = full[::-1] if metadata.orientation in _LYING else full
-        return DecodedPhoto(pixels, width, height, image.format or "", metadata)
+        if not reduced:
+            full = image.size  # once more: Pillow turns a TIFF when it loads it
+        width, height = picture.size or (full[::-1] if metadata.orientation in LYING else full)
+        return DecodedPhoto(pixels, width, height, picture.format, metadata)
 
     return _read(path, decoded)
 
@@ -104,10 +105,11 @@ def decode_views(path: Path, preprocessing: Preprocessing) -> npt.NDArray[np.uin
 
     Raises as `decode_photo` does.
     """
+    least = (_HEADROOM * preprocessing.width, _HEADROOM * preprocessing.height)
 
-    def cut(image: Image.Image) -> npt.NDArray[np.uint8]:
-        image.draft(None, (_HEADROOM * preprocessing.width, _HEADROOM * preprocessing.height))
-        rgb = _upright_rgb(image)[0]
+    def cut(picture: OpenedPicture) -> npt.NDArray[np.uint8]:
+        picture.image.draft(None, least)
+        rgb = _upright_rgb(picture, least)[0]
         width, height = (max(1, round(_VIEW * side)) for side in rgb.size)
         corners = [
             (round((rgb.width - width) * across), round((rgb.height - height) * down)) for across in _PLACES for down in _PLACES
@@ -119,21 +121,15 @@ def decode_views(path: Path, preprocessing: Preprocessing) -> npt.NDArray[np.uin
 
 def open_upright(path: Path) -> Image.Image:
     """The photo in the file as it is meant to be seen, in RGB and full size. Raises as `decode_photo` does."""
-    return _read(path, lambda image: _upright_rgb(image)[0])
+    return _read(path, lambda picture: _upright_rgb(picture)[0])
 
 
-def _read(path: Path, use: Callable[[Image.Image], _Out]) -> _Out:
-    """What `use` makes of the picture in the file, with every error of Pillow's turned into a DecodeError."""
+def _read(path: Path, use: Callable[[OpenedPicture], _Out]) -> _Out:
+    """What `use` makes of the picture in the file, with every error of the decoders turned into a DecodeError."""
     why_not = WHY_NOT_READ.get(path.suffix.lower())
     with path.open("rb") as file:
         try:
-            image = Image.open(file, formats=DECODED)
-            if why_not and image.format == "TIFF":  # camera RAW often is one, with a tiny preview for its picture
-                raise DecodeError(why_not)
-            pixels = image.width * image.height
-            if pixels > MAX_PIXELS:
-                raise DecodeError(f"too large: {image.width} x {image.height} pixels; {_LIMIT}")
-            return use(image)
+            return use(open_picture(file, path.suffix.lower(), MAX_PIXELS))
         except DecodeError:
             raise
         except UnidentifiedImageError as error:
@@ -141,7 +137,7 @@ def _read(path: Path, use: Callable[[Image.Image], _Out]) -> _Out:
             reason = "the file is empty" if empty else why_not or "not a picture, or damaged at its very start"
             raise DecodeError(reason) from error
         except Image.DecompressionBombError as error:
-            raise DecodeError(f"too large: {_LIMIT}") from error
+            raise DecodeError(f"too large: {limit_text(MAX_PIXELS)}") from error
         except MemoryError as error:
             raise DecodeError("too large for this machine's memory") from error
         except OSError as error:
@@ -152,10 +148,19 @@ def _read(path: Path, use: Callable[[Image.Image], _Out]) -> _Out:
             raise DecodeError(why_not or f"damaged, or of a kind that is not read ({_said(error)})") from error
 
 
-def _upright_rgb(image: Image.Image) -> tuple[Image.Image, Metadata]:
+def _upright_rgb(picture: OpenedPicture, least: tuple[int, int] | None = None) -> tuple[Image.Image, Metadata]:
+    """The picture as it is meant to be seen, in sRGB; with `least`, it may be reduced to not less than that."""
+    image = picture.image
     image.load()
-    metadata = read_metadata(image)  # after loading: Pillow turns TIFFs upright by itself and then clears the tag
-    return _over_white(_eight_bit(_upright(image, metadata.orientation))), metadata
+    # After loading: Pillow turns TIFFs upright by itself and then clears the tag.
+    metadata = picture.metadata or read_metadata(image)
+    upright = _eight_bit(_upright(image, metadata.orientation))
+    profile = image.info.get("icc_profile")
+    if profile:
+        from indexer.color import to_srgb  # a library of its own, which most photos do without
+
+        upright = to_srgb(upright, profile, least)
+    return _over_white(upright), metadata
 
 
 def _upright(image: Image.Image, orientation: int) -> Image.Image:

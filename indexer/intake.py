@@ -248,6 +248,10 @@ def _facts(digest: bytes, photo: DecodedPhoto) -> PhotoFacts:
         metadata.camera,
         metadata.latitude,
         metadata.longitude,
+        metadata.lens,
+        metadata.rating,
+        metadata.description,
+        metadata.keywords,
     )
 
 

@@ -303,6 +303,10 @@ def _photo_fields(photo: PhotoRecord) -> dict[str, Any]:
         "camera": photo.camera,
         "latitude": photo.latitude,
         "longitude": photo.longitude,
+        "lens": photo.lens,
+        "rating": photo.rating,
+        "description": photo.description,
+        "keywords": photo.keywords,
         "copies": tuple(other for other in photo.paths if other != path),
         "available": present is not None,
     }

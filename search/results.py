@@ -25,6 +25,12 @@ class PhotoHit:
     """Degrees, north positive."""
     longitude: float | None
     """Degrees, east positive."""
+    lens: str | None
+    rating: int | None
+    """1 to 5 stars, -1 for rejected."""
+    description: str | None
+    keywords: tuple[str, ...]
+    """In alphabetical order."""
     copies: tuple[str, ...]
     """The photo's other files."""
     available: bool

@@ -21,7 +21,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
 
 from storage.database import describe, open_database, writing
 from storage.errors import LibraryError
-from storage.models import Bias, Calibration, Checkpoint, Embedding, Failure, File, Folder, Photo, Reference, Tag
+from storage.models import Bias, Calibration, Checkpoint, Embedding, Failure, File, Folder, Keyword, Photo, Reference, Tag
 from storage.records import CheckpointRecord, FailureRecord, FileRow, FolderRecord, PhotoRecord, ReferenceRecord
 from storage.transaction import Transaction, beginning, checkpoint_record, chunks, locate
 
@@ -221,6 +221,7 @@ class Catalog:
         with self._session() as session:
             rows: dict[int, Photo] = {}
             paths: dict[int, list[tuple[bool, str]]] = {}
+            keywords: dict[int, list[str]] = {}
             for chunk in chunks(ids):
                 rows |= {photo.id: photo for photo in session.scalars(select(Photo).where(Photo.id.in_(chunk)))}
                 columns = (File.photo_id, Folder.path, File.path, File.missing_since.is_not(None))
@@ -228,6 +229,9 @@ class Catalog:
                     select(*columns).join(Folder, Folder.id == File.folder_id).where(File.photo_id.in_(chunk))
                 ):
                     paths.setdefault(photo_id, []).append((missing, str(PurePath(root, path))))
+                given = select(Keyword.photo_id, Keyword.name).where(Keyword.photo_id.in_(chunk)).order_by(Keyword.name)
+                for photo_id, name in session.execute(given):
+                    keywords.setdefault(photo_id, []).append(name)
         return {
             id_: PhotoRecord(
                 id_,
@@ -238,6 +242,10 @@ class Catalog:
                 photo.camera,
                 photo.latitude,
                 photo.longitude,
+                photo.lens,
+                photo.rating,
+                photo.description,
+                tuple(keywords.get(id_, ())),
             )
             for id_, photo in rows.items()
             if id_ in paths

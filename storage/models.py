@@ -88,6 +88,20 @@ class Photo(Base):
     camera: Mapped[str | None]
     latitude: Mapped[float | None]
     longitude: Mapped[float | None]
+    lens: Mapped[str | None]
+    rating: Mapped[int | None]
+    """1 to 5, or -1 for a rejected photo."""
+    description: Mapped[str | None]
+
+
+class Keyword(Base):
+    """A word that somebody gave a photo, and that its file carries."""
+
+    __tablename__ = "keyword"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
 
 
 class File(Base):

@@ -64,6 +64,10 @@ class PhotoFacts:
     camera: str | None = None
     latitude: float | None = None
     longitude: float | None = None
+    lens: str | None = None
+    rating: int | None = None
+    description: str | None = None
+    keywords: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,11 @@ class PhotoRecord:
     camera: str | None
     latitude: float | None
     longitude: float | None
+    lens: str | None = None
+    rating: int | None = None
+    description: str | None = None
+    keywords: tuple[str, ...] = ()
+    """In alphabetical order."""
 
 
 @dataclass(frozen=True)

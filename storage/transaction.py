@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Delete, bindparam, delete, exists, func, s
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
-from storage.models import Base, Bias, Calibration, Checkpoint, Embedding, Failure, File, Folder, Photo, Reference, Tag
+from storage.models import Base, Bias, Calibration, Checkpoint, Embedding, Failure, File, Folder, Keyword, Photo, Reference, Tag
 from storage.records import CheckpointRecord, EmbeddingRecord, FailureRecord, FolderRecord, PhotoFacts, ReferenceRecord
 
 if TYPE_CHECKING:
@@ -132,9 +132,11 @@ class Transaction:
         known = self._session.scalar(select(Photo.id).where(Photo.digest == facts.digest))
         if known is not None:
             return known
-        row = Photo(**vars(facts))
+        columns = {name: value for name, value in vars(facts).items() if name != "keywords"}
+        row = Photo(**columns)
         self._session.add(row)
         self._session.flush()
+        self._session.add_all(Keyword(photo_id=row.id, name=name) for name in facts.keywords)
         return row.id
 
     def add_embeddings(self, checkpoint_id: int, embeddings: Mapping[int, EmbeddingRecord]) -> None:

@@ -1,8 +1,11 @@
 """Photo files made for a test."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import ExifTags, Image, ImageDraw
 
 
@@ -25,11 +28,41 @@ def exif(**tags: object) -> Image.Exif:
     for name, value in tags.items():
         if hasattr(ExifTags.GPS, name):
             made.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS[name]] = value
-        elif name.startswith(("DateTimeOriginal", "OffsetTime")):
+        elif name.startswith(("DateTimeOriginal", "OffsetTime", "LensModel")):
             made.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base[name]] = value
         else:
             made[ExifTags.Base[name]] = value
     return made
+
+
+def xmp(elements: str, attributes: str = "") -> bytes:
+    """An XMP packet with these properties, their usual prefixes defined."""
+    prefixes = {
+        "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
+        "dc": "http://purl.org/dc/elements/1.1/",
+        "xmp": "http://ns.adobe.com/xap/1.0/",
+        "exif": "http://ns.adobe.com/exif/1.0/",
+        "exifEX": "http://cipa.jp/exif/1.0/",
+        "aux": "http://ns.adobe.com/exif/1.0/aux/",
+        "photoshop": "http://ns.adobe.com/photoshop/1.0/",
+    }
+    defined = " ".join(f'xmlns:{prefix}="{name}"' for prefix, name in prefixes.items())
+    return (
+        f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF {defined}><rdf:Description {attributes}>{elements}</rdf:Description>'
+        "</rdf:RDF></x:xmpmeta>"
+    ).encode()
+
+
+def with_segment(jpeg: bytes, marker: int, contents: bytes) -> bytes:
+    """The JPEG with one more segment at its start."""
+    return jpeg[:2] + bytes([0xFF, marker]) + (len(contents) + 2).to_bytes(2) + contents + jpeg[2:]
+
+
+def iptc(*fields: tuple[int, bytes]) -> bytes:
+    """What an APP13 segment holds with these datasets of IPTC's second record."""
+    records = b"".join(b"\x1c\x02" + bytes([dataset]) + len(value).to_bytes(2) + value for dataset, value in fields)
+    padded = records + b"\0" * (len(records) % 2)
+    return b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0" + len(records).to_bytes(4) + padded
 
 
 def letter_f(size: int = 60) -> Image.Image:
@@ -41,3 +74,29 @@ def letter_f(size: int = 60) -> Image.Image:
     draw.rectangle((unit, unit, 5 * unit, 2 * unit), "red")
     draw.rectangle((unit, 3 * unit, 4 * unit, 3.5 * unit), "blue")
     return image
+
+
+def write_png(path: Path, levels: npt.NDArray[np.uint16]) -> None:
+    """A PNG of 16 bits a channel, which Pillow does not write, of (height, width, 3 or 4)."""
+    height, width, channels = levels.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in levels)
+    header = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    packed = [struct.pack(">I", len(chunk)) + kind + chunk + struct.pack(">I", zlib.crc32(kind + chunk)) for kind, chunk in chunks]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(packed))
+
+
+def write_tiff(path: Path, levels: npt.NDArray[np.uint16]) -> None:
+    """A TIFF of 16 bits a channel, which Pillow does not write, of (height, width, 3 or 4)."""
+    height, width, channels = levels.shape
+    pixels = levels.astype("<u2").tobytes()
+    tags = [(256, 4, width), (257, 4, height), (258, 3, channels), (259, 3, 1), (262, 3, 2), (273, 4, 8), (277, 3, channels)]
+    tags += [(278, 4, height), (279, 4, len(pixels))] + ([(338, 3, 2)] if channels == 4 else [])
+    at = 8 + len(pixels)
+    depths = at + 2 + 12 * len(tags) + 4
+    rows = b"".join(
+        struct.pack("<HHII", 258, 3, channels, depths) if tag == 258 else struct.pack("<HHII", tag, kind, 1, value)
+        for tag, kind, value in tags
+    )
+    directory = struct.pack("<H", len(tags)) + rows + bytes(4) + struct.pack(f"<{channels}H", *[16] * channels)
+    path.write_bytes(b"II*\0" + struct.pack("<I", at) + pixels + directory)

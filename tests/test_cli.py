@@ -20,7 +20,10 @@ from tests.conftest import ROOT, Run
 from tests.photos import save
 
 JUDGEMENT = {"probability", "verdict", "confidence", "judged_by"}
-METADATA = {"width", "height", "taken_at", "camera", "latitude", "longitude", "copies", "available"}
+METADATA = {
+    "width", "height", "taken_at", "camera", "latitude", "longitude", "lens", "rating", "description", "keywords",
+    "copies", "available",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -110,8 +110,8 @@ def test_why_a_file_gives_no_picture(tmp_path: Path) -> None:
         "empty.jpg": (b"", "the file is empty"),
         "text.jpg": (b"hello, world", "not a picture"),
         "half.jpg": (whole[: len(whole) // 2], "(?i)damaged.*truncated"),
-        "a.heic": (b"\0\0\0\x18ftypheic", "HEIC photos are not read yet"),
-        "a.nef": (b"II*\0 raw", "camera RAW is not read yet"),
+        "a.heic": (b"\0\0\0\x18ftypheic", "damaged, or of a kind that is not read"),
+        "a.nef": (b"neither RAW nor anything else", "camera RAW that is damaged or of a kind that is not read"),
         "a.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "would start another program"),
         "eps.jpg": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "not a picture"),
     }
@@ -123,12 +123,12 @@ def test_why_a_file_gives_no_picture(tmp_path: Path) -> None:
 
 def test_the_small_preview_in_a_raw_file_is_not_taken_for_the_photo(tmp_path: Path) -> None:
     save(tmp_path / "a.tiff").rename(tmp_path / "a.dng")
-    with pytest.raises(DecodeError, match="camera RAW is not read yet"):
+    with pytest.raises(DecodeError, match="camera RAW that is damaged or of a kind that is not read"):
         decode_photo(tmp_path / "a.dng", PREPROCESSING)
 
 
 def test_a_disks_error_is_not_the_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken_disk(image: Image.Image) -> object:
+    def broken_disk(*_: object) -> object:
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(decode_module, "_upright_rgb", broken_disk)

@@ -1,13 +1,21 @@
+import warnings
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
+from PIL.ImageCms import ImageCmsProfile, createProfile
+from PIL.PngImagePlugin import PngInfo
 
-from indexer.metadata import Metadata, read_metadata
+from indexer.decode import decode_photo
+from indexer.metadata import Metadata, read_exif, read_metadata
+from siglip import Preprocessing
 from tests.conftest import CORPORA, needs_corpora
-from tests.photos import exif, picture
+from tests.photos import exif, iptc, picture, with_segment, xmp
+
+PREPROCESSING = Preprocessing(32, 32, 3, 1 / 255, (0.5,) * 3, (0.5,) * 3)
 
 
 def metadata_of(folder: Path, **tags: object) -> Metadata:
@@ -60,15 +68,12 @@ def test_half_a_place_is_none(tmp_path: Path) -> None:
 VALUES = st.none() | st.integers() | st.floats() | st.text() | st.binary() | st.lists(st.floats(), max_size=4).map(tuple)
 
 
-class OddImage:
-    """An image whose EXIF holds anything."""
+class OddExif:
+    """EXIF that holds anything."""
 
     def __init__(self, base: dict[int, object], detail: dict[int, object], gps: dict[int, object]) -> None:
         self._tags = {ExifTags.IFD.Exif: detail, ExifTags.IFD.GPSInfo: gps}
         self._base = base
-
-    def getexif(self) -> "OddImage":
-        return self
 
     def __iter__(self) -> object:
         return iter(self._base.items())
@@ -79,15 +84,145 @@ class OddImage:
 
 @settings(max_examples=300)
 @given(
-    st.dictionaries(st.sampled_from([271, 272, 274, 306]), VALUES),
-    st.dictionaries(st.sampled_from([36867, 36868, 36881, 36882]), VALUES),
-    st.dictionaries(st.sampled_from([1, 2, 3, 4]), VALUES),
+    st.dictionaries(st.sampled_from([270, 271, 272, 274, 306, 0x4746]), VALUES),
+    st.dictionaries(st.sampled_from([36867, 36868, 36881, 36882, 42036]), VALUES),
+    st.dictionaries(st.sampled_from([1, 2, 3, 4, 7, 29]), VALUES),
 )
 def test_any_values_give_some_metadata(base: dict[int, object], detail: dict[int, object], gps: dict[int, object]) -> None:
-    found = read_metadata(OddImage(base, detail, gps))  # type: ignore[arg-type]
-    assert found.orientation in range(1, 9)
-    assert found.latitude is None or -90 <= found.latitude <= 90
-    assert (found.latitude is None) == (found.longitude is None)
+    found = read_exif(OddExif(base, detail, gps), None)  # type: ignore[arg-type]
+    assert is_sane(found)
+
+
+def metadata_in(jpeg: bytes) -> Metadata:
+    with Image.open(BytesIO(jpeg)) as image:
+        image.load()
+        return read_metadata(image)
+
+
+@pytest.fixture(scope="module")
+def jpeg() -> bytes:
+    made = BytesIO()
+    picture().save(made, "JPEG")
+    return made.getvalue()
+
+
+XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
+WORDS = (
+    "<dc:subject><rdf:Bag><rdf:li>sea</rdf:li><rdf:li> blue\n boat </rdf:li><rdf:li/></rdf:Bag></dc:subject>"
+    "<dc:description>By the sea</dc:description>"
+)
+
+
+def test_what_people_wrote(jpeg: bytes) -> None:
+    both = with_segment(jpeg, 0xE1, XMP_SEGMENT + xmp(WORDS, 'xmp:Rating="5"'))
+    both = with_segment(both, 0xED, iptc((25, b"sea"), (25, "Åland".encode()), (25, "Öland".encode("latin-1")), (120, b"Other")))
+    found = metadata_in(both)
+    assert found == Metadata(rating=5, description="By the sea", keywords=("sea", "blue boat", "Åland", "Öland"))
+
+
+def test_iptc_alone(jpeg: bytes) -> None:
+    assert metadata_in(with_segment(jpeg, 0xED, iptc((25, b"one"), (120, b"Text")))) == Metadata(
+        description="Text", keywords=("one",)
+    )
+
+
+@pytest.mark.parametrize(
+    ("extension", "options"),
+    [("png", {}), ("webp", {"xmp": xmp(WORDS)}), ("avif", {"xmp": xmp(WORDS)}), ("tiff", {"tiffinfo": {700: xmp(WORDS)}})],
+)
+def test_xmp_in_other_formats(tmp_path: Path, extension: str, options: dict[str, object]) -> None:
+    if extension == "png":
+        options = {"pnginfo": PngInfo()}
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp(WORDS).decode())
+    picture().save(tmp_path / f"a.{extension}", **options)
+    with Image.open(tmp_path / f"a.{extension}") as image:
+        image.load()
+        assert read_metadata(image).keywords == ("sea", "blue boat")
+
+
+def test_exif_s_rating_lens_and_description(tmp_path: Path) -> None:
+    found = metadata_of(tmp_path, LensModel="EF 50mm f/1.8", ImageDescription="Blåbär".encode(), Rating=4)
+    assert (found.lens, found.description, found.rating) == ("EF 50mm f/1.8", "Blåbär", 4)
+
+
+@pytest.mark.parametrize("rating", ["0", "6", "-2", "many", "nan", "1e999", ""])
+def test_a_rating_that_is_none(jpeg: bytes, rating: str) -> None:
+    assert metadata_in(with_segment(jpeg, 0xE1, XMP_SEGMENT + xmp(f"<xmp:Rating>{rating}</xmp:Rating>"))).rating is None
+
+
+@pytest.mark.parametrize(
+    "junk", ["OLYMPUS DIGITAL CAMERA", "SONY DSC", "KONICA MINOLTA DIGITAL CAMERA", "DCIM\\100MEDIA\\DJI_0018.JPG", "  ", "default"]
+)
+def test_what_cameras_write_is_no_description(tmp_path: Path, junk: str) -> None:
+    assert metadata_of(tmp_path, ImageDescription=junk).description is None
+
+
+def test_a_lens_of_dashes_is_none(tmp_path: Path) -> None:
+    assert metadata_of(tmp_path, LensModel="----").lens is None
+
+
+def test_no_position_is_written_as_zero(tmp_path: Path) -> None:
+    zero = (0.0, 0.0, 0.0)
+    found = metadata_of(tmp_path, GPSLatitudeRef="N", GPSLatitude=zero, GPSLongitudeRef="E", GPSLongitude=zero)
+    assert (found.latitude, found.longitude) == (None, None)
+
+
+def is_sane(found: Metadata) -> bool:
+    texts = [text for text in (found.camera, found.lens, found.description, *found.keywords) if text is not None]
+    return (
+        found.orientation in range(1, 9)
+        and (found.latitude is None) == (found.longitude is None)
+        and (found.latitude is None or (-90 <= found.latitude <= 90 and -180 <= found.longitude <= 180))
+        and found.rating in (None, -1, 1, 2, 3, 4, 5)
+        and len(found.keywords) <= 200
+        and len(set(found.keywords)) == len(found.keywords)
+        and all(0 < len(text) <= 2000 and text == " ".join(text.split()) for text in texts)
+        and not any(letter < " " or "\x7f" <= letter < "\xa0" for text in texts for letter in text)
+    )
+
+
+def test_far_too_much_is_cut(jpeg: bytes) -> None:
+    words = "".join(f"<rdf:li>{'x' * 300}{number}</rdf:li><rdf:li>{number}</rdf:li>" for number in range(300))
+    packet = xmp(f"<dc:subject><rdf:Bag>{words}</rdf:Bag></dc:subject><dc:description>{'y' * 9000}</dc:description>")
+    with Image.open(BytesIO(jpeg)) as image:
+        image.load()
+        image.info["xmp"] = packet
+        found = read_metadata(image)
+    assert is_sane(found)
+    assert (len(found.keywords), len(found.description or "")) == (200, 2000)
+
+
+SEGMENTS = {
+    "exif": (0xE1, b"Exif\0\0", exif(Make="Maker", Orientation=6, DateTimeOriginal="2021:07:03 18:05:09").tobytes()[6:]),
+    "xmp": (0xE1, XMP_SEGMENT, xmp(WORDS, 'xmp:Rating="5"')),
+    "iptc": (0xED, b"", iptc((25, b"sea"), (120, b"Text"))),
+    "icc": (0xE2, b"ICC_PROFILE\0\1\1", ImageCmsProfile(createProfile("sRGB")).tobytes()),
+}
+
+
+@given(st.sampled_from(sorted(SEGMENTS)), st.data())
+def test_broken_metadata_never_costs_the_photo(
+    tmp_path_factory: pytest.TempPathFactory, jpeg: bytes, kind: str, data: st.DataObject
+) -> None:
+    marker, prefix, good = SEGMENTS[kind]
+    contents = bytearray(data.draw(st.just(good) | st.binary(max_size=300)))
+    for place in data.draw(st.lists(st.integers(0, max(0, len(contents) - 1)), max_size=10)):
+        contents[place : place + 1] = data.draw(st.binary(max_size=3))
+    folder = tmp_path_factory.mktemp("broken")
+    (folder / "a.jpg").write_bytes(with_segment(jpeg, marker, prefix + contents))
+    options = {"exif": {"exif": bytes(contents)}, "icc": {"icc_profile": bytes(contents)}}.get(kind, {})
+    if kind == "xmp":
+        text = PngInfo()
+        text.add_itxt("XML:com.adobe.xmp", contents.decode("utf-8", "replace").replace("\0", "?"))
+        options = {"pnginfo": text}
+    picture().save(folder / "a.png", **options)
+    for name in ("a.jpg", "a.png"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            decoded = decode_photo(folder / name, PREPROCESSING)
+        assert decoded.pixels.shape == (32, 32, 3)
+        assert sorted((decoded.width, decoded.height)) == [48, 64]
+        assert is_sane(decoded.metadata)
 
 
 @needs_corpora
