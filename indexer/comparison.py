@@ -29,6 +29,8 @@ class Comparison:
     """Files of the whole folder that were there at the last run."""
     over: list[str] = field(default_factory=list)
     """Failures that are none any more."""
+    beside: list[str] = field(default_factory=list)
+    """Known camera RAW that a JPEG stands for now."""
 
 
 def compare(
@@ -61,7 +63,8 @@ def compare(
         else:
             others[path] = row
     result.changed = [FoundFile(path, size, mtime_ns) for path, (size, mtime_ns) in unsettled.items()]
-    result.gone = set(_gone(root, inside, listing, others.keys() - listing.files.keys()))
+    result.beside = [path for path in listing.beside if path in others]
+    result.gone = set(_gone(root, inside, listing, others.keys() - listing.files.keys() - listing.beside))
     result.over += _gone(root, inside, listing, failed.keys() - listing.files.keys())
     result.known = {path: FileRecord._make(others[path]) for path in (*unsettled, *result.gone) if path in others}
     result.lost = [path for path in result.gone if not result.known[path].missing]

@@ -90,6 +90,7 @@ class Indexer:
         with self._catalog.transaction() as transaction:
             transaction.mark_present(folder.id, found.back)
             transaction.mark_missing(folder.id, found.lost)
+            transaction.remove_files(folder.id, found.beside)
             transaction.remove_failures(folder.id, found.over)
             for path, reason in listing.unreadable.items():
                 transaction.put_failure(folder.id, FailureRecord(path, reason, None, None))

@@ -9,9 +9,10 @@ from operator import attrgetter
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from indexer.formats import PICTURES
+from indexer.formats import PICTURES, RAW
 
 _JUNK = frozenset({"@eadir", "#recycle", "#snapshot", "$recycle.bin", "system volume information", "__macosx", "lost+found"})
+_JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 
 class FoundFile(NamedTuple):
@@ -30,6 +31,8 @@ class Listing:
     """By path relative to the folder, size in bytes and time of change in ns: what a `FoundFile` holds, without objects
     that the garbage collector would go through again and again."""
     unreadable: dict[str, str] = field(default_factory=dict)
+    beside: set[str] = field(default_factory=set)
+    """Camera RAW with a JPEG of the same name beside it: the same photo, which the JPEG stands for."""
 
 
 def scan_folder(root: Path, inside: PurePath) -> Listing:
@@ -88,12 +91,14 @@ def _entries(directory: str) -> Iterator[list[os.DirEntry[str]]]:
 def _look_through(entries: list[os.DirEntry[str]], prefix: str, listing: Listing) -> list[str]:
     """List a directory's pictures, their paths beginning with `prefix`; the paths of the directories to go on with."""
     below = []
+    has_raw = False
     for entry in entries:
         name = entry.name
         if entry.is_dir(follow_symlinks=False):
             if not is_junk(name):
                 below.append(prefix + name)
-        elif name[name.rfind(".") :].lower() in PICTURES and name[0] != ".":
+        elif (extension := name[name.rfind(".") :].lower()) in PICTURES and name[0] != ".":
+            has_raw = has_raw or extension in RAW
             try:
                 status = entry.stat()
             except OSError as error:
@@ -101,4 +106,16 @@ def _look_through(entries: list[os.DirEntry[str]], prefix: str, listing: Listing
                 continue
             if stat.S_ISREG(status.st_mode):  # a pipe or a device of that name would hang whoever reads it
                 listing.files[prefix + name] = (status.st_size, status.st_mtime_ns)
+    if has_raw:
+        _leave_out_raw([entry.name for entry in entries], prefix, listing)
     return below
+
+
+def _leave_out_raw(names: list[str], prefix: str, listing: Listing) -> None:
+    """Take RAW files out of the listing that have a JPEG beside them."""
+    listed = {name: PurePath(name) for name in names if prefix + name in listing.files}
+    stems = {path.stem.lower() for path in listed.values() if path.suffix.lower() in _JPEG}
+    for name, path in listed.items():
+        if path.suffix.lower() in RAW and path.stem.lower() in stems:
+            del listing.files[prefix + name]
+            listing.beside.add(prefix + name)

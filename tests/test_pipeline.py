@@ -17,6 +17,7 @@ from siglip import Preprocessing
 from storage import Catalog, CheckpointRecord
 from tests.catalogs import add_checkpoint, unit
 from tests.photos import picture, save
+from tests.raw_files import save_dng
 
 PREPROCESSING = Preprocessing(4, 4, 3, 1 / 255, (0.5,) * 3, (0.5,) * 3)
 
@@ -434,3 +435,13 @@ def test_a_folder_beside_one_whose_name_begins_alike(library: Library, folder: P
     library.index(folder)
     (folder / "1b" / "other.png").unlink()
     assert counts(library.index(folder / "1")) == {"scanned": 13, "unchanged": 13}
+
+
+def test_raw_gives_way_to_a_jpeg_beside_it_and_comes_back_without(library: Library, folder: Path) -> None:
+    save_dng(folder / "x.dng", picture(60, (64, 48)), picture(60, (320, 240)))
+    assert counts(library.index(folder)) == {"scanned": 41, "added": 41}
+    save(folder / "x.JPG", seed=61)
+    assert counts(library.index(folder)) == {"scanned": 41, "added": 1, "unchanged": 40}
+    assert {Path(path).name for path in library.contents()} == {f"{number:02}.png" for number in range(40)} | {"x.JPG"}
+    (folder / "x.JPG").unlink()
+    assert counts(library.index(folder)) == {"scanned": 41, "added": 1, "unchanged": 40, "missing": 1}

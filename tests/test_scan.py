@@ -83,3 +83,10 @@ def test_every_photo_of_the_corpora_is_found() -> None:
     found = {PurePath(path).name for path in paths(scan_folder(CORPORA / "photos", PurePath()))}
     assert {"鳥鳥.png", "kookaburras.pnm", "duck.jp2", "200MP.heic", "DJI_0018.JPG"} <= found
     assert "not-an-image.txt" not in found
+
+
+def test_a_jpeg_stands_for_the_raw_beside_it(tmp_path: Path) -> None:
+    touch(tmp_path, "1.NEF", "1.jpg", "2.cr2", "3.dng", "3.JPEG", "a/1.nef", "a/4.heic", "a/4.dng", "5.raf", "5.png")
+    listing = scan_folder(tmp_path, PurePath())
+    assert paths(listing) == ["1.jpg", "2.cr2", "3.JPEG", "5.png", "5.raf", "a/1.nef", "a/4.dng", "a/4.heic"]
+    assert listing.beside == {"1.NEF", "3.dng"}
