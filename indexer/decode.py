@@ -2,9 +2,7 @@
 
 import hashlib
 import os
-import threading
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -13,22 +11,17 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from indexer.errors import DecodeError
+from indexer.errors import DecodeError, UndecidedError
 from indexer.formats import DECODED, WHY_NOT_READ
+from indexer.limits import default_max_pixels
 from indexer.metadata import Metadata, read_metadata
 from siglip import Preprocessing
 
 _Out = TypeVar("_Out")
 
-MAX_PIXELS = 128_000_000
-"""Largest picture that is decoded: it takes about 1 GB while it is being turned into RGB."""
-
-_LIMIT = f"the limit is {MAX_PIXELS / 1e6:.0f} megapixels"
-_LARGE_PIXELS = 24_000_000
 _HEADROOM = 2
 """A JPEG decoder can leave out the finest detail and be several times faster. At least this many times the wanted size
 is decoded: with less, what the resizing filter would have seen is missing (41 dB at 1, 55 dB at 2)."""
-_large = threading.Lock()  # large pictures one at a time, so that memory does not grow with the number of threads
 
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -76,27 +69,36 @@ def digest_file(path: Path) -> FileDigest:
         return FileDigest(hashlib.file_digest(file, "sha256").digest(), status.st_size, status.st_mtime_ns)
 
 
-def decode_photo(path: Path, preprocessing: Preprocessing) -> DecodedPhoto:
+class LargePhotoError(Exception):
+    """A photo of more pixels than the caller wants to decode now."""
+
+
+def decode_photo(
+    path: Path, preprocessing: Preprocessing, max_pixels: int | None = None, max_held: int | None = None
+) -> DecodedPhoto:
     """The photo in the file, upright, in RGB, resized for the checkpoint.
 
     The first frame of several; transparency over white. A JPEG is decoded at a fraction of its size where that leaves
-    enough: see docs/speed.md for what it costs. DecodeError for whatever is wrong with the content;
-    OSError when the file cannot be read.
+    enough: see docs/speed.md for what it costs. UndecidedError for a picture of more than `max_pixels`, by default what
+    half of the memory is enough for; DecodeError for whatever is wrong with the content; OSError when the file cannot be
+    read; LargePhotoError when the decoder would hold more than `max_held` pixels at once.
     """
 
     def decoded(image: Image.Image) -> DecodedPhoto:
         full = image.size
         image.draft(None, (_HEADROOM * preprocessing.width, _HEADROOM * preprocessing.height))
         reduced = image.size != full
-        with _large if image.width * image.height > _LARGE_PIXELS else nullcontext():
-            rgb, metadata = _upright_rgb(image)
-            pixels = preprocessing.resize(rgb)
+        held = full if image.info.get("progressive") else image.size  # a progressive JPEG is held whole, however reduced
+        if max_held is not None and held[0] * held[1] > max_held:
+            raise LargePhotoError
+        rgb, metadata = _upright_rgb(image)
+        pixels = preprocessing.resize(rgb)
         width, height = rgb.size
         if reduced:  # a JPEG, so the orientation is as its EXIF says
             width, height = full[::-1] if metadata.orientation in _LYING else full
         return DecodedPhoto(pixels, width, height, image.format or "", metadata)
 
-    return _read(path, decoded)
+    return _read(path, decoded, max_pixels)
 
 
 def decode_views(path: Path, preprocessing: Preprocessing) -> npt.NDArray[np.uint8]:
@@ -122,26 +124,27 @@ def open_upright(path: Path) -> Image.Image:
     return _read(path, lambda image: _upright_rgb(image)[0])
 
 
-def _read(path: Path, use: Callable[[Image.Image], _Out]) -> _Out:
+def _read(path: Path, use: Callable[[Image.Image], _Out], max_pixels: int | None = None) -> _Out:
     """What `use` makes of the picture in the file, with every error of Pillow's turned into a DecodeError."""
+    most = max_pixels or default_max_pixels()
+    limit = f"the limit is {most / 1e6:g} megapixels; see index --max-megapixels"
     why_not = WHY_NOT_READ.get(path.suffix.lower())
     with path.open("rb") as file:
         try:
             image = Image.open(file, formats=DECODED)
             if why_not and image.format == "TIFF":  # camera RAW often is one, with a tiny preview for its picture
                 raise DecodeError(why_not)
-            pixels = image.width * image.height
-            if pixels > MAX_PIXELS:
-                raise DecodeError(f"too large: {image.width} x {image.height} pixels; {_LIMIT}")
+            if image.width * image.height > most:
+                raise UndecidedError(f"too large: {image.width} x {image.height} pixels; {limit}")
             return use(image)
-        except DecodeError:
+        except (DecodeError, LargePhotoError):
             raise
         except UnidentifiedImageError as error:
             empty = os.fstat(file.fileno()).st_size == 0
             reason = "the file is empty" if empty else why_not or "not a picture, or damaged at its very start"
             raise DecodeError(reason) from error
         except Image.DecompressionBombError as error:
-            raise DecodeError(f"too large: {_LIMIT}") from error
+            raise UndecidedError(f"too large: {limit}") from error
         except MemoryError as error:
             raise DecodeError("too large for this machine's memory") from error
         except OSError as error:
