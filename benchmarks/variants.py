@@ -10,15 +10,17 @@ import numpy as np
 from PIL import Image
 
 _MODES = ("RGB", "RGBA", "L", "P", "1", "I;16", "F", "CMYK")
-_NOT_FILES = {"PDF", "EPS", "HDF5", "GRIB", "BUFR", "WMF", "FITS"}
-"""That Pillow writes as no picture, or with another program or a plugin that is not there."""
+_NOT_FILES = {"PDF", "EPS", "HDF5", "GRIB", "BUFR", "WMF", "FITS", "PALM"}
+"""What is no picture, takes another program or plugin, or is passed over by a scan."""
 
 
 def small_pictures() -> dict[str, bytes]:
     """By name with extension, a small picture in every format that Pillow writes, in every mode that the format takes."""
     Image.init()
     rough = Image.fromarray(np.random.default_rng(0).integers(0, 256, (5, 6, 3), np.uint8)).resize((60, 44))
-    extensions = {name: extension for extension, name in reversed(Image.EXTENSION.items())}
+    extensions: dict[str, str] = {}
+    for extension, name in Image.EXTENSION.items():
+        extensions.setdefault(name, extension)
     found: dict[str, bytes] = {}
     for format_ in sorted(Image.SAVE.keys() & extensions.keys() - _NOT_FILES):
         for mode in _MODES:

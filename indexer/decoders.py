@@ -52,6 +52,6 @@ class Decoders:
 
 def _in_worker(path: Path, preprocessing: Preprocessing, max_pixels: int, max_held: int) -> DecodedPhoto:
     """What runs there: `decode_photo`, with Pillow set up as only a process of our own may have it."""
-    Image.MAX_IMAGE_PIXELS = max_pixels  # ours is the limit, also of the pictures within a picture
+    Image.MAX_IMAGE_PIXELS = None  # `max_pixels` is the limit, be it above or below Pillow's own
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # there are other workers, and each thread takes address space
     return decode_photo(path, preprocessing, max_pixels, max_held)

@@ -125,13 +125,16 @@ class _Worker:
     def __init__(self) -> None:
         # The same modules as here, from wherever they came; -P: never from the folder that the user happens to be in.
         program = f"import sys; sys.path[:] = {sys.path!r}; from indexer.worker import serve; serve()"
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", program],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | _ENVIRONMENT,
-        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", program],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=os.environ | _ENVIRONMENT,
+            )
+        except OSError as error:
+            raise _not_started(error.strerror or str(error)) from error
         assert self._process.stdin
         assert self._process.stdout
         self._tasks, self._answers = self._process.stdin, self._process.stdout
@@ -141,9 +144,7 @@ class _Worker:
         except EOFError as error:
             self.kill()
             self.close_pipes()
-            raise UndecidedError(
-                f"no process to decode it in came up ({_how_it_ended(self._process.returncode)}); see whether memory is short"
-            ) from error
+            raise _not_started(_how_it_ended(self._process.returncode)) from error
 
     def run(self, task: bytes, limits: Limits) -> Any:
         """The task's result, or the exception that it raised; _SpoiledError when the process should not be used again."""
@@ -201,6 +202,10 @@ class _Worker:
         with suppress(OSError):  # what was not sent yet cannot be sent any more
             self._tasks.close()
         self._answers.close()
+
+
+def _not_started(reason: str) -> UndecidedError:
+    return UndecidedError(f"no process to decode it in could be started ({reason}); see whether memory is short")
 
 
 def _how_it_ended(code: int) -> str:

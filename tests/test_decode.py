@@ -114,8 +114,8 @@ def test_what_the_decoder_would_hold_at_once(tmp_path: Path) -> None:
     picture(size=(640, 480)).save(progressive, progressive=True)
     picture(size=(640, 480)).save(tmp_path / "c.jpg")
     decode_photo(plain, PREPROCESSING, max_held=64 * 48)
-    decode_photo(tmp_path / "c.jpg", PREPROCESSING, max_held=80 * 60)
-    for path, held in ((plain, 64 * 48 - 1), (progressive, 640 * 480 - 1), (tmp_path / "c.jpg", 80 * 60 - 1)):
+    decode_photo(tmp_path / "c.jpg", PREPROCESSING, max_held=160 * 120)
+    for path, held in ((plain, 64 * 48 - 1), (progressive, 640 * 480 - 1), (tmp_path / "c.jpg", 160 * 120 - 1)):
         with pytest.raises(LargePhotoError):
             decode_photo(path, PREPROCESSING, max_held=held)
 

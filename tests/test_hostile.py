@@ -23,13 +23,12 @@ REASONS = (
 
 def test_two_thousand_damaged_files(tmp_path: Path) -> None:
     seeds = small_pictures()
-    assert {Path(name).suffix for name in seeds} >= {".jpg", ".png", ".gif", ".tif", ".webp", ".bmp", ".jp2", ".avif", ".tga"}
-    paths = write_damaged(tmp_path / "photos", seeds, 2000)
-    assert len(paths) == 2000
+    assert {Path(name).suffix for name in seeds} >= {".jfif", ".png", ".gif", ".tif", ".webp", ".bmp", ".jp2", ".avif", ".tga"}
+    write_damaged(tmp_path / "photos", seeds, 2000)
     library = Library(tmp_path / "library")
     report = library.index(tmp_path / "photos")
     failures = library.catalog.failures()
-    assert report.scanned == len([path for path in paths if path.suffix != ".pdf"]) == report.added + report.failed
+    assert report.scanned == 2000 == report.added + report.failed
     assert report.failed == len(failures) > 500
     assert report.added > 300
     reasons = Counter(failure.reason for failure in failures)

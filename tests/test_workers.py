@@ -149,6 +149,9 @@ def test_no_process_comes_up(workers: Workers, monkeypatch: pytest.MonkeyPatch, 
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\nexit 7\n")
     broken.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
+    with pytest.raises(UndecidedError, match=r"^no process .* \(No such file or directory\); see whether memory is short$"):
+        workers.call(LIMITS, tasks.pid)
     monkeypatch.setattr(sys, "executable", str(broken))
     with pytest.raises(UndecidedError, match=r"^no process .* \(exit code 7\)"):
         workers.call(LIMITS, tasks.pid)
