@@ -2,9 +2,7 @@
 
 import hashlib
 import os
-import threading
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -13,22 +11,18 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from indexer.errors import DecodeError
+from indexer.errors import DecodeError, LargePhotoError, UndecidedError
 from indexer.formats import WHY_NOT_READ
+from indexer.limits import MostPixels, default_max_pixels
 from indexer.metadata import LYING, Metadata, read_metadata
-from indexer.opening import OpenedPicture, limit_text, open_picture
+from indexer.opening import OpenedPicture, open_picture
 from siglip import Preprocessing
 
 _Out = TypeVar("_Out")
 
-MAX_PIXELS = 128_000_000
-"""Largest picture that is decoded: it takes about 1 GB while it is being turned into RGB."""
-
-_LARGE_PIXELS = 24_000_000
 _HEADROOM = 2
 """A JPEG decoder can leave out the finest detail and be several times faster. At least this many times the wanted size
 is decoded: with less, what the resizing filter would have seen is missing (41 dB at 1, 55 dB at 2)."""
-_large = threading.Lock()  # large pictures one at a time, so that memory does not grow with the number of threads
 
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -75,29 +69,34 @@ def digest_file(path: Path) -> FileDigest:
         return FileDigest(hashlib.file_digest(file, "sha256").digest(), status.st_size, status.st_mtime_ns)
 
 
-def decode_photo(path: Path, preprocessing: Preprocessing) -> DecodedPhoto:
+def decode_photo(
+    path: Path, preprocessing: Preprocessing, max_pixels: int | None = None, max_held: int | None = None
+) -> DecodedPhoto:
     """The photo in the file, upright, in RGB, resized for the checkpoint.
 
     The first frame of several; transparency over white. A JPEG is decoded at a fraction of its size where that leaves
-    enough: see docs/speed.md for what it costs. DecodeError for whatever is wrong with the content;
-    OSError when the file cannot be read.
+    enough: see docs/speed.md for what it costs. UndecidedError for a picture of more than `max_pixels`, by default what
+    half of the memory is enough for; DecodeError for whatever is wrong with the content; OSError when the file cannot be
+    read; LargePhotoError when the decoder would hold more than `max_held` pixels at once.
     """
     least = (_HEADROOM * preprocessing.width, _HEADROOM * preprocessing.height)
+    most = MostPixels(max_pixels or default_max_pixels(), max_held)
 
     def decoded(picture: OpenedPicture) -> DecodedPhoto:
         image = picture.image
         full = image.size
         image.draft(None, least)
         reduced = image.size != full
-        with _large if image.width * image.height > _LARGE_PIXELS else nullcontext():
-            rgb, metadata = _upright_rgb(picture, least)
-            pixels = preprocessing.resize(rgb)
+        # A progressive JPEG is held whole, however reduced.
+        most.check_held(*(full if image.info.get("progressive") else image.size))
+        rgb, metadata = _upright_rgb(picture, least)
+        pixels = preprocessing.resize(rgb)
         if not reduced:
             full = image.size  # once more: Pillow turns a TIFF when it loads it
         width, height = picture.size or (full[::-1] if metadata.orientation in LYING else full)
         return DecodedPhoto(pixels, width, height, picture.format, metadata)
 
-    return _read(path, decoded)
+    return _read(path, decoded, most)
 
 
 def decode_views(path: Path, preprocessing: Preprocessing) -> npt.NDArray[np.uint8]:
@@ -124,20 +123,21 @@ def open_upright(path: Path) -> Image.Image:
     return _read(path, lambda picture: _upright_rgb(picture)[0])
 
 
-def _read(path: Path, use: Callable[[OpenedPicture], _Out]) -> _Out:
+def _read(path: Path, use: Callable[[OpenedPicture], _Out], most: MostPixels | None = None) -> _Out:
     """What `use` makes of the picture in the file, with every error of the decoders turned into a DecodeError."""
+    most = most or MostPixels(default_max_pixels())
     why_not = WHY_NOT_READ.get(path.suffix.lower())
     with path.open("rb") as file:
         try:
-            return use(open_picture(file, path.suffix.lower(), MAX_PIXELS))
-        except DecodeError:
+            return use(open_picture(file, path.suffix.lower(), most))
+        except (DecodeError, LargePhotoError):
             raise
         except UnidentifiedImageError as error:
             empty = os.fstat(file.fileno()).st_size == 0
             reason = "the file is empty" if empty else why_not or "not a picture, or damaged at its very start"
             raise DecodeError(reason) from error
         except Image.DecompressionBombError as error:
-            raise DecodeError(f"too large: {limit_text(MAX_PIXELS)}") from error
+            raise UndecidedError(f"too large: {most.limit}") from error
         except MemoryError as error:
             raise DecodeError("too large for this machine's memory") from error
         except OSError as error:

@@ -5,5 +5,13 @@ class DecodeError(Exception):
     """A file that gives no picture. The message is the reason, as a person reads it."""
 
 
+class UndecidedError(DecodeError):
+    """A file that gave no picture this time: it may be fine, or pass with other limits. The next run tries it again."""
+
+
+class LargePhotoError(Exception):
+    """A photo of more pixels than the caller wants to decode now."""
+
+
 class FolderError(Exception):
     """A folder that cannot be indexed. The message says what was found and what to do, in one line."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from indexer.decode import decode_photo
+from indexer.decoders import Decoders
 from indexer.errors import DecodeError
 from indexer.intake import THREADS, ahead
 from siglip import ImageTower, Preprocessing
@@ -34,8 +34,8 @@ def embed_files(
         embeddings.update(zip(batch, tower.embed(np.stack(list(batch.values()))), strict=True))
         batch.clear()
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        decoded = ahead(pool, lambda path: decode_photo(path, preprocessing).pixels, paths, lambda: 2 * tower.batch)
+    with ThreadPoolExecutor(THREADS) as pool, Decoders(preprocessing) as decoders:
+        decoded = ahead(pool, lambda path: decoders.decode(path).pixels, paths, lambda: 2 * tower.batch)
         for done, (path, pixels) in enumerate(decoded, 1):
             if isinstance(pixels, Exception):
                 unusable[path] = str(pixels) if isinstance(pixels, DecodeError) else f"cannot be read: {pixels}"

@@ -1,7 +1,7 @@
 """New and changed files on their way into the catalog: hashed, decoded, embedded, stored, all at the same time.
 
-Threads hash and decode ahead of the image tower, which has a thread of its own; the calling thread is the only one that
-writes. What is under way is bounded by windows of a few batches, so memory does not grow with the folder.
+Threads hash and have processes decode ahead of the image tower, which has a thread of its own; the calling thread is the
+only one that writes. What is under way is bounded by windows of a few batches, so memory does not grow with the folder.
 """
 
 import os
@@ -15,8 +15,9 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from indexer.decode import DecodedPhoto, FileDigest, decode_photo, digest_file
-from indexer.errors import DecodeError
+from indexer.decode import DecodedPhoto, FileDigest, digest_file
+from indexer.decoders import Decoders
+from indexer.errors import DecodeError, UndecidedError
 from indexer.report import Tally
 from indexer.scan import FoundFile, is_online
 from siglip import ImageTower, Preprocessing
@@ -30,7 +31,8 @@ _AHEAD = 32
 """Files that are hashed ahead of the decoding; until the tower is loaded and tells its batch, photos decoded ahead of it."""
 _SETTLED_BATCH = 500
 THREADS = max(2, (os.cpu_count() or 2) - 1)
-"""That hash and decode; two at least, for one may be waiting for the disk. The tower takes all cores when it runs."""
+"""That hash, or have a process of theirs decode; two at least, for one may be waiting for the disk. The tower takes all
+cores when it runs."""
 
 
 @dataclass
@@ -67,7 +69,7 @@ class Intake:
     """Takes the new and changed files of one folder in.
 
     `tower` is called once, when the first photo has to be embedded. `gone` are known files that are not there: a new file
-    of the same content is one of them, moved.
+    of the same content is one of them, moved. Larger pictures than `max_pixels` are failures, until a run takes them.
     """
 
     def __init__(
@@ -80,10 +82,10 @@ class Intake:
         folder: FolderRecord,
         known: dict[str, FileRecord],
         gone: set[str],
+        max_pixels: int | None = None,
     ) -> None:
         self._catalog = catalog
         self._checkpoint = checkpoint
-        self._preprocessing = preprocessing
         self._tower = tower
         self._tally = tally
         self._folder = folder
@@ -94,6 +96,7 @@ class Intake:
         """Contents on their way to the tower and back, so that a second file of one is not decoded again."""
         self._under_way: _Batch | None = None
         self._decoded_ahead = _AHEAD
+        self._decoders = Decoders(preprocessing, max_pixels)
         self._pool = ThreadPoolExecutor(THREADS, "sigseek-decode")
         self._tower_thread = ThreadPoolExecutor(1, "sigseek-tower")
 
@@ -114,6 +117,7 @@ class Intake:
                 self._embed(batch)
             self._finish_batch(self._under_way)
         finally:
+            self._decoders.close()
             self._pool.shutdown(cancel_futures=True)
             self._tower_thread.shutdown(cancel_futures=True)
 
@@ -139,7 +143,7 @@ class Intake:
         return digest_file(Path(self._folder.path, file.path))
 
     def _decode(self, content: _Content) -> DecodedPhoto:
-        return decode_photo(Path(self._folder.path, content.files[0][0].path), self._preprocessing)
+        return self._decoders.decode(Path(self._folder.path, content.files[0][0].path))
 
     def _settle(self, file: FoundFile, read: FileDigest, photo_id: int) -> None:
         """The file holds a photo that is in the library."""
@@ -175,15 +179,16 @@ class Intake:
         del self._waiting[content.digest]
         for file, read in content.files:
             if isinstance(error, DecodeError):
-                self._note_failure(file, str(error), read)
+                self._note_failure(file, str(error), read, again=isinstance(error, UndecidedError))
             else:
                 self._note_failure(file, f"cannot be read: {getattr(error, 'strerror', None) or error}", None)
 
-    def _note_failure(self, file: FoundFile, reason: str, read: FileDigest | None) -> None:
-        """`read` is what the file held; None when it could not be read, which the next run tries again."""
-        size, mtime_ns = (read.size, read.mtime_ns) if read else (None, None)
+    def _note_failure(self, file: FoundFile, reason: str, read: FileDigest | None, *, again: bool = False) -> None:
+        """`read` is what the file held; None when it could not be read. Then, or with `again`, the next run tries it again."""
+        size, mtime_ns = (read.size, read.mtime_ns) if read and not again else (None, None)
         self._settled.failures.append(FailureRecord(file.path, reason, size, mtime_ns))
-        if read and file.path in self._known:
+        known = self._known.get(file.path)
+        if read and known and known.photo_id != self._catalog.find_photo(read.digest):
             self._settled.gone_bad.append(file.path)
         self._tally.report.failed += 1
         self._count()

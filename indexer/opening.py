@@ -11,6 +11,7 @@ from PIL import Image
 
 from indexer.errors import DecodeError
 from indexer.formats import DECODED, RAW
+from indexer.limits import MostPixels
 from indexer.metadata import Metadata
 
 _HEAD = 64
@@ -34,66 +35,57 @@ class OpenedPicture:
     """Width and height of the photo as shown, where `image` is but its preview."""
 
 
-def open_picture(file: BinaryIO, suffix: str, max_pixels: int) -> OpenedPicture:
+def open_picture(file: BinaryIO, suffix: str, most: MostPixels) -> OpenedPicture:
     """Open the picture in the file; `suffix` is its name's, in lower case with the dot.
 
-    DecodeError for camera RAW that is not understood, and for more than `max_pixels`; whatever the libraries raise for
-    what they do not take.
+    DecodeError for camera RAW that is not understood, whatever the libraries raise for what they do not take, and what `most`
+    raises: LargePhotoError here only where opening a picture decodes it.
     """
     head = file.read(_HEAD)
     file.seek(0)
     brands = _brands(head)
     if head.startswith(_RAW_HEADS) or head[8:10] == b"CR" or b"crx " in brands:
-        return _open_raw(file, max_pixels)
+        return _open_raw(file, most)
     if brands & _HEIF and not brands & _AVIF:  # read here, for the plugin takes the disk's errors for the file's
         from pillow_heif import HeifImageFile
 
-        return _checked(HeifImageFile(BytesIO(file.read())), max_pixels)  # type: ignore[no-untyped-call]
+        return _checked(HeifImageFile(BytesIO(file.read())), most)  # type: ignore[no-untyped-call]
     if head.startswith(_JXL):
         from indexer.jxl import open_jxl, read_size
 
-        check_size(*read_size(file), max_pixels)
+        size = read_size(file)
+        most.check(*size)
+        most.check_held(*size)  # the plugin decodes on opening
         return OpenedPicture(*open_jxl(file))
-    return _open_with_pillow(file, suffix, max_pixels)
+    return _open_with_pillow(file, suffix, most)
 
 
-def check_size(width: int, height: int, max_pixels: int) -> None:
-    """DecodeError for a picture of more pixels than that."""
-    if width * height > max_pixels:
-        raise DecodeError(f"too large: {width} x {height} pixels; {limit_text(max_pixels)}")
-
-
-def limit_text(max_pixels: int) -> str:
-    """The limit as a reason names it."""
-    return f"the limit is {max_pixels / 1e6:.0f} megapixels"
-
-
-def _checked(image: Image.Image, max_pixels: int) -> OpenedPicture:
-    check_size(image.width, image.height, max_pixels)
+def _checked(image: Image.Image, most: MostPixels) -> OpenedPicture:
+    most.check(image.width, image.height)
     return OpenedPicture(image, image.format or "")
 
 
-def _open_with_pillow(file: BinaryIO, suffix: str, max_pixels: int) -> OpenedPicture:
+def _open_with_pillow(file: BinaryIO, suffix: str, most: MostPixels) -> OpenedPicture:
     try:
         image = Image.open(file, formats=DECODED)
     except Exception:  # mostly UnidentifiedImageError, but what looks like a TIFF makes Pillow raise others too
         if suffix in RAW and file.seek(0, 2):  # not that of an empty file
-            return _open_raw(file, max_pixels)
+            return _open_raw(file, most)
         raise
     if image.format == "TIFF" and (suffix in RAW or _holds_raw(image)):  # what it shows is a thumbnail
         try:
-            return _open_raw(file, max_pixels)
+            return _open_raw(file, most)
         except DecodeError:
             if suffix in RAW:
                 raise
-    return _checked(image, max_pixels)
+    return _checked(image, most)
 
 
-def _open_raw(file: BinaryIO, max_pixels: int) -> OpenedPicture:
+def _open_raw(file: BinaryIO, most: MostPixels) -> OpenedPicture:
     from indexer.raw import open_raw
 
-    image, metadata, size = open_raw(file, max_pixels)
-    check_size(image.width, image.height, max_pixels)
+    image, metadata, size = open_raw(file, most)
+    most.check(image.width, image.height)
     return OpenedPicture(image, "RAW", metadata, size)
 
 

@@ -17,6 +17,7 @@ class Indexer:
     """Brings folders of a library up to date for one checkpoint.
 
     `tower` is called once, when the first photo has to be embedded: a run that finds nothing new loads no model.
+    Larger pictures than `max_pixels` are failures; None is what half of the memory is enough for.
     """
 
     def __init__(
@@ -26,11 +27,13 @@ class Indexer:
         preprocessing: Preprocessing,
         tower: Callable[[], ImageTower],
         on_progress: Callable[[Progress], None] = lambda progress: None,
+        max_pixels: int | None = None,
     ) -> None:
         self._catalog = catalog
         self._checkpoint = checkpoint
         self._preprocessing = preprocessing
         self._load_tower = tower
+        self._max_pixels = max_pixels
         self._tower: ImageTower | None = None
         self._tally = Tally(IndexReport(model=checkpoint.name), on_progress)
         self.report = self._tally.report
@@ -53,7 +56,7 @@ class Indexer:
                 from indexer.intake import Intake  # Pillow and numpy come with it
 
                 arguments = (self._catalog, self._checkpoint, self._preprocessing, self.tower, self._tally, folder)
-                Intake(*arguments, found.known, found.gone).run(found.changed)
+                Intake(*arguments, found.known, found.gone, self._max_pixels).run(found.changed)
         with self._catalog.transaction() as transaction:
             for folder, inside, *_ in work:
                 if inside == PurePath():

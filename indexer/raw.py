@@ -8,8 +8,8 @@ import rawpy
 from PIL import ExifTags, Image
 
 from indexer.errors import DecodeError
+from indexer.limits import MostPixels
 from indexer.metadata import LYING, Metadata, read_exif, read_metadata
-from indexer.opening import check_size
 
 LEAST_PREVIEW = 224
 """Pixels on its shorter side, for a preview to be taken: some cameras put in no more than a thumbnail."""
@@ -17,12 +17,11 @@ LEAST_PREVIEW = 224
 _ORIENTATION = {0: 1, 3: 3, 5: 8, 6: 6}  # EXIF's, by LibRaw's
 
 
-def open_raw(file: BinaryIO, max_pixels: int) -> tuple[Image.Image, Metadata, tuple[int, int]]:
+def open_raw(file: BinaryIO, most: MostPixels) -> tuple[Image.Image, Metadata, tuple[int, int]]:
     """The preview, not decoded yet, the photo's metadata with the orientation that the preview has still to be given, and
     the photo's own width and height as shown.
 
-    DecodeError when the file is damaged, of a kind that LibRaw does not know, or has to be developed and is of more than
-    `max_pixels`.
+    DecodeError when the file is damaged or of a kind that LibRaw does not know; what `most` raises when it has to be developed.
     """
     file.seek(0)
     try:
@@ -32,7 +31,8 @@ def open_raw(file: BinaryIO, max_pixels: int) -> tuple[Image.Image, Metadata, tu
             size = (height, width) if _ORIENTATION.get(flip) in LYING else (width, height)
             image = _preview(raw)
             if image is None or min(image.size) < LEAST_PREVIEW:
-                check_size(width, height, max_pixels)
+                most.check(width, height)
+                most.check_held(width, height)
                 image = Image.fromarray(raw.postprocess(half_size=True, use_camera_wb=True))  # LibRaw turns it upright
                 flip = 0
     except (rawpy.LibRawError, rawpy.NotSupportedError) as error:

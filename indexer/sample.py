@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 import numpy as np
 import numpy.typing as npt
 
-from indexer.decode import decode_photo
+from indexer.decoders import Decoders
 from indexer.errors import DecodeError
 from indexer.scan import scan_folder
 from siglip import Preprocessing
@@ -20,11 +20,12 @@ def sample_photos(folders: Sequence[Path], preprocessing: Preprocessing, count: 
     """
     paths = [folder / path for folder in folders for path in scan_folder(folder, PurePath()).files]
     pixels: list[npt.NDArray[np.uint8]] = []
-    for path in random.Random(0).sample(paths, len(paths)):
-        if len(pixels) == count:
-            break
-        try:
-            pixels.append(decode_photo(path, preprocessing).pixels)
-        except (DecodeError, OSError):
-            continue
+    with Decoders(preprocessing) as decoders:
+        for path in random.Random(0).sample(paths, len(paths)):
+            if len(pixels) == count:
+                break
+            try:
+                pixels.append(decoders.decode(path).pixels)
+            except (DecodeError, OSError):
+                continue
     return np.array(pixels, np.uint8).reshape(-1, preprocessing.height, preprocessing.width, 3)

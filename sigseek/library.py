@@ -120,14 +120,16 @@ class Library:
         self,
         *folders: StrPath,
         accept_missing: bool = False,
+        max_megapixels: int | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
         on_measuring: Callable[[int, int], None] = lambda done, total: None,
     ) -> IndexReport:
         """Add folders and bring the library up to date with them; without folders, with all it knows.
 
         Interrupted at any point, all but the batch in flight is kept and the next call goes on from there. FolderError, with
-        nothing changed, when more than half of a folder's files are gone, unless `accept_missing`. `on_measuring` is told
-        how many of the texts that hits are judged by are embedded, which is done once per checkpoint.
+        nothing changed, when more than half of a folder's files are gone, unless `accept_missing`. Pictures of more than
+        `max_megapixels` are failures until a run takes them; None is what half of the memory is enough for. `on_measuring`
+        is told how many of the texts that hits are judged by are embedded, which is done once per checkpoint.
         """
         if not folders and not self._exists():
             raise LibraryError(f"no library at {self.directory} yet; name the folders to index")
@@ -140,7 +142,8 @@ class Library:
             checkpoint, record = self._checkpoint_to_index(catalog)
             self._check_precision(catalog.precision(record.id))
             self._roots = roots
-            indexer = Indexer(catalog, record, checkpoint.preprocessing, self._images, on_progress)
+            max_pixels = None if max_megapixels is None else max_megapixels * 1_000_000
+            indexer = Indexer(catalog, record, checkpoint.preprocessing, self._images, on_progress, max_pixels)
             report = indexer.run(roots, accept_missing=accept_missing)
             current = catalog.find_checkpoint(record.fingerprint, record.preprocessing) or record
             self._measure(catalog, current, on_measuring)
@@ -600,6 +603,7 @@ class Library:
         from indexer.decode import decode_photo
 
         preprocessing = self._described().preprocessing
+        # In this process: one for decoding would be felt as it starts, and photos named one by one are seldom hostile.
         pixels = [_readable(lambda path: decode_photo(path, preprocessing), path).pixels for path in paths]
         tower = self._images()
         batches = [np.stack(pixels[start : start + tower.batch]) for start in range(0, len(pixels), tower.batch)]

@@ -1,22 +1,19 @@
 """What many tests share: isolation, the two kinds of checkpoints, drawn photos, the installed program."""
 
+import ctypes
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from indexer.decode import open_upright
 from siglip import Checkpoint, ImageTower, TextTower, references
 from siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
 from siglip.references import References, load_references
-from storage import Catalog
-from tests.photos import save
 
 ROOT = Path(__file__).parent.parent
 CORPORA = (ROOT.parent / "shared" / "corpora").resolve()
@@ -133,15 +130,26 @@ def ordinary_folder(tmp_path: Path) -> Iterator[Path]:
     if os.geteuid() != 0:
         yield tmp_path
         return
-    # Loads what is loaded late: Python's own files may lie where only root may read.
-    Catalog(tmp_path / "loaded first").close()
-    open_upright(save(tmp_path / "loaded first" / "a.png"))
-    nobody = 65534
-    folder = Path(tempfile.mkdtemp())
-    os.chown(folder, nobody, nobody)
-    os.seteuid(nobody)
+    before = change_capabilities(lambda effective: effective & ~_READ_AND_WRITE_ALL)
     try:
-        yield folder
+        yield tmp_path
     finally:
-        os.seteuid(0)
-        shutil.rmtree(folder)
+        change_capabilities(lambda effective: before)
+
+
+_READ_AND_WRITE_ALL = 1 << 1 | 1 << 2
+"""Linux's CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH."""
+
+
+def change_capabilities(change: Callable[[int], int]) -> int:
+    """Give this thread and those that it starts other effective capabilities, the first 32; return those it had.
+
+    Another user's id instead would keep worker processes from Python's own files, which only root may read here and there.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    header, sets = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    assert libc.capget(header, sets) == 0
+    before = sets[0]
+    sets[0] = change(before)
+    assert libc.capset(header, sets) == 0
+    return before

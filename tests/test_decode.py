@@ -9,6 +9,7 @@ from PIL import Image
 from indexer import DecodeError
 from indexer import decode as decode_module
 from indexer.decode import decode_photo, digest_file, open_upright
+from indexer.errors import LargePhotoError, UndecidedError
 from indexer.formats import DECODED
 from siglip import Checkpoint, Preprocessing
 from siglip.torch_runtime import TorchImageTower
@@ -97,11 +98,26 @@ def test_the_first_frame_counts(tmp_path: Path) -> None:
     assert difference(open_upright(tmp_path / "a.tiff"), frames[0]) == 0
 
 
-def test_too_many_pixels_are_refused_before_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_pixels_are_refused_before_decoding(tmp_path: Path) -> None:
     path = save(tmp_path / "a.jpg")
-    monkeypatch.setattr(decode_module, "MAX_PIXELS", 64 * 48 - 1)
-    with pytest.raises(DecodeError, match="too large: 64 x 48 pixels"):
-        decode_photo(path, PREPROCESSING)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(
+        UndecidedError, match=r"^too large: 64 x 48 pixels; the limit is 0.003071 megapixels; see .*--max-megapixels"
+    ):
+        decode_photo(path, PREPROCESSING, max_pixels=64 * 48 - 1)
+    with pytest.raises(DecodeError, match="truncated"):
+        decode_photo(path, PREPROCESSING, max_pixels=64 * 48)
+
+
+def test_what_the_decoder_would_hold_at_once(tmp_path: Path) -> None:
+    plain, progressive = save(tmp_path / "a.png"), tmp_path / "b.jpg"
+    picture(size=(640, 480)).save(progressive, progressive=True)
+    picture(size=(640, 480)).save(tmp_path / "c.jpg")
+    decode_photo(plain, PREPROCESSING, max_held=64 * 48)
+    decode_photo(tmp_path / "c.jpg", PREPROCESSING, max_held=160 * 120)
+    for path, held in ((plain, 64 * 48 - 1), (progressive, 640 * 480 - 1), (tmp_path / "c.jpg", 160 * 120 - 1)):
+        with pytest.raises(LargePhotoError):
+            decode_photo(path, PREPROCESSING, max_held=held)
 
 
 def test_why_a_file_gives_no_picture(tmp_path: Path) -> None:

@@ -1,18 +1,21 @@
 """The indexer against a catalog. The tower here counts its calls and embeds plain pixels, so that the embedding of every
 file is known; the real towers are tested in test_towers.py and run in every whole-program test."""
 
+import contextlib
 import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 import pytest
 
 from indexer import FolderError, Indexer, IndexReport, Progress, check_folder, intake
-from indexer.decode import decode_photo
+from indexer.decode import FileDigest, decode_photo, digest_file
 from siglip import Preprocessing
 from storage import Catalog, CheckpointRecord
 from tests.catalogs import add_checkpoint, unit
@@ -63,9 +66,10 @@ class Library:
         *folders: Path,
         accept_missing: bool = False,
         on_progress: Callable[[Progress], None] = lambda progress: None,
+        max_pixels: int | None = None,
     ) -> IndexReport:
         self.tower.embedded = 0
-        indexer = Indexer(self.catalog, self.checkpoint, PREPROCESSING, self.load, on_progress)
+        indexer = Indexer(self.catalog, self.checkpoint, PREPROCESSING, self.load, on_progress, max_pixels)
         report = indexer.run([check_folder(f) for f in folders], accept_missing=accept_missing)
         assert report.scanned == report.added + report.changed + report.moved + report.unchanged + report.failed
         return report
@@ -118,7 +122,7 @@ def test_first_and_second_run(library: Library, folder: Path) -> None:
 def test_a_second_run_reads_no_file(library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     library.index(folder)
     monkeypatch.setattr(intake, "digest_file", None)
-    monkeypatch.setattr(intake, "decode_photo", None)
+    monkeypatch.setattr(intake, "Decoders", None)
     assert counts(library.index(folder)) == {"scanned": 40, "unchanged": 40}
 
 
@@ -210,16 +214,31 @@ def test_bad_files_are_failures_and_the_run_goes_on(library: Library, folder: Pa
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyError, SyntaxError, NotImplementedError, RecursionError, MemoryError])
-def test_whatever_one_file_raises_is_its_failure(
-    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
-) -> None:
-    def decode(path: Path, preprocessing: Preprocessing) -> object:
-        if path.name == "07.png":
+def test_whatever_one_item_raises_is_its_failure(error: type[Exception]) -> None:
+    def work(number: int) -> int:
+        if number == 7:
             raise error("odd")
-        return decode_photo(path, preprocessing)
+        return -number
 
-    monkeypatch.setattr(intake, "decode_photo", decode)
-    assert counts(library.index(folder)) == {"scanned": 40, "added": 39, "failed": 1}
+    with ThreadPoolExecutor(2) as pool:
+        found = list(intake.ahead(pool, work, range(10), lambda: 4))
+    assert [item for item, _ in found] == list(range(10))
+    assert isinstance(found[7][1], error)
+    assert [result for _, result in found if not isinstance(result, Exception)] == [0, -1, -2, -3, -4, -5, -6, -8, -9]
+
+
+def test_at_most_a_window_is_at_work() -> None:
+    taken = 0
+
+    def items() -> Iterator[int]:
+        nonlocal taken
+        for item in range(1, 101):
+            taken = item
+            yield item
+
+    with ThreadPoolExecutor(2) as pool:
+        for item, _ in intake.ahead(pool, abs, items(), lambda: 5):
+            assert taken <= item + 4
 
 
 def test_a_photo_that_became_unreadable_content_is_no_hit_any_more(library: Library, folder: Path) -> None:
@@ -362,16 +381,66 @@ def test_a_link_that_leads_somewhere_again_is_no_failure_any_more(library: Libra
     assert library.catalog.failures() == []
 
 
-def test_a_disks_error_while_decoding_is_tried_again(library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def decode(path: Path, preprocessing: Preprocessing) -> object:
-        if path.name == "07.png":
-            raise OSError(5, "Input/output error")
-        return decode_photo(path, preprocessing)
+def test_a_file_lost_between_hashing_and_decoding_is_tried_again(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost, away = folder / "1" / "07.png", folder.parent / "away.png"
+
+    def digest_and_lose(path: Path) -> FileDigest:
+        read = digest_file(path)
+        if path == lost:
+            path.rename(away)
+        return read
 
     with monkeypatch.context() as patch:
-        patch.setattr(intake, "decode_photo", decode)
+        patch.setattr(intake, "digest_file", digest_and_lose)
         assert counts(library.index(folder)) == {"scanned": 40, "added": 39, "failed": 1}
+    assert [failure.reason for failure in library.catalog.failures()] == ["cannot be read: No such file or directory"]
+    away.rename(lost)
     assert counts(library.index(folder)) == {"scanned": 40, "added": 1, "unchanged": 39}
+
+
+def test_a_picture_too_large_is_a_failure_until_a_run_takes_it(library: Library, folder: Path) -> None:
+    large = save(folder / "large.png", seed=90)
+    picture(91, (640, 480)).save(large)
+    limit = 64 * 48
+    assert counts(library.index(folder, max_pixels=limit)) == {"scanned": 41, "added": 40, "failed": 1}
+    (failure,) = library.catalog.failures()
+    assert failure.reason == "too large: 640 x 480 pixels; the limit is 0.003072 megapixels; see index --max-megapixels"
+    assert counts(library.index(folder, max_pixels=limit)) == {"scanned": 41, "unchanged": 40, "failed": 1}
+    assert counts(library.index(folder)) == {"scanned": 41, "added": 1, "unchanged": 40}
+    library.check(folder)
+
+
+def test_a_known_photo_replaced_by_one_too_large_is_no_hit_any_more(library: Library, folder: Path) -> None:
+    library.index(folder)
+    path = folder / "0" / "00.png"
+    picture(91, (640, 480)).save(path)
+    assert counts(library.index(folder, max_pixels=64 * 48)) == {"scanned": 40, "unchanged": 39, "failed": 1}
+    assert str(path) not in library.contents()
+
+
+def test_a_photo_that_another_checkpoint_knows_is_not_lost_by_a_limit(library: Library, folder: Path) -> None:
+    library.index(folder)
+    before, first = library.contents(), library.checkpoint
+    library.checkpoint = add_checkpoint(library.catalog, 48, "another")
+    assert counts(library.index(folder, max_pixels=1)) == {"scanned": 40, "failed": 40}
+    library.checkpoint = first
+    assert library.contents() == before
+
+
+def test_processes_that_somebody_kills_cost_no_photo(library: Library, folder: Path) -> None:
+    def kill(progress: Progress) -> None:
+        for child in psutil.Process().children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+
+    report = library.index(folder, on_progress=kill)
+    assert report.added + report.failed == 40
+    assert {f.reason for f in library.catalog.failures()} <= {"decoding it ended the worker process (SIGKILL)"}
+    assert library.index(folder).failed == 0
+    library.check(folder)
+    assert psutil.Process().children() == [], "none is left, not as a zombie either"
 
 
 @pytest.mark.parametrize("whole_first", [True, False])

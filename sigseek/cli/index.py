@@ -15,9 +15,22 @@ from sigseek.cli.progress import ProgressBar
 @device_option
 @precision_option
 @yes_option("Go on although more than half of a folder's files are gone.")
+@click.option(
+    "--max-megapixels",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Leave out larger pictures.  [default: what half of the memory is enough for, 178 at most]",
+)
 @json_option
 def index(
-    folders: tuple[Path, ...], library: Path, model: str | None, device: str, precision: str, yes: bool, as_json: bool
+    folders: tuple[Path, ...],
+    library: Path,
+    model: str | None,
+    device: str,
+    precision: str,
+    yes: bool,
+    max_megapixels: int | None,
+    as_json: bool,
 ) -> None:
     """Add folders and bring the library up to date with them.
 
@@ -35,7 +48,13 @@ def index(
         ProgressBar("indexing", "images") as progress,
         ProgressBar("measuring", "texts") as measuring,
     ):
-        report = photos.index(*folders, accept_missing=yes, on_progress=progress.show_indexing, on_measuring=measuring.show)
+        report = photos.index(
+            *folders,
+            accept_missing=yes,
+            max_megapixels=max_megapixels,
+            on_progress=progress.show_indexing,
+            on_measuring=measuring.show,
+        )
     if not report.scanned and not report.offline:
         where = ", ".join(shown(str(folder)) for folder in folders) or "the known folders"
         click.echo(f"warning: no pictures found in {where}", err=True)

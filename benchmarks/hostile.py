@@ -1,0 +1,113 @@
+"""Hostile files through sigseek and through bare Pillow: `python -m benchmarks.hostile [FOLDER]`.
+
+Bare Pillow opens and loads each picture file in one process, with nothing between it and the file. sigseek is timed twice:
+decoding alone, as `index` does it, and the whole of `sigseek index` with the checkpoint `mini`. All get the same files: the
+folder's and damaged variants of them, made here from a seed. Sides run in turn; medians of the rounds.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import statistics
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+
+from benchmarks.processes import Finished, last_json, run, sigseek
+from benchmarks.variants import small_pictures, write_damaged
+from indexer.scan import scan_folder
+
+_BARE = """
+import sys, warnings
+from pathlib import Path
+from PIL import Image
+warnings.simplefilter("ignore")
+failed = 0
+for line in Path(sys.argv[1]).read_text().split("\\0"):
+    try:
+        with Image.open(line) as image:
+            image.load()
+    except Exception:
+        failed += 1
+print(failed)
+"""
+_DECODE = """
+import json, resource, sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from indexer.decoders import Decoders
+from indexer.intake import THREADS, ahead
+from siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
+paths = [Path(line) for line in Path(sys.argv[1]).read_text().split("\\0")]
+with ThreadPoolExecutor(THREADS) as pool, Decoders(read_checkpoint(MINI_DIRECTORY, "mini").preprocessing) as decoders:
+    reasons = [str(found) for _, found in ahead(pool, decoders.decode, paths, lambda: 32) if isinstance(found, Exception)]
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+print(json.dumps({"reasons": reasons, "peak": peak}))
+"""
+"""A process of its own, which takes little memory: a child's peak begins with what its parent has."""
+
+_LARGEST_SEED = 300_000
+"""Bytes: damage is tried on many files, not on a few large ones."""
+
+
+def main() -> None:
+    """Make the files, run the sides, print the table."""
+    parser = argparse.ArgumentParser("python -m benchmarks.hostile", description="Time decoding of hostile files.")
+    parser.add_argument("folder", type=Path, nargs="?", help="picture files, good and bad ones, to take too")
+    parser.add_argument("--variants", type=int, default=2000, help="how many damaged variants (default 2000)")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each side runs (default 3)")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="sigseek-hostile-") as made:
+        os.environ["SIGSEEK_CACHE"] = str(Path(made, "cache"))
+        photos = Path(made, "photos")
+        given = _pictures(arguments.folder) if arguments.folder else []
+        write_damaged(photos / "damaged", small_pictures() | _seeds(given), arguments.variants)
+        sets = {"as they are": given} if given else {}
+        sets["damaged"] = _pictures(photos)
+        print(f"{'files':28} {'side':22} {'count':>6} {'failed':>6} {'wall s':>7} {'ratio':>6} {'busy s':>7} {'peak MB':>8}")
+        reasons: Counter[str] = Counter()
+        for name, paths in sets.items():
+            folder = arguments.folder if name == "as they are" else photos
+            reasons.update(compare(name, folder, paths, arguments.rounds, Path(made)))
+        print()
+        for reason, count in reasons.most_common():
+            print(f"{count:6} {reason}")
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return [folder / path for path in scan_folder(folder, PurePath()).files]
+
+
+def _seeds(paths: Sequence[Path]) -> dict[str, bytes]:
+    """Up to 400 of the files, picked evenly."""
+    small = [path for path in paths if 0 < path.stat().st_size <= _LARGEST_SEED]
+    return {path.name: path.read_bytes() for path in random.Random(0).sample(small, min(400, len(small)))}
+
+
+def compare(name: str, folder: Path, paths: Sequence[Path], rounds: int, scratch: Path) -> list[str]:
+    """Run the sides in turn, print their rows, and return the reasons that the files failed for, as kinds."""
+    listed, library = scratch / "paths", scratch / "library"
+    listed.write_text("\0".join(map(str, paths)))
+    runs: dict[str, list[Finished]] = {"bare Pillow": [], "sigseek, decoding": [], "sigseek index": []}
+    for _ in range(rounds):
+        runs["bare Pillow"].append(run([sys.executable, "-c", _BARE, listed]))
+        runs["sigseek, decoding"].append(run([sys.executable, "-c", _DECODE, listed]))
+        shutil.rmtree(library, ignore_errors=True)
+        runs["sigseek index"].append(sigseek("index", folder, "--library", library, "--model", "mini", "--json"))
+    decoded = json.loads(runs["sigseek, decoding"][-1].output)
+    failed = [int(runs["bare Pillow"][-1].output), len(decoded["reasons"]), last_json(runs["sigseek index"][-1])["failed"]]
+    peaks = [max(one.peak for one in runs["bare Pillow"]), decoded["peak"], max(one.peak for one in runs["sigseek index"])]
+    bare = statistics.median(one.wall for one in runs["bare Pillow"])
+    for (side, done), failures, peak in zip(runs.items(), failed, peaks, strict=True):
+        wall, busy = statistics.median(one.wall for one in done), statistics.median(one.busy for one in done)
+        row = f"{wall:7.2f} {wall / bare:5.2f}x {busy:7.2f} {peak / 1e6:8,.0f}"
+        print(f"{name:28} {side:22} {len(paths):6} {failures:6} {row}", flush=True)
+    return [reason.partition(" (")[0].partition(": ")[0] for reason in decoded["reasons"]]
+
+
+if __name__ == "__main__":
+    main()

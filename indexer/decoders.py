@@ -1,0 +1,58 @@
+"""Photos decoded in worker processes, so that no file can take the run down."""
+
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from PIL import AvifImagePlugin, Image
+
+from indexer.decode import DecodedPhoto, decode_photo
+from indexer.errors import LargePhotoError
+from indexer.limits import decoding_limits, default_max_pixels
+from indexer.workers import Workers
+from siglip import Preprocessing
+
+_LARGE_PIXELS = 24_000_000
+
+
+class Decoders:
+    """Decodes photos for a checkpoint, each in one of as many processes as there are threads that call.
+
+    Large pictures one at a time, so that memory does not grow with the number of processes. A context manager, or `close`
+    when done.
+    """
+
+    def __init__(self, preprocessing: Preprocessing, max_pixels: int | None = None) -> None:
+        self._preprocessing = preprocessing
+        self._max_pixels = max_pixels or default_max_pixels()
+        self._workers = Workers()
+        self._large = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the processes; whoever waits for a photo gets an error."""
+        self._workers.close()
+
+    def decode(self, path: Path) -> DecodedPhoto:
+        """The photo in the file. Raises as `decode_photo` does, and DecodeError for what takes too much or kills a process."""
+        try:
+            return self._decode(path, min(_LARGE_PIXELS, self._max_pixels))
+        except LargePhotoError:
+            with self._large:
+                return self._decode(path, self._max_pixels)
+
+    def _decode(self, path: Path, held: int) -> DecodedPhoto:
+        return self._workers.call(decoding_limits(held), _in_worker, path, self._preprocessing, self._max_pixels, held)
+
+
+def _in_worker(path: Path, preprocessing: Preprocessing, max_pixels: int, max_held: int) -> DecodedPhoto:
+    """What runs there: `decode_photo`, with Pillow set up as only a process of our own may have it."""
+    Image.MAX_IMAGE_PIXELS = None  # `max_pixels` is the limit, be it above or below Pillow's own
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # there are other workers, and each thread takes address space
+    return decode_photo(path, preprocessing, max_pixels, max_held)

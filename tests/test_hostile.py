@@ -1,0 +1,38 @@
+"""Two thousand damaged files through the indexer."""
+
+from collections import Counter
+from pathlib import Path
+
+from benchmarks.variants import small_pictures, write_damaged
+from tests.test_pipeline import Library
+
+REASONS = (
+    "damaged, or of a kind ",
+    "damaged at its very start",
+    "camera RAW that is damaged or of a kind that is not read (",
+    "not a picture, or damaged at its very start",
+    "the file is empty",
+    "too large: ",
+    "this format is not read",
+    "PostScript is not read",
+    "vector graphics are not read",
+    "decoding it ",
+)
+"""What a person may read, by its beginning."""
+
+
+def test_two_thousand_damaged_files(tmp_path: Path) -> None:
+    seeds = small_pictures()
+    assert {Path(name).suffix for name in seeds} >= {".jfif", ".png", ".gif", ".tif", ".webp", ".bmp", ".jp2", ".avif", ".tga"}
+    write_damaged(tmp_path / "photos", seeds, 2000)
+    library = Library(tmp_path / "library")
+    report = library.index(tmp_path / "photos")
+    failures = library.catalog.failures()
+    assert report.scanned == 2000 == report.added + report.failed
+    assert report.failed == len(failures) > 500
+    assert report.added > 300
+    reasons = Counter(failure.reason for failure in failures)
+    assert [reason for reason in reasons if not reason.startswith(REASONS) or "\n" in reason or len(reason) > 300] == []
+    again = library.index(tmp_path / "photos")
+    assert (again.unchanged, again.failed, again.added) == (report.added, report.failed, 0)
+    library.catalog.close()
