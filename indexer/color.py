@@ -6,12 +6,13 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageCms
 
+_MODES = ("RGB", "RGBA", "L", "CMYK")
 _UNSEEN = 2
 """Levels of 256: a profile that moves no colour further than that is sRGB, whoever wrote it."""
 
 
 def to_srgb(image: Image.Image, profile: bytes, least: tuple[int, int] | None) -> Image.Image:
-    """The image of 8 bits a channel as RGB or RGBA in sRGB; itself where the profile is sRGB's, broken, or another mode's.
+    """The image as RGB or RGBA in sRGB; itself where its profile is sRGB's, broken, or another mode's, or its mode has none.
 
     With `least`, what is converted may be reduced first, to not less than that width and height.
     """
@@ -19,6 +20,8 @@ def to_srgb(image: Image.Image, profile: bytes, least: tuple[int, int] | None) -
         image = image.convert("RGBA")
     elif image.mode == "P":
         image = image.convert("RGB")
+    if image.mode not in _MODES:
+        return image
     alpha = image.getchannel("A") if image.mode == "RGBA" else None
     transform = _transform(profile, "RGB" if alpha else image.mode)
     if transform is None:

@@ -1,4 +1,5 @@
 import os
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage import Catalog, EmbeddingRecord, FailureRecord, FileRecord, LibraryError, PhotoFacts, ReferenceRecord
+from storage import Catalog, EmbeddingRecord, FailureRecord, FileRecord, LibraryError, PhotoFacts, PhotoRecord, ReferenceRecord
 from storage.models import PathText
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 
@@ -253,3 +254,23 @@ def test_a_library_that_may_not_be_written_is_read(ordinary_folder: Path, cut_of
         assert sorted(path.name for path in directory.iterdir()) == before
     finally:
         directory.chmod(0o755)
+
+
+def test_what_a_photo_says_is_kept_and_goes_with_it(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path)
+    facts = PhotoFacts(b"1", 4, 3, "JPEG", "2024", "camera", 1.5, -2.5, "lens", -1, "text", ("b", "a"))
+    with catalog.transaction() as transaction:
+        folder, _ = transaction.add_folder(Path("/p"))
+        ids = [transaction.add_photo(facts), transaction.add_photo(PhotoFacts(b"2", 1, 1, "PNG", keywords=("a",)))]
+        assert transaction.add_photo(facts) == ids[0], "known"
+        transaction.put_files(folder.id, [("1.jpg", ids[0], 1, 1), ("2.png", ids[1], 1, 1)])
+    one, two = (catalog.photos(ids)[id_] for id_ in ids)
+    assert one == PhotoRecord(ids[0], ("/p/1.jpg",), 4, 3, "2024", "camera", 1.5, -2.5, "lens", -1, "text", ("a", "b"))
+    assert two == PhotoRecord(ids[1], ("/p/2.png",), 1, 1, None, None, None, None, keywords=("a",))
+    with catalog.transaction() as transaction:
+        transaction.remove_files(folder.id, ["1.jpg"])
+        transaction.remove_photos_without_files()
+    catalog.close()
+    with sqlite3.connect(tmp_path / "catalog.sqlite") as connection:
+        assert connection.execute("SELECT photo_id, name FROM keyword").fetchall() == [(ids[1], "a")]
+    connection.close()

@@ -110,11 +110,17 @@ def test_what_is_converted_is_reduced_first_and_looks_the_same(tmp_path: Path) -
     assert 10 * np.log10(255**2 / error) > 45, "dB"
 
 
-@given(st.integers(0, 600), st.binary(max_size=40), st.sampled_from(["RGB", "L", "CMYK", "RGBA", "1", "LAB"]))
+@given(st.integers(0, 600), st.binary(max_size=40), st.sampled_from(["RGB", "L", "CMYK", "RGBA", "1", "YCbCr"]))
 def test_a_broken_profile_costs_nothing(place: int, damage: bytes, mode: str) -> None:
     profile = bytearray(srgb_profile())
     profile[place : place + len(damage)] = damage
-    image = picture(0, (8, 8)).convert("L" if mode in ("1", "LAB") else "RGB").convert(mode if mode != "LAB" else "L")
-    converted = to_srgb(image, bytes(profile), None)
+    converted = to_srgb(picture(0, (8, 8)).convert(mode), bytes(profile), (8, 8))
     assert converted.size == (8, 8)
     assert converted.convert("RGB").mode == "RGB"
+
+
+@pytest.mark.parametrize("gamma", [1.0, 2.2])
+def test_black_and_white_has_no_profile(tmp_path: Path, gamma: float) -> None:
+    picture(0, (900, 900)).convert("1").save(tmp_path / "a.tiff", icc_profile=grey_profile(gamma))
+    shown = np.asarray(decode_photo(tmp_path / "a.tiff", BASE).pixels, np.float64)
+    np.testing.assert_array_equal(shown, BASE.resize(picture(0, (900, 900)).convert("1").convert("RGB")))

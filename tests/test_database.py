@@ -79,7 +79,7 @@ def test_a_library_of_the_second_schema_keeps_everything_and_was_not_measured(tm
         after = set(connection.iterdump())
         assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (HEAD,)
     connection.close()
-    changed = ("alembic_version", "CREATE TABLE embedding", 'INSERT INTO "embedding"')
+    changed = ("alembic_version", "CREATE TABLE embedding", 'INSERT INTO "embedding"', "CREATE TABLE photo", 'INSERT INTO "photo"')
     assert [line for line in before if line not in after and not any(part in line for part in changed)] == []
     ids, vectors = catalog.embeddings(1)
     assert (ids.tolist(), vectors.tolist()) == ([1, 2], [[1, 0]] * 2)
@@ -92,6 +92,29 @@ def test_a_library_of_the_second_schema_keeps_everything_and_was_not_measured(tm
         transaction.put_tag("cat", 1, ids[:1], np.array([0.75], np.float32))
     assert catalog.biases(1, ids).tolist() == [0.25, 0.5]
     assert catalog.tags() == {"cat": 1}
+    catalog.close()
+
+
+def test_files_of_formats_that_are_read_now_are_tried_again(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite"
+    make_schema(path, "0003")
+    reasons = {
+        "a.heic": "HEIC photos are not read yet; export them as JPEG",
+        "b.nef": "camera RAW is not read yet; export it as JPEG",
+        "heic.jpg": "not a picture, or damaged at its very start",
+        "c.jpg": "damaged, or of a kind that is not read (image file is truncated)",
+    }
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT INTO folder VALUES (1, '/p', NULL)")
+        for name, reason in reasons.items():
+            connection.execute(
+                "INSERT INTO failure (folder_id, path, reason, size, mtime_ns) VALUES (1, ?, ?, 3, 4)", (name, reason)
+            )
+    connection.close()
+    catalog = Catalog(tmp_path)
+    failures = {failure.path: failure for failure in catalog.folder_failures(1)}
+    assert {name: failure.reason for name, failure in failures.items()} == reasons
+    assert {name for name, failure in failures.items() if (failure.size, failure.mtime_ns) == (3, 4)} == {"c.jpg"}
     catalog.close()
 
 
