@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from sigseek.library import open_library as open  # noqa: A004, F401 - as in `sigseek.open`
     from sigseek.status import Status as Status
     from sigseek.tags import TagCount as TagCount
+    from sigseek.watch import Round as Round
 
 # Loaded when first asked for: `import sigseek` alone, as the command line does, stays fast.
 _HOMES = {
@@ -49,6 +50,7 @@ _HOMES = {
     "Classification": ("search.classify", "Classification"),
     "Calibration": ("search.calibration", "Calibration"),
     "TagCount": ("sigseek.tags", "TagCount"),
+    "Round": ("sigseek.watch", "Round"),
     "Label": ("search.labels", "Label"),
     "IndexReport": ("indexer", "IndexReport"),
     "Progress": ("indexer", "Progress"),

@@ -9,11 +9,12 @@ import contextlib
 import os
 import string
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from siglip.references import References
     from sigseek.evaluation.captions import CaptionedPictures
     from sigseek.verification import VerifyReport
+    from sigseek.watch import Round
 
     Floats: TypeAlias = npt.NDArray[np.float32]
 
@@ -149,6 +151,44 @@ class Library:
             self._measure(catalog, current, on_measuring)
             self._catch_up(catalog, current)
         return report
+
+    def watch(
+        self,
+        *folders: StrPath,
+        debounce: float = 2.0,
+        rescan: float = 600.0,
+        stop: Event | None = None,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+    ) -> Iterator[Round]:
+        """Index as `index` does, and again whatever changes, until `stop` is set; each run, and each problem, as it comes.
+
+        A change is indexed once it was quiet for `debounce` seconds, and everything is looked through every `rescan` seconds,
+        for drives that do not tell of changes. Problems of a run do not end it: it is tried again.
+        """
+        from sigseek.watch import Stopped, Watch, folders_to_watch
+
+        known = [Path(folder.path) for folder in self._open_catalog().folders()] if self._exists() else []
+        if not folders and not known:
+            raise LibraryError(f"the library {self.directory} knows no folders yet; name those to watch")
+        named = folders_to_watch(folders, known)
+        self._described()  # a wrong folder or model is found out before a library is made
+        ended = stop or Event()
+
+        def go_on(progress: Progress) -> None:
+            if ended.is_set():
+                raise Stopped
+            on_progress(progress)
+
+        catalog = self._open_catalog(create=True)
+        return Watch(
+            catalog,
+            self.directory,
+            lambda place: self.index(place, on_progress=go_on),
+            named,
+            debounce=debounce,
+            rescan=rescan,
+            stop=ended,
+        ).rounds()
 
     def search(
         self,

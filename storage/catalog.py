@@ -170,6 +170,17 @@ class Catalog:
             rows = session.execute(select(File.folder_id, func.count() - missing, missing).group_by(File.folder_id))
             return {folder: (there, gone) for folder, there, gone in rows}
 
+    def has_files_below(self, directory: Path) -> bool:
+        """Whether files below this directory, which lies inside a folder, are known, missing ones among them."""
+        with self._session() as session:
+            for folder in session.scalars(select(Folder)):
+                if directory.is_relative_to(folder.path):
+                    first = str(directory.relative_to(folder.path)) + os.sep
+                    after = first[:-1] + chr(ord(os.sep) + 1)
+                    below = (File.folder_id == folder.id) & (File.path > first) & (File.path < after)
+                    return session.scalar(select(File.id).where(below).limit(1)) is not None
+            return False
+
     def failures(self) -> list[FailureRecord]:
         """All failures, their paths absolute, by path."""
         columns = (Folder.path, Failure.path, Failure.reason, Failure.size, Failure.mtime_ns)

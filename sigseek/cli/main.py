@@ -13,6 +13,7 @@ from sigseek import __version__
 
 COMMANDS = {
     "index": "Add folders and bring the library up to date with them.",
+    "watch": "Keep the library up to date with its folders as they change.",
     "search": "Find photos by what they show.",
     "similar": "Find photos like a photo.",
     "classify": "Say how well each label fits a photo.",

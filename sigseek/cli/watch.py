@@ -1,0 +1,131 @@
+"""`sigseek watch`."""
+
+import shutil
+import signal
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from indexer import IndexReport, Progress
+from sigseek.cli.options import device_option, json_option, library_options, precision_option
+from sigseek.cli.output import print_json, shown
+
+if TYPE_CHECKING:
+    from sigseek.status import Status
+
+_SECONDS = click.FloatRange(0, min_open=True)
+
+
+@click.command()
+@click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[FOLDER]...")
+@library_options
+@device_option
+@precision_option
+@click.option(
+    "--debounce",
+    type=_SECONDS,
+    default=2,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long it must be quiet before a change is indexed.",
+)
+@click.option(
+    "--rescan",
+    type=_SECONDS,
+    default=10,
+    show_default=True,
+    metavar="MINUTES",
+    help="How often all is looked through, for network drives, which do not tell of every change.",
+)
+@json_option
+def watch(
+    folders: tuple[Path, ...],
+    library: Path,
+    model: str | None,
+    device: str,
+    precision: str,
+    debounce: float,
+    rescan: float,
+    as_json: bool,
+) -> None:
+    """Keep the library up to date with its folders as they change.
+
+    Folders are added as `sigseek index` does; without one, all known ones are watched. Other commands can be used
+    meanwhile. Ctrl-C ends it, and so does SIGTERM; what was finished is kept.
+
+    \b
+        sigseek watch ~/Pictures
+        sigseek watch --rescan 2
+    """
+    from sigseek.library import open_library  # after the command line is understood, as for all commands
+
+    line = StatusLine()
+    try:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with open_library(library, model, device, precision, line.say) as photos:
+            for found in photos.watch(*folders, debounce=debounce, rescan=60 * rescan, on_progress=line.show_progress):
+                if as_json:
+                    print_json(found)
+                    sys.stdout.flush()
+                if found.problem:
+                    line.say(f"warning: {shown(found.problem)}")
+                if found.report:
+                    line.show_round(found.report, photos.status(), len(folders))
+    except KeyboardInterrupt:
+        line.end()
+
+
+class StatusLine:
+    """One line on stderr that is written anew in place on a terminal; elsewhere a line whenever it says something new."""
+
+    def __init__(self) -> None:
+        self._in_place = sys.stderr.isatty()
+        self._line = ""
+        self._last_change = ""
+        self._missing: int | None = None
+        self._shown_at = 0.0
+
+    def say(self, line: str) -> None:
+        """A line of its own, which stays."""
+        click.echo(f"\r\033[K{line}" if self._in_place else line, err=True)
+        if self._in_place:
+            self._write(self._line)
+
+    def show_round(self, report: IndexReport, status: "Status", named: int) -> None:
+        """What is watched, and what changed last."""
+        counts = {name: getattr(report, name) for name in ("added", "changed", "moved")}
+        if self._missing is not None:
+            gone = status.missing - self._missing
+            counts |= {"gone": gone, "back": -gone - report.moved}
+        self._missing = status.missing
+        changes = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count > 0)
+        if changes:
+            self._last_change = f"; last change {datetime.now().astimezone():%H:%M}: {changes}"
+        folders = named or len(status.folders)
+        line = f"watching {folders:,} folder{'s' * (folders != 1)}, {status.photos:,} photos{self._last_change}"
+        if line != self._line or self._in_place:
+            self._line = line
+            self._write(line)
+
+    def show_progress(self, progress: Progress) -> None:
+        """How far a run is, ten times a second at most; for who looks at a terminal."""
+        now = time.monotonic()
+        if self._in_place and progress.done < progress.total and now - self._shown_at > 0.1:
+            self._shown_at = now
+            self._write(f"indexing: {progress.done:,} of {progress.total:,} pictures")
+
+    def end(self) -> None:
+        """Leave the line as it is."""
+        if self._in_place:
+            click.echo(err=True)
+
+    def _write(self, line: str) -> None:
+        if self._in_place:
+            width = shutil.get_terminal_size().columns - 1
+            click.echo(f"\r\033[K{line[:width]}", err=True, nl=False)
+        else:
+            click.echo(line, err=True)
