@@ -13,7 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from storage.errors import LibraryError
 from storage.lock import writer_lock
 
-HEAD = "0005"
+HEAD = "0004"
 """The newest migration. Written here so that opening an up-to-date library does not load alembic; a test compares."""
 
 _BUSY_TIMEOUT_MS = 30_000

@@ -2,16 +2,13 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, create_engine
 
-from storage import Catalog, FailureRecord, LibraryError, PhotoRecord
+from storage import Catalog, FailureRecord, LibraryError
 from storage.database import HEAD, migrations_directory, open_database
 from storage.models import Base
 from tests.catalogs import add_checkpoint, add_photos, random_unit
@@ -31,91 +28,6 @@ def test_the_newest_migration_is_the_one_written_down() -> None:
     config = Config()
     config.set_main_option("script_location", str(migrations_directory()))
     assert ScriptDirectory.from_config(config).get_current_head() == HEAD
-
-
-def make_schema(path: Path, revision: str) -> None:
-    """An empty library of an older program."""
-    engine = create_engine(URL.create("sqlite", database=str(path)))
-    config = Config()
-    config.set_main_option("script_location", str(migrations_directory()))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-    engine.dispose()
-
-
-def test_a_library_of_the_first_schema_keeps_its_embeddings_and_has_them_counted(tmp_path: Path) -> None:
-    path = tmp_path / "catalog.sqlite"
-    make_schema(path, "0001")
-    with sqlite3.connect(path) as connection:
-        for id_, name in [(1, "a"), (2, "b"), (3, "c")]:
-            connection.execute("INSERT INTO checkpoint VALUES (?, ?, 'f' || ?, 'p', 2, 32, 1, 0, 5, 't')", (id_, name, name))
-            connection.execute("INSERT INTO photo VALUES (?, ?, 1, 1, 'JPEG', NULL, NULL, NULL, NULL)", (id_, name.encode()))
-        for checkpoint, photo in [(1, 1), (1, 2), (1, 3), (2, 2)]:
-            connection.execute("INSERT INTO embedding VALUES (?, ?, ?, 'fp32', 1, 5)", (checkpoint, photo, b"\0\x3c\0\0"))
-    connection.close()
-    catalog = Catalog(tmp_path)
-    assert [record.embeddings for record in catalog.checkpoints()] == [3, 1, 0]
-    ids, vectors = catalog.embeddings(1)
-    assert (ids.tolist(), vectors.tolist()) == ([1, 2, 3], [[1, 0]] * 3)
-    catalog.close()
-
-
-def test_a_library_of_the_second_schema_keeps_everything_and_was_not_measured(tmp_path: Path) -> None:
-    path = tmp_path / "catalog.sqlite"
-    make_schema(path, "0002")
-    with sqlite3.connect(path) as connection:
-        connection.execute("INSERT INTO checkpoint VALUES (1, 'a', 'f', 'p', 2, 32, 1, 0, 5, 't', 0)")
-        connection.execute("INSERT INTO folder VALUES (1, '/p', '2024-05-06 07:08:09.000000')")
-        connection.execute("INSERT INTO failure VALUES (1, 1, 'bad.jpg', 'damaged', 3, 4)")
-        for id_ in (1, 2):
-            connection.execute("INSERT INTO photo VALUES (?, ?, 4, 3, 'JPEG', '2024', 'camera', 1.5, -2.5)", (id_, b"%d" % id_))
-            connection.execute("INSERT INTO file VALUES (?, 1, ?, ?, 10, 20, NULL)", (id_, f"{id_}.jpg", id_))
-            connection.execute("INSERT INTO embedding VALUES (1, ?, ?, 'fp32', 1, 5)", (id_, b"\0\x3c\0\0"))
-        before = list(connection.iterdump())
-    connection.close()
-    catalog = Catalog(tmp_path)
-    with sqlite3.connect(path) as connection:
-        after = set(connection.iterdump())
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (HEAD,)
-    connection.close()
-    changed = ("alembic_version", "CREATE TABLE embedding", 'INSERT INTO "embedding"', "CREATE TABLE photo", 'INSERT INTO "photo"')
-    assert [line for line in before if line not in after and not any(part in line for part in changed)] == []
-    ids, vectors = catalog.embeddings(1)
-    assert (ids.tolist(), vectors.tolist()) == ([1, 2], [[1, 0]] * 2)
-    assert catalog.checkpoints()[0].embeddings == 2
-    assert catalog.photos([1])[1] == PhotoRecord(1, ("/p/1.jpg",), 4, 3, "2024", "camera", 1.5, -2.5)
-    assert np.isnan(catalog.biases(1, ids)).all()
-    assert (catalog.measured(1), catalog.reference(1), catalog.calibration(1), catalog.tags()) == (None, None, None, {})
-    with catalog.transaction() as transaction:
-        transaction.put_biases(1, ids, np.array([0.25, 0.5], np.float32))
-        transaction.put_tag("cat", 1, ids[:1], np.array([0.75], np.float32))
-    assert catalog.biases(1, ids).tolist() == [0.25, 0.5]
-    assert catalog.tags() == {"cat": 1}
-    catalog.close()
-
-
-def test_files_of_formats_that_are_read_now_are_tried_again(tmp_path: Path) -> None:
-    path = tmp_path / "catalog.sqlite"
-    make_schema(path, "0003")
-    reasons = {
-        "a.heic": "HEIC photos are not read yet; export them as JPEG",
-        "b.nef": "camera RAW is not read yet; export it as JPEG",
-        "heic.jpg": "not a picture, or damaged at its very start",
-        "c.jpg": "damaged, or of a kind that is not read (image file is truncated)",
-    }
-    with sqlite3.connect(path) as connection:
-        connection.execute("INSERT INTO folder VALUES (1, '/p', NULL)")
-        for name, reason in reasons.items():
-            connection.execute(
-                "INSERT INTO failure (folder_id, path, reason, size, mtime_ns) VALUES (1, ?, ?, 3, 4)", (name, reason)
-            )
-    connection.close()
-    catalog = Catalog(tmp_path)
-    failures = {failure.path: failure for failure in catalog.folder_failures(1)}
-    assert {name: failure.reason for name, failure in failures.items()} == reasons
-    assert {name for name, failure in failures.items() if (failure.size, failure.mtime_ns) == (3, 4)} == {"c.jpg"}
-    catalog.close()
 
 
 def test_embeddings_are_counted_as_they_come_and_go(tmp_path: Path) -> None:
@@ -197,18 +109,6 @@ def test_a_directory_that_cannot_be_written(ordinary_folder: Path) -> None:
     with pytest.raises(LibraryError, match="cannot be written"):
         Catalog(directory)
     assert list(directory.iterdir()) == []
-
-
-def test_an_older_library_that_cannot_be_written(ordinary_folder: Path) -> None:
-    directory = ordinary_folder / "library"
-    directory.mkdir()
-    make_schema(directory / "catalog.sqlite", "0002")
-    contents = (directory / "catalog.sqlite").read_bytes()
-    directory.chmod(0o555)
-    with pytest.raises(LibraryError, match="is of an older sigseek and cannot be written; make it writable once"):
-        Catalog(directory)
-    directory.chmod(0o755)
-    assert (directory / "catalog.sqlite").read_bytes() == contents
 
 
 def test_readers_neither_wait_for_a_writer_nor_see_half_of_its_changes(tmp_path: Path) -> None:

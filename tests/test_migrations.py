@@ -254,3 +254,13 @@ def test_killed_at_any_statement_the_old_schema_is_whole(tmp_path: Path, revisio
         assert process.exitcode == -signal.SIGKILL
     assert left == sorted(left)
     assert left.count(False) > 10, "killed at many a statement before the end"
+
+
+def test_an_older_library_that_cannot_be_written(ordinary_folder: Path) -> None:
+    path = restore(OLDER[0], ordinary_folder / "library")
+    contents = path.read_bytes()
+    path.parent.chmod(0o555)
+    with pytest.raises(LibraryError, match="is of an older sigseek and cannot be written; make it writable once"):
+        Catalog(path.parent)
+    path.parent.chmod(0o755)
+    assert path.read_bytes() == contents

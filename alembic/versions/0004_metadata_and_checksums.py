@@ -1,7 +1,9 @@
-"""More of what a photo says of itself: lens, rating, description, keywords.
+"""More of what a photo says of itself, and a checksum with each embedding, so that damage on the disk is found and not searched.
 
-And files of formats that are read from now on are tried again: without this, they would stay failures until they change.
+Files of formats that are read from now on are tried again: without this, they would stay failures until they change.
 """
+
+import zlib
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,7 +15,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add columns and table; photos that are known already say nothing there. Failures without size and mtime are tried again."""
+    """Add columns and table. Photos that are known already say nothing there, their embeddings count as sound."""
     op.add_column("photo", sa.Column("lens", sa.String))
     op.add_column("photo", sa.Column("rating", sa.Integer))
     op.add_column("photo", sa.Column("description", sa.String))
@@ -23,7 +25,10 @@ def upgrade() -> None:
         sa.Column("name", sa.String, primary_key=True),
         sqlite_with_rowid=False,
     )
-    op.execute(
+    op.execute(  # without size and mtime they are tried again
         "UPDATE failure SET size = NULL, mtime_ns = NULL "
         "WHERE reason LIKE '%not read yet%' OR reason LIKE 'not a picture, or damaged%'"
     )
+    op.add_column("embedding", sa.Column("checksum", sa.Integer, nullable=False, server_default="0"))
+    op.get_bind().connection.dbapi_connection.create_function("crc32", 1, zlib.crc32, deterministic=True)
+    op.execute("UPDATE embedding SET checksum = crc32(vector)")
