@@ -1,5 +1,6 @@
 """A photo's file to the pixels that an image tower takes."""
 
+import errno
 import hashlib
 import os
 from collections.abc import Callable
@@ -148,7 +149,9 @@ def _read(path: Path, use: Callable[[Image.Image], _Out], max_pixels: int | None
         except MemoryError as error:
             raise DecodeError("too large for this machine's memory") from error
         except OSError as error:
-            if error.errno is not None:  # the disk's or the network's error, not Pillow's: the file itself may be fine
+            # The disk's or the network's error, not Pillow's: the file itself may be fine. A place that cannot be sought is
+            # what a damaged file points to.
+            if error.errno not in (None, errno.EINVAL):
                 raise
             raise DecodeError(why_not or f"damaged, or of a kind that is not read ({_said(error)})") from error
         except Exception as error:  # damaged files make Pillow's plugins raise nearly anything
