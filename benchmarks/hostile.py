@@ -66,6 +66,7 @@ def main() -> None:
         photos = Path(made, "photos")
         given = _pictures(arguments.folder) if arguments.folder else []
         write_damaged(photos / "damaged", small_pictures() | _seeds(given), arguments.variants)
+        _index(write_damaged(Path(made, "first"), small_pictures(), 1)[0].parent, Path(made, "library"))  # converts mini, once
         sets = {"as they are": given} if given else {}
         sets["damaged"] = _pictures(photos)
         print(f"{'files':28} {'side':22} {'count':>6} {'failed':>6} {'wall s':>7} {'ratio':>6} {'busy s':>7} {'peak MB':>8}")
@@ -76,6 +77,12 @@ def main() -> None:
         print()
         for reason, count in reasons.most_common():
             print(f"{count:6} {reason}")
+
+
+def _index(folder: Path, library: Path) -> Finished:
+    """Run the program into a new library."""
+    shutil.rmtree(library, ignore_errors=True)
+    return sigseek("index", folder, "--library", library, "--model", "mini", "--json")
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -96,8 +103,7 @@ def compare(name: str, folder: Path, paths: Sequence[Path], rounds: int, scratch
     for _ in range(rounds):
         runs["bare Pillow"].append(run([sys.executable, "-c", _BARE, listed]))
         runs["sigseek, decoding"].append(run([sys.executable, "-c", _DECODE, listed]))
-        shutil.rmtree(library, ignore_errors=True)
-        runs["sigseek index"].append(sigseek("index", folder, "--library", library, "--model", "mini", "--json"))
+        runs["sigseek index"].append(_index(folder, library))
     decoded = json.loads(runs["sigseek, decoding"][-1].output)
     failed = [int(runs["bare Pillow"][-1].output), len(decoded["reasons"]), last_json(runs["sigseek index"][-1])["failed"]]
     peaks = [max(one.peak for one in runs["bare Pillow"]), decoded["peak"], max(one.peak for one in runs["sigseek index"])]

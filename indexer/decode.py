@@ -142,8 +142,8 @@ def _read(path: Path, use: Callable[[OpenedPicture], _Out], most: MostPixels | N
         except MemoryError as error:
             raise DecodeError("too large for this machine's memory") from error
         except OSError as error:
-            # The disk's or the network's error, not Pillow's: the file itself may be fine. But to seek to where a damaged
-            # header points is an invalid argument.
+            # The disk's or the network's error, not Pillow's: the file itself may be fine. A place that cannot be sought is
+            # what a damaged file points to.
             if error.errno not in (None, errno.EINVAL):
                 raise
             raise DecodeError(why_not or f"damaged, or of a kind that is not read ({_said(error)})") from error

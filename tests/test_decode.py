@@ -157,6 +157,13 @@ def test_a_wrong_extension_is_no_obstacle(tmp_path: Path) -> None:
     assert decode_photo(tmp_path / "a.heic", PREPROCESSING).format == "PNG"
 
 
+def test_a_place_before_the_beginning_is_damage_not_the_disks_error(tmp_path: Path) -> None:
+    picture().convert("L").save(tmp_path / "a.pcx")
+    (tmp_path / "a.pcx").write_bytes((tmp_path / "a.pcx").read_bytes()[:113])
+    with pytest.raises(DecodeError, match=r"damaged.*Invalid argument"):
+        decode_photo(tmp_path / "a.pcx", PREPROCESSING)
+
+
 @settings(deadline=None, max_examples=150)
 @given(st.data())
 def test_any_damage_is_a_decode_error_or_a_picture(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
