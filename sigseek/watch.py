@@ -77,6 +77,8 @@ class Watch:
         self._rescan = rescan
         self._stop = stop
         self._next_rescan = 0.0
+        self._denied = False
+        """Whether there are directories that may not be entered."""
         self._pending: dict[Path, _Pending] = {}
         self._left_alone: set[Path] = set()
         """Folders that cannot be indexed as they are now."""
@@ -121,11 +123,13 @@ class Watch:
                 rust_timeout=_WAKE_MS,
                 yield_on_timeout=True,
                 stop_event=self._stop,
-                ignore_permission_denied=True,
+                ignore_permission_denied=self._denied,
             ):
                 yield {Path(path) for _, path in changes}
         except FileNotFoundError:  # went at this very moment
             self._stop.wait(_WAKE_MS / 1000)
+        except PermissionError:  # with this taken care of from the start, the system's limits would go unnoticed
+            self._denied = True
         except (OSError, RuntimeError) as error:
             if "decode path" in str(error):  # a name that is not UTF-8 changed: the library does not tell where
                 yield set(there)
