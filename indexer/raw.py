@@ -14,6 +14,7 @@ from indexer.metadata import LYING, Metadata, read_exif, read_metadata
 LEAST_PREVIEW = 224
 """Pixels on its shorter side, for a preview to be taken: some cameras put in no more than a thumbnail."""
 
+_SRGB_GAMMA = (2.4, 12.92)
 _ORIENTATION = {0: 1, 3: 3, 5: 8, 6: 6}  # EXIF's, by LibRaw's
 
 
@@ -33,12 +34,18 @@ def open_raw(file: BinaryIO, most: MostPixels) -> tuple[Image.Image, Metadata, t
             if image is None or min(image.size) < LEAST_PREVIEW:
                 most.check(width, height)
                 most.check_held(width, height)
-                image = Image.fromarray(raw.postprocess(half_size=True, use_camera_wb=True))  # LibRaw turns it upright
-                flip = 0
+                image = _developed(raw)
+                flip = 0  # LibRaw turns it upright
     except (rawpy.LibRawError, rawpy.NotSupportedError) as error:
         said = error.args[0].decode("utf-8", "replace") if error.args and isinstance(error.args[0], bytes) else str(error)
         raise DecodeError(f"camera RAW that is damaged or of a kind that is not read ({said}); export it as JPEG") from error
     return image, _metadata(file, image, flip, size), size
+
+
+def _developed(raw: rawpy.RawPy) -> Image.Image:
+    """The photo at half its size, in sRGB; grey where the sensor tells no colours."""
+    developed = raw.postprocess(half_size=True, use_camera_wb=True, gamma=_SRGB_GAMMA)
+    return Image.fromarray(developed[..., 0] if developed.shape[-1] == 1 else developed)
 
 
 def _preview(raw: rawpy.RawPy) -> Image.Image | None:

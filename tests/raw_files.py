@@ -13,20 +13,25 @@ Tags = dict[int, tuple[int, list[int]]]
 
 
 def save_dng(
-    path: Path, image: Image.Image, preview: Image.Image | None, orientation: int = 1, more: Tags | None = None, bare: bool = False
+    path: Path,
+    image: Image.Image,
+    preview: Image.Image | None,
+    orientation: int = 1,
+    more: Tags | None = None,
+    bare: bool = False,
+    monochrome: bool = False,
 ) -> Path:
     """A DNG whose mosaic shows `image` as grey and whose preview, as JPEG, is another picture, so that a test tells them apart.
 
-    With `bare`, the preview is kept as plain RGB instead.
+    With `bare`, the preview is kept as plain RGB instead; with `monochrome`, the sensor tells no colours.
     """
     out = bytearray(b"II*\0\0\0\0\0")
     mosaic = (np.asarray(image.convert("L"), np.uint16) * 200).astype("<u2")
     matrix = [1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1]
     raw: Tags = {
         254: (_LONG, [0]),
-        **_strip(out, mosaic.tobytes(), image.size, bits=[16], compression=1, photometric=32803),
-        33421: (_SHORT, [2, 2]),
-        33422: (_BYTE, [0, 1, 1, 2]),
+        **_strip(out, mosaic.tobytes(), image.size, bits=[16], compression=1, photometric=34892 if monochrome else 32803),
+        **({} if monochrome else {33421: (_SHORT, [2, 2]), 33422: (_BYTE, [0, 1, 1, 2])}),
         50717: (_LONG, [51000]),
     }
     parts = [_directory(out, raw)]

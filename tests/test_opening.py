@@ -208,6 +208,13 @@ def test_what_people_wrote_into_a_raw_file(tmp_path: Path) -> None:
     assert decode_photo(path, PREPROCESSING).metadata.rating == 4
 
 
+def test_raw_of_a_sensor_without_colours(tmp_path: Path) -> None:
+    path = save_dng(tmp_path / "a.dng", letter_f().resize((300, 300)), None, monochrome=True)
+    seen = np.asarray(open_upright(path).convert("L"), float)
+    expected = np.asarray(letter_f().resize(seen.shape[::-1]).convert("L"), float)
+    assert np.corrcoef(seen.ravel(), expected.ravel())[0, 1] > 0.9
+
+
 def test_why_a_raw_file_gives_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.nef").write_bytes(b"II*\0 raw")
     with pytest.raises(DecodeError, match=r"camera RAW that is damaged or of a kind that is not read .*; export it as JPEG"):
