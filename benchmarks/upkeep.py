@@ -5,6 +5,7 @@ whole process, from start to end.
 """
 
 import argparse
+import multiprocessing
 import tempfile
 import time
 from pathlib import Path
@@ -31,8 +32,10 @@ def main() -> None:
         place = Path(temporary).resolve()
         library, moved = place / "library", place / "moved"
         started = time.monotonic()
-        fill(library, Geometry(_DIMENSION).images(arguments.photos))
-        _open_index(library)
+        # In a process of its own: the memory of a program's starts with what its parent has.
+        filling = multiprocessing.get_context("spawn").Process(target=_fill, args=(library, arguments.photos))
+        filling.start()
+        filling.join()
         print(f"{arguments.photos:,} photos written and their index made in {time.monotonic() - started:.0f} s", flush=True)
         moved.mkdir()
         _picture(moved / "new.png")
@@ -49,7 +52,8 @@ def main() -> None:
         _print("copying the catalog, bare", run(["cp", place / "copy.sqlite", place / "again.sqlite"]))
 
 
-def _open_index(library: Path) -> None:
+def _fill(library: Path, photos: int) -> None:
+    fill(library, Geometry(_DIMENSION).images(photos))
     catalog = Catalog(library)
     (record,) = catalog.checkpoints()
     VectorIndex.open(catalog, record, library / "index")
