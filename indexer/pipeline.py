@@ -45,7 +45,7 @@ class Indexer:
         on from there. The paths are what `check_folder` returned. FolderError, with nothing changed, when more than half
         of a folder's files are not to be found any more, unless `accept_missing`.
         """
-        work = [(folder, inside, *self._compare(folder, inside)) for folder, inside in self._places(paths)]
+        work = [(folder, inside, *self._compare(folder, inside)) for folder, inside in self._places(paths, accept_missing)]
         if not accept_missing:
             _check_losses([(folder, found) for folder, _, _, found in work])
         for folder, _, listing, found in work:
@@ -65,8 +65,11 @@ class Indexer:
                 transaction.remove_photos_without_files()
         return self._tally.finish()
 
-    def _places(self, paths: Sequence[Path]) -> list[tuple[FolderRecord, PurePath]]:
-        """The folders to go through and where in them to begin; those that are not there now are counted offline."""
+    def _places(self, paths: Sequence[Path], accept_missing: bool) -> list[tuple[FolderRecord, PurePath]]:
+        """The folders to go through and where in them to begin; those that are not there now are counted offline.
+
+        An empty one, too, for that is what an unplugged drive leaves; unless `accept_missing`: then it is what it seems.
+        """
         roots = [root for root in dict.fromkeys(paths) if not any(root != other and root.is_relative_to(other) for other in paths)]
         if paths:
             with self._catalog.transaction() as transaction:
@@ -75,7 +78,8 @@ class Indexer:
             places = [(folder, PurePath()) for folder in self._catalog.folders()]
         online = []
         for folder, inside in places:
-            known = 0 if is_online(Path(folder.path)) else sum(self._catalog.file_counts().get(folder.id, (0, 0)))
+            there = is_online(Path(folder.path)) or (accept_missing and Path(folder.path).is_dir())
+            known = 0 if there else sum(self._catalog.file_counts().get(folder.id, (0, 0)))
             if known:
                 self.report.offline += known
             else:

@@ -16,6 +16,10 @@ def back_up(catalog: Catalog, file: Path) -> Path:
     target = file.expanduser().absolute()
     if os.path.lexists(target):
         raise LibraryError(f"{target} is there already; name a file that is not")
+    if not target.parent.is_dir():
+        raise LibraryError(f"no folder {target.parent}; make it, or name another place")
+    if not os.access(target.parent, os.W_OK):
+        raise LibraryError(f"the folder {target.parent} cannot be written; check its permissions, or name another place")
     aside = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
         catalog.back_up(aside)

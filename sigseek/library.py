@@ -92,7 +92,7 @@ class Library:
 
     def __init__(self, directory: Path, model: str | None, device: str, precision: str, announce: Callable[[str], None]) -> None:
         self.directory = directory.expanduser().absolute()
-        self._model = model
+        self._model = model or None
         self._device = device
         self._precision = precision
         self._announce = announce
@@ -133,8 +133,8 @@ class Library:
         `max_megapixels` are failures until a run takes them; None is what half of the memory is enough for. `on_measuring`
         is told how many of the texts that hits are judged by are embedded, which is done once per checkpoint.
         """
-        if not folders and not self._exists():
-            raise LibraryError(f"no library at {self.directory} yet; name the folders to index")
+        if not folders and not (self._exists() and self._open_catalog().folders()):
+            raise LibraryError(f"the library {self.directory} knows no folders yet; name those to index")
         roots = [check_folder(Path(folder)) for folder in folders]
         self._described()  # a wrong folder or model is found out before a library is made
         catalog = self._open_catalog(create=True)
@@ -447,7 +447,13 @@ class Library:
         return self.directory / "index"
 
     def _exists(self) -> bool:
-        return (self.directory / FILE_NAME).is_file()
+        """Whether there is a library. LibraryError for what a power cut may have left of one."""
+        catalog = self.directory / FILE_NAME
+        if catalog.is_file() and not catalog.stat().st_size:  # as SQLite makes it before it writes
+            if any(self._index_directory.glob("*.faiss")):
+                raise LibraryError(f"{catalog} is empty; put a backup in its place, or remove {self.directory} and index again")
+            return False
+        return catalog.is_file()
 
     def _open_catalog(self, *, create: bool = False) -> Catalog:
         if self._catalog is None:
@@ -513,6 +519,8 @@ class Library:
         catalog = self._open_catalog()
         records = self._checkpoints_in_use()
         if not records:
+            if catalog.photo_count():
+                raise LibraryError(f"the library {self.directory} has photos, but no embeddings; make them with: sigseek index")
             raise LibraryError(f"the library {self.directory} holds no photos yet; add some with: sigseek index FOLDER")
         checkpoint = self._described()
         record = catalog.find_checkpoint(checkpoint.fingerprint, checkpoint.preprocessing.fingerprint)

@@ -83,10 +83,12 @@ def forget_folder(catalog: Catalog, path: Path) -> Forgotten:
     FolderError for a directory that the next run over its folder would only find again.
     """
     folder, inside = find_folder(catalog, path)
-    if inside != PurePath() and Path(folder.path, inside).exists():
+    if inside != PurePath() and not is_online(Path(folder.path)):
+        raise FolderError(f"{folder.path} is not there now, so nobody can tell what is gone from it; plug in its drive first")
+    if inside != PurePath() and os.path.lexists(Path(folder.path, inside)):
         raise FolderError(
-            f"{Path(folder.path, inside)} lies in {folder.path}, and would be found again when that is indexed; forget the whole "
-            "folder, or move the directory out of it"
+            f"{Path(folder.path, inside)} lies in {folder.path}, and would be found again when that is indexed; move it elsewhere "
+            "first, or forget the whole folder"
         )
     paths = catalog.paths(folder.id, inside)
     failed = [failure.path for failure in catalog.folder_failures(folder.id)]
@@ -122,7 +124,8 @@ def prune(catalog: Catalog, older_than: timedelta) -> Forgotten:
 def find_checkpoint(catalog: Catalog, name: str) -> CheckpointRecord:
     """The library's checkpoint of this name or whose fingerprint begins so; LibraryError for none or several."""
     known = catalog.checkpoints()
-    found = [record for record in known if record.name == name] or [
+    names = {name, str(Path(name).expanduser().absolute())}  # a directory's name in the library is its absolute path
+    found = [record for record in known if record.name in names] or [
         record for record in known if len(name) >= 8 and record.fingerprint.startswith(name)
     ]
     if len(found) == 1:

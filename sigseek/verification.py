@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from indexer.scan import is_online
+from sigseek.status import default_checkpoint
 from storage import Catalog, FolderRecord
 from storage.verification import Problem, Verification
 
@@ -24,6 +25,8 @@ class VerifyReport:
     """Files that have changed or gone since they were indexed: the next indexing takes care of them."""
     offline: int
     """Files of folders that are not there now."""
+    unembedded: int
+    """Photos that searches cannot find, because the checkpoint that they use has not embedded them."""
     leftover: int
     """Photos that no file holds any more, left by an indexing that was cut off: the next one, or a repair, removes them."""
 
@@ -48,7 +51,7 @@ def verify(
     """
     verification = Verification(catalog, index_directory, repair=repair)
     if not verification.check_catalog():
-        return VerifyReport(tuple(verification.problems), 0, 0, 0, 0, 0)
+        return VerifyReport(tuple(verification.problems), 0, 0, 0, 0, 0, 0)
     leftover = verification.check_photos()
     checkpoints = catalog.checkpoints()
     total, done = sum(checkpoint.embeddings for checkpoint in checkpoints), 0
@@ -59,8 +62,10 @@ def verify(
         if current and current.embeddings:
             verification.check_index(current)
     on_embeddings(total, total)
+    searched = default_checkpoint(catalog.checkpoints())
+    unembedded = max(0, catalog.photo_count() - searched.embeddings) if searched else 0
     files, outdated, offline = _check_files(catalog, verification, contents, on_files)
-    return VerifyReport(tuple(verification.problems), total, files, outdated, offline, leftover)
+    return VerifyReport(tuple(verification.problems), total, files, outdated, offline, unembedded, leftover)
 
 
 def _check_files(
@@ -77,8 +82,8 @@ def _check_files(
         for path, digest, *known in catalog.digests(folder.id):
             state = _look_at(Path(folder.path, path), (known[0], known[1]), digest if contents else None)
             outdated += state == "outdated"
-            if state == "damaged":
-                _note_damage(verification, folder, path)
+            if state not in ("same", "outdated"):
+                _note_damage(verification, folder, path, state)
             done += 1
             if contents or done % _EVERY == 0:
                 on_files(done, total)
@@ -87,7 +92,7 @@ def _check_files(
 
 
 def _look_at(path: Path, known: tuple[int, int], digest: bytes | None) -> str:
-    """Whether the file is the "same", "outdated" when size or time are others than is known, "damaged" when only the bytes are."""
+    """What has become of the file: "same", "outdated" (size or time), "damaged" (its bytes alone), or why it cannot be read."""
     from indexer.decode import digest_file
 
     try:
@@ -97,12 +102,16 @@ def _look_at(path: Path, known: tuple[int, int], digest: bytes | None) -> str:
         return "same" if digest is None or digest_file(path).digest == digest else "damaged"
     except FileNotFoundError:
         return "outdated"
-    except OSError:
-        return "damaged"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
 
 
-def _note_damage(verification: Verification, folder: FolderRecord, path: str) -> None:
-    verification.note(
-        f"{Path(folder.path, path)} cannot be read, or holds other bytes than when it was indexed, with the same size and date",
-        "put a backup of it in its place; if the change was wanted, touch it and index again",
-    )
+def _note_damage(verification: Verification, folder: FolderRecord, path: str, state: str) -> None:
+    what = Path(folder.path, path)
+    if state == "damaged":
+        verification.note(
+            f"{what} holds other bytes than when it was indexed, with the same size and date",
+            "put a backup of it in its place; if the change was wanted, touch it and index again",
+        )
+    else:
+        verification.note(f"{what} {state}", "check its permissions and the disk")

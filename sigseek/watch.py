@@ -77,6 +77,9 @@ class Watch:
         self._rescan = rescan
         self._stop = stop
         self._next_rescan = 0.0
+        self._named_known: set[Path] = set()
+        self._dropped: set[Path] = set()
+        """Named folders that the library knew, and does not know any more: they are not to be added again."""
         self._denied = False
         """Whether there are directories that may not be entered."""
         self._pending: dict[Path, _Pending] = {}
@@ -109,7 +112,13 @@ class Watch:
 
     def _folders(self) -> dict[Path, _Identity]:
         """The folders to watch, those that are not there included."""
-        return {path: _identity(path) for path in self._named or [Path(folder.path) for folder in self._catalog.folders()]}
+        known = [Path(folder.path) for folder in self._catalog.folders()]
+        now_known = {path for path in self._named if any(path.is_relative_to(folder) for folder in known)}
+        forgotten = self._named_known - now_known  # or relocated, by another process
+        self._named_known = now_known
+        self._dropped |= forgotten
+        watched = [path for path in self._named if path not in self._dropped] if self._named else known
+        return {path: _identity(path) for path in watched}
 
     def _changes(self, folders: dict[Path, _Identity]) -> Iterator[set[Path] | Round]:
         """Paths that changed, an empty set at least every half second; ends when it has to begin anew."""

@@ -155,7 +155,7 @@ def _mapped(file: BinaryIO) -> tuple[faiss.Index, int]:
         raise RuntimeError("too short")
     file.seek(start)
     footer, checksum = file.read(_FOOTER.size), file.read()
-    magic, rows, trained_on, length, structure_length, _ = _FOOTER.unpack(footer)
+    magic, rows, trained_on, length, structure_length, body_checksum = _FOOTER.unpack(footer)
     if magic not in (_FLAT, _QUANTISED) or length != start or structure_length > length:
         raise RuntimeError("truncated")
     file.seek(0 if magic == _FLAT else length - structure_length)
@@ -163,6 +163,9 @@ def _mapped(file: BinaryIO) -> tuple[faiss.Index, int]:
     if _CHECKSUM.pack(zlib.crc32(structure + footer)) != checksum:
         raise RuntimeError("damaged")
     if magic == _FLAT:
+        # Its cosines count as exact, so every byte has to be right; a quantised one only gives candidates, and is large.
+        if _checksum(file, length) != body_checksum:
+            raise RuntimeError("damaged")
         return faiss.read_index(file.name, faiss.IO_FLAG_MMAP_IFC), trained_on
     index: FastScan = faiss.deserialize_index(np.frombuffer(structure, np.uint8))
     if rows:

@@ -59,7 +59,7 @@ class Verification:
 
     def check_photos(self) -> int:
         """Photos that no file holds any more. That is no damage: an indexing that was cut off leaves them for the next one."""
-        leftover = self._catalog.count_photos_without_files()
+        leftover = max(0, self._catalog.count_photos_without_files())
         if leftover and self._repair:
             with self._catalog.transaction() as transaction:
                 transaction.remove_photos_without_files()

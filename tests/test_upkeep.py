@@ -259,7 +259,7 @@ def test_forgetting_a_checkpoint(tmp_path: Path, photos: Path, library: sigseek.
         str(tiny): (12, 1.0, False),
     }
     unsaid = run("forget", "--model", tiny, *where, check=False)
-    assert (unsaid.returncode, "Say so with --yes." in unsaid.stderr) == (2, True)
+    assert (unsaid.returncode, "say yes with --yes" in unsaid.stderr) == (1, True)
     assert run("forget", "--model", tiny, *where, "--yes").stdout == f"12 embeddings by {tiny} forgotten\n"
     with pytest.raises(LibraryError, match="has nothing of a checkpoint other; it has: mini"):
         library.forget_checkpoint("other")
@@ -283,3 +283,28 @@ def test_a_second_checkpoint_beside_the_first_is_resumable_and_searched_when_it_
         assert (report.added, report.unchanged) == (9, 4)
     with sigseek.open(library.directory) as plain:
         assert plain.checkpoint.name == str(tiny), "it has embedded more now"
+
+
+def test_a_folder_that_was_emptied_on_purpose(photos: Path, library: sigseek.Library) -> None:
+    shutil.rmtree(photos)
+    photos.mkdir()
+    assert library.index().offline == 12
+    report = library.index(accept_missing=True)
+    assert (report.offline, report.missing) == (0, 12)
+
+
+def test_a_directory_is_not_forgotten_while_its_drive_is_away(photos: Path, library: sigseek.Library, tmp_path: Path) -> None:
+    photos.rename(tmp_path / "unplugged")
+    with pytest.raises(FolderError, match="is not there now, so nobody can tell what is gone from it"):
+        library.forget(photos / "a")
+
+
+def test_a_backup_to_nowhere_says_so(library: sigseek.Library, tmp_path: Path) -> None:
+    with pytest.raises(LibraryError, match=f"no folder {tmp_path / 'no'}; make it"):
+        library.back_up(tmp_path / "no" / "copy.sqlite")
+
+
+def test_a_library_without_folders_asks_for_some(library: sigseek.Library, photos: Path) -> None:
+    library.forget(photos)
+    with pytest.raises(LibraryError, match="knows no folders yet; name those to index"):
+        library.index()

@@ -145,9 +145,10 @@ def test_photos_that_the_disk_changed_are_found_by_their_contents(library: sigse
     plain = run("verify", *where).stdout.splitlines()
     assert plain[1] == "2 files have changed or gone since; to bring them up to date: sigseek index"
     found = run("verify", *where, "--contents", "--json", check=False)
-    (problem,) = map(json.loads, found.stdout.splitlines())
-    assert (found.returncode, problem["mended"]) == (1, False)
-    assert problem["what"].startswith(f"{photos / '1.png'} cannot be read, or holds other bytes")
+    report = json.loads(found.stdout)
+    (problem,) = report["problems"]
+    assert (found.returncode, report["outdated"], problem["mended"]) == (1, 2, False)
+    assert problem["what"].startswith(f"{photos / '1.png'} holds other bytes than when it was indexed")
 
 
 def test_files_of_folders_that_are_offline_are_not_looked_for(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
@@ -195,3 +196,28 @@ def test_what_a_killed_writer_left_is_removed(library: sigseek.Library) -> None:
     (library.directory / "index" / "x.faiss.1.part").write_bytes(b"half")
     library.index()
     assert list((library.directory / "index").glob("*.part")) == []
+
+
+def test_photos_without_an_embedding_are_counted(library: sigseek.Library, run: Run) -> None:
+    change(library, "DELETE FROM embedding WHERE photo_id = 2")
+    said = run("verify", "--repair", "--library", library.directory).stdout.splitlines()
+    assert said[-1] == "1 photos have no embedding and are not found; to make them: sigseek index"
+    library.index()
+    assert library.verify().unembedded == 0
+
+
+def test_a_damaged_index_is_not_searched(library: sigseek.Library) -> None:
+    before = [(hit.path, hit.cosine) for hit in library.search("a house", everything=True)]
+    library.close()
+    flip(index_path(library), 700)
+    with sigseek.open(library.directory) as again:
+        assert [(hit.path, hit.cosine) for hit in again.search("a house", everything=True)] == before
+
+
+def test_a_catalog_that_a_power_cut_emptied(library: sigseek.Library, run: Run) -> None:
+    library.close()
+    (library.directory / "catalog.sqlite").write_bytes(b"")
+    for command in (["verify"], ["search", "a house"], ["index"], ["backup", library.directory / "copy"]):
+        done = run(*command, "--library", library.directory, check=False)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "catalog.sqlite is empty; put a backup in its place" in done.stderr

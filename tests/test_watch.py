@@ -111,6 +111,21 @@ def test_what_changes_is_indexed_and_nothing_else_causes_a_round(tmp_path: Path)
     assert (status.photos, status.files, status.missing, status.failures) == (13, 10, 3, 1)
 
 
+def test_a_folder_that_is_forgotten_meanwhile_is_not_added_again(tmp_path: Path, run: Run) -> None:
+    library = tmp_path / "library"
+    for name in ("kept", "left"):
+        save(tmp_path / name / "a.png", seed=ord(name[0]))
+    with watching(tmp_path, tmp_path / "kept", tmp_path / "left", "--library", library) as watched:
+        assert watched.next(2) == {"added": 1}
+        run("forget", tmp_path / "left", "--yes", "--library", library)
+        save(tmp_path / "left" / "b.png", seed=2)
+        time.sleep(1.5)  # three times as long as it waits for quiet
+        save(tmp_path / "kept" / "b.png", seed=3)
+        until(lambda: any(row["report"]["scanned"] == 2 for row in watched.rounds()))
+    with sigseek.open(library) as opened:
+        assert [(folder.path, folder.files) for folder in opened.status().folders] == [(str(tmp_path / "kept"), 2)]
+
+
 def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     save(folder / "a.png", seed=1)

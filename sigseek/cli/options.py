@@ -107,8 +107,10 @@ def yes_option(meaning: str) -> Callable[[_Command], _Command]:
 
 def confirm(question: str, yes: bool) -> None:
     """Ask on a terminal whether to go on; elsewhere it takes --yes. Ends the command if not."""
+    from storage import LibraryError
+
     if not yes and not sys.stdin.isatty():
-        raise click.UsageError(f"{question} Say so with --yes.")
+        raise LibraryError(f"not on a terminal, so nobody can be asked: {question}; say yes with --yes")
     if not yes and not click.confirm(question, err=True):
         click.echo("nothing was changed", err=True)
         click.get_current_context().exit(1)

@@ -37,6 +37,8 @@ def print_report(report: IndexReport) -> None:
     how = f"{report.device} in {report.precision}, {report.batch} at a time, {report.threads} threads decoding"
     rate = f", {report.images_per_second:.1f} images/s on {how}" if report.device else ""
     click.echo(f"{report.scanned:,} pictures: {', '.join(parts) or 'nothing'} ({report.seconds:.1f} s{rate}, {report.model})")
+    if report.offline:
+        click.echo("folders that are not there, or empty, are offline: their photos stay; to drop one: sigseek forget", err=True)
     if report.failed:
         click.echo("what could not be used, and why: sigseek failures", err=True)
 

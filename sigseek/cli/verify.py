@@ -31,16 +31,17 @@ def verify(repair: bool, contents: bool, library: Path, model: str | None, as_js
         ProgressBar("checking", "files") as files,
     ):
         report = photos.verify(repair=repair, contents=contents, on_embeddings=embeddings.show, on_files=files.show)
-    for problem in report.problems:
-        if as_json:
-            print_json(problem)
-        else:
+    if as_json:
+        print_json(report)
+    else:
+        for problem in report.problems:
             click.echo(f"{'mended' if problem.mended else 'wrong'}: {shown(problem.what)}; {problem.remedy}")
-    if not as_json:
         looked_at = f"{report.embeddings:,} embeddings and {report.files:,} files"
         click.echo(f"{looked_at} checked: {f'{len(report.problems):,} problems' if report.problems else 'all is well'}")
         if report.outdated:
             click.echo(f"{report.outdated:,} files have changed or gone since; to bring them up to date: sigseek index")
+        if report.unembedded:
+            click.echo(f"{report.unembedded:,} photos have no embedding and are not found; to make them: sigseek index")
         if report.leftover:
             then = "they were removed" if repair else "the next one removes them"
             click.echo(f"{report.leftover:,} photos that no file holds any more, left by an indexing that was cut off: {then}")
