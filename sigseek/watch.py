@@ -209,6 +209,7 @@ class Watch:
             return self._tell(folder, place, error)
         del self._pending[folder]
         self._told.pop(folder, None)
+        self._named_known |= {folder} & set(self._named)
         return Round(str(place), report)
 
     def _tell(self, folder: Path, place: Path, error: Exception) -> Round | None:
