@@ -55,7 +55,7 @@ def watch(
     """Keep the library up to date with its folders as they change.
 
     Folders are added as `sigseek index` does; without one, all known ones are watched. Other commands can be used
-    meanwhile. Ctrl-C ends it, and so does SIGTERM; what was finished is kept.
+    meanwhile. Ctrl-C ends it, and so does SIGTERM, with exit status 0; what was finished is kept.
 
     \b
         sigseek watch ~/Pictures
