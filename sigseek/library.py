@@ -133,7 +133,9 @@ class Library:
         `max_megapixels` are failures until a run takes them; None is what half of the memory is enough for. `on_measuring`
         is told how many of the texts that hits are judged by are embedded, which is done once per checkpoint.
         """
-        if not folders and not (self._exists() and self._open_catalog().folders()):
+        if not folders and not self._exists():
+            raise LibraryError(f"no library at {self.directory} yet; name the folders to index")
+        if not folders and not self._open_catalog().folders():
             raise LibraryError(f"the library {self.directory} knows no folders yet; name those to index")
         roots = [check_folder(Path(folder)) for folder in folders]
         self._described()  # a wrong folder or model is found out before a library is made
