@@ -8,11 +8,15 @@ import os
 import pickle
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import IO, Any
 
 if sys.platform != "win32":
     import resource
+
+_LOOK = 0.5  # seconds
 
 
 def serve() -> None:
@@ -20,6 +24,7 @@ def serve() -> None:
     bytes, so that one that cannot be unpickled is an error like another. The answers, results or exceptions, come likewise.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that the user started
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     tasks, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):  # what decoders print must not get among the answers, nor onto the user's screen
@@ -42,6 +47,13 @@ def serve() -> None:
             _send(answers, answer)
         except OSError:  # nobody waits for it any more
             return
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent has gone, at work too: nobody waits for the answer, nor would stop it when it hangs."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK)
+    os._exit(0)
 
 
 def _send(answers: IO[bytes], answer: bytes) -> None:

@@ -157,16 +157,21 @@ def test_no_process_comes_up(workers: Workers, monkeypatch: pytest.MonkeyPatch, 
         workers.call(LIMITS, tasks.pid)
 
 
-def test_workers_end_with_their_parent_however_it_ends(tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_work", ["", "tasks.wait, 1000", "tasks.compute"])
+def test_workers_end_with_their_parent_however_it_ends(tmp_path: Path, at_work: str) -> None:
     held = tmp_path / "held"
     os.mkfifo(held)
     code = f"""
-        import pathlib
+        import pathlib, threading, time
         from indexer.limits import Limits
         from indexer.workers import Workers
         from tests import tasks
         workers = Workers()
-        workers.call(Limits(10**9, 20, 100), tasks.hold, pathlib.Path({str(held)!r}))
+        limits = Limits(10**9, 1000, 1000)
+        workers.call(limits, tasks.hold, pathlib.Path({str(held)!r}))
+        if {bool(at_work)}:
+            threading.Thread(target=workers.call, args=(limits, {at_work or None}), daemon=True).start()
+            time.sleep(0.2)
         print("held", flush=True)
         input()
     """
