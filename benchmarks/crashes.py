@@ -188,7 +188,8 @@ def _is_to_be_expected(problem: str) -> bool:
 def _finish(work: Path) -> None:
     """Index to the end; then nothing must be wrong."""
     with open_library(work / "library", model="mini") as library:
-        library.index(accept_missing=True) if library.status().folders else library.index(work / "photos")
+        known = library.status().folders
+        library.index(*([] if known else [work / "photos"]), accept_missing=True)
         problems = library.verify(contents=True).problems
         if problems:
             raise AssertionError(problems[0].what)

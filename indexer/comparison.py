@@ -7,12 +7,17 @@ from pathlib import Path, PurePath
 
 from indexer.scan import FoundFile, Listing, is_junk
 from storage import FailureRecord, FileRecord, FileRow
+from storage.transaction import beginning
 
 
 @dataclass
 class Comparison:
     """All that names, sizes and times can settle, in paths relative to the folder, and the files left to be read."""
 
+    listed: int
+    """Pictures that the scan found."""
+    unreadable: dict[str, str]
+    """What it could not look into, and why."""
     changed: list[FoundFile] = field(default_factory=list)
     """To be read: new, changed, not embedded by this checkpoint, or to be tried again."""
     known: dict[str, FileRecord] = field(default_factory=dict)
@@ -41,7 +46,7 @@ def compare(
     Files in a hidden directory, which were indexed by naming it, are not gone as long as they are there: only a scan of
     that very directory looks into it.
     """
-    result = Comparison()
+    result = Comparison(len(listing.files), listing.unreadable)
     failed = {failure.path: failure for failure in failures}
     unsettled = dict(listing.files)
     for path, failure in failed.items():
@@ -73,12 +78,12 @@ def compare(
 
 def _gone(root: Path, inside: PurePath, listing: Listing, unlisted: Iterable[str]) -> list[str]:
     """Of the paths that the scan did not list, those that are certainly not there any more."""
-    beginning = "" if inside == PurePath() else f"{inside}{os.sep}"
+    before = beginning(inside)
     shut = tuple("" if path == "." else f"{path}{os.sep}" for path in listing.unreadable)
     return [
         path
         for path in unlisted
-        if path.startswith(beginning)
+        if path.startswith(before)
         and path not in listing.unreadable
         and not path.startswith(shut)
         and not (_passed_over(path, inside) and _may_be_there(root / path))

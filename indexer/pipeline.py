@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from indexer.comparison import Comparison, compare
 from indexer.errors import FolderError
 from indexer.report import IndexReport, Progress, Tally
-from indexer.scan import Listing, is_online, scan_folder
+from indexer.scan import is_online, scan_folder
 from siglip import ImageTower, Preprocessing
 from storage import Catalog, CheckpointRecord, FailureRecord, FolderRecord
 
@@ -45,13 +45,13 @@ class Indexer:
         on from there. The paths are what `check_folder` returned. FolderError, with nothing changed, when more than half
         of a folder's files are not to be found any more, unless `accept_missing`.
         """
-        work = [(folder, inside, *self._compare(folder, inside)) for folder, inside in self._places(paths, accept_missing)]
+        work = [(folder, inside, self._compare(folder, inside)) for folder, inside in self._places(paths, accept_missing)]
         if not accept_missing:
-            _check_losses([(folder, found) for folder, _, _, found in work])
-        for folder, _, listing, found in work:
-            self._settle(folder, listing, found)
+            _check_losses([(folder, found) for folder, _, found in work])
+        for folder, _, found in work:
+            self._settle(folder, found)
         self._tally.start()
-        for folder, _, _, found in work:
+        for folder, _, found in work:
             if found.changed:
                 from indexer.intake import Intake  # Pillow and numpy come with it
 
@@ -86,26 +86,26 @@ class Indexer:
                 online.append((folder, inside))
         return online
 
-    def _compare(self, folder: FolderRecord, inside: PurePath) -> tuple[Listing, Comparison]:
+    def _compare(self, folder: FolderRecord, inside: PurePath) -> Comparison:
         """Scan a folder, and find out what names, sizes and times can tell. Changes nothing."""
         listing = scan_folder(Path(folder.path), inside)
         files = self._catalog.files(folder.id, self._checkpoint.id)
-        return listing, compare(Path(folder.path), inside, listing, files, self._catalog.folder_failures(folder.id))
+        return compare(Path(folder.path), inside, listing, files, self._catalog.folder_failures(folder.id))
 
-    def _settle(self, folder: FolderRecord, listing: Listing, found: Comparison) -> None:
+    def _settle(self, folder: FolderRecord, found: Comparison) -> None:
         """Write down and count what no file has to be read for."""
         with self._catalog.transaction() as transaction:
             transaction.mark_present(folder.id, found.back)
             transaction.mark_missing(folder.id, found.lost)
             transaction.remove_files(folder.id, found.beside)
             transaction.remove_failures(folder.id, found.over)
-            for path, reason in listing.unreadable.items():
+            for path, reason in found.unreadable.items():
                 transaction.put_failure(folder.id, FailureRecord(path, reason, None, None))
-        self.report.scanned += len(listing.files)
+        self.report.scanned += found.listed
         self.report.unchanged += found.unchanged
         self.report.failed += found.failed
         self.report.missing += len(found.gone)
-        self._tally.done += len(listing.files) - len(found.changed)
+        self._tally.done += found.listed - len(found.changed)
 
     def tower(self) -> ImageTower:
         """The image tower, loaded at the first call."""

@@ -45,7 +45,7 @@ class IndexReport:
     batch: int | None = None
     """Photos that the image tower takes at a time."""
     threads: int | None = None
-    """Threads that read and decode."""
+    """Threads that read, each with a process that decodes."""
     model: str = ""
 
 

@@ -479,8 +479,14 @@ class Library:
 
     def _tidy(self, catalog: Catalog) -> None:
         """After much was removed: indexes without it, and its space given back."""
-        for record in self._checkpoints_in_use():
-            self._catch_up(catalog, record)
+        from storage import index_file  # faiss comes with it
+        from storage.vector_index import VectorIndex
+
+        for record in catalog.checkpoints():
+            if record.embeddings:
+                VectorIndex.open(catalog, record, self._index_directory)
+            else:
+                index_file.remove(self._index_directory, record.token)
         with contextlib.suppress(LibraryError):  # no space for it; what was asked for is done
             catalog.compact()
 

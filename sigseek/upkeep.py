@@ -1,6 +1,5 @@
 """What keeps a library right besides indexing: folders that moved, folders, checkpoints and photos that are wanted no more."""
 
-import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -137,12 +136,12 @@ def find_checkpoint(catalog: Catalog, name: str) -> CheckpointRecord:
 
 def forget_checkpoint(catalog: Catalog, name: str, index_directory: Path) -> ForgottenCheckpoint:
     """Forget a checkpoint, all that it embedded and its index; LibraryError as `find_checkpoint` raises it."""
+    from storage import index_file  # faiss comes with it
+
     record = find_checkpoint(catalog, name)
     with catalog.transaction() as transaction:
         transaction.remove_checkpoint(record.id)
-    for path in index_directory.glob(f"{record.token}-*"):
-        with contextlib.suppress(OSError):
-            path.unlink()
+    index_file.remove(index_directory, record.token)
     return ForgottenCheckpoint(record.name, record.embeddings)
 
 

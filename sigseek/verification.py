@@ -3,8 +3,10 @@
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from indexer.decode import digest_file
 from indexer.scan import is_online
 from sigseek.status import default_checkpoint
 from storage import Catalog, FolderRecord
@@ -56,7 +58,7 @@ def verify(
     checkpoints = catalog.checkpoints()
     total, done = sum(checkpoint.embeddings for checkpoint in checkpoints), 0
     for checkpoint in checkpoints:
-        verification.check_embeddings(checkpoint, lambda count, before=done: on_embeddings(min(before + count, total), total))  # type: ignore[misc]
+        verification.check_embeddings(checkpoint, partial(_tell, on_embeddings, done, total))
         done += checkpoint.embeddings
         current = catalog.find_checkpoint(checkpoint.fingerprint, checkpoint.preprocessing)
         if current and current.embeddings:
@@ -66,6 +68,10 @@ def verify(
     unembedded = max(0, catalog.photo_count() - searched.embeddings) if searched else 0
     files, outdated, offline = _check_files(catalog, verification, contents, on_files)
     return VerifyReport(tuple(verification.problems), total, files, outdated, offline, unembedded, leftover)
+
+
+def _tell(on_embeddings: Callable[[int, int], None], before: int, total: int, count: int) -> None:
+    on_embeddings(min(before + count, total), total)
 
 
 def _check_files(
@@ -93,8 +99,6 @@ def _check_files(
 
 def _look_at(path: Path, known: tuple[int, int], digest: bytes | None) -> str:
     """What has become of the file: "same", "outdated" (size or time), "damaged" (its bytes alone), or why it cannot be read."""
-    from indexer.decode import digest_file
-
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode) or (status.st_size, status.st_mtime_ns) != known:

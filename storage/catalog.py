@@ -173,13 +173,13 @@ class Catalog:
     def has_files_below(self, directory: Path) -> bool:
         """Whether files below this directory, which lies inside a folder, are known, missing ones among them."""
         with self._session() as session:
-            for folder in session.scalars(select(Folder)):
-                if directory.is_relative_to(folder.path):
-                    first = str(directory.relative_to(folder.path)) + os.sep
-                    after = first[:-1] + chr(ord(os.sep) + 1)
-                    below = (File.folder_id == folder.id) & (File.path > first) & (File.path < after)
-                    return session.scalar(select(File.id).where(below).limit(1)) is not None
-            return False
+            known = locate(session, directory)
+            if known is None:
+                return False
+            folder, inside = known
+            first, after = f"{inside}{os.sep}", f"{inside}{chr(ord(os.sep) + 1)}"  # all that begin with the first lie between
+            below = (File.folder_id == folder.id) & (File.path > first) & (File.path < after)
+            return session.scalar(select(File.id).where(below).limit(1)) is not None
 
     def failures(self) -> list[FailureRecord]:
         """All failures, their paths absolute, by path."""

@@ -29,7 +29,7 @@ INDEX, SAMPLE = ".faiss", ".sample"
 _swig: Any = faiss  # its annotations know little of what is used here
 
 _FOOTER = struct.Struct("<8sQQQQL")  # magic, rows, trained on, bytes before this, bytes of the structure, their CRC-32
-_CHECKSUM = struct.Struct("<L")  # of the structure and the footer, behind both: opening a file reads no more of it
+_CHECKSUM = struct.Struct("<L")  # of the structure and the footer, behind both: opening a quantised index reads no more of it
 _FLAT, _QUANTISED = b"sigseekf", b"sigseekq"
 _FLAT_STRUCTURE = 64  # bytes; FAISS's magic numbers, dimension and counts
 
@@ -88,6 +88,13 @@ def write(index: faiss.Index, trained_on: int, directory: Path, checkpoint: Chec
         if path != target:
             with contextlib.suppress(OSError):  # another process may have removed it
                 path.unlink()
+
+
+def remove(directory: Path, token: str) -> None:
+    """Remove all files of the checkpoint with this token."""
+    for path in directory.glob(f"{token}-*"):
+        with contextlib.suppress(OSError):  # another process may have removed it
+            path.unlink()
 
 
 def is_sound(path: Path) -> bool:

@@ -105,8 +105,7 @@ class Verification:
             if len(lacking):
                 wrong.append(f"the index lacks {len(lacking):,} photos, {self._path(int(lacking[0]))} for example")
         if wrong and self._repair:
-            for path in self._index_directory.glob(f"{checkpoint.token}-*"):
-                path.unlink()
+            index_file.remove(self._index_directory, checkpoint.token)
             VectorIndex.open(self._catalog, checkpoint, self._index_directory)
         self.problems += [Problem(what, "it was made anew" if self._repair else _HOW, self._repair) for what in wrong]
 

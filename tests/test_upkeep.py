@@ -11,6 +11,7 @@ import pytest
 
 import sigseek
 from sigseek import FolderError, LibraryError
+from storage import Catalog, index_file
 from tests.checkpoints import save_tiny
 from tests.conftest import Run
 from tests.photos import save
@@ -198,7 +199,13 @@ def test_an_index_without_what_was_forgotten_is_ready(library: sigseek.Library, 
     shutil.rmtree(photos / "a")
     library.index(accept_missing=True)
     library.prune(timedelta())
+    (record,) = Catalog(library.directory).checkpoints()
+    stored = index_file.open_newest(library.directory / "index", record)
+    assert stored is not None
+    assert len(index_file.indexed_ids(stored.index)) == 8, "not only passed over by searches"
     assert len(known(library)) == 8
+    library.forget(photos)
+    assert list((library.directory / "index").iterdir()) == []
 
 
 def test_more_than_half_gone_changes_nothing_without_yes(photos: Path, library: sigseek.Library, run: Run) -> None:

@@ -110,7 +110,7 @@ def confirm(question: str, yes: bool) -> None:
     from storage import LibraryError
 
     if not yes and not sys.stdin.isatty():
-        raise LibraryError(f"not on a terminal, so nobody can be asked: {question}; say yes with --yes")
+        raise LibraryError(f"{question} Nobody can be asked here; say yes with --yes")
     if not yes and not click.confirm(question, err=True):
         click.echo("nothing was changed", err=True)
         click.get_current_context().exit(1)
