@@ -15,14 +15,15 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from indexer.comparison import Comparison
 from indexer.decode import DecodedPhoto, FileDigest, digest_file
 from indexer.decoders import Decoders
 from indexer.errors import DecodeError, UndecidedError
 from indexer.report import Tally
 from indexer.scan import FoundFile, is_online
-from siglip import ImageTower, Preprocessing
+from siglip import ImageTower
 from siglip.preprocessing import VERSION
-from storage import Catalog, CheckpointRecord, EmbeddingRecord, FailureRecord, FileRecord, FolderRecord, PhotoFacts
+from storage import Catalog, CheckpointRecord, EmbeddingRecord, FailureRecord, FolderRecord, PhotoFacts
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -66,47 +67,44 @@ class _Batch:
 
 
 class Intake:
-    """Takes the new and changed files of one folder in.
+    """Takes the new and changed files of one folder in, as `found` there.
 
-    `tower` is called once, when the first photo has to be embedded. `gone` are known files that are not there: a new file
-    of the same content is one of them, moved. Larger pictures than `max_pixels` are failures, until a run takes them.
+    `tower` is called once, when the first photo has to be embedded.
     """
 
     def __init__(
         self,
         catalog: Catalog,
         checkpoint: CheckpointRecord,
-        preprocessing: Preprocessing,
+        decoders: Decoders,
         tower: Callable[[], ImageTower],
         tally: Tally,
         folder: FolderRecord,
-        known: dict[str, FileRecord],
-        gone: set[str],
-        max_pixels: int | None = None,
+        found: Comparison,
     ) -> None:
         self._catalog = catalog
         self._checkpoint = checkpoint
         self._tower = tower
         self._tally = tally
         self._folder = folder
-        self._known = known
-        self._gone = gone
+        self._found = found
         self._settled = _Settled()
         self._waiting: dict[bytes, _Content] = {}
         """Contents on their way to the tower and back, so that a second file of one is not decoded again."""
         self._under_way: _Batch | None = None
         self._decoded_ahead = _AHEAD
-        self._decoders = Decoders(preprocessing, max_pixels)
+        self._decoders = decoders
         self._pool = ThreadPoolExecutor(THREADS, "sigseek-decode")
         self._tower_thread = ThreadPoolExecutor(1, "sigseek-tower")
 
-    def run(self, changed: list[FoundFile]) -> None:
-        """Take these files in; returns when all is stored."""
+    def run(self) -> None:
+        """Take the files in; returns when all is stored."""
         try:
             batch: list[tuple[_Content, DecodedPhoto]] = []
-            for content, decoded in ahead(self._pool, self._decode, self._new_contents(changed), lambda: self._decoded_ahead):
+            for content, decoded in ahead(self._pool, self._decode, self._new_contents(), lambda: self._decoded_ahead):
+                while isinstance(decoded, Exception) and self._fail(content, decoded):
+                    decoded = self._decode_again(content)
                 if isinstance(decoded, Exception):
-                    self._fail(content, decoded)
                     continue
                 batch.append((content, decoded))
                 self._decoded_ahead = 2 * self._tower().batch
@@ -116,14 +114,16 @@ class Intake:
             if batch:
                 self._embed(batch)
             self._finish_batch(self._under_way)
+        except BaseException:
+            self._decoders.close()  # nobody waits for what hangs there
+            raise
         finally:
-            self._decoders.close()
             self._pool.shutdown(cancel_futures=True)
             self._tower_thread.shutdown(cancel_futures=True)
 
-    def _new_contents(self, changed: list[FoundFile]) -> Iterator[_Content]:
+    def _new_contents(self) -> Iterator[_Content]:
         """Hash the files; give out the contents that are not embedded yet, settle the files of all others."""
-        for file, read in ahead(self._pool, self._digest, changed, lambda: _AHEAD):
+        for file, read in ahead(self._pool, self._digest, self._found.changed, lambda: _AHEAD):
             if isinstance(read, Exception):
                 self._note_failure(file, f"cannot be read: {getattr(read, 'strerror', None) or read}", None)
                 continue
@@ -145,10 +145,17 @@ class Intake:
     def _decode(self, content: _Content) -> DecodedPhoto:
         return self._decoders.decode(Path(self._folder.path, content.files[0][0].path))
 
+    def _decode_again(self, content: _Content) -> DecodedPhoto | Exception:
+        """As `_decode`, after a file of another name failed."""
+        try:
+            return self._decode(content)
+        except Exception as error:  # as in `ahead`
+            return error
+
     def _settle(self, file: FoundFile, read: FileDigest, photo_id: int) -> None:
         """The file holds a photo that is in the library."""
         report = self._tally.report
-        before = self._known.get(file.path)
+        before = self._found.known.get(file.path)
         source = None if before else self._moved_from(photo_id)
         if before and before.photo_id == photo_id:
             report.unchanged += 1
@@ -160,7 +167,7 @@ class Intake:
             report.added += 1
         if source:
             self._settled.moved_from.append(source)
-            self._gone.remove(source)
+            self._found.gone.remove(source)
             report.missing -= 1
         self._settled.files.append((file.path, photo_id, read))
         self._count()
@@ -169,25 +176,34 @@ class Intake:
         """Where a file of the photo lay that is not there any more; "" when that was in another folder, None if nowhere."""
         for folder_id, root, path in self._catalog.photo_paths(photo_id):
             if folder_id == self._folder.id:
-                if path in self._gone:
+                if path in self._found.gone:
                     return path
             elif is_online(Path(root)) and not os.path.lexists(Path(root, path)):
                 return ""
         return None
 
-    def _fail(self, content: _Content, error: Exception) -> None:
-        del self._waiting[content.digest]
-        for file, read in content.files:
+    def _fail(self, content: _Content, error: Exception) -> bool:
+        """Note the failure of the content's first file, and of others named alike; whether one is left that is not.
+
+        How a file is opened hangs on its extension too: a TIFF that is called .nef is no camera RAW.
+        """
+        suffix = Path(content.files[0][0].path).suffix.lower()
+        alike = [(file, read) for file, read in content.files if Path(file.path).suffix.lower() == suffix]
+        content.files = [(file, read) for file, read in content.files if Path(file.path).suffix.lower() != suffix]
+        if not content.files:
+            del self._waiting[content.digest]
+        for file, read in alike:
             if isinstance(error, DecodeError):
                 self._note_failure(file, str(error), read, again=isinstance(error, UndecidedError))
             else:
                 self._note_failure(file, f"cannot be read: {getattr(error, 'strerror', None) or error}", None)
+        return bool(content.files)
 
     def _note_failure(self, file: FoundFile, reason: str, read: FileDigest | None, *, again: bool = False) -> None:
         """`read` is what the file held; None when it could not be read. Then, or with `again`, the next run tries it again."""
         size, mtime_ns = (read.size, read.mtime_ns) if read and not again else (None, None)
         self._settled.failures.append(FailureRecord(file.path, reason, size, mtime_ns))
-        known = self._known.get(file.path)
+        known = self._found.known.get(file.path)
         if read and known and known.photo_id != self._catalog.find_photo(read.digest):
             self._settled.gone_bad.append(file.path)
         self._tally.report.failed += 1
@@ -234,7 +250,7 @@ class Intake:
         for content in contents:
             del self._waiting[content.digest]
             for file, _ in content.files:
-                known = self._known.get(file.path)
+                known = self._found.known.get(file.path)
                 if known is None or known.photo_id == ids[content.digest]:
                     self._tally.report.added += 1  # a photo known from another checkpoint is new to this one
                 else:

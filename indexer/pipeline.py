@@ -51,12 +51,7 @@ class Indexer:
         for folder, _, found in work:
             self._settle(folder, found)
         self._tally.start()
-        for folder, _, found in work:
-            if found.changed:
-                from indexer.intake import Intake  # Pillow and numpy come with it
-
-                arguments = (self._catalog, self._checkpoint, self._preprocessing, self.tower, self._tally, folder)
-                Intake(*arguments, found.known, found.gone, self._max_pixels).run(found.changed)
+        self._take_in([(folder, found) for folder, _, found in work if found.changed])
         with self._catalog.transaction() as transaction:
             for folder, inside, *_ in work:
                 if inside == PurePath():
@@ -106,6 +101,17 @@ class Indexer:
         self.report.failed += found.failed
         self.report.missing += len(found.gone)
         self._tally.done += found.listed - len(found.changed)
+
+    def _take_in(self, work: Sequence[tuple[FolderRecord, Comparison]]) -> None:
+        """Hash, decode, embed and store what is new or changed in the folders."""
+        if not work:
+            return
+        from indexer.decoders import Decoders  # Pillow and numpy come with these
+        from indexer.intake import Intake
+
+        with Decoders(self._preprocessing, self._max_pixels) as decoders:
+            for folder, found in work:
+                Intake(self._catalog, self._checkpoint, decoders, self.tower, self._tally, folder, found).run()
 
     def tower(self) -> ImageTower:
         """The image tower, loaded at the first call."""

@@ -516,3 +516,13 @@ def test_raw_gives_way_to_a_jpeg_beside_it_and_comes_back_without(library: Libra
     assert {Path(path).name for path in library.contents()} == {f"{number:02}.png" for number in range(40)} | {"x.JPG"}
     (folder / "x.JPG").unlink()
     assert counts(library.index(folder)) == {"scanned": 41, "added": 1, "unchanged": 40, "missing": 1}
+
+
+def test_one_content_under_two_names_of_which_one_misleads(tmp_path: Path, library: Library) -> None:
+    for misled, good in (("a.nef", "b.tif"), ("d.nef", "c.tif")):
+        save(tmp_path / "photos" / good, seed=ord(good[0]))
+        shutil.copy(tmp_path / "photos" / good, tmp_path / "photos" / misled)
+    report = library.index(tmp_path / "photos")
+    assert (report.added, report.failed) == (3, 1)
+    assert sorted(Path(path).name for path in library.contents()) == ["b.tif", "c.tif", "d.nef"], "d.nef is known by its bytes"
+    assert [Path(failure.path).name for failure in library.catalog.failures()] == ["a.nef"]
