@@ -10,8 +10,8 @@ _BYTES_PER_PIXEL = 32
 """That decoding takes at most: JPEG 2000 with transparency, turned upright. A JPEG takes a third of it."""
 _FOR_ANY_PICTURE = 512_000_000
 """Bytes that the decoders may take whatever the picture's size: stacks of their threads, compressed content, metadata."""
-_MOST_PIXELS = 178_000_000
-"""Of the default: from here on Pillow by itself takes a picture for a bomb."""
+_MOST_PIXELS = 250_000_000
+"""Of the default: phones make 200 megapixels."""
 _UNKNOWN_MEMORY = 8_000_000_000
 _CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 

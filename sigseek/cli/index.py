@@ -19,7 +19,7 @@ from sigseek.cli.progress import ProgressBar
     "--max-megapixels",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Leave out larger pictures.  [default: what half of the memory is enough for, 178 at most]",
+    help="Leave out larger pictures.  [default: what half of the memory is enough for, 250 at most]",
 )
 @json_option
 def index(
