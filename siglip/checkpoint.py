@@ -57,7 +57,9 @@ def load_checkpoint(name: str, announce: Callable[[str], None] = lambda line: No
     if directory.is_file():
         raise CheckpointError(f"{directory} is a file; --model takes a checkpoint directory, a hub id or 'mini'")
     if not is_hub_id(name):
-        raise CheckpointError(f"no directory {name} and not a hub id; --model takes a checkpoint directory, a hub id or 'mini'")
+        raise CheckpointError(
+            f"no directory {name}, and no hub id; --model takes a checkpoint directory, a hub id such as {DEFAULT}, or 'mini'"
+        )
     return read_checkpoint(download(name, check_family, announce), name)
 
 

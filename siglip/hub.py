@@ -21,12 +21,12 @@ _PATTERNS = (
     "model.safetensors.index.json",
     "model-*.safetensors",
 )
-_HUB_ID = re.compile(r"(?:[\w.-]+/)?[\w.-]+(?:@[\w./-]+)?")
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(?:@[\w./-]+)?")
 _NEEDED_BYTES_MARGIN = 100_000_000
 
 
 def is_hub_id(name: str) -> bool:
-    """Whether `name` has the form `OWNER/NAME`, `NAME` or either with `@REVISION`."""
+    """Whether `name` has the form `OWNER/NAME` or `OWNER/NAME@REVISION`."""
     return _HUB_ID.fullmatch(name) is not None and ".." not in name and not name.startswith((".", "-"))
 
 
@@ -47,6 +47,7 @@ def download(name: str, check_config: Callable[[dict[str, Any], str], None], ann
     from huggingface_hub import HfApi, hf_hub_download, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
+    announce(f"asking the hub for {name}, which is neither a directory here nor in the hub's cache")
     try:
         config = hf_hub_download(repo, "config.json", revision=wanted)
         check_config(json.loads(Path(config).read_text(encoding="utf-8")), name)

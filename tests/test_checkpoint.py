@@ -118,7 +118,7 @@ def test_missing_weights_inside_a_tower_are_refused_when_it_is_loaded(tmp_path: 
     [
         ("/no/such/checkpoint", "no directory /no/such/checkpoint"),
         (str(MINI_DIRECTORY / "config.json"), "is a file"),
-        ("two words", "not a hub id"),
+        ("two words", "no hub id"),
     ],
 )
 def test_names_that_lead_nowhere(name: str, said: str) -> None:
