@@ -392,5 +392,9 @@ def _halves(rows: Sequence[Any], dimension: int) -> tuple[Ids, Halves]:
     """Arrays of rows of an id and an embedding's bytes."""
     import numpy as np
 
+    if any(len(vector) != 2 * dimension for _, vector in rows):
+        raise LibraryError(
+            "an embedding in the catalog has another length than it should; to have it mended: sigseek verify --repair"
+        )
     vectors = np.frombuffer(b"".join([vector for _, vector in rows]), "<f2")
     return np.array([id_ for id_, _ in rows], np.int64), vectors.reshape(len(rows), dimension)

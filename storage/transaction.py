@@ -61,6 +61,10 @@ class Transaction:
         self._session.flush()
         return checkpoint_record(row)
 
+    def set_dimension(self, checkpoint_id: int, dimension: int) -> None:
+        """The checkpoint's embeddings have so many dimensions."""
+        self._session.get_one(Checkpoint, checkpoint_id).dimension = dimension
+
     def add_folder(self, path: Path) -> tuple[FolderRecord, PurePath]:
         """The folder that holds `path`, and where in it `path` lies ("." for the folder itself).
 

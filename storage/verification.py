@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ class Verification:
             self.note(f"the catalog is damaged ({said[0]}{more})", "put a backup in its place, or move it away and index again")
             return False
         for table, count in self._catalog.dangling().items():
-            what = f"{count:,} rows of the table {table} refer to something that is not there"
+            what = f"rows of the table {table} that refer to something that is not there: {count:,}"
             self._mend(what, "they were removed", partial(Transaction.remove_dangling, name=table))
         return True
 
@@ -68,19 +69,24 @@ class Verification:
     def check_embeddings(self, checkpoint: CheckpointRecord, on_done: Callable[[int], None]) -> None:
         """Each embedding's length, checksum and norm; how many there are; whether hits can be judged by them."""
         damaged, untrue, count = [], [], 0
+        others: dict[int, list[int]] = {}
+        """By number of dimensions, sound embeddings that have another than the checkpoint."""
         for count, (photo_id, vector, checksum) in enumerate(self._catalog.stored_embeddings(checkpoint.id), 1):
-            if zlib.crc32(vector) != checksum or len(vector) != 2 * checkpoint.dimension:
+            if zlib.crc32(vector) != checksum:
                 damaged.append(photo_id)
+            elif len(vector) != 2 * checkpoint.dimension:
+                others.setdefault(len(vector) // 2, []).append(photo_id)
             elif not _is_unit(vector):
                 untrue.append(photo_id)
             if count % _EVERY == 0:
                 on_done(count)
         on_done(count)
-        for ids, are in ((damaged, "are damaged (their checksums do not agree)"), (untrue, "do not have the length 1")):
-            if ids:
-                what = f"{len(ids):,} embeddings by {checkpoint.name} {are}, of {self._path(ids[0])} for example"
-                remove = partial(Transaction.remove_embeddings, checkpoint_id=checkpoint.id, photo_ids=ids)
-                self._mend(what, "they were removed, and are made anew by: sigseek index", remove)
+        if len(others) == 1 and len(damaged) + len(next(iter(others.values()))) == count:
+            self._set_dimension(checkpoint, *others)
+            others = {}
+        damaged += itertools.chain.from_iterable(others.values())
+        self._remove(checkpoint, damaged, "are damaged (their checksums do not agree)")
+        self._remove(checkpoint, untrue, "do not have the length 1")
         if count != checkpoint.embeddings:
             what = f"the catalog counts {checkpoint.embeddings:,} embeddings by {checkpoint.name}, and has {count:,}"
             recount = partial(Transaction.recount_embeddings, checkpoint_id=checkpoint.id)
@@ -90,6 +96,17 @@ class Verification:
             what = f"not all embeddings by {checkpoint.name} have been measured for verdicts"
             forget = partial(Transaction.remove_reference, checkpoint_id=checkpoint.id)
             self._mend(what, "they are measured anew by: sigseek index", forget)
+
+    def _set_dimension(self, checkpoint: CheckpointRecord, dimension: int) -> None:
+        said = f"the catalog says that embeddings by {checkpoint.name} have {checkpoint.dimension:,} dimensions"
+        set_right = partial(Transaction.set_dimension, checkpoint_id=checkpoint.id, dimension=dimension)
+        self._mend(f"{said}, and they have {dimension:,}", "it was set right", set_right)
+
+    def _remove(self, checkpoint: CheckpointRecord, ids: list[int], are: str) -> None:
+        if ids:
+            what = f"embeddings by {checkpoint.name} that {are}: {len(ids):,}, of {self._path(ids[0])} for example"
+            remove = partial(Transaction.remove_embeddings, checkpoint_id=checkpoint.id, photo_ids=ids)
+            self._mend(what, "they were removed, and are made anew by: sigseek index", remove)
 
     def check_index(self, checkpoint: CheckpointRecord) -> None:
         """Whether the index files are as they were written, and hold every embedding of their time."""
@@ -103,7 +120,7 @@ class Verification:
             expected = self._catalog.embedded_ids(checkpoint.id, stored.generation)
             lacking = np.setdiff1d(expected, index_file.indexed_ids(stored.index))
             if len(lacking):
-                wrong.append(f"the index lacks {len(lacking):,} photos, {self._path(int(lacking[0]))} for example")
+                wrong.append(f"photos that the index lacks: {len(lacking):,}, {self._path(int(lacking[0]))} for example")
         if wrong and self._repair:
             index_file.remove(self._index_directory, checkpoint.token)
             VectorIndex.open(self._catalog, checkpoint, self._index_directory)

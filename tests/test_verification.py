@@ -78,12 +78,12 @@ def not_unit(library: sigseek.Library) -> None:
 DAMAGES: dict[str, tuple[Callable[[sigseek.Library], None], str]] = {
     "an embedding's bytes": (
         lambda library: change(library, "UPDATE embedding SET vector = zeroblob(384) WHERE photo_id = 2"),
-        "1 embeddings by mini are damaged (their checksums do not agree), of ",
+        "embeddings by mini that are damaged (their checksums do not agree): 1, of ",
     ),
-    "an embedding's length": (not_unit, "1 embeddings by mini do not have the length 1, of "),
+    "an embedding's length": (not_unit, "embeddings by mini that do not have the length 1: 1, of "),
     "a dangling row": (
         lambda library: change(library, "PRAGMA foreign_keys = OFF", "DELETE FROM photo WHERE id = 3"),
-        "1 rows of the table file refer to something that is not there",
+        "rows of the table file that refer to something that is not there: 1",
     ),
     "the count": (
         lambda library: change(library, "UPDATE checkpoint SET embeddings = 7"),
@@ -93,9 +93,13 @@ DAMAGES: dict[str, tuple[Callable[[sigseek.Library], None], str]] = {
         lambda library: change(library, "DELETE FROM bias WHERE photo_id = 4"),
         "not all embeddings by mini have been measured for verdicts",
     ),
+    "the dimension": (
+        lambda library: change(library, "UPDATE checkpoint SET dimension = 96"),
+        "the catalog says that embeddings by mini have 96 dimensions, and they have 192",
+    ),
     "an index's bytes": (lambda library: flip(index_path(library), 700), "the index "),
     "an index's end": (lambda library: os.truncate(index_path(library), 100), "the index "),
-    "an index without a photo": (lose_a_row, "the index lacks 1 photos, "),
+    "an index without a photo": (lose_a_row, "photos that the index lacks: 1, "),
 }
 
 
@@ -143,7 +147,7 @@ def test_photos_that_the_disk_changed_are_found_by_their_contents(library: sigse
     (photos / "3.png").unlink()
     where = ("--library", library.directory)
     plain = run("verify", *where).stdout.splitlines()
-    assert plain[1] == "2 files have changed or gone since; to bring them up to date: sigseek index"
+    assert plain[1] == "2 files changed or went since; to bring the library up to date: sigseek index"
     found = run("verify", *where, "--contents", "--json", check=False)
     report = json.loads(found.stdout)
     (problem,) = report["problems"]
@@ -183,9 +187,9 @@ def test_the_index_of_many_and_its_sample(tmp_path: Path) -> None:
 def test_photos_that_an_interrupted_run_left_are_no_damage(library: sigseek.Library, run: Run) -> None:
     where = ("--library", library.directory)
     change(library, "DELETE FROM file WHERE photo_id = 3")
-    left = "1 photos that no file holds any more, left by an indexing that was cut off"
+    left = "1 photo in no file any more, left by an indexing that was cut off"
     assert run("verify", *where).stdout.splitlines()[1] == f"{left}: the next one removes them"
-    assert run("verify", *where, "--repair").stdout.splitlines()[1] == f"{left}: they were removed"
+    assert run("verify", *where, "--repair").stdout.splitlines()[1] == f"{left}: removed"
     assert library.verify().leftover == 0
     change(library, "DELETE FROM file WHERE photo_id = 4")
     library.index()
@@ -201,7 +205,7 @@ def test_what_a_killed_writer_left_is_removed(library: sigseek.Library) -> None:
 def test_photos_without_an_embedding_are_counted(library: sigseek.Library, run: Run) -> None:
     change(library, "DELETE FROM embedding WHERE photo_id = 2")
     said = run("verify", "--repair", "--library", library.directory).stdout.splitlines()
-    assert said[-1] == "1 photos have no embedding and are not found; to make them: sigseek index"
+    assert said[-1] == "1 photo without embedding, which no search finds; to make it: sigseek index"
     library.index()
     assert library.verify().unembedded == 0
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from sigseek.cli.options import json_option, library_options, opened
-from sigseek.cli.output import print_json, shown
+from sigseek.cli.output import counted, print_json, shown
 from sigseek.cli.progress import ProgressBar
 
 
@@ -36,16 +36,16 @@ def verify(repair: bool, contents: bool, library: Path, model: str | None, as_js
     else:
         for problem in report.problems:
             click.echo(f"{'mended' if problem.mended else 'wrong'}: {shown(problem.what)}; {problem.remedy}")
-        looked_at = f"{report.embeddings:,} embeddings and {report.files:,} files"
-        click.echo(f"{looked_at} checked: {f'{len(report.problems):,} problems' if report.problems else 'all is well'}")
+        looked_at = f"{counted(report.embeddings, 'embedding')} and {counted(report.files, 'file')}"
+        click.echo(f"{looked_at} checked: {counted(len(report.problems), 'problem') if report.problems else 'all is well'}")
         if report.outdated:
-            click.echo(f"{report.outdated:,} files have changed or gone since; to bring them up to date: sigseek index")
+            click.echo(f"{counted(report.outdated, 'file')} changed or went since; to bring the library up to date: sigseek index")
         if report.unembedded:
-            click.echo(f"{report.unembedded:,} photos have no embedding and are not found; to make them: sigseek index")
+            click.echo(f"{counted(report.unembedded, 'photo')} without embedding, which no search finds; to make it: sigseek index")
         if report.leftover:
-            then = "they were removed" if repair else "the next one removes them"
-            click.echo(f"{report.leftover:,} photos that no file holds any more, left by an indexing that was cut off: {then}")
+            then = "removed" if repair else "the next one removes them"
+            click.echo(f"{counted(report.leftover, 'photo')} in no file any more, left by an indexing that was cut off: {then}")
         if report.offline:
-            click.echo(f"{report.offline:,} files are in folders that are offline, and were not looked for")
+            click.echo(f"{counted(report.offline, 'file')} in folders that are offline, not looked for")
     if not report.sound:
         click.get_current_context().exit(1)
