@@ -12,8 +12,10 @@ def main() -> None:
     except HiddenPackageError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
-    from sigseek.cli.main import run
-
+    try:
+        from sigseek.cli.main import run
+    except KeyboardInterrupt:
+        sys.exit(130)
     sys.exit(run())
 
 

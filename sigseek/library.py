@@ -136,7 +136,7 @@ class Library:
         if not folders and not self._exists():
             raise LibraryError(f"no library at {self.directory} yet; name the folders to index")
         if not folders and not self._open_catalog().folders():
-            raise LibraryError(f"the library {self.directory} knows no folders yet; name those to index")
+            raise LibraryError(f"the library {self.directory} knows no folders; name those to index")
         roots = [check_folder(Path(folder)) for folder in folders]
         self._described()  # a wrong folder or model is found out before a library is made
         catalog = self._open_catalog(create=True)
@@ -171,7 +171,7 @@ class Library:
 
         known = [Path(folder.path) for folder in self._open_catalog().folders()] if self._exists() else []
         if not folders and not known:
-            raise LibraryError(f"the library {self.directory} knows no folders yet; name those to watch")
+            raise LibraryError(f"the library {self.directory} knows no folders; name those to watch")
         named = folders_to_watch(folders, known)
         self._described()  # a wrong folder or model is found out before a library is made
         ended = stop or Event()

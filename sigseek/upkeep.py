@@ -56,7 +56,14 @@ def relocate(catalog: Catalog, old: Path, new: Path, *, accept_missing: bool) ->
     FolderError when nothing is known of `old`, `new` is no readable directory, or, unless `accept_missing`, less than half
     of the files are there.
     """
-    folder, inside = find_folder(catalog, old)
+    try:
+        folder, inside = find_folder(catalog, old)
+    except FolderError:
+        if catalog.find_folder(new.expanduser().resolve()):
+            raise FolderError(
+                f"the library knows {new}, not {old}; name the old place first: sigseek relocate {new} {old}"
+            ) from None
+        raise
     target = check_folder(new)
     before = beginning(inside)
     paths = catalog.paths(folder.id, inside)

@@ -484,5 +484,10 @@ def test_odd_file_names_are_shown_and_passed_on(tmp_path: Path, run: Run) -> Non
     program = Path(sys.executable).parent / "sigseek"
     piped = subprocess.run([program, "search", "x", *map(str, where), "--all", "--paths"], capture_output=True, check=True)
     assert raw in piped.stdout.split(b"\n")
+    assert os.fsencode(photos) + b"/a\x1b[31m\nred.jpg\n" in piped.stdout
+    os.remove(raw)
+    run("index", *where)
+    left = run("search", "x", *where, "--all", "--paths")
+    assert (left.stdout, left.stderr[-32:]) == (f"{photos}/a\x1b[31m\nred.jpg\n", "left out: 1 photo not there now\n")
     paths = [str(row["path"]) for row in rows(run("search", "x", *where, "--all", "--json"))]
     assert os.fsdecode(raw) in paths

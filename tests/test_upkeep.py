@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 from datetime import timedelta
@@ -145,6 +146,9 @@ def test_relocating_to_where_the_files_are_not(library: sigseek.Library, photos:
         library.relocate(photos, tmp_path / "empty")
     with pytest.raises(FolderError, match=f"is no folder of the library; those are: {photos}"):
         library.relocate(tmp_path / "other", tmp_path / "empty")
+    swapped = f"the library knows {photos}, not {tmp_path}; name the old place first: sigseek relocate {photos} {tmp_path}"
+    with pytest.raises(FolderError, match=f"^{re.escape(swapped)}$"):
+        library.relocate(tmp_path, photos)
     with pytest.raises(FolderError, match="the library knows no files in"):
         library.relocate(photos / "nowhere", tmp_path / "empty")
     assert_nothing_to_do(library)
@@ -313,5 +317,5 @@ def test_a_backup_to_nowhere_says_so(library: sigseek.Library, tmp_path: Path) -
 
 def test_a_library_without_folders_asks_for_some(library: sigseek.Library, photos: Path) -> None:
     library.forget(photos)
-    with pytest.raises(LibraryError, match="knows no folders yet; name those to index"):
+    with pytest.raises(LibraryError, match="knows no folders; name those to index"):
         library.index()

@@ -197,7 +197,7 @@ def test_what_it_says_when_it_cannot_begin(tmp_path: Path, run: Run) -> None:
     done = run("watch", *library, check=False)
     assert (done.returncode, done.stderr) == (
         1,
-        f"error: the library {tmp_path / 'library'} knows no folders yet; name those to watch\n",
+        f"error: the library {tmp_path / 'library'} knows no folders; name those to watch\n",
     )
     done = run("watch", tmp_path / "nowhere", *library, "--model", "mini", check=False)
     assert (done.returncode, done.stderr.startswith(f"error: no folder {tmp_path / 'nowhere'}; ")) == (1, True)

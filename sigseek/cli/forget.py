@@ -6,7 +6,7 @@ import click
 from click.core import ParameterSource
 
 from sigseek.cli.options import confirm, json_option, library_options, opened, yes_option
-from sigseek.cli.output import print_json, shown
+from sigseek.cli.output import counted, print_json, shown
 
 
 @click.command()
@@ -32,17 +32,17 @@ def forget(context: click.Context, folder: Path | None, yes: bool, library: Path
     with opened(library, None) as photos:
         if folder is not None:
             files = photos.known_files(folder)
-            confirm(f"Forget {files:,} files in {shown(str(folder))}, and the photos that lie nowhere else?", yes)
+            confirm(f"Forget {counted(files, 'file')} in {shown(str(folder))}, and the photos that lie nowhere else?", yes)
             gone = photos.forget(folder)
-            said = f"{gone.files:,} files forgotten, and {gone.photos:,} photos that lay nowhere else"
+            said = f"{counted(gone.files, 'file')} forgotten, and {counted(gone.photos, 'photo')} that lay nowhere else"
             if as_json:
                 print_json(gone)
         else:
             assert named is not None
             known = photos.known_checkpoint(named)
-            confirm(f"Forget {known.embeddings:,} embeddings by {known.name}, which take long to make again?", yes)
+            confirm(f"Forget {counted(known.embeddings, 'embedding')} by {known.name}, which take long to make again?", yes)
             dropped = photos.forget_checkpoint(named)
-            said = f"{dropped.embeddings:,} embeddings by {dropped.model} forgotten"
+            said = f"{counted(dropped.embeddings, 'embedding')} by {dropped.model} forgotten"
             if as_json:
                 print_json(dropped)
     if not as_json:

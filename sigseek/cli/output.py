@@ -36,7 +36,9 @@ def print_report(report: IndexReport) -> None:
     parts = [f"{getattr(report, name):,} {name}" for name in counts if getattr(report, name)]
     how = f"{report.device} in {report.precision}, {report.batch} at a time, {report.threads} threads decoding"
     rate = f", {report.images_per_second:.1f} images/s on {how}" if report.device else ""
-    click.echo(f"{report.scanned:,} pictures: {', '.join(parts) or 'nothing'} ({report.seconds:.1f} s{rate}, {report.model})")
+    click.echo(
+        f"{counted(report.scanned, 'picture')}: {', '.join(parts) or 'nothing'} ({report.seconds:.1f} s{rate}, {report.model})"
+    )
     if report.offline:
         click.echo("folders that are not there, or empty, are offline: their photos stay; to drop one: sigseek forget", err=True)
     if report.failed:
@@ -53,6 +55,11 @@ def bar(share: float) -> str:
 def shown(path: str) -> str:
     """A path for a terminal: control characters, which could steer it, are spelled out."""
     return "".join(c if c.isprintable() or "\udc80" <= c <= "\udcff" else repr(c)[1:-1] for c in path)
+
+
+def counted(number: int, noun: str) -> str:
+    """How many there are of what `noun` names in the singular."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def bytes_shown(size: int) -> str:

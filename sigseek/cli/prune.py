@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from sigseek.cli.options import json_option, library_options, opened
-from sigseek.cli.output import print_json
+from sigseek.cli.output import counted, print_json
 
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
@@ -47,4 +47,4 @@ def prune(older_than: timedelta, library: Path, model: str | None, as_json: bool
     if as_json:
         print_json(gone)
     else:
-        click.echo(f"{gone.files:,} missing files forgotten, and {gone.photos:,} photos that lay nowhere else")
+        click.echo(f"{counted(gone.files, 'missing file')} forgotten, and {counted(gone.photos, 'photo')} that lay nowhere else")

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from sigseek.cli.options import json_option, library_options, opened, yes_option
-from sigseek.cli.output import print_json, shown
+from sigseek.cli.output import counted, print_json, shown
 
 
 @click.command()
@@ -29,4 +29,4 @@ def relocate(old: Path, new: Path, yes: bool, library: Path, model: str | None, 
     if as_json:
         print_json(moved)
     else:
-        click.echo(f"{moved.files:,} files of {shown(moved.old)} are now known in {shown(moved.new)}")
+        click.echo(f"now known in {shown(moved.new)}: {counted(moved.files, 'file')} of {shown(moved.old)}")

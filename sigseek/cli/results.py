@@ -8,7 +8,7 @@ import click
 
 from search.results import Hit, SearchResults, SimilarHit
 from search.verdicts import FEW_PHOTOS
-from sigseek.cli.output import bar, print_json, shown
+from sigseek.cli.output import bar, counted, print_json, shown
 
 
 def check_page(html: Path | None) -> None:
@@ -25,8 +25,7 @@ def deliver(heading: str, hits: Sequence[Hit | SimilarHit], *, paths_only: bool,
         for hit in hits:
             print_json(hit)
     elif paths_only:
-        for hit in hits:
-            click.echo(hit.path)
+        _print_paths(hits)
     else:
         print_hits(hits)
     if not hits:
@@ -37,8 +36,9 @@ def deliver_results(heading: str, found: SearchResults, *, paths_only: bool, htm
     """Print what a query found, as `deliver` does, under how many photos match; or that none does, and the best."""
     for_programs = as_json or paths_only
     if found.photos and found.photos < FEW_PHOTOS:
-        photos = "1 photo" if found.photos == 1 else f"{found.photos} photos"
-        click.echo(f"only {photos}, too few to judge by: verdicts rest on {_GROUNDS[found.judged_by]}", err=True)
+        click.echo(
+            f"only {counted(found.photos, 'photo')}, too few to judge by: verdicts rest on {_GROUNDS[found.judged_by]}", err=True
+        )
     if found.judged_by == "nothing":
         click.echo("hits are not judged yet in this library; to have them judged: sigseek index", err=True)
     matches = found.judged_by == "nothing" or any(hit.verdict == "match" for hit in found.hits)
@@ -49,6 +49,15 @@ def deliver_results(heading: str, found: SearchResults, *, paths_only: bool, htm
     click.echo(no_match(found), err=for_programs)
     if html:
         _write_page(html, heading, [])
+
+
+def _print_paths(hits: Sequence[Hit | SimilarHit]) -> None:
+    """The paths as they are, for programs that open them: only of what is there."""
+    there = [hit.path for hit in hits if hit.available]
+    for path in there:
+        click.echo(path, color=True)  # else click takes out what would steer a terminal
+    if len(there) < len(hits):
+        click.echo(f"left out: {counted(len(hits) - len(there), 'photo')} not there now", err=True)
 
 
 def _write_page(html: Path, heading: str, hits: Sequence[Hit | SimilarHit]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from sigseek.cli.options import json_option, library_options, opened
-from sigseek.cli.output import bytes_shown, print_json, shown
+from sigseek.cli.output import bytes_shown, counted, print_json, shown
 from sigseek.status import FolderStatus
 
 
@@ -21,13 +21,15 @@ def status(library: Path, model: str | None, as_json: bool) -> None:
         print_json(found)
         return
     click.echo(f"library     {shown(found.library)}")
-    click.echo(f"photos      {found.photos:,} in {found.files:,} files, {found.missing:,} missing, {found.failures:,} failed")
+    click.echo(
+        f"photos      {found.photos:,} in {counted(found.files, 'file')}, {found.missing:,} missing, {found.failures:,} failed"
+    )
     for folder in found.folders:
         click.echo(f"folder      {_folder(folder)}")
     for checkpoint in found.checkpoints:
         searched = ", searched when none is named" if checkpoint.searched and len(found.checkpoints) > 1 else ""
         click.echo(
-            f"checkpoint  {checkpoint.model}: {checkpoint.embeddings:,} of {found.photos:,} photos "
+            f"checkpoint  {checkpoint.model}: {checkpoint.embeddings:,} of {counted(found.photos, 'photo')} "
             f"in {checkpoint.dimension} dimensions{searched}"
         )
     click.echo(f"size        catalog {bytes_shown(found.catalog_bytes)}, index {bytes_shown(found.index_bytes)}")
@@ -39,4 +41,4 @@ def _folder(folder: FolderStatus) -> str:
         when = f"indexed {folder.indexed_at.replace(tzinfo=UTC).astimezone():%Y-%m-%d %H:%M}"
     missing = f", {folder.missing:,} missing" if folder.missing else ""
     offline = "" if folder.online else ", offline"
-    return f"{shown(folder.path)}: {folder.files:,} files{missing}, {when}{offline}"
+    return f"{shown(folder.path)}: {counted(folder.files, 'file')}{missing}, {when}{offline}"

@@ -12,7 +12,7 @@ import click
 
 from indexer import IndexReport, Progress
 from sigseek.cli.options import device_option, json_option, library_options, precision_option
-from sigseek.cli.output import print_json, shown
+from sigseek.cli.output import counted, print_json, shown
 
 if TYPE_CHECKING:
     from sigseek.status import Status
@@ -100,13 +100,13 @@ class StatusLine:
         counts = {name: getattr(report, name) for name in ("added", "changed", "moved")}
         if self._missing is not None:
             gone = status.missing - self._missing
-            counts |= {"gone": gone, "back": -gone - report.moved}
+            counts |= {"missing": gone, "back": -gone - report.moved}
         self._missing = status.missing
         changes = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count > 0)
         if changes:
             self._last_change = f"; last change {datetime.now().astimezone():%H:%M}: {changes}"
         folders = named or len(status.folders)
-        line = f"watching {folders:,} folder{'s' * (folders != 1)}, {status.photos:,} photos{self._last_change}"
+        line = f"watching {counted(folders, 'folder')}; {counted(status.photos, 'photo')} in the library{self._last_change}"
         if line != self._line or self._in_place:
             self._line = line
             self._write(line)
@@ -116,7 +116,7 @@ class StatusLine:
         now = time.monotonic()
         if self._in_place and progress.done < progress.total and now - self._shown_at > 0.1:
             self._shown_at = now
-            self._write(f"indexing: {progress.done:,} of {progress.total:,} pictures")
+            self._write(f"indexing: {progress.done:,} of {counted(progress.total, 'picture')}")
 
     def end(self) -> None:
         """Leave the line as it is."""
