@@ -94,7 +94,8 @@ def _best(library: Library, text: str) -> Hit:
 
 def closer(drawings: Drawings) -> None:
     """Mean average precision of single queries by kind, with a closer look at the best photos and without."""
-    drawings.library._embed_views = cache(drawings.library._embed_views)  # type: ignore[method-assign]
+    embedder = drawings.library._embedder
+    embedder.embed_views = cache(embedder.embed_views)  # type: ignore[method-assign]
     print("mAP of single queries, closer look at the best " + ", ".join(map(str, _CLOSER)))
     every: dict[int, list[float]] = {count: [] for count in _CLOSER}
     for kind, queries in kinds_of_queries().items():

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import string
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -16,17 +14,19 @@ from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Self, TypeAlias
 
-from indexer import DecodeError, Indexer, IndexReport, Progress, check_folder
+from indexer import Indexer, IndexReport, Progress, check_folder
 from search.errors import CalibrationError, QueryError
 from search.labels import DEFAULT_TEMPLATE, Label, distinct_labels, label_texts
-from siglip import Checkpoint, ImageTower, TextTower, load_checkpoint
-from siglip.checkpoint import DEFAULT, shipped_calibration
+from siglip import Checkpoint
+from siglip.checkpoint import shipped_calibration
 from siglip.reference_texts import VERSION
 from siglip.towers import check_choices
 from sigseek.backup import back_up
-from sigseek.status import Status, default_checkpoint, library_status
+from sigseek.embedder import Embedder, existing_photo
+from sigseek.place import Place
+from sigseek.status import Status, library_status
 from sigseek.tags import TagCount, count_tags, drop_tag, tag_photos
 from sigseek.upkeep import (
     Forgotten,
@@ -40,7 +40,6 @@ from sigseek.upkeep import (
     relocate,
 )
 from storage import Catalog, CheckpointRecord, FailureRecord, LibraryError, writer_lock
-from storage.catalog import FILE_NAME
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
     from search.calibration import Calibration
     from search.classify import Classification
     from search.engine import Searcher
-    from search.query import Leaf
     from search.results import SearchResults, SimilarHit
     from search.verdicts import JudgedBy
     from siglip.references import References
@@ -59,9 +57,6 @@ if TYPE_CHECKING:
 
     Floats: TypeAlias = npt.NDArray[np.float32]
 
-_T = TypeVar("_T")
-_TEXT_BATCH = 64
-_PUNCTUATION = string.punctuation + string.whitespace
 StrPath = str | os.PathLike[str]
 
 
@@ -91,19 +86,11 @@ class Library:
     """
 
     def __init__(self, directory: Path, model: str | None, device: str, precision: str, announce: Callable[[str], None]) -> None:
-        self.directory = directory.expanduser().absolute()
-        self._model = model or None
-        self._device = device
-        self._precision = precision
-        self._announce = announce
-        self._catalog: Catalog | None = None
-        self._checkpoint: Checkpoint | None = None
-        self._image_tower: ImageTower | None = None
-        self._text_tower: TextTower | None = None
+        self._place = Place(directory)
+        self.directory = self._place.directory
+        self._embedder = Embedder(self._place, model, device, precision, announce)
         self._last_searcher: Searcher | None = None
         self._last_state: tuple[CheckpointRecord, tuple[int, int, int] | None, Calibration | None] | None = None
-        self._roots: list[Path] = []
-        self._told_of_coverage = False
 
     def __enter__(self) -> Self:
         return self
@@ -113,10 +100,8 @@ class Library:
 
     def close(self) -> None:
         """Let go of the catalog's file."""
-        if self._catalog:
-            self._catalog.close()
-            self._catalog = None
-            self._last_searcher = None
+        self._place.close()
+        self._last_searcher = None
 
     def index(
         self,
@@ -133,21 +118,20 @@ class Library:
         `max_megapixels` are failures until a run takes them; None is what half of the memory is enough for. `on_measuring`
         is told how many of the texts that hits are judged by are embedded, which is done once per checkpoint.
         """
-        if not folders and not self._exists():
+        if not folders and not self._place.exists():
             raise LibraryError(f"no library at {self.directory} yet; name the folders to index")
-        if not folders and not self._open_catalog().folders():
+        if not folders and not self._place.catalog().folders():
             raise LibraryError(f"the library {self.directory} knows no folders; name those to index")
         roots = [check_folder(Path(folder)) for folder in folders]
-        self._described()  # a wrong folder or model is found out before a library is made
-        catalog = self._open_catalog(create=True)
+        checkpoint = self._embedder.checkpoint  # a wrong folder or model is found out before a library is made
+        catalog = self._place.catalog(create=True)
         with writer_lock(self.directory):
-            for leftover in self._index_directory.glob("*.part"):  # of a writer that was killed
+            for leftover in self._place.index_directory.glob("*.part"):  # of a writer that was killed
                 leftover.unlink(missing_ok=True)
-            checkpoint, record = self._checkpoint_to_index(catalog)
-            self._check_precision(catalog.precision(record.id))
-            self._roots = roots
+            record = self._embedder.record_to_index()
+            self._embedder.sample_folders = roots
             max_pixels = None if max_megapixels is None else max_megapixels * 1_000_000
-            indexer = Indexer(catalog, record, checkpoint.preprocessing, self._images, on_progress, max_pixels)
+            indexer = Indexer(catalog, record, checkpoint.preprocessing, self._embedder.images, on_progress, max_pixels)
             report = indexer.run(roots, accept_missing=accept_missing)
             current = catalog.find_checkpoint(record.fingerprint, record.preprocessing) or record
             self._measure(catalog, current, on_measuring)
@@ -169,11 +153,11 @@ class Library:
         """
         from sigseek.watch import Stopped, Watch, folders_to_watch
 
-        known = [Path(folder.path) for folder in self._open_catalog().folders()] if self._exists() else []
+        known = [Path(folder.path) for folder in self._place.catalog().folders()] if self._place.exists() else []
         if not folders and not known:
             raise LibraryError(f"the library {self.directory} knows no folders; name those to watch")
         named = folders_to_watch(folders, known)
-        self._described()  # a wrong folder or model is found out before a library is made
+        _ = self._embedder.checkpoint  # a wrong folder or model is found out before a library is made
         ended = stop or Event()
 
         def go_on(progress: Progress) -> None:
@@ -181,7 +165,7 @@ class Library:
                 raise Stopped
             on_progress(progress)
 
-        catalog = self._open_catalog(create=True)
+        catalog = self._place.catalog(create=True)
         return Watch(
             catalog,
             self.directory,
@@ -213,22 +197,22 @@ class Library:
         from search.query import Text, terms
 
         asked = parse(query)
-        self._checkpoint_to_query()  # what is missing or wrong is found out here, in this thread
+        self._embedder.record_to_query()  # what is missing or wrong is found out here, in this thread
         with ThreadPoolExecutor(1) as aside:  # the tower and the index load side by side
-            embeddings = aside.submit(self._embed_terms, terms(asked))
+            embeddings = aside.submit(self._embedder.embed_terms, terms(asked))
             searcher = self._searcher()
             vectors = embeddings.result()
         for term in terms(asked):
             if isinstance(term, Text):
-                self._warn_if_cut("the query", term.text)
-        look = CloserLook(closer, self._embed_views) if closer else None
+                self._embedder.warn_if_cut("the query", term.text)
+        look = CloserLook(closer, self._embedder.embed_views) if closer else None
         return searcher.search(asked, vectors, limit, min_score=min_score, everything=everything, explain=explain, closer=look)
 
     def similar(self, photo: StrPath, limit: int = 10) -> list[SimilarHit]:
         """The photos most like the one in the file `photo`, which is itself left out; it need not be in the library."""
-        path = _existing_photo(photo)
+        path = existing_photo(Path(photo))
         searcher = self._searcher()
-        vector, known = self._photo_vector(path)
+        vector, known = self._embedder.photo_vector(path)
         return searcher.by_photo(vector, limit, leave_out=known)
 
     def classify(
@@ -240,9 +224,9 @@ class Library:
         from search.classify import Classification, classify
 
         wanted = distinct_labels(labels)
-        paths = [_existing_photo(photo) for photo in photos]
-        images = self._embed_photos(paths)
-        scores = classify(images, wanted, template, self._texts(), self._described().scoring)
+        paths = [existing_photo(Path(photo)) for photo in photos]
+        images = self._embedder.embed_photos(paths)
+        scores = classify(images, wanted, template, self._embedder.texts(), self._embedder.checkpoint.scoring)
         return [Classification(str(path), ranked) for path, ranked in zip(paths, scores, strict=True)]
 
     def calibrate(
@@ -264,15 +248,15 @@ class Library:
         from sigseek.evaluation.captions import read_captions
 
         captioned = read_captions(Path(source), split=split, pictures=Path(pictures) if pictures is not None else None)
-        _, record = self._checkpoint_to_query()
+        record = self._embedder.record_to_query()
         paths = [picture.path for picture in captioned.pictures]
         embeddings, unusable = self.embed_photos(paths, lambda done: on_progress(done, len(paths)))
         captioned = captioned.usable(unusable)
         images = np.stack([embeddings[picture.path] for picture in captioned.pictures])
         calibration = fit_calibration(
-            self.embed_texts(captioned.queries), images, captioned.matching(), self.references(), self._described().scoring
+            self.embed_texts(captioned.queries), images, captioned.matching(), self.references(), self._embedder.checkpoint.scoring
         )
-        with writer_lock(self.directory), self._open_catalog().transaction() as transaction:
+        with writer_lock(self.directory), self._place.catalog().transaction() as transaction:
             transaction.put_calibration(record.id, calibration.as_json())
         return calibration, captioned
 
@@ -285,20 +269,20 @@ class Library:
         """
         wanted = distinct_labels(labels)
         texts = label_texts(wanted, template)
-        self._checkpoint_to_query()
+        self._embedder.record_to_query()
         vectors = self.embed_texts(texts)
         for label, text in zip(wanted, texts, strict=True):
-            self._warn_if_cut(f"the label '{label.name}'", text)
+            self._embedder.warn_if_cut(f"the label '{label.name}'", text)
         with writer_lock(self.directory):
-            return tag_photos(self._open_catalog(), self._searcher(), wanted, vectors, on_done)
+            return tag_photos(self._place.catalog(), self._searcher(), wanted, vectors, on_done)
 
     def tags(self) -> tuple[TagCount, ...]:
         """All tags that photos bear, in alphabetical order."""
-        return count_tags(self._open_catalog())
+        return count_tags(self._place.catalog())
 
     def remove_tag(self, name: str) -> TagCount:
         """Take the tag from all photos, and say from how many. QueryError, which names those there are, for another."""
-        catalog = self._open_catalog()
+        catalog = self._place.catalog()
         with writer_lock(self.directory):
             return drop_tag(catalog, name)
 
@@ -313,35 +297,30 @@ class Library:
         """The unit-norm embedding float32 (dim,) of each photo file that can be used, and why the others cannot. Keeps nothing."""
         from indexer.files import embed_files
 
-        return embed_files([Path(photo) for photo in photos], self._described().preprocessing, self._images(), on_done)
+        return embed_files(
+            [Path(photo) for photo in photos], self._embedder.checkpoint.preprocessing, self._embedder.images(), on_done
+        )
 
     def embed_texts(self, texts: Sequence[str], on_done: Callable[[int], None] = lambda done: None) -> Floats:
         """Unit-norm embeddings float32 (n, dim) of texts, at least one."""
-        import numpy as np
-
-        embeddings = []
-        for start in range(0, len(texts), _TEXT_BATCH):
-            batch = texts[start : start + _TEXT_BATCH]
-            embeddings.append(self._texts().embed(batch))
-            on_done(start + len(batch))
-        return np.concatenate(embeddings)
+        return self._embedder.embed_texts(texts, on_done)
 
     @property
     def checkpoint(self) -> Checkpoint:
         """The checkpoint asked for, or the one that embedded most of the library, or the default."""
-        return self._described()
+        return self._embedder.checkpoint
 
     def calibration(self) -> Calibration | None:
         """The library's own calibration of the checkpoint, or the one that came with it. Needs no library."""
         from search.calibration import Calibration
 
-        record = self._record()
-        own = self._open_catalog().calibration(record.id) if record else None
-        fitted = own or shipped_calibration(self._described())
+        record = self._embedder.record()
+        own = self._place.catalog().calibration(record.id) if record else None
+        fitted = own or shipped_calibration(self._embedder.checkpoint)
         try:
             return Calibration.from_json(fitted) if fitted else None
         except CalibrationError as error:
-            raise CalibrationError(f"{self.directory if own else self._described().directory}: {error}") from error
+            raise CalibrationError(f"{self.directory if own else self._embedder.checkpoint.directory}: {error}") from error
 
     def references(self, on_done: Callable[[int, int], None] = lambda done, total: None) -> References:
         """What the checkpoint makes of texts and pictures that are the same for everybody. Needs no library.
@@ -349,13 +328,11 @@ class Library:
         Where the user's cache has them not yet they are embedded, about a minute for a base checkpoint; `on_done` is told
         how many texts of how many are.
         """
-        from siglip.references import load_references
-
-        return load_references(self._described(), self._images(), self._texts, self._announce, on_done)
+        return self._embedder.references(on_done)
 
     def known_files(self, folder: StrPath) -> int:
         """How many files the library knows in a folder, or a directory in one, that need not be there. FolderError for another."""
-        catalog = self._open_catalog()
+        catalog = self._place.catalog()
         known, inside = find_folder(catalog, Path(folder))
         return len(catalog.paths(known.id, inside))
 
@@ -365,7 +342,7 @@ class Library:
         FolderError, with nothing changed, for directories that do not do, or when less than half of the files are in
         `new`, unless `accept_missing`.
         """
-        catalog = self._open_catalog()
+        catalog = self._place.catalog()
         with writer_lock(self.directory):
             return relocate(catalog, Path(old), Path(new), accept_missing=accept_missing)
 
@@ -374,7 +351,7 @@ class Library:
 
         Also for a directory in a folder, once it is not there any more. FolderError for others.
         """
-        catalog = self._open_catalog()
+        catalog = self._place.catalog()
         with writer_lock(self.directory):
             forgotten = forget_folder(catalog, Path(folder))
             self._tidy(catalog)
@@ -382,13 +359,13 @@ class Library:
 
     def known_checkpoint(self, name: str) -> CheckpointRecord:
         """The library's checkpoint of this name, or whose fingerprint begins so. LibraryError for none or several."""
-        return find_checkpoint(self._open_catalog(), name)
+        return find_checkpoint(self._place.catalog(), name)
 
     def forget_checkpoint(self, name: str) -> ForgottenCheckpoint:
         """Have a checkpoint, by name or fingerprint, and its embeddings in the library no more."""
-        catalog = self._open_catalog()
+        catalog = self._place.catalog()
         with writer_lock(self.directory):
-            forgotten = forget_checkpoint(catalog, name, self._index_directory)
+            forgotten = forget_checkpoint(catalog, name, self._place.index_directory)
             self._tidy(catalog)
         return forgotten
 
@@ -397,7 +374,7 @@ class Library:
 
         Those of folders that are offline stay.
         """
-        catalog = self._open_catalog()
+        catalog = self._place.catalog()
         with writer_lock(self.directory):
             pruned = prune(catalog, older_than)
             self._tidy(catalog)
@@ -417,63 +394,39 @@ class Library:
         """
         from sigseek.verification import verify  # faiss comes with it
 
-        catalog = self._open_catalog()
+        catalog = self._place.catalog()
         with writer_lock(self.directory) if repair else nullcontext():
             return verify(
-                catalog, self._index_directory, repair=repair, contents=contents, on_embeddings=on_embeddings, on_files=on_files
+                catalog,
+                self._place.index_directory,
+                repair=repair,
+                contents=contents,
+                on_embeddings=on_embeddings,
+                on_files=on_files,
             )
 
     def back_up(self, file: StrPath) -> Path:
         """Copy the catalog, which is all that cannot be made anew, to a new file, also while others use it; its path."""
-        return back_up(self._open_catalog(), Path(file))
+        return back_up(self._place.catalog(), Path(file))
 
     def status(self) -> Status:
         """Folders, counts, checkpoints and sizes."""
-        return library_status(self._open_catalog(), self.directory, self._index_directory)
+        return library_status(self._place.catalog(), self.directory, self._place.index_directory)
 
     def failures(self) -> list[FailureRecord]:
         """Files and directories that could not be used and why, by absolute path."""
-        return self._open_catalog().failures()
-
-    def _warn_if_cut(self, what: str, text: str) -> None:
-        """Warn the caller of the method that calls this when the model reads only the beginning of the text."""
-        if self._texts().cuts(text):
-            warnings.warn(
-                f"{what} has {len(text.split()):,} words and the model reads {self._described().text_length} tokens; "
-                "only its beginning was searched for",
-                stacklevel=3,
-            )
-
-    @property
-    def _index_directory(self) -> Path:
-        return self.directory / "index"
-
-    def _exists(self) -> bool:
-        """Whether there is a library. LibraryError for what a power cut may have left of one."""
-        catalog = self.directory / FILE_NAME
-        if catalog.is_file() and not catalog.stat().st_size:  # as SQLite makes it before it writes
-            if any(self._index_directory.glob("*.faiss")):
-                raise LibraryError(f"{catalog} is empty; put a backup in its place, or remove {self.directory} and index again")
-            return False
-        return catalog.is_file()
-
-    def _open_catalog(self, *, create: bool = False) -> Catalog:
-        if self._catalog is None:
-            if not create and not self._exists():
-                raise LibraryError(f"no library at {self.directory}; make one with: sigseek index FOLDER")
-            self._catalog = Catalog(self.directory)
-        return self._catalog
+        return self._place.catalog().failures()
 
     def _searcher(self) -> Searcher:
         """The searcher of the library as it is now; the last one as long as nothing changed, here or by another process."""
-        catalog = self._open_catalog()
-        _, record = self._checkpoint_to_query()
+        catalog = self._place.catalog()
+        record = self._embedder.record_to_query()
         calibration = self.calibration()
         state = (record, catalog.measured(record.id), calibration)
         if self._last_searcher is None or self._last_state != state:
             from search.engine import Searcher  # faiss comes with it
 
-            self._last_searcher = Searcher(catalog, record, self._index_directory, calibration)
+            self._last_searcher = Searcher(catalog, record, self._place.index_directory, calibration)
             self._last_state = state
         return self._last_searcher
 
@@ -484,9 +437,9 @@ class Library:
 
         for record in catalog.checkpoints():
             if record.embeddings:
-                VectorIndex.open(catalog, record, self._index_directory)
+                VectorIndex.open(catalog, record, self._place.index_directory)
             else:
-                index_file.remove(self._index_directory, record.token)
+                index_file.remove(self._place.index_directory, record.token)
         with contextlib.suppress(LibraryError):  # no space for it; what was asked for is done
             catalog.compact()
 
@@ -499,187 +452,7 @@ class Library:
 
     def _catch_up(self, catalog: Catalog, record: CheckpointRecord) -> None:
         """Make the vector index ready for the next search, unless its file is of the catalog's very generation."""
-        if not (self._index_directory / f"{record.token}-{record.generation}.faiss").is_file():
+        if not (self._place.index_directory / f"{record.token}-{record.generation}.faiss").is_file():
             from storage.vector_index import VectorIndex  # faiss comes with it
 
-            VectorIndex.open(catalog, record, self._index_directory)
-
-    def _checkpoint_to_index(self, catalog: Catalog) -> tuple[Checkpoint, CheckpointRecord]:
-        """The checkpoint to embed with and its row, added for one that is new to the library."""
-        checkpoint = self._described()
-        fingerprint = checkpoint.preprocessing.fingerprint
-        record = catalog.find_checkpoint(checkpoint.fingerprint, fingerprint)
-        if record is None:
-            with catalog.transaction() as transaction:
-                record = transaction.add_checkpoint(
-                    name=checkpoint.name,
-                    fingerprint=checkpoint.fingerprint,
-                    preprocessing=fingerprint,
-                    dimension=checkpoint.dimension,
-                    image_size=checkpoint.preprocessing.height,
-                    logit_scale=checkpoint.scoring.logit_scale,
-                    logit_bias=checkpoint.scoring.logit_bias,
-                )
-        return checkpoint, record
-
-    def _checkpoint_to_query(self) -> tuple[Checkpoint, CheckpointRecord]:
-        """The checkpoint to query with and its row as it is now; LibraryError where the library has nothing of it."""
-        catalog = self._open_catalog()
-        records = self._checkpoints_in_use()
-        if not records:
-            if catalog.photo_count():
-                raise LibraryError(f"the library {self.directory} has photos, but no embeddings; make them with: sigseek index")
-            raise LibraryError(f"the library {self.directory} holds no photos yet; add some with: sigseek index FOLDER")
-        checkpoint = self._described()
-        record = catalog.find_checkpoint(checkpoint.fingerprint, checkpoint.preprocessing.fingerprint)
-        if record is None or not record.embeddings:
-            names = " and ".join(known.name for known in records)
-            raise LibraryError(
-                f"the library {self.directory} was made with {names}, not with {checkpoint.name} as it is now; "
-                f"search with --model {records[0].name}, or add the other with: sigseek index --model {checkpoint.name}"
-            )
-        most = max(known.embeddings for known in records)
-        if record.embeddings < most and not self._told_of_coverage:
-            self._told_of_coverage = True
-            warnings.warn(
-                f"{checkpoint.name} has embedded {record.embeddings:,} photos so far, others here {most:,}; "
-                f"to go on with it: sigseek index --model {checkpoint.name}",
-                stacklevel=3,
-            )
-        return checkpoint, record
-
-    def _checkpoints_in_use(self) -> list[CheckpointRecord]:
-        """The library's checkpoints that have embedded something, the first one first."""
-        return [record for record in self._open_catalog().checkpoints() if record.embeddings]
-
-    def _described(self) -> Checkpoint:
-        """The checkpoint asked for, or the one that embedded most of the library, or the default."""
-        if self._checkpoint is None:
-            name = self._model
-            if name is None and self._exists():
-                known = default_checkpoint(self._open_catalog().checkpoints())
-                name = known.name if known else None
-            self._checkpoint = load_checkpoint(name or DEFAULT, self._announce)
-        return self._checkpoint
-
-    def _images(self) -> ImageTower:
-        if self._image_tower is None:
-            from siglip.runtime import load_image_tower  # when there is something to embed
-
-            checkpoint, precision = self._described(), self._wanted_precision()
-            self._image_tower = load_image_tower(checkpoint, self._device, precision, self._announce, self._sample)
-        return self._image_tower
-
-    def _texts(self) -> TextTower:
-        if self._text_tower is None:
-            from siglip.runtime import load_text_tower
-
-            self._text_tower = load_text_tower(self._described(), self._device, self._wanted_precision(), self._announce)
-        return self._text_tower
-
-    def _wanted_precision(self) -> str:
-        """What was asked for; with "auto", what the library holds, so that a query is embedded as the photos were.
-
-        A library in bf16 may meet a processor without it: there fp32 mixes with it.
-        """
-        held = self._held_precision()
-        return held if self._precision == "auto" and held in ("fp32", "int8") else self._precision
-
-    def _held_precision(self) -> str | None:
-        """The precision of the library's embeddings by the checkpoint; None without any."""
-        record = self._record()
-        return self._open_catalog().precision(record.id) if record else None
-
-    def _record(self) -> CheckpointRecord | None:
-        """The checkpoint's row; None where there is no library, or one without it."""
-        if not self._exists():
-            return None
-        checkpoint = self._described()
-        return self._open_catalog().find_checkpoint(checkpoint.fingerprint, checkpoint.preprocessing.fingerprint)
-
-    def _check_precision(self, held: str | None) -> None:
-        """LibraryError when the new embeddings would not be of one kind with those the library holds."""
-        asked = self._precision
-        if asked != "auto" and held and (asked == "int8") != (held == "int8"):
-            raise LibraryError(
-                f"the library {self.directory} holds {held} embeddings, and int8 does not mix with other precisions; "
-                "leave --precision out to go on as it is, or make another library with --library"
-            )
-
-    def _sample(self) -> npt.NDArray[np.uint8]:
-        """Photos that an int8 conversion learns from: of the folders being indexed and those that are known."""
-        from indexer.sample import sample_photos
-        from siglip.conversion import MOST_PHOTOS
-
-        known = [Path(folder.path) for folder in self._open_catalog().folders()]
-        folders = [*dict.fromkeys(path for path in (*self._roots, *known) if path.is_dir())]
-        return sample_photos(folders, self._described().preprocessing, MOST_PHOTOS)
-
-    def _embed_terms(self, asked: Sequence[Leaf]) -> dict[Leaf, Floats]:
-        """The unit-norm embedding (dim,) of each text and photo term."""
-        from search.query import PhotoTerm, Text
-
-        texts = [term for term in asked if isinstance(term, Text)]
-        vectors: dict[Leaf, Floats] = {}
-        if any(not text.strip(_PUNCTUATION) for text in (term.text for term in texts)):
-            raise QueryError("the query has no words, and the model reads no punctuation; describe what the photo shows")
-        if any("\udc80" <= character <= "\udcff" for term in texts for character in term.text):
-            raise QueryError("the query is not UTF-8; type it anew")
-        if texts:
-            vectors |= zip(texts, self._texts().embed([term.text for term in texts]), strict=True)
-        for term in asked:
-            if isinstance(term, PhotoTerm):
-                vectors[term] = self._photo_vector(_existing_photo(term.path))[0]
-        return vectors
-
-    def _photo_vector(self, path: Path) -> tuple[Floats, int | None]:
-        """The unit-norm embedding (dim,) of a photo file, and its id if the library knows it."""
-        import numpy as np
-
-        from indexer.decode import digest_file
-
-        catalog, record = self._open_catalog(), self._checkpoint_to_query()[1]
-        known = catalog.find_photo(_readable(digest_file, path).digest)
-        vectors = catalog.embeddings(record.id, [known])[1] if known is not None else np.zeros(0, np.float16)
-        return vectors[0].astype(np.float32) if len(vectors) else self._embed_photos([path])[0], known
-
-    def _embed_views(self, path: Path) -> Floats | None:
-        """Unit-norm embeddings (views, dim) of parts of the photo; None where the file cannot be used now."""
-        from indexer.decode import decode_views
-
-        try:
-            return self._images().embed(decode_views(path, self._described().preprocessing))
-        except (DecodeError, OSError):
-            return None
-
-    def _embed_photos(self, paths: Sequence[Path]) -> npt.NDArray[np.float32]:
-        """Unit-norm embeddings float32 (n, dim) of photo files."""
-        import numpy as np
-
-        from indexer.decode import decode_photo
-
-        preprocessing = self._described().preprocessing
-        # In this process: one for decoding would be felt as it starts, and photos named one by one are seldom hostile.
-        pixels = [_readable(lambda path: decode_photo(path, preprocessing), path).pixels for path in paths]
-        tower = self._images()
-        batches = [np.stack(pixels[start : start + tower.batch]) for start in range(0, len(pixels), tower.batch)]
-        return np.concatenate([tower.embed(batch) for batch in batches])
-
-
-def _existing_photo(photo: StrPath) -> Path:
-    path = Path(photo).expanduser().absolute()
-    if path.is_dir():
-        raise QueryError(f"{path} is a folder; name one photo")
-    if not path.is_file():
-        raise QueryError(f"no file {path}; check the name")
-    return path
-
-
-def _readable(read: Callable[[Path], _T], path: Path) -> _T:
-    """What `read` makes of the photo file; its errors name the file."""
-    try:
-        return read(path)
-    except DecodeError as error:
-        raise DecodeError(f"{path} cannot be used ({error}); name another photo") from error
-    except OSError as error:
-        raise QueryError(f"{path} cannot be read ({error.strerror}); check its permissions") from error
+            VectorIndex.open(catalog, record, self._place.index_directory)

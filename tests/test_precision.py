@@ -28,7 +28,7 @@ def test_auto_begins_with_the_best_and_goes_on_as_the_library_began(tmp_path: Pa
     with sigseek.open(tmp_path / "exact") as library:
         save(photos / "new.png", seed=9)
         assert library.index(photos).precision == "fp32"
-        assert library._texts().precision == "fp32", "a query is embedded as the photos were"
+        assert library._embedder.texts().precision == "fp32", "a query is embedded as the photos were"
         hits = library.search("a red house", 1, everything=True)
     with sigseek.open(tmp_path / "exact", device="cpu", precision=best_precision()) as library:
         assert library.search("a red house", 1, everything=True)[0].cosine == pytest.approx(hits[0].cosine, abs=0.01), (
