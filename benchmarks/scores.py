@@ -1,6 +1,6 @@
 """How far the scores can be trusted: `mini` on drawn pictures of a seed that neither training nor calibration used.
 
-python -m benchmarks.scores [--pictures 2000] [--seed 12]
+python -m benchmarks.scores [--pictures 2000] [--seed 12] [--verdicts]
 
 Prints how well what is there is told from what is not, how often verdicts and the expected number of matches are wrong,
 what a closer look gains, and what operators gain over one sentence. Every query goes through `Library.search`; what is
@@ -200,6 +200,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=int, default=2000, help="(default: %(default)s)")
     parser.add_argument("--seed", type=int, default=12, help="not 1, 2 or 3 (default: %(default)s)")
+    parser.add_argument("--verdicts", action="store_true", help="only how what is there is told from what is not")
     arguments = parser.parse_args()
     rng = random.Random(arguments.seed)
     with TemporaryDirectory() as temporary:
@@ -226,6 +227,8 @@ def main() -> None:
             "near miss", near, open_library(near.library.directory, str(bare)),
             [query for pair, query in by_pair.items() if pair in there], [by_pair[pair] for pair in pairs],
         )  # fmt: skip
+        if arguments.verdicts:
+            return
         whole = _drawn(root / "whole", arguments.pictures, arguments.seed + 2)
         calibration(whole)
         numbers(whole)

@@ -1,19 +1,26 @@
 """The training of mini, in a few steps: it learns, and a resumed run ends where an unbroken one does."""
 
 import random
+import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
+from transformers import SiglipTokenizer
 
+from benchmarks.drawn_queries import UNKNOWN, absent_queries
 from siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
+from siglip.reference_texts import absent_texts, common_texts
 from siglip.tokenizer import Tokenizer
-from sigseek.demo import train
+from sigseek.demo import absent, train
+from sigseek.demo.captions import phrase, random_statement
+from sigseek.demo.scene import COLORS, numbered_scene
 
-SMALL = ["--pictures", "300", "--batch", "8", "--texts", "6"]
+SMALL = ["--pictures", "300", "--batch", "8", "--texts", "8"]
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +84,21 @@ def test_a_trained_mini_can_be_gone_on_from(tmp_path: Path, monkeypatch: pytest.
     assert train._said("in the rain") == "in the rain"
 
 
+def test_the_captions_lesson_alone_can_be_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    argv = ["train", str(tmp_path), "--out", str(tmp_path / "out"), *SMALL, "--start", "mini", "--captions-only"]
+    monkeypatch.setattr(sys, "argv", argv)
+    monkeypatch.setattr(train, "LESSONS", {train.SINGLE: 1, train.ALL: 1, train.GREY: 1, train.CAPTIONS: 4})
+    real, lessons = train.Teacher.loss, []
+
+    def noted(teacher: train.Teacher, step: int, lesson: str) -> object:
+        lessons.append(lesson)
+        return real(teacher, step, lesson)
+
+    monkeypatch.setattr(train.Teacher, "loss", noted)
+    train.main()
+    assert lessons == [train.CAPTIONS], "a quarter of the lesson, as a trained text tower needs no more"
+
+
 def test_what_the_grey_lesson_shows() -> None:
     """Of pictures that are no drawings, each still different from the other."""
     rng = random.Random(1)
@@ -90,3 +112,44 @@ def test_what_the_grey_lesson_shows() -> None:
     own = torch.eye(6)
     assert train._confusion(torch.cat([own, own]), 6) < 1e-6, "each is told by its own copy"
     assert train._confusion(torch.cat([own, own.roll(1, 0)]), 6) == pytest.approx(20, abs=1e-3), "each by another's"
+
+
+def words(texts: Iterable[str]) -> set[str]:
+    return {word for text in texts for word in re.findall("[a-z]+", text.lower())}
+
+
+def test_what_mini_learns_to_refuse_is_in_no_caption_and_in_no_text_that_refusing_is_judged_by() -> None:
+    rng = random.Random(0)
+    taught = words([*absent.NOUNS, *absent.ACTIONS])
+    assert len(taught) == len(absent.NOUNS) + len(absent.ACTIONS), "each is one word, and none stands there twice"
+    captions = words(phrase(random_statement(numbered_scene(1, number), rng), rng) for number in range(20_000))
+    judged = words([UNKNOWN, *common_texts(), *absent_texts()])
+    held = captions | judged
+    assert {word for word in taught if {word, f"{word}s"} & held or word.removesuffix("s") in held} == set()
+
+
+def test_refused_texts_say_nothing_true() -> None:
+    rng = random.Random(1)
+    texts = [absent.absent_text(numbered_scene(1, number), rng) for number in range(2000)]
+    captions = words(phrase(random_statement(numbered_scene(1, number), rng), rng) for number in range(20_000))
+    assert [text for text in texts if words([text]) <= captions] == []
+    assert not {text for queries in range(20) for text, _ in absent_queries(set(), set(), set(), 200, queries)} & set(texts)
+    alone = [text for text in texts if " " not in text]
+    assert 0.3 < len(alone) / len(texts) < 0.42
+    assert any(words([text]) & set(COLORS) for text in texts), "known words beside the unknown one"
+
+
+def test_a_refusal_counts_down_to_its_logit_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts that were refused enough add a constant: no gradient is theirs."""
+    monkeypatch.setattr(train, "ABSENT_SHARE", 1.0)
+    pictures = np.zeros((8, train.PIXELS, train.PIXELS, 3), np.uint8)
+    checkpoint = read_checkpoint(MINI_DIRECTORY, "mini")
+    tokenizer = SiglipTokenizer(str(checkpoint.directory / "spiece.model"), model_max_length=train.TEXT_LENGTH)
+    teacher = train.Teacher(train.make_model(len(tokenizer)), pictures, tokenizer, 8, 8)
+    for bias, moved in ((train.REFUSED - 20, False), (train.REFUSED + 20, True)):
+        torch.nn.init.constant_(teacher.model.logit_bias, bias)
+        teacher.zero_grad()
+        torch.autograd.backward(teacher.loss(0, train.CAPTIONS))
+        gradient = teacher.model.logit_bias.grad
+        assert gradient is not None
+        assert bool(gradient.abs().sum() > 0) is moved

@@ -26,6 +26,7 @@ from torch.nn import functional
 from transformers import SiglipConfig, SiglipImageProcessor, SiglipModel, SiglipProcessor, SiglipTokenizer
 
 from siglip import load_checkpoint
+from sigseek.demo.absent import absent_text
 from sigseek.demo.captions import article, phrase, plural, random_statement
 from sigseek.demo.drawing import draw_scene
 from sigseek.demo.evaluate import report, retrieval_figures
@@ -46,6 +47,13 @@ GREY_RATE, GREY_WEIGHT = 0.3, 5.0
 _SHARPNESS = 20.0  # of the choice among pictures, per cosine
 LOCKED_PICTURES = 20_000
 """How many pictures the text tower is trained on; their embeddings are made once."""
+ABSENT_SHARE = 1 / 8
+"""Of the texts in the captions lesson: what no drawing shows, a no for every picture of the batch."""
+REFUSED = 8.0
+"""The logit from which on such a text's best pictures count: only what would surely be a match is unlearned. The lower this
+is, the better unknown texts are refused, but those too by which an uncalibrated checkpoint is judged, until these say nothing
+of known things any more: docs/scores.md.
+"""
 
 
 def main() -> None:
@@ -57,6 +65,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=128, help="pictures a step (default: %(default)s)")
     parser.add_argument("--texts", type=int, default=128, help="captions a step (default: %(default)s)")
     parser.add_argument("--start", metavar="CHECKPOINT", help="a trained mini to go on from: the last two lessons only")
+    parser.add_argument("--captions-only", action="store_true", help="with --start: the last lesson only")
     parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate (default: %(default)s)")
     args = parser.parse_args()
     args.run_dir.mkdir(parents=True, exist_ok=True)
@@ -141,7 +150,7 @@ def train(
     teacher = Teacher(make_model(len(tokenizer)), pictures, tokenizer, args.batch, args.texts)
     first = 0
     if args.start:
-        first = LESSONS[SINGLE] + LESSONS[ALL]
+        first = lessons.index(CAPTIONS) if args.captions_only else LESSONS[SINGLE] + LESSONS[ALL]
         teacher.start_from(load_checkpoint(args.start).directory)
     teacher = teacher.to(device)
     model = teacher.model
@@ -243,20 +252,29 @@ class Teacher(torch.nn.Module):
             self._locked = self._embed(self._pictures[:LOCKED_PICTURES])
         chosen = rng.sample(range(len(self._locked)), min(8 * self._texts, len(self._locked)))
         facts = [self._scenes[number].facts() for number in chosen]
-        said = [random_statement(self._scenes[number], rng) for number in chosen[: self._texts]]
-        tokens = _tokens([phrase(statement, rng) for statement in said], self._tokenizer, self._locked.device)
+        refused = round(ABSENT_SHARE * self._texts)
+        said = [random_statement(self._scenes[number], rng) for number in chosen[refused : self._texts]]
+        captions = [phrase(statement, rng) for statement in said]
+        captions += [absent_text(self._scenes[number], rng) for number in chosen[:refused]]
+        tokens = _tokens(captions, self._tokenizer, self._locked.device)
         with torch.autocast(tokens.device.type, torch.bfloat16):
             texts = self.model.get_text_features(tokens).pooler_output
         claims = [statement.facts() for statement in said]
         true = np.array([[claim <= known for claim in claims] for known in facts])
-        return self._sigmoid_loss(self._locked[chosen], texts, true)
+        images = self._locked[chosen]
+        wrong = self._logits(images, texts[len(said) :]).clamp(min=REFUSED)
+        return self._sigmoid_loss(images, texts[: len(said)], true) + functional.softplus(wrong).sum() / len(images)
 
     def _sigmoid_loss(self, images: torch.Tensor, questions: torch.Tensor, true: npt.NDArray[np.bool_]) -> torch.Tensor:
         """SigLIP's loss with all true pairs as positives, per picture."""
-        cosines = functional.normalize(images.float(), dim=-1) @ functional.normalize(questions.float(), dim=-1).T
-        logits = cosines * self.model.logit_scale.exp() + self.model.logit_bias
+        logits = self._logits(images, questions)
         signs = torch.from_numpy(np.where(true, 1.0, -1.0).astype(np.float32)).to(logits.device)
         return -functional.logsigmoid(signs * logits).sum() / len(images)
+
+    def _logits(self, images: torch.Tensor, questions: torch.Tensor) -> torch.Tensor:
+        cosines = functional.normalize(images.float(), dim=-1) @ functional.normalize(questions.float(), dim=-1).T
+        logits: torch.Tensor = cosines * self.model.logit_scale.exp() + self.model.logit_bias
+        return logits
 
     @torch.inference_mode()
     def start_from(self, checkpoint: Path) -> None:
