@@ -33,7 +33,7 @@ def is_hub_id(name: str) -> bool:
 def download(name: str, check_config: Callable[[dict[str, Any], str], None], announce: Callable[[str], None]) -> Path:
     """The snapshot directory of the hub checkpoint `name`, from the cache when it is there whole.
 
-    `config.json` comes first and passes through `check_config`, so that nothing large of another family is fetched.
+    Of its files `config.json` comes first and passes through `check_config`, so that nothing large of another family is fetched.
     Raises CheckpointError with the ways out when the hub or the checkpoint cannot be reached.
     """
     repo, _, revision = name.partition("@")
@@ -49,9 +49,10 @@ def download(name: str, check_config: Callable[[dict[str, Any], str], None], ann
 
     announce(f"asking the hub for {name}, which is neither a directory here nor in the hub's cache")
     try:
+        # First, for unlike a download it is not tried again for half a minute where there is no network.
+        files = HfApi().model_info(repo, revision=wanted, files_metadata=True).siblings or []
         config = hf_hub_download(repo, "config.json", revision=wanted)
         check_config(json.loads(Path(config).read_text(encoding="utf-8")), name)
-        files = HfApi().model_info(repo, revision=wanted, files_metadata=True).siblings or []
         sizes = [file.size or 0 for file in files if any(fnmatch(file.rfilename, pattern) for pattern in _PATTERNS)]
         _check_disk(name, sum(sizes))
         announce(f"downloading {name}, {sum(sizes) / 1e6:,.0f} MB, once")
