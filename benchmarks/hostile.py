@@ -50,6 +50,7 @@ print(json.dumps({"reasons": reasons, "peak": peak}))
 """
 """A process of its own, which takes little memory: a child's peak begins with what its parent has."""
 
+_BARE_PILLOW = "bare Pillow"
 _LARGEST_SEED = 300_000
 """Bytes: damage is tried on many files, not on a few large ones."""
 
@@ -71,9 +72,14 @@ def main() -> None:
         sets["damaged"] = _pictures(photos)
         print(f"{'files':28} {'side':22} {'count':>6} {'failed':>6} {'wall s':>7} {'ratio':>6} {'busy s':>7} {'peak MB':>8}")
         reasons: Counter[str] = Counter()
+        together: Counter[str] = Counter()
         for name, paths in sets.items():
             folder = arguments.folder if name == "as they are" else photos
-            reasons.update(compare(name, folder, paths, arguments.rounds, Path(made)))
+            kinds, walls = compare(name, folder, paths, arguments.rounds, Path(made))
+            reasons.update(kinds)
+            together.update(walls)
+        for side, wall in together.items():
+            print(f"{'together':28} {side:22} {'':13} {wall:7.2f} {wall / together[_BARE_PILLOW]:5.2f}x")
         print()
         for reason, count in reasons.most_common():
             print(f"{count:6} {reason}")
@@ -95,24 +101,24 @@ def _seeds(paths: Sequence[Path]) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in random.Random(0).sample(small, min(400, len(small)))}
 
 
-def compare(name: str, folder: Path, paths: Sequence[Path], rounds: int, scratch: Path) -> list[str]:
-    """Run the sides in turn, print their rows, and return the reasons that the files failed for, as kinds."""
+def compare(name: str, folder: Path, paths: Sequence[Path], rounds: int, scratch: Path) -> tuple[list[str], dict[str, float]]:
+    """Run the sides in turn and print their rows; the reasons that the files failed for, as kinds, and each side's seconds."""
     listed, library = scratch / "paths", scratch / "library"
     listed.write_text("\0".join(map(str, paths)))
-    runs: dict[str, list[Finished]] = {"bare Pillow": [], "sigseek, decoding": [], "sigseek index": []}
+    runs: dict[str, list[Finished]] = {_BARE_PILLOW: [], "sigseek, decoding": [], "sigseek index": []}
     for _ in range(rounds):
-        runs["bare Pillow"].append(run([sys.executable, "-c", _BARE, listed]))
+        runs[_BARE_PILLOW].append(run([sys.executable, "-c", _BARE, listed]))
         runs["sigseek, decoding"].append(run([sys.executable, "-c", _DECODE, listed]))
         runs["sigseek index"].append(_index(folder, library))
     decoded = json.loads(runs["sigseek, decoding"][-1].output)
-    failed = [int(runs["bare Pillow"][-1].output), len(decoded["reasons"]), last_json(runs["sigseek index"][-1])["failed"]]
-    peaks = [max(one.peak for one in runs["bare Pillow"]), decoded["peak"], max(one.peak for one in runs["sigseek index"])]
-    bare = statistics.median(one.wall for one in runs["bare Pillow"])
+    failed = [int(runs[_BARE_PILLOW][-1].output), len(decoded["reasons"]), last_json(runs["sigseek index"][-1])["failed"]]
+    peaks = [max(one.peak for one in runs[_BARE_PILLOW]), decoded["peak"], max(one.peak for one in runs["sigseek index"])]
+    walls = {side: statistics.median(one.wall for one in done) for side, done in runs.items()}
     for (side, done), failures, peak in zip(runs.items(), failed, peaks, strict=True):
-        wall, busy = statistics.median(one.wall for one in done), statistics.median(one.busy for one in done)
-        row = f"{wall:7.2f} {wall / bare:5.2f}x {busy:7.2f} {peak / 1e6:8,.0f}"
+        busy = statistics.median(one.busy for one in done)
+        row = f"{walls[side]:7.2f} {walls[side] / walls[_BARE_PILLOW]:5.2f}x {busy:7.2f} {peak / 1e6:8,.0f}"
         print(f"{name:28} {side:22} {len(paths):6} {failures:6} {row}", flush=True)
-    return [reason.partition(" (")[0].partition(": ")[0] for reason in decoded["reasons"]]
+    return [reason.partition(" (")[0].partition(": ")[0] for reason in decoded["reasons"]], walls
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ Search = Callable[[Floats], list[int]]
 
 HITS = 10
 _CHUNK = 20_000
-_HNSW_MOST = 100_000
+_SLOW_MOST = 100_000
 
 
 class Side(Protocol):
@@ -129,7 +129,7 @@ class Usearch:
     """usearch's graph over int8, its file viewed by memory map."""
 
     name = "usearch i8"
-    most: int | None = _HNSW_MOST
+    most: int | None = _SLOW_MOST
     _expansion = 256
 
     def prepare(self, vectors: Halves, directory: Path) -> None:
@@ -172,7 +172,7 @@ class SqliteVec:
     """
 
     name = "sqlite-vec"
-    most: int | None = None
+    most: int | None = _SLOW_MOST
 
     def prepare(self, vectors: Halves, directory: Path) -> None:
         """Find out whether it is installed."""
@@ -223,7 +223,7 @@ SIDES: list[Side] = [
     Sigseek(),
     Faiss("faiss flat fp16", lambda count: "SQfp16"),
     Faiss("faiss IVF fp16", lambda count: f"IVF{_lists(count)},SQfp16", nprobe=32),
-    Faiss("faiss HNSW", lambda count: "HNSW32", most=_HNSW_MOST),
+    Faiss("faiss HNSW", lambda count: "HNSW32", most=_SLOW_MOST),
     Usearch(),
     SqliteVec(),
 ]
