@@ -526,3 +526,47 @@ def test_one_content_under_two_names_of_which_one_misleads(tmp_path: Path, libra
     assert (report.added, report.failed) == (3, 1)
     assert sorted(Path(path).name for path in library.contents()) == ["b.tif", "c.tif", "d.nef"], "d.nef is known by its bytes"
     assert [Path(failure.path).name for failure in library.catalog.failures()] == ["a.nef"]
+
+
+def known_files(library: Library) -> dict[str, tuple[int, int]]:
+    """By path of the folder, how many files are known as there and as missing."""
+    counted = library.catalog.file_counts()
+    return {folder.path: counted.get(folder.id, (0, 0)) for folder in library.catalog.folders()}
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_an_offline_folder_does_not_become_part_of_one_above_it(library: Library, folder: Path, empty: bool) -> None:
+    library.index(folder / "0", folder / "1")
+    before = known_files(library), library.contents()
+    (folder / "0").rename(folder.parent / "unplugged")
+    if empty:
+        (folder / "0").mkdir()
+    with pytest.raises(FolderError) as refused:
+        library.index(folder)
+    assert str(refused.value) == (
+        f"{folder / '0'} is offline and would become part of {folder}; plug in its drive first, or drop it with: "
+        f"sigseek forget {folder / '0'}"
+    )
+    assert (known_files(library), library.contents()) == before
+    assert counts(library.index()) == {"scanned": 13, "unchanged": 13, "offline": 14}
+    if empty:
+        assert counts(library.index(folder, accept_missing=True)) == {"scanned": 26, "added": 13, "unchanged": 13, "missing": 14}
+        return
+    (folder.parent / "unplugged").rename(folder / "0")
+    assert counts(library.index(folder)) == {"scanned": 40, "added": 13, "unchanged": 27}
+    library.check(folder)
+
+
+def test_a_refused_run_leaves_the_folders_as_they_were(library: Library, folder: Path) -> None:
+    bad = folder / "0" / "bad.png"
+    bad.write_bytes(b"no picture")
+    library.index(folder / "0")
+    before = known_files(library), library.contents(), library.catalog.failures()
+    shutil.rmtree(folder / "0")
+    save(folder / "0" / "00.png", seed=0)
+    with pytest.raises(FolderError, match=f"13 of 14 files in {folder} are not there any more, and nothing was changed"):
+        library.index(folder, save(folder.parent / "new" / "a.png", seed=70).parent)
+    assert (known_files(library), library.contents(), library.catalog.failures()) == before
+    report = library.index(folder, accept_missing=True)
+    assert counts(report) == {"scanned": 27, "added": 26, "unchanged": 1, "missing": 13}
+    assert (known_files(library), library.catalog.failures()) == ({str(folder): (27, 13)}, [])
