@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path, PurePath
@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from indexer.comparison import Comparison, compare
 from indexer.errors import FolderError
 from indexer.report import IndexReport, Progress, Tally
-from indexer.scan import is_online, scan_folder
+from indexer.scan import FoundFile, Listing, is_online, scan_folder
 from siglip import ImageTower, Preprocessing
 from storage import Catalog, CheckpointRecord, FailureRecord, FileRow, FolderRecord
 from storage.transaction import beginning
@@ -57,7 +57,8 @@ class Indexer:
         for folder, _, found in work:
             self._settle(folder, found)
         self._tally.start()
-        self._take_in([(folder, found) for folder, _, found in work if found.changed])
+        self._take_in([(folder, found) for folder, _, found in work])
+        self._take_in([(folder, self._decide(folder, inside, found.beside)) for folder, inside, found in work if found.beside])
         with self._catalog.transaction() as transaction:
             for folder, inside, *_ in work:
                 if inside == PurePath():
@@ -102,7 +103,6 @@ class Indexer:
         with self._catalog.transaction() as transaction:
             transaction.mark_present(folder.id, found.back)
             transaction.mark_missing(folder.id, found.lost)
-            transaction.remove_files(folder.id, found.beside)
             transaction.remove_failures(folder.id, found.over)
             for path, reason in found.unreadable.items():
                 transaction.put_failure(folder.id, FailureRecord(path, reason, None, None))
@@ -112,8 +112,23 @@ class Indexer:
         self.report.missing += len(found.gone)
         self._tally.done += found.listed - len(found.changed)
 
+    def _decide(self, folder: FolderRecord, inside: PurePath, beside: Mapping[FoundFile, str]) -> Comparison:
+        """Camera RAW go from the catalog whose JPEG has come in; the others are files like any, for theirs gives no picture."""
+        rows = {row[0]: row for row in self._catalog.files(folder.id, self._checkpoint.id)}
+        given_way = [raw.path for raw, jpeg in beside.items() if jpeg in rows]
+        with self._catalog.transaction() as transaction:
+            transaction.remove_files(folder.id, given_way)
+            transaction.remove_failures(folder.id, given_way)
+        alone = Listing({raw.path: (raw.size, raw.mtime_ns) for raw, jpeg in beside.items() if jpeg not in rows})
+        known = [rows[path] for path in alone.files if path in rows]
+        failures = [failure for failure in self._catalog.folder_failures(folder.id) if failure.path in alone.files]
+        found = compare(Path(folder.path), inside, alone, known, failures)
+        self._settle(folder, found)
+        return found
+
     def _take_in(self, work: Sequence[tuple[FolderRecord, Comparison]]) -> None:
         """Hash, decode, embed and store what is new or changed in the folders."""
+        work = [(folder, found) for folder, found in work if found.changed]
         if not work:
             return
         from indexer.decoders import Decoders  # Pillow and numpy come with these

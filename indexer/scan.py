@@ -31,8 +31,8 @@ class Listing:
     """By path relative to the folder, size in bytes and time of change in ns: what a `FoundFile` holds, without objects
     that the garbage collector would go through again and again."""
     unreadable: dict[str, str] = field(default_factory=dict)
-    beside: set[str] = field(default_factory=set)
-    """Camera RAW with a JPEG of the same name beside it: the same photo, which the JPEG stands for."""
+    beside: dict[FoundFile, str] = field(default_factory=dict)
+    """Camera RAW, and the path of the JPEG of the same name beside it: the same photo, which the JPEG stands for."""
 
 
 def scan_folder(root: Path, inside: PurePath) -> Listing:
@@ -114,8 +114,9 @@ def _look_through(entries: list[os.DirEntry[str]], prefix: str, listing: Listing
 def _leave_out_raw(names: list[str], prefix: str, listing: Listing) -> None:
     """Take RAW files out of the listing that have a JPEG beside them."""
     listed = {name: PurePath(name) for name in names if prefix + name in listing.files}
-    stems = {path.stem.lower() for path in listed.values() if path.suffix.lower() in _JPEG}
+    jpegs = {path.stem.lower(): prefix + name for name, path in listed.items() if path.suffix.lower() in _JPEG}
     for name, path in listed.items():
-        if path.suffix.lower() in RAW and path.stem.lower() in stems:
-            del listing.files[prefix + name]
-            listing.beside.add(prefix + name)
+        jpeg = jpegs.get(path.stem.lower())
+        if jpeg and path.suffix.lower() in RAW:
+            raw = FoundFile(prefix + name, *listing.files.pop(prefix + name))
+            listing.beside[raw] = jpeg

@@ -518,6 +518,38 @@ def test_raw_gives_way_to_a_jpeg_beside_it_and_comes_back_without(library: Libra
     assert counts(library.index(folder)) == {"scanned": 41, "added": 1, "unchanged": 40, "missing": 1}
 
 
+def test_a_raw_stays_while_the_jpeg_beside_it_gives_no_picture(library: Library, folder: Path) -> None:
+    raw, jpeg = folder / "x.dng", folder / "x.jpg"
+    save_dng(raw, picture(60, (64, 48)), picture(60, (320, 240)))
+    library.index(folder)
+    before = library.contents()
+    jpeg.touch()
+    for _ in range(2):
+        assert counts(library.index(folder)) == {"scanned": 42, "unchanged": 41, "failed": 1}
+        assert library.contents() == before
+    raw.unlink()
+    save_dng(raw, picture(62, (64, 48)), picture(62, (320, 240)))
+    assert counts(library.index(folder)) == {"scanned": 42, "changed": 1, "unchanged": 40, "failed": 1}
+    save(jpeg, seed=61)
+    assert counts(library.index(folder)) == {"scanned": 41, "added": 1, "unchanged": 40}
+    assert {Path(path).name for path in library.contents()} == {f"{number:02}.png" for number in range(40)} | {"x.jpg"}
+    assert library.catalog.failures() == []
+    jpeg.write_bytes(b"no picture any more")
+    assert counts(library.index(folder)) == {"scanned": 42, "added": 1, "unchanged": 40, "failed": 1}
+    assert str(raw) in library.contents()
+
+
+def test_a_raw_and_a_jpeg_that_are_both_broken_are_read_once(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("x.dng", "x.jpg"):
+        (folder / name).write_bytes(b"no picture " + name.encode())
+    assert counts(library.index(folder)) == {"scanned": 42, "added": 40, "failed": 2}
+    monkeypatch.setattr(intake, "digest_file", None)
+    assert counts(library.index(folder)) == {"scanned": 42, "unchanged": 40, "failed": 2}
+    assert [Path(failure.path).name for failure in library.catalog.failures()] == ["x.dng", "x.jpg"]
+
+
 def test_one_content_under_two_names_of_which_one_misleads(tmp_path: Path, library: Library) -> None:
     for misled, good in (("a.nef", "b.tif"), ("d.nef", "c.tif")):
         save(tmp_path / "photos" / good, seed=ord(good[0]))
