@@ -18,7 +18,7 @@ import numpy.typing as npt
 from indexer.comparison import Comparison
 from indexer.decode import DecodedPhoto, FileDigest, digest_file
 from indexer.decoders import Decoders
-from indexer.errors import DecodeError, UndecidedError
+from indexer.errors import ChangedError, DecodeError, UndecidedError
 from indexer.report import Tally
 from indexer.scan import FoundFile, is_online
 from siglip import ImageTower
@@ -143,7 +143,14 @@ class Intake:
         return digest_file(Path(self._folder.path, file.path))
 
     def _decode(self, content: _Content) -> DecodedPhoto:
-        return self._decoders.decode(Path(self._folder.path, content.files[0][0].path))
+        file, read = content.files[0]
+        path = Path(self._folder.path, file.path)
+        try:
+            return self._decoders.decode(path)
+        finally:
+            status = path.stat()
+            if (status.st_size, status.st_mtime_ns) != (read.size, read.mtime_ns):  # it may be another picture than was hashed
+                raise ChangedError("it changed while it was read; the next run tries it again")
 
     def _decode_again(self, content: _Content) -> DecodedPhoto | Exception:
         """As `_decode`, after a file of another name failed."""
@@ -183,17 +190,22 @@ class Intake:
         return None
 
     def _fail(self, content: _Content, error: Exception) -> bool:
-        """Note the failure of the content's first file, and of others named alike; whether one is left that is not.
+        """Note the failure of the content's first file, and where the content is to blame of others named alike; whether one
+        is left.
 
         How a file is opened hangs on its extension too: a TIFF that is called .nef is no camera RAW.
         """
-        suffix = Path(content.files[0][0].path).suffix.lower()
-        alike = [(file, read) for file, read in content.files if Path(file.path).suffix.lower() == suffix]
-        content.files = [(file, read) for file, read in content.files if Path(file.path).suffix.lower() != suffix]
+        failed, content.files = content.files[:1], content.files[1:]
+        if not isinstance(error, ChangedError):
+            suffix = Path(failed[0][0].path).suffix.lower()
+            failed += [one for one in content.files if Path(one[0].path).suffix.lower() == suffix]
+            content.files = [one for one in content.files if Path(one[0].path).suffix.lower() != suffix]
         if not content.files:
             del self._waiting[content.digest]
-        for file, read in alike:
-            if isinstance(error, DecodeError):
+        for file, read in failed:
+            if isinstance(error, ChangedError):
+                self._note_failure(file, str(error), None)
+            elif isinstance(error, DecodeError):
                 self._note_failure(file, str(error), read, again=isinstance(error, UndecidedError))
             else:
                 self._note_failure(file, f"cannot be read: {getattr(error, 'strerror', None) or error}", None)

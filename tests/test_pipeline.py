@@ -400,6 +400,34 @@ def test_a_file_lost_between_hashing_and_decoding_is_tried_again(
     assert counts(library.index(folder)) == {"scanned": 40, "added": 1, "unchanged": 39}
 
 
+@pytest.mark.parametrize("to", ["other.png", "note.txt"])
+def test_a_file_replaced_between_hashing_and_decoding_gets_no_others_embedding(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch, to: str
+) -> None:
+    library.index(folder)
+    known, new, other = folder / "0" / "00.png", folder / "0" / "n1.png", save(folder.parent / "other.png", seed=81)
+    (folder.parent / "note.txt").write_text("no picture")
+    before = library.contents()
+    for path in (known, new, folder / "2" / "copy.png"):
+        save(path, seed=80)
+
+    def digest_and_replace(path: Path) -> FileDigest:
+        read = digest_file(path)
+        if path in (known, new):
+            shutil.copy(folder.parent / to, path)
+        return read
+
+    with monkeypatch.context() as patch:
+        patch.setattr(intake, "digest_file", digest_and_replace)
+        assert counts(library.index(folder)) == {"scanned": 42, "added": 1, "unchanged": 39, "failed": 2}
+    assert {f.reason for f in library.catalog.failures()} == {"it changed while it was read; the next run tries it again"}
+    assert library.contents()[str(known)] == before[str(known)], "kept until it is known what took its place"
+    for path in (known, new):
+        shutil.copy(other, path)
+    assert counts(library.index(folder)) == {"scanned": 42, "added": 1, "changed": 1, "unchanged": 40}
+    library.check(folder)
+
+
 def test_a_picture_too_large_is_a_failure_until_a_run_takes_it(library: Library, folder: Path) -> None:
     large = save(folder / "large.png", seed=90)
     picture(91, (640, 480)).save(large)
