@@ -17,6 +17,7 @@ from indexer.formats import WHY_NOT_READ
 from indexer.limits import MostPixels, default_max_pixels
 from indexer.metadata import LYING, Metadata, read_metadata
 from indexer.opening import OpenedPicture, open_picture
+from indexer.scan import mtime_ns
 from siglip import Preprocessing
 
 _Out = TypeVar("_Out")
@@ -67,7 +68,7 @@ def digest_file(path: Path) -> FileDigest:
     """The digest of the file; OSError when it cannot be read."""
     with path.open("rb") as file:
         status = os.fstat(file.fileno())
-        return FileDigest(hashlib.file_digest(file, "sha256").digest(), status.st_size, status.st_mtime_ns)
+        return FileDigest(hashlib.file_digest(file, "sha256").digest(), status.st_size, mtime_ns(status))
 
 
 def decode_photo(

@@ -20,7 +20,7 @@ from indexer.decode import DecodedPhoto, FileDigest, digest_file
 from indexer.decoders import Decoders
 from indexer.errors import ChangedError, DecodeError, UndecidedError
 from indexer.report import Tally
-from indexer.scan import FoundFile, is_online
+from indexer.scan import FoundFile, is_online, mtime_ns
 from siglip import ImageTower
 from siglip.preprocessing import VERSION
 from storage import Catalog, CheckpointRecord, EmbeddingRecord, FailureRecord, FolderRecord, PhotoFacts
@@ -149,7 +149,7 @@ class Intake:
             return self._decoders.decode(path)
         finally:
             status = path.stat()
-            if (status.st_size, status.st_mtime_ns) != (read.size, read.mtime_ns):  # it may be another picture than was hashed
+            if (status.st_size, mtime_ns(status)) != (read.size, read.mtime_ns):  # it may be another picture than was hashed
                 raise ChangedError("it changed while it was read; the next run tries it again")
 
     def _decode_again(self, content: _Content) -> DecodedPhoto | Exception:

@@ -69,6 +69,11 @@ def is_junk(name: str) -> bool:
     return name.startswith(".") or name.lower() in _JUNK
 
 
+def mtime_ns(status: os.stat_result) -> int:
+    """The time of change in ns since 1970; where that does not fit into 64 bits, beyond 2262, the last that does."""
+    return max(-(2**63), min(status.st_mtime_ns, 2**63 - 1))
+
+
 @contextmanager
 def _entries(directory: str) -> Iterator[list[os.DirEntry[str]]]:
     """The directory's entries by name, to be asked for their status inside the context.
@@ -105,7 +110,7 @@ def _look_through(entries: list[os.DirEntry[str]], prefix: str, listing: Listing
                 listing.unreadable[prefix + name] = f"cannot be looked at: {error.strerror}"
                 continue
             if stat.S_ISREG(status.st_mode):  # a pipe or a device of that name would hang whoever reads it
-                listing.files[prefix + name] = (status.st_size, status.st_mtime_ns)
+                listing.files[prefix + name] = (status.st_size, mtime_ns(status))
     if has_raw:
         _leave_out_raw([entry.name for entry in entries], prefix, listing)
     return below

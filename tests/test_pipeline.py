@@ -159,6 +159,16 @@ def test_changed_and_touched_files(library: Library, folder: Path) -> None:
     assert library.catalog.embedded_ids(library.checkpoint.id).size == 40, "the old content is gone"
 
 
+def test_times_of_change_beyond_64_bits(library: Library, folder: Path) -> None:
+    late, early, bad = folder / "0" / "00.png", folder / "1" / "01.png", folder / "bad.jpg"
+    bad.write_bytes(b"no picture")
+    for path, year in ((late, 2300), (early, 1600), (bad, 2300)):
+        os.utime(path, (0, (year - 1970) * 31_556_952))
+    assert counts(library.index(folder)) == {"scanned": 41, "added": 40, "failed": 1}
+    assert counts(library.index(folder)) == {"scanned": 41, "unchanged": 40, "failed": 1}
+    library.check(folder)
+
+
 def test_swapped_files(library: Library, folder: Path) -> None:
     library.index(folder)
     one, other, aside = folder / "0" / "00.png", folder / "1" / "01.png", folder / "aside.png"
