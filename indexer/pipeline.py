@@ -38,6 +38,8 @@ class Indexer:
         self._load_tower = tower
         self._max_pixels = max_pixels
         self._tower: ImageTower | None = None
+        self._gone: dict[int, set[str]] = {}
+        """By folder id, the files that the report counts as missing."""
         self._tally = Tally(IndexReport(model=checkpoint.name), on_progress)
         self.report = self._tally.report
 
@@ -110,6 +112,7 @@ class Indexer:
         self.report.unchanged += found.unchanged
         self.report.failed += found.failed
         self.report.missing += len(found.gone)
+        self._gone.setdefault(folder.id, set()).update(found.gone)
         self._tally.done += found.listed - len(found.changed)
 
     def _decide(self, folder: FolderRecord, inside: PurePath, beside: Mapping[FoundFile, str]) -> Comparison:
@@ -136,7 +139,7 @@ class Indexer:
 
         with Decoders(self._preprocessing, self._max_pixels) as decoders:
             for folder, found in work:
-                Intake(self._catalog, self._checkpoint, decoders, self.tower, self._tally, folder, found).run()
+                Intake(self._catalog, self._checkpoint, decoders, self.tower, self._tally, folder, found, self._gone).run()
 
     def tower(self) -> ImageTower:
         """The image tower, loaded at the first call."""

@@ -326,6 +326,45 @@ def test_a_photo_in_two_folders_is_one_photo_with_two_files(library: Library, fo
     assert library.tower.embedded == 40
     (folder / "0" / "00.png").rename(other / "from-the-first.png")
     assert counts(library.index(other)) == {"scanned": 15, "moved": 1, "unchanged": 14}
+    assert known_files(library) == {str(folder): (39, 0), str(other): (15, 0)}
+
+
+def test_a_file_moved_to_another_folder_is_counted_once(library: Library, folder: Path) -> None:
+    library.index(folder / "0", folder / "1", folder / "2")
+    (folder / "0" / "00.png").rename(folder / "1" / "moved.png")
+    (folder / "2" / "02.png").rename(folder / "0" / "moved.png")
+    shutil.copy(folder / "0" / "moved.png", folder / "1" / "copy.png")
+    for missing in (folder / "1" / "01.png", folder / "2" / "05.png"):
+        missing.unlink()
+    assert counts(library.index()) == {"scanned": 39, "added": 1, "moved": 2, "unchanged": 36, "missing": 2}
+    assert list(known_files(library).values()) == [(14, 0), (14, 1), (11, 1)]
+    assert counts(library.index()) == {"scanned": 39, "unchanged": 39, "missing": 2}
+
+
+def test_a_copy_of_what_lies_in_an_offline_folder_is_no_move(library: Library, folder: Path) -> None:
+    library.index(folder / "0", folder / "1")
+    shutil.copy(folder / "0" / "00.png", folder / "1" / "copy.png")
+    (folder / "0").rename(folder.parent / "unplugged")
+    assert counts(library.index()) == {"scanned": 14, "added": 1, "unchanged": 13, "offline": 14}
+    (folder.parent / "unplugged").rename(folder / "0")
+    assert counts(library.index()) == {"scanned": 28, "unchanged": 28}
+
+
+def test_copies_of_one_photo_are_looked_up_once(library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library.index(folder)
+    first, looked_up = folder / "0" / "00.png", []
+    for number in range(60):
+        (folder / f"copy{number}.png").hardlink_to(first)
+    first.rename(folder / "renamed.png")
+    real = Catalog.photo_paths
+
+    def photo_paths(catalog: Catalog, photo_id: int) -> list[tuple[int, str, str]]:
+        looked_up.append(photo_id)
+        return real(catalog, photo_id)
+
+    monkeypatch.setattr(Catalog, "photo_paths", photo_paths)
+    assert counts(library.index(folder)) == {"scanned": 100, "added": 60, "moved": 1, "unchanged": 39}
+    assert len(looked_up) == 1
 
 
 def test_a_second_checkpoint_embeds_beside_the_first(library: Library, folder: Path) -> None:
