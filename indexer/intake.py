@@ -198,25 +198,22 @@ class Intake:
         return path in self._gone.get(folder_id, ()) or (not may_be_there(Path(root, path)) and is_online(Path(root)))
 
     def _fail(self, content: _Content, error: Exception) -> bool:
-        """Note the failure of the content's first file, and where the content is to blame of others named alike; whether one
+        """Note the failure of the content's first file, and of others named alike where it is not that file alone; whether one
         is left.
 
         How a file is opened hangs on its extension too: a TIFF that is called .nef is no camera RAW.
         """
         failed, content.files = content.files[:1], content.files[1:]
-        if not isinstance(error, ChangedError):
+        of_content = isinstance(error, DecodeError) and not isinstance(error, ChangedError)
+        if of_content:
             suffix = Path(failed[0][0].path).suffix.lower()
             failed += [one for one in content.files if Path(one[0].path).suffix.lower() == suffix]
             content.files = [one for one in content.files if Path(one[0].path).suffix.lower() != suffix]
         if not content.files:
             del self._waiting[content.digest]
+        reason = str(error) if isinstance(error, DecodeError) else f"cannot be read: {getattr(error, 'strerror', None) or error}"
         for file, read in failed:
-            if isinstance(error, ChangedError):
-                self._note_failure(file, str(error), None)
-            elif isinstance(error, DecodeError):
-                self._note_failure(file, str(error), read, again=isinstance(error, UndecidedError))
-            else:
-                self._note_failure(file, f"cannot be read: {getattr(error, 'strerror', None) or error}", None)
+            self._note_failure(file, reason, read if of_content else None, again=isinstance(error, UndecidedError))
         return bool(content.files)
 
     def _note_failure(self, file: FoundFile, reason: str, read: FileDigest | None, *, again: bool = False) -> None:

@@ -449,6 +449,25 @@ def test_a_file_lost_between_hashing_and_decoding_is_tried_again(
     assert counts(library.index(folder)) == {"scanned": 40, "added": 1, "unchanged": 39}
 
 
+def test_a_copy_stands_in_for_a_file_lost_between_hashing_and_decoding(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("copy1.png", "copy2.png"):
+        save(folder / name, seed=0)
+
+    def digest_and_lose(path: Path) -> FileDigest:
+        read = digest_file(path)
+        if path.name in ("copy1.png", "copy2.png"):
+            path.unlink()
+        return read
+
+    with monkeypatch.context() as patch:
+        patch.setattr(intake, "digest_file", digest_and_lose)
+        assert counts(library.index(folder)) == {"scanned": 42, "added": 40, "failed": 2}
+    assert counts(library.index(folder)) == {"scanned": 40, "unchanged": 40}
+    library.check(folder)
+
+
 @pytest.mark.parametrize("to", ["other.png", "note.txt"])
 def test_a_file_replaced_between_hashing_and_decoding_gets_no_others_embedding(
     library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch, to: str
