@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import TypeVar
 
 import numpy as np
@@ -100,6 +101,7 @@ class Intake:
         self._under_way: _Batch | None = None
         self._decoded_ahead = _AHEAD
         self._decoders = decoders
+        self._stop = Event()
         self._pool = ThreadPoolExecutor(THREADS, "sigseek-decode")
         self._tower_thread = ThreadPoolExecutor(1, "sigseek-tower")
 
@@ -121,6 +123,7 @@ class Intake:
                 self._embed(batch)
             self._finish_batch(self._under_way)
         except BaseException:
+            self._stop.set()
             self._decoders.close()  # nobody waits for what hangs there
             raise
         finally:
@@ -130,6 +133,9 @@ class Intake:
     def _new_contents(self) -> Iterator[_Content]:
         """Hash the files; give out the contents that are not embedded yet, settle the files of all others."""
         for file, read in ahead(self._pool, self._digest, self._found.changed, lambda: _AHEAD):
+            if isinstance(read, DecodeError):  # for its size alone
+                self._note_failure(file, str(read), FileDigest(b"", file.size, file.mtime_ns))
+                continue
             if isinstance(read, Exception):
                 self._note_failure(file, f"cannot be read: {getattr(read, 'strerror', None) or read}", None)
                 continue
@@ -146,7 +152,7 @@ class Intake:
             yield content
 
     def _digest(self, file: FoundFile) -> FileDigest:
-        return digest_file(Path(self._folder.path, file.path))
+        return digest_file(Path(self._folder.path, file.path), self._stop)
 
     def _decode(self, content: _Content) -> DecodedPhoto:
         file, read = content.files[0]

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import numpy.typing as npt
@@ -435,8 +436,8 @@ def test_a_file_lost_between_hashing_and_decoding_is_tried_again(
 ) -> None:
     lost, away = folder / "1" / "07.png", folder.parent / "away.png"
 
-    def digest_and_lose(path: Path) -> FileDigest:
-        read = digest_file(path)
+    def digest_and_lose(path: Path, stop: Event) -> FileDigest:
+        read = digest_file(path, stop)
         if path == lost:
             path.rename(away)
         return read
@@ -455,8 +456,8 @@ def test_a_copy_stands_in_for_a_file_lost_between_hashing_and_decoding(
     for name in ("copy1.png", "copy2.png"):
         save(folder / name, seed=0)
 
-    def digest_and_lose(path: Path) -> FileDigest:
-        read = digest_file(path)
+    def digest_and_lose(path: Path, stop: Event) -> FileDigest:
+        read = digest_file(path, stop)
         if path.name in ("copy1.png", "copy2.png"):
             path.unlink()
         return read
@@ -466,6 +467,41 @@ def test_a_copy_stands_in_for_a_file_lost_between_hashing_and_decoding(
         assert counts(library.index(folder)) == {"scanned": 42, "added": 40, "failed": 2}
     assert counts(library.index(folder)) == {"scanned": 40, "unchanged": 40}
     library.check(folder)
+
+
+def test_an_interrupted_run_does_not_wait_for_what_is_hashed(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.index(folder)
+    slow, hashing, stopped = save(folder / "2" / "slow.png", seed=82), Event(), []
+    os.utime(folder / "0" / "00.png")
+
+    def digest_slowly(path: Path, stop: Event) -> FileDigest:
+        if path == slow:
+            hashing.set()
+            stopped.append(stop.wait(60))
+        assert hashing.wait(60)
+        return digest_file(path, stop)
+
+    def interrupt(progress: Progress) -> None:
+        if progress.done == 40:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(intake, "digest_file", digest_slowly)
+    with pytest.raises(KeyboardInterrupt):
+        library.index(folder, on_progress=interrupt)
+    assert stopped == [True]
+
+
+def test_a_file_larger_than_any_photo_is_not_read(library: Library, folder: Path) -> None:
+    library.index(folder)
+    os.truncate(folder / "0" / "00.png", 2_000_000_000_000)
+    for _ in range(2):
+        assert counts(library.index(folder)) == {"scanned": 40, "unchanged": 39, "failed": 1}
+    (failure,) = library.catalog.failures()
+    assert failure.reason == "too large: 2,000 GB; no photo is larger than 16 GB"
+    assert failure.size == 2_000_000_000_000, "it is not tried again"
+    assert failure.path not in library.contents()
 
 
 @pytest.mark.parametrize("to", ["other.png", "note.txt"])
@@ -479,8 +515,8 @@ def test_a_file_replaced_between_hashing_and_decoding_gets_no_others_embedding(
     for path in (known, new, folder / "2" / "copy.png"):
         save(path, seed=80)
 
-    def digest_and_replace(path: Path) -> FileDigest:
-        read = digest_file(path)
+    def digest_and_replace(path: Path, stop: Event) -> FileDigest:
+        read = digest_file(path, stop)
         if path in (known, new):
             shutil.copy(folder.parent / to, path)
         return read
