@@ -85,7 +85,7 @@ def _gone(root: Path, inside: PurePath, listing: Listing, unlisted: Iterable[str
     return [
         path
         for path in unlisted
-        if path.startswith(before)
+        if (path.startswith(before) or path == str(inside))
         and path not in listing.unreadable
         and not path.startswith(shut)
         and not (_passed_over(path, inside) and may_be_there(root / path))

@@ -624,6 +624,20 @@ def test_a_file_is_missing_since_the_first_run_without_it(library: Library, fold
     assert since() == first != []
 
 
+def test_a_directory_that_can_be_read_again_is_no_failure_any_more(ordinary_folder: Path) -> None:
+    library = Library(ordinary_folder / "library")
+    photos = ordinary_folder / "photos"
+    save(photos / "a.png", seed=1)
+    save(photos / "shut" / "b.png", seed=2)
+    (photos / "shut").chmod(0)
+    library.index(photos)
+    assert [Path(failure.path).name for failure in library.catalog.failures()] == ["shut"]
+    (photos / "shut").chmod(0o755)
+    assert counts(library.index(photos / "shut")) == {"scanned": 1, "added": 1}
+    assert library.catalog.failures() == []
+    library.catalog.close()
+
+
 def test_a_photo_whose_last_file_went_elsewhere_goes_with_its_embedding(library: Library, folder: Path) -> None:
     library.index(folder)
     save(folder / "0" / "00.png", seed=300)
