@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 from indexer.errors import DecodeError, FolderError
 
 if TYPE_CHECKING:
-    from indexer.pipeline import Indexer, check_folder
+    from indexer.pipeline import Indexer, check_folder, check_folders_below
     from indexer.report import IndexReport, Progress
 
-__all__ = ["DecodeError", "FolderError", "IndexReport", "Indexer", "Progress", "check_folder"]
+__all__ = ["DecodeError", "FolderError", "IndexReport", "Indexer", "Progress", "check_folder", "check_folders_below"]
 
 # Loaded when first asked for: the processes that decode take what they need from this package, and SQLAlchemy is not of it.
 _HOMES = {
     "Indexer": "indexer.pipeline",
     "check_folder": "indexer.pipeline",
+    "check_folders_below": "indexer.pipeline",
     "IndexReport": "indexer.report",
     "Progress": "indexer.report",
 }

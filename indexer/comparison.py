@@ -34,8 +34,8 @@ class Comparison:
     """Files of the whole folder that were there at the last run."""
     over: list[str] = field(default_factory=list)
     """Failures that are none any more."""
-    beside: list[str] = field(default_factory=list)
-    """Known camera RAW that a JPEG stands for now."""
+    beside: dict[FoundFile, str] = field(default_factory=dict)
+    """Camera RAW that is known or whose JPEG is not, and the path of that JPEG."""
 
 
 def compare(
@@ -68,9 +68,11 @@ def compare(
         else:
             others[path] = row
     result.changed = [FoundFile(path, size, mtime_ns) for path, (size, mtime_ns) in unsettled.items()]
-    result.beside = [path for path in listing.beside if path in others]
-    result.gone = set(_gone(root, inside, listing, others.keys() - listing.files.keys() - listing.beside))
-    result.over += _gone(root, inside, listing, failed.keys() - listing.files.keys())
+    result.beside = {raw: jpeg for raw, jpeg in listing.beside.items() if raw.path in others or jpeg in unsettled or jpeg in failed}
+    beside = {raw.path for raw in listing.beside}
+    result.gone = set(_gone(root, inside, listing, others.keys() - listing.files.keys() - beside))
+    undecided = {raw.path for raw in result.beside}
+    result.over += _gone(root, inside, listing, failed.keys() - listing.files.keys() - undecided)
     result.known = {path: FileRecord._make(others[path]) for path in (*unsettled, *result.gone) if path in others}
     result.lost = [path for path in result.gone if not result.known[path].missing]
     return result
@@ -83,10 +85,10 @@ def _gone(root: Path, inside: PurePath, listing: Listing, unlisted: Iterable[str
     return [
         path
         for path in unlisted
-        if path.startswith(before)
+        if (path.startswith(before) or path == str(inside))
         and path not in listing.unreadable
         and not path.startswith(shut)
-        and not (_passed_over(path, inside) and _may_be_there(root / path))
+        and not (_passed_over(path, inside) and may_be_there(root / path))
     ]
 
 
@@ -95,7 +97,8 @@ def _passed_over(path: str, inside: PurePath) -> bool:
     return any(is_junk(name) for name in PurePath(path).relative_to(inside).parts[:-1])
 
 
-def _may_be_there(path: Path) -> bool:
+def may_be_there(path: Path) -> bool:
+    """Whether something is there, or nobody can tell."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import TypeVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from indexer.formats import WHY_NOT_READ
 from indexer.limits import MostPixels, default_max_pixels
 from indexer.metadata import LYING, Metadata, read_metadata
 from indexer.opening import OpenedPicture, open_picture
+from indexer.scan import mtime_ns
 from siglip import Preprocessing
 
 _Out = TypeVar("_Out")
@@ -34,6 +36,8 @@ _TRANSPOSE = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_LARGEST_FILE = 16_000_000_000  # bytes
+_PART = 1 << 18  # bytes hashed at a time
 _WIDE_GREY = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -63,11 +67,21 @@ class FileDigest:
     mtime_ns: int
 
 
-def digest_file(path: Path) -> FileDigest:
-    """The digest of the file; OSError when it cannot be read."""
-    with path.open("rb") as file:
+def digest_file(path: Path, stop: Event | None = None) -> FileDigest:
+    """The digest of the file; OSError when it cannot be read, DecodeError when it is larger than any photo.
+
+    UndecidedError soon after `stop` is set.
+    """
+    with path.open("rb", buffering=0) as file:
         status = os.fstat(file.fileno())
-        return FileDigest(hashlib.file_digest(file, "sha256").digest(), status.st_size, status.st_mtime_ns)
+        if status.st_size > _LARGEST_FILE:
+            raise DecodeError(f"too large: {status.st_size / 1e9:,.0f} GB; no photo is larger than {_LARGEST_FILE / 1e9:g} GB")
+        digest, part = hashlib.sha256(), bytearray(min(_PART, status.st_size + 1))
+        while size := file.readinto(part):
+            if stop and stop.is_set():
+                raise UndecidedError("the run was ended")
+            digest.update(memoryview(part)[:size])
+        return FileDigest(digest.digest(), status.st_size, mtime_ns(status))
 
 
 def decode_photo(

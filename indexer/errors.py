@@ -9,6 +9,10 @@ class UndecidedError(DecodeError):
     """A file that gave no picture this time: it may be fine, or pass with other limits. The next run tries it again."""
 
 
+class ChangedError(UndecidedError):
+    """A file that is not what it was a moment before."""
+
+
 class LargePhotoError(Exception):
     """A photo of more pixels than the caller wants to decode now."""
 

@@ -5,22 +5,23 @@ only one that writes. What is under way is bounded by windows of a few batches, 
 """
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from indexer.comparison import Comparison
+from indexer.comparison import Comparison, may_be_there
 from indexer.decode import DecodedPhoto, FileDigest, digest_file
 from indexer.decoders import Decoders
-from indexer.errors import DecodeError, UndecidedError
+from indexer.errors import ChangedError, DecodeError, UndecidedError
 from indexer.report import Tally
-from indexer.scan import FoundFile, is_online
+from indexer.scan import FoundFile, is_online, mtime_ns
 from siglip import ImageTower
 from siglip.preprocessing import VERSION
 from storage import Catalog, CheckpointRecord, EmbeddingRecord, FailureRecord, FolderRecord, PhotoFacts
@@ -49,7 +50,8 @@ class _Settled:
     """What is known but not yet written."""
 
     files: list[tuple[str, int, FileDigest]] = field(default_factory=list)
-    moved_from: list[str] = field(default_factory=list)
+    moved_from: defaultdict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """By folder id, files that lie elsewhere now."""
     failures: list[FailureRecord] = field(default_factory=list)
     gone_bad: list[str] = field(default_factory=list)
     """Files known as photos that hold none any more."""
@@ -69,7 +71,8 @@ class _Batch:
 class Intake:
     """Takes the new and changed files of one folder in, as `found` there.
 
-    `tower` is called once, when the first photo has to be embedded.
+    `tower` is called once, when the first photo has to be embedded. `gone` are by folder id the files that the tally's report
+    counts as missing; those that turn out to lie elsewhere now are taken off.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Intake:
         tally: Tally,
         folder: FolderRecord,
         found: Comparison,
+        gone: Mapping[int, set[str]],
     ) -> None:
         self._catalog = catalog
         self._checkpoint = checkpoint
@@ -88,12 +92,16 @@ class Intake:
         self._tally = tally
         self._folder = folder
         self._found = found
+        self._gone = gone
+        self._left: dict[int, list[tuple[int, str]]] = {}
+        """By photo id, where new files of it may have come from: the folder's id and the path in it."""
         self._settled = _Settled()
         self._waiting: dict[bytes, _Content] = {}
         """Contents on their way to the tower and back, so that a second file of one is not decoded again."""
         self._under_way: _Batch | None = None
         self._decoded_ahead = _AHEAD
         self._decoders = decoders
+        self._stop = Event()
         self._pool = ThreadPoolExecutor(THREADS, "sigseek-decode")
         self._tower_thread = ThreadPoolExecutor(1, "sigseek-tower")
 
@@ -115,6 +123,7 @@ class Intake:
                 self._embed(batch)
             self._finish_batch(self._under_way)
         except BaseException:
+            self._stop.set()
             self._decoders.close()  # nobody waits for what hangs there
             raise
         finally:
@@ -124,6 +133,9 @@ class Intake:
     def _new_contents(self) -> Iterator[_Content]:
         """Hash the files; give out the contents that are not embedded yet, settle the files of all others."""
         for file, read in ahead(self._pool, self._digest, self._found.changed, lambda: _AHEAD):
+            if isinstance(read, DecodeError):  # for its size alone
+                self._note_failure(file, str(read), FileDigest(b"", file.size, file.mtime_ns))
+                continue
             if isinstance(read, Exception):
                 self._note_failure(file, f"cannot be read: {getattr(read, 'strerror', None) or read}", None)
                 continue
@@ -140,10 +152,17 @@ class Intake:
             yield content
 
     def _digest(self, file: FoundFile) -> FileDigest:
-        return digest_file(Path(self._folder.path, file.path))
+        return digest_file(Path(self._folder.path, file.path), self._stop)
 
     def _decode(self, content: _Content) -> DecodedPhoto:
-        return self._decoders.decode(Path(self._folder.path, content.files[0][0].path))
+        file, read = content.files[0]
+        path = Path(self._folder.path, file.path)
+        try:
+            return self._decoders.decode(path)
+        finally:
+            status = path.stat()
+            if (status.st_size, mtime_ns(status)) != (read.size, read.mtime_ns):  # it may be another picture than was hashed
+                raise ChangedError("it changed while it was read; the next run tries it again")
 
     def _decode_again(self, content: _Content) -> DecodedPhoto | Exception:
         """As `_decode`, after a file of another name failed."""
@@ -161,42 +180,46 @@ class Intake:
             report.unchanged += 1
         elif before:
             report.changed += 1
-        elif source is not None:
+        elif source:
             report.moved += 1
         else:
             report.added += 1
         if source:
-            self._settled.moved_from.append(source)
-            self._found.gone.remove(source)
-            report.missing -= 1
+            folder_id, path = source
+            self._settled.moved_from[folder_id].append(path)
+            if path in self._gone.get(folder_id, ()):
+                self._gone[folder_id].remove(path)
+                report.missing -= 1
         self._settled.files.append((file.path, photo_id, read))
         self._count()
 
-    def _moved_from(self, photo_id: int) -> str | None:
-        """Where a file of the photo lay that is not there any more; "" when that was in another folder, None if nowhere."""
-        for folder_id, root, path in self._catalog.photo_paths(photo_id):
-            if folder_id == self._folder.id:
-                if path in self._found.gone:
-                    return path
-            elif is_online(Path(root)) and not os.path.lexists(Path(root, path)):
-                return ""
-        return None
+    def _moved_from(self, photo_id: int) -> tuple[int, str] | None:
+        """Where a file of the photo lay that is not there any more, in this folder rather than in another; each is told once."""
+        if photo_id not in self._left:
+            lay = sorted(self._catalog.photo_paths(photo_id), key=lambda file: file[0] == self._folder.id)
+            self._left[photo_id] = [(folder_id, path) for folder_id, root, path in lay if self._is_gone(folder_id, root, path)]
+        return self._left[photo_id].pop() if self._left[photo_id] else None
+
+    def _is_gone(self, folder_id: int, root: str, path: str) -> bool:
+        return path in self._gone.get(folder_id, ()) or (not may_be_there(Path(root, path)) and is_online(Path(root)))
 
     def _fail(self, content: _Content, error: Exception) -> bool:
-        """Note the failure of the content's first file, and of others named alike; whether one is left that is not.
+        """Note the failure of the content's first file, and of others named alike where it is not that file alone; whether one
+        is left.
 
         How a file is opened hangs on its extension too: a TIFF that is called .nef is no camera RAW.
         """
-        suffix = Path(content.files[0][0].path).suffix.lower()
-        alike = [(file, read) for file, read in content.files if Path(file.path).suffix.lower() == suffix]
-        content.files = [(file, read) for file, read in content.files if Path(file.path).suffix.lower() != suffix]
+        failed, content.files = content.files[:1], content.files[1:]
+        of_content = isinstance(error, DecodeError) and not isinstance(error, ChangedError)
+        if of_content:
+            suffix = Path(failed[0][0].path).suffix.lower()
+            failed += [one for one in content.files if Path(one[0].path).suffix.lower() == suffix]
+            content.files = [one for one in content.files if Path(one[0].path).suffix.lower() != suffix]
         if not content.files:
             del self._waiting[content.digest]
-        for file, read in alike:
-            if isinstance(error, DecodeError):
-                self._note_failure(file, str(error), read, again=isinstance(error, UndecidedError))
-            else:
-                self._note_failure(file, f"cannot be read: {getattr(error, 'strerror', None) or error}", None)
+        reason = str(error) if isinstance(error, DecodeError) else f"cannot be read: {getattr(error, 'strerror', None) or error}"
+        for file, read in failed:
+            self._note_failure(file, reason, read if of_content else None, again=isinstance(error, UndecidedError))
         return bool(content.files)
 
     def _note_failure(self, file: FoundFile, reason: str, read: FileDigest | None, *, again: bool = False) -> None:
@@ -239,7 +262,9 @@ class Intake:
                 transaction.add_embeddings(
                     self._checkpoint.id, {ids[digest]: embedding for digest, (_, embedding) in photos.items()}
                 )
-            transaction.remove_files(self._folder.id, self._settled.moved_from + self._settled.gone_bad)
+            for folder_id, paths in self._settled.moved_from.items():
+                transaction.remove_files(folder_id, paths)
+            transaction.remove_files(self._folder.id, self._settled.gone_bad)
             embedded = [(file.path, ids[content.digest], read) for content in contents for file, read in content.files]
             files = [(path, id_, read.size, read.mtime_ns) for path, id_, read in (*self._settled.files, *embedded)]
             transaction.put_files(self._folder.id, files)

@@ -2,15 +2,18 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path, PurePath
 
 from indexer.comparison import Comparison, compare
 from indexer.errors import FolderError
 from indexer.report import IndexReport, Progress, Tally
-from indexer.scan import is_online, scan_folder
+from indexer.scan import FoundFile, Listing, is_online, scan_folder
 from siglip import ImageTower, Preprocessing
-from storage import Catalog, CheckpointRecord, FailureRecord, FolderRecord
+from storage import Catalog, CheckpointRecord, FailureRecord, FileRow, FolderRecord
+from storage.transaction import beginning
 
 
 class Indexer:
@@ -35,6 +38,8 @@ class Indexer:
         self._load_tower = tower
         self._max_pixels = max_pixels
         self._tower: ImageTower | None = None
+        self._gone: dict[int, set[str]] = {}
+        """By folder id, the files that the report counts as missing."""
         self._tally = Tally(IndexReport(model=checkpoint.name), on_progress)
         self.report = self._tally.report
 
@@ -42,16 +47,20 @@ class Indexer:
         """Index the folders at `paths`, all that are known when there are none.
 
         Every batch is stored as it is done, so an interrupted run loses at most the one in flight and the next run goes
-        on from there. The paths are what `check_folder` returned. FolderError, with nothing changed, when more than half
-        of a folder's files are not to be found any more, unless `accept_missing`.
+        on from there. The paths are what `check_folder` returned. FolderError, with the catalog as it was, when more than
+        half of a folder's files are not to be found any more, unless `accept_missing`, and as `check_folders_below` raises it.
         """
-        work = [(folder, inside, self._compare(folder, inside)) for folder, inside in self._places(paths, accept_missing)]
+        places = self._places(paths, accept_missing)
+        compared = [(root, inside, self._compare(root, inside)) for root, inside in places]
         if not accept_missing:
-            _check_losses([(folder, found) for folder, _, found in work])
+            _check_losses([(root, found) for root, _, found in compared])
+        with self._catalog.transaction() as transaction:
+            work = [(transaction.add_folder(root)[0], inside, found) for root, inside, found in compared]
         for folder, _, found in work:
             self._settle(folder, found)
         self._tally.start()
-        self._take_in([(folder, found) for folder, _, found in work if found.changed])
+        self._take_in([(folder, found) for folder, _, found in work])
+        self._take_in([(folder, self._decide(folder, inside, found.beside)) for folder, inside, found in work if found.beside])
         with self._catalog.transaction() as transaction:
             for folder, inside, *_ in work:
                 if inside == PurePath():
@@ -60,39 +69,42 @@ class Indexer:
                 transaction.remove_photos_without_files()
         return self._tally.finish()
 
-    def _places(self, paths: Sequence[Path], accept_missing: bool) -> list[tuple[FolderRecord, PurePath]]:
-        """The folders to go through and where in them to begin; those that are not there now are counted offline.
-
-        An empty one, too, for that is what an unplugged drive leaves; unless `accept_missing`: then it is what it seems.
-        """
+    def _places(self, paths: Sequence[Path], accept_missing: bool) -> list[tuple[Path, PurePath]]:
+        """The folders to go through, known or new, and where in them to begin; those that are not there are counted offline."""
         roots = [root for root in dict.fromkeys(paths) if not any(root != other and root.is_relative_to(other) for other in paths)]
-        if paths:
-            with self._catalog.transaction() as transaction:
-                places = [transaction.add_folder(root) for root in roots]
-        else:
-            places = [(folder, PurePath()) for folder in self._catalog.folders()]
-        online = []
-        for folder, inside in places:
-            there = is_online(Path(folder.path)) or (accept_missing and Path(folder.path).is_dir())
-            known = 0 if there else sum(self._catalog.file_counts().get(folder.id, (0, 0)))
-            if known:
-                self.report.offline += known
+        places = []
+        for root in roots if paths else [Path(folder.path) for folder in self._catalog.folders()]:
+            known = self._catalog.find_folder(root)
+            if known is None:
+                check_folders_below(self._catalog, root, accept_missing=accept_missing)
+                places.append((root, PurePath()))
+            elif offline := _offline_files(self._catalog, known[0], accept_missing):
+                self.report.offline += offline
             else:
-                online.append((folder, inside))
-        return online
+                places.append((Path(known[0].path), known[1]))
+        return places
 
-    def _compare(self, folder: FolderRecord, inside: PurePath) -> Comparison:
-        """Scan a folder, and find out what names, sizes and times can tell. Changes nothing."""
-        listing = scan_folder(Path(folder.path), inside)
-        files = self._catalog.files(folder.id, self._checkpoint.id)
-        return compare(Path(folder.path), inside, listing, files, self._catalog.folder_failures(folder.id))
+    def _compare(self, root: Path, inside: PurePath) -> Comparison:
+        """Scan a folder, and find out what names, sizes and times can tell. Changes nothing.
+
+        A new folder is compared with the known ones below it, which are to become part of it.
+        """
+        listing = scan_folder(root, inside)
+        rows: list[Iterable[FileRow]] = []
+        failures: list[FailureRecord] = []
+        for folder in self._catalog.folders():
+            if Path(folder.path).is_relative_to(root):
+                before = beginning(PurePath(folder.path).relative_to(root))
+                files = self._catalog.files(folder.id, self._checkpoint.id)
+                rows.append(_below(before, files) if before else files)
+                failures += [replace(failure, path=before + failure.path) for failure in self._catalog.folder_failures(folder.id)]
+        return compare(root, inside, listing, chain.from_iterable(rows), failures)
 
     def _settle(self, folder: FolderRecord, found: Comparison) -> None:
         """Write down and count what no file has to be read for."""
         with self._catalog.transaction() as transaction:
             transaction.mark_present(folder.id, found.back)
             transaction.mark_missing(folder.id, found.lost)
-            transaction.remove_files(folder.id, found.beside)
             transaction.remove_failures(folder.id, found.over)
             for path, reason in found.unreadable.items():
                 transaction.put_failure(folder.id, FailureRecord(path, reason, None, None))
@@ -100,10 +112,26 @@ class Indexer:
         self.report.unchanged += found.unchanged
         self.report.failed += found.failed
         self.report.missing += len(found.gone)
+        self._gone.setdefault(folder.id, set()).update(found.gone)
         self._tally.done += found.listed - len(found.changed)
+
+    def _decide(self, folder: FolderRecord, inside: PurePath, beside: Mapping[FoundFile, str]) -> Comparison:
+        """Camera RAW go from the catalog whose JPEG has come in; the others are files like any, for theirs gives no picture."""
+        rows = {row[0]: row for row in self._catalog.files(folder.id, self._checkpoint.id)}
+        given_way = [raw.path for raw, jpeg in beside.items() if jpeg in rows]
+        with self._catalog.transaction() as transaction:
+            transaction.remove_files(folder.id, given_way)
+            transaction.remove_failures(folder.id, given_way)
+        alone = Listing({raw.path: (raw.size, raw.mtime_ns) for raw, jpeg in beside.items() if jpeg not in rows})
+        known = [rows[path] for path in alone.files if path in rows]
+        failures = [failure for failure in self._catalog.folder_failures(folder.id) if failure.path in alone.files]
+        found = compare(Path(folder.path), inside, alone, known, failures)
+        self._settle(folder, found)
+        return found
 
     def _take_in(self, work: Sequence[tuple[FolderRecord, Comparison]]) -> None:
         """Hash, decode, embed and store what is new or changed in the folders."""
+        work = [(folder, found) for folder, found in work if found.changed]
         if not work:
             return
         from indexer.decoders import Decoders  # Pillow and numpy come with these
@@ -111,7 +139,7 @@ class Indexer:
 
         with Decoders(self._preprocessing, self._max_pixels) as decoders:
             for folder, found in work:
-                Intake(self._catalog, self._checkpoint, decoders, self.tower, self._tally, folder, found).run()
+                Intake(self._catalog, self._checkpoint, decoders, self.tower, self._tally, folder, found, self._gone).run()
 
     def tower(self) -> ImageTower:
         """The image tower, loaded at the first call."""
@@ -126,18 +154,33 @@ class Indexer:
         return self._tower
 
 
-def _check_losses(found: Sequence[tuple[FolderRecord, Comparison]]) -> None:
+def _below(before: str, rows: Iterable[FileRow]) -> Iterator[FileRow]:
+    return ((before + row[0], *row[1:]) for row in rows)
+
+
+def _offline_files(catalog: Catalog, folder: FolderRecord, accept_missing: bool) -> int:
+    """How many files are known of a folder that is not there now; 0 for one that is.
+
+    An empty one is not, for that is what an unplugged drive leaves; unless `accept_missing`: then it is what it seems.
+    """
+    path = Path(folder.path)
+    if is_online(path) or (accept_missing and path.is_dir()):
+        return 0
+    return sum(catalog.file_counts().get(folder.id, (0, 0)))
+
+
+def _check_losses(found: Sequence[tuple[Path, Comparison]]) -> None:
     """FolderError when a folder lost more than half of its files, those not counted that seem to lie elsewhere now.
 
     That is what a drive looks like that was unplugged, replaced by another, or half restored.
     """
     new = Counter((file.size, file.mtime_ns) for _, one in found for file in one.changed if file.path not in one.known)
-    for folder, one in found:
+    for root, one in found:
         lost = [one.known[path] for path in one.lost]
         moved = sum((Counter((file.size, file.mtime_ns) for file in lost) & new).values())
         if len(lost) - moved > one.present / 2:
             raise FolderError(
-                f"{len(lost) - moved:,} of {one.present:,} files in {folder.path} are not there any more, and nothing was changed; "
+                f"{len(lost) - moved:,} of {one.present:,} files in {root} are not there any more, and nothing was changed; "
                 "plug in the drive, tell where they are with: sigseek relocate OLD NEW, or go on with: sigseek index --yes"
             )
 
@@ -154,3 +197,16 @@ def check_folder(path: Path) -> Path:
             return path.resolve()
     except OSError as error:
         raise FolderError(f"the folder {path} cannot be read ({error.strerror}); check its permissions") from error
+
+
+def check_folders_below(catalog: Catalog, root: Path, *, accept_missing: bool, but: int | None = None) -> None:
+    """FolderError when a known folder with files lies below `root` and is offline: as part of a new folder there, which is
+    online, its files would be missing. The folder of id `but` may be.
+    """
+    for folder in catalog.folders():
+        below = folder.id != but and root in Path(folder.path).parents
+        if below and _offline_files(catalog, folder, accept_missing):
+            raise FolderError(
+                f"{folder.path} is offline and would become part of {root}; plug in its drive first, or drop it with: "
+                f"sigseek forget {folder.path}"
+            )

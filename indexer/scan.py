@@ -31,8 +31,8 @@ class Listing:
     """By path relative to the folder, size in bytes and time of change in ns: what a `FoundFile` holds, without objects
     that the garbage collector would go through again and again."""
     unreadable: dict[str, str] = field(default_factory=dict)
-    beside: set[str] = field(default_factory=set)
-    """Camera RAW with a JPEG of the same name beside it: the same photo, which the JPEG stands for."""
+    beside: dict[FoundFile, str] = field(default_factory=dict)
+    """Camera RAW, and the path of the JPEG of the same name beside it: the same photo, which the JPEG stands for."""
 
 
 def scan_folder(root: Path, inside: PurePath) -> Listing:
@@ -67,6 +67,11 @@ def is_online(root: Path) -> bool:
 def is_junk(name: str) -> bool:
     """Whether a file or directory of this name is hidden or some system's own."""
     return name.startswith(".") or name.lower() in _JUNK
+
+
+def mtime_ns(status: os.stat_result) -> int:
+    """The time of change in ns since 1970; where that does not fit into 64 bits, beyond 2262, the last that does."""
+    return max(-(2**63), min(status.st_mtime_ns, 2**63 - 1))
 
 
 @contextmanager
@@ -105,7 +110,7 @@ def _look_through(entries: list[os.DirEntry[str]], prefix: str, listing: Listing
                 listing.unreadable[prefix + name] = f"cannot be looked at: {error.strerror}"
                 continue
             if stat.S_ISREG(status.st_mode):  # a pipe or a device of that name would hang whoever reads it
-                listing.files[prefix + name] = (status.st_size, status.st_mtime_ns)
+                listing.files[prefix + name] = (status.st_size, mtime_ns(status))
     if has_raw:
         _leave_out_raw([entry.name for entry in entries], prefix, listing)
     return below
@@ -114,8 +119,9 @@ def _look_through(entries: list[os.DirEntry[str]], prefix: str, listing: Listing
 def _leave_out_raw(names: list[str], prefix: str, listing: Listing) -> None:
     """Take RAW files out of the listing that have a JPEG beside them."""
     listed = {name: PurePath(name) for name in names if prefix + name in listing.files}
-    stems = {path.stem.lower() for path in listed.values() if path.suffix.lower() in _JPEG}
+    jpegs = {path.stem.lower(): prefix + name for name, path in listed.items() if path.suffix.lower() in _JPEG}
     for name, path in listed.items():
-        if path.suffix.lower() in RAW and path.stem.lower() in stems:
-            del listing.files[prefix + name]
-            listing.beside.add(prefix + name)
+        jpeg = jpegs.get(path.stem.lower())
+        if jpeg and path.suffix.lower() in RAW:
+            raw = FoundFile(prefix + name, *listing.files.pop(prefix + name))
+            listing.beside[raw] = jpeg

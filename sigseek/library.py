@@ -114,9 +114,10 @@ class Library:
         """Add folders and bring the library up to date with them; without folders, with all it knows.
 
         Interrupted at any point, all but the batch in flight is kept and the next call goes on from there. FolderError, with
-        nothing changed, when more than half of a folder's files are gone, unless `accept_missing`. Pictures of more than
-        `max_megapixels` are failures until a run takes them; None is what half of the memory is enough for. `on_measuring`
-        is told how many of the texts that hits are judged by are embedded, which is done once per checkpoint.
+        folders and files known as before, when more than half of a folder's files are gone, unless `accept_missing`, or one
+        that is offline would become part of a new one. Pictures of more than `max_megapixels` are failures until a run takes
+        them; None is what half of the memory is enough for. `on_measuring` is told how many of the texts that hits are
+        judged by are embedded, which is done once per checkpoint.
         """
         if not folders and not self._place.exists():
             raise LibraryError(f"no library at {self.directory} yet; name the folders to index")

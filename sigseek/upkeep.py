@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
 
-from indexer import FolderError, check_folder
+from indexer import FolderError, check_folder, check_folders_below
 from indexer.scan import is_online
 from storage import Catalog, CheckpointRecord, FolderRecord, LibraryError
 from storage.transaction import beginning
@@ -54,7 +54,7 @@ def relocate(catalog: Catalog, old: Path, new: Path, *, accept_missing: bool) ->
     """Have what is known of the directory `old` lie in `new`.
 
     FolderError when nothing is known of `old`, `new` is no readable directory, or, unless `accept_missing`, less than half
-    of the files are there.
+    of the files are there, and as `check_folders_below` raises it.
     """
     try:
         folder, inside = find_folder(catalog, old)
@@ -77,6 +77,8 @@ def relocate(catalog: Catalog, old: Path, new: Path, *, accept_missing: bool) ->
             f"of {len(looked_for):,} files looked for in {target} only {there:,} are there, and nothing was changed; "
             "name the directory that now holds them just as the old one did, or go on with --yes"
         )
+    if not catalog.find_folder(target):
+        check_folders_below(catalog, target, accept_missing=accept_missing, but=folder.id if inside == PurePath() else None)
     with catalog.transaction() as transaction:
         files = transaction.relocate(source, target)
         transaction.remove_photos_without_files()

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from indexer.decode import digest_file
-from indexer.scan import is_online
+from indexer.scan import is_online, mtime_ns
 from sigseek.status import default_checkpoint
 from storage import Catalog, FolderRecord
 from storage.verification import Problem, Verification
@@ -101,7 +101,7 @@ def _look_at(path: Path, known: tuple[int, int], digest: bytes | None) -> str:
     """What has become of the file: "same", "outdated" (size or time), "damaged" (its bytes alone), or why it cannot be read."""
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode) or (status.st_size, status.st_mtime_ns) != known:
+        if not stat.S_ISREG(status.st_mode) or (status.st_size, mtime_ns(status)) != known:
             return "outdated"
         return "same" if digest is None or digest_file(path).digest == digest else "damaged"
     except FileNotFoundError:

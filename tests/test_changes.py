@@ -1,4 +1,4 @@
-"""Whatever is done to a folder between two runs, the library then says what is there, and keeps what is not."""
+"""Whatever is done to two folders between two runs, the library then says what is there, and keeps what is not."""
 
 import os
 import shutil
@@ -14,7 +14,8 @@ from indexer import FolderError
 from tests.photos import save
 from tests.test_pipeline import Library
 
-ALL = [f"{directory}{name}.png" for directory in ("", "a/", "b/", "b/c/") for name in "xyz"]
+OTHER = "../other/"
+ALL = [f"{directory}{name}.png" for directory in ("", "a/", "b/", "b/c/", OTHER) for name in "xyz"]
 NAMES = st.sampled_from(ALL)
 FILES = st.integers(0, len(ALL) - 1)
 """Which of the files that are there, counted round."""
@@ -22,14 +23,15 @@ CONTENTS = st.integers(0, 5)
 
 
 class Changes(RuleBasedStateMachine):
-    """A folder of pictures, what lies in it by path, and a library of it."""
+    """Two folders of pictures, what lies in them by path relative to the first, and a library of them."""
 
     def __init__(self) -> None:
         super().__init__()
         self.directory = Path(tempfile.mkdtemp())
         self.root = self.directory / "photos"
-        self.root.mkdir()
-        (self.root / "note.txt").write_text("so that the folder is never empty")
+        for folder in (self.root, self.directory / "other"):
+            folder.mkdir()
+            (folder / "note.txt").write_text("so that the folder is never empty")
         self.library = Library(self.directory / "library")
         self.disk: dict[str, int] = {}
         self.known: dict[str, int] = {}
@@ -38,7 +40,7 @@ class Changes(RuleBasedStateMachine):
         self.time = 1_000_000_000
         self.embedding = {number: self.embed(number) for number in range(6)}
         for number, name in enumerate(ALL[::2]):
-            self.write(name, number)
+            self.write(name, number % 6)
         self.index()
 
     def embed(self, number: int) -> bytes:
@@ -120,13 +122,15 @@ class Changes(RuleBasedStateMachine):
 
     @rule(emptied=st.booleans())
     def index_unmounted(self, emptied: bool) -> None:
-        """A run while the drive is unplugged changes nothing."""
+        """A run while the drive of one folder is unplugged changes nothing of it."""
+        if in_folder(OTHER, self.disk) != in_folder(OTHER, self.known):
+            return
         away = self.directory / "away"
         self.root.rename(away)
         if emptied:
             self.root.mkdir()
         report = self.library.index()
-        assert report.offline == len(self.known) + len(self.missing)
+        assert report.offline == len(in_folder("", self.known | self.missing))
         if emptied:
             self.root.rmdir()
         away.rename(self.root)
@@ -134,20 +138,22 @@ class Changes(RuleBasedStateMachine):
 
     @rule()
     def relocate(self) -> None:
-        """The whole folder is renamed, and the library told."""
+        """The whole of one folder is renamed, and the library told."""
         new = self.directory / ("photos" if self.root.name == "renamed" else "renamed")
         self.root.rename(new)
         with self.library.catalog.transaction() as transaction:
-            assert transaction.relocate(self.root, new) == len(self.known) + len(self.missing)
+            assert transaction.relocate(self.root, new) == len(in_folder("", self.known | self.missing))
         self.root = new
         self.check()
 
     @rule()
     def prune(self) -> None:
         """Everything that is missing is forgotten."""
-        folder_id = self.library.catalog.folders()[0].id
         with self.library.catalog.transaction() as transaction:
-            transaction.remove_files(folder_id, list(self.missing))
+            for folder in self.library.catalog.folders():
+                before = self.before(folder.path)
+                paths = [name.removeprefix(before) for name in in_folder(before, self.missing)]
+                transaction.remove_files(folder.id, paths)
             transaction.remove_photos_without_files()
         self.missing = {}
         self.check()
@@ -155,17 +161,19 @@ class Changes(RuleBasedStateMachine):
     @rule()
     def index(self) -> None:
         rows = self.known | self.missing
-        lost = [name for name in self.known if name not in self.disk]
+        lost = {name: content for name, content in self.known.items() if name not in self.disk}
+        halves = [(len(in_folder(before, lost)), len(in_folder(before, self.known)) / 2) for before in ("", OTHER)]
+        folders = (self.root, self.directory / "other")
         new = [name for name in self.disk if name not in rows]
         held = set(rows.values())
         try:
-            report = self.library.index(self.root)
+            report = self.library.index(*folders)
         except FolderError:
-            assert len(lost) > len(self.known) / 2
+            assert any(gone > half for gone, half in halves)
             self.check()
-            report = self.library.index(self.root, accept_missing=True)
+            report = self.library.index(*folders, accept_missing=True)
         else:
-            assert len(lost) - len(new) <= len(self.known) / 2
+            assert all(gone - len(new) <= half for gone, half in halves)
         assert report.failed == 0
         assert self.library.tower.embedded == len(set(self.disk.values()) - held), "no content that is known is embedded again"
         gone = Counter(content for name, content in rows.items() if name not in self.disk)
@@ -178,16 +186,31 @@ class Changes(RuleBasedStateMachine):
         self.check()
 
     def library_missing(self) -> set[str]:
-        (folder,) = self.library.catalog.folders()
-        return {row[0] for row in self.library.catalog.files(folder.id, self.library.checkpoint.id) if row[4]}
+        catalog, checkpoint = self.library.catalog, self.library.checkpoint
+        return {
+            self.before(folder.path) + row[0]
+            for folder in catalog.folders()
+            for row in catalog.files(folder.id, checkpoint.id)
+            if row[4]
+        }
+
+    def before(self, folder: str) -> str:
+        """What the names of the folder's files begin with here."""
+        return "" if folder == str(self.root) else OTHER
 
     def check(self) -> None:
         """The library says what the model says."""
         rows = self.known | self.missing
         assert self.library_missing() == set(self.missing)
-        assert self.library.contents() == {str(self.root / name): self.embedding[content] for name, content in rows.items()}
+        expected = {os.path.normpath(self.root / name): self.embedding[content] for name, content in rows.items()}
+        assert self.library.contents() == expected
         (checkpoint,) = self.library.catalog.checkpoints()
         assert checkpoint.embeddings == len(set(rows.values()))
+
+
+def in_folder(before: str, files: dict[str, int]) -> dict[str, int]:
+    """Those of the files that lie in the folder whose names begin so."""
+    return {name: content for name, content in files.items() if name.startswith(OTHER) == (before == OTHER)}
 
 
 def test_any_sequence_of_changes() -> None:

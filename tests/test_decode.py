@@ -1,4 +1,6 @@
+import hashlib
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -195,6 +197,17 @@ def test_a_digest_is_of_all_bytes(tmp_path: Path) -> None:
     read = digest_file(path)
     assert read.digest.hex() == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert (read.size, read.mtime_ns) == (3, path.stat().st_mtime_ns)
+    parts = bytes(range(256)) * 5000  # read one after the other
+    path.write_bytes(parts)
+    assert digest_file(path).digest == hashlib.sha256(parts).digest()
+
+
+def test_hashing_ends_when_told(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"abc")
+    stop = Event()
+    stop.set()
+    with pytest.raises(UndecidedError, match="the run was ended"):
+        digest_file(tmp_path / "a.jpg", stop)
 
 
 @pytest.fixture(scope="module")

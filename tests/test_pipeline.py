@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import numpy.typing as npt
@@ -157,6 +158,16 @@ def test_changed_and_touched_files(library: Library, folder: Path) -> None:
     assert library.tower.embedded == 1, "a file that was only touched keeps its embedding"
     library.check(folder)
     assert library.catalog.embedded_ids(library.checkpoint.id).size == 40, "the old content is gone"
+
+
+def test_times_of_change_beyond_64_bits(library: Library, folder: Path) -> None:
+    late, early, bad = folder / "0" / "00.png", folder / "1" / "01.png", folder / "bad.jpg"
+    bad.write_bytes(b"no picture")
+    for path, year in ((late, 2300), (early, 1600), (bad, 2300)):
+        os.utime(path, (0, (year - 1970) * 31_556_952))
+    assert counts(library.index(folder)) == {"scanned": 41, "added": 40, "failed": 1}
+    assert counts(library.index(folder)) == {"scanned": 41, "unchanged": 40, "failed": 1}
+    library.check(folder)
 
 
 def test_swapped_files(library: Library, folder: Path) -> None:
@@ -316,6 +327,45 @@ def test_a_photo_in_two_folders_is_one_photo_with_two_files(library: Library, fo
     assert library.tower.embedded == 40
     (folder / "0" / "00.png").rename(other / "from-the-first.png")
     assert counts(library.index(other)) == {"scanned": 15, "moved": 1, "unchanged": 14}
+    assert known_files(library) == {str(folder): (39, 0), str(other): (15, 0)}
+
+
+def test_a_file_moved_to_another_folder_is_counted_once(library: Library, folder: Path) -> None:
+    library.index(folder / "0", folder / "1", folder / "2")
+    (folder / "0" / "00.png").rename(folder / "1" / "moved.png")
+    (folder / "2" / "02.png").rename(folder / "0" / "moved.png")
+    shutil.copy(folder / "0" / "moved.png", folder / "1" / "copy.png")
+    for missing in (folder / "1" / "01.png", folder / "2" / "05.png"):
+        missing.unlink()
+    assert counts(library.index()) == {"scanned": 39, "added": 1, "moved": 2, "unchanged": 36, "missing": 2}
+    assert list(known_files(library).values()) == [(14, 0), (14, 1), (11, 1)]
+    assert counts(library.index()) == {"scanned": 39, "unchanged": 39, "missing": 2}
+
+
+def test_a_copy_of_what_lies_in_an_offline_folder_is_no_move(library: Library, folder: Path) -> None:
+    library.index(folder / "0", folder / "1")
+    shutil.copy(folder / "0" / "00.png", folder / "1" / "copy.png")
+    (folder / "0").rename(folder.parent / "unplugged")
+    assert counts(library.index()) == {"scanned": 14, "added": 1, "unchanged": 13, "offline": 14}
+    (folder.parent / "unplugged").rename(folder / "0")
+    assert counts(library.index()) == {"scanned": 28, "unchanged": 28}
+
+
+def test_copies_of_one_photo_are_looked_up_once(library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library.index(folder)
+    first, looked_up = folder / "0" / "00.png", []
+    for number in range(60):
+        (folder / f"copy{number}.png").hardlink_to(first)
+    first.rename(folder / "renamed.png")
+    real = Catalog.photo_paths
+
+    def photo_paths(catalog: Catalog, photo_id: int) -> list[tuple[int, str, str]]:
+        looked_up.append(photo_id)
+        return real(catalog, photo_id)
+
+    monkeypatch.setattr(Catalog, "photo_paths", photo_paths)
+    assert counts(library.index(folder)) == {"scanned": 100, "added": 60, "moved": 1, "unchanged": 39}
+    assert len(looked_up) == 1
 
 
 def test_a_second_checkpoint_embeds_beside_the_first(library: Library, folder: Path) -> None:
@@ -386,8 +436,8 @@ def test_a_file_lost_between_hashing_and_decoding_is_tried_again(
 ) -> None:
     lost, away = folder / "1" / "07.png", folder.parent / "away.png"
 
-    def digest_and_lose(path: Path) -> FileDigest:
-        read = digest_file(path)
+    def digest_and_lose(path: Path, stop: Event) -> FileDigest:
+        read = digest_file(path, stop)
         if path == lost:
             path.rename(away)
         return read
@@ -398,6 +448,88 @@ def test_a_file_lost_between_hashing_and_decoding_is_tried_again(
     assert [failure.reason for failure in library.catalog.failures()] == ["cannot be read: No such file or directory"]
     away.rename(lost)
     assert counts(library.index(folder)) == {"scanned": 40, "added": 1, "unchanged": 39}
+
+
+def test_a_copy_stands_in_for_a_file_lost_between_hashing_and_decoding(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("copy1.png", "copy2.png"):
+        save(folder / name, seed=0)
+
+    def digest_and_lose(path: Path, stop: Event) -> FileDigest:
+        read = digest_file(path, stop)
+        if path.name in ("copy1.png", "copy2.png"):
+            path.unlink()
+        return read
+
+    with monkeypatch.context() as patch:
+        patch.setattr(intake, "digest_file", digest_and_lose)
+        assert counts(library.index(folder)) == {"scanned": 42, "added": 40, "failed": 2}
+    assert counts(library.index(folder)) == {"scanned": 40, "unchanged": 40}
+    library.check(folder)
+
+
+def test_an_interrupted_run_does_not_wait_for_what_is_hashed(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.index(folder)
+    slow, hashing, stopped = save(folder / "2" / "slow.png", seed=82), Event(), []
+    os.utime(folder / "0" / "00.png")
+
+    def digest_slowly(path: Path, stop: Event) -> FileDigest:
+        if path == slow:
+            hashing.set()
+            stopped.append(stop.wait(60))
+        assert hashing.wait(60)
+        return digest_file(path, stop)
+
+    def interrupt(progress: Progress) -> None:
+        if progress.done == 40:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(intake, "digest_file", digest_slowly)
+    with pytest.raises(KeyboardInterrupt):
+        library.index(folder, on_progress=interrupt)
+    assert stopped == [True]
+
+
+def test_a_file_larger_than_any_photo_is_not_read(library: Library, folder: Path) -> None:
+    library.index(folder)
+    os.truncate(folder / "0" / "00.png", 2_000_000_000_000)
+    for _ in range(2):
+        assert counts(library.index(folder)) == {"scanned": 40, "unchanged": 39, "failed": 1}
+    (failure,) = library.catalog.failures()
+    assert failure.reason == "too large: 2,000 GB; no photo is larger than 16 GB"
+    assert failure.size == 2_000_000_000_000, "it is not tried again"
+    assert failure.path not in library.contents()
+
+
+@pytest.mark.parametrize("to", ["other.png", "note.txt"])
+def test_a_file_replaced_between_hashing_and_decoding_gets_no_others_embedding(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch, to: str
+) -> None:
+    library.index(folder)
+    known, new, other = folder / "0" / "00.png", folder / "0" / "n1.png", save(folder.parent / "other.png", seed=81)
+    (folder.parent / "note.txt").write_text("no picture")
+    before = library.contents()
+    for path in (known, new, folder / "2" / "copy.png"):
+        save(path, seed=80)
+
+    def digest_and_replace(path: Path, stop: Event) -> FileDigest:
+        read = digest_file(path, stop)
+        if path in (known, new):
+            shutil.copy(folder.parent / to, path)
+        return read
+
+    with monkeypatch.context() as patch:
+        patch.setattr(intake, "digest_file", digest_and_replace)
+        assert counts(library.index(folder)) == {"scanned": 42, "added": 1, "unchanged": 39, "failed": 2}
+    assert {f.reason for f in library.catalog.failures()} == {"it changed while it was read; the next run tries it again"}
+    assert library.contents()[str(known)] == before[str(known)], "kept until it is known what took its place"
+    for path in (known, new):
+        shutil.copy(other, path)
+    assert counts(library.index(folder)) == {"scanned": 42, "added": 1, "changed": 1, "unchanged": 40}
+    library.check(folder)
 
 
 def test_a_picture_too_large_is_a_failure_until_a_run_takes_it(library: Library, folder: Path) -> None:
@@ -492,6 +624,20 @@ def test_a_file_is_missing_since_the_first_run_without_it(library: Library, fold
     assert since() == first != []
 
 
+def test_a_directory_that_can_be_read_again_is_no_failure_any_more(ordinary_folder: Path) -> None:
+    library = Library(ordinary_folder / "library")
+    photos = ordinary_folder / "photos"
+    save(photos / "a.png", seed=1)
+    save(photos / "shut" / "b.png", seed=2)
+    (photos / "shut").chmod(0)
+    library.index(photos)
+    assert [Path(failure.path).name for failure in library.catalog.failures()] == ["shut"]
+    (photos / "shut").chmod(0o755)
+    assert counts(library.index(photos / "shut")) == {"scanned": 1, "added": 1}
+    assert library.catalog.failures() == []
+    library.catalog.close()
+
+
 def test_a_photo_whose_last_file_went_elsewhere_goes_with_its_embedding(library: Library, folder: Path) -> None:
     library.index(folder)
     save(folder / "0" / "00.png", seed=300)
@@ -518,6 +664,38 @@ def test_raw_gives_way_to_a_jpeg_beside_it_and_comes_back_without(library: Libra
     assert counts(library.index(folder)) == {"scanned": 41, "added": 1, "unchanged": 40, "missing": 1}
 
 
+def test_a_raw_stays_while_the_jpeg_beside_it_gives_no_picture(library: Library, folder: Path) -> None:
+    raw, jpeg = folder / "x.dng", folder / "x.jpg"
+    save_dng(raw, picture(60, (64, 48)), picture(60, (320, 240)))
+    library.index(folder)
+    before = library.contents()
+    jpeg.touch()
+    for _ in range(2):
+        assert counts(library.index(folder)) == {"scanned": 42, "unchanged": 41, "failed": 1}
+        assert library.contents() == before
+    raw.unlink()
+    save_dng(raw, picture(62, (64, 48)), picture(62, (320, 240)))
+    assert counts(library.index(folder)) == {"scanned": 42, "changed": 1, "unchanged": 40, "failed": 1}
+    save(jpeg, seed=61)
+    assert counts(library.index(folder)) == {"scanned": 41, "added": 1, "unchanged": 40}
+    assert {Path(path).name for path in library.contents()} == {f"{number:02}.png" for number in range(40)} | {"x.jpg"}
+    assert library.catalog.failures() == []
+    jpeg.write_bytes(b"no picture any more")
+    assert counts(library.index(folder)) == {"scanned": 42, "added": 1, "unchanged": 40, "failed": 1}
+    assert str(raw) in library.contents()
+
+
+def test_a_raw_and_a_jpeg_that_are_both_broken_are_read_once(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("x.dng", "x.jpg"):
+        (folder / name).write_bytes(b"no picture " + name.encode())
+    assert counts(library.index(folder)) == {"scanned": 42, "added": 40, "failed": 2}
+    monkeypatch.setattr(intake, "digest_file", None)
+    assert counts(library.index(folder)) == {"scanned": 42, "unchanged": 40, "failed": 2}
+    assert [Path(failure.path).name for failure in library.catalog.failures()] == ["x.dng", "x.jpg"]
+
+
 def test_one_content_under_two_names_of_which_one_misleads(tmp_path: Path, library: Library) -> None:
     for misled, good in (("a.nef", "b.tif"), ("d.nef", "c.tif")):
         save(tmp_path / "photos" / good, seed=ord(good[0]))
@@ -526,3 +704,47 @@ def test_one_content_under_two_names_of_which_one_misleads(tmp_path: Path, libra
     assert (report.added, report.failed) == (3, 1)
     assert sorted(Path(path).name for path in library.contents()) == ["b.tif", "c.tif", "d.nef"], "d.nef is known by its bytes"
     assert [Path(failure.path).name for failure in library.catalog.failures()] == ["a.nef"]
+
+
+def known_files(library: Library) -> dict[str, tuple[int, int]]:
+    """By path of the folder, how many files are known as there and as missing."""
+    counted = library.catalog.file_counts()
+    return {folder.path: counted.get(folder.id, (0, 0)) for folder in library.catalog.folders()}
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_an_offline_folder_does_not_become_part_of_one_above_it(library: Library, folder: Path, empty: bool) -> None:
+    library.index(folder / "0", folder / "1")
+    before = known_files(library), library.contents()
+    (folder / "0").rename(folder.parent / "unplugged")
+    if empty:
+        (folder / "0").mkdir()
+    with pytest.raises(FolderError) as refused:
+        library.index(folder)
+    assert str(refused.value) == (
+        f"{folder / '0'} is offline and would become part of {folder}; plug in its drive first, or drop it with: "
+        f"sigseek forget {folder / '0'}"
+    )
+    assert (known_files(library), library.contents()) == before
+    assert counts(library.index()) == {"scanned": 13, "unchanged": 13, "offline": 14}
+    if empty:
+        assert counts(library.index(folder, accept_missing=True)) == {"scanned": 26, "added": 13, "unchanged": 13, "missing": 14}
+        return
+    (folder.parent / "unplugged").rename(folder / "0")
+    assert counts(library.index(folder)) == {"scanned": 40, "added": 13, "unchanged": 27}
+    library.check(folder)
+
+
+def test_a_refused_run_leaves_the_folders_as_they_were(library: Library, folder: Path) -> None:
+    bad = folder / "0" / "bad.png"
+    bad.write_bytes(b"no picture")
+    library.index(folder / "0")
+    before = known_files(library), library.contents(), library.catalog.failures()
+    shutil.rmtree(folder / "0")
+    save(folder / "0" / "00.png", seed=0)
+    with pytest.raises(FolderError, match=f"13 of 14 files in {folder} are not there any more, and nothing was changed"):
+        library.index(folder, save(folder.parent / "new" / "a.png", seed=70).parent)
+    assert (known_files(library), library.contents(), library.catalog.failures()) == before
+    report = library.index(folder, accept_missing=True)
+    assert counts(report) == {"scanned": 27, "added": 26, "unchanged": 1, "missing": 13}
+    assert (known_files(library), library.catalog.failures()) == ({str(folder): (27, 13)}, [])

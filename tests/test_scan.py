@@ -89,4 +89,5 @@ def test_a_jpeg_stands_for_the_raw_beside_it(tmp_path: Path) -> None:
     touch(tmp_path, "1.NEF", "1.jpg", "2.cr2", "3.dng", "3.JPEG", "a/1.nef", "a/4.heic", "a/4.dng", "5.raf", "5.png")
     listing = scan_folder(tmp_path, PurePath())
     assert paths(listing) == ["1.jpg", "2.cr2", "3.JPEG", "5.png", "5.raf", "a/1.nef", "a/4.dng", "a/4.heic"]
-    assert listing.beside == {"1.NEF", "3.dng"}
+    assert {raw.path: jpeg for raw, jpeg in listing.beside.items()} == {"1.NEF": "1.jpg", "3.dng": "3.JPEG"}
+    assert {raw[1:] for raw in listing.beside} == {(5, (tmp_path / name).stat().st_mtime_ns) for name in ("1.NEF", "3.dng")}

@@ -121,6 +121,24 @@ def test_what_is_known_in_the_new_place_stays(library: sigseek.Library, photos: 
     assert_nothing_to_do(library)
 
 
+def test_a_new_place_does_not_take_in_an_offline_folder(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
+    media = tmp_path / "media"
+    save(media / "usb" / "1.png", seed=80)
+    library.index(media / "usb")
+    shutil.copytree(photos, media, dirs_exist_ok=True)
+    (media / "usb").rename(tmp_path / "unplugged")
+    refused = f"{media / 'usb'} is offline and would become part of {media}; plug in its drive first"
+    for old, new in ((photos, media), (photos / "a", media)):
+        with pytest.raises(FolderError, match=f"^{refused}"):
+            library.relocate(old, new, accept_missing=True)
+    assert [(folder.path, folder.files) for folder in library.status().folders] == [(str(media / "usb"), 1), (str(photos), 12)]
+    (tmp_path / "unplugged").rename(media / "usb")
+    shutil.rmtree(photos)
+    assert library.relocate(photos, media).files == 12
+    assert known(library) == on_disk(media)
+    assert_nothing_to_do(library)
+
+
 def test_relocated_names_need_not_be_utf8(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
     odd = photos / "a" / os.fsdecode(b"\xff\xfe.png")
     save(photos / "a" / "plain.png", seed=99).rename(odd)
@@ -236,7 +254,8 @@ def test_files_that_only_lie_elsewhere_are_not_asked_about(photos: Path, library
     for name in "abc":
         (photos / f"{name}2").rename(tmp_path / "new" / name)
     save(photos / "stays.png", seed=50)
-    assert library.index(tmp_path / "new", photos).missing == 12, "another folder's row stays, missing"
+    report = library.index(tmp_path / "new", photos)
+    assert (report.added, report.moved, report.missing) == (1, 12, 0)
 
 
 def test_a_backup_is_a_library_of_its_own_and_made_while_another_writes(

@@ -225,3 +225,9 @@ def test_a_catalog_that_a_power_cut_emptied(library: sigseek.Library, run: Run) 
         done = run(*command, "--library", library.directory, check=False)
         assert (done.returncode, done.stdout) == (1, "")
         assert "catalog.sqlite is empty; put a backup in its place" in done.stderr
+
+
+def test_times_of_change_beyond_64_bits(library: sigseek.Library, photos: Path) -> None:
+    os.utime(photos / "1.png", (0, 330 * 31_556_952))
+    library.index()
+    assert library.verify(contents=True).outdated == 0
