@@ -12,6 +12,7 @@ from typing import NamedTuple
 from indexer.formats import PICTURES, RAW
 
 _JUNK = frozenset({"@eadir", "#recycle", "#snapshot", "$recycle.bin", "system volume information", "__macosx", "lost+found"})
+_LATEST = 2**63 - 1
 _JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 
@@ -71,7 +72,7 @@ def is_junk(name: str) -> bool:
 
 def mtime_ns(status: os.stat_result) -> int:
     """The time of change in ns since 1970; where that does not fit into 64 bits, beyond 2262, the last that does."""
-    return max(-(2**63), min(status.st_mtime_ns, 2**63 - 1))
+    return max(-_LATEST, min(status.st_mtime_ns, _LATEST))
 
 
 @contextmanager
@@ -110,7 +111,8 @@ def _look_through(entries: list[os.DirEntry[str]], prefix: str, listing: Listing
                 listing.unreadable[prefix + name] = f"cannot be looked at: {error.strerror}"
                 continue
             if stat.S_ISREG(status.st_mode):  # a pipe or a device of that name would hang whoever reads it
-                listing.files[prefix + name] = (status.st_size, mtime_ns(status))
+                changed = status.st_mtime_ns  # a call for each of a million files would be felt
+                listing.files[prefix + name] = (status.st_size, changed if changed < _LATEST else mtime_ns(status))
     if has_raw:
         _leave_out_raw([entry.name for entry in entries], prefix, listing)
     return below
