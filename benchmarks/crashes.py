@@ -27,8 +27,8 @@ import numpy as np
 from PIL import Image
 
 from sigseek.library import open_library
+from tests.schemas.make import restore
 
-SCHEMAS = Path(__file__).parent.parent / "tests" / "schemas"
 _SIGSEEK = Path(sys.executable).with_name("sigseek")
 _PHOTOS = 40
 _SAME = 0.999  # cosine of embeddings, which are rounded to float16 and may have been made in another batch
@@ -257,10 +257,7 @@ def _with_damaged_index(work: Path) -> None:
 def _of_old_schema(work: Path) -> None:
     """A library as an older version wrote it; its photos are on drives that are not here."""
     (work / "photos").mkdir()
-    (work / "library").mkdir()
-    connection = sqlite3.connect(work / "library" / "catalog.sqlite")
-    connection.executescript((SCHEMAS / "0001.sql").read_text())
-    connection.close()
+    restore("0001", work / "library")
 
 
 OPERATIONS = (

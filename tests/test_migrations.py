@@ -19,11 +19,10 @@ from sqlalchemy.pool import Pool
 
 import sigseek
 from siglip import Checkpoint
-from siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
 from storage import Catalog, LibraryError, database
 from storage.database import HEAD, migrations_directory
 from tests.conftest import Run
-from tests.schemas.make import PLACE, SCHEMAS, lay_out
+from tests.schemas.make import SCHEMAS, lay_out, restore
 
 REVISIONS = sorted(path.stem for path in SCHEMAS.glob("*.sql"))
 OLDER = [revision for revision in REVISIONS if revision != HEAD]
@@ -37,21 +36,6 @@ SHOWN = {
     "winter/bicycle.jpg",
     "winter/mühle.jpg",
 }
-
-
-MINI_OF_THE_DUMPS = "707541deaeada5de0308f2a55f5fb0edbf2efd984c0753c1b378da63a66c4239"
-"""Its fingerprint. mini's text tower has learned since; its image tower, and so every embedding of a dump, is the same."""
-
-
-def restore(revision: str, directory: Path, place: str = PLACE) -> Path:
-    """The dumped library in `directory`, its folders in `place`, made with mini as it is now; its catalog."""
-    directory.mkdir()
-    path = directory / "catalog.sqlite"
-    script = (SCHEMAS / f"{revision}.sql").read_text(encoding="utf-8")
-    mini = read_checkpoint(MINI_DIRECTORY, "mini").fingerprint
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(script.replace(PLACE, place).replace(MINI_OF_THE_DUMPS, mini))
-    return path
 
 
 def dump(path: Path) -> list[str]:

@@ -13,11 +13,25 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
+from siglip.checkpoint import MINI, MINI_DIRECTORY, read_checkpoint
 from sigseek.demo.photos import draw_photos
 from tests.checkpoints import save_tiny
 
 SCHEMAS = Path(__file__).parent
 PLACE = "/photos"
+_MINI_OF_THE_DUMPS = "707541deaeada5de0308f2a55f5fb0edbf2efd984c0753c1b378da63a66c4239"
+"""Its fingerprint. mini's text tower has learned since; its image tower, and so every embedding of a dump, is the same."""
+
+
+def restore(revision: str, directory: Path, place: str = PLACE) -> Path:
+    """The dumped library in `directory`, its folders in `place`, made with mini as it is now; its catalog."""
+    directory.mkdir()
+    path = directory / "catalog.sqlite"
+    script = (SCHEMAS / f"{revision}.sql").read_text(encoding="utf-8")
+    mini = read_checkpoint(MINI_DIRECTORY, MINI).fingerprint
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(script.replace(PLACE, place).replace(_MINI_OF_THE_DUMPS, mini))
+    return path
 
 
 def lay_out(target: Path) -> None:
