@@ -10,8 +10,9 @@ INSTALLED := $(VENV)/installed
 demo: $(INSTALLED)
 	$(BIN)/sigseek demo --folder demo-photos
 
+# Several tests at a time, for most wait for a program to start.
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
 # Side by side, with what is compared with; about a quarter of an hour on a quiet machine.
 bench: $(INSTALLED)

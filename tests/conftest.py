@@ -35,7 +35,8 @@ def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
         if name.startswith(("SIGSEEK_", "HF_", "XDG_")):
             monkeypatch.delenv(name)
     # One for all tests: converting a checkpoint takes seconds, and what is kept depends on its content alone.
-    monkeypatch.setenv("SIGSEEK_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    own = tmp_path_factory.getbasetemp()
+    monkeypatch.setenv("SIGSEEK_CACHE", str((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cache"))
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("HF_HOME", str(home / "hub"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
