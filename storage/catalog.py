@@ -10,7 +10,7 @@ import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -63,7 +63,10 @@ class Catalog:
                 connection.execute("VACUUM")
 
     def back_up(self, target: Path) -> None:
-        """Write a copy to `target`, which is not there yet: the catalog as it is now, whatever others write meanwhile."""
+        """Write a copy to `target`, which is not there yet: the catalog as it is now, whatever others write meanwhile.
+
+        Its checkpoints have new tokens: in the catalog's place it is none that the index files of a later time belong to.
+        """
         with self._session() as session:
             connection: Any = session.connection().connection.driver_connection
             connection.rollback()
@@ -72,6 +75,8 @@ class Catalog:
                 connection.execute("VACUUM INTO ?", (str(target),))
             finally:
                 connection.set_progress_handler(None, 0)
+            with closing(sqlite3.connect(target)) as copy, copy:
+                copy.execute("UPDATE checkpoint SET token = lower(hex(randomblob(8)))")
 
     def integrity(self) -> list[str]:
         """What SQLite finds wrong with the file, nothing when it is whole."""

@@ -261,6 +261,46 @@ def test_a_backup_is_a_library_of_its_own_and_made_while_another_writes(
     assert list(tmp_path.rglob("*.part")) == []
 
 
+@pytest.mark.parametrize("restored_by", ["sigseek backup", "cp"])
+def test_an_index_of_what_came_after_the_backup_is_not_taken_for_the_current_one(
+    library: sigseek.Library, photos: Path, tmp_path: Path, restored_by: str
+) -> None:
+    library.close()
+    catalog, copy = library.directory / "catalog.sqlite", tmp_path / "copy.sqlite"
+    if restored_by == "cp":
+        shutil.copy(catalog, copy)
+    else:
+        library.back_up(copy)
+        library.close()
+    lost = [save(photos / f"lost{number}.png", seed=100 + number) for number in range(3)]
+    library.index()
+    library.close()
+    for path in lost:
+        path.unlink()
+    shutil.copy(copy, catalog)
+    new = [save(photos / f"new{number}.png", seed=200 + number) for number in range(3)]
+    library.index()
+    assert len(list((library.directory / "index").iterdir())) == 1
+    assert library.similar(new[0], 100) == similar_without_index(library, new[0])
+    assert library.verify().problems == ()
+
+
+def test_a_repair_removes_an_index_that_is_newer_than_the_catalog(library: sigseek.Library) -> None:
+    (record,) = Catalog(library.directory).checkpoints()
+    newer = library.directory / "index" / f"{record.token}-{record.generation + 1}.faiss"
+    shutil.copy(library.directory / "index" / f"{record.token}-{record.generation}.faiss", newer)
+    assert library.verify().problems == ()
+    assert newer.exists(), "an indexing beside it may have come so far since the catalog was asked"
+    assert library.verify(repair=True).problems == ()
+    assert not newer.exists()
+
+
+def similar_without_index(library: sigseek.Library, photo: Path) -> list[sigseek.SimilarHit]:
+    library.close()
+    shutil.rmtree(library.directory / "index")
+    return library.similar(photo, 100)
+
+
 def test_forgetting_a_checkpoint(tmp_path: Path, photos: Path, library: sigseek.Library, tiny: Path, run: Run) -> None:
     where = ("--library", library.directory)
     run("index", *where, "--model", tiny)
