@@ -13,6 +13,7 @@ import pytest
 import sigseek
 from storage import Catalog, index_file
 from storage.vector_index import VectorIndex
+from storage.verification import Verification
 from tests.catalogs import add_checkpoint, add_many, random_unit
 from tests.conftest import Run
 from tests.photos import save
@@ -117,6 +118,7 @@ def test_damage_is_found_and_mended(name: str, library: sigseek.Library, photos:
     assert run("verify", *where, check=False).stdout == found.stdout, "looking changes nothing"
     mended = run("verify", *where, "--repair")
     assert mended.stdout.startswith(f"mended: {said}")
+    assert mended.stdout.count("mended: ") == found.stdout.count("wrong: ")
     assert run("verify", *where).returncode == 0
     run("index", *where)
     assert run("verify", *where).stdout == "6 embeddings and 6 files checked: all is well\n"
@@ -125,6 +127,31 @@ def test_damage_is_found_and_mended(name: str, library: sigseek.Library, photos:
         for hit in again.search("a house", everything=True):
             assert again.similar(hit.path, 1)[0].cosine <= 1
     assert {path.name: path.read_bytes() for path in photos.iterdir()} == before
+
+
+def test_a_repair_keeps_what_was_measured_on_sound_embeddings(library: sigseek.Library) -> None:
+    change(library, "UPDATE embedding SET vector = zeroblob(384) WHERE photo_id = 2")
+    catalog = Catalog(library.directory)
+    (record,) = catalog.checkpoints()
+    before = catalog.reference(record.id)
+    library.verify(repair=True)
+    after = catalog.reference(record.id)
+    assert before
+    assert after
+    assert np.array_equal(after.absent_evidence, before.absent_evidence)
+    assert catalog.bias_count(record.id) == 5
+    catalog.close()
+
+
+def test_a_library_that_is_indexed_meanwhile_is_not_wrong(library: sigseek.Library, photos: Path, run: Run) -> None:
+    catalog = Catalog(library.directory)
+    (record,) = catalog.checkpoints()
+    save(photos / "new.png", seed=6)
+    run("index", "--library", library.directory)
+    verification = Verification(catalog, library.directory / "index", repair=False)
+    verification.check_embeddings(record, lambda done: None)
+    assert verification.problems == []
+    catalog.close()
 
 
 def test_a_catalog_that_sqlite_finds_damaged(library: sigseek.Library, run: Run) -> None:
