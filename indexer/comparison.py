@@ -86,7 +86,7 @@ def _gone(root: Path, inside: PurePath, listing: Listing, unlisted: Iterable[str
         if path.startswith(before)
         and path not in listing.unreadable
         and not path.startswith(shut)
-        and not (_passed_over(path, inside) and _may_be_there(root / path))
+        and not (_passed_over(path, inside) and may_be_there(root / path))
     ]
 
 
@@ -95,7 +95,8 @@ def _passed_over(path: str, inside: PurePath) -> bool:
     return any(is_junk(name) for name in PurePath(path).relative_to(inside).parts[:-1])
 
 
-def _may_be_there(path: Path) -> bool:
+def may_be_there(path: Path) -> bool:
+    """Whether there is something by that name, or nobody can tell."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):

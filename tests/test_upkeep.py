@@ -199,6 +199,28 @@ def test_prune_leaves_folders_alone_that_are_offline(library: sigseek.Library, p
     assert library.prune(timedelta()).files == 1
 
 
+def test_prune_leaves_drives_alone_that_are_mounted_below_a_folder(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
+    deep = photos / "a" / "deep"
+    save(deep / "12.png", seed=12)
+    library.index()
+    (photos / "b" / "01.png").unlink()
+    (photos / "a").rename(tmp_path / "unplugged")
+    (photos / "a").mkdir()  # the mount point
+    assert library.index().missing == 6
+    assert library.prune(timedelta()).files == 1
+    (photos / "a").rmdir()
+    assert library.prune(timedelta()).files == 5
+
+
+def test_prune_keeps_what_nobody_can_tell_of(library: sigseek.Library, photos: Path, ordinary_folder: Path) -> None:
+    (photos / "a" / "00.png").unlink()
+    library.index()
+    (photos / "a").chmod(0)
+    assert library.prune(timedelta()).files == 0
+    (photos / "a").chmod(0o755)
+    assert library.prune(timedelta()).files == 1
+
+
 def test_an_index_without_what_was_forgotten_is_ready(library: sigseek.Library, photos: Path) -> None:
     shutil.rmtree(photos / "a")
     library.index(accept_missing=True)
