@@ -1,4 +1,7 @@
-"""Keeping a library current: what changes in its folders is indexed once it is quiet there."""
+"""Keeping a library current: what changes in its folders is indexed once it is quiet there.
+
+Files are asked for by os.path, for which what cannot be looked at is not there: pathlib raises when a drive fails.
+"""
 
 import os
 import time
@@ -173,10 +176,10 @@ class Watch:
             return folder
         if path.is_relative_to(self._library) or any(map(is_junk, path.relative_to(folder).parts)):
             return None
-        place = path if path.is_dir() and not path.is_symlink() else path.parent
+        place = path if os.path.isdir(path) and not os.path.islink(path) else path.parent  # noqa: PTH112, PTH114
         if place != path and path.suffix.lower() not in PICTURES and not self._may_have_been_directory(path):
             return None
-        return place if place.resolve() == place else None  # a scan does not follow links to directories
+        return place if os.path.realpath(place) == str(place) else None  # a scan does not follow links to directories
 
     def _may_have_been_directory(self, path: Path) -> bool:
         """Of one that went nothing but its name is told."""
@@ -225,7 +228,7 @@ def folders_to_watch(folders: Iterable[str | os.PathLike[str]], known: Collectio
     paths = []
     for folder in folders:
         path = Path(folder).expanduser()
-        paths.append(path.absolute() if not path.exists() and path.absolute() in known else check_folder(path))
+        paths.append(path.absolute() if not os.path.exists(path) and path.absolute() in known else check_folder(path))
     return [path for path in dict.fromkeys(paths) if not any(path != other and path.is_relative_to(other) for other in paths)]
 
 
@@ -247,7 +250,7 @@ def _gone(before: dict[Path, _Identity], now: dict[Path, _Identity]) -> Iterator
 
 def _existing(place: Path, folder: Path) -> Path:
     """The place, or the nearest directory above it that is there, the folder at the most."""
-    while place != folder and not place.is_dir():
+    while place != folder and not os.path.isdir(place):  # noqa: PTH112
         place = place.parent
     return place
 

@@ -289,6 +289,20 @@ def test_a_folder_that_another_process_forgot_is_not_added_again(tmp_path: Path)
         assert folder not in loop.indexed[seen + 1 :]
 
 
+def test_a_directory_that_cannot_be_looked_into_any_more(ordinary_folder: Path) -> None:
+    """As on a drive that fails: what changed there was told, and then asking for it is an error."""
+    shut = ordinary_folder / "photos" / "shut"
+    save(shut / "deep" / "a.png")
+    with Loop(ordinary_folder / "library", ordinary_folder / "photos", debounce=0.3) as loop:
+        until(lambda: loop.indexed == [ordinary_folder / "photos"])
+        save(shut / "deep" / "b.png")
+        shut.chmod(0)
+        until(lambda: loop.indexed[1:])
+    shut.chmod(0o755)
+    assert loop.indexed[1:] == [shut]
+    assert [found.problem for found in loop.rounds] == [None, None]
+
+
 def test_links_to_directories_are_not_followed(tmp_path: Path) -> None:
     folder, linked = tmp_path / "photos", tmp_path / "linked"
     linked.mkdir()
