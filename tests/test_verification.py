@@ -245,6 +245,23 @@ def test_a_damaged_index_is_not_searched(library: sigseek.Library) -> None:
         assert [(hit.path, hit.cosine) for hit in again.search("a house", everything=True)] == before
 
 
+def test_an_index_that_cannot_be_read_is_damaged(library: sigseek.Library, ordinary_folder: Path) -> None:
+    path = index_path(library)
+    path.chmod(0)
+    (problem,) = library.verify().problems
+    assert problem.what == f"the index {path} is damaged"
+    assert [problem.mended for problem in library.verify(repair=True).problems] == [True]
+    assert library.verify().problems == ()
+
+
+def test_an_index_that_another_process_removed_at_this_moment(library: sigseek.Library) -> None:
+    size = index_path(library).stat().st_size
+    token, _ = index_path(library).name.split("-")
+    (library.directory / "index" / f"{token}-0.faiss").symlink_to("nowhere")  # listed, and not there
+    assert library.verify().problems == ()
+    assert library.status().index_bytes == size
+
+
 def test_a_catalog_that_a_power_cut_emptied(library: sigseek.Library, run: Run) -> None:
     library.close()
     (library.directory / "catalog.sqlite").write_bytes(b"")

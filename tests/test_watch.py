@@ -297,10 +297,9 @@ def test_a_directory_that_cannot_be_looked_into_any_more(ordinary_folder: Path) 
         until(lambda: loop.indexed == [ordinary_folder / "photos"])
         save(shut / "deep" / "b.png")
         shut.chmod(0)
-        until(lambda: loop.indexed[1:])
+        until(lambda: shut in loop.indexed)
     shut.chmod(0o755)
-    assert loop.indexed[1:] == [shut]
-    assert [found.problem for found in loop.rounds] == [None, None]
+    assert {found.problem for found in loop.rounds} == {None}
 
 
 def test_links_to_directories_are_not_followed(tmp_path: Path) -> None:
