@@ -3,8 +3,12 @@
 import json
 import os
 import re
+import resource
 import shutil
 import sqlite3
+import subprocess
+import sys
+import textwrap
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +17,7 @@ import pytest
 import sigseek
 from sigseek import FolderError, LibraryError
 from storage import Catalog, index_file
+from tests.catalogs import add_checkpoint, add_many, random_unit
 from tests.checkpoints import save_tiny
 from tests.conftest import Run
 from tests.photos import save
@@ -281,6 +286,43 @@ def test_a_backup_is_a_library_of_its_own_and_made_while_another_writes(
     nowhere = run("backup", tmp_path / "no" / "folder.sqlite", "--library", library.directory, check=False)
     assert (nowhere.returncode, nowhere.stderr.count("\n")) == (1, 1)
     assert list(tmp_path.rglob("*.part")) == []
+
+
+def test_a_full_disk_is_the_backups(library: sigseek.Library, tmp_path: Path) -> None:
+    """No file may grow beyond the limit, which to SQLite is a disk that takes no more."""
+    target = tmp_path / "copy.sqlite"
+    done = subprocess.run(
+        [Path(sys.executable).parent / "sigseek", "backup", target, "--library", library.directory],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = f"{target} cannot be written (disk I/O error); check that disk's space, and the folder's permissions"
+    assert (done.returncode, done.stderr) == (1, f"error: {said}\n")
+    assert list(tmp_path.glob("copy*")) == []
+
+
+def test_a_backup_that_ctrl_c_interrupts(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path)
+    add_many(catalog, add_checkpoint(catalog, 2).id, random_unit(100_000, 2))
+    catalog.close()
+    code = """
+        import signal, sys
+        from pathlib import Path
+        from sigseek.backup import back_up
+        from storage import Catalog
+        catalog = Catalog(Path(sys.argv[1]))
+        signal.signal(signal.SIGALRM, signal.default_int_handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.03)
+        try:
+            back_up(catalog, Path(sys.argv[1], "copy.sqlite"))
+        except KeyboardInterrupt:
+            print("interrupted")
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code), tmp_path], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
+    assert list(tmp_path.glob("copy*")) == []
 
 
 @pytest.mark.parametrize("restored_by", ["sigseek backup", "cp"])
