@@ -119,7 +119,12 @@ def prune(catalog: Catalog, older_than: timedelta) -> Forgotten:
     unplugged = cache(_is_unplugged)
     online: dict[str, bool] = {}
     gone: dict[int, list[str]] = {}
-    for folder, path in catalog.missing_files(datetime.now(UTC).replace(tzinfo=None) - older_than):
+    now = datetime.now(UTC).replace(tzinfo=None)
+    try:
+        before = now - older_than
+    except OverflowError:  # longer ago than there are dates for
+        before = datetime.min
+    for folder, path in catalog.missing_files(before):
         if folder.path not in online:
             online[folder.path] = is_online(Path(folder.path))
         if not online[folder.path] or unplugged(folder.path, os.path.dirname(path)):  # noqa: PTH120 - there may be a million

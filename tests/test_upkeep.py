@@ -183,6 +183,7 @@ def test_prune_forgets_what_has_been_missing_for_long(library: sigseek.Library, 
     shutil.rmtree(photos / "a")
     assert library.index().missing == 4
     assert library.prune(timedelta(days=30)).files == 0
+    assert library.prune(timedelta(days=999_999)).files == 0
     with sqlite3.connect(library.directory / "catalog.sqlite") as connection:
         connection.execute(
             "UPDATE file SET missing_since = datetime('now', '-31 days') || '.000000' WHERE path IN ('a/00.png', 'a/03.png')"
