@@ -107,7 +107,7 @@ def _look_at(path: Path, known: tuple[int, int], digest: bytes | None) -> str:
         if not stat.S_ISREG(status.st_mode) or (status.st_size, status.st_mtime_ns) != known:
             return "outdated"
         return "same" if digest is None or digest_file(path).digest == digest else "damaged"
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return "outdated"
     except OSError as error:
         return f"cannot be read ({error.strerror})"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sqlite3
 import zlib
 from collections.abc import Callable
@@ -180,6 +181,15 @@ def test_photos_that_the_disk_changed_are_found_by_their_contents(library: sigse
     (problem,) = report["problems"]
     assert (found.returncode, report["outdated"], problem["mended"]) == (1, 2, False)
     assert problem["what"].startswith(f"{photos / '1.png'} holds other bytes than when it was indexed")
+
+
+def test_files_of_a_directory_that_gave_way_to_a_file_are_gone(library: sigseek.Library, photos: Path) -> None:
+    save(photos / "sub" / "6.png", seed=6)
+    library.index()
+    shutil.rmtree(photos / "sub")
+    (photos / "sub").write_text("")
+    report = library.verify()
+    assert (report.problems, report.outdated) == ((), 1)
 
 
 def test_files_of_folders_that_are_offline_are_not_looked_for(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
