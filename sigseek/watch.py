@@ -86,8 +86,6 @@ class Watch:
         self._denied = False
         """Whether there are directories that may not be entered."""
         self._pending: dict[Path, _Pending] = {}
-        self._left_alone: set[Path] = set()
-        """Folders that cannot be indexed as they are now."""
         self._told: dict[Path, str] = {}
         """The folders' problems that were told of already."""
 
@@ -98,8 +96,7 @@ class Watch:
         while not self._stop.is_set():
             before, folders = folders, self._folders()
             self._pending = {folder: pending for folder, pending in self._pending.items() if folders.get(folder)}
-            yield from _gone(before, folders)
-            self._left_alone -= {folder for folder in folders if folders[folder] != before.get(folder)}
+            yield from _tell_gone(before, folders)
             self._note_all(folders, wait)  # what changed while nobody watched
             wait = self._debounce
             for changed in self._changes(folders):
@@ -155,13 +152,12 @@ class Watch:
             folder = next((folder for folder in folders if path.is_relative_to(folder)), None)
             place = self._place_to_look_at(path, folder) if folder else None
             if folder and place:
-                self._left_alone.discard(folder)
                 self._wait_for(folder, place, self._debounce)
 
     def _note_all(self, folders: dict[Path, _Identity], wait: float) -> None:
         self._next_rescan = time.monotonic() + self._rescan
         for folder, identity in folders.items():
-            if identity and folder not in self._left_alone:
+            if identity:
                 self._wait_for(folder, folder, wait)
 
     def _wait_for(self, folder: Path, place: Path, wait: float) -> None:
@@ -201,8 +197,7 @@ class Watch:
             report = self._index(place)
         except Stopped:
             return None
-        except FolderError as error:
-            self._left_alone.add(folder)
+        except FolderError as error:  # as it is now it would only be refused again: until it changes, or the next rescan
             del self._pending[folder]
             return self._tell(folder, place, error)
         except (LibraryError, CheckpointError, OSError) as error:
@@ -240,7 +235,7 @@ def _identity(path: Path) -> _Identity:
     return found.st_dev, found.st_ino
 
 
-def _gone(before: dict[Path, _Identity], now: dict[Path, _Identity]) -> Iterator[Round]:
+def _tell_gone(before: dict[Path, _Identity], now: dict[Path, _Identity]) -> Iterator[Round]:
     for path, identity in now.items():
         if identity is None and before.get(path, (0, 0)) is not None:
             yield Round(
