@@ -19,7 +19,7 @@ def measure_biases(catalog: Catalog, checkpoint: CheckpointRecord, references: R
     all the others is looked at again; one of a hundred gone makes no difference worth it.
     """
     known = catalog.reference(checkpoint.id)
-    if known and (known.version != VERSION or _gone(catalog, checkpoint, known) > _FEW * checkpoint.embeddings):
+    if known and (known.version != VERSION or _count_gone(catalog, checkpoint, known) > _FEW * checkpoint.embeddings):
         known = None
     highest = known.absent_evidence if known else np.full(len(references.absent), -1, np.float32)
     chunks = catalog.embedding_chunks(checkpoint.id, after_generation=known.generation if known else 0)
@@ -37,7 +37,7 @@ def measure_biases(catalog: Catalog, checkpoint: CheckpointRecord, references: R
         transaction.put_reference(checkpoint.id, measured)
 
 
-def _gone(catalog: Catalog, checkpoint: CheckpointRecord, known: ReferenceRecord) -> int:
+def _count_gone(catalog: Catalog, checkpoint: CheckpointRecord, known: ReferenceRecord) -> int:
     """How many of the embeddings that were measured are there no more, or were made anew."""
     came = catalog.count_embeddings_after(checkpoint.id, known.generation, checkpoint.embeddings)
     return known.embeddings + came - checkpoint.embeddings

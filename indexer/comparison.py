@@ -98,7 +98,7 @@ def _passed_over(path: str, inside: PurePath) -> bool:
 
 
 def may_be_there(path: Path) -> bool:
-    """Whether something is there, or nobody can tell."""
+    """Whether there is something by that name, or nobody can tell."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):

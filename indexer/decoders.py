@@ -5,9 +5,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+import numpy.typing as npt
 from PIL import AvifImagePlugin, Image
 
-from indexer.decode import DecodedPhoto, decode_photo
+from indexer.decode import DecodedPhoto, decode_photo, decode_views
 from indexer.errors import LargePhotoError
 from indexer.limits import decoding_limits, default_max_pixels
 from indexer.workers import Workers
@@ -47,12 +49,27 @@ class Decoders:
             with self._large:
                 return self._decode(path, self._max_pixels)
 
+    def decode_views(self, path: Path) -> npt.NDArray[np.uint8]:
+        """What `indexer.decode.decode_views` gives. Raises as `decode` does."""
+        with self._large:
+            return self._workers.call(decoding_limits(self._max_pixels), _views_in_worker, path, self._preprocessing)
+
     def _decode(self, path: Path, held: int) -> DecodedPhoto:
         return self._workers.call(decoding_limits(held), _in_worker, path, self._preprocessing, self._max_pixels, held)
 
 
 def _in_worker(path: Path, preprocessing: Preprocessing, max_pixels: int, max_held: int) -> DecodedPhoto:
-    """What runs there: `decode_photo`, with Pillow set up as only a process of our own may have it."""
+    """What runs there: `decode_photo`."""
+    _set_up_pillow()
+    return decode_photo(path, preprocessing, max_pixels, max_held)
+
+
+def _views_in_worker(path: Path, preprocessing: Preprocessing) -> npt.NDArray[np.uint8]:
+    _set_up_pillow()
+    return decode_views(path, preprocessing)
+
+
+def _set_up_pillow() -> None:
+    """As only a process of our own may have it."""
     Image.MAX_IMAGE_PIXELS = None  # `max_pixels` is the limit, be it above or below Pillow's own
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # there are other workers, and each thread takes address space
-    return decode_photo(path, preprocessing, max_pixels, max_held)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,8 @@ def embed_files(
         embeddings.update(zip(batch, tower.embed(np.stack(list(batch.values()))), strict=True))
         batch.clear()
 
-    with ThreadPoolExecutor(THREADS) as pool, Decoders(preprocessing) as decoders:
+    with ThreadPoolExecutor(THREADS) as pool, Decoders(preprocessing) as decoders, ExitStack() as ending:
+        ending.callback(pool.shutdown, wait=False, cancel_futures=True)  # interrupted, what waits in it is wanted no more
         decoded = ahead(pool, lambda path: decoders.decode(path).pixels, paths, lambda: 2 * tower.batch)
         for done, (path, pixels) in enumerate(decoded, 1):
             if isinstance(pixels, Exception):

@@ -84,6 +84,8 @@ class Workers:
 
     def _take(self, *, new: bool) -> "_Worker":
         with self._lock:
+            if self._closed:
+                raise _ended()
             if self._idle and not new:
                 return self._idle.pop()
         worker = _Worker()
@@ -92,7 +94,7 @@ class Workers:
             closed = self._closed
         if closed:
             self._drop(worker)
-            raise UndecidedError("the run was ended")
+            raise _ended()
         return worker
 
     def _put_back(self, worker: "_Worker") -> None:
@@ -202,6 +204,10 @@ class _Worker:
         with suppress(OSError):  # what was not sent yet cannot be sent any more
             self._tasks.close()
         self._answers.close()
+
+
+def _ended() -> UndecidedError:
+    return UndecidedError("the run was ended")
 
 
 def _not_started(reason: str) -> UndecidedError:

@@ -27,7 +27,8 @@ def back_up(catalog: Catalog, file: Path) -> Path:
             os.fsync(copy.fileno())
         os.rename(aside, target)  # noqa: PTH104
     except OSError as error:
-        raise LibraryError(f"{target} cannot be written ({error.strerror}); check the folder and its permissions") from error
+        said = f"{target} cannot be written ({error.strerror})"
+        raise LibraryError(f"{said}; check that disk's space, and the folder's permissions") from error
     except UnicodeEncodeError as error:
         raise LibraryError(f"{target} is no name in UTF-8, and SQLite writes to no other; name another") from error
     finally:

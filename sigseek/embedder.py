@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from indexer import DecodeError
+from indexer.errors import UndecidedError
 from search.errors import QueryError
 from siglip import Checkpoint, ImageTower, TextTower, load_checkpoint
 from siglip.checkpoint import DEFAULT
@@ -198,11 +199,7 @@ class Embedder:
         """
         import numpy as np
 
-        from indexer.decode import decode_photo
-
-        preprocessing = self.checkpoint.preprocessing
-        # In this process: one for decoding would be felt as it starts, and photos named one by one are seldom hostile.
-        pixels = [_readable(lambda path: decode_photo(path, preprocessing), path).pixels for path in paths]
+        pixels = [_readable(self._decode, path) for path in paths]
         tower = self.images()
         batches = [np.stack(pixels[start : start + tower.batch]) for start in range(0, len(pixels), tower.batch)]
         return np.concatenate([tower.embed(batch) for batch in batches])
@@ -210,11 +207,34 @@ class Embedder:
     def embed_views(self, path: Path) -> Floats | None:
         """Unit-norm embeddings (views, dim) of parts of the photo; None where the file cannot be used now."""
         from indexer.decode import decode_views
+        from indexer.decoders import Decoders
 
+        preprocessing = self.checkpoint.preprocessing
         try:
-            return self.images().embed(decode_views(path, self.checkpoint.preprocessing))
+            try:
+                views = decode_views(path, preprocessing)
+            except UndecidedError:
+                with Decoders(preprocessing) as decoders:
+                    views = decoders.decode_views(path)
         except (DecodeError, OSError):
             return None
+        return self.images().embed(views)
+
+    def _decode(self, path: Path) -> npt.NDArray[np.uint8]:
+        """The photo's pixels (height, width, 3) for the image tower. Raises as `indexer.decode.decode_photo` does.
+
+        In this process: one for decoding would be felt as it starts, and photos named one by one are seldom hostile. In one of
+        our own what is too large for Pillow, whose limit is not ours to change here.
+        """
+        from indexer.decode import decode_photo
+        from indexer.decoders import Decoders
+
+        preprocessing = self.checkpoint.preprocessing
+        try:
+            return decode_photo(path, preprocessing).pixels
+        except UndecidedError:
+            with Decoders(preprocessing) as decoders:
+                return decoders.decode(path).pixels
 
     def warn_if_cut(self, what: str, text: str) -> None:
         """Warn the caller of the method that calls this when the model reads only the beginning of the text."""

@@ -40,6 +40,7 @@ from sigseek.upkeep import (
     relocate,
 )
 from storage import Catalog, CheckpointRecord, FailureRecord, LibraryError, writer_lock
+from storage.leftovers import remove_leftovers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,8 +128,7 @@ class Library:
         checkpoint = self._embedder.checkpoint  # a wrong folder or model is found out before a library is made
         catalog = self._place.catalog(create=True)
         with writer_lock(self.directory):
-            for leftover in self._place.index_directory.glob("*.part"):  # of a writer that was killed
-                leftover.unlink(missing_ok=True)
+            remove_leftovers(self._place.index_directory, catalog.checkpoints())
             record = self._embedder.record_to_index()
             self._embedder.sample_folders = roots
             max_pixels = None if max_megapixels is None else max_megapixels * 1_000_000

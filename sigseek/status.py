@@ -1,5 +1,6 @@
 """What a library holds."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -62,7 +63,7 @@ def library_status(catalog: Catalog, directory: Path, index_directory: Path) -> 
     folders = []
     for folder in catalog.folders():
         there, missing = counts.get(folder.id, (0, 0))
-        online = is_online(Path(folder.path)) if there + missing else Path(folder.path).is_dir()
+        online = is_online(Path(folder.path)) if there + missing else os.path.isdir(folder.path)  # noqa: PTH112 - pathlib's raises
         folders.append(FolderStatus(folder.path, online, there, missing, folder.indexed_at))
     photos, records = catalog.photo_count(), catalog.checkpoints()
     searched = default_checkpoint(records)
@@ -85,6 +86,13 @@ def library_status(catalog: Catalog, directory: Path, index_directory: Path) -> 
         failures=len(catalog.failures()),
         folders=tuple(folders),
         checkpoints=tuple(checkpoints),
-        catalog_bytes=sum(path.stat().st_size for path in directory.glob(f"{catalog.path.name}*")),
-        index_bytes=sum(path.stat().st_size for path in index_directory.glob("*.faiss")),
+        catalog_bytes=sum(map(_size, directory.glob(f"{catalog.path.name}*"))),
+        index_bytes=sum(map(_size, index_directory.glob("*.faiss"))),
     )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # another process has removed it since it was listed
+        return 0

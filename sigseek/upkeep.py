@@ -4,9 +4,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path, PurePath
 
 from indexer import FolderError, check_folder, check_folders_below
+from indexer.comparison import may_be_there
 from indexer.scan import is_online
 from storage import Catalog, CheckpointRecord, FolderRecord, LibraryError
 from storage.transaction import beginning
@@ -113,20 +115,42 @@ def forget_folder(catalog: Catalog, path: Path) -> Forgotten:
 def prune(catalog: Catalog, older_than: timedelta) -> Forgotten:
     """Forget files that have been missing for that long, and photos that had no others.
 
-    Kept are those in folders that are offline, and those that are there after all and wait for the next indexing.
+    Kept are those in folders that are offline or below an empty directory, which an unplugged drive leaves; and those that are
+    there after all, and wait for the next indexing, or that nobody can tell of.
     """
+    unplugged = cache(_is_unplugged)
     online: dict[str, bool] = {}
     gone: dict[int, list[str]] = {}
-    for folder, path in catalog.missing_files(datetime.now(UTC).replace(tzinfo=None) - older_than):
+    now = datetime.now(UTC).replace(tzinfo=None)
+    try:
+        before = now - older_than
+    except OverflowError:  # longer ago than there are dates for
+        before = datetime.min
+    for folder, path in catalog.missing_files(before):
         if folder.path not in online:
             online[folder.path] = is_online(Path(folder.path))
-        if online[folder.path] and not os.path.lexists(Path(folder.path, path)):
+        if not online[folder.path] or unplugged(folder.path, os.path.dirname(path)):  # noqa: PTH120 - there may be a million
+            continue
+        if not may_be_there(Path(folder.path, path)):
             gone.setdefault(folder.id, []).append(path)
     with catalog.transaction() as transaction:
         for folder_id, paths in gone.items():
             transaction.remove_files(folder_id, paths)
         photos = transaction.remove_photos_without_files()
     return Forgotten(sum(map(len, gone.values())), photos)
+
+
+def _is_unplugged(root: str, directory: str) -> bool:
+    """Whether the directory in the folder, or one that it lies in, is there and empty."""
+    return any(_is_empty(Path(root, inside)) for inside in PurePath(directory, "file").parents[:-1])
+
+
+def _is_empty(directory: Path) -> bool:
+    try:
+        with os.scandir(directory) as entries:
+            return next(entries, None) is None
+    except OSError:
+        return False
 
 
 def find_checkpoint(catalog: Catalog, name: str) -> CheckpointRecord:

@@ -10,6 +10,7 @@ from indexer.decode import digest_file
 from indexer.scan import is_online, mtime_ns
 from sigseek.status import default_checkpoint
 from storage import Catalog, FolderRecord
+from storage.leftovers import remove_leftovers
 from storage.verification import Problem, Verification
 
 _EVERY = 1_000
@@ -56,6 +57,8 @@ def verify(
         return VerifyReport(tuple(verification.problems), 0, 0, 0, 0, 0, 0)
     leftover = verification.check_photos()
     checkpoints = catalog.checkpoints()
+    if repair:
+        remove_leftovers(index_directory, checkpoints)
     total, done = sum(checkpoint.embeddings for checkpoint in checkpoints), 0
     for checkpoint in checkpoints:
         verification.check_embeddings(checkpoint, partial(_tell, on_embeddings, done, total))
@@ -104,7 +107,7 @@ def _look_at(path: Path, known: tuple[int, int], digest: bytes | None) -> str:
         if not stat.S_ISREG(status.st_mode) or (status.st_size, mtime_ns(status)) != known:
             return "outdated"
         return "same" if digest is None or digest_file(path).digest == digest else "damaged"
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return "outdated"
     except OSError as error:
         return f"cannot be read ({error.strerror})"

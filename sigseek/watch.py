@@ -1,4 +1,7 @@
-"""Keeping a library current: what changes in its folders is indexed once it is quiet there."""
+"""Keeping a library current: what changes in its folders is indexed once it is quiet there.
+
+Files are asked for by os.path, for which what cannot be looked at is not there: pathlib raises when a drive fails.
+"""
 
 import os
 import time
@@ -83,8 +86,6 @@ class Watch:
         self._denied = False
         """Whether there are directories that may not be entered."""
         self._pending: dict[Path, _Pending] = {}
-        self._left_alone: set[Path] = set()
-        """Folders that cannot be indexed as they are now."""
         self._told: dict[Path, str] = {}
         """The folders' problems that were told of already."""
 
@@ -95,8 +96,7 @@ class Watch:
         while not self._stop.is_set():
             before, folders = folders, self._folders()
             self._pending = {folder: pending for folder, pending in self._pending.items() if folders.get(folder)}
-            yield from _gone(before, folders)
-            self._left_alone -= {folder for folder in folders if folders[folder] != before.get(folder)}
+            yield from _tell_gone(before, folders)
             self._note_all(folders, wait)  # what changed while nobody watched
             wait = self._debounce
             for changed in self._changes(folders):
@@ -152,13 +152,12 @@ class Watch:
             folder = next((folder for folder in folders if path.is_relative_to(folder)), None)
             place = self._place_to_look_at(path, folder) if folder else None
             if folder and place:
-                self._left_alone.discard(folder)
                 self._wait_for(folder, place, self._debounce)
 
     def _note_all(self, folders: dict[Path, _Identity], wait: float) -> None:
         self._next_rescan = time.monotonic() + self._rescan
         for folder, identity in folders.items():
-            if identity and folder not in self._left_alone:
+            if identity:
                 self._wait_for(folder, folder, wait)
 
     def _wait_for(self, folder: Path, place: Path, wait: float) -> None:
@@ -173,10 +172,10 @@ class Watch:
             return folder
         if path.is_relative_to(self._library) or any(map(is_junk, path.relative_to(folder).parts)):
             return None
-        place = path if path.is_dir() and not path.is_symlink() else path.parent
+        place = path if os.path.isdir(path) and not os.path.islink(path) else path.parent  # noqa: PTH112, PTH114
         if place != path and path.suffix.lower() not in PICTURES and not self._may_have_been_directory(path):
             return None
-        return place if place.resolve() == place else None  # a scan does not follow links to directories
+        return place if os.path.realpath(place) == str(place) else None  # a scan does not follow links to directories
 
     def _may_have_been_directory(self, path: Path) -> bool:
         """Of one that went nothing but its name is told."""
@@ -198,8 +197,7 @@ class Watch:
             report = self._index(place)
         except Stopped:
             return None
-        except FolderError as error:
-            self._left_alone.add(folder)
+        except FolderError as error:  # as it is now it would only be refused again: until it changes, or the next rescan
             del self._pending[folder]
             return self._tell(folder, place, error)
         except (LibraryError, CheckpointError, OSError) as error:
@@ -225,7 +223,7 @@ def folders_to_watch(folders: Iterable[str | os.PathLike[str]], known: Collectio
     paths = []
     for folder in folders:
         path = Path(folder).expanduser()
-        paths.append(path.absolute() if not path.exists() and path.absolute() in known else check_folder(path))
+        paths.append(path.absolute() if not os.path.exists(path) and path.absolute() in known else check_folder(path))
     return [path for path in dict.fromkeys(paths) if not any(path != other and path.is_relative_to(other) for other in paths)]
 
 
@@ -237,7 +235,7 @@ def _identity(path: Path) -> _Identity:
     return found.st_dev, found.st_ino
 
 
-def _gone(before: dict[Path, _Identity], now: dict[Path, _Identity]) -> Iterator[Round]:
+def _tell_gone(before: dict[Path, _Identity], now: dict[Path, _Identity]) -> Iterator[Round]:
     for path, identity in now.items():
         if identity is None and before.get(path, (0, 0)) is not None:
             yield Round(
@@ -247,7 +245,7 @@ def _gone(before: dict[Path, _Identity], now: dict[Path, _Identity]) -> Iterator
 
 def _existing(place: Path, folder: Path) -> Path:
     """The place, or the nearest directory above it that is there, the folder at the most."""
-    while place != folder and not place.is_dir():
+    while place != folder and not os.path.isdir(place):  # noqa: PTH112
         place = place.parent
     return place
 

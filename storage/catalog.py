@@ -5,12 +5,13 @@ numpy comes in where embeddings are read: a run over unchanged folders does with
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -63,13 +64,25 @@ class Catalog:
                 connection.execute("VACUUM")
 
     def back_up(self, target: Path) -> None:
-        """Write a copy to `target`, which is not there yet: the catalog as it is now, whatever others write meanwhile."""
+        """Write a copy to `target`, which is not there yet: the catalog as it is now, whatever others write meanwhile.
+
+        Its checkpoints have new tokens: in the catalog's place it is none that the index files of a later time belong to.
+        OSError where it cannot be written.
+        """
         with self._session() as session:
             connection: Any = session.connection().connection.driver_connection
             connection.rollback()
             connection.set_progress_handler(lambda: 0, 100_000)  # Python's signals, Ctrl-C among them, get their turn in it
             try:
                 connection.execute("VACUUM INTO ?", (str(target),))
+                with closing(sqlite3.connect(target)) as copy, copy:
+                    copy.execute("UPDATE checkpoint SET token = lower(hex(randomblob(8)))")
+            except sqlite3.Error as error:
+                if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:  # all that is left of what the signal raised
+                    raise KeyboardInterrupt from None
+                if error.sqlite_errorcode in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):  # the catalog itself
+                    raise
+                raise OSError(errno.EIO, str(error)) from error
             finally:
                 connection.set_progress_handler(None, 0)
 

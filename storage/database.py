@@ -41,7 +41,7 @@ def open_database(path: Path) -> Engine:
             _outside_transactions(connection, "PRAGMA journal_mode = WAL")
         if found != HEAD:
             with writer_lock(path.parent), writing(engine).connect() as connection:
-                _upgrade(connection)
+                _upgrade(connection, path)
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         engine.dispose()
         raise LibraryError(describe(error, path)) from error
@@ -134,10 +134,11 @@ def migrations_directory() -> Path:
     return installed if installed.is_dir() else Path(__file__).parent.parent / "alembic"
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, path: Path) -> None:
     """Bring the schema to the newest, wholly or not at all."""
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(migrations_directory()).replace("%", "%%"))
@@ -145,5 +146,9 @@ def _upgrade(connection: Connection) -> None:
     connection.detach()  # its setting is not for others
     # A table is changed by making it anew: with foreign keys on, dropping the old one would delete what belongs to its rows.
     _outside_transactions(connection, "PRAGMA foreign_keys = OFF")
-    with connection.begin():
-        command.upgrade(config, "head")
+    try:
+        with connection.begin():
+            command.upgrade(config, "head")
+    except CommandError as error:
+        said = f"{path} has a schema that no sigseek made ({error})"
+        raise LibraryError(f"{said}; put a backup in its place, or move it away and index again") from error

@@ -98,14 +98,19 @@ def remove(directory: Path, token: str) -> None:
 
 
 def is_sound(path: Path) -> bool:
-    """Whether every byte of the file is as it was written; OSError where it cannot be read."""
-    with path.open("rb") as file:
-        length = file.seek(0, os.SEEK_END) - _FOOTER.size - _CHECKSUM.size
-        if length < 0:
-            return False
-        file.seek(length)
-        *_, checksum = _FOOTER.unpack(file.read(_FOOTER.size))
-        return bool(_checksum(file, length) == checksum)
+    """Whether every byte of the file can be read and is as it was written, or another process has removed it meanwhile."""
+    try:
+        with path.open("rb") as file:
+            length = file.seek(0, os.SEEK_END) - _FOOTER.size - _CHECKSUM.size
+            if length < 0:
+                return False
+            file.seek(length)
+            *_, checksum = _FOOTER.unpack(file.read(_FOOTER.size))
+            return bool(_checksum(file, length) == checksum)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
 
 
 def _checksum(file: BinaryIO, length: int) -> int:

@@ -51,7 +51,7 @@ class Checkpoint(Base):
     """The logarithm of the factor, as checkpoints hold it."""
     logit_bias: Mapped[float]
     generation: Mapped[int] = mapped_column(default=0)
-    """Counted up with every transaction that adds embeddings."""
+    """Counted up with every transaction that adds embeddings or takes some away from photos that stay."""
     token: Mapped[str]
     """Random; ties FAISS files to this very row, so that another library's file is never taken for its own."""
     embeddings: Mapped[int] = mapped_column(default=0, server_default="0")

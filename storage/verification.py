@@ -81,18 +81,20 @@ class Verification:
             if count % _EVERY == 0:
                 on_done(count)
         on_done(count)
+        measured, biases = self._catalog.measured(checkpoint.id), self._catalog.bias_count(checkpoint.id)
+        # Else an indexing beside this is at it, and no two numbers are of one moment.
+        quiet = self._catalog.find_checkpoint(checkpoint.fingerprint, checkpoint.preprocessing) == checkpoint
         if len(others) == 1 and len(damaged) + len(next(iter(others.values()))) == count:
             self._set_dimension(checkpoint, *others)
             others = {}
         damaged += itertools.chain.from_iterable(others.values())
         self._remove(checkpoint, damaged, "are damaged (their checksums do not agree)")
         self._remove(checkpoint, untrue, "do not have the length 1")
-        if count != checkpoint.embeddings:
+        if quiet and count != checkpoint.embeddings:
             what = f"the catalog counts {checkpoint.embeddings:,} embeddings by {checkpoint.name}, and has {count:,}"
             recount = partial(Transaction.recount_embeddings, checkpoint_id=checkpoint.id)
             self._mend(what, "the count was set right", recount)
-        measured = self._catalog.measured(checkpoint.id)
-        if measured and measured[1] == checkpoint.generation and self._catalog.bias_count(checkpoint.id) != count:
+        if quiet and measured and measured[1] == checkpoint.generation and biases != count:
             what = f"not all embeddings by {checkpoint.name} have been measured for verdicts"
             forget = partial(Transaction.remove_reference, checkpoint_id=checkpoint.id)
             self._mend(what, "they are measured anew by: sigseek index", forget)

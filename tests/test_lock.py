@@ -1,3 +1,5 @@
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -27,3 +29,24 @@ def test_a_second_writer_is_told_who_the_first_is(tmp_path: Path) -> None:
     with writer_lock(tmp_path):
         assert str(os.getpid()) in (tmp_path / "lock.json").read_text()
     assert not (tmp_path / "lock.json").exists()
+
+
+def test_a_library_that_may_not_be_written(ordinary_folder: Path) -> None:
+    ordinary_folder.chmod(0o555)
+    with pytest.raises(LibraryError) as caught, writer_lock(ordinary_folder):
+        pass
+    ordinary_folder.chmod(0o755)
+    said = f"{ordinary_folder} cannot be changed, for its lock cannot be had (Permission denied); check its permissions"
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK])
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """As some network drives are: a lock that is but a file would outlive a process that is killed."""
+
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(LibraryError, match=r"is on a file system that locks no files \(.*\); move it"), writer_lock(tmp_path):
+        pass

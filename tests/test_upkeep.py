@@ -3,8 +3,12 @@
 import json
 import os
 import re
+import resource
 import shutil
 import sqlite3
+import subprocess
+import sys
+import textwrap
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +17,7 @@ import pytest
 import sigseek
 from sigseek import FolderError, LibraryError
 from storage import Catalog, index_file
+from tests.catalogs import add_checkpoint, add_many, random_unit
 from tests.checkpoints import save_tiny
 from tests.conftest import Run
 from tests.photos import save
@@ -196,6 +201,7 @@ def test_prune_forgets_what_has_been_missing_for_long(library: sigseek.Library, 
     shutil.rmtree(photos / "a")
     assert library.index().missing == 4
     assert library.prune(timedelta(days=30)).files == 0
+    assert library.prune(timedelta(days=999_999)).files == 0
     with sqlite3.connect(library.directory / "catalog.sqlite") as connection:
         connection.execute(
             "UPDATE file SET missing_since = datetime('now', '-31 days') || '.000000' WHERE path IN ('a/00.png', 'a/03.png')"
@@ -214,6 +220,28 @@ def test_prune_leaves_folders_alone_that_are_offline(library: sigseek.Library, p
     photos.rename(tmp_path / "unplugged")
     assert library.prune(timedelta()).files == 0
     (tmp_path / "unplugged").rename(photos)
+    assert library.prune(timedelta()).files == 1
+
+
+def test_prune_leaves_drives_alone_that_are_mounted_below_a_folder(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
+    deep = photos / "a" / "deep"
+    save(deep / "12.png", seed=12)
+    library.index()
+    (photos / "b" / "01.png").unlink()
+    (photos / "a").rename(tmp_path / "unplugged")
+    (photos / "a").mkdir()  # the mount point
+    assert library.index().missing == 6
+    assert library.prune(timedelta()).files == 1
+    (photos / "a").rmdir()
+    assert library.prune(timedelta()).files == 5
+
+
+def test_prune_keeps_what_nobody_can_tell_of(library: sigseek.Library, photos: Path, ordinary_folder: Path) -> None:
+    (photos / "a" / "00.png").unlink()
+    library.index()
+    (photos / "a").chmod(0)
+    assert library.prune(timedelta()).files == 0
+    (photos / "a").chmod(0o755)
     assert library.prune(timedelta()).files == 1
 
 
@@ -278,6 +306,83 @@ def test_a_backup_is_a_library_of_its_own_and_made_while_another_writes(
     nowhere = run("backup", tmp_path / "no" / "folder.sqlite", "--library", library.directory, check=False)
     assert (nowhere.returncode, nowhere.stderr.count("\n")) == (1, 1)
     assert list(tmp_path.rglob("*.part")) == []
+
+
+def test_a_full_disk_is_the_backups(library: sigseek.Library, tmp_path: Path) -> None:
+    """No file may grow beyond the limit, which to SQLite is a disk that takes no more."""
+    target = tmp_path / "copy.sqlite"
+    done = subprocess.run(
+        [Path(sys.executable).parent / "sigseek", "backup", target, "--library", library.directory],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = f"{target} cannot be written (disk I/O error); check that disk's space, and the folder's permissions"
+    assert (done.returncode, done.stderr) == (1, f"error: {said}\n")
+    assert list(tmp_path.glob("copy*")) == []
+
+
+def test_a_backup_that_ctrl_c_interrupts(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path)
+    add_many(catalog, add_checkpoint(catalog, 2).id, random_unit(100_000, 2))
+    catalog.close()
+    code = """
+        import signal, sys
+        from pathlib import Path
+        from sigseek.backup import back_up
+        from storage import Catalog
+        catalog = Catalog(Path(sys.argv[1]))
+        signal.signal(signal.SIGALRM, signal.default_int_handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.03)
+        try:
+            back_up(catalog, Path(sys.argv[1], "copy.sqlite"))
+        except KeyboardInterrupt:
+            print("interrupted")
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code), tmp_path], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
+    assert list(tmp_path.glob("copy*")) == []
+
+
+@pytest.mark.parametrize("restored_by", ["sigseek backup", "cp"])
+def test_an_index_of_what_came_after_the_backup_is_not_taken_for_the_current_one(
+    library: sigseek.Library, photos: Path, tmp_path: Path, restored_by: str
+) -> None:
+    library.close()
+    catalog, copy = library.directory / "catalog.sqlite", tmp_path / "copy.sqlite"
+    if restored_by == "cp":
+        shutil.copy(catalog, copy)
+    else:
+        library.back_up(copy)
+        library.close()
+    lost = [save(photos / f"lost{number}.png", seed=100 + number) for number in range(3)]
+    library.index()
+    library.close()
+    for path in lost:
+        path.unlink()
+    shutil.copy(copy, catalog)
+    new = [save(photos / f"new{number}.png", seed=200 + number) for number in range(3)]
+    library.index()
+    assert len(list((library.directory / "index").iterdir())) == 1
+    assert library.similar(new[0], 100) == similar_without_index(library, new[0])
+    assert library.verify().problems == ()
+
+
+def test_a_repair_removes_an_index_that_is_newer_than_the_catalog(library: sigseek.Library) -> None:
+    (record,) = Catalog(library.directory).checkpoints()
+    newer = library.directory / "index" / f"{record.token}-{record.generation + 1}.faiss"
+    shutil.copy(library.directory / "index" / f"{record.token}-{record.generation}.faiss", newer)
+    assert library.verify().problems == ()
+    assert newer.exists(), "an indexing beside it may have come so far since the catalog was asked"
+    assert library.verify(repair=True).problems == ()
+    assert not newer.exists()
+
+
+def similar_without_index(library: sigseek.Library, photo: Path) -> list[sigseek.SimilarHit]:
+    library.close()
+    shutil.rmtree(library.directory / "index")
+    return library.similar(photo, 100)
 
 
 def test_forgetting_a_checkpoint(tmp_path: Path, photos: Path, library: sigseek.Library, tiny: Path, run: Run) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sqlite3
 import zlib
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 import sigseek
 from storage import Catalog, index_file
 from storage.vector_index import VectorIndex
+from storage.verification import Verification
 from tests.catalogs import add_checkpoint, add_many, random_unit
 from tests.conftest import Run
 from tests.photos import save
@@ -117,6 +119,7 @@ def test_damage_is_found_and_mended(name: str, library: sigseek.Library, photos:
     assert run("verify", *where, check=False).stdout == found.stdout, "looking changes nothing"
     mended = run("verify", *where, "--repair")
     assert mended.stdout.startswith(f"mended: {said}")
+    assert mended.stdout.count("mended: ") == found.stdout.count("wrong: ")
     assert run("verify", *where).returncode == 0
     run("index", *where)
     assert run("verify", *where).stdout == "6 embeddings and 6 files checked: all is well\n"
@@ -125,6 +128,31 @@ def test_damage_is_found_and_mended(name: str, library: sigseek.Library, photos:
         for hit in again.search("a house", everything=True):
             assert again.similar(hit.path, 1)[0].cosine <= 1
     assert {path.name: path.read_bytes() for path in photos.iterdir()} == before
+
+
+def test_a_repair_keeps_what_was_measured_on_sound_embeddings(library: sigseek.Library) -> None:
+    change(library, "UPDATE embedding SET vector = zeroblob(384) WHERE photo_id = 2")
+    catalog = Catalog(library.directory)
+    (record,) = catalog.checkpoints()
+    before = catalog.reference(record.id)
+    library.verify(repair=True)
+    after = catalog.reference(record.id)
+    assert before
+    assert after
+    assert np.array_equal(after.absent_evidence, before.absent_evidence)
+    assert catalog.bias_count(record.id) == 5
+    catalog.close()
+
+
+def test_a_library_that_is_indexed_meanwhile_is_not_wrong(library: sigseek.Library, photos: Path, run: Run) -> None:
+    catalog = Catalog(library.directory)
+    (record,) = catalog.checkpoints()
+    save(photos / "new.png", seed=6)
+    run("index", "--library", library.directory)
+    verification = Verification(catalog, library.directory / "index", repair=False)
+    verification.check_embeddings(record, lambda done: None)
+    assert verification.problems == []
+    catalog.close()
 
 
 def test_a_catalog_that_sqlite_finds_damaged(library: sigseek.Library, run: Run) -> None:
@@ -153,6 +181,15 @@ def test_photos_that_the_disk_changed_are_found_by_their_contents(library: sigse
     (problem,) = report["problems"]
     assert (found.returncode, report["outdated"], problem["mended"]) == (1, 2, False)
     assert problem["what"].startswith(f"{photos / '1.png'} holds other bytes than when it was indexed")
+
+
+def test_files_of_a_directory_that_gave_way_to_a_file_are_gone(library: sigseek.Library, photos: Path) -> None:
+    save(photos / "sub" / "6.png", seed=6)
+    library.index()
+    shutil.rmtree(photos / "sub")
+    (photos / "sub").write_text("")
+    report = library.verify()
+    assert (report.problems, report.outdated) == ((), 1)
 
 
 def test_files_of_folders_that_are_offline_are_not_looked_for(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
@@ -216,6 +253,23 @@ def test_a_damaged_index_is_not_searched(library: sigseek.Library) -> None:
     flip(index_path(library), 700)
     with sigseek.open(library.directory) as again:
         assert [(hit.path, hit.cosine) for hit in again.search("a house", everything=True)] == before
+
+
+def test_an_index_that_cannot_be_read_is_damaged(library: sigseek.Library, ordinary_folder: Path) -> None:
+    path = index_path(library)
+    path.chmod(0)
+    (problem,) = library.verify().problems
+    assert problem.what == f"the index {path} is damaged"
+    assert [problem.mended for problem in library.verify(repair=True).problems] == [True]
+    assert library.verify().problems == ()
+
+
+def test_an_index_that_another_process_removed_at_this_moment(library: sigseek.Library) -> None:
+    size = index_path(library).stat().st_size
+    token, _ = index_path(library).name.split("-")
+    (library.directory / "index" / f"{token}-0.faiss").symlink_to("nowhere")  # listed, and not there
+    assert library.verify().problems == ()
+    assert library.status().index_bytes == size
 
 
 def test_a_catalog_that_a_power_cut_emptied(library: sigseek.Library, run: Run) -> None:

@@ -266,14 +266,31 @@ def test_a_steady_stream_of_changes_does_not_starve_the_library(tmp_path: Path) 
 
 def test_a_folder_that_is_refused_is_left_alone_until_it_changes(tmp_path: Path) -> None:
     refused, other = tmp_path / "refused", tmp_path / "other"
-    loop = Loop(tmp_path / "library", refused, other, rescan=0.1)
+    loop = Loop(tmp_path / "library", refused, other)
     loop.refused[refused] = FolderError("most of it is missing; see to it")
     with loop:
-        until(lambda: loop.indexed.count(other) > 3)
+        until(lambda: {refused, other} <= set(loop.indexed))
+        for number in range(3):
+            before = loop.indexed.count(other)
+            save(other / f"{number}.png")
+            until(lambda before=before: loop.indexed.count(other) > before)
         assert loop.indexed.count(refused) == 1
         loop.refused.clear()
         save(refused / "a.png")
         until(lambda: loop.indexed.count(refused) > 1)
+    problems = [(found.path, found.problem) for found in loop.rounds if found.problem]
+    assert problems == [(str(refused), "most of it is missing; see to it")]
+
+
+def test_a_folder_that_is_refused_is_looked_through_again_now_and_then(tmp_path: Path) -> None:
+    """What made it be refused may be over without a change in it: another process may have taken care of it."""
+    refused = tmp_path / "refused"
+    loop = Loop(tmp_path / "library", refused, rescan=0.1)
+    loop.refused[refused] = FolderError("most of it is missing; see to it")
+    with loop:
+        until(lambda: loop.indexed.count(refused) > 3)
+        loop.refused.clear()
+        until(lambda: any(found.report for found in loop.rounds))
     problems = [(found.path, found.problem) for found in loop.rounds if found.problem]
     assert problems == [(str(refused), "most of it is missing; see to it")]
 
@@ -287,6 +304,19 @@ def test_a_folder_that_another_process_forgot_is_not_added_again(tmp_path: Path)
         seen = len(loop.indexed) + 1  # one run may be on its way
         until(lambda: loop.indexed[seen:].count(other) > 3)
         assert folder not in loop.indexed[seen + 1 :]
+
+
+def test_a_directory_that_cannot_be_looked_into_any_more(ordinary_folder: Path) -> None:
+    """As on a drive that fails: what changed there was told, and then asking for it is an error."""
+    shut = ordinary_folder / "photos" / "shut"
+    save(shut / "deep" / "a.png")
+    with Loop(ordinary_folder / "library", ordinary_folder / "photos", debounce=0.3) as loop:
+        until(lambda: loop.indexed == [ordinary_folder / "photos"])
+        save(shut / "deep" / "b.png")
+        shut.chmod(0)
+        until(lambda: shut in loop.indexed)
+    shut.chmod(0o755)
+    assert {found.problem for found in loop.rounds} == {None}
 
 
 def test_links_to_directories_are_not_followed(tmp_path: Path) -> None:

@@ -145,6 +145,19 @@ def test_closing_ends_those_at_work() -> None:
         workers.call(LIMITS, tasks.pid)
 
 
+def test_no_process_is_started_once_it_is_closed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    workers = Workers()
+    workers.close()
+    started = tmp_path / "started"
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\ntouch {started}\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    with pytest.raises(UndecidedError, match=r"^the run was ended$"):
+        workers.call(LIMITS, tasks.pid)
+    assert not started.exists()
+
+
 def test_no_process_comes_up(workers: Workers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\nexit 7\n")
