@@ -3,6 +3,7 @@
 What few libraries need is imported when such a file comes: a library of JPEGs does without.
 """
 
+import re
 from dataclasses import dataclass
 from io import BytesIO
 from typing import BinaryIO
@@ -19,6 +20,7 @@ _HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs",
 _AVIF = {b"avif", b"avis"}
 _JXL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
 _RAW_HEADS = (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"FOVb")  # Fujifilm, Panasonic, Olympus, Sigma
+_CR2 = re.compile(rb"II\*\0.{4}CR", re.DOTALL)  # Canon: a TIFF that says so behind its head
 _SUBFILE_TYPE, _REDUCED = 254, 1  # of TIFF: the page is a smaller copy of another picture in the file
 _DNG_VERSION = 50706
 
@@ -44,7 +46,7 @@ def open_picture(file: BinaryIO, suffix: str, most: MostPixels) -> OpenedPicture
     head = file.read(_HEAD)
     file.seek(0)
     brands = _brands(head)
-    if head.startswith(_RAW_HEADS) or head[8:10] == b"CR" or b"crx " in brands:
+    if head.startswith(_RAW_HEADS) or _CR2.match(head) or b"crx " in brands:
         return _open_raw(file, most)
     if brands & _HEIF and not brands & _AVIF:  # read here, for the plugin takes the disk's errors for the file's
         from pillow_heif import HeifImageFile

@@ -227,6 +227,12 @@ def test_why_a_raw_file_gives_no_picture(tmp_path: Path, monkeypatch: pytest.Mon
         decode_photo(path, PREPROCESSING, max_pixels=800 * 600 - 1)
 
 
+def test_a_jpeg_that_says_cr_where_canons_raw_does_is_still_a_jpeg(tmp_path: Path) -> None:
+    whole = save(tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "a.jpg").write_bytes(whole[:8] + b"CR" + whole[10:])
+    assert decode_photo(tmp_path / "a.jpg", PREPROCESSING).format == "JPEG"
+
+
 def test_a_jpeg_costs_no_library_that_it_does_not_need(tmp_path: Path) -> None:
     save(tmp_path / "a.jpg")
     code = (
