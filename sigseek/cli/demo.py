@@ -11,7 +11,7 @@ from sigseek.cli.output import print_report
 from sigseek.cli.progress import ProgressBar
 from sigseek.cli.results import no_match, print_hits
 from sigseek.contact_sheet import Section, write_contact_sheet
-from sigseek.demo.captions import article, plural
+from sigseek.demo.captions import NUMBERS, article, plural
 from sigseek.demo.photos import draw_photos
 from sigseek.demo.scene import Scene
 
@@ -62,11 +62,12 @@ def demo(folder: Path, pictures: int, seed: int) -> None:
 
 
 def _queries(scenes: list[Scene]) -> list[str]:
-    """Three queries that the first pictures answer: a coloured object, objects at a time, an object in a place."""
+    """Three queries that the first pictures answer: coloured objects, objects at a time, an object in a place."""
     first, second, third = (scenes[number % len(scenes)] for number in range(3))
     colored, timed, placed = (scene.objects[0] for scene in (first, second, third))
+    several = f"{NUMBERS[colored.count]} {colored.color} {plural(colored.name)}"
     return [
-        f"{article(colored.color)} {colored.color} {colored.name}",
+        several if colored.count > 1 else f"{article(colored.color)} {colored.color} {colored.name}",
         f"{plural(timed.name)} {second.time}",
         f"{article(placed.name)} {placed.name} {third.place}",
     ]

@@ -46,5 +46,7 @@ def prune(older_than: timedelta, library: Path, model: str | None, as_json: bool
         gone = photos.prune(older_than)
     if as_json:
         print_json(gone)
+    elif not gone.files:
+        click.echo("nothing forgotten: no file has been missing for longer, or its folder is offline")
     else:
         click.echo(f"{counted(gone.files, 'missing file')} forgotten, and {counted(gone.photos, 'photo')} that lay nowhere else")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sigseek.demo.scene import Group, Scene, subject_fact
 
 _PLURALS = {"bus": "buses", "butterfly": "butterflies"}
-_NUMBERS = {1: "one", 2: "two", 3: "three"}
+NUMBERS = {1: "one", 2: "two", 3: "three"}
 _SYNONYMS = {
     "sailboat": ("boat", "sailing boat"),
     "airplane": ("plane", "aeroplane"),
@@ -133,7 +133,7 @@ def _noun(subject: Subject, name: str, rng: random.Random) -> str:
     if subject.count == 1:
         return f"one {described(name)}"
     if subject.count:
-        return f"{_NUMBERS[subject.count]} {described(plural(name))}"
+        return f"{NUMBERS[subject.count]} {described(plural(name))}"
     # Says nothing of the number: "a red house" is also true of a picture with two.
     form = rng.choices(("singular", "plural", "bare"), (0.7, 0.2, 0.1))[0]
     if form == "plural":
