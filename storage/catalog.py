@@ -16,9 +16,9 @@ from datetime import datetime
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import InstrumentedAttribute, Session, sessionmaker
+from sqlalchemy.orm import Session, sessionmaker
 
 from storage.database import describe, open_database, writing
 from storage.errors import LibraryError
@@ -35,7 +35,16 @@ if TYPE_CHECKING:
     Halves: TypeAlias = npt.NDArray[np.float16]
 
 FILE_NAME = "catalog.sqlite"
-_ROWS = 256  # embeddings in one chunk: so many stay in the processor's cache while they are converted and scored
+_ROWS = 64  # embeddings in one chunk: so many stay in the processor's cache while they are converted and scored
+
+# Made once: to make a statement anew takes a sixth of the time in which a search reads its candidates.
+_AMONG = select(func.json_each(bindparam("ids")).table_valued("value").c.value)
+"""Ids as one parameter, however many there are."""
+_VECTORS = select(Embedding.photo_id, Embedding.vector).where(Embedding.checkpoint_id == bindparam("checkpoint"))
+_VECTORS_AMONG = _VECTORS.where(Embedding.photo_id.in_(_AMONG))
+_VECTORS_AFTER = _VECTORS.where(Embedding.generation > bindparam("generation"))
+_DIMENSION = select(Checkpoint.dimension).where(Checkpoint.id == bindparam("checkpoint"))
+_BIASES_AMONG = select(Bias.photo_id, Bias.value).where(Bias.checkpoint_id == bindparam("checkpoint"), Bias.photo_id.in_(_AMONG))
 
 
 class Catalog:
@@ -311,23 +320,26 @@ class Catalog:
     def embedding_chunks(
         self, checkpoint_id: int, ids: Ids | Sequence[int] | None = None, after_generation: int | None = None
     ) -> Iterator[tuple[Ids, Halves]]:
-        """Photo ids (n,) and embeddings float16 (n, dim), in no particular order, up to 256 at a time, at least one chunk.
+        """Photo ids (n,) and embeddings float16 (n, dim), in no particular order, up to 64 at a time, at least one chunk.
 
         Those of `ids`, or those that came after the generation, or all.
         """
         import numpy as np
 
-        query = select(Embedding.photo_id, Embedding.vector).where(Embedding.checkpoint_id == checkpoint_id)
-        if after_generation is not None:
-            query = query.where(Embedding.generation > after_generation)
+        given: dict[str, Any] = {"checkpoint": checkpoint_id}
+        if ids is not None:
+            queries = [(_VECTORS_AMONG, given | {"ids": json.dumps(chunk)}) for chunk in chunks(np.asarray(ids).tolist())]
+        elif after_generation is not None:
+            queries = [(_VECTORS_AFTER, given | {"generation": after_generation})]
+        else:
+            queries = [(_VECTORS, given)]
         with self._session() as session:
-            dimension = session.scalars(select(Checkpoint.dimension).where(Checkpoint.id == checkpoint_id)).one()
+            connection = session.connection()
+            dimension: int = connection.execute(_DIMENSION, given).scalar_one()
             yield _halves([], dimension)
-            for condition in (
-                [None] if ids is None else [_one_of(Embedding.photo_id, chunk) for chunk in chunks(np.asarray(ids).tolist())]
-            ):
-                # The driver's own rows: a session would read all of them before it gives the first.
-                cursor = session.connection().execute(query if condition is None else query.where(condition)).cursor
+            for query, values in queries:
+                # The driver's own rows: SQLAlchemy would read all of them before it gives the first.
+                cursor = connection.execute(query, values).cursor
                 while found := cursor.fetchmany(_ROWS):
                     yield _halves(found, dimension)
 
@@ -357,11 +369,11 @@ class Catalog:
         """The bias of each photo, float32 (n,), in the order of `ids`, which ascend; NaN where it was not measured."""
         import numpy as np
 
-        query = select(Bias.photo_id, Bias.value).where(Bias.checkpoint_id == checkpoint_id)
         values = np.full(len(ids), np.nan, np.float32)
         with self._session() as session:
             for chunk in chunks(ids.tolist()):
-                rows = session.connection().execute(query.where(_one_of(Bias.photo_id, chunk))).cursor.fetchall()
+                given = {"checkpoint": checkpoint_id, "ids": json.dumps(chunk)}
+                rows = session.connection().execute(_BIASES_AMONG, given).cursor.fetchall()
                 if rows:
                     values[np.searchsorted(ids, [id_ for id_, _ in rows])] = [value for _, value in rows]
         return values
@@ -393,12 +405,6 @@ class Catalog:
                 yield session
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise LibraryError(describe(error, self.path)) from error
-
-
-def _one_of(column: InstrumentedAttribute[int], ids: Sequence[int]) -> ColumnElement[bool]:
-    """The column is one of these ids: one parameter however many there are, for a statement that is compiled once."""
-    given = func.json_each(json.dumps(ids)).table_valued("value")
-    return column.in_(select(given.c.value))
 
 
 def _halves(rows: Sequence[Any], dimension: int) -> tuple[Ids, Halves]:

@@ -12,7 +12,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 
 import faiss
 import numpy as np
@@ -45,7 +45,7 @@ class StoredIndex:
     """Embeddings that there were when its quantiser was trained."""
 
 
-def is_quantised(index: faiss.Index) -> bool:
+def is_quantised(index: faiss.Index) -> TypeGuard[faiss.IndexIVFPQFastScan]:
     """Whether the index is a fast-scan one; otherwise it is flat."""
     return isinstance(index, faiss.IndexIVFPQFastScan)
 

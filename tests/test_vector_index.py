@@ -218,6 +218,21 @@ def test_recall_of_queries_of_text_geometry(library: tuple[Catalog, CheckpointRe
         assert np.mean(holds) >= 0.995
 
 
+def test_the_faster_scan_finds_what_faiss_finds_by_its_own_choice(quantised: tuple[Catalog, int, Path]) -> None:
+    catalog, _, directory = quantised
+    index = opened(catalog, directory)
+    by_choice = stored(directory).index
+    assert is_quantised(by_choice)
+    by_choice.implem = 0
+    some = catalog.embedded_ids(1)[::3]
+    for query in random_unit(20, DIMENSION, seed=3):
+        _, (ids,) = by_choice.search(query[None], 300)
+        assert index.candidates(query, 300).tolist() == sorted(ids.tolist())
+        selector = faiss.SearchParametersIVF(sel=faiss.IDSelectorBatch(some))
+        _, (ids,) = by_choice.search(query[None], 300, params=selector)
+        assert index.candidates(query, 300, some).tolist() == sorted(ids.tolist())
+
+
 def test_a_quantised_index_is_mapped_and_let_go(quantised: tuple[Catalog, int, Path]) -> None:
     catalog, _, directory = quantised
     index = opened(catalog, directory)
