@@ -187,15 +187,14 @@ def _check_losses(found: Sequence[tuple[Path, Comparison]]) -> None:
 
 def check_folder(path: Path) -> Path:
     """The folder's absolute path without links; FolderError unless it is a readable directory."""
-    path = path.expanduser()
-    if not path.exists():
-        raise FolderError(f"no folder {path}; check the name, or plug in the drive it is on")
-    if not path.is_dir():
-        raise FolderError(f"{path} is a file; name the folder it lies in")
     try:
         with os.scandir(path):
             return path.resolve()
     except OSError as error:
+        if os.path.isfile(path):
+            raise FolderError(f"{path} is a file; name the folder it lies in") from error
+        if isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise FolderError(f"no folder {path}; check the name, or plug in the drive it is on") from error
         raise FolderError(f"the folder {path} cannot be read ({error.strerror}); check its permissions") from error
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from search.labels import Label, label_texts
+from search.labels import Label
 from siglip import Scoring, TextTower
 from siglip.scoring import cosines
 
@@ -32,16 +32,15 @@ class Classification:
 
 
 def classify(
-    images: npt.NDArray[np.float32], labels: Sequence[Label], template: str, tower: TextTower, scoring: Scoring
+    images: npt.NDArray[np.float32], labels: Sequence[Label], texts: Sequence[str], tower: TextTower, scoring: Scoring
 ) -> list[tuple[LabelScore, ...]]:
-    """The label scores of each embedding float32 (n, dim); QueryError without labels or `{}` in the template.
+    """The label scores of each embedding float32 (n, dim), by what the model is to read for each label.
 
     They are those of transformers' zero-shot image classification pipeline.
     """
     import numpy as np
 
-    texts = tower.embed(label_texts(labels, template))
-    scores = scoring.probabilities(cosines(images, texts))
+    scores = scoring.probabilities(cosines(images, tower.embed(texts)))
     order = np.argsort(-scores, axis=1, kind="stable")
     return [
         tuple(LabelScore(labels[column].name, float(row[column])) for column in columns)

@@ -5,6 +5,7 @@ Every value is read from the checkpoint's own files. What `config.json` leaves o
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,7 @@ def load_checkpoint(name: str, announce: Callable[[str], None] = lambda line: No
     """
     if name == MINI:
         return read_checkpoint(MINI_DIRECTORY, MINI)
-    directory = Path(name).expanduser()
+    directory = Path(os.path.expanduser(name))  # Path.expanduser raises where there is no such user
     if directory.is_dir():
         return read_checkpoint(directory.resolve(), str(directory.resolve()))
     if directory.is_file():

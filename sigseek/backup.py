@@ -4,6 +4,7 @@ import contextlib
 import os
 from pathlib import Path
 
+from sigseek.paths import expand
 from storage import Catalog, LibraryError
 
 
@@ -13,7 +14,7 @@ def back_up(catalog: Catalog, file: Path) -> Path:
     Written aside, flushed and then renamed: a file of that name is a whole copy. LibraryError where there is one already,
     or it cannot be written.
     """
-    target = file.expanduser().absolute()
+    target = expand(file).absolute()
     if os.path.lexists(target):
         raise LibraryError(f"{target} is there already; name a file that is not")
     if not target.parent.is_dir():

@@ -5,6 +5,7 @@ Towers are loaded when there is something to embed, and what they need is import
 
 from __future__ import annotations
 
+import os
 import string
 import warnings
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from indexer.errors import UndecidedError
 from search.errors import QueryError
 from siglip import Checkpoint, ImageTower, TextTower, load_checkpoint
 from siglip.checkpoint import DEFAULT
+from sigseek.paths import expand
 from sigseek.place import Place
 from sigseek.status import default_checkpoint
 from storage import CheckpointRecord, LibraryError
@@ -266,10 +268,10 @@ class Embedder:
 
 def existing_photo(photo: Path) -> Path:
     """The photo's absolute path; QueryError unless there is a file."""
-    path = photo.expanduser().absolute()
-    if path.is_dir():
+    path = expand(photo).absolute()
+    if os.path.isdir(path):  # unlike Path's, these raise nothing
         raise QueryError(f"{path} is a folder; name one photo")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise QueryError(f"no file {path}; check the name")
     return path
 

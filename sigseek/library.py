@@ -25,6 +25,7 @@ from siglip.reference_texts import VERSION
 from siglip.towers import check_choices
 from sigseek.backup import back_up
 from sigseek.embedder import Embedder, existing_photo
+from sigseek.paths import expand
 from sigseek.place import Place
 from sigseek.status import Status, library_status
 from sigseek.tags import TagCount, count_tags, drop_tag, tag_photos
@@ -124,7 +125,7 @@ class Library:
             raise LibraryError(f"no library at {self.directory} yet; name the folders to index")
         if not folders and not self._place.catalog().folders():
             raise LibraryError(f"the library {self.directory} knows no folders; name those to index")
-        roots = [check_folder(Path(folder)) for folder in folders]
+        roots = [check_folder(expand(folder)) for folder in folders]
         checkpoint = self._embedder.checkpoint  # a wrong folder or model is found out before a library is made
         catalog = self._place.catalog(create=True)
         with writer_lock(self.directory):
@@ -225,9 +226,10 @@ class Library:
         from search.classify import Classification, classify
 
         wanted = distinct_labels(labels)
+        texts = label_texts(wanted, template)
         paths = [existing_photo(Path(photo)) for photo in photos]
         images = self._embedder.embed_photos(paths)
-        scores = classify(images, wanted, template, self._embedder.texts(), self._embedder.checkpoint.scoring)
+        scores = classify(images, wanted, texts, self._embedder.texts(), self._embedder.checkpoint.scoring)
         return [Classification(str(path), ranked) for path, ranked in zip(paths, scores, strict=True)]
 
     def calibrate(

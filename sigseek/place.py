@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sigseek.paths import expand
 from storage import Catalog, LibraryError
 from storage.catalog import FILE_NAME
 
@@ -10,7 +11,7 @@ class Place:
     """A directory that holds a library, or will."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory.expanduser().absolute()
+        self.directory = expand(directory).absolute()
         self.index_directory = self.directory / "index"
         self._catalog: Catalog | None = None
 

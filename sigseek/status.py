@@ -63,7 +63,7 @@ def library_status(catalog: Catalog, directory: Path, index_directory: Path) -> 
     folders = []
     for folder in catalog.folders():
         there, missing = counts.get(folder.id, (0, 0))
-        online = is_online(Path(folder.path)) if there + missing else os.path.isdir(folder.path)  # noqa: PTH112 - pathlib's raises
+        online = is_online(Path(folder.path)) if there + missing else os.path.isdir(folder.path)
         folders.append(FolderStatus(folder.path, online, there, missing, folder.indexed_at))
     photos, records = catalog.photo_count(), catalog.checkpoints()
     searched = default_checkpoint(records)

@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from indexer import FolderError, check_folder, check_folders_below
 from indexer.comparison import may_be_there
 from indexer.scan import is_online
+from sigseek.paths import expand
 from storage import Catalog, CheckpointRecord, FolderRecord, LibraryError
 from storage.transaction import beginning
 
@@ -43,9 +44,9 @@ class ForgottenCheckpoint:
 
 def find_folder(catalog: Catalog, path: Path) -> tuple[FolderRecord, PurePath]:
     """The library's folder that the path, which need not be there, is or lies in, and where in it; FolderError for another."""
-    path = path.expanduser()
+    path = expand(path)
     plain = Path(os.path.abspath(path))  # noqa: PTH100 - unlike Path.absolute, without ".."
-    found = catalog.find_folder(plain) or catalog.find_folder(path.resolve())
+    found = catalog.find_folder(plain) or catalog.find_folder(Path(os.path.realpath(path)))
     if found is None:
         known = ", ".join(folder.path for folder in catalog.folders()) or "none"
         raise FolderError(f"{plain} is no folder of the library; those are: {known}")
@@ -61,12 +62,12 @@ def relocate(catalog: Catalog, old: Path, new: Path, *, accept_missing: bool) ->
     try:
         folder, inside = find_folder(catalog, old)
     except FolderError:
-        if catalog.find_folder(new.expanduser().resolve()):
+        if catalog.find_folder(Path(os.path.realpath(expand(new)))):
             raise FolderError(
                 f"the library knows {new}, not {old}; name the old place first: sigseek relocate {new} {old}"
             ) from None
         raise
-    target = check_folder(new)
+    target = check_folder(expand(new))
     before = beginning(inside)
     paths = catalog.paths(folder.id, inside)
     source = Path(folder.path, inside)
@@ -156,7 +157,7 @@ def _is_empty(directory: Path) -> bool:
 def find_checkpoint(catalog: Catalog, name: str) -> CheckpointRecord:
     """The library's checkpoint of this name or whose fingerprint begins so; LibraryError for none or several."""
     known = catalog.checkpoints()
-    names = {name, str(Path(name).expanduser().absolute())}  # a directory's name in the library is its absolute path
+    names = {name, str(expand(name).absolute())}  # a directory's name in the library is its absolute path
     found = [record for record in known if record.name in names] or [
         record for record in known if len(name) >= 8 and record.fingerprint.startswith(name)
     ]

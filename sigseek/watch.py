@@ -17,6 +17,7 @@ from indexer import FolderError, IndexReport, check_folder
 from indexer.formats import PICTURES
 from indexer.scan import is_junk
 from siglip import CheckpointError
+from sigseek.paths import expand
 from storage import Catalog, LibraryError
 
 _LONGEST = 15  # times the debounce that a burst of changes may last: a steady stream must not starve the library
@@ -172,7 +173,7 @@ class Watch:
             return folder
         if path.is_relative_to(self._library) or any(map(is_junk, path.relative_to(folder).parts)):
             return None
-        place = path if os.path.isdir(path) and not os.path.islink(path) else path.parent  # noqa: PTH112, PTH114
+        place = path if os.path.isdir(path) and not os.path.islink(path) else path.parent  # noqa: PTH114
         if place != path and path.suffix.lower() not in PICTURES and not self._may_have_been_directory(path):
             return None
         return place if os.path.realpath(place) == str(place) else None  # a scan does not follow links to directories
@@ -222,7 +223,7 @@ def folders_to_watch(folders: Iterable[str | os.PathLike[str]], known: Collectio
     """Their absolute paths without links, none inside another; FolderError for one that is neither there nor `known`."""
     paths = []
     for folder in folders:
-        path = Path(folder).expanduser()
+        path = expand(folder)
         paths.append(path.absolute() if not os.path.exists(path) and path.absolute() in known else check_folder(path))
     return [path for path in dict.fromkeys(paths) if not any(path != other and path.is_relative_to(other) for other in paths)]
 
@@ -245,7 +246,7 @@ def _tell_gone(before: dict[Path, _Identity], now: dict[Path, _Identity]) -> Ite
 
 def _existing(place: Path, folder: Path) -> Path:
     """The place, or the nearest directory above it that is there, the folder at the most."""
-    while place != folder and not os.path.isdir(place):  # noqa: PTH112
+    while place != folder and not os.path.isdir(place):
         place = place.parent
     return place
 

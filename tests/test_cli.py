@@ -305,6 +305,12 @@ def error_of(done: "subprocess.CompletedProcess[str]") -> str:
     ("arguments", "said"),
     [
         (["index", "nowhere", "--model", "mini"], "no folder"),
+        (["index", "~no such user/photos", "--model", "mini"], "no folder ~no such user/photos"),
+        (["index", "x" * 300, "--model", "mini"], "cannot be read (File name too long)"),
+        (["index", "a.jpg/below", "--model", "mini"], "no folder a.jpg/below"),
+        (["similar", "~no such user"], "no file"),
+        (["classify", "x" * 300, "--label", "x", "--model", "mini"], "no file"),
+        (["forget", "loop"], "no library at"),
         (["index", "a.jpg", "--model", "mini"], "is a file"),
         (["index"], "no library at"),
         (["search", "a house"], "no library at"),
@@ -333,6 +339,7 @@ def error_of(done: "subprocess.CompletedProcess[str]") -> str:
 def test_bad_input_gets_one_line(tmp_path: Path, run: Run, arguments: list[str], said: str) -> None:
     save(tmp_path / "a.jpg")
     (tmp_path / "text.jpg").write_text("hello")
+    (tmp_path / "loop").symlink_to("loop")
     library = () if "--library" in arguments or arguments[0] == "demo" else ("--library", tmp_path / "new")
     assert said in error_of(run(*arguments, *library, check=False))
     assert not (tmp_path / "new").exists(), "nothing is made of a command that cannot be carried out"
@@ -349,12 +356,25 @@ def test_bad_input_gets_one_line(tmp_path: Path, run: Run, arguments: list[str],
         ["classify"],
         ["tag", "--list", "--label", "x"],
         ["tag", "--list", "--remove", "x"],
+        ["index", ""],
+        ["search", "x", "--library", ""],
+        ["classify", "a.jpg", "", "--label", "x"],
     ],
 )
 def test_wrong_syntax_ends_with_2(run: Run, arguments: list[str]) -> None:
     done = run(*arguments, check=False)
     assert done.returncode == 2
     assert "Usage:" in done.stderr
+
+
+def test_a_name_that_begins_like_a_home(tmp_path: Path, run: Run) -> None:
+    """The shell leaves it as it is where there is no such user, and so does the program."""
+    save(tmp_path / "~old photos" / "a.jpg")
+    where = ("--library", "~library of mine", "--model", "mini")
+    (report,) = rows(run("index", "~old photos", *where, "--json"))
+    assert report["added"] == 1
+    assert len(rows(run("similar", "~old photos/a.jpg", *where, "--json", "-n", "1"))) == 0, "it finds others only"
+    run("forget", "~old photos", "--library", "~library of mine", "--yes")
 
 
 def test_bad_input_to_a_library(library: Path, tmp_path: Path, run: Run) -> None:

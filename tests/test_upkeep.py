@@ -174,6 +174,11 @@ def test_relocating_to_where_the_files_are_not(library: sigseek.Library, photos:
         library.relocate(tmp_path, photos)
     with pytest.raises(FolderError, match="the library knows no files in"):
         library.relocate(photos / "nowhere", tmp_path / "empty")
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(FolderError, match=f"{tmp_path / 'loop'} is no folder of the library"):
+        library.relocate(tmp_path / "loop", tmp_path / "empty")
+    with pytest.raises(FolderError, match=f"{tmp_path / 'loop'} cannot be read"):
+        library.relocate(photos, tmp_path / "loop")
     assert_nothing_to_do(library)
     assert library.relocate(photos, tmp_path / "empty", accept_missing=True).files == 12
 

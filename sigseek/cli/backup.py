@@ -5,12 +5,12 @@ from pathlib import Path
 
 import click
 
-from sigseek.cli.options import json_option, library_options, opened
+from sigseek.cli.options import PathName, json_option, library_options, opened
 from sigseek.cli.output import bytes_shown, shown
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PathName())
 @library_options
 @json_option
 def backup(file: Path, library: Path, model: str | None, as_json: bool) -> None:

@@ -4,21 +4,21 @@ from pathlib import Path
 
 import click
 
-from sigseek.cli.options import device_option, json_option, library_options, opened, precision_option
+from sigseek.cli.options import PathName, device_option, json_option, library_options, opened, precision_option
 from sigseek.cli.output import print_json
 from sigseek.cli.problems import show_problems
 from sigseek.cli.progress import ProgressBar
 
 
 @click.command()
-@click.argument("captions", type=click.Path(path_type=Path))
+@click.argument("captions", type=PathName())
 @click.option(
     "--split",
     default="test",
     show_default=True,
     help="Which of the images of a Karpathy split to take. Take another than the one you evaluate, such as val.",
 )
-@click.option("--pictures", type=click.Path(path_type=Path), metavar="DIR", help="Where the pictures lie, if not beside CAPTIONS.")
+@click.option("--pictures", type=PathName(), metavar="DIR", help="Where the pictures lie, if not beside CAPTIONS.")
 @library_options
 @device_option
 @precision_option

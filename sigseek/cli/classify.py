@@ -4,12 +4,21 @@ from pathlib import Path
 
 import click
 
-from sigseek.cli.options import device_option, given_labels, json_option, label_options, library_options, opened, precision_option
+from sigseek.cli.options import (
+    PathName,
+    device_option,
+    given_labels,
+    json_option,
+    label_options,
+    library_options,
+    opened,
+    precision_option,
+)
 from sigseek.cli.output import bar, print_json, shown
 
 
 @click.command()
-@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PHOTO...")
+@click.argument("photos", nargs=-1, required=True, type=PathName(), metavar="PHOTO...")
 @label_options
 @library_options
 @device_option

@@ -6,7 +6,7 @@ import click
 
 from search.results import SearchResults
 from siglip.checkpoint import MINI
-from sigseek.cli.options import opened
+from sigseek.cli.options import PathName, opened
 from sigseek.cli.output import print_report
 from sigseek.cli.progress import ProgressBar
 from sigseek.cli.results import no_match, print_hits
@@ -21,7 +21,7 @@ _HITS = 5
 @click.command()
 @click.option(
     "--folder",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=PathName(file_okay=False),
     default=Path("demo-photos"),
     show_default=True,
     help="Where to draw; new, or an earlier demo's.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigseek.cli.options import device_option, json_option, library_options, opened, precision_option
+from sigseek.cli.options import PathName, device_option, json_option, library_options, opened, precision_option
 from sigseek.cli.problems import show_problems
 from sigseek.cli.progress import ProgressBar
 
@@ -22,12 +22,12 @@ _CALIBRATIONS = {
 
 
 @click.command("eval")
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", type=PathName())
 @click.option("--split", default="test", show_default=True, help="Which of the images of a Karpathy split to take.")
-@click.option("--pictures", type=click.Path(path_type=Path), metavar="DIR", help="Where the pictures lie, if not beside SOURCE.")
+@click.option("--pictures", type=PathName(), metavar="DIR", help="Where the pictures lie, if not beside SOURCE.")
 @click.option(
     "--report",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=PathName(dir_okay=False),
     metavar="FILE",
     help="Also write a page with charts and the worst misses, which any browser opens.",
 )

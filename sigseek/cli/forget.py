@@ -5,12 +5,12 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from sigseek.cli.options import confirm, json_option, library_options, opened, yes_option
+from sigseek.cli.options import PathName, confirm, json_option, library_options, opened, yes_option
 from sigseek.cli.output import counted, print_json, shown
 
 
 @click.command()
-@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.argument("folder", required=False, type=PathName())
 @yes_option("Do not ask.")
 @library_options
 @json_option

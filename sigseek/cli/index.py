@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from sigseek.cli.options import device_option, json_option, library_options, opened, precision_option, yes_option
+from sigseek.cli.options import PathName, device_option, json_option, library_options, opened, precision_option, yes_option
 from sigseek.cli.output import print_json, print_report, shown
 from sigseek.cli.progress import ProgressBar
 
 
 @click.command()
-@click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[FOLDER]...")
+@click.argument("folders", nargs=-1, type=PathName(), metavar="[FOLDER]...")
 @library_options
 @device_option
 @precision_option

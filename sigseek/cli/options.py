@@ -15,6 +15,19 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
+class PathName(click.Path):
+    """A path; no empty one, which a shell makes of a variable that is not set, and which would mean the current directory."""
+
+    def __init__(self, **conditions: bool) -> None:
+        super().__init__(path_type=Path, **conditions)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path; wrong syntax when it is empty."""
+        if value == "":
+            self.fail("the name is empty; is a variable of the shell not set?", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def default_library() -> Path:
     """Where the library lies when nobody says: the platform's place for a user's data."""
     from platformdirs import user_data_path
@@ -27,7 +40,7 @@ def library_options(command: _Command) -> _Command:
     where = click.option(
         "--library",
         envvar="SIGSEEK_LIBRARY",
-        type=click.Path(path_type=Path),
+        type=PathName(),
         default=default_library,
         show_default="the platform's user data directory",
         metavar="DIR",
@@ -54,7 +67,7 @@ def label_options(command: _Command) -> _Command:
     )
     many = click.option(
         "--labels-file",
-        type=click.Path(path_type=Path),
+        type=PathName(),
         metavar="FILE",
         help="A UTF-8 file of labels, one a line; blank lines and lines that begin with # are passed over.",
     )
@@ -94,7 +107,7 @@ paths_option = click.option("--paths", "paths_only", is_flag=True, help="Paths o
 html_option = click.option(
     "--html",
     "html",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=PathName(dir_okay=False),
     metavar="FILE",
     help="Also write a contact sheet that any browser opens.",
 )

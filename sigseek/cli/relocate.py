@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from sigseek.cli.options import json_option, library_options, opened, yes_option
+from sigseek.cli.options import PathName, json_option, library_options, opened, yes_option
 from sigseek.cli.output import counted, print_json, shown
 
 
 @click.command()
-@click.argument("old", type=click.Path(path_type=Path))
-@click.argument("new", type=click.Path(path_type=Path))
+@click.argument("old", type=PathName())
+@click.argument("new", type=PathName())
 @yes_option("Go on although most of the files are not in NEW.")
 @library_options
 @json_option

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from sigseek.cli.options import (
+    PathName,
     device_option,
     html_option,
     json_option,
@@ -18,7 +19,7 @@ from sigseek.cli.results import check_page, deliver
 
 
 @click.command()
-@click.argument("photo", type=click.Path(path_type=Path))
+@click.argument("photo", type=PathName())
 @library_options
 @device_option
 @precision_option

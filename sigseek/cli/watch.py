@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from indexer import IndexReport, Progress
-from sigseek.cli.options import device_option, json_option, library_options, precision_option
+from sigseek.cli.options import PathName, device_option, json_option, library_options, precision_option
 from sigseek.cli.output import counted, print_json, shown
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _SECONDS = click.FloatRange(0, min_open=True)
 
 
 @click.command()
-@click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[FOLDER]...")
+@click.argument("folders", nargs=-1, type=PathName(), metavar="[FOLDER]...")
 @library_options
 @device_option
 @precision_option
