@@ -5,6 +5,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from threading import Event
 from typing import TypeVar
@@ -38,6 +39,7 @@ _TRANSPOSE = {
 }
 _LARGEST_FILE = 16_000_000_000  # bytes
 _PART = 1 << 18  # bytes hashed at a time
+_THUMBNAIL_QUALITY = 80
 _WIDE_GREY = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -131,6 +133,21 @@ def decode_views(path: Path, preprocessing: Preprocessing) -> npt.NDArray[np.uin
         return np.stack([preprocessing.resize(rgb.crop((x, y, x + width, y + height))) for x, y in corners])
 
     return _read(path, cut)
+
+
+def decode_thumbnail(path: Path, size: tuple[int, int], max_pixels: int) -> bytes:
+    """A JPEG of the photo in the file, upright and in sRGB, of at most `size` (width, height). Raises as `decode_photo` does."""
+    least = (_HEADROOM * max(size),) * 2  # upright it may lie the other way
+
+    def shrink(picture: OpenedPicture) -> bytes:
+        picture.image.draft(None, least)
+        rgb = _upright_rgb(picture, least)[0]
+        rgb.thumbnail(size)
+        kept = BytesIO()
+        rgb.save(kept, "JPEG", quality=_THUMBNAIL_QUALITY)
+        return kept.getvalue()
+
+    return _read(path, shrink, MostPixels(max_pixels))
 
 
 def open_upright(path: Path) -> Image.Image:

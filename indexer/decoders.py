@@ -60,16 +60,16 @@ class Decoders:
 
 def _in_worker(path: Path, preprocessing: Preprocessing, max_pixels: int, max_held: int) -> DecodedPhoto:
     """What runs there: `decode_photo`."""
-    _set_up_pillow()
+    set_up_pillow()
     return decode_photo(path, preprocessing, max_pixels, max_held)
 
 
 def _views_in_worker(path: Path, preprocessing: Preprocessing) -> npt.NDArray[np.uint8]:
-    _set_up_pillow()
+    set_up_pillow()
     return decode_views(path, preprocessing)
 
 
-def _set_up_pillow() -> None:
+def set_up_pillow() -> None:
     """As only a process of our own may have it."""
     Image.MAX_IMAGE_PIXELS = None  # `max_pixels` is the limit, be it above or below Pillow's own
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # there are other workers, and each thread takes address space

@@ -118,11 +118,12 @@ class Indexer:
     def _decide(self, folder: FolderRecord, inside: PurePath, beside: Mapping[FoundFile, str]) -> Comparison:
         """Camera RAW go from the catalog whose JPEG has come in; the others are files like any, for theirs gives no picture."""
         rows = {row[0]: row for row in self._catalog.files(folder.id, self._checkpoint.id)}
-        given_way = [raw.path for raw, jpeg in beside.items() if jpeg in rows]
+        come_in = {path for path, row in rows.items() if not row[4]}  # a missing one may not have come back as a picture
+        given_way = [raw.path for raw, jpeg in beside.items() if jpeg in come_in]
         with self._catalog.transaction() as transaction:
             transaction.remove_files(folder.id, given_way)
             transaction.remove_failures(folder.id, given_way)
-        alone = Listing({raw.path: (raw.size, raw.mtime_ns) for raw, jpeg in beside.items() if jpeg not in rows})
+        alone = Listing({raw.path: (raw.size, raw.mtime_ns) for raw, jpeg in beside.items() if jpeg not in come_in})
         known = [rows[path] for path in alone.files if path in rows]
         failures = [failure for failure in self._catalog.folder_failures(folder.id) if failure.path in alone.files]
         found = compare(Path(folder.path), inside, alone, known, failures)

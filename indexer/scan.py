@@ -65,6 +65,20 @@ def is_online(root: Path) -> bool:
         return False
 
 
+def is_unplugged(root: Path, directory: str) -> bool:
+    """Whether the directory in the folder, or one that it lies in, is there and empty, as an unmounted drive leaves it."""
+    return any(is_empty(root / inside) for inside in PurePath(directory, "file").parents[:-1])
+
+
+def is_empty(directory: Path) -> bool:
+    """Whether the directory is there, can be read, and holds nothing."""
+    try:
+        with os.scandir(directory) as entries:
+            return next(entries, None) is None
+    except OSError:
+        return False
+
+
 def is_junk(name: str) -> bool:
     """Whether a file or directory of this name is hidden or some system's own."""
     return name.startswith(".") or name.lower() in _JUNK
@@ -112,7 +126,7 @@ def _look_through(entries: list[os.DirEntry[str]], prefix: str, listing: Listing
                 continue
             if stat.S_ISREG(status.st_mode):  # a pipe or a device of that name would hang whoever reads it
                 changed = status.st_mtime_ns  # a call for each of a million files would be felt
-                listing.files[prefix + name] = (status.st_size, changed if changed < _LATEST else mtime_ns(status))
+                listing.files[prefix + name] = (status.st_size, changed if -_LATEST < changed < _LATEST else mtime_ns(status))
     if has_raw:
         _leave_out_raw([entry.name for entry in entries], prefix, listing)
     return below

@@ -23,6 +23,8 @@ _PATTERNS = (
 )
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(?:@[\w./-]+)?")
 _NEEDED_BYTES_MARGIN = 100_000_000
+_TIMEOUT = 10.0
+"""Seconds that the hub may take to answer, as the client itself gives it for a download."""
 
 
 def is_hub_id(name: str) -> bool:
@@ -44,13 +46,14 @@ def download(name: str, check_config: Callable[[dict[str, Any], str], None], ann
 
     from fnmatch import fnmatch
 
-    from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+    from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-    announce(f"asking the hub for {name}, which is neither a directory here nor in the hub's cache")
+    if not constants.HF_HUB_OFFLINE:
+        announce(f"asking the hub for {name}, which is neither a directory here nor in the hub's cache")
     try:
         # First, for unlike a download it is not tried again for half a minute where there is no network.
-        files = HfApi().model_info(repo, revision=wanted, files_metadata=True).siblings or []
+        files = HfApi().model_info(repo, revision=wanted, files_metadata=True, timeout=_TIMEOUT).siblings or []
         config = hf_hub_download(repo, "config.json", revision=wanted)
         check_config(json.loads(Path(config).read_text(encoding="utf-8")), name)
         sizes = [file.size or 0 for file in files if any(fnmatch(file.rfilename, pattern) for pattern in _PATTERNS)]

@@ -1,6 +1,8 @@
 """The program: `sigseek`, or `python -m sigseek`."""
 
+import os
 import sys
+from contextlib import suppress
 
 from sigseek.rooms import HiddenPackageError, check_rooms
 
@@ -16,7 +18,13 @@ def main() -> None:
         from sigseek.cli.main import run
     except KeyboardInterrupt:
         sys.exit(130)
-    sys.exit(run())
+    status = run()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    # Everything is closed by now. To take down the interpreter and what it loaded piece by piece would take a sixth of a search's
+    # time, and nobody needs it.
+    os._exit(status)
 
 
 if __name__ == "__main__":

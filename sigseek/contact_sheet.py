@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from indexer.thumbnails import Thumbnails
 from search.results import Hit, SimilarHit
-from sigseek.page import thumbnail, write_page
+from sigseek.page import THUMBNAIL, thumbnail, write_page
 
 _STYLE = """
 .hits { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); list-style: none; padding: 0; }
@@ -27,20 +28,22 @@ class Section:
 
 def write_contact_sheet(file: Path, title: str, sections: Sequence[Section]) -> None:
     """Write the page to `file`, replaced as a whole; OSError when it cannot be written."""
-    write_page(file, title, "\n".join(_section(section) for section in sections), _STYLE)
+    with Thumbnails(*THUMBNAIL) as thumbnails:
+        body = "\n".join(_section(section, thumbnails) for section in sections)
+    write_page(file, title, body, _STYLE)
 
 
-def _section(section: Section) -> str:
-    cards = "\n".join(_card(hit) for hit in section.hits)
+def _section(section: Section, thumbnails: Thumbnails) -> str:
+    cards = "\n".join(_card(hit, thumbnails) for hit in section.hits)
     body = f'<ol class="hits">\n{cards}\n</ol>' if cards else "<p>Nothing found.</p>"
     return f"<section>\n<h2>{escape(section.heading)}</h2>\n{body}\n</section>"
 
 
-def _card(hit: Hit | SimilarHit) -> str:
+def _card(hit: Hit | SimilarHit, thumbnails: Thumbnails) -> str:
     name, value = ("probability", hit.probability) if isinstance(hit, Hit) else ("cosine", hit.cosine)
     meter = f'{hit.rank}. <meter value="{max(value, 0):.4f}"></meter> {name} {value:.3f}'
     said = [] if not isinstance(hit, Hit) or hit.verdict in (None, "match") else [str(hit.verdict)]
     if isinstance(hit, Hit) and hit.terms:
         said += [f"{term} {value:.2f}" for term, value in hit.terms.items()]
     more = f"<p>{escape(', '.join(said))}</p>" if said else ""
-    return f'<li>{thumbnail(Path(hit.path))}<p>{meter}</p>{more}<p class="path">{escape(hit.path)}</p></li>'
+    return f'<li>{thumbnail(Path(hit.path), thumbnails)}<p>{meter}</p>{more}<p class="path">{escape(hit.path)}</p></li>'

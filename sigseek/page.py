@@ -1,15 +1,15 @@
 """A page for people: one HTML file with everything inside, which opens offline in any browser, light or dark."""
 
 import base64
-import io
 import os
 from html import escape
 from pathlib import Path
 
 from indexer import DecodeError
-from indexer.decode import open_upright
+from indexer.thumbnails import Thumbnails
 
-_THUMBNAIL = (320, 240)
+THUMBNAIL = (320, 240)
+"""The most that a picture on a page measures."""
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -48,16 +48,12 @@ def write_page(file: Path, title: str, body: str, style: str) -> None:
         aside.unlink(missing_ok=True)
 
 
-def thumbnail(path: Path) -> str:
-    """The picture as HTML with its pixels inside, at most 320 x 240, or a paragraph that says why there is none."""
+def thumbnail(path: Path, thumbnails: Thumbnails) -> str:
+    """The picture as HTML with its pixels inside, or a paragraph that says why there is none."""
     try:
-        image = open_upright(path)
+        encoded = base64.b64encode(thumbnails.jpeg(path)).decode("ascii")
     except FileNotFoundError:
         return "<p>The file is not there now.</p>"
     except (DecodeError, OSError) as error:
         return f"<p>{escape(str(error))}</p>"
-    image.thumbnail(_THUMBNAIL)
-    kept = io.BytesIO()
-    image.save(kept, "JPEG", quality=80)
-    encoded = base64.b64encode(kept.getvalue()).decode("ascii")
     return f'<img alt="{escape(path.name)}" src="data:image/jpeg;base64,{encoded}">'

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 
 from indexer import FolderError, check_folder, check_folders_below
 from indexer.comparison import may_be_there
-from indexer.scan import is_online
+from indexer.scan import is_empty, is_online, is_unplugged
 from sigseek.paths import expand
 from storage import Catalog, CheckpointRecord, FolderRecord, LibraryError
 from storage.transaction import beginning
@@ -62,7 +62,7 @@ def relocate(catalog: Catalog, old: Path, new: Path, *, accept_missing: bool) ->
     try:
         folder, inside = find_folder(catalog, old)
     except FolderError:
-        if catalog.find_folder(Path(os.path.realpath(expand(new)))):
+        if os.path.isdir(expand(old)) and catalog.find_folder(Path(os.path.realpath(expand(new)))):
             raise FolderError(
                 f"the library knows {new}, not {old}; name the old place first: sigseek relocate {new} {old}"
             ) from None
@@ -89,16 +89,17 @@ def relocate(catalog: Catalog, old: Path, new: Path, *, accept_missing: bool) ->
 
 
 def forget_folder(catalog: Catalog, path: Path) -> Forgotten:
-    """Forget what is known of a folder, or of a directory in one that is not there any more.
+    """Forget what is known of a folder, or of a directory in one that is empty or not there any more.
 
     FolderError for a directory that the next run over its folder would only find again.
     """
     folder, inside = find_folder(catalog, path)
     if inside != PurePath() and not is_online(Path(folder.path)):
         raise FolderError(f"{folder.path} is not there now, so nobody can tell what is gone from it; plug in its drive first")
-    if inside != PurePath() and os.path.lexists(Path(folder.path, inside)):
+    directory = Path(folder.path, inside)
+    if inside != PurePath() and may_be_there(directory) and not is_empty(directory):
         raise FolderError(
-            f"{Path(folder.path, inside)} lies in {folder.path}, and would be found again when that is indexed; move it elsewhere "
+            f"{directory} lies in {folder.path}, and would be found again when that is indexed; move it elsewhere "
             "first, or forget the whole folder"
         )
     paths = catalog.paths(folder.id, inside)
@@ -119,7 +120,7 @@ def prune(catalog: Catalog, older_than: timedelta) -> Forgotten:
     Kept are those in folders that are offline or below an empty directory, which an unplugged drive leaves; and those that are
     there after all, and wait for the next indexing, or that nobody can tell of.
     """
-    unplugged = cache(_is_unplugged)
+    unplugged = cache(is_unplugged)
     online: dict[str, bool] = {}
     gone: dict[int, list[str]] = {}
     now = datetime.now(UTC).replace(tzinfo=None)
@@ -130,7 +131,7 @@ def prune(catalog: Catalog, older_than: timedelta) -> Forgotten:
     for folder, path in catalog.missing_files(before):
         if folder.path not in online:
             online[folder.path] = is_online(Path(folder.path))
-        if not online[folder.path] or unplugged(folder.path, os.path.dirname(path)):  # noqa: PTH120 - there may be a million
+        if not online[folder.path] or unplugged(Path(folder.path), os.path.dirname(path)):  # noqa: PTH120 - there may be a million
             continue
         if not may_be_there(Path(folder.path, path)):
             gone.setdefault(folder.id, []).append(path)
@@ -139,19 +140,6 @@ def prune(catalog: Catalog, older_than: timedelta) -> Forgotten:
             transaction.remove_files(folder_id, paths)
         photos = transaction.remove_photos_without_files()
     return Forgotten(sum(map(len, gone.values())), photos)
-
-
-def _is_unplugged(root: str, directory: str) -> bool:
-    """Whether the directory in the folder, or one that it lies in, is there and empty."""
-    return any(_is_empty(Path(root, inside)) for inside in PurePath(directory, "file").parents[:-1])
-
-
-def _is_empty(directory: Path) -> bool:
-    try:
-        with os.scandir(directory) as entries:
-            return next(entries, None) is None
-    except OSError:
-        return False
 
 
 def find_checkpoint(catalog: Catalog, name: str) -> CheckpointRecord:

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from indexer.decode import digest_file
+from indexer.errors import DecodeError
 from indexer.scan import is_online, mtime_ns
 from sigseek.status import default_checkpoint
 from storage import Catalog, FolderRecord
@@ -111,6 +112,8 @@ def _look_at(path: Path, known: tuple[int, int], digest: bytes | None) -> str:
         return "outdated"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
+    except DecodeError as error:
+        return str(error)
 
 
 def _note_damage(verification: Verification, folder: FolderRecord, path: str, state: str) -> None:

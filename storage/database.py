@@ -34,6 +34,7 @@ def open_database(path: Path) -> Engine:
     event.listen(engine, "connect", _set_up)
     event.listen(engine, "begin", _begin)
     try:
+        _remove_log_of_another(path)
         with engine.connect() as connection:
             found = _version(connection, path)
             connection.rollback()
@@ -46,6 +47,25 @@ def open_database(path: Path) -> Engine:
         engine.dispose()
         raise LibraryError(describe(error, path)) from error
     return engine
+
+
+def _remove_log_of_another(path: Path) -> None:
+    """Remove the log of changes that a catalog left behind in whose place another was put, as one restores a backup.
+
+    SQLite would apply it to the file that is there now, and so destroy it. A catalog that has a log says in its head that it
+    is in WAL mode (sqlite.org/fileformat2.html, offset 18), and a backup says that it is not.
+    """
+    logs = [path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-shm")]
+    if logs[0].exists() and _has_no_log(path):
+        with writer_lock(path.parent):
+            if _has_no_log(path):  # else another process has been at it meanwhile
+                for log in logs:
+                    log.unlink(missing_ok=True)
+
+
+def _has_no_log(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(20)[18:] == b"\1\1"
 
 
 def _may_be_written(path: Path) -> bool:

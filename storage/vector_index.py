@@ -67,12 +67,13 @@ class VectorIndex:
             most = int(min(_STALE_MOST, _STALE_SHARE * stored.index.ntotal))
             later = catalog.count_embeddings_after(checkpoint.id, stored.generation, most + 1)
             removed = int(stored.index.ntotal) + later - checkpoint.embeddings
-            if later + abs(removed) <= most:
+            if removed >= 0 and later + removed <= most:  # fewer than none: it was made when the catalog held less
                 chunks = catalog.embedding_chunks(checkpoint.id, after_generation=stored.generation)
                 return stored.index, _add(_flat(checkpoint.dimension), chunks)
+        index, trained_on = None, checkpoint.embeddings
         if stored and _can_fold(stored, checkpoint):
             index, trained_on = _fold(stored, catalog, checkpoint), stored.trained_on
-        else:
+        if index is None or index.ntotal < checkpoint.embeddings:  # put back, a catalog may hold what the file does not
             index, trained_on = _build(catalog, checkpoint), checkpoint.embeddings
         with contextlib.suppress(OSError):
             index_file.write(index, trained_on, directory, checkpoint)

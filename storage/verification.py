@@ -87,8 +87,8 @@ class Verification:
         if len(others) == 1 and len(damaged) + len(next(iter(others.values()))) == count:
             self._set_dimension(checkpoint, *others)
             others = {}
-        damaged += itertools.chain.from_iterable(others.values())
         self._remove(checkpoint, damaged, "are damaged (their checksums do not agree)")
+        self._remove(checkpoint, [*itertools.chain.from_iterable(others.values())], "have another number of dimensions")
         self._remove(checkpoint, untrue, "do not have the length 1")
         if quiet and count != checkpoint.embeddings:
             what = f"the catalog counts {checkpoint.embeddings:,} embeddings by {checkpoint.name}, and has {count:,}"

@@ -15,6 +15,13 @@ def picture(seed: int = 0, size: tuple[int, int] = (64, 48)) -> Image.Image:
     return Image.fromarray(rough).resize(size, Image.Resampling.BICUBIC)
 
 
+def difference(one: Image.Image | np.ndarray, other: Image.Image | np.ndarray) -> float:
+    """Mean difference of two pictures of one size in levels of 0 to 255."""
+    one, other = np.asarray(one, np.float64), np.asarray(other, np.float64)
+    assert one.shape == other.shape
+    return float(np.abs(one - other).mean())
+
+
 def save(path: Path, seed: int = 0, **options: object) -> Path:
     """The picture of that seed at `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)

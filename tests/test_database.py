@@ -1,7 +1,8 @@
+import shutil
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -76,6 +77,28 @@ def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("9999",)
     connection.close()
+
+
+def test_a_backup_in_the_place_of_a_catalog_whose_writer_was_killed(tmp_path: Path) -> None:
+    """That one left its log of changes beside the file, and SQLite would apply it to whatever lies there."""
+    running, restored = tmp_path / "running", tmp_path / "restored"
+    catalog = Catalog(running)
+    checkpoint = add_checkpoint(catalog, 2)
+    add_photos(catalog, checkpoint, random_unit(3, 2), Path("/p"), ["a", "b", "c"])
+    catalog.back_up(tmp_path / "backup")
+    add_photos(catalog, checkpoint, random_unit(200, 2, seed=1), Path("/p"), [f"{number}" for number in range(200)])
+    shutil.copytree(running, restored)  # as the disk is when it is killed now
+    catalog.close()
+    assert (restored / "catalog.sqlite-wal").stat().st_size > 0
+    shutil.copy(tmp_path / "backup", restored / "catalog.sqlite")
+    catalog = Catalog(restored)
+    assert catalog.integrity() == []
+    assert sorted(catalog.paths(1, PurePath())) == ["a", "b", "c"]
+    add_photos(catalog, checkpoint, random_unit(1, 2, seed=2), Path("/p"), ["d"])
+    again = Catalog(restored)
+    assert len(again.paths(1, PurePath())) == 4, "a log of its own stays"
+    again.close()
+    catalog.close()
 
 
 def test_an_unknown_schema_is_refused_and_left_alone(tmp_path: Path) -> None:

@@ -16,14 +16,9 @@ from indexer.formats import DECODED
 from siglip import Checkpoint, Preprocessing
 from siglip.torch_runtime import TorchImageTower
 from tests.conftest import CORPORA, needs_corpora
-from tests.photos import exif, letter_f, picture, save
+from tests.photos import difference, exif, letter_f, picture, save
 
 PREPROCESSING = Preprocessing(32, 32, 3, 1 / 255, (0.5,) * 3, (0.5,) * 3)
-
-
-def difference(one: Image.Image | np.ndarray, other: Image.Image | np.ndarray) -> float:
-    """Mean difference of two pictures in levels of 0 to 255."""
-    return float(np.abs(np.asarray(one, np.float64) - np.asarray(other, np.float64)).mean())
 
 
 @pytest.mark.parametrize(

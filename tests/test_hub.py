@@ -1,6 +1,8 @@
 """Checkpoints through the real hub client, from a hub on localhost, as a user's program meets it."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -81,10 +83,30 @@ def test_without_a_hub_the_error_names_the_ways_out(tmp_path: Path, drawn: Path,
     done = run("index", drawn, "--library", tmp_path / "library", check=False, HF_HOME=str(cache), **how)
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
+    assert ("asking the hub" in done.stderr) == (how["HF_HUB_OFFLINE"] == "0")
     assert last.startswith("error: the hub cannot be reached and google/siglip-base-patch16-224 is not in")
     assert str(cache) in last
     assert "--model DIR" in last
     assert "sigseek demo" in last
+
+
+def test_a_hub_that_never_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a portal of a hotel or a firewall does it: the connection is taken, and that is all."""
+    program = """
+import sys
+import siglip.hub, siglip
+siglip.hub._TIMEOUT = 0.5
+try:
+    siglip.load_checkpoint("some/checkpoint")
+except siglip.CheckpointError as error:
+    print(error)
+"""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        where = {"HF_ENDPOINT": f"http://127.0.0.1:{mute.getsockname()[1]}", "HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path)}
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=os.environ | where, capture_output=True, text=True, timeout=60, check=True
+        )
+    assert done.stdout.startswith("the hub cannot be reached and some/checkpoint is not in")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from indexer.errors import LargePhotoError
 from indexer.jxl import read_size
 from siglip import Preprocessing
 from tests.conftest import CORPORA, needs_corpora
-from tests.photos import exif, letter_f, picture, save
+from tests.photos import difference, exif, letter_f, picture, save
 from tests.raw_files import save_dng
 
 PREPROCESSING = Preprocessing(32, 32, 3, 1 / 255, (0.5,) * 3, (0.5,) * 3)
@@ -37,11 +37,6 @@ def encoders() -> None:
 def stored(upright: Image.Image, orientation: int) -> Image.Image:
     turn = TURNED[orientation]
     return upright if turn is None else upright.transpose(Image.Transpose(turn))
-
-
-def difference(one: Image.Image, other: Image.Image) -> float:
-    assert one.size == other.size
-    return float(np.abs(np.asarray(one, np.float64) - np.asarray(other, np.float64)).mean())
 
 
 @pytest.mark.parametrize(("extension", "format_"), [("heic", "HEIF"), ("avif", "AVIF"), ("jxl", "JXL")])

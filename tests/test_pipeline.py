@@ -2,6 +2,7 @@
 file is known; the real towers are tested in test_towers.py and run in every whole-program test."""
 
 import contextlib
+import errno
 import os
 import shutil
 import sqlite3
@@ -685,6 +686,43 @@ def test_a_raw_stays_while_the_jpeg_beside_it_gives_no_picture(library: Library,
     jpeg.write_bytes(b"no picture any more")
     assert counts(library.index(folder)) == {"scanned": 42, "added": 1, "unchanged": 40, "failed": 1}
     assert str(raw) in library.contents()
+
+
+def test_a_raw_stays_while_the_jpeg_that_came_back_beside_it_cannot_be_read(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw, jpeg = folder / "x.dng", folder / "x.jpg"
+    save_dng(raw, picture(60, (64, 48)), picture(60, (320, 240)))
+    save(jpeg, seed=61)
+    library.index(folder)
+    jpeg.unlink()
+    library.index(folder)
+    save(jpeg, seed=63)
+    digest_file = intake.digest_file
+
+    def unreadable(path: Path, stop: Event | None = None) -> FileDigest:
+        if path == jpeg:
+            raise OSError(errno.EIO, "Input/output error")
+        return digest_file(path, stop)
+
+    monkeypatch.setattr(intake, "digest_file", unreadable)
+    for _ in range(2):
+        assert counts(library.index(folder)) == {"scanned": 42, "unchanged": 41, "failed": 1}
+        assert str(raw) in library.contents()
+
+
+def test_a_copy_of_what_lay_on_an_unplugged_drive_is_no_move(library: Library, folder: Path, tmp_path: Path) -> None:
+    usb, copies = folder / "usb", tmp_path / "copies"
+    for seed in (70, 71):
+        save(usb / f"{seed}.png", seed=seed)
+    library.index(folder)
+    usb.rename(tmp_path / "unplugged")
+    usb.mkdir()  # the mount point
+    shutil.copytree(tmp_path / "unplugged", copies)
+    assert counts(library.index(folder, copies)) == {"scanned": 42, "added": 2, "unchanged": 40, "missing": 2}
+    usb.rmdir()
+    (tmp_path / "unplugged").rename(usb)
+    assert counts(library.index(folder, copies)) == {"scanned": 44, "unchanged": 44}
 
 
 def test_a_raw_and_a_jpeg_that_are_both_broken_are_read_once(

@@ -1,9 +1,12 @@
 import os
+import stat
+import types
 from pathlib import Path, PurePath
 
 import pytest
 
-from indexer.scan import Listing, scan_folder
+from indexer import scan
+from indexer.scan import Listing, _look_through, scan_folder
 from tests.conftest import CORPORA
 
 
@@ -91,3 +94,23 @@ def test_a_jpeg_stands_for_the_raw_beside_it(tmp_path: Path) -> None:
     assert paths(listing) == ["1.jpg", "2.cr2", "3.JPEG", "5.png", "5.raf", "a/1.nef", "a/4.dng", "a/4.heic"]
     assert {raw.path: jpeg for raw, jpeg in listing.beside.items()} == {"1.NEF": "1.jpg", "3.dng": "3.JPEG"}
     assert {raw[1:] for raw in listing.beside} == {(5, (tmp_path / name).stat().st_mtime_ns) for name in ("1.NEF", "3.dng")}
+
+
+@pytest.mark.parametrize("mtime_ns", [-11_644_473_600 * 10**9, 10_413_792_000 * 10**9])
+def test_times_of_change_that_64_bits_do_not_hold(mtime_ns: int) -> None:
+    """1601, where some file systems begin to count, and 2300: what is listed is what the catalog will hold of the file."""
+
+    class Entry:
+        name = "a.jpg"
+
+        def is_dir(self, *, follow_symlinks: bool) -> bool:
+            return False
+
+        def stat(self) -> types.SimpleNamespace:
+            return types.SimpleNamespace(st_mode=stat.S_IFREG, st_size=7, st_mtime_ns=mtime_ns)
+
+    listing = Listing()
+    _look_through([Entry()], "", listing)  # type: ignore[list-item]
+    kept = scan.mtime_ns(Entry().stat())  # type: ignore[arg-type]
+    assert listing.files == {"a.jpg": (7, kept)}
+    assert abs(kept) < 2**63

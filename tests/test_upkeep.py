@@ -172,6 +172,8 @@ def test_relocating_to_where_the_files_are_not(library: sigseek.Library, photos:
     swapped = f"the library knows {photos}, not {tmp_path}; name the old place first: sigseek relocate {photos} {tmp_path}"
     with pytest.raises(FolderError, match=f"^{re.escape(swapped)}$"):
         library.relocate(tmp_path, photos)
+    with pytest.raises(FolderError, match=f"is no folder of the library; those are: {photos}"):
+        library.relocate(tmp_path / "mistyped", photos)
     with pytest.raises(FolderError, match="the library knows no files in"):
         library.relocate(photos / "nowhere", tmp_path / "empty")
     (tmp_path / "loop").symlink_to("loop")
@@ -195,11 +197,26 @@ def test_forgetting_a_folder_keeps_photos_that_lie_elsewhere(library: sigseek.Li
 def test_forgetting_a_directory_that_is_gone(library: sigseek.Library, photos: Path) -> None:
     with pytest.raises(FolderError, match="would be found again when that is indexed"):
         library.forget(photos / "a")
+    for path in (photos / "c").iterdir():
+        path.unlink()
+    library.index()
+    assert library.forget(photos / "c").files == 4, "nothing in it would be found again"
     (photos / "b" / "bad.png").write_text("no picture")
     library.index()
     shutil.rmtree(photos / "b")
     assert (library.forget(photos / "b").files, library.failures()) == (4, [])
     assert library.index().missing == 0
+
+
+def test_what_nobody_can_look_at_is_not_forgotten(library: sigseek.Library, photos: Path, ordinary_folder: Path) -> None:
+    (photos / "d").mkdir()
+    (photos / "a").rename(photos / "d" / "a")
+    library.relocate(photos / "a", photos / "d" / "a")
+    (photos / "d").chmod(0)
+    with pytest.raises(FolderError, match="would be found again when that is indexed"):
+        library.forget(photos / "d" / "a")
+    (photos / "d").chmod(0o755)
+    assert_nothing_to_do(library)
 
 
 def test_prune_forgets_what_has_been_missing_for_long(library: sigseek.Library, photos: Path) -> None:

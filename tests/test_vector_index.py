@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import faiss
@@ -125,6 +126,32 @@ def test_a_file_of_a_later_generation_than_the_catalogs_is_not_trusted(library: 
     path.rename(directory / f"{checkpoint.token}-999.faiss")
     check_exact(catalog, VectorIndex.open(catalog, current(catalog), directory))
     assert files(directory) == [f"{checkpoint.token}-{current(catalog).generation}.faiss"]
+
+
+@pytest.mark.parametrize("more", [0, 40])
+def test_a_file_that_lacks_what_a_catalog_put_back_holds_is_made_anew(
+    library: tuple[Catalog, CheckpointRecord, Path], monkeypatch: pytest.MonkeyPatch, more: int
+) -> None:
+    """A catalog of before a forgetting, which makes no new generation: in it are photos that the newer file was made without."""
+    monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 500 if more else 20_000)
+    monkeypatch.setattr(vector_index, "_STALE_SHARE", 0.02)
+    catalog, checkpoint, directory = library
+    ids = add(catalog, checkpoint, 1_000, seed=1)
+    opened(catalog, directory)
+    remove(catalog, ids[:15])  # so few that the file stays as it is
+    before = catalog.path.parent / "before"
+    catalog.back_up(before)
+    with closing(sqlite3.connect(before)) as copy, copy:
+        copy.execute("UPDATE checkpoint SET token = ?", (current(catalog).token,))  # as a plain copy has it
+    remove(catalog, ids[15:30])
+    opened(catalog, directory)
+    catalog.close()
+    shutil.copy(before, catalog.path)
+    catalog = Catalog(catalog.path.parent)
+    ids = ids[15:] + add(catalog, checkpoint, more, seed=2)
+    index = opened(catalog, directory)
+    assert sorted(index.scan(random_unit(1, DIMENSION)[0])[0].tolist()) == ids
+    catalog.close()
 
 
 def test_another_librarys_file_is_not_taken(library: tuple[Catalog, CheckpointRecord, Path], tmp_path: Path) -> None:

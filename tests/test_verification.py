@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import sigseek
+from indexer import decode
 from storage import Catalog, index_file
 from storage.vector_index import VectorIndex
 from storage.verification import Verification
@@ -69,6 +70,14 @@ def add_to_flat(dimension: int, ids: object, vectors: object) -> object:
     return _add(_flat(dimension), [(ids, vectors)])  # type: ignore[list-item]
 
 
+def too_short(library: sigseek.Library) -> None:
+    vector = bytes(100)
+    with sqlite3.connect(library.directory / "catalog.sqlite") as connection:
+        values = (vector, zlib.crc32(vector))
+        connection.execute("UPDATE embedding SET vector = ?, checksum = ? WHERE photo_id = 2", values)
+    connection.close()
+
+
 def not_unit(library: sigseek.Library) -> None:
     vector = np.full(192, 0.5, "<f2").tobytes()
     with sqlite3.connect(library.directory / "catalog.sqlite") as connection:
@@ -83,6 +92,7 @@ DAMAGES: dict[str, tuple[Callable[[sigseek.Library], None], str]] = {
         "embeddings by mini that are damaged (their checksums do not agree): 1, of ",
     ),
     "an embedding's length": (not_unit, "embeddings by mini that do not have the length 1: 1, of "),
+    "an embedding of other dimensions": (too_short, "embeddings by mini that have another number of dimensions: 1, of "),
     "a dangling row": (
         lambda library: change(library, "PRAGMA foreign_keys = OFF", "DELETE FROM photo WHERE id = 3"),
         "rows of the table file that refer to something that is not there: 1",
@@ -190,6 +200,15 @@ def test_files_of_a_directory_that_gave_way_to_a_file_are_gone(library: sigseek.
     (photos / "sub").write_text("")
     report = library.verify()
     assert (report.problems, report.outdated) == ((), 1)
+
+
+def test_a_file_that_is_larger_than_any_photo(library: sigseek.Library, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Indexed when there was no such limit."""
+    monkeypatch.setattr(decode, "_LARGEST_FILE", 10)
+    report = library.verify(contents=True)
+    assert [problem.what.split(":")[0] for problem in report.problems] == [
+        f"{photos / str(name)}.png too large" for name in range(6)
+    ]
 
 
 def test_files_of_folders_that_are_offline_are_not_looked_for(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:

@@ -36,7 +36,8 @@ def prune(older_than: timedelta, library: Path, model: str | None, as_json: bool
 
     A file that an indexing run does not find stays known as missing, and its photo keeps its embedding: should it come
     back, nothing is embedded again. This forgets those that have been missing for longer than AGE (hours, days or weeks), and
-    photos that have no other file. What is in folders that are offline stays.
+    photos that have no other file. What is in folders that are offline stays, and so does what was below a directory that is
+    there and empty, as an unplugged drive leaves it: remove the directory, or forget it.
 
     \b
         sigseek prune
@@ -47,6 +48,6 @@ def prune(older_than: timedelta, library: Path, model: str | None, as_json: bool
     if as_json:
         print_json(gone)
     elif not gone.files:
-        click.echo("nothing forgotten: no file has been missing for longer, or its folder is offline")
+        click.echo("nothing forgotten: no file has been missing for longer, files on drives that may be unplugged left aside")
     else:
         click.echo(f"{counted(gone.files, 'missing file')} forgotten, and {counted(gone.photos, 'photo')} that lay nowhere else")

@@ -68,6 +68,8 @@ def main() -> None:
     parser.add_argument("--captions-only", action="store_true", help="with --start: the last lesson only")
     parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate (default: %(default)s)")
     args = parser.parse_args()
+    if args.captions_only and not args.start:
+        parser.error("--captions-only goes on from a trained mini; name it with --start")
     args.run_dir.mkdir(parents=True, exist_ok=True)
     pictures = drawings(args.run_dir / "train.npy", TRAIN_SEED, args.pictures)
     validation = drawings(args.run_dir / "validation.npy", VALIDATION_SEED, VALIDATION_PICTURES)

@@ -5,9 +5,10 @@ from datetime import date
 from html import escape
 from pathlib import Path
 
+from indexer.thumbnails import Thumbnails
 from sigseek.evaluation.charts import STYLE, reliability_diagram, score_histogram
 from sigseek.evaluation.results import Evaluation, Miss
-from sigseek.page import thumbnail, write_page
+from sigseek.page import THUMBNAIL, thumbnail, write_page
 
 _STYLE = f"""
 table {{ border-collapse: collapse; margin: .6rem 0; }}
@@ -101,16 +102,17 @@ def _charts(evaluation: Evaluation) -> str:
 def _misses(misses: Sequence[Miss]) -> str:
     if not misses:
         return ""
-    cards = "\n".join(_card(miss) for miss in misses)
+    with Thumbnails(*THUMBNAIL) as thumbnails:
+        cards = "\n".join(_card(miss, thumbnails) for miss in misses)
     return f'<h2>The worst misses</h2>\n<ol class="misses">\n{cards}\n</ol>'
 
 
-def _card(miss: Miss) -> str:
-    right = _figure(miss.right, f"its picture, place {miss.rank:,}", miss.right_probability)
-    first = _figure(miss.first, "first instead", miss.first_probability)
+def _card(miss: Miss, thumbnails: Thumbnails) -> str:
+    right = _figure(miss.right, f"its picture, place {miss.rank:,}", miss.right_probability, thumbnails)
+    first = _figure(miss.first, "first instead", miss.first_probability, thumbnails)
     return f'<li><h3>{escape(miss.caption)}</h3><div class="pair">{right}{first}</div></li>'
 
 
-def _figure(path: Path, place: str, probability: float) -> str:
+def _figure(path: Path, place: str, probability: float, thumbnails: Thumbnails) -> str:
     caption = f"{place}, probability {probability:.3f}<br>{escape(str(path))}"
-    return f"<figure>{thumbnail(path)}<figcaption>{caption}</figcaption></figure>"
+    return f"<figure>{thumbnail(path, thumbnails)}<figcaption>{caption}</figcaption></figure>"

@@ -1,0 +1,49 @@
+"""Thumbnails on pages."""
+
+import base64
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from indexer.thumbnails import Thumbnails
+from sigseek.page import THUMBNAIL, thumbnail
+from tests.photos import difference, exif, picture, save
+
+
+@pytest.fixture(scope="module")
+def thumbnails() -> Iterator[Thumbnails]:
+    with Thumbnails(*THUMBNAIL) as made:
+        yield made
+
+
+def shown(html: str) -> Image.Image:
+    match = re.fullmatch(r'<img alt="a\.jpg" src="data:image/jpeg;base64,([^"]+)">', html)
+    assert match, html
+    return Image.open(io.BytesIO(base64.b64decode(match[1])))
+
+
+def test_a_photo_is_small_and_upright(tmp_path: Path, thumbnails: Thumbnails) -> None:
+    whole = picture(1, (640, 480))
+    whole.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "a.jpg", exif=exif(Orientation=6), quality=95)
+    small = shown(thumbnail(tmp_path / "a.jpg", thumbnails))
+    assert small.size == THUMBNAIL
+    assert difference(small, whole.resize(THUMBNAIL)) < 6
+
+
+def test_a_photo_larger_than_pillow_takes_by_itself(tmp_path: Path, thumbnails: Thumbnails) -> None:
+    Image.new("L", (13_500, 13_500), 90).save(tmp_path / "a.jpg")
+    small = shown(thumbnail(tmp_path / "a.jpg", thumbnails))
+    assert small.size == (240, 240)
+    assert small.getpixel((100, 100)) == (90, 90, 90)
+
+
+def test_why_there_is_none(tmp_path: Path, thumbnails: Thumbnails) -> None:
+    save(tmp_path / "a.jpg")
+    assert thumbnail(tmp_path / "b.jpg", thumbnails) == "<p>The file is not there now.</p>"
+    (tmp_path / "c.jpg").write_text("no picture")
+    assert thumbnail(tmp_path / "c.jpg", thumbnails) == "<p>not a picture, or damaged at its very start</p>"
+    assert shown(thumbnail(tmp_path / "a.jpg", thumbnails))
