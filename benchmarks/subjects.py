@@ -17,7 +17,7 @@ from sigseek.demo.scene import numbered_scene
 
 CAMERA, SMALL = (4000, 3000), (400, 533)
 _NOISE = 5.0
-"""Levels of sensor noise: with it a picture of camera size is a JPEG of some 5 MB, as cameras write them."""
+"""Levels of sensor noise: with it a picture of camera size is a JPEG of some 3 MB, as phones write them."""
 
 
 _MAKE_BASE = """
