@@ -56,7 +56,7 @@ def _remove_log_of_another(path: Path) -> None:
     is in WAL mode (sqlite.org/fileformat2.html, offset 18), and a backup says that it is not.
     """
     logs = [path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-shm")]
-    if logs[0].exists() and _has_no_log(path):
+    if logs[0].exists() and path.exists() and _has_no_log(path):
         with writer_lock(path.parent):
             if _has_no_log(path):  # else another process has been at it meanwhile
                 for log in logs:

@@ -101,6 +101,18 @@ def test_a_backup_in_the_place_of_a_catalog_whose_writer_was_killed(tmp_path: Pa
     catalog.close()
 
 
+def test_a_log_whose_catalog_was_removed_is_no_obstacle(tmp_path: Path) -> None:
+    running, emptied = tmp_path / "running", tmp_path / "emptied"
+    catalog = Catalog(running)
+    add_photos(catalog, add_checkpoint(catalog, 2), random_unit(3, 2), Path("/p"), ["a", "b", "c"])
+    shutil.copytree(running, emptied)
+    catalog.close()
+    (emptied / "catalog.sqlite").unlink()
+    catalog = Catalog(emptied)
+    assert (catalog.folders(), catalog.integrity()) == ([], [])
+    catalog.close()
+
+
 def test_an_unknown_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "catalog.sqlite"
     Catalog(tmp_path).close()
