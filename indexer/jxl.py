@@ -1,5 +1,6 @@
 """JPEG XL, through a plugin of Pillow's that decodes a file as soon as it is opened."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from typing import BinaryIO
@@ -8,6 +9,7 @@ from PIL import Image
 
 from indexer.errors import DecodeError
 from indexer.metadata import Metadata, read_metadata
+from indexer.xmp import MAX_BYTES
 
 _CODESTREAM = b"\xff\x0a"
 _HEADER = 16
@@ -33,6 +35,8 @@ def open_jxl(file: BinaryIO) -> tuple[Image.Image, str, Metadata | None]:
         raise DecodeError("damaged, or of a kind of JPEG XL that is not read") from error
     if image.jpeg:  # a repacked JPEG, unpacked as it was
         return image, "JXL", None
+    if packet := _xmp(content):  # the plugin drops it
+        image.info["xmp"] = packet
     # The codestream notes the orientation, and the decoder has applied it: EXIF's must not count.
     return image, "JXL", replace(read_metadata(image), orientation=1)
 
@@ -66,18 +70,35 @@ def _codestream_header(file: BinaryIO) -> bytes:
     header = file.read(_HEADER)
     if header.startswith(_CODESTREAM):
         return header
-    file.seek(0)
-    while len(box := file.read(8)) == 8:
-        length, kind = int.from_bytes(box[:4]), box[4:]
-        used = 8
-        if length == 1:
-            length, used = int.from_bytes(file.read(8)), 16
-        if kind == b"jxlc":
-            return file.read(_HEADER)
+    for kind, _ in _boxes(file):
         if kind == b"jxlp":
             file.seek(4, 1)  # its number
+        if kind in (b"jxlc", b"jxlp"):
             return file.read(_HEADER)
-        if length < used:
-            break
-        file.seek(length - used, 1)
     return b""
+
+
+def _xmp(file: BinaryIO) -> bytes | None:
+    """The XMP packet beside the codestream, unless it is compressed."""
+    return next((file.read(size) for kind, size in _boxes(file) if kind == b"xml " and size <= MAX_BYTES), None)
+
+
+def _boxes(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """The kind of each box of the container and its content's size in bytes; the file is left where the content begins."""
+    end = file.seek(0, 2)
+    start = 0
+    while len(box := _read_at(file, start, 8)) == 8:
+        length, kind, used = int.from_bytes(box[:4]), box[4:], 8
+        if length == 1:
+            length, used = int.from_bytes(file.read(8)), 16
+        if length == 0:  # it is the last
+            length = end - start
+        if length < used:
+            return
+        yield kind, length - used
+        start += length
+
+
+def _read_at(file: BinaryIO, place: int, size: int) -> bytes:
+    file.seek(place)
+    return file.read(size)

@@ -16,10 +16,10 @@ from pillow_heif import register_heif_opener
 from indexer import DecodeError
 from indexer.decode import decode_photo, open_upright
 from indexer.errors import LargePhotoError
-from indexer.jxl import read_size
+from indexer.jxl import _boxes, read_size
 from siglip import Preprocessing
 from tests.conftest import CORPORA, needs_corpora
-from tests.photos import difference, exif, letter_f, picture, save
+from tests.photos import difference, exif, letter_f, picture, save, xmp
 from tests.raw_files import save_dng
 
 PREPROCESSING = Preprocessing(32, 32, 3, 1 / 255, (0.5,) * 3, (0.5,) * 3)
@@ -78,6 +78,25 @@ def test_other_jpeg_xl_is_not_turned_by_its_exif(tmp_path: Path) -> None:
     upright = letter_f().resize((60, 90))
     upright.save(tmp_path / "a.jxl", exif=exif(Orientation=6).tobytes())
     assert difference(open_upright(tmp_path / "a.jxl"), upright) < 5
+
+
+def test_xmp_in_jpeg_xl(tmp_path: Path) -> None:
+    letter_f().save(tmp_path / "a.jxl", xmp=xmp("<dc:subject><rdf:Bag><rdf:li>sea</rdf:li></rdf:Bag></dc:subject>"))
+    assert decode_photo(tmp_path / "a.jxl", PREPROCESSING).metadata.keywords == ("sea",)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([b"xml ", b"jxlc", b"jxlp", b"Exif"]), st.binary(max_size=20), st.booleans())), st.binary()
+)
+def test_boxes_of_jpeg_xl(made: list[tuple[bytes, bytes, bool]], rest: bytes) -> None:
+    """Lengths of 32 or 64 bits; and whatever follows, the reading of boxes ends."""
+    parts = [
+        b"\0\0\0\1" + kind + (len(content) + 16).to_bytes(8) + content if long else (len(content) + 8).to_bytes(4) + kind + content
+        for kind, content, long in made
+    ]
+    file = BytesIO(b"".join(parts) + rest)
+    found = [(kind, file.read(size)) for kind, size in _boxes(file)]
+    assert found[: len(made)] == [(kind, content) for kind, content, _ in made]
 
 
 @given(st.integers(1, 90), st.integers(1, 90), st.booleans())
