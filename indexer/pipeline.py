@@ -117,7 +117,8 @@ class Indexer:
 
     def _decide(self, folder: FolderRecord, inside: PurePath, beside: Mapping[FoundFile, str]) -> Comparison:
         """Camera RAW go from the catalog whose JPEG has come in; the others are files like any, for theirs gives no picture."""
-        rows = {row[0]: row for row in self._catalog.files(folder.id, self._checkpoint.id)}
+        pairs = {path for raw, jpeg in beside.items() for path in (raw.path, jpeg)}
+        rows = {row[0]: row for row in self._catalog.files(folder.id, self._checkpoint.id) if row[0] in pairs}
         come_in = {path for path, row in rows.items() if not row[4]}  # a missing one may not have come back as a picture
         given_way = [raw.path for raw, jpeg in beside.items() if jpeg in come_in]
         with self._catalog.transaction() as transaction:

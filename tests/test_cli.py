@@ -389,6 +389,15 @@ def test_bad_input_to_a_library(library: Path, tmp_path: Path, run: Run) -> None
     assert "not UTF-8" in error_of(run("search", "caf\udce9", *where, check=False))
 
 
+def test_without_any_streams(library: Path, tmp_path: Path) -> None:
+    """As a service manager may start it."""
+    (tmp_path / "photos").mkdir()
+    for words, status in ((["status"], 0), (["search", "x", "-n", "0"], 1), (["forget", tmp_path / "photos"], 1)):
+        closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]
+        program = [Path(sys.executable).parent / "sigseek", *words, "--library", library]
+        assert subprocess.run([*closed, *program], timeout=60, check=False).returncode == status
+
+
 def test_an_empty_folder_is_a_warning(tmp_path: Path, run: Run) -> None:
     (tmp_path / "empty").mkdir()
     where = ("--library", tmp_path / "library")

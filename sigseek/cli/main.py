@@ -101,6 +101,9 @@ def run() -> int:
 def _prepare_streams() -> None:
     """Paths that are not UTF-8 pass through as they are; warnings are lines for people, Pillow's notes are for nobody."""
     logging.getLogger("PIL").addHandler(logging.NullHandler())
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by whoever started the program
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - for good
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
     warnings.showwarning = lambda message, category, *where, **more: click.echo(f"warning: {message}", err=True)
