@@ -96,7 +96,7 @@ class Searcher:
         Raises QueryError for a limit below 1, a probability outside 0 to 1, a tag that no photo has, and a closer look by a query
         with operators.
         """
-        _check(query, limit, min_score, closer)
+        check_search(query, limit, min_score, closer)
         query = replace(query, weight=1.0)  # a weight counts within what encloses it, and nothing does
         tagged = self._tagged(query)
         sample_ids, sample = self._retriever.sample(vectors, tagged)
@@ -124,7 +124,7 @@ class Searcher:
 
         `among` are the ids of those to search, each once; None for all. QueryError for a limit below 1.
         """
-        _check_limit(limit)
+        check_limit(limit)
         ids, exact = self._retriever.nearest(query, limit, among)
         order = np.argsort(-exact, kind="stable")  # ids ascend, so equal cosines stay in their order
         kept = order if leave_out is None else order[ids[order] != leave_out]
@@ -273,15 +273,17 @@ class Searcher:
         )
 
 
-def _check(query: Query, limit: int, min_score: float, closer: CloserLook | None) -> None:
-    _check_limit(limit)
+def check_search(query: Query, limit: int, min_score: float, closer: CloserLook | None) -> None:
+    """QueryError for what `Searcher.search` does not take but for tags: known before anything is embedded."""
+    check_limit(limit)
     if not 0 <= min_score <= 1:
         raise QueryError(f"a probability of {min_score:g} is outside 0 to 1; give the least probability a hit may have")
     if closer and not isinstance(query, Text):
         raise QueryError("a closer look is for one description; leave out the operators, or the closer look")
 
 
-def _check_limit(limit: int) -> None:
+def check_limit(limit: int) -> None:
+    """QueryError below 1."""
     if limit < 1:
         raise QueryError(f"a limit of {limit} shows nothing; give 1 or more")
 

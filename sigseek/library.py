@@ -194,11 +194,13 @@ class Library:
         `explain` hits tell the probability of each term. The best `closer` photos are looked at again, part by part. Warns
         when a text is longer than the model reads.
         """
-        from search.engine import CloserLook  # faiss comes with it
+        from search.engine import CloserLook, check_search  # faiss comes with it
         from search.parse import parse
         from search.query import Text, terms
 
         asked = parse(query)
+        look = CloserLook(closer, self._embedder.embed_views) if closer else None
+        check_search(asked, limit, min_score, look)
         self._embedder.record_to_query()  # what is missing or wrong is found out here, in this thread
         with ThreadPoolExecutor(1) as aside:  # the tower and the index load side by side
             embeddings = aside.submit(self._embedder.embed_terms, terms(asked))
@@ -207,12 +209,14 @@ class Library:
         for term in terms(asked):
             if isinstance(term, Text):
                 self._embedder.warn_if_cut("the query", term.text)
-        look = CloserLook(closer, self._embedder.embed_views) if closer else None
         return searcher.search(asked, vectors, limit, min_score=min_score, everything=everything, explain=explain, closer=look)
 
     def similar(self, photo: StrPath, limit: int = 10) -> list[SimilarHit]:
         """The photos most like the one in the file `photo`, which is itself left out; it need not be in the library."""
+        from search.engine import check_limit
+
         path = existing_photo(Path(photo))
+        check_limit(limit)
         searcher = self._searcher()
         vector, known = self._embedder.photo_vector(path)
         return searcher.by_photo(vector, limit, leave_out=known)
