@@ -19,7 +19,7 @@ def forget(context: click.Context, folder: Path | None, yes: bool, library: Path
     """Take a folder out of the library, or, with --model, a checkpoint.
 
     With FOLDER, its photos are found no more, unless they lie in another folder, too; the files themselves are never
-    touched. A directory in a folder can be forgotten once it is not there any more. With --model NAME and no folder, all
+    touched. A directory in a folder can be forgotten once it is empty or not there any more. With --model NAME and no folder, all
     that this checkpoint embedded is forgotten; NAME may be a fingerprint of `sigseek status --json`.
 
     \b
