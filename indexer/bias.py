@@ -9,7 +9,7 @@ from siglip.references import References
 from storage import Catalog, CheckpointRecord, ReferenceRecord
 
 _FEW = 0.01
-_CHUNKS = 64  # of 256 embeddings, written in one transaction
+_CHUNKS = 256  # of 64 embeddings, written in one transaction
 
 
 def measure_biases(catalog: Catalog, checkpoint: CheckpointRecord, references: References) -> None:

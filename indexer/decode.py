@@ -150,11 +150,6 @@ def decode_thumbnail(path: Path, size: tuple[int, int], max_pixels: int) -> byte
     return _read(path, shrink, MostPixels(max_pixels))
 
 
-def open_upright(path: Path) -> Image.Image:
-    """The photo in the file as it is meant to be seen, in RGB and full size. Raises as `decode_photo` does."""
-    return _read(path, lambda picture: _upright_rgb(picture)[0])
-
-
 def _read(path: Path, use: Callable[[OpenedPicture], _Out], most: MostPixels | None = None) -> _Out:
     """What `use` makes of the picture in the file, with every error of the decoders turned into a DecodeError."""
     most = most or MostPixels(default_max_pixels())

@@ -9,7 +9,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
 from threading import Event
 from typing import TypeVar
 
@@ -21,7 +21,7 @@ from indexer.decode import DecodedPhoto, FileDigest, digest_file
 from indexer.decoders import Decoders
 from indexer.errors import ChangedError, DecodeError, UndecidedError
 from indexer.report import Tally
-from indexer.scan import FoundFile, is_online, is_unplugged, mtime_ns
+from indexer.scan import FoundFile, is_online, mtime_ns
 from siglip import ImageTower
 from siglip.preprocessing import VERSION
 from storage import Catalog, CheckpointRecord, EmbeddingRecord, FailureRecord, FolderRecord, PhotoFacts
@@ -201,11 +201,7 @@ class Intake:
         return self._left[photo_id].pop() if self._left[photo_id] else None
 
     def _is_gone(self, folder_id: int, root: str, path: str) -> bool:
-        """Whether a known file is not there any more. In another folder, an empty directory may be an unplugged drive's."""
-        if folder_id == self._folder.id and path in self._gone.get(folder_id, ()):
-            return True
-        place = Path(root)
-        return not may_be_there(place / path) and is_online(place) and not is_unplugged(place, str(PurePath(path).parent))
+        return path in self._gone.get(folder_id, ()) or (not may_be_there(Path(root, path)) and is_online(Path(root)))
 
     def _fail(self, content: _Content, error: Exception) -> bool:
         """Note the failure of the content's first file, and of others named alike where it is not that file alone; whether one

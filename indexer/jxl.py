@@ -87,12 +87,11 @@ def _boxes(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
     """The kind of each box of the container and its content's size in bytes; the file is left where the content begins."""
     end = file.seek(0, 2)
     start = 0
-    while len(box := _read_at(file, start, 8)) == 8:
+    while start < end and len(box := _read_at(file, start, 8)) == 8:
         length, kind, used = int.from_bytes(box[:4]), box[4:], 8
         if length == 1:
             length, used = int.from_bytes(file.read(8)), 16
-        if length == 0:  # it is the last
-            length = end - start
+        length = min(length or end, end - start)  # 0 for the last one, whatever its length
         if length < used:
             return
         yield kind, length - used

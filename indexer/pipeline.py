@@ -192,11 +192,11 @@ def check_folder(path: Path) -> Path:
     try:
         with os.scandir(path):
             return path.resolve()
-    except OSError as error:
-        if os.path.isfile(path):
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError for a name that no file can have
+        if os.path.exists(path):
             raise FolderError(f"{path} is a file; name the folder it lies in") from error
-        if isinstance(error, FileNotFoundError | NotADirectoryError):
-            raise FolderError(f"no folder {path}; check the name, or plug in the drive it is on") from error
+        raise FolderError(f"no folder {path}; check the name, or plug in the drive it is on") from error
+    except OSError as error:
         raise FolderError(f"the folder {path} cannot be read ({error.strerror}); check its permissions") from error
 
 

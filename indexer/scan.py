@@ -85,7 +85,7 @@ def is_junk(name: str) -> bool:
 
 
 def mtime_ns(status: os.stat_result) -> int:
-    """The time of change in ns since 1970; where that does not fit into 64 bits, beyond 2262, the last that does."""
+    """The time of change in ns since 1970; where that does not fit into 64 bits, the nearest that does."""
     return max(-_LATEST, min(status.st_mtime_ns, _LATEST))
 
 

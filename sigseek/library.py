@@ -41,7 +41,6 @@ from sigseek.upkeep import (
     relocate,
 )
 from storage import Catalog, CheckpointRecord, FailureRecord, LibraryError, writer_lock
-from storage.leftovers import remove_leftovers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,9 +126,7 @@ class Library:
             raise LibraryError(f"the library {self.directory} knows no folders; name those to index")
         roots = [check_folder(expand(folder)) for folder in folders]
         checkpoint = self._embedder.checkpoint  # a wrong folder or model is found out before a library is made
-        catalog = self._place.catalog(create=True)
-        with writer_lock(self.directory):
-            remove_leftovers(self._place.index_directory, catalog.checkpoints())
+        with self._place.changing(create=True) as catalog:
             record = self._embedder.record_to_index()
             self._embedder.sample_folders = roots
             max_pixels = None if max_megapixels is None else max_megapixels * 1_000_000
@@ -349,17 +346,15 @@ class Library:
         FolderError, with nothing changed, for directories that do not do, or when less than half of the files are in
         `new`, unless `accept_missing`.
         """
-        catalog = self._place.catalog()
-        with writer_lock(self.directory):
+        with self._place.changing() as catalog:
             return relocate(catalog, Path(old), Path(new), accept_missing=accept_missing)
 
     def forget(self, folder: StrPath) -> Forgotten:
         """Have a folder in the library no more, with the photos that lie nowhere else. The files themselves are not touched.
 
-        Also for a directory in a folder, once it is not there any more. FolderError for others.
+        Also for a directory in a folder, once it is empty or not there any more. FolderError for others.
         """
-        catalog = self._place.catalog()
-        with writer_lock(self.directory):
+        with self._place.changing() as catalog:
             forgotten = forget_folder(catalog, Path(folder))
             self._tidy(catalog)
         return forgotten
@@ -370,8 +365,7 @@ class Library:
 
     def forget_checkpoint(self, name: str) -> ForgottenCheckpoint:
         """Have a checkpoint, by name or fingerprint, and its embeddings in the library no more."""
-        catalog = self._place.catalog()
-        with writer_lock(self.directory):
+        with self._place.changing() as catalog:
             forgotten = forget_checkpoint(catalog, name, self._place.index_directory)
             self._tidy(catalog)
         return forgotten
@@ -379,10 +373,9 @@ class Library:
     def prune(self, older_than: timedelta) -> Forgotten:
         """Forget files that have been missing for that long, and photos that had no others.
 
-        Those of folders that are offline stay.
+        Those of folders that are offline stay, and those below an empty directory, which an unplugged drive leaves.
         """
-        catalog = self._place.catalog()
-        with writer_lock(self.directory):
+        with self._place.changing() as catalog:
             pruned = prune(catalog, older_than)
             self._tidy(catalog)
         return pruned

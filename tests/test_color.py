@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from indexer.color import to_srgb
-from indexer.decode import decode_photo, open_upright
+from indexer.decode import decode_photo
 from siglip import Preprocessing
-from tests.photos import picture
+from tests.photos import open_upright, picture
 
 BASE = Preprocessing(224, 224, 3, 1 / 255, (0.5,) * 3, (0.5,) * 3)
 

@@ -10,13 +10,13 @@ from PIL import Image
 
 from indexer import DecodeError
 from indexer import decode as decode_module
-from indexer.decode import decode_photo, digest_file, open_upright
+from indexer.decode import decode_photo, digest_file
 from indexer.errors import LargePhotoError, UndecidedError
 from indexer.formats import DECODED
 from siglip import Checkpoint, Preprocessing
 from siglip.torch_runtime import TorchImageTower
 from tests.conftest import CORPORA, needs_corpora
-from tests.photos import difference, exif, letter_f, picture, save
+from tests.photos import difference, exif, letter_f, open_upright, picture, save
 
 PREPROCESSING = Preprocessing(32, 32, 3, 1 / 255, (0.5,) * 3, (0.5,) * 3)
 

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 from pillow_heif import register_heif_opener
 
 from indexer import DecodeError
-from indexer.decode import decode_photo, open_upright
+from indexer.decode import decode_photo
 from indexer.errors import LargePhotoError
 from indexer.jxl import _boxes, read_size
 from siglip import Preprocessing
 from tests.conftest import CORPORA, needs_corpora
-from tests.photos import difference, exif, letter_f, picture, save, xmp
+from tests.photos import difference, exif, letter_f, open_upright, picture, save, xmp
 from tests.raw_files import save_dng
 
 PREPROCESSING = Preprocessing(32, 32, 3, 1 / 255, (0.5,) * 3, (0.5,) * 3)
@@ -88,6 +88,8 @@ def test_xmp_in_jpeg_xl(tmp_path: Path) -> None:
 @given(
     st.lists(st.tuples(st.sampled_from([b"xml ", b"jxlc", b"jxlp", b"Exif"]), st.binary(max_size=20), st.booleans())), st.binary()
 )
+@example(made=[], rest=b"\0\0\0\1abcd" + b"\xff" * 8)
+@example(made=[(b"xml ", b"x", False)], rest=b"\0\0\0\0abcd" + b"\xff" * 8)
 def test_boxes_of_jpeg_xl(made: list[tuple[bytes, bytes, bool]], rest: bytes) -> None:
     """Lengths of 32 or 64 bits; and whatever follows, the reading of boxes ends."""
     parts = [
@@ -250,8 +252,8 @@ def test_a_jpeg_that_says_cr_where_canons_raw_does_is_still_a_jpeg(tmp_path: Pat
 def test_a_jpeg_costs_no_library_that_it_does_not_need(tmp_path: Path) -> None:
     save(tmp_path / "a.jpg")
     code = (
-        "import sys\nfrom pathlib import Path\nfrom indexer.decode import open_upright\n"
-        f"open_upright(Path({str(tmp_path / 'a.jpg')!r}))\n"
+        "import sys\nfrom pathlib import Path\nfrom indexer.decode import decode_thumbnail\n"
+        f"decode_thumbnail(Path({str(tmp_path / 'a.jpg')!r}), (32, 32), 10_000)\n"
         "print([name for name in ('pillow_heif', 'pillow_jxl', 'rawpy', 'PIL.ImageCms') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

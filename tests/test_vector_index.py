@@ -3,7 +3,7 @@ import re
 import shutil
 import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from benchmarks.geometry import Geometry
 from storage import Catalog, CheckpointRecord, EmbeddingRecord, index_file, vector_index
 from storage.index_file import StoredIndex, is_quantised
+from storage.leftovers import remove_leftovers
 from storage.vector_index import VectorIndex
 from tests.catalogs import add_checkpoint, add_many, add_photos, random_unit
 
@@ -32,6 +33,13 @@ def library(tmp_path: Path) -> Iterator[tuple[Catalog, CheckpointRecord, Path]]:
 
 def add(catalog: Catalog, checkpoint: CheckpointRecord, count: int, seed: int) -> list[int]:
     return add_photos(catalog, checkpoint, random_unit(count, DIMENSION, seed), Path("/p"), [f"{seed}-{n}" for n in range(count)])
+
+
+def forget(catalog: Catalog, seed: int, numbers: Iterable[int]) -> None:
+    """Forget the files that `add` made, and with them the photos."""
+    with catalog.transaction() as transaction:
+        transaction.remove_files(1, [f"{seed}-{number}" for number in numbers])
+        transaction.remove_photos_without_files()
 
 
 def current(catalog: Catalog) -> CheckpointRecord:
@@ -132,22 +140,23 @@ def test_a_file_of_a_later_generation_than_the_catalogs_is_not_trusted(library: 
 def test_a_file_that_lacks_what_a_catalog_put_back_holds_is_made_anew(
     library: tuple[Catalog, CheckpointRecord, Path], monkeypatch: pytest.MonkeyPatch, more: int
 ) -> None:
-    """A catalog of before a forgetting, which makes no new generation: in it are photos that the newer file was made without."""
+    """A plain copy of the catalog from before photos were forgotten: it holds what the newer file was made without."""
     monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 500 if more else 20_000)
     monkeypatch.setattr(vector_index, "_STALE_SHARE", 0.02)
     catalog, checkpoint, directory = library
     ids = add(catalog, checkpoint, 1_000, seed=1)
     opened(catalog, directory)
-    remove(catalog, ids[:15])  # so few that the file stays as it is
+    forget(catalog, 1, range(15))  # so few that the file stays as it is
     before = catalog.path.parent / "before"
     catalog.back_up(before)
     with closing(sqlite3.connect(before)) as copy, copy:
         copy.execute("UPDATE checkpoint SET token = ?", (current(catalog).token,))  # as a plain copy has it
-    remove(catalog, ids[15:30])
+    forget(catalog, 1, range(15, 30))
     opened(catalog, directory)
     catalog.close()
     shutil.copy(before, catalog.path)
     catalog = Catalog(catalog.path.parent)
+    remove_leftovers(directory, catalog.checkpoints())  # as every change of a library begins
     ids = ids[15:] + add(catalog, checkpoint, more, seed=2)
     index = opened(catalog, directory)
     assert sorted(index.scan(random_unit(1, DIMENSION)[0])[0].tolist()) == ids

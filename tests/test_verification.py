@@ -206,9 +206,7 @@ def test_a_file_that_is_larger_than_any_photo(library: sigseek.Library, photos: 
     """Indexed when there was no such limit."""
     monkeypatch.setattr(decode, "_LARGEST_FILE", 10)
     report = library.verify(contents=True)
-    assert [problem.what.split(":")[0] for problem in report.problems] == [
-        f"{photos / str(name)}.png too large" for name in range(6)
-    ]
+    assert (report.problems, report.files, report.outdated) == ((), 6, 0)
 
 
 def test_files_of_folders_that_are_offline_are_not_looked_for(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
