@@ -19,7 +19,7 @@ import numpy.typing as npt
 from indexer.comparison import Comparison, may_be_there
 from indexer.decode import DecodedPhoto, FileDigest, digest_file
 from indexer.decoders import Decoders
-from indexer.errors import ChangedError, DecodeError, UndecidedError
+from indexer.errors import ChangedError, DecodeError, FolderError, UndecidedError
 from indexer.report import Tally
 from indexer.scan import FoundFile, is_online, mtime_ns
 from siglip import ImageTower
@@ -223,7 +223,12 @@ class Intake:
         return bool(content.files)
 
     def _note_failure(self, file: FoundFile, reason: str, read: FileDigest | None, *, again: bool = False) -> None:
-        """`read` is what the file held; None when it could not be read. Then, or with `again`, the next run tries it again."""
+        """`read` is what the file held; None when it could not be read. Then, or with `again`, the next run tries it again.
+
+        FolderError when it could not be read because the whole folder is not there any more: its drive was unplugged.
+        """
+        if read is None and not is_online(Path(self._folder.path)):
+            raise FolderError(f"{self._folder.path} went offline; plug in its drive and index again: what was done is kept")
         size, mtime_ns = (read.size, read.mtime_ns) if read and not again else (None, None)
         self._settled.failures.append(FailureRecord(file.path, reason, size, mtime_ns))
         known = self._found.known.get(file.path)

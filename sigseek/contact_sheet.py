@@ -46,4 +46,6 @@ def _card(hit: Hit | SimilarHit, thumbnails: Thumbnails) -> str:
     if isinstance(hit, Hit) and hit.terms:
         said += [f"{term} {value:.2f}" for term, value in hit.terms.items()]
     more = f"<p>{escape(', '.join(said))}</p>" if said else ""
-    return f'<li>{thumbnail(Path(hit.path), thumbnails)}<p>{meter}</p>{more}<p class="path">{escape(hit.path)}</p></li>'
+    path = Path(hit.path)
+    link = f'<a href="{escape(path.as_uri())}">{escape(hit.path)}</a>'
+    return f'<li>{thumbnail(path, thumbnails)}<p>{meter}</p>{more}<p class="path">{link}</p></li>'

@@ -199,9 +199,26 @@ class Embedder:
 
         DecodeError or QueryError, naming the file, where one cannot be used.
         """
+        return self._embed([_readable(self._decode, path) for path in paths])
+
+    def embed_usable_photos(self, paths: Sequence[Path], on_problem: Callable[[Exception], None]) -> tuple[list[Path], Floats]:
+        """Those of the photo files that can be used, and their embeddings as `embed_photos` gives them; what it would raise for the
+        others is told to `on_problem`.
+        """
         import numpy as np
 
-        pixels = [_readable(self._decode, path) for path in paths]
+        pixels: dict[Path, npt.NDArray[np.uint8]] = {}
+        for path in paths:
+            try:
+                pixels[path] = _readable(self._decode, existing_photo(path))
+            except (DecodeError, QueryError) as error:
+                on_problem(error)
+        embedded = self._embed(list(pixels.values())) if pixels else np.zeros((0, self.checkpoint.dimension), np.float32)
+        return list(pixels), embedded
+
+    def _embed(self, pixels: Sequence[npt.NDArray[np.uint8]]) -> Floats:
+        import numpy as np
+
         tower = self.images()
         batches = [np.stack(pixels[start : start + tower.batch]) for start in range(0, len(pixels), tower.batch)]
         return np.concatenate([tower.embed(batch) for batch in batches])

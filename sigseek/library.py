@@ -219,17 +219,32 @@ class Library:
         return searcher.by_photo(vector, limit, leave_out=known)
 
     def classify(
-        self, photos: Sequence[StrPath], labels: Sequence[str | Label], template: str = DEFAULT_TEMPLATE
+        self,
+        photos: Sequence[StrPath],
+        labels: Sequence[str | Label],
+        template: str = DEFAULT_TEMPLATE,
+        on_problem: Callable[[Exception], None] | None = None,
     ) -> list[Classification]:
-        """The probability of each label for each photo file. Needs no library. A string is a label's name."""
+        """The probability of each label for each photo file. Needs no library. A string is a label's name.
+
+        With `on_problem`, it is told of files that cannot be used, and these are left out; else the first such ends it with
+        DecodeError or QueryError.
+        """
+        if isinstance(photos, str):
+            raise QueryError("one photo where several are taken; put it into a list")
         if not photos:
             raise QueryError("no photo to classify; name at least one")
         from search.classify import Classification, classify
 
         wanted = distinct_labels(labels)
         texts = label_texts(wanted, template)
-        paths = [existing_photo(Path(photo)) for photo in photos]
-        images = self._embedder.embed_photos(paths)
+        if on_problem is None:
+            paths = [existing_photo(Path(photo)) for photo in photos]
+            images = self._embedder.embed_photos(paths)
+        else:
+            paths, images = self._embedder.embed_usable_photos([Path(photo) for photo in photos], on_problem)
+        if not paths:
+            return []
         scores = classify(images, wanted, texts, self._embedder.texts(), self._embedder.checkpoint.scoring)
         return [Classification(str(path), ranked) for path, ranked in zip(paths, scores, strict=True)]
 
@@ -370,7 +385,7 @@ class Library:
             self._tidy(catalog)
         return forgotten
 
-    def prune(self, older_than: timedelta) -> Forgotten:
+    def prune(self, older_than: timedelta = timedelta(days=30)) -> Forgotten:
         """Forget files that have been missing for that long, and photos that had no others.
 
         Those of folders that are offline stay, and those below an empty directory, which an unplugged drive leaves.

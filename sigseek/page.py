@@ -11,6 +11,7 @@ from indexer.thumbnails import Thumbnails
 THUMBNAIL = (320, 240)
 """The most that a picture on a page measures."""
 
+_HEAD = b"<!doctype html"
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -33,11 +34,28 @@ h2 {{ font-size: 1.1rem; margin: 2rem 0 .6rem; }}
 """
 
 
+def check_page(file: Path) -> None:
+    """FileNotFoundError without the folder, and FileExistsError for a file that is there and no page: only those are replaced."""
+    if not os.path.isdir(file.absolute().parent):
+        raise FileNotFoundError(f"{file} cannot be written, for there is no folder {file.parent}; make it first")
+    if os.path.lexists(file) and not _is_page(file):
+        raise FileExistsError(f"{file} is there already and no HTML page, and is left as it is; name another file")
+
+
+def _is_page(file: Path) -> bool:
+    if not os.path.isfile(file):
+        return False
+    with file.open("rb") as opened:
+        return opened.read(len(_HEAD)).lower() == _HEAD
+
+
 def write_page(file: Path, title: str, body: str, style: str) -> None:
     """Write a page to `file`, replaced as a whole: `title` is plain text, `body` HTML, `style` CSS.
 
-    OSError when it cannot be written.
+    OSError when it cannot be written, and as `check_page` raises it.
     """
+    check_page(file)
+    file = Path(os.path.realpath(file))  # what a link leads to is replaced, not the link
     page = _PAGE.format(title=escape(title), body=body, style=style.strip())
     aside = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:

@@ -112,7 +112,9 @@ class Watch:
                 yield from self._index_what_is_due()
 
     def _folders(self) -> dict[Path, _Identity]:
-        """The folders to watch, those that are not there included."""
+        """The folders to watch, those that are not there included. LibraryError when the library itself went."""
+        if not os.path.lexists(self._catalog.path):
+            raise LibraryError(f"the library {self._library} is not there any more; watch again when it is back")
         known = [Path(folder.path) for folder in self._catalog.folders()]
         now_known = {path for path in self._named if any(path.is_relative_to(folder) for folder in known)}
         forgotten = self._named_known - now_known  # or relocated, by another process

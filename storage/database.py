@@ -33,6 +33,7 @@ def open_database(path: Path) -> Engine:
     engine = create_engine(URL.create("sqlite", database=str(path)))
     event.listen(engine, "connect", _set_up)
     event.listen(engine, "begin", _begin)
+    found: str | None = HEAD
     try:
         _remove_log_of_another(path)
         with engine.connect() as connection:
@@ -45,8 +46,15 @@ def open_database(path: Path) -> Engine:
                 _upgrade(connection, path)
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         engine.dispose()
+        if found == HEAD and _is_for_space(error) and path.is_file():  # SQLite writes to read, too
+            return _open_read_only(path)
         raise LibraryError(describe(error, path)) from error
     return engine
+
+
+def _is_for_space(error: Exception) -> bool:
+    said = str(getattr(error, "orig", None) or error)
+    return "disk I/O error" in said or "disk is full" in said
 
 
 def _remove_log_of_another(path: Path) -> None:
@@ -112,7 +120,7 @@ def describe(error: Exception, path: Path) -> str:
     if "not a database" in said or "malformed" in said:
         return f"{path} is damaged ({said}); put a backup in its place, or move it away and index again"
     if "readonly" in said or "unable to open" in said or isinstance(error, PermissionError):
-        return f"{path} cannot be written ({said}); check its permissions, or name another library with --library"
+        return f"{path} cannot be written ({said}); check permissions and the disk's space, or name another library with --library"
     if "locked" in said:
         return f"{path} is busy ({said}); try again when the other program is done"
     return f"{path} cannot be used ({said}); check the disk's space and health"

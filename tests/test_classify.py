@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,7 @@ from transformers import SiglipForImageClassification, SiglipImageProcessorPil, 
 
 import sigseek
 from siglip.checkpoint import MINI_DIRECTORY
+from tests.conftest import Run
 
 LABELS = ["a house", "two red cars", "at night", "a Duck!", "an airplane in the rain"]
 
@@ -29,6 +31,21 @@ def test_scores_are_those_of_transformers_pipeline(drawn: Path, template: str) -
         assert ours == pytest.approx({row["label"]: row["score"] for row in theirs}, abs=1e-4)
         scores = [scored.score for scored in result.scores]
         assert scores == sorted(scores, reverse=True)
+
+
+def test_a_file_that_cannot_be_used_costs_the_others_nothing(drawn: Path, tmp_path: Path, run: Run) -> None:
+    good, bad, gone = next(drawn.glob("*.jpg")), tmp_path / "bad.jpg", tmp_path / "gone.jpg"
+    bad.write_text("no picture")
+    done = run("classify", bad, good, gone, "--label", "a house", "--model", "mini", "--json", check=False)
+    assert done.returncode == 1
+    assert [json.loads(line)["path"] for line in done.stdout.splitlines()] == [str(good)]
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert [line.split(" ")[1:4] for line in errors] == [[str(bad), "cannot", "be"], ["no", "file", f"{gone};"]]
+    with sigseek.open("nowhere", model="mini") as library:
+        with pytest.raises(sigseek.DecodeError, match="cannot be used"):
+            library.classify([good, bad], ["a house"])
+        with pytest.raises(sigseek.QueryError, match="put it into a list"):
+            library.classify(str(good), ["a house"])
 
 
 @pytest.mark.parametrize(

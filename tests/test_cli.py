@@ -169,7 +169,25 @@ def test_a_query_without_words(library: Path, run: Run) -> None:
 
 def test_a_page_into_a_folder_that_is_not_there(library: Path, tmp_path: Path, run: Run) -> None:
     done = run("search", "at night", "--library", library, "--html", tmp_path / "nowhere" / "page.html", check=False)
-    assert f"{tmp_path / 'nowhere'}: no such folder" in error_of(done)
+    assert f"for there is no folder {tmp_path / 'nowhere'}; make it first" in error_of(done)
+
+
+def test_a_page_in_the_place_of_a_photo_is_refused_before_anything_is_searched(tmp_path: Path, run: Run) -> None:
+    before = save(tmp_path / "a.jpg").read_bytes()
+    for words in (["search", "at night", "--html"], ["similar", "a.jpg", "--html"], ["eval", "captions.jsonl", "--report"]):
+        done = run(*words, "a.jpg", "--library", "nowhere", check=False)
+        assert error_of(done) == "error: a.jpg is there already and no HTML page, and is left as it is; name another file"
+    assert (tmp_path / "a.jpg").read_bytes() == before
+
+
+def test_advice_is_about_the_library_that_was_named(tmp_path: Path, run: Run) -> None:
+    save(tmp_path / "photos" / "a.jpg")
+    (tmp_path / "photos" / "bad.jpg").write_text("no picture")
+    for where in (["--library", "my library"], ["--library=my library"]):
+        done = run("index", "photos", *where, "--model", "mini")
+        assert "what could not be used, and why: sigseek failures --library 'my library'\n" in done.stderr
+    done = run("index", "photos", "--model", "mini", SIGSEEK_LIBRARY="my library")
+    assert done.stderr.endswith("what could not be used, and why: sigseek failures\n")
 
 
 def test_a_query_that_cannot_be_read_is_pointed_at(library: Path, run: Run) -> None:
@@ -409,7 +427,7 @@ def test_another_checkpoint_than_the_librarys(library: Path, tmp_path: Path, run
     other = save_tiny(tmp_path / "tiny")
     line = error_of(run("search", "a house", "--library", library, "--model", other, check=False))
     assert f"made with mini, not with {other}" in line
-    assert f"sigseek index --model {other}" in line
+    assert f"sigseek index --library {library} --model {other}" in line
 
 
 def test_damaged_library_files(library: Path, tmp_path: Path, run: Run) -> None:

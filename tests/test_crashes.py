@@ -122,6 +122,30 @@ def test_a_full_disk_is_told_in_a_line_and_loses_nothing(tmp_path: Path, photos:
     assert run("verify", "--library", library).returncode == 0
 
 
+def test_a_library_on_a_full_disk_can_be_searched_and_backed_up(tmp_path: Path, photos: Path, run: Run) -> None:
+    library = tmp_path / "library"
+    run("index", photos, "--library", library, "--model", "mini")
+    run("search", "a red house", "--library", library)  # makes the text tower ready
+
+    def on_full_disk(*words: object) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [SIGSEEK, *map(str, words), "--library", library],
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000)),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert len(on_full_disk("search", "a red house", "--all", "--json").stdout.splitlines()) == 10
+    assert on_full_disk("status").returncode == 0
+    assert on_full_disk("failures").returncode == 0
+    save(photos / "new.png", seed=999)
+    done = on_full_disk("index")
+    assert done.returncode == 1
+    assert done.stderr.endswith("; check permissions and the disk's space, or name another library with --library\n")
+    assert run("verify", "--library", library).returncode == 0
+
+
 def test_paths_near_the_limit_of_the_system(tmp_path: Path, run: Run) -> None:
     """The longest path that a program can name is indexed; what lies deeper is told, and the rest goes on."""
     photos = tmp_path / "photos"

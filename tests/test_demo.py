@@ -195,4 +195,7 @@ def test_the_demo_command(tmp_path: Path, run: Run) -> None:
     assert shown >= 5 + 3, "the five most alike, and a match or more for each text"
     page = (tmp_path / "demo" / "results.html").read_text()
     assert page.count("data:image/jpeg;base64,") == shown
-    assert not re.search(r"""(src|href)=["'](?!data:)""", page), "opens offline"
+    assert not re.search(r"""(src|href)=["'](?!data:|file:)""", page), "opens offline"
+    fewer = run("demo", "--folder", tmp_path / "demo", "--pictures", 3, "--seed", 5)
+    assert "9 missing" in fewer.stdout
+    assert "not there now" not in fewer.stdout

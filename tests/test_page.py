@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from indexer.thumbnails import Thumbnails
-from sigseek.page import THUMBNAIL, thumbnail
+from sigseek.page import THUMBNAIL, thumbnail, write_page
 from tests.photos import difference, exif, picture, save
 
 
@@ -42,6 +43,24 @@ def test_a_photo_larger_than_pillow_takes_by_itself(
     small = shown(thumbnail(tmp_path / "a.jpg", thumbnails))
     assert small.size == (240, 240)
     assert small.getpixel((100, 100)) == (90, 90, 90)
+
+
+def test_only_pages_are_replaced(tmp_path: Path) -> None:
+    photo, page, link, pipe = (tmp_path / name for name in ("a.jpg", "page.html", "link.html", "pipe"))
+    before = save(photo).read_bytes()
+    os.mkfifo(pipe)
+    for target in (photo, pipe, tmp_path):
+        with pytest.raises(FileExistsError, match=f"{target} is there already and no HTML page, and is left as it is"):
+            write_page(target, "title", "body", "")
+    assert photo.read_bytes() == before
+    assert pipe.is_fifo()
+    with pytest.raises(FileNotFoundError, match="for there is no folder"):
+        write_page(tmp_path / "none" / "page.html", "title", "body", "")
+    write_page(page, "one", "body", "")
+    link.symlink_to(page)
+    write_page(link, "two", "body", "")
+    assert link.is_symlink()
+    assert "<title>two</title>" in page.read_text()
 
 
 def test_why_there_is_none(tmp_path: Path, thumbnails: Thumbnails) -> None:

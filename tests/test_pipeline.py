@@ -3,6 +3,7 @@ file is known; the real towers are tested in test_towers.py and run in every who
 
 import contextlib
 import errno
+import itertools
 import os
 import shutil
 import sqlite3
@@ -725,6 +726,26 @@ def test_a_copy_of_what_lay_on_an_unplugged_drive_is_a_move_for_now(library: Lib
     (tmp_path / "unplugged").rename(usb)
     assert counts(library.index(folder, copies)) == {"scanned": 44, "added": 2, "unchanged": 42}
     assert library.tower.embedded == 0
+
+
+def test_a_drive_that_goes_in_the_middle_of_a_run(
+    library: Library, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest_file, calls = intake.digest_file, itertools.count()
+
+    def unplug(path: Path, stop: Event | None = None) -> FileDigest:
+        if next(calls) == 20:
+            folder.rename(tmp_path / "unplugged")
+        return digest_file(path, stop)
+
+    monkeypatch.setattr(intake, "digest_file", unplug)
+    with pytest.raises(FolderError, match=f"^{folder} went offline; plug in its drive and index again"):
+        library.index(folder)
+    assert library.catalog.failures() == []
+    assert counts(library.index()) == ({"offline": len(library.contents())} if library.contents() else {})
+    (tmp_path / "unplugged").rename(folder)
+    library.index()
+    library.check(folder)
 
 
 def test_a_raw_and_a_jpeg_that_are_both_broken_are_read_once(

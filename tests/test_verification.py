@@ -125,7 +125,7 @@ def test_damage_is_found_and_mended(name: str, library: sigseek.Library, photos:
     found = run("verify", *where, check=False)
     assert found.returncode == 1
     assert found.stdout.startswith(f"wrong: {said}")
-    assert "to have it mended: sigseek verify --repair" in found.stdout
+    assert f"to have it mended: sigseek verify --library {library.directory} --repair" in found.stdout
     assert run("verify", *where, check=False).stdout == found.stdout, "looking changes nothing"
     mended = run("verify", *where, "--repair")
     assert mended.stdout.startswith(f"mended: {said}")
@@ -184,8 +184,9 @@ def test_photos_that_the_disk_changed_are_found_by_their_contents(library: sigse
     (photos / "2.png").touch()
     (photos / "3.png").unlink()
     where = ("--library", library.directory)
+    index = f"sigseek index --library {library.directory}"
     plain = run("verify", *where).stdout.splitlines()
-    assert plain[1] == "2 files changed or went since; to bring the library up to date: sigseek index"
+    assert plain[1] == "2 files changed or went since; to bring the library up to date: " + index
     found = run("verify", *where, "--contents", "--json", check=False)
     report = json.loads(found.stdout)
     (problem,) = report["problems"]
@@ -258,8 +259,9 @@ def test_what_a_killed_writer_left_is_removed(library: sigseek.Library) -> None:
 
 def test_photos_without_an_embedding_are_counted(library: sigseek.Library, run: Run) -> None:
     change(library, "DELETE FROM embedding WHERE photo_id = 2")
+    index = f"sigseek index --library {library.directory}"
     said = run("verify", "--repair", "--library", library.directory).stdout.splitlines()
-    assert said[-1] == "1 photo without embedding, which no search finds; to make it: sigseek index"
+    assert said[-1] == "1 photo without embedding, which no search finds; to make it: " + index
     library.index()
     assert library.verify().unembedded == 0
 

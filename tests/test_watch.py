@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -61,8 +62,8 @@ class Watching:
 
 
 @contextmanager
-def watching(tmp_path: Path, *arguments: object) -> Iterator[Watching]:
-    """The installed program with mini; in the end SIGTERM must end it well."""
+def watching(tmp_path: Path, *arguments: object, status: int = 0) -> Iterator[Watching]:
+    """The installed program with mini; in the end it must end, at SIGTERM, with the status."""
     output, errors = tmp_path / "output", tmp_path / "errors"
     command = [Path(sys.executable).parent / "sigseek", "watch", *map(str, arguments)]
     with output.open("wb") as out, errors.open("wb") as err:
@@ -70,7 +71,7 @@ def watching(tmp_path: Path, *arguments: object) -> Iterator[Watching]:
     try:
         yield Watching(output, process)
         process.terminate()
-        assert process.wait(60) == 0, errors.read_text()
+        assert process.wait(60) == status, errors.read_text()
         assert "Traceback" not in errors.read_text()
     finally:
         process.kill()
@@ -165,6 +166,21 @@ def test_while_another_process_changes_the_library(tmp_path: Path, run: Run) -> 
             save(folder / "b.png", seed=2)
             assert f"{library} is being changed by process {os.getpid()}" in watched.problem(1)
         assert watched.next(3) == {"added": 1}
+
+
+def test_it_ends_with_its_library(tmp_path: Path) -> None:
+    folder, library = tmp_path / "photos", tmp_path / "library"
+    save(folder / "a.png", seed=1)
+    with watching(tmp_path, folder, "--library", library, status=1) as watched:
+        assert watched.next(1) == {"added": 1}
+        shutil.rmtree(library)
+        watched.process.wait(60)
+    assert (
+        (tmp_path / "errors")
+        .read_text()
+        .endswith(f"error: the library {library} is not there any more; watch again when it is back\n")
+    )
+    assert not library.exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -14,7 +14,7 @@ from sigseek.cli.options import (
     opened,
     precision_option,
 )
-from sigseek.cli.output import bar, print_json, shown
+from sigseek.cli.output import bar, one_line, print_json, shown
 
 
 @click.command()
@@ -45,8 +45,9 @@ def classify(
         sigseek classify *.jpg --labels-file labels.txt
     """
     wanted = given_labels(labels, labels_file)
+    problems: list[Exception] = []
     with opened(library, model, device, precision) as opened_library:
-        results = opened_library.classify(photos, wanted, template)
+        results = opened_library.classify(photos, wanted, template, on_problem=problems.append)
     for result in results:
         if as_json:
             print_json(result)
@@ -54,3 +55,7 @@ def classify(
         click.echo(shown(result.path))
         for scored in result.scores:
             click.echo(f"      {scored.score:.3f}  {bar(scored.score)}  {shown(scored.label)}")
+    for problem in problems:
+        click.echo(f"error: {one_line(problem)}", err=True)
+    if problems:
+        click.get_current_context().exit(1)

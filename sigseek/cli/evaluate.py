@@ -76,9 +76,10 @@ def evaluate(
         sigseek eval ~/birds --model google/siglip2-base-patch16-224
     """
     from sigseek.evaluation.run import evaluate as run
+    from sigseek.page import check_page
 
-    if report and not report.absolute().parent.is_dir():
-        raise click.ClickException(f"{report} cannot be written, for there is no folder {report.parent}; make it first")
+    if report:
+        check_page(report)
     problems: list[Problem] = []
     with opened(library, model, device, precision) as opened_library, _Bars() as bars:
         found = run(opened_library, source, split=split, pictures=pictures, on_done=bars.show, on_problem=problems.append)

@@ -91,7 +91,9 @@ def run() -> int:
     except Exception as error:
         if not isinstance(error, _expected()):
             raise
-        click.echo(f"error: {_one_line(error)}", err=True)
+        from sigseek.cli.output import one_line
+
+        click.echo(f"error: {one_line(error)}", err=True)
         if getattr(error, "query", "").strip():  # a QuerySyntaxError: it can show where
             click.echo(error.pointer, err=True)  # type: ignore[attr-defined]
         return 1
@@ -116,10 +118,3 @@ def _expected() -> tuple[type[Exception], ...]:
     from sigseek.errors import ERRORS
 
     return (*ERRORS, DemoFolderError, OSError)
-
-
-def _one_line(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        about = f"{error.filename}: " if error.filename else ""
-        return f"{about}{error.strerror.lower()}; check the disk and its permissions"
-    return " ".join(str(error).split())

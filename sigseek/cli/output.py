@@ -1,6 +1,9 @@
 """What commands print: JSON lines for programs, tables with bars for people."""
 
 import json
+import re
+import shlex
+import sys
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 
 _BAR = 10
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
+_ADVISED = re.compile(r"(?<=: )sigseek (backup|failures|forget|index|prune|relocate|search|status|tag|verify|watch)\b")
 
 
 def print_json(record: "DataclassInstance") -> None:
@@ -40,9 +44,26 @@ def print_report(report: IndexReport) -> None:
         f"{counted(report.scanned, 'picture')}: {', '.join(parts) or 'nothing'} ({report.seconds:.1f} s{rate}, {report.model})"
     )
     if report.offline:
-        click.echo("folders that are not there, or empty, are offline: their photos stay; to drop one: sigseek forget", err=True)
+        offline = "folders that are not there, or empty, are offline: their photos stay; to drop one: sigseek forget"
+        click.echo(advice(offline), err=True)
     if report.failed:
-        click.echo("what could not be used, and why: sigseek failures", err=True)
+        click.echo(advice("what could not be used, and why: sigseek failures"), err=True)
+
+
+def advice(text: str) -> str:
+    """The text, with the --library that the user typed in the commands that it names: without, they would be about another."""
+    typed = sys.argv[1:]
+    values = [after for option, after in zip(typed, [*typed[1:], ""], strict=True) if option == "--library"]
+    values += [option.removeprefix("--library=") for option in typed if option.startswith("--library=")]
+    return _ADVISED.sub(lambda found: f"{found[0]} --library {shlex.quote(values[-1])}", text) if values else text
+
+
+def one_line(error: Exception) -> str:
+    """An error as the line that a person reads: what was found, and what to do."""
+    if isinstance(error, OSError) and error.strerror:
+        about = f"{error.filename}: " if error.filename else ""
+        return f"{about}{error.strerror.lower()}; check the disk and its permissions"
+    return advice(" ".join(str(error).split()))
 
 
 def bar(share: float) -> str:

@@ -1,20 +1,13 @@
 """Hits to where the user wants them."""
 
 from collections.abc import Sequence
-from errno import ENOENT
 from pathlib import Path
 
 import click
 
 from search.results import Hit, SearchResults, SimilarHit
 from search.verdicts import FEW_PHOTOS
-from sigseek.cli.output import bar, counted, print_json, shown
-
-
-def check_page(html: Path | None) -> None:
-    """FileNotFoundError, before anything is searched, for a page in a folder that is not there."""
-    if html and not html.absolute().parent.is_dir():
-        raise FileNotFoundError(ENOENT, "no such folder", str(html.parent))
+from sigseek.cli.output import advice, bar, counted, print_json, shown
 
 
 def deliver(heading: str, hits: Sequence[Hit | SimilarHit], *, paths_only: bool, html: Path | None, as_json: bool) -> None:
@@ -40,7 +33,7 @@ def deliver_results(heading: str, found: SearchResults, *, paths_only: bool, htm
             f"only {counted(found.photos, 'photo')}, too few to judge by: verdicts rest on {_GROUNDS[found.judged_by]}", err=True
         )
     if found.judged_by == "nothing":
-        click.echo("hits are not judged yet in this library; to have them judged: sigseek index", err=True)
+        click.echo(advice("hits are not judged yet in this library; to have them judged: sigseek index"), err=True)
     matches = found.judged_by == "nothing" or any(hit.verdict == "match" for hit in found.hits)
     if found.hits:
         click.echo(_expected(found) if matches else no_match(found), err=for_programs)
@@ -91,7 +84,7 @@ def no_match(found: SearchResults) -> str:
     """The line that says that nothing matches, and what comes nearest."""
     if found.best is None:
         return "no match (no photo is left)"
-    sort = {"maybe": "sure match", "match": "match so probable"}.get(found.best.verdict or "", "match")
+    sort = "match so probable" if found.best.verdict == "match" else "sure match" if found.maybes else "match"
     best = f"best: {found.best.probability:.0%}, {shown(found.best.path)}"
     label = f", {_LABELS[found.judged_by]}" if _LABELS[found.judged_by] else ""
     hint = f"; {found.maybes:,} may match: --all" if found.maybes else ""

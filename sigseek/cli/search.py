@@ -14,7 +14,7 @@ from sigseek.cli.options import (
     paths_option,
     precision_option,
 )
-from sigseek.cli.results import check_page, deliver_results
+from sigseek.cli.results import deliver_results
 
 
 @click.command()
@@ -62,9 +62,12 @@ def search(
         sigseek search "two cats on a sofa"
         sigseek search "a dog AND beach NOT people" --explain
         sigseek search "a red house" -n 50 --all --html houses.html
-        sigseek search "at night" --paths | xargs -d '\\n' cp -t ~/night
+        sigseek search "at night" -n 1000 --paths | xargs -d '\\n' cp -t ~/night
     """
-    check_page(html)
+    if html:
+        from sigseek.page import check_page
+
+        check_page(html)
     with opened(library, model, device, precision) as photos:
         found = photos.search(query, limit, min_score=min_score, everything=everything, explain=explain, closer=closer)
     deliver_results(query, found, paths_only=paths_only, html=html, as_json=as_json)

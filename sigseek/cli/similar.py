@@ -15,7 +15,7 @@ from sigseek.cli.options import (
     paths_option,
     precision_option,
 )
-from sigseek.cli.results import check_page, deliver
+from sigseek.cli.results import deliver
 
 
 @click.command()
@@ -46,7 +46,10 @@ def similar(
     \b
         sigseek similar ~/Pictures/cat.jpg
     """
-    check_page(html)
+    if html:
+        from sigseek.page import check_page
+
+        check_page(html)
     with opened(library, model, device, precision) as photos:
         hits = photos.similar(photo, limit)
     deliver(f"like {photo}", hits, paths_only=paths_only, html=html, as_json=as_json)

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from sigseek.cli.options import json_option, library_options, opened
-from sigseek.cli.output import counted, print_json, shown
+from sigseek.cli.output import advice, counted, print_json, shown
 from sigseek.cli.progress import ProgressBar
 
 
@@ -35,13 +35,15 @@ def verify(repair: bool, contents: bool, library: Path, model: str | None, as_js
         print_json(report)
     else:
         for problem in report.problems:
-            click.echo(f"{'mended' if problem.mended else 'wrong'}: {shown(problem.what)}; {problem.remedy}")
+            click.echo(f"{'mended' if problem.mended else 'wrong'}: {shown(problem.what)}; {advice(problem.remedy)}")
         looked_at = f"{counted(report.embeddings, 'embedding')} and {counted(report.files, 'file')}"
         click.echo(f"{looked_at} checked: {counted(len(report.problems), 'problem') if report.problems else 'all is well'}")
         if report.outdated:
-            click.echo(f"{counted(report.outdated, 'file')} changed or went since; to bring the library up to date: sigseek index")
+            changed = counted(report.outdated, "file")
+            click.echo(advice(f"{changed} changed or went since; to bring the library up to date: sigseek index"))
         if report.unembedded:
-            click.echo(f"{counted(report.unembedded, 'photo')} without embedding, which no search finds; to make it: sigseek index")
+            without = counted(report.unembedded, "photo")
+            click.echo(advice(f"{without} without embedding, which no search finds; to make it: sigseek index"))
         if report.leftover:
             then = "removed" if repair else "the next one removes them"
             click.echo(f"{counted(report.leftover, 'photo')} in no file any more, left by an indexing that was cut off: {then}")
