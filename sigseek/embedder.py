@@ -202,19 +202,22 @@ class Embedder:
         return self._embed([_readable(self._decode, path) for path in paths])
 
     def embed_usable_photos(self, paths: Sequence[Path], on_problem: Callable[[Exception], None]) -> tuple[list[Path], Floats]:
-        """Those of the photo files that can be used, and their embeddings as `embed_photos` gives them; what it would raise for the
-        others is told to `on_problem`.
+        """The absolute paths of the photo files that can be used, and their embeddings as `embed_photos` gives them.
+
+        What is wrong with the others is told to `on_problem`.
         """
         import numpy as np
 
-        pixels: dict[Path, npt.NDArray[np.uint8]] = {}
+        usable: list[Path] = []
+        pixels: list[npt.NDArray[np.uint8]] = []
         for path in paths:
             try:
-                pixels[path] = _readable(self._decode, existing_photo(path))
+                there = existing_photo(path)
+                pixels.append(_readable(self._decode, there))
+                usable.append(there)
             except (DecodeError, QueryError) as error:
                 on_problem(error)
-        embedded = self._embed(list(pixels.values())) if pixels else np.zeros((0, self.checkpoint.dimension), np.float32)
-        return list(pixels), embedded
+        return usable, self._embed(pixels) if pixels else np.zeros((0, self.checkpoint.dimension), np.float32)
 
     def _embed(self, pixels: Sequence[npt.NDArray[np.uint8]]) -> Floats:
         import numpy as np

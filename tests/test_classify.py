@@ -7,6 +7,7 @@ from transformers import SiglipForImageClassification, SiglipImageProcessorPil, 
 import sigseek
 from siglip.checkpoint import MINI_DIRECTORY
 from tests.conftest import Run
+from tests.photos import save
 
 LABELS = ["a house", "two red cars", "at night", "a Duck!", "an airplane in the rain"]
 
@@ -41,6 +42,9 @@ def test_a_file_that_cannot_be_used_costs_the_others_nothing(drawn: Path, tmp_pa
     assert [json.loads(line)["path"] for line in done.stdout.splitlines()] == [str(good)]
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert [line.split(" ")[1:4] for line in errors] == [[str(bad), "cannot", "be"], ["no", "file", f"{gone};"]]
+    save(tmp_path / "a.jpg")
+    done = run("classify", "a.jpg", "./a.jpg", "--label", "a house", "--model", "mini", "--json")
+    assert [json.loads(line)["path"] for line in done.stdout.splitlines()] == [str(tmp_path / "a.jpg")] * 2
     with sigseek.open("nowhere", model="mini") as library:
         with pytest.raises(sigseek.DecodeError, match="cannot be used"):
             library.classify([good, bad], ["a house"])

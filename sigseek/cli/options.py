@@ -109,7 +109,7 @@ html_option = click.option(
     "html",
     type=PathName(dir_okay=False),
     metavar="FILE",
-    help="Also write a contact sheet that any browser opens.",
+    help="Also write a contact sheet that any browser opens; of what is there, only another page is replaced.",
 )
 
 
