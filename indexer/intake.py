@@ -125,10 +125,12 @@ class Intake:
         except BaseException:
             self._stop.set()
             self._decoders.close()  # nobody waits for what hangs there
+            # Nor for the threads: a Ctrl-C that comes up in a pool's own code can leave a lock of its held that they need.
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._tower_thread.shutdown(wait=False, cancel_futures=True)
             raise
-        finally:
-            self._pool.shutdown(cancel_futures=True)
-            self._tower_thread.shutdown(cancel_futures=True)
+        self._pool.shutdown()
+        self._tower_thread.shutdown()
 
     def _new_contents(self) -> Iterator[_Content]:
         """Hash the files; give out the contents that are not embedded yet, settle the files of all others."""

@@ -120,7 +120,8 @@ def test_a_tag_that_is_not_there(library: Path, run: Run) -> None:
     for command in (("tag", "--remove", "x"), ("search", "tag:x")):
         done = run(*command, *where, check=False)
         assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr == "error: no photo has the tag 'x'; make some with: sigseek tag --labels-file FILE\n"
+        advice = f"sigseek tag --library {library} --labels-file FILE"
+        assert done.stderr == f"error: no photo has the tag 'x'; make some with: {advice}\n"
     run("tag", "--label", "night", "--label", "the noon = at noon", *where)
     for command in (("tag", "--remove", "x"), ("search", "tag:x AND a house")):
         assert run(*command, *where, check=False).stderr == "error: no photo has the tag 'x'; there are night, the noon\n"

@@ -6,6 +6,7 @@ import sys
 import time
 from datetime import datetime
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import click
@@ -63,11 +64,13 @@ def watch(
     """
     from sigseek.library import open_library  # after the command line is understood, as for all commands
 
-    line = StatusLine()
+    line, ending = StatusLine(), _Ending()
     try:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, ending.at_signal)
         with open_library(library, model, device, precision, line.say) as photos:
-            for found in photos.watch(*folders, debounce=debounce, rescan=60 * rescan, on_progress=line.show_progress):
+            for found in photos.watch(*folders, debounce=debounce, rescan=60 * rescan, stop=ending, on_progress=line.show_progress):
                 if as_json:
                     print_json(found)
                     sys.stdout.flush()
@@ -77,6 +80,32 @@ def watch(
                     line.show_round(found.report, photos.status(), len(folders))
     except KeyboardInterrupt:
         line.end()
+
+
+class _Ending(Event):
+    """Set by a signal, and without a lock, which the code that the signal interrupts may hold.
+
+    The signal raises KeyboardInterrupt, too, which ends what is going on at once; but an exception that comes up in some
+    library's callback is dropped there.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._signalled = False
+
+    def at_signal(self, number: int, frame: object) -> None:
+        """The signals' handler."""
+        self._signalled = True
+        raise KeyboardInterrupt
+
+    def is_set(self) -> bool:
+        return self._signalled
+
+    def wait(self, timeout: float | None = None) -> bool:
+        until = time.monotonic() + (float("inf") if timeout is None else timeout)
+        while not self._signalled and time.monotonic() < until:
+            time.sleep(0.05)
+        return self._signalled
 
 
 class StatusLine:
