@@ -19,6 +19,7 @@ import pytest
 import sigseek
 from indexer import FolderError, IndexReport
 from sigseek import watch
+from sigseek.cli.watch import _Ending
 from storage import Catalog, writer_lock
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 from tests.conftest import Run
@@ -181,6 +182,17 @@ def test_it_ends_with_its_library(tmp_path: Path) -> None:
         .endswith(f"error: the library {library} is not there any more; watch again when it is back\n")
     )
     assert not library.exists()
+
+
+def test_a_signal_counts_also_where_its_exception_is_dropped() -> None:
+    """As one is that comes up in a callback of the garbage collector's."""
+    ending = _Ending()
+    assert not ending.is_set()
+    assert not ending.wait(0.01)
+    with pytest.raises(KeyboardInterrupt):
+        ending.at_signal(signal.SIGINT, None)
+    assert ending.is_set()
+    assert ending.wait(60)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
