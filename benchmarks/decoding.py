@@ -16,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from benchmarks.subjects import CAMERA, save_base, save_photos
-from siglip import Checkpoint, ImageTower, Preprocessing, load_checkpoint
+from sigseek.siglip import Checkpoint, ImageTower, Preprocessing, load_checkpoint
 
 _HEADROOMS = (None, 4, 2, 1)
 
@@ -37,7 +37,7 @@ def main() -> None:
 
 def judge(photos: list[Path], checkpoints: dict[str, Checkpoint]) -> None:
     """Print a row a headroom."""
-    from siglip.torch_runtime import TorchImageTower
+    from sigseek.siglip.runtimes.torch import TorchImageTower
 
     towers: dict[str, ImageTower] = {name: TorchImageTower(checkpoint, "cpu") for name, checkpoint in checkpoints.items()}
     whole: dict[str, tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]] = {}

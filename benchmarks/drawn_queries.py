@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
-from sigseek.demo.calibrate import random_queries
+from sigseek.demo.training.calibrate import random_queries
 from sigseek.demo.captions import Statement, Subject, article, phrase, plural, random_statement
 from sigseek.demo.scene import COLORS, OBJECTS, PLACES, TIMES, WEATHERS, Scene, numbered_scene
 

@@ -19,7 +19,7 @@ from pathlib import Path, PurePath
 
 from benchmarks.processes import Finished, last_json, run, sigseek
 from benchmarks.variants import small_pictures, write_damaged
-from indexer.scan import scan_folder
+from sigseek.indexer.scan import scan_folder
 
 _BARE = """
 import sys, warnings
@@ -39,9 +39,9 @@ _DECODE = """
 import json, resource, sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from indexer.decoders import Decoders
-from indexer.intake import THREADS, ahead
-from siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
+from sigseek.indexer.decoding.guarded import Decoders
+from sigseek.indexer.ingest import THREADS, ahead
+from sigseek.siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
 paths = [Path(line) for line in Path(sys.argv[1]).read_text().split("\\0")]
 with ThreadPoolExecutor(THREADS) as pool, Decoders(read_checkpoint(MINI_DIRECTORY, "mini").preprocessing) as decoders:
     reasons = [str(found) for _, found in ahead(pool, decoders.decode, paths, lambda: 32) if isinstance(found, Exception)]

@@ -20,10 +20,10 @@ import numpy.typing as npt
 
 from benchmarks.processes import Finished, last_json, run, sigseek
 from benchmarks.subjects import CAMERA, SMALL, save_base, save_photos
-from siglip import Checkpoint, load_checkpoint
-from siglip.conversion import convert
-from siglip.openvino_runtime import CompiledModel, best_precision, import_openvino
-from storage import Catalog
+from sigseek.siglip import Checkpoint, load_checkpoint
+from sigseek.siglip.runtimes.conversion import convert
+from sigseek.siglip.runtimes.openvino import CompiledModel, best_precision, import_openvino
+from sigseek.storage import Catalog
 
 _LOOP = """
 import sys, time, warnings, logging

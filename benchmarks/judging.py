@@ -15,11 +15,11 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.geometry import Geometry
 from benchmarks.libraries import fill, measure
-from search.calibration import Calibration
-from search.engine import Searcher
-from search.parse import parse
-from search.query import Text, terms
-from storage import Catalog
+from sigseek.search.calibration import Calibration
+from sigseek.search.searcher import Searcher
+from sigseek.search.parse import parse
+from sigseek.search.query import Text, terms
+from sigseek.storage import Catalog
 
 _DIMENSION = 768
 _COMBINED = ("first AND second NOT third", "first OR second", "NOT first", "(first OR second) AND NOT third")

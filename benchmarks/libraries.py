@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from indexer.bias import measure_biases
-from siglip import Checkpoint
-from siglip.openvino_runtime import best_precision
-from siglip.references import References
-from storage import Catalog
+from sigseek.indexer.measure import measure_biases
+from sigseek.siglip import Checkpoint
+from sigseek.siglip.runtimes.openvino import best_precision
+from sigseek.siglip.yardstick.references import References
+from sigseek.storage import Catalog
 
 _CHUNK = 20_000
 

@@ -20,7 +20,7 @@ from benchmarks.geometry import Geometry
 from benchmarks.libraries import fill, measure
 from benchmarks.processes import Finished, run, sigseek
 from benchmarks.subjects import save_base
-from siglip import load_checkpoint
+from sigseek.siglip import load_checkpoint
 from sigseek.library import open_library
 
 _QUERY = "two cats on a sofa"

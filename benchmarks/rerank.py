@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.drawn_queries import Queries, kinds_of_queries
-from indexer.decode import decode_views
-from siglip.checkpoint import MINI
+from sigseek.indexer.decoding.decode import decode_views
+from sigseek.siglip.checkpoint import MINI
 from sigseek.demo.photos import draw_photos
 from sigseek.demo.scene import Scene
 from sigseek.evaluation.metrics import average_precision

@@ -7,14 +7,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import numpy.typing as npt
 
-from indexer.decode import decode_photo
-from siglip import Preprocessing, load_checkpoint
-from siglip.torch_runtime import TorchImageTower, TorchTextTower
+from sigseek.indexer.decoding.decode import decode_photo
+from sigseek.siglip import Preprocessing, load_checkpoint
+from sigseek.siglip.runtimes.torch import TorchImageTower, TorchTextTower
 from sigseek.demo.captions import caption
 from sigseek.demo.drawing import draw_scene
 from sigseek.demo.scene import Scene, numbered_scene
-from storage import Catalog, EmbeddingRecord, PhotoFacts, vector_index
-from storage.vector_index import VectorIndex
+from sigseek.storage import Catalog, EmbeddingRecord, PhotoFacts, vector_index
+from sigseek.storage.index.faiss import VectorIndex
 
 DRAWINGS = 1_500
 _QUERIES = 300

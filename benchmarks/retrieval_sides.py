@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.libraries import fill
-from search.retrieval import Retriever
-from storage import Catalog, EmbeddingRecord, PhotoFacts
-from storage.vector_index import VectorIndex
+from sigseek.search.retrieval import Retriever
+from sigseek.storage import Catalog, EmbeddingRecord, PhotoFacts
+from sigseek.storage.index.faiss import VectorIndex
 
 Floats = npt.NDArray[np.float32]
 Halves = npt.NDArray[np.float16]

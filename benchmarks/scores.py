@@ -22,14 +22,14 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.drawn_queries import Queries, absent_queries, compound_queries, kinds_of_queries, present_queries
-from search.results import Hit, SearchResults
-from siglip.checkpoint import MINI, MINI_DIRECTORY
+from sigseek.search.results import Hit, SearchResults
+from sigseek.siglip.checkpoint import MINI, MINI_DIRECTORY
 from sigseek.demo.captions import Statement
 from sigseek.demo.photos import draw_photos
 from sigseek.demo.scene import COLORS, OBJECTS, PLACES, WEATHERS, Scene
 from sigseek.evaluation.metrics import auroc, average_precision, calibration_error, reliability
 from sigseek.library import Library, open_library
-from storage import vector_index
+from sigseek.storage.index import faiss as vector_index
 
 Bools = npt.NDArray[np.bool_]
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.processes import run
-from siglip.checkpoint import MINI_DIRECTORY
+from sigseek.siglip.checkpoint import MINI_DIRECTORY
 from sigseek.demo.drawing import draw_scene
 from sigseek.demo.scene import numbered_scene
 

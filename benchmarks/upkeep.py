@@ -17,8 +17,8 @@ from PIL import Image
 from benchmarks.geometry import Geometry
 from benchmarks.libraries import fill
 from benchmarks.processes import Finished, run, sigseek
-from storage import Catalog
-from storage.vector_index import VectorIndex
+from sigseek.storage import Catalog
+from sigseek.storage.index.faiss import VectorIndex
 
 _DIMENSION = 768
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from indexer.scan import FoundFile, Listing, is_junk
-from storage import FailureRecord, FileRecord, FileRow
-from storage.transaction import beginning
+from sigseek.indexer.scan import FoundFile, Listing, is_junk
+from sigseek.storage import FailureRecord, FileRecord, FileRow
+from sigseek.storage.catalog.transaction import beginning
 
 
 @dataclass

@@ -7,13 +7,13 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path, PurePath
 
-from indexer.comparison import Comparison, compare
-from indexer.errors import FolderError
-from indexer.report import IndexReport, Progress, Tally
-from indexer.scan import FoundFile, Listing, is_online, scan_folder
-from siglip import ImageTower, Preprocessing
-from storage import Catalog, CheckpointRecord, FailureRecord, FileRow, FolderRecord
-from storage.transaction import beginning
+from sigseek.indexer.comparison import Comparison, compare
+from sigseek.indexer.errors import FolderError
+from sigseek.indexer.ledger import IndexReport, Progress, Tally
+from sigseek.indexer.scan import FoundFile, Listing, is_online, scan_folder
+from sigseek.siglip import ImageTower, Preprocessing
+from sigseek.storage import Catalog, CheckpointRecord, FailureRecord, FileRow, FolderRecord
+from sigseek.storage.catalog.transaction import beginning
 
 
 class Indexer:
@@ -136,8 +136,8 @@ class Indexer:
         work = [(folder, found) for folder, found in work if found.changed]
         if not work:
             return
-        from indexer.decoders import Decoders  # Pillow and numpy come with these
-        from indexer.intake import Intake
+        from sigseek.indexer.decoding.guarded import Decoders  # Pillow and numpy come with these
+        from sigseek.indexer.ingest import Intake
 
         with Decoders(self._preprocessing, self._max_pixels) as decoders:
             for folder, found in work:
@@ -146,7 +146,7 @@ class Indexer:
     def tower(self) -> ImageTower:
         """The image tower, loaded at the first call."""
         if self._tower is None:
-            from indexer.intake import THREADS
+            from sigseek.indexer.ingest import THREADS
 
             with self._tally.loading():
                 self._tower = self._load_tower()

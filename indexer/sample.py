@@ -7,10 +7,10 @@ from pathlib import Path, PurePath
 import numpy as np
 import numpy.typing as npt
 
-from indexer.decoders import Decoders
-from indexer.errors import DecodeError
-from indexer.scan import scan_folder
-from siglip import Preprocessing
+from sigseek.indexer.decoding.guarded import Decoders
+from sigseek.indexer.errors import DecodeError
+from sigseek.indexer.scan import scan_folder
+from sigseek.siglip import Preprocessing
 
 
 def sample_photos(folders: Sequence[Path], preprocessing: Preprocessing, count: int) -> npt.NDArray[np.uint8]:

@@ -9,7 +9,7 @@ from operator import attrgetter
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from indexer.formats import PICTURES, RAW
+from sigseek.indexer.decoding.formats import PICTURES, RAW
 
 _JUNK = frozenset({"@eadir", "#recycle", "#snapshot", "$recycle.bin", "system volume information", "__macosx", "lost+found"})
 _LATEST = 2**63 - 1

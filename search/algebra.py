@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from search.query import And, Leaf, Not, Or, Query, unweighted
+from sigseek.search.query import And, Leaf, Not, Or, Query, unweighted
 
 Doubles = npt.NDArray[np.float64]
 _Levels = TypeVar("_Levels", npt.NDArray[np.int8], npt.NDArray[np.float64])

@@ -7,8 +7,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from search.errors import CalibrationError
-from siglip.scoring import sigmoid
+from sigseek.search.errors import CalibrationError
+from sigseek.siglip.scoring import sigmoid
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from search.labels import Label
-from siglip import Scoring, TextTower
-from siglip.scoring import cosines
+from sigseek.search.labels import Label
+from sigseek.siglip import Scoring, TextTower
+from sigseek.siglip.scoring import cosines
 
 if TYPE_CHECKING:
     import numpy as np

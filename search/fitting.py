@@ -1,13 +1,13 @@
-"""Fits a checkpoint's calibration to captioned pictures. Apart from `search.calibration`, for scikit-learn loads slowly."""
+"""Fits a checkpoint's calibration to captioned pictures. Apart from `sigseek.search.calibration`, for scikit-learn loads slowly."""
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
-from search.calibration import Calibration
-from search.errors import CalibrationError
-from siglip import Scoring
-from siglip.references import References, evidence, text_floors
+from sigseek.search.calibration import Calibration
+from sigseek.search.errors import CalibrationError
+from sigseek.siglip import Scoring
+from sigseek.siglip.yardstick.references import References, evidence, text_floors
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]

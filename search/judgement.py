@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from search.calibration import Calibration
-from search.verdicts import JudgedBy
-from siglip.references import evidence, text_floors
-from storage import ReferenceRecord
+from sigseek.search.calibration import Calibration
+from sigseek.search.verdicts import JudgedBy
+from sigseek.siglip.yardstick.references import evidence, text_floors
+from sigseek.storage import ReferenceRecord
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from search.errors import QueryError, printable
+from sigseek.search.errors import QueryError, printable
 
 DEFAULT_TEMPLATE = "This is a photo of {}."
 """That of transformers' zero-shot image classification pipeline."""

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, NoReturn
 
-from search.errors import QuerySyntaxError, printable
-from search.query import And, Leaf, Or, PhotoTerm, Query, Tag, Text, joined, negated, quoted
+from sigseek.search.errors import QuerySyntaxError, printable
+from sigseek.search.query import And, Leaf, Or, PhotoTerm, Query, Tag, Text, joined, negated, quoted
 
 MOST_NESTED = 50
 MOST_WEIGHT = 100

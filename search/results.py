@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import overload
 
-from search.verdicts import JudgedBy, Verdict
+from sigseek.search.verdicts import JudgedBy, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)

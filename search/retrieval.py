@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from search.algebra import combine, combine_bounds
-from search.query import Leaf, Query
-from search.terms import Doubles, Model
-from storage import Catalog, CheckpointRecord
-from storage.vector_index import VectorIndex
+from sigseek.search.algebra import combine, combine_bounds
+from sigseek.search.query import Leaf, Query
+from sigseek.search.terms import Doubles, Model
+from sigseek.storage import Catalog, CheckpointRecord
+from sigseek.storage.index.faiss import VectorIndex
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]

@@ -6,10 +6,10 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from search.calibration import Calibration
-from search.mixture import fit_mixture
-from siglip import Scoring
-from siglip.scoring import sigmoid
+from sigseek.search.calibration import Calibration
+from sigseek.search.mixture import fit_mixture
+from sigseek.siglip import Scoring
+from sigseek.siglip.scoring import sigmoid
 
 Doubles = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from siglip.digest import file_digest
-from siglip.errors import CheckpointError
-from siglip.hub import download, is_hub_id
-from siglip.preprocessing import Preprocessing
-from siglip.scoring import Scoring
-from siglip.weights import read_number, read_tensors
+from sigseek.siglip.digest import file_digest
+from sigseek.siglip.errors import CheckpointError
+from sigseek.siglip.hub import download, is_hub_id
+from sigseek.siglip.preprocessing import Preprocessing
+from sigseek.siglip.scoring import Scoring
+from sigseek.siglip.weights import read_number, read_tensors
 
 MINI = "mini"
 MINI_DIRECTORY = Path(__file__).parent / "mini"

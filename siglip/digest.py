@@ -42,7 +42,7 @@ def _computed(path: Path) -> str:
 
 
 def _file() -> Path:
-    from siglip.cache import cache_directory  # most checkpoints need no cache: nor what tells where it lies
+    from sigseek.siglip.cache import cache_directory  # most checkpoints need no cache: nor what tells where it lies
 
     return cache_directory() / "digests.json"
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from siglip.errors import CheckpointError
+from sigseek.siglip.errors import CheckpointError
 
 _PATTERNS = (
     "config.json",

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from siglip.errors import CheckpointError
+from sigseek.siglip.errors import CheckpointError
 
 if TYPE_CHECKING:
     import numpy as np

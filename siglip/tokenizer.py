@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from siglip.checkpoint import Checkpoint
-from siglip.errors import CheckpointError
+from sigseek.siglip.checkpoint import Checkpoint
+from sigseek.siglip.errors import CheckpointError
 
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _SPACE = "▁"  # how sentencepiece writes a space

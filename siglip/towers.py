@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from siglip.errors import CheckpointError
+from sigseek.siglip.errors import CheckpointError
 
 if TYPE_CHECKING:
     import numpy as np

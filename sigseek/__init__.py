@@ -16,14 +16,14 @@ from sigseek.rooms import check_rooms
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from indexer import IndexReport as IndexReport
-    from indexer import Progress as Progress
-    from search.calibration import Calibration as Calibration
-    from search.classify import Classification as Classification
-    from search.labels import Label as Label
-    from search.results import Hit as Hit
-    from search.results import SearchResults as SearchResults
-    from search.results import SimilarHit as SimilarHit
+    from sigseek.indexer import IndexReport as IndexReport
+    from sigseek.indexer import Progress as Progress
+    from sigseek.search.calibration import Calibration as Calibration
+    from sigseek.search.classify import Classification as Classification
+    from sigseek.search.labels import Label as Label
+    from sigseek.search.results import Hit as Hit
+    from sigseek.search.results import SearchResults as SearchResults
+    from sigseek.search.results import SimilarHit as SimilarHit
     from sigseek.errors import ERRORS as ERRORS
     from sigseek.errors import CalibrationError as CalibrationError
     from sigseek.errors import CaptionsError as CaptionsError
@@ -35,23 +35,23 @@ if TYPE_CHECKING:
     from sigseek.errors import QuerySyntaxError as QuerySyntaxError
     from sigseek.library import Library as Library
     from sigseek.library import open_library as open  # noqa: A004, F401 - as in `sigseek.open`
-    from sigseek.status import Status as Status
-    from sigseek.tags import TagCount as TagCount
-    from sigseek.watch import Round as Round
+    from sigseek.operations.status import Status as Status
+    from sigseek.operations.tags import TagCount as TagCount
+    from sigseek.operations.watch import Round as Round
 
 # Loaded when first asked for: `import sigseek` alone, as the command line does, stays fast.
 _HOMES = {
     "open": ("sigseek.library", "open_library"),
     "Library": ("sigseek.library", "Library"),
-    "Status": ("sigseek.status", "Status"),
-    "Hit": ("search.results", "Hit"),
-    "SearchResults": ("search.results", "SearchResults"),
-    "SimilarHit": ("search.results", "SimilarHit"),
-    "Classification": ("search.classify", "Classification"),
-    "Calibration": ("search.calibration", "Calibration"),
-    "TagCount": ("sigseek.tags", "TagCount"),
-    "Round": ("sigseek.watch", "Round"),
-    "Label": ("search.labels", "Label"),
+    "Status": ("sigseek.operations.status", "Status"),
+    "Hit": ("sigseek.search.results", "Hit"),
+    "SearchResults": ("sigseek.search.results", "SearchResults"),
+    "SimilarHit": ("sigseek.search.results", "SimilarHit"),
+    "Classification": ("sigseek.search.classify", "Classification"),
+    "Calibration": ("sigseek.search.calibration", "Calibration"),
+    "TagCount": ("sigseek.operations.tags", "TagCount"),
+    "Round": ("sigseek.operations.watch", "Round"),
+    "Label": ("sigseek.search.labels", "Label"),
     "IndexReport": ("indexer", "IndexReport"),
     "Progress": ("indexer", "Progress"),
     **{

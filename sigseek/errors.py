@@ -14,11 +14,11 @@
 `ERRORS` holds them all, for one `except`.
 """
 
-from indexer import DecodeError, FolderError
-from search.errors import CalibrationError, QueryError, QuerySyntaxError, UnknownTagError
-from siglip import CheckpointError
+from sigseek.indexer import DecodeError, FolderError
+from sigseek.search.errors import CalibrationError, QueryError, QuerySyntaxError, UnknownTagError
+from sigseek.siglip import CheckpointError
 from sigseek.evaluation.captions import CaptionsError
-from storage import LibraryError
+from sigseek.storage import LibraryError
 
 ERRORS = (CheckpointError, LibraryError, FolderError, DecodeError, QueryError, CaptionsError, CalibrationError)
 

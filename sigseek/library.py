@@ -16,20 +16,20 @@ from threading import Event
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias
 
-from indexer import Indexer, IndexReport, Progress, check_folder
-from search.errors import CalibrationError, QueryError
-from search.labels import DEFAULT_TEMPLATE, Label, distinct_labels, label_texts
-from siglip import Checkpoint
-from siglip.checkpoint import shipped_calibration
-from siglip.reference_texts import VERSION
-from siglip.towers import check_choices
-from sigseek.backup import back_up
-from sigseek.embedder import Embedder, existing_photo
-from sigseek.paths import expand
-from sigseek.place import Place
-from sigseek.status import Status, library_status
-from sigseek.tags import TagCount, count_tags, drop_tag, tag_photos
-from sigseek.upkeep import (
+from sigseek.indexer import Indexer, IndexReport, Progress, check_folder
+from sigseek.search.errors import CalibrationError, QueryError
+from sigseek.search.labels import DEFAULT_TEMPLATE, Label, distinct_labels, label_texts
+from sigseek.siglip import Checkpoint
+from sigseek.siglip.checkpoint import shipped_calibration
+from sigseek.siglip.yardstick.texts import VERSION
+from sigseek.siglip.towers import check_choices
+from sigseek.operations.backup import back_up
+from sigseek.operations.model import Embedder, existing_photo
+from sigseek.operations.paths import expand
+from sigseek.operations.directory import Place
+from sigseek.operations.status import Status, library_status
+from sigseek.operations.tags import TagCount, count_tags, drop_tag, tag_photos
+from sigseek.operations.upkeep import (
     Forgotten,
     ForgottenCheckpoint,
     Relocated,
@@ -40,21 +40,21 @@ from sigseek.upkeep import (
     prune,
     relocate,
 )
-from storage import Catalog, CheckpointRecord, FailureRecord, LibraryError, writer_lock
+from sigseek.storage import Catalog, CheckpointRecord, FailureRecord, LibraryError, writer_lock
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from search.calibration import Calibration
-    from search.classify import Classification
-    from search.engine import Searcher
-    from search.results import SearchResults, SimilarHit
-    from search.verdicts import JudgedBy
-    from siglip.references import References
+    from sigseek.search.calibration import Calibration
+    from sigseek.search.classify import Classification
+    from sigseek.search.searcher import Searcher
+    from sigseek.search.results import SearchResults, SimilarHit
+    from sigseek.search.verdicts import JudgedBy
+    from sigseek.siglip.yardstick.references import References
     from sigseek.evaluation.captions import CaptionedPictures
-    from sigseek.verification import VerifyReport
-    from sigseek.watch import Round
+    from sigseek.operations.verify import VerifyReport
+    from sigseek.operations.watch import Round
 
     Floats: TypeAlias = npt.NDArray[np.float32]
 
@@ -150,7 +150,7 @@ class Library:
         A change is indexed once it was quiet for `debounce` seconds, and everything is looked through every `rescan` seconds,
         for drives that do not tell of changes. Problems of a run do not end it: it is tried again.
         """
-        from sigseek.watch import Stopped, Watch, folders_to_watch
+        from sigseek.operations.watch import Stopped, Watch, folders_to_watch
 
         known = [Path(folder.path) for folder in self._place.catalog().folders()] if self._place.exists() else []
         if not folders and not known:
@@ -191,9 +191,9 @@ class Library:
         `explain` hits tell the probability of each term. The best `closer` photos are looked at again, part by part. Warns
         when a text is longer than the model reads.
         """
-        from search.engine import CloserLook, check_search  # faiss comes with it
-        from search.parse import parse
-        from search.query import Text, terms
+        from sigseek.search.searcher import CloserLook, check_search  # faiss comes with it
+        from sigseek.search.parse import parse
+        from sigseek.search.query import Text, terms
 
         asked = parse(query)
         look = CloserLook(closer, self._embedder.embed_views) if closer else None
@@ -210,7 +210,7 @@ class Library:
 
     def similar(self, photo: StrPath, limit: int = 10) -> list[SimilarHit]:
         """The photos most like the one in the file `photo`, which is itself left out; it need not be in the library."""
-        from search.engine import check_limit
+        from sigseek.search.searcher import check_limit
 
         path = existing_photo(Path(photo))
         check_limit(limit)
@@ -234,7 +234,7 @@ class Library:
             raise QueryError("one photo where several are taken; put it into a list")
         if not photos:
             raise QueryError("no photo to classify; name at least one")
-        from search.classify import Classification, classify
+        from sigseek.search.classify import Classification, classify
 
         wanted = distinct_labels(labels)
         texts = label_texts(wanted, template)
@@ -263,7 +263,7 @@ class Library:
         """
         import numpy as np
 
-        from search.fitting import fit_calibration  # scikit-learn comes with it
+        from sigseek.search.fitting import fit_calibration  # scikit-learn comes with it
         from sigseek.evaluation.captions import read_captions
 
         captioned = read_captions(Path(source), split=split, pictures=Path(pictures) if pictures is not None else None)
@@ -314,7 +314,7 @@ class Library:
         self, photos: Sequence[StrPath], on_done: Callable[[int], None] = lambda done: None
     ) -> tuple[dict[Path, Floats], dict[Path, str]]:
         """The unit-norm embedding float32 (dim,) of each photo file that can be used, and why the others cannot. Keeps nothing."""
-        from indexer.files import embed_files
+        from sigseek.indexer.embed_files import embed_files
 
         return embed_files(
             [Path(photo) for photo in photos], self._embedder.checkpoint.preprocessing, self._embedder.images(), on_done
@@ -331,7 +331,7 @@ class Library:
 
     def calibration(self) -> Calibration | None:
         """The library's own calibration of the checkpoint, or the one that came with it. Needs no library."""
-        from search.calibration import Calibration
+        from sigseek.search.calibration import Calibration
 
         record = self._embedder.record()
         own = self._place.catalog().calibration(record.id) if record else None
@@ -407,7 +407,7 @@ class Library:
 
         With `repair`, what can be made anew is mended. The callbacks are told how many are done of how many.
         """
-        from sigseek.verification import verify  # faiss comes with it
+        from sigseek.operations.verify import verify  # faiss comes with it
 
         catalog = self._place.catalog()
         with writer_lock(self.directory) if repair else nullcontext():
@@ -439,7 +439,7 @@ class Library:
         calibration = self.calibration()
         state = (record, catalog.measured(record.id), calibration)
         if self._last_searcher is None or self._last_state != state:
-            from search.engine import Searcher  # faiss comes with it
+            from sigseek.search.searcher import Searcher  # faiss comes with it
 
             self._last_searcher = Searcher(catalog, record, self._place.index_directory, calibration)
             self._last_state = state
@@ -447,8 +447,8 @@ class Library:
 
     def _tidy(self, catalog: Catalog) -> None:
         """After much was removed: indexes without it, and its space given back."""
-        from storage import index_file  # faiss comes with it
-        from storage.vector_index import VectorIndex
+        from sigseek.storage import index_file  # faiss comes with it
+        from sigseek.storage.index.faiss import VectorIndex
 
         for record in catalog.checkpoints():
             if record.embeddings:
@@ -461,13 +461,13 @@ class Library:
     def _measure(self, catalog: Catalog, record: CheckpointRecord, on_done: Callable[[int, int], None]) -> None:
         """Have what was embedded measured by what hits are judged by."""
         if record.embeddings and catalog.measured(record.id) != (VERSION, record.generation, record.embeddings):
-            from indexer.bias import measure_biases
+            from sigseek.indexer.measure import measure_biases
 
             measure_biases(catalog, record, self.references(on_done))
 
     def _catch_up(self, catalog: Catalog, record: CheckpointRecord) -> None:
         """Make the vector index ready for the next search, unless its file is of the catalog's very generation."""
         if not (self._place.index_directory / f"{record.token}-{record.generation}.faiss").is_file():
-            from storage.vector_index import VectorIndex  # faiss comes with it
+            from sigseek.storage.index.faiss import VectorIndex  # faiss comes with it
 
             VectorIndex.open(catalog, record, self._place.index_directory)

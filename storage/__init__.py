@@ -1,13 +1,13 @@
 """What is kept: the SQLite catalog, which is the truth, and the FAISS index, which is derived from it.
 
-The index is imported from `storage.vector_index` itself: faiss comes with it, which indexing an unchanged folder can do
+The index is imported from `sigseek.storage.index.faiss` itself: faiss comes with it, which indexing an unchanged folder can do
 without.
 """
 
-from storage.catalog import Catalog
-from storage.errors import LibraryError
-from storage.lock import writer_lock
-from storage.records import (
+from sigseek.storage.catalog import Catalog
+from sigseek.storage.errors import LibraryError
+from sigseek.storage.lock import writer_lock
+from sigseek.storage.records import (
     CheckpointRecord,
     EmbeddingRecord,
     FailureRecord,

@@ -110,7 +110,7 @@ class FailureRecord:
 
 @dataclass(frozen=True)
 class ReferenceRecord:
-    """What hits of a checkpoint are judged by; see `storage.models.Reference`."""
+    """What hits of a checkpoint are judged by; see `sigseek.storage.catalog.models.Reference`."""
 
     version: int
     generation: int

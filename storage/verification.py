@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from storage import index_file
-from storage.catalog import Catalog
-from storage.records import CheckpointRecord
-from storage.transaction import Transaction
-from storage.vector_index import VectorIndex
+from sigseek.storage.index import faiss_file as index_file
+from sigseek.storage.catalog import Catalog
+from sigseek.storage.records import CheckpointRecord
+from sigseek.storage.catalog.transaction import Transaction
+from sigseek.storage.index.faiss import VectorIndex
 
 _NORM_TOLERANCE = 0.01  # float16 keeps the norm of a unit vector to a thousandth
 _EVERY = 1_000

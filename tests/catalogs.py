@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from storage import Catalog, CheckpointRecord, EmbeddingRecord, PhotoFacts
+from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord, PhotoFacts
 
 
 def add_checkpoint(catalog: Catalog, dimension: int, name: str = "a checkpoint") -> CheckpointRecord:

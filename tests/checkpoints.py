@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from siglip.checkpoint import MINI_DIRECTORY
+from sigseek.siglip.checkpoint import MINI_DIRECTORY
 
 
 def copy_mini(target: Path) -> Path:

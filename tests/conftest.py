@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from siglip import Checkpoint, ImageTower, TextTower, references
-from siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
-from siglip.references import References, load_references
+from sigseek.siglip import Checkpoint, ImageTower, TextTower, references
+from sigseek.siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
+from sigseek.siglip.yardstick.references import References, load_references
 
 ROOT = Path(__file__).parent.parent
 CORPORA = (ROOT.parent / "shared" / "corpora").resolve()
@@ -52,7 +52,7 @@ def mini_towers(mini: Checkpoint) -> tuple[ImageTower, TextTower]:
     """On torch, which needs no conversion."""
     import torch
 
-    from siglip.torch_runtime import TorchImageTower, TorchTextTower
+    from sigseek.siglip.runtimes.torch import TorchImageTower, TorchTextTower
 
     torch.set_num_threads(1)  # a small model's threads mostly wait for each other: four times as long on busy cores
     return TorchImageTower(mini, "cpu"), TorchTextTower(mini, "cpu")

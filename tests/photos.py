@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageDraw
 
-from indexer.decode import _read, _upright_rgb
+from sigseek.indexer.decoding.decode import _read, _upright_rgb
 
 
 def picture(seed: int = 0, size: tuple[int, int] = (64, 48)) -> Image.Image:

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.algebra import combine, combine_bounds, combine_levels
-from search.parse import parse
-from search.query import And, Leaf, Or, PhotoTerm, Query, Tag, Text, joined, negated
+from sigseek.search.algebra import combine, combine_bounds, combine_levels
+from sigseek.search.parse import parse
+from sigseek.search.query import And, Leaf, Or, PhotoTerm, Query, Tag, Text, joined, negated
 from tests.trees import trees
 
 A, B, C = Text("a"), Tag("b"), PhotoTerm("c.jpg")

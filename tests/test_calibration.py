@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.calibration import Calibration
-from search.errors import CalibrationError
-from search.fitting import LEAST, fit_calibration
-from siglip import Checkpoint, ImageTower, Scoring, TextTower
-from siglip.references import References, evidence, text_floors
-from siglip.scoring import sigmoid
-from sigseek.demo.calibrate import random_queries
+from sigseek.search.calibration import Calibration
+from sigseek.search.errors import CalibrationError
+from sigseek.search.fitting import LEAST, fit_calibration
+from sigseek.siglip import Checkpoint, ImageTower, Scoring, TextTower
+from sigseek.siglip.yardstick.references import References, evidence, text_floors
+from sigseek.siglip.scoring import sigmoid
+from sigseek.demo.training.calibrate import random_queries
 from sigseek.demo.drawing import draw_scene
 from sigseek.demo.scene import numbered_scene
 from sigseek.evaluation.metrics import auroc, calibration_error, reliability
@@ -184,6 +184,6 @@ def test_blocks_of_texts_give_what_all_at_once_give(monkeypatch: pytest.MonkeyPa
     asked, shown = texts(150, 9), pictures(400, 9)
     matching = np.random.default_rng(3).random((150, 400)) < sigmoid(0.6 * SCORING.logits(asked @ shown.T) - 1)
     whole = fit_calibration(asked, shown, matching, plain_references(9), SCORING)
-    monkeypatch.setattr("search.fitting._BLOCK", 2800)
+    monkeypatch.setattr("sigseek.search.fitting._BLOCK", 2800)
     parts = fit_calibration(asked, shown, matching, plain_references(9), SCORING)
     assert list(asdict(parts).values()) == pytest.approx(list(asdict(whole).values()), rel=1e-3)

@@ -1,6 +1,6 @@
 import pytest
 
-from indexer.capture import capture_time
+from sigseek.indexer.decoding.capture import capture_time
 
 TAKEN = {36867: "2021:07:03 18:05:09"}
 BERLIN = 13.4

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage import Catalog, EmbeddingRecord, FailureRecord, FileRecord, LibraryError, PhotoFacts, PhotoRecord, ReferenceRecord
-from storage.models import PathText
+from sigseek.storage import Catalog, EmbeddingRecord, FailureRecord, FileRecord, LibraryError, PhotoFacts, PhotoRecord, ReferenceRecord
+from sigseek.storage.catalog.models import PathText
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 
 

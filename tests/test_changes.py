@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from indexer import FolderError
+from sigseek.indexer import FolderError
 from tests.photos import save
 from tests.test_pipeline import Library
 
@@ -45,7 +45,7 @@ class Changes(RuleBasedStateMachine):
 
     def embed(self, number: int) -> bytes:
         """The embedding that a picture gets."""
-        from indexer.decode import decode_photo
+        from sigseek.indexer.decoding.decode import decode_photo
         from tests.test_pipeline import PREPROCESSING, embedding
 
         pixels = decode_photo(save(self.directory / f"{number}.png", seed=number), PREPROCESSING).pixels

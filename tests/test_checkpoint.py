@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from siglip import Checkpoint, CheckpointError, load_checkpoint
-from siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
+from sigseek.siglip import Checkpoint, CheckpointError, load_checkpoint
+from sigseek.siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
 from tests.checkpoints import copy_mini
 
 
@@ -101,7 +101,7 @@ def test_a_broken_checkpoint_is_refused_in_one_line(tmp_path: Path, what: str) -
 
 
 def test_missing_weights_inside_a_tower_are_refused_when_it_is_loaded(tmp_path: Path) -> None:
-    from siglip.torch_runtime import TorchImageTower, TorchTextTower
+    from sigseek.siglip.runtimes.torch import TorchImageTower, TorchTextTower
 
     directory = copy_mini(tmp_path / "holes")
     tensors = load_file(directory / "model.safetensors")

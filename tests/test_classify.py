@@ -5,7 +5,7 @@ import pytest
 from transformers import SiglipForImageClassification, SiglipImageProcessorPil, SiglipModel, SiglipTokenizer, pipeline
 
 import sigseek
-from siglip.checkpoint import MINI_DIRECTORY
+from sigseek.siglip.checkpoint import MINI_DIRECTORY
 from tests.conftest import Run
 from tests.photos import save
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from indexer.color import to_srgb
-from indexer.decode import decode_photo
-from siglip import Preprocessing
+from sigseek.indexer.decoding.color import to_srgb
+from sigseek.indexer.decoding.decode import decode_photo
+from sigseek.siglip import Preprocessing
 from tests.photos import open_upright, picture
 
 BASE = Preprocessing(224, 224, 3, 1 / 255, (0.5,) * 3, (0.5,) * 3)

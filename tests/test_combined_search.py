@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search import retrieval
-from search.algebra import combine
-from search.calibration import Calibration
-from search.engine import CloserLook, Searcher
-from search.errors import QueryError
-from search.parse import parse
-from search.query import And, Leaf, Not, Or, PhotoTerm, Query, Tag, Text, joined, negated, terms
-from search.results import SearchResults
-from search.terms import Model, photo_model, tag_model, text_model
-from siglip import Scoring
-from storage import Catalog, CheckpointRecord, EmbeddingRecord, ReferenceRecord, vector_index
+from sigseek.search import retrieval
+from sigseek.search.algebra import combine
+from sigseek.search.calibration import Calibration
+from sigseek.search.searcher import CloserLook, Searcher
+from sigseek.search.errors import QueryError
+from sigseek.search.parse import parse
+from sigseek.search.query import And, Leaf, Not, Or, PhotoTerm, Query, Tag, Text, joined, negated, terms
+from sigseek.search.results import SearchResults
+from sigseek.search.terms import Model, photo_model, tag_model, text_model
+from sigseek.siglip import Scoring
+from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord, ReferenceRecord, vector_index
 from tests.catalogs import add_checkpoint, add_many, add_photos, random_unit, unit
 from tests.trees import trees
 

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from siglip import Checkpoint, CheckpointError, conversion
-from siglip.checkpoint import read_checkpoint
-from siglip.conversion import CacheError, convert, find_conversion
-from siglip.openvino_runtime import CompiledModel, OpenVinoImageTower, OpenVinoTextTower, best_precision
-from siglip.proof import LEAST_COSINE, pictures, prove
-from siglip.runtime import load_image_tower, load_text_tower
-from siglip.scoring import cosines
-from siglip.tokenizer import Tokenizer
-from siglip.torch_runtime import TorchImageTower, TorchTextTower
+from sigseek.siglip import Checkpoint, CheckpointError, conversion
+from sigseek.siglip.checkpoint import read_checkpoint
+from sigseek.siglip.runtimes.conversion import CacheError, convert, find_conversion
+from sigseek.siglip.runtimes.openvino import CompiledModel, OpenVinoImageTower, OpenVinoTextTower, best_precision
+from sigseek.siglip.runtimes.proof import LEAST_COSINE, pictures, prove
+from sigseek.siglip.runtimes.choose import load_image_tower, load_text_tower
+from sigseek.siglip.scoring import cosines
+from sigseek.siglip.tokenizer import Tokenizer
+from sigseek.siglip.runtimes.torch import TorchImageTower, TorchTextTower
 from tests.checkpoints import save_tiny
 from tests.conftest import Run
 
@@ -239,7 +239,7 @@ def test_int8_needs_enough_photos(cache: Path, mini: Checkpoint, heard: list[str
 
 
 def test_int8_says_how_faithful_it_is(cache: Path, mini: Checkpoint, drawn: Path, heard: list[str]) -> None:
-    from indexer.sample import sample_photos
+    from sigseek.indexer.sample import sample_photos
 
     made = convert(mini, "int8", heard.append, lambda: sample_photos([drawn], mini.preprocessing, 40))
     assert heard[-1].startswith("int8: cosine to fp32 on 10 other photos of yours: 0.99")
@@ -273,7 +273,7 @@ def test_help_loads_next_to_nothing(run: Run) -> None:
 
 
 def test_the_cache_can_be_placed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from siglip.cache import cache_directory
+    from sigseek.siglip.cache import cache_directory
 
     monkeypatch.delenv("SIGSEEK_CACHE")
     assert "sigseek" in cache_directory().parts

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import sigseek
-from indexer.formats import PICTURES
-from indexer.scan import is_junk
+from sigseek.indexer.decoding.formats import PICTURES
+from sigseek.indexer.scan import is_junk
 from tests.conftest import CORPORA, Run, needs_corpora
 
 pytestmark = needs_corpora

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from siglip import Scoring
-from siglip.scoring import sigmoid
+from sigseek.siglip import Scoring
+from sigseek.siglip.scoring import sigmoid
 from sigseek.evaluation.crossfit import CrossFit, cross_fit
 
 SCORING = Scoring(logit_scale=float(np.log(20)), logit_bias=-8.0)

@@ -10,9 +10,9 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from storage import Catalog, FailureRecord, LibraryError
-from storage.database import HEAD, migrations_directory, open_database
-from storage.models import Base
+from sigseek.storage import Catalog, FailureRecord, LibraryError
+from sigseek.storage.catalog.database import HEAD, migrations_directory, open_database
+from sigseek.storage.catalog.models import Base
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 
 

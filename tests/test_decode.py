@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from indexer import DecodeError
-from indexer import decode as decode_module
-from indexer.decode import decode_photo, digest_file
-from indexer.errors import LargePhotoError, UndecidedError
-from indexer.formats import DECODED
-from siglip import Checkpoint, Preprocessing
-from siglip.torch_runtime import TorchImageTower
+from sigseek.indexer import DecodeError
+from sigseek.indexer import decode as decode_module
+from sigseek.indexer.decoding.decode import decode_photo, digest_file
+from sigseek.indexer.errors import LargePhotoError, UndecidedError
+from sigseek.indexer.decoding.formats import DECODED
+from sigseek.siglip import Checkpoint, Preprocessing
+from sigseek.siglip.runtimes.torch import TorchImageTower
 from tests.conftest import CORPORA, needs_corpora
 from tests.photos import difference, exif, letter_f, open_upright, picture, save
 

@@ -11,7 +11,7 @@ from PIL import ExifTags, Image
 
 from sigseek.demo.captions import Statement, Subject, caption, full_statement, phrase, random_statement
 from sigseek.demo.drawing import PAINT, draw_scene
-from sigseek.demo.evaluate import retrieval_figures
+from sigseek.demo.training.evaluate import retrieval_figures
 from sigseek.demo.photos import DemoFolderError, draw_photos
 from sigseek.demo.scene import COLORS, OBJECTS, PLACES, TIMES, WEATHERS, Group, Scene, all_facts, numbered_scene
 from sigseek.demo.shapes import SHAPES
@@ -171,9 +171,9 @@ def _names(text: str, fact: str) -> float:
 
 
 def test_mini_searches_as_well_as_it_must() -> None:
-    """A quick look; the figures of 1,000 pictures stand in the model card, from `python -m sigseek.demo.evaluate`."""
-    from siglip import load_checkpoint
-    from siglip.torch_runtime import TorchImageTower, TorchTextTower
+    """A quick look; the figures of 1,000 pictures stand in the model card, from `python -m sigseek.demo.training.evaluate`."""
+    from sigseek.siglip import load_checkpoint
+    from sigseek.siglip.runtimes.torch import TorchImageTower, TorchTextTower
 
     checkpoint = load_checkpoint("mini")
     scenes = [numbered_scene(11, number) for number in range(300)]

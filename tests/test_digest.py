@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from siglip import digest as digest_module
-from siglip.cache import cache_directory
-from siglip.digest import file_digest
+from sigseek.siglip import digest as digest_module
+from sigseek.siglip.cache import cache_directory
+from sigseek.siglip.digest import file_digest
 
 SIZE = 40_000_000
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import sigseek
-from search.calibration import Calibration
-from search.labels import DEFAULT_TEMPLATE
-from siglip import Checkpoint
+from sigseek.search.calibration import Calibration
+from sigseek.search.labels import DEFAULT_TEMPLATE
+from sigseek.siglip import Checkpoint
 from sigseek.cli.evaluate import evaluate as command
 from sigseek.evaluation.run import best_evidence, evaluate
 from tests.checkpoints import copy_mini
@@ -39,8 +39,8 @@ def scenes(drawn: Path) -> list[dict[str, str]]:
 
 
 def embedded(mini: Checkpoint, photos: list[Path], texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    from indexer.decode import decode_photo
-    from siglip.torch_runtime import TorchImageTower, TorchTextTower
+    from sigseek.indexer.decoding.decode import decode_photo
+    from sigseek.siglip.runtimes.torch import TorchImageTower, TorchTextTower
 
     pixels = np.stack([decode_photo(photo, mini.preprocessing).pixels for photo in photos])
     return TorchImageTower(mini, "cpu", "fp32").embed(pixels), TorchTextTower(mini, "cpu", "fp32").embed(texts)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from siglip.hub import is_hub_id
+from sigseek.siglip.hub import is_hub_id
 from tests.checkpoints import copy_mini
 from tests.conftest import ROOT, Run
 from tests.hub import COMMIT, serve
@@ -94,8 +94,8 @@ def test_a_hub_that_never_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """As a portal of a hotel or a firewall does it: the connection is taken, and that is all."""
     program = """
 import sys
-import siglip.hub, siglip
-siglip.hub._TIMEOUT = 0.5
+import sigseek.siglip.hub, siglip
+sigseek.siglip.hub._TIMEOUT = 0.5
 try:
     siglip.load_checkpoint("some/checkpoint")
 except siglip.CheckpointError as error:

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.calibration import Calibration
-from search.judgement import Judge
-from search.verdicts import MATCH, VERDICTS
-from storage import ReferenceRecord
+from sigseek.search.calibration import Calibration
+from sigseek.search.judgement import Judge
+from sigseek.search.verdicts import MATCH, VERDICTS
+from sigseek.storage import ReferenceRecord
 from tests.catalogs import unit
 
 Floats = npt.NDArray[np.float32]

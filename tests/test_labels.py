@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.errors import QueryError
-from search.labels import Label, distinct_labels, label_texts, parse_label, parse_labels, read_labels
-from search.parse import parse
-from search.query import Tag
+from sigseek.search.errors import QueryError
+from sigseek.search.labels import Label, distinct_labels, label_texts, parse_label, parse_labels, read_labels
+from sigseek.search.parse import parse
+from sigseek.search.query import Tag
 
 FILE = """\
 # what the holidays were like

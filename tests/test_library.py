@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 import sigseek
-from sigseek.embedder import Embedder
-from sigseek.place import Place
+from sigseek.operations.model import Embedder
+from sigseek.operations.directory import Place
 from tests.checkpoints import copy_mini, save_tiny
 from tests.photos import save
 
@@ -149,8 +149,8 @@ def test_indexing_leaves_an_index_file_of_the_newest_generation(tmp_path: Path) 
 
 
 def test_what_another_process_changed_is_seen(tmp_path: Path, drawn: Path) -> None:
-    from search.calibration import Calibration
-    from storage import Catalog
+    from sigseek.search.calibration import Calibration
+    from sigseek.storage import Catalog
 
     directory = tmp_path / "library"
     with sigseek.open(directory, model="mini") as library:

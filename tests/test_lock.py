@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from storage import LibraryError, writer_lock
+from sigseek.storage import LibraryError, writer_lock
 
 HOLD = """
 import sys
 from pathlib import Path
-from storage import writer_lock
+from sigseek.storage import writer_lock
 with writer_lock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from siglip import Checkpoint, Scoring
-from siglip.scoring import sigmoid
+from sigseek.siglip import Checkpoint, Scoring
+from sigseek.siglip.scoring import sigmoid
 from sigseek.evaluation.captions import CaptionedPicture, CaptionedPictures, read_captions
 from sigseek.evaluation.measure import best_logits, measure, no_match_auroc
 from sigseek.evaluation.metrics import rank
@@ -143,8 +143,8 @@ def test_the_json_object() -> None:
 
 
 def test_mini_on_drawn_photos(drawn: Path, mini: Checkpoint) -> None:
-    from indexer.decode import decode_photo
-    from siglip.torch_runtime import TorchImageTower, TorchTextTower
+    from sigseek.indexer.decoding.decode import decode_photo
+    from sigseek.siglip.runtimes.torch import TorchImageTower, TorchTextTower
 
     names = read_captions(drawn / "captions.jsonl")
     pixels = np.stack([decode_photo(picture.path, mini.preprocessing).pixels for picture in names.pictures])

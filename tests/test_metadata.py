@@ -9,9 +9,9 @@ from PIL import ExifTags, Image
 from PIL.ImageCms import ImageCmsProfile, createProfile
 from PIL.PngImagePlugin import PngInfo
 
-from indexer.decode import decode_photo
-from indexer.metadata import Metadata, read_exif, read_metadata
-from siglip import Preprocessing
+from sigseek.indexer.decoding.decode import decode_photo
+from sigseek.indexer.decoding.metadata import Metadata, read_exif, read_metadata
+from sigseek.siglip import Preprocessing
 from tests.conftest import CORPORA, needs_corpora
 from tests.photos import exif, iptc, picture, with_segment, xmp
 

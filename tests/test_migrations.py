@@ -18,9 +18,9 @@ from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
 import sigseek
-from siglip import Checkpoint
-from storage import Catalog, LibraryError, database
-from storage.database import HEAD, migrations_directory
+from sigseek.siglip import Checkpoint
+from sigseek.storage import Catalog, LibraryError, database
+from sigseek.storage.catalog.database import HEAD, migrations_directory
 from tests.conftest import Run
 from tests.schemas.make import SCHEMAS, lay_out, restore
 

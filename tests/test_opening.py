@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from pillow_heif import register_heif_opener
 
-from indexer import DecodeError
-from indexer.decode import decode_photo
-from indexer.errors import LargePhotoError
-from indexer.jxl import _boxes, read_size
-from siglip import Preprocessing
+from sigseek.indexer import DecodeError
+from sigseek.indexer.decoding.decode import decode_photo
+from sigseek.indexer.errors import LargePhotoError
+from sigseek.indexer.decoding.jxl import _boxes, read_size
+from sigseek.siglip import Preprocessing
 from tests.conftest import CORPORA, needs_corpora
 from tests.photos import difference, exif, letter_f, open_upright, picture, save, xmp
 from tests.raw_files import save_dng
@@ -118,7 +118,7 @@ def test_larger_sizes_in_a_jpeg_xl_header(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("name", ["a.jxl", "a.heic", "a.avif"])
 def test_too_many_pixels_are_refused_before_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     path = save(tmp_path / name)
-    monkeypatch.setattr("indexer.jxl.open_jxl", None)
+    monkeypatch.setattr("sigseek.indexer.decoding.jxl.open_jxl", None)
     with pytest.raises(DecodeError, match="too large: 64 x 48 pixels"):
         decode_photo(path, PREPROCESSING, max_pixels=64 * 48 - 1)
 
@@ -131,7 +131,7 @@ def test_what_is_decoded_on_opening_is_not_when_it_would_hold_too_much(
         path = save_dng(tmp_path / name, Image.new("L", (64, 48)), None)
     else:
         path = save(tmp_path / name)
-        monkeypatch.setattr("indexer.jxl.open_jxl", None)
+        monkeypatch.setattr("sigseek.indexer.decoding.jxl.open_jxl", None)
     with pytest.raises(LargePhotoError):
         decode_photo(path, PREPROCESSING, max_held=64 * 48 - 1)
 
@@ -252,7 +252,7 @@ def test_a_jpeg_that_says_cr_where_canons_raw_does_is_still_a_jpeg(tmp_path: Pat
 def test_a_jpeg_costs_no_library_that_it_does_not_need(tmp_path: Path) -> None:
     save(tmp_path / "a.jpg")
     code = (
-        "import sys\nfrom pathlib import Path\nfrom indexer.decode import decode_thumbnail\n"
+        "import sys\nfrom pathlib import Path\nfrom sigseek.indexer.decoding.decode import decode_thumbnail\n"
         f"decode_thumbnail(Path({str(tmp_path / 'a.jpg')!r}), (32, 32), 10_000)\n"
         "print([name for name in ('pillow_heif', 'pillow_jxl', 'rawpy', 'PIL.ImageCms') if name in sys.modules])"
     )

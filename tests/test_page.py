@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from indexer.thumbnails import Thumbnails
-from sigseek.page import THUMBNAIL, thumbnail, write_page
+from sigseek.indexer.decoding.thumbnails import Thumbnails
+from sigseek.pages.page import THUMBNAIL, thumbnail, write_page
 from tests.photos import difference, exif, picture, save
 
 
@@ -38,7 +38,7 @@ def test_a_photo_is_small_and_upright(tmp_path: Path, thumbnails: Thumbnails) ->
 def test_a_photo_larger_than_pillow_takes_by_itself(
     tmp_path: Path, thumbnails: Thumbnails, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("indexer.thumbnails.default_max_pixels", lambda: 200_000_000)  # whatever memory there is
+    monkeypatch.setattr("sigseek.indexer.decoding.thumbnails.default_max_pixels", lambda: 200_000_000)  # whatever memory there is
     Image.new("L", (13_500, 13_500), 90).save(tmp_path / "a.jpg")
     small = shown(thumbnail(tmp_path / "a.jpg", thumbnails))
     assert small.size == (240, 240)

@@ -17,10 +17,10 @@ import numpy.typing as npt
 import psutil
 import pytest
 
-from indexer import FolderError, Indexer, IndexReport, Progress, check_folder, intake
-from indexer.decode import FileDigest, decode_photo, digest_file
-from siglip import Preprocessing
-from storage import Catalog, CheckpointRecord
+from sigseek.indexer import FolderError, Indexer, IndexReport, Progress, check_folder, intake
+from sigseek.indexer.decoding.decode import FileDigest, decode_photo, digest_file
+from sigseek.siglip import Preprocessing
+from sigseek.storage import Catalog, CheckpointRecord
 from tests.catalogs import add_checkpoint, unit
 from tests.photos import picture, save
 from tests.raw_files import save_dng

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import sigseek
-from siglip.openvino_runtime import best_precision
+from sigseek.siglip.runtimes.openvino import best_precision
 from tests.conftest import Run
 from tests.photos import save
 

@@ -6,8 +6,8 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 from transformers import SiglipImageProcessorPil
 
-from siglip import CheckpointError, Preprocessing
-from siglip import preprocessing as preprocessing_module
+from sigseek.siglip import CheckpointError, Preprocessing
+from sigseek.siglip import preprocessing as preprocessing_module
 from tests.conftest import CORPORA, needs_corpora
 
 BASE = {"size": {"height": 224, "width": 224}, "resample": 3, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}

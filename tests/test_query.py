@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.errors import QueryError, QuerySyntaxError
-from search.parse import MOST_NESTED, parse
-from search.query import And, Leaf, Not, Or, PhotoTerm, Query, Tag, Text, joined, label, negated, terms, unweighted
+from sigseek.search.errors import QueryError, QuerySyntaxError
+from sigseek.search.parse import MOST_NESTED, parse
+from sigseek.search.query import And, Leaf, Not, Or, PhotoTerm, Query, Tag, Text, joined, label, negated, terms, unweighted
 from tests.conftest import ROOT
 
 DOCUMENT = (ROOT / "docs" / "queries.md").read_text()

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from siglip import Checkpoint, ImageTower, TextTower, references
-from siglip.reference_pictures import COUNT, reference_pictures
-from siglip.reference_texts import ABSENT, COMMON, VERSION, absent_texts, common_texts
-from siglip.references import References, evidence, load_references, text_floors
+from sigseek.siglip import Checkpoint, ImageTower, TextTower, references
+from sigseek.siglip.yardstick.pictures import COUNT, reference_pictures
+from sigseek.siglip.yardstick.texts import ABSENT, COMMON, VERSION, absent_texts, common_texts
+from sigseek.siglip.yardstick.references import References, evidence, load_references, text_floors
 from tests.catalogs import unit
 
 

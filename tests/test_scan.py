@@ -5,8 +5,8 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from indexer import scan
-from indexer.scan import Listing, _look_through, scan_folder
+from sigseek.indexer import scan
+from sigseek.indexer.scan import Listing, _look_through, scan_folder
 from tests.conftest import CORPORA
 
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siglip import Scoring
-from siglip.scoring import cosines, sigmoid
+from sigseek.siglip import Scoring
+from sigseek.siglip.scoring import cosines, sigmoid
 
 
 def test_known_numbers() -> None:

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 import sigseek
-from search.calibration import Calibration
-from search.engine import Searcher
+from sigseek.search.calibration import Calibration
+from sigseek.search.searcher import Searcher
 from sigseek import Label, TagCount
-from storage import Catalog, writer_lock
+from sigseek.storage import Catalog, writer_lock
 from tests.catalogs import add_checkpoint, add_photos, unit
 from tests.checkpoints import copy_mini
 from tests.conftest import Run
@@ -188,7 +188,7 @@ def test_known_photos_match(tmp_path: Path) -> None:
     record = catalog.checkpoints()[0]
     with pytest.MonkeyPatch.context() as patch:
         for most in (1, 8, 100):
-            patch.setattr("search.engine._MOST_COSINES", most)
+            patch.setattr("sigseek.search.searcher._MOST_COSINES", most)
             found = list(Searcher(catalog, record, tmp_path / "index").matching(unit([[1, 0], [0, 1], [-1, 0]])))
             assert [matching.tolist() for matching, _ in found] == [ids[2:], ids, []]
             np.testing.assert_allclose(found[0][1], 1 / (1 + np.exp(12.9 - np.exp(4.7) * np.array([0.13, 0.5]))), atol=0.01)

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.calibration import Calibration
-from search.mixture import Mixture, fit_mixture
-from search.terms import photo_model, plain_model, tag_model, text_model
-from siglip import Scoring
+from sigseek.search.calibration import Calibration
+from sigseek.search.mixture import Mixture, fit_mixture
+from sigseek.search.terms import photo_model, plain_model, tag_model, text_model
+from sigseek.siglip import Scoring
 
 Doubles = npt.NDArray[np.float64]
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from transformers import SiglipProcessor
 from transformers.models.siglip2.tokenization_siglip2 import Siglip2Tokenizer
 
-from siglip import Checkpoint
-from siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
-from siglip.tokenizer import Tokenizer
+from sigseek.siglip import Checkpoint
+from sigseek.siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
+from sigseek.siglip.tokenizer import Tokenizer
 from tests.checkpoints import save_siglip2_tokenizer, save_tiny
 
 TEXTS = st.text() | st.text("aA bBcC▁.,!?'\"-éßИ鳥🦜{}<>/s\n\t", max_size=300) | st.just("cat " * 500)

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from transformers import SiglipModel, SiglipProcessor, SiglipTokenizer
 
-from siglip import Checkpoint, CheckpointError
-from siglip.scoring import cosines
-from siglip.torch_runtime import TorchImageTower, TorchTextTower, choose_device
+from sigseek.siglip import Checkpoint, CheckpointError
+from sigseek.siglip.scoring import cosines
+from sigseek.siglip.runtimes.torch import TorchImageTower, TorchTextTower, choose_device
 from tests.conftest import CORPORA, needs_corpora
 
 TEXTS = ["a photo of a cat", "two red houses by the sea at night", "Sailboats!", "", "a bus " * 60]

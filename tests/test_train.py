@@ -13,9 +13,9 @@ from safetensors.numpy import load_file
 from transformers import SiglipTokenizer
 
 from benchmarks.drawn_queries import UNKNOWN, absent_queries
-from siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
-from siglip.reference_texts import absent_texts, common_texts
-from siglip.tokenizer import Tokenizer
+from sigseek.siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
+from sigseek.siglip.yardstick.texts import absent_texts, common_texts
+from sigseek.siglip.tokenizer import Tokenizer
 from sigseek.demo import absent, train
 from sigseek.demo.captions import phrase, random_statement
 from sigseek.demo.scene import COLORS, numbered_scene

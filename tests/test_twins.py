@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from pillow_heif import register_heif_opener
 
-from indexer.decode import decode_photo
-from siglip import Checkpoint, ImageTower, TextTower
+from sigseek.indexer.decoding.decode import decode_photo
+from sigseek.siglip import Checkpoint, ImageTower, TextTower
 from sigseek.demo.drawing import draw_scene
 from sigseek.demo.scene import numbered_scene
 from tests.photos import exif, write_png, write_tiff

@@ -16,7 +16,7 @@ import pytest
 
 import sigseek
 from sigseek import FolderError, LibraryError
-from storage import Catalog, index_file
+from sigseek.storage import Catalog, index_file
 from tests.catalogs import add_checkpoint, add_many, random_unit
 from tests.checkpoints import save_tiny
 from tests.conftest import Run
@@ -352,8 +352,8 @@ def test_a_backup_that_ctrl_c_interrupts(tmp_path: Path) -> None:
     code = """
         import signal, sys
         from pathlib import Path
-        from sigseek.backup import back_up
-        from storage import Catalog
+        from sigseek.operations.backup import back_up
+        from sigseek.storage import Catalog
         catalog = Catalog(Path(sys.argv[1]))
         signal.signal(signal.SIGALRM, signal.default_int_handler)
         signal.setitimer(signal.ITIMER_REAL, 0.03)

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import sigseek
-from indexer import decode
-from storage import Catalog, index_file
-from storage.vector_index import VectorIndex
-from storage.verification import Verification
+from sigseek.indexer.decoding import decode
+from sigseek.storage import Catalog, index_file
+from sigseek.storage.index.faiss import VectorIndex
+from sigseek.storage.verification import Verification
 from tests.catalogs import add_checkpoint, add_many, random_unit
 from tests.conftest import Run
 from tests.photos import save
@@ -65,7 +65,7 @@ def lose_a_row(library: sigseek.Library) -> None:
 
 
 def add_to_flat(dimension: int, ids: object, vectors: object) -> object:
-    from storage.vector_index import _add, _flat
+    from sigseek.storage.index.faiss import _add, _flat
 
     return _add(_flat(dimension), [(ids, vectors)])  # type: ignore[list-item]
 

@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 import sigseek
-from indexer import FolderError, IndexReport
-from sigseek import watch
+from sigseek.indexer import FolderError, IndexReport
+from sigseek.operations import watch
 from sigseek.cli.watch import _Ending
-from storage import Catalog, writer_lock
+from sigseek.storage import Catalog, writer_lock
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 from tests.conftest import Run
 from tests.photos import save

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from safetensors.numpy import save
 
-from siglip.weights import Tensor, read_number, read_tensors
+from sigseek.siglip.weights import Tensor, read_number, read_tensors
 
 DTYPES = {np.dtype(np.float16): "F16", np.dtype(np.float32): "F32", np.dtype(np.float64): "F64", np.dtype(np.int64): "I64"}
 TENSORS = st.dictionaries(

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.xmp import MAX_BYTES, Xmp, read_xmp
+from sigseek.indexer.decoding.xmp import MAX_BYTES, Xmp, read_xmp
 from tests.photos import xmp
 
 ELEMENTS = (

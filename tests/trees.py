@@ -5,13 +5,13 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from search.query import And, Leaf, Or, Query, joined, negated
+from sigseek.search.query import And, Leaf, Or, Query, joined, negated
 
 WEIGHTS = st.sampled_from([1.0, 1.0, 1.0, 0.5, 2.0, 3.7])
 
 
 def trees(leaves: Sequence[Leaf]) -> st.SearchStrategy[Query]:
-    """Of these leaves, as `search.parse` makes them."""
+    """Of these leaves, as `sigseek.search.parse` makes them."""
 
     def wider(parts: st.SearchStrategy[Query]) -> st.SearchStrategy[Query]:
         several = st.lists(parts, min_size=2, max_size=4)

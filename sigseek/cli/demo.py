@@ -5,13 +5,13 @@ from pathlib import Path
 
 import click
 
-from search.results import SearchResults
-from siglip.checkpoint import MINI
+from sigseek.search.results import SearchResults
+from sigseek.siglip.checkpoint import MINI
 from sigseek.cli.options import PathName, opened
 from sigseek.cli.output import print_report
 from sigseek.cli.progress import ProgressBar
 from sigseek.cli.results import no_match, print_hits
-from sigseek.contact_sheet import Section, write_contact_sheet
+from sigseek.pages.contact_sheet import Section, write_contact_sheet
 from sigseek.demo.captions import NUMBERS, article, plural
 from sigseek.demo.photos import draw_photos
 from sigseek.demo.scene import Scene

@@ -76,7 +76,7 @@ def evaluate(
         sigseek eval ~/birds --model google/siglip2-base-patch16-224
     """
     from sigseek.evaluation.run import evaluate as run
-    from sigseek.page import check_page
+    from sigseek.pages.page import check_page
 
     if report:
         check_page(report)
@@ -89,7 +89,7 @@ def evaluate(
     else:
         _print_table(found)
     if report:
-        from sigseek.evaluation.report import write_report
+        from sigseek.pages.evaluation_report import write_report
 
         try:
             write_report(report, found)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from search.labels import DEFAULT_TEMPLATE, Label, distinct_labels, parse_label, read_labels
+from sigseek.search.labels import DEFAULT_TEMPLATE, Label, distinct_labels, parse_label, read_labels
 
 if TYPE_CHECKING:
     from sigseek.library import Library
@@ -120,7 +120,7 @@ def yes_option(meaning: str) -> Callable[[_Command], _Command]:
 
 def confirm(question: str, yes: bool) -> None:
     """Ask on a terminal whether to go on; elsewhere it takes --yes. Ends the command if not."""
-    from storage import LibraryError
+    from sigseek.storage import LibraryError
 
     if not yes and not sys.stdin.isatty():
         raise LibraryError(f"{question} Nobody can be asked here; say yes with --yes")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexer import IndexReport
+from sigseek.indexer import IndexReport
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

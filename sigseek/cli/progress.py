@@ -4,7 +4,7 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from indexer import Progress
+from sigseek.indexer import Progress
 
 if TYPE_CHECKING:
     from tqdm import tqdm

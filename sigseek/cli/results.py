@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from search.results import Hit, SearchResults, SimilarHit
-from search.verdicts import FEW_PHOTOS
+from sigseek.search.results import Hit, SearchResults, SimilarHit
+from sigseek.search.verdicts import FEW_PHOTOS
 from sigseek.cli.output import advice, bar, counted, print_json, shown
 
 
@@ -54,7 +54,7 @@ def _print_paths(hits: Sequence[Hit | SimilarHit]) -> None:
 
 
 def _write_page(html: Path, heading: str, hits: Sequence[Hit | SimilarHit]) -> None:
-    from sigseek.contact_sheet import Section, write_contact_sheet
+    from sigseek.pages.contact_sheet import Section, write_contact_sheet
 
     write_contact_sheet(html, heading, [Section(heading, hits)])
     click.echo(f"written: {html}", err=True)

@@ -65,7 +65,7 @@ def search(
         sigseek search "at night" -n 1000 --paths | xargs -d '\\n' cp -t ~/night
     """
     if html:
-        from sigseek.page import check_page
+        from sigseek.pages.page import check_page
 
         check_page(html)
     with opened(library, model, device, precision) as photos:

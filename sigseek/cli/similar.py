@@ -47,7 +47,7 @@ def similar(
         sigseek similar ~/Pictures/cat.jpg
     """
     if html:
-        from sigseek.page import check_page
+        from sigseek.pages.page import check_page
 
         check_page(html)
     with opened(library, model, device, precision) as photos:

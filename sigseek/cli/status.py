@@ -7,7 +7,7 @@ import click
 
 from sigseek.cli.options import json_option, library_options, opened
 from sigseek.cli.output import bytes_shown, counted, print_json, shown
-from sigseek.status import FolderStatus
+from sigseek.operations.status import FolderStatus
 
 
 @click.command()

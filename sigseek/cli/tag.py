@@ -11,8 +11,8 @@ from sigseek.cli.output import print_json, shown
 from sigseek.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
-    from search.verdicts import JudgedBy
-    from sigseek.tags import TagCount
+    from sigseek.search.verdicts import JudgedBy
+    from sigseek.operations.tags import TagCount
 
 _MANY = 10
 """Labels from which on a bar shows how far they are."""

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from indexer import IndexReport, Progress
+from sigseek.indexer import IndexReport, Progress
 from sigseek.cli.options import PathName, device_option, json_option, library_options, precision_option
 from sigseek.cli.output import counted, print_json, shown
 
 if TYPE_CHECKING:
-    from sigseek.status import Status
+    from sigseek.operations.status import Status
 
 _SECONDS = click.FloatRange(0, min_open=True)
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from indexer.scan import is_junk, scan_folder
-from search.labels import DEFAULT_TEMPLATE
+from sigseek.indexer.scan import is_junk, scan_folder
+from sigseek.search.labels import DEFAULT_TEMPLATE
 
 _FORMS = (
     'give a file of lines like {"file": "a.jpg", "caption": "a red house"}, one of Karpathy\'s dataset_*.json, '

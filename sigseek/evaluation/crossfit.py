@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from siglip import Scoring
-from siglip.scoring import sigmoid
+from sigseek.siglip import Scoring
+from sigseek.siglip.scoring import sigmoid
 from sigseek.evaluation.metrics import Bools, Floats, Ints, pair_counts
 
 SEED = 0
@@ -35,7 +35,7 @@ def cross_fit(texts: Floats, images: Floats, pictures_of: Sequence[Ints], scorin
     The halves are random. Each is paired with all the texts, so that a match is as rare among its pairs as among those to
     be judged. None with fewer than 30 pictures, or where a half has no match or nothing else.
     """
-    from search.fitting import BINS, LEAST, fit_platt  # scikit-learn comes with it
+    from sigseek.search.fitting import BINS, LEAST, fit_platt  # scikit-learn comes with it
 
     if len(images) < LEAST:
         return None

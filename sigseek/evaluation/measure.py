@@ -7,8 +7,8 @@ from functools import partial
 
 import numpy as np
 
-from siglip import Scoring
-from siglip.scoring import cosines, sigmoid
+from sigseek.siglip import Scoring
+from sigseek.siglip.scoring import cosines, sigmoid
 from sigseek.evaluation.captions import CaptionedPictures
 from sigseek.evaluation.crossfit import cross_fit
 from sigseek.evaluation.metrics import (

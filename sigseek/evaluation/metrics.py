@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from siglip.scoring import cosines
+from sigseek.siglip.scoring import cosines
 from sigseek.evaluation.results import ReliabilityBin
 
 Floats = npt.NDArray[np.float32]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from siglip import Scoring
-from siglip.references import References, evidence, text_floors
-from siglip.scoring import cosines
+from sigseek.siglip import Scoring
+from sigseek.siglip.yardstick.references import References, evidence, text_floors
+from sigseek.siglip.scoring import cosines
 from sigseek.evaluation.captions import CaptionedPictures, Problem, read_captions
 from sigseek.evaluation.measure import measure
 from sigseek.evaluation.metrics import Floats, cosine_blocks

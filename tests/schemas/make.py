@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
-from siglip.checkpoint import MINI, MINI_DIRECTORY, read_checkpoint
+from sigseek.siglip.checkpoint import MINI, MINI_DIRECTORY, read_checkpoint
 from sigseek.demo.photos import draw_photos
 from tests.checkpoints import save_tiny
 

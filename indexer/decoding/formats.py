@@ -1,0 +1,29 @@
+"""Which files are pictures, and which of them are read."""
+
+DECODED = (
+    "JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "JPEG2000",
+    "BMP", "DIB", "PPM", "TGA", "PCX", "SGI", "QOI", "PSD", "ICO", "DDS",
+)  # fmt: skip
+"""Pillow's own names of what it reads here; `sigseek.indexer.decoding.opening` adds HEIF, JPEG XL and camera RAW. A closed list: EPS would
+start Ghostscript, others are seldom photos, little tested. MPO, several JPEGs in one, opens as JPEG."""
+
+_READ = (
+    "jpg jpeg jpe jfif mpo png apng webp avif avifs heic heif hif heics heifs jxl gif tif tiff jp2 j2k j2c jpc jpf jpx "
+    "bmp dib ppm pgm pbm pnm pfm tga pcx sgi rgb rgba bw qoi psd ico dds"
+)
+_RAW = "dng cr2 cr3 crw nef nrw arw srf sr2 raf orf rw2 pef srw x3f 3fr iiq rwl erf"
+_NOT_READ = {
+    "PostScript is not read, because that would start another program": "eps ps epsf",
+    "vector graphics are not read; export it as PNG": "svg svgz wmf emf",
+    "this format is not read; export it as PNG or JPEG": (
+        "fli flc blp cur xpm xbm fits fit ftc ftu fpx gbr icns im msp pcd pxr ras mic dcx wal pcc xcf"
+    ),
+}
+WHY_NOT_READ = {f".{extension}": reason for reason, extensions in _NOT_READ.items() for extension in extensions.split()}
+"""By extension, why a file of that name is listed as a failure, unless its content is of another, known format."""
+
+RAW = frozenset(f".{extension}" for extension in _RAW.split())
+"""Extensions of camera RAW."""
+
+PICTURES = frozenset(f".{extension}" for extension in _READ.split()) | RAW | frozenset(WHY_NOT_READ)
+"""Extensions, lower-case with the dot, of the files that a scan counts."""

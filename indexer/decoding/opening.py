@@ -1,0 +1,104 @@
+"""The picture in a file, opened by what the file holds, whatever its name.
+
+What few libraries need is imported when such a file comes: a library of JPEGs does without.
+"""
+
+import re
+from dataclasses import dataclass
+from io import BytesIO
+from typing import BinaryIO
+
+from PIL import Image
+
+from sigseek.indexer.errors import DecodeError
+from sigseek.indexer.decoding.formats import DECODED, RAW
+from sigseek.indexer.decoding.limits import MostPixels
+from sigseek.indexer.decoding.metadata import Metadata
+
+_HEAD = 64
+_HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
+_AVIF = {b"avif", b"avis"}
+_JXL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
+_RAW_HEADS = (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"FOVb")  # Fujifilm, Panasonic, Olympus, Sigma
+_CR2 = re.compile(rb"II\*\0.{4}CR", re.DOTALL)  # Canon: a TIFF that says so behind its head
+_SUBFILE_TYPE, _REDUCED = 254, 1  # of TIFF: the page is a smaller copy of another picture in the file
+_DNG_VERSION = 50706
+
+
+@dataclass(frozen=True)
+class OpenedPicture:
+    """A picture that is opened, mostly not decoded yet."""
+
+    image: Image.Image
+    format: str
+    metadata: Metadata | None = None
+    """Where the file says it elsewhere than Pillow looks."""
+    size: tuple[int, int] | None = None
+    """Width and height of the photo as shown, where `image` is but its preview."""
+
+
+def open_picture(file: BinaryIO, suffix: str, most: MostPixels) -> OpenedPicture:
+    """Open the picture in the file; `suffix` is its name's, in lower case with the dot.
+
+    DecodeError for camera RAW that is not understood, whatever the libraries raise for what they do not take, and what `most`
+    raises: LargePhotoError here only where opening a picture decodes it.
+    """
+    head = file.read(_HEAD)
+    file.seek(0)
+    brands = _brands(head)
+    if head.startswith(_RAW_HEADS) or _CR2.match(head) or b"crx " in brands:
+        return _open_raw(file, most)
+    if brands & _HEIF and not brands & _AVIF:  # read here, for the plugin takes the disk's errors for the file's
+        from pillow_heif import HeifImageFile
+
+        return _checked(HeifImageFile(BytesIO(file.read())), most)  # type: ignore[no-untyped-call]
+    if head.startswith(_JXL):
+        from sigseek.indexer.decoding.jxl import open_jxl, read_size
+
+        size = read_size(file)
+        most.check(*size)
+        most.check_held(*size)  # the plugin decodes on opening
+        return OpenedPicture(*open_jxl(file))
+    return _open_with_pillow(file, suffix, most)
+
+
+def _checked(image: Image.Image, most: MostPixels) -> OpenedPicture:
+    most.check(image.width, image.height)
+    return OpenedPicture(image, image.format or "")
+
+
+def _open_with_pillow(file: BinaryIO, suffix: str, most: MostPixels) -> OpenedPicture:
+    try:
+        image = Image.open(file, formats=DECODED)
+    except Exception:  # mostly UnidentifiedImageError, but what looks like a TIFF makes Pillow raise others too
+        if suffix in RAW and file.seek(0, 2):  # not that of an empty file
+            return _open_raw(file, most)
+        raise
+    if image.format == "TIFF" and (suffix in RAW or _holds_raw(image)):  # what it shows is a thumbnail
+        try:
+            return _open_raw(file, most)
+        except DecodeError:
+            if suffix in RAW:
+                raise
+    return _checked(image, most)
+
+
+def _open_raw(file: BinaryIO, most: MostPixels) -> OpenedPicture:
+    from sigseek.indexer.decoding.raw import open_raw
+
+    image, metadata, size = open_raw(file, most)
+    most.check(image.width, image.height)
+    return OpenedPicture(image, "RAW", metadata, size)
+
+
+def _holds_raw(image: Image.Image) -> bool:
+    tags = getattr(image, "tag_v2", {})
+    return tags.get(_SUBFILE_TYPE) == _REDUCED or _DNG_VERSION in tags
+
+
+def _brands(head: bytes) -> set[bytes]:
+    """What an ISO media file, as HEIF is one, calls itself."""
+    if head[4:8] != b"ftyp":
+        return set()
+    end = min(int.from_bytes(head[:4]), len(head))
+    return {head[8:12]} | {head[at : at + 4] for at in range(16, end - 3, 4)}

@@ -1,0 +1,314 @@
+"""The searcher of one library and one checkpoint: retrieve, rank, judge."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sigseek.search.algebra import combine, combine_levels
+from sigseek.search.calibration import Calibration
+from sigseek.search.errors import QueryError, UnknownTagError
+from sigseek.search.judgement import Judge, Levels
+from sigseek.search.query import Leaf, Query, Tag, Text, label, terms
+from sigseek.search.results import Hit, SearchResults, SimilarHit
+from sigseek.search.retrieval import Cosines, Floats, Ids, Retriever, Tagged, Vectors, probabilities_of
+from sigseek.search.terms import Doubles, Model, photo_model, plain_model, tag_model, text_model
+from sigseek.search.verdicts import MATCH, VERDICTS, JudgedBy
+from sigseek.siglip import Scoring
+from sigseek.storage import Catalog, CheckpointRecord, PhotoRecord
+
+Rows = npt.NDArray[np.int64]
+
+_LIKELY = (0.5, 0.1)
+"""Probability from which on a photo matches, and may match, a term that is a photo; and that a tag asks for."""
+_JUDGED = 200
+"""Photos whose own bias is looked up; the others, which come later in the list, are judged by the mean one."""
+_BEST_SHARE, _MEAN_SHARE = 0.5, 0.5
+"""Of the best part's cosine and of the mean over the parts, beside the whole picture's: chosen on drawings, docs/scores.md."""
+_MOST_COSINES = 32_000_000
+"""Of texts to photos that are in memory at a time: 128 MB."""
+
+
+@dataclass(frozen=True)
+class CloserLook:
+    """Another look at the `count` best photos, by what `embed` gives of a photo's first present file.
+
+    That is unit-norm embeddings float32 (views, dim) of parts of the picture, or None where the file cannot be read.
+    """
+
+    count: int
+    embed: Callable[[Path], Floats | None]
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """What is known of photos, each array (n,) by ascending id."""
+
+    ids: Ids
+    cosines: Cosines
+    terms: dict[Leaf, Doubles]
+    """The probability of each term."""
+    probabilities: Doubles
+    scores: Doubles
+    confidences: Doubles | None
+    levels: Levels
+
+
+class Searcher:
+    """Answers queries, their terms given as embeddings, from the catalog and the vector index in `directory`."""
+
+    def __init__(
+        self, catalog: Catalog, checkpoint: CheckpointRecord, directory: Path, calibration: Calibration | None = None
+    ) -> None:
+        self._catalog = catalog
+        self.checkpoint = checkpoint
+        self._scoring = Scoring(checkpoint.logit_scale, checkpoint.logit_bias)
+        self._plain = plain_model(self._scoring, calibration)
+        self._raw = plain_model(self._scoring, None)
+        self._calibration = calibration
+        self._retriever = Retriever(catalog, checkpoint, directory)
+        scale = float(np.exp(checkpoint.logit_scale))
+        reference = catalog.reference(checkpoint.id)
+        self._judge = Judge(reference, calibration, scale, max(checkpoint.embeddings, 1)) if reference else None
+
+    @property
+    def judged_by(self) -> JudgedBy:
+        """What verdicts rest on."""
+        return self._judge.judged_by if self._judge else "nothing"
+
+    def search(
+        self,
+        query: Query,
+        vectors: Vectors,
+        limit: int,
+        *,
+        min_score: float = 0.0,
+        everything: bool = False,
+        explain: bool = False,
+        closer: CloserLook | None = None,
+    ) -> SearchResults:
+        """The `limit` photos that match the query best, best first; with `everything` also those that do not, maybes first.
+
+        Raises QueryError for a limit below 1, a probability outside 0 to 1, a tag that no photo has, and a closer look by a query
+        with operators.
+        """
+        check_search(query, limit, min_score, closer)
+        query = replace(query, weight=1.0)  # a weight counts within what encloses it, and nothing does
+        tagged = self._tagged(query)
+        sample_ids, sample = self._retriever.sample(vectors, tagged)
+        models = {term: self._model(term, sample[term]) for term in terms(query)}
+        scored = self._scored(query, vectors, tagged, models, limit)
+        order = np.argsort(-(scored.cosines[query] if isinstance(query, Text) else scored.probabilities), kind="stable")
+        closely: dict[int, float] = {}
+        if closer and isinstance(query, Text):
+            order, closely = self._look_closer(order, scored, query, vectors[query], closer)
+        shown = order[scored.probabilities[order] >= min_score]
+        shown = shown[np.argsort(-scored.levels[shown], kind="stable")] if everything else shown[scored.levels[shown] == MATCH]
+        listed = self._photos(shown, scored.ids, limit)
+        best = listed[:1] if len(shown) and shown[0] == order[0] else self._photos(order, scored.ids, 1)
+        return SearchResults(
+            hits=tuple(self._hit(query, scored, row, rank, photo, closely, explain) for rank, (row, photo) in enumerate(listed, 1)),
+            best=self._hit(query, scored, best[0][0], 1, best[0][1], closely, explain) if best else None,
+            maybes=int((scored.levels == MATCH - 1).sum()),
+            expected=self._expected(query, models, scored, sample_ids, sample) * self._any_match(scored),
+            photos=self.checkpoint.embeddings,
+            judged_by=self.judged_by,
+        )
+
+    def by_photo(self, query: Floats, limit: int, *, leave_out: int | None = None, among: Ids | None = None) -> list[SimilarHit]:
+        """The `limit` photos nearest to a photo's unit-norm embedding (dim,), nearest first, without photo `leave_out`.
+
+        `among` are the ids of those to search, each once; None for all. QueryError for a limit below 1.
+        """
+        check_limit(limit)
+        ids, exact = self._retriever.nearest(query, limit, among)
+        order = np.argsort(-exact, kind="stable")  # ids ascend, so equal cosines stay in their order
+        kept = order if leave_out is None else order[ids[order] != leave_out]
+        return [
+            SimilarHit(rank=rank, cosine=float(exact[row]), **_photo_fields(photo))
+            for rank, (row, photo) in enumerate(self._photos(kept, ids, limit), 1)
+        ]
+
+    def matching(self, vectors: Floats) -> Iterator[tuple[Ids, Doubles]]:
+        """For each text's unit-norm embedding, of (n, dim): ids, ascending, and probabilities of all photos that match it.
+
+        That is for tags that are to be kept: the photos are judged as hits are, and have to be probable, too, where there is
+        a calibration, for raw probabilities are too low. Embeddings are read once for many
+        texts.
+        """
+        ids, biases = np.zeros(0, np.int64), np.zeros(0, np.float32)
+        together = max(1, _MOST_COSINES // max(self.checkpoint.embeddings, 1))
+        for start in range(0, len(vectors), together):
+            group = vectors[start : start + together]
+            before, (ids, cosines) = ids, self._retriever.exact(list(group), None)
+            if not np.array_equal(before, ids):
+                biases = self._catalog.biases(self.checkpoint.id, ids)
+            for vector, values in zip(group, cosines, strict=True):
+                probabilities = self._plain(values)
+                matches = probabilities >= (_LIKELY[0] if self._calibration or not self._judge else 0)
+                if self._judge:
+                    matches &= self._judge.levels(self._judge.confidences(vector, values, biases)) == MATCH
+                yield ids[matches], probabilities[matches]
+
+    def _tagged(self, query: Query) -> dict[Leaf, Ids]:
+        """The photos with each of the query's tags; UnknownTagError for a tag that no photo has."""
+        tagged: dict[Leaf, Ids] = {}
+        for term in terms(query):
+            if isinstance(term, Tag):
+                tagged[term] = self._catalog.tagged(term.name)
+                if not len(tagged[term]):
+                    raise UnknownTagError(term.name, list(self._catalog.tags()))
+        return tagged
+
+    def _model(self, term: Leaf, sample: Floats) -> Model:
+        if isinstance(term, Tag):
+            return tag_model()
+        if isinstance(term, Text):
+            return text_model(sample, self._scoring, self._calibration)
+        return photo_model(sample, self.checkpoint.embeddings)
+
+    def _scored(self, query: Query, vectors: Vectors, tagged: Tagged, models: Mapping[Leaf, Model], limit: int) -> _Scored:
+        """The photos that may be the best, with exact scores and verdicts."""
+        if isinstance(query, Text):
+            ids, exact = self._retriever.nearest(vectors[query], limit)
+            cosines: Cosines = {query: exact}
+            by_term: dict[Leaf, Doubles] = {query: self._plain(exact)}
+        else:
+            ids, cosines = self._retriever.best(query, vectors, tagged, models, limit)
+            by_term = probabilities_of(models, cosines)
+        raw = {term: self._raw(cosines[term]) if isinstance(term, Text) else by_term[term] for term in cosines}
+        probabilities = combine(query, by_term)
+        biases = self._biases(ids, probabilities, limit)
+        confidences, levels = self._judged(query, vectors, biases, cosines, by_term)
+        return _Scored(ids, cosines, by_term, probabilities, combine(query, raw), confidences, levels)
+
+    def _biases(self, ids: Ids, probabilities: Doubles, limit: int) -> Floats:
+        """The biases (n,) of the most probable photos; NaN for the others, which nobody will see: so few are quickly read."""
+        biases = np.full(len(ids), np.nan, np.float32)
+        if self._judge is not None:
+            best = np.sort(np.argsort(-probabilities, kind="stable")[: max(_JUDGED, 2 * limit)])
+            biases[best] = self._catalog.biases(self.checkpoint.id, ids[best])
+        return biases
+
+    def _judged(
+        self, query: Query, vectors: Vectors, biases: Floats, cosines: Cosines, by_term: Mapping[Leaf, Doubles]
+    ) -> tuple[Doubles | None, Levels]:
+        """Confidences (n,), None in a library that was not measured, and levels (n,): all match there."""
+        if self._judge is None:
+            return None, np.full(len(biases), MATCH, np.int8)
+        confidences: dict[Leaf, Doubles] = {}
+        levels: dict[Leaf, Levels] = {}
+        for term, values in cosines.items():
+            if isinstance(term, Text):
+                confidences[term] = self._judge.confidences(vectors[term], values, biases)
+                levels[term] = self._judge.levels(confidences[term])
+            else:
+                confidences[term] = by_term[term]
+                levels[term] = sum(((by_term[term] >= least).astype(np.int8) for least in _LIKELY), np.zeros(len(biases), np.int8))
+        return combine_levels(query, confidences, 1), combine_levels(query, levels, MATCH)
+
+    def _expected(self, query: Query, models: Mapping[Leaf, Model], scored: _Scored, sample_ids: Ids, sample: Cosines) -> float:
+        """How many photos match: those scored by their own probabilities, the others by those of a sample."""
+        looked_at = float(combine(query, probabilities_of(models, scored.cosines)).sum())
+        others = ~np.isin(sample_ids, scored.ids, assume_unique=True)
+        left = self.checkpoint.embeddings - len(scored.ids)
+        if left <= 0 or not others.any():
+            return looked_at
+        likely = combine(query, probabilities_of(models, {term: values[others] for term, values in sample.items()}))
+        return looked_at + left * float(likely.mean())
+
+    @staticmethod
+    def _any_match(scored: _Scored) -> float:
+        """How sure it is that there is a match at all: words of no meaning fit many photos a little."""
+        if scored.confidences is None or (scored.levels == MATCH).any():
+            return 1.0
+        return float(scored.confidences.max(initial=0))
+
+    def _look_closer(
+        self, order: Rows, scored: _Scored, query: Text, vector: Floats, closer: CloserLook
+    ) -> tuple[Rows, dict[int, float]]:
+        """The order with the best photos ranked anew, and what these are ranked by, by row."""
+        closely: dict[int, float] = {}
+        for row, photo in self._photos(order, scored.ids, closer.count):
+            whole = scored.cosines[query][row]
+            path = _present(photo)
+            views = closer.embed(Path(path)) if path else None
+            parts = np.array([whole]) if views is None else views @ vector
+            mixed = (whole + _BEST_SHARE * parts.max() + _MEAN_SHARE * parts.mean()) / (1 + _BEST_SHARE + _MEAN_SHARE)
+            closely[row] = float(self._scoring.logits(np.array(mixed, np.float32)))
+        first = np.array(sorted(closely, key=lambda row: -closely[row]), np.int64)
+        return np.concatenate([first, order[~np.isin(order, first)]]), closely
+
+    def _photos(self, rows: Rows, ids: Ids, limit: int) -> list[tuple[int, PhotoRecord]]:
+        """The first `limit` of these rows whose photos have a file, present or missing."""
+        found: list[tuple[int, PhotoRecord]] = []
+        for start in range(0, len(rows), limit + 1):
+            chosen = rows[start : start + limit + 1].tolist()
+            photos = self._catalog.photos(ids[chosen].tolist())
+            found += [(row, photos[id_]) for row in chosen if (id_ := int(ids[row])) in photos]
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    def _hit(
+        self, query: Query, scored: _Scored, row: int, rank: int, photo: PhotoRecord, closely: Mapping[int, float], explain: bool
+    ) -> Hit:
+        cosine = scored.cosines[query][row] if isinstance(query, Text) else None
+        return Hit(
+            rank=rank,
+            score=float(scored.scores[row]),
+            logit=None if cosine is None else float(self._scoring.logits(cosine)),
+            cosine=None if cosine is None else float(cosine),
+            probability=float(scored.probabilities[row]),
+            verdict=None if scored.confidences is None else VERDICTS[scored.levels[row]],
+            confidence=None if scored.confidences is None else float(scored.confidences[row]),
+            judged_by=self.judged_by,
+            closer=closely.get(row),
+            terms={label(term): float(values[row]) for term, values in scored.terms.items()} if explain else None,
+            **_photo_fields(photo),
+        )
+
+
+def check_search(query: Query, limit: int, min_score: float, closer: CloserLook | None) -> None:
+    """QueryError for what `Searcher.search` does not take but for tags: known before anything is embedded."""
+    check_limit(limit)
+    if not 0 <= min_score <= 1:
+        raise QueryError(f"a probability of {min_score:g} is outside 0 to 1; give the least probability a hit may have")
+    if closer and not isinstance(query, Text):
+        raise QueryError("a closer look is for one description; leave out the operators, or the closer look")
+
+
+def check_limit(limit: int) -> None:
+    """QueryError below 1."""
+    if limit < 1:
+        raise QueryError(f"a limit of {limit} shows nothing; give 1 or more")
+
+
+def _present(photo: PhotoRecord) -> str | None:
+    """The photo's first file that is there now."""
+    return next((path for path in photo.paths if os.path.exists(path)), None)
+
+
+def _photo_fields(photo: PhotoRecord) -> dict[str, Any]:
+    """The photo's part of a hit."""
+    present = _present(photo)
+    path = present or photo.paths[0]
+    return {
+        "path": path,
+        "width": photo.width,
+        "height": photo.height,
+        "taken_at": photo.taken_at,
+        "camera": photo.camera,
+        "latitude": photo.latitude,
+        "longitude": photo.longitude,
+        "lens": photo.lens,
+        "rating": photo.rating,
+        "description": photo.description,
+        "keywords": photo.keywords,
+        "copies": tuple(other for other in photo.paths if other != path),
+        "available": present is not None,
+    }

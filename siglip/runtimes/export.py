@@ -1,0 +1,111 @@
+"""The process that converts a checkpoint: torch's towers in, proven OpenVINO models out. `sigseek.siglip.runtimes.conversion` starts it.
+
+It reads a pickled Job on its standard input and answers with one line of JSON: the facts of the conversion, or why it is
+refused.
+"""
+
+import json
+import logging
+import pickle
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from transformers import SiglipTextModel, SiglipVisionModel
+
+from sigseek.siglip.checkpoint import Checkpoint
+from sigseek.siglip.runtimes.conversion import Job
+from sigseek.siglip.errors import CheckpointError
+from sigseek.siglip.runtimes.openvino import import_openvino
+from sigseek.siglip.preprocessing import Preprocessing
+from sigseek.siglip.runtimes.proof import prove
+from sigseek.siglip.runtimes.torch import load_model
+
+
+class _ImageGraph(torch.nn.Module):
+    """From pixels uint8 (n, height, width, 3) to what the image tower makes of them, (n, dim)."""
+
+    def __init__(self, model: torch.nn.Module, preprocessing: Preprocessing) -> None:
+        super().__init__()
+        self.model = model
+        scale = torch.tensor([preprocessing.rescale_factor / value for value in preprocessing.std])
+        shift = torch.tensor([-mean / value for mean, value in zip(preprocessing.mean, preprocessing.std, strict=True)])
+        self.scale = torch.nn.Buffer(scale.view(1, 3, 1, 1))
+        self.shift = torch.nn.Buffer(shift.view(1, 3, 1, 1))
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        inputs = pixels.permute(0, 3, 1, 2).float() * self.scale + self.shift
+        outputs: torch.Tensor = self.model(pixel_values=inputs).pooler_output
+        return outputs
+
+
+class _TextGraph(torch.nn.Module):
+    """From token ids int64 (n, text length) to what the text tower makes of them, (n, dim)."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        outputs: torch.Tensor = self.model(input_ids=ids).pooler_output
+        return outputs
+
+
+def main() -> None:
+    """Do the job that standard input holds."""
+    answer, sys.stdout = sys.stdout, sys.stderr  # whatever libraries print is not the answer
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    job = pickle.load(sys.stdin.buffer)
+    try:
+        facts = _quantize(job) if job.precision == "int8" else _convert(job)
+    except CheckpointError as error:
+        facts = {"refused": str(error)}
+    answer.write(json.dumps(facts) + "\n")
+
+
+def _convert(job: Job) -> dict[str, Any]:
+    save_image_tower(job.checkpoint, job.target / "image.xml", job.precision)
+    save_text_tower(job.checkpoint, job.target / "text.xml", job.precision)
+    return {"cosine": prove(job.checkpoint, job.target, job.precision)}
+
+
+def save_image_tower(checkpoint: Checkpoint, path: Path, precision: str) -> None:
+    """Convert the image tower, for any number of pictures of the checkpoint's size, its normalisation inside."""
+    graph = _ImageGraph(load_model(SiglipVisionModel, checkpoint, "cpu", torch.float32), checkpoint.preprocessing)
+    size = (checkpoint.preprocessing.height, checkpoint.preprocessing.width, 3)
+    _save(graph.eval(), torch.zeros((2, *size), dtype=torch.uint8), [-1, *size], path, precision)
+
+
+def save_text_tower(checkpoint: Checkpoint, path: Path, precision: str) -> None:
+    """Convert the text tower, for any number of texts of the checkpoint's fixed length."""
+    graph = _TextGraph(load_model(SiglipTextModel, checkpoint, "cpu", torch.float32))
+    example = torch.ones((2, checkpoint.text_length), dtype=torch.int64)
+    _save(graph.eval(), example, [-1, checkpoint.text_length], path, precision)
+
+
+def _save(graph: torch.nn.Module, example: torch.Tensor, shape: Sequence[int], path: Path, precision: str) -> None:
+    openvino = import_openvino()
+    with torch.inference_mode():
+        model = openvino.convert_model(graph, example_input=example)
+    model.reshape(shape)
+    # Half the size on disk and in memory; fp16 holds more digits than bf16 computes with.
+    openvino.save_model(model, path, compress_to_fp16=precision != "fp32")
+
+
+def _quantize(job: Job) -> dict[str, Any]:
+    from sigseek.siglip.runtimes.quantization import quantize
+
+    assert job.photos is not None
+    with TemporaryDirectory() as aside:
+        exact = Path(aside, "image.xml")
+        save_image_tower(job.checkpoint, exact, "fp32")
+        return quantize(exact, job.target / "image.xml", job.photos)
+
+
+if __name__ == "__main__":
+    main()

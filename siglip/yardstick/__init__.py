@@ -1,0 +1,1 @@
+"""The texts and pictures that hits are judged by, the same for everybody."""

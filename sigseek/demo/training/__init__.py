@@ -1,0 +1,1 @@
+"""How `mini` was trained. Not part of the wheel."""

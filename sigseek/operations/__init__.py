@@ -1,0 +1,1 @@
+"""What the Library calls, each a function of an open library."""

@@ -1,0 +1,98 @@
+"""What a library holds."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sigseek.indexer.scan import is_online
+from sigseek.storage import Catalog, CheckpointRecord
+
+
+@dataclass(frozen=True)
+class FolderStatus:
+    """A folder of the library."""
+
+    path: str
+    online: bool
+    """False when it is not there or empty although it had photos, as with an unplugged drive."""
+    files: int
+    missing: int
+    indexed_at: datetime | None
+    """UTC."""
+
+
+@dataclass(frozen=True)
+class CheckpointStatus:
+    """A checkpoint of the library and how many photos it has embedded."""
+
+    model: str
+    fingerprint: str
+    dimension: int
+    embeddings: int
+    coverage: float
+    """Share of the library's photos that it has embedded, 0 to 1."""
+    searched: bool
+    """Whether searches use it when no checkpoint is named: the one that has embedded most."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """A library at a glance. Sizes are in bytes."""
+
+    library: str
+    photos: int
+    files: int
+    missing: int
+    failures: int
+    folders: tuple[FolderStatus, ...]
+    checkpoints: tuple[CheckpointStatus, ...]
+    catalog_bytes: int
+    index_bytes: int
+
+
+def default_checkpoint(records: Sequence[CheckpointRecord]) -> CheckpointRecord | None:
+    """The checkpoint that is used when none is named: of those that have embedded most, the earliest; None without any."""
+    return max(records, key=lambda record: record.embeddings, default=None)
+
+
+def library_status(catalog: Catalog, directory: Path, index_directory: Path) -> Status:
+    """The status of the library in `directory`."""
+    counts = catalog.file_counts()
+    folders = []
+    for folder in catalog.folders():
+        there, missing = counts.get(folder.id, (0, 0))
+        online = is_online(Path(folder.path)) if there + missing else os.path.isdir(folder.path)
+        folders.append(FolderStatus(folder.path, online, there, missing, folder.indexed_at))
+    photos, records = catalog.photo_count(), catalog.checkpoints()
+    searched = default_checkpoint(records)
+    checkpoints = [
+        CheckpointStatus(
+            record.name,
+            record.fingerprint,
+            record.dimension,
+            record.embeddings,
+            coverage=round(record.embeddings / photos, 4) if photos else 0.0,
+            searched=record == searched,
+        )
+        for record in records
+    ]
+    return Status(
+        library=str(directory),
+        photos=photos,
+        files=sum(folder.files for folder in folders),
+        missing=sum(folder.missing for folder in folders),
+        failures=len(catalog.failures()),
+        folders=tuple(folders),
+        checkpoints=tuple(checkpoints),
+        catalog_bytes=sum(map(_size, directory.glob(f"{catalog.path.name}*"))),
+        index_bytes=sum(map(_size, index_directory.glob("*.faiss"))),
+    )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # another process has removed it since it was listed
+        return 0

@@ -1,0 +1,1 @@
+"""Pages that any browser opens: contact sheets, evaluation reports."""

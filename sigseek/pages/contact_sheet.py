@@ -1,0 +1,51 @@
+"""Hits as a page: one HTML file with the thumbnails inside, which opens offline in any browser."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from sigseek.indexer.decoding.thumbnails import Thumbnails
+from sigseek.search.results import Hit, SimilarHit
+from sigseek.pages.page import THUMBNAIL, thumbnail, write_page
+
+_STYLE = """
+.hits { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); list-style: none; padding: 0; }
+.hits li { border: 1px solid #8884; border-radius: .5rem; overflow: hidden; }
+.hits img { aspect-ratio: 4 / 3; display: block; object-fit: contain; width: 100%; background: #8882; }
+.hits p { margin: .45rem .6rem; overflow-wrap: anywhere; }
+.path { font-size: .8rem; opacity: .75; }
+meter { width: 6rem; }"""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One query's hits under its heading."""
+
+    heading: str
+    hits: Sequence[Hit | SimilarHit]
+
+
+def write_contact_sheet(file: Path, title: str, sections: Sequence[Section]) -> None:
+    """Write the page to `file`, replaced as a whole; OSError when it cannot be written."""
+    with Thumbnails(*THUMBNAIL) as thumbnails:
+        body = "\n".join(_section(section, thumbnails) for section in sections)
+    write_page(file, title, body, _STYLE)
+
+
+def _section(section: Section, thumbnails: Thumbnails) -> str:
+    cards = "\n".join(_card(hit, thumbnails) for hit in section.hits)
+    body = f'<ol class="hits">\n{cards}\n</ol>' if cards else "<p>Nothing found.</p>"
+    return f"<section>\n<h2>{escape(section.heading)}</h2>\n{body}\n</section>"
+
+
+def _card(hit: Hit | SimilarHit, thumbnails: Thumbnails) -> str:
+    name, value = ("probability", hit.probability) if isinstance(hit, Hit) else ("cosine", hit.cosine)
+    meter = f'{hit.rank}. <meter value="{max(value, 0):.4f}"></meter> {name} {value:.3f}'
+    said = [] if not isinstance(hit, Hit) or hit.verdict in (None, "match") else [str(hit.verdict)]
+    if isinstance(hit, Hit) and hit.terms:
+        said += [f"{term} {value:.2f}" for term, value in hit.terms.items()]
+    more = f"<p>{escape(', '.join(said))}</p>" if said else ""
+    path = Path(hit.path)
+    link = f'<a href="{escape(path.as_uri())}">{escape(hit.path)}</a>'
+    return f'<li>{thumbnail(path, thumbnails)}<p>{meter}</p>{more}<p class="path">{link}</p></li>'

@@ -1,0 +1,118 @@
+"""An evaluation as a page: figures, charts, and the captions that went wrong with their pictures."""
+
+from collections.abc import Sequence
+from datetime import date
+from html import escape
+from pathlib import Path
+
+from sigseek.indexer.decoding.thumbnails import Thumbnails
+from sigseek.pages.charts import STYLE, reliability_diagram, score_histogram
+from sigseek.evaluation.results import Evaluation, Miss
+from sigseek.pages.page import THUMBNAIL, thumbnail, write_page
+
+_STYLE = f"""
+table {{ border-collapse: collapse; margin: .6rem 0; }}
+th, td {{ border-bottom: 1px solid #8884; padding: .3rem .9rem .3rem 0; text-align: right; vertical-align: baseline; }}
+th:first-child, td:last-child.note {{ text-align: left; }}
+th {{ font-weight: 600; }}
+td {{ font-variant-numeric: tabular-nums; }}
+.note {{ max-width: 60ch; opacity: .75; }}
+.misses {{ list-style: none; padding: 0; }}
+.misses li {{ border: 1px solid #8884; border-radius: .5rem; margin: 0 0 1rem; padding: .6rem; }}
+.misses h3 {{ font-size: 1rem; margin: 0 0 .5rem; overflow-wrap: anywhere; }}
+.pair {{ display: grid; gap: 1rem; grid-template-columns: repeat(2, minmax(0, 20rem)); }}
+figure {{ margin: 0; }}
+figure img {{ aspect-ratio: 4 / 3; background: #8882; display: block; object-fit: contain; width: 100%; }}
+figcaption {{ font-size: .85rem; overflow-wrap: anywhere; }}
+{STYLE.strip()}"""
+
+_FIGURES = ("R@1", "R@5", "R@10", "mAP")
+_CALIBRATIONS = {
+    "given": "Probabilities by the checkpoint's calibration.",
+    "cross-fitted": "Probabilities by a calibration fitted to the other half of the pictures.",
+}
+_NOTES = {
+    "zero-shot accuracy": "share of the pictures whose own class scores highest",
+    "no-match AUROC": "chance that a caption with a picture in the library scores higher than one without",
+    "no-match AUROC, raw": "the same by the best cosine alone",
+    "ECE": "how far the probability of a caption's ten best pictures is, on average, from the share of them that matches",
+    "ECE of the sigmoid alone": "the same before calibration",
+}
+
+
+def write_report(path: Path, evaluation: Evaluation) -> None:
+    """Write the report to `path`, one HTML file that needs no other, replaced as a whole.
+
+    A picture that cannot be shown is replaced by the reason. OSError when the file cannot be written.
+    """
+    sections = [_summary(evaluation), _figures(evaluation), _charts(evaluation), _misses(evaluation.misses)]
+    write_page(path, f"How well {evaluation.model} finds pictures", "\n".join(filter(None, sections)), _STYLE)
+
+
+def _summary(evaluation: Evaluation) -> str:
+    captions, pictures = _counted(evaluation.queries, "caption"), _counted(evaluation.images, "picture")
+    skipped = f" {evaluation.skipped:,} could not be used." if evaluation.skipped else ""
+    calibration = f" {_CALIBRATIONS[evaluation.calibration]}" if evaluation.calibration else ""
+    return f"<p>{captions} of {pictures}.{skipped}{calibration} {date.today().isoformat()}.</p>"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _figures(evaluation: Evaluation) -> str:
+    head = "".join(f"<th>{name}</th>" for name in _FIGURES)
+    rows = [
+        f"<tr><th>{direction}</th>{''.join(f'<td>{figures[name]:.3f}</td>' for name in _FIGURES)}</tr>"
+        for direction, figures in (("text to image", evaluation.text_to_image), ("image to text", evaluation.image_to_text))
+    ]
+    others = {
+        "zero-shot accuracy": evaluation.zero_shot_accuracy,
+        "no-match AUROC": evaluation.no_match_auroc,
+        "no-match AUROC, raw": evaluation.no_match_auroc_raw,
+        "ECE": evaluation.ece,
+        "ECE of the sigmoid alone": evaluation.ece_before,
+        "query, median, ms": evaluation.latency_ms_p50,
+        "query, 99th percentile, ms": evaluation.latency_ms_p99,
+    }
+    more = [
+        f'<tr><th>{name}</th><td>{value:.3f}</td><td class="note">{_NOTES.get(name, "")}</td></tr>'
+        for name, value in others.items()
+        if value is not None
+    ]
+    notes = (
+        '<p class="note">R@k: share of the captions (or pictures) that find one of theirs among the first k. mAP: mean average '
+        "precision. Equal captions count as one and equal scores as misses.</p>"
+    )
+    return "\n".join(
+        ["<h2>Figures</h2>", f"<table><tr><th></th>{head}</tr>", *rows, "</table>", notes, "<table>", *more, "</table>"]
+    )
+
+
+def _charts(evaluation: Evaluation) -> str:
+    parts = []
+    if evaluation.reliability_before or evaluation.reliability:
+        parts += ["<h2>Can the probabilities be believed?</h2>"]
+        parts += [reliability_diagram(evaluation.reliability_before, evaluation.reliability)]
+    if evaluation.histogram:
+        parts += ["<h2>Scores</h2>", score_histogram(evaluation.histogram)]
+    return "\n".join(parts)
+
+
+def _misses(misses: Sequence[Miss]) -> str:
+    if not misses:
+        return ""
+    with Thumbnails(*THUMBNAIL) as thumbnails:
+        cards = "\n".join(_card(miss, thumbnails) for miss in misses)
+    return f'<h2>The worst misses</h2>\n<ol class="misses">\n{cards}\n</ol>'
+
+
+def _card(miss: Miss, thumbnails: Thumbnails) -> str:
+    right = _figure(miss.right, f"its picture, place {miss.rank:,}", miss.right_probability, thumbnails)
+    first = _figure(miss.first, "first instead", miss.first_probability, thumbnails)
+    return f'<li><h3>{escape(miss.caption)}</h3><div class="pair">{right}{first}</div></li>'
+
+
+def _figure(path: Path, place: str, probability: float, thumbnails: Thumbnails) -> str:
+    caption = f"{place}, probability {probability:.3f}<br>{escape(str(path))}"
+    return f"<figure>{thumbnail(path, thumbnails)}<figcaption>{caption}</figcaption></figure>"
