@@ -7,7 +7,8 @@ from sigseek.storage.catalog.models import Base
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=Base.metadata,
-    transactional_ddl=True,  # `sigseek.storage.catalog.database` sees to it, whatever the driver does
+    # `sigseek.storage.catalog.database` sees to it, whatever the driver does
+    transactional_ddl=True,
     render_as_batch=True,  # SQLite changes a table by making it anew
 )
 with context.begin_transaction():

@@ -31,12 +31,15 @@ from tests.schemas.make import restore
 
 _SIGSEEK = Path(sys.executable).with_name("sigseek")
 _PHOTOS = 40
-_SAME = 0.999  # cosine of embeddings, which are rounded to float16 and may have been made in another batch
+# cosine of embeddings, which are rounded to float16 and may have been made in another batch
+_SAME = 0.999
 
 
 @dataclass(frozen=True)
 class Operation:
-    """Something the program does to a library, and how the library comes to where it starts from."""
+    """Something the program does to a library, and how the library comes to where it starts
+    from.
+    """
 
     name: str
     prepare: Callable[[Path], None]
@@ -47,8 +50,12 @@ class Operation:
 
 def main() -> None:
     """Kill, check, print the table; exit with 1 when anything differed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=200, help="over all operations (default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--kills", type=int, default=200, help="over all operations (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     rng = random.Random(args.seed)
@@ -58,15 +65,22 @@ def main() -> None:
         for number, operation in enumerate(OPERATIONS):
             kills = args.kills // len(OPERATIONS) + (number < args.kills % len(OPERATIONS))
             runs, seconds, differences = try_out(operation, Path(directory).resolve(), kills, rng)
-            print(f"{operation.name:<12} {kills:>5} {runs:>5} {seconds:>7.2f}  {len(differences)}", flush=True)
+            print(
+                f"{operation.name:<12} {kills:>5} {runs:>5} {seconds:>7.2f}  {len(differences)}",
+                flush=True,
+            )
             for difference in differences:
                 print(f"    {difference}", flush=True)
             failed += len(differences)
     sys.exit(1 if failed else 0)
 
 
-def try_out(operation: Operation, directory: Path, kills: int, rng: random.Random) -> tuple[int, float, list[str]]:
-    """Runs that were made for so many kills, how long one works uninterrupted, and what was wrong after which kill."""
+def try_out(
+    operation: Operation, directory: Path, kills: int, rng: random.Random
+) -> tuple[int, float, list[str]]:
+    """Runs that were made for so many kills, how long one works uninterrupted, and what was wrong
+    after which kill.
+    """
     start, work = directory / f"{operation.name} start", directory / operation.name
     work.mkdir()
     operation.prepare(work)
@@ -99,7 +113,9 @@ def try_out(operation: Operation, directory: Path, kills: int, rng: random.Rando
 
 
 def contents(library: Path) -> dict[str, object]:
-    """All that a library says, ids and times apart: by kind and key, to be compared by `difference`."""
+    """All that a library says, ids and times apart: by kind and key, to be compared by
+    `difference`.
+    """
     found: dict[str, object] = {}
     with sqlite3.connect(library / "catalog.sqlite") as connection:
         connection.text_factory = os.fsdecode
@@ -110,15 +126,21 @@ def contents(library: Path) -> dict[str, object]:
             LEFT JOIN embedding ON embedding.photo_id = photo.id LEFT JOIN bias ON bias.photo_id = photo.id"""
         for path, *facts, vector, bias in connection.execute(files):
             found[f"file {path}"] = (*facts, bias is None)
-            found[f"embedding {path}"] = None if vector is None else np.frombuffer(vector, "<f2").astype(np.float32)
+            found[f"embedding {path}"] = (
+                None if vector is None else np.frombuffer(vector, "<f2").astype(np.float32)
+            )
         for path, reason in connection.execute(
             "SELECT folder.path || '/' || failure.path, reason FROM failure JOIN folder ON folder.id = folder_id"
         ):
             found[f"failure {path}"] = reason
-        for name, digest in connection.execute("SELECT name, hex(digest) FROM tag JOIN photo ON photo.id = photo_id"):
+        for name, digest in connection.execute(
+            "SELECT name, hex(digest) FROM tag JOIN photo ON photo.id = photo_id"
+        ):
             found[f"tag {name} {digest}"] = True
         for table in ("photo", "embedding"):
-            found[f"count {table}"] = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            found[f"count {table}"] = connection.execute(
+                f"SELECT count(*) FROM {table}"
+            ).fetchone()[0]
     connection.close()
     return found
 
@@ -147,7 +169,9 @@ def _wait_for_lock(process: subprocess.Popen[bytes], work: Path) -> None:
 
 
 def _run(operation: Operation, work: Path) -> float:
-    """Run to the end; seconds from taking the lock on. A second time after a kill it may find that all is done, and refuse."""
+    """Run to the end; seconds from taking the lock on. A second time after a kill it may find that
+    all is done, and refuse.
+    """
     process = _start(operation, work)
     _wait_for_lock(process, work)
     began = time.monotonic()
@@ -173,7 +197,9 @@ def _check_interrupted(work: Path) -> None:
     if not (work / "library" / "catalog.sqlite").is_file():
         return
     with open_library(work / "library") as library:
-        found = [problem for problem in library.verify().problems if not _is_to_be_expected(problem.what)]
+        found = [
+            problem for problem in library.verify().problems if not _is_to_be_expected(problem.what)
+        ]
         if found:
             raise AssertionError(found[0].what)
         if library.status().photos:
@@ -196,8 +222,14 @@ def _finish(work: Path) -> None:
 
 
 def _digests(work: Path) -> dict[str, str]:
-    paths = [path for path in work.rglob("*") if path.is_file() and "library" not in path.relative_to(work).parts]
-    return {str(path.relative_to(work)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    paths = [
+        path
+        for path in work.rglob("*")
+        if path.is_file() and "library" not in path.relative_to(work).parts
+    ]
+    return {
+        str(path.relative_to(work)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths
+    }
 
 
 def _draw(path: Path, seed: int) -> None:
@@ -261,9 +293,13 @@ def _of_old_schema(work: Path) -> None:
 
 
 OPERATIONS = (
-    Operation("first index", _draw_all, lambda work: ["index", str(work / "photos"), "--model", "mini"]),
+    Operation(
+        "first index", _draw_all, lambda work: ["index", str(work / "photos"), "--model", "mini"]
+    ),
     Operation("index", _changed, lambda work: ["index"]),
-    Operation("relocate", _renamed, lambda work: ["relocate", str(work / "photos"), str(work / "renamed")]),
+    Operation(
+        "relocate", _renamed, lambda work: ["relocate", str(work / "photos"), str(work / "renamed")]
+    ),
     Operation("prune", _with_missing, lambda work: ["prune", "--older-than", "0d"]),
     Operation("rebuild", _with_damaged_index, lambda work: ["verify", "--repair"]),
     Operation("migration", _of_old_schema, lambda work: ["status"]),

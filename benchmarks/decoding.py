@@ -23,15 +23,28 @@ _HEADROOMS = (None, 4, 2, 1)
 
 def main() -> None:
     """Make camera-size photos, decode them each way, print the table."""
-    parser = argparse.ArgumentParser("python -m benchmarks.decoding", description="Judge reduced decoding.")
-    parser.add_argument("--photos", type=int, default=16, help="how many of 12 megapixels (default 16)")
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.decoding", description="Judge reduced decoding."
+    )
+    parser.add_argument(
+        "--photos", type=int, default=16, help="how many of 12 megapixels (default 16)"
+    )
     parser.add_argument("--folder", type=Path, help="real JPEG photos to take instead")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sigseek-decoding-") as made:
-        photos = sorted(p for p in arguments.folder.rglob("*") if p.suffix.lower() == ".jpg") if arguments.folder else []
+        photos = (
+            sorted(p for p in arguments.folder.rglob("*") if p.suffix.lower() == ".jpg")
+            if arguments.folder
+            else []
+        )
         photos = photos or save_photos(Path(made, "photos"), arguments.photos, CAMERA)
-        checkpoints = {"mini": load_checkpoint("mini"), "base": load_checkpoint(str(save_base(Path(made, "base"))))}
-        print(f"{'headroom':>10} {'ms a photo':>11} {'PSNR dB':>8}  {'cosine, mini':>13}  {'cosine, base':>13}")
+        checkpoints = {
+            "mini": load_checkpoint("mini"),
+            "base": load_checkpoint(str(save_base(Path(made, "base")))),
+        }
+        print(
+            f"{'headroom':>10} {'ms a photo':>11} {'PSNR dB':>8}  {'cosine, mini':>13}  {'cosine, base':>13}"
+        )
         judge(photos, checkpoints)
 
 
@@ -39,23 +52,38 @@ def judge(photos: list[Path], checkpoints: dict[str, Checkpoint]) -> None:
     """Print a row a headroom."""
     from sigseek.siglip.runtimes.torch import TorchImageTower
 
-    towers: dict[str, ImageTower] = {name: TorchImageTower(checkpoint, "cpu") for name, checkpoint in checkpoints.items()}
+    towers: dict[str, ImageTower] = {
+        name: TorchImageTower(checkpoint, "cpu") for name, checkpoint in checkpoints.items()
+    }
     whole: dict[str, tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]] = {}
     for headroom in _HEADROOMS:
         figures, times, psnr = [], [0.0], [float("inf")]
         for name, checkpoint in checkpoints.items():
             decoded = [_timed(path, checkpoint.preprocessing, headroom) for path in photos]
             pixels = np.stack([pixels for pixels, _ in decoded])
-            embedded = np.concatenate([towers[name].embed(pixels[start : start + 16]) for start in range(0, len(pixels), 16)])
+            embedded = np.concatenate(
+                [
+                    towers[name].embed(pixels[start : start + 16])
+                    for start in range(0, len(pixels), 16)
+                ]
+            )
             plain_pixels, plain = whole.setdefault(name, (pixels, embedded))
             figures.append(f"{(embedded * plain).sum(axis=1).min():13.5f}")
-            times, psnr = [seconds for _, seconds in decoded], [_psnr(*pair) for pair in zip(pixels, plain_pixels, strict=True)]
+            times, psnr = (
+                [seconds for _, seconds in decoded],
+                [_psnr(*pair) for pair in zip(pixels, plain_pixels, strict=True)],
+            )
         shown = "whole" if headroom is None else f"{headroom}x"
         milliseconds, cosines = 1000 * statistics.median(times), "  ".join(figures)
-        print(f"{shown:>10} {milliseconds:11.1f} {statistics.median(psnr):8.1f}  {cosines}", flush=True)
+        print(
+            f"{shown:>10} {milliseconds:11.1f} {statistics.median(psnr):8.1f}  {cosines}",
+            flush=True,
+        )
 
 
-def _timed(path: Path, preprocessing: Preprocessing, headroom: int | None) -> tuple[npt.NDArray[np.uint8], float]:
+def _timed(
+    path: Path, preprocessing: Preprocessing, headroom: int | None
+) -> tuple[npt.NDArray[np.uint8], float]:
     started = time.perf_counter()
     with Image.open(path) as image:
         if headroom:

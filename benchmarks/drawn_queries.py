@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
-from sigseek.demo.training.calibrate import random_queries
 from sigseek.demo.captions import Statement, Subject, article, phrase, plural, random_statement
 from sigseek.demo.scene import COLORS, OBJECTS, PLACES, TIMES, WEATHERS, Scene, numbered_scene
+from sigseek.demo.training.calibrate import random_queries
 
 Queries = list[tuple[str, Statement]]
 Facts = frozenset[str]
@@ -42,8 +42,12 @@ def present_queries(scenes: list[Scene], count: int, seed: int) -> Queries:
     return list(random_queries(scenes, count, random.Random(seed)).items())
 
 
-def absent_queries(objects: set[str], places: set[str], weathers: set[str], count: int, seed: int) -> Queries:
-    """Different texts true of no scene without these objects, places and weathers: those, unknown things, and nonsense."""
+def absent_queries(
+    objects: set[str], places: set[str], weathers: set[str], count: int, seed: int
+) -> Queries:
+    """Different texts true of no scene without these objects, places and weathers: those, unknown
+    things, and nonsense.
+    """
     rng = random.Random(f"absent {seed}")
     few = round(_NONSENSE_SHARE * count)
     texts = ["".join(rng.choices(_LETTERS, k=rng.randint(4, 12))) for _ in range(few)]
@@ -52,7 +56,9 @@ def absent_queries(objects: set[str], places: set[str], weathers: set[str], coun
     while (objects or places or weathers) and len(found) < count:
         statement = random_statement(numbered_scene(1000 + seed, rng.randrange(100_000)), rng)
         named = {subject.name for subject in statement.subjects}
-        if (named and named <= objects) or (not named and {statement.place, statement.weather} & (places | weathers)):
+        if (named and named <= objects) or (
+            not named and {statement.place, statement.weather} & (places | weathers)
+        ):
             found.setdefault(phrase(statement, rng), statement)
     return list(found.items())
 
@@ -62,13 +68,16 @@ def kinds_of_queries() -> dict[str, Queries]:
     return {
         "object": [(f"a photo of {_a(name)}", Statement((Subject(name),))) for name in OBJECTS],
         "colour and object": [
-            (_a(f"{color} {name}"), Statement((Subject(name, color),))) for color, name in product(COLORS, OBJECTS)
+            (_a(f"{color} {name}"), Statement((Subject(name, color),)))
+            for color, name in product(COLORS, OBJECTS)
         ],
         "object and time": [
-            (f"{_a(name)} {time}", Statement((Subject(name),), time=time)) for name, time in product(OBJECTS, TIMES)
+            (f"{_a(name)} {time}", Statement((Subject(name),), time=time))
+            for name, time in product(OBJECTS, TIMES)
         ],
         "object and place": [
-            (f"{_a(name)} {place}", Statement((Subject(name),), place=place)) for name, place in product(OBJECTS, PLACES)
+            (f"{_a(name)} {place}", Statement((Subject(name),), place=place))
+            for name, place in product(OBJECTS, PLACES)
         ],
         "circumstance": [
             *((time, Statement(time=time)) for time in TIMES),
@@ -83,20 +92,49 @@ def kinds_of_queries() -> dict[str, Queries]:
 
 
 def compound_queries() -> list[CompoundQuery]:
-    """About a hundred with AND, OR and NOT of two or three concepts, drawn at random but always the same."""
+    """About a hundred with AND, OR and NOT of two or three concepts, drawn at random but always the
+    same.
+    """
     rng = random.Random(4)
     queries = []
     for name in OBJECTS:
         other = rng.choice([one for one in OBJECTS if one != name])
         circumstance = rng.choice((*TIMES, *PLACES, *WEATHERS))
         time, place, color = rng.choice(TIMES), rng.choice(PLACES), rng.choice(COLORS)
-        thing, colored = Statement((Subject(name),)).facts(), Statement((Subject(name, color),)).facts()
+        thing, colored = (
+            Statement((Subject(name),)).facts(),
+            Statement((Subject(name, color),)).facts(),
+        )
         second = Statement((Subject(other),)).facts()
         queries += [
-            _compound("AND", f"{_a(name)} AND {circumstance}", f"{_a(name)} {circumstance}", [thing, {circumstance}], []),
-            _compound("AND", f"{_a(name)} AND {time} AND {place}", f"{_a(name)} {time} {place}", [thing, {time}, {place}], []),
-            _compound("NOT", f"{_a(name)} NOT {circumstance}", f"{_a(name)} not {circumstance}", [thing], [{circumstance}]),
-            _compound("NOT", f"{_a(name)} NOT {_a(f'{color} {name}')}", f"{_a(name)} that is not {color}", [thing], [colored]),
+            _compound(
+                "AND",
+                f"{_a(name)} AND {circumstance}",
+                f"{_a(name)} {circumstance}",
+                [thing, {circumstance}],
+                [],
+            ),
+            _compound(
+                "AND",
+                f"{_a(name)} AND {time} AND {place}",
+                f"{_a(name)} {time} {place}",
+                [thing, {time}, {place}],
+                [],
+            ),
+            _compound(
+                "NOT",
+                f"{_a(name)} NOT {circumstance}",
+                f"{_a(name)} not {circumstance}",
+                [thing],
+                [{circumstance}],
+            ),
+            _compound(
+                "NOT",
+                f"{_a(name)} NOT {_a(f'{color} {name}')}",
+                f"{_a(name)} that is not {color}",
+                [thing],
+                [colored],
+            ),
             _either(f"{_a(name)} OR {_a(other)}", f"{_a(name)} or {_a(other)}", thing, second),
             _either(f"{_a(name)} OR {time}", f"{_a(name)} or {time}", thing, frozenset({time})),
         ]
@@ -104,13 +142,19 @@ def compound_queries() -> list[CompoundQuery]:
 
 
 def _compound(
-    kind: str, operators: str, sentence: str, wanted: list[Facts | set[str]], unwanted: list[Facts | set[str]]
+    kind: str,
+    operators: str,
+    sentence: str,
+    wanted: list[Facts | set[str]],
+    unwanted: list[Facts | set[str]],
 ) -> CompoundQuery:
     return CompoundQuery(
         kind,
         operators,
         sentence,
-        lambda facts: all(part <= facts for part in wanted) and not any(part <= facts for part in unwanted),
+        lambda facts: (
+            all(part <= facts for part in wanted) and not any(part <= facts for part in unwanted)
+        ),
     )
 
 

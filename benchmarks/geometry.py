@@ -38,7 +38,9 @@ class Geometry:
         """`count` images' unit-norm embeddings, float16 (up to 20,000, dim) at a time."""
         rng = np.random.default_rng(seed)
         for start in range(0, count, _CHUNK):
-            noise = rng.standard_normal((min(_CHUNK, count - start), self.dimension - 1), dtype=np.float32)
+            noise = rng.standard_normal(
+                (min(_CHUNK, count - start), self.dimension - 1), dtype=np.float32
+            )
             yield _unit(sqrt(IMAGE_COSINE) * self._mean + noise @ self._spread).astype(np.float16)
 
     def images(self, count: int, seed: int = 1) -> Halves:
@@ -46,7 +48,9 @@ class Geometry:
         return np.concatenate(list(self.chunks(count, seed)))
 
     def near(self, images: Halves, seed: int = 2) -> Floats:
-        """Queries float32 (n, dim): a noisy copy of each image, as of another shot of the same thing."""
+        """Queries float32 (n, dim): a noisy copy of each image, as of another shot of the same
+        thing.
+        """
         noise = _unit(np.random.default_rng(seed).standard_normal(images.shape, dtype=np.float32))
         return _unit(_NEARNESS * images.astype(np.float32) + sqrt(1 - _NEARNESS**2) * noise)
 

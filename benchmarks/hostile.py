@@ -48,7 +48,9 @@ with ThreadPoolExecutor(THREADS) as pool, Decoders(read_checkpoint(MINI_DIRECTOR
 peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 print(json.dumps({"reasons": reasons, "peak": peak}))
 """
-"""A process of its own, which takes little memory: a child's peak begins with what its parent has."""
+"""A process of its own, which takes little memory: a child's peak begins with what its parent
+has.
+"""
 
 _BARE_PILLOW = "bare Pillow"
 _LARGEST_SEED = 300_000
@@ -57,20 +59,32 @@ _LARGEST_SEED = 300_000
 
 def main() -> None:
     """Make the files, run the sides, print the table."""
-    parser = argparse.ArgumentParser("python -m benchmarks.hostile", description="Time decoding of hostile files.")
-    parser.add_argument("folder", type=Path, nargs="?", help="picture files, good and bad ones, to take too")
-    parser.add_argument("--variants", type=int, default=2000, help="how many damaged variants (default 2000)")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each side runs (default 3)")
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.hostile", description="Time decoding of hostile files."
+    )
+    parser.add_argument(
+        "folder", type=Path, nargs="?", help="picture files, good and bad ones, to take too"
+    )
+    parser.add_argument(
+        "--variants", type=int, default=2000, help="how many damaged variants (default 2000)"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="how often each side runs (default 3)"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sigseek-hostile-") as made:
         os.environ["SIGSEEK_CACHE"] = str(Path(made, "cache"))
         photos = Path(made, "photos")
         given = _pictures(arguments.folder) if arguments.folder else []
         write_damaged(photos / "damaged", small_pictures() | _seeds(given), arguments.variants)
-        _index(write_damaged(Path(made, "first"), small_pictures(), 1)[0].parent, Path(made, "library"))  # converts mini, once
+        _index(
+            write_damaged(Path(made, "first"), small_pictures(), 1)[0].parent, Path(made, "library")
+        )  # converts mini, once
         sets = {"as they are": given} if given else {}
         sets["damaged"] = _pictures(photos)
-        print(f"{'files':28} {'side':22} {'count':>6} {'failed':>6} {'wall s':>7} {'ratio':>6} {'busy s':>7} {'peak MB':>8}")
+        print(
+            f"{'files':28} {'side':22} {'count':>6} {'failed':>6} {'wall s':>7} {'ratio':>6} {'busy s':>7} {'peak MB':>8}"
+        )
         reasons: Counter[str] = Counter()
         together: Counter[str] = Counter()
         for name, paths in sets.items():
@@ -79,7 +93,9 @@ def main() -> None:
             reasons.update(kinds)
             together.update(walls)
         for side, wall in together.items():
-            print(f"{'together':28} {side:22} {'':13} {wall:7.2f} {wall / together[_BARE_PILLOW]:5.2f}x")
+            print(
+                f"{'together':28} {side:22} {'':13} {wall:7.2f} {wall / together[_BARE_PILLOW]:5.2f}x"
+            )
         print()
         for reason, count in reasons.most_common():
             print(f"{count:6} {reason}")
@@ -98,21 +114,40 @@ def _pictures(folder: Path) -> list[Path]:
 def _seeds(paths: Sequence[Path]) -> dict[str, bytes]:
     """Up to 400 of the files, picked evenly."""
     small = [path for path in paths if 0 < path.stat().st_size <= _LARGEST_SEED]
-    return {path.name: path.read_bytes() for path in random.Random(0).sample(small, min(400, len(small)))}
+    return {
+        path.name: path.read_bytes()
+        for path in random.Random(0).sample(small, min(400, len(small)))
+    }
 
 
-def compare(name: str, folder: Path, paths: Sequence[Path], rounds: int, scratch: Path) -> tuple[list[str], dict[str, float]]:
-    """Run the sides in turn and print their rows; the reasons that the files failed for, as kinds, and each side's seconds."""
+def compare(
+    name: str, folder: Path, paths: Sequence[Path], rounds: int, scratch: Path
+) -> tuple[list[str], dict[str, float]]:
+    """Run the sides in turn and print their rows; the reasons that the files failed for, as kinds,
+    and each side's seconds.
+    """
     listed, library = scratch / "paths", scratch / "library"
     listed.write_text("\0".join(map(str, paths)))
-    runs: dict[str, list[Finished]] = {_BARE_PILLOW: [], "sigseek, decoding": [], "sigseek index": []}
+    runs: dict[str, list[Finished]] = {
+        _BARE_PILLOW: [],
+        "sigseek, decoding": [],
+        "sigseek index": [],
+    }
     for _ in range(rounds):
         runs[_BARE_PILLOW].append(run([sys.executable, "-c", _BARE, listed]))
         runs["sigseek, decoding"].append(run([sys.executable, "-c", _DECODE, listed]))
         runs["sigseek index"].append(_index(folder, library))
     decoded = json.loads(runs["sigseek, decoding"][-1].output)
-    failed = [int(runs[_BARE_PILLOW][-1].output), len(decoded["reasons"]), last_json(runs["sigseek index"][-1])["failed"]]
-    peaks = [max(one.peak for one in runs[_BARE_PILLOW]), decoded["peak"], max(one.peak for one in runs["sigseek index"])]
+    failed = [
+        int(runs[_BARE_PILLOW][-1].output),
+        len(decoded["reasons"]),
+        last_json(runs["sigseek index"][-1])["failed"],
+    ]
+    peaks = [
+        max(one.peak for one in runs[_BARE_PILLOW]),
+        decoded["peak"],
+        max(one.peak for one in runs["sigseek index"]),
+    ]
     walls = {side: statistics.median(one.wall for one in done) for side, done in runs.items()}
     for (side, done), failures, peak in zip(runs.items(), failed, peaks, strict=True):
         busy = statistics.median(one.busy for one in done)

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,9 @@ vectors = torch.nn.functional.normalize(torch.cat(found), dim=-1).numpy()
 np.save(out, vectors)
 print(len(paths) / seconds)
 """
-"""What the model card shows; a process of its own, as a user's script would be. Its embeddings are the reference."""
+"""What the model card shows; a process of its own, as a user's script would be. Its embeddings are
+the reference.
+"""
 
 _MATRIX = 4096
 
@@ -63,7 +66,10 @@ class Row:
 
     def text(self, name: str, against: "Row") -> str:
         """The row as it is printed."""
-        rate, ratio = statistics.median(self.rates), statistics.median(self.rates) / statistics.median(against.rates)
+        rate, ratio = (
+            statistics.median(self.rates),
+            statistics.median(self.rates) / statistics.median(against.rates),
+        )
         busy = f"{statistics.median(self.busy):6.0%}" if self.busy else "      "
         peak = f"{self.peak / 1e6:8,.0f}" if self.peak else "        "
         cosine = f"{self.cosine:.5f}" if self.cosine == self.cosine else ""
@@ -74,9 +80,15 @@ def main() -> None:
     """Make the subjects, run the sides, print the table."""
     parser = argparse.ArgumentParser("python -m benchmarks.indexing", description="Time indexing.")
     parser.add_argument("--photos", type=int, default=48, help="how many of each size (default 48)")
-    parser.add_argument("--rounds", type=int, default=2, help="how often each side runs (default 2)")
-    parser.add_argument("--folder", type=Path, help="real photos to time too, with their paths below this folder")
-    parser.add_argument("--no-int8", action="store_true", help="leave int8 out: preparing it takes minutes")
+    parser.add_argument(
+        "--rounds", type=int, default=2, help="how often each side runs (default 2)"
+    )
+    parser.add_argument(
+        "--folder", type=Path, help="real photos to time too, with their paths below this folder"
+    )
+    parser.add_argument(
+        "--no-int8", action="store_true", help="leave int8 out: preparing it takes minutes"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sigseek-indexing-") as made:
         checkpoint = load_checkpoint(str(save_base(Path(made, "base"))))
@@ -86,15 +98,34 @@ def main() -> None:
             "small": save_photos(Path(made, "small"), arguments.photos, SMALL),
         }
         if arguments.folder:
-            folders[arguments.folder.name] = sorted(p for p in arguments.folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg"))
+            folders[arguments.folder.name] = sorted(
+                p for p in arguments.folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg")
+            )
         precisions = [best_precision()] if arguments.no_int8 else [best_precision(), "int8"]
-        print(f"{'images a second':44} {'median':>7} {'ratio':>8} {'cores':>6} {'peak MB':>8}  least cosine", flush=True)
+        print(
+            f"{'images a second':44} {'median':>7} {'ratio':>8} {'cores':>6} {'peak MB':>8}  least cosine",
+            flush=True,
+        )
         for name, paths in folders.items():
-            compare(name, paths, checkpoint, precisions, arguments.rounds, Path(made, f"libraries of {name}"))
+            compare(
+                name,
+                paths,
+                checkpoint,
+                precisions,
+                arguments.rounds,
+                Path(made, f"libraries of {name}"),
+            )
         ceiling(checkpoint, precisions, arguments.rounds)
 
 
-def compare(name: str, paths: list[Path], checkpoint: Checkpoint, precisions: list[str], rounds: int, scratch: Path) -> None:
+def compare(
+    name: str,
+    paths: list[Path],
+    checkpoint: Checkpoint,
+    precisions: list[str],
+    rounds: int,
+    scratch: Path,
+) -> None:
     """Index the photos and run the loop over some of them, in turn."""
     some = paths[: max(8, len(paths) // 4)]
     loops = {1: Row(), 16: Row()}
@@ -107,15 +138,25 @@ def compare(name: str, paths: list[Path], checkpoint: Checkpoint, precisions: li
     shutil.copy(paths[0], scratch / "one")
     for _ in range(rounds):
         for batch, row in loops.items():
-            done = run([sys.executable, "-c", _LOOP, checkpoint.name, str(batch), reference, *some], PYTHONWARNINGS="ignore")
+            done = run(
+                [sys.executable, "-c", _LOOP, checkpoint.name, str(batch), reference, *some],
+                PYTHONWARNINGS="ignore",
+            )
             row.rates.append(float(done.output.split()[-1]))
             row.peak = max(row.peak, done.peak)
         for precision, row in ours.items():
-            start, done = (index(photos, checkpoint, precision, scratch) for photos in (scratch / "one", folder))
+            start, done = (
+                index(photos, checkpoint, precision, scratch)
+                for photos in (scratch / "one", folder)
+            )
             row.rates.append(last_json(done)["images_per_second"])
-            row.busy.append((done.busy - start.busy) / ((done.wall - start.wall) * (os.cpu_count() or 1)))
+            row.busy.append(
+                (done.busy - start.busy) / ((done.wall - start.wall) * (os.cpu_count() or 1))
+            )
             row.peak = max(row.peak, done.peak)
-            row.cosine = float((_embeddings(scratch / precision, some) * np.load(reference)).sum(axis=1).min())
+            row.cosine = float(
+                (_embeddings(scratch / precision, some) * np.load(reference)).sum(axis=1).min()
+            )
     print(loops[1].text(f"{name}: the model card's loop", loops[1]))
     print(loops[16].text(f"{name}: the same, 16 at a time", loops[1]))
     for precision, row in ours.items():
@@ -126,7 +167,16 @@ def index(folder: Path, checkpoint: Checkpoint, precision: str, scratch: Path) -
     """Run the program into a new library."""
     library = scratch / precision
     shutil.rmtree(library, ignore_errors=True)
-    words = ("--library", library, "--model", checkpoint.name, "--precision", precision, "--device", "cpu")
+    words = (
+        "--library",
+        library,
+        "--model",
+        checkpoint.name,
+        "--precision",
+        precision,
+        "--device",
+        "cpu",
+    )
     return sigseek("index", folder, *words, "--json")
 
 
@@ -135,7 +185,11 @@ def _embeddings(library: Path, paths: list[Path]) -> npt.NDArray[np.float32]:
     catalog = Catalog(library)
     ids, vectors = catalog.embeddings(catalog.checkpoints()[0].id)
     rows = {int(id_): row for row, id_ in enumerate(ids)}
-    by_path = {path: rows[photo.id] for photo in catalog.photos(ids.tolist()).values() for path in photo.paths}
+    by_path = {
+        path: rows[photo.id]
+        for photo in catalog.photos(ids.tolist()).values()
+        for path in photo.paths
+    }
     catalog.close()
     found = vectors[[by_path[str(path.resolve())] for path in paths]].astype(np.float32)
     unit: npt.NDArray[np.float32] = found / np.linalg.norm(found, axis=1, keepdims=True)
@@ -146,15 +200,21 @@ def ceiling(checkpoint: Checkpoint, precisions: list[str], rounds: int) -> None:
     """The image tower alone, against what a large matrix product says that the processor can do."""
     size = checkpoint.preprocessing.height
     pixels = np.random.default_rng(0).integers(0, 256, (16, size, size, 3), np.uint8)
-    towers = {precision: CompiledModel(convert(checkpoint, precision, print) / "image.xml", precision) for precision in precisions}
+    towers = {
+        precision: CompiledModel(convert(checkpoint, precision, print) / "image.xml", precision)
+        for precision in precisions
+    }
     product = _matrix_product(precisions[0])
     flops, rates = [], {precision: Row() for precision in precisions}
     for _ in range(3 * rounds):
         flops.append(2 * _MATRIX**3 / _seconds(product))
         for precision, tower in towers.items():
-            rates[precision].rates.append(len(pixels) / _seconds(lambda tower=tower: tower.embed(pixels)))  # type: ignore[misc]
+            rates[precision].rates.append(len(pixels) / _seconds(partial(tower.embed, pixels)))
     limit = Row([rate / _image_flops(checkpoint) for rate in flops])
-    print(f"\na matrix product in {precisions[0]}: {statistics.median(flops) / 1e9:,.0f} GFLOP/s", end="; ")
+    print(
+        f"\na matrix product in {precisions[0]}: {statistics.median(flops) / 1e9:,.0f} GFLOP/s",
+        end="; ",
+    )
     print(f"an image takes {_image_flops(checkpoint) / 1e9:.1f} GFLOP")
     print(limit.text(f"the ceiling by that product, {precisions[0]}", limit))
     for precision, row in rates.items():
@@ -167,14 +227,19 @@ def _matrix_product(precision: str) -> Callable[[], object]:
     one = ops.parameter([_MATRIX, _MATRIX], np.float32)
     other = ops.constant(np.random.default_rng(0).standard_normal((_MATRIX, _MATRIX), np.float32))
     model = openvino.Model([ops.matmul(one, other, False, False)], [one])
-    hint = {"INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32", "PERFORMANCE_HINT": "LATENCY"}
+    hint = {
+        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+    }
     request = openvino.Core().compile_model(model, "CPU", hint).create_infer_request()
     inputs = np.random.default_rng(1).standard_normal((_MATRIX, _MATRIX), np.float32)
     return lambda: request.infer({0: inputs}, share_inputs=True, share_outputs=True)
 
 
 def _image_flops(checkpoint: Checkpoint) -> float:
-    """Multiplications and additions of one picture through the image tower of the base configuration."""
+    """Multiplications and additions of one picture through the image tower of the base
+    configuration.
+    """
     width, layers, patch, wide = checkpoint.dimension, 12, 16, 4
     tokens = (checkpoint.preprocessing.height // patch) ** 2
     layer = 2 * tokens * (4 + 2 * wide) * width**2 + 4 * tokens**2 * width

@@ -16,21 +16,34 @@ from tempfile import TemporaryDirectory
 from benchmarks.geometry import Geometry
 from benchmarks.libraries import fill, measure
 from sigseek.search.calibration import Calibration
-from sigseek.search.searcher import Searcher
 from sigseek.search.parse import parse
 from sigseek.search.query import Text, terms
+from sigseek.search.searcher import Searcher
 from sigseek.storage import Catalog
 
 _DIMENSION = 768
-_COMBINED = ("first AND second NOT third", "first OR second", "NOT first", "(first OR second) AND NOT third")
+_COMBINED = (
+    "first AND second NOT third",
+    "first OR second",
+    "NOT first",
+    "(first OR second) AND NOT third",
+)
 _CALIBRATION = Calibration(1.0, 0.0, 1.0, -0.3, 0.0, 1000, 1000)
 """The constants make no difference to the time."""
 
 
 def main() -> None:
     """Fill libraries, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--embeddings", type=int, nargs="+", default=[100_000, 1_000_000], help="(default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--embeddings",
+        type=int,
+        nargs="+",
+        default=[100_000, 1_000_000],
+        help="(default: %(default)s)",
+    )
     parser.add_argument("--rounds", type=int, default=30, help="(default: %(default)s)")
     arguments = parser.parse_args()
     geometry = Geometry(_DIMENSION)
@@ -52,13 +65,20 @@ def _measure(geometry: Geometry, count: int, rounds: int, directory: Path) -> No
     alone, judged = [], []
     for text in texts[:rounds]:
         alone.append(_seconds(partial(searcher.by_photo, text, 10)))
-        judged.append(_seconds(partial(searcher.search, Text("x"), {Text("x"): text}, 10, everything=True)))
+        judged.append(
+            _seconds(partial(searcher.search, Text("x"), {Text("x"): text}, 10, everything=True))
+        )
     first, second = statistics.median(alone) * 1000, statistics.median(judged) * 1000
-    print(f"  plain: retrieved {first:.1f} ms, judged {second:.1f} ms, {second - first:+.1f} ms ({second / first:.2f}x)")
+    print(
+        f"  plain: retrieved {first:.1f} ms, judged {second:.1f} ms, {second - first:+.1f} ms ({second / first:.2f}x)"
+    )
     for words in _COMBINED:
         query = parse(words)
         vectors = dict(zip(terms(query), texts, strict=False))
-        taken = [_seconds(partial(searcher.search, query, vectors, 10, everything=True)) for _ in range(5)]
+        taken = [
+            _seconds(partial(searcher.search, query, vectors, 10, everything=True))
+            for _ in range(5)
+        ]
         print(f"  {words}: {statistics.median(taken):.2f} s")
     catalog.close()
 

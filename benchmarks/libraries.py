@@ -16,8 +16,12 @@ from sigseek.storage import Catalog
 _CHUNK = 20_000
 
 
-def fill(directory: Path, vectors: npt.NDArray[np.float16], checkpoint: Checkpoint | None = None) -> None:
-    """A library of the embeddings float16 (n, dim), by the checkpoint or by none there is: photo and file n+1 is row n."""
+def fill(
+    directory: Path, vectors: npt.NDArray[np.float16], checkpoint: Checkpoint | None = None
+) -> None:
+    """A library of the embeddings float16 (n, dim), by the checkpoint or by none there is: photo
+    and file n+1 is row n.
+    """
     catalog = Catalog(directory)
     with catalog.transaction() as transaction:
         transaction.add_checkpoint(
@@ -36,9 +40,15 @@ def fill(directory: Path, vectors: npt.NDArray[np.float16], checkpoint: Checkpoi
         for start in range(0, len(vectors), _CHUNK):
             ids = range(start + 1, min(start + _CHUNK, len(vectors)) + 1)
             digests = ((id_, id_.to_bytes(32, "big")) for id_ in ids)
-            connection.executemany("INSERT INTO photo (id, digest, width, height, format) VALUES (?, ?, 4, 3, 'JPEG')", digests)
+            connection.executemany(
+                "INSERT INTO photo (id, digest, width, height, format) VALUES (?, ?, 4, 3, 'JPEG')",
+                digests,
+            )
             files = ((str(id_), id_) for id_ in ids)
-            connection.executemany("INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) VALUES (1, ?, ?, 1, 1)", files)
+            connection.executemany(
+                "INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) VALUES (1, ?, ?, 1, 1)",
+                files,
+            )
             halves = ((id_, vectors[id_ - 1].tobytes()) for id_ in ids)
             rows = ((id_, half, precision, zlib.crc32(half)) for id_, half in halves)
             connection.executemany("INSERT INTO embedding VALUES (1, ?, ?, ?, 1, 1, ?)", rows)
@@ -47,7 +57,9 @@ def fill(directory: Path, vectors: npt.NDArray[np.float16], checkpoint: Checkpoi
 
 
 def measure(directory: Path, texts: npt.NDArray[np.float32]) -> None:
-    """Have the library judge its hits, against unit-norm texts (n, dim), a tenth of which stand for absent ones."""
+    """Have the library judge its hits, against unit-norm texts (n, dim), a tenth of which stand for
+    absent ones.
+    """
     catalog = Catalog(directory)
     (record,) = catalog.checkpoints()
     few = len(texts) // 11

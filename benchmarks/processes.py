@@ -36,7 +36,9 @@ def run(command: Sequence[str | Path], **environment: str) -> Finished:
         out.seek(0)
         said.seek(0)
         if process.returncode:
-            raise subprocess.CalledProcessError(process.returncode, list(command), out.read(), said.read())
+            raise subprocess.CalledProcessError(
+                process.returncode, list(command), out.read(), said.read()
+            )
         peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         return Finished(wall, usage.ru_utime + usage.ru_stime, peak, out.read())
 

@@ -20,8 +20,8 @@ from benchmarks.geometry import Geometry
 from benchmarks.libraries import fill, measure
 from benchmarks.processes import Finished, run, sigseek
 from benchmarks.subjects import save_base
-from sigseek.siglip import load_checkpoint
 from sigseek.library import open_library
+from sigseek.siglip import load_checkpoint
 
 _QUERY = "two cats on a sofa"
 _TRANSFORMERS = """
@@ -57,11 +57,17 @@ def main() -> None:
     """Make the library, run both sides in turn, print the table."""
     parser = argparse.ArgumentParser("python -m benchmarks.query", description="Time a text query.")
     parser.add_argument("--embeddings", type=int, default=100_000, help="(default 100,000)")
-    parser.add_argument("--rounds", type=int, default=7, help="how often each side runs (default 7)")
+    parser.add_argument(
+        "--rounds", type=int, default=7, help="how often each side runs (default 7)"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sigseek-query-") as made:
         os.environ["SIGSEEK_CACHE"] = str(Path(made, "cache"))
-        checkpoint, library, matrix = save_base(Path(made, "base")), Path(made, "library"), Path(made, "matrix.npy")
+        checkpoint, library, matrix = (
+            save_base(Path(made, "base")),
+            Path(made, "library"),
+            Path(made, "matrix.npy"),
+        )
         # Apart: a process counts what its parent held when it began as memory of its own.
         with ProcessPoolExecutor(1, get_context("spawn")) as apart:
             apart.submit(_prepare, library, matrix, checkpoint, arguments.embeddings).result()
@@ -71,14 +77,29 @@ def main() -> None:
         ours, theirs = [], []
         for _ in range(arguments.rounds):
             ours.append(sigseek("search", _QUERY, "--all", "--library", library))
-            theirs.append(run([sys.executable, "-c", _TRANSFORMERS, checkpoint, matrix, _QUERY, "0"]))
+            theirs.append(
+                run([sys.executable, "-c", _TRANSFORMERS, checkpoint, matrix, _QUERY, "0"])
+            )
         warm = _warm(library, arguments.rounds)
-        script = run([sys.executable, "-c", _TRANSFORMERS, checkpoint, matrix, _QUERY, str(arguments.rounds)])
-    their_warm = [float(line.split()[1]) for line in script.output.splitlines() if line.startswith("seconds")]
-    print(f"\n{'one text query over ' + format(arguments.embeddings, ','):36} {'cold s':>8} {'warm ms':>8} {'peak MB':>8}")
-    for name, runs, seconds in (("sigseek search", ours, warm), ("transformers and numpy", theirs, their_warm)):
-        print(f"{name:36} {_median(runs):8.3f} {1000 * statistics.median(seconds):8.1f} {max(r.peak for r in runs) / 1e6:8,.0f}")
-    print(f"{'ratio':36} {_median(theirs) / _median(ours):7.2f}x {statistics.median(their_warm) / statistics.median(warm):7.2f}x")
+        script = run(
+            [sys.executable, "-c", _TRANSFORMERS, checkpoint, matrix, _QUERY, str(arguments.rounds)]
+        )
+    their_warm = [
+        float(line.split()[1]) for line in script.output.splitlines() if line.startswith("seconds")
+    ]
+    print(
+        f"\n{'one text query over ' + format(arguments.embeddings, ','):36} {'cold s':>8} {'warm ms':>8} {'peak MB':>8}"
+    )
+    for name, runs, seconds in (
+        ("sigseek search", ours, warm),
+        ("transformers and numpy", theirs, their_warm),
+    ):
+        print(
+            f"{name:36} {_median(runs):8.3f} {1000 * statistics.median(seconds):8.1f} {max(r.peak for r in runs) / 1e6:8,.0f}"
+        )
+    print(
+        f"{'ratio':36} {_median(theirs) / _median(ours):7.2f}x {statistics.median(their_warm) / statistics.median(warm):7.2f}x"
+    )
 
 
 def _prepare(library: Path, matrix: Path, checkpoint: Path, count: int) -> None:

@@ -15,21 +15,32 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.drawn_queries import Queries, kinds_of_queries
-from sigseek.indexer.decoding.decode import decode_views
-from sigseek.siglip.checkpoint import MINI
 from sigseek.demo.photos import draw_photos
 from sigseek.demo.scene import Scene
 from sigseek.evaluation.metrics import average_precision
+from sigseek.indexer.decoding.decode import decode_views
 from sigseek.library import Library, open_library
+from sigseek.siglip.checkpoint import MINI
 
 Floats = npt.NDArray[np.float32]
 
-_FRAMES = ("{}", "a photo of {}", "this is a photo of {}", "a picture of {}", "photo of {}", "an image of {}")
+_FRAMES = (
+    "{}",
+    "a photo of {}",
+    "this is a photo of {}",
+    "a picture of {}",
+    "photo of {}",
+    "an image of {}",
+)
 _NEIGHBOURS = ((8, 0.25), (8, 0.5), (16, 0.25), (16, 0.5), (48, 0.25), (48, 0.5))
 
 
-def sides(library: Library, images: Floats, views: Floats) -> dict[str, Callable[[list[str]], Floats]]:
-    """Ways to score images (n, dim), with their views (n, views, dim), for texts: from m texts to (m, n)."""
+def sides(
+    library: Library, images: Floats, views: Floats
+) -> dict[str, Callable[[list[str]], Floats]]:
+    """Ways to score images (n, dim), with their views (n, views, dim), for texts: from m texts to
+    (m, n).
+    """
     common = images @ library.references().common.T
 
     def plain(texts: list[str]) -> Floats:
@@ -42,7 +53,10 @@ def sides(library: Library, images: Floats, views: Floats) -> dict[str, Callable
     def ensemble(frames: tuple[str, ...]) -> Callable[[list[str]], Floats]:
         def scores(texts: list[str]) -> Floats:
             bare = [text.removeprefix("a photo of ") for text in texts]
-            mean = np.mean([library.embed_texts([frame.format(text) for text in bare]) for frame in frames], axis=0)
+            mean = np.mean(
+                [library.embed_texts([frame.format(text) for text in bare]) for frame in frames],
+                axis=0,
+            )
             scored: Floats = mean @ images.T
             return scored
 
@@ -51,14 +65,21 @@ def sides(library: Library, images: Floats, views: Floats) -> dict[str, Callable
     def closer(best: float, mean: float) -> Callable[[list[str]], Floats]:
         def scores(texts: list[str]) -> Floats:
             parts = np.einsum("md,nvd->mnv", library.embed_texts(texts), views)
-            mixed: Floats = plain(texts) + np.float32(best) * parts.max(axis=2) + np.float32(mean) * parts.mean(axis=2)
+            mixed: Floats = (
+                plain(texts)
+                + np.float32(best) * parts.max(axis=2)
+                + np.float32(mean) * parts.mean(axis=2)
+            )
             return mixed
 
         return scores
 
     return {
         "plain cosine": plain,
-        **{f"NNN, k {neighbours}, alpha {share}": normalized(neighbours, share) for neighbours, share in _NEIGHBOURS},
+        **{
+            f"NNN, k {neighbours}, alpha {share}": normalized(neighbours, share)
+            for neighbours, share in _NEIGHBOURS
+        },
         "two wordings": ensemble(_FRAMES[:2]),
         "six wordings": ensemble(_FRAMES),
         "closer, best part": closer(0.5, 0),
@@ -79,9 +100,16 @@ def mean_ap(scores: Floats, queries: Queries, scenes: list[Scene]) -> float:
 
 def main() -> None:
     """Draw, embed, score, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--pictures", type=int, default=1000, help="(default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=11, help="not 1 or 2, which training uses (default: %(default)s)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=11,
+        help="not 1 or 2, which training uses (default: %(default)s)",
+    )
     arguments = parser.parse_args()
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -96,10 +124,21 @@ def main() -> None:
             print(f"{'mAP':<24}" + "".join(f"{kind:>19}" for kind in [*kinds, "mean"]))
             before: list[float] = []
             for name, score in sides(library, images, views).items():
-                figures = [mean_ap(score([text for text, _ in queries]), queries, scenes) for queries in kinds.values()]
+                figures = [
+                    mean_ap(score([text for text, _ in queries]), queries, scenes)
+                    for queries in kinds.values()
+                ]
                 figures.append(float(np.mean(figures)))
-                shown = [value - plain for value, plain in zip(figures, before, strict=True)] if before else figures
-                print(f"{name:<24}" + "".join(f"{value:>{'+' if before else ''}19.3f}" for value in shown), flush=True)
+                shown = (
+                    [value - plain for value, plain in zip(figures, before, strict=True)]
+                    if before
+                    else figures
+                )
+                print(
+                    f"{name:<24}"
+                    + "".join(f"{value:>{'+' if before else ''}19.3f}" for value in shown),
+                    flush=True,
+                )
                 before = before or figures
 
 

@@ -45,33 +45,51 @@ def stat_all(root):
 
 def main() -> None:
     """Make the collection, index it once, time the sides, print the table."""
-    parser = argparse.ArgumentParser("python -m benchmarks.rescan", description="Time a second run over unchanged files.")
-    parser.add_argument("--files", type=int, default=100_000, help="how many files (default 100,000)")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each side is timed (default 5)")
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.rescan", description="Time a second run over unchanged files."
+    )
+    parser.add_argument(
+        "--files", type=int, default=100_000, help="how many files (default 100,000)"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="how often each side is timed (default 5)"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sigseek-rescan-") as made:
         photos, library = Path(made, "photos"), Path(made, "library")
         seconds = _seconds(lambda: make_collection(photos, arguments.files))
-        print(f"{arguments.files:,} files in {sum(1 for _ in os.walk(photos)):,} folders made in {seconds:.0f} s", flush=True)
+        print(
+            f"{arguments.files:,} files in {sum(1 for _ in os.walk(photos)):,} folders made in {seconds:.0f} s",
+            flush=True,
+        )
         seconds = _seconds(lambda: _run_program(photos, library))
         print(f"first run in {seconds:.0f} s", flush=True)
         print(f"\n{table(measure(photos, library, arguments.files, arguments.rounds))}")
 
 
 def make_collection(root: Path, files: int) -> None:
-    """`files` pictures below `root`, named as cameras name them, of `_CONTENTS` different contents."""
+    """`files` pictures below `root`, named as cameras name them, of `_CONTENTS` different
+    contents.
+    """
     contents = list(_pictures(min(files, _CONTENTS)))
     for number in range(files):
         event, place = divmod(number, _FILES_AN_EVENT)
         year, week = divmod(event, _EVENTS_A_YEAR)
-        folder = root / f"{2000 + year}" / f"{week // 4 + 1:02}" / f"{2000 + year}-{week // 4 + 1:02}-{week % 4 * 7 + 1:02} Event"
+        folder = (
+            root
+            / f"{2000 + year}"
+            / f"{week // 4 + 1:02}"
+            / f"{2000 + year}-{week // 4 + 1:02}-{week % 4 * 7 + 1:02} Event"
+        )
         if place == 0:
             folder.mkdir(parents=True)
         (folder / f"IMG_{number:06}.png").write_bytes(contents[number % len(contents)])
 
 
 def measure(photos: Path, library: Path, files: int, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each side in each round; a first round, which warms the caches of both sides, is left out."""
+    """Seconds of each side in each round; a first round, which warms the caches of both sides, is
+    left out.
+    """
     names: dict[str, object] = {}
     exec(_BARE_STAT, names)
     stat_all = names["stat_all"]
@@ -101,7 +119,9 @@ def table(seconds: dict[str, list[float]]) -> str:
     for number, (name, spent) in enumerate(seconds.items()):
         median = medians[number]
         ratio = f"{median / medians[number - 1]:.2f}" if number % 2 else ""
-        lines.append(f"{name:<34}{median:>7.3f} s{min(spent):>7.3f} s{max(spent):>7.3f} s{ratio:>8}")
+        lines.append(
+            f"{name:<34}{median:>7.3f} s{min(spent):>7.3f} s{max(spent):>7.3f} s{ratio:>8}"
+        )
     return "\n".join(lines)
 
 
@@ -116,9 +136,20 @@ def _pictures(count: int) -> Iterator[bytes]:
 
 def _run_program(photos: Path, library: Path) -> None:
     """`sigseek index`, as installed: with its bytecode kept from one start to the next."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment = {
+        name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
+    }
     program = Path(sys.executable).parent / "sigseek"
-    command: list[str | Path] = [program, "index", photos, "--library", library, "--model", "mini", "--json"]
+    command: list[str | Path] = [
+        program,
+        "index",
+        photos,
+        "--library",
+        library,
+        "--model",
+        "mini",
+        "--json",
+    ]
     subprocess.run(command, check=True, capture_output=True, env=environment)
 
 

@@ -86,9 +86,13 @@ HEADER = [
 
 def main() -> None:
     """Print a table for each size."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sizes", default="10000,100000,1000000", help="(default: %(default)s)")
-    parser.add_argument("--step", nargs=3, metavar=("STEP", "SIDE", "DIRECTORY"), help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--step", nargs=3, metavar=("STEP", "SIDE", "DIRECTORY"), help=argparse.SUPPRESS
+    )
     args = parser.parse_args()
     if args.step:
         step, name, directory = args.step
@@ -100,33 +104,52 @@ def main() -> None:
         with TemporaryDirectory() as directory:
             make_data(Path(directory), size)
             print_table(size, measure(Path(directory), size))
-    from benchmarks.retrieval_drawings import drawings_report  # torch, whose memory is not to count among the sides'
+    from benchmarks.retrieval_drawings import (
+        drawings_report,  # torch, whose memory is not to count among the sides'
+    )
 
     print(f"\n{drawings_report()}")
 
 
 def make_data(directory: Path, size: int) -> None:
-    """`vectors.npy` with the embeddings and those to be added, and for each kind of query `KIND.npz`: queries and exact hits."""
+    """`vectors.npy` with the embeddings and those to be added, and for each kind of query
+    `KIND.npz`: queries and exact hits.
+    """
     geometry = Geometry(DIMENSION)
-    vectors = np.lib.format.open_memmap(directory / "vectors.npy", "w+", np.float16, (size + ADDED, DIMENSION))
+    vectors = np.lib.format.open_memmap(
+        directory / "vectors.npy", "w+", np.float16, (size + ADDED, DIMENSION)
+    )
     start = 0
     for chunk in geometry.chunks(size + ADDED):
         vectors[start : start + len(chunk)] = chunk
         start += len(chunk)
-    chosen = np.asarray(vectors[np.sort(np.random.default_rng(4).choice(size, _QUERIES, replace=False))])
+    chosen = np.asarray(
+        vectors[np.sort(np.random.default_rng(4).choice(size, _QUERIES, replace=False))]
+    )
     queries = {"near": geometry.near(chosen), "text": geometry.captions(chosen)}
     exact = nearest(np.concatenate(list(queries.values())), vectors[:size])
     for number, kind in enumerate(_KINDS):
-        np.savez(directory / f"{kind}.npz", queries=queries[kind], exact=exact[number * _QUERIES : (number + 1) * _QUERIES])
+        np.savez(
+            directory / f"{kind}.npz",
+            queries=queries[kind],
+            exact=exact[number * _QUERIES : (number + 1) * _QUERIES],
+        )
 
 
 def nearest(queries: Floats, vectors: Halves) -> npt.NDArray[np.int64]:
-    """The rows (queries, 10) of the nearest embeddings by float32 cosine, in no particular order."""
+    """The rows (queries, 10) of the nearest embeddings by float32 cosine, in no particular
+    order.
+    """
     best = np.full((len(queries), HITS), -np.inf, np.float32)
     rows = np.zeros((len(queries), HITS), np.int64)
     for start in range(0, len(vectors), 20_000):
-        cosines = np.concatenate([best, queries @ vectors[start : start + 20_000].astype(np.float32).T], axis=1)
-        numbers = np.broadcast_to(np.arange(start, start + cosines.shape[1] - HITS), (len(queries), cosines.shape[1] - HITS))
+        cosines = np.concatenate(
+            [best, queries @ vectors[start : start + 20_000].astype(np.float32).T], axis=1
+        )
+        numbers = np.broadcast_to(
+            np.arange(start, start + cosines.shape[1] - HITS),
+            (len(queries), cosines.shape[1] - HITS),
+        )
         chosen = np.argpartition(-cosines, HITS, axis=1)[:, :HITS]
         rows = np.take_along_axis(np.concatenate([rows, numbers], axis=1), chosen, axis=1)
         best = np.take_along_axis(cosines, chosen, axis=1)
@@ -134,7 +157,9 @@ def nearest(queries: Floats, vectors: Halves) -> npt.NDArray[np.int64]:
 
 
 def measure(directory: Path, size: int) -> list[Row]:
-    """All sides: each builds, then all answer in turn, then each adds; every step in a process of its own."""
+    """All sides: each builds, then all answer in turn, then each adds; every step in a process of
+    its own.
+    """
     rows = []
     for side in SIDES:
         rows.append(Row(side.name))
@@ -151,7 +176,15 @@ def measure(directory: Path, size: int) -> list[Row]:
 
 def _take(row: Row, step: str, directory: Path) -> None:
     """Run one step of the side in a fresh process and put what it said into the row."""
-    command = [sys.executable, "-m", "benchmarks.retrieval", "--step", step, row.name, str(directory)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.retrieval",
+        "--step",
+        step,
+        row.name,
+        str(directory),
+    ]
     ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if ended.returncode:
         row.missing = "failed, as said above"
@@ -176,8 +209,15 @@ def _build(side: Side, directory: Path) -> dict[str, Any]:
     started = time.perf_counter()
     side.build(vectors, own)
     seconds = time.perf_counter() - started
-    files = [path for path in own.rglob("*") if path.is_file() and not path.name.startswith(("catalog", "lock"))]
-    return {"seconds": {"build": seconds}, "file_mb": sum(path.stat().st_size for path in files) / 1e6}
+    files = [
+        path
+        for path in own.rglob("*")
+        if path.is_file() and not path.name.startswith(("catalog", "lock"))
+    ]
+    return {
+        "seconds": {"build": seconds},
+        "file_mb": sum(path.stat().st_size for path in files) / 1e6,
+    }
 
 
 def _query(side: Side, directory: Path) -> dict[str, Any]:
@@ -199,7 +239,12 @@ def _query(side: Side, directory: Path) -> dict[str, Any]:
             if time.perf_counter() > until:
                 break
         recall[kind] = float(np.mean(shares))
-    return {"seconds": {"open": opened}, "queries": times, "recall": recall, "memory_mb": _most_resident_mb()}
+    return {
+        "seconds": {"open": opened},
+        "queries": times,
+        "recall": recall,
+        "memory_mb": _most_resident_mb(),
+    }
 
 
 def _add(side: Side, directory: Path) -> dict[str, Any]:
@@ -218,10 +263,16 @@ def _own(side: Side, directory: Path) -> Path:
 
 
 def _most_resident_mb() -> float:
-    """Of this process since it began, in MB. Not getrusage's, which on Linux begins with the parent's."""
+    """Of this process since it began, in MB. Not getrusage's, which on Linux begins with the
+    parent's.
+    """
     status = Path("/proc/self/status")
     if status.exists():
-        return next(int(line.split()[1]) / 1e3 for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return next(
+            int(line.split()[1]) / 1e3
+            for line in status.read_text().splitlines()
+            if line.startswith("VmHWM")
+        )
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
@@ -243,9 +294,14 @@ def print_table(size: int, rows: Sequence[Row]) -> None:
     for row in rows:
         if row.missing:
             print(f"{row.name}: {row.missing}")
-    ours, flat = (next(row for row in rows if row.name == name) for name in ("sigseek", "faiss flat fp16"))
+    ours, flat = (
+        next(row for row in rows if row.name == name) for name in ("sigseek", "faiss flat fp16")
+    )
     if ours.queries and flat.queries:
-        print(f"sigseek's p50 is {np.median(ours.queries) / np.median(flat.queries):.2f} of flat fp16's", flush=True)
+        print(
+            f"sigseek's p50 is {np.median(ours.queries) / np.median(flat.queries):.2f} of flat fp16's",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -43,7 +43,9 @@ class Side(Protocol):
         """From a unit-norm query (dim,) to the ids of the ten nearest, nearest first."""
 
     def add(self, vectors: Halves, first_id: int, directory: Path) -> None:
-        """Open, add embeddings float16 (n, dim) with ids from `first_id` on, keep; then they are found."""
+        """Open, add embeddings float16 (n, dim) with ids from `first_id` on, keep; then they are
+        found.
+        """
 
 
 class Sigseek:
@@ -74,9 +76,15 @@ class Sigseek:
         """Into the catalog, and the index brought up to date."""
         catalog = Catalog(directory)
         with catalog.transaction() as transaction:
-            facts = (PhotoFacts((first_id + 1 + row).to_bytes(32, "big"), 4, 3, "JPEG") for row in range(len(vectors)))
+            facts = (
+                PhotoFacts((first_id + 1 + row).to_bytes(32, "big"), 4, 3, "JPEG")
+                for row in range(len(vectors))
+            )
             ids = [transaction.add_photo(photo) for photo in facts]
-            records = {id_: EmbeddingRecord(vector.astype(np.float32), "bf16", 1) for id_, vector in zip(ids, vectors, strict=True)}
+            records = {
+                id_: EmbeddingRecord(vector.astype(np.float32), "bf16", 1)
+                for id_, vector in zip(ids, vectors, strict=True)
+            }
             transaction.add_embeddings(1, records)
         VectorIndex.open(catalog, catalog.checkpoints()[0], directory / "index")
         catalog.close()
@@ -89,7 +97,13 @@ class Sigseek:
 class Faiss:
     """An index of faiss's factory, in one file, read whole."""
 
-    def __init__(self, name: str, spec: Callable[[int], str], nprobe: int | None = None, most: int | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        spec: Callable[[int], str],
+        nprobe: int | None = None,
+        most: int | None = None,
+    ) -> None:
         self.name = name
         self.most = most
         self._spec = spec
@@ -100,7 +114,9 @@ class Faiss:
 
     def build(self, vectors: Halves, directory: Path) -> None:
         """Train on 40 embeddings a list where there is something to train."""
-        index: Any = faiss.index_factory(vectors.shape[1], self._spec(len(vectors)), faiss.METRIC_INNER_PRODUCT)
+        index: Any = faiss.index_factory(
+            vectors.shape[1], self._spec(len(vectors)), faiss.METRIC_INNER_PRODUCT
+        )
         if not index.is_trained:
             wanted = 40 * index.nlist if isinstance(index, faiss.IndexIVF) else 1_000
             index.train(vectors[:: max(1, len(vectors) // wanted)].astype(np.float32))
@@ -182,7 +198,9 @@ class SqliteVec:
     def build(self, vectors: Halves, directory: Path) -> None:
         """A virtual table."""
         connection = self._connect(directory)
-        connection.execute(f"CREATE VIRTUAL TABLE v USING vec0(e float[{vectors.shape[1]}] distance_metric=cosine)")
+        connection.execute(
+            f"CREATE VIRTUAL TABLE v USING vec0(e float[{vectors.shape[1]}] distance_metric=cosine)"
+        )
         for start, chunk in _chunks(vectors):
             self._insert(connection, chunk, start)
         connection.commit()
@@ -202,7 +220,10 @@ class SqliteVec:
         connection.close()
 
     def _insert(self, connection: Any, vectors: Halves, first_id: int) -> None:
-        rows = ((first_id + row, vector.tobytes()) for row, vector in enumerate(vectors.astype(np.float32)))
+        rows = (
+            (first_id + row, vector.tobytes())
+            for row, vector in enumerate(vectors.astype(np.float32))
+        )
         connection.executemany("INSERT INTO v (rowid, e) VALUES (?, ?)", rows)
 
     def _connect(self, directory: Path) -> Any:

@@ -21,14 +21,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.drawn_queries import Queries, absent_queries, compound_queries, kinds_of_queries, present_queries
-from sigseek.search.results import Hit, SearchResults
-from sigseek.siglip.checkpoint import MINI, MINI_DIRECTORY
+from benchmarks.drawn_queries import (
+    Queries,
+    absent_queries,
+    compound_queries,
+    kinds_of_queries,
+    present_queries,
+)
 from sigseek.demo.captions import Statement
 from sigseek.demo.photos import draw_photos
 from sigseek.demo.scene import COLORS, OBJECTS, PLACES, WEATHERS, Scene
 from sigseek.evaluation.metrics import auroc, average_precision, calibration_error, reliability
 from sigseek.library import Library, open_library
+from sigseek.search.results import Hit, SearchResults
+from sigseek.siglip.checkpoint import MINI, MINI_DIRECTORY
 from sigseek.storage.index import faiss as vector_index
 
 Bools = npt.NDArray[np.bool_]
@@ -64,7 +70,11 @@ def _number(hit: Hit) -> int:
 
 
 def _drawn(
-    folder: Path, count: int, seed: int, wanted: Callable[[Scene], bool] = lambda scene: True, model: str = MINI
+    folder: Path,
+    count: int,
+    seed: int,
+    wanted: Callable[[Scene], bool] = lambda scene: True,
+    model: str = MINI,
 ) -> Drawings:
     scenes = draw_photos(folder, count, seed, wanted=wanted)
     library = open_library(folder / ".sigseek", model)
@@ -72,18 +82,31 @@ def _drawn(
     return Drawings(library, scenes)
 
 
-def judge(name: str, drawings: Drawings, uncalibrated: Library, present: Queries, absent: Queries) -> None:
-    """AUROC and errors of the verdict on texts that the library shows and texts that it does not."""
+def judge(
+    name: str, drawings: Drawings, uncalibrated: Library, present: Queries, absent: Queries
+) -> None:
+    """AUROC and errors of the verdict on texts that the library shows and texts that it does
+    not.
+    """
     for how, library in (("calibrated", drawings.library), ("uncalibrated", uncalibrated)):
-        there, not_there = ([_best(library, text) for text, _ in queries] for queries in (present, absent))
-        print(f"{name}, {how}: {len(there)} present, {len(not_there)} absent, {len(drawings.scenes)} pictures")
+        there, not_there = (
+            [_best(library, text) for text, _ in queries] for queries in (present, absent)
+        )
+        print(
+            f"{name}, {how}: {len(there)} present, {len(not_there)} absent, {len(drawings.scenes)} pictures"
+        )
         for measure in ("confidence", "score", "cosine"):
-            values = [np.array([getattr(hit, measure) for hit in hits], np.float32) for hits in (there, not_there)]
+            values = [
+                np.array([getattr(hit, measure) for hit in hits], np.float32)
+                for hits in (there, not_there)
+            ]
             print(f"  AUROC by best {measure:<11}{auroc(*values):.3f}")
         verdicts = [[hit.verdict for hit in hits] for hits in (there, not_there)]
         print(f"  false match             {verdicts[1].count('match') / len(not_there):.3f}")
         print(f"  false no match          {verdicts[0].count('no match') / len(there):.3f}")
-        print(f"  no match or maybe       {1 - verdicts[0].count('match') / len(there):.3f} of the present")
+        print(
+            f"  no match or maybe       {1 - verdicts[0].count('match') / len(there):.3f} of the present"
+        )
 
 
 def _best(library: Library, text: str) -> Hit:
@@ -93,7 +116,9 @@ def _best(library: Library, text: str) -> Hit:
 
 
 def closer(drawings: Drawings) -> None:
-    """Mean average precision of single queries by kind, with a closer look at the best photos and without."""
+    """Mean average precision of single queries by kind, with a closer look at the best photos and
+    without.
+    """
     embedder = drawings.library._embedder
     embedder.embed_views = cache(embedder.embed_views)  # type: ignore[method-assign]
     print("mAP of single queries, closer look at the best " + ", ".join(map(str, _CLOSER)))
@@ -103,7 +128,9 @@ def closer(drawings: Drawings) -> None:
         print(f"  {kind:<20}" + "  ".join(f"{np.mean(figure):.3f}" for figure in figures))
         for count, figure in zip(_CLOSER, figures, strict=True):
             every[count] += figure
-    print(f"  {'every query':<20}" + "  ".join(f"{np.mean(figure):.3f}" for figure in every.values()))
+    print(
+        f"  {'every query':<20}" + "  ".join(f"{np.mean(figure):.3f}" for figure in every.values())
+    )
 
 
 def _precisions(drawings: Drawings, queries: Queries, **options: Any) -> list[float]:
@@ -119,12 +146,20 @@ def _precisions(drawings: Drawings, queries: Queries, **options: Any) -> list[fl
 
 def _standing(hit: Hit) -> tuple[bool, float]:
     """The order before verdicts: those looked at closely first."""
-    value = hit.closer if hit.closer is not None else hit.cosine if hit.cosine is not None else hit.probability
+    value = (
+        hit.closer
+        if hit.closer is not None
+        else hit.cosine
+        if hit.cosine is not None
+        else hit.probability
+    )
     return hit.closer is None, -value
 
 
 def calibration(drawings: Drawings) -> None:
-    """Expected calibration error over each query's ten best pictures and over all, raw and calibrated."""
+    """Expected calibration error over each query's ten best pictures and over all, raw and
+    calibrated.
+    """
     shown: dict[str, list[tuple[float, bool]]] = {"all pairs": [], "ten best": []}
     raw: dict[str, list[tuple[float, bool]]] = {"all pairs": [], "ten best": []}
     for text, statement in present_queries(drawings.scenes, _QUERIES, 99):
@@ -150,7 +185,9 @@ def numbers(drawings: Drawings) -> None:
     for text, statement in present_queries(drawings.scenes, _QUERIES, 98):
         true = sum(statement.facts() <= scene.facts() for scene in drawings.scenes)
         errors.append(abs(drawings.library.search(text, 1).expected - true) / true)
-    print(f"expected number of matches: median relative error {np.median(errors):.3f} over {len(errors)} queries")
+    print(
+        f"expected number of matches: median relative error {np.median(errors):.3f} over {len(errors)} queries"
+    )
     for low, high in ((0, 0.1), (0.1, 0.25), (0.25, 0.5), (0.5, 1), (1, 1e9)):
         print(f"  {low:>4} to {high:<6g}{np.mean([low <= error < high for error in errors]):.2f}")
     for text, _ in absent_queries(set(), set(), set(), 50, 5):
@@ -159,7 +196,9 @@ def numbers(drawings: Drawings) -> None:
 
 
 def compound(drawings: Drawings) -> None:
-    """Mean average precision of queries with operators, and of the same wish as one sentence; recall against all photos."""
+    """Mean average precision of queries with operators, and of the same wish as one sentence;
+    recall against all photos.
+    """
     operators: dict[str, list[float]] = {}
     sentences: dict[str, list[float]] = {}
     for query in compound_queries():
@@ -170,25 +209,41 @@ def compound(drawings: Drawings) -> None:
         descending = -np.arange(len(hits), dtype=np.float32)
         operators.setdefault(query.kind, []).append(average_precision(descending, relevant))
         hits = sorted(drawings.search(f'"{query.sentence}"'), key=_standing)
-        sentences.setdefault(query.kind, []).append(average_precision(descending, drawings.relevant(hits, query.is_true)))
+        sentences.setdefault(query.kind, []).append(
+            average_precision(descending, drawings.relevant(hits, query.is_true))
+        )
     print(f"mAP of {sum(map(len, operators.values()))} compound queries, operators and sentence")
     for kind, figures in operators.items():
-        print(f"  {kind:<6}{np.mean(figures):.3f}  {np.mean(sentences[kind]):.3f}  ({len(figures)})")
+        print(
+            f"  {kind:<6}{np.mean(figures):.3f}  {np.mean(sentences[kind]):.3f}  ({len(figures)})"
+        )
 
 
 def complete(drawings: Drawings) -> None:
-    """Recall of the ten best of NOT and OR through estimates, against every photo scored exactly."""
+    """Recall of the ten best of NOT and OR through estimates, against every photo scored
+    exactly.
+    """
     usual = vector_index._QUANTISED_FROM
-    exact = {query.operators: _paths(drawings.library, query.operators) for query in compound_queries() if query.kind != "AND"}
+    exact = {
+        query.operators: _paths(drawings.library, query.operators)
+        for query in compound_queries()
+        if query.kind != "AND"
+    }
     vector_index._QUANTISED_FROM = 500
     try:
         for file in (drawings.library.directory / "index").iterdir():
             file.unlink()
         with open_library(drawings.library.directory) as quantised:
-            recall = [len(set(found) & set(_paths(quantised, query))) / len(found) for query, found in exact.items() if found]
+            recall = [
+                len(set(found) & set(_paths(quantised, query))) / len(found)
+                for query, found in exact.items()
+                if found
+            ]
     finally:
         vector_index._QUANTISED_FROM = usual
-    print(f"recall of the ten best of {len(recall)} NOT and OR by estimates: {np.mean(recall):.4f}, least {min(recall):.2f}")
+    print(
+        f"recall of the ten best of {len(recall)} NOT and OR by estimates: {np.mean(recall):.4f}, least {min(recall):.2f}"
+    )
 
 
 def _paths(library: Library, query: str) -> list[str]:
@@ -197,24 +252,42 @@ def _paths(library: Library, query: str) -> list[str]:
 
 def main() -> None:
     """Draw three libraries, ask, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--pictures", type=int, default=2000, help="(default: %(default)s)")
     parser.add_argument("--seed", type=int, default=12, help="not 1, 2 or 3 (default: %(default)s)")
-    parser.add_argument("--verdicts", action="store_true", help="only how what is there is told from what is not")
+    parser.add_argument(
+        "--verdicts", action="store_true", help="only how what is there is told from what is not"
+    )
     arguments = parser.parse_args()
     rng = random.Random(arguments.seed)
     with TemporaryDirectory() as temporary:
         root = Path(temporary)
         bare = root / "mini"
         shutil.copytree(MINI_DIRECTORY, bare, ignore=shutil.ignore_patterns("calibration.json"))
-        objects, places, weathers = set(rng.sample(OBJECTS, 5)), {rng.choice(PLACES)}, {rng.choice(WEATHERS)}
+        objects, places, weathers = (
+            set(rng.sample(OBJECTS, 5)),
+            {rng.choice(PLACES)},
+            {rng.choice(WEATHERS)},
+        )
 
         def without(scene: Scene) -> bool:
-            return not (objects & {group.name for group in scene.objects} or scene.place in places or scene.weather in weathers)
+            return not (
+                objects & {group.name for group in scene.objects}
+                or scene.place in places
+                or scene.weather in weathers
+            )
 
         far = _drawn(root / "far", arguments.pictures, arguments.seed, without)
         absent = absent_queries(objects, places, weathers, _QUERIES, arguments.seed)
-        judge("far", far, open_library(far.library.directory, str(bare)), present_queries(far.scenes, _QUERIES, 97), absent)
+        judge(
+            "far",
+            far,
+            open_library(far.library.directory, str(bare)),
+            present_queries(far.scenes, _QUERIES, 97),
+            absent,
+        )
         pairs = rng.sample(list(product(COLORS, OBJECTS)), _NEAR_PAIRS)
         near = _drawn(
             root / "near", arguments.pictures, arguments.seed + 1,

@@ -11,13 +11,15 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.processes import run
-from sigseek.siglip.checkpoint import MINI_DIRECTORY
 from sigseek.demo.drawing import draw_scene
 from sigseek.demo.scene import numbered_scene
+from sigseek.siglip.checkpoint import MINI_DIRECTORY
 
 CAMERA, SMALL = (4000, 3000), (400, 533)
 _NOISE = 5.0
-"""Levels of sensor noise: with it a picture of camera size is a JPEG of some 3 MB, as phones write them."""
+"""Levels of sensor noise: with it a picture of camera size is a JPEG of some 3 MB, as phones write
+them.
+"""
 
 
 _MAKE_BASE = """
@@ -31,7 +33,9 @@ SiglipImageProcessorPil(image_mean=[0.5] * 3, image_std=[0.5] * 3).save_pretrain
 
 
 def save_base(target: Path) -> Path:
-    """A checkpoint of google/siglip-base-patch16-224's exact configuration with random weights, and mini's tokenizer."""
+    """A checkpoint of google/siglip-base-patch16-224's exact configuration with random weights, and
+    mini's tokenizer.
+    """
     run([sys.executable, "-W", "ignore", "-c", _MAKE_BASE, target])
     for name in ("spiece.model", "tokenizer_config.json"):
         shutil.copy(MINI_DIRECTORY / name, target)
@@ -48,7 +52,9 @@ def save_photos(folder: Path, count: int, size: tuple[int, int]) -> list[Path]:
 def _save_photo(folder: Path, size: tuple[int, int], number: int) -> Path:
     scene = numbered_scene(77, number)
     pixels = np.asarray(draw_scene(scene, size, number), np.float32)
-    noise = np.random.default_rng(number).standard_normal((size[1], size[0], 1), np.float32) * _NOISE
+    noise = (
+        np.random.default_rng(number).standard_normal((size[1], size[0], 1), np.float32) * _NOISE
+    )
     path = folder / f"{number:05}.jpg"
     Image.fromarray((pixels + noise).clip(0, 255).astype(np.uint8)).save(path, quality=90)
     return path

@@ -25,7 +25,9 @@ _DIMENSION = 768
 
 def main() -> None:
     """Fill a library, run the commands, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--photos", type=int, default=1_000_000, help="(default: %(default)s)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -33,10 +35,15 @@ def main() -> None:
         library, moved = place / "library", place / "moved"
         started = time.monotonic()
         # In a process of its own: the memory of a program's starts with what its parent has.
-        filling = multiprocessing.get_context("spawn").Process(target=_fill, args=(library, arguments.photos))
+        filling = multiprocessing.get_context("spawn").Process(
+            target=_fill, args=(library, arguments.photos)
+        )
         filling.start()
         filling.join()
-        print(f"{arguments.photos:,} photos written and their index made in {time.monotonic() - started:.0f} s", flush=True)
+        print(
+            f"{arguments.photos:,} photos written and their index made in {time.monotonic() - started:.0f} s",
+            flush=True,
+        )
         moved.mkdir()
         _picture(moved / "new.png")
         where = ("--library", library)
@@ -45,11 +52,15 @@ def main() -> None:
         _print("verify", sigseek("verify", *where))
         _print("backup", sigseek("backup", place / "copy.sqlite", *where))
         _print("relocate the folder", sigseek("relocate", library, moved, "--yes", *where))
-        _print("index: all are missing", sigseek("index", moved, "--yes", "--model", "mini", *where))
+        _print(
+            "index: all are missing", sigseek("index", moved, "--yes", "--model", "mini", *where)
+        )
         _print("forget mini", sigseek("forget", "--model", "mini", "--yes", *where))
         _print("verify --repair", sigseek("verify", "--repair", *where))
         _print("prune all", sigseek("prune", "--older-than", "0d", *where))
-        _print("copying the catalog, bare", run(["cp", place / "copy.sqlite", place / "again.sqlite"]))
+        _print(
+            "copying the catalog, bare", run(["cp", place / "copy.sqlite", place / "again.sqlite"])
+        )
 
 
 def _fill(library: Path, photos: int) -> None:

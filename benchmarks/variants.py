@@ -15,9 +15,13 @@ _NOT_FILES = {"PDF", "EPS", "HDF5", "GRIB", "BUFR", "WMF", "FITS", "PALM"}
 
 
 def small_pictures() -> dict[str, bytes]:
-    """By name with extension, a small picture in every format that Pillow writes, in every mode that the format takes."""
+    """By name with extension, a small picture in every format that Pillow writes, in every mode
+    that the format takes.
+    """
     Image.init()
-    rough = Image.fromarray(np.random.default_rng(0).integers(0, 256, (5, 6, 3), np.uint8)).resize((60, 44))
+    rough = Image.fromarray(np.random.default_rng(0).integers(0, 256, (5, 6, 3), np.uint8)).resize(
+        (60, 44)
+    )
     extensions: dict[str, str] = {}
     for extension, name in Image.EXTENSION.items():
         extensions.setdefault(name, extension)
@@ -32,11 +36,17 @@ def small_pictures() -> dict[str, bytes]:
 
 
 def _converted(image: Image.Image, mode: str) -> Image.Image:
-    return Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257) if mode == "I;16" else image.convert(mode)
+    return (
+        Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
+        if mode == "I;16"
+        else image.convert(mode)
+    )
 
 
 def damaged(files: dict[str, bytes], count: int, seed: int = 0) -> Iterator[tuple[str, bytes]]:
-    """`count` names and contents of damaged variants, every way of damaging and every file in turn."""
+    """`count` names and contents of damaged variants, every way of damaging and every file in
+    turn.
+    """
     chance = random.Random(seed)
     names = sorted(files)
     for number in range(count):
@@ -72,7 +82,9 @@ def _blot(whole: bytes, other: bytes, chance: random.Random) -> bytes:
     return whole[:at] + blot + whole[at + length :]
 
 
-def write_damaged(folder: Path, files: dict[str, bytes], count: int, seed: int = 0) -> Sequence[Path]:
+def write_damaged(
+    folder: Path, files: dict[str, bytes], count: int, seed: int = 0
+) -> Sequence[Path]:
     """Write `count` variants into the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []

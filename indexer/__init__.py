@@ -10,12 +10,21 @@ from typing import TYPE_CHECKING, Any
 from sigseek.indexer.errors import DecodeError, FolderError
 
 if TYPE_CHECKING:
-    from sigseek.indexer.pipeline import Indexer, check_folder, check_folders_below
     from sigseek.indexer.ledger import IndexReport, Progress
+    from sigseek.indexer.pipeline import Indexer, check_folder, check_folders_below
 
-__all__ = ["DecodeError", "FolderError", "IndexReport", "Indexer", "Progress", "check_folder", "check_folders_below"]
+__all__ = [
+    "DecodeError",
+    "FolderError",
+    "IndexReport",
+    "Indexer",
+    "Progress",
+    "check_folder",
+    "check_folders_below",
+]
 
-# Loaded when first asked for: the processes that decode take what they need from this package, and SQLAlchemy is not of it.
+# Loaded when first asked for: the processes that decode take what they need from this package, and
+# SQLAlchemy is not of it.
 _HOMES = {
     "Indexer": "sigseek.indexer.pipeline",
     "check_folder": "sigseek.indexer.pipeline",
@@ -27,5 +36,5 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"module 'indexer' has no attribute '{name}'")
+        raise AttributeError(f"module 'sigseek.indexer' has no attribute '{name}'")
     return getattr(import_module(_HOMES[name]), name)

@@ -12,7 +12,9 @@ from sigseek.storage.catalog.transaction import beginning
 
 @dataclass
 class Comparison:
-    """All that names, sizes and times can settle, in paths relative to the folder, and the files left to be read."""
+    """All that names, sizes and times can settle, in paths relative to the folder, and the files
+    left to be read.
+    """
 
     listed: int
     """Pictures that the scan found."""
@@ -39,12 +41,16 @@ class Comparison:
 
 
 def compare(
-    root: Path, inside: PurePath, listing: Listing, rows: Iterable[FileRow], failures: Sequence[FailureRecord]
+    root: Path,
+    inside: PurePath,
+    listing: Listing,
+    rows: Iterable[FileRow],
+    failures: Sequence[FailureRecord],
 ) -> Comparison:
     """Compare the listing of `root`/`inside` with the rows and failures of the whole folder `root`.
 
-    Files in a hidden directory, which were indexed by naming it, are not gone as long as they are there: only a scan of
-    that very directory looks into it.
+    Files in a hidden directory, which were indexed by naming it, are not gone as long as they are
+    there: only a scan of that very directory looks into it.
     """
     result = Comparison(len(listing.files), listing.unreadable)
     failed = {failure.path: failure for failure in failures}
@@ -67,13 +73,23 @@ def compare(
                 result.over.append(path)
         else:
             others[path] = row
-    result.changed = [FoundFile(path, size, mtime_ns) for path, (size, mtime_ns) in unsettled.items()]
-    result.beside = {raw: jpeg for raw, jpeg in listing.beside.items() if raw.path in others or jpeg in unsettled or jpeg in failed}
+    result.changed = [
+        FoundFile(path, size, mtime_ns) for path, (size, mtime_ns) in unsettled.items()
+    ]
+    result.beside = {
+        raw: jpeg
+        for raw, jpeg in listing.beside.items()
+        if raw.path in others or jpeg in unsettled or jpeg in failed
+    }
     beside = {raw.path for raw in listing.beside}
     result.gone = set(_gone(root, inside, listing, others.keys() - listing.files.keys() - beside))
     undecided = {raw.path for raw in result.beside}
     result.over += _gone(root, inside, listing, failed.keys() - listing.files.keys() - undecided)
-    result.known = {path: FileRecord._make(others[path]) for path in (*unsettled, *result.gone) if path in others}
+    result.known = {
+        path: FileRecord._make(others[path])
+        for path in (*unsettled, *result.gone)
+        if path in others
+    }
     result.lost = [path for path in result.gone if not result.known[path].missing]
     return result
 
@@ -93,7 +109,9 @@ def _gone(root: Path, inside: PurePath, listing: Listing, unlisted: Iterable[str
 
 
 def _passed_over(path: str, inside: PurePath) -> bool:
-    """Whether a scan that begins at `inside` leaves out one of the directories on the way to the path."""
+    """Whether a scan that begins at `inside` leaves out one of the directories on the way to the
+    path.
+    """
     return any(is_junk(name) for name in PurePath(path).relative_to(inside).parts[:-1])
 
 

@@ -23,7 +23,8 @@ def embed_files(
     tower: ImageTower,
     on_done: Callable[[int], None] = lambda done: None,
 ) -> tuple[dict[Path, Floats], dict[Path, str]]:
-    """The unit-norm embedding float32 (dim,) of each file that can be used, and why the others cannot.
+    """The unit-norm embedding float32 (dim,) of each file that can be used, and why the others
+    cannot.
 
     `on_done` is told how many files are done.
     """
@@ -35,12 +36,22 @@ def embed_files(
         embeddings.update(zip(batch, tower.embed(np.stack(list(batch.values()))), strict=True))
         batch.clear()
 
-    with ThreadPoolExecutor(THREADS) as pool, Decoders(preprocessing) as decoders, ExitStack() as ending:
-        ending.callback(pool.shutdown, wait=False, cancel_futures=True)  # interrupted, what waits in it is wanted no more
-        decoded = ahead(pool, lambda path: decoders.decode(path).pixels, paths, lambda: 2 * tower.batch)
+    with (
+        ThreadPoolExecutor(THREADS) as pool,
+        Decoders(preprocessing) as decoders,
+        ExitStack() as ending,
+    ):
+        ending.callback(
+            pool.shutdown, wait=False, cancel_futures=True
+        )  # interrupted, what waits in it is wanted no more
+        decoded = ahead(
+            pool, lambda path: decoders.decode(path).pixels, paths, lambda: 2 * tower.batch
+        )
         for done, (path, pixels) in enumerate(decoded, 1):
             if isinstance(pixels, Exception):
-                unusable[path] = str(pixels) if isinstance(pixels, DecodeError) else f"cannot be read: {pixels}"
+                unusable[path] = (
+                    str(pixels) if isinstance(pixels, DecodeError) else f"cannot be read: {pixels}"
+                )
             else:
                 batch[path] = pixels
                 if len(batch) == tower.batch:

@@ -6,7 +6,9 @@ class DecodeError(Exception):
 
 
 class UndecidedError(DecodeError):
-    """A file that gave no picture this time: it may be fine, or pass with other limits. The next run tries it again."""
+    """A file that gave no picture this time: it may be fine, or pass with other limits. The next
+    run tries it again.
+    """
 
 
 class ChangedError(UndecidedError):
@@ -18,4 +20,6 @@ class LargePhotoError(Exception):
 
 
 class FolderError(Exception):
-    """A folder that cannot be indexed. The message says what was found and what to do, in one line."""
+    """A folder that cannot be indexed. The message says what was found and what to do, in one
+    line.
+    """

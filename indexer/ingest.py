@@ -24,17 +24,27 @@ from sigseek.indexer.ledger import Tally
 from sigseek.indexer.scan import FoundFile, is_online, mtime_ns
 from sigseek.siglip import ImageTower
 from sigseek.siglip.preprocessing import VERSION
-from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord, FailureRecord, FolderRecord, PhotoFacts
+from sigseek.storage import (
+    Catalog,
+    CheckpointRecord,
+    EmbeddingRecord,
+    FailureRecord,
+    FolderRecord,
+    PhotoFacts,
+)
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
 _AHEAD = 32
-"""Files that are hashed ahead of the decoding; until the tower is loaded and tells its batch, photos decoded ahead of it."""
+"""Files that are hashed ahead of the decoding; until the tower is loaded and tells its batch,
+photos decoded ahead of it.
+"""
 _SETTLED_BATCH = 500
 THREADS = max(2, (os.cpu_count() or 2) - 1)
-"""That hash, or have a process of theirs decode; two at least, for one may be waiting for the disk. The tower takes all
-cores when it runs."""
+"""That hash, or have a process of theirs decode; two at least, for one may be waiting for the disk.
+The tower takes all cores when it runs.
+"""
 
 
 @dataclass
@@ -71,8 +81,9 @@ class _Batch:
 class Intake:
     """Takes the new and changed files of one folder in, as `found` there.
 
-    `tower` is called once, when the first photo has to be embedded. `gone` are by folder id the files that the tally's report
-    counts as missing; those that turn out to lie elsewhere now are taken off.
+    `tower` is called once, when the first photo has to be embedded. `gone` are by folder id the
+    files that the tally's report counts as missing; those that turn out to lie elsewhere now are
+    taken off.
     """
 
     def __init__(
@@ -94,10 +105,14 @@ class Intake:
         self._found = found
         self._gone = gone
         self._left: dict[int, list[tuple[int, str]]] = {}
-        """By photo id, where new files of it may have come from: the folder's id and the path in it."""
+        """By photo id, where new files of it may have come from: the folder's id and the path in
+        it.
+        """
         self._settled = _Settled()
         self._waiting: dict[bytes, _Content] = {}
-        """Contents on their way to the tower and back, so that a second file of one is not decoded again."""
+        """Contents on their way to the tower and back, so that a second file of one is not decoded
+        again.
+        """
         self._under_way: _Batch | None = None
         self._decoded_ahead = _AHEAD
         self._decoders = decoders
@@ -109,7 +124,9 @@ class Intake:
         """Take the files in; returns when all is stored."""
         try:
             batch: list[tuple[_Content, DecodedPhoto]] = []
-            for content, decoded in ahead(self._pool, self._decode, self._new_contents(), lambda: self._decoded_ahead):
+            for content, decoded in ahead(
+                self._pool, self._decode, self._new_contents(), lambda: self._decoded_ahead
+            ):
                 while isinstance(decoded, Exception) and self._fail(content, decoded):
                     decoded = self._decode_again(content)
                 if isinstance(decoded, Exception):
@@ -125,7 +142,8 @@ class Intake:
         except BaseException:
             self._stop.set()
             self._decoders.close()  # nobody waits for what hangs there
-            # Nor for the threads: a Ctrl-C that comes up in a pool's own code can leave a lock of its held that they need.
+            # Nor for the threads: a Ctrl-C that comes up in a pool's own code can leave a lock of
+            # its held that they need.
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._tower_thread.shutdown(wait=False, cancel_futures=True)
             raise
@@ -133,13 +151,17 @@ class Intake:
         self._tower_thread.shutdown()
 
     def _new_contents(self) -> Iterator[_Content]:
-        """Hash the files; give out the contents that are not embedded yet, settle the files of all others."""
+        """Hash the files; give out the contents that are not embedded yet, settle the files of all
+        others.
+        """
         for file, read in ahead(self._pool, self._digest, self._found.changed, lambda: _AHEAD):
             if isinstance(read, DecodeError):  # for its size alone
                 self._note_failure(file, str(read), FileDigest(b"", file.size, file.mtime_ns))
                 continue
             if isinstance(read, Exception):
-                self._note_failure(file, f"cannot be read: {getattr(read, 'strerror', None) or read}", None)
+                self._note_failure(
+                    file, f"cannot be read: {getattr(read, 'strerror', None) or read}", None
+                )
                 continue
             waiting = self._waiting.get(read.digest)
             if waiting:
@@ -163,7 +185,10 @@ class Intake:
             return self._decoders.decode(path)
         finally:
             status = path.stat()
-            if (status.st_size, mtime_ns(status)) != (read.size, read.mtime_ns):  # it may be another picture than was hashed
+            if (status.st_size, mtime_ns(status)) != (
+                read.size,
+                read.mtime_ns,
+            ):  # it may be another picture than was hashed
                 raise ChangedError("it changed while it was read; the next run tries it again")
 
     def _decode_again(self, content: _Content) -> DecodedPhoto | Exception:
@@ -196,41 +221,66 @@ class Intake:
         self._count()
 
     def _moved_from(self, photo_id: int) -> tuple[int, str] | None:
-        """Where a file of the photo lay that is not there any more, in this folder rather than in another; each is told once."""
+        """Where a file of the photo lay that is not there any more, in this folder rather than in
+        another; each is told once.
+        """
         if photo_id not in self._left:
-            lay = sorted(self._catalog.photo_paths(photo_id), key=lambda file: file[0] == self._folder.id)
-            self._left[photo_id] = [(folder_id, path) for folder_id, root, path in lay if self._is_gone(folder_id, root, path)]
+            lay = sorted(
+                self._catalog.photo_paths(photo_id), key=lambda file: file[0] == self._folder.id
+            )
+            self._left[photo_id] = [
+                (folder_id, path)
+                for folder_id, root, path in lay
+                if self._is_gone(folder_id, root, path)
+            ]
         return self._left[photo_id].pop() if self._left[photo_id] else None
 
     def _is_gone(self, folder_id: int, root: str, path: str) -> bool:
-        return path in self._gone.get(folder_id, ()) or (not may_be_there(Path(root, path)) and is_online(Path(root)))
+        return path in self._gone.get(folder_id, ()) or (
+            not may_be_there(Path(root, path)) and is_online(Path(root))
+        )
 
     def _fail(self, content: _Content, error: Exception) -> bool:
-        """Note the failure of the content's first file, and of others named alike where it is not that file alone; whether one
-        is left.
+        """Note the failure of the content's first file, and of others named alike where it is not
+        that file alone; whether one is left.
 
-        How a file is opened hangs on its extension too: a TIFF that is called .nef is no camera RAW.
+        How a file is opened hangs on its extension too: a TIFF that is called .nef is no camera
+        RAW.
         """
         failed, content.files = content.files[:1], content.files[1:]
         of_content = isinstance(error, DecodeError) and not isinstance(error, ChangedError)
         if of_content:
             suffix = Path(failed[0][0].path).suffix.lower()
             failed += [one for one in content.files if Path(one[0].path).suffix.lower() == suffix]
-            content.files = [one for one in content.files if Path(one[0].path).suffix.lower() != suffix]
+            content.files = [
+                one for one in content.files if Path(one[0].path).suffix.lower() != suffix
+            ]
         if not content.files:
             del self._waiting[content.digest]
-        reason = str(error) if isinstance(error, DecodeError) else f"cannot be read: {getattr(error, 'strerror', None) or error}"
+        reason = (
+            str(error)
+            if isinstance(error, DecodeError)
+            else f"cannot be read: {getattr(error, 'strerror', None) or error}"
+        )
         for file, read in failed:
-            self._note_failure(file, reason, read if of_content else None, again=isinstance(error, UndecidedError))
+            self._note_failure(
+                file, reason, read if of_content else None, again=isinstance(error, UndecidedError)
+            )
         return bool(content.files)
 
-    def _note_failure(self, file: FoundFile, reason: str, read: FileDigest | None, *, again: bool = False) -> None:
-        """`read` is what the file held; None when it could not be read. Then, or with `again`, the next run tries it again.
+    def _note_failure(
+        self, file: FoundFile, reason: str, read: FileDigest | None, *, again: bool = False
+    ) -> None:
+        """`read` is what the file held; None when it could not be read. Then, or with `again`, the
+        next run tries it again.
 
-        FolderError when it could not be read because the whole folder is not there any more: its drive was unplugged.
+        FolderError when it could not be read because the whole folder is not there any more: its
+        drive was unplugged.
         """
         if read is None and not is_online(Path(self._folder.path)):
-            raise FolderError(f"{self._folder.path} went offline; plug in its drive and index again: what was done is kept")
+            raise FolderError(
+                f"{self._folder.path} went offline; plug in its drive and index again: what was done is kept"
+            )
         size, mtime_ns = (read.size, read.mtime_ns) if read and not again else (None, None)
         self._settled.failures.append(FailureRecord(file.path, reason, size, mtime_ns))
         known = self._found.known.get(file.path)
@@ -245,7 +295,9 @@ class Intake:
             self._store({})
 
     def _embed(self, batch: list[tuple[_Content, DecodedPhoto]]) -> None:
-        """Hand a batch to the tower and store the one before, so that the tower does not wait for the disk."""
+        """Hand a batch to the tower and store the one before, so that the tower does not wait for
+        the disk.
+        """
         before = self._under_way
         pixels = np.stack([photo.pixels for _, photo in batch])
         self._under_way = _Batch(batch, self._tower_thread.submit(self._tower().embed, pixels))
@@ -258,7 +310,10 @@ class Intake:
         if batch:
             precision = self._tower().precision
             for (content, photo), vector in zip(batch.photos, batch.vectors.result(), strict=True):
-                photos[content.digest] = (_facts(content.digest, photo), EmbeddingRecord(vector, precision, VERSION))
+                photos[content.digest] = (
+                    _facts(content.digest, photo),
+                    EmbeddingRecord(vector, precision, VERSION),
+                )
         self._store(photos)
 
     def _store(self, photos: dict[bytes, tuple[PhotoFacts, EmbeddingRecord]]) -> None:
@@ -267,13 +322,21 @@ class Intake:
             ids = {digest: transaction.add_photo(facts) for digest, (facts, _) in photos.items()}
             if photos:
                 transaction.add_embeddings(
-                    self._checkpoint.id, {ids[digest]: embedding for digest, (_, embedding) in photos.items()}
+                    self._checkpoint.id,
+                    {ids[digest]: embedding for digest, (_, embedding) in photos.items()},
                 )
             for folder_id, paths in self._settled.moved_from.items():
                 transaction.remove_files(folder_id, paths)
             transaction.remove_files(self._folder.id, self._settled.gone_bad)
-            embedded = [(file.path, ids[content.digest], read) for content in contents for file, read in content.files]
-            files = [(path, id_, read.size, read.mtime_ns) for path, id_, read in (*self._settled.files, *embedded)]
+            embedded = [
+                (file.path, ids[content.digest], read)
+                for content in contents
+                for file, read in content.files
+            ]
+            files = [
+                (path, id_, read.size, read.mtime_ns)
+                for path, id_, read in (*self._settled.files, *embedded)
+            ]
             transaction.put_files(self._folder.id, files)
             for failure in self._settled.failures:
                 transaction.put_failure(self._folder.id, failure)
@@ -284,7 +347,9 @@ class Intake:
             for file, _ in content.files:
                 known = self._found.known.get(file.path)
                 if known is None or known.photo_id == ids[content.digest]:
-                    self._tally.report.added += 1  # a photo known from another checkpoint is new to this one
+                    self._tally.report.added += (
+                        1  # a photo known from another checkpoint is new to this one
+                    )
                 else:
                     self._tally.report.changed += 1
                 self._tally.settle()
@@ -309,9 +374,14 @@ def _facts(digest: bytes, photo: DecodedPhoto) -> PhotoFacts:
 
 
 def ahead(
-    pool: ThreadPoolExecutor, function: Callable[[_In], _Out], items: Iterable[_In], window: Callable[[], int]
+    pool: ThreadPoolExecutor,
+    function: Callable[[_In], _Out],
+    items: Iterable[_In],
+    window: Callable[[], int],
 ) -> Iterator[tuple[_In, _Out | Exception]]:
-    """Each item with the function's result or the exception it raised, in order, at most `window()` of them at work."""
+    """Each item with the function's result or the exception it raised, in order, at most `window()`
+    of them at work.
+    """
     running: deque[tuple[_In, Future[_Out]]] = deque()
 
     def finished() -> tuple[_In, _Out | Exception]:

@@ -32,10 +32,14 @@ class IndexReport:
     offline: int = 0
     """Files of folders that are not there at all, an unplugged drive for example."""
     failed: int = 0
-    """Files that could not be used, those of earlier runs included; `sigseek failures` lists them."""
+    """Files that could not be used, those of earlier runs included; `sigseek failures` lists
+    them.
+    """
     seconds: float = 0.0
     images_per_second: float = 0.0
-    """Photos embedded over the time from the first file read to the last commit, loading of the checkpoint excluded."""
+    """Photos embedded over the time from the first file read to the last commit, loading of the
+    checkpoint excluded.
+    """
     device: str | None = None
     """None when nothing had to be embedded, as are the four that follow."""
     runtime: str | None = None
@@ -92,4 +96,6 @@ class Tally:
         return self.report
 
     def _tell(self) -> None:
-        self._on_progress(Progress(self.done, self.report.scanned, self._embedded, self.report.failed))
+        self._on_progress(
+            Progress(self.done, self.report.scanned, self._embedded, self.report.failed)
+        )

@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 
-from sigseek.siglip.yardstick.texts import VERSION
 from sigseek.siglip.yardstick.references import References
+from sigseek.siglip.yardstick.texts import VERSION
 from sigseek.storage import Catalog, CheckpointRecord, ReferenceRecord
 
 _FEW = 0.01
@@ -13,16 +13,23 @@ _CHUNKS = 256  # of 64 embeddings, written in one transaction
 
 
 def measure_biases(catalog: Catalog, checkpoint: CheckpointRecord, references: References) -> None:
-    """Keep the bias of each photo embedded since the last time, and the highest evidence that absent texts find.
+    """Keep the bias of each photo embedded since the last time, and the highest evidence that
+    absent texts find.
 
-    Interrupted, it begins again where it began. Where photos have gone whose evidence may have been the highest, that of
-    all the others is looked at again; one of a hundred gone makes no difference worth it.
+    Interrupted, it begins again where it began. Where photos have gone whose evidence may have been
+    the highest, that of all the others is looked at again; one of a hundred gone makes no
+    difference worth it.
     """
     known = catalog.reference(checkpoint.id)
-    if known and (known.version != VERSION or _count_gone(catalog, checkpoint, known) > _FEW * checkpoint.embeddings):
+    if known and (
+        known.version != VERSION
+        or _count_gone(catalog, checkpoint, known) > _FEW * checkpoint.embeddings
+    ):
         known = None
     highest = known.absent_evidence if known else np.full(len(references.absent), -1, np.float32)
-    chunks = catalog.embedding_chunks(checkpoint.id, after_generation=known.generation if known else 0)
+    chunks = catalog.embedding_chunks(
+        checkpoint.id, after_generation=known.generation if known else 0
+    )
     while batch := list(itertools.islice(chunks, _CHUNKS)):
         ids = np.concatenate([ids for ids, _ in batch])
         vectors = np.concatenate([vectors for _, vectors in batch]).astype(np.float32)
@@ -33,7 +40,9 @@ def measure_biases(catalog: Catalog, checkpoint: CheckpointRecord, references: R
         with catalog.transaction() as transaction:
             transaction.put_biases(checkpoint.id, ids, biases)
     with catalog.transaction() as transaction:
-        measured = ReferenceRecord(VERSION, checkpoint.generation, checkpoint.embeddings, references.pictures, highest)
+        measured = ReferenceRecord(
+            VERSION, checkpoint.generation, checkpoint.embeddings, references.pictures, highest
+        )
         transaction.put_reference(checkpoint.id, measured)
 
 

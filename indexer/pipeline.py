@@ -19,8 +19,9 @@ from sigseek.storage.catalog.transaction import beginning
 class Indexer:
     """Brings folders of a library up to date for one checkpoint.
 
-    `tower` is called once, when the first photo has to be embedded: a run that finds nothing new loads no model.
-    Larger pictures than `max_pixels` are failures; None is what half of the memory is enough for.
+    `tower` is called once, when the first photo has to be embedded: a run that finds nothing new
+    loads no model. Larger pictures than `max_pixels` are failures; None is what half of the memory
+    is enough for.
     """
 
     def __init__(
@@ -46,21 +47,30 @@ class Indexer:
     def run(self, paths: Sequence[Path], *, accept_missing: bool = False) -> IndexReport:
         """Index the folders at `paths`, all that are known when there are none.
 
-        Every batch is stored as it is done, so an interrupted run loses at most the one in flight and the next run goes
-        on from there. The paths are what `check_folder` returned. FolderError, with the catalog as it was, when more than
-        half of a folder's files are not to be found any more, unless `accept_missing`, and as `check_folders_below` raises it.
+        Every batch is stored as it is done, so an interrupted run loses at most the one in flight
+        and the next run goes on from there. The paths are what `check_folder` returned.
+        FolderError, with the catalog as it was, when more than half of a folder's files are not to
+        be found any more, unless `accept_missing`, and as `check_folders_below` raises it.
         """
         places = self._places(paths, accept_missing)
         compared = [(root, inside, self._compare(root, inside)) for root, inside in places]
         if not accept_missing:
             _check_losses([(root, found) for root, _, found in compared])
         with self._catalog.transaction() as transaction:
-            work = [(transaction.add_folder(root)[0], inside, found) for root, inside, found in compared]
+            work = [
+                (transaction.add_folder(root)[0], inside, found) for root, inside, found in compared
+            ]
         for folder, _, found in work:
             self._settle(folder, found)
         self._tally.start()
         self._take_in([(folder, found) for folder, _, found in work])
-        self._take_in([(folder, self._decide(folder, inside, found.beside)) for folder, inside, found in work if found.beside])
+        self._take_in(
+            [
+                (folder, self._decide(folder, inside, found.beside))
+                for folder, inside, found in work
+                if found.beside
+            ]
+        )
         with self._catalog.transaction() as transaction:
             for folder, inside, *_ in work:
                 if inside == PurePath():
@@ -70,8 +80,14 @@ class Indexer:
         return self._tally.finish()
 
     def _places(self, paths: Sequence[Path], accept_missing: bool) -> list[tuple[Path, PurePath]]:
-        """The folders to go through, known or new, and where in them to begin; those that are not there are counted offline."""
-        roots = [root for root in dict.fromkeys(paths) if not any(root != other and root.is_relative_to(other) for other in paths)]
+        """The folders to go through, known or new, and where in them to begin; those that are not
+        there are counted offline.
+        """
+        roots = [
+            root
+            for root in dict.fromkeys(paths)
+            if not any(root != other and root.is_relative_to(other) for other in paths)
+        ]
         places = []
         for root in roots if paths else [Path(folder.path) for folder in self._catalog.folders()]:
             known = self._catalog.find_folder(root)
@@ -97,7 +113,10 @@ class Indexer:
                 before = beginning(PurePath(folder.path).relative_to(root))
                 files = self._catalog.files(folder.id, self._checkpoint.id)
                 rows.append(_below(before, files) if before else files)
-                failures += [replace(failure, path=before + failure.path) for failure in self._catalog.folder_failures(folder.id)]
+                failures += [
+                    replace(failure, path=before + failure.path)
+                    for failure in self._catalog.folder_failures(folder.id)
+                ]
         return compare(root, inside, listing, chain.from_iterable(rows), failures)
 
     def _settle(self, folder: FolderRecord, found: Comparison) -> None:
@@ -115,18 +134,38 @@ class Indexer:
         self._gone.setdefault(folder.id, set()).update(found.gone)
         self._tally.done += found.listed - len(found.changed)
 
-    def _decide(self, folder: FolderRecord, inside: PurePath, beside: Mapping[FoundFile, str]) -> Comparison:
-        """Camera RAW go from the catalog whose JPEG has come in; the others are files like any, for theirs gives no picture."""
+    def _decide(
+        self, folder: FolderRecord, inside: PurePath, beside: Mapping[FoundFile, str]
+    ) -> Comparison:
+        """Camera RAW go from the catalog whose JPEG has come in; the others are files like any, for
+        theirs gives no picture.
+        """
         pairs = {path for raw, jpeg in beside.items() for path in (raw.path, jpeg)}
-        rows = {row[0]: row for row in self._catalog.files(folder.id, self._checkpoint.id) if row[0] in pairs}
-        come_in = {path for path, row in rows.items() if not row[4]}  # a missing one may not have come back as a picture
+        rows = {
+            row[0]: row
+            for row in self._catalog.files(folder.id, self._checkpoint.id)
+            if row[0] in pairs
+        }
+        come_in = {
+            path for path, row in rows.items() if not row[4]
+        }  # a missing one may not have come back as a picture
         given_way = [raw.path for raw, jpeg in beside.items() if jpeg in come_in]
         with self._catalog.transaction() as transaction:
             transaction.remove_files(folder.id, given_way)
             transaction.remove_failures(folder.id, given_way)
-        alone = Listing({raw.path: (raw.size, raw.mtime_ns) for raw, jpeg in beside.items() if jpeg not in come_in})
+        alone = Listing(
+            {
+                raw.path: (raw.size, raw.mtime_ns)
+                for raw, jpeg in beside.items()
+                if jpeg not in come_in
+            }
+        )
         known = [rows[path] for path in alone.files if path in rows]
-        failures = [failure for failure in self._catalog.folder_failures(folder.id) if failure.path in alone.files]
+        failures = [
+            failure
+            for failure in self._catalog.folder_failures(folder.id)
+            if failure.path in alone.files
+        ]
         found = compare(Path(folder.path), inside, alone, known, failures)
         self._settle(folder, found)
         return found
@@ -141,7 +180,16 @@ class Indexer:
 
         with Decoders(self._preprocessing, self._max_pixels) as decoders:
             for folder, found in work:
-                Intake(self._catalog, self._checkpoint, decoders, self.tower, self._tally, folder, found, self._gone).run()
+                Intake(
+                    self._catalog,
+                    self._checkpoint,
+                    decoders,
+                    self.tower,
+                    self._tally,
+                    folder,
+                    found,
+                    self._gone,
+                ).run()
 
     def tower(self) -> ImageTower:
         """The image tower, loaded at the first call."""
@@ -151,7 +199,11 @@ class Indexer:
             with self._tally.loading():
                 self._tower = self._load_tower()
             report, tower = self.report, self._tower
-            report.device, report.runtime, report.precision = tower.device, tower.runtime, tower.precision
+            report.device, report.runtime, report.precision = (
+                tower.device,
+                tower.runtime,
+                tower.precision,
+            )
             report.batch, report.threads = tower.batch, THREADS
         return self._tower
 
@@ -163,7 +215,8 @@ def _below(before: str, rows: Iterable[FileRow]) -> Iterator[FileRow]:
 def _offline_files(catalog: Catalog, folder: FolderRecord, accept_missing: bool) -> int:
     """How many files are known of a folder that is not there now; 0 for one that is.
 
-    An empty one is not, for that is what an unplugged drive leaves; unless `accept_missing`: then it is what it seems.
+    An empty one is not, for that is what an unplugged drive leaves; unless `accept_missing`: then
+    it is what it seems.
     """
     path = Path(folder.path)
     if is_online(path) or (accept_missing and path.is_dir()):
@@ -172,11 +225,17 @@ def _offline_files(catalog: Catalog, folder: FolderRecord, accept_missing: bool)
 
 
 def _check_losses(found: Sequence[tuple[Path, Comparison]]) -> None:
-    """FolderError when a folder lost more than half of its files, those not counted that seem to lie elsewhere now.
+    """FolderError when a folder lost more than half of its files, those not counted that seem to
+    lie elsewhere now.
 
     That is what a drive looks like that was unplugged, replaced by another, or half restored.
     """
-    new = Counter((file.size, file.mtime_ns) for _, one in found for file in one.changed if file.path not in one.known)
+    new = Counter(
+        (file.size, file.mtime_ns)
+        for _, one in found
+        for file in one.changed
+        if file.path not in one.known
+    )
     for root, one in found:
         lost = [one.known[path] for path in one.lost]
         moved = sum((Counter((file.size, file.mtime_ns) for file in lost) & new).values())
@@ -192,17 +251,27 @@ def check_folder(path: Path) -> Path:
     try:
         with os.scandir(path):
             return path.resolve()
-    except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError for a name that no file can have
+    except (
+        FileNotFoundError,
+        NotADirectoryError,
+        ValueError,
+    ) as error:  # ValueError for a name that no file can have
         if os.path.exists(path):
             raise FolderError(f"{path} is a file; name the folder it lies in") from error
-        raise FolderError(f"no folder {path}; check the name, or plug in the drive it is on") from error
+        raise FolderError(
+            f"no folder {path}; check the name, or plug in the drive it is on"
+        ) from error
     except OSError as error:
-        raise FolderError(f"the folder {path} cannot be read ({error.strerror}); check its permissions") from error
+        raise FolderError(
+            f"the folder {path} cannot be read ({error.strerror}); check its permissions"
+        ) from error
 
 
-def check_folders_below(catalog: Catalog, root: Path, *, accept_missing: bool, but: int | None = None) -> None:
-    """FolderError when a known folder with files lies below `root` and is offline: as part of a new folder there, which is
-    online, its files would be missing. The folder of id `but` may be.
+def check_folders_below(
+    catalog: Catalog, root: Path, *, accept_missing: bool, but: int | None = None
+) -> None:
+    """FolderError when a known folder with files lies below `root` and is offline: as part of a new
+    folder there, which is online, its files would be missing. The folder of id `but` may be.
     """
     for folder in catalog.folders():
         below = folder.id != but and root in Path(folder.path).parents

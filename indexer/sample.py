@@ -13,8 +13,11 @@ from sigseek.indexer.scan import scan_folder
 from sigseek.siglip import Preprocessing
 
 
-def sample_photos(folders: Sequence[Path], preprocessing: Preprocessing, count: int) -> npt.NDArray[np.uint8]:
-    """Pixels uint8 (n, height, width, 3) of up to `count` photos below the folders, picked evenly, the same at every call.
+def sample_photos(
+    folders: Sequence[Path], preprocessing: Preprocessing, count: int
+) -> npt.NDArray[np.uint8]:
+    """Pixels uint8 (n, height, width, 3) of up to `count` photos below the folders, picked evenly,
+    the same at every call.
 
     What cannot be decoded is passed over.
     """

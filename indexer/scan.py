@@ -11,7 +11,17 @@ from typing import NamedTuple
 
 from sigseek.indexer.decoding.formats import PICTURES, RAW
 
-_JUNK = frozenset({"@eadir", "#recycle", "#snapshot", "$recycle.bin", "system volume information", "__macosx", "lost+found"})
+_JUNK = frozenset(
+    {
+        "@eadir",
+        "#recycle",
+        "#snapshot",
+        "$recycle.bin",
+        "system volume information",
+        "__macosx",
+        "lost+found",
+    }
+)
 _LATEST = 2**63 - 1
 _JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 
@@ -26,20 +36,27 @@ class FoundFile(NamedTuple):
 
 @dataclass
 class Listing:
-    """What a scan found; `unreadable` are directories and links that could not be looked into, and why."""
+    """What a scan found; `unreadable` are directories and links that could not be looked into, and
+    why.
+    """
 
     files: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """By path relative to the folder, size in bytes and time of change in ns: what a `FoundFile` holds, without objects
-    that the garbage collector would go through again and again."""
+    """By path relative to the folder, size in bytes and time of change in ns: what a `FoundFile`
+    holds, without objects that the garbage collector would go through again and again.
+    """
     unreadable: dict[str, str] = field(default_factory=dict)
     beside: dict[FoundFile, str] = field(default_factory=dict)
-    """Camera RAW, and the path of the JPEG of the same name beside it: the same photo, which the JPEG stands for."""
+    """Camera RAW, and the path of the JPEG of the same name beside it: the same photo, which the
+    JPEG stands for.
+    """
 
 
 def scan_folder(root: Path, inside: PurePath) -> Listing:
-    """All pictures below `root`/`inside`, a directory's own before those below it, hidden and system directories left out.
+    """All pictures below `root`/`inside`, a directory's own before those below it, hidden and
+    system directories left out.
 
-    Links to files are followed, links to directories are not. A directory that cannot be read is noted and passed over.
+    Links to files are followed, links to directories are not. A directory that cannot be read is
+    noted and passed over.
     """
     # Paths are put together as text throughout: pathlib would take longer than the file system.
     listing = Listing()
@@ -48,7 +65,9 @@ def scan_folder(root: Path, inside: PurePath) -> Listing:
         directory = waiting.pop()
         try:
             with _entries(f"{root}{os.sep}{directory}") as entries:
-                below = _look_through(entries, "" if directory == "." else directory + os.sep, listing)
+                below = _look_through(
+                    entries, "" if directory == "." else directory + os.sep, listing
+                )
         except OSError as error:
             listing.unreadable[directory] = f"the directory cannot be read: {error.strerror}"
             continue
@@ -57,7 +76,9 @@ def scan_folder(root: Path, inside: PurePath) -> Listing:
 
 
 def is_online(root: Path) -> bool:
-    """Whether a folder that had photos is really there: an unmounted drive leaves an empty directory or none."""
+    """Whether a folder that had photos is really there: an unmounted drive leaves an empty
+    directory or none.
+    """
     try:
         with os.scandir(root) as entries:
             return next(entries, None) is not None
@@ -66,7 +87,9 @@ def is_online(root: Path) -> bool:
 
 
 def is_unplugged(root: Path, directory: str) -> bool:
-    """Whether the directory in the folder, or one that it lies in, is there and empty, as an unmounted drive leaves it."""
+    """Whether the directory in the folder, or one that it lies in, is there and empty, as an
+    unmounted drive leaves it.
+    """
     return any(is_empty(root / inside) for inside in PurePath(directory, "file").parents[:-1])
 
 
@@ -85,7 +108,9 @@ def is_junk(name: str) -> bool:
 
 
 def mtime_ns(status: os.stat_result) -> int:
-    """The time of change in ns since 1970; where that does not fit into 64 bits, the nearest that does."""
+    """The time of change in ns since 1970; where that does not fit into 64 bits, the nearest that
+    does.
+    """
     return max(-_LATEST, min(status.st_mtime_ns, _LATEST))
 
 
@@ -93,8 +118,8 @@ def mtime_ns(status: os.stat_result) -> int:
 def _entries(directory: str) -> Iterator[list[os.DirEntry[str]]]:
     """The directory's entries by name, to be asked for their status inside the context.
 
-    Where the system can, they are asked through the open directory: the kernel then need not walk the whole path for
-    every file, which saves a sixth of the time.
+    Where the system can, they are asked through the open directory: the kernel then need not walk
+    the whole path for every file, which saves a sixth of the time.
     """
     if os.scandir not in os.supports_fd:
         with os.scandir(directory) as found:
@@ -109,7 +134,9 @@ def _entries(directory: str) -> Iterator[list[os.DirEntry[str]]]:
 
 
 def _look_through(entries: list[os.DirEntry[str]], prefix: str, listing: Listing) -> list[str]:
-    """List a directory's pictures, their paths beginning with `prefix`; the paths of the directories to go on with."""
+    """List a directory's pictures, their paths beginning with `prefix`; the paths of the
+    directories to go on with.
+    """
     below = []
     has_raw = False
     for entry in entries:
@@ -124,9 +151,14 @@ def _look_through(entries: list[os.DirEntry[str]], prefix: str, listing: Listing
             except OSError as error:
                 listing.unreadable[prefix + name] = f"cannot be looked at: {error.strerror}"
                 continue
-            if stat.S_ISREG(status.st_mode):  # a pipe or a device of that name would hang whoever reads it
+            if stat.S_ISREG(
+                status.st_mode
+            ):  # a pipe or a device of that name would hang whoever reads it
                 changed = status.st_mtime_ns  # a call for each of a million files would be felt
-                listing.files[prefix + name] = (status.st_size, changed if -_LATEST < changed < _LATEST else mtime_ns(status))
+                listing.files[prefix + name] = (
+                    status.st_size,
+                    changed if -_LATEST < changed < _LATEST else mtime_ns(status),
+                )
     if has_raw:
         _leave_out_raw([entry.name for entry in entries], prefix, listing)
     return below
@@ -135,7 +167,11 @@ def _look_through(entries: list[os.DirEntry[str]], prefix: str, listing: Listing
 def _leave_out_raw(names: list[str], prefix: str, listing: Listing) -> None:
     """Take RAW files out of the listing that have a JPEG beside them."""
     listed = {name: PurePath(name) for name in names if prefix + name in listing.files}
-    jpegs = {path.stem.lower(): prefix + name for name, path in listed.items() if path.suffix.lower() in _JPEG}
+    jpegs = {
+        path.stem.lower(): prefix + name
+        for name, path in listed.items()
+        if path.suffix.lower() in _JPEG
+    }
     for name, path in listed.items():
         jpeg = jpegs.get(path.stem.lower())
         if jpeg and path.suffix.lower() in RAW:

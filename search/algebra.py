@@ -14,15 +14,20 @@ _Levels = TypeVar("_Levels", npt.NDArray[np.int8], npt.NDArray[np.float64])
 
 
 def combine(query: Query, terms: Mapping[Leaf, Doubles]) -> Doubles:
-    """The query's probability (n,) of those of its terms, 0 to 1: AND their product, OR and NOT by complements.
+    """The query's probability (n,) of those of its terms, 0 to 1: AND their product, OR and NOT by
+    complements.
 
     The terms are taken as independent. A part's weight is an exponent: docs/queries.md.
     """
     return combine_bounds(query, terms, terms)[0]
 
 
-def combine_bounds(query: Query, low: Mapping[Leaf, Doubles], high: Mapping[Leaf, Doubles]) -> tuple[Doubles, Doubles]:
-    """The least and the most that the query's probability can be, of those that its terms' can be."""
+def combine_bounds(
+    query: Query, low: Mapping[Leaf, Doubles], high: Mapping[Leaf, Doubles]
+) -> tuple[Doubles, Doubles]:
+    """The least and the most that the query's probability can be, of those that its terms' can
+    be.
+    """
     match query:
         case Not(part=part):
             least, most = combine_bounds(part, low, high)
@@ -35,14 +40,18 @@ def combine_bounds(query: Query, low: Mapping[Leaf, Doubles], high: Mapping[Leaf
         case Or(parts=parts):
             bounds = [combine_bounds(part, low, high) for part in parts]
             weights = [part.weight for part in parts]
-            least, most = (1 - _product([1 - value for value in values], weights) for values in zip(*bounds, strict=True))
+            least, most = (
+                1 - _product([1 - value for value in values], weights)
+                for values in zip(*bounds, strict=True)
+            )
             return least, most
         case _:
             return low[unweighted(query)], high[unweighted(query)]
 
 
 def combine_levels(query: Query, terms: Mapping[Leaf, _Levels], most: int) -> _Levels:
-    """The query's levels (n,), 0 to `most`, of those of its terms: the least with AND, the greatest with OR, the rest with NOT.
+    """The query's levels (n,), 0 to `most`, of those of its terms: the least with AND, the greatest
+    with OR, the rest with NOT.
 
     So the weakest term decides on a photo that must show all of them.
     """
@@ -58,4 +67,6 @@ def combine_levels(query: Query, terms: Mapping[Leaf, _Levels], most: int) -> _L
 
 
 def _product(factors: Sequence[Doubles], weights: Sequence[float]) -> Doubles:
-    return reduce(np.multiply, [factor**weight for factor, weight in zip(factors, weights, strict=True)])
+    return reduce(
+        np.multiply, [factor**weight for factor, weight in zip(factors, weights, strict=True)]
+    )

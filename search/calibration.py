@@ -19,14 +19,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Platt's sigmoid over logits (Platt 1999) and a logistic regression over a hit's evidence: constants and their origin."""
+    """Platt's sigmoid over logits (Platt 1999) and a logistic regression over a hit's evidence:
+    constants and their origin.
+    """
 
     slope: float
     intercept: float
     evidence_weight: float
     """Of evidence times the exponential of the logit scale, that is, in logits."""
     photos_weight: float
-    """Of the natural logarithm of the number of photos: among many photos one fits by chance sooner."""
+    """Of the natural logarithm of the number of photos: among many photos one fits by chance
+    sooner.
+    """
     confidence_intercept: float
     pictures: int
     """What it was fitted to."""
@@ -37,13 +41,18 @@ class Calibration:
         return sigmoid(self.slope * logits + self.intercept)
 
     def confidences(self, evidence: Floats, scale: float, photos: int) -> Floats:
-        """How sure it is that a library of so many photos shows what was asked, 0 to 1, of evidence (n,), the best hit's first.
+        """How sure it is that a library of so many photos shows what was asked, 0 to 1, of evidence
+        (n,), the best hit's first.
 
         `scale` is the exponential of the checkpoint's logit scale.
         """
         import numpy as np
 
-        odds = self.evidence_weight * scale * evidence + self.photos_weight * np.log(photos) + self.confidence_intercept
+        odds = (
+            self.evidence_weight * scale * evidence
+            + self.photos_weight * np.log(photos)
+            + self.confidence_intercept
+        )
         return sigmoid(np.asarray(odds, np.float32))
 
     def as_json(self) -> str:
@@ -61,5 +70,7 @@ class Calibration:
                 raise ValueError("more evidence would count for less")
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             reason = " ".join(str(error).split())
-            raise CalibrationError(f"the calibration cannot be read ({reason}); make it anew with: sigseek calibrate") from error
+            raise CalibrationError(
+                f"the calibration cannot be read ({reason}); make it anew with: sigseek calibrate"
+            ) from error
         return calibration

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LabelScore:
-    """A label and its sigmoid probability, 0 to 1. Each label is judged by itself: the scores do not add up to 1."""
+    """A label and its sigmoid probability, 0 to 1. Each label is judged by itself: the scores do
+    not add up to 1.
+    """
 
     label: str
     score: float
@@ -32,9 +34,14 @@ class Classification:
 
 
 def classify(
-    images: npt.NDArray[np.float32], labels: Sequence[Label], texts: Sequence[str], tower: TextTower, scoring: Scoring
+    images: npt.NDArray[np.float32],
+    labels: Sequence[Label],
+    texts: Sequence[str],
+    tower: TextTower,
+    scoring: Scoring,
 ) -> list[tuple[LabelScore, ...]]:
-    """The label scores of each embedding float32 (n, dim), by what the model is to read for each label.
+    """The label scores of each embedding float32 (n, dim), by what the model is to read for each
+    label.
 
     They are those of transformers' zero-shot image classification pipeline.
     """

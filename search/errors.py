@@ -8,11 +8,15 @@ _NAMED = 20
 
 
 class QueryError(Exception):
-    """A query that cannot be answered. The message says what was found and what to do, in one line."""
+    """A query that cannot be answered. The message says what was found and what to do, in one
+    line.
+    """
 
 
 class CalibrationError(Exception):
-    """Pictures or constants that no calibration can be had from. The message says what was found and what to do."""
+    """Pictures or constants that no calibration can be had from. The message says what was found
+    and what to do.
+    """
 
 
 class QuerySyntaxError(QueryError):
@@ -30,7 +34,9 @@ class QuerySyntaxError(QueryError):
 
     @property
     def pointer(self) -> str:
-        """Two lines for a terminal: the query, or the part of it around the column, and a caret under the column."""
+        """Two lines for a terminal: the query, or the part of it around the column, and a caret
+        under the column.
+        """
         before, after = self.query[: self.column - 1], self.query[self.column - 1 :]
         if len(before) > 40:
             before = "…" + before[-39:]
@@ -52,7 +58,11 @@ class UnknownTagError(QueryError):
         there = "make some with: sigseek tag --labels-file FILE"
         if self.known:
             there = f"there are {printable(', '.join(self.known[:_NAMED]))}"
-        more = f" and {len(self.known) - _NAMED:,} more; see: sigseek tag --list" if len(self.known) > _NAMED else ""
+        more = (
+            f" and {len(self.known) - _NAMED:,} more; see: sigseek tag --list"
+            if len(self.known) > _NAMED
+            else ""
+        )
         return f"no photo has the tag '{printable(self.name)}'; {there}{more}"
 
 

@@ -17,22 +17,30 @@ LEAST = 30
 """Pictures and captions; fewer say nothing of how often scores are right."""
 
 BINS = 10_000
-"""Of the cosines from -1 to 1: with a logit scale of 100, pairs within 0.02 logits stand for each other in the fit."""
+"""Of the cosines from -1 to 1: with a logit scale of 100, pairs within 0.02 logits stand for each
+other in the fit.
+"""
 
 _BLOCK = 4_000_000  # pairs at a time: 32 MB of bin numbers, and less of the rest
 _SHARES = (1.0, 0.3, 0.1, 0.03)
 """Of the pictures: libraries of several sizes, so that it is learned what size does."""
 _SMALLEST = 10
-_STRENGTH = 1e4  # of the data over the prior of weights near 0: these are few weights for many pairs
+_STRENGTH = (
+    1e4  # of the data over the prior of weights near 0: these are few weights for many pairs
+)
 _ROUNDS = 1000
 
 
-def fit_calibration(texts: Floats, images: Floats, matching: Bools, references: References, scoring: Scoring) -> Calibration:
-    """The calibration of unit-norm embeddings float32: captions (m, dim), pictures (n, dim), and (m, n) which belong together.
+def fit_calibration(
+    texts: Floats, images: Floats, matching: Bools, references: References, scoring: Scoring
+) -> Calibration:
+    """The calibration of unit-norm embeddings float32: captions (m, dim), pictures (n, dim), and
+    (m, n) which belong together.
 
-    A caption belongs to every picture that was given it; all other pairs, and all pairs with the absent texts, count as not
-    matching. Present texts are the captions of a library, absent ones the same captions with their pictures taken out, and
-    the absent texts. CalibrationError when there are fewer than 30 of either, or nothing matches.
+    A caption belongs to every picture that was given it; all other pairs, and all pairs with the
+    absent texts, count as not matching. Present texts are the captions of a library, absent ones
+    the same captions with their pictures taken out, and the absent texts. CalibrationError when
+    there are fewer than 30 of either, or nothing matches.
     """
     if min(matching.shape) < LEAST:
         raise CalibrationError(
@@ -48,7 +56,9 @@ def fit_calibration(texts: Floats, images: Floats, matching: Bools, references: 
     slope, intercept = fit_platt(counts, scoring)
     rows[:, 0] *= np.exp(scoring.logit_scale)
     judgement = _fitted(rows, present, balanced=True)
-    if judgement.coef_[0, 1] > 0:  # by accident of few pictures: more photos never make a chance hit less likely
+    if (
+        judgement.coef_[0, 1] > 0
+    ):  # by accident of few pictures: more photos never make a chance hit less likely
         rows[:, 1] = 0
         judgement = _fitted(rows, present, balanced=True)
     if slope <= 0 or judgement.coef_[0, 0] <= 0:
@@ -69,18 +79,24 @@ def fit_calibration(texts: Floats, images: Floats, matching: Bools, references: 
 def fit_platt(counts: Ints, scoring: Scoring) -> tuple[float, float]:
     """Slope and intercept of Platt's sigmoid over the logits of pairs, by how many there are.
 
-    `counts` (2, bins): pairs that match and the others, at least one of each, in bins of equal width of cosines from -1 to 1.
+    `counts` (2, bins): pairs that match and the others, at least one of each, in bins of equal
+    width of cosines from -1 to 1.
     """
     bins = counts.shape[1]
     logits = np.tile(scoring.logits((np.arange(bins, dtype=np.float32) + 0.5) * (2 / bins) - 1), 2)
     there = counts.ravel() > 0
     weights = counts.ravel()[there].astype(np.float32)
-    platt = _fitted(logits[there, None], np.repeat([True, False], bins)[there], balanced=False, weights=weights)
+    platt = _fitted(
+        logits[there, None], np.repeat([True, False], bins)[there], balanced=False, weights=weights
+    )
     return float(platt.coef_[0, 0]), float(platt.intercept_[0])
 
 
-def _measured(texts: Floats, images: Floats, matching: Bools, references: References) -> tuple[Ints, Floats, Bools]:
-    """Pairs by cosine, as `fit_platt` takes them; and `_best` of all texts in libraries of several sizes.
+def _measured(
+    texts: Floats, images: Floats, matching: Bools, references: References
+) -> tuple[Ints, Floats, Bools]:
+    """Pairs by cosine, as `fit_platt` takes them; and `_best` of all texts in libraries of several
+    sizes.
 
     A block of texts at a time, for all pairs of a large collection would not fit into memory.
     """
@@ -92,7 +108,10 @@ def _measured(texts: Floats, images: Floats, matching: Bools, references: Refere
     for block in (slice(start, start + step) for start in range(0, len(texts), step)):
         cosines, right = texts[block] @ images.T, matching[block]
         bins = np.clip((cosines + 1) * (BINS / 2), 0, BINS - 1).astype(np.int64)
-        counts += [np.bincount(bins[right], minlength=BINS), np.bincount(bins[~right], minlength=BINS)]
+        counts += [
+            np.bincount(bins[right], minlength=BINS),
+            np.bincount(bins[~right], minlength=BINS),
+        ]
         left = evidence(cosines, biases[None], floors[block])
         best += [_best(left[:, chosen], right[:, chosen]) for chosen in libraries]
     rows, present = (np.concatenate(parts) for parts in zip(*best, strict=True))
@@ -107,17 +126,25 @@ def _libraries(count: int) -> list[Ints]:
 
 
 def _best(inside: Floats, right: Bools) -> tuple[Floats, Bools]:
-    """Best evidence and logarithm of the size (rows, 2) in a library, and whether what was asked is there.
+    """Best evidence and logarithm of the size (rows, 2) in a library, and whether what was asked is
+    there.
 
-    Both arguments are (texts, pictures). A text gives a row as it is, where it has pictures here, and one without these.
+    Both arguments are (texts, pictures). A text gives a row as it is, where it has pictures here,
+    and one without these.
     """
     shown = right.any(axis=1)
     best = np.concatenate([inside[shown].max(axis=1), np.where(right, -np.inf, inside).max(axis=1)])
     present = np.repeat([True, False], [int(shown.sum()), len(inside)])
     some = np.isfinite(best)  # a text that every picture shows is never absent
-    return np.stack([best, np.full_like(best, np.log(inside.shape[1]))], axis=1)[some], present[some]
+    return np.stack([best, np.full_like(best, np.log(inside.shape[1]))], axis=1)[some], present[
+        some
+    ]
 
 
-def _fitted(inputs: Floats, right: Bools, *, balanced: bool, weights: Floats | None = None) -> LogisticRegression:
-    model = LogisticRegression(C=_STRENGTH, class_weight="balanced" if balanced else None, max_iter=_ROUNDS)
+def _fitted(
+    inputs: Floats, right: Bools, *, balanced: bool, weights: Floats | None = None
+) -> LogisticRegression:
+    model = LogisticRegression(
+        C=_STRENGTH, class_weight="balanced" if balanced else None, max_iter=_ROUNDS
+    )
     return model.fit(inputs.astype(np.float64), right, weights)

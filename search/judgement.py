@@ -20,9 +20,13 @@ Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Levels = npt.NDArray[np.int8]
 _CALIBRATED = (0.7, 0.3)
-"""Confidence from which on a hit is a match, and a maybe: chosen on drawings, for the errors in docs/scores.md."""
+"""Confidence from which on a hit is a match, and a maybe: chosen on drawings, for the errors in
+docs/scores.md.
+"""
 _UNCALIBRATED = (0.995, 0.9)
-"""The same without a calibration: at most 1 and at most 20 of the 200 absent texts found as much evidence."""
+"""The same without a calibration: at most 1 and at most 20 of the 200 absent texts found as much
+evidence.
+"""
 _TAIL = 0.1
 
 
@@ -43,7 +47,8 @@ class Judge:
         return "calibrated" if self.calibration else "uncalibrated"
 
     def confidences(self, text: Floats, cosines: Floats, biases: Floats) -> Doubles:
-        """How sure it is that the photos (n,) are no chance hits of the text's embedding (dim,), 0 to 1.
+        """How sure it is that the photos (n,) are no chance hits of the text's embedding (dim,), 0
+        to 1.
 
         `biases` (n,) are NaN for photos that were not measured; these take the mean.
         """
@@ -53,7 +58,9 @@ class Judge:
         found = evidence(cosines, biases, floor)
         if self.calibration:
             return self.calibration.confidences(found, self.scale, self.photos).astype(np.float64)
-        return _share_below(found.astype(np.float64), np.sort(self.reference.absent_evidence).astype(np.float64))
+        return _share_below(
+            found.astype(np.float64), np.sort(self.reference.absent_evidence).astype(np.float64)
+        )
 
     def levels(self, confidences: Doubles) -> Levels:
         """The level of each confidence (n,), as int8; VERDICTS names them."""
@@ -62,10 +69,11 @@ class Judge:
 
 
 def _share_below(values: Doubles, absent: Doubles) -> Doubles:
-    """The share of the absent texts' evidence, ascending (m,), that lies below each value (n,), 0 to 1.
+    """The share of the absent texts' evidence, ascending (m,), that lies below each value (n,), 0
+    to 1.
 
-    Beyond the highest, half of a text is left and falls as an exponential tail does, by the mean excess of the upper tenth:
-    so hits that all absent texts fall short of are still told apart.
+    Beyond the highest, half of a text is left and falls as an exponential tail does, by the mean
+    excess of the upper tenth: so hits that all absent texts fall short of are still told apart.
     """
     count = len(absent)
     upper = absent[-max(1, round(_TAIL * count)) :]

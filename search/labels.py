@@ -13,7 +13,9 @@ DEFAULT_TEMPLATE = "This is a photo of {}."
 
 @dataclass(frozen=True)
 class Label:
-    """A label by its name, and the text that the model reads for it; None for the template with the name in it."""
+    """A label by its name, and the text that the model reads for it; None for the template with the
+    name in it.
+    """
 
     name: str
     text: str | None = None
@@ -24,12 +26,16 @@ class Label:
 
 
 def read_labels(path: Path) -> tuple[Label, ...]:
-    """The labels of a UTF-8 file, as `parse_labels` reads them; QueryError where there are none or they cannot be read."""
+    """The labels of a UTF-8 file, as `parse_labels` reads them; QueryError where there are none or
+    they cannot be read.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise QueryError(f"no labels can be read from {path} ({reason}); name a text file with one a line") from error
+        raise QueryError(
+            f"no labels can be read from {path} ({reason}); name a text file with one a line"
+        ) from error
     try:
         labels = parse_labels(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -43,9 +49,11 @@ def read_labels(path: Path) -> tuple[Label, ...]:
 
 
 def parse_labels(lines: str) -> tuple[Label, ...]:
-    """The labels of lines as `parse_label` reads each, in the order of first mention; blank ones and those after # are none.
+    """The labels of lines as `parse_label` reads each, in the order of first mention; blank ones
+    and those after # are none.
 
-    QueryError, with the number of the line, for a label that cannot be read; and for two texts of one label.
+    QueryError, with the number of the line, for a label that cannot be read; and for two texts of
+    one label.
     """
     found = []
     for number, line in enumerate(re.split(r"\r\n|\r|\n", lines), 1):
@@ -59,17 +67,22 @@ def parse_labels(lines: str) -> tuple[Label, ...]:
 
 
 def parse_label(typed: str) -> Label:
-    """The label of `NAME` or `NAME = TEXT`, without the spaces around either. QueryError where one of them is missing."""
+    """The label of `NAME` or `NAME = TEXT`, without the spaces around either. QueryError where one
+    of them is missing.
+    """
     name, equals, text = (part.strip() for part in typed.partition("="))
     if equals and not (name and text):
-        raise QueryError(f"'{printable(typed)}' has nothing {'after' if name else 'before'} its =; write NAME = TEXT")
+        raise QueryError(
+            f"'{printable(typed)}' has nothing {'after' if name else 'before'} its =; write NAME = TEXT"
+        )
     return Label(name, text or None)
 
 
 def distinct_labels(labels: Iterable[str | Label]) -> tuple[Label, ...]:
     """Each label once, in the order of first mention; a string is a label's name.
 
-    QueryError for an empty name or text, for one that is no Unicode text, and for two texts of one name.
+    QueryError for an empty name or text, for one that is no Unicode text, and for two texts of one
+    name.
     """
     known: dict[str, Label] = {}
     for label in (Label(given) if isinstance(given, str) else given for given in labels):
@@ -77,7 +90,9 @@ def distinct_labels(labels: Iterable[str | Label]) -> tuple[Label, ...]:
             raise QueryError("an empty label; write its name, or NAME = TEXT")
         _check_unicode(label)
         if known.setdefault(label.name, label) != label:
-            raise QueryError(f"the label '{printable(label.name)}' comes with two different texts; leave it one")
+            raise QueryError(
+                f"the label '{printable(label.name)}' comes with two different texts; leave it one"
+            )
     return tuple(known.values())
 
 
@@ -86,7 +101,9 @@ def label_texts(labels: Sequence[Label], template: str) -> list[str]:
     if not labels:
         raise QueryError("no label; give at least one with --label TEXT or --labels-file FILE")
     if "{}" not in template:
-        raise QueryError(f"the template '{template}' has no {{}} for the label; write for example '{DEFAULT_TEMPLATE}'")
+        raise QueryError(
+            f"the template '{template}' has no {{}} for the label; write for example '{DEFAULT_TEMPLATE}'"
+        )
     return [label.fill(template) for label in labels]
 
 

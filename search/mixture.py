@@ -13,7 +13,9 @@ _BINS = 300
 _SETTLED = 0.01
 _LEAST_SPREAD = 0.3
 _LEAST_DISTANCE = 5.0
-"""Of the means, in spreads. Below, the two may as well be halves of one: on drawings, 2.5 and 4 made AND worse, 5 did not."""
+"""Of the means, in spreads. Below, the two may as well be halves of one: on drawings, 2.5 and 4
+made AND worse, 5 did not.
+"""
 _LEAST_SHARE = 0.02
 _LEAST_PHOTOS = 200
 
@@ -32,8 +34,8 @@ class Mixture:
     def probabilities(self, logits: Doubles) -> Doubles:
         """The probability that a photo shows the term, by Bayes, 0 to 1, of logits of any shape.
 
-        Never falling with the logit: between the means as the two distributions say, beyond them as at the nearest mean or
-        further in the same direction.
+        Never falling with the logit: between the means as the two distributions say, beyond them as
+        at the nearest mean or further in the same direction.
         """
         inner = np.clip(logits, self.absent_mean, self.present_mean)
         odds = self._log_odds(inner)
@@ -47,9 +49,11 @@ class Mixture:
 
 
 def fit_mixture(logits: Doubles) -> Mixture | None:
-    """The two components of a term's logits (n,) over a library; None where they do not stand clearly apart.
+    """The two components of a term's logits (n,) over a library; None where they do not stand
+    clearly apart.
 
-    By expectation maximisation over a histogram, in a millisecond or two. Ours, for scikit-learn's takes a second to load.
+    By expectation maximisation over a histogram, in a millisecond or two. Ours, for scikit-learn's
+    takes a second to load.
     """
     if len(logits) < _LEAST_PHOTOS:
         return None
@@ -66,10 +70,14 @@ def fit_mixture(logits: Doubles) -> Mixture | None:
         if sums.min() < 1:
             return None
         previous, means = means, weights @ middles / sums
-        spreads = np.maximum(np.sqrt((weights * (middles - means[:, None]) ** 2).sum(axis=1) / sums), _LEAST_SPREAD)
+        spreads = np.maximum(
+            np.sqrt((weights * (middles - means[:, None]) ** 2).sum(axis=1) / sums), _LEAST_SPREAD
+        )
         share = float(sums[1] / sums.sum())
         distance = (means[1] - means[0]) / np.sqrt((spreads**2).mean())
-        if np.abs(means - previous).max() < _SETTLED or (step >= _PATIENCE and distance < _LEAST_DISTANCE / 2):
+        if np.abs(means - previous).max() < _SETTLED or (
+            step >= _PATIENCE and distance < _LEAST_DISTANCE / 2
+        ):
             break
     if distance < _LEAST_DISTANCE or not _LEAST_SHARE <= share <= 1 - _LEAST_SHARE:
         return None

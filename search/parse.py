@@ -16,7 +16,8 @@ _UNCLOSED = "( is never closed; add a ) where it ends, or quote the text it belo
 _LETTER = r'[^\s()^"“”„]'
 _OPERATOR = rf"(?:AND|OR|NOT)(?!{_LETTER})"
 _KEY = r"(?:(?i:photo|tag):)"
-# A straight quotation mark is closed by a straight one, a curly one by a curly one: “so”, „so“ or ”so”.
+# A straight quotation mark is closed by a straight one, a curly one by a curly one: “so”, „so“ or
+# ”so”.
 _QUOTED = r'(?:"(?:\\.|[^"\\])*+"|[“”„](?:\\.|[^“”\\])*+[“”])'
 # Every character but white space begins one of these, so `finditer` leaves out nothing else.
 _TOKEN = re.compile(
@@ -34,7 +35,9 @@ _TOKEN = re.compile(
 
 
 def parse(query: str) -> Query:
-    """The tree of a query as typed. Raises QuerySyntaxError, which knows the column, for one that cannot be read."""
+    """The tree of a query as typed. Raises QuerySyntaxError, which knows the column, for one that
+    cannot be read.
+    """
     return _Parser(query).parse()
 
 
@@ -115,7 +118,9 @@ class _Parser:
         weighted = part.weight != 1
         while self._next.kind == "weight":
             if weighted:
-                self._fail(self._next, f"{self._next} is a second weight for the same part; give it one")
+                self._fail(
+                    self._next, f"{self._next} is a second weight for the same part; give it one"
+                )
             part, weighted = replace(part, weight=self._weight()), True
             self._advance()
         return part
@@ -124,7 +129,10 @@ class _Parser:
         opened = self._last
         self._nested += 1
         if self._nested > MOST_NESTED:
-            self._fail(opened, f"more than {MOST_NESTED} parentheses inside each other; leave out those that are not needed")
+            self._fail(
+                opened,
+                f"more than {MOST_NESTED} parentheses inside each other; leave out those that are not needed",
+            )
         part = self._disjunction()
         if self._next.kind == "end":
             self._fail(opened, _UNCLOSED)
@@ -147,7 +155,10 @@ class _Parser:
 
     def _unquoted(self, typed: str) -> str:
         if not typed[1:-1].strip():
-            self._fail(self._last, f"{self._last} has nothing between its quotation marks; write something there")
+            self._fail(
+                self._last,
+                f"{self._last} has nothing between its quotation marks; write something there",
+            )
         return re.sub(r'\\(["“”„\\])', r"\1", typed[1:-1])
 
     def _weight(self) -> float:
@@ -155,7 +166,10 @@ class _Parser:
         weight = float(typed) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", typed) else 0.0
         if not 0 < weight <= MOST_WEIGHT:
             expected = f"a weight is a number above 0 and up to {MOST_WEIGHT}, as in dog^2"
-            self._fail(self._next, f"{self._next} is no weight; {expected}; a text with ^ in it needs quotation marks")
+            self._fail(
+                self._next,
+                f"{self._next} is no weight; {expected}; a text with ^ in it needs quotation marks",
+            )
         return weight
 
     def _advance(self) -> _Token:
@@ -173,7 +187,10 @@ class _Parser:
         """Something other than a term where one must begin."""
         last, token = self._last, self._next
         if token.kind == "weight":
-            self._fail(token, f"{token} without a term before it; write it after one, as in dog^2, or quote the text")
+            self._fail(
+                token,
+                f"{token} without a term before it; write it after one, as in dog^2, or quote the text",
+            )
         if last.is_mark("("):
             if token.kind == "end":
                 self._fail(last, _UNCLOSED)
@@ -181,12 +198,22 @@ class _Parser:
                 self._fail(last, "nothing between ( and ); write a term there, or leave them out")
         if last.is_operator and not token.is_operator:
             where = "at the end of the query" if token.kind == "end" else f"before {token}"
-            self._fail(last, f"{last} {where}; a term is expected after it, or quote the word: {quoted(last.typed)}")
+            self._fail(
+                last,
+                f"{last} {where}; a term is expected after it, or quote the word: {quoted(last.typed)}",
+            )
         if token.is_operator:
-            where = "at the beginning of the query" if last.kind == "start" else f"right after {last}"
-            self._fail(token, f"{token} {where}; a term is expected before it, or quote the word: {quoted(token.typed)}")
+            where = (
+                "at the beginning of the query" if last.kind == "start" else f"right after {last}"
+            )
+            self._fail(
+                token,
+                f"{token} {where}; a term is expected before it, or quote the word: {quoted(token.typed)}",
+            )
         if token.kind == "end":
-            self._fail(token, "the query is empty; describe what the photo shows, for example: a red house")
+            self._fail(
+                token, "the query is empty; describe what the photo shows, for example: a red house"
+            )
         self._refuse_closing()
 
     def _refuse_continuation(self) -> NoReturn:
@@ -201,7 +228,9 @@ class _Parser:
         self._fail(self._next, f"{problem} the whole text{inside}")
 
     def _refuse_closing(self) -> NoReturn:
-        self._fail(self._next, ") without a ( before it; leave it out, or quote the text it belongs to")
+        self._fail(
+            self._next, ") without a ( before it; leave it out, or quote the text it belongs to"
+        )
 
     def _fail(self, token: _Token, problem: str) -> NoReturn:
         raise QuerySyntaxError(self._query, token.column, problem)

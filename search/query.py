@@ -13,7 +13,9 @@ class Text:
     text: str
     """Never empty or blank; for the model exactly as typed."""
     weight: float = 1.0
-    """Above 0, at most 100. What encloses a part applies the part's weight: AND as p^w, OR as 1-(1-p)^w."""
+    """Above 0, at most 100. What encloses a part applies the part's weight: AND as p^w, OR as
+    1-(1-p)^w.
+    """
 
     def __str__(self) -> str:
         return quoted(self.text) + _caret(self.weight)
@@ -44,7 +46,9 @@ class Tag:
 
 @dataclass(frozen=True)
 class Not:
-    """The opposite of a part that is itself neither a Not nor weighted: `negated` moves a part's weight here."""
+    """The opposite of a part that is itself neither a Not nor weighted: `negated` moves a part's
+    weight here.
+    """
 
     part: "Query"
     weight: float = 1.0
@@ -55,7 +59,9 @@ class Not:
 
 @dataclass(frozen=True)
 class And:
-    """Two parts or more, all of them wanted; an And among them has a weight, else `joined` would have dissolved it."""
+    """Two parts or more, all of them wanted; an And among them has a weight, else `joined` would
+    have dissolved it.
+    """
 
     parts: tuple["Query", ...]
     weight: float = 1.0
@@ -66,7 +72,9 @@ class And:
 
 @dataclass(frozen=True)
 class Or:
-    """Two parts or more, one of them enough; an Or among them has a weight, else `joined` would have dissolved it."""
+    """Two parts or more, one of them enough; an Or among them has a weight, else `joined` would
+    have dissolved it.
+    """
 
     parts: tuple["Query", ...]
     weight: float = 1.0
@@ -87,7 +95,9 @@ def negated(part: Query) -> Query:
 
 
 def joined(kind: type[And] | type[Or], parts: list[Query]) -> Query:
-    """All of the parts, or any of them; one alone is itself, and the parts of an unweighted part of the same kind are taken out."""
+    """All of the parts, or any of them; one alone is itself, and the parts of an unweighted part of
+    the same kind are taken out.
+    """
     flat: list[Query] = []
     for part in parts:
         flat.extend(part.parts if isinstance(part, kind) and part.weight == 1 else (part,))
@@ -95,7 +105,9 @@ def joined(kind: type[And] | type[Or], parts: list[Query]) -> Query:
 
 
 def terms(query: Query) -> tuple[Leaf, ...]:
-    """The distinct leaves in the order of their first appearance, each without its weight, which its probability lacks too."""
+    """The distinct leaves in the order of their first appearance, each without its weight, which
+    its probability lacks too.
+    """
     return tuple(dict.fromkeys(unweighted(leaf) for leaf in _leaves(query)))
 
 
@@ -105,7 +117,9 @@ def unweighted(leaf: Leaf) -> Leaf:
 
 
 def label(leaf: Leaf) -> str:
-    """A short name for a leaf: `dog`, `photo:cat.jpg`, `tag:beach`. Different terms have different labels."""
+    """A short name for a leaf: `dog`, `photo:cat.jpg`, `tag:beach`. Different terms have different
+    labels.
+    """
     if isinstance(leaf, PhotoTerm):
         return f"photo:{leaf.path}"
     if isinstance(leaf, Tag):

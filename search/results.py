@@ -42,17 +42,22 @@ class Hit(PhotoHit):
     """A photo found by a query. Of a query of several terms, what is said holds of all of it."""
 
     score: float
-    """SigLIP's probability that text and photo match, 0 to 1, each pair judged by itself; terms combined as probabilities."""
+    """SigLIP's probability that text and photo match, 0 to 1, each pair judged by itself; terms
+    combined as probabilities.
+    """
     logit: float | None
     """What the score is the sigmoid of; None for a query of several terms."""
     cosine: float | None
     probability: float
-    """The calibrated probability, 0 to 1; the score itself where the checkpoint was not calibrated. Hits are
-    ranked by it, but for verdicts where all photos are listed and for a closer look."""
+    """The calibrated probability, 0 to 1; the score itself where the checkpoint was not calibrated.
+    Hits are ranked by it, but for verdicts where all photos are listed and for a closer look.
+    """
     verdict: Verdict | None
     """None in a library that was not measured yet."""
     confidence: float | None
-    """What the verdict comes from, 0 to 1: how sure it is that this is no chance hit, were it the best."""
+    """What the verdict comes from, 0 to 1: how sure it is that this is no chance hit, were it the
+    best.
+    """
     judged_by: JudgedBy
     closer: float | None = None
     """What a photo that was looked at more closely was ranked by, as a logit."""
@@ -68,7 +73,9 @@ class SearchResults(Sequence[Hit]):
     best: Hit | None
     """The best photo, whether it is among the hits or not."""
     maybes: int
-    """How many of the best photos, those that were looked at one by one, may match; hits only when all were asked for."""
+    """How many of the best photos, those that were looked at one by one, may match; hits only when
+    all were asked for.
+    """
     expected: float
     """How many photos match, as expected from their probabilities."""
     photos: int
@@ -90,6 +97,8 @@ class SearchResults(Sequence[Hit]):
 
 @dataclass(frozen=True, kw_only=True)
 class SimilarHit(PhotoHit):
-    """A photo found by a photo. SigLIP's sigmoid was trained on text-image pairs, so there is no probability here."""
+    """A photo found by a photo. SigLIP's sigmoid was trained on text-image pairs, so there is no
+    probability here.
+    """
 
     cosine: float

@@ -15,7 +15,15 @@ from sigseek.search.errors import QueryError, UnknownTagError
 from sigseek.search.judgement import Judge, Levels
 from sigseek.search.query import Leaf, Query, Tag, Text, label, terms
 from sigseek.search.results import Hit, SearchResults, SimilarHit
-from sigseek.search.retrieval import Cosines, Floats, Ids, Retriever, Tagged, Vectors, probabilities_of
+from sigseek.search.retrieval import (
+    Cosines,
+    Floats,
+    Ids,
+    Retriever,
+    Tagged,
+    Vectors,
+    probabilities_of,
+)
 from sigseek.search.terms import Doubles, Model, photo_model, plain_model, tag_model, text_model
 from sigseek.search.verdicts import MATCH, VERDICTS, JudgedBy
 from sigseek.siglip import Scoring
@@ -24,20 +32,28 @@ from sigseek.storage import Catalog, CheckpointRecord, PhotoRecord
 Rows = npt.NDArray[np.int64]
 
 _LIKELY = (0.5, 0.1)
-"""Probability from which on a photo matches, and may match, a term that is a photo; and that a tag asks for."""
+"""Probability from which on a photo matches, and may match, a term that is a photo; and that a tag
+asks for.
+"""
 _JUDGED = 200
-"""Photos whose own bias is looked up; the others, which come later in the list, are judged by the mean one."""
+"""Photos whose own bias is looked up; the others, which come later in the list, are judged by the
+mean one.
+"""
 _BEST_SHARE, _MEAN_SHARE = 0.5, 0.5
-"""Of the best part's cosine and of the mean over the parts, beside the whole picture's: chosen on drawings, docs/scores.md."""
+"""Of the best part's cosine and of the mean over the parts, beside the whole picture's: chosen on
+drawings, docs/scores.md.
+"""
 _MOST_COSINES = 32_000_000
 """Of texts to photos that are in memory at a time: 128 MB."""
 
 
 @dataclass(frozen=True)
 class CloserLook:
-    """Another look at the `count` best photos, by what `embed` gives of a photo's first present file.
+    """Another look at the `count` best photos, by what `embed` gives of a photo's first present
+    file.
 
-    That is unit-norm embeddings float32 (views, dim) of parts of the picture, or None where the file cannot be read.
+    That is unit-norm embeddings float32 (views, dim) of parts of the picture, or None where the
+    file cannot be read.
     """
 
     count: int
@@ -59,10 +75,16 @@ class _Scored:
 
 
 class Searcher:
-    """Answers queries, their terms given as embeddings, from the catalog and the vector index in `directory`."""
+    """Answers queries, their terms given as embeddings, from the catalog and the vector index in
+    `directory`.
+    """
 
     def __init__(
-        self, catalog: Catalog, checkpoint: CheckpointRecord, directory: Path, calibration: Calibration | None = None
+        self,
+        catalog: Catalog,
+        checkpoint: CheckpointRecord,
+        directory: Path,
+        calibration: Calibration | None = None,
     ) -> None:
         self._catalog = catalog
         self.checkpoint = checkpoint
@@ -73,7 +95,11 @@ class Searcher:
         self._retriever = Retriever(catalog, checkpoint, directory)
         scale = float(np.exp(checkpoint.logit_scale))
         reference = catalog.reference(checkpoint.id)
-        self._judge = Judge(reference, calibration, scale, max(checkpoint.embeddings, 1)) if reference else None
+        self._judge = (
+            Judge(reference, calibration, scale, max(checkpoint.embeddings, 1))
+            if reference
+            else None
+        )
 
     @property
     def judged_by(self) -> JudgedBy:
@@ -91,42 +117,68 @@ class Searcher:
         explain: bool = False,
         closer: CloserLook | None = None,
     ) -> SearchResults:
-        """The `limit` photos that match the query best, best first; with `everything` also those that do not, maybes first.
+        """The `limit` photos that match the query best, best first; with `everything` also those
+        that do not, maybes first.
 
-        Raises QueryError for a limit below 1, a probability outside 0 to 1, a tag that no photo has, and a closer look by a query
-        with operators.
+        Raises QueryError for a limit below 1, a probability outside 0 to 1, a tag that no photo
+        has, and a closer look by a query with operators.
         """
         check_search(query, limit, min_score, closer)
-        query = replace(query, weight=1.0)  # a weight counts within what encloses it, and nothing does
+        query = replace(
+            query, weight=1.0
+        )  # a weight counts within what encloses it, and nothing does
         tagged = self._tagged(query)
         sample_ids, sample = self._retriever.sample(vectors, tagged)
         models = {term: self._model(term, sample[term]) for term in terms(query)}
         scored = self._scored(query, vectors, tagged, models, limit)
-        order = np.argsort(-(scored.cosines[query] if isinstance(query, Text) else scored.probabilities), kind="stable")
+        order = np.argsort(
+            -(scored.cosines[query] if isinstance(query, Text) else scored.probabilities),
+            kind="stable",
+        )
         closely: dict[int, float] = {}
         if closer and isinstance(query, Text):
             order, closely = self._look_closer(order, scored, query, vectors[query], closer)
         shown = order[scored.probabilities[order] >= min_score]
-        shown = shown[np.argsort(-scored.levels[shown], kind="stable")] if everything else shown[scored.levels[shown] == MATCH]
+        shown = (
+            shown[np.argsort(-scored.levels[shown], kind="stable")]
+            if everything
+            else shown[scored.levels[shown] == MATCH]
+        )
         listed = self._photos(shown, scored.ids, limit)
-        best = listed[:1] if len(shown) and shown[0] == order[0] else self._photos(order, scored.ids, 1)
+        best = (
+            listed[:1]
+            if len(shown) and shown[0] == order[0]
+            else self._photos(order, scored.ids, 1)
+        )
         return SearchResults(
-            hits=tuple(self._hit(query, scored, row, rank, photo, closely, explain) for rank, (row, photo) in enumerate(listed, 1)),
-            best=self._hit(query, scored, best[0][0], 1, best[0][1], closely, explain) if best else None,
+            hits=tuple(
+                self._hit(query, scored, row, rank, photo, closely, explain)
+                for rank, (row, photo) in enumerate(listed, 1)
+            ),
+            best=self._hit(query, scored, best[0][0], 1, best[0][1], closely, explain)
+            if best
+            else None,
             maybes=int((scored.levels == MATCH - 1).sum()),
-            expected=self._expected(query, models, scored, sample_ids, sample) * self._any_match(scored),
+            expected=self._expected(query, models, scored, sample_ids, sample)
+            * self._any_match(scored),
             photos=self.checkpoint.embeddings,
             judged_by=self.judged_by,
         )
 
-    def by_photo(self, query: Floats, limit: int, *, leave_out: int | None = None, among: Ids | None = None) -> list[SimilarHit]:
-        """The `limit` photos nearest to a photo's unit-norm embedding (dim,), nearest first, without photo `leave_out`.
+    def by_photo(
+        self, query: Floats, limit: int, *, leave_out: int | None = None, among: Ids | None = None
+    ) -> list[SimilarHit]:
+        """The `limit` photos nearest to a photo's unit-norm embedding (dim,), nearest first,
+        without photo `leave_out`.
 
-        `among` are the ids of those to search, each once; None for all. QueryError for a limit below 1.
+        `among` are the ids of those to search, each once; None for all. QueryError for a limit
+        below 1.
         """
         check_limit(limit)
         ids, exact = self._retriever.nearest(query, limit, among)
-        order = np.argsort(-exact, kind="stable")  # ids ascend, so equal cosines stay in their order
+        order = np.argsort(
+            -exact, kind="stable"
+        )  # ids ascend, so equal cosines stay in their order
         kept = order if leave_out is None else order[ids[order] != leave_out]
         return [
             SimilarHit(rank=rank, cosine=float(exact[row]), **_photo_fields(photo))
@@ -134,11 +186,12 @@ class Searcher:
         ]
 
     def matching(self, vectors: Floats) -> Iterator[tuple[Ids, Doubles]]:
-        """For each text's unit-norm embedding, of (n, dim): ids, ascending, and probabilities of all photos that match it.
+        """For each text's unit-norm embedding, of (n, dim): ids, ascending, and probabilities of
+        all photos that match it.
 
-        That is for tags that are to be kept: the photos are judged as hits are, and have to be probable, too, where there is
-        a calibration, for raw probabilities are too low. Embeddings are read once for many
-        texts.
+        That is for tags that are to be kept: the photos are judged as hits are, and have to be
+        probable, too, where there is a calibration, for raw probabilities are too low. Embeddings
+        are read once for many texts.
         """
         ids, biases = np.zeros(0, np.int64), np.zeros(0, np.float32)
         together = max(1, _MOST_COSINES // max(self.checkpoint.embeddings, 1))
@@ -149,9 +202,13 @@ class Searcher:
                 biases = self._catalog.biases(self.checkpoint.id, ids)
             for vector, values in zip(group, cosines, strict=True):
                 probabilities = self._plain(values)
-                matches = probabilities >= (_LIKELY[0] if self._calibration or not self._judge else 0)
+                matches = probabilities >= (
+                    _LIKELY[0] if self._calibration or not self._judge else 0
+                )
                 if self._judge:
-                    matches &= self._judge.levels(self._judge.confidences(vector, values, biases)) == MATCH
+                    matches &= (
+                        self._judge.levels(self._judge.confidences(vector, values, biases)) == MATCH
+                    )
                 yield ids[matches], probabilities[matches]
 
     def _tagged(self, query: Query) -> dict[Leaf, Ids]:
@@ -171,7 +228,14 @@ class Searcher:
             return text_model(sample, self._scoring, self._calibration)
         return photo_model(sample, self.checkpoint.embeddings)
 
-    def _scored(self, query: Query, vectors: Vectors, tagged: Tagged, models: Mapping[Leaf, Model], limit: int) -> _Scored:
+    def _scored(
+        self,
+        query: Query,
+        vectors: Vectors,
+        tagged: Tagged,
+        models: Mapping[Leaf, Model],
+        limit: int,
+    ) -> _Scored:
         """The photos that may be the best, with exact scores and verdicts."""
         if isinstance(query, Text):
             ids, exact = self._retriever.nearest(vectors[query], limit)
@@ -180,14 +244,21 @@ class Searcher:
         else:
             ids, cosines = self._retriever.best(query, vectors, tagged, models, limit)
             by_term = probabilities_of(models, cosines)
-        raw = {term: self._raw(cosines[term]) if isinstance(term, Text) else by_term[term] for term in cosines}
+        raw = {
+            term: self._raw(cosines[term]) if isinstance(term, Text) else by_term[term]
+            for term in cosines
+        }
         probabilities = combine(query, by_term)
         biases = self._biases(ids, probabilities, limit)
         confidences, levels = self._judged(query, vectors, biases, cosines, by_term)
-        return _Scored(ids, cosines, by_term, probabilities, combine(query, raw), confidences, levels)
+        return _Scored(
+            ids, cosines, by_term, probabilities, combine(query, raw), confidences, levels
+        )
 
     def _biases(self, ids: Ids, probabilities: Doubles, limit: int) -> Floats:
-        """The biases (n,) of the most probable photos; NaN for the others, which nobody will see: so few are quickly read."""
+        """The biases (n,) of the most probable photos; NaN for the others, which nobody will see:
+        so few are quickly read.
+        """
         biases = np.full(len(ids), np.nan, np.float32)
         if self._judge is not None:
             best = np.sort(np.argsort(-probabilities, kind="stable")[: max(_JUDGED, 2 * limit)])
@@ -195,9 +266,16 @@ class Searcher:
         return biases
 
     def _judged(
-        self, query: Query, vectors: Vectors, biases: Floats, cosines: Cosines, by_term: Mapping[Leaf, Doubles]
+        self,
+        query: Query,
+        vectors: Vectors,
+        biases: Floats,
+        cosines: Cosines,
+        by_term: Mapping[Leaf, Doubles],
     ) -> tuple[Doubles | None, Levels]:
-        """Confidences (n,), None in a library that was not measured, and levels (n,): all match there."""
+        """Confidences (n,), None in a library that was not measured, and levels (n,): all match
+        there.
+        """
         if self._judge is None:
             return None, np.full(len(biases), MATCH, np.int8)
         confidences: dict[Leaf, Doubles] = {}
@@ -208,22 +286,39 @@ class Searcher:
                 levels[term] = self._judge.levels(confidences[term])
             else:
                 confidences[term] = by_term[term]
-                levels[term] = sum(((by_term[term] >= least).astype(np.int8) for least in _LIKELY), np.zeros(len(biases), np.int8))
+                levels[term] = sum(
+                    ((by_term[term] >= least).astype(np.int8) for least in _LIKELY),
+                    np.zeros(len(biases), np.int8),
+                )
         return combine_levels(query, confidences, 1), combine_levels(query, levels, MATCH)
 
-    def _expected(self, query: Query, models: Mapping[Leaf, Model], scored: _Scored, sample_ids: Ids, sample: Cosines) -> float:
-        """How many photos match: those scored by their own probabilities, the others by those of a sample."""
+    def _expected(
+        self,
+        query: Query,
+        models: Mapping[Leaf, Model],
+        scored: _Scored,
+        sample_ids: Ids,
+        sample: Cosines,
+    ) -> float:
+        """How many photos match: those scored by their own probabilities, the others by those of a
+        sample.
+        """
         looked_at = float(combine(query, probabilities_of(models, scored.cosines)).sum())
         others = ~np.isin(sample_ids, scored.ids, assume_unique=True)
         left = self.checkpoint.embeddings - len(scored.ids)
         if left <= 0 or not others.any():
             return looked_at
-        likely = combine(query, probabilities_of(models, {term: values[others] for term, values in sample.items()}))
+        likely = combine(
+            query,
+            probabilities_of(models, {term: values[others] for term, values in sample.items()}),
+        )
         return looked_at + left * float(likely.mean())
 
     @staticmethod
     def _any_match(scored: _Scored) -> float:
-        """How sure it is that there is a match at all: words of no meaning fit many photos a little."""
+        """How sure it is that there is a match at all: words of no meaning fit many photos a
+        little.
+        """
         if scored.confidences is None or (scored.levels == MATCH).any():
             return 1.0
         return float(scored.confidences.max(initial=0))
@@ -238,7 +333,9 @@ class Searcher:
             path = _present(photo)
             views = closer.embed(Path(path)) if path else None
             parts = np.array([whole]) if views is None else views @ vector
-            mixed = (whole + _BEST_SHARE * parts.max() + _MEAN_SHARE * parts.mean()) / (1 + _BEST_SHARE + _MEAN_SHARE)
+            mixed = (whole + _BEST_SHARE * parts.max() + _MEAN_SHARE * parts.mean()) / (
+                1 + _BEST_SHARE + _MEAN_SHARE
+            )
             closely[row] = float(self._scoring.logits(np.array(mixed, np.float32)))
         first = np.array(sorted(closely, key=lambda row: -closely[row]), np.int64)
         return np.concatenate([first, order[~np.isin(order, first)]]), closely
@@ -255,7 +352,14 @@ class Searcher:
         return found[:limit]
 
     def _hit(
-        self, query: Query, scored: _Scored, row: int, rank: int, photo: PhotoRecord, closely: Mapping[int, float], explain: bool
+        self,
+        query: Query,
+        scored: _Scored,
+        row: int,
+        rank: int,
+        photo: PhotoRecord,
+        closely: Mapping[int, float],
+        explain: bool,
     ) -> Hit:
         cosine = scored.cosines[query][row] if isinstance(query, Text) else None
         return Hit(
@@ -268,18 +372,26 @@ class Searcher:
             confidence=None if scored.confidences is None else float(scored.confidences[row]),
             judged_by=self.judged_by,
             closer=closely.get(row),
-            terms={label(term): float(values[row]) for term, values in scored.terms.items()} if explain else None,
+            terms={label(term): float(values[row]) for term, values in scored.terms.items()}
+            if explain
+            else None,
             **_photo_fields(photo),
         )
 
 
 def check_search(query: Query, limit: int, min_score: float, closer: CloserLook | None) -> None:
-    """QueryError for what `Searcher.search` does not take but for tags: known before anything is embedded."""
+    """QueryError for what `Searcher.search` does not take but for tags: known before anything is
+    embedded.
+    """
     check_limit(limit)
     if not 0 <= min_score <= 1:
-        raise QueryError(f"a probability of {min_score:g} is outside 0 to 1; give the least probability a hit may have")
+        raise QueryError(
+            f"a probability of {min_score:g} is outside 0 to 1; give the least probability a hit may have"
+        )
     if closer and not isinstance(query, Text):
-        raise QueryError("a closer look is for one description; leave out the operators, or the closer look")
+        raise QueryError(
+            "a closer look is for one description; leave out the operators, or the closer look"
+        )
 
 
 def check_limit(limit: int) -> None:

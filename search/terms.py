@@ -25,15 +25,19 @@ def plain_model(scoring: Scoring, calibration: Calibration | None) -> Model:
 
     def probabilities(cosines: Floats) -> Doubles:
         logits = scoring.logits(cosines)
-        return (calibration.probabilities(logits) if calibration else sigmoid(logits)).astype(np.float64)
+        return (calibration.probabilities(logits) if calibration else sigmoid(logits)).astype(
+            np.float64
+        )
 
     return probabilities
 
 
 def text_model(sample: Floats, scoring: Scoring, calibration: Calibration | None) -> Model:
-    """By the two components of the text's own logits in this library, where they stand clearly apart: what is common in it.
+    """By the two components of the text's own logits in this library, where they stand clearly
+    apart: what is common in it.
 
-    Of what is rare there is too little to see, and `plain_model` holds. `sample` are the cosines (n,) of the library.
+    Of what is rare there is too little to see, and `plain_model` holds. `sample` are the cosines
+    (n,) of the library.
     """
     mixture = fit_mixture(scoring.logits(sample).astype(np.float64))
     if mixture is None:
@@ -42,10 +46,12 @@ def text_model(sample: Floats, scoring: Scoring, calibration: Calibration | None
 
 
 def photo_model(sample: Floats, photos: int) -> Model:
-    """By how far a photo's cosine to a photo lies above those of the library: 0.5 where one photo in all would by chance.
+    """By how far a photo's cosine to a photo lies above those of the library: 0.5 where one photo
+    in all would by chance.
 
-    The sigmoid was trained on pairs of a text and a photo and says nothing here. `sample` are the cosines (n,) of a
-    library of so many photos, taken as normal, their spread from the lower half, which likeness does not reach.
+    The sigmoid was trained on pairs of a text and a photo and says nothing here. `sample` are the
+    cosines (n,) of a library of so many photos, taken as normal, their spread from the lower half,
+    which likeness does not reach.
     """
     if len(sample) < _FEWEST:
         return lambda cosines: np.full(np.shape(cosines), 0.5)

@@ -11,4 +11,6 @@ JudgedBy = Literal["calibrated", "uncalibrated", "nothing"]
 """The checkpoint's calibration, absent texts, or nothing in a library that was not measured yet."""
 
 FEW_PHOTOS = 50
-"""Fewer than this are too few to judge by: what the library's own photos tell of chance is then next to nothing."""
+"""Fewer than this are too few to judge by: what the library's own photos tell of chance is then
+next to nothing.
+"""

@@ -10,4 +10,12 @@ from sigseek.siglip.preprocessing import Preprocessing
 from sigseek.siglip.scoring import Scoring
 from sigseek.siglip.towers import ImageTower, TextTower
 
-__all__ = ["Checkpoint", "CheckpointError", "ImageTower", "Preprocessing", "Scoring", "TextTower", "load_checkpoint"]
+__all__ = [
+    "Checkpoint",
+    "CheckpointError",
+    "ImageTower",
+    "Preprocessing",
+    "Scoring",
+    "TextTower",
+    "load_checkpoint",
+]

@@ -45,10 +45,11 @@ class Checkpoint:
 
 
 def load_checkpoint(name: str, announce: Callable[[str], None] = lambda line: None) -> Checkpoint:
-    """The checkpoint called `name`: `mini`, a local directory, or a hub id, `ID@REVISION` for one revision.
+    """The checkpoint called `name`: `mini`, a local directory, or a hub id, `ID@REVISION` for one
+    revision.
 
-    A hub checkpoint that is not cached is downloaded; `announce` is told its size first. Raises CheckpointError when
-    it cannot be had, is of another family, or is broken or incomplete.
+    A hub checkpoint that is not cached is downloaded; `announce` is told its size first. Raises
+    CheckpointError when it cannot be had, is of another family, or is broken or incomplete.
     """
     if name == MINI:
         return read_checkpoint(MINI_DIRECTORY, MINI)
@@ -56,7 +57,9 @@ def load_checkpoint(name: str, announce: Callable[[str], None] = lambda line: No
     if directory.is_dir():
         return read_checkpoint(directory.resolve(), str(directory.resolve()))
     if directory.is_file():
-        raise CheckpointError(f"{directory} is a file; --model takes a checkpoint directory, a hub id or 'mini'")
+        raise CheckpointError(
+            f"{directory} is a file; --model takes a checkpoint directory, a hub id or 'mini'"
+        )
     if not is_hub_id(name):
         raise CheckpointError(
             f"no directory {name}, and no hub id; --model takes a checkpoint directory, a hub id such as {DEFAULT}, or 'mini'"
@@ -65,7 +68,9 @@ def load_checkpoint(name: str, announce: Callable[[str], None] = lambda line: No
 
 
 def read_checkpoint(directory: Path, name: str) -> Checkpoint:
-    """Describe the checkpoint in `directory`; CheckpointError unless it is a whole fixed-resolution SigLIP."""
+    """Describe the checkpoint in `directory`; CheckpointError unless it is a whole fixed-resolution
+    SigLIP.
+    """
     try:
         return _described(directory, name)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -75,7 +80,9 @@ def read_checkpoint(directory: Path, name: str) -> Checkpoint:
 
 
 def shipped_calibration(checkpoint: Checkpoint) -> str | None:
-    """The text of the calibration that lies with the checkpoint's files, as mini's does; None without one."""
+    """The text of the calibration that lies with the checkpoint's files, as mini's does; None
+    without one.
+    """
     path = checkpoint.directory / "calibration.json"
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
@@ -92,7 +99,9 @@ def _described(directory: Path, name: str) -> Checkpoint:
             f"{vision['image_size']}x{vision['image_size']}; fetch the checkpoint again"
         )
     if not any((directory / file).is_file() for file in ("spiece.model", "tokenizer.json")):
-        raise CheckpointError(f"{directory} has no tokenizer (spiece.model or tokenizer.json); fetch the checkpoint again")
+        raise CheckpointError(
+            f"{directory} has no tokenizer (spiece.model or tokenizer.json); fetch the checkpoint again"
+        )
     weights = _weight_files(directory)
     digest = hashlib.sha256("".join(file_digest(path) for path in weights).encode())
     return Checkpoint(
@@ -107,7 +116,9 @@ def _described(directory: Path, name: str) -> Checkpoint:
 
 
 def check_family(config: dict[str, Any], name: str) -> None:
-    """CheckpointError unless `config` is that of a fixed-resolution SigLIP or SigLIP 2 checkpoint."""
+    """CheckpointError unless `config` is that of a fixed-resolution SigLIP or SigLIP 2
+    checkpoint.
+    """
     family = config.get("model_type")
     if family == "siglip2":
         raise CheckpointError(
@@ -116,16 +127,22 @@ def check_family(config: dict[str, Any], name: str) -> None:
         )
     if family != "siglip":
         found = f"of the family '{family}'" if family else "of no named family"
-        raise CheckpointError(f"{name} is a checkpoint {found}, not SigLIP; use one such as {DEFAULT}")
+        raise CheckpointError(
+            f"{name} is a checkpoint {found}, not SigLIP; use one such as {DEFAULT}"
+        )
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path.parent} has no {path.name}, so it is no checkpoint; --model takes one") from error
+        raise CheckpointError(
+            f"{path.parent} has no {path.name}, so it is no checkpoint; --model takes one"
+        ) from error
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}); fetch the checkpoint again") from error
+        raise CheckpointError(
+            f"{path} cannot be read ({error}); fetch the checkpoint again"
+        ) from error
     if not isinstance(value, dict):
         raise CheckpointError(f"{path} holds no JSON object; fetch the checkpoint again")
     return value
@@ -138,18 +155,30 @@ def _read_preprocessing(directory: Path) -> Preprocessing:
         return Preprocessing.from_config(config["image_processor"], str(combined))
     single = directory / "preprocessor_config.json"
     if not single.is_file():
-        raise CheckpointError(f"{directory} has no preprocessor_config.json or processor_config.json; fetch the checkpoint again")
+        raise CheckpointError(
+            f"{directory} has no preprocessor_config.json or processor_config.json; fetch the checkpoint again"
+        )
     return Preprocessing.from_config(_read_json(single), str(single))
 
 
 def _weight_files(directory: Path) -> list[Path]:
     index = directory / "model.safetensors.index.json"
-    names = sorted(set(_read_json(index).get("weight_map", {}).values())) if index.is_file() else ["model.safetensors"]
+    names = (
+        sorted(set(_read_json(index).get("weight_map", {}).values()))
+        if index.is_file()
+        else ["model.safetensors"]
+    )
     missing = [name for name in names if not (directory / name).is_file()]
     if not names or missing:
         pickled = sorted(path.name for path in directory.glob("*.bin"))
-        found = f"only {pickled[0]}, a pickle, which can run code" if pickled else f"no {(missing or names or ['weights'])[0]}"
-        raise CheckpointError(f"{directory} has {found}; sigseek reads whole safetensors checkpoints")
+        found = (
+            f"only {pickled[0]}, a pickle, which can run code"
+            if pickled
+            else f"no {(missing or names or ['weights'])[0]}"
+        )
+        raise CheckpointError(
+            f"{directory} has {found}; sigseek reads whole safetensors checkpoints"
+        )
     return [directory / name for name in names]
 
 
@@ -161,12 +190,18 @@ def _read_scoring(weights: list[Path], directory: Path) -> Scoring:
             tensors = read_tensors(path)
             scalars = {key: tensors[key] for key in _SCALARS if key in tensors}
             if any(tensor.dtype == "BF16" for tensor in scalars.values()):
-                raise CheckpointError(f"{path} keeps {', '.join(scalars)} in bfloat16; save the checkpoint in float32")
+                raise CheckpointError(
+                    f"{path} keeps {', '.join(scalars)} in bfloat16; save the checkpoint in float32"
+                )
             found |= {key: read_number(path, tensor) for key, tensor in scalars.items()}
         except (ValueError, OSError) as error:
-            raise CheckpointError(f"{path} is damaged ({error}); fetch the checkpoint again") from error
+            raise CheckpointError(
+                f"{path} is damaged ({error}); fetch the checkpoint again"
+            ) from error
         towers |= {tower for tower in _TOWERS for key in tensors if key.startswith(tower)}
     missing = [key for key in (*_TOWERS, *_SCALARS) if key not in found and key not in towers]
     if missing:
-        raise CheckpointError(f"{directory} lacks {missing[0].rstrip('.')}, so it is no whole SigLIP; fetch the checkpoint again")
+        raise CheckpointError(
+            f"{directory} lacks {missing[0].rstrip('.')}, so it is no whole SigLIP; fetch the checkpoint again"
+        )
     return Scoring(found["logit_scale"], found["logit_bias"])

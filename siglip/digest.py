@@ -9,16 +9,20 @@ import time
 from pathlib import Path
 
 _WORTH_REMEMBERING = 32_000_000
-"""Bytes from which on a digest is remembered; less is hashed faster than it is looked up and kept."""
+"""Bytes from which on a digest is remembered; less is hashed faster than it is looked up and
+kept.
+"""
 _SETTLED_NS = 2_000_000_000
-"""A file that changed within this time may change again and show the same time: file systems count in steps."""
+"""A file that changed within this time may change again and show the same time: file systems count
+in steps.
+"""
 
 
 def file_digest(path: Path) -> str:
     """SHA-256 (hex) of the file's contents.
 
-    The hub's cache names its large files by it; that of another large file is remembered by path, size, time of change
-    and inode. OSError when the file cannot be read.
+    The hub's cache names its large files by it; that of another large file is remembered by path,
+    size, time of change and inode. OSError when the file cannot be read.
     """
     blob = path.resolve().name
     if path.is_symlink() and re.fullmatch("[0-9a-f]{64}", blob):
@@ -42,13 +46,17 @@ def _computed(path: Path) -> str:
 
 
 def _file() -> Path:
-    from sigseek.siglip.cache import cache_directory  # most checkpoints need no cache: nor what tells where it lies
+    from sigseek.siglip.cache import (
+        cache_directory,  # most checkpoints need no cache: nor what tells where it lies
+    )
 
     return cache_directory() / "digests.json"
 
 
 def _remembered() -> dict[str, object]:
-    """By path: size, mtime in ns, inode, digest. Empty when there is no such file or it is damaged."""
+    """By path: size, mtime in ns, inode, digest. Empty when there is no such file or it is
+    damaged.
+    """
     try:
         found = json.loads(_file().read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -62,7 +70,9 @@ def _remember(digests: dict[str, object]) -> None:
     with contextlib.suppress(OSError):
         aside.parent.mkdir(parents=True, exist_ok=True)
         try:
-            aside.write_text(json.dumps(digests), encoding="utf-8")  # ASCII: a path of any bytes comes back as it was
+            aside.write_text(
+                json.dumps(digests), encoding="utf-8"
+            )  # ASCII: a path of any bytes comes back as it was
             os.replace(aside, _file())
         finally:
             aside.unlink(missing_ok=True)

@@ -2,4 +2,6 @@
 
 
 class CheckpointError(Exception):
-    """A checkpoint that cannot be found, read or used. The message says what was found and what to do, in one line."""
+    """A checkpoint that cannot be found, read or used. The message says what was found and what to
+    do, in one line.
+    """

@@ -29,14 +29,19 @@ _TIMEOUT = 10.0
 
 def is_hub_id(name: str) -> bool:
     """Whether `name` has the form `OWNER/NAME` or `OWNER/NAME@REVISION`."""
-    return _HUB_ID.fullmatch(name) is not None and ".." not in name and not name.startswith((".", "-"))
+    return (
+        _HUB_ID.fullmatch(name) is not None and ".." not in name and not name.startswith((".", "-"))
+    )
 
 
-def download(name: str, check_config: Callable[[dict[str, Any], str], None], announce: Callable[[str], None]) -> Path:
+def download(
+    name: str, check_config: Callable[[dict[str, Any], str], None], announce: Callable[[str], None]
+) -> Path:
     """The snapshot directory of the hub checkpoint `name`, from the cache when it is there whole.
 
-    Of its files `config.json` comes first and passes through `check_config`, so that nothing large of another family is fetched.
-    Raises CheckpointError with the ways out when the hub or the checkpoint cannot be reached.
+    Of its files `config.json` comes first and passes through `check_config`, so that nothing large
+    of another family is fetched. Raises CheckpointError with the ways out when the hub or the
+    checkpoint cannot be reached.
     """
     repo, _, revision = name.partition("@")
     wanted = revision or None
@@ -50,18 +55,32 @@ def download(name: str, check_config: Callable[[dict[str, Any], str], None], ann
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     if not constants.HF_HUB_OFFLINE:
-        announce(f"asking the hub for {name}, which is neither a directory here nor in the hub's cache")
+        announce(
+            f"asking the hub for {name}, which is neither a directory here nor in the hub's cache"
+        )
     try:
-        # First, for unlike a download it is not tried again for half a minute where there is no network.
-        files = HfApi().model_info(repo, revision=wanted, files_metadata=True, timeout=_TIMEOUT).siblings or []
+        # First, for unlike a download it is not tried again for half a minute where there is no
+        # network.
+        files = (
+            HfApi()
+            .model_info(repo, revision=wanted, files_metadata=True, timeout=_TIMEOUT)
+            .siblings
+            or []
+        )
         config = hf_hub_download(repo, "config.json", revision=wanted)
         check_config(json.loads(Path(config).read_text(encoding="utf-8")), name)
-        sizes = [file.size or 0 for file in files if any(fnmatch(file.rfilename, pattern) for pattern in _PATTERNS)]
+        sizes = [
+            file.size or 0
+            for file in files
+            if any(fnmatch(file.rfilename, pattern) for pattern in _PATTERNS)
+        ]
         _check_disk(name, sum(sizes))
         announce(f"downloading {name}, {sum(sizes) / 1e6:,.0f} MB, once")
         return Path(snapshot_download(repo, revision=wanted, allow_patterns=list(_PATTERNS)))
     except HFValidationError as error:
-        raise CheckpointError(f"'{name}' is neither a directory nor a hub id; --model takes either, or 'mini'") from error
+        raise CheckpointError(
+            f"'{name}' is neither a directory nor a hub id; --model takes either, or 'mini'"
+        ) from error
     except (KeyError, ValueError) as error:
         raise CheckpointError(
             f"what the hub or its cache holds of {name} is damaged ({error}); remove it from {_cache_directory()}"
@@ -73,7 +92,9 @@ def download(name: str, check_config: Callable[[dict[str, Any], str], None], ann
         ) from error
     except CheckpointError:
         raise
-    except Exception as error:  # no network, in the words of whichever HTTP library the client is built on
+    except (
+        Exception
+    ) as error:  # no network, in the words of whichever HTTP library the client is built on
         raise CheckpointError(
             f"the hub cannot be reached and {name} is not in {_cache_directory()}; "
             "give a local checkpoint directory with --model DIR, or try sigseek without one: sigseek demo"
@@ -83,8 +104,9 @@ def download(name: str, check_config: Callable[[dict[str, Any], str], None], ann
 def _cached(repo: str, revision: str | None) -> Path | None:
     """The cached snapshot, if all that a checkpoint needs is in it.
 
-    Read by the cache's documented layout (huggingface.co/docs/huggingface_hub/guides/manage-cache): with the client's own
-    functions comes its network side, which takes as long to load as 40,000 files to look at.
+    Read by the cache's documented layout (huggingface.co/docs/huggingface_hub/guides/manage-cache):
+    with the client's own functions comes its network side, which takes as long to load as 40,000
+    files to look at.
     """
     kept = _cache_directory() / f"models--{repo.replace('/', '--')}"
     reference = kept / "refs" / (revision or "main")
@@ -93,9 +115,16 @@ def _cached(repo: str, revision: str | None) -> Path | None:
         return None
     directory = kept / "snapshots" / commit
     index = directory / "model.safetensors.index.json"
-    names = set(json.loads(index.read_text())["weight_map"].values()) if index.is_file() else {"model.safetensors"}
+    names = (
+        set(json.loads(index.read_text())["weight_map"].values())
+        if index.is_file()
+        else {"model.safetensors"}
+    )
     whole = all((directory / name).is_file() for name in names)
-    processor = any((directory / name).is_file() for name in ("preprocessor_config.json", "processor_config.json"))
+    processor = any(
+        (directory / name).is_file()
+        for name in ("preprocessor_config.json", "processor_config.json")
+    )
     tokenizer = any((directory / name).is_file() for name in ("spiece.model", "tokenizer.json"))
     return directory if whole and processor and tokenizer else None
 

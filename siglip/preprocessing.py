@@ -41,7 +41,9 @@ _DEFAULTS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a checkpoint wants its pictures: resized to height x width whatever their aspect ratio, then normalised."""
+    """How a checkpoint wants its pictures: resized to height x width whatever their aspect ratio,
+    then normalised.
+    """
 
     height: int
     width: int
@@ -52,12 +54,19 @@ class Preprocessing:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], where: str) -> Preprocessing:
-        """Read an image processor's configuration; CheckpointError where it asks for what SigLIP does not do."""
-        values = {key: config[key] if config.get(key) is not None else default for key, default in _DEFAULTS.items()}
+        """Read an image processor's configuration; CheckpointError where it asks for what SigLIP
+        does not do.
+        """
+        values = {
+            key: config[key] if config.get(key) is not None else default
+            for key, default in _DEFAULTS.items()
+        }
         skipped = [key for key in ("do_resize", "do_rescale", "do_normalize") if not values[key]]
         if skipped or config.get("do_center_crop") or config.get("do_pad"):
             found = f"{skipped[0]}: false" if skipped else "a crop or padding"
-            raise CheckpointError(f"{where} asks for {found}, which no fixed-resolution SigLIP does; use its original files")
+            raise CheckpointError(
+                f"{where} asks for {found}, which no fixed-resolution SigLIP does; use its original files"
+            )
         size = values["size"]
         if isinstance(size, int):
             size = {"height": size, "width": size}
@@ -91,7 +100,9 @@ class Preprocessing:
         return np.asarray(image.resize((self.width, self.height), Image.Resampling(self.resample)))
 
     def normalize(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """The tower's input float32 (n, 3, height, width) of resized pixels uint8 (n, height, width, 3)."""
+        """The tower's input float32 (n, 3, height, width) of resized pixels uint8 (n, height,
+        width, 3).
+        """
         import numpy as np
 
         planes = [self._levels[channel][pixels[..., channel]] for channel in range(3)]
@@ -99,7 +110,9 @@ class Preprocessing:
 
     @cached_property
     def _levels(self) -> npt.NDArray[np.float32]:
-        """What each of the 256 levels becomes, float32 (3, 256): in transformers' order of roundings."""
+        """What each of the 256 levels becomes, float32 (3, 256): in transformers' order of
+        roundings.
+        """
         import numpy as np
 
         rescaled = (np.arange(256, dtype=np.float64) * self.rescale_factor).astype(np.float32)

@@ -34,7 +34,9 @@ class Scoring:
         return logits
 
     def probabilities(self, cosines: Floats) -> Floats:
-        """The sigmoid of the logits: for each pair by itself, 0 to 1, the probability that text and picture match."""
+        """The sigmoid of the logits: for each pair by itself, 0 to 1, the probability that text and
+        picture match.
+        """
         return sigmoid(self.logits(cosines))
 
 

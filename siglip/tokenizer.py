@@ -28,7 +28,9 @@ class _Vocabulary(Protocol):
 
 
 class Tokenizer:
-    """SigLIP's sentencepiece tokenizer, or SigLIP 2's (Gemma's, lower-cased) where the checkpoint has no spiece.model."""
+    """SigLIP's sentencepiece tokenizer, or SigLIP 2's (Gemma's, lower-cased) where the checkpoint
+    has no spiece.model.
+    """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._length = checkpoint.text_length
@@ -36,10 +38,13 @@ class Tokenizer:
         try:
             self._vocabulary: _Vocabulary = kind(checkpoint.directory)
         except Exception as error:  # the readers below raise plain Exception for a damaged file
-            raise CheckpointError(f"the tokenizer in {checkpoint.directory} is damaged ({error}); fetch it again") from error
+            raise CheckpointError(
+                f"the tokenizer in {checkpoint.directory} is damaged ({error}); fetch it again"
+            ) from error
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
-        """Token ids int64 (n, text length): each text cut or padded on the right to the fixed length.
+        """Token ids int64 (n, text length): each text cut or padded on the right to the fixed
+        length.
 
         There is no attention mask: the padding is attended, as it was in training.
         """
@@ -55,7 +60,9 @@ class Tokenizer:
 
 
 class _SentencePiece:
-    """What transformers' SiglipTokenizer does: lower-cased, without punctuation, `</s>` at the end and for padding."""
+    """What transformers' SiglipTokenizer does: lower-cased, without punctuation, `</s>` at the end
+    and for padding.
+    """
 
     def __init__(self, directory: Path) -> None:
         from sentencepiece import SentencePieceProcessor
@@ -65,8 +72,13 @@ class _SentencePiece:
         self._lower = config.get("do_lower_case", True)
         self._unknown = _content(config.get("unk_token", "<unk>"))
         end, padding = (_content(config.get(key, "</s>")) for key in ("eos_token", "pad_token"))
-        added = {token["content"]: int(id_) for id_, token in (config.get("added_tokens_decoder") or {}).items()}
-        self._special = {token: self._pieces.piece_to_id(token) for token in (end, padding, self._unknown)} | added
+        added = {
+            token["content"]: int(id_)
+            for id_, token in (config.get("added_tokens_decoder") or {}).items()
+        }
+        self._special = {
+            token: self._pieces.piece_to_id(token) for token in (end, padding, self._unknown)
+        } | added
         self._end, self.pad = self._special[end], self._special[padding]
         longest_first = sorted(self._special, key=len, reverse=True)
         self._split = re.compile("(" + "|".join(map(re.escape, longest_first)) + ")")
@@ -77,7 +89,9 @@ class _SentencePiece:
         for place, part in enumerate(parts):
             if part in self._special:
                 ids.append(self._special[part])
-            elif not (place == 0 and part == _SPACE and len(parts) > 1):  # nothing but our own space before a special token
+            elif not (
+                place == 0 and part == _SPACE and len(parts) > 1
+            ):  # nothing but our own space before a special token
                 ids += self._plain_ids(part)
         return self.cut(ids, len(ids) + 1)
 
@@ -86,15 +100,24 @@ class _SentencePiece:
         return kept if kept and kept[-1] == self._end else [*kept, self._end]
 
     def _plain_ids(self, text: str) -> list[int]:
-        """Sentencepiece drops a leading space, so the text is encoded behind `<unk>` and what that takes is left out."""
-        text = re.sub(r"\s+", " ", (text.lower() if self._lower else text).translate(_NO_PUNCTUATION)).strip()
+        """Sentencepiece drops a leading space, so the text is encoded behind `<unk>` and what that
+        takes is left out.
+        """
+        text = re.sub(
+            r"\s+", " ", (text.lower() if self._lower else text).translate(_NO_PUNCTUATION)
+        ).strip()
         pieces: list[str] = self._pieces.encode(self._unknown + text, out_type=str)
         before = len(self._pieces.encode(self._unknown))
-        return [self._pieces.piece_to_id(piece) for piece in (pieces[before:] if len(pieces) >= before else pieces)]
+        return [
+            self._pieces.piece_to_id(piece)
+            for piece in (pieces[before:] if len(pieces) >= before else pieces)
+        ]
 
 
 class _Gemma:
-    """What transformers' Siglip2Tokenizer does: Gemma's BPE, lower-cased, `<eos>` at the end, padded on the right."""
+    """What transformers' Siglip2Tokenizer does: Gemma's BPE, lower-cased, `<eos>` at the end,
+    padded on the right.
+    """
 
     def __init__(self, directory: Path) -> None:
         from tokenizers import Tokenizer as Backend
@@ -104,18 +127,28 @@ class _Gemma:
         self._backend = Backend.from_file(str(directory / "tokenizer.json"))
         self._backend.no_truncation()
         self._backend.no_padding()
-        self._backend.normalizer = normalizers.Sequence([normalizers.Lowercase(), normalizers.Replace(" ", _SPACE)])
+        self._backend.normalizer = normalizers.Sequence(
+            [normalizers.Lowercase(), normalizers.Replace(" ", _SPACE)]
+        )
         self._backend.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
         begin, end, padding = (
             _content(config.get(key, default))
-            for key, default in (("bos_token", "<bos>"), ("eos_token", "<eos>"), ("pad_token", "<pad>"))
+            for key, default in (
+                ("bos_token", "<bos>"),
+                ("eos_token", "<eos>"),
+                ("pad_token", "<pad>"),
+            )
         )
         self.pad = self._id(padding)
         if "add_bos_token" in config or "add_eos_token" in config:
             first, last = config.get("add_bos_token", False), config.get("add_eos_token", False)
             self._backend.post_processor = processors.TemplateProcessing(
                 single=f"{begin + ' ' if first else ''}$A{' ' + end if last else ''}",
-                special_tokens=[(token, self._id(token)) for token, used in ((begin, first), (end, last)) if used],
+                special_tokens=[
+                    (token, self._id(token))
+                    for token, used in ((begin, first), (end, last))
+                    if used
+                ],
             )
         around = self._backend.encode("").ids
         self._ending = around[-1:] if around and around[-1] == self._id(end) else []

@@ -28,14 +28,18 @@ class ImageTower(Protocol):
     """How many pictures a call suit it."""
 
     def embed(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Unit-norm embeddings float32 (n, dim) of pixels uint8 (n, height, width, 3), resized as the checkpoint asks."""
+        """Unit-norm embeddings float32 (n, dim) of pixels uint8 (n, height, width, 3), resized as
+        the checkpoint asks.
+        """
 
 
 class TextTower(Protocol):
     """Embeds texts."""
 
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Unit-norm embeddings float32 (n, dim) of texts; what exceeds the checkpoint's text length is cut off."""
+        """Unit-norm embeddings float32 (n, dim) of texts; what exceeds the checkpoint's text length
+        is cut off.
+        """
 
     def cuts(self, text: str) -> bool:
         """Whether the text is longer than the checkpoint reads."""

@@ -23,7 +23,9 @@ class Tensor:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of the file by name. ValueError when it is no safetensors file or is not whole, OSError when unreadable."""
+    """The tensors of the file by name. ValueError when it is no safetensors file or is not whole,
+    OSError when unreadable.
+    """
     size = path.stat().st_size
     with path.open("rb") as file:
         beginning = file.read(_LENGTH.size)
@@ -36,7 +38,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         header.pop("__metadata__", None)
         places = {name: (entry["dtype"], *entry["data_offsets"]) for name, entry in header.items()}
-        tensors = {name: Tensor(dtype, begin + start, begin + end) for name, (dtype, start, end) in places.items()}
+        tensors = {
+            name: Tensor(dtype, begin + start, begin + end)
+            for name, (dtype, start, end) in places.items()
+        }
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError("its header is of another form") from error
     if not all(begin <= tensor.start <= tensor.end for tensor in tensors.values()):
@@ -47,7 +52,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def read_number(path: Path, tensor: Tensor) -> float:
-    """The one number of a float tensor in half, single or double precision; ValueError for any other tensor."""
+    """The one number of a float tensor in half, single or double precision; ValueError for any
+    other tensor.
+    """
     number = _NUMBERS.get(tensor.dtype)
     if number is None or tensor.end - tensor.start != number.size:
         raise ValueError(f"{tensor.end - tensor.start} bytes of {tensor.dtype} are not one number")

@@ -11,19 +11,9 @@ for hit in library.search("two cats on a sofa", limit=5):
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from sigseek.rooms import check_rooms
-
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from sigseek.indexer import IndexReport as IndexReport
-    from sigseek.indexer import Progress as Progress
-    from sigseek.search.calibration import Calibration as Calibration
-    from sigseek.search.classify import Classification as Classification
-    from sigseek.search.labels import Label as Label
-    from sigseek.search.results import Hit as Hit
-    from sigseek.search.results import SearchResults as SearchResults
-    from sigseek.search.results import SimilarHit as SimilarHit
     from sigseek.errors import ERRORS as ERRORS
     from sigseek.errors import CalibrationError as CalibrationError
     from sigseek.errors import CaptionsError as CaptionsError
@@ -33,11 +23,19 @@ if TYPE_CHECKING:
     from sigseek.errors import LibraryError as LibraryError
     from sigseek.errors import QueryError as QueryError
     from sigseek.errors import QuerySyntaxError as QuerySyntaxError
+    from sigseek.indexer import IndexReport as IndexReport
+    from sigseek.indexer import Progress as Progress
     from sigseek.library import Library as Library
     from sigseek.library import open_library as open  # noqa: A004, F401 - as in `sigseek.open`
     from sigseek.operations.status import Status as Status
     from sigseek.operations.tags import TagCount as TagCount
     from sigseek.operations.watch import Round as Round
+    from sigseek.search.calibration import Calibration as Calibration
+    from sigseek.search.classify import Classification as Classification
+    from sigseek.search.labels import Label as Label
+    from sigseek.search.results import Hit as Hit
+    from sigseek.search.results import SearchResults as SearchResults
+    from sigseek.search.results import SimilarHit as SimilarHit
 
 # Loaded when first asked for: `import sigseek` alone, as the command line does, stays fast.
 _HOMES = {
@@ -75,6 +73,5 @@ __all__ = [*_HOMES, "__version__"]
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'sigseek' has no attribute '{name}'")
-    check_rooms()
     module, attribute = _HOMES[name]
     return getattr(import_module(module), attribute)

@@ -4,16 +4,9 @@ import os
 import sys
 from contextlib import suppress
 
-from sigseek.rooms import HiddenPackageError, check_rooms
-
 
 def main() -> None:
     """Run the command line and exit with its status."""
-    try:
-        check_rooms()
-    except HiddenPackageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
     try:
         from sigseek.cli.main import run
     except KeyboardInterrupt:
@@ -22,8 +15,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):
             stream.flush()
-    # Everything is closed by now. To take down the interpreter and what it loaded piece by piece would take a sixth of a search's
-    # time, and nobody needs it.
+    # Everything is closed by now. To take down the interpreter and what it loaded piece by piece
+    # would take a sixth of a search's time, and nobody needs it.
     os._exit(status)
 
 

@@ -14,13 +14,21 @@
 `ERRORS` holds them all, for one `except`.
 """
 
+from sigseek.evaluation.captions import CaptionsError
 from sigseek.indexer import DecodeError, FolderError
 from sigseek.search.errors import CalibrationError, QueryError, QuerySyntaxError, UnknownTagError
 from sigseek.siglip import CheckpointError
-from sigseek.evaluation.captions import CaptionsError
 from sigseek.storage import LibraryError
 
-ERRORS = (CheckpointError, LibraryError, FolderError, DecodeError, QueryError, CaptionsError, CalibrationError)
+ERRORS = (
+    CheckpointError,
+    LibraryError,
+    FolderError,
+    DecodeError,
+    QueryError,
+    CaptionsError,
+    CalibrationError,
+)
 
 __all__ = [
     "ERRORS",

@@ -2,4 +2,6 @@
 
 
 class LibraryError(Exception):
-    """A library that cannot be opened, read or written. The message says what was found and what to do, in one line."""
+    """A library that cannot be opened, read or written. The message says what was found and what to
+    do, in one line.
+    """

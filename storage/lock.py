@@ -19,26 +19,36 @@ _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 
 @contextmanager
 def writer_lock(library: Path) -> Iterator[None]:
-    """Hold the library's lock; LibraryError naming the holder when another process has it, or saying why none can be had.
+    """Hold the library's lock; LibraryError naming the holder when another process has it, or
+    saying why none can be had.
 
-    The operating system releases the lock with the process, however it ends, so that none is ever stale.
+    The operating system releases the lock with the process, however it ends, so that none is ever
+    stale.
     """
     holder = library / "lock.json"
-    lock = FileLock(library / "lock", fallback_to_soft=False)  # the other kind outlives a process that is killed
+    lock = FileLock(
+        library / "lock", fallback_to_soft=False
+    )  # the other kind outlives a process that is killed
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise LibraryError(f"{library} is being changed by {_named(holder)}; wait for it, or stop it") from error
+        raise LibraryError(
+            f"{library} is being changed by {_named(holder)}; wait for it, or stop it"
+        ) from error
     except OSError as error:
         if error.errno in _NO_LOCKS:
             said = f"{library} is on a file system that locks no files ({error.strerror})"
-            raise LibraryError(f"{said}; move it to another, or name another library with --library") from error
+            raise LibraryError(
+                f"{said}; move it to another, or name another library with --library"
+            ) from error
         said = f"{library} cannot be changed, for its lock cannot be had ({error.strerror})"
         raise LibraryError(f"{said}; check its permissions") from error
     try:
         since = datetime.now().astimezone().isoformat(timespec="seconds")
         with suppress(OSError):  # a full disk: others are told less
-            holder.write_text(json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": since}))
+            holder.write_text(
+                json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": since})
+            )
         yield
     finally:
         with suppress(OSError):

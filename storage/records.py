@@ -38,7 +38,9 @@ class FolderRecord:
 
 
 class FileRecord(NamedTuple):
-    """A file of a folder, `path` relative to it, and whether the checkpoint asked about has embedded its photo."""
+    """A file of a folder, `path` relative to it, and whether the checkpoint asked about has
+    embedded its photo.
+    """
 
     path: str
     size: int
@@ -49,7 +51,9 @@ class FileRecord(NamedTuple):
 
 
 FileRow = tuple[str, int, int, bool, bool, int]
-"""A FileRecord's values, for where there are a hundred thousand of them and hardly one is looked at."""
+"""A FileRecord's values, for where there are a hundred thousand of them and hardly one is looked
+at.
+"""
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,9 @@ class EmbeddingRecord:
 
 @dataclass(frozen=True)
 class PhotoRecord:
-    """A photo with its files' absolute paths: those last seen on disk first, in alphabetical order."""
+    """A photo with its files' absolute paths: those last seen on disk first, in alphabetical
+    order.
+    """
 
     id: int
     paths: tuple[str, ...]

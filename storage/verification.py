@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from sigseek.storage.index import faiss_file as index_file
 from sigseek.storage.catalog import Catalog
-from sigseek.storage.records import CheckpointRecord
 from sigseek.storage.catalog.transaction import Transaction
+from sigseek.storage.index import faiss_file
 from sigseek.storage.index.faiss import VectorIndex
+from sigseek.storage.records import CheckpointRecord
 
 _NORM_TOLERANCE = 0.01  # float16 keeps the norm of a unit vector to a thousandth
 _EVERY = 1_000
@@ -34,7 +34,9 @@ class Problem:
 
 
 class Verification:
-    """Goes through a library and gathers its problems; with `repair` it mends what can be made anew from what is sound."""
+    """Goes through a library and gathers its problems; with `repair` it mends what can be made anew
+    from what is sound.
+    """
 
     def __init__(self, catalog: Catalog, index_directory: Path, *, repair: bool) -> None:
         self.problems: list[Problem] = []
@@ -47,11 +49,16 @@ class Verification:
         self.problems.append(Problem(what, remedy, mended=False))
 
     def check_catalog(self) -> bool:
-        """SQLite's own checks, and rows that belong to nothing; whether the file can be relied on for further checks."""
+        """SQLite's own checks, and rows that belong to nothing; whether the file can be relied on
+        for further checks.
+        """
         said = self._catalog.integrity()
         if said:
             more = f", and {len(said) - 1:,} more" if len(said) > 1 else ""
-            self.note(f"the catalog is damaged ({said[0]}{more})", "put a backup in its place, or move it away and index again")
+            self.note(
+                f"the catalog is damaged ({said[0]}{more})",
+                "put a backup in its place, or move it away and index again",
+            )
             return False
         for table, count in self._catalog.dangling().items():
             what = f"rows of the table {table} that refer to something that is not there: {count:,}"
@@ -59,19 +66,27 @@ class Verification:
         return True
 
     def check_photos(self) -> int:
-        """Photos that no file holds any more. That is no damage: an indexing that was cut off leaves them for the next one."""
+        """Photos that no file holds any more. That is no damage: an indexing that was cut off
+        leaves them for the next one.
+        """
         leftover = max(0, self._catalog.count_photos_without_files())
         if leftover and self._repair:
             with self._catalog.transaction() as transaction:
                 transaction.remove_photos_without_files()
         return leftover
 
-    def check_embeddings(self, checkpoint: CheckpointRecord, on_done: Callable[[int], None]) -> None:
-        """Each embedding's length, checksum and norm; how many there are; whether hits can be judged by them."""
+    def check_embeddings(
+        self, checkpoint: CheckpointRecord, on_done: Callable[[int], None]
+    ) -> None:
+        """Each embedding's length, checksum and norm; how many there are; whether hits can be
+        judged by them.
+        """
         damaged, untrue, count = [], [], 0
         others: dict[int, list[int]] = {}
         """By number of dimensions, sound embeddings that have another than the checkpoint."""
-        for count, (photo_id, vector, checksum) in enumerate(self._catalog.stored_embeddings(checkpoint.id), 1):
+        for count, (photo_id, vector, checksum) in enumerate(
+            self._catalog.stored_embeddings(checkpoint.id), 1
+        ):
             if zlib.crc32(vector) != checksum:
                 damaged.append(photo_id)
             elif len(vector) != 2 * checkpoint.dimension:
@@ -81,14 +96,24 @@ class Verification:
             if count % _EVERY == 0:
                 on_done(count)
         on_done(count)
-        measured, biases = self._catalog.measured(checkpoint.id), self._catalog.bias_count(checkpoint.id)
+        measured, biases = (
+            self._catalog.measured(checkpoint.id),
+            self._catalog.bias_count(checkpoint.id),
+        )
         # Else an indexing beside this is at it, and no two numbers are of one moment.
-        quiet = self._catalog.find_checkpoint(checkpoint.fingerprint, checkpoint.preprocessing) == checkpoint
+        quiet = (
+            self._catalog.find_checkpoint(checkpoint.fingerprint, checkpoint.preprocessing)
+            == checkpoint
+        )
         if len(others) == 1 and len(damaged) + len(next(iter(others.values()))) == count:
             self._set_dimension(checkpoint, *others)
             others = {}
         self._remove(checkpoint, damaged, "are damaged (their checksums do not agree)")
-        self._remove(checkpoint, [*itertools.chain.from_iterable(others.values())], "have another number of dimensions")
+        self._remove(
+            checkpoint,
+            [*itertools.chain.from_iterable(others.values())],
+            "have another number of dimensions",
+        )
         self._remove(checkpoint, untrue, "do not have the length 1")
         if quiet and count != checkpoint.embeddings:
             what = f"the catalog counts {checkpoint.embeddings:,} embeddings by {checkpoint.name}, and has {count:,}"
@@ -101,32 +126,44 @@ class Verification:
 
     def _set_dimension(self, checkpoint: CheckpointRecord, dimension: int) -> None:
         said = f"the catalog says that embeddings by {checkpoint.name} have {checkpoint.dimension:,} dimensions"
-        set_right = partial(Transaction.set_dimension, checkpoint_id=checkpoint.id, dimension=dimension)
+        set_right = partial(
+            Transaction.set_dimension, checkpoint_id=checkpoint.id, dimension=dimension
+        )
         self._mend(f"{said}, and they have {dimension:,}", "it was set right", set_right)
 
     def _remove(self, checkpoint: CheckpointRecord, ids: list[int], are: str) -> None:
         if ids:
             what = f"embeddings by {checkpoint.name} that {are}: {len(ids):,}, of {self._path(ids[0])} for example"
-            remove = partial(Transaction.remove_embeddings, checkpoint_id=checkpoint.id, photo_ids=ids)
+            remove = partial(
+                Transaction.remove_embeddings, checkpoint_id=checkpoint.id, photo_ids=ids
+            )
             self._mend(what, "they were removed, and are made anew by: sigseek index", remove)
 
     def check_index(self, checkpoint: CheckpointRecord) -> None:
-        """Whether the index files are as they were written, and hold every embedding of their time."""
+        """Whether the index files are as they were written, and hold every embedding of their
+        time.
+        """
         wrong = [
             f"the index {path} is damaged"
             for path in sorted(self._index_directory.glob(f"{checkpoint.token}-*"))
-            if path.suffix in (index_file.INDEX, index_file.SAMPLE) and not index_file.is_sound(path)
+            if path.suffix in (faiss_file.INDEX, faiss_file.SAMPLE)
+            and not faiss_file.is_sound(path)
         ]
-        stored = index_file.open_newest(self._index_directory, checkpoint)
+        stored = faiss_file.open_newest(self._index_directory, checkpoint)
         if stored and not wrong:
             expected = self._catalog.embedded_ids(checkpoint.id, stored.generation)
-            lacking = np.setdiff1d(expected, index_file.indexed_ids(stored.index))
+            lacking = np.setdiff1d(expected, faiss_file.indexed_ids(stored.index))
             if len(lacking):
-                wrong.append(f"photos that the index lacks: {len(lacking):,}, {self._path(int(lacking[0]))} for example")
+                wrong.append(
+                    f"photos that the index lacks: {len(lacking):,}, {self._path(int(lacking[0]))} for example"
+                )
         if wrong and self._repair:
-            index_file.remove(self._index_directory, checkpoint.token)
+            faiss_file.remove(self._index_directory, checkpoint.token)
             VectorIndex.open(self._catalog, checkpoint, self._index_directory)
-        self.problems += [Problem(what, "it was made anew" if self._repair else _HOW, self._repair) for what in wrong]
+        self.problems += [
+            Problem(what, "it was made anew" if self._repair else _HOW, self._repair)
+            for what in wrong
+        ]
 
     def _mend(self, what: str, done: str, mend: Callable[[Transaction], object]) -> None:
         """A problem that `mend` mends; `done` tells what it does."""

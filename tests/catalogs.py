@@ -13,22 +13,36 @@ import numpy.typing as npt
 from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord, PhotoFacts
 
 
-def add_checkpoint(catalog: Catalog, dimension: int, name: str = "a checkpoint") -> CheckpointRecord:
+def add_checkpoint(
+    catalog: Catalog, dimension: int, name: str = "a checkpoint"
+) -> CheckpointRecord:
     with catalog.transaction() as transaction:
         return transaction.add_checkpoint(
-            name=name, fingerprint=name, preprocessing="p", dimension=dimension, image_size=32, logit_scale=4.7, logit_bias=-12.9
+            name=name,
+            fingerprint=name,
+            preprocessing="p",
+            dimension=dimension,
+            image_size=32,
+            logit_scale=4.7,
+            logit_bias=-12.9,
         )
 
 
 def add_photos(
-    catalog: Catalog, checkpoint: CheckpointRecord, vectors: npt.NDArray[np.float32], root: Path, names: Sequence[str]
+    catalog: Catalog,
+    checkpoint: CheckpointRecord,
+    vectors: npt.NDArray[np.float32],
+    root: Path,
+    names: Sequence[str],
 ) -> list[int]:
     """A photo with one file for each embedding; the ids."""
     with catalog.transaction() as transaction:
         folder, _ = transaction.add_folder(root)
         ids = []
         for name, vector in zip(names, vectors, strict=True):
-            id_ = transaction.add_photo(PhotoFacts(hashlib.sha256(os.fsencode(name)).digest(), 40, 30, "JPEG"))
+            id_ = transaction.add_photo(
+                PhotoFacts(hashlib.sha256(os.fsencode(name)).digest(), 40, 30, "JPEG")
+            )
             transaction.put_files(folder.id, [(name, id_, 1, 1)])
             transaction.add_embeddings(checkpoint.id, {id_: EmbeddingRecord(vector, "fp32", 1)})
             ids.append(id_)
@@ -36,18 +50,27 @@ def add_photos(
 
 
 def add_many(catalog: Catalog, checkpoint_id: int, vectors: npt.NDArray[np.float32]) -> list[int]:
-    """Photos without files, each with an embedding, all of one new generation, written at a stroke; the ids."""
+    """Photos without files, each with an embedding, all of one new generation, written at a stroke;
+    the ids.
+    """
     with sqlite3.connect(catalog.path) as connection:
         (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM photo").fetchone()
         ids = list(range(last + 1, last + 1 + len(vectors)))
         photos = [(id_, os.urandom(32)) for id_ in ids]
-        connection.executemany("INSERT INTO photo (id, digest, width, height, format) VALUES (?, ?, 40, 30, 'JPEG')", photos)
-        connection.execute("UPDATE checkpoint SET generation = generation + 1 WHERE id = ?", (checkpoint_id,))
+        connection.executemany(
+            "INSERT INTO photo (id, digest, width, height, format) VALUES (?, ?, 40, 30, 'JPEG')",
+            photos,
+        )
+        connection.execute(
+            "UPDATE checkpoint SET generation = generation + 1 WHERE id = ?", (checkpoint_id,)
+        )
         connection.executemany(
             "INSERT INTO embedding SELECT id, ?, ?, 'fp32', 1, generation, ? FROM checkpoint WHERE id = ?",
             [
                 (id_, half, zlib.crc32(half), checkpoint_id)
-                for id_, half in zip(ids, (vector.tobytes() for vector in vectors.astype("<f2")), strict=True)
+                for id_, half in zip(
+                    ids, (vector.tobytes() for vector in vectors.astype("<f2")), strict=True
+                )
             ],
         )
     connection.close()

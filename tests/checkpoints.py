@@ -17,7 +17,12 @@ def save_tiny(target: Path, seed: int = 0, **text: int) -> Path:
     from transformers import SiglipConfig, SiglipImageProcessorPil, SiglipModel
 
     torch.manual_seed(seed)
-    width = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "num_hidden_layers": 1}
+    width = {
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_attention_heads": 2,
+        "num_hidden_layers": 1,
+    }
     config = SiglipConfig(
         text_config=width | {"vocab_size": 1000, "bos_token_id": None, "eos_token_id": 1} | text,
         vision_config=width | {"image_size": 32, "patch_size": 16},
@@ -30,20 +35,38 @@ def save_tiny(target: Path, seed: int = 0, **text: int) -> Path:
 
 
 def save_siglip2_tokenizer(target: Path) -> None:
-    """A tokenizer.json as SigLIP 2 publishes it: Gemma's kind of BPE, EOS and no BOS, and no padding side in its config."""
+    """A tokenizer.json as SigLIP 2 publishes it: Gemma's kind of BPE, EOS and no BOS, and no
+    padding side in its config.
+    """
     import json
 
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+    from tokenizers import (
+        Tokenizer,
+        decoders,
+        models,
+        normalizers,
+        pre_tokenizers,
+        processors,
+        trainers,
+    )
 
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
     tokenizer.normalizer = normalizers.Replace(" ", "▁")
     tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
-    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
     special = ["<pad>", "<eos>", "<bos>", "<unk>"]
     bytes_ = [f"<0x{value:02X}>" for value in range(256)]
-    trainer = trainers.BpeTrainer(vocab_size=600, special_tokens=special + bytes_, show_progress=False)
-    tokenizer.train_from_iterator(["a photo of two cats on a sofa", "a red house by the sea at night"] * 20, trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(single="$A <eos>", special_tokens=[("<eos>", 1)])
+    trainer = trainers.BpeTrainer(
+        vocab_size=600, special_tokens=special + bytes_, show_progress=False
+    )
+    tokenizer.train_from_iterator(
+        ["a photo of two cats on a sofa", "a red house by the sea at night"] * 20, trainer
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A <eos>", special_tokens=[("<eos>", 1)]
+    )
     target.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(target / "tokenizer.json"))
     config = {

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from sigseek.siglip import Checkpoint, ImageTower, TextTower, references
+from sigseek.siglip import Checkpoint, ImageTower, TextTower
 from sigseek.siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
+from sigseek.siglip.yardstick import references
 from sigseek.siglip.yardstick.references import References, load_references
 
 ROOT = Path(__file__).parent.parent
@@ -24,19 +25,26 @@ settings.load_profile("sigseek")
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
-needs_corpora = pytest.mark.skipif(not CORPORA.is_dir(), reason="the shared pictures are not beside this checkout")
+needs_corpora = pytest.mark.skipif(
+    not CORPORA.is_dir(), reason="the shared pictures are not beside this checkout"
+)
 
 
 @pytest.fixture(autouse=True)
 def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees or touches the user's own library, cache or configuration, and none reaches the internet."""
+    """No test sees or touches the user's own library, cache or configuration, and none reaches the
+    internet.
+    """
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
         if name.startswith(("SIGSEEK_", "HF_", "XDG_")):
             monkeypatch.delenv(name)
-    # One for all tests: converting a checkpoint takes seconds, and what is kept depends on its content alone.
+    # One for all tests: converting a checkpoint takes seconds, and what is kept depends on its
+    # content alone.
     own = tmp_path_factory.getbasetemp()
-    monkeypatch.setenv("SIGSEEK_CACHE", str((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cache"))
+    monkeypatch.setenv(
+        "SIGSEEK_CACHE", str((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cache")
+    )
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("HF_HOME", str(home / "hub"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -54,13 +62,17 @@ def mini_towers(mini: Checkpoint) -> tuple[ImageTower, TextTower]:
 
     from sigseek.siglip.runtimes.torch import TorchImageTower, TorchTextTower
 
-    torch.set_num_threads(1)  # a small model's threads mostly wait for each other: four times as long on busy cores
+    torch.set_num_threads(
+        1
+    )  # a small model's threads mostly wait for each other: four times as long on busy cores
     return TorchImageTower(mini, "cpu"), TorchTextTower(mini, "cpu")
 
 
 @pytest.fixture(scope="session")
 def mini_references(
-    mini: Checkpoint, mini_towers: tuple[ImageTower, TextTower], tmp_path_factory: pytest.TempPathFactory
+    mini: Checkpoint,
+    mini_towers: tuple[ImageTower, TextTower],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> References:
     """Of a tenth of the texts, for embedding all of them takes ten seconds."""
     images, texts = mini_towers
@@ -75,7 +87,9 @@ def mini_references(
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkpoint]:
-    """A random checkpoint of google/siglip-base-patch16-224's exact configuration, with mini's tokenizer."""
+    """A random checkpoint of google/siglip-base-patch16-224's exact configuration, with mini's
+    tokenizer.
+    """
     import torch
     from transformers import SiglipConfig, SiglipImageProcessorPil, SiglipModel
 
@@ -105,9 +119,13 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Runs the installed `sigseek` in an empty folder; with `check` (the default) it must succeed."""
+    """Runs the installed `sigseek` in an empty folder; with `check` (the default) it must
+    succeed.
+    """
 
-    def run(*arguments: object, check: bool = True, **environment: str) -> "subprocess.CompletedProcess[str]":
+    def run(
+        *arguments: object, check: bool = True, **environment: str
+    ) -> "subprocess.CompletedProcess[str]":
         done = subprocess.run(
             [Path(sys.executable).parent / "sigseek", *map(str, arguments)],
             capture_output=True,
@@ -127,7 +145,9 @@ def run(tmp_path: Path) -> Run:
 
 @pytest.fixture
 def ordinary_folder(tmp_path: Path) -> Iterator[Path]:
-    """An empty folder, with permissions in force: to root, who may read and write everything, they would mean nothing."""
+    """An empty folder, with permissions in force: to root, who may read and write everything, they
+    would mean nothing.
+    """
     if os.geteuid() != 0:
         yield tmp_path
         return
@@ -143,9 +163,11 @@ _READ_AND_WRITE_ALL = 1 << 1 | 1 << 2
 
 
 def change_capabilities(change: Callable[[int], int]) -> int:
-    """Give this thread and those that it starts other effective capabilities, the first 32; return those it had.
+    """Give this thread and those that it starts other effective capabilities, the first 32; return
+    those it had.
 
-    Another user's id instead would keep worker processes from Python's own files, which only root may read here and there.
+    Another user's id instead would keep worker processes from Python's own files, which only root
+    may read here and there.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     header, sets = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()

@@ -14,7 +14,9 @@ COMMIT = "a" * 40
 
 @contextmanager
 def serve(repositories: dict[str, Path]) -> Iterator[tuple[str, list[str]]]:
-    """Serve each directory as the repository of its name; the endpoint, and the requests as they come."""
+    """Serve each directory as the repository of its name; the endpoint, and the requests as they
+    come.
+    """
     requests: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -28,20 +30,40 @@ def serve(repositories: dict[str, Path]) -> Iterator[tuple[str, list[str]]]:
             requests.append(f"{self.command} {self.path}")
             path = unquote(urlsplit(self.path).path)
             for repo, directory in repositories.items():
-                if path == f"/api/models/{repo}" or path.startswith(f"/api/models/{repo}/revision/"):
-                    return self._send(200, json.dumps(_model_info(repo, directory)).encode(), "application/json", body)
+                if path == f"/api/models/{repo}" or path.startswith(
+                    f"/api/models/{repo}/revision/"
+                ):
+                    return self._send(
+                        200,
+                        json.dumps(_model_info(repo, directory)).encode(),
+                        "application/json",
+                        body,
+                    )
                 if path.startswith(f"/api/models/{repo}/tree/"):
-                    return self._send(200, json.dumps(_tree(directory)).encode(), "application/json", body)
+                    return self._send(
+                        200, json.dumps(_tree(directory)).encode(), "application/json", body
+                    )
                 for revision in ("main", COMMIT):
                     prefix = f"/{repo}/resolve/{revision}/"
                     if path.startswith(prefix):
                         file = directory / path.removeprefix(prefix)
                         if file.is_file():
-                            return self._send(200, file.read_bytes(), "application/octet-stream", body)
-                        return self._send(404, b"", "text/plain", body, {"X-Error-Code": "EntryNotFound"})
+                            return self._send(
+                                200, file.read_bytes(), "application/octet-stream", body
+                            )
+                        return self._send(
+                            404, b"", "text/plain", body, {"X-Error-Code": "EntryNotFound"}
+                        )
             return self._send(404, b"", "text/plain", body, {"X-Error-Code": "RepoNotFound"})
 
-        def _send(self, status: int, content: bytes, kind: str, body: bool, more: dict[str, str] | None = None) -> None:
+        def _send(
+            self,
+            status: int,
+            content: bytes,
+            kind: str,
+            body: bool,
+            more: dict[str, str] | None = None,
+        ) -> None:
             self.send_response(status)
             headers = {
                 "Content-Length": str(len(content)),
@@ -70,9 +92,23 @@ def serve(repositories: dict[str, Path]) -> Iterator[tuple[str, list[str]]]:
 
 
 def _tree(directory: Path) -> list[dict[str, object]]:
-    return [{"type": "file", "path": path.name, "size": path.stat().st_size, "oid": "b"} for path in sorted(directory.iterdir())]
+    return [
+        {"type": "file", "path": path.name, "size": path.stat().st_size, "oid": "b"}
+        for path in sorted(directory.iterdir())
+    ]
 
 
 def _model_info(repo: str, directory: Path) -> dict[str, object]:
-    files = [{"rfilename": path.name, "size": path.stat().st_size, "blobId": "b"} for path in sorted(directory.iterdir())]
-    return {"id": repo, "modelId": repo, "sha": COMMIT, "siblings": files, "tags": [], "private": False, "downloads": 0}
+    files = [
+        {"rfilename": path.name, "size": path.stat().st_size, "blobId": "b"}
+        for path in sorted(directory.iterdir())
+    ]
+    return {
+        "id": repo,
+        "modelId": repo,
+        "sha": COMMIT,
+        "siblings": files,
+        "tags": [],
+        "private": False,
+        "downloads": 0,
+    }

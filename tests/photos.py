@@ -18,7 +18,9 @@ def picture(seed: int = 0, size: tuple[int, int] = (64, 48)) -> Image.Image:
 
 
 def open_upright(path: Path) -> Image.Image:
-    """The photo in the file as it is meant to be seen, in sRGB and full size. Raises as `decode_photo` does."""
+    """The photo in the file as it is meant to be seen, in sRGB and full size. Raises as
+    `decode_photo` does.
+    """
     return _read(path, lambda picture: _upright_rgb(picture)[0])
 
 
@@ -74,7 +76,9 @@ def with_segment(jpeg: bytes, marker: int, contents: bytes) -> bytes:
 
 def iptc(*fields: tuple[int, bytes]) -> bytes:
     """What an APP13 segment holds with these datasets of IPTC's second record."""
-    records = b"".join(b"\x1c\x02" + bytes([dataset]) + len(value).to_bytes(2) + value for dataset, value in fields)
+    records = b"".join(
+        b"\x1c\x02" + bytes([dataset]) + len(value).to_bytes(2) + value for dataset, value in fields
+    )
     padded = records + b"\0" * (len(records) % 2)
     return b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0" + len(records).to_bytes(4) + padded
 
@@ -96,7 +100,10 @@ def write_png(path: Path, levels: npt.NDArray[np.uint16]) -> None:
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in levels)
     header = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
-    packed = [struct.pack(">I", len(chunk)) + kind + chunk + struct.pack(">I", zlib.crc32(kind + chunk)) for kind, chunk in chunks]
+    packed = [
+        struct.pack(">I", len(chunk)) + kind + chunk + struct.pack(">I", zlib.crc32(kind + chunk))
+        for kind, chunk in chunks
+    ]
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(packed))
 
 
@@ -104,13 +111,28 @@ def write_tiff(path: Path, levels: npt.NDArray[np.uint16]) -> None:
     """A TIFF of 16 bits a channel, which Pillow does not write, of (height, width, 3 or 4)."""
     height, width, channels = levels.shape
     pixels = levels.astype("<u2").tobytes()
-    tags = [(256, 4, width), (257, 4, height), (258, 3, channels), (259, 3, 1), (262, 3, 2), (273, 4, 8), (277, 3, channels)]
+    tags = [
+        (256, 4, width),
+        (257, 4, height),
+        (258, 3, channels),
+        (259, 3, 1),
+        (262, 3, 2),
+        (273, 4, 8),
+        (277, 3, channels),
+    ]
     tags += [(278, 4, height), (279, 4, len(pixels))] + ([(338, 3, 2)] if channels == 4 else [])
     at = 8 + len(pixels)
     depths = at + 2 + 12 * len(tags) + 4
     rows = b"".join(
-        struct.pack("<HHII", 258, 3, channels, depths) if tag == 258 else struct.pack("<HHII", tag, kind, 1, value)
+        struct.pack("<HHII", 258, 3, channels, depths)
+        if tag == 258
+        else struct.pack("<HHII", tag, kind, 1, value)
         for tag, kind, value in tags
     )
-    directory = struct.pack("<H", len(tags)) + rows + bytes(4) + struct.pack(f"<{channels}H", *[16] * channels)
+    directory = (
+        struct.pack("<H", len(tags))
+        + rows
+        + bytes(4)
+        + struct.pack(f"<{channels}H", *[16] * channels)
+    )
     path.write_bytes(b"II*\0" + struct.pack("<I", at) + pixels + directory)

@@ -21,16 +21,25 @@ def save_dng(
     bare: bool = False,
     monochrome: bool = False,
 ) -> Path:
-    """A DNG whose mosaic shows `image` as grey and whose preview, as JPEG, is another picture, so that a test tells them apart.
+    """A DNG whose mosaic shows `image` as grey and whose preview, as JPEG, is another picture, so
+    that a test tells them apart.
 
-    With `bare`, the preview is kept as plain RGB instead; with `monochrome`, the sensor tells no colours.
+    With `bare`, the preview is kept as plain RGB instead; with `monochrome`, the sensor tells no
+    colours.
     """
     out = bytearray(b"II*\0\0\0\0\0")
     mosaic = (np.asarray(image.convert("L"), np.uint16) * 200).astype("<u2")
     matrix = [1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1]
     raw: Tags = {
         254: (_LONG, [0]),
-        **_strip(out, mosaic.tobytes(), image.size, bits=[16], compression=1, photometric=34892 if monochrome else 32803),
+        **_strip(
+            out,
+            mosaic.tobytes(),
+            image.size,
+            bits=[16],
+            compression=1,
+            photometric=34892 if monochrome else 32803,
+        ),
         **({} if monochrome else {33421: (_SHORT, [2, 2]), 33422: (_BYTE, [0, 1, 1, 2])}),
         50717: (_LONG, [51000]),
     }
@@ -39,12 +48,21 @@ def save_dng(
         packed = BytesIO()
         preview.save(packed, "JPEG", quality=92)
         pixels = preview.tobytes() if bare else packed.getvalue()
-        strip = _strip(out, pixels, preview.size, bits=[8, 8, 8], compression=1 if bare else 7, photometric=2 if bare else 6)
+        strip = _strip(
+            out,
+            pixels,
+            preview.size,
+            bits=[8, 8, 8],
+            compression=1 if bare else 7,
+            photometric=2 if bare else 6,
+        )
         parts.append(_directory(out, {254: (_LONG, [1]), **strip}))
     thumbnail = (preview or image).convert("RGB").resize((32, 24))
     base: Tags = {
         254: (_LONG, [1]),
-        **_strip(out, thumbnail.tobytes(), thumbnail.size, bits=[8, 8, 8], compression=1, photometric=2),
+        **_strip(
+            out, thumbnail.tobytes(), thumbnail.size, bits=[8, 8, 8], compression=1, photometric=2
+        ),
         271: (_ASCII, list(b"Maker\0")),
         272: (_ASCII, list(b"Model 7\0")),
         274: (_SHORT, [orientation]),
@@ -69,7 +87,14 @@ def _put(out: bytearray, value: bytes) -> int:
     return len(out) - len(value)
 
 
-def _strip(out: bytearray, pixels: bytes, size: tuple[int, int], bits: list[int], compression: int, photometric: int) -> Tags:
+def _strip(
+    out: bytearray,
+    pixels: bytes,
+    size: tuple[int, int],
+    bits: list[int],
+    compression: int,
+    photometric: int,
+) -> Tags:
     return {
         256: (_LONG, [size[0]]),
         257: (_LONG, [size[1]]),

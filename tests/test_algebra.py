@@ -14,7 +14,11 @@ LEAVES: tuple[Leaf, ...] = (A, B, C)
 
 Doubles = npt.NDArray[np.float64]
 
-KNOWN: dict[Leaf, Doubles] = {A: np.array([0.5, 0.9]), B: np.array([0.2, 1.0]), C: np.array([0.0, 0.1])}
+KNOWN: dict[Leaf, Doubles] = {
+    A: np.array([0.5, 0.9]),
+    B: np.array([0.2, 1.0]),
+    C: np.array([0.0, 0.1]),
+}
 parts = st.lists(trees(LEAVES), min_size=2, max_size=4)
 
 
@@ -105,7 +109,9 @@ def test_known_levels(query: str, expected: list[int]) -> None:
 
 @given(parts, st.lists(st.lists(st.integers(0, 2), min_size=3, max_size=3), min_size=3, max_size=3))
 def test_de_morgan_of_levels(parts: list[Query], values: list[list[int]]) -> None:
-    terms: dict[Leaf, npt.NDArray[np.int8]] = {leaf: np.array(row, np.int8) for leaf, row in zip(LEAVES, values, strict=True)}
+    terms: dict[Leaf, npt.NDArray[np.int8]] = {
+        leaf: np.array(row, np.int8) for leaf, row in zip(LEAVES, values, strict=True)
+    }
     for one, other in ((And, Or), (Or, And)):
         left, right = negated(joined(one, parts)), joined(other, [negated(part) for part in parts])
         found = combine_levels(left, terms, 2)
@@ -114,6 +120,9 @@ def test_de_morgan_of_levels(parts: list[Query], values: list[list[int]]) -> Non
 
 
 def test_confidences_combine_as_levels_do() -> None:
-    terms: dict[Leaf, npt.NDArray[np.float32]] = {A: np.array([0.25, 0.75], np.float32), B: np.array([0.5, 0.5], np.float32)}
+    terms: dict[Leaf, npt.NDArray[np.float32]] = {
+        A: np.array([0.25, 0.75], np.float32),
+        B: np.array([0.5, 0.5], np.float32),
+    }
     assert combine_levels(parse("a AND NOT tag:b"), terms, 1).tolist() == [0.25, 0.5]
     assert combine_levels(parse("NOT a OR tag:b"), terms, 1).tolist() == [0.75, 0.5]

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigseek.evaluation.captions import CaptionedPicture, CaptionedPictures, CaptionsError, Problem, read_captions
+from sigseek.evaluation.captions import (
+    CaptionedPicture,
+    CaptionedPictures,
+    CaptionsError,
+    Problem,
+    read_captions,
+)
 from tests.photos import save
 
 
@@ -19,7 +25,9 @@ def folder(tmp_path: Path) -> Path:
 
 def lines(folder: Path, *records: object) -> Path:
     """A captions.jsonl of these records; text stands as it is."""
-    text = "\n".join(record if isinstance(record, str) else json.dumps(record) for record in records)
+    text = "\n".join(
+        record if isinstance(record, str) else json.dumps(record) for record in records
+    )
     (folder / "captions.jsonl").write_text(text, encoding="utf-8")
     return folder / "captions.jsonl"
 
@@ -95,7 +103,9 @@ def test_files_as_other_systems_write_them(folder: Path) -> None:
 
 def test_pictures_in_another_folder(folder: Path) -> None:
     source = lines(folder, {"file": "c.jpg", "caption": "a cat"})
-    assert read_captions(source, pictures=folder / "sub").pictures[0].path == folder / "sub" / "c.jpg"
+    assert (
+        read_captions(source, pictures=folder / "sub").pictures[0].path == folder / "sub" / "c.jpg"
+    )
     with pytest.raises(CaptionsError, match=r"no folder of pictures .*nowhere; name the one"):
         read_captions(source, pictures=folder / "nowhere")
 
@@ -105,7 +115,10 @@ def test_pictures_in_another_folder(folder: Path) -> None:
     [
         (b"", "no picture with a caption in FILE: the file is empty; give a file of lines"),
         (b"hello\nworld\n", "FILE: line 1: not JSON: Expecting value"),
-        (b'{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": []}', 'FILE: line 1: no "file"'),
+        (
+            b'{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": []}',
+            'FILE: line 1: no "file"',
+        ),
         (b'{"file": "x.jpg", "caption": "a house"}', "FILE: line 1: no picture x.jpg in "),
         (b"\xef\xbb\xbfa\nb\ncaf\xe9\n", "FILE is not UTF-8 in line 3; save it as UTF-8"),
     ],
@@ -130,8 +143,18 @@ def karpathy(folder: Path, images: list[object], name: str = "dataset_coco.json"
 
 
 def coco_image(name: str, split: str, *raw: str, **more: object) -> dict[str, object]:
-    sentences = [{"raw": text, "tokens": text.split(), "imgid": 0, "sentid": number} for number, text in enumerate(raw)]
-    return {"filename": name, "imgid": 0, "split": split, "sentids": [], "sentences": sentences, **more}
+    sentences = [
+        {"raw": text, "tokens": text.split(), "imgid": 0, "sentid": number}
+        for number, text in enumerate(raw)
+    ]
+    return {
+        "filename": name,
+        "imgid": 0,
+        "split": split,
+        "sentids": [],
+        "sentences": sentences,
+        **more,
+    }
 
 
 def test_karpathys_splits(folder: Path) -> None:
@@ -160,28 +183,44 @@ def test_karpathys_splits(folder: Path) -> None:
         Problem(None, "image 7: not a JSON object"),
         Problem(None, "image 8: caption is empty"),
     )
-    assert [picture.path.name for picture in read_captions(source, split="train").pictures] == ["a.jpg"]
-    with pytest.raises(CaptionsError, match=r"has no images of the split val; choose one that it has: test, train"):
+    assert [picture.path.name for picture in read_captions(source, split="train").pictures] == [
+        "a.jpg"
+    ]
+    with pytest.raises(
+        CaptionsError, match=r"has no images of the split val; choose one that it has: test, train"
+    ):
         read_captions(source, split="val")
 
 
 def test_karpathys_pictures_elsewhere(folder: Path) -> None:
     (folder / "splits").mkdir()
-    source = karpathy(folder / "splits", [coco_image("a.jpg", "test", "A house.")], "dataset_flickr30k.json")
-    assert read_captions(source, pictures=folder).pictures == (CaptionedPicture(folder / "a.jpg", ("A house.",)),)
+    source = karpathy(
+        folder / "splits", [coco_image("a.jpg", "test", "A house.")], "dataset_flickr30k.json"
+    )
+    assert read_captions(source, pictures=folder).pictures == (
+        CaptionedPicture(folder / "a.jpg", ("A house.",)),
+    )
     with pytest.raises(CaptionsError, match=r"image 1: no picture a\.jpg in"):
         read_captions(source)
 
 
 def test_class_folders(tmp_path: Path) -> None:
-    for name in ("dog/2.jpg", "dog/1.png", "hot_air-balloon/1.jpg", ".sigseek/1.jpg", "cat/deep/1.JPG"):
+    for name in (
+        "dog/2.jpg",
+        "dog/1.png",
+        "hot_air-balloon/1.jpg",
+        ".sigseek/1.jpg",
+        "cat/deep/1.JPG",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"not looked into")
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes.txt").touch()
     (tmp_path / "_").mkdir()
     found = read_captions(tmp_path)
-    assert [(str(picture.path.relative_to(tmp_path)), picture.captions) for picture in found.pictures] == [
+    assert [
+        (str(picture.path.relative_to(tmp_path)), picture.captions) for picture in found.pictures
+    ] == [
         ("cat/deep/1.JPG", ("cat",)),
         ("dog/1.png", ("dog",)),
         ("dog/2.jpg", ("dog",)),
@@ -202,15 +241,26 @@ def test_a_folder_without_class_folders(drawn: Path) -> None:
 def test_the_demos_captions(drawn: Path) -> None:
     found = read_captions(drawn / "captions.jsonl")
     written = [json.loads(line) for line in (drawn / "captions.jsonl").read_text().splitlines()]
-    assert found.pictures == tuple(CaptionedPicture(drawn / row["file"], (row["caption"],)) for row in written)
+    assert found.pictures == tuple(
+        CaptionedPicture(drawn / row["file"], (row["caption"],)) for row in written
+    )
     assert (len(found.pictures), found.problems) == (40, ())
 
 
 json_values: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None), max_size=8) | st.just("a.jpg"),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(codec=None), max_size=8)
+    | st.just("a.jpg"),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["file", "caption", "captions", "images", "filename", "split"]), inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["file", "caption", "captions", "images", "filename", "split"]),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=8,
 )
@@ -222,7 +272,9 @@ def one_picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pictures_or_error(source: Path) -> list[Path]:
-    """The paths of the pictures read, after a look at what is said of them; none where a CaptionsError is raised."""
+    """The paths of the pictures read, after a look at what is said of them; none where a
+    CaptionsError is raised.
+    """
     try:
         found = read_captions(source)
     except CaptionsError as error:
@@ -235,8 +287,15 @@ def pictures_or_error(source: Path) -> list[Path]:
     return []
 
 
-@given(st.lists(st.binary(max_size=20) | json_values.map(lambda value: json.dumps(value).encode()), max_size=5))
-def test_whatever_the_lines_only_captions_errors_are_raised(one_picture: Path, content: list[bytes]) -> None:
+@given(
+    st.lists(
+        st.binary(max_size=20) | json_values.map(lambda value: json.dumps(value).encode()),
+        max_size=5,
+    )
+)
+def test_whatever_the_lines_only_captions_errors_are_raised(
+    one_picture: Path, content: list[bytes]
+) -> None:
     source = one_picture / "captions.jsonl"
     source.write_bytes(b"\n".join(content))
     assert pictures_or_error(source) in ([], [one_picture / "a.jpg"])
@@ -246,11 +305,18 @@ def test_whatever_the_lines_only_captions_errors_are_raised(one_picture: Path, c
 def test_whatever_the_images_only_captions_errors_are_raised(
     one_picture: Path, images: list[Any], raw: list[Any], name: Any
 ) -> None:
-    one = {"split": "test", "filename": name, "filepath": name, "sentences": [{"raw": text} for text in raw]}
+    one = {
+        "split": "test",
+        "filename": name,
+        "filepath": name,
+        "sentences": [{"raw": text} for text in raw],
+    }
     assert pictures_or_error(karpathy(one_picture, [*images, one])) in ([], [one_picture / "a.jpg"])
 
 
 def test_a_class_is_asked_for_in_a_sentence_and_a_caption_as_it_is() -> None:
     pictures = (CaptionedPicture(Path("a.jpg"), ("red car",)),)
-    assert CaptionedPictures(pictures, classes=("red car",)).queries == ("This is a photo of red car.",)
+    assert CaptionedPictures(pictures, classes=("red car",)).queries == (
+        "This is a photo of red car.",
+    )
     assert CaptionedPictures(pictures).queries == ("red car",)

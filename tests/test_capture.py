@@ -13,18 +13,29 @@ def satellites(day: str, *time: float) -> dict[int, object]:
 def test_the_cameras_own_offset_comes_first() -> None:
     detail = TAKEN | {36881: "-03:30"}
     gps = satellites("2021:07:03", 16, 5, 0)
-    assert capture_time({}, detail, gps, BERLIN, ["2021-07-03T18:05:09+02:00"]) == "2021-07-03T18:05:09-03:30"
+    assert (
+        capture_time({}, detail, gps, BERLIN, ["2021-07-03T18:05:09+02:00"])
+        == "2021-07-03T18:05:09-03:30"
+    )
 
 
 def test_xmp_gives_the_offset_of_the_same_time_only() -> None:
-    assert capture_time({}, TAKEN, {}, None, ["2021-07-03T18:05:09.25+02:00"]) == "2021-07-03T18:05:09+02:00"
+    assert (
+        capture_time({}, TAKEN, {}, None, ["2021-07-03T18:05:09.25+02:00"])
+        == "2021-07-03T18:05:09+02:00"
+    )
     assert capture_time({}, TAKEN, {}, None, ["2021-07-03T18:05:10+02:00"]) == "2021-07-03T18:05:09"
 
 
 def test_xmp_gives_the_time_where_exif_has_none() -> None:
-    assert capture_time({}, {}, {}, None, ["yesterday", "2021-07-03", "2021-07-03T18:05Z"]) == "2021-07-03T18:05:00+00:00"
+    assert (
+        capture_time({}, {}, {}, None, ["yesterday", "2021-07-03", "2021-07-03T18:05Z"])
+        == "2021-07-03T18:05:00+00:00"
+    )
     assert capture_time({}, {}, {}, None, ["2021-07-03"]) is None, "a day is no time"
-    assert capture_time({}, {}, satellites("2021:07:03", 16, 5, 0), BERLIN, []) is None, "nor is the satellites' clock"
+    assert capture_time({}, {}, satellites("2021:07:03", 16, 5, 0), BERLIN, []) is None, (
+        "nor is the satellites' clock"
+    )
 
 
 @pytest.mark.parametrize(
@@ -37,8 +48,13 @@ def test_xmp_gives_the_time_where_exif_has_none() -> None:
         ("2021:07:04", (4, 5, 9), -157.8, "-10:00"),
     ],
 )
-def test_the_satellites_clock_gives_the_offset(day: str, time: tuple[int, ...], longitude: float, offset: str) -> None:
-    assert capture_time({}, TAKEN, satellites(day, *time), longitude, []) == "2021-07-03T18:05:09" + offset
+def test_the_satellites_clock_gives_the_offset(
+    day: str, time: tuple[int, ...], longitude: float, offset: str
+) -> None:
+    assert (
+        capture_time({}, TAKEN, satellites(day, *time), longitude, [])
+        == "2021-07-03T18:05:09" + offset
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,5 +70,7 @@ def test_the_satellites_clock_gives_the_offset(day: str, time: tuple[int, ...], 
         ("2021:07:03", (float("inf"), 5, float("nan")), BERLIN),
     ],
 )
-def test_when_the_satellites_clock_says_nothing(day: str, time: tuple[float, ...], longitude: float | None) -> None:
+def test_when_the_satellites_clock_says_nothing(
+    day: str, time: tuple[float, ...], longitude: float | None
+) -> None:
     assert capture_time({}, TAKEN, satellites(day, *time), longitude, []) == "2021-07-03T18:05:09"

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigseek.storage import Catalog, EmbeddingRecord, FailureRecord, FileRecord, LibraryError, PhotoFacts, PhotoRecord, ReferenceRecord
+from sigseek.storage import (
+    Catalog,
+    EmbeddingRecord,
+    FailureRecord,
+    FileRecord,
+    LibraryError,
+    PhotoFacts,
+    PhotoRecord,
+    ReferenceRecord,
+)
 from sigseek.storage.catalog.models import PathText
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 
@@ -49,7 +58,9 @@ def test_a_failing_transaction_leaves_nothing(catalog: Catalog, tmp_path: Path) 
     def write_half() -> None:
         with catalog.transaction() as transaction:
             folder, _ = transaction.add_folder(tmp_path)
-            transaction.put_files(folder.id, [("a.jpg", transaction.add_photo(PhotoFacts(b"a", 1, 1, "PNG")), 1, 1)])
+            transaction.put_files(
+                folder.id, [("a.jpg", transaction.add_photo(PhotoFacts(b"a", 1, 1, "PNG")), 1, 1)]
+            )
             raise RuntimeError("power cut")
 
     with pytest.raises(RuntimeError, match="power cut"):
@@ -67,7 +78,9 @@ def test_a_folder_inside_a_known_one_belongs_to_it(catalog: Catalog, tmp_path: P
 
 def test_a_folder_above_known_ones_takes_them_in(catalog: Catalog, tmp_path: Path) -> None:
     checkpoint = add_checkpoint(catalog, 4)
-    ids = add_photos(catalog, checkpoint, random_unit(2, 4), tmp_path / "a" / "b", ["1.jpg", "deep/2.jpg"])
+    ids = add_photos(
+        catalog, checkpoint, random_unit(2, 4), tmp_path / "a" / "b", ["1.jpg", "deep/2.jpg"]
+    )
     with catalog.transaction() as transaction:
         inner, _ = transaction.add_folder(tmp_path / "a" / "b")
         transaction.put_failure(inner.id, FailureRecord("bad.jpg", "damaged", 1, 1))
@@ -77,7 +90,9 @@ def test_a_folder_above_known_ones_takes_them_in(catalog: Catalog, tmp_path: Pat
         (str(tmp_path / "a" / "b" / "1.jpg"),),
         (str(tmp_path / "a" / "b" / "deep" / "2.jpg"),),
     ]
-    assert [failure.path for failure in catalog.failures()] == [str(tmp_path / "a" / "b" / "bad.jpg")]
+    assert [failure.path for failure in catalog.failures()] == [
+        str(tmp_path / "a" / "b" / "bad.jpg")
+    ]
 
 
 def test_a_photos_files_come_present_first(catalog: Catalog, tmp_path: Path) -> None:
@@ -121,7 +136,13 @@ def test_the_files_of_a_folder(catalog: Catalog, tmp_path: Path) -> None:
 def test_a_catalog_damaged_inside_is_told_in_one_line(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path)
     checkpoint = add_checkpoint(catalog, 4)
-    add_photos(catalog, checkpoint, random_unit(500, 4), tmp_path / "photos", [f"{n:0300}.jpg" for n in range(500)])
+    add_photos(
+        catalog,
+        checkpoint,
+        random_unit(500, 4),
+        tmp_path / "photos",
+        [f"{n:0300}.jpg" for n in range(500)],
+    )
     catalog.close()
     with catalog.path.open("r+b") as file:
         size = file.seek(0, os.SEEK_END)
@@ -147,7 +168,9 @@ def floats(*values: float) -> np.ndarray:
 
 def test_biases_of_photos_known_and_unknown(catalog: Catalog, tmp_path: Path) -> None:
     checkpoint, other = add_checkpoint(catalog, 4), add_checkpoint(catalog, 4, "another")
-    ids = np.array(add_photos(catalog, checkpoint, random_unit(4, 4), tmp_path, list("abcd")), np.int64)
+    ids = np.array(
+        add_photos(catalog, checkpoint, random_unit(4, 4), tmp_path, list("abcd")), np.int64
+    )
     assert np.isnan(catalog.biases(checkpoint.id, ids)).all()
     with catalog.transaction() as transaction:
         transaction.put_biases(checkpoint.id, ids[[3, 0]], floats(0.5, -0.25))
@@ -161,13 +184,21 @@ def test_biases_of_photos_known_and_unknown(catalog: Catalog, tmp_path: Path) ->
     assert np.isnan(catalog.biases(other.id, ids)).all()
 
 
-def test_a_bias_goes_with_its_photo_and_is_written_over_when_it_is_measured_again(catalog: Catalog, tmp_path: Path) -> None:
+def test_a_bias_goes_with_its_photo_and_is_written_over_when_it_is_measured_again(
+    catalog: Catalog, tmp_path: Path
+) -> None:
     checkpoint = add_checkpoint(catalog, 4)
-    ids = np.array(add_photos(catalog, checkpoint, random_unit(2, 4), tmp_path, ["a", "b"]), np.int64)
+    ids = np.array(
+        add_photos(catalog, checkpoint, random_unit(2, 4), tmp_path, ["a", "b"]), np.int64
+    )
     with catalog.transaction() as transaction:
         transaction.put_biases(checkpoint.id, ids, floats(0.5, 0.25))
-        transaction.add_embeddings(checkpoint.id, {int(ids[0]): EmbeddingRecord(random_unit(1, 4)[0], "fp32", 1)})
-    assert catalog.biases(checkpoint.id, ids).tolist() == [0.5, 0.25], "a photo embedded again keeps it until then"
+        transaction.add_embeddings(
+            checkpoint.id, {int(ids[0]): EmbeddingRecord(random_unit(1, 4)[0], "fp32", 1)}
+        )
+    assert catalog.biases(checkpoint.id, ids).tolist() == [0.5, 0.25], (
+        "a photo embedded again keeps it until then"
+    )
     forget(catalog, tmp_path, "b")
     np.testing.assert_array_equal(catalog.biases(checkpoint.id, ids), floats(0.5, np.nan))
 
@@ -177,10 +208,16 @@ def test_a_reference_comes_back_and_is_replaced(catalog: Catalog) -> None:
     assert (catalog.reference(checkpoint.id), catalog.measured(checkpoint.id)) == (None, None)
     for version, pictures in ((3, random_unit(5, 4)), (4, random_unit(2, 4))):
         with catalog.transaction() as transaction:
-            transaction.put_reference(checkpoint.id, ReferenceRecord(version, 17, 5, pictures, floats(0.1, -1, 0.3)))
+            transaction.put_reference(
+                checkpoint.id, ReferenceRecord(version, 17, 5, pictures, floats(0.1, -1, 0.3))
+            )
         found = catalog.reference(checkpoint.id)
         assert found is not None
-        assert catalog.measured(checkpoint.id) == (found.version, found.generation, found.embeddings) == (version, 17, 5)
+        assert (
+            catalog.measured(checkpoint.id)
+            == (found.version, found.generation, found.embeddings)
+            == (version, 17, 5)
+        )
         np.testing.assert_array_equal(found.pictures, pictures.astype(np.float16))
         assert (found.pictures.dtype, found.absent_evidence.dtype) == (np.float32, np.float32)
         np.testing.assert_array_equal(found.absent_evidence, floats(0.1, -1, 0.3))
@@ -198,7 +235,9 @@ def test_a_calibration_is_kept_in_place_of_an_earlier_one(catalog: Catalog) -> N
 
 def test_a_tag_put_again_replaces_the_one_before(catalog: Catalog, tmp_path: Path) -> None:
     checkpoint = add_checkpoint(catalog, 4)
-    ids = np.array(add_photos(catalog, checkpoint, random_unit(3, 4), tmp_path, list("abc")), np.int64)
+    ids = np.array(
+        add_photos(catalog, checkpoint, random_unit(3, 4), tmp_path, list("abc")), np.int64
+    )
     assert (catalog.tags(), catalog.tagged("cat").tolist()) == ({}, [])
     with catalog.transaction() as transaction:
         transaction.put_tag("dog", checkpoint.id, ids[[2, 0]], floats(0.9, 0.8))
@@ -215,7 +254,9 @@ def test_a_tag_put_again_replaces_the_one_before(catalog: Catalog, tmp_path: Pat
 
 def test_tags_go_with_their_photos(catalog: Catalog, tmp_path: Path) -> None:
     checkpoint = add_checkpoint(catalog, 4)
-    ids = np.array(add_photos(catalog, checkpoint, random_unit(3, 4), tmp_path, list("abc")), np.int64)
+    ids = np.array(
+        add_photos(catalog, checkpoint, random_unit(3, 4), tmp_path, list("abc")), np.int64
+    )
     with catalog.transaction() as transaction:
         transaction.put_tag("cat", checkpoint.id, ids, floats(0.9, 0.8, 0.7))
         transaction.put_tag("dog", checkpoint.id, ids[1:2], floats(0.9))
@@ -258,19 +299,28 @@ def test_a_library_that_may_not_be_written_is_read(ordinary_folder: Path, cut_of
 
 def test_what_a_photo_says_is_kept_and_goes_with_it(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path)
-    facts = PhotoFacts(b"1", 4, 3, "JPEG", "2024", "camera", 1.5, -2.5, "lens", -1, "text", ("b", "a"))
+    facts = PhotoFacts(
+        b"1", 4, 3, "JPEG", "2024", "camera", 1.5, -2.5, "lens", -1, "text", ("b", "a")
+    )
     with catalog.transaction() as transaction:
         folder, _ = transaction.add_folder(Path("/p"))
-        ids = [transaction.add_photo(facts), transaction.add_photo(PhotoFacts(b"2", 1, 1, "PNG", keywords=("a",)))]
+        ids = [
+            transaction.add_photo(facts),
+            transaction.add_photo(PhotoFacts(b"2", 1, 1, "PNG", keywords=("a",))),
+        ]
         assert transaction.add_photo(facts) == ids[0], "known"
         transaction.put_files(folder.id, [("1.jpg", ids[0], 1, 1), ("2.png", ids[1], 1, 1)])
     one, two = (catalog.photos(ids)[id_] for id_ in ids)
-    assert one == PhotoRecord(ids[0], ("/p/1.jpg",), 4, 3, "2024", "camera", 1.5, -2.5, "lens", -1, "text", ("a", "b"))
+    assert one == PhotoRecord(
+        ids[0], ("/p/1.jpg",), 4, 3, "2024", "camera", 1.5, -2.5, "lens", -1, "text", ("a", "b")
+    )
     assert two == PhotoRecord(ids[1], ("/p/2.png",), 1, 1, None, None, None, None, keywords=("a",))
     with catalog.transaction() as transaction:
         transaction.remove_files(folder.id, ["1.jpg"])
         transaction.remove_photos_without_files()
     catalog.close()
     with sqlite3.connect(tmp_path / "catalog.sqlite") as connection:
-        assert connection.execute("SELECT photo_id, name FROM keyword").fetchall() == [(ids[1], "a")]
+        assert connection.execute("SELECT photo_id, name FROM keyword").fetchall() == [
+            (ids[1], "a")
+        ]
     connection.close()

@@ -23,7 +23,9 @@ CONTENTS = st.integers(0, 5)
 
 
 class Changes(RuleBasedStateMachine):
-    """Two folders of pictures, what lies in them by path relative to the first, and a library of them."""
+    """Two folders of pictures, what lies in them by path relative to the first, and a library of
+    them.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +50,9 @@ class Changes(RuleBasedStateMachine):
         from sigseek.indexer.decoding.decode import decode_photo
         from tests.test_pipeline import PREPROCESSING, embedding
 
-        pixels = decode_photo(save(self.directory / f"{number}.png", seed=number), PREPROCESSING).pixels
+        pixels = decode_photo(
+            save(self.directory / f"{number}.png", seed=number), PREPROCESSING
+        ).pixels
         return embedding(pixels[None])[0].astype("<f2").tobytes()
 
     def teardown(self) -> None:
@@ -114,7 +118,12 @@ class Changes(RuleBasedStateMachine):
     @rule(source=st.sampled_from(["a", "b", "b/c"]), to=st.sampled_from(["a", "b", "b/c"]))
     def rename_directory(self, source: str, to: str) -> None:
         inside_itself = f"{to}/".startswith(f"{source}/")
-        if inside_itself or not (self.root / source).is_dir() or (self.root / to).exists() or not (self.root / to).parent.is_dir():
+        if (
+            inside_itself
+            or not (self.root / source).is_dir()
+            or (self.root / to).exists()
+            or not (self.root / to).parent.is_dir()
+        ):
             return
         (self.root / source).rename(self.root / to)
         for name in [name for name in self.disk if name.startswith(f"{source}/")]:
@@ -142,7 +151,9 @@ class Changes(RuleBasedStateMachine):
         new = self.directory / ("photos" if self.root.name == "renamed" else "renamed")
         self.root.rename(new)
         with self.library.catalog.transaction() as transaction:
-            assert transaction.relocate(self.root, new) == len(in_folder("", self.known | self.missing))
+            assert transaction.relocate(self.root, new) == len(
+                in_folder("", self.known | self.missing)
+            )
         self.root = new
         self.check()
 
@@ -162,7 +173,10 @@ class Changes(RuleBasedStateMachine):
     def index(self) -> None:
         rows = self.known | self.missing
         lost = {name: content for name, content in self.known.items() if name not in self.disk}
-        halves = [(len(in_folder(before, lost)), len(in_folder(before, self.known)) / 2) for before in ("", OTHER)]
+        halves = [
+            (len(in_folder(before, lost)), len(in_folder(before, self.known)) / 2)
+            for before in ("", OTHER)
+        ]
         folders = (self.root, self.directory / "other")
         new = [name for name in self.disk if name not in rows]
         held = set(rows.values())
@@ -175,12 +189,18 @@ class Changes(RuleBasedStateMachine):
         else:
             assert all(gone - len(new) <= half for gone, half in halves)
         assert report.failed == 0
-        assert self.library.tower.embedded == len(set(self.disk.values()) - held), "no content that is known is embedded again"
+        assert self.library.tower.embedded == len(set(self.disk.values()) - held), (
+            "no content that is known is embedded again"
+        )
         gone = Counter(content for name, content in rows.items() if name not in self.disk)
         claimed = Counter(self.disk[name] for name in new)
         self.known = dict(self.disk)
-        self.missing = {name: content for name, content in rows.items() if name in self.library_missing()}
-        assert Counter(self.missing.values()) == gone - claimed, "a missing file goes only when a new one takes its place"
+        self.missing = {
+            name: content for name, content in rows.items() if name in self.library_missing()
+        }
+        assert Counter(self.missing.values()) == gone - claimed, (
+            "a missing file goes only when a new one takes its place"
+        )
         assert report.missing == len(self.missing)
         assert report.moved == (gone & claimed).total()
         self.check()
@@ -202,7 +222,10 @@ class Changes(RuleBasedStateMachine):
         """The library says what the model says."""
         rows = self.known | self.missing
         assert self.library_missing() == set(self.missing)
-        expected = {os.path.normpath(self.root / name): self.embedding[content] for name, content in rows.items()}
+        expected = {
+            os.path.normpath(self.root / name): self.embedding[content]
+            for name, content in rows.items()
+        }
         assert self.library.contents() == expected
         (checkpoint,) = self.library.catalog.checkpoints()
         assert checkpoint.embeddings == len(set(rows.values()))
@@ -210,8 +233,14 @@ class Changes(RuleBasedStateMachine):
 
 def in_folder(before: str, files: dict[str, int]) -> dict[str, int]:
     """Those of the files that lie in the folder whose names begin so."""
-    return {name: content for name, content in files.items() if name.startswith(OTHER) == (before == OTHER)}
+    return {
+        name: content
+        for name, content in files.items()
+        if name.startswith(OTHER) == (before == OTHER)
+    }
 
 
 def test_any_sequence_of_changes() -> None:
-    run_state_machine_as_test(Changes, settings=settings(max_examples=50, stateful_step_count=40, deadline=None))
+    run_state_machine_as_test(
+        Changes, settings=settings(max_examples=50, stateful_step_count=40, deadline=None)
+    )

@@ -27,7 +27,9 @@ def test_values_absent_from_config_are_siglips_defaults(base: Checkpoint, tmp_pa
     for path in base.directory.iterdir():
         (tmp_path / path.name).symlink_to(path)
     (tmp_path / "config.json").unlink()
-    (tmp_path / "config.json").write_text('{"model_type": "siglip", "text_config": {}, "vision_config": {"model_type": "x"}}')
+    (tmp_path / "config.json").write_text(
+        '{"model_type": "siglip", "text_config": {}, "vision_config": {"model_type": "x"}}'
+    )
     read = read_checkpoint(tmp_path, "as published")
     assert (read.dimension, read.preprocessing.width, read.text_length) == (768, 224, 64)
     assert read.fingerprint == base.fingerprint
@@ -60,28 +62,52 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no config": (lambda d: (d / "config.json").unlink(), "no config.json"),
     "config is no JSON": (lambda d: (d / "config.json").write_text("{"), "cannot be read"),
     "config is a list": (lambda d: (d / "config.json").write_text("[]"), "no JSON object"),
-    "vision config is a list": (lambda d: edit(d / "config.json", vision_config=[1]), "what no SigLIP has"),
+    "vision config is a list": (
+        lambda d: edit(d / "config.json", vision_config=[1]),
+        "what no SigLIP has",
+    ),
     "dimension is null": (
         lambda d: edit(d / "config.json", vision_config={"hidden_size": None, "image_size": 96}),
         "no SigLIP has",
     ),
-    "processor is null": (lambda d: edit(d / "processor_config.json", image_processor=None), "no SigLIP has"),
-    "odd resampling": (lambda d: edit(d / "processor_config.json", image_processor={"resample": 99}), "no usable height"),
+    "processor is null": (
+        lambda d: edit(d / "processor_config.json", image_processor=None),
+        "no SigLIP has",
+    ),
+    "odd resampling": (
+        lambda d: edit(d / "processor_config.json", image_processor={"resample": 99}),
+        "no usable height",
+    ),
     "a CLIP": (lambda d: edit(d / "config.json", model_type="clip"), "family 'clip', not SigLIP"),
-    "a text model": (lambda d: edit(d / "config.json", model_type="bert"), "family 'bert', not SigLIP"),
+    "a text model": (
+        lambda d: edit(d / "config.json", model_type="bert"),
+        "family 'bert', not SigLIP",
+    ),
     "NaFlex": (lambda d: edit(d / "config.json", model_type="siglip2"), "NaFlex"),
     "no weights": (lambda d: (d / "model.safetensors").unlink(), "no model.safetensors"),
-    "pickled weights": (lambda d: (d / "model.safetensors").rename(d / "pytorch_model.bin"), "a pickle"),
+    "pickled weights": (
+        lambda d: (d / "model.safetensors").rename(d / "pytorch_model.bin"),
+        "a pickle",
+    ),
     "cut weights": (lambda d: truncate(d / "model.safetensors"), "damaged"),
     "no tokenizer": (lambda d: (d / "spiece.model").unlink(), "no tokenizer"),
-    "no processor": (lambda d: (d / "processor_config.json").unlink(), "no preprocessor_config.json"),
+    "no processor": (
+        lambda d: (d / "processor_config.json").unlink(),
+        "no preprocessor_config.json",
+    ),
     "other size": (
-        lambda d: edit(d / "processor_config.json", image_processor={"size": {"height": 224, "width": 224}}),
+        lambda d: edit(
+            d / "processor_config.json", image_processor={"size": {"height": 224, "width": 224}}
+        ),
         "image tower takes 96x96",
     ),
     "one tower": (
         lambda d: save_file(
-            {k: v for k, v in load_file(d / "model.safetensors").items() if not k.startswith("text_model")},
+            {
+                k: v
+                for k, v in load_file(d / "model.safetensors").items()
+                if not k.startswith("text_model")
+            },
             d / "model.safetensors",
         ),
         "lacks text_model",
@@ -108,7 +134,9 @@ def test_missing_weights_inside_a_tower_are_refused_when_it_is_loaded(tmp_path: 
     del tensors["vision_model.encoder.layers.2.mlp.fc1.weight"]
     save_file(tensors, directory / "model.safetensors", {"format": "pt"})
     checkpoint = load_checkpoint(str(directory))
-    with pytest.raises(CheckpointError, match=r"lacks usable weights for .*layers\.2\.mlp\.fc1\.weight"):
+    with pytest.raises(
+        CheckpointError, match=r"lacks usable weights for .*layers\.2\.mlp\.fc1\.weight"
+    ):
         TorchImageTower(checkpoint)
     assert TorchTextTower(checkpoint).embed(["a cat"]).shape == (1, 192)
 

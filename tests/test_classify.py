@@ -2,7 +2,13 @@ import json
 from pathlib import Path
 
 import pytest
-from transformers import SiglipForImageClassification, SiglipImageProcessorPil, SiglipModel, SiglipTokenizer, pipeline
+from transformers import (
+    SiglipForImageClassification,
+    SiglipImageProcessorPil,
+    SiglipModel,
+    SiglipTokenizer,
+    pipeline,
+)
 
 import sigseek
 from sigseek.siglip.checkpoint import MINI_DIRECTORY
@@ -34,17 +40,26 @@ def test_scores_are_those_of_transformers_pipeline(drawn: Path, template: str) -
         assert scores == sorted(scores, reverse=True)
 
 
-def test_a_file_that_cannot_be_used_costs_the_others_nothing(drawn: Path, tmp_path: Path, run: Run) -> None:
+def test_a_file_that_cannot_be_used_costs_the_others_nothing(
+    drawn: Path, tmp_path: Path, run: Run
+) -> None:
     good, bad, gone = next(drawn.glob("*.jpg")), tmp_path / "bad.jpg", tmp_path / "gone.jpg"
     bad.write_text("no picture")
-    done = run("classify", bad, good, gone, "--label", "a house", "--model", "mini", "--json", check=False)
+    done = run(
+        "classify", bad, good, gone, "--label", "a house", "--model", "mini", "--json", check=False
+    )
     assert done.returncode == 1
     assert [json.loads(line)["path"] for line in done.stdout.splitlines()] == [str(good)]
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert [line.split(" ")[1:4] for line in errors] == [[str(bad), "cannot", "be"], ["no", "file", f"{gone};"]]
+    assert [line.split(" ")[1:4] for line in errors] == [
+        [str(bad), "cannot", "be"],
+        ["no", "file", f"{gone};"],
+    ]
     save(tmp_path / "a.jpg")
     done = run("classify", "a.jpg", "./a.jpg", "--label", "a house", "--model", "mini", "--json")
-    assert [json.loads(line)["path"] for line in done.stdout.splitlines()] == [str(tmp_path / "a.jpg")] * 2
+    assert [json.loads(line)["path"] for line in done.stdout.splitlines()] == [
+        str(tmp_path / "a.jpg")
+    ] * 2
     with sigseek.open("nowhere", model="mini") as library:
         with pytest.raises(sigseek.DecodeError, match="cannot be used"):
             library.classify([good, bad], ["a house"])
@@ -54,9 +69,16 @@ def test_a_file_that_cannot_be_used_costs_the_others_nothing(drawn: Path, tmp_pa
 
 @pytest.mark.parametrize(
     ("labels", "template", "said"),
-    [([], "a {}", "no label"), (["cat", " "], "a {}", "empty"), (["cat"], "a photo", r"has no \{\}")],
+    [
+        ([], "a {}", "no label"),
+        (["cat", " "], "a {}", "empty"),
+        (["cat"], "a photo", r"has no \{\}"),
+    ],
 )
 def test_bad_questions(drawn: Path, labels: list[str], template: str, said: str) -> None:
     photo = next(drawn.glob("*.jpg"))
-    with sigseek.open("nowhere", model="mini") as library, pytest.raises(sigseek.QueryError, match=said):
+    with (
+        sigseek.open("nowhere", model="mini") as library,
+        pytest.raises(sigseek.QueryError, match=said),
+    ):
         library.classify([photo], labels, template)

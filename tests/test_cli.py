@@ -49,7 +49,12 @@ def test_index_then_search_then_index_again(tmp_path: Path, drawn: Path, run: Ru
         "scanned", "added", "changed", "moved", "unchanged", "missing", "offline", "failed",
         "seconds", "images_per_second", "device", "runtime", "precision", "batch", "threads", "model",
     ]  # fmt: skip
-    assert (report["scanned"], report["added"], report["failed"], report["model"]) == (40, 40, 0, "mini")
+    assert (report["scanned"], report["added"], report["failed"], report["model"]) == (
+        40,
+        40,
+        0,
+        "mini",
+    )
     assert re.search(r"40/40 \[.*images/s", done.stderr), "count, time and rate"
     hits = rows(run("search", "a photo of a house", *where, "--json", "-n", "3"))
     assert len(hits) == 3
@@ -60,14 +65,19 @@ def test_index_then_search_then_index_again(tmp_path: Path, drawn: Path, run: Ru
     assert (report["scanned"], report["unchanged"], report["images_per_second"]) == (40, 40, 0)
 
 
-def test_the_library_remembers_its_checkpoint_and_comes_from_the_environment(library: Path, run: Run) -> None:
+def test_the_library_remembers_its_checkpoint_and_comes_from_the_environment(
+    library: Path, run: Run
+) -> None:
     (status,) = rows(run("status", "--json", SIGSEEK_LIBRARY=str(library)))
     assert [checkpoint["model"] for checkpoint in status["checkpoints"]] == ["mini"]  # type: ignore[attr-defined]
     assert (status["photos"], status["failures"], status["library"]) == (40, 0, str(library))
 
 
 def test_search_finds_what_was_drawn(library: Path, drawn: Path, run: Run) -> None:
-    captions = {row["file"]: row for row in map(json.loads, (drawn / "captions.jsonl").read_text().splitlines())}
+    captions = {
+        row["file"]: row
+        for row in map(json.loads, (drawn / "captions.jsonl").read_text().splitlines())
+    }
     hits = rows(run("search", "at night", "--library", library, "--json", "-n", "5"))
     assert [captions[Path(str(hit["path"])).name]["time"] for hit in hits] == ["at night"] * 5
     assert [hit["rank"] for hit in hits] == [1, 2, 3, 4, 5]
@@ -79,8 +89,12 @@ def test_forms_of_output(library: Path, tmp_path: Path, run: Run) -> None:
     where = ("--library", library, "-n", "2")
     best = rows(run("search", "at night", *where, "--json", "--explain"))
     assert best[0]["terms"] == {"at night": best[0]["probability"]}
-    assert run("search", "at night", *where, "--paths").stdout.splitlines() == [hit["path"] for hit in best]
-    expected, *table = run("search", "at night", *where, "--html", tmp_path / "page.html").stdout.splitlines()
+    assert run("search", "at night", *where, "--paths").stdout.splitlines() == [
+        hit["path"] for hit in best
+    ]
+    expected, *table = run(
+        "search", "at night", *where, "--html", tmp_path / "page.html"
+    ).stdout.splitlines()
     assert expected == "about 12 photos match", "as many as were drawn"
     assert len(table) == 2
     assert str(best[0]["path"]) in table[0]
@@ -119,14 +133,23 @@ def test_all_shows_matches_then_maybes_then_the_rest(library: Path, run: Run) ->
 
 def test_too_few_photos_to_judge_by(library: Path, run: Run) -> None:
     done = run("search", "at night", "--library", library)
-    assert "only 40 photos, too few to judge by: verdicts rest on the checkpoint's calibration alone" in done.stderr
+    assert (
+        "only 40 photos, too few to judge by: verdicts rest on the checkpoint's calibration alone"
+        in done.stderr
+    )
 
 
 def test_operators_find_what_was_drawn(library: Path, drawn: Path, run: Run) -> None:
-    captions = {row["file"]: row for row in map(json.loads, (drawn / "captions.jsonl").read_text().splitlines())}
+    captions = {
+        row["file"]: row
+        for row in map(json.loads, (drawn / "captions.jsonl").read_text().splitlines())
+    }
 
     def found(query: str) -> set[str]:
-        return {Path(str(hit["path"])).name for hit in rows(run("search", query, "--library", library, "--json", "-n", "40"))}
+        return {
+            Path(str(hit["path"])).name
+            for hit in rows(run("search", query, "--library", library, "--json", "-n", "40"))
+        }
 
     night = {name for name, row in captions.items() if row["time"] == "at night"}
     sea = {name for name, row in captions.items() if row["place"] == "by the sea"}
@@ -134,7 +157,9 @@ def test_operators_find_what_was_drawn(library: Path, drawn: Path, run: Run) -> 
     assert found("at night NOT by the sea") == night - sea
     assert found("at night OR by the sea") == night | sea
     assert found("NOT (at night OR by the sea)") == set(captions) - night - sea
-    (hit, *_) = rows(run("search", "at night NOT by the sea", "--library", library, "--json", "--explain"))
+    (hit, *_) = rows(
+        run("search", "at night NOT by the sea", "--library", library, "--json", "--explain")
+    )
     assert (hit["logit"], hit["cosine"]) == (None, None)
     terms = hit["terms"]
     assert isinstance(terms, dict)
@@ -168,15 +193,32 @@ def test_a_query_without_words(library: Path, run: Run) -> None:
 
 
 def test_a_page_into_a_folder_that_is_not_there(library: Path, tmp_path: Path, run: Run) -> None:
-    done = run("search", "at night", "--library", library, "--html", tmp_path / "nowhere" / "page.html", check=False)
+    done = run(
+        "search",
+        "at night",
+        "--library",
+        library,
+        "--html",
+        tmp_path / "nowhere" / "page.html",
+        check=False,
+    )
     assert f"for there is no folder {tmp_path / 'nowhere'}; make it first" in error_of(done)
 
 
-def test_a_page_in_the_place_of_a_photo_is_refused_before_anything_is_searched(tmp_path: Path, run: Run) -> None:
+def test_a_page_in_the_place_of_a_photo_is_refused_before_anything_is_searched(
+    tmp_path: Path, run: Run
+) -> None:
     before = save(tmp_path / "a.jpg").read_bytes()
-    for words in (["search", "at night", "--html"], ["similar", "a.jpg", "--html"], ["eval", "captions.jsonl", "--report"]):
+    for words in (
+        ["search", "at night", "--html"],
+        ["similar", "a.jpg", "--html"],
+        ["eval", "captions.jsonl", "--report"],
+    ):
         done = run(*words, "a.jpg", "--library", "nowhere", check=False)
-        assert error_of(done) == "error: a.jpg is there already and no HTML page, and is left as it is; name another file"
+        assert (
+            error_of(done)
+            == "error: a.jpg is there already and no HTML page, and is left as it is; name another file"
+        )
     assert (tmp_path / "a.jpg").read_bytes() == before
 
 
@@ -185,7 +227,10 @@ def test_advice_is_about_the_library_that_was_named(tmp_path: Path, run: Run) ->
     (tmp_path / "photos" / "bad.jpg").write_text("no picture")
     for where in (["--library", "my library"], ["--library=my library"]):
         done = run("index", "photos", *where, "--model", "mini")
-        assert "what could not be used, and why: sigseek failures --library 'my library'\n" in done.stderr
+        assert (
+            "what could not be used, and why: sigseek failures --library 'my library'\n"
+            in done.stderr
+        )
     done = run("index", "photos", "--model", "mini", SIGSEEK_LIBRARY="my library")
     assert done.stderr.endswith("what could not be used, and why: sigseek failures\n")
 
@@ -204,10 +249,16 @@ def test_a_closer_look(library: Path, run: Run) -> None:
     closer = rows(run("search", "a house", *where, "--closer", "10"))
     looked = [hit for hit in closer if "closer" in hit]
     assert len(looked) == 10
-    assert {hit["path"] for hit in looked} == {hit["path"] for hit in sorted(before, key=lambda hit: -hit["cosine"])[:10]}  # type: ignore[operator]
+    assert {hit["path"] for hit in looked} == {
+        hit["path"] for hit in sorted(before, key=lambda hit: -hit["cosine"])[:10]
+    }  # type: ignore[operator]
     by_path = {hit["path"]: hit for hit in before}
-    assert all(hit["score"] == by_path[hit["path"]]["score"] for hit in closer), "the plain sigmoid stays as it is"
-    assert "leave out the operators" in error_of(run("search", "a AND b", "--library", library, "--closer", "5", check=False))
+    assert all(hit["score"] == by_path[hit["path"]]["score"] for hit in closer), (
+        "the plain sigmoid stays as it is"
+    )
+    assert "leave out the operators" in error_of(
+        run("search", "a AND b", "--library", library, "--closer", "5", check=False)
+    )
 
 
 def test_calibrate(drawn: Path, tmp_path: Path, run: Run) -> None:
@@ -221,7 +272,10 @@ def test_calibrate(drawn: Path, tmp_path: Path, run: Run) -> None:
     assert "about 12 photos match (uncalibrated)" in run("search", "at night", *where).stdout
     lines = (drawn / "captions.jsonl").read_text().splitlines()
     for row in [json.loads(line) for line in lines]:
-        lines += [json.dumps({"file": row["file"], "caption": row[key]}) for key in ("time", "place", "weather")]
+        lines += [
+            json.dumps({"file": row["file"], "caption": row[key]})
+            for key in ("time", "place", "weather")
+        ]
     captions = drawn / "more.jsonl"
     captions.write_text("\n".join([*lines, '{"file": "gone.jpg", "caption": "a"}', "{"]) + "\n")
     done = run("calibrate", captions, *where)
@@ -236,20 +290,36 @@ def test_calibrate(drawn: Path, tmp_path: Path, run: Run) -> None:
     captions.write_text("\n".join(lines[:9]))
     few = run("calibrate", captions, *where, check=False)
     assert (few.returncode, few.stdout) == (1, "")
-    assert "error: only 9 pictures with 9 different captions; calibrate on 30 or more of each" in few.stderr
-    assert "no library at" in error_of(run("calibrate", captions, "--library", tmp_path / "none", "--model", "mini", check=False))
+    assert (
+        "error: only 9 pictures with 9 different captions; calibrate on 30 or more of each"
+        in few.stderr
+    )
+    assert "no library at" in error_of(
+        run("calibrate", captions, "--library", tmp_path / "none", "--model", "mini", check=False)
+    )
 
 
-def test_calibrate_takes_the_images_of_a_split_from_another_folder(drawn: Path, library: Path, tmp_path: Path, run: Run) -> None:
+def test_calibrate_takes_the_images_of_a_split_from_another_folder(
+    drawn: Path, library: Path, tmp_path: Path, run: Run
+) -> None:
     lines = [json.loads(line) for line in (drawn / "captions.jsonl").read_text().splitlines()]
     images = [
-        {"filename": line["file"], "split": "val" if number < 35 else "test", "sentences": [{"raw": line["caption"]}]}
+        {
+            "filename": line["file"],
+            "split": "val" if number < 35 else "test",
+            "sentences": [{"raw": line["caption"]}],
+        }
         for number, line in enumerate(lines)
     ]
     (tmp_path / "dataset.json").write_text(json.dumps({"images": images}))
-    own = shutil.copytree(library, tmp_path / "own")  # other tests go by the calibration that came with mini
+    own = shutil.copytree(
+        library, tmp_path / "own"
+    )  # other tests go by the calibration that came with mini
     asked = ("calibrate", tmp_path / "dataset.json", "--pictures", drawn, "--library", own)
-    assert "calibrated on 35 pictures with 35 different captions" in run(*asked, "--split", "val").stdout
+    assert (
+        "calibrated on 35 pictures with 35 different captions"
+        in run(*asked, "--split", "val").stdout
+    )
     few = run(*asked, check=False)
     assert few.returncode == 1
     assert "error: only 5 pictures" in few.stderr
@@ -261,12 +331,16 @@ def test_similar(library: Path, drawn: Path, tmp_path: Path, run: Run) -> None:
     assert set(hits[0]) == {"rank", "path", "cosine"} | METADATA
     assert str(photo) not in [hit["path"] for hit in hits], "the photo itself is left out"
     outside = shutil.copy(photo, tmp_path / "renamed.jpg")
-    assert rows(run("similar", outside, "--library", library, "--json", "-n", "4")) == hits, "known by its content"
+    assert rows(run("similar", outside, "--library", library, "--json", "-n", "4")) == hits, (
+        "known by its content"
+    )
 
 
 def test_classify_needs_no_library(drawn: Path, run: Run) -> None:
     photos = sorted(drawn.glob("*.jpg"))[:2]
-    (first, second) = rows(run("classify", *photos, "--label", "night", "--label", "noon", "--model", "mini", "--json"))
+    (first, second) = rows(
+        run("classify", *photos, "--label", "night", "--label", "noon", "--model", "mini", "--json")
+    )
     assert [first["path"], second["path"]] == [str(photo) for photo in photos]
     assert {row["label"] for row in first["scores"]} == {"night", "noon"}  # type: ignore[attr-defined]
 
@@ -278,7 +352,9 @@ def test_failures(tmp_path: Path, run: Run) -> None:
     (report,) = rows(run("index", tmp_path / "photos", *where, "--model", "mini", "--json"))
     assert (report["failed"], report["device"]) == (1, None)
     path = str(tmp_path / "photos" / "a.jpg")
-    assert rows(run("failures", *where, "--json")) == [{"path": path, "reason": "the file is empty"}]
+    assert rows(run("failures", *where, "--json")) == [
+        {"path": path, "reason": "the file is empty"}
+    ]
     assert run("failures", *where).stdout == f"{path}: the file is empty\n"
 
 
@@ -293,20 +369,54 @@ def test_help_and_version(run: Run) -> None:
         assert (loaded_command.help or "").splitlines()[0] == line
     assert "sigseek search" in run("search", "--help").stdout
     loaded = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "sigseek", "--help"], capture_output=True, text=True, cwd=ROOT, check=True
+        [sys.executable, "-X", "importtime", "-m", "sigseek", "--help"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
     )
     imported = {line.split("|")[-1].strip() for line in loaded.stderr.splitlines()}
-    assert not imported & {"torch", "transformers", "faiss", "sqlalchemy", "numpy"}, "help must not wait for them"
+    assert not imported & {"torch", "transformers", "faiss", "sqlalchemy", "numpy"}, (
+        "help must not wait for them"
+    )
 
 
 def test_indexing_an_unchanged_folder_loads_little(library: Path, drawn: Path) -> None:
-    command = [sys.executable, "-X", "importtime", "-m", "sigseek", "index", drawn, "--library", library, "--json"]
+    command = [
+        sys.executable,
+        "-X",
+        "importtime",
+        "-m",
+        "sigseek",
+        "index",
+        drawn,
+        "--library",
+        library,
+        "--json",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
     assert json.loads(done.stdout)["unchanged"] == 40
-    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
-    heavy = {"torch", "transformers", "faiss", "huggingface_hub", "openvino", "alembic", "tqdm", "platformdirs", "numpy", "PIL"}
+    imported = {
+        line.split("|")[-1].strip()
+        for line in done.stderr.splitlines()
+        if line.startswith("import time:")
+    }
+    heavy = {
+        "torch",
+        "transformers",
+        "faiss",
+        "huggingface_hub",
+        "openvino",
+        "alembic",
+        "tqdm",
+        "platformdirs",
+        "numpy",
+        "PIL",
+    }
     assert imported & (heavy | {"sqlalchemy"}) == {"sqlalchemy"}
-    assert len(done.stderr.splitlines()) == len(done.stderr.split("import time:")) - 1, "no bar where there is nothing to do"
+    assert len(done.stderr.splitlines()) == len(done.stderr.split("import time:")) - 1, (
+        "no bar where there is nothing to do"
+    )
 
 
 def error_of(done: "subprocess.CompletedProcess[str]") -> str:
@@ -356,9 +466,15 @@ def error_of(done: "subprocess.CompletedProcess[str]") -> str:
 def test_bad_input_gets_one_line(tmp_path: Path, run: Run, arguments: list[str], said: str) -> None:
     save(tmp_path / "a.jpg")
     (tmp_path / "text.jpg").write_text("hello")
-    library = () if "--library" in arguments or arguments[0] == "demo" else ("--library", tmp_path / "new")
+    library = (
+        ()
+        if "--library" in arguments or arguments[0] == "demo"
+        else ("--library", tmp_path / "new")
+    )
     assert said in error_of(run(*arguments, *library, check=False))
-    assert not (tmp_path / "new").exists(), "nothing is made of a command that cannot be carried out"
+    assert not (tmp_path / "new").exists(), (
+        "nothing is made of a command that cannot be carried out"
+    )
 
 
 @pytest.mark.parametrize(
@@ -389,7 +505,9 @@ def test_a_name_that_begins_like_a_home(tmp_path: Path, run: Run) -> None:
     where = ("--library", "~library of mine", "--model", "mini")
     (report,) = rows(run("index", "~old photos", *where, "--json"))
     assert report["added"] == 1
-    assert len(rows(run("similar", "~old photos/a.jpg", *where, "--json", "-n", "1"))) == 0, "it finds others only"
+    assert len(rows(run("similar", "~old photos/a.jpg", *where, "--json", "-n", "1"))) == 0, (
+        "it finds others only"
+    )
     run("forget", "~old photos", "--library", "~library of mine", "--yes")
 
 
@@ -401,13 +519,21 @@ def test_bad_input_to_a_library(library: Path, tmp_path: Path, run: Run) -> None
     assert "outside 0 to 1" in error_of(run("search", "x", "--min-score", "7", *where, check=False))
     long = run("search", "word " * 10_000, *where, "--json", "--all", "-n", "1")
     assert len(rows(long)) == 1
-    assert "warning: the query has 10,000 words and the model reads 64 tokens; only its beginning was searched for" in long.stderr
+    assert (
+        "warning: the query has 10,000 words and the model reads 64 tokens; only its beginning was searched for"
+        in long.stderr
+    )
     assert "not UTF-8" in error_of(run("search", "caf\udce9", *where, check=False))
 
 
 def test_without_any_streams(library: Path, drawn: Path) -> None:
     """As a service manager may start it."""
-    for words, status in ((["status"], 0), (["search", "a house"], 0), (["forget", drawn], 1), (["prune"], 0)):
+    for words, status in (
+        (["status"], 0),
+        (["search", "a house"], 0),
+        (["forget", drawn], 1),
+        (["prune"], 0),
+    ):
         closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]
         program = [Path(sys.executable).parent / "sigseek", *words, "--library", library]
         assert subprocess.run([*closed, *program], timeout=60, check=False).returncode == status
@@ -447,30 +573,36 @@ def test_damaged_library_files(library: Path, tmp_path: Path, run: Run) -> None:
 
 
 @pytest.mark.parametrize("name", ["search.py", "storage/__init__.py"])
-def test_a_module_of_the_users_own_that_hides_ours(tmp_path: Path, name: str) -> None:
+def test_a_module_of_the_users_own_named_as_one_of_our_folders(tmp_path: Path, name: str) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text("x = 1\n")
     for command in (["-m", "sigseek", "--help"], ["-c", "import sigseek; sigseek.open('x')"]):
-        done = subprocess.run([sys.executable, *command], capture_output=True, text=True, cwd=tmp_path, check=False)
-        assert done.returncode == 1
-        last = done.stderr.splitlines()[-1]
-        assert f"{tmp_path / name} hides sigseek's own package" in last
-        assert "rename it" in last
-    assert len(done.stderr.splitlines()) > 1, "Python's own traceback is for Python's users"
-    installed = subprocess.run(
-        [Path(sys.executable).parent / "sigseek", "--version"], capture_output=True, text=True, cwd=tmp_path, check=False
-    )
-    assert installed.returncode == 0, "the installed command does not look in the current folder"
+        done = subprocess.run(
+            [sys.executable, *command], capture_output=True, text=True, cwd=tmp_path, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(tmp_path: Path, drawn: Path, run: Run) -> None:
+def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(
+    tmp_path: Path, drawn: Path, run: Run
+) -> None:
     photos = tmp_path / "photos"
     for copy in range(8):
         for path in drawn.glob("*.jpg"):
             photos.mkdir(exist_ok=True)
             (photos / f"{copy}-{path.name}").write_bytes(path.read_bytes() + bytes([copy]))
-    command = [Path(sys.executable).parent / "sigseek", "index", photos, "--library", tmp_path / "library", "--model", "mini"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as indexing:
+    command = [
+        Path(sys.executable).parent / "sigseek",
+        "index",
+        photos,
+        "--library",
+        tmp_path / "library",
+        "--model",
+        "mini",
+    ]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as indexing:
         deadline = time.monotonic() + 120
         while stored(tmp_path / "library") < 32 and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -526,12 +658,19 @@ def test_odd_file_names_are_shown_and_passed_on(tmp_path: Path, run: Run) -> Non
     assert "\x1b" not in table
     assert "a\\x1b[31m\\nred.jpg" in table
     program = Path(sys.executable).parent / "sigseek"
-    piped = subprocess.run([program, "search", "x", *map(str, where), "--all", "--paths"], capture_output=True, check=True)
+    piped = subprocess.run(
+        [program, "search", "x", *map(str, where), "--all", "--paths"],
+        capture_output=True,
+        check=True,
+    )
     assert raw in piped.stdout.split(b"\n")
     assert os.fsencode(photos) + b"/a\x1b[31m\nred.jpg\n" in piped.stdout
     os.remove(raw)
     run("index", *where)
     left = run("search", "x", *where, "--all", "--paths")
-    assert (left.stdout, left.stderr[-32:]) == (f"{photos}/a\x1b[31m\nred.jpg\n", "left out: 1 photo not there now\n")
+    assert (left.stdout, left.stderr[-32:]) == (
+        f"{photos}/a\x1b[31m\nred.jpg\n",
+        "left out: 1 photo not there now\n",
+    )
     paths = [str(row["path"]) for row in rows(run("search", "x", *where, "--all", "--json"))]
     assert os.fsdecode(raw) in paths

@@ -21,7 +21,12 @@ def srgb_profile() -> bytes:
 
 def swapped_profile() -> bytes:
     """sRGB's profile with red and blue for each other: what is stored as red is blue."""
-    return srgb_profile().replace(b"rXYZ", b"tmp!", 1).replace(b"bXYZ", b"rXYZ", 1).replace(b"tmp!", b"bXYZ", 1)
+    return (
+        srgb_profile()
+        .replace(b"rXYZ", b"tmp!", 1)
+        .replace(b"bXYZ", b"rXYZ", 1)
+        .replace(b"tmp!", b"bXYZ", 1)
+    )
 
 
 def wide_profile() -> bytes:
@@ -33,9 +38,13 @@ def wide_profile() -> bytes:
     }
     profile = bytearray(srgb_profile())
     for number in range(int.from_bytes(profile[128:132])):
-        signature, offset, _ = struct.unpack(">4sII", profile[132 + 12 * number : 144 + 12 * number])
+        signature, offset, _ = struct.unpack(
+            ">4sII", profile[132 + 12 * number : 144 + 12 * number]
+        )
         if signature in columns:
-            profile[offset + 8 : offset + 20] = struct.pack(">3i", *(round(65536 * value) for value in columns[signature]))
+            profile[offset + 8 : offset + 20] = struct.pack(
+                ">3i", *(round(65536 * value) for value in columns[signature])
+            )
     return bytes(profile)
 
 
@@ -44,7 +53,9 @@ def grey_profile(gamma: float) -> bytes:
     curve = struct.pack(">4sxxxxIHxx", b"curv", 1, round(256 * gamma))
     white = struct.pack(">4sxxxx3i", b"XYZ ", 63190, 65536, 54061)
     places = 132 + 24
-    tags = struct.pack(">I4sII4sII", 2, b"kTRC", places, len(curve), b"wtpt", places + len(curve), len(white))
+    tags = struct.pack(
+        ">I4sII4sII", 2, b"kTRC", places, len(curve), b"wtpt", places + len(curve), len(white)
+    )
     header = bytearray(srgb_profile()[:128])
     header[0:4] = struct.pack(">I", places + len(curve) + len(white))
     header[16:20] = b"GRAY"
@@ -96,8 +107,13 @@ def test_transparency_stays(mode: str) -> None:
 
 
 def test_a_palettes_colours_are_converted(tmp_path: Path) -> None:
-    Image.new("RGB", (4, 4), (255, 0, 0)).convert("P").save(tmp_path / "a.png", icc_profile=swapped_profile())
-    assert np.abs(np.subtract(open_upright(tmp_path / "a.png").getpixel((1, 1)), (0, 0, 255))).max() <= 2
+    Image.new("RGB", (4, 4), (255, 0, 0)).convert("P").save(
+        tmp_path / "a.png", icc_profile=swapped_profile()
+    )
+    assert (
+        np.abs(np.subtract(open_upright(tmp_path / "a.png").getpixel((1, 1)), (0, 0, 255))).max()
+        <= 2
+    )
 
 
 def test_what_is_converted_is_reduced_first_and_looks_the_same(tmp_path: Path) -> None:
@@ -110,7 +126,11 @@ def test_what_is_converted_is_reduced_first_and_looks_the_same(tmp_path: Path) -
     assert 10 * np.log10(255**2 / error) > 45, "dB"
 
 
-@given(st.integers(0, 600), st.binary(max_size=40), st.sampled_from(["RGB", "L", "CMYK", "RGBA", "1", "YCbCr"]))
+@given(
+    st.integers(0, 600),
+    st.binary(max_size=40),
+    st.sampled_from(["RGB", "L", "CMYK", "RGBA", "1", "YCbCr"]),
+)
 def test_a_broken_profile_costs_nothing(place: int, damage: bytes, mode: str) -> None:
     profile = bytearray(srgb_profile())
     profile[place : place + len(damage)] = damage
@@ -123,4 +143,6 @@ def test_a_broken_profile_costs_nothing(place: int, damage: bytes, mode: str) ->
 def test_black_and_white_has_no_profile(tmp_path: Path, gamma: float) -> None:
     picture(0, (900, 900)).convert("1").save(tmp_path / "a.tiff", icc_profile=grey_profile(gamma))
     shown = np.asarray(decode_photo(tmp_path / "a.tiff", BASE).pixels, np.float64)
-    np.testing.assert_array_equal(shown, BASE.resize(picture(0, (900, 900)).convert("1").convert("RGB")))
+    np.testing.assert_array_equal(
+        shown, BASE.resize(picture(0, (900, 900)).convert("1").convert("RGB"))
+    )

@@ -15,14 +15,32 @@ from hypothesis import strategies as st
 from sigseek.search import retrieval
 from sigseek.search.algebra import combine
 from sigseek.search.calibration import Calibration
-from sigseek.search.searcher import CloserLook, Searcher
 from sigseek.search.errors import QueryError
 from sigseek.search.parse import parse
-from sigseek.search.query import And, Leaf, Not, Or, PhotoTerm, Query, Tag, Text, joined, negated, terms
+from sigseek.search.query import (
+    And,
+    Leaf,
+    Not,
+    Or,
+    PhotoTerm,
+    Query,
+    Tag,
+    Text,
+    joined,
+    negated,
+    terms,
+)
 from sigseek.search.results import SearchResults
+from sigseek.search.searcher import CloserLook, Searcher
 from sigseek.search.terms import Model, photo_model, tag_model, text_model
 from sigseek.siglip import Scoring
-from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord, ReferenceRecord, vector_index
+from sigseek.storage import (
+    Catalog,
+    CheckpointRecord,
+    EmbeddingRecord,
+    ReferenceRecord,
+)
+from sigseek.storage.index import faiss as vector_index
 from tests.catalogs import add_checkpoint, add_many, add_photos, random_unit, unit
 from tests.trees import trees
 
@@ -31,7 +49,9 @@ Floats = npt.NDArray[np.float32]
 
 DIMENSION = 24
 PHOTOS, LATER = 3_000, 300
-SCORING = Scoring(float(np.log(20)), -4.0)  # logits within -24 and 16, so that hardly any probabilities are alike
+SCORING = Scoring(
+    float(np.log(20)), -4.0
+)  # logits within -24 and 16, so that hardly any probabilities are alike
 
 TEXTS = [Text(name) for name in "abcdefgh"]
 """The last two lie among photos, 300 each, and so are common in the library."""
@@ -41,7 +61,9 @@ LEAVES: tuple[Leaf, ...] = (*TEXTS, PHOTO, TAG)
 
 @dataclass
 class Library:
-    """A searcher over a quantised index, and the same photos' embeddings as they are kept; ids are row + 1."""
+    """A searcher over a quantised index, and the same photos' embeddings as they are kept; ids are
+    row + 1.
+    """
 
     searcher: Searcher
     kept: Floats
@@ -55,15 +77,23 @@ class Library:
     def cosines(self, term: Leaf) -> Floats:
         if isinstance(term, Tag):
             return np.isin(np.arange(1, PHOTOS + 1), self.tagged).astype(np.float32)
-        cosines: Floats = np.einsum("nd,d->n", self.kept, self.vectors[term])  # summed for every photo in the same order
+        cosines: Floats = np.einsum(
+            "nd,d->n", self.kept, self.vectors[term]
+        )  # summed for every photo in the same order
         return cosines
 
     def model(self, term: Leaf) -> Model:
-        """As the engine makes it, of the sample: what is common in the sample decides on the model."""
+        """As the engine makes it, of the sample: what is common in the sample decides on the
+        model.
+        """
         if isinstance(term, Tag):
             return tag_model()
         _, sample = self.searcher._retriever.sample({term: self.vectors[term]}, {})
-        return text_model(sample[term], SCORING, None) if isinstance(term, Text) else photo_model(sample[term], PHOTOS)
+        return (
+            text_model(sample[term], SCORING, None)
+            if isinstance(term, Text)
+            else photo_model(sample[term], PHOTOS)
+        )
 
     def exactly(self, query: Query) -> Doubles:
         """The probability of every photo."""
@@ -74,14 +104,21 @@ def add_files(catalog: Catalog) -> None:
     """A file for each photo, named by its id."""
     with sqlite3.connect(catalog.path) as connection:
         connection.execute("INSERT OR IGNORE INTO folder (id, path) VALUES (1, '/p')")
-        connection.execute("INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) SELECT 1, id, id, 1, 1 FROM photo")
+        connection.execute(
+            "INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) SELECT 1, id, id, 1, 1 FROM photo"
+        )
     connection.close()
 
 
 def add_gentle_checkpoint(catalog: Catalog) -> CheckpointRecord:
     with catalog.transaction() as transaction:
         return transaction.add_checkpoint(
-            name="gentle", fingerprint="f", preprocessing="p", dimension=DIMENSION, image_size=32, **vars(SCORING)
+            name="gentle",
+            fingerprint="f",
+            preprocessing="p",
+            dimension=DIMENSION,
+            image_size=32,
+            **vars(SCORING),
         )
 
 
@@ -91,12 +128,16 @@ def around(direction: Floats, count: int, seed: int) -> Floats:
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
-    """3,000 photos, the last 300 later than the index; few candidates, so that estimates decide on who is scored exactly."""
+    """3,000 photos, the last 300 later than the index; few candidates, so that estimates decide on
+    who is scored exactly.
+    """
     directory = tmp_path_factory.mktemp("combined")
     catalog = Catalog(directory / "library")
     checkpoint = add_gentle_checkpoint(catalog)
     asked = random_unit(len(TEXTS) + 1, DIMENSION, seed=4)
-    rows = np.concatenate([random_unit(PHOTOS - 600, DIMENSION), around(asked[6], 300, 5), around(asked[7], 300, 6)])
+    rows = np.concatenate(
+        [random_unit(PHOTOS - 600, DIMENSION), around(asked[6], 300, 5), around(asked[7], 300, 6)]
+    )
     rows = np.random.default_rng(7).permutation(rows)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vector_index, "_QUANTISED_FROM", 2_000)
@@ -108,7 +149,9 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
         Searcher(catalog, catalog.checkpoints()[0], directory / "index")
         add_many(catalog, checkpoint.id, rows[-LATER:])
         add_files(catalog)
-        tagged = np.sort(np.random.default_rng(8).choice(np.arange(1, PHOTOS + 1), 500, replace=False))
+        tagged = np.sort(
+            np.random.default_rng(8).choice(np.arange(1, PHOTOS + 1), 500, replace=False)
+        )
         with catalog.transaction() as transaction:
             transaction.put_tag(TAG.name, checkpoint.id, tagged, np.ones(500, np.float32))
         searcher = Searcher(catalog, catalog.checkpoints()[0], directory / "index")
@@ -164,7 +207,15 @@ def test_any_tree_too(library: Library, query: Query, limit: int) -> None:
 
 
 def test_terms_of_all_kinds(library: Library) -> None:
-    for query in (PHOTO, TAG, Not(PHOTO), Not(TAG), And((TAG, PHOTO)), Or((TEXTS[6], TAG)), And((TEXTS[0], TAG, Not(PHOTO)))):
+    for query in (
+        PHOTO,
+        TAG,
+        Not(PHOTO),
+        Not(TAG),
+        And((TAG, PHOTO)),
+        Or((TEXTS[6], TAG)),
+        And((TEXTS[0], TAG, Not(PHOTO))),
+    ):
         check(library, query)
 
 
@@ -173,30 +224,41 @@ def test_a_tag_narrows_a_text_down(library: Library) -> None:
     assert len(found) == 20
     assert set(ids(found)) <= set(library.tagged.tolist())
     assert all(hit.terms and hit.terms["tag:t"] == 1 for hit in found)
-    assert not set(ids(library.search(And((TEXTS[7], Not(TAG))), 20))) & set(library.tagged.tolist())
+    assert not set(ids(library.search(And((TEXTS[7], Not(TAG))), 20))) & set(
+        library.tagged.tolist()
+    )
 
 
 def test_likeness_to_a_photo_is_a_term(library: Library) -> None:
     found = library.search(And((PHOTO, Not(TEXTS[3]))), 1)[0]
     assert found.terms is not None
     row = int(Path(found.path).name) - 1
-    assert found.terms["photo:p.jpg"] == pytest.approx(float(library.model(PHOTO)(library.cosines(PHOTO)[row : row + 1])[0]))
+    assert found.terms["photo:p.jpg"] == pytest.approx(
+        float(library.model(PHOTO)(library.cosines(PHOTO)[row : row + 1])[0])
+    )
 
 
 def test_of_a_query_of_several_terms_there_is_no_cosine(library: Library) -> None:
     hit = library.search(parse("a OR b"))[0]
     assert (hit.cosine, hit.logit, hit.verdict, hit.closer) == (None, None, None, None)
-    texts = [1 / (1 + np.exp(-SCORING.logits(library.cosines(text)[int(Path(hit.path).name) - 1]))) for text in TEXTS[:2]]
+    texts = [
+        1 / (1 + np.exp(-SCORING.logits(library.cosines(text)[int(Path(hit.path).name) - 1])))
+        for text in TEXTS[:2]
+    ]
     assert hit.score == pytest.approx(1 - (1 - texts[0]) * (1 - texts[1]), abs=1e-5)
 
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_the_expected_number_is_near_the_sum_over_all_photos(library: Library, text: Text) -> None:
-    near = 0.09 if text in TEXTS[6:] else 0.05  # common: most of these are not scored, and the sample's own error is 0.035
+    near = (
+        0.09 if text in TEXTS[6:] else 0.05
+    )  # common: most of these are not scored, and the sample's own error is 0.035
     for query in (text, Not(text), And((text, Not(TAG)))):
         found = library.search(query)
         assert found.photos == PHOTOS
-        assert found.expected == pytest.approx(float(library.exactly(query).sum()), rel=near, abs=1.5)
+        assert found.expected == pytest.approx(
+            float(library.exactly(query).sum()), rel=near, abs=1.5
+        )
 
 
 def test_what_is_common_is_counted(library: Library) -> None:
@@ -227,32 +289,51 @@ def searcher(catalog: Catalog, directory: Path) -> Searcher:
 
 def test_an_unknown_tag_where_there_are_none(catalog: Catalog, tmp_path: Path) -> None:
     add_photos(catalog, add_checkpoint(catalog, 2), unit([[1, 0]]), tmp_path, ["a.jpg"])
-    with pytest.raises(QueryError, match=r"^no photo has the tag 'zebra'; make some with: sigseek tag --labels-file FILE$"):
+    with pytest.raises(
+        QueryError,
+        match=r"^no photo has the tag 'zebra'; make some with: sigseek tag --labels-file FILE$",
+    ):
         searcher(catalog, tmp_path).search(Tag("zebra"), {}, 10)
 
 
-def test_the_expected_number_is_the_sum_where_all_are_looked_at(catalog: Catalog, tmp_path: Path) -> None:
+def test_the_expected_number_is_the_sum_where_all_are_looked_at(
+    catalog: Catalog, tmp_path: Path
+) -> None:
     vectors = random_unit(150, 8)
     add_photos(catalog, add_checkpoint(catalog, 8), vectors, tmp_path, [f"{n}" for n in range(150)])
     one, two = random_unit(2, 8, seed=5)
     asked: dict[Leaf, Floats] = {Text("a"): one, Text("b"): two}
     search = searcher(catalog, tmp_path)
     kept = vectors.astype(np.float16).astype(np.float32)
-    a, b = (1 / (1 + np.exp(-(np.exp(4.7) * (kept @ vector).astype(np.float64) - 12.9))) for vector in (one, two))
-    for query, expected in (("a", a), ("NOT a", 1 - a), ("a AND b", a * b), ("a OR b", 1 - (1 - a) * (1 - b))):
+    a, b = (
+        1 / (1 + np.exp(-(np.exp(4.7) * (kept @ vector).astype(np.float64) - 12.9)))
+        for vector in (one, two)
+    )
+    for query, expected in (
+        ("a", a),
+        ("NOT a", 1 - a),
+        ("a AND b", a * b),
+        ("a OR b", 1 - (1 - a) * (1 - b)),
+    ):
         tree = parse(query)
         found = search.search(tree, {term: asked[term] for term in terms(tree)}, 3)
         assert found.expected == pytest.approx(expected.sum(), rel=1e-4)
 
 
-def test_the_expected_number_falls_with_the_doubt_that_there_is_any(catalog: Catalog, tmp_path: Path) -> None:
+def test_the_expected_number_falls_with_the_doubt_that_there_is_any(
+    catalog: Catalog, tmp_path: Path
+) -> None:
     """Of 200 absent texts 100 found more evidence than the best photo gives for this one."""
     checkpoint = add_checkpoint(catalog, 2)
     add_photos(catalog, checkpoint, unit([[0.6, 0.8], [0, 1]]), tmp_path, ["a.jpg", "b.jpg"])
     absent = np.repeat([0.1, 0.9], 100).astype(np.float32)
     with catalog.transaction() as transaction:
-        transaction.put_reference(checkpoint.id, ReferenceRecord(1, 1, 1, unit([[0, 1]] * 8), absent))
-    found = searcher(catalog, tmp_path).search(Text("a"), {Text("a"): unit([1, 0])}, 10, everything=True)
+        transaction.put_reference(
+            checkpoint.id, ReferenceRecord(1, 1, 1, unit([[0, 1]] * 8), absent)
+        )
+    found = searcher(catalog, tmp_path).search(
+        Text("a"), {Text("a"): unit([1, 0])}, 10, everything=True
+    )
     assert found.expected == pytest.approx(0.5, abs=0.001)
     assert [(hit.verdict, hit.confidence, hit.judged_by) for hit in found] == [
         ("no match", 0.5, "uncalibrated"),
@@ -264,12 +345,24 @@ def test_the_expected_number_falls_with_the_doubt_that_there_is_any(catalog: Cat
 
 
 def test_each_photos_own_bias_decides_on_its_verdict(catalog: Catalog, tmp_path: Path) -> None:
-    """Odds of 50 * (cosine - bias / 2) - 5 for a text without a floor: 5, 0 and -5; scored alike, in order of id."""
+    """Odds of 50 * (cosine - bias / 2) - 5 for a text without a floor: 5, 0 and -5; scored alike,
+    in order of id.
+    """
     checkpoint = add_checkpoint(catalog, 2)
-    ids_ = add_photos(catalog, checkpoint, unit([[0.25, np.sqrt(1 - 0.25**2)]] * 4), tmp_path, ["3", "1", "2", "4"])
+    ids_ = add_photos(
+        catalog,
+        checkpoint,
+        unit([[0.25, np.sqrt(1 - 0.25**2)]] * 4),
+        tmp_path,
+        ["3", "1", "2", "4"],
+    )
     with catalog.transaction() as transaction:
-        transaction.put_reference(checkpoint.id, ReferenceRecord(1, 1, 1, unit([[0, 1]] * 8), np.zeros(200, np.float32)))
-        transaction.put_biases(checkpoint.id, np.array(ids_[:3]), np.array([0.1, 0.3, 0.5], np.float32))
+        transaction.put_reference(
+            checkpoint.id, ReferenceRecord(1, 1, 1, unit([[0, 1]] * 8), np.zeros(200, np.float32))
+        )
+        transaction.put_biases(
+            checkpoint.id, np.array(ids_[:3]), np.array([0.1, 0.3, 0.5], np.float32)
+        )
     scale = np.exp(checkpoint.logit_scale)
     calibration = Calibration(1, 0, 50 / scale, 0, -5, pictures=30, captions=30)
     search, text = Searcher(catalog, catalog.checkpoints()[0], tmp_path, calibration), Text("a")
@@ -281,12 +374,18 @@ def test_each_photos_own_bias_decides_on_its_verdict(catalog: Catalog, tmp_path:
         ("2", "no match"),
     ]
     odds = [5, 0, 0, -5]
-    assert [hit.confidence for hit in found] == pytest.approx([1 / (1 + np.exp(-value)) for value in odds], abs=0.01)
+    assert [hit.confidence for hit in found] == pytest.approx(
+        [1 / (1 + np.exp(-value)) for value in odds], abs=0.01
+    )
     assert found.maybes == 2
-    assert found.expected == pytest.approx(4, abs=1e-4), "where one is a match no doubt is taken off"
+    assert found.expected == pytest.approx(4, abs=1e-4), (
+        "where one is a match no doubt is taken off"
+    )
     assert {hit.judged_by for hit in found} == {"calibrated"}
     assert [Path(hit.path).name for hit in search.search(text, {text: unit([1, 0])}, 10)] == ["3"]
-    assert [Path(hit.path).name for hit in search.search(Not(text), {text: unit([1, 0])}, 10)] == ["2"]
+    assert [Path(hit.path).name for hit in search.search(Not(text), {text: unit([1, 0])}, 10)] == [
+        "2"
+    ]
 
 
 def test_a_closer_look_ranks_none_but_the_first_anew(catalog: Catalog, tmp_path: Path) -> None:
@@ -296,7 +395,12 @@ def test_a_closer_look_ranks_none_but_the_first_anew(catalog: Catalog, tmp_path:
         (tmp_path / name).touch()
     vectors = unit([[cosine, np.sqrt(1 - cosine**2)] for cosine in cosines])
     add_photos(catalog, add_checkpoint(catalog, 2), vectors, tmp_path, names)
-    views = {"0.jpg": [[0, 1], [0, 1]], "1.jpg": None, "2.jpg": [[1, 0], [0.6, 0.8]], "4.jpg": [[1, 0], [1, 0]]}
+    views = {
+        "0.jpg": [[0, 1], [0, 1]],
+        "1.jpg": None,
+        "2.jpg": [[1, 0], [0.6, 0.8]],
+        "4.jpg": [[1, 0], [1, 0]],
+    }
     looked_at: list[str] = []
 
     def embed(path: Path) -> Floats | None:
@@ -305,20 +409,29 @@ def test_a_closer_look_ranks_none_but_the_first_anew(catalog: Catalog, tmp_path:
         return None if parts is None else unit(parts)
 
     query = Text("a")
-    found = searcher(catalog, tmp_path).search(query, {query: unit([1, 0])}, 5, closer=CloserLook(3, embed))
+    found = searcher(catalog, tmp_path).search(
+        query, {query: unit([1, 0])}, 5, closer=CloserLook(3, embed)
+    )
     assert looked_at == ["0.jpg", "1.jpg", "2.jpg"]
     assert [Path(hit.path).name for hit in found] == ["2.jpg", "1.jpg", "0.jpg", "3.jpg", "4.jpg"]
-    # The whole picture, half of its best part, half of the mean of its parts; a photo that cannot be read is its only part.
+    # The whole picture, half of its best part, half of the mean of its parts; a photo that cannot
+    # be read is its only part.
     mixed = [(0.4 + 0.5 + 0.4) / 2, 0.45, 0.5 / 2]
-    assert [hit.closer for hit in found[:3]] == pytest.approx([np.exp(4.7) * value - 12.9 for value in mixed], abs=0.1)
+    assert [hit.closer for hit in found[:3]] == pytest.approx(
+        [np.exp(4.7) * value - 12.9 for value in mixed], abs=0.1
+    )
     assert [hit.closer for hit in found[3:]] == [None, None]
-    assert [hit.cosine for hit in found] == pytest.approx([0.4, 0.45, 0.5, 0.35, 0.3], abs=1e-3), "as without the closer look"
+    assert [hit.cosine for hit in found] == pytest.approx([0.4, 0.45, 0.5, 0.35, 0.3], abs=1e-3), (
+        "as without the closer look"
+    )
 
 
 def test_a_closer_look_at_a_query_with_operators(catalog: Catalog, tmp_path: Path) -> None:
     add_photos(catalog, add_checkpoint(catalog, 2), unit([[1, 0]]), tmp_path, ["a.jpg"])
     with pytest.raises(QueryError, match="a closer look is for one description"):
-        searcher(catalog, tmp_path).search(Not(Text("a")), {Text("a"): unit([1, 0])}, 5, closer=CloserLook(3, lambda path: None))
+        searcher(catalog, tmp_path).search(
+            Not(Text("a")), {Text("a"): unit([1, 0])}, 5, closer=CloserLook(3, lambda path: None)
+        )
 
 
 # Photos that left the catalog
@@ -355,7 +468,9 @@ def test_photos_removed_since_take_no_candidates_place(
     assert ids(search.search(Or((text, text)), {text: query}, 5)) == expected
 
 
-def test_a_photo_embedded_again_counts_as_it_is_now(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_photo_embedded_again_counts_as_it_is_now(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 200)
     monkeypatch.setattr(retrieval, "_CANDIDATES", 20)
     checkpoint, vectors = add_gentle_checkpoint(catalog), random_unit(700, DIMENSION)
@@ -364,7 +479,10 @@ def test_a_photo_embedded_again_counts_as_it_is_now(catalog: Catalog, tmp_path: 
     add_files(catalog)
     searcher(catalog, tmp_path)
     with catalog.transaction() as transaction:
-        transaction.add_embeddings(checkpoint.id, {77: EmbeddingRecord(query, "fp32", 1), 78: EmbeddingRecord(-query, "fp32", 1)})
+        transaction.add_embeddings(
+            checkpoint.id,
+            {77: EmbeddingRecord(query, "fp32", 1), 78: EmbeddingRecord(-query, "fp32", 1)},
+        )
     search, text = searcher(catalog, tmp_path), Text("a")
     assert ids(search.search(Or((text, text)), {text: query}, 1)) == [77]
     assert ids(search.search(And((Not(text), Not(text))), {text: query}, 700))[-1] == 77

@@ -9,15 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sigseek.siglip import Checkpoint, CheckpointError, conversion
+from sigseek.siglip import Checkpoint, CheckpointError
 from sigseek.siglip.checkpoint import read_checkpoint
-from sigseek.siglip.runtimes.conversion import CacheError, convert, find_conversion
-from sigseek.siglip.runtimes.openvino import CompiledModel, OpenVinoImageTower, OpenVinoTextTower, best_precision
-from sigseek.siglip.runtimes.proof import LEAST_COSINE, pictures, prove
+from sigseek.siglip.runtimes import conversion
 from sigseek.siglip.runtimes.choose import load_image_tower, load_text_tower
+from sigseek.siglip.runtimes.conversion import CacheError, convert, find_conversion
+from sigseek.siglip.runtimes.openvino import (
+    CompiledModel,
+    OpenVinoImageTower,
+    OpenVinoTextTower,
+    best_precision,
+)
+from sigseek.siglip.runtimes.proof import LEAST_COSINE, pictures, prove
+from sigseek.siglip.runtimes.torch import TorchImageTower, TorchTextTower
 from sigseek.siglip.scoring import cosines
 from sigseek.siglip.tokenizer import Tokenizer
-from sigseek.siglip.runtimes.torch import TorchImageTower, TorchTextTower
 from tests.checkpoints import save_tiny
 from tests.conftest import Run
 
@@ -61,14 +67,22 @@ def pixels(checkpoint: Checkpoint) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", ["mini", "base"])
-def test_fp32_logits_are_transformers(kind: str, request: pytest.FixtureRequest, heard: list[str]) -> None:
+def test_fp32_logits_are_transformers(
+    kind: str, request: pytest.FixtureRequest, heard: list[str]
+) -> None:
     """The torch towers' own parity with SiglipModel is in test_towers.py."""
     checkpoint: Checkpoint = request.getfixturevalue(kind)
     made = convert(checkpoint, "fp32", heard.append)
-    images, texts = OpenVinoImageTower(made / "image.xml", "fp32"), OpenVinoTextTower(made / "text.xml", "fp32", checkpoint)
+    images, texts = (
+        OpenVinoImageTower(made / "image.xml", "fp32"),
+        OpenVinoTextTower(made / "text.xml", "fp32", checkpoint),
+    )
     batch = pixels(checkpoint)[:4]
     ours = checkpoint.scoring.logits(cosines(images.embed(batch), texts.embed(TEXTS)))
-    reference = cosines(TorchImageTower(checkpoint, "cpu").embed(batch), TorchTextTower(checkpoint, "cpu").embed(TEXTS))
+    reference = cosines(
+        TorchImageTower(checkpoint, "cpu").embed(batch),
+        TorchTextTower(checkpoint, "cpu").embed(TEXTS),
+    )
     np.testing.assert_allclose(ours, checkpoint.scoring.logits(reference), atol=1e-4)
     np.testing.assert_allclose(np.linalg.norm(images.embed(batch), axis=1), 1, atol=1e-6)
 
@@ -78,8 +92,16 @@ def test_the_best_precision_is_near_fp32(mini: Checkpoint, heard: list[str]) -> 
     made = convert(mini, precision, heard.append)
     batch = pixels(mini)
     for tower, inputs, reference in (
-        (OpenVinoImageTower(made / "image.xml", precision), batch, TorchImageTower(mini, "cpu").embed(batch)),
-        (OpenVinoTextTower(made / "text.xml", precision, mini), TEXTS, TorchTextTower(mini, "cpu").embed(TEXTS)),
+        (
+            OpenVinoImageTower(made / "image.xml", precision),
+            batch,
+            TorchImageTower(mini, "cpu").embed(batch),
+        ),
+        (
+            OpenVinoTextTower(made / "text.xml", precision, mini),
+            TEXTS,
+            TorchTextTower(mini, "cpu").embed(TEXTS),
+        ),
     ):
         embedded = tower.embed(inputs)  # type: ignore[arg-type]
         assert (embedded * reference).sum(axis=1).min() > LEAST_COSINE[precision]
@@ -91,7 +113,9 @@ def test_a_batch_of_any_size_gives_each_its_own(mini: Checkpoint, heard: list[st
     tower = OpenVinoImageTower(convert(mini, "fp32", heard.append) / "image.xml", "fp32")
     batch = pixels(mini)
     whole = tower.embed(batch)
-    np.testing.assert_allclose(np.concatenate([tower.embed(batch[:1]), tower.embed(batch[1:20])]), whole, atol=1e-5)
+    np.testing.assert_allclose(
+        np.concatenate([tower.embed(batch[:1]), tower.embed(batch[1:20])]), whole, atol=1e-5
+    )
 
 
 def test_made_once_and_found_again(cache: Path, tiny: Checkpoint, heard: list[str]) -> None:
@@ -105,31 +129,44 @@ def test_made_once_and_found_again(cache: Path, tiny: Checkpoint, heard: list[st
     assert [path.name for path in cache.iterdir()] == [made.name], "nothing is left lying aside"
 
 
-def test_another_checkpoint_has_another_conversion(made: Path, tmp_path: Path, tiny: Checkpoint) -> None:
-    assert find_conversion(read_checkpoint(save_tiny(tmp_path / "other", seed=1), "tiny"), "fp32") is None
+def test_another_checkpoint_has_another_conversion(
+    made: Path, tmp_path: Path, tiny: Checkpoint
+) -> None:
+    assert (
+        find_conversion(read_checkpoint(save_tiny(tmp_path / "other", seed=1), "tiny"), "fp32")
+        is None
+    )
     assert find_conversion(replace(tiny, text_length=32), "fp32") is None
     assert find_conversion(tiny, "bf16") is None
     assert find_conversion(replace(tiny, name="elsewhere/tiny"), "fp32") == made
 
 
-@pytest.mark.parametrize("name", ["image.bin", "image.xml", "text.bin", "text.xml", "manifest.json"])
+@pytest.mark.parametrize(
+    "name", ["image.bin", "image.xml", "text.bin", "text.xml", "manifest.json"]
+)
 def test_a_truncated_conversion_is_noticed(made: Path, tiny: Checkpoint, name: str) -> None:
     content = (made / name).read_bytes()
     for length in (0, len(content) // 2, len(content) - 1):
         (made / name).write_bytes(content[:length])
-        assert (find_conversion(tiny, "fp32") is None) == (name != "manifest.json" or length < len(content) - 1)
+        assert (find_conversion(tiny, "fp32") is None) == (
+            name != "manifest.json" or length < len(content) - 1
+        )
     (made / name).unlink()
     assert find_conversion(tiny, "fp32") is None
 
 
-def test_what_is_damaged_or_anothers_is_made_again(made: Path, cache: Path, tiny: Checkpoint, heard: list[str]) -> None:
+def test_what_is_damaged_or_anothers_is_made_again(
+    made: Path, cache: Path, tiny: Checkpoint, heard: list[str]
+) -> None:
     content = (made / "image.bin").read_bytes()
     (made / "image.bin").write_bytes(content[:-1])
     (cache / ".making-killed").mkdir()
     os.utime(cache / ".making-killed", (0, 0))
     shutil.copytree(made, cache / (made.name.rsplit("-", 1)[0] + "-2020.1.0"))
     assert convert(tiny, "fp32", heard.append) == made
-    assert heard == ["preparing tiny in fp32 for this machine, once (the one in the cache is damaged)"]
+    assert heard == [
+        "preparing tiny in fp32 for this machine, once (the one in the cache is damaged)"
+    ]
     assert (made / "image.bin").read_bytes() == content
     assert [path.name for path in cache.iterdir()] == [made.name]
 
@@ -142,7 +179,9 @@ def test_a_truncated_compiled_model_is_no_obstacle(made: Path, tiny: Checkpoint)
     for blob in blobs:
         blob.chmod(0o600)
         blob.write_bytes(blob.read_bytes()[: blob.stat().st_size // 2])
-    np.testing.assert_allclose(CompiledModel(made / "image.xml", "fp32").embed(batch), expected, atol=1e-6)
+    np.testing.assert_allclose(
+        CompiledModel(made / "image.xml", "fp32").embed(batch), expected, atol=1e-6
+    )
 
 
 def test_a_race_ends_with_one_whole_conversion(
@@ -160,20 +199,29 @@ def test_a_race_ends_with_one_whole_conversion(
 
     monkeypatch.setattr(conversion, "_run", slower)
     assert convert(tiny, "fp32", heard.append) == made
-    assert heard == ["preparing tiny in fp32 for this machine, once (the one in the cache is another OpenVINO's)"]
+    assert heard == [
+        "preparing tiny in fp32 for this machine, once (the one in the cache is another OpenVINO's)"
+    ]
     assert (made / "text.xml").is_file(), "the other's is kept"
     assert [path.name for path in cache.iterdir()] == [made.name]
 
 
-def test_a_wrong_conversion_is_refused_with_its_figure(tmp_path: Path, mini: Checkpoint, heard: list[str]) -> None:
+def test_a_wrong_conversion_is_refused_with_its_figure(
+    tmp_path: Path, mini: Checkpoint, heard: list[str]
+) -> None:
     made = convert(mini, "fp32", heard.append)
-    wrong = Path(shutil.copytree(made, tmp_path / "wrong", ignore=shutil.ignore_patterns("compiled")))
+    wrong = Path(
+        shutil.copytree(made, tmp_path / "wrong", ignore=shutil.ignore_patterns("compiled"))
+    )
     weights = bytearray((wrong / "text.bin").read_bytes())
     half = np.frombuffer(weights, np.float32)[len(weights) // 8 : len(weights) // 6]
     half *= 1.1
     (wrong / "text.bin").write_bytes(weights)
     assert prove(mini, made, "fp32")["text"] > 0.9999
-    with pytest.raises(CheckpointError, match=r"text tower of mini converted to fp32 is not what it was \(cosine 0\.\d+"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"text tower of mini converted to fp32 is not what it was \(cosine 0\.\d+",
+    ):
         prove(mini, wrong, "fp32")
 
 
@@ -182,8 +230,14 @@ def test_texts_tokenized_otherwise_than_in_training_are_refused(
 ) -> None:
     made = convert(mini, "fp32", heard.append)
     real = Tokenizer.encode
-    monkeypatch.setattr(Tokenizer, "encode", lambda self, texts: np.where(real(self, texts) == 1, 0, real(self, texts)))
-    with pytest.raises(CheckpointError, match="the token ids that sigseek makes for mini are not transformers' own"):
+    monkeypatch.setattr(
+        Tokenizer,
+        "encode",
+        lambda self, texts: np.where(real(self, texts) == 1, 0, real(self, texts)),
+    )
+    with pytest.raises(
+        CheckpointError, match="the token ids that sigseek makes for mini are not transformers' own"
+    ):
         prove(mini, made, "fp32")
 
 
@@ -196,10 +250,14 @@ def test_an_unwritable_cache_is_run_without(
     assert (tower.device, tower.runtime) == ("cpu", "torch")
     assert "Permission denied" in heard[-1]
     assert "running on torch, which is slower" in heard[-1]
-    np.testing.assert_allclose(tower.embed(TEXTS), TorchTextTower(mini, "cpu").embed(TEXTS), atol=1e-6)
+    np.testing.assert_allclose(
+        tower.embed(TEXTS), TorchTextTower(mini, "cpu").embed(TEXTS), atol=1e-6
+    )
 
 
-def test_a_full_disk_is_run_without(cache: Path, mini: Checkpoint, heard: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_run_without(
+    cache: Path, mini: Checkpoint, heard: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     usage = shutil.disk_usage("/")
     monkeypatch.setattr(shutil, "disk_usage", lambda place: usage._replace(free=1_000_000))
     with pytest.raises(CacheError, match="has 1 MB free and the conversion takes"):
@@ -207,7 +265,9 @@ def test_a_full_disk_is_run_without(cache: Path, mini: Checkpoint, heard: list[s
     tower = load_image_tower(mini, "cpu", "fp32", heard.append, lambda: pixels(mini))
     assert (tower.runtime, tower.precision) == ("torch", "fp32")
     with pytest.raises(CheckpointError, match=r"int8 cannot be used: .* free"):
-        load_image_tower(mini, "cpu", "int8", heard.append, lambda: np.repeat(pixels(mini), 3, axis=0))
+        load_image_tower(
+            mini, "cpu", "int8", heard.append, lambda: np.repeat(pixels(mini), 3, axis=0)
+        )
 
 
 def test_a_process_that_dies_is_run_without(
@@ -227,21 +287,29 @@ def test_a_process_that_dies_is_run_without(
         ("cuda", "int8", "int8 runs on the CPU, not on cuda"),
     ],
 )
-def test_choices_that_are_none(mini: Checkpoint, heard: list[str], device: str, precision: str, message: str) -> None:
+def test_choices_that_are_none(
+    mini: Checkpoint, heard: list[str], device: str, precision: str, message: str
+) -> None:
     with pytest.raises(CheckpointError, match=message):
         load_image_tower(mini, device, precision, heard.append, lambda: pixels(mini))
 
 
 def test_int8_needs_enough_photos(cache: Path, mini: Checkpoint, heard: list[str]) -> None:
-    with pytest.raises(CheckpointError, match="fitted to your own photos, 40 or more, and 20 were found"):
+    with pytest.raises(
+        CheckpointError, match="fitted to your own photos, 40 or more, and 20 were found"
+    ):
         convert(mini, "int8", heard.append, lambda: pixels(mini))
     assert heard == []
 
 
-def test_int8_says_how_faithful_it_is(cache: Path, mini: Checkpoint, drawn: Path, heard: list[str]) -> None:
+def test_int8_says_how_faithful_it_is(
+    cache: Path, mini: Checkpoint, drawn: Path, heard: list[str]
+) -> None:
     from sigseek.indexer.sample import sample_photos
 
-    made = convert(mini, "int8", heard.append, lambda: sample_photos([drawn], mini.preprocessing, 40))
+    made = convert(
+        mini, "int8", heard.append, lambda: sample_photos([drawn], mini.preprocessing, 40)
+    )
     assert heard[-1].startswith("int8: cosine to fp32 on 10 other photos of yours: 0.99")
     tower = OpenVinoImageTower(made / "image.xml", "int8")
     others = sample_photos([drawn], mini.preprocessing, 10)
@@ -257,9 +325,18 @@ def test_search_and_similar_load_no_torch(tmp_path: Path, drawn: Path, run: Run)
     shutil.copy(photo, tmp_path / "unknown.jpg")
     with (tmp_path / "unknown.jpg").open("ab") as file:
         file.write(b"another content, so that it has to be embedded")
-    for words in (("search", "a red house"), ("similar", tmp_path / "unknown.jpg"), ("index",), ("status",)):
+    for words in (
+        ("search", "a red house"),
+        ("similar", tmp_path / "unknown.jpg"),
+        ("index",),
+        ("status",),
+    ):
         imported = run(*words, *library, PYTHONPROFILEIMPORTTIME="1").stderr
-        modules = {line.split("|")[-1].strip() for line in imported.splitlines() if line.startswith("import time:")}
+        modules = {
+            line.split("|")[-1].strip()
+            for line in imported.splitlines()
+            if line.startswith("import time:")
+        }
         assert "click" in modules
         assert not {"torch", "transformers", "openvino_telemetry.main", "alembic"} & modules, words
         assert ("openvino._ov_api" in modules) == (words[0] in ("search", "similar")), words
@@ -267,7 +344,11 @@ def test_search_and_similar_load_no_torch(tmp_path: Path, drawn: Path, run: Run)
 
 def test_help_loads_next_to_nothing(run: Run) -> None:
     imported = run("--help", PYTHONPROFILEIMPORTTIME="1").stderr
-    modules = {line.split("|")[-1].strip() for line in imported.splitlines() if line.startswith("import time:")}
+    modules = {
+        line.split("|")[-1].strip()
+        for line in imported.splitlines()
+        if line.startswith("import time:")
+    }
     assert "click" in modules
     assert not {"numpy", "sqlalchemy", "faiss", "PIL", "openvino"} & modules
 

@@ -19,14 +19,36 @@ import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
 """
-"""A process in between, as small as can be: a child's peak begins with what its parent has taken."""
+"""A process in between, as small as can be: a child's peak begins with what its parent has
+taken.
+"""
 
 
 def test_everything_is_indexed_or_a_failure_with_a_reason(tmp_path: Path, run: Run) -> None:
     where = ("--library", tmp_path / "library")
-    run("classify", CORPORA / "photos" / "orientation" / "Portrait_1.jpg", "--label", "x", "--model", "mini")  # converts it
-    words = [Path(sys.executable).with_name("sigseek"), "index", CORPORA, *where, "--model", "mini", "--json"]
-    done = subprocess.run([sys.executable, "-c", MEASURED, *map(str, words)], capture_output=True, text=True, check=True)
+    run(
+        "classify",
+        CORPORA / "photos" / "orientation" / "Portrait_1.jpg",
+        "--label",
+        "x",
+        "--model",
+        "mini",
+    )  # converts it
+    words = [
+        Path(sys.executable).with_name("sigseek"),
+        "index",
+        CORPORA,
+        *where,
+        "--model",
+        "mini",
+        "--json",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     line, peak = done.stdout.splitlines()
     report = json.loads(line)
     assert float(peak) < 2e9, "bytes"
@@ -34,7 +56,9 @@ def test_everything_is_indexed_or_a_failure_with_a_reason(tmp_path: Path, run: R
     pictures = {
         str(path)
         for path in CORPORA.rglob("*")
-        if path.is_file() and path.suffix.lower() in PICTURES and not any(map(is_junk, path.relative_to(CORPORA).parts))
+        if path.is_file()
+        and path.suffix.lower() in PICTURES
+        and not any(map(is_junk, path.relative_to(CORPORA).parts))
     }
     assert report["scanned"] == len(pictures) > 1500
     assert report["failed"] == len(failures) < 300
@@ -42,8 +66,14 @@ def test_everything_is_indexed_or_a_failure_with_a_reason(tmp_path: Path, run: R
     assert all(row["reason"].strip() and "\n" not in row["reason"] for row in failures)
     assert report["added"] == len(pictures) - len(failures)
     (again,) = map(json.loads, run("index", CORPORA, *where, "--json").stdout.splitlines())
-    assert (again["unchanged"], again["failed"], again["added"]) == (report["added"], report["failed"], 0)
-    assert (again["device"], again["images_per_second"]) == (None, 0), "nothing decoded, nothing embedded"
+    assert (again["unchanged"], again["failed"], again["added"]) == (
+        report["added"],
+        report["failed"],
+        0,
+    )
+    assert (again["device"], again["images_per_second"]) == (None, 0), (
+        "nothing decoded, nothing embedded"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +97,12 @@ def test_similar_finds_the_changed_copies_first(tmp_path: Path) -> None:
         library.index(CORPORA / "photos" / "duplicates")
         photo = CORPORA / "photos" / "duplicates" / "mixed_images" / "ukbench00120.jpg"
         hits = library.similar(photo, limit=5)
-        assert [Path(hit.path).stem.removeprefix("ukbench00120_") for hit in hits[:4]] == ["resize", "hflip", "gray", "rotation"]
+        assert [Path(hit.path).stem.removeprefix("ukbench00120_") for hit in hits[:4]] == [
+            "resize",
+            "hflip",
+            "gray",
+            "rotation",
+        ]
         assert hits[3].cosine > hits[4].cosine + 0.05, "clearly before any other photo"
 
 

@@ -54,16 +54,22 @@ def test_a_difference_is_seen(tmp_path: Path, photos: Path) -> None:
         assert crashes.difference(before, crashes.contents(tmp_path / "library")) == ""
         (photos / "07.png").unlink()
         library.index()
-        assert crashes.difference(before, crashes.contents(tmp_path / "library")).startswith(f"file {photos / '07.png'}: ")
+        assert crashes.difference(before, crashes.contents(tmp_path / "library")).startswith(
+            f"file {photos / '07.png'}: "
+        )
         save(photos / "07.png", seed=300)
         library.index()
-    assert crashes.difference(before, crashes.contents(tmp_path / "library")).startswith(f"embedding {photos / '07.png'}: cosine ")
+    assert crashes.difference(before, crashes.contents(tmp_path / "library")).startswith(
+        f"embedding {photos / '07.png'}: cosine "
+    )
 
 
 def test_two_at_once_and_a_lock_that_was_left(tmp_path: Path, photos: Path, run: Run) -> None:
     library = tmp_path / "library"
     words = [SIGSEEK, "index", photos, "--model", "mini", "--library", library]
-    with subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, text=True) as first:
+    with subprocess.Popen(
+        words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, text=True
+    ) as first:
         wait_for((library / "lock.json").exists, first)
         first.send_signal(signal.SIGSTOP)  # so that it surely still works when the second comes
         second = run("index", photos, "--library", library, "--model", "mini", check=False)
@@ -73,7 +79,10 @@ def test_two_at_once_and_a_lock_that_was_left(tmp_path: Path, photos: Path, run:
         assert " since 20" in line
         first.kill()
     assert (library / "lock.json").exists(), "as a kill leaves it"
-    (report,) = map(json.loads, run("index", photos, "--library", library, "--model", "mini", "--json").stdout.splitlines())
+    (report,) = map(
+        json.loads,
+        run("index", photos, "--library", library, "--model", "mini", "--json").stdout.splitlines(),
+    )
     assert report["scanned"] == 60
     assert not (library / "lock.json").exists()
 
@@ -87,7 +96,9 @@ def test_searching_while_indexing(tmp_path: Path, photos: Path) -> None:
     words = [SIGSEEK, "index", "--library", library]
     seen = set()
     with (
-        subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, text=True) as process,
+        subprocess.Popen(
+            words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, text=True
+        ) as process,
         sigseek.open(library) as searching,
     ):
         while process.poll() is None:
@@ -100,12 +111,16 @@ def test_searching_while_indexing(tmp_path: Path, photos: Path) -> None:
 
 
 @pytest.mark.parametrize("limit", [150_000, 400_000])
-def test_a_full_disk_is_told_in_a_line_and_loses_nothing(tmp_path: Path, photos: Path, run: Run, limit: int) -> None:
+def test_a_full_disk_is_told_in_a_line_and_loses_nothing(
+    tmp_path: Path, photos: Path, run: Run, limit: int
+) -> None:
     """No file may grow beyond the limit, which to SQLite is a disk that takes no more."""
     for number in range(60, 500):
         save(photos / f"{number}.png", seed=number)
     library = tmp_path / "library"
-    run("classify", photos / "00.png", "--label", "x", "--model", "mini")  # converts it, which is not what is looked at here
+    run(
+        "classify", photos / "00.png", "--label", "x", "--model", "mini"
+    )  # converts it, which is not what is looked at here
     done = subprocess.run(
         [SIGSEEK, "index", photos, "--library", library, "--model", "mini"],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
@@ -115,14 +130,21 @@ def test_a_full_disk_is_told_in_a_line_and_loses_nothing(tmp_path: Path, photos:
     )
     assert done.returncode == 1
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert errors == [f"error: {library / 'catalog.sqlite'} cannot be used (disk I/O error); check the disk's space and health"]
+    assert errors == [
+        f"error: {library / 'catalog.sqlite'} cannot be used (disk I/O error); check the disk's space and health"
+    ]
     assert "Traceback" not in done.stderr
-    (report,) = map(json.loads, run("index", photos, "--library", library, "--json", "--model", "mini").stdout.splitlines())
+    (report,) = map(
+        json.loads,
+        run("index", photos, "--library", library, "--json", "--model", "mini").stdout.splitlines(),
+    )
     assert report["scanned"] == report["added"] + report["unchanged"] == 500
     assert run("verify", "--library", library).returncode == 0
 
 
-def test_a_library_on_a_full_disk_can_be_searched_and_backed_up(tmp_path: Path, photos: Path, run: Run) -> None:
+def test_a_library_on_a_full_disk_can_be_searched_and_backed_up(
+    tmp_path: Path, photos: Path, run: Run
+) -> None:
     library = tmp_path / "library"
     run("index", photos, "--library", library, "--model", "mini")
     run("search", "a red house", "--library", library)  # makes the text tower ready
@@ -142,12 +164,16 @@ def test_a_library_on_a_full_disk_can_be_searched_and_backed_up(tmp_path: Path, 
     save(photos / "new.png", seed=999)
     done = on_full_disk("index")
     assert done.returncode == 1
-    assert done.stderr.endswith("; check permissions and the disk's space, or name another library with --library\n")
+    assert done.stderr.endswith(
+        "; check permissions and the disk's space, or name another library with --library\n"
+    )
     assert run("verify", "--library", library).returncode == 0
 
 
 def test_paths_near_the_limit_of_the_system(tmp_path: Path, run: Run) -> None:
-    """The longest path that a program can name is indexed; what lies deeper is told, and the rest goes on."""
+    """The longest path that a program can name is indexed; what lies deeper is told, and the rest
+    goes on.
+    """
     photos = tmp_path / "photos"
     save(photos / "a.png")
     longest = os.pathconf(tmp_path, "PC_PATH_MAX") - 1
@@ -167,7 +193,9 @@ def test_paths_near_the_limit_of_the_system(tmp_path: Path, run: Run) -> None:
     finally:
         os.chdir(back)
     where = ("--library", tmp_path / "library")
-    (report,) = map(json.loads, run("index", photos, *where, "--model", "mini", "--json").stdout.splitlines())
+    (report,) = map(
+        json.loads, run("index", photos, *where, "--model", "mini", "--json").stdout.splitlines()
+    )
     assert (report["added"], report["failed"]) == (2, 0)
     (failure,) = map(json.loads, run("failures", *where, "--json").stdout.splitlines())
     assert failure["reason"] == "the directory cannot be read: File name too long"
@@ -182,7 +210,9 @@ def test_one_folder_by_two_names(tmp_path: Path, photos: Path, run: Run) -> None
     run("index", tmp_path / "link", *where, "--model", "mini")
     again = run("index", photos, tmp_path / "link", f"{photos}/../photos/", *where, "--json")
     assert json.loads(again.stdout)["unchanged"] == 60
-    assert [row["path"] for row in json.loads(run("status", *where, "--json").stdout)["folders"]] == [str(photos)]
+    assert [
+        row["path"] for row in json.loads(run("status", *where, "--json").stdout)["folders"]
+    ] == [str(photos)]
 
 
 def test_a_change_of_case_alone_is_a_move(tmp_path: Path, photos: Path, run: Run) -> None:

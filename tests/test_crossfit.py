@@ -1,20 +1,28 @@
 import numpy as np
 import pytest
 
+from sigseek.evaluation.crossfit import CrossFit, cross_fit
 from sigseek.siglip import Scoring
 from sigseek.siglip.scoring import sigmoid
-from sigseek.evaluation.crossfit import CrossFit, cross_fit
 
 SCORING = Scoring(logit_scale=float(np.log(20)), logit_bias=-8.0)
 PICTURES = 400
 
 
-def pictures_on_a_circle(slope: float, intercept: float) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-    """Sixty texts and many pictures at random angles; they match with the probability of Platt's sigmoid over the logit."""
+def pictures_on_a_circle(
+    slope: float, intercept: float
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    """Sixty texts and many pictures at random angles; they match with the probability of Platt's
+    sigmoid over the logit.
+    """
     rng = np.random.default_rng(3)
     turns = rng.uniform(0, np.pi, 60), rng.uniform(0, np.pi, PICTURES)
-    texts, images = (np.stack([np.cos(turn), np.sin(turn)], axis=1).astype(np.float32) for turn in turns)
-    matches = rng.uniform(size=(60, PICTURES)) < sigmoid(slope * SCORING.logits(texts @ images.T) + intercept)
+    texts, images = (
+        np.stack([np.cos(turn), np.sin(turn)], axis=1).astype(np.float32) for turn in turns
+    )
+    matches = rng.uniform(size=(60, PICTURES)) < sigmoid(
+        slope * SCORING.logits(texts @ images.T) + intercept
+    )
     return texts, images, [np.flatnonzero(row) for row in matches]
 
 
@@ -32,11 +40,15 @@ def test_a_picture_has_no_part_in_its_own_probability() -> None:
     before = cross_fit(texts, images, matches, SCORING)
     assert before is not None
     first = np.flatnonzero(before.halves == 0)
-    after = cross_fit(texts, images, [np.union1d(row, first) for row in matches[:20]] + matches[20:], SCORING)
+    after = cross_fit(
+        texts, images, [np.union1d(row, first) for row in matches[:20]] + matches[20:], SCORING
+    )
     assert after is not None
     assert np.array_equal(after.halves, before.halves)
     assert (after.slopes[0], after.intercepts[0]) == (before.slopes[0], before.intercepts[0])
-    assert after.slopes[1] < before.slopes[1] - 0.05, "the other half learns that matches may score low"
+    assert after.slopes[1] < before.slopes[1] - 0.05, (
+        "the other half learns that matches may score low"
+    )
 
 
 def test_each_picture_is_judged_by_the_fit_of_its_half() -> None:

@@ -21,7 +21,9 @@ def test_models_and_migrations_agree(tmp_path: Path) -> None:
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
-        tables = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE name = 'photo'").scalar()
+        tables = connection.exec_driver_sql(
+            "SELECT sql FROM sqlite_master WHERE name = 'photo'"
+        ).scalar()
     assert "AUTOINCREMENT" in tables, "ids of photos are never used again"
     engine.dispose()
 
@@ -36,7 +38,9 @@ def test_embeddings_are_counted_as_they_come_and_go(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path)
     checkpoint = add_checkpoint(catalog, 2)
     add_photos(catalog, checkpoint, random_unit(3, 2), Path("/p"), ["a", "b", "c"])
-    add_photos(catalog, checkpoint, random_unit(2, 2), Path("/p"), ["c", "d"])  # c is embedded again
+    add_photos(
+        catalog, checkpoint, random_unit(2, 2), Path("/p"), ["c", "d"]
+    )  # c is embedded again
     assert catalog.checkpoints()[0].embeddings == 4
     with catalog.transaction() as transaction:
         transaction.remove_files(1, ["a", "b"])
@@ -48,7 +52,9 @@ def test_embeddings_are_counted_as_they_come_and_go(tmp_path: Path) -> None:
 def test_removing_a_photo_looks_at_no_other_photos_embeddings(tmp_path: Path) -> None:
     engine = open_database(tmp_path / "catalog.sqlite")
     with engine.connect() as connection:  # as SQLite does it for a foreign key
-        plan = connection.exec_driver_sql("EXPLAIN QUERY PLAN DELETE FROM embedding WHERE photo_id = 1").fetchall()
+        plan = connection.exec_driver_sql(
+            "EXPLAIN QUERY PLAN DELETE FROM embedding WHERE photo_id = 1"
+        ).fetchall()
     assert [row[3] for row in plan] == [
         "SEARCH embedding USING COVERING INDEX ix_embedding_photo_id (photo_id=?)",
         "SEARCH bias USING PRIMARY KEY (checkpoint_id=? AND photo_id=?)",
@@ -60,7 +66,8 @@ def test_what_every_connection_is_set_to(tmp_path: Path) -> None:
     engine = open_database(tmp_path / "catalog.sqlite")
     with engine.connect() as connection:
         values = [
-            connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "foreign_keys", "busy_timeout")
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "foreign_keys", "busy_timeout")
         ]
     assert values == ["wal", 1, 30_000]
     engine.dispose()
@@ -80,13 +87,21 @@ def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_backup_in_the_place_of_a_catalog_whose_writer_was_killed(tmp_path: Path) -> None:
-    """That one left its log of changes beside the file, and SQLite would apply it to whatever lies there."""
+    """That one left its log of changes beside the file, and SQLite would apply it to whatever lies
+    there.
+    """
     running, restored = tmp_path / "running", tmp_path / "restored"
     catalog = Catalog(running)
     checkpoint = add_checkpoint(catalog, 2)
     add_photos(catalog, checkpoint, random_unit(3, 2), Path("/p"), ["a", "b", "c"])
     catalog.back_up(tmp_path / "backup")
-    add_photos(catalog, checkpoint, random_unit(200, 2, seed=1), Path("/p"), [f"{number}" for number in range(200)])
+    add_photos(
+        catalog,
+        checkpoint,
+        random_unit(200, 2, seed=1),
+        Path("/p"),
+        [f"{number}" for number in range(200)],
+    )
     shutil.copytree(running, restored)  # as the disk is when it is killed now
     catalog.close()
     assert (restored / "catalog.sqlite-wal").stat().st_size > 0
@@ -118,7 +133,10 @@ def test_an_unknown_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     Catalog(tmp_path).close()
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '0000'")
-    with pytest.raises(LibraryError, match=r"has a schema that no sigseek made \(.*'0000'\); put a backup in its place"):
+    with pytest.raises(
+        LibraryError,
+        match=r"has a schema that no sigseek made \(.*'0000'\); put a backup in its place",
+    ):
         Catalog(tmp_path)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("0000",)
@@ -135,7 +153,9 @@ def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> 
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("contents", [b"not a database at all" * 100, b"SQLite format 3\0" + b"\xff" * 4000])
+@pytest.mark.parametrize(
+    "contents", [b"not a database at all" * 100, b"SQLite format 3\0" + b"\xff" * 4000]
+)
 def test_a_damaged_database_is_refused_and_left_alone(tmp_path: Path, contents: bytes) -> None:
     path = tmp_path / "catalog.sqlite"
     path.write_bytes(contents)
@@ -175,13 +195,17 @@ def test_readers_neither_wait_for_a_writer_nor_see_half_of_its_changes(tmp_path:
 
 
 def test_a_second_writer_waits_and_builds_upon_the_first(tmp_path: Path) -> None:
-    """Both read before they write: one that had read before the other wrote could not write any more."""
+    """Both read before they write: one that had read before the other wrote could not write any
+    more.
+    """
     first, second = Catalog(tmp_path), Catalog(tmp_path)
     checkpoint = add_checkpoint(first, 2)
     with ThreadPoolExecutor(1) as aside:
         with first.transaction() as transaction:
             transaction.add_embeddings(checkpoint.id, {})
-            waiting = aside.submit(add_photos, second, checkpoint, random_unit(1, 2), Path("/p"), ["a"])
+            waiting = aside.submit(
+                add_photos, second, checkpoint, random_unit(1, 2), Path("/p"), ["a"]
+            )
             with pytest.raises(TimeoutError):
                 waiting.result(0.2)
         waiting.result(30)

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sigseek.indexer import DecodeError
-from sigseek.indexer import decode as decode_module
+from sigseek.indexer.decoding import decode as decode_module
 from sigseek.indexer.decoding.decode import decode_photo, digest_file
-from sigseek.indexer.errors import LargePhotoError, UndecidedError
 from sigseek.indexer.decoding.formats import DECODED
+from sigseek.indexer.errors import LargePhotoError, UndecidedError
 from sigseek.siglip import Checkpoint, Preprocessing
 from sigseek.siglip.runtimes.torch import TorchImageTower
 from tests.conftest import CORPORA, needs_corpora
@@ -23,10 +23,30 @@ PREPROCESSING = Preprocessing(32, 32, 3, 1 / 255, (0.5,) * 3, (0.5,) * 3)
 
 @pytest.mark.parametrize(
     "extension",
-    ["jpg", "mpo", "png", "webp", "avif", "gif", "tiff", "jp2", "bmp", "dib", "ppm", "tga", "pcx", "sgi", "qoi", "ico", "dds"],
+    [
+        "jpg",
+        "mpo",
+        "png",
+        "webp",
+        "avif",
+        "gif",
+        "tiff",
+        "jp2",
+        "bmp",
+        "dib",
+        "ppm",
+        "tga",
+        "pcx",
+        "sgi",
+        "qoi",
+        "ico",
+        "dds",
+    ],
 )
 def test_every_format_is_really_read(tmp_path: Path, extension: str) -> None:
-    path = save(tmp_path / f"a.{extension}", **({"sizes": [(64, 48)]} if extension == "ico" else {}))
+    path = save(
+        tmp_path / f"a.{extension}", **({"sizes": [(64, 48)]} if extension == "ico" else {})
+    )
     decoded = decode_photo(path, PREPROCESSING)
     assert decoded.pixels.shape == (32, 32, 3)
     assert decoded.pixels.dtype == np.uint8
@@ -44,9 +64,19 @@ def test_the_list_names_formats_that_pillow_knows() -> None:
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("extension", ["jpg", "png", "tiff", "webp"])
 def test_orientation_is_applied(tmp_path: Path, orientation: int, extension: str) -> None:
-    turn_back = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # the transposition that undoes each orientation's own
+    turn_back = {
+        2: 0,
+        3: 3,
+        4: 1,
+        5: 5,
+        6: 2,
+        7: 6,
+        8: 4,
+    }  # the transposition that undoes each orientation's own
     upright = letter_f()
-    stored = upright.transpose(Image.Transpose(turn_back[orientation])) if orientation > 1 else upright
+    stored = (
+        upright.transpose(Image.Transpose(turn_back[orientation])) if orientation > 1 else upright
+    )
     path = tmp_path / f"f.{extension}"
     stored.save(path, exif=exif(Orientation=orientation))
     assert difference(open_upright(path), upright) < 8
@@ -99,7 +129,8 @@ def test_too_many_pixels_are_refused_before_decoding(tmp_path: Path) -> None:
     path = save(tmp_path / "a.jpg")
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(
-        UndecidedError, match=r"^too large: 64 x 48 pixels; the limit is 0.003071 megapixels; see .*--max-megapixels"
+        UndecidedError,
+        match=r"^too large: 64 x 48 pixels; the limit is 0.003071 megapixels; see .*--max-megapixels",
     ):
         decode_photo(path, PREPROCESSING, max_pixels=64 * 48 - 1)
     with pytest.raises(DecodeError, match="truncated"):
@@ -112,7 +143,11 @@ def test_what_the_decoder_would_hold_at_once(tmp_path: Path) -> None:
     picture(size=(640, 480)).save(tmp_path / "c.jpg")
     decode_photo(plain, PREPROCESSING, max_held=64 * 48)
     decode_photo(tmp_path / "c.jpg", PREPROCESSING, max_held=160 * 120)
-    for path, held in ((plain, 64 * 48 - 1), (progressive, 640 * 480 - 1), (tmp_path / "c.jpg", 160 * 120 - 1)):
+    for path, held in (
+        (plain, 64 * 48 - 1),
+        (progressive, 640 * 480 - 1),
+        (tmp_path / "c.jpg", 160 * 120 - 1),
+    ):
         with pytest.raises(LargePhotoError):
             decode_photo(path, PREPROCESSING, max_held=held)
 
@@ -124,9 +159,18 @@ def test_why_a_file_gives_no_picture(tmp_path: Path) -> None:
         "text.jpg": (b"hello, world", "not a picture"),
         "half.jpg": (whole[: len(whole) // 2], "(?i)damaged.*truncated"),
         "a.heic": (b"\0\0\0\x18ftypheic", "damaged, or of a kind that is not read"),
-        "a.nef": (b"neither RAW nor anything else", "camera RAW that is damaged or of a kind that is not read"),
-        "a.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "would start another program"),
-        "eps.jpg": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "not a picture"),
+        "a.nef": (
+            b"neither RAW nor anything else",
+            "camera RAW that is damaged or of a kind that is not read",
+        ),
+        "a.eps": (
+            b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n",
+            "would start another program",
+        ),
+        "eps.jpg": (
+            b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n",
+            "not a picture",
+        ),
     }
     for name, (contents, reason) in cases.items():
         (tmp_path / name).write_bytes(contents)
@@ -136,7 +180,9 @@ def test_why_a_file_gives_no_picture(tmp_path: Path) -> None:
 
 def test_the_small_preview_in_a_raw_file_is_not_taken_for_the_photo(tmp_path: Path) -> None:
     save(tmp_path / "a.tiff").rename(tmp_path / "a.dng")
-    with pytest.raises(DecodeError, match="camera RAW that is damaged or of a kind that is not read"):
+    with pytest.raises(
+        DecodeError, match="camera RAW that is damaged or of a kind that is not read"
+    ):
         decode_photo(tmp_path / "a.dng", PREPROCESSING)
 
 
@@ -163,8 +209,12 @@ def test_a_place_before_the_beginning_is_damage_not_the_disks_error(tmp_path: Pa
 
 @settings(deadline=None, max_examples=150)
 @given(st.data())
-def test_any_damage_is_a_decode_error_or_a_picture(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from(["a.jpg", "a.png", "a.gif", "a.tiff", "a.webp", "a.bmp", "a.jp2", "a.avif"]))
+def test_any_damage_is_a_decode_error_or_a_picture(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    name = data.draw(
+        st.sampled_from(["a.jpg", "a.png", "a.gif", "a.tiff", "a.webp", "a.bmp", "a.jp2", "a.avif"])
+    )
     folder = tmp_path_factory.mktemp("fuzz")
     raw = bytearray(save(folder / name, exif=exif(Make="Maker", Orientation=6)).read_bytes())
     for place in data.draw(st.lists(st.integers(0, len(raw) - 1), max_size=12)):
@@ -212,11 +262,15 @@ def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from sigseek.demo.scene import numbered_scene
 
     path = tmp_path_factory.mktemp("camera") / "photo.jpg"
-    draw_scene(numbered_scene(5, 3), (4000, 3000), 3).save(path, quality=90, exif=exif(Orientation=6))
+    draw_scene(numbered_scene(5, 3), (4000, 3000), 3).save(
+        path, quality=90, exif=exif(Orientation=6)
+    )
     return path
 
 
-def test_a_large_jpeg_is_decoded_reduced_with_headroom(camera: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_jpeg_is_decoded_reduced_with_headroom(
+    camera: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = []
     real = Preprocessing.resize
 
@@ -227,7 +281,9 @@ def test_a_large_jpeg_is_decoded_reduced_with_headroom(camera: Path, monkeypatch
     monkeypatch.setattr(Preprocessing, "resize", resize)
     base = Preprocessing(224, 224, 3, 1 / 255, (0.5,) * 3, (0.5,) * 3)
     decoded = decode_photo(camera, base)
-    assert seen == [(750, 1000)], "a quarter, turned upright: an eighth would be less than twice 224"
+    assert seen == [(750, 1000)], (
+        "a quarter, turned upright: an eighth would be less than twice 224"
+    )
     assert (decoded.width, decoded.height) == (3000, 4000), "of the photo itself"
     plain = base.resize(open_upright(camera))
     error = float(((decoded.pixels.astype(np.float64) - plain) ** 2).mean())
@@ -246,7 +302,10 @@ def test_a_small_jpeg_is_decoded_in_full(tmp_path: Path) -> None:
 def test_real_photos_decoded_reduced_embed_like_whole_ones(mini: Checkpoint) -> None:
     tower = TorchImageTower(mini, "cpu")
     photos = CORPORA / "photos"
-    paths = [*sorted((photos / "drone").glob("*.JPG"))[:3], *sorted((photos / "clothing").rglob("*.jpg"))[:5]]
+    paths = [
+        *sorted((photos / "drone").glob("*.JPG"))[:3],
+        *sorted((photos / "clothing").rglob("*.jpg"))[:5],
+    ]
     reduced = np.stack([decode_photo(path, mini.preprocessing).pixels for path in paths])
     plain = np.stack([mini.preprocessing.resize(open_upright(path)) for path in paths])
     assert (reduced != plain).any()

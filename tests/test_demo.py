@@ -9,15 +9,34 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from sigseek.demo.captions import Statement, Subject, caption, full_statement, phrase, random_statement
+from sigseek.demo.captions import (
+    Statement,
+    Subject,
+    caption,
+    full_statement,
+    phrase,
+    random_statement,
+)
 from sigseek.demo.drawing import PAINT, draw_scene
-from sigseek.demo.training.evaluate import retrieval_figures
 from sigseek.demo.photos import DemoFolderError, draw_photos
-from sigseek.demo.scene import COLORS, OBJECTS, PLACES, TIMES, WEATHERS, Group, Scene, all_facts, numbered_scene
+from sigseek.demo.scene import (
+    COLORS,
+    OBJECTS,
+    PLACES,
+    TIMES,
+    WEATHERS,
+    Group,
+    Scene,
+    all_facts,
+    numbered_scene,
+)
 from sigseek.demo.shapes import SHAPES
+from sigseek.demo.training.evaluate import retrieval_figures
 from tests.conftest import Run
 
-SCENE = Scene((Group("house", "red", 2), Group("bus", "blue", 1)), "by the sea", "at night", "in the rain")
+SCENE = Scene(
+    (Group("house", "red", 2), Group("bus", "blue", 1)), "by the sea", "at night", "in the rain"
+)
 
 
 def test_the_vocabulary() -> None:
@@ -154,7 +173,9 @@ def test_figures_of_a_perfect_and_of_a_blind_checkpoint() -> None:
 
     perfect = retrieval_figures(scenes, pictures, knows_facts)
     assert (perfect.object_map, perfect.color_object_map, perfect.caption_r10) == (1, 1, 1)
-    blind = retrieval_figures(scenes, pictures, lambda texts: np.ones((len(texts), len(facts)), np.float32))
+    blind = retrieval_figures(
+        scenes, pictures, lambda texts: np.ones((len(texts), len(facts)), np.float32)
+    )
     assert blind.object_map < 0.4
 
 
@@ -171,14 +192,25 @@ def _names(text: str, fact: str) -> float:
 
 
 def test_mini_searches_as_well_as_it_must() -> None:
-    """A quick look; the figures of 1,000 pictures stand in the model card, from `python -m sigseek.demo.training.evaluate`."""
+    """A quick look; the figures of 1,000 pictures stand in the model card, from `python -m
+    sigseek.demo.training.evaluate`.
+    """
     from sigseek.siglip import load_checkpoint
     from sigseek.siglip.runtimes.torch import TorchImageTower, TorchTextTower
 
     checkpoint = load_checkpoint("mini")
     scenes = [numbered_scene(11, number) for number in range(300)]
-    pixels = np.stack([checkpoint.preprocessing.resize(draw_scene(scene, (400, 300), n)) for n, scene in enumerate(scenes)])
-    figures = retrieval_figures(scenes, TorchImageTower(checkpoint, "cpu").embed(pixels), TorchTextTower(checkpoint, "cpu").embed)
+    pixels = np.stack(
+        [
+            checkpoint.preprocessing.resize(draw_scene(scene, (400, 300), n))
+            for n, scene in enumerate(scenes)
+        ]
+    )
+    figures = retrieval_figures(
+        scenes,
+        TorchImageTower(checkpoint, "cpu").embed(pixels),
+        TorchTextTower(checkpoint, "cpu").embed,
+    )
     assert figures.object_map > 0.85
     assert figures.color_object_map > 0.75
     assert figures.object_time_map > 0.7

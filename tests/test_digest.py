@@ -78,7 +78,9 @@ def test_a_changed_file_gets_a_new_digest(weights: Path) -> None:
     assert file_digest(weights) == expected(weights)
 
 
-def test_a_file_that_changed_this_moment_is_not_remembered(weights: Path, hashed: list[Path]) -> None:
+def test_a_file_that_changed_this_moment_is_not_remembered(
+    weights: Path, hashed: list[Path]
+) -> None:
     os.utime(weights)
     file_digest(weights)
     file_digest(weights)
@@ -94,7 +96,10 @@ def test_a_small_file_is_not_remembered(tmp_path: Path) -> None:
     assert not cache_directory().exists()
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"%s": 1}', '{"%s": ["a", 2, 3]}', '{"%s": [1, 2, 3, 4]}', "\udcff"])
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", "null", '{"%s": 1}', '{"%s": ["a", 2, 3]}', '{"%s": [1, 2, 3, 4]}', "\udcff"],
+)
 def test_a_damaged_cache_is_ignored_and_mended(weights: Path, content: str) -> None:
     cache_directory().mkdir(parents=True)
     text = content.replace("%s", str(weights))
@@ -103,13 +108,17 @@ def test_a_damaged_cache_is_ignored_and_mended(weights: Path, content: str) -> N
     assert remembered()[str(weights)][-1] == expected(weights)
 
 
-def test_an_unwritable_cache_is_no_obstacle(weights: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_unwritable_cache_is_no_obstacle(
+    weights: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / "a file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "a file"))
     assert file_digest(weights) == expected(weights)
 
 
-def test_a_directory_that_may_not_be_written(ordinary_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_that_may_not_be_written(
+    ordinary_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cache = ordinary_folder / "cache"
     cache.mkdir()
     cache.chmod(stat.S_IRUSR | stat.S_IXUSR)
@@ -134,6 +143,10 @@ def test_several_files_are_remembered_side_by_side(weights: Path, hashed: list[P
     other.write_bytes(b"y" * SIZE)
     os.utime(other, ns=(10**18, 10**18))
     digests = [file_digest(path) for path in (weights, other)]
-    assert [file_digest(path) for path in (weights, other)] == digests == [expected(weights), expected(other)]
+    assert (
+        [file_digest(path) for path in (weights, other)]
+        == digests
+        == [expected(weights), expected(other)]
+    )
     assert hashed == [weights, other]
     assert [path.name for path in cache_directory().iterdir()] == ["digests.json"]

@@ -48,7 +48,9 @@ def test_every_option_of_the_readme_exists() -> None:
 
 
 def test_the_demo_and_the_searches_that_the_readme_shows(tmp_path: Path, run: Run) -> None:
-    demo, *asked = [words for words in command_lines() if words[1] == "demo" or "demo-photos/.sigseek" in words]
+    demo, *asked = [
+        words for words in command_lines() if words[1] == "demo" or "demo-photos/.sigseek" in words
+    ]
     assert demo == ["sigseek", "demo"]
     printed = run(*demo[1:]).stdout
     assert "200 pictures: 200 added" in printed
@@ -59,10 +61,19 @@ def test_the_demo_and_the_searches_that_the_readme_shows(tmp_path: Path, run: Ru
     assert len(alike) == 10
 
 
-def test_the_python_of_the_readme(tmp_path: Path, drawn: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_python_of_the_readme(
+    tmp_path: Path, drawn: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    code = code.replace("~/Pictures/.sigseek", str(tmp_path / "library")).replace("~/Pictures", str(drawn))
+    code = code.replace("~/Pictures/.sigseek", str(tmp_path / "library")).replace(
+        "~/Pictures", str(drawn)
+    )
     exec(code.replace("google/siglip-base-patch16-224", "mini"), {})
     assert capsys.readouterr().out == "", "no drawing shows two cats on a sofa"
-    exec(code.replace("google/siglip-base-patch16-224", "mini").replace("two cats on a sofa", "at night"), {})
+    exec(
+        code.replace("google/siglip-base-patch16-224", "mini").replace(
+            "two cats on a sofa", "at night"
+        ),
+        {},
+    )
     assert len(capsys.readouterr().out.splitlines()) == 5

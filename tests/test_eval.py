@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import sigseek
+from sigseek.cli.evaluate import evaluate as command
+from sigseek.evaluation.run import best_evidence, evaluate
 from sigseek.search.calibration import Calibration
 from sigseek.search.labels import DEFAULT_TEMPLATE
 from sigseek.siglip import Checkpoint
-from sigseek.cli.evaluate import evaluate as command
-from sigseek.evaluation.run import best_evidence, evaluate
 from tests.checkpoints import copy_mini
 from tests.conftest import ROOT, Run
 
@@ -38,12 +38,16 @@ def scenes(drawn: Path) -> list[dict[str, str]]:
     return [json.loads(line) for line in (drawn / "captions.jsonl").read_text().splitlines()]
 
 
-def embedded(mini: Checkpoint, photos: list[Path], texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+def embedded(
+    mini: Checkpoint, photos: list[Path], texts: list[str]
+) -> tuple[np.ndarray, np.ndarray]:
     from sigseek.indexer.decoding.decode import decode_photo
     from sigseek.siglip.runtimes.torch import TorchImageTower, TorchTextTower
 
     pixels = np.stack([decode_photo(photo, mini.preprocessing).pixels for photo in photos])
-    return TorchImageTower(mini, "cpu", "fp32").embed(pixels), TorchTextTower(mini, "cpu", "fp32").embed(texts)
+    return TorchImageTower(mini, "cpu", "fp32").embed(pixels), TorchTextTower(
+        mini, "cpu", "fp32"
+    ).embed(texts)
 
 
 def places(cosines: np.ndarray) -> np.ndarray:
@@ -52,19 +56,32 @@ def places(cosines: np.ndarray) -> np.ndarray:
 
 
 def write_lines(file: Path, *records: object) -> Path:
-    file.write_text("".join(f"{record if isinstance(record, str) else json.dumps(record)}\n" for record in records))
+    file.write_text(
+        "".join(
+            f"{record if isinstance(record, str) else json.dumps(record)}\n" for record in records
+        )
+    )
     return file
 
 
 def test_figures(tmp_path: Path, drawn: Path, bare: Path, mini: Checkpoint, run: Run) -> None:
     """Of captions with a word struck out, so that mini is not always right."""
-    records = [{"file": scene["file"], "caption": scene["caption"].rsplit(" ", 2)[0]} for scene in scenes(drawn)]
+    records = [
+        {"file": scene["file"], "caption": scene["caption"].rsplit(" ", 2)[0]}
+        for scene in scenes(drawn)
+    ]
     assert len({record["caption"] for record in records}) == 40
     source = write_lines(tmp_path / "captions.jsonl", *records)
-    done = run("eval", source, "--pictures", drawn, "--model", bare, "--precision", "fp32", "--json")
+    done = run(
+        "eval", source, "--pictures", drawn, "--model", bare, "--precision", "fp32", "--json"
+    )
     found = json.loads(done.stdout)
     assert list(found) == KEYS
-    images, texts = embedded(mini, [drawn / record["file"] for record in records], [record["caption"] for record in records])
+    images, texts = embedded(
+        mini,
+        [drawn / record["file"] for record in records],
+        [record["caption"] for record in records],
+    )
     for name, cosines in (("text_to_image", texts @ images.T), ("image_to_text", images @ texts.T)):
         ranked = places(cosines)
         assert found[name] == {
@@ -73,7 +90,12 @@ def test_figures(tmp_path: Path, drawn: Path, bare: Path, mini: Checkpoint, run:
             "R@10": pytest.approx(np.mean(ranked <= 10)),
             "mAP": pytest.approx(np.mean(1 / ranked)),
         }
-    assert (found["queries"], found["images"], found["skipped"], found["model"]) == (40, 40, 0, str(bare))
+    assert (found["queries"], found["images"], found["skipped"], found["model"]) == (
+        40,
+        40,
+        0,
+        str(bare),
+    )
     assert found["zero_shot_accuracy"] is None
     assert found["calibration"] == "cross-fitted"
     assert 0 <= found["ece"] < found["ece_before"] < 1
@@ -92,14 +114,23 @@ def test_a_table_and_a_report_for_people(tmp_path: Path, drawn: Path, bare: Path
     for line, direction in zip(lines[3:5], ("text to image", "image to text"), strict=True):
         assert re.fullmatch(rf"{direction}( +[01]\.\d{{3}}){{4}}", line)
         assert len(line) == len(lines[2])
-    assert re.fullmatch(r"no-match AUROC +[01]\.\d{3}  by evidence, [01]\.\d{3} by cosine", lines[6])
-    assert re.fullmatch(r"ECE +0\.\d{3}  -> 0\.\d{3} with a calibration fitted to the other half of the pictures", lines[7])
-    assert re.fullmatch(r"query +[\d.]+  ms in the median, [\d.]+ ms at the 99th percentile", lines[8])
+    assert re.fullmatch(
+        r"no-match AUROC +[01]\.\d{3}  by evidence, [01]\.\d{3} by cosine", lines[6]
+    )
+    assert re.fullmatch(
+        r"ECE +0\.\d{3}  -> 0\.\d{3} with a calibration fitted to the other half of the pictures",
+        lines[7],
+    )
+    assert re.fullmatch(
+        r"query +[\d.]+  ms in the median, [\d.]+ ms at the 99th percentile", lines[8]
+    )
     assert f"warning: {tmp_path}/photos/scene-00003.jpg: " in done.stderr
     assert "written: report.html" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "report.html"]
     page = (tmp_path / "report.html").read_text()
-    assert not re.search(r"""(src|href)=["'](?!data:)|url\(|@import|<script|<link""", page), "opens offline"
+    assert not re.search(r"""(src|href)=["'](?!data:)|url\(|@import|<script|<link""", page), (
+        "opens offline"
+    )
     assert "39 captions of 39 pictures. 1 could not be used." in page
 
 
@@ -137,14 +168,18 @@ def test_karpathys_split(tmp_path: Path, drawn: Path, bare: Path, run: Run) -> N
     found = json.loads(run(*asked, "--json").stdout)
     assert (found["images"], found["queries"], found["skipped"]) == (6, 12, 0)
     assert (found["text_to_image"]["R@10"], found["image_to_text"]["R@5"] > 0.9) == (1, True)
-    assert (found["ece"], found["calibration"]) == (None, None), "six pictures are too few to fit to"
+    assert (found["ece"], found["calibration"]) == (None, None), (
+        "six pictures are too few to fit to"
+    )
     assert "too little here to fit a calibration to" in run(*asked).stdout
     done = run(*asked, "--split", "val", check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert "has no images of the split val; choose one that it has: test, train" in done.stderr
 
 
-def test_what_is_wrong_is_told_by_line_and_passed_over(tmp_path: Path, drawn: Path, bare: Path, run: Run) -> None:
+def test_what_is_wrong_is_told_by_line_and_passed_over(
+    tmp_path: Path, drawn: Path, bare: Path, run: Run
+) -> None:
     good = [{"file": scene["file"], "caption": scene["caption"]} for scene in scenes(drawn)[:3]]
     gone = [{"file": f"gone{number}.jpg", "caption": "a house"} for number in range(6)]
     source = write_lines(tmp_path / "captions.jsonl", good[0], "{broken", good[1], *gone, good[2])
@@ -154,7 +189,10 @@ def test_what_is_wrong_is_told_by_line_and_passed_over(tmp_path: Path, drawn: Pa
     warnings = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
     assert warnings[0].startswith("warning: line 2: not JSON: ")
     assert warnings[1:] == [
-        *(f"warning: line {number + 4}: no picture gone{number}.jpg in {drawn}" for number in range(4)),
+        *(
+            f"warning: line {number + 4}: no picture gone{number}.jpg in {drawn}"
+            for number in range(4)
+        ),
         "warning: and 2 more",
     ]
 
@@ -163,7 +201,10 @@ def test_what_is_wrong_is_told_by_line_and_passed_over(tmp_path: Path, drawn: Pa
     ("content", "said"),
     [
         ("{broken\n", r"no picture with a caption in .*captions\.jsonl: line 1: not JSON: .*"),
-        ('{"file": "gone.jpg", "caption": "a house"}\n', r"no picture with a caption in .*: line 1: no picture gone\.jpg in .*"),
+        (
+            '{"file": "gone.jpg", "caption": "a house"}\n',
+            r"no picture with a caption in .*: line 1: no picture gone\.jpg in .*",
+        ),
         (
             '{"file": "bad.jpg", "caption": "a house"}\n',
             r"not one picture can be used, .*bad\.jpg for one \(.*\); check the files",
@@ -180,10 +221,17 @@ def test_nothing_usable(tmp_path: Path, bare: Path, run: Run, content: str, said
     assert done.stderr.count("error:") == 1
 
 
-def test_a_report_that_has_no_folder_is_told_before_anything_is_embedded(tmp_path: Path, drawn: Path, bare: Path, run: Run) -> None:
-    done = run("eval", drawn / "captions.jsonl", "--model", bare, "--report", "gone/x.html", check=False)
+def test_a_report_that_has_no_folder_is_told_before_anything_is_embedded(
+    tmp_path: Path, drawn: Path, bare: Path, run: Run
+) -> None:
+    done = run(
+        "eval", drawn / "captions.jsonl", "--model", bare, "--report", "gone/x.html", check=False
+    )
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.lower() == "error: gone/x.html cannot be written, for there is no folder gone; make it first\n"
+    assert (
+        done.stderr.lower()
+        == "error: gone/x.html cannot be written, for there is no folder gone; make it first\n"
+    )
 
 
 def test_the_calibration_of_the_checkpoint_is_used(tmp_path: Path, drawn: Path) -> None:
@@ -197,12 +245,16 @@ def test_the_calibration_of_the_checkpoint_is_used(tmp_path: Path, drawn: Path) 
     assert not (tmp_path / "library").exists()
 
 
-def test_a_library_lends_its_checkpoint_and_stays_as_it_is(tmp_path: Path, drawn: Path, bare: Path, run: Run) -> None:
+def test_a_library_lends_its_checkpoint_and_stays_as_it_is(
+    tmp_path: Path, drawn: Path, bare: Path, run: Run
+) -> None:
     with sigseek.open(tmp_path / "library", model=str(bare)) as library:
         library.index(drawn)
         before = library.status()
     few = write_lines(tmp_path / "few.jsonl", *scenes(drawn)[:5])
-    assert json.loads(run("eval", few, "--pictures", drawn, "--library", "library", "--json").stdout)["model"] == str(bare)
+    assert json.loads(
+        run("eval", few, "--pictures", drawn, "--library", "library", "--json").stdout
+    )["model"] == str(bare)
     with sigseek.open(tmp_path / "library") as library:
         after = library.status()
     assert (after.photos, after.checkpoints) == (before.photos, before.checkpoints)
@@ -222,7 +274,9 @@ def test_the_best_evidence(drawn: Path, bare: Path) -> None:
 
 
 def test_the_command_lines_of_the_docs_are_valid() -> None:
-    lines = re.findall(r"^sigseek eval (.*)$", (ROOT / "docs" / "evaluation.md").read_text(), re.MULTILINE)
+    lines = re.findall(
+        r"^sigseek eval (.*)$", (ROOT / "docs" / "evaluation.md").read_text(), re.MULTILINE
+    )
     assert len(lines) == 3
     for line in lines:
         assert isinstance(command.make_context("eval", shlex.split(line)), click.Context)

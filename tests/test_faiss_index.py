@@ -15,10 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.geometry import Geometry
-from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord, index_file, vector_index
+from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord
+from sigseek.storage.index import faiss as vector_index
+from sigseek.storage.index import faiss_file as index_file
+from sigseek.storage.index.faiss import VectorIndex
 from sigseek.storage.index.faiss_file import StoredIndex, is_quantised
 from sigseek.storage.index.leftovers import remove_leftovers
-from sigseek.storage.index.faiss import VectorIndex
 from tests.catalogs import add_checkpoint, add_many, add_photos, random_unit
 
 DIMENSION = 16
@@ -32,7 +34,13 @@ def library(tmp_path: Path) -> Iterator[tuple[Catalog, CheckpointRecord, Path]]:
 
 
 def add(catalog: Catalog, checkpoint: CheckpointRecord, count: int, seed: int) -> list[int]:
-    return add_photos(catalog, checkpoint, random_unit(count, DIMENSION, seed), Path("/p"), [f"{seed}-{n}" for n in range(count)])
+    return add_photos(
+        catalog,
+        checkpoint,
+        random_unit(count, DIMENSION, seed),
+        Path("/p"),
+        [f"{seed}-{n}" for n in range(count)],
+    )
 
 
 def forget(catalog: Catalog, seed: int, numbers: Iterable[int]) -> None:
@@ -71,7 +79,9 @@ def test_built_then_read(library: tuple[Catalog, CheckpointRecord, Path]) -> Non
     check_exact(catalog, again)
 
 
-def test_a_few_later_photos_are_found_without_writing_the_file_anew(library: tuple[Catalog, CheckpointRecord, Path]) -> None:
+def test_a_few_later_photos_are_found_without_writing_the_file_anew(
+    library: tuple[Catalog, CheckpointRecord, Path],
+) -> None:
     catalog, checkpoint, directory = library
     add(catalog, checkpoint, 200, seed=1)
     VectorIndex.open(catalog, current(catalog), directory)
@@ -84,7 +94,9 @@ def test_a_few_later_photos_are_found_without_writing_the_file_anew(library: tup
     assert later[0] in index.candidates(vectors[0].astype(np.float32), 1)
 
 
-def test_many_later_photos_make_a_new_file_and_drop_the_old(library: tuple[Catalog, CheckpointRecord, Path]) -> None:
+def test_many_later_photos_make_a_new_file_and_drop_the_old(
+    library: tuple[Catalog, CheckpointRecord, Path],
+) -> None:
     catalog, checkpoint, directory = library
     add(catalog, checkpoint, 200, seed=1)
     VectorIndex.open(catalog, current(catalog), directory)
@@ -93,7 +105,9 @@ def test_many_later_photos_make_a_new_file_and_drop_the_old(library: tuple[Catal
     assert files(directory) == [f"{checkpoint.token}-{current(catalog).generation}.faiss"]
 
 
-def test_many_removed_photos_make_a_new_file(library: tuple[Catalog, CheckpointRecord, Path]) -> None:
+def test_many_removed_photos_make_a_new_file(
+    library: tuple[Catalog, CheckpointRecord, Path],
+) -> None:
     catalog, checkpoint, directory = library
     add(catalog, checkpoint, 100, seed=1)
     VectorIndex.open(catalog, current(catalog), directory)
@@ -106,8 +120,12 @@ def test_many_removed_photos_make_a_new_file(library: tuple[Catalog, CheckpointR
     check_exact(catalog, index)
 
 
-@pytest.mark.parametrize("damage", ["missing", "truncated", "empty", "noise", "another kind", "another dimension"])
-def test_a_lost_or_damaged_file_is_made_anew(library: tuple[Catalog, CheckpointRecord, Path], damage: str) -> None:
+@pytest.mark.parametrize(
+    "damage", ["missing", "truncated", "empty", "noise", "another kind", "another dimension"]
+)
+def test_a_lost_or_damaged_file_is_made_anew(
+    library: tuple[Catalog, CheckpointRecord, Path], damage: str
+) -> None:
     catalog, checkpoint, directory = library
     add(catalog, checkpoint, 100, seed=1)
     VectorIndex.open(catalog, current(catalog), directory)
@@ -120,12 +138,18 @@ def test_a_lost_or_damaged_file_is_made_anew(library: tuple[Catalog, CheckpointR
     elif damage == "another dimension":
         faiss.write_index(faiss.IndexIDMap(faiss.IndexFlatIP(3)), str(path))
     else:
-        path.write_bytes({"truncated": whole[: len(whole) // 2], "empty": b"", "noise": b"\x93" * len(whole)}[damage])
+        path.write_bytes(
+            {"truncated": whole[: len(whole) // 2], "empty": b"", "noise": b"\x93" * len(whole)}[
+                damage
+            ]
+        )
     check_exact(catalog, VectorIndex.open(catalog, current(catalog), directory))
     assert path.read_bytes() == whole
 
 
-def test_a_file_of_a_later_generation_than_the_catalogs_is_not_trusted(library: tuple[Catalog, CheckpointRecord, Path]) -> None:
+def test_a_file_of_a_later_generation_than_the_catalogs_is_not_trusted(
+    library: tuple[Catalog, CheckpointRecord, Path],
+) -> None:
     """As after putting back an older backup of the catalog."""
     catalog, checkpoint, directory = library
     add(catalog, checkpoint, 50, seed=1)
@@ -140,7 +164,9 @@ def test_a_file_of_a_later_generation_than_the_catalogs_is_not_trusted(library: 
 def test_a_file_that_lacks_what_a_catalog_put_back_holds_is_made_anew(
     library: tuple[Catalog, CheckpointRecord, Path], monkeypatch: pytest.MonkeyPatch, more: int
 ) -> None:
-    """A plain copy of the catalog from before photos were forgotten: it holds what the newer file was made without."""
+    """A plain copy of the catalog from before photos were forgotten: it holds what the newer file
+    was made without.
+    """
     monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 500 if more else 20_000)
     monkeypatch.setattr(vector_index, "_STALE_SHARE", 0.02)
     catalog, checkpoint, directory = library
@@ -150,7 +176,9 @@ def test_a_file_that_lacks_what_a_catalog_put_back_holds_is_made_anew(
     before = catalog.path.parent / "before"
     catalog.back_up(before)
     with closing(sqlite3.connect(before)) as copy, copy:
-        copy.execute("UPDATE checkpoint SET token = ?", (current(catalog).token,))  # as a plain copy has it
+        copy.execute(
+            "UPDATE checkpoint SET token = ?", (current(catalog).token,)
+        )  # as a plain copy has it
     forget(catalog, 1, range(15, 30))
     opened(catalog, directory)
     catalog.close()
@@ -163,7 +191,9 @@ def test_a_file_that_lacks_what_a_catalog_put_back_holds_is_made_anew(
     catalog.close()
 
 
-def test_another_librarys_file_is_not_taken(library: tuple[Catalog, CheckpointRecord, Path], tmp_path: Path) -> None:
+def test_another_librarys_file_is_not_taken(
+    library: tuple[Catalog, CheckpointRecord, Path], tmp_path: Path
+) -> None:
     catalog, checkpoint, directory = library
     add(catalog, checkpoint, 30, seed=1)
     VectorIndex.open(catalog, current(catalog), directory)
@@ -174,7 +204,9 @@ def test_another_librarys_file_is_not_taken(library: tuple[Catalog, CheckpointRe
     other.close()
 
 
-def test_a_directory_that_cannot_be_written_is_no_obstacle(library: tuple[Catalog, CheckpointRecord, Path]) -> None:
+def test_a_directory_that_cannot_be_written_is_no_obstacle(
+    library: tuple[Catalog, CheckpointRecord, Path],
+) -> None:
     catalog, checkpoint, directory = library
     add(catalog, checkpoint, 30, seed=1)
     directory.write_text("a file in its place")
@@ -188,11 +220,14 @@ def test_nothing_indexed(library: tuple[Catalog, CheckpointRecord, Path]) -> Non
     assert index.candidates(random_unit(1, DIMENSION)[0], 10).tolist() == []
 
 
-# From here on quantised: from fewer embeddings on than in earnest, but for the test of recall, for adding takes its time.
+# From here on quantised: from fewer embeddings on than in earnest, but for the test of recall, for
+# adding takes its time.
 
 
 @pytest.fixture
-def quantised(library: tuple[Catalog, CheckpointRecord, Path], monkeypatch: pytest.MonkeyPatch) -> tuple[Catalog, int, Path]:
+def quantised(
+    library: tuple[Catalog, CheckpointRecord, Path], monkeypatch: pytest.MonkeyPatch
+) -> tuple[Catalog, int, Path]:
     """A library of 2,000 embeddings, searched by its quantised index; its checkpoint's id."""
     monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 1_500)
     catalog, checkpoint, directory = library
@@ -212,11 +247,16 @@ def opened(catalog: Catalog, directory: Path) -> VectorIndex:
     return VectorIndex.open(catalog, current(catalog), directory)
 
 
-def recall(catalog: Catalog, index: VectorIndex, queries: npt.NDArray[np.float32], count: int) -> float:
+def recall(
+    catalog: Catalog, index: VectorIndex, queries: npt.NDArray[np.float32], count: int
+) -> float:
     """Share of the true ten nearest among `count` candidates."""
     ids, vectors = catalog.embeddings(current(catalog).id)
     nearest = ids[np.argsort(-(queries @ vectors.astype(np.float32).T), axis=1)[:, :10]]
-    found = [np.isin(true, index.candidates(query, count)).mean() for query, true in zip(queries, nearest, strict=True)]
+    found = [
+        np.isin(true, index.candidates(query, count)).mean()
+        for query, true in zip(queries, nearest, strict=True)
+    ]
     return float(np.mean(found))
 
 
@@ -234,27 +274,43 @@ def mapped_files() -> str:
     return Path("/proc/self/maps").read_text() if sys.platform == "linux" else ""
 
 
-def test_recall_of_queries_of_text_geometry(library: tuple[Catalog, CheckpointRecord, Path], tmp_path: Path) -> None:
+def test_recall_of_queries_of_text_geometry(
+    library: tuple[Catalog, CheckpointRecord, Path], tmp_path: Path
+) -> None:
     catalog, _, directory = library
     with catalog.transaction() as transaction:
         checkpoint = transaction.add_checkpoint(
-            name="wide", fingerprint="w", preprocessing="p", dimension=256, image_size=32, logit_scale=4.7, logit_bias=-12.9
+            name="wide",
+            fingerprint="w",
+            preprocessing="p",
+            dimension=256,
+            image_size=32,
+            logit_scale=4.7,
+            logit_bias=-12.9,
         )
     geometry = Geometry(256)
     images = geometry.images(20_000)
     add_many(catalog, checkpoint.id, images.astype(np.float32))
     (checkpoint,) = [record for record in catalog.checkpoints() if record.id == checkpoint.id]
     index = VectorIndex.open(catalog, checkpoint, directory)
-    assert sum(path.stat().st_size for path in directory.glob("*.faiss")) < 20_000 * (256 // 4 + 8) + 40_000, "not flat"
+    assert (
+        sum(path.stat().st_size for path in directory.glob("*.faiss"))
+        < 20_000 * (256 // 4 + 8) + 40_000
+    ), "not flat"
     kept = images.astype(np.float32)
     ids = catalog.embedded_ids(checkpoint.id)
     for queries in (geometry.captions(images[:100]), geometry.near(images[:100])):
         nearest = ids[np.argsort(-(queries @ kept.T), axis=1)[:, :10]]
-        holds = [np.isin(true, index.candidates(query, 1000)).mean() for query, true in zip(queries, nearest, strict=True)]
+        holds = [
+            np.isin(true, index.candidates(query, 1000)).mean()
+            for query, true in zip(queries, nearest, strict=True)
+        ]
         assert np.mean(holds) >= 0.995
 
 
-def test_the_faster_scan_finds_what_faiss_finds_by_its_own_choice(quantised: tuple[Catalog, int, Path]) -> None:
+def test_the_faster_scan_finds_what_faiss_finds_by_its_own_choice(
+    quantised: tuple[Catalog, int, Path],
+) -> None:
     catalog, _, directory = quantised
     index = opened(catalog, directory)
     by_choice = stored(directory).index
@@ -292,7 +348,9 @@ def test_a_flat_index_is_mapped(library: tuple[Catalog, CheckpointRecord, Path])
         assert files(directory)[0] in mapped_files()
 
 
-def test_an_index_stays_usable_when_its_file_is_replaced_or_removed(quantised: tuple[Catalog, int, Path]) -> None:
+def test_an_index_stays_usable_when_its_file_is_replaced_or_removed(
+    quantised: tuple[Catalog, int, Path],
+) -> None:
     catalog, checkpoint_id, directory = quantised
     index = opened(catalog, directory)
     queries = random_unit(5, DIMENSION, seed=7)
@@ -304,18 +362,24 @@ def test_an_index_stays_usable_when_its_file_is_replaced_or_removed(quantised: t
     assert [index.candidates(query, 100).tolist() for query in queries] == before
 
 
-def test_later_embeddings_are_folded_in_with_the_quantiser_as_it_is(quantised: tuple[Catalog, int, Path]) -> None:
+def test_later_embeddings_are_folded_in_with_the_quantiser_as_it_is(
+    quantised: tuple[Catalog, int, Path],
+) -> None:
     catalog, checkpoint_id, directory = quantised
     old = stored(directory)
     ids = catalog.embedded_ids(checkpoint_id)
     again, gone = ids[:3].tolist(), ids[-50:].tolist()
-    with sqlite3.connect(catalog.path) as connection:  # were an old embedding read again, it would now be missed
+    with sqlite3.connect(
+        catalog.path
+    ) as connection:  # were an old embedding read again, it would now be missed
         connection.execute("UPDATE embedding SET vector = zeroblob(length(vector))")
     connection.close()
     later = add_many(catalog, checkpoint_id, random_unit(400, DIMENSION, seed=2))
     with catalog.transaction() as transaction:
         records = zip(again, random_unit(3, DIMENSION, seed=3), strict=True)
-        transaction.add_embeddings(checkpoint_id, {id_: EmbeddingRecord(vector, "fp32", 1) for id_, vector in records})
+        transaction.add_embeddings(
+            checkpoint_id, {id_: EmbeddingRecord(vector, "fp32", 1) for id_, vector in records}
+        )
     remove(catalog, gone)
     opened(catalog, directory)
     new = stored(directory)
@@ -365,7 +429,9 @@ def test_an_odd_dimension_stays_flat(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("dimension", [2, 6, 22, 192])
-def test_any_even_dimension_is_quantised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dimension: int) -> None:
+def test_any_even_dimension_is_quantised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dimension: int
+) -> None:
     monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 100)
     catalog = Catalog(tmp_path)
     checkpoint = add_checkpoint(catalog, dimension)
@@ -380,16 +446,30 @@ def test_any_even_dimension_is_quantised(tmp_path: Path, monkeypatch: pytest.Mon
     catalog.close()
 
 
-def test_a_quantised_file_cut_off_anywhere_or_changed_in_its_structure_is_made_anew(quantised: tuple[Catalog, int, Path]) -> None:
+def test_a_quantised_file_cut_off_anywhere_or_changed_in_its_structure_is_made_anew(
+    quantised: tuple[Catalog, int, Path],
+) -> None:
     catalog, _, directory = quantised
     (path,) = directory.glob("*.faiss")
     whole = path.read_bytes()
     query = random_unit(1, DIMENSION, seed=7)[0]
     right = opened(catalog, directory).candidates(query, 100).tolist()
-    lengths = [0, 1, 43, 44, 45, len(whole) // 3, len(whole) // 2, *range(len(whole) - 60, len(whole), 7)]
+    lengths = [
+        0,
+        1,
+        43,
+        44,
+        45,
+        len(whole) // 3,
+        len(whole) // 2,
+        *range(len(whole) - 60, len(whole), 7),
+    ]
     damaged = [whole[:length] for length in lengths] + [whole + b"\0", whole[1:], whole[:-44]]
     structure = len(whole) - 44 - 500  # the quantiser's last 500 bytes
-    damaged += [whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in range(structure, len(whole), 37)]
+    damaged += [
+        whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
+        for at in range(structure, len(whole), 37)
+    ]
     for contents in damaged:
         path.unlink()  # never written in place: it may be mapped
         path.write_bytes(contents)
@@ -397,7 +477,9 @@ def test_a_quantised_file_cut_off_anywhere_or_changed_in_its_structure_is_made_a
         assert path.stat().st_size == len(whole)
 
 
-def test_a_flat_file_cut_off_anywhere_is_made_anew(library: tuple[Catalog, CheckpointRecord, Path]) -> None:
+def test_a_flat_file_cut_off_anywhere_is_made_anew(
+    library: tuple[Catalog, CheckpointRecord, Path],
+) -> None:
     catalog, checkpoint, directory = library
     add(catalog, checkpoint, 20, seed=1)
     opened(catalog, directory)
@@ -410,15 +492,25 @@ def test_a_flat_file_cut_off_anywhere_is_made_anew(library: tuple[Catalog, Check
         assert path.read_bytes() == whole
 
 
-def test_a_directory_that_cannot_be_written_is_no_obstacle_to_a_quantised_index(quantised: tuple[Catalog, int, Path]) -> None:
+def test_a_directory_that_cannot_be_written_is_no_obstacle_to_a_quantised_index(
+    quantised: tuple[Catalog, int, Path],
+) -> None:
     catalog, _, directory = quantised
     shutil.rmtree(directory)
     directory.write_text("a file in its place")
-    assert recall(catalog, opened(catalog, directory), random_unit(20, DIMENSION, seed=7), 400) > 0.98
+    assert (
+        recall(catalog, opened(catalog, directory), random_unit(20, DIMENSION, seed=7), 400) > 0.98
+    )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(chosen=st.sets(st.integers(-3, 300), max_size=250), count=st.integers(1, 300), seed=st.integers(0, 9))
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    chosen=st.sets(st.integers(-3, 300), max_size=250),
+    count=st.integers(1, 300),
+    seed=st.integers(0, 9),
+)
 def test_candidates_among_some_are_the_nearest_of_these(
     filtered: tuple[Catalog, VectorIndex], chosen: set[int], count: int, seed: int
 ) -> None:
@@ -455,7 +547,9 @@ def test_a_quantised_index_searches_among_some(quantised: tuple[Catalog, int, Pa
         assert some <= set(among.tolist())
 
 
-def exact_cosines(catalog: Catalog, query: npt.NDArray[np.float32]) -> tuple[list[int], npt.NDArray[np.float32]]:
+def exact_cosines(
+    catalog: Catalog, query: npt.NDArray[np.float32]
+) -> tuple[list[int], npt.NDArray[np.float32]]:
     ids, vectors = catalog.embeddings(current(catalog).id)
     return ids.tolist(), vectors.astype(np.float32) @ query
 
@@ -463,10 +557,14 @@ def exact_cosines(catalog: Catalog, query: npt.NDArray[np.float32]) -> tuple[lis
 def embed_again(catalog: Catalog, checkpoint_id: int, again: Sequence[int], seed: int) -> None:
     with catalog.transaction() as transaction:
         records = zip(again, random_unit(len(again), DIMENSION, seed), strict=True)
-        transaction.add_embeddings(checkpoint_id, {id_: EmbeddingRecord(vector, "fp32", 1) for id_, vector in records})
+        transaction.add_embeddings(
+            checkpoint_id, {id_: EmbeddingRecord(vector, "fp32", 1) for id_, vector in records}
+        )
 
 
-def test_a_flat_scan_is_exact_later_photos_and_those_embedded_again_included(filtered: tuple[Catalog, VectorIndex]) -> None:
+def test_a_flat_scan_is_exact_later_photos_and_those_embedded_again_included(
+    filtered: tuple[Catalog, VectorIndex],
+) -> None:
     catalog, index = filtered
     assert index.is_exact
     for query in random_unit(3, DIMENSION, seed=7):
@@ -475,10 +573,14 @@ def test_a_flat_scan_is_exact_later_photos_and_those_embedded_again_included(fil
         assert ids.tolist() == expected_ids
         np.testing.assert_allclose(cosines, expected, atol=1e-6)
         sample_ids, sample = index.sample(query)
-        assert (sample_ids.tolist(), sample.tolist()) == (ids.tolist(), cosines.tolist()), "few enough to stand for themselves"
+        assert (sample_ids.tolist(), sample.tolist()) == (ids.tolist(), cosines.tolist()), (
+            "few enough to stand for themselves"
+        )
 
 
-def test_a_flat_scan_counts_photos_embedded_again_as_they_are_now(library: tuple[Catalog, CheckpointRecord, Path]) -> None:
+def test_a_flat_scan_counts_photos_embedded_again_as_they_are_now(
+    library: tuple[Catalog, CheckpointRecord, Path],
+) -> None:
     catalog, checkpoint, directory = library
     ids = add(catalog, checkpoint, 200, seed=1)
     opened(catalog, directory)
@@ -516,7 +618,9 @@ def test_a_quantised_scan_covers_everything(quantised: tuple[Catalog, int, Path]
 def test_a_quantised_scan_passes_over_none_that_lies_opposite(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dimension: int
 ) -> None:
-    """FAISS's kernel leaves out what has the least of its 65,536 values; to a NOT these are the best."""
+    """FAISS's kernel leaves out what has the least of its 65,536 values; to a NOT these are the
+    best.
+    """
     monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 100)
     catalog = Catalog(tmp_path)
     checkpoint, vectors = add_checkpoint(catalog, dimension), random_unit(1_000, dimension)

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sigseek.indexer import decoders as decoders_module
+from sigseek.indexer.decoding import guarded as decoders_module
 from sigseek.indexer.decoding import limits
 from sigseek.indexer.decoding.decode import decode_photo
 from sigseek.indexer.decoding.guarded import Decoders
-from sigseek.indexer.errors import DecodeError, UndecidedError
 from sigseek.indexer.decoding.limits import Limits
+from sigseek.indexer.errors import DecodeError, UndecidedError
 from sigseek.siglip import Preprocessing
 from tests import tasks
 from tests.photos import exif, save
@@ -34,21 +34,37 @@ def decoders() -> Iterator[Decoders]:
 
 
 @pytest.mark.parametrize("held", [64 * 48, 64 * 48 - 1])
-def test_the_same_photo_as_in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int) -> None:
+def test_the_same_photo_as_in_this_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int
+) -> None:
     path = save(tmp_path / "a.jpg", exif=exif(Make="Maker", Orientation=6))
     monkeypatch.setattr(decoders_module, "_LARGE_PIXELS", held)
     with Decoders(PREPROCESSING) as decoders:
         found = decoders.decode(path)
     here = decode_photo(path, PREPROCESSING)
     np.testing.assert_array_equal(found.pixels, here.pixels)
-    assert (found.width, found.height, found.format, found.metadata) == (48, 64, "JPEG", here.metadata)
+    assert (found.width, found.height, found.format, found.metadata) == (
+        48,
+        64,
+        "JPEG",
+        here.metadata,
+    )
 
 
 def test_a_worker_loads_nothing_heavy(decoders: Decoders, tmp_path: Path) -> None:
     decoders.decode(save(tmp_path / "a.jpg"))
     loaded = decoders._workers.call(limits.decoding_limits(0), tasks.modules)
     assert {"PIL", "numpy", "indexer"} <= loaded
-    assert not loaded & {"torch", "openvino", "transformers", "sqlalchemy", "storage", "faiss", "tokenizers", "alembic"}
+    assert not loaded & {
+        "torch",
+        "openvino",
+        "transformers",
+        "sqlalchemy",
+        "storage",
+        "faiss",
+        "tokenizers",
+        "alembic",
+    }
 
 
 def test_errors_come_through(decoders: Decoders, tmp_path: Path) -> None:
@@ -75,16 +91,27 @@ def png(width: int, height: int) -> bytes:
     """A black grey-scale PNG of any size, small as a file."""
 
     def chunk(name: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+        return (
+            struct.pack(">I", len(content))
+            + name
+            + content
+            + struct.pack(">I", zlib.crc32(name + content))
+        )
 
     squeezed, line = zlib.compressobj(1), bytes(width + 1)
     rows = b"".join([*(squeezed.compress(line) for _ in range(height)), squeezed.flush()])
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    )
 
 
-def test_a_picture_that_takes_too_much_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoders_module, "decoding_limits", lambda pixels: Limits(40_000_000, 20, 100))
+def test_a_picture_that_takes_too_much_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        decoders_module, "decoding_limits", lambda pixels: Limits(40_000_000, 20, 100)
+    )
     (tmp_path / "a.png").write_bytes(png(4000, 3000))
     with Decoders(PREPROCESSING) as decoders:
         with pytest.raises(DecodeError, match=r"^decoding it takes more than 40 MB of memory$"):
@@ -97,11 +124,16 @@ def test_bombs_are_refused_by_what_they_say_they_are(decoders: Decoders, tmp_pat
     bomb[16:24] = struct.pack(">II", 60_000, 60_000)
     bomb[29:33] = struct.pack(">I", zlib.crc32(bomb[12:29]))
     (tmp_path / "a.png").write_bytes(bomb)
-    with pytest.raises(UndecidedError, match=r"^too large: 60000 x 60000 pixels; .*250 megapixels; see index --max-megapixels$"):
+    with pytest.raises(
+        UndecidedError,
+        match=r"^too large: 60000 x 60000 pixels; .*250 megapixels; see index --max-megapixels$",
+    ):
         decoders.decode(tmp_path / "a.png")
 
 
-def test_large_pictures_are_decoded_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_pictures_are_decoded_one_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(decoders_module, "_LARGE_PIXELS", 64 * 48 - 1)
     paths = [save(tmp_path / f"{number}.png", seed=number) for number in range(20)]
     with Decoders(PREPROCESSING) as decoders, ThreadPoolExecutor(4) as pool:
@@ -114,7 +146,9 @@ def test_the_cap_follows_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
         assert limits.default_max_pixels() == pixels
 
 
-def test_the_memory_of_a_container_is_what_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_memory_of_a_container_is_what_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(limits, "_CGROUPS", [tmp_path / "none", tmp_path / "memory.max"])
     (tmp_path / "memory.max").write_text("max\n")
     whole = limits.memory_at_hand()
@@ -134,11 +168,18 @@ print(library.index("photos").added)
 def test_a_script_without_a_main_guard(tmp_path: Path) -> None:
     for number in range(5):
         save(tmp_path / "photos" / f"{number}.png", seed=number)
-    (tmp_path / "numpy.py").write_text("raise SystemExit('a module of the user, of a name that we need')")
+    (tmp_path / "numpy.py").write_text(
+        "raise SystemExit('a module of the user, of a name that we need')"
+    )
     (tmp_path / "scripts").mkdir()
     (tmp_path / "scripts" / "mine.py").write_text(SCRIPT)
     done = subprocess.run(
-        [sys.executable, "scripts/mine.py"], capture_output=True, text=True, cwd=tmp_path, timeout=300, check=True
+        [sys.executable, "scripts/mine.py"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=300,
+        check=True,
     )
     assert done.stdout == "once\n5\n"
     assert done.stderr == ""
@@ -147,5 +188,13 @@ def test_a_script_without_a_main_guard(tmp_path: Path) -> None:
 def test_an_interpreter_that_reads_its_program_from_a_pipe(tmp_path: Path) -> None:
     for number in range(5):
         save(tmp_path / "photos" / f"{number}.png", seed=number)
-    done = subprocess.run([sys.executable], input=SCRIPT, capture_output=True, text=True, cwd=tmp_path, timeout=300, check=True)
+    done = subprocess.run(
+        [sys.executable],
+        input=SCRIPT,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=300,
+        check=True,
+    )
     assert done.stdout == "once\n5\n"

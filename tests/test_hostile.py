@@ -23,7 +23,17 @@ REASONS = (
 
 def test_two_thousand_damaged_files(tmp_path: Path) -> None:
     seeds = small_pictures()
-    assert {Path(name).suffix for name in seeds} >= {".jfif", ".png", ".gif", ".tif", ".webp", ".bmp", ".jp2", ".avif", ".tga"}
+    assert {Path(name).suffix for name in seeds} >= {
+        ".jfif",
+        ".png",
+        ".gif",
+        ".tif",
+        ".webp",
+        ".bmp",
+        ".jp2",
+        ".avif",
+        ".tga",
+    }
     write_damaged(tmp_path / "photos", seeds, 2000)
     library = Library(tmp_path / "library")
     report = library.index(tmp_path / "photos")
@@ -32,7 +42,11 @@ def test_two_thousand_damaged_files(tmp_path: Path) -> None:
     assert report.failed == len(failures) > 500
     assert report.added > 300
     reasons = Counter(failure.reason for failure in failures)
-    assert [reason for reason in reasons if not reason.startswith(REASONS) or "\n" in reason or len(reason) > 300] == []
+    assert [
+        reason
+        for reason in reasons
+        if not reason.startswith(REASONS) or "\n" in reason or len(reason) > 300
+    ] == []
     again = library.index(tmp_path / "photos")
     assert (again.unchanged, again.failed, again.added) == (report.added, report.failed, 0)
     library.catalog.close()

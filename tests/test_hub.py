@@ -33,14 +33,22 @@ def test_a_checkpoint_comes_from_the_hub_once(tmp_path: Path, drawn: Path, run: 
         assert len(requests) == asked, "cached: the hub is not asked again"
         assert "downloading" not in again.stderr
     loaded = subprocess.run(
-        [sys.executable, "-X", "importtime", "-c", f"from siglip import load_checkpoint; load_checkpoint('{REPO}')"],
+        [sys.executable, "-X", "importtime", "-c", f"from sigseek.siglip import load_checkpoint; load_checkpoint('{REPO}')"],
         capture_output=True, text=True, cwd=ROOT, check=True,
     )  # fmt: skip
     assert "huggingface_hub.constants" in loaded.stderr
-    assert "huggingface_hub.file_download" not in loaded.stderr, "cached: the hub's client is not even loaded"
+    assert "huggingface_hub.file_download" not in loaded.stderr, (
+        "cached: the hub's client is not even loaded"
+    )
     offline, by_mini = (
-        [(row["path"], row["cosine"]) for row in map(json.loads, run("search", "at night", *where).stdout.splitlines())]
-        for where in (("--library", library, "--json"), ("--library", library, "--json", "--model", "mini"))
+        [
+            (row["path"], row["cosine"])
+            for row in map(json.loads, run("search", "at night", *where).stdout.splitlines())
+        ]
+        for where in (
+            ("--library", library, "--json"),
+            ("--library", library, "--json", "--model", "mini"),
+        )
     )
     assert offline == by_mini != [], "the same contents are the same checkpoint"
 
@@ -60,31 +68,53 @@ def test_one_revision(tmp_path: Path, drawn: Path, run: Run) -> None:
     assert "x" in done.stdout
 
 
-def test_another_family_is_refused_before_its_weights_are_fetched(tmp_path: Path, drawn: Path, run: Run) -> None:
+def test_another_family_is_refused_before_its_weights_are_fetched(
+    tmp_path: Path, drawn: Path, run: Run
+) -> None:
     served = copy_mini(tmp_path / "served")
     (served / "config.json").write_text('{"model_type": "clip"}')
     with serve({REPO: served}) as (endpoint, requests):
-        done = run("index", drawn, "--model", REPO, check=False, HF_ENDPOINT=endpoint, HF_HUB_OFFLINE="0")
+        done = run(
+            "index", drawn, "--model", REPO, check=False, HF_ENDPOINT=endpoint, HF_HUB_OFFLINE="0"
+        )
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith(f"error: {REPO} is a checkpoint of the family 'clip', not SigLIP")
+    assert done.stderr.splitlines()[-1].startswith(
+        f"error: {REPO} is a checkpoint of the family 'clip', not SigLIP"
+    )
     assert not [request for request in requests if "safetensors" in request]
 
 
 def test_an_unknown_checkpoint(tmp_path: Path, drawn: Path, run: Run) -> None:
     with serve({}) as (endpoint, _):
-        done = run("index", drawn, "--model", "no/such", check=False, HF_ENDPOINT=endpoint, HF_HUB_OFFLINE="0")
+        done = run(
+            "index",
+            drawn,
+            "--model",
+            "no/such",
+            check=False,
+            HF_ENDPOINT=endpoint,
+            HF_HUB_OFFLINE="0",
+        )
     assert done.returncode == 1
     assert "error: the hub answered 404 for no/such" in done.stderr
 
 
-@pytest.mark.parametrize("how", [{"HF_HUB_OFFLINE": "1"}, {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9"}])
-def test_without_a_hub_the_error_names_the_ways_out(tmp_path: Path, drawn: Path, run: Run, how: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "how", [{"HF_HUB_OFFLINE": "1"}, {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9"}]
+)
+def test_without_a_hub_the_error_names_the_ways_out(
+    tmp_path: Path, drawn: Path, run: Run, how: dict[str, str]
+) -> None:
     cache = tmp_path / "cache"
-    done = run("index", drawn, "--library", tmp_path / "library", check=False, HF_HOME=str(cache), **how)
+    done = run(
+        "index", drawn, "--library", tmp_path / "library", check=False, HF_HOME=str(cache), **how
+    )
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert ("asking the hub" in done.stderr) == (how["HF_HUB_OFFLINE"] == "0")
-    assert last.startswith("error: the hub cannot be reached and google/siglip-base-patch16-224 is not in")
+    assert last.startswith(
+        "error: the hub cannot be reached and google/siglip-base-patch16-224 is not in"
+    )
     assert str(cache) in last
     assert "--model DIR" in last
     assert "sigseek demo" in last
@@ -102,9 +132,18 @@ except siglip.CheckpointError as error:
     print(error)
 """
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        where = {"HF_ENDPOINT": f"http://127.0.0.1:{mute.getsockname()[1]}", "HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path)}
+        where = {
+            "HF_ENDPOINT": f"http://127.0.0.1:{mute.getsockname()[1]}",
+            "HF_HUB_OFFLINE": "0",
+            "HF_HOME": str(tmp_path),
+        }
         done = subprocess.run(
-            [sys.executable, "-c", program], env=os.environ | where, capture_output=True, text=True, timeout=60, check=True
+            [sys.executable, "-c", program],
+            env=os.environ | where,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
         )
     assert done.stdout.startswith("the hub cannot be reached and some/checkpoint is not in")
 

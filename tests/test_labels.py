@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigseek.search.errors import QueryError
-from sigseek.search.labels import Label, distinct_labels, label_texts, parse_label, parse_labels, read_labels
+from sigseek.search.labels import (
+    Label,
+    distinct_labels,
+    label_texts,
+    parse_label,
+    parse_labels,
+    read_labels,
+)
 from sigseek.search.parse import parse
 from sigseek.search.query import Tag
 
@@ -21,7 +28,12 @@ E=mc2 = x
 #
 beach = a photo taken at the beach
 """
-KNOWN = (Label("beach", "a photo taken at the beach"), Label("night"), Label("two words"), Label("E", "mc2 = x"))
+KNOWN = (
+    Label("beach", "a photo taken at the beach"),
+    Label("night"),
+    Label("two words"),
+    Label("E", "mc2 = x"),
+)
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
@@ -30,7 +42,10 @@ def test_a_known_file(newline: str) -> None:
 
 
 def test_what_the_model_reads() -> None:
-    assert label_texts(KNOWN[:2], "This is a photo of {}.") == ["a photo taken at the beach", "This is a photo of night."]
+    assert label_texts(KNOWN[:2], "This is a photo of {}.") == [
+        "a photo taken at the beach",
+        "This is a photo of night.",
+    ]
     assert label_texts([Label("{}")], "{} {}") == ["{} {}"], "a name is put in, not read"
     with pytest.raises(QueryError, match=r"'a photo' has no \{\}"):
         label_texts(KNOWN, "a photo")
@@ -73,7 +88,11 @@ def test_files(tmp_path: Path) -> None:
 
 
 def test_labels_from_python() -> None:
-    assert distinct_labels(["a = b", Label("c", "d"), "a = b", "c "]) == (Label("a = b"), Label("c", "d"), Label("c "))
+    assert distinct_labels(["a = b", Label("c", "d"), "a = b", "c "]) == (
+        Label("a = b"),
+        Label("c", "d"),
+        Label("c "),
+    )
     for empty in ("", " \t", Label("x", " ")):
         with pytest.raises(QueryError, match="an empty label"):
             distinct_labels([empty])
@@ -82,11 +101,15 @@ def test_labels_from_python() -> None:
 
 
 words = st.text(min_size=1).map(str.strip).filter(bool)
-names = words.filter(lambda name: "=" not in name and not name.startswith("#") and not set(name) & set("\r\n"))
+names = words.filter(
+    lambda name: "=" not in name and not name.startswith("#") and not set(name) & set("\r\n")
+)
 texts = words.filter(lambda text: not set(text) & set("\r\n"))
 labels = st.lists(st.builds(Label, names, st.none() | texts), unique_by=lambda label: label.name)
 spaces = st.text(" \t")
-ignored = st.lists(spaces | st.tuples(spaces, st.text("#ab= ")).map(lambda parts: f"{parts[0]}#{parts[1]}"))
+ignored = st.lists(
+    spaces | st.tuples(spaces, st.text("#ab= ")).map(lambda parts: f"{parts[0]}#{parts[1]}")
+)
 
 
 @given(labels, st.data())
@@ -95,7 +118,12 @@ def test_what_was_written_is_read(written: list[Label], data: st.DataObject) -> 
     for label in written + data.draw(st.lists(st.sampled_from(written))) if written else []:
         before, after, left, right = (data.draw(spaces) for _ in range(4))
         lines += data.draw(ignored)
-        lines.append(before + label.name + ("" if label.text is None else f"{left}={right}{label.text}") + after)
+        lines.append(
+            before
+            + label.name
+            + ("" if label.text is None else f"{left}={right}{label.text}")
+            + after
+        )
     assert parse_labels("\n".join([*lines, *data.draw(ignored)])) == tuple(written)
 
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 import sigseek
-from sigseek.operations.model import Embedder
 from sigseek.operations.directory import Place
+from sigseek.operations.model import Embedder
 from tests.checkpoints import copy_mini, save_tiny
 from tests.photos import save
 
@@ -55,26 +55,37 @@ def test_a_second_checkpoint(tmp_path: Path, drawn: Path) -> None:
         before = library.search("a house", limit=40, everything=True)
     with sigseek.open(tmp_path / "library", model=str(tiny)) as library:
         assert library.index(drawn).added == 40
-        assert [hit.cosine for hit in library.search("a house", limit=40, everything=True)] != [hit.cosine for hit in before]
+        assert [hit.cosine for hit in library.search("a house", limit=40, everything=True)] != [
+            hit.cosine for hit in before
+        ]
     with sigseek.open(tmp_path / "library") as library:
-        assert library.search("a house", limit=40, everything=True) == before, "the library's first checkpoint is its own"
+        assert library.search("a house", limit=40, everything=True) == before, (
+            "the library's first checkpoint is its own"
+        )
         assert [checkpoint.embeddings for checkpoint in library.status().checkpoints] == [40, 40]
 
 
-def test_a_checkpoint_whose_files_changed_is_not_taken_for_the_librarys(tmp_path: Path, drawn: Path) -> None:
+def test_a_checkpoint_whose_files_changed_is_not_taken_for_the_librarys(
+    tmp_path: Path, drawn: Path
+) -> None:
     directory = copy_mini(tmp_path / "checkpoint")
     with sigseek.open(tmp_path / "library", model=str(directory)) as library:
         library.index(drawn)
     shutil.rmtree(directory)
     save_tiny(tmp_path / "tiny").rename(directory)
-    with sigseek.open(tmp_path / "library") as library, pytest.raises(sigseek.LibraryError, match="as it is now"):
+    with (
+        sigseek.open(tmp_path / "library") as library,
+        pytest.raises(sigseek.LibraryError, match="as it is now"),
+    ):
         library.search("a house")
 
 
 def test_a_long_query_warns(tmp_path: Path, drawn: Path) -> None:
     with sigseek.open(tmp_path / "library", model="mini") as library:
         library.index(drawn)
-        with pytest.warns(UserWarning, match="the query has 200 words and the model reads 64 tokens"):
+        with pytest.warns(
+            UserWarning, match="the query has 200 words and the model reads 64 tokens"
+        ):
             assert len(library.search("house " * 200, everything=True)) == 10
 
 
@@ -97,7 +108,9 @@ def test_a_library_beside_the_photos_is_not_searched_for_photos(tmp_path: Path) 
 
 def test_importing_is_light(tmp_path: Path) -> None:
     code = "import sys, sigseek; print(*sorted({'torch', 'transformers', 'numpy', 'faiss', 'sqlalchemy'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
     assert done.stdout.strip() == ""
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         sigseek.nothing  # noqa: B018
@@ -105,7 +118,9 @@ def test_importing_is_light(tmp_path: Path) -> None:
         assert getattr(sigseek, name) is not None
 
 
-def test_a_checkpoint_that_embedded_nothing_is_not_the_librarys(tmp_path: Path, drawn: Path) -> None:
+def test_a_checkpoint_that_embedded_nothing_is_not_the_librarys(
+    tmp_path: Path, drawn: Path
+) -> None:
     (tmp_path / "empty").mkdir()
     with sigseek.open(tmp_path / "library", model=str(save_tiny(tmp_path / "tiny"))) as library:
         library.index(tmp_path / "empty")
@@ -158,14 +173,18 @@ def test_what_another_process_changed_is_seen(tmp_path: Path, drawn: Path) -> No
         before = library.search("at night", 1)[0]
         other = Catalog(directory)
         with other.transaction() as transaction:
-            transaction.put_calibration(1, Calibration(0.5, -1.0, 1.0, -0.4, -3.0, 40, 40).as_json())
+            transaction.put_calibration(
+                1, Calibration(0.5, -1.0, 1.0, -0.4, -3.0, 40, 40).as_json()
+            )
         other.close()
         after = library.search("at night", 1)[0]
         assert after.score == before.score
         assert after.probability != before.probability
 
 
-def test_a_photo_that_is_too_large_for_pillow_in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_photo_that_is_too_large_for_pillow_in_this_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     photo = save(tmp_path / "photo.png", seed=1)
     embedder = Embedder(Place(tmp_path / "library"), "mini", "cpu", "fp32")
     whole, views = embedder.embed_photos([photo]), embedder.embed_views(photo)

@@ -20,10 +20,15 @@ with writer_lock(Path(sys.argv[1])):
 
 
 def test_a_second_writer_is_told_who_the_first_is(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(LibraryError, match=f"process {holder.pid} on .* since 20"), writer_lock(tmp_path):
+        with (
+            pytest.raises(LibraryError, match=f"process {holder.pid} on .* since 20"),
+            writer_lock(tmp_path),
+        ):
             pass
         holder.kill()  # without any chance to tidy up
     with writer_lock(tmp_path):
@@ -41,12 +46,21 @@ def test_a_library_that_may_not_be_written(ordinary_folder: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK])
-def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """As some network drives are: a lock that is but a file would outlive a process that is killed."""
+def test_a_file_system_without_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """As some network drives are: a lock that is but a file would outlive a process that is
+    killed.
+    """
 
     def refuse(descriptor: int, operation: int) -> None:
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with pytest.raises(LibraryError, match=r"is on a file system that locks no files \(.*\); move it"), writer_lock(tmp_path):
+    with (
+        pytest.raises(
+            LibraryError, match=r"is on a file system that locks no files \(.*\); move it"
+        ),
+        writer_lock(tmp_path),
+    ):
         pass

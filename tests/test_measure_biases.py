@@ -9,8 +9,8 @@ import pytest
 
 from sigseek.indexer import measure as bias
 from sigseek.indexer.measure import measure_biases
-from sigseek.siglip.yardstick.texts import VERSION
 from sigseek.siglip.yardstick.references import References
+from sigseek.siglip.yardstick.texts import VERSION
 from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord
 from tests.catalogs import add_checkpoint, add_many, random_unit
 
@@ -27,14 +27,19 @@ class Watched(References):
     interrupted_at: int | None = None
 
     def biases(self, photos: Floats) -> Floats:
-        if self.interrupted_at is not None and sum(self.measured) + len(photos) > self.interrupted_at:
+        if (
+            self.interrupted_at is not None
+            and sum(self.measured) + len(photos) > self.interrupted_at
+        ):
             raise KeyboardInterrupt
         self.measured.append(len(photos))
         return super().biases(photos)
 
 
 def watched(interrupted_at: int | None = None) -> Watched:
-    common, absent, pictures = (random_unit(count, DIMENSION, seed) for count, seed in ((60, 11), (20, 12), (10, 13)))
+    common, absent, pictures = (
+        random_unit(count, DIMENSION, seed) for count, seed in ((60, 11), (20, 12), (10, 13))
+    )
     return Watched(common, absent, pictures, interrupted_at=interrupted_at)
 
 
@@ -66,7 +71,9 @@ def check(catalog: Catalog) -> None:
     kept = catalog.reference(current(catalog).id)
     assert kept is not None
     assert (kept.version, kept.generation) == (VERSION, current(catalog).generation)
-    np.testing.assert_allclose(kept.absent_evidence, references.absent_evidence(photos, biases).max(axis=1), atol=1e-6)
+    np.testing.assert_allclose(
+        kept.absent_evidence, references.absent_evidence(photos, biases).max(axis=1), atol=1e-6
+    )
     np.testing.assert_array_equal(kept.pictures, references.pictures.astype(np.float16))
 
 
@@ -76,7 +83,9 @@ def test_the_biases_of_all_photos_are_kept(catalog: Catalog) -> None:
     check(catalog)
 
 
-def test_photos_by_the_number_of_one_transaction(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_photos_by_the_number_of_one_transaction(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(bias, "_CHUNKS", 1)
     add_many(catalog, current(catalog).id, random_unit(600, DIMENSION))
     assert measure(catalog, watched()) == [64] * 9 + [24]
@@ -97,10 +106,14 @@ def test_none_but_what_came_since_is_measured(catalog: Catalog) -> None:
     assert kept is not None
     assert kept.generation == current(catalog).generation == 3
     found = catalog.biases(checkpoint_id, np.array([ids[7]], np.int64))
-    assert found == pytest.approx(watched().biases(again.vector[None].astype(np.float16).astype(np.float32)), abs=1e-6)
+    assert found == pytest.approx(
+        watched().biases(again.vector[None].astype(np.float16).astype(np.float32)), abs=1e-6
+    )
 
 
-def test_later_photos_raise_the_evidence_for_absent_texts_and_never_lower_it(catalog: Catalog) -> None:
+def test_later_photos_raise_the_evidence_for_absent_texts_and_never_lower_it(
+    catalog: Catalog,
+) -> None:
     checkpoint_id = current(catalog).id
     for seed, count in ((1, 300), (2, 5), (3, 300)):
         add_many(catalog, checkpoint_id, random_unit(count, DIMENSION, seed))
@@ -108,10 +121,19 @@ def test_later_photos_raise_the_evidence_for_absent_texts_and_never_lower_it(cat
         check(catalog)
 
 
-def test_photos_of_an_older_version_are_measured_anew(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_photos_of_an_older_version_are_measured_anew(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     add_many(catalog, current(catalog).id, random_unit(300, DIMENSION))
     monkeypatch.setattr(bias, "VERSION", VERSION - 1)
-    measure(catalog, Watched(random_unit(60, DIMENSION, 21), random_unit(20, DIMENSION, 22), random_unit(10, DIMENSION, 23)))
+    measure(
+        catalog,
+        Watched(
+            random_unit(60, DIMENSION, 21),
+            random_unit(20, DIMENSION, 22),
+            random_unit(10, DIMENSION, 23),
+        ),
+    )
     old = catalog.reference(current(catalog).id)
     assert old is not None
     assert old.version == VERSION - 1
@@ -121,7 +143,9 @@ def test_photos_of_an_older_version_are_measured_anew(catalog: Catalog, monkeypa
 
 
 @pytest.mark.parametrize("at", [0, 300, 512])
-def test_interrupted_it_begins_again_and_ends_the_same(catalog: Catalog, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+def test_interrupted_it_begins_again_and_ends_the_same(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
     monkeypatch.setattr(bias, "_CHUNKS", 1)
     checkpoint_id = current(catalog).id
     add_many(catalog, checkpoint_id, random_unit(100, DIMENSION, seed=1))
@@ -174,7 +198,11 @@ def test_photos_embedded_again_are_measured_with_the_others(catalog: Catalog) ->
     with catalog.transaction() as transaction:
         vectors = random_unit(50, DIMENSION, seed=5)
         transaction.add_embeddings(
-            checkpoint.id, {id_: EmbeddingRecord(vector, "fp32", 1) for id_, vector in zip(ids, vectors, strict=False)}
+            checkpoint.id,
+            {
+                id_: EmbeddingRecord(vector, "fp32", 1)
+                for id_, vector in zip(ids, vectors, strict=False)
+            },
         )
     measure(catalog, watched())
     check(catalog)

@@ -48,14 +48,21 @@ def test_maker_and_model_that_differ(tmp_path: Path) -> None:
     assert metadata_of(tmp_path, Make="DJI").camera == "DJI"
 
 
-@pytest.mark.parametrize("date", ["0000:00:00 00:00:00", "2021:13:45 99:00:00", "yesterday", "", "    :  :     :  :  "])
+@pytest.mark.parametrize(
+    "date", ["0000:00:00 00:00:00", "2021:13:45 99:00:00", "yesterday", "", "    :  :     :  :  "]
+)
 def test_a_date_that_is_none(tmp_path: Path, date: str) -> None:
     assert metadata_of(tmp_path, DateTimeOriginal=date).taken_at is None
-    assert metadata_of(tmp_path, DateTimeOriginal=date, DateTime="2020:02:02 02:02:02").taken_at == "2020-02-02T02:02:02"
+    assert (
+        metadata_of(tmp_path, DateTimeOriginal=date, DateTime="2020:02:02 02:02:02").taken_at
+        == "2020-02-02T02:02:02"
+    )
 
 
 def test_a_broken_offset_costs_only_the_offset(tmp_path: Path) -> None:
-    found = metadata_of(tmp_path, DateTimeOriginal="2021:07:03 18:05:09", OffsetTimeOriginal="zone!")
+    found = metadata_of(
+        tmp_path, DateTimeOriginal="2021:07:03 18:05:09", OffsetTimeOriginal="zone!"
+    )
     assert found.taken_at == "2021-07-03T18:05:09"
 
 
@@ -65,13 +72,22 @@ def test_half_a_place_is_none(tmp_path: Path) -> None:
     assert (far.latitude, far.longitude) == (None, None)
 
 
-VALUES = st.none() | st.integers() | st.floats() | st.text() | st.binary() | st.lists(st.floats(), max_size=4).map(tuple)
+VALUES = (
+    st.none()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.binary()
+    | st.lists(st.floats(), max_size=4).map(tuple)
+)
 
 
 class OddExif:
     """EXIF that holds anything."""
 
-    def __init__(self, base: dict[int, object], detail: dict[int, object], gps: dict[int, object]) -> None:
+    def __init__(
+        self, base: dict[int, object], detail: dict[int, object], gps: dict[int, object]
+    ) -> None:
         self._tags = {ExifTags.IFD.Exif: detail, ExifTags.IFD.GPSInfo: gps}
         self._base = base
 
@@ -88,7 +104,9 @@ class OddExif:
     st.dictionaries(st.sampled_from([36867, 36868, 36881, 36882, 42036]), VALUES),
     st.dictionaries(st.sampled_from([1, 2, 3, 4, 7, 29]), VALUES),
 )
-def test_any_values_give_some_metadata(base: dict[int, object], detail: dict[int, object], gps: dict[int, object]) -> None:
+def test_any_values_give_some_metadata(
+    base: dict[int, object], detail: dict[int, object], gps: dict[int, object]
+) -> None:
     found = read_exif(OddExif(base, detail, gps), None)  # type: ignore[arg-type]
     assert is_sane(found)
 
@@ -115,9 +133,17 @@ WORDS = (
 
 def test_what_people_wrote(jpeg: bytes) -> None:
     both = with_segment(jpeg, 0xE1, XMP_SEGMENT + xmp(WORDS, 'xmp:Rating="5"'))
-    both = with_segment(both, 0xED, iptc((25, b"sea"), (25, "Åland".encode()), (25, "Öland".encode("latin-1")), (120, b"Other")))
+    both = with_segment(
+        both,
+        0xED,
+        iptc(
+            (25, b"sea"), (25, "Åland".encode()), (25, "Öland".encode("latin-1")), (120, b"Other")
+        ),
+    )
     found = metadata_in(both)
-    assert found == Metadata(rating=5, description="By the sea", keywords=("sea", "blue boat", "Åland", "Öland"))
+    assert found == Metadata(
+        rating=5, description="By the sea", keywords=("sea", "blue boat", "Åland", "Öland")
+    )
 
 
 def test_iptc_alone(jpeg: bytes) -> None:
@@ -128,7 +154,12 @@ def test_iptc_alone(jpeg: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("extension", "options"),
-    [("png", {}), ("webp", {"xmp": xmp(WORDS)}), ("avif", {"xmp": xmp(WORDS)}), ("tiff", {"tiffinfo": {700: xmp(WORDS)}})],
+    [
+        ("png", {}),
+        ("webp", {"xmp": xmp(WORDS)}),
+        ("avif", {"xmp": xmp(WORDS)}),
+        ("tiff", {"tiffinfo": {700: xmp(WORDS)}}),
+    ],
 )
 def test_xmp_in_other_formats(tmp_path: Path, extension: str, options: dict[str, object]) -> None:
     if extension == "png":
@@ -141,17 +172,32 @@ def test_xmp_in_other_formats(tmp_path: Path, extension: str, options: dict[str,
 
 
 def test_exif_s_rating_lens_and_description(tmp_path: Path) -> None:
-    found = metadata_of(tmp_path, LensModel="EF 50mm f/1.8", ImageDescription="Blåbär".encode(), Rating=4)
+    found = metadata_of(
+        tmp_path, LensModel="EF 50mm f/1.8", ImageDescription="Blåbär".encode(), Rating=4
+    )
     assert (found.lens, found.description, found.rating) == ("EF 50mm f/1.8", "Blåbär", 4)
 
 
 @pytest.mark.parametrize("rating", ["0", "6", "-2", "many", "nan", "1e999", ""])
 def test_a_rating_that_is_none(jpeg: bytes, rating: str) -> None:
-    assert metadata_in(with_segment(jpeg, 0xE1, XMP_SEGMENT + xmp(f"<xmp:Rating>{rating}</xmp:Rating>"))).rating is None
+    assert (
+        metadata_in(
+            with_segment(jpeg, 0xE1, XMP_SEGMENT + xmp(f"<xmp:Rating>{rating}</xmp:Rating>"))
+        ).rating
+        is None
+    )
 
 
 @pytest.mark.parametrize(
-    "junk", ["OLYMPUS DIGITAL CAMERA", "SONY DSC", "KONICA MINOLTA DIGITAL CAMERA", "DCIM\\100MEDIA\\DJI_0018.JPG", "  ", "default"]
+    "junk",
+    [
+        "OLYMPUS DIGITAL CAMERA",
+        "SONY DSC",
+        "KONICA MINOLTA DIGITAL CAMERA",
+        "DCIM\\100MEDIA\\DJI_0018.JPG",
+        "  ",
+        "default",
+    ],
 )
 def test_what_cameras_write_is_no_description(tmp_path: Path, junk: str) -> None:
     assert metadata_of(tmp_path, ImageDescription=junk).description is None
@@ -163,16 +209,25 @@ def test_a_lens_of_dashes_is_none(tmp_path: Path) -> None:
 
 def test_no_position_is_written_as_zero(tmp_path: Path) -> None:
     zero = (0.0, 0.0, 0.0)
-    found = metadata_of(tmp_path, GPSLatitudeRef="N", GPSLatitude=zero, GPSLongitudeRef="E", GPSLongitude=zero)
+    found = metadata_of(
+        tmp_path, GPSLatitudeRef="N", GPSLatitude=zero, GPSLongitudeRef="E", GPSLongitude=zero
+    )
     assert (found.latitude, found.longitude) == (None, None)
 
 
 def is_sane(found: Metadata) -> bool:
-    texts = [text for text in (found.camera, found.lens, found.description, *found.keywords) if text is not None]
+    texts = [
+        text
+        for text in (found.camera, found.lens, found.description, *found.keywords)
+        if text is not None
+    ]
     return (
         found.orientation in range(1, 9)
         and (found.latitude is None) == (found.longitude is None)
-        and (found.latitude is None or (-90 <= found.latitude <= 90 and -180 <= found.longitude <= 180))
+        and (
+            found.latitude is None
+            or (-90 <= found.latitude <= 90 and -180 <= found.longitude <= 180)
+        )
         and found.rating in (None, -1, 1, 2, 3, 4, 5)
         and len(found.keywords) <= 200
         and len(set(found.keywords)) == len(found.keywords)
@@ -182,8 +237,12 @@ def is_sane(found: Metadata) -> bool:
 
 
 def test_far_too_much_is_cut(jpeg: bytes) -> None:
-    words = "".join(f"<rdf:li>{'x' * 300}{number}</rdf:li><rdf:li>{number}</rdf:li>" for number in range(300))
-    packet = xmp(f"<dc:subject><rdf:Bag>{words}</rdf:Bag></dc:subject><dc:description>{'y' * 9000}</dc:description>")
+    words = "".join(
+        f"<rdf:li>{'x' * 300}{number}</rdf:li><rdf:li>{number}</rdf:li>" for number in range(300)
+    )
+    packet = xmp(
+        f"<dc:subject><rdf:Bag>{words}</rdf:Bag></dc:subject><dc:description>{'y' * 9000}</dc:description>"
+    )
     with Image.open(BytesIO(jpeg)) as image:
         image.load()
         image.info["xmp"] = packet
@@ -193,7 +252,11 @@ def test_far_too_much_is_cut(jpeg: bytes) -> None:
 
 
 SEGMENTS = {
-    "exif": (0xE1, b"Exif\0\0", exif(Make="Maker", Orientation=6, DateTimeOriginal="2021:07:03 18:05:09").tobytes()[6:]),
+    "exif": (
+        0xE1,
+        b"Exif\0\0",
+        exif(Make="Maker", Orientation=6, DateTimeOriginal="2021:07:03 18:05:09").tobytes()[6:],
+    ),
     "xmp": (0xE1, XMP_SEGMENT, xmp(WORDS, 'xmp:Rating="5"')),
     "iptc": (0xED, b"", iptc((25, b"sea"), (120, b"Text"))),
     "icc": (0xE2, b"ICC_PROFILE\0\1\1", ImageCmsProfile(createProfile("sRGB")).tobytes()),
@@ -210,7 +273,9 @@ def test_broken_metadata_never_costs_the_photo(
         contents[place : place + 1] = data.draw(st.binary(max_size=3))
     folder = tmp_path_factory.mktemp("broken")
     (folder / "a.jpg").write_bytes(with_segment(jpeg, marker, prefix + contents))
-    options = {"exif": {"exif": bytes(contents)}, "icc": {"icc_profile": bytes(contents)}}.get(kind, {})
+    options = {"exif": {"exif": bytes(contents)}, "icc": {"icc_profile": bytes(contents)}}.get(
+        kind, {}
+    )
     if kind == "xmp":
         text = PngInfo()
         text.add_itxt("XML:com.adobe.xmp", contents.decode("utf-8", "replace").replace("\0", "?"))

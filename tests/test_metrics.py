@@ -38,7 +38,9 @@ def test_equal_scores_count_against_the_relevant() -> None:
 
 def test_average_precision_of_known_rankings() -> None:
     scores = np.array([0.9, 0.8, 0.7, 0.6], np.float32)
-    assert average_precision(scores, np.array([True, False, True, False])) == pytest.approx((1 + 2 / 3) / 2)
+    assert average_precision(scores, np.array([True, False, True, False])) == pytest.approx(
+        (1 + 2 / 3) / 2
+    )
     assert average_precision(scores, np.array([False, False, False, True])) == 0.25
     assert average_precision(scores, np.array([True, True, False, False])) == 1
 
@@ -46,10 +48,14 @@ def test_average_precision_of_known_rankings() -> None:
 @given(seeds)
 def test_average_precision_is_scikit_learns(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    scores = rng.permutation(40).astype(np.float32)  # all different: there equal ones mean another thing
+    scores = rng.permutation(40).astype(
+        np.float32
+    )  # all different: there equal ones mean another thing
     relevant = rng.random(40) < 0.3
     relevant[0] = True
-    assert average_precision(scores, relevant) == pytest.approx(average_precision_score(relevant, scores), abs=1e-12)
+    assert average_precision(scores, relevant) == pytest.approx(
+        average_precision_score(relevant, scores), abs=1e-12
+    )
 
 
 def test_ranks_of_known_cosines() -> None:
@@ -57,11 +63,14 @@ def test_ranks_of_known_cosines() -> None:
     queries = np.array([[0.8, 0.6, 0, 0], [0, 0.6, 0.8, 0], [0.5, 0.5, 0.5, 0.5]], np.float32)
     ranks = rank(queries, candidates, [np.array([0]), np.array([0, 1]), np.array([2])])
     assert ranks.first.tolist() == [1, 2, 4]
-    # The second: place 2 for 1, and 0 shares its cosine of nought with candidate 3, so place 4: (1/2 + 2/4) / 2.
+    # The second: place 2 for 1, and 0 shares its cosine of nought with candidate 3, so place 4:
+    # (1/2 + 2/4) / 2.
     assert ranks.precision.tolist() == pytest.approx([1, 0.5, 0.25])
     assert ranks.figures() == pytest.approx({"R@1": 1 / 3, "R@5": 1, "R@10": 1, "mAP": 1.75 / 3})
     assert ranks.recall(2) == pytest.approx(2 / 3)
-    assert ranks.figures(np.array([1, 0, 3])) == pytest.approx({"R@1": 0.25, "R@5": 1, "R@10": 1, "mAP": 1.75 / 4})
+    assert ranks.figures(np.array([1, 0, 3])) == pytest.approx(
+        {"R@1": 0.25, "R@5": 1, "R@10": 1, "mAP": 1.75 / 4}
+    )
 
 
 @given(seeds)
@@ -75,12 +84,18 @@ def test_ranks_are_those_of_a_plain_sort(seed: int) -> None:
         order = np.argsort(-(candidates @ queries[query])).tolist()
         places = sorted(order.index(item) + 1 for item in own)
         assert ranks.first[query] == places[0]
-        assert ranks.precision[query] == pytest.approx(np.mean([(n + 1) / place for n, place in enumerate(places)]))
+        assert ranks.precision[query] == pytest.approx(
+            np.mean([(n + 1) / place for n, place in enumerate(places)])
+        )
 
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
-    queries, candidates, relevant = unit(rng, 50), unit(rng, 20), [np.array([n % 20]) for n in range(50)]
+    queries, candidates, relevant = (
+        unit(rng, 50),
+        unit(rng, 20),
+        [np.array([n % 20]) for n in range(50)],
+    )
     whole = rank(queries, candidates, relevant)
     monkeypatch.setattr(metrics, "_BLOCK", 60)
     assert [len(block) for _, block in metrics.cosine_blocks(queries, candidates)] == [3] * 16 + [2]
@@ -104,13 +119,18 @@ def test_zero_shot_accuracy_of_known_labels() -> None:
     ],
 )
 def test_auroc_of_known_scores(present: list[float], absent: list[float], area: float) -> None:
-    assert auroc(np.array(present, np.float32), np.array(absent, np.float32)) == pytest.approx(area, abs=1e-15)
+    assert auroc(np.array(present, np.float32), np.array(absent, np.float32)) == pytest.approx(
+        area, abs=1e-15
+    )
 
 
 @given(seeds, st.integers(2, 20))
 def test_auroc_is_scikit_learns(seed: int, levels: int) -> None:
     rng = np.random.default_rng(seed)
-    present, absent = rng.integers(1, levels + 1, 30).astype(np.float32), rng.integers(0, levels, 50).astype(np.float32)
+    present, absent = (
+        rng.integers(1, levels + 1, 30).astype(np.float32),
+        rng.integers(0, levels, 50).astype(np.float32),
+    )
     expected = roc_auc_score([1] * 30 + [0] * 50, np.concatenate([present, absent]))
     assert auroc(present, absent) == pytest.approx(expected, abs=1e-12)
 
@@ -128,7 +148,11 @@ def test_reliability_of_known_predictions() -> None:
     probabilities = np.array([0.75, 0.25, 0.5, 0.125, 1.0, 0.875], np.float32)
     matches = np.array([True, False, True, False, True, False])
     bins = reliability(probabilities, matches, bins=3)
-    assert bins == (ReliabilityBin(0.1875, 0, 2), ReliabilityBin(0.625, 1, 2), ReliabilityBin(0.9375, 0.5, 2))
+    assert bins == (
+        ReliabilityBin(0.1875, 0, 2),
+        ReliabilityBin(0.625, 1, 2),
+        ReliabilityBin(0.9375, 0.5, 2),
+    )
     assert calibration_error(bins) == pytest.approx((0.1875 + 0.375 + 0.4375) / 3)
 
 
@@ -148,7 +172,9 @@ def test_equal_probabilities_stay_in_one_bin() -> None:
 
 
 @given(seeds, st.integers(1, 200))
-def test_the_error_is_nought_for_what_is_right_and_one_for_what_is_wrong(seed: int, count: int) -> None:
+def test_the_error_is_nought_for_what_is_right_and_one_for_what_is_wrong(
+    seed: int, count: int
+) -> None:
     matches = np.random.default_rng(seed).random(count) < 0.5
     assert calibration_error(reliability(matches.astype(np.float32), matches)) == 0
     assert calibration_error(reliability((~matches).astype(np.float32), matches)) == 1

@@ -19,7 +19,8 @@ from sqlalchemy.pool import Pool
 
 import sigseek
 from sigseek.siglip import Checkpoint
-from sigseek.storage import Catalog, LibraryError, database
+from sigseek.storage import Catalog, LibraryError
+from sigseek.storage.catalog import database
 from sigseek.storage.catalog.database import HEAD, migrations_directory
 from tests.conftest import Run
 from tests.schemas.make import SCHEMAS, lay_out, restore
@@ -46,21 +47,37 @@ def dump(path: Path) -> list[str]:
 def schema(path: Path) -> list[tuple[str, ...]]:
     """All tables, indices and triggers, as they were made."""
     with closing(sqlite3.connect(path)) as connection:
-        return connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name").fetchall()
+        return connection.execute(
+            "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"
+        ).fetchall()
 
 
-def tables(path: Path, like: dict[str, dict[str, list[Any]]] | None = None) -> dict[str, dict[str, list[Any]]]:
-    """By table and column, the values of all rows, in the order of their keys; only those that `like` has, too."""
+def tables(
+    path: Path, like: dict[str, dict[str, list[Any]]] | None = None
+) -> dict[str, dict[str, list[Any]]]:
+    """By table and column, the values of all rows, in the order of their keys; only those that
+    `like` has, too.
+    """
     contents = {}
     with closing(sqlite3.connect(path)) as connection:
-        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'alembic%'").fetchall()
+        names = connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'alembic%'"
+        ).fetchall()
         for (table,) in names:
-            described = connection.execute(f"SELECT name, pk FROM pragma_table_info('{table}')").fetchall()
-            keys = [name for name, key in sorted(described, key=lambda column: column[1]) if key] or ["1"]
+            described = connection.execute(
+                f"SELECT name, pk FROM pragma_table_info('{table}')"
+            ).fetchall()
+            keys = [
+                name for name, key in sorted(described, key=lambda column: column[1]) if key
+            ] or ["1"]
             columns = [name for name, _ in described if like is None or name in like.get(table, ())]
             if columns:
-                rows = connection.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY {', '.join(keys)}").fetchall()
-                contents[table] = {name: [row[number] for row in rows] for number, name in enumerate(columns)}
+                rows = connection.execute(
+                    f"SELECT {', '.join(columns)} FROM {table} ORDER BY {', '.join(keys)}"
+                ).fetchall()
+                contents[table] = {
+                    name: [row[number] for row in rows] for number, name in enumerate(columns)
+                }
     return contents
 
 
@@ -68,7 +85,9 @@ def test_every_schema_but_the_newest_has_a_dump() -> None:
     config = Config()
     config.set_main_option("script_location", str(migrations_directory()))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    assert known - {HEAD} <= set(REVISIONS), "make the one that is missing with the program as it was: python -m tests.schemas.make"
+    assert known - {HEAD} <= set(REVISIONS), (
+        "make the one that is missing with the program as it was: python -m tests.schemas.make"
+    )
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
@@ -103,13 +122,20 @@ def test_embeddings_are_counted_from_then_on(tmp_path: Path, revision: str) -> N
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
-def test_the_library_answers_and_goes_on_without_embedding_anew(tmp_path: Path, mini: Checkpoint, revision: str) -> None:
+def test_the_library_answers_and_goes_on_without_embedding_anew(
+    tmp_path: Path, mini: Checkpoint, revision: str
+) -> None:
     lay_out(tmp_path)
     (tmp_path / "summer" / "going.jpg").unlink()
     path = restore(revision, tmp_path / "library", str(tmp_path))
-    with closing(sqlite3.connect(path)) as connection, connection:  # mini may have been trained on since
+    with (
+        closing(sqlite3.connect(path)) as connection,
+        connection,
+    ):  # mini may have been trained on since
         today = (mini.fingerprint, mini.preprocessing.fingerprint)
-        connection.execute("UPDATE checkpoint SET fingerprint = ?, preprocessing = ? WHERE name = 'mini'", today)
+        connection.execute(
+            "UPDATE checkpoint SET fingerprint = ?, preprocessing = ? WHERE name = 'mini'", today
+        )
     before = tables(path)["embedding"]
     with sigseek.open(tmp_path / "library") as library:
         report = library.index()
@@ -124,7 +150,10 @@ def test_the_library_answers_and_goes_on_without_embedding_anew(tmp_path: Path, 
             (str(tmp_path / "summer"), 4, 1),
             (str(tmp_path / "winter"), 4, 0),
         ]
-        assert [(known.model, known.embeddings) for known in status.checkpoints] == [("mini", 8), (str(tmp_path / "tiny"), 7)]
+        assert [(known.model, known.embeddings) for known in status.checkpoints] == [
+            ("mini", 8),
+            (str(tmp_path / "tiny"), 7),
+        ]
     after = tables(path)["embedding"]
     assert {name: after[name] for name in before} == before
 
@@ -141,8 +170,12 @@ def test_a_newer_library_is_refused_by_the_program_and_left_alone(tmp_path: Path
     assert dump(path) == before
 
 
-def test_a_table_made_anew_takes_nothing_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What belongs to a photo is deleted with it, but not when a migration drops the old table of photos."""
+def test_a_table_made_anew_takes_nothing_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What belongs to a photo is deleted with it, but not when a migration drops the old table of
+    photos.
+    """
     migrations = shutil.copytree(migrations_directory(), tmp_path / "migrations")
     later = f"""
         import sqlalchemy as sa
@@ -164,7 +197,9 @@ def test_a_table_made_anew_takes_nothing_along(tmp_path: Path, monkeypatch: pyte
     with catalog.transaction() as transaction:
         transaction.remove_files(1, ["house.jpg"])
         transaction.remove_photos_without_files()
-    assert len(tables(path)["embedding"]["vector"]) == 13, "for the program foreign keys are on again"
+    assert len(tables(path)["embedding"]["vector"]) == 13, (
+        "for the program foreign keys are on again"
+    )
     catalog.close()
 
 
@@ -175,12 +210,16 @@ def test_on_a_full_disk_the_old_schema_stays_whole(tmp_path: Path) -> None:
     said = [upgrade_within(path, pages + more) for more in range(10)]
     refused = [line for line in said if line]
     assert refused
-    assert said == refused + [None] * (len(said) - len(refused)), "with a page more than that, it is done"
+    assert said == refused + [None] * (len(said) - len(refused)), (
+        "with a page more than that, it is done"
+    )
     assert all("disk is full" in line for line in refused)
 
 
 def upgrade_within(path: Path, pages: int) -> str | None:
-    """Open a library whose file may grow to so many pages; what was said, with the library as it was, or None and it is new."""
+    """Open a library whose file may grow to so many pages; what was said, with the library as it
+    was, or None and it is new.
+    """
     before = dump(path)
     with at_connecting(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}")):
         try:
@@ -251,7 +290,9 @@ def test_an_older_library_that_cannot_be_written(ordinary_folder: Path) -> None:
     path = restore(OLDER[0], ordinary_folder / "library")
     contents = path.read_bytes()
     path.parent.chmod(0o555)
-    with pytest.raises(LibraryError, match="is of an older sigseek and cannot be written; make it writable once"):
+    with pytest.raises(
+        LibraryError, match="is of an older sigseek and cannot be written; make it writable once"
+    ):
         Catalog(path.parent)
     path.parent.chmod(0o755)
     assert path.read_bytes() == contents

@@ -15,8 +15,8 @@ from pillow_heif import register_heif_opener
 
 from sigseek.indexer import DecodeError
 from sigseek.indexer.decoding.decode import decode_photo
-from sigseek.indexer.errors import LargePhotoError
 from sigseek.indexer.decoding.jxl import _boxes, read_size
+from sigseek.indexer.errors import LargePhotoError
 from sigseek.siglip import Preprocessing
 from tests.conftest import CORPORA, needs_corpora
 from tests.photos import difference, exif, letter_f, open_upright, picture, save, xmp
@@ -39,17 +39,24 @@ def stored(upright: Image.Image, orientation: int) -> Image.Image:
     return upright if turn is None else upright.transpose(Image.Transpose(turn))
 
 
-@pytest.mark.parametrize(("extension", "format_"), [("heic", "HEIF"), ("avif", "AVIF"), ("jxl", "JXL")])
+@pytest.mark.parametrize(
+    ("extension", "format_"), [("heic", "HEIF"), ("avif", "AVIF"), ("jxl", "JXL")]
+)
 def test_the_format_is_read_whatever_the_name(tmp_path: Path, extension: str, format_: str) -> None:
     upright = picture(1, (66, 48))
     made = tmp_path / f"a.{extension}"
-    upright.save(made, quality=95, exif=exif(Make="Maker", DateTimeOriginal="2021:07:03 18:05:09").tobytes())
+    upright.save(
+        made, quality=95, exif=exif(Make="Maker", DateTimeOriginal="2021:07:03 18:05:09").tobytes()
+    )
     for name in (made.name, "b.jpg", "c.nef"):
         path = tmp_path / name
         path.write_bytes(made.read_bytes())
         decoded = decode_photo(path, PREPROCESSING)
         assert (decoded.format, decoded.width, decoded.height) == (format_, 66, 48)
-        assert (decoded.metadata.camera, decoded.metadata.taken_at) == ("Maker", "2021-07-03T18:05:09")
+        assert (decoded.metadata.camera, decoded.metadata.taken_at) == (
+            "Maker",
+            "2021-07-03T18:05:09",
+        )
         assert difference(open_upright(path), upright) < 5
 
 
@@ -58,7 +65,9 @@ def test_the_format_is_read_whatever_the_name(tmp_path: Path, extension: str, fo
 def test_orientation_is_applied_once(tmp_path: Path, orientation: int, extension: str) -> None:
     upright = letter_f().resize((60, 90))
     path = tmp_path / f"a.{extension}"
-    stored(upright, orientation).save(path, quality=95, exif=exif(Orientation=orientation).tobytes())
+    stored(upright, orientation).save(
+        path, quality=95, exif=exif(Orientation=orientation).tobytes()
+    )
     assert difference(open_upright(path), upright) < 5
     decoded = decode_photo(path, PREPROCESSING)
     assert (decoded.width, decoded.height) == (60, 90)
@@ -66,9 +75,13 @@ def test_orientation_is_applied_once(tmp_path: Path, orientation: int, extension
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.filterwarnings(JXL_WARNS)
-def test_a_jpeg_repacked_as_jpeg_xl_is_turned_as_its_exif_says(tmp_path: Path, orientation: int) -> None:
+def test_a_jpeg_repacked_as_jpeg_xl_is_turned_as_its_exif_says(
+    tmp_path: Path, orientation: int
+) -> None:
     upright = letter_f().resize((60, 90))
-    stored(upright, orientation).save(tmp_path / "a.jpg", quality=95, exif=exif(Orientation=orientation))
+    stored(upright, orientation).save(
+        tmp_path / "a.jpg", quality=95, exif=exif(Orientation=orientation)
+    )
     with Image.open(tmp_path / "a.jpg") as jpeg:
         jpeg.save(tmp_path / "a.jxl")
     assert difference(open_upright(tmp_path / "a.jxl"), upright) < 5
@@ -81,19 +94,31 @@ def test_other_jpeg_xl_is_not_turned_by_its_exif(tmp_path: Path) -> None:
 
 
 def test_xmp_in_jpeg_xl(tmp_path: Path) -> None:
-    letter_f().save(tmp_path / "a.jxl", xmp=xmp("<dc:subject><rdf:Bag><rdf:li>sea</rdf:li></rdf:Bag></dc:subject>"))
+    letter_f().save(
+        tmp_path / "a.jxl",
+        xmp=xmp("<dc:subject><rdf:Bag><rdf:li>sea</rdf:li></rdf:Bag></dc:subject>"),
+    )
     assert decode_photo(tmp_path / "a.jxl", PREPROCESSING).metadata.keywords == ("sea",)
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from([b"xml ", b"jxlc", b"jxlp", b"Exif"]), st.binary(max_size=20), st.booleans())), st.binary()
+    st.lists(
+        st.tuples(
+            st.sampled_from([b"xml ", b"jxlc", b"jxlp", b"Exif"]),
+            st.binary(max_size=20),
+            st.booleans(),
+        )
+    ),
+    st.binary(),
 )
 @example(made=[], rest=b"\0\0\0\1abcd" + b"\xff" * 8)
 @example(made=[(b"xml ", b"x", False)], rest=b"\0\0\0\0abcd" + b"\xff" * 8)
 def test_boxes_of_jpeg_xl(made: list[tuple[bytes, bytes, bool]], rest: bytes) -> None:
     """Lengths of 32 or 64 bits; and whatever follows, the reading of boxes ends."""
     parts = [
-        b"\0\0\0\1" + kind + (len(content) + 16).to_bytes(8) + content if long else (len(content) + 8).to_bytes(4) + kind + content
+        b"\0\0\0\1" + kind + (len(content) + 16).to_bytes(8) + content
+        if long
+        else (len(content) + 8).to_bytes(4) + kind + content
         for kind, content, long in made
     ]
     file = BytesIO(b"".join(parts) + rest)
@@ -116,7 +141,9 @@ def test_larger_sizes_in_a_jpeg_xl_header(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.jxl", "a.heic", "a.avif"])
-def test_too_many_pixels_are_refused_before_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_too_many_pixels_are_refused_before_decoding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     path = save(tmp_path / name)
     monkeypatch.setattr("sigseek.indexer.decoding.jxl.open_jxl", None)
     with pytest.raises(DecodeError, match="too large: 64 x 48 pixels"):
@@ -160,7 +187,9 @@ def test_any_damage_is_a_decode_error_or_a_picture(
 
 
 @pytest.mark.parametrize("name", ["a.jxl", "a.heic", "a.dng"])
-def test_a_disks_error_is_not_the_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_disks_error_is_not_the_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     path = tmp_path / name
     if name == "a.dng":
         save_dng(path, picture(0, (64, 64)), None)
@@ -180,13 +209,28 @@ def test_a_disks_error_is_not_the_pictures(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("bare", [False, True])
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
-def test_a_raw_files_preview_is_turned_as_the_raw(tmp_path: Path, orientation: int, bare: bool) -> None:
+def test_a_raw_files_preview_is_turned_as_the_raw(
+    tmp_path: Path, orientation: int, bare: bool
+) -> None:
     upright = letter_f().resize((300, 400) if orientation in (6, 8) else (400, 300))
     lying = stored(upright, orientation)
-    path = save_dng(tmp_path / "a.dng", Image.new("L", (lying.width * 2, lying.height * 2)), lying, orientation, bare=bare)
+    path = save_dng(
+        tmp_path / "a.dng",
+        Image.new("L", (lying.width * 2, lying.height * 2)),
+        lying,
+        orientation,
+        bare=bare,
+    )
     decoded = decode_photo(path, PREPROCESSING)
-    assert (decoded.format, decoded.width, decoded.height) == ("RAW", upright.width * 2, upright.height * 2), "of the RAW"
-    assert (decoded.metadata.camera, decoded.metadata.taken_at) == ("Maker Model 7", "2021-07-03T18:05:09")
+    assert (decoded.format, decoded.width, decoded.height) == (
+        "RAW",
+        upright.width * 2,
+        upright.height * 2,
+    ), "of the RAW"
+    assert (decoded.metadata.camera, decoded.metadata.taken_at) == (
+        "Maker Model 7",
+        "2021-07-03T18:05:09",
+    )
     assert difference(open_upright(path), upright) < 5
 
 
@@ -198,7 +242,9 @@ def test_a_preview_that_is_upright_already_is_not_turned(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("preview", [None, picture(5, (160, 120))])
-def test_without_a_usable_preview_the_raw_is_developed(tmp_path: Path, preview: Image.Image | None) -> None:
+def test_without_a_usable_preview_the_raw_is_developed(
+    tmp_path: Path, preview: Image.Image | None
+) -> None:
     upright = letter_f(600)
     lying = stored(upright, 6)
     path = save_dng(tmp_path / "a.dng", lying, preview, orientation=6)
@@ -220,7 +266,9 @@ def test_what_people_wrote_into_a_raw_file(tmp_path: Path) -> None:
         b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
         b'<rdf:Description xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="4"/></rdf:RDF></x:xmpmeta>'
     )
-    path = save_dng(tmp_path / "a.dng", Image.new("L", (800, 600)), letter_f(400), more={700: (1, list(packet))})
+    path = save_dng(
+        tmp_path / "a.dng", Image.new("L", (800, 600)), letter_f(400), more={700: (1, list(packet))}
+    )
     assert decode_photo(path, PREPROCESSING).metadata.rating == 4
 
 
@@ -233,7 +281,10 @@ def test_raw_of_a_sensor_without_colours(tmp_path: Path) -> None:
 
 def test_why_a_raw_file_gives_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.nef").write_bytes(b"II*\0 raw")
-    with pytest.raises(DecodeError, match=r"camera RAW that is damaged or of a kind that is not read .*; export it as JPEG"):
+    with pytest.raises(
+        DecodeError,
+        match=r"camera RAW that is damaged or of a kind that is not read .*; export it as JPEG",
+    ):
         decode_photo(tmp_path / "a.nef", PREPROCESSING)
     (tmp_path / "a.cr2").write_bytes(b"")
     with pytest.raises(DecodeError, match="the file is empty"):

@@ -29,7 +29,9 @@ def shown(html: str) -> Image.Image:
 
 def test_a_photo_is_small_and_upright(tmp_path: Path, thumbnails: Thumbnails) -> None:
     whole = picture(1, (640, 480))
-    whole.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "a.jpg", exif=exif(Orientation=6), quality=95)
+    whole.transpose(Image.Transpose.ROTATE_90).save(
+        tmp_path / "a.jpg", exif=exif(Orientation=6), quality=95
+    )
     small = shown(thumbnail(tmp_path / "a.jpg", thumbnails))
     assert small.size == THUMBNAIL
     assert difference(small, whole.resize(THUMBNAIL)) < 6
@@ -38,7 +40,9 @@ def test_a_photo_is_small_and_upright(tmp_path: Path, thumbnails: Thumbnails) ->
 def test_a_photo_larger_than_pillow_takes_by_itself(
     tmp_path: Path, thumbnails: Thumbnails, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sigseek.indexer.decoding.thumbnails.default_max_pixels", lambda: 200_000_000)  # whatever memory there is
+    monkeypatch.setattr(
+        "sigseek.indexer.decoding.thumbnails.default_max_pixels", lambda: 200_000_000
+    )  # whatever memory there is
     Image.new("L", (13_500, 13_500), 90).save(tmp_path / "a.jpg")
     small = shown(thumbnail(tmp_path / "a.jpg", thumbnails))
     assert small.size == (240, 240)
@@ -46,11 +50,16 @@ def test_a_photo_larger_than_pillow_takes_by_itself(
 
 
 def test_only_pages_are_replaced(tmp_path: Path) -> None:
-    photo, page, link, pipe = (tmp_path / name for name in ("a.jpg", "page.html", "link.html", "pipe"))
+    photo, page, link, pipe = (
+        tmp_path / name for name in ("a.jpg", "page.html", "link.html", "pipe")
+    )
     before = save(photo).read_bytes()
     os.mkfifo(pipe)
     for target in (photo, pipe, tmp_path):
-        with pytest.raises(FileExistsError, match=f"{target} is there already and no HTML page, and is left as it is"):
+        with pytest.raises(
+            FileExistsError,
+            match=f"{target} is there already and no HTML page, and is left as it is",
+        ):
             write_page(target, "title", "body", "")
     assert photo.read_bytes() == before
     assert pipe.is_fifo()
@@ -67,5 +76,8 @@ def test_why_there_is_none(tmp_path: Path, thumbnails: Thumbnails) -> None:
     save(tmp_path / "a.jpg")
     assert thumbnail(tmp_path / "b.jpg", thumbnails) == "<p>The file is not there now.</p>"
     (tmp_path / "c.jpg").write_text("no picture")
-    assert thumbnail(tmp_path / "c.jpg", thumbnails) == "<p>not a picture, or damaged at its very start</p>"
+    assert (
+        thumbnail(tmp_path / "c.jpg", thumbnails)
+        == "<p>not a picture, or damaged at its very start</p>"
+    )
     assert shown(thumbnail(tmp_path / "a.jpg", thumbnails))

@@ -17,7 +17,8 @@ import numpy.typing as npt
 import psutil
 import pytest
 
-from sigseek.indexer import FolderError, Indexer, IndexReport, Progress, check_folder, intake
+from sigseek.indexer import FolderError, Indexer, IndexReport, Progress, check_folder
+from sigseek.indexer import ingest as intake
 from sigseek.indexer.decoding.decode import FileDigest, decode_photo, digest_file
 from sigseek.siglip import Preprocessing
 from sigseek.storage import Catalog, CheckpointRecord
@@ -72,16 +73,26 @@ class Library:
         max_pixels: int | None = None,
     ) -> IndexReport:
         self.tower.embedded = 0
-        indexer = Indexer(self.catalog, self.checkpoint, PREPROCESSING, self.load, on_progress, max_pixels)
+        indexer = Indexer(
+            self.catalog, self.checkpoint, PREPROCESSING, self.load, on_progress, max_pixels
+        )
         report = indexer.run([check_folder(f) for f in folders], accept_missing=accept_missing)
-        assert report.scanned == report.added + report.changed + report.moved + report.unchanged + report.failed
+        assert (
+            report.scanned
+            == report.added + report.changed + report.moved + report.unchanged + report.failed
+        )
         return report
 
     def contents(self) -> dict[str, bytes]:
         """By path, the embedding kept for it."""
         ids, vectors = self.catalog.embeddings(self.checkpoint.id)
         photos = self.catalog.photos(ids.tolist())
-        return {path: vectors[row].tobytes() for row, id_ in enumerate(ids.tolist()) if id_ in photos for path in photos[id_].paths}
+        return {
+            path: vectors[row].tobytes()
+            for row, id_ in enumerate(ids.tolist())
+            if id_ in photos
+            for path in photos[id_].paths
+        }
 
     def check(self, folder: Path) -> None:
         """The library holds exactly the folder's pictures, each with its own embedding."""
@@ -119,17 +130,23 @@ def test_first_and_second_run(library: Library, folder: Path) -> None:
     library.check(folder)
     report = library.index(folder)
     assert counts(report) == {"scanned": 40, "unchanged": 40}
-    assert (library.tower.embedded, library.loads, report.device) == (0, 1, None), "no photo embedded, no model loaded"
+    assert (library.tower.embedded, library.loads, report.device) == (0, 1, None), (
+        "no photo embedded, no model loaded"
+    )
 
 
-def test_a_second_run_reads_no_file(library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_run_reads_no_file(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     library.index(folder)
     monkeypatch.setattr(intake, "digest_file", None)
     monkeypatch.setattr(intake, "Decoders", None)
     assert counts(library.index(folder)) == {"scanned": 40, "unchanged": 40}
 
 
-def test_moved_renamed_and_copied_files_are_not_embedded_again(library: Library, folder: Path) -> None:
+def test_moved_renamed_and_copied_files_are_not_embedded_again(
+    library: Library, folder: Path
+) -> None:
     library.index(folder)
     (folder / "elsewhere").mkdir()
     (folder / "0" / "00.png").rename(folder / "elsewhere" / "00.png")
@@ -199,7 +216,9 @@ def test_a_missing_file_keeps_its_photo_and_comes_back(library: Library, folder:
 
 
 @pytest.mark.parametrize("state", ["gone", "empty"])
-def test_an_unplugged_drive_is_offline_not_deleted(library: Library, folder: Path, state: str) -> None:
+def test_an_unplugged_drive_is_offline_not_deleted(
+    library: Library, folder: Path, state: str
+) -> None:
     library.index(folder)
     folder.rename(folder.parent / "unplugged")
     if state == "empty":
@@ -222,11 +241,18 @@ def test_bad_files_are_failures_and_the_run_goes_on(library: Library, folder: Pa
     assert counts(library.index(folder)) == {"scanned": 43, "unchanged": 40, "failed": 3}
     save(folder / "bad.png", seed=500)
     (folder / "cut.png").unlink()
-    assert counts(library.index(folder)) == {"scanned": 42, "added": 1, "unchanged": 40, "failed": 1}
+    assert counts(library.index(folder)) == {
+        "scanned": 42,
+        "added": 1,
+        "unchanged": 40,
+        "failed": 1,
+    }
     assert [Path(failure.path).name for failure in library.catalog.failures()] == ["a.heic"]
 
 
-@pytest.mark.parametrize("error", [ValueError, KeyError, SyntaxError, NotImplementedError, RecursionError, MemoryError])
+@pytest.mark.parametrize(
+    "error", [ValueError, KeyError, SyntaxError, NotImplementedError, RecursionError, MemoryError]
+)
 def test_whatever_one_item_raises_is_its_failure(error: type[Exception]) -> None:
     def work(number: int) -> int:
         if number == 7:
@@ -237,7 +263,17 @@ def test_whatever_one_item_raises_is_its_failure(error: type[Exception]) -> None
         found = list(intake.ahead(pool, work, range(10), lambda: 4))
     assert [item for item, _ in found] == list(range(10))
     assert isinstance(found[7][1], error)
-    assert [result for _, result in found if not isinstance(result, Exception)] == [0, -1, -2, -3, -4, -5, -6, -8, -9]
+    assert [result for _, result in found if not isinstance(result, Exception)] == [
+        0,
+        -1,
+        -2,
+        -3,
+        -4,
+        -5,
+        -6,
+        -8,
+        -9,
+    ]
 
 
 def test_at_most_a_window_is_at_work() -> None:
@@ -254,7 +290,9 @@ def test_at_most_a_window_is_at_work() -> None:
             assert taken <= item + 4
 
 
-def test_a_photo_that_became_unreadable_content_is_no_hit_any_more(library: Library, folder: Path) -> None:
+def test_a_photo_that_became_unreadable_content_is_no_hit_any_more(
+    library: Library, folder: Path
+) -> None:
     library.index(folder)
     path = folder / "0" / "00.png"
     path.write_bytes(b"overwritten by something else")
@@ -339,12 +377,20 @@ def test_a_file_moved_to_another_folder_is_counted_once(library: Library, folder
     shutil.copy(folder / "0" / "moved.png", folder / "1" / "copy.png")
     for missing in (folder / "1" / "01.png", folder / "2" / "05.png"):
         missing.unlink()
-    assert counts(library.index()) == {"scanned": 39, "added": 1, "moved": 2, "unchanged": 36, "missing": 2}
+    assert counts(library.index()) == {
+        "scanned": 39,
+        "added": 1,
+        "moved": 2,
+        "unchanged": 36,
+        "missing": 2,
+    }
     assert list(known_files(library).values()) == [(14, 0), (14, 1), (11, 1)]
     assert counts(library.index()) == {"scanned": 39, "unchanged": 39, "missing": 2}
 
 
-def test_a_copy_of_what_lies_in_an_offline_folder_is_no_move(library: Library, folder: Path) -> None:
+def test_a_copy_of_what_lies_in_an_offline_folder_is_no_move(
+    library: Library, folder: Path
+) -> None:
     library.index(folder / "0", folder / "1")
     shutil.copy(folder / "0" / "00.png", folder / "1" / "copy.png")
     (folder / "0").rename(folder.parent / "unplugged")
@@ -353,7 +399,9 @@ def test_a_copy_of_what_lies_in_an_offline_folder_is_no_move(library: Library, f
     assert counts(library.index()) == {"scanned": 28, "unchanged": 28}
 
 
-def test_copies_of_one_photo_are_looked_up_once(library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copies_of_one_photo_are_looked_up_once(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     library.index(folder)
     first, looked_up = folder / "0" / "00.png", []
     for number in range(60):
@@ -366,7 +414,12 @@ def test_copies_of_one_photo_are_looked_up_once(library: Library, folder: Path, 
         return real(catalog, photo_id)
 
     monkeypatch.setattr(Catalog, "photo_paths", photo_paths)
-    assert counts(library.index(folder)) == {"scanned": 100, "added": 60, "moved": 1, "unchanged": 39}
+    assert counts(library.index(folder)) == {
+        "scanned": 100,
+        "added": 60,
+        "moved": 1,
+        "unchanged": 39,
+    }
     assert len(looked_up) == 1
 
 
@@ -409,7 +462,9 @@ def test_a_name_that_is_not_utf8(library: Library, folder: Path) -> None:
 def test_a_folder_that_cannot_be_read(ordinary_folder: Path) -> None:
     shut = ordinary_folder / "shut"
     shut.mkdir(mode=0)
-    with pytest.raises(FolderError, match=r"cannot be read \(Permission denied\); check its permissions"):
+    with pytest.raises(
+        FolderError, match=r"cannot be read \(Permission denied\); check its permissions"
+    ):
         check_folder(shut)
     shut.chmod(0o755)
 
@@ -421,7 +476,9 @@ def test_a_copy_found_in_part_of_a_folder_is_no_move(library: Library, folder: P
     library.check(folder)
 
 
-def test_a_link_that_leads_somewhere_again_is_no_failure_any_more(library: Library, folder: Path) -> None:
+def test_a_link_that_leads_somewhere_again_is_no_failure_any_more(
+    library: Library, folder: Path
+) -> None:
     target = save(folder.parent / "target.png", seed=77)
     (folder / "link.png").symlink_to(target)
     library.index(folder)
@@ -447,7 +504,9 @@ def test_a_file_lost_between_hashing_and_decoding_is_tried_again(
     with monkeypatch.context() as patch:
         patch.setattr(intake, "digest_file", digest_and_lose)
         assert counts(library.index(folder)) == {"scanned": 40, "added": 39, "failed": 1}
-    assert [failure.reason for failure in library.catalog.failures()] == ["cannot be read: No such file or directory"]
+    assert [failure.reason for failure in library.catalog.failures()] == [
+        "cannot be read: No such file or directory"
+    ]
     away.rename(lost)
     assert counts(library.index(folder)) == {"scanned": 40, "added": 1, "unchanged": 39}
 
@@ -512,7 +571,11 @@ def test_a_file_replaced_between_hashing_and_decoding_gets_no_others_embedding(
     library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch, to: str
 ) -> None:
     library.index(folder)
-    known, new, other = folder / "0" / "00.png", folder / "0" / "n1.png", save(folder.parent / "other.png", seed=81)
+    known, new, other = (
+        folder / "0" / "00.png",
+        folder / "0" / "n1.png",
+        save(folder.parent / "other.png", seed=81),
+    )
     (folder.parent / "note.txt").write_text("no picture")
     before = library.contents()
     for path in (known, new, folder / "2" / "copy.png"):
@@ -526,36 +589,71 @@ def test_a_file_replaced_between_hashing_and_decoding_gets_no_others_embedding(
 
     with monkeypatch.context() as patch:
         patch.setattr(intake, "digest_file", digest_and_replace)
-        assert counts(library.index(folder)) == {"scanned": 42, "added": 1, "unchanged": 39, "failed": 2}
-    assert {f.reason for f in library.catalog.failures()} == {"it changed while it was read; the next run tries it again"}
-    assert library.contents()[str(known)] == before[str(known)], "kept until it is known what took its place"
+        assert counts(library.index(folder)) == {
+            "scanned": 42,
+            "added": 1,
+            "unchanged": 39,
+            "failed": 2,
+        }
+    assert {f.reason for f in library.catalog.failures()} == {
+        "it changed while it was read; the next run tries it again"
+    }
+    assert library.contents()[str(known)] == before[str(known)], (
+        "kept until it is known what took its place"
+    )
     for path in (known, new):
         shutil.copy(other, path)
-    assert counts(library.index(folder)) == {"scanned": 42, "added": 1, "changed": 1, "unchanged": 40}
+    assert counts(library.index(folder)) == {
+        "scanned": 42,
+        "added": 1,
+        "changed": 1,
+        "unchanged": 40,
+    }
     library.check(folder)
 
 
-def test_a_picture_too_large_is_a_failure_until_a_run_takes_it(library: Library, folder: Path) -> None:
+def test_a_picture_too_large_is_a_failure_until_a_run_takes_it(
+    library: Library, folder: Path
+) -> None:
     large = save(folder / "large.png", seed=90)
     picture(91, (640, 480)).save(large)
     limit = 64 * 48
-    assert counts(library.index(folder, max_pixels=limit)) == {"scanned": 41, "added": 40, "failed": 1}
+    assert counts(library.index(folder, max_pixels=limit)) == {
+        "scanned": 41,
+        "added": 40,
+        "failed": 1,
+    }
     (failure,) = library.catalog.failures()
-    assert failure.reason == "too large: 640 x 480 pixels; the limit is 0.003072 megapixels; see index --max-megapixels"
-    assert counts(library.index(folder, max_pixels=limit)) == {"scanned": 41, "unchanged": 40, "failed": 1}
+    assert (
+        failure.reason
+        == "too large: 640 x 480 pixels; the limit is 0.003072 megapixels; see index --max-megapixels"
+    )
+    assert counts(library.index(folder, max_pixels=limit)) == {
+        "scanned": 41,
+        "unchanged": 40,
+        "failed": 1,
+    }
     assert counts(library.index(folder)) == {"scanned": 41, "added": 1, "unchanged": 40}
     library.check(folder)
 
 
-def test_a_known_photo_replaced_by_one_too_large_is_no_hit_any_more(library: Library, folder: Path) -> None:
+def test_a_known_photo_replaced_by_one_too_large_is_no_hit_any_more(
+    library: Library, folder: Path
+) -> None:
     library.index(folder)
     path = folder / "0" / "00.png"
     picture(91, (640, 480)).save(path)
-    assert counts(library.index(folder, max_pixels=64 * 48)) == {"scanned": 40, "unchanged": 39, "failed": 1}
+    assert counts(library.index(folder, max_pixels=64 * 48)) == {
+        "scanned": 40,
+        "unchanged": 39,
+        "failed": 1,
+    }
     assert str(path) not in library.contents()
 
 
-def test_a_photo_that_another_checkpoint_knows_is_not_lost_by_a_limit(library: Library, folder: Path) -> None:
+def test_a_photo_that_another_checkpoint_knows_is_not_lost_by_a_limit(
+    library: Library, folder: Path
+) -> None:
     library.index(folder)
     before, first = library.contents(), library.checkpoint
     library.checkpoint = add_checkpoint(library.catalog, 48, "another")
@@ -583,7 +681,9 @@ def test_processes_that_somebody_kills_cost_no_photo(library: Library, folder: P
 
 
 @pytest.mark.parametrize("whole_first", [True, False])
-def test_a_hidden_folder_indexed_by_name_stays_known(library: Library, folder: Path, whole_first: bool) -> None:
+def test_a_hidden_folder_indexed_by_name_stays_known(
+    library: Library, folder: Path, whole_first: bool
+) -> None:
     private = folder / "a" / ".private"
     kept, lost = save(private / "deep" / "kept.png", seed=200), save(private / "lost.png", seed=201)
     (private / "bad.png").write_bytes(b"no picture")
@@ -595,7 +695,12 @@ def test_a_hidden_folder_indexed_by_name_stays_known(library: Library, folder: P
     assert library.catalog.file_counts().popitem()[1] == (41, 1)
     assert str(kept) in library.contents()
     assert [Path(failure.path).name for failure in library.catalog.failures()] == ["bad.png"]
-    assert counts(library.index(private)) == {"scanned": 2, "unchanged": 1, "missing": 1, "failed": 1}
+    assert counts(library.index(private)) == {
+        "scanned": 2,
+        "unchanged": 1,
+        "missing": 1,
+        "failed": 1,
+    }
     shutil.rmtree(private)
     assert counts(library.index(folder)) == {"scanned": 40, "unchanged": 40, "missing": 2}
     assert library.catalog.failures() == []
@@ -622,7 +727,9 @@ def test_a_file_is_missing_since_the_first_run_without_it(library: Library, fold
 
     def since() -> object:
         with sqlite3.connect(library.catalog.path) as connection:
-            return connection.execute("SELECT path, missing_since FROM file WHERE missing_since IS NOT NULL").fetchall()
+            return connection.execute(
+                "SELECT path, missing_since FROM file WHERE missing_since IS NOT NULL"
+            ).fetchall()
 
     first = since()
     library.index(folder)
@@ -643,13 +750,17 @@ def test_a_directory_that_can_be_read_again_is_no_failure_any_more(ordinary_fold
     library.catalog.close()
 
 
-def test_a_photo_whose_last_file_went_elsewhere_goes_with_its_embedding(library: Library, folder: Path) -> None:
+def test_a_photo_whose_last_file_went_elsewhere_goes_with_its_embedding(
+    library: Library, folder: Path
+) -> None:
     library.index(folder)
     save(folder / "0" / "00.png", seed=300)
     library.index(folder)
     (folder / "1" / "01.png").unlink()
     library.index(folder)
-    assert library.catalog.embedded_ids(library.checkpoint.id).size == 40, "39 that are there and one that is missing"
+    assert library.catalog.embedded_ids(library.checkpoint.id).size == 40, (
+        "39 that are there and one that is missing"
+    )
 
 
 def test_a_folder_beside_one_whose_name_begins_alike(library: Library, folder: Path) -> None:
@@ -659,17 +770,28 @@ def test_a_folder_beside_one_whose_name_begins_alike(library: Library, folder: P
     assert counts(library.index(folder / "1")) == {"scanned": 13, "unchanged": 13}
 
 
-def test_raw_gives_way_to_a_jpeg_beside_it_and_comes_back_without(library: Library, folder: Path) -> None:
+def test_raw_gives_way_to_a_jpeg_beside_it_and_comes_back_without(
+    library: Library, folder: Path
+) -> None:
     save_dng(folder / "x.dng", picture(60, (64, 48)), picture(60, (320, 240)))
     assert counts(library.index(folder)) == {"scanned": 41, "added": 41}
     save(folder / "x.JPG", seed=61)
     assert counts(library.index(folder)) == {"scanned": 41, "added": 1, "unchanged": 40}
-    assert {Path(path).name for path in library.contents()} == {f"{number:02}.png" for number in range(40)} | {"x.JPG"}
+    assert {Path(path).name for path in library.contents()} == {
+        f"{number:02}.png" for number in range(40)
+    } | {"x.JPG"}
     (folder / "x.JPG").unlink()
-    assert counts(library.index(folder)) == {"scanned": 41, "added": 1, "unchanged": 40, "missing": 1}
+    assert counts(library.index(folder)) == {
+        "scanned": 41,
+        "added": 1,
+        "unchanged": 40,
+        "missing": 1,
+    }
 
 
-def test_a_raw_stays_while_the_jpeg_beside_it_gives_no_picture(library: Library, folder: Path) -> None:
+def test_a_raw_stays_while_the_jpeg_beside_it_gives_no_picture(
+    library: Library, folder: Path
+) -> None:
     raw, jpeg = folder / "x.dng", folder / "x.jpg"
     save_dng(raw, picture(60, (64, 48)), picture(60, (320, 240)))
     library.index(folder)
@@ -680,13 +802,25 @@ def test_a_raw_stays_while_the_jpeg_beside_it_gives_no_picture(library: Library,
         assert library.contents() == before
     raw.unlink()
     save_dng(raw, picture(62, (64, 48)), picture(62, (320, 240)))
-    assert counts(library.index(folder)) == {"scanned": 42, "changed": 1, "unchanged": 40, "failed": 1}
+    assert counts(library.index(folder)) == {
+        "scanned": 42,
+        "changed": 1,
+        "unchanged": 40,
+        "failed": 1,
+    }
     save(jpeg, seed=61)
     assert counts(library.index(folder)) == {"scanned": 41, "added": 1, "unchanged": 40}
-    assert {Path(path).name for path in library.contents()} == {f"{number:02}.png" for number in range(40)} | {"x.jpg"}
+    assert {Path(path).name for path in library.contents()} == {
+        f"{number:02}.png" for number in range(40)
+    } | {"x.jpg"}
     assert library.catalog.failures() == []
     jpeg.write_bytes(b"no picture any more")
-    assert counts(library.index(folder)) == {"scanned": 42, "added": 1, "unchanged": 40, "failed": 1}
+    assert counts(library.index(folder)) == {
+        "scanned": 42,
+        "added": 1,
+        "unchanged": 40,
+        "failed": 1,
+    }
     assert str(raw) in library.contents()
 
 
@@ -713,7 +847,9 @@ def test_a_raw_stays_while_the_jpeg_that_came_back_beside_it_cannot_be_read(
         assert str(raw) in library.contents()
 
 
-def test_a_copy_of_what_lay_on_an_unplugged_drive_is_a_move_for_now(library: Library, folder: Path, tmp_path: Path) -> None:
+def test_a_copy_of_what_lay_on_an_unplugged_drive_is_a_move_for_now(
+    library: Library, folder: Path, tmp_path: Path
+) -> None:
     """A directory whose photos were all moved elsewhere looks just the same."""
     usb, copies = folder / "usb", tmp_path / "copies"
     for seed in (70, 71):
@@ -740,10 +876,14 @@ def test_a_drive_that_goes_in_the_middle_of_a_run(
         return digest_file(path, stop)
 
     monkeypatch.setattr(intake, "digest_file", unplug)
-    with pytest.raises(FolderError, match=f"^{folder} went offline; plug in its drive and index again"):
+    with pytest.raises(
+        FolderError, match=f"^{folder} went offline; plug in its drive and index again"
+    ):
         library.index(folder)
     assert library.catalog.failures() == []
-    assert counts(library.index()) == ({"offline": len(library.contents())} if library.contents() else {})
+    assert counts(library.index()) == (
+        {"offline": len(library.contents())} if library.contents() else {}
+    )
     (tmp_path / "unplugged").rename(folder)
     library.index()
     library.check(folder)
@@ -760,13 +900,17 @@ def test_a_raw_and_a_jpeg_that_are_both_broken_are_read_once(
     assert [Path(failure.path).name for failure in library.catalog.failures()] == ["x.dng", "x.jpg"]
 
 
-def test_one_content_under_two_names_of_which_one_misleads(tmp_path: Path, library: Library) -> None:
+def test_one_content_under_two_names_of_which_one_misleads(
+    tmp_path: Path, library: Library
+) -> None:
     for misled, good in (("a.nef", "b.tif"), ("d.nef", "c.tif")):
         save(tmp_path / "photos" / good, seed=ord(good[0]))
         shutil.copy(tmp_path / "photos" / good, tmp_path / "photos" / misled)
     report = library.index(tmp_path / "photos")
     assert (report.added, report.failed) == (3, 1)
-    assert sorted(Path(path).name for path in library.contents()) == ["b.tif", "c.tif", "d.nef"], "d.nef is known by its bytes"
+    assert sorted(Path(path).name for path in library.contents()) == ["b.tif", "c.tif", "d.nef"], (
+        "d.nef is known by its bytes"
+    )
     assert [Path(failure.path).name for failure in library.catalog.failures()] == ["a.nef"]
 
 
@@ -777,7 +921,9 @@ def known_files(library: Library) -> dict[str, tuple[int, int]]:
 
 
 @pytest.mark.parametrize("empty", [True, False])
-def test_an_offline_folder_does_not_become_part_of_one_above_it(library: Library, folder: Path, empty: bool) -> None:
+def test_an_offline_folder_does_not_become_part_of_one_above_it(
+    library: Library, folder: Path, empty: bool
+) -> None:
     library.index(folder / "0", folder / "1")
     before = known_files(library), library.contents()
     (folder / "0").rename(folder.parent / "unplugged")
@@ -792,7 +938,12 @@ def test_an_offline_folder_does_not_become_part_of_one_above_it(library: Library
     assert (known_files(library), library.contents()) == before
     assert counts(library.index()) == {"scanned": 13, "unchanged": 13, "offline": 14}
     if empty:
-        assert counts(library.index(folder, accept_missing=True)) == {"scanned": 26, "added": 13, "unchanged": 13, "missing": 14}
+        assert counts(library.index(folder, accept_missing=True)) == {
+            "scanned": 26,
+            "added": 13,
+            "unchanged": 13,
+            "missing": 14,
+        }
         return
     (folder.parent / "unplugged").rename(folder / "0")
     assert counts(library.index(folder)) == {"scanned": 40, "added": 13, "unchanged": 27}
@@ -806,7 +957,10 @@ def test_a_refused_run_leaves_the_folders_as_they_were(library: Library, folder:
     before = known_files(library), library.contents(), library.catalog.failures()
     shutil.rmtree(folder / "0")
     save(folder / "0" / "00.png", seed=0)
-    with pytest.raises(FolderError, match=f"13 of 14 files in {folder} are not there any more, and nothing was changed"):
+    with pytest.raises(
+        FolderError,
+        match=f"13 of 14 files in {folder} are not there any more, and nothing was changed",
+    ):
         library.index(folder, save(folder.parent / "new" / "a.png", seed=70).parent)
     assert (known_files(library), library.contents(), library.catalog.failures()) == before
     report = library.index(folder, accept_missing=True)

@@ -18,31 +18,44 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
-def test_auto_begins_with_the_best_and_goes_on_as_the_library_began(tmp_path: Path, photos: Path, drawn: Path) -> None:
+def test_auto_begins_with_the_best_and_goes_on_as_the_library_began(
+    tmp_path: Path, photos: Path, drawn: Path
+) -> None:
     with sigseek.open(tmp_path / "best", model="mini") as library:
         report = library.index(photos)
-        assert (report.device, report.runtime, report.precision, report.batch) == ("cpu", "openvino", best_precision(), 16)
+        assert (report.device, report.runtime, report.precision, report.batch) == (
+            "cpu",
+            "openvino",
+            best_precision(),
+            16,
+        )
         assert library.index(photos).precision is None, "nothing was embedded"
     with sigseek.open(tmp_path / "exact", model="mini", precision="fp32") as library:
         assert library.index(photos).precision == "fp32"
     with sigseek.open(tmp_path / "exact") as library:
         save(photos / "new.png", seed=9)
         assert library.index(photos).precision == "fp32"
-        assert library._embedder.texts().precision == "fp32", "a query is embedded as the photos were"
+        assert library._embedder.texts().precision == "fp32", (
+            "a query is embedded as the photos were"
+        )
         hits = library.search("a red house", 1, everything=True)
     with sigseek.open(tmp_path / "exact", device="cpu", precision=best_precision()) as library:
-        assert library.search("a red house", 1, everything=True)[0].cosine == pytest.approx(hits[0].cosine, abs=0.01), (
-            "told otherwise"
-        )
+        assert library.search("a red house", 1, everything=True)[0].cosine == pytest.approx(
+            hits[0].cosine, abs=0.01
+        ), "told otherwise"
         save(photos / "newer.png", seed=10)
         assert library.index(photos).precision == best_precision(), "fp32 and bf16 mix"
 
 
 def test_int8_stays_apart(tmp_path: Path, photos: Path, drawn: Path) -> None:
     heard: list[str] = []
-    with sigseek.open(tmp_path / "int8", model="mini", precision="int8", announce=heard.append) as library:
+    with sigseek.open(
+        tmp_path / "int8", model="mini", precision="int8", announce=heard.append
+    ) as library:
         assert library.index(drawn).precision == "int8"
-    assert any(line.startswith("int8: cosine to fp32 on 10 other photos of yours: 0.99") for line in heard)
+    assert any(
+        line.startswith("int8: cosine to fp32 on 10 other photos of yours: 0.99") for line in heard
+    )
     with sigseek.open(tmp_path / "int8") as library:
         assert library.index(photos).precision == "int8", "without being told again"
         assert library.search("a house", 1, everything=True)[0].available
@@ -51,28 +64,50 @@ def test_int8_stays_apart(tmp_path: Path, photos: Path, drawn: Path) -> None:
             sigseek.open(tmp_path / "fp32", model="mini", precision="fp32").index(photos)
         with sigseek.open(tmp_path / held, precision=other) as library:
             save(photos / "new.png", seed=9)
-            with pytest.raises(sigseek.LibraryError, match=f"holds {held} embeddings, and int8 does not mix"):
+            with pytest.raises(
+                sigseek.LibraryError, match=f"holds {held} embeddings, and int8 does not mix"
+            ):
                 library.index(photos)
             assert library.status().photos > 0
 
 
-def test_int8_without_enough_photos_says_so_and_loses_nothing(tmp_path: Path, photos: Path, run: Run) -> None:
+def test_int8_without_enough_photos_says_so_and_loses_nothing(
+    tmp_path: Path, photos: Path, run: Run
+) -> None:
     where = ("--library", tmp_path / "library")
     done = run(
-        "index", photos, *where, "--model", "mini", "--precision", "int8", check=False, SIGSEEK_CACHE=str(tmp_path / "cache")
+        "index",
+        photos,
+        *where,
+        "--model",
+        "mini",
+        "--precision",
+        "int8",
+        check=False,
+        SIGSEEK_CACHE=str(tmp_path / "cache"),
     )
     assert done.returncode == 1
-    assert "fitted to your own photos, 40 or more, and 3 were found; use bf16 or fp32" in done.stderr.splitlines()[-1]
-    (report,) = map(json.loads, run("index", photos, *where, "--model", "mini", "--json").stdout.splitlines())
+    assert (
+        "fitted to your own photos, 40 or more, and 3 were found; use bf16 or fp32"
+        in done.stderr.splitlines()[-1]
+    )
+    (report,) = map(
+        json.loads, run("index", photos, *where, "--model", "mini", "--json").stdout.splitlines()
+    )
     assert (report["added"], report["precision"]) == (3, best_precision())
 
 
 def test_unknown_choices_list_the_known_ones(tmp_path: Path, run: Run) -> None:
-    for option, known in (("--precision", "'auto', 'fp32', 'bf16', 'int8'"), ("--device", "'auto', 'cpu', 'cuda', 'mps'")):
+    for option, known in (
+        ("--precision", "'auto', 'fp32', 'bf16', 'int8'"),
+        ("--device", "'auto', 'cpu', 'cuda', 'mps'"),
+    ):
         done = run("search", "a house", option, "best", check=False)
         assert done.returncode == 2
         assert known in done.stderr
-    with pytest.raises(sigseek.CheckpointError, match="'best' is no precision; use one of auto, fp32, bf16, int8"):
+    with pytest.raises(
+        sigseek.CheckpointError, match="'best' is no precision; use one of auto, fp32, bf16, int8"
+    ):
         sigseek.open(tmp_path, precision="best")
 
 
@@ -81,6 +116,16 @@ def test_a_gpu_that_is_not_there(tmp_path: Path, photos: Path, run: Run) -> None
 
     if torch.cuda.is_available():
         return
-    done = run("index", photos, "--library", tmp_path / "library", "--model", "mini", "--device", "cuda", check=False)
+    done = run(
+        "index",
+        photos,
+        "--library",
+        tmp_path / "library",
+        "--model",
+        "mini",
+        "--device",
+        "cuda",
+        check=False,
+    )
     assert done.returncode == 1
     assert "torch finds no 'cuda' device here" in done.stderr.splitlines()[-1]

@@ -10,8 +10,18 @@ from sigseek.siglip import CheckpointError, Preprocessing
 from sigseek.siglip import preprocessing as preprocessing_module
 from tests.conftest import CORPORA, needs_corpora
 
-BASE = {"size": {"height": 224, "width": 224}, "resample": 3, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
-ODD = {"size": {"height": 48, "width": 48}, "resample": 2, "image_mean": [0.48, 0.45, 0.4], "image_std": [0.27, 0.26, 0.28]}
+BASE = {
+    "size": {"height": 224, "width": 224},
+    "resample": 3,
+    "image_mean": [0.5] * 3,
+    "image_std": [0.5] * 3,
+}
+ODD = {
+    "size": {"height": 48, "width": 48},
+    "resample": 2,
+    "image_mean": [0.48, 0.45, 0.4],
+    "image_std": [0.27, 0.26, 0.28],
+}
 
 
 def pixels(config: dict[str, object], image: Image.Image) -> np.ndarray:
@@ -24,9 +34,17 @@ def reference(config: dict[str, object], image: Image.Image) -> np.ndarray:
 
 
 @settings(deadline=None, max_examples=40)
-@given(arrays(np.uint8, st.tuples(st.integers(1, 90), st.integers(1, 90), st.just(3))), st.sampled_from([BASE, ODD]))
-def test_any_image_gives_the_processors_pixels(array: np.ndarray, config: dict[str, object]) -> None:
-    if array.shape[0] in (1, 3):  # the processor takes such arrays for channels-first, so it is given images only
+@given(
+    arrays(np.uint8, st.tuples(st.integers(1, 90), st.integers(1, 90), st.just(3))),
+    st.sampled_from([BASE, ODD]),
+)
+def test_any_image_gives_the_processors_pixels(
+    array: np.ndarray, config: dict[str, object]
+) -> None:
+    if array.shape[0] in (
+        1,
+        3,
+    ):  # the processor takes such arrays for channels-first, so it is given images only
         array = np.repeat(array, 2, axis=0)
     image = Image.fromarray(array)
     ours = pixels(config, image)
@@ -49,12 +67,21 @@ def test_absent_values_are_the_processors_defaults() -> None:
 
 
 def test_fingerprint_changes_with_the_pixels() -> None:
-    prints = {Preprocessing.from_config(config, "a test").fingerprint for config in (BASE, ODD, {**BASE, "resample": 2})}
+    prints = {
+        Preprocessing.from_config(config, "a test").fingerprint
+        for config in (BASE, ODD, {**BASE, "resample": 2})
+    }
     assert len(prints) == 3
 
 
 @pytest.mark.parametrize(
-    "change", [{"do_resize": False}, {"do_center_crop": True}, {"size": {"shortest_edge": 224}}, {"image_mean": "half"}]
+    "change",
+    [
+        {"do_resize": False},
+        {"do_center_crop": True},
+        {"size": {"shortest_edge": 224}},
+        {"image_mean": "half"},
+    ],
 )
 def test_what_no_siglip_does_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(CheckpointError, match="a test"):

@@ -8,7 +8,21 @@ from hypothesis import strategies as st
 
 from sigseek.search.errors import QueryError, QuerySyntaxError
 from sigseek.search.parse import MOST_NESTED, parse
-from sigseek.search.query import And, Leaf, Not, Or, PhotoTerm, Query, Tag, Text, joined, label, negated, terms, unweighted
+from sigseek.search.query import (
+    And,
+    Leaf,
+    Not,
+    Or,
+    PhotoTerm,
+    Query,
+    Tag,
+    Text,
+    joined,
+    label,
+    negated,
+    terms,
+    unweighted,
+)
 from tests.conftest import ROOT
 
 DOCUMENT = (ROOT / "docs" / "queries.md").read_text()
@@ -81,13 +95,21 @@ def test_what_a_query_says(typed: str, tree: Query) -> None:
         ('“a"', 1, "“ is never closed"),
         ('photo:"a', 7, '" is never closed'),
         ("a photo:“b", 9, "“ is never closed"),
-        ("AND a", 1, 'AND at the beginning of the query; a term is expected before it, or quote the word: "AND"'),
+        (
+            "AND a",
+            1,
+            'AND at the beginning of the query; a term is expected before it, or quote the word: "AND"',
+        ),
         ("a AND AND b", 7, "AND right after AND"),
         ("a OR AND b", 6, "AND right after OR"),
         ("NOT OR a", 5, "OR right after NOT"),
         ("(OR a)", 2, "OR right after ("),
         ("(a OR)", 4, "OR before )"),
-        ("a NOT", 3, 'NOT at the end of the query; a term is expected after it, or quote the word: "NOT"'),
+        (
+            "a NOT",
+            3,
+            'NOT at the end of the query; a term is expected after it, or quote the word: "NOT"',
+        ),
         ("NOT", 1, "NOT at the end of the query"),
         ('"a" b', 5, "b right after another term"),
         ('"a""b"', 4, '"b" right after another term'),
@@ -167,7 +189,9 @@ def test_nesting_has_a_limit() -> None:
     assert parse(str(tree)) == tree
     assert parse("NOT " * 100_001 + "a") == Not(A)
     for times in (MOST_NESTED + 1, 100_000):
-        with pytest.raises(QuerySyntaxError, match="more than 50 parentheses inside each other") as caught:
+        with pytest.raises(
+            QuerySyntaxError, match="more than 50 parentheses inside each other"
+        ) as caught:
             parse(nested(times))
         assert caught.value.column == MOST_NESTED * len("(a OR b AND ") + 1
 
@@ -207,9 +231,14 @@ def test_the_examples_of_the_document(typed: str, read: str) -> None:
 
 def test_the_sentences_and_the_inline_queries_of_the_document() -> None:
     (sentences,) = re.findall(r"```query\n(.*?)```", DOCUMENT, re.DOTALL)
-    assert [parse(line) for line in sentences.splitlines()] == [Text(line) for line in sentences.splitlines()]
+    assert [parse(line) for line in sentences.splitlines()] == [
+        Text(line) for line in sentences.splitlines()
+    ]
     assert len(ROWS) > 30
-    assert str(parse(re.findall(r"sigseek search '(.*)'", DOCUMENT)[0])) == '"a dog" AND ("beach" OR "snow") AND NOT "people"'
+    assert (
+        str(parse(re.findall(r"sigseek search '(.*)'", DOCUMENT)[0]))
+        == '"a dog" AND ("beach" OR "snow") AND NOT "people"'
+    )
     assert parse("a dog^2 AND snow") == And((Text("a dog", 2), Text("snow")))
     assert parse("a dog^0.5 OR snow") == Or((Text("a dog", 0.5), Text("snow")))
     assert f"more than {MOST_NESTED} parentheses" in DOCUMENT
@@ -222,14 +251,36 @@ def test_terms_are_the_distinct_leaves_without_their_weights() -> None:
 
 
 def test_labels() -> None:
-    named: list[Leaf] = [Text("dog"), PhotoTerm("a b/cat.jpg"), Tag("two words"), Text("tag:x"), Text('"x"')]
-    assert [label(leaf) for leaf in named] == ["dog", "photo:a b/cat.jpg", "tag:two words", '"tag:x"', '"\\"x\\""']
+    named: list[Leaf] = [
+        Text("dog"),
+        PhotoTerm("a b/cat.jpg"),
+        Tag("two words"),
+        Text("tag:x"),
+        Text('"x"'),
+    ]
+    assert [label(leaf) for leaf in named] == [
+        "dog",
+        "photo:a b/cat.jpg",
+        "tag:two words",
+        '"tag:x"',
+        '"\\"x\\""',
+    ]
 
 
-texts = st.text(st.characters() | st.sampled_from('"\\^()“”„ \n'), min_size=1, max_size=12).filter(str.strip)
+texts = st.text(st.characters() | st.sampled_from('"\\^()“”„ \n'), min_size=1, max_size=12).filter(
+    str.strip
+)
 words = texts | st.sampled_from(["AND", "OR", "NOT", "photo:x", "tag:", "a dog", '\\"', "\\"])
-weights = st.just(1.0) | st.floats(0, 100, exclude_min=True) | st.sampled_from([2.0, 0.5, 100.0, 1e-7, 5e-324])
-leaves = st.builds(Text, words, weights) | st.builds(PhotoTerm, words, weights) | st.builds(Tag, words, weights)
+weights = (
+    st.just(1.0)
+    | st.floats(0, 100, exclude_min=True)
+    | st.sampled_from([2.0, 0.5, 100.0, 1e-7, 5e-324])
+)
+leaves = (
+    st.builds(Text, words, weights)
+    | st.builds(PhotoTerm, words, weights)
+    | st.builds(Tag, words, weights)
+)
 
 
 def weighted(parts: st.SearchStrategy[Query]) -> st.SearchStrategy[Query]:
@@ -240,8 +291,32 @@ def weighted(parts: st.SearchStrategy[Query]) -> st.SearchStrategy[Query]:
 
 
 trees = st.recursive(leaves, weighted, max_leaves=20)
-pieces = st.sampled_from(["AND", "OR", "NOT", "(", ")", '"', "“", "”", "\\", "^", "^2", "^0.5", "photo:", "tag:", "a", "b c", " "])
-raws = st.text() | st.lists(pieces | st.text(max_size=3), max_size=15).map("".join) | st.lists(pieces, max_size=15).map(" ".join)
+pieces = st.sampled_from(
+    [
+        "AND",
+        "OR",
+        "NOT",
+        "(",
+        ")",
+        '"',
+        "“",
+        "”",
+        "\\",
+        "^",
+        "^2",
+        "^0.5",
+        "photo:",
+        "tag:",
+        "a",
+        "b c",
+        " ",
+    ]
+)
+raws = (
+    st.text()
+    | st.lists(pieces | st.text(max_size=3), max_size=15).map("".join)
+    | st.lists(pieces, max_size=15).map(" ".join)
+)
 
 
 @given(trees)

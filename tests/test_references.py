@@ -6,10 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sigseek.siglip import Checkpoint, ImageTower, TextTower, references
+from sigseek.siglip import Checkpoint, ImageTower, TextTower
+from sigseek.siglip.yardstick import references
 from sigseek.siglip.yardstick.pictures import COUNT, reference_pictures
-from sigseek.siglip.yardstick.texts import ABSENT, COMMON, VERSION, absent_texts, common_texts
 from sigseek.siglip.yardstick.references import References, evidence, load_references, text_floors
+from sigseek.siglip.yardstick.texts import ABSENT, COMMON, VERSION, absent_texts, common_texts
 from tests.catalogs import unit
 
 
@@ -20,7 +21,9 @@ def test_texts_and_pictures_are_those_of_their_version() -> None:
         1,
         "fd0bd47836076fbb9343b831dc765a5d967871f86e5cef7e2b9582ed4c21f4aa",
         "b472ecec315abecca3535fe44696a05930c4986e136a2ae1949a6dc5e082fdf2",
-    ), "a text or a picture has changed, and old measurements no longer hold: count VERSION up, then note both sums here"
+    ), (
+        "a text or a picture has changed, and old measurements no longer hold: count VERSION up, then note both sums here"
+    )
 
 
 def test_the_texts_are_all_different_and_well_written() -> None:
@@ -40,7 +43,9 @@ def test_the_pictures_are_all_different_and_of_the_size_asked_for() -> None:
 
 
 def known(wanted: int) -> npt.NDArray[np.float32]:
-    """Unit vectors of which the `wanted` highest cosines to both axes are 0.6 and 0.8, twice the other way round."""
+    """Unit vectors of which the `wanted` highest cosines to both axes are 0.6 and 0.8, twice the
+    other way round.
+    """
     return unit([[0.6, 0.8]] * (wanted - 2) + [[0.8, 0.6]] * 2 + [[-1, 0]] * 3 + [[0, -1]] * 3)
 
 
@@ -57,7 +62,9 @@ def test_floors_are_the_mean_of_the_8_highest_cosines() -> None:
 
 def test_evidence_lacks_half_of_the_bias_and_a_fifth_of_the_floor() -> None:
     cosines, biases = np.array([[0.5, 0.3]], np.float32), np.array([0.4, 0.2], np.float32)
-    assert evidence(cosines, biases, np.array([[0.1]], np.float32)) == pytest.approx(np.array([[0.28, 0.18]]), abs=1e-6)
+    assert evidence(cosines, biases, np.array([[0.1]], np.float32)) == pytest.approx(
+        np.array([[0.28, 0.18]]), abs=1e-6
+    )
 
 
 def test_the_evidence_for_absent_texts() -> None:
@@ -79,7 +86,13 @@ class Counted:
         self.done: list[tuple[int, int]] = []
 
     def load(self) -> References:
-        return load_references(self._mini, self._images, self._tower, self.announced.append, lambda *done: self.done.append(done))
+        return load_references(
+            self._mini,
+            self._images,
+            self._tower,
+            self.announced.append,
+            lambda *done: self.done.append(done),
+        )
 
     def _tower(self) -> TextTower:
         self.measured += 1
@@ -88,12 +101,22 @@ class Counted:
 
 @pytest.fixture
 def counted(
-    mini: Checkpoint, mini_towers: tuple[ImageTower, TextTower], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mini: Checkpoint,
+    mini_towers: tuple[ImageTower, TextTower],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Counted:
     """With a cache of its own, and few texts and pictures."""
     monkeypatch.setenv("SIGSEEK_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(references, "reference_pictures", lambda height, width: reference_pictures(height, width)[:9])
-    for texts, number, few in (("common_texts", "COMMON", common_texts()[:60]), ("absent_texts", "ABSENT", absent_texts()[:5])):
+    monkeypatch.setattr(
+        references,
+        "reference_pictures",
+        lambda height, width: reference_pictures(height, width)[:9],
+    )
+    for texts, number, few in (
+        ("common_texts", "COMMON", common_texts()[:60]),
+        ("absent_texts", "ABSENT", absent_texts()[:5]),
+    ):
         monkeypatch.setattr(references, texts, lambda few=few: few)
         monkeypatch.setattr(references, number, len(few))
     return Counted(mini, mini_towers)
@@ -103,7 +126,9 @@ def kept(tmp_path: Path) -> list[Path]:
     return sorted((tmp_path / "cache" / "references").iterdir())
 
 
-def test_what_was_measured_comes_from_the_cache_the_next_time(counted: Counted, mini: Checkpoint, tmp_path: Path) -> None:
+def test_what_was_measured_comes_from_the_cache_the_next_time(
+    counted: Counted, mini: Checkpoint, tmp_path: Path
+) -> None:
     first, second = counted.load(), counted.load()
     assert (counted.measured, len(counted.announced)) == (1, 1)
     assert counted.announced[0].startswith("measuring what mini makes of 65 texts")
@@ -117,12 +142,16 @@ def test_what_was_measured_comes_from_the_cache_the_next_time(counted: Counted, 
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
-def test_what_is_measured_is_what_the_towers_make_of_it(counted: Counted, mini_towers: tuple[ImageTower, TextTower]) -> None:
+def test_what_is_measured_is_what_the_towers_make_of_it(
+    counted: Counted, mini_towers: tuple[ImageTower, TextTower]
+) -> None:
     found = counted.load()
     images, texts = mini_towers
     np.testing.assert_allclose(found.common[57:60], texts.embed(common_texts()[57:60]), atol=1e-5)
     np.testing.assert_allclose(found.absent[3:5], texts.embed(absent_texts()[3:5]), atol=1e-5)
-    np.testing.assert_allclose(found.pictures[-3:], images.embed(reference_pictures(96, 96)[6:9]), atol=1e-5)
+    np.testing.assert_allclose(
+        found.pictures[-3:], images.embed(reference_pictures(96, 96)[6:9]), atol=1e-5
+    )
 
 
 def test_a_damaged_cache_file_is_made_again(counted: Counted, tmp_path: Path) -> None:
@@ -131,13 +160,20 @@ def test_a_damaged_cache_file_is_made_again(counted: Counted, tmp_path: Path) ->
     whole = path.read_bytes()
     middle = len(whole) // 2
     flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
-    for count, contents in enumerate([b"", b"nothing of the kind", whole[:middle], whole[:-1], flipped], 2):
+    for count, contents in enumerate(
+        [b"", b"nothing of the kind", whole[:middle], whole[:-1], flipped], 2
+    ):
         path.write_bytes(contents)
         np.testing.assert_allclose(counted.load().common, expected.common, atol=1e-6)
         assert counted.measured == count
     counted.load()
     assert counted.measured == 6
-    np.savez(path, common=expected.common[:, :8], absent=expected.absent[:, :8], pictures=expected.pictures[:, :8])
+    np.savez(
+        path,
+        common=expected.common[:, :8],
+        absent=expected.absent[:, :8],
+        pictures=expected.pictures[:, :8],
+    )
     counted.load()
     assert counted.measured == 7, "of another dimension"
     assert kept(tmp_path) == [path]
@@ -150,7 +186,10 @@ def test_a_cache_that_cannot_be_written_is_no_obstacle(counted: Counted, tmp_pat
 
 
 def test_another_precision_or_version_is_kept_apart(
-    counted: Counted, mini_towers: tuple[ImageTower, TextTower], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    counted: Counted,
+    mini_towers: tuple[ImageTower, TextTower],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     counted.load()
     monkeypatch.setattr(mini_towers[0], "precision", "bf16")

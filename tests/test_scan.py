@@ -22,7 +22,16 @@ def paths(listing: Listing) -> list[str]:
 
 
 def test_what_is_found(tmp_path: Path) -> None:
-    touch(tmp_path, "b.JPG", "a/z.png", "a/deep/er/photo.HEIC", "notes.txt", "a.jpg.part", "noextension", "鳥.webp")
+    touch(
+        tmp_path,
+        "b.JPG",
+        "a/z.png",
+        "a/deep/er/photo.HEIC",
+        "notes.txt",
+        "a.jpg.part",
+        "noextension",
+        "鳥.webp",
+    )
     listing = scan_folder(tmp_path, PurePath())
     assert paths(listing) == ["b.JPG", "鳥.webp", "a/z.png", "a/deep/er/photo.HEIC"]
     assert listing.files["b.JPG"] == (len("b.JPG"), (tmp_path / "b.JPG").stat().st_mtime_ns)
@@ -58,7 +67,9 @@ def test_a_pipe_named_like_a_picture_is_not_opened(tmp_path: Path) -> None:
     assert scan_folder(tmp_path, PurePath()).files == {}
 
 
-def test_a_system_that_has_no_open_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_that_has_no_open_directories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     touch(tmp_path, "1.jpg", "a/2.jpg", "a/.hidden/3.jpg")
     listing = scan_folder(tmp_path, PurePath())
     monkeypatch.setattr(os, "supports_fd", set())
@@ -89,16 +100,44 @@ def test_every_photo_of_the_corpora_is_found() -> None:
 
 
 def test_a_jpeg_stands_for_the_raw_beside_it(tmp_path: Path) -> None:
-    touch(tmp_path, "1.NEF", "1.jpg", "2.cr2", "3.dng", "3.JPEG", "a/1.nef", "a/4.heic", "a/4.dng", "5.raf", "5.png")
+    touch(
+        tmp_path,
+        "1.NEF",
+        "1.jpg",
+        "2.cr2",
+        "3.dng",
+        "3.JPEG",
+        "a/1.nef",
+        "a/4.heic",
+        "a/4.dng",
+        "5.raf",
+        "5.png",
+    )
     listing = scan_folder(tmp_path, PurePath())
-    assert paths(listing) == ["1.jpg", "2.cr2", "3.JPEG", "5.png", "5.raf", "a/1.nef", "a/4.dng", "a/4.heic"]
-    assert {raw.path: jpeg for raw, jpeg in listing.beside.items()} == {"1.NEF": "1.jpg", "3.dng": "3.JPEG"}
-    assert {raw[1:] for raw in listing.beside} == {(5, (tmp_path / name).stat().st_mtime_ns) for name in ("1.NEF", "3.dng")}
+    assert paths(listing) == [
+        "1.jpg",
+        "2.cr2",
+        "3.JPEG",
+        "5.png",
+        "5.raf",
+        "a/1.nef",
+        "a/4.dng",
+        "a/4.heic",
+    ]
+    assert {raw.path: jpeg for raw, jpeg in listing.beside.items()} == {
+        "1.NEF": "1.jpg",
+        "3.dng": "3.JPEG",
+    }
+    assert {raw[1:] for raw in listing.beside} == {
+        (5, (tmp_path / name).stat().st_mtime_ns) for name in ("1.NEF", "3.dng")
+    }
 
 
 @pytest.mark.parametrize("mtime_ns", [-11_644_473_600 * 10**9, 10_413_792_000 * 10**9])
 def test_times_of_change_that_64_bits_do_not_hold(mtime_ns: int) -> None:
-    """1601, where some file systems begin to count, and 2300: what is listed is what the catalog will hold of the file."""
+    """1601, where some file systems begin to count, and 2300: what is listed is what the catalog
+    will hold of the file.
+    """
 
     class Entry:
         name = "a.jpg"

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from sqlalchemy import event
 
 from sigseek.search import retrieval
-from sigseek.search.searcher import Searcher
 from sigseek.search.errors import QueryError
 from sigseek.search.query import Text
 from sigseek.search.results import PhotoHit, SearchResults
-from sigseek.storage import Catalog, vector_index
+from sigseek.search.searcher import Searcher
+from sigseek.storage import Catalog
+from sigseek.storage.index import faiss as vector_index
 from tests.catalogs import add_checkpoint, add_many, add_photos, random_unit, unit
 
 
@@ -30,15 +31,28 @@ def searcher(catalog: Catalog, directory: Path) -> Searcher:
     return Searcher(catalog, catalog.checkpoints()[0], directory / "index")
 
 
-def by_text(search: Searcher, vector: npt.NDArray[np.float32], limit: int, **options: object) -> SearchResults:
+def by_text(
+    search: Searcher, vector: npt.NDArray[np.float32], limit: int, **options: object
+) -> SearchResults:
     return search.search(Text("x"), {Text("x"): vector}, limit, **options)  # type: ignore[arg-type]
 
 
 def test_known_neighbours_and_their_scores(catalog: Catalog, tmp_path: Path) -> None:
     vectors = unit([[1, 0, 0, 0], [0.8, 0.6, 0, 0], [0, 1, 0, 0], [-1, 0, 0, 0]])
-    add_photos(catalog, add_checkpoint(catalog, 4), vectors, tmp_path, ["same.jpg", "near.jpg", "far.jpg", "opposite.jpg"])
+    add_photos(
+        catalog,
+        add_checkpoint(catalog, 4),
+        vectors,
+        tmp_path,
+        ["same.jpg", "near.jpg", "far.jpg", "opposite.jpg"],
+    )
     hits = by_text(searcher(catalog, tmp_path), unit([1, 0, 0, 0]), 10, explain=True)
-    assert [Path(hit.path).name for hit in hits] == ["same.jpg", "near.jpg", "far.jpg", "opposite.jpg"]
+    assert [Path(hit.path).name for hit in hits] == [
+        "same.jpg",
+        "near.jpg",
+        "far.jpg",
+        "opposite.jpg",
+    ]
     assert [hit.rank for hit in hits] == [1, 2, 3, 4]
     for hit, cosine in zip(hits, [1, 0.8, 0, -1], strict=True):
         assert hit.cosine == pytest.approx(cosine, abs=1e-3)  # embeddings are kept in fp16
@@ -50,16 +64,22 @@ def test_known_neighbours_and_their_scores(catalog: Catalog, tmp_path: Path) -> 
 
 def test_by_photo_leaves_the_photo_itself_out(catalog: Catalog, tmp_path: Path) -> None:
     vectors = unit([[1, 0], [0.6, 0.8], [0, 1]])
-    ids = add_photos(catalog, add_checkpoint(catalog, 2), vectors, tmp_path, ["a.jpg", "b.jpg", "c.jpg"])
+    ids = add_photos(
+        catalog, add_checkpoint(catalog, 2), vectors, tmp_path, ["a.jpg", "b.jpg", "c.jpg"]
+    )
     hits = searcher(catalog, tmp_path).by_photo(vectors[0], 1, leave_out=ids[0])
     assert [(Path(hit.path).name, hit.rank) for hit in hits] == [("b.jpg", 1)]
     assert hits[0].cosine == pytest.approx(0.6, abs=1e-3)
 
 
-def test_ranking_equals_numpys_with_few_candidates(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ranking_equals_numpys_with_few_candidates(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(retrieval, "_CANDIDATES", 15)
     vectors = random_unit(300, 24)
-    ids = add_photos(catalog, add_checkpoint(catalog, 24), vectors, tmp_path, [f"{n}.jpg" for n in range(300)])
+    ids = add_photos(
+        catalog, add_checkpoint(catalog, 24), vectors, tmp_path, [f"{n}.jpg" for n in range(300)]
+    )
     search = searcher(catalog, tmp_path)
     kept = vectors.astype(np.float16).astype(np.float32)
     for query in random_unit(10, 24, seed=5):
@@ -72,7 +92,13 @@ def test_ranking_equals_numpys_with_few_candidates(catalog: Catalog, tmp_path: P
 
 def test_equal_scores_are_in_order_of_id(catalog: Catalog, tmp_path: Path) -> None:
     vectors = unit([[1, 1]] * 6)
-    add_photos(catalog, add_checkpoint(catalog, 2), vectors, tmp_path, [f"{n}.jpg" for n in (3, 1, 5, 0, 2, 4)])
+    add_photos(
+        catalog,
+        add_checkpoint(catalog, 2),
+        vectors,
+        tmp_path,
+        [f"{n}.jpg" for n in (3, 1, 5, 0, 2, 4)],
+    )
     hits = searcher(catalog, tmp_path).by_photo(vectors[0], 6)
     assert [Path(hit.path).stem for hit in hits] == ["3", "1", "5", "0", "2", "4"]
 
@@ -102,16 +128,28 @@ def test_a_limit_that_shows_nothing(catalog: Catalog, tmp_path: Path, limit: int
 
 def test_files_there_copies_and_gone(catalog: Catalog, tmp_path: Path) -> None:
     (tmp_path / "there.jpg").touch()
-    ids = add_photos(catalog, add_checkpoint(catalog, 2), unit([[1, 0], [0, 1]]), tmp_path, ["gone.jpg", "lost.jpg"])
+    ids = add_photos(
+        catalog,
+        add_checkpoint(catalog, 2),
+        unit([[1, 0], [0, 1]]),
+        tmp_path,
+        ["gone.jpg", "lost.jpg"],
+    )
     with catalog.transaction() as transaction:
         folder, _ = transaction.add_folder(tmp_path)
         transaction.put_files(folder.id, [("there.jpg", ids[0], 1, 1)])
     first, second = searcher(catalog, tmp_path).by_photo(unit([1, 0]), 2)
-    assert (first.path, first.copies, first.available) == (str(tmp_path / "there.jpg"), (str(tmp_path / "gone.jpg"),), True)
+    assert (first.path, first.copies, first.available) == (
+        str(tmp_path / "there.jpg"),
+        (str(tmp_path / "gone.jpg"),),
+        True,
+    )
     assert (second.path, second.copies, second.available) == (str(tmp_path / "lost.jpg"), (), False)
 
 
-def test_a_photo_removed_since_the_index_was_written_is_no_hit(catalog: Catalog, tmp_path: Path) -> None:
+def test_a_photo_removed_since_the_index_was_written_is_no_hit(
+    catalog: Catalog, tmp_path: Path
+) -> None:
     names = [f"{n}.jpg" for n in range(30)]
     vectors = random_unit(30, 4)
     add_photos(catalog, add_checkpoint(catalog, 4), vectors, tmp_path, names)
@@ -125,9 +163,15 @@ def test_a_photo_removed_since_the_index_was_written_is_no_hit(catalog: Catalog,
     assert str(tmp_path / "0.jpg") not in [hit.path for hit in hits]
 
 
-def test_equal_scores_are_in_order_of_id_however_the_embeddings_are_read(catalog: Catalog, tmp_path: Path) -> None:
+def test_equal_scores_are_in_order_of_id_however_the_embeddings_are_read(
+    catalog: Catalog, tmp_path: Path
+) -> None:
     add_photos(
-        catalog, add_checkpoint(catalog, 24), random_unit(1, 24).repeat(1_003, axis=0), tmp_path, [f"{n}" for n in range(1_003)]
+        catalog,
+        add_checkpoint(catalog, 24),
+        random_unit(1, 24).repeat(1_003, axis=0),
+        tmp_path,
+        [f"{n}" for n in range(1_003)],
     )
     search = searcher(catalog, tmp_path)
     for limit in (7, 1_003):
@@ -136,8 +180,12 @@ def test_equal_scores_are_in_order_of_id_however_the_embeddings_are_read(catalog
 
 
 @pytest.fixture(scope="module")
-def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Searcher, npt.NDArray[np.float32]]]:
-    """3,000 photos, the 500 last ones later than the quantised index, and their embeddings as they are kept; ids are row + 1."""
+def large(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Searcher, npt.NDArray[np.float32]]]:
+    """3,000 photos, the 500 last ones later than the quantised index, and their embeddings as they
+    are kept; ids are row + 1.
+    """
     directory = tmp_path_factory.mktemp("large")
     catalog = Catalog(directory / "library")
     checkpoint, vectors = add_checkpoint(catalog, 24), random_unit(3_000, 24)
@@ -149,14 +197,20 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Searcher, 
         add_many(catalog, checkpoint.id, vectors[2_500:])
         with sqlite3.connect(catalog.path) as connection:
             connection.execute("INSERT INTO folder (id, path) VALUES (1, '/p')")
-            connection.execute("INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) SELECT 1, id, id, 1, 1 FROM photo")
+            connection.execute(
+                "INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) SELECT 1, id, id, 1, 1 FROM photo"
+            )
         connection.close()
         yield searcher(catalog, directory), vectors.astype(np.float16).astype(np.float32)
     catalog.close()
 
 
-def cosines_by_row(vectors: npt.NDArray[np.float32], query: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Summed in the same order for every row, as a matrix product does not: of 3,000 photos some differ by the last bit."""
+def cosines_by_row(
+    vectors: npt.NDArray[np.float32], query: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """Summed in the same order for every row, as a matrix product does not: of 3,000 photos some
+    differ by the last bit.
+    """
     return np.einsum("nd,d->n", vectors, query)
 
 
@@ -186,10 +240,14 @@ def test_a_filters_hits_equal_numpys(
     among = np.arange(1, 3_001, every) if wide else np.array(sorted(few), np.int64)
     query = random_unit(1, 24, seed)[0]
     cosines = cosines_by_row(kept[among - 1], query)
-    nearest = [id_ for id_ in among[np.argsort(-cosines, kind="stable")].tolist() if id_ != left_out][:limit]
+    nearest = [
+        id_ for id_ in among[np.argsort(-cosines, kind="stable")].tolist() if id_ != left_out
+    ][:limit]
     hits = search.by_photo(query, limit, leave_out=left_out, among=among)
     assert found_ids(hits) == nearest
-    assert [hit.cosine for hit in hits] == pytest.approx([float(kept[id_ - 1] @ query) for id_ in nearest], abs=1e-6)
+    assert [hit.cosine for hit in hits] == pytest.approx(
+        [float(kept[id_ - 1] @ query) for id_ in nearest], abs=1e-6
+    )
 
 
 def test_a_quantised_ranking_equals_numpys(large: tuple[Searcher, npt.NDArray[np.float32]]) -> None:
@@ -200,7 +258,9 @@ def test_a_quantised_ranking_equals_numpys(large: tuple[Searcher, npt.NDArray[np
             assert found_ids(search.by_photo(query, limit)) == nearest[:limit]
 
 
-def test_a_search_reads_none_but_the_candidates_embeddings(large: tuple[Searcher, npt.NDArray[np.float32]]) -> None:
+def test_a_search_reads_none_but_the_candidates_embeddings(
+    large: tuple[Searcher, npt.NDArray[np.float32]],
+) -> None:
     """SQLite's own plan of the query: by the primary key, and no scan of the table."""
     search, _ = large
     statements: list[str] = []
@@ -209,5 +269,11 @@ def test_a_search_reads_none_but_the_candidates_embeddings(large: tuple[Searcher
     search.by_photo(random_unit(1, 24)[0], 1)
     (reading,) = [statement for statement in statements if "embedding.vector" in statement]
     with engine.connect() as connection:
-        plan = [row[3] for row in connection.exec_driver_sql("EXPLAIN QUERY PLAN " + reading, (1, "[1, 2]"))]
-    assert plan[0] == "SEARCH embedding USING INDEX sqlite_autoindex_embedding_1 (checkpoint_id=? AND photo_id=?)"
+        plan = [
+            row[3]
+            for row in connection.exec_driver_sql("EXPLAIN QUERY PLAN " + reading, (1, "[1, 2]"))
+        ]
+    assert (
+        plan[0]
+        == "SEARCH embedding USING INDEX sqlite_autoindex_embedding_1 (checkpoint_id=? AND photo_id=?)"
+    )

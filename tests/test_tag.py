@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import sigseek
+from sigseek import Label, TagCount
 from sigseek.search.calibration import Calibration
 from sigseek.search.searcher import Searcher
-from sigseek import Label, TagCount
 from sigseek.storage import Catalog, writer_lock
 from tests.catalogs import add_checkpoint, add_photos, unit
 from tests.checkpoints import copy_mini
@@ -55,10 +55,24 @@ def names(done: "subprocess.CompletedProcess[str]") -> set[str]:
     return {Path(line).name for line in done.stdout.splitlines()}
 
 
-def test_tags_tell_what_was_drawn(library: Path, tmp_path: Path, times: dict[str, set[str]], run: Run) -> None:
-    (tmp_path / "labels.txt").write_text("# times\nnight = at night\nnoon = at noon\n\nnight = at night\n")
+def test_tags_tell_what_was_drawn(
+    library: Path, tmp_path: Path, times: dict[str, set[str]], run: Run
+) -> None:
+    (tmp_path / "labels.txt").write_text(
+        "# times\nnight = at night\nnoon = at noon\n\nnight = at night\n"
+    )
     where = ("--library", library)
-    counts = rows(run("tag", "--labels-file", tmp_path / "labels.txt", "--label", "nothing = a submarine", *where, "--json"))
+    counts = rows(
+        run(
+            "tag",
+            "--labels-file",
+            tmp_path / "labels.txt",
+            "--label",
+            "nothing = a submarine",
+            *where,
+            "--json",
+        )
+    )
     assert [count["label"] for count in counts] == ["nothing", "night", "noon"]
     assert counts[0]["photos"] == 0
     for name, count in zip(("night", "noon"), counts[1:], strict=True):
@@ -75,14 +89,23 @@ def test_a_tag_among_other_terms(library: Path, times: dict[str, set[str]], run:
         photos.tag([Label("night", "at night")])
         tagged, houses, both, rest, others = (
             {Path(hit.path).name for hit in photos.search(query, 40)}
-            for query in ("tag:night", "a house", "tag:night AND a house", "a house NOT tag:night", "NOT tag:night")
+            for query in (
+                "tag:night",
+                "a house",
+                "tag:night AND a house",
+                "a house NOT tag:night",
+                "NOT tag:night",
+            )
         )
     assert houses & tagged, "else this shows nothing"
     assert houses - tagged
     assert houses & tagged <= both <= tagged
     assert not rest & tagged
     assert others == {name for found in times.values() for name in found} - tagged
-    assert names(run("search", "tag:night AND a house", "-n", 40, "--paths", "--library", library)) == both
+    assert (
+        names(run("search", "tag:night AND a house", "-n", 40, "--paths", "--library", library))
+        == both
+    )
 
 
 def test_tagging_again_replaces_the_same_label_only(library: Path) -> None:
@@ -104,7 +127,10 @@ def test_what_is_printed(library: Path, run: Run) -> None:
     where = ("--library", library)
     assert run("tag", "--list", *where).stdout == "no tags\n"
     assert run("tag", "--list", "--json", *where).stdout == ""
-    (night, nothing) = (row["photos"] for row in rows(run("tag", "--label", "night", "--label", "submarine", "--json", *where)))
+    (night, nothing) = (
+        row["photos"]
+        for row in rows(run("tag", "--label", "night", "--label", "submarine", "--json", *where))
+    )
     assert nothing == 0
     printed = f"night      {night} photos\nsubmarine  0 photos\n"
     assert run("tag", "--label", "night", "--label", "submarine", *where).stdout == printed
@@ -124,7 +150,10 @@ def test_a_tag_that_is_not_there(library: Path, run: Run) -> None:
         assert done.stderr == f"error: no photo has the tag 'x'; make some with: {advice}\n"
     run("tag", "--label", "night", "--label", "the noon = at noon", *where)
     for command in (("tag", "--remove", "x"), ("search", "tag:x AND a house")):
-        assert run(*command, *where, check=False).stderr == "error: no photo has the tag 'x'; there are night, the noon\n"
+        assert (
+            run(*command, *where, check=False).stderr
+            == "error: no photo has the tag 'x'; there are night, the noon\n"
+        )
 
 
 def test_the_uncalibrated_are_told(drawn: Path, tmp_path: Path, run: Run) -> None:
@@ -144,7 +173,9 @@ def test_the_uncalibrated_are_told(drawn: Path, tmp_path: Path, run: Run) -> Non
     assert rows(done)[0]["photos"] > 0  # type: ignore[operator]
 
 
-def test_a_photo_that_goes_takes_its_tags_along_and_one_that_comes_has_none(tmp_path: Path, drawn: Path) -> None:
+def test_a_photo_that_goes_takes_its_tags_along_and_one_that_comes_has_none(
+    tmp_path: Path, drawn: Path
+) -> None:
     photos = tmp_path / "photos"
     shutil.copytree(drawn, photos)
     with sigseek.open(tmp_path / "new", model="mini") as library:
@@ -156,7 +187,9 @@ def test_a_photo_that_goes_takes_its_tags_along_and_one_that_comes_has_none(tmp_
         with Path(other).open("ab") as file:
             file.write(b"another content")
         library.index()
-        assert library.tags() == (TagCount("night", before.photos - 1),), "the copy bears its photo's"
+        assert library.tags() == (TagCount("night", before.photos - 1),), (
+            "the copy bears its photo's"
+        )
         assert not {gone, other} & {hit.path for hit in library.search("tag:night", limit=50)}
         assert library.tag([Label("night", "at night")]) == (before,)
 
@@ -170,28 +203,46 @@ def test_from_python(library: Path) -> None:
         assert photos.tags() == counts
         assert photos.remove_tag("night") == counts[0]
         assert photos.tags() == counts[1:]
-        with pytest.raises(sigseek.QueryError, match="no photo has the tag 'night'; there are noon"):
+        with pytest.raises(
+            sigseek.QueryError, match="no photo has the tag 'night'; there are noon"
+        ):
             photos.remove_tag("night")
         for labels, template in (([], "{}"), ([" "], "{}"), (["a"], "a")):
             with pytest.raises(sigseek.QueryError):
                 photos.tag(labels, template)
-        with pytest.warns(UserWarning, match="the label 'long' has 200 words and the model reads 64 tokens"):
+        with pytest.warns(
+            UserWarning, match="the label 'long' has 200 words and the model reads 64 tokens"
+        ):
             photos.tag([Label("long", "house " * 200)])
 
 
 def test_known_photos_match(tmp_path: Path) -> None:
-    """Logits are 109.9 x cosine - 12.9: half is at a cosine of 0.1174. Groups of labels are read one after the other."""
+    """Logits are 109.9 x cosine - 12.9: half is at a cosine of 0.1174. Groups of labels are read
+    one after the other.
+    """
     catalog = Catalog(tmp_path / "library")
     checkpoint = add_checkpoint(catalog, 2)
     angles = np.arccos([0.1, 0.11, 0.13, 0.5])
-    ids = add_photos(catalog, checkpoint, unit(np.stack([np.cos(angles), np.sin(angles)], 1)), tmp_path, ["a", "b", "c", "d"])
+    ids = add_photos(
+        catalog,
+        checkpoint,
+        unit(np.stack([np.cos(angles), np.sin(angles)], 1)),
+        tmp_path,
+        ["a", "b", "c", "d"],
+    )
     record = catalog.checkpoints()[0]
     with pytest.MonkeyPatch.context() as patch:
         for most in (1, 8, 100):
             patch.setattr("sigseek.search.searcher._MOST_COSINES", most)
-            found = list(Searcher(catalog, record, tmp_path / "index").matching(unit([[1, 0], [0, 1], [-1, 0]])))
+            found = list(
+                Searcher(catalog, record, tmp_path / "index").matching(
+                    unit([[1, 0], [0, 1], [-1, 0]])
+                )
+            )
             assert [matching.tolist() for matching, _ in found] == [ids[2:], ids, []]
-            np.testing.assert_allclose(found[0][1], 1 / (1 + np.exp(12.9 - np.exp(4.7) * np.array([0.13, 0.5]))), atol=0.01)
+            np.testing.assert_allclose(
+                found[0][1], 1 / (1 + np.exp(12.9 - np.exp(4.7) * np.array([0.13, 0.5]))), atol=0.01
+            )
     catalog.close()
 
 
@@ -199,9 +250,14 @@ def test_a_long_list_of_tags_is_cut(library: Path) -> None:
     catalog = Catalog(library)
     with catalog.transaction() as transaction:
         for number in range(25):
-            transaction.put_tag(f"t{number:02}", 1, catalog.embedded_ids(1)[:1], np.ones(1, np.float32))
+            transaction.put_tag(
+                f"t{number:02}", 1, catalog.embedded_ids(1)[:1], np.ones(1, np.float32)
+            )
     catalog.close()
-    with sigseek.open(library) as photos, pytest.raises(sigseek.QueryError, match=r"t18, t19 and 5 more; see: sigseek tag --list$"):
+    with (
+        sigseek.open(library) as photos,
+        pytest.raises(sigseek.QueryError, match=r"t18, t19 and 5 more; see: sigseek tag --list$"),
+    ):
         photos.search("tag:x")
 
 
@@ -218,7 +274,9 @@ def test_ctrl_c_keeps_the_tags_that_are_done(library: Path) -> None:
     labels = [f"--label=l{number} = at night" for number in range(3_000)]
     command = [Path(sys.executable).parent / "sigseek", "tag", *labels, "--library", library]
     catalog = Catalog(library)
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as tagging:
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as tagging:
         deadline = time.monotonic() + 120
         while not catalog.tags() and time.monotonic() < deadline:
             time.sleep(0.01)

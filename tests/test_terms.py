@@ -20,7 +20,9 @@ CALIBRATION = Calibration(0.5, 1.0, 1.0, -1.0, 0.0, pictures=30, captions=30)
 def drawn(*components: tuple[float, float, int], seed: int = 0) -> Doubles:
     """Numbers of normal distributions, each a mean, a spread and how many."""
     rng = np.random.default_rng(seed)
-    return rng.permutation(np.concatenate([rng.normal(mean, spread, count) for mean, spread, count in components]))
+    return rng.permutation(
+        np.concatenate([rng.normal(mean, spread, count) for mean, spread, count in components])
+    )
 
 
 def quantiles(mean: float, spread: float, count: int) -> npt.NDArray[np.float32]:
@@ -30,8 +32,12 @@ def quantiles(mean: float, spread: float, count: int) -> npt.NDArray[np.float32]
 
 
 @pytest.mark.parametrize("share", [0.03, 0.1, 0.4])
-@pytest.mark.parametrize(("absent", "present"), [((-12.0, 1.0), (-2.0, 1.5)), ((-20.0, 2.5), (4.0, 2.0))])
-def test_a_known_mixture_is_found(absent: tuple[float, float], present: tuple[float, float], share: float) -> None:
+@pytest.mark.parametrize(
+    ("absent", "present"), [((-12.0, 1.0), (-2.0, 1.5)), ((-20.0, 2.5), (4.0, 2.0))]
+)
+def test_a_known_mixture_is_found(
+    absent: tuple[float, float], present: tuple[float, float], share: float
+) -> None:
     count = int(share * 10_000)
     mixture = fit_mixture(drawn((*absent, 10_000 - count), (*present, count)))
     assert mixture is not None
@@ -61,7 +67,16 @@ def test_the_probabilities_of_a_found_mixture_count_the_photos() -> None:
         np.zeros(0),
         np.zeros(1),
     ],
-    ids=["one", "rare", "close together", "few photos", "all the same", "a single photo", "none", "one photo"],
+    ids=[
+        "one",
+        "rare",
+        "close together",
+        "few photos",
+        "all the same",
+        "a single photo",
+        "none",
+        "one photo",
+    ],
 )
 def test_no_mixture_is_seen_where_none_stands_apart(logits: Doubles) -> None:
     assert fit_mixture(logits) is None
@@ -72,7 +87,9 @@ def test_the_probability_by_bayes_between_the_means() -> None:
     logits = np.array([-10.0, -7.0, -6.5, -4.0, 0.0])
     present = 0.2 * np.array([NormalDist(0, 2).pdf(logit) for logit in logits])
     absent = 0.8 * np.array([NormalDist(-10, 1).pdf(logit) for logit in logits])
-    np.testing.assert_allclose(mixture.probabilities(logits), present / (present + absent), rtol=1e-9)
+    np.testing.assert_allclose(
+        mixture.probabilities(logits), present / (present + absent), rtol=1e-9
+    )
 
 
 means = st.floats(-50, 50)
@@ -101,10 +118,14 @@ def test_a_text_is_judged_by_the_sigmoid_where_nothing_stands_apart() -> None:
     nothing = quantiles(0.03, 0.02, 5_000)
     for sample in (nothing, nothing[:0], nothing[:1], nothing[:2]):
         found = text_model(sample, SCORING, None)(cosines)
-        assert found == pytest.approx([1 / (1 + np.exp(5)), 0.5, 1 / (1 + np.exp(-2)), 1, 0], abs=1e-5)
+        assert found == pytest.approx(
+            [1 / (1 + np.exp(5)), 0.5, 1 / (1 + np.exp(-2)), 1, 0], abs=1e-5
+        )
         assert found.dtype == np.float64
         calibrated = text_model(sample, SCORING, CALIBRATION)(cosines)
-        assert calibrated == pytest.approx(1 / (1 + np.exp(-np.array([-1.5, 1, 2, 46, -54]))), abs=1e-5)
+        assert calibrated == pytest.approx(
+            1 / (1 + np.exp(-np.array([-1.5, 1, 2, 46, -54]))), abs=1e-5
+        )
         assert calibrated.tolist() == plain_model(SCORING, CALIBRATION)(cosines).tolist()
 
 
@@ -131,14 +152,23 @@ def test_what_is_like_the_photo_does_not_widen_the_spread() -> None:
     alike = sample.copy()
     alike[-1_000:] = 0.98
     cosines = np.linspace(0.5, 1, 50, dtype=np.float32)
-    assert photo_model(alike, 10_001)(cosines).tolist() == photo_model(sample, 10_001)(cosines).tolist()
+    assert (
+        photo_model(alike, 10_001)(cosines).tolist()
+        == photo_model(sample, 10_001)(cosines).tolist()
+    )
 
 
 @given(
-    st.lists(st.floats(-1, 1, width=32), max_size=30), st.integers(0, 1_000_000), st.lists(st.floats(-1, 1, width=32), min_size=1)
+    st.lists(st.floats(-1, 1, width=32), max_size=30),
+    st.integers(0, 1_000_000),
+    st.lists(st.floats(-1, 1, width=32), min_size=1),
 )
-def test_a_photos_probabilities_never_fall(sample: list[float], photos: int, cosines: list[float]) -> None:
-    found = photo_model(np.array(sample, np.float32), photos)(np.sort(np.array(cosines, np.float32)))
+def test_a_photos_probabilities_never_fall(
+    sample: list[float], photos: int, cosines: list[float]
+) -> None:
+    found = photo_model(np.array(sample, np.float32), photos)(
+        np.sort(np.array(cosines, np.float32))
+    )
     assert np.all(np.diff(found) >= 0)
     assert np.all((found >= 0) & (found <= 1))
 
@@ -148,7 +178,9 @@ def test_a_photo_among_next_to_none() -> None:
     for count in (0, 1):
         assert photo_model(np.full(count, 0.5, np.float32), count)(cosines).tolist() == [[0.5, 0.5]]
     for count, chance in ((2, NormalDist().inv_cdf(2 / 3)), (1_000, NormalDist().inv_cdf(0.999))):
-        model = photo_model(np.full(count, 0.5, np.float32), count)  # all the same: whatever is nearer than they are is alike
+        model = photo_model(
+            np.full(count, 0.5, np.float32), count
+        )  # all the same: whatever is nearer than they are is alike
         found = model(np.array([0.4, 0.5, 0.6], np.float32))
         assert found == pytest.approx([0, 1 / (1 + np.exp(chance**2)), 1], abs=1e-6)
 

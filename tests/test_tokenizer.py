@@ -13,7 +13,9 @@ from sigseek.siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
 from sigseek.siglip.tokenizer import Tokenizer
 from tests.checkpoints import save_siglip2_tokenizer, save_tiny
 
-TEXTS = st.text() | st.text("aA bBcC▁.,!?'\"-éßИ鳥🦜{}<>/s\n\t", max_size=300) | st.just("cat " * 500)
+TEXTS = (
+    st.text() | st.text("aA bBcC▁.,!?'\"-éßИ鳥🦜{}<>/s\n\t", max_size=300) | st.just("cat " * 500)
+)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,9 @@ def test_the_words_of_two_wordings_are_the_same(mini: Checkpoint) -> None:
 def test_siglip2_ids_are_the_reference_tokenizers(siglip2: Checkpoint, text: str) -> None:
     ids = Tokenizer_of(siglip2).encode([text])
     reference = _siglip2_reference(siglip2.directory)
-    expected = reference(text, padding="max_length", max_length=64, truncation=True, padding_side="right")["input_ids"]
+    expected = reference(
+        text, padding="max_length", max_length=64, truncation=True, padding_side="right"
+    )["input_ids"]
     np.testing.assert_array_equal(ids[0], expected)
     assert ids[0].tolist().count(1) >= 1, "EOS ends every text"
     assert ids[0][0] != 0 or not text, "padding is on the right"
@@ -85,7 +89,11 @@ def _processor_ids(text: str) -> np.ndarray:
         _processor.append(SiglipProcessor.from_pretrained(MINI_DIRECTORY))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a text that ends in </s> itself
-        return np.array(_processor[0](text=[text], padding="max_length", truncation=True, max_length=64)["input_ids"])
+        return np.array(
+            _processor[0](text=[text], padding="max_length", truncation=True, max_length=64)[
+                "input_ids"
+            ]
+        )
 
 
 def _siglip2_reference(directory: Path) -> Siglip2Tokenizer:

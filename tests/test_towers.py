@@ -9,8 +9,8 @@ from PIL import Image
 from transformers import SiglipModel, SiglipProcessor, SiglipTokenizer
 
 from sigseek.siglip import Checkpoint, CheckpointError
-from sigseek.siglip.scoring import cosines
 from sigseek.siglip.runtimes.torch import TorchImageTower, TorchTextTower, choose_device
+from sigseek.siglip.scoring import cosines
 from tests.conftest import CORPORA, needs_corpora
 
 TEXTS = ["a photo of a cat", "two red houses by the sea at night", "Sailboats!", "", "a bus " * 60]
@@ -19,21 +19,32 @@ TEXTS = ["a photo of a cat", "two red houses by the sea at night", "Sailboats!",
 def check_logits(checkpoint: Checkpoint, images: list[Image.Image]) -> None:
     preprocessing = checkpoint.preprocessing
     pixels = np.stack([preprocessing.resize(image) for image in images])
-    embedded, asked = TorchImageTower(checkpoint, "cpu").embed(pixels), TorchTextTower(checkpoint, "cpu").embed(TEXTS)
+    embedded, asked = (
+        TorchImageTower(checkpoint, "cpu").embed(pixels),
+        TorchTextTower(checkpoint, "cpu").embed(TEXTS),
+    )
     for vectors in (embedded, asked):
         assert vectors.dtype == np.float32
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
     ours = checkpoint.scoring.logits(cosines(embedded, asked))
 
-    # The processor is put together by hand: from_pretrained would want more files than a checkpoint must have.
+    # The processor is put together by hand: from_pretrained would want more files than a checkpoint
+    # must have.
     tokenizer = SiglipTokenizer.from_pretrained(checkpoint.directory)
-    tokens = tokenizer(TEXTS, padding="max_length", max_length=checkpoint.text_length, truncation=True)["input_ids"]
+    tokens = tokenizer(
+        TEXTS, padding="max_length", max_length=checkpoint.text_length, truncation=True
+    )["input_ids"]
     model = SiglipModel.from_pretrained(checkpoint.directory, dtype=torch.float32).eval()
     with torch.inference_mode():
-        theirs = model(input_ids=torch.tensor(tokens), pixel_values=torch.from_numpy(preprocessing.normalize(pixels)))
+        theirs = model(
+            input_ids=torch.tensor(tokens),
+            pixel_values=torch.from_numpy(preprocessing.normalize(pixels)),
+        )
     np.testing.assert_allclose(ours, theirs.logits_per_image.numpy(), atol=1e-4)
     probabilities = torch.sigmoid(theirs.logits_per_image).numpy()
-    np.testing.assert_allclose(checkpoint.scoring.probabilities(cosines(embedded, asked)), probabilities, atol=1e-4)
+    np.testing.assert_allclose(
+        checkpoint.scoring.probabilities(cosines(embedded, asked)), probabilities, atol=1e-4
+    )
 
 
 def opened(paths: list[Path]) -> list[Image.Image]:
@@ -46,7 +57,10 @@ def opened(paths: list[Path]) -> list[Image.Image]:
 
 def photos() -> list[Path]:
     folder = CORPORA / "photos"
-    return [*sorted((folder / "everyday").rglob("*.jpg"))[:5], *sorted((folder / "clothing").rglob("*.jpg"))[:5]]
+    return [
+        *sorted((folder / "everyday").rglob("*.jpg"))[:5],
+        *sorted((folder / "clothing").rglob("*.jpg"))[:5],
+    ]
 
 
 @pytest.mark.parametrize("kind", ["mini", "base"])
@@ -62,7 +76,9 @@ def test_logits_on_real_photos(kind: str, request: pytest.FixtureRequest) -> Non
 
 def test_the_bias_and_scale_of_the_base_are_telling(base: Checkpoint, drawn: Path) -> None:
     images = opened(sorted(drawn.glob("*.jpg"))[:1])
-    embedded = TorchImageTower(base, "cpu").embed(np.stack([base.preprocessing.resize(image) for image in images]))
+    embedded = TorchImageTower(base, "cpu").embed(
+        np.stack([base.preprocessing.resize(image) for image in images])
+    )
     cosine = cosines(embedded, TorchTextTower(base, "cpu").embed(["a cat"]))
     assert abs(float(base.scoring.logits(cosine)[0, 0]) - float(cosine[0, 0])) > 5
 
@@ -72,12 +88,18 @@ def test_the_whole_processor_and_mini_agree(mini: Checkpoint, drawn: Path) -> No
     image = opened(sorted(drawn.glob("*.jpg"))[:1])[0]
     processor = SiglipProcessor.from_pretrained(mini.directory)
     model = SiglipModel.from_pretrained(mini.directory, dtype=torch.float32).eval()
-    inputs = processor(text=TEXTS, images=image, padding="max_length", truncation=True, return_tensors="pt")
+    inputs = processor(
+        text=TEXTS, images=image, padding="max_length", truncation=True, return_tensors="pt"
+    )
     assert set(inputs) == {"input_ids", "pixel_values"}, "no attention mask: padding is attended"
     with torch.inference_mode():
         theirs = model(**inputs).logits_per_image.numpy()
     pixels = mini.preprocessing.resize(image)[None]
-    ours = mini.scoring.logits(cosines(TorchImageTower(mini, "cpu").embed(pixels), TorchTextTower(mini, "cpu").embed(TEXTS)))
+    ours = mini.scoring.logits(
+        cosines(
+            TorchImageTower(mini, "cpu").embed(pixels), TorchTextTower(mini, "cpu").embed(TEXTS)
+        )
+    )
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 

@@ -13,29 +13,35 @@ from safetensors.numpy import load_file
 from transformers import SiglipTokenizer
 
 from benchmarks.drawn_queries import UNKNOWN, absent_queries
-from sigseek.siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
-from sigseek.siglip.yardstick.texts import absent_texts, common_texts
-from sigseek.siglip.tokenizer import Tokenizer
-from sigseek.demo import absent, train
 from sigseek.demo.captions import phrase, random_statement
 from sigseek.demo.scene import COLORS, numbered_scene
+from sigseek.demo.training import absent, train
+from sigseek.siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
+from sigseek.siglip.tokenizer import Tokenizer
+from sigseek.siglip.yardstick.texts import absent_texts, common_texts
 
 SMALL = ["--pictures", "300", "--batch", "8", "--texts", "8"]
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "LESSONS", {train.SINGLE: 2, train.ALL: 2, train.GREY: 2, train.CAPTIONS: 2})
+    monkeypatch.setattr(
+        train, "LESSONS", {train.SINGLE: 2, train.ALL: 2, train.GREY: 2, train.CAPTIONS: 2}
+    )
     monkeypatch.setattr(train, "STEPS_PER_SAVE", 3)
     monkeypatch.setattr(train, "VALIDATION_PICTURES", 20)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
-    monkeypatch.setattr(sys, "argv", ["train", str(directory), "--out", str(directory / "out"), *SMALL])
+    monkeypatch.setattr(
+        sys, "argv", ["train", str(directory), "--out", str(directory / "out"), *SMALL]
+    )
     train.main()
 
 
-def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_run_ends_where_an_unbroken_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run(monkeypatch, tmp_path / "whole")
     real, calls = train.Teacher.loss, []
 
@@ -51,7 +57,9 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path, monkeypat
     assert not (tmp_path / "broken" / "out").exists()
     run(monkeypatch, tmp_path / "broken")
     assert calls == [0, 1, 2, 3, 4, 3, 4, 5, 6, 7], "it went on from the last saved step"
-    whole, broken = (load_file(tmp_path / name / "out" / "model.safetensors") for name in ("whole", "broken"))
+    whole, broken = (
+        load_file(tmp_path / name / "out" / "model.safetensors") for name in ("whole", "broken")
+    )
     for name, tensor in whole.items():
         np.testing.assert_allclose(tensor, broken[name], atol=2e-3, err_msg=name)
 
@@ -61,10 +69,14 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(tmp_path: Path, monkeypat
 
 
 def test_each_lesson_moves_its_own_tower(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "LESSONS", {train.SINGLE: 1, train.ALL: 0, train.GREY: 0, train.CAPTIONS: 0})
+    monkeypatch.setattr(
+        train, "LESSONS", {train.SINGLE: 1, train.ALL: 0, train.GREY: 0, train.CAPTIONS: 0}
+    )
     run(monkeypatch, tmp_path)
     before = load_file(tmp_path / "out" / "model.safetensors")
-    monkeypatch.setattr(train, "LESSONS", {train.SINGLE: 1, train.ALL: 0, train.GREY: 0, train.CAPTIONS: 1})
+    monkeypatch.setattr(
+        train, "LESSONS", {train.SINGLE: 1, train.ALL: 0, train.GREY: 0, train.CAPTIONS: 1}
+    )
     run(monkeypatch, tmp_path)
     after = load_file(tmp_path / "out" / "model.safetensors")
     moved = {name.split(".")[0] for name in after if (after[name] != before[name]).any()}
@@ -72,22 +84,44 @@ def test_each_lesson_moves_its_own_tower(tmp_path: Path, monkeypatch: pytest.Mon
     assert "vision_model" not in moved
 
 
-def test_a_trained_mini_can_be_gone_on_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trained_mini_can_be_gone_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     argv = ["train", str(tmp_path), "--out", str(tmp_path / "out"), *SMALL, "--start", "mini"]
     monkeypatch.setattr(sys, "argv", argv)
-    monkeypatch.setattr(train, "LESSONS", {train.SINGLE: 2, train.ALL: 2, train.GREY: 0, train.CAPTIONS: 0})
+    monkeypatch.setattr(
+        train, "LESSONS", {train.SINGLE: 2, train.ALL: 2, train.GREY: 0, train.CAPTIONS: 0}
+    )
     train.main()
-    before, after = (load_file(directory / "model.safetensors") for directory in (MINI_DIRECTORY, tmp_path / "out"))
-    assert all((after[name] == tensor).all() for name, tensor in before.items()), "no lesson, nothing changed"
+    before, after = (
+        load_file(directory / "model.safetensors")
+        for directory in (MINI_DIRECTORY, tmp_path / "out")
+    )
+    assert all((after[name] == tensor).all() for name, tensor in before.items()), (
+        "no lesson, nothing changed"
+    )
     assert train._said("any red house") == "a red house"
     assert train._said("3 any bus") == "three buses"
     assert train._said("in the rain") == "in the rain"
 
 
-def test_the_captions_lesson_alone_can_be_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    argv = ["train", str(tmp_path), "--out", str(tmp_path / "out"), *SMALL, "--start", "mini", "--captions-only"]
+def test_the_captions_lesson_alone_can_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    argv = [
+        "train",
+        str(tmp_path),
+        "--out",
+        str(tmp_path / "out"),
+        *SMALL,
+        "--start",
+        "mini",
+        "--captions-only",
+    ]
     monkeypatch.setattr(sys, "argv", argv)
-    monkeypatch.setattr(train, "LESSONS", {train.SINGLE: 1, train.ALL: 1, train.GREY: 1, train.CAPTIONS: 4})
+    monkeypatch.setattr(
+        train, "LESSONS", {train.SINGLE: 1, train.ALL: 1, train.GREY: 1, train.CAPTIONS: 4}
+    )
     real, lessons = train.Teacher.loss, []
 
     def noted(teacher: train.Teacher, step: int, lesson: str) -> object:
@@ -96,7 +130,9 @@ def test_the_captions_lesson_alone_can_be_repeated(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(train.Teacher, "loss", noted)
     train.main()
-    assert lessons == [train.CAPTIONS], "a quarter of the lesson, as a trained text tower needs no more"
+    assert lessons == [train.CAPTIONS], (
+        "a quarter of the lesson, as a trained text tower needs no more"
+    )
 
 
 def test_what_the_grey_lesson_shows() -> None:
@@ -111,29 +147,45 @@ def test_what_the_grey_lesson_shows() -> None:
     assert (grey[:, 0] == grey[:, 1]).all()
     own = torch.eye(6)
     assert train._confusion(torch.cat([own, own]), 6) < 1e-6, "each is told by its own copy"
-    assert train._confusion(torch.cat([own, own.roll(1, 0)]), 6) == pytest.approx(20, abs=1e-3), "each by another's"
+    assert train._confusion(torch.cat([own, own.roll(1, 0)]), 6) == pytest.approx(20, abs=1e-3), (
+        "each by another's"
+    )
 
 
 def words(texts: Iterable[str]) -> set[str]:
     return {word for text in texts for word in re.findall("[a-z]+", text.lower())}
 
 
-def test_what_mini_learns_to_refuse_is_in_no_caption_and_in_no_text_that_refusing_is_judged_by() -> None:
+def test_what_mini_learns_to_refuse_is_in_no_caption_and_in_no_text_that_refusing_is_judged_by() -> (
+    None
+):
     rng = random.Random(0)
     taught = words([*absent.NOUNS, *absent.ACTIONS])
-    assert len(taught) == len(absent.NOUNS) + len(absent.ACTIONS), "each is one word, and none stands there twice"
-    captions = words(phrase(random_statement(numbered_scene(1, number), rng), rng) for number in range(20_000))
+    assert len(taught) == len(absent.NOUNS) + len(absent.ACTIONS), (
+        "each is one word, and none stands there twice"
+    )
+    captions = words(
+        phrase(random_statement(numbered_scene(1, number), rng), rng) for number in range(20_000)
+    )
     judged = words([UNKNOWN, *common_texts(), *absent_texts()])
     held = captions | judged
-    assert {word for word in taught if {word, f"{word}s"} & held or word.removesuffix("s") in held} == set()
+    assert {
+        word for word in taught if {word, f"{word}s"} & held or word.removesuffix("s") in held
+    } == set()
 
 
 def test_refused_texts_say_nothing_true() -> None:
     rng = random.Random(1)
     texts = [absent.absent_text(numbered_scene(1, number), rng) for number in range(2000)]
-    captions = words(phrase(random_statement(numbered_scene(1, number), rng), rng) for number in range(20_000))
+    captions = words(
+        phrase(random_statement(numbered_scene(1, number), rng), rng) for number in range(20_000)
+    )
     assert [text for text in texts if words([text]) <= captions] == []
-    assert not {text for queries in range(20) for text, _ in absent_queries(set(), set(), set(), 200, queries)} & set(texts)
+    assert not {
+        text
+        for queries in range(20)
+        for text, _ in absent_queries(set(), set(), set(), 200, queries)
+    } & set(texts)
     alone = [text for text in texts if " " not in text]
     assert 0.3 < len(alone) / len(texts) < 0.42
     assert any(words([text]) & set(COLORS) for text in texts), "known words beside the unknown one"
@@ -144,7 +196,9 @@ def test_a_refusal_counts_down_to_its_logit_and_no_further(monkeypatch: pytest.M
     monkeypatch.setattr(train, "ABSENT_SHARE", 1.0)
     pictures = np.zeros((8, train.PIXELS, train.PIXELS, 3), np.uint8)
     checkpoint = read_checkpoint(MINI_DIRECTORY, "mini")
-    tokenizer = SiglipTokenizer(str(checkpoint.directory / "spiece.model"), model_max_length=train.TEXT_LENGTH)
+    tokenizer = SiglipTokenizer(
+        str(checkpoint.directory / "spiece.model"), model_max_length=train.TEXT_LENGTH
+    )
     teacher = train.Teacher(train.make_model(len(tokenizer)), pictures, tokenizer, 8, 8)
     for bias, moved in ((train.REFUSED - 20, False), (train.REFUSED + 20, True)):
         torch.nn.init.constant_(teacher.model.logit_bias, bias)

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from pillow_heif import register_heif_opener
 
-from sigseek.indexer.decoding.decode import decode_photo
-from sigseek.siglip import Checkpoint, ImageTower, TextTower
 from sigseek.demo.drawing import draw_scene
 from sigseek.demo.scene import numbered_scene
+from sigseek.indexer.decoding.decode import decode_photo
+from sigseek.siglip import Checkpoint, ImageTower, TextTower
 from tests.photos import exif, write_png, write_tiff
 from tests.raw_files import save_dng
 from tests.test_color import grey_profile, swapped_profile, wide_profile
@@ -49,7 +49,9 @@ def check(tmp_path: Path, plain: Image.Image, embed: Embed) -> Callable[..., Non
 
 @pytest.mark.parametrize("orientation", range(2, 9))
 @pytest.mark.parametrize("extension", ["jpg", "png", "tiff", "webp", "heic", "avif"])
-def test_orientations(tmp_path: Path, plain: Image.Image, check: Callable[..., None], orientation: int, extension: str) -> None:
+def test_orientations(
+    tmp_path: Path, plain: Image.Image, check: Callable[..., None], orientation: int, extension: str
+) -> None:
     path = tmp_path / f"a.{extension}"
     turned = plain.transpose(Image.Transpose(TURN_BACK[orientation]))
     turned.save(path, exif=exif(Orientation=orientation).tobytes(), quality=92)
@@ -57,13 +59,17 @@ def test_orientations(tmp_path: Path, plain: Image.Image, check: Callable[..., N
 
 
 @pytest.mark.parametrize("extension", ["jpg", "webp", "heic", "avif", "jxl", "jp2", "bmp"])
-def test_formats(tmp_path: Path, plain: Image.Image, check: Callable[..., None], extension: str) -> None:
+def test_formats(
+    tmp_path: Path, plain: Image.Image, check: Callable[..., None], extension: str
+) -> None:
     plain.save(tmp_path / f"a.{extension}")
     check(tmp_path / f"a.{extension}")
 
 
 @pytest.mark.parametrize("extension", ["jpg", "png", "tiff"])
-def test_another_rgb_profile(tmp_path: Path, plain: Image.Image, check: Callable[..., None], extension: str) -> None:
+def test_another_rgb_profile(
+    tmp_path: Path, plain: Image.Image, check: Callable[..., None], extension: str
+) -> None:
     path = tmp_path / f"a.{extension}"
     red, green, blue = plain.split()
     Image.merge("RGB", (blue, green, red)).save(path, icc_profile=swapped_profile(), quality=95)
@@ -74,7 +80,9 @@ def test_another_rgb_profile(tmp_path: Path, plain: Image.Image, check: Callable
     matrix = np.array([[0.8225, 0.1774, 0.0], [0.0332, 0.9669, 0.0], [0.0171, 0.0724, 0.9108]])
     other = (linear @ matrix.T).clip(0, 1)
     stored = np.where(other <= 0.0031308, 12.92 * other, 1.055 * other ** (1 / 2.4) - 0.055)
-    Image.fromarray((stored * 255).round().astype(np.uint8)).save(path, icc_profile=wide_profile(), quality=95)
+    Image.fromarray((stored * 255).round().astype(np.uint8)).save(
+        path, icc_profile=wide_profile(), quality=95
+    )
     check(path)
 
 
@@ -88,23 +96,32 @@ def test_a_grey_profile(tmp_path: Path, plain: Image.Image, check: Callable[...,
 
 
 @pytest.mark.parametrize("extension", ["png", "webp", "tiff", "heic", "avif", "jxl"])
-def test_transparency_over_white(tmp_path: Path, plain: Image.Image, check: Callable[..., None], extension: str) -> None:
+def test_transparency_over_white(
+    tmp_path: Path, plain: Image.Image, check: Callable[..., None], extension: str
+) -> None:
     see_through = plain.convert("RGBA")
     alpha = Image.linear_gradient("L").resize(plain.size)
     see_through.putalpha(alpha)
     see_through.save(tmp_path / f"a.{extension}", quality=92)
-    check(tmp_path / f"a.{extension}", Image.composite(plain, Image.new("RGB", plain.size, "white"), alpha))
+    check(
+        tmp_path / f"a.{extension}",
+        Image.composite(plain, Image.new("RGB", plain.size, "white"), alpha),
+    )
 
 
 @pytest.mark.parametrize("extension", ["png", "tiff", "heic"])
-def test_sixteen_bit_grey(tmp_path: Path, plain: Image.Image, check: Callable[..., None], extension: str) -> None:
+def test_sixteen_bit_grey(
+    tmp_path: Path, plain: Image.Image, check: Callable[..., None], extension: str
+) -> None:
     levels = np.asarray(plain.convert("L"), np.uint16) * 257
     Image.fromarray(levels).save(tmp_path / f"a.{extension}")
     check(tmp_path / f"a.{extension}", plain.convert("L"))
 
 
 @pytest.mark.parametrize("channels", [3, 4])
-def test_sixteen_bit_colour(tmp_path: Path, plain: Image.Image, check: Callable[..., None], channels: int) -> None:
+def test_sixteen_bit_colour(
+    tmp_path: Path, plain: Image.Image, check: Callable[..., None], channels: int
+) -> None:
     levels = np.asarray(plain.convert("RGBA" if channels == 4 else "RGB"), np.uint16) * 257
     write_png(tmp_path / "a.png", levels)
     check(tmp_path / "a.png")
@@ -113,12 +130,18 @@ def test_sixteen_bit_colour(tmp_path: Path, plain: Image.Image, check: Callable[
 
 
 @pytest.mark.parametrize("extension", ["jpg", "tiff"])
-def test_cmyk(tmp_path: Path, plain: Image.Image, check: Callable[..., None], extension: str) -> None:
-    plain.convert("CMYK").save(tmp_path / f"a.{extension}")  # Pillow writes such JPEGs inverted, as Adobe does
+def test_cmyk(
+    tmp_path: Path, plain: Image.Image, check: Callable[..., None], extension: str
+) -> None:
+    plain.convert("CMYK").save(
+        tmp_path / f"a.{extension}"
+    )  # Pillow writes such JPEGs inverted, as Adobe does
     check(tmp_path / f"a.{extension}")
 
 
-def test_palette_and_first_frames(tmp_path: Path, plain: Image.Image, check: Callable[..., None]) -> None:
+def test_palette_and_first_frames(
+    tmp_path: Path, plain: Image.Image, check: Callable[..., None]
+) -> None:
     palette = plain.quantize(256)
     palette.save(tmp_path / "a.png")
     check(tmp_path / "a.png")
@@ -128,6 +151,8 @@ def test_palette_and_first_frames(tmp_path: Path, plain: Image.Image, check: Cal
         check(tmp_path / name)
 
 
-def test_a_raw_files_preview(tmp_path: Path, plain: Image.Image, check: Callable[..., None]) -> None:
+def test_a_raw_files_preview(
+    tmp_path: Path, plain: Image.Image, check: Callable[..., None]
+) -> None:
     save_dng(tmp_path / "a.dng", Image.new("L", (960, 720)), plain)
     check(tmp_path / "a.dng")

@@ -16,7 +16,8 @@ import pytest
 
 import sigseek
 from sigseek import FolderError, LibraryError
-from sigseek.storage import Catalog, index_file
+from sigseek.storage import Catalog
+from sigseek.storage.index import faiss_file as index_file
 from tests.catalogs import add_checkpoint, add_many, random_unit
 from tests.checkpoints import save_tiny
 from tests.conftest import Run
@@ -80,7 +81,10 @@ def test_a_directory_moved_out_becomes_a_folder_and_back_in_a_part_of_one(
 ) -> None:
     (photos / "a").rename(tmp_path / "out")
     library.relocate(photos / "a", tmp_path / "out")
-    assert [folder.path for folder in library.status().folders] == [str(tmp_path / "out"), str(photos)]
+    assert [folder.path for folder in library.status().folders] == [
+        str(tmp_path / "out"),
+        str(photos),
+    ]
     assert_nothing_to_do(library)
     (tmp_path / "out").rename(photos / "b" / "in")
     library.relocate(tmp_path / "out", photos / "b" / "in")
@@ -89,7 +93,9 @@ def test_a_directory_moved_out_becomes_a_folder_and_back_in_a_part_of_one(
     assert_nothing_to_do(library)
 
 
-def test_a_folder_moved_one_level_down_or_up(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
+def test_a_folder_moved_one_level_down_or_up(
+    library: sigseek.Library, photos: Path, tmp_path: Path
+) -> None:
     photos.rename(tmp_path / "x")
     photos.mkdir()
     (tmp_path / "x").rename(photos / "deep")
@@ -102,8 +108,12 @@ def test_a_folder_moved_one_level_down_or_up(library: sigseek.Library, photos: P
     assert_nothing_to_do(library)
 
 
-def test_directories_shifted_into_each_others_places(library: sigseek.Library, photos: Path) -> None:
-    """Everything in a/ now lies in a/a/, where a path may be one that another is moved away from."""
+def test_directories_shifted_into_each_others_places(
+    library: sigseek.Library, photos: Path
+) -> None:
+    """Everything in a/ now lies in a/a/, where a path may be one that another is moved away
+    from.
+    """
     (photos / "a").rename(photos / "x")
     (photos / "a").mkdir()
     (photos / "x").rename(photos / "a" / "a")
@@ -116,7 +126,9 @@ def test_directories_shifted_into_each_others_places(library: sigseek.Library, p
     assert_nothing_to_do(library)
 
 
-def test_what_is_known_in_the_new_place_stays(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
+def test_what_is_known_in_the_new_place_stays(
+    library: sigseek.Library, photos: Path, tmp_path: Path
+) -> None:
     new = tmp_path / "renamed"
     shutil.copytree(photos, new)
     library.index(new)  # copies: known twice
@@ -126,17 +138,24 @@ def test_what_is_known_in_the_new_place_stays(library: sigseek.Library, photos: 
     assert_nothing_to_do(library)
 
 
-def test_a_new_place_does_not_take_in_an_offline_folder(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
+def test_a_new_place_does_not_take_in_an_offline_folder(
+    library: sigseek.Library, photos: Path, tmp_path: Path
+) -> None:
     media = tmp_path / "media"
     save(media / "usb" / "1.png", seed=80)
     library.index(media / "usb")
     shutil.copytree(photos, media, dirs_exist_ok=True)
     (media / "usb").rename(tmp_path / "unplugged")
-    refused = f"{media / 'usb'} is offline and would become part of {media}; plug in its drive first"
+    refused = (
+        f"{media / 'usb'} is offline and would become part of {media}; plug in its drive first"
+    )
     for old, new in ((photos, media), (photos / "a", media)):
         with pytest.raises(FolderError, match=f"^{refused}"):
             library.relocate(old, new, accept_missing=True)
-    assert [(folder.path, folder.files) for folder in library.status().folders] == [(str(media / "usb"), 1), (str(photos), 12)]
+    assert [(folder.path, folder.files) for folder in library.status().folders] == [
+        (str(media / "usb"), 1),
+        (str(photos), 12),
+    ]
     (tmp_path / "unplugged").rename(media / "usb")
     shutil.rmtree(photos)
     assert library.relocate(photos, media).files == 12
@@ -144,7 +163,9 @@ def test_a_new_place_does_not_take_in_an_offline_folder(library: sigseek.Library
     assert_nothing_to_do(library)
 
 
-def test_relocated_names_need_not_be_utf8(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
+def test_relocated_names_need_not_be_utf8(
+    library: sigseek.Library, photos: Path, tmp_path: Path
+) -> None:
     odd = photos / "a" / os.fsdecode(b"\xff\xfe.png")
     save(photos / "a" / "plain.png", seed=99).rename(odd)
     library.index()
@@ -163,9 +184,13 @@ def test_a_failure_moves_along(library: sigseek.Library, photos: Path) -> None:
     assert library.index().failed == 1
 
 
-def test_relocating_to_where_the_files_are_not(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
+def test_relocating_to_where_the_files_are_not(
+    library: sigseek.Library, photos: Path, tmp_path: Path
+) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FolderError, match=r"of 12 files looked for in .* only 0 are there, and nothing was changed"):
+    with pytest.raises(
+        FolderError, match=r"of 12 files looked for in .* only 0 are there, and nothing was changed"
+    ):
         library.relocate(photos, tmp_path / "empty")
     with pytest.raises(FolderError, match=f"is no folder of the library; those are: {photos}"):
         library.relocate(tmp_path / "other", tmp_path / "empty")
@@ -185,7 +210,9 @@ def test_relocating_to_where_the_files_are_not(library: sigseek.Library, photos:
     assert library.relocate(photos, tmp_path / "empty", accept_missing=True).files == 12
 
 
-def test_forgetting_a_folder_keeps_photos_that_lie_elsewhere(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
+def test_forgetting_a_folder_keeps_photos_that_lie_elsewhere(
+    library: sigseek.Library, photos: Path, tmp_path: Path
+) -> None:
     shutil.copytree(photos / "a", tmp_path / "copies")
     library.index(tmp_path / "copies")
     forgotten = library.forget(photos)
@@ -208,7 +235,9 @@ def test_forgetting_a_directory_that_is_gone(library: sigseek.Library, photos: P
     assert library.index().missing == 0
 
 
-def test_what_nobody_can_look_at_is_not_forgotten(library: sigseek.Library, photos: Path, ordinary_folder: Path) -> None:
+def test_what_nobody_can_look_at_is_not_forgotten(
+    library: sigseek.Library, photos: Path, ordinary_folder: Path
+) -> None:
     (photos / "d").mkdir()
     (photos / "a").rename(photos / "d" / "a")
     library.relocate(photos / "a", photos / "d" / "a")
@@ -219,7 +248,9 @@ def test_what_nobody_can_look_at_is_not_forgotten(library: sigseek.Library, phot
     assert_nothing_to_do(library)
 
 
-def test_prune_forgets_what_has_been_missing_for_long(library: sigseek.Library, photos: Path) -> None:
+def test_prune_forgets_what_has_been_missing_for_long(
+    library: sigseek.Library, photos: Path
+) -> None:
     shutil.rmtree(photos / "a")
     assert library.index().missing == 4
     assert library.prune(timedelta(days=30)).files == 0
@@ -233,10 +264,14 @@ def test_prune_forgets_what_has_been_missing_for_long(library: sigseek.Library, 
     pruned = library.prune(timedelta(days=30))
     assert (pruned.files, pruned.photos) == (1, 1)
     report = library.index()
-    assert (report.scanned, report.unchanged, report.missing, report.device) == (9, 9, 2, None), "nothing embedded again"
+    assert (report.scanned, report.unchanged, report.missing, report.device) == (9, 9, 2, None), (
+        "nothing embedded again"
+    )
 
 
-def test_prune_leaves_folders_alone_that_are_offline(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
+def test_prune_leaves_folders_alone_that_are_offline(
+    library: sigseek.Library, photos: Path, tmp_path: Path
+) -> None:
     (photos / "a" / "00.png").unlink()
     library.index()
     photos.rename(tmp_path / "unplugged")
@@ -245,7 +280,9 @@ def test_prune_leaves_folders_alone_that_are_offline(library: sigseek.Library, p
     assert library.prune(timedelta()).files == 1
 
 
-def test_prune_leaves_drives_alone_that_are_mounted_below_a_folder(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
+def test_prune_leaves_drives_alone_that_are_mounted_below_a_folder(
+    library: sigseek.Library, photos: Path, tmp_path: Path
+) -> None:
     deep = photos / "a" / "deep"
     save(deep / "12.png", seed=12)
     library.index()
@@ -258,7 +295,9 @@ def test_prune_leaves_drives_alone_that_are_mounted_below_a_folder(library: sigs
     assert library.prune(timedelta()).files == 5
 
 
-def test_prune_keeps_what_nobody_can_tell_of(library: sigseek.Library, photos: Path, ordinary_folder: Path) -> None:
+def test_prune_keeps_what_nobody_can_tell_of(
+    library: sigseek.Library, photos: Path, ordinary_folder: Path
+) -> None:
     (photos / "a" / "00.png").unlink()
     library.index()
     (photos / "a").chmod(0)
@@ -267,7 +306,9 @@ def test_prune_keeps_what_nobody_can_tell_of(library: sigseek.Library, photos: P
     assert library.prune(timedelta()).files == 1
 
 
-def test_an_index_without_what_was_forgotten_is_ready(library: sigseek.Library, photos: Path) -> None:
+def test_an_index_without_what_was_forgotten_is_ready(
+    library: sigseek.Library, photos: Path
+) -> None:
     shutil.rmtree(photos / "a")
     library.index(accept_missing=True)
     library.prune(timedelta())
@@ -280,14 +321,18 @@ def test_an_index_without_what_was_forgotten_is_ready(library: sigseek.Library, 
     assert list((library.directory / "index").iterdir()) == []
 
 
-def test_more_than_half_gone_changes_nothing_without_yes(photos: Path, library: sigseek.Library, run: Run) -> None:
+def test_more_than_half_gone_changes_nothing_without_yes(
+    photos: Path, library: sigseek.Library, run: Run
+) -> None:
     where = ("--library", library.directory)
     before = library.status()
     for name in "ab":
         shutil.rmtree(photos / name)
     refused = run("index", *where, check=False)
     assert refused.returncode == 1
-    assert refused.stderr.startswith(f"error: 8 of 12 files in {photos} are not there any more, and nothing was changed; ")
+    assert refused.stderr.startswith(
+        f"error: 8 of 12 files in {photos} are not there any more, and nothing was changed; "
+    )
     assert library.status() == before
     (report,) = map(json.loads, run("index", *where, "--yes", "--json").stdout.splitlines())
     assert (report["missing"], report["unchanged"]) == (8, 4)
@@ -295,7 +340,9 @@ def test_more_than_half_gone_changes_nothing_without_yes(photos: Path, library: 
     assert again["missing"] == 8, "what is missing already is asked about once"
 
 
-def test_files_that_only_lie_elsewhere_are_not_asked_about(photos: Path, library: sigseek.Library, tmp_path: Path) -> None:
+def test_files_that_only_lie_elsewhere_are_not_asked_about(
+    photos: Path, library: sigseek.Library, tmp_path: Path
+) -> None:
     for name in "abc":
         (photos / name).rename(photos / f"{name}2")
     report = library.index()
@@ -324,8 +371,13 @@ def test_a_backup_is_a_library_of_its_own_and_made_while_another_writes(
         assert known(copy) == on_disk(photos)
         assert_nothing_to_do(copy)
     again = run("backup", target, "--library", library.directory, check=False)
-    assert (again.returncode, again.stderr) == (1, f"error: {target} is there already; name a file that is not\n")
-    nowhere = run("backup", tmp_path / "no" / "folder.sqlite", "--library", library.directory, check=False)
+    assert (again.returncode, again.stderr) == (
+        1,
+        f"error: {target} is there already; name a file that is not\n",
+    )
+    nowhere = run(
+        "backup", tmp_path / "no" / "folder.sqlite", "--library", library.directory, check=False
+    )
     assert (nowhere.returncode, nowhere.stderr.count("\n")) == (1, 1)
     assert list(tmp_path.rglob("*.part")) == []
 
@@ -362,7 +414,12 @@ def test_a_backup_that_ctrl_c_interrupts(tmp_path: Path) -> None:
         except KeyboardInterrupt:
             print("interrupted")
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code), tmp_path], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.stdout, done.stderr) == ("interrupted\n", "")
     assert list(tmp_path.glob("copy*")) == []
 
@@ -407,21 +464,33 @@ def similar_without_index(library: sigseek.Library, photo: Path) -> list[sigseek
     return library.similar(photo, 100)
 
 
-def test_forgetting_a_checkpoint(tmp_path: Path, photos: Path, library: sigseek.Library, tiny: Path, run: Run) -> None:
+def test_forgetting_a_checkpoint(
+    tmp_path: Path, photos: Path, library: sigseek.Library, tiny: Path, run: Run
+) -> None:
     where = ("--library", library.directory)
     run("index", *where, "--model", tiny)
-    both = {row["model"]: row for row in json.loads(run("status", *where, "--json").stdout)["checkpoints"]}
-    assert {name: (row["embeddings"], row["coverage"], row["searched"]) for name, row in both.items()} == {
+    both = {
+        row["model"]: row
+        for row in json.loads(run("status", *where, "--json").stdout)["checkpoints"]
+    }
+    assert {
+        name: (row["embeddings"], row["coverage"], row["searched"]) for name, row in both.items()
+    } == {
         "mini": (12, 1.0, True),
         str(tiny): (12, 1.0, False),
     }
     unsaid = run("forget", "--model", tiny, *where, check=False)
     assert (unsaid.returncode, "say yes with --yes" in unsaid.stderr) == (1, True)
-    assert run("forget", "--model", tiny, *where, "--yes").stdout == f"12 embeddings by {tiny} forgotten\n"
+    assert (
+        run("forget", "--model", tiny, *where, "--yes").stdout
+        == f"12 embeddings by {tiny} forgotten\n"
+    )
     with pytest.raises(LibraryError, match="has nothing of a checkpoint other; it has: mini"):
         library.forget_checkpoint("other")
     assert_nothing_to_do(library)
-    assert run("forget", *where, check=False, SIGSEEK_MODEL="mini").returncode == 2, "the environment names none to forget"
+    assert run("forget", *where, check=False, SIGSEEK_MODEL="mini").returncode == 2, (
+        "the environment names none to forget"
+    )
 
 
 def test_a_second_checkpoint_beside_the_first_is_resumable_and_searched_when_it_has_more(
@@ -429,7 +498,9 @@ def test_a_second_checkpoint_beside_the_first_is_resumable_and_searched_when_it_
 ) -> None:
     with sigseek.open(library.directory, model=str(tiny)) as other:
         other.index(photos / "a")
-        with pytest.warns(UserWarning, match="has embedded 4 photos so far, others here 12; to go on with it: "):
+        with pytest.warns(
+            UserWarning, match="has embedded 4 photos so far, others here 12; to go on with it: "
+        ):
             assert len(other.search("a red house", limit=100, everything=True)) == 4
     with sigseek.open(library.directory) as plain:
         assert plain.checkpoint.name == "mini"
@@ -450,9 +521,13 @@ def test_a_folder_that_was_emptied_on_purpose(photos: Path, library: sigseek.Lib
     assert (report.offline, report.missing) == (0, 12)
 
 
-def test_a_directory_is_not_forgotten_while_its_drive_is_away(photos: Path, library: sigseek.Library, tmp_path: Path) -> None:
+def test_a_directory_is_not_forgotten_while_its_drive_is_away(
+    photos: Path, library: sigseek.Library, tmp_path: Path
+) -> None:
     photos.rename(tmp_path / "unplugged")
-    with pytest.raises(FolderError, match="is not there now, so nobody can tell what is gone from it"):
+    with pytest.raises(
+        FolderError, match="is not there now, so nobody can tell what is gone from it"
+    ):
         library.forget(photos / "a")
 
 

@@ -13,7 +13,8 @@ import pytest
 
 import sigseek
 from sigseek.indexer.decoding import decode
-from sigseek.storage import Catalog, index_file
+from sigseek.storage import Catalog
+from sigseek.storage.index import faiss_file as index_file
 from sigseek.storage.index.faiss import VectorIndex
 from sigseek.storage.verification import Verification
 from tests.catalogs import add_checkpoint, add_many, random_unit
@@ -74,7 +75,9 @@ def too_short(library: sigseek.Library) -> None:
     vector = bytes(100)
     with sqlite3.connect(library.directory / "catalog.sqlite") as connection:
         values = (vector, zlib.crc32(vector))
-        connection.execute("UPDATE embedding SET vector = ?, checksum = ? WHERE photo_id = 2", values)
+        connection.execute(
+            "UPDATE embedding SET vector = ?, checksum = ? WHERE photo_id = 2", values
+        )
     connection.close()
 
 
@@ -82,19 +85,28 @@ def not_unit(library: sigseek.Library) -> None:
     vector = np.full(192, 0.5, "<f2").tobytes()
     with sqlite3.connect(library.directory / "catalog.sqlite") as connection:
         values = (vector, zlib.crc32(vector))
-        connection.execute("UPDATE embedding SET vector = ?, checksum = ? WHERE photo_id = 2", values)
+        connection.execute(
+            "UPDATE embedding SET vector = ?, checksum = ? WHERE photo_id = 2", values
+        )
     connection.close()
 
 
 DAMAGES: dict[str, tuple[Callable[[sigseek.Library], None], str]] = {
     "an embedding's bytes": (
-        lambda library: change(library, "UPDATE embedding SET vector = zeroblob(384) WHERE photo_id = 2"),
+        lambda library: change(
+            library, "UPDATE embedding SET vector = zeroblob(384) WHERE photo_id = 2"
+        ),
         "embeddings by mini that are damaged (their checksums do not agree): 1, of ",
     ),
     "an embedding's length": (not_unit, "embeddings by mini that do not have the length 1: 1, of "),
-    "an embedding of other dimensions": (too_short, "embeddings by mini that have another number of dimensions: 1, of "),
+    "an embedding of other dimensions": (
+        too_short,
+        "embeddings by mini that have another number of dimensions: 1, of ",
+    ),
     "a dangling row": (
-        lambda library: change(library, "PRAGMA foreign_keys = OFF", "DELETE FROM photo WHERE id = 3"),
+        lambda library: change(
+            library, "PRAGMA foreign_keys = OFF", "DELETE FROM photo WHERE id = 3"
+        ),
         "rows of the table file that refer to something that is not there: 1",
     ),
     "the count": (
@@ -116,7 +128,9 @@ DAMAGES: dict[str, tuple[Callable[[sigseek.Library], None], str]] = {
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_damage_is_found_and_mended(name: str, library: sigseek.Library, photos: Path, run: Run) -> None:
+def test_damage_is_found_and_mended(
+    name: str, library: sigseek.Library, photos: Path, run: Run
+) -> None:
     damage, said = DAMAGES[name]
     before = {path.name: path.read_bytes() for path in photos.iterdir()}
     where = ("--library", library.directory)
@@ -125,7 +139,9 @@ def test_damage_is_found_and_mended(name: str, library: sigseek.Library, photos:
     found = run("verify", *where, check=False)
     assert found.returncode == 1
     assert found.stdout.startswith(f"wrong: {said}")
-    assert f"to have it mended: sigseek verify --library {library.directory} --repair" in found.stdout
+    assert (
+        f"to have it mended: sigseek verify --library {library.directory} --repair" in found.stdout
+    )
     assert run("verify", *where, check=False).stdout == found.stdout, "looking changes nothing"
     mended = run("verify", *where, "--repair")
     assert mended.stdout.startswith(f"mended: {said}")
@@ -134,7 +150,9 @@ def test_damage_is_found_and_mended(name: str, library: sigseek.Library, photos:
     run("index", *where)
     assert run("verify", *where).stdout == "6 embeddings and 6 files checked: all is well\n"
     with sigseek.open(library.directory) as again:
-        assert sorted(hit.path for hit in again.search("a house", everything=True)) == [str(photos / f"{n}.png") for n in range(6)]
+        assert sorted(hit.path for hit in again.search("a house", everything=True)) == [
+            str(photos / f"{n}.png") for n in range(6)
+        ]
         for hit in again.search("a house", everything=True):
             assert again.similar(hit.path, 1)[0].cosine <= 1
     assert {path.name: path.read_bytes() for path in photos.iterdir()} == before
@@ -154,7 +172,9 @@ def test_a_repair_keeps_what_was_measured_on_sound_embeddings(library: sigseek.L
     catalog.close()
 
 
-def test_a_library_that_is_indexed_meanwhile_is_not_wrong(library: sigseek.Library, photos: Path, run: Run) -> None:
+def test_a_library_that_is_indexed_meanwhile_is_not_wrong(
+    library: sigseek.Library, photos: Path, run: Run
+) -> None:
     catalog = Catalog(library.directory)
     (record,) = catalog.checkpoints()
     save(photos / "new.png", seed=6)
@@ -177,7 +197,9 @@ def test_a_catalog_that_sqlite_finds_damaged(library: sigseek.Library, run: Run)
     assert "put a backup in its place" in found.stdout + found.stderr
 
 
-def test_photos_that_the_disk_changed_are_found_by_their_contents(library: sigseek.Library, photos: Path, run: Run) -> None:
+def test_photos_that_the_disk_changed_are_found_by_their_contents(
+    library: sigseek.Library, photos: Path, run: Run
+) -> None:
     status = (photos / "1.png").stat()
     flip(photos / "1.png", 60)
     os.utime(photos / "1.png", ns=(status.st_atime_ns, status.st_mtime_ns))
@@ -191,10 +213,14 @@ def test_photos_that_the_disk_changed_are_found_by_their_contents(library: sigse
     report = json.loads(found.stdout)
     (problem,) = report["problems"]
     assert (found.returncode, report["outdated"], problem["mended"]) == (1, 2, False)
-    assert problem["what"].startswith(f"{photos / '1.png'} holds other bytes than when it was indexed")
+    assert problem["what"].startswith(
+        f"{photos / '1.png'} holds other bytes than when it was indexed"
+    )
 
 
-def test_files_of_a_directory_that_gave_way_to_a_file_are_gone(library: sigseek.Library, photos: Path) -> None:
+def test_files_of_a_directory_that_gave_way_to_a_file_are_gone(
+    library: sigseek.Library, photos: Path
+) -> None:
     save(photos / "sub" / "6.png", seed=6)
     library.index()
     shutil.rmtree(photos / "sub")
@@ -203,14 +229,18 @@ def test_files_of_a_directory_that_gave_way_to_a_file_are_gone(library: sigseek.
     assert (report.problems, report.outdated) == ((), 1)
 
 
-def test_a_file_that_is_larger_than_any_photo(library: sigseek.Library, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_larger_than_any_photo(
+    library: sigseek.Library, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Indexed when there was no such limit."""
     monkeypatch.setattr(decode, "_LARGEST_FILE", 10)
     report = library.verify(contents=True)
     assert (report.problems, report.files, report.outdated) == ((), 6, 0)
 
 
-def test_files_of_folders_that_are_offline_are_not_looked_for(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
+def test_files_of_folders_that_are_offline_are_not_looked_for(
+    library: sigseek.Library, photos: Path, tmp_path: Path
+) -> None:
     photos.rename(tmp_path / "unplugged")
     report = library.verify(contents=True)
     assert (report.problems, report.files, report.offline, report.outdated) == ((), 0, 6, 0)
@@ -223,7 +253,9 @@ def test_the_index_of_many_and_its_sample(tmp_path: Path) -> None:
     with catalog.transaction() as transaction:
         transaction.add_folder(tmp_path)
     with sqlite3.connect(catalog.path) as connection:
-        connection.execute("INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) SELECT 1, id, id, 1, 1 FROM photo")
+        connection.execute(
+            "INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) SELECT 1, id, id, 1, 1 FROM photo"
+        )
     connection.close()
     (record,) = catalog.checkpoints()
     directory = tmp_path / "library" / "index"
@@ -239,7 +271,9 @@ def test_the_index_of_many_and_its_sample(tmp_path: Path) -> None:
             assert library.verify().problems == ()
 
 
-def test_photos_that_an_interrupted_run_left_are_no_damage(library: sigseek.Library, run: Run) -> None:
+def test_photos_that_an_interrupted_run_left_are_no_damage(
+    library: sigseek.Library, run: Run
+) -> None:
     where = ("--library", library.directory)
     change(library, "DELETE FROM file WHERE photo_id = 3")
     left = "1 photo in no file any more, left by an indexing that was cut off"
@@ -271,10 +305,14 @@ def test_a_damaged_index_is_not_searched(library: sigseek.Library) -> None:
     library.close()
     flip(index_path(library), 700)
     with sigseek.open(library.directory) as again:
-        assert [(hit.path, hit.cosine) for hit in again.search("a house", everything=True)] == before
+        assert [
+            (hit.path, hit.cosine) for hit in again.search("a house", everything=True)
+        ] == before
 
 
-def test_an_index_that_cannot_be_read_is_damaged(library: sigseek.Library, ordinary_folder: Path) -> None:
+def test_an_index_that_cannot_be_read_is_damaged(
+    library: sigseek.Library, ordinary_folder: Path
+) -> None:
     path = index_path(library)
     path.chmod(0)
     (problem,) = library.verify().problems
@@ -286,7 +324,9 @@ def test_an_index_that_cannot_be_read_is_damaged(library: sigseek.Library, ordin
 def test_an_index_that_another_process_removed_at_this_moment(library: sigseek.Library) -> None:
     size = index_path(library).stat().st_size
     token, _ = index_path(library).name.split("-")
-    (library.directory / "index" / f"{token}-0.faiss").symlink_to("nowhere")  # listed, and not there
+    (library.directory / "index" / f"{token}-0.faiss").symlink_to(
+        "nowhere"
+    )  # listed, and not there
     assert library.verify().problems == ()
     assert library.status().index_bytes == size
 
@@ -294,7 +334,12 @@ def test_an_index_that_another_process_removed_at_this_moment(library: sigseek.L
 def test_a_catalog_that_a_power_cut_emptied(library: sigseek.Library, run: Run) -> None:
     library.close()
     (library.directory / "catalog.sqlite").write_bytes(b"")
-    for command in (["verify"], ["search", "a house"], ["index"], ["backup", library.directory / "copy"]):
+    for command in (
+        ["verify"],
+        ["search", "a house"],
+        ["index"],
+        ["backup", library.directory / "copy"],
+    ):
         done = run(*command, "--library", library.directory, check=False)
         assert (done.returncode, done.stdout) == (1, "")
         assert "catalog.sqlite is empty; put a backup in its place" in done.stderr

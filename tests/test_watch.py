@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 import sigseek
+from sigseek.cli.watch import _Ending
 from sigseek.indexer import FolderError, IndexReport
 from sigseek.operations import watch
-from sigseek.cli.watch import _Ending
 from sigseek.storage import Catalog, writer_lock
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 from tests.conftest import Run
@@ -41,7 +41,11 @@ class Watching:
         self.process = process
 
     def rounds(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self._output.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        return [
+            json.loads(line)
+            for line in self._output.read_text().splitlines(keepends=True)
+            if line.endswith("\n")
+        ]
 
     def next(self, count: int) -> dict[str, int]:
         """The report of the round of that number, once it has come; there is no later one."""
@@ -50,7 +54,11 @@ class Watching:
         assert len(rounds) == count, rounds
         assert rounds[-1]["problem"] is None
         report: dict[str, int] = rounds[-1]["report"]
-        return {name: report[name] for name in ("added", "changed", "moved", "missing", "failed") if report[name]}
+        return {
+            name: report[name]
+            for name in ("added", "changed", "moved", "missing", "failed")
+            if report[name]
+        }
 
     def problem(self, count: int) -> str:
         """The problem of that number, once it has come."""
@@ -68,7 +76,9 @@ def watching(tmp_path: Path, *arguments: object, status: int = 0) -> Iterator[Wa
     output, errors = tmp_path / "output", tmp_path / "errors"
     command = [Path(sys.executable).parent / "sigseek", "watch", *map(str, arguments)]
     with output.open("wb") as out, errors.open("wb") as err:
-        process = subprocess.Popen([*command, "--model", "mini", "--debounce", "0.5", "--json"], stdout=out, stderr=err)
+        process = subprocess.Popen(
+            [*command, "--model", "mini", "--debounce", "0.5", "--json"], stdout=out, stderr=err
+        )
     try:
         yield Watching(output, process)
         process.terminate()
@@ -125,7 +135,9 @@ def test_a_folder_that_is_forgotten_meanwhile_is_not_added_again(tmp_path: Path,
         save(tmp_path / "kept" / "b.png", seed=3)
         until(lambda: any(row["report"]["scanned"] == 2 for row in watched.rounds()))
     with sigseek.open(library) as opened:
-        assert [(folder.path, folder.files) for folder in opened.status().folders] == [(str(tmp_path / "kept"), 2)]
+        assert [(folder.path, folder.files) for folder in opened.status().folders] == [
+            (str(tmp_path / "kept"), 2)
+        ]
 
 
 def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
@@ -162,7 +174,9 @@ def test_while_another_process_changes_the_library(tmp_path: Path, run: Run) -> 
     save(folder / "a.png", seed=1)
     with watching(tmp_path, folder, "--library", library) as watched:
         assert watched.next(1) == {"added": 1}
-        assert run("index", "--library", library, "--json").returncode == 0, "it holds no lock while it waits"
+        assert run("index", "--library", library, "--json").returncode == 0, (
+            "it holds no lock while it waits"
+        )
         with writer_lock(library):
             save(folder / "b.png", seed=2)
             assert f"{library} is being changed by process {os.getpid()}" in watched.problem(1)
@@ -179,7 +193,9 @@ def test_it_ends_with_its_library(tmp_path: Path) -> None:
     assert (
         (tmp_path / "errors")
         .read_text()
-        .endswith(f"error: the library {library} is not there any more; watch again when it is back\n")
+        .endswith(
+            f"error: the library {library} is not there any more; watch again when it is back\n"
+        )
     )
     assert not library.exists()
 
@@ -196,14 +212,18 @@ def test_a_signal_counts_also_where_its_exception_is_dropped() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_in_the_middle_loses_nothing(tmp_path: Path, run: Run, number: signal.Signals) -> None:
+def test_a_signal_in_the_middle_loses_nothing(
+    tmp_path: Path, run: Run, number: signal.Signals
+) -> None:
     folder, library = tmp_path / "photos", tmp_path / "library"
     for seed in range(300):
         save(folder / f"{seed}.png", seed=seed)
 
     def embedded() -> int:
         try:
-            with closing(sqlite3.connect(f"file:{library}/catalog.sqlite?mode=ro", uri=True)) as connection:
+            with closing(
+                sqlite3.connect(f"file:{library}/catalog.sqlite?mode=ro", uri=True)
+            ) as connection:
                 found: int = connection.execute("SELECT count(*) FROM embedding").fetchone()[0]
                 return found
         except sqlite3.Error:  # it is not there yet
@@ -228,15 +248,22 @@ def test_what_it_says_when_it_cannot_begin(tmp_path: Path, run: Run) -> None:
         f"error: the library {tmp_path / 'library'} knows no folders; name those to watch\n",
     )
     done = run("watch", tmp_path / "nowhere", *library, "--model", "mini", check=False)
-    assert (done.returncode, done.stderr.startswith(f"error: no folder {tmp_path / 'nowhere'}; ")) == (1, True)
+    assert (
+        done.returncode,
+        done.stderr.startswith(f"error: no folder {tmp_path / 'nowhere'}; "),
+    ) == (1, True)
     assert run("watch", *library, "--debounce", "0", check=False).returncode == 2
     assert not (tmp_path / "library").exists()
 
 
 class Loop:
-    """The loop in a thread, over a catalog whose folders are the given ones; runs are only noted."""
+    """The loop in a thread, over a catalog whose folders are the given ones; runs are only
+    noted.
+    """
 
-    def __init__(self, directory: Path, *folders: Path, debounce: float = 0.1, rescan: float = 3600) -> None:
+    def __init__(
+        self, directory: Path, *folders: Path, debounce: float = 0.1, rescan: float = 3600
+    ) -> None:
         self.catalog = Catalog(directory)
         with self.catalog.transaction() as transaction:
             for folder in folders:
@@ -246,7 +273,15 @@ class Loop:
         self.rounds: list[watch.Round] = []
         self.refused: dict[Path, Exception] = {}
         self._stop = Event()
-        loop = watch.Watch(self.catalog, directory, self._index, [], debounce=debounce, rescan=rescan, stop=self._stop)
+        loop = watch.Watch(
+            self.catalog,
+            directory,
+            self._index,
+            [],
+            debounce=debounce,
+            rescan=rescan,
+            stop=self._stop,
+        )
         self._thread = Thread(target=lambda: self.rounds.extend(loop.rounds()))
 
     def _index(self, place: Path) -> IndexReport:
@@ -311,7 +346,9 @@ def test_a_folder_that_is_refused_is_left_alone_until_it_changes(tmp_path: Path)
 
 
 def test_a_folder_that_is_refused_is_looked_through_again_now_and_then(tmp_path: Path) -> None:
-    """What made it be refused may be over without a change in it: another process may have taken care of it."""
+    """What made it be refused may be over without a change in it: another process may have taken
+    care of it.
+    """
     refused = tmp_path / "refused"
     loop = Loop(tmp_path / "library", refused, rescan=0.1)
     loop.refused[refused] = FolderError("most of it is missing; see to it")
@@ -363,13 +400,19 @@ def test_links_to_directories_are_not_followed(tmp_path: Path) -> None:
 
 # What the library says when the system's limits are reached, taken down under limits of 3 and 0.
 LIMITS = {
-    "max_user_watches": OSError('OS file watch limit reached. about ["/p/1/2"] (Error { kind: MaxFilesWatch, paths: ["/p/1/2"] })'),
-    "max_user_instances": RuntimeError("Error creating recommended watcher: Too many open files (os error 24)"),
+    "max_user_watches": OSError(
+        'OS file watch limit reached. about ["/p/1/2"] (Error { kind: MaxFilesWatch, paths: ["/p/1/2"] })'
+    ),
+    "max_user_instances": RuntimeError(
+        "Error creating recommended watcher: Too many open files (os error 24)"
+    ),
 }
 
 
 @pytest.mark.parametrize("limit", LIMITS)
-def test_too_many_directories_are_looked_through_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+def test_too_many_directories_are_looked_through_now_and_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
     def refuse(*paths: Path, **options: object) -> Iterator[object]:
         raise LIMITS[limit]
         yield
@@ -387,7 +430,17 @@ def test_too_many_directories_are_looked_through_now_and_then(tmp_path: Path, mo
 
 def test_which_directories_hold_files(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path)
-    add_photos(catalog, add_checkpoint(catalog, 2), random_unit(2, 2), Path("/p"), ["a.b/c.png", "a/d/e.png"])
+    add_photos(
+        catalog,
+        add_checkpoint(catalog, 2),
+        random_unit(2, 2),
+        Path("/p"),
+        ["a.b/c.png", "a/d/e.png"],
+    )
     asked = ["/p/a.b", "/p/a", "/p/a/d", "/p/a/d/e.png", "/p/d", "/p/a.", "/q", "/"]
-    assert [path for path in asked if catalog.has_files_below(Path(path))] == ["/p/a.b", "/p/a", "/p/a/d"]
+    assert [path for path in asked if catalog.has_files_below(Path(path))] == [
+        "/p/a.b",
+        "/p/a",
+        "/p/a/d",
+    ]
     catalog.close()

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from sigseek.indexer.errors import DecodeError, UndecidedError
 from sigseek.indexer.decoding.limits import Limits
 from sigseek.indexer.decoding.worker_pool import Workers
+from sigseek.indexer.errors import DecodeError, UndecidedError
 from tests import tasks
 
 LIMITS = Limits(memory=300_000_000, processor=20, wall=100)
@@ -37,7 +37,9 @@ def test_tasks_of_several_threads_run_side_by_side(workers: Workers) -> None:
     assert len(set(pids)) == 3
 
 
-@pytest.mark.parametrize("error", [ValueError("a"), KeyError("b"), OSError(5, "Input/output error"), DecodeError("c")])
+@pytest.mark.parametrize(
+    "error", [ValueError("a"), KeyError("b"), OSError(5, "Input/output error"), DecodeError("c")]
+)
 def test_exceptions_come_back_as_they_are(workers: Workers, error: Exception) -> None:
     before = workers.call(LIMITS, tasks.pid)
     with pytest.raises(type(error)) as caught:
@@ -56,7 +58,9 @@ def test_exceptions_and_results_that_cannot_be_pickled(workers: Workers) -> None
 
 @pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL"])
 def test_a_crash_is_the_files_failure(workers: Workers, name: str) -> None:
-    with pytest.raises(DecodeError, match=rf"^decoding it ended the worker process \({name}\)$") as caught:
+    with pytest.raises(
+        DecodeError, match=rf"^decoding it ended the worker process \({name}\)$"
+    ) as caught:
         workers.call(LIMITS, tasks.end_by, name)
     assert not isinstance(caught.value, UndecidedError)
     assert workers.call(LIMITS, tasks.pid)
@@ -68,7 +72,9 @@ def test_an_exit_is_the_files_failure(workers: Workers) -> None:
 
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM"])
-def test_a_process_that_somebody_ended_says_nothing_of_the_file(workers: Workers, name: str) -> None:
+def test_a_process_that_somebody_ended_says_nothing_of_the_file(
+    workers: Workers, name: str
+) -> None:
     with pytest.raises(UndecidedError, match=rf"\({name}\)"):
         workers.call(LIMITS, tasks.end_by, name)
 
@@ -103,7 +109,9 @@ def test_memory_that_an_earlier_task_kept_is_not_the_files_fault(workers: Worker
 
 
 def test_processor_time_is_limited(workers: Workers) -> None:
-    with pytest.raises(DecodeError, match=r"^decoding it takes more than 1 s of processor time$") as caught:
+    with pytest.raises(
+        DecodeError, match=r"^decoding it takes more than 1 s of processor time$"
+    ) as caught:
         workers.call(Limits(300_000_000, 1, 100), tasks.compute)
     assert not isinstance(caught.value, UndecidedError)
 
@@ -116,11 +124,15 @@ def test_processor_time_is_each_tasks_own(workers: Workers) -> None:
 
 
 def test_waiting_is_limited_and_says_nothing_of_the_file(workers: Workers) -> None:
-    with pytest.raises(UndecidedError, match=r"^decoding it was not done after 0\.5 s, .*tries again$"):
+    with pytest.raises(
+        UndecidedError, match=r"^decoding it was not done after 0\.5 s, .*tries again$"
+    ):
         workers.call(Limits(300_000_000, 20, 0.5), tasks.wait, 600)
 
 
-def test_what_decoders_print_goes_nowhere(workers: Workers, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_decoders_print_goes_nowhere(
+    workers: Workers, capfd: pytest.CaptureFixture[str]
+) -> None:
     assert workers.call(LIMITS, tasks.make_noise) == "heard nothing"
     assert workers.call(LIMITS, tasks.read_input) == ""
     assert workers.call(LIMITS, tasks.pid)
@@ -145,7 +157,9 @@ def test_closing_ends_those_at_work() -> None:
         workers.call(LIMITS, tasks.pid)
 
 
-def test_no_process_is_started_once_it_is_closed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_no_process_is_started_once_it_is_closed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     workers = Workers()
     workers.close()
     started = tmp_path / "started"
@@ -158,12 +172,17 @@ def test_no_process_is_started_once_it_is_closed(monkeypatch: pytest.MonkeyPatch
     assert not started.exists()
 
 
-def test_no_process_comes_up(workers: Workers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_no_process_comes_up(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\nexit 7\n")
     broken.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
-    with pytest.raises(UndecidedError, match=r"^no process .* \(No such file or directory\); see whether memory is short$"):
+    with pytest.raises(
+        UndecidedError,
+        match=r"^no process .* \(No such file or directory\); see whether memory is short$",
+    ):
         workers.call(LIMITS, tasks.pid)
     monkeypatch.setattr(sys, "executable", str(broken))
     with pytest.raises(UndecidedError, match=r"^no process .* \(exit code 7\)"):
@@ -188,7 +207,9 @@ def test_workers_end_with_their_parent_however_it_ends(tmp_path: Path, at_work: 
         print("held", flush=True)
         input()
     """
-    parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     with parent, held.open() as file:
         assert parent.stdout
         assert parent.stdout.readline() == b"held\n"

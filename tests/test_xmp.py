@@ -13,12 +13,19 @@ ELEMENTS = (
 
 
 def test_properties_as_elements() -> None:
-    assert read_xmp(xmp(ELEMENTS)) == Xmp(rating="3", keywords=("sea", "Åland"), description="By the sea")
+    assert read_xmp(xmp(ELEMENTS)) == Xmp(
+        rating="3", keywords=("sea", "Åland"), description="By the sea"
+    )
 
 
 def test_properties_as_attributes() -> None:
-    packet = xmp("", 'xmp:Rating="-1" xmp:CreateDate="2020-01-01T00:00:00" exif:DateTimeOriginal="2021-07-03T18:05:09+02:00"')
-    assert read_xmp(packet) == Xmp(dates=("2021-07-03T18:05:09+02:00", "2020-01-01T00:00:00"), rating="-1")
+    packet = xmp(
+        "",
+        'xmp:Rating="-1" xmp:CreateDate="2020-01-01T00:00:00" exif:DateTimeOriginal="2021-07-03T18:05:09+02:00"',
+    )
+    assert read_xmp(packet) == Xmp(
+        dates=("2021-07-03T18:05:09+02:00", "2020-01-01T00:00:00"), rating="-1"
+    )
 
 
 def test_the_lens() -> None:
@@ -29,7 +36,8 @@ def test_the_lens() -> None:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_entities_are_refused_in_any_encoding(encoding: str) -> None:
     bomb = (
-        '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>' + xmp("<dc:rights>&b;</dc:rights>").decode()
+        '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
+        + xmp("<dc:rights>&b;</dc:rights>").decode()
     )
     with pytest.raises(ValueError, match="document type"):
         read_xmp(bomb.encode(encoding))
@@ -41,7 +49,11 @@ def test_what_is_too_large_is_not_read() -> None:
 
 
 def test_padding_and_wrapping() -> None:
-    packet = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0"?>\n' + xmp(ELEMENTS) + b'\n<?xpacket end="w"?>   \n\0'
+    packet = (
+        b'<?xpacket begin="\xef\xbb\xbf" id="W5M0"?>\n'
+        + xmp(ELEMENTS)
+        + b'\n<?xpacket end="w"?>   \n\0'
+    )
     assert read_xmp(packet).rating == "3"
 
 

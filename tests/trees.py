@@ -16,7 +16,10 @@ def trees(leaves: Sequence[Leaf]) -> st.SearchStrategy[Query]:
     def wider(parts: st.SearchStrategy[Query]) -> st.SearchStrategy[Query]:
         several = st.lists(parts, min_size=2, max_size=4)
         return st.one_of(
-            parts.map(negated), st.builds(joined, st.just(And), several), st.builds(joined, st.just(Or), several), weighted(parts)
+            parts.map(negated),
+            st.builds(joined, st.just(And), several),
+            st.builds(joined, st.just(Or), several),
+            weighted(parts),
         )
 
     return st.recursive(weighted(st.sampled_from(leaves)), wider, max_leaves=6)

@@ -47,9 +47,13 @@ def upgrade() -> None:
     op.create_table(
         "file",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("folder_id", sa.Integer, sa.ForeignKey("folder.id", ondelete="CASCADE"), nullable=False),
+        sa.Column(
+            "folder_id", sa.Integer, sa.ForeignKey("folder.id", ondelete="CASCADE"), nullable=False
+        ),
         sa.Column("path", sa.String, nullable=False),
-        sa.Column("photo_id", sa.Integer, sa.ForeignKey("photo.id", ondelete="CASCADE"), nullable=False),
+        sa.Column(
+            "photo_id", sa.Integer, sa.ForeignKey("photo.id", ondelete="CASCADE"), nullable=False
+        ),
         sa.Column("size", sa.Integer, nullable=False),
         sa.Column("mtime_ns", sa.Integer, nullable=False),
         sa.Column("missing_since", sa.DateTime),
@@ -58,8 +62,15 @@ def upgrade() -> None:
     op.create_index("ix_file_photo_id", "file", ["photo_id"])
     op.create_table(
         "embedding",
-        sa.Column("checkpoint_id", sa.Integer, sa.ForeignKey("checkpoint.id", ondelete="CASCADE"), primary_key=True),
-        sa.Column("photo_id", sa.Integer, sa.ForeignKey("photo.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column(
+            "checkpoint_id",
+            sa.Integer,
+            sa.ForeignKey("checkpoint.id", ondelete="CASCADE"),
+            primary_key=True,
+        ),
+        sa.Column(
+            "photo_id", sa.Integer, sa.ForeignKey("photo.id", ondelete="CASCADE"), primary_key=True
+        ),
         sa.Column("vector", sa.LargeBinary, nullable=False),
         sa.Column("precision", sa.String, nullable=False),
         sa.Column("preprocessing_version", sa.Integer, nullable=False),
@@ -69,7 +80,9 @@ def upgrade() -> None:
     op.create_table(
         "failure",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("folder_id", sa.Integer, sa.ForeignKey("folder.id", ondelete="CASCADE"), nullable=False),
+        sa.Column(
+            "folder_id", sa.Integer, sa.ForeignKey("folder.id", ondelete="CASCADE"), nullable=False
+        ),
         sa.Column("path", sa.String, nullable=False),
         sa.Column("reason", sa.String, nullable=False),
         sa.Column("size", sa.Integer),

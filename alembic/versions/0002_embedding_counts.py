@@ -13,10 +13,16 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the index, the count, and the triggers that keep it; removals reach them through the foreign keys' cascades."""
+    """Add the index, the count, and the triggers that keep it; removals reach them through the
+    foreign keys' cascades.
+    """
     op.create_index("ix_embedding_photo_id", "embedding", ["photo_id"])
-    op.add_column("checkpoint", sa.Column("embeddings", sa.Integer, nullable=False, server_default="0"))
-    op.execute("UPDATE checkpoint SET embeddings = (SELECT count(*) FROM embedding WHERE embedding.checkpoint_id = checkpoint.id)")
+    op.add_column(
+        "checkpoint", sa.Column("embeddings", sa.Integer, nullable=False, server_default="0")
+    )
+    op.execute(
+        "UPDATE checkpoint SET embeddings = (SELECT count(*) FROM embedding WHERE embedding.checkpoint_id = checkpoint.id)"
+    )
     for event, row, change in (("INSERT", "new", "+ 1"), ("DELETE", "old", "- 1")):
         op.execute(
             f"CREATE TRIGGER embedding_count_{event.lower()} AFTER {event} ON embedding BEGIN "

@@ -20,13 +20,20 @@ def upgrade() -> None:
         sa.Column("photo_id", sa.Integer, primary_key=True),
         sa.Column("value", sa.Double, nullable=False),
         sa.ForeignKeyConstraint(
-            ["checkpoint_id", "photo_id"], ["embedding.checkpoint_id", "embedding.photo_id"], ondelete="CASCADE"
+            ["checkpoint_id", "photo_id"],
+            ["embedding.checkpoint_id", "embedding.photo_id"],
+            ondelete="CASCADE",
         ),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "reference",
-        sa.Column("checkpoint_id", sa.Integer, sa.ForeignKey("checkpoint.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column(
+            "checkpoint_id",
+            sa.Integer,
+            sa.ForeignKey("checkpoint.id", ondelete="CASCADE"),
+            primary_key=True,
+        ),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("generation", sa.Integer, nullable=False),
         sa.Column("embeddings", sa.Integer, nullable=False),
@@ -35,14 +42,26 @@ def upgrade() -> None:
     )
     op.create_table(
         "calibration",
-        sa.Column("checkpoint_id", sa.Integer, sa.ForeignKey("checkpoint.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column(
+            "checkpoint_id",
+            sa.Integer,
+            sa.ForeignKey("checkpoint.id", ondelete="CASCADE"),
+            primary_key=True,
+        ),
         sa.Column("fitted", sa.String, nullable=False),
     )
     op.create_table(
         "tag",
         sa.Column("name", sa.String, primary_key=True),
-        sa.Column("photo_id", sa.Integer, sa.ForeignKey("photo.id", ondelete="CASCADE"), primary_key=True),
-        sa.Column("checkpoint_id", sa.Integer, sa.ForeignKey("checkpoint.id", ondelete="CASCADE"), nullable=False),
+        sa.Column(
+            "photo_id", sa.Integer, sa.ForeignKey("photo.id", ondelete="CASCADE"), primary_key=True
+        ),
+        sa.Column(
+            "checkpoint_id",
+            sa.Integer,
+            sa.ForeignKey("checkpoint.id", ondelete="CASCADE"),
+            nullable=False,
+        ),
         sa.Column("probability", sa.Double, nullable=False),
         sqlite_with_rowid=False,
     )

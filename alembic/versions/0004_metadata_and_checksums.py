@@ -15,13 +15,17 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add columns and table. Photos that are known already say nothing there, their embeddings count as sound."""
+    """Add columns and table. Photos that are known already say nothing there, their embeddings
+    count as sound.
+    """
     op.add_column("photo", sa.Column("lens", sa.String))
     op.add_column("photo", sa.Column("rating", sa.Integer))
     op.add_column("photo", sa.Column("description", sa.String))
     op.create_table(
         "keyword",
-        sa.Column("photo_id", sa.Integer, sa.ForeignKey("photo.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column(
+            "photo_id", sa.Integer, sa.ForeignKey("photo.id", ondelete="CASCADE"), primary_key=True
+        ),
         sa.Column("name", sa.String, primary_key=True),
         sqlite_with_rowid=False,
     )
@@ -29,6 +33,10 @@ def upgrade() -> None:
         "UPDATE failure SET size = NULL, mtime_ns = NULL "
         "WHERE reason LIKE '%not read yet%' OR reason LIKE 'not a picture, or damaged%'"
     )
-    op.add_column("embedding", sa.Column("checksum", sa.Integer, nullable=False, server_default="0"))
-    op.get_bind().connection.dbapi_connection.create_function("crc32", 1, zlib.crc32, deterministic=True)
+    op.add_column(
+        "embedding", sa.Column("checksum", sa.Integer, nullable=False, server_default="0")
+    )
+    op.get_bind().connection.dbapi_connection.create_function(
+        "crc32", 1, zlib.crc32, deterministic=True
+    )
     op.execute("UPDATE embedding SET checksum = crc32(vector)")

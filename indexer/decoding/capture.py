@@ -14,12 +14,18 @@ _OFFSETS = _ODD_OFFSETS | set(range(-12 * 60, 14 * 60 + 1, 60))
 
 
 def capture_time(
-    base: dict[int, Any], detail: dict[int, Any], gps: dict[int, Any], longitude: float | None, dates: Iterable[str]
+    base: dict[int, Any],
+    detail: dict[int, Any],
+    gps: dict[int, Any],
+    longitude: float | None,
+    dates: Iterable[str],
 ) -> str | None:
-    """ISO 8601 to the second, in the camera's local time: EXIF's, from its directories, or else the first of XMP's `dates`.
+    """ISO 8601 to the second, in the camera's local time: EXIF's, from its directories, or else the
+    first of XMP's `dates`.
 
-    With the offset from UTC where EXIF notes it, or XMP notes it for the very same time, or the satellites' clock gives
-    it. The satellites' time itself never counts: it is UTC, and that of the last position.
+    With the offset from UTC where EXIF notes it, or XMP notes it for the very same time, or the
+    satellites' clock gives it. The satellites' time itself never counts: it is UTC, and that of the
+    last position.
     """
     known = [date for date in map(_iso_date, dates) if date]
     for tags, key, offset_key in (
@@ -65,19 +71,29 @@ def _noted_zone(value: Any) -> tzinfo | None:
 
 
 def _zone_of_same(taken: datetime, dates: Iterable[datetime]) -> tzinfo | None:
-    return next((date.tzinfo for date in dates if date.tzinfo and date.replace(tzinfo=None) == taken), None)
+    return next(
+        (date.tzinfo for date in dates if date.tzinfo and date.replace(tzinfo=None) == taken), None
+    )
 
 
-def _satellites_zone(taken: datetime, gps: dict[int, Any], longitude: float | None) -> tzinfo | None:
-    """What the local time is ahead of the satellites': if that is some country's offset to the minute, and no clock of
-    another part of the world, as when the camera's was never set.
+def _satellites_zone(
+    taken: datetime, gps: dict[int, Any], longitude: float | None
+) -> tzinfo | None:
+    """What the local time is ahead of the satellites': if that is some country's offset to the
+    minute, and no clock of another part of the world, as when the camera's was never set.
     """
     try:
         hours, minutes, seconds = (float(part) for part in gps[ExifTags.GPS.GPSTimeStamp])
         day = datetime.strptime(_line(gps[ExifTags.GPS.GPSDateStamp]), "%Y:%m:%d")
-        ahead = (taken - day - timedelta(hours=hours, minutes=minutes, seconds=seconds)).total_seconds() / 60
+        ahead = (
+            taken - day - timedelta(hours=hours, minutes=minutes, seconds=seconds)
+        ).total_seconds() / 60
         offset = _QUARTER * round(ahead / _QUARTER)
     except (KeyError, TypeError, ValueError, OverflowError, ZeroDivisionError):
         return None
     near = longitude is not None and abs(offset - 4 * longitude) <= 4 * 60
-    return timezone(timedelta(minutes=offset)) if near and offset in _OFFSETS and abs(ahead - offset) <= 1 else None
+    return (
+        timezone(timedelta(minutes=offset))
+        if near and offset in _OFFSETS and abs(ahead - offset) <= 1
+        else None
+    )

@@ -12,7 +12,8 @@ _UNSEEN = 2
 
 
 def to_srgb(image: Image.Image, profile: bytes, least: tuple[int, int] | None) -> Image.Image:
-    """The image as RGB or RGBA in sRGB; itself where its profile is sRGB's, broken, or another mode's, or its mode has none.
+    """The image as RGB or RGBA in sRGB; itself where its profile is sRGB's, broken, or another
+    mode's, or its mode has none.
 
     With `least`, what is converted may be reduced first, to not less than that width and height.
     """
@@ -39,13 +40,19 @@ def to_srgb(image: Image.Image, profile: bytes, least: tuple[int, int] | None) -
 
 @lru_cache(maxsize=32)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """From the profile to sRGB; None where there is nothing to be done or nothing that can be done."""
+    """From the profile to sRGB; None where there is nothing to be done or nothing that can be
+    done.
+    """
     try:
-        transform = ImageCms.buildTransform(BytesIO(profile), ImageCms.createProfile("sRGB"), mode, "RGB")
+        transform = ImageCms.buildTransform(
+            BytesIO(profile), ImageCms.createProfile("sRGB"), mode, "RGB"
+        )
         if mode not in ("RGB", "L"):
             return transform
         probe = _probe(mode)
-        moved = np.asarray(ImageCms.applyTransform(probe, transform), np.int16) - np.asarray(probe.convert("RGB"), np.int16)
+        moved = np.asarray(ImageCms.applyTransform(probe, transform), np.int16) - np.asarray(
+            probe.convert("RGB"), np.int16
+        )
     except Exception:  # profiles come from anywhere, and a broken one costs its colours only
         return None
     return transform if np.abs(moved).max() > _UNSEEN else None
@@ -56,4 +63,6 @@ def _probe(mode: str) -> Image.Image:
     if mode == "L":
         return Image.fromarray(np.arange(256, dtype=np.uint8)[None])
     levels = np.linspace(0, 255, 9).astype(np.uint8)
-    return Image.fromarray(np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(27, 27, 3))
+    return Image.fromarray(
+        np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(27, 27, 3)
+    )

@@ -14,19 +14,21 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from sigseek.indexer.errors import DecodeError, LargePhotoError, UndecidedError
 from sigseek.indexer.decoding.formats import WHY_NOT_READ
 from sigseek.indexer.decoding.limits import MostPixels, default_max_pixels
 from sigseek.indexer.decoding.metadata import LYING, Metadata, read_metadata
 from sigseek.indexer.decoding.opening import OpenedPicture, open_picture
+from sigseek.indexer.errors import DecodeError, LargePhotoError, UndecidedError
 from sigseek.indexer.scan import mtime_ns
 from sigseek.siglip import Preprocessing
 
 _Out = TypeVar("_Out")
 
 _HEADROOM = 2
-"""A JPEG decoder can leave out the finest detail and be several times faster. At least this many times the wanted size
-is decoded: with less, what the resizing filter would have seen is missing (41 dB at 1, 55 dB at 2)."""
+"""A JPEG decoder can leave out the finest detail and be several times faster. At least this many
+times the wanted size is decoded: with less, what the resizing filter would have seen is missing (41
+dB at 1, 55 dB at 2).
+"""
 
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -70,14 +72,17 @@ class FileDigest:
 
 
 def digest_file(path: Path, stop: Event | None = None) -> FileDigest:
-    """The digest of the file; OSError when it cannot be read, DecodeError when it is larger than any photo.
+    """The digest of the file; OSError when it cannot be read, DecodeError when it is larger than
+    any photo.
 
     UndecidedError soon after `stop` is set.
     """
     with path.open("rb", buffering=0) as file:
         status = os.fstat(file.fileno())
         if status.st_size > _LARGEST_FILE:
-            raise DecodeError(f"too large: {status.st_size / 1e9:,.0f} GB; no photo is larger than {_LARGEST_FILE / 1e9:g} GB")
+            raise DecodeError(
+                f"too large: {status.st_size / 1e9:,.0f} GB; no photo is larger than {_LARGEST_FILE / 1e9:g} GB"
+            )
         digest, part = hashlib.sha256(), bytearray(min(_PART, status.st_size + 1))
         while size := file.readinto(part):
             if stop and stop.is_set():
@@ -87,14 +92,18 @@ def digest_file(path: Path, stop: Event | None = None) -> FileDigest:
 
 
 def decode_photo(
-    path: Path, preprocessing: Preprocessing, max_pixels: int | None = None, max_held: int | None = None
+    path: Path,
+    preprocessing: Preprocessing,
+    max_pixels: int | None = None,
+    max_held: int | None = None,
 ) -> DecodedPhoto:
     """The photo in the file, upright, in RGB, resized for the checkpoint.
 
-    The first frame of several; transparency over white. A JPEG is decoded at a fraction of its size where that leaves
-    enough: see docs/speed.md for what it costs. UndecidedError for a picture of more than `max_pixels`, by default what
-    half of the memory is enough for; DecodeError for whatever is wrong with the content; OSError when the file cannot be
-    read; LargePhotoError when the decoder would hold more than `max_held` pixels at once.
+    The first frame of several; transparency over white. A JPEG is decoded at a fraction of its size
+    where that leaves enough: see docs/speed.md for what it costs. UndecidedError for a picture of
+    more than `max_pixels`, by default what half of the memory is enough for; DecodeError for
+    whatever is wrong with the content; OSError when the file cannot be read; LargePhotoError when
+    the decoder would hold more than `max_held` pixels at once.
     """
     least = (_HEADROOM * preprocessing.width, _HEADROOM * preprocessing.height)
     most = MostPixels(max_pixels or default_max_pixels(), max_held)
@@ -117,7 +126,8 @@ def decode_photo(
 
 
 def decode_views(path: Path, preprocessing: Preprocessing) -> npt.NDArray[np.uint8]:
-    """Pixels uint8 (9, height, width, 3) of overlapping parts of the photo, each four fifths as wide and as high.
+    """Pixels uint8 (9, height, width, 3) of overlapping parts of the photo, each four fifths as
+    wide and as high.
 
     Raises as `decode_photo` does.
     """
@@ -128,15 +138,21 @@ def decode_views(path: Path, preprocessing: Preprocessing) -> npt.NDArray[np.uin
         rgb = _upright_rgb(picture, least)[0]
         width, height = (max(1, round(_VIEW * side)) for side in rgb.size)
         corners = [
-            (round((rgb.width - width) * across), round((rgb.height - height) * down)) for across in _PLACES for down in _PLACES
+            (round((rgb.width - width) * across), round((rgb.height - height) * down))
+            for across in _PLACES
+            for down in _PLACES
         ]
-        return np.stack([preprocessing.resize(rgb.crop((x, y, x + width, y + height))) for x, y in corners])
+        return np.stack(
+            [preprocessing.resize(rgb.crop((x, y, x + width, y + height))) for x, y in corners]
+        )
 
     return _read(path, cut)
 
 
 def decode_thumbnail(path: Path, size: tuple[int, int], max_pixels: int) -> bytes:
-    """A JPEG of the photo in the file, upright and in sRGB, of at most `size` (width, height). Raises as `decode_photo` does."""
+    """A JPEG of the photo in the file, upright and in sRGB, of at most `size` (width, height).
+    Raises as `decode_photo` does.
+    """
     least = (_HEADROOM * max(size),) * 2  # upright it may lie the other way
 
     def shrink(picture: OpenedPicture) -> bytes:
@@ -151,7 +167,9 @@ def decode_thumbnail(path: Path, size: tuple[int, int], max_pixels: int) -> byte
 
 
 def _read(path: Path, use: Callable[[OpenedPicture], _Out], most: MostPixels | None = None) -> _Out:
-    """What `use` makes of the picture in the file, with every error of the decoders turned into a DecodeError."""
+    """What `use` makes of the picture in the file, with every error of the decoders turned into a
+    DecodeError.
+    """
     most = most or MostPixels(default_max_pixels())
     why_not = WHY_NOT_READ.get(path.suffix.lower())
     with path.open("rb") as file:
@@ -161,24 +179,36 @@ def _read(path: Path, use: Callable[[OpenedPicture], _Out], most: MostPixels | N
             raise
         except UnidentifiedImageError as error:
             empty = os.fstat(file.fileno()).st_size == 0
-            reason = "the file is empty" if empty else why_not or "not a picture, or damaged at its very start"
+            reason = (
+                "the file is empty"
+                if empty
+                else why_not or "not a picture, or damaged at its very start"
+            )
             raise DecodeError(reason) from error
         except Image.DecompressionBombError as error:
             raise UndecidedError(f"too large: {most.limit}") from error
         except MemoryError as error:
             raise DecodeError("too large for this machine's memory") from error
         except OSError as error:
-            # The disk's or the network's error, not Pillow's: the file itself may be fine. A place that cannot be sought is
-            # what a damaged file points to.
+            # The disk's or the network's error, not Pillow's: the file itself may be fine. A place
+            # that cannot be sought is what a damaged file points to.
             if error.errno not in (None, errno.EINVAL):
                 raise
-            raise DecodeError(why_not or f"damaged, or of a kind that is not read ({_said(error)})") from error
+            raise DecodeError(
+                why_not or f"damaged, or of a kind that is not read ({_said(error)})"
+            ) from error
         except Exception as error:  # damaged files make Pillow's plugins raise nearly anything
-            raise DecodeError(why_not or f"damaged, or of a kind that is not read ({_said(error)})") from error
+            raise DecodeError(
+                why_not or f"damaged, or of a kind that is not read ({_said(error)})"
+            ) from error
 
 
-def _upright_rgb(picture: OpenedPicture, least: tuple[int, int] | None = None) -> tuple[Image.Image, Metadata]:
-    """The picture as it is meant to be seen, in sRGB; with `least`, it may be reduced to not less than that."""
+def _upright_rgb(
+    picture: OpenedPicture, least: tuple[int, int] | None = None
+) -> tuple[Image.Image, Metadata]:
+    """The picture as it is meant to be seen, in sRGB; with `least`, it may be reduced to not less
+    than that.
+    """
     image = picture.image
     image.load()
     # After loading: Pillow turns TIFFs upright by itself and then clears the tag.
@@ -186,7 +216,9 @@ def _upright_rgb(picture: OpenedPicture, least: tuple[int, int] | None = None) -
     upright = _eight_bit(_upright(image, metadata.orientation))
     profile = image.info.get("icc_profile")
     if profile:
-        from sigseek.indexer.decoding.color import to_srgb  # a library of its own, which most photos do without
+        from sigseek.indexer.decoding.color import (
+            to_srgb,  # a library of its own, which most photos do without
+        )
 
         upright = to_srgb(upright, profile, least)
     return _over_white(upright), metadata
@@ -197,13 +229,19 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """16-bit grey scaled to 8 bits, which `convert` would clip; float grey taken as 0 to 1 or 0 to 255."""
+    """16-bit grey scaled to 8 bits, which `convert` would clip; float grey taken as 0 to 1 or 0 to
+    255.
+    """
     if image.mode in _WIDE_GREY:
         levels = np.asarray(image).clip(0, 65535)
-        return Image.fromarray((levels >> 8 if levels.max(initial=0) > 255 else levels).astype(np.uint8))
+        return Image.fromarray(
+            (levels >> 8 if levels.max(initial=0) > 255 else levels).astype(np.uint8)
+        )
     if image.mode == "F":
         levels = np.nan_to_num(np.asarray(image))
-        return Image.fromarray((levels * (255 if levels.max(initial=0) <= 1 else 1)).clip(0, 255).astype(np.uint8))
+        return Image.fromarray(
+            (levels * (255 if levels.max(initial=0) <= 1 else 1)).clip(0, 255).astype(np.uint8)
+        )
     return image
 
 

@@ -4,8 +4,10 @@ DECODED = (
     "JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "JPEG2000",
     "BMP", "DIB", "PPM", "TGA", "PCX", "SGI", "QOI", "PSD", "ICO", "DDS",
 )  # fmt: skip
-"""Pillow's own names of what it reads here; `sigseek.indexer.decoding.opening` adds HEIF, JPEG XL and camera RAW. A closed list: EPS would
-start Ghostscript, others are seldom photos, little tested. MPO, several JPEGs in one, opens as JPEG."""
+"""Pillow's own names of what it reads here; `sigseek.indexer.decoding.opening` adds HEIF, JPEG XL
+and camera RAW. A closed list: EPS would start Ghostscript, others are seldom photos, little tested.
+MPO, several JPEGs in one, opens as JPEG.
+"""
 
 _READ = (
     "jpg jpeg jpe jfif mpo png apng webp avif avifs heic heif hif heics heifs jxl gif tif tiff jp2 j2k j2c jpc jpf jpx "
@@ -19,8 +21,14 @@ _NOT_READ = {
         "fli flc blp cur xpm xbm fits fit ftc ftu fpx gbr icns im msp pcd pxr ras mic dcx wal pcc xcf"
     ),
 }
-WHY_NOT_READ = {f".{extension}": reason for reason, extensions in _NOT_READ.items() for extension in extensions.split()}
-"""By extension, why a file of that name is listed as a failure, unless its content is of another, known format."""
+WHY_NOT_READ = {
+    f".{extension}": reason
+    for reason, extensions in _NOT_READ.items()
+    for extension in extensions.split()
+}
+"""By extension, why a file of that name is listed as a failure, unless its content is of another,
+known format.
+"""
 
 RAW = frozenset(f".{extension}" for extension in _RAW.split())
 """Extensions of camera RAW."""

@@ -10,19 +10,20 @@ import numpy.typing as npt
 from PIL import AvifImagePlugin, Image
 
 from sigseek.indexer.decoding.decode import DecodedPhoto, decode_photo, decode_views
-from sigseek.indexer.errors import LargePhotoError
 from sigseek.indexer.decoding.limits import decoding_limits, default_max_pixels
 from sigseek.indexer.decoding.worker_pool import Workers
+from sigseek.indexer.errors import LargePhotoError
 from sigseek.siglip import Preprocessing
 
 _LARGE_PIXELS = 24_000_000
 
 
 class Decoders:
-    """Decodes photos for a checkpoint, each in one of as many processes as there are threads that call.
+    """Decodes photos for a checkpoint, each in one of as many processes as there are threads that
+    call.
 
-    Large pictures one at a time, so that memory does not grow with the number of processes. A context manager, or `close`
-    when done.
+    Large pictures one at a time, so that memory does not grow with the number of processes. A
+    context manager, or `close` when done.
     """
 
     def __init__(self, preprocessing: Preprocessing, max_pixels: int | None = None) -> None:
@@ -34,7 +35,12 @@ class Decoders:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -42,7 +48,9 @@ class Decoders:
         self._workers.close()
 
     def decode(self, path: Path) -> DecodedPhoto:
-        """The photo in the file. Raises as `decode_photo` does, and DecodeError for what takes too much or kills a process."""
+        """The photo in the file. Raises as `decode_photo` does, and DecodeError for what takes too
+        much or kills a process.
+        """
         try:
             return self._decode(path, min(_LARGE_PIXELS, self._max_pixels))
         except LargePhotoError:
@@ -52,13 +60,19 @@ class Decoders:
     def decode_views(self, path: Path) -> npt.NDArray[np.uint8]:
         """What `sigseek.indexer.decoding.decode.decode_views` gives. Raises as `decode` does."""
         with self._large:
-            return self._workers.call(decoding_limits(self._max_pixels), _views_in_worker, path, self._preprocessing)
+            return self._workers.call(
+                decoding_limits(self._max_pixels), _views_in_worker, path, self._preprocessing
+            )
 
     def _decode(self, path: Path, held: int) -> DecodedPhoto:
-        return self._workers.call(decoding_limits(held), _in_worker, path, self._preprocessing, self._max_pixels, held)
+        return self._workers.call(
+            decoding_limits(held), _in_worker, path, self._preprocessing, self._max_pixels, held
+        )
 
 
-def _in_worker(path: Path, preprocessing: Preprocessing, max_pixels: int, max_held: int) -> DecodedPhoto:
+def _in_worker(
+    path: Path, preprocessing: Preprocessing, max_pixels: int, max_held: int
+) -> DecodedPhoto:
     """What runs there: `decode_photo`."""
     set_up_pillow()
     return decode_photo(path, preprocessing, max_pixels, max_held)
@@ -72,4 +86,6 @@ def _views_in_worker(path: Path, preprocessing: Preprocessing) -> npt.NDArray[np
 def set_up_pillow() -> None:
     """As only a process of our own may have it."""
     Image.MAX_IMAGE_PIXELS = None  # `max_pixels` is the limit, be it above or below Pillow's own
-    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # there are other workers, and each thread takes address space
+    AvifImagePlugin.DEFAULT_MAX_THREADS = (
+        1  # there are other workers, and each thread takes address space
+    )

@@ -7,9 +7,9 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from sigseek.indexer.errors import DecodeError
 from sigseek.indexer.decoding.metadata import Metadata, read_metadata
 from sigseek.indexer.decoding.xmp import MAX_BYTES
+from sigseek.indexer.errors import DecodeError
 
 _CODESTREAM = b"\xff\x0a"
 _HEADER = 16
@@ -18,13 +18,16 @@ _RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 
 
 
 def open_jxl(file: BinaryIO) -> tuple[Image.Image, str, Metadata | None]:
-    """The decoded picture, the format's name, and its metadata where Pillow would get the orientation wrong.
+    """The decoded picture, the format's name, and its metadata where Pillow would get the
+    orientation wrong.
 
     DecodeError when the file is damaged.
     """
     from pillow_jxl.JpegXLImagePlugin import JXLImageFile
 
-    content = BytesIO(file.read())  # not below, where the disk's errors would be taken for the file's
+    content = BytesIO(
+        file.read()
+    )  # not below, where the disk's errors would be taken for the file's
     try:
         image = JXLImageFile(content)
     except MemoryError:
@@ -42,7 +45,9 @@ def open_jxl(file: BinaryIO) -> tuple[Image.Image, str, Metadata | None]:
 
 
 def read_size(file: BinaryIO) -> tuple[int, int]:
-    """Width and height as the codestream's header gives them; the file is left at its start. DecodeError if it has none."""
+    """Width and height as the codestream's header gives them; the file is left at its start.
+    DecodeError if it has none.
+    """
     header = _codestream_header(file)
     file.seek(0)
     if not header.startswith(_CODESTREAM) or len(header) < _HEADER:
@@ -80,11 +85,16 @@ def _codestream_header(file: BinaryIO) -> bytes:
 
 def _xmp(file: BinaryIO) -> bytes | None:
     """The XMP packet beside the codestream, unless it is compressed."""
-    return next((file.read(size) for kind, size in _boxes(file) if kind == b"xml " and size <= MAX_BYTES), None)
+    return next(
+        (file.read(size) for kind, size in _boxes(file) if kind == b"xml " and size <= MAX_BYTES),
+        None,
+    )
 
 
 def _boxes(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """The kind of each box of the container and its content's size in bytes; the file is left where the content begins."""
+    """The kind of each box of the container and its content's size in bytes; the file is left where
+    the content begins.
+    """
     end = file.seek(0, 2)
     start = 0
     while start < end and len(box := _read_at(file, start, 8)) == 8:

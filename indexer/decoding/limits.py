@@ -7,9 +7,13 @@ from pathlib import Path
 from sigseek.indexer.errors import LargePhotoError, UndecidedError
 
 _BYTES_PER_PIXEL = 32
-"""That decoding takes at most: JPEG 2000 with transparency, turned upright. A JPEG takes a third of it."""
+"""That decoding takes at most: JPEG 2000 with transparency, turned upright. A JPEG takes a third of
+it.
+"""
 _FOR_ANY_PICTURE = 512_000_000
-"""Bytes that the decoders may take whatever the picture's size: stacks of their threads, compressed content, metadata."""
+"""Bytes that the decoders may take whatever the picture's size: stacks of their threads, compressed
+content, metadata.
+"""
 _MOST_PIXELS = 250_000_000
 """Of the default: phones make 200 megapixels."""
 _UNKNOWN_MEMORY = 8_000_000_000
@@ -46,8 +50,10 @@ class Limits:
     """What one task of a worker process may take."""
 
     memory: int
-    """Bytes on top of what the process has after its imports. In force on Linux; macOS knows no such limit that works, and
-    Windows another kind, so there the number of pixels is what bounds memory."""
+    """Bytes on top of what the process has after its imports. In force on Linux; macOS knows no
+    such limit that works, and Windows another kind, so there the number of pixels is what bounds
+    memory.
+    """
     processor: int
     """Seconds of processor time. In force where there are POSIX limits."""
     wall: float
@@ -55,21 +61,31 @@ class Limits:
 
 
 def decoding_limits(pixels: int) -> Limits:
-    """The limits for decoding a picture of up to so many pixels. Generous: only what is hostile or broken comes near."""
-    processor = 30 + pixels // 1_000_000  # a second a megapixel is ten times what the slowest decoder takes on a slow machine
+    """The limits for decoding a picture of up to so many pixels. Generous: only what is hostile or
+    broken comes near.
+    """
+    processor = (
+        30 + pixels // 1_000_000
+    )  # a second a megapixel is ten times what the slowest decoder takes on a slow machine
     return Limits(_FOR_ANY_PICTURE + _BYTES_PER_PIXEL * pixels, processor, 5 * processor)
 
 
 def default_max_pixels() -> int:
-    """The largest picture that is decoded unless told otherwise: half of the memory is enough for it."""
+    """The largest picture that is decoded unless told otherwise: half of the memory is enough for
+    it.
+    """
     return min(_MOST_PIXELS, memory_at_hand() // 2 // _BYTES_PER_PIXEL)
 
 
 def memory_at_hand() -> int:
-    """Bytes of memory that this machine, or the container around this process, has. Not what is free just now: a photo must
-    not be refused because another program was busy.
+    """Bytes of memory that this machine, or the container around this process, has. Not what is
+    free just now: a photo must not be refused because another program was busy.
     """
-    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else _UNKNOWN_MEMORY]
+    found = [
+        os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        if hasattr(os, "sysconf")
+        else _UNKNOWN_MEMORY
+    ]
     for path in _CGROUPS:
         try:
             found.append(int(Path(path).read_text()))

@@ -24,7 +24,8 @@ _KEYWORDS = 200
 _RATING = 0x4746
 _IPTC_KEYWORDS, _IPTC_CAPTION = (2, 25), (2, 120)
 _CAMERAS_OWN = re.compile(
-    r"(\w+ )*digital (still ?)?camera|sony dsc|samsung( csc)?|exif_jpeg_picture|dcim\\.*|default|untitled", re.IGNORECASE
+    r"(\w+ )*digital (still ?)?camera|sony dsc|samsung( csc)?|exif_jpeg_picture|dcim\\.*|default|untitled",
+    re.IGNORECASE,
 )
 """What cameras write where a description belongs."""
 
@@ -33,9 +34,10 @@ _CAMERAS_OWN = re.compile(
 class Metadata:
     """Facts as the file has them; None where the photo does not say.
 
-    `taken_at` is ISO 8601 in the camera's local time, with the offset where it is known; `latitude` and `longitude` are in
-    degrees, north and east positive; `orientation` is EXIF's 1 to 8; `rating` is 1 to 5, or -1 for a rejected photo.
-    Texts are one line, without control characters; `keywords` are in the order of the file, none twice.
+    `taken_at` is ISO 8601 in the camera's local time, with the offset where it is known; `latitude`
+    and `longitude` are in degrees, north and east positive; `orientation` is EXIF's 1 to 8;
+    `rating` is 1 to 5, or -1 for a rejected photo. Texts are one line, without control characters;
+    `keywords` are in the order of the file, none twice.
     """
 
     taken_at: str | None = None
@@ -54,15 +56,25 @@ def read_metadata(image: Image.Image) -> Metadata:
     packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
     try:
         exif = image.getexif()
-    except Exception:  # Pillow raises many kinds for damaged EXIF, SyntaxError and struct.error among them
+    except (
+        Exception
+    ):  # Pillow raises many kinds for damaged EXIF, SyntaxError and struct.error among them
         exif = Image.Exif()
     return read_exif(exif, packet, _iptc(image))
 
 
-def read_exif(exif: Image.Exif, packet: bytes | str | None, iptc: dict[tuple[int, int], list[str]] | None = None) -> Metadata:
+def read_exif(
+    exif: Image.Exif,
+    packet: bytes | str | None,
+    iptc: dict[tuple[int, int], list[str]] | None = None,
+) -> Metadata:
     """What EXIF, the XMP packet and IPTC say together, IPTC's texts by record and dataset."""
     try:
-        base, detail, gps = dict(exif), exif.get_ifd(ExifTags.IFD.Exif), exif.get_ifd(ExifTags.IFD.GPSInfo)
+        base, detail, gps = (
+            dict(exif),
+            exif.get_ifd(ExifTags.IFD.Exif),
+            exif.get_ifd(ExifTags.IFD.GPSInfo),
+        )
     except Exception:
         base, detail, gps = {}, {}, {}
     xmp, iptc = _xmp(packet), iptc or {}
@@ -71,7 +83,11 @@ def read_exif(exif: Image.Exif, packet: bytes | str | None, iptc: dict[tuple[int
     # 0, 0 lies in the open sea: it is what devices without a position write.
     whole = latitude is not None and longitude is not None and (latitude, longitude) != (0, 0)
     orientation = base.get(ExifTags.Base.Orientation)
-    descriptions = (xmp.description, *iptc.get(_IPTC_CAPTION, ()), _text(base.get(ExifTags.Base.ImageDescription)))
+    descriptions = (
+        xmp.description,
+        *iptc.get(_IPTC_CAPTION, ()),
+        _text(base.get(ExifTags.Base.ImageDescription)),
+    )
     return Metadata(
         taken_at=capture_time(base, detail, gps, longitude, xmp.dates),
         camera=_camera(base),
@@ -97,7 +113,10 @@ def _iptc(image: Image.Image) -> dict[tuple[int, int], list[str]]:
         found = getiptcinfo(image) or {}  # type: ignore[arg-type]
     except Exception:  # damaged ones raise several kinds
         return {}
-    return {key: [_decoded(value) for value in (values if isinstance(values, list) else [values])] for key, values in found.items()}
+    return {
+        key: [_decoded(value) for value in (values if isinstance(values, list) else [values])]
+        for key, values in found.items()
+    }
 
 
 def _decoded(value: bytes) -> str:

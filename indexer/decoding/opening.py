@@ -10,18 +10,28 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from sigseek.indexer.errors import DecodeError
 from sigseek.indexer.decoding.formats import DECODED, RAW
 from sigseek.indexer.decoding.limits import MostPixels
 from sigseek.indexer.decoding.metadata import Metadata
+from sigseek.indexer.errors import DecodeError
 
 _HEAD = 64
 _HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
 _AVIF = {b"avif", b"avis"}
 _JXL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
-_RAW_HEADS = (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"FOVb")  # Fujifilm, Panasonic, Olympus, Sigma
+_RAW_HEADS = (
+    b"FUJIFILMCCD-RAW",
+    b"IIU\0",
+    b"IIRO",
+    b"IIRS",
+    b"MMOR",
+    b"FOVb",
+)  # Fujifilm, Panasonic, Olympus, Sigma
 _CR2 = re.compile(rb"II\*\0.{4}CR", re.DOTALL)  # Canon: a TIFF that says so behind its head
-_SUBFILE_TYPE, _REDUCED = 254, 1  # of TIFF: the page is a smaller copy of another picture in the file
+_SUBFILE_TYPE, _REDUCED = (
+    254,
+    1,
+)  # of TIFF: the page is a smaller copy of another picture in the file
 _DNG_VERSION = 50706
 
 
@@ -40,15 +50,17 @@ class OpenedPicture:
 def open_picture(file: BinaryIO, suffix: str, most: MostPixels) -> OpenedPicture:
     """Open the picture in the file; `suffix` is its name's, in lower case with the dot.
 
-    DecodeError for camera RAW that is not understood, whatever the libraries raise for what they do not take, and what `most`
-    raises: LargePhotoError here only where opening a picture decodes it.
+    DecodeError for camera RAW that is not understood, whatever the libraries raise for what they do
+    not take, and what `most` raises: LargePhotoError here only where opening a picture decodes it.
     """
     head = file.read(_HEAD)
     file.seek(0)
     brands = _brands(head)
     if head.startswith(_RAW_HEADS) or _CR2.match(head) or b"crx " in brands:
         return _open_raw(file, most)
-    if brands & _HEIF and not brands & _AVIF:  # read here, for the plugin takes the disk's errors for the file's
+    if (
+        brands & _HEIF and not brands & _AVIF
+    ):  # read here, for the plugin takes the disk's errors for the file's
         from pillow_heif import HeifImageFile
 
         return _checked(HeifImageFile(BytesIO(file.read())), most)  # type: ignore[no-untyped-call]
@@ -70,11 +82,15 @@ def _checked(image: Image.Image, most: MostPixels) -> OpenedPicture:
 def _open_with_pillow(file: BinaryIO, suffix: str, most: MostPixels) -> OpenedPicture:
     try:
         image = Image.open(file, formats=DECODED)
-    except Exception:  # mostly UnidentifiedImageError, but what looks like a TIFF makes Pillow raise others too
+    except (
+        Exception
+    ):  # mostly UnidentifiedImageError, but what looks like a TIFF makes Pillow raise others too
         if suffix in RAW and file.seek(0, 2):  # not that of an empty file
             return _open_raw(file, most)
         raise
-    if image.format == "TIFF" and (suffix in RAW or _holds_raw(image)):  # what it shows is a thumbnail
+    if image.format == "TIFF" and (
+        suffix in RAW or _holds_raw(image)
+    ):  # what it shows is a thumbnail
         try:
             return _open_raw(file, most)
         except DecodeError:

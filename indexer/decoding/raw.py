@@ -7,22 +7,25 @@ from typing import BinaryIO
 import rawpy
 from PIL import ExifTags, Image
 
-from sigseek.indexer.errors import DecodeError
 from sigseek.indexer.decoding.limits import MostPixels
 from sigseek.indexer.decoding.metadata import LYING, Metadata, read_exif, read_metadata
+from sigseek.indexer.errors import DecodeError
 
 LEAST_PREVIEW = 224
-"""Pixels on its shorter side, for a preview to be taken: some cameras put in no more than a thumbnail."""
+"""Pixels on its shorter side, for a preview to be taken: some cameras put in no more than a
+thumbnail.
+"""
 
 _SRGB_GAMMA = (2.4, 12.92)
 _ORIENTATION = {0: 1, 3: 3, 5: 8, 6: 6}  # EXIF's, by LibRaw's
 
 
 def open_raw(file: BinaryIO, most: MostPixels) -> tuple[Image.Image, Metadata, tuple[int, int]]:
-    """The preview, not decoded yet, the photo's metadata with the orientation that the preview has still to be given, and
-    the photo's own width and height as shown.
+    """The preview, not decoded yet, the photo's metadata with the orientation that the preview has
+    still to be given, and the photo's own width and height as shown.
 
-    DecodeError when the file is damaged or of a kind that LibRaw does not know; what `most` raises when it has to be developed.
+    DecodeError when the file is damaged or of a kind that LibRaw does not know; what `most` raises
+    when it has to be developed.
     """
     file.seek(0)
     try:
@@ -37,8 +40,14 @@ def open_raw(file: BinaryIO, most: MostPixels) -> tuple[Image.Image, Metadata, t
                 image = _developed(raw)
                 flip = 0  # LibRaw turns it upright
     except (rawpy.LibRawError, rawpy.NotSupportedError) as error:
-        said = error.args[0].decode("utf-8", "replace") if error.args and isinstance(error.args[0], bytes) else str(error)
-        raise DecodeError(f"camera RAW that is damaged or of a kind that is not read ({said}); export it as JPEG") from error
+        said = (
+            error.args[0].decode("utf-8", "replace")
+            if error.args and isinstance(error.args[0], bytes)
+            else str(error)
+        )
+        raise DecodeError(
+            f"camera RAW that is damaged or of a kind that is not read ({said}); export it as JPEG"
+        ) from error
     return image, _metadata(file, image, flip, size), size
 
 
@@ -60,7 +69,9 @@ def _preview(raw: rawpy.RawPy) -> Image.Image | None:
 
 
 def _metadata(file: BinaryIO, preview: Image.Image, flip: int, size: tuple[int, int]) -> Metadata:
-    """What the file itself says, where it is laid out as TIFF; else what the preview says, or LibRaw in it."""
+    """What the file itself says, where it is laid out as TIFF; else what the preview says, or
+    LibRaw in it.
+    """
     file.seek(0)
     exif = Image.Exif()
     try:
@@ -69,7 +80,10 @@ def _metadata(file: BinaryIO, preview: Image.Image, flip: int, size: tuple[int, 
     except Exception:  # Pillow raises many kinds for what is no TIFF
         own = Metadata()
     other = read_metadata(preview)
-    found = {field.name: getattr(own, field.name) or getattr(other, field.name) for field in fields(Metadata)}
+    found = {
+        field.name: getattr(own, field.name) or getattr(other, field.name)
+        for field in fields(Metadata)
+    }
     turned = _ORIENTATION.get(flip, 1)
     noted = other.orientation if _notes_orientation(preview) else turned
     return Metadata(**found | {"orientation": _orientation(preview.size, (noted, turned), size)})
@@ -82,10 +96,14 @@ def _notes_orientation(preview: Image.Image) -> bool:
         return False
 
 
-def _orientation(preview: tuple[int, int], candidates: tuple[int, int], size: tuple[int, int]) -> int:
-    """How the preview is to be turned: as it notes itself, or as the photo, or not at all if it was stored upright.
+def _orientation(
+    preview: tuple[int, int], candidates: tuple[int, int], size: tuple[int, int]
+) -> int:
+    """How the preview is to be turned: as it notes itself, or as the photo, or not at all if it was
+    stored upright.
 
-    Not every program keeps the three in step: the first is taken that brings the longer side where the photo has it.
+    Not every program keeps the three in step: the first is taken that brings the longer side where
+    the photo has it.
     """
     lies = size[0] >= size[1]
     for orientation in candidates:

@@ -9,14 +9,18 @@ from sigseek.indexer.decoding.worker_pool import Workers
 
 
 class Thumbnails(Workers):
-    """Workers that make thumbnails of at most `width` x `height`. A context manager, or `close` when done."""
+    """Workers that make thumbnails of at most `width` x `height`. A context manager, or `close`
+    when done.
+    """
 
     def __init__(self, width: int, height: int) -> None:
         super().__init__()
         self._size = (width, height)
 
     def jpeg(self, path: Path) -> bytes:
-        """The photo in the file, upright and in sRGB, as a JPEG. Raises as `Decoders.decode` does."""
+        """The photo in the file, upright and in sRGB, as a JPEG. Raises as `Decoders.decode`
+        does.
+        """
         most = default_max_pixels()
         return self.call(decoding_limits(most), _in_worker, path, self._size, most)
 

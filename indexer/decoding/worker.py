@@ -20,14 +20,17 @@ _LOOK = 0.5  # seconds
 
 
 def serve() -> None:
-    """Answer tasks: each a pickle of (function, arguments, bytes of memory, seconds of processor time), itself pickled as
-    bytes, so that one that cannot be unpickled is an error like another. The answers, results or exceptions, come likewise.
+    """Answer tasks: each a pickle of (function, arguments, bytes of memory, seconds of processor
+    time), itself pickled as bytes, so that one that cannot be unpickled is an error like another.
+    The answers, results or exceptions, come likewise.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that the user started
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     tasks, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDWR)
-    for standard in range(3):  # what decoders print must not get among the answers, nor onto the user's screen
+    for standard in range(
+        3
+    ):  # what decoders print must not get among the answers, nor onto the user's screen
         os.dup2(null, standard)
     _send(answers, b"ready")
     at_start = 0
@@ -50,7 +53,9 @@ def serve() -> None:
 
 
 def _end_with(parent: int) -> None:
-    """End this process when its parent has gone, at work too: nobody waits for the answer, nor would stop it when it hangs."""
+    """End this process when its parent has gone, at work too: nobody waits for the answer, nor
+    would stop it when it hangs.
+    """
     while os.getppid() == parent:
         time.sleep(_LOOK)
     os._exit(0)

@@ -15,29 +15,35 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar, TypeVarTuple
 
-from sigseek.indexer.errors import DecodeError, UndecidedError
 from sigseek.indexer.decoding.limits import Limits
+from sigseek.indexer.errors import DecodeError, UndecidedError
 
 _Out = TypeVar("_Out")
 _Arguments = TypeVarTuple("_Arguments")
 
 _ENVIRONMENT = {
-    # One thread is enough beside the other workers, and the address space is limited, which threads take by the megabyte.
+    # One thread is enough beside the other workers, and the address space is limited, which threads
+    # take by the megabyte.
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "1",
-    # To give a photo's pages back to the system and take them again for the next costs a twelfth of decoding it.
+    # To give a photo's pages back to the system and take them again for the next costs a twelfth of
+    # decoding it.
     "MALLOC_MMAP_THRESHOLD_": str(16 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
 }
 _ENDING = 10
 """Seconds that a process may take to end."""
-_FROM_OUTSIDE = {-getattr(signal, name, 0) for name in ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")}
+_FROM_OUTSIDE = {
+    -getattr(signal, name, 0) for name in ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
+}
 """Exit codes that somebody else brought about: the user, or a system that ran out of memory."""
 
 
 class Workers:
-    """As many worker processes as there are threads that call at the same time. A context manager, or `close` when done."""
+    """As many worker processes as there are threads that call at the same time. A context manager,
+    or `close` when done.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -48,7 +54,12 @@ class Workers:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -62,11 +73,14 @@ class Workers:
         for worker in idle:
             self._drop(worker)
 
-    def call(self, limits: Limits, function: Callable[[*_Arguments], _Out], *arguments: *_Arguments) -> _Out:
-        """What the function, one of a module's, returns or raises in a worker process. May be called by several threads.
+    def call(
+        self, limits: Limits, function: Callable[[*_Arguments], _Out], *arguments: *_Arguments
+    ) -> _Out:
+        """What the function, one of a module's, returns or raises in a worker process. May be
+        called by several threads.
 
-        DecodeError when that takes more than the limits, or ends the process; UndecidedError where the arguments may not
-        be to blame.
+        DecodeError when that takes more than the limits, or ends the process; UndecidedError where
+        the arguments may not be to blame.
         """
         task = pickle.dumps((function, arguments, limits.memory, limits.processor))
         for again in (False, True):
@@ -76,7 +90,9 @@ class Workers:
                 answer = worker.run(task, limits)
             except _SpoiledError as error:
                 self._drop(worker)
-                if fresh or not error.suspect:  # else what came before may have left damage, or little memory
+                if (
+                    fresh or not error.suspect
+                ):  # else what came before may have left damage, or little memory
                     raise error.failure from None
                 continue
             except BaseException:  # the answer may still be on its way
@@ -132,7 +148,8 @@ class _Worker:
     """One process."""
 
     def __init__(self) -> None:
-        # The same modules as here, from wherever they came; -P: never from the folder that the user happens to be in.
+        # The same modules as here, from wherever they came; -P: never from the folder that the user
+        # happens to be in.
         program = f"import sys; sys.path[:] = {sys.path!r}; from sigseek.indexer.decoding.worker import serve; serve()"
         try:
             self._process = subprocess.Popen(
@@ -156,7 +173,9 @@ class _Worker:
             raise _not_started(_how_it_ended(self._process.returncode)) from error
 
     def run(self, task: bytes, limits: Limits) -> Any:
-        """The task's result, or the exception that it raised; _SpoiledError when the process should not be used again."""
+        """The task's result, or the exception that it raised; _SpoiledError when the process should
+        not be used again.
+        """
         self.used = True
         overdue = threading.Event()
         timer = threading.Timer(limits.wall, self._stop, [overdue])
@@ -188,7 +207,9 @@ class _Worker:
         return answer
 
     def _spoiled(self, limits: Limits, overdue: bool) -> _SpoiledError:
-        with suppress(subprocess.TimeoutExpired):  # it has closed its pipe, so it is ending: why, it will have told then
+        with suppress(
+            subprocess.TimeoutExpired
+        ):  # it has closed its pipe, so it is ending: why, it will have told then
             self._process.wait(_ENDING)
         self.kill()
         code = self._process.returncode
@@ -199,7 +220,9 @@ class _Worker:
             long = f"decoding it takes more than {limits.processor} s of processor time"
             return _SpoiledError(DecodeError(long), suspect=False)
         kind = UndecidedError if code in _FROM_OUTSIDE else DecodeError
-        return _SpoiledError(kind(f"decoding it ended the worker process ({_how_it_ended(code)})"), suspect=True)
+        return _SpoiledError(
+            kind(f"decoding it ended the worker process ({_how_it_ended(code)})"), suspect=True
+        )
 
     def kill(self) -> None:
         """End the process, and wait until it has."""
@@ -218,7 +241,9 @@ def _ended() -> UndecidedError:
 
 
 def _not_started(reason: str) -> UndecidedError:
-    return UndecidedError(f"no process to decode it in could be started ({reason}); see whether memory is short")
+    return UndecidedError(
+        f"no process to decode it in could be started ({reason}); see whether memory is short"
+    )
 
 
 def _how_it_ended(code: int) -> str:

@@ -6,7 +6,9 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 MAX_BYTES = 1_000_000
-"""Larger packets are not read; those of photos are some kilobytes, a few hundred with an edit's history."""
+"""Larger packets are not read; those of photos are some kilobytes, a few hundred with an edit's
+history.
+"""
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _XMP = "http://ns.adobe.com/xap/1.0/"
@@ -33,7 +35,9 @@ class Xmp:
 
 
 def read_xmp(packet: bytes) -> Xmp:
-    """What the packet says. ValueError when it is no XML, too large, or defines entities, which could make it grow."""
+    """What the packet says. ValueError when it is no XML, too large, or defines entities, which
+    could make it grow.
+    """
     if len(packet) > MAX_BYTES:
         raise ValueError(f"{len(packet)} bytes of XMP")
     described = list(_parse(packet.strip(b"\0 \r\n\t")).iter(f"{_RDF} Description"))
@@ -60,13 +64,18 @@ def _parse(packet: bytes) -> Element:
     parser.CharacterDataHandler = builder.data
     try:
         parser.Parse(packet, True)
-    except (expat.ExpatError, LookupError) as error:  # LookupError for an encoding that nobody knows
+    except (
+        expat.ExpatError,
+        LookupError,
+    ) as error:  # LookupError for an encoding that nobody knows
         raise ValueError(f"no XML: {error}") from error
     return builder.close()
 
 
 def _values(described: list[Element], namespace: str, name: str) -> Iterator[tuple[str, str]]:
-    """All texts of the property, with their languages: an attribute, an element, or the members of its list."""
+    """All texts of the property, with their languages: an attribute, an element, or the members of
+    its list.
+    """
     for description in described:
         if attribute := description.get(f"{namespace} {name}"):
             yield attribute, ""
@@ -78,5 +87,11 @@ def _values(described: list[Element], namespace: str, name: str) -> Iterator[tup
 
 def _first(described: list[Element], namespace: str, name: str) -> str:
     """The property's text, that of no particular language if there are several."""
-    found = [(text.strip(), language) for text, language in _values(described, namespace, name) if text.strip()]
-    return next((text for text, language in found if language == "x-default"), found[0][0] if found else "")
+    found = [
+        (text.strip(), language)
+        for text, language in _values(described, namespace, name)
+        if text.strip()
+    ]
+    return next(
+        (text for text, language in found if language == "x-default"), found[0][0] if found else ""
+    )

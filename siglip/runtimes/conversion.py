@@ -40,11 +40,17 @@ LEAST_PHOTOS, MOST_PHOTOS = 40, 200
 
 _ABANDONED = 3600  # seconds without a change
 _WEIGHT_BYTES = 4  # of a value, in a checkpoint of fp32
-_STORED_BYTES = {"fp32": 8, "bf16": 4, "int8": 4}  # of a value, the compiled model beside it included
+_STORED_BYTES = {
+    "fp32": 8,
+    "bf16": 4,
+    "int8": 4,
+}  # of a value, the compiled model beside it included
 
 
 class CacheError(Exception):
-    """The cache cannot take a conversion, or the conversion cannot be made. The message says why, in one line."""
+    """The cache cannot take a conversion, or the conversion cannot be made. The message says why,
+    in one line.
+    """
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,9 @@ class Job:
     precision: str
     target: Path
     photos: npt.NDArray[np.uint8] | None
-    """For int8: pixels (n, height, width, 3) of the user's own photos, to learn the value ranges from and to be judged by."""
+    """For int8: pixels (n, height, width, 3) of the user's own photos, to learn the value ranges
+    from and to be judged by.
+    """
 
 
 def find_conversion(checkpoint: Checkpoint, precision: str) -> Path | None:
@@ -65,18 +73,24 @@ def find_conversion(checkpoint: Checkpoint, precision: str) -> Path | None:
 
 
 def convert(
-    checkpoint: Checkpoint, precision: str, announce: Callable[[str], None], photos: Photos = lambda: np.zeros(0, np.uint8)
+    checkpoint: Checkpoint,
+    precision: str,
+    announce: Callable[[str], None],
+    photos: Photos = lambda: np.zeros(0, np.uint8),
 ) -> Path:
     """The directory of the checkpoint's conversion, made now unless it is there.
 
-    `announce` is told what takes long; `photos` gives an int8 conversion what it learns from. Raises CheckpointError when
-    the conversion does not agree with the reference, CacheError when there is no place for it or it cannot be made.
+    `announce` is told what takes long; `photos` gives an int8 conversion what it learns from.
+    Raises CheckpointError when the conversion does not agree with the reference, CacheError when
+    there is no place for it or it cannot be made.
     """
     found = find_conversion(checkpoint, precision)
     if found:
         return found
     directory = _directory(checkpoint, precision)
-    others = [path for path in directory.parent.glob(f"{_stem(checkpoint, precision)}-*") if path.is_dir()]
+    others = [
+        path for path in directory.parent.glob(f"{_stem(checkpoint, precision)}-*") if path.is_dir()
+    ]
     note = ""
     if directory in others:
         note = " (the one in the cache is damaged)"
@@ -94,10 +108,14 @@ def convert(
             _write_manifest(made, facts)
             for path in others:
                 shutil.rmtree(path, ignore_errors=True)
-            with contextlib.suppress(OSError):  # another process was faster: then its conversion is there
+            with contextlib.suppress(
+                OSError
+            ):  # another process was faster: then its conversion is there
                 made.rename(directory)
     except OSError as error:
-        raise CacheError(f"{directory.parent} cannot take the conversion ({error.strerror or error})") from error
+        raise CacheError(
+            f"{directory.parent} cannot take the conversion ({error.strerror or error})"
+        ) from error
     if not _is_whole(directory):
         raise CacheError(f"{directory} cannot be replaced; remove it")
     if "fidelity" in facts:
@@ -107,7 +125,9 @@ def convert(
 
 def _sample(photos: Photos) -> npt.NDArray[np.uint8]:
     if find_spec("nncf") is None:
-        raise CheckpointError("int8 needs NNCF to prepare it; install it with: pip install 'sigseek[int8]'")
+        raise CheckpointError(
+            "int8 needs NNCF to prepare it; install it with: pip install 'sigseek[int8]'"
+        )
     sample = photos()
     if len(sample) < LEAST_PHOTOS:
         raise CheckpointError(
@@ -122,8 +142,15 @@ def _directory(checkpoint: Checkpoint, precision: str) -> Path:
 
 
 def _stem(checkpoint: Checkpoint, precision: str) -> str:
-    """A directory name that tells a person what it is, and that any change of what is computed changes."""
-    content = [VERSION, checkpoint.fingerprint, checkpoint.preprocessing.fingerprint, checkpoint.text_length]
+    """A directory name that tells a person what it is, and that any change of what is computed
+    changes.
+    """
+    content = [
+        VERSION,
+        checkpoint.fingerprint,
+        checkpoint.preprocessing.fingerprint,
+        checkpoint.text_length,
+    ]
     digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
     name = re.sub(r"[^\w.]+", "-", Path(checkpoint.name).name).strip("-.") or "checkpoint"
     return f"{name}-{digest}-{precision}"
@@ -136,7 +163,9 @@ def _check_room(checkpoint: Checkpoint, precision: str, place: Path) -> None:
     needed = weights // _WEIGHT_BYTES * _STORED_BYTES[precision]
     free = shutil.disk_usage(place).free
     if free < needed:
-        raise CacheError(f"{place} has {free / 1e6:,.0f} MB free and the conversion takes {needed / 1e6:,.0f} MB")
+        raise CacheError(
+            f"{place} has {free / 1e6:,.0f} MB free and the conversion takes {needed / 1e6:,.0f} MB"
+        )
 
 
 def _clear_away(place: Path) -> None:
@@ -147,16 +176,26 @@ def _clear_away(place: Path) -> None:
 
 
 def _run(job: Job) -> dict[str, Any]:
-    """Have a process of its own do the job: it takes torch, seconds of imports and gigabytes, none of which stay with us."""
+    """Have a process of its own do the job: it takes torch, seconds of imports and gigabytes, none
+    of which stay with us.
+    """
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "sigseek.siglip.runtimes.export"], input=pickle.dumps(job), capture_output=True, env=environment, check=False
+        [sys.executable, "-P", "-m", "sigseek.siglip.runtimes.export"],
+        input=pickle.dumps(job),
+        capture_output=True,
+        env=environment,
+        check=False,
     )
     try:
         facts: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except (IndexError, ValueError):
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [f"status {done.returncode}"]
-        raise CacheError(f"{job.checkpoint.name} cannot be converted for OpenVINO ({last[0]})") from None
+        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [
+            f"status {done.returncode}"
+        ]
+        raise CacheError(
+            f"{job.checkpoint.name} cannot be converted for OpenVINO ({last[0]})"
+        ) from None
     if "refused" in facts:
         raise CheckpointError(facts["refused"])
     return facts

@@ -18,10 +18,10 @@ import torch
 from transformers import SiglipTextModel, SiglipVisionModel
 
 from sigseek.siglip.checkpoint import Checkpoint
-from sigseek.siglip.runtimes.conversion import Job
 from sigseek.siglip.errors import CheckpointError
-from sigseek.siglip.runtimes.openvino import import_openvino
 from sigseek.siglip.preprocessing import Preprocessing
+from sigseek.siglip.runtimes.conversion import Job
+from sigseek.siglip.runtimes.openvino import import_openvino
 from sigseek.siglip.runtimes.proof import prove
 from sigseek.siglip.runtimes.torch import load_model
 
@@ -33,7 +33,12 @@ class _ImageGraph(torch.nn.Module):
         super().__init__()
         self.model = model
         scale = torch.tensor([preprocessing.rescale_factor / value for value in preprocessing.std])
-        shift = torch.tensor([-mean / value for mean, value in zip(preprocessing.mean, preprocessing.std, strict=True)])
+        shift = torch.tensor(
+            [
+                -mean / value
+                for mean, value in zip(preprocessing.mean, preprocessing.std, strict=True)
+            ]
+        )
         self.scale = torch.nn.Buffer(scale.view(1, 3, 1, 1))
         self.shift = torch.nn.Buffer(shift.view(1, 3, 1, 1))
 
@@ -75,8 +80,12 @@ def _convert(job: Job) -> dict[str, Any]:
 
 
 def save_image_tower(checkpoint: Checkpoint, path: Path, precision: str) -> None:
-    """Convert the image tower, for any number of pictures of the checkpoint's size, its normalisation inside."""
-    graph = _ImageGraph(load_model(SiglipVisionModel, checkpoint, "cpu", torch.float32), checkpoint.preprocessing)
+    """Convert the image tower, for any number of pictures of the checkpoint's size, its
+    normalisation inside.
+    """
+    graph = _ImageGraph(
+        load_model(SiglipVisionModel, checkpoint, "cpu", torch.float32), checkpoint.preprocessing
+    )
     size = (checkpoint.preprocessing.height, checkpoint.preprocessing.width, 3)
     _save(graph.eval(), torch.zeros((2, *size), dtype=torch.uint8), [-1, *size], path, precision)
 
@@ -88,7 +97,9 @@ def save_text_tower(checkpoint: Checkpoint, path: Path, precision: str) -> None:
     _save(graph.eval(), example, [-1, checkpoint.text_length], path, precision)
 
 
-def _save(graph: torch.nn.Module, example: torch.Tensor, shape: Sequence[int], path: Path, precision: str) -> None:
+def _save(
+    graph: torch.nn.Module, example: torch.Tensor, shape: Sequence[int], path: Path, precision: str
+) -> None:
     openvino = import_openvino()
     with torch.inference_mode():
         model = openvino.convert_model(graph, example_input=example)

@@ -55,7 +55,9 @@ class OpenVinoTextTower:
 
 
 class CompiledModel:
-    """A converted tower made ready for this processor; what that takes is kept beside the model for the next time."""
+    """A converted tower made ready for this processor; what that takes is kept beside the model for
+    the next time.
+    """
 
     def __init__(self, model: Path, precision: str, *, cache: bool = True) -> None:
         core = import_openvino().Core()
@@ -82,12 +84,20 @@ def is_installed() -> bool:
 
 
 def best_precision() -> str:
-    """What is fastest here without being visibly less exact: "bf16" where the processor computes in it, else "fp32"."""
-    return "bf16" if "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "fp32"
+    """What is fastest here without being visibly less exact: "bf16" where the processor computes in
+    it, else "fp32".
+    """
+    return (
+        "bf16"
+        if "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        else "fp32"
+    )
 
 
 def import_openvino() -> ModuleType:
-    """The package without its telemetry, which would report every import over the network: nothing may leave this machine."""
+    """The package without its telemetry, which would report every import over the network: nothing
+    may leave this machine.
+    """
     absent: Any = None  # Python's way to say that a module is not to be had
     sys.modules.setdefault("openvino_telemetry", absent)
     try:

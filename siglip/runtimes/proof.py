@@ -15,8 +15,8 @@ from transformers.models.siglip2.tokenization_siglip2 import Siglip2Tokenizer
 from sigseek.siglip.checkpoint import Checkpoint
 from sigseek.siglip.errors import CheckpointError
 from sigseek.siglip.runtimes.openvino import CompiledModel
-from sigseek.siglip.tokenizer import Tokenizer
 from sigseek.siglip.runtimes.torch import TorchImageTower, TorchTextTower
+from sigseek.siglip.tokenizer import Tokenizer
 
 LEAST_COSINE = {"fp32": 0.9999, "bf16": 0.999}
 TEXTS = (
@@ -31,13 +31,17 @@ TEXTS = (
 
 
 def pictures(count: int = 8) -> list[Image.Image]:
-    """Drawn pictures of various shapes, the same at every call: slopes of colour with figures on them."""
+    """Drawn pictures of various shapes, the same at every call: slopes of colour with figures on
+    them.
+    """
     rng = np.random.default_rng(0)
     drawn = []
     for number in range(count):
         width, height = (int(side) for side in rng.integers(80, 700, 2))
         down, across = np.mgrid[0:height, 0:width]
-        slopes = np.stack([down / height, across / width, (down + across) / (height + width)], axis=2)
+        slopes = np.stack(
+            [down / height, across / width, (down + across) / (height + width)], axis=2
+        )
         image = Image.fromarray((slopes * rng.integers(60, 256, 3)).astype(np.uint8))
         draw = ImageDraw.Draw(image)
         for _ in range(number + 2):
@@ -56,7 +60,12 @@ def prove(checkpoint: Checkpoint, conversion: Path, precision: str) -> dict[str,
     images = pictures()
     pixels = np.stack([checkpoint.preprocessing.resize(image) for image in images])
     ids = Tokenizer(checkpoint).encode(TEXTS)
-    _check_equal("pixels", checkpoint.preprocessing.normalize(pixels), _reference_pixels(checkpoint, images), checkpoint)
+    _check_equal(
+        "pixels",
+        checkpoint.preprocessing.normalize(pixels),
+        _reference_pixels(checkpoint, images),
+        checkpoint,
+    )
     _check_equal("token ids", ids, _reference_ids(checkpoint), checkpoint)
     least = LEAST_COSINE[precision]
     references: dict[str, tuple[npt.NDArray[Any], npt.NDArray[np.float32]]] = {
@@ -77,13 +86,21 @@ def prove(checkpoint: Checkpoint, conversion: Path, precision: str) -> dict[str,
     return found
 
 
-def _least_cosine(model: Path, precision: str, inputs: npt.NDArray[Any], reference: npt.NDArray[np.float32]) -> float:
-    return float((CompiledModel(model, precision, cache=False).embed(inputs) * reference).sum(axis=1).min())
+def _least_cosine(
+    model: Path, precision: str, inputs: npt.NDArray[Any], reference: npt.NDArray[np.float32]
+) -> float:
+    return float(
+        (CompiledModel(model, precision, cache=False).embed(inputs) * reference).sum(axis=1).min()
+    )
 
 
-def _check_equal(what: str, ours: npt.NDArray[Any], theirs: npt.NDArray[Any], checkpoint: Checkpoint) -> None:
+def _check_equal(
+    what: str, ours: npt.NDArray[Any], theirs: npt.NDArray[Any], checkpoint: Checkpoint
+) -> None:
     if not np.array_equal(ours, theirs):
-        raise CheckpointError(f"the {what} that sigseek makes for {checkpoint.name} are not transformers' own; please report it")
+        raise CheckpointError(
+            f"the {what} that sigseek makes for {checkpoint.name} are not transformers' own; please report it"
+        )
 
 
 def _reference_pixels(checkpoint: Checkpoint, images: list[Image.Image]) -> npt.NDArray[np.float32]:
@@ -97,5 +114,7 @@ def _reference_ids(checkpoint: Checkpoint) -> npt.NDArray[np.int64]:
     kind: type[PreTrainedTokenizerBase] = SiglipTokenizer if sentencepiece else Siglip2Tokenizer
     tokenizer = kind.from_pretrained(checkpoint.directory, local_files_only=True)
     length = checkpoint.text_length
-    encoded = tokenizer(list(TEXTS), padding="max_length", max_length=length, truncation=True, padding_side="right")
+    encoded = tokenizer(
+        list(TEXTS), padding="max_length", max_length=length, truncation=True, padding_side="right"
+    )
     return np.array(encoded["input_ids"], np.int64)

@@ -15,10 +15,15 @@ _MOST_SHAPES = 12
 
 
 def reference_pictures(height: int, width: int) -> Pixels:
-    """The pictures as pixels uint8 (128, height, width, 3), in a fixed order. To change one is to change VERSION as well."""
+    """The pictures as pixels uint8 (128, height, width, 3), in a fixed order. To change one is to
+    change VERSION as well.
+    """
     rng = np.random.default_rng(1)
     makers = (_plain, _graded, _noise, _blurred, _shapes, _shapes, _horizon)
-    pictures = [makers[number % len(makers)](rng).resize((width, height), Image.Resampling.BICUBIC) for number in range(COUNT)]
+    pictures = [
+        makers[number % len(makers)](rng).resize((width, height), Image.Resampling.BICUBIC)
+        for number in range(COUNT)
+    ]
     return np.stack([np.asarray(picture) for picture in pictures])
 
 
@@ -43,7 +48,9 @@ def _noise(rng: np.random.Generator) -> Image.Image:
 
 def _blurred(rng: np.random.Generator) -> Image.Image:
     side = int(rng.integers(2, 13))
-    return Image.fromarray(rng.integers(0, 256, (side, side, 3), np.uint8)).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)
+    return Image.fromarray(rng.integers(0, 256, (side, side, 3), np.uint8)).resize(
+        (_SIDE, _SIDE), Image.Resampling.BICUBIC
+    )
 
 
 def _shapes(rng: np.random.Generator) -> Image.Image:

@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from sigseek.siglip.cache import cache_directory
 from sigseek.siglip.checkpoint import Checkpoint
+from sigseek.siglip.towers import ImageTower, TextTower
 from sigseek.siglip.yardstick.pictures import reference_pictures
 from sigseek.siglip.yardstick.texts import ABSENT, COMMON, VERSION, absent_texts, common_texts
-from sigseek.siglip.towers import ImageTower, TextTower
 
 Floats = npt.NDArray[np.float32]
 
@@ -45,21 +45,26 @@ class References:
         return _mean_of_highest(photos @ self.common.T, _HIGHEST_TEXTS)
 
     def absent_evidence(self, photos: Floats, biases: Floats) -> Floats:
-        """The evidence (texts, n) that photos, unit-norm (n, dim), give for each of the absent texts."""
+        """The evidence (texts, n) that photos, unit-norm (n, dim), give for each of the absent
+        texts.
+        """
         floors = text_floors(self.absent, self.pictures)
         return evidence(self.absent @ photos.T, biases[None], floors[:, None])
 
 
 def text_floors(texts: Floats, pictures: Floats) -> Floats:
-    """The floor of each text, float32 (m,), as a cosine; unit-norm texts (m, dim), pictures that show nothing (n, dim)."""
+    """The floor of each text, float32 (m,), as a cosine; unit-norm texts (m, dim), pictures that
+    show nothing (n, dim).
+    """
     return _mean_of_highest(texts @ pictures.T, _HIGHEST_PICTURES)
 
 
 def evidence(cosines: Floats, biases: Floats, floors: Floats) -> Floats:
-    """What is left of cosines, any shape, of what photo and text have in common with everything. Shapes broadcast.
+    """What is left of cosines, any shape, of what photo and text have in common with everything.
+    Shapes broadcast.
 
-    The shares were chosen on drawings by `mini`, by how well they tell texts that a library shows from those that it does
-    not: docs/scores.md.
+    The shares were chosen on drawings by `mini`, by how well they tell texts that a library shows
+    from those that it does not: docs/scores.md.
     """
     left: Floats = cosines - np.float32(_BIAS_SHARE) * biases - np.float32(_FLOOR_SHARE) * floors
     return left
@@ -72,24 +77,35 @@ def load_references(
     announce: Callable[[str], None] = lambda line: None,
     on_done: Callable[[int, int], None] = lambda done, total: None,
 ) -> References:
-    """The checkpoint's references, from the user's cache or embedded now, which takes about a minute for a base checkpoint.
+    """The checkpoint's references, from the user's cache or embedded now, which takes about a
+    minute for a base checkpoint.
 
-    Only then `texts` is called, `announce` told, and `on_done` of how many texts out of how many are done. A cache that
-    cannot be written is no obstacle.
+    Only then `texts` is called, `announce` told, and `on_done` of how many texts out of how many
+    are done. A cache that cannot be written is no obstacle.
     """
     directory = cache_directory() / "references"
-    path = directory / f"{checkpoint.fingerprint}-{checkpoint.preprocessing.fingerprint}-{images.precision}-{VERSION}.npz"
+    path = (
+        directory
+        / f"{checkpoint.fingerprint}-{checkpoint.preprocessing.fingerprint}-{images.precision}-{VERSION}.npz"
+    )
     kept = _read(path, checkpoint.dimension)
     if kept is not None:
         return kept
-    announce(f"measuring what {checkpoint.name} makes of {COMMON + ABSENT:,} texts, which hits are judged by; once per checkpoint")
+    announce(
+        f"measuring what {checkpoint.name} makes of {COMMON + ABSENT:,} texts, which hits are judged by; once per checkpoint"
+    )
     references = _measured(checkpoint, images, texts(), on_done)
     with contextlib.suppress(OSError):
         _write(references, path)
     return references
 
 
-def _measured(checkpoint: Checkpoint, images: ImageTower, texts: TextTower, on_done: Callable[[int, int], None]) -> References:
+def _measured(
+    checkpoint: Checkpoint,
+    images: ImageTower,
+    texts: TextTower,
+    on_done: Callable[[int, int], None],
+) -> References:
     lines = [*common_texts(), *absent_texts()]
     embedded = []
     for start in range(0, len(lines), _TEXT_BATCH):
@@ -97,7 +113,10 @@ def _measured(checkpoint: Checkpoint, images: ImageTower, texts: TextTower, on_d
         on_done(min(start + _TEXT_BATCH, len(lines)), len(lines))
     vectors = np.concatenate(embedded)
     pixels = reference_pictures(checkpoint.preprocessing.height, checkpoint.preprocessing.width)
-    pictures = [images.embed(pixels[start : start + images.batch]) for start in range(0, len(pixels), images.batch)]
+    pictures = [
+        images.embed(pixels[start : start + images.batch])
+        for start in range(0, len(pixels), images.batch)
+    ]
     return References(vectors[:COMMON], vectors[COMMON:], np.concatenate(pictures))
 
 
@@ -110,12 +129,16 @@ def _mean_of_highest(cosines: Floats, count: int) -> Floats:
 def _read(path: Path, dimension: int) -> References | None:
     """What lies in the file; None when it is not there or damaged."""
     try:
-        with path.open("rb") as file, np.load(file) as parts:  # opened here, for numpy leaves a damaged file open
+        with (
+            path.open("rb") as file,
+            np.load(file) as parts,
+        ):  # opened here, for numpy leaves a damaged file open
             references = References(parts["common"], parts["absent"], parts["pictures"])
     except Exception:  # a damaged file may bring about nearly anything; it is then made again
         return None
     whole = all(
-        part.ndim == 2 and part.shape[1] == dimension for part in (references.common, references.absent, references.pictures)
+        part.ndim == 2 and part.shape[1] == dimension
+        for part in (references.common, references.absent, references.pictures)
     )
     return references if whole else None
 
@@ -125,7 +148,12 @@ def _write(references: References, path: Path) -> None:
     aside = path.with_suffix(f".{os.getpid()}.part")
     try:
         with aside.open("wb") as file:
-            np.savez(file, common=references.common, absent=references.absent, pictures=references.pictures)
+            np.savez(
+                file,
+                common=references.common,
+                absent=references.absent,
+                pictures=references.pictures,
+            )
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)

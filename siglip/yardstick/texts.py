@@ -8,7 +8,9 @@ import random
 from collections.abc import Callable, Sequence
 
 VERSION = 1
-"""Counted up with every change of a text, or of a reference picture: what was measured against others is measured anew."""
+"""Counted up with every change of a text, or of a reference picture: what was measured against
+others is measured anew.
+"""
 COMMON = 2000
 ABSENT = 200
 
@@ -29,7 +31,9 @@ _ANIMALS = _entries(
     "cat|kitten|dog|puppy|horse|pony|cow|sheep|goat|pig|rabbit|squirrel|fox|deer|bear|elephant|lion|giraffe|monkey|duck|"
     "swan|goose|chicken|owl|eagle|seagull|parrot|butterfly|bee|spider|snail|frog|turtle|fish|shark|whale|jellyfish"
 )
-_PLANTS = _entries("flower|rose|tulip|sunflower|mushroom|tree|palm tree|pine tree|bush|cactus|leaf|pumpkin|apple|banana|tomato")
+_PLANTS = _entries(
+    "flower|rose|tulip|sunflower|mushroom|tree|palm tree|pine tree|bush|cactus|leaf|pumpkin|apple|banana|tomato"
+)
 _OBJECTS = _entries(
     "cake|birthday cake|pizza|sandwich|burger|bowl of soup|salad|plate of pasta|cup of coffee|cup of tea|glass of wine|"
     "bottle|chair|armchair|sofa|table|desk|bed|lamp|bookshelf|mirror|clock|vase|candle|umbrella|suitcase|backpack|handbag|"
@@ -48,9 +52,13 @@ _ACTIONS = _entries(
     "taking a photo|waving|talking|opening a present|blowing out candles|climbing a rock|throwing a ball|working at a desk|"
     "wearing sunglasses|with a dog"
 )
-_ANIMAL_ACTIONS = _entries("sleeping|running|jumping|eating|looking at the camera|lying in the grass|swimming|playing with a ball")
+_ANIMAL_ACTIONS = _entries(
+    "sleeping|running|jumping|eating|looking at the camera|lying in the grass|swimming|playing with a ball"
+)
 _COLORS = _entries("red|orange|yellow|green|blue|purple|pink|brown|black|white|grey|golden")
-_QUALITIES = _entries("big|small|old|new|wooden|broken|colourful|wet|dirty|beautiful|empty|striped|shiny")
+_QUALITIES = _entries(
+    "big|small|old|new|wooden|broken|colourful|wet|dirty|beautiful|empty|striped|shiny"
+)
 _NUMBERS = _entries("two|three|four|many|several")
 _PLACES = _entries(
     "by the sea|at the beach|in the mountains|in a forest|in a city|in the desert|in a meadow|in a garden|in a park|"
@@ -87,21 +95,36 @@ _STRANGE_PLACES = _entries(
     "on the moon|on Mars|inside a volcano|in a salt mine|in a centrifuge|at the bottom of the ocean|"
     "in an operating theatre|in a Viking longship|in a pharaoh's tomb|in a bank vault|in orbit"
 )
-_SYLLABLES = _entries("bla|dro|fi|gna|hox|ju|kra|lum|mip|nar|ost|pli|qua|rud|sti|tev|ulk|vro|wib|xan|yop|zut")
+_SYLLABLES = _entries(
+    "bla|dro|fi|gna|hox|ju|kra|lum|mip|nar|ost|pli|qua|rud|sti|tev|ulk|vro|wib|xan|yop|zut"
+)
 
 
 def common_texts() -> list[str]:
     """The 2,000 different captions of what photos commonly show, in a fixed order."""
-    makers = (_thing, _circumstances, _view, *[_placed_thing] * 3, *[_colored_thing] * 4, *[_person] * 2, _animal, _things)
+    makers = (
+        _thing,
+        _circumstances,
+        _view,
+        *[_placed_thing] * 3,
+        *[_colored_thing] * 4,
+        *[_person] * 2,
+        _animal,
+        _things,
+    )
     return _different(random.Random("common"), makers, COMMON)
 
 
 def absent_texts() -> list[str]:
-    """The 200 different texts that next to no photo fits, in a fixed order: strange sights, and words that mean nothing."""
+    """The 200 different texts that next to no photo fits, in a fixed order: strange sights, and
+    words that mean nothing.
+    """
     return _different(random.Random("absent"), (_strange_sight, _strange_sight, _gibberish), ABSENT)
 
 
-def _different(rng: random.Random, makers: Sequence[Callable[[random.Random], str]], count: int) -> list[str]:
+def _different(
+    rng: random.Random, makers: Sequence[Callable[[random.Random], str]], count: int
+) -> list[str]:
     """`count` different texts of these makers, some of them framed as people frame captions."""
     made: dict[str, None] = {}
     while len(made) < count:
@@ -127,7 +150,11 @@ def _placed_thing(rng: random.Random) -> str:
 
 def _things(rng: random.Random) -> str:
     first, second = rng.sample(_THINGS, 2)
-    return f"{_a(first)} and {_a(second)}" if rng.random() < 0.5 else f"{rng.choice(_NUMBERS)} {_plural(rng.choice(_ANIMALS))}"
+    return (
+        f"{_a(first)} and {_a(second)}"
+        if rng.random() < 0.5
+        else f"{rng.choice(_NUMBERS)} {_plural(rng.choice(_ANIMALS))}"
+    )
 
 
 def _person(rng: random.Random) -> str:
@@ -153,7 +180,9 @@ def _strange_sight(rng: random.Random) -> str:
 
 
 def _gibberish(rng: random.Random) -> str:
-    return " ".join("".join(rng.choices(_SYLLABLES, k=rng.randint(2, 4))) for _ in range(rng.randint(1, 3)))
+    return " ".join(
+        "".join(rng.choices(_SYLLABLES, k=rng.randint(2, 4))) for _ in range(rng.randint(1, 3))
+    )
 
 
 def _circumstance(rng: random.Random) -> str:

@@ -16,8 +16,9 @@ from sigseek.cli.output import bytes_shown, shown
 def backup(file: Path, library: Path, model: str | None, as_json: bool) -> None:
     """Copy the library's catalog to a new file, also while it is in use.
 
-    The catalog is all that cannot be made anew: embeddings, folders, tags, calibration. To go back to a copy, put it as
-    catalog.sqlite into an empty directory, and name that with --library. Photos are not in it.
+    The catalog is all that cannot be made anew: embeddings, folders, tags, calibration. To go back
+    to a copy, put it as catalog.sqlite into an empty directory, and name that with --library.
+    Photos are not in it.
 
     \b
         sigseek backup ~/backups/photos-2026.sqlite

@@ -37,8 +37,8 @@ def classify(
 ) -> None:
     """Say how well each label fits a photo.
 
-    The number is SigLIP's probability for each label by itself: all may be low, and several may be high. Needs no
-    library, but uses the checkpoint of one that is there.
+    The number is SigLIP's probability for each label by itself: all may be low, and several may be
+    high. Needs no library, but uses the checkpoint of one that is there.
 
     \b
         sigseek classify cat.jpg --label "a cat" --label "a dog"

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import click
 
-from sigseek.search.results import SearchResults
-from sigseek.siglip.checkpoint import MINI
 from sigseek.cli.options import PathName, opened
 from sigseek.cli.output import print_report
 from sigseek.cli.progress import ProgressBar
 from sigseek.cli.results import no_match, print_hits
-from sigseek.pages.contact_sheet import Section, write_contact_sheet
 from sigseek.demo.captions import NUMBERS, article, plural
 from sigseek.demo.photos import draw_photos
 from sigseek.demo.scene import Scene
+from sigseek.pages.contact_sheet import Section, write_contact_sheet
+from sigseek.search.results import SearchResults
+from sigseek.siglip.checkpoint import MINI
 
 _HITS = 5
 
@@ -27,14 +27,22 @@ _HITS = 5
     show_default=True,
     help="Where to draw; new, or an earlier demo's.",
 )
-@click.option("--pictures", type=click.IntRange(1, 100_000), default=200, show_default=True, help="How many pictures to draw.")
-@click.option("--seed", type=int, default=2026, show_default=True, help="Another seed draws other pictures.")
+@click.option(
+    "--pictures",
+    type=click.IntRange(1, 100_000),
+    default=200,
+    show_default=True,
+    help="How many pictures to draw.",
+)
+@click.option(
+    "--seed", type=int, default=2026, show_default=True, help="Another seed draws other pictures."
+)
 def demo(folder: Path, pictures: int, seed: int) -> None:
     """Draw pictures, index them, search them, show the results.
 
-    Works offline: the pictures are drawn here, and the checkpoint `mini`, a miniature SigLIP trained on other such
-    drawings, comes with sigseek. The folder then also holds captions.jsonl, which says what was drawn, and
-    results.html, a contact sheet. Its library is FOLDER/.sigseek:
+    Works offline: the pictures are drawn here, and the checkpoint `mini`, a miniature SigLIP
+    trained on other such drawings, comes with sigseek. The folder then also holds captions.jsonl,
+    which says what was drawn, and results.html, a contact sheet. Its library is FOLDER/.sigseek:
 
     \b
         sigseek demo
@@ -64,12 +72,16 @@ def demo(folder: Path, pictures: int, seed: int) -> None:
 
 
 def _queries(scenes: list[Scene]) -> list[str]:
-    """Three queries that the first pictures answer: coloured objects, objects at a time, an object in a place."""
+    """Three queries that the first pictures answer: coloured objects, objects at a time, an object
+    in a place.
+    """
     first, second, third = (scenes[number % len(scenes)] for number in range(3))
     colored, timed, placed = (scene.objects[0] for scene in (first, second, third))
     several = f"{NUMBERS[colored.count]} {colored.color} {plural(colored.name)}"
     return [
-        several if colored.count > 1 else f"{article(colored.color)} {colored.color} {colored.name}",
+        several
+        if colored.count > 1
+        else f"{article(colored.color)} {colored.color} {colored.name}",
         f"{plural(timed.name)} {second.time}",
         f"{article(placed.name)} {placed.name} {third.place}",
     ]

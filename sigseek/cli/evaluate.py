@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigseek.cli.options import PathName, device_option, json_option, library_options, opened, precision_option
+from sigseek.cli.options import (
+    PathName,
+    device_option,
+    json_option,
+    library_options,
+    opened,
+    precision_option,
+)
 from sigseek.cli.problems import show_problems
 from sigseek.cli.progress import ProgressBar
 
@@ -23,8 +30,18 @@ _CALIBRATIONS = {
 
 @click.command("eval")
 @click.argument("source", type=PathName())
-@click.option("--split", default="test", show_default=True, help="Which of the images of a Karpathy split to take.")
-@click.option("--pictures", type=PathName(), metavar="DIR", help="Where the pictures lie, if not beside SOURCE.")
+@click.option(
+    "--split",
+    default="test",
+    show_default=True,
+    help="Which of the images of a Karpathy split to take.",
+)
+@click.option(
+    "--pictures",
+    type=PathName(),
+    metavar="DIR",
+    help="Where the pictures lie, if not beside SOURCE.",
+)
 @click.option(
     "--report",
     type=PathName(dir_okay=False),
@@ -58,17 +75,17 @@ def evaluate(
 
     \b
     Each figure but the times is 0 to 1:
-        R@k                 share that finds one of its own among the first k
-        mAP                 mean average precision, over all of its own
-        zero-shot accuracy  share of the pictures whose own class scores highest
-        no-match AUROC      chance that a caption with a picture here beats one without (0.5 is blind):
+        R@k                 share that finds one of its own among the first k mAP
+        mean average precision, over all of its own zero-shot accuracy  share of the pictures whose
+        own class scores highest no-match AUROC      chance that a caption with a picture here beats
+        one without (0.5 is blind):
                             by evidence, as searches judge, and by the best cosine alone
         ECE                 how far probabilities are from the share that matches:
                             SigLIP's own -> calibrated; 0 is perfect
         query               to embed one caption and score all the pictures, without an index
 
-    Needs no library, but uses the checkpoint and calibration of one that is there; nothing is added to it.
-    docs/evaluation.md tells more, and how to compare with published figures.
+    Needs no library, but uses the checkpoint and calibration of one that is there; nothing is added
+    to it. docs/evaluation.md tells more, and how to compare with published figures.
 
     \b
         sigseek eval demo-photos/captions.jsonl --model mini --report report.html
@@ -82,7 +99,14 @@ def evaluate(
         check_page(report)
     problems: list[Problem] = []
     with opened(library, model, device, precision) as opened_library, _Bars() as bars:
-        found = run(opened_library, source, split=split, pictures=pictures, on_done=bars.show, on_problem=problems.append)
+        found = run(
+            opened_library,
+            source,
+            split=split,
+            pictures=pictures,
+            on_done=bars.show,
+            on_problem=problems.append,
+        )
     show_problems(problems)
     if as_json:
         click.echo(json.dumps(found.as_json()))
@@ -94,7 +118,9 @@ def evaluate(
         try:
             write_report(report, found)
         except OSError as error:
-            raise click.ClickException(f"{report} cannot be written ({error.strerror}); name another file") from error
+            raise click.ClickException(
+                f"{report} cannot be written ({error.strerror}); name another file"
+            ) from error
         click.echo(f"written: {report}", err=True)
 
 
@@ -114,7 +140,10 @@ def _print_table(found: "Evaluation") -> None:
     skipped = f", {found.skipped:,} skipped" if found.skipped else ""
     click.echo(f"{found.model}: {found.images:,} pictures, {found.queries:,} captions{skipped}\n")
     click.echo(" " * 20 + "".join(f"{name:>7}" for name in found.text_to_image))
-    for direction, figures in (("text to image", found.text_to_image), ("image to text", found.image_to_text)):
+    for direction, figures in (
+        ("text to image", found.text_to_image),
+        ("image to text", found.image_to_text),
+    ):
         click.echo(f"{direction:<20}" + "".join(f"{figures[name]:>7.3f}" for name in figures))
     click.echo()
     for name, values in _rows(found):
@@ -127,10 +156,30 @@ def _rows(found: "Evaluation") -> list[tuple[str, str]]:
     if found.zero_shot_accuracy is not None:
         rows.append(("zero-shot accuracy", f"{found.zero_shot_accuracy:>7.3f}"))
     if found.no_match_auroc is not None:
-        rows.append(("no-match AUROC", f"{found.no_match_auroc:>7.3f}  by evidence, {found.no_match_auroc_raw:.3f} by cosine"))
+        rows.append(
+            (
+                "no-match AUROC",
+                f"{found.no_match_auroc:>7.3f}  by evidence, {found.no_match_auroc_raw:.3f} by cosine",
+            )
+        )
     if found.ece is not None and found.calibration:
-        rows.append(("ECE", f"{found.ece_before:>7.3f}  -> {found.ece:.3f} {_CALIBRATIONS[found.calibration]}"))
+        rows.append(
+            (
+                "ECE",
+                f"{found.ece_before:>7.3f}  -> {found.ece:.3f} {_CALIBRATIONS[found.calibration]}",
+            )
+        )
     elif found.ece_before is not None:
-        rows.append(("ECE", f"{found.ece_before:>7.3f}  of SigLIP's sigmoid; too little here to fit a calibration to"))
-    rows.append(("query", f"{found.latency_ms_p50:>7.1f}  ms in the median, {found.latency_ms_p99:.1f} ms at the 99th percentile"))
+        rows.append(
+            (
+                "ECE",
+                f"{found.ece_before:>7.3f}  of SigLIP's sigmoid; too little here to fit a calibration to",
+            )
+        )
+    rows.append(
+        (
+            "query",
+            f"{found.latency_ms_p50:>7.1f}  ms in the median, {found.latency_ms_p99:.1f} ms at the 99th percentile",
+        )
+    )
     return rows

@@ -15,12 +15,20 @@ from sigseek.cli.output import counted, print_json, shown
 @library_options
 @json_option
 @click.pass_context
-def forget(context: click.Context, folder: Path | None, yes: bool, library: Path, model: str | None, as_json: bool) -> None:
+def forget(
+    context: click.Context,
+    folder: Path | None,
+    yes: bool,
+    library: Path,
+    model: str | None,
+    as_json: bool,
+) -> None:
     """Take a folder out of the library, or, with --model, a checkpoint.
 
-    With FOLDER, its photos are found no more, unless they lie in another folder, too; the files themselves are never
-    touched. A directory in a folder can be forgotten once it is empty or not there any more. With --model NAME and no folder, all
-    that this checkpoint embedded is forgotten; NAME may be a fingerprint of `sigseek status --json`.
+    With FOLDER, its photos are found no more, unless they lie in another folder, too; the files
+    themselves are never touched. A directory in a folder can be forgotten once it is empty or not
+    there any more. With --model NAME and no folder, all that this checkpoint embedded is forgotten;
+    NAME may be a fingerprint of `sigseek status --json`.
 
     \b
         sigseek forget ~/Pictures/old
@@ -32,7 +40,10 @@ def forget(context: click.Context, folder: Path | None, yes: bool, library: Path
     with opened(library, None) as photos:
         if folder is not None:
             files = photos.known_files(folder)
-            confirm(f"Forget {counted(files, 'file')} in {shown(str(folder))}, and the photos that lie nowhere else?", yes)
+            confirm(
+                f"Forget {counted(files, 'file')} in {shown(str(folder))}, and the photos that lie nowhere else?",
+                yes,
+            )
             gone = photos.forget(folder)
             said = f"{counted(gone.files, 'file')} forgotten, and {counted(gone.photos, 'photo')} that lay nowhere else"
             if as_json:
@@ -40,7 +51,10 @@ def forget(context: click.Context, folder: Path | None, yes: bool, library: Path
         else:
             assert named is not None
             known = photos.known_checkpoint(named)
-            confirm(f"Forget {counted(known.embeddings, 'embedding')} by {known.name}, which take long to make again?", yes)
+            confirm(
+                f"Forget {counted(known.embeddings, 'embedding')} by {known.name}, which take long to make again?",
+                yes,
+            )
             dropped = photos.forget_checkpoint(named)
             said = f"{counted(dropped.embeddings, 'embedding')} by {dropped.model} forgotten"
             if as_json:

@@ -4,7 +4,15 @@ from pathlib import Path
 
 import click
 
-from sigseek.cli.options import PathName, device_option, json_option, library_options, opened, precision_option, yes_option
+from sigseek.cli.options import (
+    PathName,
+    device_option,
+    json_option,
+    library_options,
+    opened,
+    precision_option,
+    yes_option,
+)
 from sigseek.cli.output import print_json, print_report, shown
 from sigseek.cli.progress import ProgressBar
 
@@ -34,9 +42,10 @@ def index(
 ) -> None:
     """Add folders and bring the library up to date with them.
 
-    Without a folder, all known ones are brought up to date. Photos are never changed. What is unchanged is not read
-    again, a moved file is recognised by its content, and Ctrl-C loses nothing: the next run goes on. A file that is gone
-    keeps its embedding until `sigseek prune`; when more than half of a folder is gone, nothing is changed without --yes.
+    Without a folder, all known ones are brought up to date. Photos are never changed. What is
+    unchanged is not read again, a moved file is recognised by its content, and Ctrl-C loses
+    nothing: the next run goes on. A file that is gone keeps its embedding until `sigseek prune`;
+    when more than half of a folder is gone, nothing is changed without --yes.
 
     \b
         sigseek index ~/Pictures

@@ -29,12 +29,16 @@ COMMANDS = {
     "backup": "Copy the library's catalog to a new file, also while it is in use.",
     "demo": "Draw pictures, index them, search them, show the results.",
 }
-"""Each command's name and the first line of its help, which `sigseek --help` shows without loading any of them."""
+"""Each command's name and the first line of its help, which `sigseek --help` shows without loading
+any of them.
+"""
 _MODULES = {"eval": "evaluate"}  # a function `eval` would hide Python's own
 
 
 class _LazyGroup(click.Group):
-    """Loads a subcommand's module when it is used: `--help` must not wait for what only indexing needs."""
+    """Loads a subcommand's module when it is used: `--help` must not wait for what only indexing
+    needs.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -47,7 +51,8 @@ class _LazyGroup(click.Group):
         if name not in COMMANDS:
             return None
         module = _MODULES.get(name, name)
-        # What modules bring stays until the end: the collector would look through it in vain, again and again.
+        # What modules bring stays until the end: the collector would look through it in vain, again
+        # and again.
         gc.disable()
         command: click.Command = getattr(import_module(f"sigseek.cli.{module}"), module)
         gc.freeze()
@@ -55,7 +60,10 @@ class _LazyGroup(click.Group):
         return command
 
 
-@click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="sigseek")
 def cli() -> None:
     """Find photos by what is in them.
@@ -71,7 +79,9 @@ def cli() -> None:
 
 
 def run() -> int:
-    """Run the command line; the exit status: 0, 1 after an error, 2 for wrong syntax, 130 when interrupted."""
+    """Run the command line; the exit status: 0, 1 after an error, 2 for wrong syntax, 130 when
+    interrupted.
+    """
     _prepare_streams()
     try:
         status: int | None = cli.main(prog_name="sigseek", standalone_mode=False)
@@ -85,7 +95,10 @@ def run() -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; what was finished is kept", err=True)
         return 130
-    except (BrokenPipeError, SystemExit):  # the reader of our output, `head` for example, has seen enough: click then exits
+    except (
+        BrokenPipeError,
+        SystemExit,
+    ):  # the reader of our output, `head` for example, has seen enough: click then exits
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
@@ -101,14 +114,18 @@ def run() -> int:
 
 
 def _prepare_streams() -> None:
-    """Paths that are not UTF-8 pass through as they are; warnings are lines for people, Pillow's notes are for nobody."""
+    """Paths that are not UTF-8 pass through as they are; warnings are lines for people, Pillow's
+    notes are for nobody.
+    """
     logging.getLogger("PIL").addHandler(logging.NullHandler())
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by whoever started the program
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - for good, and fast
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
-    warnings.showwarning = lambda message, category, *where, **more: click.echo(f"warning: {message}", err=True)
+    warnings.showwarning = lambda message, category, *where, **more: click.echo(
+        f"warning: {message}", err=True
+    )
     warnings.simplefilter("ignore")
     warnings.filterwarnings("default", category=UserWarning, module="sigseek")
 

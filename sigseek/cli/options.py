@@ -16,7 +16,9 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 class PathName(click.Path):
-    """A path; no empty one, which a shell makes of a variable that is not set, and which would mean the current directory."""
+    """A path; no empty one, which a shell makes of a variable that is not set, and which would mean
+    the current directory.
+    """
 
     def __init__(self, **conditions: bool) -> None:
         super().__init__(path_type=Path, **conditions)
@@ -101,9 +103,21 @@ precision_option = click.option(
     help="The arithmetic to embed in; auto goes on as the library began, a new one in bf16 where the processor has it, "
     "else in fp32. int8 is fastest on a CPU and a little less exact; it is fitted to your photos.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object per line on stdout.")
-limit_option = click.option("-n", "--limit", type=int, default=10, show_default=True, metavar="N", help="At most this many hits.")
-paths_option = click.option("--paths", "paths_only", is_flag=True, help="Paths only, one a line, for pipes.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object per line on stdout."
+)
+limit_option = click.option(
+    "-n",
+    "--limit",
+    type=int,
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="At most this many hits.",
+)
+paths_option = click.option(
+    "--paths", "paths_only", is_flag=True, help="Paths only, one a line, for pipes."
+)
 html_option = click.option(
     "--html",
     "html",
@@ -129,8 +143,12 @@ def confirm(question: str, yes: bool) -> None:
         click.get_current_context().exit(1)
 
 
-def opened(library: Path, model: str | None, device: str = "auto", precision: str = "auto") -> "Library":
+def opened(
+    library: Path, model: str | None, device: str = "auto", precision: str = "auto"
+) -> "Library":
     """The library of the common options; what takes long is announced on stderr."""
-    from sigseek.library import open_library  # after the command line is understood: `--help` needs none of it
+    from sigseek.library import (
+        open_library,  # after the command line is understood: `--help` needs none of it
+    )
 
     return open_library(library, model, device, precision, lambda line: click.echo(line, err=True))

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 _BAR = 10
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
-_ADVISED = re.compile(r"(?<=: )sigseek (backup|failures|forget|index|prune|relocate|search|status|tag|verify|watch)\b")
+_ADVISED = re.compile(
+    r"(?<=: )sigseek (backup|failures|forget|index|prune|relocate|search|status|tag|verify|watch)\b"
+)
 
 
 def print_json(record: "DataclassInstance") -> None:
@@ -51,11 +53,23 @@ def print_report(report: IndexReport) -> None:
 
 
 def advice(text: str) -> str:
-    """The text, with the --library that the user typed in the commands that it names: without, they would be about another."""
+    """The text, with the --library that the user typed in the commands that it names: without, they
+    would be about another.
+    """
     typed = sys.argv[1:]
-    values = [after for option, after in zip(typed, [*typed[1:], ""], strict=True) if option == "--library"]
-    values += [option.removeprefix("--library=") for option in typed if option.startswith("--library=")]
-    return _ADVISED.sub(lambda found: f"{found[0]} --library {shlex.quote(values[-1])}", text) if values else text
+    values = [
+        after
+        for option, after in zip(typed, [*typed[1:], ""], strict=True)
+        if option == "--library"
+    ]
+    values += [
+        option.removeprefix("--library=") for option in typed if option.startswith("--library=")
+    ]
+    return (
+        _ADVISED.sub(lambda found: f"{found[0]} --library {shlex.quote(values[-1])}", text)
+        if values
+        else text
+    )
 
 
 def one_line(error: Exception) -> str:
@@ -75,7 +89,9 @@ def bar(share: float) -> str:
 
 def shown(path: str) -> str:
     """A path for a terminal: control characters, which could steer it, are spelled out."""
-    return "".join(c if c.isprintable() or "\udc80" <= c <= "\udcff" else repr(c)[1:-1] for c in path)
+    return "".join(
+        c if c.isprintable() or "\udc80" <= c <= "\udcff" else repr(c)[1:-1] for c in path
+    )
 
 
 def counted(number: int, noun: str) -> str:

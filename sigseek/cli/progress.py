@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 
 class ProgressBar:
-    """A bar on a terminal, a line every ten seconds elsewhere; it appears once there is something to do. A context manager."""
+    """A bar on a terminal, a line every ten seconds elsewhere; it appears once there is something
+    to do. A context manager.
+    """
 
     def __init__(self, doing: str, unit: str) -> None:
         self._doing = doing
@@ -21,12 +23,19 @@ class ProgressBar:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if self._bar is not None:
             self._bar.close()
 
     def show(self, done: int, total: int, note: str = "") -> None:
-        """`done` of `total`; what was done before the first call counts as done but not towards the rate."""
+        """`done` of `total`; what was done before the first call counts as done but not towards the
+        rate.
+        """
         if self._bar is None:
             if done == total:
                 return
@@ -49,4 +58,6 @@ class ProgressBar:
 
     def show_indexing(self, progress: Progress) -> None:
         """What `Library.index` reports."""
-        self.show(progress.done, progress.total, f"{progress.failed} failed" if progress.failed else "")
+        self.show(
+            progress.done, progress.total, f"{progress.failed} failed" if progress.failed else ""
+        )

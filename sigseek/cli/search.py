@@ -23,8 +23,19 @@ from sigseek.cli.results import deliver_results
 @device_option
 @precision_option
 @limit_option
-@click.option("--min-score", type=float, default=0.0, metavar="P", help="Only hits of at least this probability, 0 to 1.")
-@click.option("--all", "everything", is_flag=True, help="Also show photos that may match, and then those that do not.")
+@click.option(
+    "--min-score",
+    type=float,
+    default=0.0,
+    metavar="P",
+    help="Only hits of at least this probability, 0 to 1.",
+)
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Also show photos that may match, and then those that do not.",
+)
 @click.option("--explain", is_flag=True, help="Show the probability of each term of the query.")
 @click.option(
     "--closer",
@@ -54,9 +65,10 @@ def search(
 ) -> None:
     """Find photos by what they show.
 
-    Only photos that match are listed; when none does, it says so and names the best. Each photo is judged by itself, and
-    against what would score as high by chance. AND, OR, NOT, parentheses, quotes, photo:"PATH", tag:NAME and weights
-    such as dog^2 combine descriptions; in lower case they are words like others.
+    Only photos that match are listed; when none does, it says so and names the best. Each photo is
+    judged by itself, and against what would score as high by chance. AND, OR, NOT, parentheses,
+    quotes, photo:"PATH", tag:NAME and weights such as dog^2 combine descriptions; in lower case
+    they are words like others.
 
     \b
         sigseek search "two cats on a sofa"
@@ -69,5 +81,7 @@ def search(
 
         check_page(html)
     with opened(library, model, device, precision) as photos:
-        found = photos.search(query, limit, min_score=min_score, everything=everything, explain=explain, closer=closer)
+        found = photos.search(
+            query, limit, min_score=min_score, everything=everything, explain=explain, closer=closer
+        )
     deliver_results(query, found, paths_only=paths_only, html=html, as_json=as_json)

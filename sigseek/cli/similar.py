@@ -40,8 +40,8 @@ def similar(
 ) -> None:
     """Find photos like a photo.
 
-    The photo need not be in the library; if it is, it is left out. The number is the cosine of the two photos'
-    embeddings, 1 for the same picture.
+    The photo need not be in the library; if it is, it is left out. The number is the cosine of the
+    two photos' embeddings, 1 for the same picture.
 
     \b
         sigseek similar ~/Pictures/cat.jpg

@@ -27,12 +27,18 @@ def status(library: Path, model: str | None, as_json: bool) -> None:
     for folder in found.folders:
         click.echo(f"folder      {_folder(folder)}")
     for checkpoint in found.checkpoints:
-        searched = ", searched when none is named" if checkpoint.searched and len(found.checkpoints) > 1 else ""
+        searched = (
+            ", searched when none is named"
+            if checkpoint.searched and len(found.checkpoints) > 1
+            else ""
+        )
         click.echo(
             f"checkpoint  {checkpoint.model}: {checkpoint.embeddings:,} of {counted(found.photos, 'photo')} "
             f"in {checkpoint.dimension} dimensions{searched}"
         )
-    click.echo(f"size        catalog {bytes_shown(found.catalog_bytes)}, index {bytes_shown(found.index_bytes)}")
+    click.echo(
+        f"size        catalog {bytes_shown(found.catalog_bytes)}, index {bytes_shown(found.index_bytes)}"
+    )
 
 
 def _folder(folder: FolderStatus) -> str:

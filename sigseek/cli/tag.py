@@ -6,13 +6,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigseek.cli.options import device_option, given_labels, json_option, label_options, library_options, opened, precision_option
+from sigseek.cli.options import (
+    device_option,
+    given_labels,
+    json_option,
+    label_options,
+    library_options,
+    opened,
+    precision_option,
+)
 from sigseek.cli.output import print_json, shown
 from sigseek.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
-    from sigseek.search.verdicts import JudgedBy
     from sigseek.operations.tags import TagCount
+    from sigseek.search.verdicts import JudgedBy
 
 _MANY = 10
 """Labels from which on a bar shows how far they are."""
@@ -20,7 +28,12 @@ _MANY = 10
 
 @click.command()
 @label_options
-@click.option("--list", "list_tags", is_flag=True, help="Only list the tags there are, and how many photos bear each.")
+@click.option(
+    "--list",
+    "list_tags",
+    is_flag=True,
+    help="Only list the tags there are, and how many photos bear each.",
+)
 @click.option("--remove", metavar="NAME", help="Only take this tag from all photos.")
 @library_options
 @device_option
@@ -40,9 +53,10 @@ def tag(
 ) -> None:
     """Keep labels with the photos that match them.
 
-    A photo gets every label that it matches, and that has a calibrated probability of one half or more: several, one or none.
-    What an earlier run kept for the same label is replaced, other tags stay. A photo that is indexed later has no tags
-    until this command runs again. In a search, tag:NAME finds the photos of a tag.
+    A photo gets every label that it matches, and that has a calibrated probability of one half or
+    more: several, one or none. What an earlier run kept for the same label is replaced, other tags
+    stay. A photo that is indexed later has no tags until this command runs again. In a search,
+    tag:NAME finds the photos of a tag.
 
     \b
         sigseek tag --label beach --label "night = a photo taken at night"
@@ -58,8 +72,15 @@ def tag(
         _print_counts(counts, " removed" if remove is not None else "", as_json=as_json)
         return
     wanted = given_labels(labels, labels_file)
-    with opened(library, model, device, precision) as photos, ProgressBar("tagging", "labels") as progress:
-        on_done = (lambda done: progress.show(done, len(wanted))) if len(wanted) >= _MANY else (lambda done: None)
+    with (
+        opened(library, model, device, precision) as photos,
+        ProgressBar("tagging", "labels") as progress,
+    ):
+        on_done = (
+            (lambda done: progress.show(done, len(wanted)))
+            if len(wanted) >= _MANY
+            else (lambda done: None)
+        )
         counts = photos.tag(wanted, template, on_done)
         judged_by = photos.judged_by
     if judged_by in _WITHOUT_CALIBRATION:
@@ -81,6 +102,8 @@ def _print_counts(counts: "Sequence[TagCount]", done: str, *, as_json: bool) -> 
         if as_json:
             print_json(count)
         else:
-            click.echo(f"{name:<{width}}  {count.photos:,} {'photo' if count.photos == 1 else 'photos'}{done}")
+            click.echo(
+                f"{name:<{width}}  {count.photos:,} {'photo' if count.photos == 1 else 'photos'}{done}"
+            )
     if not counts and not as_json:
         click.echo("no tags")

@@ -11,9 +11,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigseek.indexer import IndexReport, Progress
-from sigseek.cli.options import PathName, device_option, json_option, library_options, precision_option
+from sigseek.cli.options import (
+    PathName,
+    device_option,
+    json_option,
+    library_options,
+    precision_option,
+)
 from sigseek.cli.output import counted, print_json, shown
+from sigseek.indexer import IndexReport, Progress
 
 if TYPE_CHECKING:
     from sigseek.operations.status import Status
@@ -55,14 +61,17 @@ def watch(
 ) -> None:
     """Keep the library up to date with its folders as they change.
 
-    Folders are added as `sigseek index` does; without one, all known ones are watched. Other commands can be used
-    meanwhile. Ctrl-C ends it, and so does SIGTERM, with exit status 0; what was finished is kept.
+    Folders are added as `sigseek index` does; without one, all known ones are watched. Other
+    commands can be used meanwhile. Ctrl-C ends it, and so does SIGTERM, with exit status 0; what
+    was finished is kept.
 
     \b
         sigseek watch ~/Pictures
         sigseek watch --rescan 2
     """
-    from sigseek.library import open_library  # after the command line is understood, as for all commands
+    from sigseek.library import (
+        open_library,  # after the command line is understood, as for all commands
+    )
 
     line, ending = StatusLine(), _Ending()
     try:
@@ -70,7 +79,13 @@ def watch(
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, ending.at_signal)
         with open_library(library, model, device, precision, line.say) as photos:
-            for found in photos.watch(*folders, debounce=debounce, rescan=60 * rescan, stop=ending, on_progress=line.show_progress):
+            for found in photos.watch(
+                *folders,
+                debounce=debounce,
+                rescan=60 * rescan,
+                stop=ending,
+                on_progress=line.show_progress,
+            ):
                 if as_json:
                     print_json(found)
                     sys.stdout.flush()
@@ -85,8 +100,8 @@ def watch(
 class _Ending(Event):
     """Set by a signal, and without a lock, which the code that the signal interrupts may hold.
 
-    The signal raises KeyboardInterrupt, too, which ends what is going on at once; but an exception that comes up in some
-    library's callback is dropped there.
+    The signal raises KeyboardInterrupt, too, which ends what is going on at once; but an exception
+    that comes up in some library's callback is dropped there.
     """
 
     def __init__(self) -> None:
@@ -109,7 +124,9 @@ class _Ending(Event):
 
 
 class StatusLine:
-    """One line on stderr that is written anew in place on a terminal; elsewhere a line whenever it says something new."""
+    """One line on stderr that is written anew in place on a terminal; elsewhere a line whenever it
+    says something new.
+    """
 
     def __init__(self) -> None:
         self._in_place = sys.stderr.isatty()

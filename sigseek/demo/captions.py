@@ -30,11 +30,24 @@ _SYNONYMS = {
     "in the snow": ("in snowy weather", "while it snows"),
     "in the fog": ("in foggy weather", "in the mist"),
 }
-_FRAMES = ("a photo of {}", "this is a photo of {}", "a picture of {}", "photo of {}", "an image of {}")
+_FRAMES = (
+    "a photo of {}",
+    "this is a photo of {}",
+    "a picture of {}",
+    "photo of {}",
+    "an image of {}",
+)
 _BARE = 0.6
 _SYNONYM = 0.15
-# How often a random caption says each thing. Half of them are short queries: one object, or one circumstance.
-_KINDS = {"object": 0.25, "circumstance": 0.1, "object and circumstance": 0.25, "some": 0.2, "full": 0.2}
+# How often a random caption says each thing. Half of them are short queries: one object, or one
+# circumstance.
+_KINDS = {
+    "object": 0.25,
+    "circumstance": 0.1,
+    "object and circumstance": 0.25,
+    "some": 0.2,
+    "full": 0.2,
+}
 
 
 @dataclass(frozen=True)
@@ -58,17 +71,26 @@ class Statement:
     def facts(self) -> frozenset[str]:
         """The facts claimed; true of a scene when they are a subset of `Scene.facts()`."""
         circumstances = {c for c in (self.place, self.time, self.weather) if c}
-        return frozenset(circumstances | {subject_fact(s.name, s.color, s.count) for s in self.subjects})
+        return frozenset(
+            circumstances | {subject_fact(s.name, s.color, s.count) for s in self.subjects}
+        )
 
 
 def full_statement(scene: Scene) -> Statement:
-    """All there is to say of the scene; of a single object only that it is there, as people write."""
-    subjects = tuple(Subject(group.name, group.color, group.count if group.count > 1 else None) for group in scene.objects)
+    """All there is to say of the scene; of a single object only that it is there, as people
+    write.
+    """
+    subjects = tuple(
+        Subject(group.name, group.color, group.count if group.count > 1 else None)
+        for group in scene.objects
+    )
     return Statement(subjects, scene.place, scene.time, scene.weather)
 
 
 def random_statement(scene: Scene, rng: random.Random) -> Statement:
-    """A true statement that leaves out some of the scene, often nearly all of it, as a search query does."""
+    """A true statement that leaves out some of the scene, often nearly all of it, as a search query
+    does.
+    """
     kind = rng.choices(list(_KINDS), list(_KINDS.values()))[0]
     if kind == "full":
         return full_statement(scene)
@@ -86,7 +108,9 @@ def random_statement(scene: Scene, rng: random.Random) -> Statement:
 
 
 def phrase(statement: Statement, rng: random.Random, *, synonyms: bool = True) -> str:
-    """The statement in words, in one of many wordings; without `synonyms` in the words of the facts themselves."""
+    """The statement in words, in one of many wordings; without `synonyms` in the words of the facts
+    themselves.
+    """
 
     def word(canonical: str) -> str:
         chosen = synonyms and canonical in _SYNONYMS and rng.random() < _SYNONYM

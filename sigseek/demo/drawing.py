@@ -22,11 +22,18 @@ PAINT: dict[str, RGB] = {
     "white": (246, 246, 243),
 }
 _JITTER = 14
-_SIDES = {1: 0.74, 2: 0.58, 3: 0.43, 4: 0.33}  # of an object's box, in picture heights, by the number of objects
+_SIDES = {
+    1: 0.74,
+    2: 0.58,
+    3: 0.43,
+    4: 0.33,
+}  # of an object's box, in picture heights, by the number of objects
 
 
 def draw_scene(scene: Scene, size: tuple[int, int], seed: int) -> Image.Image:
-    """The scene as an RGB image of `size` (width, height) pixels; `seed` decides all that the facts leave open."""
+    """The scene as an RGB image of `size` (width, height) pixels; `seed` decides all that the facts
+    leave open.
+    """
     rng = random.Random(seed)
     image = draw_backdrop(size, scene, rng)
     draw = ImageDraw.Draw(image)
@@ -35,10 +42,18 @@ def draw_scene(scene: Scene, size: tuple[int, int], seed: int) -> Image.Image:
     return draw_weather(image, scene, rng)
 
 
-def _pens(draw: ImageDraw.ImageDraw, size: tuple[int, int], scene: Scene, rng: random.Random) -> list[tuple[Pen, str]]:
-    """A pen for each object, the objects side by side in random order, each within its own column."""
+def _pens(
+    draw: ImageDraw.ImageDraw, size: tuple[int, int], scene: Scene, rng: random.Random
+) -> list[tuple[Pen, str]]:
+    """A pen for each object, the objects side by side in random order, each within its own
+    column.
+    """
     width, height = size
-    objects = [(group, _paint(group.color, scene, rng)) for group in scene.objects for _ in range(group.count)]
+    objects = [
+        (group, _paint(group.color, scene, rng))
+        for group in scene.objects
+        for _ in range(group.count)
+    ]
     rng.shuffle(objects)
     column = width / len(objects)
     light = LIGHTS[scene.time].objects
@@ -48,7 +63,9 @@ def _pens(draw: ImageDraw.ImageDraw, size: tuple[int, int], scene: Scene, rng: r
         left = place * column + rng.uniform(0, column - side)
         top = height * rng.uniform(0.95, 0.99) - side - rng.uniform(0.0, 0.16) * height
         outline = (165, 165, 170) if group.color == "black" else shade(color, 0.35)
-        pens.append((Pen(draw, left, top, side, color, outline, light, rng.random() < 0.5), group.name))
+        pens.append(
+            (Pen(draw, left, top, side, color, outline, light, rng.random() < 0.5), group.name)
+        )
     return pens
 
 

@@ -22,10 +22,11 @@ def blend(one: RGB, other: RGB, share: float) -> RGB:
 
 @dataclass(frozen=True)
 class Pen:
-    """Draws into the box (left, top, side) in pixels; points are fractions of it, (0, 0) its upper left corner.
+    """Draws into the box (left, top, side) in pixels; points are fractions of it, (0, 0) its upper
+    left corner.
 
-    `main` is the object's own colour and `outline` what sets it off from the background. Colours of fixed parts pass
-    through `lit`, the light of the scene.
+    `main` is the object's own colour and `outline` what sets it off from the background. Colours of
+    fixed parts pass through `lit`, the light of the scene.
     """
 
     draw: ImageDraw.ImageDraw
@@ -39,21 +40,47 @@ class Pen:
 
     def polygon(self, points: list[Point], fill: RGB | None = None) -> None:
         """A filled polygon with the outline; in the main colour unless `fill` is given."""
-        self.draw.polygon([self._at(p) for p in points], fill or self.main, self.outline, width=self._width(0.025))
+        self.draw.polygon(
+            [self._at(p) for p in points], fill or self.main, self.outline, width=self._width(0.025)
+        )
 
     def ellipse(self, x0: float, y0: float, x1: float, y1: float, fill: RGB | None = None) -> None:
         """A filled ellipse in the rectangle."""
-        self.draw.ellipse(self._box(x0, y0, x1, y1), fill or self.main, self.outline, width=self._width(0.025))
+        self.draw.ellipse(
+            self._box(x0, y0, x1, y1), fill or self.main, self.outline, width=self._width(0.025)
+        )
 
-    def rectangle(self, x0: float, y0: float, x1: float, y1: float, fill: RGB | None = None) -> None:
+    def rectangle(
+        self, x0: float, y0: float, x1: float, y1: float, fill: RGB | None = None
+    ) -> None:
         """A filled rectangle."""
-        self.draw.rectangle(self._box(x0, y0, x1, y1), fill or self.main, self.outline, width=self._width(0.025))
+        self.draw.rectangle(
+            self._box(x0, y0, x1, y1), fill or self.main, self.outline, width=self._width(0.025)
+        )
 
-    def pieslice(self, x0: float, y0: float, x1: float, y1: float, start: float, end: float, fill: RGB | None = None) -> None:
-        """A filled slice of the ellipse in the rectangle, angles in degrees clockwise from three o'clock."""
+    def pieslice(
+        self,
+        x0: float,
+        y0: float,
+        x1: float,
+        y1: float,
+        start: float,
+        end: float,
+        fill: RGB | None = None,
+    ) -> None:
+        """A filled slice of the ellipse in the rectangle, angles in degrees clockwise from three
+        o'clock.
+        """
         if self.mirrored:
             start, end = 180 - end, 180 - start
-        self.draw.pieslice(self._box(x0, y0, x1, y1), start, end, fill or self.main, self.outline, width=self._width(0.025))
+        self.draw.pieslice(
+            self._box(x0, y0, x1, y1),
+            start,
+            end,
+            fill or self.main,
+            self.outline,
+            width=self._width(0.025),
+        )
 
     def ring(self, x0: float, y0: float, x1: float, y1: float, width: float, color: RGB) -> None:
         """An ellipse's rim only."""
@@ -61,11 +88,15 @@ class Pen:
 
     def line(self, points: list[Point], width: float = 0.04, color: RGB | None = None) -> None:
         """A line through the points, in the outline's colour unless `color` is given."""
-        self.draw.line([self._at(p) for p in points], color or self.outline, self._width(width), joint="curve")
+        self.draw.line(
+            [self._at(p) for p in points], color or self.outline, self._width(width), joint="curve"
+        )
 
     def lit(self, color: RGB) -> RGB:
         """A fixed part's colour in the light of the scene."""
-        red, green, blue = (round(channel * factor) for channel, factor in zip(color, self.light, strict=True))
+        red, green, blue = (
+            round(channel * factor) for channel, factor in zip(color, self.light, strict=True)
+        )
         return red, green, blue
 
     def _at(self, point: Point) -> Point:

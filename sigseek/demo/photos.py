@@ -33,9 +33,11 @@ def draw_photos(
     on_drawn: Callable[[int], None] = lambda drawn: None,
     wanted: Callable[[Scene], bool] = lambda scene: True,
 ) -> list[Scene]:
-    """Draw the first `count` wanted scenes of the series `seed` into `folder` and describe them in its `captions.jsonl`.
+    """Draw the first `count` wanted scenes of the series `seed` into `folder` and describe them in
+    its `captions.jsonl`.
 
-    Pictures of an earlier demo in the same folder are replaced. DemoFolderError for a folder that holds anything else.
+    Pictures of an earlier demo in the same folder are replaced. DemoFolderError for a folder that
+    holds anything else.
     """
     _clear(folder)
     series = (numbered_scene(seed, number) for number in itertools.count())
@@ -45,7 +47,9 @@ def draw_photos(
     # First, so that an interrupted demo is known as one.
     with (folder / CAPTIONS).open("w", encoding="utf-8") as captions:
         for name, scene in zip(names, scenes, strict=True):
-            captions.write(json.dumps({"file": name, "caption": caption(scene, rng), **asdict(scene)}) + "\n")
+            captions.write(
+                json.dumps({"file": name, "caption": caption(scene, rng), **asdict(scene)}) + "\n"
+            )
     for number, (name, scene) in enumerate(zip(names, scenes, strict=True)):
         draw_scene(scene, SIZE, number).save(folder / name, quality=90, exif=_exif(scene, rng))
         on_drawn(number + 1)
@@ -60,26 +64,41 @@ def _clear(folder: Path) -> None:
     present = [path for path in folder.iterdir() if not path.name.startswith(".")]
     others = sorted(path.name for path in present if not known.fullmatch(path.name))
     if others:
-        raise DemoFolderError(f"{folder} holds files that are not the demo's, such as {others[0]}; name a new folder with --folder")
+        raise DemoFolderError(
+            f"{folder} holds files that are not the demo's, such as {others[0]}; name a new folder with --folder"
+        )
     for path in present:
         path.unlink()
 
 
 def _is_demo(folder: Path) -> bool:
-    """Whether an earlier demo wrote the folder's captions: nothing is removed where another program did."""
+    """Whether an earlier demo wrote the folder's captions: nothing is removed where another program
+    did.
+    """
     try:
         with (folder / CAPTIONS).open(encoding="utf-8") as captions:
             first = json.loads(captions.readline())
     except (OSError, ValueError):
         return False
-    return isinstance(first, dict) and set(first) == {"file", "caption", "objects", "place", "time", "weather"}
+    return isinstance(first, dict) and set(first) == {
+        "file",
+        "caption",
+        "objects",
+        "place",
+        "time",
+        "weather",
+    }
 
 
 def _exif(scene: Scene, rng: random.Random) -> Image.Exif:
     """A day between 2015 and 2024, at the scene's time of day."""
-    taken = datetime(2015, 1, 1, _HOURS[scene.time]) + timedelta(days=rng.randrange(3650), minutes=rng.randrange(60))
+    taken = datetime(2015, 1, 1, _HOURS[scene.time]) + timedelta(
+        days=rng.randrange(3650), minutes=rng.randrange(60)
+    )
     exif = Image.Exif()
     exif[ExifTags.Base.Make] = "sigseek"
     exif[ExifTags.Base.Model] = "demo"
-    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = taken.strftime("%Y:%m:%d %H:%M:%S")
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = taken.strftime(
+        "%Y:%m:%d %H:%M:%S"
+    )
     return exif

@@ -25,7 +25,14 @@ OBJECTS = (
     "windmill",
 )
 COLORS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white")
-PLACES = ("by the sea", "in the mountains", "in a forest", "in a city", "in the desert", "in a meadow")
+PLACES = (
+    "by the sea",
+    "in the mountains",
+    "in a forest",
+    "in a city",
+    "in the desert",
+    "in a meadow",
+)
 TIMES = ("at dawn", "at noon", "at sunset", "at night")
 WEATHERS = ("in clear weather", "in cloudy weather", "in the rain", "in the snow", "in the fog")
 MAX_COUNT = 3
@@ -45,7 +52,9 @@ class Group:
 
 @dataclass(frozen=True)
 class Scene:
-    """One or two groups of objects of different kinds, and where, when and in what weather they stand."""
+    """One or two groups of objects of different kinds, and where, when and in what weather they
+    stand.
+    """
 
     objects: tuple[Group, ...]
     place: str
@@ -56,19 +65,30 @@ class Scene:
         """Everything a caption may truthfully say of this scene, one short string a fact."""
         said = {self.place, self.time, self.weather}
         for group in self.objects:
-            said |= {subject_fact(group.name, color, count) for color in (None, group.color) for count in (None, group.count)}
+            said |= {
+                subject_fact(group.name, color, count)
+                for color in (None, group.color)
+                for count in (None, group.count)
+            }
         return frozenset(said)
 
 
 def subject_fact(name: str, color: str | None, count: int | None) -> str:
-    """The fact that a scene shows `count` (None: any number of) objects `name` in `color` (None: any)."""
+    """The fact that a scene shows `count` (None: any number of) objects `name` in `color` (None:
+    any).
+    """
     return f"{count or 'any'} {color or 'any'} {name}"
 
 
 def all_facts() -> list[str]:
     """Every fact that some scene has, in a fixed order."""
     subjects = product(OBJECTS, (None, *COLORS), (None, *range(1, MAX_COUNT + 1)))
-    return [*(subject_fact(name, color, count) for name, color, count in subjects), *PLACES, *TIMES, *WEATHERS]
+    return [
+        *(subject_fact(name, color, count) for name, color, count in subjects),
+        *PLACES,
+        *TIMES,
+        *WEATHERS,
+    ]
 
 
 def random_scene(rng: random.Random) -> Scene:
@@ -78,7 +98,10 @@ def random_scene(rng: random.Random) -> Scene:
     if len(counts) == 2 and sum(counts) > 4:
         counts[1] = 1
     return Scene(
-        tuple(Group(name, rng.choice(COLORS), count) for name, count in zip(names, counts, strict=True)),
+        tuple(
+            Group(name, rng.choice(COLORS), count)
+            for name, count in zip(names, counts, strict=True)
+        ),
         rng.choice(PLACES),
         rng.choice(TIMES),
         rng.choice(WEATHERS),

@@ -124,7 +124,9 @@ def butterfly(pen: Pen) -> None:
             return points if left else [(1 - x, y) for x, y in points]
 
         pen.polygon(at([(0.48, 0.5), (0.3, 0.14), (0.02, 0.1), (0.06, 0.45)]))
-        pen.polygon(at([(0.48, 0.52), (0.1, 0.55), (0.14, 0.86), (0.38, 0.88)]), shade(pen.main, 0.8))
+        pen.polygon(
+            at([(0.48, 0.52), (0.1, 0.55), (0.14, 0.86), (0.38, 0.88)]), shade(pen.main, 0.8)
+        )
         pen.line(at([(0.49, 0.28), (0.38, 0.08)]), 0.025, pen.lit(RUBBER))
     pen.ellipse(0.45, 0.24, 0.55, 0.86, pen.lit(RUBBER))
 
@@ -165,7 +167,15 @@ def windmill(pen: Pen) -> None:
         across = (-0.07 * sin(angle), 0.07 * cos(angle))
         tip = (0.5 + 0.42 * cos(angle), 0.38 + 0.42 * sin(angle))
         hub = (0.5 + 0.08 * cos(angle), 0.38 + 0.08 * sin(angle))
-        pen.polygon([hub, tip, (tip[0] + across[0], tip[1] + across[1]), (hub[0] + across[0], hub[1] + across[1])], pen.lit(CREAM))
+        pen.polygon(
+            [
+                hub,
+                tip,
+                (tip[0] + across[0], tip[1] + across[1]),
+                (hub[0] + across[0], hub[1] + across[1]),
+            ],
+            pen.lit(CREAM),
+        )
     pen.ellipse(0.44, 0.32, 0.56, 0.44, pen.lit(STEEL))
 
 

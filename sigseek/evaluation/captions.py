@@ -24,7 +24,9 @@ class CaptionsError(Exception):
 
 @dataclass(frozen=True)
 class CaptionedPicture:
-    """A picture's absolute path and all captions it was given, at least one, as often as they were given."""
+    """A picture's absolute path and all captions it was given, at least one, as often as they were
+    given.
+    """
 
     path: Path
     captions: tuple[str, ...]
@@ -32,7 +34,9 @@ class CaptionedPicture:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something passed over: the line it stands in, counted from 1, where there are lines, and why."""
+    """Something passed over: the line it stands in, counted from 1, where there are lines, and
+    why.
+    """
 
     line: int | None
     reason: str
@@ -40,19 +44,27 @@ class Problem:
 
 @dataclass(frozen=True)
 class CaptionedPictures:
-    """The pictures that can be used, each once, in the order of first mention, and what could not be."""
+    """The pictures that can be used, each once, in the order of first mention, and what could not
+    be.
+    """
 
     pictures: tuple[CaptionedPicture, ...]
     problems: tuple[Problem, ...] = ()
     classes: tuple[str, ...] = ()
-    """The labels, where the pictures came in class folders: every picture then has one of them as its only caption."""
+    """The labels, where the pictures came in class folders: every picture then has one of them as
+    its only caption.
+    """
 
     def usable(self, reasons: dict[Path, str]) -> "CaptionedPictures":
-        """Without the pictures that cannot be used for these reasons, which become problems. CaptionsError if none is left."""
+        """Without the pictures that cannot be used for these reasons, which become problems.
+        CaptionsError if none is left.
+        """
         kept = tuple(picture for picture in self.pictures if picture.path not in reasons)
         if not kept:
             path, reason = next(iter(reasons.items()))
-            raise CaptionsError(f"not one picture can be used, {path} for one ({reason}); check the files")
+            raise CaptionsError(
+                f"not one picture can be used, {path} for one ({reason}); check the files"
+            )
         problems = tuple(Problem(None, f"{path}: {reason}") for path, reason in reasons.items())
         return replace(self, pictures=kept, problems=self.problems + problems)
 
@@ -67,27 +79,43 @@ class CaptionedPictures:
     @property
     def texts(self) -> tuple[str, ...]:
         """The captions, each once, in the order of first mention."""
-        return tuple(dict.fromkeys(caption for picture in self.pictures for caption in picture.captions))
+        return tuple(
+            dict.fromkeys(caption for picture in self.pictures for caption in picture.captions)
+        )
 
     @property
     def queries(self) -> tuple[str, ...]:
-        """What the model reads for each of `texts`: for a class, the sentence that `Library.classify` uses."""
-        return tuple(DEFAULT_TEMPLATE.replace("{}", text) for text in self.texts) if self.classes else self.texts
+        """What the model reads for each of `texts`: for a class, the sentence that
+        `Library.classify` uses.
+        """
+        return (
+            tuple(DEFAULT_TEMPLATE.replace("{}", text) for text in self.texts)
+            if self.classes
+            else self.texts
+        )
 
 
-def read_captions(source: Path, *, split: str = "test", pictures: Path | None = None) -> CaptionedPictures:
-    """The captioned pictures that `source` names: a file of JSON lines, one of Karpathy's splits, a folder of class folders.
+def read_captions(
+    source: Path, *, split: str = "test", pictures: Path | None = None
+) -> CaptionedPictures:
+    """The captioned pictures that `source` names: a file of JSON lines, one of Karpathy's splits, a
+    folder of class folders.
 
-    - A line is `{"file": ..., "caption": ...}` or has `"captions": [...]`; several lines of one file add up.
-    - Of Karpathy's dataset_coco.json, dataset_flickr8k.json or dataset_flickr30k.json (Karpathy and Fei-Fei 2015, arXiv
+    - A line is `{"file": ..., "caption": ...}` or has `"captions": [...]`; several lines of one
+    file add up.
+    - Of Karpathy's dataset_coco.json, dataset_flickr8k.json or dataset_flickr30k.json (Karpathy and
+    Fei-Fei 2015, arXiv
       1412.2306) the images of `split` are taken.
     - A class folder's name, with `_` and `-` as spaces, is the caption of every picture below it.
 
-    Pictures are looked for in `pictures`, else next to the file. What is wrong with one line, image or folder is a Problem,
-    and the rest is read. CaptionsError when nothing usable is left, or `source` or `pictures` is not there or not readable.
+    Pictures are looked for in `pictures`, else next to the file. What is wrong with one line, image
+    or folder is a Problem, and the rest is read. CaptionsError when nothing usable is left, or
+    `source` or `pictures` is not there or not readable.
     """
     if pictures is not None and not _is(Path.is_dir, pictures):
-        raise CaptionsError(f"no folder of pictures {pictures}; name the one that the captions' files lie in")
+        raise CaptionsError(
+            f"no folder of pictures {pictures}; name the one that the captions' files lie in"
+        )
     if _is(Path.is_dir, source):
         return _read_class_folders(source)
     text = _read_text(source)
@@ -100,9 +128,12 @@ def read_captions(source: Path, *, split: str = "test", pictures: Path | None = 
     if not found.captions:
         first = found.problems[0] if found.problems else Problem(None, "the file is empty")
         where = "" if first.line is None else f"line {first.line}: "
-        raise CaptionsError(f"no picture with a caption in {source}: {where}{first.reason}; {_FORMS}")
+        raise CaptionsError(
+            f"no picture with a caption in {source}: {where}{first.reason}; {_FORMS}"
+        )
     return CaptionedPictures(
-        tuple(CaptionedPicture(path, tuple(captions)) for path, captions in found.captions.items()), tuple(found.problems)
+        tuple(CaptionedPicture(path, tuple(captions)) for path, captions in found.captions.items()),
+        tuple(found.problems),
     )
 
 
@@ -117,7 +148,11 @@ class _Found:
 
     def problem(self, place: int | str, reason: str) -> None:
         """Note what is wrong in a line, by its number, or at another place, by its name."""
-        self.problems.append(Problem(place, reason) if isinstance(place, int) else Problem(None, f"{place}: {reason}"))
+        self.problems.append(
+            Problem(place, reason)
+            if isinstance(place, int)
+            else Problem(None, f"{place}: {reason}")
+        )
 
     def add(self, place: int | str, names: list[str], given: list[Any]) -> None:
         """Give the captions to the file of the first of `names` that is there."""
@@ -156,7 +191,9 @@ def _read_text(source: Path) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise CaptionsError(f"{source} is not UTF-8 in line {line:,}; save it as UTF-8, or take that line out") from error
+        raise CaptionsError(
+            f"{source} is not UTF-8 in line {line:,}; save it as UTF-8, or take that line out"
+        ) from error
 
 
 def _read_lines(text: str, found: _Found) -> None:
@@ -200,15 +237,23 @@ def _karpathy_images(text: str) -> list[Any] | None:
     except ValueError:
         return None
     images = whole.get("images") if isinstance(whole, dict) else None
-    is_one = isinstance(images, list) and any(isinstance(image, dict) and "sentences" in image for image in images)
+    is_one = isinstance(images, list) and any(
+        isinstance(image, dict) and "sentences" in image for image in images
+    )
     return images if is_one else None
 
 
 def _read_karpathy(images: list[Any], split: str, source: Path, found: _Found) -> None:
-    splits = {image["split"] for image in images if isinstance(image, dict) and isinstance(image.get("split"), str)}
+    splits = {
+        image["split"]
+        for image in images
+        if isinstance(image, dict) and isinstance(image.get("split"), str)
+    }
     if split not in splits:
         there = ", ".join(sorted(map(_shown, splits))) or "none"
-        raise CaptionsError(f"{source} has no images of the split {_shown(split)}; choose one that it has: {there}")
+        raise CaptionsError(
+            f"{source} has no images of the split {_shown(split)}; choose one that it has: {there}"
+        )
     for number, image in enumerate(images, 1):
         place = f"image {number}"
         if not isinstance(image, dict):
@@ -224,21 +269,35 @@ def _read_karpathy(images: list[Any], split: str, source: Path, found: _Found) -
         else:
             folder = image.get("filepath")  # COCO's: train2014 or val2014
             names = [f"{folder}/{name}", name] if isinstance(folder, str) and folder else [name]
-            found.add(place, names, [sentence.get("raw") if isinstance(sentence, dict) else None for sentence in sentences])
+            found.add(
+                place,
+                names,
+                [
+                    sentence.get("raw") if isinstance(sentence, dict) else None
+                    for sentence in sentences
+                ],
+            )
 
 
 def _read_class_folders(source: Path) -> CaptionedPictures:
     root = source.absolute()
     try:
-        folders = sorted(path for path in root.iterdir() if path.is_dir() and not is_junk(path.name))
+        folders = sorted(
+            path for path in root.iterdir() if path.is_dir() and not is_junk(path.name)
+        )
     except OSError as error:
-        raise CaptionsError(f"the folder {source} cannot be read ({error.strerror}); allow it, or name another") from error
+        raise CaptionsError(
+            f"the folder {source} cannot be read ({error.strerror}); allow it, or name another"
+        ) from error
     pictures: list[CaptionedPicture] = []
     problems: list[Problem] = []
     for folder in folders:
         label = " ".join(folder.name.replace("_", " ").replace("-", " ").split())
         listing = scan_folder(root, PurePath(folder.name))
-        problems += [Problem(None, f"{_shown(name)}: {reason}") for name, reason in listing.unreadable.items()]
+        problems += [
+            Problem(None, f"{_shown(name)}: {reason}")
+            for name, reason in listing.unreadable.items()
+        ]
         if not label or not _is_text(label):
             problems.append(Problem(None, f"the folder name {_shown(folder.name)} names no class"))
         elif not listing.files:
@@ -269,7 +328,9 @@ def _is(kind: Callable[[Path], bool], path: Path) -> bool:
 
 
 def _is_text(value: str) -> bool:
-    """Whether it can be written as UTF-8: JSON's escapes and names of files can make strings that cannot."""
+    """Whether it can be written as UTF-8: JSON's escapes and names of files can make strings that
+    cannot.
+    """
     return not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sigseek.evaluation.metrics import Bools, Floats, Ints, pair_counts
 from sigseek.siglip import Scoring
 from sigseek.siglip.scoring import sigmoid
-from sigseek.evaluation.metrics import Bools, Floats, Ints, pair_counts
 
 SEED = 0
 
@@ -24,16 +24,22 @@ class CrossFit:
     """(2,)"""
 
     def probabilities(self, logits: Floats, pictures: Ints) -> Floats:
-        """The probability of a match, 0 to 1, for logits and the numbers of their pictures, of one shape."""
+        """The probability of a match, 0 to 1, for logits and the numbers of their pictures, of one
+        shape.
+        """
         half = self.halves[pictures]
         return sigmoid(self.slopes[half] * logits + self.intercepts[half])
 
 
-def cross_fit(texts: Floats, images: Floats, pictures_of: Sequence[Ints], scoring: Scoring) -> CrossFit | None:
-    """Fit to unit-norm embeddings of texts (m, dim) and pictures (n, dim); `pictures_of` are the pictures of each text.
+def cross_fit(
+    texts: Floats, images: Floats, pictures_of: Sequence[Ints], scoring: Scoring
+) -> CrossFit | None:
+    """Fit to unit-norm embeddings of texts (m, dim) and pictures (n, dim); `pictures_of` are the
+    pictures of each text.
 
-    The halves are random. Each is paired with all the texts, so that a match is as rare among its pairs as among those to
-    be judged. None with fewer than 30 pictures, or where a half has no match or nothing else.
+    The halves are random. Each is paired with all the texts, so that a match is as rare among its
+    pairs as among those to be judged. None with fewer than 30 pictures, or where a half has no
+    match or nothing else.
     """
     from sigseek.search.fitting import BINS, LEAST, fit_platt  # scikit-learn comes with it
 
@@ -51,8 +57,14 @@ def cross_fit(texts: Floats, images: Floats, pictures_of: Sequence[Ints], scorin
     return CrossFit(halves, slopes, intercepts)
 
 
-def _counts(texts: Floats, images: Floats, pictures_of: Sequence[Ints], among: Bools, bins: int) -> Ints:
-    """Pairs with the pictures of the mask `among` (n,), by cosine: those that match and the others, (2, bins)."""
+def _counts(
+    texts: Floats, images: Floats, pictures_of: Sequence[Ints], among: Bools, bins: int
+) -> Ints:
+    """Pairs with the pictures of the mask `among` (n,), by cosine: those that match and the others,
+    (2, bins).
+    """
     place = np.cumsum(among) - 1
-    everything, matching = pair_counts(texts, images[among], [place[own[among[own]]] for own in pictures_of], bins)
+    everything, matching = pair_counts(
+        texts, images[among], [place[own[among[own]]] for own in pictures_of], bins
+    )
     return np.stack([matching, everything - matching])

@@ -7,8 +7,6 @@ from functools import partial
 
 import numpy as np
 
-from sigseek.siglip import Scoring
-from sigseek.siglip.scoring import cosines, sigmoid
 from sigseek.evaluation.captions import CaptionedPictures
 from sigseek.evaluation.crossfit import cross_fit
 from sigseek.evaluation.metrics import (
@@ -25,13 +23,17 @@ from sigseek.evaluation.metrics import (
     zero_shot_accuracy,
 )
 from sigseek.evaluation.results import Evaluation, Histogram, Miss, ReliabilityBin
+from sigseek.siglip import Scoring
+from sigseek.siglip.scoring import cosines, sigmoid
 
 Probability = Callable[[Floats], Floats]
 """Logits, any shape, to probabilities 0 to 1 of the same shape."""
 PairProbability = Callable[[Floats, Ints], Floats]
 """Logits and the numbers of their pictures, of one shape, to probabilities of the same shape."""
 Statistic = Callable[[Floats, Floats], Floats]
-"""Texts (m, dim) and the images of a library (n, dim) to (m,): the higher, the likelier the library has a match."""
+"""Texts (m, dim) and the images of a library (n, dim) to (m,): the higher, the likelier the library
+has a match.
+"""
 
 SHOWN = 10
 """How many pictures a person is shown, and over which calibration is therefore judged."""
@@ -50,19 +52,28 @@ def measure(
     model: str = "",
     statistic: Statistic | None = None,
 ) -> Evaluation:
-    """The Evaluation of unit-norm embeddings float32: `images` (n, dim) of the pictures, `texts` (m, dim) of `captioned.texts`.
+    """The Evaluation of unit-norm embeddings float32: `images` (n, dim) of the pictures, `texts`
+    (m, dim) of `captioned.texts`.
 
-    - A caption finds every picture that was given it, and a caption given twice is two queries; a picture finds every
-      caption it was given among the different ones. Equal captions so never stand in each other's way.
-    - The expected calibration errors, with the sigmoid alone and with `probability`, are over the ten best pictures of
-      each different caption, the ones that a person sees: over all pairs, nearly all plainly wrong, any would be small.
-      Without a `probability`, Platt's is fitted, each half of the pictures judged by a fit to the other.
-    - The no-match AUROC is that of `no_match_auroc`, with the best logit unless a `statistic` is given.
+    - A caption finds every picture that was given it, and a caption given twice is two queries; a
+    picture finds every
+      caption it was given among the different ones. Equal captions so never stand in each other's
+      way.
+    - The expected calibration errors, with the sigmoid alone and with `probability`, are over the
+    ten best pictures of
+      each different caption, the ones that a person sees: over all pairs, nearly all plainly wrong,
+      any would be small. Without a `probability`, Platt's is fitted, each half of the pictures
+      judged by a fit to the other.
+    - The no-match AUROC is that of `no_match_auroc`, with the best logit unless a `statistic` is
+    given.
 
-    `skipped` and the latencies are the caller's to add. ValueError when embeddings and captions are not as many.
+    `skipped` and the latencies are the caller's to add. ValueError when embeddings and captions are
+    not as many.
     """
     given = _Given.of(captioned)
-    if (len(texts), len(images)) != (len(given.pictures_of), len(given.texts_of)) or not len(images):
+    if (len(texts), len(images)) != (len(given.pictures_of), len(given.texts_of)) or not len(
+        images
+    ):
         raise ValueError(
             f"{len(images)} image and {len(texts)} text embeddings for {len(given.texts_of)} pictures with "
             f"{len(given.pictures_of)} different captions; there must be one of each, in their order"
@@ -75,7 +86,9 @@ def measure(
     return Evaluation(
         text_to_image=found.figures(given.counts),
         image_to_text=rank(images, texts, given.texts_of).figures(),
-        no_match_auroc=no_match_auroc(captioned, images, texts, statistic) if statistic else by_logit_auroc,
+        no_match_auroc=no_match_auroc(captioned, images, texts, statistic)
+        if statistic
+        else by_logit_auroc,
         no_match_auroc_raw=by_logit_auroc,
         ece=calibration_error(after) if after else None,
         calibration=None if calibrated is None else "given" if probability else "cross-fitted",
@@ -87,7 +100,9 @@ def measure(
         reliability_before=before,
         reliability=after,
         histogram=_histogram(texts, images, given, scoring),
-        misses=_misses(captioned, images, texts, found, given, scoring, calibrated or _uncalibrated),
+        misses=_misses(
+            captioned, images, texts, found, given, scoring, calibrated or _uncalibrated
+        ),
     )
 
 
@@ -97,11 +112,15 @@ def best_logits(texts: Floats, images: Floats, scoring: Scoring) -> Floats:
     return scoring.logits(np.concatenate(blocks) if blocks else np.zeros(0, np.float32))
 
 
-def no_match_auroc(captioned: CaptionedPictures, images: Floats, texts: Floats, statistic: Statistic) -> float | None:
-    """How well `statistic` tells captions with a picture in a library from captions without one: an AUROC.
+def no_match_auroc(
+    captioned: CaptionedPictures, images: Floats, texts: Floats, statistic: Statistic
+) -> float | None:
+    """How well `statistic` tells captions with a picture in a library from captions without one: an
+    AUROC.
 
-    The library is a random half of the pictures. Present are the captions of these, absent those that only pictures of
-    the other half have. None where there are none of either, as with class folders.
+    The library is a random half of the pictures. Present are the captions of these, absent those
+    that only pictures of the other half have. None where there are none of either, as with class
+    folders.
     """
     given = _Given.of(captioned)
     shuffled = np.random.default_rng(SEED).permutation(len(images))
@@ -110,7 +129,9 @@ def no_match_auroc(captioned: CaptionedPictures, images: Floats, texts: Floats, 
     present[np.concatenate([given.texts_of[picture] for picture in library])] = True
     if present.all():
         return None
-    return auroc(statistic(texts[present], images[library]), statistic(texts[~present], images[library]))
+    return auroc(
+        statistic(texts[present], images[library]), statistic(texts[~present], images[library])
+    )
 
 
 @dataclass(frozen=True)
@@ -134,13 +155,19 @@ class _Given:
             texts_of.append(np.unique([numbers[caption] for caption in picture.captions]))
             for text in texts_of[-1]:
                 pictures_of[text].append(number)
-        return cls(texts_of, [np.array(own, np.int64) for own in pictures_of], np.array([counted[text] for text in numbers]))
+        return cls(
+            texts_of,
+            [np.array(own, np.int64) for own in pictures_of],
+            np.array([counted[text] for text in numbers]),
+        )
 
 
 def _calibrated(
     probability: Probability | None, texts: Floats, images: Floats, given: _Given, scoring: Scoring
 ) -> PairProbability | None:
-    """The given probability, whatever the picture, or a fitted one; None where there is too little to fit to."""
+    """The given probability, whatever the picture, or a fitted one; None where there is too little
+    to fit to.
+    """
     if probability:
         return lambda logits, pictures: probability(logits)
     fit = cross_fit(texts, images, given.pictures_of, scoring)
@@ -152,15 +179,25 @@ def _uncalibrated(logits: Floats, pictures: Ints) -> Floats:
 
 
 def _reliabilities(
-    texts: Floats, images: Floats, given: _Given, scoring: Scoring, calibrated: PairProbability | None
+    texts: Floats,
+    images: Floats,
+    given: _Given,
+    scoring: Scoring,
+    calibrated: PairProbability | None,
 ) -> tuple[tuple[ReliabilityBin, ...], tuple[ReliabilityBin, ...]]:
     """Of the pairs that are shown: by the sigmoid alone, and calibrated."""
     logits, pictures, matches = _shown_pairs(texts, images, given, scoring)
-    return reliability(sigmoid(logits), matches), reliability(calibrated(logits, pictures), matches) if calibrated else ()
+    return reliability(sigmoid(logits), matches), reliability(
+        calibrated(logits, pictures), matches
+    ) if calibrated else ()
 
 
-def _shown_pairs(texts: Floats, images: Floats, given: _Given, scoring: Scoring) -> tuple[Floats, Ints, Bools]:
-    """Logits of each caption's best pictures, their numbers, and whether the two belong together, each (m x min(SHOWN, n),)."""
+def _shown_pairs(
+    texts: Floats, images: Floats, given: _Given, scoring: Scoring
+) -> tuple[Floats, Ints, Bools]:
+    """Logits of each caption's best pictures, their numbers, and whether the two belong together,
+    each (m x min(SHOWN, n),).
+    """
     shown = min(SHOWN, len(images))
     logits, pictures, matches = [], [], []
     for start, block in cosine_blocks(texts, images):
@@ -177,12 +214,20 @@ def _histogram(texts: Floats, images: Floats, given: _Given, scoring: Scoring) -
     first, last = np.flatnonzero(everything)[[0, -1]]
     edges = scoring.logits(np.linspace(-1, 1, _BINS + 1, dtype=np.float32)[first : last + 2])
     matching, everything = matching[first : last + 1], everything[first : last + 1]
-    return Histogram(tuple(edges.tolist()), tuple(matching.tolist()), tuple((everything - matching).tolist()))
+    return Histogram(
+        tuple(edges.tolist()), tuple(matching.tolist()), tuple((everything - matching).tolist())
+    )
 
 
-def _accuracy(captioned: CaptionedPictures, images: Floats, texts: Floats, given: _Given) -> float | None:
+def _accuracy(
+    captioned: CaptionedPictures, images: Floats, texts: Floats, given: _Given
+) -> float | None:
     """Zero-shot accuracy where there are classes: each picture's one caption then is its label."""
-    return zero_shot_accuracy(images, texts, np.concatenate(given.texts_of)) if captioned.classes else None
+    return (
+        zero_shot_accuracy(images, texts, np.concatenate(given.texts_of))
+        if captioned.classes
+        else None
+    )
 
 
 def _misses(
@@ -194,7 +239,9 @@ def _misses(
     scoring: Scoring,
     probabilities: PairProbability,
 ) -> tuple[Miss, ...]:
-    """The captions whose pictures come latest, at most MISSES; of equal ones the first mentioned."""
+    """The captions whose pictures come latest, at most MISSES; of equal ones the first
+    mentioned.
+    """
     worst = np.argsort(-found.first, kind="stable")[:MISSES]
     captions = captioned.texts
     misses = []
@@ -207,5 +254,7 @@ def _misses(
         both = np.array([right, first])
         of_right, of_first = probabilities(scoring.logits(scores[both]), both).tolist()
         paths = captioned.pictures[right].path, captioned.pictures[first].path
-        misses.append(Miss(captions[text], paths[0], int(found.first[text]), of_right, paths[1], of_first))
+        misses.append(
+            Miss(captions[text], paths[0], int(found.first[text]), of_right, paths[1], of_first)
+        )
     return tuple(misses)

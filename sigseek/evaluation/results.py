@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """Predictions of about the same probability: their mean probability, the share that matches, their number."""
+    """Predictions of about the same probability: their mean probability, the share that matches,
+    their number.
+    """
 
     probability: float
     matching: float
@@ -26,7 +28,9 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Miss:
-    """A caption that does not find its picture first, with the probabilities, 0 to 1, given to the two."""
+    """A caption that does not find its picture first, with the probabilities, 0 to 1, given to the
+    two.
+    """
 
     caption: str
     right: Path
@@ -40,9 +44,11 @@ class Miss:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How well a checkpoint finds captioned pictures. All figures are 0 to 1; latencies are milliseconds.
+    """How well a checkpoint finds captioned pictures. All figures are 0 to 1; latencies are
+    milliseconds.
 
-    For what they mean see `sigseek.evaluation.metrics` and `sigseek.evaluation.measure`; None where one cannot be had.
+    For what they mean see `sigseek.evaluation.metrics` and `sigseek.evaluation.measure`; None where
+    one cannot be had.
     """
 
     text_to_image: dict[str, float]

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from sigseek.siglip import Scoring
-from sigseek.siglip.yardstick.references import References, evidence, text_floors
-from sigseek.siglip.scoring import cosines
 from sigseek.evaluation.captions import CaptionedPictures, Problem, read_captions
 from sigseek.evaluation.measure import measure
 from sigseek.evaluation.metrics import Floats, cosine_blocks
 from sigseek.evaluation.results import Evaluation
 from sigseek.library import Library
+from sigseek.siglip import Scoring
+from sigseek.siglip.scoring import cosines
+from sigseek.siglip.yardstick.references import References, evidence, text_floors
 
 TIMED = 50
 """Queries whose time is taken."""
@@ -29,18 +29,24 @@ def evaluate(
     on_done: Callable[[str, int, int], None] = lambda what, done, total: None,
     on_problem: Callable[[Problem], None] = lambda problem: None,
 ) -> Evaluation:
-    """Measure how well the library's checkpoint finds the captioned pictures of `source`, which `read_captions` describes.
+    """Measure how well the library's checkpoint finds the captioned pictures of `source`, which
+    `read_captions` describes.
 
-    Needs no library on disk, and keeps nothing there. The probabilities are those of the checkpoint's calibration, without
-    one those of a calibration fitted here; a library's having a match is told by the best evidence. A class is asked for in
-    the sentence that `Library.classify` uses. The latencies are of a caption embedded and scored against all the pictures,
-    without an index.
+    Needs no library on disk, and keeps nothing there. The probabilities are those of the
+    checkpoint's calibration, without one those of a calibration fitted here; a library's having a
+    match is told by the best evidence. A class is asked for in the sentence that `Library.classify`
+    uses. The latencies are of a caption embedded and scored against all the pictures, without an
+    index.
 
-    `on_done` is told of "pictures" and then "captions" how many are done, 0 first, and of how many; `on_problem` of all that
-    is passed over and counted as skipped. Raises CaptionsError when nothing usable is left, and what `Library` raises.
+    `on_done` is told of "pictures" and then "captions" how many are done, 0 first, and of how many;
+    `on_problem` of all that is passed over and counted as skipped. Raises CaptionsError when
+    nothing usable is left, and what `Library` raises.
     """
     captioned = read_captions(source, split=split, pictures=pictures)
-    calibration, references = library.calibration(), library.references()  # which also readies the towers, before any bar
+    calibration, references = (
+        library.calibration(),
+        library.references(),
+    )  # which also readies the towers, before any bar
     captioned, images = _embedded(library, captioned, on_done)
     for problem in captioned.problems:
         on_problem(problem)
@@ -57,16 +63,21 @@ def evaluate(
         model=checkpoint.name,
         statistic=lambda asked, among: best_evidence(asked, among, references),
     )
-    p50, p99 = np.percentile(_query_times(library.embed_texts, queries, images, checkpoint.scoring), [50, 99]).tolist()
+    p50, p99 = np.percentile(
+        _query_times(library.embed_texts, queries, images, checkpoint.scoring), [50, 99]
+    ).tolist()
     return replace(found, skipped=len(captioned.problems), latency_ms_p50=p50, latency_ms_p99=p99)
 
 
 def best_evidence(texts: Floats, images: Floats, references: References) -> Floats:
-    """The highest evidence (m,), as a cosine, of unit-norm texts (m, dim) over the pictures (n, dim) of a library."""
+    """The highest evidence (m,), as a cosine, of unit-norm texts (m, dim) over the pictures (n,
+    dim) of a library.
+    """
     biases = references.biases(images)
     floors = text_floors(texts, references.pictures)[:, None]
     blocks = [
-        evidence(block, biases, floors[start : start + len(block)]).max(axis=1) for start, block in cosine_blocks(texts, images)
+        evidence(block, biases, floors[start : start + len(block)]).max(axis=1)
+        for start, block in cosine_blocks(texts, images)
     ]
     return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
 
@@ -74,16 +85,27 @@ def best_evidence(texts: Floats, images: Floats, references: References) -> Floa
 def _embedded(
     library: Library, captioned: CaptionedPictures, on_done: Callable[[str, int, int], None]
 ) -> tuple[CaptionedPictures, Floats]:
-    """The pictures that can be used, with problems for the others, and their embeddings (n, dim)."""
+    """The pictures that can be used, with problems for the others, and their embeddings (n,
+    dim).
+    """
     paths = [picture.path for picture in captioned.pictures]
     on_done("pictures", 0, len(paths))
-    vectors, unusable = library.embed_photos(paths, lambda done: on_done("pictures", done, len(paths)))
+    vectors, unusable = library.embed_photos(
+        paths, lambda done: on_done("pictures", done, len(paths))
+    )
     kept = captioned.usable(unusable)
     return kept, np.stack([vectors[picture.path] for picture in kept.pictures])
 
 
-def _query_times(embed: Callable[[Sequence[str]], Floats], queries: Sequence[str], images: Floats, scoring: Scoring) -> list[float]:
-    """Milliseconds that each of at most TIMED of the queries takes, one after the other, from text to all probabilities."""
+def _query_times(
+    embed: Callable[[Sequence[str]], Floats],
+    queries: Sequence[str],
+    images: Floats,
+    scoring: Scoring,
+) -> list[float]:
+    """Milliseconds that each of at most TIMED of the queries takes, one after the other, from text
+    to all probabilities.
+    """
     embed(queries[:1])  # the first text by itself may be slower than any other
     times = []
     for number in np.linspace(0, len(queries) - 1, min(TIMED, len(queries))).astype(int):

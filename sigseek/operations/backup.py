@@ -11,8 +11,8 @@ from sigseek.storage import Catalog, LibraryError
 def back_up(catalog: Catalog, file: Path) -> Path:
     """Write a copy of the catalog to a new file; its absolute path.
 
-    Written aside, flushed and then renamed: a file of that name is a whole copy. LibraryError where there is one already,
-    or it cannot be written.
+    Written aside, flushed and then renamed: a file of that name is a whole copy. LibraryError where
+    there is one already, or it cannot be written.
     """
     target = expand(file).absolute()
     if os.path.lexists(target):
@@ -20,7 +20,9 @@ def back_up(catalog: Catalog, file: Path) -> Path:
     if not target.parent.is_dir():
         raise LibraryError(f"no folder {target.parent}; make it, or name another place")
     if not os.access(target.parent, os.W_OK):
-        raise LibraryError(f"the folder {target.parent} cannot be written; check its permissions, or name another place")
+        raise LibraryError(
+            f"the folder {target.parent} cannot be written; check its permissions, or name another place"
+        )
     aside = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
         catalog.back_up(aside)
@@ -29,9 +31,13 @@ def back_up(catalog: Catalog, file: Path) -> Path:
         os.rename(aside, target)  # noqa: PTH104
     except OSError as error:
         said = f"{target} cannot be written ({error.strerror})"
-        raise LibraryError(f"{said}; check that disk's space, and the folder's permissions") from error
+        raise LibraryError(
+            f"{said}; check that disk's space, and the folder's permissions"
+        ) from error
     except UnicodeEncodeError as error:
-        raise LibraryError(f"{target} is no name in UTF-8, and SQLite writes to no other; name another") from error
+        raise LibraryError(
+            f"{target} is no name in UTF-8, and SQLite writes to no other; name another"
+        ) from error
     finally:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)

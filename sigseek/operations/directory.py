@@ -23,21 +23,28 @@ class Place:
         catalog = self.directory / FILE_NAME
         if catalog.is_file() and not catalog.stat().st_size:  # as SQLite makes it before it writes
             if any(self.index_directory.glob("*.faiss")):
-                raise LibraryError(f"{catalog} is empty; put a backup in its place, or remove {self.directory} and index again")
+                raise LibraryError(
+                    f"{catalog} is empty; put a backup in its place, or remove {self.directory} and index again"
+                )
             return False
         return catalog.is_file()
 
     def catalog(self, *, create: bool = False) -> Catalog:
-        """The library's catalog, opened once; LibraryError where there is no library, unless one is to be made."""
+        """The library's catalog, opened once; LibraryError where there is no library, unless one is
+        to be made.
+        """
         if self._catalog is None:
             if not create and not self.exists():
-                raise LibraryError(f"no library at {self.directory}; make one with: sigseek index FOLDER")
+                raise LibraryError(
+                    f"no library at {self.directory}; make one with: sigseek index FOLDER"
+                )
             self._catalog = Catalog(self.directory)
         return self._catalog
 
     @contextmanager
     def changing(self, *, create: bool = False) -> Iterator[Catalog]:
-        """The catalog, locked for what may change photos or embeddings; index files that nobody may use any more are gone then.
+        """The catalog, locked for what may change photos or embeddings; index files that nobody may
+        use any more are gone then.
 
         LibraryError as `catalog` and `writer_lock` raise it.
         """

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from sigseek.indexer import DecodeError
 from sigseek.indexer.errors import UndecidedError
+from sigseek.operations.directory import Place
+from sigseek.operations.paths import expand
+from sigseek.operations.status import default_checkpoint
 from sigseek.search.errors import QueryError
 from sigseek.siglip import Checkpoint, ImageTower, TextTower, load_checkpoint
 from sigseek.siglip.checkpoint import DEFAULT
-from sigseek.operations.paths import expand
-from sigseek.operations.directory import Place
-from sigseek.operations.status import default_checkpoint
 from sigseek.storage import CheckpointRecord, LibraryError
 
 if TYPE_CHECKING:
@@ -39,15 +39,22 @@ _PUNCTUATION = string.punctuation + string.whitespace
 class Embedder:
     """A checkpoint, and its towers once they are needed.
 
-    `model` is its name; without it, it is the one that embedded most of the library in `place`, or the default. `announce`
-    is told of what takes long, in a line.
+    `model` is its name; without it, it is the one that embedded most of the library in `place`, or
+    the default. `announce` is told of what takes long, in a line.
     """
 
     def __init__(
-        self, place: Place, model: str | None, device: str, precision: str, announce: Callable[[str], None] = lambda line: None
+        self,
+        place: Place,
+        model: str | None,
+        device: str,
+        precision: str,
+        announce: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.sample_folders: list[Path] = []
-        """Where an int8 conversion finds photos to learn from, besides the library's own folders."""
+        """Where an int8 conversion finds photos to learn from, besides the library's own
+        folders.
+        """
         self._announce = announce
         self._place = place
         self._model = model or None
@@ -76,7 +83,9 @@ class Embedder:
         """The checkpoint's row as it is now; None where there is no library, or one without it."""
         if not self._place.exists():
             return None
-        return self._place.catalog().find_checkpoint(self.checkpoint.fingerprint, self.checkpoint.preprocessing.fingerprint)
+        return self._place.catalog().find_checkpoint(
+            self.checkpoint.fingerprint, self.checkpoint.preprocessing.fingerprint
+        )
 
     def record_to_index(self) -> CheckpointRecord:
         """The checkpoint's row, added for one that is new to the library.
@@ -114,8 +123,12 @@ class Embedder:
         in_use = [record for record in catalog.checkpoints() if record.embeddings]
         if not in_use:
             if catalog.photo_count():
-                raise LibraryError(f"the library {directory} has photos, but no embeddings; make them with: sigseek index")
-            raise LibraryError(f"the library {directory} holds no photos yet; add some with: sigseek index FOLDER")
+                raise LibraryError(
+                    f"the library {directory} has photos, but no embeddings; make them with: sigseek index"
+                )
+            raise LibraryError(
+                f"the library {directory} holds no photos yet; add some with: sigseek index FOLDER"
+            )
         record, name = self.record(), self.checkpoint.name
         if record is None or not record.embeddings:
             names = " and ".join(known.name for known in in_use)
@@ -138,7 +151,13 @@ class Embedder:
         if self._images is None:
             from sigseek.siglip.runtimes.choose import load_image_tower
 
-            self._images = load_image_tower(self.checkpoint, self._device, self._wanted_precision(), self._announce, self._sample)
+            self._images = load_image_tower(
+                self.checkpoint,
+                self._device,
+                self._wanted_precision(),
+                self._announce,
+                self._sample,
+            )
         return self._images
 
     def texts(self) -> TextTower:
@@ -146,16 +165,22 @@ class Embedder:
         if self._texts is None:
             from sigseek.siglip.runtimes.choose import load_text_tower
 
-            self._texts = load_text_tower(self.checkpoint, self._device, self._wanted_precision(), self._announce)
+            self._texts = load_text_tower(
+                self.checkpoint, self._device, self._wanted_precision(), self._announce
+            )
         return self._texts
 
     def references(self, on_done: Callable[[int, int], None]) -> References:
-        """What the checkpoint makes of what hits are judged by; `on_done` is told how many texts of how many are embedded."""
+        """What the checkpoint makes of what hits are judged by; `on_done` is told how many texts of
+        how many are embedded.
+        """
         from sigseek.siglip.yardstick.references import load_references
 
         return load_references(self.checkpoint, self.images(), self.texts, self._announce, on_done)
 
-    def embed_texts(self, texts: Sequence[str], on_done: Callable[[int], None] = lambda done: None) -> Floats:
+    def embed_texts(
+        self, texts: Sequence[str], on_done: Callable[[int], None] = lambda done: None
+    ) -> Floats:
         """Unit-norm embeddings float32 (n, dim) of texts, at least one."""
         import numpy as np
 
@@ -167,13 +192,17 @@ class Embedder:
         return np.concatenate(embeddings)
 
     def embed_terms(self, asked: Sequence[Leaf]) -> dict[Leaf, Floats]:
-        """The unit-norm embedding (dim,) of each text and photo term. QueryError for a text that says nothing to the model."""
+        """The unit-norm embedding (dim,) of each text and photo term. QueryError for a text that
+        says nothing to the model.
+        """
         from sigseek.search.query import PhotoTerm, Text
 
         texts = [term for term in asked if isinstance(term, Text)]
         vectors: dict[Leaf, Floats] = {}
         if any(not text.strip(_PUNCTUATION) for text in (term.text for term in texts)):
-            raise QueryError("the query has no words, and the model reads no punctuation; describe what the photo shows")
+            raise QueryError(
+                "the query has no words, and the model reads no punctuation; describe what the photo shows"
+            )
         if any("\udc80" <= character <= "\udcff" for term in texts for character in term.text):
             raise QueryError("the query is not UTF-8; type it anew")
         if texts:
@@ -191,8 +220,14 @@ class Embedder:
 
         catalog, record = self._place.catalog(), self.record_to_query()
         known = catalog.find_photo(_readable(digest_file, path).digest)
-        vectors = catalog.embeddings(record.id, [known])[1] if known is not None else np.zeros(0, np.float16)
-        return vectors[0].astype(np.float32) if len(vectors) else self.embed_photos([path])[0], known
+        vectors = (
+            catalog.embeddings(record.id, [known])[1]
+            if known is not None
+            else np.zeros(0, np.float16)
+        )
+        return vectors[0].astype(np.float32) if len(vectors) else self.embed_photos([path])[
+            0
+        ], known
 
     def embed_photos(self, paths: Sequence[Path]) -> Floats:
         """Unit-norm embeddings float32 (n, dim) of photo files.
@@ -201,8 +236,11 @@ class Embedder:
         """
         return self._embed([_readable(self._decode, path) for path in paths])
 
-    def embed_usable_photos(self, paths: Sequence[Path], on_problem: Callable[[Exception], None]) -> tuple[list[Path], Floats]:
-        """The absolute paths of the photo files that can be used, and their embeddings as `embed_photos` gives them.
+    def embed_usable_photos(
+        self, paths: Sequence[Path], on_problem: Callable[[Exception], None]
+    ) -> tuple[list[Path], Floats]:
+        """The absolute paths of the photo files that can be used, and their embeddings as
+        `embed_photos` gives them.
 
         What is wrong with the others is told to `on_problem`.
         """
@@ -217,17 +255,24 @@ class Embedder:
                 usable.append(there)
             except (DecodeError, QueryError) as error:
                 on_problem(error)
-        return usable, self._embed(pixels) if pixels else np.zeros((0, self.checkpoint.dimension), np.float32)
+        return usable, self._embed(pixels) if pixels else np.zeros(
+            (0, self.checkpoint.dimension), np.float32
+        )
 
     def _embed(self, pixels: Sequence[npt.NDArray[np.uint8]]) -> Floats:
         import numpy as np
 
         tower = self.images()
-        batches = [np.stack(pixels[start : start + tower.batch]) for start in range(0, len(pixels), tower.batch)]
+        batches = [
+            np.stack(pixels[start : start + tower.batch])
+            for start in range(0, len(pixels), tower.batch)
+        ]
         return np.concatenate([tower.embed(batch) for batch in batches])
 
     def embed_views(self, path: Path) -> Floats | None:
-        """Unit-norm embeddings (views, dim) of parts of the photo; None where the file cannot be used now."""
+        """Unit-norm embeddings (views, dim) of parts of the photo; None where the file cannot be
+        used now.
+        """
         from sigseek.indexer.decoding.decode import decode_views
         from sigseek.indexer.decoding.guarded import Decoders
 
@@ -243,10 +288,12 @@ class Embedder:
         return self.images().embed(views)
 
     def _decode(self, path: Path) -> npt.NDArray[np.uint8]:
-        """The photo's pixels (height, width, 3) for the image tower. Raises as `sigseek.indexer.decoding.decode.decode_photo` does.
+        """The photo's pixels (height, width, 3) for the image tower. Raises as
+        `sigseek.indexer.decoding.decode.decode_photo` does.
 
-        In this process: one for decoding would be felt as it starts, and photos named one by one are seldom hostile. In one of
-        our own what is too large for Pillow, whose limit is not ours to change here.
+        In this process: one for decoding would be felt as it starts, and photos named one by one
+        are seldom hostile. In one of our own what is too large for Pillow, whose limit is not ours
+        to change here.
         """
         from sigseek.indexer.decoding.decode import decode_photo
         from sigseek.indexer.decoding.guarded import Decoders
@@ -259,7 +306,9 @@ class Embedder:
                 return decoders.decode(path).pixels
 
     def warn_if_cut(self, what: str, text: str) -> None:
-        """Warn the caller of the method that calls this when the model reads only the beginning of the text."""
+        """Warn the caller of the method that calls this when the model reads only the beginning of
+        the text.
+        """
         if self.texts().cuts(text):
             warnings.warn(
                 f"{what} has {len(text.split()):,} words and the model reads {self.checkpoint.text_length} tokens; "
@@ -268,7 +317,8 @@ class Embedder:
             )
 
     def _wanted_precision(self) -> str:
-        """What was asked for; with "auto", what the library holds, so that a query is embedded as the photos were.
+        """What was asked for; with "auto", what the library holds, so that a query is embedded as
+        the photos were.
 
         A library in bf16 may meet a processor without it: there fp32 mixes with it.
         """
@@ -277,11 +327,17 @@ class Embedder:
         return held if self._precision == "auto" and held in ("fp32", "int8") else self._precision
 
     def _sample(self) -> npt.NDArray[np.uint8]:
-        """Photos that an int8 conversion learns from: of the folders being indexed and those that are known."""
+        """Photos that an int8 conversion learns from: of the folders being indexed and those that
+        are known.
+        """
         from sigseek.indexer.sample import sample_photos
         from sigseek.siglip.runtimes.conversion import MOST_PHOTOS
 
-        known = [Path(folder.path) for folder in self._place.catalog().folders()] if self._place.exists() else []
+        known = (
+            [Path(folder.path) for folder in self._place.catalog().folders()]
+            if self._place.exists()
+            else []
+        )
         folders = [*dict.fromkeys(path for path in (*self.sample_folders, *known) if path.is_dir())]
         return sample_photos(folders, self.checkpoint.preprocessing, MOST_PHOTOS)
 
@@ -303,4 +359,6 @@ def _readable(read: Callable[[Path], _T], path: Path) -> _T:
     except DecodeError as error:
         raise DecodeError(f"{path} cannot be used ({error}); name another photo") from error
     except OSError as error:
-        raise QueryError(f"{path} cannot be read ({error.strerror}); check its permissions") from error
+        raise QueryError(
+            f"{path} cannot be read ({error.strerror}); check its permissions"
+        ) from error

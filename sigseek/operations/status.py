@@ -53,7 +53,9 @@ class Status:
 
 
 def default_checkpoint(records: Sequence[CheckpointRecord]) -> CheckpointRecord | None:
-    """The checkpoint that is used when none is named: of those that have embedded most, the earliest; None without any."""
+    """The checkpoint that is used when none is named: of those that have embedded most, the
+    earliest; None without any.
+    """
     return max(records, key=lambda record: record.embeddings, default=None)
 
 

@@ -32,7 +32,8 @@ def tag_photos(
     vectors: npt.NDArray[np.float32],
     on_done: Callable[[int], None],
 ) -> tuple[TagCount, ...]:
-    """Keep, for each label, the photos that match its text's unit-norm embedding, of (n, dim), and no earlier ones.
+    """Keep, for each label, the photos that match its text's unit-norm embedding, of (n, dim), and
+    no earlier ones.
 
     A label is kept as soon as its photos are known; `on_done` is then told how many are.
     """

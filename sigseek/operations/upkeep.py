@@ -43,7 +43,9 @@ class ForgottenCheckpoint:
 
 
 def find_folder(catalog: Catalog, path: Path) -> tuple[FolderRecord, PurePath]:
-    """The library's folder that the path, which need not be there, is or lies in, and where in it; FolderError for another."""
+    """The library's folder that the path, which need not be there, is or lies in, and where in it;
+    FolderError for another.
+    """
     path = expand(path)
     plain = Path(os.path.abspath(path))  # noqa: PTH100 - unlike Path.absolute, without ".."
     found = catalog.find_folder(plain) or catalog.find_folder(Path(os.path.realpath(path)))
@@ -56,8 +58,8 @@ def find_folder(catalog: Catalog, path: Path) -> tuple[FolderRecord, PurePath]:
 def relocate(catalog: Catalog, old: Path, new: Path, *, accept_missing: bool) -> Relocated:
     """Have what is known of the directory `old` lie in `new`.
 
-    FolderError when nothing is known of `old`, `new` is no readable directory, or, unless `accept_missing`, less than half
-    of the files are there, and as `check_folders_below` raises it.
+    FolderError when nothing is known of `old`, `new` is no readable directory, or, unless
+    `accept_missing`, less than half of the files are there, and as `check_folders_below` raises it.
     """
     try:
         folder, inside = find_folder(catalog, old)
@@ -72,7 +74,9 @@ def relocate(catalog: Catalog, old: Path, new: Path, *, accept_missing: bool) ->
     paths = catalog.paths(folder.id, inside)
     source = Path(folder.path, inside)
     if not paths:
-        raise FolderError(f"the library knows no files in {source}; see what it knows with: sigseek status")
+        raise FolderError(
+            f"the library knows no files in {source}; see what it knows with: sigseek status"
+        )
     looked_for = paths[:: max(1, len(paths) // _LOOKED_FOR)]
     there = sum(os.path.lexists(target / path[len(before) :]) for path in looked_for)
     if there < len(looked_for) / 2 and not accept_missing:
@@ -81,7 +85,12 @@ def relocate(catalog: Catalog, old: Path, new: Path, *, accept_missing: bool) ->
             "name the directory that now holds them just as the old one did, or go on with --yes"
         )
     if not catalog.find_folder(target):
-        check_folders_below(catalog, target, accept_missing=accept_missing, but=folder.id if inside == PurePath() else None)
+        check_folders_below(
+            catalog,
+            target,
+            accept_missing=accept_missing,
+            but=folder.id if inside == PurePath() else None,
+        )
     with catalog.transaction() as transaction:
         files = transaction.relocate(source, target)
         transaction.remove_photos_without_files()
@@ -89,13 +98,16 @@ def relocate(catalog: Catalog, old: Path, new: Path, *, accept_missing: bool) ->
 
 
 def forget_folder(catalog: Catalog, path: Path) -> Forgotten:
-    """Forget what is known of a folder, or of a directory in one that is empty or not there any more.
+    """Forget what is known of a folder, or of a directory in one that is empty or not there any
+    more.
 
     FolderError for a directory that the next run over its folder would only find again.
     """
     folder, inside = find_folder(catalog, path)
     if inside != PurePath() and not is_online(Path(folder.path)):
-        raise FolderError(f"{folder.path} is not there now, so nobody can tell what is gone from it; plug in its drive first")
+        raise FolderError(
+            f"{folder.path} is not there now, so nobody can tell what is gone from it; plug in its drive first"
+        )
     directory = Path(folder.path, inside)
     if inside != PurePath() and may_be_there(directory) and not is_empty(directory):
         raise FolderError(
@@ -109,7 +121,9 @@ def forget_folder(catalog: Catalog, path: Path) -> Forgotten:
             transaction.remove_folder(folder.id)
         else:
             transaction.remove_files(folder.id, paths)
-            transaction.remove_failures(folder.id, [path for path in failed if path.startswith(beginning(inside))])
+            transaction.remove_failures(
+                folder.id, [path for path in failed if path.startswith(beginning(inside))]
+            )
         photos = transaction.remove_photos_without_files()
     return Forgotten(len(paths), photos)
 
@@ -117,8 +131,9 @@ def forget_folder(catalog: Catalog, path: Path) -> Forgotten:
 def prune(catalog: Catalog, older_than: timedelta) -> Forgotten:
     """Forget files that have been missing for that long, and photos that had no others.
 
-    Kept are those in folders that are offline or below an empty directory, which an unplugged drive leaves; and those that are
-    there after all, and wait for the next indexing, or that nobody can tell of.
+    Kept are those in folders that are offline or below an empty directory, which an unplugged drive
+    leaves; and those that are there after all, and wait for the next indexing, or that nobody can
+    tell of.
     """
     unplugged = cache(is_unplugged)
     places: dict[str, Path | None] = {}
@@ -145,27 +160,36 @@ def prune(catalog: Catalog, older_than: timedelta) -> Forgotten:
 
 
 def find_checkpoint(catalog: Catalog, name: str) -> CheckpointRecord:
-    """The library's checkpoint of this name or whose fingerprint begins so; LibraryError for none or several."""
+    """The library's checkpoint of this name or whose fingerprint begins so; LibraryError for none
+    or several.
+    """
     known = catalog.checkpoints()
-    names = {name, str(expand(name).absolute())}  # a directory's name in the library is its absolute path
+    names = {
+        name,
+        str(expand(name).absolute()),
+    }  # a directory's name in the library is its absolute path
     found = [record for record in known if record.name in names] or [
         record for record in known if len(name) >= 8 and record.fingerprint.startswith(name)
     ]
     if len(found) == 1:
         return found[0]
     if found:
-        raise LibraryError(f"{name} is {len(found)} checkpoints here; name one by the fingerprint that sigseek status --json shows")
+        raise LibraryError(
+            f"{name} is {len(found)} checkpoints here; name one by the fingerprint that sigseek status --json shows"
+        )
     raise LibraryError(f"the library has nothing of a checkpoint {name}; it has: {_names(known)}")
 
 
 def forget_checkpoint(catalog: Catalog, name: str, index_directory: Path) -> ForgottenCheckpoint:
-    """Forget a checkpoint, all that it embedded and its index; LibraryError as `find_checkpoint` raises it."""
-    from sigseek.storage import index_file  # faiss comes with it
+    """Forget a checkpoint, all that it embedded and its index; LibraryError as `find_checkpoint`
+    raises it.
+    """
+    from sigseek.storage.index import faiss_file  # faiss comes with it
 
     record = find_checkpoint(catalog, name)
     with catalog.transaction() as transaction:
         transaction.remove_checkpoint(record.id)
-    index_file.remove(index_directory, record.token)
+    faiss_file.remove(index_directory, record.token)
     return ForgottenCheckpoint(record.name, record.embeddings)
 
 

@@ -26,13 +26,19 @@ class VerifyReport:
     files: int
     """Looked for; those of folders that are offline are not."""
     outdated: int
-    """Files that have changed or gone since they were indexed: the next indexing takes care of them."""
+    """Files that have changed or gone since they were indexed: the next indexing takes care of
+    them.
+    """
     offline: int
     """Files of folders that are not there now."""
     unembedded: int
-    """Photos that searches cannot find, because the checkpoint that they use has not embedded them."""
+    """Photos that searches cannot find, because the checkpoint that they use has not embedded
+    them.
+    """
     leftover: int
-    """Photos that no file holds any more, left by an indexing that was cut off: the next one, or a repair, removes them."""
+    """Photos that no file holds any more, left by an indexing that was cut off: the next one, or a
+    repair, removes them.
+    """
 
     @property
     def sound(self) -> bool:
@@ -49,9 +55,11 @@ def verify(
     on_embeddings: Callable[[int, int], None],
     on_files: Callable[[int, int], None],
 ) -> VerifyReport:
-    """Check the catalog by itself, the index against it, and it against the files; with `contents` every byte of these.
+    """Check the catalog by itself, the index against it, and it against the files; with `contents`
+    every byte of these.
 
-    With `repair`, what can be made anew is mended. The callbacks are told how many are done of how many.
+    With `repair`, what can be made anew is mended. The callbacks are told how many are done of how
+    many.
     """
     verification = Verification(catalog, index_directory, repair=repair)
     if not verification.check_catalog():
@@ -71,7 +79,9 @@ def verify(
     searched = default_checkpoint(catalog.checkpoints())
     unembedded = max(0, catalog.photo_count() - searched.embeddings) if searched else 0
     files, outdated, offline = _check_files(catalog, verification, contents, on_files)
-    return VerifyReport(tuple(verification.problems), total, files, outdated, offline, unembedded, leftover)
+    return VerifyReport(
+        tuple(verification.problems), total, files, outdated, offline, unembedded, leftover
+    )
 
 
 def _tell(on_embeddings: Callable[[int, int], None], before: int, total: int, count: int) -> None:
@@ -79,9 +89,14 @@ def _tell(on_embeddings: Callable[[int, int], None], before: int, total: int, co
 
 
 def _check_files(
-    catalog: Catalog, verification: Verification, contents: bool, on_files: Callable[[int, int], None]
+    catalog: Catalog,
+    verification: Verification,
+    contents: bool,
+    on_files: Callable[[int, int], None],
 ) -> tuple[int, int, int]:
-    """Look at the files of the folders that are there; how many, how many have changed, how many are in other folders."""
+    """Look at the files of the folders that are there; how many, how many have changed, how many
+    are in other folders.
+    """
     counts = catalog.file_counts()
     folders = catalog.folders()
     online = [folder for folder in folders if is_online(Path(folder.path))]
@@ -90,7 +105,9 @@ def _check_files(
     done = outdated = 0
     for folder in online:
         for path, digest, *known in catalog.digests(folder.id):
-            state = _look_at(Path(folder.path, path), (known[0], known[1]), digest if contents else None)
+            state = _look_at(
+                Path(folder.path, path), (known[0], known[1]), digest if contents else None
+            )
             outdated += state == "outdated"
             if state not in ("same", "outdated"):
                 _note_damage(verification, folder, path, state)
@@ -102,7 +119,8 @@ def _check_files(
 
 
 def _look_at(path: Path, known: tuple[int, int], digest: bytes | None) -> str:
-    """What has become of the file: "same", "outdated" (size or time), "damaged" (its bytes alone), or why it cannot be read.
+    """What has become of the file: "same", "outdated" (size or time), "damaged" (its bytes alone),
+    or why it cannot be read.
 
     Files that are too large for photos, which earlier versions took, are not read.
     """

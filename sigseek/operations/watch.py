@@ -16,16 +16,19 @@ from watchfiles import watch
 from sigseek.indexer import FolderError, IndexReport, check_folder
 from sigseek.indexer.decoding.formats import PICTURES
 from sigseek.indexer.scan import is_junk
-from sigseek.siglip import CheckpointError
 from sigseek.operations.paths import expand
+from sigseek.siglip import CheckpointError
 from sigseek.storage import Catalog, LibraryError
 
-_LONGEST = 15  # times the debounce that a burst of changes may last: a steady stream must not starve the library
+# times the debounce that a burst of changes may last: a steady stream must not starve the library
+_LONGEST = 15
 _LONGEST_PAUSE = 60.0  # seconds before something that went wrong is tried again
 _WAKE_MS = 500
 
 _Identity: TypeAlias = tuple[int, int] | None
-"""Device and inode of a folder that is there: others once a drive is mounted on it, or it was made anew."""
+"""Device and inode of a folder that is there: others once a drive is mounted on it, or it was made
+anew.
+"""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,9 @@ class Round:
     """One run over what changed, or what kept it from being one."""
 
     path: str
-    """The folder that was looked through, the whole or a part; the library for what concerns all folders."""
+    """The folder that was looked through, the whole or a part; the library for what concerns all
+    folders.
+    """
     report: IndexReport | None
     problem: str | None = None
     """One line: what was found, and what to do where it does not pass by itself."""
@@ -58,8 +63,9 @@ class _Pending:
 class Watch:
     """Watches folders of a library, the `named` ones or whichever it knows.
 
-    `index` brings one directory up to date. `debounce` is for how many seconds it must be quiet before changes are indexed,
-    `rescan` how many go by before everything is looked through, changes noticed or not.
+    `index` brings one directory up to date. `debounce` is for how many seconds it must be quiet
+    before changes are indexed, `rescan` how many go by before everything is looked through, changes
+    noticed or not.
     """
 
     def __init__(
@@ -83,7 +89,9 @@ class Watch:
         self._next_rescan = 0.0
         self._named_known: set[Path] = set()
         self._dropped: set[Path] = set()
-        """Named folders that the library knew, and does not know any more: they are not to be added again."""
+        """Named folders that the library knew, and does not know any more: they are not to be added
+        again.
+        """
         self._denied = False
         """Whether there are directories that may not be entered."""
         self._pending: dict[Path, _Pending] = {}
@@ -96,7 +104,9 @@ class Watch:
         wait = 0.0
         while not self._stop.is_set():
             before, folders = folders, self._folders()
-            self._pending = {folder: pending for folder, pending in self._pending.items() if folders.get(folder)}
+            self._pending = {
+                folder: pending for folder, pending in self._pending.items() if folders.get(folder)
+            }
             yield from _tell_gone(before, folders)
             self._note_all(folders, wait)  # what changed while nobody watched
             wait = self._debounce
@@ -112,19 +122,29 @@ class Watch:
                 yield from self._index_what_is_due()
 
     def _folders(self) -> dict[Path, _Identity]:
-        """The folders to watch, those that are not there included. LibraryError when the library itself went."""
+        """The folders to watch, those that are not there included. LibraryError when the library
+        itself went.
+        """
         if not os.path.lexists(self._catalog.path):
-            raise LibraryError(f"the library {self._library} is not there any more; watch again when it is back")
+            raise LibraryError(
+                f"the library {self._library} is not there any more; watch again when it is back"
+            )
         known = [Path(folder.path) for folder in self._catalog.folders()]
-        now_known = {path for path in self._named if any(path.is_relative_to(folder) for folder in known)}
+        now_known = {
+            path for path in self._named if any(path.is_relative_to(folder) for folder in known)
+        }
         forgotten = self._named_known - now_known  # or relocated, by another process
         self._named_known = now_known
         self._dropped |= forgotten
-        watched = [path for path in self._named if path not in self._dropped] if self._named else known
+        watched = (
+            [path for path in self._named if path not in self._dropped] if self._named else known
+        )
         return {path: _identity(path) for path in watched}
 
     def _changes(self, folders: dict[Path, _Identity]) -> Iterator[set[Path] | Round]:
-        """Paths that changed, an empty set at least every half second; ends when it has to begin anew."""
+        """Paths that changed, an empty set at least every half second; ends when it has to begin
+        anew.
+        """
         there = [path for path, identity in folders.items() if identity]
         try:
             for changes in watch(
@@ -140,10 +160,14 @@ class Watch:
                 yield {Path(path) for _, path in changes}
         except FileNotFoundError:  # went at this very moment
             self._stop.wait(_WAKE_MS / 1000)
-        except PermissionError:  # with this taken care of from the start, the system's limits would go unnoticed
+        except (
+            PermissionError
+        ):  # with this taken care of from the start, the system's limits would go unnoticed
             self._denied = True
         except (OSError, RuntimeError) as error:
-            if "decode path" in str(error):  # a name that is not UTF-8 changed: the library does not tell where
+            if "decode path" in str(
+                error
+            ):  # a name that is not UTF-8 changed: the library does not tell where
                 yield set(there)
                 return
             yield Round(str(self._library), None, _why_no_events(error, self._rescan))
@@ -166,19 +190,32 @@ class Watch:
     def _wait_for(self, folder: Path, place: Path, wait: float) -> None:
         now = time.monotonic()
         pending = self._pending.setdefault(folder, _Pending(place, now, now + wait))
-        pending.place = Path(os.path.commonpath([pending.place, place]))  # a moved file is known by both its places
-        pending.due = max(pending.since + pending.pause, min(now + wait, pending.since + _LONGEST * self._debounce))
+        pending.place = Path(
+            os.path.commonpath([pending.place, place])
+        )  # a moved file is known by both its places
+        pending.due = max(
+            pending.since + pending.pause,
+            min(now + wait, pending.since + _LONGEST * self._debounce),
+        )
 
     def _place_to_look_at(self, path: Path, folder: Path) -> Path | None:
-        """The directory in which the path's change is to be looked for; None when it is nothing to the library."""
+        """The directory in which the path's change is to be looked for; None when it is nothing to
+        the library.
+        """
         if path == folder:
             return folder
         if path.is_relative_to(self._library) or any(map(is_junk, path.relative_to(folder).parts)):
             return None
         place = path if os.path.isdir(path) and not os.path.islink(path) else path.parent  # noqa: PTH114
-        if place != path and path.suffix.lower() not in PICTURES and not self._may_have_been_directory(path):
+        if (
+            place != path
+            and path.suffix.lower() not in PICTURES
+            and not self._may_have_been_directory(path)
+        ):
             return None
-        return place if os.path.realpath(place) == str(place) else None  # a scan does not follow links to directories
+        return (
+            place if os.path.realpath(place) == str(place) else None
+        )  # a scan does not follow links to directories
 
     def _may_have_been_directory(self, path: Path) -> bool:
         """Of one that went nothing but its name is told."""
@@ -194,13 +231,16 @@ class Watch:
                     yield found
 
     def _look_through(self, folder: Path, pending: _Pending) -> Round | None:
-        """Index a directory; what goes wrong is told once, and tried again less and less often, as a busy library."""
+        """Index a directory; what goes wrong is told once, and tried again less and less often, as
+        a busy library.
+        """
         place = _existing(pending.place, folder)
         try:
             report = self._index(place)
         except Stopped:
             return None
-        except FolderError as error:  # as it is now it would only be refused again: until it changes, or the next rescan
+        # as it is now it would only be refused again: until it changes, or the next rescan
+        except FolderError as error:
             del self._pending[folder]
             return self._tell(folder, place, error)
         except (LibraryError, CheckpointError, OSError) as error:
@@ -214,20 +254,36 @@ class Watch:
         return Round(str(place), report)
 
     def _tell(self, folder: Path, place: Path, error: Exception) -> Round | None:
-        problem = f"{error}; check the disk and its permissions" if isinstance(error, OSError) else str(error)
+        problem = (
+            f"{error}; check the disk and its permissions"
+            if isinstance(error, OSError)
+            else str(error)
+        )
         if problem == self._told.get(folder):
             return None
         self._told[folder] = problem
         return Round(str(place), None, problem)
 
 
-def folders_to_watch(folders: Iterable[str | os.PathLike[str]], known: Collection[Path]) -> list[Path]:
-    """Their absolute paths without links, none inside another; FolderError for one that is neither there nor `known`."""
+def folders_to_watch(
+    folders: Iterable[str | os.PathLike[str]], known: Collection[Path]
+) -> list[Path]:
+    """Their absolute paths without links, none inside another; FolderError for one that is neither
+    there nor `known`.
+    """
     paths = []
     for folder in folders:
         path = expand(folder)
-        paths.append(path.absolute() if not os.path.exists(path) and path.absolute() in known else check_folder(path))
-    return [path for path in dict.fromkeys(paths) if not any(path != other and path.is_relative_to(other) for other in paths)]
+        paths.append(
+            path.absolute()
+            if not os.path.exists(path) and path.absolute() in known
+            else check_folder(path)
+        )
+    return [
+        path
+        for path in dict.fromkeys(paths)
+        if not any(path != other and path.is_relative_to(other) for other in paths)
+    ]
 
 
 def _identity(path: Path) -> _Identity:
@@ -242,7 +298,9 @@ def _tell_gone(before: dict[Path, _Identity], now: dict[Path, _Identity]) -> Ite
     for path, identity in now.items():
         if identity is None and before.get(path, (0, 0)) is not None:
             yield Round(
-                str(path), None, f"the folder {path} is not there; its photos stay, and it is watched again once it is back"
+                str(path),
+                None,
+                f"the folder {path} is not there; its photos stay, and it is watched again once it is back",
             )
 
 

@@ -28,7 +28,8 @@ _PROBABILITIES = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 
 
 def reliability_diagram(before: Sequence[ReliabilityBin], after: Sequence[ReliabilityBin]) -> str:
-    """Two panels, before and after calibration: a dot a bin, at its probability and the share of it that matches.
+    """Two panels, before and after calibration: a dot a bin, at its probability and the share of it
+    that matches.
 
     A line joins the dot with the diagonal, where the two would agree.
     """
@@ -38,7 +39,12 @@ def reliability_diagram(before: Sequence[ReliabilityBin], after: Sequence[Reliab
             (("before", "SigLIP's sigmoid", before), ("after", "After calibration", after))
         )
     ]
-    return _svg(LEFT + 2 * SIDE + GAP + 20, TOP + SIDE + 50, "Reliability before and after calibration", panels)
+    return _svg(
+        LEFT + 2 * SIDE + GAP + 20,
+        TOP + SIDE + 50,
+        "Reliability before and after calibration",
+        panels,
+    )
 
 
 def _reliability_panel(left: int, name: str, title: str, bins: Sequence[ReliabilityBin]) -> str:
@@ -46,7 +52,11 @@ def _reliability_panel(left: int, name: str, title: str, bins: Sequence[Reliabil
     parts = [_text(left, TOP - 12, title, "start"), _line(left, bottom, right, TOP, "ideal")]
     for tick in _PROBABILITIES:
         x, y = left + along(tick) * SIDE, bottom - along(tick) * SIDE
-        parts += [_line(left, y, right, y, "grid"), _text(left - 6, y + 4, f"{tick:g}", "end"), _text(x, bottom + 16, f"{tick:g}")]
+        parts += [
+            _line(left, y, right, y, "grid"),
+            _text(left - 6, y + 4, f"{tick:g}", "end"),
+            _text(x, bottom + 16, f"{tick:g}"),
+        ]
     parts += [_line(left, bottom, right, bottom, "axis"), _line(left, bottom, left, TOP, "axis")]
     parts.append(_text(left + SIDE / 2, bottom + 36, "probability (up: share that matches)"))
     for pool in bins:
@@ -55,14 +65,20 @@ def _reliability_panel(left: int, name: str, title: str, bins: Sequence[Reliabil
             bottom - along(pool.matching) * SIDE,
             bottom - along(pool.probability) * SIDE,
         )
-        note = f"{_pairs(pool.count)}: probability {pool.probability:.3f}, {pool.matching:.3f} match"
+        note = (
+            f"{_pairs(pool.count)}: probability {pool.probability:.3f}, {pool.matching:.3f} match"
+        )
         parts.append(_line(x, y, x, ideal, name))
-        parts.append(f'<circle class="{name}" cx="{x:.1f}" cy="{y:.1f}" r="4"><title>{note}</title></circle>')
+        parts.append(
+            f'<circle class="{name}" cx="{x:.1f}" cy="{y:.1f}" r="4"><title>{note}</title></circle>'
+        )
     return "\n".join(parts)
 
 
 def along(probability: float) -> float:
-    """Where a probability stands on an axis, 0 to 1, spaced by logit; what is beyond the first or last tick stands on it."""
+    """Where a probability stands on an axis, 0 to 1, spaced by logit; what is beyond the first or
+    last tick stands on it.
+    """
     low, high = _PROBABILITIES[0], _PROBABILITIES[-1]
     held = min(max(probability, low), high)
     return (_logit(held) - _logit(low)) / (_logit(high) - _logit(low))
@@ -77,17 +93,22 @@ def _pairs(count: int) -> str:
 
 
 def score_histogram(histogram: Histogram) -> str:
-    """Two panels over one axis of logits: pairs that match above, the others below, their numbers on a logarithmic scale.
+    """Two panels over one axis of logits: pairs that match above, the others below, their numbers
+    on a logarithmic scale.
 
     A bar of n pairs is log10(1 + n) high, so that one pair can still be seen.
     """
     highest = max((1, *histogram.matching, *histogram.others))
     panels = [
         _counts_panel(TOP, "Pairs that match", "matching", histogram.matching, highest),
-        _counts_panel(2 * TOP + HEIGHT + 10, "Pairs that do not match", "others", histogram.others, highest),
+        _counts_panel(
+            2 * TOP + HEIGHT + 10, "Pairs that do not match", "others", histogram.others, highest
+        ),
         _logit_ticks(2 * TOP + 2 * HEIGHT + 10, histogram.edges[0], histogram.edges[-1]),
     ]
-    return _svg(LEFT + WIDTH + 20, 2 * (TOP + HEIGHT) + 60, "Pairs of caption and picture by logit", panels)
+    return _svg(
+        LEFT + WIDTH + 20, 2 * (TOP + HEIGHT) + 60, "Pairs of caption and picture by logit", panels
+    )
 
 
 def _counts_panel(top: int, title: str, name: str, counts: Sequence[int], highest: int) -> str:
@@ -95,7 +116,10 @@ def _counts_panel(top: int, title: str, name: str, counts: Sequence[int], highes
     parts = [_text(LEFT, top - 10, title, "start")]
     for power in range(len(str(highest))):
         y = bottom - math.log10(1 + 10**power) * unit
-        parts += [_line(LEFT, y, LEFT + WIDTH, y, "grid"), _text(LEFT - 6, y + 4, _short(10**power), "end")]
+        parts += [
+            _line(LEFT, y, LEFT + WIDTH, y, "grid"),
+            _text(LEFT - 6, y + 4, _short(10**power), "end"),
+        ]
     for number, count in enumerate(counts):
         if count:
             height = math.log10(1 + count) * unit
@@ -106,16 +130,24 @@ def _counts_panel(top: int, title: str, name: str, counts: Sequence[int], highes
 
 
 def _logit_ticks(bottom: int, low: float, high: float) -> str:
-    ticks = [_text(LEFT + (value - low) / (high - low) * WIDTH, bottom + 16, f"{value:g}") for value in round_values(low, high)]
+    ticks = [
+        _text(LEFT + (value - low) / (high - low) * WIDTH, bottom + 16, f"{value:g}")
+        for value in round_values(low, high)
+    ]
     return "\n".join([*ticks, _text(LEFT + WIDTH / 2, bottom + 36, "logit")])
 
 
 def round_values(low: float, high: float, most: int = 8) -> list[float]:
-    """At most `most` + 1 multiples of 1, 2 or 5 times a power of ten from low to high, which is greater."""
+    """At most `most` + 1 multiples of 1, 2 or 5 times a power of ten from low to high, which is
+    greater.
+    """
     rough = (high - low) / most
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
-    return [round(number * step, 9) for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    return [
+        round(number * step, 9)
+        for number in range(math.ceil(low / step), math.floor(high / step) + 1)
+    ]
 
 
 def _short(count: int) -> str:

@@ -6,8 +6,8 @@ from html import escape
 from pathlib import Path
 
 from sigseek.indexer.decoding.thumbnails import Thumbnails
-from sigseek.search.results import Hit, SimilarHit
 from sigseek.pages.page import THUMBNAIL, thumbnail, write_page
+from sigseek.search.results import Hit, SimilarHit
 
 _STYLE = """
 .hits { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); list-style: none; padding: 0; }
@@ -40,7 +40,9 @@ def _section(section: Section, thumbnails: Thumbnails) -> str:
 
 
 def _card(hit: Hit | SimilarHit, thumbnails: Thumbnails) -> str:
-    name, value = ("probability", hit.probability) if isinstance(hit, Hit) else ("cosine", hit.cosine)
+    name, value = (
+        ("probability", hit.probability) if isinstance(hit, Hit) else ("cosine", hit.cosine)
+    )
     meter = f'{hit.rank}. <meter value="{max(value, 0):.4f}"></meter> {name} {value:.3f}'
     said = [] if not isinstance(hit, Hit) or hit.verdict in (None, "match") else [str(hit.verdict)]
     if isinstance(hit, Hit) and hit.terms:

@@ -5,9 +5,9 @@ from datetime import date
 from html import escape
 from pathlib import Path
 
+from sigseek.evaluation.results import Evaluation, Miss
 from sigseek.indexer.decoding.thumbnails import Thumbnails
 from sigseek.pages.charts import STYLE, reliability_diagram, score_histogram
-from sigseek.evaluation.results import Evaluation, Miss
 from sigseek.pages.page import THUMBNAIL, thumbnail, write_page
 
 _STYLE = f"""
@@ -43,14 +43,28 @@ _NOTES = {
 def write_report(path: Path, evaluation: Evaluation) -> None:
     """Write the report to `path`, one HTML file that needs no other, replaced as a whole.
 
-    A picture that cannot be shown is replaced by the reason. OSError when the file cannot be written.
+    A picture that cannot be shown is replaced by the reason. OSError when the file cannot be
+    written.
     """
-    sections = [_summary(evaluation), _figures(evaluation), _charts(evaluation), _misses(evaluation.misses)]
-    write_page(path, f"How well {evaluation.model} finds pictures", "\n".join(filter(None, sections)), _STYLE)
+    sections = [
+        _summary(evaluation),
+        _figures(evaluation),
+        _charts(evaluation),
+        _misses(evaluation.misses),
+    ]
+    write_page(
+        path,
+        f"How well {evaluation.model} finds pictures",
+        "\n".join(filter(None, sections)),
+        _STYLE,
+    )
 
 
 def _summary(evaluation: Evaluation) -> str:
-    captions, pictures = _counted(evaluation.queries, "caption"), _counted(evaluation.images, "picture")
+    captions, pictures = (
+        _counted(evaluation.queries, "caption"),
+        _counted(evaluation.images, "picture"),
+    )
     skipped = f" {evaluation.skipped:,} could not be used." if evaluation.skipped else ""
     calibration = f" {_CALIBRATIONS[evaluation.calibration]}" if evaluation.calibration else ""
     return f"<p>{captions} of {pictures}.{skipped}{calibration} {date.today().isoformat()}.</p>"
@@ -64,7 +78,10 @@ def _figures(evaluation: Evaluation) -> str:
     head = "".join(f"<th>{name}</th>" for name in _FIGURES)
     rows = [
         f"<tr><th>{direction}</th>{''.join(f'<td>{figures[name]:.3f}</td>' for name in _FIGURES)}</tr>"
-        for direction, figures in (("text to image", evaluation.text_to_image), ("image to text", evaluation.image_to_text))
+        for direction, figures in (
+            ("text to image", evaluation.text_to_image),
+            ("image to text", evaluation.image_to_text),
+        )
     ]
     others = {
         "zero-shot accuracy": evaluation.zero_shot_accuracy,
@@ -85,7 +102,16 @@ def _figures(evaluation: Evaluation) -> str:
         "precision. Equal captions count as one and equal scores as misses.</p>"
     )
     return "\n".join(
-        ["<h2>Figures</h2>", f"<table><tr><th></th>{head}</tr>", *rows, "</table>", notes, "<table>", *more, "</table>"]
+        [
+            "<h2>Figures</h2>",
+            f"<table><tr><th></th>{head}</tr>",
+            *rows,
+            "</table>",
+            notes,
+            "<table>",
+            *more,
+            "</table>",
+        ]
     )
 
 
@@ -108,7 +134,9 @@ def _misses(misses: Sequence[Miss]) -> str:
 
 
 def _card(miss: Miss, thumbnails: Thumbnails) -> str:
-    right = _figure(miss.right, f"its picture, place {miss.rank:,}", miss.right_probability, thumbnails)
+    right = _figure(
+        miss.right, f"its picture, place {miss.rank:,}", miss.right_probability, thumbnails
+    )
     first = _figure(miss.first, "first instead", miss.first_probability, thumbnails)
     return f'<li><h3>{escape(miss.caption)}</h3><div class="pair">{right}{first}</div></li>'
 

@@ -35,11 +35,17 @@ h2 {{ font-size: 1.1rem; margin: 2rem 0 .6rem; }}
 
 
 def check_page(file: Path) -> None:
-    """FileNotFoundError without the folder, and FileExistsError for a file that is there and no page: only those are replaced."""
+    """FileNotFoundError without the folder, and FileExistsError for a file that is there and no
+    page: only those are replaced.
+    """
     if not os.path.isdir(file.absolute().parent):
-        raise FileNotFoundError(f"{file} cannot be written, for there is no folder {file.parent}; make it first")
+        raise FileNotFoundError(
+            f"{file} cannot be written, for there is no folder {file.parent}; make it first"
+        )
     if os.path.lexists(file) and not _is_page(file):
-        raise FileExistsError(f"{file} is there already and no HTML page, and is left as it is; name another file")
+        raise FileExistsError(
+            f"{file} is there already and no HTML page, and is left as it is; name another file"
+        )
 
 
 def _is_page(file: Path) -> bool:
@@ -59,7 +65,8 @@ def write_page(file: Path, title: str, body: str, style: str) -> None:
     page = _PAGE.format(title=escape(title), body=body, style=style.strip())
     aside = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
-        # A path that is not UTF-8 shows its odd bytes as question marks; the page itself stays valid.
+        # A path that is not UTF-8 shows its odd bytes as question marks; the page itself stays
+        # valid.
         aside.write_text(page, encoding="utf-8", errors="replace")
         os.replace(aside, file)
     finally:

@@ -14,20 +14,26 @@ from sigseek.storage.errors import LibraryError
 from sigseek.storage.lock import writer_lock
 
 HEAD = "0004"
-"""The newest migration. Written here so that opening an up-to-date library does not load alembic; a test compares."""
+"""The newest migration. Written here so that opening an up-to-date library does not load alembic; a
+test compares.
+"""
 
 _BUSY_TIMEOUT_MS = 30_000
 
 
 def open_database(path: Path) -> Engine:
-    """An engine on the catalog at `path`, created or upgraded to the newest schema; where nothing may be written, one that reads.
+    """An engine on the catalog at `path`, created or upgraded to the newest schema; where nothing
+    may be written, one that reads.
 
-    LibraryError when the file is no catalog, is damaged, is newer than this program, or cannot be written and has to be.
+    LibraryError when the file is no catalog, is damaged, is newer than this program, or cannot be
+    written and has to be.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise LibraryError(f"the library {path.parent} cannot be made ({error.strerror}); name another with --library") from error
+        raise LibraryError(
+            f"the library {path.parent} cannot be made ({error.strerror}); name another with --library"
+        ) from error
     if path.is_file() and not (_may_be_written(path) and _may_be_written(path.parent)):
         return _open_read_only(path)
     engine = create_engine(URL.create("sqlite", database=str(path)))
@@ -58,16 +64,20 @@ def _is_for_space(error: Exception) -> bool:
 
 
 def _remove_log_of_another(path: Path) -> None:
-    """Remove the log of changes that a catalog left behind in whose place another was put, as one restores a backup.
+    """Remove the log of changes that a catalog left behind in whose place another was put, as one
+    restores a backup.
 
-    SQLite would apply it to the file that is there now, and so destroy it. A catalog that has a log says in its head that it
-    is in WAL mode (sqlite.org/fileformat2.html, offset 18), and a backup says that it is not.
+    SQLite would apply it to the file that is there now, and so destroy it. A catalog that has a log
+    says in its head that it is in WAL mode (sqlite.org/fileformat2.html, offset 18), and a backup
+    says that it is not.
     """
     logs = [path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-shm")]
     if logs[0].exists() and path.exists() and _has_no_log(path):
         with writer_lock(path.parent):
             if _has_no_log(path):  # else another process has been at it meanwhile
-                for log in reversed(logs):  # the one that is looked for last: until it is gone, others wait for the lock
+                for log in reversed(
+                    logs
+                ):  # the one that is looked for last: until it is gone, others wait for the lock
                     log.unlink(missing_ok=True)
 
 
@@ -83,13 +93,16 @@ def _may_be_written(path: Path) -> bool:
 def _open_read_only(path: Path) -> Engine:
     """An engine that reads what lies on a read-only disk or belongs to somebody else.
 
-    SQLite itself wants to write beside a file in WAL mode, unless it is told that nobody changes the file. That is so as long
-    as there is no log of changes; with a log, some other user has the library open or was cut off.
+    SQLite itself wants to write beside a file in WAL mode, unless it is told that nobody changes
+    the file. That is so as long as there is no log of changes; with a log, some other user has the
+    library open or was cut off.
     """
     log = path.with_name(f"{path.name}-wal")
     nobody_writes = _has_no_log(path) or not log.exists() or log.stat().st_size == 0
     options = {"mode": "ro", "uri": "true"} | ({"immutable": "1"} if nobody_writes else {})
-    engine = create_engine(URL.create("sqlite", database=f"file:{quote(os.fsencode(path))}", query=options))
+    engine = create_engine(
+        URL.create("sqlite", database=f"file:{quote(os.fsencode(path))}", query=options)
+    )
     event.listen(engine, "connect", _set_up)
     event.listen(engine, "begin", _begin)
     try:
@@ -107,7 +120,8 @@ def _open_read_only(path: Path) -> Engine:
 
 
 def writing(engine: Engine) -> Engine:
-    """The same database for those who will write: their transactions wait for each other at the beginning.
+    """The same database for those who will write: their transactions wait for each other at the
+    beginning.
 
     One that read first and then found that another had written since could only fail.
     """
@@ -130,16 +144,21 @@ def _set_up(connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
-    # The driver begins no transaction before a change of the schema: it is told to begin none, and `_begin` does.
+    # The driver begins no transaction before a change of the schema: it is told to begin none, and
+    # `_begin` does.
     connection.isolation_level = None
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('begin', 'DEFERRED')}")
+    connection.exec_driver_sql(
+        f"BEGIN {connection.get_execution_options().get('begin', 'DEFERRED')}"
+    )
 
 
 def _outside_transactions(connection: Connection, pragma: str) -> None:
-    """Run a pragma that means nothing, or fails, within a transaction: SQLAlchemy would begin one."""
+    """Run a pragma that means nothing, or fails, within a transaction: SQLAlchemy would begin
+    one.
+    """
     connection.connection.cursor().execute(pragma)
 
 
@@ -149,17 +168,24 @@ def _version(connection: Connection, path: Path) -> str | None:
     if not tables:
         return None
     if "alembic_version" not in tables:
-        raise LibraryError(f"{path} is an SQLite file of another program; name another library with --library")
+        raise LibraryError(
+            f"{path} is an SQLite file of another program; name another library with --library"
+        )
     found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     if found and found > HEAD:
-        raise LibraryError(f"{path} was made by a newer sigseek (schema {found}, this one knows {HEAD}); upgrade sigseek")
+        raise LibraryError(
+            f"{path} was made by a newer sigseek (schema {found}, this one knows {HEAD}); upgrade sigseek"
+        )
     return found
 
 
 def migrations_directory() -> Path:
     """Where the migrations lie: inside this package when installed, beside it in a checkout."""
-    installed = Path(__file__).parent / "migrations"
-    return installed if installed.is_dir() else Path(__file__).parent.parent / "alembic"
+    storage = (
+        Path(__file__).resolve().parent.parent
+    )  # resolved: `sigseek/storage` is a link in a checkout
+    installed = storage / "migrations"
+    return installed if installed.is_dir() else storage.parent / "alembic"
 
 
 def _upgrade(connection: Connection, path: Path) -> None:
@@ -172,11 +198,14 @@ def _upgrade(connection: Connection, path: Path) -> None:
     config.set_main_option("script_location", str(migrations_directory()).replace("%", "%%"))
     config.attributes["connection"] = connection
     connection.detach()  # its setting is not for others
-    # A table is changed by making it anew: with foreign keys on, dropping the old one would delete what belongs to its rows.
+    # A table is changed by making it anew: with foreign keys on, dropping the old one would delete
+    # what belongs to its rows.
     _outside_transactions(connection, "PRAGMA foreign_keys = OFF")
     try:
         with connection.begin():
             command.upgrade(config, "head")
     except CommandError as error:
         said = f"{path} has a schema that no sigseek made ({error})"
-        raise LibraryError(f"{said}; put a backup in its place, or move it away and index again") from error
+        raise LibraryError(
+            f"{said}; put a backup in its place, or move it away and index again"
+        ) from error

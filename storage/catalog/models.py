@@ -3,13 +3,23 @@
 import os
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, LargeBinary, String, TypeDecorator, UniqueConstraint
+from sqlalchemy import (
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    String,
+    TypeDecorator,
+    UniqueConstraint,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class PathText(TypeDecorator[str]):
-    """A path as text, or as its bytes where they are not UTF-8, which a file name may be on Linux."""
+    """A path as text, or as its bytes where they are not UTF-8, which a file name may be on
+    Linux.
+    """
 
     impl = String
     cache_ok = True
@@ -51,9 +61,13 @@ class Checkpoint(Base):
     """The logarithm of the factor, as checkpoints hold it."""
     logit_bias: Mapped[float]
     generation: Mapped[int] = mapped_column(default=0)
-    """Counted up with every transaction that adds embeddings or takes some away from photos that stay."""
+    """Counted up with every transaction that adds embeddings or takes some away from photos that
+    stay.
+    """
     token: Mapped[str]
-    """Random; ties FAISS files to this very row, so that another library's file is never taken for its own."""
+    """Random; ties FAISS files to this very row, so that another library's file is never taken for
+    its own.
+    """
     embeddings: Mapped[int] = mapped_column(default=0, server_default="0")
     """How many there are, kept by triggers on the table of embeddings."""
 
@@ -73,7 +87,8 @@ class Photo(Base):
     """One content, wherever it lies."""
 
     __tablename__ = "photo"
-    # Ids name rows of FAISS files, which may outlive a photo for a while: they are never used again.
+    # Ids name rows of FAISS files, which may outlive a photo for a while: they are never used
+    # again.
     __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -100,7 +115,9 @@ class Keyword(Base):
     __tablename__ = "keyword"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
-    photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id", ondelete="CASCADE"), primary_key=True)
+    photo_id: Mapped[int] = mapped_column(
+        ForeignKey("photo.id", ondelete="CASCADE"), primary_key=True
+    )
     name: Mapped[str] = mapped_column(primary_key=True)
 
 
@@ -129,8 +146,12 @@ class Embedding(Base):
         Index("ix_embedding_photo_id", "photo_id"),  # a photo that goes takes its embeddings along
     )
 
-    checkpoint_id: Mapped[int] = mapped_column(ForeignKey("checkpoint.id", ondelete="CASCADE"), primary_key=True)
-    photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id", ondelete="CASCADE"), primary_key=True)
+    checkpoint_id: Mapped[int] = mapped_column(
+        ForeignKey("checkpoint.id", ondelete="CASCADE"), primary_key=True
+    )
+    photo_id: Mapped[int] = mapped_column(
+        ForeignKey("photo.id", ondelete="CASCADE"), primary_key=True
+    )
     vector: Mapped[bytes] = mapped_column(LargeBinary)
     """Unit norm, float16 little-endian."""
     precision: Mapped[str]
@@ -152,16 +173,24 @@ class Failure(Base):
     path: Mapped[str] = mapped_column(PathText)
     reason: Mapped[str]
     size: Mapped[int | None]
-    """Size and mtime it had; None where it is to be tried again in any case, as after a refused permission."""
+    """Size and mtime it had; None where it is to be tried again in any case, as after a refused
+    permission.
+    """
     mtime_ns: Mapped[int | None]
 
 
 class Bias(Base):
-    """How high a photo's embedding scores whatever is asked: a cosine, the mean of its highest to the common texts."""
+    """How high a photo's embedding scores whatever is asked: a cosine, the mean of its highest to
+    the common texts.
+    """
 
     __tablename__ = "bias"
     __table_args__ = (
-        ForeignKeyConstraint(["checkpoint_id", "photo_id"], ["embedding.checkpoint_id", "embedding.photo_id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(
+            ["checkpoint_id", "photo_id"],
+            ["embedding.checkpoint_id", "embedding.photo_id"],
+            ondelete="CASCADE",
+        ),
         {"sqlite_with_rowid": False},
     )
 
@@ -175,7 +204,9 @@ class Reference(Base):
 
     __tablename__ = "reference"
 
-    checkpoint_id: Mapped[int] = mapped_column(ForeignKey("checkpoint.id", ondelete="CASCADE"), primary_key=True)
+    checkpoint_id: Mapped[int] = mapped_column(
+        ForeignKey("checkpoint.id", ondelete="CASCADE"), primary_key=True
+    )
     version: Mapped[int]
     """Of those texts and pictures; the biases are of the same."""
     generation: Mapped[int]
@@ -183,9 +214,13 @@ class Reference(Base):
     embeddings: Mapped[int]
     """How many there were."""
     pictures: Mapped[bytes] = mapped_column(LargeBinary)
-    """Embeddings of pictures that show nothing: unit norm, float16 little-endian, one after the other."""
+    """Embeddings of pictures that show nothing: unit norm, float16 little-endian, one after the
+    other.
+    """
     absent_evidence: Mapped[bytes] = mapped_column(LargeBinary)
-    """For each text that next to no photo fits, the highest evidence any photo gave for it: float32 little-endian."""
+    """For each text that next to no photo fits, the highest evidence any photo gave for it: float32
+    little-endian.
+    """
 
 
 class Calibration(Base):
@@ -193,7 +228,9 @@ class Calibration(Base):
 
     __tablename__ = "calibration"
 
-    checkpoint_id: Mapped[int] = mapped_column(ForeignKey("checkpoint.id", ondelete="CASCADE"), primary_key=True)
+    checkpoint_id: Mapped[int] = mapped_column(
+        ForeignKey("checkpoint.id", ondelete="CASCADE"), primary_key=True
+    )
     fitted: Mapped[str]
     """JSON: the constants, and what they were fitted to."""
 
@@ -205,7 +242,9 @@ class Tag(Base):
     __table_args__ = (Index("ix_tag_photo_id", "photo_id"), {"sqlite_with_rowid": False})
 
     name: Mapped[str] = mapped_column(primary_key=True)
-    photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id", ondelete="CASCADE"), primary_key=True)
+    photo_id: Mapped[int] = mapped_column(
+        ForeignKey("photo.id", ondelete="CASCADE"), primary_key=True
+    )
     checkpoint_id: Mapped[int] = mapped_column(ForeignKey("checkpoint.id", ondelete="CASCADE"))
     """What judged it."""
     probability: Mapped[float]

@@ -20,24 +20,27 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from sigseek.storage.index import faiss_file as index_file
 from sigseek.storage.catalog import Catalog
+from sigseek.storage.index import faiss_file
 from sigseek.storage.index.faiss_file import SAMPLE, StoredIndex, is_quantised
 from sigseek.storage.records import CheckpointRecord
 
 if TYPE_CHECKING:
-    from sigseek.storage.catalog import Halves, Ids
+    from sigseek.storage.catalog.catalog import Halves, Ids
 
 Floats = npt.NDArray[np.float32]
 
 _QUANTISED_FROM = 20_000
 _STALE_SHARE = 0.1
 _STALE_MOST = 5_000  # their embeddings are read whenever the index is opened: 30 ms
-_SAMPLE = 5_000  # enough to tell a share of a few hundredths to a tenth of it; scored in a millisecond
+_SAMPLE = (
+    5_000  # enough to tell a share of a few hundredths to a tenth of it; scored in a millisecond
+)
 _LESSONS = 4_096  # 256 for each of a quantiser's 16 centroids; FAISS takes no more
 _ONE_QUERY = 11
-"""FAISS's number for its way of scanning one query at a time, a fifth faster for that than the way it takes by itself, which is
-for many. It finds the same but for equals in the last place."""
+"""FAISS's number for its way of scanning one query at a time, a fifth faster for that than the way
+it takes by itself, which is for many. It finds the same but for equals in the last place.
+"""
 
 
 class VectorIndex:
@@ -52,17 +55,22 @@ class VectorIndex:
 
     @classmethod
     def open(cls, catalog: Catalog, checkpoint: CheckpointRecord, directory: Path) -> VectorIndex:
-        """The index of the checkpoint, from its file in `directory`; brought up to date or made anew where need be.
+        """The index of the checkpoint, from its file in `directory`; brought up to date or made
+        anew where need be.
 
         A file that cannot be written is no obstacle: the index is then made in memory.
         """
         index, later = cls._opened(catalog, checkpoint, directory)
-        return cls(index, later, _sample(catalog, checkpoint, directory) if is_quantised(index) else None)
+        return cls(
+            index, later, _sample(catalog, checkpoint, directory) if is_quantised(index) else None
+        )
 
     @staticmethod
-    def _opened(catalog: Catalog, checkpoint: CheckpointRecord, directory: Path) -> tuple[faiss.Index, faiss.Index]:
+    def _opened(
+        catalog: Catalog, checkpoint: CheckpointRecord, directory: Path
+    ) -> tuple[faiss.Index, faiss.Index]:
         """What lies in a file, and what came later."""
-        stored = index_file.open_newest(directory, checkpoint)
+        stored = faiss_file.open_newest(directory, checkpoint)
         if stored:
             most = int(min(_STALE_MOST, _STALE_SHARE * stored.index.ntotal))
             later = catalog.count_embeddings_after(checkpoint.id, stored.generation, most + 1)
@@ -75,8 +83,8 @@ class VectorIndex:
         else:
             index, trained_on = _build(catalog, checkpoint), checkpoint.embeddings
         with contextlib.suppress(OSError):
-            index_file.write(index, trained_on, directory, checkpoint)
-            written = index_file.open_newest(directory, checkpoint)
+            faiss_file.write(index, trained_on, directory, checkpoint)
+            written = faiss_file.open_newest(directory, checkpoint)
             index = written.index if written else index
         return index, _flat(checkpoint.dimension)
 
@@ -85,9 +93,11 @@ class VectorIndex:
         return int(self._index.ntotal + self._later.ntotal)
 
     def candidates(self, query: Floats, count: int, among: Ids | None = None) -> Ids:
-        """Ids int64, ascending, of about the `count` photos nearest to the unit-norm query (dim,), only those in `among`.
+        """Ids int64, ascending, of about the `count` photos nearest to the unit-norm query (dim,),
+        only those in `among`.
 
-        Complete for the file's part and for what came later; an id may have left the catalog meanwhile.
+        Complete for the file's part and for what came later; an id may have left the catalog
+        meanwhile.
         """
         found = [_search(index, query, count, among) for index in (self._index, self._later)]
         return np.unique(np.concatenate(found))
@@ -98,7 +108,8 @@ class VectorIndex:
         return not is_quantised(self._index)
 
     def scan(self, query: Floats) -> tuple[Ids, Floats]:
-        """Ids int64, ascending, and cosines float32 of everything to the unit-norm query (dim,); estimates unless `is_exact`.
+        """Ids int64, ascending, and cosines float32 of everything to the unit-norm query (dim,);
+        estimates unless `is_exact`.
 
         An id may have left the catalog meanwhile.
         """
@@ -108,7 +119,9 @@ class VectorIndex:
         return ids, np.concatenate([later[1], before[1]])[first]
 
     def sample(self, query: Floats) -> tuple[Ids, Floats]:
-        """Ids, ascending, and exact cosines of photos that stand for all, always the same ones: all, or 5,000 of many."""
+        """Ids, ascending, and exact cosines of photos that stand for all, always the same ones:
+        all, or 5,000 of many.
+        """
         return self.scan(query) if self._sample is None else _everything(self._sample, query)
 
 
@@ -118,8 +131,10 @@ def _everything(index: faiss.Index, query: Floats) -> tuple[Ids, Floats]:
     with _one_thread():
         (cosines,), (ids,) = index.search(query[None].astype(np.float32), int(index.ntotal))
     found = ids >= 0
-    if not found.all():  # the quantiser's kernel passes over those to which it gives the least of its 65,536 values
-        passed_over = np.setdiff1d(index_file.indexed_ids(index), ids)
+    if (
+        not found.all()
+    ):  # the quantiser's kernel passes over those to which it gives the least of its 65,536 values
+        passed_over = np.setdiff1d(faiss_file.indexed_ids(index), ids)
         least = cosines[found].min(initial=1)
         ids = np.concatenate([ids[found], passed_over])
         cosines = np.concatenate([cosines[found], np.full(len(passed_over), least, np.float32)])
@@ -144,7 +159,11 @@ def _search(index: faiss.Index, query: Floats, count: int, among: Ids | None) ->
 
 def _flat(dimension: int) -> faiss.Index:
     """Exact, in the catalog's own float16."""
-    return faiss.IndexIDMap(faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT))
+    return faiss.IndexIDMap(
+        faiss.IndexScalarQuantizer(
+            dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+        )
+    )
 
 
 def _add(index: faiss.Index, chunks: Iterable[tuple[Ids, Halves]]) -> faiss.Index:
@@ -165,10 +184,13 @@ def _build(catalog: Catalog, checkpoint: CheckpointRecord) -> faiss.Index:
 
 
 def _trained(catalog: Catalog, checkpoint: CheckpointRecord) -> faiss.Index:
-    """A quantiser that has learned from a random sample of the embeddings, always the same for the same library."""
+    """A quantiser that has learned from a random sample of the embeddings, always the same for the
+    same library.
+    """
     ids = catalog.embedded_ids(checkpoint.id)
     sample = np.random.default_rng(0).choice(ids, min(_LESSONS, len(ids)), replace=False)
-    spec = f"IVF1,PQ{checkpoint.dimension // 2}x4fs"  # one list of all: so wrapped, it takes ids, selectors and removals
+    # one list of all: so wrapped, it takes ids, selectors and removals
+    spec = f"IVF1,PQ{checkpoint.dimension // 2}x4fs"
     index = faiss.index_factory(checkpoint.dimension, spec, faiss.METRIC_INNER_PRODUCT)
     with _one_thread():
         index.train(catalog.embeddings(checkpoint.id, sample)[1].astype(np.float32))
@@ -176,15 +198,17 @@ def _trained(catalog: Catalog, checkpoint: CheckpointRecord) -> faiss.Index:
 
 
 def _sample(catalog: Catalog, checkpoint: CheckpointRecord, directory: Path) -> faiss.Index:
-    """A flat index of a random sample, always the same for the same library; drawn anew when the library has doubled."""
-    stored = index_file.open_newest(directory, checkpoint, SAMPLE)
+    """A flat index of a random sample, always the same for the same library; drawn anew when the
+    library has doubled.
+    """
+    stored = faiss_file.open_newest(directory, checkpoint, SAMPLE)
     if stored and checkpoint.embeddings < 2 * stored.trained_on:
         return stored.index
     ids = catalog.embedded_ids(checkpoint.id)
     chosen = np.random.default_rng(0).choice(ids, min(_SAMPLE, len(ids)), replace=False)
     index = _add(_flat(checkpoint.dimension), catalog.embedding_chunks(checkpoint.id, chosen))
     with contextlib.suppress(OSError):
-        index_file.write(index, checkpoint.embeddings, directory, checkpoint, SAMPLE)
+        faiss_file.write(index, checkpoint.embeddings, directory, checkpoint, SAMPLE)
     return index
 
 
@@ -195,9 +219,9 @@ def _can_fold(stored: StoredIndex, checkpoint: CheckpointRecord) -> bool:
 
 def _fold(stored: StoredIndex, catalog: Catalog, checkpoint: CheckpointRecord) -> faiss.Index:
     """The stored index with what came later and without what went, no old embedding read again."""
-    index: faiss.Index = index_file.changeable(stored.index)
+    index: faiss.Index = faiss_file.changeable(stored.index)
     kept = catalog.embedded_ids(checkpoint.id)
-    gone = np.setdiff1d(index_file.indexed_ids(index), kept)
+    gone = np.setdiff1d(faiss_file.indexed_ids(index), kept)
     if len(gone):
         index.remove_ids(faiss.IDSelectorBatch(gone))
     for ids, vectors in catalog.embedding_chunks(checkpoint.id, after_generation=stored.generation):
@@ -209,9 +233,11 @@ def _fold(stored: StoredIndex, catalog: Catalog, checkpoint: CheckpointRecord) -
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    """Have FAISS work on this thread alone. It divides a single query among no threads, and training and adding into tiny steps.
+    """Have FAISS work on this thread alone. It divides a single query among no threads, and
+    training and adding into tiny steps.
 
-    Where another program has a core, threads that meet after every step wait for it: training took 50 times as long.
+    Where another program has a core, threads that meet after every step wait for it: training took
+    50 times as long.
     """
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)

@@ -24,12 +24,18 @@ FastScan = Any
 """A faiss.IndexIVFPQFastScan."""
 
 INDEX, SAMPLE = ".faiss", ".sample"
-"""What the names of files end with: indexes of everything, and of some embeddings that stand for all."""
+"""What the names of files end with: indexes of everything, and of some embeddings that stand for
+all.
+"""
 
 _swig: Any = faiss  # its annotations know little of what is used here
 
-_FOOTER = struct.Struct("<8sQQQQL")  # magic, rows, trained on, bytes before this, bytes of the structure, their CRC-32
-_CHECKSUM = struct.Struct("<L")  # of the structure and the footer, behind both: opening a quantised index reads no more of it
+_FOOTER = struct.Struct(
+    "<8sQQQQL"
+)  # magic, rows, trained on, bytes before this, bytes of the structure, their CRC-32
+_CHECKSUM = struct.Struct(
+    "<L"
+)  # of the structure and the footer, behind both: opening a quantised index reads no more of it
 _FLAT, _QUANTISED = b"sigseekf", b"sigseekq"
 _FLAT_STRUCTURE = 64  # bytes; FAISS's magic numbers, dimension and counts
 
@@ -50,34 +56,62 @@ def is_quantised(index: faiss.Index) -> TypeGuard[faiss.IndexIVFPQFastScan]:
     return isinstance(index, faiss.IndexIVFPQFastScan)
 
 
-def open_newest(directory: Path, checkpoint: CheckpointRecord, suffix: str = INDEX) -> StoredIndex | None:
-    """The checkpoint's index of the latest generation that the catalog has reached; None when missing or damaged."""
+def open_newest(
+    directory: Path, checkpoint: CheckpointRecord, suffix: str = INDEX
+) -> StoredIndex | None:
+    """The checkpoint's index of the latest generation that the catalog has reached; None when
+    missing or damaged.
+    """
     pattern = re.compile(rf"{checkpoint.token}-(\d+){re.escape(suffix)}")
-    found = [(int(match[1]), path) for path in directory.glob(f"*{suffix}") if (match := pattern.fullmatch(path.name))]
-    generation, path = max(((at, path) for at, path in found if at <= checkpoint.generation), default=(0, None))
+    found = [
+        (int(match[1]), path)
+        for path in directory.glob(f"*{suffix}")
+        if (match := pattern.fullmatch(path.name))
+    ]
+    generation, path = max(
+        ((at, path) for at, path in found if at <= checkpoint.generation), default=(0, None)
+    )
     if path is None:
         return None
     try:
         with path.open("rb") as file:
             index, trained_on = _mapped(file)
-            if not os.path.samestat(os.fstat(file.fileno()), path.stat()):  # FAISS opens by name: what it mapped came later
+            if not os.path.samestat(
+                os.fstat(file.fileno()), path.stat()
+            ):  # FAISS opens by name: what it mapped came later
                 return None
-    except (OSError, RuntimeError, TypeError):  # unreadable; not FAISS's; a name that SWIG does not pass on
+    except (
+        OSError,
+        RuntimeError,
+        TypeError,
+    ):  # unreadable; not FAISS's; a name that SWIG does not pass on
         return None
     return StoredIndex(index, generation, trained_on) if index.d == checkpoint.dimension else None
 
 
-def write(index: faiss.Index, trained_on: int, directory: Path, checkpoint: CheckpointRecord, suffix: str = INDEX) -> None:
-    """Write aside, flush to disk, rename; then drop the files of other generations. OSError where that fails."""
+def write(
+    index: faiss.Index,
+    trained_on: int,
+    directory: Path,
+    checkpoint: CheckpointRecord,
+    suffix: str = INDEX,
+) -> None:
+    """Write aside, flush to disk, rename; then drop the files of other generations. OSError where
+    that fails.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     target = directory / f"{checkpoint.token}-{checkpoint.generation}{suffix}"
     aside = target.with_suffix(f"{suffix}.{os.getpid()}.part")
     try:
         with aside.open("w+b") as file:
-            structure = _write_quantised(index, file) if is_quantised(index) else _write_flat(index, file)
+            structure = (
+                _write_quantised(index, file) if is_quantised(index) else _write_flat(index, file)
+            )
             magic = _QUANTISED if is_quantised(index) else _FLAT
             length = file.tell()
-            footer = _FOOTER.pack(magic, index.ntotal, trained_on, length, len(structure), _checksum(file, length))
+            footer = _FOOTER.pack(
+                magic, index.ntotal, trained_on, length, len(structure), _checksum(file, length)
+            )
             file.write(footer + _CHECKSUM.pack(zlib.crc32(structure + footer)))
             file.flush()
             os.fsync(file.fileno())
@@ -98,7 +132,9 @@ def remove(directory: Path, token: str) -> None:
 
 
 def is_sound(path: Path) -> bool:
-    """Whether every byte of the file can be read and is as it was written, or another process has removed it meanwhile."""
+    """Whether every byte of the file can be read and is as it was written, or another process has
+    removed it meanwhile.
+    """
     try:
         with path.open("rb") as file:
             length = file.seek(0, os.SEEK_END) - _FOOTER.size - _CHECKSUM.size
@@ -126,7 +162,9 @@ def _checksum(file: BinaryIO, length: int) -> int:
 
 
 def changeable(index: FastScan) -> FastScan:
-    """A copy in memory of a mapped quantised index: FAISS ends the process on an attempt to change the mapped one."""
+    """A copy in memory of a mapped quantised index: FAISS ends the process on an attempt to change
+    the mapped one.
+    """
     copy: FastScan = _swig.deserialize_index(_quantiser(index))
     if rows := int(index.ntotal):
         copy.invlists.resize(0, rows)
@@ -140,7 +178,11 @@ def indexed_ids(index: Any) -> npt.NDArray[np.int64]:
     """The ids (n,) in an index, in no particular order."""
     if not is_quantised(index):
         return np.array(_swig.vector_to_array(index.id_map))
-    return np.array(codes_and_ids(index, int(index.ntotal))[1]) if index.ntotal else np.zeros(0, np.int64)
+    return (
+        np.array(codes_and_ids(index, int(index.ntotal))[1])
+        if index.ntotal
+        else np.zeros(0, np.int64)
+    )
 
 
 def _write_flat(index: faiss.Index, file: BinaryIO) -> bytes:
@@ -158,9 +200,11 @@ def _write_quantised(index: FastScan, file: BinaryIO) -> bytes:
 
 
 def _mapped(file: BinaryIO) -> tuple[faiss.Index, int]:
-    """The index in the file and what it was trained on. Raises RuntimeError when the file is not as it was written.
+    """The index in the file and what it was trained on. Raises RuntimeError when the file is not as
+    it was written.
 
-    Its length is checked before anything is mapped: reading past the end of a mapped file would end the process.
+    Its length is checked before anything is mapped: reading past the end of a mapped file would end
+    the process.
     """
     start = file.seek(0, os.SEEK_END) - _FOOTER.size - _CHECKSUM.size
     if start < 0:
@@ -175,7 +219,8 @@ def _mapped(file: BinaryIO) -> tuple[faiss.Index, int]:
     if _CHECKSUM.pack(zlib.crc32(structure + footer)) != checksum:
         raise RuntimeError("damaged")
     if magic == _FLAT:
-        # Its cosines count as exact, so every byte has to be right; a quantised one only gives candidates, and is large.
+        # Its cosines count as exact, so every byte has to be right; a quantised one only gives
+        # candidates, and is large.
         if _checksum(file, length) != body_checksum:
             raise RuntimeError("damaged")
         return faiss.read_index(file.name, faiss.IO_FLAG_MMAP_IFC), trained_on
@@ -189,7 +234,9 @@ def _mapped(file: BinaryIO) -> tuple[faiss.Index, int]:
 def _list_on_disk(name: str, rows: int, length: int, index: FastScan) -> Any:
     lists = _swig.OnDiskInvertedLists()
     lists.read_only = True
-    lists.prefetch_nthread = 0  # the threads would read beside the scan what it reads itself, and double its time
+    lists.prefetch_nthread = (
+        0  # the threads would read beside the scan what it reads itself, and double its time
+    )
     lists.filename, lists.totsize = name, length
     lists.nlist, lists.code_size = 1, index.code_size
     one = _swig.OnDiskOneList()
@@ -200,7 +247,9 @@ def _list_on_disk(name: str, rows: int, length: int, index: FastScan) -> Any:
     return lists
 
 
-def codes_and_ids(index: FastScan, rows: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+def codes_and_ids(
+    index: FastScan, rows: int
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Codes and ids where they lie in the index, which must outlive them."""
     lists = index.invlists
     codes = _swig.rev_swig_ptr(lists.get_codes(0), _padded(rows, index) * index.code_size)

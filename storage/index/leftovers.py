@@ -9,10 +9,12 @@ from sigseek.storage.records import CheckpointRecord
 
 
 def remove_leftovers(directory: Path, checkpoints: Sequence[CheckpointRecord]) -> None:
-    """Remove what a killed writer left, and files of generations that the catalog, locked by the caller, has not reached.
+    """Remove what a killed writer left, and files of generations that the catalog, locked by the
+    caller, has not reached.
 
-    A backup in its place, or a power cut, takes the catalog back: what comes next counts on from there, and such a file would
-    be taken for what holds it. Files of checkpoints that it does not know go too. LibraryError where one cannot be removed.
+    A backup in its place, or a power cut, takes the catalog back: what comes next counts on from
+    there, and such a file would be taken for what holds it. Files of checkpoints that it does not
+    know go too. LibraryError where one cannot be removed.
     """
     reached = {checkpoint.token: checkpoint.generation for checkpoint in checkpoints}
     for path in directory.glob("*"):
@@ -21,4 +23,6 @@ def remove_leftovers(directory: Path, checkpoints: Sequence[CheckpointRecord]) -
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
-                raise LibraryError(f"{path} is out of date and cannot be removed ({error.strerror}); remove it") from error
+                raise LibraryError(
+                    f"{path} is out of date and cannot be removed ({error.strerror}); remove it"
+                ) from error

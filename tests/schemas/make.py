@@ -13,18 +13,22 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
-from sigseek.siglip.checkpoint import MINI, MINI_DIRECTORY, read_checkpoint
 from sigseek.demo.photos import draw_photos
+from sigseek.siglip.checkpoint import MINI, MINI_DIRECTORY, read_checkpoint
 from tests.checkpoints import save_tiny
 
 SCHEMAS = Path(__file__).parent
 PLACE = "/photos"
 _MINI_OF_THE_DUMPS = "707541deaeada5de0308f2a55f5fb0edbf2efd984c0753c1b378da63a66c4239"
-"""Its fingerprint. mini's text tower has learned since; its image tower, and so every embedding of a dump, is the same."""
+"""Its fingerprint. mini's text tower has learned since; its image tower, and so every embedding of
+a dump, is the same.
+"""
 
 
 def restore(revision: str, directory: Path, place: str = PLACE) -> Path:
-    """The dumped library in `directory`, its folders in `place`, made with mini as it is now; its catalog."""
+    """The dumped library in `directory`, its folders in `place`, made with mini as it is now; its
+    catalog.
+    """
     directory.mkdir()
     path = directory / "catalog.sqlite"
     script = (SCHEMAS / f"{revision}.sql").read_text(encoding="utf-8")
@@ -35,7 +39,9 @@ def restore(revision: str, directory: Path, place: str = PLACE) -> Path:
 
 
 def lay_out(target: Path) -> None:
-    """The folders of photos, with the times of change that the dumps hold. Names that no checkout could hold are quoted."""
+    """The folders of photos, with the times of change that the dumps hold. Names that no checkout
+    could hold are quoted.
+    """
     sources = sorted(path for path in (SCHEMAS / "photos").rglob("*") if path.suffix == ".jpg")
     for number, source in enumerate(sources):
         name = os.fsdecode(unquote_to_bytes(str(source.relative_to(SCHEMAS / "photos"))))
@@ -51,7 +57,10 @@ def make(place: Path) -> Path:
     library = place / "library"
 
     def sigseek(*arguments: object) -> None:
-        subprocess.run([sys.executable, "-m", "sigseek", *map(str, arguments), "--library", library], check=True)
+        subprocess.run(
+            [sys.executable, "-m", "sigseek", *map(str, arguments), "--library", library],
+            check=True,
+        )
 
     lay_out(place)
     sigseek("index", place / "summer", place / "winter", "--model", "mini", "--precision", "fp32")
@@ -60,7 +69,17 @@ def make(place: Path) -> Path:
     sigseek("index", "--model", save_tiny(place / "tiny"))
     draw_photos(place / "drawn", 40, seed=1)
     sigseek("calibrate", place / "drawn" / "captions.jsonl", "--model", "mini")
-    sigseek("tag", "--label", "a house", "--label", "cats", "--label", "three green cats", "--model", "mini")
+    sigseek(
+        "tag",
+        "--label",
+        "a house",
+        "--label",
+        "cats",
+        "--label",
+        "three green cats",
+        "--model",
+        "mini",
+    )
     return library / "catalog.sqlite"
 
 

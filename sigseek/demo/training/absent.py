@@ -52,7 +52,9 @@ _CONSONANTS, _VOWELS = "bcdfghjklmnpqrstvwxyz", "aeiou"
 
 
 def absent_text(scene: Scene, rng: random.Random) -> str:
-    """A text that no drawing shows; often the scene's caption with something else in the place of an object."""
+    """A text that no drawing shows; often the scene's caption with something else in the place of
+    an object.
+    """
     form = rng.choices(("letters", "noun", "action", "caption"), (0.25, 0.1, 0.15, 0.5))[0]
     if form == "letters":
         return _letters(rng)
@@ -61,7 +63,10 @@ def absent_text(scene: Scene, rng: random.Random) -> str:
         return noun
     if form == "action":
         return f"{article(noun)} {noun} {rng.choice(ACTIONS)}"
-    return phrase(_without_truth(random_statement(scene, rng), _letters(rng) if rng.random() < 0.3 else noun), rng)
+    return phrase(
+        _without_truth(random_statement(scene, rng), _letters(rng) if rng.random() < 0.3 else noun),
+        rng,
+    )
 
 
 def _without_truth(statement: Statement, name: str) -> Statement:
@@ -75,4 +80,6 @@ def _letters(rng: random.Random) -> str:
     if rng.random() < 0.5:
         return "".join(rng.choices(_CONSONANTS + _VOWELS, k=length))
     start = rng.randint(0, 1)
-    return "".join(rng.choice((_CONSONANTS, _VOWELS)[(start + place) % 2]) for place in range(length))
+    return "".join(
+        rng.choice((_CONSONANTS, _VOWELS)[(start + place) % 2]) for place in range(length)
+    )

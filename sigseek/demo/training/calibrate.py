@@ -9,11 +9,11 @@ import random
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sigseek.siglip.checkpoint import MINI, MINI_DIRECTORY
 from sigseek.demo.captions import Statement, phrase, random_statement
 from sigseek.demo.photos import draw_photos
 from sigseek.demo.scene import Scene
 from sigseek.library import open_library
+from sigseek.siglip.checkpoint import MINI, MINI_DIRECTORY
 
 CAPTIONS = 400
 PICTURES = 2000
@@ -21,7 +21,9 @@ SEED = 3
 
 
 def random_queries(scenes: list[Scene], count: int, rng: random.Random) -> dict[str, Statement]:
-    """`count` different texts, half of them short as queries are, each true of at least one scene, and what they state."""
+    """`count` different texts, half of them short as queries are, each true of at least one scene,
+    and what they state.
+    """
     queries: dict[str, Statement] = {}
     while len(queries) < count:
         statement = random_statement(rng.choice(scenes), rng)
@@ -29,7 +31,9 @@ def random_queries(scenes: list[Scene], count: int, rng: random.Random) -> dict[
     return queries
 
 
-def write_captions(file: Path, names: list[str], scenes: list[Scene], queries: dict[str, Statement]) -> None:
+def write_captions(
+    file: Path, names: list[str], scenes: list[Scene], queries: dict[str, Statement]
+) -> None:
     """For each picture all the texts that are true of it, as captions."""
     with file.open("w", encoding="utf-8") as lines:
         for name, scene in zip(names, scenes, strict=True):
@@ -41,17 +45,31 @@ def write_captions(file: Path, names: list[str], scenes: list[Scene], queries: d
 
 def main() -> None:
     """Draw, index, caption, calibrate, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=MINI_DIRECTORY / "calibration.json", help="(default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=MINI_DIRECTORY / "calibration.json",
+        help="(default: %(default)s)",
+    )
     parser.add_argument("--pictures", type=int, default=PICTURES, help="(default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=SEED, help="not 1 or 2, which training uses (default: %(default)s)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=SEED,
+        help="not 1 or 2, which training uses (default: %(default)s)",
+    )
     args = parser.parse_args()
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         scenes = draw_photos(folder, args.pictures, args.seed)
         names = sorted(path.name for path in folder.glob("*.jpg"))
         captions = folder / "queries.jsonl"
-        write_captions(captions, names, scenes, random_queries(scenes, CAPTIONS, random.Random(args.seed)))
+        write_captions(
+            captions, names, scenes, random_queries(scenes, CAPTIONS, random.Random(args.seed))
+        )
         with open_library(folder / "library", MINI) as library:
             library.index(folder)
             calibration, _ = library.calibrate(captions)
