@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sigseek.indexer.decoding.guarded import Decoders
+from sigseek.indexer.decoding.guarded import GuardedDecoder
 from sigseek.indexer.errors import DecodeError
 from sigseek.indexer.ingest import THREADS, ahead
 from sigseek.siglip import ImageTower, Preprocessing
@@ -38,7 +38,7 @@ def embed_files(
 
     with (
         ThreadPoolExecutor(THREADS) as pool,
-        Decoders(preprocessing) as decoders,
+        GuardedDecoder(preprocessing) as decoders,
         ExitStack() as ending,
     ):
         ending.callback(

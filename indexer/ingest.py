@@ -18,9 +18,9 @@ import numpy.typing as npt
 
 from sigseek.indexer.comparison import Comparison, may_be_there
 from sigseek.indexer.decoding.decode import DecodedPhoto, FileDigest, digest_file
-from sigseek.indexer.decoding.guarded import Decoders
+from sigseek.indexer.decoding.guarded import GuardedDecoder
 from sigseek.indexer.errors import ChangedError, DecodeError, FolderError, UndecidedError
-from sigseek.indexer.ledger import Tally
+from sigseek.indexer.ledger import RunProgress
 from sigseek.indexer.scan import FoundFile, is_online, mtime_ns
 from sigseek.siglip import ImageTower
 from sigseek.siglip.preprocessing import VERSION
@@ -78,7 +78,7 @@ class _Batch:
     vectors: Future[npt.NDArray[np.float32]]
 
 
-class Intake:
+class FolderIngest:
     """Takes the new and changed files of one folder in, as `found` there.
 
     `tower` is called once, when the first photo has to be embedded. `gone` are by folder id the
@@ -90,9 +90,9 @@ class Intake:
         self,
         catalog: Catalog,
         checkpoint: CheckpointRecord,
-        decoders: Decoders,
+        decoders: GuardedDecoder,
         tower: Callable[[], ImageTower],
-        tally: Tally,
+        tally: RunProgress,
         folder: FolderRecord,
         found: Comparison,
         gone: Mapping[int, set[str]],

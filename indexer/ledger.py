@@ -53,7 +53,7 @@ class IndexReport:
     model: str = ""
 
 
-class Tally:
+class RunProgress:
     """A run's counts and clock as it goes."""
 
     def __init__(self, report: IndexReport, on_progress: Callable[[Progress], None]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 
 from sigseek.indexer.comparison import Comparison, compare
 from sigseek.indexer.errors import FolderError
-from sigseek.indexer.ledger import IndexReport, Progress, Tally
+from sigseek.indexer.ledger import IndexReport, Progress, RunProgress
 from sigseek.indexer.scan import FoundFile, Listing, is_online, scan_folder
 from sigseek.siglip import ImageTower, Preprocessing
 from sigseek.storage import Catalog, CheckpointRecord, FailureRecord, FileRow, FolderRecord
@@ -41,7 +41,7 @@ class Indexer:
         self._tower: ImageTower | None = None
         self._gone: dict[int, set[str]] = {}
         """By folder id, the files that the report counts as missing."""
-        self._tally = Tally(IndexReport(model=checkpoint.name), on_progress)
+        self._tally = RunProgress(IndexReport(model=checkpoint.name), on_progress)
         self.report = self._tally.report
 
     def run(self, paths: Sequence[Path], *, accept_missing: bool = False) -> IndexReport:
@@ -175,12 +175,14 @@ class Indexer:
         work = [(folder, found) for folder, found in work if found.changed]
         if not work:
             return
-        from sigseek.indexer.decoding.guarded import Decoders  # Pillow and numpy come with these
-        from sigseek.indexer.ingest import Intake
+        from sigseek.indexer.decoding.guarded import (
+            GuardedDecoder,  # Pillow and numpy come with these
+        )
+        from sigseek.indexer.ingest import FolderIngest
 
-        with Decoders(self._preprocessing, self._max_pixels) as decoders:
+        with GuardedDecoder(self._preprocessing, self._max_pixels) as decoders:
             for folder, found in work:
-                Intake(
+                FolderIngest(
                     self._catalog,
                     self._checkpoint,
                     decoders,

@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 import numpy as np
 import numpy.typing as npt
 
-from sigseek.indexer.decoding.guarded import Decoders
+from sigseek.indexer.decoding.guarded import GuardedDecoder
 from sigseek.indexer.errors import DecodeError
 from sigseek.indexer.scan import scan_folder
 from sigseek.siglip import Preprocessing
@@ -23,7 +23,7 @@ def sample_photos(
     """
     paths = [folder / path for folder in folders for path in scan_folder(folder, PurePath()).files]
     pixels: list[npt.NDArray[np.uint8]] = []
-    with Decoders(preprocessing) as decoders:
+    with GuardedDecoder(preprocessing) as decoders:
         for path in random.Random(0).sample(paths, len(paths)):
             if len(pixels) == count:
                 break

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sigseek.library import open_library as open  # noqa: A004, F401 - as in `sigseek.open`
     from sigseek.operations.status import Status as Status
     from sigseek.operations.tags import TagCount as TagCount
-    from sigseek.operations.watch import Round as Round
+    from sigseek.operations.watch import WatchEvent as WatchEvent
     from sigseek.search.calibration import Calibration as Calibration
     from sigseek.search.classify import Classification as Classification
     from sigseek.search.labels import Label as Label
@@ -48,7 +48,7 @@ _HOMES = {
     "Classification": ("sigseek.search.classify", "Classification"),
     "Calibration": ("sigseek.search.calibration", "Calibration"),
     "TagCount": ("sigseek.operations.tags", "TagCount"),
-    "Round": ("sigseek.operations.watch", "Round"),
+    "WatchEvent": ("sigseek.operations.watch", "WatchEvent"),
     "Label": ("sigseek.search.labels", "Label"),
     "IndexReport": ("indexer", "IndexReport"),
     "Progress": ("indexer", "Progress"),

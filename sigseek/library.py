@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 
 from sigseek.indexer import Indexer, IndexReport, Progress, check_folder
 from sigseek.operations.backup import back_up
-from sigseek.operations.directory import Place
-from sigseek.operations.model import Embedder, existing_photo
+from sigseek.operations.directory import LibraryDirectory
+from sigseek.operations.model import ModelInUse, existing_photo
 from sigseek.operations.paths import expand
 from sigseek.operations.status import Status, library_status
 from sigseek.operations.tags import TagCount, count_tags, drop_tag, tag_photos
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from sigseek.evaluation.captions import CaptionedPictures
     from sigseek.operations.verify import VerifyReport
-    from sigseek.operations.watch import Round
+    from sigseek.operations.watch import WatchEvent
     from sigseek.search.calibration import Calibration
     from sigseek.search.classify import Classification
     from sigseek.search.results import SearchResults, SimilarHit
@@ -95,9 +95,9 @@ class Library:
         precision: str,
         announce: Callable[[str], None],
     ) -> None:
-        self._place = Place(directory)
+        self._place = LibraryDirectory(directory)
         self.directory = self._place.directory
-        self._embedder = Embedder(self._place, model, device, precision, announce)
+        self._embedder = ModelInUse(self._place, model, device, precision, announce)
         self._last_searcher: Searcher | None = None
         self._last_state: (
             tuple[CheckpointRecord, tuple[int, int, int] | None, Calibration | None] | None
@@ -172,7 +172,7 @@ class Library:
         rescan: float = 600.0,
         stop: Event | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
-    ) -> Iterator[Round]:
+    ) -> Iterator[WatchEvent]:
         """Index as `index` does, and again whatever changes, until `stop` is set; each run, and
         each problem, as it comes.
 
@@ -180,7 +180,7 @@ class Library:
         through every `rescan` seconds, for drives that do not tell of changes. Problems of a run do
         not end it: it is tried again.
         """
-        from sigseek.operations.watch import Stopped, Watch, folders_to_watch
+        from sigseek.operations.watch import StopRequested, Watch, folders_to_watch
 
         known = (
             [Path(folder.path) for folder in self._place.catalog().folders()]
@@ -199,7 +199,7 @@ class Library:
 
         def go_on(progress: Progress) -> None:
             if ended.is_set():
-                raise Stopped
+                raise StopRequested
             on_progress(progress)
 
         catalog = self._place.catalog(create=True)

@@ -16,7 +16,7 @@ from PIL import Image
 from sigseek.indexer.decoding import guarded as decoders_module
 from sigseek.indexer.decoding import limits
 from sigseek.indexer.decoding.decode import decode_photo
-from sigseek.indexer.decoding.guarded import Decoders
+from sigseek.indexer.decoding.guarded import GuardedDecoder
 from sigseek.indexer.decoding.limits import Limits
 from sigseek.indexer.errors import DecodeError, UndecidedError
 from sigseek.siglip import Preprocessing
@@ -28,8 +28,8 @@ CAP = 250_000_000
 
 
 @pytest.fixture(scope="module")
-def decoders() -> Iterator[Decoders]:
-    with Decoders(PREPROCESSING, CAP) as decoders:
+def decoders() -> Iterator[GuardedDecoder]:
+    with GuardedDecoder(PREPROCESSING, CAP) as decoders:
         yield decoders
 
 
@@ -39,7 +39,7 @@ def test_the_same_photo_as_in_this_process(
 ) -> None:
     path = save(tmp_path / "a.jpg", exif=exif(Make="Maker", Orientation=6))
     monkeypatch.setattr(decoders_module, "_LARGE_PIXELS", held)
-    with Decoders(PREPROCESSING) as decoders:
+    with GuardedDecoder(PREPROCESSING) as decoders:
         found = decoders.decode(path)
     here = decode_photo(path, PREPROCESSING)
     np.testing.assert_array_equal(found.pixels, here.pixels)
@@ -51,10 +51,10 @@ def test_the_same_photo_as_in_this_process(
     )
 
 
-def test_a_worker_loads_nothing_heavy(decoders: Decoders, tmp_path: Path) -> None:
+def test_a_worker_loads_nothing_heavy(decoders: GuardedDecoder, tmp_path: Path) -> None:
     decoders.decode(save(tmp_path / "a.jpg"))
     loaded = decoders._workers.call(limits.decoding_limits(0), tasks.modules)
-    assert {"PIL", "numpy", "indexer"} <= loaded
+    assert {"PIL", "numpy", "sigseek"} <= loaded
     assert not loaded & {
         "torch",
         "openvino",
@@ -67,7 +67,7 @@ def test_a_worker_loads_nothing_heavy(decoders: Decoders, tmp_path: Path) -> Non
     }
 
 
-def test_errors_come_through(decoders: Decoders, tmp_path: Path) -> None:
+def test_errors_come_through(decoders: GuardedDecoder, tmp_path: Path) -> None:
     (tmp_path / "bad.jpg").write_bytes(b"no picture")
     with pytest.raises(DecodeError, match=r"^not a picture"):
         decoders.decode(tmp_path / "bad.jpg")
@@ -79,11 +79,11 @@ def test_a_larger_picture_than_pillow_takes_by_itself(tmp_path: Path) -> None:
     path = tmp_path / "large.jpg"
     Image.new("L", (20_000, 15_000), 200).save(path)
     with (
-        Decoders(PREPROCESSING, CAP) as decoders,
+        GuardedDecoder(PREPROCESSING, CAP) as decoders,
         pytest.raises(UndecidedError, match=r"too large: 20000 x 15000 .* 250 mega"),
     ):
         decoders.decode(path)
-    with Decoders(PREPROCESSING, 300_000_000) as decoders:
+    with GuardedDecoder(PREPROCESSING, 300_000_000) as decoders:
         assert (decoders.decode(path).pixels == 200).all()
 
 
@@ -113,13 +113,15 @@ def test_a_picture_that_takes_too_much_memory(
         decoders_module, "decoding_limits", lambda pixels: Limits(40_000_000, 20, 100)
     )
     (tmp_path / "a.png").write_bytes(png(4000, 3000))
-    with Decoders(PREPROCESSING) as decoders:
+    with GuardedDecoder(PREPROCESSING) as decoders:
         with pytest.raises(DecodeError, match=r"^decoding it takes more than 40 MB of memory$"):
             decoders.decode(tmp_path / "a.png")
         assert decoders.decode(save(tmp_path / "b.png")).format == "PNG"
 
 
-def test_bombs_are_refused_by_what_they_say_they_are(decoders: Decoders, tmp_path: Path) -> None:
+def test_bombs_are_refused_by_what_they_say_they_are(
+    decoders: GuardedDecoder, tmp_path: Path
+) -> None:
     bomb = bytearray(png(1, 1))
     bomb[16:24] = struct.pack(">II", 60_000, 60_000)
     bomb[29:33] = struct.pack(">I", zlib.crc32(bomb[12:29]))
@@ -136,7 +138,7 @@ def test_large_pictures_are_decoded_one_at_a_time(
 ) -> None:
     monkeypatch.setattr(decoders_module, "_LARGE_PIXELS", 64 * 48 - 1)
     paths = [save(tmp_path / f"{number}.png", seed=number) for number in range(20)]
-    with Decoders(PREPROCESSING) as decoders, ThreadPoolExecutor(4) as pool:
+    with GuardedDecoder(PREPROCESSING) as decoders, ThreadPoolExecutor(4) as pool:
         assert len(list(pool.map(decoders.decode, paths))) == 20
 
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 import sigseek
-from sigseek.operations.directory import Place
-from sigseek.operations.model import Embedder
+from sigseek.operations.directory import LibraryDirectory
+from sigseek.operations.model import ModelInUse
 from tests.checkpoints import copy_mini, save_tiny
 from tests.photos import save
 
@@ -186,7 +186,7 @@ def test_a_photo_that_is_too_large_for_pillow_in_this_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photo = save(tmp_path / "photo.png", seed=1)
-    embedder = Embedder(Place(tmp_path / "library"), "mini", "cpu", "fp32")
+    embedder = ModelInUse(LibraryDirectory(tmp_path / "library"), "mini", "cpu", "fp32")
     whole, views = embedder.embed_photos([photo]), embedder.embed_views(photo)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000)
     assert np.array_equal(embedder.embed_photos([photo]), whole)

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from sigseek.indexer.decoding.thumbnails import Thumbnails
+from sigseek.indexer.decoding.thumbnails import Thumbnailer
 from sigseek.pages.page import THUMBNAIL, thumbnail, write_page
 from tests.photos import difference, exif, picture, save
 
 
 @pytest.fixture(scope="module")
-def thumbnails() -> Iterator[Thumbnails]:
-    with Thumbnails(*THUMBNAIL) as made:
+def thumbnails() -> Iterator[Thumbnailer]:
+    with Thumbnailer(*THUMBNAIL) as made:
         yield made
 
 
@@ -27,7 +27,7 @@ def shown(html: str) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(match[1])))
 
 
-def test_a_photo_is_small_and_upright(tmp_path: Path, thumbnails: Thumbnails) -> None:
+def test_a_photo_is_small_and_upright(tmp_path: Path, thumbnails: Thumbnailer) -> None:
     whole = picture(1, (640, 480))
     whole.transpose(Image.Transpose.ROTATE_90).save(
         tmp_path / "a.jpg", exif=exif(Orientation=6), quality=95
@@ -38,7 +38,7 @@ def test_a_photo_is_small_and_upright(tmp_path: Path, thumbnails: Thumbnails) ->
 
 
 def test_a_photo_larger_than_pillow_takes_by_itself(
-    tmp_path: Path, thumbnails: Thumbnails, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, thumbnails: Thumbnailer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         "sigseek.indexer.decoding.thumbnails.default_max_pixels", lambda: 200_000_000
@@ -72,7 +72,7 @@ def test_only_pages_are_replaced(tmp_path: Path) -> None:
     assert "<title>two</title>" in page.read_text()
 
 
-def test_why_there_is_none(tmp_path: Path, thumbnails: Thumbnails) -> None:
+def test_why_there_is_none(tmp_path: Path, thumbnails: Thumbnailer) -> None:
     save(tmp_path / "a.jpg")
     assert thumbnail(tmp_path / "b.jpg", thumbnails) == "<p>The file is not there now.</p>"
     (tmp_path / "c.jpg").write_text("no picture")

@@ -140,7 +140,7 @@ def test_a_second_run_reads_no_file(
 ) -> None:
     library.index(folder)
     monkeypatch.setattr(intake, "digest_file", None)
-    monkeypatch.setattr(intake, "Decoders", None)
+    monkeypatch.setattr(intake, "GuardedDecoder", None)
     assert counts(library.index(folder)) == {"scanned": 40, "unchanged": 40}
 
 

@@ -270,7 +270,7 @@ class Loop:
                 folder.mkdir(exist_ok=True)
                 transaction.add_folder(folder)
         self.indexed: list[Path] = []
-        self.rounds: list[watch.Round] = []
+        self.rounds: list[watch.WatchEvent] = []
         self.refused: dict[Path, Exception] = {}
         self._stop = Event()
         loop = watch.Watch(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sigseek.indexer.decoding.limits import Limits
-from sigseek.indexer.decoding.worker_pool import Workers
+from sigseek.indexer.decoding.worker_pool import WorkerPool
 from sigseek.indexer.errors import DecodeError, UndecidedError
 from tests import tasks
 
@@ -20,18 +20,18 @@ LIMITS = Limits(memory=300_000_000, processor=20, wall=100)
 
 
 @pytest.fixture
-def workers() -> Iterator[Workers]:
-    with Workers() as workers:
+def workers() -> Iterator[WorkerPool]:
+    with WorkerPool() as workers:
         yield workers
 
 
-def test_tasks_run_elsewhere_in_one_process_after_another(workers: Workers) -> None:
+def test_tasks_run_elsewhere_in_one_process_after_another(workers: WorkerPool) -> None:
     first = workers.call(LIMITS, tasks.pid)
     assert first != os.getpid()
     assert workers.call(LIMITS, tasks.pid) == first
 
 
-def test_tasks_of_several_threads_run_side_by_side(workers: Workers) -> None:
+def test_tasks_of_several_threads_run_side_by_side(workers: WorkerPool) -> None:
     with ThreadPoolExecutor(3) as pool:
         pids = list(pool.map(lambda seconds: workers.call(LIMITS, tasks.wait, seconds), [0.5] * 6))
     assert len(set(pids)) == 3
@@ -40,7 +40,7 @@ def test_tasks_of_several_threads_run_side_by_side(workers: Workers) -> None:
 @pytest.mark.parametrize(
     "error", [ValueError("a"), KeyError("b"), OSError(5, "Input/output error"), DecodeError("c")]
 )
-def test_exceptions_come_back_as_they_are(workers: Workers, error: Exception) -> None:
+def test_exceptions_come_back_as_they_are(workers: WorkerPool, error: Exception) -> None:
     before = workers.call(LIMITS, tasks.pid)
     with pytest.raises(type(error)) as caught:
         workers.call(LIMITS, tasks.throw, error)
@@ -48,7 +48,7 @@ def test_exceptions_come_back_as_they_are(workers: Workers, error: Exception) ->
     assert workers.call(LIMITS, tasks.pid) == before
 
 
-def test_exceptions_and_results_that_cannot_be_pickled(workers: Workers) -> None:
+def test_exceptions_and_results_that_cannot_be_pickled(workers: WorkerPool) -> None:
     with pytest.raises(RuntimeError, match="OddError: 1 and 2"):
         workers.call(LIMITS, tasks.throw_odd)
     with pytest.raises((AttributeError, RuntimeError), match="lambda"):
@@ -57,7 +57,7 @@ def test_exceptions_and_results_that_cannot_be_pickled(workers: Workers) -> None
 
 
 @pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL"])
-def test_a_crash_is_the_files_failure(workers: Workers, name: str) -> None:
+def test_a_crash_is_the_files_failure(workers: WorkerPool, name: str) -> None:
     with pytest.raises(
         DecodeError, match=rf"^decoding it ended the worker process \({name}\)$"
     ) as caught:
@@ -66,20 +66,20 @@ def test_a_crash_is_the_files_failure(workers: Workers, name: str) -> None:
     assert workers.call(LIMITS, tasks.pid)
 
 
-def test_an_exit_is_the_files_failure(workers: Workers) -> None:
+def test_an_exit_is_the_files_failure(workers: WorkerPool) -> None:
     with pytest.raises(DecodeError, match=r"\(exit code 3\)"):
         workers.call(LIMITS, tasks.end_with, 3)
 
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM"])
 def test_a_process_that_somebody_ended_says_nothing_of_the_file(
-    workers: Workers, name: str
+    workers: WorkerPool, name: str
 ) -> None:
     with pytest.raises(UndecidedError, match=rf"\({name}\)"):
         workers.call(LIMITS, tasks.end_by, name)
 
 
-def test_a_crash_harms_no_task_beside_it(workers: Workers) -> None:
+def test_a_crash_harms_no_task_beside_it(workers: WorkerPool) -> None:
     with ThreadPoolExecutor(2) as pool:
         beside = pool.submit(workers.call, LIMITS, tasks.wait, 1.0)
         for _ in range(3):
@@ -88,12 +88,12 @@ def test_a_crash_harms_no_task_beside_it(workers: Workers) -> None:
         assert beside.result() != os.getpid()
 
 
-def test_what_an_earlier_task_damaged_is_not_the_files_fault(workers: Workers) -> None:
+def test_what_an_earlier_task_damaged_is_not_the_files_fault(workers: WorkerPool) -> None:
     first = workers.call(LIMITS, tasks.end_unless_first)
     assert workers.call(LIMITS, tasks.end_unless_first) != first
 
 
-def test_memory_is_limited(workers: Workers) -> None:
+def test_memory_is_limited(workers: WorkerPool) -> None:
     assert workers.call(LIMITS, tasks.allocate, 200_000_000) == 200_000_000
     with pytest.raises(DecodeError, match=r"^decoding it takes more than 300 MB of memory$"):
         workers.call(LIMITS, tasks.allocate, 400_000_000)
@@ -103,12 +103,12 @@ def test_memory_is_limited(workers: Workers) -> None:
         workers.call(LIMITS, tasks.allocate, 400_000_000)
 
 
-def test_memory_that_an_earlier_task_kept_is_not_the_files_fault(workers: Workers) -> None:
+def test_memory_that_an_earlier_task_kept_is_not_the_files_fault(workers: WorkerPool) -> None:
     first = workers.call(LIMITS, tasks.hoard, 200_000_000)
     assert workers.call(LIMITS, tasks.hoard, 200_000_000) != first
 
 
-def test_processor_time_is_limited(workers: Workers) -> None:
+def test_processor_time_is_limited(workers: WorkerPool) -> None:
     with pytest.raises(
         DecodeError, match=r"^decoding it takes more than 1 s of processor time$"
     ) as caught:
@@ -116,14 +116,14 @@ def test_processor_time_is_limited(workers: Workers) -> None:
     assert not isinstance(caught.value, UndecidedError)
 
 
-def test_processor_time_is_each_tasks_own(workers: Workers) -> None:
+def test_processor_time_is_each_tasks_own(workers: WorkerPool) -> None:
     before = workers.call(LIMITS, tasks.pid)
     for _ in range(30):
         workers.call(Limits(300_000_000, 1, 100), tasks.allocate, 100_000_000)
     assert workers.call(LIMITS, tasks.pid) == before
 
 
-def test_waiting_is_limited_and_says_nothing_of_the_file(workers: Workers) -> None:
+def test_waiting_is_limited_and_says_nothing_of_the_file(workers: WorkerPool) -> None:
     with pytest.raises(
         UndecidedError, match=r"^decoding it was not done after 0\.5 s, .*tries again$"
     ):
@@ -131,7 +131,7 @@ def test_waiting_is_limited_and_says_nothing_of_the_file(workers: Workers) -> No
 
 
 def test_what_decoders_print_goes_nowhere(
-    workers: Workers, capfd: pytest.CaptureFixture[str]
+    workers: WorkerPool, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert workers.call(LIMITS, tasks.make_noise) == "heard nothing"
     assert workers.call(LIMITS, tasks.read_input) == ""
@@ -139,13 +139,13 @@ def test_what_decoders_print_goes_nowhere(
     assert capfd.readouterr() == ("", "")
 
 
-def test_ctrl_c_is_for_the_process_that_the_user_started(workers: Workers) -> None:
+def test_ctrl_c_is_for_the_process_that_the_user_started(workers: WorkerPool) -> None:
     before = workers.call(LIMITS, tasks.pid)
     assert workers.call(LIMITS, tasks.end_by, "SIGINT") == before
 
 
 def test_closing_ends_those_at_work() -> None:
-    workers = Workers()
+    workers = WorkerPool()
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(workers.call, LIMITS, tasks.wait, 600)
         while not workers._running:
@@ -160,7 +160,7 @@ def test_closing_ends_those_at_work() -> None:
 def test_no_process_is_started_once_it_is_closed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    workers = Workers()
+    workers = WorkerPool()
     workers.close()
     started = tmp_path / "started"
     python = tmp_path / "python"
@@ -173,7 +173,7 @@ def test_no_process_is_started_once_it_is_closed(
 
 
 def test_no_process_comes_up(
-    workers: Workers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    workers: WorkerPool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\nexit 7\n")
@@ -196,9 +196,9 @@ def test_workers_end_with_their_parent_however_it_ends(tmp_path: Path, at_work: 
     code = f"""
         import pathlib, threading, time
         from sigseek.indexer.decoding.limits import Limits
-        from sigseek.indexer.decoding.worker_pool import Workers
+        from sigseek.indexer.decoding.worker_pool import WorkerPool
         from tests import tasks
-        workers = Workers()
+        workers = WorkerPool()
         limits = Limits(10**9, 1000, 1000)
         workers.call(limits, tasks.hold, pathlib.Path({str(held)!r}))
         if {bool(at_work)}:

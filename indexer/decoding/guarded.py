@@ -11,14 +11,14 @@ from PIL import AvifImagePlugin, Image
 
 from sigseek.indexer.decoding.decode import DecodedPhoto, decode_photo, decode_views
 from sigseek.indexer.decoding.limits import decoding_limits, default_max_pixels
-from sigseek.indexer.decoding.worker_pool import Workers
+from sigseek.indexer.decoding.worker_pool import WorkerPool
 from sigseek.indexer.errors import LargePhotoError
 from sigseek.siglip import Preprocessing
 
 _LARGE_PIXELS = 24_000_000
 
 
-class Decoders:
+class GuardedDecoder:
     """Decodes photos for a checkpoint, each in one of as many processes as there are threads that
     call.
 
@@ -29,7 +29,7 @@ class Decoders:
     def __init__(self, preprocessing: Preprocessing, max_pixels: int | None = None) -> None:
         self._preprocessing = preprocessing
         self._max_pixels = max_pixels or default_max_pixels()
-        self._workers = Workers()
+        self._workers = WorkerPool()
         self._large = threading.Lock()
 
     def __enter__(self) -> Self:

@@ -5,11 +5,11 @@ from pathlib import Path
 from sigseek.indexer.decoding.decode import decode_thumbnail
 from sigseek.indexer.decoding.guarded import set_up_pillow
 from sigseek.indexer.decoding.limits import decoding_limits, default_max_pixels
-from sigseek.indexer.decoding.worker_pool import Workers
+from sigseek.indexer.decoding.worker_pool import WorkerPool
 
 
-class Thumbnails(Workers):
-    """Workers that make thumbnails of at most `width` x `height`. A context manager, or `close`
+class Thumbnailer(WorkerPool):
+    """Worker processes that make thumbnails of at most `width` x `height`. A context manager, or `close`
     when done.
     """
 
@@ -18,7 +18,7 @@ class Thumbnails(Workers):
         self._size = (width, height)
 
     def jpeg(self, path: Path) -> bytes:
-        """The photo in the file, upright and in sRGB, as a JPEG. Raises as `Decoders.decode`
+        """The photo in the file, upright and in sRGB, as a JPEG. Raises as `GuardedDecoder.decode`
         does.
         """
         most = default_max_pixels()

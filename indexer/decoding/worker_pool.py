@@ -40,7 +40,7 @@ _FROM_OUTSIDE = {
 """Exit codes that somebody else brought about: the user, or a system that ran out of memory."""
 
 
-class Workers:
+class WorkerPool:
     """As many worker processes as there are threads that call at the same time. A context manager,
     or `close` when done.
     """

@@ -10,7 +10,7 @@ from sigseek.storage.catalog import FILE_NAME
 from sigseek.storage.index.leftovers import remove_leftovers
 
 
-class Place:
+class LibraryDirectory:
     """A directory that holds a library, or will."""
 
     def __init__(self, directory: Path) -> None:

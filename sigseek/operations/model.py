@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from sigseek.indexer import DecodeError
 from sigseek.indexer.errors import UndecidedError
-from sigseek.operations.directory import Place
+from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.paths import expand
 from sigseek.operations.status import default_checkpoint
 from sigseek.search.errors import QueryError
@@ -36,7 +36,7 @@ _TEXT_BATCH = 64
 _PUNCTUATION = string.punctuation + string.whitespace
 
 
-class Embedder:
+class ModelInUse:
     """A checkpoint, and its towers once they are needed.
 
     `model` is its name; without it, it is the one that embedded most of the library in `place`, or
@@ -45,7 +45,7 @@ class Embedder:
 
     def __init__(
         self,
-        place: Place,
+        place: LibraryDirectory,
         model: str | None,
         device: str,
         precision: str,
@@ -274,14 +274,14 @@ class Embedder:
         used now.
         """
         from sigseek.indexer.decoding.decode import decode_views
-        from sigseek.indexer.decoding.guarded import Decoders
+        from sigseek.indexer.decoding.guarded import GuardedDecoder
 
         preprocessing = self.checkpoint.preprocessing
         try:
             try:
                 views = decode_views(path, preprocessing)
             except UndecidedError:
-                with Decoders(preprocessing) as decoders:
+                with GuardedDecoder(preprocessing) as decoders:
                     views = decoders.decode_views(path)
         except (DecodeError, OSError):
             return None
@@ -296,13 +296,13 @@ class Embedder:
         to change here.
         """
         from sigseek.indexer.decoding.decode import decode_photo
-        from sigseek.indexer.decoding.guarded import Decoders
+        from sigseek.indexer.decoding.guarded import GuardedDecoder
 
         preprocessing = self.checkpoint.preprocessing
         try:
             return decode_photo(path, preprocessing).pixels
         except UndecidedError:
-            with Decoders(preprocessing) as decoders:
+            with GuardedDecoder(preprocessing) as decoders:
                 return decoders.decode(path).pixels
 
     def warn_if_cut(self, what: str, text: str) -> None:

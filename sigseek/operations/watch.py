@@ -32,7 +32,7 @@ anew.
 
 
 @dataclass(frozen=True)
-class Round:
+class WatchEvent:
     """One run over what changed, or what kept it from being one."""
 
     path: str
@@ -44,7 +44,7 @@ class Round:
     """One line: what was found, and what to do where it does not pass by itself."""
 
 
-class Stopped(Exception):  # noqa: N818 - nothing went wrong
+class StopRequested(Exception):  # noqa: N818 - nothing went wrong
     """Raised out of a run that is to end."""
 
 
@@ -98,7 +98,7 @@ class Watch:
         self._told: dict[Path, str] = {}
         """The folders' problems that were told of already."""
 
-    def rounds(self) -> Iterator[Round]:
+    def rounds(self) -> Iterator[WatchEvent]:
         """Index everything, then what changes, until `stop` is set."""
         folders: dict[Path, _Identity] = {}
         wait = 0.0
@@ -111,7 +111,7 @@ class Watch:
             self._note_all(folders, wait)  # what changed while nobody watched
             wait = self._debounce
             for changed in self._changes(folders):
-                if isinstance(changed, Round):
+                if isinstance(changed, WatchEvent):
                     yield changed
                     continue
                 self._note(changed, folders)
@@ -141,7 +141,7 @@ class Watch:
         )
         return {path: _identity(path) for path in watched}
 
-    def _changes(self, folders: dict[Path, _Identity]) -> Iterator[set[Path] | Round]:
+    def _changes(self, folders: dict[Path, _Identity]) -> Iterator[set[Path] | WatchEvent]:
         """Paths that changed, an empty set at least every half second; ends when it has to begin
         anew.
         """
@@ -170,7 +170,7 @@ class Watch:
             ):  # a name that is not UTF-8 changed: the library does not tell where
                 yield set(there)
                 return
-            yield Round(str(self._library), None, _why_no_events(error, self._rescan))
+            yield WatchEvent(str(self._library), None, _why_no_events(error, self._rescan))
             while not self._stop.wait(_WAKE_MS / 1000):
                 yield set()
 
@@ -221,7 +221,7 @@ class Watch:
         """Of one that went nothing but its name is told."""
         return not os.path.lexists(path) and self._catalog.has_files_below(path)
 
-    def _index_what_is_due(self) -> Iterator[Round]:
+    def _index_what_is_due(self) -> Iterator[WatchEvent]:
         for folder, pending in [*self._pending.items()]:
             if self._stop.is_set():
                 return
@@ -230,14 +230,14 @@ class Watch:
                 if found:
                     yield found
 
-    def _look_through(self, folder: Path, pending: _Pending) -> Round | None:
+    def _look_through(self, folder: Path, pending: _Pending) -> WatchEvent | None:
         """Index a directory; what goes wrong is told once, and tried again less and less often, as
         a busy library.
         """
         place = _existing(pending.place, folder)
         try:
             report = self._index(place)
-        except Stopped:
+        except StopRequested:
             return None
         # as it is now it would only be refused again: until it changes, or the next rescan
         except FolderError as error:
@@ -251,9 +251,9 @@ class Watch:
         del self._pending[folder]
         self._told.pop(folder, None)
         self._named_known |= {folder} & set(self._named)
-        return Round(str(place), report)
+        return WatchEvent(str(place), report)
 
-    def _tell(self, folder: Path, place: Path, error: Exception) -> Round | None:
+    def _tell(self, folder: Path, place: Path, error: Exception) -> WatchEvent | None:
         problem = (
             f"{error}; check the disk and its permissions"
             if isinstance(error, OSError)
@@ -262,7 +262,7 @@ class Watch:
         if problem == self._told.get(folder):
             return None
         self._told[folder] = problem
-        return Round(str(place), None, problem)
+        return WatchEvent(str(place), None, problem)
 
 
 def folders_to_watch(
@@ -294,10 +294,10 @@ def _identity(path: Path) -> _Identity:
     return found.st_dev, found.st_ino
 
 
-def _tell_gone(before: dict[Path, _Identity], now: dict[Path, _Identity]) -> Iterator[Round]:
+def _tell_gone(before: dict[Path, _Identity], now: dict[Path, _Identity]) -> Iterator[WatchEvent]:
     for path, identity in now.items():
         if identity is None and before.get(path, (0, 0)) is not None:
-            yield Round(
+            yield WatchEvent(
                 str(path),
                 None,
                 f"the folder {path} is not there; its photos stay, and it is watched again once it is back",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from sigseek.indexer.decoding.thumbnails import Thumbnails
+from sigseek.indexer.decoding.thumbnails import Thumbnailer
 from sigseek.pages.page import THUMBNAIL, thumbnail, write_page
 from sigseek.search.results import Hit, SimilarHit
 
@@ -28,18 +28,18 @@ class Section:
 
 def write_contact_sheet(file: Path, title: str, sections: Sequence[Section]) -> None:
     """Write the page to `file`, replaced as a whole; OSError when it cannot be written."""
-    with Thumbnails(*THUMBNAIL) as thumbnails:
+    with Thumbnailer(*THUMBNAIL) as thumbnails:
         body = "\n".join(_section(section, thumbnails) for section in sections)
     write_page(file, title, body, _STYLE)
 
 
-def _section(section: Section, thumbnails: Thumbnails) -> str:
+def _section(section: Section, thumbnails: Thumbnailer) -> str:
     cards = "\n".join(_card(hit, thumbnails) for hit in section.hits)
     body = f'<ol class="hits">\n{cards}\n</ol>' if cards else "<p>Nothing found.</p>"
     return f"<section>\n<h2>{escape(section.heading)}</h2>\n{body}\n</section>"
 
 
-def _card(hit: Hit | SimilarHit, thumbnails: Thumbnails) -> str:
+def _card(hit: Hit | SimilarHit, thumbnails: Thumbnailer) -> str:
     name, value = (
         ("probability", hit.probability) if isinstance(hit, Hit) else ("cosine", hit.cosine)
     )

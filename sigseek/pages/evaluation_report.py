@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 
 from sigseek.evaluation.results import Evaluation, Miss
-from sigseek.indexer.decoding.thumbnails import Thumbnails
+from sigseek.indexer.decoding.thumbnails import Thumbnailer
 from sigseek.pages.charts import STYLE, reliability_diagram, score_histogram
 from sigseek.pages.page import THUMBNAIL, thumbnail, write_page
 
@@ -128,12 +128,12 @@ def _charts(evaluation: Evaluation) -> str:
 def _misses(misses: Sequence[Miss]) -> str:
     if not misses:
         return ""
-    with Thumbnails(*THUMBNAIL) as thumbnails:
+    with Thumbnailer(*THUMBNAIL) as thumbnails:
         cards = "\n".join(_card(miss, thumbnails) for miss in misses)
     return f'<h2>The worst misses</h2>\n<ol class="misses">\n{cards}\n</ol>'
 
 
-def _card(miss: Miss, thumbnails: Thumbnails) -> str:
+def _card(miss: Miss, thumbnails: Thumbnailer) -> str:
     right = _figure(
         miss.right, f"its picture, place {miss.rank:,}", miss.right_probability, thumbnails
     )
@@ -141,6 +141,6 @@ def _card(miss: Miss, thumbnails: Thumbnails) -> str:
     return f'<li><h3>{escape(miss.caption)}</h3><div class="pair">{right}{first}</div></li>'
 
 
-def _figure(path: Path, place: str, probability: float, thumbnails: Thumbnails) -> str:
+def _figure(path: Path, place: str, probability: float, thumbnails: Thumbnailer) -> str:
     caption = f"{place}, probability {probability:.3f}<br>{escape(str(path))}"
     return f"<figure>{thumbnail(path, thumbnails)}<figcaption>{caption}</figcaption></figure>"

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 
 from sigseek.indexer import DecodeError
-from sigseek.indexer.decoding.thumbnails import Thumbnails
+from sigseek.indexer.decoding.thumbnails import Thumbnailer
 
 THUMBNAIL = (320, 240)
 """The most that a picture on a page measures."""
@@ -73,7 +73,7 @@ def write_page(file: Path, title: str, body: str, style: str) -> None:
         aside.unlink(missing_ok=True)
 
 
-def thumbnail(path: Path, thumbnails: Thumbnails) -> str:
+def thumbnail(path: Path, thumbnails: Thumbnailer) -> str:
     """The picture as HTML with its pixels inside, or a paragraph that says why there is none."""
     try:
         encoded = base64.b64encode(thumbnails.jpeg(path)).decode("ascii")

@@ -5,7 +5,7 @@
 The loss is SigLIP's: every pair of a picture and a caption in the batch is a yes-or-no question (Zhai et al. 2023,
 arXiv 2303.15343). There the answer is yes for a picture and its own caption only. Here the facts of every picture
 are known, so a short caption such as "at night" is a yes for all pictures of the batch that it is true of.
-Stopped at any time, the same command goes on from the last saved step.
+StopRequested at any time, the same command goes on from the last saved step.
 """
 
 import argparse
