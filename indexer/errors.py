@@ -1,7 +1,9 @@
 """What can be wrong with folders and photos."""
 
+from sigseek.errors import SigseekError
 
-class DecodeError(Exception):
+
+class DecodeError(SigseekError):
     """A file that gives no picture. The message is the reason, as a person reads it."""
 
 
@@ -19,7 +21,7 @@ class LargePhotoError(Exception):
     """A photo of more pixels than the caller wants to decode now."""
 
 
-class FolderError(Exception):
+class FolderError(SigseekError):
     """A folder that cannot be indexed. The message says what was found and what to do, in one
     line.
     """

@@ -3,17 +3,19 @@
 import unicodedata
 from collections.abc import Sequence
 
+from sigseek.errors import Call, ErrorKind, Remedy, SigseekError
+
 _NAMED = 20
 """So many tags are named where one is not known."""
 
 
-class QueryError(Exception):
+class QueryError(SigseekError):
     """A query that cannot be answered. The message says what was found and what to do, in one
     line.
     """
 
 
-class CalibrationError(Exception):
+class CalibrationError(SigseekError):
     """Pictures or constants that no calibration can be had from. The message says what was found
     and what to do.
     """
@@ -23,14 +25,12 @@ class QuerySyntaxError(QueryError):
     """A query that cannot be read. The message begins with the column of what is wrong."""
 
     def __init__(self, query: str, column: int, problem: str) -> None:
-        super().__init__(query, column, problem)
+        super().__init__(f"column {column}: {problem}")
+        self.args = (query, column, problem)
         self.query = query
         self.column = column
         """In characters, from 1."""
         self.problem = problem
-
-    def __str__(self) -> str:
-        return f"column {self.column}: {self.problem}"
 
     @property
     def pointer(self) -> str:
@@ -49,21 +49,24 @@ class UnknownTagError(QueryError):
     """A tag that no photo has."""
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
-        super().__init__(name, known)
+        super().__init__(
+            f"no photo has the tag '{printable(name)}'", _other_tags(known), ErrorKind.NOT_FOUND
+        )
+        self.args = (name, known)
         self.name = name
         self.known = known
         """The tags there are."""
 
-    def __str__(self) -> str:
-        there = "make some with: sigseek tag --labels-file FILE"
-        if self.known:
-            there = f"there are {printable(', '.join(self.known[:_NAMED]))}"
-        more = (
-            f" and {len(self.known) - _NAMED:,} more; see: sigseek tag --list"
-            if len(self.known) > _NAMED
-            else ""
-        )
-        return f"no photo has the tag '{printable(self.name)}'; {there}{more}"
+
+def _other_tags(known: Sequence[str]) -> Remedy:
+    if not known:
+        return Remedy("make tags with: {}", (Call("tag", ("LABELS",)),))
+    named = printable(", ".join(known[:_NAMED])).replace("{", "{{").replace("}", "}}")
+    if len(known) <= _NAMED:
+        return Remedy(f"existing tags: {named}")
+    return Remedy(
+        f"existing tags: {named} and {len(known) - _NAMED:,} more; see: {{}}", (Call("tags"),)
+    )
 
 
 def printable(text: str) -> str:

@@ -14,17 +14,13 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from sigseek.errors import ERRORS as ERRORS
-    from sigseek.errors import CalibrationError as CalibrationError
-    from sigseek.errors import CaptionsError as CaptionsError
-    from sigseek.errors import CheckpointError as CheckpointError
-    from sigseek.errors import DecodeError as DecodeError
-    from sigseek.errors import FolderError as FolderError
-    from sigseek.errors import LibraryError as LibraryError
-    from sigseek.errors import QueryError as QueryError
-    from sigseek.errors import QuerySyntaxError as QuerySyntaxError
+    from sigseek.errors import ErrorKind as ErrorKind
+    from sigseek.errors import SigseekError as SigseekError
+    from sigseek.evaluation.captions import CaptionsError as CaptionsError
     from sigseek.indexer import IndexReport as IndexReport
     from sigseek.indexer import Progress as Progress
+    from sigseek.indexer.errors import DecodeError as DecodeError
+    from sigseek.indexer.errors import FolderError as FolderError
     from sigseek.library import Library as Library
     from sigseek.library import open_library as open  # noqa: A004, F401 - as in `sigseek.open`
     from sigseek.operations.status import Status as Status
@@ -32,10 +28,15 @@ if TYPE_CHECKING:
     from sigseek.operations.watch import WatchEvent as WatchEvent
     from sigseek.search.calibration import Calibration as Calibration
     from sigseek.search.classify import Classification as Classification
+    from sigseek.search.errors import CalibrationError as CalibrationError
+    from sigseek.search.errors import QueryError as QueryError
+    from sigseek.search.errors import QuerySyntaxError as QuerySyntaxError
     from sigseek.search.labels import Label as Label
     from sigseek.search.results import Hit as Hit
     from sigseek.search.results import SearchResults as SearchResults
     from sigseek.search.results import SimilarHit as SimilarHit
+    from sigseek.siglip.errors import CheckpointError as CheckpointError
+    from sigseek.storage.errors import LibraryError as LibraryError
 
 # Loaded when first asked for: `import sigseek` alone, as the command line does, stays fast.
 _HOMES = {
@@ -52,20 +53,17 @@ _HOMES = {
     "Label": ("sigseek.search.labels", "Label"),
     "IndexReport": ("indexer", "IndexReport"),
     "Progress": ("indexer", "Progress"),
-    **{
-        name: ("sigseek.errors", name)
-        for name in (
-            "ERRORS",
-            "CalibrationError",
-            "CaptionsError",
-            "CheckpointError",
-            "DecodeError",
-            "FolderError",
-            "LibraryError",
-            "QueryError",
-            "QuerySyntaxError",
-        )
-    },
+    "CalibrationError": ("sigseek.search.errors", "CalibrationError"),
+    "QueryError": ("sigseek.search.errors", "QueryError"),
+    "QuerySyntaxError": ("sigseek.search.errors", "QuerySyntaxError"),
+    "CaptionsError": ("sigseek.evaluation.captions", "CaptionsError"),
+    "CheckpointError": ("sigseek.siglip.errors", "CheckpointError"),
+    "DecodeError": ("sigseek.indexer.errors", "DecodeError"),
+    "FolderError": ("sigseek.indexer.errors", "FolderError"),
+    "LibraryError": ("sigseek.storage.errors", "LibraryError"),
+    "UnknownTagError": ("sigseek.search.errors", "UnknownTagError"),
+    "SigseekError": ("sigseek.errors", "SigseekError"),
+    "ErrorKind": ("sigseek.errors", "ErrorKind"),
 }
 __all__ = [*_HOMES, "__version__"]
 

@@ -1,44 +1,119 @@
-"""All that sigseek raises on purpose, each with one line that says what was found and what to do.
+"""What sigseek raises on purpose. Every room may import this module; it imports none of them.
 
-    Exception
+    SigseekError            the base: what was found, what to do about it, and of which kind it is
     ├── CheckpointError     a checkpoint that cannot be found, read or used
     ├── LibraryError        a library that cannot be opened, read or written
     ├── FolderError         a folder that cannot be indexed
-    ├── DecodeError         a photo, named by the caller, that gives no picture
+    ├── DecodeError         a photo file that gives no picture
     ├── QueryError          a query that cannot be answered
-    │   ├── QuerySyntaxError    one that cannot be read: it knows the column
-    │   └── UnknownTagError     a tag that no photo has
-    ├── CaptionsError       captions, to measure with, that cannot be used
-    └── CalibrationError    captions or constants that no calibration can be had from
+    │   ├── QuerySyntaxError    a query that cannot be read; it knows the column
+    │   └── UnknownTagError     a tag that does not exist
+    ├── CaptionsError       captions that cannot be used
+    └── CalibrationError    captions or constants that no calibration can be made from
 
-`ERRORS` holds them all, for one `except`.
+The working rooms say what was found and name the way out as a value. Only the face spells it: the
+command line as a command, Python as a call, a web page as a button.
 """
 
-from sigseek.evaluation.captions import CaptionsError
-from sigseek.indexer import DecodeError, FolderError
-from sigseek.search.errors import CalibrationError, QueryError, QuerySyntaxError, UnknownTagError
-from sigseek.siglip import CheckpointError
-from sigseek.storage import LibraryError
+from __future__ import annotations
 
-ERRORS = (
-    CheckpointError,
-    LibraryError,
-    FolderError,
-    DecodeError,
-    QueryError,
-    CaptionsError,
-    CalibrationError,
-)
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
 
-__all__ = [
-    "ERRORS",
-    "CalibrationError",
-    "CaptionsError",
-    "CheckpointError",
-    "DecodeError",
-    "FolderError",
-    "LibraryError",
-    "QueryError",
-    "QuerySyntaxError",
-    "UnknownTagError",
-]
+
+class ErrorKind(StrEnum):
+    """What sort of thing went wrong, for programs that must react differently to each."""
+
+    NOT_FOUND = "not found"
+    """Something that was named does not exist."""
+    INVALID = "invalid"
+    """What the caller asked for makes no sense, or goes against something that is there."""
+    BUSY = "busy"
+    """Another process is using it; the same call may succeed later."""
+    DAMAGED = "damaged"
+    """A file exists and does not hold what it should."""
+    UNAVAILABLE = "unavailable"
+    """A disk, drive or network cannot be used now, for lack of space or permission for example."""
+    UNSUPPORTED = "unsupported"
+    """sigseek, or this machine, does not do that."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A way out: call one of the methods of `Library`, by its name there."""
+
+    method: str
+    arguments: tuple[str, ...] = ()
+    """Positional. A value in capitals, such as FOLDER, is for the user to fill in."""
+    options: tuple[tuple[str, str | int | bool], ...] = ()
+    """Keyword arguments by their names in Python, and those of `sigseek.open`, such as `model`."""
+
+    def __str__(self) -> str:
+        values = [_python(value) for value in self.arguments]
+        values += [f"{name}={_python(value)}" for name, value in self.options]
+        return f"library.{self.method}({', '.join(values)})"
+
+
+@dataclass(frozen=True)
+class Option:
+    """A way out: pass another value for one argument of the same call, by its name in Python."""
+
+    name: str
+    value: str | int | bool | None = None
+    """None where the user has to choose one."""
+
+    def __str__(self) -> str:
+        return self.name if self.value is None else f"{self.name}={_python(self.value)}"
+
+
+Step: TypeAlias = Call | Option
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What a person can do about an error: a text, and the calls and options that it names."""
+
+    text: str
+    """With `{}` in place of each step, in order. Braces in other places are not allowed."""
+    steps: tuple[Step, ...] = ()
+
+    def spelled(self, spell: Callable[[Step], str]) -> str:
+        """The text with each step as `spell` writes it."""
+        return self.text.format(*map(spell, self.steps))
+
+
+class SigseekError(Exception):
+    """The base of all errors that sigseek raises on purpose.
+
+    `found` says what was found and `remedy` what to do; `str` gives both in one line, with calls
+    written as in Python. `kind` tells the sorts of errors apart.
+    """
+
+    kind: ErrorKind = ErrorKind.INVALID
+
+    def __init__(
+        self, found: str, remedy: Remedy | str | None = None, kind: ErrorKind | None = None
+    ) -> None:
+        super().__init__(found, remedy, kind)  # all of them, so that pickling keeps them
+        self.found = found
+        self.remedy = Remedy(_escaped(remedy)) if isinstance(remedy, str) else remedy
+        if kind is not None:
+            self.kind = kind
+
+    def __str__(self) -> str:
+        return self.spelled(str)
+
+    def spelled(self, spell: Callable[[Step], str]) -> str:
+        """One line: what was found and what to do, with each step as `spell` writes it."""
+        return f"{self.found}; {self.remedy.spelled(spell)}" if self.remedy else self.found
+
+
+def _python(value: str | int | bool) -> str:
+    """The value as Python source; a placeholder in capitals as it is."""
+    return value if isinstance(value, str) and value.isupper() else repr(value)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")

@@ -83,7 +83,7 @@ def open_library(
 class Library:
     """Photos by their content. Use `sigseek.open`; a context manager, or `close` when done.
 
-    What goes wrong raises one of `sigseek.ERRORS`. Nothing is printed, but for the hub client's
+    What goes wrong raises one of `sigseek.SigseekError`. Nothing is printed, but for the hub client's
     bars while it downloads.
     """
 

@@ -42,9 +42,9 @@ def test_nothing_is_made_before_index(tmp_path: Path) -> None:
 
 
 def test_one_except_for_all(tmp_path: Path) -> None:
-    with pytest.raises(sigseek.ERRORS):
+    with pytest.raises(sigseek.SigseekError):
         sigseek.open(tmp_path, model="mini").search(" ")
-    with pytest.raises(sigseek.ERRORS):
+    with pytest.raises(sigseek.SigseekError):
         sigseek.open(tmp_path / "library", model="mini").index(tmp_path / "nowhere")
 
 

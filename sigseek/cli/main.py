@@ -10,6 +10,7 @@ from importlib import import_module
 import click
 
 from sigseek import __version__
+from sigseek.errors import SigseekError
 
 COMMANDS = {
     "index": "Add folders and bring the library up to date with them.",
@@ -101,14 +102,12 @@ def run() -> int:
     ):  # the reader of our output, `head` for example, has seen enough: click then exits
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:
-        if not isinstance(error, _expected()):
-            raise
+    except (SigseekError, OSError) as error:
         from sigseek.cli.output import one_line
 
         click.echo(f"error: {one_line(error)}", err=True)
         if getattr(error, "query", "").strip():  # a QuerySyntaxError: it can show where
-            click.echo(error.pointer, err=True)  # type: ignore[attr-defined]
+            click.echo(error.pointer, err=True)  # type: ignore[union-attr]
         return 1
     return status or 0
 
@@ -128,10 +127,3 @@ def _prepare_streams() -> None:
     )
     warnings.simplefilter("ignore")
     warnings.filterwarnings("default", category=UserWarning, module="sigseek")
-
-
-def _expected() -> tuple[type[Exception], ...]:
-    from sigseek.demo.photos import DemoFolderError
-    from sigseek.errors import ERRORS
-
-    return (*ERRORS, DemoFolderError, OSError)

@@ -3,13 +3,14 @@
 import json
 import re
 import shlex
-import sys
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from sigseek.cli.remedies import spell, typed_library
+from sigseek.errors import SigseekError
 from sigseek.indexer import IndexReport
 
 if TYPE_CHECKING:
@@ -56,18 +57,10 @@ def advice(text: str) -> str:
     """The text, with the --library that the user typed in the commands that it names: without, they
     would be about another.
     """
-    typed = sys.argv[1:]
-    values = [
-        after
-        for option, after in zip(typed, [*typed[1:], ""], strict=True)
-        if option == "--library"
-    ]
-    values += [
-        option.removeprefix("--library=") for option in typed if option.startswith("--library=")
-    ]
+    library = typed_library()
     return (
-        _ADVISED.sub(lambda found: f"{found[0]} --library {shlex.quote(values[-1])}", text)
-        if values
+        _ADVISED.sub(lambda found: f"{found[0]} --library {shlex.quote(library)}", text)
+        if library is not None
         else text
     )
 
@@ -77,7 +70,12 @@ def one_line(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         about = f"{error.filename}: " if error.filename else ""
         return f"{about}{error.strerror.lower()}; check the disk and its permissions"
-    return advice(" ".join(str(error).split()))
+    line = (
+        error.spelled(spell)
+        if isinstance(error, SigseekError) and error.remedy
+        else advice(str(error))
+    )
+    return " ".join(line.split())
 
 
 def bar(share: float) -> str:

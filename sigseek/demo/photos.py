@@ -14,6 +14,7 @@ from PIL import ExifTags, Image
 from sigseek.demo.captions import caption
 from sigseek.demo.drawing import draw_scene
 from sigseek.demo.scene import Scene, numbered_scene
+from sigseek.errors import SigseekError
 
 CAPTIONS = "captions.jsonl"
 SIZE = (1600, 1200)
@@ -22,7 +23,7 @@ _NOTHING = re.compile(r"(?!)")
 _HOURS = {"at dawn": 6, "at noon": 12, "at sunset": 19, "at night": 23}
 
 
-class DemoFolderError(Exception):
+class DemoFolderError(SigseekError):
     """A folder that the demo must not draw into. The message says what was found and what to do."""
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sigseek.errors import SigseekError
 from sigseek.indexer.scan import is_junk, scan_folder
 from sigseek.search.labels import DEFAULT_TEMPLATE
 
@@ -18,7 +19,7 @@ _FORMS = (
 )
 
 
-class CaptionsError(Exception):
+class CaptionsError(SigseekError):
     """Captions that cannot be used at all. The message says what was found and what to do."""
 
 

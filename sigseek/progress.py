@@ -1,0 +1,104 @@
+"""How long work tells of itself and is stopped. Every room may import this; it imports none."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class Phase(StrEnum):
+    """What a run is doing."""
+
+    SCANNING = "scanning"
+    """Folders are being listed and compared with the catalog."""
+    PREPARING = "preparing the model"
+    """The checkpoint is downloaded, converted or loaded."""
+    EMBEDDING = "embedding"
+    """Files are being hashed, decoded and embedded."""
+    MEASURING = "measuring"
+    """The reference texts that hits are judged by are embedded; once per checkpoint."""
+    INDEXING = "indexing"
+    """The vector index is brought up to date."""
+    CHECKING_EMBEDDINGS = "checking embeddings"
+    CHECKING_FILES = "checking files"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A moment of a run."""
+
+    phase: Phase
+    done: int = 0
+    """Of `total`: files while embedding, texts while measuring."""
+    total: int | None = None
+    """None where nobody knows yet."""
+    embedded: int = 0
+    """Photos embedded so far in this run."""
+    failed: int = 0
+    """Files that could not be used, those of earlier runs included."""
+    rate: float | None = None
+    """Items of this phase per second; None before there is enough to tell."""
+    seconds_left: float | None = None
+    """Until this phase ends at this rate."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that went wrong with one file or directory, while the run goes on."""
+
+    path: str
+    """Absolute."""
+    reason: str
+
+
+class Listener(Protocol):
+    """Whoever wants to be told how a run goes.
+
+    The thread that runs the work calls the methods, often; they should return soon.
+    """
+
+    def advanced(self, progress: Progress) -> None:
+        """The run has come this far. The first call of each phase comes when the phase begins."""
+
+    def said(self, line: str) -> None:
+        """A line for people, about something that takes long, such as a download and its size."""
+
+    def met(self, problem: Problem) -> None:
+        """A file or directory could not be used."""
+
+
+class Silence:
+    """A listener that ignores everything."""
+
+    def advanced(self, progress: Progress) -> None:
+        """Ignore it."""
+
+    def said(self, line: str) -> None:
+        """Ignore it."""
+
+    def met(self, problem: Problem) -> None:
+        """Ignore it."""
+
+
+class Stop:
+    """A request to stop. Any thread or signal handler may set it; the work looks at it often.
+
+    What was finished before is kept.
+    """
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        """Ask the work to stop soon. Asking twice is the same as asking once."""
+        self._event.set()
+
+    def is_set(self) -> bool:
+        """Whether somebody has asked."""
+        return self._event.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until somebody asks, at most this long; whether somebody has."""
+        return self._event.wait(seconds)
