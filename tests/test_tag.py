@@ -152,7 +152,7 @@ def test_a_tag_that_is_not_there(library: Path, run: Run) -> None:
     for command in (("tag", "--remove", "x"), ("search", "tag:x AND a house")):
         assert (
             run(*command, *where, check=False).stderr
-            == "error: no photo has the tag 'x'; there are night, the noon\n"
+            == "error: no photo has the tag 'x'; existing tags: night, the noon\n"
         )
 
 
