@@ -13,7 +13,7 @@ from sigseek.cli.output import bytes_shown, shown
 @click.argument("file", type=PathName())
 @library_options
 @json_option
-def backup(file: Path, library: Path, model: str | None, as_json: bool) -> None:
+def backup(file: Path, directory: Path, model: str | None, as_json: bool) -> None:
     """Copy the library's catalog to a new file, also while it is in use.
 
     The catalog is all that cannot be made anew: embeddings, folders, tags, calibration. To go back
@@ -23,8 +23,8 @@ def backup(file: Path, library: Path, model: str | None, as_json: bool) -> None:
     \b
         sigseek backup ~/backups/photos-2026.sqlite
     """
-    with opened(library, model) as photos:
-        target = photos.back_up(file)
+    with opened(directory, model) as library:
+        target = library.back_up(file)
     size = target.stat().st_size
     if as_json:
         click.echo(json.dumps({"file": str(target), "bytes": size}))

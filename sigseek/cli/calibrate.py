@@ -39,7 +39,7 @@ def calibrate(
     captions: Path,
     split: str,
     pictures: Path | None,
-    library: Path,
+    directory: Path,
     model: str | None,
     device: str,
     precision: str,
@@ -57,9 +57,9 @@ def calibrate(
         sigseek calibrate captions.jsonl
         sigseek calibrate dataset_coco.json --split val --pictures ~/coco
     """
-    with opened(library, model, device, precision) as photos:
+    with opened(directory, model, device, precision) as library:
         with ProgressBar("embedding", "images") as progress:
-            calibration, used = photos.calibrate(
+            calibration, used = library.calibrate(
                 captions, split=split, pictures=pictures, on_progress=progress.show
             )
         show_problems(used.problems)

@@ -29,7 +29,7 @@ def classify(
     labels: tuple[str, ...],
     labels_file: Path | None,
     template: str,
-    library: Path,
+    directory: Path,
     model: str | None,
     device: str,
     precision: str,
@@ -46,8 +46,8 @@ def classify(
     """
     wanted = given_labels(labels, labels_file)
     problems: list[Exception] = []
-    with opened(library, model, device, precision) as opened_library:
-        results = opened_library.classify(photos, wanted, template, on_problem=problems.append)
+    with opened(directory, model, device, precision) as library:
+        results = library.classify(photos, wanted, template, on_problem=problems.append)
     for result in results:
         if as_json:
             print_json(result)

@@ -57,7 +57,7 @@ def evaluate(
     split: str,
     pictures: Path | None,
     report: Path | None,
-    library: Path,
+    directory: Path,
     model: str | None,
     device: str,
     precision: str,
@@ -98,9 +98,9 @@ def evaluate(
     if report:
         check_page(report)
     problems: list[Problem] = []
-    with opened(library, model, device, precision) as opened_library, _Bars() as bars:
+    with opened(directory, model, device, precision) as library, _Bars() as bars:
         found = run(
-            opened_library,
+            library,
             source,
             split=split,
             pictures=pictures,

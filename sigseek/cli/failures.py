@@ -12,13 +12,13 @@ from sigseek.cli.output import shown
 @click.command()
 @library_options
 @json_option
-def failures(library: Path, model: str | None, as_json: bool) -> None:
+def failures(directory: Path, model: str | None, as_json: bool) -> None:
     """List the files that could not be used, and why.
 
     They are tried again when they change; what could not be read at all, with every run.
     """
-    with opened(library, model) as photos:
-        found = photos.failures()
+    with opened(directory, model) as library:
+        found = library.failures()
     for failure in found:
         if as_json:
             click.echo(json.dumps({"path": failure.path, "reason": failure.reason}))

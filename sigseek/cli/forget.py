@@ -19,7 +19,7 @@ def forget(
     context: click.Context,
     folder: Path | None,
     yes: bool,
-    library: Path,
+    directory: Path,
     model: str | None,
     as_json: bool,
 ) -> None:
@@ -37,25 +37,25 @@ def forget(
     named = model if context.get_parameter_source("model") == ParameterSource.COMMANDLINE else None
     if (folder is None) == (named is None):
         raise click.UsageError("Name either a folder, or a checkpoint with --model.")
-    with opened(library, None) as photos:
+    with opened(directory, None) as library:
         if folder is not None:
-            files = photos.known_files(folder)
+            files = library.known_files(folder)
             confirm(
                 f"Forget {counted(files, 'file')} in {shown(str(folder))}, and the photos that lie nowhere else?",
                 yes,
             )
-            gone = photos.forget(folder)
+            gone = library.forget(folder)
             said = f"{counted(gone.files, 'file')} forgotten, and {counted(gone.photos, 'photo')} that lay nowhere else"
             if as_json:
                 print_json(gone)
         else:
             assert named is not None
-            known = photos.known_checkpoint(named)
+            known = library.known_checkpoint(named)
             confirm(
                 f"Forget {counted(known.embeddings, 'embedding')} by {known.name}, which take long to make again?",
                 yes,
             )
-            dropped = photos.forget_checkpoint(named)
+            dropped = library.forget_checkpoint(named)
             said = f"{counted(dropped.embeddings, 'embedding')} by {dropped.model} forgotten"
             if as_json:
                 print_json(dropped)

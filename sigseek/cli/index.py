@@ -32,7 +32,7 @@ from sigseek.cli.progress import ProgressBar
 @json_option
 def index(
     folders: tuple[Path, ...],
-    library: Path,
+    directory: Path,
     model: str | None,
     device: str,
     precision: str,
@@ -53,11 +53,11 @@ def index(
         sigseek index drawings --model mini
     """
     with (
-        opened(library, model, device, precision) as photos,
+        opened(directory, model, device, precision) as library,
         ProgressBar("indexing", "images") as progress,
         ProgressBar("measuring", "texts") as measuring,
     ):
-        report = photos.index(
+        report = library.index(
             *folders,
             accept_missing=yes,
             max_megapixels=max_megapixels,

@@ -41,6 +41,7 @@ def library_options(command: _Command) -> _Command:
     """--library and --model."""
     where = click.option(
         "--library",
+        "directory",
         envvar="SIGSEEK_LIBRARY",
         type=PathName(),
         default=default_library,
@@ -144,11 +145,13 @@ def confirm(question: str, yes: bool) -> None:
 
 
 def opened(
-    library: Path, model: str | None, device: str = "auto", precision: str = "auto"
+    directory: Path, model: str | None, device: str = "auto", precision: str = "auto"
 ) -> "Library":
-    """The library of the common options; what takes long is announced on stderr."""
+    """The library that the common options name; what takes long is announced on stderr."""
     from sigseek.library import (
         open_library,  # after the command line is understood: `--help` needs none of it
     )
 
-    return open_library(library, model, device, precision, lambda line: click.echo(line, err=True))
+    return open_library(
+        directory, model, device, precision, lambda line: click.echo(line, err=True)
+    )

@@ -44,7 +44,7 @@ class Age(click.ParamType[timedelta]):
 )
 @library_options
 @json_option
-def prune(older_than: timedelta, library: Path, model: str | None, as_json: bool) -> None:
+def prune(older_than: timedelta, directory: Path, model: str | None, as_json: bool) -> None:
     """Forget files that have long been missing.
 
     A file that an indexing run does not find stays known as missing, and its photo keeps its
@@ -57,8 +57,8 @@ def prune(older_than: timedelta, library: Path, model: str | None, as_json: bool
         sigseek prune
         sigseek prune --older-than 0d
     """
-    with opened(library, model) as photos:
-        gone = photos.prune(older_than)
+    with opened(directory, model) as library:
+        gone = library.prune(older_than)
     if as_json:
         print_json(gone)
     elif not gone.files:

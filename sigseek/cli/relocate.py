@@ -15,7 +15,7 @@ from sigseek.cli.output import counted, print_json, shown
 @library_options
 @json_option
 def relocate(
-    old: Path, new: Path, yes: bool, library: Path, model: str | None, as_json: bool
+    old: Path, new: Path, yes: bool, directory: Path, model: str | None, as_json: bool
 ) -> None:
     """Tell the library that a folder lies elsewhere now.
 
@@ -26,8 +26,8 @@ def relocate(
     \b
         sigseek relocate /media/usb/photos ~/Pictures/usb
     """
-    with opened(library, model) as photos:
-        moved = photos.relocate(old, new, accept_missing=yes)
+    with opened(directory, model) as library:
+        moved = library.relocate(old, new, accept_missing=yes)
     if as_json:
         print_json(moved)
     else:

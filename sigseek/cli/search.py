@@ -50,7 +50,7 @@ from sigseek.cli.results import deliver_results
 @json_option
 def search(
     query: str,
-    library: Path,
+    directory: Path,
     model: str | None,
     device: str,
     precision: str,
@@ -80,8 +80,8 @@ def search(
         from sigseek.pages.page import check_page
 
         check_page(html)
-    with opened(library, model, device, precision) as photos:
-        found = photos.search(
+    with opened(directory, model, device, precision) as library:
+        found = library.search(
             query, limit, min_score=min_score, everything=everything, explain=explain, closer=closer
         )
     deliver_results(query, found, paths_only=paths_only, html=html, as_json=as_json)

@@ -29,7 +29,7 @@ from sigseek.cli.results import deliver
 @json_option
 def similar(
     photo: Path,
-    library: Path,
+    directory: Path,
     model: str | None,
     device: str,
     precision: str,
@@ -50,6 +50,6 @@ def similar(
         from sigseek.pages.page import check_page
 
         check_page(html)
-    with opened(library, model, device, precision) as photos:
-        hits = photos.similar(photo, limit)
+    with opened(directory, model, device, precision) as library:
+        hits = library.similar(photo, limit)
     deliver(f"like {photo}", hits, paths_only=paths_only, html=html, as_json=as_json)

@@ -13,10 +13,10 @@ from sigseek.operations.status import FolderStatus
 @click.command()
 @library_options
 @json_option
-def status(library: Path, model: str | None, as_json: bool) -> None:
+def status(directory: Path, model: str | None, as_json: bool) -> None:
     """Show what the library holds: folders, counts, checkpoint, sizes, when last indexed."""
-    with opened(library, model) as photos:
-        found = photos.status()
+    with opened(directory, model) as library:
+        found = library.status()
     if as_json:
         print_json(found)
         return

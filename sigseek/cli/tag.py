@@ -45,7 +45,7 @@ def tag(
     template: str,
     list_tags: bool,
     remove: str | None,
-    library: Path,
+    directory: Path,
     model: str | None,
     device: str,
     precision: str,
@@ -67,13 +67,13 @@ def tag(
     if sum([bool(labels or labels_file), list_tags, remove is not None]) > 1:
         raise click.UsageError("--list and --remove stand alone, without labels.")
     if list_tags or remove is not None:
-        with opened(library, model) as photos:
-            counts = photos.tags() if remove is None else (photos.remove_tag(remove),)
+        with opened(directory, model) as library:
+            counts = library.tags() if remove is None else (library.remove_tag(remove),)
         _print_counts(counts, " removed" if remove is not None else "", as_json=as_json)
         return
     wanted = given_labels(labels, labels_file)
     with (
-        opened(library, model, device, precision) as photos,
+        opened(directory, model, device, precision) as library,
         ProgressBar("tagging", "labels") as progress,
     ):
         on_done = (
@@ -81,8 +81,8 @@ def tag(
             if len(wanted) >= _MANY
             else (lambda done: None)
         )
-        counts = photos.tag(wanted, template, on_done)
-        judged_by = photos.judged_by
+        counts = library.tag(wanted, template, on_done)
+        judged_by = library.judged_by
     if judged_by in _WITHOUT_CALIBRATION:
         click.echo(_WITHOUT_CALIBRATION[judged_by], err=True)
     _print_counts(counts, "", as_json=as_json)

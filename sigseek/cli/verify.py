@@ -18,7 +18,7 @@ from sigseek.cli.progress import ProgressBar
 )
 @library_options
 @json_option
-def verify(repair: bool, contents: bool, library: Path, model: str | None, as_json: bool) -> None:
+def verify(repair: bool, contents: bool, directory: Path, model: str | None, as_json: bool) -> None:
     """Check the library: catalog, index and files against each other.
 
     Looks for damage to the catalog, embeddings whose checksum or length is wrong, rows that belong
@@ -31,11 +31,11 @@ def verify(repair: bool, contents: bool, library: Path, model: str | None, as_js
         sigseek verify --repair
     """
     with (
-        opened(library, model) as photos,
+        opened(directory, model) as library,
         ProgressBar("checking", "embeddings") as embeddings,
         ProgressBar("checking", "files") as files,
     ):
-        report = photos.verify(
+        report = library.verify(
             repair=repair, contents=contents, on_embeddings=embeddings.show, on_files=files.show
         )
     if as_json:

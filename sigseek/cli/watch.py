@@ -51,7 +51,7 @@ _SECONDS = click.FloatRange(0, min_open=True)
 @json_option
 def watch(
     folders: tuple[Path, ...],
-    library: Path,
+    directory: Path,
     model: str | None,
     device: str,
     precision: str,
@@ -78,8 +78,8 @@ def watch(
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, ending.at_signal)
-        with open_library(library, model, device, precision, line.say) as photos:
-            for found in photos.watch(
+        with open_library(directory, model, device, precision, line.say) as library:
+            for found in library.watch(
                 *folders,
                 debounce=debounce,
                 rescan=60 * rescan,
@@ -92,7 +92,7 @@ def watch(
                 if found.problem:
                     line.say(f"warning: {shown(found.problem)}")
                 if found.report:
-                    line.show_round(found.report, photos.status(), len(folders))
+                    line.show_round(found.report, library.status(), len(folders))
     except KeyboardInterrupt:
         line.end()
 
