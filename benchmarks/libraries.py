@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sigseek.indexer.measure import measure_biases
 from sigseek.siglip import Checkpoint
 from sigseek.siglip.runtimes.openvino import best_precision
-from sigseek.siglip.yardstick.references import References
+from sigseek.siglip.yardstick.embeddings import Yardstick
 from sigseek.storage import Catalog
 
 _CHUNK = 20_000
@@ -64,5 +64,5 @@ def measure(directory: Path, texts: npt.NDArray[np.float32]) -> None:
     (record,) = catalog.checkpoints()
     few = len(texts) // 11
     pictures = catalog.embeddings(record.id, range(1, 129))[1].astype(np.float32)
-    measure_biases(catalog, record, References(texts[few:], texts[:few], pictures))
+    measure_biases(catalog, record, Yardstick(texts[few:], texts[:few], pictures))
     catalog.close()

@@ -41,7 +41,7 @@ def sides(
     """Ways to score images (n, dim), with their views (n, views, dim), for texts: from m texts to
     (m, n).
     """
-    common = images @ library.references().common.T
+    common = images @ library.yardstick().common.T
 
     def plain(texts: list[str]) -> Floats:
         return library.embed_texts(texts) @ images.T

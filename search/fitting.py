@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from sigseek.search.calibration import Calibration
 from sigseek.search.errors import CalibrationError
 from sigseek.siglip import Scoring
-from sigseek.siglip.yardstick.references import References, evidence, text_floors
+from sigseek.siglip.yardstick.embeddings import Yardstick, evidence, text_floors
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
@@ -32,7 +32,7 @@ _ROUNDS = 1000
 
 
 def fit_calibration(
-    texts: Floats, images: Floats, matching: Bools, references: References, scoring: Scoring
+    texts: Floats, images: Floats, matching: Bools, yardstick: Yardstick, scoring: Scoring
 ) -> Calibration:
     """The calibration of unit-norm embeddings float32: captions (m, dim), pictures (n, dim), and
     (m, n) which belong together.
@@ -50,9 +50,9 @@ def fit_calibration(
         raise CalibrationError(
             f"none of the {len(texts)} captions belongs to any of the {len(images)} pictures; give captions of these pictures"
         )
-    everything = np.concatenate([texts, references.absent])
-    matching = np.concatenate([matching, np.zeros((len(references.absent), len(images)), np.bool_)])
-    counts, rows, present = _measured(everything, images, matching, references)
+    everything = np.concatenate([texts, yardstick.absent])
+    matching = np.concatenate([matching, np.zeros((len(yardstick.absent), len(images)), np.bool_)])
+    counts, rows, present = _measured(everything, images, matching, yardstick)
     slope, intercept = fit_platt(counts, scoring)
     rows[:, 0] *= np.exp(scoring.logit_scale)
     judgement = _fitted(rows, present, balanced=True)
@@ -93,14 +93,14 @@ def fit_platt(counts: Ints, scoring: Scoring) -> tuple[float, float]:
 
 
 def _measured(
-    texts: Floats, images: Floats, matching: Bools, references: References
+    texts: Floats, images: Floats, matching: Bools, yardstick: Yardstick
 ) -> tuple[Ints, Floats, Bools]:
     """Pairs by cosine, as `fit_platt` takes them; and `_best` of all texts in libraries of several
     sizes.
 
     A block of texts at a time, for all pairs of a large collection would not fit into memory.
     """
-    biases, floors = references.biases(images), text_floors(texts, references.pictures)[:, None]
+    biases, floors = yardstick.biases(images), text_floors(texts, yardstick.pictures)[:, None]
     libraries = _libraries(len(images))
     counts = np.zeros((2, BINS), np.int64)
     best = []

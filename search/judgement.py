@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from sigseek.search.calibration import Calibration
 from sigseek.search.verdicts import JudgedBy
-from sigseek.siglip.yardstick.references import evidence, text_floors
-from sigseek.storage import ReferenceRecord
+from sigseek.siglip.yardstick.embeddings import evidence, text_floors
+from sigseek.storage import YardstickRecord
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -34,7 +34,7 @@ _TAIL = 0.1
 class Judge:
     """Judges the hits of one library and checkpoint."""
 
-    reference: ReferenceRecord
+    yardstick: YardstickRecord
     calibration: Calibration | None
     scale: float
     """The exponential of the logit scale."""
@@ -54,12 +54,12 @@ class Judge:
         """
         known = ~np.isnan(biases)
         biases = np.where(known, biases, biases[known].mean() if known.any() else 0)
-        floor = text_floors(text[None], self.reference.pictures)
+        floor = text_floors(text[None], self.yardstick.pictures)
         found = evidence(cosines, biases, floor)
         if self.calibration:
             return self.calibration.confidences(found, self.scale, self.photos).astype(np.float64)
         return _share_below(
-            found.astype(np.float64), np.sort(self.reference.absent_evidence).astype(np.float64)
+            found.astype(np.float64), np.sort(self.yardstick.absent_evidence).astype(np.float64)
         )
 
     def levels(self, confidences: Doubles) -> Levels:

@@ -94,10 +94,10 @@ class Searcher:
         self._calibration = calibration
         self._retriever = Retriever(catalog, checkpoint, directory)
         scale = float(np.exp(checkpoint.logit_scale))
-        reference = catalog.reference(checkpoint.id)
+        yardstick = catalog.yardstick(checkpoint.id)
         self._judge = (
-            Judge(reference, calibration, scale, max(checkpoint.embeddings, 1))
-            if reference
+            Judge(yardstick, calibration, scale, max(checkpoint.embeddings, 1))
+            if yardstick
             else None
         )
 

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from sigseek.search.results import SearchResults, SimilarHit
     from sigseek.search.searcher import Searcher
     from sigseek.search.verdicts import JudgedBy
-    from sigseek.siglip.yardstick.references import References
+    from sigseek.siglip.yardstick.embeddings import Yardstick
 
     Floats: TypeAlias = npt.NDArray[np.float32]
 
@@ -338,7 +338,7 @@ class Library:
             self.embed_texts(captioned.queries),
             images,
             captioned.matching(),
-            self.references(),
+            self.yardstick(),
             self._embedder.checkpoint.scoring,
         )
         with writer_lock(self.directory), self._place.catalog().transaction() as transaction:
@@ -427,16 +427,16 @@ class Library:
                 f"{self.directory if own else self._embedder.checkpoint.directory}: {error}"
             ) from error
 
-    def references(
+    def yardstick(
         self, on_done: Callable[[int, int], None] = lambda done, total: None
-    ) -> References:
+    ) -> Yardstick:
         """What the checkpoint makes of texts and pictures that are the same for everybody. Needs no
         library.
 
         Where the user's cache has them not yet they are embedded, about a minute for a base
         checkpoint; `on_done` is told how many texts of how many are.
         """
-        return self._embedder.references(on_done)
+        return self._embedder.yardstick(on_done)
 
     def known_files(self, folder: StrPath) -> int:
         """How many files the library knows in a folder, or a directory in one, that need not be
@@ -574,7 +574,7 @@ class Library:
         ):
             from sigseek.indexer.measure import measure_biases
 
-            measure_biases(catalog, record, self.references(on_done))
+            measure_biases(catalog, record, self.yardstick(on_done))
 
     def _catch_up(self, catalog: Catalog, record: CheckpointRecord) -> None:
         """Make the vector index ready for the next search, unless its file is of the catalog's very

@@ -16,7 +16,7 @@ from sigseek.storage.records import (
     FolderRecord,
     PhotoFacts,
     PhotoRecord,
-    ReferenceRecord,
+    YardstickRecord,
 )
 
 __all__ = [
@@ -30,6 +30,6 @@ __all__ = [
     "LibraryError",
     "PhotoFacts",
     "PhotoRecord",
-    "ReferenceRecord",
+    "YardstickRecord",
     "writer_lock",
 ]

@@ -115,7 +115,7 @@ class FailureRecord:
 
 
 @dataclass(frozen=True)
-class ReferenceRecord:
+class YardstickRecord:
     """What hits of a checkpoint are judged by; see `sigseek.storage.catalog.models.Reference`."""
 
     version: int

@@ -121,7 +121,7 @@ class Verification:
             self._mend(what, "the count was set right", recount)
         if quiet and measured and measured[1] == checkpoint.generation and biases != count:
             what = f"not all embeddings by {checkpoint.name} have been measured for verdicts"
-            forget = partial(Transaction.remove_reference, checkpoint_id=checkpoint.id)
+            forget = partial(Transaction.remove_yardstick, checkpoint_id=checkpoint.id)
             self._mend(what, "they are measured anew by: sigseek index", forget)
 
     def _set_dimension(self, checkpoint: CheckpointRecord, dimension: int) -> None:

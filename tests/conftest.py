@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, settings
 
 from sigseek.siglip import Checkpoint, ImageTower, TextTower
 from sigseek.siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
-from sigseek.siglip.yardstick import references
-from sigseek.siglip.yardstick.references import References, load_references
+from sigseek.siglip.yardstick import embeddings
+from sigseek.siglip.yardstick.embeddings import Yardstick, load_yardstick
 
 ROOT = Path(__file__).parent.parent
 CORPORA = (ROOT.parent / "shared" / "corpora").resolve()
@@ -69,20 +69,20 @@ def mini_towers(mini: Checkpoint) -> tuple[ImageTower, TextTower]:
 
 
 @pytest.fixture(scope="session")
-def mini_references(
+def mini_yardstick(
     mini: Checkpoint,
     mini_towers: tuple[ImageTower, TextTower],
     tmp_path_factory: pytest.TempPathFactory,
-) -> References:
+) -> Yardstick:
     """Of a tenth of the texts, for embedding all of them takes ten seconds."""
     images, texts = mini_towers
-    common, absent = references.common_texts()[::10], references.absent_texts()[::10]
+    common, absent = embeddings.common_texts()[::10], embeddings.absent_texts()[::10]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(references, "common_texts", lambda: common)
-        patch.setattr(references, "absent_texts", lambda: absent)
-        patch.setattr(references, "COMMON", len(common))
-        patch.setenv("SIGSEEK_CACHE", str(tmp_path_factory.mktemp("references")))
-        return load_references(mini, images, lambda: texts)
+        patch.setattr(embeddings, "common_texts", lambda: common)
+        patch.setattr(embeddings, "absent_texts", lambda: absent)
+        patch.setattr(embeddings, "COMMON", len(common))
+        patch.setenv("SIGSEEK_CACHE", str(tmp_path_factory.mktemp("yardstick")))
+        return load_yardstick(mini, images, lambda: texts)
 
 
 @pytest.fixture(scope="session")

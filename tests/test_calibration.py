@@ -17,7 +17,7 @@ from sigseek.search.errors import CalibrationError
 from sigseek.search.fitting import LEAST, fit_calibration
 from sigseek.siglip import Checkpoint, ImageTower, Scoring, TextTower
 from sigseek.siglip.scoring import sigmoid
-from sigseek.siglip.yardstick.references import References, evidence, text_floors
+from sigseek.siglip.yardstick.embeddings import Yardstick, evidence, text_floors
 from tests.catalogs import random_unit, unit
 
 Floats = npt.NDArray[np.float32]
@@ -100,12 +100,10 @@ opposite of.
 """
 
 
-def plain_references(dimension: int) -> References:
+def plain_yardstick(dimension: int) -> Yardstick:
     absent = np.zeros((20, dimension), np.float32)
     absent[:, 0] = -1
-    return References(
-        random_unit(50, dimension, seed=8), absent, random_unit(10, dimension, seed=9)
-    )
+    return Yardstick(random_unit(50, dimension, seed=8), absent, random_unit(10, dimension, seed=9))
 
 
 def pictures(count: int, dimension: int) -> Floats:
@@ -125,7 +123,7 @@ def test_a_known_curve_is_found() -> None:
     asked, shown = texts(150, 9), pictures(400, 9)
     logits = SCORING.logits(asked @ shown.T)
     matching = np.random.default_rng(3).random(logits.shape) < sigmoid(0.6 * logits - 1)
-    found = fit_calibration(asked, shown, matching, plain_references(9), SCORING)
+    found = fit_calibration(asked, shown, matching, plain_yardstick(9), SCORING)
     assert found.slope == pytest.approx(0.6, abs=0.02)
     assert found.intercept == pytest.approx(-1, abs=0.05)
     assert (found.pictures, found.captions) == (400, 150)
@@ -136,7 +134,7 @@ def test_a_known_curve_is_found() -> None:
 
 def test_every_caption_of_every_picture() -> None:
     found = fit_calibration(
-        texts(30, 9), pictures(30, 9), np.ones((30, 30), np.bool_), plain_references(9), SCORING
+        texts(30, 9), pictures(30, 9), np.ones((30, 30), np.bool_), plain_yardstick(9), SCORING
     )
     assert found.slope > 0
     assert np.isfinite(list(asdict(found).values())).all()
@@ -147,13 +145,13 @@ def test_a_caption_of_no_picture_tells_nothing() -> None:
     with pytest.raises(
         CalibrationError, match=r"^none of the 30 captions belongs to any of the 40 pictures; "
     ):
-        fit_calibration(texts(30, 9), pictures(40, 9), matching, plain_references(9), SCORING)
+        fit_calibration(texts(30, 9), pictures(40, 9), matching, plain_yardstick(9), SCORING)
 
 
 def test_one_pair_that_matches_is_enough_not_to_fail() -> None:
     matching = np.zeros((30, 40), np.bool_)
     matching[3, 4] = True
-    found = fit_calibration(texts(30, 9), pictures(40, 9), matching, plain_references(9), SCORING)
+    found = fit_calibration(texts(30, 9), pictures(40, 9), matching, plain_yardstick(9), SCORING)
     assert np.isfinite(list(asdict(found).values())).all()
 
 
@@ -164,7 +162,7 @@ def test_too_few_to_fit(captions: int, shown: int) -> None:
         CalibrationError, match=rf"^only {shown} pictures with {captions} different captions; "
     ):
         fit_calibration(
-            texts(captions, 9), pictures(shown, 9), matching, plain_references(9), SCORING
+            texts(captions, 9), pictures(shown, 9), matching, plain_yardstick(9), SCORING
         )
 
 
@@ -188,10 +186,10 @@ def drawings(
 
 
 def test_a_checkpoint_whose_bias_is_off_is_put_right_on_pictures_never_seen(
-    mini: Checkpoint, mini_towers: tuple[ImageTower, TextTower], mini_references: References
+    mini: Checkpoint, mini_towers: tuple[ImageTower, TextTower], mini_yardstick: Yardstick
 ) -> None:
     off = replace(mini.scoring, logit_bias=mini.scoring.logit_bias + 6)
-    calibration = fit_calibration(*drawings(mini, mini_towers, 71), mini_references, off)
+    calibration = fit_calibration(*drawings(mini, mini_towers, 71), mini_yardstick, off)
     asked, shown, matching = drawings(mini, mini_towers, 72)
     logits = off.logits(asked @ shown.T)
 
@@ -206,12 +204,12 @@ def test_a_checkpoint_whose_bias_is_off_is_put_right_on_pictures_never_seen(
 
 
 def test_confidence_tells_texts_that_a_library_shows_from_those_that_it_does_not(
-    mini: Checkpoint, mini_towers: tuple[ImageTower, TextTower], mini_references: References
+    mini: Checkpoint, mini_towers: tuple[ImageTower, TextTower], mini_yardstick: Yardstick
 ) -> None:
-    calibration = fit_calibration(*drawings(mini, mini_towers, 71), mini_references, mini.scoring)
+    calibration = fit_calibration(*drawings(mini, mini_towers, 71), mini_yardstick, mini.scoring)
     asked, shown, matching = drawings(mini, mini_towers, 73)
-    floors = text_floors(asked, mini_references.pictures)[:, None]
-    left = evidence(asked @ shown.T, mini_references.biases(shown)[None], floors)
+    floors = text_floors(asked, mini_yardstick.pictures)[:, None]
+    left = evidence(asked @ shown.T, mini_yardstick.biases(shown)[None], floors)
     scale = float(np.exp(mini.scoring.logit_scale))
     present = calibration.confidences(left.max(axis=1), scale, 60)
     absent = calibration.confidences(np.where(matching, -1, left).max(axis=1), scale, 60)
@@ -227,7 +225,7 @@ def test_captions_of_the_wrong_pictures_are_refused() -> None:
         CalibrationError,
         match=r"^the captions do not fit the pictures better than chance; check that ",
     ):
-        fit_calibration(asked, shown, matching, plain_references(9), SCORING)
+        fit_calibration(asked, shown, matching, plain_yardstick(9), SCORING)
 
 
 def test_blocks_of_texts_give_what_all_at_once_give(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,7 +233,7 @@ def test_blocks_of_texts_give_what_all_at_once_give(monkeypatch: pytest.MonkeyPa
     matching = np.random.default_rng(3).random((150, 400)) < sigmoid(
         0.6 * SCORING.logits(asked @ shown.T) - 1
     )
-    whole = fit_calibration(asked, shown, matching, plain_references(9), SCORING)
+    whole = fit_calibration(asked, shown, matching, plain_yardstick(9), SCORING)
     monkeypatch.setattr("sigseek.search.fitting._BLOCK", 2800)
-    parts = fit_calibration(asked, shown, matching, plain_references(9), SCORING)
+    parts = fit_calibration(asked, shown, matching, plain_yardstick(9), SCORING)
     assert list(asdict(parts).values()) == pytest.approx(list(asdict(whole).values()), rel=1e-3)

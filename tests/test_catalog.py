@@ -16,7 +16,7 @@ from sigseek.storage import (
     LibraryError,
     PhotoFacts,
     PhotoRecord,
-    ReferenceRecord,
+    YardstickRecord,
 )
 from sigseek.storage.catalog.models import PathText
 from tests.catalogs import add_checkpoint, add_photos, random_unit
@@ -203,15 +203,15 @@ def test_a_bias_goes_with_its_photo_and_is_written_over_when_it_is_measured_agai
     np.testing.assert_array_equal(catalog.biases(checkpoint.id, ids), floats(0.5, np.nan))
 
 
-def test_a_reference_comes_back_and_is_replaced(catalog: Catalog) -> None:
+def test_a_yardstick_comes_back_and_is_replaced(catalog: Catalog) -> None:
     checkpoint = add_checkpoint(catalog, 4)
-    assert (catalog.reference(checkpoint.id), catalog.measured(checkpoint.id)) == (None, None)
+    assert (catalog.yardstick(checkpoint.id), catalog.measured(checkpoint.id)) == (None, None)
     for version, pictures in ((3, random_unit(5, 4)), (4, random_unit(2, 4))):
         with catalog.transaction() as transaction:
-            transaction.put_reference(
-                checkpoint.id, ReferenceRecord(version, 17, 5, pictures, floats(0.1, -1, 0.3))
+            transaction.put_yardstick(
+                checkpoint.id, YardstickRecord(version, 17, 5, pictures, floats(0.1, -1, 0.3))
             )
-        found = catalog.reference(checkpoint.id)
+        found = catalog.yardstick(checkpoint.id)
         assert found is not None
         assert (
             catalog.measured(checkpoint.id)

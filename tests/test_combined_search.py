@@ -38,7 +38,7 @@ from sigseek.storage import (
     Catalog,
     CheckpointRecord,
     EmbeddingRecord,
-    ReferenceRecord,
+    YardstickRecord,
 )
 from sigseek.storage.index import faiss as vector_index
 from tests.catalogs import add_checkpoint, add_many, add_photos, random_unit, unit
@@ -328,8 +328,8 @@ def test_the_expected_number_falls_with_the_doubt_that_there_is_any(
     add_photos(catalog, checkpoint, unit([[0.6, 0.8], [0, 1]]), tmp_path, ["a.jpg", "b.jpg"])
     absent = np.repeat([0.1, 0.9], 100).astype(np.float32)
     with catalog.transaction() as transaction:
-        transaction.put_reference(
-            checkpoint.id, ReferenceRecord(1, 1, 1, unit([[0, 1]] * 8), absent)
+        transaction.put_yardstick(
+            checkpoint.id, YardstickRecord(1, 1, 1, unit([[0, 1]] * 8), absent)
         )
     found = searcher(catalog, tmp_path).search(
         Text("a"), {Text("a"): unit([1, 0])}, 10, everything=True
@@ -357,8 +357,8 @@ def test_each_photos_own_bias_decides_on_its_verdict(catalog: Catalog, tmp_path:
         ["3", "1", "2", "4"],
     )
     with catalog.transaction() as transaction:
-        transaction.put_reference(
-            checkpoint.id, ReferenceRecord(1, 1, 1, unit([[0, 1]] * 8), np.zeros(200, np.float32))
+        transaction.put_yardstick(
+            checkpoint.id, YardstickRecord(1, 1, 1, unit([[0, 1]] * 8), np.zeros(200, np.float32))
         )
         transaction.put_biases(
             checkpoint.id, np.array(ids_[:3]), np.array([0.1, 0.3, 0.5], np.float32)

@@ -262,15 +262,15 @@ def test_a_library_lends_its_checkpoint_and_stays_as_it_is(
 
 def test_the_best_evidence(drawn: Path, bare: Path) -> None:
     with sigseek.open("nowhere", model=str(bare), precision="fp32") as library:
-        references = library.references()
+        yardstick = library.yardstick()
         vectors, _ = library.embed_photos(sorted(drawn.glob("*.jpg"))[:8])
         texts = library.embed_texts(["a house", "a red car", "sdfsdf"])
     images = np.stack(list(vectors.values()))
-    biases = np.sort(images @ references.common.T, axis=1)[:, -48:].mean(axis=1)
-    floors = np.sort(texts @ references.pictures.T, axis=1)[:, -8:].mean(axis=1)
+    biases = np.sort(images @ yardstick.common.T, axis=1)[:, -48:].mean(axis=1)
+    floors = np.sort(texts @ yardstick.pictures.T, axis=1)[:, -8:].mean(axis=1)
     by_hand = (texts @ images.T - 0.5 * biases - 0.2 * floors[:, None]).max(axis=1)
-    assert best_evidence(texts, images, references) == pytest.approx(by_hand, abs=1e-6)
-    assert best_evidence(texts[:0], images, references).shape == (0,)
+    assert best_evidence(texts, images, yardstick) == pytest.approx(by_hand, abs=1e-6)
+    assert best_evidence(texts[:0], images, yardstick).shape == (0,)
 
 
 def test_the_command_lines_of_the_docs_are_valid() -> None:

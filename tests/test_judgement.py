@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sigseek.search.calibration import Calibration
 from sigseek.search.judgement import Judge
 from sigseek.search.verdicts import MATCH, VERDICTS
-from sigseek.storage import ReferenceRecord
+from sigseek.storage import YardstickRecord
 from tests.catalogs import unit
 
 Floats = npt.NDArray[np.float32]
@@ -23,7 +23,7 @@ helps.
 def judge(
     calibration: Calibration | None = None, photos: int = 1, pictures: Floats = PICTURES
 ) -> Judge:
-    return Judge(ReferenceRecord(1, 1, 1, pictures, ABSENT), calibration, 10.0, photos)
+    return Judge(YardstickRecord(1, 1, 1, pictures, ABSENT), calibration, 10.0, photos)
 
 
 def calibrated(photos_weight: float = 0.0) -> Calibration:

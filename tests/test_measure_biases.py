@@ -9,7 +9,7 @@ import pytest
 
 from sigseek.indexer import measure as bias
 from sigseek.indexer.measure import measure_biases
-from sigseek.siglip.yardstick.references import References
+from sigseek.siglip.yardstick.embeddings import Yardstick
 from sigseek.siglip.yardstick.texts import VERSION
 from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord
 from tests.catalogs import add_checkpoint, add_many, random_unit
@@ -20,8 +20,8 @@ DIMENSION = 16
 
 
 @dataclass(frozen=True)
-class Watched(References):
-    """References that note how many photos are measured, and that may be interrupted before one."""
+class Watched(Yardstick):
+    """A yardstick that notes how many photos are measured, and that may be interrupted before one."""
 
     measured: list[int] = field(default_factory=list)
     interrupted_at: int | None = None
@@ -55,26 +55,26 @@ def current(catalog: Catalog) -> CheckpointRecord:
     return catalog.checkpoints()[0]
 
 
-def measure(catalog: Catalog, references: Watched) -> list[int]:
+def measure(catalog: Catalog, yardstick: Watched) -> list[int]:
     """How many photos were measured, a call each."""
-    measure_biases(catalog, current(catalog), references)
-    return references.measured
+    measure_biases(catalog, current(catalog), yardstick)
+    return yardstick.measured
 
 
 def check(catalog: Catalog) -> None:
-    """What is kept is what the references make of all photos at once."""
-    references = watched()
+    """What is kept is what the yardstick makes of all photos at once."""
+    yardstick = watched()
     ids, vectors = catalog.embeddings(current(catalog).id)
     photos = vectors.astype(np.float32)
-    biases = references.biases(photos)
+    biases = yardstick.biases(photos)
     np.testing.assert_allclose(catalog.biases(current(catalog).id, ids), biases, atol=1e-6)
-    kept = catalog.reference(current(catalog).id)
+    kept = catalog.yardstick(current(catalog).id)
     assert kept is not None
     assert (kept.version, kept.generation) == (VERSION, current(catalog).generation)
     np.testing.assert_allclose(
-        kept.absent_evidence, references.absent_evidence(photos, biases).max(axis=1), atol=1e-6
+        kept.absent_evidence, yardstick.absent_evidence(photos, biases).max(axis=1), atol=1e-6
     )
-    np.testing.assert_array_equal(kept.pictures, references.pictures.astype(np.float16))
+    np.testing.assert_array_equal(kept.pictures, yardstick.pictures.astype(np.float16))
 
 
 def test_the_biases_of_all_photos_are_kept(catalog: Catalog) -> None:
@@ -102,7 +102,7 @@ def test_none_but_what_came_since_is_measured(catalog: Catalog) -> None:
         again = EmbeddingRecord(random_unit(1, DIMENSION, seed=3)[0], "fp32", 1)
         transaction.add_embeddings(checkpoint_id, {ids[7]: again})
     assert sum(measure(catalog, watched())) == 21
-    kept = catalog.reference(checkpoint_id)
+    kept = catalog.yardstick(checkpoint_id)
     assert kept is not None
     assert kept.generation == current(catalog).generation == 3
     found = catalog.biases(checkpoint_id, np.array([ids[7]], np.int64))
@@ -134,7 +134,7 @@ def test_photos_of_an_older_version_are_measured_anew(
             random_unit(10, DIMENSION, 23),
         ),
     )
-    old = catalog.reference(current(catalog).id)
+    old = catalog.yardstick(current(catalog).id)
     assert old is not None
     assert old.version == VERSION - 1
     monkeypatch.undo()
@@ -169,12 +169,12 @@ def test_each_checkpoint_has_its_own(catalog: Catalog) -> None:
     assert catalog.measured(first) == (VERSION, 1, 10)
     assert catalog.measured(second.id) is None
     assert np.isnan(catalog.biases(second.id, np.arange(1, 11))).all()
-    assert catalog.reference(second.id) is None
+    assert catalog.yardstick(second.id) is None
 
 
 def test_without_photos_there_is_no_evidence(catalog: Catalog) -> None:
     assert measure(catalog, watched()) == []
-    kept = catalog.reference(current(catalog).id)
+    kept = catalog.yardstick(current(catalog).id)
     assert kept is not None
     assert kept.absent_evidence.tolist() == [-1] * 20
 

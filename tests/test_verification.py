@@ -162,9 +162,9 @@ def test_a_repair_keeps_what_was_measured_on_sound_embeddings(library: sigseek.L
     change(library, "UPDATE embedding SET vector = zeroblob(384) WHERE photo_id = 2")
     catalog = Catalog(library.directory)
     (record,) = catalog.checkpoints()
-    before = catalog.reference(record.id)
+    before = catalog.yardstick(record.id)
     library.verify(repair=True)
-    after = catalog.reference(record.id)
+    after = catalog.yardstick(record.id)
     assert before
     assert after
     assert np.array_equal(after.absent_evidence, before.absent_evidence)

@@ -14,7 +14,7 @@ _SIDE = 256
 _MOST_SHAPES = 12
 
 
-def reference_pictures(height: int, width: int) -> Pixels:
+def yardstick_pictures(height: int, width: int) -> Pixels:
     """The pictures as pixels uint8 (128, height, width, 3), in a fixed order. To change one is to
     change VERSION as well.
     """

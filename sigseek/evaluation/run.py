@@ -14,7 +14,7 @@ from sigseek.evaluation.results import Evaluation
 from sigseek.library import Library
 from sigseek.siglip import Scoring
 from sigseek.siglip.scoring import cosines
-from sigseek.siglip.yardstick.references import References, evidence, text_floors
+from sigseek.siglip.yardstick.embeddings import Yardstick, evidence, text_floors
 
 TIMED = 50
 """Queries whose time is taken."""
@@ -43,9 +43,9 @@ def evaluate(
     nothing usable is left, and what `Library` raises.
     """
     captioned = read_captions(source, split=split, pictures=pictures)
-    calibration, references = (
+    calibration, yardstick = (
         library.calibration(),
-        library.references(),
+        library.yardstick(),
     )  # which also readies the towers, before any bar
     captioned, images = _embedded(library, captioned, on_done)
     for problem in captioned.problems:
@@ -61,7 +61,7 @@ def evaluate(
         calibration.probabilities if calibration else None,
         checkpoint.scoring,
         model=checkpoint.name,
-        statistic=lambda asked, among: best_evidence(asked, among, references),
+        statistic=lambda asked, among: best_evidence(asked, among, yardstick),
     )
     p50, p99 = np.percentile(
         _query_times(library.embed_texts, queries, images, checkpoint.scoring), [50, 99]
@@ -69,12 +69,12 @@ def evaluate(
     return replace(found, skipped=len(captioned.problems), latency_ms_p50=p50, latency_ms_p99=p99)
 
 
-def best_evidence(texts: Floats, images: Floats, references: References) -> Floats:
+def best_evidence(texts: Floats, images: Floats, yardstick: Yardstick) -> Floats:
     """The highest evidence (m,), as a cosine, of unit-norm texts (m, dim) over the pictures (n,
     dim) of a library.
     """
-    biases = references.biases(images)
-    floors = text_floors(texts, references.pictures)[:, None]
+    biases = yardstick.biases(images)
+    floors = text_floors(texts, yardstick.pictures)[:, None]
     blocks = [
         evidence(block, biases, floors[start : start + len(block)]).max(axis=1)
         for start, block in cosine_blocks(texts, images)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from sigseek.search.query import Leaf
-    from sigseek.siglip.yardstick.references import References
+    from sigseek.siglip.yardstick.embeddings import Yardstick
 
     Floats: TypeAlias = npt.NDArray[np.float32]
 
@@ -170,13 +170,13 @@ class ModelInUse:
             )
         return self._texts
 
-    def references(self, on_done: Callable[[int, int], None]) -> References:
+    def yardstick(self, on_done: Callable[[int, int], None]) -> Yardstick:
         """What the checkpoint makes of what hits are judged by; `on_done` is told how many texts of
         how many are embedded.
         """
-        from sigseek.siglip.yardstick.references import load_references
+        from sigseek.siglip.yardstick.embeddings import load_yardstick
 
-        return load_references(self.checkpoint, self.images(), self.texts, self._announce, on_done)
+        return load_yardstick(self.checkpoint, self.images(), self.texts, self._announce, on_done)
 
     def embed_texts(
         self, texts: Sequence[str], on_done: Callable[[int], None] = lambda done: None

@@ -48,7 +48,7 @@ from sigseek.storage.records import (
     FileRow,
     FolderRecord,
     PhotoRecord,
-    ReferenceRecord,
+    YardstickRecord,
 )
 
 if TYPE_CHECKING:
@@ -500,7 +500,7 @@ class Catalog:
             row = session.execute(select(*columns).filter_by(checkpoint_id=checkpoint_id)).first()
             return (row.version, row.generation, row.embeddings) if row else None
 
-    def reference(self, checkpoint_id: int) -> ReferenceRecord | None:
+    def yardstick(self, checkpoint_id: int) -> YardstickRecord | None:
         """What hits of the checkpoint are judged by; None before it was measured."""
         import numpy as np
 
@@ -511,7 +511,7 @@ class Catalog:
             dimension = session.get_one(Checkpoint, checkpoint_id).dimension
             pictures = np.frombuffer(row.pictures, "<f2").reshape(-1, dimension).astype(np.float32)
             evidence = np.frombuffer(row.absent_evidence, "<f4")
-            return ReferenceRecord(row.version, row.generation, row.embeddings, pictures, evidence)
+            return YardstickRecord(row.version, row.generation, row.embeddings, pictures, evidence)
 
     def biases(self, checkpoint_id: int, ids: Ids) -> Floats:
         """The bias of each photo, float32 (n,), in the order of `ids`, which ascend; NaN where it

@@ -34,7 +34,7 @@ from sigseek.storage.records import (
     FailureRecord,
     FolderRecord,
     PhotoFacts,
-    ReferenceRecord,
+    YardstickRecord,
 )
 
 if TYPE_CHECKING:
@@ -219,15 +219,15 @@ class Transaction:
             ],
         )
 
-    def put_reference(self, checkpoint_id: int, reference: ReferenceRecord) -> None:
+    def put_yardstick(self, checkpoint_id: int, yardstick: YardstickRecord) -> None:
         """Keep what hits of the checkpoint are judged by."""
         values = {
             "checkpoint_id": checkpoint_id,
-            "version": reference.version,
-            "generation": reference.generation,
-            "embeddings": reference.embeddings,
-            "pictures": reference.pictures.astype("<f2").tobytes(),
-            "absent_evidence": reference.absent_evidence.astype("<f4").tobytes(),
+            "version": yardstick.version,
+            "generation": yardstick.generation,
+            "embeddings": yardstick.embeddings,
+            "pictures": yardstick.pictures.astype("<f2").tobytes(),
+            "absent_evidence": yardstick.absent_evidence.astype("<f4").tobytes(),
         }
         self._put(Reference, ["checkpoint_id"], [values])
 
@@ -358,7 +358,7 @@ class Transaction:
             update(Checkpoint).where(Checkpoint.id == checkpoint_id).values(embeddings=count)
         )
 
-    def remove_reference(self, checkpoint_id: int) -> None:
+    def remove_yardstick(self, checkpoint_id: int) -> None:
         """Have the checkpoint's embeddings measured anew by what hits are judged by."""
         self._session.execute(delete(Reference).where(Reference.checkpoint_id == checkpoint_id))
 

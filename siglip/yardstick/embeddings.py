@@ -17,7 +17,7 @@ import numpy.typing as npt
 from sigseek.siglip.cache import cache_directory
 from sigseek.siglip.checkpoint import Checkpoint
 from sigseek.siglip.towers import ImageTower, TextTower
-from sigseek.siglip.yardstick.pictures import reference_pictures
+from sigseek.siglip.yardstick.pictures import yardstick_pictures
 from sigseek.siglip.yardstick.texts import ABSENT, COMMON, VERSION, absent_texts, common_texts
 
 Floats = npt.NDArray[np.float32]
@@ -30,7 +30,7 @@ _FLOOR_SHARE = 0.2
 
 
 @dataclass(frozen=True)
-class References:
+class Yardstick:
     """Unit-norm embeddings float32 (n, dim) by one checkpoint."""
 
     common: Floats
@@ -70,14 +70,14 @@ def evidence(cosines: Floats, biases: Floats, floors: Floats) -> Floats:
     return left
 
 
-def load_references(
+def load_yardstick(
     checkpoint: Checkpoint,
     images: ImageTower,
     texts: Callable[[], TextTower],
     announce: Callable[[str], None] = lambda line: None,
     on_done: Callable[[int, int], None] = lambda done, total: None,
-) -> References:
-    """The checkpoint's references, from the user's cache or embedded now, which takes about a
+) -> Yardstick:
+    """The yardstick of the checkpoint, from the user's cache or embedded now, which takes about a
     minute for a base checkpoint.
 
     Only then `texts` is called, `announce` told, and `on_done` of how many texts out of how many
@@ -94,10 +94,10 @@ def load_references(
     announce(
         f"measuring what {checkpoint.name} makes of {COMMON + ABSENT:,} texts, which hits are judged by; once per checkpoint"
     )
-    references = _measured(checkpoint, images, texts(), on_done)
+    yardstick = _measured(checkpoint, images, texts(), on_done)
     with contextlib.suppress(OSError):
-        _write(references, path)
-    return references
+        _write(yardstick, path)
+    return yardstick
 
 
 def _measured(
@@ -105,19 +105,19 @@ def _measured(
     images: ImageTower,
     texts: TextTower,
     on_done: Callable[[int, int], None],
-) -> References:
+) -> Yardstick:
     lines = [*common_texts(), *absent_texts()]
     embedded = []
     for start in range(0, len(lines), _TEXT_BATCH):
         embedded.append(texts.embed(lines[start : start + _TEXT_BATCH]))
         on_done(min(start + _TEXT_BATCH, len(lines)), len(lines))
     vectors = np.concatenate(embedded)
-    pixels = reference_pictures(checkpoint.preprocessing.height, checkpoint.preprocessing.width)
+    pixels = yardstick_pictures(checkpoint.preprocessing.height, checkpoint.preprocessing.width)
     pictures = [
         images.embed(pixels[start : start + images.batch])
         for start in range(0, len(pixels), images.batch)
     ]
-    return References(vectors[:COMMON], vectors[COMMON:], np.concatenate(pictures))
+    return Yardstick(vectors[:COMMON], vectors[COMMON:], np.concatenate(pictures))
 
 
 def _mean_of_highest(cosines: Floats, count: int) -> Floats:
@@ -126,33 +126,33 @@ def _mean_of_highest(cosines: Floats, count: int) -> Floats:
     return means
 
 
-def _read(path: Path, dimension: int) -> References | None:
+def _read(path: Path, dimension: int) -> Yardstick | None:
     """What lies in the file; None when it is not there or damaged."""
     try:
         with (
             path.open("rb") as file,
             np.load(file) as parts,
         ):  # opened here, for numpy leaves a damaged file open
-            references = References(parts["common"], parts["absent"], parts["pictures"])
+            yardstick = Yardstick(parts["common"], parts["absent"], parts["pictures"])
     except Exception:  # a damaged file may bring about nearly anything; it is then made again
         return None
     whole = all(
         part.ndim == 2 and part.shape[1] == dimension
-        for part in (references.common, references.absent, references.pictures)
+        for part in (yardstick.common, yardstick.absent, yardstick.pictures)
     )
-    return references if whole else None
+    return yardstick if whole else None
 
 
-def _write(references: References, path: Path) -> None:
+def _write(yardstick: Yardstick, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(f".{os.getpid()}.part")
     try:
         with aside.open("wb") as file:
             np.savez(
                 file,
-                common=references.common,
-                absent=references.absent,
-                pictures=references.pictures,
+                common=yardstick.common,
+                absent=yardstick.absent,
+                pictures=yardstick.pictures,
             )
         os.replace(aside, path)
     finally:

@@ -7,16 +7,16 @@ import numpy.typing as npt
 import pytest
 
 from sigseek.siglip import Checkpoint, ImageTower, TextTower
-from sigseek.siglip.yardstick import references
-from sigseek.siglip.yardstick.pictures import COUNT, reference_pictures
-from sigseek.siglip.yardstick.references import References, evidence, load_references, text_floors
+from sigseek.siglip.yardstick import embeddings
+from sigseek.siglip.yardstick.embeddings import Yardstick, evidence, load_yardstick, text_floors
+from sigseek.siglip.yardstick.pictures import COUNT, yardstick_pictures
 from sigseek.siglip.yardstick.texts import ABSENT, COMMON, VERSION, absent_texts, common_texts
 from tests.catalogs import unit
 
 
 def test_texts_and_pictures_are_those_of_their_version() -> None:
     texts = hashlib.sha256("\n".join([*common_texts(), *absent_texts()]).encode()).hexdigest()
-    pictures = hashlib.sha256(reference_pictures(64, 64).tobytes()).hexdigest()
+    pictures = hashlib.sha256(yardstick_pictures(64, 64).tobytes()).hexdigest()
     assert (VERSION, texts, pictures) == (
         1,
         "fd0bd47836076fbb9343b831dc765a5d967871f86e5cef7e2b9582ed4c21f4aa",
@@ -35,7 +35,7 @@ def test_the_texts_are_all_different_and_well_written() -> None:
 
 
 def test_the_pictures_are_all_different_and_of_the_size_asked_for() -> None:
-    pictures = reference_pictures(24, 40)
+    pictures = yardstick_pictures(24, 40)
     assert pictures.shape == (COUNT, 24, 40, 3)
     assert pictures.dtype == np.uint8
     assert len({picture.tobytes() for picture in pictures}) == COUNT
@@ -50,7 +50,7 @@ def known(wanted: int) -> npt.NDArray[np.float32]:
 
 
 def test_biases_are_the_mean_of_the_48_highest_cosines() -> None:
-    some = References(known(48), unit([[1, 0]]), known(8))
+    some = Yardstick(known(48), unit([[1, 0]]), known(8))
     expected = [(46 * 0.6 + 2 * 0.8) / 48, (46 * 0.8 + 2 * 0.6) / 48]
     assert some.biases(unit([[1, 0], [0, 1]])) == pytest.approx(expected, abs=1e-6)
     assert some.biases(np.zeros((0, 2), np.float32)).shape == (0,)
@@ -68,7 +68,7 @@ def test_evidence_lacks_half_of_the_bias_and_a_fifth_of_the_floor() -> None:
 
 
 def test_the_evidence_for_absent_texts() -> None:
-    some = References(known(48), unit([[1, 0], [0, 1]]), known(8))
+    some = Yardstick(known(48), unit([[1, 0], [0, 1]]), known(8))
     photos = unit([[0.6, 0.8], [1, 0]])
     found = some.absent_evidence(photos, np.array([0.2, 0.4], np.float32))
     expected = [[0.6 - 0.1 - 0.13, 1 - 0.2 - 0.13], [0.8 - 0.1 - 0.15, 0 - 0.2 - 0.15]]
@@ -76,7 +76,7 @@ def test_the_evidence_for_absent_texts() -> None:
 
 
 class Counted:
-    """Loads mini's references and counts how often the text tower is asked for."""
+    """Loads mini's yardstick and counts how often the text tower is asked for."""
 
     def __init__(self, mini: Checkpoint, towers: tuple[ImageTower, TextTower]) -> None:
         self._mini = mini
@@ -85,8 +85,8 @@ class Counted:
         self.announced: list[str] = []
         self.done: list[tuple[int, int]] = []
 
-    def load(self) -> References:
-        return load_references(
+    def load(self) -> Yardstick:
+        return load_yardstick(
             self._mini,
             self._images,
             self._tower,
@@ -109,16 +109,16 @@ def counted(
     """With a cache of its own, and few texts and pictures."""
     monkeypatch.setenv("SIGSEEK_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(
-        references,
-        "reference_pictures",
-        lambda height, width: reference_pictures(height, width)[:9],
+        embeddings,
+        "yardstick_pictures",
+        lambda height, width: yardstick_pictures(height, width)[:9],
     )
     for texts, number, few in (
         ("common_texts", "COMMON", common_texts()[:60]),
         ("absent_texts", "ABSENT", absent_texts()[:5]),
     ):
-        monkeypatch.setattr(references, texts, lambda few=few: few)
-        monkeypatch.setattr(references, number, len(few))
+        monkeypatch.setattr(embeddings, texts, lambda few=few: few)
+        monkeypatch.setattr(embeddings, number, len(few))
     return Counted(mini, mini_towers)
 
 
@@ -150,7 +150,7 @@ def test_what_is_measured_is_what_the_towers_make_of_it(
     np.testing.assert_allclose(found.common[57:60], texts.embed(common_texts()[57:60]), atol=1e-5)
     np.testing.assert_allclose(found.absent[3:5], texts.embed(absent_texts()[3:5]), atol=1e-5)
     np.testing.assert_allclose(
-        found.pictures[-3:], images.embed(reference_pictures(96, 96)[6:9]), atol=1e-5
+        found.pictures[-3:], images.embed(yardstick_pictures(96, 96)[6:9]), atol=1e-5
     )
 
 
@@ -194,6 +194,6 @@ def test_another_precision_or_version_is_kept_apart(
     counted.load()
     monkeypatch.setattr(mini_towers[0], "precision", "bf16")
     counted.load()
-    monkeypatch.setattr(references, "VERSION", VERSION + 1)
+    monkeypatch.setattr(embeddings, "VERSION", VERSION + 1)
     counted.load()
     assert counted.measured == len(kept(tmp_path)) == 3
