@@ -40,11 +40,12 @@ import json, resource, sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from sigseek.indexer.decoding.guarded import GuardedDecoder
-from sigseek.indexer.ingest import THREADS, ahead
+from sigseek.indexer.ingest import THREADS
+from sigseek.indexer.map_ahead import map_ahead
 from sigseek.siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
 paths = [Path(line) for line in Path(sys.argv[1]).read_text().split("\\0")]
 with ThreadPoolExecutor(THREADS) as pool, GuardedDecoder(read_checkpoint(MINI_DIRECTORY, "mini").preprocessing) as decoders:
-    reasons = [str(found) for _, found in ahead(pool, decoders.decode, paths, lambda: 32) if isinstance(found, Exception)]
+    reasons = [str(found) for _, found in map_ahead(pool, decoders.decode, paths, lambda: 32) if isinstance(found, Exception)]
 peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 print(json.dumps({"reasons": reasons, "peak": peak}))
 """

@@ -1,10 +1,14 @@
-"""What a scan found against what the catalog holds of a folder: what must be read, what is back, what is gone."""
+"""What a scan found, compared with what the catalog holds of a folder.
+
+The result tells what must be read, what is back and what is missing.
+"""
 
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
+from sigseek.indexer.presence import may_be_there
 from sigseek.indexer.scan import FoundFile, Listing, is_junk
 from sigseek.storage import FailureRecord, FileRecord, FileRow
 from sigseek.storage.catalog.transaction import beginning
@@ -12,32 +16,36 @@ from sigseek.storage.catalog.transaction import beginning
 
 @dataclass
 class Comparison:
-    """All that names, sizes and times can settle, in paths relative to the folder, and the files
-    left to be read.
+    """Everything that names, sizes and times can settle, and the files left to be read.
+
+    All paths are relative to the folder.
     """
 
-    listed: int
+    scanned: int
     """Pictures that the scan found."""
     unreadable: dict[str, str]
-    """What it could not look into, and why."""
+    """Directories and links that the scan could not look into, and why."""
     changed: list[FoundFile] = field(default_factory=list)
-    """To be read: new, changed, not embedded by this checkpoint, or to be tried again."""
+    """Files to be read: new, changed, not embedded by this checkpoint, or to be tried again."""
     known: dict[str, FileRecord] = field(default_factory=dict)
-    """What the catalog holds of the files in `changed` and `gone`."""
+    """The catalog's records of the files in `changed` and `missing`."""
     unchanged: int = 0
     failed: int = 0
     """Files that could not be used before and are still the same."""
-    back: list[str] = field(default_factory=list)
-    gone: set[str] = field(default_factory=set)
-    """Known files that are not there, those of earlier runs included."""
-    lost: list[str] = field(default_factory=list)
-    """Of these, the ones that were there at the last run."""
-    present: int = 0
-    """Files of the whole folder that were there at the last run."""
-    over: list[str] = field(default_factory=list)
-    """Failures that are none any more."""
-    beside: dict[FoundFile, str] = field(default_factory=dict)
-    """Camera RAW that is known or whose JPEG is not, and the path of that JPEG."""
+    reappeared: list[str] = field(default_factory=list)
+    """Files that were missing at the last run and are there now."""
+    missing: set[str] = field(default_factory=set)
+    """Known files that are not there, including those that were missing at earlier runs."""
+    newly_missing: list[str] = field(default_factory=list)
+    """The files in `missing` that were there at the last run."""
+    present_before: int = 0
+    """How many files of the whole folder were there at the last run."""
+    resolved_failures: list[str] = field(default_factory=list)
+    """Paths whose failures no longer hold: the file is fine again, or gone."""
+    raw_pairs: dict[FoundFile, str] = field(default_factory=dict)
+    """Camera RAW files that are known already, or whose JPEG is not yet in the catalog, with the
+    path of that JPEG. Whether they are indexed is decided once the JPEG has been read.
+    """
 
 
 def compare(
@@ -49,8 +57,8 @@ def compare(
 ) -> Comparison:
     """Compare the listing of `root`/`inside` with the rows and failures of the whole folder `root`.
 
-    Files in a hidden directory, which were indexed by naming it, are not gone as long as they are
-    there: only a scan of that very directory looks into it.
+    Files in a hidden directory, which were indexed by naming it, are not missing as long as they
+    are there: only a scan of that very directory looks into it.
     """
     result = Comparison(len(listing.files), listing.unreadable)
     failed = {failure.path: failure for failure in failures}
@@ -63,64 +71,55 @@ def compare(
     for row in rows:  # the one loop over every file, changed or not: no objects, no calls to spare
         path = row[0]
         if not row[4]:
-            result.present += 1
+            result.present_before += 1
         if row[3] and unsettled.get(path) == row[1:3]:
             del unsettled[path]
             result.unchanged += 1
             if row[4]:
-                result.back.append(path)
+                result.reappeared.append(path)
             if path in failed:
-                result.over.append(path)
+                result.resolved_failures.append(path)
         else:
             others[path] = row
     result.changed = [
         FoundFile(path, size, mtime_ns) for path, (size, mtime_ns) in unsettled.items()
     ]
-    result.beside = {
+    result.raw_pairs = {
         raw: jpeg
-        for raw, jpeg in listing.beside.items()
+        for raw, jpeg in listing.raw_pairs.items()
         if raw.path in others or jpeg in unsettled or jpeg in failed
     }
-    beside = {raw.path for raw in listing.beside}
-    result.gone = set(_gone(root, inside, listing, others.keys() - listing.files.keys() - beside))
-    undecided = {raw.path for raw in result.beside}
-    result.over += _gone(root, inside, listing, failed.keys() - listing.files.keys() - undecided)
+    paired = {raw.path for raw in listing.raw_pairs}
+    unlisted = others.keys() - listing.files.keys() - paired
+    result.missing = set(_certainly_gone(root, inside, listing, unlisted))
+    undecided = {raw.path for raw in result.raw_pairs}
+    unlisted = failed.keys() - listing.files.keys() - undecided
+    result.resolved_failures += _certainly_gone(root, inside, listing, unlisted)
     result.known = {
         path: FileRecord._make(others[path])
-        for path in (*unsettled, *result.gone)
+        for path in (*unsettled, *result.missing)
         if path in others
     }
-    result.lost = [path for path in result.gone if not result.known[path].missing]
+    result.newly_missing = [path for path in result.missing if not result.known[path].missing]
     return result
 
 
-def _gone(root: Path, inside: PurePath, listing: Listing, unlisted: Iterable[str]) -> list[str]:
-    """Of the paths that the scan did not list, those that are certainly not there any more."""
+def _certainly_gone(
+    root: Path, inside: PurePath, listing: Listing, unlisted: Iterable[str]
+) -> list[str]:
+    """The paths, among those that the scan did not list, that certainly do not exist any more."""
     before = beginning(inside)
-    shut = tuple("" if path == "." else f"{path}{os.sep}" for path in listing.unreadable)
+    unread = tuple("" if path == "." else f"{path}{os.sep}" for path in listing.unreadable)
     return [
         path
         for path in unlisted
         if (path.startswith(before) or path == str(inside))
         and path not in listing.unreadable
-        and not path.startswith(shut)
+        and not path.startswith(unread)
         and not (_passed_over(path, inside) and may_be_there(root / path))
     ]
 
 
 def _passed_over(path: str, inside: PurePath) -> bool:
-    """Whether a scan that begins at `inside` leaves out one of the directories on the way to the
-    path.
-    """
+    """Whether a scan that begins at `inside` leaves out a directory on the way to the path."""
     return any(is_junk(name) for name in PurePath(path).relative_to(inside).parts[:-1])
-
-
-def may_be_there(path: Path) -> bool:
-    """Whether there is something by that name, or nobody can tell."""
-    try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:  # a directory on the way that may not be entered
-        return True
-    return True

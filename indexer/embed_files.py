@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from sigseek.indexer.decoding.guarded import GuardedDecoder
 from sigseek.indexer.errors import DecodeError
-from sigseek.indexer.ingest import THREADS, ahead
+from sigseek.indexer.ingest import THREADS
+from sigseek.indexer.map_ahead import map_ahead
 from sigseek.siglip import ImageTower, Preprocessing
 
 Floats = npt.NDArray[np.float32]
@@ -44,7 +45,7 @@ def embed_files(
         ending.callback(
             pool.shutdown, wait=False, cancel_futures=True
         )  # interrupted, what waits in it is wanted no more
-        decoded = ahead(
+        decoded = map_ahead(
             pool, lambda path: decoders.decode(path).pixels, paths, lambda: 2 * tower.batch
         )
         for done, (path, pixels) in enumerate(decoded, 1):

@@ -5,23 +5,25 @@ only one that writes. What is under way is bounded by windows of a few batches, 
 """
 
 import os
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from sigseek.indexer.comparison import Comparison, may_be_there
-from sigseek.indexer.decoding.decode import DecodedPhoto, FileDigest, digest_file
+from sigseek.indexer.comparison import Comparison
+from sigseek.indexer.decoding.decode import DecodedPhoto
+from sigseek.indexer.decoding.digest import FileDigest, digest_file, mtime_ns
 from sigseek.indexer.decoding.guarded import GuardedDecoder
 from sigseek.indexer.errors import ChangedError, DecodeError, FolderError, UndecidedError
 from sigseek.indexer.ledger import RunProgress
-from sigseek.indexer.scan import FoundFile, is_online, mtime_ns
+from sigseek.indexer.map_ahead import map_ahead
+from sigseek.indexer.presence import is_online, may_be_there
+from sigseek.indexer.scan import FoundFile
 from sigseek.siglip import ImageTower
 from sigseek.siglip.preprocessing import VERSION
 from sigseek.storage import (
@@ -32,9 +34,6 @@ from sigseek.storage import (
     FolderRecord,
     PhotoFacts,
 )
-
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
 
 _AHEAD = 32
 """Files that are hashed ahead of the decoding; until the tower is loaded and tells its batch,
@@ -82,7 +81,7 @@ class FolderIngest:
     """Takes the new and changed files of one folder in, as `found` there.
 
     `tower` is called once, when the first photo has to be embedded. `gone` are by folder id the
-    files that the tally's report counts as missing; those that turn out to lie elsewhere now are
+    files that the run's report counts as missing; those that turn out to lie elsewhere now are
     taken off.
     """
 
@@ -92,7 +91,7 @@ class FolderIngest:
         checkpoint: CheckpointRecord,
         decoders: GuardedDecoder,
         tower: Callable[[], ImageTower],
-        tally: RunProgress,
+        progress: RunProgress,
         folder: FolderRecord,
         found: Comparison,
         gone: Mapping[int, set[str]],
@@ -100,7 +99,7 @@ class FolderIngest:
         self._catalog = catalog
         self._checkpoint = checkpoint
         self._tower = tower
-        self._tally = tally
+        self._progress = progress
         self._folder = folder
         self._found = found
         self._gone = gone
@@ -124,7 +123,7 @@ class FolderIngest:
         """Take the files in; returns when all is stored."""
         try:
             batch: list[tuple[_Content, DecodedPhoto]] = []
-            for content, decoded in ahead(
+            for content, decoded in map_ahead(
                 self._pool, self._decode, self._new_contents(), lambda: self._decoded_ahead
             ):
                 while isinstance(decoded, Exception) and self._fail(content, decoded):
@@ -154,7 +153,7 @@ class FolderIngest:
         """Hash the files; give out the contents that are not embedded yet, settle the files of all
         others.
         """
-        for file, read in ahead(self._pool, self._digest, self._found.changed, lambda: _AHEAD):
+        for file, read in map_ahead(self._pool, self._digest, self._found.changed, lambda: _AHEAD):
             if isinstance(read, DecodeError):  # for its size alone
                 self._note_failure(file, str(read), FileDigest(b"", file.size, file.mtime_ns))
                 continue
@@ -195,12 +194,12 @@ class FolderIngest:
         """As `_decode`, after a file of another name failed."""
         try:
             return self._decode(content)
-        except Exception as error:  # as in `ahead`
+        except Exception as error:  # as in `map_ahead`
             return error
 
     def _settle(self, file: FoundFile, read: FileDigest, photo_id: int) -> None:
         """The file holds a photo that is in the library."""
-        report = self._tally.report
+        report = self._progress.report
         before = self._found.known.get(file.path)
         source = None if before else self._moved_from(photo_id)
         if before and before.photo_id == photo_id:
@@ -286,11 +285,11 @@ class FolderIngest:
         known = self._found.known.get(file.path)
         if read and known and known.photo_id != self._catalog.find_photo(read.digest):
             self._settled.gone_bad.append(file.path)
-        self._tally.report.failed += 1
+        self._progress.report.failed += 1
         self._count()
 
     def _count(self) -> None:
-        self._tally.settle()
+        self._progress.settle()
         if len(self._settled) >= _SETTLED_BATCH:
             self._store({})
 
@@ -341,18 +340,18 @@ class FolderIngest:
             for failure in self._settled.failures:
                 transaction.put_failure(self._folder.id, failure)
         self._settled = _Settled()
-        self._tally.commit(len(photos))
+        self._progress.commit(len(photos))
         for content in contents:
             del self._waiting[content.digest]
             for file, _ in content.files:
                 known = self._found.known.get(file.path)
                 if known is None or known.photo_id == ids[content.digest]:
-                    self._tally.report.added += (
+                    self._progress.report.added += (
                         1  # a photo known from another checkpoint is new to this one
                     )
                 else:
-                    self._tally.report.changed += 1
-                self._tally.settle()
+                    self._progress.report.changed += 1
+                self._progress.settle()
 
 
 def _facts(digest: bytes, photo: DecodedPhoto) -> PhotoFacts:
@@ -371,29 +370,3 @@ def _facts(digest: bytes, photo: DecodedPhoto) -> PhotoFacts:
         metadata.description,
         metadata.keywords,
     )
-
-
-def ahead(
-    pool: ThreadPoolExecutor,
-    function: Callable[[_In], _Out],
-    items: Iterable[_In],
-    window: Callable[[], int],
-) -> Iterator[tuple[_In, _Out | Exception]]:
-    """Each item with the function's result or the exception it raised, in order, at most `window()`
-    of them at work.
-    """
-    running: deque[tuple[_In, Future[_Out]]] = deque()
-
-    def finished() -> tuple[_In, _Out | Exception]:
-        item, future = running.popleft()
-        try:
-            return item, future.result()
-        except Exception as error:  # whatever one file brings about is that file's failure
-            return item, error
-
-    for item in items:
-        running.append((item, pool.submit(function, item)))
-        while len(running) >= window():
-            yield finished()
-    while running:
-        yield finished()

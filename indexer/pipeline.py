@@ -10,7 +10,8 @@ from pathlib import Path, PurePath
 from sigseek.indexer.comparison import Comparison, compare
 from sigseek.indexer.errors import FolderError
 from sigseek.indexer.ledger import IndexReport, Progress, RunProgress
-from sigseek.indexer.scan import FoundFile, Listing, is_online, scan_folder
+from sigseek.indexer.presence import is_online
+from sigseek.indexer.scan import FoundFile, Listing, scan_folder
 from sigseek.siglip import ImageTower, Preprocessing
 from sigseek.storage import Catalog, CheckpointRecord, FailureRecord, FileRow, FolderRecord
 from sigseek.storage.catalog.transaction import beginning
@@ -41,8 +42,8 @@ class Indexer:
         self._tower: ImageTower | None = None
         self._gone: dict[int, set[str]] = {}
         """By folder id, the files that the report counts as missing."""
-        self._tally = RunProgress(IndexReport(model=checkpoint.name), on_progress)
-        self.report = self._tally.report
+        self._progress = RunProgress(IndexReport(model=checkpoint.name), on_progress)
+        self.report = self._progress.report
 
     def run(self, paths: Sequence[Path], *, accept_missing: bool = False) -> IndexReport:
         """Index the folders at `paths`, all that are known when there are none.
@@ -62,13 +63,13 @@ class Indexer:
             ]
         for folder, _, found in work:
             self._settle(folder, found)
-        self._tally.start()
+        self._progress.start()
         self._take_in([(folder, found) for folder, _, found in work])
         self._take_in(
             [
-                (folder, self._decide(folder, inside, found.beside))
+                (folder, self._decide(folder, inside, found.raw_pairs))
                 for folder, inside, found in work
-                if found.beside
+                if found.raw_pairs
             ]
         )
         with self._catalog.transaction() as transaction:
@@ -77,7 +78,7 @@ class Indexer:
                     transaction.finish_folder(folder.id)
             if self._catalog.count_photos_without_files():  # of this run, or of one that was killed
                 transaction.remove_photos_without_files()
-        return self._tally.finish()
+        return self._progress.finish()
 
     def _places(self, paths: Sequence[Path], accept_missing: bool) -> list[tuple[Path, PurePath]]:
         """The folders to go through, known or new, and where in them to begin; those that are not
@@ -122,17 +123,17 @@ class Indexer:
     def _settle(self, folder: FolderRecord, found: Comparison) -> None:
         """Write down and count what no file has to be read for."""
         with self._catalog.transaction() as transaction:
-            transaction.mark_present(folder.id, found.back)
-            transaction.mark_missing(folder.id, found.lost)
-            transaction.remove_failures(folder.id, found.over)
+            transaction.mark_present(folder.id, found.reappeared)
+            transaction.mark_missing(folder.id, found.newly_missing)
+            transaction.remove_failures(folder.id, found.resolved_failures)
             for path, reason in found.unreadable.items():
                 transaction.put_failure(folder.id, FailureRecord(path, reason, None, None))
-        self.report.scanned += found.listed
+        self.report.scanned += found.scanned
         self.report.unchanged += found.unchanged
         self.report.failed += found.failed
-        self.report.missing += len(found.gone)
-        self._gone.setdefault(folder.id, set()).update(found.gone)
-        self._tally.done += found.listed - len(found.changed)
+        self.report.missing += len(found.missing)
+        self._gone.setdefault(folder.id, set()).update(found.missing)
+        self._progress.done += found.scanned - len(found.changed)
 
     def _decide(
         self, folder: FolderRecord, inside: PurePath, beside: Mapping[FoundFile, str]
@@ -187,7 +188,7 @@ class Indexer:
                     self._checkpoint,
                     decoders,
                     self.tower,
-                    self._tally,
+                    self._progress,
                     folder,
                     found,
                     self._gone,
@@ -198,7 +199,7 @@ class Indexer:
         if self._tower is None:
             from sigseek.indexer.ingest import THREADS
 
-            with self._tally.loading():
+            with self._progress.loading():
                 self._tower = self._load_tower()
             report, tower = self.report, self._tower
             report.device, report.runtime, report.precision = (
@@ -239,11 +240,11 @@ def _check_losses(found: Sequence[tuple[Path, Comparison]]) -> None:
         if file.path not in one.known
     )
     for root, one in found:
-        lost = [one.known[path] for path in one.lost]
+        lost = [one.known[path] for path in one.newly_missing]
         moved = sum((Counter((file.size, file.mtime_ns) for file in lost) & new).values())
-        if len(lost) - moved > one.present / 2:
+        if len(lost) - moved > one.present_before / 2:
             raise FolderError(
-                f"{len(lost) - moved:,} of {one.present:,} files in {root} are not there any more, and nothing was changed; "
+                f"{len(lost) - moved:,} of {one.present_before:,} files in {root} are not there any more, and nothing was changed; "
                 "plug in the drive, tell where they are with: sigseek relocate OLD NEW, or go on with: sigseek index --yes"
             )
 

@@ -9,6 +9,7 @@ from operator import attrgetter
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
+from sigseek.indexer.decoding.digest import LATEST_TIME, mtime_ns
 from sigseek.indexer.decoding.formats import PICTURES, RAW
 
 _JUNK = frozenset(
@@ -22,7 +23,6 @@ _JUNK = frozenset(
         "lost+found",
     }
 )
-_LATEST = 2**63 - 1
 _JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 
@@ -45,7 +45,7 @@ class Listing:
     holds, without objects that the garbage collector would go through again and again.
     """
     unreadable: dict[str, str] = field(default_factory=dict)
-    beside: dict[FoundFile, str] = field(default_factory=dict)
+    raw_pairs: dict[FoundFile, str] = field(default_factory=dict)
     """Camera RAW, and the path of the JPEG of the same name beside it: the same photo, which the
     JPEG stands for.
     """
@@ -75,43 +75,9 @@ def scan_folder(root: Path, inside: PurePath) -> Listing:
     return listing
 
 
-def is_online(root: Path) -> bool:
-    """Whether a folder that had photos is really there: an unmounted drive leaves an empty
-    directory or none.
-    """
-    try:
-        with os.scandir(root) as entries:
-            return next(entries, None) is not None
-    except OSError:
-        return False
-
-
-def is_unplugged(root: Path, directory: str) -> bool:
-    """Whether the directory in the folder, or one that it lies in, is there and empty, as an
-    unmounted drive leaves it.
-    """
-    return any(is_empty(root / inside) for inside in PurePath(directory, "file").parents[:-1])
-
-
-def is_empty(directory: Path) -> bool:
-    """Whether the directory is there, can be read, and holds nothing."""
-    try:
-        with os.scandir(directory) as entries:
-            return next(entries, None) is None
-    except OSError:
-        return False
-
-
 def is_junk(name: str) -> bool:
     """Whether a file or directory of this name is hidden or some system's own."""
     return name.startswith(".") or name.lower() in _JUNK
-
-
-def mtime_ns(status: os.stat_result) -> int:
-    """The time of change in ns since 1970; where that does not fit into 64 bits, the nearest that
-    does.
-    """
-    return max(-_LATEST, min(status.st_mtime_ns, _LATEST))
 
 
 @contextmanager
@@ -157,7 +123,7 @@ def _look_through(entries: list[os.DirEntry[str]], prefix: str, listing: Listing
                 changed = status.st_mtime_ns  # a call for each of a million files would be felt
                 listing.files[prefix + name] = (
                     status.st_size,
-                    changed if -_LATEST < changed < _LATEST else mtime_ns(status),
+                    changed if -LATEST_TIME < changed < LATEST_TIME else mtime_ns(status),
                 )
     if has_raw:
         _leave_out_raw([entry.name for entry in entries], prefix, listing)
@@ -176,4 +142,4 @@ def _leave_out_raw(names: list[str], prefix: str, listing: Listing) -> None:
         jpeg = jpegs.get(path.stem.lower())
         if jpeg and path.suffix.lower() in RAW:
             raw = FoundFile(prefix + name, *listing.files.pop(prefix + name))
-            listing.beside[raw] = jpeg
+            listing.raw_pairs[raw] = jpeg

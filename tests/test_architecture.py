@@ -61,6 +61,17 @@ def test_the_ground_rests_on_nothing() -> None:
         assert "sigseek" not in {name.split(".")[0] for name in imported_names(path)}
 
 
+def test_decoding_one_file_knows_nothing_of_folders() -> None:
+    for path in (ROOT / "indexer" / "decoding").rglob("*.py"):
+        ours = {name for name in imported_names(path) if room_of(name) == "indexer"}
+        others = {
+            name
+            for name in ours
+            if not name.startswith(("sigseek.indexer.decoding.", "sigseek.indexer.errors."))
+        }
+        assert not others, f"{path} imports {others}"
+
+
 def test_working_rooms_neither_print_nor_exit() -> None:
     for room in ROOMS:
         for path in (ROOT / room).rglob("*.py"):

@@ -10,7 +10,8 @@ from PIL import Image
 
 from sigseek.indexer import DecodeError
 from sigseek.indexer.decoding import decode as decode_module
-from sigseek.indexer.decoding.decode import decode_photo, digest_file
+from sigseek.indexer.decoding.decode import decode_photo
+from sigseek.indexer.decoding.digest import digest_file
 from sigseek.indexer.decoding.formats import DECODED
 from sigseek.indexer.errors import LargePhotoError, UndecidedError
 from sigseek.siglip import Checkpoint, Preprocessing

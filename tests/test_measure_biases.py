@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sigseek.indexer import measure as bias
+from sigseek.indexer import measure as measuring
 from sigseek.indexer.measure import measure_biases
 from sigseek.siglip.yardstick.embeddings import Yardstick
 from sigseek.siglip.yardstick.texts import VERSION
@@ -86,7 +86,7 @@ def test_the_biases_of_all_photos_are_kept(catalog: Catalog) -> None:
 def test_photos_by_the_number_of_one_transaction(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bias, "_CHUNKS", 1)
+    monkeypatch.setattr(measuring, "_CHUNKS", 1)
     add_many(catalog, current(catalog).id, random_unit(600, DIMENSION))
     assert measure(catalog, watched()) == [64] * 9 + [24]
     check(catalog)
@@ -125,7 +125,7 @@ def test_photos_of_an_older_version_are_measured_anew(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_many(catalog, current(catalog).id, random_unit(300, DIMENSION))
-    monkeypatch.setattr(bias, "VERSION", VERSION - 1)
+    monkeypatch.setattr(measuring, "VERSION", VERSION - 1)
     measure(
         catalog,
         Watched(
@@ -146,7 +146,7 @@ def test_photos_of_an_older_version_are_measured_anew(
 def test_interrupted_it_begins_again_and_ends_the_same(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
-    monkeypatch.setattr(bias, "_CHUNKS", 1)
+    monkeypatch.setattr(measuring, "_CHUNKS", 1)
     checkpoint_id = current(catalog).id
     add_many(catalog, checkpoint_id, random_unit(100, DIMENSION, seed=1))
     measure(catalog, watched())

@@ -17,9 +17,10 @@ import numpy.typing as npt
 import psutil
 import pytest
 
-from sigseek.indexer import FolderError, Indexer, IndexReport, Progress, check_folder
-from sigseek.indexer import ingest as intake
-from sigseek.indexer.decoding.decode import FileDigest, decode_photo, digest_file
+from sigseek.indexer import FolderError, Indexer, IndexReport, Progress, check_folder, ingest
+from sigseek.indexer.decoding.decode import decode_photo
+from sigseek.indexer.decoding.digest import FileDigest, digest_file
+from sigseek.indexer.map_ahead import map_ahead
 from sigseek.siglip import Preprocessing
 from sigseek.storage import Catalog, CheckpointRecord
 from tests.catalogs import add_checkpoint, unit
@@ -139,8 +140,8 @@ def test_a_second_run_reads_no_file(
     library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     library.index(folder)
-    monkeypatch.setattr(intake, "digest_file", None)
-    monkeypatch.setattr(intake, "GuardedDecoder", None)
+    monkeypatch.setattr(ingest, "digest_file", None)
+    monkeypatch.setattr(ingest, "GuardedDecoder", None)
     assert counts(library.index(folder)) == {"scanned": 40, "unchanged": 40}
 
 
@@ -260,7 +261,7 @@ def test_whatever_one_item_raises_is_its_failure(error: type[Exception]) -> None
         return -number
 
     with ThreadPoolExecutor(2) as pool:
-        found = list(intake.ahead(pool, work, range(10), lambda: 4))
+        found = list(map_ahead(pool, work, range(10), lambda: 4))
     assert [item for item, _ in found] == list(range(10))
     assert isinstance(found[7][1], error)
     assert [result for _, result in found if not isinstance(result, Exception)] == [
@@ -286,7 +287,7 @@ def test_at_most_a_window_is_at_work() -> None:
             yield item
 
     with ThreadPoolExecutor(2) as pool:
-        for item, _ in intake.ahead(pool, abs, items(), lambda: 5):
+        for item, _ in map_ahead(pool, abs, items(), lambda: 5):
             assert taken <= item + 4
 
 
@@ -502,7 +503,7 @@ def test_a_file_lost_between_hashing_and_decoding_is_tried_again(
         return read
 
     with monkeypatch.context() as patch:
-        patch.setattr(intake, "digest_file", digest_and_lose)
+        patch.setattr(ingest, "digest_file", digest_and_lose)
         assert counts(library.index(folder)) == {"scanned": 40, "added": 39, "failed": 1}
     assert [failure.reason for failure in library.catalog.failures()] == [
         "cannot be read: No such file or directory"
@@ -524,7 +525,7 @@ def test_a_copy_stands_in_for_a_file_lost_between_hashing_and_decoding(
         return read
 
     with monkeypatch.context() as patch:
-        patch.setattr(intake, "digest_file", digest_and_lose)
+        patch.setattr(ingest, "digest_file", digest_and_lose)
         assert counts(library.index(folder)) == {"scanned": 42, "added": 40, "failed": 2}
     assert counts(library.index(folder)) == {"scanned": 40, "unchanged": 40}
     library.check(folder)
@@ -549,7 +550,7 @@ def test_an_interrupted_run_does_not_wait_for_what_is_hashed(
         if progress.done == 40:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(intake, "digest_file", digest_slowly)
+    monkeypatch.setattr(ingest, "digest_file", digest_slowly)
     with pytest.raises(KeyboardInterrupt):
         library.index(folder, on_progress=interrupt)
     assert stopped.wait(60)
@@ -588,7 +589,7 @@ def test_a_file_replaced_between_hashing_and_decoding_gets_no_others_embedding(
         return read
 
     with monkeypatch.context() as patch:
-        patch.setattr(intake, "digest_file", digest_and_replace)
+        patch.setattr(ingest, "digest_file", digest_and_replace)
         assert counts(library.index(folder)) == {
             "scanned": 42,
             "added": 1,
@@ -834,14 +835,14 @@ def test_a_raw_stays_while_the_jpeg_that_came_back_beside_it_cannot_be_read(
     jpeg.unlink()
     library.index(folder)
     save(jpeg, seed=63)
-    digest_file = intake.digest_file
+    digest_file = ingest.digest_file
 
     def unreadable(path: Path, stop: Event | None = None) -> FileDigest:
         if path == jpeg:
             raise OSError(errno.EIO, "Input/output error")
         return digest_file(path, stop)
 
-    monkeypatch.setattr(intake, "digest_file", unreadable)
+    monkeypatch.setattr(ingest, "digest_file", unreadable)
     for _ in range(2):
         assert counts(library.index(folder)) == {"scanned": 42, "unchanged": 41, "failed": 1}
         assert str(raw) in library.contents()
@@ -868,14 +869,14 @@ def test_a_copy_of_what_lay_on_an_unplugged_drive_is_a_move_for_now(
 def test_a_drive_that_goes_in_the_middle_of_a_run(
     library: Library, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    digest_file, calls = intake.digest_file, itertools.count()
+    digest_file, calls = ingest.digest_file, itertools.count()
 
     def unplug(path: Path, stop: Event | None = None) -> FileDigest:
         if next(calls) == 20:
             folder.rename(tmp_path / "unplugged")
         return digest_file(path, stop)
 
-    monkeypatch.setattr(intake, "digest_file", unplug)
+    monkeypatch.setattr(ingest, "digest_file", unplug)
     with pytest.raises(
         FolderError, match=f"^{folder} went offline; plug in its drive and index again"
     ):
@@ -895,7 +896,7 @@ def test_a_raw_and_a_jpeg_that_are_both_broken_are_read_once(
     for name in ("x.dng", "x.jpg"):
         (folder / name).write_bytes(b"no picture " + name.encode())
     assert counts(library.index(folder)) == {"scanned": 42, "added": 40, "failed": 2}
-    monkeypatch.setattr(intake, "digest_file", None)
+    monkeypatch.setattr(ingest, "digest_file", None)
     assert counts(library.index(folder)) == {"scanned": 42, "unchanged": 40, "failed": 2}
     assert [Path(failure.path).name for failure in library.catalog.failures()] == ["x.dng", "x.jpg"]
 

@@ -124,11 +124,11 @@ def test_a_jpeg_stands_for_the_raw_beside_it(tmp_path: Path) -> None:
         "a/4.dng",
         "a/4.heic",
     ]
-    assert {raw.path: jpeg for raw, jpeg in listing.beside.items()} == {
+    assert {raw.path: jpeg for raw, jpeg in listing.raw_pairs.items()} == {
         "1.NEF": "1.jpg",
         "3.dng": "3.JPEG",
     }
-    assert {raw[1:] for raw in listing.beside} == {
+    assert {raw[1:] for raw in listing.raw_pairs} == {
         (5, (tmp_path / name).stat().st_mtime_ns) for name in ("1.NEF", "3.dng")
     }
 

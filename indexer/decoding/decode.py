@@ -1,25 +1,22 @@
 """A photo's file to the pixels that an image tower takes."""
 
 import errno
-import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from threading import Event
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from sigseek.indexer.decoding.formats import WHY_NOT_READ
+from sigseek.indexer.decoding.formats import REFUSED_FORMATS
 from sigseek.indexer.decoding.limits import MostPixels, default_max_pixels
-from sigseek.indexer.decoding.metadata import LYING, Metadata, read_metadata
+from sigseek.indexer.decoding.metadata import SIDES_SWAPPED, Metadata, read_metadata
 from sigseek.indexer.decoding.opening import OpenedPicture, open_picture
 from sigseek.indexer.errors import DecodeError, LargePhotoError, UndecidedError
-from sigseek.indexer.scan import mtime_ns
 from sigseek.siglip import Preprocessing
 
 _Out = TypeVar("_Out")
@@ -39,8 +36,6 @@ _TRANSPOSE = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_LARGEST_FILE = 16_000_000_000  # bytes
-_PART = 1 << 18  # bytes hashed at a time
 _THUMBNAIL_QUALITY = 80
 _WIDE_GREY = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
@@ -60,35 +55,6 @@ class DecodedPhoto:
 
 _VIEW = 0.8
 _PLACES = (0.0, 0.5, 1.0)
-
-
-@dataclass(frozen=True)
-class FileDigest:
-    """What a file held when it was read: SHA-256 of all bytes, size and mtime."""
-
-    digest: bytes
-    size: int
-    mtime_ns: int
-
-
-def digest_file(path: Path, stop: Event | None = None) -> FileDigest:
-    """The digest of the file; OSError when it cannot be read, DecodeError when it is larger than
-    any photo.
-
-    UndecidedError soon after `stop` is set.
-    """
-    with path.open("rb", buffering=0) as file:
-        status = os.fstat(file.fileno())
-        if status.st_size > _LARGEST_FILE:
-            raise DecodeError(
-                f"too large: {status.st_size / 1e9:,.0f} GB; no photo is larger than {_LARGEST_FILE / 1e9:g} GB"
-            )
-        digest, part = hashlib.sha256(), bytearray(min(_PART, status.st_size + 1))
-        while size := file.readinto(part):
-            if stop and stop.is_set():
-                raise UndecidedError("the run was ended")
-            digest.update(memoryview(part)[:size])
-        return FileDigest(digest.digest(), status.st_size, mtime_ns(status))
 
 
 def decode_photo(
@@ -119,7 +85,9 @@ def decode_photo(
         pixels = preprocessing.resize(rgb)
         if not reduced:
             full = image.size  # once more: Pillow turns a TIFF when it loads it
-        width, height = picture.size or (full[::-1] if metadata.orientation in LYING else full)
+        width, height = picture.size or (
+            full[::-1] if metadata.orientation in SIDES_SWAPPED else full
+        )
         return DecodedPhoto(pixels, width, height, picture.format, metadata)
 
     return _read(path, decoded, most)
@@ -171,7 +139,7 @@ def _read(path: Path, use: Callable[[OpenedPicture], _Out], most: MostPixels | N
     DecodeError.
     """
     most = most or MostPixels(default_max_pixels())
-    why_not = WHY_NOT_READ.get(path.suffix.lower())
+    why_not = REFUSED_FORMATS.get(path.suffix.lower())
     with path.open("rb") as file:
         try:
             return use(open_picture(file, path.suffix.lower(), most))

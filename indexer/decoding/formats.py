@@ -21,7 +21,7 @@ _NOT_READ = {
         "fli flc blp cur xpm xbm fits fit ftc ftu fpx gbr icns im msp pcd pxr ras mic dcx wal pcc xcf"
     ),
 }
-WHY_NOT_READ = {
+REFUSED_FORMATS = {
     f".{extension}": reason
     for reason, extensions in _NOT_READ.items()
     for extension in extensions.split()
@@ -33,5 +33,7 @@ known format.
 RAW = frozenset(f".{extension}" for extension in _RAW.split())
 """Extensions of camera RAW."""
 
-PICTURES = frozenset(f".{extension}" for extension in _READ.split()) | RAW | frozenset(WHY_NOT_READ)
+PICTURES = (
+    frozenset(f".{extension}" for extension in _READ.split()) | RAW | frozenset(REFUSED_FORMATS)
+)
 """Extensions, lower-case with the dot, of the files that a scan counts."""

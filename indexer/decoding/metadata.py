@@ -15,7 +15,7 @@ from sigseek.indexer.decoding.capture import capture_time
 from sigseek.indexer.decoding.text import clean
 from sigseek.indexer.decoding.xmp import Xmp, read_xmp
 
-LYING = (5, 6, 7, 8)
+SIDES_SWAPPED = (5, 6, 7, 8)
 """Orientations that swap width and height."""
 
 _NAME = 200  # characters of a camera, a lens, a keyword

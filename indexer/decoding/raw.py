@@ -8,7 +8,7 @@ import rawpy
 from PIL import ExifTags, Image
 
 from sigseek.indexer.decoding.limits import MostPixels
-from sigseek.indexer.decoding.metadata import LYING, Metadata, read_exif, read_metadata
+from sigseek.indexer.decoding.metadata import SIDES_SWAPPED, Metadata, read_exif, read_metadata
 from sigseek.indexer.errors import DecodeError
 
 LEAST_PREVIEW = 224
@@ -32,7 +32,7 @@ def open_raw(file: BinaryIO, most: MostPixels) -> tuple[Image.Image, Metadata, t
         with rawpy.imread(file) as raw:
             flip = raw.sizes.flip
             width, height = raw.sizes.width, raw.sizes.height
-            size = (height, width) if _ORIENTATION.get(flip) in LYING else (width, height)
+            size = (height, width) if _ORIENTATION.get(flip) in SIDES_SWAPPED else (width, height)
             image = _preview(raw)
             if image is None or min(image.size) < LEAST_PREVIEW:
                 most.check(width, height)
@@ -107,7 +107,7 @@ def _orientation(
     """
     lies = size[0] >= size[1]
     for orientation in candidates:
-        width, height = preview[::-1] if orientation in LYING else preview
+        width, height = preview[::-1] if orientation in SIDES_SWAPPED else preview
         if (width >= height) == lies:
             return orientation
     return 1

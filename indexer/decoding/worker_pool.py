@@ -150,7 +150,7 @@ class _Worker:
     def __init__(self) -> None:
         # The same modules as here, from wherever they came; -P: never from the folder that the user
         # happens to be in.
-        program = f"import sys; sys.path[:] = {sys.path!r}; from sigseek.indexer.decoding.worker import serve; serve()"
+        program = f"import sys; sys.path[:] = {sys.path!r}; from sigseek.indexer.decoding.worker_main import serve; serve()"
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", program],

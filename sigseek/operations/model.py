@@ -216,7 +216,7 @@ class ModelInUse:
         """The unit-norm embedding (dim,) of a photo file, and its id if the library knows it."""
         import numpy as np
 
-        from sigseek.indexer.decoding.decode import digest_file
+        from sigseek.indexer.decoding.digest import digest_file
 
         catalog, record = self._place.catalog(), self.record_to_query()
         known = catalog.find_photo(_readable(digest_file, path).digest)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sigseek.indexer.scan import is_online
+from sigseek.indexer.presence import is_online
 from sigseek.storage import Catalog, CheckpointRecord
 
 

@@ -8,8 +8,7 @@ from functools import cache
 from pathlib import Path, PurePath
 
 from sigseek.indexer import FolderError, check_folder, check_folders_below
-from sigseek.indexer.comparison import may_be_there
-from sigseek.indexer.scan import is_empty, is_online, is_unplugged
+from sigseek.indexer.presence import is_empty, is_online, is_unplugged, may_be_there
 from sigseek.operations.paths import expand
 from sigseek.storage import Catalog, CheckpointRecord, FolderRecord, LibraryError
 from sigseek.storage.catalog.transaction import beginning

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from sigseek.indexer.decoding.decode import digest_file
+from sigseek.indexer.decoding.digest import digest_file, mtime_ns
 from sigseek.indexer.errors import DecodeError
-from sigseek.indexer.scan import is_online, mtime_ns
+from sigseek.indexer.presence import is_online
 from sigseek.operations.status import default_checkpoint
 from sigseek.storage import Catalog, FolderRecord
 from sigseek.storage.index.leftovers import remove_leftovers
