@@ -10,6 +10,7 @@ from sigseek.storage.lock import writer_lock
 from sigseek.storage.records import (
     CheckpointRecord,
     EmbeddingRecord,
+    FailureKind,
     FailureRecord,
     FileRecord,
     FileRow,
@@ -23,6 +24,7 @@ __all__ = [
     "Catalog",
     "CheckpointRecord",
     "EmbeddingRecord",
+    "FailureKind",
     "FailureRecord",
     "FileRecord",
     "FileRow",

@@ -1,6 +1,8 @@
 import os
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from sigseek.storage import (
     Catalog,
     EmbeddingRecord,
+    FailureKind,
     FailureRecord,
     FileRecord,
     LibraryError,
@@ -93,6 +96,30 @@ def test_a_folder_above_known_ones_takes_them_in(catalog: Catalog, tmp_path: Pat
     assert [failure.path for failure in catalog.failures()] == [
         str(tmp_path / "a" / "b" / "bad.jpg")
     ]
+
+
+def test_a_failure_keeps_its_kind_and_when_it_was_tried(catalog: Catalog, tmp_path: Path) -> None:
+    large = FailureRecord(
+        "a.tif",
+        "too large",
+        3_000_000_000,
+        1_700_000_000_000_000_000,
+        FailureKind.TOO_LARGE,
+        5_000_000_000,
+        datetime(2024, 2, 29, 12, 0, 1),
+    )
+    with catalog.transaction() as transaction:
+        folder, _ = transaction.add_folder(tmp_path)
+        transaction.put_failure(folder.id, large)
+    assert catalog.folder_failures(folder.id) == [large]
+    assert catalog.failures() == [replace(large, path=str(tmp_path / "a.tif"))]
+    before = datetime.now(UTC).replace(tzinfo=None)
+    with catalog.transaction() as transaction:
+        transaction.put_failure(folder.id, FailureRecord("a.tif", "empty", 0, 1))
+    (failure,) = catalog.folder_failures(folder.id)
+    assert (failure.kind, failure.pixels) == (FailureKind.NO_PICTURE, None), "written over"
+    assert failure.tried_at is not None
+    assert before <= failure.tried_at <= datetime.now(UTC).replace(tzinfo=None)
 
 
 def test_a_photos_files_come_present_first(catalog: Catalog, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy.pool import Pool
 
 import sigseek
 from sigseek.siglip import Checkpoint
-from sigseek.storage import Catalog, LibraryError
+from sigseek.storage import Catalog, FailureKind, LibraryError
 from sigseek.storage.catalog import database
 from sigseek.storage.catalog.database import HEAD, migrations_directory
 from tests.conftest import Run
@@ -156,6 +156,50 @@ def test_the_library_answers_and_goes_on_without_embedding_anew(
         ]
     after = tables(path)["embedding"]
     assert {name: after[name] for name in before} == before
+
+
+OLD_REASONS = {
+    "too large: 20000 x 15000 pixels; the limit is 250 megapixels; see index --max-megapixels": (
+        FailureKind.TOO_LARGE
+    ),
+    "too large: 2,000 GB; no photo is larger than 16 GB": FailureKind.TOO_LARGE,
+    "too large for this machine's memory": FailureKind.TOO_LARGE,
+    "decoding it takes more than 1,280 MB of memory": FailureKind.TOO_LARGE,
+    "decoding it takes more than 54 s of processor time": FailureKind.SLOW,
+    "decoding it was not done after 270 s, the disk or the network may be why; the next run "
+    "tries it again": FailureKind.SLOW,
+    "cannot be read: Permission denied": FailureKind.UNREADABLE,
+    "cannot be looked at: Too many levels of symbolic links": FailureKind.UNREADABLE,
+    "the directory cannot be read: Permission denied": FailureKind.UNREADABLE,
+    "it changed while it was read; the next run tries it again": FailureKind.CHANGED,
+    "vector graphics are not read; export it as PNG": FailureKind.UNSUPPORTED,
+    "this format is not read; export it as PNG or JPEG": FailureKind.UNSUPPORTED,
+    "PostScript is not read, because that would start another program": FailureKind.UNSUPPORTED,
+    "decoding it ended the worker process (SIGKILL)": FailureKind.INTERRUPTED,
+    "no process to decode it in could be started (exit code 1); see whether memory is short": (
+        FailureKind.INTERRUPTED
+    ),
+    "decoding it ended the worker process (SIGSEGV)": FailureKind.NO_PICTURE,
+    "the file is empty": FailureKind.NO_PICTURE,
+    "damaged, or of a kind that is not read (image file is truncated)": FailureKind.NO_PICTURE,
+}
+
+
+def test_old_failures_get_the_kind_that_their_reason_tells(tmp_path: Path) -> None:
+    path = restore("0004", tmp_path / "library")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM failure")
+        connection.executemany(
+            "INSERT INTO failure (folder_id, path, reason, size, mtime_ns) VALUES (1, ?, ?, 1, 2)",
+            [(f"{number}.jpg", reason) for number, reason in enumerate(OLD_REASONS)],
+        )
+    catalog = Catalog(tmp_path / "library")
+    failures = catalog.folder_failures(1)
+    catalog.close()
+    assert {failure.reason: failure.kind for failure in failures} == OLD_REASONS
+    assert {(failure.size, failure.pixels, failure.tried_at) for failure in failures} == {
+        (1, None, None)
+    }
 
 
 def test_a_newer_library_is_refused_by_the_program_and_left_alone(tmp_path: Path, run: Run) -> None:

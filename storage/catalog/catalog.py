@@ -44,6 +44,7 @@ from sigseek.storage.catalog.transaction import (
 from sigseek.storage.errors import LibraryError
 from sigseek.storage.records import (
     CheckpointRecord,
+    FailureKind,
     FailureRecord,
     FileRow,
     FolderRecord,
@@ -299,25 +300,20 @@ class Catalog:
 
     def failures(self) -> list[FailureRecord]:
         """All failures, their paths absolute, by path."""
-        columns = (Folder.path, Failure.path, Failure.reason, Failure.size, Failure.mtime_ns)
         with self._session() as session:
-            rows = session.execute(select(*columns).join(Folder, Folder.id == Failure.folder_id))
+            rows = session.execute(
+                select(Folder.path, Failure).join(Folder, Folder.id == Failure.folder_id)
+            )
             return sorted(
-                (
-                    FailureRecord(str(PurePath(root, path)), reason, size, mtime)
-                    for root, path, reason, size, mtime in rows
-                ),
+                (_failure_record(row, str(PurePath(root, row.path))) for root, row in rows),
                 key=lambda failure: failure.path,
             )
 
     def folder_failures(self, folder_id: int) -> list[FailureRecord]:
         """The folder's failures, their paths relative to it."""
-        columns = (Failure.path, Failure.reason, Failure.size, Failure.mtime_ns)
         with self._session() as session:
-            return [
-                FailureRecord(*row)
-                for row in session.execute(select(*columns).where(Failure.folder_id == folder_id))
-            ]
+            rows = session.scalars(select(Failure).where(Failure.folder_id == folder_id))
+            return [_failure_record(row, row.path) for row in rows]
 
     # Photos and embeddings
 
@@ -563,6 +559,11 @@ class Catalog:
                 yield session
         except (SQLAlchemyError, sqlite3.Error) as error:
             raise LibraryError(describe(error, self.path)) from error
+
+
+def _failure_record(row: Failure, path: str) -> FailureRecord:
+    kind = FailureKind(row.kind)
+    return FailureRecord(path, row.reason, row.size, row.mtime_ns, kind, row.pixels, row.tried_at)
 
 
 def _halves(rows: Sequence[Any], dimension: int) -> tuple[Ids, Halves]:

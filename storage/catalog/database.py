@@ -13,7 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sigseek.storage.errors import LibraryError
 from sigseek.storage.lock import writer_lock
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration. Written here so that opening an up-to-date library does not load alembic; a
 test compares.
 """

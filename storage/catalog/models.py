@@ -4,9 +4,11 @@ import os
 from datetime import datetime
 
 from sqlalchemy import (
+    BigInteger,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    Integer,
     LargeBinary,
     String,
     TypeDecorator,
@@ -14,6 +16,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from sigseek.storage.records import FailureKind
 
 
 class PathText(TypeDecorator[str]):
@@ -172,11 +176,16 @@ class Failure(Base):
     folder_id: Mapped[int] = mapped_column(ForeignKey("folder.id", ondelete="CASCADE"))
     path: Mapped[str] = mapped_column(PathText)
     reason: Mapped[str]
+    """In words for people. Programs go by `kind`."""
     size: Mapped[int | None]
-    """Size and mtime it had; None where it is to be tried again in any case, as after a refused
-    permission.
-    """
+    """In bytes, when it failed; None for directories, and for files that could not be looked at."""
     mtime_ns: Mapped[int | None]
+    kind: Mapped[str] = mapped_column(server_default=FailureKind.NO_PICTURE.value)
+    """A FailureKind."""
+    pixels: Mapped[int | None] = mapped_column(BigInteger().with_variant(Integer, "sqlite"))
+    """Of a picture that was too large."""
+    tried_at: Mapped[datetime | None]
+    """UTC; None for rows of before schema 0005."""
 
 
 class Bias(Base):

@@ -309,7 +309,14 @@ class Transaction:
 
     def put_failure(self, folder_id: int, failure: FailureRecord) -> None:
         """Note that a path, relative to the folder, could not be used."""
-        values = {"reason": failure.reason, "size": failure.size, "mtime_ns": failure.mtime_ns}
+        values = {
+            "reason": failure.reason,
+            "size": failure.size,
+            "mtime_ns": failure.mtime_ns,
+            "kind": failure.kind.value,
+            "pixels": failure.pixels,
+            "tried_at": failure.tried_at or datetime.now(UTC).replace(tzinfo=None),
+        }
         statement = insert(Failure).values(folder_id=folder_id, path=failure.path, **values)
         self._session.execute(
             statement.on_conflict_do_update(index_elements=["folder_id", "path"], set_=values)

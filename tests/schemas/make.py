@@ -88,7 +88,11 @@ def main() -> None:
         place = Path(directory).resolve()
         with closing(sqlite3.connect(make(place))) as connection:
             (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-            lines = [line.replace(str(place), PLACE) for line in connection.iterdump()]
+            mini = read_checkpoint(MINI_DIRECTORY, MINI).fingerprint
+            lines = [
+                line.replace(str(place), PLACE).replace(mini, _MINI_OF_THE_DUMPS)
+                for line in connection.iterdump()
+            ]
     (SCHEMAS / f"{revision}.sql").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

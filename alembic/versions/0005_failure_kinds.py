@@ -1,0 +1,54 @@
+"""Failures know their kind, how many pixels a picture that was too large has, and when they were tried.
+
+Whether a failure is tried again depends on its kind. The kinds of old rows are read off their reasons, which until now
+were all that told them apart; those rows' files have no size where they were to be tried again, and the next run fills it in.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+KINDS = {
+    "too large": ("too large%", "decoding it takes more than % of memory"),
+    "slow": ("decoding it was not done after %", "decoding it takes more than % of processor time"),
+    "unreadable": (
+        "cannot be read: %",
+        "cannot be looked at: %",
+        "the directory cannot be read: %",
+    ),
+    "changed while read": ("it changed while it was read%",),
+    "unsupported": (
+        "PostScript is not read%",
+        "vector graphics are not read%",
+        "this format is not read%",
+    ),
+    "interrupted": (
+        "the run was ended",
+        "no process to decode it in could be started%",
+        "decoding it ended the worker process (SIGKILL)",
+        "decoding it ended the worker process (SIGTERM)",
+        "decoding it ended the worker process (SIGINT)",
+        "decoding it ended the worker process (SIGHUP)",
+        "decoding it ended the worker process (SIGQUIT)",
+    ),
+}
+"""By kind, what the reasons of version 0.1 look like; whatever else is no picture."""
+
+
+def upgrade() -> None:
+    """Add the columns and fill in the kinds."""
+    op.add_column(
+        "failure", sa.Column("kind", sa.String, nullable=False, server_default="no picture")
+    )
+    op.add_column(
+        "failure", sa.Column("pixels", sa.BigInteger().with_variant(sa.Integer, "sqlite"))
+    )
+    op.add_column("failure", sa.Column("tried_at", sa.DateTime))
+    failure = sa.table("failure", sa.column("reason", sa.String), sa.column("kind", sa.String))
+    for kind, reasons in KINDS.items():
+        said = sa.or_(*(failure.c.reason.like(reason) for reason in reasons))
+        op.execute(failure.update().where(said).values(kind=kind))
