@@ -9,9 +9,15 @@ for hit in library.search("two cats on a sofa", limit=5):
 """
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# `search`, `storage` and the other rooms are links in this folder. Where git may not make links, as
+# on Windows by default, it writes text files: then the rooms are found at the top of the repository.
+if (Path(__path__[0]) / "storage").is_file():
+    __path__.append(str(Path(__path__[0]).parent))
 
 if TYPE_CHECKING:
     from sigseek.errors import ErrorKind as ErrorKind
