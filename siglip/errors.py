@@ -1,9 +1,10 @@
-"""What can go wrong with a checkpoint."""
+"""The error of this room."""
 
 from sigseek.errors import SigseekError
 
+FETCH_AGAIN = "fetch the checkpoint again"
+"""The remedy for a checkpoint whose files are damaged or incomplete."""
+
 
 class CheckpointError(SigseekError):
-    """A checkpoint that cannot be found, read or used. The message says what was found and what to
-    do, in one line.
-    """
+    """A checkpoint that cannot be found, read or used."""

@@ -1,4 +1,7 @@
-"""Texts to token ids, padded as in training. Without transformers: loading it would take longer than a whole search."""
+"""Texts to token ids, padded as in training.
+
+transformers is not used here: importing it takes longer than a whole search.
+"""
 
 import json
 import re
@@ -10,8 +13,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from sigseek.errors import ErrorKind
 from sigseek.siglip.checkpoint import Checkpoint
-from sigseek.siglip.errors import CheckpointError
+from sigseek.siglip.errors import FETCH_AGAIN, CheckpointError
 
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _SPACE = "▁"  # how sentencepiece writes a space
@@ -21,15 +25,16 @@ class _Vocabulary(Protocol):
     pad: int
 
     def ids(self, text: str) -> list[int]:
-        """All token ids of the text, up to the end-of-sentence token."""
+        """Return all token ids of the text, the end-of-sentence token included."""
 
     def cut(self, ids: list[int], length: int) -> list[int]:
-        """At most `length` of them, still ended as a sentence is."""
+        """Return the first `length` ids at most, still with the end-of-sentence token last."""
 
 
 class Tokenizer:
-    """SigLIP's sentencepiece tokenizer, or SigLIP 2's (Gemma's, lower-cased) where the checkpoint
-    has no spiece.model.
+    """SigLIP's sentencepiece tokenizer, or SigLIP 2's where the checkpoint has no spiece.model.
+
+    SigLIP 2's is Gemma's, lower-cased. Several threads may use one tokenizer.
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
@@ -39,14 +44,15 @@ class Tokenizer:
             self._vocabulary: _Vocabulary = kind(checkpoint.directory)
         except Exception as error:  # the readers below raise plain Exception for a damaged file
             raise CheckpointError(
-                f"the tokenizer in {checkpoint.directory} is damaged ({error}); fetch it again"
+                f"the tokenizer in {checkpoint.directory} is damaged ({error})",
+                FETCH_AGAIN,
+                ErrorKind.DAMAGED,
             ) from error
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
-        """Token ids int64 (n, text length): each text cut or padded on the right to the fixed
-        length.
+        """Return token ids int64 (n, text length).
 
-        There is no attention mask: the padding is attended, as it was in training.
+        Each text is cut or padded on the right to the fixed length. There is no attention mask: the padding is attended, as it was in training.
         """
         rows = np.full((len(texts), self._length), self._vocabulary.pad, np.int64)
         for row, text in zip(rows, texts, strict=True):
@@ -60,8 +66,9 @@ class Tokenizer:
 
 
 class _SentencePiece:
-    """What transformers' SiglipTokenizer does: lower-cased, without punctuation, `</s>` at the end
-    and for padding.
+    """The steps of transformers' SiglipTokenizer.
+
+    Texts are lower-cased and lose their punctuation; `</s>` ends them and pads them.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -89,9 +96,9 @@ class _SentencePiece:
         for place, part in enumerate(parts):
             if part in self._special:
                 ids.append(self._special[part])
-            elif not (
-                place == 0 and part == _SPACE and len(parts) > 1
-            ):  # nothing but our own space before a special token
+                continue
+            # The space that was added in front, when a special token comes first, is no text.
+            if not (place == 0 and part == _SPACE and len(parts) > 1):
                 ids += self._plain_ids(part)
         return self.cut(ids, len(ids) + 1)
 
@@ -100,8 +107,10 @@ class _SentencePiece:
         return kept if kept and kept[-1] == self._end else [*kept, self._end]
 
     def _plain_ids(self, text: str) -> list[int]:
-        """Sentencepiece drops a leading space, so the text is encoded behind `<unk>` and what that
-        takes is left out.
+        """Encode text that holds no special token.
+
+        Sentencepiece drops a leading space. So the text is encoded behind `<unk>`, and the tokens
+        of `<unk>` are left out.
         """
         text = re.sub(
             r"\s+", " ", (text.lower() if self._lower else text).translate(_NO_PUNCTUATION)
@@ -115,8 +124,9 @@ class _SentencePiece:
 
 
 class _Gemma:
-    """What transformers' Siglip2Tokenizer does: Gemma's BPE, lower-cased, `<eos>` at the end,
-    padded on the right.
+    """The steps of transformers' Siglip2Tokenizer.
+
+    It is Gemma's BPE on lower-cased text, with `<eos>` at the end, padded on the right.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -174,5 +184,5 @@ def _config(directory: Path) -> dict[str, Any]:
 
 
 def _content(token: str | dict[str, str]) -> str:
-    """Older configurations write a special token as an object."""
+    """Return the token's text. Older configurations write a special token as an object."""
     return token if isinstance(token, str) else token["content"]

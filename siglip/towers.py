@@ -1,4 +1,4 @@
-"""What every runtime offers: two towers into one space."""
+"""The contract of every runtime: two towers that embed into one space."""
 
 from __future__ import annotations
 
@@ -16,29 +16,33 @@ PRECISIONS = ("auto", "fp32", "bf16", "int8")
 
 
 class ImageTower(Protocol):
-    """Embeds pictures."""
+    """Embeds pictures. Several threads may use one tower; each gets the results of its own call."""
 
     precision: str
     """The arithmetic that makes the embeddings: "fp32", "bf16" or "int8"."""
     device: str
-    """Where it runs, as a person calls it: "cpu", "cuda", "mps"."""
+    """The device it runs on: "cpu", "cuda" or "mps"."""
     runtime: str
-    """What runs it: "openvino" or "torch"."""
+    """The library that runs it: "openvino" or "torch"."""
     batch: int
-    """How many pictures a call suit it."""
+    """A good number of pictures per call. Any other number works too."""
 
     def embed(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Unit-norm embeddings float32 (n, dim) of pixels uint8 (n, height, width, 3), resized as
-        the checkpoint asks.
+        """Return unit-norm embeddings float32 (n, dim) of pixels uint8 (n, height, width, 3).
+
+        The pictures have been resized as the checkpoint asks. `n` may be 0. The result is the
+        caller's own array: no later call changes it.
         """
 
 
 class TextTower(Protocol):
-    """Embeds texts."""
+    """Embeds texts. Several threads may use one tower; each gets the results of its own call."""
 
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Unit-norm embeddings float32 (n, dim) of texts; what exceeds the checkpoint's text length
-        is cut off.
+        """Return unit-norm embeddings float32 (n, dim) of n texts. `n` may be 0.
+
+        A text is cut off where it exceeds the checkpoint's text length. The result is the caller's
+        own array.
         """
 
     def cuts(self, text: str) -> bool:
@@ -46,7 +50,7 @@ class TextTower(Protocol):
 
 
 def check_choices(device: str, precision: str) -> None:
-    """CheckpointError, with what there is, for a device or precision of another name."""
-    for value, what, known in ((device, "device", DEVICES), (precision, "precision", PRECISIONS)):
+    """Raise CheckpointError for a device or precision that does not exist."""
+    for value, name, known in ((device, "device", DEVICES), (precision, "precision", PRECISIONS)):
         if value not in known:
-            raise CheckpointError(f"'{value}' is no {what}; use one of {', '.join(known)}")
+            raise CheckpointError(f"'{value}' is not a {name}", f"use one of {', '.join(known)}")

@@ -282,8 +282,8 @@ def test_a_process_that_dies_is_run_without(
 @pytest.mark.parametrize(
     ("device", "precision", "message"),
     [
-        ("tpu", "auto", "'tpu' is no device; use one of auto, cpu, cuda, mps"),
-        ("cpu", "fp64", "'fp64' is no precision; use one of auto, fp32, bf16, int8"),
+        ("tpu", "auto", "'tpu' is not a device; use one of auto, cpu, cuda, mps"),
+        ("cpu", "fp64", "'fp64' is not a precision; use one of auto, fp32, bf16, int8"),
         ("cuda", "int8", "int8 runs on the CPU, not on cuda"),
     ],
 )

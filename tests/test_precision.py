@@ -106,7 +106,8 @@ def test_unknown_choices_list_the_known_ones(tmp_path: Path, run: Run) -> None:
         assert done.returncode == 2
         assert known in done.stderr
     with pytest.raises(
-        sigseek.CheckpointError, match="'best' is no precision; use one of auto, fp32, bf16, int8"
+        sigseek.CheckpointError,
+        match="'best' is not a precision; use one of auto, fp32, bf16, int8",
     ):
         sigseek.open(tmp_path, precision="best")
 

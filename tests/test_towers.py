@@ -110,5 +110,5 @@ def test_devices() -> None:
         if device != choose_device("auto"):
             with pytest.raises(CheckpointError, match=f"no '{device}' device"):
                 choose_device(device)
-    with pytest.raises(CheckpointError, match="'tpu' is no device"):
+    with pytest.raises(CheckpointError, match="'tpu' is not a device"):
         choose_device("tpu")

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,6 +38,9 @@ Photos = Callable[[], npt.NDArray[np.uint8]]
 
 LEAST_PHOTOS, MOST_PHOTOS = 40, 200
 """How many of them an int8 conversion needs, and how many it makes use of."""
+
+_converting = threading.Lock()
+"""Held while a conversion is made: two threads that load the two towers need the same one."""
 
 _ABANDONED = 3600  # seconds without a change
 _WEIGHT_BYTES = 4  # of a value, in a checkpoint of fp32
@@ -84,9 +88,15 @@ def convert(
     Raises CheckpointError when the conversion does not agree with the reference, CacheError when
     there is no place for it or it cannot be made.
     """
-    found = find_conversion(checkpoint, precision)
-    if found:
-        return found
+    with _converting:
+        return find_conversion(checkpoint, precision) or _convert(
+            checkpoint, precision, announce, photos
+        )
+
+
+def _convert(
+    checkpoint: Checkpoint, precision: str, announce: Callable[[str], None], photos: Photos
+) -> Path:
     directory = _directory(checkpoint, precision)
     others = [
         path for path in directory.parent.glob(f"{_stem(checkpoint, precision)}-*") if path.is_dir()

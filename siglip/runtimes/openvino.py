@@ -1,4 +1,7 @@
-"""The towers on OpenVINO, the runtime on CPU: what `sigseek.siglip.runtimes.conversion` made of a checkpoint, without torch or transformers."""
+"""The towers on OpenVINO, which is the runtime on CPU. Neither torch nor transformers is imported.
+
+`sigseek.siglip.runtimes.conversion` makes the models that are loaded here.
+"""
 
 import sys
 from collections.abc import Sequence
@@ -14,12 +17,13 @@ import numpy.typing as npt
 from sigseek.siglip.checkpoint import Checkpoint
 from sigseek.siglip.tokenizer import Tokenizer
 
-# What each precision computes in; int8 says for itself which of its operations are not.
+# The arithmetic of each precision. An int8 model carries its own precisions; its remaining float
+# operations run in the best one.
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
 class OpenVinoImageTower:
-    """The image tower of a conversion."""
+    """The image tower of a conversion; see `sigseek.siglip.towers.ImageTower`."""
 
     device = "cpu"
     runtime = "openvino"
@@ -35,7 +39,7 @@ class OpenVinoImageTower:
 
 
 class OpenVinoTextTower:
-    """The text tower of a conversion."""
+    """The text tower of a conversion; see `sigseek.siglip.towers.TextTower`."""
 
     device = "cpu"
     runtime = "openvino"
@@ -55,37 +59,51 @@ class OpenVinoTextTower:
 
 
 class CompiledModel:
-    """A converted tower made ready for this processor; what that takes is kept beside the model for
-    the next time.
+    """A converted tower, compiled for this processor. Several threads may use it at the same time.
+
+    OpenVINO keeps the compiled form beside the model, so the next start is fast.
     """
 
     def __init__(self, model: Path, precision: str, *, cache: bool = True) -> None:
         core = import_openvino().Core()
         properties = {
             "INFERENCE_PRECISION_HINT": _HINTS.get(precision) or _HINTS[best_precision()],
-            "PERFORMANCE_HINT": "LATENCY",  # one request at a time, on all cores
+            "PERFORMANCE_HINT": "LATENCY",  # one call at a time gets all cores
         }
         if cache:
             properties["CACHE_DIR"] = str(model.parent / "compiled")
-        self._request = core.compile_model(model, "CPU", properties).create_infer_request()
+        self._compiled = core.compile_model(model, "CPU", properties)
+        self._dimension = int(self._compiled.output(0).partial_shape[1].get_length())
+        # An infer request serves one call at a time. A second call on a busy one raises, or worse,
+        # reads the first call's results. So each call takes an idle request, or makes one.
+        self._idle = [self._compiled.create_infer_request()]
 
     def embed(self, inputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """Unit-norm outputs float32 (n, dim) for the model's only input (n, ...)."""
-        self._request.infer({0: inputs}, share_inputs=True)
-        outputs: npt.NDArray[np.float32] = self._request.get_output_tensor(0).data
-        # Here rather than in the model, where bf16 would leave norms that are off by thousandths.
+        """Return unit-norm outputs float32 (n, dim) for the model's only input (n, ...)."""
+        if not len(inputs):
+            return np.zeros((0, self._dimension), np.float32)
+        try:
+            request = self._idle.pop()  # atomic, as is `append` below
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        request.infer({0: inputs}, share_inputs=True)
+        outputs: npt.NDArray[np.float32] = request.get_output_tensor(0).data
+        # Normalised here and not in the model, where bf16 would leave norms that are off by
+        # thousandths. The division also copies the outputs, before another call may overwrite them.
         unit: npt.NDArray[np.float32] = outputs / np.linalg.norm(outputs, axis=1, keepdims=True)
+        self._idle.append(request)  # not after an error or Ctrl-C: it may still be busy then
         return unit
 
 
 def is_installed() -> bool:
-    """Whether OpenVINO is there: it has no packages for some platforms."""
+    """Whether OpenVINO is installed. It has no packages for some platforms."""
     return find_spec("openvino") is not None
 
 
 def best_precision() -> str:
-    """What is fastest here without being visibly less exact: "bf16" where the processor computes in
-    it, else "fp32".
+    """Return the fastest precision here that is not visibly less exact.
+
+    That is "bf16" on a processor that computes in it, else "fp32".
     """
     return (
         "bf16"
@@ -95,14 +113,15 @@ def best_precision() -> str:
 
 
 def import_openvino() -> ModuleType:
-    """The package without its telemetry, which would report every import over the network: nothing
-    may leave this machine.
+    """Import OpenVINO without its telemetry, which would report every import over the network.
+
+    Nothing may leave this machine.
     """
-    absent: Any = None  # Python's way to say that a module is not to be had
+    absent: Any = None  # an entry of None makes Python treat the module as not installed
     sys.modules.setdefault("openvino_telemetry", absent)
     try:
         return import_module("openvino")
-    except ImportError as error:  # its extension makes one of a Ctrl-C, too
+    except ImportError as error:  # its extension turns a Ctrl-C into an ImportError, too
         cause: BaseException | None = error
         while cause and not isinstance(cause, KeyboardInterrupt):
             cause = cause.__cause__ or cause.__context__

@@ -1,5 +1,9 @@
-"""The towers on torch, through transformers: the reference that every other runtime is measured against."""
+"""The towers on torch, through transformers.
 
+Every other runtime is compared with this one.
+"""
+
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,17 +15,24 @@ import transformers
 from torch.nn import functional
 from transformers import PreTrainedModel, SiglipTextModel, SiglipVisionModel
 
+from sigseek.errors import ErrorKind, Option, Remedy
 from sigseek.siglip.checkpoint import Checkpoint
-from sigseek.siglip.errors import CheckpointError
+from sigseek.siglip.errors import FETCH_AGAIN, CheckpointError
 from sigseek.siglip.tokenizer import Tokenizer
-from sigseek.siglip.towers import DEVICES
+from sigseek.siglip.towers import check_choices
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _BATCH, _LARGEST_BATCH = 16, 256
+# Loading switches settings of torch and transformers that hold for the whole process, so one model
+# is loaded at a time. Running a model needs no lock: inference mode belongs to the thread.
+_loading = threading.Lock()
 
 
 class TorchImageTower:
-    """SiglipVisionModel; with "auto" in bf16 on CUDA and in fp32 elsewhere."""
+    """The image tower as transformers' SiglipVisionModel; see `sigseek.siglip.towers.ImageTower`.
+
+    The precision "auto" is bf16 on CUDA and fp32 elsewhere.
+    """
 
     runtime = "torch"
 
@@ -40,7 +51,9 @@ class TorchImageTower:
 
     @torch.inference_mode()
     def embed(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Unit-norm embeddings float32 (n, dim) of pixels uint8 (n, height, width, 3)."""
+        """Return unit-norm embeddings float32 (n, dim) of pixels uint8 (n, height, width, 3)."""
+        if not len(pixels):
+            return np.zeros((0, self._model.config.hidden_size), np.float32)
         inputs = torch.from_numpy(self._preprocessing.normalize(pixels))
         if self.device == "cuda":
             inputs = inputs.pin_memory()
@@ -48,14 +61,14 @@ class TorchImageTower:
         return _unit(self._model(pixel_values=inputs).pooler_output)
 
     def _fitting_batch(self) -> int:
-        """Pictures a call that a quarter of the free GPU memory holds, a power of two: more would
-        gain little.
+        """Return how many pictures fit into a quarter of the free GPU memory, as a power of two.
+
+        Larger batches would gain little.
         """
         free, _ = torch.cuda.mem_get_info()
         config = self._model.config
         tokens = (config.image_size // config.patch_size) ** 2
-        # The widest moment is inside the feed-forward part: its values beside those that pass it
-        # by.
+        # Memory peaks inside the feed-forward layer, which holds its own values and the residual's.
         each = (
             tokens
             * (config.intermediate_size + 6 * config.hidden_size)
@@ -66,7 +79,10 @@ class TorchImageTower:
 
 
 class TorchTextTower:
-    """SiglipTextModel; with "auto" in fp32: one query costs little, and fp32 is the reference."""
+    """The text tower as transformers' SiglipTextModel; see `sigseek.siglip.towers.TextTower`.
+
+    The precision "auto" is fp32: a text costs little, and fp32 is exact.
+    """
 
     runtime = "torch"
 
@@ -80,7 +96,9 @@ class TorchTextTower:
 
     @torch.inference_mode()
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Unit-norm embeddings float32 (n, dim) of texts."""
+        """Return unit-norm embeddings float32 (n, dim) of n texts."""
+        if not len(texts):
+            return np.zeros((0, self._model.config.hidden_size), np.float32)
         inputs = torch.from_numpy(self._tokenizer.encode(texts)).to(self.device)
         return _unit(self._model(input_ids=inputs).pooler_output)
 
@@ -90,21 +108,23 @@ class TorchTextTower:
 
 
 def choose_device(name: str) -> str:
-    """The device called `name`, the best there is for "auto"; CheckpointError when it is not
-    there.
+    """Return the device called `name`, or the best one here for "auto".
+
+    Raises CheckpointError for a device that this machine does not have.
     """
-    there = {
+    present = {
         "cpu": True,
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
     if name == "auto":
-        return next(device for device in ("cuda", "mps", "cpu") if there[device])
-    if name not in there:
-        raise CheckpointError(f"'{name}' is no device; use one of {', '.join(DEVICES)}")
-    if not there[name]:
+        return next(device for device in ("cuda", "mps", "cpu") if present[device])
+    check_choices(name, "auto")
+    if not present[name]:
         raise CheckpointError(
-            f"torch finds no '{name}' device here; leave --device out, or install a torch built for it"
+            f"torch finds no '{name}' device on this machine",
+            Remedy("leave out {}, or install a torch built for it", (Option("device"),)),
+            ErrorKind.UNSUPPORTED,
         )
     return name
 
@@ -116,11 +136,12 @@ def _unit(embeddings: torch.Tensor) -> npt.NDArray[np.float32]:
 def load_model(
     kind: type[PreTrainedModel], checkpoint: Checkpoint, device: str, dtype: torch.dtype
 ) -> Any:
-    """One tower of the checkpoint, ready to run; CheckpointError when weights are missing or of
-    another shape.
+    """Load one tower of the checkpoint, ready to run.
+
+    Raises CheckpointError when weights are missing or of another shape.
     """
     try:
-        with _quiet():
+        with _loading, _quiet():
             model, found = kind.from_pretrained(
                 checkpoint.directory,
                 dtype=dtype,
@@ -131,20 +152,23 @@ def load_model(
     except (OSError, ValueError, RuntimeError) as error:
         line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CheckpointError(
-            f"{checkpoint.directory} cannot be loaded ({line}); fetch the checkpoint again"
+            f"{checkpoint.directory} cannot be loaded ({line})", FETCH_AGAIN, ErrorKind.DAMAGED
         ) from error
     if found["missing_keys"] or found["mismatched_keys"]:
         first = sorted(str(key) for key in (*found["missing_keys"], *found["mismatched_keys"]))[0]
         raise CheckpointError(
-            f"{checkpoint.directory} lacks usable weights for {first}; fetch the checkpoint again"
+            f"{checkpoint.directory} lacks usable weights for {first}",
+            FETCH_AGAIN,
+            ErrorKind.DAMAGED,
         )
     return model.eval().to(device)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without transformers' notes that the other tower's weights are not used, which is the
-    point.
+    """Silence transformers' notes that the weights of the other tower are not used.
+
+    That is intended: each tower is loaded by itself.
     """
     level, bars = (
         transformers.logging.get_verbosity(),
