@@ -203,7 +203,7 @@ def _check_interrupted(work: Path) -> None:
         if found:
             raise AssertionError(found[0].what)
         if library.status().photos:
-            library.search("a red house", everything=True)
+            library.search("a red house", include_all=True)
 
 
 def _is_to_be_expected(problem: str) -> bool:

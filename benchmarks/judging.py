@@ -66,7 +66,7 @@ def _measure(geometry: Geometry, count: int, rounds: int, directory: Path) -> No
     for text in texts[:rounds]:
         alone.append(_seconds(partial(searcher.by_photo, text, 10)))
         judged.append(
-            _seconds(partial(searcher.search, Text("x"), {Text("x"): text}, 10, everything=True))
+            _seconds(partial(searcher.search, Text("x"), {Text("x"): text}, 10, include_all=True))
         )
     first, second = statistics.median(alone) * 1000, statistics.median(judged) * 1000
     print(
@@ -76,7 +76,7 @@ def _measure(geometry: Geometry, count: int, rounds: int, directory: Path) -> No
         query = parse(words)
         vectors = dict(zip(terms(query), texts, strict=False))
         taken = [
-            _seconds(partial(searcher.search, query, vectors, 10, everything=True))
+            _seconds(partial(searcher.search, query, vectors, 10, include_all=True))
             for _ in range(5)
         ]
         print(f"  {words}: {statistics.median(taken):.2f} s")

@@ -53,7 +53,7 @@ class Drawings:
 
     def search(self, query: str, **options: Any) -> SearchResults:
         """All photos, whatever the verdict."""
-        return self.library.search(query, len(self.scenes), everything=True, **options)
+        return self.library.search(query, len(self.scenes), include_all=True, **options)
 
     def true(self, hits: Sequence[Hit], statement: Statement) -> Bools:
         """Of which hits the statement is true."""
@@ -111,7 +111,7 @@ def judge(
 
 def _best(library: Library, text: str) -> Hit:
     """The hit of the highest confidence."""
-    found = library.search(text, 100, everything=True)
+    found = library.search(text, 100, include_all=True)
     return max(found, key=lambda hit: hit.confidence or 0)
 
 
@@ -247,7 +247,7 @@ def complete(drawings: Drawings) -> None:
 
 
 def _paths(library: Library, query: str) -> list[str]:
-    return [hit.path for hit in library.search(query, 10, everything=True)]
+    return [hit.path for hit in library.search(query, 10, include_all=True)]
 
 
 def main() -> None:

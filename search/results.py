@@ -11,6 +11,8 @@ from sigseek.search.verdicts import JudgedBy, Verdict
 class PhotoHit:
     """A photo among the results. None where the photo itself does not say."""
 
+    id: int
+    """The photo's number in its library: the same for as long as the library lasts."""
     rank: int
     """From 1."""
     path: str

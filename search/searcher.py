@@ -112,18 +112,18 @@ class Searcher:
         vectors: Vectors,
         limit: int,
         *,
-        min_score: float = 0.0,
-        everything: bool = False,
+        min_probability: float = 0.0,
+        include_all: bool = False,
         explain: bool = False,
         closer: CloserLook | None = None,
     ) -> SearchResults:
-        """The `limit` photos that match the query best, best first; with `everything` also those
+        """The `limit` photos that match the query best, best first; with `include_all` also those
         that do not, maybes first.
 
         Raises QueryError for a limit below 1, a probability outside 0 to 1, a tag that no photo
         has, and a closer look by a query with operators.
         """
-        check_search(query, limit, min_score, closer)
+        check_search(query, limit, min_probability, closer)
         query = replace(
             query, weight=1.0
         )  # a weight counts within what encloses it, and nothing does
@@ -138,10 +138,10 @@ class Searcher:
         closely: dict[int, float] = {}
         if closer and isinstance(query, Text):
             order, closely = self._look_closer(order, scored, query, vectors[query], closer)
-        shown = order[scored.probabilities[order] >= min_score]
+        shown = order[scored.probabilities[order] >= min_probability]
         shown = (
             shown[np.argsort(-scored.levels[shown], kind="stable")]
-            if everything
+            if include_all
             else shown[scored.levels[shown] == MATCH]
         )
         listed = self._photos(shown, scored.ids, limit)
@@ -379,14 +379,16 @@ class Searcher:
         )
 
 
-def check_search(query: Query, limit: int, min_score: float, closer: CloserLook | None) -> None:
+def check_search(
+    query: Query, limit: int, min_probability: float, closer: CloserLook | None
+) -> None:
     """QueryError for what `Searcher.search` does not take but for tags: known before anything is
     embedded.
     """
     check_limit(limit)
-    if not 0 <= min_score <= 1:
+    if not 0 <= min_probability <= 1:
         raise QueryError(
-            f"a probability of {min_score:g} is outside 0 to 1; give the least probability a hit may have"
+            f"a probability of {min_probability:g} is outside 0 to 1; give the least probability a hit may have"
         )
     if closer and not isinstance(query, Text):
         raise QueryError(
@@ -410,6 +412,7 @@ def _photo_fields(photo: PhotoRecord) -> dict[str, Any]:
     present = _present(photo)
     path = present or photo.paths[0]
     return {
+        "id": photo.id,
         "path": path,
         "width": photo.width,
         "height": photo.height,

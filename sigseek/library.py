@@ -218,15 +218,15 @@ class Library:
         query: str,
         limit: int = 10,
         *,
-        min_score: float = 0.0,
-        everything: bool = False,
+        min_probability: float = 0.0,
+        include_all: bool = False,
         explain: bool = False,
         closer: int = 0,
     ) -> SearchResults:
         """The photos that match the query best, best first; docs/queries.md tells what a query may
         say.
 
-        Only those judged to match and whose probability reaches `min_score`; with `everything` the
+        Only those judged to match and whose probability reaches `min_probability`; with `include_all` the
         others too, maybes first. With `explain` hits tell the probability of each term. The best
         `closer` photos are looked at again, part by part. Warns when a text is longer than the
         model reads.
@@ -237,7 +237,7 @@ class Library:
 
         asked = parse(query)
         look = CloserLook(closer, self._embedder.embed_views) if closer else None
-        check_search(asked, limit, min_score, look)
+        check_search(asked, limit, min_probability, look)
         # what is missing or wrong is found out here, in this thread
         self._embedder.record_to_query()
         with ThreadPoolExecutor(1) as aside:  # the tower and the index load side by side
@@ -251,8 +251,8 @@ class Library:
             asked,
             vectors,
             limit,
-            min_score=min_score,
-            everything=everything,
+            min_probability=min_probability,
+            include_all=include_all,
             explain=explain,
             closer=look,
         )

@@ -176,11 +176,12 @@ def test_a_weight_on_the_whole_query_changes_nothing(library: Path, run: Run) ->
     assert run("search", "(a house)^0.5", *where).stdout == plain
 
 
-def test_min_score_is_of_the_probability_that_is_shown(library: Path, run: Run) -> None:
+def test_the_least_probability_is_of_the_one_that_is_shown(library: Path, run: Run) -> None:
     where = ("--library", library, "-n", "40")
     hits = rows(run("search", "at night", *where, "--json"))
     least = sorted(float(hit["probability"]) for hit in hits)[3]  # type: ignore[arg-type]
-    found = rows(run("search", "at night", *where, "--json", "--min-score", least))
+    found = rows(run("search", "at night", *where, "--json", "--min-probability", least))
+    assert rows(run("search", "at night", *where, "--json", "--min-score", least)) == found
     assert found == [hit for hit in hits if float(hit["probability"]) >= least]  # type: ignore[arg-type]
     assert len(found) < len(hits)
     unreached = run("search", "a house", *where, "--min-score", "1").stdout

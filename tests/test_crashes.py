@@ -102,12 +102,12 @@ def test_searching_while_indexing(tmp_path: Path, photos: Path) -> None:
         sigseek.open(library) as searching,
     ):
         while process.poll() is None:
-            hits = searching.search("a red house", limit=1_000, everything=True)
+            hits = searching.search("a red house", limit=1_000, include_all=True)
             seen.add(len(hits))
             assert len({hit.path for hit in hits}) == len(hits) >= 60
     assert process.returncode == 0
     with sigseek.open(library) as searching:
-        assert len(searching.search("a red house", limit=1_000, everything=True)) == 400
+        assert len(searching.search("a red house", limit=1_000, include_all=True)) == 400
 
 
 @pytest.mark.parametrize("limit", [150_000, 400_000])

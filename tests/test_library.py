@@ -52,14 +52,14 @@ def test_a_second_checkpoint(tmp_path: Path, drawn: Path) -> None:
     tiny = save_tiny(tmp_path / "tiny")
     with sigseek.open(tmp_path / "library", model="mini") as library:
         library.index(drawn)
-        before = library.search("a house", limit=40, everything=True)
+        before = library.search("a house", limit=40, include_all=True)
     with sigseek.open(tmp_path / "library", model=str(tiny)) as library:
         assert library.index(drawn).added == 40
-        assert [hit.cosine for hit in library.search("a house", limit=40, everything=True)] != [
+        assert [hit.cosine for hit in library.search("a house", limit=40, include_all=True)] != [
             hit.cosine for hit in before
         ]
     with sigseek.open(tmp_path / "library") as library:
-        assert library.search("a house", limit=40, everything=True) == before, (
+        assert library.search("a house", limit=40, include_all=True) == before, (
             "the library's first checkpoint is its own"
         )
         assert [checkpoint.embeddings for checkpoint in library.status().checkpoints] == [40, 40]
@@ -86,7 +86,7 @@ def test_a_long_query_warns(tmp_path: Path, drawn: Path) -> None:
         with pytest.warns(
             UserWarning, match="the query has 200 words and the model reads 64 tokens"
         ):
-            assert len(library.search("house " * 200, everything=True)) == 10
+            assert len(library.search("house " * 200, include_all=True)) == 10
 
 
 def test_photos_added_while_the_library_is_open_are_found(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_photos_added_while_the_library_is_open_are_found(tmp_path: Path) -> Non
             save(photos / f"{number}.jpg", seed=number)
             with sigseek.open(tmp_path / "library", model="mini") as writer:
                 writer.index(photos)
-            assert len(reader.search("anything", limit=50, everything=True)) == number + 1
+            assert len(reader.search("anything", limit=50, include_all=True)) == number + 1
 
 
 def test_a_library_beside_the_photos_is_not_searched_for_photos(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_checkpoint_that_embedded_nothing_is_not_the_librarys(
     with sigseek.open(tmp_path / "library", model="mini") as library:
         library.index(drawn)
     with sigseek.open(tmp_path / "library") as library:
-        assert len(library.search("a house", everything=True)) == 10
+        assert len(library.search("a house", include_all=True)) == 10
 
 
 def test_a_library_path_with_odd_characters(tmp_path: Path, drawn: Path) -> None:
@@ -160,7 +160,7 @@ def test_indexing_leaves_an_index_file_of_the_newest_generation(tmp_path: Path) 
         library.index(tmp_path / "photos")
         assert list(first.parent.glob("*.faiss")) == [second]
         assert second.stat().st_size > made.st_size
-        assert len(library.search("anything", everything=True)) == 2
+        assert len(library.search("anything", include_all=True)) == 2
 
 
 def test_what_another_process_changed_is_seen(tmp_path: Path, drawn: Path) -> None:

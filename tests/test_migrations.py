@@ -141,7 +141,7 @@ def test_the_library_answers_and_goes_on_without_embedding_anew(
         report = library.index()
         assert (report.scanned, report.unchanged, report.missing, report.failed) == (9, 8, 1, 1)
         assert (report.added, report.changed, report.moved, report.device) == (0, 0, 0, None)
-        hits = library.search("three green cats", limit=20, everything=True).hits
+        hits = library.search("three green cats", limit=20, include_all=True).hits
         assert {hit.path for hit in hits} == {str(tmp_path / name) for name in SHOWN}
         assert hits[0].path == str(tmp_path / "summer" / "cats.jpg")
         status = library.status()

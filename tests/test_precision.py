@@ -38,9 +38,9 @@ def test_auto_begins_with_the_best_and_goes_on_as_the_library_began(
         assert library._embedder.texts().precision == "fp32", (
             "a query is embedded as the photos were"
         )
-        hits = library.search("a red house", 1, everything=True)
+        hits = library.search("a red house", 1, include_all=True)
     with sigseek.open(tmp_path / "exact", device="cpu", precision=best_precision()) as library:
-        assert library.search("a red house", 1, everything=True)[0].cosine == pytest.approx(
+        assert library.search("a red house", 1, include_all=True)[0].cosine == pytest.approx(
             hits[0].cosine, abs=0.01
         ), "told otherwise"
         save(photos / "newer.png", seed=10)
@@ -58,7 +58,7 @@ def test_int8_stays_apart(tmp_path: Path, photos: Path, drawn: Path) -> None:
     )
     with sigseek.open(tmp_path / "int8") as library:
         assert library.index(photos).precision == "int8", "without being told again"
-        assert library.search("a house", 1, everything=True)[0].available
+        assert library.search("a house", 1, include_all=True)[0].available
     for held, other in (("int8", "fp32"), ("fp32", "int8")):
         if held == "fp32":
             sigseek.open(tmp_path / "fp32", model="mini", precision="fp32").index(photos)

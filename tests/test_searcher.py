@@ -39,7 +39,7 @@ def by_text(
 
 def test_known_neighbours_and_their_scores(catalog: Catalog, tmp_path: Path) -> None:
     vectors = unit([[1, 0, 0, 0], [0.8, 0.6, 0, 0], [0, 1, 0, 0], [-1, 0, 0, 0]])
-    add_photos(
+    added = add_photos(
         catalog,
         add_checkpoint(catalog, 4),
         vectors,
@@ -54,6 +54,7 @@ def test_known_neighbours_and_their_scores(catalog: Catalog, tmp_path: Path) -> 
         "opposite.jpg",
     ]
     assert [hit.rank for hit in hits] == [1, 2, 3, 4]
+    assert [hit.id for hit in hits] == added
     for hit, cosine in zip(hits, [1, 0.8, 0, -1], strict=True):
         assert hit.cosine == pytest.approx(cosine, abs=1e-3)  # embeddings are kept in fp16
         assert hit.logit == pytest.approx(math.exp(4.7) * hit.cosine - 12.9, rel=1e-5)
@@ -103,20 +104,20 @@ def test_equal_scores_are_in_order_of_id(catalog: Catalog, tmp_path: Path) -> No
     assert [Path(hit.path).stem for hit in hits] == ["3", "1", "5", "0", "2", "4"]
 
 
-def test_min_score_cuts_off(catalog: Catalog, tmp_path: Path) -> None:
+def test_the_least_probability_cuts_off(catalog: Catalog, tmp_path: Path) -> None:
     vectors = unit([[1, 0], [0.12, math.sqrt(1 - 0.12**2)], [0, 1]])
     add_photos(catalog, add_checkpoint(catalog, 2), vectors, tmp_path, ["a.jpg", "b.jpg", "c.jpg"])
     search = searcher(catalog, tmp_path)
-    assert len(by_text(search, unit([1, 0]), 10, min_score=0.5)) == 2
-    assert len(by_text(search, unit([1, 0]), 10, min_score=0.9)) == 1
-    assert list(by_text(search, unit([0, -1]), 10, min_score=0.5)) == []
+    assert len(by_text(search, unit([1, 0]), 10, min_probability=0.5)) == 2
+    assert len(by_text(search, unit([1, 0]), 10, min_probability=0.9)) == 1
+    assert list(by_text(search, unit([0, -1]), 10, min_probability=0.5)) == []
 
 
-@pytest.mark.parametrize("min_score", [-0.1, 1.1, math.nan])
-def test_a_score_that_is_none(catalog: Catalog, tmp_path: Path, min_score: float) -> None:
+@pytest.mark.parametrize("min_probability", [-0.1, 1.1, math.nan])
+def test_a_score_that_is_none(catalog: Catalog, tmp_path: Path, min_probability: float) -> None:
     add_photos(catalog, add_checkpoint(catalog, 2), unit([[1, 0]]), tmp_path, ["a.jpg"])
     with pytest.raises(QueryError, match="outside 0 to 1"):
-        by_text(searcher(catalog, tmp_path), unit([1, 0]), 10, min_score=min_score)
+        by_text(searcher(catalog, tmp_path), unit([1, 0]), 10, min_probability=min_probability)
 
 
 @pytest.mark.parametrize("limit", [0, -3])

@@ -47,7 +47,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def known(library: sigseek.Library) -> list[str]:
     """Paths of all files that are there, by name."""
-    hits = library.search("a red house", limit=100, everything=True)
+    hits = library.search("a red house", limit=100, include_all=True)
     return sorted(path for hit in hits for path in (hit.path, *hit.copies) if hit.available)
 
 
@@ -501,10 +501,10 @@ def test_a_second_checkpoint_beside_the_first_is_resumable_and_searched_when_it_
         with pytest.warns(
             UserWarning, match="has embedded 4 photos so far, others here 12; to go on with it: "
         ):
-            assert len(other.search("a red house", limit=100, everything=True)) == 4
+            assert len(other.search("a red house", limit=100, include_all=True)) == 4
     with sigseek.open(library.directory) as plain:
         assert plain.checkpoint.name == "mini"
-        assert len(plain.search("a red house", limit=100, everything=True)) == 12
+        assert len(plain.search("a red house", limit=100, include_all=True)) == 12
     with sigseek.open(library.directory, model=str(tiny)) as other:
         save(photos / "new.png", seed=70)
         report = other.index()

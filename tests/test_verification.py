@@ -150,10 +150,10 @@ def test_damage_is_found_and_mended(
     run("index", *where)
     assert run("verify", *where).stdout == "6 embeddings and 6 files checked: all is well\n"
     with sigseek.open(library.directory) as again:
-        assert sorted(hit.path for hit in again.search("a house", everything=True)) == [
+        assert sorted(hit.path for hit in again.search("a house", include_all=True)) == [
             str(photos / f"{n}.png") for n in range(6)
         ]
-        for hit in again.search("a house", everything=True):
+        for hit in again.search("a house", include_all=True):
             assert again.similar(hit.path, 1)[0].cosine <= 1
     assert {path.name: path.read_bytes() for path in photos.iterdir()} == before
 
@@ -301,12 +301,12 @@ def test_photos_without_an_embedding_are_counted(library: sigseek.Library, run: 
 
 
 def test_a_damaged_index_is_not_searched(library: sigseek.Library) -> None:
-    before = [(hit.path, hit.cosine) for hit in library.search("a house", everything=True)]
+    before = [(hit.path, hit.cosine) for hit in library.search("a house", include_all=True)]
     library.close()
     flip(index_path(library), 700)
     with sigseek.open(library.directory) as again:
         assert [
-            (hit.path, hit.cosine) for hit in again.search("a house", everything=True)
+            (hit.path, hit.cosine) for hit in again.search("a house", include_all=True)
         ] == before
 
 

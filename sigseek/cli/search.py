@@ -24,15 +24,16 @@ from sigseek.cli.results import deliver_results
 @precision_option
 @limit_option
 @click.option(
-    "--min-score",
+    "--min-probability",
     type=float,
     default=0.0,
     metavar="P",
     help="Only hits of at least this probability, 0 to 1.",
 )
+@click.option("--min-score", type=float, hidden=True)  # what it was called at first
 @click.option(
     "--all",
-    "everything",
+    "include_all",
     is_flag=True,
     help="Also show photos that may match, and then those that do not.",
 )
@@ -55,8 +56,9 @@ def search(
     device: str,
     precision: str,
     limit: int,
-    min_score: float,
-    everything: bool,
+    min_probability: float,
+    min_score: float | None,
+    include_all: bool,
     explain: bool,
     closer: int,
     paths_only: bool,
@@ -82,6 +84,11 @@ def search(
         check_page(html)
     with opened(directory, model, device, precision) as library:
         found = library.search(
-            query, limit, min_score=min_score, everything=everything, explain=explain, closer=closer
+            query,
+            limit,
+            min_probability=min_probability if min_score is None else min_score,
+            include_all=include_all,
+            explain=explain,
+            closer=closer,
         )
     deliver_results(query, found, paths_only=paths_only, html=html, as_json=as_json)
