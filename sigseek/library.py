@@ -5,10 +5,8 @@ What only some calls need is imported by them: numpy and what decodes, embeds an
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
@@ -18,26 +16,27 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 
 from sigseek.indexer import Indexer, IndexReport, Progress, check_folder
 from sigseek.operations.backup import back_up
+from sigseek.operations.calibrating import calibration_in_use
 from sigseek.operations.directory import LibraryDirectory
-from sigseek.operations.model import ModelInUse, existing_photo
+from sigseek.operations.model import ModelInUse
 from sigseek.operations.paths import expand
+from sigseek.operations.searching import SearcherInUse
 from sigseek.operations.status import Status, library_status
-from sigseek.operations.tags import TagCount, count_tags, drop_tag, tag_photos
+from sigseek.operations.tags import TagCount, count_tags, drop_tag
 from sigseek.operations.upkeep import (
     Forgotten,
     ForgottenCheckpoint,
     Relocated,
+    count_known_files,
     find_checkpoint,
-    find_folder,
     forget_checkpoint,
     forget_folder,
     prune,
     relocate,
+    tidy,
 )
-from sigseek.search.errors import CalibrationError, QueryError
-from sigseek.search.labels import DEFAULT_TEMPLATE, Label, distinct_labels, label_texts
+from sigseek.search.labels import DEFAULT_TEMPLATE, Label
 from sigseek.siglip import Checkpoint
-from sigseek.siglip.checkpoint import shipped_calibration
 from sigseek.siglip.towers import check_choices
 from sigseek.siglip.yardstick.texts import VERSION
 from sigseek.storage import Catalog, CheckpointRecord, FailureRecord, LibraryError, writer_lock
@@ -52,7 +51,6 @@ if TYPE_CHECKING:
     from sigseek.search.calibration import Calibration
     from sigseek.search.classify import Classification
     from sigseek.search.results import SearchResults, SimilarHit
-    from sigseek.search.searcher import Searcher
     from sigseek.search.verdicts import JudgedBy
     from sigseek.siglip.yardstick.embeddings import Yardstick
 
@@ -95,13 +93,10 @@ class Library:
         precision: str,
         announce: Callable[[str], None],
     ) -> None:
-        self._place = LibraryDirectory(directory)
-        self.directory = self._place.directory
-        self._embedder = ModelInUse(self._place, model, device, precision, announce)
-        self._last_searcher: Searcher | None = None
-        self._last_state: (
-            tuple[CheckpointRecord, tuple[int, int, int] | None, Calibration | None] | None
-        ) = None
+        self._directory = LibraryDirectory(directory)
+        self.directory = self._directory.directory
+        self._model = ModelInUse(self._directory, model, device, precision, announce)
+        self._searcher = SearcherInUse(self._directory, self._model)
 
     def __enter__(self) -> Self:
         return self
@@ -115,9 +110,9 @@ class Library:
         self.close()
 
     def close(self) -> None:
-        """Let go of the catalog's file."""
-        self._place.close()
-        self._last_searcher = None
+        """Release the catalog's file."""
+        self._directory.close()
+        self._searcher.close()
 
     def index(
         self,
@@ -137,25 +132,25 @@ class Library:
         None is what half of the memory is enough for. `on_measuring` is told how many of the texts
         that hits are judged by are embedded, which is done once per checkpoint.
         """
-        if not folders and not self._place.exists():
+        if not folders and not self._directory.exists():
             raise LibraryError(f"no library at {self.directory} yet; name the folders to index")
-        if not folders and not self._place.catalog().folders():
+        if not folders and not self._directory.catalog().folders():
             raise LibraryError(
                 f"the library {self.directory} knows no folders; name those to index"
             )
         roots = [check_folder(expand(folder)) for folder in folders]
         checkpoint = (
-            self._embedder.checkpoint
+            self._model.checkpoint
         )  # a wrong folder or model is found out before a library is made
-        with self._place.changing(create=True) as catalog:
-            record = self._embedder.record_to_index()
-            self._embedder.sample_folders = roots
+        with self._directory.changing(create=True) as catalog:
+            record = self._model.record_to_index()
+            self._model.sample_folders = roots
             max_pixels = None if max_megapixels is None else max_megapixels * 1_000_000
             indexer = Indexer(
                 catalog,
                 record,
                 checkpoint.preprocessing,
-                self._embedder.images,
+                self._model.images,
                 on_progress,
                 max_pixels,
             )
@@ -176,15 +171,15 @@ class Library:
         """Index as `index` does, and again whatever changes, until `stop` is set; each run, and
         each problem, as it comes.
 
-        A change is indexed once it was quiet for `debounce` seconds, and everything is looked
+        A change is indexed once it was quiet for `debounce` seconds, and include_all is looked
         through every `rescan` seconds, for drives that do not tell of changes. Problems of a run do
         not end it: it is tried again.
         """
         from sigseek.operations.watch import StopRequested, Watch, folders_to_watch
 
         known = (
-            [Path(folder.path) for folder in self._place.catalog().folders()]
-            if self._place.exists()
+            [Path(folder.path) for folder in self._directory.catalog().folders()]
+            if self._directory.exists()
             else []
         )
         if not folders and not known:
@@ -192,9 +187,7 @@ class Library:
                 f"the library {self.directory} knows no folders; name those to watch"
             )
         named = folders_to_watch(folders, known)
-        _ = (
-            self._embedder.checkpoint
-        )  # a wrong folder or model is found out before a library is made
+        _ = self._model.checkpoint  # a wrong folder or model is found out before a library is made
         ended = stop or Event()
 
         def go_on(progress: Progress) -> None:
@@ -202,7 +195,7 @@ class Library:
                 raise StopRequested
             on_progress(progress)
 
-        catalog = self._place.catalog(create=True)
+        catalog = self._directory.catalog(create=True)
         return Watch(
             catalog,
             self.directory,
@@ -223,51 +216,34 @@ class Library:
         explain: bool = False,
         closer: int = 0,
     ) -> SearchResults:
-        """The photos that match the query best, best first; docs/queries.md tells what a query may
-        say.
+        """Find the photos that match a query, the best first; docs/queries.md describes queries.
 
-        Only those judged to match and whose probability reaches `min_probability`; with `include_all` the
-        others too, maybes first. With `explain` hits tell the probability of each term. The best
-        `closer` photos are looked at again, part by part. Warns when a text is longer than the
-        model reads.
+        Only photos judged to match whose probability is at least `min_probability` are listed; with
+        `include_all` the others follow, uncertain ones first. With `explain` each hit has the
+        probability of each term. The best `closer` photos are looked at again, part by part, and
+        ranked by that.
         """
-        from sigseek.search.parse import parse
-        from sigseek.search.query import Text, terms
-        from sigseek.search.searcher import CloserLook, check_search  # faiss comes with it
+        from sigseek.operations.searching import search
 
-        asked = parse(query)
-        look = CloserLook(closer, self._embedder.embed_views) if closer else None
-        check_search(asked, limit, min_probability, look)
-        # what is missing or wrong is found out here, in this thread
-        self._embedder.record_to_query()
-        with ThreadPoolExecutor(1) as aside:  # the tower and the index load side by side
-            embeddings = aside.submit(self._embedder.embed_terms, terms(asked))
-            searcher = self._searcher()
-            vectors = embeddings.result()
-        for term in terms(asked):
-            if isinstance(term, Text):
-                self._embedder.warn_if_cut("the query", term.text)
-        return searcher.search(
-            asked,
-            vectors,
+        return search(
+            self._model,
+            self._searcher,
+            query,
             limit,
             min_probability=min_probability,
             include_all=include_all,
             explain=explain,
-            closer=look,
+            closer=closer,
         )
 
     def similar(self, photo: StrPath, limit: int = 10) -> list[SimilarHit]:
-        """The photos most like the one in the file `photo`, which is itself left out; it need not
-        be in the library.
-        """
-        from sigseek.search.searcher import check_limit
+        """Find the photos that look most like the one in the file `photo`.
 
-        path = existing_photo(Path(photo))
-        check_limit(limit)
-        searcher = self._searcher()
-        vector, known = self._embedder.photo_vector(path)
-        return searcher.by_photo(vector, limit, leave_out=known)
+        The file need not be in the library; if it is, it is not among the hits.
+        """
+        from sigseek.operations.similar import find_similar
+
+        return find_similar(self._model, self._searcher, Path(photo), limit)
 
     def classify(
         self,
@@ -276,35 +252,15 @@ class Library:
         template: str = DEFAULT_TEMPLATE,
         on_problem: Callable[[Exception], None] | None = None,
     ) -> list[Classification]:
-        """The probability of each label for each photo file. Needs no library. A string is a
-        label's name.
+        """The probability of each label for each photo file. No library is needed.
 
-        With `on_problem`, it is told of files that cannot be used, and these are left out; else the
-        first such ends it with DecodeError or QueryError.
+        A string is a label's name; `template` is the sentence it is put into. `on_problem` is
+        called for each file that cannot be used, and the file is left out; without `on_problem` the
+        first such file raises DecodeError or QueryError.
         """
-        if isinstance(photos, str):
-            raise QueryError("one photo where several are taken; put it into a list")
-        if not photos:
-            raise QueryError("no photo to classify; name at least one")
-        from sigseek.search.classify import Classification, classify
+        from sigseek.operations.classifying import classify_photos
 
-        wanted = distinct_labels(labels)
-        texts = label_texts(wanted, template)
-        if on_problem is None:
-            paths = [existing_photo(Path(photo)) for photo in photos]
-            images = self._embedder.embed_photos(paths)
-        else:
-            paths, images = self._embedder.embed_usable_photos(
-                [Path(photo) for photo in photos], on_problem
-            )
-        if not paths:
-            return []
-        scores = classify(
-            images, wanted, texts, self._embedder.texts(), self._embedder.checkpoint.scoring
-        )
-        return [
-            Classification(str(path), ranked) for path, ranked in zip(paths, scores, strict=True)
-        ]
+        return classify_photos(self._model, photos, labels, template, on_problem)
 
     def calibrate(
         self,
@@ -314,36 +270,22 @@ class Library:
         pictures: StrPath | None = None,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> tuple[Calibration, CaptionedPictures]:
-        """Fit the checkpoint's probabilities to captioned pictures, keep the constants in the
-        library, and return them.
+        """Fit the checkpoint's probabilities to captioned pictures, and keep the constants.
 
-        `source`, `split` and `pictures` are what `read_captions` takes. Also returned are the
-        pictures that were used, with what was wrong with others among their problems. CaptionsError
-        and CalibrationError when the captions do not do.
+        docs/evaluation.md describes `source`, `split` and `pictures`. Also returned are the
+        pictures that were used; their `problems` say what was wrong with the others. Raises
+        CaptionsError or CalibrationError when the captions cannot be used or are too few.
         """
-        import numpy as np
+        from sigseek.operations.calibrating import calibrate
 
-        from sigseek.evaluation.captions import read_captions
-        from sigseek.search.fitting import fit_calibration  # scikit-learn comes with it
-
-        captioned = read_captions(
-            Path(source), split=split, pictures=Path(pictures) if pictures is not None else None
+        return calibrate(
+            self._directory,
+            self._model,
+            Path(source),
+            split=split,
+            pictures=Path(pictures) if pictures is not None else None,
+            on_progress=on_progress,
         )
-        record = self._embedder.record_to_query()
-        paths = [picture.path for picture in captioned.pictures]
-        embeddings, unusable = self.embed_photos(paths, lambda done: on_progress(done, len(paths)))
-        captioned = captioned.usable(unusable)
-        images = np.stack([embeddings[picture.path] for picture in captioned.pictures])
-        calibration = fit_calibration(
-            self.embed_texts(captioned.queries),
-            images,
-            captioned.matching(),
-            self.yardstick(),
-            self._embedder.checkpoint.scoring,
-        )
-        with writer_lock(self.directory), self._place.catalog().transaction() as transaction:
-            transaction.put_calibration(record.id, calibration.as_json())
-        return calibration, captioned
 
     def tag(
         self,
@@ -351,50 +293,42 @@ class Library:
         template: str = DEFAULT_TEMPLATE,
         on_done: Callable[[int], None] = lambda done: None,
     ) -> tuple[TagCount, ...]:
-        """Keep each label, a string being its name, with the photos that match it, for `tag:NAME`
-        in queries.
+        """Give each label as a tag to the photos that match it, so that `tag:NAME` finds them.
 
-        The photos of an earlier run are replaced. Interrupted, the labels that are done are kept;
-        `on_done` is told how many.
+        A string is a label's name. Tags of an earlier run with the same names are replaced. When
+        interrupted, the labels that are done are kept; `on_done` is told how many.
         """
-        wanted = distinct_labels(labels)
-        texts = label_texts(wanted, template)
-        self._embedder.record_to_query()
-        vectors = self.embed_texts(texts)
-        for label, text in zip(wanted, texts, strict=True):
-            self._embedder.warn_if_cut(f"the label '{label.name}'", text)
-        with writer_lock(self.directory):
-            return tag_photos(self._place.catalog(), self._searcher(), wanted, vectors, on_done)
+        from sigseek.operations.tags import tag
+
+        return tag(self._directory, self._model, self._searcher, labels, template, on_done)
 
     def tags(self) -> tuple[TagCount, ...]:
-        """All tags that photos bear, in alphabetical order."""
-        return count_tags(self._place.catalog())
+        """All tags that photos have, in alphabetical order."""
+        return count_tags(self._directory.catalog())
 
     def remove_tag(self, name: str) -> TagCount:
-        """Take the tag from all photos, and say from how many. QueryError, which names those there
-        are, for another.
-        """
-        catalog = self._place.catalog()
-        with writer_lock(self.directory):
-            return drop_tag(catalog, name)
+        """Take a tag from all photos and count them; UnknownTagError when there is no such tag."""
+        return drop_tag(self._directory, name)
 
     @property
     def judged_by(self) -> JudgedBy:
-        """What verdicts and tags rest on."""
-        return self._searcher().judged_by
+        """What verdicts and tags are based on."""
+        return self._searcher.get().judged_by
 
     def embed_photos(
         self, photos: Sequence[StrPath], on_done: Callable[[int], None] = lambda done: None
     ) -> tuple[dict[Path, Floats], dict[Path, str]]:
-        """The unit-norm embedding float32 (dim,) of each photo file that can be used, and why the
-        others cannot. Keeps nothing.
+        """Embed photo files without keeping anything.
+
+        Returns the unit-norm embedding float32 (dim,) of each file that can be used, and for each
+        of the others the reason why not.
         """
         from sigseek.indexer.embed_files import embed_files
 
         return embed_files(
             [Path(photo) for photo in photos],
-            self._embedder.checkpoint.preprocessing,
-            self._embedder.images(),
+            self._model.checkpoint.preprocessing,
+            self._model.images(),
             on_done,
         )
 
@@ -402,94 +336,82 @@ class Library:
         self, texts: Sequence[str], on_done: Callable[[int], None] = lambda done: None
     ) -> Floats:
         """Unit-norm embeddings float32 (n, dim) of texts, at least one."""
-        return self._embedder.embed_texts(texts, on_done)
+        return self._model.embed_texts(texts, on_done)
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """The checkpoint asked for, or the one that embedded most of the library, or the
+        """The checkpoint asked for, else the one that embedded most of the library, else the
         default.
         """
-        return self._embedder.checkpoint
+        return self._model.checkpoint
 
     def calibration(self) -> Calibration | None:
-        """The library's own calibration of the checkpoint, or the one that came with it. Needs no
-        library.
+        """The library's own calibration of the checkpoint, else the one shipped with the
+        checkpoint. No library is needed.
         """
-        from sigseek.search.calibration import Calibration
-
-        record = self._embedder.record()
-        own = self._place.catalog().calibration(record.id) if record else None
-        fitted = own or shipped_calibration(self._embedder.checkpoint)
-        try:
-            return Calibration.from_json(fitted) if fitted else None
-        except CalibrationError as error:
-            raise CalibrationError(
-                f"{self.directory if own else self._embedder.checkpoint.directory}: {error}"
-            ) from error
+        return calibration_in_use(self._directory, self._model)
 
     def yardstick(
         self, on_done: Callable[[int, int], None] = lambda done, total: None
     ) -> Yardstick:
-        """What the checkpoint makes of texts and pictures that are the same for everybody. Needs no
-        library.
+        """The checkpoint's embeddings of the texts and pictures that hits are judged by. No library
+        is needed.
 
-        Where the user's cache has them not yet they are embedded, about a minute for a base
-        checkpoint; `on_done` is told how many texts of how many are.
+        They are made once and kept in the user's cache, which takes about a minute for a base
+        checkpoint; `on_done` is told how many texts are embedded, and of how many.
         """
-        return self._embedder.yardstick(on_done)
+        return self._model.yardstick(on_done)
 
     def known_files(self, folder: StrPath) -> int:
-        """How many files the library knows in a folder, or a directory in one, that need not be
-        there. FolderError for another.
+        """How many files the library knows in a folder, or in a directory inside one.
+
+        The directory itself need not exist. Raises FolderError when the library does not know it.
         """
-        catalog = self._place.catalog()
-        known, inside = find_folder(catalog, Path(folder))
-        return len(catalog.paths(known.id, inside))
+        return count_known_files(self._directory.catalog(), Path(folder))
 
     def relocate(self, old: StrPath, new: StrPath, *, accept_missing: bool = False) -> Relocated:
-        """Have what is known of the directory `old` lie in `new`, where it was moved; nothing is
-        embedded again.
+        """Tell the library that the files of the directory `old` are in `new` now.
 
-        FolderError, with nothing changed, for directories that do not do, or when less than half of
-        the files are in `new`, unless `accept_missing`.
+        Nothing is embedded again. Raises FolderError and changes nothing when a directory cannot be
+        used, or, unless `accept_missing`, when less than half of the files are in `new`.
         """
-        with self._place.changing() as catalog:
+        with self._directory.changing() as catalog:
             return relocate(catalog, Path(old), Path(new), accept_missing=accept_missing)
 
     def forget(self, folder: StrPath) -> Forgotten:
-        """Have a folder in the library no more, with the photos that lie nowhere else. The files
-        themselves are not touched.
+        """Remove a folder from the library, with the photos that are in no other folder.
 
-        Also for a directory in a folder, once it is empty or not there any more. FolderError for
-        others.
+        The files themselves are not touched. A directory inside a folder can be forgotten once it
+        is empty or gone. Raises FolderError for anything else.
         """
-        with self._place.changing() as catalog:
+        with self._directory.changing() as catalog:
             forgotten = forget_folder(catalog, Path(folder))
-            self._tidy(catalog)
+            tidy(catalog, self._directory.index_directory)
         return forgotten
 
     def known_checkpoint(self, name: str) -> CheckpointRecord:
-        """The library's checkpoint of this name, or whose fingerprint begins so. LibraryError for
-        none or several.
+        """The library's checkpoint of this name, or whose fingerprint begins with it.
+
+        Raises LibraryError when there is none, or more than one.
         """
-        return find_checkpoint(self._place.catalog(), name)
+        return find_checkpoint(self._directory.catalog(), name)
 
     def forget_checkpoint(self, name: str) -> ForgottenCheckpoint:
-        """Have a checkpoint, by name or fingerprint, and its embeddings in the library no more."""
-        with self._place.changing() as catalog:
-            forgotten = forget_checkpoint(catalog, name, self._place.index_directory)
-            self._tidy(catalog)
+        """Remove a checkpoint, by name or fingerprint, and all its embeddings from the library."""
+        with self._directory.changing() as catalog:
+            forgotten = forget_checkpoint(catalog, name, self._directory.index_directory)
+            tidy(catalog, self._directory.index_directory)
         return forgotten
 
     def prune(self, older_than: timedelta = timedelta(days=30)) -> Forgotten:
-        """Forget files that have been missing for that long, and photos that had no others.
+        """Forget files that have been missing for longer than that, and photos without other files.
 
-        Those of folders that are offline stay, and those below an empty directory, which an
-        unplugged drive leaves.
+        Files of folders that are offline are kept, and so are files below an empty directory, which
+        may be the mount point of an unplugged drive.
         """
-        with self._place.changing() as catalog:
+        with self._directory.changing() as catalog:
             pruned = prune(catalog, older_than)
-            self._tidy(catalog)
+            tidy(catalog, self._directory.index_directory)
         return pruned
 
     def verify(
@@ -500,19 +422,18 @@ class Library:
         on_embeddings: Callable[[int, int], None] = lambda done, total: None,
         on_files: Callable[[int, int], None] = lambda done, total: None,
     ) -> VerifyReport:
-        """Check the catalog by itself, the index against it, and it against the files; with
-        `contents` every byte of these.
+        """Check the catalog, then the index and the photo files against it.
 
-        With `repair`, what can be made anew is mended. The callbacks are told how many are done of
-        how many.
+        With `contents` every photo file is read again. With `repair` whatever can be rebuilt is
+        repaired. The callbacks are told how many are done, and of how many.
         """
-        from sigseek.operations.verify import verify  # faiss comes with it
+        from sigseek.operations.verify import verify  # brings faiss
 
-        catalog = self._place.catalog()
+        catalog = self._directory.catalog()
         with writer_lock(self.directory) if repair else nullcontext():
             return verify(
                 catalog,
-                self._place.index_directory,
+                self._directory.index_directory,
                 repair=repair,
                 contents=contents,
                 on_embeddings=on_embeddings,
@@ -520,48 +441,22 @@ class Library:
             )
 
     def back_up(self, file: StrPath) -> Path:
-        """Copy the catalog, which is all that cannot be made anew, to a new file, also while others
-        use it; its path.
+        """Copy the catalog to a new file and return its absolute path.
+
+        Everything else in the library can be rebuilt from the catalog. Others may use the library
+        meanwhile.
         """
-        return back_up(self._place.catalog(), Path(file))
+        return back_up(self._directory.catalog(), Path(file))
 
     def status(self) -> Status:
         """Folders, counts, checkpoints and sizes."""
-        return library_status(self._place.catalog(), self.directory, self._place.index_directory)
+        return library_status(
+            self._directory.catalog(), self.directory, self._directory.index_directory
+        )
 
     def failures(self) -> list[FailureRecord]:
         """Files and directories that could not be used and why, by absolute path."""
-        return self._place.catalog().failures()
-
-    def _searcher(self) -> Searcher:
-        """The searcher of the library as it is now; the last one as long as nothing changed, here
-        or by another process.
-        """
-        catalog = self._place.catalog()
-        record = self._embedder.record_to_query()
-        calibration = self.calibration()
-        state = (record, catalog.measured(record.id), calibration)
-        if self._last_searcher is None or self._last_state != state:
-            from sigseek.search.searcher import Searcher  # faiss comes with it
-
-            self._last_searcher = Searcher(
-                catalog, record, self._place.index_directory, calibration
-            )
-            self._last_state = state
-        return self._last_searcher
-
-    def _tidy(self, catalog: Catalog) -> None:
-        """After much was removed: indexes without it, and its space given back."""
-        from sigseek.storage.index import faiss_file  # faiss comes with it
-        from sigseek.storage.index.faiss import VectorIndex
-
-        for record in catalog.checkpoints():
-            if record.embeddings:
-                VectorIndex.open(catalog, record, self._place.index_directory)
-            else:
-                faiss_file.remove(self._place.index_directory, record.token)
-        with contextlib.suppress(LibraryError):  # no space for it; what was asked for is done
-            catalog.compact()
+        return self._directory.catalog().failures()
 
     def _measure(
         self, catalog: Catalog, record: CheckpointRecord, on_done: Callable[[int, int], None]
@@ -581,8 +476,8 @@ class Library:
         generation.
         """
         if not (
-            self._place.index_directory / f"{record.token}-{record.generation}.faiss"
+            self._directory.index_directory / f"{record.token}-{record.generation}.faiss"
         ).is_file():
             from sigseek.storage.index.faiss import VectorIndex  # faiss comes with it
 
-            VectorIndex.open(catalog, record, self._place.index_directory)
+            VectorIndex.open(catalog, record, self._directory.index_directory)

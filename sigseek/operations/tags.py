@@ -6,9 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sigseek.operations.directory import LibraryDirectory
+from sigseek.operations.model import ModelInUse
+from sigseek.operations.searching import SearcherInUse
 from sigseek.search.errors import UnknownTagError
-from sigseek.search.labels import Label
-from sigseek.storage import Catalog
+from sigseek.search.labels import Label, distinct_labels, label_texts
+from sigseek.storage import Catalog, writer_lock
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,10 +22,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TagCount:
-    """A tag and how many photos bear it."""
+    """A tag and how many photos have it."""
 
     label: str
     photos: int
+
+
+def tag(
+    directory: LibraryDirectory,
+    model: ModelInUse,
+    searcher: SearcherInUse,
+    labels: Sequence[str | Label],
+    template: str,
+    on_done: Callable[[int], None],
+) -> tuple[TagCount, ...]:
+    """Keep labels with the photos that match them, as `Library.tag` describes."""
+    wanted = distinct_labels(labels)
+    texts = label_texts(wanted, template)
+    model.record_to_query()
+    vectors = model.embed_texts(texts)
+    for label, text in zip(wanted, texts, strict=True):
+        model.warn_if_cut(f"the label '{label.name}'", text)
+    with writer_lock(directory.directory):
+        return tag_photos(directory.catalog(), searcher.get(), wanted, vectors, on_done)
 
 
 def tag_photos(
@@ -32,10 +54,10 @@ def tag_photos(
     vectors: npt.NDArray[np.float32],
     on_done: Callable[[int], None],
 ) -> tuple[TagCount, ...]:
-    """Keep, for each label, the photos that match its text's unit-norm embedding, of (n, dim), and
-    no earlier ones.
+    """Give each label to the photos that match its text, and take it from all others.
 
-    A label is kept as soon as its photos are known; `on_done` is then told how many are.
+    `vectors` are the texts' unit-norm embeddings (n, dim). Each label is committed by itself;
+    `on_done` is then told how many labels are done.
     """
     counts: list[TagCount] = []
     for label, (ids, probabilities) in zip(labels, searcher.matching(vectors), strict=True):
@@ -47,15 +69,17 @@ def tag_photos(
 
 
 def count_tags(catalog: Catalog) -> tuple[TagCount, ...]:
-    """All tags in alphabetical order."""
+    """All tags that photos have, in alphabetical order."""
     return tuple(TagCount(name, photos) for name, photos in catalog.tags().items())
 
 
-def drop_tag(catalog: Catalog, name: str) -> TagCount:
-    """Take the tag from all photos, and say from how many; UnknownTagError where none has it."""
-    known = catalog.tags()
-    if name not in known:
-        raise UnknownTagError(name, list(known))
-    with catalog.transaction() as transaction:
-        transaction.remove_tag(name)
+def drop_tag(directory: LibraryDirectory, name: str) -> TagCount:
+    """Take a tag from all photos and count them; UnknownTagError when there is no such tag."""
+    catalog = directory.catalog()
+    with writer_lock(directory.directory):
+        known = catalog.tags()
+        if name not in known:
+            raise UnknownTagError(name, list(known))
+        with catalog.transaction() as transaction:
+            transaction.remove_tag(name)
     return TagCount(name, known[name])

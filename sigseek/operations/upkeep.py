@@ -1,5 +1,6 @@
 """What keeps a library right besides indexing: folders that moved, folders, checkpoints and photos that are wanted no more."""
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from sigseek.operations.paths import expand
 from sigseek.storage import Catalog, CheckpointRecord, FolderRecord, LibraryError
 from sigseek.storage.catalog.transaction import beginning
 
+_LOG = logging.getLogger(__name__)
 _LOOKED_FOR = 1_000
 
 
@@ -52,6 +54,30 @@ def find_folder(catalog: Catalog, path: Path) -> tuple[FolderRecord, PurePath]:
         known = ", ".join(folder.path for folder in catalog.folders()) or "none"
         raise FolderError(f"{plain} is no folder of the library; those are: {known}")
     return found
+
+
+def count_known_files(catalog: Catalog, path: Path) -> int:
+    """How many files are known in a folder, or in a directory inside one; FolderError as `find_folder`
+    raises it.
+    """
+    folder, inside = find_folder(catalog, path)
+    return len(catalog.paths(folder.id, inside))
+
+
+def tidy(catalog: Catalog, index_directory: Path) -> None:
+    """After photos were removed: bring the index files up to date and give back disk space."""
+    from sigseek.storage.index import faiss_file  # brings faiss
+    from sigseek.storage.index.faiss import VectorIndex
+
+    for record in catalog.checkpoints():
+        if record.embeddings:
+            VectorIndex.open(catalog, record, index_directory)
+        else:
+            faiss_file.remove(index_directory, record.token)
+    try:
+        catalog.compact()
+    except LibraryError as error:  # no space for the copy; what was asked for is done
+        _LOG.info("the catalog was not compacted: %s", error)
 
 
 def relocate(catalog: Catalog, old: Path, new: Path, *, accept_missing: bool) -> Relocated:
