@@ -1,15 +1,21 @@
-"""Runs migrations on the connection that `sigseek.storage.catalog.database` hands over; there is no other way to run them."""
+"""Runs migrations on the connection that `sigseek.storage.catalog.schema` hands over.
+
+To make a new migration: `python -m tests.schemas.new NAME`, see docs/catalog.md.
+"""
 
 from alembic import context
 
 from sigseek.storage.catalog.models import Base
 
+connection = context.config.attributes["connection"]
 context.configure(
-    connection=context.config.attributes["connection"],
+    connection=connection,
     target_metadata=Base.metadata,
-    # `sigseek.storage.catalog.database` sees to it, whatever the driver does
+    # The caller has begun a transaction, and the databases' dialects see to it that changes of the
+    # schema belong to it.
     transactional_ddl=True,
-    render_as_batch=True,  # SQLite changes a table by making it anew
+    # SQLite can change hardly anything of a table, so batch operations make the table anew there.
+    render_as_batch=connection.dialect.name == "sqlite",
 )
 with context.begin_transaction():
     context.run_migrations()

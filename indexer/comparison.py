@@ -10,8 +10,8 @@ from pathlib import Path, PurePath
 
 from sigseek.indexer.presence import may_be_there
 from sigseek.indexer.scan import FoundFile, Listing, is_junk
-from sigseek.storage import FailureRecord, FileRecord, FileRow
-from sigseek.storage.catalog.transaction import beginning
+from sigseek.storage import FailureRecord, FileRecord
+from sigseek.storage.catalog import path_prefix
 
 
 @dataclass
@@ -52,7 +52,7 @@ def compare(
     root: Path,
     inside: PurePath,
     listing: Listing,
-    rows: Iterable[FileRow],
+    rows: Iterable[FileRecord],
     failures: Sequence[FailureRecord],
 ) -> Comparison:
     """Compare the listing of `root`/`inside` with the rows and failures of the whole folder `root`.
@@ -67,7 +67,7 @@ def compare(
         if unsettled.get(path) == (failure.size, failure.mtime_ns):
             del unsettled[path]
             result.failed += 1
-    others: dict[str, FileRow] = {}
+    others: dict[str, FileRecord] = {}
     for row in rows:  # the one loop over every file, changed or not: no objects, no calls to spare
         path = row[0]
         if not row[4]:
@@ -108,7 +108,7 @@ def _certainly_gone(
     root: Path, inside: PurePath, listing: Listing, unlisted: Iterable[str]
 ) -> list[str]:
     """The paths, among those that the scan did not list, that certainly do not exist any more."""
-    before = beginning(inside)
+    before = path_prefix(inside)
     unread = tuple("" if path == "." else f"{path}{os.sep}" for path in listing.unreadable)
     return [
         path

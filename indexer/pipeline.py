@@ -13,8 +13,8 @@ from sigseek.indexer.ledger import IndexReport, Progress, RunProgress
 from sigseek.indexer.presence import is_online
 from sigseek.indexer.scan import FoundFile, Listing, scan_folder
 from sigseek.siglip import ImageTower, Preprocessing
-from sigseek.storage import Catalog, CheckpointRecord, FailureRecord, FileRow, FolderRecord
-from sigseek.storage.catalog.transaction import beginning
+from sigseek.storage import Catalog, CheckpointRecord, FailureRecord, FileRecord, FolderRecord
+from sigseek.storage.catalog import path_prefix
 
 
 class Indexer:
@@ -107,11 +107,11 @@ class Indexer:
         A new folder is compared with the known ones below it, which are to become part of it.
         """
         listing = scan_folder(root, inside)
-        rows: list[Iterable[FileRow]] = []
+        rows: list[Iterable[FileRecord]] = []
         failures: list[FailureRecord] = []
         for folder in self._catalog.folders():
             if Path(folder.path).is_relative_to(root):
-                before = beginning(PurePath(folder.path).relative_to(root))
+                before = path_prefix(PurePath(folder.path).relative_to(root))
                 files = self._catalog.files(folder.id, self._checkpoint.id)
                 rows.append(_below(before, files) if before else files)
                 failures += [
@@ -211,8 +211,8 @@ class Indexer:
         return self._tower
 
 
-def _below(before: str, rows: Iterable[FileRow]) -> Iterator[FileRow]:
-    return ((before + row[0], *row[1:]) for row in rows)
+def _below(before: str, rows: Iterable[FileRecord]) -> Iterator[FileRecord]:
+    return (row._replace(path=before + row.path) for row in rows)
 
 
 def _offline_files(catalog: Catalog, folder: FolderRecord, accept_missing: bool) -> int:

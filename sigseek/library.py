@@ -39,7 +39,7 @@ from sigseek.search.labels import DEFAULT_TEMPLATE, Label
 from sigseek.siglip import Checkpoint
 from sigseek.siglip.towers import check_choices
 from sigseek.siglip.yardstick.texts import VERSION
-from sigseek.storage import Catalog, CheckpointRecord, FailureRecord, LibraryError, writer_lock
+from sigseek.storage import Catalog, CheckpointRecord, LibraryError, LibraryFailure, writer_lock
 
 if TYPE_CHECKING:
     import numpy as np
@@ -454,7 +454,7 @@ class Library:
             self._directory.catalog(), self.directory, self._directory.index_directory
         )
 
-    def failures(self) -> list[FailureRecord]:
+    def failures(self) -> list[LibraryFailure]:
         """Files and directories that could not be used and why, by absolute path."""
         return self._directory.catalog().failures()
 

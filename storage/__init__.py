@@ -1,24 +1,32 @@
-"""What is kept: the SQLite catalog, which is the truth, and the FAISS index, which is derived from it.
+"""What is kept: the catalog, which is the truth, and the vector index, which is derived from it.
 
-The index is imported from `sigseek.storage.index.faiss` itself: faiss comes with it, which indexing an unchanged folder can do
-without.
+The index is imported from `sigseek.storage.index` itself: faiss comes with it, which indexing an
+unchanged folder does without.
 """
 
-from sigseek.storage.catalog import Catalog
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from sigseek.storage.errors import LibraryError
-from sigseek.storage.lock import writer_lock
 from sigseek.storage.records import (
     CheckpointRecord,
     EmbeddingRecord,
     FailureKind,
     FailureRecord,
+    FileCounts,
+    FileLocation,
     FileRecord,
-    FileRow,
     FolderRecord,
+    LibraryFailure,
+    Measured,
     PhotoFacts,
     PhotoRecord,
     YardstickRecord,
 )
+
+if TYPE_CHECKING:
+    from sigseek.storage.catalog import Catalog
+    from sigseek.storage.lock import LibraryLock, WriterLock, writer_lock
 
 __all__ = [
     "Catalog",
@@ -26,12 +34,32 @@ __all__ = [
     "EmbeddingRecord",
     "FailureKind",
     "FailureRecord",
+    "FileCounts",
+    "FileLocation",
     "FileRecord",
-    "FileRow",
     "FolderRecord",
     "LibraryError",
+    "LibraryFailure",
+    "LibraryLock",
+    "Measured",
     "PhotoFacts",
     "PhotoRecord",
+    "WriterLock",
     "YardstickRecord",
     "writer_lock",
 ]
+
+# Loaded when first asked for: processes that decode take the kinds of failures from this package,
+# and should not load SQLAlchemy.
+_HOMES = {
+    "Catalog": "sigseek.storage.catalog",
+    "LibraryLock": "sigseek.storage.lock",
+    "WriterLock": "sigseek.storage.lock",
+    "writer_lock": "sigseek.storage.lock",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sigseek.storage' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)

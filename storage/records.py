@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    Ids: TypeAlias = npt.NDArray[np.int64]
+    Floats: TypeAlias = npt.NDArray[np.float32]
+    Float16s: TypeAlias = npt.NDArray[np.float16]
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,12 @@ class CheckpointRecord:
     generation: int
     token: str
     embeddings: int
-    """How many the catalog held when this was read."""
+    """The number of its embeddings when this was read."""
 
 
 @dataclass(frozen=True)
 class FolderRecord:
-    """A folder of the library, its path absolute."""
+    """A folder of the library; `path` is absolute."""
 
     id: int
     path: str
@@ -39,27 +43,41 @@ class FolderRecord:
 
 
 class FileRecord(NamedTuple):
-    """A file of a folder, `path` relative to it, and whether the checkpoint asked about has
-    embedded its photo.
+    """A file of a folder, `path` relative to it.
+
+    A tuple, because there may be a million of them and hardly one is looked at twice. The two
+    booleans may be 0 and 1, as a database has them.
     """
 
     path: str
     size: int
     mtime_ns: int
     embedded: bool
+    """Whether the checkpoint that was asked about has embedded its photo."""
     missing: bool
     photo_id: int
 
 
-FileRow = tuple[str, int, int, bool, bool, int]
-"""A FileRecord's values, for where there are a hundred thousand of them and hardly one is looked
-at.
-"""
+class FileLocation(NamedTuple):
+    """Where a file of a photo is."""
+
+    folder_id: int
+    folder: str
+    """The folder's absolute path."""
+    path: str
+    """Relative to the folder."""
+
+
+class FileCounts(NamedTuple):
+    """How many files of a folder are there, and how many are missing."""
+
+    present: int
+    missing: int
 
 
 @dataclass(frozen=True)
 class PhotoFacts:
-    """What a photo's own bytes say of it; None where they say nothing."""
+    """What a photo's files say about it; None where they say nothing."""
 
     digest: bytes
     width: int
@@ -77,7 +95,7 @@ class PhotoFacts:
 
 @dataclass(frozen=True)
 class EmbeddingRecord:
-    """An embedding to be kept: unit-norm float32 (dim,), and what made it."""
+    """An embedding to be kept, and what made it. `vector` is float32 (dim,) of norm 1."""
 
     vector: npt.NDArray[np.float32]
     precision: str
@@ -86,12 +104,11 @@ class EmbeddingRecord:
 
 @dataclass(frozen=True)
 class PhotoRecord:
-    """A photo with its files' absolute paths: those last seen on disk first, in alphabetical
-    order.
-    """
+    """A photo and its files."""
 
     id: int
     paths: tuple[str, ...]
+    """Absolute, in alphabetical order, missing files last."""
     width: int
     height: int
     taken_at: str | None
@@ -156,8 +173,32 @@ class FailureRecord:
 
 
 @dataclass(frozen=True)
+class LibraryFailure:
+    """A file or directory of a library that could not be used."""
+
+    path: str
+    """Absolute."""
+    reason: str
+    kind: FailureKind
+    pixels: int | None
+    tried_at: datetime | None
+    """UTC, without a time zone; None for failures of versions that noted no time."""
+
+
+class Measured(NamedTuple):
+    """What a checkpoint was measured against for the judgement of hits, and when."""
+
+    version: int
+    """The version of the yardstick's texts and pictures."""
+    generation: int
+    """Embeddings up to this generation of the checkpoint were measured."""
+    embeddings: int
+    """The number of embeddings then."""
+
+
+@dataclass(frozen=True)
 class YardstickRecord:
-    """What hits of a checkpoint are judged by; see `sigseek.storage.catalog.models.Reference`."""
+    """What hits of a checkpoint are judged by; `catalog.models.YardstickRow` tells more."""
 
     version: int
     generation: int

@@ -75,8 +75,9 @@ def test_two_at_once_and_a_lock_that_was_left(tmp_path: Path, photos: Path, run:
         second = run("index", photos, "--library", library, "--model", "mini", check=False)
         assert second.returncode == 1
         (line,) = second.stderr.splitlines()
-        assert line.startswith(f"error: {library} is being changed by process {first.pid} on ")
+        assert line.startswith(f"error: another sigseek (process {first.pid} on ")
         assert " since 20" in line
+        assert f" is updating {library}; " in line
         first.kill()
     assert (library / "lock.json").exists(), "as a kill leaves it"
     (report,) = map(

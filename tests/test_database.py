@@ -11,13 +11,14 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from sigseek.storage import Catalog, FailureRecord, LibraryError
-from sigseek.storage.catalog.database import HEAD, migrations_directory, open_database
 from sigseek.storage.catalog.models import Base
+from sigseek.storage.catalog.schema import HEAD, migrations_directory
+from sigseek.storage.catalog.sqlite import SqliteDialect
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 
 
 def test_models_and_migrations_agree(tmp_path: Path) -> None:
-    engine = open_database(tmp_path / "catalog.sqlite")
+    engine = SqliteDialect(tmp_path / "catalog.sqlite").readers
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
@@ -50,7 +51,7 @@ def test_embeddings_are_counted_as_they_come_and_go(tmp_path: Path) -> None:
 
 
 def test_removing_a_photo_looks_at_no_other_photos_embeddings(tmp_path: Path) -> None:
-    engine = open_database(tmp_path / "catalog.sqlite")
+    engine = SqliteDialect(tmp_path / "catalog.sqlite").readers
     with engine.connect() as connection:  # as SQLite does it for a foreign key
         plan = connection.exec_driver_sql(
             "EXPLAIN QUERY PLAN DELETE FROM embedding WHERE photo_id = 1"
@@ -63,7 +64,7 @@ def test_removing_a_photo_looks_at_no_other_photos_embeddings(tmp_path: Path) ->
 
 
 def test_what_every_connection_is_set_to(tmp_path: Path) -> None:
-    engine = open_database(tmp_path / "catalog.sqlite")
+    engine = SqliteDialect(tmp_path / "catalog.sqlite").readers
     with engine.connect() as connection:
         values = [
             connection.exec_driver_sql(f"PRAGMA {name}").scalar()
@@ -148,7 +149,7 @@ def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> 
         connection.execute("CREATE TABLE songs (title TEXT)")
     connection.close()
     before = path.read_bytes()
-    with pytest.raises(LibraryError, match="another program"):
+    with pytest.raises(LibraryError, match="of another program"):
         Catalog(tmp_path)
     assert path.read_bytes() == before
 

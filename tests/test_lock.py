@@ -41,7 +41,7 @@ def test_a_library_that_may_not_be_written(ordinary_folder: Path) -> None:
     with pytest.raises(LibraryError) as caught, writer_lock(ordinary_folder):
         pass
     ordinary_folder.chmod(0o755)
-    said = f"{ordinary_folder} cannot be changed, for its lock cannot be had (Permission denied); check its permissions"
+    said = f"the library {ordinary_folder} is read-only (Permission denied); check its permissions"
     assert str(caught.value) == said
 
 
@@ -59,7 +59,7 @@ def test_a_file_system_without_locks(
     monkeypatch.setattr(fcntl, "flock", refuse)
     with (
         pytest.raises(
-            LibraryError, match=r"is on a file system that locks no files \(.*\); move it"
+            LibraryError, match=r"is on a file system that cannot lock files \(.*\); move it"
         ),
         writer_lock(tmp_path),
     ):

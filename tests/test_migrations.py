@@ -20,8 +20,8 @@ from sqlalchemy.pool import Pool
 import sigseek
 from sigseek.siglip import Checkpoint
 from sigseek.storage import Catalog, FailureKind, LibraryError
-from sigseek.storage.catalog import database
-from sigseek.storage.catalog.database import HEAD, migrations_directory
+from sigseek.storage.catalog import schema as schema_module
+from sigseek.storage.catalog.schema import HEAD, migrations_directory
 from tests.conftest import Run
 from tests.schemas.make import SCHEMAS, lay_out, restore
 
@@ -230,8 +230,8 @@ def test_a_table_made_anew_takes_nothing_along(
                 photo.add_column(sa.Column("later", sa.String))
     """
     (migrations / "versions" / "9999_later.py").write_text(textwrap.dedent(later))
-    monkeypatch.setattr(database, "HEAD", "9999")
-    monkeypatch.setattr(database, "migrations_directory", lambda: migrations)
+    monkeypatch.setattr(schema_module, "HEAD", "9999")
+    monkeypatch.setattr(schema_module, "migrations_directory", lambda: migrations)
     path = restore(REVISIONS[-1], tmp_path / "library")
     before = tables(path)
     catalog = Catalog(tmp_path / "library")

@@ -12,7 +12,7 @@ from sigseek.indexer import FolderError, check_folder, check_folders_below
 from sigseek.indexer.presence import is_empty, is_online, is_unplugged, may_be_there
 from sigseek.operations.paths import expand
 from sigseek.storage import Catalog, CheckpointRecord, FolderRecord, LibraryError
-from sigseek.storage.catalog.transaction import beginning
+from sigseek.storage.catalog import path_prefix
 
 _LOG = logging.getLogger(__name__)
 _LOOKED_FOR = 1_000
@@ -95,7 +95,7 @@ def relocate(catalog: Catalog, old: Path, new: Path, *, accept_missing: bool) ->
             ) from None
         raise
     target = check_folder(expand(new))
-    before = beginning(inside)
+    before = path_prefix(inside)
     paths = catalog.paths(folder.id, inside)
     source = Path(folder.path, inside)
     if not paths:
@@ -147,7 +147,7 @@ def forget_folder(catalog: Catalog, path: Path) -> Forgotten:
         else:
             transaction.remove_files(folder.id, paths)
             transaction.remove_failures(
-                folder.id, [path for path in failed if path.startswith(beginning(inside))]
+                folder.id, [path for path in failed if path.startswith(path_prefix(inside))]
             )
         photos = transaction.remove_photos_without_files()
     return Forgotten(len(paths), photos)

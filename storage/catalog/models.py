@@ -1,60 +1,50 @@
-"""The tables. Changed only together with a migration in `alembic/versions`; a test compares the two."""
+"""The tables. Change them only together with a migration in `alembic/versions`: a test compares the
+two, on SQLite and on PostgreSQL.
+"""
 
-import os
 from datetime import datetime
 
 from sqlalchemy import (
     BigInteger,
+    DateTime,
+    Double,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
-    String,
-    TypeDecorator,
     UniqueConstraint,
 )
-from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from sigseek.storage.catalog.columns import PathText, PlainText
 from sigseek.storage.records import FailureKind
 
 
-class PathText(TypeDecorator[str]):
-    """A path as text, or as its bytes where they are not UTF-8, which a file name may be on
-    Linux.
-    """
-
-    impl = String
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | bytes | None:
-        """Bytes for what SQLite could not keep as text."""
-        if value is None:
-            return None
-        try:
-            value.encode("utf-8")
-        except UnicodeEncodeError:
-            return os.fsencode(value)
-        return value
-
-    def process_result_value(self, value: str | bytes | None, dialect: Dialect) -> str | None:
-        """The path as Python has it."""
-        return os.fsdecode(value) if isinstance(value, bytes) else value
-
-
 class Base(DeclarativeBase):
-    """Base of all tables."""
+    """The base of all tables."""
+
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own way
+        # Sizes, times in ns and checksums need 64 bits. SQLite's integers have them anyway, and a
+        # key must be called INTEGER there.
+        int: BigInteger().with_variant(Integer(), "sqlite"),
+        float: Double(),
+        str: PlainText(),
+        bytes: LargeBinary(),
+        datetime: DateTime(),
+    }
+    """Times are UTC and have no time zone."""
 
 
-class Checkpoint(Base):
+class CheckpointRow(Base):
     """A checkpoint that embeddings were made with."""
 
     __tablename__ = "checkpoint"
     __table_args__ = (UniqueConstraint("fingerprint", "preprocessing"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str]
+    name: Mapped[str] = mapped_column(PathText)
+    """A Hugging Face id, or the path of a directory."""
     fingerprint: Mapped[str]
     """SHA-256 of the weights."""
     preprocessing: Mapped[str]
@@ -65,45 +55,46 @@ class Checkpoint(Base):
     """The logarithm of the factor, as checkpoints hold it."""
     logit_bias: Mapped[float]
     generation: Mapped[int] = mapped_column(default=0)
-    """Counted up with every transaction that adds embeddings or takes some away from photos that
-    stay.
-    """
+    """It grows by one with every transaction that adds or removes embeddings."""
     token: Mapped[str]
-    """Random; ties FAISS files to this very row, so that another library's file is never taken for
-    its own.
+    """A random name for this very row. Index files carry it, so that no library takes another
+    library's index for its own.
     """
     embeddings: Mapped[int] = mapped_column(default=0, server_default="0")
-    """How many there are, kept by triggers on the table of embeddings."""
+    """The number of the checkpoint's embeddings. Triggers on `embedding` keep it."""
 
 
-class Folder(Base):
-    """A root that the user indexed; never inside another one."""
+class FolderRow(Base):
+    """A directory that the user indexed. No folder is inside another one."""
 
     __tablename__ = "folder"
+    __table_args__ = (UniqueConstraint("path").ddl_if(dialect="sqlite"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    path: Mapped[str] = mapped_column(PathText, unique=True)
+    path: Mapped[str] = mapped_column(PathText)
+    """Absolute. PostgreSQL keeps paths unique by their SHA-256: an index row has 2,704 bytes at
+    most.
+    """
     indexed_at: Mapped[datetime | None]
-    """UTC, end of the last complete run."""
+    """The end of the last complete run."""
 
 
-class Photo(Base):
-    """One content, wherever it lies."""
+class PhotoRow(Base):
+    """One picture, in whatever files it is."""
 
     __tablename__ = "photo"
-    # Ids name rows of FAISS files, which may outlive a photo for a while: they are never used
-    # again.
+    # Index files hold ids and may outlive a photo for a while, so an id is never used again.
     __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
-    """SHA-256 of all bytes."""
+    digest: Mapped[bytes] = mapped_column(unique=True)
+    """SHA-256 of all bytes of its files."""
     width: Mapped[int]
     """As shown, with the EXIF orientation applied."""
     height: Mapped[int]
     format: Mapped[str]
     taken_at: Mapped[str | None]
-    """ISO 8601, the camera's local time, with its offset where the camera noted one."""
+    """ISO 8601: the camera's local time, with its UTC offset where that is known."""
     camera: Mapped[str | None]
     latitude: Mapped[float | None]
     longitude: Mapped[float | None]
@@ -113,8 +104,8 @@ class Photo(Base):
     description: Mapped[str | None]
 
 
-class Keyword(Base):
-    """A word that somebody gave a photo, and that its file carries."""
+class KeywordRow(Base):
+    """A keyword that a photo's file carries."""
 
     __tablename__ = "keyword"
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -125,29 +116,33 @@ class Keyword(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
 
 
-class File(Base):
-    """One path of a photo, relative to its folder."""
+class FileRow(Base):
+    """A file that holds a photo."""
 
     __tablename__ = "file"
-    __table_args__ = (UniqueConstraint("folder_id", "path"), Index("ix_file_photo_id", "photo_id"))
+    __table_args__ = (
+        UniqueConstraint("folder_id", "path").ddl_if(dialect="sqlite"),
+        Index("ix_file_photo_id", "photo_id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     folder_id: Mapped[int] = mapped_column(ForeignKey("folder.id", ondelete="CASCADE"))
     path: Mapped[str] = mapped_column(PathText)
+    """Relative to the folder."""
     photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id", ondelete="CASCADE"))
     size: Mapped[int]
     mtime_ns: Mapped[int]
     missing_since: Mapped[datetime | None]
-    """UTC of the first run that did not find it; None while it is there."""
+    """The first run that did not find the file; None while it is there."""
 
 
-class Embedding(Base):
-    """What a checkpoint's image tower says of a photo."""
+class EmbeddingRow(Base):
+    """What a checkpoint's image tower gave for a photo."""
 
     __tablename__ = "embedding"
     __table_args__ = (
         Index("ix_embedding_generation", "checkpoint_id", "generation"),
-        Index("ix_embedding_photo_id", "photo_id"),  # a photo that goes takes its embeddings along
+        Index("ix_embedding_photo_id", "photo_id"),  # removing a photo looks for its embeddings
     )
 
     checkpoint_id: Mapped[int] = mapped_column(
@@ -156,21 +151,21 @@ class Embedding(Base):
     photo_id: Mapped[int] = mapped_column(
         ForeignKey("photo.id", ondelete="CASCADE"), primary_key=True
     )
-    vector: Mapped[bytes] = mapped_column(LargeBinary)
+    vector: Mapped[bytes]
     """Unit norm, float16 little-endian."""
     precision: Mapped[str]
     preprocessing_version: Mapped[int]
     generation: Mapped[int]
-    """The checkpoint's generation that it came with."""
+    """The checkpoint's generation as of the transaction that added it."""
     checksum: Mapped[int] = mapped_column(server_default="0")
     """CRC-32 of `vector`."""
 
 
-class Failure(Base):
+class FailureRow(Base):
     """A file or directory that could not be used."""
 
     __tablename__ = "failure"
-    __table_args__ = (UniqueConstraint("folder_id", "path"),)
+    __table_args__ = (UniqueConstraint("folder_id", "path").ddl_if(dialect="sqlite"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     folder_id: Mapped[int] = mapped_column(ForeignKey("folder.id", ondelete="CASCADE"))
@@ -182,16 +177,14 @@ class Failure(Base):
     mtime_ns: Mapped[int | None]
     kind: Mapped[str] = mapped_column(server_default=FailureKind.NO_PICTURE.value)
     """A FailureKind."""
-    pixels: Mapped[int | None] = mapped_column(BigInteger().with_variant(Integer, "sqlite"))
+    pixels: Mapped[int | None]
     """Of a picture that was too large."""
     tried_at: Mapped[datetime | None]
-    """UTC; None for rows of before schema 0005."""
+    """None for rows of before schema 0005."""
 
 
-class Bias(Base):
-    """How high a photo's embedding scores whatever is asked: a cosine, the mean of its highest to
-    the common texts.
-    """
+class BiasRow(Base):
+    """A photo's bias: the mean of its highest cosines to the common texts."""
 
     __tablename__ = "bias"
     __table_args__ = (
@@ -208,8 +201,8 @@ class Bias(Base):
     value: Mapped[float]
 
 
-class Reference(Base):
-    """What a checkpoint makes of the texts and pictures that are the same for everybody."""
+class YardstickRow(Base):
+    """What a checkpoint gives for the texts and pictures of the yardstick."""
 
     __tablename__ = "reference"
 
@@ -217,22 +210,21 @@ class Reference(Base):
         ForeignKey("checkpoint.id", ondelete="CASCADE"), primary_key=True
     )
     version: Mapped[int]
-    """Of those texts and pictures; the biases are of the same."""
+    """The version of those texts and pictures. The biases are of the same version."""
     generation: Mapped[int]
-    """The checkpoint's, up to which embeddings have been measured."""
+    """Embeddings up to this generation of the checkpoint have been measured."""
     embeddings: Mapped[int]
-    """How many there were."""
-    pictures: Mapped[bytes] = mapped_column(LargeBinary)
-    """Embeddings of pictures that show nothing: unit norm, float16 little-endian, one after the
-    other.
-    """
-    absent_evidence: Mapped[bytes] = mapped_column(LargeBinary)
-    """For each text that next to no photo fits, the highest evidence any photo gave for it: float32
+    """The number of embeddings then."""
+    pictures: Mapped[bytes]
+    """The embeddings of pictures that show nothing, one after the other: unit norm, float16
     little-endian.
     """
+    absent_evidence: Mapped[bytes]
+    """For each absent text, the highest evidence that any photo gave for it: float32 little-endian.
+    """
 
 
-class Calibration(Base):
+class CalibrationRow(Base):
     """How a checkpoint's scores become probabilities, fitted to captioned pictures."""
 
     __tablename__ = "calibration"
@@ -244,8 +236,8 @@ class Calibration(Base):
     """JSON: the constants, and what they were fitted to."""
 
 
-class Tag(Base):
-    """A label that a photo was found to bear."""
+class TagRow(Base):
+    """A label that a photo was found to match."""
 
     __tablename__ = "tag"
     __table_args__ = (Index("ix_tag_photo_id", "photo_id"), {"sqlite_with_rowid": False})
@@ -255,5 +247,5 @@ class Tag(Base):
         ForeignKey("photo.id", ondelete="CASCADE"), primary_key=True
     )
     checkpoint_id: Mapped[int] = mapped_column(ForeignKey("checkpoint.id", ondelete="CASCADE"))
-    """What judged it."""
+    """The checkpoint that judged it."""
     probability: Mapped[float]

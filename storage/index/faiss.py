@@ -26,7 +26,7 @@ from sigseek.storage.index.faiss_file import SAMPLE, StoredIndex, is_quantised
 from sigseek.storage.records import CheckpointRecord
 
 if TYPE_CHECKING:
-    from sigseek.storage.catalog.catalog import Halves, Ids
+    from sigseek.storage.records import Float16s, Ids
 
 Floats = npt.NDArray[np.float32]
 
@@ -166,7 +166,7 @@ def _flat(dimension: int) -> faiss.Index:
     )
 
 
-def _add(index: faiss.Index, chunks: Iterable[tuple[Ids, Halves]]) -> faiss.Index:
+def _add(index: faiss.Index, chunks: Iterable[tuple[Ids, Float16s]]) -> faiss.Index:
     for ids, vectors in chunks:
         if len(ids):
             with _one_thread():

@@ -1,0 +1,53 @@
+"""Changes of embeddings."""
+
+import zlib
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import delete, func, select, update
+
+from sigseek.storage.catalog.changes.writer import Writer
+from sigseek.storage.catalog.models import CheckpointRow, EmbeddingRow
+from sigseek.storage.catalog.paths import statement_chunks
+from sigseek.storage.records import EmbeddingRecord
+
+
+class EmbeddingWriter(Writer):
+    """Changes of embeddings."""
+
+    def add_embeddings(self, checkpoint_id: int, embeddings: Mapping[int, EmbeddingRecord]) -> None:
+        """Keep embeddings by photo id, as a new generation of the checkpoint."""
+        generation = self._next_generation(checkpoint_id)
+        rows = []
+        for photo_id, embedding in embeddings.items():
+            vector = embedding.vector.astype("<f2").tobytes()
+            rows.append(
+                {
+                    "checkpoint_id": checkpoint_id,
+                    "photo_id": photo_id,
+                    "vector": vector,
+                    "checksum": zlib.crc32(vector),
+                    "precision": embedding.precision,
+                    "preprocessing_version": embedding.preprocessing_version,
+                    "generation": generation,
+                }
+            )
+        self._put(EmbeddingRow, ["checkpoint_id", "photo_id"], rows)
+
+    def remove_embeddings(self, checkpoint_id: int, photo_ids: Sequence[int]) -> None:
+        """Remove these photos' embeddings by the checkpoint, as a new generation of it."""
+        self._next_generation(checkpoint_id)
+        for chunk in statement_chunks(photo_ids):
+            self._session.execute(
+                delete(EmbeddingRow).where(
+                    EmbeddingRow.checkpoint_id == checkpoint_id, EmbeddingRow.photo_id.in_(chunk)
+                )
+            )
+
+    def recount_embeddings(self, checkpoint_id: int) -> None:
+        """Correct the number of embeddings that the checkpoint's row tells."""
+        count = select(func.count()).where(EmbeddingRow.checkpoint_id == checkpoint_id)
+        self._session.execute(
+            update(CheckpointRow)
+            .where(CheckpointRow.id == checkpoint_id)
+            .values(embeddings=count.scalar_subquery())
+        )

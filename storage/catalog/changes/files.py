@@ -1,0 +1,202 @@
+"""Changes of folders, files and failures."""
+
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path, PurePath
+
+from sqlalchemy import ColumnElement, bindparam, delete, exists, func, select, update
+from sqlalchemy.orm import aliased
+
+from sigseek.storage.catalog.changes.writer import Writer
+from sigseek.storage.catalog.models import FailureRow, FileRow, FolderRow
+from sigseek.storage.catalog.paths import (
+    containing_folder,
+    is_below,
+    path_prefix,
+    statement_chunks,
+)
+from sigseek.storage.records import FailureRecord, FolderRecord
+
+
+class FileWriter(Writer):
+    """Changes of folders, files and failures."""
+
+    def add_folder(self, path: Path) -> tuple[FolderRecord, PurePath]:
+        """The folder that contains `path`, added if there is none, and the path relative to it.
+
+        A path inside a known folder belongs to that folder. A new folder takes in the known folders
+        inside it, with their files. So no file is ever known twice.
+        """
+        known = containing_folder(self._session, path)
+        if known:
+            return known
+        new = FolderRow(path=str(path), indexed_at=None)
+        self._session.add(new)
+        self._session.flush()
+        record = FolderRecord(new.id, new.path, None)
+        others = select(FolderRow).where(FolderRow.id != new.id)
+        for folder in self._session.scalars(others).all():
+            if Path(folder.path).is_relative_to(path):
+                to = PurePath(folder.path).relative_to(path)
+                self._move_files(folder.id, PurePath(), record.id, to)
+                self.remove_folder(folder.id)
+        return record, PurePath()
+
+    def remove_folder(self, folder_id: int) -> None:
+        """Remove the folder with its files and failures."""
+        self._session.execute(delete(FolderRow).where(FolderRow.id == folder_id))
+
+    def finish_folder(self, folder_id: int) -> None:
+        """Note that a run over the folder is complete."""
+        self._session.get_one(FolderRow, folder_id).indexed_at = _now()
+
+    def relocate(self, old: Path, new: Path) -> int:
+        """Move everything that is known below the directory `old` to `new`, and return the number
+        of files; 0 when nothing is known there.
+
+        A file that is already known at its new path stays as it is.
+        """
+        known = containing_folder(self._session, old)
+        if known is None:
+            return 0
+        folder, inside = known
+        others = self._session.scalars(select(FolderRow.path).where(FolderRow.id != folder.id))
+        if inside == PurePath() and not any(_overlap(Path(other), new) for other in others):
+            self._session.get_one(FolderRow, folder.id).path = str(new)
+            count = select(func.count()).where(FileRow.folder_id == folder.id)
+            return self._session.scalar(count) or 0
+        target, to = self.add_folder(new)
+        # A new folder above the old one has taken it in.
+        source, inside = containing_folder(self._session, old) or known
+        count_moved = self._move_files(source.id, inside, target.id, to)
+        if inside == PurePath() and source.id != target.id:
+            self.remove_folder(source.id)
+        return count_moved
+
+    def put_files(self, folder_id: int, files: Sequence[tuple[str, int, int, int]]) -> None:
+        """Note that each file is there and holds its photo. Failures noted for it are removed.
+
+        A file is its path, the photo's id, its size in bytes and its mtime in ns.
+        """
+        rows = [
+            {
+                "folder_id": folder_id,
+                "path": path,
+                "photo_id": photo_id,
+                "size": size,
+                "mtime_ns": mtime_ns,
+                "missing_since": None,
+            }
+            for path, photo_id, size, mtime_ns in files
+        ]
+        self._put(FileRow, ["folder_id", "path"], rows)
+        self.remove_failures(folder_id, [path for path, *_ in files])
+
+    def remove_files(self, folder_id: int, paths: Sequence[str]) -> None:
+        """Remove these files."""
+        for chunk in statement_chunks(paths):
+            among = self._dialect.is_path_among(FileRow.path, chunk)
+            self._session.execute(delete(FileRow).where(FileRow.folder_id == folder_id, among))
+
+    def mark_missing(self, folder_id: int, paths: Sequence[str]) -> None:
+        """Note that these files were not found. Their photos and embeddings stay."""
+        self._mark(folder_id, paths, FileRow.missing_since.is_(None), _now())
+
+    def mark_present(self, folder_id: int, paths: Sequence[str]) -> None:
+        """Note that these files were found again, unchanged."""
+        self._mark(folder_id, paths, FileRow.missing_since.is_not(None), None)
+
+    def put_failure(self, folder_id: int, failure: FailureRecord) -> None:
+        """Note that a file or directory could not be used, now unless `tried_at` says when."""
+        row = {
+            "folder_id": folder_id,
+            "path": failure.path,
+            "reason": failure.reason,
+            "size": failure.size,
+            "mtime_ns": failure.mtime_ns,
+            "kind": failure.kind.value,
+            "pixels": failure.pixels,
+            "tried_at": failure.tried_at or _now(),
+        }
+        self._put(FailureRow, ["folder_id", "path"], [row])
+
+    def remove_failures(self, folder_id: int, paths: Sequence[str]) -> None:
+        """Remove the failures of these paths, which can be used now or are gone."""
+        for chunk in statement_chunks(paths):
+            among = self._dialect.is_path_among(FailureRow.path, chunk)
+            self._session.execute(
+                delete(FailureRow).where(FailureRow.folder_id == folder_id, among)
+            )
+
+    def _mark(
+        self,
+        folder_id: int,
+        paths: Sequence[str],
+        where: ColumnElement[bool],
+        since: datetime | None,
+    ) -> None:
+        for chunk in statement_chunks(paths):
+            among = self._dialect.is_path_among(FileRow.path, chunk)
+            self._session.execute(
+                update(FileRow)
+                .where(FileRow.folder_id == folder_id, among, where)
+                .values(missing_since=since)
+            )
+
+    def _move_files(self, source_id: int, inside: PurePath, target_id: int, to: PurePath) -> int:
+        """Move files and failures below `inside` of one folder to below `to` of another, and return
+        the number of files.
+
+        They move through a temporary folder: a target path may still be taken by a file that is
+        itself about to move.
+        """
+        between = FolderRow(path=f"being moved {secrets.token_hex(8)}", indexed_at=None)
+        self._session.add(between)
+        self._session.flush()
+        count = self._move_rows(FileRow, source_id, inside, between.id, to)
+        self._move_rows(FailureRow, source_id, inside, between.id, to)
+        tables: tuple[type[FileRow] | type[FailureRow], ...] = (FileRow, FailureRow)
+        for table in tables:
+            there = aliased(table)
+            taken = exists().where(there.folder_id == target_id, there.path == table.path)
+            arrive = update(table).where(table.folder_id == between.id, ~taken)
+            self._session.execute(
+                arrive.values(folder_id=target_id),
+                execution_options={"synchronize_session": False},
+            )
+        self.remove_folder(between.id)
+        return count
+
+    def _move_rows(
+        self,
+        table: type[FileRow] | type[FailureRow],
+        source_id: int,
+        inside: PurePath,
+        target_id: int,
+        to: PurePath,
+    ) -> int:
+        """Give rows below `inside` of one folder to another, their paths changed; how many."""
+        old, new = path_prefix(inside), path_prefix(to)
+        rows = self._session.execute(
+            select(table.id, table.path).where(
+                table.folder_id == source_id, is_below(table.path, inside)
+            )
+        )
+        moved = [{"row": id_, "to": new + path[len(old) :]} for id_, path in rows]
+        if moved:
+            statement = (
+                update(table)
+                .where(table.id == bindparam("row"))
+                .values(folder_id=target_id, path=bindparam("to"))
+            )
+            self._session.connection().execute(statement, moved)
+        return len(moved)
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    return one.is_relative_to(other) or other.is_relative_to(one)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)

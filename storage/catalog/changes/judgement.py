@@ -1,0 +1,73 @@
+"""Changes of what hits are judged by, and of tags."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete
+
+from sigseek.storage.catalog.changes.writer import Writer
+from sigseek.storage.catalog.models import BiasRow, CalibrationRow, TagRow, YardstickRow
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from sigseek.storage.records import Floats, Ids, YardstickRecord
+
+
+class JudgementWriter(Writer):
+    """Changes of what hits are judged by, and of tags."""
+
+    def put_biases(self, checkpoint_id: int, ids: Ids, values: Floats) -> None:
+        """Keep the bias of each photo."""
+        rows = [
+            {"checkpoint_id": checkpoint_id, "photo_id": id_, "value": value}
+            for id_, value in zip(ids.tolist(), values.tolist(), strict=True)
+        ]
+        self._put(BiasRow, ["checkpoint_id", "photo_id"], rows)
+
+    def put_yardstick(self, checkpoint_id: int, yardstick: YardstickRecord) -> None:
+        """Keep what hits of the checkpoint are judged by."""
+        row = {
+            "checkpoint_id": checkpoint_id,
+            "version": yardstick.version,
+            "generation": yardstick.generation,
+            "embeddings": yardstick.embeddings,
+            "pictures": yardstick.pictures.astype("<f2").tobytes(),
+            "absent_evidence": yardstick.absent_evidence.astype("<f4").tobytes(),
+        }
+        self._put(YardstickRow, ["checkpoint_id"], [row])
+
+    def remove_yardstick(self, checkpoint_id: int) -> None:
+        """Remove what hits of the checkpoint are judged by. The next run of `index` measures it
+        again.
+        """
+        self._session.execute(
+            delete(YardstickRow).where(YardstickRow.checkpoint_id == checkpoint_id)
+        )
+
+    def put_calibration(self, checkpoint_id: int, fitted: str) -> None:
+        """Keep the JSON of a calibration in place of an earlier one."""
+        row = {"checkpoint_id": checkpoint_id, "fitted": fitted}
+        self._put(CalibrationRow, ["checkpoint_id"], [row])
+
+    def put_tag(
+        self, name: str, checkpoint_id: int, ids: Ids, probabilities: npt.NDArray[np.float64]
+    ) -> None:
+        """Give the tag to these photos, and take it from all others."""
+        self.remove_tag(name)
+        rows = [
+            {
+                "name": name,
+                "photo_id": id_,
+                "checkpoint_id": checkpoint_id,
+                "probability": probability,
+            }
+            for id_, probability in zip(ids.tolist(), probabilities.tolist(), strict=True)
+        ]
+        self._put(TagRow, ["name", "photo_id"], rows)
+
+    def remove_tag(self, name: str) -> None:
+        """Take the tag from all photos."""
+        self._session.execute(delete(TagRow).where(TagRow.name == name))

@@ -1,0 +1,59 @@
+"""Column types that mean the same on every database."""
+
+import os
+from typing import Any
+
+from sqlalchemy import LargeBinary, String, TypeDecorator
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeEngine
+
+
+class PathText(TypeDecorator[str]):
+    """A path, which on Linux need not be UTF-8.
+
+    SQLite keeps it as text, and as bytes where text is impossible. PostgreSQL has no such columns
+    and would turn the bytes into other text without an error, so there every path is bytes.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Bytes on PostgreSQL, text elsewhere."""
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(LargeBinary())
+        return dialect.type_descriptor(String())
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | bytes | None:
+        """The path as the database keeps it."""
+        if value is None:
+            return None
+        if dialect.name == "postgresql":
+            return os.fsencode(value)
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            return os.fsencode(value)
+        return value
+
+    def process_result_value(self, value: str | bytes | None, dialect: Dialect) -> str | None:
+        """The path as Python has it."""
+        return os.fsdecode(value) if isinstance(value, bytes) else value
+
+
+class PlainText(TypeDecorator[str]):
+    """Text that any database takes: NUL characters are left out, lone surrogates become "?".
+
+    Both occur in the metadata of damaged and hostile files. PostgreSQL refuses the first, and no
+    database takes the second.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """The text as it is kept."""
+        if value is None:
+            return None
+        value = value.replace("\0", "")
+        return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")

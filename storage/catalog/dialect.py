@@ -1,0 +1,101 @@
+"""What a database must do for the catalog that no two databases do alike.
+
+`sqlite` and `postgresql` implement it. All other SQL of the catalog is the same for both, and the
+tests of the catalog run on both.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+from sqlalchemy import ColumnElement, Connection, Engine, Executable
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from sigseek.storage.catalog.models import Base
+from sigseek.storage.errors import LibraryError
+
+Rows: TypeAlias = Sequence[tuple[Any, ...]]
+"""Rows as the driver gives them. A path may be text or bytes, a boolean may be 0 or 1."""
+
+
+class Dialect(Protocol):
+    """An open database, its schema the newest."""
+
+    @property
+    def where(self) -> str:
+        """The catalog as messages name it, without a password."""
+
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        """Everything that SQLAlchemy or the driver raises when the database fails."""
+
+    @property
+    def readers(self) -> Engine:
+        """For sessions that read. Each sees the database as it was when the session began."""
+
+    @property
+    def writers(self) -> Engine:
+        """For sessions that write. Where the database cannot merge the changes of two, the second
+        waits when it begins.
+        """
+
+    def close(self) -> None:
+        """Close all connections."""
+
+    def put(
+        self,
+        session: Session,
+        table: type[Base],
+        keys: Sequence[str],
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        overwrite: bool = True,
+    ) -> None:
+        """Add rows, all with the same columns. `keys` are the columns of a unique constraint.
+
+        A row that exists with these keys is overwritten, or stays as it is without `overwrite`. Of
+        several given rows with the same keys the last one counts.
+        """
+
+    def is_among(self, column: InstrumentedAttribute[int], parameter: str) -> ColumnElement[bool]:
+        """Whether the id in the column is one of those in the parameter, however many there are."""
+
+    def ids(self, ids: Sequence[int]) -> object:
+        """The value of a parameter of `is_among`."""
+
+    def is_path_among(
+        self, column: InstrumentedAttribute[str], paths: Sequence[str]
+    ) -> ColumnElement[bool]:
+        """Whether the path in the column is one of these, found by the index on paths."""
+
+    def stream(
+        self,
+        connection: Connection,
+        statement: Executable,
+        values: Mapping[str, Any],
+        count: int,
+    ) -> Iterator[Rows]:
+        """The rows of a SELECT, up to `count` at a time, in the memory of a few thousand rows."""
+
+    def integrity(self, connection: Connection) -> list[str]:
+        """What the database finds wrong with its files; nothing when they are sound, or when that
+        is not for its clients to check.
+        """
+
+    def dangling(self, connection: Connection) -> dict[str, int]:
+        """How many rows of each table refer to rows that do not exist. Only a damaged database has
+        any.
+        """
+
+    def compact(self, connection: Connection) -> None:
+        """Give free space back to the disk, where that is worth it."""
+
+    def back_up(self, connection: Connection, target: Path) -> None:
+        """Write a copy of the catalog, as of one moment, to the new file `target`.
+
+        The copy's checkpoints have new tokens. LibraryError where this database is backed up
+        otherwise; OSError where the file cannot be written.
+        """
+
+    def describe(self, error: Exception) -> LibraryError:
+        """The error as a user should see it. The database's code decides, not its English words."""

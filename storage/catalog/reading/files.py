@@ -1,0 +1,159 @@
+"""Questions about folders, files and failures."""
+
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path, PurePath
+
+from sqlalchemy import func, select
+
+from sigseek.storage.catalog.models import EmbeddingRow, FailureRow, FileRow, FolderRow, PhotoRow
+from sigseek.storage.catalog.paths import containing_folder, is_below
+from sigseek.storage.catalog.reading.reader import Reader
+from sigseek.storage.records import (
+    FailureKind,
+    FailureRecord,
+    FileCounts,
+    FileRecord,
+    FolderRecord,
+    LibraryFailure,
+)
+
+_FETCHED = 1_000
+
+
+class FileReader(Reader):
+    """Questions about folders, files and failures."""
+
+    def folders(self) -> list[FolderRecord]:
+        """All folders by path."""
+        with self._session() as session:
+            records = [_folder_record(row) for row in session.scalars(select(FolderRow))]
+        return sorted(records, key=lambda folder: folder.path)
+
+    def find_folder(self, path: Path) -> tuple[FolderRecord, PurePath] | None:
+        """The known folder that `path` is or is inside of, and the path relative to it; None
+        without one.
+        """
+        with self._session() as session:
+            return containing_folder(session, path)
+
+    def files(self, folder_id: int, checkpoint_id: int) -> Iterator[FileRecord]:
+        """All files of the folder, in no particular order."""
+        embedded = (
+            select(EmbeddingRow.photo_id)
+            .where(
+                EmbeddingRow.checkpoint_id == checkpoint_id,
+                EmbeddingRow.photo_id == FileRow.photo_id,
+            )
+            .exists()
+        )
+        query = select(
+            FileRow.path,
+            FileRow.size,
+            FileRow.mtime_ns,
+            embedded,
+            FileRow.missing_since.is_not(None),
+            FileRow.photo_id,
+        ).where(FileRow.folder_id == folder_id)
+        with self._session() as session:
+            for rows in self._dialect.stream(session.connection(), query, {}, _FETCHED):
+                for row in rows:
+                    # There may be a million rows: nothing here but what is needed.
+                    if isinstance(row[0], bytes):
+                        yield FileRecord(os.fsdecode(row[0]), *row[1:])
+                    else:
+                        yield FileRecord._make(row)
+
+    def paths(self, folder_id: int, inside: PurePath) -> list[str]:
+        """The paths of all files of the folder below `inside`, those of missing ones too."""
+        query = select(FileRow.path).where(
+            FileRow.folder_id == folder_id, is_below(FileRow.path, inside)
+        )
+        with self._session() as session:
+            return list(session.scalars(query))
+
+    def has_files_below(self, directory: Path) -> bool:
+        """Whether the library knows files, present or missing, below this directory inside of a
+        folder.
+        """
+        with self._session() as session:
+            known = containing_folder(session, directory)
+            if known is None:
+                return False
+            folder, inside = known
+            query = select(FileRow.id).where(
+                FileRow.folder_id == folder.id, is_below(FileRow.path, inside)
+            )
+            return session.scalar(query.limit(1)) is not None
+
+    def missing_files(self, before: datetime) -> list[tuple[FolderRecord, str]]:
+        """Files that have been missing since before then (UTC), each with its folder."""
+        query = (
+            select(FolderRow, FileRow.path)
+            .join(FileRow, FileRow.folder_id == FolderRow.id)
+            .where(FileRow.missing_since < before)
+        )
+        with self._session() as session:
+            return [(_folder_record(row), path) for row, path in session.execute(query)]
+
+    def digests(self, folder_id: int) -> Iterator[tuple[str, bytes, int, int]]:
+        """The path, the SHA-256 of the photo, the size and the mtime in ns of each file of the
+        folder that was there at the last run.
+        """
+        query = (
+            select(FileRow.path, PhotoRow.digest, FileRow.size, FileRow.mtime_ns)
+            .join(PhotoRow, PhotoRow.id == FileRow.photo_id)
+            .where(FileRow.folder_id == folder_id, FileRow.missing_since.is_(None))
+        )
+        with self._session() as session:
+            yield from session.execute(query.execution_options(yield_per=_FETCHED))
+
+    def file_counts(self) -> dict[int, FileCounts]:
+        """How many files each folder has, by the folder's id; folders without files are left
+        out.
+        """
+        missing = func.count(FileRow.missing_since)
+        query = select(FileRow.folder_id, func.count() - missing, missing)
+        with self._session() as session:
+            rows = session.execute(query.group_by(FileRow.folder_id))
+            return {folder: FileCounts(present, gone) for folder, present, gone in rows}
+
+    def failures(self) -> list[LibraryFailure]:
+        """All failures by path."""
+        query = select(FolderRow.path, FailureRow).join(
+            FolderRow, FolderRow.id == FailureRow.folder_id
+        )
+        with self._session() as session:
+            found = [
+                LibraryFailure(
+                    str(PurePath(root, row.path)),
+                    row.reason,
+                    FailureKind(row.kind),
+                    row.pixels,
+                    row.tried_at,
+                )
+                for root, row in session.execute(query)
+            ]
+        return sorted(found, key=lambda failure: failure.path)
+
+    def folder_failures(self, folder_id: int) -> list[FailureRecord]:
+        """The failures of one folder."""
+        query = select(FailureRow).where(FailureRow.folder_id == folder_id)
+        with self._session() as session:
+            return [
+                FailureRecord(
+                    row.path,
+                    row.reason,
+                    row.size,
+                    row.mtime_ns,
+                    FailureKind(row.kind),
+                    row.pixels,
+                    row.tried_at,
+                )
+                for row in session.scalars(query)
+            ]
+
+
+def _folder_record(row: FolderRow) -> FolderRecord:
+    return FolderRecord(row.id, row.path, row.indexed_at)

@@ -1,0 +1,98 @@
+"""Questions about what hits are judged by, and about tags."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Executable, bindparam, func, select
+
+from sigseek.storage.catalog.models import (
+    BiasRow,
+    CalibrationRow,
+    CheckpointRow,
+    TagRow,
+    YardstickRow,
+)
+from sigseek.storage.catalog.paths import statement_chunks
+from sigseek.storage.catalog.reading.reader import Reader
+from sigseek.storage.records import Measured, YardstickRecord
+
+if TYPE_CHECKING:
+    from sigseek.storage.records import Floats, Ids
+
+_FETCHED = 1_000
+
+
+class JudgementReader(Reader):
+    """Questions about what hits are judged by, and about tags."""
+
+    @cached_property
+    def _biases_among(self) -> Executable:
+        return select(BiasRow.photo_id, BiasRow.value).where(
+            BiasRow.checkpoint_id == bindparam("checkpoint"),
+            self._dialect.is_among(BiasRow.photo_id, "ids"),
+        )
+
+    def measured(self, checkpoint_id: int) -> Measured | None:
+        """What the checkpoint was measured against, and when; None before it was measured."""
+        query = select(YardstickRow.version, YardstickRow.generation, YardstickRow.embeddings)
+        with self._session() as session:
+            row = session.execute(query.filter_by(checkpoint_id=checkpoint_id)).first()
+            return Measured(*row) if row else None
+
+    def yardstick(self, checkpoint_id: int) -> YardstickRecord | None:
+        """What hits of the checkpoint are judged by; None before it was measured."""
+        import numpy as np
+
+        with self._session() as session:
+            row = session.get(YardstickRow, checkpoint_id)
+            if row is None:
+                return None
+            dimension = session.get_one(CheckpointRow, checkpoint_id).dimension
+            pictures = np.frombuffer(row.pictures, "<f2").reshape(-1, dimension).astype(np.float32)
+            evidence = np.frombuffer(row.absent_evidence, "<f4")
+            return YardstickRecord(row.version, row.generation, row.embeddings, pictures, evidence)
+
+    def biases(self, checkpoint_id: int, ids: Ids) -> Floats:
+        """The bias of each photo, float32 (n,), in the order of `ids`, which ascend; NaN where it
+        was not measured.
+        """
+        import numpy as np
+
+        values = np.full(len(ids), np.nan, np.float32)
+        with self._session() as session:
+            connection = session.connection()
+            for chunk in statement_chunks(ids.tolist()):
+                given = {"checkpoint": checkpoint_id, "ids": self._dialect.ids(chunk)}
+                for rows in self._dialect.stream(connection, self._biases_among, given, len(chunk)):
+                    found, biases = zip(*rows, strict=True)
+                    values[np.searchsorted(ids, found)] = biases
+        return values
+
+    def bias_count(self, checkpoint_id: int) -> int:
+        """The number of the checkpoint's embeddings whose bias was measured."""
+        query = select(func.count()).where(BiasRow.checkpoint_id == checkpoint_id)
+        with self._session() as session:
+            return session.scalar(query) or 0
+
+    def calibration(self, checkpoint_id: int) -> str | None:
+        """The JSON that was kept for the checkpoint."""
+        query = select(CalibrationRow.fitted)
+        with self._session() as session:
+            return session.scalar(query.where(CalibrationRow.checkpoint_id == checkpoint_id))
+
+    def tags(self) -> dict[str, int]:
+        """The number of photos with each tag, by the tag's name in alphabetical order."""
+        with self._session() as session:
+            rows = session.execute(select(TagRow.name, func.count()).group_by(TagRow.name))
+            return dict(sorted(rows.all()))
+
+    def tagged(self, name: str) -> Ids:
+        """The ids (n,), ascending, of the photos with the tag."""
+        import numpy as np
+
+        query = select(TagRow.photo_id).where(TagRow.name == name).order_by(TagRow.photo_id)
+        with self._session() as session:
+            chunks = self._dialect.stream(session.connection(), query, {}, _FETCHED)
+            return np.fromiter((id_ for rows in chunks for (id_,) in rows), np.int64)

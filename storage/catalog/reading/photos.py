@@ -1,0 +1,111 @@
+"""Questions about photos."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from sigseek.storage.catalog.models import EmbeddingRow, FileRow, FolderRow, KeywordRow, PhotoRow
+from sigseek.storage.catalog.paths import statement_chunks
+from sigseek.storage.catalog.reading.reader import Reader
+from sigseek.storage.records import FileLocation, PhotoRecord
+
+
+class PhotoReader(Reader):
+    """Questions about photos."""
+
+    def photo_count(self) -> int:
+        """The number of photos with a file, present or missing."""
+        with self._session() as session:
+            return session.scalar(select(func.count(FileRow.photo_id.distinct()))) or 0
+
+    def count_photos_without_files(self) -> int:
+        """The number of photos that no file holds any more."""
+        # Counting both in their indexes is faster than looking for the difference.
+        with self._session() as session:
+            photos = session.scalar(select(func.count()).select_from(PhotoRow)) or 0
+            with_files = session.scalar(select(func.count(FileRow.photo_id.distinct()))) or 0
+        return photos - with_files
+
+    def find_photo(self, digest: bytes) -> int | None:
+        """The id of the photo with this SHA-256."""
+        with self._session() as session:
+            return session.scalar(select(PhotoRow.id).where(PhotoRow.digest == digest))
+
+    def find_embedded(self, digest: bytes, checkpoint_id: int) -> int | None:
+        """The id of the photo with this SHA-256, if the checkpoint has embedded it."""
+        return self.find_all_embedded([digest], checkpoint_id).get(digest)
+
+    def find_all_embedded(self, digests: Sequence[bytes], checkpoint_id: int) -> dict[bytes, int]:
+        """The ids, by SHA-256, of those of these photos that the checkpoint has embedded."""
+        embedded = (EmbeddingRow.photo_id == PhotoRow.id) & (
+            EmbeddingRow.checkpoint_id == checkpoint_id
+        )
+        query = select(PhotoRow.digest, PhotoRow.id).join(EmbeddingRow, embedded)
+        found: dict[bytes, int] = {}
+        with self._session() as session:
+            for chunk in statement_chunks(digests):
+                rows = session.execute(query.where(PhotoRow.digest.in_(chunk)))
+                found.update(rows.all())
+        return found
+
+    def photo_paths(self, photo_id: int) -> list[FileLocation]:
+        """Where the photo's files are, missing ones too."""
+        query = (
+            select(FolderRow.id, FolderRow.path, FileRow.path)
+            .join(FileRow, FileRow.folder_id == FolderRow.id)
+            .where(FileRow.photo_id == photo_id)
+        )
+        with self._session() as session:
+            return [FileLocation(*row) for row in session.execute(query)]
+
+    def photos(self, ids: Sequence[int]) -> dict[int, PhotoRecord]:
+        """Those of the photos with these ids that have a file, by id."""
+        found: dict[int, PhotoRecord] = {}
+        with self._session() as session:
+            for chunk in statement_chunks(ids):
+                paths, keywords = _paths(session, chunk), _keywords(session, chunk)
+                for row in session.scalars(select(PhotoRow).where(PhotoRow.id.in_(chunk))):
+                    if row.id in paths:
+                        found[row.id] = _record(row, paths[row.id], keywords.get(row.id, []))
+        return found
+
+
+def _paths(session: Session, ids: Sequence[int]) -> dict[int, list[tuple[bool, str]]]:
+    """By photo id, the photo's files: whether the file is missing, and its absolute path."""
+    query = (
+        select(FileRow.photo_id, FolderRow.path, FileRow.path, FileRow.missing_since.is_not(None))
+        .join(FolderRow, FolderRow.id == FileRow.folder_id)
+        .where(FileRow.photo_id.in_(ids))
+    )
+    paths = defaultdict(list)
+    for photo_id, root, path, missing in session.execute(query):
+        paths[photo_id].append((missing, str(PurePath(root, path))))
+    return paths
+
+
+def _keywords(session: Session, ids: Sequence[int]) -> dict[int, list[str]]:
+    query = select(KeywordRow.photo_id, KeywordRow.name).where(KeywordRow.photo_id.in_(ids))
+    keywords = defaultdict(list)
+    for photo_id, name in session.execute(query):
+        keywords[photo_id].append(name)
+    return keywords
+
+
+def _record(row: PhotoRow, paths: list[tuple[bool, str]], keywords: list[str]) -> PhotoRecord:
+    return PhotoRecord(
+        row.id,
+        tuple(path for _, path in sorted(paths)),
+        row.width,
+        row.height,
+        row.taken_at,
+        row.camera,
+        row.latitude,
+        row.longitude,
+        row.lens,
+        row.rating,
+        row.description,
+        tuple(sorted(keywords)),
+    )

@@ -1,0 +1,85 @@
+"""The schema's version, and the runner of the migrations in `alembic/versions`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, inspect, text
+
+from sigseek.errors import ErrorKind, Option, Remedy
+from sigseek.storage.errors import LibraryError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+HEAD = "0005"
+"""The newest migration. It is written down here so that opening a library of this version does not
+load alembic; a test compares the two.
+"""
+
+
+def version(connection: Connection, where: str) -> str | None:
+    """The schema's version, None for an empty database.
+
+    LibraryError for a database of another program or of a newer sigseek.
+    """
+    tables = set(inspect(connection).get_table_names())
+    if not tables:
+        return None
+    if "alembic_version" not in tables:
+        raise LibraryError(
+            f"{where} is a database of another program",
+            Remedy("name another library with {}", (Option("library"),)),
+            ErrorKind.INVALID,
+        )
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if found and found > HEAD:
+        raise LibraryError(
+            f"{where} was made by a newer sigseek (schema {found}, this one knows {HEAD})",
+            "upgrade sigseek",
+            ErrorKind.UNSUPPORTED,
+        )
+    return found
+
+
+def migrations_directory() -> Path:
+    """The directory of migrations: inside this package when installed, beside it in a checkout."""
+    # Resolved, because `sigseek/storage` is a link in a checkout.
+    storage = Path(__file__).resolve().parent.parent
+    installed = storage / "migrations"
+    return installed if installed.is_dir() else storage.parent / "alembic"
+
+
+def upgrade(connection: Connection, where: str) -> None:
+    """Bring the schema to the newest version. The caller has begun a transaction.
+
+    LibraryError for a version that no migration leads from.
+    """
+    from alembic import command
+    from alembic.util import CommandError
+
+    try:
+        command.upgrade(_config(connection), "head")
+    except CommandError as error:
+        raise LibraryError(
+            f"{where} has a schema that no sigseek made ({error})",
+            "put a backup in its place, or move it away and index again",
+            ErrorKind.DAMAGED,
+        ) from error
+
+
+def mark_newest(connection: Connection) -> None:
+    """Note that the tables are those of the newest version, without running migrations."""
+    from alembic import command
+
+    command.stamp(_config(connection), "head")
+
+
+def _config(connection: Connection) -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations_directory()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,306 @@
+"""The catalog as an SQLite file: what `sigseek.storage.catalog.dialect` asks of it."""
+
+import errno
+import json
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import URL, ColumnElement, Executable, bindparam, create_engine, event, func, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from sigseek.errors import ErrorKind, Option, Remedy
+from sigseek.storage.catalog import schema
+from sigseek.storage.catalog.dialect import Rows
+from sigseek.storage.catalog.models import Base
+from sigseek.storage.errors import LibraryError
+from sigseek.storage.lock import writer_lock
+
+_BUSY_TIMEOUT_MS = 30_000
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_NOT_WRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_NO_SPACE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+_PROGRESS_STEPS = 100_000
+
+
+class SqliteDialect:
+    """The SQLite file at `path`, made or upgraded where it has to be; read-only where it may not be
+    written.
+
+    LibraryError when the file is no catalog, is damaged, is newer than this program, or cannot be
+    written and has to be.
+    """
+
+    errors: tuple[type[Exception], ...] = (SQLAlchemyError, sqlite3.Error)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.where = str(path)
+        self.readers = self._open()
+        # A transaction that read first and then found that another one had written since could only
+        # fail. So those that will write wait for each other at their beginning.
+        self.writers = self.readers.execution_options(begin="IMMEDIATE")
+
+    def close(self) -> None:
+        """Close the file."""
+        self.readers.dispose()
+
+    def put(
+        self,
+        session: Session,
+        table: type[Base],
+        keys: Sequence[str],
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        overwrite: bool = True,
+    ) -> None:
+        """Add or overwrite rows, all in one statement."""
+        if not rows:
+            return
+        statement = insert(table)
+        if overwrite:
+            others = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+            statement = statement.on_conflict_do_update(index_elements=keys, set_=others)
+        else:
+            statement = statement.on_conflict_do_nothing(index_elements=keys)
+        session.connection().execute(statement, rows)
+
+    def is_among(self, column: InstrumentedAttribute[int], parameter: str) -> ColumnElement[bool]:
+        """A JSON list of ids is one parameter, however long it is."""
+        ids = func.json_each(bindparam(parameter)).table_valued("value")
+        return column.in_(select(ids.c.value))
+
+    def ids(self, ids: Sequence[int]) -> str:
+        """The ids as JSON."""
+        return json.dumps(ids)
+
+    def is_path_among(
+        self, column: InstrumentedAttribute[str], paths: Sequence[str]
+    ) -> ColumnElement[bool]:
+        """Whether the path is one of these."""
+        return column.in_(paths)
+
+    def stream(
+        self, connection: Connection, statement: Executable, values: Mapping[str, Any], count: int
+    ) -> Iterator[Rows]:
+        """The driver's own rows: SQLAlchemy would take as long again, and read all rows before it
+        gave the first.
+        """
+        cursor: Any = connection.execute(statement, values).cursor
+        while rows := cursor.fetchmany(count):
+            yield rows
+
+    def integrity(self, connection: Connection) -> list[str]:
+        """What SQLite finds wrong with the file."""
+        rows = connection.exec_driver_sql("PRAGMA integrity_check").all()
+        return [] if [tuple(row) for row in rows] == [("ok",)] else [str(row[0]) for row in rows]
+
+    def dangling(self, connection: Connection) -> dict[str, int]:
+        """How many rows of each table refer to rows that do not exist."""
+        return Counter(row[0] for row in connection.exec_driver_sql("PRAGMA foreign_key_check"))
+
+    def compact(self, connection: Connection) -> None:
+        """Write the file anew without its free space, if that is a quarter or more."""
+        driver: Any = connection.connection.driver_connection
+        (free,), (pages,) = (
+            driver.execute(f"PRAGMA {name}").fetchone() for name in ("freelist_count", "page_count")
+        )
+        driver.rollback()
+        if free >= pages / 4:
+            driver.execute("VACUUM")
+
+    def back_up(self, connection: Connection, target: Path) -> None:
+        """Write a copy with new tokens to `target`: index files that were written after the backup
+        are not taken for the copy's own when it is restored.
+        """
+        driver: Any = connection.connection.driver_connection
+        driver.rollback()
+        # Python handles signals, such as Ctrl-C, only when SQLite calls back.
+        driver.set_progress_handler(lambda: 0, _PROGRESS_STEPS)
+        try:
+            driver.execute("VACUUM INTO ?", (str(target),))
+            with closing(sqlite3.connect(target)) as copy, copy:
+                copy.execute("UPDATE checkpoint SET token = lower(hex(randomblob(8)))")
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+                # This error replaces the KeyboardInterrupt that the callback raised.
+                raise KeyboardInterrupt from None
+            if error.sqlite_errorcode in _DAMAGED:  # the catalog itself, not the copy
+                raise
+            raise OSError(errno.EIO, str(error)) from error
+        finally:
+            driver.set_progress_handler(None, 0)
+
+    def describe(self, error: Exception) -> LibraryError:
+        """The error with its reason and a way out, by SQLite's primary result code."""
+        cause = getattr(error, "orig", None) or error
+        code = _code(error)
+        if code in _DAMAGED:
+            return LibraryError(
+                f"{self.where} is damaged ({cause})",
+                "put a backup in its place, or move it away and index again",
+                ErrorKind.DAMAGED,
+            )
+        if code in _NOT_WRITABLE or isinstance(error, PermissionError):
+            return LibraryError(
+                f"{self.where} cannot be written ({cause})",
+                Remedy(
+                    "check permissions and the disk's space, or name another library with {}",
+                    (Option("library"),),
+                ),
+                ErrorKind.UNAVAILABLE,
+            )
+        if code in _BUSY:
+            return LibraryError(
+                f"{self.where} is busy ({cause})",
+                "try again when the other program is done",
+                ErrorKind.BUSY,
+            )
+        return LibraryError(
+            f"{self.where} cannot be used ({cause})",
+            "check the disk's space and health",
+            ErrorKind.UNAVAILABLE,
+        )
+
+    def _open(self) -> Engine:
+        path = self.path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LibraryError(
+                f"the library {path.parent} cannot be made ({error.strerror})",
+                Remedy("name another with {}", (Option("library"),)),
+                ErrorKind.UNAVAILABLE,
+            ) from error
+        if path.is_file() and not (_may_be_written(path) and _may_be_written(path.parent)):
+            return self._open_read_only()
+        engine = _engine(URL.create("sqlite", database=str(path)))
+        found: str | None = schema.HEAD
+        try:
+            _remove_log_of_another(path)
+            with engine.connect() as connection:
+                found = schema.version(connection, self.where)
+                connection.rollback()
+                # Not before: this writes to the file, which until now might be another program's.
+                _outside_transactions(connection, "PRAGMA journal_mode = WAL")
+            if found != schema.HEAD:
+                writing = engine.execution_options(begin="IMMEDIATE")
+                with writer_lock(path.parent), writing.connect() as connection:
+                    self._upgrade(connection)
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+            engine.dispose()
+            # On a full disk SQLite cannot even read, because in WAL mode it writes to do so.
+            if found == schema.HEAD and _code(error) in _NO_SPACE and path.is_file():
+                return self._open_read_only()
+            raise self.describe(error) from error
+        except LibraryError:
+            engine.dispose()
+            raise
+        return engine
+
+    def _upgrade(self, connection: Connection) -> None:
+        """Bring the schema to the newest version, wholly or not at all."""
+        connection.detach()  # the pragma is for this connection only
+        # Migrations change a table by making it anew. With foreign keys on, dropping the old table
+        # would delete the rows that refer to it.
+        _outside_transactions(connection, "PRAGMA foreign_keys = OFF")
+        with connection.begin():
+            schema.upgrade(connection, self.where)
+
+    def _open_read_only(self) -> Engine:
+        """An engine for a file on a read-only disk, or of another user.
+
+        In WAL mode SQLite has to write beside the file, unless it is told that nobody changes it.
+        That is so when there is no log of changes. With a log, another user has the library open or
+        was cut off.
+        """
+        log = self.path.with_name(f"{self.path.name}-wal")
+        nobody_writes = _has_no_log(self.path) or not log.exists() or log.stat().st_size == 0
+        options = {"mode": "ro", "uri": "true"} | ({"immutable": "1"} if nobody_writes else {})
+        name = f"file:{quote(os.fsencode(self.path))}"
+        engine = _engine(URL.create("sqlite", database=name, query=options))
+        try:
+            with engine.connect() as connection:
+                found = schema.version(connection, self.where)
+        except (SQLAlchemyError, OSError) as error:
+            engine.dispose()
+            raise self.describe(error) from error
+        if found != schema.HEAD:
+            engine.dispose()
+            raise LibraryError(
+                f"{self.where} is of an older sigseek and cannot be written",
+                "make it writable once, or copy it with its folder",
+                ErrorKind.UNAVAILABLE,
+            )
+        return engine
+
+
+def _engine(url: URL) -> Engine:
+    engine = create_engine(url)
+    event.listen(engine, "connect", _set_up)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _set_up(connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    # The driver would begin no transaction before a change of the schema. So its own handling of
+    # transactions is off, and `_begin` begins them.
+    connection.isolation_level = None
+
+
+def _begin(connection: Connection) -> None:
+    kind = connection.get_execution_options().get("begin", "DEFERRED")
+    connection.exec_driver_sql(f"BEGIN {kind}")
+
+
+def _outside_transactions(connection: Connection, pragma: str) -> None:
+    """Run a pragma that has no effect, or fails, within a transaction. SQLAlchemy would begin
+    one.
+    """
+    connection.connection.cursor().execute(pragma)
+
+
+def _remove_log_of_another(path: Path) -> None:
+    """Remove the WAL of a previous catalog when another file was put in its place, such as a
+    restored backup.
+
+    SQLite would apply that log to the new file and so destroy it. A catalog with a log says in its
+    header that it is in WAL mode (sqlite.org/fileformat2.html, offset 18), and a backup says that
+    it is not.
+    """
+    logs = [path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-shm")]
+    if logs[0].exists() and path.exists() and _has_no_log(path):
+        with writer_lock(path.parent):
+            if _has_no_log(path):  # else another process has opened it meanwhile
+                # `-wal` is removed last: as long as it exists, other processes wait for the lock.
+                for log in reversed(logs):
+                    log.unlink(missing_ok=True)
+
+
+def _has_no_log(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(20)[18:] == b"\1\1"
+
+
+def _may_be_written(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _code(error: Exception) -> int | None:
+    """SQLite's primary result code, the lowest byte of its extended one."""
+    cause = getattr(error, "orig", None) or error
+    code: int | None = getattr(cause, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
