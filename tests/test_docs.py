@@ -1,7 +1,10 @@
-"""README.md, CHANGELOG.md and the help texts say what is so."""
+"""The documents and the help texts say what is so."""
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 
 import sigseek
 from sigseek.cli.main import COMMANDS, cli
+from sigseek.siglip.checkpoint import MINI_DIRECTORY
 from tests.conftest import ROOT, Run
 
 README = (ROOT / "README.md").read_text()
@@ -23,6 +27,17 @@ def test_one_version() -> None:
 
 def command_lines() -> list[list[str]]:
     return [shlex.split(line) for line in re.findall(r"^\$ (sigseek .*)$", README, re.MULTILINE)]
+
+
+def test_every_line_that_the_readme_has_people_type_is_tried() -> None:
+    typed = re.findall(r"^\$ (.*)$", README, re.MULTILINE)
+    installing = {
+        "git clone <this repository> sigseek && cd sigseek",
+        "python3 -m venv .venv",
+        ".venv/bin/pip install --constraint constraints.txt .",  # much as in test_wheel.py
+        "source .venv/bin/activate",
+    }
+    assert set(typed) - installing == {line for line in typed if line.startswith("sigseek ")}
 
 
 def test_every_command_is_in_the_readme() -> None:
@@ -59,6 +74,47 @@ def test_the_demo_and_the_searches_that_the_readme_shows(tmp_path: Path, run: Ru
     assert [lines[0].split()[0] for lines in found] == ["about"] * 2
     assert nothing[0].startswith("no match (best: ")
     assert len(alike) == 10
+
+
+def test_indexing_your_own_photos_as_the_readme_shows(
+    tmp_path: Path, drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With mini in the place of both checkpoints that it names."""
+    (tmp_path / "Pictures").symlink_to(drawn)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "siglip-base-patch16-224").symlink_to(MINI_DIRECTORY)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    own = [
+        line
+        for line in re.findall(r"^\$ (sigseek .*)$", README, re.MULTILINE)
+        if "demo" not in line
+    ]
+    assert len(own) == 3
+    for number, line in enumerate(own):
+        environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        if "--model" not in line:
+            environment["SIGSEEK_MODEL"] = "mini"
+        done = subprocess.run(
+            line, shell=True, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        expected = ("40 pictures: 40 added", "no match", "40 pictures: 40 unchanged")[number]
+        assert expected in done.stdout
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/architecture.md", "README.md"])
+def test_every_path_that_a_document_names_exists(name: str) -> None:
+    text = (ROOT / name).read_text()
+    links = re.findall(r"\]\((?!http)([^)#]+)", text)
+    for link in links:
+        assert (ROOT / name).parent.joinpath(link).exists(), link
+    if name == "README.md":  # speaks of the user's own files
+        return
+    code = re.findall(r"`([\w./-]+(?:/|\.(?:py|md|toml|txt|ipynb)))`", text)
+    paths = [path for path in code if path.count("/") or (ROOT / path).suffix]
+    assert len(paths) > 10
+    for path in paths:
+        assert (ROOT / path).exists(), f"{name} names {path}"
 
 
 def test_the_python_of_the_readme(

@@ -32,6 +32,10 @@ _ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(16 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
 }
+_ORDERLY_EXIT = "SIGSEEK_ORDERLY_EXIT"
+"""If this environment variable is set, idle processes end by themselves instead of being killed.
+That takes longer. Measuring the tests' coverage needs it, for it is written when a process ends.
+"""
 _ENDING = 10
 """Seconds that a process may take to end."""
 _FROM_OUTSIDE = {
@@ -71,6 +75,8 @@ class WorkerPool:
         for worker in busy:
             worker.kill()  # whoever waits for its answer drops it
         for worker in idle:
+            if os.environ.get(_ORDERLY_EXIT):
+                worker.finish()
             self._drop(worker)
 
     def call(
@@ -223,6 +229,13 @@ class _Worker:
         return _SpoiledError(
             kind(f"decoding it ended the worker process ({_how_it_ended(code)})"), suspect=True
         )
+
+    def finish(self) -> None:
+        """Let an idle process end by itself, and wait until it has."""
+        with suppress(OSError):
+            self._tasks.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_ENDING)
 
     def kill(self) -> None:
         """End the process, and wait until it has."""
