@@ -110,8 +110,7 @@ def test_every_path_that_a_document_names_exists(name: str) -> None:
         assert (ROOT / name).parent.joinpath(link).exists(), link
     if name == "README.md":  # speaks of the user's own files
         return
-    code = re.findall(r"`([\w./-]+(?:/|\.(?:py|md|toml|txt|ipynb)))`", text)
-    paths = [path for path in code if path.count("/") or (ROOT / path).suffix]
+    paths = re.findall(r"`([\w./-]+(?:/|\.(?:py|md|toml|txt)))`", text)
     assert len(paths) > 10
     for path in paths:
         assert (ROOT / path).exists(), f"{name} names {path}"
