@@ -1,7 +1,8 @@
-"""A folder in, stored embeddings out: scan, decode, embed, store.
+"""A folder in, searchable photos out: scan, decode, embed, store, measure, index.
 
-Photos are decoded by `sigseek.indexer.decoding.decode` and sampled by `sigseek.indexer.sample`, imported from there: Pillow and numpy come with
-them, which a run over unchanged folders does without.
+Photos are decoded by `sigseek.indexer.decoding.decode` and sampled by `sigseek.indexer.sample`,
+which are imported from there: Pillow and numpy come with them, which a run over unchanged folders
+does without.
 """
 
 from importlib import import_module
@@ -10,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 from sigseek.indexer.errors import DecodeError, FolderError
 
 if TYPE_CHECKING:
-    from sigseek.indexer.ledger import IndexReport, Progress
-    from sigseek.indexer.pipeline import Indexer, check_folder, check_folders_below
+    from sigseek.indexer.folders import check_folder, check_folders_below
+    from sigseek.indexer.ledger import IndexReport
+    from sigseek.indexer.pipeline import Indexer
 
 __all__ = [
     "DecodeError",
     "FolderError",
     "IndexReport",
     "Indexer",
-    "Progress",
     "check_folder",
     "check_folders_below",
 ]
@@ -27,10 +28,9 @@ __all__ = [
 # SQLAlchemy is not of it.
 _HOMES = {
     "Indexer": "sigseek.indexer.pipeline",
-    "check_folder": "sigseek.indexer.pipeline",
-    "check_folders_below": "sigseek.indexer.pipeline",
+    "check_folder": "sigseek.indexer.folders",
+    "check_folders_below": "sigseek.indexer.folders",
     "IndexReport": "sigseek.indexer.ledger",
-    "Progress": "sigseek.indexer.ledger",
 }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
+from sigseek.indexer.failures import is_due
 from sigseek.indexer.presence import may_be_there
 from sigseek.indexer.scan import FoundFile, Listing, is_junk
 from sigseek.storage import FailureRecord, FileRecord
@@ -54,17 +55,21 @@ def compare(
     listing: Listing,
     rows: Iterable[FileRecord],
     failures: Sequence[FailureRecord],
+    max_pixels: int,
 ) -> Comparison:
     """Compare the listing of `root`/`inside` with the rows and failures of the whole folder `root`.
 
     Files in a hidden directory, which were indexed by naming it, are not missing as long as they
-    are there: only a scan of that very directory looks into it.
+    are there: only a scan of that very directory looks into it. A file that failed before and has
+    not changed is read again as `sigseek.indexer.failures.is_due` says, of which `max_pixels` is
+    this run's limit.
     """
     result = Comparison(len(listing.files), listing.unreadable)
     failed = {failure.path: failure for failure in failures}
     unsettled = dict(listing.files)
     for path, failure in failed.items():
-        if unsettled.get(path) == (failure.size, failure.mtime_ns):
+        unchanged = unsettled.get(path) == (failure.size, failure.mtime_ns)
+        if unchanged and not is_due(failure, max_pixels):
             del unsettled[path]
             result.failed += 1
     others: dict[str, FileRecord] = {}

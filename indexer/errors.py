@@ -1,20 +1,52 @@
-"""What can be wrong with folders and photos."""
+"""What can be wrong with folders and photos.
 
-from sigseek.errors import SigseekError
+Imports nothing of ours but the ground: the processes that decode import this, and do without
+SQLAlchemy. `sigseek.indexer.failures` tells which kind of failure each of these is in the catalog.
+"""
+
+from sigseek.errors import ErrorKind, SigseekError
 
 
 class DecodeError(SigseekError):
-    """A file that gives no picture. The message is the reason, as a person reads it."""
+    """A file that gives no picture. The message is the reason, in words for people."""
+
+    kind = ErrorKind.DAMAGED
+
+
+class UnsupportedError(DecodeError):
+    """A file of a format that is not read."""
+
+    kind = ErrorKind.UNSUPPORTED
 
 
 class UndecidedError(DecodeError):
-    """A file that gave no picture this time: it may be fine, or pass with other limits. The next
-    run tries it again.
+    """A file that gave no picture this time, though it may be fine: decoding was ended from
+    outside, could not start, or was refused by a limit. The subclasses tell these apart.
     """
+
+    kind = ErrorKind.UNAVAILABLE
 
 
 class ChangedError(UndecidedError):
-    """A file that is not what it was a moment before."""
+    """A file that was written to while it was read."""
+
+
+class SlowError(DecodeError):
+    """A file that takes too long to read or to decode. The disk or the network may be why."""
+
+    kind = ErrorKind.UNAVAILABLE
+
+
+class TooLargeError(UndecidedError):
+    """A picture, or a file, that is larger than a limit."""
+
+    kind = ErrorKind.UNSUPPORTED
+
+    def __init__(self, found: str, pixels: int | None = None) -> None:
+        """`pixels` is the picture's size where the limit is one of pixels, else None."""
+        super().__init__(found)
+        self.args = (found, pixels)  # from which pickle makes the error again
+        self.pixels = pixels
 
 
 class LargePhotoError(Exception):
@@ -22,6 +54,4 @@ class LargePhotoError(Exception):
 
 
 class FolderError(SigseekError):
-    """A folder that cannot be indexed. The message says what was found and what to do, in one
-    line.
-    """
+    """A folder that cannot be indexed."""

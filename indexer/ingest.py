@@ -1,29 +1,34 @@
-"""New and changed files on their way into the catalog: hashed, decoded, embedded, stored, all at the same time.
+"""New and changed files on their way into the catalog: hashed, decoded, embedded and stored, all at
+the same time.
 
-Threads hash and have processes decode ahead of the image tower, which has a thread of its own; the calling thread is the
-only one that writes. What is under way is bounded by windows of a few batches, so memory does not grow with the folder.
+Threads hash files and have processes decode them ahead of the image tower, which has a thread of its
+own. The calling thread is the only one that writes. The files under way are bounded by windows of a
+few batches, so memory does not grow with the folder.
 """
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event
 
 import numpy as np
 import numpy.typing as npt
 
+from sigseek.errors import Call, ErrorKind, Remedy
 from sigseek.indexer.comparison import Comparison
 from sigseek.indexer.decoding.decode import DecodedPhoto
 from sigseek.indexer.decoding.digest import FileDigest, digest_file, mtime_ns
 from sigseek.indexer.decoding.guarded import GuardedDecoder
-from sigseek.indexer.errors import ChangedError, DecodeError, FolderError, UndecidedError
-from sigseek.indexer.ledger import RunProgress
+from sigseek.indexer.errors import ChangedError, DecodeError, FolderError, SlowError, TooLargeError
+from sigseek.indexer.failures import failure_of
+from sigseek.indexer.ledger import Ledger, Outcome
 from sigseek.indexer.map_ahead import map_ahead
 from sigseek.indexer.presence import is_online, may_be_there
 from sigseek.indexer.scan import FoundFile
+from sigseek.indexer.watched_pool import WatchedPool
+from sigseek.progress import Stop
 from sigseek.siglip import ImageTower
 from sigseek.siglip.preprocessing import VERSION
 from sigseek.storage import (
@@ -36,13 +41,20 @@ from sigseek.storage import (
 )
 
 _AHEAD = 32
-"""Files that are hashed ahead of the decoding; until the tower is loaded and tells its batch,
-photos decoded ahead of it.
+"""How many files are hashed ahead of the decoding. Until the tower is loaded and its batch is known,
+as many photos are decoded ahead of it.
 """
 _SETTLED_BATCH = 500
+"""How many files without a new embedding are written in one transaction."""
+_PATIENCE = 60.0
+"""Seconds in which the disk must give another part of a file that is hashed. A sleeping disk wakes
+up in 15; a network mount whose server is gone never answers.
+"""
+_MOST_SILENT = 3
+"""The files in a row that may give nothing before the whole folder is given up."""
 THREADS = max(2, (os.cpu_count() or 2) - 1)
-"""That hash, or have a process of theirs decode; two at least, for one may be waiting for the disk.
-The tower takes all cores when it runs.
+"""How many threads hash, and how many have a process of their own decode. Two at least, since one
+may wait for the disk. The tower takes all cores when it runs.
 """
 
 
@@ -56,14 +68,15 @@ class _Content:
 
 @dataclass
 class _Settled:
-    """What is known but not yet written."""
+    """What is known of files but not yet written to the catalog."""
 
     files: list[tuple[str, int, FileDigest]] = field(default_factory=list)
+    """Paths in the folder, and the ids of the photos that they hold."""
     moved_from: defaultdict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
-    """By folder id, files that lie elsewhere now."""
+    """By folder id, the paths that files have left for another one."""
     failures: list[FailureRecord] = field(default_factory=list)
     gone_bad: list[str] = field(default_factory=list)
-    """Files known as photos that hold none any more."""
+    """Files that held a photo and hold none any more."""
 
     def __len__(self) -> int:
         return len(self.files) + len(self.failures)
@@ -78,34 +91,34 @@ class _Batch:
 
 
 class FolderIngest:
-    """Takes the new and changed files of one folder in, as `found` there.
+    """Takes in the new and changed files of one folder, as they were `found` there.
 
-    `tower` is called once, when the first photo has to be embedded. `gone` are by folder id the
-    files that the run's report counts as missing; those that turn out to lie elsewhere now are
-    taken off.
+    `tower` is called once, when the first photo has to be embedded. Whatever becomes of a file is
+    entered in the ledger.
     """
 
     def __init__(
         self,
         catalog: Catalog,
         checkpoint: CheckpointRecord,
-        decoders: GuardedDecoder,
+        decoder: GuardedDecoder,
         tower: Callable[[], ImageTower],
-        progress: RunProgress,
+        ledger: Ledger,
         folder: FolderRecord,
         found: Comparison,
-        gone: Mapping[int, set[str]],
+        stop: Stop,
     ) -> None:
         self._catalog = catalog
         self._checkpoint = checkpoint
+        self._decoder = decoder
         self._tower = tower
-        self._progress = progress
+        self._ledger = ledger
         self._folder = folder
         self._found = found
-        self._gone = gone
-        self._left: dict[int, list[tuple[int, str]]] = {}
-        """By photo id, where new files of it may have come from: the folder's id and the path in
-        it.
+        self._stop = stop
+        self._old_paths: dict[int, list[tuple[int, str]]] = {}
+        """By photo id, the folder's id and the path in it of files that are gone, and from which
+        new files of the photo may have come.
         """
         self._settled = _Settled()
         self._waiting: dict[bytes, _Content] = {}
@@ -114,54 +127,74 @@ class FolderIngest:
         """
         self._under_way: _Batch | None = None
         self._decoded_ahead = _AHEAD
-        self._decoders = decoders
-        self._stop = Event()
-        self._pool = ThreadPoolExecutor(THREADS, "sigseek-decode")
+        self._silent = 0
+        """How many files in a row the disk gave nothing of."""
+        self._readers = WatchedPool(THREADS, _PATIENCE)
+        self._decoders = ThreadPoolExecutor(THREADS, "sigseek-decode")
         self._tower_thread = ThreadPoolExecutor(1, "sigseek-tower")
 
     def run(self) -> None:
-        """Take the files in; returns when all is stored."""
+        """Take the files in. Returns when all is stored, or soon after `stop` was set, with
+        everything that was embedded by then stored.
+        """
         try:
-            batch: list[tuple[_Content, DecodedPhoto]] = []
-            for content, decoded in map_ahead(
-                self._pool, self._decode, self._new_contents(), lambda: self._decoded_ahead
-            ):
-                while isinstance(decoded, Exception) and self._fail(content, decoded):
-                    decoded = self._decode_again(content)
-                if isinstance(decoded, Exception):
-                    continue
-                batch.append((content, decoded))
-                self._decoded_ahead = 2 * self._tower().batch
-                if len(batch) == self._tower().batch:
-                    self._embed(batch)
-                    batch = []
-            if batch:
-                self._embed(batch)
-            self._finish_batch(self._under_way)
+            self._take_in()
         except BaseException:
-            self._stop.set()
-            self._decoders.close()  # nobody waits for what hangs there
-            # Nor for the threads: a Ctrl-C that comes up in a pool's own code can leave a lock of
-            # its held that they need.
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._tower_thread.shutdown(wait=False, cancel_futures=True)
+            self._drop_what_is_under_way()
             raise
-        self._pool.shutdown()
+        if self._stop.is_set():
+            self._drop_what_is_under_way()
+            return
+        self._readers.close()
+        self._decoders.shutdown()
         self._tower_thread.shutdown()
+
+    def _take_in(self) -> None:
+        batch: list[tuple[_Content, DecodedPhoto]] = []
+        for content, decoded in map_ahead(
+            self._decoders,
+            self._decode,
+            self._new_contents(),
+            lambda: self._decoded_ahead,
+            self._stop,
+        ):
+            while isinstance(decoded, Exception) and self._fail(content, decoded):
+                decoded = self._decode_again(content)
+            if isinstance(decoded, Exception):
+                continue
+            batch.append((content, decoded))
+            self._decoded_ahead = 2 * self._tower().batch
+            if len(batch) == self._tower().batch:
+                self._embed(batch)
+                batch = []
+        if batch and not self._stop.is_set():
+            self._embed(batch)
+        self._finish_batch(self._under_way)
+
+    def _drop_what_is_under_way(self) -> None:
+        """Wait neither for files that hang nor for threads: a Ctrl-C that comes up in a pool's own
+        code can leave a lock of its held that they need.
+        """
+        self._readers.close()
+        self._decoder.close()
+        self._decoders.shutdown(wait=False, cancel_futures=True)
+        self._tower_thread.shutdown(wait=False, cancel_futures=True)
 
     def _new_contents(self) -> Iterator[_Content]:
         """Hash the files; give out the contents that are not embedded yet, settle the files of all
         others.
         """
-        for file, read in map_ahead(self._pool, self._digest, self._found.changed, lambda: _AHEAD):
-            if isinstance(read, DecodeError):  # for its size alone
-                self._note_failure(file, str(read), FileDigest(b"", file.size, file.mtime_ns))
-                continue
+        for file, read in map_ahead(
+            self._readers, self._digest, self._found.changed, lambda: _AHEAD, self._stop
+        ):
             if isinstance(read, Exception):
-                self._note_failure(
-                    file, f"cannot be read: {getattr(read, 'strerror', None) or read}", None
-                )
+                self._check_the_disk(read)
+                # too large a file was not read, but its size tells that it holds no photo any more
+                nothing = FileDigest(b"", file.size, file.mtime_ns)
+                known = nothing if isinstance(read, TooLargeError) else None
+                self._note_failure(file, read, known)
                 continue
+            self._silent = 0
             waiting = self._waiting.get(read.digest)
             if waiting:
                 waiting.files.append((file, read))
@@ -175,19 +208,40 @@ class FolderIngest:
             yield content
 
     def _digest(self, file: FoundFile) -> FileDigest:
-        return digest_file(Path(self._folder.path, file.path), self._stop)
+        return digest_file(Path(self._folder.path, file.path), self._readers.give_sign_of_life)
+
+    def _check_the_disk(self, error: Exception) -> None:
+        """FolderError when a file could not be hashed because the whole folder is not there any
+        more, or gives nothing of any file: its drive or server is gone.
+        """
+        if isinstance(error, SlowError):  # and so would whatever asks that disk
+            self._silent += 1
+            if self._silent < _MOST_SILENT:
+                return
+            raise FolderError(
+                f"the disk of {self._folder.path} does not answer; what was done is kept",
+                "check the drive or the network, then index again",
+                ErrorKind.UNAVAILABLE,
+            )
+        self._check_it_is_online(error)
+
+    def _check_it_is_online(self, error: Exception) -> None:
+        if not isinstance(error, DecodeError) and not is_online(Path(self._folder.path)):
+            raise FolderError(
+                f"{self._folder.path} went offline; what was done is kept",
+                Remedy("plug in its drive, then: {}", (Call("index"),)),
+                ErrorKind.UNAVAILABLE,
+            )
 
     def _decode(self, content: _Content) -> DecodedPhoto:
         file, read = content.files[0]
         path = Path(self._folder.path, file.path)
         try:
-            return self._decoders.decode(path)
+            return self._decoder.decode(path)
         finally:
+            # the decoded picture may be another one than was hashed
             status = path.stat()
-            if (status.st_size, mtime_ns(status)) != (
-                read.size,
-                read.mtime_ns,
-            ):  # it may be another picture than was hashed
+            if (status.st_size, mtime_ns(status)) != (read.size, read.mtime_ns):
                 raise ChangedError("it changed while it was read; the next run tries it again")
 
     def _decode_again(self, content: _Content) -> DecodedPhoto | Exception:
@@ -199,52 +253,46 @@ class FolderIngest:
 
     def _settle(self, file: FoundFile, read: FileDigest, photo_id: int) -> None:
         """The file holds a photo that is in the library."""
-        report = self._progress.report
         before = self._found.known.get(file.path)
-        source = None if before else self._moved_from(photo_id)
-        if before and before.photo_id == photo_id:
-            report.unchanged += 1
-        elif before:
-            report.changed += 1
-        elif source:
-            report.moved += 1
-        else:
-            report.added += 1
-        if source:
-            folder_id, path = source
+        moved_from = None if before else self._old_path(photo_id)
+        if moved_from:
+            folder_id, path = moved_from
             self._settled.moved_from[folder_id].append(path)
-            if path in self._gone.get(folder_id, ()):
-                self._gone[folder_id].remove(path)
-                report.missing -= 1
+            self._ledger.enter_move(folder_id, path)
         self._settled.files.append((file.path, photo_id, read))
-        self._count()
+        if before:
+            same = before.photo_id == photo_id
+            self._ledger.enter_file(Outcome.UNCHANGED if same else Outcome.CHANGED)
+        else:
+            self._ledger.enter_file(Outcome.MOVED if moved_from else Outcome.ADDED)
+        self._store_when_many()
 
-    def _moved_from(self, photo_id: int) -> tuple[int, str] | None:
-        """Where a file of the photo lay that is not there any more, in this folder rather than in
-        another; each is told once.
+    def _old_path(self, photo_id: int) -> tuple[int, str] | None:
+        """A path of the photo where no file is any more, in this folder rather than in another.
+        Each is given once.
         """
-        if photo_id not in self._left:
-            lay = sorted(
+        if photo_id not in self._old_paths:
+            known = sorted(
                 self._catalog.photo_paths(photo_id), key=lambda file: file[0] == self._folder.id
             )
-            self._left[photo_id] = [
+            self._old_paths[photo_id] = [
                 (folder_id, path)
-                for folder_id, root, path in lay
+                for folder_id, root, path in known
                 if self._is_gone(folder_id, root, path)
             ]
-        return self._left[photo_id].pop() if self._left[photo_id] else None
+        return self._old_paths[photo_id].pop() if self._old_paths[photo_id] else None
 
     def _is_gone(self, folder_id: int, root: str, path: str) -> bool:
-        return path in self._gone.get(folder_id, ()) or (
+        return self._ledger.is_missing(folder_id, path) or (
             not may_be_there(Path(root, path)) and is_online(Path(root))
         )
 
     def _fail(self, content: _Content, error: Exception) -> bool:
-        """Note the failure of the content's first file, and of others named alike where it is not
-        that file alone; whether one is left.
+        """Note the failure of the content's first file; whether another file of it is left to try.
 
-        How a file is opened hangs on its extension too: a TIFF that is called .nef is no camera
-        RAW.
+        Where the content is to blame, its other files of the same extension fail with it. Those of
+        another extension are tried, since a file is opened by its extension too: a TIFF that is
+        called .nef is no camera RAW.
         """
         failed, content.files = content.files[:1], content.files[1:]
         of_content = isinstance(error, DecodeError) and not isinstance(error, ChangedError)
@@ -256,40 +304,24 @@ class FolderIngest:
             ]
         if not content.files:
             del self._waiting[content.digest]
-        reason = (
-            str(error)
-            if isinstance(error, DecodeError)
-            else f"cannot be read: {getattr(error, 'strerror', None) or error}"
-        )
+        self._check_it_is_online(error)
         for file, read in failed:
-            self._note_failure(
-                file, reason, read if of_content else None, again=isinstance(error, UndecidedError)
-            )
+            self._note_failure(file, error, read if of_content else None)
         return bool(content.files)
 
-    def _note_failure(
-        self, file: FoundFile, reason: str, read: FileDigest | None, *, again: bool = False
-    ) -> None:
-        """`read` is what the file held; None when it could not be read. Then, or with `again`, the
-        next run tries it again.
-
-        FolderError when it could not be read because the whole folder is not there any more: its
-        drive was unplugged.
+    def _note_failure(self, file: FoundFile, error: Exception, read: FileDigest | None) -> None:
+        """The file could not be used. `read` is what it held; None where that is not known, or may
+        have changed.
         """
-        if read is None and not is_online(Path(self._folder.path)):
-            raise FolderError(
-                f"{self._folder.path} went offline; plug in its drive and index again: what was done is kept"
-            )
-        size, mtime_ns = (read.size, read.mtime_ns) if read and not again else (None, None)
-        self._settled.failures.append(FailureRecord(file.path, reason, size, mtime_ns))
+        failure = failure_of(file, error)
+        self._settled.failures.append(failure)
         known = self._found.known.get(file.path)
         if read and known and known.photo_id != self._catalog.find_photo(read.digest):
             self._settled.gone_bad.append(file.path)
-        self._progress.report.failed += 1
-        self._count()
+        self._ledger.enter_failure(str(Path(self._folder.path, file.path)), failure.reason)
+        self._store_when_many()
 
-    def _count(self) -> None:
-        self._progress.settle()
+    def _store_when_many(self) -> None:
         if len(self._settled) >= _SETTLED_BATCH:
             self._store({})
 
@@ -340,18 +372,14 @@ class FolderIngest:
             for failure in self._settled.failures:
                 transaction.put_failure(self._folder.id, failure)
         self._settled = _Settled()
-        self._progress.commit(len(photos))
+        self._ledger.enter_commit(len(photos))
         for content in contents:
             del self._waiting[content.digest]
             for file, _ in content.files:
                 known = self._found.known.get(file.path)
-                if known is None or known.photo_id == ids[content.digest]:
-                    self._progress.report.added += (
-                        1  # a photo known from another checkpoint is new to this one
-                    )
-                else:
-                    self._progress.report.changed += 1
-                self._progress.settle()
+                # a photo that is known from another checkpoint is new to this one
+                new = known is None or known.photo_id == ids[content.digest]
+                self._ledger.enter_file(Outcome.ADDED if new else Outcome.CHANGED)
 
 
 def _facts(digest: bytes, photo: DecodedPhoto) -> PhotoFacts:

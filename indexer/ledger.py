@@ -1,25 +1,23 @@
-"""How an indexing run goes, and how it went."""
+"""What a run has done so far, counted in one place and told to whoever listens."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum, auto
 
+from sigseek.indexer.comparison import Comparison
+from sigseek.progress import Listener, Phase, Problem, Progress
 
-@dataclass(frozen=True)
-class Progress:
-    """A moment of a run."""
-
-    done: int
-    """Files settled, of `total`."""
-    total: int
-    embedded: int
-    failed: int
+_ENOUGH = 1.0
+"""Seconds of a phase after which its rate means something."""
 
 
 @dataclass
 class IndexReport:
-    """What a run did. scanned = added + changed + moved + unchanged + failed."""
+    """What a run did. scanned = added + changed + moved + unchanged + failed, unless it was
+    stopped.
+    """
 
     scanned: int = 0
     """Files with a picture's extension that are there."""
@@ -32,13 +30,13 @@ class IndexReport:
     offline: int = 0
     """Files of folders that are not there at all, an unplugged drive for example."""
     failed: int = 0
-    """Files that could not be used, those of earlier runs included; `sigseek failures` lists
+    """Files that could not be used, including those of earlier runs; `Library.failures` lists
     them.
     """
     seconds: float = 0.0
     images_per_second: float = 0.0
-    """Photos embedded over the time from the first file read to the last commit, loading of the
-    checkpoint excluded.
+    """Photos embedded over the time from the first file read to the last commit. The time that the
+    checkpoint took to load does not count.
     """
     device: str | None = None
     """None when nothing had to be embedded, as are the four that follow."""
@@ -49,53 +47,152 @@ class IndexReport:
     batch: int | None = None
     """Photos that the image tower takes at a time."""
     threads: int | None = None
-    """Threads that read, each with a process that decodes."""
+    """Threads that decode, each with a process of its own."""
     model: str = ""
+    stopped: bool = False
+    """Whether somebody asked the run to stop before it was done."""
 
 
-class RunProgress:
-    """A run's counts and clock as it goes."""
+class Outcome(Enum):
+    """What became of a file that is there."""
 
-    def __init__(self, report: IndexReport, on_progress: Callable[[Progress], None]) -> None:
-        self.report = report
-        self.done = 0
-        self._on_progress = on_progress
+    ADDED = auto()
+    CHANGED = auto()
+    MOVED = auto()
+    UNCHANGED = auto()
+    FAILED = auto()
+
+
+class Ledger:
+    """Counts the events of a run, keeps its clock, and tells the listener.
+
+    Nothing else counts: the folders' comparisons and the files' outcomes are entered here as they
+    become known.
+    """
+
+    def __init__(self, model: str, listener: Listener) -> None:
+        self._listener = listener
+        self._report = IndexReport(model=model)
+        self._counts = dict.fromkeys(Outcome, 0)
+        self._missing: dict[int, set[str]] = {}
+        """By folder id, the known files that are not there."""
         self._embedded = 0
-        self._started = self._first_read = self._last_commit = time.monotonic()
+        now = time.monotonic()
+        self._started = self._first_read = self._last_commit = now
         self._loading = 0.0
+        self._phase = Phase.SCANNING
+        self._phase_started = now
+        self._phase_loading = 0.0
+        self._done = self._done_before = 0
+        self._total: int | None = None
 
-    def start(self) -> None:
-        """The folders are scanned; reading begins."""
-        self._first_read = time.monotonic()
+    def begin(self, phase: Phase, total: int | None = None) -> None:
+        """A phase begins, with `total` items where that is known. That of embedding is counted
+        here.
+        """
+        self._phase, self._phase_started, self._phase_loading = phase, time.monotonic(), 0.0
+        self._done, self._total = 0, total
+        if phase is Phase.EMBEDDING:
+            self._first_read = self._phase_started
+            self._update_files()
+        self._done_before = self._done
         self._tell()
 
-    def settle(self) -> None:
-        """One more file is done with."""
-        self.done += 1
+    def advance(self, done: int, total: int) -> None:
+        """So many items of the phase are done."""
+        self._done, self._total = done, total
         self._tell()
 
-    def commit(self, embedded: int) -> None:
-        """Something was stored, so many new embeddings among it."""
+    def enter_offline(self, files: int) -> None:
+        """A folder is not there, with so many files."""
+        self._report.offline += files
+
+    def enter_scan(self, folder_id: int, root: str, found: Comparison) -> None:
+        """A folder was compared with the catalog."""
+        self._report.scanned += found.scanned
+        self._counts[Outcome.UNCHANGED] += found.unchanged
+        self._counts[Outcome.FAILED] += found.failed
+        self._missing.setdefault(folder_id, set()).update(found.missing)
+        self._update_files()
+        for path, reason in found.unreadable.items():
+            self._listener.met(Problem(f"{root}/{path}", reason))
+
+    def enter_file(self, outcome: Outcome) -> None:
+        """It is known what became of one more file."""
+        self._counts[outcome] += 1
+        self._update_files()
+        self._tell()
+
+    def enter_failure(self, path: str, reason: str) -> None:
+        """One more file, of this absolute path, could not be used."""
+        self._listener.met(Problem(path, reason))
+        self.enter_file(Outcome.FAILED)
+
+    def enter_move(self, folder_id: int, path: str) -> None:
+        """A file has left this path for another: it is no longer missing."""
+        self._missing.get(folder_id, set()).discard(path)
+
+    def is_missing(self, folder_id: int, path: str) -> bool:
+        """Whether a file was found missing and has not turned up elsewhere."""
+        return path in self._missing.get(folder_id, ())
+
+    def enter_commit(self, embedded: int) -> None:
+        """Something was stored, with so many new embeddings."""
         self._last_commit = time.monotonic()
         self._embedded += embedded
         self._tell()
 
     @contextmanager
     def loading(self) -> Iterator[None]:
-        """The time in here is the checkpoint's, not the photos'."""
-        before = time.monotonic()
+        """While the checkpoint is loaded, which does not count towards rates."""
+        phase, before = self._phase, time.monotonic()
+        self._listener.advanced(
+            Progress(Phase.PREPARING, embedded=self._embedded, failed=self._failed())
+        )
         yield
-        self._loading += time.monotonic() - before
+        took = time.monotonic() - before
+        self._loading += took
+        self._phase_loading += took
+        if phase is self._phase:
+            self._tell()
 
-    def finish(self) -> IndexReport:
-        """The report, with its times."""
-        self.report.seconds = round(time.monotonic() - self._started, 3)
+    def use_tower(
+        self, device: str, runtime: str, precision: str, batch: int, threads: int
+    ) -> None:
+        """What embeds the photos of this run."""
+        report = self._report
+        report.device, report.runtime, report.precision = device, runtime, precision
+        report.batch, report.threads = batch, threads
+
+    def finish(self, *, stopped: bool) -> IndexReport:
+        """The report of the whole run."""
+        report = self._report
+        report.added, report.changed = self._counts[Outcome.ADDED], self._counts[Outcome.CHANGED]
+        report.moved, report.failed = self._counts[Outcome.MOVED], self._failed()
+        report.unchanged = self._counts[Outcome.UNCHANGED]
+        report.missing = sum(map(len, self._missing.values()))
+        report.stopped = stopped
+        report.seconds = round(time.monotonic() - self._started, 3)
         if self._embedded:
             busy = self._last_commit - self._first_read - self._loading
-            self.report.images_per_second = round(self._embedded / busy, 2)
-        return self.report
+            report.images_per_second = round(self._embedded / busy, 2)
+        return report
+
+    def _update_files(self) -> None:
+        """While photos are embedded, the items of the phase are the files that are there."""
+        if self._phase is Phase.EMBEDDING:
+            self._done, self._total = sum(self._counts.values()), self._report.scanned
+
+    def _failed(self) -> int:
+        return self._counts[Outcome.FAILED]
 
     def _tell(self) -> None:
-        self._on_progress(
-            Progress(self.done, self.report.scanned, self._embedded, self.report.failed)
+        took = time.monotonic() - self._phase_started - self._phase_loading
+        done = self._done - self._done_before
+        rate = done / took if done and took >= _ENOUGH else None
+        left = (self._total - self._done) / rate if rate and self._total is not None else None
+        self._listener.advanced(
+            Progress(
+                self._phase, self._done, self._total, self._embedded, self._failed(), rate, left
+            )
         )

@@ -1,26 +1,44 @@
-"""A function applied to many items by a thread pool, a bounded number of items ahead."""
+"""A function applied to many items by a pool of threads, a bounded number of items ahead."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future, wait
+from typing import Protocol, TypeVar
+
+from sigseek.progress import Stop
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
+_LOOK = 0.1
+"""Seconds between two looks at whether to stop."""
+
+
+class Pool(Protocol):
+    """What `ThreadPoolExecutor` and `WatchedPool` have in common."""
+
+    def submit(self, fn: Callable[[_In], _Out], item: _In, /) -> Future[_Out]:
+        """Have a thread call the function with the item."""
 
 
 def map_ahead(
-    pool: ThreadPoolExecutor,
+    pool: Pool,
     function: Callable[[_In], _Out],
     items: Iterable[_In],
     window: Callable[[], int],
+    stop: Stop | None = None,
 ) -> Iterator[tuple[_In, _Out | Exception]]:
     """Each item with the function's result or the exception that it raised, in the items' order.
 
     At most `window()` items are at work or wait to be taken, so memory does not grow with the
-    number of items.
+    number of items. Ends early, at most a moment after `stop` is set.
     """
     running: deque[tuple[_In, Future[_Out]]] = deque()
+
+    def stopped() -> bool:
+        """Wait for the first of those that run; whether to stop instead."""
+        while stop and not stop.is_set() and not running[0][1].done():
+            wait([running[0][1]], _LOOK)
+        return stop is not None and stop.is_set()
 
     def finished() -> tuple[_In, _Out | Exception]:
         item, future = running.popleft()
@@ -32,6 +50,8 @@ def map_ahead(
     for item in items:
         running.append((item, pool.submit(function, item)))
         while len(running) >= window():
+            if stopped():
+                return
             yield finished()
-    while running:
+    while running and not stopped():
         yield finished()

@@ -1,24 +1,29 @@
-"""The last step of an indexing run: what hits will be judged by is measured on the embeddings that came in."""
+"""What hits will be judged by, measured on the embeddings that an indexing run brought in."""
 
 import itertools
 
 import numpy as np
 
+from sigseek.progress import Stop
 from sigseek.siglip.yardstick.embeddings import Yardstick
 from sigseek.siglip.yardstick.texts import VERSION
 from sigseek.storage import Catalog, CheckpointRecord, YardstickRecord
 
 _FEW = 0.01
-_CHUNKS = 256  # of 64 embeddings, written in one transaction
+"""The share of measured embeddings that may have gone before all are measured anew."""
+_CHUNKS = 256
+"""Chunks of 64 embeddings that are written in one transaction."""
 
 
-def measure_biases(catalog: Catalog, checkpoint: CheckpointRecord, yardstick: Yardstick) -> None:
+def measure_biases(
+    catalog: Catalog, checkpoint: CheckpointRecord, yardstick: Yardstick, stop: Stop | None = None
+) -> bool:
     """Keep the bias of each photo embedded since the last time, and the highest evidence that
     absent texts find.
 
-    Interrupted, it begins again where it began. Where photos have gone whose evidence may have been
-    the highest, that of all the others is looked at again; one of a hundred gone makes no
-    difference worth it.
+    False when `stop` was set before all was measured. The next call then begins where this one did.
+    Photos that have gone may have had the highest evidence: when there are more than a few, all
+    others are measured again.
     """
     known = catalog.yardstick(checkpoint.id)
     if known and (
@@ -31,8 +36,10 @@ def measure_biases(catalog: Catalog, checkpoint: CheckpointRecord, yardstick: Ya
         checkpoint.id, after_generation=known.generation if known else 0
     )
     while batch := list(itertools.islice(chunks, _CHUNKS)):
-        ids = np.concatenate([ids for ids, _ in batch])
-        vectors = np.concatenate([vectors for _, vectors in batch]).astype(np.float32)
+        if stop and stop.is_set():
+            return False
+        ids = np.concatenate([chunk_ids for chunk_ids, _ in batch])
+        vectors = np.concatenate([chunk for _, chunk in batch]).astype(np.float32)
         if not len(ids):
             continue
         biases = yardstick.biases(vectors)
@@ -44,9 +51,10 @@ def measure_biases(catalog: Catalog, checkpoint: CheckpointRecord, yardstick: Ya
             VERSION, checkpoint.generation, checkpoint.embeddings, yardstick.pictures, highest
         )
         transaction.put_yardstick(checkpoint.id, measured)
+    return True
 
 
 def _count_gone(catalog: Catalog, checkpoint: CheckpointRecord, known: YardstickRecord) -> int:
-    """How many of the embeddings that were measured are there no more, or were made anew."""
+    """How many of the embeddings that were measured are gone or were replaced."""
     came = catalog.count_embeddings_after(checkpoint.id, known.generation, checkpoint.embeddings)
     return known.embeddings + came - checkpoint.embeddings

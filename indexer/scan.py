@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from sigseek.indexer.decoding.digest import LATEST_TIME, mtime_ns
 from sigseek.indexer.decoding.formats import PICTURES, RAW
+from sigseek.progress import Stop
 
 _JUNK = frozenset(
     {
@@ -51,17 +52,17 @@ class Listing:
     """
 
 
-def scan_folder(root: Path, inside: PurePath) -> Listing:
+def scan_folder(root: Path, inside: PurePath, stop: Stop | None = None) -> Listing:
     """All pictures below `root`/`inside`, a directory's own before those below it, hidden and
     system directories left out.
 
     Links to files are followed, links to directories are not. A directory that cannot be read is
-    noted and passed over.
+    noted and passed over. The listing is incomplete once `stop` is set.
     """
     # Paths are put together as text throughout: pathlib would take longer than the file system.
     listing = Listing()
     waiting = [str(inside)]
-    while waiting:
+    while waiting and not (stop and stop.is_set()):
         directory = waiting.pop()
         try:
             with _entries(f"{root}{os.sep}{directory}") as entries:

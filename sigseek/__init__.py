@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from sigseek.errors import SigseekError as SigseekError
     from sigseek.evaluation.captions import CaptionsError as CaptionsError
     from sigseek.indexer import IndexReport as IndexReport
-    from sigseek.indexer import Progress as Progress
     from sigseek.indexer.errors import DecodeError as DecodeError
     from sigseek.indexer.errors import FolderError as FolderError
     from sigseek.library import Library as Library
@@ -32,6 +31,11 @@ if TYPE_CHECKING:
     from sigseek.operations.status import Status as Status
     from sigseek.operations.tags import TagCount as TagCount
     from sigseek.operations.watch import WatchEvent as WatchEvent
+    from sigseek.progress import Listener as Listener
+    from sigseek.progress import Phase as Phase
+    from sigseek.progress import Problem as Problem
+    from sigseek.progress import Progress as Progress
+    from sigseek.progress import Stop as Stop
     from sigseek.search.calibration import Calibration as Calibration
     from sigseek.search.classify import Classification as Classification
     from sigseek.search.errors import CalibrationError as CalibrationError
@@ -57,8 +61,12 @@ _HOMES = {
     "TagCount": ("sigseek.operations.tags", "TagCount"),
     "WatchEvent": ("sigseek.operations.watch", "WatchEvent"),
     "Label": ("sigseek.search.labels", "Label"),
-    "IndexReport": ("indexer", "IndexReport"),
-    "Progress": ("indexer", "Progress"),
+    "IndexReport": ("sigseek.indexer", "IndexReport"),
+    "Listener": ("sigseek.progress", "Listener"),
+    "Phase": ("sigseek.progress", "Phase"),
+    "Problem": ("sigseek.progress", "Problem"),
+    "Progress": ("sigseek.progress", "Progress"),
+    "Stop": ("sigseek.progress", "Stop"),
     "CalibrationError": ("sigseek.search.errors", "CalibrationError"),
     "QueryError": ("sigseek.search.errors", "QueryError"),
     "QuerySyntaxError": ("sigseek.search.errors", "QuerySyntaxError"),

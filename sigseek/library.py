@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
-from threading import Event
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias
 
-from sigseek.indexer import Indexer, IndexReport, Progress, check_folder
+from sigseek.indexer import Indexer, IndexReport, check_folder
 from sigseek.operations.backup import back_up
 from sigseek.operations.calibrating import calibration_in_use
 from sigseek.operations.directory import LibraryDirectory
@@ -35,11 +34,11 @@ from sigseek.operations.upkeep import (
     relocate,
     tidy,
 )
+from sigseek.progress import Listener, Stop
 from sigseek.search.labels import DEFAULT_TEMPLATE, Label
 from sigseek.siglip import Checkpoint
 from sigseek.siglip.towers import check_choices
-from sigseek.siglip.yardstick.texts import VERSION
-from sigseek.storage import Catalog, CheckpointRecord, LibraryError, LibraryFailure, writer_lock
+from sigseek.storage import CheckpointRecord, LibraryError, LibraryFailure, writer_lock
 
 if TYPE_CHECKING:
     import numpy as np
@@ -119,18 +118,17 @@ class Library:
         *folders: StrPath,
         accept_missing: bool = False,
         max_megapixels: int | None = None,
-        on_progress: Callable[[Progress], None] = lambda progress: None,
-        on_measuring: Callable[[int, int], None] = lambda done, total: None,
+        listener: Listener | None = None,
+        stop: Stop | None = None,
     ) -> IndexReport:
         """Add folders and bring the library up to date with them; without folders, with all it
         knows.
 
-        Interrupted at any point, all but the batch in flight is kept and the next call goes on from
-        there. FolderError, with folders and files known as before, when more than half of a
+        `listener` is told how it goes. Stopped or interrupted at any point, all but the batch in
+        flight is kept and the next call goes on from there. FolderError, with folders and files known as before, when more than half of a
         folder's files are gone, unless `accept_missing`, or one that is offline would become part
         of a new one. Pictures of more than `max_megapixels` are failures until a run takes them;
-        None is what half of the memory is enough for. `on_measuring` is told how many of the texts
-        that hits are judged by are embedded, which is done once per checkpoint.
+        None is what half of the memory is enough for.
         """
         if not folders and not self._directory.exists():
             raise LibraryError(f"no library at {self.directory} yet; name the folders to index")
@@ -151,22 +149,21 @@ class Library:
                 record,
                 checkpoint.preprocessing,
                 self._model.images,
-                on_progress,
-                max_pixels,
+                self._model.yardstick,
+                self._directory.index_directory,
+                max_pixels=max_pixels,
+                listener=listener,
+                stop=stop,
             )
-            report = indexer.run(roots, accept_missing=accept_missing)
-            current = catalog.find_checkpoint(record.fingerprint, record.preprocessing) or record
-            self._measure(catalog, current, on_measuring)
-            self._catch_up(catalog, current)
-        return report
+            return indexer.run(roots, accept_missing=accept_missing)
 
     def watch(
         self,
         *folders: StrPath,
         debounce: float = 2.0,
         rescan: float = 600.0,
-        stop: Event | None = None,
-        on_progress: Callable[[Progress], None] = lambda progress: None,
+        listener: Listener | None = None,
+        stop: Stop | None = None,
     ) -> Iterator[WatchEvent]:
         """Index as `index` does, and again whatever changes, until `stop` is set; each run, and
         each problem, as it comes.
@@ -175,7 +172,7 @@ class Library:
         through every `rescan` seconds, for drives that do not tell of changes. Problems of a run do
         not end it: it is tried again.
         """
-        from sigseek.operations.watch import StopRequested, Watch, folders_to_watch
+        from sigseek.operations.watch import Watch, folders_to_watch
 
         known = (
             [Path(folder.path) for folder in self._directory.catalog().folders()]
@@ -188,18 +185,12 @@ class Library:
             )
         named = folders_to_watch(folders, known)
         _ = self._model.checkpoint  # a wrong folder or model is found out before a library is made
-        ended = stop or Event()
-
-        def go_on(progress: Progress) -> None:
-            if ended.is_set():
-                raise StopRequested
-            on_progress(progress)
-
+        ended = stop or Stop()
         catalog = self._directory.catalog(create=True)
         return Watch(
             catalog,
             self.directory,
-            lambda place: self.index(place, on_progress=go_on),
+            lambda place: self.index(place, listener=listener, stop=ended),
             named,
             debounce=debounce,
             rescan=rescan,
@@ -457,27 +448,3 @@ class Library:
     def failures(self) -> list[LibraryFailure]:
         """Files and directories that could not be used and why, by absolute path."""
         return self._directory.catalog().failures()
-
-    def _measure(
-        self, catalog: Catalog, record: CheckpointRecord, on_done: Callable[[int, int], None]
-    ) -> None:
-        """Have what was embedded measured by what hits are judged by."""
-        if record.embeddings and catalog.measured(record.id) != (
-            VERSION,
-            record.generation,
-            record.embeddings,
-        ):
-            from sigseek.indexer.measure import measure_biases
-
-            measure_biases(catalog, record, self.yardstick(on_done))
-
-    def _catch_up(self, catalog: Catalog, record: CheckpointRecord) -> None:
-        """Make the vector index ready for the next search, unless its file is of the catalog's very
-        generation.
-        """
-        if not (
-            self._directory.index_directory / f"{record.token}-{record.generation}.faiss"
-        ).is_file():
-            from sigseek.storage.index.faiss import VectorIndex  # faiss comes with it
-
-            VectorIndex.open(catalog, record, self._directory.index_directory)

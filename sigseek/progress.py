@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import time
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -82,23 +82,31 @@ class Silence:
         """Ignore it."""
 
 
+_LOOK = 0.05
+"""Seconds between two looks at whether to stop, while waiting."""
+
+
 class Stop:
     """A request to stop. Any thread or signal handler may set it; the work looks at it often.
 
-    What was finished before is kept.
+    What was finished before is kept. There is no lock in it, as in threading.Event: the code that a
+    signal interrupts may hold that lock, and the handler would wait for it forever.
     """
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._asked = False
 
     def set(self) -> None:
         """Ask the work to stop soon. Asking twice is the same as asking once."""
-        self._event.set()
+        self._asked = True
 
     def is_set(self) -> bool:
         """Whether somebody has asked."""
-        return self._event.is_set()
+        return self._asked
 
     def wait(self, seconds: float) -> bool:
         """Wait until somebody asks, at most this long; whether somebody has."""
-        return self._event.wait(seconds)
+        until = time.monotonic() + seconds
+        while not self._asked and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, _LOOK))
+        return self._asked

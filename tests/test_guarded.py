@@ -114,7 +114,7 @@ def test_a_picture_that_takes_too_much_memory(
     )
     (tmp_path / "a.png").write_bytes(png(4000, 3000))
     with GuardedDecoder(PREPROCESSING) as decoders:
-        with pytest.raises(DecodeError, match=r"^decoding it takes more than 40 MB of memory$"):
+        with pytest.raises(DecodeError, match=r"^decoding takes more than 40 MB of memory$"):
             decoders.decode(tmp_path / "a.png")
         assert decoders.decode(save(tmp_path / "b.png")).format == "PNG"
 
@@ -128,7 +128,7 @@ def test_bombs_are_refused_by_what_they_say_they_are(
     (tmp_path / "a.png").write_bytes(bomb)
     with pytest.raises(
         UndecidedError,
-        match=r"^too large: 60000 x 60000 pixels; .*250 megapixels; see index --max-megapixels$",
+        match=r"^too large: 60000 x 60000 pixels; .*250 megapixels$",
     ):
         decoders.decode(tmp_path / "a.png")
 

@@ -7,16 +7,14 @@ from benchmarks.variants import small_pictures, write_damaged
 from tests.test_pipeline import Library
 
 REASONS = (
-    "damaged, or of a kind ",
-    "damaged at its very start",
-    "camera RAW that is damaged or of a kind that is not read (",
-    "not a picture, or damaged at its very start",
+    "damaged, or an unsupported kind of ",
+    "not a picture, or its header is damaged",
     "the file is empty",
     "too large: ",
-    "this format is not read",
-    "PostScript is not read",
-    "vector graphics are not read",
-    "decoding it ",
+    "this format is not supported",
+    "PostScript is not supported",
+    "vector graphics are not supported",
+    "decoding ",
 )
 """What a person may read, by its beginning."""
 

@@ -283,7 +283,7 @@ def test_why_a_raw_file_gives_no_picture(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "a.nef").write_bytes(b"II*\0 raw")
     with pytest.raises(
         DecodeError,
-        match=r"camera RAW that is damaged or of a kind that is not read .*; export it as JPEG",
+        match=r"damaged, or an unsupported kind of camera RAW .*; export it as JPEG",
     ):
         decode_photo(tmp_path / "a.nef", PREPROCESSING)
     (tmp_path / "a.cr2").write_bytes(b"")

@@ -78,6 +78,6 @@ def test_why_there_is_none(tmp_path: Path, thumbnails: Thumbnailer) -> None:
     (tmp_path / "c.jpg").write_text("no picture")
     assert (
         thumbnail(tmp_path / "c.jpg", thumbnails)
-        == "<p>not a picture, or damaged at its very start</p>"
+        == "<p>not a picture, or its header is damaged</p>"
     )
     assert shown(thumbnail(tmp_path / "a.jpg", thumbnails))

@@ -7,6 +7,7 @@ import itertools
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,13 +18,16 @@ import numpy.typing as npt
 import psutil
 import pytest
 
-from sigseek.indexer import FolderError, Indexer, IndexReport, Progress, check_folder, ingest
+from sigseek.indexer import FolderError, Indexer, IndexReport, check_folder, ingest
 from sigseek.indexer.decoding.decode import decode_photo
 from sigseek.indexer.decoding.digest import FileDigest, digest_file
+from sigseek.indexer.errors import UndecidedError
 from sigseek.indexer.map_ahead import map_ahead
+from sigseek.progress import Listener, Phase, Problem, Progress, Stop
 from sigseek.siglip import Preprocessing
-from sigseek.storage import Catalog, CheckpointRecord
-from tests.catalogs import add_checkpoint, unit
+from sigseek.siglip.yardstick.embeddings import Yardstick
+from sigseek.storage import Catalog, CheckpointRecord, FailureKind
+from tests.catalogs import add_checkpoint, random_unit, unit
 from tests.photos import picture, save
 from tests.raw_files import save_dng
 
@@ -53,6 +57,26 @@ def embedding(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return unit(pixels.reshape(len(pixels), -1).astype(np.float32) + 1)
 
 
+class Heard:
+    """A listener that notes what it is told, and may do something at each moment."""
+
+    def __init__(self, at: Callable[[Progress], None] = lambda progress: None) -> None:
+        self.progress: list[Progress] = []
+        self.lines: list[str] = []
+        self.problems: list[Problem] = []
+        self._at = at
+
+    def advanced(self, progress: Progress) -> None:
+        self.progress.append(progress)
+        self._at(progress)
+
+    def said(self, line: str) -> None:
+        self.lines.append(line)
+
+    def met(self, problem: Problem) -> None:
+        self.problems.append(problem)
+
+
 class Library:
     """A catalog with one checkpoint, and runs of the indexer on it."""
 
@@ -70,19 +94,30 @@ class Library:
         self,
         *folders: Path,
         accept_missing: bool = False,
-        on_progress: Callable[[Progress], None] = lambda progress: None,
         max_pixels: int | None = None,
+        listener: Listener | None = None,
+        stop: Stop | None = None,
     ) -> IndexReport:
         self.tower.embedded = 0
         indexer = Indexer(
-            self.catalog, self.checkpoint, PREPROCESSING, self.load, on_progress, max_pixels
+            self.catalog,
+            self.checkpoint,
+            PREPROCESSING,
+            self.load,
+            self.yardstick,
+            self.catalog.path.parent / "index",
+            max_pixels=max_pixels,
+            listener=listener,
+            stop=stop,
         )
         report = indexer.run([check_folder(f) for f in folders], accept_missing=accept_missing)
-        assert (
-            report.scanned
-            == report.added + report.changed + report.moved + report.unchanged + report.failed
-        )
+        settled = report.added + report.changed + report.moved + report.unchanged + report.failed
+        assert report.scanned == settled or (report.stopped and report.scanned > settled)
         return report
+
+    def yardstick(self, on_done: Callable[[int, int], None]) -> Yardstick:
+        on_done(30, 30)
+        return Yardstick(*(random_unit(count, 48, count) for count in (60, 20, 10)))
 
     def contents(self) -> dict[str, bytes]:
         """By path, the embedding kept for it."""
@@ -437,9 +472,11 @@ def test_a_second_checkpoint_embeds_beside_the_first(library: Library, folder: P
 
 def test_progress_counts_every_file(library: Library, folder: Path) -> None:
     (folder / "bad.png").write_bytes(b"no picture")
-    seen: list[Progress] = []
-    library.index(folder, on_progress=seen.append)
-    assert seen[-1] == Progress(done=41, total=41, embedded=40, failed=1)
+    heard = Heard()
+    library.index(folder, listener=heard)
+    seen = [progress for progress in heard.progress if progress.phase is Phase.EMBEDDING]
+    last = seen[-1]
+    assert (last.done, last.total, last.embedded, last.failed) == (41, 41, 40, 1)
     assert [progress.done for progress in seen] == sorted(progress.done for progress in seen)
 
 
@@ -496,8 +533,8 @@ def test_a_file_lost_between_hashing_and_decoding_is_tried_again(
 ) -> None:
     lost, away = folder / "1" / "07.png", folder.parent / "away.png"
 
-    def digest_and_lose(path: Path, stop: Event) -> FileDigest:
-        read = digest_file(path, stop)
+    def digest_and_lose(path: Path, on_part: Callable[[], None]) -> FileDigest:
+        read = digest_file(path, on_part)
         if path == lost:
             path.rename(away)
         return read
@@ -518,8 +555,8 @@ def test_a_copy_stands_in_for_a_file_lost_between_hashing_and_decoding(
     for name in ("copy1.png", "copy2.png"):
         save(folder / name, seed=0)
 
-    def digest_and_lose(path: Path, stop: Event) -> FileDigest:
-        read = digest_file(path, stop)
+    def digest_and_lose(path: Path, on_part: Callable[[], None]) -> FileDigest:
+        read = digest_file(path, on_part)
         if path.name in ("copy1.png", "copy2.png"):
             path.unlink()
         return read
@@ -538,13 +575,18 @@ def test_an_interrupted_run_does_not_wait_for_what_is_hashed(
     slow, hashing, stopped = save(folder / "2" / "slow.png", seed=82), Event(), Event()
     os.utime(folder / "0" / "00.png")
 
-    def digest_slowly(path: Path, stop: Event) -> FileDigest:
+    def digest_slowly(path: Path, on_part: Callable[[], None]) -> FileDigest:
         if path == slow:
             hashing.set()
-            if stop.wait(60):
+            try:
+                while True:
+                    on_part()
+                    time.sleep(0.01)
+            except UndecidedError:
                 stopped.set()
+                raise
         assert hashing.wait(60)
-        return digest_file(path, stop)
+        return digest_file(path, on_part)
 
     def interrupt(progress: Progress) -> None:
         if progress.done == 40:
@@ -552,7 +594,7 @@ def test_an_interrupted_run_does_not_wait_for_what_is_hashed(
 
     monkeypatch.setattr(ingest, "digest_file", digest_slowly)
     with pytest.raises(KeyboardInterrupt):
-        library.index(folder, on_progress=interrupt)
+        library.index(folder, listener=Heard(interrupt))
     assert stopped.wait(60)
 
 
@@ -563,7 +605,8 @@ def test_a_file_larger_than_any_photo_is_not_read(library: Library, folder: Path
         assert counts(library.index(folder)) == {"scanned": 40, "unchanged": 39, "failed": 1}
     (failure,) = library.catalog.failures()
     assert failure.reason == "too large: 2,000 GB; no photo is larger than 16 GB"
-    assert failure.size == 2_000_000_000_000, "it is not tried again"
+    (kept,) = library.catalog.folder_failures(library.catalog.folders()[0].id)
+    assert (kept.kind, kept.size) == (FailureKind.TOO_LARGE, 2_000_000_000_000)
     assert failure.path not in library.contents()
 
 
@@ -582,8 +625,8 @@ def test_a_file_replaced_between_hashing_and_decoding_gets_no_others_embedding(
     for path in (known, new, folder / "2" / "copy.png"):
         save(path, seed=80)
 
-    def digest_and_replace(path: Path, stop: Event) -> FileDigest:
-        read = digest_file(path, stop)
+    def digest_and_replace(path: Path, on_part: Callable[[], None]) -> FileDigest:
+        read = digest_file(path, on_part)
         if path in (known, new):
             shutil.copy(folder.parent / to, path)
         return read
@@ -625,10 +668,7 @@ def test_a_picture_too_large_is_a_failure_until_a_run_takes_it(
         "failed": 1,
     }
     (failure,) = library.catalog.failures()
-    assert (
-        failure.reason
-        == "too large: 640 x 480 pixels; the limit is 0.003072 megapixels; see index --max-megapixels"
-    )
+    assert failure.reason == "too large: 640 x 480 pixels; the limit is 0.003072 megapixels"
     assert counts(library.index(folder, max_pixels=limit)) == {
         "scanned": 41,
         "unchanged": 40,
@@ -671,10 +711,10 @@ def test_processes_that_somebody_kills_cost_no_photo(library: Library, folder: P
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()
 
-    report = library.index(folder, on_progress=kill)
+    report = library.index(folder, listener=Heard(kill))
     assert report.added + report.failed == 40
-    at_work = "decoding it ended the worker process (SIGKILL)"
-    starting = "no process to decode it in could be started (SIGKILL); see whether memory is short"
+    at_work = "decoding ended the worker process (SIGKILL)"
+    starting = "no decoding process could be started (SIGKILL); memory may be short"
     assert {f.reason for f in library.catalog.failures()} <= {at_work, starting}
     assert library.index(folder).failed == 0
     library.check(folder)
@@ -837,10 +877,10 @@ def test_a_raw_stays_while_the_jpeg_that_came_back_beside_it_cannot_be_read(
     save(jpeg, seed=63)
     digest_file = ingest.digest_file
 
-    def unreadable(path: Path, stop: Event | None = None) -> FileDigest:
+    def unreadable(path: Path, on_part: Callable[[], None]) -> FileDigest:
         if path == jpeg:
             raise OSError(errno.EIO, "Input/output error")
-        return digest_file(path, stop)
+        return digest_file(path, on_part)
 
     monkeypatch.setattr(ingest, "digest_file", unreadable)
     for _ in range(2):
@@ -871,14 +911,14 @@ def test_a_drive_that_goes_in_the_middle_of_a_run(
 ) -> None:
     digest_file, calls = ingest.digest_file, itertools.count()
 
-    def unplug(path: Path, stop: Event | None = None) -> FileDigest:
+    def unplug(path: Path, on_part: Callable[[], None]) -> FileDigest:
         if next(calls) == 20:
             folder.rename(tmp_path / "unplugged")
-        return digest_file(path, stop)
+        return digest_file(path, on_part)
 
     monkeypatch.setattr(ingest, "digest_file", unplug)
     with pytest.raises(
-        FolderError, match=f"^{folder} went offline; plug in its drive and index again"
+        FolderError, match=f"^{folder} went offline; what was done is kept; plug in its drive"
     ):
         library.index(folder)
     assert library.catalog.failures() == []
@@ -933,8 +973,8 @@ def test_an_offline_folder_does_not_become_part_of_one_above_it(
     with pytest.raises(FolderError) as refused:
         library.index(folder)
     assert str(refused.value) == (
-        f"{folder / '0'} is offline and would become part of {folder}; plug in its drive first, or drop it with: "
-        f"sigseek forget {folder / '0'}"
+        f"{folder / '0'} is offline and would become part of {folder}; plug in its drive first, "
+        f"or drop it with: library.forget({str(folder / '0')!r})"
     )
     assert (known_files(library), library.contents()) == before
     assert counts(library.index()) == {"scanned": 13, "unchanged": 13, "offline": 14}
@@ -960,7 +1000,7 @@ def test_a_refused_run_leaves_the_folders_as_they_were(library: Library, folder:
     save(folder / "0" / "00.png", seed=0)
     with pytest.raises(
         FolderError,
-        match=f"13 of 14 files in {folder} are not there any more, and nothing was changed",
+        match=f"13 of 14 files in {folder} are gone, and nothing was changed",
     ):
         library.index(folder, save(folder.parent / "new" / "a.png", seed=70).parent)
     assert (known_files(library), library.contents(), library.catalog.failures()) == before

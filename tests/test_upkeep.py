@@ -331,7 +331,7 @@ def test_more_than_half_gone_changes_nothing_without_yes(
     refused = run("index", *where, check=False)
     assert refused.returncode == 1
     assert refused.stderr.startswith(
-        f"error: 8 of 12 files in {photos} are not there any more, and nothing was changed; "
+        f"error: 8 of 12 files in {photos} are gone, and nothing was changed; "
     )
     assert library.status() == before
     (report,) = map(json.loads, run("index", *where, "--yes", "--json").stdout.splitlines())

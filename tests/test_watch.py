@@ -11,15 +11,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from threading import Event, Thread
+from threading import Thread
 from typing import Any
 
 import pytest
 
 import sigseek
-from sigseek.cli.watch import _Ending
 from sigseek.indexer import FolderError, IndexReport
 from sigseek.operations import watch
+from sigseek.progress import Stop
 from sigseek.storage import Catalog, writer_lock
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 from tests.conftest import Run
@@ -200,17 +200,6 @@ def test_it_ends_with_its_library(tmp_path: Path) -> None:
     assert not library.exists()
 
 
-def test_a_signal_counts_also_where_its_exception_is_dropped() -> None:
-    """As one is that comes up in a callback of the garbage collector's."""
-    ending = _Ending()
-    assert not ending.is_set()
-    assert not ending.wait(0.01)
-    with pytest.raises(KeyboardInterrupt):
-        ending.at_signal(signal.SIGINT, None)
-    assert ending.is_set()
-    assert ending.wait(60)
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_in_the_middle_loses_nothing(
     tmp_path: Path, run: Run, number: signal.Signals
@@ -272,7 +261,7 @@ class Loop:
         self.indexed: list[Path] = []
         self.rounds: list[watch.WatchEvent] = []
         self.refused: dict[Path, Exception] = {}
-        self._stop = Event()
+        self._stop = Stop()
         loop = watch.Watch(
             self.catalog,
             directory,

@@ -16,7 +16,12 @@ from sigseek.indexer.decoding.formats import REFUSED_FORMATS
 from sigseek.indexer.decoding.limits import MostPixels, default_max_pixels
 from sigseek.indexer.decoding.metadata import SIDES_SWAPPED, Metadata, read_metadata
 from sigseek.indexer.decoding.opening import OpenedPicture, open_picture
-from sigseek.indexer.errors import DecodeError, LargePhotoError, UndecidedError
+from sigseek.indexer.errors import (
+    DecodeError,
+    LargePhotoError,
+    TooLargeError,
+    UnsupportedError,
+)
 from sigseek.siglip import Preprocessing
 
 _Out = TypeVar("_Out")
@@ -66,7 +71,7 @@ def decode_photo(
     """The photo in the file, upright, in RGB, resized for the checkpoint.
 
     The first frame of several; transparency over white. A JPEG is decoded at a fraction of its size
-    where that leaves enough: see docs/speed.md for what it costs. UndecidedError for a picture of
+    where that leaves enough: see docs/speed.md for what it costs. TooLargeError for a picture of
     more than `max_pixels`, by default what half of the memory is enough for; DecodeError for
     whatever is wrong with the content; OSError when the file cannot be read; LargePhotoError when
     the decoder would hold more than `max_held` pixels at once.
@@ -146,29 +151,34 @@ def _read(path: Path, use: Callable[[OpenedPicture], _Out], most: MostPixels | N
         except (DecodeError, LargePhotoError):
             raise
         except UnidentifiedImageError as error:
-            empty = os.fstat(file.fileno()).st_size == 0
-            reason = (
-                "the file is empty"
-                if empty
-                else why_not or "not a picture, or damaged at its very start"
-            )
-            raise DecodeError(reason) from error
+            if os.fstat(file.fileno()).st_size == 0:
+                raise DecodeError("the file is empty") from error
+            if why_not:
+                raise UnsupportedError(why_not) from error
+            raise DecodeError("not a picture, or its header is damaged") from error
         except Image.DecompressionBombError as error:
-            raise UndecidedError(f"too large: {most.limit}") from error
+            raise TooLargeError(f"too large: {most.limit}") from error
         except MemoryError as error:
-            raise DecodeError("too large for this machine's memory") from error
+            raise TooLargeError("too large for this machine's memory") from error
         except OSError as error:
             # The disk's or the network's error, not Pillow's: the file itself may be fine. A place
             # that cannot be sought is what a damaged file points to.
             if error.errno not in (None, errno.EINVAL):
                 raise
-            raise DecodeError(
-                why_not or f"damaged, or of a kind that is not read ({_said(error)})"
-            ) from error
+            raise _undecodable(path, error) from error
         except Exception as error:  # damaged files make Pillow's plugins raise nearly anything
-            raise DecodeError(
-                why_not or f"damaged, or of a kind that is not read ({_said(error)})"
-            ) from error
+            raise _undecodable(path, error) from error
+
+
+def _undecodable(path: Path, error: Exception) -> DecodeError:
+    """What to raise when a decoder failed on the file, with what the decoder said where it was
+    meant for people.
+    """
+    why_not = REFUSED_FORMATS.get(path.suffix.lower())
+    if why_not:
+        return UnsupportedError(why_not)
+    said = f" ({_said(error)})" if isinstance(error, (OSError, SyntaxError, ValueError)) else ""
+    return DecodeError(f"damaged, or an unsupported kind of {path.suffix[1:].upper()}{said}")
 
 
 def _upright_rgb(

@@ -5,11 +5,11 @@ Loads neither Pillow nor numpy: a run over unchanged folders needs the times onl
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 
-from sigseek.indexer.errors import DecodeError, UndecidedError
+from sigseek.indexer.errors import TooLargeError
 
 _LARGEST_FILE = 16_000_000_000  # bytes
 _PART = 1 << 18  # bytes hashed at a time
@@ -26,22 +26,23 @@ class FileDigest:
     mtime_ns: int
 
 
-def digest_file(path: Path, stop: Event | None = None) -> FileDigest:
-    """The digest of the file; OSError when it cannot be read, DecodeError when it is larger than
+def digest_file(path: Path, on_part: Callable[[], None] = lambda: None) -> FileDigest:
+    """The digest of the file. OSError when it cannot be read, TooLargeError when it is larger than
     any photo.
 
-    UndecidedError soon after `stop` is set.
+    `on_part` is called whenever the disk has given another part of the file; what it raises ends
+    the reading.
     """
     with path.open("rb", buffering=0) as file:
         status = os.fstat(file.fileno())
         if status.st_size > _LARGEST_FILE:
-            raise DecodeError(
-                f"too large: {status.st_size / 1e9:,.0f} GB; no photo is larger than {_LARGEST_FILE / 1e9:g} GB"
+            raise TooLargeError(
+                f"too large: {status.st_size / 1e9:,.0f} GB; "
+                f"no photo is larger than {_LARGEST_FILE / 1e9:g} GB"
             )
         digest, part = hashlib.sha256(), bytearray(min(_PART, status.st_size + 1))
         while size := file.readinto(part):
-            if stop and stop.is_set():
-                raise UndecidedError("the run was ended")
+            on_part()
             digest.update(memoryview(part)[:size])
         return FileDigest(digest.digest(), status.st_size, mtime_ns(status))
 

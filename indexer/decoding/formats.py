@@ -15,9 +15,9 @@ _READ = (
 )
 _RAW = "dng cr2 cr3 crw nef nrw arw srf sr2 raf orf rw2 pef srw x3f 3fr iiq rwl erf"
 _NOT_READ = {
-    "PostScript is not read, because that would start another program": "eps ps epsf",
-    "vector graphics are not read; export it as PNG": "svg svgz wmf emf",
-    "this format is not read; export it as PNG or JPEG": (
+    "PostScript is not supported: reading it would start another program": "eps ps epsf",
+    "vector graphics are not supported; export the file as PNG": "svg svgz wmf emf",
+    "this format is not supported; export the file as PNG or JPEG": (
         "fli flc blp cur xpm xbm fits fit ftc ftu fpx gbr icns im msp pcd pxr ras mic dcx wal pcc xcf"
     ),
 }

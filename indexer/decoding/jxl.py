@@ -35,7 +35,7 @@ def open_jxl(file: BinaryIO) -> tuple[Image.Image, str, Metadata | None]:
     except BaseException as error:  # a panic of the plugin's is not even an Exception
         if not isinstance(error, Exception) and type(error).__module__ != "pyo3_runtime":
             raise
-        raise DecodeError("damaged, or of a kind of JPEG XL that is not read") from error
+        raise DecodeError("damaged, or an unsupported kind of JPEG XL") from error
     if image.jpeg:  # a repacked JPEG, unpacked as it was
         return image, "JXL", None
     if packet := _xmp(content):  # the plugin drops it
@@ -51,7 +51,7 @@ def read_size(file: BinaryIO) -> tuple[int, int]:
     header = _codestream_header(file)
     file.seek(0)
     if not header.startswith(_CODESTREAM) or len(header) < _HEADER:
-        raise DecodeError("damaged at its very start")
+        raise DecodeError("not a picture, or its header is damaged")
     bits = int.from_bytes(header[2:], "little")
 
     def take(count: int) -> int:

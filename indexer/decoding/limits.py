@@ -1,21 +1,21 @@
-"""What decoding one photo may take: pixels, memory, time."""
+"""How many pixels and how much memory and time decoding one photo may take."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from sigseek.indexer.errors import LargePhotoError, UndecidedError
+from sigseek.indexer.errors import LargePhotoError, TooLargeError
 
 _BYTES_PER_PIXEL = 32
-"""That decoding takes at most: JPEG 2000 with transparency, turned upright. A JPEG takes a third of
-it.
+"""The most that decoding takes. The worst case is a rotated JPEG 2000 with transparency; a JPEG
+takes a third.
 """
 _FOR_ANY_PICTURE = 512_000_000
-"""Bytes that the decoders may take whatever the picture's size: stacks of their threads, compressed
-content, metadata.
+"""Bytes that decoders may take for a picture of any size: for the stacks of their threads, the
+compressed content and the metadata.
 """
 _MOST_PIXELS = 250_000_000
-"""Of the default: phones make 200 megapixels."""
+"""The default limit is never above this. Phones make pictures of 200 megapixels."""
 _UNKNOWN_MEMORY = 8_000_000_000
 _CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
@@ -30,19 +30,20 @@ class MostPixels:
     """Pixels that the decoder may hold at once."""
 
     def check(self, width: int, height: int) -> None:
-        """UndecidedError for a larger picture."""
+        """Raise TooLargeError for a larger picture."""
         if width * height > self.picture:
-            raise UndecidedError(f"too large: {width} x {height} pixels; {self.limit}")
+            found = f"too large: {width} x {height} pixels; {self.limit}"
+            raise TooLargeError(found, width * height)
 
     def check_held(self, width: int, height: int) -> None:
-        """LargePhotoError when the decoder would hold more."""
+        """Raise LargePhotoError when the decoder would hold more."""
         if self.held is not None and width * height > self.held:
             raise LargePhotoError
 
     @property
     def limit(self) -> str:
-        """The limit as a reason names it."""
-        return f"the limit is {self.picture / 1e6:g} megapixels; see index --max-megapixels"
+        """The limit, in the words of a failure's reason."""
+        return f"the limit is {self.picture / 1e6:g} megapixels"
 
 
 @dataclass(frozen=True)
@@ -50,36 +51,36 @@ class Limits:
     """What one task of a worker process may take."""
 
     memory: int
-    """Bytes on top of what the process has after its imports. In force on Linux; macOS knows no
-    such limit that works, and Windows another kind, so there the number of pixels is what bounds
-    memory.
+    """Bytes on top of what the process has after its imports. Only Linux enforces this. Elsewhere
+    the limit of pixels is what bounds memory.
     """
     processor: int
-    """Seconds of processor time. In force where there are POSIX limits."""
+    """Seconds of processor time. Windows does not enforce this."""
     wall: float
-    """Seconds until the answer, the disk's included."""
+    """Seconds until the answer, including the time that the disk takes."""
 
 
 def decoding_limits(pixels: int) -> Limits:
-    """The limits for decoding a picture of up to so many pixels. Generous: only what is hostile or
-    broken comes near.
+    """The limits for decoding a picture of up to `pixels`. Only hostile or broken files come near
+    them.
     """
-    processor = (
-        30 + pixels // 1_000_000
-    )  # a second a megapixel is ten times what the slowest decoder takes on a slow machine
+    # a second per megapixel is ten times what the slowest decoder takes on a slow machine
+    processor = 30 + pixels // 1_000_000
     return Limits(_FOR_ANY_PICTURE + _BYTES_PER_PIXEL * pixels, processor, 5 * processor)
 
 
 def default_max_pixels() -> int:
-    """The largest picture that is decoded unless told otherwise: half of the memory is enough for
-    it.
+    """The pixels of the largest picture that is decoded unless another limit is given: half of the
+    memory is enough to decode it.
     """
     return min(_MOST_PIXELS, memory_at_hand() // 2 // _BYTES_PER_PIXEL)
 
 
 def memory_at_hand() -> int:
-    """Bytes of memory that this machine, or the container around this process, has. Not what is
-    free just now: a photo must not be refused because another program was busy.
+    """Bytes of memory that this machine, or the container around this process, has.
+
+    Memory that is free at the moment does not count: a photo must not be refused because another
+    program was busy.
     """
     found = [
         os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -46,7 +46,7 @@ def open_raw(file: BinaryIO, most: MostPixels) -> tuple[Image.Image, Metadata, t
             else str(error)
         )
         raise DecodeError(
-            f"camera RAW that is damaged or of a kind that is not read ({said}); export it as JPEG"
+            f"damaged, or an unsupported kind of camera RAW ({said}); export it as JPEG"
         ) from error
     return image, _metadata(file, image, flip, size), size
 

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, TypeVarTuple
 
 from sigseek.indexer.decoding.limits import Limits
-from sigseek.indexer.errors import DecodeError, UndecidedError
+from sigseek.indexer.errors import DecodeError, SlowError, TooLargeError, UndecidedError
 
 _Out = TypeVar("_Out")
 _Arguments = TypeVarTuple("_Arguments")
@@ -85,8 +85,8 @@ class WorkerPool:
         """What the function, one of a module's, returns or raises in a worker process. May be
         called by several threads.
 
-        DecodeError when that takes more than the limits, or ends the process; UndecidedError where
-        the arguments may not be to blame.
+        TooLargeError or SlowError when that takes more than the limits, DecodeError when it ends
+        the process, UndecidedError where the arguments are not to blame.
         """
         task = pickle.dumps((function, arguments, limits.memory, limits.processor))
         for again in (False, True):
@@ -196,8 +196,8 @@ class _Worker:
         finally:
             timer.cancel()
         if isinstance(answer, MemoryError):
-            much = f"decoding it takes more than {limits.memory / 1e6:,.0f} MB of memory"
-            raise _SpoiledError(DecodeError(much), suspect=True)
+            much = f"decoding takes more than {limits.memory / 1e6:,.0f} MB of memory"
+            raise _SpoiledError(TooLargeError(much), suspect=True)
         return answer
 
     def _stop(self, overdue: threading.Event) -> None:
@@ -220,14 +220,16 @@ class _Worker:
         self.kill()
         code = self._process.returncode
         if overdue:
-            late = f"decoding it was not done after {limits.wall:g} s, the disk or the network may be why; the next run tries again"
-            return _SpoiledError(UndecidedError(late), suspect=False)
+            late = (
+                f"decoding took longer than {limits.wall:g} s; the disk or the network may be slow"
+            )
+            return _SpoiledError(SlowError(late), suspect=False)
         if code == -getattr(signal, "SIGXCPU", 0):
-            long = f"decoding it takes more than {limits.processor} s of processor time"
-            return _SpoiledError(DecodeError(long), suspect=False)
+            long = f"decoding takes more than {limits.processor} s of processor time"
+            return _SpoiledError(SlowError(long), suspect=False)
         kind = UndecidedError if code in _FROM_OUTSIDE else DecodeError
         return _SpoiledError(
-            kind(f"decoding it ended the worker process ({_how_it_ended(code)})"), suspect=True
+            kind(f"decoding ended the worker process ({_how_it_ended(code)})"), suspect=True
         )
 
     def finish(self) -> None:
@@ -250,13 +252,11 @@ class _Worker:
 
 
 def _ended() -> UndecidedError:
-    return UndecidedError("the run was ended")
+    return UndecidedError("the run was stopped")
 
 
 def _not_started(reason: str) -> UndecidedError:
-    return UndecidedError(
-        f"no process to decode it in could be started ({reason}); see whether memory is short"
-    )
+    return UndecidedError(f"no decoding process could be started ({reason}); memory may be short")
 
 
 def _how_it_ended(code: int) -> str:

@@ -7,7 +7,7 @@ import click
 
 from sigseek.cli.options import PathName, opened
 from sigseek.cli.output import print_report
-from sigseek.cli.progress import ProgressBar
+from sigseek.cli.progress import ProgressBar, RunProgress
 from sigseek.cli.results import no_match, print_hits
 from sigseek.demo.captions import NUMBERS, article, plural
 from sigseek.demo.photos import draw_photos
@@ -52,8 +52,8 @@ def demo(folder: Path, pictures: int, seed: int) -> None:
     with ProgressBar("drawing", "images") as progress:
         scenes = draw_photos(folder, pictures, seed, lambda drawn: progress.show(drawn, pictures))
     with opened(folder / ".sigseek", MINI) as library:
-        with ProgressBar("indexing", "images") as progress:
-            report = library.index(folder, accept_missing=True, on_progress=progress.show_indexing)
+        with RunProgress() as listener:
+            report = library.index(folder, accept_missing=True, listener=listener)
         library.prune(timedelta())  # what an earlier demo drew
         print_report(report)
         found = {query: library.search(query, _HITS) for query in _queries(scenes)}

@@ -14,7 +14,7 @@ from sigseek.cli.options import (
     yes_option,
 )
 from sigseek.cli.output import print_json, print_report, shown
-from sigseek.cli.progress import ProgressBar
+from sigseek.cli.progress import RunProgress
 
 
 @click.command()
@@ -54,15 +54,13 @@ def index(
     """
     with (
         opened(directory, model, device, precision) as library,
-        ProgressBar("indexing", "images") as progress,
-        ProgressBar("measuring", "texts") as measuring,
+        RunProgress() as progress,
     ):
         report = library.index(
             *folders,
             accept_missing=yes,
             max_megapixels=max_megapixels,
-            on_progress=progress.show_indexing,
-            on_measuring=measuring.show,
+            listener=progress,
         )
     if not report.scanned and not report.offline:
         where = ", ".join(shown(str(folder)) for folder in folders) or "the known folders"

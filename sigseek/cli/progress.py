@@ -4,7 +4,9 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from sigseek.indexer import Progress
+import click
+
+from sigseek.progress import Phase, Problem, Progress
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -56,8 +58,71 @@ class ProgressBar:
             self._bar.close()
             self._bar = None
 
-    def show_indexing(self, progress: Progress) -> None:
-        """What `Library.index` reports."""
-        self.show(
-            progress.done, progress.total, f"{progress.failed} failed" if progress.failed else ""
-        )
+
+_UNITS = {Phase.EMBEDDING: "images", Phase.MEASURING: "texts"}
+"""What the phases that can be counted count."""
+
+
+class RunProgress:
+    """The progress of `Library.index`: a listener, and a context manager.
+
+    The phases that can be counted have a bar each. On a terminal the others are named meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._phase: Phase | None = None
+        self._bar: ProgressBar | None = None
+        self._named = False
+        """Whether the line under the cursor names a phase."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._end_phase()
+
+    def advanced(self, progress: Progress) -> None:
+        """Show how far the run is."""
+        if progress.phase is Phase.PREPARING:
+            if self._bar is None:  # with a bar, that stands still meanwhile
+                self._name(progress.phase)
+            return
+        if progress.phase is not self._phase:
+            self._end_phase()
+            self._phase = progress.phase
+            unit = _UNITS.get(progress.phase)
+            self._bar = ProgressBar(progress.phase.value, unit) if unit else None
+            self._name(progress.phase)
+        if self._bar is not None and progress.total is not None:
+            self._clear()
+            failed = f"{progress.failed:,} failed" if progress.failed else ""
+            self._bar.show(progress.done, progress.total, failed)
+
+    def said(self, line: str) -> None:
+        """Show the line."""
+        self._clear()
+        click.echo(line, err=True)
+
+    def met(self, problem: Problem) -> None:
+        """Leave it to the report, which counts the failures."""
+
+    def _end_phase(self) -> None:
+        self._clear()
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+            self._bar = None
+
+    def _name(self, phase: Phase) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"\r\033[K{phase.value} ...", err=True, nl=False)
+            self._named = True
+
+    def _clear(self) -> None:
+        if self._named:
+            click.echo("\r\033[K", err=True, nl=False)
+            self._named = False

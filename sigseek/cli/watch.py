@@ -6,7 +6,6 @@ import sys
 import time
 from datetime import datetime
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING
 
 import click
@@ -19,7 +18,8 @@ from sigseek.cli.options import (
     precision_option,
 )
 from sigseek.cli.output import counted, print_json, shown
-from sigseek.indexer import IndexReport, Progress
+from sigseek.indexer import IndexReport
+from sigseek.progress import Phase, Problem, Progress, Stop
 
 if TYPE_CHECKING:
     from sigseek.operations.status import Status
@@ -73,18 +73,26 @@ def watch(
         open_library,  # after the command line is understood, as for all commands
     )
 
-    line, ending = StatusLine(), _Ending()
+    line, stop = StatusLine(), Stop()
+
+    def end(number: int, frame: object) -> None:
+        """End what is going on at once. An exception that comes up in some library's callback is
+        dropped there, so the request to stop stays.
+        """
+        stop.set()
+        raise KeyboardInterrupt
+
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, ending.at_signal)
+                signal.signal(number, end)
         with open_library(directory, model, device, precision, line.say) as library:
             for found in library.watch(
                 *folders,
                 debounce=debounce,
                 rescan=60 * rescan,
-                stop=ending,
-                on_progress=line.show_progress,
+                listener=line,
+                stop=stop,
             ):
                 if as_json:
                     print_json(found)
@@ -95,32 +103,6 @@ def watch(
                     line.show_round(found.report, library.status(), len(folders))
     except KeyboardInterrupt:
         line.end()
-
-
-class _Ending(Event):
-    """Set by a signal, and without a lock, which the code that the signal interrupts may hold.
-
-    The signal raises KeyboardInterrupt, too, which ends what is going on at once; but an exception
-    that comes up in some library's callback is dropped there.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._signalled = False
-
-    def at_signal(self, number: int, frame: object) -> None:
-        """The signals' handler."""
-        self._signalled = True
-        raise KeyboardInterrupt
-
-    def is_set(self) -> bool:
-        return self._signalled
-
-    def wait(self, timeout: float | None = None) -> bool:
-        until = time.monotonic() + (float("inf") if timeout is None else timeout)
-        while not self._signalled and time.monotonic() < until:
-            time.sleep(0.05)
-        return self._signalled
 
 
 class StatusLine:
@@ -157,12 +139,23 @@ class StatusLine:
             self._line = line
             self._write(line)
 
-    def show_progress(self, progress: Progress) -> None:
-        """How far a run is, ten times a second at most; for who looks at a terminal."""
+    def advanced(self, progress: Progress) -> None:
+        """How far a run is, ten times a second at most, for people who look at a terminal."""
         now = time.monotonic()
-        if self._in_place and progress.done < progress.total and now - self._shown_at > 0.1:
-            self._shown_at = now
-            self._write(f"indexing: {progress.done:,} of {counted(progress.total, 'picture')}")
+        if not self._in_place or now - self._shown_at <= 0.1:
+            return
+        if progress.phase is Phase.EMBEDDING and progress.done == progress.total:
+            return
+        self._shown_at = now
+        counts = f": {progress.done:,} of {progress.total:,}" if progress.total else ""
+        self._write(f"{progress.phase.value}{counts}")
+
+    def said(self, line: str) -> None:
+        """A line of its own, which stays."""
+        self.say(line)
+
+    def met(self, problem: Problem) -> None:
+        """Leave it to `sigseek failures`."""
 
     def end(self) -> None:
         """Leave the line as it is."""

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 from typing import TypeAlias
 
 from watchfiles import watch
@@ -17,6 +16,7 @@ from sigseek.indexer import FolderError, IndexReport, check_folder
 from sigseek.indexer.decoding.formats import PICTURES
 from sigseek.indexer.scan import is_junk
 from sigseek.operations.paths import expand
+from sigseek.progress import Stop
 from sigseek.siglip import CheckpointError
 from sigseek.storage import Catalog, LibraryError
 
@@ -44,10 +44,6 @@ class WatchEvent:
     """One line: what was found, and what to do where it does not pass by itself."""
 
 
-class StopRequested(Exception):  # noqa: N818 - nothing went wrong
-    """Raised out of a run that is to end."""
-
-
 @dataclass
 class _Pending:
     """Changes in a folder that wait to be indexed. Times are of the monotonic clock."""
@@ -57,7 +53,7 @@ class _Pending:
     since: float
     due: float
     pause: float = 0.0
-    """Seconds since the run before, which went wrong."""
+    """Seconds to wait before trying again after a failure; 0 where nothing failed."""
 
 
 class Watch:
@@ -77,7 +73,7 @@ class Watch:
         *,
         debounce: float,
         rescan: float,
-        stop: Event,
+        stop: Stop,
     ) -> None:
         self._catalog = catalog
         self._library = library
@@ -237,8 +233,6 @@ class Watch:
         place = _existing(pending.place, folder)
         try:
             report = self._index(place)
-        except StopRequested:
-            return None
         # as it is now it would only be refused again: until it changes, or the next rescan
         except FolderError as error:
             del self._pending[folder]
@@ -248,6 +242,8 @@ class Watch:
             pending.pause = min(max(2 * pending.pause, self._debounce), _LONGEST_PAUSE)
             pending.due = pending.since + pending.pause
             return self._tell(folder, place, error)
+        if report.stopped:
+            return None
         del self._pending[folder]
         self._told.pop(folder, None)
         self._named_known |= {folder} & set(self._named)

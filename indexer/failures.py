@@ -1,0 +1,64 @@
+"""Which kind of failure an error is in the catalog, and which failures are tried again."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePath
+
+from sigseek.indexer.decoding.formats import REFUSED_FORMATS
+from sigseek.indexer.errors import (
+    ChangedError,
+    DecodeError,
+    SlowError,
+    TooLargeError,
+    UndecidedError,
+    UnsupportedError,
+)
+from sigseek.indexer.scan import FoundFile
+from sigseek.storage import FailureKind, FailureRecord
+
+_SLOW_AGAIN = timedelta(days=1)
+"""How long a file that took too long is left alone."""
+_KINDS: tuple[tuple[type[Exception], FailureKind], ...] = (
+    (TooLargeError, FailureKind.TOO_LARGE),
+    (SlowError, FailureKind.SLOW),
+    (ChangedError, FailureKind.CHANGED),
+    (UndecidedError, FailureKind.INTERRUPTED),
+    (UnsupportedError, FailureKind.UNSUPPORTED),
+    (DecodeError, FailureKind.NO_PICTURE),
+)
+"""The first that fits counts: subclasses stand before their bases."""
+
+
+def failure_of(file: FoundFile, error: Exception) -> FailureRecord:
+    """What to keep of a file that raised this error, with the size and mtime that the scan saw."""
+    kind = next((kind for type_, kind in _KINDS if isinstance(error, type_)), None)
+    return FailureRecord(
+        file.path,
+        str(error) if kind else f"cannot be read: {getattr(error, 'strerror', None) or error}",
+        file.size,
+        file.mtime_ns,
+        kind or FailureKind.UNREADABLE,
+        error.pixels if isinstance(error, TooLargeError) else None,
+    )
+
+
+def unreadable(path: str, reason: str) -> FailureRecord:
+    """What to keep of a directory or link that could not be looked into."""
+    return FailureRecord(path, reason, None, None, FailureKind.UNREADABLE)
+
+
+def is_due(failure: FailureRecord, max_pixels: int) -> bool:
+    """Whether a file that failed and has not changed since is tried again by a run that takes
+    pictures of up to `max_pixels`.
+    """
+    match failure.kind:
+        case FailureKind.TOO_LARGE:
+            return failure.pixels is not None and failure.pixels <= max_pixels
+        case FailureKind.SLOW:
+            now = datetime.now(UTC).replace(tzinfo=None)
+            return failure.tried_at is None or now - failure.tried_at >= _SLOW_AGAIN
+        case FailureKind.UNSUPPORTED:  # by an earlier version; this one may read it
+            return PurePath(failure.path).suffix.lower() not in REFUSED_FORMATS
+        case FailureKind.NO_PICTURE:
+            return False
+        case _:
+            return True

@@ -1,0 +1,94 @@
+"""Which folders can be indexed, and what keeps a run from changing what is known of them."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from sigseek.errors import Call, ErrorKind, Option, Remedy
+from sigseek.indexer.comparison import Comparison
+from sigseek.indexer.errors import FolderError
+from sigseek.indexer.presence import is_online
+from sigseek.storage import Catalog, FolderRecord
+
+
+def check_folder(path: Path) -> Path:
+    """The folder's absolute path without links; FolderError unless it is a readable directory."""
+    try:
+        with os.scandir(path):
+            return path.resolve()
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        # ValueError is for a name that no file can have
+        if os.path.exists(path):
+            raise FolderError(
+                f"{path} is a file", "name the folder that it is in", ErrorKind.INVALID
+            ) from error
+        raise FolderError(
+            f"no folder {path}",
+            "check the name, or plug in the drive that it is on",
+            ErrorKind.NOT_FOUND,
+        ) from error
+    except OSError as error:
+        raise FolderError(
+            f"the folder {path} cannot be read ({error.strerror})",
+            "check its permissions",
+            ErrorKind.UNAVAILABLE,
+        ) from error
+
+
+def count_offline(catalog: Catalog, folder: FolderRecord, *, accept_missing: bool) -> int:
+    """How many files are known of a folder that is not there now; 0 for a folder that is.
+
+    An empty folder counts as not there, since an unplugged drive leaves one; with `accept_missing`
+    it is what it seems.
+    """
+    path = Path(folder.path)
+    if is_online(path) or (accept_missing and path.is_dir()):
+        return 0
+    return sum(catalog.file_counts().get(folder.id, (0, 0)))
+
+
+def check_folders_below(
+    catalog: Catalog, root: Path, *, accept_missing: bool, but: int | None = None
+) -> None:
+    """FolderError when a known folder with files is below `root` and offline, except the one of id
+    `but`. As part of a new folder `root`, which is online, its files would be missing.
+    """
+    for folder in catalog.folders():
+        below = folder.id != but and root in Path(folder.path).parents
+        if below and count_offline(catalog, folder, accept_missing=accept_missing):
+            raise FolderError(
+                f"{folder.path} is offline and would become part of {root}",
+                Remedy(
+                    "plug in its drive first, or drop it with: {}",
+                    (Call("forget", (folder.path,)),),
+                ),
+                ErrorKind.UNAVAILABLE,
+            )
+
+
+def check_losses(found: Sequence[tuple[Path, Comparison]]) -> None:
+    """FolderError when a folder lost more than half of its files. Files that seem to have moved
+    elsewhere do not count.
+
+    A drive that was unplugged, replaced by another, or half restored looks like this.
+    """
+    new = Counter(
+        (file.size, file.mtime_ns)
+        for _, one in found
+        for file in one.changed
+        if file.path not in one.known
+    )
+    for root, one in found:
+        lost = [one.known[path] for path in one.newly_missing]
+        moved = sum((Counter((file.size, file.mtime_ns) for file in lost) & new).values())
+        if len(lost) - moved > one.present_before / 2:
+            raise FolderError(
+                f"{len(lost) - moved:,} of {one.present_before:,} files in {root} are gone, "
+                "and nothing was changed",
+                Remedy(
+                    "plug in the drive; if they were moved, use: {}; if they are really gone: {}",
+                    (Call("relocate", ("OLD", "NEW")), Option("accept_missing", True)),
+                ),
+                ErrorKind.UNAVAILABLE,
+            )
