@@ -1,5 +1,7 @@
 """What many tests share: isolation, the two kinds of checkpoints, drawn photos, the installed program."""
 
+from __future__ import annotations
+
 import ctypes
 import os
 import shutil
@@ -7,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,6 +18,10 @@ from sigseek.siglip import Checkpoint, ImageTower, TextTower
 from sigseek.siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
 from sigseek.siglip.yardstick import embeddings
 from sigseek.siglip.yardstick.embeddings import Yardstick, load_yardstick
+
+if TYPE_CHECKING:
+    from sigseek.storage import Catalog
+    from tests.postgresql import Server
 
 ROOT = Path(__file__).parent.parent
 CORPORA = (ROOT.parent / "shared" / "corpora").resolve()
@@ -136,6 +143,48 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[Server]:
+    """A PostgreSQL server; with xdist, each process that needs one starts its own."""
+    from tests.postgresql import programs, running_server
+
+    directory = programs()
+    if directory is None:
+        pytest.skip("PostgreSQL's server is not installed (on Debian: apt-get install postgresql)")
+    with running_server(directory) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def open_catalog(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Catalog]]:
+    """Opens the catalog of one library, once more with each call, on each kind of database."""
+    from sigseek.storage import Catalog
+
+    opened: list[Catalog] = []
+    if request.param == "sqlite":
+
+        def open_one() -> Catalog:
+            opened.append(Catalog(tmp_path / "library"))
+            return opened[-1]
+
+        yield open_one
+    else:
+        from sigseek.storage.catalog.postgresql import PostgreSqlDialect
+
+        server: Server = request.getfixturevalue("postgresql_server")
+        url = server.database()
+
+        def open_one() -> Catalog:
+            opened.append(Catalog(PostgreSqlDialect(url)))
+            return opened[-1]
+
+        yield open_one
+    for catalog in opened:
+        catalog.close()
+    if request.param == "postgresql":
+        server.drop(url)
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """Runs the installed `sigseek` in an empty folder; with `check` (the default) it must
@@ -144,7 +193,7 @@ def run(tmp_path: Path) -> Run:
 
     def run(
         *arguments: object, check: bool = True, **environment: str
-    ) -> "subprocess.CompletedProcess[str]":
+    ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [Path(sys.executable).parent / "sigseek", *map(str, arguments)],
             capture_output=True,

@@ -1,6 +1,8 @@
 import os
+import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
 
@@ -27,10 +29,8 @@ from tests.catalogs import add_checkpoint, add_photos, random_unit
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    catalog = Catalog(tmp_path / "library")
-    yield catalog
-    catalog.close()
+def catalog(open_catalog: Callable[[], Catalog]) -> Catalog:
+    return open_catalog()
 
 
 @given(st.binary(min_size=1).map(os.fsdecode))
@@ -99,6 +99,177 @@ def test_a_folder_above_known_ones_takes_them_in(catalog: Catalog, tmp_path: Pat
     assert [failure.path for failure in catalog.failures()] == [
         str(tmp_path / "a" / "b" / "bad.jpg")
     ]
+
+
+def test_files_below_a_directory(catalog: Catalog, tmp_path: Path) -> None:
+    """Whatever order the database sorts text in, and whether names are UTF-8 or not."""
+    odd, odd_directory = os.fsdecode(b"odd/caf\xe9.jpg"), os.fsdecode(b"caf\xe9s/a.jpg")
+    names = ["sub/a.jpg", "Sub2/b.jpg", "SUB/c.jpg", "sub-a/d.jpg", "sub0/e.jpg", odd]
+    names += [odd_directory, "r\u00e9/f.jpg", "deep/er/g.jpg"]
+    checkpoint = add_checkpoint(catalog, 4)
+    add_photos(catalog, checkpoint, random_unit(len(names), 4), tmp_path, names)
+    (folder,) = catalog.folders()
+    below = {
+        "sub": ["sub/a.jpg"],
+        "odd": [odd],
+        os.fsdecode(b"caf\xe9s"): [odd_directory],
+        "r\u00e9": ["r\u00e9/f.jpg"],
+        "deep": ["deep/er/g.jpg"],
+        "Sub": [],
+        "r": [],
+        "sub/a.jpg": [],
+    }
+    for directory, files in below.items():
+        assert catalog.paths(folder.id, PurePath(directory)) == files, directory
+        assert catalog.has_files_below(tmp_path / directory) == bool(files), directory
+    assert sorted(catalog.paths(folder.id, PurePath())) == sorted(names)
+    assert catalog.has_files_below(tmp_path)
+    assert not catalog.has_files_below(tmp_path.parent)
+
+
+def test_files_are_moved_marked_and_removed_whatever_their_names(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    """The longest path that a system takes is longer than what PostgreSQL keeps in an index."""
+    long = "/".join(secrets.token_hex(120) for _ in range(16))
+    names = [os.fsdecode(b"caf\xe9.jpg"), long, "plain.jpg"]
+    ids = add_photos(catalog, add_checkpoint(catalog, 4), random_unit(3, 4), tmp_path / "a", names)
+    with catalog.transaction() as transaction:
+        folder, _ = transaction.add_folder(tmp_path / "a")
+        transaction.put_files(folder.id, [(name, ids[0], 2, 2) for name in names])
+        transaction.mark_missing(folder.id, names[:2])
+        for name in names:
+            transaction.put_failure(folder.id, FailureRecord(name, "bad", 1, 1))
+            transaction.put_failure(folder.id, FailureRecord(name, "worse", 1, 1))
+    assert catalog.file_counts() == {folder.id: (1, 2)}
+    assert [failure.reason for failure in catalog.failures()] == ["worse"] * 3
+    with catalog.transaction() as transaction:
+        transaction.mark_present(folder.id, names)
+        outer, _ = transaction.add_folder(tmp_path)
+    assert sorted(catalog.paths(outer.id, PurePath("a"))) == sorted(f"a/{name}" for name in names)
+    assert len(catalog.folder_failures(outer.id)) == 3
+    with catalog.transaction() as transaction:
+        assert transaction.relocate(tmp_path / "a", tmp_path / "b") == 3
+    assert sorted(catalog.paths(outer.id, PurePath("b"))) == sorted(f"b/{name}" for name in names)
+    with catalog.transaction() as transaction:
+        transaction.remove_files(outer.id, [f"b/{name}" for name in names])
+        transaction.remove_failures(outer.id, [f"b/{name}" for name in names])
+    assert (catalog.file_counts(), catalog.failures()) == ({}, [])
+
+
+def test_relocating_onto_known_files_leaves_those(catalog: Catalog, tmp_path: Path) -> None:
+    checkpoint = add_checkpoint(catalog, 4)
+    old = add_photos(catalog, checkpoint, random_unit(2, 4), tmp_path, ["a/1.jpg", "a/2.jpg"])
+    new = add_photos(catalog, checkpoint, random_unit(1, 4), tmp_path, ["b/2.jpg"])
+    with catalog.transaction() as transaction:
+        assert transaction.relocate(tmp_path / "a", tmp_path / "b") == 2
+    found = catalog.photos([*old, *new])
+    assert {id_: photo.paths for id_, photo in found.items()} == {
+        old[0]: (str(tmp_path / "b" / "1.jpg"),),
+        new[0]: (str(tmp_path / "b" / "2.jpg"),),
+    }
+
+
+def test_text_that_no_database_takes_is_mended(catalog: Catalog, tmp_path: Path) -> None:
+    """As damaged and hostile files say it of themselves."""
+    hostile = "a\0b\ud800c\u00e9"
+    facts = PhotoFacts(
+        b"1", 1, 1, "JPEG", camera=hostile, description=hostile, keywords=(hostile, "plain")
+    )
+    with catalog.transaction() as transaction:
+        folder, _ = transaction.add_folder(tmp_path)
+        id_ = transaction.add_photo(facts)
+        transaction.put_files(folder.id, [("1.jpg", id_, 1, 1)])
+        transaction.put_failure(folder.id, FailureRecord("2.jpg", hostile, 1, 1))
+    photo = catalog.photos([id_])[id_]
+    mended = "ab?c\u00e9"
+    assert (photo.camera, photo.description, photo.keywords) == (mended, mended, (mended, "plain"))
+    assert catalog.failures()[0].reason == mended
+
+
+def test_photos_are_added_together_each_once(catalog: Catalog, tmp_path: Path) -> None:
+    facts = [PhotoFacts(bytes([n]), n, n, "JPEG", keywords=(f"{n}", "all")) for n in (3, 1, 2, 1)]
+    with catalog.transaction() as transaction:
+        folder, _ = transaction.add_folder(tmp_path)
+        first = transaction.add_photo(facts[2])
+        ids = transaction.add_photos(facts)
+        assert transaction.add_photos([]) == {}
+        transaction.put_files(folder.id, [(f"{id_}", id_, 1, 1) for id_ in ids.values()])
+    assert set(ids) == {b"\1", b"\2", b"\3"}
+    assert ids[b"\2"] == first
+    assert [catalog.photos([ids[key]])[ids[key]].keywords for key in sorted(ids)] == [
+        ("1", "all"),
+        ("2", "all"),
+        ("3", "all"),
+    ]
+    checkpoint = add_checkpoint(catalog, 4)
+    with catalog.transaction() as transaction:
+        embedding = EmbeddingRecord(random_unit(1, 4)[0], "fp32", 1)
+        transaction.add_embeddings(checkpoint.id, {first: embedding, ids[b"\3"]: embedding})
+    known = catalog.find_all_embedded([b"\1", b"\2", b"\3", b"\4"], checkpoint.id)
+    assert known == {b"\2": first, b"\3": ids[b"\3"]}
+    assert catalog.find_embedded(b"\1", checkpoint.id) is None
+    assert catalog.find_embedded(b"\2", checkpoint.id) == first
+
+
+def test_embeddings_stream_and_may_be_left_in_the_middle(catalog: Catalog) -> None:
+    checkpoint = add_checkpoint(catalog, 8)
+    vectors = random_unit(5_000, 8)
+    with catalog.transaction() as transaction:
+        facts = [PhotoFacts(n.to_bytes(4, "big"), 1, 1, "JPEG") for n in range(len(vectors))]
+        ids = list(transaction.add_photos(facts).values())
+        transaction.add_embeddings(
+            checkpoint.id,
+            {id_: EmbeddingRecord(one, "fp32", 1) for id_, one in zip(ids, vectors, strict=True)},
+        )
+    assert catalog.checkpoints()[0].embeddings == len(vectors)
+    chunks = catalog.embedding_chunks(checkpoint.id)
+    assert [len(next(chunks)[0]) for _ in range(3)] == [0, 64, 64]
+    chunks.close()  # type: ignore[attr-defined]
+    assert sum(len(found) for found, _ in catalog.embedding_chunks(checkpoint.id)) == len(vectors)
+    assert catalog.embedded_ids(checkpoint.id).tolist() == sorted(ids)
+    stored = {id_: vector for id_, vector, _ in catalog.stored_embeddings(checkpoint.id)}
+    assert stored[ids[7]] == vectors[7].astype("<f2").tobytes()
+    found, halves = catalog.embeddings(checkpoint.id, ids[1_000:4_000])
+    assert len(found) == len(halves) == 3_000
+
+
+def test_writers_at_the_same_time_count_every_generation(
+    open_catalog: Callable[[], Catalog],
+) -> None:
+    """A reader sees generations in their order: one that caught up to a generation would miss an
+    earlier one that came later, for ever.
+    """
+    first, second, reader = open_catalog(), open_catalog(), open_catalog()
+    checkpoint = add_checkpoint(first, 4)
+    rounds = 25
+
+    def write(catalog: Catalog, writer: int) -> None:
+        for turn in range(rounds):
+            with catalog.transaction() as transaction:
+                mine = PhotoFacts(bytes([writer, turn]), 1, 1, "JPEG")
+                shared = PhotoFacts(bytes([turn]), 1, 1, "JPEG")  # both add it
+                ids = transaction.add_photos([mine, shared] if writer else [shared, mine])
+                embedding = EmbeddingRecord(random_unit(1, 4)[0], "fp32", 1)
+                transaction.add_embeddings(checkpoint.id, dict.fromkeys(ids.values(), embedding))
+
+    seen: list[int] = []
+    there: dict[int, set[int]] = {}
+    """By generation that was seen, the photos that it held."""
+    with ThreadPoolExecutor(2) as pool:
+        writing = [pool.submit(write, catalog, n) for n, catalog in enumerate((first, second))]
+        while not all(one.done() for one in writing):
+            seen.append(reader.checkpoints()[0].generation)
+            there[seen[-1]] = set(reader.embedded_ids(checkpoint.id, seen[-1]).tolist())
+        for one in writing:
+            one.result()
+    assert seen == sorted(seen)
+    assert len(there) > 5, "the reader was looking while they wrote"
+    for generation, ids in there.items():  # a photo embedded again has moved to a later one
+        assert set(reader.embedded_ids(checkpoint.id, generation).tolist()) <= ids
+    assert reader.checkpoints()[0].generation == 2 * rounds
+    assert reader.checkpoints()[0].embeddings == 3 * rounds
+    assert len(reader.embedded_ids(checkpoint.id)) == 3 * rounds
 
 
 def test_a_failure_keeps_its_kind_and_when_it_was_tried(catalog: Catalog, tmp_path: Path) -> None:

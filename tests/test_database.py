@@ -1,32 +1,186 @@
 import shutil
 import sqlite3
+import textwrap
+import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path, PurePath
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import URL, UniqueConstraint, create_engine
+from sqlalchemy.exc import OperationalError
 
+from sigseek.errors import ErrorKind
 from sigseek.storage import Catalog, FailureRecord, LibraryError
+from sigseek.storage.catalog import schema
 from sigseek.storage.catalog.models import Base
+from sigseek.storage.catalog.postgresql import PostgreSqlDialect
 from sigseek.storage.catalog.schema import HEAD, migrations_directory
 from sigseek.storage.catalog.sqlite import SqliteDialect
 from tests.catalogs import add_checkpoint, add_photos, random_unit
+from tests.postgresql import Server
+
+OpenCatalog = Callable[[], Catalog]
 
 
 def test_models_and_migrations_agree(tmp_path: Path) -> None:
-    engine = SqliteDialect(tmp_path / "catalog.sqlite").readers
-    with engine.connect() as connection:
+    dialect = SqliteDialect(tmp_path / "catalog.sqlite")
+    with dialect.readers.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
         tables = connection.exec_driver_sql(
             "SELECT sql FROM sqlite_master WHERE name = 'photo'"
         ).scalar()
     assert "AUTOINCREMENT" in tables, "ids of photos are never used again"
+    dialect.close()
+
+
+def test_models_and_the_tables_on_postgresql_agree(postgresql_server: Server) -> None:
+    """Paths alone are unique otherwise there: by their SHA-256, for which SQLAlchemy has no word."""
+
+    def has_words(
+        item: object, name: str | None, kind: str, reflected: bool, other: object
+    ) -> bool:
+        of_paths = isinstance(item, UniqueConstraint) and "path" in item.columns
+        return not of_paths and name not in by_digest
+
+    by_digest = {f"ix_{table}_path" for table in ("folder", "file", "failure")}
+    url = postgresql_server.empty_database()
+    dialect = PostgreSqlDialect(url)
+    with dialect.readers.connect() as connection, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Skipped unsupported reflection of expression-based")
+        options = {"compare_type": True, "include_object": has_words}
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, Base.metadata) == []
+        made = connection.exec_driver_sql(
+            "SELECT indexname FROM pg_indexes "
+            "WHERE indexdef LIKE 'CREATE UNIQUE INDEX%%sha256(path)%%'"
+        )
+        assert set(made.scalars()) == by_digest
+        assert context.get_current_revision() == HEAD
+    dialect.close()
+    postgresql_server.drop(url)
+
+
+def test_two_programs_open_an_empty_database_at_once(postgresql_server: Server) -> None:
+    url = postgresql_server.empty_database()
+    with ThreadPoolExecutor(4) as pool:
+        for dialect in pool.map(PostgreSqlDialect, [url] * 4):
+            dialect.close()
+    postgresql_server.drop(url)
+
+
+def test_a_later_migration_runs_on_postgresql_too(
+    postgresql_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgresql_server.database()
+    catalog = Catalog(PostgreSqlDialect(url))
+    add_photos(catalog, add_checkpoint(catalog, 2), random_unit(1, 2), Path("/p"), ["a"])
+    catalog.close()
+    migrations = shutil.copytree(migrations_directory(), tmp_path / "migrations")
+    later = f"""
+        import sqlalchemy as sa
+        from alembic import op
+        revision, down_revision = "9999", "{HEAD}"
+        def upgrade():
+            with op.batch_alter_table("photo") as photo:
+                photo.add_column(sa.Column("later", sa.String))
+    """
+    (migrations / "versions" / "9999_later.py").write_text(textwrap.dedent(later))
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "HEAD", "9999")
+        patch.setattr(schema, "migrations_directory", lambda: migrations)
+        dialect = PostgreSqlDialect(url)
+        with dialect.readers.connect() as connection:
+            assert connection.exec_driver_sql("SELECT id, later FROM photo").all() == [(1, None)]
+        dialect.close()
+    with pytest.raises(LibraryError, match="was made by a newer sigseek") as caught:
+        PostgreSqlDialect(url)
+    assert caught.value.kind == ErrorKind.UNSUPPORTED
+    postgresql_server.drop(url)
+
+
+def test_another_programs_postgresql_database_is_refused(postgresql_server: Server) -> None:
+    url = postgresql_server.empty_database()
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE songs (title TEXT)")
     engine.dispose()
+    with pytest.raises(LibraryError, match="is a database of another program"):
+        PostgreSqlDialect(url)
+    postgresql_server.drop(url)
+
+
+def test_a_server_that_cannot_be_reached(tmp_path: Path) -> None:
+    url = URL.create("postgresql", "me", "secret", database="d", query={"host": str(tmp_path)})
+    with pytest.raises(LibraryError, match=r"cannot be reached .*; check that") as caught:
+        PostgreSqlDialect(url)
+    assert caught.value.kind == ErrorKind.UNAVAILABLE
+    assert "secret" not in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (psycopg.errors.LockNotAvailable, ErrorKind.BUSY),
+        (psycopg.errors.DeadlockDetected, ErrorKind.BUSY),
+        (psycopg.errors.DiskFull, ErrorKind.UNAVAILABLE),
+        (psycopg.errors.DataCorrupted, ErrorKind.DAMAGED),
+        (psycopg.errors.ReadOnlySqlTransaction, ErrorKind.UNAVAILABLE),
+        (psycopg.errors.AdminShutdown, ErrorKind.UNAVAILABLE),
+        (psycopg.errors.InvalidCatalogName, ErrorKind.NOT_FOUND),
+    ],
+)
+def test_errors_of_postgresql_are_told_apart_by_their_codes(
+    postgresql_server: Server, error: type[psycopg.Error], kind: ErrorKind
+) -> None:
+    url = postgresql_server.database()
+    dialect = PostgreSqlDialect(url)
+    described = dialect.describe(error("in whatever language\nand more"))
+    assert (described.kind, "in whatever language)" in described.found) == (kind, True)
+    dialect.close()
+    postgresql_server.drop(url)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, ErrorKind.BUSY),
+        (sqlite3.SQLITE_CORRUPT_VTAB, ErrorKind.DAMAGED),
+        (sqlite3.SQLITE_NOTADB, ErrorKind.DAMAGED),
+        (sqlite3.SQLITE_READONLY_DIRECTORY, ErrorKind.UNAVAILABLE),
+        (sqlite3.SQLITE_IOERR_READ, ErrorKind.UNAVAILABLE),
+    ],
+)
+def test_errors_of_sqlite_are_told_apart_by_their_codes(
+    tmp_path: Path, code: int, kind: ErrorKind
+) -> None:
+    error = sqlite3.OperationalError("in whatever language")
+    error.sqlite_errorcode = code
+    dialect = SqliteDialect(tmp_path / "catalog.sqlite")
+    for raised in (error, OperationalError("SELECT 1", {}, error)):
+        assert dialect.describe(raised).kind == kind
+    dialect.close()
+
+
+def test_what_is_not_for_sigseek_on_postgresql(postgresql_server: Server, tmp_path: Path) -> None:
+    url = postgresql_server.database()
+    catalog = Catalog(PostgreSqlDialect(url))
+    catalog.compact()
+    assert (catalog.integrity(), catalog.dangling()) == ([], {})
+    with pytest.raises(LibraryError, match="use pg_dump"):
+        catalog.back_up(tmp_path / "copy")
+    with pytest.raises(TypeError, match="is not a file"):
+        _ = catalog.path
+    catalog.close()
+    postgresql_server.drop(url)
 
 
 def test_the_newest_migration_is_the_one_written_down() -> None:
@@ -35,8 +189,8 @@ def test_the_newest_migration_is_the_one_written_down() -> None:
     assert ScriptDirectory.from_config(config).get_current_head() == HEAD
 
 
-def test_embeddings_are_counted_as_they_come_and_go(tmp_path: Path) -> None:
-    catalog = Catalog(tmp_path)
+def test_embeddings_are_counted_as_they_come_and_go(open_catalog: OpenCatalog) -> None:
+    catalog = open_catalog()
     checkpoint = add_checkpoint(catalog, 2)
     add_photos(catalog, checkpoint, random_unit(3, 2), Path("/p"), ["a", "b", "c"])
     add_photos(
@@ -47,7 +201,6 @@ def test_embeddings_are_counted_as_they_come_and_go(tmp_path: Path) -> None:
         transaction.remove_files(1, ["a", "b"])
         transaction.remove_photos_without_files()
     assert catalog.checkpoints()[0].embeddings == 2
-    catalog.close()
 
 
 def test_removing_a_photo_looks_at_no_other_photos_embeddings(tmp_path: Path) -> None:
@@ -179,8 +332,10 @@ def test_a_directory_that_cannot_be_written(ordinary_folder: Path) -> None:
     assert list(directory.iterdir()) == []
 
 
-def test_readers_neither_wait_for_a_writer_nor_see_half_of_its_changes(tmp_path: Path) -> None:
-    writer, reader = Catalog(tmp_path), Catalog(tmp_path)
+def test_readers_neither_wait_for_a_writer_nor_see_half_of_its_changes(
+    open_catalog: OpenCatalog,
+) -> None:
+    writer, reader = open_catalog(), open_catalog()
     checkpoint = add_checkpoint(writer, 2)
     with writer.transaction() as transaction:
         folder, _ = transaction.add_folder(Path("/p"))
@@ -191,15 +346,13 @@ def test_readers_neither_wait_for_a_writer_nor_see_half_of_its_changes(tmp_path:
     add_photos(writer, checkpoint, random_unit(3, 2), Path("/p"), ["a", "b", "c"])
     assert [len(ids) for ids, _ in chunks] == [], "what it reads is of one moment"
     assert len(reader.embeddings(checkpoint.id)[0]) == 3
-    writer.close()
-    reader.close()
 
 
-def test_a_second_writer_waits_and_builds_upon_the_first(tmp_path: Path) -> None:
+def test_a_second_writer_waits_and_builds_upon_the_first(open_catalog: OpenCatalog) -> None:
     """Both read before they write: one that had read before the other wrote could not write any
     more.
     """
-    first, second = Catalog(tmp_path), Catalog(tmp_path)
+    first, second = open_catalog(), open_catalog()
     checkpoint = add_checkpoint(first, 2)
     with ThreadPoolExecutor(1) as aside:
         with first.transaction() as transaction:
@@ -211,5 +364,3 @@ def test_a_second_writer_waits_and_builds_upon_the_first(tmp_path: Path) -> None
                 waiting.result(0.2)
         waiting.result(30)
     assert first.checkpoints()[0].generation == 2
-    first.close()
-    second.close()

@@ -3,34 +3,109 @@ import fcntl
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
 
-from sigseek.storage import LibraryError, writer_lock
+from sigseek.errors import ErrorKind
+from sigseek.storage import LibraryError, LibraryLock, WriterLock, writer_lock
+from sigseek.storage.lock import AdvisoryLock
+from tests.postgresql import Server
 
 HOLD = """
 import sys
 from pathlib import Path
-from sigseek.storage import writer_lock
-with writer_lock(Path(sys.argv[1])):
+from sqlalchemy import create_engine
+from sigseek.storage.lock import AdvisoryLock, LibraryLock
+kind, place = sys.argv[1:]
+if kind == "file":
+    lock = LibraryLock(Path(place))
+else:
+    lock = AdvisoryLock(create_engine(place, connect_args={"application_name": "holder"}), place)
+with lock.hold():
     print("held", flush=True)
     sys.stdin.read()
 """
 
 
-def test_a_second_writer_is_told_who_the_first_is(tmp_path: Path) -> None:
+@dataclass(frozen=True)
+class Kind:
+    """A kind of lock, each on two libraries."""
+
+    name: str
+    lock: WriterLock
+    place: str
+    """As the holding program is told it."""
+    other: WriterLock
+    named: str
+    """The holding program in messages: a pattern, with its process id at {pid}."""
+
+
+@pytest.fixture(params=["file", "advisory"])
+def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kind]:
+    if request.param == "file":
+        other = tmp_path / "other"
+        other.mkdir()
+        named = "process {pid} on .* since 20"
+        yield Kind("file", LibraryLock(tmp_path), str(tmp_path), LibraryLock(other), named)
+        return
+    server: Server = request.getfixturevalue("postgresql_server")
+    urls = [server.database(), server.database()]
+    engines = [create_engine(url) for url in urls]
+    locks = [AdvisoryLock(engine, str(url)) for engine, url in zip(engines, urls, strict=True)]
+    place = urls[0].render_as_string(hide_password=False)
+    yield Kind("advisory", locks[0], place, locks[1], "holder since 20.* UTC")
+    for engine, url in zip(engines, urls, strict=True):
+        engine.dispose()
+        server.drop(url)
+
+
+def test_one_at_a_time(kind: Kind) -> None:
+    with kind.lock.hold():
+        with pytest.raises(LibraryError, match="another sigseek") as caught, kind.lock.hold():
+            pass
+        assert caught.value.kind == ErrorKind.BUSY
+        with kind.other.hold():
+            pass
+    with kind.lock.hold():
+        pass
+    with pytest.raises(RuntimeError, match="went wrong"), kind.lock.hold():
+        raise RuntimeError("went wrong")
+    with kind.lock.hold():
+        pass
+
+
+def test_a_second_writer_is_told_who_the_first_is_and_goes_on_when_it_is_killed(kind: Kind) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", HOLD, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", HOLD, kind.name, kind.place],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
+        named = kind.named.format(pid=holder.pid)
         with (
-            pytest.raises(LibraryError, match=f"process {holder.pid} on .* since 20"),
-            writer_lock(tmp_path),
+            pytest.raises(LibraryError, match=rf"another sigseek \({named}.* is updating"),
+            kind.lock.hold(),
         ):
             pass
         holder.kill()  # without any chance to tidy up
+    ends = time.monotonic() + 10
+    while True:
+        try:
+            with kind.lock.hold():
+                return
+        except LibraryError:  # the server may take a moment to notice
+            assert kind.name == "advisory"
+            assert time.monotonic() < ends
+            time.sleep(0.01)
+
+
+def test_the_holder_is_written_down_while_it_holds(tmp_path: Path) -> None:
     with writer_lock(tmp_path):
         assert str(os.getpid()) in (tmp_path / "lock.json").read_text()
     assert not (tmp_path / "lock.json").exists()

@@ -143,15 +143,12 @@ class PostgreSqlDialect:
     def stream(
         self, connection: Connection, statement: Executable, values: Mapping[str, Any], count: int
     ) -> Iterator[Rows]:
-        """The driver's own rows from a cursor on the server: any other cursor of this driver reads
-        all rows before it gives the first.
+        """Rows from a cursor on the server: any other cursor of this driver reads all rows before it
+        gives the first.
         """
-        result = connection.execute(statement, values, execution_options={"stream_results": True})
-        cursor: Any = result.cursor
+        result = connection.execute(statement, values, execution_options={"yield_per": _FETCHED})
         try:
-            while rows := cursor.fetchmany(max(count, _FETCHED)):
-                for start in range(0, len(rows), count):
-                    yield rows[start : start + count]
+            yield from result.partitions(count)
         finally:
             result.close()
 

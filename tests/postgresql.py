@@ -1,0 +1,140 @@
+"""A PostgreSQL server of the tests' own: no network, no durability, gone with whoever started it."""
+
+import contextlib
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy import URL, create_engine
+from sqlalchemy.pool import NullPool
+
+from sigseek.storage.catalog.postgresql import PostgreSqlDialect
+
+_SETTINGS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "50",
+    "shared_buffers": "32MB",
+}
+_STARTING = 60  # seconds, on a busy machine
+
+
+class Server:
+    """A running server, which makes databases with the tables of a new library."""
+
+    def __init__(self, sockets: Path) -> None:
+        self._sockets = sockets
+        self._numbers = itertools.count()
+        self._admin = create_engine(
+            self._url("postgres"), isolation_level="AUTOCOMMIT", poolclass=NullPool
+        )
+        self._run("CREATE DATABASE made")
+        PostgreSqlDialect(self._url("made")).close()
+
+    def empty_database(self) -> URL:
+        """A database without tables."""
+        return self._new("template1")
+
+    def database(self) -> URL:
+        """A database with the tables of a new library; copying them is faster than making them."""
+        return self._new("made")
+
+    def drop(self, url: URL) -> None:
+        """Remove a database, though connections to it may be open."""
+        self._run(f"DROP DATABASE {url.database} WITH (FORCE)")
+
+    def _new(self, template: str) -> URL:
+        name = f"test{next(self._numbers)}"
+        self._run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self._url(name)
+
+    def _url(self, database: str) -> URL:
+        return URL.create(
+            "postgresql+psycopg",
+            username="sigseek",
+            database=database,
+            query={"host": str(self._sockets)},
+        )
+
+    def _run(self, statement: str) -> None:
+        with self._admin.connect() as connection:
+            connection.exec_driver_sql(statement)
+
+
+def programs() -> Path | None:
+    """The directory of initdb and postgres, of the newest version; None where none is installed."""
+    on_path = shutil.which("initdb")
+    versions = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin"),
+        key=lambda directory: float(directory.parent.name),
+        reverse=True,
+    )
+    found = ([Path(on_path).resolve().parent] if on_path else []) + versions
+    return next((path for path in found if (path / "initdb").exists()), None)
+
+
+@contextlib.contextmanager
+def running_server(directory: Path) -> Iterator[Server]:
+    """A server with the programs in `directory`."""
+    # Not in pytest's own directory, which is root's alone and whose name is too long for a socket.
+    home = Path(tempfile.mkdtemp(prefix="sigseek-pg-"))
+    if os.geteuid() == 0:
+        shutil.chown(home, "postgres", "postgres")
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+    try:
+        subprocess.run(
+            [
+                *(*_bound_to_us(), directory / "initdb", "-D", home / "data", "-U", "sigseek"),
+                *("-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"),
+            ],
+            check=True,
+            capture_output=True,
+            cwd=home,
+            env=environment,
+        )
+        settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+        with (home / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [
+                    *(*_bound_to_us(), directory / "postgres", "-D", home / "data"),
+                    *(*settings, f"--unix_socket_directories={home}"),
+                ],
+                stdout=log,
+                stderr=log,
+                cwd=home,
+                env=environment,
+            )
+        try:
+            _wait(process, directory / "pg_isready", home)
+            yield Server(home)
+        finally:
+            process.send_signal(signal.SIGQUIT)  # at once: nothing has to be kept
+            process.wait(10)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _bound_to_us() -> list[str]:
+    """A command line's beginning: the program ends with us, even if we are killed, and is not
+    root's, which PostgreSQL's programs refuse to be.
+    """
+    if shutil.which("setpriv") is None:
+        return []
+    user = ["--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
+    return ["setpriv", "--pdeathsig", "QUIT", *(user if os.geteuid() == 0 else [])]
+
+
+def _wait(process: "subprocess.Popen[bytes]", is_ready: Path, home: Path) -> None:
+    ends = time.monotonic() + _STARTING
+    while subprocess.run([is_ready, "-q", "-h", home, "-U", "sigseek"], check=False).returncode:
+        if process.poll() is not None or time.monotonic() > ends:
+            raise RuntimeError((home / "log").read_text())
+        time.sleep(0.05)
