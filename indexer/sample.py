@@ -1,14 +1,17 @@
-"""A sample of a user's photos, as an int8 conversion learns from."""
+"""A sample of a user's photos, which an int8 conversion learns from."""
 
+import itertools
 import random
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath
 
 import numpy as np
 import numpy.typing as npt
 
 from sigseek.indexer.decoding.guarded import GuardedDecoder
-from sigseek.indexer.errors import DecodeError
+from sigseek.indexer.ingest import THREADS
+from sigseek.indexer.map_ahead import map_ahead
 from sigseek.indexer.scan import scan_folder
 from sigseek.siglip import Preprocessing
 
@@ -16,19 +19,14 @@ from sigseek.siglip import Preprocessing
 def sample_photos(
     folders: Sequence[Path], preprocessing: Preprocessing, count: int
 ) -> npt.NDArray[np.uint8]:
-    """Pixels uint8 (n, height, width, 3) of up to `count` photos below the folders, picked evenly,
-    the same at every call.
+    """Return pixels uint8 (n, height, width, 3) of at most `count` photos below the folders.
 
-    What cannot be decoded is passed over.
+    They are picked evenly, the same ones at every call. Files that cannot be decoded are skipped.
     """
     paths = [folder / path for folder in folders for path in scan_folder(folder, PurePath()).files]
-    pixels: list[npt.NDArray[np.uint8]] = []
-    with GuardedDecoder(preprocessing) as decoders:
-        for path in random.Random(0).sample(paths, len(paths)):
-            if len(pixels) == count:
-                break
-            try:
-                pixels.append(decoders.decode(path).pixels)
-            except (DecodeError, OSError):
-                continue
+    shuffled = random.Random(0).sample(paths, len(paths))
+    with GuardedDecoder(preprocessing) as decoder, ThreadPoolExecutor(THREADS) as pool:
+        decoded = map_ahead(pool, decoder.decode, shuffled, lambda: 2 * THREADS)
+        usable = (photo.pixels for _, photo in decoded if not isinstance(photo, Exception))
+        pixels = list(itertools.islice(usable, count))
     return np.array(pixels, np.uint8).reshape(-1, preprocessing.height, preprocessing.width, 3)

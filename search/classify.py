@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sigseek.search.labels import Label
-from sigseek.siglip import Scoring, TextTower
+from sigseek.siglip import Scoring
 from sigseek.siglip.scoring import cosines
 
 if TYPE_CHECKING:
@@ -33,23 +33,19 @@ class Classification:
     scores: tuple[LabelScore, ...]
 
 
-def classify(
-    images: npt.NDArray[np.float32],
+def rank_labels(
+    image: npt.NDArray[np.float32],
     labels: Sequence[Label],
-    texts: Sequence[str],
-    tower: TextTower,
+    texts: npt.NDArray[np.float32],
     scoring: Scoring,
-) -> list[tuple[LabelScore, ...]]:
-    """The label scores of each embedding float32 (n, dim), by what the model is to read for each
-    label.
+) -> tuple[LabelScore, ...]:
+    """Return the labels' scores for a photo's embedding float32 (dim,), the highest first.
 
-    They are those of transformers' zero-shot image classification pipeline.
+    `texts` are the embeddings (labels, dim) of the text of each label. The scores are those of
+    transformers' zero-shot image classification pipeline.
     """
     import numpy as np
 
-    scores = scoring.probabilities(cosines(images, tower.embed(texts)))
-    order = np.argsort(-scores, axis=1, kind="stable")
-    return [
-        tuple(LabelScore(labels[column].name, float(row[column])) for column in columns)
-        for row, columns in zip(scores, order, strict=True)
-    ]
+    scores = scoring.probabilities(cosines(image[None], texts))[0]
+    order = np.argsort(-scores, kind="stable")
+    return tuple(LabelScore(labels[place].name, float(scores[place])) for place in order)

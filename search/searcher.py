@@ -1,7 +1,8 @@
 """The searcher of one library and one checkpoint: retrieve, rank, judge."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+import string
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -49,15 +50,13 @@ _MOST_COSINES = 32_000_000
 
 @dataclass(frozen=True)
 class CloserLook:
-    """Another look at the `count` best photos, by what `embed` gives of a photo's first present
-    file.
-
-    That is unit-norm embeddings float32 (views, dim) of parts of the picture, or None where the
-    file cannot be read.
-    """
+    """Another look at the `count` best photos, at parts of each picture."""
 
     count: int
-    embed: Callable[[Path], Floats | None]
+    embed: Callable[[Sequence[tuple[Path, int]]], Iterable[Floats | None]]
+    """Takes photos, each a file and the number of its pixels, and gives for each the unit-norm
+    embeddings float32 (views, dim) of its parts, or None for a file that cannot be read.
+    """
 
 
 @dataclass(frozen=True)
@@ -328,10 +327,14 @@ class Searcher:
     ) -> tuple[Rows, dict[int, float]]:
         """The order with the best photos ranked anew, and what these are ranked by, by row."""
         closely: dict[int, float] = {}
-        for row, photo in self._photos(order, scored.ids, closer.count):
+        best = self._photos(order, scored.ids, closer.count)
+        present = {row: path for row, photo in best if (path := _present(photo))}
+        sizes = {row: photo.width * photo.height for row, photo in best}
+        looked = closer.embed([(Path(path), sizes[row]) for row, path in present.items()])
+        views_of = dict(zip(present, looked, strict=True))
+        for row, _ in best:
             whole = scored.cosines[query][row]
-            path = _present(photo)
-            views = closer.embed(Path(path)) if path else None
+            views = views_of.get(row)
             parts = np.array([whole]) if views is None else views @ vector
             mixed = (whole + _BEST_SHARE * parts.max() + _MEAN_SHARE * parts.mean()) / (
                 1 + _BEST_SHARE + _MEAN_SHARE
@@ -385,6 +388,9 @@ def check_search(
     """QueryError for what `Searcher.search` does not take but for tags: known before anything is
     embedded.
     """
+    for term in terms(query):
+        if isinstance(term, Text):
+            _check_text(term.text)
     check_limit(limit)
     if not 0 <= min_probability <= 1:
         raise QueryError(
@@ -394,6 +400,15 @@ def check_search(
         raise QueryError(
             "a closer look is for one description; leave out the operators, or the closer look"
         )
+
+
+def _check_text(text: str) -> None:
+    """Raise QueryError for a text that says nothing, or that no UTF-8 can hold."""
+    if not text.strip(string.punctuation + string.whitespace):
+        raise QueryError("the query has no words", "describe what the photo shows")
+    # Such a code point stands for a byte of the command line that was not UTF-8.
+    if any("\udc80" <= character <= "\udcff" for character in text):
+        raise QueryError("the query is not UTF-8", "type it again")
 
 
 def check_limit(limit: int) -> None:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias
@@ -17,7 +18,7 @@ from sigseek.indexer import Indexer, IndexReport, check_folder
 from sigseek.operations.backup import back_up
 from sigseek.operations.calibrating import calibration_in_use
 from sigseek.operations.directory import LibraryDirectory
-from sigseek.operations.model import ModelInUse
+from sigseek.operations.model import ModelInUse, gather
 from sigseek.operations.paths import expand
 from sigseek.operations.searching import SearcherInUse
 from sigseek.operations.status import Status, library_status
@@ -38,7 +39,7 @@ from sigseek.progress import Listener, Stop
 from sigseek.search.labels import DEFAULT_TEMPLATE, Label
 from sigseek.siglip import Checkpoint
 from sigseek.siglip.towers import check_choices
-from sigseek.storage import CheckpointRecord, LibraryError, LibraryFailure, writer_lock
+from sigseek.storage import CheckpointRecord, LibraryError, LibraryFailure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,6 +81,9 @@ def open_library(
 class Library:
     """Photos by their content. Use `sigseek.open`; a context manager, or `close` when done.
 
+    Several threads may use one Library. Any number of them search at the same time. Those that
+    change the library, by indexing for example, take turns; searches go on meanwhile.
+
     What goes wrong raises one of `sigseek.SigseekError`. Nothing is printed, but for the hub client's
     bars while it downloads.
     """
@@ -109,9 +113,10 @@ class Library:
         self.close()
 
     def close(self) -> None:
-        """Release the catalog's file."""
+        """Release the catalog's file and end the processes that decode photos of queries."""
         self._directory.close()
         self._searcher.close()
+        self._model.close()
 
     def index(
         self,
@@ -142,13 +147,12 @@ class Library:
         )  # a wrong folder or model is found out before a library is made
         with self._directory.changing(create=True) as catalog:
             record = self._model.record_to_index()
-            self._model.sample_folders = roots
             max_pixels = None if max_megapixels is None else max_megapixels * 1_000_000
             indexer = Indexer(
                 catalog,
                 record,
                 checkpoint.preprocessing,
-                self._model.images,
+                partial(self._model.images, roots),
                 self._model.yardstick,
                 self._directory.index_directory,
                 max_pixels=max_pixels,
@@ -314,14 +318,7 @@ class Library:
         Returns the unit-norm embedding float32 (dim,) of each file that can be used, and for each
         of the others the reason why not.
         """
-        from sigseek.indexer.embed_files import embed_files
-
-        return embed_files(
-            [Path(photo) for photo in photos],
-            self._model.checkpoint.preprocessing,
-            self._model.images(),
-            on_done,
-        )
+        return gather(self._model.embed_photos([Path(photo) for photo in photos]), on_done)
 
     def embed_texts(
         self, texts: Sequence[str], on_done: Callable[[int], None] = lambda done: None
@@ -421,7 +418,7 @@ class Library:
         from sigseek.operations.verify import verify  # brings faiss
 
         catalog = self._directory.catalog()
-        with writer_lock(self.directory) if repair else nullcontext():
+        with self._directory.writing() if repair else nullcontext():
             return verify(
                 catalog,
                 self._directory.index_directory,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sigseek.storage.errors import LibraryError
 from sigseek.storage.records import (
     CheckpointRecord,
+    CheckpointState,
     EmbeddingRecord,
     FailureKind,
     FailureRecord,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Catalog",
     "CheckpointRecord",
+    "CheckpointState",
     "EmbeddingRecord",
     "FailureKind",
     "FailureRecord",

@@ -34,6 +34,17 @@ class CheckpointRecord:
 
 
 @dataclass(frozen=True)
+class CheckpointState:
+    """A checkpoint, and what its hits are judged by. A search is current while this is equal."""
+
+    record: CheckpointRecord
+    measured: Measured | None
+    """None before it was measured."""
+    calibration: str | None
+    """The library's own calibration of the checkpoint, as JSON."""
+
+
+@dataclass(frozen=True)
 class FolderRecord:
     """A folder of the library; `path` is absolute."""
 

@@ -529,3 +529,23 @@ def test_what_a_photo_says_is_kept_and_goes_with_it(tmp_path: Path) -> None:
             (ids[1], "a")
         ]
     connection.close()
+
+
+def test_the_states_of_all_checkpoints(catalog: Catalog, tmp_path: Path) -> None:
+    first, second = add_checkpoint(catalog, 4), add_checkpoint(catalog, 4, name="second")
+    with catalog.transaction() as transaction:
+        transaction.put_calibration(second.id, "{}")
+        pictures, evidence = random_unit(8, 4), np.zeros(200, np.float32)
+        transaction.put_yardstick(first.id, YardstickRecord(1, 2, 3, pictures, evidence))
+    states = catalog.checkpoint_states()
+    assert [state.record for state in states] == catalog.checkpoints()
+    assert [state.measured for state in states] == [(1, 2, 3), None]
+    assert [state.calibration for state in states] == [None, "{}"]
+
+
+def test_the_photo_of_a_file(catalog: Catalog, tmp_path: Path) -> None:
+    names = ["a.jpg", os.fsdecode(b"caf\xe9.jpg")]
+    ids = add_photos(catalog, add_checkpoint(catalog, 4), random_unit(2, 4), tmp_path, names)
+    assert [catalog.find_photo_of_file(tmp_path / name) for name in names] == ids
+    assert catalog.find_photo_of_file(tmp_path / "b.jpg") is None
+    assert catalog.find_photo_of_file(tmp_path.parent / "a.jpg") is None

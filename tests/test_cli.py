@@ -545,7 +545,7 @@ def test_an_empty_folder_is_a_warning(tmp_path: Path, run: Run) -> None:
     where = ("--library", tmp_path / "library")
     done = run("index", tmp_path / "empty", *where, "--model", "mini")
     assert f"warning: no pictures found in {tmp_path / 'empty'}" in done.stderr
-    assert "holds no photos yet" in error_of(run("search", "a house", *where, check=False))
+    assert "has no photos yet" in error_of(run("search", "a house", *where, check=False))
 
 
 def test_another_checkpoint_than_the_librarys(library: Path, tmp_path: Path, run: Run) -> None:

@@ -2,7 +2,7 @@
 
 import random
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -403,10 +403,11 @@ def test_a_closer_look_ranks_none_but_the_first_anew(catalog: Catalog, tmp_path:
     }
     looked_at: list[str] = []
 
-    def embed(path: Path) -> Floats | None:
-        looked_at.append(path.name)
-        parts = views[path.name]
-        return None if parts is None else unit(parts)
+    def embed(photos: Sequence[tuple[Path, int]]) -> Iterator[Floats | None]:
+        for path, _ in photos:
+            looked_at.append(path.name)
+            parts = views[path.name]
+            yield None if parts is None else unit(parts)
 
     query = Text("a")
     found = searcher(catalog, tmp_path).search(
@@ -430,7 +431,7 @@ def test_a_closer_look_at_a_query_with_operators(catalog: Catalog, tmp_path: Pat
     add_photos(catalog, add_checkpoint(catalog, 2), unit([[1, 0]]), tmp_path, ["a.jpg"])
     with pytest.raises(QueryError, match="a closer look is for one description"):
         searcher(catalog, tmp_path).search(
-            Not(Text("a")), {Text("a"): unit([1, 0])}, 5, closer=CloserLook(3, lambda path: None)
+            Not(Text("a")), {Text("a"): unit([1, 0])}, 5, closer=CloserLook(3, lambda photos: [])
         )
 
 

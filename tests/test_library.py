@@ -6,13 +6,9 @@ import sys
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 import sigseek
-from sigseek.operations.directory import LibraryDirectory
-from sigseek.operations.model import ModelInUse
 from tests.checkpoints import copy_mini, save_tiny
 from tests.photos import save
 
@@ -180,18 +176,3 @@ def test_what_another_process_changed_is_seen(tmp_path: Path, drawn: Path) -> No
         after = library.search("at night", 1)[0]
         assert after.score == before.score
         assert after.probability != before.probability
-
-
-def test_a_photo_that_is_too_large_for_pillow_in_this_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    photo = save(tmp_path / "photo.png", seed=1)
-    embedder = ModelInUse(LibraryDirectory(tmp_path / "library"), "mini", "cpu", "fp32")
-    whole, views = embedder.embed_photos([photo]), embedder.embed_views(photo)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000)
-    assert np.array_equal(embedder.embed_photos([photo]), whole)
-    again = embedder.embed_views(photo)
-    assert views is not None
-    assert again is not None
-    assert np.array_equal(again, views)
-    assert Image.MAX_IMAGE_PIXELS == 1_000

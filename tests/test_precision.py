@@ -127,4 +127,4 @@ def test_a_gpu_that_is_not_there(tmp_path: Path, photos: Path, run: Run) -> None
         check=False,
     )
     assert done.returncode == 1
-    assert "torch finds no 'cuda' device here" in done.stderr.splitlines()[-1]
+    assert "torch finds no 'cuda' device on this machine" in done.stderr.splitlines()[-1]

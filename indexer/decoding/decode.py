@@ -98,16 +98,25 @@ def decode_photo(
     return _read(path, decoded, most)
 
 
-def decode_views(path: Path, preprocessing: Preprocessing) -> npt.NDArray[np.uint8]:
+def decode_views(
+    path: Path,
+    preprocessing: Preprocessing,
+    max_pixels: int | None = None,
+    max_held: int | None = None,
+) -> npt.NDArray[np.uint8]:
     """Pixels uint8 (9, height, width, 3) of overlapping parts of the photo, each four fifths as
     wide and as high.
 
     Raises as `decode_photo` does.
     """
     least = (_HEADROOM * preprocessing.width, _HEADROOM * preprocessing.height)
+    most = MostPixels(max_pixels or default_max_pixels(), max_held)
 
     def cut(picture: OpenedPicture) -> npt.NDArray[np.uint8]:
-        picture.image.draft(None, least)
+        image = picture.image
+        full = image.size
+        image.draft(None, least)
+        most.check_held(*(full if image.info.get("progressive") else image.size))
         rgb = _upright_rgb(picture, least)[0]
         width, height = (max(1, round(_VIEW * side)) for side in rgb.size)
         corners = [
@@ -119,7 +128,7 @@ def decode_views(path: Path, preprocessing: Preprocessing) -> npt.NDArray[np.uin
             [preprocessing.resize(rgb.crop((x, y, x + width, y + height))) for x, y in corners]
         )
 
-    return _read(path, cut)
+    return _read(path, cut, most)
 
 
 def decode_thumbnail(path: Path, size: tuple[int, int], max_pixels: int) -> bytes:

@@ -1,9 +1,10 @@
 """Photos decoded in worker processes, so that no file can take the run down."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,8 @@ from sigseek.indexer.decoding.limits import decoding_limits, default_max_pixels
 from sigseek.indexer.decoding.worker_pool import WorkerPool
 from sigseek.indexer.errors import LargePhotoError
 from sigseek.siglip import Preprocessing
+
+_Out = TypeVar("_Out")
 
 _LARGE_PIXELS = 24_000_000
 
@@ -48,39 +51,50 @@ class GuardedDecoder:
         self._workers.close()
 
     def decode(self, path: Path) -> DecodedPhoto:
-        """The photo in the file. Raises as `decode_photo` does, and DecodeError for what takes too
-        much or kills a process.
+        """Return the photo in the file.
+
+        Raises as `decode_photo` does, and DecodeError for a file that takes too much or kills a
+        process.
         """
+        return self._call(_decode_in_worker, path, self._max_pixels)
+
+    def decode_views(self, path: Path, pixels: int = 0) -> npt.NDArray[np.uint8]:
+        """Return what `sigseek.indexer.decoding.decode.decode_views` gives.
+
+        A picture of `pixels` is taken even above the limit: it was indexed with a higher one.
+        Raises as `decode` does.
+        """
+        return self._call(_views_in_worker, path, max(self._max_pixels, pixels))
+
+    def _call(
+        self, function: Callable[[Path, Preprocessing, int, int], _Out], path: Path, most: int
+    ) -> _Out:
+        held = min(_LARGE_PIXELS, most)
         try:
-            return self._decode(path, min(_LARGE_PIXELS, self._max_pixels))
+            return self._workers.call(
+                decoding_limits(held), function, path, self._preprocessing, most, held
+            )
         except LargePhotoError:
             with self._large:
-                return self._decode(path, self._max_pixels)
-
-    def decode_views(self, path: Path) -> npt.NDArray[np.uint8]:
-        """What `sigseek.indexer.decoding.decode.decode_views` gives. Raises as `decode` does."""
-        with self._large:
-            return self._workers.call(
-                decoding_limits(self._max_pixels), _views_in_worker, path, self._preprocessing
-            )
-
-    def _decode(self, path: Path, held: int) -> DecodedPhoto:
-        return self._workers.call(
-            decoding_limits(held), _in_worker, path, self._preprocessing, self._max_pixels, held
-        )
+                return self._workers.call(
+                    decoding_limits(most), function, path, self._preprocessing, most, most
+                )
 
 
-def _in_worker(
+def _decode_in_worker(
     path: Path, preprocessing: Preprocessing, max_pixels: int, max_held: int
 ) -> DecodedPhoto:
-    """What runs there: `decode_photo`."""
+    """Run `decode_photo` in the worker process."""
     set_up_pillow()
     return decode_photo(path, preprocessing, max_pixels, max_held)
 
 
-def _views_in_worker(path: Path, preprocessing: Preprocessing) -> npt.NDArray[np.uint8]:
+def _views_in_worker(
+    path: Path, preprocessing: Preprocessing, max_pixels: int, max_held: int
+) -> npt.NDArray[np.uint8]:
+    """Run `decode_views` in the worker process."""
     set_up_pillow()
-    return decode_views(path, preprocessing)
+    return decode_views(path, preprocessing, max_pixels, max_held)
 
 
 def set_up_pillow() -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sigseek.operations.directory import LibraryDirectory
-from sigseek.operations.model import ModelInUse
+from sigseek.operations.model import ModelInUse, gather
 from sigseek.search.errors import CalibrationError
 from sigseek.siglip.checkpoint import shipped_calibration
-from sigseek.storage import writer_lock
 
 if TYPE_CHECKING:
     from sigseek.evaluation.captions import CaptionedPictures
@@ -19,10 +18,17 @@ if TYPE_CHECKING:
 
 def calibration_in_use(directory: LibraryDirectory, model: ModelInUse) -> Calibration | None:
     """The library's own calibration of the checkpoint, else the one shipped with the checkpoint."""
-    from sigseek.search.calibration import Calibration
-
     record = model.record()
     own = directory.catalog().calibration(record.id) if record else None
+    return read_calibration(own, directory, model)
+
+
+def read_calibration(
+    own: str | None, directory: LibraryDirectory, model: ModelInUse
+) -> Calibration | None:
+    """The calibration that the library keeps as JSON, or without one the checkpoint's."""
+    from sigseek.search.calibration import Calibration
+
     fitted = own or shipped_calibration(model.checkpoint)
     try:
         return Calibration.from_json(fitted) if fitted else None
@@ -44,17 +50,13 @@ def calibrate(
     import numpy as np
 
     from sigseek.evaluation.captions import read_captions
-    from sigseek.indexer.embed_files import embed_files
     from sigseek.search.fitting import fit_calibration  # brings scikit-learn
 
     captioned = read_captions(source, split=split, pictures=pictures)
-    record = model.record_to_query()
+    record = model.state_to_query().record
     paths = [picture.path for picture in captioned.pictures]
-    embeddings, unusable = embed_files(
-        paths,
-        model.checkpoint.preprocessing,
-        model.images(),
-        lambda done: on_progress(done, len(paths)),
+    embeddings, unusable = gather(
+        model.embed_photos(paths), lambda done: on_progress(done, len(paths))
     )
     captioned = captioned.usable(unusable)
     calibration = fit_calibration(
@@ -64,6 +66,6 @@ def calibrate(
         model.yardstick(lambda done, total: None),
         model.checkpoint.scoring,
     )
-    with writer_lock(directory.directory), directory.catalog().transaction() as transaction:
+    with directory.writing(), directory.catalog().transaction() as transaction:
         transaction.put_calibration(record.id, calibration.as_json())
     return calibration, captioned

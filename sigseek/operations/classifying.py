@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sigseek.operations.model import ModelInUse, existing_photo
+from sigseek.errors import SigseekError
+from sigseek.indexer import DecodeError
+from sigseek.operations.model import ModelInUse, cannot_be_used, existing_photo
 from sigseek.search.errors import QueryError
 from sigseek.search.labels import Label, distinct_labels, label_texts
 
@@ -23,7 +26,7 @@ def classify_photos(
     on_problem: Callable[[Exception], None] | None,
 ) -> list[Classification]:
     """The labels' probabilities for each photo file, as `Library.classify` describes."""
-    from sigseek.search.classify import Classification, classify
+    from sigseek.search.classify import Classification, rank_labels
 
     if isinstance(photos, str):
         raise QueryError("photos is one string", "give a list of photo files")
@@ -31,12 +34,31 @@ def classify_photos(
         raise QueryError("no photo to classify", "name at least one")
     wanted = distinct_labels(labels)
     texts = label_texts(wanted, template)
-    if on_problem is None:
-        paths = [existing_photo(Path(photo)) for photo in photos]
-        images = model.embed_photos(paths)
-    else:
-        paths, images = model.embed_usable_photos([Path(photo) for photo in photos], on_problem)
-    if not paths:
-        return []
-    scores = classify(images, wanted, texts, model.texts(), model.checkpoint.scoring)
-    return [Classification(str(path), ranked) for path, ranked in zip(paths, scores, strict=True)]
+    files = [_existing(Path(photo)) for photo in photos]
+    missing = [file for file in files if isinstance(file, QueryError)]
+    if missing and on_problem is None:
+        raise missing[0]  # before anything is embedded
+
+    vectors = model.embed_texts(texts) if len(missing) < len(files) else None
+    results: list[Classification] = []
+    with closing(model.embed_photos([file for file in files if isinstance(file, Path)])) as found:
+        for file in files:
+            path, outcome = next(found) if isinstance(file, Path) else (Path(), file)
+            if not isinstance(outcome, SigseekError):
+                assert vectors is not None
+                ranked = rank_labels(outcome, wanted, vectors, model.checkpoint.scoring)
+                results.append(Classification(str(path), ranked))
+                continue
+            problem = cannot_be_used(path, outcome) if isinstance(outcome, DecodeError) else outcome
+            if on_problem is None:
+                raise problem
+            on_problem(problem)
+    return results
+
+
+def _existing(photo: Path) -> Path | QueryError:
+    """The photo's absolute path, or the error that says why there is no such file."""
+    try:
+        return existing_photo(photo)
+    except QueryError as error:
+        return error

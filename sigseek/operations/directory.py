@@ -1,9 +1,11 @@
-"""Where a library lies: the directory with its catalog and its index."""
+"""The directory of a library, which holds its catalog and its vector index."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sigseek.errors import Call, ErrorKind, Remedy
 from sigseek.operations.paths import expand
 from sigseek.storage import Catalog, LibraryError, writer_lock
 from sigseek.storage.catalog import FILE_NAME
@@ -11,50 +13,71 @@ from sigseek.storage.index.leftovers import remove_leftovers
 
 
 class LibraryDirectory:
-    """A directory that holds a library, or will."""
+    """A directory that holds a library, or will hold one. Several threads may use it."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = expand(directory).absolute()
         self.index_directory = self.directory / "index"
         self._catalog: Catalog | None = None
+        self._opening = threading.Lock()
+        self._turn = threading.RLock()
 
     def exists(self) -> bool:
-        """Whether there is a library. LibraryError for what a power cut may have left of one."""
+        """Whether the directory holds a library.
+
+        Raises LibraryError for an empty catalog beside an index, which a power cut may leave.
+        """
         catalog = self.directory / FILE_NAME
-        if catalog.is_file() and not catalog.stat().st_size:  # as SQLite makes it before it writes
+        if catalog.is_file() and not catalog.stat().st_size:  # SQLite begins with an empty file
             if any(self.index_directory.glob("*.faiss")):
                 raise LibraryError(
-                    f"{catalog} is empty; put a backup in its place, or remove {self.directory} and index again"
+                    f"{catalog} is empty",
+                    f"put a backup in its place, or remove {self.directory} and index again",
+                    ErrorKind.DAMAGED,
                 )
             return False
         return catalog.is_file()
 
     def catalog(self, *, create: bool = False) -> Catalog:
-        """The library's catalog, opened once; LibraryError where there is no library, unless one is
-        to be made.
+        """Return the library's catalog, which is opened once.
+
+        Raises LibraryError when there is no library, unless `create`.
         """
-        if self._catalog is None:
-            if not create and not self.exists():
-                raise LibraryError(
-                    f"no library at {self.directory}; make one with: sigseek index FOLDER"
-                )
-            self._catalog = Catalog(self.directory)
-        return self._catalog
+        with self._opening:
+            if self._catalog is None:
+                if not create and not self.exists():
+                    raise LibraryError(
+                        f"no library at {self.directory}",
+                        Remedy("make one with: {}", (Call("index", ("FOLDER",)),)),
+                        ErrorKind.NOT_FOUND,
+                    )
+                self._catalog = Catalog(self.directory)
+            return self._catalog
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the library's writer lock. Threads of this process take turns.
+
+        Raises LibraryError when another process holds the lock.
+        """
+        with self._turn, writer_lock(self.directory):
+            yield
 
     @contextmanager
     def changing(self, *, create: bool = False) -> Iterator[Catalog]:
-        """The catalog, locked for what may change photos or embeddings; index files that nobody may
-        use any more are gone then.
+        """Hold the writer lock while photos or embeddings change, and give the catalog.
 
-        LibraryError as `catalog` and `writer_lock` raise it.
+        Index files that no process may use any more are removed first. Raises LibraryError as
+        `catalog` and `writing` do.
         """
         catalog = self.catalog(create=create)
-        with writer_lock(self.directory):
+        with self.writing():
             remove_leftovers(self.index_directory, catalog.checkpoints())
             yield catalog
 
     def close(self) -> None:
-        """Let go of the catalog's file."""
-        if self._catalog:
-            self._catalog.close()
-            self._catalog = None
+        """Close the catalog's file. The next call of `catalog` opens it again."""
+        with self._opening:
+            if self._catalog:
+                self._catalog.close()
+                self._catalog = None

@@ -1,101 +1,111 @@
-"""Photos and texts to embeddings, by the checkpoint that a library is used with.
+"""The checkpoint that a library is used with: texts and photos to embeddings.
 
-Towers are loaded when there is something to embed, and what they need is imported then.
+The towers and the process that decodes photos are loaded when something has to be embedded, and
+what they import is imported then.
 """
 
 from __future__ import annotations
 
 import os
-import string
+import threading
 import warnings
-from collections.abc import Callable, Sequence
+import weakref
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias
 
+from sigseek.errors import Call, ErrorKind, Option, Remedy
 from sigseek.indexer import DecodeError
-from sigseek.indexer.errors import UndecidedError
 from sigseek.operations.directory import LibraryDirectory
+from sigseek.operations.lazy import Lazy
 from sigseek.operations.paths import expand
 from sigseek.operations.status import default_checkpoint
 from sigseek.search.errors import QueryError
 from sigseek.siglip import Checkpoint, ImageTower, TextTower, load_checkpoint
 from sigseek.siglip.checkpoint import DEFAULT
-from sigseek.storage import CheckpointRecord, LibraryError
+from sigseek.storage import CheckpointRecord, CheckpointState, LibraryError
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from sigseek.indexer.decoding.guarded import GuardedDecoder
     from sigseek.search.query import Leaf
     from sigseek.siglip.yardstick.embeddings import Yardstick
 
     Floats: TypeAlias = npt.NDArray[np.float32]
 
-_T = TypeVar("_T")
 _TEXT_BATCH = 64
-_PUNCTUATION = string.punctuation + string.whitespace
+_MOST_DECODING = max(2, os.cpu_count() or 2)
+"""Photos of queries that are decoded at a time, each in a process."""
 
 
 class ModelInUse:
-    """A checkpoint, and its towers once they are needed.
+    """A checkpoint with its towers. Several threads may use it.
 
-    `model` is its name; without it, it is the one that embedded most of the library in `place`, or
-    the default. `announce` is told of what takes long, in a line.
+    The towers, and whatever else takes long, are loaded when first needed, once however many
+    threads ask. `model` is the checkpoint's name; without it, it is the one that embedded most of
+    the library, or the default. `announce` is told in a line about whatever takes long.
     """
 
     def __init__(
         self,
-        place: LibraryDirectory,
+        directory: LibraryDirectory,
         model: str | None,
         device: str,
         precision: str,
         announce: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self.sample_folders: list[Path] = []
-        """Where an int8 conversion finds photos to learn from, besides the library's own
-        folders.
-        """
         self._announce = announce
-        self._place = place
+        self._directory = directory
         self._model = model or None
         self._device = device
         self._precision = precision
-        self._checkpoint: Checkpoint | None = None
-        self._images: ImageTower | None = None
-        self._texts: TextTower | None = None
+        self._checkpoint: Lazy[Checkpoint] = Lazy()
+        self._images: Lazy[ImageTower] = Lazy()
+        self._texts: Lazy[TextTower] = Lazy()
+        self._decoder: Lazy[GuardedDecoder] = Lazy()
+        self._decoding = threading.BoundedSemaphore(_MOST_DECODING)
         self._told_of_coverage = False
+
+    def close(self) -> None:
+        """End the processes that decode photos of queries."""
+        for decoder in self._decoder.clear():
+            decoder.close()
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """The checkpoint asked for, or the one that embedded most of the library, or the default.
-
-        CheckpointError when it cannot be had.
+        """The checkpoint asked for, else the one that embedded most of the library, else the
+        default. Raises CheckpointError when it cannot be loaded.
         """
-        if self._checkpoint is None:
-            name = self._model
-            if name is None and self._place.exists():
-                known = default_checkpoint(self._place.catalog().checkpoints())
-                name = known.name if known else None
-            self._checkpoint = load_checkpoint(name or DEFAULT, self._announce)
-        return self._checkpoint
+        return self._checkpoint.get(self._load_checkpoint)
+
+    def _load_checkpoint(self) -> Checkpoint:
+        name = self._model
+        if name is None and self._directory.exists():
+            known = default_checkpoint(self._directory.catalog().checkpoints())
+            name = known.name if known else None
+        return load_checkpoint(name or DEFAULT, self._announce)
+
+    # The checkpoint's row in the catalog
 
     def record(self) -> CheckpointRecord | None:
-        """The checkpoint's row as it is now; None where there is no library, or one without it."""
-        if not self._place.exists():
+        """Return the checkpoint's row as it is now; None where the library has none."""
+        if not self._directory.exists():
             return None
-        return self._place.catalog().find_checkpoint(
+        return self._directory.catalog().find_checkpoint(
             self.checkpoint.fingerprint, self.checkpoint.preprocessing.fingerprint
         )
 
     def record_to_index(self) -> CheckpointRecord:
-        """The checkpoint's row, added for one that is new to the library.
+        """Return the checkpoint's row, and add one when the checkpoint is new to the library.
 
-        LibraryError when new embeddings would not be of one kind with those it holds.
+        Raises LibraryError when the new embeddings would not mix with those that are there.
         """
         checkpoint = self.checkpoint
         record = self.record()
         if record is None:
-            with self._place.catalog().transaction() as transaction:
+            with self._directory.catalog().transaction() as transaction:
                 record = transaction.add_checkpoint(
                     name=checkpoint.name,
                     fingerprint=checkpoint.fingerprint,
@@ -105,86 +115,145 @@ class ModelInUse:
                     logit_scale=checkpoint.scoring.logit_scale,
                     logit_bias=checkpoint.scoring.logit_bias,
                 )
-        held = self._place.catalog().precision(record.id)
+        held = self._directory.catalog().precision(record.id)
         if self._precision != "auto" and held and (self._precision == "int8") != (held == "int8"):
             raise LibraryError(
-                f"the library {self._place.directory} holds {held} embeddings, and int8 does not mix with other precisions; "
-                "leave --precision out to go on as it is, or make another library with --library"
+                f"the library {self._directory.directory} holds {held} embeddings, and int8 does "
+                "not mix with other precisions",
+                Remedy(
+                    "leave out {} to keep the library's, or make another library",
+                    (Option("precision"),),
+                ),
             )
         return record
 
-    def record_to_query(self) -> CheckpointRecord:
-        """The checkpoint's row as it is now; LibraryError where the library has nothing of it.
+    def state_to_query(self) -> CheckpointState:
+        """Return the checkpoint's state as it is now, read in one statement.
 
-        Warns the caller of the method that calls this, once, when others have embedded more.
+        Raises LibraryError when the checkpoint has embedded nothing of the library. Warns once when
+        another checkpoint has embedded more.
         """
-        directory = self._place.directory
-        catalog = self._place.catalog()
-        in_use = [record for record in catalog.checkpoints() if record.embeddings]
-        if not in_use:
-            if catalog.photo_count():
-                raise LibraryError(
-                    f"the library {directory} has photos, but no embeddings; make them with: sigseek index"
-                )
-            raise LibraryError(
-                f"the library {directory} holds no photos yet; add some with: sigseek index FOLDER"
-            )
-        record, name = self.record(), self.checkpoint.name
-        if record is None or not record.embeddings:
-            names = " and ".join(known.name for known in in_use)
-            raise LibraryError(
-                f"the library {directory} was made with {names}, not with {name} as it is now; "
-                f"search with --model {in_use[0].name}, or add the other with: sigseek index --model {name}"
-            )
-        most = max(known.embeddings for known in in_use)
+        states = self._directory.catalog().checkpoint_states()
+        used = [state for state in states if state.record.embeddings]
+        if not used:
+            raise self._nothing_embedded()
+        checkpoint = self.checkpoint
+        wanted = (checkpoint.fingerprint, checkpoint.preprocessing.fingerprint)
+        for state in used:
+            if (state.record.fingerprint, state.record.preprocessing) == wanted:
+                self._warn_of_coverage(state.record, [other.record for other in used])
+                return state
+        names = " and ".join(state.record.name for state in used)
+        raise LibraryError(
+            f"the library {self._directory.directory} was made with {names}, not with "
+            f"{checkpoint.name} as it is now",
+            Remedy(
+                "search with {}, or add the other with: {}",
+                (
+                    Option("model", used[0].record.name),
+                    Call("index", options=(("model", checkpoint.name),)),
+                ),
+            ),
+            ErrorKind.NOT_FOUND,
+        )
+
+    def _nothing_embedded(self) -> LibraryError:
+        directory, photos = self._directory.directory, self._directory.catalog().photo_count()
+        return LibraryError(
+            f"the library {directory} has photos, but no embeddings"
+            if photos
+            else f"the library {directory} has no photos yet",
+            Remedy("make them with: {}", (Call("index"),))
+            if photos
+            else Remedy("add some with: {}", (Call("index", ("FOLDER",)),)),
+            ErrorKind.NOT_FOUND,
+        )
+
+    def _warn_of_coverage(self, record: CheckpointRecord, used: Sequence[CheckpointRecord]) -> None:
+        most = max(other.embeddings for other in used)
         if record.embeddings < most and not self._told_of_coverage:
             self._told_of_coverage = True
             warnings.warn(
-                f"{name} has embedded {record.embeddings:,} photos so far, others here {most:,}; "
-                f"to go on with it: sigseek index --model {name}",
-                stacklevel=3,
+                f"{self.checkpoint.name} has embedded {record.embeddings:,} photos so far, others "
+                f"here {most:,}; to go on with it: sigseek index --model {self.checkpoint.name}",
+                stacklevel=4,
             )
-        return record
 
-    def images(self) -> ImageTower:
-        """The image tower, loaded at the first call."""
-        if self._images is None:
-            from sigseek.siglip.runtimes.choose import load_image_tower
+    # Towers
 
-            self._images = load_image_tower(
-                self.checkpoint,
-                self._device,
-                self._wanted_precision(),
-                self._announce,
-                self._sample,
-            )
-        return self._images
+    def images(self, sample_folders: Sequence[Path] = ()) -> ImageTower:
+        """Return the image tower, which the first call loads.
+
+        If an int8 conversion has to be made then, it learns from photos in `sample_folders` and in
+        the library's own folders.
+        """
+        return self._images.get(lambda: self._load_images(sample_folders))
 
     def texts(self) -> TextTower:
-        """The text tower, loaded at the first call."""
-        if self._texts is None:
-            from sigseek.siglip.runtimes.choose import load_text_tower
+        """Return the text tower, which the first call loads."""
+        return self._texts.get(self._load_texts)
 
-            self._texts = load_text_tower(
-                self.checkpoint, self._device, self._wanted_precision(), self._announce
-            )
-        return self._texts
+    @property
+    def reads_at_once(self) -> bool:
+        """Whether the text tower is loaded."""
+        return self._texts.is_loaded
+
+    def _load_images(self, sample_folders: Sequence[Path]) -> ImageTower:
+        from sigseek.siglip.runtimes.choose import load_image_tower
+
+        return load_image_tower(
+            self.checkpoint,
+            self._device,
+            self._wanted_precision(),
+            self._announce,
+            lambda: self._sample(sample_folders),
+        )
+
+    def _load_texts(self) -> TextTower:
+        from sigseek.siglip.runtimes.choose import load_text_tower
+
+        return load_text_tower(
+            self.checkpoint, self._device, self._wanted_precision(), self._announce
+        )
+
+    def _wanted_precision(self) -> str:
+        """Return the precision asked for; with "auto" the library's, so that queries match it.
+
+        A library in bf16 may be used on a processor without bf16. There fp32 is used; the two mix.
+        """
+        record = self.record()
+        held = self._directory.catalog().precision(record.id) if record else None
+        return held if self._precision == "auto" and held in ("fp32", "int8") else self._precision
+
+    def _sample(self, folders: Sequence[Path]) -> npt.NDArray[np.uint8]:
+        """Return photos that an int8 conversion learns from."""
+        from sigseek.indexer.sample import sample_photos
+        from sigseek.siglip.runtimes.conversion import MOST_PHOTOS
+
+        known: list[Path] = []
+        if self._directory.exists():
+            known = [Path(folder.path) for folder in self._directory.catalog().folders()]
+        present = [path for path in dict.fromkeys((*folders, *known)) if path.is_dir()]
+        return sample_photos(present, self.checkpoint.preprocessing, MOST_PHOTOS)
 
     def yardstick(self, on_done: Callable[[int, int], None]) -> Yardstick:
-        """What the checkpoint makes of what hits are judged by; `on_done` is told how many texts of
-        how many are embedded.
+        """Return the checkpoint's embeddings of the texts and pictures that hits are judged by.
+
+        `on_done` is told how many texts are embedded, and of how many.
         """
         from sigseek.siglip.yardstick.embeddings import load_yardstick
 
         return load_yardstick(self.checkpoint, self.images(), self.texts, self._announce, on_done)
 
+    # Texts
+
     def embed_texts(
         self, texts: Sequence[str], on_done: Callable[[int], None] = lambda done: None
     ) -> Floats:
-        """Unit-norm embeddings float32 (n, dim) of texts, at least one."""
+        """Return unit-norm embeddings float32 (n, dim) of texts."""
         import numpy as np
 
-        embeddings = []
+        embeddings = [np.zeros((0, self.checkpoint.dimension), np.float32)]
         for start in range(0, len(texts), _TEXT_BATCH):
             batch = texts[start : start + _TEXT_BATCH]
             embeddings.append(self.texts().embed(batch))
@@ -192,173 +261,145 @@ class ModelInUse:
         return np.concatenate(embeddings)
 
     def embed_terms(self, asked: Sequence[Leaf]) -> dict[Leaf, Floats]:
-        """The unit-norm embedding (dim,) of each text and photo term. QueryError for a text that
-        says nothing to the model.
-        """
+        """Return the unit-norm embedding (dim,) of each text and photo term."""
         from sigseek.search.query import PhotoTerm, Text
 
-        texts = [term for term in asked if isinstance(term, Text)]
         vectors: dict[Leaf, Floats] = {}
-        if any(not text.strip(_PUNCTUATION) for text in (term.text for term in texts)):
-            raise QueryError(
-                "the query has no words, and the model reads no punctuation; describe what the photo shows"
-            )
-        if any("\udc80" <= character <= "\udcff" for term in texts for character in term.text):
-            raise QueryError("the query is not UTF-8; type it anew")
+        texts = [term for term in asked if isinstance(term, Text)]
         if texts:
             vectors |= zip(texts, self.texts().embed([term.text for term in texts]), strict=True)
         for term in asked:
             if isinstance(term, PhotoTerm):
-                vectors[term] = self.photo_vector(existing_photo(Path(term.path)))[0]
+                vectors[term] = self.photo_vector(Path(term.path))[0]
         return vectors
 
-    def photo_vector(self, path: Path) -> tuple[Floats, int | None]:
-        """The unit-norm embedding (dim,) of a photo file, and its id if the library knows it."""
-        import numpy as np
-
-        from sigseek.indexer.decoding.digest import digest_file
-
-        catalog, record = self._place.catalog(), self.record_to_query()
-        known = catalog.find_photo(_readable(digest_file, path).digest)
-        vectors = (
-            catalog.embeddings(record.id, [known])[1]
-            if known is not None
-            else np.zeros(0, np.float16)
-        )
-        return vectors[0].astype(np.float32) if len(vectors) else self.embed_photos([path])[
-            0
-        ], known
-
-    def embed_photos(self, paths: Sequence[Path]) -> Floats:
-        """Unit-norm embeddings float32 (n, dim) of photo files.
-
-        DecodeError or QueryError, naming the file, where one cannot be used.
-        """
-        return self._embed([_readable(self._decode, path) for path in paths])
-
-    def embed_usable_photos(
-        self, paths: Sequence[Path], on_problem: Callable[[Exception], None]
-    ) -> tuple[list[Path], Floats]:
-        """The absolute paths of the photo files that can be used, and their embeddings as
-        `embed_photos` gives them.
-
-        What is wrong with the others is told to `on_problem`.
-        """
-        import numpy as np
-
-        usable: list[Path] = []
-        pixels: list[npt.NDArray[np.uint8]] = []
-        for path in paths:
-            try:
-                there = existing_photo(path)
-                pixels.append(_readable(self._decode, there))
-                usable.append(there)
-            except (DecodeError, QueryError) as error:
-                on_problem(error)
-        return usable, self._embed(pixels) if pixels else np.zeros(
-            (0, self.checkpoint.dimension), np.float32
-        )
-
-    def _embed(self, pixels: Sequence[npt.NDArray[np.uint8]]) -> Floats:
-        import numpy as np
-
-        tower = self.images()
-        batches = [
-            np.stack(pixels[start : start + tower.batch])
-            for start in range(0, len(pixels), tower.batch)
-        ]
-        return np.concatenate([tower.embed(batch) for batch in batches])
-
-    def embed_views(self, path: Path) -> Floats | None:
-        """Unit-norm embeddings (views, dim) of parts of the photo; None where the file cannot be
-        used now.
-        """
-        from sigseek.indexer.decoding.decode import decode_views
-        from sigseek.indexer.decoding.guarded import GuardedDecoder
-
-        preprocessing = self.checkpoint.preprocessing
-        try:
-            try:
-                views = decode_views(path, preprocessing)
-            except UndecidedError:
-                with GuardedDecoder(preprocessing) as decoders:
-                    views = decoders.decode_views(path)
-        except (DecodeError, OSError):
-            return None
-        return self.images().embed(views)
-
-    def _decode(self, path: Path) -> npt.NDArray[np.uint8]:
-        """The photo's pixels (height, width, 3) for the image tower. Raises as
-        `sigseek.indexer.decoding.decode.decode_photo` does.
-
-        In this process: one for decoding would be felt as it starts, and photos named one by one
-        are seldom hostile. In one of our own what is too large for Pillow, whose limit is not ours
-        to change here.
-        """
-        from sigseek.indexer.decoding.decode import decode_photo
-        from sigseek.indexer.decoding.guarded import GuardedDecoder
-
-        preprocessing = self.checkpoint.preprocessing
-        try:
-            return decode_photo(path, preprocessing).pixels
-        except UndecidedError:
-            with GuardedDecoder(preprocessing) as decoders:
-                return decoders.decode(path).pixels
-
     def warn_if_cut(self, what: str, text: str) -> None:
-        """Warn the caller of the method that calls this when the model reads only the beginning of
-        the text.
-        """
+        """Warn the caller's caller when the model reads only the beginning of the text."""
         if self.texts().cuts(text):
             warnings.warn(
-                f"{what} has {len(text.split()):,} words and the model reads {self.checkpoint.text_length} tokens; "
-                "only its beginning was searched for",
+                f"{what} has {len(text.split()):,} words and the model reads "
+                f"{self.checkpoint.text_length} tokens; only its beginning was searched for",
                 stacklevel=3,
             )
 
-    def _wanted_precision(self) -> str:
-        """What was asked for; with "auto", what the library holds, so that a query is embedded as
-        the photos were.
+    # Photo files
 
-        A library in bf16 may meet a processor without it: there fp32 mixes with it.
+    def embed_photos(self, paths: Sequence[Path]) -> Generator[tuple[Path, Floats | DecodeError]]:
+        """Give each photo file's unit-norm embedding float32 (dim,), or why there is none, in order.
+
+        Files are decoded in several processes ahead of the tower, in bounded memory. Close the
+        generator, or exhaust it, to end the processes.
         """
-        record = self.record()
-        held = self._place.catalog().precision(record.id) if record else None
-        return held if self._precision == "auto" and held in ("fp32", "int8") else self._precision
+        from sigseek.indexer.decoding.guarded import GuardedDecoder
+        from sigseek.indexer.embed_files import embed_files
 
-    def _sample(self) -> npt.NDArray[np.uint8]:
-        """Photos that an int8 conversion learns from: of the folders being indexed and those that
-        are known.
+        # Processes of its own, which end with it: so many are needed now, and rarely again.
+        with GuardedDecoder(self.checkpoint.preprocessing) as decoder:
+            yield from embed_files(paths, decoder, self.images)
+
+    def photo_vector(self, photo: Path) -> tuple[Floats, int | None]:
+        """Return the unit-norm embedding (dim,) of a photo, and its id if the library knows it.
+
+        The file may be missing, as on an unplugged drive, when the library has its embedding.
+        Raises QueryError when there is no such file, DecodeError when it gives no picture.
         """
-        from sigseek.indexer.sample import sample_photos
-        from sigseek.siglip.runtimes.conversion import MOST_PHOTOS
+        import numpy as np
 
-        known = (
-            [Path(folder.path) for folder in self._place.catalog().folders()]
-            if self._place.exists()
-            else []
-        )
-        folders = [*dict.fromkeys(path for path in (*self.sample_folders, *known) if path.is_dir())]
-        return sample_photos(folders, self.checkpoint.preprocessing, MOST_PHOTOS)
+        path = expand(photo).absolute()
+        known = self._known_photo(path)
+        if known is not None:
+            catalog, record = self._directory.catalog(), self.state_to_query().record
+            stored = catalog.embeddings(record.id, [known])[1]
+            if len(stored):
+                return stored[0].astype(np.float32), known
+        return self._embed_photo(existing_photo(path)), known
+
+    def _known_photo(self, path: Path) -> int | None:
+        """Return the id of the photo in the file, or of the one that was there if it is missing.
+
+        None when the library does not know the photo. Raises QueryError or DecodeError for a file
+        that cannot be read.
+        """
+        from sigseek.indexer.decoding.digest import digest_file
+
+        catalog = self._directory.catalog()
+        if not os.path.exists(path):
+            return catalog.find_photo_of_file(path)
+        try:
+            return catalog.find_photo(digest_file(existing_photo(path)).digest)
+        except DecodeError as error:
+            raise cannot_be_used(path, error) from error
+        except OSError as error:
+            raise _unreadable(path, error) from error
+
+    def _embed_photo(self, path: Path) -> Floats:
+        """Return the embedding (dim,) of one photo file, decoded in a process that is kept.
+
+        A query photo may come from anybody. To start a process takes a tenth of a second, in which
+        the tower is loaded anyway; the next query finds it running.
+        """
+        from sigseek.indexer.embed_files import embed_files
+
+        with self._decoding:
+            ((_, found),) = embed_files([path], self._decoder.get(self._start_decoder), self.images)
+        if isinstance(found, DecodeError):
+            raise cannot_be_used(path, found) from found
+        return found
+
+    def embed_views(self, photos: Sequence[tuple[Path, int]]) -> Iterator[Floats | None]:
+        """Give unit-norm embeddings (views, dim) of parts of each photo, in order.
+
+        A photo is its path and the number of its pixels. None stands for a file that cannot be used
+        now.
+        """
+        from sigseek.indexer.embed_files import embed_views
+
+        with self._decoding:
+            yield from embed_views(photos, self._decoder.get(self._start_decoder), self.images)
+
+    def _start_decoder(self) -> GuardedDecoder:
+        from sigseek.indexer.decoding.guarded import GuardedDecoder
+
+        decoder = GuardedDecoder(self.checkpoint.preprocessing)
+        weakref.finalize(self, decoder.close)  # for callers that forget to close the library
+        return decoder
 
 
 def existing_photo(photo: Path) -> Path:
-    """The photo's absolute path; QueryError unless there is a file."""
+    """Return the photo's absolute path; raises QueryError unless there is a file."""
     path = expand(photo).absolute()
-    if os.path.isdir(path):  # unlike Path's, these raise nothing
-        raise QueryError(f"{path} is a folder; name one photo")
+    if os.path.isdir(path):  # unlike Path's methods, these raise nothing
+        raise QueryError(f"{path} is a folder", "name one photo")
     if not os.path.isfile(path):
-        raise QueryError(f"no file {path}; check the name")
+        raise QueryError(f"no file {path}", "check the name", ErrorKind.NOT_FOUND)
     return path
 
 
-def _readable(read: Callable[[Path], _T], path: Path) -> _T:
-    """What `read` makes of the photo file; its errors name the file."""
-    try:
-        return read(path)
-    except DecodeError as error:
-        raise DecodeError(f"{path} cannot be used ({error}); name another photo") from error
-    except OSError as error:
-        raise QueryError(
-            f"{path} cannot be read ({error.strerror}); check its permissions"
-        ) from error
+def cannot_be_used(path: Path, error: DecodeError) -> DecodeError:
+    """The error with the name of the photo file in it."""
+    return DecodeError(f"{path} cannot be used ({error})", "name another photo", error.kind)
+
+
+def _unreadable(path: Path, error: OSError) -> QueryError:
+    return QueryError(
+        f"{path} cannot be read ({error.strerror})", "check its permissions", ErrorKind.UNAVAILABLE
+    )
+
+
+def gather(
+    embedded: Iterable[tuple[Path, Floats | DecodeError]],
+    on_done: Callable[[int], None] = lambda done: None,
+) -> tuple[dict[Path, Floats], dict[Path, str]]:
+    """Return the embedding of each file that has one, and for the others the reason why not.
+
+    `embedded` is what `ModelInUse.embed_photos` gives; `on_done` is told how many files are done.
+    """
+    embeddings: dict[Path, Floats] = {}
+    unusable: dict[Path, str] = {}
+    for done, (path, found) in enumerate(embedded, 1):
+        if isinstance(found, DecodeError):
+            unusable[path] = str(found)
+        else:
+            embeddings[path] = found
+        on_done(done)
+    return embeddings, unusable

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import threading
 from typing import TYPE_CHECKING
 
-from sigseek.operations.calibrating import calibration_in_use
+from sigseek.operations.calibrating import read_calibration
 from sigseek.operations.directory import LibraryDirectory
+from sigseek.operations.lazy import side_by_side
 from sigseek.operations.model import ModelInUse
-from sigseek.storage import CheckpointRecord
+from sigseek.storage import CheckpointState
 
 if TYPE_CHECKING:
-    from sigseek.search.calibration import Calibration
     from sigseek.search.results import SearchResults
     from sigseek.search.searcher import Searcher
 
@@ -19,33 +19,44 @@ if TYPE_CHECKING:
 class SearcherInUse:
     """The searcher of a library, kept for as long as nothing changes in the library.
 
-    Another process may change the library, so every call asks the catalog for its state.
+    Another process may change the library, so every call asks the catalog for its state. Several
+    threads may ask; when something has changed, one of them loads and the others wait.
     """
 
     def __init__(self, directory: LibraryDirectory, model: ModelInUse) -> None:
         self._directory = directory
         self._model = model
+        self._lock = threading.Lock()
         self._last: Searcher | None = None
-        self._last_state: (
-            tuple[CheckpointRecord, tuple[int, int, int] | None, Calibration | None] | None
-        ) = None
+        self._last_state: CheckpointState | None = None
 
     def get(self) -> Searcher:
-        """The searcher of the library as it is now."""
-        catalog = self._directory.catalog()
-        record = self._model.record_to_query()
-        calibration = calibration_in_use(self._directory, self._model)
-        state = (record, catalog.measured(record.id), calibration)
-        if self._last is None or self._last_state != state:
-            from sigseek.search.searcher import Searcher  # brings faiss
+        """Return the searcher of the library as it is now."""
+        # The state is read under the lock, too: a thread that read it earlier could otherwise
+        # replace a newer searcher.
+        with self._lock:
+            state = self._model.state_to_query()
+            if self._last is None or self._last_state != state:
+                from sigseek.search.searcher import Searcher  # brings faiss
 
-            self._last = Searcher(catalog, record, self._directory.index_directory, calibration)
-            self._last_state = state
-        return self._last
+                self._last = Searcher(
+                    self._directory.catalog(),
+                    state.record,
+                    self._directory.index_directory,
+                    read_calibration(state.calibration, self._directory, self._model),
+                )
+                self._last_state = state
+            return self._last
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether `get` has little to load: nothing, or what changed since the last call."""
+        return self._last is not None
 
     def close(self) -> None:
         """Drop the searcher that was kept."""
-        self._last = self._last_state = None
+        with self._lock:
+            self._last = self._last_state = None
 
 
 def search(
@@ -67,11 +78,11 @@ def search(
     asked = parse(query)
     look = CloserLook(closer, model.embed_views) if closer else None
     check_search(asked, limit, min_probability, look)
-    model.record_to_query()  # raises here, in this thread, when something is missing
-    with ThreadPoolExecutor(1) as loading:  # the text tower and the index load side by side
-        embeddings = loading.submit(model.embed_terms, terms(asked))
-        current = searcher.get()
-        vectors = embeddings.result()
+    if searcher.is_loaded or model.reads_at_once:
+        current, vectors = searcher.get(), model.embed_terms(terms(asked))
+    else:
+        model.state_to_query()  # raises before anything is downloaded or loaded
+        vectors, current = side_by_side(lambda: model.embed_terms(terms(asked)), searcher.get)
     for term in terms(asked):
         if isinstance(term, Text):
             model.warn_if_cut("the query", term.text)

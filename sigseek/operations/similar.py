@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sigseek.operations.model import ModelInUse, existing_photo
+from sigseek.operations.lazy import side_by_side
+from sigseek.operations.model import ModelInUse
 from sigseek.operations.searching import SearcherInUse
 
 if TYPE_CHECKING:
@@ -18,8 +19,10 @@ def find_similar(
     """The photos nearest to the one in the file `photo`, as `Library.similar` describes."""
     from sigseek.search.searcher import check_limit  # brings faiss
 
-    path = existing_photo(photo)
     check_limit(limit)
-    current = searcher.get()
-    vector, known = model.photo_vector(path)
+    if searcher.is_loaded:
+        current, (vector, known) = searcher.get(), model.photo_vector(photo)
+    else:
+        model.state_to_query()  # raises before anything is downloaded or loaded
+        (vector, known), current = side_by_side(lambda: model.photo_vector(photo), searcher.get)
     return current.by_photo(vector, limit, leave_out=known)

@@ -11,7 +11,7 @@ from sigseek.operations.model import ModelInUse
 from sigseek.operations.searching import SearcherInUse
 from sigseek.search.errors import UnknownTagError
 from sigseek.search.labels import Label, distinct_labels, label_texts
-from sigseek.storage import Catalog, writer_lock
+from sigseek.storage import Catalog
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,11 +39,11 @@ def tag(
     """Keep labels with the photos that match them, as `Library.tag` describes."""
     wanted = distinct_labels(labels)
     texts = label_texts(wanted, template)
-    model.record_to_query()
+    model.state_to_query()  # raises before the text tower is loaded
     vectors = model.embed_texts(texts)
     for label, text in zip(wanted, texts, strict=True):
         model.warn_if_cut(f"the label '{label.name}'", text)
-    with writer_lock(directory.directory):
+    with directory.writing():
         return tag_photos(directory.catalog(), searcher.get(), wanted, vectors, on_done)
 
 
@@ -76,7 +76,7 @@ def count_tags(catalog: Catalog) -> tuple[TagCount, ...]:
 def drop_tag(directory: LibraryDirectory, name: str) -> TagCount:
     """Take a tag from all photos and count them; UnknownTagError when there is no such tag."""
     catalog = directory.catalog()
-    with writer_lock(directory.directory):
+    with directory.writing():
         known = catalog.tags()
         if name not in known:
             raise UnknownTagError(name, list(known))

@@ -15,8 +15,9 @@ from sigseek.storage.catalog.models import (
     YardstickRow,
 )
 from sigseek.storage.catalog.paths import statement_chunks
+from sigseek.storage.catalog.reading.checkpoints import checkpoint_record
 from sigseek.storage.catalog.reading.reader import Reader
-from sigseek.storage.records import Measured, YardstickRecord
+from sigseek.storage.records import CheckpointState, Measured, YardstickRecord
 
 if TYPE_CHECKING:
     from sigseek.storage.records import Floats, Ids
@@ -33,6 +34,30 @@ class JudgementReader(Reader):
             BiasRow.checkpoint_id == bindparam("checkpoint"),
             self._dialect.is_among(BiasRow.photo_id, "ids"),
         )
+
+    def checkpoint_states(self) -> list[CheckpointState]:
+        """All checkpoints with what their hits are judged by, the oldest first.
+
+        This is one statement, because every search asks whether anything has changed.
+        """
+        query = (
+            select(
+                CheckpointRow,
+                YardstickRow.version,
+                YardstickRow.generation,
+                YardstickRow.embeddings,
+                CalibrationRow.fitted,
+            )
+            .outerjoin(YardstickRow, YardstickRow.checkpoint_id == CheckpointRow.id)
+            .outerjoin(CalibrationRow, CalibrationRow.checkpoint_id == CheckpointRow.id)
+            .order_by(CheckpointRow.id)
+        )
+        states = []
+        with self._session() as session:
+            for row, version, generation, embeddings, fitted in session.execute(query):
+                measured = None if version is None else Measured(version, generation, embeddings)
+                states.append(CheckpointState(checkpoint_record(row), measured, fitted))
+        return states
 
     def measured(self, checkpoint_id: int) -> Measured | None:
         """What the checkpoint was measured against, and when; None before it was measured."""

@@ -2,13 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from sigseek.storage.catalog.models import EmbeddingRow, FileRow, FolderRow, KeywordRow, PhotoRow
-from sigseek.storage.catalog.paths import statement_chunks
+from sigseek.storage.catalog.paths import containing_folder, statement_chunks
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.records import FileLocation, PhotoRecord
 
@@ -50,6 +50,16 @@ class PhotoReader(Reader):
                 rows = session.execute(query.where(PhotoRow.digest.in_(chunk)))
                 found.update(rows.all())
         return found
+
+    def find_photo_of_file(self, path: Path) -> int | None:
+        """The id of the photo that the file at this absolute path held when it was last seen."""
+        with self._session() as session:
+            found = containing_folder(session, path)
+            if found is None:
+                return None
+            folder, inside = found
+            query = select(FileRow.photo_id).where(FileRow.folder_id == folder.id)
+            return session.scalar(query.where(FileRow.path == str(inside)))
 
     def photo_paths(self, photo_id: int) -> list[FileLocation]:
         """Where the photo's files are, missing ones too."""
