@@ -1,1 +1,1 @@
-"""Side-by-side measurements, each a command that prints one table."""
+"""Side-by-side measurements. Each is a command that prints one table."""

@@ -1,11 +1,12 @@
-"""Kills the program at random instants, and looks whether anything is lost or different afterwards.
+"""Kills the program at random instants and checks that nothing is lost or different afterwards.
 
     python -m benchmarks.crashes --kills 200
 
-Each operation is run on the same library again and again, and killed (SIGKILL) at a random instant between taking the
-library's lock and its end. Then the library must verify and answer; once the operation and an indexing have been run to the end,
-its folders, files, photos, embeddings, failures and tags must be those of a library that was never interrupted, and the
-photos themselves must be as before.
+Each operation runs on the same library again and again. It is killed (SIGKILL) at a random instant
+between taking the library's lock and its end. After that, the library must verify and answer. Once
+the operation and an indexing run have been completed, the folders, files, photos, embeddings,
+failures and tags must equal those of a library that was never interrupted, and the photos
+themselves must be unchanged.
 """
 
 import argparse
@@ -37,19 +38,17 @@ _SAME = 0.999
 
 @dataclass(frozen=True)
 class Operation:
-    """Something the program does to a library, and how the library comes to where it starts
-    from.
-    """
+    """Something that the program does to a library, and how the library is prepared for it."""
 
     name: str
     prepare: Callable[[Path], None]
-    """Makes `library` and `photos` in a directory."""
+    """Make `library` and `photos` in a directory."""
     words: Callable[[Path], list[str]]
-    """The program's arguments."""
+    """Return the arguments of the program."""
 
 
 def main() -> None:
-    """Kill, check, print the table; exit with 1 when anything differed."""
+    """Kill, check and print the table. The exit status is 1 if anything differed."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -78,8 +77,8 @@ def main() -> None:
 def try_out(
     operation: Operation, directory: Path, kills: int, rng: random.Random
 ) -> tuple[int, float, list[str]]:
-    """Runs that were made for so many kills, how long one works uninterrupted, and what was wrong
-    after which kill.
+    """Return the number of runs that so many kills took, how long an uninterrupted run takes, and
+    what was wrong after which kill.
     """
     start, work = directory / f"{operation.name} start", directory / operation.name
     work.mkdir()
@@ -113,24 +112,31 @@ def try_out(
 
 
 def contents(library: Path) -> dict[str, object]:
-    """All that a library says, ids and times apart: by kind and key, to be compared by
-    `difference`.
+    """Return everything that a library says except ids and times, by kind and key, for `difference`
+    to compare.
     """
     found: dict[str, object] = {}
     with sqlite3.connect(library / "catalog.sqlite") as connection:
         connection.text_factory = os.fsdecode
         for (path,) in connection.execute("SELECT path FROM folder"):
             found[f"folder {path}"] = True
-        files = """SELECT folder.path || '/' || file.path, missing_since IS NULL, size, mtime_ns, hex(digest), vector, value
-            FROM file JOIN folder ON folder.id = folder_id JOIN photo ON photo.id = file.photo_id
-            LEFT JOIN embedding ON embedding.photo_id = photo.id LEFT JOIN bias ON bias.photo_id = photo.id"""
+        files = """
+            SELECT folder.path || '/' || file.path, missing_since IS NULL, size, mtime_ns,
+                hex(digest), vector, value
+            FROM file
+            JOIN folder ON folder.id = folder_id
+            JOIN photo ON photo.id = file.photo_id
+            LEFT JOIN embedding ON embedding.photo_id = photo.id
+            LEFT JOIN bias ON bias.photo_id = photo.id
+        """
         for path, *facts, vector, bias in connection.execute(files):
             found[f"file {path}"] = (*facts, bias is None)
             found[f"embedding {path}"] = (
                 None if vector is None else np.frombuffer(vector, "<f2").astype(np.float32)
             )
         for path, reason in connection.execute(
-            "SELECT folder.path || '/' || failure.path, reason FROM failure JOIN folder ON folder.id = folder_id"
+            "SELECT folder.path || '/' || failure.path, reason "
+            "FROM failure JOIN folder ON folder.id = folder_id"
         ):
             found[f"failure {path}"] = reason
         for name, digest in connection.execute(
@@ -146,7 +152,9 @@ def contents(library: Path) -> dict[str, object]:
 
 
 def difference(expected: dict[str, object], found: dict[str, object]) -> str:
-    """The first difference of two libraries' contents in a line; nothing where there is none."""
+    """Return the first difference of the contents of two libraries in one line; an empty string if
+    there is none.
+    """
     for key in sorted(expected.keys() | found.keys()):
         one, other = expected.get(key), found.get(key)
         if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
@@ -163,14 +171,14 @@ def _start(operation: Operation, work: Path) -> subprocess.Popen[bytes]:
 
 
 def _wait_for_lock(process: subprocess.Popen[bytes], work: Path) -> None:
-    """Return when the program has taken the library's lock, or has ended."""
+    """Wait until the program has taken the lock of the library, or has ended."""
     while process.poll() is None and not (work / "library" / "lock.json").exists():
         time.sleep(0.001)
 
 
 def _run(operation: Operation, work: Path) -> float:
-    """Run to the end; seconds from taking the lock on. A second time after a kill it may find that
-    all is done, and refuse.
+    """Run to the end, and return the seconds since the lock was taken. After a kill, a second run
+    may find that everything is done, and refuse.
     """
     process = _start(operation, work)
     _wait_for_lock(process, work)
@@ -180,7 +188,9 @@ def _run(operation: Operation, work: Path) -> float:
 
 
 def _run_killed(operation: Operation, work: Path, delay: float) -> bool:
-    """Run, and kill so many seconds after the lock was taken; whether it was still running then."""
+    """Run, kill the program so many seconds after it took the lock, and return whether it was still
+    running then.
+    """
     process = _start(operation, work)
     _wait_for_lock(process, work)
     try:
@@ -193,7 +203,7 @@ def _run_killed(operation: Operation, work: Path, delay: float) -> bool:
 
 
 def _check_interrupted(work: Path) -> None:
-    """What a person finds who goes on to use the library."""
+    """Return what is wrong for a person who goes on using the library."""
     if not (work / "library" / "catalog.sqlite").is_file():
         return
     with open_library(work / "library") as library:
@@ -207,12 +217,12 @@ def _check_interrupted(work: Path) -> None:
 
 
 def _is_to_be_expected(problem: str) -> bool:
-    """Damage that the operation itself is there to mend."""
+    """Return whether the damage is what the operation itself repairs."""
     return problem.startswith("the index ") and problem.endswith(" is damaged")
 
 
 def _finish(work: Path) -> None:
-    """Index to the end; then nothing must be wrong."""
+    """Index to the end; after that, nothing may be wrong."""
     with open_library(work / "library", model="mini") as library:
         known = library.status().folders
         library.index(*([] if known else [work / "photos"]), accept_missing=True)
@@ -233,7 +243,7 @@ def _digests(work: Path) -> dict[str, str]:
 
 
 def _draw(path: Path, seed: int) -> None:
-    """A small smooth picture, another for each seed."""
+    """Draw a small smooth picture, another one for each seed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rough = np.random.default_rng(seed).integers(0, 256, (4, 5, 3), np.uint8)
     Image.fromarray(rough).resize((320, 240), Image.Resampling.BICUBIC).save(path)
@@ -253,7 +263,7 @@ def _indexed(work: Path) -> None:
 
 
 def _changed(work: Path) -> None:
-    """Photos that were edited, moved, copied, deleted and added since they were indexed."""
+    """Make photos that were edited, moved, copied, deleted and added since they were indexed."""
     _indexed(work)
     photos = work / "photos"
     for number in range(0, _PHOTOS, 4):
@@ -287,7 +297,7 @@ def _with_damaged_index(work: Path) -> None:
 
 
 def _of_old_schema(work: Path) -> None:
-    """A library as an older version wrote it; its photos are on drives that are not here."""
+    """Make a library as an older version wrote it. Its photos are on drives that are not here."""
     (work / "photos").mkdir()
     restore("0001", work / "library")
 

@@ -1,8 +1,8 @@
-"""What decoding JPEGs at a reduced scale costs and gains: `python -m benchmarks.decoding`.
+"""What decoding JPEGs at a reduced size costs and gains: `python -m benchmarks.decoding`.
 
-Each headroom is the least multiple of the wanted size that is decoded; "whole" is the plain way. The cosine is that of
-the photo's embedding to that of the whole photo, in fp32, by mini and by a checkpoint of the base configuration with
-random weights; the least over all photos.
+Each headroom is the least multiple of the wanted size that is decoded; "whole" is the plain way.
+The cosine compares the embedding of the photo with that of the whole photo, in fp32, by mini and by
+a checkpoint of the base configuration with random weights. It is the least over all photos.
 """
 
 import argparse
@@ -22,7 +22,7 @@ _HEADROOMS = (None, 4, 2, 1)
 
 
 def main() -> None:
-    """Make camera-size photos, decode them each way, print the table."""
+    """Make photos of camera size, decode them in each way and print the table."""
     parser = argparse.ArgumentParser(
         "python -m benchmarks.decoding", description="Judge reduced decoding."
     )
@@ -43,13 +43,14 @@ def main() -> None:
             "base": load_checkpoint(str(save_base(Path(made, "base")))),
         }
         print(
-            f"{'headroom':>10} {'ms a photo':>11} {'PSNR dB':>8}  {'cosine, mini':>13}  {'cosine, base':>13}"
+            f"{'headroom':>10} {'ms per photo':>12} {'PSNR dB':>8}  "
+            f"{'cosine, mini':>13}  {'cosine, base':>13}"
         )
         judge(photos, checkpoints)
 
 
 def judge(photos: list[Path], checkpoints: dict[str, Checkpoint]) -> None:
-    """Print a row a headroom."""
+    """Print one row per headroom."""
     from sigseek.siglip.runtimes.torch import TorchImageTower
 
     towers: dict[str, ImageTower] = {

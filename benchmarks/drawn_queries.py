@@ -1,4 +1,4 @@
-"""Queries about drawn pictures whose right answers are known from what was drawn."""
+"""Queries about drawn pictures. What was drawn tells the right answers."""
 
 import random
 from collections.abc import Callable
@@ -15,21 +15,25 @@ Facts = frozenset[str]
 _NONSENSE_SHARE = 0.1
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 UNKNOWN = (
-    "a set of dominoes|a pair of scissors|a hot dog|a rhinoceros|a marble statue|a group of schoolchildren|a portrait in profile|"
-    "handwritten notes|a stack of books|a mosque|an avalanche|a beehive|an ostrich|a bottle of wine|a wristwatch|a map of Europe|"
-    "a graduation ceremony|a drummer on stage|a roller coaster|a cup of tea|a beekeeper|a toilet|a washing machine|"
-    "a smiling woman|a bride and groom|a scarecrow|a hippopotamus|a bowl of rice|a keyboard|a jellyfish|a polar bear|a squirrel|"
-    "a typewriter|a sandwich|a combine harvester|a fire engine|a vending machine|a construction site|a bonfire|lightning|"
-    "an x-ray of a knee|a tattoo on an arm|a pizza|a cathedral|a nightclub|a ballerina|a yoga class|a fish market|"
-    "a motorway|a chemistry laboratory|a parade|a goldfish|a frog|a monkey|a beard|a piano|a drum kit|a violinist|"
-    "a basketball hoop|a hairdresser"
+    "a set of dominoes|a pair of scissors|a hot dog|a rhinoceros|a marble statue|"
+    "a group of schoolchildren|a portrait in profile|handwritten notes|a stack of books|a mosque|"
+    "an avalanche|a beehive|an ostrich|a bottle of wine|a wristwatch|a map of Europe|"
+    "a graduation ceremony|a drummer on stage|a roller coaster|a cup of tea|a beekeeper|a toilet|"
+    "a washing machine|a smiling woman|a bride and groom|a scarecrow|a hippopotamus|"
+    "a bowl of rice|a keyboard|a jellyfish|a polar bear|a squirrel|a typewriter|a sandwich|"
+    "a combine harvester|a fire engine|a vending machine|a construction site|a bonfire|lightning|"
+    "an x-ray of a knee|a tattoo on an arm|a pizza|a cathedral|a nightclub|a ballerina|"
+    "a yoga class|a fish market|a motorway|a chemistry laboratory|a parade|a goldfish|a frog|"
+    "a monkey|a beard|a piano|a drum kit|a violinist|a basketball hoop|a hairdresser"
 )
-"""What no drawing shows and mini never read of."""
+"""Things that no drawing shows and that mini has never read about."""
 
 
 @dataclass(frozen=True)
 class CompoundQuery:
-    """One wish, with operators and as a sentence, and of what facts it is true."""
+    """One wish, written with operators and as a sentence, and the facts that decide what it is true
+    of.
+    """
 
     kind: str
     operators: str
@@ -38,15 +42,15 @@ class CompoundQuery:
 
 
 def present_queries(scenes: list[Scene], count: int, seed: int) -> Queries:
-    """Different texts, each true of a scene or more."""
+    """Return different texts, each true of at least one scene."""
     return list(random_queries(scenes, count, random.Random(seed)).items())
 
 
 def absent_queries(
     objects: set[str], places: set[str], weathers: set[str], count: int, seed: int
 ) -> Queries:
-    """Different texts true of no scene without these objects, places and weathers: those, unknown
-    things, and nonsense.
+    """Return different texts that are true of no scene: texts with objects, places and weathers
+    that no scene has, unknown things, and nonsense.
     """
     rng = random.Random(f"absent {seed}")
     few = round(_NONSENSE_SHARE * count)
@@ -64,7 +68,7 @@ def absent_queries(
 
 
 def kinds_of_queries() -> dict[str, Queries]:
-    """Short queries by kind, in the words of the facts."""
+    """Return short queries by kind, in the words of the facts."""
     return {
         "object": [(f"a photo of {_a(name)}", Statement((Subject(name),))) for name in OBJECTS],
         "colour and object": [
@@ -92,8 +96,8 @@ def kinds_of_queries() -> dict[str, Queries]:
 
 
 def compound_queries() -> list[CompoundQuery]:
-    """About a hundred with AND, OR and NOT of two or three concepts, drawn at random but always the
-    same.
+    """Return about a hundred queries with AND, OR and NOT of two or three concepts, drawn at random
+    but always the same.
     """
     rng = random.Random(4)
     queries = []

@@ -1,8 +1,9 @@
 """Hostile files through sigseek and through bare Pillow: `python -m benchmarks.hostile [FOLDER]`.
 
-Bare Pillow opens and loads each picture file in one process, with nothing between it and the file. sigseek is timed twice:
-decoding alone, as `index` does it, and the whole of `sigseek index` with the checkpoint `mini`. All get the same files: the
-folder's and damaged variants of them, made here from a seed. Sides run in turn; medians of the rounds.
+Bare Pillow opens and loads each picture file in one process, with nothing between it and the file.
+sigseek is timed twice: only the decoding that `index` does, and all of `sigseek index` with the
+checkpoint `mini`. All sides get the same files: those of the folder, and damaged variants of them
+that are made here from a seed. The sides run in turn, and the figures are medians of the rounds.
 """
 
 import argparse
@@ -44,22 +45,25 @@ from sigseek.indexer.ingest import THREADS
 from sigseek.indexer.map_ahead import map_ahead
 from sigseek.siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
 paths = [Path(line) for line in Path(sys.argv[1]).read_text().split("\\0")]
-with ThreadPoolExecutor(THREADS) as pool, GuardedDecoder(read_checkpoint(MINI_DIRECTORY, "mini").preprocessing) as decoders:
-    reasons = [str(found) for _, found in map_ahead(pool, decoders.decode, paths, lambda: 32) if isinstance(found, Exception)]
-peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+preprocessing = read_checkpoint(MINI_DIRECTORY, "mini").preprocessing
+with ThreadPoolExecutor(THREADS) as pool, GuardedDecoder(preprocessing) as decoders:
+    decoded = map_ahead(pool, decoders.decode, paths, lambda: 32)
+    reasons = [str(found) for _, found in decoded if isinstance(found, Exception)]
+unit = 1 if sys.platform == "darwin" else 1024
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
 print(json.dumps({"reasons": reasons, "peak": peak}))
 """
-"""A process of its own, which takes little memory: a child's peak begins with what its parent
-has.
+"""A separate process that takes little memory. Otherwise a child's peak would begin with what its
+parent has.
 """
 
 _BARE_PILLOW = "bare Pillow"
 _LARGEST_SEED = 300_000
-"""Bytes: damage is tried on many files, not on a few large ones."""
+"""The size in bytes up to which files are damaged: many small files, not a few large ones."""
 
 
 def main() -> None:
-    """Make the files, run the sides, print the table."""
+    """Make the files, run the sides and print the table."""
     parser = argparse.ArgumentParser(
         "python -m benchmarks.hostile", description="Time decoding of hostile files."
     )
@@ -84,7 +88,8 @@ def main() -> None:
         sets = {"as they are": given} if given else {}
         sets["damaged"] = _pictures(photos)
         print(
-            f"{'files':28} {'side':22} {'count':>6} {'failed':>6} {'wall s':>7} {'ratio':>6} {'busy s':>7} {'peak MB':>8}"
+            f"{'files':28} {'side':22} {'count':>6} {'failed':>6} "
+            f"{'wall s':>7} {'ratio':>6} {'busy s':>7} {'peak MB':>8}"
         )
         reasons: Counter[str] = Counter()
         together: Counter[str] = Counter()
@@ -95,7 +100,8 @@ def main() -> None:
             together.update(walls)
         for side, wall in together.items():
             print(
-                f"{'together':28} {side:22} {'':13} {wall:7.2f} {wall / together[_BARE_PILLOW]:5.2f}x"
+                f"{'together':28} {side:22} {'':13} "
+                f"{wall:7.2f} {wall / together[_BARE_PILLOW]:5.2f}x"
             )
         print()
         for reason, count in reasons.most_common():
@@ -103,7 +109,7 @@ def main() -> None:
 
 
 def _index(folder: Path, library: Path) -> Finished:
-    """Run the program into a new library."""
+    """Index with the program into a new library."""
     shutil.rmtree(library, ignore_errors=True)
     return sigseek("index", folder, "--library", library, "--model", "mini", "--json")
 
@@ -113,7 +119,7 @@ def _pictures(folder: Path) -> list[Path]:
 
 
 def _seeds(paths: Sequence[Path]) -> dict[str, bytes]:
-    """Up to 400 of the files, picked evenly."""
+    """Return up to 400 of the files, picked evenly."""
     small = [path for path in paths if 0 < path.stat().st_size <= _LARGEST_SEED]
     return {
         path.name: path.read_bytes()
@@ -124,8 +130,8 @@ def _seeds(paths: Sequence[Path]) -> dict[str, bytes]:
 def compare(
     name: str, folder: Path, paths: Sequence[Path], rounds: int, scratch: Path
 ) -> tuple[list[str], dict[str, float]]:
-    """Run the sides in turn and print their rows; the reasons that the files failed for, as kinds,
-    and each side's seconds.
+    """Run the sides in turn and print their rows. Return the kinds of reasons for which files
+    failed, and the seconds of each side.
     """
     listed, library = scratch / "paths", scratch / "library"
     listed.write_text("\0".join(map(str, paths)))
@@ -152,7 +158,8 @@ def compare(
     walls = {side: statistics.median(one.wall for one in done) for side, done in runs.items()}
     for (side, done), failures, peak in zip(runs.items(), failed, peaks, strict=True):
         busy = statistics.median(one.busy for one in done)
-        row = f"{walls[side]:7.2f} {walls[side] / walls[_BARE_PILLOW]:5.2f}x {busy:7.2f} {peak / 1e6:8,.0f}"
+        ratio = walls[side] / walls[_BARE_PILLOW]
+        row = f"{walls[side]:7.2f} {ratio:5.2f}x {busy:7.2f} {peak / 1e6:8,.0f}"
         print(f"{name:28} {side:22} {len(paths):6} {failures:6} {row}", flush=True)
     return [reason.partition(" (")[0].partition(": ")[0] for reason in decoded["reasons"]], walls
 

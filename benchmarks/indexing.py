@@ -1,7 +1,10 @@
-"""Indexing against the model card's loop, and against the machine's own limit: `python -m benchmarks.indexing`.
+"""Indexing compared with the model card's loop and the machine's limit.
 
-All sides take the same photos through the same checkpoint, the exact base configuration with random weights, and run in
-turn in one go. The model card's loop (transformers, fp32) gets fewer photos, for it is slow; figures are images a second.
+    python -m benchmarks.indexing
+
+All sides take the same photos through the same checkpoint, which has the exact base configuration
+and random weights. They run in turn. The model card's loop (transformers, fp32) gets fewer photos
+because it is slow. The figures are images per second.
 """
 
 import argparse
@@ -47,7 +50,7 @@ vectors = torch.nn.functional.normalize(torch.cat(found), dim=-1).numpy()
 np.save(out, vectors)
 print(len(paths) / seconds)
 """
-"""What the model card shows; a process of its own, as a user's script would be. Its embeddings are
+"""What the model card shows, in a separate process, as a user's script would be. Its embeddings are
 the reference.
 """
 
@@ -56,16 +59,16 @@ _MATRIX = 4096
 
 @dataclass
 class Row:
-    """A side's images a second in each round."""
+    """The images per second of one side, in each round."""
 
     rates: list[float] = field(default_factory=list)
     busy: list[float] = field(default_factory=list)
-    """Shares of all cores' time, what a run with a single photo takes left out."""
+    """The busy share of all cores, without what a run with a single photo takes."""
     peak: float = 0.0
     cosine: float = float("nan")
 
     def text(self, name: str, against: "Row") -> str:
-        """The row as it is printed."""
+        """Return the row as it is printed."""
         rate, ratio = (
             statistics.median(self.rates),
             statistics.median(self.rates) / statistics.median(against.rates),
@@ -77,7 +80,7 @@ class Row:
 
 
 def main() -> None:
-    """Make the subjects, run the sides, print the table."""
+    """Make checkpoint and photos, run the sides and print the table."""
     parser = argparse.ArgumentParser("python -m benchmarks.indexing", description="Time indexing.")
     parser.add_argument("--photos", type=int, default=48, help="how many of each size (default 48)")
     parser.add_argument(
@@ -103,7 +106,8 @@ def main() -> None:
             )
         precisions = [best_precision()] if arguments.no_int8 else [best_precision(), "int8"]
         print(
-            f"{'images a second':44} {'median':>7} {'ratio':>8} {'cores':>6} {'peak MB':>8}  least cosine",
+            f"{'images per second':44} {'median':>7} {'ratio':>8} {'cores':>6} {'peak MB':>8}  "
+            "least cosine",
             flush=True,
         )
         for name, paths in folders.items():
@@ -164,7 +168,7 @@ def compare(
 
 
 def index(folder: Path, checkpoint: Checkpoint, precision: str, scratch: Path) -> Finished:
-    """Run the program into a new library."""
+    """Index with the program into a new library."""
     library = scratch / precision
     shutil.rmtree(library, ignore_errors=True)
     words = (
@@ -181,7 +185,7 @@ def index(folder: Path, checkpoint: Checkpoint, precision: str, scratch: Path) -
 
 
 def _embeddings(library: Path, paths: list[Path]) -> npt.NDArray[np.float32]:
-    """Unit-norm embeddings float32 (n, dim) that the library keeps of these files."""
+    """Return the unit-norm embeddings float32 (n, dim) that the library keeps of these files."""
     catalog = Catalog(library)
     ids, vectors = catalog.embeddings(catalog.checkpoints()[0].id)
     rows = {int(id_): row for row, id_ in enumerate(ids)}
@@ -197,7 +201,9 @@ def _embeddings(library: Path, paths: list[Path]) -> npt.NDArray[np.float32]:
 
 
 def ceiling(checkpoint: Checkpoint, precisions: list[str], rounds: int) -> None:
-    """The image tower alone, against what a large matrix product says that the processor can do."""
+    """Measure the image tower alone, and a large matrix product, which tells what the processor can
+    do.
+    """
     size = checkpoint.preprocessing.height
     pixels = np.random.default_rng(0).integers(0, 256, (16, size, size, 3), np.uint8)
     towers = {
@@ -237,8 +243,8 @@ def _matrix_product(precision: str) -> Callable[[], object]:
 
 
 def _image_flops(checkpoint: Checkpoint) -> float:
-    """Multiplications and additions of one picture through the image tower of the base
-    configuration.
+    """Return the multiplications and additions that one picture takes in the image tower of the
+    base configuration.
     """
     width, layers, patch, wide = checkpoint.dimension, 12, 16, 4
     tokens = (checkpoint.preprocessing.height // patch) ** 2

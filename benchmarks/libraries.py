@@ -1,4 +1,4 @@
-"""Libraries of any size without a photo: synthetic embeddings in a catalog as indexing would leave it."""
+"""Libraries of any size without photos: synthetic embeddings in a catalog as indexing leaves it."""
 
 import sqlite3
 import zlib
@@ -19,8 +19,8 @@ _CHUNK = 20_000
 def fill(
     directory: Path, vectors: npt.NDArray[np.float16], checkpoint: Checkpoint | None = None
 ) -> None:
-    """A library of the embeddings float16 (n, dim), by the checkpoint or by none there is: photo
-    and file n+1 is row n.
+    """Fill a library with the embeddings float16 (n, dim), of the checkpoint or of one that does
+    not exist. Photo and file n+1 are row n.
     """
     catalog = Catalog(directory)
     with catalog.transaction() as transaction:
@@ -46,7 +46,8 @@ def fill(
             )
             files = ((str(id_), id_) for id_ in ids)
             connection.executemany(
-                "INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) VALUES (1, ?, ?, 1, 1)",
+                "INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) "
+                "VALUES (1, ?, ?, 1, 1)",
                 files,
             )
             halves = ((id_, vectors[id_ - 1].tobytes()) for id_ in ids)
@@ -57,8 +58,8 @@ def fill(
 
 
 def measure(directory: Path, texts: npt.NDArray[np.float32]) -> None:
-    """Have the library judge its hits, against unit-norm texts (n, dim), a tenth of which stand for
-    absent ones.
+    """Measure the library, so that it judges hits, with unit-norm texts (n, dim). A tenth of them
+    stand for absent texts.
     """
     catalog = Catalog(directory)
     (record,) = catalog.checkpoints()

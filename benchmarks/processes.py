@@ -1,4 +1,4 @@
-"""Programs timed from outside, as their user waits for them."""
+"""Programs timed from outside, as a user waits for them."""
 
 import json
 import os
@@ -19,14 +19,14 @@ class Finished:
     wall: float
     """Seconds from start to end."""
     busy: float
-    """Seconds of processor time, user and system, of it and its children."""
+    """Seconds of processor time, user and system, of the process and its children."""
     peak: float
-    """Bytes of memory at most, of the largest process."""
+    """The most bytes of memory that the largest of its processes took."""
     output: str
 
 
 def run(command: Sequence[str | Path], **environment: str) -> Finished:
-    """Run the command to its end; CalledProcessError with what it said when it fails."""
+    """Run the command to its end. CalledProcessError, with what it printed, when it fails."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as said:
         started = time.monotonic()
         process = subprocess.Popen(command, stdout=out, stderr=said, env=os.environ | environment)
@@ -49,6 +49,6 @@ def sigseek(*words: str | Path, **environment: str) -> Finished:
 
 
 def last_json(finished: Finished) -> dict[str, Any]:
-    """The last line of the output, which is an object of JSON."""
+    """Return the last line of the output, which is a JSON object."""
     found: dict[str, Any] = json.loads(finished.output.splitlines()[-1])
     return found

@@ -1,7 +1,10 @@
-"""A text query from the shell, against the same thing done with transformers: `python -m benchmarks.query`.
+"""A text query from the shell, compared with the same query in transformers.
 
-The library holds 100,000 synthetic embeddings of a checkpoint of the exact base configuration. Cold is a process of its
-own, from its start to the printed hits, the files being in the system's cache; warm is one more query to an open library.
+    python -m benchmarks.query
+
+The library holds 100,000 synthetic embeddings of a checkpoint of the exact base configuration. Cold
+is a whole process, from its start to the printed hits, with the files in the system's cache. Warm
+is one more query to an open library.
 """
 
 import argparse
@@ -35,7 +38,9 @@ library = np.load(vectors, mmap_mode="r")
 
 def search():
     with torch.no_grad():
-        tokens = tokenizer([query], padding="max_length", max_length=64, truncation=True, return_tensors="pt")
+        tokens = tokenizer(
+            [query], padding="max_length", max_length=64, truncation=True, return_tensors="pt"
+        )
         text = model.get_text_features(input_ids=tokens["input_ids"]).pooler_output
     text = torch.nn.functional.normalize(text, dim=-1).numpy()[0]
     cosines = library.astype(np.float32) @ text
@@ -50,11 +55,11 @@ for _ in range(int(rounds)):
     search()
     print("seconds", time.perf_counter() - started)
 """
-"""The same thing as a short script with transformers: the library is a matrix of fp16 in a file."""
+"""The same query as a short script with transformers. Its library is a matrix of fp16 in a file."""
 
 
 def main() -> None:
-    """Make the library, run both sides in turn, print the table."""
+    """Make the library, run both sides in turn and print the table."""
     parser = argparse.ArgumentParser("python -m benchmarks.query", description="Time a text query.")
     parser.add_argument("--embeddings", type=int, default=100_000, help="(default 100,000)")
     parser.add_argument(
@@ -88,17 +93,20 @@ def main() -> None:
         float(line.split()[1]) for line in script.output.splitlines() if line.startswith("seconds")
     ]
     print(
-        f"\n{'one text query over ' + format(arguments.embeddings, ','):36} {'cold s':>8} {'warm ms':>8} {'peak MB':>8}"
+        f"\n{'one text query over ' + format(arguments.embeddings, ','):36} "
+        f"{'cold s':>8} {'warm ms':>8} {'peak MB':>8}"
     )
     for name, runs, seconds in (
         ("sigseek search", ours, warm),
         ("transformers and numpy", theirs, their_warm),
     ):
         print(
-            f"{name:36} {_median(runs):8.3f} {1000 * statistics.median(seconds):8.1f} {max(r.peak for r in runs) / 1e6:8,.0f}"
+            f"{name:36} {_median(runs):8.3f} {1000 * statistics.median(seconds):8.1f} "
+            f"{max(r.peak for r in runs) / 1e6:8,.0f}"
         )
     print(
-        f"{'ratio':36} {_median(theirs) / _median(ours):7.2f}x {statistics.median(their_warm) / statistics.median(warm):7.2f}x"
+        f"{'ratio':36} {_median(theirs) / _median(ours):7.2f}x "
+        f"{statistics.median(their_warm) / statistics.median(warm):7.2f}x"
     )
 
 
@@ -111,7 +119,7 @@ def _prepare(library: Path, matrix: Path, checkpoint: Path, count: int) -> None:
 
 
 def _warm(library: Path, rounds: int) -> list[float]:
-    """Seconds of each further query to a library that is open."""
+    """Return the seconds of each further query to an open library."""
     seconds = []
     with open_library(library) as opened:
         opened.search(_QUERY)

@@ -1,8 +1,10 @@
-"""A second run over unchanged files, against a bare recursive stat of them: `python -m benchmarks.rescan`.
+"""A second run over unchanged files, compared with a bare recursive stat of them.
 
-The collection is made here: folders by year and event, full of copies of a few hundred tiny pictures, so that the first
-run hashes every file and embeds few. Each side is timed as a whole process and inside one, in turn, and the figures are
-ratios of medians.
+    python -m benchmarks.rescan
+
+The collection is made here: folders by year and event, full of copies of a few hundred tiny
+pictures, so that the first run hashes every file and embeds few. Each side is timed as a whole
+process and inside one, in turn. The figures are ratios of medians.
 """
 
 import argparse
@@ -40,11 +42,11 @@ def stat_all(root):
                     count += 1
     return count
 """
-"""Source, because its process is to import nothing else."""
+"""Source code, because its process must import nothing else."""
 
 
 def main() -> None:
-    """Make the collection, index it once, time the sides, print the table."""
+    """Make the collection, index it once, time the sides and print the table."""
     parser = argparse.ArgumentParser(
         "python -m benchmarks.rescan", description="Time a second run over unchanged files."
     )
@@ -59,7 +61,8 @@ def main() -> None:
         photos, library = Path(made, "photos"), Path(made, "library")
         seconds = _seconds(lambda: make_collection(photos, arguments.files))
         print(
-            f"{arguments.files:,} files in {sum(1 for _ in os.walk(photos)):,} folders made in {seconds:.0f} s",
+            f"{arguments.files:,} files in {sum(1 for _ in os.walk(photos)):,} folders "
+            f"made in {seconds:.0f} s",
             flush=True,
         )
         seconds = _seconds(lambda: _run_program(photos, library))
@@ -68,7 +71,7 @@ def main() -> None:
 
 
 def make_collection(root: Path, files: int) -> None:
-    """`files` pictures below `root`, named as cameras name them, of `_CONTENTS` different
+    """Make `files` pictures below `root`, named as cameras name them, of `_CONTENTS` different
     contents.
     """
     contents = list(_pictures(min(files, _CONTENTS)))
@@ -87,8 +90,8 @@ def make_collection(root: Path, files: int) -> None:
 
 
 def measure(photos: Path, library: Path, files: int, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each side in each round; a first round, which warms the caches of both sides, is
-    left out.
+    """Return the seconds of each side in each round. A first round, which warms the caches of both
+    sides, is left out.
     """
     names: dict[str, object] = {}
     exec(_BARE_STAT, names)
@@ -113,7 +116,9 @@ def measure(photos: Path, library: Path, files: int, rounds: int) -> dict[str, l
 
 
 def table(seconds: dict[str, list[float]]) -> str:
-    """A line a side: median, fastest and slowest round, and its ratio to the line above it."""
+    """Return one line per side: median, fastest and slowest round, and its ratio to the line above
+    it.
+    """
     lines = [f"{'':<34}{'median':>9}{'least':>9}{'most':>9}{'ratio':>8}"]
     medians = [statistics.median(spent) for spent in seconds.values()]
     for number, (name, spent) in enumerate(seconds.items()):
@@ -126,7 +131,7 @@ def table(seconds: dict[str, list[float]]) -> str:
 
 
 def _pictures(count: int) -> Iterator[bytes]:
-    """PNGs of a few hundred bytes, each another picture."""
+    """Return PNGs of a few hundred bytes, each a different picture."""
     random = np.random.default_rng(0)
     for _ in range(count):
         file = io.BytesIO()
@@ -135,7 +140,7 @@ def _pictures(count: int) -> Iterator[bytes]:
 
 
 def _run_program(photos: Path, library: Path) -> None:
-    """`sigseek index`, as installed: with its bytecode kept from one start to the next."""
+    """Run `sigseek index` as it is installed, with its bytecode kept from one start to the next."""
     environment = {
         name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
     }

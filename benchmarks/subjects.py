@@ -1,4 +1,4 @@
-"""What the measurements are made on: a checkpoint of the base configuration and photos, both made here from a seed."""
+"""The checkpoint of the base configuration and the photos to measure with, made here from a seed."""
 
 import os
 import shutil
@@ -17,8 +17,8 @@ from sigseek.siglip.checkpoint import MINI_DIRECTORY
 
 CAMERA, SMALL = (4000, 3000), (400, 533)
 _NOISE = 5.0
-"""Levels of sensor noise: with it a picture of camera size is a JPEG of some 3 MB, as phones write
-them.
+"""The sensor noise, in levels. With it, a picture of camera size is a JPEG of about 3 MB, as phones
+write them.
 """
 
 
@@ -29,12 +29,14 @@ torch.manual_seed(0)
 SiglipModel(SiglipConfig()).save_pretrained(sys.argv[1])
 SiglipImageProcessorPil(image_mean=[0.5] * 3, image_std=[0.5] * 3).save_pretrained(sys.argv[1])
 """
-"""A process of its own: memory that a measuring process has taken would count as its children's."""
+"""A separate process. Otherwise the memory that it takes would count as that of the measuring
+process's children.
+"""
 
 
 def save_base(target: Path) -> Path:
-    """A checkpoint of google/siglip-base-patch16-224's exact configuration with random weights, and
-    mini's tokenizer.
+    """Save a checkpoint of google/siglip-base-patch16-224's exact configuration, with random
+    weights and mini's tokenizer.
     """
     run([sys.executable, "-W", "ignore", "-c", _MAKE_BASE, target])
     for name in ("spiece.model", "tokenizer_config.json"):
@@ -43,7 +45,7 @@ def save_base(target: Path) -> Path:
 
 
 def save_photos(folder: Path, count: int, size: tuple[int, int]) -> list[Path]:
-    """`count` drawings of `size` (width, height) with sensor noise, as JPEGs of quality 90."""
+    """Save `count` drawings of `size` (width, height) with sensor noise, as JPEGs of quality 90."""
     folder.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(partial(_save_photo, folder, size), range(count)))

@@ -1,7 +1,7 @@
 """What the upkeep of a large library costs: `python -m benchmarks.upkeep [--photos 1000000]`.
 
-A library of synthetic embeddings, 768 dimensions, whose folder is there but holds none of its files. Each command is timed as a
-whole process, from start to end.
+The library holds synthetic embeddings of 768 dimensions. Its folder exists but contains none of its
+files. Each command is timed as a whole process, from start to end.
 """
 
 import argparse
@@ -24,7 +24,7 @@ _DIMENSION = 768
 
 
 def main() -> None:
-    """Fill a library, run the commands, print the table."""
+    """Fill a library, run the commands and print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -41,7 +41,8 @@ def main() -> None:
         filling.start()
         filling.join()
         print(
-            f"{arguments.photos:,} photos written and their index made in {time.monotonic() - started:.0f} s",
+            f"{arguments.photos:,} photos written and their index made "
+            f"in {time.monotonic() - started:.0f} s",
             flush=True,
         )
         moved.mkdir()

@@ -1,4 +1,6 @@
-"""Damaged variants of picture files, the same at every run: bits flipped, ends cut off, headers of other files."""
+"""Damaged variants of picture files: bits flipped, ends cut off, headers of other files. They are
+the same at every run.
+"""
 
 import io
 import random
@@ -11,12 +13,12 @@ from PIL import Image
 
 _MODES = ("RGB", "RGBA", "L", "P", "1", "I;16", "F", "CMYK")
 _NOT_FILES = {"PDF", "EPS", "HDF5", "GRIB", "BUFR", "WMF", "FITS", "PALM"}
-"""What is no picture, takes another program or plugin, or is passed over by a scan."""
+"""Formats that are not pictures, need another program or plugin, or are skipped by a scan."""
 
 
 def small_pictures() -> dict[str, bytes]:
-    """By name with extension, a small picture in every format that Pillow writes, in every mode
-    that the format takes.
+    """Return, by name with extension, a small picture in every format that Pillow writes, in every
+    mode that the format takes.
     """
     Image.init()
     rough = Image.fromarray(np.random.default_rng(0).integers(0, 256, (5, 6, 3), np.uint8)).resize(
@@ -44,8 +46,8 @@ def _converted(image: Image.Image, mode: str) -> Image.Image:
 
 
 def damaged(files: dict[str, bytes], count: int, seed: int = 0) -> Iterator[tuple[str, bytes]]:
-    """`count` names and contents of damaged variants, every way of damaging and every file in
-    turn.
+    """Return `count` names and contents of damaged variants, with every way of damaging and every
+    file in turn.
     """
     chance = random.Random(seed)
     names = sorted(files)
@@ -57,7 +59,7 @@ def damaged(files: dict[str, bytes], count: int, seed: int = 0) -> Iterator[tupl
 
 
 def _flip(whole: bytes, other: bytes, chance: random.Random) -> bytes:
-    """Up to 16 bits the other way round, half of the time near the beginning, where headers are."""
+    """Flip up to 16 bits, half of the time near the beginning, where headers are."""
     changed = bytearray(whole)
     within = len(changed) if chance.random() < 0.5 else min(len(changed), 200)
     for _ in range(chance.randint(1, 16)):
@@ -70,13 +72,13 @@ def _cut(whole: bytes, other: bytes, chance: random.Random) -> bytes:
 
 
 def _splice(whole: bytes, other: bytes, chance: random.Random) -> bytes:
-    """The beginning of another file before the rest of this."""
+    """Put the beginning of another file before the rest of this one."""
     at = chance.randint(4, max(5, min(len(other), len(whole), 400)))
     return other[:at] + whole[at:]
 
 
 def _blot(whole: bytes, other: bytes, chance: random.Random) -> bytes:
-    """A run of up to 64 bytes overwritten with noise, or with 0 or 255, as lost sectors are."""
+    """Overwrite a run of up to 64 bytes with noise, or with 0 or 255, as lost sectors are."""
     at, length = chance.randrange(len(whole)), chance.randint(1, 64)
     blot = chance.choice([b"\0" * length, b"\xff" * length, chance.randbytes(length)])
     return whole[:at] + blot + whole[at + length :]

@@ -1,1 +1,1 @@
-"""Drawn photos that need no download: scenes from a seed, their captions, and the training of the `mini` checkpoint."""
+"""The demo: photos that are drawn, what they show, and how the checkpoint `mini` was trained."""

@@ -1,4 +1,4 @@
-"""What lies behind and before the objects: sky, light, place and weather."""
+"""Draws what is behind and in front of the objects: sky, light, place and weather."""
 
 import random
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ HORIZON = 0.56
 
 @dataclass(frozen=True)
 class Light:
-    """A time of day: the sky from top to horizon, and what the light does to the ground and to
-    objects, by channel.
+    """A time of day: the sky's colours from the top to the horizon, and the factors by channel with
+    which its light dims the ground and the objects.
     """
 
     top: RGB
@@ -43,7 +43,7 @@ FOG: RGB = (205, 208, 212)
 
 
 def draw_backdrop(size: tuple[int, int], scene: Scene, rng: random.Random) -> Image.Image:
-    """The scene without its objects: an RGB image of `size` (width, height)."""
+    """Draw the scene without its objects, as an RGB image of `size` (width, height)."""
     light = LIGHTS[scene.time]
     image = _sky(size, scene, light)
     draw = ImageDraw.Draw(image)
@@ -63,7 +63,7 @@ def draw_backdrop(size: tuple[int, int], scene: Scene, rng: random.Random) -> Im
 
 
 def draw_weather(image: Image.Image, scene: Scene, rng: random.Random) -> Image.Image:
-    """Rain, snow or fog in front of everything."""
+    """Draw rain, snow or fog in front of everything."""
     width, height = image.size
     draw = ImageDraw.Draw(image)
     light = LIGHTS[scene.time]

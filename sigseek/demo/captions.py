@@ -1,4 +1,4 @@
-"""Captions: what is said of a scene, and the words it is said in."""
+"""Captions: what they say about a scene, and in which words."""
 
 import random
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Subject:
-    """Objects as a caption names them; None where it does not say the colour or the number."""
+    """Objects as a caption names them. A colour or number is None if the caption leaves it out."""
 
     name: str
     color: str | None = None
@@ -69,7 +69,9 @@ class Statement:
     weather: str | None = None
 
     def facts(self) -> frozenset[str]:
-        """The facts claimed; true of a scene when they are a subset of `Scene.facts()`."""
+        """The facts that the statement claims. It is true of a scene if they are a subset of
+        `Scene.facts()`.
+        """
         circumstances = {c for c in (self.place, self.time, self.weather) if c}
         return frozenset(
             circumstances | {subject_fact(s.name, s.color, s.count) for s in self.subjects}
@@ -77,7 +79,7 @@ class Statement:
 
 
 def full_statement(scene: Scene) -> Statement:
-    """All there is to say of the scene; of a single object only that it is there, as people
+    """Say everything about the scene. Of a single object, say only that it is there, as people
     write.
     """
     subjects = tuple(
@@ -88,8 +90,8 @@ def full_statement(scene: Scene) -> Statement:
 
 
 def random_statement(scene: Scene, rng: random.Random) -> Statement:
-    """A true statement that leaves out some of the scene, often nearly all of it, as a search query
-    does.
+    """Say something true about the scene. Most of the scene is often left out, as in a search
+    query.
     """
     kind = rng.choices(list(_KINDS), list(_KINDS.values()))[0]
     if kind == "full":
@@ -108,8 +110,8 @@ def random_statement(scene: Scene, rng: random.Random) -> Statement:
 
 
 def phrase(statement: Statement, rng: random.Random, *, synonyms: bool = True) -> str:
-    """The statement in words, in one of many wordings; without `synonyms` in the words of the facts
-    themselves.
+    """Put the statement into words, in one of many wordings; without `synonyms`, in the words of
+    the facts.
     """
 
     def word(canonical: str) -> str:
@@ -130,17 +132,17 @@ def phrase(statement: Statement, rng: random.Random, *, synonyms: bool = True) -
 
 
 def caption(scene: Scene, rng: random.Random) -> str:
-    """A full caption of the scene, in the words of its facts."""
+    """Describe the scene in full, in the words of its facts."""
     return phrase(full_statement(scene), rng, synonyms=False)
 
 
 def article(noun: str) -> str:
-    """'a' or 'an', as the noun phrase needs it."""
+    """Return 'a' or 'an', as the noun phrase needs it."""
     return "an" if noun[0] in "aeiou" else "a"
 
 
 def plural(noun: str) -> str:
-    """The plural of one of the demo's nouns."""
+    """Return the plural of one of the demo's nouns."""
     return _PLURALS.get(noun, f"{noun}s")
 
 

@@ -1,4 +1,4 @@
-"""A scene drawn as a picture of any size; the same scene and seed give the same picture."""
+"""Draws a scene as a picture of any size. The same scene and seed give the same picture."""
 
 import random
 
@@ -31,8 +31,8 @@ _SIDES = {
 
 
 def draw_scene(scene: Scene, size: tuple[int, int], seed: int) -> Image.Image:
-    """The scene as an RGB image of `size` (width, height) pixels; `seed` decides all that the facts
-    leave open.
+    """Draw the scene as an RGB image of `size` (width, height) pixels. `seed` decides everything
+    that the facts leave open.
     """
     rng = random.Random(seed)
     image = draw_backdrop(size, scene, rng)
@@ -45,7 +45,7 @@ def draw_scene(scene: Scene, size: tuple[int, int], seed: int) -> Image.Image:
 def _pens(
     draw: ImageDraw.ImageDraw, size: tuple[int, int], scene: Scene, rng: random.Random
 ) -> list[tuple[Pen, str]]:
-    """A pen for each object, the objects side by side in random order, each within its own
+    """Return a pen for each object. The objects stand side by side in random order, each in its own
     column.
     """
     width, height = size

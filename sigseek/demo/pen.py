@@ -1,4 +1,6 @@
-"""Drawing in fractions of a box, so that a shape is written once for every size and mirrored or shaded as a whole."""
+"""A pen that draws in fractions of a box. A shape is written once and can be drawn in any size,
+mirrored or shaded.
+"""
 
 from dataclasses import dataclass
 
@@ -9,24 +11,24 @@ Point = tuple[float, float]
 
 
 def shade(color: RGB, factor: float) -> RGB:
-    """The colour made darker (factor below 1) or lighter (above 1)."""
+    """Make the colour darker (factor below 1) or lighter (above 1)."""
     red, green, blue = (max(0, min(255, round(channel * factor))) for channel in color)
     return red, green, blue
 
 
 def blend(one: RGB, other: RGB, share: float) -> RGB:
-    """`one` with `share` (0 to 1) of it replaced by `other`."""
+    """Replace `share` (0 to 1) of `one` by `other`."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
 
 @dataclass(frozen=True)
 class Pen:
-    """Draws into the box (left, top, side) in pixels; points are fractions of it, (0, 0) its upper
-    left corner.
+    """A pen for the box (left, top, side), in pixels. Points are fractions of the box, and (0, 0)
+    is its upper left corner.
 
-    `main` is the object's own colour and `outline` what sets it off from the background. Colours of
-    fixed parts pass through `lit`, the light of the scene.
+    `main` is the object's own colour and `outline` sets it off from the background. Parts with
+    fixed colours pass through `lit`, which applies the light of the scene.
     """
 
     draw: ImageDraw.ImageDraw
@@ -39,13 +41,13 @@ class Pen:
     mirrored: bool = False
 
     def polygon(self, points: list[Point], fill: RGB | None = None) -> None:
-        """A filled polygon with the outline; in the main colour unless `fill` is given."""
+        """Draw a filled polygon with the outline, in the main colour unless `fill` is given."""
         self.draw.polygon(
             [self._at(p) for p in points], fill or self.main, self.outline, width=self._width(0.025)
         )
 
     def ellipse(self, x0: float, y0: float, x1: float, y1: float, fill: RGB | None = None) -> None:
-        """A filled ellipse in the rectangle."""
+        """Draw a filled ellipse in the rectangle."""
         self.draw.ellipse(
             self._box(x0, y0, x1, y1), fill or self.main, self.outline, width=self._width(0.025)
         )
@@ -53,7 +55,7 @@ class Pen:
     def rectangle(
         self, x0: float, y0: float, x1: float, y1: float, fill: RGB | None = None
     ) -> None:
-        """A filled rectangle."""
+        """Draw a filled rectangle."""
         self.draw.rectangle(
             self._box(x0, y0, x1, y1), fill or self.main, self.outline, width=self._width(0.025)
         )
@@ -68,8 +70,8 @@ class Pen:
         end: float,
         fill: RGB | None = None,
     ) -> None:
-        """A filled slice of the ellipse in the rectangle, angles in degrees clockwise from three
-        o'clock.
+        """Draw a filled slice of the ellipse in the rectangle, with angles in degrees clockwise
+        from three o'clock.
         """
         if self.mirrored:
             start, end = 180 - end, 180 - start
@@ -83,17 +85,17 @@ class Pen:
         )
 
     def ring(self, x0: float, y0: float, x1: float, y1: float, width: float, color: RGB) -> None:
-        """An ellipse's rim only."""
+        """Draw only the rim of an ellipse."""
         self.draw.ellipse(self._box(x0, y0, x1, y1), None, color, width=self._width(width))
 
     def line(self, points: list[Point], width: float = 0.04, color: RGB | None = None) -> None:
-        """A line through the points, in the outline's colour unless `color` is given."""
+        """Draw a line through the points, in the outline's colour unless `color` is given."""
         self.draw.line(
             [self._at(p) for p in points], color or self.outline, self._width(width), joint="curve"
         )
 
     def lit(self, color: RGB) -> RGB:
-        """A fixed part's colour in the light of the scene."""
+        """Return the colour of a fixed part in the light of the scene."""
         red, green, blue = (
             round(channel * factor) for channel, factor in zip(color, self.light, strict=True)
         )

@@ -1,4 +1,6 @@
-"""Drawn scenes as a folder of photos: JPEG files with EXIF, and `captions.jsonl` that says what they show."""
+"""Draws scenes as a folder of photos: JPEG files with EXIF, and `captions.jsonl`, which says what
+they show.
+"""
 
 import itertools
 import json
@@ -14,17 +16,18 @@ from PIL import ExifTags, Image
 from sigseek.demo.captions import caption
 from sigseek.demo.drawing import draw_scene
 from sigseek.demo.scene import Scene, numbered_scene
-from sigseek.errors import SigseekError
+from sigseek.errors import Option, Remedy, SigseekError
 
 CAPTIONS = "captions.jsonl"
 SIZE = (1600, 1200)
 _KNOWN = re.compile(r"captions\.jsonl|results\.html|scene-\d{5}\.jpg")
 _NOTHING = re.compile(r"(?!)")
+_ANOTHER_FOLDER = Remedy("name a new folder with {}", (Option("folder"),))
 _HOURS = {"at dawn": 6, "at noon": 12, "at sunset": 19, "at night": 23}
 
 
 class DemoFolderError(SigseekError):
-    """A folder that the demo must not draw into. The message says what was found and what to do."""
+    """The demo must not draw into a folder."""
 
 
 def draw_photos(
@@ -59,22 +62,22 @@ def draw_photos(
 
 def _clear(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
-        raise DemoFolderError(f"{folder} is a file; name a folder with --folder")
+        raise DemoFolderError(f"{folder} is a file", _ANOTHER_FOLDER)
     folder.mkdir(parents=True, exist_ok=True)
     known = _KNOWN if _is_demo(folder) else _NOTHING
     present = [path for path in folder.iterdir() if not path.name.startswith(".")]
     others = sorted(path.name for path in present if not known.fullmatch(path.name))
     if others:
         raise DemoFolderError(
-            f"{folder} holds files that are not the demo's, such as {others[0]}; name a new folder with --folder"
+            f"{folder} contains files that are not the demo's, such as {others[0]}", _ANOTHER_FOLDER
         )
     for path in present:
         path.unlink()
 
 
 def _is_demo(folder: Path) -> bool:
-    """Whether an earlier demo wrote the folder's captions: nothing is removed where another program
-    did.
+    """Return whether an earlier demo wrote the captions of the folder. Files of other programs are
+    never removed.
     """
     try:
         with (folder / CAPTIONS).open(encoding="utf-8") as captions:
@@ -92,7 +95,7 @@ def _is_demo(folder: Path) -> bool:
 
 
 def _exif(scene: Scene, rng: random.Random) -> Image.Exif:
-    """A day between 2015 and 2024, at the scene's time of day."""
+    """Return EXIF with a day between 2015 and 2024, at the scene's time of day."""
     taken = datetime(2015, 1, 1, _HOURS[scene.time]) + timedelta(
         days=rng.randrange(3650), minutes=rng.randrange(60)
     )

@@ -1,4 +1,4 @@
-"""What a drawn photo shows: objects with colours and counts, a place, a time of day and the weather."""
+"""What a drawn photo shows: objects with colours and counts, place, time of day and weather."""
 
 import random
 from dataclasses import dataclass
@@ -52,8 +52,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Scene:
-    """One or two groups of objects of different kinds, and where, when and in what weather they
-    stand.
+    """One or two groups of objects of different kinds, with the place, the time of day and the
+    weather.
     """
 
     objects: tuple[Group, ...]
@@ -62,7 +62,7 @@ class Scene:
     weather: str
 
     def facts(self) -> frozenset[str]:
-        """Everything a caption may truthfully say of this scene, one short string a fact."""
+        """Everything that a caption may truthfully say of the scene, one short string per fact."""
         said = {self.place, self.time, self.weather}
         for group in self.objects:
             said |= {
@@ -74,14 +74,14 @@ class Scene:
 
 
 def subject_fact(name: str, color: str | None, count: int | None) -> str:
-    """The fact that a scene shows `count` (None: any number of) objects `name` in `color` (None:
-    any).
+    """Return the fact that a scene shows `count` objects `name` in `color`. None stands for any
+    number or any colour.
     """
     return f"{count or 'any'} {color or 'any'} {name}"
 
 
 def all_facts() -> list[str]:
-    """Every fact that some scene has, in a fixed order."""
+    """Return every fact that some scene has, in a fixed order."""
     subjects = product(OBJECTS, (None, *COLORS), (None, *range(1, MAX_COUNT + 1)))
     return [
         *(subject_fact(name, color, count) for name, color, count in subjects),
@@ -92,7 +92,7 @@ def all_facts() -> list[str]:
 
 
 def random_scene(rng: random.Random) -> Scene:
-    """A scene drawn evenly over kinds, colours, places, times and weathers."""
+    """Draw a random scene; all kinds, colours, places, times and weathers are equally likely."""
     names = rng.sample(OBJECTS, 2 if rng.random() < _TWO_KINDS else 1)
     counts = [rng.choices(range(1, MAX_COUNT + 1), _COUNT_WEIGHTS)[0] for _ in names]
     if len(counts) == 2 and sum(counts) > 4:
@@ -109,5 +109,5 @@ def random_scene(rng: random.Random) -> Scene:
 
 
 def numbered_scene(seed: int, number: int) -> Scene:
-    """Scene `number` of the endless series that `seed` names."""
+    """Return scene `number` of the endless series that `seed` names."""
     return random_scene(random.Random(f"scene {seed} {number}"))

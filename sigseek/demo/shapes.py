@@ -1,4 +1,4 @@
-"""The eighteen kinds of objects, each drawn by one function into a pen's unit box."""
+"""The eighteen kinds of objects. One function draws each into a pen's unit box."""
 
 from collections.abc import Callable
 from math import cos, pi, sin

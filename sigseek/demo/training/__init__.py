@@ -1,1 +1,1 @@
-"""How `mini` was trained. Not part of the wheel."""
+"""The training of `mini`. It is in the repository only, not in the wheel."""

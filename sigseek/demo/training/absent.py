@@ -1,6 +1,8 @@
-"""Texts that no drawing shows, for mini to learn to refuse: things that are never drawn, and words that mean nothing.
+"""Texts that no drawing shows: things that are never drawn, and words that mean nothing. mini
+learns to refuse them.
 
-No word of these lists is in a caption, and none in the texts by which refusing is judged: the tests see to it.
+The words of these lists are not in any caption, and not in the texts that refusing is measured
+with. The tests check this.
 """
 
 import random
@@ -52,8 +54,8 @@ _CONSONANTS, _VOWELS = "bcdfghjklmnpqrstvwxyz", "aeiou"
 
 
 def absent_text(scene: Scene, rng: random.Random) -> str:
-    """A text that no drawing shows; often the scene's caption with something else in the place of
-    an object.
+    """Return a text that no drawing shows. Often it is the caption of the scene with something else
+    in the place of an object.
     """
     form = rng.choices(("letters", "noun", "action", "caption"), (0.25, 0.1, 0.15, 0.5))[0]
     if form == "letters":
@@ -75,7 +77,7 @@ def _without_truth(statement: Statement, name: str) -> Statement:
 
 
 def _letters(rng: random.Random) -> str:
-    """A word without meaning: any letters, or consonants and vowels in turn."""
+    """Return a word without meaning: any letters, or consonants and vowels in turn."""
     length = rng.randint(3, 12)
     if rng.random() < 0.5:
         return "".join(rng.choices(_CONSONANTS + _VOWELS, k=length))

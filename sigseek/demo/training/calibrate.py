@@ -1,4 +1,4 @@
-"""Fits mini's calibration to drawn pictures, and writes it beside the checkpoint's files.
+"""Fits mini's calibration to drawn pictures, and writes it next to the checkpoint's files.
 
 python -m sigseek.demo.training.calibrate
 """
@@ -21,8 +21,8 @@ SEED = 3
 
 
 def random_queries(scenes: list[Scene], count: int, rng: random.Random) -> dict[str, Statement]:
-    """`count` different texts, half of them short as queries are, each true of at least one scene,
-    and what they state.
+    """Return `count` different texts and what they state. Half of them are short, as queries are,
+    and each is true of at least one scene.
     """
     queries: dict[str, Statement] = {}
     while len(queries) < count:
@@ -34,7 +34,7 @@ def random_queries(scenes: list[Scene], count: int, rng: random.Random) -> dict[
 def write_captions(
     file: Path, names: list[str], scenes: list[Scene], queries: dict[str, Statement]
 ) -> None:
-    """For each picture all the texts that are true of it, as captions."""
+    """Write, for each picture, all texts that are true of it as captions."""
     with file.open("w", encoding="utf-8") as lines:
         for name, scene in zip(names, scenes, strict=True):
             facts = scene.facts()
@@ -44,7 +44,7 @@ def write_captions(
 
 
 def main() -> None:
-    """Draw, index, caption, calibrate, write."""
+    """Draw pictures, index and caption them, fit the calibration and write it."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

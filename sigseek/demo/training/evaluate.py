@@ -1,6 +1,7 @@
-"""How well a checkpoint finds drawn pictures, judged by what was drawn and not by captions.
+"""Measures how well a checkpoint finds drawn pictures. What was drawn decides what is right, not
+captions.
 
-python -m sigseek.demo.training.evaluate [CHECKPOINT]
+    python -m sigseek.demo.training.evaluate [CHECKPOINT]
 """
 
 import argparse
@@ -29,8 +30,8 @@ EmbedTexts = Callable[[list[str]], npt.NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Figures:
-    """Mean average precision by kind of query and recall of full captions, each 0 to 1, over the
-    full library.
+    """Mean average precision by kind of query, and the recall of full captions; each is 0 to 1,
+    over the full library.
     """
 
     object_map: float
@@ -44,9 +45,7 @@ class Figures:
 def retrieval_figures(
     scenes: list[Scene], images: npt.NDArray[np.float32], embed_texts: EmbedTexts, seed: int = 0
 ) -> Figures:
-    """Figures of text-to-image search over `images`, the unit-norm embeddings (n, dim) of
-    `scenes`.
-    """
+    """Measure text-to-image search over `images`, the unit-norm embeddings (n, dim) of `scenes`."""
     facts = [scene.facts() for scene in scenes]
 
     def mean_ap(queries: Iterable[tuple[str, Statement]]) -> float:
@@ -90,12 +89,12 @@ def retrieval_figures(
 
 
 def report(figures: Figures) -> str:
-    """The figures as `name value` pairs on one line."""
+    """Return the figures as `name value` pairs on one line."""
     return "  ".join(f"{name} {value:.3f}" for name, value in asdict(figures).items())
 
 
 def main() -> None:
-    """Draw photos of a seed that no training used, index and embed them as any photos are, print
+    """Draw photos of a seed that no training used, index them as any photos are indexed, and print
     the figures.
     """
     parser = argparse.ArgumentParser(

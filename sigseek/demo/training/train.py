@@ -2,10 +2,12 @@
 
     python -m sigseek.demo.training.train RUN_DIR --out siglip/mini
 
-The loss is SigLIP's: every pair of a picture and a caption in the batch is a yes-or-no question (Zhai et al. 2023,
-arXiv 2303.15343). There the answer is yes for a picture and its own caption only. Here the facts of every picture
-are known, so a short caption such as "at night" is a yes for all pictures of the batch that it is true of.
-StopRequested at any time, the same command goes on from the last saved step.
+The loss is SigLIP's: every pair of a picture and a caption in the batch is a yes-or-no question
+(Zhai et al. 2023, arXiv 2303.15343). There the answer is yes only for a picture and its own
+caption. Here the facts of every picture are known, so a short caption such as "at night" is a yes
+for all pictures of the batch that it is true of.
+
+The same command resumes an interrupted run from the last saved step.
 """
 
 import argparse
@@ -52,27 +54,27 @@ SINGLE, ALL, GREY, CAPTIONS = (
     "all by captions",
 )
 LESSONS = {SINGLE: 550, ALL: 1850, GREY: 200, CAPTIONS: 1200}
-"""What is learned one after the other, and in how many steps."""
+"""The lessons in the order in which they are learned, and the number of steps of each."""
 GREY_RATE, GREY_WEIGHT = 0.3, 5.0
-"""The share of the learning rate in the grey lesson, and how much a grey copy weighs there that is
-taken for another's.
+"""The share of the learning rate in the grey lesson, and the weight of a grey copy there that is
+taken for the copy of another picture.
 """
 _SHARPNESS = 20.0  # of the choice among pictures, per cosine
 LOCKED_PICTURES = 20_000
-"""How many pictures the text tower is trained on; their embeddings are made once."""
+"""The number of pictures that the text tower is trained on. Their embeddings are made once."""
 ABSENT_SHARE = 1 / 8
-"""Of the texts in the captions lesson: what no drawing shows, a no for every picture of the
-batch.
+"""The share of texts in the captions lesson that no drawing shows. The answer to them is no for
+every picture of the batch.
 """
 REFUSED = 8.0
-"""The logit from which on such a text's best pictures count: only what would surely be a match is
-unlearned. The lower this is, the better unknown texts are refused, but those too by which an
-uncalibrated checkpoint is judged, until these say nothing of known things any more: docs/scores.md.
+"""A text that no drawing shows is penalised only where its logit exceeds this. Lower thresholds
+refuse more unknown texts, but they also spoil the 200 absent texts that an uncalibrated checkpoint
+is judged with: docs/scores.md.
 """
 
 
 def main() -> None:
-    """Draw, train, save the checkpoint."""
+    """Draw pictures, train, and save the checkpoint."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -112,7 +114,9 @@ def main() -> None:
 
 
 def drawings(path: Path, seed: int, count: int) -> npt.NDArray[np.uint8]:
-    """The first `count` pictures of the series `seed`, uint8 (count, 96, 96, 3), kept in `path`."""
+    """Return the first `count` pictures of the series `seed`, uint8 (count, 96, 96, 3). They are
+    kept in `path`.
+    """
     if not path.exists():
         with ProcessPoolExecutor() as pool:
             drawn = list(pool.map(_draw, [seed] * count, range(count), chunksize=500))
@@ -122,7 +126,8 @@ def drawings(path: Path, seed: int, count: int) -> npt.NDArray[np.uint8]:
     pixels: npt.NDArray[np.uint8] = np.load(path)
     if len(pixels) != count:
         raise SystemExit(
-            f"error: {path} holds {len(pixels)} pictures, {count} were asked for; use another run directory"
+            f"error: {path} holds {len(pixels)} pictures, but {count} were asked for; "
+            "use another run directory"
         )
     return pixels
 
@@ -133,7 +138,7 @@ def _draw(seed: int, number: int) -> npt.NDArray[np.uint8]:
 
 
 def make_tokenizer(run_dir: Path) -> SiglipTokenizer:
-    """A sentencepiece tokenizer of the captions' words, with SigLIP's special tokens."""
+    """Train a sentencepiece tokenizer on the words of captions, with SigLIP's special tokens."""
     rng = random.Random(0)
     captions = []
     for number in range(40_000):
@@ -162,7 +167,7 @@ def make_tokenizer(run_dir: Path) -> SiglipTokenizer:
 
 
 def make_model(vocabulary: int) -> SiglipModel:
-    """The untrained miniature: SigLIP's architecture, 4.8 million parameters."""
+    """Return the untrained miniature: SigLIP's architecture with 4.8 million parameters."""
     width = {"hidden_size": 192, "intermediate_size": 768, "num_attention_heads": 3}
     text = {
         "vocab_size": vocabulary,
@@ -186,8 +191,8 @@ def train(
     validation: npt.NDArray[np.uint8],
     tokenizer: SiglipTokenizer,
 ) -> SiglipModel:
-    """The trained model, on the CPU. Saves its state to `run_dir` as it goes and starts from
-    there.
+    """Train the model on the CPU. Its state is saved to `run_dir` regularly, and training resumes
+    from there.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     steps = LESSONS | (
@@ -249,8 +254,8 @@ def train(
 
 
 def _schedule(step: int, lessons: dict[str, int]) -> float:
-    """The share of the peak rate: a short rise, level until 60% of the way, then to nothing; anew
-    for the last two lessons.
+    """Return the share of the peak learning rate: a short rise, level until 60% of the steps, then
+    down to nothing. The last two lessons each begin again.
     """
     steps = lessons[SINGLE] + lessons[ALL]
     for later in (lessons[GREY], lessons[CAPTIONS]):
@@ -260,15 +265,15 @@ def _schedule(step: int, lessons: dict[str, int]) -> float:
 
 
 class Teacher(torch.nn.Module):
-    """The model in training, what it is shown, and a table of facts that stands in for the text
-    tower at first.
+    """The model in training, the pictures that it is shown, and a table of facts that stands in for
+    the text tower at first.
 
-    From random weights both towers wait for each other: as long as texts of different objects have
-    nearly the same embedding the image tower learns nothing of objects, and the other way round.
-    The table, one free embedding a fact, ends the wait; pictures of a single object come first for
-    the same reason. Then the text tower learns to say the same, with the image tower locked (as in
-    Zhai et al. 2021, arXiv 2111.07991): left free, it forgot the objects again while the text tower
-    could not tell them apart yet.
+    From random weights both towers wait for each other: the image tower learns nothing about
+    objects as long as texts about different objects have nearly the same embedding, and the other
+    way round. The table, with one free embedding per fact, ends the wait. Pictures of a single
+    object come first for the same reason. Then the text tower learns to say the same with the image
+    tower locked (as in Zhai et al. 2021, arXiv 2111.07991). When the image tower was not locked, it
+    forgot the objects again while the text tower could not tell them apart yet.
     """
 
     def __init__(
@@ -299,8 +304,8 @@ class Teacher(torch.nn.Module):
         ]
 
     def loss(self, step: int, lesson: str) -> torch.Tensor:
-        """Sigmoid loss of one batch, a function of the step alone, so that a resumed run sees what
-        an unbroken one would.
+        """Return the sigmoid loss of one batch. The batch depends on the step alone, so a resumed
+        run sees what an unbroken run would.
         """
         rng = random.Random(f"step {step}")
         if lesson == CAPTIONS:
@@ -331,8 +336,8 @@ class Teacher(torch.nn.Module):
         return loss
 
     def _caption_loss(self, rng: random.Random) -> torch.Tensor:
-        """Loss of the text tower, each caption against eight times as many pictures: locked ones
-        cost nothing.
+        """Return the loss of the text tower. Each caption meets eight times as many pictures,
+        because locked pictures cost nothing.
         """
         if self._locked is None:
             self._locked = self._embed(self._pictures[:LOCKED_PICTURES])
@@ -358,7 +363,7 @@ class Teacher(torch.nn.Module):
     def _sigmoid_loss(
         self, images: torch.Tensor, questions: torch.Tensor, true: npt.NDArray[np.bool_]
     ) -> torch.Tensor:
-        """SigLIP's loss with all true pairs as positives, per picture."""
+        """Return SigLIP's loss per picture, with all true pairs as positives."""
         logits = self._logits(images, questions)
         signs = torch.from_numpy(np.where(true, 1.0, -1.0).astype(np.float32)).to(logits.device)
         return -functional.logsigmoid(signs * logits).sum() / len(images)
@@ -373,8 +378,8 @@ class Teacher(torch.nn.Module):
 
     @torch.inference_mode()
     def start_from(self, checkpoint: Path) -> None:
-        """Take over a trained model, with the facts' places in the table from its own text
-        tower.
+        """Take over a trained model. The embeddings of the facts in the table come from its own
+        text tower.
         """
         self.model.load_state_dict(
             SiglipModel.from_pretrained(checkpoint, dtype=torch.float32).state_dict()
@@ -395,7 +400,7 @@ class Teacher(torch.nn.Module):
 
 
 def _said(fact: str) -> str:
-    """The fact as a caption: "any red house" is "a red house"."""
+    """Return the fact as a caption: "any red house" is "a red house"."""
     count, *described = fact.split(" ", 2)
     if count not in ("any", "1", "2", "3"):
         return fact  # a place, a time, a weather
@@ -407,14 +412,13 @@ def _said(fact: str) -> str:
 
 
 def _pixels(pictures: npt.NDArray[np.uint8], device: torch.device) -> torch.Tensor:
-    """Normalised pixels float32 (n, 3, 96, 96) in -1 to 1."""
+    """Return normalised pixels float32 (n, 3, 96, 96) in -1 to 1."""
     return torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def _unlike_drawings(pixels: torch.Tensor, rng: random.Random) -> torch.Tensor:
-    """Magnified parts of drawings blended with other drawings in random colours: for `similar`,
-    mini is to tell a grey copy from another picture in photographs too, of which it is never shown
-    one.
+    """Blend magnified parts of drawings with other drawings in random colours. `similar` is to tell
+    a grey copy from another picture in photographs too, and mini is never shown a photograph.
     """
     generator = torch.Generator().manual_seed(rng.randrange(2**31))
     count, side = len(pixels), rng.choice([32, 48, 64, PIXELS])
@@ -433,14 +437,14 @@ def _unlike_drawings(pixels: torch.Tensor, rng: random.Random) -> torch.Tensor:
 
 
 def _grey(pixels: torch.Tensor) -> torch.Tensor:
-    """The same pictures without colour, as Pillow's mode L has them."""
+    """Return the pictures without colour, as Pillow's mode L has them."""
     weights = torch.tensor([0.299, 0.587, 0.114], device=pixels.device).view(1, 3, 1, 1)
     return (pixels * weights).sum(1, keepdim=True).expand_as(pixels)
 
 
 def _confusion(images: torch.Tensor, count: int) -> torch.Tensor:
-    """How badly each of the first `count` embeddings is told from the others by the one that
-    follows, its grey copy's.
+    """Return how hard it is to tell each of the first `count` pictures from the others by its grey
+    copy, which is `count` places after it: a cross-entropy.
     """
     unit = functional.normalize(images.float(), dim=-1)
     return functional.cross_entropy(
@@ -449,8 +453,8 @@ def _confusion(images: torch.Tensor, count: int) -> torch.Tensor:
 
 
 def _augmented(pixels: torch.Tensor, rng: random.Random) -> torch.Tensor:
-    """Mirrored or not, moved by up to 5 pixels, a little brighter or darker: none of it changes a
-    fact.
+    """Vary the pictures: mirrored or not, moved by up to 5 pixels, a little brighter or darker.
+    None of it changes a fact.
     """
     if rng.random() < 0.5:
         pixels = pixels.flip(3)
@@ -492,7 +496,7 @@ def _validate(
 
 
 def save_checkpoint(out: Path, model: SiglipModel, tokenizer: SiglipTokenizer) -> None:
-    """An ordinary checkpoint directory in fp16, as `from_pretrained` and sigseek read it."""
+    """Save an ordinary checkpoint directory in fp16, as `from_pretrained` and sigseek read it."""
     processor = SiglipImageProcessor(
         size={"height": PIXELS, "width": PIXELS},
         resample=3,
