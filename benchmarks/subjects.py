@@ -1,4 +1,4 @@
-"""The checkpoint of the base configuration and the photos to measure with, made here from a seed."""
+"""The base checkpoint and the photos that benchmarks measure with, made here from a seed."""
 
 import os
 import shutil

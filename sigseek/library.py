@@ -84,8 +84,13 @@ class Library:
     Several threads may use one Library. Any number of them search at the same time. Those that
     change the library, by indexing for example, take turns; searches go on meanwhile.
 
-    What goes wrong raises one of `sigseek.SigseekError`. Nothing is printed, but for the hub client's
+    What goes wrong raises a `sigseek.SigseekError`. Nothing is printed, but for the hub client's
     bars while it downloads.
+
+    >>> import sigseek
+    >>> library = sigseek.open("library", model="mini")
+    >>> library.index("photos").added
+    40
     """
 
     def __init__(
@@ -172,7 +177,7 @@ class Library:
         """Index as `index` does, and again whatever changes, until `stop` is set; each run, and
         each problem, as it comes.
 
-        A change is indexed once it was quiet for `debounce` seconds, and include_all is looked
+        A change is indexed once it was quiet for `debounce` seconds, and everything is looked
         through every `rescan` seconds, for drives that do not tell of changes. Problems of a run do
         not end it: it is tried again.
         """
@@ -217,6 +222,11 @@ class Library:
         `include_all` the others follow, uncertain ones first. With `explain` each hit has the
         probability of each term. The best `closer` photos are looked at again, part by part, and
         ranked by that.
+
+        >>> [hit.verdict for hit in library.search("a house")]
+        ['match', 'match', 'match', 'match']
+        >>> len(library.search("a giraffe"))
+        0
         """
         from sigseek.operations.searching import search
 
@@ -235,6 +245,9 @@ class Library:
         """Find the photos that look most like the one in the file `photo`.
 
         The file need not be in the library; if it is, it is not among the hits.
+
+        >>> [hit.rank for hit in library.similar("photos/scene-00007.jpg", limit=3)]
+        [1, 2, 3]
         """
         from sigseek.operations.similar import find_similar
 
@@ -252,6 +265,10 @@ class Library:
         A string is a label's name; `template` is the sentence it is put into. `on_problem` is
         called for each file that cannot be used, and the file is left out; without `on_problem` the
         first such file raises DecodeError or QueryError.
+
+        >>> (photo,) = library.classify(["photos/scene-00014.jpg"], ["a giraffe", "a house"])
+        >>> photo.scores[0].label
+        'a house'
         """
         from sigseek.operations.classifying import classify_photos
 
@@ -292,6 +309,11 @@ class Library:
 
         A string is a label's name. Tags of an earlier run with the same names are replaced. When
         interrupted, the labels that are done are kept; `on_done` is told how many.
+
+        >>> library.tag(["a house"])
+        (TagCount(label='a house', photos=4),)
+        >>> len(library.search('tag:"a house"'))
+        4
         """
         from sigseek.operations.tags import tag
 

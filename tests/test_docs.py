@@ -1,5 +1,6 @@
 """The documents and the help texts say what is so."""
 
+import doctest
 import os
 import re
 import shlex
@@ -12,6 +13,7 @@ import click
 import pytest
 
 import sigseek
+from sigseek import library
 from sigseek.cli.main import COMMANDS, cli
 from sigseek.siglip.checkpoint import MINI_DIRECTORY
 from tests.conftest import ROOT, Run
@@ -114,6 +116,20 @@ def test_every_path_that_a_document_names_exists(name: str) -> None:
     assert len(paths) > 10
     for path in paths:
         assert (ROOT / path).exists(), f"{name} names {path}"
+
+
+def test_the_examples_in_the_docstrings_of_the_library(
+    tmp_path: Path, drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").symlink_to(drawn)
+    found = doctest.DocTestFinder(exclude_empty=True).find(sigseek.Library, "Library", library)
+    examples = sorted(found, key=lambda example: example.name)  # the class, which opens it, first
+    runner, names = doctest.DocTestRunner(), {}
+    for example in examples:
+        example.globs = names
+        assert runner.run(example, clear_globs=False).failed == 0, example.name
+    assert runner.summarize().attempted > 8
 
 
 def test_the_python_of_the_readme(
