@@ -1,9 +1,11 @@
 """Questions about folders, files and failures."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path, PurePath
+from typing import Any
 
 from sqlalchemy import func, select
 
@@ -20,6 +22,8 @@ from sigseek.storage.records import (
 )
 
 _FETCHED = 1_000
+_as_file_record: Callable[[Any], FileRecord] = partial(tuple.__new__, FileRecord)
+"""`FileRecord._make` in half the time."""
 
 
 class FileReader(Reader):
@@ -63,7 +67,7 @@ class FileReader(Reader):
                     if isinstance(row[0], bytes):
                         yield FileRecord(os.fsdecode(row[0]), *row[1:])
                     else:
-                        yield FileRecord._make(row)
+                        yield _as_file_record(row)
 
     def paths(self, folder_id: int, inside: PurePath) -> list[str]:
         """The paths of all files of the folder below `inside`, those of missing ones too."""
