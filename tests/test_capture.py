@@ -38,6 +38,17 @@ def test_xmp_gives_the_time_where_exif_has_none() -> None:
     )
 
 
+def test_a_clock_that_was_never_set_hides_no_other_date() -> None:
+    """Year 1 is also what no time zone can convert."""
+    unset = "0001:01:01 00:00:00"
+    detail = {36867: unset, 36868: "2021:07:03 18:05:09"}
+    assert capture_time({}, detail, {}, None, []) == "2021-07-03T18:05:09"
+    dates = ["0001-01-01T00:00:00+01:00", "2021-07-03T18:05:09"]
+    assert capture_time({}, {36867: unset}, {}, None, dates) == "2021-07-03T18:05:09"
+    assert capture_time({306: unset}, {}, {}, None, dates[:1]) is None
+    assert capture_time({}, {36867: "1839:09:01 12:00:00"}, {}, None, []) == "1839-09-01T12:00:00"
+
+
 @pytest.mark.parametrize(
     ("day", "time", "longitude", "offset"),
     [

@@ -202,6 +202,18 @@ def test_old_failures_get_the_kind_that_their_reason_tells(tmp_path: Path) -> No
     }
 
 
+def test_dates_of_clocks_that_were_never_set_are_removed(tmp_path: Path) -> None:
+    path = restore("0004", tmp_path / "library")
+    dates = ["0001-01-01T00:00:00", "1839-09-01T12:00:00", "2021-07-03T18:05:09+02:00", None]
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for id_, date in enumerate(dates, 1):
+            connection.execute("UPDATE photo SET taken_at = ? WHERE id = ?", (date, id_))
+    catalog = Catalog(tmp_path / "library")
+    found = [photo.taken_at for _, photo in sorted(catalog.photos([1, 2, 3, 4]).items())]
+    catalog.close()
+    assert found == [None, *dates[1:]]
+
+
 def test_a_newer_library_is_refused_by_the_program_and_left_alone(tmp_path: Path, run: Run) -> None:
     path = restore(REVISIONS[-1], tmp_path / "library")
     with closing(sqlite3.connect(path)) as connection, connection:

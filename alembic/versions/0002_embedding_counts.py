@@ -21,10 +21,12 @@ def upgrade() -> None:
         "checkpoint", sa.Column("embeddings", sa.Integer, nullable=False, server_default="0")
     )
     op.execute(
-        "UPDATE checkpoint SET embeddings = (SELECT count(*) FROM embedding WHERE embedding.checkpoint_id = checkpoint.id)"
+        "UPDATE checkpoint SET embeddings = "
+        "(SELECT count(*) FROM embedding WHERE embedding.checkpoint_id = checkpoint.id)"
     )
     for event, row, change in (("INSERT", "new", "+ 1"), ("DELETE", "old", "- 1")):
         op.execute(
             f"CREATE TRIGGER embedding_count_{event.lower()} AFTER {event} ON embedding BEGIN "
-            f"UPDATE checkpoint SET embeddings = embeddings {change} WHERE id = {row}.checkpoint_id; END"
+            f"UPDATE checkpoint SET embeddings = embeddings {change} "
+            f"WHERE id = {row}.checkpoint_id; END"
         )

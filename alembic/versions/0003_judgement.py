@@ -1,6 +1,8 @@
-"""What hits are judged by: each photo's bias, the checkpoint's references, its calibration; and the photos' tags.
+"""What hits are judged by: each photo's bias, the checkpoint's references, its calibration; and the
+photos' tags.
 
-Biases lie apart from the embeddings: they are read for the photos of a hit list, and written without touching the vectors.
+Biases have a table of their own: they are read for the photos of a hit list, and written without
+touching the vectors.
 """
 
 import sqlalchemy as sa

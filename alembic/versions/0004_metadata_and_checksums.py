@@ -1,6 +1,8 @@
-"""More of what a photo says of itself, and a checksum with each embedding, so that damage on the disk is found and not searched.
+"""More metadata of photos, and a checksum of each embedding, so that damage on the disk is found and
+not searched.
 
-Files of formats that are read from now on are tried again: without this, they would stay failures until they change.
+Files of formats that are read from now on are tried again. Without this, they would stay failures
+until they change.
 """
 
 import zlib

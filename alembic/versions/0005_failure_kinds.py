@@ -1,7 +1,11 @@
-"""Failures know their kind, how many pixels a picture that was too large has, and when they were tried.
+"""Failures know their kind, how many pixels a picture that was too large has, and when they were
+tried.
 
-Whether a failure is tried again depends on its kind. The kinds of old rows are read off their reasons, which until now
-were all that told them apart; those rows' files have no size where they were to be tried again, and the next run fills it in.
+Whether a failure is tried again depends on its kind. The kinds of old rows are read off their
+reasons, which until now were all that told them apart. Where a file was to be tried again its size
+is missing, and the next run fills it in.
+
+Also, dates of clocks that were never set are removed: year 1 is no date that a photo was taken on.
 """
 
 import sqlalchemy as sa
@@ -40,7 +44,7 @@ KINDS = {
 
 
 def upgrade() -> None:
-    """Add the columns and fill in the kinds."""
+    """Add the columns, fill in the kinds, and remove dates that cannot be true."""
     op.add_column(
         "failure", sa.Column("kind", sa.String, nullable=False, server_default="no picture")
     )
@@ -52,3 +56,5 @@ def upgrade() -> None:
     for kind, reasons in KINDS.items():
         said = sa.or_(*(failure.c.reason.like(reason) for reason in reasons))
         op.execute(failure.update().where(said).values(kind=kind))
+    photo = sa.table("photo", sa.column("taken_at", sa.String))
+    op.execute(photo.update().where(photo.c.taken_at < "1826").values(taken_at=None))

@@ -11,6 +11,10 @@ _QUARTER = 15
 _ODD_OFFSETS = {-570, -210, -150, 210, 270, 330, 345, 390, 525, 570, 630, 765}
 _OFFSETS = _ODD_OFFSETS | set(range(-12 * 60, 14 * 60 + 1, 60))
 """Minutes that some country's clocks are ahead of UTC."""
+_EARLIEST = 1826
+"""The year of the first photograph. Clocks that were never set give year 1, which would also hide
+the file's other dates, and which no time zone can convert.
+"""
 
 
 def capture_time(
@@ -50,7 +54,7 @@ def _line(value: Any) -> str:
 
 def _exif_date(value: Any) -> datetime | None:
     try:
-        return datetime.strptime(_line(value), "%Y:%m:%d %H:%M:%S")
+        return _possible(datetime.strptime(_line(value), "%Y:%m:%d %H:%M:%S"))
     except ValueError:
         return None
 
@@ -58,9 +62,15 @@ def _exif_date(value: Any) -> datetime | None:
 def _iso_date(text: str) -> datetime | None:
     """A date without a time is none: midnight would be invented."""
     try:
-        return datetime.fromisoformat(text.strip()).replace(microsecond=0) if "T" in text else None
+        date = datetime.fromisoformat(text.strip()).replace(microsecond=0)
     except ValueError:
         return None
+    return _possible(date) if "T" in text else None
+
+
+def _possible(date: datetime) -> datetime | None:
+    """The date, if a photo can have been taken then."""
+    return date if date.year >= _EARLIEST else None
 
 
 def _noted_zone(value: Any) -> tzinfo | None:
