@@ -1,0 +1,136 @@
+"""Reading files whose disk does not answer: the run ends all the same."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
+from pathlib import Path
+
+import pytest
+
+from sigseek.indexer import FolderError, ingest
+from sigseek.indexer.decoding.digest import FileDigest, digest_file
+from sigseek.indexer.errors import SlowError, UndecidedError
+from sigseek.indexer.watched_pool import WatchedPool
+from sigseek.storage import FailureKind
+from tests.conftest import ROOT
+from tests.photos import save
+from tests.test_pipeline import Library, counts
+
+
+@pytest.fixture
+def pool() -> Iterator[WatchedPool]:
+    pool = WatchedPool(2, patience=0.3)
+    yield pool
+    pool.close()
+
+
+def test_results_and_errors_come_as_from_any_pool(pool: WatchedPool) -> None:
+    assert pool.submit(abs, -3).result(60) == 3
+    with pytest.raises(ZeroDivisionError):
+        pool.submit(lambda number: 1 // number, 0).result(60)
+
+
+def test_what_gives_no_sign_of_life_is_given_up_and_its_thread_replaced(
+    pool: WatchedPool,
+) -> None:
+    answer = threading.Event()
+    stuck = [pool.submit(answer.wait, 60.0) for _ in range(4)]
+    for future in stuck:
+        with pytest.raises(SlowError, match=r"^reading it was given up: .* for 0\.3 s$"):
+            future.result(60)
+    assert pool.submit(abs, -3).result(60) == 3
+    answer.set()
+
+
+def test_what_gives_signs_of_life_may_take_longer(pool: WatchedPool) -> None:
+    def slow(parts: int) -> int:
+        for _ in range(parts):
+            time.sleep(0.1)
+            pool.give_sign_of_life()
+        return parts
+
+    assert pool.submit(slow, 10).result(60) == 10
+
+
+def test_closing_ends_what_runs_at_its_next_sign_of_life(pool: WatchedPool) -> None:
+    running = threading.Event()
+
+    def go_on(_: int) -> None:
+        while True:
+            running.set()
+            pool.give_sign_of_life()
+            time.sleep(0.01)
+
+    future = pool.submit(go_on, 0)
+    assert running.wait(60)
+    pool.close()
+    with pytest.raises((UndecidedError, CancelledError)):
+        future.result(60)
+
+
+@pytest.fixture
+def silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of photos; those whose names begin with `silent` give nothing when they are read,
+    as on a network mount whose server is gone: they become pipes that nobody writes into.
+    """
+
+    def digest(path: Path, on_part: Callable[[], None]) -> FileDigest:
+        if path.name.startswith("silent"):
+            path.unlink()
+            os.mkfifo(path)
+        return digest_file(path, on_part)
+
+    monkeypatch.setattr(ingest, "digest_file", digest)
+    monkeypatch.setattr(ingest, "_PATIENCE", 0.5)
+    for seed in range(8):
+        save(tmp_path / "photos" / f"{seed}.png", seed=seed)
+    return tmp_path / "photos"
+
+
+def test_a_file_that_the_disk_does_not_give_is_a_failure_of_its_own(
+    tmp_path: Path, silent: Path
+) -> None:
+    library = Library(tmp_path / "library")
+    save(silent / "silent.png", seed=20)
+    size = (silent / "silent.png").stat().st_size
+    assert counts(library.index(silent)) == {"scanned": 9, "added": 8, "failed": 1}
+    (failure,) = library.catalog.folder_failures(library.catalog.folders()[0].id)
+    assert (failure.kind, failure.size) == (FailureKind.SLOW, size)
+    assert failure.reason == "reading it was given up: the disk gave nothing of it for 0.5 s"
+    library.catalog.close()
+
+
+def test_a_disk_that_gives_nothing_at_all_ends_the_run(tmp_path: Path, silent: Path) -> None:
+    library = Library(tmp_path / "library")
+    for number in range(20):
+        save(silent / f"silent{number}.png", seed=20 + number)
+    with pytest.raises(FolderError, match=f"^the disk of {silent} does not answer; what was done"):
+        library.index(silent)
+    assert len(library.contents()) in (0, 8), "what was done is kept, a batch as a whole"
+    library.catalog.close()
+
+
+def test_the_program_ends_though_a_thread_hangs(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    code = f"""
+from sigseek.indexer.watched_pool import WatchedPool
+pool = WatchedPool(2, 0.2)
+try:
+    pool.submit(lambda path: open(path).read(), {str(tmp_path / "pipe")!r}).result()
+except Exception as error:
+    print(type(error).__name__)
+pool.close()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        timeout=60,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "SlowError\n"
