@@ -49,6 +49,8 @@ class IndexReport:
     threads: int | None = None
     """Threads that decode, each with a process of its own."""
     model: str = ""
+    untagged: int = 0
+    """Tagged photos whose only file now holds another picture: their tags are gone."""
     stopped: bool = False
     """Whether somebody asked the run to stop before it was done."""
 
@@ -131,6 +133,14 @@ class Ledger:
     def enter_move(self, folder_id: int, path: str) -> None:
         """A file has left this path for another: it is no longer missing."""
         self._missing.get(folder_id, set()).discard(path)
+
+    def enter_untagged(self, photos: int) -> None:
+        """So many tagged photos were replaced by edits of their files."""
+        self._report.untagged += photos
+        which = "1 photo" if photos == 1 else f"{photos:,} photos"
+        self._listener.said(
+            f"{which} with tags changed; the new version has no tags until tagging is run again"
+        )
 
     def is_missing(self, folder_id: int, path: str) -> bool:
         """Whether a file was found missing and has not turned up elsewhere."""

@@ -233,12 +233,17 @@ class Indexer:
         self, work: Sequence[tuple[FolderRecord, PurePath, Comparison]], done: bool
     ) -> None:
         """Note which folders were gone through, and forget photos that no file holds any more."""
+        # photos of this run, or of one that was killed
+        replaced = self._catalog.count_photos_without_files()
+        tagged = self._catalog.count_tagged_without_files() if replaced else 0
         with self._catalog.transaction() as transaction:
             for folder, inside, _ in work:
                 if done and inside == PurePath():
                     transaction.finish_folder(folder.id)
-            if self._catalog.count_photos_without_files():  # of this run, or of one that was killed
+            if replaced:
                 transaction.remove_photos_without_files()
+        if tagged:
+            self._ledger.enter_untagged(tagged)
 
     def _measure(self) -> bool:
         """Measure what was embedded against the yardstick; False when stopped before."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sigseek.indexer import ingest
@@ -169,3 +170,23 @@ def test_a_stop_is_waited_for() -> None:
     threading.Timer(0.1, stop.set).start()
     assert stop.wait(60)
     assert stop.is_set()
+
+
+def test_an_edit_that_drops_tags_is_told(library: Library, folder: Path) -> None:
+    library.index(folder)
+    ids = [
+        library.catalog.find_photo(digest_file(folder / name).digest)
+        for name in ("01.png", "02.png")
+    ]
+    with library.catalog.transaction() as transaction:
+        transaction.put_tag("holiday", library.checkpoint.id, np.array(ids), np.array([0.9, 0.8]))
+    heard = Heard()
+    assert library.index(folder, listener=heard).untagged == 0
+    save(folder / "01.png", seed=101)  # an edit of a tagged photo, and one of another
+    save(folder / "03.png", seed=103)
+    report = library.index(folder, listener=heard)
+    assert (report.changed, report.untagged) == (2, 1)
+    assert heard.lines == [
+        "1 photo with tags changed; the new version has no tags until tagging is run again"
+    ]
+    assert library.index(folder, listener=heard).untagged == 0

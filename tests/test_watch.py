@@ -20,7 +20,7 @@ import sigseek
 from sigseek.indexer import FolderError, IndexReport
 from sigseek.operations import watch
 from sigseek.progress import Stop
-from sigseek.storage import Catalog, writer_lock
+from sigseek.storage import Catalog, LibraryError, writer_lock
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 from tests.conftest import Run
 from tests.photos import save
@@ -193,11 +193,27 @@ def test_it_ends_with_its_library(tmp_path: Path) -> None:
     assert (
         (tmp_path / "errors")
         .read_text()
-        .endswith(
-            f"error: the library {library} is not there any more; watch again when it is back\n"
-        )
+        .endswith(f"error: the library {library} is gone; watch again when it is back\n")
     )
     assert not library.exists()
+
+
+def test_it_ends_where_it_may_not_write(ordinary_folder: Path) -> None:
+    """Trying again would not help, and nobody would see that nothing is indexed any more."""
+    folder, directory = ordinary_folder / "photos", ordinary_folder / "library"
+    save(folder / "a.png", seed=1)
+    with sigseek.open(directory, model="mini") as library:
+        library.index(folder)
+    (directory / "lock").unlink(missing_ok=True)
+    directory.chmod(0o555)
+    try:
+        with (
+            sigseek.open(directory, model="mini") as library,
+            pytest.raises(LibraryError, match="is read-only"),
+        ):
+            next(library.watch(folder))
+    finally:
+        directory.chmod(0o755)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

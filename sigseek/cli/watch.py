@@ -4,6 +4,7 @@ import shutil
 import signal
 import sys
 import time
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from sigseek.cli.options import (
     library_options,
     precision_option,
 )
-from sigseek.cli.output import counted, print_json, shown
+from sigseek.cli.output import counted, one_line, print_json, shown
 from sigseek.indexer import IndexReport
 from sigseek.progress import Phase, Problem, Progress, Stop
 
@@ -94,15 +95,25 @@ def watch(
                 listener=line,
                 stop=stop,
             ):
+                problem = one_line(found.error) if found.error else None
                 if as_json:
-                    print_json(found)
+                    print_json(_Line(found.path, found.report, problem))
                     sys.stdout.flush()
-                if found.problem:
-                    line.say(f"warning: {shown(found.problem)}")
+                if problem:
+                    line.say(f"warning: {shown(problem)}")
                 if found.report:
                     line.show_round(found.report, library.status(), len(folders))
     except KeyboardInterrupt:
         line.end()
+
+
+@dataclass(frozen=True)
+class _Line:
+    """What is printed of a WatchEvent as JSON."""
+
+    path: str
+    report: IndexReport | None
+    problem: str | None
 
 
 class StatusLine:

@@ -1,6 +1,7 @@
-"""Keeping a library current: what changes in its folders is indexed once it is quiet there.
+"""Keeping a library current: changes in its folders are indexed once it is quiet there.
 
-Files are asked for by os.path, for which what cannot be looked at is not there: pathlib raises when a drive fails.
+Files are asked for by os.path, to which a file that cannot be looked at is not there: pathlib raises
+when a drive fails.
 """
 
 import os
@@ -12,6 +13,7 @@ from typing import TypeAlias
 
 from watchfiles import watch
 
+from sigseek.errors import ErrorKind, SigseekError
 from sigseek.indexer import FolderError, IndexReport, check_folder
 from sigseek.indexer.decoding.formats import PICTURES
 from sigseek.indexer.scan import is_junk
@@ -20,36 +22,44 @@ from sigseek.progress import Stop
 from sigseek.siglip import CheckpointError
 from sigseek.storage import Catalog, LibraryError
 
-# times the debounce that a burst of changes may last: a steady stream must not starve the library
 _LONGEST = 15
-_LONGEST_PAUSE = 60.0  # seconds before something that went wrong is tried again
+"""How many times the debounce a burst of changes may last. A steady stream of changes must not keep
+the library from being brought up to date.
+"""
+_LONGEST_PAUSE = 60.0
+"""Seconds after which a failure is tried again at the latest."""
 _WAKE_MS = 500
+"""Milliseconds between two looks at the clock and at whether to stop."""
 
 _Identity: TypeAlias = tuple[int, int] | None
-"""Device and inode of a folder that is there: others once a drive is mounted on it, or it was made
-anew.
+"""Device and inode of a folder, None for one that is not there. They change when a drive is mounted
+on the folder, or the folder is replaced by another.
 """
 
 
 @dataclass(frozen=True)
 class WatchEvent:
-    """One run over what changed, or what kept it from being one."""
+    """A run over what changed, or the error that kept it from being one."""
 
     path: str
-    """The folder that was looked through, the whole or a part; the library for what concerns all
-    folders.
+    """The folder that was looked through, or a directory in it; the library where all folders are
+    concerned.
     """
     report: IndexReport | None
-    problem: str | None = None
-    """One line: what was found, and what to do where it does not pass by itself."""
+    error: SigseekError | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """The error in one line, with calls as in Python."""
+        return str(self.error) if self.error else None
 
 
 @dataclass
 class _Pending:
-    """Changes in a folder that wait to be indexed. Times are of the monotonic clock."""
+    """Changes in a folder that wait to be indexed. Times are on the monotonic clock."""
 
     place: Path
-    """The directory that holds all of them."""
+    """The directory that holds all of the changes."""
     since: float
     due: float
     pause: float = 0.0
@@ -57,11 +67,11 @@ class _Pending:
 
 
 class Watch:
-    """Watches folders of a library, the `named` ones or whichever it knows.
+    """Watches folders of a library: the `named` ones, or all that it knows.
 
-    `index` brings one directory up to date. `debounce` is for how many seconds it must be quiet
-    before changes are indexed, `rescan` how many go by before everything is looked through, changes
-    noticed or not.
+    `index` brings one directory up to date. Changes are indexed once it was quiet for `debounce`
+    seconds. Everything is looked through every `rescan` seconds, whether changes were noticed or
+    not.
     """
 
     def __init__(
@@ -85,17 +95,17 @@ class Watch:
         self._next_rescan = 0.0
         self._named_known: set[Path] = set()
         self._dropped: set[Path] = set()
-        """Named folders that the library knew, and does not know any more: they are not to be added
-        again.
+        """Named folders that the library knew and no longer knows, since somebody dropped them.
+        They must not be added again.
         """
         self._denied = False
-        """Whether there are directories that may not be entered."""
+        """Whether some directories may not be entered."""
         self._pending: dict[Path, _Pending] = {}
         self._told: dict[Path, str] = {}
-        """The folders' problems that were told of already."""
+        """The problem of each folder that was reported last, so that it is not reported again."""
 
     def rounds(self) -> Iterator[WatchEvent]:
-        """Index everything, then what changes, until `stop` is set."""
+        """Index everything, then whatever changes, until `stop` is set."""
         folders: dict[Path, _Identity] = {}
         wait = 0.0
         while not self._stop.is_set():
@@ -118,12 +128,14 @@ class Watch:
                 yield from self._index_what_is_due()
 
     def _folders(self) -> dict[Path, _Identity]:
-        """The folders to watch, those that are not there included. LibraryError when the library
-        itself went.
+        """The folders to watch, including those that are not there. LibraryError when the library
+        itself is gone.
         """
         if not os.path.lexists(self._catalog.path):
             raise LibraryError(
-                f"the library {self._library} is not there any more; watch again when it is back"
+                f"the library {self._library} is gone",
+                "watch again when it is back",
+                ErrorKind.NOT_FOUND,
             )
         known = [Path(folder.path) for folder in self._catalog.folders()]
         now_known = {
@@ -138,8 +150,8 @@ class Watch:
         return {path: _identity(path) for path in watched}
 
     def _changes(self, folders: dict[Path, _Identity]) -> Iterator[set[Path] | WatchEvent]:
-        """Paths that changed, an empty set at least every half second; ends when it has to begin
-        anew.
+        """Paths that changed, or an empty set, at least every half second. It ends when watching
+        has to begin again.
         """
         there = [path for path, identity in folders.items() if identity]
         try:
@@ -154,16 +166,13 @@ class Watch:
                 ignore_permission_denied=self._denied,
             ):
                 yield {Path(path) for _, path in changes}
-        except FileNotFoundError:  # went at this very moment
+        except FileNotFoundError:  # a folder went away at this very moment
             self._stop.wait(_WAKE_MS / 1000)
-        except (
-            PermissionError
-        ):  # with this taken care of from the start, the system's limits would go unnoticed
+        except PermissionError:
+            # ignoring these errors from the start would also hide that the system's limits are hit
             self._denied = True
         except (OSError, RuntimeError) as error:
-            if "decode path" in str(
-                error
-            ):  # a name that is not UTF-8 changed: the library does not tell where
+            if "decode path" in str(error):  # a name that is not UTF-8 changed; nobody tells where
                 yield set(there)
                 return
             yield WatchEvent(str(self._library), None, _why_no_events(error, self._rescan))
@@ -214,7 +223,9 @@ class Watch:
         )  # a scan does not follow links to directories
 
     def _may_have_been_directory(self, path: Path) -> bool:
-        """Of one that went nothing but its name is told."""
+        """Whether the path is gone and files below it are known: of a directory that went away,
+        nothing but its name is reported.
+        """
         return not os.path.lexists(path) and self._catalog.has_files_below(path)
 
     def _index_what_is_due(self) -> Iterator[WatchEvent]:
@@ -227,17 +238,21 @@ class Watch:
                     yield found
 
     def _look_through(self, folder: Path, pending: _Pending) -> WatchEvent | None:
-        """Index a directory; what goes wrong is told once, and tried again less and less often, as
-        a busy library.
+        """Index a directory. A problem is reported once, and what may pass, such as a busy library,
+        is tried again less and less often.
+
+        LibraryError when the library cannot be written, which does not pass.
         """
         place = _existing(pending.place, folder)
         try:
             report = self._index(place)
-        # as it is now it would only be refused again: until it changes, or the next rescan
         except FolderError as error:
+            # until the folder changes, or the next rescan, it would only be refused again
             del self._pending[folder]
             return self._tell(folder, place, error)
         except (LibraryError, CheckpointError, OSError) as error:
+            if isinstance(error, LibraryError) and not self._may_write():
+                raise
             pending.since = time.monotonic()
             pending.pause = min(max(2 * pending.pause, self._debounce), _LONGEST_PAUSE)
             pending.due = pending.since + pending.pause
@@ -249,23 +264,30 @@ class Watch:
         self._named_known |= {folder} & set(self._named)
         return WatchEvent(str(place), report)
 
-    def _tell(self, folder: Path, place: Path, error: Exception) -> WatchEvent | None:
-        problem = (
-            f"{error}; check the disk and its permissions"
-            if isinstance(error, OSError)
-            else str(error)
+    def _may_write(self) -> bool:
+        """Whether this process may change the library's files."""
+        as_now = os.access in os.supports_effective_ids
+        return all(
+            os.access(path, os.W_OK, effective_ids=as_now)
+            for path in (self._library, self._catalog.path)
         )
-        if problem == self._told.get(folder):
+
+    def _tell(self, folder: Path, place: Path, error: SigseekError | OSError) -> WatchEvent | None:
+        if isinstance(error, OSError):
+            error = SigseekError(
+                str(error), "check the disk and its permissions", ErrorKind.UNAVAILABLE
+            )
+        if str(error) == self._told.get(folder):
             return None
-        self._told[folder] = problem
-        return WatchEvent(str(place), None, problem)
+        self._told[folder] = str(error)
+        return WatchEvent(str(place), None, error)
 
 
 def folders_to_watch(
     folders: Iterable[str | os.PathLike[str]], known: Collection[Path]
 ) -> list[Path]:
-    """Their absolute paths without links, none inside another; FolderError for one that is neither
-    there nor `known`.
+    """The folders' absolute paths without links, none inside another. FolderError for a folder
+    that is neither there nor `known`.
     """
     paths = []
     for folder in folders:
@@ -293,26 +315,30 @@ def _identity(path: Path) -> _Identity:
 def _tell_gone(before: dict[Path, _Identity], now: dict[Path, _Identity]) -> Iterator[WatchEvent]:
     for path, identity in now.items():
         if identity is None and before.get(path, (0, 0)) is not None:
-            yield WatchEvent(
-                str(path),
-                None,
-                f"the folder {path} is not there; its photos stay, and it is watched again once it is back",
+            gone = FolderError(
+                f"the folder {path} is not there",
+                "its photos stay, and it is watched again once it is back",
+                ErrorKind.NOT_FOUND,
             )
+            yield WatchEvent(str(path), None, gone)
 
 
 def _existing(place: Path, folder: Path) -> Path:
-    """The place, or the nearest directory above it that is there, the folder at the most."""
+    """The place, or the nearest directory above it that exists, up to the folder."""
     while place != folder and not os.path.isdir(place):
         place = place.parent
     return place
 
 
-def _why_no_events(error: Exception, rescan: float) -> str:
+def _why_no_events(error: Exception, rescan: float) -> SigseekError:
     meanwhile = f"until then folders are looked through every {rescan / 60:g} minutes"
     for said, limit in (("watch limit", "max_user_watches"), ("open files", "max_user_instances")):
         if said in str(error):
-            return (
-                f"there are more directories than may be watched; raise the limit with: "
-                f"sudo sysctl fs.inotify.{limit}=1048576 and start again; {meanwhile}"
+            return SigseekError(
+                "there are more directories than may be watched",
+                f"raise the limit with: sudo sysctl fs.inotify.{limit}=1048576 and start again; "
+                f"{meanwhile}",
+                ErrorKind.UNAVAILABLE,
             )
-    return f"changes cannot be watched for ({' '.join(str(error).split())}); {meanwhile}"
+    said = " ".join(str(error).split())
+    return SigseekError(f"changes cannot be watched for ({said})", meanwhile, ErrorKind.UNAVAILABLE)

@@ -7,7 +7,14 @@ from pathlib import Path, PurePath
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from sigseek.storage.catalog.models import EmbeddingRow, FileRow, FolderRow, KeywordRow, PhotoRow
+from sigseek.storage.catalog.models import (
+    EmbeddingRow,
+    FileRow,
+    FolderRow,
+    KeywordRow,
+    PhotoRow,
+    TagRow,
+)
 from sigseek.storage.catalog.paths import containing_folder, statement_chunks
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.records import FileLocation, PhotoRecord
@@ -28,6 +35,12 @@ class PhotoReader(Reader):
             photos = session.scalar(select(func.count()).select_from(PhotoRow)) or 0
             with_files = session.scalar(select(func.count(FileRow.photo_id.distinct()))) or 0
         return photos - with_files
+
+    def count_tagged_without_files(self) -> int:
+        """The number of photos that bear tags and that no file holds any more."""
+        held = select(FileRow.id).where(FileRow.photo_id == TagRow.photo_id).exists()
+        with self._session() as session:
+            return session.scalar(select(func.count(TagRow.photo_id.distinct())).where(~held)) or 0
 
     def find_photo(self, digest: bytes) -> int | None:
         """The id of the photo with this SHA-256."""
