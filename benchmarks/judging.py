@@ -20,6 +20,8 @@ from sigseek.search.parse import parse
 from sigseek.search.query import Text, terms
 from sigseek.search.searcher import Searcher
 from sigseek.storage import Catalog
+from sigseek.storage.embeddings import CheckpointEmbeddings
+from sigseek.storage.index.store import FaissStore
 
 _DIMENSION = 768
 _COMBINED = (
@@ -61,7 +63,8 @@ def _measure(geometry: Geometry, count: int, rounds: int, directory: Path) -> No
     catalog = Catalog(directory)
     (record,) = catalog.checkpoints()
     texts = geometry.captions(images[: rounds + 3])
-    searcher = Searcher(catalog, record, directory / "index", _CALIBRATION)
+    index = FaissStore(directory / "index").open(CheckpointEmbeddings(catalog, record))
+    searcher = Searcher(catalog, record, index, _CALIBRATION)
     alone, judged = [], []
     for text in texts[:rounds]:
         alone.append(_seconds(partial(searcher.by_photo, text, 10)))

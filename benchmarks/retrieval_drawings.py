@@ -14,8 +14,10 @@ from sigseek.indexer.decoding.decode import decode_photo
 from sigseek.siglip import Preprocessing, load_checkpoint
 from sigseek.siglip.runtimes.torch import TorchImageTower, TorchTextTower
 from sigseek.storage import Catalog, EmbeddingRecord, PhotoFacts
+from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index import faiss as vector_index
-from sigseek.storage.index.faiss import VectorIndex
+from sigseek.storage.index.contract import VectorIndex
+from sigseek.storage.index.store import FaissStore
 
 DRAWINGS = 1_500
 _QUERIES = 300
@@ -95,7 +97,8 @@ def _index(images: Floats, directory: Path, *, quantised: bool) -> VectorIndex:
     usual = vector_index._QUANTISED_FROM
     vector_index._QUANTISED_FROM = 0 if quantised else usual
     try:
-        return VectorIndex.open(catalog, catalog.checkpoints()[0], directory / "index")
+        embeddings = CheckpointEmbeddings(catalog, catalog.checkpoints()[0])
+        return FaissStore(directory / "index").open(embeddings)
     finally:
         vector_index._QUANTISED_FROM = usual
         catalog.close()
@@ -106,7 +109,7 @@ def _holds(index: VectorIndex, images: Floats, texts: Floats, count: int) -> flo
     return float(
         np.mean(
             [
-                np.isin(true, index.candidates(text, count)).mean()
+                np.isin(true, index.nearest(text, count).ids).mean()
                 for text, true in zip(texts, exact, strict=True)
             ]
         )

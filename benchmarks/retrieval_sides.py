@@ -15,7 +15,8 @@ import numpy.typing as npt
 from benchmarks.libraries import fill
 from sigseek.search.retrieval import Retriever
 from sigseek.storage import Catalog, EmbeddingRecord, PhotoFacts
-from sigseek.storage.index.faiss import VectorIndex
+from sigseek.storage.embeddings import CheckpointEmbeddings
+from sigseek.storage.index.store import FaissStore
 
 Floats = npt.NDArray[np.float32]
 Halves = npt.NDArray[np.float16]
@@ -86,12 +87,15 @@ class Sigseek:
                 for id_, vector in zip(ids, vectors, strict=True)
             }
             transaction.add_embeddings(1, records)
-        VectorIndex.open(catalog, catalog.checkpoints()[0], directory / "index")
+        embeddings = CheckpointEmbeddings(catalog, catalog.checkpoints()[0])
+        FaissStore(directory / "index").catch_up(embeddings)
         catalog.close()
 
     def _retriever(self, directory: Path) -> Retriever:
         catalog = Catalog(directory)
-        return Retriever(catalog, catalog.checkpoints()[0], directory / "index")
+        record = catalog.checkpoints()[0]
+        index = FaissStore(directory / "index").open(CheckpointEmbeddings(catalog, record))
+        return Retriever(catalog, record, index)
 
 
 class Faiss:

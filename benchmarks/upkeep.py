@@ -18,7 +18,8 @@ from benchmarks.geometry import Geometry
 from benchmarks.libraries import fill
 from benchmarks.processes import Finished, run, sigseek
 from sigseek.storage import Catalog
-from sigseek.storage.index.faiss import VectorIndex
+from sigseek.storage.embeddings import CheckpointEmbeddings
+from sigseek.storage.index.store import FaissStore
 
 _DIMENSION = 768
 
@@ -68,7 +69,7 @@ def _fill(library: Path, photos: int) -> None:
     fill(library, Geometry(_DIMENSION).images(photos))
     catalog = Catalog(library)
     (record,) = catalog.checkpoints()
-    VectorIndex.open(catalog, record, library / "index")
+    FaissStore(library / "index").catch_up(CheckpointEmbeddings(catalog, record))
     catalog.close()
 
 

@@ -21,6 +21,8 @@ from sigseek.siglip import ImageTower, Preprocessing
 from sigseek.siglip.yardstick.texts import VERSION
 from sigseek.storage import Catalog, CheckpointRecord, FailureRecord, FileRecord, FolderRecord
 from sigseek.storage.catalog import path_prefix
+from sigseek.storage.embeddings import CheckpointEmbeddings
+from sigseek.storage.index.contract import IndexStore
 
 if TYPE_CHECKING:
     from sigseek.siglip.yardstick.embeddings import Yardstick  # numpy comes with it
@@ -43,7 +45,7 @@ class Indexer:
         preprocessing: Preprocessing,
         tower: Callable[[], ImageTower],
         yardstick: Callable[[Callable[[int, int], None]], Yardstick],
-        index_directory: Path,
+        index_store: IndexStore,
         *,
         max_pixels: int | None = None,
         listener: Listener | None = None,
@@ -54,7 +56,7 @@ class Indexer:
         self._preprocessing = preprocessing
         self._load_tower = tower
         self._yardstick = yardstick
-        self._index_directory = index_directory
+        self._index_store = index_store
         self._max_pixels = max_pixels or default_max_pixels()
         self._listener = listener or Silence()
         self._stop = stop or Stop()
@@ -261,13 +263,10 @@ class Indexer:
         """Make the vector index ready for the next search; False when stopped before."""
         if self._stop.is_set():
             return False
-        record = self._record()
-        file = self._index_directory / f"{record.token}-{record.generation}.faiss"
-        if not file.is_file():
-            from sigseek.storage.index.faiss import VectorIndex  # faiss comes with it
-
+        embeddings = CheckpointEmbeddings(self._catalog, self._record())
+        if not self._index_store.is_current(embeddings):
             self._ledger.begin(Phase.INDEXING)
-            VectorIndex.open(self._catalog, record, self._index_directory)
+            self._index_store.catch_up(embeddings)
         return True
 
     def _record(self) -> CheckpointRecord:

@@ -116,6 +116,21 @@ def unweighted(leaf: Leaf) -> Leaf:
     return replace(leaf, weight=1.0)
 
 
+def split_tags(query: Query) -> tuple[tuple[Tag, ...], Query | None]:
+    """The tags that every hit must have, without weights, and what is left of the query.
+
+    These are the tags that stand alone or in an AND at the top. A weight changes nothing for them:
+    the probability is 1.
+    """
+    if isinstance(query, Tag):
+        return (replace(query, weight=1.0),), None
+    if not isinstance(query, And):
+        return (), query
+    tags = [replace(part, weight=1.0) for part in query.parts if isinstance(part, Tag)]
+    others: list[Query] = [part for part in query.parts if not isinstance(part, Tag)]
+    return tuple(dict.fromkeys(tags)), joined(And, others) if others else None
+
+
 def label(leaf: Leaf) -> str:
     """A short name for a leaf: `dog`, `photo:cat.jpg`, `tag:beach`. Different terms have different
     labels.

@@ -69,7 +69,7 @@ class Hit(PhotoHit):
 
 @dataclass(frozen=True)
 class SearchResults(Sequence[Hit]):
-    """The hits of a query, best first, as a sequence, and what is known of the whole library."""
+    """The hits of a query, best first, as a sequence, and what is known of all photos searched."""
 
     hits: tuple[Hit, ...]
     best: Hit | None
@@ -81,8 +81,12 @@ class SearchResults(Sequence[Hit]):
     expected: float
     """How many photos match, as expected from their probabilities."""
     photos: int
-    """Of how many."""
+    """How many photos were searched: all of the library, or those with the tags that every hit must
+    have.
+    """
     judged_by: JudgedBy
+    notes: tuple[str, ...] = ()
+    """What a reader of this answer should know, a sentence each, without a full stop."""
 
     def __len__(self) -> int:
         return len(self.hits)

@@ -1,16 +1,15 @@
 """Which photos to score: candidates from the vector index, their exact cosines from the catalog."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from sigseek.search.algebra import combine, combine_bounds
 from sigseek.search.query import Leaf, Query
-from sigseek.search.terms import Doubles, Model
+from sigseek.search.terms import Doubles, TermModel
 from sigseek.storage import Catalog, CheckpointRecord
-from sigseek.storage.index.faiss import VectorIndex
+from sigseek.storage.index.contract import EstimatingIndex, VectorIndex
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
@@ -32,32 +31,34 @@ _ALL_HALVES = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.flo
 
 
 class Retriever:
-    """Finds photos of one library by one checkpoint's embeddings."""
+    """Finds photos of one library by one checkpoint's embeddings.
 
-    def __init__(self, catalog: Catalog, checkpoint: CheckpointRecord, directory: Path) -> None:
+    `within` limits a method to some photos of the index: ids ascending, each once. None is all.
+    """
+
+    def __init__(self, catalog: Catalog, checkpoint: CheckpointRecord, index: VectorIndex) -> None:
         self._catalog = catalog
         self._checkpoint = checkpoint
-        self._index = VectorIndex.open(catalog, checkpoint, directory)
-        self._gone = max(0, len(self._index) - checkpoint.embeddings)
-        """At most so many that the index still holds have left the catalog; they might be the
-        nearest.
-        """
+        self._index = index
 
-    def nearest(self, query: Floats, limit: int, among: Ids | None = None) -> tuple[Ids, Floats]:
+    def held(self, ids: Ids) -> Ids:
+        """Those of the ids, ascending, that the index holds."""
+        return self._index.held(ids)
+
+    def nearest(self, query: Floats, limit: int, within: Ids | None = None) -> tuple[Ids, Floats]:
         """Ids, ascending, and exact cosines float32 (n,) of candidates that surely hold the `limit`
-        photos nearest to the query.
-
-        An id may have left the catalog. More than `limit` of them, where there are; only of
-        `among`, whose ids come each once.
+        photos nearest to the query. They are more than `limit`, where there are more.
         """
-        count = self._candidates(limit)
-        if self._index.is_exact and among is None:
-            ids, cosines = self._index.scan(query)
-        else:
-            total = len(self._index) if among is None else len(among)
-            if count < total and limit < _EXACT_SHARE * total:
-                among = self._index.candidates(query, count, among)
-            ids, (cosines,) = self.exact([query], among)
+        count = candidates(limit)
+        if within is not None and len(within) <= count:
+            ids, (cosines,) = self.exact([query], within)
+            return ids, cosines
+        found = self._index.nearest(query, count, within)
+        if found.exact:
+            return found.ids, found.cosines
+        total = len(self._index) if within is None else len(within)
+        few = count < total and limit < _EXACT_SHARE * total
+        ids, (cosines,) = self.exact([query], found.ids if few else within)
         best = np.sort(_highest(cosines, count))
         return ids[best], cosines[best]
 
@@ -66,23 +67,26 @@ class Retriever:
         query: Query,
         vectors: Vectors,
         tagged: Tagged,
-        models: Mapping[Leaf, Model],
+        models: Mapping[Leaf, TermModel],
         limit: int,
+        within: Ids | None = None,
     ) -> tuple[Ids, Cosines]:
         """The same for the photos of which a query of several terms is most probable.
 
-        None is lost to a limit on candidates: all photos are looked at. Where their cosines are
-        estimates, those are scored exactly whose estimates, errors considered, could bring them
-        among the best, up to 50,000.
+        No photo is lost to a limit on candidates, because all are looked at. Where their cosines
+        are estimates, every photo that could still be among the best, allowing five times the
+        estimate's error, is then scored exactly, up to 50,000.
         """
-        ids, estimates = self._everything(vectors, tagged)
+        ids, estimates, is_exact = self._everything(vectors, tagged, within)
         if not len(ids):
             return ids, estimates
-        count = min(self._candidates(limit), len(ids))
+        count = min(candidates(limit), len(ids))
         probable = combine(query, probabilities_of(models, estimates))
-        chosen = _highest(probable, count)
+        chosen = np.sort(_highest(probable, count))
+        if is_exact:
+            return ids[chosen], {term: values[chosen] for term, values in estimates.items()}
         exact_ids, exact = self._exactly(vectors, tagged, ids[chosen])
-        if self._index.is_exact or count == len(ids):
+        if count == len(ids):
             return exact_ids, exact
         errors = _errors(
             exact,
@@ -101,15 +105,12 @@ class Retriever:
         )
         return self._exactly(vectors, tagged, ids[wanted])
 
-    def sample(self, vectors: Vectors, tagged: Tagged) -> tuple[Ids, Cosines]:
+    def sample(
+        self, vectors: Vectors, tagged: Tagged, within: Ids | None = None
+    ) -> tuple[Ids, Cosines]:
         """Photos that stand for all: ids, ascending, and the exact cosines of each term."""
-        found = {term: self._index.sample(vector) for term, vector in vectors.items()}
-        ids = (
-            next(iter(found.values()))[0]
-            if found
-            else self._catalog.embedded_ids(self._checkpoint.id)
-        )
-        return ids, {term: cosines for term, (_, cosines) in found.items()} | _tags(tagged, ids)
+        ids, cosines = self._index.sample(list(vectors.values()), within)
+        return ids, dict(zip(vectors, cosines, strict=True)) | tag_cosines(tagged, ids)
 
     def exact(self, queries: Sequence[Floats], wanted: Ids | None) -> tuple[Ids, list[Floats]]:
         """Ids, ascending, of those wanted (None: all) that the catalog holds, and each query's
@@ -131,28 +132,29 @@ class Retriever:
             for place in range(len(queries))
         ]
 
-    def _candidates(self, limit: int) -> int:
-        """How many candidates to take, so that `limit` hits are surely among them."""
-        return max(_CANDIDATES, _CANDIDATES_PER_HIT * limit) + self._gone
+    def _everything(
+        self, vectors: Vectors, tagged: Tagged, within: Ids | None
+    ) -> tuple[Ids, Cosines, bool]:
+        """All photos: ids, ascending, each term's cosines, and whether these are exact."""
+        few = within is not None and len(within) <= _CANDIDATES
+        if few or not isinstance(self._index, EstimatingIndex):
+            # An index that cannot tell about all photos cannot tell which of them a NOT leaves.
+            return *self._exactly(vectors, tagged, within), True
+        found = self._index.estimates(list(vectors.values()), within)
+        cosines = dict(zip(vectors, found.cosines, strict=True)) | tag_cosines(tagged, found.ids)
+        return found.ids, cosines, found.exact
 
-    def _everything(self, vectors: Vectors, tagged: Tagged) -> tuple[Ids, Cosines]:
-        """All photos: ids, ascending, and each term's cosines, estimates unless the index is
-        exact.
-        """
-        found = {term: self._index.scan(vector) for term, vector in vectors.items()}
-        ids = (
-            next(iter(found.values()))[0]
-            if found
-            else self._catalog.embedded_ids(self._checkpoint.id)
-        )
-        return ids, {term: cosines for term, (_, cosines) in found.items()} | _tags(tagged, ids)
-
-    def _exactly(self, vectors: Vectors, tagged: Tagged, wanted: Ids) -> tuple[Ids, Cosines]:
-        ids, cosines = self.exact(list(vectors.values()), np.sort(wanted))
-        return ids, dict(zip(vectors, cosines, strict=True)) | _tags(tagged, ids)
+    def _exactly(self, vectors: Vectors, tagged: Tagged, wanted: Ids | None) -> tuple[Ids, Cosines]:
+        ids, cosines = self.exact(list(vectors.values()), wanted)
+        return ids, dict(zip(vectors, cosines, strict=True)) | tag_cosines(tagged, ids)
 
 
-def _tags(tagged: Tagged, ids: Ids) -> Cosines:
+def candidates(limit: int) -> int:
+    """How many candidates to take, so that `limit` hits are surely among them."""
+    return max(_CANDIDATES, _CANDIDATES_PER_HIT * limit)
+
+
+def tag_cosines(tagged: Tagged, ids: Ids) -> Cosines:
     """For each tag, 1 for the ids that have it and 0 for the others."""
     return {
         tag: np.isin(ids, having, assume_unique=True).astype(np.float32)
@@ -160,7 +162,7 @@ def _tags(tagged: Tagged, ids: Ids) -> Cosines:
     }
 
 
-def probabilities_of(models: Mapping[Leaf, Model], cosines: Cosines) -> dict[Leaf, Doubles]:
+def probabilities_of(models: Mapping[Leaf, TermModel], cosines: Cosines) -> dict[Leaf, Doubles]:
     """The probability (n,) of each term, of its cosines."""
     return {term: models[term](values) for term, values in cosines.items()}
 

@@ -1,11 +1,10 @@
 """The searcher of one library and one checkpoint: retrieve, rank, judge."""
 
-import os
 import string
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,32 +12,40 @@ import numpy.typing as npt
 from sigseek.search.algebra import combine, combine_levels
 from sigseek.search.calibration import Calibration
 from sigseek.search.errors import QueryError, UnknownTagError
+from sigseek.search.hits import photo_fields, present_path
 from sigseek.search.judgement import Judge, Levels
-from sigseek.search.query import Leaf, Query, Tag, Text, label, terms
+from sigseek.search.query import (
+    Leaf,
+    Query,
+    Tag,
+    Text,
+    label,
+    split_tags,
+    terms,
+)
 from sigseek.search.results import Hit, SearchResults, SimilarHit
 from sigseek.search.retrieval import (
     Cosines,
     Floats,
     Ids,
     Retriever,
-    Tagged,
     Vectors,
+    candidates,
     probabilities_of,
+    tag_cosines,
 )
-from sigseek.search.terms import Doubles, Model, photo_model, plain_model, tag_model, text_model
-from sigseek.search.verdicts import MATCH, VERDICTS, JudgedBy
+from sigseek.search.terms import Doubles, TermModel, photo_model, plain_model, tag_model, text_model
+from sigseek.search.verdicts import FEW_PHOTOS, MATCH, VERDICTS, JudgedBy
 from sigseek.siglip import Scoring
 from sigseek.storage import Catalog, CheckpointRecord, PhotoRecord
+from sigseek.storage.index.contract import VectorIndex
+from sigseek.storage.selection import Selection
 
 Rows = npt.NDArray[np.int64]
 
 _LIKELY = (0.5, 0.1)
 """Probability from which on a photo matches, and may match, a term that is a photo; and that a tag
 asks for.
-"""
-_JUDGED = 200
-"""Photos whose own bias is looked up; the others, which come later in the list, are judged by the
-mean one.
 """
 _BEST_SHARE, _MEAN_SHARE = 0.5, 0.5
 """Of the best part's cosine and of the mean over the parts, beside the whole picture's: chosen on
@@ -73,16 +80,29 @@ class _Scored:
     levels: Levels
 
 
+@dataclass(frozen=True)
+class _Scope:
+    """Which photos a query is about."""
+
+    within: Ids | None
+    """Ids, ascending; None for all."""
+    tagged: dict[Leaf, Ids]
+    """For each tag of the query, the ids of the photos that have it."""
+    photos: int
+    """How many photos these are."""
+
+
 class Searcher:
-    """Answers queries, their terms given as embeddings, from the catalog and the vector index in
-    `directory`.
+    """Answers queries, whose terms are given as embeddings, from the catalog and a vector index.
+
+    Several threads may search with one searcher.
     """
 
     def __init__(
         self,
         catalog: Catalog,
         checkpoint: CheckpointRecord,
-        directory: Path,
+        index: VectorIndex,
         calibration: Calibration | None = None,
     ) -> None:
         self._catalog = catalog
@@ -91,7 +111,7 @@ class Searcher:
         self._plain = plain_model(self._scoring, calibration)
         self._raw = plain_model(self._scoring, None)
         self._calibration = calibration
-        self._retriever = Retriever(catalog, checkpoint, directory)
+        self._retriever = Retriever(catalog, checkpoint, index)
         scale = float(np.exp(checkpoint.logit_scale))
         yardstick = catalog.yardstick(checkpoint.id)
         self._judge = (
@@ -104,6 +124,18 @@ class Searcher:
     def judged_by(self) -> JudgedBy:
         """What verdicts rest on."""
         return self._judge.judged_by if self._judge else "nothing"
+
+    def _notes(self) -> tuple[str, ...]:
+        """What a reader of the verdicts must know."""
+        if self._judge is None:
+            return (
+                "this library has not been fully indexed yet, so hits are shown without verdicts",
+            )
+        if self.checkpoint.embeddings < FEW_PHOTOS:
+            few = self.checkpoint.embeddings
+            photos = "1 photo" if few == 1 else f"{few} photos"
+            return (f'with only {photos}, "match" and "no match" are less reliable',)
+        return ()
 
     def search(
         self,
@@ -119,17 +151,17 @@ class Searcher:
         """The `limit` photos that match the query best, best first; with `include_all` also those
         that do not, maybes first.
 
-        Raises QueryError for a limit below 1, a probability outside 0 to 1, a tag that no photo
-        has, and a closer look by a query with operators.
+        Tags that every hit must have narrow the search: nothing else is looked at or counted.
+        Raises QueryError for a limit below 1, a probability outside 0 to 1, a tag that does not
+        exist, and a closer look by a query with operators.
         """
         check_search(query, limit, min_probability, closer)
-        query = replace(
-            query, weight=1.0
-        )  # a weight counts within what encloses it, and nothing does
-        tagged = self._tagged(query)
-        sample_ids, sample = self._retriever.sample(vectors, tagged)
-        models = {term: self._model(term, sample[term]) for term in terms(query)}
-        scored = self._scored(query, vectors, tagged, models, limit)
+        # A weight counts within what encloses it, and nothing encloses the query.
+        query = replace(query, weight=1.0)
+        scope = self._scope(query)
+        sample = self._retriever.sample(vectors, scope.tagged)
+        models = {term: self._model(term, sample[1].get(term)) for term in terms(query)}
+        scored, expected = self._scored(query, vectors, scope, models, sample, limit)
         order = np.argsort(
             -(scored.cosines[query] if isinstance(query, Text) else scored.probabilities),
             kind="stable",
@@ -143,25 +175,18 @@ class Searcher:
             if include_all
             else shown[scored.levels[shown] == MATCH]
         )
-        listed = self._photos(shown, scored.ids, limit)
-        best = (
-            listed[:1]
-            if len(shown) and shown[0] == order[0]
-            else self._photos(order, scored.ids, 1)
-        )
+        hit = partial(self._hit, query, scored, closely, explain)
         return SearchResults(
             hits=tuple(
-                self._hit(query, scored, row, rank, photo, closely, explain)
-                for rank, (row, photo) in enumerate(listed, 1)
+                hit(rank, row, photo)
+                for rank, (row, photo) in enumerate(self._photos(shown, scored.ids, limit), 1)
             ),
-            best=self._hit(query, scored, best[0][0], 1, best[0][1], closely, explain)
-            if best
-            else None,
+            best=next((hit(1, *best) for best in self._photos(order, scored.ids, 1)), None),
             maybes=int((scored.levels == MATCH - 1).sum()),
-            expected=self._expected(query, models, scored, sample_ids, sample)
-            * self._any_match(scored),
-            photos=self.checkpoint.embeddings,
+            expected=expected * self._any_match(scored),
+            photos=scope.photos,
             judged_by=self.judged_by,
+            notes=self._notes(),
         )
 
     def by_photo(
@@ -180,7 +205,7 @@ class Searcher:
         )  # ids ascend, so equal cosines stay in their order
         kept = order if leave_out is None else order[ids[order] != leave_out]
         return [
-            SimilarHit(rank=rank, cosine=float(exact[row]), **_photo_fields(photo))
+            SimilarHit(rank=rank, cosine=float(exact[row]), **photo_fields(photo))
             for rank, (row, photo) in enumerate(self._photos(kept, ids, limit), 1)
         ]
 
@@ -210,18 +235,30 @@ class Searcher:
                     )
                 yield ids[matches], probabilities[matches]
 
-    def _tagged(self, query: Query) -> dict[Leaf, Ids]:
-        """The photos with each of the query's tags; UnknownTagError for a tag that no photo has."""
+    def _scope(self, query: Query) -> _Scope:
+        """What the query's tags select. UnknownTagError for a tag that does not exist."""
+        tags, _ = split_tags(query)
+        within = Selection(tuple(tag.name for tag in tags)).resolve(self._catalog)
         tagged: dict[Leaf, Ids] = {}
+        if within is not None:
+            within = self._retriever.held(within)
+            tagged = dict.fromkeys(tags, within)
         for term in terms(query):
-            if isinstance(term, Tag):
+            if isinstance(term, Tag) and term not in tagged:
                 tagged[term] = self._catalog.tagged(term.name)
-                if not len(tagged[term]):
-                    raise UnknownTagError(term.name, list(self._catalog.tags()))
-        return tagged
+        for term, ids in tagged.items():
+            if isinstance(term, Tag) and not len(ids):
+                known = list(self._catalog.tags())
+                if term.name not in known:
+                    raise UnknownTagError(term.name, known)
+        photos = self.checkpoint.embeddings if within is None else len(within)
+        return _Scope(within, tagged, photos)
 
-    def _model(self, term: Leaf, sample: Floats) -> Model:
-        if isinstance(term, Tag):
+    def _model(self, term: Leaf, sample: Floats | None) -> TermModel:
+        """What makes a probability of a term's cosine, by the term's cosines to a sample of the
+        whole library.
+        """
+        if isinstance(term, Tag) or sample is None:
             return tag_model()
         if isinstance(term, Text):
             return text_model(sample, self._scoring, self._calibration)
@@ -231,38 +268,73 @@ class Searcher:
         self,
         query: Query,
         vectors: Vectors,
-        tagged: Tagged,
-        models: Mapping[Leaf, Model],
+        scope: _Scope,
+        models: Mapping[Leaf, TermModel],
+        sample: tuple[Ids, Cosines],
         limit: int,
-    ) -> _Scored:
-        """The photos that may be the best, with exact scores and verdicts."""
-        if isinstance(query, Text):
-            ids, exact = self._retriever.nearest(vectors[query], limit)
-            cosines: Cosines = {query: exact}
-            by_term: dict[Leaf, Doubles] = {query: self._plain(exact)}
-        else:
-            ids, cosines = self._retriever.best(query, vectors, tagged, models, limit)
-            by_term = probabilities_of(models, cosines)
+    ) -> tuple[_Scored, float]:
+        """The photos that may be the best, with exact scores and verdicts; and how many photos
+        match.
+        """
+        ids, cosines = self._candidates(query, vectors, scope, models, limit)
+        by_term: dict[Leaf, Doubles] = (
+            {query: self._plain(cosines[query])}
+            if isinstance(query, Text)
+            else probabilities_of(models, cosines)
+        )
+        probabilities = combine(query, by_term)
+        expected = self._expected(query, vectors, models, scope, (ids, cosines), sample)
+        # Verdicts read a photo's bias, and nobody sees the others.
+        best = np.sort(np.argsort(-probabilities, kind="stable")[: candidates(limit)])
+        ids, probabilities = ids[best], probabilities[best]
+        cosines = {term: values[best] for term, values in cosines.items()}
+        by_term = {term: values[best] for term, values in by_term.items()}
         raw = {
             term: self._raw(cosines[term]) if isinstance(term, Text) else by_term[term]
             for term in cosines
         }
-        probabilities = combine(query, by_term)
-        biases = self._biases(ids, probabilities, limit)
-        confidences, levels = self._judged(query, vectors, biases, cosines, by_term)
-        return _Scored(
+        confidences, levels = self._judged(query, vectors, self._biases(ids), cosines, by_term)
+        scored = _Scored(
             ids, cosines, by_term, probabilities, combine(query, raw), confidences, levels
         )
+        return scored, expected
 
-    def _biases(self, ids: Ids, probabilities: Doubles, limit: int) -> Floats:
-        """The biases (n,) of the most probable photos; NaN for the others, which nobody will see:
-        so few are quickly read.
+    def _candidates(
+        self,
+        query: Query,
+        vectors: Vectors,
+        scope: _Scope,
+        models: Mapping[Leaf, TermModel],
+        limit: int,
+    ) -> tuple[Ids, Cosines]:
+        """Photos among which the best surely are, and the exact cosines of each term."""
+        if isinstance(query, Text):
+            ids, cosines = self._retriever.nearest(vectors[query], limit)
+            return ids, {query: cosines}
+        if scope.within is not None and split_tags(query)[1] is None:
+            ids = scope.within[: candidates(limit)]  # each tagged photo is as good as another
+            return ids, tag_cosines(scope.tagged, ids)
+        return self._retriever.best(query, vectors, scope.tagged, models, limit, scope.within)
+
+    def _biases(self, ids: Ids) -> Floats:
+        """The biases (n,) of photos, ascending; the library's usual one for a photo that was not
+        measured.
         """
-        biases = np.full(len(ids), np.nan, np.float32)
-        if self._judge is not None:
-            best = np.sort(np.argsort(-probabilities, kind="stable")[: max(_JUDGED, 2 * limit)])
-            biases[best] = self._catalog.biases(self.checkpoint.id, ids[best])
+        if self._judge is None:
+            return np.zeros(len(ids), np.float32)
+        biases = self._catalog.biases(self.checkpoint.id, ids)
+        unknown = np.isnan(biases)
+        if unknown.any():
+            biases[unknown] = self._usual_bias
         return biases
+
+    @cached_property
+    def _usual_bias(self) -> float:
+        """The mean bias of a sample of the library; 0 where none was measured."""
+        ids, _ = self._retriever.sample({}, {})
+        biases = self._catalog.biases(self.checkpoint.id, ids)
+        known = biases[~np.isnan(biases)]
+        return float(known.mean()) if len(known) else 0.0
 
     def _judged(
         self,
@@ -294,22 +366,31 @@ class Searcher:
     def _expected(
         self,
         query: Query,
-        models: Mapping[Leaf, Model],
-        scored: _Scored,
-        sample_ids: Ids,
-        sample: Cosines,
+        vectors: Vectors,
+        models: Mapping[Leaf, TermModel],
+        scope: _Scope,
+        scored: tuple[Ids, Cosines],
+        sample: tuple[Ids, Cosines],
     ) -> float:
         """How many photos match: those scored by their own probabilities, the others by those of a
-        sample.
+        sample of all photos in question.
         """
-        looked_at = float(combine(query, probabilities_of(models, scored.cosines)).sum())
-        others = ~np.isin(sample_ids, scored.ids, assume_unique=True)
-        left = self.checkpoint.embeddings - len(scored.ids)
-        if left <= 0 or not others.any():
+        ids, cosines = scored
+        looked_at = float(combine(query, probabilities_of(models, cosines)).sum())
+        left = scope.photos - len(ids)
+        if left <= 0:
+            return looked_at
+        if scope.within is not None:
+            sample = self._retriever.sample(vectors, scope.tagged, scope.within)
+        sample_ids, sample_cosines = sample
+        others = ~np.isin(sample_ids, ids, assume_unique=True)
+        if not others.any():
             return looked_at
         likely = combine(
             query,
-            probabilities_of(models, {term: values[others] for term, values in sample.items()}),
+            probabilities_of(
+                models, {term: values[others] for term, values in sample_cosines.items()}
+            ),
         )
         return looked_at + left * float(likely.mean())
 
@@ -328,7 +409,7 @@ class Searcher:
         """The order with the best photos ranked anew, and what these are ranked by, by row."""
         closely: dict[int, float] = {}
         best = self._photos(order, scored.ids, closer.count)
-        present = {row: path for row, photo in best if (path := _present(photo))}
+        present = {row: path for row, photo in best if (path := present_path(photo))}
         sizes = {row: photo.width * photo.height for row, photo in best}
         looked = closer.embed([(Path(path), sizes[row]) for row, path in present.items()])
         views_of = dict(zip(present, looked, strict=True))
@@ -358,11 +439,11 @@ class Searcher:
         self,
         query: Query,
         scored: _Scored,
-        row: int,
-        rank: int,
-        photo: PhotoRecord,
         closely: Mapping[int, float],
         explain: bool,
+        rank: int,
+        row: int,
+        photo: PhotoRecord,
     ) -> Hit:
         cosine = scored.cosines[query][row] if isinstance(query, Text) else None
         return Hit(
@@ -378,7 +459,7 @@ class Searcher:
             terms={label(term): float(values[row]) for term, values in scored.terms.items()}
             if explain
             else None,
-            **_photo_fields(photo),
+            **photo_fields(photo),
         )
 
 
@@ -415,30 +496,3 @@ def check_limit(limit: int) -> None:
     """QueryError below 1."""
     if limit < 1:
         raise QueryError(f"a limit of {limit} shows nothing; give 1 or more")
-
-
-def _present(photo: PhotoRecord) -> str | None:
-    """The photo's first file that is there now."""
-    return next((path for path in photo.paths if os.path.exists(path)), None)
-
-
-def _photo_fields(photo: PhotoRecord) -> dict[str, Any]:
-    """The photo's part of a hit."""
-    present = _present(photo)
-    path = present or photo.paths[0]
-    return {
-        "id": photo.id,
-        "path": path,
-        "width": photo.width,
-        "height": photo.height,
-        "taken_at": photo.taken_at,
-        "camera": photo.camera,
-        "latitude": photo.latitude,
-        "longitude": photo.longitude,
-        "lens": photo.lens,
-        "rating": photo.rating,
-        "description": photo.description,
-        "keywords": photo.keywords,
-        "copies": tuple(other for other in photo.paths if other != path),
-        "available": present is not None,
-    }

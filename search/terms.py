@@ -14,13 +14,13 @@ from sigseek.siglip.scoring import sigmoid
 Doubles = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
 
-Model = Callable[[Floats], Doubles]
+TermModel = Callable[[Floats], Doubles]
 """Cosines, any shape, to probabilities 0 to 1; never falling."""
 
 _FEWEST = 2
 
 
-def plain_model(scoring: Scoring, calibration: Calibration | None) -> Model:
+def plain_model(scoring: Scoring, calibration: Calibration | None) -> TermModel:
     """SigLIP's probability, by the checkpoint's calibration where there is one."""
 
     def probabilities(cosines: Floats) -> Doubles:
@@ -32,7 +32,7 @@ def plain_model(scoring: Scoring, calibration: Calibration | None) -> Model:
     return probabilities
 
 
-def text_model(sample: Floats, scoring: Scoring, calibration: Calibration | None) -> Model:
+def text_model(sample: Floats, scoring: Scoring, calibration: Calibration | None) -> TermModel:
     """By the two components of the text's own logits in this library, where they stand clearly
     apart: what is common in it.
 
@@ -45,7 +45,7 @@ def text_model(sample: Floats, scoring: Scoring, calibration: Calibration | None
     return lambda cosines: mixture.probabilities(scoring.logits(cosines).astype(np.float64))
 
 
-def photo_model(sample: Floats, photos: int) -> Model:
+def photo_model(sample: Floats, photos: int) -> TermModel:
     """By how far a photo's cosine to a photo lies above those of the library: 0.5 where one photo
     in all would by chance.
 
@@ -67,6 +67,6 @@ def photo_model(sample: Floats, photos: int) -> Model:
     return probabilities
 
 
-def tag_model() -> Model:
+def tag_model() -> TermModel:
     """A photo has a tag or has not: what stands for its cosine is the probability."""
     return lambda cosines: cosines.astype(np.float64)

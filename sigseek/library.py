@@ -159,7 +159,7 @@ class Library:
                 checkpoint.preprocessing,
                 partial(self._model.images, roots),
                 self._model.yardstick,
-                self._directory.index_directory,
+                self._directory.index_store,
                 max_pixels=max_pixels,
                 listener=listener,
                 stop=stop,
@@ -396,7 +396,7 @@ class Library:
         """
         with self._directory.changing() as catalog:
             forgotten = forget_folder(catalog, Path(folder))
-            tidy(catalog, self._directory.index_directory)
+            tidy(catalog, self._directory.index_store)
         return forgotten
 
     def known_checkpoint(self, name: str) -> CheckpointRecord:
@@ -409,8 +409,8 @@ class Library:
     def forget_checkpoint(self, name: str) -> ForgottenCheckpoint:
         """Remove a checkpoint, by name or fingerprint, and all its embeddings from the library."""
         with self._directory.changing() as catalog:
-            forgotten = forget_checkpoint(catalog, name, self._directory.index_directory)
-            tidy(catalog, self._directory.index_directory)
+            forgotten = forget_checkpoint(catalog, name, self._directory.index_store)
+            tidy(catalog, self._directory.index_store)
         return forgotten
 
     def prune(self, older_than: timedelta = timedelta(days=30)) -> Forgotten:
@@ -421,7 +421,7 @@ class Library:
         """
         with self._directory.changing() as catalog:
             pruned = prune(catalog, older_than)
-            tidy(catalog, self._directory.index_directory)
+            tidy(catalog, self._directory.index_store)
         return pruned
 
     def verify(
@@ -443,7 +443,7 @@ class Library:
         with self._directory.writing() if repair else nullcontext():
             return verify(
                 catalog,
-                self._directory.index_directory,
+                self._directory.index_store,
                 repair=repair,
                 contents=contents,
                 on_embeddings=on_embeddings,
@@ -461,7 +461,7 @@ class Library:
     def status(self) -> Status:
         """Folders, counts, checkpoints and sizes."""
         return library_status(
-            self._directory.catalog(), self.directory, self._directory.index_directory
+            self._directory.catalog(), self.directory, self._directory.index_store
         )
 
     def failures(self) -> list[LibraryFailure]:

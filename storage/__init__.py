@@ -1,7 +1,6 @@
 """What is kept: the catalog, which is the truth, and the vector index, which is derived from it.
 
-The index is imported from `sigseek.storage.index` itself: faiss comes with it, which indexing an
-unchanged folder does without.
+Indexes are opened by a store, `sigseek.storage.index.store`, which imports faiss only when it has to.
 """
 
 from importlib import import_module

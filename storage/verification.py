@@ -7,14 +7,13 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
 from sigseek.storage.catalog import Catalog
 from sigseek.storage.catalog.transaction import Transaction
-from sigseek.storage.index import faiss_file
-from sigseek.storage.index.faiss import VectorIndex
+from sigseek.storage.embeddings import CheckpointEmbeddings
+from sigseek.storage.index.contract import IndexStore
 from sigseek.storage.records import CheckpointRecord
 
 _NORM_TOLERANCE = 0.01  # float16 keeps the norm of a unit vector to a thousandth
@@ -38,11 +37,11 @@ class Verification:
     from what is sound.
     """
 
-    def __init__(self, catalog: Catalog, index_directory: Path, *, repair: bool) -> None:
+    def __init__(self, catalog: Catalog, index_store: IndexStore, *, repair: bool) -> None:
         self.problems: list[Problem] = []
         self._repair = repair
         self._catalog = catalog
-        self._index_directory = index_directory
+        self._index_store = index_store
 
     def note(self, what: str, remedy: str) -> None:
         """A problem that only a person can do something about."""
@@ -140,26 +139,18 @@ class Verification:
             self._mend(what, "they were removed, and are made anew by: sigseek index", remove)
 
     def check_index(self, checkpoint: CheckpointRecord) -> None:
-        """Whether the index files are as they were written, and hold every embedding of their
-        time.
-        """
-        wrong = [
-            f"the index {path} is damaged"
-            for path in sorted(self._index_directory.glob(f"{checkpoint.token}-*"))
-            if path.suffix in (faiss_file.INDEX, faiss_file.SAMPLE)
-            and not faiss_file.is_sound(path)
-        ]
-        stored = faiss_file.open_newest(self._index_directory, checkpoint)
-        if stored and not wrong:
-            expected = self._catalog.embedded_ids(checkpoint.id, stored.generation)
-            lacking = np.setdiff1d(expected, faiss_file.indexed_ids(stored.index))
-            if len(lacking):
-                wrong.append(
-                    f"photos that the index lacks: {len(lacking):,}, {self._path(int(lacking[0]))} for example"
-                )
+        """Whether the index is as it was written, and holds every embedding of its time."""
+        embeddings = CheckpointEmbeddings(self._catalog, checkpoint)
+        found = self._index_store.check(embeddings)
+        wrong = [f"the index {name} is damaged" for name in found.damaged]
+        if found.lacking:
+            example = self._path(found.lacking[0])
+            wrong.append(
+                f"photos that the index lacks: {len(found.lacking):,}, {example} for example"
+            )
         if wrong and self._repair:
-            faiss_file.remove(self._index_directory, checkpoint.token)
-            VectorIndex.open(self._catalog, checkpoint, self._index_directory)
+            self._index_store.remove(checkpoint.token)
+            self._index_store.open(embeddings)
         self.problems += [
             Problem(what, "it was made anew" if self._repair else _HOW, self._repair)
             for what in wrong

@@ -10,7 +10,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from sigseek.search.calibration import Calibration
+from sigseek.search.searcher import Searcher
 from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord, PhotoFacts
+from sigseek.storage.embeddings import CheckpointEmbeddings
+from sigseek.storage.index.faiss import FaissIndex
+from sigseek.storage.index.store import FaissStore
 
 
 def add_checkpoint(
@@ -84,3 +89,17 @@ def unit(vectors: object) -> npt.NDArray[np.float32]:
 
 def random_unit(count: int, dimension: int, seed: int = 0) -> npt.NDArray[np.float32]:
     return unit(np.random.default_rng(seed).standard_normal((count, dimension)))
+
+
+def opened(catalog: Catalog, directory: Path) -> FaissIndex:
+    """The index of the catalog's first checkpoint, its files in the directory."""
+    embeddings = CheckpointEmbeddings(catalog, catalog.checkpoints()[0])
+    return FaissStore(directory).open(embeddings)
+
+
+def open_searcher(
+    catalog: Catalog, directory: Path, calibration: Calibration | None = None
+) -> Searcher:
+    """A searcher of the catalog's first checkpoint over that index."""
+    record = catalog.checkpoints()[0]
+    return Searcher(catalog, record, opened(catalog, directory), calibration)

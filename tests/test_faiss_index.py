@@ -2,7 +2,9 @@ import gc
 import re
 import shutil
 import sqlite3
+import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -16,12 +18,13 @@ from hypothesis import strategies as st
 
 from benchmarks.geometry import Geometry
 from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord
+from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index import faiss as vector_index
-from sigseek.storage.index import faiss_file as index_file
-from sigseek.storage.index.faiss import VectorIndex
+from sigseek.storage.index import faiss_file, index_files
+from sigseek.storage.index.faiss import FaissIndex
 from sigseek.storage.index.faiss_file import StoredIndex, is_quantised
-from sigseek.storage.index.leftovers import remove_leftovers
-from tests.catalogs import add_checkpoint, add_many, add_photos, random_unit
+from sigseek.storage.index.store import FaissStore
+from tests.catalogs import add_checkpoint, add_many, add_photos, opened, random_unit
 
 DIMENSION = 16
 
@@ -58,22 +61,36 @@ def files(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir())
 
 
-def check_exact(catalog: Catalog, index: VectorIndex) -> None:
+def scan(
+    index: FaissIndex, query: npt.NDArray[np.float32]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    found = index.estimates([query])
+    return found.ids, found.cosines[0]
+
+
+def sample(
+    index: FaissIndex, query: npt.NDArray[np.float32]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    ids, (cosines,) = index.sample([query])
+    return ids, cosines
+
+
+def check_exact(catalog: Catalog, index: FaissIndex) -> None:
     """The candidates are the true nearest, by numpy."""
     ids, vectors = catalog.embeddings(current(catalog).id)
     for query in random_unit(5, DIMENSION, seed=77):
         nearest = ids[np.argsort(-(vectors.astype(np.float32) @ query))[:10]]
-        assert set(nearest.tolist()) <= set(index.candidates(query, 10).tolist())
+        assert set(nearest.tolist()) <= set(index.nearest(query, 10).ids.tolist())
 
 
 def test_built_then_read(library: tuple[Catalog, CheckpointRecord, Path]) -> None:
     catalog, checkpoint, directory = library
     add(catalog, checkpoint, 200, seed=1)
-    check_exact(catalog, VectorIndex.open(catalog, current(catalog), directory))
+    check_exact(catalog, opened(catalog, directory))
     (name,) = [name for name in files(directory) if name.endswith(".faiss")]
     assert name == f"{checkpoint.token}-{current(catalog).generation}.faiss"
     written = (directory / name).stat().st_mtime_ns
-    again = VectorIndex.open(catalog, current(catalog), directory)
+    again = opened(catalog, directory)
     assert (directory / name).stat().st_mtime_ns == written, "read, not written again"
     assert len(again) == 200
     check_exact(catalog, again)
@@ -84,14 +101,14 @@ def test_a_few_later_photos_are_found_without_writing_the_file_anew(
 ) -> None:
     catalog, checkpoint, directory = library
     add(catalog, checkpoint, 200, seed=1)
-    VectorIndex.open(catalog, current(catalog), directory)
+    opened(catalog, directory)
     before = files(directory)
     later = add(catalog, checkpoint, 20, seed=2)
-    index = VectorIndex.open(catalog, current(catalog), directory)
+    index = opened(catalog, directory)
     assert files(directory) == before
     check_exact(catalog, index)
     _, vectors = catalog.embeddings(checkpoint.id, [later[0]])
-    assert later[0] in index.candidates(vectors[0].astype(np.float32), 1)
+    assert later[0] in index.nearest(vectors[0].astype(np.float32), 1).ids
 
 
 def test_many_later_photos_make_a_new_file_and_drop_the_old(
@@ -99,9 +116,9 @@ def test_many_later_photos_make_a_new_file_and_drop_the_old(
 ) -> None:
     catalog, checkpoint, directory = library
     add(catalog, checkpoint, 200, seed=1)
-    VectorIndex.open(catalog, current(catalog), directory)
+    opened(catalog, directory)
     add(catalog, checkpoint, 21, seed=2)
-    check_exact(catalog, VectorIndex.open(catalog, current(catalog), directory))
+    check_exact(catalog, opened(catalog, directory))
     assert files(directory) == [f"{checkpoint.token}-{current(catalog).generation}.faiss"]
 
 
@@ -110,12 +127,12 @@ def test_many_removed_photos_make_a_new_file(
 ) -> None:
     catalog, checkpoint, directory = library
     add(catalog, checkpoint, 100, seed=1)
-    VectorIndex.open(catalog, current(catalog), directory)
+    opened(catalog, directory)
     with catalog.transaction() as transaction:
         folder, _ = transaction.add_folder(Path("/p"))
         transaction.remove_files(folder.id, [f"1-{n}" for n in range(50)])
         transaction.remove_photos_without_files()
-    index = VectorIndex.open(catalog, current(catalog), directory)
+    index = opened(catalog, directory)
     assert len(index) == 50
     check_exact(catalog, index)
 
@@ -128,7 +145,7 @@ def test_a_lost_or_damaged_file_is_made_anew(
 ) -> None:
     catalog, checkpoint, directory = library
     add(catalog, checkpoint, 100, seed=1)
-    VectorIndex.open(catalog, current(catalog), directory)
+    opened(catalog, directory)
     (path,) = directory.glob("*.faiss")
     whole = path.read_bytes()
     if damage == "missing":
@@ -143,7 +160,7 @@ def test_a_lost_or_damaged_file_is_made_anew(
                 damage
             ]
         )
-    check_exact(catalog, VectorIndex.open(catalog, current(catalog), directory))
+    check_exact(catalog, opened(catalog, directory))
     assert path.read_bytes() == whole
 
 
@@ -153,11 +170,13 @@ def test_a_file_of_a_later_generation_than_the_catalogs_is_not_trusted(
     """As after putting back an older backup of the catalog."""
     catalog, checkpoint, directory = library
     add(catalog, checkpoint, 50, seed=1)
-    VectorIndex.open(catalog, current(catalog), directory)
+    opened(catalog, directory)
     (path,) = directory.glob("*.faiss")
     path.rename(directory / f"{checkpoint.token}-999.faiss")
-    check_exact(catalog, VectorIndex.open(catalog, current(catalog), directory))
-    assert files(directory) == [f"{checkpoint.token}-{current(catalog).generation}.faiss"]
+    check_exact(catalog, opened(catalog, directory))
+    assert path.is_file()
+    FaissStore(directory).tidy({checkpoint.token: current(catalog).generation})
+    assert files(directory) == [path.name]
 
 
 @pytest.mark.parametrize("more", [0, 40])
@@ -168,7 +187,7 @@ def test_a_file_that_lacks_what_a_catalog_put_back_holds_is_made_anew(
     was made without.
     """
     monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 500 if more else 20_000)
-    monkeypatch.setattr(vector_index, "_STALE_SHARE", 0.02)
+    monkeypatch.setattr(index_files, "_STALE_SHARE", 0.02)
     catalog, checkpoint, directory = library
     ids = add(catalog, checkpoint, 1_000, seed=1)
     opened(catalog, directory)
@@ -184,10 +203,11 @@ def test_a_file_that_lacks_what_a_catalog_put_back_holds_is_made_anew(
     catalog.close()
     shutil.copy(before, catalog.path)
     catalog = Catalog(catalog.path.parent)
-    remove_leftovers(directory, catalog.checkpoints())  # as every change of a library begins
+    store = FaissStore(directory)
+    store.tidy({record.token: record.generation for record in catalog.checkpoints()})
     ids = ids[15:] + add(catalog, checkpoint, more, seed=2)
     index = opened(catalog, directory)
-    assert sorted(index.scan(random_unit(1, DIMENSION)[0])[0].tolist()) == ids
+    assert sorted(scan(index, random_unit(1, DIMENSION)[0])[0].tolist()) == ids
     catalog.close()
 
 
@@ -196,11 +216,11 @@ def test_another_librarys_file_is_not_taken(
 ) -> None:
     catalog, checkpoint, directory = library
     add(catalog, checkpoint, 30, seed=1)
-    VectorIndex.open(catalog, current(catalog), directory)
+    opened(catalog, directory)
     other = Catalog(tmp_path / "other")
     ids = add(other, add_checkpoint(other, DIMENSION), 30, seed=3)
-    index = VectorIndex.open(other, current(other), directory)
-    assert set(index.candidates(random_unit(1, DIMENSION)[0], 30).tolist()) == set(ids)
+    index = opened(other, directory)
+    assert set(index.nearest(random_unit(1, DIMENSION)[0], 30).ids.tolist()) == set(ids)
     other.close()
 
 
@@ -210,14 +230,14 @@ def test_a_directory_that_cannot_be_written_is_no_obstacle(
     catalog, checkpoint, directory = library
     add(catalog, checkpoint, 30, seed=1)
     directory.write_text("a file in its place")
-    check_exact(catalog, VectorIndex.open(catalog, current(catalog), directory))
+    check_exact(catalog, opened(catalog, directory))
 
 
 def test_nothing_indexed(library: tuple[Catalog, CheckpointRecord, Path]) -> None:
     catalog, checkpoint, directory = library
-    index = VectorIndex.open(catalog, checkpoint, directory)
+    index = FaissStore(directory).open(CheckpointEmbeddings(catalog, checkpoint))
     assert len(index) == 0
-    assert index.candidates(random_unit(1, DIMENSION)[0], 10).tolist() == []
+    assert index.nearest(random_unit(1, DIMENSION)[0], 10).ids.tolist() == []
 
 
 # From here on quantised: from fewer embeddings on than in earnest, but for the test of recall, for
@@ -243,18 +263,14 @@ def remove(catalog: Catalog, ids: Sequence[int]) -> None:
     connection.close()
 
 
-def opened(catalog: Catalog, directory: Path) -> VectorIndex:
-    return VectorIndex.open(catalog, current(catalog), directory)
-
-
 def recall(
-    catalog: Catalog, index: VectorIndex, queries: npt.NDArray[np.float32], count: int
+    catalog: Catalog, index: FaissIndex, queries: npt.NDArray[np.float32], count: int
 ) -> float:
     """Share of the true ten nearest among `count` candidates."""
     ids, vectors = catalog.embeddings(current(catalog).id)
     nearest = ids[np.argsort(-(queries @ vectors.astype(np.float32).T), axis=1)[:, :10]]
     found = [
-        np.isin(true, index.candidates(query, count)).mean()
+        np.isin(true, index.nearest(query, count).ids).mean()
         for query, true in zip(queries, nearest, strict=True)
     ]
     return float(np.mean(found))
@@ -264,8 +280,10 @@ def stored(directory: Path) -> StoredIndex:
     (path,) = directory.glob("*.faiss")
     found = re.fullmatch(r"(\w+)-(\d+)\.faiss", path.name)
     assert found
-    record = CheckpointRecord(1, "", "", "", DIMENSION, 0, 0, int(found[2]), found[1], 0)
-    index = index_file.open_newest(directory, record)
+    catalog = Catalog(directory.parent)
+    embeddings = CheckpointEmbeddings(catalog, current(catalog))
+    index = faiss_file.open_exactly(directory, embeddings, int(found[2]))
+    catalog.close()
     assert index
     return index
 
@@ -292,7 +310,7 @@ def test_recall_of_queries_of_text_geometry(
     images = geometry.images(20_000)
     add_many(catalog, checkpoint.id, images.astype(np.float32))
     (checkpoint,) = [record for record in catalog.checkpoints() if record.id == checkpoint.id]
-    index = VectorIndex.open(catalog, checkpoint, directory)
+    index = FaissStore(directory).open(CheckpointEmbeddings(catalog, checkpoint))
     assert (
         sum(path.stat().st_size for path in directory.glob("*.faiss"))
         < 20_000 * (256 // 4 + 8) + 40_000
@@ -302,7 +320,7 @@ def test_recall_of_queries_of_text_geometry(
     for queries in (geometry.captions(images[:100]), geometry.near(images[:100])):
         nearest = ids[np.argsort(-(queries @ kept.T), axis=1)[:, :10]]
         holds = [
-            np.isin(true, index.candidates(query, 1000)).mean()
+            np.isin(true, index.nearest(query, 1000).ids).mean()
             for query, true in zip(queries, nearest, strict=True)
         ]
         assert np.mean(holds) >= 0.995
@@ -319,10 +337,10 @@ def test_the_faster_scan_finds_what_faiss_finds_by_its_own_choice(
     some = catalog.embedded_ids(1)[::3]
     for query in random_unit(20, DIMENSION, seed=3):
         _, (ids,) = by_choice.search(query[None], 300)
-        assert index.candidates(query, 300).tolist() == sorted(ids.tolist())
+        assert index.nearest(query, 300).ids.tolist() == sorted(ids.tolist())
         selector = faiss.SearchParametersIVF(sel=faiss.IDSelectorBatch(some))
         _, (ids,) = by_choice.search(query[None], 300, params=selector)
-        assert index.candidates(query, 300, some).tolist() == sorted(ids.tolist())
+        assert index.nearest(query, 300, some).ids.tolist() == sorted(ids.tolist())
 
 
 def test_a_quantised_index_is_mapped_and_let_go(quantised: tuple[Catalog, int, Path]) -> None:
@@ -354,12 +372,12 @@ def test_an_index_stays_usable_when_its_file_is_replaced_or_removed(
     catalog, checkpoint_id, directory = quantised
     index = opened(catalog, directory)
     queries = random_unit(5, DIMENSION, seed=7)
-    before = [index.candidates(query, 100).tolist() for query in queries]
+    before = [index.nearest(query, 100).ids.tolist() for query in queries]
     add_many(catalog, checkpoint_id, random_unit(500, DIMENSION, seed=2))
     opened(catalog, directory)
     for path in directory.glob("*.faiss"):
         path.unlink()
-    assert [index.candidates(query, 100).tolist() for query in queries] == before
+    assert [index.nearest(query, 100).ids.tolist() for query in queries] == before
 
 
 def test_later_embeddings_are_folded_in_with_the_quantiser_as_it_is(
@@ -394,7 +412,7 @@ def test_later_embeddings_are_folded_in_with_the_quantiser_as_it_is(
 def codes(found: StoredIndex) -> dict[int, bytes]:
     """By id; each unpacked from its block as FAISS does it."""
     packer = found.index.get_CodePacker()
-    codes, ids = index_file.codes_and_ids(found.index, int(found.index.ntotal))
+    codes, ids = faiss_file.codes_and_ids(found.index, int(found.index.ntotal))
     blocks = codes.reshape(-1, packer.block_size)
     return {int(id_): packer.unpack_1(blocks, row).tobytes() for row, id_ in enumerate(ids)}
 
@@ -424,7 +442,7 @@ def test_an_odd_dimension_stays_flat(tmp_path: Path, monkeypatch: pytest.MonkeyP
     checkpoint = add_checkpoint(catalog, 15)
     ids = add_many(catalog, checkpoint.id, random_unit(200, 15))
     index = opened(catalog, tmp_path / "index")
-    assert index.candidates(random_unit(200, 15)[7], 1).tolist() == [ids[7]]
+    assert index.nearest(random_unit(200, 15)[7], 1).ids.tolist() == [ids[7]]
     catalog.close()
 
 
@@ -439,8 +457,8 @@ def test_any_even_dimension_is_quantised(
     ids = add_many(catalog, checkpoint.id, vectors)
     opened(catalog, tmp_path / "index")
     index = opened(catalog, tmp_path / "index")
-    assert all(ids[row] in index.candidates(vectors[row], 200) for row in range(0, 999, 111))
-    found = index.candidates(vectors[0], 999)
+    assert all(ids[row] in index.nearest(vectors[row], 200).ids for row in range(0, 999, 111))
+    found = index.nearest(vectors[0], 999).ids
     assert len(found) > 900, "all but those that the kernel gives the least of its 65,536 values"
     assert set(found.tolist()) <= set(ids)
     catalog.close()
@@ -453,7 +471,7 @@ def test_a_quantised_file_cut_off_anywhere_or_changed_in_its_structure_is_made_a
     (path,) = directory.glob("*.faiss")
     whole = path.read_bytes()
     query = random_unit(1, DIMENSION, seed=7)[0]
-    right = opened(catalog, directory).candidates(query, 100).tolist()
+    right = opened(catalog, directory).nearest(query, 100).ids.tolist()
     lengths = [
         0,
         1,
@@ -473,7 +491,7 @@ def test_a_quantised_file_cut_off_anywhere_or_changed_in_its_structure_is_made_a
     for contents in damaged:
         path.unlink()  # never written in place: it may be mapped
         path.write_bytes(contents)
-        assert opened(catalog, directory).candidates(query, 100).tolist() == right
+        assert opened(catalog, directory).nearest(query, 100).ids.tolist() == right
         assert path.stat().st_size == len(whole)
 
 
@@ -512,20 +530,20 @@ def test_a_directory_that_cannot_be_written_is_no_obstacle_to_a_quantised_index(
     seed=st.integers(0, 9),
 )
 def test_candidates_among_some_are_the_nearest_of_these(
-    filtered: tuple[Catalog, VectorIndex], chosen: set[int], count: int, seed: int
+    filtered: tuple[Catalog, FaissIndex], chosen: set[int], count: int, seed: int
 ) -> None:
     catalog, index = filtered
-    among = np.array([id_ for id_ in chosen if id_ > 0], np.int64)
+    among = np.array(sorted(id_ for id_ in chosen if id_ > 0), np.int64)
     query = random_unit(1, DIMENSION, seed)[0]
     ids, vectors = catalog.embeddings(1)
     inside = np.isin(ids, among)
     nearest = ids[inside][np.argsort(-(vectors[inside].astype(np.float32) @ query))][:count]
-    found = set(index.candidates(query, count, among).tolist())
+    found = set(index.nearest(query, count, among).ids.tolist())
     assert set(nearest.tolist()) <= found <= set(ids[inside].tolist())
 
 
 @pytest.fixture
-def filtered(library: tuple[Catalog, CheckpointRecord, Path]) -> tuple[Catalog, VectorIndex]:
+def filtered(library: tuple[Catalog, CheckpointRecord, Path]) -> tuple[Catalog, FaissIndex]:
     """Of 220 photos 20 are later than the file."""
     catalog, checkpoint, directory = library
     add(catalog, checkpoint, 200, seed=1)
@@ -539,10 +557,10 @@ def test_a_quantised_index_searches_among_some(quantised: tuple[Catalog, int, Pa
     later = add_many(catalog, checkpoint_id, random_unit(100, DIMENSION, seed=2))
     index = opened(catalog, directory)
     ids = catalog.embedded_ids(checkpoint_id)
-    among = np.concatenate([ids[::5], later[::2]])
+    among = np.union1d(ids[::5], later[::2])
     for query in random_unit(5, DIMENSION, seed=7):
-        assert len(np.setxor1d(index.candidates(query, len(ids), among), among)) <= 2
-        some = set(index.candidates(query, 200, among).tolist())
+        assert len(np.setxor1d(index.nearest(query, len(ids), among).ids, among)) <= 2
+        some = set(index.nearest(query, 200, among).ids.tolist())
         assert 200 <= len(some) <= 300
         assert some <= set(among.tolist())
 
@@ -563,17 +581,16 @@ def embed_again(catalog: Catalog, checkpoint_id: int, again: Sequence[int], seed
 
 
 def test_a_flat_scan_is_exact_later_photos_and_those_embedded_again_included(
-    filtered: tuple[Catalog, VectorIndex],
+    filtered: tuple[Catalog, FaissIndex],
 ) -> None:
     catalog, index = filtered
-    assert index.is_exact
     for query in random_unit(3, DIMENSION, seed=7):
-        ids, cosines = index.scan(query)
+        ids, cosines = scan(index, query)
         expected_ids, expected = exact_cosines(catalog, query)
         assert ids.tolist() == expected_ids
         np.testing.assert_allclose(cosines, expected, atol=1e-6)
-        sample_ids, sample = index.sample(query)
-        assert (sample_ids.tolist(), sample.tolist()) == (ids.tolist(), cosines.tolist()), (
+        sample_ids, values = sample(index, query)
+        assert (sample_ids.tolist(), values.tolist()) == (ids.tolist(), cosines.tolist()), (
             "few enough to stand for themselves"
         )
 
@@ -585,7 +602,7 @@ def test_a_flat_scan_counts_photos_embedded_again_as_they_are_now(
     ids = add(catalog, checkpoint, 200, seed=1)
     opened(catalog, directory)
     embed_again(catalog, checkpoint.id, ids[3:6], seed=9)
-    found, cosines = opened(catalog, directory).scan(random_unit(1, DIMENSION, seed=7)[0])
+    found, cosines = scan(opened(catalog, directory), random_unit(1, DIMENSION, seed=7)[0])
     expected_ids, expected = exact_cosines(catalog, random_unit(1, DIMENSION, seed=7)[0])
     assert found.tolist() == expected_ids
     np.testing.assert_allclose(cosines, expected, atol=1e-6)
@@ -593,7 +610,7 @@ def test_a_flat_scan_counts_photos_embedded_again_as_they_are_now(
 
 def test_a_scan_of_nothing(library: tuple[Catalog, CheckpointRecord, Path]) -> None:
     catalog, _, directory = library
-    ids, cosines = opened(catalog, directory).scan(random_unit(1, DIMENSION)[0])
+    ids, cosines = scan(opened(catalog, directory), random_unit(1, DIMENSION)[0])
     assert (ids.tolist(), cosines.tolist()) == ([], [])
 
 
@@ -603,9 +620,8 @@ def test_a_quantised_scan_covers_everything(quantised: tuple[Catalog, int, Path]
     again = catalog.embedded_ids(checkpoint_id)[:5].tolist()
     embed_again(catalog, checkpoint_id, again, seed=9)
     index = opened(catalog, directory)
-    assert not index.is_exact
     for query in random_unit(5, DIMENSION, seed=7):
-        ids, cosines = index.scan(query)
+        ids, cosines = scan(index, query)
         expected_ids, expected = exact_cosines(catalog, query)
         assert ids.tolist() == expected_ids
         errors = cosines - expected
@@ -628,10 +644,10 @@ def test_a_quantised_scan_passes_over_none_that_lies_opposite(
     ids = add_many(catalog, checkpoint.id, vectors)
     index = opened(catalog, tmp_path / "index")
     for query in (vectors[0], -vectors[0], *random_unit(3, dimension, seed=7)):
-        found, cosines = index.scan(query)
+        found, cosines = scan(index, query)
         assert found.tolist() == ids
         assert np.abs(cosines - vectors @ query).max() < 0.6
-    lowest = found[np.argsort(index.scan(vectors[0])[1])[:100]]
+    lowest = found[np.argsort(scan(index, vectors[0])[1])[:100]]
     assert set(ids[500:520]) <= set(lowest.tolist()) or dimension == 2
     catalog.close()
 
@@ -641,7 +657,7 @@ def test_a_scan_of_photos_all_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     catalog = Catalog(tmp_path)
     checkpoint = add_checkpoint(catalog, DIMENSION)
     ids = add_many(catalog, checkpoint.id, random_unit(1, DIMENSION).repeat(1_000, axis=0))
-    found, cosines = opened(catalog, tmp_path / "index").scan(random_unit(1, DIMENSION, seed=7)[0])
+    found, cosines = scan(opened(catalog, tmp_path / "index"), random_unit(1, DIMENSION, seed=7)[0])
     assert found.tolist() == ids
     assert np.isfinite(cosines).all()
     assert np.abs(cosines).max() <= 1
@@ -656,7 +672,7 @@ def test_the_sample_is_exact_and_the_same_for_the_same_library(
     for path in directory.iterdir():
         path.unlink()
     query = random_unit(1, DIMENSION, seed=7)[0]
-    ids, cosines = opened(catalog, directory).sample(query)
+    ids, cosines = sample(opened(catalog, directory), query)
     assert len(ids) == len(set(ids.tolist())) == 300
     expected_ids, expected = exact_cosines(catalog, query)
     places = np.searchsorted(expected_ids, ids)
@@ -664,25 +680,114 @@ def test_the_sample_is_exact_and_the_same_for_the_same_library(
     np.testing.assert_allclose(cosines, expected[places], atol=1e-6)
     assert cosines.mean() == pytest.approx(expected.mean(), abs=0.05)
 
-    assert opened(catalog, directory).sample(query)[0].tolist() == ids.tolist(), "read"
+    assert sample(opened(catalog, directory), query)[0].tolist() == ids.tolist(), "read"
     shutil.rmtree(directory)
-    assert opened(catalog, directory).sample(query)[0].tolist() == ids.tolist(), "drawn again"
+    assert sample(opened(catalog, directory), query)[0].tolist() == ids.tolist(), "drawn again"
 
 
-def test_the_sample_is_drawn_anew_when_the_library_has_doubled(
+def test_the_sample_stands_for_what_came_later_and_for_nothing_that_left(
+    quantised: tuple[Catalog, int, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog, checkpoint_id, directory = quantised
+    monkeypatch.setattr(vector_index, "_SAMPLE", 500)
+    for path in directory.iterdir():
+        path.unlink()
+    query = random_unit(1, DIMENSION, seed=7)[0]
+    opened(catalog, directory)
+    before = files(directory)
+    later = add_many(catalog, checkpoint_id, random_unit(100, DIMENSION, seed=2))
+    gone = catalog.embedded_ids(checkpoint_id)[:100].tolist()
+    remove(catalog, gone)
+    ids, cosines = sample(opened(catalog, directory), query)
+    assert files(directory) == before, "few changes make no new file"
+    assert not set(ids.tolist()) & set(gone)
+    assert np.isin(ids, later).mean() == pytest.approx(100 / 2_000, abs=0.01)
+    expected_ids, expected = exact_cosines(catalog, query)
+    np.testing.assert_allclose(cosines, expected[np.searchsorted(expected_ids, ids)], atol=1e-6)
+
+
+def test_the_sample_is_of_the_same_generation_as_the_index(
     quantised: tuple[Catalog, int, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalog, checkpoint_id, directory = quantised
     monkeypatch.setattr(vector_index, "_SAMPLE", 300)
-    for path in directory.iterdir():
-        path.unlink()
-    query = random_unit(1, DIMENSION, seed=7)[0]
-    first = opened(catalog, directory).sample(query)[0].tolist()
-    add_many(catalog, checkpoint_id, random_unit(1_999, DIMENSION, seed=2))
-    assert opened(catalog, directory).sample(query)[0].tolist() == first
-    (last,) = add_many(catalog, checkpoint_id, random_unit(1, DIMENSION, seed=3))
-    drawn = opened(catalog, directory).sample(query)[0]
-    assert len(drawn) == 300
-    assert np.mean(drawn > last / 2) == pytest.approx(0.5, abs=0.1), "of old and new alike"
-    (name,) = [name for name in files(directory) if name.endswith(".sample")]
-    assert name == f"{current(catalog).token}-{current(catalog).generation}.sample"
+    later = add_many(catalog, checkpoint_id, random_unit(1_500, DIMENSION, seed=2))
+    ids, _ = sample(opened(catalog, directory), random_unit(1, DIMENSION, seed=7)[0])
+    name = f"{current(catalog).token}-{current(catalog).generation}"
+    assert files(directory) == [f"{name}.faiss", f"{name}.sample"]
+    assert np.isin(ids, later).mean() == pytest.approx(1_500 / 3_500, abs=0.1)
+
+
+def test_a_file_of_another_process_is_not_taken_for_the_one_just_written(
+    library: tuple[Catalog, CheckpointRecord, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slower process puts its older file in place between our writing and our reading."""
+    catalog, checkpoint, directory = library
+    add(catalog, checkpoint, 50, seed=1)
+    opened(catalog, directory)
+    (older,) = directory.iterdir()
+    contents = older.read_bytes()
+    add(catalog, checkpoint, 50, seed=2)
+    write = faiss_file.write
+
+    def write_and_lose(*arguments: object) -> None:
+        write(*arguments)  # type: ignore[arg-type]
+        for path in directory.iterdir():
+            path.unlink()
+        older.write_bytes(contents)
+
+    monkeypatch.setattr(faiss_file, "write", write_and_lose)
+    assert len(opened(catalog, directory)) == 100
+
+
+def test_writing_leaves_newer_files_of_other_processes(
+    library: tuple[Catalog, CheckpointRecord, Path],
+) -> None:
+    catalog, checkpoint, directory = library
+    add(catalog, checkpoint, 50, seed=1)
+    before = current(catalog)
+    add(catalog, checkpoint, 50, seed=2)
+    opened(catalog, directory)
+    FaissStore(directory).open(CheckpointEmbeddings(catalog, before))
+    assert f"{checkpoint.token}-{current(catalog).generation}.faiss" in files(directory)
+
+
+def test_to_know_that_nothing_is_to_be_made_takes_no_engine(
+    library: tuple[Catalog, CheckpointRecord, Path],
+) -> None:
+    catalog, checkpoint, directory = library
+    add(catalog, checkpoint, 50, seed=1)
+    opened(catalog, directory)
+    add(catalog, checkpoint, 1, seed=2)
+    code = f"""
+import sys
+from pathlib import Path
+from sigseek.storage import Catalog
+from sigseek.storage.embeddings import CheckpointEmbeddings
+from sigseek.storage.index.store import FaissStore
+catalog = Catalog(Path({str(catalog.path.parent)!r}))
+FaissStore(Path({str(directory)!r})).catch_up(CheckpointEmbeddings(catalog, catalog.checkpoints()[0]))
+assert not {{"faiss", "numpy"}} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    add(catalog, checkpoint, 50, seed=3)
+    store = FaissStore(directory)
+    assert not store.is_current(CheckpointEmbeddings(catalog, current(catalog)))
+
+
+def test_the_threads_that_faiss_may_use_are_each_threads_own() -> None:
+    """Else searches at the same time would change each other's number and leave it changed."""
+    set_aside, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with vector_index._one_thread():
+            set_aside.set()
+            go_on.wait()
+
+    before = faiss.omp_get_max_threads()
+    thread = threading.Thread(target=hold)
+    thread.start()
+    set_aside.wait()
+    assert faiss.omp_get_max_threads() == before
+    go_on.set()
+    thread.join()

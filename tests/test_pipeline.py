@@ -27,6 +27,7 @@ from sigseek.progress import Listener, Phase, Problem, Progress, Stop
 from sigseek.siglip import Preprocessing
 from sigseek.siglip.yardstick.embeddings import Yardstick
 from sigseek.storage import Catalog, CheckpointRecord, FailureKind
+from sigseek.storage.index.store import FaissStore
 from tests.catalogs import add_checkpoint, random_unit, unit
 from tests.photos import picture, save
 from tests.raw_files import save_dng
@@ -105,7 +106,7 @@ class Library:
             PREPROCESSING,
             self.load,
             self.yardstick,
-            self.catalog.path.parent / "index",
+            FaissStore(self.catalog.path.parent / "index"),
             max_pixels=max_pixels,
             listener=listener,
             stop=stop,

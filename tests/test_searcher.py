@@ -1,4 +1,5 @@
 import math
+import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +18,15 @@ from sigseek.search.results import PhotoHit, SearchResults
 from sigseek.search.searcher import Searcher
 from sigseek.storage import Catalog
 from sigseek.storage.index import faiss as vector_index
-from tests.catalogs import add_checkpoint, add_many, add_photos, random_unit, unit
+from sigseek.storage.index import index_files
+from tests.catalogs import (
+    add_checkpoint,
+    add_many,
+    add_photos,
+    open_searcher,
+    random_unit,
+    unit,
+)
 
 
 @pytest.fixture
@@ -28,7 +37,7 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
 
 
 def searcher(catalog: Catalog, directory: Path) -> Searcher:
-    return Searcher(catalog, catalog.checkpoints()[0], directory / "index")
+    return open_searcher(catalog, directory / "index")
 
 
 def by_text(
@@ -164,6 +173,47 @@ def test_a_photo_removed_since_the_index_was_written_is_no_hit(
     assert str(tmp_path / "0.jpg") not in [hit.path for hit in hits]
 
 
+def test_forgotten_photos_are_neither_found_nor_counted(catalog: Catalog, tmp_path: Path) -> None:
+    """So few that the index file is not made anew."""
+    checkpoint, asked = add_checkpoint(catalog, 8), random_unit(1, 8, seed=3)[0]
+    houses = unit(asked + 0.01 * random_unit(20, 8, seed=4))
+    add_photos(
+        catalog, checkpoint, random_unit(300, 8), tmp_path / "a", [f"{n}" for n in range(300)]
+    )
+    before = by_text(searcher(catalog, tmp_path), asked, 30)
+    add_photos(catalog, checkpoint, houses, tmp_path / "b", [f"house {n}" for n in range(20)])
+    assert by_text(searcher(catalog, tmp_path), asked, 30).expected > 19
+    shutil.rmtree(tmp_path / "index")
+    searcher(catalog, tmp_path)
+    with catalog.transaction() as transaction:
+        folder, _ = transaction.add_folder(tmp_path / "b")
+        transaction.remove_folder(folder.id)
+        transaction.remove_photos_without_files()
+    found = by_text(searcher(catalog, tmp_path), asked, 30)
+    assert found == before
+    assert found.best is not None
+    assert found.photos == 300
+
+
+@pytest.mark.parametrize("count", [20, 2_000])
+def test_what_was_indexed_later_is_expected_too(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """Photos of a kind of which the library had none, few or nearly twice as many as it had."""
+    monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 1_000)
+    monkeypatch.setattr(vector_index, "_SAMPLE", 1_000)
+    monkeypatch.setattr(retrieval, "_CANDIDATES", 15)
+    monkeypatch.setattr(retrieval, "_CANDIDATES_PER_HIT", 1)
+    checkpoint, asked = add_checkpoint(catalog, 16), random_unit(1, 16, seed=3)[0]
+    add_many(catalog, checkpoint.id, random_unit(1_200, 16))
+    searcher(catalog, tmp_path)
+    beaches = unit(asked + 0.02 * random_unit(count, 16, seed=4))
+    add_many(catalog, checkpoint.id, beaches)
+    found = by_text(searcher(catalog, tmp_path), asked, 1)
+    others = 1 / (1 + np.exp(-(np.exp(4.7) * (random_unit(1_200, 16) @ asked) - 12.9)))
+    assert found.expected == pytest.approx(count + others.sum(), rel=0.2)
+
+
 def test_equal_scores_are_in_order_of_id_however_the_embeddings_are_read(
     catalog: Catalog, tmp_path: Path
 ) -> None:
@@ -192,7 +242,7 @@ def large(
     checkpoint, vectors = add_checkpoint(catalog, 24), random_unit(3_000, 24)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vector_index, "_QUANTISED_FROM", 2_000)
-        patch.setattr(vector_index, "_STALE_SHARE", 0.5)
+        patch.setattr(index_files, "_STALE_SHARE", 0.5)
         add_many(catalog, checkpoint.id, vectors[:2_500])
         searcher(catalog, directory)
         add_many(catalog, checkpoint.id, vectors[2_500:])

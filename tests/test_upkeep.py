@@ -17,7 +17,8 @@ import pytest
 import sigseek
 from sigseek import FolderError, LibraryError
 from sigseek.storage import Catalog
-from sigseek.storage.index import faiss_file as index_file
+from sigseek.storage.embeddings import CheckpointEmbeddings
+from sigseek.storage.index import faiss_file
 from tests.catalogs import add_checkpoint, add_many, random_unit
 from tests.checkpoints import save_tiny
 from tests.conftest import Run
@@ -312,10 +313,11 @@ def test_an_index_without_what_was_forgotten_is_ready(
     shutil.rmtree(photos / "a")
     library.index(accept_missing=True)
     library.prune(timedelta())
-    (record,) = Catalog(library.directory).checkpoints()
-    stored = index_file.open_newest(library.directory / "index", record)
+    catalog = Catalog(library.directory)
+    embeddings = CheckpointEmbeddings(catalog, *catalog.checkpoints())
+    stored = faiss_file.open_newest(library.directory / "index", embeddings)
     assert stored is not None
-    assert len(index_file.indexed_ids(stored.index)) == 8, "not only passed over by searches"
+    assert len(faiss_file.indexed_ids(stored.index)) == 8, "not only passed over by searches"
     assert len(known(library)) == 8
     library.forget(photos)
     assert list((library.directory / "index").iterdir()) == []

@@ -14,8 +14,9 @@ import pytest
 import sigseek
 from sigseek.indexer.decoding import decode
 from sigseek.storage import Catalog
-from sigseek.storage.index import faiss_file as index_file
-from sigseek.storage.index.faiss import VectorIndex
+from sigseek.storage.embeddings import CheckpointEmbeddings
+from sigseek.storage.index import faiss_file
+from sigseek.storage.index.store import FaissStore
 from sigseek.storage.verification import Verification
 from tests.catalogs import add_checkpoint, add_many, random_unit
 from tests.conftest import Run
@@ -61,7 +62,8 @@ def lose_a_row(library: sigseek.Library) -> None:
     (record,) = catalog.checkpoints()
     ids, vectors = catalog.embeddings(record.id)
     one_less = add_to_flat(record.dimension, ids[1:], vectors[1:])
-    index_file.write(one_less, 6, path.parent, record)
+    embeddings = CheckpointEmbeddings(catalog, record)
+    faiss_file.write(one_less, 6, path.parent, embeddings, record.generation)
     catalog.close()
 
 
@@ -179,7 +181,7 @@ def test_a_library_that_is_indexed_meanwhile_is_not_wrong(
     (record,) = catalog.checkpoints()
     save(photos / "new.png", seed=6)
     run("index", "--library", library.directory)
-    verification = Verification(catalog, library.directory / "index", repair=False)
+    verification = Verification(catalog, FaissStore(library.directory / "index"), repair=False)
     verification.check_embeddings(record, lambda done: None)
     assert verification.problems == []
     catalog.close()
@@ -259,7 +261,7 @@ def test_the_index_of_many_and_its_sample(tmp_path: Path) -> None:
     connection.close()
     (record,) = catalog.checkpoints()
     directory = tmp_path / "library" / "index"
-    VectorIndex.open(catalog, record, directory)
+    FaissStore(directory).catch_up(CheckpointEmbeddings(catalog, record))
     catalog.close()
     with sigseek.open(tmp_path / "library") as library:
         assert library.verify().problems == ()

@@ -9,7 +9,8 @@ from sigseek.errors import Call, ErrorKind, Remedy
 from sigseek.operations.paths import expand
 from sigseek.storage import Catalog, LibraryError, writer_lock
 from sigseek.storage.catalog import FILE_NAME
-from sigseek.storage.index.leftovers import remove_leftovers
+from sigseek.storage.index.contract import IndexStore
+from sigseek.storage.index.store import FaissStore
 
 
 class LibraryDirectory:
@@ -17,7 +18,7 @@ class LibraryDirectory:
 
     def __init__(self, directory: Path) -> None:
         self.directory = expand(directory).absolute()
-        self.index_directory = self.directory / "index"
+        self.index_store = FaissStore(self.directory / "index")
         self._catalog: Catalog | None = None
         self._opening = threading.Lock()
         self._turn = threading.RLock()
@@ -29,7 +30,7 @@ class LibraryDirectory:
         """
         catalog = self.directory / FILE_NAME
         if catalog.is_file() and not catalog.stat().st_size:  # SQLite begins with an empty file
-            if any(self.index_directory.glob("*.faiss")):
+            if self.index_store.bytes():
                 raise LibraryError(
                     f"{catalog} is empty",
                     f"put a backup in its place, or remove {self.directory} and index again",
@@ -72,7 +73,7 @@ class LibraryDirectory:
         """
         catalog = self.catalog(create=create)
         with self.writing():
-            remove_leftovers(self.index_directory, catalog.checkpoints())
+            tidy_index(self.index_store, catalog)
             yield catalog
 
     def close(self) -> None:
@@ -81,3 +82,10 @@ class LibraryDirectory:
             if self._catalog:
                 self._catalog.close()
                 self._catalog = None
+
+
+def tidy_index(store: IndexStore, catalog: Catalog) -> None:
+    """Remove from the index store what no process may use any more; the caller holds the writer
+    lock.
+    """
+    store.tidy({record.token: record.generation for record in catalog.checkpoints()})

@@ -10,6 +10,7 @@ from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.lazy import side_by_side
 from sigseek.operations.model import ModelInUse
 from sigseek.storage import CheckpointState
+from sigseek.storage.embeddings import CheckpointEmbeddings
 
 if TYPE_CHECKING:
     from sigseek.search.results import SearchResults
@@ -37,12 +38,14 @@ class SearcherInUse:
         with self._lock:
             state = self._model.state_to_query()
             if self._last is None or self._last_state != state:
-                from sigseek.search.searcher import Searcher  # brings faiss
+                from sigseek.search.searcher import Searcher  # brings numpy
 
+                catalog = self._directory.catalog()
+                embeddings = CheckpointEmbeddings(catalog, state.record)
                 self._last = Searcher(
-                    self._directory.catalog(),
+                    catalog,
                     state.record,
-                    self._directory.index_directory,
+                    self._directory.index_store.open(embeddings),
                     read_calibration(state.calibration, self._directory, self._model),
                 )
                 self._last_state = state
@@ -73,7 +76,7 @@ def search(
     """Answer a query as `Library.search` describes."""
     from sigseek.search.parse import parse
     from sigseek.search.query import Text, terms
-    from sigseek.search.searcher import CloserLook, check_search  # brings faiss
+    from sigseek.search.searcher import CloserLook, check_search
 
     asked = parse(query)
     look = CloserLook(closer, model.embed_views) if closer else None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sigseek.indexer.presence import is_online
 from sigseek.storage import Catalog, CheckpointRecord
+from sigseek.storage.index.contract import IndexStore
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def default_checkpoint(records: Sequence[CheckpointRecord]) -> CheckpointRecord 
     return max(records, key=lambda record: record.embeddings, default=None)
 
 
-def library_status(catalog: Catalog, directory: Path, index_directory: Path) -> Status:
+def library_status(catalog: Catalog, directory: Path, index_store: IndexStore) -> Status:
     """The status of the library in `directory`."""
     counts = catalog.file_counts()
     folders = []
@@ -89,7 +90,7 @@ def library_status(catalog: Catalog, directory: Path, index_directory: Path) -> 
         folders=tuple(folders),
         checkpoints=tuple(checkpoints),
         catalog_bytes=sum(map(_size, directory.glob(f"{catalog.path.name}*"))),
-        index_bytes=sum(map(_size, index_directory.glob("*.faiss"))),
+        index_bytes=index_store.bytes(),
     )
 
 

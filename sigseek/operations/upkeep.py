@@ -13,6 +13,8 @@ from sigseek.indexer.presence import is_empty, is_online, is_unplugged, may_be_t
 from sigseek.operations.paths import expand
 from sigseek.storage import Catalog, CheckpointRecord, FolderRecord, LibraryError
 from sigseek.storage.catalog import path_prefix
+from sigseek.storage.embeddings import CheckpointEmbeddings
+from sigseek.storage.index.contract import IndexStore
 
 _LOG = logging.getLogger(__name__)
 _LOOKED_FOR = 1_000
@@ -64,16 +66,13 @@ def count_known_files(catalog: Catalog, path: Path) -> int:
     return len(catalog.paths(folder.id, inside))
 
 
-def tidy(catalog: Catalog, index_directory: Path) -> None:
-    """After photos were removed: bring the index files up to date and give back disk space."""
-    from sigseek.storage.index import faiss_file  # brings faiss
-    from sigseek.storage.index.faiss import VectorIndex
-
+def tidy(catalog: Catalog, index_store: IndexStore) -> None:
+    """After photos were removed: bring the indexes up to date and give back disk space."""
     for record in catalog.checkpoints():
         if record.embeddings:
-            VectorIndex.open(catalog, record, index_directory)
+            index_store.catch_up(CheckpointEmbeddings(catalog, record))
         else:
-            faiss_file.remove(index_directory, record.token)
+            index_store.remove(record.token)
     try:
         catalog.compact()
     except LibraryError as error:  # no space for the copy; what was asked for is done
@@ -205,16 +204,14 @@ def find_checkpoint(catalog: Catalog, name: str) -> CheckpointRecord:
     raise LibraryError(f"the library has nothing of a checkpoint {name}; it has: {_names(known)}")
 
 
-def forget_checkpoint(catalog: Catalog, name: str, index_directory: Path) -> ForgottenCheckpoint:
+def forget_checkpoint(catalog: Catalog, name: str, index_store: IndexStore) -> ForgottenCheckpoint:
     """Forget a checkpoint, all that it embedded and its index; LibraryError as `find_checkpoint`
     raises it.
     """
-    from sigseek.storage.index import faiss_file  # faiss comes with it
-
     record = find_checkpoint(catalog, name)
     with catalog.transaction() as transaction:
         transaction.remove_checkpoint(record.id)
-    faiss_file.remove(index_directory, record.token)
+    index_store.remove(record.token)
     return ForgottenCheckpoint(record.name, record.embeddings)
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from sigseek.indexer.decoding.digest import digest_file, mtime_ns
 from sigseek.indexer.errors import DecodeError
 from sigseek.indexer.presence import is_online
+from sigseek.operations.directory import tidy_index
 from sigseek.operations.status import default_checkpoint
 from sigseek.storage import Catalog, FolderRecord
-from sigseek.storage.index.leftovers import remove_leftovers
+from sigseek.storage.index.contract import IndexStore
 from sigseek.storage.verification import Problem, Verification
 
 _EVERY = 1_000
@@ -48,7 +49,7 @@ class VerifyReport:
 
 def verify(
     catalog: Catalog,
-    index_directory: Path,
+    index_store: IndexStore,
     *,
     repair: bool,
     contents: bool,
@@ -61,13 +62,13 @@ def verify(
     With `repair`, what can be made anew is mended. The callbacks are told how many are done of how
     many.
     """
-    verification = Verification(catalog, index_directory, repair=repair)
+    verification = Verification(catalog, index_store, repair=repair)
     if not verification.check_catalog():
         return VerifyReport(tuple(verification.problems), 0, 0, 0, 0, 0, 0)
     leftover = verification.check_photos()
     checkpoints = catalog.checkpoints()
     if repair:
-        remove_leftovers(index_directory, checkpoints)
+        tidy_index(index_store, catalog)
     total, done = sum(checkpoint.embeddings for checkpoint in checkpoints), 0
     for checkpoint in checkpoints:
         verification.check_embeddings(checkpoint, partial(_tell, on_embeddings, done, total))

@@ -1,1 +1,1 @@
-"""Vector indexes: copies of the catalog's embeddings, arranged for search. They can be deleted at any time."""
+"""Vector indexes: copies of the catalog's embeddings, arranged for search. `contract` says what each promises."""

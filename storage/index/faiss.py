@@ -1,160 +1,315 @@
-"""The FAISS index: a copy of a checkpoint's embeddings, arranged for search. It can be deleted at any time.
+"""The vector index in FAISS.
 
-Up to 20,000 embeddings it is flat and exact. Beyond, it is a product quantiser of 4 bits for every two dimensions,
-scanned in full. No clusters: queries that are texts lie far from all images, and miss what clusters leave out.
+Up to 20,000 embeddings it is flat and exact. Beyond, it is a product quantiser of 4 bits for every
+two dimensions, scanned in full. There are no clusters: text queries lie far from all images, and an
+index that looks into some clusters only loses their best photos.
 
-Its file's name holds the generation it was made from, so file and generation cannot disagree. Embeddings that came later
-are read from the catalog and searched exactly. When they become many, they are folded into the file with the quantiser
-as it is; when the library has doubled since it was trained, all is made anew. Embeddings removed since then are still
-found here: whoever takes candidates looks them up in the catalog anyway.
+A file holds the embeddings of one generation. At every opening the embeddings that are newer are
+read from the catalog and searched exactly, and rows of the file whose photos were removed or
+embedded again are left out. When these become many, they are folded into a new file with the same
+quantiser. When the library has doubled since the quantiser was trained, all is made anew.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import faiss
 import numpy as np
 import numpy.typing as npt
 
-from sigseek.storage.catalog import Catalog
-from sigseek.storage.index import faiss_file
-from sigseek.storage.index.faiss_file import SAMPLE, StoredIndex, is_quantised
-from sigseek.storage.records import CheckpointRecord
-
-if TYPE_CHECKING:
-    from sigseek.storage.records import Float16s, Ids
+from sigseek.storage.index import faiss_file, index_files
+from sigseek.storage.index.contract import Embeddings, Estimates, Neighbours
+from sigseek.storage.index.faiss_file import StoredIndex, indexed_ids, is_quantised
+from sigseek.storage.index.index_files import SAMPLE
 
 Floats = npt.NDArray[np.float32]
+Halves = npt.NDArray[np.float16]
+Ids = npt.NDArray[np.int64]
 
 _QUANTISED_FROM = 20_000
-_STALE_SHARE = 0.1
-_STALE_MOST = 5_000  # their embeddings are read whenever the index is opened: 30 ms
-_SAMPLE = (
-    5_000  # enough to tell a share of a few hundredths to a tenth of it; scored in a millisecond
-)
+_SAMPLE = 5_000
+"""Enough to estimate a share of a few percent to within a tenth of its value. Scored in a
+millisecond.
+"""
+_FEWEST_SAMPLED = 1_000
+"""When fewer photos of a selection are in the sample, one is drawn for the selection itself."""
 _LESSONS = 4_096  # 256 for each of a quantiser's 16 centroids; FAISS takes no more
 _ONE_QUERY = 11
-"""FAISS's number for its way of scanning one query at a time, a fifth faster for that than the way
-it takes by itself, which is for many. It finds the same but for equals in the last place.
+"""FAISS's `implem` for single queries. Its default is tuned for batches and a fifth slower here.
+Results differ only in the last bit.
 """
+_NO_IDS = np.zeros(0, np.int64)
 
 
-class VectorIndex:
-    """Nearest embeddings of one checkpoint, complete as of the moment it is opened."""
+class _Part:
+    """One FAISS index, without the rows that no longer hold."""
 
-    def __init__(self, index: faiss.Index, later: faiss.Index, sample: faiss.Index | None) -> None:
+    def __init__(self, index: faiss.Index, superseded: Ids = _NO_IDS) -> None:
+        """Take the ids, ascending, of rows whose photos were removed or embedded again since."""
         if is_quantised(index):
             index.implem = _ONE_QUERY
         self._index = index
-        self._later = later
-        self._sample = sample
-
-    @classmethod
-    def open(cls, catalog: Catalog, checkpoint: CheckpointRecord, directory: Path) -> VectorIndex:
-        """The index of the checkpoint, from its file in `directory`; brought up to date or made
-        anew where need be.
-
-        A file that cannot be written is no obstacle: the index is then made in memory.
-        """
-        index, later = cls._opened(catalog, checkpoint, directory)
-        return cls(
-            index, later, _sample(catalog, checkpoint, directory) if is_quantised(index) else None
-        )
-
-    @staticmethod
-    def _opened(
-        catalog: Catalog, checkpoint: CheckpointRecord, directory: Path
-    ) -> tuple[faiss.Index, faiss.Index]:
-        """What lies in a file, and what came later."""
-        stored = faiss_file.open_newest(directory, checkpoint)
-        if stored:
-            most = int(min(_STALE_MOST, _STALE_SHARE * stored.index.ntotal))
-            later = catalog.count_embeddings_after(checkpoint.id, stored.generation, most + 1)
-            removed = int(stored.index.ntotal) + later - checkpoint.embeddings
-            if later + abs(removed) <= most:
-                chunks = catalog.embedding_chunks(checkpoint.id, after_generation=stored.generation)
-                return stored.index, _add(_flat(checkpoint.dimension), chunks)
-        if stored and _can_fold(stored, checkpoint):
-            index, trained_on = _fold(stored, catalog, checkpoint), stored.trained_on
-        else:
-            index, trained_on = _build(catalog, checkpoint), checkpoint.embeddings
-        with contextlib.suppress(OSError):
-            faiss_file.write(index, trained_on, directory, checkpoint)
-            written = faiss_file.open_newest(directory, checkpoint)
-            index = written.index if written else index
-        return index, _flat(checkpoint.dimension)
+        self._superseded = superseded
+        self._sorted_ids: Ids | None = None
 
     def __len__(self) -> int:
-        """Embeddings that are searched."""
-        return int(self._index.ntotal + self._later.ntotal)
-
-    def candidates(self, query: Floats, count: int, among: Ids | None = None) -> Ids:
-        """Ids int64, ascending, of about the `count` photos nearest to the unit-norm query (dim,),
-        only those in `among`.
-
-        Complete for the file's part and for what came later; an id may have left the catalog
-        meanwhile.
-        """
-        found = [_search(index, query, count, among) for index in (self._index, self._later)]
-        return np.unique(np.concatenate(found))
+        return int(self._index.ntotal) - len(self._superseded)
 
     @property
     def is_exact(self) -> bool:
-        """Whether `scan` gives exact cosines."""
         return not is_quantised(self._index)
 
-    def scan(self, query: Floats) -> tuple[Ids, Floats]:
-        """Ids int64, ascending, and cosines float32 of everything to the unit-norm query (dim,);
-        estimates unless `is_exact`.
+    def ids(self) -> Ids:
+        """The ids of the rows that hold, ascending."""
+        if self._sorted_ids is None:  # two threads would find the same
+            ids = np.sort(indexed_ids(self._index))
+            self._sorted_ids = np.setdiff1d(ids, self._superseded, assume_unique=True)
+        return self._sorted_ids
 
-        An id may have left the catalog meanwhile.
-        """
-        later, before = _everything(self._later, query), _everything(self._index, query)
-        # In this order, for what was embedded again counts as it is now.
-        ids, first = np.unique(np.concatenate([later[0], before[0]]), return_index=True)
-        return ids, np.concatenate([later[1], before[1]])[first]
+    def everything(self, query: Floats, within: Ids | None = None) -> tuple[Ids, Floats]:
+        """The ids, ascending, and cosines of all rows, or of those of `within`."""
+        if within is not None and not self.is_exact:
+            wanted = within[_contains(self.ids(), within)]
+            ids, cosines = self._search(query, len(wanted), wanted)
+            return _in_order(*_with_lowest(ids, cosines, wanted))
+        ids, cosines = self._search(query, int(self._index.ntotal))
+        if len(ids) < self._index.ntotal:
+            ids, cosines = _with_lowest(ids, cosines, indexed_ids(self._index))
+        ids, cosines = _in_order(*self._holding(ids, cosines))
+        if within is None:
+            return ids, cosines
+        rows = _contains(within, ids)
+        return ids[rows], cosines[rows]
 
-    def sample(self, query: Floats) -> tuple[Ids, Floats]:
-        """Ids, ascending, and exact cosines of photos that stand for all, always the same ones:
-        all, or 5,000 of many.
-        """
-        return self.scan(query) if self._sample is None else _everything(self._sample, query)
+    def nearest(self, query: Floats, count: int, within: Ids | None = None) -> tuple[Ids, Floats]:
+        """The `count` nearest, in the same way; estimated ones in no certain order of equals."""
+        available = len(self) if within is None else min(len(self), len(within))
+        if self.is_exact or count >= available:
+            ids, cosines = self.everything(query, within)
+            best = np.sort(np.argsort(-cosines, kind="stable")[:count])
+            return ids[best], cosines[best]
+        if within is not None:
+            wanted = np.setdiff1d(within, self._superseded, assume_unique=True)
+            return _in_order(*self._search(query, count, wanted))
+        # As many more as could be superseded, so that `count` are left without these.
+        found = self._search(query, min(count + len(self._superseded), int(self._index.ntotal)))
+        return _in_order(*self._holding(*found))
+
+    def _holding(self, ids: Ids, cosines: Floats) -> tuple[Ids, Floats]:
+        if not len(self._superseded):
+            return ids, cosines
+        rows = ~_contains(self._superseded, ids)
+        return ids[rows], cosines[rows]
+
+    def _search(self, query: Floats, count: int, within: Ids | None = None) -> tuple[Ids, Floats]:
+        """FAISS's nearest first; fewer than `count` where its kernel passes over some."""
+        if count < 1 or (within is not None and not len(within)):
+            return _NO_IDS, np.zeros(0, np.float32)
+        parameters = (
+            faiss.SearchParametersIVF() if is_quantised(self._index) else faiss.SearchParameters()
+        )
+        if within is not None:
+            wanted = np.zeros(int(within[-1]) + 1, np.bool_)
+            wanted[within] = True
+            selector: Any = faiss.IDSelectorBitmap  # annotated as it is in C++, with a length
+            parameters.sel = selector(np.packbits(wanted, bitorder="little"))
+        with _one_thread():
+            (cosines,), (ids,) = self._index.search(
+                query[None].astype(np.float32), count, params=parameters
+            )
+        found = ids >= 0
+        return np.array(ids[found]), np.array(cosines[found])
 
 
-def _everything(index: faiss.Index, query: Floats) -> tuple[Ids, Floats]:
-    if not index.ntotal:
-        return np.zeros(0, np.int64), np.zeros(0, np.float32)
+class FaissIndex:
+    """The embeddings of one checkpoint: a file's, what came later, and a sample of both."""
+
+    def __init__(
+        self, parts: Sequence[_Part], sample: Sequence[_Part], embeddings: Embeddings
+    ) -> None:
+        """Take parts that have no photo in common. An exact index needs no sample."""
+        self._parts = parts
+        self._sample = sample
+        self._embeddings = embeddings
+        self._exact = all(part.is_exact for part in parts)
+
+    def __len__(self) -> int:
+        """How many photos are searched."""
+        return sum(map(len, self._parts))
+
+    def held(self, ids: Ids) -> Ids:
+        """See `VectorIndex.held`."""
+        found = [ids[_contains(part.ids(), ids)] for part in self._parts]
+        return np.sort(np.concatenate(found))
+
+    def nearest(self, query: Floats, count: int, within: Ids | None = None) -> Neighbours:
+        """See `VectorIndex.nearest`."""
+        ids, cosines = _merged([part.nearest(query, count, within) for part in self._parts])
+        if self._exact:
+            best = np.sort(np.argsort(-cosines, kind="stable")[:count])
+            ids, cosines = ids[best], cosines[best]
+        return Neighbours(ids, cosines, self._exact)
+
+    def estimates(self, queries: Sequence[Floats], within: Ids | None = None) -> Estimates:
+        """See `EstimatingIndex.estimates`."""
+        ids, cosines = self._everything(self._parts, queries, within)
+        return Estimates(ids, tuple(cosines), self._exact)
+
+    def sample(
+        self, queries: Sequence[Floats], within: Ids | None = None
+    ) -> tuple[Ids, list[Floats]]:
+        """See `VectorIndex.sample`."""
+        if self._exact:
+            return self._everything(self._parts, queries, within)
+        if within is None or _count_within(self._sample, within) >= _FEWEST_SAMPLED:
+            return self._everything(self._sample, queries, within)
+        drawn = _draw(within, _SAMPLE)
+        own = _Part(_add(_flat(self._embeddings.dimension), self._embeddings.chunks(drawn)))
+        return self._everything([own], queries, None)
+
+    @staticmethod
+    def _everything(
+        parts: Sequence[_Part], queries: Sequence[Floats], within: Ids | None
+    ) -> tuple[Ids, list[Floats]]:
+        if not queries:
+            ids = np.sort(np.concatenate([part.ids() for part in parts]))
+            return (ids if within is None else ids[_contains(within, ids)]), []
+        found = [_merged([part.everything(query, within) for part in parts]) for query in queries]
+        return found[0][0], [cosines for _, cosines in found]
+
+
+def open_index(directory: Path, embeddings: Embeddings) -> FaissIndex:
+    """See `IndexStore.open`; the files are in `directory`."""
+    stored = faiss_file.open_newest(directory, embeddings)
+    if stored:
+        most = index_files.most_stale(stored.rows)
+        later = embeddings.count_after(stored.generation, most + 1)
+        if index_files.may_serve(stored.rows, later, embeddings.count):
+            return _brought_up_to_date(stored, directory, embeddings)
+    made = _made(stored, embeddings)
+    sample = _drawn_sample(made.index, embeddings) if is_quantised(made.index) else None
+    with contextlib.suppress(OSError):
+        if sample:  # first, so that no index file is ever without its sample
+            _write_sample(sample, directory, embeddings, made.generation)
+        faiss_file.write(made.index, made.trained_on, directory, embeddings, made.generation)
+        # From here on by memory map, if it is the same file: only then does nothing come later.
+        made = faiss_file.open_exactly(directory, embeddings, made.generation) or made
+    return FaissIndex([_Part(made.index)], [_Part(sample)] if sample else [], embeddings)
+
+
+def lacking_ids(directory: Path, embeddings: Embeddings) -> Ids:
+    """The ids of photos that the newest file should hold and does not."""
+    stored = faiss_file.open_newest(directory, embeddings)
+    if stored is None:
+        return _NO_IDS
+    return np.setdiff1d(embeddings.ids(stored.generation), indexed_ids(stored.index))
+
+
+def _brought_up_to_date(stored: StoredIndex, directory: Path, embeddings: Embeddings) -> FaissIndex:
+    """The stored index with what came later and without what no longer holds."""
+    later_ids, later = _collected(embeddings.chunks_after(stored.generation), embeddings.dimension)
+    superseded = _NO_IDS
+    # The counts are equal unless rows were removed or embedded again, or the file lacks some.
+    if stored.rows + len(later_ids) != embeddings.count:
+        held, now = np.sort(indexed_ids(stored.index)), embeddings.ids()
+        superseded = np.setdiff1d(held, np.setdiff1d(now, later_ids, assume_unique=True))
+        lacking = np.setdiff1d(now, np.union1d(held, later_ids), assume_unique=True)
+        if len(lacking):
+            more_ids, more = _collected(embeddings.chunks(lacking), embeddings.dimension)
+            later_ids = np.concatenate([later_ids, more_ids])
+            later = np.concatenate([later, more])
+    parts = [
+        _Part(stored.index, superseded),
+        _Part(_add(_flat(embeddings.dimension), [(later_ids, later)])),
+    ]
+    if not is_quantised(stored.index):
+        return FaissIndex(parts, [], embeddings)
+    kept = faiss_file.open_exactly(directory, embeddings, stored.generation, SAMPLE)
+    sample = kept.index if kept else _drawn_sample(stored.index, embeddings)
+    if not kept:
+        with contextlib.suppress(OSError):
+            _write_sample(sample, directory, embeddings, stored.generation)
+    # What came later has the same share in the sample as what the file holds.
+    share = round(len(later_ids) * int(sample.ntotal) / max(stored.rows, 1))
+    rows = _draw(np.arange(len(later_ids)), share)
+    sampled = [
+        _Part(sample, np.intersect1d(indexed_ids(sample), superseded)),
+        _Part(_add(_flat(embeddings.dimension), [(later_ids[rows], later[rows])])),
+    ]
+    return FaissIndex(parts, sampled, embeddings)
+
+
+def _made(stored: StoredIndex | None, embeddings: Embeddings) -> StoredIndex:
+    """An index of all embeddings: the stored one brought up to date, or a new one."""
+    generation = embeddings.generation
+    if stored and _can_fold(stored, embeddings):
+        folded = _fold(stored, embeddings)
+        if folded:
+            return StoredIndex(folded, generation, stored.trained_on)
+    return StoredIndex(_build(embeddings), generation, embeddings.count)
+
+
+def _build(embeddings: Embeddings) -> faiss.Index:
+    """An index of all embeddings; flat where they are few, or where dimensions do not pair."""
+    if embeddings.count < _QUANTISED_FROM or embeddings.dimension % 2:
+        index = _flat(embeddings.dimension)
+    else:
+        index = _trained(embeddings)
+    return _add(index, embeddings.chunks())
+
+
+def _trained(embeddings: Embeddings) -> faiss.Index:
+    """A quantiser that has learned from a random sample of the embeddings, always the same for the
+    same library.
+    """
+    lessons = embeddings.chunks(_draw(embeddings.ids(), _LESSONS))
+    _, vectors = _collected(lessons, embeddings.dimension)
+    # One list of all: wrapped so, it takes ids, selectors and removals.
+    spec = f"IVF1,PQ{embeddings.dimension // 2}x4fs"
+    index = faiss.index_factory(embeddings.dimension, spec, faiss.METRIC_INNER_PRODUCT)
     with _one_thread():
-        (cosines,), (ids,) = index.search(query[None].astype(np.float32), int(index.ntotal))
-    found = ids >= 0
-    if (
-        not found.all()
-    ):  # the quantiser's kernel passes over those to which it gives the least of its 65,536 values
-        passed_over = np.setdiff1d(faiss_file.indexed_ids(index), ids)
-        least = cosines[found].min(initial=1)
-        ids = np.concatenate([ids[found], passed_over])
-        cosines = np.concatenate([cosines[found], np.full(len(passed_over), least, np.float32)])
-    order = np.argsort(ids)
-    return ids[order], cosines[order]
+        index.train(vectors.astype(np.float32))
+    return index
 
 
-def _search(index: faiss.Index, query: Floats, count: int, among: Ids | None) -> Ids:
-    count = min(count, int(index.ntotal))
-    if count < 1 or (among is not None and not len(among)):
-        return np.zeros(0, np.int64)
-    parameters = faiss.SearchParametersIVF() if is_quantised(index) else faiss.SearchParameters()
-    if among is not None:
-        wanted = np.zeros(int(among.max()) + 1, np.bool_)
-        wanted[among] = True
-        selector: Any = faiss.IDSelectorBitmap  # FAISS annotates it as it is in C++, with a length
-        parameters.sel = selector(np.packbits(wanted, bitorder="little"))
-    with _one_thread():
-        _, found = index.search(query[None].astype(np.float32), count, params=parameters)
-    return np.array(found[0][found[0] >= 0])
+def _can_fold(stored: StoredIndex, embeddings: Embeddings) -> bool:
+    enough = _QUANTISED_FROM <= embeddings.count < 2 * stored.trained_on
+    return is_quantised(stored.index) and enough
+
+
+def _fold(stored: StoredIndex, embeddings: Embeddings) -> faiss.Index | None:
+    """The stored index with what came later and without what went, no old embedding read again;
+    None where it lacks some.
+    """
+    index: faiss.Index = faiss_file.writable_copy(stored.index)
+    now = embeddings.ids()
+    gone = np.setdiff1d(indexed_ids(index), now)
+    if len(gone):
+        index.remove_ids(faiss.IDSelectorBatch(gone))
+    for ids, vectors in embeddings.chunks_after(stored.generation):
+        if len(ids):
+            index.remove_ids(faiss.IDSelectorBatch(ids))  # embedded again
+            with _one_thread():
+                index.add_with_ids(vectors.astype(np.float32), ids)
+    return index if index.ntotal >= len(now) else None
+
+
+def _drawn_sample(index: faiss.Index, embeddings: Embeddings) -> faiss.Index:
+    """A flat index of a random sample of what the index holds, always the same for the same
+    library.
+    """
+    drawn = _draw(np.sort(indexed_ids(index)), _SAMPLE)
+    return _add(_flat(embeddings.dimension), embeddings.chunks(drawn))
+
+
+def _write_sample(
+    sample: faiss.Index, directory: Path, embeddings: Embeddings, generation: int
+) -> None:
+    faiss_file.write(sample, int(sample.ntotal), directory, embeddings, generation, SAMPLE)
 
 
 def _flat(dimension: int) -> faiss.Index:
@@ -166,7 +321,7 @@ def _flat(dimension: int) -> faiss.Index:
     )
 
 
-def _add(index: faiss.Index, chunks: Iterable[tuple[Ids, Float16s]]) -> faiss.Index:
+def _add(index: faiss.Index, chunks: Iterable[tuple[Ids, Halves]]) -> faiss.Index:
     for ids, vectors in chunks:
         if len(ids):
             with _one_thread():
@@ -174,70 +329,68 @@ def _add(index: faiss.Index, chunks: Iterable[tuple[Ids, Float16s]]) -> faiss.In
     return index
 
 
-def _build(catalog: Catalog, checkpoint: CheckpointRecord) -> faiss.Index:
-    """An index of all embeddings; flat where they are few, or where dimensions do not pair."""
-    if checkpoint.embeddings < _QUANTISED_FROM or checkpoint.dimension % 2:
-        index = _flat(checkpoint.dimension)
-    else:
-        index = _trained(catalog, checkpoint)
-    return _add(index, catalog.embedding_chunks(checkpoint.id))
+def _collected(chunks: Iterable[tuple[Ids, Halves]], dimension: int) -> tuple[Ids, Halves]:
+    """All chunks in one."""
+    found = list(chunks)
+    return (
+        np.concatenate([_NO_IDS, *(ids for ids, _ in found)]),
+        np.concatenate([np.zeros((0, dimension), np.float16), *(rows for _, rows in found)]),
+    )
 
 
-def _trained(catalog: Catalog, checkpoint: CheckpointRecord) -> faiss.Index:
-    """A quantiser that has learned from a random sample of the embeddings, always the same for the
-    same library.
+def _draw(values: Ids, count: int) -> Ids:
+    """A random choice, ascending, always the same of the same values."""
+    drawn = np.random.default_rng(0).choice(values, min(count, len(values)), replace=False)
+    return np.sort(drawn)
+
+
+def _merged(parts: Sequence[tuple[Ids, Floats]]) -> tuple[Ids, Floats]:
+    """Ids, ascending, and cosines of parts that have none in common."""
+    if sum(1 for ids, _ in parts if len(ids)) < 2:
+        return max(parts, key=lambda part: len(part[0]))
+    return _in_order(*(np.concatenate(side) for side in zip(*parts, strict=True)))
+
+
+def _in_order(ids: Ids, cosines: Floats) -> tuple[Ids, Floats]:
+    order = np.argsort(ids)
+    return ids[order], cosines[order]
+
+
+def _with_lowest(ids: Ids, cosines: Floats, wanted: Ids) -> tuple[Ids, Floats]:
+    """The cosines of all wanted ids. The fast-scan kernel drops vectors whose 16-bit score is the
+    minimum, so these get the lowest score found.
     """
-    ids = catalog.embedded_ids(checkpoint.id)
-    sample = np.random.default_rng(0).choice(ids, min(_LESSONS, len(ids)), replace=False)
-    # one list of all: so wrapped, it takes ids, selectors and removals
-    spec = f"IVF1,PQ{checkpoint.dimension // 2}x4fs"
-    index = faiss.index_factory(checkpoint.dimension, spec, faiss.METRIC_INNER_PRODUCT)
-    with _one_thread():
-        index.train(catalog.embeddings(checkpoint.id, sample)[1].astype(np.float32))
-    return index
+    if len(ids) == len(wanted):
+        return ids, cosines
+    dropped = np.setdiff1d(wanted, ids)
+    lowest = cosines.min(initial=1)
+    return (
+        np.concatenate([ids, dropped]),
+        np.concatenate([cosines, np.full(len(dropped), lowest, np.float32)]),
+    )
 
 
-def _sample(catalog: Catalog, checkpoint: CheckpointRecord, directory: Path) -> faiss.Index:
-    """A flat index of a random sample, always the same for the same library; drawn anew when the
-    library has doubled.
-    """
-    stored = faiss_file.open_newest(directory, checkpoint, SAMPLE)
-    if stored and checkpoint.embeddings < 2 * stored.trained_on:
-        return stored.index
-    ids = catalog.embedded_ids(checkpoint.id)
-    chosen = np.random.default_rng(0).choice(ids, min(_SAMPLE, len(ids)), replace=False)
-    index = _add(_flat(checkpoint.dimension), catalog.embedding_chunks(checkpoint.id, chosen))
-    with contextlib.suppress(OSError):
-        faiss_file.write(index, checkpoint.embeddings, directory, checkpoint, SAMPLE)
-    return index
+def _contains(ids: Ids, wanted: Ids) -> npt.NDArray[np.bool_]:
+    """For each of `wanted` (n,) whether it is among `ids`, which ascend."""
+    if not len(ids):
+        return np.zeros(len(wanted), np.bool_)
+    places = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+    found: npt.NDArray[np.bool_] = ids[places] == wanted
+    return found
 
 
-def _can_fold(stored: StoredIndex, checkpoint: CheckpointRecord) -> bool:
-    enough = _QUANTISED_FROM <= checkpoint.embeddings < 2 * stored.trained_on
-    return is_quantised(stored.index) and enough
-
-
-def _fold(stored: StoredIndex, catalog: Catalog, checkpoint: CheckpointRecord) -> faiss.Index:
-    """The stored index with what came later and without what went, no old embedding read again."""
-    index: faiss.Index = faiss_file.changeable(stored.index)
-    kept = catalog.embedded_ids(checkpoint.id)
-    gone = np.setdiff1d(faiss_file.indexed_ids(index), kept)
-    if len(gone):
-        index.remove_ids(faiss.IDSelectorBatch(gone))
-    for ids, vectors in catalog.embedding_chunks(checkpoint.id, after_generation=stored.generation):
-        if len(ids):
-            index.remove_ids(faiss.IDSelectorBatch(ids))  # embedded again
-            index.add_with_ids(vectors.astype(np.float32), ids)
-    return index
+def _count_within(parts: Sequence[_Part], within: Ids) -> int:
+    return sum(int(_contains(within, part.ids()).sum()) for part in parts)
 
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    """Have FAISS work on this thread alone. It divides a single query among no threads, and
-    training and adding into tiny steps.
+    """Have FAISS work on this thread alone.
 
-    Where another program has a core, threads that meet after every step wait for it: training took
-    50 times as long.
+    It does not divide a single query among threads, and it divides training and adding into tiny
+    steps. Where another program has a core, threads that meet after every step wait for it:
+    training took 50 times as long. OpenMP keeps the number for each thread by itself, so threads
+    that search at the same time do not disturb each other.
     """
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)

@@ -1,14 +1,15 @@
-"""The file of a vector index: written whole or not at all, opened by memory map, its damage noticed.
+"""The file of a FAISS index: written whole or not at all, opened by memory map, its damage noticed.
 
-A flat index lies in it as FAISS writes it, with a footer behind. A quantised one lies in it as `codes, ids, quantiser,
-footer`, the codes and ids being FAISS's single list of both: FAISS maps no fast-scan list of its own files (with the
-flag for it, it reads them twice), but scans one in place that it takes for a list on disk.
+    flat index         as FAISS writes it | footer
+    quantised index    codes | ids | quantiser without rows, as FAISS writes it | footer
+
+The footer is described in `index_files`. The codes and ids are the one inverted list of the index,
+as it lies in memory: FAISS cannot map a fast-scan list from its own file format (with the flag for
+it, it reads the list twice), but it can map one that is declared to be an on-disk list.
 """
 
-import contextlib
 import os
-import re
-import struct
+import secrets
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,26 +19,17 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from sigseek.storage.records import CheckpointRecord
+from sigseek.storage.index import index_files
+from sigseek.storage.index.contract import Embeddings
+from sigseek.storage.index.index_files import CHECKSUM, FLAT, FOOTER, INDEX, PART, QUANTISED
 
 FastScan = Any
 """A faiss.IndexIVFPQFastScan."""
 
-INDEX, SAMPLE = ".faiss", ".sample"
-"""What the names of files end with: indexes of everything, and of some embeddings that stand for
-all.
-"""
-
 _swig: Any = faiss  # its annotations know little of what is used here
 
-_FOOTER = struct.Struct(
-    "<8sQQQQL"
-)  # magic, rows, trained on, bytes before this, bytes of the structure, their CRC-32
-_CHECKSUM = struct.Struct(
-    "<L"
-)  # of the structure and the footer, behind both: opening a quantised index reads no more of it
-_FLAT, _QUANTISED = b"sigseekf", b"sigseekq"
 _FLAT_STRUCTURE = 64  # bytes; FAISS's magic numbers, dimension and counts
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -46,9 +38,14 @@ class StoredIndex:
 
     index: faiss.Index
     generation: int
-    """The checkpoint's, whose embeddings it holds."""
+    """The generation of the embeddings that it holds."""
     trained_on: int
-    """Embeddings that there were when its quantiser was trained."""
+    """How many embeddings there were when its quantiser was trained."""
+
+    @property
+    def rows(self) -> int:
+        """How many embeddings it holds."""
+        return int(self.index.ntotal)
 
 
 def is_quantised(index: faiss.Index) -> TypeGuard[faiss.IndexIVFPQFastScan]:
@@ -56,112 +53,73 @@ def is_quantised(index: faiss.Index) -> TypeGuard[faiss.IndexIVFPQFastScan]:
     return isinstance(index, faiss.IndexIVFPQFastScan)
 
 
-def open_newest(
-    directory: Path, checkpoint: CheckpointRecord, suffix: str = INDEX
-) -> StoredIndex | None:
-    """The checkpoint's index of the latest generation that the catalog has reached; None when
-    missing or damaged.
+def open_newest(directory: Path, embeddings: Embeddings) -> StoredIndex | None:
+    """The newest index that is not newer than the embeddings; None when it is missing or
+    damaged.
     """
-    pattern = re.compile(rf"{checkpoint.token}-(\d+){re.escape(suffix)}")
-    found = [
-        (int(match[1]), path)
-        for path in directory.glob(f"*{suffix}")
-        if (match := pattern.fullmatch(path.name))
-    ]
-    generation, path = max(
-        ((at, path) for at, path in found if at <= checkpoint.generation), default=(0, None)
-    )
-    if path is None:
-        return None
+    for _ in range(_ATTEMPTS):
+        token, reached = embeddings.token, embeddings.generation
+        generation = index_files.newest_generation(directory, token, reached)
+        if generation is None:
+            return None
+        stored = open_exactly(directory, embeddings, generation)
+        if stored or index_files.path_of(directory, token, generation).exists():
+            return stored
+        # Another process has just replaced this file by a newer one.
+    return None
+
+
+def open_exactly(
+    directory: Path, embeddings: Embeddings, generation: int, suffix: str = INDEX
+) -> StoredIndex | None:
+    """The index of this very generation; None when it is missing or damaged."""
+    path = index_files.path_of(directory, embeddings.token, generation, suffix)
     try:
         with path.open("rb") as file:
             index, trained_on = _mapped(file)
-            if not os.path.samestat(
-                os.fstat(file.fileno()), path.stat()
-            ):  # FAISS opens by name: what it mapped came later
+            # FAISS opens files by name: another one may have come in this one's place.
+            if not os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 return None
-    except (
-        OSError,
-        RuntimeError,
-        TypeError,
-    ):  # unreadable; not FAISS's; a name that SWIG does not pass on
+    # Unreadable, not FAISS's, or a name that SWIG does not pass on.
+    except (OSError, RuntimeError, TypeError):
         return None
-    return StoredIndex(index, generation, trained_on) if index.d == checkpoint.dimension else None
+    return StoredIndex(index, generation, trained_on) if index.d == embeddings.dimension else None
 
 
 def write(
     index: faiss.Index,
     trained_on: int,
     directory: Path,
-    checkpoint: CheckpointRecord,
+    embeddings: Embeddings,
+    generation: int,
     suffix: str = INDEX,
 ) -> None:
-    """Write aside, flush to disk, rename; then drop the files of other generations. OSError where
-    that fails.
+    """Write the index under another name, flush it to disk and rename it; then remove the files of
+    earlier generations. OSError where that fails.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    target = directory / f"{checkpoint.token}-{checkpoint.generation}{suffix}"
-    aside = target.with_suffix(f"{suffix}.{os.getpid()}.part")
+    target = index_files.path_of(directory, embeddings.token, generation, suffix)
+    # Several threads and processes may write the same file at the same time.
+    unfinished = target.with_suffix(f"{suffix}.{secrets.token_hex(8)}{PART}")
     try:
-        with aside.open("w+b") as file:
+        with unfinished.open("x+b") as file:
             structure = (
                 _write_quantised(index, file) if is_quantised(index) else _write_flat(index, file)
             )
-            magic = _QUANTISED if is_quantised(index) else _FLAT
+            magic = QUANTISED if is_quantised(index) else FLAT
             length = file.tell()
-            footer = _FOOTER.pack(
-                magic, index.ntotal, trained_on, length, len(structure), _checksum(file, length)
-            )
-            file.write(footer + _CHECKSUM.pack(zlib.crc32(structure + footer)))
+            body = index_files.checksum(file, length)
+            footer = FOOTER.pack(magic, index.ntotal, trained_on, length, len(structure), body)
+            file.write(footer + CHECKSUM.pack(zlib.crc32(structure + footer)))
             file.flush()
             os.fsync(file.fileno())
-        os.replace(aside, target)
+        os.replace(unfinished, target)
     finally:
-        aside.unlink(missing_ok=True)
-    for path in directory.glob(f"{checkpoint.token}-*{suffix}"):
-        if path != target:
-            with contextlib.suppress(OSError):  # another process may have removed it
-                path.unlink()
+        unfinished.unlink(missing_ok=True)
+    index_files.remove_older(directory, embeddings.token, generation, suffix)
 
 
-def remove(directory: Path, token: str) -> None:
-    """Remove all files of the checkpoint with this token."""
-    for path in directory.glob(f"{token}-*"):
-        with contextlib.suppress(OSError):  # another process may have removed it
-            path.unlink()
-
-
-def is_sound(path: Path) -> bool:
-    """Whether every byte of the file can be read and is as it was written, or another process has
-    removed it meanwhile.
-    """
-    try:
-        with path.open("rb") as file:
-            length = file.seek(0, os.SEEK_END) - _FOOTER.size - _CHECKSUM.size
-            if length < 0:
-                return False
-            file.seek(length)
-            *_, checksum = _FOOTER.unpack(file.read(_FOOTER.size))
-            return bool(_checksum(file, length) == checksum)
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-
-
-def _checksum(file: BinaryIO, length: int) -> int:
-    """CRC-32 of the first bytes of the file, which is then read on from where it was."""
-    before = file.tell()
-    file.seek(0)
-    checksum = 0
-    while length > 0 and (part := file.read(min(length, 1 << 20))):
-        checksum = zlib.crc32(part, checksum)
-        length -= len(part)
-    file.seek(before)
-    return checksum
-
-
-def changeable(index: FastScan) -> FastScan:
+def writable_copy(index: FastScan) -> FastScan:
     """A copy in memory of a mapped quantised index: FAISS ends the process on an attempt to change
     the mapped one.
     """
@@ -206,37 +164,37 @@ def _mapped(file: BinaryIO) -> tuple[faiss.Index, int]:
     Its length is checked before anything is mapped: reading past the end of a mapped file would end
     the process.
     """
-    start = file.seek(0, os.SEEK_END) - _FOOTER.size - _CHECKSUM.size
-    if start < 0:
+    found = index_files.read_footer(file)
+    start = file.seek(0, os.SEEK_END) - FOOTER.size - CHECKSUM.size
+    if found is None:
         raise RuntimeError("too short")
-    file.seek(start)
-    footer, checksum = file.read(_FOOTER.size), file.read()
-    magic, rows, trained_on, length, structure_length, body_checksum = _FOOTER.unpack(footer)
-    if magic not in (_FLAT, _QUANTISED) or length != start or structure_length > length:
+    known = found.magic in (FLAT, QUANTISED)
+    if not known or found.length != start or found.structure_length > start:
         raise RuntimeError("truncated")
-    file.seek(0 if magic == _FLAT else length - structure_length)
-    structure = file.read(structure_length)
-    if _CHECKSUM.pack(zlib.crc32(structure + footer)) != checksum:
+    file.seek(start)
+    footer, checksum = file.read(FOOTER.size), file.read()
+    file.seek(0 if found.magic == FLAT else start - found.structure_length)
+    structure = file.read(found.structure_length)
+    if CHECKSUM.pack(zlib.crc32(structure + footer)) != checksum:
         raise RuntimeError("damaged")
-    if magic == _FLAT:
-        # Its cosines count as exact, so every byte has to be right; a quantised one only gives
+    if found.magic == FLAT:
+        # Its cosines count as exact, so every byte has to be right. A quantised index only gives
         # candidates, and is large.
-        if _checksum(file, length) != body_checksum:
+        if index_files.checksum(file, start) != found.body_checksum:
             raise RuntimeError("damaged")
-        return faiss.read_index(file.name, faiss.IO_FLAG_MMAP_IFC), trained_on
+        return faiss.read_index(file.name, faiss.IO_FLAG_MMAP_IFC), found.trained_on
     index: FastScan = faiss.deserialize_index(np.frombuffer(structure, np.uint8))
-    if rows:
-        index.replace_invlists(_list_on_disk(file.name, rows, length, index), True)
-        index.ntotal = rows
-    return index, trained_on
+    if found.rows:
+        index.replace_invlists(_list_on_disk(file.name, found.rows, start, index), True)
+        index.ntotal = found.rows
+    return index, found.trained_on
 
 
 def _list_on_disk(name: str, rows: int, length: int, index: FastScan) -> Any:
     lists = _swig.OnDiskInvertedLists()
     lists.read_only = True
-    lists.prefetch_nthread = (
-        0  # the threads would read beside the scan what it reads itself, and double its time
-    )
+    # Threads that prefetch would read what the scan itself reads, and double its time.
+    lists.prefetch_nthread = 0
     lists.filename, lists.totsize = name, length
     lists.nlist, lists.code_size = 1, index.code_size
     one = _swig.OnDiskOneList()

@@ -1,0 +1,56 @@
+"""The embeddings of one checkpoint as a vector index wants them, read from the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from sigseek.storage.records import CheckpointRecord
+
+if TYPE_CHECKING:
+    from sigseek.storage.catalog import Catalog
+    from sigseek.storage.index.contract import Halves, Ids
+
+
+class CheckpointEmbeddings:
+    """The embeddings of the checkpoint in the catalog; see `sigseek.storage.index.contract`."""
+
+    def __init__(self, catalog: Catalog, checkpoint: CheckpointRecord) -> None:
+        self._catalog = catalog
+        self._checkpoint = checkpoint
+
+    @property
+    def token(self) -> str:
+        """The checkpoint's name in an index store."""
+        return self._checkpoint.token
+
+    @property
+    def dimension(self) -> int:
+        """The length of an embedding."""
+        return self._checkpoint.dimension
+
+    @property
+    def generation(self) -> int:
+        """The checkpoint's generation when its record was read."""
+        return self._checkpoint.generation
+
+    @property
+    def count(self) -> int:
+        """How many embeddings there were in that generation."""
+        return self._checkpoint.embeddings
+
+    def ids(self, up_to_generation: int | None = None) -> Ids:
+        """See `Embeddings.ids`."""
+        return self._catalog.embedded_ids(self._checkpoint.id, up_to_generation)
+
+    def count_after(self, generation: int, most: int) -> int:
+        """See `Embeddings.count_after`."""
+        return self._catalog.count_embeddings_after(self._checkpoint.id, generation, most)
+
+    def chunks(self, ids: Ids | None = None) -> Iterator[tuple[Ids, Halves]]:
+        """See `Embeddings.chunks`."""
+        return self._catalog.embedding_chunks(self._checkpoint.id, ids)
+
+    def chunks_after(self, generation: int) -> Iterator[tuple[Ids, Halves]]:
+        """See `Embeddings.chunks_after`."""
+        return self._catalog.embedding_chunks(self._checkpoint.id, after_generation=generation)

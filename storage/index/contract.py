@@ -1,0 +1,175 @@
+"""What a vector index promises, whichever engine keeps it.
+
+An index is a copy of one checkpoint's embeddings, arranged for search. The catalog is the truth: an
+index can be deleted at any time and is made again from there. An `IndexStore` keeps the indexes of
+a library, and a `VectorIndex` is one of them, opened.
+
+Embeddings have unit norm, so the cosine of two is their inner product. Ids are those of photos.
+
+Threads: several threads may search one `VectorIndex`, and several threads and processes may use one
+store. An opened index goes on giving the same answers while the store writes a newer one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Ids: TypeAlias = npt.NDArray[np.int64]
+    Floats: TypeAlias = npt.NDArray[np.float32]
+    Halves: TypeAlias = npt.NDArray[np.float16]
+
+
+class Embeddings(Protocol):
+    """The embeddings of one checkpoint, which an index is made from.
+
+    A generation is a number that grows whenever embeddings of the checkpoint are added or removed.
+    """
+
+    @property
+    def token(self) -> str:
+        """The checkpoint's name in the store: 16 hexadecimal digits, never used again."""
+
+    @property
+    def dimension(self) -> int:
+        """The length of an embedding."""
+
+    @property
+    def generation(self) -> int:
+        """The generation when this was read."""
+
+    @property
+    def count(self) -> int:
+        """How many embeddings there were in that generation."""
+
+    def ids(self, up_to_generation: int | None = None) -> Ids:
+        """Ids (n,) of the photos that are embedded now, ascending; those of the generation or
+        earlier, or all.
+        """
+
+    def count_after(self, generation: int, most: int) -> int:
+        """How many embeddings are newer than the generation; counted up to `most` only."""
+
+    def chunks(self, ids: Ids | None = None) -> Iterator[tuple[Ids, Halves]]:
+        """The embeddings of `ids`, or all: ids (n,) and float16 (n, dim) at a time, in any
+        order.
+        """
+
+    def chunks_after(self, generation: int) -> Iterator[tuple[Ids, Halves]]:
+        """The embeddings newer than the generation, as `chunks` gives them."""
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Photos near to a query."""
+
+    ids: Ids
+    """Ascending, each once, (n,)."""
+    cosines: Floats
+    """Their cosines to the query, (n,)."""
+    exact: bool
+    """Whether the cosines are those of the embeddings. Otherwise they are estimates."""
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """The cosines of all photos to several queries."""
+
+    ids: Ids
+    """Ascending, each once, (n,)."""
+    cosines: tuple[Floats, ...]
+    """For each query (n,)."""
+    exact: bool
+    """Whether the cosines are those of the embeddings."""
+
+
+class VectorIndex(Protocol):
+    """The embeddings of one checkpoint, complete as of the moment when the index was opened.
+
+    It holds every photo that the catalog had then, in its newest embedding, and no other photo.
+    `within` limits an answer to some photos: ids ascending, each once. Ids that the index does not
+    hold are passed over.
+    """
+
+    def __len__(self) -> int:
+        """How many photos are searched."""
+
+    def held(self, ids: Ids) -> Ids:
+        """Those of `ids`, ascending, that the index holds."""
+
+    def nearest(self, query: Floats, count: int, within: Ids | None = None) -> Neighbours:
+        """At least the `count` photos nearest to the unit-norm query (dim,), as far as the index
+        can tell; fewer only where there are fewer.
+
+        With exact cosines these are exactly `count`, and of equally near photos those of the lowest
+        ids.
+        """
+
+    def sample(
+        self, queries: Sequence[Floats], within: Ids | None = None
+    ) -> tuple[Ids, list[Floats]]:
+        """Photos that stand for all, or for all of `within`: ids (n,), ascending, and each query's
+        exact cosines (n,).
+
+        The same photos each time: all where they are few, a random sample where they are many.
+        """
+
+
+@runtime_checkable
+class EstimatingIndex(VectorIndex, Protocol):
+    """An index that can also tell about all photos at once, which few engines can.
+
+    Queries of several terms use it where it is offered. Otherwise they score all photos exactly.
+    """
+
+    def estimates(self, queries: Sequence[Floats], within: Ids | None = None) -> Estimates:
+        """The cosines of all photos, or of all of `within`, to each unit-norm query (dim,)."""
+
+
+@dataclass(frozen=True)
+class IndexCheck:
+    """What is wrong with the stored index of a checkpoint."""
+
+    damaged: tuple[str, ...]
+    """What cannot be read as it was written, by name."""
+    lacking: tuple[int, ...]
+    """Ids of photos that the index should hold and does not."""
+
+
+class IndexStore(Protocol):
+    """Keeps the vector indexes of a library."""
+
+    def open(self, embeddings: Embeddings) -> VectorIndex:
+        """The index of these embeddings, complete; brought up to date or made anew where needed.
+
+        A store that cannot be written is no obstacle: the index is then made in memory.
+        """
+
+    def is_current(self, embeddings: Embeddings) -> bool:
+        """Whether `open` would be quick, because there is nothing to make. Loads no engine."""
+
+    def catch_up(self, embeddings: Embeddings) -> None:
+        """Make the next `open` quick."""
+
+    def remove(self, token: str) -> None:
+        """Remove what is kept for the checkpoint with this token."""
+
+    def tidy(self, generations: Mapping[str, int]) -> None:
+        """Remove what killed writers left, and whatever is newer than its checkpoint's generation.
+
+        `generations` are those of all checkpoints, by token. The caller holds the writer's lock. A
+        restored backup or a power cut takes the catalog back. It then counts on from there, and an
+        index of the lost time would be taken for one of the new. What belongs to no checkpoint goes
+        too. Raises LibraryError where something cannot be removed.
+        """
+
+    def bytes(self) -> int:
+        """How much space the indexes take."""
+
+    def check(self, embeddings: Embeddings) -> IndexCheck:
+        """Read all that is kept for the checkpoint, and compare it with its embeddings."""
