@@ -315,7 +315,7 @@ def test_a_search_reads_none_but_the_candidates_embeddings(
     """SQLite's own plan of the query: by the primary key, and no scan of the table."""
     search, _ = large
     statements: list[str] = []
-    engine = search._catalog._engine
+    engine = search._catalog._dialect.readers
     event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
     search.by_photo(random_unit(1, 24)[0], 1)
     (reading,) = [statement for statement in statements if "embedding.vector" in statement]
