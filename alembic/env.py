@@ -1,6 +1,6 @@
 """Runs migrations on the connection that `sigseek.storage.catalog.schema` hands over.
 
-To make a new migration: `python -m tests.schemas.new NAME`, see docs/catalog.md.
+To begin a migration: `make migration NAME="what it does"`, before the models are changed.
 """
 
 from alembic import context

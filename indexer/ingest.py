@@ -350,7 +350,7 @@ class FolderIngest:
     def _store(self, photos: dict[bytes, tuple[PhotoFacts, EmbeddingRecord]]) -> None:
         contents = [self._waiting[digest] for digest in photos]
         with self._catalog.transaction() as transaction:
-            ids = {digest: transaction.add_photo(facts) for digest, (facts, _) in photos.items()}
+            ids = transaction.add_photos([facts for facts, _ in photos.values()])
             if photos:
                 transaction.add_embeddings(
                     self._checkpoint.id,

@@ -14,12 +14,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from sigseek.storage import (
     Catalog,
+    CheckpointState,
     EmbeddingRecord,
     FailureKind,
     FailureRecord,
     FileRecord,
     LibraryError,
     LibraryFailure,
+    Measured,
     PhotoFacts,
     PhotoRecord,
     YardstickRecord,
@@ -298,6 +300,18 @@ def test_a_failure_keeps_its_kind_and_when_it_was_tried(catalog: Catalog, tmp_pa
     assert (failure.kind, failure.pixels) == (FailureKind.NO_PICTURE, None), "written over"
     assert failure.tried_at is not None
     assert before <= failure.tried_at <= datetime.now(UTC).replace(tzinfo=None)
+
+
+def test_the_states_of_checkpoints(catalog: Catalog) -> None:
+    checkpoint, other = add_checkpoint(catalog, 4), add_checkpoint(catalog, 4, "another")
+    yardstick = YardstickRecord(3, 1, 5, random_unit(2, 4), floats(0.5))
+    with catalog.transaction() as transaction:
+        transaction.put_yardstick(checkpoint.id, yardstick)
+        transaction.put_calibration(other.id, "{}")
+    assert catalog.checkpoint_states() == [
+        CheckpointState(checkpoint, Measured(3, 1, 5), None),
+        CheckpointState(other, None, "{}"),
+    ]
 
 
 def test_a_photos_files_come_present_first(catalog: Catalog, tmp_path: Path) -> None:

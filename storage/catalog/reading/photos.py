@@ -72,7 +72,8 @@ class PhotoReader(Reader):
                 return None
             folder, inside = found
             query = select(FileRow.photo_id).where(FileRow.folder_id == folder.id)
-            return session.scalar(query.where(FileRow.path == str(inside)))
+            among = self._dialect.is_path_among(FileRow.path, [str(inside)])
+            return session.scalar(query.where(among))
 
     def photo_paths(self, photo_id: int) -> list[FileLocation]:
         """Where the photo's files are, missing ones too."""
