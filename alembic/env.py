@@ -1,6 +1,6 @@
 """Runs migrations on the connection that `sigseek.storage.catalog.schema` hands over.
 
-To begin a migration: `make migration NAME="what it does"`, before the models are changed.
+To begin a migration: `make migration NAME="what changes"`, after the models were changed.
 """
 
 from alembic import context

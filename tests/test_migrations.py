@@ -24,7 +24,6 @@ from sigseek.storage.catalog import schema as schema_module
 from sigseek.storage.catalog.schema import HEAD, migrations_directory
 from tests.conftest import Run
 from tests.schemas.make import SCHEMAS, lay_out, restore
-from tests.schemas.new import begin
 
 REVISIONS = sorted(path.stem for path in SCHEMAS.glob("*.sql"))
 OLDER = [revision for revision in REVISIONS if revision != HEAD]
@@ -213,23 +212,6 @@ def test_dates_of_clocks_that_were_never_set_are_removed(tmp_path: Path) -> None
     found = [photo.taken_at for _, photo in sorted(catalog.photos([1, 2, 3, 4]).items())]
     catalog.close()
     assert found == [None, *dates[1:]]
-
-
-def test_a_migration_is_begun_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Empty as it is, it upgrades a library, and the program then knows it as the newest."""
-    migrations = shutil.copytree(migrations_directory(), tmp_path / "migrations")
-    source = Path(shutil.copy(str(schema_module.__file__), tmp_path / "schema.py"))
-    written = begin("Add a table of Things", migrations, source)
-    revision = f"{int(HEAD) + 1:04}"
-    assert written.name == f"{revision}_add_a_table_of_things.py"
-    assert f'\nHEAD = "{revision}"\n' in source.read_text()
-    monkeypatch.setattr(schema_module, "HEAD", revision)
-    monkeypatch.setattr(schema_module, "migrations_directory", lambda: migrations)
-    path = restore(REVISIONS[-1], tmp_path / "library")
-    Catalog(tmp_path / "library").close()
-    with closing(sqlite3.connect(path)) as connection:
-        found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
-    assert found == [(revision,)]
 
 
 def test_a_newer_library_is_refused_by_the_program_and_left_alone(tmp_path: Path, run: Run) -> None:

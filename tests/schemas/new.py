@@ -1,46 +1,86 @@
-"""Begins a migration: `make migration NAME="what it does"`, before the models are changed.
+"""Begins a migration: `make migration NAME="..."`, after `storage/catalog/models.py` was changed.
 
-It keeps a dump of a small library with the schema as it is now, so that tests can upgrade it; writes
-an empty migration; and makes that one the newest that the program knows.
+It writes two files and changes a line, all to be read and committed together:
+
+- `tests/schemas/<old>.sql`, a library of the schema before, by which the new migration is tested;
+- `alembic/versions/<new>_<name>.py`, with what alembic finds to be different in the models;
+- `HEAD`, the newest schema that the program knows.
 """
 
 import re
+import shutil
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
 
-from sigseek.storage.catalog import schema
-from tests.schemas import make
+ROOT = Path(__file__).parents[2]
+_HEAD = re.compile(r'^HEAD = "\d+"$', re.MULTILINE)
 
 
-def begin(name: str, directory: Path, schema_module: Path) -> Path:
-    """Write an empty migration of this name into `directory`, and note it as the newest in the
-    source `schema_module`; the migration's file.
-    """
+def main(name: str) -> None:
+    """Write the dump, if it is not there yet, and the migration."""
     config = Config()
-    config.set_main_option("script_location", str(directory).replace("%", "%%"))
-    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
-    revision = f"{int(schema.HEAD) + 1:04}"
-    command.revision(config, name, rev_id=revision)
-    source = schema_module.read_text(encoding="utf-8")
-    noted, count = re.subn(r'(?m)^HEAD = "\d+"$', f'HEAD = "{revision}"', source)
-    assert count == 1, f"{schema_module} does not say which migration is the newest"
-    schema_module.write_text(noted, encoding="utf-8")
-    (written,) = directory.glob(f"versions/{revision}_*.py")
-    return written
+    config.set_main_option("script_location", str(ROOT / "alembic").replace("%", "%%"))
+    old = ScriptDirectory.from_config(config).get_current_head()
+    assert old
+    dump = ROOT / "tests" / "schemas" / f"{old}.sql"
+    if not dump.exists():
+        dump_committed(dump)
+        print(f"wrote {dump}")
+    new = f"{int(old) + 1:04}"
+    print(f"wrote {write_migration(config, new, name)}")
+    print(f"changed HEAD in {set_head(new)}")
 
 
-def main() -> None:
-    if len(sys.argv) != 2 or not re.search(r"\w", sys.argv[1]):
-        raise SystemExit('give a name: make migration NAME="what it does"')
-    if not (make.SCHEMAS / f"{schema.HEAD}.sql").exists():
-        make.main()
-    assert schema.__file__
-    written = begin(sys.argv[1], schema.migrations_directory(), Path(schema.__file__))
-    print(f"Now change storage/catalog/models.py, and fill in {written}.")
+def dump_committed(dump: Path) -> None:
+    """Have the last commit's program make a library and dump it.
+
+    The program here cannot: its models are already those of the next schema.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        archive = Path(directory) / "archive.tar"
+        subprocess.run(["git", "archive", "--output", archive, "HEAD"], cwd=ROOT, check=True)
+        before = Path(directory) / "before"
+        shutil.unpack_archive(archive, before, filter="tar")
+        # Its own folder comes first on the path, before this one's.
+        subprocess.run([sys.executable, "-m", "tests.schemas.make"], cwd=before, check=True)
+        shutil.copyfile(before / dump.relative_to(ROOT), dump)
+
+
+def write_migration(config: Config, revision: str, name: str) -> Path:
+    """Write a migration from the newest schema to the models', and return its file."""
+    with tempfile.TemporaryDirectory() as directory:
+        engine = create_engine(f"sqlite:///{directory}/catalog.sqlite")
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            # Only the last part of the path is a template: "0005_failure_kinds.py".
+            config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+            script = command.revision(config, name, autogenerate=True, rev_id=revision)
+        engine.dispose()
+    assert script
+    assert not isinstance(script, list)
+    return Path(script.path)
+
+
+def set_head(revision: str) -> Path:
+    """Change the newest schema's number where it is written down, and return that file."""
+    for path in sorted((ROOT / "storage" / "catalog").glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        changed, found = _HEAD.subn(f'HEAD = "{revision}"', text)
+        if found:
+            path.write_text(changed, encoding="utf-8")
+            return path
+    raise AssertionError("no file of storage/catalog says which schema is the newest")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])
