@@ -1,4 +1,4 @@
-"""What many tests share: isolation, the two kinds of checkpoints, drawn photos, the installed program."""
+"""What many tests share: isolation, checkpoints, drawn photos, databases, the installed program."""
 
 from __future__ import annotations
 
@@ -46,8 +46,9 @@ _MEASURED_TOO = {
     "test_watch",
     "test_worker_pool",
 }
-"""Tests whose commands and worker processes `coverage` measures too, if it measures at all. Together
-they reach every command. Measuring the processes of all tests would take half as long again.
+"""Tests whose commands and worker processes `coverage` measures too, if it measures at all.
+Together they reach every command. Measuring the processes of all tests would take half as long
+again.
 """
 
 
@@ -57,7 +58,7 @@ def isolated(
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> None:
-    """Keep every test from the user's own library, cache and configuration, and from the internet."""
+    """Keep every test from the user's library, cache and configuration, and from the internet."""
     if request.path.stem not in _MEASURED_TOO:
         for name in ("COVERAGE_PROCESS_CONFIG", "SIGSEEK_ORDERLY_EXIT"):
             monkeypatch.delenv(name, raising=False)
@@ -83,14 +84,13 @@ def mini() -> Checkpoint:
 
 @pytest.fixture(scope="session")
 def mini_towers(mini: Checkpoint) -> tuple[ImageTower, TextTower]:
-    """On torch, which needs no conversion."""
+    """mini's towers on torch, which needs no conversion."""
     import torch
 
     from sigseek.siglip.runtimes.torch import TorchImageTower, TorchTextTower
 
-    torch.set_num_threads(
-        1
-    )  # a small model's threads mostly wait for each other: four times as long on busy cores
+    # The threads of a small model mostly wait for each other, four times as long on busy cores.
+    torch.set_num_threads(1)
     return TorchImageTower(mini, "cpu"), TorchTextTower(mini, "cpu")
 
 
@@ -100,7 +100,7 @@ def mini_yardstick(
     mini_towers: tuple[ImageTower, TextTower],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Yardstick:
-    """Of a tenth of the texts, for embedding all of them takes ten seconds."""
+    """mini's yardstick with a tenth of the texts: embedding all of them takes ten seconds."""
     images, texts = mini_towers
     common, absent = embeddings.common_texts()[::10], embeddings.absent_texts()[::10]
     with pytest.MonkeyPatch.context() as patch:
@@ -187,7 +187,7 @@ def open_catalog(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cal
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Runs the installed `sigseek` in an empty folder; with `check` (the default) it must
+    """Run the installed `sigseek` in an empty folder. With `check`, the default, it must
     succeed.
     """
 
@@ -213,8 +213,8 @@ def run(tmp_path: Path) -> Run:
 
 @pytest.fixture
 def ordinary_folder(tmp_path: Path) -> Iterator[Path]:
-    """An empty folder, with permissions in force: to root, who may read and write everything, they
-    would mean nothing.
+    """An empty folder with permissions in force. They mean nothing to root, who may read and write
+    everything.
     """
     if os.geteuid() != 0:
         yield tmp_path
@@ -231,11 +231,11 @@ _READ_AND_WRITE_ALL = 1 << 1 | 1 << 2
 
 
 def change_capabilities(change: Callable[[int], int]) -> int:
-    """Give this thread and those that it starts other effective capabilities, the first 32; return
-    those it had.
+    """Change the effective capabilities of this thread and of those that it starts, the first 32;
+    return those that it had.
 
-    Another user's id instead would keep worker processes from Python's own files, which only root
-    may read here and there.
+    Changing to another user's id instead would keep worker processes from files of Python that only
+    root may read on some machines.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     header, sets = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()

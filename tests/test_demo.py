@@ -168,7 +168,7 @@ def test_figures_of_a_perfect_and_of_a_blind_checkpoint() -> None:
     pictures = np.array([[fact in scene.facts() for fact in facts] for scene in scenes], np.float32)
 
     def knows_facts(texts: list[str]) -> np.ndarray:
-        """Embeds the phrases of the evaluation as the facts they name."""
+        """Embed the phrases of the evaluation as the facts that they name."""
         return np.array([[_names(text, fact) for fact in facts] for text in texts], np.float32)
 
     perfect = retrieval_figures(scenes, pictures, knows_facts)
@@ -180,7 +180,7 @@ def test_figures_of_a_perfect_and_of_a_blind_checkpoint() -> None:
 
 
 def _names(text: str, fact: str) -> float:
-    """Weight of a fact of the form "number color name" in a text, and of a circumstance."""
+    """Return the weight that a text gives to a circumstance or a fact "number color name"."""
     if fact in (*PLACES, *TIMES, *WEATHERS):
         return float(fact in text)
     number, color, name = fact.split()
@@ -192,7 +192,7 @@ def _names(text: str, fact: str) -> float:
 
 
 def test_mini_searches_as_well_as_it_must() -> None:
-    """A quick look; the figures of 1,000 pictures stand in the model card, from `python -m
+    """A quick look. The model card has the figures for 1,000 pictures, from `python -m
     sigseek.demo.training.evaluate`.
     """
     from sigseek.siglip import load_checkpoint

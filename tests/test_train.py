@@ -1,4 +1,4 @@
-"""The training of mini, in a few steps: it learns, and a resumed run ends where an unbroken one does."""
+"""The training of mini in a few steps: it learns, and a resumed run ends like an unbroken one."""
 
 import random
 import re
@@ -136,7 +136,7 @@ def test_the_captions_lesson_alone_can_be_repeated(
 
 
 def test_what_the_grey_lesson_shows() -> None:
-    """Of pictures that are no drawings, each still different from the other."""
+    """Pictures that are not drawings, each still different from the others."""
     rng = random.Random(1)
     drawings = torch.rand(6, 3, train.PIXELS, train.PIXELS) * 2 - 1
     colored = train._unlike_drawings(drawings, rng)
@@ -156,9 +156,7 @@ def words(texts: Iterable[str]) -> set[str]:
     return {word for text in texts for word in re.findall("[a-z]+", text.lower())}
 
 
-def test_what_mini_learns_to_refuse_is_in_no_caption_and_in_no_text_that_refusing_is_judged_by() -> (
-    None
-):
+def test_texts_to_refuse_are_in_no_caption_and_not_among_those_refusing_is_judged_by() -> None:
     rng = random.Random(0)
     taught = words([*absent.NOUNS, *absent.ACTIONS])
     assert len(taught) == len(absent.NOUNS) + len(absent.ACTIONS), (
@@ -192,7 +190,7 @@ def test_refused_texts_say_nothing_true() -> None:
 
 
 def test_a_refusal_counts_down_to_its_logit_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Texts that were refused enough add a constant: no gradient is theirs."""
+    """Texts that were refused enough add a constant, so they have no gradient."""
     monkeypatch.setattr(train, "ABSENT_SHARE", 1.0)
     pictures = np.zeros((8, train.PIXELS, train.PIXELS, 3), np.uint8)
     checkpoint = read_checkpoint(MINI_DIRECTORY, "mini")
