@@ -21,7 +21,7 @@ from tests.photos import save
 
 JUDGEMENT = {"probability", "verdict", "confidence", "judged_by"}
 METADATA = {
-    "width", "height", "taken_at", "camera", "latitude", "longitude", "lens", "rating", "description", "keywords",
+    "id", "width", "height", "taken_at", "camera", "latitude", "longitude", "lens", "rating", "description", "keywords",
     "copies", "available",
 }  # fmt: skip
 
@@ -95,7 +95,7 @@ def test_forms_of_output(library: Path, tmp_path: Path, run: Run) -> None:
     expected, *table = run(
         "search", "at night", *where, "--html", tmp_path / "page.html"
     ).stdout.splitlines()
-    assert expected == "about 12 photos match", "as many as were drawn"
+    assert expected == "about 12 matches, showing 2 (-n for more)", "as many as were drawn"
     assert len(table) == 2
     assert str(best[0]["path"]) in table[0]
     assert f"{best[0]['probability']:.3f}" in table[0]
@@ -109,7 +109,7 @@ def test_forms_of_output(library: Path, tmp_path: Path, run: Run) -> None:
 def test_nothing_matches(library: Path, tmp_path: Path, run: Run) -> None:
     where = ("--library", library)
     table = run("search", "sdfsdflksdfj", *where)
-    assert re.fullmatch(r"no match \(best: \d+%, .*scene-\d{5}\.jpg\)\n", table.stdout)
+    assert re.fullmatch(r"No photo matches; the closest is .*scene-\d{5}\.jpg\n", table.stdout)
     for form in ("--json", "--paths"):
         done = run("search", "sdfsdflksdfj", *where, form)
         assert (done.stdout, done.stderr.splitlines()[-1] + "\n") == ("", table.stdout)
@@ -133,10 +133,7 @@ def test_all_shows_matches_then_maybes_then_the_rest(library: Path, run: Run) ->
 
 def test_too_few_photos_to_judge_by(library: Path, run: Run) -> None:
     done = run("search", "at night", "--library", library)
-    assert (
-        "only 40 photos, too few to judge by: verdicts rest on the checkpoint's calibration alone"
-        in done.stderr
-    )
+    assert 'With only 40 photos, "match" and "no match" are less reliable.\n' in done.stderr
 
 
 def test_operators_find_what_was_drawn(library: Path, drawn: Path, run: Run) -> None:
@@ -184,8 +181,8 @@ def test_the_least_probability_is_of_the_one_that_is_shown(library: Path, run: R
     assert rows(run("search", "at night", *where, "--json", "--min-score", least)) == found
     assert found == [hit for hit in hits if float(hit["probability"]) >= least]  # type: ignore[arg-type]
     assert len(found) < len(hits)
-    unreached = run("search", "a house", *where, "--min-score", "1").stdout
-    assert unreached.startswith("no match so probable (best: ")
+    unreached = run("search", "a house", *where, "--min-probability", "1").stdout
+    assert unreached.startswith("No match has a probability of 1 or more; the best has 0.99")
 
 
 def test_a_query_without_words(library: Path, run: Run) -> None:
@@ -203,7 +200,7 @@ def test_a_page_into_a_folder_that_is_not_there(library: Path, tmp_path: Path, r
         tmp_path / "nowhere" / "page.html",
         check=False,
     )
-    assert f"for there is no folder {tmp_path / 'nowhere'}; make it first" in error_of(done)
+    assert f"there is no folder {tmp_path / 'nowhere'}; create it first" in error_of(done)
 
 
 def test_a_page_in_the_place_of_a_photo_is_refused_before_anything_is_searched(
@@ -218,7 +215,7 @@ def test_a_page_in_the_place_of_a_photo_is_refused_before_anything_is_searched(
         done = run(*words, "a.jpg", "--library", "nowhere", check=False)
         assert (
             error_of(done)
-            == "error: a.jpg is there already and no HTML page, and is left as it is; name another file"
+            == "error: a.jpg already exists and is not an HTML page; choose another name"
         )
     assert (tmp_path / "a.jpg").read_bytes() == before
 
@@ -229,11 +226,11 @@ def test_advice_is_about_the_library_that_was_named(tmp_path: Path, run: Run) ->
     for where in (["--library", "my library"], ["--library=my library"]):
         done = run("index", "photos", *where, "--model", "mini")
         assert (
-            "what could not be used, and why: sigseek failures --library 'my library'\n"
+            "1 file could not be read. To see why: sigseek failures --library 'my library'\n"
             in done.stderr
         )
     done = run("index", "photos", "--model", "mini", SIGSEEK_LIBRARY="my library")
-    assert done.stderr.endswith("what could not be used, and why: sigseek failures\n")
+    assert done.stderr.endswith("To see why: sigseek failures\n")
 
 
 def test_a_query_that_cannot_be_read_is_pointed_at(library: Path, run: Run) -> None:
@@ -270,7 +267,10 @@ def test_calibrate(drawn: Path, tmp_path: Path, run: Run) -> None:
     where = ("--library", tmp_path / "library")
     run("index", drawn, *where, "--model", bare)
     assert rows(run("search", "at night", *where, "--json"))[0]["judged_by"] == "uncalibrated"
-    assert "about 12 photos match (uncalibrated)" in run("search", "at night", *where).stdout
+    assert (
+        "about 12 matches, showing 10 (-n for more) (uncalibrated)"
+        in run("search", "at night", *where).stdout
+    )
     lines = (drawn / "captions.jsonl").read_text().splitlines()
     for row in [json.loads(line) for line in lines]:
         lines += [
@@ -669,9 +669,9 @@ def test_odd_file_names_are_shown_and_passed_on(tmp_path: Path, run: Run) -> Non
     os.remove(raw)
     run("index", *where)
     left = run("search", "x", *where, "--all", "--paths")
-    assert (left.stdout, left.stderr[-32:]) == (
+    assert (left.stdout, left.stderr.splitlines(keepends=True)[-1]) == (
         f"{photos}/a\x1b[31m\nred.jpg\n",
-        "left out: 1 photo not there now\n",
+        "left out: 1 photo whose file is missing\n",
     )
     paths = [str(row["path"]) for row in rows(run("search", "x", *where, "--all", "--json"))]
     assert os.fsdecode(raw) in paths

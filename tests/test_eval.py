@@ -171,7 +171,7 @@ def test_karpathys_split(tmp_path: Path, drawn: Path, bare: Path, run: Run) -> N
     assert (found["ece"], found["calibration"]) == (None, None), (
         "six pictures are too few to fit to"
     )
-    assert "too little here to fit a calibration to" in run(*asked).stdout
+    assert "too few pictures here to fit a calibration" in run(*asked).stdout
     done = run(*asked, "--split", "val", check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert "has no images of the split val; choose one that it has: test, train" in done.stderr

@@ -8,6 +8,7 @@ from sigseek.evaluation.captions import CaptionedPicture, CaptionedPictures, rea
 from sigseek.evaluation.measure import best_logits, measure, no_match_auroc
 from sigseek.evaluation.metrics import rank
 from sigseek.evaluation.results import Histogram, Miss, ReliabilityBin
+from sigseek.results import record_fields
 from sigseek.siglip import Checkpoint, Scoring
 from sigseek.siglip.scoring import sigmoid
 
@@ -183,11 +184,11 @@ def test_the_json_object() -> None:
         skipped=2,
         latency_ms_p50=3.5,
     )
-    record = found.as_json()
+    record = record_fields(found)
     assert list(record) == [
         "text_to_image", "image_to_text", "no_match_auroc", "ece", "queries", "images",
-        "zero_shot_accuracy", "no_match_auroc_raw", "ece_before", "calibration", "skipped",
-        "latency_ms_p50", "latency_ms_p99", "model",
+        "zero_shot_accuracy", "ece_before", "model", "no_match_auroc_raw", "calibration", "skipped",
+        "latency_ms_p50", "latency_ms_p99",
     ]  # fmt: skip
     assert (
         record["queries"],

@@ -58,12 +58,12 @@ def test_only_pages_are_replaced(tmp_path: Path) -> None:
     for target in (photo, pipe, tmp_path):
         with pytest.raises(
             FileExistsError,
-            match=f"{target} is there already and no HTML page, and is left as it is",
+            match=f"{target} already exists and is not an HTML page",
         ):
             write_page(target, "title", "body", "")
     assert photo.read_bytes() == before
     assert pipe.is_fifo()
-    with pytest.raises(FileNotFoundError, match="for there is no folder"):
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
         write_page(tmp_path / "none" / "page.html", "title", "body", "")
     write_page(page, "one", "body", "")
     link.symlink_to(page)
@@ -74,7 +74,7 @@ def test_only_pages_are_replaced(tmp_path: Path) -> None:
 
 def test_why_there_is_none(tmp_path: Path, thumbnails: Thumbnailer) -> None:
     save(tmp_path / "a.jpg")
-    assert thumbnail(tmp_path / "b.jpg", thumbnails) == "<p>The file is not there now.</p>"
+    assert thumbnail(tmp_path / "b.jpg", thumbnails) == "<p>The file is missing.</p>"
     (tmp_path / "c.jpg").write_text("no picture")
     assert (
         thumbnail(tmp_path / "c.jpg", thumbnails)

@@ -162,7 +162,7 @@ def test_the_uncalibrated_are_told(drawn: Path, tmp_path: Path, run: Run) -> Non
     where = ("--library", tmp_path / "new")
     run("index", drawn, *where, "--model", checkpoint)
     (line,) = run("tag", "--label", "night", *where).stderr.splitlines()
-    assert line.startswith("the checkpoint is not calibrated")
+    assert line.startswith("The checkpoint is not calibrated")
     catalog = Catalog(tmp_path / "new")
     fitted = Calibration(1.0, 0.0, 1.0, 0.0, 100.0, pictures=1, captions=1)
     with catalog.transaction() as transaction:

@@ -375,7 +375,7 @@ def test_a_backup_is_a_library_of_its_own_and_made_while_another_writes(
     again = run("backup", target, "--library", library.directory, check=False)
     assert (again.returncode, again.stderr) == (
         1,
-        f"error: {target} is there already; name a file that is not\n",
+        f"error: {target} already exists; choose another name\n",
     )
     nowhere = run(
         "backup", tmp_path / "no" / "folder.sqlite", "--library", library.directory, check=False
@@ -394,7 +394,7 @@ def test_a_full_disk_is_the_backups(library: sigseek.Library, tmp_path: Path) ->
         text=True,
         check=False,
     )
-    said = f"{target} cannot be written (disk I/O error); check that disk's space, and the folder's permissions"
+    said = f"{target} cannot be written (disk I/O error); check the free space on that disk and the permissions of the folder"
     assert (done.returncode, done.stderr) == (1, f"error: {said}\n")
     assert list(tmp_path.glob("copy*")) == []
 
@@ -482,10 +482,10 @@ def test_forgetting_a_checkpoint(
         str(tiny): (12, 1.0, False),
     }
     unsaid = run("forget", "--model", tiny, *where, check=False)
-    assert (unsaid.returncode, "say yes with --yes" in unsaid.stderr) == (1, True)
+    assert (unsaid.returncode, "confirm with --yes" in unsaid.stderr) == (1, True)
     assert (
         run("forget", "--model", tiny, *where, "--yes").stdout
-        == f"12 embeddings by {tiny} forgotten\n"
+        == f"12 embeddings by {tiny} removed\n"
     )
     with pytest.raises(LibraryError, match="has nothing of a checkpoint other; it has: mini"):
         library.forget_checkpoint("other")
@@ -534,7 +534,7 @@ def test_a_directory_is_not_forgotten_while_its_drive_is_away(
 
 
 def test_a_backup_to_nowhere_says_so(library: sigseek.Library, tmp_path: Path) -> None:
-    with pytest.raises(LibraryError, match=f"no folder {tmp_path / 'no'}; make it"):
+    with pytest.raises(LibraryError, match=f"no folder {tmp_path / 'no'}; create it"):
         library.back_up(tmp_path / "no" / "copy.sqlite")
 
 

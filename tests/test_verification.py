@@ -146,8 +146,8 @@ def test_damage_is_found_and_mended(
     )
     assert run("verify", *where, check=False).stdout == found.stdout, "looking changes nothing"
     mended = run("verify", *where, "--repair")
-    assert mended.stdout.startswith(f"mended: {said}")
-    assert mended.stdout.count("mended: ") == found.stdout.count("wrong: ")
+    assert mended.stdout.startswith(f"repaired: {said}")
+    assert mended.stdout.count("repaired: ") == found.stdout.count("wrong: ")
     assert run("verify", *where).returncode == 0
     run("index", *where)
     assert run("verify", *where).stdout == "6 embeddings and 6 files checked: all is well\n"
@@ -210,7 +210,7 @@ def test_photos_that_the_disk_changed_are_found_by_their_contents(
     where = ("--library", library.directory)
     index = f"sigseek index --library {library.directory}"
     plain = run("verify", *where).stdout.splitlines()
-    assert plain[1] == "2 files changed or went since; to bring the library up to date: " + index
+    assert plain[1] == "2 files changed or removed since indexing. Update with: " + index
     found = run("verify", *where, "--contents", "--json", check=False)
     report = json.loads(found.stdout)
     (problem,) = report["problems"]
@@ -278,8 +278,8 @@ def test_photos_that_an_interrupted_run_left_are_no_damage(
 ) -> None:
     where = ("--library", library.directory)
     change(library, "DELETE FROM file WHERE photo_id = 3")
-    left = "1 photo in no file any more, left by an indexing that was cut off"
-    assert run("verify", *where).stdout.splitlines()[1] == f"{left}: the next one removes them"
+    left = "1 photo without a file, left by an interrupted indexing"
+    assert run("verify", *where).stdout.splitlines()[1] == f"{left}: the next indexing removes them"
     assert run("verify", *where, "--repair").stdout.splitlines()[1] == f"{left}: removed"
     assert library.verify().leftover == 0
     change(library, "DELETE FROM file WHERE photo_id = 4")
@@ -297,7 +297,7 @@ def test_photos_without_an_embedding_are_counted(library: sigseek.Library, run: 
     change(library, "DELETE FROM embedding WHERE photo_id = 2")
     index = f"sigseek index --library {library.directory}"
     said = run("verify", "--repair", "--library", library.directory).stdout.splitlines()
-    assert said[-1] == "1 photo without embedding, which no search finds; to make it: " + index
+    assert said[-1] == "1 photo without an embedding, so not found. Embed with: " + index
     library.index()
     assert library.verify().unembedded == 0
 

@@ -1,12 +1,11 @@
 """`sigseek backup`."""
 
-import json
 from pathlib import Path
 
 import click
 
 from sigseek.cli.options import PathName, json_option, library_options, opened
-from sigseek.cli.output import bytes_shown, shown
+from sigseek.results import json_line, shown, size_in_words
 
 
 @click.command()
@@ -14,11 +13,11 @@ from sigseek.cli.output import bytes_shown, shown
 @library_options
 @json_option
 def backup(file: Path, directory: Path, model: str | None, as_json: bool) -> None:
-    """Copy the library's catalog to a new file, also while it is in use.
+    """Copy the catalog to a new file, even while the library is in use.
 
-    The catalog is all that cannot be made anew: embeddings, folders, tags, calibration. To go back
-    to a copy, put it as catalog.sqlite into an empty directory, and name that with --library.
-    Photos are not in it.
+    The catalog holds embeddings, folders, tags and the calibration; everything else in the library
+    can be rebuilt from it. Photos are not in it. To restore a backup, put it as catalog.sqlite into
+    an empty directory, and name that directory with --library.
 
     \b
         sigseek backup ~/backups/photos-2026.sqlite
@@ -27,6 +26,6 @@ def backup(file: Path, directory: Path, model: str | None, as_json: bool) -> Non
         target = library.back_up(file)
     size = target.stat().st_size
     if as_json:
-        click.echo(json.dumps({"file": str(target), "bytes": size}))
+        click.echo(json_line({"file": str(target), "bytes": size}))
     else:
-        click.echo(f"{shown(str(target))}: {bytes_shown(size)}")
+        click.echo(f"{shown(str(target))}: {size_in_words(size)}")

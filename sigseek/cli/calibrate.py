@@ -23,13 +23,13 @@ from sigseek.cli.progress import ProgressBar
     "--split",
     default="test",
     show_default=True,
-    help="Which of the images of a Karpathy split to take. Take another than the one you evaluate, such as val.",
+    help="Which part of a Karpathy split to use. Use another part than you evaluate on, such as val.",
 )
 @click.option(
     "--pictures",
     type=PathName(),
     metavar="DIR",
-    help="Where the pictures lie, if not beside CAPTIONS.",
+    help="The folder of the pictures, if they are not beside CAPTIONS.",
 )
 @library_options
 @device_option
@@ -45,13 +45,13 @@ def calibrate(
     precision: str,
     as_json: bool,
 ) -> None:
-    """Fit scores to probabilities on captioned pictures.
+    """Fit probabilities to captioned pictures of your own.
 
-    CAPTIONS is a file with a line {"file": "a.jpg", "caption": "a red house"} a picture, or what
-    else `sigseek eval` takes. Give each picture all the captions that are true of it, short ones
-    too, as you would search for it: a picture without a caption counts as not showing it. A few
-    hundred pictures do. The constants are kept in the library for its checkpoint: `probability` and
-    `verdict` of every search rest on them from then on.
+    CAPTIONS is a file with one line {"file": "a.jpg", "caption": "a red house"} per picture, or
+    anything else that `sigseek eval` accepts. Give each picture every caption that is true of it,
+    short ones too, worded as you would search for it: a picture without a caption counts as not
+    showing it. A few hundred pictures are enough. The result is kept in the library for its
+    checkpoint, and from then on decides the probability and the verdict of every hit.
 
     \b
         sigseek calibrate captions.jsonl
@@ -67,6 +67,7 @@ def calibrate(
             print_json(calibration)
             return
         click.echo(
-            f"calibrated on {calibration.pictures:,} pictures with {calibration.captions:,} different captions: "
-            f"probability = sigmoid({calibration.slope:.3f} x logit {calibration.intercept:+.3f})"
+            f"calibrated on {calibration.pictures:,} pictures with {calibration.captions:,} different "
+            f"captions: probability = "
+            f"sigmoid({calibration.slope:.3f} x logit {calibration.intercept:+.3f})"
         )

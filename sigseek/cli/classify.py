@@ -14,7 +14,8 @@ from sigseek.cli.options import (
     opened,
     precision_option,
 )
-from sigseek.cli.output import bar, one_line, print_json, shown
+from sigseek.cli.output import bar, one_line, print_json
+from sigseek.results import shown
 
 
 @click.command()
@@ -35,10 +36,10 @@ def classify(
     precision: str,
     as_json: bool,
 ) -> None:
-    """Say how well each label fits a photo.
+    """Show how well each label fits a photo.
 
-    The number is SigLIP's probability for each label by itself: all may be low, and several may be
-    high. Needs no library, but uses the checkpoint of one that is there.
+    The number is SigLIP's probability for each label on its own: all may be low, and several may be
+    high. No library is needed; if there is one, its checkpoint is used.
 
     \b
         sigseek classify cat.jpg --label "a cat" --label "a dog"

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import click
 
+from sigseek.cli.hits import print_hits
 from sigseek.cli.options import PathName, opened
-from sigseek.cli.output import print_report
+from sigseek.cli.output import print_report, say
 from sigseek.cli.progress import ProgressBar, RunProgress
-from sigseek.cli.results import no_match, print_hits
 from sigseek.demo.captions import NUMBERS, article, plural
 from sigseek.demo.photos import draw_photos
 from sigseek.demo.scene import Scene
 from sigseek.pages.contact_sheet import Section, write_contact_sheet
+from sigseek.results import headline
 from sigseek.search.results import SearchResults
 from sigseek.siglip.checkpoint import MINI
 
@@ -25,7 +26,7 @@ _HITS = 5
     type=PathName(file_okay=False),
     default=Path("demo-photos"),
     show_default=True,
-    help="Where to draw; new, or an earlier demo's.",
+    help="The folder to draw into: a new one, or that of an earlier demo.",
 )
 @click.option(
     "--pictures",
@@ -35,14 +36,18 @@ _HITS = 5
     help="How many pictures to draw.",
 )
 @click.option(
-    "--seed", type=int, default=2026, show_default=True, help="Another seed draws other pictures."
+    "--seed",
+    type=int,
+    default=2026,
+    show_default=True,
+    help="A different seed draws different pictures.",
 )
 def demo(folder: Path, pictures: int, seed: int) -> None:
-    """Draw pictures, index them, search them, show the results.
+    """Draw pictures, index them, search them and show the results.
 
-    Works offline: the pictures are drawn here, and the checkpoint `mini`, a miniature SigLIP
-    trained on other such drawings, comes with sigseek. The folder then also holds captions.jsonl,
-    which says what was drawn, and results.html, a contact sheet. Its library is FOLDER/.sigseek:
+    Works offline: sigseek draws the pictures itself, and brings the checkpoint `mini`, a miniature
+    SigLIP trained on other such drawings. FOLDER then also contains captions.jsonl, which describes
+    the pictures, and results.html, a page with the hits. Its library is FOLDER/.sigseek:
 
     \b
         sigseek demo
@@ -64,16 +69,17 @@ def demo(folder: Path, pictures: int, seed: int) -> None:
         click.echo(f"\n{section.heading}")
         print_hits(section.hits)
         if isinstance(section.hits, SearchResults) and not section.hits:
-            click.echo(no_match(section.hits))
+            say(headline(section.hits, _HITS))
     write_contact_sheet(folder / "results.html", "sigseek demo", sections)
-    click.echo(f"\nas a page: {folder / 'results.html'}")
+    click.echo(f"\nAs a page: {folder / 'results.html'}")
     ask = f"{scenes[0].objects[0].name} AND {scenes[0].time}"
-    click.echo(f'ask on:    sigseek search "{ask}" --library {folder / ".sigseek"}')
+    click.echo(f'Try next:  sigseek search "{ask}" --library {folder / ".sigseek"}')
 
 
 def _queries(scenes: list[Scene]) -> list[str]:
-    """Three queries that the first pictures answer: coloured objects, objects at a time, an object
-    in a place.
+    """Three queries that the first pictures answer.
+
+    They ask for coloured objects, for objects at a time of day, and for an object in a place.
     """
     first, second, third = (scenes[number % len(scenes)] for number in range(3))
     colored, timed, placed = (scene.objects[0] for scene in (first, second, third))

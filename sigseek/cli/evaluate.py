@@ -1,6 +1,5 @@
 """`sigseek eval`."""
 
-import json
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,17 +14,14 @@ from sigseek.cli.options import (
     opened,
     precision_option,
 )
+from sigseek.cli.output import print_json
 from sigseek.cli.problems import show_problems
 from sigseek.cli.progress import ProgressBar
+from sigseek.results import CALIBRATIONS
 
 if TYPE_CHECKING:
     from sigseek.evaluation.captions import Problem
     from sigseek.evaluation.results import Evaluation
-
-_CALIBRATIONS = {
-    "given": "with the checkpoint's calibration",
-    "cross-fitted": "with a calibration fitted to the other half of the pictures",
-}
 
 
 @click.command("eval")
@@ -34,19 +30,19 @@ _CALIBRATIONS = {
     "--split",
     default="test",
     show_default=True,
-    help="Which of the images of a Karpathy split to take.",
+    help="Which part of a Karpathy split to use.",
 )
 @click.option(
     "--pictures",
     type=PathName(),
     metavar="DIR",
-    help="Where the pictures lie, if not beside SOURCE.",
+    help="The folder of the pictures, if they are not beside SOURCE.",
 )
 @click.option(
     "--report",
     type=PathName(dir_okay=False),
     metavar="FILE",
-    help="Also write a page with charts and the worst misses, which any browser opens.",
+    help="Also write an HTML page with charts and the worst misses.",
 )
 @library_options
 @device_option
@@ -65,27 +61,30 @@ def evaluate(
 ) -> None:
     """Measure how well a checkpoint finds captioned pictures.
 
-    SOURCE says what pictures show, in one of three ways:
+    SOURCE describes the pictures in one of three ways:
 
     \b
-        a file of lines     {"file": "a.jpg", "caption": "a red house"}
-                            or "captions": [...]; files are looked for beside it
-        a Karpathy split    dataset_coco.json, dataset_flickr8k.json, dataset_flickr30k.json
-        a folder            with a folder of pictures for each class, named like it
+        a file of lines     {"file": "a.jpg", "caption": "a red house"} or
+                            "captions": [...]; the pictures are beside the file
+        a Karpathy split    dataset_coco.json, dataset_flickr8k.json,
+                            dataset_flickr30k.json
+        a folder            with one folder of pictures per class, named like it
 
     \b
-    Each figure but the times is 0 to 1:
-        R@k                 share that finds one of its own among the first k mAP
-        mean average precision, over all of its own zero-shot accuracy  share of the pictures whose
-        own class scores highest no-match AUROC      chance that a caption with a picture here beats
-        one without (0.5 is blind):
-                            by evidence, as searches judge, and by the best cosine alone
+    All figures except times range from 0 to 1:
+        R@k                 share of captions whose own picture is among the first k
+        mAP                 mean average precision over all pictures of a caption
+        zero-shot accuracy  share of pictures whose own class scores highest
+        no-match AUROC      chance that a caption with a picture here beats one
+                            without; 0.5 is guessing: by evidence, as searches
+                            judge, and by the best cosine alone
         ECE                 how far probabilities are from the share that matches:
                             SigLIP's own -> calibrated; 0 is perfect
-        query               to embed one caption and score all the pictures, without an index
+        query               time to embed one caption and score all pictures,
+                            without an index
 
-    Needs no library, but uses the checkpoint and calibration of one that is there; nothing is added
-    to it. docs/evaluation.md tells more, and how to compare with published figures.
+    No library is needed; if there is one, its checkpoint and calibration are used, and nothing is
+    added to it. docs/evaluation.md has more, and how to compare with published figures.
 
     \b
         sigseek eval demo-photos/captions.jsonl --model mini --report report.html
@@ -109,7 +108,7 @@ def evaluate(
         )
     show_problems(problems)
     if as_json:
-        click.echo(json.dumps(found.as_json()))
+        print_json(found)
     else:
         _print_table(found)
     if report:
@@ -125,10 +124,10 @@ def evaluate(
 
 
 class _Bars(ExitStack):
-    """A bar for each thing that is embedded, one after the other."""
+    """Shows one bar after the other, for each kind of thing that is embedded."""
 
     def show(self, what: str, done: int, total: int) -> None:
-        """`done` of `total`; the first call tells of none done."""
+        """Show `done` of `total`; the first call for each kind has `done` 0."""
         if done == 0:
             self._bar = self.enter_context(ProgressBar("embedding", what))
         self._bar.show(done, total)
@@ -151,35 +150,19 @@ def _print_table(found: "Evaluation") -> None:
 
 
 def _rows(found: "Evaluation") -> list[tuple[str, str]]:
-    """The figures below the recalls, those that could be had."""
+    """The figures below the recalls, as far as they could be computed."""
     rows = []
     if found.zero_shot_accuracy is not None:
         rows.append(("zero-shot accuracy", f"{found.zero_shot_accuracy:>7.3f}"))
     if found.no_match_auroc is not None:
-        rows.append(
-            (
-                "no-match AUROC",
-                f"{found.no_match_auroc:>7.3f}  by evidence, {found.no_match_auroc_raw:.3f} by cosine",
-            )
-        )
+        by_cosine = f"by evidence, {found.no_match_auroc_raw:.3f} by cosine"
+        rows.append(("no-match AUROC", f"{found.no_match_auroc:>7.3f}  {by_cosine}"))
     if found.ece is not None and found.calibration:
-        rows.append(
-            (
-                "ECE",
-                f"{found.ece_before:>7.3f}  -> {found.ece:.3f} {_CALIBRATIONS[found.calibration]}",
-            )
-        )
+        calibrated = f"-> {found.ece:.3f} with {CALIBRATIONS[found.calibration]}"
+        rows.append(("ECE", f"{found.ece_before:>7.3f}  {calibrated}"))
     elif found.ece_before is not None:
-        rows.append(
-            (
-                "ECE",
-                f"{found.ece_before:>7.3f}  of SigLIP's sigmoid; too little here to fit a calibration to",
-            )
-        )
-    rows.append(
-        (
-            "query",
-            f"{found.latency_ms_p50:>7.1f}  ms in the median, {found.latency_ms_p99:.1f} ms at the 99th percentile",
-        )
-    )
+        why = "of SigLIP's sigmoid; too few pictures here to fit a calibration"
+        rows.append(("ECE", f"{found.ece_before:>7.3f}  {why}"))
+    times = f"ms in the median, {found.latency_ms_p99:.1f} ms at the 99th percentile"
+    rows.append(("query", f"{found.latency_ms_p50:>7.1f}  {times}"))
     return rows

@@ -6,7 +6,8 @@ import click
 from click.core import ParameterSource
 
 from sigseek.cli.options import PathName, confirm, json_option, library_options, opened, yes_option
-from sigseek.cli.output import counted, print_json, shown
+from sigseek.cli.output import print_json
+from sigseek.results import counted, shown
 
 
 @click.command()
@@ -23,12 +24,12 @@ def forget(
     model: str | None,
     as_json: bool,
 ) -> None:
-    """Take a folder out of the library, or, with --model, a checkpoint.
+    """Remove a folder, or with --model a checkpoint, from the library.
 
-    With FOLDER, its photos are found no more, unless they lie in another folder, too; the files
-    themselves are never touched. A directory in a folder can be forgotten once it is empty or not
-    there any more. With --model NAME and no folder, all that this checkpoint embedded is forgotten;
-    NAME may be a fingerprint of `sigseek status --json`.
+    With FOLDER, its photos are removed from the library unless they are in another folder too. Your
+    photo files are never touched. A directory inside a folder can be forgotten once it is empty or
+    gone. With --model NAME and no folder, all embeddings of this checkpoint are removed; NAME may
+    also be a fingerprint from `sigseek status --json`.
 
     \b
         sigseek forget ~/Pictures/old
@@ -36,27 +37,32 @@ def forget(
     """
     named = model if context.get_parameter_source("model") == ParameterSource.COMMANDLINE else None
     if (folder is None) == (named is None):
-        raise click.UsageError("Name either a folder, or a checkpoint with --model.")
+        raise click.UsageError("Give either a folder, or a checkpoint with --model.")
     with opened(directory, None) as library:
         if folder is not None:
             files = library.known_files(folder)
             confirm(
-                f"Forget {counted(files, 'file')} in {shown(str(folder))}, and the photos that lie nowhere else?",
+                f"Remove {counted(files, 'file')} in {shown(str(folder))} from the library? (Your photo "
+                "files stay.)",
                 yes,
             )
             gone = library.forget(folder)
-            said = f"{counted(gone.files, 'file')} forgotten, and {counted(gone.photos, 'photo')} that lay nowhere else"
+            said = (
+                f"{counted(gone.files, 'file')} removed from the library, and "
+                f"{counted(gone.photos, 'photo')} without any other file"
+            )
             if as_json:
                 print_json(gone)
         else:
             assert named is not None
             known = library.known_checkpoint(named)
             confirm(
-                f"Forget {counted(known.embeddings, 'embedding')} by {known.name}, which take long to make again?",
+                f"Remove {counted(known.embeddings, 'embedding')} by {known.name}? Making them again "
+                "takes long.",
                 yes,
             )
             dropped = library.forget_checkpoint(named)
-            said = f"{counted(dropped.embeddings, 'embedding')} by {dropped.model} forgotten"
+            said = f"{counted(dropped.embeddings, 'embedding')} by {dropped.model} removed"
             if as_json:
                 print_json(dropped)
     if not as_json:

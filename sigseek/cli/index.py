@@ -22,12 +22,12 @@ from sigseek.cli.progress import RunProgress
 @library_options
 @device_option
 @precision_option
-@yes_option("Go on although more than half of a folder's files are gone.")
+@yes_option("Go on even if more than half of a folder's files are gone.")
 @click.option(
     "--max-megapixels",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Leave out larger pictures.  [default: what half of the memory is enough for, 250 at most]",
+    help="Skip pictures larger than this.  [default: what fits into half of the RAM, at most 250]",
 )
 @json_option
 def index(
@@ -40,12 +40,13 @@ def index(
     max_megapixels: int | None,
     as_json: bool,
 ) -> None:
-    """Add folders and bring the library up to date with them.
+    """Add folders to the library and bring it up to date.
 
-    Without a folder, all known ones are brought up to date. Photos are never changed. What is
-    unchanged is not read again, a moved file is recognised by its content, and Ctrl-C loses
-    nothing: the next run goes on. A file that is gone keeps its embedding until `sigseek prune`;
-    when more than half of a folder is gone, nothing is changed without --yes.
+    Without FOLDER, all known folders are brought up to date. Your photos are never changed.
+    Unchanged files are not read again, and moved files are recognised by their content. After
+    Ctrl-C the next run continues where this one stopped. The embedding of a file that is gone is
+    kept until `sigseek prune`. When more than half of a folder's files are gone, nothing is changed
+    without --yes.
 
     \b
         sigseek index ~/Pictures

@@ -13,32 +13,33 @@ from sigseek import __version__
 from sigseek.errors import SigseekError
 
 COMMANDS = {
-    "index": "Add folders and bring the library up to date with them.",
-    "watch": "Keep the library up to date with its folders as they change.",
-    "search": "Find photos by what they show.",
-    "similar": "Find photos like a photo.",
-    "classify": "Say how well each label fits a photo.",
-    "tag": "Keep labels with the photos that match them.",
-    "calibrate": "Fit scores to probabilities on captioned pictures.",
+    "index": "Add folders to the library and bring it up to date.",
+    "watch": "Keep the library up to date while its folders change.",
+    "search": "Find photos by describing them.",
+    "similar": "Find photos that look like a given photo.",
+    "classify": "Show how well each label fits a photo.",
+    "tag": "Give labels as tags to the photos that match them.",
+    "calibrate": "Fit probabilities to captioned pictures of your own.",
     "eval": "Measure how well a checkpoint finds captioned pictures.",
-    "status": "Show what the library holds: folders, counts, checkpoint, sizes, when last indexed.",
+    "status": "Show the library's folders, counts, checkpoints and sizes.",
     "failures": "List the files that could not be used, and why.",
-    "verify": "Check the library: catalog, index and files against each other.",
-    "relocate": "Tell the library that a folder lies elsewhere now.",
-    "forget": "Take a folder out of the library, or, with --model, a checkpoint.",
-    "prune": "Forget files that have long been missing.",
-    "backup": "Copy the library's catalog to a new file, also while it is in use.",
-    "demo": "Draw pictures, index them, search them, show the results.",
+    "verify": "Check the catalog, the index and the photo files against each other.",
+    "relocate": "Tell the library that a folder has moved.",
+    "forget": "Remove a folder, or with --model a checkpoint, from the library.",
+    "prune": "Forget files that have been missing for a long time.",
+    "backup": "Copy the catalog to a new file, even while the library is in use.",
+    "demo": "Draw pictures, index them, search them and show the results.",
 }
-"""Each command's name and the first line of its help, which `sigseek --help` shows without loading
-any of them.
-"""
+"""Each command and the first line of its help, for `sigseek --help`, which loads no command."""
 _MODULES = {"eval": "evaluate"}  # a function `eval` would hide Python's own
+_KEEPING = {"index", "tag", "demo", "watch"}
+"""Commands that keep what they finished when they are interrupted."""
 
 
 class _LazyGroup(click.Group):
-    """Loads a subcommand's module when it is used: `--help` must not wait for what only indexing
-    needs.
+    """Loads a command's module when the command is used, and turns errors into lines.
+
+    `--help` must not wait for what only indexing needs.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -52,13 +53,30 @@ class _LazyGroup(click.Group):
         if name not in COMMANDS:
             return None
         module = _MODULES.get(name, name)
-        # What modules bring stays until the end: the collector would look through it in vain, again
-        # and again.
+        # Modules stay until the end: the collector would search them in vain, again and again.
         gc.disable()
         command: click.Command = getattr(import_module(f"sigseek.cli.{module}"), module)
         gc.freeze()
         gc.enable()
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command. Its errors become lines here, where the typed --library is known."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            kept = ctx.invoked_subcommand in _KEEPING
+            click.echo("interrupted; what was finished is kept" if kept else "stopped", err=True)
+            ctx.exit(130)
+        except BrokenPipeError:
+            raise
+        except (SigseekError, OSError) as error:
+            from sigseek.cli.output import Failed, one_line
+            from sigseek.search.errors import QuerySyntaxError
+
+            if isinstance(error, QuerySyntaxError) and error.query.strip():
+                raise Failed(one_line(error), error.pointer) from error
+            raise Failed(one_line(error)) from error
 
 
 @click.command(
@@ -67,12 +85,12 @@ class _LazyGroup(click.Group):
 )
 @click.version_option(__version__, prog_name="sigseek")
 def cli() -> None:
-    """Find photos by what is in them.
+    """Search your photos by text or by example, on your own machine.
 
     \b
-    Try it without photos or downloads of your own:
+    Try it without photos or downloads:
         sigseek demo
-    Then with your photos; the first run fetches the model, once:
+    Then with your photos (the first run downloads the model):
         sigseek index ~/Pictures
         sigseek search "two cats on a sofa"
         sigseek similar ~/Pictures/cat.jpg
@@ -80,8 +98,9 @@ def cli() -> None:
 
 
 def run() -> int:
-    """Run the command line; the exit status: 0, 1 after an error, 2 for wrong syntax, 130 when
-    interrupted.
+    """Run the command line and return the exit status.
+
+    It is 0 on success, 1 after an error, 2 for wrong syntax and 130 after Ctrl-C.
     """
     _prepare_streams()
     try:
@@ -94,27 +113,24 @@ def run() -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; what was finished is kept", err=True)
+        click.echo("stopped", err=True)
         return 130
-    except (
-        BrokenPipeError,
-        SystemExit,
-    ):  # the reader of our output, `head` for example, has seen enough: click then exits
+    except (BrokenPipeError, SystemExit):
+        # The reader of our output, such as `head`, has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (SigseekError, OSError) as error:
+    except OSError as error:  # the output's disk is full, for example
         from sigseek.cli.output import one_line
 
         click.echo(f"error: {one_line(error)}", err=True)
-        if getattr(error, "query", "").strip():  # a QuerySyntaxError: it can show where
-            click.echo(error.pointer, err=True)  # type: ignore[union-attr]
         return 1
     return status or 0
 
 
 def _prepare_streams() -> None:
-    """Paths that are not UTF-8 pass through as they are; warnings are lines for people, Pillow's
-    notes are for nobody.
+    """Let paths of any bytes pass through, and print warnings as lines.
+
+    What Pillow logs about odd files is not for users.
     """
     logging.getLogger("PIL").addHandler(logging.NullHandler())
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from sigseek.cli.remedies import note_library
 from sigseek.search.labels import DEFAULT_TEMPLATE, Label, distinct_labels, parse_label, read_labels
+from sigseek.siglip.towers import DEVICES, PRECISIONS
 
 if TYPE_CHECKING:
     from sigseek.library import Library
@@ -16,22 +18,23 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 class PathName(click.Path):
-    """A path; no empty one, which a shell makes of a variable that is not set, and which would mean
-    the current directory.
+    """A path that is not empty.
+
+    An empty one, which a shell makes of an unset variable, would mean the current directory.
     """
 
     def __init__(self, **conditions: bool) -> None:
         super().__init__(path_type=Path, **conditions)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path; wrong syntax when it is empty."""
+        """Convert the value to a path; an empty one is wrong syntax."""
         if value == "":
-            self.fail("the name is empty; is a variable of the shell not set?", param, ctx)
+            self.fail("the name is empty; is a shell variable not set?", param, ctx)
         return super().convert(value, param, ctx)
 
 
 def default_library() -> Path:
-    """Where the library lies when nobody says: the platform's place for a user's data."""
+    """The directory of the library when none is named: the platform's place for user data."""
     from platformdirs import user_data_path
 
     return user_data_path("sigseek", appauthor=False)
@@ -47,14 +50,16 @@ def library_options(command: _Command) -> _Command:
         default=default_library,
         show_default="the platform's user data directory",
         metavar="DIR",
-        help="Where the library is kept. [env: SIGSEEK_LIBRARY]",
+        callback=note_library,
+        help="The directory of the library. [env: SIGSEEK_LIBRARY]",
     )
     what = click.option(
         "--model",
         envvar="SIGSEEK_MODEL",
         metavar="NAME",
-        help="A hub id such as google/siglip-base-patch16-224 (ID@REVISION for one revision), a local checkpoint "
-        "directory, or 'mini'. Needed only to make a library or to add a second checkpoint. [env: SIGSEEK_MODEL]",
+        help="The checkpoint: a Hugging Face id such as google/siglip-base-patch16-224 "
+        "(ID@REVISION for one revision), a local directory, or 'mini'. Needed only to make a library "
+        "or to add a second checkpoint to one. [env: SIGSEEK_MODEL]",
     )
     return where(what(command))
 
@@ -66,46 +71,48 @@ def label_options(command: _Command) -> _Command:
         "labels",
         multiple=True,
         metavar="TEXT",
-        help="A label, or NAME = TEXT for one that the model reads another text for; give the option once for each.",
+        help="A label, or NAME = TEXT to give the model a longer description. Repeatable.",
     )
     many = click.option(
         "--labels-file",
         type=PathName(),
         metavar="FILE",
-        help="A UTF-8 file of labels, one a line; blank lines and lines that begin with # are passed over.",
+        help="A UTF-8 file with one label per line. Blank lines and lines that begin with # are "
+        "ignored.",
     )
     template = click.option(
         "--template",
         default=DEFAULT_TEMPLATE,
         show_default=True,
-        help="The sentence that a label without a text of its own is put into, at {}.",
+        help="Sentence for labels without a TEXT; {} stands for the label.",
     )
     return one(many(template(command)))
 
 
 def given_labels(labels: Sequence[str], labels_file: Path | None) -> tuple[Label, ...]:
-    """The labels of the options, each once; QueryError where one cannot be read."""
+    """The labels that the two options give, each once; QueryError when one cannot be read."""
     from_file = read_labels(labels_file) if labels_file else ()
     return distinct_labels([*map(parse_label, labels), *from_file])
 
 
 device_option = click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    type=click.Choice(DEVICES),
     default="auto",
     show_default=True,
-    help="What to run the model on; auto takes a GPU for photos where torch finds one.",
+    help="The device that runs the model; auto uses a GPU for photos if torch finds one.",
 )
 precision_option = click.option(
     "--precision",
-    type=click.Choice(["auto", "fp32", "bf16", "int8"]),
+    type=click.Choice(PRECISIONS),
     default="auto",
     show_default=True,
-    help="The arithmetic to embed in; auto goes on as the library began, a new one in bf16 where the processor has it, "
-    "else in fp32. int8 is fastest on a CPU and a little less exact; it is fitted to your photos.",
+    help="The arithmetic of the model; auto keeps the library's precision, and new libraries use bf16 "
+    "if the processor supports it, else fp32. int8 is fastest on a CPU and slightly less accurate; "
+    "it is calibrated on your photos.",
 )
 json_option = click.option(
-    "--json", "as_json", is_flag=True, help="One JSON object per line on stdout."
+    "--json", "as_json", is_flag=True, help="Print one JSON object per line."
 )
 limit_option = click.option(
     "-n",
@@ -114,31 +121,40 @@ limit_option = click.option(
     default=10,
     show_default=True,
     metavar="N",
-    help="At most this many hits.",
+    help="Show at most N hits.",
 )
 paths_option = click.option(
-    "--paths", "paths_only", is_flag=True, help="Paths only, one a line, for pipes."
+    "--paths", "paths_only", is_flag=True, help="Print only paths, one per line, for pipes."
 )
 html_option = click.option(
     "--html",
     "html",
     type=PathName(dir_okay=False),
     metavar="FILE",
-    help="Also write a contact sheet that any browser opens; of what is there, only another page is replaced.",
+    help="Also write the hits to an HTML page. An existing page written by sigseek is replaced; other "
+    "files are not.",
 )
 
 
 def yes_option(meaning: str) -> Callable[[_Command], _Command]:
-    """--yes, with what it means for the command."""
+    """The option --yes, with what it means for the command."""
     return click.option("--yes", is_flag=True, help=meaning)
 
 
+max_megapixels_option = click.option(
+    "--max-megapixels",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Skip pictures larger than this.  [default: what fits into half of the RAM, at most 250]",
+)
+
+
 def confirm(question: str, yes: bool) -> None:
-    """Ask on a terminal whether to go on; elsewhere it takes --yes. Ends the command if not."""
-    from sigseek.storage import LibraryError
+    """Ask on a terminal whether to go on, and end the command if not. Elsewhere --yes is needed."""
+    from sigseek.cli.output import Failed
 
     if not yes and not sys.stdin.isatty():
-        raise LibraryError(f"{question} Nobody can be asked here; say yes with --yes")
+        raise Failed(f"{question} Not a terminal: confirm with --yes.")
     if not yes and not click.confirm(question, err=True):
         click.echo("nothing was changed", err=True)
         click.get_current_context().exit(1)
@@ -147,11 +163,12 @@ def confirm(question: str, yes: bool) -> None:
 def opened(
     directory: Path, model: str | None, device: str = "auto", precision: str = "auto"
 ) -> "Library":
-    """The library that the common options name; what takes long is announced on stderr."""
-    from sigseek.library import (
-        open_library,  # after the command line is understood: `--help` needs none of it
-    )
+    """Open the library that the common options name. What takes long is announced on stderr."""
+    from sigseek.library import open_library  # `--help` needs none of it
 
-    return open_library(
-        directory, model, device, precision, lambda line: click.echo(line, err=True)
-    )
+    return open_library(directory, model, device, precision, announce)
+
+
+def announce(line: str) -> None:
+    """Print a line about something that takes long."""
+    click.echo(line, err=True)

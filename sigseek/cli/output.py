@@ -1,68 +1,72 @@
 """What commands print: JSON lines for programs, tables with bars for people."""
 
-import json
+from __future__ import annotations
+
 import re
 import shlex
-from dataclasses import asdict
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from sigseek.cli.remedies import spell, typed_library
-from sigseek.errors import SigseekError
-from sigseek.indexer import IndexReport
+from sigseek.errors import Remedy, SigseekError
+from sigseek.results import counted as counted
+from sigseek.results import json_line, offline_folder, report_in_words, unreadable_files
+from sigseek.results import shown as shown
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+    from sigseek.indexer import IndexReport
+    from sigseek.library import Library
+
 _BAR = 10
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
-_ADVISED = re.compile(
-    r"(?<=: )sigseek (backup|failures|forget|index|prune|relocate|search|status|tag|verify|watch)\b"
-)
 
 
-def print_json(record: "DataclassInstance") -> None:
-    """A dataclass as one line of JSON. ASCII, so that a path of any bytes survives any pipe."""
-    click.echo(json.dumps(record_fields(record), default=_iso))
+class Failed(click.ClickException):
+    """An error as one line on stderr, exit status 1."""
+
+    def __init__(self, line: str, *more: str) -> None:
+        super().__init__(line)
+        self._more = more
+
+    def show(self, file: object = None) -> None:
+        """Print the line, and below it what else helps."""
+        click.echo(f"error: {self.message}", err=True)
+        for line in self._more:
+            click.echo(line, err=True)
 
 
-def record_fields(record: "DataclassInstance") -> dict[str, Any]:
-    """The dataclass's fields; `terms` and `closer` only where they were asked for."""
-    fields = asdict(record)
-    for name in ("terms", "closer"):
-        if fields.get(name, ...) is None:
-            del fields[name]
-    return fields
+def print_json(record: DataclassInstance) -> None:
+    """Print a record as one line of JSON."""
+    click.echo(json_line(record))
 
 
-def print_report(report: IndexReport) -> None:
-    """What an indexing run did, in a line."""
-    counts = ("added", "changed", "moved", "unchanged", "missing", "offline", "failed")
-    parts = [f"{getattr(report, name):,} {name}" for name in counts if getattr(report, name)]
-    how = f"{report.device} in {report.precision}, {report.batch} at a time, {report.threads} threads decoding"
-    rate = f", {report.images_per_second:.1f} images/s on {how}" if report.device else ""
-    click.echo(
-        f"{counted(report.scanned, 'picture')}: {', '.join(parts) or 'nothing'} ({report.seconds:.1f} s{rate}, {report.model})"
-    )
-    if report.offline:
-        offline = "folders that are not there, or empty, are offline: their photos stay; to drop one: sigseek forget"
-        click.echo(advice(offline), err=True)
+def print_report(report: IndexReport, library: Library | None = None) -> None:
+    """Print what an indexing run did in a line, and on stderr what a person may want to do next."""
+    click.echo(report_in_words(report))
+    if report.offline and library:
+        for folder in library.status().folders:
+            if not folder.online and folder.files + folder.missing:
+                advise(offline_folder(folder.path, folder.files + folder.missing))
     if report.failed:
-        click.echo(advice("what could not be used, and why: sigseek failures"), err=True)
+        advise(unreadable_files(report.failed))
 
 
-def advice(text: str) -> str:
-    """The text, with the --library that the user typed in the commands that it names: without, they
-    would be about another.
-    """
-    library = typed_library()
-    return (
-        _ADVISED.sub(lambda found: f"{found[0]} --library {shlex.quote(library)}", text)
-        if library is not None
-        else text
-    )
+def say(words: Remedy, *, err: bool = False) -> None:
+    """Print a line with its commands and options as a person types them."""
+    click.echo(words.spelled(spell), err=err)
+
+
+def advise(advice: Remedy) -> None:
+    """Print advice on stderr."""
+    say(advice, err=True)
+
+
+def remedy_in_words(remedy: Remedy | str) -> str:
+    """What to do, with its commands and options as a person types them."""
+    return _patched(remedy) if isinstance(remedy, str) else remedy.spelled(spell)
 
 
 def one_line(error: Exception) -> str:
@@ -73,9 +77,16 @@ def one_line(error: Exception) -> str:
     line = (
         error.spelled(spell)
         if isinstance(error, SigseekError) and error.remedy
-        else advice(str(error))
+        else _patched(str(error))
     )
     return " ".join(line.split())
+
+
+def _patched(text: str) -> str:
+    """The text with --library in its commands. Goes once every room gives remedies as values."""
+    library = typed_library()
+    where = "" if library is None else f" --library {shlex.quote(library)}"
+    return re.sub(r"(?<=: )sigseek (?!demo)[a-z]+", lambda found: found[0] + where, text)
 
 
 def bar(share: float) -> str:
@@ -83,31 +94,3 @@ def bar(share: float) -> str:
     eighths = round(min(max(share, 0.0), 1.0) * _BAR * 8)
     full, rest = divmod(eighths, 8)
     return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(_BAR)
-
-
-def shown(path: str) -> str:
-    """A path for a terminal: control characters, which could steer it, are spelled out."""
-    return "".join(
-        c if c.isprintable() or "\udc80" <= c <= "\udcff" else repr(c)[1:-1] for c in path
-    )
-
-
-def counted(number: int, noun: str) -> str:
-    """How many there are of what `noun` names in the singular."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
-
-
-def bytes_shown(size: int) -> str:
-    """A size as a person reads it."""
-    amount = float(size)
-    for unit in ("B", "kB", "MB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} GB"
-
-
-def _iso(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat() + "Z"
-    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -1,17 +1,17 @@
-"""What was wrong with captions, to people."""
+"""Problems with captions, printed for people."""
 
 from collections.abc import Sequence
 
 import click
 
-from sigseek.cli.output import shown
 from sigseek.evaluation.captions import Problem
+from sigseek.results import shown
 
 _MOST = 5
 
 
 def show_problems(problems: Sequence[Problem]) -> None:
-    """The first five on stderr, with their lines, and how many more there are."""
+    """Print the first five on stderr, with their lines, and the number of the others."""
     for problem in problems[:_MOST]:
         where = f"line {problem.line}: " if problem.line is not None else ""
         click.echo(f"warning: {where}{shown(problem.reason)}", err=True)

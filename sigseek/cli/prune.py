@@ -7,26 +7,27 @@ from pathlib import Path
 import click
 
 from sigseek.cli.options import json_option, library_options, opened
-from sigseek.cli.output import counted, print_json
+from sigseek.cli.output import print_json
+from sigseek.results import counted
 
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 class Age(click.ParamType[timedelta]):
-    """A time such as 12h, 30d or 8w."""
+    """A duration such as 12h, 30d or 8w."""
 
     name = "age"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> timedelta:
-        """The time; a usage error for anything else."""
+        """Convert the value to a duration; anything else is a usage error."""
         if isinstance(value, timedelta):
             return value
         match = re.fullmatch(r"(\d{1,6})([hdw])", str(value).strip().lower(), re.ASCII)
         if not match:
             self.fail(
-                f"{value!r} is no time; write hours, days or weeks, as in 12h, 30d or 8w.",
+                f"{value!r} is not a duration; write hours, days or weeks, such as 12h, 30d or 8w.",
                 param,
                 ctx,
             )
@@ -40,18 +41,18 @@ class Age(click.ParamType[timedelta]):
     default="30d",
     show_default=True,
     metavar="AGE",
-    help="Missing for longer; 0d for all.",
+    help="Forget files that have been missing for longer than this; 0d means all.",
 )
 @library_options
 @json_option
 def prune(older_than: timedelta, directory: Path, model: str | None, as_json: bool) -> None:
-    """Forget files that have long been missing.
+    """Forget files that have been missing for a long time.
 
-    A file that an indexing run does not find stays known as missing, and its photo keeps its
-    embedding: should it come back, nothing is embedded again. This forgets those that have been
-    missing for longer than AGE (hours, days or weeks), and photos that have no other file. What is
-    in folders that are offline stays, and so does what was below a directory that is there and
-    empty, as an unplugged drive leaves it: remove the directory, or forget it.
+    When `sigseek index` does not find a file, the library keeps it as missing, with its embedding,
+    in case it comes back. This command forgets files that have been missing for longer than AGE
+    (hours, days or weeks), and photos without any other file. Files in offline folders or below
+    empty directories are kept, because their drive may only be unplugged. If a directory really is
+    empty, use `sigseek forget DIRECTORY`.
 
     \b
         sigseek prune
@@ -63,9 +64,10 @@ def prune(older_than: timedelta, directory: Path, model: str | None, as_json: bo
         print_json(gone)
     elif not gone.files:
         click.echo(
-            "nothing forgotten: no file has been missing for longer, files on drives that may be unplugged left aside"
+            "Nothing to forget. (Files on drives that may only be unplugged are never pruned.)"
         )
     else:
         click.echo(
-            f"{counted(gone.files, 'missing file')} forgotten, and {counted(gone.photos, 'photo')} that lay nowhere else"
+            f"{counted(gone.files, 'missing file')} forgotten, and "
+            f"{counted(gone.photos, 'photo')} without any other file"
         )

@@ -5,23 +5,24 @@ from pathlib import Path
 import click
 
 from sigseek.cli.options import PathName, json_option, library_options, opened, yes_option
-from sigseek.cli.output import counted, print_json, shown
+from sigseek.cli.output import print_json
+from sigseek.results import counted, shown
 
 
 @click.command()
 @click.argument("old", type=PathName())
 @click.argument("new", type=PathName())
-@yes_option("Go on although most of the files are not in NEW.")
+@yes_option("Go on even if most of the files are not in NEW.")
 @library_options
 @json_option
 def relocate(
     old: Path, new: Path, yes: bool, directory: Path, model: str | None, as_json: bool
 ) -> None:
-    """Tell the library that a folder lies elsewhere now.
+    """Tell the library that a folder has moved.
 
-    OLD is where a folder was when it was indexed, or a directory in one; NEW is where its files lie
-    now, just as they did there. Nothing is read or embedded again. Files that are not where they
-    are expected stay known, and the next `sigseek index` sorts them out.
+    OLD is a folder of the library, or a directory inside one. NEW is where the same files and
+    sub-folders are now. Nothing is read or embedded again. Files that are not in NEW stay in the
+    library as missing until `sigseek index` looks for them.
 
     \b
         sigseek relocate /media/usb/photos ~/Pictures/usb
@@ -32,5 +33,6 @@ def relocate(
         print_json(moved)
     else:
         click.echo(
-            f"now known in {shown(moved.new)}: {counted(moved.files, 'file')} of {shown(moved.old)}"
+            f"{counted(moved.files, 'file')} moved in the catalog from {shown(moved.old)} to "
+            f"{shown(moved.new)}"
         )

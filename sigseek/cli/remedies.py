@@ -1,9 +1,15 @@
 """Ways out of errors, written as commands."""
 
+from __future__ import annotations
+
 import shlex
-import sys
+
+import click
 
 from sigseek.errors import Option, Step
+
+TYPED_LIBRARY = "sigseek.typed_library"
+"""Where click's context keeps the --library that was typed. All commands' contexts share it."""
 
 _COMMANDS = {
     "back_up": "backup",
@@ -11,23 +17,31 @@ _COMMANDS = {
     "tags": "tag --list",
     "remove_tag": "tag --remove",
 }
-"""By the method's name, where the command is called otherwise."""
-_OPTIONS = {"accept_missing": "--yes", "include_all": "--all"}
+"""Commands by the name of the method, for those with another name."""
+_OPTIONS = {
+    "accept_missing": "--yes",
+    "directory": "--library",
+    "include_all": "--all",
+    "labels": "--label",
+    "limit": "-n",
+}
+"""Options by the name of the argument, for those with another name."""
 _PLACEHOLDERS = {"LABELS": "--labels-file FILE"}
-_ELSEWHERE = {"demo"}
+_WITHOUT_LIBRARY = {"demo"}
 """Commands that take no --library."""
 
 
 def spell(step: Step) -> str:
-    """The step as a person types it, with the --library that was typed: otherwise the command
-    would act on another library.
+    """The step as a person types it, in a command with the --library that was typed.
+
+    Without --library the command would act on the default library.
     """
     if isinstance(step, Option):
         return _option(step.name, step.value)
     command, *fixed = _COMMANDS.get(step.method, step.method).split()
     words = ["sigseek", command]
     library = typed_library()
-    if library is not None and command not in _ELSEWHERE:
+    if library is not None and command not in _WITHOUT_LIBRARY:
         words += ["--library", shlex.quote(library)]
     words += fixed
     words += [_PLACEHOLDERS.get(value) or _quoted(value) for value in step.arguments]
@@ -35,18 +49,19 @@ def spell(step: Step) -> str:
     return " ".join(words)
 
 
+def note_library(context: click.Context, parameter: click.Parameter, value: object) -> object:
+    """Remember the --library that was typed; a callback of that option."""
+    typed = click.core.ParameterSource.COMMANDLINE
+    if parameter.name and context.get_parameter_source(parameter.name) == typed:
+        context.meta[TYPED_LIBRARY] = str(value)
+    return value
+
+
 def typed_library() -> str | None:
-    """The value of the last --library on the command line."""
-    typed = sys.argv[1:]
-    values = [
-        after
-        for option, after in zip(typed, [*typed[1:], ""], strict=True)
-        if option == "--library"
-    ]
-    values += [
-        option.removeprefix("--library=") for option in typed if option.startswith("--library=")
-    ]
-    return values[-1] if values else None
+    """The --library that was typed, None when there was none or no command runs."""
+    context = click.get_current_context(silent=True)
+    typed: str | None = context.meta.get(TYPED_LIBRARY) if context else None
+    return typed
 
 
 def _option(name: str, value: str | int | bool | None) -> str:
@@ -55,4 +70,5 @@ def _option(name: str, value: str | int | bool | None) -> str:
 
 
 def _quoted(value: str) -> str:
+    """The value quoted for the shell; a placeholder in capitals as it is."""
     return value if value.isupper() else shlex.quote(value)

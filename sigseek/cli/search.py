@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from sigseek.cli.hits import deliver, show_reliability
 from sigseek.cli.options import (
     device_option,
     html_option,
@@ -14,7 +15,8 @@ from sigseek.cli.options import (
     paths_option,
     precision_option,
 )
-from sigseek.cli.results import deliver_results
+from sigseek.cli.output import say
+from sigseek.results import headline
 
 
 @click.command()
@@ -28,23 +30,25 @@ from sigseek.cli.results import deliver_results
     type=float,
     default=0.0,
     metavar="P",
-    help="Only hits of at least this probability, 0 to 1.",
+    help="List only hits with at least this probability, from 0 to 1.",
 )
 @click.option("--min-score", type=float, hidden=True)  # what it was called at first
 @click.option(
     "--all",
     "include_all",
     is_flag=True,
-    help="Also show photos that may match, and then those that do not.",
+    help='Also list uncertain hits ("maybe"), then non-matches, up to -n.',
 )
-@click.option("--explain", is_flag=True, help="Show the probability of each term of the query.")
+@click.option(
+    "--explain", is_flag=True, help="Also show the probability of each term of the query."
+)
 @click.option(
     "--closer",
     type=click.IntRange(0),
     default=0,
     metavar="N",
-    help="Look again at the best N photos, part by part, and rank them anew: better, but it takes a second and more. "
-    "For descriptions without operators.",
+    help="Look at the best N photos again, part by part, and rank them by that. It is more accurate "
+    "and takes a second or more. Only for queries without operators.",
 )
 @paths_option
 @html_option
@@ -65,12 +69,12 @@ def search(
     html: Path | None,
     as_json: bool,
 ) -> None:
-    """Find photos by what they show.
+    """Find photos by describing them.
 
-    Only photos that match are listed; when none does, it says so and names the best. Each photo is
-    judged by itself, and against what would score as high by chance. AND, OR, NOT, parentheses,
-    quotes, photo:"PATH", tag:NAME and weights such as dog^2 combine descriptions; in lower case
-    they are words like others.
+    Only photos that match are listed; if there are none, sigseek says so. Each photo is judged on
+    its own, against what could score as high by chance. Combine descriptions with AND, OR, NOT,
+    parentheses, quotation marks, photo:"PATH", tag:NAME and weights such as dog^2. Operators are in
+    capitals; in lower case they are ordinary words.
 
     \b
         sigseek search "two cats on a sofa"
@@ -82,13 +86,16 @@ def search(
         from sigseek.pages.page import check_page
 
         check_page(html)
+    least = min_probability if min_score is None else min_score
     with opened(directory, model, device, precision) as library:
         found = library.search(
             query,
             limit,
-            min_probability=min_probability if min_score is None else min_score,
+            min_probability=least,
             include_all=include_all,
             explain=explain,
             closer=closer,
         )
-    deliver_results(query, found, paths_only=paths_only, html=html, as_json=as_json)
+    show_reliability(found)
+    say(headline(found, limit, least), err=as_json or paths_only)
+    deliver(query, found, paths_only=paths_only, html=html, as_json=as_json)

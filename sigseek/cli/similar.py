@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from sigseek.cli.hits import deliver
 from sigseek.cli.options import (
     PathName,
     device_option,
@@ -15,7 +16,6 @@ from sigseek.cli.options import (
     paths_option,
     precision_option,
 )
-from sigseek.cli.results import deliver
 
 
 @click.command()
@@ -38,10 +38,10 @@ def similar(
     html: Path | None,
     as_json: bool,
 ) -> None:
-    """Find photos like a photo.
+    """Find photos that look like a given photo.
 
-    The photo need not be in the library; if it is, it is left out. The number is the cosine of the
-    two photos' embeddings, 1 for the same picture.
+    PHOTO need not be in the library; if it is, it is not listed. The number is the cosine of the
+    two photos' embeddings, which is 1 for the same picture.
 
     \b
         sigseek similar ~/Pictures/cat.jpg
@@ -52,4 +52,6 @@ def similar(
         check_page(html)
     with opened(directory, model, device, precision) as library:
         hits = library.similar(photo, limit)
+    if not hits:
+        click.echo("nothing found", err=True)
     deliver(f"like {photo}", hits, paths_only=paths_only, html=html, as_json=as_json)

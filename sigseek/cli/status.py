@@ -1,50 +1,58 @@
 """`sigseek status`."""
 
-from datetime import UTC
 from pathlib import Path
 
 import click
 
 from sigseek.cli.options import json_option, library_options, opened
-from sigseek.cli.output import bytes_shown, counted, print_json, shown
-from sigseek.operations.status import FolderStatus
+from sigseek.cli.output import print_json
+from sigseek.operations.status import CheckpointStatus, FolderStatus, Status
+from sigseek.results import counted, shown, size_in_words
 
 
 @click.command()
 @library_options
 @json_option
 def status(directory: Path, model: str | None, as_json: bool) -> None:
-    """Show what the library holds: folders, counts, checkpoint, sizes, when last indexed."""
+    """Show the library's folders, counts, checkpoints and sizes."""
     with opened(directory, model) as library:
         found = library.status()
     if as_json:
         print_json(found)
         return
-    click.echo(f"library     {shown(found.library)}")
-    click.echo(
-        f"photos      {found.photos:,} in {counted(found.files, 'file')}, {found.missing:,} missing, {found.failures:,} failed"
+    for name, value in _rows(found):
+        click.echo(f"{name:<10}  {value}")
+
+
+def _rows(found: Status) -> list[tuple[str, str]]:
+    photos = (
+        f"{counted(found.photos, 'photo')}; {counted(found.files, 'file')} present, "
+        f"{found.missing:,} missing, {found.failures:,} unreadable"
     )
-    for folder in found.folders:
-        click.echo(f"folder      {_folder(folder)}")
-    for checkpoint in found.checkpoints:
-        searched = (
-            ", searched when none is named"
-            if checkpoint.searched and len(found.checkpoints) > 1
-            else ""
-        )
-        click.echo(
-            f"checkpoint  {checkpoint.model}: {checkpoint.embeddings:,} of {counted(found.photos, 'photo')} "
-            f"in {checkpoint.dimension} dimensions{searched}"
-        )
-    click.echo(
-        f"size        catalog {bytes_shown(found.catalog_bytes)}, index {bytes_shown(found.index_bytes)}"
-    )
+    catalog, index = size_in_words(found.catalog_bytes), size_in_words(found.index_bytes)
+    only_one = len(found.checkpoints) == 1
+    return [
+        ("library", shown(found.library)),
+        ("photos", photos),
+        *(("folder", _folder(folder)) for folder in found.folders),
+        *(
+            ("checkpoint", _checkpoint(checkpoint, found.photos, only_one))
+            for checkpoint in found.checkpoints
+        ),
+        ("size", f"catalog {catalog}, index {index}"),
+    ]
 
 
 def _folder(folder: FolderStatus) -> str:
-    when = "never wholly indexed"
+    when = "indexing not finished"
     if folder.indexed_at:
-        when = f"indexed {folder.indexed_at.replace(tzinfo=UTC).astimezone():%Y-%m-%d %H:%M}"
+        when = f"indexed {folder.indexed_at.astimezone():%Y-%m-%d %H:%M}"
     missing = f", {folder.missing:,} missing" if folder.missing else ""
     offline = "" if folder.online else ", offline"
     return f"{shown(folder.path)}: {counted(folder.files, 'file')}{missing}, {when}{offline}"
+
+
+def _checkpoint(checkpoint: CheckpointStatus, photos: int, only_one: bool) -> str:
+    default = " (default for searches)" if checkpoint.searched and not only_one else ""
+    embedded = f"{checkpoint.embeddings:,} of {counted(photos, 'photo')}"
+    return f"{checkpoint.model}: {embedded}{default}"

@@ -15,15 +15,17 @@ from sigseek.cli.options import (
     opened,
     precision_option,
 )
-from sigseek.cli.output import print_json, shown
+from sigseek.cli.output import advise, print_json
 from sigseek.cli.progress import ProgressBar
+from sigseek.errors import Call, Remedy
+from sigseek.results import counted, shown
 
 if TYPE_CHECKING:
     from sigseek.operations.tags import TagCount
     from sigseek.search.verdicts import JudgedBy
 
 _MANY = 10
-"""Labels from which on a bar shows how far they are."""
+"""A progress bar is shown for this many labels or more."""
 
 
 @click.command()
@@ -32,9 +34,9 @@ _MANY = 10
     "--list",
     "list_tags",
     is_flag=True,
-    help="Only list the tags there are, and how many photos bear each.",
+    help="List all tags and how many photos have each; change nothing.",
 )
-@click.option("--remove", metavar="NAME", help="Only take this tag from all photos.")
+@click.option("--remove", metavar="NAME", help="Remove this tag from all photos.")
 @library_options
 @device_option
 @precision_option
@@ -51,12 +53,12 @@ def tag(
     precision: str,
     as_json: bool,
 ) -> None:
-    """Keep labels with the photos that match them.
+    """Give labels as tags to the photos that match them.
 
-    A photo gets every label that it matches, and that has a calibrated probability of one half or
-    more: several, one or none. What an earlier run kept for the same label is replaced, other tags
-    stay. A photo that is indexed later has no tags until this command runs again. In a search,
-    tag:NAME finds the photos of a tag.
+    A photo gets each label it matches with a calibrated probability of at least 0.5; it may get
+    several or none. Tags of the same name from an earlier run are replaced, other tags are kept.
+    Photos that are indexed later get no tags until this command runs again. In a search, tag:NAME
+    finds the photos with a tag.
 
     \b
         sigseek tag --label beach --label "night = a photo taken at night"
@@ -65,7 +67,7 @@ def tag(
         sigseek tag --remove night
     """
     if sum([bool(labels or labels_file), list_tags, remove is not None]) > 1:
-        raise click.UsageError("--list and --remove stand alone, without labels.")
+        raise click.UsageError("Use --list or --remove alone, without labels.")
     if list_tags or remove is not None:
         with opened(directory, model) as library:
             counts = library.tags() if remove is None else (library.remove_tag(remove),)
@@ -84,14 +86,20 @@ def tag(
         counts = library.tag(wanted, template, on_done)
         judged_by = library.judged_by
     if judged_by in _WITHOUT_CALIBRATION:
-        click.echo(_WITHOUT_CALIBRATION[judged_by], err=True)
+        advise(_WITHOUT_CALIBRATION[judged_by])
     _print_counts(counts, "", as_json=as_json)
 
 
-_WITHOUT_CALIBRATION: "dict[JudgedBy, str]" = {
-    "uncalibrated": "the checkpoint is not calibrated: tags rest on verdicts alone; "
-    "to calibrate it: sigseek calibrate CAPTIONS.jsonl",
-    "nothing": "photos are not judged yet in this library, tags rest on probabilities alone; to have them judged: sigseek index",
+_WITHOUT_CALIBRATION: "dict[JudgedBy, Remedy]" = {
+    "uncalibrated": Remedy(
+        "The checkpoint is not calibrated, so tags are based on verdicts alone. Calibrate with: {}",
+        (Call("calibrate", ("CAPTIONS.JSONL",)),),
+    ),
+    "nothing": Remedy(
+        "This library has not been fully indexed yet, so tags are based on probabilities alone. "
+        "Finish with: {}",
+        (Call("index"),),
+    ),
 }
 
 
@@ -102,8 +110,6 @@ def _print_counts(counts: "Sequence[TagCount]", done: str, *, as_json: bool) -> 
         if as_json:
             print_json(count)
         else:
-            click.echo(
-                f"{name:<{width}}  {count.photos:,} {'photo' if count.photos == 1 else 'photos'}{done}"
-            )
+            click.echo(f"{name:<{width}}  {counted(count.photos, 'photo')}{done}")
     if not counts and not as_json:
         click.echo("no tags")

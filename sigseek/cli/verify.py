@@ -1,30 +1,40 @@
 """`sigseek verify`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sigseek.cli.options import json_option, library_options, opened
-from sigseek.cli.output import advice, counted, print_json, shown
+from sigseek.cli.output import print_json, remedy_in_words, say
 from sigseek.cli.progress import ProgressBar
+from sigseek.errors import Call, Remedy
+from sigseek.results import counted, shown
+
+if TYPE_CHECKING:
+    from sigseek.operations.verify import VerifyReport
+
+_INDEX = (Call("index"),)
 
 
 @click.command()
-@click.option("--repair", is_flag=True, help="Mend what can be made anew, and say what was done.")
+@click.option(
+    "--repair", is_flag=True, help="Repair whatever can be rebuilt, and say what was done."
+)
 @click.option(
     "--contents",
     is_flag=True,
-    help="Also read every photo again, which finds files that the disk has damaged.",
+    help="Also read every photo file again, to find files that the disk has damaged.",
 )
 @library_options
 @json_option
 def verify(repair: bool, contents: bool, directory: Path, model: str | None, as_json: bool) -> None:
-    """Check the library: catalog, index and files against each other.
+    """Check the catalog, the index and the photo files against each other.
 
-    Looks for damage to the catalog, embeddings whose checksum or length is wrong, rows that belong
-    to nothing, and photos that the index lacks. Each problem is a line that says what was done or
-    what to do. Files that were only changed since they were indexed are counted, and no problem.
-    The exit status is 1 when something is wrong and was not mended.
+    The check finds damage to the catalog, embeddings with a wrong checksum or length, rows that
+    refer to nothing, and photos that the index lacks. Each problem is one line that says what was
+    done or what to do. Files that have changed since indexing are counted but not treated as
+    problems. The exit status is 1 when a problem remains.
 
     \b
         sigseek verify
@@ -41,36 +51,28 @@ def verify(repair: bool, contents: bool, directory: Path, model: str | None, as_
     if as_json:
         print_json(report)
     else:
-        for problem in report.problems:
-            click.echo(
-                f"{'mended' if problem.mended else 'wrong'}: {shown(problem.what)}; {advice(problem.remedy)}"
-            )
-        looked_at = f"{counted(report.embeddings, 'embedding')} and {counted(report.files, 'file')}"
-        click.echo(
-            f"{looked_at} checked: {counted(len(report.problems), 'problem') if report.problems else 'all is well'}"
-        )
-        if report.outdated:
-            changed = counted(report.outdated, "file")
-            click.echo(
-                advice(
-                    f"{changed} changed or went since; to bring the library up to date: sigseek index"
-                )
-            )
-        if report.unembedded:
-            without = counted(report.unembedded, "photo")
-            click.echo(
-                advice(
-                    f"{without} without embedding, which no search finds; to make it: sigseek index"
-                )
-            )
-        if report.leftover:
-            then = "removed" if repair else "the next one removes them"
-            click.echo(
-                f"{counted(report.leftover, 'photo')} in no file any more, left by an indexing that was cut off: {then}"
-            )
-        if report.offline:
-            click.echo(
-                f"{counted(report.offline, 'file')} in folders that are offline, not looked for"
-            )
+        _print_report(report, repair)
     if not report.sound:
         click.get_current_context().exit(1)
+
+
+def _print_report(report: "VerifyReport", repair: bool) -> None:
+    for problem in report.problems:
+        state = "repaired" if problem.mended else "wrong"
+        click.echo(f"{state}: {shown(problem.what)}; {remedy_in_words(problem.remedy)}")
+    checked = f"{counted(report.embeddings, 'embedding')} and {counted(report.files, 'file')}"
+    problems = counted(len(report.problems), "problem") if report.problems else "all is well"
+    click.echo(f"{checked} checked: {problems}")
+    if report.outdated:
+        changed = counted(report.outdated, "file")
+        say(Remedy(f"{changed} changed or removed since indexing. Update with: {{}}", _INDEX))
+    if report.unembedded:
+        photos = counted(report.unembedded, "photo")
+        say(Remedy(f"{photos} without an embedding, so not found. Embed with: {{}}", _INDEX))
+    if report.leftover:
+        photos = counted(report.leftover, "photo")
+        then = "removed" if repair else "the next indexing removes them"
+        click.echo(f"{photos} without a file, left by an interrupted indexing: {then}")
+    if report.offline:
+        files = counted(report.offline, "file")
+        click.echo(f"{files} in offline folders, not checked")

@@ -39,7 +39,7 @@ _SECONDS = click.FloatRange(0, min_open=True)
     default=2,
     show_default=True,
     metavar="SECONDS",
-    help="How long it must be quiet before a change is indexed.",
+    help="Wait until nothing has changed for this long before indexing.",
 )
 @click.option(
     "--rescan",
@@ -47,7 +47,7 @@ _SECONDS = click.FloatRange(0, min_open=True)
     default=10,
     show_default=True,
     metavar="MINUTES",
-    help="How often all is looked through, for network drives, which do not tell of every change.",
+    help="How often to rescan everything, because network drives do not report all changes.",
 )
 @json_option
 def watch(
@@ -60,11 +60,11 @@ def watch(
     rescan: float,
     as_json: bool,
 ) -> None:
-    """Keep the library up to date with its folders as they change.
+    """Keep the library up to date while its folders change.
 
-    Folders are added as `sigseek index` does; without one, all known ones are watched. Other
-    commands can be used meanwhile. Ctrl-C ends it, and so does SIGTERM, with exit status 0; what
-    was finished is kept.
+    Folders are added as `sigseek index` does; without FOLDER, all known folders are watched. Other
+    commands can be used meanwhile. Stop it with Ctrl-C or SIGTERM: the exit status is 0, and
+    everything finished is kept.
 
     \b
         sigseek watch ~/Pictures

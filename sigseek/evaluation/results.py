@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,3 @@ class Evaluation:
     histogram: Histogram | None = None
     misses: tuple[Miss, ...] = ()
     """The worst first."""
-
-    def as_json(self) -> dict[str, Any]:
-        """The figures as a JSON object, without what only the report shows."""
-        names = (
-            "text_to_image", "image_to_text", "no_match_auroc", "ece", "queries", "images",
-            "zero_shot_accuracy", "no_match_auroc_raw", "ece_before", "calibration", "skipped",
-            "latency_ms_p50", "latency_ms_p99", "model",
-        )  # fmt: skip
-        return {name: getattr(self, name) for name in names}

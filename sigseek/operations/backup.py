@@ -1,44 +1,52 @@
-"""A copy of the catalog, which is the truth of a library; everything else is made anew from it."""
+"""Copying the catalog to a new file. Everything else in a library can be rebuilt from the catalog."""
 
-import contextlib
 import os
 from pathlib import Path
 
+from sigseek.errors import ErrorKind
+from sigseek.files import written_whole
 from sigseek.operations.paths import expand
 from sigseek.storage import Catalog, LibraryError
 
 
 def back_up(catalog: Catalog, file: Path) -> Path:
-    """Write a copy of the catalog to a new file; its absolute path.
+    """Write a copy of the catalog to a new file and return its absolute path.
 
-    Written aside, flushed and then renamed: a file of that name is a whole copy. LibraryError where
-    there is one already, or it cannot be written.
+    A file of that name is always a whole copy. Raises LibraryError when the file exists already or
+    cannot be written.
     """
     target = expand(file).absolute()
-    if os.path.lexists(target):
-        raise LibraryError(f"{target} is there already; name a file that is not")
-    if not target.parent.is_dir():
-        raise LibraryError(f"no folder {target.parent}; make it, or name another place")
-    if not os.access(target.parent, os.W_OK):
-        raise LibraryError(
-            f"the folder {target.parent} cannot be written; check its permissions, or name another place"
-        )
-    aside = target.with_name(f"{target.name}.{os.getpid()}.part")
+    _check_target(target)
     try:
-        catalog.back_up(aside)
-        with aside.open("rb+") as copy:
-            os.fsync(copy.fileno())
-        os.rename(aside, target)  # noqa: PTH104
+        with written_whole(target) as aside:
+            catalog.back_up(aside)
     except OSError as error:
-        said = f"{target} cannot be written ({error.strerror})"
         raise LibraryError(
-            f"{said}; check that disk's space, and the folder's permissions"
+            f"{target} cannot be written ({error.strerror})",
+            "check the free space on that disk and the permissions of the folder",
+            ErrorKind.UNAVAILABLE,
         ) from error
     except UnicodeEncodeError as error:
         raise LibraryError(
-            f"{target} is no name in UTF-8, and SQLite writes to no other; name another"
+            f"{target} is not a name in UTF-8, and SQLite writes to no other",
+            "choose another name",
+            ErrorKind.UNSUPPORTED,
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            aside.unlink(missing_ok=True)
     return target
+
+
+def _check_target(target: Path) -> None:
+    if os.path.lexists(target):
+        raise LibraryError(f"{target} already exists", "choose another name")
+    if not target.parent.is_dir():
+        raise LibraryError(
+            f"there is no folder {target.parent}",
+            "create it, or choose another place",
+            ErrorKind.NOT_FOUND,
+        )
+    if not os.access(target.parent, os.W_OK):
+        raise LibraryError(
+            f"the folder {target.parent} cannot be written to",
+            "check its permissions, or choose another place",
+            ErrorKind.UNAVAILABLE,
+        )

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sigseek.indexer.presence import is_online
@@ -17,16 +17,16 @@ class FolderStatus:
 
     path: str
     online: bool
-    """False when it is not there or empty although it had photos, as with an unplugged drive."""
+    """False when the folder is missing, or empty although it had photos: its drive may be unplugged."""
     files: int
     missing: int
     indexed_at: datetime | None
-    """UTC."""
+    """UTC; None until a run over the whole folder has finished."""
 
 
 @dataclass(frozen=True)
 class CheckpointStatus:
-    """A checkpoint of the library and how many photos it has embedded."""
+    """A checkpoint of the library, and how many photos it has embedded."""
 
     model: str
     fingerprint: str
@@ -35,7 +35,7 @@ class CheckpointStatus:
     coverage: float
     """Share of the library's photos that it has embedded, 0 to 1."""
     searched: bool
-    """Whether searches use it when no checkpoint is named: the one that has embedded most."""
+    """Whether searches use this checkpoint when none is named."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,9 @@ class Status:
 
 
 def default_checkpoint(records: Sequence[CheckpointRecord]) -> CheckpointRecord | None:
-    """The checkpoint that is used when none is named: of those that have embedded most, the
-    earliest; None without any.
+    """The checkpoint that is used when none is named; None when there is no checkpoint.
+
+    It is the one that has embedded most photos; if two have embedded the same number, the older.
     """
     return max(records, key=lambda record: record.embeddings, default=None)
 
@@ -67,7 +68,7 @@ def library_status(catalog: Catalog, directory: Path, index_store: IndexStore) -
     for folder in catalog.folders():
         there, missing = counts.get(folder.id, (0, 0))
         online = is_online(Path(folder.path)) if there + missing else os.path.isdir(folder.path)
-        folders.append(FolderStatus(folder.path, online, there, missing, folder.indexed_at))
+        folders.append(FolderStatus(folder.path, online, there, missing, _utc(folder.indexed_at)))
     photos, records = catalog.photo_count(), catalog.checkpoints()
     searched = default_checkpoint(records)
     checkpoints = [
@@ -92,6 +93,11 @@ def library_status(catalog: Catalog, directory: Path, index_store: IndexStore) -
         catalog_bytes=sum(map(_size, directory.glob(f"{catalog.path.name}*"))),
         index_bytes=index_store.bytes(),
     )
+
+
+def _utc(time: datetime | None) -> datetime | None:
+    """The catalog's time, which is UTC, with its time zone."""
+    return time.replace(tzinfo=UTC) if time and time.tzinfo is None else time
 
 
 def _size(path: Path) -> int:

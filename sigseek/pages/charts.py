@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from sigseek.evaluation.results import Histogram, ReliabilityBin
+from sigseek.results import counted
 
 STYLE = """
 svg { font: 12px system-ui, sans-serif; height: auto; max-width: 100%; --before: #b35900; --after: #1f6fc4; }
@@ -65,9 +66,7 @@ def _reliability_panel(left: int, name: str, title: str, bins: Sequence[Reliabil
             bottom - along(pool.matching) * SIDE,
             bottom - along(pool.probability) * SIDE,
         )
-        note = (
-            f"{_pairs(pool.count)}: probability {pool.probability:.3f}, {pool.matching:.3f} match"
-        )
+        note = f"{counted(pool.count, 'pair')}: probability {pool.probability:.3f}, {pool.matching:.3f} match"
         parts.append(_line(x, y, x, ideal, name))
         parts.append(
             f'<circle class="{name}" cx="{x:.1f}" cy="{y:.1f}" r="4"><title>{note}</title></circle>'
@@ -86,10 +85,6 @@ def along(probability: float) -> float:
 
 def _logit(probability: float) -> float:
     return math.log(probability / (1 - probability))
-
-
-def _pairs(count: int) -> str:
-    return f"{count:,} pair{'' if count == 1 else 's'}"
 
 
 def score_histogram(histogram: Histogram) -> str:
@@ -124,7 +119,9 @@ def _counts_panel(top: int, title: str, name: str, counts: Sequence[int], highes
         if count:
             height = math.log10(1 + count) * unit
             box = f'x="{LEFT + number * width:.1f}" y="{bottom - height:.1f}" width="{width:.1f}" height="{height:.1f}"'
-            parts.append(f'<rect class="{name}" {box}><title>{_pairs(count)}</title></rect>')
+            parts.append(
+                f'<rect class="{name}" {box}><title>{counted(count, "pair")}</title></rect>'
+            )
     parts.append(_line(LEFT, bottom, LEFT + WIDTH, bottom, "axis"))
     return "\n".join(parts)
 

@@ -1,4 +1,4 @@
-"""Hits as a page: one HTML file with the thumbnails inside, which opens offline in any browser."""
+"""Hits as a page: one HTML file with the thumbnails inside."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ meter { width: 6rem; }"""
 
 @dataclass(frozen=True)
 class Section:
-    """One query's hits under its heading."""
+    """The hits of one query, and a heading."""
 
     heading: str
     hits: Sequence[Hit | SimilarHit]
 
 
 def write_contact_sheet(file: Path, title: str, sections: Sequence[Section]) -> None:
-    """Write the page to `file`, replaced as a whole; OSError when it cannot be written."""
+    """Write the page to `file`; OSError when it cannot be written."""
     with Thumbnailer(*THUMBNAIL) as thumbnails:
         body = "\n".join(_section(section, thumbnails) for section in sections)
     write_page(file, title, body, _STYLE)

@@ -9,6 +9,7 @@ from sigseek.evaluation.results import Evaluation, Miss
 from sigseek.indexer.decoding.thumbnails import Thumbnailer
 from sigseek.pages.charts import STYLE, reliability_diagram, score_histogram
 from sigseek.pages.page import THUMBNAIL, thumbnail, write_page
+from sigseek.results import CALIBRATIONS, counted
 
 _STYLE = f"""
 table {{ border-collapse: collapse; margin: .6rem 0; }}
@@ -27,10 +28,6 @@ figcaption {{ font-size: .85rem; overflow-wrap: anywhere; }}
 {STYLE.strip()}"""
 
 _FIGURES = ("R@1", "R@5", "R@10", "mAP")
-_CALIBRATIONS = {
-    "given": "Probabilities by the checkpoint's calibration.",
-    "cross-fitted": "Probabilities by a calibration fitted to the other half of the pictures.",
-}
 _NOTES = {
     "zero-shot accuracy": "share of the pictures whose own class scores highest",
     "no-match AUROC": "chance that a caption with a picture in the library scores higher than one without",
@@ -62,16 +59,16 @@ def write_report(path: Path, evaluation: Evaluation) -> None:
 
 def _summary(evaluation: Evaluation) -> str:
     captions, pictures = (
-        _counted(evaluation.queries, "caption"),
-        _counted(evaluation.images, "picture"),
+        counted(evaluation.queries, "caption"),
+        counted(evaluation.images, "picture"),
     )
     skipped = f" {evaluation.skipped:,} could not be used." if evaluation.skipped else ""
-    calibration = f" {_CALIBRATIONS[evaluation.calibration]}" if evaluation.calibration else ""
+    calibration = (
+        f" Probabilities by {CALIBRATIONS[evaluation.calibration]}."
+        if evaluation.calibration
+        else ""
+    )
     return f"<p>{captions} of {pictures}.{skipped}{calibration} {date.today().isoformat()}.</p>"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _figures(evaluation: Evaluation) -> str:

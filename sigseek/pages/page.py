@@ -1,15 +1,16 @@
-"""A page for people: one HTML file with everything inside, which opens offline in any browser, light or dark."""
+"""Pages for people: one HTML file each, with everything inside, that opens offline in any browser."""
 
 import base64
 import os
 from html import escape
 from pathlib import Path
 
+from sigseek.files import write_whole
 from sigseek.indexer import DecodeError
 from sigseek.indexer.decoding.thumbnails import Thumbnailer
 
 THUMBNAIL = (320, 240)
-"""The most that a picture on a page measures."""
+"""The greatest width and height of a picture on a page, in pixels."""
 
 _HEAD = b"<!doctype html"
 _PAGE = """<!doctype html>
@@ -35,17 +36,17 @@ h2 {{ font-size: 1.1rem; margin: 2rem 0 .6rem; }}
 
 
 def check_page(file: Path) -> None:
-    """FileNotFoundError without the folder, and FileExistsError for a file that is there and no
-    page: only those are replaced.
+    """Check that a page may be written to `file`.
+
+    Raises FileNotFoundError if the folder is missing, FileExistsError if `file` exists and is not
+    an HTML page.
     """
     if not os.path.isdir(file.absolute().parent):
         raise FileNotFoundError(
-            f"{file} cannot be written, for there is no folder {file.parent}; make it first"
+            f"{file} cannot be written: there is no folder {file.parent}; create it first"
         )
     if os.path.lexists(file) and not _is_page(file):
-        raise FileExistsError(
-            f"{file} is there already and no HTML page, and is left as it is; name another file"
-        )
+        raise FileExistsError(f"{file} already exists and is not an HTML page; choose another name")
 
 
 def _is_page(file: Path) -> bool:
@@ -56,29 +57,23 @@ def _is_page(file: Path) -> bool:
 
 
 def write_page(file: Path, title: str, body: str, style: str) -> None:
-    """Write a page to `file`, replaced as a whole: `title` is plain text, `body` HTML, `style` CSS.
+    """Write a page to `file`: `title` is plain text, `body` HTML, `style` CSS.
 
-    OSError when it cannot be written, and as `check_page` raises it.
+    Raises OSError when it cannot be written, and what `check_page` raises.
     """
     check_page(file)
-    file = Path(os.path.realpath(file))  # what a link leads to is replaced, not the link
+    file = Path(os.path.realpath(file))  # replace what a link points to, not the link
     page = _PAGE.format(title=escape(title), body=body, style=style.strip())
-    aside = file.with_name(f"{file.name}.{os.getpid()}.part")
-    try:
-        # A path that is not UTF-8 shows its odd bytes as question marks; the page itself stays
-        # valid.
-        aside.write_text(page, encoding="utf-8", errors="replace")
-        os.replace(aside, file)
-    finally:
-        aside.unlink(missing_ok=True)
+    # A path that is not UTF-8 shows its odd bytes as question marks; the page itself stays valid.
+    write_whole(file, page.encode("utf-8", errors="replace"))
 
 
 def thumbnail(path: Path, thumbnails: Thumbnailer) -> str:
-    """The picture as HTML with its pixels inside, or a paragraph that says why there is none."""
+    """The picture as HTML with its pixels inside, or a paragraph that says why it cannot be shown."""
     try:
         encoded = base64.b64encode(thumbnails.jpeg(path)).decode("ascii")
     except FileNotFoundError:
-        return "<p>The file is not there now.</p>"
+        return "<p>The file is missing.</p>"
     except (DecodeError, OSError) as error:
         return f"<p>{escape(str(error))}</p>"
     return f'<img alt="{escape(path.name)}" src="data:image/jpeg;base64,{encoded}">'

@@ -1,0 +1,66 @@
+"""Hits to where the user wants them: a table, JSON, paths, a page."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from sigseek.cli.output import advise, bar, print_json
+from sigseek.results import counted, reliability, shown
+from sigseek.search.results import Hit, SearchResults, SimilarHit
+
+
+def show_reliability(found: SearchResults) -> None:
+    """Print on stderr what limits the answer to a query."""
+    caution = reliability(found)
+    if caution:
+        advise(caution)
+
+
+def deliver(
+    heading: str,
+    hits: Sequence[Hit | SimilarHit],
+    *,
+    paths_only: bool,
+    html: Path | None,
+    as_json: bool,
+) -> None:
+    """Print hits as a table, as JSON or as paths, and write a page of them to `html`."""
+    if html:
+        from sigseek.pages.contact_sheet import Section, write_contact_sheet
+
+        write_contact_sheet(html, heading, [Section(heading, hits)])
+        click.echo(f"written: {html}", err=True)
+    if as_json:
+        for hit in hits:
+            print_json(hit)
+    elif paths_only:
+        _print_paths(hits)
+    else:
+        print_hits(hits)
+
+
+def _print_paths(hits: Sequence[Hit | SimilarHit]) -> None:
+    """Print the paths unchanged, for programs that open them; so only of files that exist."""
+    present = [hit.path for hit in hits if hit.available]
+    for path in present:
+        click.echo(path, color=True)  # otherwise click removes control characters
+    if len(present) < len(hits):
+        missing = counted(len(hits) - len(present), "photo")
+        click.echo(f"left out: {missing} whose file is missing", err=True)
+
+
+def print_hits(hits: Sequence[Hit | SimilarHit]) -> None:
+    """Print a table: rank, probability or cosine, a bar of it, path, and what is special."""
+    for hit in hits:
+        value = hit.probability if isinstance(hit, Hit) else hit.cosine
+        remarks = [f"(+{counted(len(hit.copies), 'copy', 'copies')})"] if hit.copies else []
+        if not hit.available:
+            remarks.append("(file missing)")
+        if isinstance(hit, Hit) and hit.verdict in ("maybe", "no match"):
+            remarks.append(hit.verdict)
+        line = f"{hit.rank:>4}  {value:.3f}  {bar(value)}  {shown(hit.path)}"
+        click.echo("  ".join([line, *remarks]))
+        if isinstance(hit, Hit) and hit.terms:
+            terms = (f"{shown(term)} {score:.2f}" for term, score in hit.terms.items())
+            click.echo(" " * 13 + ", ".join(terms))

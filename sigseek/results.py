@@ -1,0 +1,184 @@
+"""Records as JSON and as words, for the command line, pages and HTTP alike.
+
+Nothing here prints. A sentence that names a command or an option is a Remedy, which the command line
+spells as what a person types and Python as a call.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sigseek.errors import Call, Option, Remedy
+from sigseek.search.verdicts import FEW_PHOTOS
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    from sigseek.indexer import IndexReport
+    from sigseek.search.results import SearchResults
+
+CALIBRATIONS = {
+    "given": "the checkpoint's calibration",
+    "cross-fitted": "a calibration fitted to the other half of the pictures",
+}
+"""Where the calibrated figures of an evaluation come from, by `Evaluation.calibration`."""
+
+_ONLY_ON_REQUEST = ("terms", "closer")
+"""Fields of hits that are left out unless the search was asked for them."""
+_NOT_IN_JSON = {
+    "Evaluation": ("reliability_before", "reliability", "histogram", "misses"),  # for its page
+    "FailureRecord": ("size", "mtime_ns", "kind", "pixels", "tried_at"),  # for the next run
+}
+"""Fields that are left out of JSON, by the record's class."""
+_COUNTS = ("added", "changed", "moved", "unchanged", "missing", "offline", "failed")
+_JUDGED = {"calibrated": "", "uncalibrated": " (uncalibrated)", "nothing": " (not judged)"}
+
+
+def json_line(record: DataclassInstance | dict[str, Any]) -> str:
+    """A record as one line of JSON. It is ASCII, so a path of any bytes survives any pipe."""
+    fields = record if isinstance(record, dict) else record_fields(record)
+    return json.dumps(fields, default=_json_value)
+
+
+def record_fields(record: DataclassInstance) -> dict[str, Any]:
+    """The fields of a record that its JSON form has."""
+    fields = asdict(record)
+    for name in _ONLY_ON_REQUEST:
+        if fields.get(name, ...) is None:
+            del fields[name]
+    for name in _NOT_IN_JSON.get(type(record).__name__, ()):
+        del fields[name]
+    return fields
+
+
+def _json_value(value: object) -> str:
+    if isinstance(value, datetime):
+        aware = value if value.tzinfo else value.replace(tzinfo=UTC)
+        return aware.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """A number and what is counted: "1 file", "2,000 files"."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def size_in_words(size: int) -> str:
+    """A size in bytes as a person reads it."""
+    amount = float(size)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"
+
+
+def report_in_words(report: IndexReport) -> str:
+    """What an indexing run did, in a line."""
+    if not report.scanned and not report.offline:
+        return f"No pictures found ({report.seconds:.1f} s, {report.model})"
+    counts = [f"{getattr(report, name):,} {name}" for name in _COUNTS if getattr(report, name)]
+    speed = (
+        f", {report.images_per_second:.1f} images/s on {report.device} in {report.precision}, "
+        f"{report.batch} at a time, {report.threads} threads decoding"
+        if report.device
+        else ""
+    )
+    return (
+        f"{counted(report.scanned, 'picture')}: {', '.join(counts)} "
+        f"({report.seconds:.1f} s{speed}, {report.model})"
+    )
+
+
+def offline_folder(folder: str, files: int) -> Remedy:
+    """What to do about a folder that is offline."""
+    kept = f"{counted(files, 'known file')} {'is' if files == 1 else 'are'} kept"
+    return Remedy(
+        f"{_escaped(folder)} is offline (missing or empty); its {kept}. Moved? {{}} Gone for good? {{}}",
+        (Call("relocate", (folder, "NEW")), Call("forget", (folder,))),
+    )
+
+
+def unreadable_files(files: int) -> Remedy:
+    """Where to see which files an indexing run could not use."""
+    return Remedy(
+        f"{counted(files, 'file')} could not be read. To see why: {{}}", (Call("failures"),)
+    )
+
+
+def headline(found: SearchResults, limit: int, min_probability: float = 0.0) -> Remedy:
+    """How many photos match a query, as a line over the hits or in their place."""
+    matches = sum(hit.verdict == "match" for hit in found.hits)
+    if matches or (found.judged_by == "nothing" and found.hits):
+        return _matches(found, matches, limit)
+    if found.best is None:
+        return Remedy("No photo matches")
+    label = _JUDGED[found.judged_by]
+    if found.best.probability < min_probability and found.best.verdict != "no match":
+        return Remedy(
+            f"No match has a probability of {min_probability:g} or more; the best has "
+            f"{_rounded_below(found.best.probability, min_probability)}: {_escaped(shown(found.best.path))}{label}"
+        )
+    if found.maybes:
+        uncertain = f"No photo clearly matches{label}; {found.maybes:,} might"
+        if found.hits:  # they are listed
+            return Remedy(uncertain)
+        return Remedy(f"{uncertain}. To see them: {{}}", (Option("include_all", True),))
+    return Remedy(f"No photo matches{label}; the closest is {_escaped(shown(found.best.path))}")
+
+
+def _rounded_below(value: float, limit: float) -> str:
+    """The value in so few digits that it still reads as less than the limit."""
+    return next(text for digits in range(2, 18) if float(text := f"{value:.{digits}g}") < limit)
+
+
+def _matches(found: SearchResults, matches: int, limit: int) -> Remedy:
+    """The headline where photos match.
+
+    When every match is listed, their number is known. Otherwise it is estimated from a sample,
+    which is good for two digits.
+    """
+    judged = found.judged_by != "nothing"
+    listed = matches if judged else len(found.hits)
+    text, steps = counted(listed, "match", "matches"), []
+    if listed >= limit:
+        expected = int(float(f"{max(found.expected, listed):.2g}"))
+        if expected > listed:
+            text = f"about {expected:,} matches, showing {listed:,} ({{}} for more)"
+            steps.append(Option("limit"))
+    text += _JUDGED[found.judged_by]
+    if found.maybes and len(found.hits) == listed:
+        text += f"; {found.maybes:,} more {'is' if found.maybes == 1 else 'are'} uncertain ({{}})"
+        steps.append(Option("include_all", True))
+    return Remedy(text, tuple(steps))
+
+
+def reliability(found: SearchResults) -> Remedy | None:
+    """A caution about verdicts that are missing or weak; None when there is no need for one."""
+    if found.judged_by == "nothing":
+        return Remedy(
+            "This library has not been fully indexed yet, so hits are shown without verdicts. "
+            "Finish with: {}",
+            (Call("index"),),
+        )
+    if found.photos and found.photos < FEW_PHOTOS:
+        photos = counted(found.photos, "photo")
+        return Remedy(f'With only {photos}, "match" and "no match" are less reliable.')
+    return None
+
+
+def shown(path: str) -> str:
+    """A path for people: control characters, which could steer a terminal, are spelled out."""
+    return "".join(
+        c if c.isprintable() or "\udc80" <= c <= "\udcff" else repr(c)[1:-1] for c in path
+    )
+
+
+def _escaped(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
