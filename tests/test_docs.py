@@ -101,7 +101,7 @@ def test_indexing_your_own_photos_as_the_readme_shows(
             line, shell=True, env=environment, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
-        expected = ("40 pictures: 40 added", "no match", "40 pictures: 40 unchanged")[number]
+        expected = ("40 pictures: 40 added", "No photo", "40 pictures: 40 unchanged")[number]
         assert expected in done.stdout
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import sigseek
-from sigseek.indexer.decoding import decode
+from sigseek.indexer.decoding import digest
 from sigseek.storage import Catalog
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index import faiss_file
@@ -235,7 +235,7 @@ def test_a_file_that_is_larger_than_any_photo(
     library: sigseek.Library, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Indexed when there was no such limit."""
-    monkeypatch.setattr(decode, "_LARGEST_FILE", 10)
+    monkeypatch.setattr(digest, "_LARGEST_FILE", 10)
     report = library.verify(contents=True)
     assert (report.problems, report.files, report.outdated) == ((), 6, 0)
 
