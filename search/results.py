@@ -66,6 +66,12 @@ class Hit(PhotoHit):
     terms: dict[str, float] | None = None
     """With `explain`: the probability of each of the query's terms."""
 
+    def __repr__(self) -> str:
+        return (
+            f"Hit(rank={self.rank}, probability={self.probability:.3f}, verdict={self.verdict!r}, "
+            f"path={self.path!r})"
+        )
+
 
 @dataclass(frozen=True)
 class SearchResults(Sequence[Hit]):
@@ -87,6 +93,10 @@ class SearchResults(Sequence[Hit]):
     judged_by: JudgedBy
     notes: tuple[str, ...] = ()
     """What a reader of this answer should know, a sentence each, without a full stop."""
+
+    def __repr__(self) -> str:
+        best = f", best probability {self.best.probability:.3f}" if self.best else ""
+        return f"<SearchResults: {len(self.hits)} hits of {self.photos} photos{best}>"
 
     def __len__(self) -> int:
         return len(self.hits)

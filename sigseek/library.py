@@ -104,6 +104,7 @@ class Library:
         self._directory = LibraryDirectory(directory)
         self.directory = self._directory.directory
         self._model = ModelInUse(self._directory, model, device, precision, announce)
+        self._named = model
         self._searcher = SearcherInUse(self._directory, self._model)
 
     def __enter__(self) -> Self:
@@ -116,6 +117,10 @@ class Library:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def __repr__(self) -> str:
+        model = f", model {self._named!r}" if self._named else ""
+        return f"<sigseek.Library {str(self.directory)!r}{model}>"
 
     def close(self) -> None:
         """Release the catalog's file and end the processes that decode photos of queries."""

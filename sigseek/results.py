@@ -31,7 +31,7 @@ _ONLY_ON_REQUEST = ("terms", "closer")
 """Fields of hits that are left out unless the search was asked for them."""
 _NOT_IN_JSON = {
     "Evaluation": ("reliability_before", "reliability", "histogram", "misses"),  # for its page
-    "FailureRecord": ("size", "mtime_ns", "kind", "pixels", "tried_at"),  # for the next run
+    "LibraryFailure": ("kind", "pixels", "tried_at"),
 }
 """Fields that are left out of JSON, by the record's class."""
 _COUNTS = ("added", "changed", "moved", "unchanged", "missing", "offline", "failed")

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sigseek.evaluation.captions import (
     CaptionedPicture,
     CaptionedPictures,
+    CaptionProblem,
     CaptionsError,
-    Problem,
     read_captions,
 )
 from tests.photos import save
@@ -75,20 +75,20 @@ def test_what_is_wrong_with_a_line_is_told_and_the_rest_read(folder: Path) -> No
     found = read_captions(source)
     assert found.pictures == (CaptionedPicture(folder / "a.jpg", ("a house", "a home")),)
     assert found.problems == (
-        Problem(2, f"no picture x.jpg in {folder}"),
-        Problem(3, "not JSON: Expecting property name enclosed in double quotes (column 2)"),
-        Problem(4, 'no "caption"'),
-        Problem(5, "caption is empty"),
-        Problem(6, "the same as line 1"),
-        Problem(7, "not a JSON object"),
-        Problem(8, 'no "file"'),
-        Problem(9, "caption is not text"),
-        Problem(10, '"captions" is not a list'),
-        Problem(11, "caption has half a character (a lone surrogate)"),
-        Problem(12, "caption is empty"),
-        Problem(13, f"no picture sub in {folder}"),
-        Problem(14, f"no picture 'two\\nlines.jpg' in {folder}"),
-        Problem(15, "not JSON: nested too deeply"),
+        CaptionProblem(2, f"no picture x.jpg in {folder}"),
+        CaptionProblem(3, "not JSON: Expecting property name enclosed in double quotes (column 2)"),
+        CaptionProblem(4, 'no "caption"'),
+        CaptionProblem(5, "caption is empty"),
+        CaptionProblem(6, "the same as line 1"),
+        CaptionProblem(7, "not a JSON object"),
+        CaptionProblem(8, 'no "file"'),
+        CaptionProblem(9, "caption is not text"),
+        CaptionProblem(10, '"captions" is not a list'),
+        CaptionProblem(11, "caption has half a character (a lone surrogate)"),
+        CaptionProblem(12, "caption is empty"),
+        CaptionProblem(13, f"no picture sub in {folder}"),
+        CaptionProblem(14, f"no picture 'two\\nlines.jpg' in {folder}"),
+        CaptionProblem(15, "not JSON: nested too deeply"),
     )
 
 
@@ -177,11 +177,11 @@ def test_karpathys_splits(folder: Path) -> None:
         CaptionedPicture(folder / "b.jpg", ("A dog.", "A dog.")),
     )
     assert found.problems == (
-        Problem(None, f"image 4: no picture val2014/x.jpg in {folder}"),
-        Problem(None, 'image 5: no "sentences"'),
-        Problem(None, 'image 6: no "filename"'),
-        Problem(None, "image 7: not a JSON object"),
-        Problem(None, "image 8: caption is empty"),
+        CaptionProblem(None, f"image 4: no picture val2014/x.jpg in {folder}"),
+        CaptionProblem(None, 'image 5: no "sentences"'),
+        CaptionProblem(None, 'image 6: no "filename"'),
+        CaptionProblem(None, "image 7: not a JSON object"),
+        CaptionProblem(None, "image 8: caption is empty"),
     )
     assert [picture.path.name for picture in read_captions(source, split="train").pictures] == [
         "a.jpg"
@@ -228,8 +228,8 @@ def test_class_folders(tmp_path: Path) -> None:
     ]
     assert found.classes == found.texts == ("cat", "dog", "hot air balloon")
     assert found.problems == (
-        Problem(None, "the folder name _ names no class"),
-        Problem(None, "no picture in the class folder empty"),
+        CaptionProblem(None, "the folder name _ names no class"),
+        CaptionProblem(None, "no picture in the class folder empty"),
     )
 
 

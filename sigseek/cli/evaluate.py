@@ -20,7 +20,7 @@ from sigseek.cli.progress import ProgressBar
 from sigseek.results import CALIBRATIONS
 
 if TYPE_CHECKING:
-    from sigseek.evaluation.captions import Problem
+    from sigseek.evaluation.captions import CaptionProblem
     from sigseek.evaluation.results import Evaluation
 
 
@@ -96,7 +96,7 @@ def evaluate(
 
     if report:
         check_page(report)
-    problems: list[Problem] = []
+    problems: list[CaptionProblem] = []
     with opened(directory, model, device, precision) as library, _Bars() as bars:
         found = run(
             library,

@@ -34,7 +34,7 @@ class CaptionedPicture:
 
 
 @dataclass(frozen=True)
-class Problem:
+class CaptionProblem:
     """Something passed over: the line it stands in, counted from 1, where there are lines, and
     why.
     """
@@ -50,7 +50,7 @@ class CaptionedPictures:
     """
 
     pictures: tuple[CaptionedPicture, ...]
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[CaptionProblem, ...] = ()
     classes: tuple[str, ...] = ()
     """The labels, where the pictures came in class folders: every picture then has one of them as
     its only caption.
@@ -66,7 +66,9 @@ class CaptionedPictures:
             raise CaptionsError(
                 f"not one picture can be used, {path} for one ({reason}); check the files"
             )
-        problems = tuple(Problem(None, f"{path}: {reason}") for path, reason in reasons.items())
+        problems = tuple(
+            CaptionProblem(None, f"{path}: {reason}") for path, reason in reasons.items()
+        )
         return replace(self, pictures=kept, problems=self.problems + problems)
 
     def matching(self) -> npt.NDArray[np.bool_]:
@@ -110,7 +112,7 @@ def read_captions(
     - A class folder's name, with `_` and `-` as spaces, is the caption of every picture below it.
 
     Pictures are looked for in `pictures`, else next to the file. What is wrong with one line, image
-    or folder is a Problem, and the rest is read. CaptionsError when nothing usable is left, or
+    or folder is a CaptionProblem, and the rest is read. CaptionsError when nothing usable is left, or
     `source` or `pictures` is not there or not readable.
     """
     if pictures is not None and not _is(Path.is_dir, pictures):
@@ -127,7 +129,7 @@ def read_captions(
     else:
         _read_karpathy(images, split, source, found)
     if not found.captions:
-        first = found.problems[0] if found.problems else Problem(None, "the file is empty")
+        first = found.problems[0] if found.problems else CaptionProblem(None, "the file is empty")
         where = "" if first.line is None else f"line {first.line}: "
         raise CaptionsError(
             f"no picture with a caption in {source}: {where}{first.reason}; {_FORMS}"
@@ -144,15 +146,15 @@ class _Found:
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
         self.captions: dict[Path, list[str]] = {}
-        self.problems: list[Problem] = []
+        self.problems: list[CaptionProblem] = []
         self._paths: dict[Path, Path] = {}
 
     def problem(self, place: int | str, reason: str) -> None:
         """Note what is wrong in a line, by its number, or at another place, by its name."""
         self.problems.append(
-            Problem(place, reason)
+            CaptionProblem(place, reason)
             if isinstance(place, int)
-            else Problem(None, f"{place}: {reason}")
+            else CaptionProblem(None, f"{place}: {reason}")
         )
 
     def add(self, place: int | str, names: list[str], given: list[Any]) -> None:
@@ -291,18 +293,22 @@ def _read_class_folders(source: Path) -> CaptionedPictures:
             f"the folder {source} cannot be read ({error.strerror}); allow it, or name another"
         ) from error
     pictures: list[CaptionedPicture] = []
-    problems: list[Problem] = []
+    problems: list[CaptionProblem] = []
     for folder in folders:
         label = " ".join(folder.name.replace("_", " ").replace("-", " ").split())
         listing = scan_folder(root, PurePath(folder.name))
         problems += [
-            Problem(None, f"{_shown(name)}: {reason}")
+            CaptionProblem(None, f"{_shown(name)}: {reason}")
             for name, reason in listing.unreadable.items()
         ]
         if not label or not _is_text(label):
-            problems.append(Problem(None, f"the folder name {_shown(folder.name)} names no class"))
+            problems.append(
+                CaptionProblem(None, f"the folder name {_shown(folder.name)} names no class")
+            )
         elif not listing.files:
-            problems.append(Problem(None, f"no picture in the class folder {_shown(folder.name)}"))
+            problems.append(
+                CaptionProblem(None, f"no picture in the class folder {_shown(folder.name)}")
+            )
         else:
             pictures += [CaptionedPicture(root / path, (label,)) for path in listing.files]
     if not pictures:

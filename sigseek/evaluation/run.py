@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sigseek.evaluation.captions import CaptionedPictures, Problem, read_captions
+from sigseek.evaluation.captions import CaptionedPictures, CaptionProblem, read_captions
 from sigseek.evaluation.measure import measure
 from sigseek.evaluation.metrics import Floats, cosine_blocks
 from sigseek.evaluation.results import Evaluation
@@ -27,7 +27,7 @@ def evaluate(
     split: str = "test",
     pictures: Path | None = None,
     on_done: Callable[[str, int, int], None] = lambda what, done, total: None,
-    on_problem: Callable[[Problem], None] = lambda problem: None,
+    on_problem: Callable[[CaptionProblem], None] = lambda problem: None,
 ) -> Evaluation:
     """Measure how well the library's checkpoint finds the captioned pictures of `source`, which
     `read_captions` describes.

@@ -1,0 +1,119 @@
+"""What `import sigseek` offers: whatever its public methods take, return or raise."""
+
+import ast
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import sigseek
+from tests.conftest import ROOT
+
+OF_PYTHON = {
+    "Any", "Callable", "Iterator", "Path", "Self", "Sequence", "TracebackType", "bool", "dict", "float", "int", "list",
+    "str", "timedelta", "tuple", "type", "BaseException", "Exception",
+}  # fmt: skip
+ALIASES = {"StrPath", "Floats"}
+"""Names for types of others, which an editor shows."""
+
+
+def test_all_is_sorted_and_complete() -> None:
+    assert sorted(sigseek.__all__) == sigseek.__all__
+    assert dir(sigseek) == sigseek.__all__
+    assert set(sigseek._HOMES) | {"__version__"} == set(sigseek.__all__)
+    for name in sigseek.__all__:
+        assert getattr(sigseek, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = sigseek.nonsense  # type: ignore[attr-defined]
+
+
+def test_what_annotations_of_public_methods_name_is_exported() -> None:
+    tree = ast.parse((ROOT / "sigseek" / "library.py").read_text())
+    (library,) = (
+        node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Library"
+    )
+    functions = [
+        node
+        for node in (*library.body, *tree.body)
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+    ]
+    named = set()
+    for function in functions:
+        arguments = function.args
+        annotated = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        annotated += [arguments.vararg] if arguments.vararg else []
+        annotations = [each.annotation for each in annotated if each.annotation]
+        annotations += [function.returns] if function.returns else []
+        for annotation in annotations:
+            names = [node for node in ast.walk(annotation) if isinstance(node, ast.Name)]
+            named |= {node.id for node in names}
+    assert {"IndexReport", "SearchResults", "VerifyReport", "Library"} <= named
+    assert named - OF_PYTHON - ALIASES <= set(sigseek.__all__)
+
+
+def test_every_error_class_is_exported() -> None:
+    """A user can catch what is raised by its own name."""
+    for name in sigseek.__all__:
+        getattr(sigseek, name)
+
+    def below(kind: type[BaseException]) -> set[type[BaseException]]:
+        return {kind}.union(*(below(each) for each in kind.__subclasses__()))
+
+    for kind in below(sigseek.SigseekError):
+        if not kind.__module__.startswith("tests."):
+            exported = [each for each in kind.__mro__ if each.__name__ in sigseek.__all__]
+            assert exported[0] is not sigseek.SigseekError or kind is sigseek.SigseekError, kind
+
+
+def test_type_checkers_know_the_surface(tmp_path: Path) -> None:
+    code = """
+        from typing import assert_type
+
+        import sigseek
+
+        with sigseek.open("a", device="cpu", precision="fp32") as library:
+            assert_type(library, sigseek.Library)
+            assert_type(library.search("a cat"), sigseek.SearchResults)
+            assert_type(library.search("a cat")[0], sigseek.Hit)
+            assert_type(library.similar("a.jpg"), list[sigseek.SimilarHit])
+            assert_type(library.status(), sigseek.Status)
+    """
+    options = ["--strict", "--follow-imports=silent", "--config-file=", "--ignore-missing-imports"]
+    options.append("--cache-dir")
+    (tmp_path / "user.py").write_text(textwrap.dedent(code))
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, str(tmp_path / "cache"), "user.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"MYPYPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_objects_show_what_they_are(tmp_path: Path, drawn: Path) -> None:
+    with sigseek.open(tmp_path / "library", model="mini") as library:
+        assert repr(library) == f"<sigseek.Library {str(tmp_path / 'library')!r}, model 'mini'>"
+        report = library.index(drawn)
+        assert "added=40" in repr(report)
+        found = library.search("at night", limit=2)
+        assert repr(found).startswith("<SearchResults: 2 hits of 40 photos, best probability ")
+        assert repr(found[0]).startswith("Hit(rank=1, probability=")
+        assert repr(found[0]).endswith(f"path={found[0].path!r})")
+
+
+def test_an_orderly_exit_for_profilers() -> None:
+    code = "import atexit; atexit.register(print, 'at exit'); from sigseek.__main__ import main; main()"
+    for asked, printed in (({}, False), ({"SIGSEEK_ORDERLY_EXIT": "1"}, True)):
+        done = subprocess.run(
+            [sys.executable, "-c", code, "--version"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PATH": "/usr/bin:/bin", **asked},
+        )
+        assert ("at exit" in done.stdout) == printed
