@@ -35,7 +35,7 @@ from sigseek.operations.upkeep import (
     relocate,
     tidy,
 )
-from sigseek.progress import Listener, Stop
+from sigseek.progress import Listener, Silence, Stop
 from sigseek.search.labels import DEFAULT_TEMPLATE, Label
 from sigseek.siglip import Checkpoint
 from sigseek.siglip.towers import check_choices
@@ -285,7 +285,7 @@ class Library:
         *,
         split: str = "test",
         pictures: StrPath | None = None,
-        on_progress: Callable[[int, int], None] = lambda done, total: None,
+        listener: Listener | None = None,
     ) -> tuple[Calibration, CaptionedPictures]:
         """Fit the checkpoint's probabilities to captioned pictures, and keep the constants.
 
@@ -301,19 +301,19 @@ class Library:
             Path(source),
             split=split,
             pictures=Path(pictures) if pictures is not None else None,
-            on_progress=on_progress,
+            listener=listener or Silence(),
         )
 
     def tag(
         self,
         labels: Sequence[str | Label],
         template: str = DEFAULT_TEMPLATE,
-        on_done: Callable[[int], None] = lambda done: None,
+        listener: Listener | None = None,
     ) -> tuple[TagCount, ...]:
         """Give each label as a tag to the photos that match it, so that `tag:NAME` finds them.
 
         A string is a label's name. Tags of an earlier run with the same names are replaced. When
-        interrupted, the labels that are done are kept; `on_done` is told how many.
+        interrupted, the labels that are done are kept.
 
         >>> library.tag(["a house"])
         (TagCount(label='a house', photos=4),)
@@ -322,7 +322,9 @@ class Library:
         """
         from sigseek.operations.tags import tag
 
-        return tag(self._directory, self._model, self._searcher, labels, template, on_done)
+        return tag(
+            self._directory, self._model, self._searcher, labels, template, listener or Silence()
+        )
 
     def tags(self) -> tuple[TagCount, ...]:
         """All tags that photos have, in alphabetical order."""
@@ -434,13 +436,12 @@ class Library:
         *,
         repair: bool = False,
         contents: bool = False,
-        on_embeddings: Callable[[int, int], None] = lambda done, total: None,
-        on_files: Callable[[int, int], None] = lambda done, total: None,
+        listener: Listener | None = None,
     ) -> VerifyReport:
         """Check the catalog, then the index and the photo files against it.
 
         With `contents` every photo file is read again. With `repair` whatever can be rebuilt is
-        repaired. The callbacks are told how many are done, and of how many.
+        repaired.
         """
         from sigseek.operations.verify import verify  # brings faiss
 
@@ -451,8 +452,7 @@ class Library:
                 self._directory.index_store,
                 repair=repair,
                 contents=contents,
-                on_embeddings=on_embeddings,
-                on_files=on_files,
+                listener=listener or Silence(),
             )
 
     def back_up(self, file: StrPath) -> Path:

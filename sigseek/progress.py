@@ -21,8 +21,12 @@ class Phase(StrEnum):
     """The reference texts that hits are judged by are embedded; once per checkpoint."""
     INDEXING = "indexing"
     """The vector index is brought up to date."""
+    TAGGING = "tagging"
+    """The photos that match each label are looked for."""
     CHECKING_EMBEDDINGS = "checking embeddings"
+    """The catalog's embeddings and the index are checked."""
     CHECKING_FILES = "checking files"
+    """The photo files are compared with the catalog."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Progress:
 
     phase: Phase
     done: int = 0
-    """Of `total`: files while embedding, texts while measuring."""
+    """How many of `total` are done: files while embedding, texts while measuring."""
     total: int | None = None
     """None where nobody knows yet."""
     embedded: int = 0

@@ -14,6 +14,7 @@ import pytest
 
 import sigseek
 from sigseek import Label, TagCount
+from sigseek.progress import Progress, Silence
 from sigseek.search.calibration import Calibration
 from sigseek.search.searcher import Searcher
 from sigseek.storage import Catalog, writer_lock
@@ -196,10 +197,15 @@ def test_a_photo_that_goes_takes_its_tags_along_and_one_that_comes_has_none(
 
 def test_from_python(library: Path) -> None:
     with sigseek.open(library) as photos:
-        seen: list[int] = []
-        counts = photos.tag(["night", Label("noon", "at noon"), "night"], "{}", seen.append)
+        seen: list[tuple[int, int | None]] = []
+
+        class Noting(Silence):
+            def advanced(self, progress: Progress) -> None:
+                seen.append((progress.done, progress.total))
+
+        counts = photos.tag(["night", Label("noon", "at noon"), "night"], "{}", Noting())
         assert [count.label for count in counts] == ["night", "noon"]
-        assert seen == [1, 2]
+        assert seen == [(1, 2), (2, 2)]
         assert photos.tags() == counts
         assert photos.remove_tag("night") == counts[0]
         assert photos.tags() == counts[1:]

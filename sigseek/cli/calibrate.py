@@ -14,7 +14,7 @@ from sigseek.cli.options import (
 )
 from sigseek.cli.output import print_json
 from sigseek.cli.problems import show_problems
-from sigseek.cli.progress import ProgressBar
+from sigseek.cli.progress import RunProgress
 
 
 @click.command()
@@ -58,9 +58,9 @@ def calibrate(
         sigseek calibrate dataset_coco.json --split val --pictures ~/coco
     """
     with opened(directory, model, device, precision) as library:
-        with ProgressBar("embedding", "images") as progress:
+        with RunProgress() as listener:
             calibration, used = library.calibrate(
-                captions, split=split, pictures=pictures, on_progress=progress.show
+                captions, split=split, pictures=pictures, listener=listener
             )
         show_problems(used.problems)
         if as_json:

@@ -60,7 +60,7 @@ def demo(folder: Path, pictures: int, seed: int) -> None:
         with RunProgress() as listener:
             report = library.index(folder, accept_missing=True, listener=listener)
         library.prune(timedelta())  # what an earlier demo drew
-        print_report(report)
+        print_report(report, library)
         found = {query: library.search(query, _HITS) for query in _queries(scenes)}
         sections = [Section(f'"{query}"', results) for query, results in found.items()]
         photo = folder / "scene-00000.jpg"

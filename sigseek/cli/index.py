@@ -9,12 +9,14 @@ from sigseek.cli.options import (
     device_option,
     json_option,
     library_options,
+    max_megapixels_option,
     opened,
     precision_option,
     yes_option,
 )
-from sigseek.cli.output import print_json, print_report, shown
+from sigseek.cli.output import print_json, print_report
 from sigseek.cli.progress import RunProgress
+from sigseek.results import shown
 
 
 @click.command()
@@ -23,12 +25,7 @@ from sigseek.cli.progress import RunProgress
 @device_option
 @precision_option
 @yes_option("Go on even if more than half of a folder's files are gone.")
-@click.option(
-    "--max-megapixels",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Skip pictures larger than this.  [default: what fits into half of the RAM, at most 250]",
-)
+@max_megapixels_option
 @json_option
 def index(
     folders: tuple[Path, ...],
@@ -53,20 +50,18 @@ def index(
         sigseek index ~/Pictures --library ~/Pictures/.sigseek
         sigseek index drawings --model mini
     """
-    with (
-        opened(directory, model, device, precision) as library,
-        RunProgress() as progress,
-    ):
-        report = library.index(
-            *folders,
-            accept_missing=yes,
-            max_megapixels=max_megapixels,
-            listener=progress,
-        )
-    if not report.scanned and not report.offline:
-        where = ", ".join(shown(str(folder)) for folder in folders) or "the known folders"
-        click.echo(f"warning: no pictures found in {where}", err=True)
-    if as_json:
-        print_json(report)
-    else:
-        print_report(report)
+    with opened(directory, model, device, precision) as library:
+        with RunProgress() as listener:
+            report = library.index(
+                *folders,
+                accept_missing=yes,
+                max_megapixels=max_megapixels,
+                listener=listener,
+            )
+        if not report.scanned and not report.offline:
+            where = ", ".join(shown(str(folder)) for folder in folders) or "the known folders"
+            click.echo(f"warning: no pictures found in {where}", err=True)
+        if as_json:
+            print_json(report)
+        else:
+            print_report(report, library)

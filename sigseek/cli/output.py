@@ -10,9 +10,7 @@ import click
 
 from sigseek.cli.remedies import spell, typed_library
 from sigseek.errors import Remedy, SigseekError
-from sigseek.results import counted as counted
 from sigseek.results import json_line, offline_folder, report_in_words, unreadable_files
-from sigseek.results import shown as shown
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -43,10 +41,10 @@ def print_json(record: DataclassInstance) -> None:
     click.echo(json_line(record))
 
 
-def print_report(report: IndexReport, library: Library | None = None) -> None:
+def print_report(report: IndexReport, library: Library) -> None:
     """Print what an indexing run did in a line, and on stderr what a person may want to do next."""
     click.echo(report_in_words(report))
-    if report.offline and library:
+    if report.offline:
         for folder in library.status().folders:
             if not folder.online and folder.files + folder.missing:
                 advise(offline_folder(folder.path, folder.files + folder.missing))

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 
 class ProgressBar:
-    """A bar on a terminal, a line every ten seconds elsewhere; it appears once there is something
-    to do. A context manager.
+    """A context manager that shows a bar on a terminal, and a line every ten seconds elsewhere.
+
+    The bar appears at the first call of `show` that leaves something to do.
     """
 
     def __init__(self, doing: str, unit: str) -> None:
@@ -35,9 +36,7 @@ class ProgressBar:
             self._bar.close()
 
     def show(self, done: int, total: int, note: str = "") -> None:
-        """`done` of `total`; what was done before the first call counts as done but not towards the
-        rate.
-        """
+        """Show `done` of `total`. What the first call says is done does not count in the rate."""
         if self._bar is None:
             if done == total:
                 return
@@ -59,17 +58,25 @@ class ProgressBar:
             self._bar = None
 
 
-_UNITS = {Phase.EMBEDDING: "images", Phase.MEASURING: "texts"}
-"""What the phases that can be counted count."""
+_UNITS = {
+    Phase.EMBEDDING: "images",
+    Phase.MEASURING: "texts",
+    Phase.TAGGING: "labels",
+    Phase.CHECKING_EMBEDDINGS: "embeddings",
+    Phase.CHECKING_FILES: "files",
+}
+"""What is counted in the phases that show a bar."""
 
 
 class RunProgress:
-    """The progress of `Library.index`: a listener, and a context manager.
+    """A listener that shows a run's progress, and a context manager.
 
-    The phases that can be counted have a bar each. On a terminal the others are named meanwhile.
+    A phase that can be counted shows a bar, when there are at least `least` items. On a terminal
+    the other phases are named while they last.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, least: int = 1) -> None:
+        self._least = least
         self._phase: Phase | None = None
         self._bar: ProgressBar | None = None
         self._named = False
@@ -98,18 +105,18 @@ class RunProgress:
             unit = _UNITS.get(progress.phase)
             self._bar = ProgressBar(progress.phase.value, unit) if unit else None
             self._name(progress.phase)
-        if self._bar is not None and progress.total is not None:
+        if self._bar is not None and progress.total is not None and progress.total >= self._least:
             self._clear()
             failed = f"{progress.failed:,} failed" if progress.failed else ""
             self._bar.show(progress.done, progress.total, failed)
 
     def said(self, line: str) -> None:
-        """Show the line."""
+        """Print a line about something that takes long."""
         self._clear()
         click.echo(line, err=True)
 
     def met(self, problem: Problem) -> None:
-        """Leave it to the report, which counts the failures."""
+        """Print nothing: the report counts failures, and `sigseek failures` lists them."""
 
     def _end_phase(self) -> None:
         self._clear()

@@ -16,7 +16,7 @@ from sigseek.cli.options import (
     precision_option,
 )
 from sigseek.cli.output import advise, print_json
-from sigseek.cli.progress import ProgressBar
+from sigseek.cli.progress import RunProgress
 from sigseek.errors import Call, Remedy
 from sigseek.results import counted, shown
 
@@ -74,16 +74,8 @@ def tag(
         _print_counts(counts, " removed" if remove is not None else "", as_json=as_json)
         return
     wanted = given_labels(labels, labels_file)
-    with (
-        opened(directory, model, device, precision) as library,
-        ProgressBar("tagging", "labels") as progress,
-    ):
-        on_done = (
-            (lambda done: progress.show(done, len(wanted)))
-            if len(wanted) >= _MANY
-            else (lambda done: None)
-        )
-        counts = library.tag(wanted, template, on_done)
+    with opened(directory, model, device, precision) as library, RunProgress(_MANY) as listener:
+        counts = library.tag(wanted, template, listener)
         judged_by = library.judged_by
     if judged_by in _WITHOUT_CALIBRATION:
         advise(_WITHOUT_CALIBRATION[judged_by])

@@ -7,7 +7,7 @@ import click
 
 from sigseek.cli.options import json_option, library_options, opened
 from sigseek.cli.output import print_json, remedy_in_words, say
-from sigseek.cli.progress import ProgressBar
+from sigseek.cli.progress import RunProgress
 from sigseek.errors import Call, Remedy
 from sigseek.results import counted, shown
 
@@ -40,14 +40,8 @@ def verify(repair: bool, contents: bool, directory: Path, model: str | None, as_
         sigseek verify
         sigseek verify --repair
     """
-    with (
-        opened(directory, model) as library,
-        ProgressBar("checking", "embeddings") as embeddings,
-        ProgressBar("checking", "files") as files,
-    ):
-        report = library.verify(
-            repair=repair, contents=contents, on_embeddings=embeddings.show, on_files=files.show
-        )
+    with opened(directory, model) as library, RunProgress() as listener:
+        report = library.verify(repair=repair, contents=contents, listener=listener)
     if as_json:
         print_json(report)
     else:

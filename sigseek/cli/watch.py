@@ -18,9 +18,10 @@ from sigseek.cli.options import (
     library_options,
     precision_option,
 )
-from sigseek.cli.output import counted, one_line, print_json, shown
+from sigseek.cli.output import one_line, print_json
 from sigseek.indexer import IndexReport
 from sigseek.progress import Phase, Problem, Progress, Stop
+from sigseek.results import counted, shown
 
 if TYPE_CHECKING:
     from sigseek.operations.status import Status

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.model import ModelInUse, gather
+from sigseek.progress import Listener, Phase, Progress
 from sigseek.search.errors import CalibrationError
 from sigseek.siglip.checkpoint import shipped_calibration
 
@@ -44,7 +44,7 @@ def calibrate(
     *,
     split: str,
     pictures: Path | None,
-    on_progress: Callable[[int, int], None],
+    listener: Listener,
 ) -> tuple[Calibration, CaptionedPictures]:
     """Fit a calibration and keep it in the library, as `Library.calibrate` describes."""
     import numpy as np
@@ -56,7 +56,8 @@ def calibrate(
     record = model.state_to_query().record
     paths = [picture.path for picture in captioned.pictures]
     embeddings, unusable = gather(
-        model.embed_photos(paths), lambda done: on_progress(done, len(paths))
+        model.embed_photos(paths),
+        lambda done: listener.advanced(Progress(Phase.EMBEDDING, done, len(paths))),
     )
     captioned = captioned.usable(unusable)
     calibration = fit_calibration(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.model import ModelInUse
 from sigseek.operations.searching import SearcherInUse
+from sigseek.progress import Listener, Phase, Progress
 from sigseek.search.errors import UnknownTagError
 from sigseek.search.labels import Label, distinct_labels, label_texts
 from sigseek.storage import Catalog
@@ -34,7 +35,7 @@ def tag(
     searcher: SearcherInUse,
     labels: Sequence[str | Label],
     template: str,
-    on_done: Callable[[int], None],
+    listener: Listener,
 ) -> tuple[TagCount, ...]:
     """Keep labels with the photos that match them, as `Library.tag` describes."""
     wanted = distinct_labels(labels)
@@ -44,7 +45,7 @@ def tag(
     for label, text in zip(wanted, texts, strict=True):
         model.warn_if_cut(f"the label '{label.name}'", text)
     with directory.writing():
-        return tag_photos(directory.catalog(), searcher.get(), wanted, vectors, on_done)
+        return tag_photos(directory.catalog(), searcher.get(), wanted, vectors, listener)
 
 
 def tag_photos(
@@ -52,19 +53,18 @@ def tag_photos(
     searcher: Searcher,
     labels: Sequence[Label],
     vectors: npt.NDArray[np.float32],
-    on_done: Callable[[int], None],
+    listener: Listener,
 ) -> tuple[TagCount, ...]:
     """Give each label to the photos that match its text, and take it from all others.
 
-    `vectors` are the texts' unit-norm embeddings (n, dim). Each label is committed by itself;
-    `on_done` is then told how many labels are done.
+    `vectors` are the texts' unit-norm embeddings (n, dim). Each label is committed by itself.
     """
     counts: list[TagCount] = []
     for label, (ids, probabilities) in zip(labels, searcher.matching(vectors), strict=True):
         with catalog.transaction() as transaction:
             transaction.put_tag(label.name, searcher.checkpoint.id, ids, probabilities)
         counts.append(TagCount(label.name, len(ids)))
-        on_done(len(counts))
+        listener.advanced(Progress(Phase.TAGGING, len(counts), len(labels)))
     return tuple(counts)
 
 

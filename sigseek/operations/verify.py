@@ -1,7 +1,6 @@
-"""Whether a library is sound: its catalog, its index, and the files it knows."""
+"""Checking a library: its catalog, its index, and its photo files."""
 
 import stat
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ from sigseek.indexer.errors import DecodeError
 from sigseek.indexer.presence import is_online
 from sigseek.operations.directory import tidy_index
 from sigseek.operations.status import default_checkpoint
+from sigseek.progress import Listener, Phase, Progress
 from sigseek.storage import Catalog, FolderRecord
 from sigseek.storage.index.contract import IndexStore
 from sigseek.storage.verification import Problem, Verification
@@ -20,30 +20,26 @@ _EVERY = 1_000
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """What was looked at, and what is wrong."""
+    """What was checked, and what is wrong."""
 
     problems: tuple[Problem, ...]
     embeddings: int
     files: int
-    """Looked for; those of folders that are offline are not."""
+    """Files in online folders; those in offline folders are not checked."""
     outdated: int
-    """Files that have changed or gone since they were indexed: the next indexing takes care of
-    them.
-    """
+    """Files that have changed or are gone since they were indexed; the next indexing updates them."""
     offline: int
-    """Files of folders that are not there now."""
+    """Files in folders that are offline."""
     unembedded: int
-    """Photos that searches cannot find, because the checkpoint that they use has not embedded
-    them.
-    """
+    """Photos that searches cannot find, because their checkpoint has not embedded them."""
     leftover: int
-    """Photos that no file holds any more, left by an indexing that was cut off: the next one, or a
-    repair, removes them.
+    """Photos without a file, left by an interrupted indexing. A repair, or the next indexing,
+    removes them.
     """
 
     @property
     def sound(self) -> bool:
-        """Whether nothing is wrong, or nothing any more."""
+        """Whether there is no problem left."""
         return all(problem.mended for problem in self.problems)
 
 
@@ -53,15 +49,9 @@ def verify(
     *,
     repair: bool,
     contents: bool,
-    on_embeddings: Callable[[int, int], None],
-    on_files: Callable[[int, int], None],
+    listener: Listener,
 ) -> VerifyReport:
-    """Check the catalog by itself, the index against it, and it against the files; with `contents`
-    every byte of these.
-
-    With `repair`, what can be made anew is mended. The callbacks are told how many are done of how
-    many.
-    """
+    """Check the catalog, the index and the photo files, as `Library.verify` describes."""
     verification = Verification(catalog, index_store, repair=repair)
     if not verification.check_catalog():
         return VerifyReport(tuple(verification.problems), 0, 0, 0, 0, 0, 0)
@@ -71,32 +61,35 @@ def verify(
         tidy_index(index_store, catalog)
     total, done = sum(checkpoint.embeddings for checkpoint in checkpoints), 0
     for checkpoint in checkpoints:
-        verification.check_embeddings(checkpoint, partial(_tell, on_embeddings, done, total))
+        verification.check_embeddings(checkpoint, partial(_tell, listener, done, total))
         done += checkpoint.embeddings
         current = catalog.find_checkpoint(checkpoint.fingerprint, checkpoint.preprocessing)
         if current and current.embeddings:
             verification.check_index(current)
-    on_embeddings(total, total)
+    listener.advanced(Progress(Phase.CHECKING_EMBEDDINGS, total, total))
     searched = default_checkpoint(catalog.checkpoints())
     unembedded = max(0, catalog.photo_count() - searched.embeddings) if searched else 0
-    files, outdated, offline = _check_files(catalog, verification, contents, on_files)
+    files, outdated, offline = _check_files(catalog, verification, contents, listener)
     return VerifyReport(
         tuple(verification.problems), total, files, outdated, offline, unembedded, leftover
     )
 
 
-def _tell(on_embeddings: Callable[[int, int], None], before: int, total: int, count: int) -> None:
-    on_embeddings(min(before + count, total), total)
+def _tell(listener: Listener, before: int, total: int, count: int) -> None:
+    done = min(before + count, total)  # more may be stored meanwhile
+    listener.advanced(Progress(Phase.CHECKING_EMBEDDINGS, done, total))
 
 
 def _check_files(
     catalog: Catalog,
     verification: Verification,
     contents: bool,
-    on_files: Callable[[int, int], None],
+    listener: Listener,
 ) -> tuple[int, int, int]:
-    """Look at the files of the folders that are there; how many, how many have changed, how many
-    are in other folders.
+    """Check the files of online folders.
+
+    Returns the number of these files, of those among them that have changed, and of files in
+    offline folders.
     """
     counts = catalog.file_counts()
     folders = catalog.folders()
@@ -114,16 +107,17 @@ def _check_files(
                 _note_damage(verification, folder, path, state)
             done += 1
             if contents or done % _EVERY == 0:
-                on_files(done, total)
-    on_files(total, total)
+                listener.advanced(Progress(Phase.CHECKING_FILES, done, total))
+    listener.advanced(Progress(Phase.CHECKING_FILES, total, total))
     return total, outdated, offline
 
 
 def _look_at(path: Path, known: tuple[int, int], digest: bytes | None) -> str:
-    """What has become of the file: "same", "outdated" (size or time), "damaged" (its bytes alone),
-    or why it cannot be read.
+    """Compare a file with what the catalog knows.
 
-    Files that are too large for photos, which earlier versions took, are not read.
+    Returns "same", "outdated" (another size or time), "damaged" (other bytes with the same size and
+    time), or why the file cannot be read. Files too large to be photos, which earlier versions
+    accepted, are not read.
     """
     try:
         status = path.stat()
@@ -134,7 +128,7 @@ def _look_at(path: Path, known: tuple[int, int], digest: bytes | None) -> str:
         return "outdated"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
-    except DecodeError:  # it is too large for a photo
+    except DecodeError:  # too large to be a photo
         return "same"
 
 
