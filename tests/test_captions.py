@@ -106,7 +106,7 @@ def test_pictures_in_another_folder(folder: Path) -> None:
     assert (
         read_captions(source, pictures=folder / "sub").pictures[0].path == folder / "sub" / "c.jpg"
     )
-    with pytest.raises(CaptionsError, match=r"no folder of pictures .*nowhere; name the one"):
+    with pytest.raises(CaptionsError, match=r"there is no folder .*nowhere; give the folder that"):
         read_captions(source, pictures=folder / "nowhere")
 
 
@@ -187,7 +187,7 @@ def test_karpathys_splits(folder: Path) -> None:
         "a.jpg"
     ]
     with pytest.raises(
-        CaptionsError, match=r"has no images of the split val; choose one that it has: test, train"
+        CaptionsError, match=r"has no images of the split val; choose one of its splits: test, train"
     ):
         read_captions(source, split="val")
 

@@ -174,7 +174,7 @@ def test_karpathys_split(tmp_path: Path, drawn: Path, bare: Path, run: Run) -> N
     assert "too few pictures here to fit a calibration" in run(*asked).stdout
     done = run(*asked, "--split", "val", check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "has no images of the split val; choose one that it has: test, train" in done.stderr
+    assert "has no images of the split val; choose one of its splits: test, train" in done.stderr
 
 
 def test_what_is_wrong_is_told_by_line_and_passed_over(

@@ -190,20 +190,21 @@ def test_relocating_to_where_the_files_are_not(
 ) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(
-        FolderError, match=r"of 12 files looked for in .* only 0 are there, and nothing was changed"
+        FolderError, match=r"^none of the 12 files are in .*, so nothing was changed"
     ):
         library.relocate(photos, tmp_path / "empty")
-    with pytest.raises(FolderError, match=f"is no folder of the library; those are: {photos}"):
+    with pytest.raises(FolderError, match=f"is not in the library; its folders are: {photos}"):
         library.relocate(tmp_path / "other", tmp_path / "empty")
-    swapped = f"the library knows {photos}, not {tmp_path}; name the old place first: sigseek relocate {photos} {tmp_path}"
+    call = f"library.relocate({str(photos)!r}, {str(tmp_path)!r})"
+    swapped = f"the library knows {photos}, not {tmp_path}; give the old place first: {call}"
     with pytest.raises(FolderError, match=f"^{re.escape(swapped)}$"):
         library.relocate(tmp_path, photos)
-    with pytest.raises(FolderError, match=f"is no folder of the library; those are: {photos}"):
+    with pytest.raises(FolderError, match=f"is not in the library; its folders are: {photos}"):
         library.relocate(tmp_path / "mistyped", photos)
     with pytest.raises(FolderError, match="the library knows no files in"):
         library.relocate(photos / "nowhere", tmp_path / "empty")
     (tmp_path / "loop").symlink_to("loop")
-    with pytest.raises(FolderError, match=f"{tmp_path / 'loop'} is no folder of the library"):
+    with pytest.raises(FolderError, match=f"{tmp_path / 'loop'} is not in the library"):
         library.relocate(tmp_path / "loop", tmp_path / "empty")
     with pytest.raises(FolderError, match=f"{tmp_path / 'loop'} cannot be read"):
         library.relocate(photos, tmp_path / "loop")
@@ -223,7 +224,7 @@ def test_forgetting_a_folder_keeps_photos_that_lie_elsewhere(
 
 
 def test_forgetting_a_directory_that_is_gone(library: sigseek.Library, photos: Path) -> None:
-    with pytest.raises(FolderError, match="would be found again when that is indexed"):
+    with pytest.raises(FolderError, match="the next indexing would find it again"):
         library.forget(photos / "a")
     for path in (photos / "c").iterdir():
         path.unlink()
@@ -243,7 +244,7 @@ def test_what_nobody_can_look_at_is_not_forgotten(
     (photos / "a").rename(photos / "d" / "a")
     library.relocate(photos / "a", photos / "d" / "a")
     (photos / "d").chmod(0)
-    with pytest.raises(FolderError, match="would be found again when that is indexed"):
+    with pytest.raises(FolderError, match="the next indexing would find it again"):
         library.forget(photos / "d" / "a")
     (photos / "d").chmod(0o755)
     assert_nothing_to_do(library)
@@ -487,7 +488,7 @@ def test_forgetting_a_checkpoint(
         run("forget", "--model", tiny, *where, "--yes").stdout
         == f"12 embeddings by {tiny} removed\n"
     )
-    with pytest.raises(LibraryError, match="has nothing of a checkpoint other; it has: mini"):
+    with pytest.raises(LibraryError, match="has no checkpoint other; its checkpoints are: mini"):
         library.forget_checkpoint("other")
     assert_nothing_to_do(library)
     assert run("forget", *where, check=False, SIGSEEK_MODEL="mini").returncode == 2, (
@@ -528,7 +529,7 @@ def test_a_directory_is_not_forgotten_while_its_drive_is_away(
 ) -> None:
     photos.rename(tmp_path / "unplugged")
     with pytest.raises(
-        FolderError, match="is not there now, so nobody can tell what is gone from it"
+        FolderError, match="is offline, so it is unknown which of its files are gone"
     ):
         library.forget(photos / "a")
 

@@ -1,4 +1,4 @@
-"""What pictures are said to show: captions from JSON lines, from Karpathy's splits, from a folder of class folders."""
+"""Reading captions of pictures from JSON lines, Karpathy's splits, or a folder of class folders."""
 
 import json
 from collections.abc import Callable
@@ -9,25 +9,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sigseek.errors import SigseekError
+from sigseek.errors import ErrorKind, SigseekError
 from sigseek.indexer.scan import is_junk, scan_folder
 from sigseek.search.labels import DEFAULT_TEMPLATE
 
 _FORMS = (
-    'give a file of lines like {"file": "a.jpg", "caption": "a red house"}, one of Karpathy\'s dataset_*.json, '
-    "or a folder with a folder of pictures for each class"
+    'give a file of lines like {"file": "a.jpg", "caption": "a red house"}, one of Karpathy\'s '
+    "dataset_*.json, or a folder with one folder of pictures per class"
 )
 
 
 class CaptionsError(SigseekError):
-    """Captions that cannot be used at all. The message says what was found and what to do."""
+    """Captions that cannot be used at all."""
 
 
 @dataclass(frozen=True)
 class CaptionedPicture:
-    """A picture's absolute path and all captions it was given, at least one, as often as they were
-    given.
-    """
+    """A picture's absolute path and its captions: at least one, and repeated ones repeated."""
 
     path: Path
     captions: tuple[str, ...]
@@ -35,9 +33,7 @@ class CaptionedPicture:
 
 @dataclass(frozen=True)
 class CaptionProblem:
-    """Something passed over: the line it stands in, counted from 1, where there are lines, and
-    why.
-    """
+    """Something that was skipped, and why. `line` counts from 1; it is None without lines."""
 
     line: int | None
     reason: str
@@ -45,26 +41,25 @@ class CaptionProblem:
 
 @dataclass(frozen=True)
 class CaptionedPictures:
-    """The pictures that can be used, each once, in the order of first mention, and what could not
-    be.
-    """
+    """The usable pictures, each once, in the order of first mention, and what was skipped."""
 
     pictures: tuple[CaptionedPicture, ...]
     problems: tuple[CaptionProblem, ...] = ()
     classes: tuple[str, ...] = ()
-    """The labels, where the pictures came in class folders: every picture then has one of them as
-    its only caption.
-    """
+    """The labels of class folders. Every picture then has one of them as its only caption."""
 
     def usable(self, reasons: dict[Path, str]) -> "CaptionedPictures":
-        """Without the pictures that cannot be used for these reasons, which become problems.
-        CaptionsError if none is left.
+        """Return the pictures without those in `reasons`, whose reasons become problems.
+
+        Raises CaptionsError when no picture is left.
         """
         kept = tuple(picture for picture in self.pictures if picture.path not in reasons)
         if not kept:
             path, reason = next(iter(reasons.items()))
             raise CaptionsError(
-                f"not one picture can be used, {path} for one ({reason}); check the files"
+                f"none of the pictures can be used, for example {path} ({reason})",
+                "check the files",
+                ErrorKind.DAMAGED,
             )
         problems = tuple(
             CaptionProblem(None, f"{path}: {reason}") for path, reason in reasons.items()
@@ -72,7 +67,7 @@ class CaptionedPictures:
         return replace(self, pictures=kept, problems=self.problems + problems)
 
     def matching(self) -> npt.NDArray[np.bool_]:
-        """Which of `texts` was given to which picture: (texts, pictures)."""
+        """Which of `texts` was given to which picture, as bool (texts, pictures)."""
         numbers = {text: number for number, text in enumerate(self.texts)}
         given = np.zeros((len(numbers), len(self.pictures)), np.bool_)
         for place, picture in enumerate(self.pictures):
@@ -88,8 +83,9 @@ class CaptionedPictures:
 
     @property
     def queries(self) -> tuple[str, ...]:
-        """What the model reads for each of `texts`: for a class, the sentence that
-        `Library.classify` uses.
+        """The sentence that the model reads for each of `texts`.
+
+        For a class it is the sentence that `Library.classify` uses.
         """
         return (
             tuple(DEFAULT_TEMPLATE.replace("{}", text) for text in self.texts)
@@ -101,23 +97,24 @@ class CaptionedPictures:
 def read_captions(
     source: Path, *, split: str = "test", pictures: Path | None = None
 ) -> CaptionedPictures:
-    """The captioned pictures that `source` names: a file of JSON lines, one of Karpathy's splits, a
-    folder of class folders.
+    """Read captioned pictures from `source`, which has one of three forms.
 
-    - A line is `{"file": ..., "caption": ...}` or has `"captions": [...]`; several lines of one
-    file add up.
-    - Of Karpathy's dataset_coco.json, dataset_flickr8k.json or dataset_flickr30k.json (Karpathy and
-    Fei-Fei 2015, arXiv
-      1412.2306) the images of `split` are taken.
-    - A class folder's name, with `_` and `-` as spaces, is the caption of every picture below it.
+    - A file of JSON lines: `{"file": ..., "caption": ...}` or with `"captions": [...]`. Several
+      lines about one file add up.
+    - Karpathy's dataset_coco.json, dataset_flickr8k.json or dataset_flickr30k.json (Karpathy and
+      Fei-Fei 2015, arXiv 1412.2306), of which the images of `split` are used.
+    - A folder of class folders. A class folder's name, with `_` and `-` as spaces, is the caption
+      of every picture below it.
 
-    Pictures are looked for in `pictures`, else next to the file. What is wrong with one line, image
-    or folder is a CaptionProblem, and the rest is read. CaptionsError when nothing usable is left, or
-    `source` or `pictures` is not there or not readable.
+    Pictures are in `pictures`, or by default next to the file. What is wrong with one line, image
+    or folder becomes a CaptionProblem, and the rest is read. Raises CaptionsError when nothing
+    usable is left, or when `source` or `pictures` does not exist or cannot be read.
     """
     if pictures is not None and not _is(Path.is_dir, pictures):
         raise CaptionsError(
-            f"no folder of pictures {pictures}; name the one that the captions' files lie in"
+            f"there is no folder {pictures}",
+            "give the folder that contains the pictures",
+            ErrorKind.NOT_FOUND,
         )
     if _is(Path.is_dir, source):
         return _read_class_folders(source)
@@ -131,9 +128,7 @@ def read_captions(
     if not found.captions:
         first = found.problems[0] if found.problems else CaptionProblem(None, "the file is empty")
         where = "" if first.line is None else f"line {first.line}: "
-        raise CaptionsError(
-            f"no picture with a caption in {source}: {where}{first.reason}; {_FORMS}"
-        )
+        raise CaptionsError(f"no picture with a caption in {source}: {where}{first.reason}", _FORMS)
     return CaptionedPictures(
         tuple(CaptionedPicture(path, tuple(captions)) for path, captions in found.captions.items()),
         tuple(found.problems),
@@ -141,7 +136,7 @@ def read_captions(
 
 
 class _Found:
-    """Captions by picture and problems, as they come in; files are looked up in `folder`."""
+    """Collects captions by picture, and problems. Files are looked up in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
@@ -150,7 +145,7 @@ class _Found:
         self._paths: dict[Path, Path] = {}
 
     def problem(self, place: int | str, reason: str) -> None:
-        """Note what is wrong in a line, by its number, or at another place, by its name."""
+        """Note what is wrong in a line (given by its number) or at another place (by its name)."""
         self.problems.append(
             CaptionProblem(place, reason)
             if isinstance(place, int)
@@ -158,7 +153,7 @@ class _Found:
         )
 
     def add(self, place: int | str, names: list[str], given: list[Any]) -> None:
-        """Give the captions to the file of the first of `names` that is there."""
+        """Give the captions to the first file of `names` that exists."""
         captions = [text for value in given if (text := self._caption(place, value)) is not None]
         if not captions:
             return
@@ -186,22 +181,26 @@ def _read_text(source: Path) -> str:
     try:
         content = source.read_bytes()
     except FileNotFoundError as error:
-        raise CaptionsError(f"no file or folder {source}; {_FORMS}") from error
+        raise CaptionsError(
+            f"there is no file or folder {source}", _FORMS, ErrorKind.NOT_FOUND
+        ) from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise CaptionsError(f"{source} cannot be read ({reason}); {_FORMS}") from error
+        raise CaptionsError(
+            f"{source} cannot be read ({reason})", _FORMS, ErrorKind.UNAVAILABLE
+        ) from error
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise CaptionsError(
-            f"{source} is not UTF-8 in line {line:,}; save it as UTF-8, or take that line out"
+            f"{source} is not UTF-8 in line {line:,}", "save it as UTF-8, or remove that line"
         ) from error
 
 
 def _read_lines(text: str, found: _Found) -> None:
     first: dict[str, int] = {}
-    # Not splitlines: JSON's strings may hold the line separators of Unicode.
+    # Not splitlines: JSON strings may contain the line separators of Unicode.
     for number, raw in enumerate(text.split("\n"), 1):
         line = raw.strip()
         if not line:
@@ -234,7 +233,7 @@ def _read_record(record: Any, line: int, found: _Found) -> None:
 
 
 def _karpathy_images(text: str) -> list[Any] | None:
-    """The images of one of Karpathy's splits; None where the text is something else."""
+    """The images of one of Karpathy's splits; None when the text is something else."""
     try:
         whole = _parsed(text)
     except ValueError:
@@ -255,7 +254,9 @@ def _read_karpathy(images: list[Any], split: str, source: Path, found: _Found) -
     if split not in splits:
         there = ", ".join(sorted(map(_shown, splits))) or "none"
         raise CaptionsError(
-            f"{source} has no images of the split {_shown(split)}; choose one that it has: {there}"
+            f"{source} has no images of the split {_shown(split)}",
+            f"choose one of its splits: {there}",
+            ErrorKind.NOT_FOUND,
         )
     for number, image in enumerate(images, 1):
         place = f"image {number}"
@@ -290,7 +291,9 @@ def _read_class_folders(source: Path) -> CaptionedPictures:
         )
     except OSError as error:
         raise CaptionsError(
-            f"the folder {source} cannot be read ({error.strerror}); allow it, or name another"
+            f"the folder {source} cannot be read ({error.strerror})",
+            "change its permissions, or choose another",
+            ErrorKind.UNAVAILABLE,
         ) from error
     pictures: list[CaptionedPicture] = []
     problems: list[CaptionProblem] = []
@@ -312,13 +315,13 @@ def _read_class_folders(source: Path) -> CaptionedPictures:
         else:
             pictures += [CaptionedPicture(root / path, (label,)) for path in listing.files]
     if not pictures:
-        raise CaptionsError(f"no class folder with pictures in {source}; {_FORMS}")
+        raise CaptionsError(f"there is no class folder with pictures in {source}", _FORMS)
     found = CaptionedPictures(tuple(pictures), tuple(problems))
     return CaptionedPictures(found.pictures, found.problems, found.texts)
 
 
 def _parsed(text: str) -> Any:
-    """The JSON in the text; ValueError with one line for whatever is wrong with it."""
+    """Parse JSON; ValueError with one line for whatever is wrong with it."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -330,17 +333,15 @@ def _parsed(text: str) -> Any:
 def _is(kind: Callable[[Path], bool], path: Path) -> bool:
     try:
         return kind(path)
-    except (OSError, ValueError):  # a name too long, or with a zero in it
+    except (OSError, ValueError):  # the name is too long, or contains a zero byte
         return False
 
 
 def _is_text(value: str) -> bool:
-    """Whether it can be written as UTF-8: JSON's escapes and names of files can make strings that
-    cannot.
-    """
+    """Whether the string can be written as UTF-8, which strings from JSON or file names may not."""
     return not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def _shown(name: str) -> str:
-    """A name for a message of one line."""
+    """The name in a form that fits into a message of one line."""
     return name if name.isprintable() else ascii(name)

@@ -1,4 +1,4 @@
-"""What keeps a library right besides indexing: folders that moved, folders, checkpoints and photos that are wanted no more."""
+"""Folders that moved, and folders, checkpoints and photos that are no longer wanted."""
 
 import logging
 import os
@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path, PurePath
 
+from sigseek.errors import Call, ErrorKind, Option, Remedy
 from sigseek.indexer import FolderError, check_folder, check_folders_below
 from sigseek.indexer.presence import is_empty, is_online, is_unplugged, may_be_there
 from sigseek.operations.paths import expand
@@ -22,7 +23,7 @@ _LOOKED_FOR = 1_000
 
 @dataclass(frozen=True)
 class Relocated:
-    """A folder's new place and the files that are known to lie in it."""
+    """A folder's old and new place, and how many files are now known in the new one."""
 
     old: str
     new: str
@@ -31,7 +32,7 @@ class Relocated:
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What is not in the library any more: files, and photos that lay nowhere else."""
+    """How many files were removed from the library, and photos that had no other file."""
 
     files: int
     photos: int
@@ -39,22 +40,26 @@ class Forgotten:
 
 @dataclass(frozen=True)
 class ForgottenCheckpoint:
-    """A checkpoint that is not in the library any more, with its embeddings."""
+    """A checkpoint that was removed from the library, and how many embeddings it had."""
 
     model: str
     embeddings: int
 
 
 def find_folder(catalog: Catalog, path: Path) -> tuple[FolderRecord, PurePath]:
-    """The library's folder that the path, which need not be there, is or lies in, and where in it;
-    FolderError for another.
+    """Find the library's folder that is `path` or contains it.
+
+    Returns the folder and the path inside it. The path need not exist. Raises FolderError when no
+    folder of the library contains it.
     """
     path = expand(path)
     plain = Path(os.path.abspath(path))  # noqa: PTH100 - unlike Path.absolute, without ".."
     found = catalog.find_folder(plain) or catalog.find_folder(Path(os.path.realpath(path)))
     if found is None:
         known = ", ".join(folder.path for folder in catalog.folders()) or "none"
-        raise FolderError(f"{plain} is no folder of the library; those are: {known}")
+        raise FolderError(
+            f"{plain} is not in the library", f"its folders are: {known}", ErrorKind.NOT_FOUND
+        )
     return found
 
 
@@ -80,17 +85,20 @@ def tidy(catalog: Catalog, index_store: IndexStore) -> None:
 
 
 def relocate(catalog: Catalog, old: Path, new: Path, *, accept_missing: bool) -> Relocated:
-    """Have what is known of the directory `old` lie in `new`.
+    """Record that the files of the directory `old` are in `new` now.
 
-    FolderError when nothing is known of `old`, `new` is no readable directory, or, unless
-    `accept_missing`, less than half of the files are there, and as `check_folders_below` raises it.
+    Raises FolderError when the library knows no files in `old`, when `new` is not a readable
+    directory, when less than half of the files are in `new` (unless `accept_missing`), and what
+    `check_folders_below` raises.
     """
     try:
         folder, inside = find_folder(catalog, old)
     except FolderError:
         if os.path.isdir(expand(old)) and catalog.find_folder(Path(os.path.realpath(expand(new)))):
+            swapped = Call("relocate", (str(new), str(old)))
             raise FolderError(
-                f"the library knows {new}, not {old}; name the old place first: sigseek relocate {new} {old}"
+                f"the library knows {new}, not {old}",
+                Remedy("give the old place first: {}", (swapped,)),
             ) from None
         raise
     target = check_folder(expand(new))
@@ -99,14 +107,19 @@ def relocate(catalog: Catalog, old: Path, new: Path, *, accept_missing: bool) ->
     source = Path(folder.path, inside)
     if not paths:
         raise FolderError(
-            f"the library knows no files in {source}; see what it knows with: sigseek status"
+            f"the library knows no files in {source}",
+            Remedy("see what it knows with: {}", (Call("status"),)),
+            ErrorKind.NOT_FOUND,
         )
     looked_for = paths[:: max(1, len(paths) // _LOOKED_FOR)]
     there = sum(os.path.lexists(target / path[len(before) :]) for path in looked_for)
     if there < len(looked_for) / 2 and not accept_missing:
         raise FolderError(
-            f"of {len(looked_for):,} files looked for in {target} only {there:,} are there, and nothing was changed; "
-            "name the directory that now holds them just as the old one did, or go on with --yes"
+            f"{there or 'none'} of the {len(looked_for):,} files are in {target}, so nothing was changed",
+            Remedy(
+                "give the directory that has the same sub-folders as the old one, or use {}",
+                (Option("accept_missing", True),),
+            ),
         )
     if not catalog.find_folder(target):
         check_folders_below(
@@ -122,21 +135,22 @@ def relocate(catalog: Catalog, old: Path, new: Path, *, accept_missing: bool) ->
 
 
 def forget_folder(catalog: Catalog, path: Path) -> Forgotten:
-    """Forget what is known of a folder, or of a directory in one that is empty or not there any
-    more.
+    """Remove a folder, or a directory inside one that is empty or gone, from the catalog.
 
-    FolderError for a directory that the next run over its folder would only find again.
+    Raises FolderError for a directory whose files the next indexing would only find again.
     """
     folder, inside = find_folder(catalog, path)
     if inside != PurePath() and not is_online(Path(folder.path)):
         raise FolderError(
-            f"{folder.path} is not there now, so nobody can tell what is gone from it; plug in its drive first"
+            f"{folder.path} is offline, so it is unknown which of its files are gone",
+            "plug in its drive first",
+            ErrorKind.UNAVAILABLE,
         )
     directory = Path(folder.path, inside)
     if inside != PurePath() and may_be_there(directory) and not is_empty(directory):
         raise FolderError(
-            f"{directory} lies in {folder.path}, and would be found again when that is indexed; move it elsewhere "
-            "first, or forget the whole folder"
+            f"{directory} is inside {folder.path}, and the next indexing would find it again",
+            "move it elsewhere first, or forget the whole folder",
         )
     paths = catalog.paths(folder.id, inside)
     failed = [failure.path for failure in catalog.folder_failures(folder.id)]
@@ -153,20 +167,19 @@ def forget_folder(catalog: Catalog, path: Path) -> Forgotten:
 
 
 def prune(catalog: Catalog, older_than: timedelta) -> Forgotten:
-    """Forget files that have been missing for that long, and photos that had no others.
+    """Forget files that have been missing for longer than that, and photos without other files.
 
-    Kept are those in folders that are offline or below an empty directory, which an unplugged drive
-    leaves; and those that are there after all, and wait for the next indexing, or that nobody can
-    tell of.
+    Files in offline folders and below empty directories are kept, because their drive may only be
+    unplugged. So are files that exist after all, and files on drives that cannot be read.
     """
     unplugged = cache(is_unplugged)
     places: dict[str, Path | None] = {}
-    """Of folders that are online."""
+    """Each folder's path if it is online, else None."""
     gone: dict[int, list[str]] = {}
     now = datetime.now(UTC).replace(tzinfo=None)
     try:
         before = now - older_than
-    except OverflowError:  # longer ago than there are dates for
+    except OverflowError:  # further back than dates reach
         before = datetime.min
     for folder, path in catalog.missing_files(before):
         if folder.path not in places:
@@ -184,8 +197,9 @@ def prune(catalog: Catalog, older_than: timedelta) -> Forgotten:
 
 
 def find_checkpoint(catalog: Catalog, name: str) -> CheckpointRecord:
-    """The library's checkpoint of this name or whose fingerprint begins so; LibraryError for none
-    or several.
+    """The checkpoint with this name, or whose fingerprint begins with it (8 characters or more).
+
+    Raises LibraryError when there is none, or more than one.
     """
     known = catalog.checkpoints()
     names = {
@@ -199,15 +213,18 @@ def find_checkpoint(catalog: Catalog, name: str) -> CheckpointRecord:
         return found[0]
     if found:
         raise LibraryError(
-            f"{name} is {len(found)} checkpoints here; name one by the fingerprint that sigseek status --json shows"
+            f"the library has {len(found)} checkpoints called {name}",
+            f"give the fingerprint of one: {', '.join(record.fingerprint for record in found)}",
         )
-    raise LibraryError(f"the library has nothing of a checkpoint {name}; it has: {_names(known)}")
+    raise LibraryError(
+        f"the library has no checkpoint {name}",
+        f"its checkpoints are: {_names(known)}",
+        ErrorKind.NOT_FOUND,
+    )
 
 
 def forget_checkpoint(catalog: Catalog, name: str, index_store: IndexStore) -> ForgottenCheckpoint:
-    """Forget a checkpoint, all that it embedded and its index; LibraryError as `find_checkpoint`
-    raises it.
-    """
+    """Remove a checkpoint, its embeddings and its index; raises what `find_checkpoint` raises."""
     record = find_checkpoint(catalog, name)
     with catalog.transaction() as transaction:
         transaction.remove_checkpoint(record.id)
