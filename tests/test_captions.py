@@ -187,7 +187,8 @@ def test_karpathys_splits(folder: Path) -> None:
         "a.jpg"
     ]
     with pytest.raises(
-        CaptionsError, match=r"has no images of the split val; choose one of its splits: test, train"
+        CaptionsError,
+        match=r"has no images of the split val; choose one of its splits: test, train",
     ):
         read_captions(source, split="val")
 
