@@ -1,12 +1,13 @@
 """SHA-256 of weight files, remembered: hashing a gigabyte takes longer than all else that a start does."""
 
-import contextlib
 import hashlib
 import json
-import os
+import logging
 import re
 import time
 from pathlib import Path
+
+from sigseek.files import write_whole
 
 _WORTH_REMEMBERING = 32_000_000
 """Bytes from which on a digest is remembered; less is hashed faster than it is looked up and
@@ -65,14 +66,10 @@ def _remembered() -> dict[str, object]:
 
 
 def _remember(digests: dict[str, object]) -> None:
-    """Write aside, rename; where the cache cannot be written, the next start hashes again."""
-    aside = _file().with_suffix(f".{os.getpid()}.part")
-    with contextlib.suppress(OSError):
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            aside.write_text(
-                json.dumps(digests), encoding="utf-8"
-            )  # ASCII: a path of any bytes comes back as it was
-            os.replace(aside, _file())
-        finally:
-            aside.unlink(missing_ok=True)
+    """Keep the digests. If the cache cannot be written, the next start hashes again."""
+    content = json.dumps(digests)  # ASCII, so a path of any bytes comes back unchanged
+    try:
+        _file().parent.mkdir(parents=True, exist_ok=True)
+        write_whole(_file(), content.encode())
+    except OSError as error:
+        logging.getLogger(__name__).info("digests of weights were not kept: %s", error)

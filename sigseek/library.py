@@ -176,6 +176,7 @@ class Library:
         *folders: StrPath,
         debounce: float = 2.0,
         rescan: float = 600.0,
+        max_megapixels: int | None = None,
         listener: Listener | None = None,
         stop: Stop | None = None,
     ) -> Iterator[WatchEvent]:
@@ -204,7 +205,9 @@ class Library:
         return Watch(
             catalog,
             self.directory,
-            lambda place: self.index(place, listener=listener, stop=ended),
+            lambda place: self.index(
+                place, max_megapixels=max_megapixels, listener=listener, stop=ended
+            ),
             named,
             debounce=debounce,
             rescan=rescan,

@@ -6,7 +6,6 @@ of its highest cosines to pictures that show nothing. Both take some of what has
 """
 
 import contextlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from sigseek.files import written_whole
 from sigseek.siglip.cache import cache_directory
 from sigseek.siglip.checkpoint import Checkpoint
 from sigseek.siglip.towers import ImageTower, TextTower
@@ -145,15 +145,10 @@ def _read(path: Path, dimension: int) -> Yardstick | None:
 
 def _write(yardstick: Yardstick, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(f".{os.getpid()}.part")
-    try:
-        with aside.open("wb") as file:
-            np.savez(
-                file,
-                common=yardstick.common,
-                absent=yardstick.absent,
-                pictures=yardstick.pictures,
-            )
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with written_whole(path) as aside, aside.open("wb") as file:
+        np.savez(
+            file,
+            common=yardstick.common,
+            absent=yardstick.absent,
+            pictures=yardstick.pictures,
+        )

@@ -1,7 +1,9 @@
 """Options that several commands share."""
 
+import re
 import sys
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +17,44 @@ if TYPE_CHECKING:
     from sigseek.library import Library
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
+
+class Duration(click.ParamType[timedelta]):
+    """A duration such as 2s, 10m, 12h, 30d or 8w.
+
+    `bare` is the unit of a number without one; None allows no such number.
+    """
+
+    name = "duration"
+
+    def __init__(self, bare: str | None = None, *, zero: bool = False) -> None:
+        self._bare = bare
+        self._zero = zero
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        """Convert the value to a duration; anything else is a usage error."""
+        if isinstance(value, timedelta):
+            return value
+        typed = str(value).strip().lower()
+        match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smhdw]?)", typed, re.ASCII)
+        unit = (match[2] or self._bare) if match else None
+        if not match or not unit:
+            self.fail(
+                f"{value!r} is not a duration; write a number and s, m, h, d or w, such as 30d.",
+                param,
+                ctx,
+            )
+        if not float(match[1]) and not self._zero:
+            self.fail(f"{value!r} must be more than 0.", param, ctx)
+        try:
+            return timedelta(seconds=float(match[1]) * _SECONDS[unit])
+        except OverflowError:
+            self.fail(f"{value!r} is too long.", param, ctx)
 
 
 class PathName(click.Path):

@@ -1,43 +1,19 @@
 """`sigseek prune`."""
 
-import re
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
-from sigseek.cli.options import json_option, library_options, opened
+from sigseek.cli.options import Duration, json_option, library_options, opened
 from sigseek.cli.output import print_json
 from sigseek.results import counted
-
-_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
-
-
-class Age(click.ParamType[timedelta]):
-    """A duration such as 12h, 30d or 8w."""
-
-    name = "age"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> timedelta:
-        """Convert the value to a duration; anything else is a usage error."""
-        if isinstance(value, timedelta):
-            return value
-        match = re.fullmatch(r"(\d{1,6})([hdw])", str(value).strip().lower(), re.ASCII)
-        if not match:
-            self.fail(
-                f"{value!r} is not a duration; write hours, days or weeks, such as 12h, 30d or 8w.",
-                param,
-                ctx,
-            )
-        return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 @click.command()
 @click.option(
     "--older-than",
-    type=Age(),
+    type=Duration(zero=True),
     default="30d",
     show_default=True,
     metavar="AGE",

@@ -5,17 +5,19 @@ import signal
 import sys
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from sigseek.cli.options import (
+    Duration,
     PathName,
     device_option,
     json_option,
     library_options,
+    max_megapixels_option,
     precision_option,
 )
 from sigseek.cli.output import one_line, print_json
@@ -26,8 +28,6 @@ from sigseek.results import counted, shown
 if TYPE_CHECKING:
     from sigseek.operations.status import Status
 
-_SECONDS = click.FloatRange(0, min_open=True)
-
 
 @click.command()
 @click.argument("folders", nargs=-1, type=PathName(), metavar="[FOLDER]...")
@@ -36,20 +36,21 @@ _SECONDS = click.FloatRange(0, min_open=True)
 @precision_option
 @click.option(
     "--debounce",
-    type=_SECONDS,
-    default=2,
+    type=Duration("s"),
+    default="2s",
     show_default=True,
-    metavar="SECONDS",
+    metavar="DURATION",
     help="Wait until nothing has changed for this long before indexing.",
 )
 @click.option(
     "--rescan",
-    type=_SECONDS,
-    default=10,
+    type=Duration("m"),
+    default="10m",
     show_default=True,
-    metavar="MINUTES",
+    metavar="DURATION",
     help="How often to rescan everything, because network drives do not report all changes.",
 )
+@max_megapixels_option
 @json_option
 def watch(
     folders: tuple[Path, ...],
@@ -57,8 +58,9 @@ def watch(
     model: str | None,
     device: str,
     precision: str,
-    debounce: float,
-    rescan: float,
+    debounce: timedelta,
+    rescan: timedelta,
+    max_megapixels: int | None,
     as_json: bool,
 ) -> None:
     """Keep the library up to date while its folders change.
@@ -69,7 +71,7 @@ def watch(
 
     \b
         sigseek watch ~/Pictures
-        sigseek watch --rescan 2
+        sigseek watch --rescan 1h
     """
     from sigseek.library import (
         open_library,  # after the command line is understood, as for all commands
@@ -91,8 +93,9 @@ def watch(
         with open_library(directory, model, device, precision, line.say) as library:
             for found in library.watch(
                 *folders,
-                debounce=debounce,
-                rescan=60 * rescan,
+                debounce=debounce.total_seconds(),
+                rescan=rescan.total_seconds(),
+                max_megapixels=max_megapixels,
                 listener=line,
                 stop=stop,
             ):
