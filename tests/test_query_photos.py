@@ -201,7 +201,7 @@ def test_an_error_here_does_not_wait_for_what_runs_aside() -> None:
     assert side_by_side(lambda: 1, lambda: 2) == (1, 2)
 
 
-def test_a_warm_query_asks_for_the_checkpoint_once(library: sigseek.Library) -> None:
+def test_a_warm_query_asks_for_the_state_before_and_after(library: sigseek.Library) -> None:
     library.search("a house")
     asked: list[str] = []
 
@@ -213,4 +213,4 @@ def test_a_warm_query_asks_for_the_checkpoint_once(library: sigseek.Library) -> 
         library.search("a house")
     finally:
         event.remove(Engine, "before_cursor_execute", note)
-    assert sum("FROM checkpoint" in statement for statement in asked) == 1
+    assert sum("FROM checkpoint" in statement for statement in asked) == 2

@@ -36,8 +36,10 @@ if TYPE_CHECKING:
     Floats: TypeAlias = npt.NDArray[np.float32]
 
 _TEXT_BATCH = 64
+_FEW = 4
+"""Photo files that are decoded by the processes that are kept for queries."""
 _MOST_DECODING = max(2, os.cpu_count() or 2)
-"""Photos of queries that are decoded at a time, each in a process."""
+"""Threads that may use these processes at the same time; it bounds how many there are."""
 
 
 class ModelInUse:
@@ -293,9 +295,12 @@ class ModelInUse:
         from sigseek.indexer.decoding.guarded import GuardedDecoder
         from sigseek.indexer.embed_files import embed_files
 
-        # Processes of its own, which end with it: so many are needed now, and rarely again.
-        with GuardedDecoder(self.checkpoint.preprocessing) as decoder:
-            yield from embed_files(paths, decoder, self.images)
+        if len(paths) <= _FEW:
+            with self._decoding:
+                yield from embed_files(paths, self._kept_decoder(), self.images)
+        else:  # processes of its own, which end with it: so many are rarely needed
+            with GuardedDecoder(self.checkpoint.preprocessing) as decoder:
+                yield from embed_files(paths, decoder, self.images)
 
     def photo_vector(self, photo: Path) -> tuple[Floats, int | None]:
         """Return the unit-norm embedding (dim,) of a photo, and its id if the library knows it.
@@ -333,15 +338,8 @@ class ModelInUse:
             raise _unreadable(path, error) from error
 
     def _embed_photo(self, path: Path) -> Floats:
-        """Return the embedding (dim,) of one photo file, decoded in a process that is kept.
-
-        A query photo may come from anybody. To start a process takes a tenth of a second, in which
-        the tower is loaded anyway; the next query finds it running.
-        """
-        from sigseek.indexer.embed_files import embed_files
-
-        with self._decoding:
-            ((_, found),) = embed_files([path], self._decoder.get(self._start_decoder), self.images)
+        """Return the embedding (dim,) of one photo file; DecodeError when it gives no picture."""
+        ((_, found),) = self.embed_photos([path])
         if isinstance(found, DecodeError):
             raise cannot_be_used(path, found) from found
         return found
@@ -355,7 +353,15 @@ class ModelInUse:
         from sigseek.indexer.embed_files import embed_views
 
         with self._decoding:
-            yield from embed_views(photos, self._decoder.get(self._start_decoder), self.images)
+            yield from embed_views(photos, self._kept_decoder(), self.images)
+
+    def _kept_decoder(self) -> GuardedDecoder:
+        """Return the decoder whose processes are kept for the next query.
+
+        A query photo may come from anybody, so it is decoded in another process. To start one takes
+        a tenth of a second, during which the tower is loaded; the next query finds it running.
+        """
+        return self._decoder.get(self._start_decoder)
 
     def _start_decoder(self) -> GuardedDecoder:
         from sigseek.indexer.decoding.guarded import GuardedDecoder

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from sigseek.operations.calibrating import read_calibration
 from sigseek.operations.directory import LibraryDirectory
@@ -15,6 +16,12 @@ from sigseek.storage.embeddings import CheckpointEmbeddings
 if TYPE_CHECKING:
     from sigseek.search.results import SearchResults
     from sigseek.search.searcher import Searcher
+
+
+_Answer = TypeVar("_Answer")
+
+_TRIES = 4
+"""Times that a question is asked at most, while another process keeps changing the library."""
 
 
 class SearcherInUse:
@@ -33,6 +40,23 @@ class SearcherInUse:
 
     def get(self) -> Searcher:
         """Return the searcher of the library as it is now."""
+        return self._current()[0]
+
+    def ask(self, question: Callable[[Searcher], _Answer]) -> _Answer:
+        """Return what `question` gets from the searcher, all of it from one state of the library.
+
+        When another process changes the library in the middle, the question is asked again. Should
+        that happen several times in a row, the last answer is given: its hits are right, but its
+        probabilities may still be those of the state before.
+        """
+        for _ in range(_TRIES):
+            searcher, state = self._current()
+            answer = question(searcher)
+            if self._model.state_to_query() == state:
+                break
+        return answer
+
+    def _current(self) -> tuple[Searcher, CheckpointState]:
         # The state is read under the lock, too: a thread that read it earlier could otherwise
         # replace a newer searcher.
         with self._lock:
@@ -49,7 +73,7 @@ class SearcherInUse:
                     read_calibration(state.calibration, self._directory, self._model),
                 )
                 self._last_state = state
-            return self._last
+            return self._last, state
 
     @property
     def is_loaded(self) -> bool:
@@ -82,19 +106,21 @@ def search(
     look = CloserLook(closer, model.embed_views) if closer else None
     check_search(asked, limit, min_probability, look)
     if searcher.is_loaded or model.reads_at_once:
-        current, vectors = searcher.get(), model.embed_terms(terms(asked))
+        vectors = model.embed_terms(terms(asked))
     else:
         model.state_to_query()  # raises before anything is downloaded or loaded
-        vectors, current = side_by_side(lambda: model.embed_terms(terms(asked)), searcher.get)
+        vectors, _ = side_by_side(lambda: model.embed_terms(terms(asked)), searcher.get)
     for term in terms(asked):
         if isinstance(term, Text):
             model.warn_if_cut("the query", term.text)
-    return current.search(
-        asked,
-        vectors,
-        limit,
-        min_probability=min_probability,
-        include_all=include_all,
-        explain=explain,
-        closer=look,
+    return searcher.ask(
+        lambda current: current.search(
+            asked,
+            vectors,
+            limit,
+            min_probability=min_probability,
+            include_all=include_all,
+            explain=explain,
+            closer=look,
+        )
     )

@@ -21,8 +21,8 @@ def find_similar(
 
     check_limit(limit)
     if searcher.is_loaded:
-        current, (vector, known) = searcher.get(), model.photo_vector(photo)
+        vector, known = model.photo_vector(photo)
     else:
         model.state_to_query()  # raises before anything is downloaded or loaded
-        (vector, known), current = side_by_side(lambda: model.photo_vector(photo), searcher.get)
-    return current.by_photo(vector, limit, leave_out=known)
+        (vector, known), _ = side_by_side(lambda: model.photo_vector(photo), searcher.get)
+    return searcher.ask(lambda current: current.by_photo(vector, limit, leave_out=known))

@@ -1,0 +1,171 @@
+"""One library and many threads: every answer is that of some state of the library; none fails."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+import sigseek
+from sigseek.demo.photos import draw_photos
+from tests.conftest import Run
+
+THREADS = 16
+QUERIES = ("a red car", "a house AND NOT at night", "two trees by the sea", "a cat OR a dog")
+LABELS = ("a house", "a boat")
+KEPT, ADDED = 200, 12
+"""Drawings that stay in the library, and that are added and forgotten: fewer than the image tower
+takes at once, so that they come and go in one transaction each.
+"""
+MOST_GROWTH = 30_000_000
+"""Bytes that a process may grow from 1,000 calls to 5,000. A leak of a query's results would be
+some hundred megabytes.
+"""
+
+Answer = dict[str, tuple[float, ...]]
+"""Numbers by a photo's path, or by whatever else they belong to."""
+Ask = Callable[[sigseek.Library], Answer]
+
+
+def test_threads_get_what_one_thread_gets(tmp_path: Path, run: Run) -> None:
+    """Another process indexes a folder and forgets it, again and again, while 16 threads ask."""
+    kept, added, directory = tmp_path / "kept", tmp_path / "added", tmp_path / "library"
+    draw_photos(kept, KEPT, seed=501)
+    draw_photos(added, ADDED, seed=502)
+    run("index", kept, "--model", "mini", "--library", directory)
+    asked = questions(sorted(kept.glob("*.jpg"))[:3])
+    changes = [("index", added), ("forget", added, "--yes")]
+
+    with sigseek.open(directory) as library:
+        states = [ask_all(library, asked)]
+        for change in changes:
+            run(*change, "--library", directory)
+            states.append(ask_all(library, asked))
+        check_states(states)
+
+        stop = Event()
+        with ThreadPoolExecutor(THREADS) as pool:
+            running = [
+                pool.submit(keep_asking, library, asked, number, stop) for number in range(THREADS)
+            ]
+            try:
+                for change in changes:
+                    run(*change, "--library", directory)
+            finally:
+                stop.set()
+            found = [answer for one in running for answer in one.result()]
+
+    assert len(found) >= 2 * THREADS
+    for name, answer in found:
+        assert any(same(answer, state[name]) for state in states), name
+
+
+def questions(photos: Sequence[Path]) -> dict[str, Ask]:
+    """Return what the threads ask, by name."""
+    asked: dict[str, Ask] = {query: partial(search, query=query) for query in QUERIES}
+    asked["photo term"] = partial(search, query=f'photo:"{photos[2]}" AND a boat')
+    for photo in photos[:2]:
+        asked[photo.name] = partial(similar, photo=photo)
+    asked["classify"] = partial(classify, photo=photos[0])
+    asked["status"] = lambda library: {
+        one.model: (one.embeddings,) for one in library.status().checkpoints
+    }
+    return asked
+
+
+def search(library: sigseek.Library, query: str) -> Answer:
+    """Give all photos: which of them match is judged a little later than they come."""
+    hits = library.search(query, limit=KEPT + ADDED, include_all=True)
+    return {hit.path: (hit.probability, hit.score) for hit in hits}
+
+
+def similar(library: sigseek.Library, photo: Path) -> Answer:
+    return {hit.path: (hit.cosine,) for hit in library.similar(photo, limit=20)}
+
+
+def classify(library: sigseek.Library, photo: Path) -> Answer:
+    (found,) = library.classify([photo], LABELS)
+    return {one.label: (one.score,) for one in found.scores}
+
+
+def ask_all(library: sigseek.Library, asked: dict[str, Ask]) -> dict[str, Answer]:
+    return {name: ask(library) for name, ask in asked.items()}
+
+
+def check_states(states: Sequence[dict[str, Answer]]) -> None:
+    """The folder changes what is answered, and forgetting it brings the first answers back."""
+    before, within, after = states
+    assert before["status"] == {"mini": (KEPT,)}
+    assert within["status"] == {"mini": (KEPT + ADDED,)}
+    for query in (*QUERIES, "photo term"):
+        assert len(before[query]) == KEPT
+        assert len(within[query]) == KEPT + ADDED
+        assert same(before[query], after[query])
+
+
+def keep_asking(
+    library: sigseek.Library, asked: dict[str, Ask], start: int, stop: Event
+) -> list[tuple[str, Answer]]:
+    """Ask one question after the other, each thread from another one on; return the answers."""
+    names = list(asked)
+    found: list[tuple[str, Answer]] = []
+    while not stop.is_set():
+        name = names[(start + len(found)) % len(names)]
+        found.append((name, asked[name](library)))
+    return found
+
+
+def same(one: Answer, other: Answer) -> bool:
+    """Whether the answers agree to rounding: the last bit depends on how much is scored at once."""
+    return one.keys() == other.keys() and all(
+        numbers == pytest.approx(other[key], abs=2e-5) for key, numbers in one.items()
+    )
+
+
+_MANY_CALLS = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+import sigseek
+
+directory, photo = sys.argv[1:]
+
+def ask(number):
+    if number % 10 == 0:
+        library.status()
+    elif number % 10 == 1:
+        library.similar(photo)
+    else:
+        library.search(f"a house {number}", explain=True)
+
+def resident():
+    fields = Path("/proc/self/status").read_text().split()
+    return int(fields[fields.index("VmRSS:") + 1]) * 1024
+
+with sigseek.open(directory) as library, ThreadPoolExecutor(4) as pool:
+    for first, last in ((0, 1_000), (1_000, 5_000)):
+        for _ in pool.map(ask, range(first, last)):
+            pass
+        print(resident(), flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process's memory in /proc")
+def test_memory_stays_flat(tmp_path: Path, drawn: Path, run: Run) -> None:
+    directory = tmp_path / "library"
+    run("index", drawn, "--model", "mini", "--library", directory)
+    done = subprocess.run(
+        [sys.executable, "-c", _MANY_CALLS, directory, next(drawn.glob("*.jpg"))],
+        capture_output=True,
+        text=True,
+        env=os.environ,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    after_1000, after_5000 = map(int, done.stdout.split())
+    assert after_5000 - after_1000 < MOST_GROWTH
