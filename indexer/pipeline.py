@@ -34,8 +34,8 @@ class Indexer:
     `tower` is called once, when the first photo has to be embedded: a run that finds nothing new
     loads no model. `yardstick` is called when embeddings have to be measured; it tells its argument
     how many texts of how many are embedded. `catch_up` makes the vector index ready for searches.
-    Pictures of more than `max_pixels` are failures; None stands for what half of the memory is
-    enough for.
+    Pictures of more than `max_pixels` are failures. The catalog remembers the limit for later runs;
+    None stands for the remembered one, or else for what half of the memory is enough for.
     """
 
     def __init__(
@@ -57,7 +57,8 @@ class Indexer:
         self._load_tower = tower
         self._yardstick = yardstick
         self._index_store = index_store
-        self._max_pixels = max_pixels or default_max_pixels()
+        self._new_limit = max_pixels
+        self._max_pixels = max_pixels or catalog.max_pixels() or default_max_pixels()
         self._listener = listener or Silence()
         self._stop = stop or Stop()
         self._tower: ImageTower | None = None
@@ -80,6 +81,8 @@ class Indexer:
         if not accept_missing:
             check_losses([(root, found) for root, _, found in compared])
         with self._catalog.transaction() as transaction:
+            if self._new_limit:
+                transaction.put_max_pixels(self._new_limit)
             work = [
                 (transaction.add_folder(root)[0], inside, found) for root, inside, found in compared
             ]

@@ -139,11 +139,14 @@ class Library:
         """Add folders and bring the library up to date with them; without folders, with all it
         knows.
 
-        `listener` is told how it goes. Stopped or interrupted at any point, all but the batch in
-        flight is kept and the next call goes on from there. FolderError, with folders and files known as before, when more than half of a
-        folder's files are gone, unless `accept_missing`, or one that is offline would become part
-        of a new one. Pictures of more than `max_megapixels` are failures until a run takes them;
-        None is what half of the memory is enough for.
+        `listener` is told how it goes, and `stop` ends it soon. Whether stopped or interrupted, all
+        but the batch in flight is kept, and the next call goes on from there.
+
+        Raises FolderError, with folders and files known as before, when more than half of a
+        folder's files are gone, unless `accept_missing`, and when a folder that is offline would
+        become part of a new one. Pictures of more than `max_megapixels` are failures. The library
+        remembers this limit; None is the one of an earlier call, or else what half of the memory is
+        enough for.
         """
         if not folders and not self._directory.exists():
             raise LibraryError(f"no library at {self.directory} yet; name the folders to index")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sigseek.indexer import failures, ingest
+from sigseek.indexer import FolderError, failures, ingest
 from sigseek.indexer.decoding import guarded
 from sigseek.indexer.decoding.decode import DecodedPhoto
 from sigseek.indexer.decoding.digest import FileDigest, digest_file
@@ -101,6 +101,30 @@ def test_a_picture_too_large_is_read_again_when_it_changes(
         "added": 1,
         "unchanged": 1,
     }
+
+
+def test_a_limit_holds_until_another_is_given(
+    library: Library, folder: Path, read: list[str]
+) -> None:
+    picture(91, (640, 480)).save(folder / "large.png")
+    assert library.index(folder, max_pixels=SMALL).failed == 1
+    assert library.index(folder).failed == 1
+    assert library.index().failed == 1
+    assert read.count("large.png") == 1
+    assert library.catalog.max_pixels() == SMALL
+    assert library.index(max_pixels=640 * 480).added == 1
+    picture(92, (640, 480)).save(folder / "larger.png")
+    picture(93, (800, 600)).save(folder / "largest.png")
+    assert counts(library.index()) == {"scanned": 4, "added": 1, "unchanged": 2, "failed": 1}
+
+
+def test_a_refused_run_does_not_change_the_limit(library: Library, folder: Path) -> None:
+    library.index(folder, max_pixels=SMALL)
+    (folder / "small.png").unlink()
+    (folder / "notes.txt").touch()
+    with pytest.raises(FolderError):
+        library.index(folder, max_pixels=2 * SMALL)
+    assert library.catalog.max_pixels() == SMALL
 
 
 def test_a_file_that_takes_too_long_is_read_again_the_next_day(

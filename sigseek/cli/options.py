@@ -185,7 +185,8 @@ max_megapixels_option = click.option(
     "--max-megapixels",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Skip pictures larger than this.  [default: what fits into half of the RAM, at most 250]",
+    help="Skip pictures larger than this, now and in later runs.  "
+    "[default: what fits into half of the RAM, at most 250]",
 )
 
 

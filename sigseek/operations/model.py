@@ -366,7 +366,9 @@ class ModelInUse:
     def _start_decoder(self) -> GuardedDecoder:
         from sigseek.indexer.decoding.guarded import GuardedDecoder
 
-        decoder = GuardedDecoder(self.checkpoint.preprocessing)
+        catalog = self._directory.catalog() if self._directory.exists() else None
+        limit = catalog.max_pixels() if catalog else None  # of photos that were indexed
+        decoder = GuardedDecoder(self.checkpoint.preprocessing, limit)
         weakref.finalize(self, decoder.close)  # for callers that forget to close the library
         return decoder
 

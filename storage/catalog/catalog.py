@@ -12,13 +12,16 @@ from sigseek.storage.catalog.reading.embeddings import EmbeddingReader
 from sigseek.storage.catalog.reading.files import FileReader
 from sigseek.storage.catalog.reading.judgement import JudgementReader
 from sigseek.storage.catalog.reading.photos import PhotoReader
+from sigseek.storage.catalog.reading.settings import SettingReader
 from sigseek.storage.catalog.sqlite import SqliteDialect
 from sigseek.storage.catalog.transaction import Transaction
 
 FILE_NAME = "catalog.sqlite"
 
 
-class Catalog(CheckpointReader, FileReader, PhotoReader, EmbeddingReader, JudgementReader):
+class Catalog(
+    CheckpointReader, FileReader, PhotoReader, EmbeddingReader, JudgementReader, SettingReader
+):
     """The catalog of a library; several threads may use it.
 
     Every method raises LibraryError when the database cannot be read or written.

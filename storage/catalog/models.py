@@ -249,3 +249,12 @@ class TagRow(Base):
     checkpoint_id: Mapped[int] = mapped_column(ForeignKey("checkpoint.id", ondelete="CASCADE"))
     """The checkpoint that judged it."""
     probability: Mapped[float]
+
+
+class SettingRow(Base):
+    """A choice that holds for the whole library until another one is made."""
+
+    __tablename__ = "setting"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]

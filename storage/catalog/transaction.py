@@ -7,10 +7,13 @@ from sigseek.storage.catalog.changes.embeddings import EmbeddingWriter
 from sigseek.storage.catalog.changes.files import FileWriter
 from sigseek.storage.catalog.changes.judgement import JudgementWriter
 from sigseek.storage.catalog.changes.photos import PhotoWriter
+from sigseek.storage.catalog.changes.settings import SettingWriter
 from sigseek.storage.catalog.models import Base
 
 
-class Transaction(CheckpointWriter, FileWriter, PhotoWriter, EmbeddingWriter, JudgementWriter):
+class Transaction(
+    CheckpointWriter, FileWriter, PhotoWriter, EmbeddingWriter, JudgementWriter, SettingWriter
+):
     """The changes that a catalog takes. Either all changes of one transaction are kept, or none.
 
     Only one thread may use a transaction.
