@@ -1,24 +1,26 @@
-"""Whether the catalog is sound, and the index fits it."""
+"""Whether the catalog is sound, and the index agrees with it."""
 
 from __future__ import annotations
 
-import itertools
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 
 import numpy as np
 
+from sigseek.errors import Call, Remedy
 from sigseek.storage.catalog import Catalog
 from sigseek.storage.catalog.transaction import Transaction
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index.contract import IndexStore
 from sigseek.storage.records import CheckpointRecord
 
-_NORM_TOLERANCE = 0.01  # float16 keeps the norm of a unit vector to a thousandth
+_NORM_TOLERANCE = 0.01
+"""float16 keeps the norm of a unit vector to a thousandth."""
 _EVERY = 1_000
-_HOW = "to have it mended: sigseek verify --repair"
+_REPAIR = Remedy("to have it repaired: {}", (Call("verify", options=(("repair", True),)),))
 
 
 @dataclass(frozen=True)
@@ -27,14 +29,36 @@ class Problem:
 
     what: str
     """What was found, in one line."""
-    remedy: str
+    remedy: Remedy
     """What was done about it, or what to do."""
     mended: bool
 
 
+@dataclass
+class _Unsound:
+    """The ids of photos whose embeddings by one checkpoint are not sound."""
+
+    damaged: list[int] = field(default_factory=list)
+    """Their checksums do not agree."""
+    other_dimensions: dict[int, list[int]] = field(default_factory=dict)
+    """By number of dimensions: they are sound, but not as long as the checkpoint says."""
+    not_unit: list[int] = field(default_factory=list)
+    """Their norm is not 1."""
+
+    def all_have(self, count: int) -> int | None:
+        """The number of dimensions, if all sound embeddings of the `count` there are have the same
+        other one: then the checkpoint's row is wrong.
+        """
+        if len(self.other_dimensions) != 1:
+            return None
+        ((dimension, ids),) = self.other_dimensions.items()
+        return dimension if len(self.damaged) + len(ids) == count else None
+
+
 class Verification:
-    """Goes through a library and gathers its problems; with `repair` it mends what can be made anew
-    from what is sound.
+    """Goes through a library and gathers its problems.
+
+    With `repair` it repairs what can be made again from what is sound.
     """
 
     def __init__(self, catalog: Catalog, index_store: IndexStore, *, repair: bool) -> None:
@@ -44,12 +68,13 @@ class Verification:
         self._index_store = index_store
 
     def note(self, what: str, remedy: str) -> None:
-        """A problem that only a person can do something about."""
-        self.problems.append(Problem(what, remedy, mended=False))
+        """Note a problem that only a person can do something about."""
+        self.problems.append(Problem(what, Remedy(remedy), mended=False))
 
     def check_catalog(self) -> bool:
-        """SQLite's own checks, and rows that belong to nothing; whether the file can be relied on
-        for further checks.
+        """Run the database's own checks, and look for rows that refer to nothing.
+
+        False when the catalog is so damaged that further checks mean nothing.
         """
         said = self._catalog.integrity()
         if said:
@@ -60,13 +85,16 @@ class Verification:
             )
             return False
         for table, count in self._catalog.dangling().items():
-            what = f"rows of the table {table} that refer to something that is not there: {count:,}"
-            self._mend(what, "they were removed", partial(Transaction.remove_dangling, name=table))
+            self._mend(
+                f"rows of the table {table} that refer to something that is not there: {count:,}",
+                Remedy("they were removed"),
+                partial(Transaction.remove_dangling, name=table),
+            )
         return True
 
     def check_photos(self) -> int:
-        """Photos that no file holds any more. That is no damage: an indexing that was cut off
-        leaves them for the next one.
+        """The number of photos that no file holds any more. They are no damage: an interrupted run
+        leaves them for the next one to remove, and so does a repair.
         """
         leftover = max(0, self._catalog.count_photos_without_files())
         if leftover and self._repair:
@@ -77,69 +105,34 @@ class Verification:
     def check_embeddings(
         self, checkpoint: CheckpointRecord, on_done: Callable[[int], None]
     ) -> None:
-        """Each embedding's length, checksum and norm; how many there are; whether hits can be
-        judged by them.
+        """Check each embedding's length, checksum and norm, their number, and whether all were
+        measured for the judgement of hits.
         """
-        damaged, untrue, count = [], [], 0
-        others: dict[int, list[int]] = {}
-        """By number of dimensions, sound embeddings that have another than the checkpoint."""
-        for count, (photo_id, vector, checksum) in enumerate(
-            self._catalog.stored_embeddings(checkpoint.id), 1
-        ):
-            if zlib.crc32(vector) != checksum:
-                damaged.append(photo_id)
-            elif len(vector) != 2 * checkpoint.dimension:
-                others.setdefault(len(vector) // 2, []).append(photo_id)
-            elif not _is_unit(vector):
-                untrue.append(photo_id)
-            if count % _EVERY == 0:
-                on_done(count)
-        on_done(count)
-        measured, biases = (
-            self._catalog.measured(checkpoint.id),
-            self._catalog.bias_count(checkpoint.id),
-        )
-        # Else an indexing beside this is at it, and no two numbers are of one moment.
-        quiet = (
-            self._catalog.find_checkpoint(checkpoint.fingerprint, checkpoint.preprocessing)
-            == checkpoint
-        )
-        if len(others) == 1 and len(damaged) + len(next(iter(others.values()))) == count:
-            self._set_dimension(checkpoint, *others)
-            others = {}
-        self._remove(checkpoint, damaged, "are damaged (their checksums do not agree)")
-        self._remove(
-            checkpoint,
-            [*itertools.chain.from_iterable(others.values())],
-            "have another number of dimensions",
-        )
-        self._remove(checkpoint, untrue, "do not have the length 1")
-        if quiet and count != checkpoint.embeddings:
-            what = f"the catalog counts {checkpoint.embeddings:,} embeddings by {checkpoint.name}, and has {count:,}"
-            recount = partial(Transaction.recount_embeddings, checkpoint_id=checkpoint.id)
-            self._mend(what, "the count was set right", recount)
-        if quiet and measured and measured[1] == checkpoint.generation and biases != count:
-            what = f"not all embeddings by {checkpoint.name} have been measured for verdicts"
-            forget = partial(Transaction.remove_yardstick, checkpoint_id=checkpoint.id)
-            self._mend(what, "they are measured anew by: sigseek index", forget)
-
-    def _set_dimension(self, checkpoint: CheckpointRecord, dimension: int) -> None:
-        said = f"the catalog says that embeddings by {checkpoint.name} have {checkpoint.dimension:,} dimensions"
-        set_right = partial(
-            Transaction.set_dimension, checkpoint_id=checkpoint.id, dimension=dimension
-        )
-        self._mend(f"{said}, and they have {dimension:,}", "it was set right", set_right)
-
-    def _remove(self, checkpoint: CheckpointRecord, ids: list[int], are: str) -> None:
-        if ids:
-            what = f"embeddings by {checkpoint.name} that {are}: {len(ids):,}, of {self._path(ids[0])} for example"
-            remove = partial(
-                Transaction.remove_embeddings, checkpoint_id=checkpoint.id, photo_ids=ids
+        unsound, count = self._look_through(checkpoint, on_done)
+        measured = self._catalog.measured(checkpoint.id)
+        biases = self._catalog.bias_count(checkpoint.id)
+        current = self._catalog.find_checkpoint(checkpoint.fingerprint, checkpoint.preprocessing)
+        self._remove_unsound(checkpoint, unsound, count)
+        if current != checkpoint:
+            return  # another process is indexing, so no two of these numbers are of one moment
+        if count != checkpoint.embeddings:
+            self._mend(
+                f"the catalog counts {checkpoint.embeddings:,} embeddings by {checkpoint.name}, "
+                f"and has {count:,}",
+                Remedy("the count was corrected"),
+                partial(Transaction.recount_embeddings, checkpoint_id=checkpoint.id),
             )
-            self._mend(what, "they were removed, and are made anew by: sigseek index", remove)
+        if measured and measured.generation == checkpoint.generation and biases != count:
+            self._mend(
+                f"not all embeddings by {checkpoint.name} have been measured for verdicts",
+                Remedy("to have them measured again: {}", (Call("index"),)),
+                partial(Transaction.remove_yardstick, checkpoint_id=checkpoint.id),
+            )
 
     def check_index(self, checkpoint: CheckpointRecord) -> None:
-        """Whether the index is as it was written, and holds every embedding of its time."""
+        """Check whether the index is as it was written, and has every embedding of its
+        generation.
+        """
         embeddings = CheckpointEmbeddings(self._catalog, checkpoint)
         found = self._index_store.check(embeddings)
         wrong = [f"the index {name} is damaged" for name in found.damaged]
@@ -151,17 +144,64 @@ class Verification:
         if wrong and self._repair:
             self._index_store.remove(checkpoint.token)
             self._index_store.open(embeddings)
-        self.problems += [
-            Problem(what, "it was made anew" if self._repair else _HOW, self._repair)
-            for what in wrong
-        ]
+        for what in wrong:
+            remedy = Remedy("it was made again") if self._repair else _REPAIR
+            self.problems.append(Problem(what, remedy, self._repair))
 
-    def _mend(self, what: str, done: str, mend: Callable[[Transaction], object]) -> None:
-        """A problem that `mend` mends; `done` tells what it does."""
+    def _look_through(
+        self, checkpoint: CheckpointRecord, on_done: Callable[[int], None]
+    ) -> tuple[_Unsound, int]:
+        """Which embeddings are not sound, and how many there are in all."""
+        unsound, count = _Unsound(), 0
+        stored = self._catalog.stored_embeddings(checkpoint.id)
+        for count, (photo_id, vector, checksum) in enumerate(stored, 1):
+            if zlib.crc32(vector) != checksum:
+                unsound.damaged.append(photo_id)
+            elif len(vector) != 2 * checkpoint.dimension:
+                unsound.other_dimensions.setdefault(len(vector) // 2, []).append(photo_id)
+            elif not _is_unit(vector):
+                unsound.not_unit.append(photo_id)
+            if count % _EVERY == 0:
+                on_done(count)
+        on_done(count)
+        return unsound, count
+
+    def _remove_unsound(self, checkpoint: CheckpointRecord, unsound: _Unsound, count: int) -> None:
+        """Remove embeddings that are not sound, or correct the number of dimensions where that is
+        what is wrong.
+        """
+        dimension = unsound.all_have(count)
+        if dimension is not None:
+            self._mend(
+                f"the catalog says that embeddings by {checkpoint.name} have "
+                f"{checkpoint.dimension:,} dimensions, and they have {dimension:,}",
+                Remedy("the number was corrected"),
+                partial(
+                    Transaction.set_dimension, checkpoint_id=checkpoint.id, dimension=dimension
+                ),
+            )
+        others = chain.from_iterable(unsound.other_dimensions.values())
+        for ids, state in (
+            (unsound.damaged, "are damaged (their checksums do not agree)"),
+            ([] if dimension is not None else list(others), "have another number of dimensions"),
+            (unsound.not_unit, "do not have the length 1"),
+        ):
+            if ids:
+                self._mend(
+                    f"embeddings by {checkpoint.name} that {state}: {len(ids):,}, "
+                    f"of {self._path(ids[0])} for example",
+                    Remedy("they were removed; to embed these photos again: {}", (Call("index"),)),
+                    partial(
+                        Transaction.remove_embeddings, checkpoint_id=checkpoint.id, photo_ids=ids
+                    ),
+                )
+
+    def _mend(self, what: str, done: Remedy, mend: Callable[[Transaction], object]) -> None:
+        """Note a problem that `mend` repairs. `done` says what it does."""
         if self._repair:
             with self._catalog.transaction() as transaction:
                 mend(transaction)
-        self.problems.append(Problem(what, done if self._repair else _HOW, self._repair))
+        self.problems.append(Problem(what, done if self._repair else _REPAIR, self._repair))
 
     def _path(self, photo_id: int) -> str:
         photo = self._catalog.photos([photo_id]).get(photo_id)

@@ -4,11 +4,13 @@ import hashlib
 import os
 import sqlite3
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from sqlalchemy import Connection
 
 from sigseek.search.calibration import Calibration
 from sigseek.search.searcher import Searcher
@@ -54,6 +56,13 @@ def add_photos(
     return ids
 
 
+@contextmanager
+def writing(catalog: Catalog) -> Iterator[Connection]:
+    """A connection that changes the catalog's database behind its back."""
+    with catalog._dialect.writers.begin() as connection:
+        yield connection
+
+
 def add_many(catalog: Catalog, checkpoint_id: int, vectors: npt.NDArray[np.float32]) -> list[int]:
     """Photos without files, each with an embedding, all of one new generation, written at a stroke;
     the ids.
@@ -70,7 +79,8 @@ def add_many(catalog: Catalog, checkpoint_id: int, vectors: npt.NDArray[np.float
             "UPDATE checkpoint SET generation = generation + 1 WHERE id = ?", (checkpoint_id,)
         )
         connection.executemany(
-            "INSERT INTO embedding SELECT id, ?, ?, 'fp32', 1, generation, ? FROM checkpoint WHERE id = ?",
+            "INSERT INTO embedding SELECT id, ?, ?, 'fp32', 1, generation, ? "
+            "FROM checkpoint WHERE id = ?",
             [
                 (id_, half, zlib.crc32(half), checkpoint_id)
                 for id_, half in zip(

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own: no network, no durability, gone with whoever started it."""
+"""A PostgreSQL server of the tests' own: no network, nothing durable, gone with its starter."""
 
 import contextlib
 import itertools

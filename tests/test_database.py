@@ -42,7 +42,7 @@ def test_models_and_migrations_agree(tmp_path: Path) -> None:
 
 
 def test_models_and_the_tables_on_postgresql_agree(postgresql_server: Server) -> None:
-    """Paths alone are unique otherwise there: by their SHA-256, for which SQLAlchemy has no word."""
+    """Only paths are unique in another way there: by their SHA-256."""
 
     def has_words(
         item: object, name: str | None, kind: str, reflected: bool, other: object

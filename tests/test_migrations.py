@@ -1,4 +1,6 @@
-"""Libraries of older programs, one committed dump for each schema: nothing is lost on the way up, nor half of it done."""
+"""Libraries of older programs, one committed dump for each schema, are upgraded wholly or not at
+all.
+"""
 
 import multiprocessing
 import os
@@ -221,7 +223,10 @@ def test_a_newer_library_is_refused_by_the_program_and_left_alone(tmp_path: Path
     before = dump(path)
     for arguments in (["status"], ["search", "a house"], ["index", tmp_path, "--model", "mini"]):
         done = run(*arguments, "--library", tmp_path / "library", check=False)
-        refused = f"error: {path} was made by a newer sigseek (schema 9999, this one knows {HEAD}); upgrade sigseek\n"
+        refused = (
+            f"error: {path} was made by a newer sigseek (schema 9999, this one knows {HEAD}); "
+            "upgrade sigseek\n"
+        )
         assert (done.returncode, done.stdout, done.stderr) == (1, "", refused)
     assert dump(path) == before
 
@@ -238,7 +243,8 @@ def test_a_table_made_anew_takes_nothing_along(
         from alembic import op
         revision, down_revision = "9999", "{HEAD}"
         def upgrade():
-            with op.batch_alter_table("photo", recreate="always", table_kwargs={{"sqlite_autoincrement": True}}) as photo:
+            options = {{"sqlite_autoincrement": True}}
+            with op.batch_alter_table("photo", recreate="always", table_kwargs=options) as photo:
                 photo.add_column(sa.Column("later", sa.String))
     """
     (migrations / "versions" / "9999_later.py").write_text(textwrap.dedent(later))

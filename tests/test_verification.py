@@ -10,15 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 
 import sigseek
 from sigseek.indexer.decoding import digest
-from sigseek.storage import Catalog
+from sigseek.storage import Catalog, EmbeddingRecord
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index import faiss_file
 from sigseek.storage.index.store import FaissStore
 from sigseek.storage.verification import Verification
-from tests.catalogs import add_checkpoint, add_many, random_unit
+from tests.catalogs import add_checkpoint, add_many, add_photos, random_unit, writing
 from tests.conftest import Run
 from tests.photos import save
 
@@ -142,7 +143,8 @@ def test_damage_is_found_and_mended(
     assert found.returncode == 1
     assert found.stdout.startswith(f"wrong: {said}")
     assert (
-        f"to have it mended: sigseek verify --library {library.directory} --repair" in found.stdout
+        f"to have it repaired: sigseek verify --library {library.directory} --repair"
+        in found.stdout
     )
     assert run("verify", *where, check=False).stdout == found.stdout, "looking changes nothing"
     mended = run("verify", *where, "--repair")
@@ -218,6 +220,7 @@ def test_photos_that_the_disk_changed_are_found_by_their_contents(
     assert problem["what"].startswith(
         f"{photos / '1.png'} holds other bytes than when it was indexed"
     )
+    assert problem["remedy"].startswith("put a backup of it in its place")
 
 
 def test_files_of_a_directory_that_gave_way_to_a_file_are_gone(
@@ -256,7 +259,8 @@ def test_the_index_of_many_and_its_sample(tmp_path: Path) -> None:
         transaction.add_folder(tmp_path)
     with sqlite3.connect(catalog.path) as connection:
         connection.execute(
-            "INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) SELECT 1, id, id, 1, 1 FROM photo"
+            "INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) "
+            "SELECT 1, id, id, 1, 1 FROM photo"
         )
     connection.close()
     (record,) = catalog.checkpoints()
@@ -351,3 +355,41 @@ def test_times_of_change_beyond_64_bits(library: sigseek.Library, photos: Path) 
     os.utime(photos / "1.png", (0, 330 * 31_556_952))
     library.index()
     assert library.verify(contents=True).outdated == 0
+
+
+def test_embeddings_that_are_not_sound_on_each_database(
+    open_catalog: Callable[[], Catalog], tmp_path: Path
+) -> None:
+    catalog = open_catalog()
+    checkpoint = add_checkpoint(catalog, 4)
+    vectors = random_unit(5, 4)
+    ids = add_photos(catalog, checkpoint, vectors, Path("/p"), [f"{n}.jpg" for n in range(5)])
+    with catalog.transaction() as transaction:  # twice as long as it should be
+        long = EmbeddingRecord(vectors[1] * 2, "fp32", 1)
+        wide = EmbeddingRecord(np.concatenate([vectors[2], vectors[2]]), "fp32", 1)
+        transaction.add_embeddings(checkpoint.id, {ids[1]: long, ids[2]: wide})
+    with writing(catalog) as connection:
+        connection.execute(
+            text("UPDATE embedding SET checksum = checksum + 1 WHERE photo_id = :id"),
+            {"id": ids[3]},
+        )
+        connection.execute(text("UPDATE checkpoint SET embeddings = 7"))
+    said = [
+        "embeddings by a checkpoint that are damaged (their checksums do not agree): 1, "
+        "of /p/3.jpg",
+        "embeddings by a checkpoint that have another number of dimensions: 1, of /p/2.jpg",
+        "embeddings by a checkpoint that do not have the length 1: 1, of /p/1.jpg",
+        "the catalog counts 7 embeddings by a checkpoint, and has 5",
+    ]
+    for repair in (False, True):
+        verification = Verification(catalog, FaissStore(tmp_path), repair=repair)
+        assert verification.check_catalog()
+        verification.check_embeddings(catalog.checkpoints()[0], lambda count: None)
+        found = [problem.what.removesuffix(" for example") for problem in verification.problems]
+        assert found == said
+        assert {problem.mended for problem in verification.problems} == {repair}
+    assert catalog.embedded_ids(checkpoint.id).tolist() == [ids[0], ids[4]]
+    assert catalog.checkpoints()[0].embeddings == 2
+    verification = Verification(catalog, FaissStore(tmp_path), repair=False)
+    verification.check_embeddings(catalog.checkpoints()[0], lambda count: None)
+    assert verification.problems == []

@@ -1,5 +1,5 @@
-"""More metadata of photos, and a checksum of each embedding, so that damage on the disk is found and
-not searched.
+"""More metadata of photos, and a checksum of each embedding, so that damage is found and not
+searched.
 
 Files of formats that are read from now on are tried again. Without this, they would stay failures
 until they change.

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import click
 
 from sigseek.cli.options import json_option, library_options, opened
-from sigseek.cli.output import print_json, remedy_in_words, say
+from sigseek.cli.output import remedy_in_words, say
 from sigseek.cli.progress import RunProgress
 from sigseek.errors import Call, Remedy
-from sigseek.results import counted, shown
+from sigseek.results import counted, json_line, record_fields, shown
 
 if TYPE_CHECKING:
     from sigseek.operations.verify import VerifyReport
@@ -43,7 +43,10 @@ def verify(repair: bool, contents: bool, directory: Path, model: str | None, as_
     with opened(directory, model) as library, RunProgress() as listener:
         report = library.verify(repair=repair, contents=contents, listener=listener)
     if as_json:
-        print_json(report)
+        fields = record_fields(report)
+        for found, problem in zip(fields["problems"], report.problems, strict=True):
+            found["remedy"] = remedy_in_words(problem.remedy)
+        click.echo(json_line(fields))
     else:
         _print_report(report, repair)
     if not report.sound:

@@ -143,8 +143,8 @@ class PostgreSqlDialect:
     def stream(
         self, connection: Connection, statement: Executable, values: Mapping[str, Any], count: int
     ) -> Iterator[Rows]:
-        """Rows from a cursor on the server: any other cursor of this driver reads all rows before it
-        gives the first.
+        """Rows from a cursor on the server. Any other cursor of this driver reads all rows before
+        it gives the first.
         """
         result = connection.execute(statement, values, execution_options={"yield_per": _FETCHED})
         try:

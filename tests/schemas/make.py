@@ -1,6 +1,7 @@
-"""Writes the dump of a small library as the program makes it: `python -m tests.schemas.make`, before the next migration is written.
+"""Writes the dump of a small library as the program makes it: `python -m tests.schemas.make`.
 
-The dump is `<revision>.sql`, as sqlite3's iterdump gives it, with /photos for the folder that holds the library's folders.
+`make migration` calls it before it writes the next migration. The dump is `<revision>.sql`, as
+sqlite3's iterdump gives it, with /photos for the folder that holds the library's folders.
 """
 
 import os
