@@ -12,6 +12,7 @@ What is skipped or given up on the way is logged to the logger "sigseek".
 
 import logging
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ if TYPE_CHECKING:
     from sigseek.storage.records import FailureKind, LibraryFailure
 
 __version__ = "0.1.0"
+
+# `search`, `storage` and the other rooms are links in this folder. Where git may not make links, as
+# on Windows by default, it writes text files: then the rooms are found at the top of the repository.
+if (Path(__path__[0]) / "storage").is_file():
+    __path__.append(str(Path(__path__[0]).parent))
 
 __all__ = [
     "Calibration",

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sigseek.errors import Call, Option, Remedy
-from sigseek.search.verdicts import FEW_PHOTOS
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -26,6 +25,9 @@ CALIBRATIONS = {
     "cross-fitted": "a calibration fitted to the other half of the pictures",
 }
 """Where the calibrated figures of an evaluation come from, by `Evaluation.calibration`."""
+
+FINISH_INDEXING = Remedy("To finish indexing: {}", (Call("index"),))
+"""What to do about a library whose hits have no verdicts yet."""
 
 _ONLY_ON_REQUEST = ("terms", "closer")
 """Fields of hits that are left out unless the search was asked for them."""
@@ -157,20 +159,6 @@ def _matches(found: SearchResults, matches: int, limit: int) -> Remedy:
         text += f"; {found.maybes:,} more {'is' if found.maybes == 1 else 'are'} uncertain ({{}})"
         steps.append(Option("include_all", True))
     return Remedy(text, tuple(steps))
-
-
-def reliability(found: SearchResults) -> Remedy | None:
-    """A caution about verdicts that are missing or weak; None when there is no need for one."""
-    if found.judged_by == "nothing":
-        return Remedy(
-            "This library has not been fully indexed yet, so hits are shown without verdicts. "
-            "Finish with: {}",
-            (Call("index"),),
-        )
-    if found.photos and found.photos < FEW_PHOTOS:
-        photos = counted(found.photos, "photo")
-        return Remedy(f'With only {photos}, "match" and "no match" are less reliable.')
-    return None
 
 
 def shown(path: str) -> str:

@@ -16,6 +16,7 @@ import pytest
 
 from sigseek import __version__
 from sigseek.cli.main import COMMANDS, cli
+from sigseek.storage import Catalog
 from tests.conftest import ROOT, Run
 from tests.photos import save
 
@@ -133,7 +134,7 @@ def test_all_shows_matches_then_maybes_then_the_rest(library: Path, run: Run) ->
 
 def test_too_few_photos_to_judge_by(library: Path, run: Run) -> None:
     done = run("search", "at night", "--library", library)
-    assert 'With only 40 photos, "match" and "no match" are less reliable.\n' in done.stderr
+    assert 'note: with only 40 photos, "match" and "no match" are less reliable\n' in done.stderr
 
 
 def test_operators_find_what_was_drawn(library: Path, drawn: Path, run: Run) -> None:
@@ -231,6 +232,24 @@ def test_advice_is_about_the_library_that_was_named(tmp_path: Path, run: Run) ->
         )
     done = run("index", "photos", "--model", "mini", SIGSEEK_LIBRARY="my library")
     assert done.stderr.endswith("To see why: sigseek failures\n")
+
+
+def test_advice_about_the_calibration_names_the_library(
+    library: Path, drawn: Path, tmp_path: Path, run: Run
+) -> None:
+    own = shutil.copytree(library, tmp_path / "own library")
+    catalog = Catalog(own)
+    with catalog.transaction() as transaction:
+        transaction.put_calibration(catalog.checkpoints()[0].id, "nonsense")
+    catalog.close()
+    for words in (
+        ["search", "at night"],
+        ["eval", drawn / "captions.jsonl"],
+        ["tag", "--label", "x"],
+    ):
+        line = run(*words, "--library", own, check=False).stderr.splitlines()[-1]
+        assert line.startswith("error: ")
+        assert f"sigseek calibrate --library '{own}'" in line
 
 
 def test_a_query_that_cannot_be_read_is_pointed_at(library: Path, run: Run) -> None:

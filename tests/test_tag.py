@@ -164,6 +164,7 @@ def test_the_uncalibrated_are_told(drawn: Path, tmp_path: Path, run: Run) -> Non
     run("index", drawn, *where, "--model", checkpoint)
     (line,) = run("tag", "--label", "night", *where).stderr.splitlines()
     assert line.startswith("The checkpoint is not calibrated")
+    assert line.endswith(f": sigseek calibrate --library {tmp_path / 'new'} CAPTIONS.jsonl")
     catalog = Catalog(tmp_path / "new")
     fitted = Calibration(1.0, 0.0, 1.0, 0.0, 100.0, pictures=1, captions=1)
     with catalog.transaction() as transaction:

@@ -6,15 +6,16 @@ from pathlib import Path
 import click
 
 from sigseek.cli.output import advise, bar, print_json
-from sigseek.results import counted, reliability, shown
+from sigseek.results import FINISH_INDEXING, counted, shown
 from sigseek.search.results import Hit, SearchResults, SimilarHit
 
 
-def show_reliability(found: SearchResults) -> None:
-    """Print on stderr what limits the answer to a query."""
-    caution = reliability(found)
-    if caution:
-        advise(caution)
+def show_notes(found: SearchResults) -> None:
+    """Print on stderr what a reader of the answer should know."""
+    for note in found.notes:
+        click.echo(f"note: {note}", err=True)
+    if found.judged_by == "nothing":
+        advise(FINISH_INDEXING)
 
 
 def deliver(

@@ -26,7 +26,7 @@ _OPTIONS = {
     "limit": "-n",
 }
 """Options by the name of the argument, for those with another name."""
-_PLACEHOLDERS = {"LABELS": "--labels-file FILE"}
+_PLACEHOLDERS = {"CAPTIONS": "CAPTIONS.jsonl", "LABELS": "--labels-file FILE"}
 _WITHOUT_LIBRARY = {"demo"}
 """Commands that take no --library."""
 

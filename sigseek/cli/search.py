@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from sigseek.cli.hits import deliver, show_reliability
+from sigseek.cli.hits import deliver, show_notes
 from sigseek.cli.options import (
     device_option,
     html_option,
@@ -96,6 +96,6 @@ def search(
             explain=explain,
             closer=closer,
         )
-    show_reliability(found)
+    show_notes(found)
     say(headline(found, limit, least), err=as_json or paths_only)
     deliver(query, found, paths_only=paths_only, html=html, as_json=as_json)

@@ -85,7 +85,7 @@ def tag(
 _WITHOUT_CALIBRATION: "dict[JudgedBy, Remedy]" = {
     "uncalibrated": Remedy(
         "The checkpoint is not calibrated, so tags are based on verdicts alone. Calibrate with: {}",
-        (Call("calibrate", ("CAPTIONS.JSONL",)),),
+        (Call("calibrate", ("CAPTIONS",)),),
     ),
     "nothing": Remedy(
         "This library has not been fully indexed yet, so tags are based on probabilities alone. "
