@@ -107,6 +107,14 @@ def offline_folder(folder: str, files: int) -> Remedy:
     )
 
 
+def lost_tags(photos: int) -> Remedy:
+    """What to do when photos with tags were replaced by others."""
+    return Remedy(
+        f"{counted(photos, 'photo')} with tags changed, and the tags are gone. Tag again with: {{}}",
+        (Call("tag", ("LABELS",)),),
+    )
+
+
 def unreadable_files(files: int) -> Remedy:
     """Where to see which files an indexing run could not use."""
     return Remedy(

@@ -10,7 +10,7 @@ import click
 
 from sigseek.cli.remedies import spell, typed_library
 from sigseek.errors import Remedy, SigseekError
-from sigseek.results import json_line, offline_folder, report_in_words, unreadable_files
+from sigseek.results import json_line, lost_tags, offline_folder, report_in_words, unreadable_files
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -48,6 +48,8 @@ def print_report(report: IndexReport, library: Library) -> None:
         for folder in library.status().folders:
             if not folder.online and folder.files + folder.missing:
                 advise(offline_folder(folder.path, folder.files + folder.missing))
+    if report.untagged:
+        advise(lost_tags(report.untagged))
     if report.failed:
         advise(unreadable_files(report.failed))
 
