@@ -1,4 +1,6 @@
-"""A Hugging Face hub on localhost: as much of its protocol as the real client asks for, over a directory."""
+"""A Hugging Face hub on localhost: as much of its protocol as the real client asks for, over a
+directory.
+"""
 
 import hashlib
 import json

@@ -64,7 +64,8 @@ def xmp(elements: str, attributes: str = "") -> bytes:
     }
     defined = " ".join(f'xmlns:{prefix}="{name}"' for prefix, name in prefixes.items())
     return (
-        f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF {defined}><rdf:Description {attributes}>{elements}</rdf:Description>'
+        f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF {defined}>'
+        f"<rdf:Description {attributes}>{elements}</rdf:Description>"
         "</rdf:RDF></x:xmpmeta>"
     ).encode()
 

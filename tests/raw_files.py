@@ -1,4 +1,6 @@
-"""Camera RAW made for a test: DNG with a mosaic of four grey levels a pixel block, a thumbnail, and a preview or none."""
+"""Camera RAW made for a test: DNG with a mosaic of four grey levels a pixel block, a thumbnail,
+and a preview or none.
+"""
 
 import struct
 from io import BytesIO

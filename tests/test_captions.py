@@ -94,7 +94,8 @@ def test_what_is_wrong_with_a_line_is_told_and_the_rest_read(folder: Path) -> No
 
 def test_files_as_other_systems_write_them(folder: Path) -> None:
     (folder / "captions.jsonl").write_bytes(
-        b'\xef\xbb\xbf{"file": "a.jpg", "caption": "a house"}\r\n{"file": "b.jpg", "caption": "a dog"}\r\n'
+        b'\xef\xbb\xbf{"file": "a.jpg", "caption": "a house"}\r\n'
+        b'{"file": "b.jpg", "caption": "a dog"}\r\n'
     )
     found = read_captions(folder / "captions.jsonl")
     assert [picture.captions for picture in found.pictures] == [("a house",), ("a dog",)]

@@ -1,4 +1,6 @@
-"""Whatever is done to two folders between two runs, the library then says what is there, and keeps what is not."""
+"""Whatever is done to two folders between two runs, the library then says what is there, and
+keeps what is not.
+"""
 
 import os
 import shutil

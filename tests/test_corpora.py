@@ -1,4 +1,6 @@
-"""Real photos and hostile files, where they lie beside this checkout. None of them is part of the project."""
+"""Real photos and hostile files, where they lie beside this checkout. None of them is part of
+the project.
+"""
 
 import json
 import subprocess
@@ -17,7 +19,8 @@ pytestmark = needs_corpora
 MEASURED = """
 import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+unit = 1 if sys.platform == "darwin" else 1024
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit)
 """
 """A process in between, as small as can be: a child's peak begins with what its parent has
 taken.

@@ -132,7 +132,8 @@ def test_a_full_disk_is_told_in_a_line_and_loses_nothing(
     assert done.returncode == 1
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert errors == [
-        f"error: {library / 'catalog.sqlite'} cannot be used (disk I/O error); check the disk's space and health"
+        f"error: {library / 'catalog.sqlite'} cannot be used (disk I/O error); check the disk's "
+        f"space and health"
     ]
     assert "Traceback" not in done.stderr
     (report,) = map(

@@ -1,4 +1,6 @@
-"""`sigseek eval` as a person runs it: the figures are worked out a second time, from transformers' embeddings."""
+"""`sigseek eval` as a person runs it: the figures are worked out a second time, from
+transformers' embeddings.
+"""
 
 import json
 import re

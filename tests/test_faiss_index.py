@@ -766,7 +766,8 @@ from sigseek.storage import Catalog
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index.store import FaissStore
 catalog = Catalog(Path({str(catalog.path.parent)!r}))
-FaissStore(Path({str(directory)!r})).catch_up(CheckpointEmbeddings(catalog, catalog.checkpoints()[0]))
+embeddings = CheckpointEmbeddings(catalog, catalog.checkpoints()[0])
+FaissStore(Path({str(directory)!r})).catch_up(embeddings)
 assert not {{"faiss", "numpy"}} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -21,7 +21,9 @@ DIMENSION = 16
 
 @dataclass(frozen=True)
 class Watched(Yardstick):
-    """A yardstick that notes how many photos are measured, and that may be interrupted before one."""
+    """A yardstick that notes how many photos are measured, and that may be interrupted before one
+    of them.
+    """
 
     measured: list[int] = field(default_factory=list)
     interrupted_at: int | None = None

@@ -126,7 +126,8 @@ def jpeg() -> bytes:
 
 XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
 WORDS = (
-    "<dc:subject><rdf:Bag><rdf:li>sea</rdf:li><rdf:li> blue\n boat </rdf:li><rdf:li/></rdf:Bag></dc:subject>"
+    "<dc:subject><rdf:Bag><rdf:li>sea</rdf:li><rdf:li> blue\n boat </rdf:li>"
+    "<rdf:li/></rdf:Bag></dc:subject>"
     "<dc:description>By the sea</dc:description>"
 )
 
@@ -241,7 +242,8 @@ def test_far_too_much_is_cut(jpeg: bytes) -> None:
         f"<rdf:li>{'x' * 300}{number}</rdf:li><rdf:li>{number}</rdf:li>" for number in range(300)
     )
     packet = xmp(
-        f"<dc:subject><rdf:Bag>{words}</rdf:Bag></dc:subject><dc:description>{'y' * 9000}</dc:description>"
+        f"<dc:subject><rdf:Bag>{words}</rdf:Bag></dc:subject>"
+        f"<dc:description>{'y' * 9000}</dc:description>"
     )
     with Image.open(BytesIO(jpeg)) as image:
         image.load()

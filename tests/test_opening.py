@@ -264,7 +264,8 @@ def test_a_raw_file_named_like_a_tiff_is_not_taken_for_its_thumbnail(tmp_path: P
 def test_what_people_wrote_into_a_raw_file(tmp_path: Path) -> None:
     packet = (
         b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-        b'<rdf:Description xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="4"/></rdf:RDF></x:xmpmeta>'
+        b'<rdf:Description xmlns:xmp="http://ns.adobe.com/xap/1.0/" '
+        b'xmp:Rating="4"/></rdf:RDF></x:xmpmeta>'
     )
     path = save_dng(
         tmp_path / "a.dng", Image.new("L", (800, 600)), letter_f(400), more={700: (1, list(packet))}
@@ -303,9 +304,11 @@ def test_a_jpeg_that_says_cr_where_canons_raw_does_is_still_a_jpeg(tmp_path: Pat
 def test_a_jpeg_costs_no_library_that_it_does_not_need(tmp_path: Path) -> None:
     save(tmp_path / "a.jpg")
     code = (
-        "import sys\nfrom pathlib import Path\nfrom sigseek.indexer.decoding.decode import decode_thumbnail\n"
+        "import sys\nfrom pathlib import Path\n"
+        "from sigseek.indexer.decoding.decode import decode_thumbnail\n"
         f"decode_thumbnail(Path({str(tmp_path / 'a.jpg')!r}), (32, 32), 10_000)\n"
-        "print([name for name in ('pillow_heif', 'pillow_jxl', 'rawpy', 'PIL.ImageCms') if name in sys.modules])"
+        "print([name for name in ('pillow_heif', 'pillow_jxl', 'rawpy', 'PIL.ImageCms') if name "
+        "in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

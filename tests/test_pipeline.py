@@ -1,5 +1,7 @@
-"""The indexer against a catalog. The tower here counts its calls and embeds plain pixels, so that the embedding of every
-file is known; the real towers are tested in test_towers.py and run in every whole-program test."""
+"""The indexer against a catalog. The tower here counts its calls and embeds plain pixels, so
+that the embedding of every file is known; the real towers are tested in test_towers.py and run
+in every whole-program test.
+"""
 
 import contextlib
 import errno

@@ -12,8 +12,8 @@ import sigseek
 from tests.conftest import ROOT
 
 OF_PYTHON = {
-    "Any", "Callable", "Iterator", "Path", "Self", "Sequence", "TracebackType", "bool", "dict", "float", "int", "list",
-    "str", "timedelta", "tuple", "type", "BaseException", "Exception",
+    "Any", "Callable", "Iterator", "Path", "Self", "Sequence", "TracebackType",
+    "bool", "dict", "float", "int", "list", "str", "timedelta", "tuple", "type", "BaseException", "Exception",
 }  # fmt: skip
 ALIASES = {"StrPath", "Floats"}
 """Names for types of others, which an editor shows."""
@@ -106,7 +106,10 @@ def test_objects_show_what_they_are(tmp_path: Path, drawn: Path) -> None:
 
 
 def test_an_orderly_exit_for_profilers() -> None:
-    code = "import atexit; atexit.register(print, 'at exit'); from sigseek.__main__ import main; main()"
+    code = (
+        "import atexit; atexit.register(print, 'at exit'); "
+        "from sigseek.__main__ import main; main()"
+    )
     for asked, printed in (({}, False), ({"SIGSEEK_ORDERLY_EXIT": "1"}, True)):
         done = subprocess.run(
             [sys.executable, "-c", code, "--version"],

@@ -98,7 +98,8 @@ def test_what_a_query_says(typed: str, tree: Query) -> None:
         (
             "AND a",
             1,
-            'AND at the beginning of the query; a term is expected before it, or quote the word: "AND"',
+            "AND at the beginning of the query; a term is expected before it, or quote the "
+            'word: "AND"',
         ),
         ("a AND AND b", 7, "AND right after AND"),
         ("a OR AND b", 6, "AND right after OR"),

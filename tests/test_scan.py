@@ -41,7 +41,8 @@ def test_what_is_found(tmp_path: Path) -> None:
 def test_junk_is_left_out(tmp_path: Path) -> None:
     touch(
         tmp_path,
-        "._a.jpg", ".hidden.jpg", ".git/a.jpg", "@eaDir/a.jpg", "#recycle/a.jpg", "$RECYCLE.BIN/a.jpg",
+        "._a.jpg", ".hidden.jpg", ".git/a.jpg", "@eaDir/a.jpg", "#recycle/a.jpg",
+        "$RECYCLE.BIN/a.jpg",
         "__MACOSX/a.jpg", "System Volume Information/a.jpg", ".thumbnails/a.jpg", "ok/fine.jpg",
     )  # fmt: skip
     assert paths(scan_folder(tmp_path, PurePath())) == ["ok/fine.jpg"]

@@ -249,7 +249,8 @@ def large(
         with sqlite3.connect(catalog.path) as connection:
             connection.execute("INSERT INTO folder (id, path) VALUES (1, '/p')")
             connection.execute(
-                "INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) SELECT 1, id, id, 1, 1 FROM photo"
+                "INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) "
+                "SELECT 1, id, id, 1, 1 FROM photo"
             )
         connection.close()
         yield searcher(catalog, directory), vectors.astype(np.float16).astype(np.float32)
@@ -325,6 +326,6 @@ def test_a_search_reads_none_but_the_candidates_embeddings(
             for row in connection.exec_driver_sql("EXPLAIN QUERY PLAN " + reading, (1, "[1, 2]"))
         ]
     assert (
-        plan[0]
-        == "SEARCH embedding USING INDEX sqlite_autoindex_embedding_1 (checkpoint_id=? AND photo_id=?)"
+        plan[0] == "SEARCH embedding USING INDEX sqlite_autoindex_embedding_1 (checkpoint_id=? AND "
+        "photo_id=?)"
     )

@@ -259,7 +259,8 @@ def test_prune_forgets_what_has_been_missing_for_long(
     assert library.prune(timedelta(days=999_999)).files == 0
     with sqlite3.connect(library.directory / "catalog.sqlite") as connection:
         connection.execute(
-            "UPDATE file SET missing_since = datetime('now', '-31 days') || '.000000' WHERE path IN ('a/00.png', 'a/03.png')"
+            "UPDATE file SET missing_since = datetime('now', '-31 days') || '.000000' "
+            "WHERE path IN ('a/00.png', 'a/03.png')"
         )
     connection.close()
     save(photos / "a" / "03.png", seed=3)  # it is back, and waits for the next run
@@ -395,7 +396,10 @@ def test_a_full_disk_is_the_backups(library: sigseek.Library, tmp_path: Path) ->
         text=True,
         check=False,
     )
-    said = f"{target} cannot be written (disk I/O error); check the free space on that disk and the permissions of the folder"
+    said = (
+        f"{target} cannot be written (disk I/O error); check the free space on that disk and "
+        f"the permissions of the folder"
+    )
     assert (done.returncode, done.stderr) == (1, f"error: {said}\n")
     assert list(tmp_path.glob("copy*")) == []
 

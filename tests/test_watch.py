@@ -1,4 +1,6 @@
-"""`sigseek watch`: the program itself on folders that change, and its loop where the program would have to be provoked."""
+"""`sigseek watch`: the program itself on folders that change, and its loop where the program
+would have to be provoked.
+"""
 
 import json
 import os
@@ -155,7 +157,10 @@ def test_a_folder_that_goes_and_comes_back(tmp_path: Path) -> None:
     with watching(tmp_path, folder, "--library", tmp_path / "library") as watched:
         assert watched.next(1) == {"added": 1}
         folder.rename(tmp_path / "unplugged")
-        gone = f"the folder {folder} is not there; its photos stay, and it is watched again once it is back"
+        gone = (
+            f"the folder {folder} is not there; its photos stay, and it is watched again "
+            f"once it is back"
+        )
         assert watched.problem(1) == gone
         save(tmp_path / "unplugged" / "b.png", seed=2)
         (tmp_path / "unplugged").rename(folder)
@@ -406,7 +411,8 @@ def test_links_to_directories_are_not_followed(tmp_path: Path) -> None:
 # What the library says when the system's limits are reached, taken down under limits of 3 and 0.
 LIMITS = {
     "max_user_watches": OSError(
-        'OS file watch limit reached. about ["/p/1/2"] (Error { kind: MaxFilesWatch, paths: ["/p/1/2"] })'
+        'OS file watch limit reached. about ["/p/1/2"] (Error { kind: MaxFilesWatch, paths: '
+        '["/p/1/2"] })'
     ),
     "max_user_instances": RuntimeError(
         "Error creating recommended watcher: Too many open files (os error 24)"
@@ -429,7 +435,8 @@ def test_too_many_directories_are_looked_through_now_and_then(
     (problem,) = [found.problem for found in loop.rounds if found.problem]
     assert problem == (
         "there are more directories than may be watched; raise the limit with: "
-        f"sudo sysctl fs.inotify.{limit}=1048576 and start again; until then folders are looked through every 0.01 minutes"
+        f"sudo sysctl fs.inotify.{limit}=1048576 and start again; until then folders are looked "
+        f"through every 0.01 minutes"
     )
 
 

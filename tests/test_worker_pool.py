@@ -202,7 +202,8 @@ def test_workers_end_with_their_parent_however_it_ends(tmp_path: Path, at_work: 
         limits = Limits(10**9, 1000, 1000)
         workers.call(limits, tasks.hold, pathlib.Path({str(held)!r}))
         if {bool(at_work)}:
-            threading.Thread(target=workers.call, args=(limits, {at_work or None}), daemon=True).start()
+            task = (limits, {at_work or None})
+            threading.Thread(target=workers.call, args=task, daemon=True).start()
             time.sleep(0.2)
         print("held", flush=True)
         input()

@@ -7,7 +7,8 @@ from tests.photos import xmp
 
 ELEMENTS = (
     "<dc:subject><rdf:Bag><rdf:li>sea</rdf:li><rdf:li>Åland</rdf:li></rdf:Bag></dc:subject>"
-    '<dc:description><rdf:Alt><rdf:li xml:lang="sv">Vid havet</rdf:li><rdf:li xml:lang="x-default">By the sea</rdf:li>'
+    '<dc:description><rdf:Alt><rdf:li xml:lang="sv">Vid havet</rdf:li>'
+    '<rdf:li xml:lang="x-default">By the sea</rdf:li>'
     "</rdf:Alt></dc:description><xmp:Rating>3</xmp:Rating>"
 )
 
@@ -21,7 +22,8 @@ def test_properties_as_elements() -> None:
 def test_properties_as_attributes() -> None:
     packet = xmp(
         "",
-        'xmp:Rating="-1" xmp:CreateDate="2020-01-01T00:00:00" exif:DateTimeOriginal="2021-07-03T18:05:09+02:00"',
+        'xmp:Rating="-1" xmp:CreateDate="2020-01-01T00:00:00" '
+        'exif:DateTimeOriginal="2021-07-03T18:05:09+02:00"',
     )
     assert read_xmp(packet) == Xmp(
         dates=("2021-07-03T18:05:09+02:00", "2020-01-01T00:00:00"), rating="-1"
