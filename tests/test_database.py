@@ -17,7 +17,13 @@ from sqlalchemy import URL, UniqueConstraint, create_engine
 from sqlalchemy.exc import OperationalError
 
 from sigseek.errors import ErrorKind
-from sigseek.storage import Catalog, FailureRecord, LibraryError
+from sigseek.storage import (
+    Catalog,
+    EmbeddingRecord,
+    FailureRecord,
+    LibraryError,
+    PhotoFacts,
+)
 from sigseek.storage.catalog import schema
 from sigseek.storage.catalog.models import Base
 from sigseek.storage.catalog.postgresql import PostgreSqlDialect
@@ -168,6 +174,32 @@ def test_errors_of_sqlite_are_told_apart_by_their_codes(
     for raised in (error, OperationalError("SELECT 1", {}, error)):
         assert dialect.describe(raised).kind == kind
     dialect.close()
+
+
+def test_a_connection_that_is_cut_while_rows_come(postgresql_server: Server) -> None:
+    url = postgresql_server.database()
+    catalog = Catalog(PostgreSqlDialect(url))
+    checkpoint = add_checkpoint(catalog, 2)
+    with catalog.transaction() as transaction:
+        facts = [PhotoFacts(n.to_bytes(4, "big"), 1, 1, "JPEG") for n in range(5_000)]
+        embedding = EmbeddingRecord(random_unit(1, 2)[0], "fp32", 1)
+        ids = transaction.add_photos(facts).values()
+        transaction.add_embeddings(checkpoint.id, dict.fromkeys(ids, embedding))
+    chunks = catalog.embedding_chunks(checkpoint.id)
+    assert [len(next(chunks)[0]) for _ in range(2)] == [0, 64]
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    engine.dispose()
+    with pytest.raises(LibraryError, match="cannot be reached") as caught:
+        list(chunks)
+    assert caught.value.kind == ErrorKind.UNAVAILABLE
+    assert catalog.checkpoints()[0].embeddings == 5_000, "the next question connects again"
+    catalog.close()
+    postgresql_server.drop(url)
 
 
 def test_what_is_not_for_sigseek_on_postgresql(postgresql_server: Server, tmp_path: Path) -> None:
