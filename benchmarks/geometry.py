@@ -1,9 +1,11 @@
-"""Synthetic embeddings that lie to each other as a SigLIP checkpoint's do: images in a narrow cone, texts far from it.
+"""Synthetic embeddings that lie to each other as a SigLIP checkpoint's do: images in a narrow
+cone, texts far from it.
 
-The figures are those of SigLIP's base checkpoints on photographs: two images' cosine is about 0.6, a text's cosine with
-an image that has nothing to do with it 0.04 with a spread of 0.024, and with the image it describes 0.14. That texts
-and images of one checkpoint lie in two separate cones is the modality gap of Liang et al. 2022 (arXiv 2203.02053).
-The variances about the images' mean fall as a power of their rank, as natural images' do: an assumption, like the power.
+The figures are those of SigLIP's base checkpoints on photographs: two images' cosine is about 0.6,
+a text's cosine with an image that has nothing to do with it 0.04 with a spread of 0.024, and with
+the image it describes 0.14. That texts and images of one checkpoint lie in two separate cones is
+the modality gap of Liang et al. 2022 (arXiv 2203.02053). The variances about the images' mean fall
+as a power of their rank, as natural images' do: an assumption, like the power.
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,10 @@
-"""What judging costs: a plain query with verdicts and the expected number against retrieval alone, and combined queries.
+"""What judging costs: a plain query with verdicts and the expected number against retrieval
+alone, and combined queries.
 
 python -m benchmarks.judging [--embeddings 100000 1000000] [--rounds 30]
 
-On synthetic embeddings of a SigLIP checkpoint's geometry, 768 dimensions; queries are texts. Each side in turn, medians.
+On synthetic embeddings of a SigLIP checkpoint's geometry, 768 dimensions; queries are texts. Each
+side in turn, medians.
 """
 
 import argparse
@@ -73,7 +75,8 @@ def _measure(geometry: Geometry, count: int, rounds: int, directory: Path) -> No
         )
     first, second = statistics.median(alone) * 1000, statistics.median(judged) * 1000
     print(
-        f"  plain: retrieved {first:.1f} ms, judged {second:.1f} ms, {second - first:+.1f} ms ({second / first:.2f}x)"
+        f"  plain: retrieved {first:.1f} ms, judged {second:.1f} ms, {second - first:+.1f} ms "
+        f"({second / first:.2f}x)"
     )
     for words in _COMBINED:
         query = parse(words)

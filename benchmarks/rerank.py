@@ -2,8 +2,9 @@
 
 python -m benchmarks.rerank [--pictures 1000] [--seed 11]
 
-Mean average precision by kind of query, as a difference to the plain cosine: Nearest Neighbor Normalization by the common
-texts, the mean of several wordings of a query, and closer looks at parts of the picture, of all photos.
+Mean average precision by kind of query, as a difference to the plain cosine: Nearest Neighbor
+Normalization by the common texts, the mean of several wordings of a query, and closer looks at
+parts of the picture, of all photos.
 """
 
 import argparse

@@ -1,4 +1,5 @@
-"""Retrieval side by side: build, open, add, search, recall, memory and file size, at 10,000 to 1,000,000 embeddings.
+"""Retrieval side by side: build, open, add, search, recall, memory and file size, at 10,000 to
+1,000,000 embeddings.
 
 python -m benchmarks.retrieval [--sizes 10000,100000,1000000]
 """
@@ -28,14 +29,18 @@ _ROUNDS = 2
 _KINDS = ("near", "text")
 
 NOTES = """\
-build    from embeddings at hand (for sigseek: in the catalog) to the index on disk
-open     from the imports done to the first query, which is not in it
-add      1,000 embeddings, from a closed index to a closed one that has them on disk
-p50, p99 a query for ten hits, one at a time, both kinds together, in two rounds of all sides. sigseek's has the exact
-         rerank in it, from the catalog; looking up the hits' paths and metadata, 2 ms more, is not measured
-recall   share of the exact ten nearest (float32), for queries near an image and for queries of text geometry
-memory   the most a fresh process had resident that opens and queries, mapped pages that it touched included
-file     what lies on disk for the search (for sigseek the index; its catalog holds the embeddings in any case)"""
+build    seconds from embeddings at hand (for sigseek: in the catalog) to the index on disk
+open     milliseconds from the end of the imports to the first query, which is not included
+add      seconds for 1,000 embeddings, from a closed index to a closed one that has them on disk
+p50, p99 a query for ten hits, one at a time, both kinds together, in two rounds of all sides.
+         sigseek's includes the exact rerank from the catalog. Looking up the paths and metadata of
+         the hits takes 2 ms more and is not measured.
+recall   share of the exact ten nearest (float32), for queries near an image and for queries of text
+         geometry
+memory   the most that a fresh process which opens and queries had resident, with the mapped pages
+         that it touched
+file     what is on disk for the search (for sigseek the index; its catalog has the embeddings in
+         any case)"""
 
 
 @dataclass
@@ -299,7 +304,8 @@ def print_table(size: int, rows: Sequence[Row]) -> None:
     )
     if ours.queries and flat.queries:
         print(
-            f"sigseek's p50 is {np.median(ours.queries) / np.median(flat.queries):.2f} of flat fp16's",
+            f"sigseek's p50 is {np.median(ours.queries) / np.median(flat.queries):.2f} of flat "
+            f"fp16's",
             flush=True,
         )
 

@@ -46,8 +46,10 @@ def drawings_report() -> str:
         flat = _index(images, Path(folder) / "flat", quantised=False)
         quantised = _index(images, Path(folder) / "quantised", quantised=True)
     lines = [
-        f"mini's text queries over {DRAWINGS:,} drawings, {images.shape[1]} dimensions. So small a library is searched by the flat",
-        "index, exactly; the quantised one is forced here to judge it. Share of the exact ten among so many candidates:",
+        f"mini's text queries over {DRAWINGS:,} drawings, {images.shape[1]} dimensions. So "
+        f"small a library is searched by the flat",
+        "index, exactly; the quantised one is forced here to judge it. Share of the exact ten "
+        "among so many candidates:",
         f"flat: {_holds(flat, images, texts, 10):.3f} of 10; quantised: "
         + ", ".join(
             f"{_holds(quantised, images, texts, count):.3f} of {count}" for count in _CANDIDATES

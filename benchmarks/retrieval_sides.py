@@ -1,6 +1,7 @@
 """The sides of the retrieval benchmark: sigseek and what else one could search embeddings with.
 
-Each builds from a matrix float16 (n, dim), the ids being the rows', and keeps all it needs in a directory.
+Each builds from a matrix float16 (n, dim), the ids being the rows', and keeps all it needs in a
+directory.
 """
 
 import math

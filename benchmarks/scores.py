@@ -1,10 +1,11 @@
-"""How far the scores can be trusted: `mini` on drawn pictures of a seed that neither training nor calibration used.
+"""How far the scores can be trusted: `mini` on drawn pictures of a seed that neither training
+nor calibration used.
 
 python -m benchmarks.scores [--pictures 2000] [--seed 12] [--verdicts]
 
-Prints how well what is there is told from what is not, how often verdicts and the expected number of matches are wrong,
-what a closer look gains, and what operators gain over one sentence. Every query goes through `Library.search`; what is
-compared with comes from the same run.
+Prints how well what is there is told from what is not, how often verdicts and the expected number
+of matches are wrong, what a closer look gains, and what operators gain over one sentence. Every
+query goes through `Library.search`; what is compared with comes from the same run.
 """
 
 import argparse
@@ -93,7 +94,8 @@ def judge(
             [_best(library, text) for text, _ in queries] for queries in (present, absent)
         )
         print(
-            f"{name}, {how}: {len(there)} present, {len(not_there)} absent, {len(drawings.scenes)} pictures"
+            f"{name}, {how}: {len(there)} present, {len(not_there)} absent, "
+            f"{len(drawings.scenes)} pictures"
         )
         for measure in ("confidence", "score", "cosine"):
             values = [
@@ -105,7 +107,8 @@ def judge(
         print(f"  false match             {verdicts[1].count('match') / len(not_there):.3f}")
         print(f"  false no match          {verdicts[0].count('no match') / len(there):.3f}")
         print(
-            f"  no match or maybe       {1 - verdicts[0].count('match') / len(there):.3f} of the present"
+            f"  no match or maybe       {1 - verdicts[0].count('match') / len(there):.3f} of "
+            f"the present"
         )
 
 
@@ -186,7 +189,8 @@ def numbers(drawings: Drawings) -> None:
         true = sum(statement.facts() <= scene.facts() for scene in drawings.scenes)
         errors.append(abs(drawings.library.search(text, 1).expected - true) / true)
     print(
-        f"expected number of matches: median relative error {np.median(errors):.3f} over {len(errors)} queries"
+        f"expected number of matches: median relative error {np.median(errors):.3f} over "
+        f"{len(errors)} queries"
     )
     for low, high in ((0, 0.1), (0.1, 0.25), (0.25, 0.5), (0.5, 1), (1, 1e9)):
         print(f"  {low:>4} to {high:<6g}{np.mean([low <= error < high for error in errors]):.2f}")
@@ -242,7 +246,8 @@ def complete(drawings: Drawings) -> None:
     finally:
         vector_index._QUANTISED_FROM = usual
     print(
-        f"recall of the ten best of {len(recall)} NOT and OR by estimates: {np.mean(recall):.4f}, least {min(recall):.2f}"
+        f"recall of the ten best of {len(recall)} NOT and OR by estimates: "
+        f"{np.mean(recall):.4f}, least {min(recall):.2f}"
     )
 
 
@@ -298,7 +303,8 @@ def main() -> None:
         by_pair = dict(zip(product(COLORS, OBJECTS), colored, strict=True))
         judge(
             "near miss", near, open_library(near.library.directory, str(bare)),
-            [query for pair, query in by_pair.items() if pair in there], [by_pair[pair] for pair in pairs],
+            [query for pair, query in by_pair.items() if pair in there],
+            [by_pair[pair] for pair in pairs],
         )  # fmt: skip
         if arguments.verdicts:
             return

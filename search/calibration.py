@@ -1,4 +1,6 @@
-"""A checkpoint's calibration: from logits to probabilities, from evidence to confidence. Its constants are always fitted."""
+"""A checkpoint's calibration: from logits to probabilities, from evidence to confidence. Its
+constants are always fitted.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A photo's part of a hit. Here alone does the search look at the disk: which of the photo's files are there now."""
+"""A photo's part of a hit. Here alone does the search look at the disk: which of the photo's
+files are there now.
+"""
 
 import os
 from typing import Any

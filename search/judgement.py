@@ -1,9 +1,9 @@
 """What speaks for a hit, and the verdict on it: match, maybe or no match.
 
-A logit alone does not carry over from query to query: some photos score high whatever is asked, some words fit everything a
-little, and among many photos one scores high by chance. Evidence is the cosine without the first two; the third is in what
-it is held against: the checkpoint's calibration, or, without one, the evidence that texts find in this very library which
-next to no photo fits.
+A logit alone does not carry over from query to query: some photos score high whatever is asked,
+some words fit everything a little, and among many photos one scores high by chance. Evidence is the
+cosine without the first two; the third is in what it is held against: the checkpoint's calibration,
+or, without one, the evidence that texts find in this very library which next to no photo fits.
 """
 
 from dataclasses import dataclass

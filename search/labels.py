@@ -73,7 +73,8 @@ def parse_label(typed: str) -> Label:
     name, equals, text = (part.strip() for part in typed.partition("="))
     if equals and not (name and text):
         raise QueryError(
-            f"'{printable(typed)}' has nothing {'after' if name else 'before'} its =; write NAME = TEXT"
+            f"'{printable(typed)}' has nothing {'after' if name else 'before'} its =; write "
+            f"NAME = TEXT"
         )
     return Label(name, text or None)
 
@@ -102,7 +103,8 @@ def label_texts(labels: Sequence[Label], template: str) -> list[str]:
         raise QueryError("no label; give at least one with --label TEXT or --labels-file FILE")
     if "{}" not in template:
         raise QueryError(
-            f"the template '{template}' has no {{}} for the label; write for example '{DEFAULT_TEMPLATE}'"
+            f"the template '{template}' has no {{}} for the label; write for example "
+            f"'{DEFAULT_TEMPLATE}'"
         )
     return [label.fill(template) for label in labels]
 

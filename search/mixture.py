@@ -1,4 +1,6 @@
-"""Two components in a term's logits over a library: the photos that show it and those that do not."""
+"""Two components in a term's logits over a library: the photos that show it and those that do
+not.
+"""
 
 from dataclasses import dataclass
 

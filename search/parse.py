@@ -1,4 +1,6 @@
-"""From what the user typed to a query's tree. The grammar, and why it is so, stands in docs/queries.md."""
+"""From what the user typed to a query's tree. The grammar, and why it is so, stands in
+docs/queries.md.
+"""
 
 import re
 from collections.abc import Iterator
@@ -68,10 +70,16 @@ def _tokens(query: str) -> Iterator[_Token]:
         match kind:
             case "unclosed":
                 mark = match["unclosed"]
-                problem = f'{mark} is never closed; close it, or write \\" for a quotation mark inside a quoted text'
+                problem = (
+                    f'{mark} is never closed; close it, or write \\" for a quotation mark '
+                    f"inside a quoted text"
+                )
                 raise QuerySyntaxError(query, match.start("unclosed") + 1, problem)
             case "key":
-                problem = f'{typed} with nothing right after it; write {typed}"..." without a space, or quote the text'
+                problem = (
+                    f'{typed} with nothing right after it; write {typed}"..." without a '
+                    f"space, or quote the text"
+                )
                 raise QuerySyntaxError(query, column, problem)
             case "mark" | "weight" | "keyed" | "quoted" | "words":
                 yield _Token(kind, typed, column)
@@ -131,7 +139,8 @@ class _Parser:
         if self._nested > MOST_NESTED:
             self._fail(
                 opened,
-                f"more than {MOST_NESTED} parentheses inside each other; leave out those that are not needed",
+                f"more than {MOST_NESTED} parentheses inside each other; leave out those that "
+                f"are not needed",
             )
         part = self._disjunction()
         if self._next.kind == "end":
@@ -189,7 +198,8 @@ class _Parser:
         if token.kind == "weight":
             self._fail(
                 token,
-                f"{token} without a term before it; write it after one, as in dog^2, or quote the text",
+                f"{token} without a term before it; write it after one, as in dog^2, or quote "
+                f"the text",
             )
         if last.is_mark("("):
             if token.kind == "end":
@@ -200,7 +210,8 @@ class _Parser:
             where = "at the end of the query" if token.kind == "end" else f"before {token}"
             self._fail(
                 last,
-                f"{last} {where}; a term is expected after it, or quote the word: {quoted(last.typed)}",
+                f"{last} {where}; a term is expected after it, or quote the word: "
+                f"{quoted(last.typed)}",
             )
         if token.is_operator:
             where = (
@@ -208,7 +219,8 @@ class _Parser:
             )
             self._fail(
                 token,
-                f"{token} {where}; a term is expected before it, or quote the word: {quoted(token.typed)}",
+                f"{token} {where}; a term is expected before it, or quote the word: "
+                f"{quoted(token.typed)}",
             )
         if token.kind == "end":
             self._fail(
@@ -220,7 +232,10 @@ class _Parser:
         """Something that cannot follow a finished part."""
         if not self._next.begins_term:
             self._refuse_closing()
-        problem = f"{self._next} right after another term; write AND, OR or NOT, in capitals, between them, or quote"
+        problem = (
+            f"{self._next} right after another term; write AND, OR or NOT, in capitals, "
+            f"between them, or quote"
+        )
         if self._last.kind == "keyed":
             key = self._last.typed.partition(":")[0]
             self._fail(self._next, f'{problem} what {key}: names, as in {key}:"two words"')

@@ -1,4 +1,6 @@
-"""A query as a tree. `sigseek.search.parse` makes it from what the user typed; `str` prints it in one canonical form."""
+"""A query as a tree. `sigseek.search.parse` makes it from what the user typed; `str` prints it
+in one canonical form.
+"""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,6 @@
-"""Probabilities of pictures that had no part in what they are judged by: Platt's sigmoid, fitted twice."""
+"""Probabilities of pictures that had no part in what they are judged by: Platt's sigmoid, fitted
+twice.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,1 +1,3 @@
-"""Vector indexes: copies of the catalog's embeddings, arranged for search. `contract` says what each promises."""
+"""Vector indexes: copies of the catalog's embeddings, arranged for search. `contract` says what
+each promises.
+"""

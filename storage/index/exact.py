@@ -1,4 +1,6 @@
-"""A vector index in plain numpy: exact, slow, kept in memory alone. The reference that other indexes are held to."""
+"""A vector index in plain numpy: exact, slow, kept in memory alone. The reference that other
+indexes are held to.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The store of FAISS indexes: files in a directory. FAISS itself is imported when an index is opened."""
+"""The store of FAISS indexes: files in a directory. FAISS itself is imported when an index is
+opened.
+"""
 
 from __future__ import annotations
 
