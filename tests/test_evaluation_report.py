@@ -120,7 +120,7 @@ def test_the_page(tmp_path: Path) -> None:
     write_report(tmp_path / "report.html", replace(EVALUATION, misses=misses))
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("data:image/jpeg;base64,") == 3
-    assert "The file is not there now." in page
+    assert "The file is missing." in page
     assert not re.search(r"""(src|href)=["'](?!data:)|url\(|@import|<script|<link""", page), (
         "opens offline"
     )
