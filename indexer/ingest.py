@@ -1,9 +1,9 @@
-"""New and changed files on their way into the catalog: hashed, decoded, embedded and stored, all at
-the same time.
+"""New and changed files on their way into the catalog.
 
-Threads hash files and have processes decode them ahead of the image tower, which has a thread of its
-own. The calling thread is the only one that writes. The files under way are bounded by windows of a
-few batches, so memory does not grow with the folder.
+Files are hashed, decoded, embedded and stored all at the same time. Threads hash files and have
+processes decode them ahead of the image tower, which has a thread of its own. The calling thread is
+the only one that writes. The files under way are bounded by windows of a few batches, so memory
+does not grow with the folder.
 """
 
 import os
@@ -41,8 +41,8 @@ from sigseek.storage import (
 )
 
 _AHEAD = 32
-"""How many files are hashed ahead of the decoding. Until the tower is loaded and its batch is known,
-as many photos are decoded ahead of it.
+"""How many files are hashed ahead of the decoding. As many photos are decoded ahead of the tower
+until it is loaded and its batch is known.
 """
 _SETTLED_BATCH = 500
 """How many files without a new embedding are written in one transaction."""

@@ -1,4 +1,4 @@
-"""The pictures below a folder: names, sizes and times only, nothing is opened."""
+"""The pictures below a folder. Only names, sizes and times are asked for; nothing is opened."""
 
 import os
 import stat
@@ -37,24 +37,24 @@ class FoundFile(NamedTuple):
 
 @dataclass
 class Listing:
-    """What a scan found; `unreadable` are directories and links that could not be looked into, and
-    why.
+    """What a scan found. `unreadable` has the directories and links that could not be looked into,
+    and why.
     """
 
     files: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """By path relative to the folder, size in bytes and time of change in ns: what a `FoundFile`
-    holds, without objects that the garbage collector would go through again and again.
+    """Size in bytes and time of change in ns, by path relative to the folder. A million `FoundFile`
+    objects would keep the garbage collector busy.
     """
     unreadable: dict[str, str] = field(default_factory=dict)
     raw_pairs: dict[FoundFile, str] = field(default_factory=dict)
-    """Camera RAW, and the path of the JPEG of the same name beside it: the same photo, which the
-    JPEG stands for.
+    """Camera RAW files, each with the path of the JPEG of the same name beside it. Both are the
+    same photo, and the JPEG stands for it.
     """
 
 
 def scan_folder(root: Path, inside: PurePath, stop: Stop | None = None) -> Listing:
-    """All pictures below `root`/`inside`, a directory's own before those below it, hidden and
-    system directories left out.
+    """All pictures below `root`/`inside`, those of a directory before those below it. Hidden and
+    system directories are left out.
 
     Links to files are followed, links to directories are not. A directory that cannot be read is
     noted and passed over. The listing is incomplete once `stop` is set.
@@ -101,8 +101,8 @@ def _entries(directory: str) -> Iterator[list[os.DirEntry[str]]]:
 
 
 def _look_through(entries: list[os.DirEntry[str]], prefix: str, listing: Listing) -> list[str]:
-    """List a directory's pictures, their paths beginning with `prefix`; the paths of the
-    directories to go on with.
+    """List a directory's pictures, whose paths begin with `prefix`. Return the paths of the
+    directories below it.
     """
     below = []
     has_raw = False
@@ -118,9 +118,7 @@ def _look_through(entries: list[os.DirEntry[str]], prefix: str, listing: Listing
             except OSError as error:
                 listing.unreadable[prefix + name] = f"cannot be looked at: {error.strerror}"
                 continue
-            if stat.S_ISREG(
-                status.st_mode
-            ):  # a pipe or a device of that name would hang whoever reads it
+            if stat.S_ISREG(status.st_mode):  # reading a pipe or a device might never end
                 changed = status.st_mtime_ns  # a call for each of a million files would be felt
                 listing.files[prefix + name] = (
                     status.st_size,

@@ -1,4 +1,4 @@
-"""When a photo was taken, and how far the clock on the camera's wall was from UTC."""
+"""When a photo was taken, and the UTC offset of the camera's clock."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone, tzinfo
@@ -24,11 +24,11 @@ def capture_time(
     longitude: float | None,
     dates: Iterable[str],
 ) -> str | None:
-    """ISO 8601 to the second, in the camera's local time: EXIF's, from its directories, or else the
-    first of XMP's `dates`.
+    """The time in ISO 8601 to the second, in the camera's local time. It comes from EXIF's
+    directories, or else from the first of XMP's `dates`.
 
-    With the offset from UTC where EXIF notes it, or XMP notes it for the very same time, or the
-    satellites' clock gives it. The satellites' time itself never counts: it is UTC, and that of the
+    The offset from UTC is given where EXIF notes it, where XMP notes it for the very same time, or
+    where the GPS clock implies it. The GPS time itself is never used: it is UTC, and belongs to the
     last position.
     """
     known = [date for date in map(_iso_date, dates) if date]
@@ -60,7 +60,7 @@ def _exif_date(value: Any) -> datetime | None:
 
 
 def _iso_date(text: str) -> datetime | None:
-    """A date without a time is none: midnight would be invented."""
+    """The date and time; None for a date without a time, for which midnight would be invented."""
     try:
         date = datetime.fromisoformat(text.strip()).replace(microsecond=0)
     except ValueError:
@@ -89,8 +89,8 @@ def _zone_of_same(taken: datetime, dates: Iterable[datetime]) -> tzinfo | None:
 def _satellites_zone(
     taken: datetime, gps: dict[int, Any], longitude: float | None
 ) -> tzinfo | None:
-    """What the local time is ahead of the satellites': if that is some country's offset to the
-    minute, and no clock of another part of the world, as when the camera's was never set.
+    """The UTC offset from GPS time. It is accepted only if it is a real zone's offset, to the
+    minute, near this longitude: the camera's clock may never have been set.
     """
     try:
         hours, minutes, seconds = (float(part) for part in gps[ExifTags.GPS.GPSTimeStamp])

@@ -1,4 +1,4 @@
-"""Colours of other profiles turned into sRGB, which is what image towers were trained on."""
+"""Colours of other profiles converted to sRGB, which image towers were trained on."""
 
 from functools import lru_cache
 from io import BytesIO
@@ -8,14 +8,14 @@ from PIL import Image, ImageCms
 
 _MODES = ("RGB", "RGBA", "L", "CMYK")
 _UNSEEN = 2
-"""Levels of 256: a profile that moves no colour further than that is sRGB, whoever wrote it."""
+"""A profile that moves no colour by more than these levels, of 256, counts as sRGB."""
 
 
 def to_srgb(image: Image.Image, profile: bytes, least: tuple[int, int] | None) -> Image.Image:
-    """The image as RGB or RGBA in sRGB; itself where its profile is sRGB's, broken, or another
-    mode's, or its mode has none.
+    """The image as RGB or RGBA in sRGB. It is returned as it is when its profile is sRGB's, broken,
+    or of another mode.
 
-    With `least`, what is converted may be reduced first, to not less than that width and height.
+    With `least`, the image may be reduced first, to not less than that width and height.
     """
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -40,9 +40,7 @@ def to_srgb(image: Image.Image, profile: bytes, least: tuple[int, int] | None) -
 
 @lru_cache(maxsize=32)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """From the profile to sRGB; None where there is nothing to be done or nothing that can be
-    done.
-    """
+    """The transform from the profile to sRGB; None when it is not needed or not possible."""
     try:
         transform = ImageCms.buildTransform(
             BytesIO(profile), ImageCms.createProfile("sRGB"), mode, "RGB"
@@ -59,7 +57,7 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
 
 
 def _probe(mode: str) -> Image.Image:
-    """Colours from all over the cube, or all greys."""
+    """A small image with colours from all over the RGB cube, or with all greys."""
     if mode == "L":
         return Image.fromarray(np.arange(256, dtype=np.uint8)[None])
     levels = np.linspace(0, 255, 9).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""A photo's file to the pixels that an image tower takes."""
+"""Decoding: from a photo's file to the pixels that an image tower takes."""
 
 import errno
 import os
@@ -27,9 +27,9 @@ from sigseek.siglip import Preprocessing
 _Out = TypeVar("_Out")
 
 _HEADROOM = 2
-"""A JPEG decoder can leave out the finest detail and be several times faster. At least this many
-times the wanted size is decoded: with less, what the resizing filter would have seen is missing (41
-dB at 1, 55 dB at 2).
+"""How many times the wanted size is decoded at least. A JPEG decoder can leave out the finest
+detail and be several times faster, but with less headroom the resizing filter misses what it would
+have seen (41 dB at 1, 55 dB at 2).
 """
 
 _TRANSPOSE = {
@@ -50,9 +50,9 @@ class DecodedPhoto:
     """A photo ready for the image tower."""
 
     pixels: npt.NDArray[np.uint8]
-    """(height, width, 3) of the checkpoint's input size."""
+    """Pixels (height, width, 3) of the checkpoint's input size."""
     width: int
-    """Of the photo itself, as shown."""
+    """The width of the photo itself, as shown."""
     height: int
     format: str
     metadata: Metadata
@@ -70,11 +70,12 @@ def decode_photo(
 ) -> DecodedPhoto:
     """The photo in the file, upright, in RGB, resized for the checkpoint.
 
-    The first frame of several; transparency over white. A JPEG is decoded at a fraction of its size
-    where that leaves enough: see docs/speed.md for what it costs. TooLargeError for a picture of
-    more than `max_pixels`, by default what half of the memory is enough for; DecodeError for
-    whatever is wrong with the content; OSError when the file cannot be read; LargePhotoError when
-    the decoder would hold more than `max_held` pixels at once.
+    Of several frames it is the first, and transparency becomes white. A JPEG is decoded at a
+    fraction of its size where that leaves enough; docs/speed.md tells what it costs.
+
+    TooLargeError for a picture of more than `max_pixels`, by default what half of the memory is
+    enough for; DecodeError for whatever is wrong with the content; OSError when the file cannot be
+    read; LargePhotoError when the decoder would hold more than `max_held` pixels at once.
     """
     least = (_HEADROOM * preprocessing.width, _HEADROOM * preprocessing.height)
     most = MostPixels(max_pixels or default_max_pixels(), max_held)
@@ -133,7 +134,8 @@ def decode_views(
 
 def decode_thumbnail(path: Path, size: tuple[int, int], max_pixels: int) -> bytes:
     """A JPEG of the photo in the file, upright and in sRGB, of at most `size` (width, height).
-    Raises as `decode_photo` does.
+
+    It raises what `decode_photo` raises.
     """
     least = (_HEADROOM * max(size),) * 2  # upright it may lie the other way
 
@@ -149,7 +151,7 @@ def decode_thumbnail(path: Path, size: tuple[int, int], max_pixels: int) -> byte
 
 
 def _read(path: Path, use: Callable[[OpenedPicture], _Out], most: MostPixels | None = None) -> _Out:
-    """What `use` makes of the picture in the file, with every error of the decoders turned into a
+    """What `use` makes of the picture in the file. Every error of the decoders becomes a
     DecodeError.
     """
     most = most or MostPixels(default_max_pixels())
@@ -180,8 +182,8 @@ def _read(path: Path, use: Callable[[OpenedPicture], _Out], most: MostPixels | N
 
 
 def _undecodable(path: Path, error: Exception) -> DecodeError:
-    """What to raise when a decoder failed on the file, with what the decoder said where it was
-    meant for people.
+    """What to raise when a decoder failed on the file. It quotes the decoder where that was meant
+    for people.
     """
     why_not = REFUSED_FORMATS.get(path.suffix.lower())
     if why_not:
@@ -193,8 +195,8 @@ def _undecodable(path: Path, error: Exception) -> DecodeError:
 def _upright_rgb(
     picture: OpenedPicture, least: tuple[int, int] | None = None
 ) -> tuple[Image.Image, Metadata]:
-    """The picture as it is meant to be seen, in sRGB; with `least`, it may be reduced to not less
-    than that.
+    """The picture as it is meant to be seen, in sRGB, and its metadata. With `least`, it may be
+    reduced to not less than that size.
     """
     image = picture.image
     image.load()
@@ -216,8 +218,8 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """16-bit grey scaled to 8 bits, which `convert` would clip; float grey taken as 0 to 1 or 0 to
-    255.
+    """16-bit grey scaled to 8 bits, which `convert` would clip. Grey in floats counts as 0 to 1, or
+    as 0 to 255.
     """
     if image.mode in _WIDE_GREY:
         levels = np.asarray(image).clip(0, 65535)
@@ -242,6 +244,6 @@ def _over_white(image: Image.Image) -> Image.Image:
 
 
 def _said(error: Exception) -> str:
-    """One line of what the decoder said."""
+    """The first line of what the decoder said."""
     lines = str(error).strip().splitlines()
     return lines[0][:200] if lines else type(error).__name__

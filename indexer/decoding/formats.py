@@ -1,16 +1,19 @@
-"""Which files are pictures, and which of them are read."""
+"""Which files count as pictures, and which of them can be read."""
 
 DECODED = (
     "JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "JPEG2000",
     "BMP", "DIB", "PPM", "TGA", "PCX", "SGI", "QOI", "PSD", "ICO", "DDS",
 )  # fmt: skip
-"""Pillow's own names of what it reads here; `sigseek.indexer.decoding.opening` adds HEIF, JPEG XL
-and camera RAW. A closed list: EPS would start Ghostscript, others are seldom photos, little tested.
-MPO, several JPEGs in one, opens as JPEG.
+"""The formats that Pillow reads here, by Pillow's names.
+
+`sigseek.indexer.decoding.opening` adds HEIF, JPEG XL and camera RAW. The list is closed, because
+EPS would start Ghostscript, and the others are rarely photos and little tested. MPO, several JPEGs
+in one file, opens as JPEG.
 """
 
 _READ = (
-    "jpg jpeg jpe jfif mpo png apng webp avif avifs heic heif hif heics heifs jxl gif tif tiff jp2 j2k j2c jpc jpf jpx "
+    "jpg jpeg jpe jfif mpo png apng webp avif avifs heic heif hif heics heifs jxl gif tif tiff "
+    "jp2 j2k j2c jpc jpf jpx "
     "bmp dib ppm pgm pbm pnm pfm tga pcx sgi rgb rgba bw qoi psd ico dds"
 )
 _RAW = "dng cr2 cr3 crw nef nrw arw srf sr2 raf orf rw2 pef srw x3f 3fr iiq rwl erf"
@@ -18,7 +21,8 @@ _NOT_READ = {
     "PostScript is not supported: reading it would start another program": "eps ps epsf",
     "vector graphics are not supported; export the file as PNG": "svg svgz wmf emf",
     "this format is not supported; export the file as PNG or JPEG": (
-        "fli flc blp cur xpm xbm fits fit ftc ftu fpx gbr icns im msp pcd pxr ras mic dcx wal pcc xcf"
+        "fli flc blp cur xpm xbm fits fit ftc ftu fpx gbr icns im msp pcd pxr ras mic dcx wal pcc "
+        "xcf"
     ),
 }
 REFUSED_FORMATS = {
@@ -26,8 +30,8 @@ REFUSED_FORMATS = {
     for reason, extensions in _NOT_READ.items()
     for extension in extensions.split()
 }
-"""By extension, why a file of that name is listed as a failure, unless its content is of another,
-known format.
+"""By extension, why such a file is a failure, unless its content is of another format that is
+read.
 """
 
 RAW = frozenset(f".{extension}" for extension in _RAW.split())
@@ -36,4 +40,4 @@ RAW = frozenset(f".{extension}" for extension in _RAW.split())
 PICTURES = (
     frozenset(f".{extension}" for extension in _READ.split()) | RAW | frozenset(REFUSED_FORMATS)
 )
-"""Extensions, lower-case with the dot, of the files that a scan counts."""
+"""The extensions of the files that a scan counts, in lower case and with the dot."""

@@ -22,11 +22,10 @@ _LARGE_PIXELS = 24_000_000
 
 
 class GuardedDecoder:
-    """Decodes photos for a checkpoint, each in one of as many processes as there are threads that
-    call.
+    """Decodes photos for a checkpoint, in as many processes as there are threads that call.
 
-    Large pictures one at a time, so that memory does not grow with the number of processes. A
-    context manager, or `close` when done.
+    Large pictures are decoded one at a time, so memory does not grow with the number of processes.
+    Use it as a context manager, or `close` it when done.
     """
 
     def __init__(self, preprocessing: Preprocessing, max_pixels: int | None = None) -> None:
@@ -98,7 +97,7 @@ def _views_in_worker(
 
 
 def set_up_pillow() -> None:
-    """As only a process of our own may have it."""
+    """Set Pillow up as only a process of our own may have it."""
     Image.MAX_IMAGE_PIXELS = None  # `max_pixels` is the limit, be it above or below Pillow's own
     AvifImagePlugin.DEFAULT_MAX_THREADS = (
         1  # there are other workers, and each thread takes address space

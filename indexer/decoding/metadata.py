@@ -1,6 +1,6 @@
-"""What a photo says of itself: when, with what, where, and what people wrote into it.
+"""A photo's metadata: when, where and with what it was taken, and what people wrote into it.
 
-EXIF is the camera's, XMP and IPTC are people's. Broken metadata says nothing and costs nothing.
+Cameras write EXIF; people and their programs write XMP and IPTC. Broken metadata is ignored.
 """
 
 import re
@@ -24,15 +24,16 @@ _KEYWORDS = 200
 _RATING = 0x4746
 _IPTC_KEYWORDS, _IPTC_CAPTION = (2, 25), (2, 120)
 _CAMERAS_OWN = re.compile(
-    r"(\w+ )*digital (still ?)?camera|sony dsc|samsung( csc)?|exif_jpeg_picture|dcim\\.*|default|untitled",
+    r"(\w+ )*digital (still ?)?camera|sony dsc|samsung( csc)?|exif_jpeg_picture|dcim\\.*"
+    r"|default|untitled",
     re.IGNORECASE,
 )
-"""What cameras write where a description belongs."""
+"""Texts that cameras write as a description, which describe nothing."""
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """Facts as the file has them; None where the photo does not say.
+    """The facts that a file states; None for those it does not.
 
     `taken_at` is ISO 8601 in the camera's local time, with the offset where it is known; `latitude`
     and `longitude` are in degrees, north and east positive; `orientation` is EXIF's 1 to 8;
@@ -56,9 +57,7 @@ def read_metadata(image: Image.Image) -> Metadata:
     packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
     try:
         exif = image.getexif()
-    except (
-        Exception
-    ):  # Pillow raises many kinds for damaged EXIF, SyntaxError and struct.error among them
+    except Exception:  # damaged EXIF raises many kinds, even SyntaxError and struct.error
         exif = Image.Exif()
     return read_exif(exif, packet, _iptc(image))
 
@@ -68,7 +67,9 @@ def read_exif(
     packet: bytes | str | None,
     iptc: dict[tuple[int, int], list[str]] | None = None,
 ) -> Metadata:
-    """What EXIF, the XMP packet and IPTC say together, IPTC's texts by record and dataset."""
+    """The metadata that EXIF, the XMP packet and IPTC give together. IPTC's texts come by record
+    and dataset.
+    """
     try:
         base, detail, gps = (
             dict(exif),
@@ -80,7 +81,7 @@ def read_exif(
     xmp, iptc = _xmp(packet), iptc or {}
     latitude = _degrees(gps, ExifTags.GPS.GPSLatitude, ExifTags.GPS.GPSLatitudeRef, 90)
     longitude = _degrees(gps, ExifTags.GPS.GPSLongitude, ExifTags.GPS.GPSLongitudeRef, 180)
-    # 0, 0 lies in the open sea: it is what devices without a position write.
+    # 0, 0 is in the open sea: devices without a position write it.
     whole = latitude is not None and longitude is not None and (latitude, longitude) != (0, 0)
     orientation = base.get(ExifTags.Base.Orientation)
     descriptions = (
@@ -120,7 +121,7 @@ def _iptc(image: Image.Image) -> dict[tuple[int, int], list[str]]:
 
 
 def _decoded(value: bytes) -> str:
-    """UTF-8, or else what was usual before it."""
+    """The text of bytes that are UTF-8, or else Latin-1, which was usual before."""
     try:
         return value.decode()
     except UnicodeDecodeError:
@@ -128,14 +129,14 @@ def _decoded(value: bytes) -> str:
 
 
 def _text(value: Any) -> str:
-    """EXIF's text, which Pillow takes for Latin-1 whatever was written, as one line."""
+    """An EXIF text as one line. Pillow takes all of them for Latin-1, whatever was written."""
     if isinstance(value, str):
         value = value.encode("latin-1", "replace")
     return clean(_decoded(value), _DESCRIPTION) if isinstance(value, bytes) else ""
 
 
 def _camera(base: dict[int, Any]) -> str | None:
-    """Maker and model, the maker once where the model repeats it."""
+    """The camera's maker and model, without the maker where the model repeats it."""
     maker, model = _text(base.get(ExifTags.Base.Make)), _text(base.get(ExifTags.Base.Model))
     if maker and model.lower().startswith(maker.split()[0].lower()):
         maker = ""
@@ -143,12 +144,12 @@ def _camera(base: dict[int, Any]) -> str | None:
 
 
 def _lens(*candidates: str) -> str | None:
-    """The first that names one; cameras write dashes for a lens that they do not know."""
+    """The first candidate that names a lens. Cameras write dashes for a lens they do not know."""
     return next((clean(name, _NAME) for name in candidates if any(map(str.isalnum, name))), None)
 
 
 def _rating(*candidates: Any) -> int | None:
-    """The first that is one. 0 means that nobody rated the photo."""
+    """The first candidate that is a rating. 0 means that nobody rated the photo."""
     for candidate in candidates:
         try:
             rating = round(float(candidate))
@@ -170,7 +171,7 @@ def _keywords(words: Iterable[str]) -> tuple[str, ...]:
 
 
 def _degrees(gps: dict[int, Any], key: int, reference_key: int, limit: int) -> float | None:
-    """Degrees, minutes and seconds as one number; None unless it lies within `limit`."""
+    """Degrees, minutes and seconds as one number; None when it is not within `limit`."""
     try:
         degrees, minutes, seconds = (float(part) for part in gps[key])
         value = degrees + minutes / 60 + seconds / 3600

@@ -1,6 +1,6 @@
-"""The picture in a file, opened by what the file holds, whatever its name.
+"""Opening the picture in a file by what the file holds, whatever its name.
 
-What few libraries need is imported when such a file comes: a library of JPEGs does without.
+Readers of rare formats are imported when such a file comes, so a folder of JPEGs does without.
 """
 
 import re
@@ -37,21 +37,23 @@ _DNG_VERSION = 50706
 
 @dataclass(frozen=True)
 class OpenedPicture:
-    """A picture that is opened, mostly not decoded yet."""
+    """A picture that is opened and, in most formats, not decoded yet."""
 
     image: Image.Image
     format: str
     metadata: Metadata | None = None
-    """Where the file says it elsewhere than Pillow looks."""
+    """The metadata, where the file has it in other places than Pillow looks."""
     size: tuple[int, int] | None = None
-    """Width and height of the photo as shown, where `image` is but its preview."""
+    """The width and height of the photo as shown, where `image` is only its preview."""
 
 
 def open_picture(file: BinaryIO, suffix: str, most: MostPixels) -> OpenedPicture:
-    """Open the picture in the file; `suffix` is its name's, in lower case with the dot.
+    """Open the picture in the file; `suffix` is the extension of its name, in lower case and with
+    the dot.
 
-    DecodeError for camera RAW that is not understood, whatever the libraries raise for what they do
-    not take, and what `most` raises: LargePhotoError here only where opening a picture decodes it.
+    DecodeError for camera RAW that is not understood, and whatever the libraries raise for files
+    that they do not take. `most` raises TooLargeError, and LargePhotoError where opening a picture
+    decodes it.
     """
     head = file.read(_HEAD)
     file.seek(0)
@@ -113,7 +115,7 @@ def _holds_raw(image: Image.Image) -> bool:
 
 
 def _brands(head: bytes) -> set[bytes]:
-    """What an ISO media file, as HEIF is one, calls itself."""
+    """The brands by which an ISO media file, such as HEIF, names its format."""
     if head[4:8] != b"ftyp":
         return set()
     end = min(int.from_bytes(head[:4]), len(head))

@@ -12,20 +12,18 @@ from sigseek.indexer.decoding.metadata import SIDES_SWAPPED, Metadata, read_exif
 from sigseek.indexer.errors import DecodeError
 
 LEAST_PREVIEW = 224
-"""Pixels on its shorter side, for a preview to be taken: some cameras put in no more than a
-thumbnail.
-"""
+"""How many pixels the shorter side of a preview must have. Some cameras put in only a thumbnail."""
 
 _SRGB_GAMMA = (2.4, 12.92)
 _ORIENTATION = {0: 1, 3: 3, 5: 8, 6: 6}  # EXIF's, by LibRaw's
 
 
 def open_raw(file: BinaryIO, most: MostPixels) -> tuple[Image.Image, Metadata, tuple[int, int]]:
-    """The preview, not decoded yet, the photo's metadata with the orientation that the preview has
-    still to be given, and the photo's own width and height as shown.
+    """The preview, the photo's metadata, and the photo's own width and height as shown.
 
-    DecodeError when the file is damaged or of a kind that LibRaw does not know; what `most` raises
-    when it has to be developed.
+    The preview is not decoded yet, and the orientation in the metadata is the one that it still has
+    to be given. DecodeError when the file is damaged or of a kind that LibRaw does not know, and
+    what `most` raises when the photo has to be developed.
     """
     file.seek(0)
     try:
@@ -52,13 +50,13 @@ def open_raw(file: BinaryIO, most: MostPixels) -> tuple[Image.Image, Metadata, t
 
 
 def _developed(raw: rawpy.RawPy) -> Image.Image:
-    """The photo at half its size, in sRGB; grey where the sensor tells no colours."""
+    """The photo at half its size, in sRGB; in grey where the sensor sees no colours."""
     developed = raw.postprocess(half_size=True, use_camera_wb=True, gamma=_SRGB_GAMMA)
     return Image.fromarray(developed[..., 0] if developed.shape[-1] == 1 else developed)
 
 
 def _preview(raw: rawpy.RawPy) -> Image.Image | None:
-    """The largest picture in the file; None when there is none, or none that can be used."""
+    """The largest picture in the file that can be used, or None."""
     try:
         thumb = raw.extract_thumb()
         if isinstance(thumb.data, bytes):
@@ -69,8 +67,8 @@ def _preview(raw: rawpy.RawPy) -> Image.Image | None:
 
 
 def _metadata(file: BinaryIO, preview: Image.Image, flip: int, size: tuple[int, int]) -> Metadata:
-    """What the file itself says, where it is laid out as TIFF; else what the preview says, or
-    LibRaw in it.
+    """The metadata of the file itself, where it is laid out as TIFF. What is missing there is taken
+    from the preview, and the orientation from LibRaw.
     """
     file.seek(0)
     exif = Image.Exif()
@@ -99,11 +97,11 @@ def _notes_orientation(preview: Image.Image) -> bool:
 def _orientation(
     preview: tuple[int, int], candidates: tuple[int, int], size: tuple[int, int]
 ) -> int:
-    """How the preview is to be turned: as it notes itself, or as the photo, or not at all if it was
+    """The orientation that the preview has to be given: its own, or the photo's, or none if it was
     stored upright.
 
-    Not every program keeps the three in step: the first is taken that brings the longer side where
-    the photo has it.
+    Not every program keeps these in step. The first is taken that puts the longer side where the
+    photo has it.
     """
     lies = size[0] >= size[1]
     for orientation in candidates:

@@ -1,4 +1,4 @@
-"""Small pictures of photos for people, made in a worker process, so that no file can take the program down."""
+"""Thumbnails of photos, made in worker processes so that no file can take the program down."""
 
 from pathlib import Path
 
@@ -9,8 +9,9 @@ from sigseek.indexer.decoding.worker_pool import WorkerPool
 
 
 class Thumbnailer(WorkerPool):
-    """Worker processes that make thumbnails of at most `width` x `height`. A context manager, or `close`
-    when done.
+    """Worker processes that make thumbnails of at most `width` x `height` pixels.
+
+    Use it as a context manager, or `close` it when done.
     """
 
     def __init__(self, width: int, height: int) -> None:

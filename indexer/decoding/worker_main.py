@@ -1,6 +1,7 @@
-"""What a worker process does: task after task from a pipe, until the pipe ends with the process that holds the other end.
+"""The program of a worker process: it answers task after task from a pipe, until the pipe
+ends with the process at its other end.
 
-Imports nothing but the standard library; what a task needs comes in with the task.
+It imports nothing but the standard library. A task brings the modules that it needs.
 """
 
 import math

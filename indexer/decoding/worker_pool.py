@@ -1,7 +1,7 @@
 """Worker processes for what may crash, hang or take all memory, as decoding a hostile file may.
 
-Not multiprocessing's: those import the program's main module again, so a script that indexes without
-`if __name__ == "__main__"` would start itself over and over.
+They are not multiprocessing's, which import the program's main module again: a script that indexes
+without `if __name__ == "__main__"` would start itself over and over.
 """
 
 import os
@@ -41,12 +41,13 @@ _ENDING = 10
 _FROM_OUTSIDE = {
     -getattr(signal, name, 0) for name in ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
 }
-"""Exit codes that somebody else brought about: the user, or a system that ran out of memory."""
+"""Exit codes of processes that somebody else ended: the user, or a system short of memory."""
 
 
 class WorkerPool:
-    """As many worker processes as there are threads that call at the same time. A context manager,
-    or `close` when done.
+    """A pool of as many worker processes as there are threads that call at the same time.
+
+    Use it as a context manager, or `close` it when done.
     """
 
     def __init__(self) -> None:
@@ -82,8 +83,9 @@ class WorkerPool:
     def call(
         self, limits: Limits, function: Callable[[*_Arguments], _Out], *arguments: *_Arguments
     ) -> _Out:
-        """What the function, one of a module's, returns or raises in a worker process. May be
-        called by several threads.
+        """Call the function in a worker process; return what it returns, raise what it raises.
+
+        The function must be one of a module. Several threads may call.
 
         TooLargeError or SlowError when that takes more than the limits, DecodeError when it ends
         the process, UndecidedError where the arguments are not to blame.
@@ -142,7 +144,9 @@ class WorkerPool:
 
 
 class _SpoiledError(Exception):
-    """The process has ended, or had better end. `suspect`: a task before this one may be why."""
+    """A process has ended, or should not be used again. `suspect` tells whether an earlier task may
+    be the cause.
+    """
 
     def __init__(self, failure: DecodeError, *, suspect: bool) -> None:
         super().__init__(str(failure))
@@ -156,7 +160,10 @@ class _Worker:
     def __init__(self) -> None:
         # The same modules as here, from wherever they came; -P: never from the folder that the user
         # happens to be in.
-        program = f"import sys; sys.path[:] = {sys.path!r}; from sigseek.indexer.decoding.worker_main import serve; serve()"
+        program = (
+            f"import sys; sys.path[:] = {sys.path!r}; "
+            "from sigseek.indexer.decoding.worker_main import serve; serve()"
+        )
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", program],
@@ -245,7 +252,7 @@ class _Worker:
         self._process.wait()
 
     def close_pipes(self) -> None:
-        """Only once nobody waits for an answer."""
+        """Close the pipes. Nobody may wait for an answer any more."""
         with suppress(OSError):  # what was not sent yet cannot be sent any more
             self._tasks.close()
         self._answers.close()

@@ -1,4 +1,4 @@
-"""XMP: what people and programs wrote into a photo, as XML."""
+"""XMP: metadata that people and programs wrote into a photo, as XML."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 MAX_BYTES = 1_000_000
-"""Larger packets are not read; those of photos are some kilobytes, a few hundred with an edit's
-history.
+"""Larger packets are not read. Those of photos have some kilobytes, or a few hundred with the
+history of edits.
 """
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -24,10 +24,10 @@ _LANGUAGE = "http://www.w3.org/XML/1998/namespace lang"
 
 @dataclass(frozen=True)
 class Xmp:
-    """Values as they are written; empty where there is none."""
+    """Values as they are written; empty ones where there are none."""
 
     dates: tuple[str, ...] = ()
-    """Of the capture, the likeliest first."""
+    """Candidates for when the photo was taken, the most likely first."""
     lens: str = ""
     rating: str = ""
     keywords: tuple[str, ...] = ()
@@ -35,8 +35,8 @@ class Xmp:
 
 
 def read_xmp(packet: bytes) -> Xmp:
-    """What the packet says. ValueError when it is no XML, too large, or defines entities, which
-    could make it grow.
+    """The values in the packet. ValueError when it is not XML, too large, or defines entities, with
+    which it could grow.
     """
     if len(packet) > MAX_BYTES:
         raise ValueError(f"{len(packet)} bytes of XMP")
@@ -64,17 +64,14 @@ def _parse(packet: bytes) -> Element:
     parser.CharacterDataHandler = builder.data
     try:
         parser.Parse(packet, True)
-    except (
-        expat.ExpatError,
-        LookupError,
-    ) as error:  # LookupError for an encoding that nobody knows
+    except (expat.ExpatError, LookupError) as error:  # LookupError is for an unknown encoding
         raise ValueError(f"no XML: {error}") from error
     return builder.close()
 
 
 def _values(described: list[Element], namespace: str, name: str) -> Iterator[tuple[str, str]]:
-    """All texts of the property, with their languages: an attribute, an element, or the members of
-    its list.
+    """All texts of the property with their languages. A property is an attribute, an element, or
+    the members of its list.
     """
     for description in described:
         if attribute := description.get(f"{namespace} {name}"):
@@ -86,7 +83,7 @@ def _values(described: list[Element], namespace: str, name: str) -> Iterator[tup
 
 
 def _first(described: list[Element], namespace: str, name: str) -> str:
-    """The property's text, that of no particular language if there are several."""
+    """The property's text. Of several, the one for any language."""
     found = [
         (text.strip(), language)
         for text, language in _values(described, namespace, name)

@@ -149,7 +149,10 @@ class StatusLine:
         if changes:
             self._last_change = f"; last change {datetime.now().astimezone():%H:%M}: {changes}"
         folders = named or len(status.folders)
-        line = f"watching {counted(folders, 'folder')}; {counted(status.photos, 'photo')} in the library{self._last_change}"
+        line = (
+            f"watching {counted(folders, 'folder')}; "
+            f"{counted(status.photos, 'photo')} in the library{self._last_change}"
+        )
         if line != self._line or self._in_place:
             self._line = line
             self._write(line)

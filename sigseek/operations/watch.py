@@ -1,7 +1,7 @@
 """Keeping a library current: changes in its folders are indexed once it is quiet there.
 
-Files are asked for by os.path, to which a file that cannot be looked at is not there: pathlib raises
-when a drive fails.
+Files are asked for by os.path, to which a file that cannot be looked at does not exist: pathlib
+raises when a drive fails.
 """
 
 import os
