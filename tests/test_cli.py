@@ -541,7 +541,7 @@ def test_bad_input_to_a_library(library: Path, tmp_path: Path, run: Run) -> None
     long = run("search", "word " * 10_000, *where, "--json", "--all", "-n", "1")
     assert len(rows(long)) == 1
     assert (
-        "warning: the query has 10,000 words and the model reads 64 tokens; only its beginning was searched for"
+        "the query has 10,000 words and the model reads 64 tokens; only its beginning was searched for"
         in long.stderr
     )
     assert "not UTF-8" in error_of(run("search", "caf\udce9", *where, check=False))

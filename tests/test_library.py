@@ -82,7 +82,12 @@ def test_a_long_query_warns(tmp_path: Path, drawn: Path) -> None:
         with pytest.warns(
             UserWarning, match="the query has 200 words and the model reads 64 tokens"
         ):
-            assert len(library.search("house " * 200, include_all=True)) == 10
+            found = library.search("house " * 200, include_all=True)
+        assert len(found) == 10
+        assert [note.split(";")[0] for note in found.notes] == [
+            "the query has 200 words and the model reads 64 tokens",
+            'With only 10 photos, "match" and "no match" are less reliable.',
+        ]
 
 
 def test_photos_added_while_the_library_is_open_are_found(tmp_path: Path) -> None:

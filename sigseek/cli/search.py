@@ -1,5 +1,6 @@
 """`sigseek search`."""
 
+import warnings
 from pathlib import Path
 
 import click
@@ -87,7 +88,9 @@ def search(
 
         check_page(html)
     least = min_probability if min_score is None else min_score
-    with opened(directory, model, device, precision) as library:
+    # What Python warns of is among the notes of the results, which are printed with them.
+    with opened(directory, model, device, precision) as library, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
         found = library.search(
             query,
             limit,

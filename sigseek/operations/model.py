@@ -69,6 +69,8 @@ class ModelInUse:
         self._decoder: Lazy[GuardedDecoder] = Lazy()
         self._decoding = threading.BoundedSemaphore(_MOST_DECODING)
         self._told_of_coverage = False
+        self.coverage_note: str | None = None
+        """Says that another checkpoint has embedded more, as of the last `state_to_query`."""
 
     def close(self) -> None:
         """End the processes that decode photos of queries."""
@@ -173,13 +175,16 @@ class ModelInUse:
 
     def _warn_of_coverage(self, record: CheckpointRecord, used: Sequence[CheckpointRecord]) -> None:
         most = max(other.embeddings for other in used)
-        if record.embeddings < most and not self._told_of_coverage:
+        if record.embeddings >= most:
+            self.coverage_note = None
+            return
+        self.coverage_note = (
+            f"{self.checkpoint.name} has embedded {record.embeddings:,} photos so far, others "
+            f"here {most:,}; to go on with it: sigseek index --model {self.checkpoint.name}"
+        )
+        if not self._told_of_coverage:
             self._told_of_coverage = True
-            warnings.warn(
-                f"{self.checkpoint.name} has embedded {record.embeddings:,} photos so far, others "
-                f"here {most:,}; to go on with it: sigseek index --model {self.checkpoint.name}",
-                stacklevel=4,
-            )
+            warnings.warn(self.coverage_note, stacklevel=4)
 
     # Towers
 
@@ -275,14 +280,18 @@ class ModelInUse:
                 vectors[term] = self.photo_vector(Path(term.path))[0]
         return vectors
 
-    def warn_if_cut(self, what: str, text: str) -> None:
-        """Warn the caller's caller when the model reads only the beginning of the text."""
-        if self.texts().cuts(text):
-            warnings.warn(
-                f"{what} has {len(text.split()):,} words and the model reads "
-                f"{self.checkpoint.text_length} tokens; only its beginning was searched for",
-                stacklevel=3,
-            )
+    def warn_if_cut(self, what: str, text: str) -> str | None:
+        """Warn the caller's caller when the model reads only the beginning of the text, and return
+        what was said.
+        """
+        if not self.texts().cuts(text):
+            return None
+        note = (
+            f"{what} has {len(text.split()):,} words and the model reads "
+            f"{self.checkpoint.text_length} tokens; only its beginning was searched for"
+        )
+        warnings.warn(note, stacklevel=3)
+        return note
 
     # Photo files
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from sigseek.operations.calibrating import read_calibration
@@ -110,10 +111,11 @@ def search(
     else:
         model.state_to_query()  # raises before anything is downloaded or loaded
         vectors, _ = side_by_side(lambda: model.embed_terms(terms(asked)), searcher.get)
+    notes = [model.coverage_note]
     for term in terms(asked):
         if isinstance(term, Text):
-            model.warn_if_cut("the query", term.text)
-    return searcher.ask(
+            notes.append(model.warn_if_cut("the query", term.text))  # noqa: PERF401 - each may warn
+    found = searcher.ask(
         lambda current: current.search(
             asked,
             vectors,
@@ -124,3 +126,4 @@ def search(
             closer=look,
         )
     )
+    return replace(found, notes=(*filter(None, notes), *found.notes))
