@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from sigseek.errors import Call, ErrorKind, Remedy, SigseekError
 
 _NAMED = 20
-"""So many tags are named where one is not known."""
+"""How many tags the error about an unknown one names."""
 
 
 class QueryError(SigseekError):
@@ -46,11 +46,11 @@ class QuerySyntaxError(QueryError):
 
 
 class UnknownTagError(QueryError):
-    """A tag that no photo has."""
+    """A tag that does not exist."""
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         super().__init__(
-            f"no photo has the tag '{printable(name)}'", _other_tags(known), ErrorKind.NOT_FOUND
+            f"there is no tag '{printable(name)}'", _other_tags(known), ErrorKind.NOT_FOUND
         )
         self.args = (name, known)
         self.name = name

@@ -81,8 +81,8 @@ class SearchResults(Sequence[Hit]):
     best: Hit | None
     """The best photo, whether it is among the hits or not."""
     maybes: int
-    """How many of the best photos, those that were looked at one by one, may match; hits only when
-    all were asked for.
+    """How many of the 1,000 best photos may match. They are among the hits only when all photos
+    were asked for.
     """
     expected: float
     """How many photos match, as expected from their probabilities."""

@@ -165,6 +165,7 @@ class Searcher:
         closely: dict[int, float] = {}
         if closer and isinstance(query, Text):
             order, closely = self._look_closer(order, scored, query, vectors[query], closer)
+        counted = order[: candidates(1)]  # the same photos, however many hits are asked for
         shown = order[scored.probabilities[order] >= min_probability]
         shown = (
             shown[np.argsort(-scored.levels[shown], kind="stable")]
@@ -178,8 +179,8 @@ class Searcher:
                 for rank, (row, photo) in enumerate(self._photos(shown, scored.ids, limit), 1)
             ),
             best=next((hit(1, *best) for best in self._photos(order, scored.ids, 1)), None),
-            maybes=int((scored.levels == MATCH - 1).sum()),
-            expected=expected * self._any_match(scored),
+            maybes=int((scored.levels[counted] == MATCH - 1).sum()),
+            expected=expected * self._any_match(scored, counted),
             photos=scope.photos,
             judged_by=self.judged_by,
             notes=self._notes(),
@@ -391,13 +392,13 @@ class Searcher:
         return looked_at + left * float(likely.mean())
 
     @staticmethod
-    def _any_match(scored: _Scored) -> float:
+    def _any_match(scored: _Scored, rows: Rows) -> float:
         """How sure it is that there is a match at all: words of no meaning fit many photos a
         little.
         """
-        if scored.confidences is None or (scored.levels == MATCH).any():
+        if scored.confidences is None or (scored.levels[rows] == MATCH).any():
             return 1.0
-        return float(scored.confidences.max(initial=0))
+        return float(scored.confidences[rows].max(initial=0))
 
     def _look_closer(
         self, order: Rows, scored: _Scored, query: Text, vector: Floats, closer: CloserLook

@@ -278,7 +278,7 @@ def test_what_is_common_is_counted(library: Library) -> None:
 
 
 def test_an_unknown_tag(library: Library) -> None:
-    with pytest.raises(QueryError, match=r"^no photo has the tag 'zebra'; existing tags: t$"):
+    with pytest.raises(QueryError, match=r"^there is no tag 'zebra'; existing tags: t$"):
         library.search(parse("a AND NOT tag:zebra"))
 
 
@@ -300,7 +300,7 @@ def test_an_unknown_tag_where_there_are_none(catalog: Catalog, tmp_path: Path) -
     add_photos(catalog, add_checkpoint(catalog, 2), unit([[1, 0]]), tmp_path, ["a.jpg"])
     with pytest.raises(
         QueryError,
-        match=r"^no photo has the tag 'zebra'; make tags with: library\.tag\(LABELS\)$",
+        match=r"^there is no tag 'zebra'; make tags with: library\.tag\(LABELS\)$",
     ):
         searcher(catalog, tmp_path).search(Tag("zebra"), {}, 10)
 
@@ -442,6 +442,88 @@ def test_a_closer_look_at_a_query_with_operators(catalog: Catalog, tmp_path: Pat
         searcher(catalog, tmp_path).search(
             Not(Text("a")), {Text("a"): unit([1, 0])}, 5, closer=CloserLook(3, lambda photos: [])
         )
+
+
+# Verdicts, pages and selections
+
+
+def judged_library(catalog: Catalog) -> tuple[list[int], dict[Leaf, Floats]]:
+    """1,500 photos with biases; ids, and the embeddings of two texts that many of them match."""
+    checkpoint = add_gentle_checkpoint(catalog)
+    one, two = unit(random_unit(1, DIMENSION) + 0.3 * random_unit(2, DIMENSION, seed=1))
+    vectors = np.concatenate([random_unit(500, DIMENSION), around(one, 1_000, 5)])
+    given = add_many(catalog, checkpoint.id, vectors)
+    add_files(catalog)
+    record = catalog.checkpoints()[0]
+    biases = np.random.default_rng(2).uniform(0, 1, 1_400).astype(np.float32)
+    with catalog.transaction() as transaction:
+        absent = np.linspace(0, 0.4, 200, dtype=np.float32)
+        pictures = random_unit(8, DIMENSION, seed=9)
+        transaction.put_yardstick(
+            checkpoint.id, YardstickRecord(1, record.generation, 1_400, pictures, absent)
+        )
+        transaction.put_biases(checkpoint.id, np.array(given[100:]), biases)
+    return given, {Text("a"): one, Text("b"): two}
+
+
+JUDGED = Calibration(1, 0, 1, -0.2, -2, pictures=30, captions=30)
+
+
+@pytest.mark.parametrize("calibration", [None, JUDGED])
+def test_a_verdict_does_not_depend_on_how_many_hits_are_asked_for(
+    catalog: Catalog, tmp_path: Path, calibration: Calibration | None
+) -> None:
+    _, vectors = judged_library(catalog)
+    search = open_searcher(catalog, tmp_path, calibration)
+    for query in (Text("a"), parse("a AND b"), parse("a NOT b")):
+        asked = {term: vectors[term] for term in terms(query)}
+        everything = search.search(query, asked, 1_500, include_all=True)
+        known = {hit.id: (hit.verdict, hit.confidence) for hit in everything}
+        assert len({verdict for verdict, _ in known.values()}) > 1
+        for limit in (1, 10, 100, 600):
+            page = search.search(query, asked, limit)
+            assert {hit.id: (hit.verdict, hit.confidence) for hit in page}.items() <= known.items()
+            assert page.expected == pytest.approx(everything.expected, rel=1e-6)
+            longer = search.search(query, asked, limit + 40)
+            assert [hit.id for hit in longer[: len(page)]] == [hit.id for hit in page]
+
+
+@pytest.mark.parametrize("quantised", [True, False])
+@pytest.mark.parametrize("tagged", [0, 1, 40, 700, 1_500])
+def test_a_tag_that_every_hit_must_have_says_the_same_as_one_beside_other_terms(
+    catalog: Catalog,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    quantised: bool,
+    tagged: int,
+) -> None:
+    """`a AND (tag:t OR tag:t)` means the same and does not narrow the search."""
+    monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 1_000 if quantised else 20_000)
+    monkeypatch.setattr(vector_index, "_SAMPLE", 800)
+    monkeypatch.setattr(retrieval, "_CANDIDATES", 120)
+    monkeypatch.setattr(retrieval, "_CANDIDATES_PER_HIT", 6)
+    given, vectors = judged_library(catalog)
+    with catalog.transaction() as transaction:
+        having = np.sort(np.random.default_rng(4).choice(given, tagged, replace=False))
+        transaction.put_tag("t", 1, having, np.ones(tagged))
+    search = open_searcher(catalog, tmp_path, JUDGED)
+    for words in ("a", "a^2", "NOT a", "a AND b", "(a OR b)", "b NOT a"):
+        narrow = search.search(parse(f"tag:t AND {words}"), vectors_of(words, vectors), 20)
+        wide = search.search(parse(f"{words} AND (tag:t OR tag:t)"), vectors_of(words, vectors), 20)
+        assert [(hit.id, hit.verdict) for hit in narrow] == [(hit.id, hit.verdict) for hit in wide]
+        for hit, other in zip(narrow, wide, strict=True):
+            assert hit.probability == pytest.approx(other.probability, rel=1e-5)
+            assert hit.confidence == pytest.approx(other.confidence, rel=1e-5)
+            assert hit.score == pytest.approx(other.score, rel=1e-5)
+        assert narrow.expected == pytest.approx(wide.expected, rel=0.1, abs=15 if quantised else 1)
+        assert narrow.photos == tagged
+    alone = search.search(Tag("t"), {}, 2_000)
+    assert [hit.id for hit in alone] == having.tolist()
+    assert (alone.expected, alone.photos) == (tagged, tagged)
+
+
+def vectors_of(words: str, vectors: dict[Leaf, Floats]) -> dict[Leaf, Floats]:
+    return {term: vectors[term] for term in terms(parse(words))}
 
 
 # Photos that left the catalog

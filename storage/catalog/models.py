@@ -236,6 +236,16 @@ class CalibrationRow(Base):
     """JSON: the constants, and what they were fitted to."""
 
 
+class TagNameRow(Base):
+    """A label that photos were compared with, whether one was found to match or not."""
+
+    __tablename__ = "tag_name"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    checkpoint_id: Mapped[int] = mapped_column(ForeignKey("checkpoint.id", ondelete="CASCADE"))
+    """The checkpoint that judged the photos."""
+
+
 class TagRow(Base):
     """A label that a photo was found to match."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete
 
 from sigseek.storage.catalog.changes.writer import Writer
-from sigseek.storage.catalog.models import BiasRow, CalibrationRow, TagRow, YardstickRow
+from sigseek.storage.catalog.models import BiasRow, CalibrationRow, TagNameRow, TagRow, YardstickRow
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,8 +55,10 @@ class JudgementWriter(Writer):
     def put_tag(
         self, name: str, checkpoint_id: int, ids: Ids, probabilities: npt.NDArray[np.float64]
     ) -> None:
-        """Give the tag to these photos, and take it from all others."""
+        """Give the tag to these photos, and take it from all others. Without any it exists, too."""
         self.remove_tag(name)
+        named = {"name": name, "checkpoint_id": checkpoint_id}
+        self._put(TagNameRow, ["name"], [named])
         rows = [
             {
                 "name": name,
@@ -69,5 +71,6 @@ class JudgementWriter(Writer):
         self._put(TagRow, ["name", "photo_id"], rows)
 
     def remove_tag(self, name: str) -> None:
-        """Take the tag from all photos."""
+        """Take the tag from all photos; it does not exist any more."""
         self._session.execute(delete(TagRow).where(TagRow.name == name))
+        self._session.execute(delete(TagNameRow).where(TagNameRow.name == name))

@@ -11,6 +11,7 @@ from sigseek.storage.catalog.models import (
     BiasRow,
     CalibrationRow,
     CheckpointRow,
+    TagNameRow,
     TagRow,
     YardstickRow,
 )
@@ -108,10 +109,13 @@ class JudgementReader(Reader):
             return session.scalar(query.where(CalibrationRow.checkpoint_id == checkpoint_id))
 
     def tags(self) -> dict[str, int]:
-        """The number of photos with each tag, by the tag's name in alphabetical order."""
+        """The number of photos with each tag, by the tag's name in alphabetical order; 0 for a tag
+        that no photo matched.
+        """
         with self._session() as session:
+            names = session.scalars(select(TagNameRow.name))
             rows = session.execute(select(TagRow.name, func.count()).group_by(TagRow.name))
-            return dict(sorted(rows.all()))
+            return dict(sorted((dict.fromkeys(names, 0) | dict(rows.all())).items()))
 
     def tagged(self, name: str) -> Ids:
         """The ids (n,), ascending, of the photos with the tag."""
