@@ -468,6 +468,9 @@ def test_a_tag_put_again_replaces_the_one_before(catalog: Catalog, tmp_path: Pat
     assert catalog.tagged("dog").tolist() == ids[[0, 2]].tolist()
     with catalog.transaction() as transaction:
         transaction.put_tag("cat", checkpoint.id, ids[:0], floats())
+    assert catalog.tags() == {"cat": 0, "dog": 2}
+    with catalog.transaction() as transaction:
+        transaction.remove_tag("cat")
     assert catalog.tags() == {"dog": 2}
 
 
@@ -481,7 +484,7 @@ def test_tags_go_with_their_photos(catalog: Catalog, tmp_path: Path) -> None:
         transaction.put_tag("dog", checkpoint.id, ids[1:2], floats(0.9))
     forget(catalog, tmp_path, "b")
     assert catalog.tagged("cat").tolist() == ids[[0, 2]].tolist()
-    assert catalog.tags() == {"cat": 2}
+    assert catalog.tags() == {"cat": 2, "dog": 0}
 
 
 @pytest.mark.parametrize("cut_off", [False, True])
