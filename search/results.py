@@ -92,7 +92,7 @@ class SearchResults(Sequence[Hit]):
     """
     judged_by: JudgedBy
     notes: tuple[str, ...] = ()
-    """What a reader of this answer should know, a line each."""
+    """What a reader of this answer should know, a sentence each, without a full stop."""
 
     def __repr__(self) -> str:
         best = f", best probability {self.best.probability:.3f}" if self.best else ""

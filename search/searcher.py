@@ -127,10 +127,14 @@ class Searcher:
 
     def _notes(self) -> tuple[str, ...]:
         """What a reader of the verdicts must know."""
-        if self._judge and self.checkpoint.embeddings < FEW_PHOTOS:
+        if self._judge is None:
+            return (
+                "this library has not been fully indexed yet, so hits are shown without verdicts",
+            )
+        if self.checkpoint.embeddings < FEW_PHOTOS:
             few = self.checkpoint.embeddings
             photos = "1 photo" if few == 1 else f"{few} photos"
-            return (f'With only {photos}, "match" and "no match" are less reliable.',)
+            return (f'with only {photos}, "match" and "no match" are less reliable',)
         return ()
 
     def search(

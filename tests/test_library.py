@@ -86,7 +86,7 @@ def test_a_long_query_warns(tmp_path: Path, drawn: Path) -> None:
         assert len(found) == 10
         assert [note.split(";")[0] for note in found.notes] == [
             "the query has 200 words and the model reads 64 tokens",
-            'With only 40 photos, "match" and "no match" are less reliable.',
+            'with only 40 photos, "match" and "no match" are less reliable',
         ]
 
 
