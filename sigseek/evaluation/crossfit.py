@@ -1,6 +1,4 @@
-"""Probabilities of pictures that had no part in what they are judged by: Platt's sigmoid, fitted
-twice.
-"""
+"""Probabilities of pictures that had no part in what they are judged by: Platt's sigmoid, fitted twice."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -75,9 +75,8 @@ def measure(
         images
     ):
         raise ValueError(
-            f"{len(images)} image and {len(texts)} text embeddings for {len(given.texts_of)} "
-            f"pictures with {len(given.pictures_of)} different captions; there must be one of "
-            f"each, in their order"
+            f"{len(images)} image and {len(texts)} text embeddings for {len(given.texts_of)} pictures with "
+            f"{len(given.pictures_of)} different captions; there must be one of each, in their order"
         )
     found = rank(texts, images, given.pictures_of)
     by_logit = partial(best_logits, scoring=scoring)

@@ -1,6 +1,4 @@
-"""Figures of merit, each with its definition and source. Equal scores count against the
-checkpoint, never for it.
-"""
+"""Figures of merit, each with its definition and source. Equal scores count against the checkpoint, never for it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,6 +1,4 @@
-"""An evaluation from start to end: captions read, pictures and captions embedded, figures
-measured.
-"""
+"""An evaluation from start to end: captions read, pictures and captions embedded, figures measured."""
 
 import time
 from collections.abc import Callable, Sequence

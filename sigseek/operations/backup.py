@@ -1,6 +1,4 @@
-"""Copying the catalog to a new file. Everything else in a library can be rebuilt from the
-catalog.
-"""
+"""Copying the catalog to a new file. Everything else in a library can be rebuilt from the catalog."""
 
 import os
 from pathlib import Path

@@ -1,6 +1,4 @@
-"""An evaluation as a page: figures, charts, and the captions that went wrong with their
-pictures.
-"""
+"""An evaluation as a page: figures, charts, and the captions that went wrong with their pictures."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -15,10 +13,7 @@ from sigseek.results import CALIBRATIONS, counted
 
 _STYLE = f"""
 table {{ border-collapse: collapse; margin: .6rem 0; }}
-th, td {{
-  border-bottom: 1px solid #8884; padding: .3rem .9rem .3rem 0;
-  text-align: right; vertical-align: baseline;
-}}
+th, td {{ border-bottom: 1px solid #8884; padding: .3rem .9rem .3rem 0; text-align: right; vertical-align: baseline; }}
 th:first-child, td:last-child.note {{ text-align: left; }}
 th {{ font-weight: 600; }}
 td {{ font-variant-numeric: tabular-nums; }}
@@ -28,23 +23,16 @@ td {{ font-variant-numeric: tabular-nums; }}
 .misses h3 {{ font-size: 1rem; margin: 0 0 .5rem; overflow-wrap: anywhere; }}
 .pair {{ display: grid; gap: 1rem; grid-template-columns: repeat(2, minmax(0, 20rem)); }}
 figure {{ margin: 0; }}
-figure img {{
-  aspect-ratio: 4 / 3; background: #8882; display: block; object-fit: contain; width: 100%;
-}}
+figure img {{ aspect-ratio: 4 / 3; background: #8882; display: block; object-fit: contain; width: 100%; }}
 figcaption {{ font-size: .85rem; overflow-wrap: anywhere; }}
 {STYLE.strip()}"""
 
 _FIGURES = ("R@1", "R@5", "R@10", "mAP")
 _NOTES = {
     "zero-shot accuracy": "share of the pictures whose own class scores highest",
-    "no-match AUROC": (
-        "chance that a caption with a picture in the library scores higher than one without"
-    ),
+    "no-match AUROC": "chance that a caption with a picture in the library scores higher than one without",
     "no-match AUROC, raw": "the same by the best cosine alone",
-    "ECE": (
-        "how far the probability of a caption's ten best pictures is, on average, from the share "
-        "of them that matches"
-    ),
+    "ECE": "how far the probability of a caption's ten best pictures is, on average, from the share of them that matches",
     "ECE of the sigmoid alone": "the same before calibration",
 }
 
@@ -86,8 +74,7 @@ def _summary(evaluation: Evaluation) -> str:
 def _figures(evaluation: Evaluation) -> str:
     head = "".join(f"<th>{name}</th>" for name in _FIGURES)
     rows = [
-        f"<tr><th>{direction}</th>"
-        f"{''.join(f'<td>{figures[name]:.3f}</td>' for name in _FIGURES)}</tr>"
+        f"<tr><th>{direction}</th>{''.join(f'<td>{figures[name]:.3f}</td>' for name in _FIGURES)}</tr>"
         for direction, figures in (
             ("text to image", evaluation.text_to_image),
             ("image to text", evaluation.image_to_text),
@@ -108,9 +95,8 @@ def _figures(evaluation: Evaluation) -> str:
         if value is not None
     ]
     notes = (
-        '<p class="note">R@k: share of the captions (or pictures) that find one of theirs among '
-        "the first k. mAP: mean average precision. Equal captions count as one and equal scores "
-        "as misses.</p>"
+        '<p class="note">R@k: share of the captions (or pictures) that find one of theirs among the first k. mAP: mean average '
+        "precision. Equal captions count as one and equal scores as misses.</p>"
     )
     return "\n".join(
         [
