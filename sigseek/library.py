@@ -1,6 +1,6 @@
-"""A library of photos: the one object to hold for whoever uses sigseek from Python.
+"""The facade: each method of `Library` calls a function of `sigseek.operations`.
 
-What only some calls need is imported by them: numpy and what decodes, embeds and searches photos.
+Methods import what only they need, such as numpy and whatever decodes, embeds and searches photos.
 """
 
 from __future__ import annotations
@@ -9,17 +9,16 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias
 
-from sigseek.indexer import Indexer, IndexReport, check_folder
+from sigseek.indexer import IndexReport
 from sigseek.operations.backup import back_up
 from sigseek.operations.calibrating import calibration_in_use
 from sigseek.operations.directory import LibraryDirectory
+from sigseek.operations.indexing import index_folders, watch_folders
 from sigseek.operations.model import ModelInUse, gather
-from sigseek.operations.paths import expand
 from sigseek.operations.searching import SearcherInUse
 from sigseek.operations.status import Status, library_status
 from sigseek.operations.tags import TagCount, count_tags, drop_tag
@@ -39,7 +38,7 @@ from sigseek.progress import Listener, Silence, Stop
 from sigseek.search.labels import DEFAULT_TEMPLATE, Label
 from sigseek.siglip import Checkpoint
 from sigseek.siglip.towers import check_choices
-from sigseek.storage import CheckpointRecord, LibraryError, LibraryFailure
+from sigseek.storage import CheckpointRecord, LibraryFailure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,26 +65,27 @@ def open_library(
     precision: str = "auto",
     announce: Callable[[str], None] = lambda line: None,
 ) -> Library:
-    """The library kept in `directory`, which need not exist: the first `index` makes it.
+    """Open the library in `directory`, which need not exist: the first `index` creates it.
 
-    `model` is `mini`, a hub id (`ID@REVISION` for one revision) or a local checkpoint directory;
-    without it the library's own, and google/siglip-base-patch16-224 for a new one. `device` is
-    "auto", "cpu", "cuda" or "mps". `precision` is "auto", "fp32", "bf16" or "int8"; "auto" goes on
-    as the library began, and begins with the fastest that is not visibly less exact. `announce` is
-    told of what takes long, in a line. Raises CheckpointError for another device or precision.
+    `model` is a Hugging Face id (`ID@REVISION` for one revision), a local checkpoint directory, or
+    "mini". By default it is the library's own checkpoint, and google/siglip-base-patch16-224 for a
+    new library. `device` is "auto", "cpu", "cuda" or "mps". `precision` is "auto", "fp32", "bf16"
+    or "int8"; "auto" keeps the library's precision, and new libraries use bf16 if the processor
+    supports it. `announce` is called with a line about whatever takes long, such as a download.
+
+    Raises CheckpointError for an unknown device or precision.
     """
     check_choices(device, precision)
     return Library(Path(directory), model, device, precision, announce)
 
 
 class Library:
-    """Photos by their content. Use `sigseek.open`; a context manager, or `close` when done.
+    """A library of photos, opened by `sigseek.open`. Close it when done, or use it in `with`.
 
     Several threads may use one Library. Any number of them search at the same time. Those that
     change the library, by indexing for example, take turns; searches go on meanwhile.
 
-    What goes wrong raises a `sigseek.SigseekError`. Nothing is printed, but for the hub client's
-    bars while it downloads.
+    Errors are raised as a `sigseek.SigseekError`. Nothing is printed except download progress.
 
     >>> import sigseek
     >>> library = sigseek.open("library", model="mini")
@@ -136,43 +136,26 @@ class Library:
         listener: Listener | None = None,
         stop: Stop | None = None,
     ) -> IndexReport:
-        """Add folders and bring the library up to date with them; without folders, with all it
-        knows.
+        """Add folders to the library and bring it up to date; without folders, all known ones.
 
-        `listener` is told how it goes, and `stop` ends it soon. Whether stopped or interrupted, all
-        but the batch in flight is kept, and the next call goes on from there.
+        `listener` is told how the run goes, and `stop` ends it soon. When it is stopped or
+        interrupted, everything but the batch in flight is kept, and the next call continues there.
 
-        Raises FolderError, with folders and files known as before, when more than half of a
-        folder's files are gone, unless `accept_missing`, and when a folder that is offline would
-        become part of a new one. Pictures of more than `max_megapixels` are failures. The library
-        remembers this limit; None is the one of an earlier call, or else what half of the memory is
-        enough for.
+        Pictures larger than `max_megapixels` are failures. The library remembers this limit; None
+        means that of an earlier call, else what fits into half of the memory.
+
+        Raises FolderError and changes nothing when more than half of a folder's files are gone
+        (unless `accept_missing`), or when an offline folder is inside a new one.
         """
-        if not folders and not self._directory.exists():
-            raise LibraryError(f"no library at {self.directory} yet; name the folders to index")
-        if not folders and not self._directory.catalog().folders():
-            raise LibraryError(
-                f"the library {self.directory} knows no folders; name those to index"
-            )
-        roots = [check_folder(expand(folder)) for folder in folders]
-        checkpoint = (
-            self._model.checkpoint
-        )  # a wrong folder or model is found out before a library is made
-        with self._directory.changing(create=True) as catalog:
-            record = self._model.record_to_index()
-            max_pixels = None if max_megapixels is None else max_megapixels * 1_000_000
-            indexer = Indexer(
-                catalog,
-                record,
-                checkpoint.preprocessing,
-                partial(self._model.images, roots),
-                self._model.yardstick,
-                self._directory.index_store,
-                max_pixels=max_pixels,
-                listener=listener,
-                stop=stop,
-            )
-            return indexer.run(roots, accept_missing=accept_missing)
+        return index_folders(
+            self._directory,
+            self._model,
+            folders,
+            accept_missing=accept_missing,
+            max_megapixels=max_megapixels,
+            listener=listener,
+            stop=stop,
+        )
 
     def watch(
         self,
@@ -183,39 +166,23 @@ class Library:
         listener: Listener | None = None,
         stop: Stop | None = None,
     ) -> Iterator[WatchEvent]:
-        """Index as `index` does, and again whatever changes, until `stop` is set; each run, and
-        each problem, as it comes.
+        """Index folders, or all known ones, whenever they change, until `stop` is set.
 
-        A change is indexed once it was quiet for `debounce` seconds, and everything is looked
-        through every `rescan` seconds, for drives that do not tell of changes. Problems of a run do
-        not end it: it is tried again.
+        Yields an event for each run, and for each problem as it comes up. A problem does not end
+        the watch: the run is tried again. A change is indexed once nothing has changed for
+        `debounce` seconds. Everything is scanned again every `rescan` seconds, because network
+        drives do not report all changes.
         """
-        from sigseek.operations.watch import Watch, folders_to_watch
-
-        known = (
-            [Path(folder.path) for folder in self._directory.catalog().folders()]
-            if self._directory.exists()
-            else []
-        )
-        if not folders and not known:
-            raise LibraryError(
-                f"the library {self.directory} knows no folders; name those to watch"
-            )
-        named = folders_to_watch(folders, known)
-        _ = self._model.checkpoint  # a wrong folder or model is found out before a library is made
-        ended = stop or Stop()
-        catalog = self._directory.catalog(create=True)
-        return Watch(
-            catalog,
-            self.directory,
-            lambda place: self.index(
-                place, max_megapixels=max_megapixels, listener=listener, stop=ended
-            ),
-            named,
+        return watch_folders(
+            self._directory,
+            self._model,
+            folders,
             debounce=debounce,
             rescan=rescan,
-            stop=ended,
-        ).rounds()
+            max_megapixels=max_megapixels,
+            listener=listener,
+            stop=stop,
+        )
 
     def search(
         self,

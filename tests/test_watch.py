@@ -255,7 +255,8 @@ def test_what_it_says_when_it_cannot_begin(tmp_path: Path, run: Run) -> None:
     done = run("watch", *library, check=False)
     assert (done.returncode, done.stderr) == (
         1,
-        f"error: the library {tmp_path / 'library'} knows no folders; name those to watch\n",
+        f"error: there is no library at {tmp_path / 'library'} yet; name the folders: "
+        f"sigseek watch --library {tmp_path / 'library'} FOLDER\n",
     )
     done = run("watch", tmp_path / "nowhere", *library, "--model", "mini", check=False)
     assert (

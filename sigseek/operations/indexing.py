@@ -1,0 +1,105 @@
+"""Bringing a library up to date with its folders: once, or whenever they change."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sigseek.errors import Call, ErrorKind, Remedy
+from sigseek.indexer import Indexer, IndexReport, check_folder
+from sigseek.operations.directory import LibraryDirectory
+from sigseek.operations.model import ModelInUse
+from sigseek.operations.paths import expand
+from sigseek.progress import Listener, Stop
+from sigseek.storage import LibraryError
+
+if TYPE_CHECKING:
+    from sigseek.operations.watch import WatchEvent
+
+
+def index_folders(
+    directory: LibraryDirectory,
+    model: ModelInUse,
+    folders: Sequence[str | os.PathLike[str]],
+    *,
+    accept_missing: bool,
+    max_megapixels: int | None,
+    listener: Listener | None,
+    stop: Stop | None,
+) -> IndexReport:
+    """Index folders, or all known ones, as `Library.index` describes."""
+    if not folders:
+        _check_known(directory, "index")
+    roots = [check_folder(expand(folder)) for folder in folders]
+    # Load it before a library is made: the model may not exist either.
+    checkpoint = model.checkpoint
+    with directory.changing(create=True) as catalog:
+        indexer = Indexer(
+            catalog,
+            model.record_to_index(),
+            checkpoint.preprocessing,
+            partial(model.images, roots),
+            model.yardstick,
+            directory.index_store,
+            max_pixels=None if max_megapixels is None else max_megapixels * 1_000_000,
+            listener=listener,
+            stop=stop,
+        )
+        return indexer.run(roots, accept_missing=accept_missing)
+
+
+def watch_folders(
+    directory: LibraryDirectory,
+    model: ModelInUse,
+    folders: Sequence[str | os.PathLike[str]],
+    *,
+    debounce: float,
+    rescan: float,
+    max_megapixels: int | None,
+    listener: Listener | None,
+    stop: Stop | None,
+) -> Iterator[WatchEvent]:
+    """Index folders, or all known ones, whenever they change, as `Library.watch` describes."""
+    from sigseek.operations.watch import Watch, folders_to_watch  # brings watchfiles
+
+    if not folders:
+        _check_known(directory, "watch")
+    known = directory.catalog().folders() if directory.exists() else []
+    named = folders_to_watch(folders, [Path(folder.path) for folder in known])
+    _ = model.checkpoint  # before a library is made: the model may not exist
+    until = stop or Stop()
+
+    def index(place: Path) -> IndexReport:
+        return index_folders(
+            directory,
+            model,
+            [place],
+            accept_missing=False,
+            max_megapixels=max_megapixels,
+            listener=listener,
+            stop=until,
+        )
+
+    return Watch(
+        directory.catalog(create=True),
+        directory.directory,
+        index,
+        named,
+        debounce=debounce,
+        rescan=rescan,
+        stop=until,
+    ).rounds()
+
+
+def _check_known(directory: LibraryDirectory, method: str) -> None:
+    """Raise LibraryError when there is no library, or one without folders."""
+    name_some = Remedy("name the folders: {}", (Call(method, ("FOLDER",)),))
+    if not directory.exists():
+        raise LibraryError(
+            f"there is no library at {directory.directory} yet", name_some, ErrorKind.NOT_FOUND
+        )
+    if not directory.catalog().folders():
+        raise LibraryError(f"the library {directory.directory} has no folders", name_some)
