@@ -51,7 +51,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 # `search`, `storage` and the other rooms are links in this folder. Where git may not make links, as
-# on Windows by default, it writes text files: then the rooms are found at the top of the repository.
+# on Windows by default, it writes text files. Then the rooms are found at the top of the
+# repository.
 if (Path(__path__[0]) / "storage").is_file():
     __path__.append(str(Path(__path__[0]).parent))
 

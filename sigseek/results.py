@@ -1,7 +1,7 @@
 """Records as JSON and as words, for the command line, pages and HTTP alike.
 
-Nothing here prints. A sentence that names a command or an option is a Remedy, which the command line
-spells as what a person types and Python as a call.
+Nothing here prints. A sentence that names a command or an option is a Remedy, which the command
+line spells as what a person types and Python as a call.
 """
 
 from __future__ import annotations
@@ -102,7 +102,8 @@ def offline_folder(folder: str, files: int) -> Remedy:
     """What to do about a folder that is offline."""
     kept = f"{counted(files, 'known file')} {'is' if files == 1 else 'are'} kept"
     return Remedy(
-        f"{_escaped(folder)} is offline (missing or empty); its {kept}. Moved? {{}} Gone for good? {{}}",
+        f"{_escaped(folder)} is offline (missing or empty); its {kept}. "
+        "Moved? {} Gone for good? {}",
         (Call("relocate", (folder, "NEW")), Call("forget", (folder,))),
     )
 
@@ -110,7 +111,8 @@ def offline_folder(folder: str, files: int) -> Remedy:
 def lost_tags(photos: int) -> Remedy:
     """What to do when photos with tags were replaced by others."""
     return Remedy(
-        f"{counted(photos, 'photo')} with tags changed, and the tags are gone. Tag again with: {{}}",
+        f"{counted(photos, 'photo')} with tags changed, and the tags are gone. "
+        "Tag again with: {}",
         (Call("tag", ("LABELS",)),),
     )
 
@@ -131,9 +133,11 @@ def headline(found: SearchResults, limit: int, min_probability: float = 0.0) -> 
         return Remedy("No photo matches")
     label = _JUDGED[found.judged_by]
     if found.best.probability < min_probability and found.best.verdict != "no match":
+        best = _rounded_below(found.best.probability, min_probability)
+        path = _escaped(shown(found.best.path))
         return Remedy(
-            f"No match has a probability of {min_probability:g} or more; the best has "
-            f"{_rounded_below(found.best.probability, min_probability)}: {_escaped(shown(found.best.path))}{label}"
+            f"No match has a probability of {min_probability:g} or more; "
+            f"the best has {best}: {path}{label}"
         )
     if found.maybes:
         uncertain = f"No photo clearly matches{label}; {found.maybes:,} might"

@@ -545,5 +545,5 @@ def test_a_backup_to_nowhere_says_so(library: sigseek.Library, tmp_path: Path) -
 
 def test_a_library_without_folders_asks_for_some(library: sigseek.Library, photos: Path) -> None:
     library.forget(photos)
-    with pytest.raises(LibraryError, match="has no folders; name the folders: library.index"):
+    with pytest.raises(LibraryError, match=r"has no folders; name the folders: library\.index"):
         library.index()

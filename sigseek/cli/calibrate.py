@@ -23,7 +23,7 @@ from sigseek.cli.progress import RunProgress
     "--split",
     default="test",
     show_default=True,
-    help="Which part of a Karpathy split to use. Use another part than you evaluate on, such as val.",
+    help="Which part of a Karpathy split to use: not the one you evaluate on, but val for example.",
 )
 @click.option(
     "--pictures",
@@ -67,7 +67,7 @@ def calibrate(
             print_json(calibration)
             return
         click.echo(
-            f"calibrated on {calibration.pictures:,} pictures with {calibration.captions:,} different "
-            f"captions: probability = "
+            f"calibrated on {calibration.pictures:,} pictures with {calibration.captions:,} "
+            "different captions: probability = "
             f"sigmoid({calibration.slope:.3f} x logit {calibration.intercept:+.3f})"
         )

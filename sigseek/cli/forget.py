@@ -42,8 +42,8 @@ def forget(
         if folder is not None:
             files = library.known_files(folder)
             confirm(
-                f"Remove {counted(files, 'file')} in {shown(str(folder))} from the library? (Your photo "
-                "files stay.)",
+                f"Remove {counted(files, 'file')} in {shown(str(folder))} from the library? "
+                "(Your photo files stay.)",
                 yes,
             )
             gone = library.forget(folder)
@@ -57,8 +57,8 @@ def forget(
             assert named is not None
             known = library.known_checkpoint(named)
             confirm(
-                f"Remove {counted(known.embeddings, 'embedding')} by {known.name}? Making them again "
-                "takes long.",
+                f"Remove {counted(known.embeddings, 'embedding')} by {known.name}? "
+                "Making them again takes long.",
                 yes,
             )
             dropped = library.forget_checkpoint(named)

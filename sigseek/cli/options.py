@@ -98,8 +98,8 @@ def library_options(command: _Command) -> _Command:
         envvar="SIGSEEK_MODEL",
         metavar="NAME",
         help="The checkpoint: a Hugging Face id such as google/siglip-base-patch16-224 "
-        "(ID@REVISION for one revision), a local directory, or 'mini'. Needed only to make a library "
-        "or to add a second checkpoint to one. [env: SIGSEEK_MODEL]",
+        "(ID@REVISION for one revision), a local directory, or 'mini'. Needed only to make a "
+        "library or to add a second checkpoint to one. [env: SIGSEEK_MODEL]",
     )
     return where(what(command))
 
@@ -147,9 +147,9 @@ precision_option = click.option(
     type=click.Choice(PRECISIONS),
     default="auto",
     show_default=True,
-    help="The arithmetic of the model; auto keeps the library's precision, and new libraries use bf16 "
-    "if the processor supports it, else fp32. int8 is fastest on a CPU and slightly less accurate; "
-    "it is calibrated on your photos.",
+    help="The arithmetic of the model; auto keeps the library's precision, and new libraries use "
+    "bf16 if the processor supports it, else fp32. int8 is fastest on a CPU and slightly less "
+    "accurate; it is calibrated on your photos.",
 )
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object per line."
@@ -171,8 +171,8 @@ html_option = click.option(
     "html",
     type=PathName(dir_okay=False),
     metavar="FILE",
-    help="Also write the hits to an HTML page. An existing page written by sigseek is replaced; other "
-    "files are not.",
+    help="Also write the hits to an HTML page. An existing page written by sigseek is replaced; "
+    "other files are not.",
 )
 
 

@@ -73,9 +73,7 @@ def watch(
         sigseek watch ~/Pictures
         sigseek watch --rescan 1h
     """
-    from sigseek.library import (
-        open_library,  # after the command line is understood, as for all commands
-    )
+    from sigseek.library import open_library  # `--help` needs none of it
 
     line, stop = StatusLine(), Stop()
 
@@ -149,10 +147,8 @@ class StatusLine:
         if changes:
             self._last_change = f"; last change {datetime.now().astimezone():%H:%M}: {changes}"
         folders = named or len(status.folders)
-        line = (
-            f"watching {counted(folders, 'folder')}; "
-            f"{counted(status.photos, 'photo')} in the library{self._last_change}"
-        )
+        photos = f"{counted(status.photos, 'photo')} in the library"
+        line = f"watching {counted(folders, 'folder')}; {photos}{self._last_change}"
         if line != self._line or self._in_place:
             self._line = line
             self._write(line)

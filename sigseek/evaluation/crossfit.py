@@ -1,4 +1,4 @@
-"""Probabilities of pictures that had no part in what they are judged by: Platt's sigmoid, fitted twice."""
+"""Platt's sigmoid, fitted twice, so that no picture is judged by a fit to itself."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,13 +19,14 @@ class CrossFit:
     halves: Ints
     """(n,) The half, 0 or 1, that each picture is in."""
     slopes: Floats
-    """(2,) By the half to be judged."""
+    """(2,) The slope of each fit, by the half that it judges."""
     intercepts: Floats
-    """(2,)"""
+    """(2,) The intercept of each fit, by the half that it judges."""
 
     def probabilities(self, logits: Floats, pictures: Ints) -> Floats:
-        """The probability of a match, 0 to 1, for logits and the numbers of their pictures, of one
-        shape.
+        """The probability of a match, 0 to 1, for logits and the numbers of their pictures.
+
+        All three have one shape.
         """
         half = self.halves[pictures]
         return sigmoid(self.slopes[half] * logits + self.intercepts[half])

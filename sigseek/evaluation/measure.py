@@ -1,4 +1,4 @@
-"""Captioned pictures and their embeddings to an Evaluation."""
+"""Computing the figures of an Evaluation from captioned pictures and their embeddings."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -27,16 +27,17 @@ from sigseek.siglip import Scoring
 from sigseek.siglip.scoring import cosines, sigmoid
 
 Probability = Callable[[Floats], Floats]
-"""Logits, any shape, to probabilities 0 to 1 of the same shape."""
+"""Turns logits of any shape into probabilities, 0 to 1, of the same shape."""
 PairProbability = Callable[[Floats, Ints], Floats]
-"""Logits and the numbers of their pictures, of one shape, to probabilities of the same shape."""
+"""Turns logits and the numbers of their pictures, of one shape, into probabilities."""
 Statistic = Callable[[Floats, Floats], Floats]
-"""Texts (m, dim) and the images of a library (n, dim) to (m,): the higher, the likelier the library
-has a match.
+"""Turns texts (m, dim) and the images of a library (n, dim) into numbers (m,).
+
+The higher a number is, the likelier the library has a match.
 """
 
 SHOWN = 10
-"""How many pictures a person is shown, and over which calibration is therefore judged."""
+"""How many pictures a person is shown. Calibration is judged over them."""
 MISSES = 12
 SEED = 0
 _BINS = 200  # of the cosines from -1 to 1
@@ -52,31 +53,32 @@ def measure(
     model: str = "",
     statistic: Statistic | None = None,
 ) -> Evaluation:
-    """The Evaluation of unit-norm embeddings float32: `images` (n, dim) of the pictures, `texts`
-    (m, dim) of `captioned.texts`.
+    """Evaluate unit-norm float32 embeddings: `images` (n, dim) and `texts` (m, dim).
 
-    - A caption finds every picture that was given it, and a caption given twice is two queries; a
-    picture finds every
-      caption it was given among the different ones. Equal captions so never stand in each other's
-      way.
-    - The expected calibration errors, with the sigmoid alone and with `probability`, are over the
-    ten best pictures of
-      each different caption, the ones that a person sees: over all pairs, nearly all plainly wrong,
-      any would be small. Without a `probability`, Platt's is fitted, each half of the pictures
-      judged by a fit to the other.
+    `images` belong to the pictures and `texts` to `captioned.texts`, in their order.
+
+    - Recall: a caption should find every picture it was given to, and a caption given twice is two
+      queries. A picture should find each of its captions among all different ones. So equal
+      captions do not compete with each other.
+    - The expected calibration errors, with the sigmoid alone and with `probability`, are computed
+      over the ten best pictures of each different caption, because a person sees those. Over all
+      pairs any error would be small, since nearly all obviously do not match. Without
+      `probability`, Platt's sigmoid is fitted, and each half of the pictures is judged by a fit to
+      the other half.
     - The no-match AUROC is that of `no_match_auroc`, with the best logit unless a `statistic` is
-    given.
+      given.
 
-    `skipped` and the latencies are the caller's to add. ValueError when embeddings and captions are
-    not as many.
+    The caller adds `skipped` and the latencies. Raises ValueError when the numbers of embeddings
+    and captions differ.
     """
     given = _Given.of(captioned)
     if (len(texts), len(images)) != (len(given.pictures_of), len(given.texts_of)) or not len(
         images
     ):
         raise ValueError(
-            f"{len(images)} image and {len(texts)} text embeddings for {len(given.texts_of)} pictures with "
-            f"{len(given.pictures_of)} different captions; there must be one of each, in their order"
+            f"{len(images)} image and {len(texts)} text embeddings for {len(given.texts_of)} "
+            f"pictures with {len(given.pictures_of)} different captions; there must be one "
+            "embedding for each, in their order"
         )
     found = rank(texts, images, given.pictures_of)
     by_logit = partial(best_logits, scoring=scoring)
@@ -115,12 +117,10 @@ def best_logits(texts: Floats, images: Floats, scoring: Scoring) -> Floats:
 def no_match_auroc(
     captioned: CaptionedPictures, images: Floats, texts: Floats, statistic: Statistic
 ) -> float | None:
-    """How well `statistic` tells captions with a picture in a library from captions without one: an
-    AUROC.
+    """How well `statistic` tells captions with a picture in a library from those without, an AUROC.
 
-    The library is a random half of the pictures. Present are the captions of these, absent those
-    that only pictures of the other half have. None where there are none of either, as with class
-    folders.
+    The library is a random half of the pictures. Captions of these are present; captions that only
+    the other half has are absent. None when there are no absent captions, as with class folders.
     """
     given = _Given.of(captioned)
     shuffled = np.random.default_rng(SEED).permutation(len(images))

@@ -1,4 +1,4 @@
-"""Figures of merit, each with its definition and source. Equal scores count against the checkpoint, never for it."""
+"""Figures of merit, with definitions and sources. Equal scores count against the checkpoint."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,8 +20,9 @@ _BLOCK = 4_000_000  # cosines at a time: 16 MB, and as much again where they are
 
 
 def cosine_blocks(queries: Floats, candidates: Floats) -> Iterator[tuple[int, Floats]]:
-    """All cosines of unit-norm embeddings (q, dim) and (n, dim): the first query's number and
-    (rows, n) at a time.
+    """All cosines of unit-norm queries (q, dim) and candidates (n, dim), some rows at a time.
+
+    Yields the number of the first query of a block, and the block (rows, n).
     """
     rows = max(1, _BLOCK // max(1, len(candidates)))
     for start in range(0, len(queries), rows):
@@ -31,11 +32,10 @@ def cosine_blocks(queries: Floats, candidates: Floats) -> Iterator[tuple[int, Fl
 def pair_counts(
     queries: Floats, candidates: Floats, relevant: Sequence[Ints], bins: int
 ) -> tuple[Ints, Ints]:
-    """Pairs of a query (q, dim) and a candidate (n, dim) by cosine: all of them and the relevant
-    ones, each (bins,).
+    """Count pairs of a query (q, dim) and a candidate (n, dim) by their cosine.
 
-    The bins are of equal width from -1 to 1; `relevant` holds the numbers of each query's
-    candidates, or of none.
+    Returns the counts of all pairs and of the relevant ones, each (bins,), for bins of equal width
+    from -1 to 1. `relevant` holds the numbers of each query's candidates; there may be none.
     """
     everything, matching = np.zeros(bins, np.int64), np.zeros(bins, np.int64)
     for start, block in cosine_blocks(queries, candidates):
@@ -47,11 +47,10 @@ def pair_counts(
 
 
 def positions(scores: Floats, relevant: Ints | Bools) -> Ints:
-    """Ascending places, from 1, of the relevant items in the ranking of scores (n,) by descending
-    score.
+    """The places, from 1 and ascending, of the relevant items when scores (n,) are ranked.
 
-    Of equal scores the relevant ones come last, so that a checkpoint that tells nothing apart is
-    given no luck. `relevant` holds their numbers, each once, or is a mask (n,).
+    The highest score is first. Among equal scores the relevant ones are last, so a checkpoint that
+    tells nothing apart gains nothing. `relevant` holds their numbers, each once, or is a mask (n,).
     """
     own = np.sort(scores[relevant])[::-1]
     others = np.sort(np.delete(scores, relevant))
@@ -60,8 +59,9 @@ def positions(scores: Floats, relevant: Ints | Bools) -> Ints:
 
 
 def average_precision(scores: Floats, relevant: Ints | Bools) -> float:
-    """Mean, over the relevant items (at least one), of the precision down to each (Manning et al.
-    2008, section 8.4).
+    """Average precision: the mean of the precision at each relevant item, of which there is one.
+
+    See Manning et al. 2008, section 8.4.
     """
     return _average_precision(positions(scores, relevant))
 
@@ -80,11 +80,10 @@ class Ranks:
     """(q,) The average precision, over 0 to 1."""
 
     def recall(self, k: int, weights: Ints | None = None) -> float:
-        """Share of the queries with a relevant candidate among the first k: recall@k as in COCO's
-        retrieval protocol.
+        """Recall@k: the share of the queries with a relevant candidate among the first k.
 
-        (Karpathy and Fei-Fei 2015, arXiv 1412.2306, section 4.1.) `weights` (q,): how often each
-        query counts.
+        This is COCO's retrieval protocol (Karpathy and Fei-Fei 2015, arXiv 1412.2306, section 4.1).
+        `weights` (q,) say how often each query counts.
         """
         return float(np.average(self.first <= k, weights=weights))
 
@@ -95,8 +94,9 @@ class Ranks:
 
 
 def rank(queries: Floats, candidates: Floats, relevant: Sequence[Ints]) -> Ranks:
-    """Rank the candidates (n, dim) for each query (q, dim) by cosine, both unit-norm; `relevant`
-    are at least one a query.
+    """Rank the candidates (n, dim) for each query (q, dim) by cosine, both unit-norm.
+
+    `relevant` holds the numbers of each query's candidates, at least one per query.
     """
     first = np.zeros(len(queries), np.int64)
     precision = np.zeros(len(queries))
@@ -109,21 +109,19 @@ def rank(queries: Floats, candidates: Floats, relevant: Sequence[Ints]) -> Ranks
 
 
 def zero_shot_accuracy(images: Floats, labels: Floats, truth: Ints) -> float:
-    """Share of the images (n, dim) whose own label, `truth` (n,), has the highest cosine of all
-    labels (c, dim).
+    """The share of images (n, dim) whose own label, `truth` (n,), is the best of labels (c, dim).
 
-    Top-1 accuracy as of Radford et al. 2021 (arXiv 2103.00020, section 3.1); another label as high
-    makes it wrong.
+    This is the top-1 accuracy of Radford et al. 2021 (arXiv 2103.00020, section 3.1). If another
+    label has the same cosine, the image counts as wrong.
     """
     return rank(images, labels, list(truth[:, None])).recall(1)
 
 
 def auroc(present: Floats, absent: Floats) -> float:
-    """Chance that a score drawn from `present` (p,) exceeds one from `absent` (a,), equal ones
-    counting half.
+    """The chance that a score drawn from `present` (p,) exceeds one drawn from `absent` (a,).
 
-    The area under the ROC curve is that very chance (Hanley and McNeil 1982). Exact. ValueError
-    where either is empty.
+    Equal scores count half. The area under the ROC curve is exactly this chance (Hanley and McNeil
+    1982). Raises ValueError when either is empty.
     """
     if not len(present) or not len(absent):
         raise ValueError("no scores on one of the two sides")
@@ -136,11 +134,11 @@ def auroc(present: Floats, absent: Floats) -> float:
 def reliability(
     probabilities: Floats, matches: Bools, bins: int = BINS
 ) -> tuple[ReliabilityBin, ...]:
-    """Predictions (n,) sorted into `bins` bins of equal numbers, the lowest probabilities first.
+    """Sort predictions (n,) into `bins` bins of equal size, the lowest probabilities first.
 
-    Equal probabilities stay together, so that the order of the predictions means nothing: there may
-    be fewer bins, and unequal ones. Bins of equal mass, as in Nguyen and O'Connor 2015 (arXiv
-    1508.05154), since most probabilities are tiny.
+    Equal probabilities stay in one bin, so the order of the predictions does not matter, but there
+    may be fewer bins, of unequal size. The bins have equal mass, as in Nguyen and O'Connor 2015
+    (arXiv 1508.05154), because most probabilities are tiny.
     """
     if not len(probabilities):
         return ()
@@ -157,11 +155,11 @@ def reliability(
 
 
 def calibration_error(bins: Sequence[ReliabilityBin]) -> float:
-    """Expected calibration error: the mean, over predictions, of |predicted probability - share
-    that matches| of their pool.
+    """The expected calibration error; 0 is perfect.
 
-    (Naeini et al. 2015; Guo et al. 2017, arXiv 1706.04599, section 2.) 0 is perfect. ValueError
-    without bins.
+    It is the mean, over predictions, of |mean probability - share that matches| of their bin
+    (Naeini et al. 2015; Guo et al. 2017, arXiv 1706.04599, section 2). Raises ValueError without
+    bins.
     """
     if not bins:
         raise ValueError("no predictions to judge")

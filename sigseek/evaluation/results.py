@@ -7,8 +7,9 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """Predictions of about the same probability: their mean probability, the share that matches,
-    their number.
+    """Predictions of about the same probability.
+
+    It holds their mean probability, the share of them that matches, and their number.
     """
 
     probability: float
@@ -28,9 +29,7 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Miss:
-    """A caption that does not find its picture first, with the probabilities, 0 to 1, given to the
-    two.
-    """
+    """A caption that finds another picture first, with the probabilities, 0 to 1, of both."""
 
     caption: str
     right: Path
@@ -44,11 +43,10 @@ class Miss:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How well a checkpoint finds captioned pictures. All figures are 0 to 1; latencies are
-    milliseconds.
+    """How well a checkpoint finds captioned pictures.
 
-    For what they mean see `sigseek.evaluation.metrics` and `sigseek.evaluation.measure`; None where
-    one cannot be had.
+    All figures range from 0 to 1, and latencies are milliseconds. `sigseek.evaluation.metrics` and
+    `sigseek.evaluation.measure` define them. A figure that cannot be computed is None.
     """
 
     text_to_image: dict[str, float]

@@ -1,4 +1,4 @@
-"""An evaluation from start to end: captions read, pictures and captions embedded, figures measured."""
+"""An evaluation from start to end: read captions, embed, and compute the figures."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from sigseek.siglip.scoring import cosines
 from sigseek.siglip.yardstick.embeddings import Yardstick, evidence, text_floors
 
 TIMED = 50
-"""Queries whose time is taken."""
+"""How many queries are timed."""
 
 
 def evaluate(
@@ -29,18 +29,17 @@ def evaluate(
     on_done: Callable[[str, int, int], None] = lambda what, done, total: None,
     on_problem: Callable[[CaptionProblem], None] = lambda problem: None,
 ) -> Evaluation:
-    """Measure how well the library's checkpoint finds the captioned pictures of `source`, which
-    `read_captions` describes.
+    """Measure how well the library's checkpoint finds captioned pictures.
 
-    Needs no library on disk, and keeps nothing there. The probabilities are those of the
-    checkpoint's calibration, without one those of a calibration fitted here; a library's having a
-    match is told by the best evidence. A class is asked for in the sentence that `Library.classify`
-    uses. The latencies are of a caption embedded and scored against all the pictures, without an
-    index.
+    `read_captions` describes `source`, `split` and `pictures`. The library need not exist on disk,
+    and nothing is kept in it. Probabilities come from the checkpoint's calibration, or from one
+    fitted here. Whether a library has a match is judged by the best evidence. A class is asked for
+    in the sentence that `Library.classify` uses. The latencies are the times to embed a caption and
+    score all pictures, without an index.
 
-    `on_done` is told of "pictures" and then "captions" how many are done, 0 first, and of how many;
-    `on_problem` of all that is passed over and counted as skipped. Raises CaptionsError when
-    nothing usable is left, and what `Library` raises.
+    `on_done` is called with "pictures" and then "captions", how many are done (0 first), and of how
+    many. `on_problem` is called for everything that is skipped. Raises CaptionsError when nothing
+    usable is left, and what `Library` raises.
     """
     captioned = read_captions(source, split=split, pictures=pictures)
     calibration, yardstick = (
@@ -70,8 +69,9 @@ def evaluate(
 
 
 def best_evidence(texts: Floats, images: Floats, yardstick: Yardstick) -> Floats:
-    """The highest evidence (m,), as a cosine, of unit-norm texts (m, dim) over the pictures (n,
-    dim) of a library.
+    """The highest evidence (m,) of texts (m, dim) over a library's pictures (n, dim), as a cosine.
+
+    Both are unit-norm.
     """
     biases = yardstick.biases(images)
     floors = text_floors(texts, yardstick.pictures)[:, None]
@@ -85,9 +85,7 @@ def best_evidence(texts: Floats, images: Floats, yardstick: Yardstick) -> Floats
 def _embedded(
     library: Library, captioned: CaptionedPictures, on_done: Callable[[str, int, int], None]
 ) -> tuple[CaptionedPictures, Floats]:
-    """The pictures that can be used, with problems for the others, and their embeddings (n,
-    dim).
-    """
+    """Embed the pictures: those that can be used, and their embeddings (n, dim)."""
     paths = [picture.path for picture in captioned.pictures]
     on_done("pictures", 0, len(paths))
     vectors, unusable = library.embed_photos(
@@ -103,9 +101,7 @@ def _query_times(
     images: Floats,
     scoring: Scoring,
 ) -> list[float]:
-    """Milliseconds that each of at most TIMED of the queries takes, one after the other, from text
-    to all probabilities.
-    """
+    """Milliseconds from text to all probabilities, for at most TIMED of the queries in turn."""
     embed(queries[:1])  # the first text by itself may be slower than any other
     times = []
     for number in np.linspace(0, len(queries) - 1, min(TIMED, len(queries))).astype(int):

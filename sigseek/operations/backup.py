@@ -1,4 +1,4 @@
-"""Copying the catalog to a new file. Everything else in a library can be rebuilt from the catalog."""
+"""Copying the catalog, from which everything else in a library can be rebuilt, to a new file."""
 
 import os
 from pathlib import Path

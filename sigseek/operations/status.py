@@ -17,7 +17,10 @@ class FolderStatus:
 
     path: str
     online: bool
-    """False when the folder is missing, or empty although it had photos: its drive may be unplugged."""
+    """False when the folder is missing, or empty although it had photos.
+
+    Its drive may be unplugged.
+    """
     files: int
     missing: int
     indexed_at: datetime | None

@@ -64,8 +64,9 @@ def find_folder(catalog: Catalog, path: Path) -> tuple[FolderRecord, PurePath]:
 
 
 def count_known_files(catalog: Catalog, path: Path) -> int:
-    """How many files are known in a folder, or in a directory inside one; FolderError as `find_folder`
-    raises it.
+    """How many files are known in a folder, or in a directory inside one.
+
+    Raises what `find_folder` raises.
     """
     folder, inside = find_folder(catalog, path)
     return len(catalog.paths(folder.id, inside))
@@ -115,7 +116,8 @@ def relocate(catalog: Catalog, old: Path, new: Path, *, accept_missing: bool) ->
     there = sum(os.path.lexists(target / path[len(before) :]) for path in looked_for)
     if there < len(looked_for) / 2 and not accept_missing:
         raise FolderError(
-            f"{there or 'none'} of the {len(looked_for):,} files are in {target}, so nothing was changed",
+            f"{there or 'none'} of the {len(looked_for):,} files are in {target}, "
+            "so nothing was changed",
             Remedy(
                 "give the directory that has the same sub-folders as the old one, or use {}",
                 (Option("accept_missing", True),),

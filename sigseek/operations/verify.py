@@ -27,7 +27,7 @@ class VerifyReport:
     files: int
     """Files in online folders; those in offline folders are not checked."""
     outdated: int
-    """Files that have changed or are gone since they were indexed; the next indexing updates them."""
+    """Files that have changed or are gone since indexing; the next indexing updates them."""
     offline: int
     """Files in folders that are offline."""
     unembedded: int

@@ -7,7 +7,8 @@ from sigseek.evaluation.results import Histogram, ReliabilityBin
 from sigseek.results import counted
 
 STYLE = """
-svg { font: 12px system-ui, sans-serif; height: auto; max-width: 100%; --before: #b35900; --after: #1f6fc4; }
+svg { font: 12px system-ui, sans-serif; height: auto; max-width: 100%; }
+svg { --before: #b35900; --after: #1f6fc4; }
 @media (prefers-color-scheme: dark) { svg { --before: #f0a050; --after: #6db3f5; } }
 svg text { fill: currentColor; }
 svg .axis { stroke: currentColor; opacity: .6; }
@@ -66,7 +67,8 @@ def _reliability_panel(left: int, name: str, title: str, bins: Sequence[Reliabil
             bottom - along(pool.matching) * SIDE,
             bottom - along(pool.probability) * SIDE,
         )
-        note = f"{counted(pool.count, 'pair')}: probability {pool.probability:.3f}, {pool.matching:.3f} match"
+        shares = f"probability {pool.probability:.3f}, {pool.matching:.3f} match"
+        note = f"{counted(pool.count, 'pair')}: {shares}"
         parts.append(_line(x, y, x, ideal, name))
         parts.append(
             f'<circle class="{name}" cx="{x:.1f}" cy="{y:.1f}" r="4"><title>{note}</title></circle>'
@@ -118,7 +120,8 @@ def _counts_panel(top: int, title: str, name: str, counts: Sequence[int], highes
     for number, count in enumerate(counts):
         if count:
             height = math.log10(1 + count) * unit
-            box = f'x="{LEFT + number * width:.1f}" y="{bottom - height:.1f}" width="{width:.1f}" height="{height:.1f}"'
+            corner = f'x="{LEFT + number * width:.1f}" y="{bottom - height:.1f}"'
+            box = f'{corner} width="{width:.1f}" height="{height:.1f}"'
             parts.append(
                 f'<rect class="{name}" {box}><title>{counted(count, "pair")}</title></rect>'
             )
@@ -156,7 +159,8 @@ def _short(count: int) -> str:
 
 
 def _svg(width: int, height: int, label: str, parts: Sequence[str]) -> str:
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
+    size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size}'
     body = "\n".join(parts)
     return f'{head} role="img" aria-label="{label}">\n{body}\n</svg>'
 

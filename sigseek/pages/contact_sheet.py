@@ -10,9 +10,11 @@ from sigseek.pages.page import THUMBNAIL, thumbnail, write_page
 from sigseek.search.results import Hit, SimilarHit
 
 _STYLE = """
-.hits { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); list-style: none; padding: 0; }
+.hits { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); }
+.hits { list-style: none; padding: 0; }
 .hits li { border: 1px solid #8884; border-radius: .5rem; overflow: hidden; }
-.hits img { aspect-ratio: 4 / 3; display: block; object-fit: contain; width: 100%; background: #8882; }
+.hits img { aspect-ratio: 4 / 3; display: block; object-fit: contain; width: 100%; }
+.hits img { background: #8882; }
 .hits p { margin: .45rem .6rem; overflow-wrap: anywhere; }
 .path { font-size: .8rem; opacity: .75; }
 meter { width: 6rem; }"""

@@ -1,4 +1,4 @@
-"""An evaluation as a page: figures, charts, and the captions that went wrong with their pictures."""
+"""An evaluation as a page: figures, charts, and the worst misses with their pictures."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -13,7 +13,8 @@ from sigseek.results import CALIBRATIONS, counted
 
 _STYLE = f"""
 table {{ border-collapse: collapse; margin: .6rem 0; }}
-th, td {{ border-bottom: 1px solid #8884; padding: .3rem .9rem .3rem 0; text-align: right; vertical-align: baseline; }}
+th, td {{ border-bottom: 1px solid #8884; padding: .3rem .9rem .3rem 0; text-align: right; }}
+th, td {{ vertical-align: baseline; }}
 th:first-child, td:last-child.note {{ text-align: left; }}
 th {{ font-weight: 600; }}
 td {{ font-variant-numeric: tabular-nums; }}
@@ -23,16 +24,19 @@ td {{ font-variant-numeric: tabular-nums; }}
 .misses h3 {{ font-size: 1rem; margin: 0 0 .5rem; overflow-wrap: anywhere; }}
 .pair {{ display: grid; gap: 1rem; grid-template-columns: repeat(2, minmax(0, 20rem)); }}
 figure {{ margin: 0; }}
-figure img {{ aspect-ratio: 4 / 3; background: #8882; display: block; object-fit: contain; width: 100%; }}
+figure img {{ aspect-ratio: 4 / 3; display: block; object-fit: contain; width: 100%; }}
+figure img {{ background: #8882; }}
 figcaption {{ font-size: .85rem; overflow-wrap: anywhere; }}
 {STYLE.strip()}"""
 
 _FIGURES = ("R@1", "R@5", "R@10", "mAP")
 _NOTES = {
     "zero-shot accuracy": "share of the pictures whose own class scores highest",
-    "no-match AUROC": "chance that a caption with a picture in the library scores higher than one without",
+    "no-match AUROC": "chance that a caption with a picture in the library scores higher than one "
+    "without",
     "no-match AUROC, raw": "the same by the best cosine alone",
-    "ECE": "how far the probability of a caption's ten best pictures is, on average, from the share of them that matches",
+    "ECE": "mean distance between the probability of a caption's ten best pictures and the share "
+    "of them that matches",
     "ECE of the sigmoid alone": "the same before calibration",
 }
 
@@ -74,7 +78,7 @@ def _summary(evaluation: Evaluation) -> str:
 def _figures(evaluation: Evaluation) -> str:
     head = "".join(f"<th>{name}</th>" for name in _FIGURES)
     rows = [
-        f"<tr><th>{direction}</th>{''.join(f'<td>{figures[name]:.3f}</td>' for name in _FIGURES)}</tr>"
+        f"<tr><th>{direction}</th>{_cells(figures)}</tr>"
         for direction, figures in (
             ("text to image", evaluation.text_to_image),
             ("image to text", evaluation.image_to_text),
@@ -95,8 +99,9 @@ def _figures(evaluation: Evaluation) -> str:
         if value is not None
     ]
     notes = (
-        '<p class="note">R@k: share of the captions (or pictures) that find one of theirs among the first k. mAP: mean average '
-        "precision. Equal captions count as one and equal scores as misses.</p>"
+        '<p class="note">R@k: share of captions (or pictures) that find one of their own among the '
+        "first k. mAP: mean average precision. Equal captions count as one, and equal scores as "
+        "misses.</p>"
     )
     return "\n".join(
         [
@@ -110,6 +115,10 @@ def _figures(evaluation: Evaluation) -> str:
             "</table>",
         ]
     )
+
+
+def _cells(figures: dict[str, float]) -> str:
+    return "".join(f"<td>{figures[name]:.3f}</td>" for name in _FIGURES)
 
 
 def _charts(evaluation: Evaluation) -> str:

@@ -1,4 +1,4 @@
-"""Pages for people: one HTML file each, with everything inside, that opens offline in any browser."""
+"""Pages for people: HTML files with everything inside, which open offline in any browser."""
 
 import base64
 import os
@@ -69,7 +69,7 @@ def write_page(file: Path, title: str, body: str, style: str) -> None:
 
 
 def thumbnail(path: Path, thumbnails: Thumbnailer) -> str:
-    """The picture as HTML with its pixels inside, or a paragraph that says why it cannot be shown."""
+    """The picture as HTML with its pixels inside, or a paragraph that says why there is none."""
     try:
         encoded = base64.b64encode(thumbnails.jpeg(path)).decode("ascii")
     except FileNotFoundError:
