@@ -1,3 +1,4 @@
+import re
 import shutil
 import sqlite3
 import textwrap
@@ -30,6 +31,7 @@ from sigseek.storage.catalog.postgresql import PostgreSqlDialect
 from sigseek.storage.catalog.schema import HEAD, migrations_directory
 from sigseek.storage.catalog.sqlite import SqliteDialect
 from tests.catalogs import add_checkpoint, add_photos, random_unit
+from tests.conftest import ROOT
 from tests.postgresql import Server
 
 OpenCatalog = Callable[[], Catalog]
@@ -72,6 +74,16 @@ def test_models_and_the_tables_on_postgresql_agree(postgresql_server: Server) ->
         assert context.get_current_revision() == HEAD
     dialect.close()
     postgresql_server.drop(url)
+
+
+def test_every_table_and_column_is_described() -> None:
+    described = (ROOT / "docs" / "catalog.md").read_text()
+    tables = set(re.findall(r"\*\*(\w+)\*\*", described))
+    names = set(re.findall(r"`(\w+)`", described))
+    for table in Base.metadata.tables.values():
+        assert table.name in tables
+        own = {column.name for column in table.columns if not column.foreign_keys}
+        assert own - {"id"} <= names, table.name
 
 
 def test_two_programs_open_an_empty_database_at_once(postgresql_server: Server) -> None:
