@@ -476,7 +476,8 @@ def check_search(
     check_limit(limit)
     if not 0 <= min_probability <= 1:
         raise QueryError(
-            f"a probability of {min_probability:g} is outside 0 to 1; give the least probability a hit may have"
+            f"a probability of {min_probability:g} is outside 0 to 1; give the least "
+            f"probability a hit may have"
         )
     if closer and not isinstance(query, Text):
         raise QueryError(

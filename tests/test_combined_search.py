@@ -1,4 +1,6 @@
-"""Queries of several terms over a quantised index give what exact evaluation over every photo gives."""
+"""Queries of several terms over a quantised index give what exact evaluation over every photo
+gives.
+"""
 
 import random
 import sqlite3
@@ -114,7 +116,8 @@ def add_files(catalog: Catalog) -> None:
     with sqlite3.connect(catalog.path) as connection:
         connection.execute("INSERT OR IGNORE INTO folder (id, path) VALUES (1, '/p')")
         connection.execute(
-            "INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) SELECT 1, id, id, 1, 1 FROM photo"
+            "INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) "
+            "SELECT 1, id, id, 1, 1 FROM photo"
         )
     connection.close()
 
