@@ -95,7 +95,9 @@ SPOKEN_BY_ROOMS = {
 
 
 def test_working_rooms_name_no_command_and_no_option() -> None:
-    """They give a Remedy; `sigseek.cli.remedies` spells it, as it does the library that was typed."""
+    """They give a Remedy; `sigseek.cli.remedies` spells it, as it does the library that was
+    typed.
+    """
     spoken = re.compile(rf"sigseek ({'|'.join(COMMANDS)})\b|(?<![\w-])--[a-z][a-z-]+")
     found = set()
     for room in ROOMS:

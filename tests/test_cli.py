@@ -22,8 +22,8 @@ from tests.photos import save
 
 JUDGEMENT = {"probability", "verdict", "confidence", "judged_by"}
 METADATA = {
-    "id", "width", "height", "taken_at", "camera", "latitude", "longitude", "lens", "rating", "description", "keywords",
-    "copies", "available",
+    "id", "width", "height", "taken_at", "camera", "latitude", "longitude", "lens",
+    "rating", "description", "keywords", "copies", "available",
 }  # fmt: skip
 
 
@@ -48,8 +48,8 @@ def test_index_then_search_then_index_again(tmp_path: Path, drawn: Path, run: Ru
     (report,) = rows(done)
     assert list(report) == [
         "scanned", "added", "changed", "moved", "unchanged", "missing", "offline", "failed",
-        "seconds", "images_per_second", "device", "runtime", "precision", "batch", "threads", "model",
-        "untagged", "stopped",
+        "seconds", "images_per_second", "device", "runtime", "precision", "batch",
+        "threads", "model", "untagged", "stopped",
     ]  # fmt: skip
     assert (report["scanned"], report["added"], report["failed"], report["model"]) == (
         40,
@@ -541,8 +541,8 @@ def test_bad_input_to_a_library(library: Path, tmp_path: Path, run: Run) -> None
     long = run("search", "word " * 10_000, *where, "--json", "--all", "-n", "1")
     assert len(rows(long)) == 1
     assert (
-        "the query has 10,000 words and the model reads 64 tokens; only its beginning was searched for"
-        in long.stderr
+        "the query has 10,000 words and the model reads 64 tokens; only its beginning was "
+        "searched for" in long.stderr
     )
     assert "not UTF-8" in error_of(run("search", "caf\udce9", *where, check=False))
 
@@ -655,7 +655,8 @@ def stored(library: Path) -> int:
 def test_output_into_a_closed_pipe(library: Path) -> None:
     program = Path(sys.executable).parent / "sigseek"
     done = subprocess.run(
-        f"'{program}' search 'at night' -n 40 --library '{library}' --json | head -n 1; exit ${{PIPESTATUS[0]}}",
+        f"'{program}' search 'at night' -n 40 --library '{library}' --json | head -n 1; "
+        "exit ${PIPESTATUS[0]}",
         shell=True,
         executable="/bin/bash",
         capture_output=True,

@@ -13,7 +13,8 @@ from tests.conftest import ROOT
 
 OF_PYTHON = {
     "Any", "Callable", "Iterator", "Path", "Self", "Sequence", "TracebackType",
-    "bool", "dict", "float", "int", "list", "str", "timedelta", "tuple", "type", "BaseException", "Exception",
+    "bool", "dict", "float", "int", "list", "str", "timedelta", "tuple", "type",
+    "BaseException", "Exception",
 }  # fmt: skip
 ALIASES = {"StrPath", "Floats"}
 """Names for types of others, which an editor shows."""
