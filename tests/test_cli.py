@@ -481,7 +481,7 @@ def error_of(done: "subprocess.CompletedProcess[str]") -> str:
         (["index", ".", "--model", "./nowhere"], "no directory"),
         (["index", ".", "--model", "."], "no config.json"),
         (["index", ".", "--model", "mini", "--library", "a.jpg/library"], "cannot be made"),
-        (["demo", "--folder", "."], "holds files that are not the demo's"),
+        (["demo", "--folder", "."], "contains files that are not the demo's"),
     ],
 )
 def test_bad_input_gets_one_line(tmp_path: Path, run: Run, arguments: list[str], said: str) -> None:
