@@ -9,6 +9,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from sigseek.errors import Call, ErrorKind, Remedy
 from sigseek.search.errors import CalibrationError
 from sigseek.siglip.scoring import sigmoid
 
@@ -73,6 +74,8 @@ class Calibration:
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             reason = " ".join(str(error).split())
             raise CalibrationError(
-                f"the calibration cannot be read ({reason}); make it anew with: sigseek calibrate"
+                f"the calibration cannot be read ({reason})",
+                Remedy("make a new one with: {}", (Call("calibrate", ("CAPTIONS",)),)),
+                ErrorKind.DAMAGED,
             ) from error
         return calibration

@@ -46,13 +46,13 @@ def fit_calibration(
     """
     if min(matching.shape) < LEAST:
         raise CalibrationError(
-            f"only {matching.shape[1]} pictures with {matching.shape[0]} different captions; "
-            f"calibrate on {LEAST} or more of each"
+            f"only {matching.shape[1]} pictures with {matching.shape[0]} different captions",
+            f"calibrate on {LEAST} or more of each",
         )
     if not matching.any():
         raise CalibrationError(
-            f"none of the {len(texts)} captions belongs to any of the {len(images)} pictures; "
-            f"give captions of these pictures"
+            f"none of the {len(texts)} captions belongs to any of the {len(images)} pictures",
+            "give captions of these pictures",
         )
     everything = np.concatenate([texts, yardstick.absent])
     matching = np.concatenate([matching, np.zeros((len(yardstick.absent), len(images)), np.bool_)])
@@ -67,8 +67,8 @@ def fit_calibration(
         judgement = _fitted(rows, present, balanced=True)
     if slope <= 0 or judgement.coef_[0, 0] <= 0:
         raise CalibrationError(
-            "the captions do not fit the pictures better than chance; check that each line "
-            "names its own picture"
+            "the captions do not fit the pictures better than chance",
+            "check that each line names its own picture",
         )
     return Calibration(
         slope=slope,

@@ -1,9 +1,10 @@
 """What speaks for a hit, and the verdict on it: match, maybe or no match.
 
-A logit alone does not carry over from query to query: some photos score high whatever is asked,
-some words fit everything a little, and among many photos one scores high by chance. Evidence is the
-cosine without the first two; the third is in what it is held against: the checkpoint's calibration,
-or, without one, the evidence that texts find in this very library which next to no photo fits.
+A logit does not carry over from query to query. Some photos score high whatever is asked, some
+words fit every photo a little, and among many photos one scores high by chance. Evidence is the
+cosine without the first two effects. The third is in the threshold: the checkpoint's calibration
+knows the number of photos, and without a calibration evidence is compared with what texts that next
+to no photo fits find in this very library.
 """
 
 from dataclasses import dataclass

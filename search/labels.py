@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sigseek.errors import ErrorKind, Option, Remedy
 from sigseek.search.errors import QueryError, printable
 
 DEFAULT_TEMPLATE = "This is a photo of {}."
@@ -34,17 +35,19 @@ def read_labels(path: Path) -> tuple[Label, ...]:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise QueryError(
-            f"no labels can be read from {path} ({reason}); name a text file with one a line"
+            f"cannot read labels from {path} ({reason})",
+            "name a text file with a label on each line",
+            ErrorKind.UNAVAILABLE,
         ) from error
     try:
         labels = parse_labels(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise QueryError(f"{path} is not UTF-8 in line {line}; save it as UTF-8") from error
+        raise QueryError(f"{path} is not UTF-8 in line {line}", "save it as UTF-8") from error
     except QueryError as error:
-        raise QueryError(f"{path}: {error}") from error
+        raise QueryError(f"{path}: {error.found}", error.remedy, error.kind) from error
     if not labels:
-        raise QueryError(f"no label in {path}; write one a line")
+        raise QueryError(f"no label in {path}", "write one on each line")
     return labels
 
 
@@ -62,7 +65,7 @@ def parse_labels(lines: str) -> tuple[Label, ...]:
             try:
                 found.append(parse_label(stripped))
             except QueryError as error:
-                raise QueryError(f"line {number}: {error}") from error
+                raise QueryError(f"line {number}: {error.found}", error.remedy) from error
     return distinct_labels(found)
 
 
@@ -73,8 +76,8 @@ def parse_label(typed: str) -> Label:
     name, equals, text = (part.strip() for part in typed.partition("="))
     if equals and not (name and text):
         raise QueryError(
-            f"'{printable(typed)}' has nothing {'after' if name else 'before'} its =; write "
-            f"NAME = TEXT"
+            f"'{printable(typed)}' has nothing {'after' if name else 'before'} its =",
+            "write NAME = TEXT",
         )
     return Label(name, text or None)
 
@@ -88,11 +91,12 @@ def distinct_labels(labels: Iterable[str | Label]) -> tuple[Label, ...]:
     known: dict[str, Label] = {}
     for label in (Label(given) if isinstance(given, str) else given for given in labels):
         if not label.name.strip() or (label.text is not None and not label.text.strip()):
-            raise QueryError("an empty label; write its name, or NAME = TEXT")
+            raise QueryError("an empty label", "write its name, or NAME = TEXT")
         _check_unicode(label)
         if known.setdefault(label.name, label) != label:
             raise QueryError(
-                f"the label '{printable(label.name)}' comes with two different texts; leave it one"
+                f"the label '{printable(label.name)}' comes with two different texts",
+                "leave it one",
             )
     return tuple(known.values())
 
@@ -100,11 +104,11 @@ def distinct_labels(labels: Iterable[str | Label]) -> tuple[Label, ...]:
 def label_texts(labels: Sequence[Label], template: str) -> list[str]:
     """What the model reads for each label; QueryError without labels or `{}` in the template."""
     if not labels:
-        raise QueryError("no label; give at least one with --label TEXT or --labels-file FILE")
+        raise QueryError("no label", Remedy("give at least one in {}", (Option("labels"),)))
     if "{}" not in template:
         raise QueryError(
-            f"the template '{template}' has no {{}} for the label; write for example "
-            f"'{DEFAULT_TEMPLATE}'"
+            f"the template '{template}' has no {{}} for the label",
+            f"write for example '{DEFAULT_TEMPLATE}'",
         )
     return [label.fill(template) for label in labels]
 
@@ -114,4 +118,4 @@ def _check_unicode(label: Label) -> None:
         f"{label.name}{label.text}".encode()
     except UnicodeEncodeError as error:
         name = printable(label.name.encode(errors="backslashreplace").decode())
-        raise QueryError(f"the label '{name}' is not UTF-8; write it in UTF-8") from error
+        raise QueryError(f"the label '{name}' is not UTF-8", "write it in UTF-8") from error

@@ -36,11 +36,14 @@ _TOKEN = re.compile(
 )
 
 
-def parse(query: str) -> Query:
-    """The tree of a query as typed. Raises QuerySyntaxError, which knows the column, for one that
-    cannot be read.
+def parse(query: str, *, with_paths: bool = True) -> Query:
+    """The tree of a query as typed.
+
+    Raises QuerySyntaxError, which knows the column, for a query that cannot be read. Without
+    `with_paths` it refuses `photo:PATH`, which would let somebody elsewhere ask about any file of
+    this machine.
     """
-    return _Parser(query).parse()
+    return _Parser(query, with_paths).parse()
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,9 @@ def _tokens(query: str) -> Iterator[_Token]:
 class _Parser:
     """Recursive descent, a method for every rule of the grammar."""
 
-    def __init__(self, query: str) -> None:
+    def __init__(self, query: str, with_paths: bool) -> None:
         self._query = query
+        self._with_paths = with_paths
         self._tokens = _tokens(query)
         self._last = _Token("start", "", 1)
         self._next = next(self._tokens)
@@ -160,7 +164,11 @@ class _Parser:
             return Text(self._unquoted(token.typed))
         key, _, value = token.typed.partition(":")
         value = self._unquoted(value) if value[0] in '"“”„' else value
-        return PhotoTerm(value) if key.lower() == "photo" else Tag(value)
+        if key.lower() == "tag":
+            return Tag(value)
+        if not self._with_paths:
+            self._fail(token, f"{token} names a file, which is not possible here; leave it out")
+        return PhotoTerm(value)
 
     def _unquoted(self, typed: str) -> str:
         if not typed[1:-1].strip():

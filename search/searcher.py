@@ -467,8 +467,9 @@ class Searcher:
 def check_search(
     query: Query, limit: int, min_probability: float, closer: CloserLook | None
 ) -> None:
-    """QueryError for what `Searcher.search` does not take but for tags: known before anything is
-    embedded.
+    """Raise QueryError for what `Searcher.search` does not take, before anything is embedded.
+
+    Only tags that do not exist are found out later.
     """
     for term in terms(query):
         if isinstance(term, Text):
@@ -476,12 +477,13 @@ def check_search(
     check_limit(limit)
     if not 0 <= min_probability <= 1:
         raise QueryError(
-            f"a probability of {min_probability:g} is outside 0 to 1; give the least "
-            f"probability a hit may have"
+            f"a probability of {min_probability:g} is outside 0 to 1",
+            "give the least probability that a hit may have",
         )
     if closer and not isinstance(query, Text):
         raise QueryError(
-            "a closer look is for one description; leave out the operators, or the closer look"
+            "a closer look is for one description",
+            "leave out the operators, or the closer look",
         )
 
 
@@ -495,6 +497,6 @@ def _check_text(text: str) -> None:
 
 
 def check_limit(limit: int) -> None:
-    """QueryError below 1."""
+    """Raise QueryError for a limit below 1."""
     if limit < 1:
-        raise QueryError(f"a limit of {limit} shows nothing; give 1 or more")
+        raise QueryError(f"a limit of {limit} shows nothing", "give 1 or more")

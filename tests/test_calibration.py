@@ -70,7 +70,8 @@ def damaged() -> list[str]:
 @pytest.mark.parametrize("line", damaged(), ids=range(len(damaged())))
 def test_damaged_json_is_told_in_one_line(line: str) -> None:
     with pytest.raises(
-        CalibrationError, match=r"cannot be read .*; make it anew with: sigseek calibrate$"
+        CalibrationError,
+        match=r"cannot be read .*; make a new one with: library.calibrate\(CAPTIONS\)$",
     ) as caught:
         Calibration.from_json(line)
     assert "\n" not in str(caught.value)

@@ -81,9 +81,9 @@ def test_files(tmp_path: Path) -> None:
     with pytest.raises(QueryError, match=r"labels\.txt is not UTF-8 in line 2; save it as UTF-8"):
         read_labels(path)
     path.write_text("# nothing yet\n\n")
-    with pytest.raises(QueryError, match=r"no label in .*; write one a line"):
+    with pytest.raises(QueryError, match=r"no label in .*; write one on each line"):
         read_labels(path)
-    with pytest.raises(QueryError, match=r"no labels can be read from .* \(is a directory\); name"):
+    with pytest.raises(QueryError, match=r"cannot read labels from .* \(is a directory\); name"):
         read_labels(tmp_path)
 
 

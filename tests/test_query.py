@@ -348,3 +348,10 @@ def test_quoting_takes_any_text_literally(text: str) -> None:
 @given(st.lists(leaves.map(unweighted), unique=True, max_size=6))
 def test_different_terms_have_different_labels(distinct: list[Leaf]) -> None:
     assert len({label(leaf) for leaf in distinct}) == len(distinct)
+
+
+def test_paths_may_be_refused() -> None:
+    with pytest.raises(QuerySyntaxError, match="column 11: photo:cat") as raised:
+        parse("a dog AND photo:cat.jpg", with_paths=False)
+    assert raised.value.column == 11
+    assert parse("tag:beach AND a dog", with_paths=False) == parse("tag:beach AND a dog")
