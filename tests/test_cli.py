@@ -57,7 +57,7 @@ def test_index_then_search_then_index_again(tmp_path: Path, drawn: Path, run: Ru
         0,
         "mini",
     )
-    assert re.search(r"40/40 \[.*images/s", done.stderr), "count, time and rate"
+    assert re.search(r"40/40 \[.*(images/s|s/ images)", done.stderr), "count, time and rate"
     hits = rows(run("search", "a photo of a house", *where, "--json", "-n", "3"))
     assert len(hits) == 3
     assert set(hits[0]) == {"rank", "path", "score", "logit", "cosine"} | JUDGEMENT | METADATA

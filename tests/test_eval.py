@@ -78,7 +78,7 @@ def test_figures(tmp_path: Path, drawn: Path, bare: Path, mini: Checkpoint, run:
         "eval", source, "--pictures", drawn, "--model", bare, "--precision", "fp32", "--json"
     )
     found = json.loads(done.stdout)
-    assert list(found) == KEYS
+    assert sorted(found) == sorted(KEYS)
     images, texts = embedded(
         mini,
         [drawn / record["file"] for record in records],
@@ -209,7 +209,7 @@ def test_what_is_wrong_is_told_by_line_and_passed_over(
         ),
         (
             '{"file": "bad.jpg", "caption": "a house"}\n',
-            r"not one picture can be used, .*bad\.jpg for one \(.*\); check the files",
+            r"none of the pictures can be used, for example .*bad\.jpg \(.*\); check the files",
         ),
     ],
 )
@@ -232,7 +232,7 @@ def test_a_report_that_has_no_folder_is_told_before_anything_is_embedded(
     assert (done.returncode, done.stdout) == (1, "")
     assert (
         done.stderr.lower()
-        == "error: gone/x.html cannot be written, for there is no folder gone; make it first\n"
+        == "error: gone/x.html cannot be written: there is no folder gone; create it first\n"
     )
 
 
