@@ -83,13 +83,10 @@ def test_working_rooms_neither_print_nor_exit() -> None:
 
 
 SPOKEN_BY_ROOMS = {
-    "search/calibration.py",
-    "search/labels.py",
     "siglip/checkpoint.py",
     "siglip/hub.py",
     "siglip/runtimes/choose.py",
     "siglip/runtimes/proof.py",
-    "storage/verification.py",
 }
 """Files that still name commands or options. It only gets shorter."""
 
