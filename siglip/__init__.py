@@ -1,7 +1,7 @@
-"""The model: a SigLIP checkpoint, its preprocessing and tokenizer, its image and text towers, its scores.
+"""The model: a SigLIP checkpoint with its preprocessing, tokenizer, towers and scores.
 
-Knows nothing of libraries, folders or command lines. Nothing heavy is imported here: torch and transformers come in
-with `sigseek.siglip.runtimes.torch`, when a tower is first asked for.
+This room knows nothing of libraries, folders or command lines. Importing it is fast: torch and
+transformers are imported by `sigseek.siglip.runtimes.torch`, when a tower is first loaded on torch.
 """
 
 from sigseek.siglip.checkpoint import Checkpoint, load_checkpoint

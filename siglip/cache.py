@@ -1,4 +1,7 @@
-"""Where what is derived from checkpoints is kept. All of it can be deleted at any time: it is made again when needed."""
+"""The directory of files that are derived from checkpoints.
+
+All of them can be deleted at any time; they are made again when needed.
+"""
 
 import os
 from pathlib import Path
@@ -7,5 +10,5 @@ from platformdirs import user_cache_path
 
 
 def cache_directory() -> Path:
-    """The directory of sigseek's own in the user's cache; `SIGSEEK_CACHE` names another."""
+    """Return sigseek's directory in the user's cache, or the one that `SIGSEEK_CACHE` names."""
     return Path(os.environ.get("SIGSEEK_CACHE") or user_cache_path("sigseek", appauthor=False))

@@ -1,6 +1,7 @@
 """A SigLIP checkpoint on disk: found, checked and described, without torch or transformers.
 
-Every value is read from the checkpoint's own files. What `config.json` leaves out is SiglipConfig's default.
+Every value is read from the checkpoint's own files. A value that `config.json` leaves out is
+SiglipConfig's default.
 """
 
 import hashlib
@@ -11,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sigseek.errors import ErrorKind, Option, Remedy
 from sigseek.siglip.digest import file_digest
-from sigseek.siglip.errors import CheckpointError
+from sigseek.siglip.errors import FETCH_AGAIN, CheckpointError
 from sigseek.siglip.hub import download, is_hub_id
 from sigseek.siglip.preprocessing import Preprocessing
 from sigseek.siglip.scoring import Scoring
@@ -22,6 +24,10 @@ MINI = "mini"
 MINI_DIRECTORY = Path(__file__).parent / "mini"
 DEFAULT = "google/siglip-base-patch16-224"
 
+_NAME_ONE = Remedy(
+    f"give {{}} a checkpoint directory, a hub id such as {DEFAULT}, or 'mini'", (Option("model"),)
+)
+
 _VISION_DEFAULTS = {"hidden_size": 768, "image_size": 224}
 _TEXT_DEFAULTS = {"hidden_size": 768, "max_position_embeddings": 64}
 _SCALARS = ("logit_scale", "logit_bias")
@@ -30,26 +36,26 @@ _TOWERS = ("vision_model.", "text_model.")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What there is to know of a checkpoint before its towers are loaded."""
+    """A checkpoint as its files describe it, before its towers are loaded."""
 
     name: str
-    """What `--model` takes to get it again: `mini`, a hub id, or an absolute directory."""
+    """The name to load it by: `mini`, a hub id, or an absolute directory."""
     directory: Path
     fingerprint: str
-    """SHA-256 (hex) over the weight files' contents."""
+    """SHA-256 (hex) of the SHA-256 digests of its weight files."""
     dimension: int
     preprocessing: Preprocessing
     text_length: int
-    """Tokens; every text is padded or cut to exactly this many, as in training."""
+    """Tokens of a text. Every text is padded or cut to exactly this many, as in training."""
     scoring: Scoring
 
 
 def load_checkpoint(name: str, announce: Callable[[str], None] = lambda line: None) -> Checkpoint:
-    """The checkpoint called `name`: `mini`, a local directory, or a hub id, `ID@REVISION` for one
-    revision.
+    """Load the checkpoint called `name`.
 
-    A hub checkpoint that is not cached is downloaded; `announce` is told its size first. Raises
-    CheckpointError when it cannot be had, is of another family, or is broken or incomplete.
+    A name is `mini`, a local directory, or a hub id, with `@REVISION` for one revision. A hub
+    checkpoint that is not cached is downloaded; `announce` is told its size first. Raises
+    CheckpointError when it cannot be found or read, is of another family, or is incomplete.
     """
     if name == MINI:
         return read_checkpoint(MINI_DIRECTORY, MINI)
@@ -57,32 +63,31 @@ def load_checkpoint(name: str, announce: Callable[[str], None] = lambda line: No
     if directory.is_dir():
         return read_checkpoint(directory.resolve(), str(directory.resolve()))
     if directory.is_file():
-        raise CheckpointError(
-            f"{directory} is a file; --model takes a checkpoint directory, a hub id or 'mini'"
-        )
+        raise CheckpointError(f"{directory} is a file", _NAME_ONE)
     if not is_hub_id(name):
         raise CheckpointError(
-            f"no directory {name}, and no hub id; --model takes a checkpoint directory, a hub id such as {DEFAULT}, or 'mini'"
+            f"'{name}' is neither a directory nor a hub id", _NAME_ONE, ErrorKind.NOT_FOUND
         )
     return read_checkpoint(download(name, check_family, announce), name)
 
 
 def read_checkpoint(directory: Path, name: str) -> Checkpoint:
-    """Describe the checkpoint in `directory`; CheckpointError unless it is a whole fixed-resolution
-    SigLIP.
+    """Read the checkpoint in `directory`.
+
+    Raises CheckpointError unless it is a complete fixed-resolution SigLIP checkpoint.
     """
     try:
         return _described(directory, name)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"the configuration in {directory} holds what no SigLIP has ({error}); fetch the checkpoint again"
+            f"the configuration in {directory} is not that of a SigLIP checkpoint ({error})",
+            FETCH_AGAIN,
+            ErrorKind.DAMAGED,
         ) from error
 
 
 def shipped_calibration(checkpoint: Checkpoint) -> str | None:
-    """The text of the calibration that lies with the checkpoint's files, as mini's does; None
-    without one.
-    """
+    """Return the calibration among the checkpoint's files as JSON. Only mini has one so far."""
     path = checkpoint.directory / "calibration.json"
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
@@ -95,12 +100,16 @@ def _described(directory: Path, name: str) -> Checkpoint:
     preprocessing = _read_preprocessing(directory)
     if {preprocessing.height, preprocessing.width} != {vision["image_size"]}:
         raise CheckpointError(
-            f"{directory} resizes pictures to {preprocessing.width}x{preprocessing.height}, but its image tower takes "
-            f"{vision['image_size']}x{vision['image_size']}; fetch the checkpoint again"
+            f"{directory} resizes pictures to {preprocessing.width}x{preprocessing.height}, but "
+            f"its image tower takes {vision['image_size']}x{vision['image_size']}",
+            FETCH_AGAIN,
+            ErrorKind.DAMAGED,
         )
     if not any((directory / file).is_file() for file in ("spiece.model", "tokenizer.json")):
         raise CheckpointError(
-            f"{directory} has no tokenizer (spiece.model or tokenizer.json); fetch the checkpoint again"
+            f"{directory} has no tokenizer (spiece.model or tokenizer.json)",
+            FETCH_AGAIN,
+            ErrorKind.DAMAGED,
         )
     weights = _weight_files(directory)
     digest = hashlib.sha256("".join(file_digest(path) for path in weights).encode())
@@ -116,19 +125,20 @@ def _described(directory: Path, name: str) -> Checkpoint:
 
 
 def check_family(config: dict[str, Any], name: str) -> None:
-    """CheckpointError unless `config` is that of a fixed-resolution SigLIP or SigLIP 2
-    checkpoint.
-    """
+    """Raise CheckpointError unless `config` is of a fixed-resolution SigLIP or SigLIP 2."""
     family = config.get("model_type")
     if family == "siglip2":
         raise CheckpointError(
-            f"{name} is a NaFlex checkpoint (model_type siglip2), which sigseek cannot use yet; "
-            "use a fixed-resolution one such as google/siglip2-base-patch16-224"
+            f"{name} is a NaFlex checkpoint (model_type siglip2), which sigseek cannot use yet",
+            "use a fixed-resolution one such as google/siglip2-base-patch16-224",
+            ErrorKind.UNSUPPORTED,
         )
     if family != "siglip":
         found = f"of the family '{family}'" if family else "of no named family"
         raise CheckpointError(
-            f"{name} is a checkpoint {found}, not SigLIP; use one such as {DEFAULT}"
+            f"{name} is a checkpoint {found}, not SigLIP",
+            f"use one such as {DEFAULT}",
+            ErrorKind.UNSUPPORTED,
         )
 
 
@@ -137,26 +147,28 @@ def _read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise CheckpointError(
-            f"{path.parent} has no {path.name}, so it is no checkpoint; --model takes one"
+            f"{path.parent} has no {path.name}, so it is not a checkpoint", _NAME_ONE
         ) from error
     except (OSError, ValueError) as error:
         raise CheckpointError(
-            f"{path} cannot be read ({error}); fetch the checkpoint again"
+            f"{path} cannot be read ({error})", FETCH_AGAIN, ErrorKind.DAMAGED
         ) from error
     if not isinstance(value, dict):
-        raise CheckpointError(f"{path} holds no JSON object; fetch the checkpoint again")
+        raise CheckpointError(f"{path} is not a JSON object", FETCH_AGAIN, ErrorKind.DAMAGED)
     return value
 
 
 def _read_preprocessing(directory: Path) -> Preprocessing:
-    """From `processor_config.json` (transformers 5) or `preprocessor_config.json` (before)."""
+    """Read `processor_config.json` (transformers 5) or `preprocessor_config.json` (older)."""
     combined = directory / "processor_config.json"
     if combined.is_file() and "image_processor" in (config := _read_json(combined)):
         return Preprocessing.from_config(config["image_processor"], str(combined))
     single = directory / "preprocessor_config.json"
     if not single.is_file():
         raise CheckpointError(
-            f"{directory} has no preprocessor_config.json or processor_config.json; fetch the checkpoint again"
+            f"{directory} has no preprocessor_config.json or processor_config.json",
+            FETCH_AGAIN,
+            ErrorKind.DAMAGED,
         )
     return Preprocessing.from_config(_read_json(single), str(single))
 
@@ -177,7 +189,9 @@ def _weight_files(directory: Path) -> list[Path]:
             else f"no {(missing or names or ['weights'])[0]}"
         )
         raise CheckpointError(
-            f"{directory} has {found}; sigseek reads whole safetensors checkpoints"
+            f"{directory} has {found}",
+            "use a checkpoint whose weights are complete and in safetensors files",
+            ErrorKind.UNSUPPORTED if pickled else ErrorKind.DAMAGED,
         )
     return [directory / name for name in names]
 
@@ -191,17 +205,21 @@ def _read_scoring(weights: list[Path], directory: Path) -> Scoring:
             scalars = {key: tensors[key] for key in _SCALARS if key in tensors}
             if any(tensor.dtype == "BF16" for tensor in scalars.values()):
                 raise CheckpointError(
-                    f"{path} keeps {', '.join(scalars)} in bfloat16; save the checkpoint in float32"
+                    f"{path} has {', '.join(scalars)} in bfloat16",
+                    "save the checkpoint in float32",
+                    ErrorKind.UNSUPPORTED,
                 )
             found |= {key: read_number(path, tensor) for key, tensor in scalars.items()}
         except (ValueError, OSError) as error:
             raise CheckpointError(
-                f"{path} is damaged ({error}); fetch the checkpoint again"
+                f"{path} is damaged ({error})", FETCH_AGAIN, ErrorKind.DAMAGED
             ) from error
         towers |= {tower for tower in _TOWERS for key in tensors if key.startswith(tower)}
     missing = [key for key in (*_TOWERS, *_SCALARS) if key not in found and key not in towers]
     if missing:
         raise CheckpointError(
-            f"{directory} lacks {missing[0].rstrip('.')}, so it is no whole SigLIP; fetch the checkpoint again"
+            f"{directory} lacks {missing[0].rstrip('.')}, so the checkpoint is incomplete",
+            FETCH_AGAIN,
+            ErrorKind.DAMAGED,
         )
     return Scoring(found["logit_scale"], found["logit_bias"])

@@ -1,4 +1,7 @@
-"""SHA-256 of weight files, remembered: hashing a gigabyte takes longer than all else that a start does."""
+"""SHA-256 of weight files, remembered between starts.
+
+Hashing a gigabyte takes longer than everything else that a start does.
+"""
 
 import hashlib
 import json
@@ -10,20 +13,19 @@ from pathlib import Path
 from sigseek.files import write_whole
 
 _WORTH_REMEMBERING = 32_000_000
-"""Bytes from which on a digest is remembered; less is hashed faster than it is looked up and
-kept.
-"""
+"""Bytes from which on a digest is remembered. A smaller file is hashed faster than looked up."""
 _SETTLED_NS = 2_000_000_000
-"""A file that changed within this time may change again and show the same time: file systems count
-in steps.
+"""Nanoseconds within which a file may change twice and show the same time.
+
+File systems count time in steps.
 """
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 (hex) of the file's contents.
+    """Return the SHA-256 (hex) of the file's contents.
 
-    The hub's cache names its large files by it; that of another large file is remembered by path,
-    size, time of change and inode. OSError when the file cannot be read.
+    The hub's cache names its large files by their digest. The digest of any other large file is
+    remembered by path, size, time of change and inode. Raises OSError for an unreadable file.
     """
     blob = path.resolve().name
     if path.is_symlink() and re.fullmatch("[0-9a-f]{64}", blob):
@@ -47,16 +49,15 @@ def _computed(path: Path) -> str:
 
 
 def _file() -> Path:
-    from sigseek.siglip.cache import (
-        cache_directory,  # most checkpoints need no cache: nor what tells where it lies
-    )
+    from sigseek.siglip.cache import cache_directory  # imports platformdirs, which few need
 
     return cache_directory() / "digests.json"
 
 
 def _remembered() -> dict[str, object]:
-    """By path: size, mtime in ns, inode, digest. Empty when there is no such file or it is
-    damaged.
+    """Return size, mtime in ns, inode and digest by path.
+
+    The result is empty when nothing was remembered, or the file with it is damaged.
     """
     try:
         found = json.loads(_file().read_text(encoding="utf-8"))

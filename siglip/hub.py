@@ -1,4 +1,7 @@
-"""Checkpoints from a Hugging Face hub, through its own client: `HF_HOME`, `HF_HUB_OFFLINE`, `HF_ENDPOINT` are honoured."""
+"""Checkpoints from a Hugging Face hub, through the hub's own client.
+
+The client honours `HF_HOME`, `HF_HUB_OFFLINE` and `HF_ENDPOINT`.
+"""
 
 import json
 import re
@@ -7,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sigseek.errors import Call, ErrorKind, Option, Remedy
 from sigseek.siglip.errors import CheckpointError
 
 _PATTERNS = (
@@ -24,7 +28,7 @@ _PATTERNS = (
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(?:@[\w./-]+)?")
 _NEEDED_BYTES_MARGIN = 100_000_000
 _TIMEOUT = 10.0
-"""Seconds that the hub may take to answer, as the client itself gives it for a download."""
+"""Seconds that the hub may take to answer. The client itself allows as many for a download."""
 
 
 def is_hub_id(name: str) -> bool:
@@ -37,11 +41,10 @@ def is_hub_id(name: str) -> bool:
 def download(
     name: str, check_config: Callable[[dict[str, Any], str], None], announce: Callable[[str], None]
 ) -> Path:
-    """The snapshot directory of the hub checkpoint `name`, from the cache when it is there whole.
+    """Return the snapshot directory of the hub checkpoint `name`, and download it unless cached.
 
-    Of its files `config.json` comes first and passes through `check_config`, so that nothing large
-    of another family is fetched. Raises CheckpointError with the ways out when the hub or the
-    checkpoint cannot be reached.
+    `config.json` is fetched first and passed to `check_config`, so that no large file of another
+    family is fetched. Raises CheckpointError when the hub or the checkpoint cannot be reached.
     """
     repo, _, revision = name.partition("@")
     wanted = revision or None
@@ -59,8 +62,8 @@ def download(
             f"asking the hub for {name}, which is neither a directory here nor in the hub's cache"
         )
     try:
-        # First, for unlike a download it is not tried again for half a minute where there is no
-        # network.
+        # This comes first: without a network it fails at once, where a download would be tried
+        # again for half a minute.
         files = (
             HfApi()
             .model_info(repo, revision=wanted, files_metadata=True, timeout=_TIMEOUT)
@@ -79,34 +82,41 @@ def download(
         return Path(snapshot_download(repo, revision=wanted, allow_patterns=list(_PATTERNS)))
     except HFValidationError as error:
         raise CheckpointError(
-            f"'{name}' is neither a directory nor a hub id; --model takes either, or 'mini'"
+            f"'{name}' is neither a directory nor a hub id",
+            Remedy("give {} one of the two, or 'mini'", (Option("model"),)),
         ) from error
     except (KeyError, ValueError) as error:
         raise CheckpointError(
-            f"what the hub or its cache holds of {name} is damaged ({error}); remove it from {_cache_directory()}"
+            f"the files of {name} on the hub or in its cache are damaged ({error})",
+            f"remove them from {_cache_directory()}",
+            ErrorKind.DAMAGED,
         ) from error
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else "no"
         raise CheckpointError(
-            f"the hub answered {status} for {name}; check the name, and HF_TOKEN if it is private or gated"
+            f"the hub answered {status} for {name}",
+            "check the name, and HF_TOKEN if the checkpoint is private or gated",
+            ErrorKind.NOT_FOUND,
         ) from error
     except CheckpointError:
         raise
-    except (
-        Exception
-    ) as error:  # no network, in the words of whichever HTTP library the client is built on
+    # Without a network the client raises the errors of the HTTP library that it is built on.
+    except Exception as error:
         raise CheckpointError(
-            f"the hub cannot be reached and {name} is not in {_cache_directory()}; "
-            "give a local checkpoint directory with --model DIR, or try sigseek without one: sigseek demo"
+            f"the hub cannot be reached and {name} is not in {_cache_directory()}",
+            Remedy(
+                "give {} a local checkpoint directory, or try sigseek without one: {}",
+                (Option("model"), Call("demo")),
+            ),
+            ErrorKind.UNAVAILABLE,
         ) from error
 
 
 def _cached(repo: str, revision: str | None) -> Path | None:
-    """The cached snapshot, if all that a checkpoint needs is in it.
+    """Return the cached snapshot if it has all files that a checkpoint needs.
 
-    Read by the cache's documented layout (huggingface.co/docs/huggingface_hub/guides/manage-cache):
-    with the client's own functions comes its network side, which takes as long to load as 40,000
-    files to look at.
+    The cache's layout is documented (huggingface.co/docs/huggingface_hub/guides/manage-cache). The
+    client's own functions import its network side, which takes longer than scanning 40,000 files.
     """
     kept = _cache_directory() / f"models--{repo.replace('/', '--')}"
     reference = kept / "refs" / (revision or "main")
@@ -142,5 +152,7 @@ def _check_disk(name: str, size: int) -> None:
     free = shutil.disk_usage(directory).free
     if free < size + _NEEDED_BYTES_MARGIN:
         raise CheckpointError(
-            f"{name} needs {size / 1e6:,.0f} MB and {directory} has {free / 1e6:,.0f} MB free; make room or set HF_HOME elsewhere"
+            f"{name} needs {size / 1e6:,.0f} MB and {directory} has {free / 1e6:,.0f} MB free",
+            "make room, or set HF_HOME to a directory on another disk",
+            ErrorKind.UNAVAILABLE,
         )

@@ -1,6 +1,7 @@
-"""From an RGB image to the image tower's input, bit for bit as transformers' Pillow-based SiglipImageProcessor does it.
+"""From an RGB image to the image tower's input, bit for bit as transformers does it.
 
-Pillow and numpy come in where pixels are made: describing a checkpoint, which every start does, needs neither.
+The model is transformers' Pillow-based SiglipImageProcessor. Pillow and numpy are imported where
+pixels are made: every start describes a checkpoint, and that needs neither.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sigseek.siglip.errors import CheckpointError
+from sigseek.errors import ErrorKind
+from sigseek.siglip.errors import FETCH_AGAIN, CheckpointError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,13 +22,16 @@ if TYPE_CHECKING:
     from PIL import Image
 
 VERSION = 1
-"""Counted up when the same checkpoint files would give other pixels; kept with every embedding."""
+"""The version of this preprocessing, kept with every embedding.
+
+It is raised whenever the same checkpoint files would give other pixels.
+"""
 
 _BICUBIC = 3
 _FILTERS = range(6)
-"""Pillow's numbers for resizing filters, those that all its versions know."""
+"""Pillow's numbers for the resizing filters that all its versions have."""
 
-# SiglipImageProcessor's own values, for what a checkpoint's file leaves out.
+# SiglipImageProcessor's defaults, for values that a checkpoint's file leaves out.
 _DEFAULTS: dict[str, Any] = {
     "do_resize": True,
     "do_rescale": True,
@@ -41,8 +46,9 @@ _DEFAULTS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a checkpoint wants its pictures: resized to height x width whatever their aspect ratio,
-    then normalised.
+    """The way a checkpoint wants its pictures.
+
+    They are resized to height x width, whatever their aspect ratio, and then normalised.
     """
 
     height: int
@@ -54,8 +60,9 @@ class Preprocessing:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], where: str) -> Preprocessing:
-        """Read an image processor's configuration; CheckpointError where it asks for what SigLIP
-        does not do.
+        """Read an image processor's configuration.
+
+        Raises CheckpointError when it asks for a step that SigLIP does not have.
         """
         values = {
             key: config[key] if config.get(key) is not None else default
@@ -65,7 +72,9 @@ class Preprocessing:
         if skipped or config.get("do_center_crop") or config.get("do_pad"):
             found = f"{skipped[0]}: false" if skipped else "a crop or padding"
             raise CheckpointError(
-                f"{where} asks for {found}, which no fixed-resolution SigLIP does; use its original files"
+                f"{where} asks for {found}, which no fixed-resolution SigLIP does",
+                "use the checkpoint's original files",
+                ErrorKind.UNSUPPORTED,
             )
         size = values["size"]
         if isinstance(size, int):
@@ -83,25 +92,28 @@ class Preprocessing:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
-                f"{where} holds no usable height, width, mean and std ({error!r}); fetch the checkpoint again"
+                f"{where} has no usable height, width, mean and std ({error!r})",
+                FETCH_AGAIN,
+                ErrorKind.DAMAGED,
             ) from error
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits that change with anything that changes the pixels."""
+        """Sixteen hex digits that change with anything that changes the pixels."""
         text = json.dumps([VERSION, asdict(self)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def resize(self, image: Image.Image) -> npt.NDArray[np.uint8]:
-        """Pixels uint8 (height, width, 3) of an RGB image of any size."""
+        """Return pixels uint8 (height, width, 3) of an RGB image of any size."""
         import numpy as np
         from PIL import Image
 
         return np.asarray(image.resize((self.width, self.height), Image.Resampling(self.resample)))
 
     def normalize(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """The tower's input float32 (n, 3, height, width) of resized pixels uint8 (n, height,
-        width, 3).
+        """Return the tower's input float32 (n, 3, height, width).
+
+        `pixels` are resized, uint8 (n, height, width, 3).
         """
         import numpy as np
 
@@ -110,8 +122,9 @@ class Preprocessing:
 
     @cached_property
     def _levels(self) -> npt.NDArray[np.float32]:
-        """What each of the 256 levels becomes, float32 (3, 256): in transformers' order of
-        roundings.
+        """The normalised value of each of the 256 levels by channel, float32 (3, 256).
+
+        The steps are rounded in the same order as in transformers.
         """
         import numpy as np
 

@@ -1,6 +1,6 @@
 """From embeddings to scores: cosine, logit, sigmoid probability.
 
-numpy comes in where something is computed: describing a checkpoint, which every start does, needs none.
+numpy is imported where something is computed: every start describes a checkpoint, which needs none.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Scoring:
     logit_bias: float
 
     def logits(self, cosines: Floats) -> Floats:
-        """`exp(logit_scale) * cosine + logit_bias` in float32, any shape."""
+        """Return `exp(logit_scale) * cosine + logit_bias` in float32, for cosines of any shape."""
         import numpy as np
 
         scale = np.exp(np.float32(self.logit_scale))
@@ -34,14 +34,15 @@ class Scoring:
         return logits
 
     def probabilities(self, cosines: Floats) -> Floats:
-        """The sigmoid of the logits: for each pair by itself, 0 to 1, the probability that text and
-        picture match.
+        """Return the sigmoid of the logits: the probability, 0 to 1, that a pair matches.
+
+        Each pair of text and picture is judged by itself.
         """
         return sigmoid(self.logits(cosines))
 
 
 def sigmoid(logits: Floats) -> Floats:
-    """1 / (1 + exp(-logit)) in float32, without overflow for logits of any size."""
+    """Return 1 / (1 + exp(-logit)) in float32, without overflow for logits of any size."""
     import numpy as np
 
     logits = np.asarray(logits, np.float32)
@@ -50,7 +51,7 @@ def sigmoid(logits: Floats) -> Floats:
 
 
 def cosines(queries: Floats, embeddings: Floats) -> Floats:
-    """Cosines (queries, n) in float32 of unit-norm embeddings (queries, dim) and (n, dim)."""
+    """Return cosines float32 (queries, n) of unit-norm embeddings (queries, dim) and (n, dim)."""
     import numpy as np
 
     return np.asarray(queries, np.float32) @ np.asarray(embeddings, np.float32).T

@@ -52,7 +52,8 @@ class Tokenizer:
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
         """Return token ids int64 (n, text length).
 
-        Each text is cut or padded on the right to the fixed length. There is no attention mask: the padding is attended, as it was in training.
+        Each text is cut or padded on the right to the fixed length. There is no attention mask: the
+        padding is attended, as it was in training.
         """
         rows = np.full((len(texts), self._length), self._vocabulary.pad, np.int64)
         for row, text in zip(rows, texts, strict=True):

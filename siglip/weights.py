@@ -1,7 +1,8 @@
-"""What a safetensors file holds: its tensors' names, and single numbers among them.
+"""The names of a safetensors file's tensors, and single numbers among them.
 
-Read by the format's layout (github.com/huggingface/safetensors): eight bytes with the header's length, the header in
-JSON, the tensors. The format's own reader brings numpy, which takes as long to load as 30,000 files to look at.
+The layout (github.com/huggingface/safetensors) is eight bytes with the header's length, the header
+in JSON, and the tensors. The format's own reader imports numpy, which takes as long as scanning
+30,000 files.
 """
 
 import json
@@ -15,7 +16,7 @@ _NUMBERS = {"F16": struct.Struct("<e"), "F32": struct.Struct("<f"), "F64": struc
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor's type, as the format names it, and where in the file its bytes lie."""
+    """A tensor's type, as the format names it, and the range of its bytes in the file."""
 
     dtype: str
     start: int
@@ -23,8 +24,9 @@ class Tensor:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of the file by name. ValueError when it is no safetensors file or is not whole,
-    OSError when unreadable.
+    """Return the tensors of the file by name.
+
+    Raises ValueError when it is not a complete safetensors file, OSError when it is unreadable.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -33,7 +35,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             raise ValueError("it has no header")
         begin = _LENGTH.size + _LENGTH.unpack(beginning)[0]
         if begin > size:
-            raise ValueError("its header is cut off, or it is no safetensors file")
+            raise ValueError("its header is cut off, or it is not a safetensors file")
         header = json.loads(file.read(begin - _LENGTH.size))
     try:
         header.pop("__metadata__", None)
@@ -52,8 +54,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def read_number(path: Path, tensor: Tensor) -> float:
-    """The one number of a float tensor in half, single or double precision; ValueError for any
-    other tensor.
+    """Return the number of a float tensor that has one, in half, single or double precision.
+
+    Raises ValueError for any other tensor.
     """
     number = _NUMBERS.get(tensor.dtype)
     if number is None or tensor.end - tensor.start != number.size:

@@ -43,7 +43,7 @@ def test_older_preprocessor_file_is_read(tmp_path: Path, mini: Checkpoint) -> No
     assert read_checkpoint(directory, "older").preprocessing == mini.preprocessing
 
 
-def test_fingerprint_is_of_the_contents_wherever_they_lie(tmp_path: Path, mini: Checkpoint) -> None:
+def test_fingerprint_is_of_the_contents_wherever_they_are(tmp_path: Path, mini: Checkpoint) -> None:
     directory = copy_mini(tmp_path / "copy")
     assert load_checkpoint(str(directory)).fingerprint == mini.fingerprint
     tensors = load_file(directory / "model.safetensors")
@@ -61,18 +61,18 @@ def truncate(path: Path) -> None:
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no config": (lambda d: (d / "config.json").unlink(), "no config.json"),
     "config is no JSON": (lambda d: (d / "config.json").write_text("{"), "cannot be read"),
-    "config is a list": (lambda d: (d / "config.json").write_text("[]"), "no JSON object"),
+    "config is a list": (lambda d: (d / "config.json").write_text("[]"), "is not a JSON object"),
     "vision config is a list": (
         lambda d: edit(d / "config.json", vision_config=[1]),
-        "what no SigLIP has",
+        "is not that of a SigLIP checkpoint",
     ),
     "dimension is null": (
         lambda d: edit(d / "config.json", vision_config={"hidden_size": None, "image_size": 96}),
-        "no SigLIP has",
+        "is not that of a SigLIP checkpoint",
     ),
     "processor is null": (
         lambda d: edit(d / "processor_config.json", image_processor=None),
-        "no SigLIP has",
+        "is not that of a SigLIP checkpoint",
     ),
     "odd resampling": (
         lambda d: edit(d / "processor_config.json", image_processor={"resample": 99}),
@@ -144,9 +144,9 @@ def test_missing_weights_inside_a_tower_are_refused_when_it_is_loaded(tmp_path: 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("/no/such/checkpoint", "no directory /no/such/checkpoint"),
+        ("/no/such/checkpoint", "'/no/such/checkpoint' is neither a directory nor a hub id"),
         (str(MINI_DIRECTORY / "config.json"), "is a file"),
-        ("two words", "no hub id"),
+        ("two words", "nor a hub id"),
     ],
 )
 def test_names_that_lead_nowhere(name: str, said: str) -> None:

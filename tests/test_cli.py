@@ -478,7 +478,7 @@ def error_of(done: "subprocess.CompletedProcess[str]") -> str:
         (["tag", "--label", "x = "], "nothing after its ="),
         (["tag", "--list"], "no library at"),
         (["tag", "--remove", "x"], "no library at"),
-        (["index", ".", "--model", "./nowhere"], "no directory"),
+        (["index", ".", "--model", "./nowhere"], "neither a directory"),
         (["index", ".", "--model", "."], "no config.json"),
         (["index", ".", "--model", "mini", "--library", "a.jpg/library"], "cannot be made"),
         (["demo", "--folder", "."], "contains files that are not the demo's"),

@@ -1,4 +1,4 @@
-"""Checkpoints through the real hub client, from a hub on localhost, as a user's program meets it."""
+"""Checkpoints through the real hub client, from a hub on localhost."""
 
 import json
 import os
@@ -32,8 +32,9 @@ def test_a_checkpoint_comes_from_the_hub_once(tmp_path: Path, drawn: Path, run: 
         again = run("search", "a house", "--library", library, **online)
         assert len(requests) == asked, "cached: the hub is not asked again"
         assert "downloading" not in again.stderr
+    code = f"from sigseek.siglip import load_checkpoint; load_checkpoint('{REPO}')"
     loaded = subprocess.run(
-        [sys.executable, "-X", "importtime", "-c", f"from sigseek.siglip import load_checkpoint; load_checkpoint('{REPO}')"],
+        [sys.executable, "-X", "importtime", "-c", code],
         capture_output=True, text=True, cwd=ROOT, check=True,
     )  # fmt: skip
     assert "huggingface_hub.constants" in loaded.stderr
@@ -116,7 +117,7 @@ def test_without_a_hub_the_error_names_the_ways_out(
         "error: the hub cannot be reached and google/siglip-base-patch16-224 is not in"
     )
     assert str(cache) in last
-    assert "--model DIR" in last
+    assert "give --model a local checkpoint directory" in last
     assert "sigseek demo" in last
 
 

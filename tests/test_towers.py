@@ -1,4 +1,4 @@
-"""Parity with transformers' own SiglipModel, through the real loading code: the logits that a search ends in."""
+"""Parity of our logits with transformers' own SiglipModel, through the real loading code."""
 
 from pathlib import Path
 

@@ -61,7 +61,7 @@ def test_no_bytes_raise_anything_but_a_value_error(
     ("contents", "said"),
     [
         (b"", "no header"),
-        (b"PK\x03\x04 and more of a zip file", "no safetensors file"),
+        (b"PK\x03\x04 and more of a zip file", "not a safetensors file"),
         (struct.pack("<Q", 9) + b'{"a": 1}', "cut off"),
         (struct.pack("<Q", 2) + b"[]", "another form"),
         (struct.pack("<Q", 8) + b'{"a": 1}', "another form"),

@@ -22,7 +22,8 @@ def test_texts_and_pictures_are_those_of_their_version() -> None:
         "fd0bd47836076fbb9343b831dc765a5d967871f86e5cef7e2b9582ed4c21f4aa",
         "b472ecec315abecca3535fe44696a05930c4986e136a2ae1949a6dc5e082fdf2",
     ), (
-        "a text or a picture has changed, and old measurements no longer hold: count VERSION up, then note both sums here"
+        "a text or a picture has changed, and old measurements no longer hold: "
+        "raise VERSION, then note both sums here"
     )
 
 
@@ -131,7 +132,7 @@ def test_what_was_measured_comes_from_the_cache_the_next_time(
 ) -> None:
     first, second = counted.load(), counted.load()
     assert (counted.measured, len(counted.announced)) == (1, 1)
-    assert counted.announced[0].startswith("measuring what mini makes of 65 texts")
+    assert counted.announced[0].startswith("measuring how mini scores 65 reference captions")
     assert counted.done == [(64, 65), (65, 65)]
     (path,) = kept(tmp_path)
     assert path.name == f"{mini.fingerprint}-{mini.preprocessing.fingerprint}-fp32-{VERSION}.npz"

@@ -1,1 +1,1 @@
-"""What runs the towers: torch, or OpenVINO after a conversion that is proven first."""
+"""The libraries that run the towers: torch, or OpenVINO after a conversion that is proven first."""

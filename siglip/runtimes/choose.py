@@ -1,4 +1,4 @@
-"""Which runtime a tower gets: OpenVINO on the CPU, torch on a GPU and wherever OpenVINO is not to be had."""
+"""The choice of a runtime: OpenVINO on CPU; torch on a GPU, or where OpenVINO cannot be used."""
 
 import re
 import sys
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+from sigseek.errors import ErrorKind, Option, Remedy
 from sigseek.siglip.checkpoint import Checkpoint
 from sigseek.siglip.errors import CheckpointError
 from sigseek.siglip.runtimes import openvino as openvino_runtime
@@ -14,22 +15,30 @@ from sigseek.siglip.runtimes.openvino import OpenVinoImageTower, OpenVinoTextTow
 from sigseek.siglip.towers import ImageTower, TextTower, check_choices
 
 Announce = Callable[[str], None]
+"""Told in a line, for people, about whatever takes long or is slower than it could be."""
+
+_OTHER_PRECISIONS = Remedy(
+    "use {} or {}", (Option("precision", "bf16"), Option("precision", "fp32"))
+)
 
 
 def load_image_tower(
     checkpoint: Checkpoint, device: str, precision: str, announce: Announce, photos: Photos
 ) -> ImageTower:
-    """The image tower, on the best device for `device` "auto" and in the best precision there for
-    `precision` "auto".
+    """Load the image tower.
 
-    `photos` is asked when an int8 conversion has to be made. CheckpointError for what is unknown,
-    is not there, or cannot be proven right.
+    A device of "auto" is the best one here, a precision of "auto" the best one on that device.
+    `photos` is called when an int8 conversion has to be made. Raises CheckpointError for a device
+    or precision that does not exist or cannot be used here, and for a conversion that is not exact
+    enough.
     """
     check_choices(device, precision)
     if device in ("cuda", "mps") or (device == "auto" and precision != "int8" and _gpu()):
         if precision == "int8":
             raise CheckpointError(
-                f"int8 runs on the CPU, not on {device}; add --device cpu, or use bf16"
+                f"int8 runs on the CPU, not on {device}",
+                Remedy("use {} or {}", (Option("device", "cpu"), Option("precision", "bf16"))),
+                ErrorKind.UNSUPPORTED,
             )
         return _torch_image_tower(checkpoint, device, precision)
     reason = "OpenVINO is not installed"
@@ -42,18 +51,20 @@ def load_image_tower(
             reason = str(error)
             announce(f"warning: {reason}; running on torch, which is slower")
     if precision == "int8":
-        raise CheckpointError(f"int8 cannot be used: {reason}; use bf16 or fp32")
+        raise CheckpointError(
+            f"int8 cannot be used: {reason}", _OTHER_PRECISIONS, ErrorKind.UNAVAILABLE
+        )
     return _torch_image_tower(checkpoint, "cpu", precision)
 
 
 def load_text_tower(
     checkpoint: Checkpoint, device: str, precision: str, announce: Announce
 ) -> TextTower:
-    """The text tower, for "auto" on the CPU: a query is embedded there before a GPU's runtime would
-    even be loaded.
+    """Load the text tower.
 
-    It is never quantised, a text costs little: "int8" stands for the best of the other precisions.
-    Raises as `load_image_tower` does.
+    A device of "auto" is the CPU, which has embedded a query before a GPU's runtime is even loaded.
+    The text tower is never quantised, because a text costs little: "int8" stands for the best of
+    the other precisions. Raises as `load_image_tower` does.
     """
     check_choices(device, precision)
     precision = "auto" if precision == "int8" else precision
@@ -71,26 +82,31 @@ def load_text_tower(
 
 
 def choose_precision(precision: str) -> str:
-    """What "auto" means on this processor, where OpenVINO is; CheckpointError for bf16 where it
-    cannot be computed in.
+    """Return the precision for OpenVINO, where "auto" is the best one on this processor.
+
+    Raises CheckpointError for bf16 on a processor that does not compute in it.
     """
     best = openvino_runtime.best_precision()
     if precision == "bf16" and best != "bf16":
         raise CheckpointError(
-            "this processor does not compute in bf16; use --precision fp32, or leave it out"
+            "this processor does not compute in bf16",
+            Remedy("use {}, or leave it out", (Option("precision", "fp32"),)),
+            ErrorKind.UNSUPPORTED,
         )
     return best if precision == "auto" else precision
 
 
 def _torch_image_tower(checkpoint: Checkpoint, device: str, precision: str) -> ImageTower:
-    from sigseek.siglip.runtimes.torch import TorchImageTower  # seconds of imports
+    from sigseek.siglip.runtimes.torch import TorchImageTower  # imports torch, which takes seconds
 
     return TorchImageTower(checkpoint, device, precision)
 
 
 def _gpu() -> bool:
-    """Whether torch finds a GPU. A torch built without any is told by its version file: importing
-    it takes seconds.
+    """Whether torch finds a GPU.
+
+    A torch that was built without GPUs says so in its version file, which is read first, because
+    importing torch takes seconds.
     """
     spec = find_spec("torch")
     if spec is None or spec.origin is None:

@@ -1,9 +1,11 @@
-"""Conversions of a checkpoint for OpenVINO: made once, by a process of their own, proven, and kept in the user's cache.
+"""Conversions of a checkpoint for OpenVINO, made once, proven, and kept in the user's cache.
 
-A conversion is a directory with a model for each tower and `manifest.json`, which is written last: what it does not
-describe to the byte is not used. Nothing here imports torch or transformers; the process in `sigseek.siglip.runtimes.export` does.
+A conversion is a directory with a model for each tower and `manifest.json`. The manifest is written
+last and gives the files' sizes; a conversion that differs from it is not used. Nothing here imports
+torch or transformers: another process, `sigseek.siglip.runtimes.export`, makes the conversion.
 """
 
+import base64
 import contextlib
 import hashlib
 import json
@@ -25,53 +27,52 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sigseek.errors import ErrorKind, Option, Remedy
 from sigseek.siglip.cache import cache_directory
 from sigseek.siglip.checkpoint import Checkpoint
 from sigseek.siglip.errors import CheckpointError
 from sigseek.siglip.runtimes.openvino import import_openvino
 
 VERSION = 1
-"""Counted up when the same checkpoint would be converted differently."""
+"""The version of the conversion; raised whenever the same checkpoint is converted differently."""
 
 Photos = Callable[[], npt.NDArray[np.uint8]]
-"""Gives pixels uint8 (n, height, width, 3) of the user's own photos."""
+"""Returns pixels uint8 (n, height, width, 3) of the user's own photos."""
 
 LEAST_PHOTOS, MOST_PHOTOS = 40, 200
-"""How many of them an int8 conversion needs, and how many it makes use of."""
+"""The number of photos that an int8 conversion needs, and the number that it can use."""
 
 _converting = threading.Lock()
 """Held while a conversion is made: two threads that load the two towers need the same one."""
 
-_ABANDONED = 3600  # seconds without a change
-_WEIGHT_BYTES = 4  # of a value, in a checkpoint of fp32
-_STORED_BYTES = {
-    "fp32": 8,
-    "bf16": 4,
-    "int8": 4,
-}  # of a value, the compiled model beside it included
+_ABANDONED = 3600
+"""Seconds without a change after which an unfinished conversion counts as abandoned."""
+_WEIGHT_BYTES = 4
+"""Bytes of a value in a checkpoint of fp32."""
+_STORED_BYTES = {"fp32": 8, "bf16": 4, "int8": 4}
+"""Bytes of a value in a conversion, the compiled model beside it included."""
 
 
 class CacheError(Exception):
-    """The cache cannot take a conversion, or the conversion cannot be made. The message says why,
-    in one line.
-    """
+    """The conversion cannot be made, or the cache cannot hold it. The message says why."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What the converting process is told."""
+    """The order to the converting process."""
 
     checkpoint: Checkpoint
     precision: str
     target: Path
     photos: npt.NDArray[np.uint8] | None
-    """For int8: pixels (n, height, width, 3) of the user's own photos, to learn the value ranges
-    from and to be judged by.
+    """Pixels (n, height, width, 3) of the user's own photos, for int8 only.
+
+    Some of them are to learn the ranges of values from, the others to measure the result on.
     """
 
 
 def find_conversion(checkpoint: Checkpoint, precision: str) -> Path | None:
-    """The directory of a whole conversion by the OpenVINO that is installed, if there is one."""
+    """Return the directory of a complete conversion by the installed OpenVINO, if there is one."""
     directory = _directory(checkpoint, precision)
     return directory if _is_whole(directory) else None
 
@@ -82,11 +83,11 @@ def convert(
     announce: Callable[[str], None],
     photos: Photos = lambda: np.zeros(0, np.uint8),
 ) -> Path:
-    """The directory of the checkpoint's conversion, made now unless it is there.
+    """Return the directory of the checkpoint's conversion, which is made now unless it exists.
 
-    `announce` is told what takes long; `photos` gives an int8 conversion what it learns from.
-    Raises CheckpointError when the conversion does not agree with the reference, CacheError when
-    there is no place for it or it cannot be made.
+    `announce` is told before it is made; `photos` gives photos for an int8 conversion. Raises
+    CheckpointError when the conversion does not agree with transformers, CacheError when it cannot
+    be made or the cache cannot hold it.
     """
     with _converting:
         return find_conversion(checkpoint, precision) or _convert(
@@ -105,7 +106,7 @@ def _convert(
     if directory in others:
         note = " (the one in the cache is damaged)"
     elif others:
-        note = " (the one in the cache is another OpenVINO's)"
+        note = " (the one in the cache is for another version of OpenVINO)"
     sample = _sample(photos) if precision == "int8" else None
     announce(f"preparing {checkpoint.name} in {precision} for this machine, once{note}")
     try:
@@ -118,16 +119,15 @@ def _convert(
             _write_manifest(made, facts)
             for path in others:
                 shutil.rmtree(path, ignore_errors=True)
-            with contextlib.suppress(
-                OSError
-            ):  # another process was faster: then its conversion is there
+            # This fails when another process was faster; then that one's conversion is used.
+            with contextlib.suppress(OSError):
                 made.rename(directory)
     except OSError as error:
         raise CacheError(
-            f"{directory.parent} cannot take the conversion ({error.strerror or error})"
+            f"{directory.parent} cannot hold the conversion ({error.strerror or error})"
         ) from error
     if not _is_whole(directory):
-        raise CacheError(f"{directory} cannot be replaced; remove it")
+        raise CacheError(f"the damaged conversion {directory} cannot be replaced")
     if "fidelity" in facts:
         announce(f"{precision}: {facts['fidelity']}")
     return directory
@@ -136,12 +136,16 @@ def _convert(
 def _sample(photos: Photos) -> npt.NDArray[np.uint8]:
     if find_spec("nncf") is None:
         raise CheckpointError(
-            "int8 needs NNCF to prepare it; install it with: pip install 'sigseek[int8]'"
+            "an int8 conversion needs NNCF, which is not installed",
+            "install it with: pip install 'sigseek[int8]'",
+            ErrorKind.UNAVAILABLE,
         )
     sample = photos()
     if len(sample) < LEAST_PHOTOS:
         raise CheckpointError(
-            f"int8 is fitted to your own photos, {LEAST_PHOTOS} or more, and {len(sample)} were found; use bf16 or fp32"
+            f"int8 is fitted to at least {LEAST_PHOTOS} of your own photos, "
+            f"and {len(sample)} were found",
+            Remedy("use {} or {}", (Option("precision", "bf16"), Option("precision", "fp32"))),
         )
     return sample
 
@@ -152,8 +156,9 @@ def _directory(checkpoint: Checkpoint, precision: str) -> Path:
 
 
 def _stem(checkpoint: Checkpoint, precision: str) -> str:
-    """A directory name that tells a person what it is, and that any change of what is computed
-    changes.
+    """Return a directory name with the checkpoint's name in it.
+
+    It changes with everything that changes the conversion.
     """
     content = [
         VERSION,
@@ -167,27 +172,28 @@ def _stem(checkpoint: Checkpoint, precision: str) -> str:
 
 
 def _check_room(checkpoint: Checkpoint, precision: str, place: Path) -> None:
-    """CacheError when the disk has clearly too little room."""
+    """Raise CacheError when the disk clearly has too little room."""
     place.mkdir(parents=True, exist_ok=True)
     weights = sum(path.stat().st_size for path in checkpoint.directory.glob("*.safetensors"))
     needed = weights // _WEIGHT_BYTES * _STORED_BYTES[precision]
     free = shutil.disk_usage(place).free
     if free < needed:
         raise CacheError(
-            f"{place} has {free / 1e6:,.0f} MB free and the conversion takes {needed / 1e6:,.0f} MB"
+            f"{place} has {free / 1e6:,.0f} MB free and the conversion needs {needed / 1e6:,.0f} MB"
         )
 
 
 def _clear_away(place: Path) -> None:
-    """Remove what processes that were killed left half made."""
+    """Remove the unfinished conversions of processes that were killed."""
     for path in place.glob(".making-*"):
         if time.time() - path.stat().st_mtime > _ABANDONED:
             shutil.rmtree(path, ignore_errors=True)
 
 
 def _run(job: Job) -> dict[str, Any]:
-    """Have a process of its own do the job: it takes torch, seconds of imports and gigabytes, none
-    of which stay with us.
+    """Run the job in another process, and return what it says of the conversion.
+
+    The job needs torch: seconds of imports, and gigabytes that this process would keep.
     """
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     done = subprocess.run(
@@ -207,7 +213,8 @@ def _run(job: Job) -> dict[str, Any]:
             f"{job.checkpoint.name} cannot be converted for OpenVINO ({last[0]})"
         ) from None
     if "refused" in facts:
-        raise CheckpointError(facts["refused"])
+        refusal: CheckpointError = pickle.loads(base64.b64decode(facts["refused"]))
+        raise refusal
     return facts
 
 
@@ -220,7 +227,7 @@ def _write_manifest(directory: Path, facts: dict[str, Any]) -> None:
 
 
 def _is_whole(directory: Path) -> bool:
-    """Whether the files are there as they were written."""
+    """Whether all files have the sizes that the manifest gives."""
     try:
         sizes = json.loads((directory / "manifest.json").read_text())["sizes"]
         return all((directory / name).stat().st_size == size for name, size in sizes.items())

@@ -1,9 +1,10 @@
-"""The process that converts a checkpoint: torch's towers in, proven OpenVINO models out. `sigseek.siglip.runtimes.conversion` starts it.
+"""The process that converts a checkpoint: torch's towers in, proven OpenVINO models out.
 
-It reads a pickled Job on its standard input and answers with one line of JSON: the facts of the conversion, or why it is
-refused.
+`sigseek.siglip.runtimes.conversion` starts it. It reads a pickled Job from standard input and
+answers with one line of JSON: the facts of the conversion, or why it is refused.
 """
 
+import base64
 import json
 import logging
 import pickle
@@ -27,7 +28,7 @@ from sigseek.siglip.runtimes.torch import load_model
 
 
 class _ImageGraph(torch.nn.Module):
-    """From pixels uint8 (n, height, width, 3) to what the image tower makes of them, (n, dim)."""
+    """The image tower with its normalisation: pixels uint8 (n, height, width, 3) to (n, dim)."""
 
     def __init__(self, model: torch.nn.Module, preprocessing: Preprocessing) -> None:
         super().__init__()
@@ -49,7 +50,7 @@ class _ImageGraph(torch.nn.Module):
 
 
 class _TextGraph(torch.nn.Module):
-    """From token ids int64 (n, text length) to what the text tower makes of them, (n, dim)."""
+    """The text tower: token ids int64 (n, text length) to (n, dim)."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         super().__init__()
@@ -61,15 +62,15 @@ class _TextGraph(torch.nn.Module):
 
 
 def main() -> None:
-    """Do the job that standard input holds."""
-    answer, sys.stdout = sys.stdout, sys.stderr  # whatever libraries print is not the answer
+    """Do the job that is read from standard input."""
+    answer, sys.stdout = sys.stdout, sys.stderr  # keep what libraries print out of the answer
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     job = pickle.load(sys.stdin.buffer)
     try:
         facts = _quantize(job) if job.precision == "int8" else _convert(job)
     except CheckpointError as error:
-        facts = {"refused": str(error)}
+        facts = {"refused": base64.b64encode(pickle.dumps(error)).decode()}
     answer.write(json.dumps(facts) + "\n")
 
 
@@ -80,8 +81,9 @@ def _convert(job: Job) -> dict[str, Any]:
 
 
 def save_image_tower(checkpoint: Checkpoint, path: Path, precision: str) -> None:
-    """Convert the image tower, for any number of pictures of the checkpoint's size, its
-    normalisation inside.
+    """Convert the image tower, for any number of pictures of the checkpoint's size.
+
+    The normalisation is part of the model.
     """
     graph = _ImageGraph(
         load_model(SiglipVisionModel, checkpoint, "cpu", torch.float32), checkpoint.preprocessing
@@ -104,7 +106,7 @@ def _save(
     with torch.inference_mode():
         model = openvino.convert_model(graph, example_input=example)
     model.reshape(shape)
-    # Half the size on disk and in memory; fp16 holds more digits than bf16 computes with.
+    # This halves the size. fp16 holds more digits than bf16 computes with, so nothing is lost.
     openvino.save_model(model, path, compress_to_fp16=precision != "fp32")
 
 

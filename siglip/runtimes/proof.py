@@ -1,6 +1,6 @@
-"""The proof that a conversion must pass before it is used: transformers' own processor and towers say the same of it.
+"""The proof that a conversion agrees with transformers' own processor and towers.
 
-Imports torch and transformers; runs in the converting process only.
+It imports torch and transformers, so only the converting process runs it.
 """
 
 from pathlib import Path
@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from transformers import PreTrainedTokenizerBase, SiglipImageProcessorPil, SiglipTokenizer
 from transformers.models.siglip2.tokenization_siglip2 import Siglip2Tokenizer
 
+from sigseek.errors import ErrorKind, Option, Remedy
 from sigseek.siglip.checkpoint import Checkpoint
 from sigseek.siglip.errors import CheckpointError
 from sigseek.siglip.runtimes.openvino import CompiledModel
@@ -31,8 +32,9 @@ TEXTS = (
 
 
 def pictures(count: int = 8) -> list[Image.Image]:
-    """Drawn pictures of various shapes, the same at every call: slopes of colour with figures on
-    them.
+    """Draw pictures of various shapes, the same ones at every call.
+
+    They are gradients of colour with rectangles and ellipses on them.
     """
     rng = np.random.default_rng(0)
     drawn = []
@@ -53,9 +55,10 @@ def pictures(count: int = 8) -> list[Image.Image]:
 
 
 def prove(checkpoint: Checkpoint, conversion: Path, precision: str) -> dict[str, float]:
-    """The least cosine of each tower to the reference in fp32; CheckpointError where it is too low.
+    """Return the least cosine of each tower to transformers in fp32.
 
-    Pixels and token ids must equal those of transformers' processor exactly.
+    Raises CheckpointError when one is too low, or when pixels or token ids differ at all from those
+    of transformers' processor.
     """
     images = pictures()
     pixels = np.stack([checkpoint.preprocessing.resize(image) for image in images])
@@ -78,10 +81,12 @@ def prove(checkpoint: Checkpoint, conversion: Path, precision: str) -> dict[str,
     }
     for tower, cosine in found.items():
         if not cosine >= least:  # also refuses NaN
-            way_out = "try --precision fp32, and" if precision != "fp32" else "please"
+            exact = Remedy("try {}, and report this", (Option("precision", "fp32"),))
             raise CheckpointError(
-                f"the {tower} tower of {checkpoint.name} converted to {precision} is not what it was "
-                f"(cosine {cosine:.5f}, at least {least} is asked); {way_out} report it"
+                f"the {tower} tower of {checkpoint.name} changes when converted to {precision} "
+                f"(cosine {cosine:.5f}, at least {least} is needed)",
+                exact if precision != "fp32" else "please report this",
+                ErrorKind.UNSUPPORTED,
             )
     return found
 
@@ -99,7 +104,9 @@ def _check_equal(
 ) -> None:
     if not np.array_equal(ours, theirs):
         raise CheckpointError(
-            f"the {what} that sigseek makes for {checkpoint.name} are not transformers' own; please report it"
+            f"sigseek's {what} for {checkpoint.name} differ from transformers'",
+            "please report this",
+            ErrorKind.UNSUPPORTED,
         )
 
 

@@ -1,6 +1,6 @@
 """The image tower in int8: post-training quantisation by NNCF, in the converting process.
 
-The value ranges are learned from photos of the user's own, and how faithful the result is, is measured on others.
+The ranges of values are learned from some of the user's photos. The result is measured on others.
 """
 
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sigseek.errors import ErrorKind, Option, Remedy
 from sigseek.siglip.errors import CheckpointError
 from sigseek.siglip.runtimes.openvino import CompiledModel, import_openvino
 
@@ -17,12 +18,12 @@ _JUDGING_SHARE = 0.25
 
 
 def quantize(exact: Path, target: Path, photos: npt.NDArray[np.uint8]) -> dict[str, Any]:
-    """Write the model `exact` (fp32) to `target` in int8; the facts of its fidelity.
+    """Write the model `exact` (fp32) to `target` in int8, and return how faithful it is.
 
-    `photos` are pixels uint8 (n, height, width, 3): three in four are learned from, the others
-    judge. CheckpointError when there are too few, or when the embeddings are not near enough.
+    `photos` are pixels uint8 (n, height, width, 3). Three in four are learned from, the others
+    measured on. Raises CheckpointError when the embeddings differ too much.
     """
-    openvino = import_openvino()  # first, so that NNCF too does without telemetry
+    openvino = import_openvino()  # first, because it turns telemetry off for NNCF too
     import nncf
 
     judging = max(1, round(len(photos) * _JUDGING_SHARE))
@@ -31,8 +32,8 @@ def quantize(exact: Path, target: Path, photos: npt.NDArray[np.uint8]) -> dict[s
         openvino.Core().read_model(exact),
         nncf.Dataset([photo[None] for photo in teachers]),
         model_type=nncf.ModelType.TRANSFORMER,
-        # The two ends stay exact: a hundredth of the work, and nine tenths of what quantising would
-        # lose.
+        # The first and the last layer stay exact. They are a hundredth of the work, and quantising
+        # them would cause nine tenths of the loss.
         ignored_scope=nncf.IgnoredScope(
             patterns=[".*model\\.head.*"], types=["Convolution"], validate=False
         ),
@@ -40,10 +41,15 @@ def quantize(exact: Path, target: Path, photos: npt.NDArray[np.uint8]) -> dict[s
     )
     openvino.save_model(model, target)
     cosines = (_embed(target, "int8", judges) * _embed(exact, "fp32", judges)).sum(axis=1)
-    fidelity = f"cosine to fp32 on {judging} other photos of yours: {cosines.mean():.4f} on average, {cosines.min():.4f} at least"
+    fidelity = (
+        f"cosine to fp32 on {judging} other photos of yours: {cosines.mean():.4f} on average, "
+        f"{cosines.min():.4f} at least"
+    )
     if not cosines.min() >= LEAST_COSINE:
         raise CheckpointError(
-            f"int8 is not faithful enough ({fidelity}; {LEAST_COSINE} is asked); use bf16 or fp32"
+            f"int8 is not faithful enough ({fidelity}; {LEAST_COSINE} is needed)",
+            Remedy("use {} or {}", (Option("precision", "bf16"), Option("precision", "fp32"))),
+            ErrorKind.UNSUPPORTED,
         )
     return {
         "fidelity": fidelity,

@@ -1,1 +1,1 @@
-"""The texts and pictures that hits are judged by, the same for everybody."""
+"""The yardstick: texts and pictures, the same for everybody, that hits are judged by."""

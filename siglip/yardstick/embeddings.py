@@ -1,8 +1,10 @@
-"""What a checkpoint makes of texts and pictures that are the same for everybody: a yardstick for its scores.
+"""The yardstick embedded by a checkpoint, and what scores are corrected by.
 
-A photo's bias: the mean of its highest cosines to common texts, one number a photo that tells how high it scores
-whatever is asked (Nearest Neighbor Normalization, Chowdhury et al., EMNLP 2024, arXiv 2410.24114). A text's floor: the mean
-of its highest cosines to pictures that show nothing. Both take some of what has no meaning out of a score.
+A photo's *bias* is the mean of its 48 highest cosines to the common texts. It tells how high the
+photo scores whatever is asked (Nearest Neighbor Normalization, Chowdhury et al., EMNLP 2024, arXiv
+2410.24114). A text's *floor* is the mean of its 8 highest cosines to pictures that show nothing.
+The *evidence* of a photo for a text is their cosine without a share of the bias and of the floor.
+An *absent* text is one that almost no photo fits.
 """
 
 import contextlib
@@ -31,40 +33,41 @@ _FLOOR_SHARE = 0.2
 
 @dataclass(frozen=True)
 class Yardstick:
-    """Unit-norm embeddings float32 (n, dim) by one checkpoint."""
+    """The yardstick's unit-norm embeddings float32 (n, dim) by one checkpoint."""
 
     common: Floats
-    """Of captions of what photos commonly show."""
+    """Embeddings of captions of what photos commonly show."""
     absent: Floats
-    """Of texts that next to no photo fits."""
+    """Embeddings of texts that almost no photo fits."""
     pictures: Floats
-    """Of pictures that show nothing."""
+    """Embeddings of pictures that show nothing."""
 
     def biases(self, photos: Floats) -> Floats:
-        """The bias of each photo, float32 (n,), as a cosine, of unit-norm embeddings (n, dim)."""
+        """Return the bias of each photo, a cosine float32 (n,); `photos` are unit-norm (n, dim)."""
         return _mean_of_highest(photos @ self.common.T, _HIGHEST_TEXTS)
 
     def absent_evidence(self, photos: Floats, biases: Floats) -> Floats:
-        """The evidence (texts, n) that photos, unit-norm (n, dim), give for each of the absent
-        texts.
+        """Return the evidence (texts, n) of each photo for each absent text.
+
+        `photos` are unit-norm (n, dim), `biases` theirs (n,).
         """
         floors = text_floors(self.absent, self.pictures)
         return evidence(self.absent @ photos.T, biases[None], floors[:, None])
 
 
 def text_floors(texts: Floats, pictures: Floats) -> Floats:
-    """The floor of each text, float32 (m,), as a cosine; unit-norm texts (m, dim), pictures that
-    show nothing (n, dim).
+    """Return the floor of each text, a cosine float32 (m,).
+
+    `texts` are unit-norm (m, dim), `pictures` those of the yardstick (n, dim).
     """
     return _mean_of_highest(texts @ pictures.T, _HIGHEST_PICTURES)
 
 
 def evidence(cosines: Floats, biases: Floats, floors: Floats) -> Floats:
-    """What is left of cosines, any shape, of what photo and text have in common with everything.
-    Shapes broadcast.
+    """Return the cosines without a share of the photos' biases and of the texts' floors.
 
-    The shares were chosen on drawings by `mini`, by how well they tell texts that a library shows
-    from those that it does not: docs/scores.md.
+    The arrays may have any shapes that broadcast. The shares were chosen on drawings embedded by
+    `mini`: they best tell texts that a library shows from texts that it does not (docs/scores.md).
     """
     left: Floats = cosines - np.float32(_BIAS_SHARE) * biases - np.float32(_FLOOR_SHARE) * floors
     return left
@@ -77,22 +80,26 @@ def load_yardstick(
     announce: Callable[[str], None] = lambda line: None,
     on_done: Callable[[int, int], None] = lambda done, total: None,
 ) -> Yardstick:
-    """The yardstick of the checkpoint, from the user's cache or embedded now, which takes about a
-    minute for a base checkpoint.
+    """Return the checkpoint's yardstick from the user's cache, or embed it now.
 
-    Only then `texts` is called, `announce` told, and `on_done` of how many texts out of how many
-    are done. A cache that cannot be written is no obstacle.
+    Embedding takes about a minute for a base checkpoint. Only then is `texts` called, `announce`
+    told, and `on_done` told how many texts of how many are embedded. If the cache cannot be
+    written, the yardstick is embedded again next time.
     """
     directory = cache_directory() / "references"
-    path = (
-        directory
-        / f"{checkpoint.fingerprint}-{checkpoint.preprocessing.fingerprint}-{images.precision}-{VERSION}.npz"
+    parts = (
+        checkpoint.fingerprint,
+        checkpoint.preprocessing.fingerprint,
+        images.precision,
+        VERSION,
     )
+    path = directory / f"{'-'.join(map(str, parts))}.npz"
     kept = _read(path, checkpoint.dimension)
     if kept is not None:
         return kept
     announce(
-        f"measuring what {checkpoint.name} makes of {COMMON + ABSENT:,} texts, which hits are judged by; once per checkpoint"
+        f"measuring how {checkpoint.name} scores {COMMON + ABSENT:,} reference captions "
+        "(once per checkpoint; matches are judged against them)"
     )
     yardstick = _measured(checkpoint, images, texts(), on_done)
     with contextlib.suppress(OSError):
@@ -127,14 +134,12 @@ def _mean_of_highest(cosines: Floats, count: int) -> Floats:
 
 
 def _read(path: Path, dimension: int) -> Yardstick | None:
-    """What lies in the file; None when it is not there or damaged."""
+    """Read the file. None when it does not exist or is damaged."""
     try:
-        with (
-            path.open("rb") as file,
-            np.load(file) as parts,
-        ):  # opened here, for numpy leaves a damaged file open
+        # The file is opened here because numpy leaves a damaged one open.
+        with path.open("rb") as file, np.load(file) as parts:
             yardstick = Yardstick(parts["common"], parts["absent"], parts["pictures"])
-    except Exception:  # a damaged file may bring about nearly anything; it is then made again
+    except Exception:  # a damaged file can raise nearly anything; it is then made again
         return None
     whole = all(
         part.ndim == 2 and part.shape[1] == dimension

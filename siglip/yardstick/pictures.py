@@ -1,6 +1,7 @@
-"""Pictures that show nothing: plain and graded colours, noise, blurs and loose shapes, the same ones every time.
+"""Pictures that show nothing: plain colours, gradients, noise, blurs and loose shapes.
 
-How high a text scores on them tells how high it scores on anything: words without meaning fit all pictures a little.
+They are the same every time. A text's score on them tells how high it scores on anything, because
+words without meaning fit all pictures a little.
 """
 
 import numpy as np
@@ -15,8 +16,9 @@ _MOST_SHAPES = 12
 
 
 def yardstick_pictures(height: int, width: int) -> Pixels:
-    """The pictures as pixels uint8 (128, height, width, 3), in a fixed order. To change one is to
-    change VERSION as well.
+    """Draw the pictures as pixels uint8 (128, height, width, 3), in a fixed order.
+
+    Whoever changes one has to raise `VERSION` in `texts.py`.
     """
     rng = np.random.default_rng(1)
     makers = (_plain, _graded, _noise, _blurred, _shapes, _shapes, _horizon)
@@ -64,7 +66,7 @@ def _shapes(rng: np.random.Generator) -> Image.Image:
 
 
 def _horizon(rng: np.random.Generator) -> Image.Image:
-    """Something above and something below, as in an empty landscape, a little out of focus."""
+    """Draw one surface above another, as in an empty landscape, a little out of focus."""
     above, below = _graded(rng), _noise(rng)
     line = int(rng.integers(_SIDE // 3, _SIDE))
     above.paste(below.crop((0, 0, _SIDE, _SIDE - line)), (0, line))

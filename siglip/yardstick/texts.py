@@ -1,15 +1,17 @@
-"""Captions that scores are measured against: what photos commonly show, and what next to none does.
+"""The yardstick's captions: what photos commonly show, and what almost none shows.
 
-Composed here from lists of words, always the same ones. Common texts tell a photo's own bias: a photo that
-many of them fit scores high whatever is asked. Absent ones tell how high a text scores that nothing in a library fits.
+They are composed from lists of words, the same ones every time. The common texts tell a photo's
+bias: a photo that many of them fit scores high whatever is asked. The absent texts tell how high a
+text scores when nothing in a library fits it.
 """
 
 import random
 from collections.abc import Callable, Sequence
 
 VERSION = 1
-"""Counted up with every change of a text, or of a reference picture: what was measured against
-others is measured anew.
+"""The version of the yardstick's texts and pictures.
+
+It is raised with every change of one; libraries are then measured again.
 """
 COMMON = 2000
 ABSENT = 200
@@ -20,40 +22,47 @@ def _entries(words: str) -> list[str]:
 
 
 _BUILDINGS = _entries(
-    "house|cottage|barn|church|castle|tower|lighthouse|windmill|bridge|skyscraper|street|fence|gate|door|window|staircase|"
-    "roof|tent|fountain|statue|bench|swing|mailbox|fire hydrant|traffic light|sign|flag|waterfall|rock"
+    "house|cottage|barn|church|castle|tower|lighthouse|windmill|bridge|skyscraper|street|fence|"
+    "gate|door|window|staircase|roof|tent|fountain|statue|bench|swing|mailbox|fire hydrant|"
+    "traffic light|sign|flag|waterfall|rock"
 )
 _VEHICLES = _entries(
-    "car|bus|truck|van|taxi|bicycle|motorcycle|scooter|train|tram|tractor|airplane|helicopter|balloon|sailboat|ship|canoe|"
-    "ferry|rowing boat|toy car|skateboard|surfboard|kite|drone"
+    "car|bus|truck|van|taxi|bicycle|motorcycle|scooter|train|tram|tractor|airplane|helicopter|"
+    "balloon|sailboat|ship|canoe|ferry|rowing boat|toy car|skateboard|surfboard|kite|drone"
 )
 _ANIMALS = _entries(
-    "cat|kitten|dog|puppy|horse|pony|cow|sheep|goat|pig|rabbit|squirrel|fox|deer|bear|elephant|lion|giraffe|monkey|duck|"
-    "swan|goose|chicken|owl|eagle|seagull|parrot|butterfly|bee|spider|snail|frog|turtle|fish|shark|whale|jellyfish"
+    "cat|kitten|dog|puppy|horse|pony|cow|sheep|goat|pig|rabbit|squirrel|fox|deer|bear|elephant|"
+    "lion|giraffe|monkey|duck|swan|goose|chicken|owl|eagle|seagull|parrot|butterfly|bee|spider|"
+    "snail|frog|turtle|fish|shark|whale|jellyfish"
 )
 _PLANTS = _entries(
-    "flower|rose|tulip|sunflower|mushroom|tree|palm tree|pine tree|bush|cactus|leaf|pumpkin|apple|banana|tomato"
+    "flower|rose|tulip|sunflower|mushroom|tree|palm tree|pine tree|bush|cactus|leaf|pumpkin|"
+    "apple|banana|tomato"
 )
 _OBJECTS = _entries(
-    "cake|birthday cake|pizza|sandwich|burger|bowl of soup|salad|plate of pasta|cup of coffee|cup of tea|glass of wine|"
-    "bottle|chair|armchair|sofa|table|desk|bed|lamp|bookshelf|mirror|clock|vase|candle|umbrella|suitcase|backpack|handbag|"
-    "hat|helmet|pair of shoes|pair of glasses|dress|shirt|coat|scarf|guitar|piano|violin|drum|book|newspaper|laptop|phone|"
-    "keyboard|camera|television|ball|football|doll|teddy bear|snowman|sandcastle|map|painting|letter|receipt|whiteboard|"
-    "shell"
+    "cake|birthday cake|pizza|sandwich|burger|bowl of soup|salad|plate of pasta|cup of coffee|"
+    "cup of tea|glass of wine|bottle|chair|armchair|sofa|table|desk|bed|lamp|bookshelf|mirror|"
+    "clock|vase|candle|umbrella|suitcase|backpack|handbag|hat|helmet|pair of shoes|"
+    "pair of glasses|dress|shirt|coat|scarf|guitar|piano|violin|drum|book|newspaper|laptop|"
+    "phone|keyboard|camera|television|ball|football|doll|teddy bear|snowman|sandcastle|map|"
+    "painting|letter|receipt|whiteboard|shell"
 )
 _THINGS = [*_BUILDINGS, *_VEHICLES, *_ANIMALS, *_PLANTS, *_OBJECTS]
 _PEOPLE = _entries(
-    "man|woman|boy|girl|baby|child|old man|old woman|couple|family|group of friends|crowd|bride and groom|musician|cook|"
-    "football player|cyclist|swimmer|dancer|teacher with a class|worker in a helmet|tourist|farmer|fisherman|runner|skier"
+    "man|woman|boy|girl|baby|child|old man|old woman|couple|family|group of friends|crowd|"
+    "bride and groom|musician|cook|football player|cyclist|swimmer|dancer|teacher with a class|"
+    "worker in a helmet|tourist|farmer|fisherman|runner|skier"
 )
 _ACTIONS = _entries(
-    "smiling|laughing|sitting on a bench|walking|running|jumping|dancing|swimming|sleeping|eating|cooking|reading|"
-    "playing the guitar|riding a bicycle|riding a horse|holding a baby|holding an umbrella|looking at a phone|"
-    "taking a photo|waving|talking|opening a present|blowing out candles|climbing a rock|throwing a ball|working at a desk|"
-    "wearing sunglasses|with a dog"
+    "smiling|laughing|sitting on a bench|walking|running|jumping|dancing|swimming|sleeping|"
+    "eating|cooking|reading|playing the guitar|riding a bicycle|riding a horse|holding a baby|"
+    "holding an umbrella|looking at a phone|taking a photo|waving|talking|opening a present|"
+    "blowing out candles|climbing a rock|throwing a ball|working at a desk|wearing sunglasses|"
+    "with a dog"
 )
 _ANIMAL_ACTIONS = _entries(
-    "sleeping|running|jumping|eating|looking at the camera|lying in the grass|swimming|playing with a ball"
+    "sleeping|running|jumping|eating|looking at the camera|lying in the grass|swimming|"
+    "playing with a ball"
 )
 _COLORS = _entries("red|orange|yellow|green|blue|purple|pink|brown|black|white|grey|golden")
 _QUALITIES = _entries(
@@ -61,39 +70,44 @@ _QUALITIES = _entries(
 )
 _NUMBERS = _entries("two|three|four|many|several")
 _PLACES = _entries(
-    "by the sea|at the beach|in the mountains|in a forest|in a city|in the desert|in a meadow|in a garden|in a park|"
-    "on a street|on a table|in a kitchen|in a living room|in a bedroom|in an office|in a restaurant|in a museum|"
-    "in a church|on a lake|by a river|in a village|on a farm|at an airport|at a train station|in a stadium|on a boat|"
-    "on a roof|in a classroom|in a shop|at a market|on a bridge|under a tree|against a white wall|in front of a house|"
-    "in the water|in the sky"
+    "by the sea|at the beach|in the mountains|in a forest|in a city|in the desert|in a meadow|"
+    "in a garden|in a park|on a street|on a table|in a kitchen|in a living room|in a bedroom|"
+    "in an office|in a restaurant|in a museum|in a church|on a lake|by a river|in a village|"
+    "on a farm|at an airport|at a train station|in a stadium|on a boat|on a roof|"
+    "in a classroom|in a shop|at a market|on a bridge|under a tree|against a white wall|"
+    "in front of a house|in the water|in the sky"
 )
 _TIMES = _entries(
-    "at dawn|at sunrise|in the morning|at noon|by day|in the afternoon|at sunset|in the evening|at dusk|at night|"
-    "in the dark|in spring|in summer|in autumn|in winter|at Christmas"
+    "at dawn|at sunrise|in the morning|at noon|by day|in the afternoon|at sunset|"
+    "in the evening|at dusk|at night|in the dark|in spring|in summer|in autumn|in winter|"
+    "at Christmas"
 )
 _WEATHERS = _entries(
-    "in clear weather|in sunshine|under a cloudy sky|in cloudy weather|in the rain|in the snow|in the fog|in a storm|"
-    "under a blue sky|with a rainbow"
+    "in clear weather|in sunshine|under a cloudy sky|in cloudy weather|in the rain|in the snow|"
+    "in the fog|in a storm|under a blue sky|with a rainbow"
 )
 _VIEWS = _entries(
-    "aerial view|close-up|panorama|black and white photo|blurry photo|portrait|old photograph|painting|drawing|cartoon|"
-    "silhouette|night shot"
+    "aerial view|close-up|panorama|black and white photo|blurry photo|portrait|old photograph|"
+    "painting|drawing|cartoon|silhouette|night shot"
 )
 _FRAMES = ("a photo of {}", "this is a photo of {}", "a picture of {}", "an image of {}")
 _FRAMED = 0.4
 
 _STRANGE_SUBJECTS = _entries(
-    "woolly mammoth|ichthyosaur|ribosome|diatom|walrus|narwhal|axolotl|pangolin|samurai|gladiator|astronaut|pharaoh|"
-    "trebuchet|zeppelin|particle accelerator|theodolite|harpsichord|weaving loom|blast furnace|submarine|lunar module|"
-    "cuneiform tablet|suit of armour|abacus|oscilloscope|giant squid|coral polyp|chest of gold coins"
+    "woolly mammoth|ichthyosaur|ribosome|diatom|walrus|narwhal|axolotl|pangolin|samurai|"
+    "gladiator|astronaut|pharaoh|trebuchet|zeppelin|particle accelerator|theodolite|"
+    "harpsichord|weaving loom|blast furnace|submarine|lunar module|cuneiform tablet|"
+    "suit of armour|abacus|oscilloscope|giant squid|coral polyp|chest of gold coins"
 )
 _STRANGE_ACTIONS = _entries(
-    "playing chess|repairing a watch|reciting a poem|conducting an orchestra|weighing gold|solving an equation|"
-    "knitting a net|forging a sword|casting a bronze bell|directing traffic|grinding a lens|signing a treaty"
+    "playing chess|repairing a watch|reciting a poem|conducting an orchestra|weighing gold|"
+    "solving an equation|knitting a net|forging a sword|casting a bronze bell|"
+    "directing traffic|grinding a lens|signing a treaty"
 )
 _STRANGE_PLACES = _entries(
-    "on the moon|on Mars|inside a volcano|in a salt mine|in a centrifuge|at the bottom of the ocean|"
-    "in an operating theatre|in a Viking longship|in a pharaoh's tomb|in a bank vault|in orbit"
+    "on the moon|on Mars|inside a volcano|in a salt mine|in a centrifuge|"
+    "at the bottom of the ocean|in an operating theatre|in a Viking longship|"
+    "in a pharaoh's tomb|in a bank vault|in orbit"
 )
 _SYLLABLES = _entries(
     "bla|dro|fi|gna|hox|ju|kra|lum|mip|nar|ost|pli|qua|rud|sti|tev|ulk|vro|wib|xan|yop|zut"
@@ -101,7 +115,7 @@ _SYLLABLES = _entries(
 
 
 def common_texts() -> list[str]:
-    """The 2,000 different captions of what photos commonly show, in a fixed order."""
+    """Return 2,000 different captions of what photos commonly show, in a fixed order."""
     makers = (
         _thing,
         _circumstances,
@@ -116,8 +130,9 @@ def common_texts() -> list[str]:
 
 
 def absent_texts() -> list[str]:
-    """The 200 different texts that next to no photo fits, in a fixed order: strange sights, and
-    words that mean nothing.
+    """Return 200 different texts that almost no photo fits, in a fixed order.
+
+    They are strange sights, and words that mean nothing.
     """
     return _different(random.Random("absent"), (_strange_sight, _strange_sight, _gibberish), ABSENT)
 
@@ -125,7 +140,7 @@ def absent_texts() -> list[str]:
 def _different(
     rng: random.Random, makers: Sequence[Callable[[random.Random], str]], count: int
 ) -> list[str]:
-    """`count` different texts of these makers, some of them framed as people frame captions."""
+    """Return `count` different texts by these makers, some framed as people frame captions."""
     made: dict[str, None] = {}
     while len(made) < count:
         maker = rng.choice(makers)
@@ -176,7 +191,8 @@ def _view(rng: random.Random) -> str:
 
 
 def _strange_sight(rng: random.Random) -> str:
-    return f"{_a(rng.choice(_STRANGE_SUBJECTS))} {rng.choice(_STRANGE_ACTIONS)} {rng.choice(_STRANGE_PLACES)}"
+    subject, action = rng.choice(_STRANGE_SUBJECTS), rng.choice(_STRANGE_ACTIONS)
+    return f"{_a(subject)} {action} {rng.choice(_STRANGE_PLACES)}"
 
 
 def _gibberish(rng: random.Random) -> str:

@@ -296,7 +296,9 @@ class ModelInUse:
     # Photo files
 
     def embed_photos(self, paths: Sequence[Path]) -> Generator[tuple[Path, Floats | DecodeError]]:
-        """Give each photo file's unit-norm embedding float32 (dim,), or why there is none, in order.
+        """Give the unit-norm embedding float32 (dim,) of each photo file, or why it has none.
+
+        The results come in the order of the files.
 
         Files are decoded in several processes ahead of the tower, in bounded memory. Close the
         generator, or exhaust it, to end the processes.
@@ -327,6 +329,11 @@ class ModelInUse:
             if len(stored):
                 return stored[0].astype(np.float32), known
         return self._embed_photo(existing_photo(path)), known
+
+    def check_photo(self, photo: Path) -> None:
+        """Raise QueryError for a file that does not exist, unless a library may know it."""
+        if not self._directory.exists():
+            existing_photo(photo)
 
     def _known_photo(self, path: Path) -> int | None:
         """Return the id of the photo in the file, or of the one that was there if it is missing.

@@ -21,6 +21,7 @@ def find_similar(
 
     path = existing_photo(photo)
     check_limit(limit)
+    model.check_photo(photo)
     if searcher.is_loaded:
         vector, known = model.photo_vector(path)
     else:
