@@ -261,7 +261,7 @@ def test_a_full_disk_is_run_without(
 ) -> None:
     usage = shutil.disk_usage("/")
     monkeypatch.setattr(shutil, "disk_usage", lambda place: usage._replace(free=1_000_000))
-    with pytest.raises(CacheError, match="has 1 MB free and the conversion takes"):
+    with pytest.raises(CacheError, match="has 1 MB free and the conversion needs"):
         convert(mini, "fp32", heard.append)
     tower = load_image_tower(mini, "cpu", "fp32", heard.append, lambda: pixels(mini))
     assert (tower.runtime, tower.precision) == ("torch", "fp32")

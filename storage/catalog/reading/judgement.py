@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,14 +17,29 @@ from sigseek.storage.catalog.models import (
     YardstickRow,
 )
 from sigseek.storage.catalog.paths import statement_chunks
-from sigseek.storage.catalog.reading.checkpoints import checkpoint_record
 from sigseek.storage.catalog.reading.reader import Reader
-from sigseek.storage.records import CheckpointState, Measured, YardstickRecord
+from sigseek.storage.records import CheckpointRecord, CheckpointState, Measured, YardstickRecord
 
 if TYPE_CHECKING:
     from sigseek.storage.records import Floats, Ids
 
 _FETCHED = 1_000
+
+
+# Made once, and of plain columns: every search asks, and to make the statement anew and rows into
+# objects would take twice the time.
+_STATES = (
+    select(
+        *(getattr(CheckpointRow, field.name) for field in fields(CheckpointRecord)),
+        YardstickRow.version.label("measured_version"),
+        YardstickRow.generation.label("measured_generation"),
+        YardstickRow.embeddings.label("measured_embeddings"),
+        CalibrationRow.fitted,
+    )
+    .outerjoin_from(CheckpointRow, YardstickRow, YardstickRow.checkpoint_id == CheckpointRow.id)
+    .outerjoin(CalibrationRow, CalibrationRow.checkpoint_id == CheckpointRow.id)
+    .order_by(CheckpointRow.id)
+)
 
 
 class JudgementReader(Reader):
@@ -41,24 +57,16 @@ class JudgementReader(Reader):
 
         This is one statement, because every search asks whether anything has changed.
         """
-        query = (
-            select(
-                CheckpointRow,
-                YardstickRow.version,
-                YardstickRow.generation,
-                YardstickRow.embeddings,
-                CalibrationRow.fitted,
-            )
-            .outerjoin(YardstickRow, YardstickRow.checkpoint_id == CheckpointRow.id)
-            .outerjoin(CalibrationRow, CalibrationRow.checkpoint_id == CheckpointRow.id)
-            .order_by(CheckpointRow.id)
-        )
-        states = []
         with self._session() as session:
-            for row, version, generation, embeddings, fitted in session.execute(query):
-                measured = None if version is None else Measured(version, generation, embeddings)
-                states.append(CheckpointState(checkpoint_record(row), measured, fitted))
-        return states
+            rows = session.execute(_STATES).all()
+        return [
+            CheckpointState(
+                CheckpointRecord(*row[:10]),
+                None if row.measured_version is None else Measured(*row[10:13]),
+                row.fitted,
+            )
+            for row in rows
+        ]
 
     def measured(self, checkpoint_id: int) -> Measured | None:
         """What the checkpoint was measured against, and when; None before it was measured."""
