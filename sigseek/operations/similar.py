@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sigseek.operations.lazy import side_by_side
-from sigseek.operations.model import ModelInUse, existing_photo
+from sigseek.operations.model import ModelInUse
 from sigseek.operations.searching import SearcherInUse
 
 if TYPE_CHECKING:
@@ -19,12 +19,11 @@ def find_similar(
     """The photos nearest to the one in the file `photo`, as `Library.similar` describes."""
     from sigseek.search.searcher import check_limit  # brings faiss
 
-    path = existing_photo(photo)
     check_limit(limit)
     model.check_photo(photo)
     if searcher.is_loaded:
-        vector, known = model.photo_vector(path)
+        vector, known = model.photo_vector(photo)
     else:
         model.state_to_query()  # raises before anything is downloaded or loaded
-        (vector, known), _ = side_by_side(lambda: model.photo_vector(path), searcher.get)
+        (vector, known), _ = side_by_side(lambda: model.photo_vector(photo), searcher.get)
     return searcher.ask(lambda current: current.by_photo(vector, limit, leave_out=known))
