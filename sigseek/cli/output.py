@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from typing import TYPE_CHECKING
 
 import click
 
-from sigseek.cli.remedies import spell, typed_library
+from sigseek.cli.remedies import spell
 from sigseek.errors import Remedy, SigseekError
 from sigseek.results import json_line, lost_tags, offline_folder, report_in_words, unreadable_files
 
@@ -66,7 +64,7 @@ def advise(advice: Remedy) -> None:
 
 def remedy_in_words(remedy: Remedy | str) -> str:
     """What to do, with its commands and options as a person types them."""
-    return _patched(remedy) if isinstance(remedy, str) else remedy.spelled(spell)
+    return remedy if isinstance(remedy, str) else remedy.spelled(spell)
 
 
 def one_line(error: Exception) -> str:
@@ -74,19 +72,8 @@ def one_line(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         about = f"{error.filename}: " if error.filename else ""
         return f"{about}{error.strerror.lower()}; check the disk and its permissions"
-    line = (
-        error.spelled(spell)
-        if isinstance(error, SigseekError) and error.remedy
-        else _patched(str(error))
-    )
+    line = error.spelled(spell) if isinstance(error, SigseekError) and error.remedy else str(error)
     return " ".join(line.split())
-
-
-def _patched(text: str) -> str:
-    """The text with --library in its commands. Goes once every room gives remedies as values."""
-    library = typed_library()
-    where = "" if library is None else f" --library {shlex.quote(library)}"
-    return re.sub(r"(?<=: )sigseek (?!demo)[a-z]+", lambda found: found[0] + where, text)
 
 
 def bar(share: float) -> str:
