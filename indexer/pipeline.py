@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from sigseek.siglip.yardstick.embeddings import Yardstick  # numpy comes with it
 
 
+class _StoppedError(Exception):
+    """Leaves the embedding of the yardstick, which takes a minute, when the run is to stop."""
+
+
 class Indexer:
     """Brings folders of a library up to date for one checkpoint.
 
@@ -259,8 +263,17 @@ class Indexer:
         from sigseek.indexer.measure import measure_biases  # numpy comes with it
 
         self._ledger.begin(Phase.MEASURING)
-        yardstick = self._yardstick(self._ledger.advance)
+        try:
+            yardstick = self._yardstick(self._advance_unless_stopped)
+        except _StoppedError:
+            return False
         return measure_biases(self._catalog, record, yardstick, self._stop)
+
+    def _advance_unless_stopped(self, done: int, total: int) -> None:
+        """Note how many texts are embedded; raise _StoppedError once somebody asked to stop."""
+        self._ledger.advance(done, total)
+        if self._stop.is_set():
+            raise _StoppedError
 
     def _catch_up(self) -> bool:
         """Make the vector index ready for the next search; False when stopped before."""

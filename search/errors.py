@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Sequence
 
-from sigseek.errors import Call, ErrorKind, Remedy, SigseekError
+from sigseek.errors import Call, ErrorKind, Remedy, SigseekError, escaped
 
 _NAMED = 20
 """How many tags the error about an unknown one names."""
@@ -61,7 +61,7 @@ class UnknownTagError(QueryError):
 def _other_tags(known: Sequence[str]) -> Remedy:
     if not known:
         return Remedy("make tags with: {}", (Call("tag", ("LABELS",)),))
-    named = printable(", ".join(known[:_NAMED])).replace("{", "{{").replace("}", "}}")
+    named = escaped(printable(", ".join(known[:_NAMED])))
     if len(known) <= _NAMED:
         return Remedy(f"existing tags: {named}")
     return Remedy(

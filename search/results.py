@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import overload
 
+from sigseek.errors import Remedy
 from sigseek.search.verdicts import JudgedBy, Verdict
 
 
@@ -91,8 +92,10 @@ class SearchResults(Sequence[Hit]):
     have.
     """
     judged_by: JudgedBy
-    notes: tuple[str, ...] = ()
-    """What a reader of this answer should know, a sentence each, without a full stop."""
+    notes: tuple[Remedy | str, ...] = ()
+    """What a reader of this answer should know, a sentence each, without a full stop. `str` of a
+    Remedy gives it with calls as in Python.
+    """
 
     def __repr__(self) -> str:
         best = f", best probability {self.best.probability:.3f}" if self.best else ""

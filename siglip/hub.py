@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sigseek.errors import Call, ErrorKind, Option, Remedy
+from sigseek.errors import Command, ErrorKind, Option, Remedy
 from sigseek.siglip.errors import CheckpointError
 
 _PATTERNS = (
@@ -106,7 +106,7 @@ def download(
             f"the hub cannot be reached and {name} is not in {_cache_directory()}",
             Remedy(
                 "give {} a local checkpoint directory, or try sigseek without one: {}",
-                (Option("model"), Call("demo")),
+                (Option("model"), Command("demo")),
             ),
             ErrorKind.UNAVAILABLE,
         ) from error

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sigseek.errors import Call, ErrorKind, Option, Remedy, SigseekError
+    from sigseek.errors import Call, Command, ErrorKind, Option, Remedy, SigseekError
     from sigseek.evaluation.captions import (
         CaptionedPicture,
         CaptionedPictures,
@@ -69,6 +69,7 @@ __all__ = [
     "CheckpointRecord",
     "CheckpointStatus",
     "Classification",
+    "Command",
     "DecodeError",
     "ErrorKind",
     "FailureKind",
@@ -109,7 +110,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "sigseek.errors": ("Call", "ErrorKind", "Option", "Remedy", "SigseekError"),
+    "sigseek.errors": ("Call", "Command", "ErrorKind", "Option", "Remedy", "SigseekError"),
     "sigseek.evaluation.captions": (
         "CaptionedPicture",
         "CaptionedPictures",

@@ -46,7 +46,7 @@ class Call:
 
     method: str
     arguments: tuple[str, ...] = ()
-    """Positional. A value in capitals, such as FOLDER, is for the user to fill in."""
+    """Positional. A word in capitals, such as FOLDER, is for the user to fill in."""
     options: tuple[tuple[str, str | int | bool], ...] = ()
     """Keyword arguments by their names in Python, and those of `sigseek.open`, such as `model`."""
 
@@ -68,7 +68,17 @@ class Option:
         return self.name if self.value is None else f"{self.name}={_python(self.value)}"
 
 
-Step: TypeAlias = Call | Option
+@dataclass(frozen=True)
+class Command:
+    """A way out: run a command of the program that has no counterpart among Library's methods."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"sigseek {self.name}"
+
+
+Step: TypeAlias = Call | Option | Command
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,9 @@ class Remedy:
     text: str
     """With `{}` in place of each step, in order. Braces in other places are not allowed."""
     steps: tuple[Step, ...] = ()
+
+    def __str__(self) -> str:
+        return self.spelled(str)
 
     def spelled(self, spell: Callable[[Step], str]) -> str:
         """The text with each step as `spell` writes it."""
@@ -98,7 +111,7 @@ class SigseekError(Exception):
     ) -> None:
         super().__init__(found, remedy, kind)  # all of them, so that pickling keeps them
         self.found = found
-        self.remedy = Remedy(_escaped(remedy)) if isinstance(remedy, str) else remedy
+        self.remedy = Remedy(escaped(remedy)) if isinstance(remedy, str) else remedy
         if kind is not None:
             self.kind = kind
 
@@ -110,10 +123,19 @@ class SigseekError(Exception):
         return f"{self.found}; {self.remedy.spelled(spell)}" if self.remedy else self.found
 
 
+def is_placeholder(value: str) -> bool:
+    """Whether the value of a step is a word in capitals, which the user replaces.
+
+    A path such as /PHOTOS is none: its slashes are no letters.
+    """
+    return value.isalpha() and value.isupper()
+
+
 def _python(value: str | int | bool) -> str:
     """The value as Python source; a placeholder in capitals as it is."""
-    return value if isinstance(value, str) and value.isupper() else repr(value)
+    return value if isinstance(value, str) and is_placeholder(value) else repr(value)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """The text with its braces doubled, to be part of a Remedy's text."""
     return text.replace("{", "{{").replace("}", "}}")

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sigseek.errors import Call, Option, Remedy
+from sigseek.errors import Call, Option, Remedy, escaped
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -102,7 +102,7 @@ def offline_folder(folder: str, files: int) -> Remedy:
     """What to do about a folder that is offline."""
     kept = f"{counted(files, 'known file')} {'is' if files == 1 else 'are'} kept"
     return Remedy(
-        f"{_escaped(folder)} is offline (missing or empty); its {kept}. "
+        f"{escaped(folder)} is offline (missing or empty); its {kept}. "
         "Moved? {} Gone for good? {}",
         (Call("relocate", (folder, "NEW")), Call("forget", (folder,))),
     )
@@ -134,7 +134,7 @@ def headline(found: SearchResults, limit: int, min_probability: float = 0.0) -> 
     label = _JUDGED[found.judged_by]
     if found.best.probability < min_probability and found.best.verdict != "no match":
         best = _rounded_below(found.best.probability, min_probability)
-        path = _escaped(shown(found.best.path))
+        path = escaped(shown(found.best.path))
         return Remedy(
             f"No match has a probability of {min_probability:g} or more; "
             f"the best has {best}: {path}{label}"
@@ -144,7 +144,7 @@ def headline(found: SearchResults, limit: int, min_probability: float = 0.0) -> 
         if found.hits:  # they are listed
             return Remedy(uncertain)
         return Remedy(f"{uncertain}. To see them: {{}}", (Option("include_all", True),))
-    return Remedy(f"No photo matches{label}; the closest is {_escaped(shown(found.best.path))}")
+    return Remedy(f"No photo matches{label}; the closest is {escaped(shown(found.best.path))}")
 
 
 def _rounded_below(value: float, limit: float) -> str:
@@ -178,7 +178,3 @@ def shown(path: str) -> str:
     return "".join(
         c if c.isprintable() or "\udc80" <= c <= "\udcff" else repr(c)[1:-1] for c in path
     )
-
-
-def _escaped(text: str) -> str:
-    return text.replace("{", "{{").replace("}", "}}")

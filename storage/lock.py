@@ -74,7 +74,7 @@ class LibraryLock:
                 f"{self._directory} is on a file system that cannot lock files ({error.strerror})",
                 Remedy(
                     "move it to another file system, or name another library with {}",
-                    (Option("library"),),
+                    (Option("directory"),),
                 ),
                 ErrorKind.UNSUPPORTED,
             )

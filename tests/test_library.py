@@ -84,7 +84,7 @@ def test_a_long_query_warns(tmp_path: Path, drawn: Path) -> None:
         ):
             found = library.search("house " * 200, include_all=True)
         assert len(found) == 10
-        assert [note.split(";")[0] for note in found.notes] == [
+        assert [str(note).split(";")[0] for note in found.notes] == [
             "the query has 200 words and the model reads 64 tokens",
             'with only 40 photos, "match" and "no match" are less reliable',
         ]

@@ -12,6 +12,7 @@ import pytest
 from sigseek.indexer import ingest
 from sigseek.indexer.decoding.digest import FileDigest, digest_file
 from sigseek.progress import Phase, Problem, Progress, Stop
+from sigseek.siglip.yardstick.embeddings import Yardstick
 from tests.photos import save
 from tests.test_pipeline import Heard, Library, counts
 
@@ -109,6 +110,29 @@ def test_a_run_that_is_stopped_leaves_a_library_that_the_next_run_completes(
     assert (report.stopped, report.scanned) == (False, 60)
     assert report.added == 60 - kept
     library.check(folder)
+
+
+def test_a_run_stops_while_the_yardstick_is_embedded(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, embedded = Stop(), []
+    whole = library.yardstick
+
+    def embed_slowly(on_done: Callable[[int, int], None]) -> Yardstick:
+        for done in range(30):
+            embedded.append(done)
+            if done == 3:
+                stop.set()
+            on_done(done, 30)
+        return whole(on_done)
+
+    monkeypatch.setattr(library, "yardstick", embed_slowly)
+    assert library.index(folder, stop=stop).stopped
+    assert embedded == [0, 1, 2, 3]
+    monkeypatch.setattr(library, "yardstick", whole)
+    again = library.index(folder)
+    assert (again.stopped, again.unchanged) == (False, 60)
+    assert library.catalog.yardstick(library.checkpoint.id)
 
 
 def test_a_run_that_was_stopped_before_it_began_changes_nothing(

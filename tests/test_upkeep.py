@@ -504,14 +504,18 @@ def test_forgetting_a_checkpoint(
 
 
 def test_a_second_checkpoint_beside_the_first_is_resumable_and_searched_when_it_has_more(
-    photos: Path, library: sigseek.Library, tiny: Path
+    photos: Path, library: sigseek.Library, tiny: Path, run: Run
 ) -> None:
     with sigseek.open(library.directory, model=str(tiny)) as other:
         other.index(photos / "a")
-        with pytest.warns(
-            UserWarning, match="has embedded 4 photos so far, others here 12; to go on with it: "
-        ):
-            assert len(other.search("a red house", limit=100, include_all=True)) == 4
+        said = "has embedded 4 photos so far, others here 12; to go on with it: "
+        with pytest.warns(UserWarning, match=said + r"library\.index\(model='") as warned:
+            found = other.search("a red house", limit=100, include_all=True)
+        assert len(found) == 4
+        assert str(found.notes[0]) == str(warned[0].message)
+    done = run("search", "a red house", "--library", library.directory, "--model", tiny)
+    go_on = f"sigseek index --library {library.directory} --model {tiny}"
+    assert f"{said}{go_on}\n" in done.stderr
     with sigseek.open(library.directory) as plain:
         assert plain.checkpoint.name == "mini"
         assert len(plain.search("a red house", limit=100, include_all=True)) == 12

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from sigseek.cli.output import advise, bar, print_json
+from sigseek.cli.output import advise, bar, print_json, remedy_in_words
 from sigseek.results import FINISH_INDEXING, counted, shown
 from sigseek.search.results import Hit, SearchResults, SimilarHit
 
@@ -13,7 +13,7 @@ from sigseek.search.results import Hit, SearchResults, SimilarHit
 def show_notes(found: SearchResults) -> None:
     """Print on stderr what a reader of the answer should know."""
     for note in found.notes:
-        click.echo(f"note: {note}", err=True)
+        click.echo(f"note: {remedy_in_words(note)}", err=True)
     if found.judged_by == "nothing":
         advise(FINISH_INDEXING)
 

@@ -138,8 +138,13 @@ def _prepare_streams() -> None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - for good, and fast
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
-    warnings.showwarning = lambda message, category, *where, **more: click.echo(
-        f"warning: {message}", err=True
-    )
+    warnings.showwarning = _show_warning
     warnings.simplefilter("ignore")
     warnings.filterwarnings("default", category=UserWarning, module="sigseek")
+
+
+def _show_warning(message: Warning | str, *where: object, **more: object) -> None:
+    from sigseek.cli.output import remedy_in_words
+
+    words = message.args[0] if isinstance(message, Warning) else message
+    click.echo(f"warning: {remedy_in_words(words)}", err=True)

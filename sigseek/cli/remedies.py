@@ -6,7 +6,7 @@ import shlex
 
 import click
 
-from sigseek.errors import Option, Step
+from sigseek.errors import Command, Option, Step, is_placeholder
 
 TYPED_LIBRARY = "sigseek.typed_library"
 """Where click's context keeps the --library that was typed. All commands' contexts share it."""
@@ -27,8 +27,6 @@ _OPTIONS = {
 }
 """Options by the name of the argument, for those with another name."""
 _PLACEHOLDERS = {"CAPTIONS": "CAPTIONS.jsonl", "LABELS": "--labels-file FILE"}
-_WITHOUT_LIBRARY = {"demo"}
-"""Commands that take no --library."""
 
 
 def spell(step: Step) -> str:
@@ -38,10 +36,12 @@ def spell(step: Step) -> str:
     """
     if isinstance(step, Option):
         return _option(step.name, step.value)
+    if isinstance(step, Command):
+        return str(step)
     command, *fixed = _COMMANDS.get(step.method, step.method).split()
     words = ["sigseek", command]
     library = typed_library()
-    if library is not None and command not in _WITHOUT_LIBRARY:
+    if library is not None:
         words += ["--library", shlex.quote(library)]
     words += fixed
     words += [_PLACEHOLDERS.get(value) or _quoted(value) for value in step.arguments]
@@ -71,4 +71,4 @@ def _option(name: str, value: str | int | bool | None) -> str:
 
 def _quoted(value: str) -> str:
     """The value quoted for the shell; a placeholder in capitals as it is."""
-    return value if value.isupper() else shlex.quote(value)
+    return value if is_placeholder(value) else shlex.quote(value)

@@ -32,7 +32,7 @@ def index_folders(
 ) -> IndexReport:
     """Index folders, or all known ones, as `Library.index` describes."""
     if not folders:
-        _check_known(directory, "index")
+        _check_known(directory, Call("index", ("FOLDER",)))
     roots = [check_folder(expand(folder)) for folder in folders]
     # Load it before a library is made: the model may not exist either.
     checkpoint = model.checkpoint
@@ -66,7 +66,7 @@ def watch_folders(
     from sigseek.operations.watch import Watch, folders_to_watch  # brings watchfiles
 
     if not folders:
-        _check_known(directory, "watch")
+        _check_known(directory, Call("watch", ("FOLDER",)))
     known = directory.catalog().folders() if directory.exists() else []
     named = folders_to_watch(folders, [Path(folder.path) for folder in known])
     _ = model.checkpoint  # before a library is made: the model may not exist
@@ -94,9 +94,9 @@ def watch_folders(
     ).rounds()
 
 
-def _check_known(directory: LibraryDirectory, method: str) -> None:
+def _check_known(directory: LibraryDirectory, with_folders: Call) -> None:
     """Raise LibraryError when there is no library, or one without folders."""
-    name_some = Remedy("name the folders: {}", (Call(method, ("FOLDER",)),))
+    name_some = Remedy("name the folders: {}", (with_folders,))
     if not directory.exists():
         raise LibraryError(
             f"there is no library at {directory.directory} yet", name_some, ErrorKind.NOT_FOUND

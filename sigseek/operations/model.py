@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from sigseek.errors import Call, ErrorKind, Option, Remedy
+from sigseek.errors import Call, ErrorKind, Option, Remedy, escaped
 from sigseek.indexer import DecodeError
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.lazy import Lazy
@@ -69,7 +69,7 @@ class ModelInUse:
         self._decoder: Lazy[GuardedDecoder] = Lazy()
         self._decoding = threading.BoundedSemaphore(_MOST_DECODING)
         self._told_of_coverage = False
-        self.coverage_note: str | None = None
+        self.coverage_note: Remedy | None = None
         """Says that another checkpoint has embedded more, as of the last `state_to_query`."""
 
     def close(self) -> None:
@@ -178,13 +178,16 @@ class ModelInUse:
         if record.embeddings >= most:
             self.coverage_note = None
             return
-        self.coverage_note = (
-            f"{self.checkpoint.name} has embedded {record.embeddings:,} photos so far, others "
-            f"here {most:,}; to go on with it: sigseek index --model {self.checkpoint.name}"
+        name = self.checkpoint.name
+        self.coverage_note = Remedy(
+            f"{escaped(name)} has embedded {record.embeddings:,} photos so far, others here "
+            f"{most:,}; to go on with it: {{}}",
+            (Call("index", options=(("model", name),)),),
         )
         if not self._told_of_coverage:
             self._told_of_coverage = True
-            warnings.warn(self.coverage_note, stacklevel=4)
+            # As a value, so that the command line can spell it; `str` gives it as in Python.
+            warnings.warn(UserWarning(self.coverage_note), stacklevel=4)
 
     # Towers
 

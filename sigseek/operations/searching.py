@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from sigseek.errors import Remedy
 from sigseek.operations.calibrating import read_calibration
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.lazy import side_by_side
@@ -111,7 +112,7 @@ def search(
     else:
         model.state_to_query()  # raises before anything is downloaded or loaded
         vectors, _ = side_by_side(lambda: model.embed_terms(terms(asked)), searcher.get)
-    notes = [model.coverage_note]
+    notes: list[Remedy | str | None] = [model.coverage_note]
     for term in terms(asked):
         if isinstance(term, Text):
             notes.append(model.warn_if_cut("the query", term.text))  # noqa: PERF401 - each may warn
@@ -126,4 +127,5 @@ def search(
             closer=look,
         )
     )
-    return replace(found, notes=(*filter(None, notes), *found.notes))
+    ours = tuple(note for note in notes if note is not None)
+    return replace(found, notes=ours + found.notes)

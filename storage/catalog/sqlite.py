@@ -156,7 +156,7 @@ class SqliteDialect:
                 f"{self.where} cannot be written ({cause})",
                 Remedy(
                     "check permissions and the disk's space, or name another library with {}",
-                    (Option("library"),),
+                    (Option("directory"),),
                 ),
                 ErrorKind.UNAVAILABLE,
             )
@@ -179,7 +179,7 @@ class SqliteDialect:
         except OSError as error:
             raise LibraryError(
                 f"the library {path.parent} cannot be made ({error.strerror})",
-                Remedy("name another with {}", (Option("library"),)),
+                Remedy("name another with {}", (Option("directory"),)),
                 ErrorKind.UNAVAILABLE,
             ) from error
         if path.is_file() and not (_may_be_written(path) and _may_be_written(path.parent)):
