@@ -4,6 +4,7 @@ import itertools
 import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -25,7 +26,10 @@ def sample_photos(
     """
     paths = [folder / path for folder in folders for path in scan_folder(folder, PurePath()).files]
     shuffled = random.Random(0).sample(paths, len(paths))
-    with GuardedDecoder(preprocessing) as decoder, ThreadPoolExecutor(THREADS) as pool:
+    with GuardedDecoder(preprocessing) as decoder, ExitStack() as ending:
+        pool = ThreadPoolExecutor(THREADS)
+        # Nobody waits for photos beyond the sample, nor after Ctrl-C: the decoder ends their work.
+        ending.callback(pool.shutdown, wait=False, cancel_futures=True)
         decoded = map_ahead(pool, decoder.decode, shuffled, lambda: 2 * THREADS)
         usable = (photo.pixels for _, photo in decoded if not isinstance(photo, Exception))
         pixels = list(itertools.islice(usable, count))

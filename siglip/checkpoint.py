@@ -78,6 +78,12 @@ def read_checkpoint(directory: Path, name: str) -> Checkpoint:
     """
     try:
         return _described(directory, name)
+    except OSError as error:
+        raise CheckpointError(
+            f"the checkpoint in {directory} cannot be read ({error.strerror or error})",
+            "check its permissions and the disk",
+            ErrorKind.UNAVAILABLE,
+        ) from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"the configuration in {directory} is not that of a SigLIP checkpoint ({error})",
@@ -89,7 +95,8 @@ def read_checkpoint(directory: Path, name: str) -> Checkpoint:
 def shipped_calibration(checkpoint: Checkpoint) -> str | None:
     """Return the calibration among the checkpoint's files as JSON. Only mini has one so far."""
     path = checkpoint.directory / "calibration.json"
-    return path.read_text(encoding="utf-8") if path.is_file() else None
+    # What is no UTF-8 is replaced: it is no calibration either, as its reader will say.
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
 
 
 def _described(directory: Path, name: str) -> Checkpoint:

@@ -48,7 +48,10 @@ def download(
     """
     repo, _, revision = name.partition("@")
     wanted = revision or None
-    cached = _cached(repo, wanted)
+    try:
+        cached = _cached(repo, wanted)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _damaged(name, error) from error
     if cached:
         return cached
 
@@ -86,11 +89,7 @@ def download(
             Remedy("give {} one of the two, or 'mini'", (Option("model"),)),
         ) from error
     except (KeyError, ValueError) as error:
-        raise CheckpointError(
-            f"the files of {name} on the hub or in its cache are damaged ({error})",
-            f"remove them from {_cache_directory()}",
-            ErrorKind.DAMAGED,
-        ) from error
+        raise _damaged(name, error) from error
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else "no"
         raise CheckpointError(
@@ -137,6 +136,14 @@ def _cached(repo: str, revision: str | None) -> Path | None:
     )
     tokenizer = any((directory / name).is_file() for name in ("spiece.model", "tokenizer.json"))
     return directory if whole and processor and tokenizer else None
+
+
+def _damaged(name: str, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"the files of {name} on the hub or in its cache are damaged ({error})",
+        f"remove them from {_cache_directory()}",
+        ErrorKind.DAMAGED,
+    )
 
 
 def _cache_directory() -> Path:

@@ -97,6 +97,14 @@ class Remedy:
         return self.text.format(*map(spell, self.steps))
 
 
+class RemedyWarning(UserWarning):
+    """A warning with advice, whose calls are written as in Python unless a face spells `remedy`."""
+
+    def __init__(self, remedy: Remedy) -> None:
+        super().__init__(str(remedy))
+        self.remedy = remedy
+
+
 class SigseekError(Exception):
     """The base of all errors that sigseek raises on purpose.
 

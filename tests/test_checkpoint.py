@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+import sigseek
+from sigseek.errors import ErrorKind
 from sigseek.siglip import Checkpoint, CheckpointError, load_checkpoint
 from sigseek.siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
 from tests.checkpoints import copy_mini
@@ -152,3 +154,23 @@ def test_missing_weights_inside_a_tower_are_refused_when_it_is_loaded(tmp_path: 
 def test_names_that_lead_nowhere(name: str, said: str) -> None:
     with pytest.raises(CheckpointError, match=said):
         load_checkpoint(name)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that reads as EIO")
+def test_weights_that_the_disk_does_not_give_are_a_checkpoint_error(tmp_path: Path) -> None:
+    directory = copy_mini(tmp_path / "checkpoint")
+    (directory / "model.safetensors").unlink()
+    (directory / "model.safetensors").symlink_to("/proc/self/mem")
+    with pytest.raises(CheckpointError, match=r"cannot be read \(Input/output error\)") as raised:
+        load_checkpoint(str(directory))
+    assert raised.value.kind is ErrorKind.UNAVAILABLE
+
+
+def test_a_shipped_calibration_that_is_no_text_is_a_calibration_error(tmp_path: Path) -> None:
+    directory = copy_mini(tmp_path / "checkpoint")
+    (directory / "calibration.json").write_bytes(b"\xff\xfe")
+    with (
+        sigseek.open(tmp_path / "library", model=str(directory)) as library,
+        pytest.raises(sigseek.CalibrationError, match="checkpoint"),
+    ):
+        library.calibration()

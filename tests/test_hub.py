@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import sigseek
+from sigseek.siglip import load_checkpoint
 from sigseek.siglip.hub import is_hub_id
 from tests.checkpoints import copy_mini
 from tests.conftest import ROOT, Run
@@ -166,3 +168,20 @@ except siglip.CheckpointError as error:
 )
 def test_what_a_hub_id_looks_like(name: str, is_one: bool) -> None:
     assert is_hub_id(name) is is_one
+
+
+@pytest.mark.parametrize("index", ["{", "[]", "{}"])
+def test_a_damaged_index_in_the_cache_is_a_checkpoint_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, index: str
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    kept = tmp_path / "models--some--checkpoint"
+    snapshot = kept / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (kept / "refs").mkdir()
+    (kept / "refs" / "main").write_text("abc")
+    (snapshot / "config.json").write_text("{}")
+    (snapshot / "model.safetensors.index.json").write_text(index)
+    with pytest.raises(sigseek.CheckpointError, match="damaged") as raised:
+        load_checkpoint("some/checkpoint")
+    assert str(tmp_path) in str(raised.value)

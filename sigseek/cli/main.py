@@ -10,7 +10,7 @@ from importlib import import_module
 import click
 
 from sigseek import __version__
-from sigseek.errors import SigseekError
+from sigseek.errors import RemedyWarning, SigseekError
 
 COMMANDS = {
     "index": "Add folders to the library and bring it up to date.",
@@ -146,5 +146,5 @@ def _prepare_streams() -> None:
 def _show_warning(message: Warning | str, *where: object, **more: object) -> None:
     from sigseek.cli.output import remedy_in_words
 
-    words = message.args[0] if isinstance(message, Warning) else message
+    words = message.remedy if isinstance(message, RemedyWarning) else str(message)
     click.echo(f"warning: {remedy_in_words(words)}", err=True)

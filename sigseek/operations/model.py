@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from sigseek.errors import Call, ErrorKind, Option, Remedy, escaped
+from sigseek.errors import Call, ErrorKind, Option, Remedy, RemedyWarning, escaped
 from sigseek.indexer import DecodeError
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.lazy import Lazy
@@ -186,8 +186,7 @@ class ModelInUse:
         )
         if not self._told_of_coverage:
             self._told_of_coverage = True
-            # As a value, so that the command line can spell it; `str` gives it as in Python.
-            warnings.warn(UserWarning(self.coverage_note), stacklevel=4)
+            warnings.warn(RemedyWarning(self.coverage_note), stacklevel=4)
 
     # Towers
 

@@ -112,10 +112,10 @@ def search(
     else:
         model.state_to_query()  # raises before anything is downloaded or loaded
         vectors, _ = side_by_side(lambda: model.embed_terms(terms(asked)), searcher.get)
-    notes: list[Remedy | str | None] = [model.coverage_note]
+    cut: list[str | None] = []
     for term in terms(asked):
         if isinstance(term, Text):
-            notes.append(model.warn_if_cut("the query", term.text))  # noqa: PERF401 - each may warn
+            cut.append(model.warn_if_cut("the query", term.text))  # noqa: PERF401 - each may warn
     found = searcher.ask(
         lambda current: current.search(
             asked,
@@ -127,5 +127,7 @@ def search(
             closer=look,
         )
     )
+    # `ask` read the checkpoint's state, which the note about coverage comes from.
+    notes: list[Remedy | str | None] = [model.coverage_note, *cut]
     ours = tuple(note for note in notes if note is not None)
     return replace(found, notes=ours + found.notes)
