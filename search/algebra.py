@@ -1,4 +1,4 @@
-"""What is known of a query's terms combined to what is known of the whole query."""
+"""Combines the probabilities, bounds and levels of a query's terms into the whole query's."""
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
@@ -14,10 +14,10 @@ _Levels = TypeVar("_Levels", npt.NDArray[np.int8], npt.NDArray[np.float64])
 
 
 def combine(query: Query, terms: Mapping[Leaf, Doubles]) -> Doubles:
-    """The query's probability (n,) of those of its terms, 0 to 1: AND their product, OR and NOT by
-    complements.
+    """Return the query's probability (n,), 0 to 1, from its terms' probabilities: AND multiplies
+    them, OR and NOT work by complements.
 
-    The terms are taken as independent. A part's weight is an exponent: docs/queries.md.
+    The terms are assumed independent. A part's weight is an exponent (docs/queries.md).
     """
     return combine_bounds(query, terms, terms)[0]
 
@@ -25,9 +25,7 @@ def combine(query: Query, terms: Mapping[Leaf, Doubles]) -> Doubles:
 def combine_bounds(
     query: Query, low: Mapping[Leaf, Doubles], high: Mapping[Leaf, Doubles]
 ) -> tuple[Doubles, Doubles]:
-    """The least and the most that the query's probability can be, of those that its terms' can
-    be.
-    """
+    """Return the least and greatest possible probability of the query from those of its terms."""
     match query:
         case Not(part=part):
             least, most = combine_bounds(part, low, high)
@@ -50,8 +48,8 @@ def combine_bounds(
 
 
 def combine_levels(query: Query, terms: Mapping[Leaf, _Levels], most: int) -> _Levels:
-    """The query's levels (n,), 0 to `most`, of those of its terms: the least with AND, the greatest
-    with OR, the rest with NOT.
+    """Return the query's levels (n,), 0 to `most`, from its terms' levels: AND takes the lowest,
+    OR the highest, and NOT subtracts from `most`.
 
     So the weakest term decides on a photo that must show all of them.
     """

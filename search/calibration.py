@@ -1,4 +1,4 @@
-"""A checkpoint's calibration: from logits to probabilities, from evidence to confidence. Its
+"""A checkpoint's calibration turns logits into probabilities and evidence into confidence. Its
 constants are always fitted.
 """
 
@@ -29,23 +29,23 @@ class Calibration:
     slope: float
     intercept: float
     evidence_weight: float
-    """Of evidence times the exponential of the logit scale, that is, in logits."""
+    """The weight of evidence in logits, that is, times the exponential of the logit scale."""
     photos_weight: float
-    """Of the natural logarithm of the number of photos: among many photos one fits by chance
-    sooner.
+    """The weight of the natural logarithm of the number of photos: among many photos, one is more
+    likely to fit by chance.
     """
     confidence_intercept: float
     pictures: int
-    """What it was fitted to."""
+    """The number of pictures that the constants were fitted to."""
     captions: int
 
     def probabilities(self, logits: Floats) -> Floats:
-        """The probability that text and photo match, 0 to 1, of logits of any shape."""
+        """Return the probability, 0 to 1, that text and photo match, for logits of any shape."""
         return sigmoid(self.slope * logits + self.intercept)
 
     def confidences(self, evidence: Floats, scale: float, photos: int) -> Floats:
-        """How sure it is that a library of so many photos shows what was asked, 0 to 1, of evidence
-        (n,), the best hit's first.
+        """Return the confidence, 0 to 1, that a library of `photos` photos contains what was asked
+        for, if a photo with this evidence (n,) were its best.
 
         `scale` is the exponential of the checkpoint's logit scale.
         """
@@ -59,12 +59,12 @@ class Calibration:
         return sigmoid(np.asarray(odds, np.float32))
 
     def as_json(self) -> str:
-        """The calibration as one line of JSON."""
+        """Return the calibration as one line of JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, line: str) -> Calibration:
-        """What `as_json` gave; CalibrationError for anything else."""
+        """Read what `as_json` returned. Raises CalibrationError for anything else."""
         try:
             calibration = cls(**json.loads(line))
             if not all(map(math.isfinite, vars(calibration).values())):

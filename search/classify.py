@@ -27,7 +27,7 @@ class LabelScore:
 
 @dataclass(frozen=True)
 class Classification:
-    """The labels of one photo, the best first."""
+    """A photo and the scores of its labels, the best first."""
 
     path: str
     scores: tuple[LabelScore, ...]

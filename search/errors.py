@@ -1,4 +1,4 @@
-"""What can be wrong with a query, and with what its hits are judged by."""
+"""Errors of queries, and of the pictures and constants of a calibration."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ class QueryError(SigseekError):
 
 
 class CalibrationError(SigseekError):
-    """Pictures or constants that no calibration can be had from. The message says what was found
-    and what to do.
+    """Pictures or constants cannot give a calibration. The message says what was found and what
+    to do.
     """
 
 
@@ -55,7 +55,7 @@ class UnknownTagError(QueryError):
         self.args = (name, known)
         self.name = name
         self.known = known
-        """The tags there are."""
+        """The existing tags."""
 
 
 def _other_tags(known: Sequence[str]) -> Remedy:

@@ -1,5 +1,5 @@
-"""Fits a checkpoint's calibration to captioned pictures. Apart from
-`sigseek.search.calibration`, for scikit-learn loads slowly.
+"""Fits a checkpoint's calibration to captioned pictures. It is apart from
+`sigseek.search.calibration` because scikit-learn loads slowly.
 """
 
 import numpy as np
@@ -16,16 +16,17 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 LEAST = 30
-"""Pictures and captions; fewer say nothing of how often scores are right."""
+"""The least number of pictures and of captions: fewer do not show how often scores are right."""
 
 BINS = 10_000
-"""Of the cosines from -1 to 1: with a logit scale of 100, pairs within 0.02 logits stand for each
-other in the fit.
+"""The number of bins for cosines from -1 to 1. With a logit scale of 100, the fit treats pairs
+within 0.02 logits as equal.
 """
 
 _BLOCK = 4_000_000  # pairs at a time: 32 MB of bin numbers, and less of the rest
 _SHARES = (1.0, 0.3, 0.1, 0.03)
-"""Of the pictures: libraries of several sizes, so that it is learned what size does."""
+"""Shares of the pictures in libraries of several sizes, so that the fit learns the effect of size.
+"""
 _SMALLEST = 10
 _STRENGTH = (
     1e4  # of the data over the prior of weights near 0: these are few weights for many pairs
@@ -36,8 +37,8 @@ _ROUNDS = 1000
 def fit_calibration(
     texts: Floats, images: Floats, matching: Bools, yardstick: Yardstick, scoring: Scoring
 ) -> Calibration:
-    """The calibration of unit-norm embeddings float32: captions (m, dim), pictures (n, dim), and
-    (m, n) which belong together.
+    """Fit a calibration to unit-norm embeddings float32: captions (m, dim) and pictures (n, dim).
+    A mask (m, n) says which belong together.
 
     A caption belongs to every picture that was given it; all other pairs, and all pairs with the
     absent texts, count as not matching. Present texts are the captions of a library, absent ones
@@ -82,7 +83,7 @@ def fit_calibration(
 
 
 def fit_platt(counts: Ints, scoring: Scoring) -> tuple[float, float]:
-    """Slope and intercept of Platt's sigmoid over the logits of pairs, by how many there are.
+    """Return slope and intercept of Platt's sigmoid, fitted to the numbers of pairs by cosine.
 
     `counts` (2, bins): pairs that match and the others, at least one of each, in bins of equal
     width of cosines from -1 to 1.
@@ -100,10 +101,11 @@ def fit_platt(counts: Ints, scoring: Scoring) -> tuple[float, float]:
 def _measured(
     texts: Floats, images: Floats, matching: Bools, yardstick: Yardstick
 ) -> tuple[Ints, Floats, Bools]:
-    """Pairs by cosine, as `fit_platt` takes them; and `_best` of all texts in libraries of several
-    sizes.
+    """Count pairs by cosine, as `fit_platt` takes them, and collect the rows of `_best` for all
+    texts in libraries of several sizes.
 
-    A block of texts at a time, for all pairs of a large collection would not fit into memory.
+    It takes a block of texts at a time, because all pairs of a large collection would not fit into
+    memory.
     """
     biases, floors = yardstick.biases(images), text_floors(texts, yardstick.pictures)[:, None]
     libraries = _libraries(len(images))
@@ -124,18 +126,18 @@ def _measured(
 
 
 def _libraries(count: int) -> list[Ints]:
-    """The numbers of the pictures, of so many, in libraries of several sizes."""
+    """Draw the pictures, as positions, that make up the libraries of several sizes."""
     rng = np.random.default_rng(0)
     sizes = sorted({max(_SMALLEST, round(share * count)) for share in _SHARES})
     return [rng.choice(count, size, replace=False) for size in sizes]
 
 
 def _best(inside: Floats, right: Bools) -> tuple[Floats, Bools]:
-    """Best evidence and logarithm of the size (rows, 2) in a library, and whether what was asked is
-    there.
+    """Return the best evidence and the logarithm of the library's size (rows, 2), and whether the
+    library contains what was asked for.
 
-    Both arguments are (texts, pictures). A text gives a row as it is, where it has pictures here,
-    and one without these.
+    Both arguments are (texts, pictures). A text with pictures here gives one row with them and one
+    without them. A text without pictures gives one row.
     """
     shown = right.any(axis=1)
     best = np.concatenate([inside[shown].max(axis=1), np.where(right, -np.inf, inside).max(axis=1)])

@@ -1,5 +1,5 @@
-"""A photo's part of a hit. Here alone does the search look at the disk: which of the photo's
-files are there now.
+"""The photo's part of a hit. This is the only place where a search looks at the disk, to see which
+of the photo's files are there.
 """
 
 import os
@@ -9,12 +9,12 @@ from sigseek.storage import PhotoRecord
 
 
 def present_path(photo: PhotoRecord) -> str | None:
-    """The photo's first file that is there now."""
+    """Return the photo's first file that is there now."""
     return next((path for path in photo.paths if os.path.exists(path)), None)
 
 
 def photo_fields(photo: PhotoRecord) -> dict[str, Any]:
-    """The fields of a `PhotoHit` but for the rank."""
+    """Return the fields of a `PhotoHit`, except for the rank."""
     present = present_path(photo)
     path = present or photo.paths[0]
     return {

@@ -1,10 +1,10 @@
-"""What speaks for a hit, and the verdict on it: match, maybe or no match.
+"""The evidence for a hit, and the verdict on it: match, maybe or no match.
 
-A logit does not carry over from query to query. Some photos score high whatever is asked, some
-words fit every photo a little, and among many photos one scores high by chance. Evidence is the
-cosine without the first two effects. The third is in the threshold: the checkpoint's calibration
-knows the number of photos, and without a calibration evidence is compared with what texts that next
-to no photo fits find in this very library.
+Logits of different queries cannot be compared. Some photos score high for every query, some words
+fit every photo a little, and among many photos one scores high by chance. Evidence is the cosine
+without the first two effects. The effect of library size enters through the threshold. The
+checkpoint's calibration knows the number of photos. Without a calibration, evidence is compared
+with the evidence that texts which almost no photo matches find in the same library.
 """
 
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Levels = npt.NDArray[np.int8]
 _CALIBRATED = (0.7, 0.3)
-"""Confidence from which on a hit is a match, and a maybe: chosen on drawings, for the errors in
-docs/scores.md.
+"""The least confidence of a match and of a maybe. It was chosen on drawings, for the errors shown
+in docs/scores.md.
 """
 _UNCALIBRATED = (0.995, 0.9)
-"""The same without a calibration: at most 1 and at most 20 of the 200 absent texts found as much
+"""The same without a calibration: at most 1, or at most 20, of the 200 absent texts found as much
 evidence.
 """
 _TAIL = 0.1
@@ -40,18 +40,18 @@ class Judge:
     scale: float
     """The exponential of the logit scale."""
     photos: int
-    """Of how many a hit is the best."""
+    """The number of photos that the best hit is the best of."""
 
     @property
     def judged_by(self) -> JudgedBy:
-        """What verdicts rest on."""
+        """Return what the verdicts are based on."""
         return "calibrated" if self.calibration else "uncalibrated"
 
     def confidences(self, text: Floats, cosines: Floats, biases: Floats) -> Doubles:
-        """How sure it is that the photos (n,) are no chance hits of the text's embedding (dim,), 0
-        to 1.
+        """Return the confidence, 0 to 1, that the photos (n,) are not chance hits of the text's
+        embedding (dim,).
 
-        `biases` (n,) are NaN for photos that were not measured; these take the mean.
+        `biases` (n,) are NaN for photos without a measured bias, which get the mean bias.
         """
         known = ~np.isnan(biases)
         biases = np.where(known, biases, biases[known].mean() if known.any() else 0)
@@ -64,17 +64,18 @@ class Judge:
         )
 
     def levels(self, confidences: Doubles) -> Levels:
-        """The level of each confidence (n,), as int8; VERDICTS names them."""
+        """Return the level of each confidence (n,) as int8. VERDICTS names the levels."""
         match, maybe = _CALIBRATED if self.calibration else _UNCALIBRATED
         return ((confidences >= match).astype(np.int8) + (confidences >= maybe)).astype(np.int8)
 
 
 def _share_below(values: Doubles, absent: Doubles) -> Doubles:
-    """The share of the absent texts' evidence, ascending (m,), that lies below each value (n,), 0
-    to 1.
+    """Return the share, 0 to 1, of the absent texts' evidence, ascending (m,), below each value
+    (n,).
 
-    Beyond the highest, half of a text is left and falls as an exponential tail does, by the mean
-    excess of the upper tenth: so hits that all absent texts fall short of are still told apart.
+    Above the highest evidence, half a text is left, and it falls like an exponential tail whose
+    mean is the mean excess of the upper tenth. Hits above all absent texts can then still be
+    compared.
     """
     count = len(absent)
     upper = absent[-max(1, round(_TAIL * count)) :]

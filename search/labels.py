@@ -9,26 +9,26 @@ from sigseek.errors import ErrorKind, Option, Remedy
 from sigseek.search.errors import QueryError, printable
 
 DEFAULT_TEMPLATE = "This is a photo of {}."
-"""That of transformers' zero-shot image classification pipeline."""
+"""The template of transformers' zero-shot image classification pipeline."""
 
 
 @dataclass(frozen=True)
 class Label:
-    """A label by its name, and the text that the model reads for it; None for the template with the
-    name in it.
+    """A label has a name and the text that the model reads for it. Without a text, the model reads
+    the template with the name in it.
     """
 
     name: str
     text: str | None = None
 
     def fill(self, template: str) -> str:
-        """What the model reads: the label's own text, or the template with the name at `{}`."""
+        """Return what the model reads: the label's text, or the template with the name at `{}`."""
         return template.replace("{}", self.name) if self.text is None else self.text
 
 
 def read_labels(path: Path) -> tuple[Label, ...]:
-    """The labels of a UTF-8 file, as `parse_labels` reads them; QueryError where there are none or
-    they cannot be read.
+    """Read the labels of a UTF-8 file with `parse_labels`. Raises QueryError if there are none or
+    the file cannot be read.
     """
     try:
         content = path.read_bytes()
@@ -52,11 +52,11 @@ def read_labels(path: Path) -> tuple[Label, ...]:
 
 
 def parse_labels(lines: str) -> tuple[Label, ...]:
-    """The labels of lines as `parse_label` reads each, in the order of first mention; blank ones
-    and those after # are none.
+    """Read each line with `parse_label`; labels come in the order of first mention. Blank lines and
+    lines that begin with # are skipped.
 
-    QueryError, with the number of the line, for a label that cannot be read; and for two texts of
-    one label.
+    Raises QueryError, with the number of the line, for a label that cannot be read, and for a label
+    with two texts.
     """
     found = []
     for number, line in enumerate(re.split(r"\r\n|\r|\n", lines), 1):
@@ -70,8 +70,8 @@ def parse_labels(lines: str) -> tuple[Label, ...]:
 
 
 def parse_label(typed: str) -> Label:
-    """The label of `NAME` or `NAME = TEXT`, without the spaces around either. QueryError where one
-    of them is missing.
+    """Read a label from `NAME` or `NAME = TEXT`, without the spaces around either. Raises
+    QueryError if either is missing.
     """
     name, equals, text = (part.strip() for part in typed.partition("="))
     if equals and not (name and text):
@@ -83,10 +83,10 @@ def parse_label(typed: str) -> Label:
 
 
 def distinct_labels(labels: Iterable[str | Label]) -> tuple[Label, ...]:
-    """Each label once, in the order of first mention; a string is a label's name.
+    """Return each label once, in the order of first mention. A string is a label's name.
 
-    QueryError for an empty name or text, for one that is no Unicode text, and for two texts of one
-    name.
+    Raises QueryError for an empty name or text, for one that is not valid Unicode, and for two
+    texts of one name.
     """
     known: dict[str, Label] = {}
     for label in (Label(given) if isinstance(given, str) else given for given in labels):
@@ -102,7 +102,9 @@ def distinct_labels(labels: Iterable[str | Label]) -> tuple[Label, ...]:
 
 
 def label_texts(labels: Sequence[Label], template: str) -> list[str]:
-    """What the model reads for each label; QueryError without labels or `{}` in the template."""
+    """Return what the model reads for each label. Raises QueryError without labels, or without `{}`
+    in the template.
+    """
     if not labels:
         raise QueryError("no label", Remedy("give at least one in {}", (Option("labels"),)))
     if "{}" not in template:

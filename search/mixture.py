@@ -1,6 +1,4 @@
-"""Two components in a term's logits over a library: the photos that show it and those that do
-not.
-"""
+"""A term's logits over a library, split into the photos that show the term and the others."""
 
 from dataclasses import dataclass
 
@@ -15,8 +13,8 @@ _BINS = 300
 _SETTLED = 0.01
 _LEAST_SPREAD = 0.3
 _LEAST_DISTANCE = 5.0
-"""Of the means, in spreads. Below, the two may as well be halves of one: on drawings, 2.5 and 4
-made AND worse, 5 did not.
+"""Least distance of the two means, in standard deviations. Closer components may be one population
+cut in half. On drawings, 2.5 and 4 made AND worse, and 5 did not.
 """
 _LEAST_SHARE = 0.02
 _LEAST_PHOTOS = 200
@@ -31,13 +29,14 @@ class Mixture:
     present_mean: float
     present_spread: float
     share: float
-    """Of photos that show the term, 0 to 1."""
+    """The share of photos that show the term, 0 to 1."""
 
     def probabilities(self, logits: Doubles) -> Doubles:
-        """The probability that a photo shows the term, by Bayes, 0 to 1, of logits of any shape.
+        """Return the probability, 0 to 1, that a photo shows the term, by Bayes' rule, for logits
+        of any shape.
 
-        Never falling with the logit: between the means as the two distributions say, beyond them as
-        at the nearest mean or further in the same direction.
+        The probability never falls as the logit rises. Between the means it follows the two
+        distributions. Beyond the nearest mean its log odds go on by one per logit.
         """
         inner = np.clip(logits, self.absent_mean, self.present_mean)
         odds = self._log_odds(inner)
@@ -51,11 +50,11 @@ class Mixture:
 
 
 def fit_mixture(logits: Doubles) -> Mixture | None:
-    """The two components of a term's logits (n,) over a library; None where they do not stand
+    """Fit two components to a term's logits (n,) over a library. Returns None unless they are
     clearly apart.
 
-    By expectation maximisation over a histogram, in a millisecond or two. Ours, for scikit-learn's
-    takes a second to load.
+    The fit is expectation maximisation over a histogram and takes a millisecond or two. It does not
+    use scikit-learn, which takes a second to load.
     """
     if len(logits) < _LEAST_PHOTOS:
         return None

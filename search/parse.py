@@ -1,6 +1,4 @@
-"""From what the user typed to a query's tree. The grammar, and why it is so, stands in
-docs/queries.md.
-"""
+"""Reads a typed query into a tree. docs/queries.md has the grammar and its reasons."""
 
 import re
 from collections.abc import Iterator
@@ -37,7 +35,7 @@ _TOKEN = re.compile(
 
 
 def parse(query: str, *, with_paths: bool = True) -> Query:
-    """The tree of a query as typed.
+    """Return the tree of a query as typed.
 
     Raises QuerySyntaxError, which knows the column, for a query that cannot be read. Without
     `with_paths` it refuses `photo:PATH`, which would let somebody elsewhere ask about any file of
@@ -90,7 +88,7 @@ def _tokens(query: str) -> Iterator[_Token]:
 
 
 class _Parser:
-    """Recursive descent, a method for every rule of the grammar."""
+    """A recursive descent parser with a method for every rule of the grammar."""
 
     def __init__(self, query: str, with_paths: bool) -> None:
         self._query = query
@@ -201,7 +199,7 @@ class _Parser:
         return taken
 
     def _refuse_beginning(self) -> NoReturn:
-        """Something other than a term where one must begin."""
+        """Raise the error for something other than a term where a term must begin."""
         last, token = self._last, self._next
         if token.kind == "weight":
             self._fail(
@@ -237,7 +235,7 @@ class _Parser:
         self._refuse_closing()
 
     def _refuse_continuation(self) -> NoReturn:
-        """Something that cannot follow a finished part."""
+        """Raise the error for something that cannot follow a finished part."""
         if not self._next.begins_term:
             self._refuse_closing()
         problem = (

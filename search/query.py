@@ -13,9 +13,9 @@ class Text:
     """What a photo shows, in words."""
 
     text: str
-    """Never empty or blank; for the model exactly as typed."""
+    """The text is never empty or blank, and the model reads it exactly as typed."""
     weight: float = 1.0
-    """Above 0, at most 100. What encloses a part applies the part's weight: AND as p^w, OR as
+    """The weight is above 0 and at most 100. The enclosing part applies it: AND as p^w, OR as
     1-(1-p)^w.
     """
 
@@ -28,7 +28,7 @@ class PhotoTerm:
     """Likeness to the photo in a file."""
 
     path: str
-    """As typed: not made absolute, not looked for."""
+    """The path as typed. It is not made absolute, and the file may not exist."""
     weight: float = 1.0
 
     def __str__(self) -> str:
@@ -61,8 +61,8 @@ class Not:
 
 @dataclass(frozen=True)
 class And:
-    """Two parts or more, all of them wanted; an And among them has a weight, else `joined` would
-    have dissolved it.
+    """Two parts or more, all of which are wanted. A nested And has a weight, otherwise `joined`
+    would have dissolved it.
     """
 
     parts: tuple["Query", ...]
@@ -74,7 +74,7 @@ class And:
 
 @dataclass(frozen=True)
 class Or:
-    """Two parts or more, one of them enough; an Or among them has a weight, else `joined` would
+    """Two parts or more, one of which is enough. A nested Or has a weight, otherwise `joined` would
     have dissolved it.
     """
 
@@ -90,15 +90,15 @@ Query = Leaf | Not | And | Or
 
 
 def negated(part: Query) -> Query:
-    """NOT part. Two of them cancel, and a weight weighs the whole: `NOT a^2` is `(NOT a)^2`."""
+    """Return NOT part. Two NOT cancel; a weight applies to the whole: `NOT a^2` is `(NOT a)^2`."""
     if isinstance(part, Not):
         return replace(part.part, weight=part.weight)
     return Not(replace(part, weight=1.0), part.weight)
 
 
 def joined(kind: type[And] | type[Or], parts: list[Query]) -> Query:
-    """All of the parts, or any of them; one alone is itself, and the parts of an unweighted part of
-    the same kind are taken out.
+    """Join parts with And or Or. One part alone is returned as it is, and an unweighted part of the
+    same kind is dissolved into its own parts.
     """
     flat: list[Query] = []
     for part in parts:
@@ -107,19 +107,19 @@ def joined(kind: type[And] | type[Or], parts: list[Query]) -> Query:
 
 
 def terms(query: Query) -> tuple[Leaf, ...]:
-    """The distinct leaves in the order of their first appearance, each without its weight, which
-    its probability lacks too.
+    """Return the distinct leaves in the order of first appearance, without their weights, because a
+    leaf's probability does not depend on its weight.
     """
     return tuple(dict.fromkeys(unweighted(leaf) for leaf in _leaves(query)))
 
 
 def unweighted(leaf: Leaf) -> Leaf:
-    """The leaf as `terms` lists it."""
+    """Return the leaf without its weight, as `terms` lists it."""
     return replace(leaf, weight=1.0)
 
 
 def split_tags(query: Query) -> tuple[tuple[Tag, ...], Query | None]:
-    """The tags that every hit must have, without weights, and what is left of the query.
+    """Split off the tags that every hit must have, without weights, from the rest of the query.
 
     These are the tags that stand alone or in an AND at the top. A weight changes nothing for them:
     the probability is 1.
@@ -134,8 +134,8 @@ def split_tags(query: Query) -> tuple[tuple[Tag, ...], Query | None]:
 
 
 def label(leaf: Leaf) -> str:
-    """A short name for a leaf: `dog`, `photo:cat.jpg`, `tag:beach`. Different terms have different
-    labels.
+    """Return a short name for a leaf: `dog`, `photo:cat.jpg`, `tag:beach`. Different terms have
+    different labels.
     """
     if isinstance(leaf, PhotoTerm):
         return f"photo:{leaf.path}"
@@ -145,7 +145,7 @@ def label(leaf: Leaf) -> str:
 
 
 def quoted(text: str) -> str:
-    """The text as a query quotes it."""
+    """Return the text in quotation marks, as a query quotes it."""
     return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
 
 

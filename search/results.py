@@ -10,7 +10,7 @@ from sigseek.search.verdicts import JudgedBy, Verdict
 
 @dataclass(frozen=True, kw_only=True)
 class PhotoHit:
-    """A photo among the results. None where the photo itself does not say."""
+    """A photo among the results. A field is None if the photo's file does not give it."""
 
     id: int
     """The photo's number in its library: the same for as long as the library lasts."""
@@ -42,28 +42,29 @@ class PhotoHit:
 
 @dataclass(frozen=True, kw_only=True)
 class Hit(PhotoHit):
-    """A photo found by a query. Of a query of several terms, what is said holds of all of it."""
+    """A photo found by a query. With several terms, the numbers are for the whole query."""
 
     score: float
-    """SigLIP's probability that text and photo match, 0 to 1, each pair judged by itself; terms
-    combined as probabilities.
+    """SigLIP's probability, 0 to 1, that text and photo match. Each pair is judged by itself, and
+    several terms are combined as probabilities.
     """
     logit: float | None
-    """What the score is the sigmoid of; None for a query of several terms."""
+    """The score is the sigmoid of this logit. It is None for a query of several terms."""
     cosine: float | None
     probability: float
-    """The calibrated probability, 0 to 1; the score itself where the checkpoint was not calibrated.
-    Hits are ranked by it, but for verdicts where all photos are listed and for a closer look.
+    """The calibrated probability, 0 to 1, or the score if the checkpoint was not calibrated. Hits
+    are ranked by it, except that `include_all` sorts by verdict first and a closer look by
+    `closer`.
     """
     verdict: Verdict | None
-    """None in a library that was not measured yet."""
+    """The verdict is None in a library that was not measured yet."""
     confidence: float | None
-    """What the verdict comes from, 0 to 1: how sure it is that this is no chance hit, were it the
-    best.
+    """The verdict depends on this certainty, 0 to 1, that the library contains what was asked for
+    if this photo were its best.
     """
     judged_by: JudgedBy
     closer: float | None = None
-    """What a photo that was looked at more closely was ranked by, as a logit."""
+    """The logit by which a closer look ranked this photo."""
     terms: dict[str, float] | None = None
     """With `explain`: the probability of each of the query's terms."""
 
@@ -80,16 +81,16 @@ class SearchResults(Sequence[Hit]):
 
     hits: tuple[Hit, ...]
     best: Hit | None
-    """The best photo, whether it is among the hits or not."""
+    """The best photo, which need not be among the hits."""
     maybes: int
-    """How many of the 1,000 best photos may match. They are among the hits only when all photos
-    were asked for.
+    """How many of the 1,000 best photos are uncertain. They are among the hits only with
+    `include_all`.
     """
     expected: float
-    """How many photos match, as expected from their probabilities."""
+    """The number of matches that the photos' probabilities add up to."""
     photos: int
-    """How many photos were searched: all of the library, or those with the tags that every hit must
-    have.
+    """How many photos were searched: the whole library, or the photos with the tags that every hit
+    must have.
     """
     judged_by: JudgedBy
     notes: tuple[Remedy | str, ...] = ()

@@ -24,16 +24,17 @@ _CANDIDATES = 1000
 _CANDIDATES_PER_HIT = 20
 _EXACT_SHARE = 0.1
 _MOST_EXACT = 50_000
-"""Photos of a combined query that are scored exactly: so many take under a second to read."""
+"""The most photos of a combined query that are scored exactly. Reading them takes under a second.
+"""
 _ERROR_SPREADS = 5
-"""How far the error of an estimated cosine is reckoned with, in its spreads."""
+"""The allowed error of an estimated cosine, in standard deviations."""
 _ALL_HALVES = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32)
 
 
 class Retriever:
     """Finds photos of one library by one checkpoint's embeddings.
 
-    `within` limits a method to some photos of the index: ids ascending, each once. None is all.
+    `within` limits a method to some photos of the index: ids, ascending, each once. None means all.
     """
 
     def __init__(self, catalog: Catalog, checkpoint: CheckpointRecord, index: VectorIndex) -> None:
@@ -42,12 +43,13 @@ class Retriever:
         self._index = index
 
     def held(self, ids: Ids) -> Ids:
-        """Those of the ids, ascending, that the index holds."""
+        """Return the ids, ascending, that the index holds."""
         return self._index.held(ids)
 
     def nearest(self, query: Floats, limit: int, within: Ids | None = None) -> tuple[Ids, Floats]:
-        """Ids, ascending, and exact cosines float32 (n,) of candidates that surely hold the `limit`
-        photos nearest to the query. They are more than `limit`, where there are more.
+        """Return ids, ascending, and exact cosines float32 (n,) of candidates that certainly
+        include the `limit` photos nearest to the query. There are more than `limit` if the index
+        has more.
         """
         count = candidates(limit)
         if within is not None and len(within) <= count:
@@ -71,10 +73,10 @@ class Retriever:
         limit: int,
         within: Ids | None = None,
     ) -> tuple[Ids, Cosines]:
-        """The same for the photos of which a query of several terms is most probable.
+        """Do the same for the most probable photos of a query with several terms.
 
-        No photo is lost to a limit on candidates, because all are looked at. Where their cosines
-        are estimates, every photo that could still be among the best, allowing five times the
+        All photos are examined, so no limit on candidates loses any. If their cosines are
+        estimates, every photo that could still be among the best, allowing five times the
         estimate's error, is then scored exactly, up to 50,000.
         """
         ids, estimates, is_exact = self._everything(vectors, tagged, within)
@@ -108,12 +110,14 @@ class Retriever:
     def sample(
         self, vectors: Vectors, tagged: Tagged, within: Ids | None = None
     ) -> tuple[Ids, Cosines]:
-        """Photos that stand for all: ids, ascending, and the exact cosines of each term."""
+        """Return a sample that represents all photos: ids, ascending, and each term's exact
+        cosines.
+        """
         ids, cosines = self._index.sample(list(vectors.values()), within)
         return ids, dict(zip(vectors, cosines, strict=True)) | tag_cosines(tagged, ids)
 
     def exact(self, queries: Sequence[Floats], wanted: Ids | None) -> tuple[Ids, list[Floats]]:
-        """Ids, ascending, of those wanted (None: all) that the catalog holds, and each query's
+        """Return the wanted ids (None: all), ascending, that the catalog holds, and each query's
         exact cosines float32 (n,).
         """
         chunks = self._catalog.embedding_chunks(self._checkpoint.id, wanted)
@@ -135,7 +139,9 @@ class Retriever:
     def _everything(
         self, vectors: Vectors, tagged: Tagged, within: Ids | None
     ) -> tuple[Ids, Cosines, bool]:
-        """All photos: ids, ascending, each term's cosines, and whether these are exact."""
+        """Return all photos' ids, ascending, each term's cosines, and whether the cosines are
+        exact.
+        """
         few = within is not None and len(within) <= _CANDIDATES
         if few or not isinstance(self._index, EstimatingIndex):
             # An index that cannot tell about all photos cannot tell which of them a NOT leaves.
@@ -150,12 +156,12 @@ class Retriever:
 
 
 def candidates(limit: int) -> int:
-    """How many candidates to take, so that `limit` hits are surely among them."""
+    """Return how many candidates to take, so that they certainly include `limit` hits."""
     return max(_CANDIDATES, _CANDIDATES_PER_HIT * limit)
 
 
 def tag_cosines(tagged: Tagged, ids: Ids) -> Cosines:
-    """For each tag, 1 for the ids that have it and 0 for the others."""
+    """Return, for each tag, 1 for the ids that have it and 0 for the others."""
     return {
         tag: np.isin(ids, having, assume_unique=True).astype(np.float32)
         for tag, having in tagged.items()
@@ -163,17 +169,17 @@ def tag_cosines(tagged: Tagged, ids: Ids) -> Cosines:
 
 
 def probabilities_of(models: Mapping[Leaf, TermModel], cosines: Cosines) -> dict[Leaf, Doubles]:
-    """The probability (n,) of each term, of its cosines."""
+    """Return the probability (n,) of each term from its cosines."""
     return {term: models[term](values) for term, values in cosines.items()}
 
 
 def _highest(values: Doubles | Floats, count: int) -> npt.NDArray[np.int64]:
-    """Places of the `count` highest values; of equal ones those of the lowest ids."""
+    """Return the positions of the `count` highest values. Among equal values, lower ids win."""
     return np.argsort(-values, kind="stable")[:count]
 
 
 def _errors(exact: Cosines, estimates: Cosines) -> dict[Leaf, float]:
-    """By term, how far estimates may be off; nothing for tags."""
+    """Return, by term, the allowed error of its estimated cosines, which is 0 for tags."""
     return {
         term: _ERROR_SPREADS * float(np.sqrt(np.mean((exact[term] - estimates[term]) ** 2)))
         for term in exact
@@ -181,5 +187,5 @@ def _errors(exact: Cosines, estimates: Cosines) -> dict[Leaf, float]:
 
 
 def _floats(vectors: npt.NDArray[np.float16]) -> Floats:
-    """The same numbers as float32; half the time of `astype`, which converts one by one."""
+    """Return the same numbers as float32, in half the time that `astype` takes."""
     return np.take(_ALL_HALVES, vectors.view(np.uint16), mode="clip")

@@ -1,4 +1,4 @@
-"""How probable it is that a photo shows a term of a query, from the cosine of their embeddings."""
+"""Turns the cosine of a term and a photo into the probability that the photo shows the term."""
 
 from collections.abc import Callable
 from statistics import NormalDist
@@ -15,13 +15,13 @@ Doubles = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
 
 TermModel = Callable[[Floats], Doubles]
-"""Cosines, any shape, to probabilities 0 to 1; never falling."""
+"""A function from cosines, of any shape, to probabilities, 0 to 1. It never falls."""
 
 _FEWEST = 2
 
 
 def plain_model(scoring: Scoring, calibration: Calibration | None) -> TermModel:
-    """SigLIP's probability, by the checkpoint's calibration where there is one."""
+    """Use SigLIP's probability, corrected by the checkpoint's calibration if it has one."""
 
     def probabilities(cosines: Floats) -> Doubles:
         logits = scoring.logits(cosines)
@@ -33,10 +33,10 @@ def plain_model(scoring: Scoring, calibration: Calibration | None) -> TermModel:
 
 
 def text_model(sample: Floats, scoring: Scoring, calibration: Calibration | None) -> TermModel:
-    """By the two components of the text's own logits in this library, where they stand clearly
-    apart: what is common in it.
+    """Use the two components of the text's logits in this library if they are clearly apart, which
+    happens for what is common in it.
 
-    Of what is rare there is too little to see, and `plain_model` holds. `sample` are the cosines
+    Rare things leave no visible component, so `plain_model` is used. `sample` holds the cosines
     (n,) of the library.
     """
     mixture = fit_mixture(scoring.logits(sample).astype(np.float64))
@@ -46,12 +46,12 @@ def text_model(sample: Floats, scoring: Scoring, calibration: Calibration | None
 
 
 def photo_model(sample: Floats, photos: int) -> TermModel:
-    """By how far a photo's cosine to a photo lies above those of the library: 0.5 where one photo
-    in all would by chance.
+    """Use the distance of a photo's cosine above those of the library. The probability is 0.5 at
+    the cosine that one photo in the library is expected to reach by chance.
 
-    The sigmoid was trained on pairs of a text and a photo and says nothing here. `sample` are the
-    cosines (n,) of a library of so many photos, taken as normal, their spread from the lower half,
-    which likeness does not reach.
+    The sigmoid was trained on pairs of a text and a photo and says nothing here. `sample` holds
+    cosines (n,) of the library, which are assumed to be normally distributed. Their spread is taken
+    from the lower half, because similar photos do not reach it.
     """
     if len(sample) < _FEWEST:
         return lambda cosines: np.full(np.shape(cosines), 0.5)
@@ -68,5 +68,5 @@ def photo_model(sample: Floats, photos: int) -> TermModel:
 
 
 def tag_model() -> TermModel:
-    """A photo has a tag or has not: what stands for its cosine is the probability."""
+    """Return a tag's value as its probability: 1 for a photo with the tag and 0 without."""
     return lambda cosines: cosines.astype(np.float64)

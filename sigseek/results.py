@@ -103,7 +103,7 @@ def offline_folder(folder: str, files: int) -> Remedy:
     kept = f"{counted(files, 'known file')} {'is' if files == 1 else 'are'} kept"
     return Remedy(
         f"{escaped(folder)} is offline (missing or empty); its {kept}. "
-        "Moved? {} Gone for good? {}",
+        "If it has moved: {}; if it is gone for good: {}",
         (Call("relocate", (folder, "NEW")), Call("forget", (folder,))),
     )
 

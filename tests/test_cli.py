@@ -103,7 +103,8 @@ def test_forms_of_output(library: Path, tmp_path: Path, run: Run) -> None:
     assert f"{best[0]['probability']:.3f}" in table[0]
     page = (tmp_path / "page.html").read_text()
     assert page.count("data:image/jpeg;base64,") == 2
-    run("search", "a house", *where, "--all", "-n", "40", "--html", tmp_path / "all.html")
+    done = run("search", "a house", *where, "--all", "-n", "40", "--html", "all.html")
+    assert done.stderr.splitlines()[-1] == f"written: {tmp_path / 'all.html'}", "absolute"
     assert "<p>no match</p>" in (tmp_path / "all.html").read_text()
     assert "http" not in page.replace("http-equiv", ""), "opens offline"
 

@@ -127,7 +127,7 @@ def test_a_table_and_a_report_for_people(tmp_path: Path, drawn: Path, bare: Path
         r"query +[\d.]+  ms in the median, [\d.]+ ms at the 99th percentile", lines[8]
     )
     assert f"warning: {tmp_path}/photos/scene-00003.jpg: " in done.stderr
-    assert "written: report.html" in done.stderr
+    assert f"written: {tmp_path / 'report.html'}" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "report.html"]
     page = (tmp_path / "report.html").read_text()
     assert not re.search(r"""(src|href)=["'](?!data:)|url\(|@import|<script|<link""", page), (

@@ -113,5 +113,6 @@ def test_reports() -> None:
     assert report_in_words(report) == "2 pictures: 1 added, 1 failed (1.0 s, mini)"
     assert offline_folder("/my {photos}", 158).spelled(spell) == (
         "/my {photos} is offline (missing or empty); its 158 known files are kept. "
-        "Moved? sigseek relocate '/my {photos}' NEW Gone for good? sigseek forget '/my {photos}'"
+        "If it has moved: sigseek relocate '/my {photos}' NEW; "
+        "if it is gone for good: sigseek forget '/my {photos}'"
     )

@@ -120,7 +120,7 @@ def evaluate(
             raise click.ClickException(
                 f"{report} cannot be written ({error.strerror}); name another file"
             ) from error
-        click.echo(f"written: {report}", err=True)
+        click.echo(f"written: {report.absolute()}", err=True)
 
 
 class _Bars(ExitStack):

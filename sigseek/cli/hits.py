@@ -31,7 +31,7 @@ def deliver(
         from sigseek.pages.contact_sheet import Section, write_contact_sheet
 
         write_contact_sheet(html, heading, [Section(heading, hits)])
-        click.echo(f"written: {html}", err=True)
+        click.echo(f"written: {html.absolute()}", err=True)
     if as_json:
         for hit in hits:
             print_json(hit)
