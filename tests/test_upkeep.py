@@ -516,11 +516,13 @@ def test_a_second_checkpoint_beside_the_first_is_resumable_and_searched_when_it_
     done = run("search", "a red house", "--library", library.directory, "--model", tiny)
     go_on = f"sigseek index --library {library.directory} --model {tiny}"
     assert f"{said}{go_on}\n" in done.stderr
+    alike = ("similar", photos / "new.png", "--library", library.directory, "--model", tiny)
+    save(photos / "new.png", seed=70)
+    assert f"{said}{go_on}\n" in run(*alike).stderr
     with sigseek.open(library.directory) as plain:
         assert plain.checkpoint.name == "mini"
         assert len(plain.search("a red house", limit=100, include_all=True)) == 12
     with sigseek.open(library.directory, model=str(tiny)) as other:
-        save(photos / "new.png", seed=70)
         report = other.index()
         assert (report.added, report.unchanged) == (9, 4)
     with sigseek.open(library.directory) as plain:
