@@ -147,5 +147,5 @@ def _holder(holder: Path) -> str:
     try:
         facts = json.loads(holder.read_text())
         return f"process {facts['pid']} on {facts['host']} since {facts['since']}"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):  # another program may have written it
         return "unknown process"

@@ -139,3 +139,10 @@ def test_a_file_system_without_locks(
         writer_lock(tmp_path),
     ):
         pass
+
+
+def test_a_holder_file_of_another_shape_is_an_unknown_process(tmp_path: Path) -> None:
+    with writer_lock(tmp_path):
+        (tmp_path / "lock.json").write_text("[1, 2]")
+        with pytest.raises(LibraryError, match="unknown process"), writer_lock(tmp_path):
+            pass
