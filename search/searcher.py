@@ -177,12 +177,15 @@ class Searcher:
             else shown[scored.levels[shown] == MATCH]
         )
         hit = partial(self._hit, query, scored, closely, explain)
+        found = self._photos(shown, scored.ids, limit)
+        hits = tuple(hit(rank, row, photo) for rank, (row, photo) in enumerate(found, 1))
+        if found and found[0][0] == order[0]:  # mostly so, and then it is not read again
+            best: Hit | None = hits[0]
+        else:
+            best = next((hit(1, *first) for first in self._photos(order, scored.ids, 1)), None)
         return SearchResults(
-            hits=tuple(
-                hit(rank, row, photo)
-                for rank, (row, photo) in enumerate(self._photos(shown, scored.ids, limit), 1)
-            ),
-            best=next((hit(1, *best) for best in self._photos(order, scored.ids, 1)), None),
+            hits=hits,
+            best=best,
             maybes=int((scored.levels[counted] == MATCH - 1).sum()),
             expected=expected * self._any_match(scored, counted),
             photos=scope.photos,
