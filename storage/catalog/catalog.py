@@ -1,8 +1,11 @@
 """The catalog: every question to the database, and the way to every change."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import sessionmaker
 
@@ -14,7 +17,9 @@ from sigseek.storage.catalog.reading.judgement import JudgementReader
 from sigseek.storage.catalog.reading.photos import PhotoReader
 from sigseek.storage.catalog.reading.settings import SettingReader
 from sigseek.storage.catalog.sqlite import SqliteDialect
-from sigseek.storage.catalog.transaction import Transaction
+
+if TYPE_CHECKING:
+    from sigseek.storage.catalog.transaction import Transaction
 
 FILE_NAME = "catalog.sqlite"
 
@@ -50,6 +55,8 @@ class Catalog(
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Changes that are kept together or not at all."""
+        from sigseek.storage.catalog.transaction import Transaction  # a search needs none
+
         try:
             with self._writers() as session, session.begin():
                 yield Transaction(session, self._dialect)
