@@ -2,6 +2,8 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 from sigseek.cli.main import COMMANDS
 from tests.conftest import ROOT
 
@@ -72,6 +74,27 @@ def test_decoding_one_file_knows_nothing_of_folders() -> None:
             if not name.startswith(("sigseek.indexer.decoding.", "sigseek.indexer.errors."))
         }
         assert not others, f"{path} imports {others}"
+
+
+MUST_NOT_IMPORT = {
+    "storage/catalog": ("storage.index",),
+    "storage/index": ("storage.catalog",),
+    "sigseek/operations": ("library", "cli", "pages", "demo"),
+    "sigseek/evaluation": ("cli", "pages", "operations", "demo"),
+    "sigseek/pages": ("cli", "operations", "demo", "library"),
+    "sigseek/demo": ("cli", "pages", "operations"),
+}
+"""Folders that stand side by side, or one above the other, inside of a room."""
+
+
+@pytest.mark.parametrize("folder", MUST_NOT_IMPORT)
+def test_folders_of_one_room_know_only_those_below_them(folder: str) -> None:
+    paths = list((ROOT / folder).rglob("*.py"))
+    assert paths
+    for path in paths:
+        for name in imported_names(path):
+            for other in MUST_NOT_IMPORT[folder]:
+                assert not f"{name}.".startswith(f"sigseek.{other}."), f"{path} imports {name}"
 
 
 def test_working_rooms_neither_print_nor_exit() -> None:
