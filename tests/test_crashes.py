@@ -4,9 +4,11 @@ import json
 import os
 import resource
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,18 @@ def wait_for(condition: object, process: "subprocess.Popen[str]") -> None:
     deadline = time.monotonic() + 60
     while not condition() and process.poll() is None and time.monotonic() < deadline:  # type: ignore[operator]
         time.sleep(0.002)
+
+
+def is_indexing(library: Path) -> bool:
+    """Whether a run has made the library and is now at its photos."""
+    if not (library / "catalog.sqlite").exists() or not (library / "lock.json").exists():
+        return False
+    address = f"file:{library}/catalog.sqlite?mode=ro"
+    try:
+        with closing(sqlite3.connect(address, uri=True)) as connection:
+            return bool(connection.execute("SELECT count(*) FROM checkpoint").fetchone()[0])
+    except sqlite3.OperationalError:  # the table is not there yet
+        return False
 
 
 def test_a_kill_at_any_instant_loses_nothing() -> None:
@@ -70,15 +84,18 @@ def test_two_at_once_and_a_lock_that_was_left(tmp_path: Path, photos: Path, run:
     with subprocess.Popen(
         words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, text=True
     ) as first:
-        wait_for((library / "lock.json").exists, first)
-        first.send_signal(signal.SIGSTOP)  # so that it surely still works when the second comes
-        second = run("index", photos, "--library", library, "--model", "mini", check=False)
-        assert second.returncode == 1
-        (line,) = second.stderr.splitlines()
-        assert line.startswith(f"error: another sigseek (process {first.pid} on ")
-        assert " since 20" in line
-        assert f" is updating {library}; " in line
-        first.kill()
+        try:
+            # Not before: a process that is stopped while it makes the catalog keeps all others out.
+            wait_for(lambda: is_indexing(library), first)
+            first.send_signal(signal.SIGSTOP)  # so that it surely still works when the second comes
+            second = run("index", photos, "--library", library, "--model", "mini", check=False)
+            assert second.returncode == 1
+            (line,) = second.stderr.splitlines()
+            assert line.startswith(f"error: another sigseek (process {first.pid} on ")
+            assert " since 20" in line
+            assert f" is updating {library}; " in line
+        finally:
+            first.kill()  # else a failure would wait for a stopped process for ever
     assert (library / "lock.json").exists(), "as a kill leaves it"
     (report,) = map(
         json.loads,

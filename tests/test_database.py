@@ -171,6 +171,7 @@ def test_errors_of_postgresql_are_told_apart_by_their_codes(
     ("code", "kind"),
     [
         (sqlite3.SQLITE_BUSY_SNAPSHOT, ErrorKind.BUSY),
+        (sqlite3.SQLITE_PROTOCOL, ErrorKind.BUSY),
         (sqlite3.SQLITE_CORRUPT_VTAB, ErrorKind.DAMAGED),
         (sqlite3.SQLITE_NOTADB, ErrorKind.DAMAGED),
         (sqlite3.SQLITE_READONLY_DIRECTORY, ErrorKind.UNAVAILABLE),
