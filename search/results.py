@@ -22,18 +22,30 @@ class PhotoHit:
     """Pixels, as shown."""
     height: int
     taken_at: str | None
-    """ISO 8601."""
+    """ISO 8601 in local time, as precise as the source: "1978", or "2016-12-24T10:02:17+01:00"."""
+    date_source: str | None
+    """Where `taken_at` comes from, "exif original" or "file name" for example."""
     camera: str | None
     latitude: float | None
     """Degrees, north positive."""
     longitude: float | None
     """Degrees, east positive."""
+    city: str | None
+    region: str | None
+    country: str | None
+    place_source: str | None
+    """Who named the city, region and country: "sidecar", "xmp" or "iptc", or "coordinates" where
+    they were looked up by latitude and longitude.
+    """
     lens: str | None
     rating: int | None
     """1 to 5 stars, -1 for rejected."""
+    title: str | None
     description: str | None
     keywords: tuple[str, ...]
-    """In alphabetical order."""
+    """In alphabetical order; "Animal|Bird|Gull" for one in a hierarchy."""
+    people: tuple[str, ...]
+    """The names of the people whom the photo shows, in alphabetical order."""
     copies: tuple[str, ...]
     """The photo's other files."""
     available: bool

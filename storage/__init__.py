@@ -21,6 +21,7 @@ from sigseek.storage.records import (
     LibraryFailure,
     Measured,
     PhotoFacts,
+    PhotoMetadata,
     PhotoRecord,
     YardstickRecord,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "LibraryLock",
     "Measured",
     "PhotoFacts",
+    "PhotoMetadata",
     "PhotoRecord",
     "WriterLock",
     "YardstickRecord",

@@ -86,22 +86,73 @@ class FileCounts(NamedTuple):
     missing: int
 
 
+class DateSource(StrEnum):
+    """Where the date of a photo comes from, in the order in which sources are asked.
+
+    The values are kept in catalogs and told in JSON; a new or renamed one needs a migration.
+    """
+
+    SIDECAR = "sidecar"
+    """The XMP file beside the photo."""
+    EXIF_ORIGINAL = "exif original"
+    EXIF_DIGITIZED = "exif digitized"
+    XMP = "xmp"
+    IPTC = "iptc"
+    EXIF_MODIFIED = "exif modified"
+    FILE_NAME = "file name"
+    TAKEOUT = "takeout"
+    """The JSON file that Google Takeout puts beside a photo."""
+
+
+class PlaceSource(StrEnum):
+    """Who named the city, the region and the country of a photo.
+
+    The values are kept in catalogs and told in JSON; a new or renamed one needs a migration.
+    """
+
+    SIDECAR = "sidecar"
+    XMP = "xmp"
+    IPTC = "iptc"
+    COORDINATES = "coordinates"
+    """At least one name was looked up by latitude and longitude."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoMetadata:
+    """What a photo's files say about it, apart from its pixels; None where they say nothing."""
+
+    taken_at: str | None = None
+    """ISO 8601 in the camera's local time, as precise as the source, with the UTC offset where that
+    is known.
+    """
+    date_source: str | None = None
+    """A DateSource."""
+    camera: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    city: str | None = None
+    region: str | None = None
+    country: str | None = None
+    place_source: str | None = None
+    """A PlaceSource."""
+    lens: str | None = None
+    rating: int | None = None
+    title: str | None = None
+    description: str | None = None
+    keywords: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
+    facts_version: int = 0
+    """The version of the reader that read this. 0 means that it has to be read again."""
+
+
 @dataclass(frozen=True)
-class PhotoFacts:
-    """What a photo's files say about it; None where they say nothing."""
+class PhotoFacts(PhotoMetadata):
+    """A photo, and what its files say about it."""
 
     digest: bytes
     width: int
     height: int
     format: str
-    taken_at: str | None = None
-    camera: str | None = None
-    latitude: float | None = None
-    longitude: float | None = None
-    lens: str | None = None
-    rating: int | None = None
-    description: str | None = None
-    keywords: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,23 +165,14 @@ class EmbeddingRecord:
 
 
 @dataclass(frozen=True)
-class PhotoRecord:
-    """A photo and its files."""
+class PhotoRecord(PhotoMetadata):
+    """A photo and its files. Keywords and people are in alphabetical order."""
 
     id: int
     paths: tuple[str, ...]
     """Absolute, in alphabetical order, missing files last."""
     width: int
     height: int
-    taken_at: str | None
-    camera: str | None
-    latitude: float | None
-    longitude: float | None
-    lens: str | None = None
-    rating: int | None = None
-    description: str | None = None
-    keywords: tuple[str, ...] = ()
-    """In alphabetical order."""
 
 
 class FailureKind(StrEnum):

@@ -3,6 +3,8 @@ import secrets
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
 
@@ -23,6 +25,7 @@ from sigseek.storage import (
     LibraryFailure,
     Measured,
     PhotoFacts,
+    PhotoMetadata,
     PhotoRecord,
     YardstickRecord,
 )
@@ -519,33 +522,97 @@ def test_a_library_that_may_not_be_written_is_read(ordinary_folder: Path, cut_of
         directory.chmod(0o755)
 
 
-def test_what_a_photo_says_is_kept_and_goes_with_it(tmp_path: Path) -> None:
-    catalog = Catalog(tmp_path)
-    facts = PhotoFacts(
-        b"1", 4, 3, "JPEG", "2024", "camera", 1.5, -2.5, "lens", -1, "text", ("b", "a")
-    )
+SAID = PhotoMetadata(
+    taken_at="2016-12-24T10:02:17-03:30",
+    date_source="iptc",
+    camera="camera",
+    latitude=1.5,
+    longitude=-2.5,
+    city="Lisbon",
+    region="Lisbon District",
+    country="Portugal",
+    place_source="xmp",
+    lens="lens",
+    rating=-1,
+    title="Harbour at dawn",
+    description="text",
+    keywords=("b", "Animal|Bird|Gull"),
+    people=("Zoe", "Ann"),
+    facts_version=1,
+)
+
+
+def test_what_a_photo_says_is_kept(catalog: Catalog) -> None:
+    facts = PhotoFacts(b"1", 4, 3, "JPEG", **vars(SAID))
     with catalog.transaction() as transaction:
         folder, _ = transaction.add_folder(Path("/p"))
         ids = [
             transaction.add_photo(facts),
-            transaction.add_photo(PhotoFacts(b"2", 1, 1, "PNG", keywords=("a",))),
+            transaction.add_photo(PhotoFacts(b"2", 1, 1, "PNG", taken_at="1978", keywords=("b",))),
         ]
         assert transaction.add_photo(facts) == ids[0], "known"
         transaction.put_files(folder.id, [("1.jpg", ids[0], 1, 1), ("2.png", ids[1], 1, 1)])
     one, two = (catalog.photos(ids)[id_] for id_ in ids)
-    assert one == PhotoRecord(
-        ids[0], ("/p/1.jpg",), 4, 3, "2024", "camera", 1.5, -2.5, "lens", -1, "text", ("a", "b")
-    )
-    assert two == PhotoRecord(ids[1], ("/p/2.png",), 1, 1, None, None, None, None, keywords=("a",))
+    in_order = replace(SAID, keywords=("Animal|Bird|Gull", "b"), people=("Ann", "Zoe"))
+    assert one == PhotoRecord(ids[0], ("/p/1.jpg",), 4, 3, **vars(in_order))
+    assert two == PhotoRecord(ids[1], ("/p/2.png",), 1, 1, taken_at="1978", keywords=("b",))
+
+
+def test_times_are_kept_as_local_text_with_the_offset_apart(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path)
+    told = ["2016-12-24T10:02:17-03:30", "2016-12-24T10:02:17+14:00", "2016-12", "2016-12-24T10:02"]
+    with catalog.transaction() as transaction:
+        facts = [PhotoFacts(b"%d" % n, 1, 1, "PNG", taken_at=at) for n, at in enumerate(told)]
+        transaction.add_photos([*facts, PhotoFacts(b"none", 1, 1, "PNG")])
+    catalog.close()
+    with closing(sqlite3.connect(tmp_path / "catalog.sqlite")) as connection:
+        columns = "SELECT taken_at, utc_offset FROM photo ORDER BY id"
+        rows = connection.execute(columns).fetchall()
+    assert rows == [
+        ("2016-12-24T10:02:17", -210),
+        ("2016-12-24T10:02:17", 840),
+        ("2016-12", None),
+        ("2016-12-24T10:02", None),
+        (None, None),
+    ]
+
+
+def test_metadata_that_was_read_again_takes_the_place_of_what_was_known(catalog: Catalog) -> None:
+    with catalog.transaction() as transaction:
+        folder, _ = transaction.add_folder(Path("/p"))
+        facts = [PhotoFacts(b"%d" % n, 4, 3, "JPEG", **vars(SAID)) for n in range(2)]
+        ids = list(transaction.add_photos(facts).values())
+        transaction.put_files(folder.id, [(f"{id_}.jpg", id_, 1, 1) for id_ in ids])
+    said = PhotoMetadata(title="Noon", keywords=("b", "new"), people=("Zoe",), facts_version=2)
+    with catalog.transaction() as transaction:
+        transaction.put_metadata({})
+        transaction.put_metadata({ids[0]: said})
+    found = catalog.photos(ids)
+    assert found[ids[0]] == PhotoRecord(ids[0], (f"/p/{ids[0]}.jpg",), 4, 3, **vars(said))
+    assert found[ids[1]].people == ("Ann", "Zoe")
+    with catalog.transaction() as transaction:
+        transaction.mark_metadata_stale(ids[:1])
+    assert [catalog.photos(ids)[id_].facts_version for id_ in ids] == [0, 1]
+
+
+def test_words_that_no_photo_bears_any_more_are_removed(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path)
+    with catalog.transaction() as transaction:
+        folder, _ = transaction.add_folder(Path("/p"))
+        ids = [
+            transaction.add_photo(PhotoFacts(b"1", 4, 3, "JPEG", **vars(SAID))),
+            transaction.add_photo(PhotoFacts(b"2", 1, 1, "PNG", keywords=("b",))),
+        ]
+        transaction.put_files(folder.id, [("1.jpg", ids[0], 1, 1), ("2.png", ids[1], 1, 1)])
     with catalog.transaction() as transaction:
         transaction.remove_files(folder.id, ["1.jpg"])
         transaction.remove_photos_without_files()
     catalog.close()
-    with sqlite3.connect(tmp_path / "catalog.sqlite") as connection:
-        assert connection.execute("SELECT photo_id, name FROM keyword").fetchall() == [
-            (ids[1], "a")
-        ]
-    connection.close()
+    with closing(sqlite3.connect(tmp_path / "catalog.sqlite")) as connection:
+        assert connection.execute("SELECT name FROM keyword").fetchall() == [("b",)]
+        assert connection.execute("SELECT photo_id FROM photo_keyword").fetchall() == [(ids[1],)]
+        assert connection.execute("SELECT * FROM person").fetchall() == []
+        assert connection.execute("SELECT * FROM photo_person").fetchall() == []
 
 
 def test_the_states_of_all_checkpoints(catalog: Catalog, tmp_path: Path) -> None:

@@ -30,8 +30,10 @@ class Record:
 def hit(verdict: Verdict | None, probability: float = 0.9) -> Hit:
     return Hit(
         id=1, rank=1, path="/p/a.jpg", width=1, height=1, taken_at=None,
-        camera=None, latitude=None, longitude=None,
-        lens=None, rating=None, description=None, keywords=(), copies=(), available=True,
+        date_source=None,
+        camera=None, latitude=None, longitude=None, city=None, region=None, country=None,
+        place_source=None, lens=None, rating=None, title=None, description=None, keywords=(),
+        people=(), copies=(), available=True,
         score=0.5, logit=0.0,
         cosine=0.1, probability=probability, verdict=verdict, confidence=None,
         judged_by="calibrated",

@@ -53,7 +53,10 @@ class PlainText(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """The text as it is kept."""
-        if value is None:
-            return None
-        value = value.replace("\0", "")
-        return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+        return None if value is None else mended(value)
+
+
+def mended(text: str) -> str:
+    """The text without NUL characters, and with "?" for lone surrogates."""
+    text = text.replace("\0", "")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -84,7 +84,10 @@ class PhotoRow(Base):
 
     __tablename__ = "photo"
     # Index files hold ids and may outlive a photo for a while, so an id is never used again.
-    __table_args__ = ({"sqlite_autoincrement": True},)
+    __table_args__ = (
+        Index("ix_photo_facts_version", "facts_version"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     digest: Mapped[bytes] = mapped_column(unique=True)
@@ -94,26 +97,81 @@ class PhotoRow(Base):
     height: Mapped[int]
     format: Mapped[str]
     taken_at: Mapped[str | None]
-    """ISO 8601: the camera's local time, with its UTC offset where that is known."""
+    """Local time in ISO 8601 without its offset, as precise as the source: "1978", "1978-05" or
+    "1978-05-02T14:30:00". The times that lie in a period are a range of this text.
+    """
+    utc_offset: Mapped[int | None]
+    """Minutes by which the camera's clock was ahead of UTC."""
+    date_source: Mapped[str | None]
+    """A DateSource. It is None for dates of before schema 0008."""
     camera: Mapped[str | None]
     latitude: Mapped[float | None]
     longitude: Mapped[float | None]
+    city: Mapped[str | None]
+    region: Mapped[str | None]
+    country: Mapped[str | None]
+    place_source: Mapped[str | None]
+    """A PlaceSource: who named the city, the region and the country."""
     lens: Mapped[str | None]
     rating: Mapped[int | None]
     """1 to 5, or -1 for a rejected photo."""
+    title: Mapped[str | None]
     description: Mapped[str | None]
+    facts_version: Mapped[int] = mapped_column(default=0, server_default="0")
+    """The version of the reader that read the metadata. 0 means that it has to be read again."""
 
 
 class KeywordRow(Base):
-    """A keyword that a photo's file carries."""
+    """A keyword. Each is one row, so looking for photos by keyword is a look into an index."""
 
     __tablename__ = "keyword"
-    __table_args__ = ({"sqlite_with_rowid": False},)
 
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    """As written; the levels of a hierarchy are joined by "|"."""
+
+
+class PhotoKeywordRow(Base):
+    """A photo bears a keyword."""
+
+    __tablename__ = "photo_keyword"
+    __table_args__ = (
+        Index("ix_photo_keyword_photo_id", "photo_id"),
+        {"sqlite_with_rowid": False},
+    )
+
+    keyword_id: Mapped[int] = mapped_column(
+        ForeignKey("keyword.id", ondelete="CASCADE"), primary_key=True
+    )
     photo_id: Mapped[int] = mapped_column(
         ForeignKey("photo.id", ondelete="CASCADE"), primary_key=True
     )
-    name: Mapped[str] = mapped_column(primary_key=True)
+
+
+class PersonRow(Base):
+    """A person whom photos name."""
+
+    __tablename__ = "person"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+
+
+class PhotoPersonRow(Base):
+    """A photo names a person."""
+
+    __tablename__ = "photo_person"
+    __table_args__ = (
+        Index("ix_photo_person_photo_id", "photo_id"),
+        {"sqlite_with_rowid": False},
+    )
+
+    person_id: Mapped[int] = mapped_column(
+        ForeignKey("person.id", ondelete="CASCADE"), primary_key=True
+    )
+    photo_id: Mapped[int] = mapped_column(
+        ForeignKey("photo.id", ondelete="CASCADE"), primary_key=True
+    )
 
 
 class FileRow(Base):
@@ -132,6 +190,10 @@ class FileRow(Base):
     photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id", ondelete="CASCADE"))
     size: Mapped[int]
     mtime_ns: Mapped[int]
+    sidecars: Mapped[str | None] = mapped_column(PathText)
+    """The XMP and JSON files beside it as they were at the last run; None if it has none. They are
+    lines of size, mtime in ns and name.
+    """
     missing_since: Mapped[datetime | None]
     """The first run that did not find the file; None while it is there."""
 

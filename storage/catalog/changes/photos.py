@@ -1,13 +1,25 @@
 """Changes of photos."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, exists, select, update
 
 from sigseek.storage.catalog.changes.writer import Writer
-from sigseek.storage.catalog.models import CheckpointRow, FileRow, KeywordRow, PhotoRow
+from sigseek.storage.catalog.columns import mended
+from sigseek.storage.catalog.local_time import split_offset
+from sigseek.storage.catalog.models import (
+    CheckpointRow,
+    FileRow,
+    KeywordRow,
+    PersonRow,
+    PhotoKeywordRow,
+    PhotoPersonRow,
+    PhotoRow,
+)
 from sigseek.storage.catalog.paths import statement_chunks
-from sigseek.storage.records import PhotoFacts
+from sigseek.storage.records import PhotoFacts, PhotoMetadata
 
 
 class PhotoWriter(Writer):
@@ -26,22 +38,35 @@ class PhotoWriter(Writer):
         new = {facts.digest: facts for facts in photos if facts.digest not in known}
         if not new:
             return known
-        rows = [
-            {name: value for name, value in vars(facts).items() if name != "keywords"}
-            for facts in new.values()
-        ]
+        rows = [_columns(facts) | _identity(facts) for facts in new.values()]
         # Another writer may have added the same content since.
         self._dialect.put(self._session, PhotoRow, ["digest"], rows, overwrite=False)
         added = self._find(list(new))
-        keywords = [
-            {"photo_id": added[facts.digest], "name": name}
-            for facts in new.values()
-            for name in facts.keywords
-        ]
-        self._dialect.put(
-            self._session, KeywordRow, ["photo_id", "name"], keywords, overwrite=False
-        )
+        self._add_words({added[facts.digest]: facts for facts in new.values()})
         return known | added
+
+    def put_metadata(self, photos: Mapping[int, PhotoMetadata]) -> None:
+        """Replace what is known of the photos with these ids by what their files say now."""
+        if not photos:
+            return
+        rows = [{"photo": id_} | _columns(metadata) for id_, metadata in photos.items()]
+        values: dict[str, Any] = {name: bindparam(name) for name in rows[0] if name != "photo"}
+        self._session.connection().execute(
+            update(PhotoRow).where(PhotoRow.id == bindparam("photo")).values(values), rows
+        )
+        for chunk in statement_chunks(list(photos)):
+            self._session.execute(
+                delete(PhotoKeywordRow).where(PhotoKeywordRow.photo_id.in_(chunk))
+            )
+            self._session.execute(delete(PhotoPersonRow).where(PhotoPersonRow.photo_id.in_(chunk)))
+        self._add_words(photos)
+
+    def mark_metadata_stale(self, photo_ids: Sequence[int]) -> None:
+        """Note that the metadata of these photos has to be read again."""
+        for chunk in statement_chunks(photo_ids):
+            self._session.execute(
+                update(PhotoRow).where(PhotoRow.id.in_(chunk)).values(facts_version=0)
+            )
 
     def remove_photos_without_files(self) -> int:
         """Remove photos that no file holds any more, and return how many.
@@ -52,10 +77,59 @@ class PhotoWriter(Writer):
         held = select(FileRow.id).where(FileRow.photo_id == PhotoRow.id).exists()
         removed = self._deleted(delete(PhotoRow).where(~held))
         if removed:
+            self.remove_unused_words()
             self._session.execute(
                 update(CheckpointRow).values(generation=CheckpointRow.generation + 1)
             )
         return removed
+
+    def remove_unused_words(self) -> None:
+        """Remove the keywords and people that no photo bears any more."""
+        borne = exists().where(PhotoKeywordRow.keyword_id == KeywordRow.id)
+        self._deleted(delete(KeywordRow).where(~borne))
+        named = exists().where(PhotoPersonRow.person_id == PersonRow.id)
+        self._deleted(delete(PersonRow).where(~named))
+
+    def _add_words(self, photos: Mapping[int, PhotoMetadata]) -> None:
+        """Note the keywords and the people of these photos, which have none so far."""
+        keywords = self._word_ids(KeywordRow, (facts.keywords for facts in photos.values()))
+        people = self._word_ids(PersonRow, (facts.people for facts in photos.values()))
+        self._dialect.put(
+            self._session,
+            PhotoKeywordRow,
+            ["keyword_id", "photo_id"],
+            [
+                {"keyword_id": keywords[mended(name)], "photo_id": id_}
+                for id_, facts in photos.items()
+                for name in facts.keywords
+            ],
+            overwrite=False,
+        )
+        self._dialect.put(
+            self._session,
+            PhotoPersonRow,
+            ["person_id", "photo_id"],
+            [
+                {"person_id": people[mended(name)], "photo_id": id_}
+                for id_, facts in photos.items()
+                for name in facts.people
+            ],
+            overwrite=False,
+        )
+
+    def _word_ids(
+        self, table: type[KeywordRow] | type[PersonRow], words: Iterable[Sequence[str]]
+    ) -> dict[str, int]:
+        """The ids of the words, which are added where they are new."""
+        # In order, so that two writers do not wait for each other.
+        names = sorted({mended(name) for photo in words for name in photo})
+        rows = [{"name": name} for name in names]
+        self._dialect.put(self._session, table, ["name"], rows, overwrite=False)
+        found: dict[str, int] = {}
+        for chunk in statement_chunks(names):
+            query = select(table.name, table.id).where(table.name.in_(chunk))
+            found.update(self._session.execute(query).all())
+        return found
 
     def _find(self, digests: Sequence[bytes]) -> dict[bytes, int]:
         """The ids of known photos by SHA-256, their rows locked against removal."""
@@ -65,3 +139,18 @@ class PhotoWriter(Writer):
             locked = query.order_by(PhotoRow.id).with_for_update(read=True, key_share=True)
             found.update(self._session.execute(locked).all())
         return found
+
+
+def _identity(facts: PhotoFacts) -> dict[str, Any]:
+    return {name: getattr(facts, name) for name in ("digest", "width", "height", "format")}
+
+
+def _columns(metadata: PhotoMetadata) -> dict[str, Any]:
+    """The columns of a photo's row that hold its metadata."""
+    columns = {
+        field.name: getattr(metadata, field.name)
+        for field in fields(PhotoMetadata)
+        if field.name not in ("keywords", "people")
+    }
+    columns["taken_at"], columns["utc_offset"] = split_offset(metadata.taken_at)
+    return columns

@@ -2,22 +2,27 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path, PurePath
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from sigseek.storage.catalog.local_time import join_offset
 from sigseek.storage.catalog.models import (
     EmbeddingRow,
     FileRow,
     FolderRow,
     KeywordRow,
+    PersonRow,
+    PhotoKeywordRow,
+    PhotoPersonRow,
     PhotoRow,
     TagRow,
 )
 from sigseek.storage.catalog.paths import containing_folder, statement_chunks
 from sigseek.storage.catalog.reading.reader import Reader
-from sigseek.storage.records import FileLocation, PhotoRecord
+from sigseek.storage.records import FileLocation, PhotoMetadata, PhotoRecord
 
 
 class PhotoReader(Reader):
@@ -90,10 +95,10 @@ class PhotoReader(Reader):
         found: dict[int, PhotoRecord] = {}
         with self._session() as session:
             for chunk in statement_chunks(ids):
-                paths, keywords = _paths(session, chunk), _keywords(session, chunk)
+                paths, words = _paths(session, chunk), _words(session, chunk)
                 for row in session.scalars(select(PhotoRow).where(PhotoRow.id.in_(chunk))):
                     if row.id in paths:
-                        found[row.id] = _record(row, paths[row.id], keywords.get(row.id, []))
+                        found[row.id] = _record(row, paths[row.id], words[row.id])
         return found
 
 
@@ -110,26 +115,40 @@ def _paths(session: Session, ids: Sequence[int]) -> dict[int, list[tuple[bool, s
     return paths
 
 
-def _keywords(session: Session, ids: Sequence[int]) -> dict[int, list[str]]:
-    query = select(KeywordRow.photo_id, KeywordRow.name).where(KeywordRow.photo_id.in_(ids))
-    keywords = defaultdict(list)
-    for photo_id, name in session.execute(query):
-        keywords[photo_id].append(name)
-    return keywords
+def _words(session: Session, ids: Sequence[int]) -> dict[int, dict[str, list[str]]]:
+    """By photo id, its keywords and the people that it names."""
+    keywords = (
+        select(PhotoKeywordRow.photo_id, KeywordRow.name)
+        .join(KeywordRow, KeywordRow.id == PhotoKeywordRow.keyword_id)
+        .where(PhotoKeywordRow.photo_id.in_(ids))
+    )
+    people = (
+        select(PhotoPersonRow.photo_id, PersonRow.name)
+        .join(PersonRow, PersonRow.id == PhotoPersonRow.person_id)
+        .where(PhotoPersonRow.photo_id.in_(ids))
+    )
+    words: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for kind, query in (("keywords", keywords), ("people", people)):
+        for photo_id, name in session.execute(query):
+            words[photo_id][kind].append(name)
+    return words
 
 
-def _record(row: PhotoRow, paths: list[tuple[bool, str]], keywords: list[str]) -> PhotoRecord:
+def _record(
+    row: PhotoRow, paths: list[tuple[bool, str]], words: dict[str, list[str]]
+) -> PhotoRecord:
+    metadata = {
+        field.name: getattr(row, field.name)
+        for field in fields(PhotoMetadata)
+        if field.name not in ("keywords", "people")
+    }
+    metadata["taken_at"] = join_offset(row.taken_at, row.utc_offset)
     return PhotoRecord(
         row.id,
         tuple(path for _, path in sorted(paths)),
         row.width,
         row.height,
-        row.taken_at,
-        row.camera,
-        row.latitude,
-        row.longitude,
-        row.lens,
-        row.rating,
-        row.description,
-        tuple(sorted(keywords)),
+        keywords=tuple(sorted(words["keywords"])),
+        people=tuple(sorted(words["people"])),
+        **metadata,
     )
