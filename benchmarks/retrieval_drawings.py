@@ -15,7 +15,7 @@ from sigseek.siglip import Preprocessing, load_checkpoint
 from sigseek.siglip.runtimes.torch import TorchImageTower, TorchTextTower
 from sigseek.storage import Catalog, EmbeddingRecord, PhotoFacts
 from sigseek.storage.embeddings import CheckpointEmbeddings
-from sigseek.storage.index import faiss as vector_index
+from sigseek.storage.index import faiss_build
 from sigseek.storage.index.contract import VectorIndex
 from sigseek.storage.index.store import FaissStore
 
@@ -96,13 +96,13 @@ def _index(images: Floats, directory: Path, *, quantised: bool) -> VectorIndex:
             id_: EmbeddingRecord(vector, "fp32", 1) for id_, vector in zip(ids, images, strict=True)
         }
         transaction.add_embeddings(checkpoint.id, records)
-    usual = vector_index._QUANTISED_FROM
-    vector_index._QUANTISED_FROM = 0 if quantised else usual
+    usual = faiss_build._QUANTISED_FROM
+    faiss_build._QUANTISED_FROM = 0 if quantised else usual
     try:
         embeddings = CheckpointEmbeddings(catalog, catalog.checkpoints()[0])
         return FaissStore(directory / "index").open(embeddings)
     finally:
-        vector_index._QUANTISED_FROM = usual
+        faiss_build._QUANTISED_FROM = usual
         catalog.close()
 
 

@@ -36,7 +36,7 @@ from sigseek.evaluation.metrics import auroc, average_precision, calibration_err
 from sigseek.library import Library, open_library
 from sigseek.search.results import Hit, SearchResults
 from sigseek.siglip.checkpoint import MINI, MINI_DIRECTORY
-from sigseek.storage.index import faiss as vector_index
+from sigseek.storage.index import faiss_build
 
 Bools = npt.NDArray[np.bool_]
 
@@ -227,13 +227,13 @@ def complete(drawings: Drawings) -> None:
     """Recall of the ten best of NOT and OR through estimates, against every photo scored
     exactly.
     """
-    usual = vector_index._QUANTISED_FROM
+    usual = faiss_build._QUANTISED_FROM
     exact = {
         query.operators: _paths(drawings.library, query.operators)
         for query in compound_queries()
         if query.kind != "AND"
     }
-    vector_index._QUANTISED_FROM = 500
+    faiss_build._QUANTISED_FROM = 500
     try:
         for file in (drawings.library.directory / "index").iterdir():
             file.unlink()
@@ -244,7 +244,7 @@ def complete(drawings: Drawings) -> None:
                 if found
             ]
     finally:
-        vector_index._QUANTISED_FROM = usual
+        faiss_build._QUANTISED_FROM = usual
     print(
         f"recall of the ten best of {len(recall)} NOT and OR by estimates: "
         f"{np.mean(recall):.4f}, least {min(recall):.2f}"

@@ -42,8 +42,7 @@ from sigseek.storage import (
     EmbeddingRecord,
     YardstickRecord,
 )
-from sigseek.storage.index import faiss as vector_index
-from sigseek.storage.index import index_files
+from sigseek.storage.index import faiss_build, index_files
 from tests.catalogs import (
     add_checkpoint,
     add_many,
@@ -152,8 +151,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     )
     rows = np.random.default_rng(7).permutation(rows)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vector_index, "_QUANTISED_FROM", 2_000)
-        patch.setattr(vector_index, "_SAMPLE", 2_000)
+        patch.setattr(faiss_build, "_QUANTISED_FROM", 2_000)
+        patch.setattr(faiss_build, "_SAMPLE", 2_000)
         patch.setattr(index_files, "_STALE_SHARE", 0.5)
         patch.setattr(retrieval, "_CANDIDATES", 60)
         patch.setattr(retrieval, "_CANDIDATES_PER_HIT", 6)
@@ -501,8 +500,8 @@ def test_a_tag_that_every_hit_must_have_says_the_same_as_one_beside_other_terms(
     tagged: int,
 ) -> None:
     """`a AND (tag:t OR tag:t)` means the same and does not narrow the search."""
-    monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 1_000 if quantised else 20_000)
-    monkeypatch.setattr(vector_index, "_SAMPLE", 800)
+    monkeypatch.setattr(faiss_build, "_QUANTISED_FROM", 1_000 if quantised else 20_000)
+    monkeypatch.setattr(faiss_build, "_SAMPLE", 800)
     monkeypatch.setattr(retrieval, "_CANDIDATES", 120)
     monkeypatch.setattr(retrieval, "_CANDIDATES_PER_HIT", 6)
     given, vectors = judged_library(catalog)
@@ -543,7 +542,7 @@ def remove(catalog: Catalog, gone: list[int]) -> None:
 def test_photos_removed_since_take_no_candidates_place(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quantised: bool
 ) -> None:
-    monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 200 if quantised else 2_000)
+    monkeypatch.setattr(faiss_build, "_QUANTISED_FROM", 200 if quantised else 2_000)
     monkeypatch.setattr(index_files, "_STALE_SHARE", 0.5)
     monkeypatch.setattr(retrieval, "_CANDIDATES", 150)
     monkeypatch.setattr(retrieval, "_CANDIDATES_PER_HIT", 1)
@@ -565,7 +564,7 @@ def test_photos_removed_since_take_no_candidates_place(
 def test_a_photo_embedded_again_counts_as_it_is_now(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 200)
+    monkeypatch.setattr(faiss_build, "_QUANTISED_FROM", 200)
     monkeypatch.setattr(retrieval, "_CANDIDATES", 20)
     checkpoint, vectors = add_gentle_checkpoint(catalog), random_unit(700, DIMENSION)
     query = random_unit(1, DIMENSION, seed=3)[0]

@@ -19,8 +19,7 @@ from hypothesis import strategies as st
 from benchmarks.geometry import Geometry
 from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord
 from sigseek.storage.embeddings import CheckpointEmbeddings
-from sigseek.storage.index import faiss as vector_index
-from sigseek.storage.index import faiss_file, index_files
+from sigseek.storage.index import faiss_build, faiss_file, index_files
 from sigseek.storage.index.faiss import FaissIndex
 from sigseek.storage.index.faiss_file import StoredIndex, is_quantised
 from sigseek.storage.index.store import FaissStore
@@ -186,7 +185,7 @@ def test_a_file_that_lacks_what_a_catalog_put_back_holds_is_made_anew(
     """A plain copy of the catalog from before photos were forgotten: it holds what the newer file
     was made without.
     """
-    monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 500 if more else 20_000)
+    monkeypatch.setattr(faiss_build, "_QUANTISED_FROM", 500 if more else 20_000)
     monkeypatch.setattr(index_files, "_STALE_SHARE", 0.02)
     catalog, checkpoint, directory = library
     ids = add(catalog, checkpoint, 1_000, seed=1)
@@ -249,7 +248,7 @@ def quantised(
     library: tuple[Catalog, CheckpointRecord, Path], monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Catalog, int, Path]:
     """A library of 2,000 embeddings, searched by its quantised index; its checkpoint's id."""
-    monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 1_500)
+    monkeypatch.setattr(faiss_build, "_QUANTISED_FROM", 1_500)
     catalog, checkpoint, directory = library
     add_many(catalog, checkpoint.id, random_unit(2_000, DIMENSION, seed=1))
     opened(catalog, directory)
@@ -437,7 +436,7 @@ def test_a_library_that_became_small_is_flat_again(quantised: tuple[Catalog, int
 
 
 def test_an_odd_dimension_stays_flat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 100)
+    monkeypatch.setattr(faiss_build, "_QUANTISED_FROM", 100)
     catalog = Catalog(tmp_path)
     checkpoint = add_checkpoint(catalog, 15)
     ids = add_many(catalog, checkpoint.id, random_unit(200, 15))
@@ -450,7 +449,7 @@ def test_an_odd_dimension_stays_flat(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_any_even_dimension_is_quantised(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dimension: int
 ) -> None:
-    monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 100)
+    monkeypatch.setattr(faiss_build, "_QUANTISED_FROM", 100)
     catalog = Catalog(tmp_path)
     checkpoint = add_checkpoint(catalog, dimension)
     vectors = random_unit(999, dimension)
@@ -637,7 +636,7 @@ def test_a_quantised_scan_passes_over_none_that_lies_opposite(
     """FAISS's kernel leaves out what has the least of its 65,536 values; to a NOT these are the
     best.
     """
-    monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 100)
+    monkeypatch.setattr(faiss_build, "_QUANTISED_FROM", 100)
     catalog = Catalog(tmp_path)
     checkpoint, vectors = add_checkpoint(catalog, dimension), random_unit(1_000, dimension)
     vectors[500:520] = -vectors[0]
@@ -653,7 +652,7 @@ def test_a_quantised_scan_passes_over_none_that_lies_opposite(
 
 
 def test_a_scan_of_photos_all_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 100)
+    monkeypatch.setattr(faiss_build, "_QUANTISED_FROM", 100)
     catalog = Catalog(tmp_path)
     checkpoint = add_checkpoint(catalog, DIMENSION)
     ids = add_many(catalog, checkpoint.id, random_unit(1, DIMENSION).repeat(1_000, axis=0))
@@ -668,7 +667,7 @@ def test_the_sample_is_exact_and_the_same_for_the_same_library(
     quantised: tuple[Catalog, int, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalog, _, directory = quantised
-    monkeypatch.setattr(vector_index, "_SAMPLE", 300)
+    monkeypatch.setattr(faiss_build, "_SAMPLE", 300)
     for path in directory.iterdir():
         path.unlink()
     query = random_unit(1, DIMENSION, seed=7)[0]
@@ -689,7 +688,7 @@ def test_the_sample_stands_for_what_came_later_and_for_nothing_that_left(
     quantised: tuple[Catalog, int, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalog, checkpoint_id, directory = quantised
-    monkeypatch.setattr(vector_index, "_SAMPLE", 500)
+    monkeypatch.setattr(faiss_build, "_SAMPLE", 500)
     for path in directory.iterdir():
         path.unlink()
     query = random_unit(1, DIMENSION, seed=7)[0]
@@ -710,7 +709,7 @@ def test_the_sample_is_of_the_same_generation_as_the_index(
     quantised: tuple[Catalog, int, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalog, checkpoint_id, directory = quantised
-    monkeypatch.setattr(vector_index, "_SAMPLE", 300)
+    monkeypatch.setattr(faiss_build, "_SAMPLE", 300)
     later = add_many(catalog, checkpoint_id, random_unit(1_500, DIMENSION, seed=2))
     ids, _ = sample(opened(catalog, directory), random_unit(1, DIMENSION, seed=7)[0])
     name = f"{current(catalog).token}-{current(catalog).generation}"
@@ -781,7 +780,7 @@ def test_the_threads_that_faiss_may_use_are_each_threads_own() -> None:
     set_aside, go_on = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with vector_index._one_thread():
+        with faiss_build.one_thread():
             set_aside.set()
             go_on.wait()
 
@@ -792,3 +791,24 @@ def test_the_threads_that_faiss_may_use_are_each_threads_own() -> None:
     assert faiss.omp_get_max_threads() == before
     go_on.set()
     thread.join()
+
+
+def test_opening_a_current_index_loads_no_random_numbers(
+    quantised: tuple[Catalog, int, Path],
+) -> None:
+    """They take as long to import as everything else about the opening, and nothing is drawn."""
+    catalog, _, directory = quantised
+    opened(catalog, directory)
+    code = f"""
+import sys
+from pathlib import Path
+from sigseek.storage import Catalog
+from sigseek.storage.embeddings import CheckpointEmbeddings
+from sigseek.storage.index.store import FaissStore
+catalog = Catalog(Path({str(catalog.path.parent)!r}))
+embeddings = CheckpointEmbeddings(catalog, catalog.checkpoints()[0])
+index = FaissStore(Path({str(directory)!r})).open(embeddings)
+assert len(index) == {len(catalog.embedded_ids(1))}
+assert "numpy.random" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -20,7 +20,7 @@ from sigseek.search.searcher import Searcher
 from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index import faiss as faiss_index
-from sigseek.storage.index import index_files
+from sigseek.storage.index import faiss_build, index_files
 from sigseek.storage.index.contract import EstimatingIndex, IndexStore, VectorIndex
 from sigseek.storage.index.exact import ExactIndex, ExactStore
 from sigseek.storage.index.store import FaissStore
@@ -45,12 +45,12 @@ def engine(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Engine:
     """Each implementation; FAISS's quantiser from fewer embeddings on than in earnest."""
-    monkeypatch.setattr(faiss_index, "_SAMPLE", 500)
+    monkeypatch.setattr(faiss_build, "_SAMPLE", 500)
     monkeypatch.setattr(faiss_index, "_FEWEST_SAMPLED", 100)
     if request.param == "exact":
         return Engine(ExactStore(), exact=True)
     quantised = request.param == "quantised"
-    monkeypatch.setattr(faiss_index, "_QUANTISED_FROM", 1_000 if quantised else 1_000_000)
+    monkeypatch.setattr(faiss_build, "_QUANTISED_FROM", 1_000 if quantised else 1_000_000)
     return Engine(FaissStore(tmp_path / "index"), exact=not quantised)
 
 
@@ -361,9 +361,9 @@ import sys
 from pathlib import Path
 from sigseek.storage import Catalog
 from sigseek.storage.embeddings import CheckpointEmbeddings
-from sigseek.storage.index import faiss
+from sigseek.storage.index import faiss_build
 from sigseek.storage.index.store import FaissStore
-faiss._QUANTISED_FROM = int(sys.argv[3])
+faiss_build._QUANTISED_FROM = int(sys.argv[3])
 catalog = Catalog(Path(sys.argv[1]))
 store = FaissStore(Path(sys.argv[2]))
 print("ready", flush=True)
@@ -381,7 +381,7 @@ def test_killed_writers_leave_nothing_that_is_taken_for_an_index(
     if not isinstance(engine.store, FaissStore):
         return  # it writes nothing
     fill(catalog)
-    at = [tmp_path, tmp_path / "index", faiss_index._QUANTISED_FROM]
+    at = [tmp_path, tmp_path / "index", faiss_build._QUANTISED_FROM]
     for delay in (0.005, 0.02, 0.05, 0.08):
         command = [sys.executable, "-c", _WRITER, *map(str, at)]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:

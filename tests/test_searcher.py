@@ -17,8 +17,7 @@ from sigseek.search.query import Text
 from sigseek.search.results import PhotoHit, SearchResults
 from sigseek.search.searcher import Searcher
 from sigseek.storage import Catalog
-from sigseek.storage.index import faiss as vector_index
-from sigseek.storage.index import index_files
+from sigseek.storage.index import faiss_build, index_files
 from tests.catalogs import (
     add_checkpoint,
     add_many,
@@ -200,8 +199,8 @@ def test_what_was_indexed_later_is_expected_too(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     """Photos of a kind of which the library had none, few or nearly twice as many as it had."""
-    monkeypatch.setattr(vector_index, "_QUANTISED_FROM", 1_000)
-    monkeypatch.setattr(vector_index, "_SAMPLE", 1_000)
+    monkeypatch.setattr(faiss_build, "_QUANTISED_FROM", 1_000)
+    monkeypatch.setattr(faiss_build, "_SAMPLE", 1_000)
     monkeypatch.setattr(retrieval, "_CANDIDATES", 15)
     monkeypatch.setattr(retrieval, "_CANDIDATES_PER_HIT", 1)
     checkpoint, asked = add_checkpoint(catalog, 16), random_unit(1, 16, seed=3)[0]
@@ -241,7 +240,7 @@ def large(
     catalog = Catalog(directory / "library")
     checkpoint, vectors = add_checkpoint(catalog, 24), random_unit(3_000, 24)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vector_index, "_QUANTISED_FROM", 2_000)
+        patch.setattr(faiss_build, "_QUANTISED_FROM", 2_000)
         patch.setattr(index_files, "_STALE_SHARE", 0.5)
         add_many(catalog, checkpoint.id, vectors[:2_500])
         searcher(catalog, directory)

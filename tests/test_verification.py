@@ -69,9 +69,9 @@ def lose_a_row(library: sigseek.Library) -> None:
 
 
 def add_to_flat(dimension: int, ids: object, vectors: object) -> object:
-    from sigseek.storage.index.faiss import _add, _flat
+    from sigseek.storage.index.faiss_build import flat_index
 
-    return _add(_flat(dimension), [(ids, vectors)])  # type: ignore[list-item]
+    return flat_index(dimension, [(ids, vectors)])  # type: ignore[list-item]
 
 
 def too_short(library: sigseek.Library) -> None:

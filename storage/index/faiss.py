@@ -13,7 +13,7 @@ quantiser. When the library has doubled since the quantiser was trained, all is 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,14 @@ import numpy.typing as npt
 
 from sigseek.storage.index import faiss_file, index_files
 from sigseek.storage.index.contract import Embeddings, Estimates, Neighbours
+from sigseek.storage.index.faiss_build import (
+    collected,
+    draw,
+    flat_index,
+    make,
+    one_thread,
+    sample_index,
+)
 from sigseek.storage.index.faiss_file import StoredIndex, indexed_ids, is_quantised
 from sigseek.storage.index.index_files import SAMPLE
 
@@ -30,14 +38,8 @@ Floats = npt.NDArray[np.float32]
 Halves = npt.NDArray[np.float16]
 Ids = npt.NDArray[np.int64]
 
-_QUANTISED_FROM = 20_000
-_SAMPLE = 5_000
-"""Enough to estimate a share of a few percent to within a tenth of its value. Scored in a
-millisecond.
-"""
 _FEWEST_SAMPLED = 1_000
 """When fewer photos of a selection are in the sample, one is drawn for the selection itself."""
-_LESSONS = 4_096  # 256 for each of a quantiser's 16 centroids; FAISS takes no more
 _ONE_QUERY = 11
 """FAISS's `implem` for single queries. Its default is tuned for batches and a fifth slower here.
 Results differ only in the last bit.
@@ -117,7 +119,7 @@ class _Part:
             wanted[within] = True
             selector: Any = faiss.IDSelectorBitmap  # annotated as it is in C++, with a length
             parameters.sel = selector(np.packbits(wanted, bitorder="little"))
-        with _one_thread():
+        with one_thread():
             (cosines,), (ids,) = self._index.search(
                 query[None].astype(np.float32), count, params=parameters
             )
@@ -167,8 +169,7 @@ class FaissIndex:
             return self._everything(self._parts, queries, within)
         if within is None or _count_within(self._sample, within) >= _FEWEST_SAMPLED:
             return self._everything(self._sample, queries, within)
-        drawn = _draw(within, _SAMPLE)
-        own = _Part(_add(_flat(self._embeddings.dimension), self._embeddings.chunks(drawn)))
+        own = _Part(sample_index(within, self._embeddings))
         return self._everything([own], queries, None)
 
     @staticmethod
@@ -190,15 +191,14 @@ def open_index(directory: Path, embeddings: Embeddings) -> FaissIndex:
         later = embeddings.count_after(stored.generation, most + 1)
         if index_files.may_serve(stored.rows, later, embeddings.count):
             return _brought_up_to_date(stored, directory, embeddings)
-    made = _made(stored, embeddings)
-    sample = _drawn_sample(made.index, embeddings) if is_quantised(made.index) else None
+    made = make(stored, embeddings)
+    # The sample comes first, so that a killed process leaves no index file without its sample.
+    samples = [_stored_sample(made, directory, embeddings)] if is_quantised(made.index) else []
     with contextlib.suppress(OSError):
-        if sample:  # first, so that no index file is ever without its sample
-            _write_sample(sample, directory, embeddings, made.generation)
         faiss_file.write(made.index, made.trained_on, directory, embeddings, made.generation)
         # From here on by memory map, if it is the same file: only then does nothing come later.
         made = faiss_file.open_exactly(directory, embeddings, made.generation) or made
-    return FaissIndex([_Part(made.index)], [_Part(sample)] if sample else [], embeddings)
+    return FaissIndex([_Part(made.index)], [_Part(sample) for sample in samples], embeddings)
 
 
 def lacking_ids(directory: Path, embeddings: Embeddings) -> Ids:
@@ -211,7 +211,8 @@ def lacking_ids(directory: Path, embeddings: Embeddings) -> Ids:
 
 def _brought_up_to_date(stored: StoredIndex, directory: Path, embeddings: Embeddings) -> FaissIndex:
     """The stored index with what came later and without what no longer holds."""
-    later_ids, later = _collected(embeddings.chunks_after(stored.generation), embeddings.dimension)
+    dimension = embeddings.dimension
+    later_ids, later = collected(embeddings.chunks_after(stored.generation), dimension)
     superseded = _NO_IDS
     # The counts are equal unless rows were removed or embedded again, or the file lacks some.
     if stored.rows + len(later_ids) != embeddings.count:
@@ -219,129 +220,34 @@ def _brought_up_to_date(stored: StoredIndex, directory: Path, embeddings: Embedd
         superseded = np.setdiff1d(held, np.setdiff1d(now, later_ids, assume_unique=True))
         lacking = np.setdiff1d(now, np.union1d(held, later_ids), assume_unique=True)
         if len(lacking):
-            more_ids, more = _collected(embeddings.chunks(lacking), embeddings.dimension)
+            more_ids, more = collected(embeddings.chunks(lacking), dimension)
             later_ids = np.concatenate([later_ids, more_ids])
             later = np.concatenate([later, more])
-    parts = [
-        _Part(stored.index, superseded),
-        _Part(_add(_flat(embeddings.dimension), [(later_ids, later)])),
-    ]
+    parts = [_Part(stored.index, superseded), _Part(flat_index(dimension, [(later_ids, later)]))]
     if not is_quantised(stored.index):
         return FaissIndex(parts, [], embeddings)
     kept = faiss_file.open_exactly(directory, embeddings, stored.generation, SAMPLE)
-    sample = kept.index if kept else _drawn_sample(stored.index, embeddings)
-    if not kept:
-        with contextlib.suppress(OSError):
-            _write_sample(sample, directory, embeddings, stored.generation)
+    sample = kept.index if kept else _stored_sample(stored, directory, embeddings)
+    left_out = _NO_IDS
+    if len(superseded):
+        left_out = np.intersect1d(indexed_ids(sample), superseded, assume_unique=True)
     # What came later has the same share in the sample as what the file holds.
     share = round(len(later_ids) * int(sample.ntotal) / max(stored.rows, 1))
-    rows = _draw(np.arange(len(later_ids)), share)
+    rows = draw(np.arange(len(later_ids)), share)
     sampled = [
-        _Part(sample, np.intersect1d(indexed_ids(sample), superseded)),
-        _Part(_add(_flat(embeddings.dimension), [(later_ids[rows], later[rows])])),
+        _Part(sample, left_out),
+        _Part(flat_index(dimension, [(later_ids[rows], later[rows])])),
     ]
     return FaissIndex(parts, sampled, embeddings)
 
 
-def _made(stored: StoredIndex | None, embeddings: Embeddings) -> StoredIndex:
-    """An index of all embeddings: the stored one brought up to date, or a new one."""
-    generation = embeddings.generation
-    if stored and _can_fold(stored, embeddings):
-        folded = _fold(stored, embeddings)
-        if folded:
-            return StoredIndex(folded, generation, stored.trained_on)
-    return StoredIndex(_build(embeddings), generation, embeddings.count)
-
-
-def _build(embeddings: Embeddings) -> faiss.Index:
-    """An index of all embeddings; flat where they are few, or where dimensions do not pair."""
-    if embeddings.count < _QUANTISED_FROM or embeddings.dimension % 2:
-        index = _flat(embeddings.dimension)
-    else:
-        index = _trained(embeddings)
-    return _add(index, embeddings.chunks())
-
-
-def _trained(embeddings: Embeddings) -> faiss.Index:
-    """A quantiser that has learned from a random sample of the embeddings, always the same for the
-    same library.
-    """
-    lessons = embeddings.chunks(_draw(embeddings.ids(), _LESSONS))
-    _, vectors = _collected(lessons, embeddings.dimension)
-    # One list of all: wrapped so, it takes ids, selectors and removals.
-    spec = f"IVF1,PQ{embeddings.dimension // 2}x4fs"
-    index = faiss.index_factory(embeddings.dimension, spec, faiss.METRIC_INNER_PRODUCT)
-    with _one_thread():
-        index.train(vectors.astype(np.float32))
-    return index
-
-
-def _can_fold(stored: StoredIndex, embeddings: Embeddings) -> bool:
-    enough = _QUANTISED_FROM <= embeddings.count < 2 * stored.trained_on
-    return is_quantised(stored.index) and enough
-
-
-def _fold(stored: StoredIndex, embeddings: Embeddings) -> faiss.Index | None:
-    """The stored index with what came later and without what went, no old embedding read again;
-    None where it lacks some.
-    """
-    index: faiss.Index = faiss_file.writable_copy(stored.index)
-    now = embeddings.ids()
-    gone = np.setdiff1d(indexed_ids(index), now)
-    if len(gone):
-        index.remove_ids(faiss.IDSelectorBatch(gone))
-    for ids, vectors in embeddings.chunks_after(stored.generation):
-        if len(ids):
-            index.remove_ids(faiss.IDSelectorBatch(ids))  # embedded again
-            with _one_thread():
-                index.add_with_ids(vectors.astype(np.float32), ids)
-    return index if index.ntotal >= len(now) else None
-
-
-def _drawn_sample(index: faiss.Index, embeddings: Embeddings) -> faiss.Index:
-    """A flat index of a random sample of what the index holds, always the same for the same
-    library.
-    """
-    drawn = _draw(np.sort(indexed_ids(index)), _SAMPLE)
-    return _add(_flat(embeddings.dimension), embeddings.chunks(drawn))
-
-
-def _write_sample(
-    sample: faiss.Index, directory: Path, embeddings: Embeddings, generation: int
-) -> None:
-    faiss_file.write(sample, int(sample.ntotal), directory, embeddings, generation, SAMPLE)
-
-
-def _flat(dimension: int) -> faiss.Index:
-    """Exact, in the catalog's own float16."""
-    return faiss.IndexIDMap(
-        faiss.IndexScalarQuantizer(
-            dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
-        )
-    )
-
-
-def _add(index: faiss.Index, chunks: Iterable[tuple[Ids, Halves]]) -> faiss.Index:
-    for ids, vectors in chunks:
-        if len(ids):
-            with _one_thread():
-                index.add_with_ids(vectors.astype(np.float32), ids)
-    return index
-
-
-def _collected(chunks: Iterable[tuple[Ids, Halves]], dimension: int) -> tuple[Ids, Halves]:
-    """All chunks in one."""
-    found = list(chunks)
-    return (
-        np.concatenate([_NO_IDS, *(ids for ids, _ in found)]),
-        np.concatenate([np.zeros((0, dimension), np.float16), *(rows for _, rows in found)]),
-    )
-
-
-def _draw(values: Ids, count: int) -> Ids:
-    """A random choice, ascending, always the same of the same values."""
-    drawn = np.random.default_rng(0).choice(values, min(count, len(values)), replace=False)
-    return np.sort(drawn)
+def _stored_sample(index: StoredIndex, directory: Path, embeddings: Embeddings) -> faiss.Index:
+    """A sample of the index, drawn now and written beside it if that is possible."""
+    sample = sample_index(np.sort(indexed_ids(index.index)), embeddings)
+    with contextlib.suppress(OSError):
+        rows = int(sample.ntotal)
+        faiss_file.write(sample, rows, directory, embeddings, index.generation, SAMPLE)
+    return sample
 
 
 def _merged(parts: Sequence[tuple[Ids, Floats]]) -> tuple[Ids, Floats]:
@@ -381,20 +287,3 @@ def _contains(ids: Ids, wanted: Ids) -> npt.NDArray[np.bool_]:
 
 def _count_within(parts: Sequence[_Part], within: Ids) -> int:
     return sum(int(_contains(within, part.ids()).sum()) for part in parts)
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Have FAISS work on this thread alone.
-
-    It does not divide a single query among threads, and it divides training and adding into tiny
-    steps. Where another program has a core, threads that meet after every step wait for it:
-    training took 50 times as long. OpenMP keeps the number for each thread by itself, so threads
-    that search at the same time do not disturb each other.
-    """
-    threads = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(threads)
