@@ -351,11 +351,6 @@ class FolderIngest:
         contents = [self._waiting[digest] for digest in photos]
         with self._catalog.transaction() as transaction:
             ids = transaction.add_photos([facts for facts, _ in photos.values()])
-            if photos:
-                transaction.add_embeddings(
-                    self._checkpoint.id,
-                    {ids[digest]: embedding for digest, (_, embedding) in photos.items()},
-                )
             for folder_id, paths in self._settled.moved_from.items():
                 transaction.remove_files(folder_id, paths)
             transaction.remove_files(self._folder.id, self._settled.gone_bad)
@@ -371,6 +366,11 @@ class FolderIngest:
             transaction.put_files(self._folder.id, files)
             for failure in self._settled.failures:
                 transaction.put_failure(self._folder.id, failure)
+            if photos:
+                transaction.add_embeddings(
+                    self._checkpoint.id,
+                    {ids[digest]: embedding for digest, (_, embedding) in photos.items()},
+                )
         self._settled = _Settled()
         self._ledger.enter_commit(len(photos))
         for content in contents:

@@ -93,9 +93,14 @@ def writer_lock(directory: Path) -> AbstractContextManager[None]:
 class AdvisoryLock:
     """The lock of a library in a PostgreSQL database: an advisory lock of that database's session.
 
-    The server releases the lock with the connection that holds it, within a minute even where the
-    holder's machine has lost its power. Whoever holds it across transactions must not connect
-    through a pool that gives out a connection for one transaction only.
+    The lock belongs to a connection of its own, not to those that write. The server releases it
+    with that connection, within a minute even where the holder's machine has lost its power. If the
+    connection ends before the holder does, as when the server restarts, another process can get the
+    lock while the first one goes on writing. The catalog stays sound: the tables' own locks and
+    constraints order the changes, and the worst is that two processes embed the same photos.
+
+    Whoever holds the lock across transactions must not connect through a pool that gives out a
+    connection for one transaction only.
     """
 
     _KEY = 0x77726974  # "writ"; any number will do that no other program uses in this database
@@ -122,7 +127,7 @@ class AdvisoryLock:
                     connection.execute(text("SELECT pg_advisory_unlock(:key)"), key)
 
     def _holder(self, connection: Connection) -> str:
-        """The session that holds the lock, as its application calls itself."""
+        """Return the session that holds the lock, as its application calls itself."""
         from sqlalchemy import text
 
         held = text(

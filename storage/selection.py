@@ -23,7 +23,7 @@ class Selection:
     """The photo has each of these tags."""
 
     def resolve(self, catalog: Catalog) -> Ids | None:
-        """The ids (n,) of the photos that the catalog selects now, ascending; None for all."""
+        """Return the ids (n,), ascending, of the photos that are selected now; None for all."""
         import numpy as np
 
         if not self.tags:

@@ -46,8 +46,8 @@ class _Unsound:
     """Their norm is not 1."""
 
     def all_have(self, count: int) -> int | None:
-        """The number of dimensions, if all sound embeddings of the `count` there are have the same
-        other one: then the checkpoint's row is wrong.
+        """Return the number of dimensions, if all sound embeddings of the `count` there are have
+        the same other one: then the checkpoint's row is wrong.
         """
         if len(self.other_dimensions) != 1:
             return None
@@ -93,7 +93,7 @@ class Verification:
         return True
 
     def check_photos(self) -> int:
-        """The number of photos that no file holds any more. They are no damage: an interrupted run
+        """Count the photos that no file holds any more. They are no damage: an interrupted run
         leaves them for the next one to remove, and so does a repair.
         """
         leftover = max(0, self._catalog.count_photos_without_files())

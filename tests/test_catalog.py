@@ -211,10 +211,23 @@ def test_photos_are_added_together_each_once(catalog: Catalog, tmp_path: Path) -
     with catalog.transaction() as transaction:
         embedding = EmbeddingRecord(random_unit(1, 4)[0], "fp32", 1)
         transaction.add_embeddings(checkpoint.id, {first: embedding, ids[b"\3"]: embedding})
-    known = catalog.find_all_embedded([b"\1", b"\2", b"\3", b"\4"], checkpoint.id)
-    assert known == {b"\2": first, b"\3": ids[b"\3"]}
     assert catalog.find_embedded(b"\1", checkpoint.id) is None
     assert catalog.find_embedded(b"\2", checkpoint.id) == first
+
+
+def test_a_file_is_left_out_whose_photo_another_writer_removed(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    with catalog.transaction() as transaction:
+        folder, _ = transaction.add_folder(tmp_path)
+        id_ = transaction.add_photo(PhotoFacts(b"1", 1, 1, "JPEG"))
+        gone = transaction.add_photo(PhotoFacts(b"2", 1, 1, "JPEG"))
+        transaction.put_files(folder.id, [("1.jpg", id_, 1, 1)])
+    with catalog.transaction() as transaction:
+        assert transaction.remove_photos_without_files() == 1
+    with catalog.transaction() as transaction:
+        transaction.put_files(folder.id, [("2.jpg", gone, 1, 1), ("3.jpg", id_, 1, 1)])
+    assert sorted(catalog.paths(folder.id, PurePath())) == ["1.jpg", "3.jpg"]
 
 
 def test_embeddings_stream_and_may_be_left_in_the_middle(catalog: Catalog) -> None:

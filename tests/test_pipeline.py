@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 import pytest
+from sqlalchemy import Engine, event
 
 from sigseek.indexer import FolderError, Indexer, IndexReport, check_folder, ingest
 from sigseek.indexer.decoding.decode import decode_photo
@@ -471,6 +472,28 @@ def test_a_second_checkpoint_embeds_beside_the_first(library: Library, folder: P
     checkpoints: list[CheckpointRecord] = [first, library.checkpoint]
     assert [library.catalog.embedded_ids(record.id).size for record in checkpoints] == [40, 40]
     assert library.catalog.photo_count() == 40
+
+
+def test_a_batch_locks_the_row_of_the_checkpoint_last(library: Library, folder: Path) -> None:
+    """Other writers wait for it, and only the embeddings of its generation come after it."""
+    library.index(folder)
+    shutil.copy(folder / "0" / "00.png", folder / "again.png")
+    save(folder / "new.png", seed=99)
+    changes: list[str] = []
+
+    def note(conn: object, cursor: object, statement: str, *rest: object) -> None:
+        if not statement.startswith(("SELECT", "PRAGMA")):
+            changes.append(" ".join(statement.split()[:3]))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        library.index(folder)
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    at = changes.index("INSERT INTO embedding")
+    assert changes[at - 1] == "UPDATE checkpoint SET"
+    assert changes[at + 1].startswith("BEGIN"), "it is the last change of its transaction"
+    assert "INSERT INTO file" in changes[:at]
 
 
 def test_progress_counts_every_file(library: Library, folder: Path) -> None:

@@ -33,7 +33,8 @@ class Catalog(
     """
 
     def __init__(self, place: Path | Dialect) -> None:
-        """The catalog in the directory `place`, made when it is not there; or in an open database.
+        """Open the catalog in the directory `place`, which is made when it is not there, or in an
+        open database.
 
         LibraryError when it cannot be opened.
         """
@@ -54,7 +55,7 @@ class Catalog(
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """Changes that are kept together or not at all."""
+        """Keep the changes that are made in a `with` statement together, or none of them."""
         from sigseek.storage.catalog.transaction import Transaction  # a search needs none
 
         try:
@@ -79,11 +80,11 @@ class Catalog(
             self._dialect.back_up(session.connection(), target)
 
     def integrity(self) -> list[str]:
-        """What the database finds wrong with its files; nothing when they are sound."""
+        """Return what the database finds wrong with its files; nothing when they are sound."""
         with self._session() as session:
             return self._dialect.integrity(session.connection())
 
     def dangling(self) -> dict[str, int]:
-        """How many rows of each table refer to rows that do not exist."""
+        """Return how many rows of each table refer to rows that do not exist."""
         with self._session() as session:
             return self._dialect.dangling(session.connection())

@@ -19,13 +19,13 @@ class PathText(TypeDecorator[str]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Bytes on PostgreSQL, text elsewhere."""
+        """Keep bytes on PostgreSQL and text elsewhere."""
         if dialect.name == "postgresql":
             return dialect.type_descriptor(LargeBinary())
         return dialect.type_descriptor(String())
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | bytes | None:
-        """The path as the database keeps it."""
+        """Return the path as the database keeps it."""
         if value is None:
             return None
         if dialect.name == "postgresql":
@@ -37,7 +37,7 @@ class PathText(TypeDecorator[str]):
         return value
 
     def process_result_value(self, value: str | bytes | None, dialect: Dialect) -> str | None:
-        """The path as Python has it."""
+        """Return the path as Python has it."""
         return os.fsdecode(value) if isinstance(value, bytes) else value
 
 
@@ -52,11 +52,11 @@ class PlainText(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """The text as it is kept."""
+        """Return the text as it is kept."""
         return None if value is None else mended(value)
 
 
 def mended(text: str) -> str:
-    """The text without NUL characters, and with "?" for lone surrogates."""
+    """Return the text without NUL characters, and with "?" for lone surrogates."""
     text = text.replace("\0", "")
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -58,15 +58,17 @@ class Dialect(Protocol):
         """
 
     def is_among(self, column: InstrumentedAttribute[int], parameter: str) -> ColumnElement[bool]:
-        """Whether the id in the column is one of those in the parameter, however many there are."""
+        """Return whether the id in the column is one of those in the parameter, however many there
+        are.
+        """
 
     def ids(self, ids: Sequence[int]) -> object:
-        """The value of a parameter of `is_among`."""
+        """Return the value of a parameter of `is_among`."""
 
     def is_path_among(
         self, column: InstrumentedAttribute[str], paths: Sequence[str]
     ) -> ColumnElement[bool]:
-        """Whether the path in the column is one of these, found by the index on paths."""
+        """Return whether the path in the column is one of these, found by the index on paths."""
 
     def stream(
         self,
@@ -75,16 +77,18 @@ class Dialect(Protocol):
         values: Mapping[str, Any],
         count: int,
     ) -> Iterator[Rows]:
-        """The rows of a SELECT, up to `count` at a time, in the memory of a few thousand rows."""
+        """Yield the rows of a SELECT, up to `count` at a time, in the memory of a few thousand
+        rows.
+        """
 
     def integrity(self, connection: Connection) -> list[str]:
-        """What the database finds wrong with its files; nothing when they are sound, or when that
-        is not for its clients to check.
+        """Return what the database finds wrong with its files; nothing when they are sound, or when
+        that is not for its clients to check.
         """
 
     def dangling(self, connection: Connection) -> dict[str, int]:
-        """How many rows of each table refer to rows that do not exist. Only a damaged database has
-        any.
+        """Return how many rows of each table refer to rows that do not exist. Only a damaged
+        database has any.
         """
 
     def compact(self, connection: Connection) -> None:
@@ -98,4 +102,6 @@ class Dialect(Protocol):
         """
 
     def describe(self, error: Exception) -> LibraryError:
-        """The error as a user should see it. The database's code decides, not its English words."""
+        """Return the error as a user should see it. The database's code decides, not its English
+        words.
+        """

@@ -17,8 +17,8 @@ _CHUNK = 10_000
 
 
 def containing_folder(session: Session, path: Path) -> tuple[FolderRecord, PurePath] | None:
-    """The known folder that `path` is or is inside of, and the path relative to it; None without
-    one.
+    """Return the known folder that `path` is or is inside of, and the path relative to it; None
+    without one.
     """
     for folder in session.scalars(select(FolderRow)):
         if path.is_relative_to(folder.path):
@@ -28,14 +28,14 @@ def containing_folder(session: Session, path: Path) -> tuple[FolderRecord, PureP
 
 
 def path_prefix(inside: PurePath) -> str:
-    """What the paths of all files below the directory `inside` begin with, both relative to their
-    folder; "" for the folder itself.
+    """Return what the paths of all files below the directory `inside` begin with, both relative to
+    their folder; "" for the folder itself.
     """
     return "" if inside == PurePath() else f"{inside}{os.sep}"
 
 
 def is_below(column: InstrumentedAttribute[str], inside: PurePath) -> ColumnElement[bool]:
-    """Whether the path in the PathText column is below the directory `inside` of its folder.
+    """Return whether the path in the PathText column is below the directory `inside` of its folder.
 
     Text must compare by its bytes, as it does in SQLite unless a column says otherwise. There,
     paths that are not UTF-8 are bytes, which come after all text: hence the second range, which on
@@ -50,6 +50,6 @@ def is_below(column: InstrumentedAttribute[str], inside: PurePath) -> ColumnElem
 
 
 def statement_chunks(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
-    """The values in parts that one statement takes."""
+    """Yield the values in parts that one statement takes."""
     for start in range(0, len(values), _CHUNK):
         yield values[start : start + _CHUNK]

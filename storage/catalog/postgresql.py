@@ -126,25 +126,25 @@ class PostgreSqlDialect:
         session.connection().execute(statement, values)
 
     def is_among(self, column: InstrumentedAttribute[int], parameter: str) -> ColumnElement[bool]:
-        """An array of ids is one parameter, however long it is."""
+        """Return the condition; an array of ids is one parameter, however long it is."""
         return column == any_(bindparam(parameter, type_=ARRAY(BigInteger)))
 
     def ids(self, ids: Sequence[int]) -> Sequence[int]:
-        """The ids as they are: the driver makes an array of a list."""
+        """Return the ids as they are: the driver makes an array of a list."""
         return ids
 
     def is_path_among(
         self, column: InstrumentedAttribute[str], paths: Sequence[str]
     ) -> ColumnElement[bool]:
-        """Whether the path is one of these, by the index on its SHA-256."""
+        """Return whether the path is one of these, which the index on its SHA-256 tells."""
         digests = [hashlib.sha256(os.fsencode(path)).digest() for path in paths]
         return _digest(column).in_(digests)
 
     def stream(
         self, connection: Connection, statement: Executable, values: Mapping[str, Any], count: int
     ) -> Iterator[Rows]:
-        """Rows from a cursor on the server. Any other cursor of this driver reads all rows before
-        it gives the first.
+        """Yield rows from a cursor on the server. Any other cursor of this driver reads all rows
+        before it gives the first.
         """
         result = connection.execute(statement, values, execution_options={"yield_per": _FETCHED})
         try:
@@ -153,18 +153,18 @@ class PostgreSqlDialect:
             result.close()
 
     def integrity(self, connection: Connection) -> list[str]:
-        """Nothing: a client cannot look into the server's files. `pg_amcheck` does."""
+        """Find nothing, because a client cannot look into the server's files; `pg_amcheck` does."""
         return []
 
     def dangling(self, connection: Connection) -> dict[str, int]:
-        """Nothing: the server holds foreign keys at all times."""
+        """Find nothing, because the server holds foreign keys at all times."""
         return {}
 
     def compact(self, connection: Connection) -> None:
         """Do nothing: autovacuum does it."""
 
     def back_up(self, connection: Connection, target: Path) -> None:
-        """LibraryError: a server's own tool makes better backups."""
+        """Raise LibraryError: a server's own tool makes better backups."""
         raise LibraryError(
             f"{self.where} is a PostgreSQL database, which sigseek does not back up",
             "use pg_dump",
@@ -172,7 +172,7 @@ class PostgreSqlDialect:
         )
 
     def describe(self, error: Exception) -> LibraryError:
-        """The error with its reason and a way out, by its SQLSTATE."""
+        """Return the error with its reason and a way out, by its SQLSTATE."""
         cause = getattr(error, "orig", None) or error
         state: str | None = getattr(cause, "sqlstate", None)
         said = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
@@ -246,7 +246,7 @@ def _digest(path: Any) -> ColumnElement[bytes]:
 
 
 def _explained(state: str) -> tuple[str, str, ErrorKind]:
-    """What was found, what to do, and the kind, of an SQLSTATE."""
+    """Return what was found, what to do, and the kind, of an SQLSTATE."""
     if state == _NO_DATABASE:
         return "does not exist", "create the database first", ErrorKind.NOT_FOUND
     if state.startswith(_BUSY):

@@ -20,7 +20,7 @@ load alembic; a test compares the two.
 
 
 def version(connection: Connection, where: str) -> str | None:
-    """The schema's version, None for an empty database.
+    """Return the schema's version, None for an empty database.
 
     LibraryError for a database of another program or of a newer sigseek.
     """
@@ -44,7 +44,9 @@ def version(connection: Connection, where: str) -> str | None:
 
 
 def migrations_directory() -> Path:
-    """The directory of migrations: inside this package when installed, beside it in a checkout."""
+    """Return the directory of migrations: inside this package when installed, beside it in a
+    checkout.
+    """
     # Resolved, because `sigseek/storage` is a link in a checkout.
     storage = Path(__file__).resolve().parent.parent
     installed = storage / "migrations"

@@ -77,37 +77,37 @@ class SqliteDialect:
         session.connection().execute(statement, rows)
 
     def is_among(self, column: InstrumentedAttribute[int], parameter: str) -> ColumnElement[bool]:
-        """A JSON list of ids is one parameter, however long it is."""
+        """Return the condition; a JSON list of ids is one parameter, however long it is."""
         ids = func.json_each(bindparam(parameter)).table_valued("value")
         return column.in_(select(ids.c.value))
 
     def ids(self, ids: Sequence[int]) -> str:
-        """The ids as JSON."""
+        """Return the ids as JSON."""
         return json.dumps(ids)
 
     def is_path_among(
         self, column: InstrumentedAttribute[str], paths: Sequence[str]
     ) -> ColumnElement[bool]:
-        """Whether the path is one of these."""
+        """Return whether the path is one of these."""
         return column.in_(paths)
 
     def stream(
         self, connection: Connection, statement: Executable, values: Mapping[str, Any], count: int
     ) -> Iterator[Rows]:
-        """The driver's own rows: SQLAlchemy would take as long again, and read all rows before it
-        gave the first.
+        """Yield the driver's own rows: SQLAlchemy would take as long again, and read all rows
+        before it gave the first.
         """
         cursor: Any = connection.execute(statement, values).cursor
         while rows := cursor.fetchmany(count):
             yield rows
 
     def integrity(self, connection: Connection) -> list[str]:
-        """What SQLite finds wrong with the file."""
+        """Return what SQLite finds wrong with the file."""
         rows = connection.exec_driver_sql("PRAGMA integrity_check").all()
         return [] if [tuple(row) for row in rows] == [("ok",)] else [str(row[0]) for row in rows]
 
     def dangling(self, connection: Connection) -> dict[str, int]:
-        """How many rows of each table refer to rows that do not exist."""
+        """Return how many rows of each table refer to rows that do not exist."""
         return Counter(row[0] for row in connection.exec_driver_sql("PRAGMA foreign_key_check"))
 
     def compact(self, connection: Connection) -> None:
@@ -143,7 +143,7 @@ class SqliteDialect:
             driver.set_progress_handler(None, 0)
 
     def describe(self, error: Exception) -> LibraryError:
-        """The error with its reason and a way out, by SQLite's primary result code."""
+        """Return the error with its reason and a way out, by SQLite's primary result code."""
         cause = getattr(error, "orig", None) or error
         code = _code(error)
         if code in _DAMAGED:
@@ -219,7 +219,7 @@ class SqliteDialect:
             schema.upgrade(connection, self.where)
 
     def _open_read_only(self) -> Engine:
-        """An engine for a file on a read-only disk, or of another user.
+        """Return an engine for a file on a read-only disk, or of another user.
 
         In WAL mode SQLite has to write beside the file, unless it is told that nobody changes it.
         That is so when there is no log of changes. With a log, another user has the library open or

@@ -48,20 +48,20 @@ class Embeddings(Protocol):
         """How many embeddings there were in that generation."""
 
     def ids(self, up_to_generation: int | None = None) -> Ids:
-        """Ids (n,) of the photos that are embedded now, ascending; those of the generation or
-        earlier, or all.
+        """Return ids (n,) of the photos that are embedded now, ascending; those of the generation
+        or earlier, or all.
         """
 
     def count_after(self, generation: int, most: int) -> int:
-        """How many embeddings are newer than the generation; counted up to `most` only."""
+        """Return how many embeddings are newer than the generation; counted up to `most` only."""
 
     def chunks(self, ids: Ids | None = None) -> Iterator[tuple[Ids, Halves]]:
-        """The embeddings of `ids`, or all: ids (n,) and float16 (n, dim) at a time, in any
+        """Yield the embeddings of `ids`, or all: ids (n,) and float16 (n, dim) at a time, in any
         order.
         """
 
     def chunks_after(self, generation: int) -> Iterator[tuple[Ids, Halves]]:
-        """The embeddings newer than the generation, as `chunks` gives them."""
+        """Yield the embeddings newer than the generation, as `chunks` does."""
 
 
 @dataclass(frozen=True)
@@ -97,14 +97,14 @@ class VectorIndex(Protocol):
     """
 
     def __len__(self) -> int:
-        """How many photos are searched."""
+        """Return how many photos are searched."""
 
     def held(self, ids: Ids) -> Ids:
-        """Those of `ids`, ascending, that the index holds."""
+        """Return those of `ids`, ascending, that the index holds."""
 
     def nearest(self, query: Floats, count: int, within: Ids | None = None) -> Neighbours:
-        """At least the `count` photos nearest to the unit-norm query (dim,), as far as the index
-        can tell; fewer only where there are fewer.
+        """Return at least the `count` photos nearest to the unit-norm query (dim,), as far as the
+        index can tell; fewer only where there are fewer.
 
         With exact cosines these are exactly `count`, and of equally near photos those of the lowest
         ids.
@@ -113,8 +113,8 @@ class VectorIndex(Protocol):
     def sample(
         self, queries: Sequence[Floats], within: Ids | None = None
     ) -> tuple[Ids, list[Floats]]:
-        """Photos that stand for all, or for all of `within`: ids (n,), ascending, and each query's
-        exact cosines (n,).
+        """Return photos that stand for all, or for all of `within`: ids (n,), ascending, and each
+        query's exact cosines (n,).
 
         The same photos each time: all where they are few, a random sample where they are many.
         """
@@ -128,7 +128,7 @@ class EstimatingIndex(VectorIndex, Protocol):
     """
 
     def estimates(self, queries: Sequence[Floats], within: Ids | None = None) -> Estimates:
-        """The cosines of all photos, or of all of `within`, to each unit-norm query (dim,)."""
+        """Return the cosines of all photos, or of all of `within`, to each query (dim,)."""
 
 
 @dataclass(frozen=True)
@@ -145,13 +145,14 @@ class IndexStore(Protocol):
     """Keeps the vector indexes of a library."""
 
     def open(self, embeddings: Embeddings) -> VectorIndex:
-        """The index of these embeddings, complete; brought up to date or made anew where needed.
+        """Return the index of these embeddings, complete; brought up to date or made anew where
+        needed.
 
         A store that cannot be written is no obstacle: the index is then made in memory.
         """
 
     def is_current(self, embeddings: Embeddings) -> bool:
-        """Whether `open` would be quick, because there is nothing to make. Loads no engine."""
+        """Return whether there is nothing for `open` to make. It loads no engine."""
 
     def catch_up(self, embeddings: Embeddings) -> None:
         """Make the next `open` quick."""
@@ -169,7 +170,7 @@ class IndexStore(Protocol):
         """
 
     def bytes(self) -> int:
-        """How much space the indexes take."""
+        """Return how much space the indexes take."""
 
     def check(self, embeddings: Embeddings) -> IndexCheck:
         """Read all that is kept for the checkpoint, and compare it with its embeddings."""

@@ -24,7 +24,7 @@ class ExactIndex:
         self._vectors = vectors.astype(np.float32)
 
     def __len__(self) -> int:
-        """How many photos are searched."""
+        """Return how many photos are searched."""
         return len(self._ids)
 
     def held(self, ids: Ids) -> Ids:
@@ -40,12 +40,12 @@ class ExactIndex:
     def sample(
         self, queries: Sequence[Floats], within: Ids | None = None
     ) -> tuple[Ids, list[Floats]]:
-        """All photos: see `VectorIndex.sample`."""
+        """Return all photos; see `VectorIndex.sample`."""
         found = self.estimates(queries, within)
         return found.ids, list(found.cosines)
 
     def estimates(self, queries: Sequence[Floats], within: Ids | None = None) -> Estimates:
-        """Exact cosines: see `EstimatingIndex.estimates`."""
+        """Return exact cosines; see `EstimatingIndex.estimates`."""
         rows = slice(None) if within is None else np.isin(self._ids, within, assume_unique=True)
         # Summed row by row: in a matrix product the last bit depends on a row's place.
         cosines = tuple(np.einsum("nd,d->n", self._vectors[rows], query) for query in queries)
@@ -56,7 +56,7 @@ class ExactStore:
     """Keeps nothing: each opening reads all embeddings."""
 
     def open(self, embeddings: Embeddings) -> ExactIndex:
-        """All embeddings, read now."""
+        """Read all embeddings."""
         chunks = list(embeddings.chunks())
         ids = np.concatenate([np.zeros(0, np.int64), *(ids for ids, _ in chunks)])
         empty = np.zeros((0, embeddings.dimension), np.float16)
@@ -65,7 +65,7 @@ class ExactStore:
         return ExactIndex(ids[order], vectors[order])
 
     def is_current(self, embeddings: Embeddings) -> bool:
-        """Always: there is nothing to make."""
+        """Return True: there is nothing to make."""
         return True
 
     def catch_up(self, embeddings: Embeddings) -> None:
@@ -78,9 +78,9 @@ class ExactStore:
         """Do nothing."""
 
     def bytes(self) -> int:
-        """Give 0."""
+        """Return 0."""
         return 0
 
     def check(self, embeddings: Embeddings) -> IndexCheck:
-        """Find nothing wrong."""
+        """Return that nothing is wrong."""
         return IndexCheck((), ())

@@ -66,14 +66,14 @@ class _Part:
         return not is_quantised(self._index)
 
     def ids(self) -> Ids:
-        """The ids of the rows that hold, ascending."""
+        """Return the ids of the rows that hold, ascending."""
         if self._sorted_ids is None:  # two threads would find the same
             ids = np.sort(indexed_ids(self._index))
             self._sorted_ids = np.setdiff1d(ids, self._superseded, assume_unique=True)
         return self._sorted_ids
 
     def everything(self, query: Floats, within: Ids | None = None) -> tuple[Ids, Floats]:
-        """The ids, ascending, and cosines of all rows, or of those of `within`."""
+        """Return the ids, ascending, and cosines of all rows, or of those of `within`."""
         if within is not None and not self.is_exact:
             wanted = within[_contains(self.ids(), within)]
             ids, cosines = self._search(query, len(wanted), wanted)
@@ -88,7 +88,9 @@ class _Part:
         return ids[rows], cosines[rows]
 
     def nearest(self, query: Floats, count: int, within: Ids | None = None) -> tuple[Ids, Floats]:
-        """The `count` nearest, in the same way; estimated ones in no certain order of equals."""
+        """Return the ids, ascending, and cosines of the `count` nearest rows. Among equal estimates
+        any may be left out.
+        """
         available = len(self) if within is None else min(len(self), len(within))
         if self.is_exact or count >= available:
             ids, cosines = self.everything(query, within)
@@ -108,7 +110,9 @@ class _Part:
         return ids[rows], cosines[rows]
 
     def _search(self, query: Floats, count: int, within: Ids | None = None) -> tuple[Ids, Floats]:
-        """FAISS's nearest first; fewer than `count` where its kernel passes over some."""
+        """Return what FAISS finds, the nearest first; fewer than `count` where its kernel passes
+        over some.
+        """
         if count < 1 or (within is not None and not len(within)):
             return _NO_IDS, np.zeros(0, np.float32)
         parameters = (
@@ -140,7 +144,7 @@ class FaissIndex:
         self._exact = all(part.is_exact for part in parts)
 
     def __len__(self) -> int:
-        """How many photos are searched."""
+        """Return how many photos are searched."""
         return sum(map(len, self._parts))
 
     def held(self, ids: Ids) -> Ids:
@@ -202,7 +206,7 @@ def open_index(directory: Path, embeddings: Embeddings) -> FaissIndex:
 
 
 def lacking_ids(directory: Path, embeddings: Embeddings) -> Ids:
-    """The ids of photos that the newest file should hold and does not."""
+    """Return the ids of photos that the newest file should hold and does not."""
     stored = faiss_file.open_newest(directory, embeddings)
     if stored is None:
         return _NO_IDS
@@ -210,7 +214,7 @@ def lacking_ids(directory: Path, embeddings: Embeddings) -> Ids:
 
 
 def _brought_up_to_date(stored: StoredIndex, directory: Path, embeddings: Embeddings) -> FaissIndex:
-    """The stored index with what came later and without what no longer holds."""
+    """Return the stored index with what came later and without what no longer holds."""
     dimension = embeddings.dimension
     later_ids, later = collected(embeddings.chunks_after(stored.generation), dimension)
     superseded = _NO_IDS
@@ -242,7 +246,7 @@ def _brought_up_to_date(stored: StoredIndex, directory: Path, embeddings: Embedd
 
 
 def _stored_sample(index: StoredIndex, directory: Path, embeddings: Embeddings) -> faiss.Index:
-    """A sample of the index, drawn now and written beside it if that is possible."""
+    """Return a sample of the index, drawn now and written beside it if that is possible."""
     sample = sample_index(np.sort(indexed_ids(index.index)), embeddings)
     with contextlib.suppress(OSError):
         rows = int(sample.ntotal)
@@ -251,7 +255,7 @@ def _stored_sample(index: StoredIndex, directory: Path, embeddings: Embeddings) 
 
 
 def _merged(parts: Sequence[tuple[Ids, Floats]]) -> tuple[Ids, Floats]:
-    """Ids, ascending, and cosines of parts that have none in common."""
+    """Return ids, ascending, and cosines of parts that have none in common."""
     if sum(1 for ids, _ in parts if len(ids)) < 2:
         return max(parts, key=lambda part: len(part[0]))
     return _in_order(*(np.concatenate(side) for side in zip(*parts, strict=True)))
@@ -263,8 +267,8 @@ def _in_order(ids: Ids, cosines: Floats) -> tuple[Ids, Floats]:
 
 
 def _with_lowest(ids: Ids, cosines: Floats, wanted: Ids) -> tuple[Ids, Floats]:
-    """The cosines of all wanted ids. The fast-scan kernel drops vectors whose 16-bit score is the
-    minimum, so these get the lowest score found.
+    """Return the cosines of all wanted ids. The fast-scan kernel drops vectors whose 16-bit score
+    is the minimum, so these get the lowest score found.
     """
     if len(ids) == len(wanted):
         return ids, cosines
@@ -277,7 +281,7 @@ def _with_lowest(ids: Ids, cosines: Floats, wanted: Ids) -> tuple[Ids, Floats]:
 
 
 def _contains(ids: Ids, wanted: Ids) -> npt.NDArray[np.bool_]:
-    """For each of `wanted` (n,) whether it is among `ids`, which ascend."""
+    """Return for each of `wanted` (n,) whether it is among `ids`, which ascend."""
     if not len(ids):
         return np.zeros(len(wanted), np.bool_)
     places = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)

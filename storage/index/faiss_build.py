@@ -25,7 +25,7 @@ _LESSONS = 4_096  # 256 for each of a quantiser's 16 centroids; FAISS takes no m
 
 
 def make(stored: StoredIndex | None, embeddings: Embeddings) -> StoredIndex:
-    """An index of all embeddings: the stored one brought up to date, or a new one."""
+    """Return an index of all embeddings: the stored one brought up to date, or a new one."""
     generation = embeddings.generation
     if stored and _can_fold(stored, embeddings):
         folded = _fold(stored, embeddings)
@@ -35,12 +35,14 @@ def make(stored: StoredIndex | None, embeddings: Embeddings) -> StoredIndex:
 
 
 def sample_index(ids: Ids, embeddings: Embeddings) -> faiss.Index:
-    """A flat index of a random sample of `ids`, which ascend; always the same of the same ids."""
+    """Return a flat index of a random sample of `ids`, which ascend; always the same of the same
+    ids.
+    """
     return flat_index(embeddings.dimension, embeddings.chunks(draw(ids, _SAMPLE)))
 
 
 def flat_index(dimension: int, chunks: Iterable[tuple[Ids, Halves]]) -> faiss.Index:
-    """An exact index of these embeddings, in the catalog's own float16."""
+    """Return an exact index of these embeddings, in the catalog's own float16."""
     empty = faiss.IndexScalarQuantizer(
         dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
     )
@@ -48,7 +50,7 @@ def flat_index(dimension: int, chunks: Iterable[tuple[Ids, Halves]]) -> faiss.In
 
 
 def collected(chunks: Iterable[tuple[Ids, Halves]], dimension: int) -> tuple[Ids, Halves]:
-    """The ids (n,) and embeddings (n, dim) of all chunks together."""
+    """Return the ids (n,) and embeddings (n, dim) of all chunks together."""
     found = list(chunks)
     return (
         np.concatenate([np.zeros(0, np.int64), *(ids for ids, _ in found)]),
@@ -57,7 +59,8 @@ def collected(chunks: Iterable[tuple[Ids, Halves]], dimension: int) -> tuple[Ids
 
 
 def draw(values: Ids, count: int) -> Ids:
-    """A random choice of the values, which ascend, as it does; always the same of the same values.
+    """Return a random choice of the values, which ascend, as it does; always the same of the same
+    values.
 
     Importing numpy's random numbers takes 10 ms, so it is left to where something is left out.
     """
@@ -84,15 +87,15 @@ def one_thread() -> Iterator[None]:
 
 
 def _build(embeddings: Embeddings) -> faiss.Index:
-    """An index of all embeddings; flat where they are few, or where dimensions do not pair."""
+    """Return an index of all embeddings: flat where they are few or dimensions do not pair."""
     if embeddings.count < _QUANTISED_FROM or embeddings.dimension % 2:
         return flat_index(embeddings.dimension, embeddings.chunks())
     return _add(_trained(embeddings), embeddings.chunks())
 
 
 def _trained(embeddings: Embeddings) -> faiss.Index:
-    """A quantiser that has learned from a random sample of the embeddings, always the same for the
-    same library.
+    """Return a quantiser that has learned from a random sample of the embeddings, always the same
+    for the same library.
     """
     lessons = embeddings.chunks(draw(embeddings.ids(), _LESSONS))
     _, vectors = collected(lessons, embeddings.dimension)
@@ -110,8 +113,8 @@ def _can_fold(stored: StoredIndex, embeddings: Embeddings) -> bool:
 
 
 def _fold(stored: StoredIndex, embeddings: Embeddings) -> faiss.Index | None:
-    """The stored index with what came later and without what went, no old embedding read again;
-    None where it lacks some.
+    """Return the stored index with what came later and without what went, no old embedding read
+    again; None where it lacks some.
     """
     index: faiss.Index = faiss_file.writable_copy(stored.index)
     now = embeddings.ids()

@@ -49,12 +49,12 @@ class StoredIndex:
 
 
 def is_quantised(index: faiss.Index) -> TypeGuard[faiss.IndexIVFPQFastScan]:
-    """Whether the index is a fast-scan one; otherwise it is flat."""
+    """Return whether the index is a fast-scan one; otherwise it is flat."""
     return isinstance(index, faiss.IndexIVFPQFastScan)
 
 
 def open_newest(directory: Path, embeddings: Embeddings) -> StoredIndex | None:
-    """The newest index that is not newer than the embeddings; None when it is missing or
+    """Return the newest index that is not newer than the embeddings; None when it is missing or
     damaged.
     """
     for _ in range(_ATTEMPTS):
@@ -72,7 +72,7 @@ def open_newest(directory: Path, embeddings: Embeddings) -> StoredIndex | None:
 def open_exactly(
     directory: Path, embeddings: Embeddings, generation: int, suffix: str = INDEX
 ) -> StoredIndex | None:
-    """The index of this very generation; None when it is missing or damaged."""
+    """Return the index of this very generation; None when it is missing or damaged."""
     path = index_files.path_of(directory, embeddings.token, generation, suffix)
     try:
         with path.open("rb") as file:
@@ -120,8 +120,8 @@ def write(
 
 
 def writable_copy(index: FastScan) -> FastScan:
-    """A copy in memory of a mapped quantised index: FAISS ends the process on an attempt to change
-    the mapped one.
+    """Return a copy in memory of a mapped quantised index: FAISS ends the process on an attempt to
+    change the mapped one.
     """
     copy: FastScan = _swig.deserialize_index(_quantiser(index))
     if rows := int(index.ntotal):
@@ -133,7 +133,7 @@ def writable_copy(index: FastScan) -> FastScan:
 
 
 def indexed_ids(index: Any) -> npt.NDArray[np.int64]:
-    """The ids (n,) in an index, in no particular order."""
+    """Return the ids (n,) in an index, in no particular order."""
     if not is_quantised(index):
         return np.array(_swig.vector_to_array(index.id_map))
     return (
@@ -158,8 +158,8 @@ def _write_quantised(index: FastScan, file: BinaryIO) -> bytes:
 
 
 def _mapped(file: BinaryIO) -> tuple[faiss.Index, int]:
-    """The index in the file and what it was trained on. Raises RuntimeError when the file is not as
-    it was written.
+    """Return the index in the file and what it was trained on. Raises RuntimeError when the file is
+    not as it was written.
 
     Its length is checked before anything is mapped: reading past the end of a mapped file would end
     the process.
@@ -208,19 +208,21 @@ def _list_on_disk(name: str, rows: int, length: int, index: FastScan) -> Any:
 def codes_and_ids(
     index: FastScan, rows: int
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Codes and ids where they lie in the index, which must outlive them."""
+    """Return codes and ids where they lie in the index, which must outlive them."""
     lists = index.invlists
     codes = _swig.rev_swig_ptr(lists.get_codes(0), _padded(rows, index) * index.code_size)
     return codes, _swig.rev_swig_ptr(lists.get_ids(0), rows)
 
 
 def _padded(rows: int, index: FastScan) -> int:
-    """Codes lie in blocks of 32, the last one filled up."""
+    """Return how many rows the codes take room for: they are kept in blocks of 32, the last one
+    filled up.
+    """
     return -(-rows // int(index.bbs)) * int(index.bbs)
 
 
 def _quantiser(index: FastScan) -> npt.NDArray[np.uint8]:
-    """The index without its rows, as FAISS writes it."""
+    """Return the index without its rows, as FAISS writes it."""
     lists, rows, owned = index.invlists, index.ntotal, index.own_invlists
     empty = _swig.BlockInvertedLists(1, index.bbs, index.bbs * index.code_size)
     index.own_invlists = False

@@ -53,18 +53,20 @@ class Footer(NamedTuple):
 
 
 def path_of(directory: Path, token: str, generation: int, suffix: str = INDEX) -> Path:
-    """Where the file of this checkpoint and generation lies."""
+    """Return where the file of this checkpoint and generation lies."""
     return directory / f"{token}-{generation}{suffix}"
 
 
 def newest_generation(directory: Path, token: str, reached: int) -> int | None:
-    """The highest generation that has an index file, up to the one that the catalog has reached."""
+    """Return the highest generation that has an index file, up to the one that the catalog has
+    reached.
+    """
     found = (generation for generation, _ in _files(directory, token, INDEX))
     return max((generation for generation in found if generation <= reached), default=None)
 
 
 def read_footer(file: BinaryIO) -> Footer | None:
-    """The footer of an open file; None where the file is too short for one."""
+    """Return the footer of an open file; None where the file is too short for one."""
     start = file.seek(0, os.SEEK_END) - FOOTER.size - CHECKSUM.size
     if start < 0:
         return None
@@ -73,8 +75,8 @@ def read_footer(file: BinaryIO) -> Footer | None:
 
 
 def read_rows(path: Path) -> int | None:
-    """How many embeddings the file holds; None where it cannot be read or is of another length than
-    when it was written.
+    """Return how many embeddings the file holds; None where it cannot be read or is of another
+    length than when it was written.
     """
     try:
         with path.open("rb") as file:
@@ -87,13 +89,13 @@ def read_rows(path: Path) -> int | None:
 
 
 def most_stale(rows: int) -> int:
-    """How many of an index's embeddings may be out of date before it is made anew."""
+    """Return how many of an index's embeddings may be out of date before it is made anew."""
     return int(min(_STALE_MOST, _STALE_SHARE * rows))
 
 
 def may_serve(rows: int, later: int, count: int) -> bool:
-    """Whether a file of so many rows still serves, of `count` embeddings of which `later` are
-    newer.
+    """Return whether a file of so many rows still serves, of `count` embeddings of which `later`
+    are newer.
     """
     # Every row that is no longer true was removed or embedded again, and this counts both.
     superseded = rows + later - count
@@ -135,7 +137,7 @@ def tidy(directory: Path, generations: Mapping[str, int]) -> None:
 
 
 def total_bytes(directory: Path) -> int:
-    """The size of all index files."""
+    """Return the size of all index files."""
     total = 0
     for path in directory.glob("*"):
         with contextlib.suppress(OSError):  # another process may have removed it
@@ -144,14 +146,14 @@ def total_bytes(directory: Path) -> int:
 
 
 def damaged_names(directory: Path, token: str) -> list[str]:
-    """The paths of the checkpoint's files that are not as they were written."""
+    """Return the paths of the checkpoint's files that are not as they were written."""
     paths = [path for suffix in (INDEX, SAMPLE) for _, path in _files(directory, token, suffix)]
     return [str(path) for path in sorted(paths) if not is_sound(path)]
 
 
 def is_sound(path: Path) -> bool:
-    """Whether every byte of the file can be read and is as it was written, or another process has
-    removed it meanwhile.
+    """Return whether every byte of the file can be read and is as it was written, or another
+    process has removed it meanwhile.
     """
     try:
         with path.open("rb") as file:
@@ -165,7 +167,7 @@ def is_sound(path: Path) -> bool:
 
 
 def checksum(file: BinaryIO, length: int) -> int:
-    """CRC-32 of the first bytes of the file, which is then read on from where it was."""
+    """Return CRC-32 of the first bytes of the file, which is then read on from where it was."""
     before = file.tell()
     file.seek(0)
     value = 0
@@ -177,7 +179,7 @@ def checksum(file: BinaryIO, length: int) -> int:
 
 
 def _files(directory: Path, token: str, suffix: str) -> Iterator[tuple[int, Path]]:
-    """The checkpoint's files with this suffix, by generation."""
+    """Yield the checkpoint's files with this suffix, by generation."""
     pattern = re.compile(rf"{token}-(\d+){re.escape(suffix)}")
     for path in directory.glob(f"{token}-*{suffix}"):
         if match := pattern.fullmatch(path.name):

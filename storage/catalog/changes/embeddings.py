@@ -15,7 +15,11 @@ class EmbeddingWriter(Writer):
     """Changes of embeddings."""
 
     def add_embeddings(self, checkpoint_id: int, embeddings: Mapping[int, EmbeddingRecord]) -> None:
-        """Keep embeddings by photo id, as a new generation of the checkpoint."""
+        """Keep embeddings by photo id, as a new generation of the checkpoint.
+
+        Call it last in a transaction: it locks the checkpoint's row, for which all other writers
+        then wait.
+        """
         generation = self._next_generation(checkpoint_id)
         rows = []
         for photo_id, embedding in embeddings.items():
@@ -34,14 +38,17 @@ class EmbeddingWriter(Writer):
         self._put(EmbeddingRow, ["checkpoint_id", "photo_id"], rows)
 
     def remove_embeddings(self, checkpoint_id: int, photo_ids: Sequence[int]) -> None:
-        """Remove these photos' embeddings by the checkpoint, as a new generation of it."""
-        self._next_generation(checkpoint_id)
+        """Remove these photos' embeddings by the checkpoint, as a new generation of it.
+
+        Call it last in a transaction, as `add_embeddings`.
+        """
         for chunk in statement_chunks(photo_ids):
             self._session.execute(
                 delete(EmbeddingRow).where(
                     EmbeddingRow.checkpoint_id == checkpoint_id, EmbeddingRow.photo_id.in_(chunk)
                 )
             )
+        self._next_generation(checkpoint_id)
 
     def recount_embeddings(self, checkpoint_id: int) -> None:
         """Correct the number of embeddings that the checkpoint's row tells."""

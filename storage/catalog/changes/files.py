@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, exists, func, select, u
 from sqlalchemy.orm import aliased
 
 from sigseek.storage.catalog.changes.writer import Writer
-from sigseek.storage.catalog.models import FailureRow, FileRow, FolderRow
+from sigseek.storage.catalog.models import FailureRow, FileRow, FolderRow, PhotoRow
 from sigseek.storage.catalog.paths import (
     containing_folder,
     is_below,
@@ -23,7 +23,8 @@ class FileWriter(Writer):
     """Changes of folders, files and failures."""
 
     def add_folder(self, path: Path) -> tuple[FolderRecord, PurePath]:
-        """The folder that contains `path`, added if there is none, and the path relative to it.
+        """Return the folder that contains `path`, added if there is none, and the path relative to
+        it.
 
         A path inside a known folder belongs to that folder. A new folder takes in the known folders
         inside it, with their files. So no file is ever known twice.
@@ -77,8 +78,11 @@ class FileWriter(Writer):
     def put_files(self, folder_id: int, files: Sequence[tuple[str, int, int, int]]) -> None:
         """Note that each file is there and holds its photo. Failures noted for it are removed.
 
-        A file is its path, the photo's id, its size in bytes and its mtime in ns.
+        A file is its path, the photo's id, its size in bytes and its mtime in ns. A file is left
+        out if its photo was removed since somebody looked for the id; the next run reads it again.
         """
+        present = self._present_photos([photo_id for _, photo_id, *_ in files])
+        files = [file for file in files if file[1] in present]
         rows = [
             {
                 "folder_id": folder_id,
@@ -129,6 +133,16 @@ class FileWriter(Writer):
                 delete(FailureRow).where(FailureRow.folder_id == folder_id, among)
             )
 
+    def _present_photos(self, ids: Sequence[int]) -> set[int]:
+        """Return those of the photos that exist, which no other writer can remove before the
+        transaction ends.
+        """
+        found: set[int] = set()
+        for chunk in statement_chunks(ids):
+            query = select(PhotoRow.id).where(PhotoRow.id.in_(chunk)).order_by(PhotoRow.id)
+            found.update(self._session.scalars(query.with_for_update(read=True, key_share=True)))
+        return found
+
     def _mark(
         self,
         folder_id: int,
@@ -176,7 +190,9 @@ class FileWriter(Writer):
         target_id: int,
         to: PurePath,
     ) -> int:
-        """Give rows below `inside` of one folder to another, their paths changed; how many."""
+        """Give rows below `inside` of one folder to another, their paths changed, and return how
+        many.
+        """
         old, new = path_prefix(inside), path_prefix(to)
         rows = self._session.execute(
             select(table.id, table.path).where(

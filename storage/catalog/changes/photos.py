@@ -26,11 +26,11 @@ class PhotoWriter(Writer):
     """Changes of photos."""
 
     def add_photo(self, facts: PhotoFacts) -> int:
-        """The id of the photo with these contents, added if it is new."""
+        """Return the id of the photo with these contents, added if it is new."""
         return self.add_photos([facts])[facts.digest]
 
     def add_photos(self, photos: Sequence[PhotoFacts]) -> dict[bytes, int]:
-        """The ids of the photos with these contents by SHA-256, added where they are new.
+        """Return the ids of the photos with these contents by SHA-256, added where they are new.
 
         No other writer can remove them before the transaction ends.
         """
@@ -132,7 +132,7 @@ class PhotoWriter(Writer):
         return found
 
     def _find(self, digests: Sequence[bytes]) -> dict[bytes, int]:
-        """The ids of known photos by SHA-256, their rows locked against removal."""
+        """Return the ids of known photos by SHA-256, their rows locked against removal."""
         found: dict[bytes, int] = {}
         for chunk in statement_chunks(digests):
             query = select(PhotoRow.digest, PhotoRow.id).where(PhotoRow.digest.in_(chunk))

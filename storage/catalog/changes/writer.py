@@ -24,18 +24,18 @@ class Writer:
         self._dialect.put(self._session, table, keys, rows)
 
     def _deleted(self, statement: Delete) -> int:
-        """Delete rows; how many."""
+        """Delete rows and return how many."""
         result: Any = self._session.execute(
             statement, execution_options={"synchronize_session": False}
         )
         return int(result.rowcount)
 
     def _next_generation(self, checkpoint_id: int) -> int:
-        """The checkpoint's next generation.
+        """Count the checkpoint's generation up by one and return it.
 
         The database counts, so that no two writers get the same number. The row stays locked until
-        the transaction ends, so generations become visible in their order. A transaction therefore
-        takes its other locks before.
+        the transaction ends, so generations become visible in their order. It is the last lock that
+        a transaction takes: what follows are only the embeddings of that generation.
         """
         statement = (
             update(CheckpointRow)

@@ -11,13 +11,13 @@ class CheckpointReader(Reader):
     """Questions about checkpoints."""
 
     def checkpoints(self) -> list[CheckpointRecord]:
-        """All checkpoints, the oldest first."""
+        """Return all checkpoints, the oldest first."""
         query = select(CheckpointRow).order_by(CheckpointRow.id)
         with self._session() as session:
             return [checkpoint_record(row) for row in session.scalars(query)]
 
     def find_checkpoint(self, fingerprint: str, preprocessing: str) -> CheckpointRecord | None:
-        """The checkpoint with these two fingerprints, as it is now."""
+        """Return the checkpoint with these two fingerprints, as it is now."""
         query = select(CheckpointRow).filter_by(
             fingerprint=fingerprint, preprocessing=preprocessing
         )
@@ -27,7 +27,7 @@ class CheckpointReader(Reader):
 
 
 def checkpoint_record(row: CheckpointRow) -> CheckpointRecord:
-    """The row as a plain value."""
+    """Return the row as a plain value."""
     return CheckpointRecord(
         row.id,
         row.name,

@@ -43,8 +43,8 @@ class EmbeddingReader(Reader):
         return _VECTORS.where(self._dialect.is_among(EmbeddingRow.photo_id, "ids"))
 
     def embedded_ids(self, checkpoint_id: int, up_to_generation: int | None = None) -> Ids:
-        """The ids (n,), ascending, of the photos that the checkpoint has embedded, in all or up to
-        a generation.
+        """Return the ids (n,), ascending, of the photos that the checkpoint has embedded, in all or
+        up to a generation.
         """
         import numpy as np
 
@@ -57,13 +57,13 @@ class EmbeddingReader(Reader):
             return np.fromiter((id_ for rows in chunks for (id_,) in rows), np.int64)
 
     def precision(self, checkpoint_id: int) -> str | None:
-        """The precision of any one of the checkpoint's embeddings; None without any."""
+        """Return the precision of any one of the checkpoint's embeddings; None without any."""
         query = select(EmbeddingRow.precision).where(EmbeddingRow.checkpoint_id == checkpoint_id)
         with self._session() as session:
             return session.scalar(query.limit(1))
 
     def count_embeddings_after(self, checkpoint_id: int, generation: int, most: int) -> int:
-        """The number of embeddings that came after the generation, counted up to `most`."""
+        """Return the number of embeddings that came after the generation, counted up to `most`."""
         later = select(EmbeddingRow.photo_id).where(
             EmbeddingRow.checkpoint_id == checkpoint_id, EmbeddingRow.generation > generation
         )
@@ -74,8 +74,8 @@ class EmbeddingReader(Reader):
     def embeddings(
         self, checkpoint_id: int, ids: Ids | Sequence[int] | None = None
     ) -> tuple[Ids, Float16s]:
-        """Photo ids (n,), ascending, and unit-norm embeddings float16 (n, dim): those of `ids`, or
-        all.
+        """Return photo ids (n,), ascending, and unit-norm embeddings float16 (n, dim): those of
+        `ids`, or all.
 
         All are in memory at once. For a whole library take `embedding_chunks`.
         """
@@ -92,8 +92,8 @@ class EmbeddingReader(Reader):
         ids: Ids | Sequence[int] | None = None,
         after_generation: int | None = None,
     ) -> Iterator[tuple[Ids, Float16s]]:
-        """Photo ids (n,) and embeddings float16 (n, dim), in no particular order, up to 64 at a
-        time, at least one chunk.
+        """Yield photo ids (n,) and embeddings float16 (n, dim), in no particular order, up to 64 at
+        a time, at least one chunk.
 
         The embeddings are those of `ids`, or those that came after the generation, or all.
         """
@@ -119,7 +119,7 @@ class EmbeddingReader(Reader):
                     yield _arrays(rows, dimension)
 
     def stored_embeddings(self, checkpoint_id: int) -> Iterator[tuple[int, bytes, int]]:
-        """Every embedding as it is in the database, sound or not: photo id, bytes, checksum."""
+        """Yield every embedding as the database has it, sound or not: photo id, bytes, checksum."""
         query = select(EmbeddingRow.photo_id, EmbeddingRow.vector, EmbeddingRow.checksum).where(
             EmbeddingRow.checkpoint_id == checkpoint_id
         )
@@ -129,7 +129,7 @@ class EmbeddingReader(Reader):
 
 
 def _arrays(rows: Sequence[tuple[Any, ...]], dimension: int) -> tuple[Ids, Float16s]:
-    """Arrays of rows of an id and an embedding's bytes."""
+    """Return arrays of rows of an id and an embedding's bytes."""
     import numpy as np
 
     if any(len(vector) != 2 * dimension for _, vector in rows):

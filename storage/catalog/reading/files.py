@@ -31,20 +31,20 @@ class FileReader(Reader):
     """Questions about folders, files and failures."""
 
     def folders(self) -> list[FolderRecord]:
-        """All folders by path."""
+        """Return all folders by path."""
         with self._session() as session:
             records = [_folder_record(row) for row in session.scalars(select(FolderRow))]
         return sorted(records, key=lambda folder: folder.path)
 
     def find_folder(self, path: Path) -> tuple[FolderRecord, PurePath] | None:
-        """The known folder that `path` is or is inside of, and the path relative to it; None
+        """Return the known folder that `path` is or is inside of, and the path relative to it; None
         without one.
         """
         with self._session() as session:
             return containing_folder(session, path)
 
     def files(self, folder_id: int, checkpoint_id: int) -> Iterator[FileRecord]:
-        """All files of the folder, in no particular order."""
+        """Yield all files of the folder, in no particular order."""
         embedded = (
             select(EmbeddingRow.photo_id)
             .where(
@@ -71,7 +71,7 @@ class FileReader(Reader):
                         yield _as_file_record(row)
 
     def paths(self, folder_id: int, inside: PurePath) -> list[str]:
-        """The paths of all files of the folder below `inside`, those of missing ones too."""
+        """Return the paths of all files of the folder below `inside`, those of missing ones too."""
         query = select(FileRow.path).where(
             FileRow.folder_id == folder_id, is_below(FileRow.path, inside)
         )
@@ -79,8 +79,8 @@ class FileReader(Reader):
             return list(session.scalars(query))
 
     def has_files_below(self, directory: Path) -> bool:
-        """Whether the library knows files, present or missing, below this directory inside of a
-        folder.
+        """Return whether the library knows files, present or missing, below this directory inside
+        of a folder.
         """
         with self._session() as session:
             known = containing_folder(session, directory)
@@ -93,7 +93,7 @@ class FileReader(Reader):
             return session.scalar(query.limit(1)) is not None
 
     def missing_files(self, before: datetime) -> list[tuple[FolderRecord, str]]:
-        """Files that have been missing since before then (UTC), each with its folder."""
+        """Return files that have been missing since before then (UTC), each with its folder."""
         query = (
             select(FolderRow, FileRow.path)
             .join(FileRow, FileRow.folder_id == FolderRow.id)
@@ -103,8 +103,8 @@ class FileReader(Reader):
             return [(_folder_record(row), path) for row, path in session.execute(query)]
 
     def digests(self, folder_id: int) -> Iterator[tuple[str, bytes, int, int]]:
-        """The path, the SHA-256 of the photo, the size and the mtime in ns of each file of the
-        folder that was there at the last run.
+        """Yield the path, the SHA-256 of the photo, the size and the mtime in ns of each file of
+        the folder that was there at the last run.
         """
         query = (
             select(FileRow.path, PhotoRow.digest, FileRow.size, FileRow.mtime_ns)
@@ -115,7 +115,7 @@ class FileReader(Reader):
             yield from session.execute(query.execution_options(yield_per=_FETCHED))
 
     def file_counts(self) -> dict[int, FileCounts]:
-        """How many files each folder has, by the folder's id; folders without files are left
+        """Return how many files each folder has, by the folder's id; folders without files are left
         out.
         """
         missing = func.count(FileRow.missing_since)
@@ -125,7 +125,7 @@ class FileReader(Reader):
             return {folder: FileCounts(present, gone) for folder, present, gone in rows}
 
     def failures(self) -> list[LibraryFailure]:
-        """All failures by path."""
+        """Return all failures by path."""
         query = select(FolderRow.path, FailureRow).join(
             FolderRow, FolderRow.id == FailureRow.folder_id
         )
@@ -143,7 +143,7 @@ class FileReader(Reader):
         return sorted(found, key=lambda failure: failure.path)
 
     def folder_failures(self, folder_id: int) -> list[FailureRecord]:
-        """The failures of one folder."""
+        """Return the failures of one folder."""
         query = select(FailureRow).where(FailureRow.folder_id == folder_id)
         with self._session() as session:
             return [

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from sigseek.storage.records import Floats, Ids
 
 _FETCHED = 1_000
-
+_RECORD = tuple(field.name for field in fields(CheckpointRecord))
+"""The columns of a checkpoint that make its record."""
 
 # Made once, and of plain columns: every search asks, and to make the statement anew and rows into
 # objects would take twice the time.
 _STATES = (
     select(
-        *(getattr(CheckpointRow, field.name) for field in fields(CheckpointRecord)),
+        *(getattr(CheckpointRow, name) for name in _RECORD),
         YardstickRow.version.label("measured_version"),
         YardstickRow.generation.label("measured_generation"),
         YardstickRow.embeddings.label("measured_embeddings"),
@@ -53,7 +54,7 @@ class JudgementReader(Reader):
         )
 
     def checkpoint_states(self) -> list[CheckpointState]:
-        """All checkpoints with what their hits are judged by, the oldest first.
+        """Return all checkpoints with what their hits are judged by, the oldest first.
 
         This is one statement, because every search asks whether anything has changed.
         """
@@ -61,22 +62,26 @@ class JudgementReader(Reader):
             rows = session.execute(_STATES).all()
         return [
             CheckpointState(
-                CheckpointRecord(*row[:10]),
-                None if row.measured_version is None else Measured(*row[10:13]),
+                CheckpointRecord(*(getattr(row, name) for name in _RECORD)),
+                None
+                if row.measured_version is None
+                else Measured(
+                    row.measured_version, row.measured_generation, row.measured_embeddings
+                ),
                 row.fitted,
             )
             for row in rows
         ]
 
     def measured(self, checkpoint_id: int) -> Measured | None:
-        """What the checkpoint was measured against, and when; None before it was measured."""
+        """Return what the checkpoint was measured against, and when; None before that."""
         query = select(YardstickRow.version, YardstickRow.generation, YardstickRow.embeddings)
         with self._session() as session:
             row = session.execute(query.filter_by(checkpoint_id=checkpoint_id)).first()
             return Measured(*row) if row else None
 
     def yardstick(self, checkpoint_id: int) -> YardstickRecord | None:
-        """What hits of the checkpoint are judged by; None before it was measured."""
+        """Return what hits of the checkpoint are judged by; None before it was measured."""
         import numpy as np
 
         with self._session() as session:
@@ -89,8 +94,8 @@ class JudgementReader(Reader):
             return YardstickRecord(row.version, row.generation, row.embeddings, pictures, evidence)
 
     def biases(self, checkpoint_id: int, ids: Ids) -> Floats:
-        """The bias of each photo, float32 (n,), in the order of `ids`, which ascend; NaN where it
-        was not measured.
+        """Return the bias of each photo, float32 (n,), in the order of `ids`, which ascend; NaN
+        where it was not measured.
         """
         import numpy as np
 
@@ -105,20 +110,20 @@ class JudgementReader(Reader):
         return values
 
     def bias_count(self, checkpoint_id: int) -> int:
-        """The number of the checkpoint's embeddings whose bias was measured."""
+        """Return the number of the checkpoint's embeddings whose bias was measured."""
         query = select(func.count()).where(BiasRow.checkpoint_id == checkpoint_id)
         with self._session() as session:
             return session.scalar(query) or 0
 
     def calibration(self, checkpoint_id: int) -> str | None:
-        """The JSON that was kept for the checkpoint."""
+        """Return the JSON that was kept for the checkpoint."""
         query = select(CalibrationRow.fitted)
         with self._session() as session:
             return session.scalar(query.where(CalibrationRow.checkpoint_id == checkpoint_id))
 
     def tags(self) -> dict[str, int]:
-        """The number of photos with each tag, by the tag's name in alphabetical order; 0 for a tag
-        that no photo matched.
+        """Return the number of photos with each tag, by the tag's name in alphabetical order; 0 for
+        a tag that no photo matched.
         """
         with self._session() as session:
             names = session.scalars(select(TagNameRow.name))
@@ -126,7 +131,7 @@ class JudgementReader(Reader):
             return dict(sorted((dict.fromkeys(names, 0) | dict(rows.all())).items()))
 
     def tagged(self, name: str) -> Ids:
-        """The ids (n,), ascending, of the photos with the tag."""
+        """Return the ids (n,), ascending, of the photos with the tag."""
         import numpy as np
 
         query = select(TagRow.photo_id).where(TagRow.name == name).order_by(TagRow.photo_id)

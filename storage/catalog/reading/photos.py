@@ -29,12 +29,12 @@ class PhotoReader(Reader):
     """Questions about photos."""
 
     def photo_count(self) -> int:
-        """The number of photos with a file, present or missing."""
+        """Return the number of photos with a file, present or missing."""
         with self._session() as session:
             return session.scalar(select(func.count(FileRow.photo_id.distinct()))) or 0
 
     def count_photos_without_files(self) -> int:
-        """The number of photos that no file holds any more."""
+        """Return the number of photos that no file holds any more."""
         # Counting both in their indexes is faster than looking for the difference.
         with self._session() as session:
             photos = session.scalar(select(func.count()).select_from(PhotoRow)) or 0
@@ -42,35 +42,27 @@ class PhotoReader(Reader):
         return photos - with_files
 
     def count_tagged_without_files(self) -> int:
-        """The number of photos that bear tags and that no file holds any more."""
+        """Return the number of photos that bear tags and that no file holds any more."""
         held = select(FileRow.id).where(FileRow.photo_id == TagRow.photo_id).exists()
         with self._session() as session:
             return session.scalar(select(func.count(TagRow.photo_id.distinct())).where(~held)) or 0
 
     def find_photo(self, digest: bytes) -> int | None:
-        """The id of the photo with this SHA-256."""
+        """Return the id of the photo with this SHA-256."""
         with self._session() as session:
             return session.scalar(select(PhotoRow.id).where(PhotoRow.digest == digest))
 
     def find_embedded(self, digest: bytes, checkpoint_id: int) -> int | None:
-        """The id of the photo with this SHA-256, if the checkpoint has embedded it."""
-        return self.find_all_embedded([digest], checkpoint_id).get(digest)
-
-    def find_all_embedded(self, digests: Sequence[bytes], checkpoint_id: int) -> dict[bytes, int]:
-        """The ids, by SHA-256, of those of these photos that the checkpoint has embedded."""
-        embedded = (EmbeddingRow.photo_id == PhotoRow.id) & (
-            EmbeddingRow.checkpoint_id == checkpoint_id
-        )
-        query = select(PhotoRow.digest, PhotoRow.id).join(EmbeddingRow, embedded)
-        found: dict[bytes, int] = {}
+        """Return the id of the photo with this SHA-256, if the checkpoint has embedded it."""
+        query = select(PhotoRow.id).join(EmbeddingRow, EmbeddingRow.photo_id == PhotoRow.id)
+        embedded = EmbeddingRow.checkpoint_id == checkpoint_id
         with self._session() as session:
-            for chunk in statement_chunks(digests):
-                rows = session.execute(query.where(PhotoRow.digest.in_(chunk)))
-                found.update(rows.all())
-        return found
+            return session.scalar(query.where(PhotoRow.digest == digest, embedded))
 
     def find_photo_of_file(self, path: Path) -> int | None:
-        """The id of the photo that the file at this absolute path held when it was last seen."""
+        """Return the id of the photo that the file at this absolute path held when it was last
+        seen.
+        """
         with self._session() as session:
             found = containing_folder(session, path)
             if found is None:
@@ -81,7 +73,7 @@ class PhotoReader(Reader):
             return session.scalar(query.where(among))
 
     def photo_paths(self, photo_id: int) -> list[FileLocation]:
-        """Where the photo's files are, missing ones too."""
+        """Return where the photo's files are, missing ones too."""
         query = (
             select(FolderRow.id, FolderRow.path, FileRow.path)
             .join(FileRow, FileRow.folder_id == FolderRow.id)
@@ -91,7 +83,7 @@ class PhotoReader(Reader):
             return [FileLocation(*row) for row in session.execute(query)]
 
     def photos(self, ids: Sequence[int]) -> dict[int, PhotoRecord]:
-        """Those of the photos with these ids that have a file, by id."""
+        """Return those of the photos with these ids that have a file, by id."""
         found: dict[int, PhotoRecord] = {}
         with self._session() as session:
             for chunk in statement_chunks(ids):

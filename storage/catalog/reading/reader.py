@@ -20,7 +20,9 @@ class Reader:
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
-        """A session; LibraryError for what the database raises in it."""
+        """Open a session in a `with` statement. What the database raises in it becomes a
+        LibraryError.
+        """
         try:
             with self._sessions() as session:
                 yield session

@@ -13,7 +13,9 @@ class SettingReader(Reader):
     """Questions about the settings of the library."""
 
     def max_pixels(self) -> int | None:
-        """The pixels of the largest picture that is indexed; None where nobody chose a limit."""
+        """Return the pixels of the largest picture that is indexed; None where nobody chose a
+        limit.
+        """
         query = select(SettingRow.value).where(SettingRow.name == MAX_PIXELS)
         with self._session() as session:
             value = session.scalar(query)
