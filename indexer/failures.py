@@ -1,9 +1,8 @@
 """Which kind of failure an error is in the catalog, and which failures are tried again."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import PurePath
 
-from sigseek.indexer.decoding.formats import REFUSED_FORMATS
+from sigseek.indexer.decoding.formats import DECODER_VERSION
 from sigseek.indexer.errors import (
     ChangedError,
     DecodeError,
@@ -38,6 +37,7 @@ def failure_of(file: FoundFile, error: Exception) -> FailureRecord:
         file.mtime_ns,
         kind or FailureKind.UNREADABLE,
         error.pixels if isinstance(error, TooLargeError) else None,
+        decoder_version=DECODER_VERSION,
     )
 
 
@@ -56,9 +56,7 @@ def is_due(failure: FailureRecord, max_pixels: int) -> bool:
         case FailureKind.SLOW:
             now = datetime.now(UTC).replace(tzinfo=None)
             return failure.tried_at is None or now - failure.tried_at >= _SLOW_AGAIN
-        case FailureKind.UNSUPPORTED:  # by an earlier version; this one may read it
-            return PurePath(failure.path).suffix.lower() not in REFUSED_FORMATS
-        case FailureKind.NO_PICTURE:
-            return False
+        case FailureKind.UNSUPPORTED | FailureKind.NO_PICTURE:
+            return failure.decoder_version < DECODER_VERSION
         case _:
             return True

@@ -389,6 +389,7 @@ def _facts(digest: bytes, photo: DecodedPhoto) -> PhotoFacts:
         photo.width,
         photo.height,
         photo.format,
+        photo.damaged,
         taken_at=metadata.taken_at,
         camera=metadata.camera,
         latitude=metadata.latitude,

@@ -22,6 +22,7 @@ def photo_fields(photo: PhotoRecord) -> dict[str, Any]:
         "path": path,
         "width": photo.width,
         "height": photo.height,
+        "damaged": photo.damaged,
         "taken_at": photo.taken_at,
         "date_source": photo.date_source,
         "camera": photo.camera,

@@ -21,6 +21,8 @@ class PhotoHit:
     width: int
     """Pixels, as shown."""
     height: int
+    damaged: bool
+    """Whether a part of the picture could not be decoded."""
     taken_at: str | None
     """ISO 8601 in local time, as precise as the source: "1978", or "2016-12-24T10:02:17+01:00"."""
     date_source: str | None

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from sigseek.siglip import Checkpoint, CheckpointError
     from sigseek.siglip.yardstick.embeddings import Yardstick
     from sigseek.storage import CheckpointRecord, LibraryError
-    from sigseek.storage.records import FailureKind, LibraryFailure
+    from sigseek.storage.records import DamagedFile, FailureKind, LibraryFailure
 
 __version__ = "0.1.0"
 
@@ -70,6 +70,7 @@ __all__ = [
     "CheckpointStatus",
     "Classification",
     "Command",
+    "DamagedFile",
     "DecodeError",
     "ErrorKind",
     "FailureKind",
@@ -139,7 +140,7 @@ _MODULES = {
     "sigseek.siglip": ("Checkpoint", "CheckpointError"),
     "sigseek.siglip.yardstick.embeddings": ("Yardstick",),
     "sigseek.storage": ("CheckpointRecord", "LibraryError"),
-    "sigseek.storage.records": ("FailureKind", "LibraryFailure"),
+    "sigseek.storage.records": ("DamagedFile", "FailureKind", "LibraryFailure"),
 }
 """Where each public name is defined. A module is loaded when one of its names is first asked for,
 so that `import sigseek` alone, as the command line does, stays fast.

@@ -39,6 +39,7 @@ from sigseek.search.labels import DEFAULT_TEMPLATE, Label
 from sigseek.siglip import Checkpoint
 from sigseek.siglip.towers import check_choices
 from sigseek.storage import CheckpointRecord, LibraryFailure
+from sigseek.storage.records import DamagedFile
 
 if TYPE_CHECKING:
     import numpy as np
@@ -445,3 +446,9 @@ class Library:
     def failures(self) -> list[LibraryFailure]:
         """Files and directories that could not be used and why, by absolute path."""
         return self._directory.catalog().failures()
+
+    def damaged_files(self) -> list[DamagedFile]:
+        """Files of which only a part of the picture could be decoded, by absolute path; missing
+        files are left out. Their photos are searched like others.
+        """
+        return self._directory.catalog().damaged_files()

@@ -153,6 +153,8 @@ class PhotoFacts(PhotoMetadata):
     width: int
     height: int
     format: str
+    damaged: bool = False
+    """Whether a part of the picture could not be decoded."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,18 @@ class PhotoRecord(PhotoMetadata):
     """Absolute, in alphabetical order, missing files last."""
     width: int
     height: int
+    damaged: bool = False
+    """Whether a part of the picture could not be decoded."""
+
+
+@dataclass(frozen=True)
+class DamagedFile:
+    """A file of which only a part of the picture could be decoded."""
+
+    path: str
+    """Absolute."""
+    id: int
+    """The photo's."""
 
 
 class FailureKind(StrEnum):
@@ -222,6 +236,10 @@ class FailureRecord:
     tried_at: datetime | None = None
     """UTC, without a time zone. The catalog takes None for now; it gives None for failures of
     earlier versions, which noted no time.
+    """
+    decoder_version: int = 0
+    """The version of the decoder that could not use the file. 0 stands for those of before there
+    were versions.
     """
 
 

@@ -30,6 +30,7 @@ from sigseek.storage import (
     YardstickRecord,
 )
 from sigseek.storage.catalog.columns import PathText
+from sigseek.storage.records import DamagedFile
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 
 
@@ -190,6 +191,35 @@ def test_text_that_no_database_takes_is_mended(catalog: Catalog, tmp_path: Path)
     mended = "ab?c\u00e9"
     assert (photo.camera, photo.description, photo.keywords) == (mended, mended, (mended, "plain"))
     assert catalog.failures()[0].reason == mended
+
+
+def test_damaged_photos_are_counted_and_their_files_listed(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    with catalog.transaction() as transaction:
+        folder, _ = transaction.add_folder(tmp_path)
+        whole = transaction.add_photo(PhotoFacts(b"1", 1, 1, "JPEG"))
+        broken = transaction.add_photo(PhotoFacts(b"2", 1, 1, "JPEG", damaged=True))
+        transaction.add_photo(PhotoFacts(b"3", 1, 1, "JPEG", damaged=True))  # no file holds it
+        files = [("c.jpg", broken), ("b.jpg", whole), ("a.jpg", broken), ("d.jpg", broken)]
+        transaction.put_files(folder.id, [(path, id_, 1, 1) for path, id_ in files])
+        transaction.mark_missing(folder.id, ["d.jpg"])
+    assert catalog.damaged_files() == [
+        DamagedFile(str(tmp_path / "a.jpg"), broken),
+        DamagedFile(str(tmp_path / "c.jpg"), broken),
+    ]
+    assert catalog.count_damaged() == 1
+    assert [photo.damaged for _, photo in sorted(catalog.photos([whole, broken]).items())] == [
+        False,
+        True,
+    ]
+
+
+def test_a_failure_tells_the_version_of_the_decoder(catalog: Catalog, tmp_path: Path) -> None:
+    with catalog.transaction() as transaction:
+        folder, _ = transaction.add_folder(tmp_path)
+        transaction.put_failure(folder.id, FailureRecord("a.jpg", "", 1, 1, decoder_version=7))
+    assert [known.decoder_version for known in catalog.folder_failures(folder.id)] == [7]
 
 
 def test_photos_are_added_together_each_once(catalog: Catalog, tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from tests.photos import save
 
 JUDGEMENT = {"probability", "verdict", "confidence", "judged_by"}
 METADATA = {
-    "id", "width", "height", "taken_at", "date_source", "camera", "latitude", "longitude",
-    "city", "region", "country", "place_source", "lens", "title", "people",
+    "id", "width", "height", "damaged", "taken_at", "date_source", "camera", "latitude",
+    "longitude", "city", "region", "country", "place_source", "lens", "title", "people",
     "rating", "description", "keywords", "copies", "available",
 }  # fmt: skip
 

@@ -29,7 +29,7 @@ class Record:
 
 def hit(verdict: Verdict | None, probability: float = 0.9) -> Hit:
     return Hit(
-        id=1, rank=1, path="/p/a.jpg", width=1, height=1, taken_at=None,
+        id=1, rank=1, path="/p/a.jpg", width=1, height=1, damaged=False, taken_at=None,
         date_source=None,
         camera=None, latitude=None, longitude=None, city=None, region=None, country=None,
         place_source=None, lens=None, rating=None, title=None, description=None, keywords=(),

@@ -11,6 +11,7 @@ from sigseek.indexer import FolderError, failures, ingest
 from sigseek.indexer.decoding import guarded
 from sigseek.indexer.decoding.decode import DecodedPhoto
 from sigseek.indexer.decoding.digest import FileDigest, digest_file
+from sigseek.indexer.decoding.formats import DECODER_VERSION
 from sigseek.indexer.errors import (
     ChangedError,
     DecodeError,
@@ -206,9 +207,9 @@ def test_each_error_is_of_a_kind(error: Exception, kind: FailureKind, pixels: in
 
 
 def test_which_failures_are_due() -> None:
-    def due(kind: FailureKind, path: str = "a.png", pixels: int | None = None) -> bool:
-        return is_due(FailureRecord(path, "", 1, 1, kind, pixels, datetime.now(UTC)
-            .replace(tzinfo=None)), 100)  # fmt: skip
+    def due(kind: FailureKind, pixels: int | None = None, version: int = DECODER_VERSION) -> bool:
+        now = datetime.now(UTC).replace(tzinfo=None)
+        return is_due(FailureRecord("a.png", "", 1, 1, kind, pixels, now, version), 100)
 
     assert due(FailureKind.TOO_LARGE, pixels=100)
     assert not due(FailureKind.TOO_LARGE, pixels=101)
@@ -218,6 +219,7 @@ def test_which_failures_are_due() -> None:
     assert due(FailureKind.UNREADABLE)
     assert due(FailureKind.CHANGED)
     assert due(FailureKind.INTERRUPTED)
-    assert not due(FailureKind.NO_PICTURE)
-    assert not due(FailureKind.UNSUPPORTED, "a.svg")
-    assert due(FailureKind.UNSUPPORTED, "a.png"), "this version reads it"
+    for kind in (FailureKind.NO_PICTURE, FailureKind.UNSUPPORTED):
+        assert not due(kind)
+        assert due(kind, version=DECODER_VERSION - 1), "this version may read it"
+    assert failure_of(FoundFile("a.png", 5, 6), DecodeError("")).decoder_version == DECODER_VERSION

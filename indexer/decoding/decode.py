@@ -56,6 +56,8 @@ class DecodedPhoto:
     height: int
     format: str
     metadata: Metadata
+    damaged: bool = False
+    """Whether a part of the picture could not be decoded."""
 
 
 _VIEW = 0.8

@@ -11,6 +11,11 @@ EPS would start Ghostscript, and the others are rarely photos and little tested.
 in one file, opens as JPEG.
 """
 
+DECODER_VERSION = 1
+"""It grows when files can be used that could not be used before. `index` then tries the failures of
+earlier versions again.
+"""
+
 _READ = (
     "jpg jpeg jpe jfif mpo png apng webp avif avifs heic heif hif heics heifs jxl gif tif tiff "
     "jp2 j2k j2c jpc jpf jpx "

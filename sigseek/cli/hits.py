@@ -58,6 +58,8 @@ def print_hits(hits: Sequence[Hit | SimilarHit]) -> None:
         remarks = [f"(+{counted(len(hit.copies), 'copy', 'copies')})"] if hit.copies else []
         if not hit.available:
             remarks.append("(file missing)")
+        if hit.damaged:
+            remarks.append("(damaged)")
         if isinstance(hit, Hit) and hit.verdict in ("maybe", "no match"):
             remarks.append(hit.verdict)
         line = f"{hit.rank:>4}  {value:.3f}  {bar(value)}  {shown(hit.path)}"

@@ -29,6 +29,8 @@ def _rows(found: Status) -> list[tuple[str, str]]:
         f"{counted(found.photos, 'photo')}; {counted(found.files, 'file')} present, "
         f"{found.missing:,} missing, {found.failures:,} unreadable"
     )
+    if found.damaged:
+        photos += f"; {found.damaged:,} damaged"
     catalog, index = size_in_words(found.catalog_bytes), size_in_words(found.index_bytes)
     only_one = len(found.checkpoints) == 1
     return [

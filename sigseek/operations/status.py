@@ -50,6 +50,8 @@ class Status:
     files: int
     missing: int
     failures: int
+    damaged: int
+    """Photos of which only a part could be decoded."""
     folders: tuple[FolderStatus, ...]
     checkpoints: tuple[CheckpointStatus, ...]
     catalog_bytes: int
@@ -91,6 +93,7 @@ def library_status(catalog: Catalog, directory: Path, index_store: IndexStore) -
         files=sum(folder.files for folder in folders),
         missing=sum(folder.missing for folder in folders),
         failures=len(catalog.failures()),
+        damaged=catalog.count_damaged(),
         folders=tuple(folders),
         checkpoints=tuple(checkpoints),
         catalog_bytes=sum(map(_size, directory.glob(f"{catalog.path.name}*"))),

@@ -47,6 +47,8 @@ def _card(hit: Hit | SimilarHit, thumbnails: Thumbnailer) -> str:
     )
     meter = f'{hit.rank}. <meter value="{max(value, 0):.4f}"></meter> {name} {value:.3f}'
     said = [] if not isinstance(hit, Hit) or hit.verdict in (None, "match") else [str(hit.verdict)]
+    if hit.damaged:
+        said.append("damaged")
     if isinstance(hit, Hit) and hit.terms:
         said += [f"{term} {value:.2f}" for term, value in hit.terms.items()]
     more = f"<p>{escape(', '.join(said))}</p>" if said else ""

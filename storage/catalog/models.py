@@ -14,6 +14,8 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     UniqueConstraint,
+    false,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -86,6 +88,13 @@ class PhotoRow(Base):
     # Index files hold ids and may outlive a photo for a while, so an id is never used again.
     __table_args__ = (
         Index("ix_photo_facts_version", "facts_version"),
+        # Nearly all photos are whole, so only the others are in the index.
+        Index(
+            "ix_photo_damaged",
+            "damaged",
+            sqlite_where=text("damaged = 1"),
+            postgresql_where=text("damaged"),
+        ),
         {"sqlite_autoincrement": True},
     )
 
@@ -96,6 +105,8 @@ class PhotoRow(Base):
     """As shown, with the EXIF orientation applied."""
     height: Mapped[int]
     format: Mapped[str]
+    damaged: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether a part of the picture could not be decoded."""
     taken_at: Mapped[str | None]
     """Local time in ISO 8601 without its offset, as precise as the source: "1978", "1978-05" or
     "1978-05-02T14:30:00". The times that lie in a period are a range of this text.
@@ -243,6 +254,8 @@ class FailureRow(Base):
     """Of a picture that was too large."""
     tried_at: Mapped[datetime | None]
     """None for rows of before schema 0005."""
+    decoder_version: Mapped[int] = mapped_column(default=0, server_default="0")
+    """The version of the decoder that could not use the file; 0 for rows of before schema 0009."""
 
 
 class BiasRow(Base):

@@ -122,6 +122,7 @@ class FileWriter(Writer):
             "kind": failure.kind.value,
             "pixels": failure.pixels,
             "tried_at": failure.tried_at or _now(),
+            "decoder_version": failure.decoder_version,
         }
         self._put(FailureRow, ["folder_id", "path"], [row])
 

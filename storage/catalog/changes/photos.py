@@ -142,7 +142,8 @@ class PhotoWriter(Writer):
 
 
 def _identity(facts: PhotoFacts) -> dict[str, Any]:
-    return {name: getattr(facts, name) for name in ("digest", "width", "height", "format")}
+    names = ("digest", "width", "height", "format", "damaged")
+    return {name: getattr(facts, name) for name in names}
 
 
 def _columns(metadata: PhotoMetadata) -> dict[str, Any]:

@@ -155,6 +155,7 @@ class FileReader(Reader):
                     FailureKind(row.kind),
                     row.pixels,
                     row.tried_at,
+                    row.decoder_version,
                 )
                 for row in session.scalars(query)
             ]

@@ -22,7 +22,7 @@ from sigseek.storage.catalog.models import (
 )
 from sigseek.storage.catalog.paths import containing_folder, statement_chunks
 from sigseek.storage.catalog.reading.reader import Reader
-from sigseek.storage.records import FileLocation, PhotoMetadata, PhotoRecord
+from sigseek.storage.records import DamagedFile, FileLocation, PhotoMetadata, PhotoRecord
 
 
 class PhotoReader(Reader):
@@ -32,6 +32,28 @@ class PhotoReader(Reader):
         """Return the number of photos with a file, present or missing."""
         with self._session() as session:
             return session.scalar(select(func.count(FileRow.photo_id.distinct()))) or 0
+
+    def damaged_files(self) -> list[DamagedFile]:
+        """The files of damaged photos that were there at the last run, by path."""
+        query = (
+            select(FolderRow.path, FileRow.path, PhotoRow.id)
+            .join(FileRow, FileRow.folder_id == FolderRow.id)
+            .join(PhotoRow, PhotoRow.id == FileRow.photo_id)
+            .where(PhotoRow.damaged, FileRow.missing_since.is_(None))
+        )
+        with self._session() as session:
+            found = [
+                DamagedFile(str(PurePath(root, path)), id_)
+                for root, path, id_ in session.execute(query)
+            ]
+        return sorted(found, key=lambda file: file.path)
+
+    def count_damaged(self) -> int:
+        """The number of damaged photos with a file, present or missing."""
+        held = select(FileRow.id).where(FileRow.photo_id == PhotoRow.id).exists()
+        query = select(func.count()).select_from(PhotoRow).where(PhotoRow.damaged, held)
+        with self._session() as session:
+            return session.scalar(query) or 0
 
     def count_photos_without_files(self) -> int:
         """Return the number of photos that no file holds any more."""
@@ -140,6 +162,7 @@ def _record(
         tuple(path for _, path in sorted(paths)),
         row.width,
         row.height,
+        row.damaged,
         keywords=tuple(sorted(words["keywords"])),
         people=tuple(sorted(words["people"])),
         **metadata,
