@@ -151,7 +151,7 @@ class FolderIngest:
             if isinstance(read, Exception):
                 self._check_the_disk(read)
                 # too large a file was not read, but its size tells that it holds no photo any more
-                nothing = FileDigest(b"", file.size, file.mtime_ns)
+                nothing = FileDigest(b"", b"", file.size, file.mtime_ns, None)
                 known = nothing if isinstance(read, TooLargeError) else None
                 self._changes.add_failure(file, read, known)
                 continue
