@@ -11,6 +11,7 @@ from sigseek.storage.errors import LibraryError
 from sigseek.storage.records import (
     CheckpointRecord,
     CheckpointState,
+    DateSource,
     EmbeddingRecord,
     FailureKind,
     FailureRecord,
@@ -23,6 +24,7 @@ from sigseek.storage.records import (
     PhotoFacts,
     PhotoMetadata,
     PhotoRecord,
+    PlaceSource,
     YardstickRecord,
 )
 
@@ -34,6 +36,7 @@ __all__ = [
     "Catalog",
     "CheckpointRecord",
     "CheckpointState",
+    "DateSource",
     "EmbeddingRecord",
     "FailureKind",
     "FailureRecord",
@@ -48,6 +51,7 @@ __all__ = [
     "PhotoFacts",
     "PhotoMetadata",
     "PhotoRecord",
+    "PlaceSource",
     "WriterLock",
     "YardstickRecord",
     "writer_lock",

@@ -61,6 +61,16 @@ def xmp(elements: str, attributes: str = "") -> bytes:
         "exifEX": "http://cipa.jp/exif/1.0/",
         "aux": "http://ns.adobe.com/exif/1.0/aux/",
         "photoshop": "http://ns.adobe.com/photoshop/1.0/",
+        "lr": "http://ns.adobe.com/lightroom/1.0/",
+        "digiKam": "http://www.digikam.org/ns/1.0/",
+        "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
+        "mwg-rs": "http://www.metadataworkinggroup.com/schemas/regions/",
+        "MicrosoftPhoto": "http://ns.microsoft.com/photo/1.0/",
+        "MP": "http://ns.microsoft.com/photo/1.2/",
+        "MPRI": "http://ns.microsoft.com/photo/1.2/t/RegionInfo#",
+        "MPReg": "http://ns.microsoft.com/photo/1.2/t/Region#",
+        "crs": "http://ns.adobe.com/camera-raw-settings/1.0/",
+        "tiff": "http://ns.adobe.com/tiff/1.0/",
     }
     defined = " ".join(f'xmlns:{prefix}="{name}"' for prefix, name in prefixes.items())
     return (

@@ -1,6 +1,7 @@
 import warnings
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -9,16 +10,19 @@ from PIL import ExifTags, Image
 from PIL.ImageCms import ImageCmsProfile, createProfile
 from PIL.PngImagePlugin import PngInfo
 
+from sigseek.indexer.decoding.blocks import MetadataBlocks
+from sigseek.indexer.decoding.dates import read_date
 from sigseek.indexer.decoding.decode import decode_photo
-from sigseek.indexer.decoding.metadata import Metadata, read_exif, read_metadata
+from sigseek.indexer.decoding.metadata import Metadata, metadata_of, read_metadata
 from sigseek.siglip import Preprocessing
+from sigseek.storage import DateSource
 from tests.conftest import CORPORA, needs_corpora
 from tests.photos import exif, iptc, picture, with_segment, xmp
 
 PREPROCESSING = Preprocessing(32, 32, 3, 1 / 255, (0.5,) * 3, (0.5,) * 3)
 
 
-def metadata_of(folder: Path, **tags: object) -> Metadata:
+def metadata_with(folder: Path, **tags: object) -> Metadata:
     picture().save(folder / "a.jpg", exif=exif(**tags))
     with Image.open(folder / "a.jpg") as image:
         image.load()
@@ -26,7 +30,7 @@ def metadata_of(folder: Path, **tags: object) -> Metadata:
 
 
 def test_all_there_is(tmp_path: Path) -> None:
-    found = metadata_of(
+    found = metadata_with(
         tmp_path,
         Make="Canon",
         Model="Canon EOS 5D",
@@ -39,36 +43,45 @@ def test_all_there_is(tmp_path: Path) -> None:
         GPSLongitude=(151.0, 12.0, 36.0),
         Orientation=6,
     )
-    assert found == Metadata("2021-07-03T18:05:09+02:00", "Canon EOS 5D", -33.86, 151.21, 6)
+    assert found == Metadata(
+        taken_at="2021-07-03T18:05:09+02:00",
+        date_source=DateSource.EXIF_ORIGINAL,
+        camera="Canon EOS 5D",
+        latitude=-33.86,
+        longitude=151.21,
+        orientation=6,
+    )
 
 
 def test_maker_and_model_that_differ(tmp_path: Path) -> None:
-    assert metadata_of(tmp_path, Make="NIKON CORPORATION", Model="NIKON D90").camera == "NIKON D90"
-    assert metadata_of(tmp_path, Make="Apple", Model="iPhone 15").camera == "Apple iPhone 15"
-    assert metadata_of(tmp_path, Make="DJI").camera == "DJI"
+    assert (
+        metadata_with(tmp_path, Make="NIKON CORPORATION", Model="NIKON D90").camera == "NIKON D90"
+    )
+    assert metadata_with(tmp_path, Make="Apple", Model="iPhone 15").camera == "Apple iPhone 15"
+    assert metadata_with(tmp_path, Make="DJI").camera == "DJI"
 
 
 @pytest.mark.parametrize(
     "date", ["0000:00:00 00:00:00", "2021:13:45 99:00:00", "yesterday", "", "    :  :     :  :  "]
 )
 def test_a_date_that_is_none(tmp_path: Path, date: str) -> None:
-    assert metadata_of(tmp_path, DateTimeOriginal=date).taken_at is None
+    assert metadata_with(tmp_path, DateTimeOriginal=date).taken_at is None
     assert (
-        metadata_of(tmp_path, DateTimeOriginal=date, DateTime="2020:02:02 02:02:02").taken_at
+        metadata_with(tmp_path, DateTimeOriginal=date, DateTime="2020:02:02 02:02:02").taken_at
         == "2020-02-02T02:02:02"
     )
 
 
 def test_a_broken_offset_costs_only_the_offset(tmp_path: Path) -> None:
-    found = metadata_of(
+    found = metadata_with(
         tmp_path, DateTimeOriginal="2021:07:03 18:05:09", OffsetTimeOriginal="zone!"
     )
     assert found.taken_at == "2021-07-03T18:05:09"
 
 
 def test_half_a_place_is_none(tmp_path: Path) -> None:
-    assert metadata_of(tmp_path, GPSLatitudeRef="N", GPSLatitude=(1.0, 2.0, 3.0)).latitude is None
-    far = metadata_of(tmp_path, GPSLatitude=(91.0, 0.0, 0.0), GPSLongitude=(1.0, 0.0, 0.0))
+    assert metadata_with(tmp_path, GPSLatitudeRef="N", GPSLatitude=(1.0, 2.0, 3.0)).latitude is None
+    far = metadata_with(tmp_path, GPSLatitude=(91.0, 0.0, 0.0), GPSLongitude=(1.0, 0.0, 0.0))
     assert (far.latitude, far.longitude) == (None, None)
 
 
@@ -78,7 +91,7 @@ VALUES = (
     | st.floats()
     | st.text()
     | st.binary()
-    | st.lists(st.floats(), max_size=4).map(tuple)
+    | st.lists(st.floats() | st.integers(), max_size=4).map(tuple)
 )
 
 
@@ -91,8 +104,8 @@ class OddExif:
         self._tags = {ExifTags.IFD.Exif: detail, ExifTags.IFD.GPSInfo: gps}
         self._base = base
 
-    def __iter__(self) -> object:
-        return iter(self._base.items())
+    def get(self, tag: int) -> object:
+        return self._base.get(tag)
 
     def get_ifd(self, ifd: int) -> dict[int, object]:
         return self._tags[ifd]
@@ -100,15 +113,30 @@ class OddExif:
 
 @settings(max_examples=300)
 @given(
-    st.dictionaries(st.sampled_from([270, 271, 272, 274, 306, 0x4746]), VALUES),
-    st.dictionaries(st.sampled_from([36867, 36868, 36881, 36882, 42036]), VALUES),
+    st.dictionaries(
+        st.sampled_from([270, 271, 272, 274, 306, 0x4746, 0x4749, 0x9C9B, 0x9C9C, 0x9C9E]),
+        VALUES,
+    ),
+    st.dictionaries(st.sampled_from([36867, 36868, 36880, 36881, 36882, 37510, 42036]), VALUES),
     st.dictionaries(st.sampled_from([1, 2, 3, 4, 7, 29]), VALUES),
+    st.binary() | st.text().map(str.encode) | st.just(xmp("", 'xmp:Rating="5"')),
+    st.binary()
+    | st.lists(st.tuples(st.integers(0, 255), st.binary(max_size=8))).map(
+        lambda fields: b"".join(
+            b"\x1c\x02" + bytes([number]) + len(value).to_bytes(2) + value
+            for number, value in fields
+        )
+    ),
 )
 def test_any_values_give_some_metadata(
-    base: dict[int, object], detail: dict[int, object], gps: dict[int, object]
+    base: dict[int, object],
+    detail: dict[int, object],
+    gps: dict[int, object],
+    packet: bytes,
+    fields: bytes,
 ) -> None:
-    found = read_exif(OddExif(base, detail, gps), None)  # type: ignore[arg-type]
-    assert is_sane(found)
+    odd: Any = OddExif(base, detail, gps)
+    assert is_sane(metadata_of(MetadataBlocks(odd, packet, fields)))
 
 
 def metadata_in(jpeg: bytes) -> Metadata:
@@ -173,7 +201,7 @@ def test_xmp_in_other_formats(tmp_path: Path, extension: str, options: dict[str,
 
 
 def test_exif_s_rating_lens_and_description(tmp_path: Path) -> None:
-    found = metadata_of(
+    found = metadata_with(
         tmp_path, LensModel="EF 50mm f/1.8", ImageDescription="Blåbär".encode(), Rating=4
     )
     assert (found.lens, found.description, found.rating) == ("EF 50mm f/1.8", "Blåbär", 4)
@@ -201,16 +229,16 @@ def test_a_rating_that_is_none(jpeg: bytes, rating: str) -> None:
     ],
 )
 def test_what_cameras_write_is_no_description(tmp_path: Path, junk: str) -> None:
-    assert metadata_of(tmp_path, ImageDescription=junk).description is None
+    assert metadata_with(tmp_path, ImageDescription=junk).description is None
 
 
 def test_a_lens_of_dashes_is_none(tmp_path: Path) -> None:
-    assert metadata_of(tmp_path, LensModel="----").lens is None
+    assert metadata_with(tmp_path, LensModel="----").lens is None
 
 
 def test_no_position_is_written_as_zero(tmp_path: Path) -> None:
     zero = (0.0, 0.0, 0.0)
-    found = metadata_of(
+    found = metadata_with(
         tmp_path, GPSLatitudeRef="N", GPSLatitude=zero, GPSLongitudeRef="E", GPSLongitude=zero
     )
     assert (found.latitude, found.longitude) == (None, None)
@@ -219,7 +247,11 @@ def test_no_position_is_written_as_zero(tmp_path: Path) -> None:
 def is_sane(found: Metadata) -> bool:
     texts = [
         text
-        for text in (found.camera, found.lens, found.description, *found.keywords)
+        for text in (
+            *(found.camera, found.lens, found.title, found.description),
+            *(found.city, found.region, found.country),
+            *(*found.keywords, *found.people),
+        )
         if text is not None
     ]
     return (
@@ -230,6 +262,8 @@ def is_sane(found: Metadata) -> bool:
             or (-90 <= found.latitude <= 90 and -180 <= found.longitude <= 180)
         )
         and found.rating in (None, -1, 1, 2, 3, 4, 5)
+        and (found.taken_at is None) == (found.date_source is None)
+        and (found.taken_at is None or read_date(found.taken_at) is not None)
         and len(found.keywords) <= 200
         and len(set(found.keywords)) == len(found.keywords)
         and all(0 < len(text) <= 2000 and text == " ".join(text.split()) for text in texts)

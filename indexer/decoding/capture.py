@@ -1,109 +1,131 @@
 """When a photo was taken, and the UTC offset of the camera's clock."""
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta, timezone, tzinfo
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from PIL import ExifTags
 
-_OFFSET_LENGTH = len("+00:00")
+from sigseek.indexer.decoding import iptc
+from sigseek.indexer.decoding.dates import LocalDate, read_date, read_offset
+from sigseek.indexer.decoding.words import exif_text
+from sigseek.indexer.decoding.xmp import Xmp
+from sigseek.storage.records import DateSource
+
+XMP_DATES = ("exif:DateTimeOriginal", "photoshop:DateCreated", "xmp:CreateDate")
+"""XMP's dates, the most likely to be that of the capture first."""
+
 _QUARTER = 15
 _ODD_OFFSETS = {-570, -210, -150, 210, 270, 330, 345, 390, 525, 570, 630, 765}
 _OFFSETS = _ODD_OFFSETS | set(range(-12 * 60, 14 * 60 + 1, 60))
 """Minutes that some country's clocks are ahead of UTC."""
-_EARLIEST = 1826
-"""The year of the first photograph. Clocks that were never set give year 1, which would also hide
-the file's other dates, and which no time zone can convert.
-"""
 
 
-def capture_time(
-    base: dict[int, Any],
-    detail: dict[int, Any],
-    gps: dict[int, Any],
+class CaptureDate(NamedTuple):
+    """When a photo was taken, and what says so."""
+
+    date: LocalDate
+    source: DateSource
+
+
+def capture_date(
+    base: Mapping[int, Any],
+    detail: Mapping[int, Any],
+    gps: Mapping[int, Any],
     longitude: float | None,
-    dates: Iterable[str],
-) -> str | None:
-    """The time in ISO 8601 to the second, in the camera's local time. It comes from EXIF's
-    directories, or else from the first of XMP's `dates`.
+    xmp: Xmp,
+    fields: Mapping[int, tuple[str, ...]],
+) -> CaptureDate | None:
+    """The first date in EXIF's directories, XMP and IPTC's fields, in the order of DateSource.
 
     The offset from UTC is given where EXIF notes it, where XMP notes it for the very same time, or
     where the GPS clock implies it. The GPS time itself is never used: it is UTC, and belongs to the
     last position.
     """
-    known = [date for date in map(_iso_date, dates) if date]
-    for tags, key, offset_key in (
-        (detail, ExifTags.Base.DateTimeOriginal, ExifTags.Base.OffsetTimeOriginal),
-        (detail, ExifTags.Base.DateTimeDigitized, ExifTags.Base.OffsetTimeDigitized),
-        (base, ExifTags.Base.DateTime, ExifTags.Base.OffsetTime),
-    ):
-        taken = _exif_date(tags.get(key))
-        if taken:
-            zone = _noted_zone(detail.get(offset_key)) or _zone_of_same(taken, known)
-            if zone is None and tags is detail:
-                zone = _satellites_zone(taken, gps, longitude)
-            return taken.replace(tzinfo=zone).isoformat()
-    return known[0].isoformat() if known else None
-
-
-def _line(value: Any) -> str:
-    if isinstance(value, bytes):
-        value = value.decode("ascii", "replace")
-    return value.strip("\0 ") if isinstance(value, str) else ""
-
-
-def _exif_date(value: Any) -> datetime | None:
-    try:
-        return _possible(datetime.strptime(_line(value), "%Y:%m:%d %H:%M:%S"))
-    except ValueError:
-        return None
-
-
-def _iso_date(text: str) -> datetime | None:
-    """The date and time; None for a date without a time, for which midnight would be invented."""
-    try:
-        date = datetime.fromisoformat(text.strip()).replace(microsecond=0)
-    except ValueError:
-        return None
-    return _possible(date) if "T" in text else None
-
-
-def _possible(date: datetime) -> datetime | None:
-    """The date, if a photo can have been taken then."""
-    return date if date.year >= _EARLIEST else None
-
-
-def _noted_zone(value: Any) -> tzinfo | None:
-    try:
-        return datetime.fromisoformat(f"2000-01-01T00:00:00{_line(value)[:_OFFSET_LENGTH]}").tzinfo
-    except ValueError:
-        return None
-
-
-def _zone_of_same(taken: datetime, dates: Iterable[datetime]) -> tzinfo | None:
-    return next(
-        (date.tzinfo for date in dates if date.tzinfo and date.replace(tzinfo=None) == taken), None
+    written = xmp_dates(xmp)
+    tags = ExifTags.Base
+    original = _exif_date(detail, tags.DateTimeOriginal, detail.get(tags.OffsetTimeOriginal))
+    digitized = _exif_date(detail, tags.DateTimeDigitized, detail.get(tags.OffsetTimeDigitized))
+    modified = _exif_date(base, tags.DateTime, detail.get(tags.OffsetTime))
+    candidates = (
+        (_with_zone(original, written, gps, longitude), DateSource.EXIF_ORIGINAL),
+        (_with_zone(digitized, written, gps, longitude), DateSource.EXIF_DIGITIZED),
+        (next(iter(written), None), DateSource.XMP),
+        (_iptc_date(fields), DateSource.IPTC),
+        (_with_zone(modified, written, {}, None), DateSource.EXIF_MODIFIED),
     )
+    return next((CaptureDate(date, source) for date, source in candidates if date), None)
 
 
-def _satellites_zone(
-    taken: datetime, gps: dict[int, Any], longitude: float | None
-) -> tzinfo | None:
+def xmp_dates(xmp: Xmp) -> list[LocalDate]:
+    """The dates that XMP gives, the most likely to be that of the capture first."""
+    return [date for name in XMP_DATES if (date := read_date(xmp.first(name)))]
+
+
+def refined(date: LocalDate, known: LocalDate | None) -> LocalDate:
+    """The date, or the known one if that says the same more precisely."""
+    if known and known.text.startswith(date.text) and (date.offset in (None, known.offset)):
+        return known
+    return date
+
+
+def _exif_date(directory: Mapping[int, Any], key: int, offset: Any) -> LocalDate | None:
+    date = read_date(_text(directory.get(key)))
+    if not date or date.offset is not None or "T" not in date.text:
+        return date
+    return replace(date, offset=read_offset(_text(offset)))
+
+
+def _text(value: Any) -> str:
+    return exif_text(value) if isinstance(value, bytes) else value if isinstance(value, str) else ""
+
+
+def _iptc_date(fields: Mapping[int, tuple[str, ...]]) -> LocalDate | None:
+    """The date of IPTC, "19850704" with zeros for what is not known, and its time "101530+0100"."""
+    day = next(iter(fields.get(iptc.DATE_CREATED, ())), "").replace("-", "").replace(":", "")
+    time = next(iter(fields.get(iptc.TIME_CREATED, ())), "").replace(":", "")
+    if len(day) < 4 or not day.isdigit():
+        return None
+    spelled = ":".join(part for part in (day[:4], day[4:6], day[6:8]) if part)
+    if len(day) == 8 and time[:6].isdigit() and len(time) >= 6:
+        spelled += f" {time[:2]}:{time[2:4]}:{time[4:6]}{time[6:]}"
+    return read_date(spelled)
+
+
+def _with_zone(
+    taken: LocalDate | None,
+    written: Iterable[LocalDate],
+    gps: Mapping[int, Any],
+    longitude: float | None,
+) -> LocalDate | None:
+    """The date with its offset, if that can be known."""
+    if not taken or taken.offset is not None or "T" not in taken.text:
+        return taken
+    same = (date.offset for date in written if date.text == taken.text and date.offset is not None)
+    offset = next(same, None)
+    if offset is None:
+        offset = _satellites_offset(taken, gps, longitude)
+    return replace(taken, offset=offset)
+
+
+def _satellites_offset(
+    taken: LocalDate, gps: Mapping[int, Any], longitude: float | None
+) -> int | None:
     """The UTC offset from GPS time. It is accepted only if it is a real zone's offset, to the
     minute, near this longitude: the camera's clock may never have been set.
     """
+    moment = taken.moment
+    if moment is None:
+        return None
     try:
         hours, minutes, seconds = (float(part) for part in gps[ExifTags.GPS.GPSTimeStamp])
-        day = datetime.strptime(_line(gps[ExifTags.GPS.GPSDateStamp]), "%Y:%m:%d")
+        day = datetime.strptime(_text(gps[ExifTags.GPS.GPSDateStamp]).strip("\0 "), "%Y:%m:%d")
         ahead = (
-            taken - day - timedelta(hours=hours, minutes=minutes, seconds=seconds)
+            moment - day - timedelta(hours=hours, minutes=minutes, seconds=seconds)
         ).total_seconds() / 60
         offset = _QUARTER * round(ahead / _QUARTER)
     except (KeyError, TypeError, ValueError, OverflowError, ZeroDivisionError):
         return None
     near = longitude is not None and abs(offset - 4 * longitude) <= 4 * 60
-    return (
-        timezone(timedelta(minutes=offset))
-        if near and offset in _OFFSETS and abs(ahead - offset) <= 1
-        else None
-    )
+    return offset if near and offset in _OFFSETS and abs(ahead - offset) <= 1 else None

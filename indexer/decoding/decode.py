@@ -14,7 +14,12 @@ from PIL import Image, UnidentifiedImageError
 
 from sigseek.indexer.decoding.formats import REFUSED_FORMATS
 from sigseek.indexer.decoding.limits import MostPixels, default_max_pixels
-from sigseek.indexer.decoding.metadata import SIDES_SWAPPED, Metadata, read_metadata
+from sigseek.indexer.decoding.metadata import (
+    SIDES_SWAPPED,
+    Metadata,
+    dated_by_name,
+    read_metadata,
+)
 from sigseek.indexer.decoding.opening import OpenedPicture, open_picture
 from sigseek.indexer.errors import (
     DecodeError,
@@ -96,7 +101,8 @@ def decode_photo(
         width, height = picture.size or (
             full[::-1] if metadata.orientation in SIDES_SWAPPED else full
         )
-        return DecodedPhoto(pixels, width, height, picture.format, metadata)
+        dated = dated_by_name(metadata, path)
+        return DecodedPhoto(pixels, width, height, picture.format, dated)
 
     return _read(path, decoded, most)
 

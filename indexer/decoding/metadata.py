@@ -3,180 +3,200 @@
 Cameras write EXIF; people and their programs write XMP and IPTC. Broken metadata is ignored.
 """
 
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import Any
 
 from PIL import ExifTags, Image
-from PIL.IptcImagePlugin import getiptcinfo
 
-from sigseek.indexer.decoding.capture import capture_time
-from sigseek.indexer.decoding.text import clean
+from sigseek.indexer.decoding import iptc, places, words
+from sigseek.indexer.decoding.blocks import MetadataBlocks, read_blocks
+from sigseek.indexer.decoding.capture import capture_date
+from sigseek.indexer.decoding.iptc import read_iptc
+from sigseek.indexer.decoding.named_dates import date_in_name
+from sigseek.indexer.decoding.words import exif_text, user_comment, windows_text
 from sigseek.indexer.decoding.xmp import Xmp, read_xmp
+from sigseek.storage import DateSource, PhotoMetadata, PlaceSource
 
 SIDES_SWAPPED = (5, 6, 7, 8)
 """Orientations that swap width and height."""
 
-_NAME = 200  # characters of a camera, a lens, a keyword
-_DESCRIPTION = 2_000
-_KEYWORDS = 200
-_RATING = 0x4746
-_IPTC_KEYWORDS, _IPTC_CAPTION = (2, 25), (2, 120)
-_CAMERAS_OWN = re.compile(
-    r"(\w+ )*digital (still ?)?camera|sony dsc|samsung( csc)?|exif_jpeg_picture|dcim\\.*"
-    r"|default|untitled",
-    re.IGNORECASE,
+_RATING, _RATING_PERCENT = 0x4746, 0x4749
+_XP_TITLE, _XP_COMMENT, _XP_KEYWORDS = 0x9C9B, 0x9C9C, 0x9C9E
+_TAGS = ExifTags.Base
+_BASE_TAGS = (
+    _TAGS.Orientation,
+    _TAGS.Make,
+    _TAGS.Model,
+    _TAGS.DateTime,
+    _TAGS.ImageDescription,
+    _RATING,
+    _RATING_PERCENT,
+    _XP_TITLE,
+    _XP_COMMENT,
+    _XP_KEYWORDS,
 )
-"""Texts that cameras write as a description, which describe nothing."""
+CITY = ("photoshop:City",), "Iptc4xmpExt:City", iptc.CITY
+REGION = ("photoshop:State",), "Iptc4xmpExt:ProvinceState", iptc.REGION
+COUNTRY = ("photoshop:Country",), "Iptc4xmpExt:CountryName", iptc.COUNTRY
+"""XMP's properties for a name of the place, the property of XMP's structures for it, and IPTC's
+field.
+"""
 
 
-@dataclass(frozen=True)
-class Metadata:
-    """The facts that a file states; None for those it does not.
+@dataclass(frozen=True, kw_only=True)
+class Metadata(PhotoMetadata):
+    """The facts that a file states.
 
-    `taken_at` is ISO 8601 in the camera's local time, with the offset where it is known; `latitude`
-    and `longitude` are in degrees, north and east positive; `orientation` is EXIF's 1 to 8;
-    `rating` is 1 to 5, or -1 for a rejected photo. Texts are one line, without control characters;
-    `keywords` are in the order of the file, none twice.
+    `latitude` and `longitude` are in degrees, north and east positive; `rating` is 1 to 5, or -1
+    for a rejected photo. Texts are one line, without control characters; `keywords` and `people`
+    are in the order of the file, none twice.
     """
 
-    taken_at: str | None = None
-    camera: str | None = None
-    latitude: float | None = None
-    longitude: float | None = None
     orientation: int = 1
-    lens: str | None = None
-    rating: int | None = None
-    description: str | None = None
-    keywords: tuple[str, ...] = ()
+    """EXIF's, 1 to 8."""
 
 
 def read_metadata(image: Image.Image) -> Metadata:
-    """The metadata of a loaded image."""
-    packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
+    """The metadata of an opened image. It raises nothing, whatever the file holds."""
     try:
-        exif = image.getexif()
-    except Exception:  # damaged EXIF raises many kinds, even SyntaxError and struct.error
-        exif = Image.Exif()
-    return read_exif(exif, packet, _iptc(image))
+        return metadata_of(read_blocks(image))
+    except Exception:  # the photo must not be lost by what is written about it
+        return Metadata()
 
 
-def read_exif(
-    exif: Image.Exif,
-    packet: bytes | str | None,
-    iptc: dict[tuple[int, int], list[str]] | None = None,
-) -> Metadata:
-    """The metadata that EXIF, the XMP packet and IPTC give together. IPTC's texts come by record
-    and dataset.
-    """
-    try:
-        base, detail, gps = (
-            dict(exif),
-            exif.get_ifd(ExifTags.IFD.Exif),
-            exif.get_ifd(ExifTags.IFD.GPSInfo),
-        )
-    except Exception:
-        base, detail, gps = {}, {}, {}
-    xmp, iptc = _xmp(packet), iptc or {}
-    latitude = _degrees(gps, ExifTags.GPS.GPSLatitude, ExifTags.GPS.GPSLatitudeRef, 90)
-    longitude = _degrees(gps, ExifTags.GPS.GPSLongitude, ExifTags.GPS.GPSLongitudeRef, 180)
-    # 0, 0 is in the open sea: devices without a position write it.
-    whole = latitude is not None and longitude is not None and (latitude, longitude) != (0, 0)
-    orientation = base.get(ExifTags.Base.Orientation)
-    descriptions = (
-        xmp.description,
-        *iptc.get(_IPTC_CAPTION, ()),
-        _text(base.get(ExifTags.Base.ImageDescription)),
-    )
+def metadata_of(blocks: MetadataBlocks) -> Metadata:
+    """The metadata that EXIF, XMP and IPTC give together."""
+    base = _tags(blocks.exif, _BASE_TAGS)
+    detail = _directory(blocks.exif, ExifTags.IFD.Exif)
+    gps = _directory(blocks.exif, ExifTags.IFD.GPSInfo)
+    xmp, fields = parsed_xmp(blocks.xmp), read_iptc(blocks.iptc)
+    position = places.exif_position(gps) or places.xmp_position(xmp)
+    latitude, longitude = position or (None, None)
+    taken = capture_date(base, detail, gps, longitude, xmp, fields)
+    flat, hierarchical = words.xmp_keywords(xmp)
+    orientation = base.get(_TAGS.Orientation)
     return Metadata(
-        taken_at=capture_time(base, detail, gps, longitude, xmp.dates),
-        camera=_camera(base),
-        latitude=latitude if whole else None,
-        longitude=longitude if whole else None,
+        taken_at=str(taken.date) if taken else None,
+        date_source=taken.source if taken else None,
+        camera=_camera(base, xmp),
+        latitude=latitude,
+        longitude=longitude,
+        **place_names(xmp, PlaceSource.XMP, fields),
         orientation=orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1,
-        lens=_lens(_text(detail.get(ExifTags.Base.LensModel)), xmp.lens),
-        rating=_rating(xmp.rating, base.get(_RATING)),
-        description=_description(descriptions),
-        keywords=_keywords((*xmp.keywords, *iptc.get(_IPTC_KEYWORDS, ()))),
+        lens=words.lens((exif_text(detail.get(_TAGS.LensModel)), xmp_lens(xmp))),
+        rating=words.rating(
+            (xmp.first("xmp:Rating"), base.get(_RATING)),
+            (xmp.first("MicrosoftPhoto:Rating"), base.get(_RATING_PERCENT)),
+        ),
+        title=words.title(_titles(base, xmp, fields)),
+        description=words.description(_descriptions(base, detail, xmp, fields)),
+        keywords=words.keywords(
+            (
+                *flat,
+                *fields.get(iptc.KEYWORDS, ()),
+                *words.split_keywords(windows_text(base.get(_XP_KEYWORDS))),
+            ),
+            hierarchical,
+        ),
+        people=words.people(xmp),
     )
 
 
-def _xmp(packet: bytes | str | None) -> Xmp:
+def dated_by_name(metadata: Metadata, path: PurePath) -> Metadata:
+    """The metadata, with the date that the file's name holds if the file itself gives none."""
+    named = None if metadata.taken_at else date_in_name(path)
+    if named is None:
+        return metadata
+    return replace(metadata, taken_at=str(named), date_source=DateSource.FILE_NAME)
+
+
+def parsed_xmp(packet: bytes) -> Xmp:
+    """The packet's properties; none where it is damaged."""
     try:
-        return read_xmp(packet.encode() if isinstance(packet, str) else packet) if packet else Xmp()
+        return read_xmp(packet) if packet else Xmp()
     except Exception:  # whatever is in it
         return Xmp()
 
 
-def _iptc(image: Image.Image) -> dict[tuple[int, int], list[str]]:
-    try:
-        found = getiptcinfo(image) or {}  # type: ignore[arg-type]
-    except Exception:  # damaged ones raise several kinds
-        return {}
-    return {
-        key: [_decoded(value) for value in (values if isinstance(values, list) else [values])]
-        for key, values in found.items()
+def place_names(
+    xmp: Xmp, source: PlaceSource, fields: Mapping[int, tuple[str, ...]]
+) -> dict[str, Any]:
+    """City, region and country by XMP, which comes from `source`, or else by IPTC's fields."""
+    structures = ("Iptc4xmpExt:LocationCreated", "Iptc4xmpExt:LocationShown")
+
+    def named(properties: tuple[str, ...], part: str, field: int) -> tuple[str | None, str | None]:
+        within = (text for structure in structures for text in xmp.within(structure, part))
+        written = words.name((xmp.first(*properties), *within))
+        return written, words.name(fields.get(field, ()))
+
+    found = {"city": named(*CITY), "region": named(*REGION), "country": named(*COUNTRY)}
+    by_xmp = any(written for written, _ in found.values())
+    by_iptc = any(other for _, other in found.values())
+    return {name: written or other for name, (written, other) in found.items()} | {
+        "place_source": source if by_xmp else PlaceSource.IPTC if by_iptc else None
     }
 
 
-def _decoded(value: bytes) -> str:
-    """The text of bytes that are UTF-8, or else Latin-1, which was usual before."""
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
+def xmp_lens(xmp: Xmp) -> str:
+    """The lens that XMP names."""
+    return xmp.first("exifEX:LensModel", "aux:Lens")
 
 
-def _text(value: Any) -> str:
-    """An EXIF text as one line. Pillow takes all of them for Latin-1, whatever was written."""
-    if isinstance(value, str):
-        value = value.encode("latin-1", "replace")
-    return clean(_decoded(value), _DESCRIPTION) if isinstance(value, bytes) else ""
-
-
-def _camera(base: dict[int, Any]) -> str | None:
-    """The camera's maker and model, without the maker where the model repeats it."""
-    maker, model = _text(base.get(ExifTags.Base.Make)), _text(base.get(ExifTags.Base.Model))
-    if maker and model.lower().startswith(maker.split()[0].lower()):
-        maker = ""
-    return clean(f"{maker} {model}", _NAME) or None
-
-
-def _lens(*candidates: str) -> str | None:
-    """The first candidate that names a lens. Cameras write dashes for a lens they do not know."""
-    return next((clean(name, _NAME) for name in candidates if any(map(str.isalnum, name))), None)
-
-
-def _rating(*candidates: Any) -> int | None:
-    """The first candidate that is a rating. 0 means that nobody rated the photo."""
-    for candidate in candidates:
+def _tags(directory: Any, wanted: Iterable[int]) -> dict[int, Any]:
+    """The values of the tags that can be read."""
+    found = {}
+    for tag in wanted:
         try:
-            rating = round(float(candidate))
-        except (TypeError, ValueError, OverflowError):
+            value = directory.get(tag)
+        except Exception:  # damaged EXIF raises many kinds, even SyntaxError and struct.error
             continue
-        if rating in (-1, 1, 2, 3, 4, 5):
-            return rating
-    return None
+        if value is not None:
+            found[tag] = value
+    return found
 
 
-def _description(candidates: Iterable[str]) -> str | None:
-    cleaned = (clean(text, _DESCRIPTION) for text in candidates)
-    return next((text for text in cleaned if text and not _CAMERAS_OWN.fullmatch(text)), None)
-
-
-def _keywords(words: Iterable[str]) -> tuple[str, ...]:
-    cleaned = dict.fromkeys(clean(word, _NAME) for word in words)
-    return tuple(word for word in cleaned if word)[:_KEYWORDS]
-
-
-def _degrees(gps: dict[int, Any], key: int, reference_key: int, limit: int) -> float | None:
-    """Degrees, minutes and seconds as one number; None when it is not within `limit`."""
+def _directory(exif: Image.Exif, number: int) -> dict[int, Any]:
     try:
-        degrees, minutes, seconds = (float(part) for part in gps[key])
-        value = degrees + minutes / 60 + seconds / 3600
-    except (KeyError, TypeError, ValueError, OverflowError, ZeroDivisionError):
-        return None
-    if not abs(value) <= limit:  # also refuses NaN
-        return None
-    return round(-value if _text(gps.get(reference_key)).upper() in ("S", "W") else value, 7)
+        return dict(exif.get_ifd(number))
+    except Exception:  # as above
+        return {}
+
+
+def _camera(base: Mapping[int, Any], xmp: Xmp) -> str | None:
+    """The camera's maker and model, without the maker where the model repeats it."""
+    maker = exif_text(base.get(_TAGS.Make)) or xmp.first("tiff:Make")
+    model = exif_text(base.get(_TAGS.Model)) or xmp.first("tiff:Model")
+    first = maker.split()[:1]
+    if first and model.lower().startswith(first[0].lower()):
+        maker = ""
+    return words.name((f"{maker} {model}",))
+
+
+def _titles(
+    base: Mapping[int, Any], xmp: Xmp, fields: Mapping[int, tuple[str, ...]]
+) -> tuple[str, ...]:
+    return (
+        xmp.first("dc:title"),
+        *fields.get(iptc.TITLE, ()),
+        xmp.first("photoshop:Headline"),
+        *fields.get(iptc.HEADLINE, ()),
+        windows_text(base.get(_XP_TITLE)),
+    )
+
+
+def _descriptions(
+    base: Mapping[int, Any],
+    detail: Mapping[int, Any],
+    xmp: Xmp,
+    fields: Mapping[int, tuple[str, ...]],
+) -> tuple[str, ...]:
+    return (
+        xmp.first("dc:description"),
+        *fields.get(iptc.CAPTION, ()),
+        exif_text(base.get(_TAGS.ImageDescription)),
+        user_comment(detail.get(_TAGS.UserComment)),
+        xmp.first("exif:UserComment"),
+        windows_text(base.get(_XP_COMMENT)),
+    )

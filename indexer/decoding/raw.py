@@ -7,8 +7,9 @@ from typing import BinaryIO
 import rawpy
 from PIL import ExifTags, Image
 
+from sigseek.indexer.decoding.blocks import tiff_blocks
 from sigseek.indexer.decoding.limits import MostPixels
-from sigseek.indexer.decoding.metadata import SIDES_SWAPPED, Metadata, read_exif, read_metadata
+from sigseek.indexer.decoding.metadata import SIDES_SWAPPED, Metadata, metadata_of, read_metadata
 from sigseek.indexer.errors import DecodeError
 
 LEAST_PREVIEW = 224
@@ -74,7 +75,7 @@ def _metadata(file: BinaryIO, preview: Image.Image, flip: int, size: tuple[int, 
     exif = Image.Exif()
     try:
         exif.load_from_fp(file)
-        own = read_exif(exif, exif.get(ExifTags.Base.XMLPacket))
+        own = metadata_of(tiff_blocks(exif))
     except Exception:  # Pillow raises many kinds for what is no TIFF
         own = Metadata()
     other = read_metadata(preview)

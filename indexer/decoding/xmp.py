@@ -1,94 +1,189 @@
-"""XMP: metadata that people and programs wrote into a photo, as XML."""
+"""XMP: metadata that people and programs wrote into a photo or beside it, as XML."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 4_000_000
 """Larger packets are not read. Those of photos have some kilobytes, or a few hundred with the
 history of edits.
 """
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-_XMP = "http://ns.adobe.com/xap/1.0/"
-_DC = "http://purl.org/dc/elements/1.1/"
-_DATES = (
-    ("http://ns.adobe.com/exif/1.0/", "DateTimeOriginal"),
-    ("http://ns.adobe.com/photoshop/1.0/", "DateCreated"),
-    (_XMP, "CreateDate"),
-)
-_LENSES = (("http://cipa.jp/exif/1.0/", "LensModel"), ("http://ns.adobe.com/exif/1.0/aux/", "Lens"))
 _LANGUAGE = "http://www.w3.org/XML/1998/namespace lang"
+_DEEPEST = 8
+"""How many elements a structure may lie in. The names of people lie in five."""
+_NAMESPACES = {
+    "acdsee": "http://ns.acdsee.com/iptc/1.0/",
+    "aux": "http://ns.adobe.com/exif/1.0/aux/",
+    "crs": "http://ns.adobe.com/camera-raw-settings/1.0/",
+    "dc": "http://purl.org/dc/elements/1.1/",
+    "digiKam": "http://www.digikam.org/ns/1.0/",
+    "exif": "http://ns.adobe.com/exif/1.0/",
+    "exifEX": "http://cipa.jp/exif/1.0/",
+    "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
+    "lr": "http://ns.adobe.com/lightroom/1.0/",
+    "mediapro": "http://ns.iview-multimedia.com/mediapro/1.0/",
+    "MicrosoftPhoto": "http://ns.microsoft.com/photo/1.0/",
+    "MP": "http://ns.microsoft.com/photo/1.2/",
+    "MPReg": "http://ns.microsoft.com/photo/1.2/t/Region#",
+    "mwg-rs": "http://www.metadataworkinggroup.com/schemas/regions/",
+    "photoshop": "http://ns.adobe.com/photoshop/1.0/",
+    "tiff": "http://ns.adobe.com/tiff/1.0/",
+    "xmp": "http://ns.adobe.com/xap/1.0/",
+    "xmpMM": "http://ns.adobe.com/xap/1.0/mm/",
+}
+"""The namespaces that are read here, by their usual prefixes."""
 
 
 @dataclass(frozen=True)
 class Xmp:
-    """Values as they are written; empty ones where there are none."""
+    """The properties of a packet, asked for by their usual names: "dc:title"."""
 
-    dates: tuple[str, ...] = ()
-    """Candidates for when the photo was taken, the most likely first."""
-    lens: str = ""
-    rating: str = ""
-    keywords: tuple[str, ...] = ()
-    description: str = ""
+    _descriptions: list[Element] = field(default_factory=list)
+
+    def texts(self, *names: str) -> tuple[str, ...]:
+        """All texts of the properties that are not empty."""
+        return tuple(text for name in names for text, _ in self._values(name))
+
+    def first(self, *names: str) -> str:
+        """The text of the first of the properties that has one. Of texts in several languages, it
+        is the one for any language.
+        """
+        for name in names:
+            found = list(self._values(name))
+            for text, language in found:
+                if language == "x-default":
+                    return text
+            if found:
+                return found[0][0]
+        return ""
+
+    def within(self, structure: str, name: str, unless: tuple[str, str] = ("", "")) -> list[str]:
+        """The texts of a property of structures, at any depth within the property `structure`.
+
+        A structure is passed over if its property `unless[0]` is there and is not `unless[1]`.
+        """
+        texts = []
+        for found in self._properties(structure):
+            for part in _parts(found, _DEEPEST):
+                other = _own_text(part, unless[0]) if unless[0] else ""
+                text = _own_text(part, name)
+                if text and (not other or other == unless[1]):
+                    texts.append(text)
+        return texts
+
+    def _values(self, name: str) -> Iterator[tuple[str, str]]:
+        """The texts of the property with their languages. A property is an attribute, an element,
+        or the members of its list.
+        """
+        qualified = _qualified(name)
+        for description in self._descriptions:
+            if attribute := description.get(qualified, "").strip():
+                yield attribute, ""
+        for element in self._properties(name):
+            for member in list(element.iter(f"{_RDF} li")) or [element]:
+                if text := _text(member):
+                    yield text, member.get(_LANGUAGE, "")
+
+    def _properties(self, name: str) -> Iterator[Element]:
+        qualified = _qualified(name)
+        for description in self._descriptions:
+            yield from (element for element in description if element.tag == qualified)
 
 
 def read_xmp(packet: bytes) -> Xmp:
-    """The values in the packet. ValueError when it is not XML, too large, or defines entities, with
-    which it could grow.
+    """The properties in the packet. ValueError when it is not XML, too large, or defines entities,
+    with which it could grow.
     """
     if len(packet) > MAX_BYTES:
         raise ValueError(f"{len(packet)} bytes of XMP")
-    described = list(_parse(packet.strip(b"\0 \r\n\t")).iter(f"{_RDF} Description"))
-    return Xmp(
-        dates=tuple(found for name in _DATES if (found := _first(described, *name))),
-        lens=next((found for name in _LENSES if (found := _first(described, *name))), ""),
-        rating=_first(described, _XMP, "Rating"),
-        keywords=tuple(text for text, _ in _values(described, _DC, "subject")),
-        description=_first(described, _DC, "description"),
-    )
+    root = _parse(_as_utf8(packet))
+    # Only what describes this picture: structures deeper down describe others, which it is made of.
+    about = root if root.tag == f"{_RDF} RDF" else _child(root, f"{_RDF} RDF")
+    return Xmp(list(about) if about is not None else [])
+
+
+def _as_utf8(packet: bytes) -> bytes:
+    """The packet from its first tag on. UTF-16 becomes UTF-8, as UTF-16 would need its first bytes
+    to be told apart.
+    """
+    head = packet[:200]
+    if b"<\0" in head or b"\0<" in head:
+        start = head.index(b"<")
+        big = start > 0 and head[start - 1] == 0
+        text = packet[start - big :].decode("utf-16-be" if big else "utf-16-le", "replace")
+        if text.startswith("<?xml"):  # it names the encoding of before
+            text = text.partition("?>")[2]
+        return text.strip("\0 \r\n\t").encode("utf-8", "replace")
+    return packet[max(0, packet.find(b"<")) :].strip(b"\0 \r\n\t")
 
 
 def _parse(packet: bytes) -> Element:
-    """The XML as elements, their names with the namespace before a space."""
+    """The XML as elements, their names with the namespace before a space. Bytes behind the document
+    are left alone.
+    """
 
     def refuse(*_: object) -> None:
         raise ValueError("XMP with a document type")
 
-    builder = TreeBuilder()
+    builder, depth, complete = TreeBuilder(), 0, False
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        builder.start(tag, attributes)
+
+    def end(tag: str) -> None:
+        nonlocal depth, complete
+        depth -= 1
+        complete = complete or depth == 0
+        builder.end(tag)
+
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.StartDoctypeDeclHandler = refuse  # no document type, no entities
-    parser.StartElementHandler = builder.start
-    parser.EndElementHandler = builder.end
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
     parser.CharacterDataHandler = builder.data
     try:
         parser.Parse(packet, True)
     except (expat.ExpatError, LookupError) as error:  # LookupError is for an unknown encoding
-        raise ValueError(f"no XML: {error}") from error
+        if not complete:
+            raise ValueError(f"no XML: {error}") from error
     return builder.close()
 
 
-def _values(described: list[Element], namespace: str, name: str) -> Iterator[tuple[str, str]]:
-    """All texts of the property with their languages. A property is an attribute, an element, or
-    the members of its list.
-    """
-    for description in described:
-        if attribute := description.get(f"{namespace} {name}"):
-            yield attribute, ""
-        for element in description:
-            if element.tag == f"{namespace} {name}":
-                members = list(element.iter(f"{_RDF} li")) or [element]
-                yield from ((member.text or "", member.get(_LANGUAGE, "")) for member in members)
+def _qualified(name: str) -> str:
+    prefix, _, local = name.partition(":")
+    return f"{_NAMESPACES[prefix]} {local}"
 
 
-def _first(described: list[Element], namespace: str, name: str) -> str:
-    """The property's text. Of several, the one for any language."""
-    found = [
-        (text.strip(), language)
-        for text, language in _values(described, namespace, name)
-        if text.strip()
-    ]
-    return next(
-        (text for text, language in found if language == "x-default"), found[0][0] if found else ""
-    )
+def _text(element: Element) -> str:
+    """The element's text. A value with qualifiers has it in an element of its own."""
+    value = _child(element, f"{_RDF} value")
+    return ((element if value is None else value).text or "").strip()
+
+
+def _own_text(structure: Element, name: str) -> str:
+    """The text of a structure's property, which is an attribute or an element."""
+    qualified = _qualified(name)
+    if attribute := structure.get(qualified, "").strip():
+        return attribute
+    element = _child(structure, qualified)
+    if element is None:
+        return ""
+    return next(filter(None, map(_text, element.iter(f"{_RDF} li"))), "") or _text(element)
+
+
+def _child(element: Element, tag: str) -> Element | None:
+    """The first child of that tag. `Element.find` takes namespaces for paths."""
+    return next((child for child in element if child.tag == tag), None)
+
+
+def _parts(element: Element, depth: int) -> Iterator[Element]:
+    """The element and those within it, down to a depth."""
+    yield element
+    if depth:
+        for child in element:
+            yield from _parts(child, depth - 1)

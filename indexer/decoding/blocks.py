@@ -1,0 +1,273 @@
+"""The blocks of metadata in a picture's file: EXIF, XMP and IPTC, wherever a format keeps them."""
+
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any, BinaryIO
+
+from PIL import Image
+
+from sigseek.indexer.decoding import iptc
+from sigseek.indexer.decoding.xmp import MAX_BYTES
+
+_XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
+_PHOTOSHOP_SEGMENT = b"Photoshop 3.0\0"
+_RAW_PROFILE = "Raw profile type "
+_EXIF, _XMP_RESOURCE, _EXIF_RESOURCE = b"Exif\0\0", 0x0424, 0x0422
+_TIFF_XMP, _TIFF_IPTC, _TIFF_RESOURCES = 700, 33723, 34377
+_JP2_BOXES = {
+    bytes.fromhex("be7acfcb97a942e89c71999491e3afac"): "xmp",
+    b"JpgTiffExif->JP2": "exif",
+    bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38"): "iptc",
+}
+"""What boxes of JPEG 2000 with these names hold."""
+_MOST_CHUNKS = 100_000
+_METADATA_MARKERS = (*range(0xE0, 0xF0), 0xFE)
+_ADOBE, _ADOBE_SIZE = 0xEE, 12
+_SCAN = b"\xda"
+
+
+@dataclass(frozen=True)
+class MetadataBlocks:
+    """The blocks that a file has; empty ones where it has none."""
+
+    exif: Image.Exif
+    xmp: bytes = b""
+    iptc: bytes = b""
+
+
+def read_blocks(image: Image.Image) -> MetadataBlocks:
+    """The blocks of an opened image. Those of PNG, GIF and JPEG 2000 are where `find_blocks` put
+    them, or where Pillow does when it loads the image.
+    """
+    profiles = _raw_profiles(image)
+    found = profiles | {name: block for name, block in _photoshop(image).items() if block}
+    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or found.get("xmp", b"")
+    return MetadataBlocks(
+        _exif(image, profiles.get("exif", b"")),
+        _as_bytes(xmp),
+        _as_bytes(image.info.get("iptc")) or found.get("iptc", b""),
+    )
+
+
+def tiff_blocks(exif: Image.Exif) -> MetadataBlocks:
+    """The blocks of a file that is laid out as TIFF, by the tags of its first directory."""
+    return MetadataBlocks(exif, _as_bytes(exif.get(_TIFF_XMP)), _as_bytes(exif.get(_TIFF_IPTC)))
+
+
+def find_blocks(file: BinaryIO, image: Image.Image) -> None:
+    """Put into `image.info` the blocks that Pillow would find only by decoding the picture, or not
+    at all. The file's position is kept.
+    """
+    find = _FINDERS.get(image.format or "")
+    if not find:
+        return
+    position = file.tell()
+    try:
+        for name, content in find(file):
+            image.info.setdefault(name, content)
+    except (OSError, ValueError):
+        pass  # the picture may be fine; a disk that fails will fail again when it is decoded
+    finally:
+        file.seek(position)
+
+
+def open_bare_jpeg(file: BinaryIO) -> Image.Image:
+    """Open a JPEG without its metadata, of which Pillow refuses some that are damaged. What can be
+    read of them is put where Pillow would put it.
+
+    It raises what Pillow does for a file that is no JPEG, or a damaged one.
+    """
+    file.seek(0)
+    content = file.read()
+    bare, segments, at = bytearray(content[:2]), [], 2
+    while content[at : at + 1] == b"\xff" and content[at + 1 : at + 2] != _SCAN:
+        marker = content[at + 1]
+        end = at + 2 + int.from_bytes(content[at + 2 : at + 4])
+        segment = content[at + 4 : end]
+        if marker in _METADATA_MARKERS:
+            segments.append((f"APP{marker & 15}", segment))
+        # The colours depend on Adobe's segment.
+        if marker not in _METADATA_MARKERS or (marker == _ADOBE and len(segment) >= _ADOBE_SIZE):
+            bare += content[at:end]
+        at = max(end, at + 2)
+    image = Image.open(BytesIO(bytes(bare) + content[at:]), formats=["JPEG"])
+    exif = [part for name, part in segments if name == "APP1" and part.startswith(_EXIF)]
+    if exif:
+        image.info["exif"] = exif[0]
+    for _, part in segments:
+        if part.startswith(_XMP_SEGMENT):
+            image.info["xmp"] = part[len(_XMP_SEGMENT) :]
+    image.applist = segments  # type: ignore[attr-defined]
+    return image
+
+
+def _exif(image: Image.Image, profile: bytes) -> Image.Exif:
+    try:
+        if profile and not image.info.get("exif"):
+            image.info["exif"] = profile
+        return image.getexif()
+    except Exception:  # damaged EXIF raises many kinds, even SyntaxError and struct.error
+        return Image.Exif()
+
+
+def _photoshop(image: Image.Image) -> dict[str, bytes]:
+    """IPTC and XMP in Photoshop's resources, or in a TIFF's own tags."""
+    try:
+        blocks = b"".join(
+            content[len(_PHOTOSHOP_SEGMENT) :]
+            for marker, content in getattr(image, "applist", ())
+            if marker == "APP13" and content.startswith(_PHOTOSHOP_SEGMENT)
+        )
+        tags: Any = getattr(image, "tag_v2", None)
+        data = getattr(tags, "_tagdata", {})  # as written: IPTC may be declared to be numbers
+        found = iptc.resources(blocks or _as_bytes(data.get(_TIFF_RESOURCES)))
+        for number, _, content in getattr(image, "resources", ()):  # Photoshop's own files
+            found.setdefault(number, content)
+    except Exception:  # whatever damaged files make of Pillow's attributes
+        return {}
+    if found.get(_EXIF_RESOURCE):
+        image.info.setdefault("exif", found[_EXIF_RESOURCE])
+    return {
+        "iptc": _as_bytes(data.get(_TIFF_IPTC)) or found.get(iptc.RESOURCE, b""),
+        "xmp": found.get(_XMP_RESOURCE, b""),
+    }
+
+
+def _raw_profiles(image: Image.Image) -> dict[str, bytes]:
+    """What ImageMagick puts into a PNG's texts, as hexadecimal digits behind a title and a size."""
+    found = {}
+    for name, text in image.info.items():
+        if not isinstance(name, str) or not name.startswith(_RAW_PROFILE):
+            continue
+        kind = name.removeprefix(_RAW_PROFILE).lower()
+        digits = re.sub(r"\s", "", "".join(str(text).strip().split("\n")[2:]))
+        try:
+            content = bytes.fromhex(digits)
+        except ValueError:
+            continue
+        if content.startswith(_XMP_SEGMENT):
+            kind, content = "xmp", content[len(_XMP_SEGMENT) :]
+        elif content.startswith(_EXIF):
+            kind = "exif"
+        elif kind in ("iptc", "8bim"):
+            kind, content = "iptc", iptc.resources(content).get(iptc.RESOURCE, content)
+        found[kind] = content
+    return found
+
+
+def _as_bytes(value: Any) -> bytes:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace")
+    return value if isinstance(value, bytes) else b""
+
+
+def _png_chunks(file: BinaryIO) -> Iterator[tuple[str, Any]]:
+    """The metadata of a PNG, of which a part may be behind the pixels."""
+    file.seek(8)
+    for _ in range(_MOST_CHUNKS):
+        head = file.read(8)
+        if len(head) < 8 or head[4:] == b"IEND":
+            return
+        size, kind = int.from_bytes(head[:4]), head[4:]
+        if kind not in (b"eXIf", b"iTXt", b"tEXt", b"zTXt") or size > MAX_BYTES:
+            file.seek(size + 4, 1)
+            continue
+        content = file.read(size)
+        file.seek(4, 1)
+        if kind == b"eXIf":
+            yield "exif", _EXIF + content
+        else:
+            yield from _png_text(kind, content)
+
+
+def _png_text(kind: bytes, content: bytes) -> Iterator[tuple[str, Any]]:
+    keyword, _, rest = content.partition(b"\0")
+    name = keyword.decode("latin-1")
+    if kind == b"iTXt":
+        compressed, rest = rest[:1] == b"\1", rest[2:]
+        text = rest.split(b"\0", 2)[-1]
+        text = _inflated(text) if compressed else text
+    else:
+        text = _inflated(rest[1:]) if kind == b"zTXt" else rest
+    if name == "XML:com.adobe.xmp":
+        yield "xmp", text
+    elif name.startswith(_RAW_PROFILE):
+        yield name, text.decode("latin-1")
+
+
+def _inflated(compressed: bytes) -> bytes:
+    try:
+        return zlib.decompressobj().decompress(compressed, 2 * MAX_BYTES)
+    except zlib.error:
+        return b""
+
+
+def _gif_blocks(file: BinaryIO) -> Iterator[tuple[str, Any]]:
+    """The XMP of a GIF: an extension whose contents are not parted into blocks as others are."""
+    file.seek(0)
+    head = file.read(13)
+    file.seek(3 << (head[10] & 7) + 1 if head[10] & 0x80 else 0, 1) if len(head) == 13 else None
+    for _ in range(_MOST_CHUNKS):
+        kind = file.read(1)
+        if kind == b"!":
+            file.seek(1, 1)
+            name = _sub_block(file)
+            if name == b"XMP DataXMP":
+                packet = file.read(MAX_BYTES)
+                yield "xmp", packet[: packet.rfind(b">", 0, _trailer(packet)) + 1]
+                return
+        elif kind == b",":
+            described = file.read(9)
+            if len(described) < 9:
+                return
+            if described[8] & 0x80:
+                file.seek(3 << (described[8] & 7) + 1, 1)
+            file.seek(1, 1)
+        else:
+            return
+        while _sub_block(file):
+            pass
+
+
+def _trailer(packet: bytes) -> int:
+    """Where the bytes begin that end the extension: 1, and all numbers from 255 down."""
+    at = packet.find(b"\1\xff\xfe\xfd")
+    return len(packet) if at < 0 else at
+
+
+def _sub_block(file: BinaryIO) -> bytes:
+    size = file.read(1)
+    return file.read(size[0]) if size else b""
+
+
+def _jp2_boxes(file: BinaryIO) -> Iterator[tuple[str, Any]]:
+    end = file.seek(0, 2)
+    at = 0
+    for _ in range(_MOST_CHUNKS):
+        file.seek(at)
+        head = file.read(16)
+        if len(head) < 8:
+            return
+        size, kind, used = int.from_bytes(head[:4]), head[4:8], 8
+        if size == 1:
+            size, used = int.from_bytes(head[8:16]), 16
+        size = size or end - at
+        if size < used:
+            return
+        if kind == b"uuid" and size <= MAX_BYTES:
+            file.seek(at + used)
+            content = file.read(size - used)
+            name = _JP2_BOXES.get(content[:16])
+            if name:
+                yield name, content[16:]
+        at += size
+
+
+_FINDERS: dict[str, Callable[[BinaryIO], Iterator[tuple[str, Any]]]] = {
+    "PNG": _png_chunks,
+    "GIF": _gif_blocks,
+    "JPEG2000": _jp2_boxes,
+}

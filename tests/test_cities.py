@@ -1,0 +1,30 @@
+import pytest
+
+from sigseek.indexer.cities import city_at
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "names"),
+    [
+        (38.7223, -9.1393, ("Lisbon", "Lisbon", "Portugal")),
+        (48.8887, 2.3, ("Paris", "Île-de-France", "France")),
+        (48.8049, 2.1204, ("Versailles", "Île-de-France", "France")),
+        (40.758, -73.9855, ("New York City", "New York", "United States")),
+        (-33.8568, 151.2153, ("Sydney", "New South Wales", "Australia")),
+        (45.9763, 7.6586, ("Zermatt", "Valais", "Switzerland")),
+    ],
+)
+def test_the_city_of_a_place(latitude: float, longitude: float, names: tuple[str, ...]) -> None:
+    assert city_at(latitude, longitude) == names
+
+
+@pytest.mark.parametrize(("latitude", "longitude"), [(0.5, -30.0), (90.0, 0.0), (-90.0, 180.0)])
+def test_far_from_all_cities_there_is_none(latitude: float, longitude: float) -> None:
+    assert city_at(latitude, longitude) is None
+
+
+def test_east_and_west_of_the_date_line() -> None:
+    suva = city_at(-18.1416, 178.4419)
+    assert suva is not None
+    assert (suva.city, suva.country) == ("Suva", "Fiji")
+    assert city_at(-16.8, 180.0) == city_at(-16.8, -180.0)
