@@ -7,10 +7,9 @@ does not grow with the folder.
 """
 
 import os
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,30 +22,21 @@ from sigseek.indexer.decoding.digest import FileDigest, digest_file, mtime_ns
 from sigseek.indexer.decoding.guarded import GuardedDecoder
 from sigseek.indexer.errors import ChangedError, DecodeError, FolderError, SlowError, TooLargeError
 from sigseek.indexer.facts import photo_facts
-from sigseek.indexer.failures import failure_of
-from sigseek.indexer.ledger import Ledger, Outcome
+from sigseek.indexer.folder_changes import Content, EmbeddedPhoto, FolderChanges
+from sigseek.indexer.ledger import Ledger
 from sigseek.indexer.map_ahead import map_ahead
-from sigseek.indexer.presence import is_online, may_be_there
+from sigseek.indexer.presence import is_online
 from sigseek.indexer.scan import FoundFile
 from sigseek.indexer.watched_pool import WatchedPool
 from sigseek.progress import Stop
 from sigseek.siglip import ImageTower
 from sigseek.siglip.preprocessing import VERSION
-from sigseek.storage import (
-    Catalog,
-    CheckpointRecord,
-    EmbeddingRecord,
-    FailureRecord,
-    FolderRecord,
-    PhotoFacts,
-)
+from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord, FolderRecord
 
 _AHEAD = 32
 """How many files are hashed ahead of the decoding. As many photos are decoded ahead of the tower
 until it is loaded and its batch is known.
 """
-_SETTLED_BATCH = 500
-"""How many files without a new embedding are written in one transaction."""
 _PATIENCE = 60.0
 """Seconds in which the disk must give another part of a file that is hashed. A sleeping disk wakes
 up in 15; a network mount whose server is gone never answers.
@@ -60,34 +50,10 @@ may wait for the disk. The tower takes all cores when it runs.
 
 
 @dataclass
-class _Content:
-    """One content on its way to the image tower, and the files that hold it."""
-
-    digest: bytes
-    files: list[tuple[FoundFile, FileDigest]] = field(default_factory=list)
-
-
-@dataclass
-class _Settled:
-    """What is known of files but not yet written to the catalog."""
-
-    files: list[tuple[str, int, FileDigest]] = field(default_factory=list)
-    """Paths in the folder, and the ids of the photos that they hold."""
-    moved_from: defaultdict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
-    """By folder id, the paths that files have left for another one."""
-    failures: list[FailureRecord] = field(default_factory=list)
-    gone_bad: list[str] = field(default_factory=list)
-    """Files that held a photo and hold none any more."""
-
-    def __len__(self) -> int:
-        return len(self.files) + len(self.failures)
-
-
-@dataclass
 class _Batch:
     """Contents that the image tower is embedding."""
 
-    photos: list[tuple[_Content, DecodedPhoto]]
+    photos: list[tuple[Content, DecodedPhoto]]
     vectors: Future[npt.NDArray[np.float32]]
 
 
@@ -113,16 +79,11 @@ class FolderIngest:
         self._checkpoint = checkpoint
         self._decoder = decoder
         self._tower = tower
-        self._ledger = ledger
         self._folder = folder
         self._found = found
+        self._changes = FolderChanges(catalog, checkpoint, ledger, folder, found)
         self._stop = stop
-        self._old_paths: dict[int, list[tuple[int, str]]] = {}
-        """By photo id, the folder's id and the path in it of files that are gone, and from which
-        new files of the photo may have come.
-        """
-        self._settled = _Settled()
-        self._waiting: dict[bytes, _Content] = {}
+        self._waiting: dict[bytes, Content] = {}
         """Contents on their way to the tower and back, so that a second file of one is not decoded
         again.
         """
@@ -151,7 +112,7 @@ class FolderIngest:
         self._tower_thread.shutdown()
 
     def _take_in(self) -> None:
-        batch: list[tuple[_Content, DecodedPhoto]] = []
+        batch: list[tuple[Content, DecodedPhoto]] = []
         for content, decoded in map_ahead(
             self._decoders,
             self._decode,
@@ -181,9 +142,9 @@ class FolderIngest:
         self._decoders.shutdown(wait=False, cancel_futures=True)
         self._tower_thread.shutdown(wait=False, cancel_futures=True)
 
-    def _new_contents(self) -> Iterator[_Content]:
-        """Hash the files; give out the contents that are not embedded yet, settle the files of all
-        others.
+    def _new_contents(self) -> Iterator[Content]:
+        """Hash the files and yield the contents that are not embedded yet. The other files are
+        noted as known or failed.
         """
         for file, read in map_ahead(
             self._readers, self._digest, self._found.changed, lambda: _AHEAD, self._stop
@@ -191,9 +152,9 @@ class FolderIngest:
             if isinstance(read, Exception):
                 self._check_the_disk(read)
                 # too large a file was not read, but its size tells that it holds no photo any more
-                nothing = FileDigest(b"", file.size, file.mtime_ns)
+                nothing = FileDigest(b"", b"", file.size, file.mtime_ns, None)
                 known = nothing if isinstance(read, TooLargeError) else None
-                self._note_failure(file, read, known)
+                self._changes.add_failure(file, read, known)
                 continue
             self._silent = 0
             waiting = self._waiting.get(read.digest)
@@ -202,9 +163,9 @@ class FolderIngest:
                 continue
             photo_id = self._catalog.find_embedded(read.digest, self._checkpoint.id)
             if photo_id is not None:
-                self._settle(file, read, photo_id)
+                self._changes.add_known(file, read, photo_id)
                 continue
-            content = _Content(read.digest, [(file, read)])
+            content = Content(read.digest, [(file, read)])
             self._waiting[read.digest] = content
             yield content
 
@@ -234,7 +195,7 @@ class FolderIngest:
                 ErrorKind.UNAVAILABLE,
             )
 
-    def _decode(self, content: _Content) -> DecodedPhoto:
+    def _decode(self, content: Content) -> DecodedPhoto:
         file, read = content.files[0]
         path = Path(self._folder.path, file.path)
         try:
@@ -245,50 +206,14 @@ class FolderIngest:
             if (status.st_size, mtime_ns(status)) != (read.size, read.mtime_ns):
                 raise ChangedError("it changed while it was read; the next run tries it again")
 
-    def _decode_again(self, content: _Content) -> DecodedPhoto | Exception:
+    def _decode_again(self, content: Content) -> DecodedPhoto | Exception:
         """As `_decode`, after a file of another name failed."""
         try:
             return self._decode(content)
         except Exception as error:  # as in `map_ahead`
             return error
 
-    def _settle(self, file: FoundFile, read: FileDigest, photo_id: int) -> None:
-        """The file holds a photo that is in the library."""
-        before = self._found.known.get(file.path)
-        moved_from = None if before else self._old_path(photo_id)
-        if moved_from:
-            folder_id, path = moved_from
-            self._settled.moved_from[folder_id].append(path)
-            self._ledger.enter_move(folder_id, path)
-        self._settled.files.append((file.path, photo_id, read))
-        if before:
-            same = before.photo_id == photo_id
-            self._ledger.enter_file(Outcome.UNCHANGED if same else Outcome.CHANGED)
-        else:
-            self._ledger.enter_file(Outcome.MOVED if moved_from else Outcome.ADDED)
-        self._store_when_many()
-
-    def _old_path(self, photo_id: int) -> tuple[int, str] | None:
-        """A path of the photo where no file is any more, in this folder rather than in another.
-        Each is given once.
-        """
-        if photo_id not in self._old_paths:
-            known = sorted(
-                self._catalog.photo_paths(photo_id), key=lambda file: file[0] == self._folder.id
-            )
-            self._old_paths[photo_id] = [
-                (folder_id, path)
-                for folder_id, root, path in known
-                if self._is_gone(folder_id, root, path)
-            ]
-        return self._old_paths[photo_id].pop() if self._old_paths[photo_id] else None
-
-    def _is_gone(self, folder_id: int, root: str, path: str) -> bool:
-        return self._ledger.is_missing(folder_id, path) or (
-            not may_be_there(Path(root, path)) and is_online(Path(root))
-        )
-
-    def _fail(self, content: _Content, error: Exception) -> bool:
+    def _fail(self, content: Content, error: Exception) -> bool:
         """Note the failure of the content's first file; whether another file of it is left to try.
 
         Where the content is to blame, its other files of the same extension fail with it. Those of
@@ -307,26 +232,10 @@ class FolderIngest:
             del self._waiting[content.digest]
         self._check_it_is_online(error)
         for file, read in failed:
-            self._note_failure(file, error, read if of_content else None)
+            self._changes.add_failure(file, error, read if of_content else None)
         return bool(content.files)
 
-    def _note_failure(self, file: FoundFile, error: Exception, read: FileDigest | None) -> None:
-        """The file could not be used. `read` is what it held; None where that is not known, or may
-        have changed.
-        """
-        failure = failure_of(file, error)
-        self._settled.failures.append(failure)
-        known = self._found.known.get(file.path)
-        if read and known and known.photo_id != self._catalog.find_photo(read.digest):
-            self._settled.gone_bad.append(file.path)
-        self._ledger.enter_failure(str(Path(self._folder.path, file.path)), failure.reason)
-        self._store_when_many()
-
-    def _store_when_many(self) -> None:
-        if len(self._settled) >= _SETTLED_BATCH:
-            self._store({})
-
-    def _embed(self, batch: list[tuple[_Content, DecodedPhoto]]) -> None:
+    def _embed(self, batch: list[tuple[Content, DecodedPhoto]]) -> None:
         """Hand a batch to the tower and store the one before, so that the tower does not wait for
         the disk.
         """
@@ -337,47 +246,13 @@ class FolderIngest:
             self._finish_batch(before)
 
     def _finish_batch(self, batch: _Batch | None) -> None:
-        """Wait for a batch and store it, with whatever else is settled, in one transaction."""
-        photos: dict[bytes, tuple[PhotoFacts, EmbeddingRecord]] = {}
+        """Wait for a batch and store it, with whatever else is pending, in one transaction."""
+        photos = []
         if batch:
             precision = self._tower().precision
             for (content, photo), vector in zip(batch.photos, batch.vectors.result(), strict=True):
-                photos[content.digest] = (
-                    photo_facts(content.digest, photo),
-                    EmbeddingRecord(vector, precision, VERSION),
-                )
-        self._store(photos)
-
-    def _store(self, photos: dict[bytes, tuple[PhotoFacts, EmbeddingRecord]]) -> None:
-        contents = [self._waiting[digest] for digest in photos]
-        with self._catalog.transaction() as transaction:
-            ids = transaction.add_photos([facts for facts, _ in photos.values()])
-            for folder_id, paths in self._settled.moved_from.items():
-                transaction.remove_files(folder_id, paths)
-            transaction.remove_files(self._folder.id, self._settled.gone_bad)
-            embedded = [
-                (file.path, ids[content.digest], read)
-                for content in contents
-                for file, read in content.files
-            ]
-            files = [
-                (path, id_, read.size, read.mtime_ns)
-                for path, id_, read in (*self._settled.files, *embedded)
-            ]
-            transaction.put_files(self._folder.id, files)
-            for failure in self._settled.failures:
-                transaction.put_failure(self._folder.id, failure)
-            if photos:
-                transaction.add_embeddings(
-                    self._checkpoint.id,
-                    {ids[digest]: embedding for digest, (_, embedding) in photos.items()},
-                )
-        self._settled = _Settled()
-        self._ledger.enter_commit(len(photos))
-        for content in contents:
-            del self._waiting[content.digest]
-            for file, _ in content.files:
-                known = self._found.known.get(file.path)
-                # a photo that is known from another checkpoint is new to this one
-                new = known is None or known.photo_id == ids[content.digest]
-                self._ledger.enter_file(Outcome.ADDED if new else Outcome.CHANGED)
+                embedding = EmbeddingRecord(vector, precision, VERSION)
+                photos.append(EmbeddedPhoto(content, photo_facts(content.digest, photo), embedding))
+        self._changes.store(photos)
+        for embedded in photos:
+            del self._waiting[embedded.content.digest]

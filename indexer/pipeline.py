@@ -4,23 +4,20 @@ measure, and bring the vector index up to date.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from itertools import chain
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from sigseek.indexer.comparison import Comparison, compare
+from sigseek.indexer.comparison import Comparison
 from sigseek.indexer.decoding.limits import default_max_pixels
 from sigseek.indexer.failures import unreadable
+from sigseek.indexer.folder_comparison import FolderComparer
 from sigseek.indexer.folders import check_folders_below, check_losses, count_offline
 from sigseek.indexer.ledger import IndexReport, Ledger
-from sigseek.indexer.scan import FoundFile, Listing, scan_folder
 from sigseek.progress import Listener, Phase, Silence, Stop
 from sigseek.siglip import ImageTower, Preprocessing
 from sigseek.siglip.yardstick.texts import VERSION
-from sigseek.storage import Catalog, CheckpointRecord, FailureRecord, FileRecord, FolderRecord
-from sigseek.storage.catalog import path_prefix
+from sigseek.storage import Catalog, CheckpointRecord, FolderRecord
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index.contract import IndexStore
 
@@ -67,6 +64,7 @@ class Indexer:
         self._stop = stop or Stop()
         self._tower: ImageTower | None = None
         self._ledger = Ledger(checkpoint.name, self._listener)
+        self._comparer = FolderComparer(catalog, checkpoint, self._max_pixels, self._stop)
 
     def run(self, paths: Sequence[Path], *, accept_missing: bool = False) -> IndexReport:
         """Index the folders at `paths`, or all that are known when there are none.
@@ -79,7 +77,7 @@ class Indexer:
         """
         self._ledger.begin(Phase.SCANNING)
         places = self._places(paths, accept_missing)
-        compared = [(root, inside, self._compare(root, inside)) for root, inside in places]
+        compared = [(root, inside, self._comparer.compare(root, inside)) for root, inside in places]
         if self._stop.is_set():  # what was listed is incomplete
             return self._ledger.finish(stopped=True)
         if not accept_missing:
@@ -122,25 +120,6 @@ class Indexer:
                 places.append((Path(folder.path), inside))
         return places
 
-    def _compare(self, root: Path, inside: PurePath) -> Comparison:
-        """Scan a folder, and find out what names, sizes and times can tell. Changes nothing.
-
-        A new folder is compared with the known ones below it, which are to become part of it.
-        """
-        listing = scan_folder(root, inside, self._stop)
-        rows: list[Iterable[FileRecord]] = []
-        failures: list[FailureRecord] = []
-        for folder in self._catalog.folders():
-            if Path(folder.path).is_relative_to(root):
-                before = path_prefix(PurePath(folder.path).relative_to(root))
-                files = self._catalog.files(folder.id, self._checkpoint.id)
-                rows.append(_below(before, files) if before else files)
-                failures += [
-                    replace(failure, path=before + failure.path)
-                    for failure in self._catalog.folder_failures(folder.id)
-                ]
-        return compare(root, inside, listing, chain.from_iterable(rows), failures, self._max_pixels)
-
     def _settle(self, folder: FolderRecord, found: Comparison) -> None:
         """Write down and count everything that no file has to be read for."""
         with self._catalog.transaction() as transaction:
@@ -160,47 +139,23 @@ class Indexer:
             return False
         self._take_in(
             [
-                (folder, self._decide(folder, inside, found.raw_pairs))
+                (folder, self._raw_files(folder, inside, found))
                 for folder, inside, found in work
                 if found.raw_pairs
             ]
         )
         return not self._stop.is_set()
 
-    def _decide(
-        self, folder: FolderRecord, inside: PurePath, pairs: Mapping[FoundFile, str]
-    ) -> Comparison:
+    def _raw_files(self, folder: FolderRecord, inside: PurePath, found: Comparison) -> Comparison:
         """Drop camera RAW files whose JPEG is now indexed. The others are to be indexed: their
         JPEG could not be used.
         """
-        paths = {path for raw, jpeg in pairs.items() for path in (raw.path, jpeg)}
-        rows = {
-            row[0]: row
-            for row in self._catalog.files(folder.id, self._checkpoint.id)
-            if row[0] in paths
-        }
-        # a missing JPEG may not have come back as a picture
-        indexed = {path for path, row in rows.items() if not row[4]}
-        replaced = [raw.path for raw, jpeg in pairs.items() if jpeg in indexed]
+        replaced, alone = self._comparer.compare_raw(folder, inside, found.raw_pairs)
         with self._catalog.transaction() as transaction:
             transaction.remove_files(folder.id, replaced)
             transaction.remove_failures(folder.id, replaced)
-        alone = Listing(
-            {
-                raw.path: (raw.size, raw.mtime_ns)
-                for raw, jpeg in pairs.items()
-                if jpeg not in indexed
-            }
-        )
-        known = [rows[path] for path in alone.files if path in rows]
-        failures = [
-            failure
-            for failure in self._catalog.folder_failures(folder.id)
-            if failure.path in alone.files
-        ]
-        found = compare(Path(folder.path), inside, alone, known, failures, self._max_pixels)
-        self._settle(folder, found)
-        return found
+        self._settle(folder, alone)
+        return alone
 
     def _take_in(self, work: Sequence[tuple[FolderRecord, Comparison]]) -> None:
         """Hash, decode, embed and store what is new or changed in the folders."""
@@ -289,7 +244,3 @@ class Indexer:
         """The checkpoint with its embeddings and generation as they are now."""
         fingerprint, preprocessing = self._checkpoint.fingerprint, self._checkpoint.preprocessing
         return self._catalog.find_checkpoint(fingerprint, preprocessing) or self._checkpoint
-
-
-def _below(before: str, rows: Iterable[FileRecord]) -> Iterator[FileRecord]:
-    return (row._replace(path=before + row.path) for row in rows)

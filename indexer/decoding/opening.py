@@ -11,14 +11,13 @@ from typing import BinaryIO
 from PIL import Image
 
 from sigseek.indexer.decoding.blocks import find_blocks, open_bare_jpeg
+from sigseek.indexer.decoding.brands import AVIF, CANON_RAW, HEIF, brands
 from sigseek.indexer.decoding.formats import DECODED, RAW
 from sigseek.indexer.decoding.limits import MostPixels
 from sigseek.indexer.decoding.metadata import Metadata
 from sigseek.indexer.errors import DecodeError
 
 _HEAD = 64
-_HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
-_AVIF = {b"avif", b"avis"}
 _JXL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
 _RAW_HEADS = (
     b"FUJIFILMCCD-RAW",
@@ -59,11 +58,11 @@ def open_picture(file: BinaryIO, suffix: str, most: MostPixels) -> OpenedPicture
     """
     head = file.read(_HEAD)
     file.seek(0)
-    brands = _brands(head)
-    if head.startswith(_RAW_HEADS) or _CR2.match(head) or b"crx " in brands:
+    named = brands(head)
+    if head.startswith(_RAW_HEADS) or _CR2.match(head) or CANON_RAW in named:
         return _open_raw(file, most)
     if (
-        brands & _HEIF and not brands & _AVIF
+        named & HEIF and not named & AVIF
     ):  # read here, for the plugin takes the disk's errors for the file's
         from pillow_heif import HeifImageFile
 
@@ -125,11 +124,3 @@ def _open_raw(file: BinaryIO, most: MostPixels) -> OpenedPicture:
 def _holds_raw(image: Image.Image) -> bool:
     tags = getattr(image, "tag_v2", {})
     return tags.get(_SUBFILE_TYPE) == _REDUCED or _DNG_VERSION in tags
-
-
-def _brands(head: bytes) -> set[bytes]:
-    """The brands by which an ISO media file, such as HEIF, names its format."""
-    if head[4:8] != b"ftyp":
-        return set()
-    end = min(int.from_bytes(head[:4]), len(head))
-    return {head[8:12]} | {head[at : at + 4] for at in range(16, end - 3, 4)}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from sigseek.indexer.decoding.digest import digest_file, mtime_ns
+from sigseek.indexer.decoding.digest import digest_of_all_bytes, mtime_ns
 from sigseek.indexer.errors import DecodeError
 from sigseek.indexer.presence import is_online
 from sigseek.operations.directory import tidy_index
@@ -123,7 +123,7 @@ def _look_at(path: Path, known: tuple[int, int], digest: bytes | None) -> str:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode) or (status.st_size, mtime_ns(status)) != known:
             return "outdated"
-        return "same" if digest is None or digest_file(path).digest == digest else "damaged"
+        return "same" if digest is None or digest_of_all_bytes(path) == digest else "damaged"
     except (FileNotFoundError, NotADirectoryError):
         return "outdated"
     except OSError as error:

@@ -1,0 +1,127 @@
+"""The pieces of a file that decide its pixels, hashed one after the other."""
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from typing import BinaryIO, Literal
+
+_PART = 1 << 18  # bytes hashed at a time
+_MOST_METADATA = 16_000_000  # bytes of one piece of metadata that is looked into
+_EXIF = b"Exif\0\0"
+_ENTRY = 12  # bytes of a tag in EXIF
+_ORIENTATION, _SHORT = 0x0112, 3
+_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
+
+
+class UnknownLayoutError(Exception):
+    """A file is not laid out as its format asks, or in a way that the reader does not know."""
+
+
+class Pieces:
+    """The digest of the pieces of one file.
+
+    Every piece is hashed with its name and length, so that no two lists of pieces look alike.
+    """
+
+    def __init__(
+        self, file: BinaryIO, size: int, layout: str, on_part: Callable[[], None] = lambda: None
+    ) -> None:
+        """Take the file, its size in bytes, and the name of its layout. `on_part` is called
+        whenever another part of the file was read.
+        """
+        self.file = file
+        self.size = size
+        self._on_part = on_part
+        self._left = 2 * size  # a hostile file names the same bytes a million times
+        self._digest = hashlib.sha256(b"sigseek picture 1\0")
+        self.add(b"layout", layout.encode())
+
+    def digest(self) -> bytes:
+        """Return the SHA-256 of all pieces so far."""
+        return self._digest.digest()
+
+    def add(self, name: bytes, value: bytes) -> None:
+        """Add a piece that is at hand."""
+        self._begin(name, len(value))
+        self._digest.update(value)
+
+    def add_range(self, name: bytes, start: int, length: int) -> None:
+        """Add a piece of the file. UnknownLayoutError if the file does not hold it all."""
+        self.add_ranges(name, [(start, length)])
+
+    def add_ranges(self, name: bytes, ranges: Sequence[tuple[int, int]]) -> None:
+        """Add a piece that is in several parts of the file, each a start and a length."""
+        whole = sum(length for _, length in ranges)
+        if whole > self._left or any(
+            start < 0 or length < 0 or start + length > self.size for start, length in ranges
+        ):
+            raise UnknownLayoutError
+        self._left -= whole
+        self._begin(name, whole)
+        for start, length in ranges:
+            self._hash(start, length)
+
+    def read(self, start: int, length: int) -> bytes:
+        """Return bytes of the file. UnknownLayoutError if it does not hold them all, or if they
+        are more than metadata may be.
+        """
+        if start < 0 or not 0 <= length <= _MOST_METADATA or start + length > self.size:
+            raise UnknownLayoutError
+        self.file.seek(start)
+        found = self.file.read(length)
+        if len(found) != length:
+            raise UnknownLayoutError
+        self._on_part()
+        return found
+
+    def add_orientation(self, exif: bytes | None, xmp: bytes | None) -> None:
+        """Add the orientation that EXIF states, or else XMP: 1 to 8, 1 where neither states one.
+
+        EXIF that is damaged decides as a whole, since decoders differ in what they make of it.
+        """
+        try:
+            orientation = exif_orientation(exif) if exif else None
+        except UnknownLayoutError:
+            self.add(b"exif", exif or b"")
+            return
+        if orientation is None and xmp and (found := _XMP_ORIENTATION.search(xmp)):
+            orientation = int(found[1])
+        valid = orientation is not None and 1 <= orientation <= 8
+        self.add(b"orientation", bytes([orientation if valid and orientation else 1]))
+
+    def _hash(self, start: int, length: int) -> None:
+        self.file.seek(start)
+        while length:
+            part = self.file.read(min(_PART, length))
+            if not part:
+                raise UnknownLayoutError  # the file has just become shorter
+            self._on_part()
+            self._digest.update(part)
+            length -= len(part)
+
+    def _begin(self, name: bytes, length: int) -> None:
+        self._digest.update(len(name).to_bytes(1) + name + length.to_bytes(8))
+
+
+def exif_orientation(exif: bytes) -> int | None:
+    """Return the orientation that a block of EXIF states; None where it states none.
+
+    UnknownLayoutError for a block that is damaged or not laid out as usual.
+    """
+    while exif.startswith(_EXIF):
+        exif = exif[len(_EXIF) :]
+    order: Literal["little", "big"] = "little" if exif[:2] == b"II" else "big"
+    if exif[:4] not in (b"II*\0", b"MM\0*"):
+        raise UnknownLayoutError
+    start = int.from_bytes(exif[4:8], order)
+    end = start + 2 + _ENTRY * int.from_bytes(exif[start : start + 2], order)
+    if start < 8 or end > len(exif) or end == start + 2:
+        raise UnknownLayoutError
+    tag = _ORIENTATION.to_bytes(2, order)
+    entries = [exif[place : place + _ENTRY] for place in range(start + 2, end, _ENTRY)]
+    found = [entry for entry in entries if entry.startswith(tag)]
+    if not found:
+        return None
+    if len(found) > 1 or found[0][2:8] != _SHORT.to_bytes(2, order) + (1).to_bytes(4, order):
+        raise UnknownLayoutError
+    return int.from_bytes(found[0][8:10], order)

@@ -1,0 +1,168 @@
+"""What a run has found out about the files of a folder and not yet written to the catalog."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sigseek.indexer.comparison import Comparison
+from sigseek.indexer.decoding.digest import FileDigest
+from sigseek.indexer.failures import failure_of
+from sigseek.indexer.ledger import Ledger, Outcome
+from sigseek.indexer.presence import is_online, may_be_there
+from sigseek.indexer.scan import FoundFile
+from sigseek.storage import (
+    Catalog,
+    CheckpointRecord,
+    EmbeddingRecord,
+    FailureRecord,
+    FolderRecord,
+    PhotoFacts,
+)
+
+_MANY = 500
+"""How many files without a new embedding are written in one transaction."""
+
+
+@dataclass
+class Content:
+    """One content on its way to the image tower, and the files that hold it."""
+
+    digest: bytes
+    files: list[tuple[FoundFile, FileDigest]] = field(default_factory=list)
+
+
+@dataclass
+class EmbeddedPhoto:
+    """One content with what is to be kept of its photo."""
+
+    content: Content
+    facts: PhotoFacts
+    embedding: EmbeddingRecord
+
+
+@dataclass
+class _Pending:
+    """What the next transaction writes besides new photos."""
+
+    files: list[tuple[str, int, FileDigest]] = field(default_factory=list)
+    """Paths in the folder, and the ids of the photos that they hold."""
+    moved_from: defaultdict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """By folder id, the paths that files have left for another one."""
+    failures: list[FailureRecord] = field(default_factory=list)
+    gone_bad: list[str] = field(default_factory=list)
+    """Files that held a photo and hold none any more."""
+
+    def __len__(self) -> int:
+        return len(self.files) + len(self.failures)
+
+
+class FolderChanges:
+    """Collects what became of a folder's files and writes it in a few large transactions.
+
+    `found` is the folder's comparison with the catalog. Every file is also entered in the ledger.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        checkpoint: CheckpointRecord,
+        ledger: Ledger,
+        folder: FolderRecord,
+        found: Comparison,
+    ) -> None:
+        self._catalog = catalog
+        self._checkpoint = checkpoint
+        self._ledger = ledger
+        self._folder = folder
+        self._found = found
+        self._pending = _Pending()
+        self._old_paths: dict[int, list[tuple[int, str]]] = {}
+        """By photo id, the folder's id and the path in it of files that are gone, and from which
+        new files of the photo may have come.
+        """
+
+    def add_known(self, file: FoundFile, read: FileDigest, photo_id: int) -> None:
+        """The file holds a photo that is in the library and embedded."""
+        before = self._found.known.get(file.path)
+        moved_from = None if before else self._old_path(photo_id)
+        if moved_from:
+            folder_id, path = moved_from
+            self._pending.moved_from[folder_id].append(path)
+            self._ledger.enter_move(folder_id, path)
+        self._pending.files.append((file.path, photo_id, read))
+        if before:
+            same = before.photo_id == photo_id
+            self._ledger.enter_file(Outcome.UNCHANGED if same else Outcome.CHANGED)
+        else:
+            self._ledger.enter_file(Outcome.MOVED if moved_from else Outcome.ADDED)
+        self._store_when_many()
+
+    def add_failure(self, file: FoundFile, error: Exception, read: FileDigest | None) -> None:
+        """The file could not be used. `read` is what it held; None where that is not known, or may
+        have changed.
+        """
+        failure = failure_of(file, error)
+        self._pending.failures.append(failure)
+        known = self._found.known.get(file.path)
+        if read and known and known.photo_id != self._catalog.find_photo(read.digest):
+            self._pending.gone_bad.append(file.path)
+        self._ledger.enter_failure(str(Path(self._folder.path, file.path)), failure.reason)
+        self._store_when_many()
+
+    def store(self, photos: Sequence[EmbeddedPhoto] = ()) -> None:
+        """Write the new photos and everything that is pending in one transaction."""
+        with self._catalog.transaction() as transaction:
+            ids = transaction.add_photos([photo.facts for photo in photos])
+            for folder_id, paths in self._pending.moved_from.items():
+                transaction.remove_files(folder_id, paths)
+            transaction.remove_files(self._folder.id, self._pending.gone_bad)
+            embedded = [
+                (file.path, ids[photo.content.digest], read)
+                for photo in photos
+                for file, read in photo.content.files
+            ]
+            files = [
+                (path, id_, read.size, read.mtime_ns)
+                for path, id_, read in (*self._pending.files, *embedded)
+            ]
+            transaction.put_files(self._folder.id, files)
+            for failure in self._pending.failures:
+                transaction.put_failure(self._folder.id, failure)
+            if photos:
+                transaction.add_embeddings(
+                    self._checkpoint.id,
+                    {ids[photo.content.digest]: photo.embedding for photo in photos},
+                )
+        self._pending = _Pending()
+        self._ledger.enter_commit(len(photos))
+        for photo in photos:
+            for file, _ in photo.content.files:
+                known = self._found.known.get(file.path)
+                # a photo that is known from another checkpoint is new to this one
+                new = known is None or known.photo_id == ids[photo.content.digest]
+                self._ledger.enter_file(Outcome.ADDED if new else Outcome.CHANGED)
+
+    def _store_when_many(self) -> None:
+        if len(self._pending) >= _MANY:
+            self.store()
+
+    def _old_path(self, photo_id: int) -> tuple[int, str] | None:
+        """A path of the photo where no file is any more, in this folder rather than in another.
+        Each is given once.
+        """
+        if photo_id not in self._old_paths:
+            known = sorted(
+                self._catalog.photo_paths(photo_id), key=lambda file: file[0] == self._folder.id
+            )
+            self._old_paths[photo_id] = [
+                (folder_id, path)
+                for folder_id, root, path in known
+                if self._is_gone(folder_id, root, path)
+            ]
+        return self._old_paths[photo_id].pop() if self._old_paths[photo_id] else None
+
+    def _is_gone(self, folder_id: int, root: str, path: str) -> bool:
+        return self._ledger.is_missing(folder_id, path) or (
+            not may_be_there(Path(root, path)) and is_online(Path(root))
+        )
