@@ -7,19 +7,24 @@ checkpoint's calibration knows the number of photos. Without a calibration, evid
 with the evidence that texts which almost no photo matches find in the same library.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from sigseek.search.algebra import combine_levels
 from sigseek.search.calibration import Calibration
-from sigseek.search.verdicts import JudgedBy
+from sigseek.search.query import Leaf, Query, Text
+from sigseek.search.verdicts import MATCH, JudgedBy
 from sigseek.siglip.yardstick.embeddings import evidence, text_floors
 from sigseek.storage import YardstickRecord
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Levels = npt.NDArray[np.int8]
+LIKELY, _POSSIBLE = 0.5, 0.1
+"""The least probability of a match and of a maybe for a term that is a photo."""
 _CALIBRATED = (0.7, 0.3)
 """The least confidence of a match and of a maybe. It was chosen on drawings, for the errors shown
 in docs/scores.md.
@@ -65,8 +70,41 @@ class Judge:
 
     def levels(self, confidences: Doubles) -> Levels:
         """Return the level of each confidence (n,) as int8. VERDICTS names the levels."""
-        match, maybe = _CALIBRATED if self.calibration else _UNCALIBRATED
-        return ((confidences >= match).astype(np.int8) + (confidences >= maybe)).astype(np.int8)
+        return _levels(confidences, *(_CALIBRATED if self.calibration else _UNCALIBRATED))
+
+
+def judge_query(
+    query: Query,
+    judge: Judge | None,
+    vectors: Mapping[Leaf, Floats],
+    biases: Floats,
+    cosines: Mapping[Leaf, Floats],
+    by_term: Mapping[Leaf, Doubles],
+) -> tuple[Doubles | None, Levels]:
+    """Return the confidences (n,) and the levels (n,) of photos, by the embedding (dim,) of each
+    text, the photos' biases (n,), and the photos' cosines (n,) and probabilities (n,) for each
+    term.
+
+    Without a judge, which a library has once it was measured, there are no confidences and all
+    photos match.
+    """
+    if judge is None:
+        return None, np.full(len(biases), MATCH, np.int8)
+    confidences: dict[Leaf, Doubles] = {}
+    levels: dict[Leaf, Levels] = {}
+    for term, values in cosines.items():
+        if isinstance(term, Text):
+            confidences[term] = judge.confidences(vectors[term], values, biases)
+            levels[term] = judge.levels(confidences[term])
+        else:
+            confidences[term] = by_term[term]
+            levels[term] = _levels(by_term[term], LIKELY, _POSSIBLE)
+    return combine_levels(query, confidences, 1), combine_levels(query, levels, MATCH)
+
+
+def _levels(values: Doubles, match: float, maybe: float) -> Levels:
+    """Return the level (n,) of each value, given the least values of a match and of a maybe."""
+    return (values >= match).astype(np.int8) + (values >= maybe)
 
 
 def _share_below(values: Doubles, absent: Doubles) -> Doubles:

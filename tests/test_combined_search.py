@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sigseek.search import retrieval
 from sigseek.search.algebra import combine
 from sigseek.search.calibration import Calibration
+from sigseek.search.closer import CloserLook
 from sigseek.search.errors import QueryError
 from sigseek.search.parse import parse
 from sigseek.search.query import (
@@ -33,7 +34,7 @@ from sigseek.search.query import (
     terms,
 )
 from sigseek.search.results import SearchResults
-from sigseek.search.searcher import CloserLook, Searcher
+from sigseek.search.searcher import Searcher
 from sigseek.search.terms import TermModel, photo_model, tag_model, text_model
 from sigseek.siglip import Scoring
 from sigseek.storage import (

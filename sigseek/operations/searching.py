@@ -100,13 +100,14 @@ def search(
     closer: int,
 ) -> SearchResults:
     """Answer a query as `Library.search` describes."""
+    from sigseek.search.checks import check_search
+    from sigseek.search.closer import CloserLook
     from sigseek.search.parse import parse
     from sigseek.search.query import Text, terms
-    from sigseek.search.searcher import CloserLook, check_search
 
     asked = parse(query)
     look = CloserLook(closer, model.embed_views) if closer else None
-    check_search(asked, limit, min_probability, look)
+    check_search(asked, limit, min_probability, looks_closer=look is not None)
     if searcher.is_loaded or model.reads_at_once:
         vectors = model.embed_terms(terms(asked))
     else:

@@ -17,7 +17,7 @@ def find_similar(
     model: ModelInUse, searcher: SearcherInUse, photo: Path, limit: int
 ) -> list[SimilarHit]:
     """The photos nearest to the one in the file `photo`, as `Library.similar` describes."""
-    from sigseek.search.searcher import check_limit  # brings faiss
+    from sigseek.search.checks import check_limit
 
     check_limit(limit)
     model.check_photo(photo)

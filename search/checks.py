@@ -1,0 +1,41 @@
+"""What a searcher does not take, found out before anything is embedded."""
+
+import string
+
+from sigseek.search.errors import QueryError
+from sigseek.search.query import Query, Text, terms
+
+
+def check_search(query: Query, limit: int, min_probability: float, *, looks_closer: bool) -> None:
+    """Raise QueryError for what `Searcher.search` does not take, except for unknown tags, which
+    only the catalog can tell.
+    """
+    for term in terms(query):
+        if isinstance(term, Text):
+            _check_text(term.text)
+    check_limit(limit)
+    if not 0 <= min_probability <= 1:
+        raise QueryError(
+            f"a probability of {min_probability:g} is outside 0 to 1",
+            "give the least probability that a hit may have",
+        )
+    if looks_closer and not isinstance(query, Text):
+        raise QueryError(
+            "a closer look is for one description",
+            "leave out the operators, or the closer look",
+        )
+
+
+def check_limit(limit: int) -> None:
+    """Raise QueryError for a limit below 1."""
+    if limit < 1:
+        raise QueryError(f"a limit of {limit} shows nothing", "give 1 or more")
+
+
+def _check_text(text: str) -> None:
+    """Raise QueryError for a text that says nothing, or that no UTF-8 can hold."""
+    if not text.strip(string.punctuation + string.whitespace):
+        raise QueryError("the query has no words", "describe what the photo shows")
+    # Such a code point stands for a byte of the command line that was not UTF-8.
+    if any("\udc80" <= character <= "\udcff" for character in text):
+        raise QueryError("the query is not UTF-8", "type it again")
