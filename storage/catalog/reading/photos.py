@@ -1,12 +1,13 @@
 """Questions about photos."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import cached_property
 from pathlib import Path, PurePath
+from typing import Any
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Executable, Row, func, literal, select, union_all
 
 from sigseek.storage.catalog.local_time import join_offset
 from sigseek.storage.catalog.models import (
@@ -109,61 +110,75 @@ class PhotoReader(Reader):
         found: dict[int, PhotoRecord] = {}
         with self._session() as session:
             for chunk in statement_chunks(ids):
-                paths, words = _paths(session, chunk), _words(session, chunk)
-                for row in session.scalars(select(PhotoRow).where(PhotoRow.id.in_(chunk))):
+                among = {"ids": self._dialect.ids(chunk)}
+                paths: dict[int, list[tuple[bool, str]]] = defaultdict(list)
+                for id_, root, path, missing in session.execute(self._paths, among):
+                    paths[id_].append((missing, str(PurePath(root, path))))
+                words: dict[tuple[str, int], list[str]] = defaultdict(list)
+                for kind, id_, name in session.execute(self._words, among):
+                    words[kind, id_].append(name)
+                for row in session.execute(self._columns, among):
                     if row.id in paths:
-                        found[row.id] = _record(row, paths[row.id], words[row.id])
+                        found[row.id] = _record(row, paths[row.id], words)
         return found
 
+    # Every search asks these, and to make the statements anew would take longer than they take.
 
-def _paths(session: Session, ids: Sequence[int]) -> dict[int, list[tuple[bool, str]]]:
-    """By photo id, the photo's files: whether the file is missing, and its absolute path."""
-    query = (
-        select(FileRow.photo_id, FolderRow.path, FileRow.path, FileRow.missing_since.is_not(None))
-        .join(FolderRow, FolderRow.id == FileRow.folder_id)
-        .where(FileRow.photo_id.in_(ids))
-    )
-    paths = defaultdict(list)
-    for photo_id, root, path, missing in session.execute(query):
-        paths[photo_id].append((missing, str(PurePath(root, path))))
-    return paths
+    @cached_property
+    def _columns(self) -> Executable:
+        """It selects the columns of photos."""
+        columns = PhotoRow.__table__.columns
+        return select(*columns).where(self._dialect.is_among(PhotoRow.id, "ids"))
+
+    @cached_property
+    def _paths(self) -> Executable:
+        """It selects the files of photos: the photo's id, the folder, the path in it, and whether
+        the file is missing.
+        """
+        missing = FileRow.missing_since.is_not(None)
+        return (
+            select(FileRow.photo_id, FolderRow.path, FileRow.path, missing)
+            .join(FolderRow, FolderRow.id == FileRow.folder_id)
+            .where(self._dialect.is_among(FileRow.photo_id, "ids"))
+        )
+
+    @cached_property
+    def _words(self) -> Executable:
+        """It selects the keywords and the people of photos: the kind of word, the photo's id, and
+        the word.
+        """
+        return union_all(
+            select(literal("keyword"), PhotoKeywordRow.photo_id, KeywordRow.name)
+            .join(KeywordRow, KeywordRow.id == PhotoKeywordRow.keyword_id)
+            .where(self._dialect.is_among(PhotoKeywordRow.photo_id, "ids")),
+            select(literal("person"), PhotoPersonRow.photo_id, PersonRow.name)
+            .join(PersonRow, PersonRow.id == PhotoPersonRow.person_id)
+            .where(self._dialect.is_among(PhotoPersonRow.photo_id, "ids")),
+        )
 
 
-def _words(session: Session, ids: Sequence[int]) -> dict[int, dict[str, list[str]]]:
-    """By photo id, its keywords and the people that it names."""
-    keywords = (
-        select(PhotoKeywordRow.photo_id, KeywordRow.name)
-        .join(KeywordRow, KeywordRow.id == PhotoKeywordRow.keyword_id)
-        .where(PhotoKeywordRow.photo_id.in_(ids))
-    )
-    people = (
-        select(PhotoPersonRow.photo_id, PersonRow.name)
-        .join(PersonRow, PersonRow.id == PhotoPersonRow.person_id)
-        .where(PhotoPersonRow.photo_id.in_(ids))
-    )
-    words: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for kind, query in (("keywords", keywords), ("people", people)):
-        for photo_id, name in session.execute(query):
-            words[photo_id][kind].append(name)
-    return words
+_PLAIN_FIELDS = tuple(
+    field.name
+    for field in fields(PhotoMetadata)
+    if field.name not in ("keywords", "people", "taken_at")
+)
+"""The fields of the metadata that are columns of a photo."""
 
 
 def _record(
-    row: PhotoRow, paths: list[tuple[bool, str]], words: dict[str, list[str]]
+    row: Row[Any], paths: list[tuple[bool, str]], words: Mapping[tuple[str, int], list[str]]
 ) -> PhotoRecord:
-    metadata = {
-        field.name: getattr(row, field.name)
-        for field in fields(PhotoMetadata)
-        if field.name not in ("keywords", "people")
-    }
-    metadata["taken_at"] = join_offset(row.taken_at, row.utc_offset)
+    """Return the record of a photo, given its row, its files (whether each is missing, and its
+    absolute path), and the words of photos by kind and id.
+    """
     return PhotoRecord(
         row.id,
         tuple(path for _, path in sorted(paths)),
         row.width,
         row.height,
         row.damaged,
-        keywords=tuple(sorted(words["keywords"])),
-        people=tuple(sorted(words["people"])),
-        **metadata,
+        taken_at=join_offset(row.taken_at, row.utc_offset),
+        keywords=tuple(sorted(words["keyword", row.id])),
+        people=tuple(sorted(words["person", row.id])),
+        **{name: getattr(row, name) for name in _PLAIN_FIELDS},
     )
