@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from benchmarks.processes import Finished, last_json, run, sigseek
 from benchmarks.subjects import CAMERA, SMALL, save_base, save_photos
+from sigseek.progress import Silence, Stop
 from sigseek.siglip import Checkpoint, load_checkpoint
 from sigseek.siglip.runtimes.conversion import convert
 from sigseek.siglip.runtimes.openvino import CompiledModel, best_precision, import_openvino
@@ -207,7 +208,9 @@ def ceiling(checkpoint: Checkpoint, precisions: list[str], rounds: int) -> None:
     size = checkpoint.preprocessing.height
     pixels = np.random.default_rng(0).integers(0, 256, (16, size, size, 3), np.uint8)
     towers = {
-        precision: CompiledModel(convert(checkpoint, precision, print) / "image.xml", precision)
+        precision: CompiledModel(
+            convert(checkpoint, precision, Silence(), Stop()) / "image.xml", precision
+        )
         for precision in precisions
     }
     product = _matrix_product(precisions[0])

@@ -119,7 +119,7 @@ def main() -> None:
         with open_library(folder / ".sigseek", MINI) as library:
             embeddings, _ = library.embed_photos(photos)
             images = np.stack([embeddings[photo] for photo in photos])
-            preprocessing, tower = library.checkpoint.preprocessing, library._model.images()
+            preprocessing, tower = library.checkpoint.preprocessing, library._opened.model.images()
             views = np.stack([tower.embed(decode_views(photo, preprocessing)) for photo in photos])
             kinds = kinds_of_queries()
             print(f"{'mAP':<24}" + "".join(f"{kind:>19}" for kind in [*kinds, "mean"]))

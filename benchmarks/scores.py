@@ -122,8 +122,8 @@ def closer(drawings: Drawings) -> None:
     """Mean average precision of single queries by kind, with a closer look at the best photos and
     without.
     """
-    embedder = drawings.library._model
-    embedder.embed_views = cache(embedder.embed_views)  # type: ignore[method-assign]
+    files = drawings.library._opened.photo_files
+    files.embed_views = cache(files.embed_views)  # type: ignore[method-assign]
     print("mAP of single queries, closer look at the best " + ", ".join(map(str, _CLOSER)))
     every: dict[int, list[float]] = {count: [] for count in _CLOSER}
     for kind, queries in kinds_of_queries().items():

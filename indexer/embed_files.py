@@ -17,6 +17,7 @@ from sigseek.indexer.decoding.guarded import GuardedDecoder
 from sigseek.indexer.errors import DecodeError
 from sigseek.indexer.ingest import THREADS
 from sigseek.indexer.map_ahead import map_ahead
+from sigseek.progress import Stop
 from sigseek.siglip import ImageTower
 
 Floats = npt.NDArray[np.float32]
@@ -27,24 +28,30 @@ _AHEAD = 32
 
 
 def embed_files(
-    paths: Sequence[Path], decoder: GuardedDecoder, tower: Callable[[], ImageTower]
+    paths: Sequence[Path],
+    decoder: GuardedDecoder,
+    tower: Callable[[], ImageTower],
+    stop: Stop | None = None,
 ) -> Iterator[tuple[Path, Floats | DecodeError]]:
     """Give each file's unit-norm embedding float32 (dim,), or why there is none, in order.
 
     Several files are decoded ahead of the tower, and no more than a few batches are in memory.
-    `tower` is called while the first files are decoded.
+    `tower` is called while the first files are decoded. Raises StoppedError soon after `stop` is
+    set.
     """
     with ExitStack() as ending:
         pool, loading = _workplace(ending, tower, len(paths))
         waiting: list[tuple[Path, Pixels | DecodeError]] = []
         decoded = map_ahead(
-            pool, lambda path: decoder.decode(path).pixels, paths, lambda: _window(loading)
+            pool, lambda path: decoder.decode(path).pixels, paths, lambda: _window(loading), stop
         )
         for path, found in decoded:
             waiting.append((path, _decode_error(found) if isinstance(found, Exception) else found))
             if len(waiting) == loading.result().batch:
                 yield from _embedded(waiting, loading.result())
                 waiting = []
+        if stop:
+            stop.check()
         yield from _embedded(waiting, loading.result())
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sigseek.errors import Call, ErrorKind, Remedy
+from sigseek.errors import Call, ErrorKind, Remedy, StoppedError
 from sigseek.indexer.comparison import Comparison
 from sigseek.indexer.decoding.decode import DecodedPhoto
 from sigseek.indexer.decoding.digest import FileDigest, digest_file, mtime_ns
@@ -101,6 +101,8 @@ class FolderIngest:
         """
         try:
             self._take_in()
+        except StoppedError:  # while the tower was loaded, so no photo is embedded yet
+            self._changes.store([])
         except BaseException:
             self._drop_what_is_under_way()
             raise

@@ -69,7 +69,8 @@ class Ledger:
     """Counts the events of a run, keeps its clock, and tells the listener.
 
     Nothing else counts: the folders' comparisons and the files' outcomes are entered here as they
-    become known.
+    become known. A ledger is a listener, too: what a run calls, such as whatever loads the
+    checkpoint, tells the ledger, and the ledger tells the run's listener.
     """
 
     def __init__(self, model: str, listener: Listener) -> None:
@@ -100,10 +101,19 @@ class Ledger:
         self._done_before = self._done
         self._tell()
 
-    def advance(self, done: int, total: int) -> None:
-        """So many items of the phase are done."""
-        self._done, self._total = done, total
-        self._tell()
+    def advanced(self, progress: Progress) -> None:
+        """The current phase has come this far. Of loading, `loading` tells."""
+        if progress.phase is self._phase:
+            self._done, self._total = progress.done, progress.total
+            self._tell()
+
+    def said(self, line: str) -> None:
+        """Pass a line for people on."""
+        self._listener.said(line)
+
+    def met(self, problem: Problem) -> None:
+        """Pass a problem on."""
+        self._listener.met(problem)
 
     def enter_offline(self, files: int) -> None:
         """A folder is not there, with so many files."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
+from sigseek.errors import StoppedError
 from sigseek.indexer.comparison import Comparison
 from sigseek.indexer.decoding.limits import default_max_pixels
 from sigseek.indexer.failures import unreadable
@@ -25,16 +26,12 @@ if TYPE_CHECKING:
     from sigseek.siglip.yardstick.embeddings import Yardstick  # numpy comes with it
 
 
-class _StoppedError(Exception):
-    """Leaves the embedding of the yardstick, which takes a minute, when the run is to stop."""
-
-
 class Indexer:
     """Brings folders of a library up to date for one checkpoint.
 
     `tower` is called once, when the first photo has to be embedded: a run that finds nothing new
-    loads no model. `yardstick` is called when embeddings have to be measured; it tells its argument
-    how many texts of how many are embedded. `catch_up` makes the vector index ready for searches.
+    loads no model. `yardstick` is called when embeddings have to be measured. Both tell the
+    listener and look at the stop token that they are given.
     Pictures of more than `max_pixels` are failures. The catalog remembers the limit for later runs;
     None stands for the remembered one, or else for what half of the memory is enough for.
     """
@@ -44,8 +41,8 @@ class Indexer:
         catalog: Catalog,
         checkpoint: CheckpointRecord,
         preprocessing: Preprocessing,
-        tower: Callable[[], ImageTower],
-        yardstick: Callable[[Callable[[int, int], None]], Yardstick],
+        tower: Callable[[Listener, Stop], ImageTower],
+        yardstick: Callable[[Listener, Stop], Yardstick],
         index_store: IndexStore,
         *,
         max_pixels: int | None = None,
@@ -187,7 +184,7 @@ class Indexer:
             from sigseek.indexer.ingest import THREADS
 
             with self._ledger.loading():
-                self._tower = tower = self._load_tower()
+                self._tower = tower = self._load_tower(self._ledger, self._stop)
             self._ledger.use_tower(
                 tower.device, tower.runtime, tower.precision, tower.batch, THREADS
             )
@@ -219,25 +216,22 @@ class Indexer:
 
         self._ledger.begin(Phase.MEASURING)
         try:
-            yardstick = self._yardstick(self._advance_unless_stopped)
-        except _StoppedError:
+            yardstick = self._yardstick(self._ledger, self._stop)
+        except StoppedError:
             return False
         return measure_biases(self._catalog, record, yardstick, self._stop)
-
-    def _advance_unless_stopped(self, done: int, total: int) -> None:
-        """Note how many texts are embedded; raise _StoppedError once somebody asked to stop."""
-        self._ledger.advance(done, total)
-        if self._stop.is_set():
-            raise _StoppedError
 
     def _catch_up(self) -> bool:
         """Make the vector index ready for the next search; False when stopped before."""
         if self._stop.is_set():
             return False
-        embeddings = CheckpointEmbeddings(self._catalog, self._record())
+        embeddings = CheckpointEmbeddings(self._catalog, self._record(), self._stop)
         if not self._index_store.is_current(embeddings):
             self._ledger.begin(Phase.INDEXING)
-            self._index_store.catch_up(embeddings)
+            try:
+                self._index_store.catch_up(embeddings)
+            except StoppedError:
+                return False
         return True
 
     def _record(self) -> CheckpointRecord:

@@ -7,12 +7,12 @@ SiglipConfig's default.
 import hashlib
 import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sigseek.errors import ErrorKind, Option, Remedy
+from sigseek.progress import Listener, Silence
 from sigseek.siglip.digest import file_digest
 from sigseek.siglip.errors import FETCH_AGAIN, CheckpointError
 from sigseek.siglip.hub import download, is_hub_id
@@ -50,11 +50,11 @@ class Checkpoint:
     scoring: Scoring
 
 
-def load_checkpoint(name: str, announce: Callable[[str], None] = lambda line: None) -> Checkpoint:
+def load_checkpoint(name: str, listener: Listener | None = None) -> Checkpoint:
     """Load the checkpoint called `name`.
 
     A name is `mini`, a local directory, or a hub id, with `@REVISION` for one revision. A hub
-    checkpoint that is not cached is downloaded; `announce` is told its size first. Raises
+    checkpoint that is not cached is downloaded; `listener` is told its size first. Raises
     CheckpointError when it cannot be found or read, is of another family, or is incomplete.
     """
     if name == MINI:
@@ -68,7 +68,7 @@ def load_checkpoint(name: str, announce: Callable[[str], None] = lambda line: No
         raise CheckpointError(
             f"'{name}' is neither a directory nor a hub id", _NAME_ONE, ErrorKind.NOT_FOUND
         )
-    return read_checkpoint(download(name, check_family, announce), name)
+    return read_checkpoint(download(name, check_family, listener or Silence()), name)
 
 
 def read_checkpoint(directory: Path, name: str) -> Checkpoint:

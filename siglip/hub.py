@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sigseek.errors import Command, ErrorKind, Option, Remedy
+from sigseek.progress import Listener
 from sigseek.siglip.errors import CheckpointError
 
 _PATTERNS = (
@@ -39,7 +40,7 @@ def is_hub_id(name: str) -> bool:
 
 
 def download(
-    name: str, check_config: Callable[[dict[str, Any], str], None], announce: Callable[[str], None]
+    name: str, check_config: Callable[[dict[str, Any], str], None], listener: Listener
 ) -> Path:
     """Return the snapshot directory of the hub checkpoint `name`, and download it unless cached.
 
@@ -61,7 +62,7 @@ def download(
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     if not constants.HF_HUB_OFFLINE:
-        announce(
+        listener.said(
             f"asking the hub for {name}, which is neither a directory here nor in the hub's cache"
         )
     try:
@@ -81,7 +82,7 @@ def download(
             if any(fnmatch(file.rfilename, pattern) for pattern in _PATTERNS)
         ]
         _check_disk(name, sum(sizes))
-        announce(f"downloading {name}, {sum(sizes) / 1e6:,.0f} MB, once")
+        listener.said(f"downloading {name}, {sum(sizes) / 1e6:,.0f} MB, once")
         return Path(snapshot_download(repo, revision=wanted, allow_patterns=list(_PATTERNS)))
     except HFValidationError as error:
         raise CheckpointError(

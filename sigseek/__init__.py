@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sigseek.errors import Call, Command, ErrorKind, Option, Remedy, SigseekError
+    from sigseek.errors import (
+        Call,
+        Command,
+        ErrorKind,
+        Option,
+        Remedy,
+        SigseekError,
+        StoppedError,
+    )
     from sigseek.evaluation.captions import (
         CaptionedPicture,
         CaptionedPictures,
@@ -26,9 +34,10 @@ if TYPE_CHECKING:
     from sigseek.indexer import DecodeError, FolderError, IndexReport
     from sigseek.library import Library
     from sigseek.library import open_library as open  # noqa: A004 - as in `sigseek.open`
+    from sigseek.operations.forgetting import Forgotten, ForgottenCheckpoint
+    from sigseek.operations.relocating import Relocated
     from sigseek.operations.status import CheckpointStatus, FolderStatus, Status
     from sigseek.operations.tags import TagCount
-    from sigseek.operations.upkeep import Forgotten, ForgottenCheckpoint, Relocated
     from sigseek.operations.verify import VerifyReport
     from sigseek.operations.watch import WatchEvent
     from sigseek.progress import Listener, Phase, Problem, Progress, Stop
@@ -100,6 +109,7 @@ __all__ = [
     "SimilarHit",
     "Status",
     "Stop",
+    "StoppedError",
     "TagCount",
     "UnknownTagError",
     "Verdict",
@@ -111,7 +121,15 @@ __all__ = [
 ]
 
 _MODULES = {
-    "sigseek.errors": ("Call", "Command", "ErrorKind", "Option", "Remedy", "SigseekError"),
+    "sigseek.errors": (
+        "Call",
+        "Command",
+        "ErrorKind",
+        "Option",
+        "Remedy",
+        "SigseekError",
+        "StoppedError",
+    ),
     "sigseek.evaluation.captions": (
         "CaptionedPicture",
         "CaptionedPictures",
@@ -120,9 +138,10 @@ _MODULES = {
     ),
     "sigseek.indexer": ("DecodeError", "FolderError", "IndexReport"),
     "sigseek.library": ("Library", "open"),
+    "sigseek.operations.forgetting": ("Forgotten", "ForgottenCheckpoint"),
+    "sigseek.operations.relocating": ("Relocated",),
     "sigseek.operations.status": ("CheckpointStatus", "FolderStatus", "Status"),
     "sigseek.operations.tags": ("TagCount",),
-    "sigseek.operations.upkeep": ("Forgotten", "ForgottenCheckpoint", "Relocated"),
     "sigseek.operations.verify": ("VerifyReport",),
     "sigseek.operations.watch": ("WatchEvent",),
     "sigseek.progress": ("Listener", "Phase", "Problem", "Progress", "Stop"),

@@ -9,7 +9,8 @@
     │   ├── QuerySyntaxError    a query that cannot be read; it knows the column
     │   └── UnknownTagError     a tag that does not exist
     ├── CaptionsError       captions that cannot be used
-    └── CalibrationError    captions or constants that no calibration can be made from
+    ├── CalibrationError    captions or constants that no calibration can be made from
+    └── StoppedError        work that its caller asked to stop
 
 The working rooms say what was found and name the way out as a value. Only the face spells it: the
 command line as a command, Python as a call, a web page as a button.
@@ -38,6 +39,8 @@ class ErrorKind(StrEnum):
     """A disk, drive or network cannot be used now, for lack of space or permission for example."""
     UNSUPPORTED = "unsupported"
     """sigseek, or this machine, does not do that."""
+    STOPPED = "stopped"
+    """Whoever asked for the work has asked it to stop."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,16 @@ class SigseekError(Exception):
     def spelled(self, spell: Callable[[Step], str]) -> str:
         """One line: what was found and what to do, with each step as `spell` writes it."""
         return f"{self.found}; {self.remedy.spelled(spell)}" if self.remedy else self.found
+
+
+class StoppedError(SigseekError):
+    """Work that its caller asked to stop, by a `Stop`, before it was done."""
+
+    kind = ErrorKind.STOPPED
+
+    def __init__(self) -> None:
+        super().__init__("stopped before it was done")
+        self.args = ()  # from which pickle makes the error again
 
 
 def is_placeholder(value: str) -> bool:

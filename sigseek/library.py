@@ -6,8 +6,7 @@ Methods import what only they need, such as numpy and whatever decodes, embeds a
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -15,25 +14,22 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 
 from sigseek.indexer import IndexReport
 from sigseek.operations.backup import back_up
-from sigseek.operations.calibrating import calibration_in_use
+from sigseek.operations.calibration import calibration_in_use
 from sigseek.operations.directory import LibraryDirectory
-from sigseek.operations.indexing import index_folders, watch_folders
-from sigseek.operations.model import ModelInUse, gather
-from sigseek.operations.searching import SearcherInUse
-from sigseek.operations.status import Status, library_status
-from sigseek.operations.tags import TagCount, count_tags, drop_tag
-from sigseek.operations.upkeep import (
+from sigseek.operations.folders import count_known_files
+from sigseek.operations.forgetting import (
     Forgotten,
     ForgottenCheckpoint,
-    Relocated,
-    count_known_files,
     find_checkpoint,
     forget_checkpoint,
     forget_folder,
     prune,
-    relocate,
-    tidy,
 )
+from sigseek.operations.indexing import index_folders, watch_folders
+from sigseek.operations.opened import OpenedLibrary
+from sigseek.operations.relocating import Relocated, relocate
+from sigseek.operations.status import Status, library_status
+from sigseek.operations.tags import TagCount, count_tags, drop_tag
 from sigseek.progress import Listener, Silence, Stop
 from sigseek.search.labels import DEFAULT_TEMPLATE, Label
 from sigseek.siglip import Checkpoint
@@ -64,7 +60,7 @@ def open_library(
     model: str | None = None,
     device: str = "auto",
     precision: str = "auto",
-    announce: Callable[[str], None] = lambda line: None,
+    listener: Listener | None = None,
 ) -> Library:
     """Open the library in `directory`, which need not exist: the first `index` creates it.
 
@@ -72,12 +68,13 @@ def open_library(
     "mini". By default it is the library's own checkpoint, and google/siglip-base-patch16-224 for a
     new library. `device` is "auto", "cpu", "cuda" or "mps". `precision` is "auto", "fp32", "bf16"
     or "int8"; "auto" keeps the library's precision, and new libraries use bf16 if the processor
-    supports it. `announce` is called with a line about whatever takes long, such as a download.
+    supports it. `listener` is told of whatever takes long, such as a download, by all methods that
+    are given no listener of their own.
 
     Raises CheckpointError for an unknown device or precision.
     """
     check_choices(device, precision)
-    return Library(Path(directory), model, device, precision, announce)
+    return Library(Path(directory), model, device, precision, listener or Silence())
 
 
 class Library:
@@ -87,6 +84,10 @@ class Library:
     change the library, by indexing for example, take turns; searches go on meanwhile.
 
     Errors are raised as a `sigseek.SigseekError`. Nothing is printed except download progress.
+
+    A method that takes long tells its `listener` how it goes, or without one that of `open`. It
+    ends soon after its `stop` token is set: `index` and `watch` return, all others raise
+    StoppedError. What was finished by then is kept.
 
     >>> import sigseek
     >>> library = sigseek.open("library", model="mini")
@@ -100,13 +101,11 @@ class Library:
         model: str | None,
         device: str,
         precision: str,
-        announce: Callable[[str], None],
+        listener: Listener,
     ) -> None:
         self._directory = LibraryDirectory(directory)
         self.directory = self._directory.directory
-        self._model = ModelInUse(self._directory, model, device, precision, announce)
-        self._named = model
-        self._searcher = SearcherInUse(self._directory, self._model)
+        self._opened = OpenedLibrary(self._directory, model, device, precision, listener)
 
     def __enter__(self) -> Self:
         return self
@@ -120,14 +119,13 @@ class Library:
         self.close()
 
     def __repr__(self) -> str:
-        model = f", model {self._named!r}" if self._named else ""
+        name = self._opened.model.name
+        model = f", model {name!r}" if name else ""
         return f"<sigseek.Library {str(self.directory)!r}{model}>"
 
     def close(self) -> None:
         """Release the catalog's file and end the processes that decode photos of queries."""
-        self._directory.close()
-        self._searcher.close()
-        self._model.close()
+        self._opened.close()
 
     def index(
         self,
@@ -139,8 +137,8 @@ class Library:
     ) -> IndexReport:
         """Add folders to the library and bring it up to date; without folders, all known ones.
 
-        `listener` is told how the run goes, and `stop` ends it soon. When it is stopped or
-        interrupted, everything but the batch in flight is kept, and the next call continues there.
+        When it is stopped or interrupted, everything but the batch in flight is kept, and the next
+        call continues there.
 
         Pictures larger than `max_megapixels` are failures. The library remembers this limit; None
         means that of an earlier call, else what fits into half of the memory.
@@ -149,8 +147,7 @@ class Library:
         (unless `accept_missing`), or when an offline folder is inside a new one.
         """
         return index_folders(
-            self._directory,
-            self._model,
+            self._opened,
             folders,
             accept_missing=accept_missing,
             max_megapixels=max_megapixels,
@@ -175,8 +172,7 @@ class Library:
         drives do not report all changes.
         """
         return watch_folders(
-            self._directory,
-            self._model,
+            self._opened,
             folders,
             debounce=debounce,
             rescan=rescan,
@@ -210,8 +206,7 @@ class Library:
         from sigseek.operations.searching import search
 
         return search(
-            self._model,
-            self._searcher,
+            self._opened,
             query,
             limit,
             min_probability=min_probability,
@@ -230,20 +225,23 @@ class Library:
         """
         from sigseek.operations.similar import find_similar
 
-        return find_similar(self._model, self._searcher, Path(photo), limit)
+        return find_similar(self._opened, Path(photo), limit)
 
     def classify(
         self,
         photos: Sequence[StrPath],
         labels: Sequence[str | Label],
         template: str = DEFAULT_TEMPLATE,
-        on_problem: Callable[[Exception], None] | None = None,
+        *,
+        skip_unusable: bool = False,
+        listener: Listener | None = None,
+        stop: Stop | None = None,
     ) -> list[Classification]:
-        """The probability of each label for each photo file. No library is needed.
+        """Return the probability of each label for each photo file. No library is needed.
 
-        A string is a label's name; `template` is the sentence it is put into. `on_problem` is
-        called for each file that cannot be used, and the file is left out; without `on_problem` the
-        first such file raises DecodeError or QueryError.
+        A string is a label's name; `template` is the sentence it is put into. The first file that
+        cannot be used raises DecodeError or QueryError. With `skip_unusable` such files are left
+        out, and the listener is told of each.
 
         >>> (photo,) = library.classify(["photos/scene-00014.jpg"], ["a giraffe", "a house"])
         >>> photo.scores[0].label
@@ -251,7 +249,15 @@ class Library:
         """
         from sigseek.operations.classifying import classify_photos
 
-        return classify_photos(self._model, photos, labels, template, on_problem)
+        return classify_photos(
+            self._opened,
+            photos,
+            labels,
+            template,
+            skip_unusable=skip_unusable,
+            listener=listener,
+            stop=stop,
+        )
 
     def calibrate(
         self,
@@ -260,34 +266,37 @@ class Library:
         split: str = "test",
         pictures: StrPath | None = None,
         listener: Listener | None = None,
+        stop: Stop | None = None,
     ) -> tuple[Calibration, CaptionedPictures]:
         """Fit the checkpoint's probabilities to captioned pictures, and keep the constants.
 
         docs/evaluation.md describes `source`, `split` and `pictures`. Also returned are the
-        pictures that were used; their `problems` say what was wrong with the others. Raises
+        pictures that were used. The listener is told what was wrong with the others. Raises
         CaptionsError or CalibrationError when the captions cannot be used or are too few.
         """
         from sigseek.operations.calibrating import calibrate
 
         return calibrate(
-            self._directory,
-            self._model,
+            self._opened,
             Path(source),
             split=split,
             pictures=Path(pictures) if pictures is not None else None,
-            listener=listener or Silence(),
+            listener=listener,
+            stop=stop,
         )
 
     def tag(
         self,
         labels: Sequence[str | Label],
         template: str = DEFAULT_TEMPLATE,
+        *,
         listener: Listener | None = None,
+        stop: Stop | None = None,
     ) -> tuple[TagCount, ...]:
         """Give each label as a tag to the photos that match it, so that `tag:NAME` finds them.
 
-        A string is a label's name. Tags of an earlier run with the same names are replaced. When
-        interrupted, the labels that are done are kept.
+        A string is a label's name. Tags of an earlier run with the same names are replaced. When it
+        is stopped or interrupted, the labels that are done are kept.
 
         >>> library.tag(["a house"])
         (TagCount(label='a house', photos=4),)
@@ -296,12 +305,10 @@ class Library:
         """
         from sigseek.operations.tags import tag
 
-        return tag(
-            self._directory, self._model, self._searcher, labels, template, listener or Silence()
-        )
+        return tag(self._opened, labels, template, listener, stop)
 
     def tags(self) -> tuple[TagCount, ...]:
-        """All tags that photos have, in alphabetical order."""
+        """Count the photos of each tag; the tags are in alphabetical order."""
         return count_tags(self._directory.catalog())
 
     def remove_tag(self, name: str) -> TagCount:
@@ -311,47 +318,49 @@ class Library:
     @property
     def judged_by(self) -> JudgedBy:
         """What verdicts and tags are based on."""
-        return self._searcher.get().judged_by
+        return self._opened.searcher.get().judged_by
 
     def embed_photos(
-        self, photos: Sequence[StrPath], on_done: Callable[[int], None] = lambda done: None
+        self,
+        photos: Sequence[StrPath],
+        *,
+        listener: Listener | None = None,
+        stop: Stop | None = None,
     ) -> tuple[dict[Path, Floats], dict[Path, str]]:
         """Embed photo files without keeping anything.
 
         Returns the unit-norm embedding float32 (dim,) of each file that can be used, and for each
         of the others the reason why not.
         """
-        return gather(self._model.embed_photos([Path(photo) for photo in photos]), on_done)
+        return self._opened.photo_files.gather(list(map(Path, photos)), listener, stop)
 
     def embed_texts(
-        self, texts: Sequence[str], on_done: Callable[[int], None] = lambda done: None
+        self, texts: Sequence[str], *, listener: Listener | None = None, stop: Stop | None = None
     ) -> Floats:
-        """Unit-norm embeddings float32 (n, dim) of texts, at least one."""
-        return self._model.embed_texts(texts, on_done)
+        """Return unit-norm embeddings float32 (n, dim) of texts."""
+        return self._opened.model.embed_texts(texts, listener, stop)
 
     @property
     def checkpoint(self) -> Checkpoint:
         """The checkpoint asked for, else the one that embedded most of the library, else the
         default.
         """
-        return self._model.checkpoint
+        return self._opened.model.checkpoint
 
     def calibration(self) -> Calibration | None:
         """The library's own calibration of the checkpoint, else the one shipped with the
         checkpoint. No library is needed.
         """
-        return calibration_in_use(self._directory, self._model)
+        return calibration_in_use(self._directory, self._opened.model)
 
-    def yardstick(
-        self, on_done: Callable[[int, int], None] = lambda done, total: None
-    ) -> Yardstick:
-        """The checkpoint's embeddings of the texts and pictures that hits are judged by. No library
-        is needed.
+    def yardstick(self, *, listener: Listener | None = None, stop: Stop | None = None) -> Yardstick:
+        """Return the checkpoint's embeddings of the texts and pictures that hits are judged by. No
+        library is needed.
 
         They are made once and kept in the user's cache, which takes about a minute for a base
-        checkpoint; `on_done` is told how many texts are embedded, and of how many.
+        checkpoint.
         """
-        return self._model.yardstick(on_done)
+        return self._opened.model.yardstick(listener, stop)
 
     def known_files(self, folder: StrPath) -> int:
         """How many files the library knows in a folder, or in a directory inside one.
@@ -366,8 +375,7 @@ class Library:
         Nothing is embedded again. Raises FolderError and changes nothing when a directory cannot be
         used, or, unless `accept_missing`, when less than half of the files are in `new`.
         """
-        with self._directory.changing() as catalog:
-            return relocate(catalog, Path(old), Path(new), accept_missing=accept_missing)
+        return relocate(self._directory, Path(old), Path(new), accept_missing=accept_missing)
 
     def forget(self, folder: StrPath) -> Forgotten:
         """Remove a folder from the library, with the photos that are in no other folder.
@@ -375,10 +383,7 @@ class Library:
         The files themselves are not touched. A directory inside a folder can be forgotten once it
         is empty or gone. Raises FolderError for anything else.
         """
-        with self._directory.changing() as catalog:
-            forgotten = forget_folder(catalog, Path(folder))
-            tidy(catalog, self._directory.index_store)
-        return forgotten
+        return forget_folder(self._directory, Path(folder))
 
     def known_checkpoint(self, name: str) -> CheckpointRecord:
         """The library's checkpoint of this name, or whose fingerprint begins with it.
@@ -389,10 +394,7 @@ class Library:
 
     def forget_checkpoint(self, name: str) -> ForgottenCheckpoint:
         """Remove a checkpoint, by name or fingerprint, and all its embeddings from the library."""
-        with self._directory.changing() as catalog:
-            forgotten = forget_checkpoint(catalog, name, self._directory.index_store)
-            tidy(catalog, self._directory.index_store)
-        return forgotten
+        return forget_checkpoint(self._directory, name)
 
     def prune(self, older_than: timedelta = timedelta(days=30)) -> Forgotten:
         """Forget files that have been missing for longer than that, and photos without other files.
@@ -400,10 +402,7 @@ class Library:
         Files of folders that are offline are kept, and so are files below an empty directory, which
         may be the mount point of an unplugged drive.
         """
-        with self._directory.changing() as catalog:
-            pruned = prune(catalog, older_than)
-            tidy(catalog, self._directory.index_store)
-        return pruned
+        return prune(self._directory, older_than)
 
     def verify(
         self,
@@ -411,23 +410,18 @@ class Library:
         repair: bool = False,
         contents: bool = False,
         listener: Listener | None = None,
+        stop: Stop | None = None,
     ) -> VerifyReport:
         """Check the catalog, then the index and the photo files against it.
 
         With `contents` every photo file is read again. With `repair` whatever can be rebuilt is
         repaired.
         """
-        from sigseek.operations.verify import verify  # brings faiss
+        from sigseek.operations.verify import verify_library  # brings faiss
 
-        catalog = self._directory.catalog()
-        with self._directory.writing() if repair else nullcontext():
-            return verify(
-                catalog,
-                self._directory.index_store,
-                repair=repair,
-                contents=contents,
-                listener=listener or Silence(),
-            )
+        return verify_library(
+            self._opened, repair=repair, contents=contents, listener=listener, stop=stop
+        )
 
     def back_up(self, file: StrPath) -> Path:
         """Copy the catalog to a new file and return its absolute path.

@@ -1,4 +1,4 @@
-"""How long work tells of itself and is stopped. Every room may import this; it imports none."""
+"""How long work tells of itself and is stopped. Every room may import this; it imports no room."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from sigseek.errors import StoppedError
 
 
 class Phase(StrEnum):
@@ -17,6 +19,8 @@ class Phase(StrEnum):
     """The checkpoint is downloaded, converted or loaded."""
     EMBEDDING = "embedding"
     """Files are being hashed, decoded and embedded."""
+    EMBEDDING_TEXTS = "embedding texts"
+    """Texts are being embedded, such as captions or labels."""
     MEASURING = "measuring"
     """The reference texts that hits are judged by are embedded; once per checkpoint."""
     INDEXING = "indexing"
@@ -107,6 +111,11 @@ class Stop:
     def is_set(self) -> bool:
         """Whether somebody has asked."""
         return self._asked
+
+    def check(self) -> None:
+        """Raise StoppedError if somebody has asked."""
+        if self._asked:
+            raise StoppedError
 
     def wait(self, seconds: float) -> bool:
         """Wait until somebody asks, at most this long; whether somebody has."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from sigseek.progress import Stop
 from sigseek.storage.records import CheckpointRecord
 
 if TYPE_CHECKING:
@@ -13,11 +14,17 @@ if TYPE_CHECKING:
 
 
 class CheckpointEmbeddings:
-    """The embeddings of the checkpoint in the catalog; see `sigseek.storage.index.contract`."""
+    """The embeddings of the checkpoint in the catalog; see `sigseek.storage.index.contract`.
 
-    def __init__(self, catalog: Catalog, checkpoint: CheckpointRecord) -> None:
+    Once `stop` is set, reading the next chunk raises StoppedError.
+    """
+
+    def __init__(
+        self, catalog: Catalog, checkpoint: CheckpointRecord, stop: Stop | None = None
+    ) -> None:
         self._catalog = catalog
         self._checkpoint = checkpoint
+        self._stop = stop or Stop()
 
     @property
     def token(self) -> str:
@@ -49,8 +56,15 @@ class CheckpointEmbeddings:
 
     def chunks(self, ids: Ids | None = None) -> Iterator[tuple[Ids, Halves]]:
         """See `Embeddings.chunks`."""
-        return self._catalog.embedding_chunks(self._checkpoint.id, ids)
+        return self._until_stopped(self._catalog.embedding_chunks(self._checkpoint.id, ids))
 
     def chunks_after(self, generation: int) -> Iterator[tuple[Ids, Halves]]:
         """See `Embeddings.chunks_after`."""
-        return self._catalog.embedding_chunks(self._checkpoint.id, after_generation=generation)
+        return self._until_stopped(
+            self._catalog.embedding_chunks(self._checkpoint.id, after_generation=generation)
+        )
+
+    def _until_stopped(self, chunks: Iterable[tuple[Ids, Halves]]) -> Iterator[tuple[Ids, Halves]]:
+        for chunk in chunks:
+            self._stop.check()
+            yield chunk

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from sigseek.progress import Silence, Stop
 from sigseek.siglip import Checkpoint, ImageTower, TextTower
 from sigseek.siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
 from sigseek.siglip.yardstick import embeddings
@@ -108,7 +109,7 @@ def mini_yardstick(
         patch.setattr(embeddings, "absent_texts", lambda: absent)
         patch.setattr(embeddings, "COMMON", len(common))
         patch.setenv("SIGSEEK_CACHE", str(tmp_path_factory.mktemp("yardstick")))
-        return load_yardstick(mini, images, lambda: texts)
+        return load_yardstick(mini, images, lambda: texts, Silence(), Stop())
 
 
 @pytest.fixture(scope="session")

@@ -62,7 +62,8 @@ def test_imports_point_one_way() -> None:
 def test_the_ground_rests_on_nothing() -> None:
     for module in GROUND:
         path = ROOT / f"{module.replace('.', '/')}.py"
-        assert "sigseek" not in {name.split(".")[0] for name in imported_names(path)}
+        ours = {name for name in imported_names(path) if name.split(".")[0] == "sigseek"}
+        assert {".".join(name.split(".")[:2]) for name in ours} <= set(GROUND)
 
 
 def test_decoding_one_file_knows_nothing_of_folders() -> None:

@@ -303,8 +303,8 @@ def test_calibrate(drawn: Path, tmp_path: Path, run: Run) -> None:
     captions.write_text("\n".join([*lines, '{"file": "gone.jpg", "caption": "a"}', "{"]) + "\n")
     done = run("calibrate", captions, *where)
     assert "calibrated on 40 pictures with " in done.stdout
-    assert f"warning: line {len(lines) + 1}: " in done.stderr
-    assert f"warning: line {len(lines) + 2}: " in done.stderr
+    assert f"warning: {captions}: line {len(lines) + 1}: " in done.stderr
+    assert f"warning: {captions}: line {len(lines) + 2}: " in done.stderr
     hit = rows(run("search", "at night", *where, "--json"))[0]
     (fitted,) = rows(run("calibrate", captions, *where, "--json"))
     assert hit["judged_by"] == "calibrated"

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sigseek.progress import Silence, Stop
 from sigseek.siglip import Checkpoint, CheckpointError
 from sigseek.siglip.checkpoint import read_checkpoint
 from sigseek.siglip.runtimes import conversion
@@ -26,6 +27,7 @@ from sigseek.siglip.scoring import cosines
 from sigseek.siglip.tokenizer import Tokenizer
 from tests.checkpoints import save_tiny
 from tests.conftest import Run
+from tests.listeners import Heard
 
 TEXTS = ["a photo of a cat", "two red houses by the sea at night", "Sailboats!", "", "a bus " * 60]
 
@@ -47,7 +49,7 @@ def made(tiny: Checkpoint, cache: Path) -> Path:
     """A whole conversion of tiny's in the cache, copied there: making one takes seconds."""
     shared = tiny.directory / "openvino"
     if not shared.is_dir():
-        convert(tiny, "fp32", lambda line: None)
+        convert(tiny, "fp32", Silence(), Stop())
         shutil.copytree(cache, shared)
     else:
         shutil.copytree(shared, cache)
@@ -57,9 +59,9 @@ def made(tiny: Checkpoint, cache: Path) -> Path:
 
 
 @pytest.fixture
-def heard() -> list[str]:
+def heard() -> Heard:
     """What is announced."""
-    return []
+    return Heard()
 
 
 def pixels(checkpoint: Checkpoint) -> np.ndarray:
@@ -68,11 +70,11 @@ def pixels(checkpoint: Checkpoint) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["mini", "base"])
 def test_fp32_logits_are_transformers(
-    kind: str, request: pytest.FixtureRequest, heard: list[str]
+    kind: str, request: pytest.FixtureRequest, heard: Heard
 ) -> None:
     """The torch towers' own parity with SiglipModel is in test_towers.py."""
     checkpoint: Checkpoint = request.getfixturevalue(kind)
-    made = convert(checkpoint, "fp32", heard.append)
+    made = convert(checkpoint, "fp32", heard, Stop())
     images, texts = (
         OpenVinoImageTower(made / "image.xml", "fp32"),
         OpenVinoTextTower(made / "text.xml", "fp32", checkpoint),
@@ -87,9 +89,9 @@ def test_fp32_logits_are_transformers(
     np.testing.assert_allclose(np.linalg.norm(images.embed(batch), axis=1), 1, atol=1e-6)
 
 
-def test_the_best_precision_is_near_fp32(mini: Checkpoint, heard: list[str]) -> None:
+def test_the_best_precision_is_near_fp32(mini: Checkpoint, heard: Heard) -> None:
     precision = best_precision()
-    made = convert(mini, precision, heard.append)
+    made = convert(mini, precision, heard, Stop())
     batch = pixels(mini)
     for tower, inputs, reference in (
         (
@@ -109,8 +111,8 @@ def test_the_best_precision_is_near_fp32(mini: Checkpoint, heard: list[str]) -> 
         assert (tower.device, tower.runtime) == ("cpu", "openvino")
 
 
-def test_a_batch_of_any_size_gives_each_its_own(mini: Checkpoint, heard: list[str]) -> None:
-    tower = OpenVinoImageTower(convert(mini, "fp32", heard.append) / "image.xml", "fp32")
+def test_a_batch_of_any_size_gives_each_its_own(mini: Checkpoint, heard: Heard) -> None:
+    tower = OpenVinoImageTower(convert(mini, "fp32", heard, Stop()) / "image.xml", "fp32")
     batch = pixels(mini)
     whole = tower.embed(batch)
     np.testing.assert_allclose(
@@ -118,12 +120,12 @@ def test_a_batch_of_any_size_gives_each_its_own(mini: Checkpoint, heard: list[st
     )
 
 
-def test_made_once_and_found_again(cache: Path, tiny: Checkpoint, heard: list[str]) -> None:
+def test_made_once_and_found_again(cache: Path, tiny: Checkpoint, heard: Heard) -> None:
     assert find_conversion(tiny, "fp32") is None
-    made = convert(tiny, "fp32", heard.append)
-    assert heard == ["preparing tiny in fp32 for this machine, once"]
-    assert convert(tiny, "fp32", heard.append) == made == find_conversion(tiny, "fp32")
-    assert len(heard) == 1
+    made = convert(tiny, "fp32", heard, Stop())
+    assert heard.lines == ["preparing tiny in fp32 for this machine, once"]
+    assert convert(tiny, "fp32", heard, Stop()) == made == find_conversion(tiny, "fp32")
+    assert len(heard.lines) == 1
     facts = json.loads((made / "manifest.json").read_text())
     assert all(cosine >= LEAST_COSINE["fp32"] for cosine in facts["cosine"].values())
     assert [path.name for path in cache.iterdir()] == [made.name], "nothing is left lying aside"
@@ -156,15 +158,15 @@ def test_a_truncated_conversion_is_noticed(made: Path, tiny: Checkpoint, name: s
 
 
 def test_what_is_damaged_or_anothers_is_made_again(
-    made: Path, cache: Path, tiny: Checkpoint, heard: list[str]
+    made: Path, cache: Path, tiny: Checkpoint, heard: Heard
 ) -> None:
     content = (made / "image.bin").read_bytes()
     (made / "image.bin").write_bytes(content[:-1])
     (cache / ".making-killed").mkdir()
     os.utime(cache / ".making-killed", (0, 0))
     shutil.copytree(made, cache / (made.name.rsplit("-", 1)[0] + "-2020.1.0"))
-    assert convert(tiny, "fp32", heard.append) == made
-    assert heard == [
+    assert convert(tiny, "fp32", heard, Stop()) == made
+    assert heard.lines == [
         "preparing tiny in fp32 for this machine, once (the one in the cache is damaged)"
     ]
     assert (made / "image.bin").read_bytes() == content
@@ -185,12 +187,12 @@ def test_a_truncated_compiled_model_is_no_obstacle(made: Path, tiny: Checkpoint)
 
 
 def test_a_race_ends_with_one_whole_conversion(
-    made: Path, cache: Path, tiny: Checkpoint, heard: list[str], monkeypatch: pytest.MonkeyPatch
+    made: Path, cache: Path, tiny: Checkpoint, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     others = Path(shutil.copytree(made, tiny.directory / "others"))
     made.rename(cache / (made.name.rsplit("-", 1)[0] + "-2020.1.0"))
 
-    def slower(job: conversion.Job) -> dict[str, object]:
+    def slower(job: conversion.Job, stop: Stop) -> dict[str, object]:
         """While ours is made, another process finishes its own."""
         shutil.copytree(others, made)
         for name in ("image.xml", "image.bin"):
@@ -198,8 +200,8 @@ def test_a_race_ends_with_one_whole_conversion(
         return {"cosine": {}}
 
     monkeypatch.setattr(conversion, "_run", slower)
-    assert convert(tiny, "fp32", heard.append) == made
-    assert heard == [
+    assert convert(tiny, "fp32", heard, Stop()) == made
+    assert heard.lines == [
         "preparing tiny in fp32 for this machine, once "
         "(the one in the cache is for another version of OpenVINO)"
     ]
@@ -208,9 +210,9 @@ def test_a_race_ends_with_one_whole_conversion(
 
 
 def test_a_wrong_conversion_is_refused_with_its_figure(
-    tmp_path: Path, mini: Checkpoint, heard: list[str]
+    tmp_path: Path, mini: Checkpoint, heard: Heard
 ) -> None:
-    made = convert(mini, "fp32", heard.append)
+    made = convert(mini, "fp32", heard, Stop())
     wrong = Path(
         shutil.copytree(made, tmp_path / "wrong", ignore=shutil.ignore_patterns("compiled"))
     )
@@ -227,9 +229,9 @@ def test_a_wrong_conversion_is_refused_with_its_figure(
 
 
 def test_texts_tokenized_otherwise_than_in_training_are_refused(
-    mini: Checkpoint, heard: list[str], monkeypatch: pytest.MonkeyPatch
+    mini: Checkpoint, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = convert(mini, "fp32", heard.append)
+    made = convert(mini, "fp32", heard, Stop())
     real = Tokenizer.encode
     monkeypatch.setattr(
         Tokenizer,
@@ -243,40 +245,45 @@ def test_texts_tokenized_otherwise_than_in_training_are_refused(
 
 
 def test_an_unwritable_cache_is_run_without(
-    ordinary_folder: Path, mini: Checkpoint, heard: list[str], monkeypatch: pytest.MonkeyPatch
+    ordinary_folder: Path, mini: Checkpoint, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (ordinary_folder / "locked").mkdir(mode=0o500)
     monkeypatch.setenv("SIGSEEK_CACHE", str(ordinary_folder / "locked" / "cache"))
-    tower = load_text_tower(mini, "auto", "auto", heard.append)
+    tower = load_text_tower(mini, "auto", "auto", heard, Stop())
     assert (tower.device, tower.runtime) == ("cpu", "torch")
-    assert "Permission denied" in heard[-1]
-    assert "running on torch, which is slower" in heard[-1]
+    assert "Permission denied" in heard.lines[-1]
+    assert "running on torch, which is slower" in heard.lines[-1]
     np.testing.assert_allclose(
         tower.embed(TEXTS), TorchTextTower(mini, "cpu").embed(TEXTS), atol=1e-6
     )
 
 
 def test_a_full_disk_is_run_without(
-    cache: Path, mini: Checkpoint, heard: list[str], monkeypatch: pytest.MonkeyPatch
+    cache: Path, mini: Checkpoint, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage("/")
     monkeypatch.setattr(shutil, "disk_usage", lambda place: usage._replace(free=1_000_000))
     with pytest.raises(CacheError, match="has 1 MB free and the conversion needs"):
-        convert(mini, "fp32", heard.append)
-    tower = load_image_tower(mini, "cpu", "fp32", heard.append, lambda: pixels(mini))
+        convert(mini, "fp32", heard, Stop())
+    tower = load_image_tower(mini, "cpu", "fp32", lambda: pixels(mini), heard, Stop())
     assert (tower.runtime, tower.precision) == ("torch", "fp32")
     with pytest.raises(CheckpointError, match=r"int8 cannot be used: .* free"):
         load_image_tower(
-            mini, "cpu", "int8", heard.append, lambda: np.repeat(pixels(mini), 3, axis=0)
+            mini,
+            "cpu",
+            "int8",
+            lambda: np.repeat(pixels(mini), 3, axis=0),
+            heard,
+            Stop(),
         )
 
 
 def test_a_process_that_dies_is_run_without(
-    cache: Path, tiny: Checkpoint, heard: list[str], monkeypatch: pytest.MonkeyPatch
+    cache: Path, tiny: Checkpoint, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(conversion.sys, "executable", "/bin/false")
-    assert load_text_tower(tiny, "cpu", "fp32", heard.append).runtime == "torch"
-    assert "cannot be converted for OpenVINO (status 1)" in heard[-1]
+    assert load_text_tower(tiny, "cpu", "fp32", heard, Stop()).runtime == "torch"
+    assert "cannot be converted for OpenVINO (status 1)" in heard.lines[-1]
     assert list(cache.iterdir()) == []
 
 
@@ -289,29 +296,29 @@ def test_a_process_that_dies_is_run_without(
     ],
 )
 def test_choices_that_are_none(
-    mini: Checkpoint, heard: list[str], device: str, precision: str, message: str
+    mini: Checkpoint, heard: Heard, device: str, precision: str, message: str
 ) -> None:
     with pytest.raises(CheckpointError, match=message):
-        load_image_tower(mini, device, precision, heard.append, lambda: pixels(mini))
+        load_image_tower(mini, device, precision, lambda: pixels(mini), heard, Stop())
 
 
-def test_int8_needs_enough_photos(cache: Path, mini: Checkpoint, heard: list[str]) -> None:
+def test_int8_needs_enough_photos(cache: Path, mini: Checkpoint, heard: Heard) -> None:
     with pytest.raises(
         CheckpointError, match="fitted to at least 40 of your own photos, and 20 were found"
     ):
-        convert(mini, "int8", heard.append, lambda: pixels(mini))
-    assert heard == []
+        convert(mini, "int8", heard, Stop(), lambda: pixels(mini))
+    assert heard.lines == []
 
 
 def test_int8_says_how_faithful_it_is(
-    cache: Path, mini: Checkpoint, drawn: Path, heard: list[str]
+    cache: Path, mini: Checkpoint, drawn: Path, heard: Heard
 ) -> None:
     from sigseek.indexer.sample import sample_photos
 
     made = convert(
-        mini, "int8", heard.append, lambda: sample_photos([drawn], mini.preprocessing, 40)
+        mini, "int8", heard, Stop(), lambda: sample_photos([drawn], mini.preprocessing, 40)
     )
-    assert heard[-1].startswith("int8: cosine to fp32 on 10 other photos of yours: 0.99")
+    assert heard.lines[-1].startswith("int8: cosine to fp32 on 10 other photos of yours: 0.99")
     tower = OpenVinoImageTower(made / "image.xml", "int8")
     others = sample_photos([drawn], mini.preprocessing, 10)
     cosine = (tower.embed(others) * TorchImageTower(mini, "cpu").embed(others)).sum(axis=1)

@@ -189,10 +189,10 @@ def test_what_is_wrong_is_told_by_line_and_passed_over(
     found = json.loads(done.stdout)
     assert (found["images"], found["skipped"]) == (3, 7)
     warnings = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
-    assert warnings[0].startswith("warning: line 2: not JSON: ")
+    assert warnings[0].startswith(f"warning: {source}: line 2: not JSON: ")
     assert warnings[1:] == [
         *(
-            f"warning: line {number + 4}: no picture gone{number}.jpg in {drawn}"
+            f"warning: {source}: line {number + 4}: no picture gone{number}.jpg in {drawn}"
             for number in range(4)
         ),
         "warning: and 2 more",

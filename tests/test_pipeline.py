@@ -26,12 +26,13 @@ from sigseek.indexer.decoding.decode import decode_photo
 from sigseek.indexer.decoding.digest import FileDigest, digest_file
 from sigseek.indexer.errors import UndecidedError
 from sigseek.indexer.map_ahead import map_ahead
-from sigseek.progress import Listener, Phase, Problem, Progress, Stop
+from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.siglip import Preprocessing
 from sigseek.siglip.yardstick.embeddings import Yardstick
 from sigseek.storage import Catalog, CheckpointRecord, FailureKind
 from sigseek.storage.index.store import FaissStore
 from tests.catalogs import add_checkpoint, random_unit, unit
+from tests.listeners import Heard
 from tests.photos import picture, save
 from tests.raw_files import save_dng
 
@@ -61,26 +62,6 @@ def embedding(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return unit(pixels.reshape(len(pixels), -1).astype(np.float32) + 1)
 
 
-class Heard:
-    """A listener that notes what it is told, and may do something at each moment."""
-
-    def __init__(self, at: Callable[[Progress], None] = lambda progress: None) -> None:
-        self.progress: list[Progress] = []
-        self.lines: list[str] = []
-        self.problems: list[Problem] = []
-        self._at = at
-
-    def advanced(self, progress: Progress) -> None:
-        self.progress.append(progress)
-        self._at(progress)
-
-    def said(self, line: str) -> None:
-        self.lines.append(line)
-
-    def met(self, problem: Problem) -> None:
-        self.problems.append(problem)
-
-
 class Library:
     """A catalog with one checkpoint, and runs of the indexer on it."""
 
@@ -90,7 +71,7 @@ class Library:
         self.tower = PixelTower()
         self.loads = 0
 
-    def load(self) -> PixelTower:
+    def load(self, listener: Listener, stop: Stop) -> PixelTower:
         self.loads += 1
         return self.tower
 
@@ -119,8 +100,8 @@ class Library:
         assert report.scanned == settled or (report.stopped and report.scanned > settled)
         return report
 
-    def yardstick(self, on_done: Callable[[int, int], None]) -> Yardstick:
-        on_done(30, 30)
+    def yardstick(self, listener: Listener, stop: Stop) -> Yardstick:
+        listener.advanced(Progress(Phase.MEASURING, 30, 30))
         return Yardstick(*(random_unit(count, 48, count) for count in (60, 20, 10)))
 
     def contents(self) -> dict[str, bytes]:

@@ -8,6 +8,7 @@ import pytest
 import sigseek
 from sigseek.siglip.runtimes.openvino import best_precision
 from tests.conftest import Run
+from tests.listeners import Heard
 from tests.photos import save
 
 
@@ -46,13 +47,12 @@ def test_auto_begins_with_the_best_and_goes_on_as_the_library_began(
 
 
 def test_int8_stays_apart(tmp_path: Path, photos: Path, drawn: Path) -> None:
-    heard: list[str] = []
-    with sigseek.open(
-        tmp_path / "int8", model="mini", precision="int8", announce=heard.append
-    ) as library:
+    heard = Heard()
+    with sigseek.open(tmp_path / "int8", model="mini", precision="int8", listener=heard) as library:
         assert library.index(drawn).precision == "int8"
     assert any(
-        line.startswith("int8: cosine to fp32 on 10 other photos of yours: 0.99") for line in heard
+        line.startswith("int8: cosine to fp32 on 10 other photos of yours: 0.99")
+        for line in heard.lines
     )
     with sigseek.open(tmp_path / "int8") as library:
         assert library.index(photos).precision == "int8", "without being told again"

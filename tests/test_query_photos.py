@@ -22,10 +22,12 @@ from sigseek.indexer.embed_files import embed_files
 from sigseek.indexer.errors import DecodeError
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.lazy import Lazy, side_by_side
-from sigseek.operations.model import ModelInUse
+from sigseek.operations.opened import OpenedLibrary
+from sigseek.progress import Silence
 from sigseek.siglip import Checkpoint, ImageTower, TextTower
 from tests.checkpoints import save_tiny
 from tests.conftest import CORPORA, needs_corpora
+from tests.listeners import Heard
 from tests.photos import save
 
 
@@ -93,11 +95,12 @@ def test_a_picture_that_would_fill_the_memory(library: sigseek.Library, tmp_path
         library.similar(bomb)
     with pytest.raises(sigseek.DecodeError, match="too large"):
         library.search(f'photo:"{bomb}"')
-    problems: list[Exception] = []
+    heard = Heard()
     good = tmp_path / "photos" / "scene-00000.jpg"
-    found = library.classify([bomb, good], ["a house"], on_problem=problems.append)
+    found = library.classify([bomb, good], ["a house"], skip_unusable=True, listener=heard)
     assert [result.path for result in found] == [str(good)]
-    assert len(problems) == 1
+    ((path, reason),) = [(problem.path, problem.reason) for problem in heard.problems]
+    assert (path, reason.split(":")[0]) == (str(bomb), "too large")
 
 
 @needs_corpora
@@ -160,10 +163,11 @@ def test_a_closer_look_at_a_photo_above_the_usual_limit(
 ) -> None:
     monkeypatch.setattr(guarded, "default_max_pixels", lambda: 1_000)
     photo = save(tmp_path / "photo.png", seed=1)  # of 64 x 48 pixels
-    model = ModelInUse(LibraryDirectory(tmp_path / "library"), "mini", "cpu", "auto")
-    (unknown,) = model.embed_views([(photo, 0)])
-    (indexed,) = model.embed_views([(photo, 64 * 48)])
-    model.close()
+    directory = LibraryDirectory(tmp_path / "library")
+    opened = OpenedLibrary(directory, "mini", "cpu", "auto", Silence())
+    (unknown,) = opened.photo_files.embed_views([(photo, 0)])
+    (indexed,) = opened.photo_files.embed_views([(photo, 64 * 48)])
+    opened.close()
     assert unknown is None
     assert indexed is not None
     assert indexed.shape == (9, 192)

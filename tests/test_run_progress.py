@@ -11,10 +11,11 @@ import pytest
 
 from sigseek.indexer import ingest
 from sigseek.indexer.decoding.digest import FileDigest, digest_file
-from sigseek.progress import Phase, Problem, Progress, Stop
+from sigseek.progress import Listener, Phase, Problem, Progress, Stop
 from sigseek.siglip.yardstick.embeddings import Yardstick
+from tests.listeners import Heard
 from tests.photos import save
-from tests.test_pipeline import Heard, Library, counts
+from tests.test_pipeline import Library, counts
 
 
 @pytest.fixture
@@ -115,19 +116,20 @@ def test_a_run_that_is_stopped_leaves_a_library_that_the_next_run_completes(
 def test_a_run_stops_while_the_yardstick_is_embedded(
     library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stop, embedded = Stop(), []
+    asked, embedded = Stop(), []
     whole = library.yardstick
 
-    def embed_slowly(on_done: Callable[[int, int], None]) -> Yardstick:
+    def embed_slowly(listener: Listener, stop: Stop) -> Yardstick:
         for done in range(30):
+            stop.check()
             embedded.append(done)
             if done == 3:
-                stop.set()
-            on_done(done, 30)
-        return whole(on_done)
+                asked.set()
+            listener.advanced(Progress(Phase.MEASURING, done, 30))
+        return whole(listener, stop)
 
     monkeypatch.setattr(library, "yardstick", embed_slowly)
-    assert library.index(folder, stop=stop).stopped
+    assert library.index(folder, stop=asked).stopped
     assert embedded == [0, 1, 2, 3]
     monkeypatch.setattr(library, "yardstick", whole)
     again = library.index(folder)

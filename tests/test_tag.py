@@ -14,7 +14,7 @@ import pytest
 
 import sigseek
 from sigseek import Label, TagCount
-from sigseek.progress import Progress, Silence
+from sigseek.progress import Phase, Progress, Silence
 from sigseek.search.calibration import Calibration
 from sigseek.search.searcher import Searcher
 from sigseek.storage import Catalog, writer_lock
@@ -207,11 +207,12 @@ def test_from_python(library: Path) -> None:
 
         class Noting(Silence):
             def advanced(self, progress: Progress) -> None:
-                seen.append((progress.done, progress.total))
+                if progress.phase is Phase.TAGGING:
+                    seen.append((progress.done, progress.total))
 
-        counts = photos.tag(["night", Label("noon", "at noon"), "night"], "{}", Noting())
+        counts = photos.tag(["night", Label("noon", "at noon"), "night"], "{}", listener=Noting())
         assert [count.label for count in counts] == ["night", "noon"]
-        assert seen == [(1, 2), (2, 2)]
+        assert seen == [(0, 2), (1, 2), (2, 2)]
         assert photos.tags() == counts
         assert photos.remove_tag("night") == counts[0]
         assert photos.tags() == counts[1:]

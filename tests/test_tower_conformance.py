@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sigseek.progress import Silence, Stop
 from sigseek.siglip import Checkpoint, ImageTower, TextTower
 from sigseek.siglip.checkpoint import read_checkpoint
 from sigseek.siglip.runtimes.choose import load_image_tower, load_text_tower
@@ -52,8 +53,8 @@ def towers(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SIGSEEK_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         return Towers(
-            load_image_tower(mini, "cpu", "auto", print, no_photos),
-            load_text_tower(mini, "cpu", "auto", print),
+            load_image_tower(mini, "cpu", "auto", no_photos, Silence(), Stop()),
+            load_text_tower(mini, "cpu", "auto", Silence(), Stop()),
         )
 
 

@@ -6,12 +6,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from sigseek.progress import Phase, Progress, Stop
 from sigseek.siglip import Checkpoint, ImageTower, TextTower
 from sigseek.siglip.yardstick import embeddings
 from sigseek.siglip.yardstick.embeddings import Yardstick, evidence, load_yardstick, text_floors
 from sigseek.siglip.yardstick.pictures import COUNT, yardstick_pictures
 from sigseek.siglip.yardstick.texts import ABSENT, COMMON, VERSION, absent_texts, common_texts
 from tests.catalogs import unit
+from tests.listeners import Heard
 
 
 def test_texts_and_pictures_are_those_of_their_version() -> None:
@@ -83,16 +85,15 @@ class Counted:
         self._mini = mini
         self._images, self._texts = towers
         self.measured = 0
-        self.announced: list[str] = []
-        self.done: list[tuple[int, int]] = []
+        self.heard = Heard()
 
-    def load(self) -> Yardstick:
+    def load(self, stop: Stop | None = None) -> Yardstick:
         return load_yardstick(
             self._mini,
             self._images,
             self._tower,
-            self.announced.append,
-            lambda *done: self.done.append(done),
+            self.heard,
+            stop or Stop(),
         )
 
     def _tower(self) -> TextTower:
@@ -131,9 +132,12 @@ def test_what_was_measured_comes_from_the_cache_the_next_time(
     counted: Counted, mini: Checkpoint, tmp_path: Path
 ) -> None:
     first, second = counted.load(), counted.load()
-    assert (counted.measured, len(counted.announced)) == (1, 1)
-    assert counted.announced[0].startswith("measuring how mini scores 65 reference captions")
-    assert counted.done == [(64, 65), (65, 65)]
+    assert (counted.measured, len(counted.heard.lines)) == (1, 1)
+    assert counted.heard.lines[0].startswith("measuring how mini scores 65 reference captions")
+    assert counted.heard.progress == [
+        Progress(Phase.MEASURING, 64, 65),
+        Progress(Phase.MEASURING, 65, 65),
+    ]
     (path,) = kept(tmp_path)
     assert path.name == f"{mini.fingerprint}-{mini.preprocessing.fingerprint}-fp32-{VERSION}.npz"
     for name, count in (("common", 60), ("absent", 5), ("pictures", 9)):

@@ -2,11 +2,11 @@
 
 import re
 import sys
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 from sigseek.errors import ErrorKind, Option, Remedy
+from sigseek.progress import Listener, Stop
 from sigseek.siglip.checkpoint import Checkpoint
 from sigseek.siglip.errors import CheckpointError
 from sigseek.siglip.runtimes import openvino as openvino_runtime
@@ -14,25 +14,29 @@ from sigseek.siglip.runtimes.conversion import CacheError, Photos, convert
 from sigseek.siglip.runtimes.openvino import OpenVinoImageTower, OpenVinoTextTower
 from sigseek.siglip.towers import ImageTower, TextTower, check_choices
 
-Announce = Callable[[str], None]
-"""Told in a line, for people, about whatever takes long or is slower than it could be."""
-
 _OTHER_PRECISIONS = Remedy(
     "use {} or {}", (Option("precision", "bf16"), Option("precision", "fp32"))
 )
 
 
 def load_image_tower(
-    checkpoint: Checkpoint, device: str, precision: str, announce: Announce, photos: Photos
+    checkpoint: Checkpoint,
+    device: str,
+    precision: str,
+    photos: Photos,
+    listener: Listener,
+    stop: Stop,
 ) -> ImageTower:
     """Load the image tower.
 
     A device of "auto" is the best one here, a precision of "auto" the best one on that device.
-    `photos` is called when an int8 conversion has to be made. Raises CheckpointError for a device
-    or precision that does not exist or cannot be used here, and for a conversion that is not exact
-    enough.
+    `photos` is called when an int8 conversion has to be made. `listener` is told of whatever takes
+    long or is slower than it could be. Raises CheckpointError for a device or precision that does
+    not exist or cannot be used here, and for a conversion that is not exact enough; StoppedError
+    soon after `stop` is set.
     """
     check_choices(device, precision)
+    stop.check()
     if device in ("cuda", "mps") or (device == "auto" and precision != "int8" and _gpu()):
         if precision == "int8":
             raise CheckpointError(
@@ -45,11 +49,11 @@ def load_image_tower(
     if openvino_runtime.is_installed():
         chosen = choose_precision(precision)
         try:
-            conversion = convert(checkpoint, chosen, announce, photos)
+            conversion = convert(checkpoint, chosen, listener, stop, photos)
             return OpenVinoImageTower(conversion / "image.xml", chosen)
         except CacheError as error:
             reason = str(error)
-            announce(f"warning: {reason}; running on torch, which is slower")
+            listener.said(f"warning: {reason}; running on torch, which is slower")
     if precision == "int8":
         raise CheckpointError(
             f"int8 cannot be used: {reason}", _OTHER_PRECISIONS, ErrorKind.UNAVAILABLE
@@ -58,24 +62,25 @@ def load_image_tower(
 
 
 def load_text_tower(
-    checkpoint: Checkpoint, device: str, precision: str, announce: Announce
+    checkpoint: Checkpoint, device: str, precision: str, listener: Listener, stop: Stop
 ) -> TextTower:
     """Load the text tower.
 
     A device of "auto" is the CPU, which has embedded a query before a GPU's runtime is even loaded.
     The text tower is never quantised, because a text costs little: "int8" stands for the best of
-    the other precisions. Raises as `load_image_tower` does.
+    the other precisions. Tells, stops and raises as `load_image_tower` does.
     """
     check_choices(device, precision)
+    stop.check()
     precision = "auto" if precision == "int8" else precision
     if device in ("auto", "cpu") and openvino_runtime.is_installed():
         chosen = choose_precision(precision)
         try:
             return OpenVinoTextTower(
-                convert(checkpoint, chosen, announce) / "text.xml", chosen, checkpoint
+                convert(checkpoint, chosen, listener, stop) / "text.xml", chosen, checkpoint
             )
         except CacheError as error:
-            announce(f"warning: {error}; running on torch, which is slower")
+            listener.said(f"warning: {error}; running on torch, which is slower")
     from sigseek.siglip.runtimes.torch import TorchTextTower
 
     return TorchTextTower(checkpoint, "cpu" if device == "auto" else device, precision)

@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sigseek.errors import ErrorKind, Option, Remedy
+from sigseek.progress import Listener, Stop
 from sigseek.siglip.cache import cache_directory
 from sigseek.siglip.checkpoint import Checkpoint
 from sigseek.siglip.errors import CheckpointError
@@ -41,6 +42,9 @@ Photos = Callable[[], npt.NDArray[np.uint8]]
 
 LEAST_PHOTOS, MOST_PHOTOS = 40, 200
 """The number of photos that an int8 conversion needs, and the number that it can use."""
+
+_LOOK = 0.1
+"""Seconds between two looks at whether to stop, while another process or thread converts."""
 
 _converting = threading.Lock()
 """Held while a conversion is made: two threads that load the two towers need the same one."""
@@ -80,23 +84,29 @@ def find_conversion(checkpoint: Checkpoint, precision: str) -> Path | None:
 def convert(
     checkpoint: Checkpoint,
     precision: str,
-    announce: Callable[[str], None],
+    listener: Listener,
+    stop: Stop,
     photos: Photos = lambda: np.zeros(0, np.uint8),
 ) -> Path:
     """Return the directory of the checkpoint's conversion, which is made now unless it exists.
 
-    `announce` is told before it is made; `photos` gives photos for an int8 conversion. Raises
+    `listener` is told before it is made; `photos` gives photos for an int8 conversion. Raises
     CheckpointError when the conversion does not agree with transformers, CacheError when it cannot
-    be made or the cache cannot hold it.
+    be made or the cache cannot hold it. When `stop` is set, the converting process is ended, what
+    it made so far is removed, and StoppedError is raised.
     """
-    with _converting:
+    while not _converting.acquire(timeout=_LOOK):
+        stop.check()
+    try:
         return find_conversion(checkpoint, precision) or _convert(
-            checkpoint, precision, announce, photos
+            checkpoint, precision, listener, stop, photos
         )
+    finally:
+        _converting.release()
 
 
 def _convert(
-    checkpoint: Checkpoint, precision: str, announce: Callable[[str], None], photos: Photos
+    checkpoint: Checkpoint, precision: str, listener: Listener, stop: Stop, photos: Photos
 ) -> Path:
     directory = _directory(checkpoint, precision)
     others = [
@@ -108,14 +118,14 @@ def _convert(
     elif others:
         note = " (the one in the cache is for another version of OpenVINO)"
     sample = _sample(photos) if precision == "int8" else None
-    announce(f"preparing {checkpoint.name} in {precision} for this machine, once{note}")
+    listener.said(f"preparing {checkpoint.name} in {precision} for this machine, once{note}")
     try:
         _check_room(checkpoint, precision, directory.parent)
         _clear_away(directory.parent)
         with tempfile.TemporaryDirectory(prefix=".making-", dir=directory.parent) as aside:
             made = Path(aside, "made")
             made.mkdir()
-            facts = _run(Job(checkpoint, precision, made, sample))
+            facts = _run(Job(checkpoint, precision, made, sample), stop)
             _write_manifest(made, facts)
             for path in others:
                 shutil.rmtree(path, ignore_errors=True)
@@ -129,7 +139,7 @@ def _convert(
     if not _is_whole(directory):
         raise CacheError(f"the damaged conversion {directory} cannot be replaced")
     if "fidelity" in facts:
-        announce(f"{precision}: {facts['fidelity']}")
+        listener.said(f"{precision}: {facts['fidelity']}")
     return directory
 
 
@@ -190,24 +200,29 @@ def _clear_away(place: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _run(job: Job) -> dict[str, Any]:
+def _run(job: Job, stop: Stop) -> dict[str, Any]:
     """Run the job in another process, and return what it says of the conversion.
 
     The job needs torch: seconds of imports, and gigabytes that this process would keep.
     """
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "sigseek.siglip.runtimes.export"],
-        input=pickle.dumps(job),
-        capture_output=True,
-        env=environment,
-        check=False,
-    )
+    # A file and no pipe: communicate() with a limit of time may leave a part of its input unsent.
+    with tempfile.TemporaryFile() as order:
+        pickle.dump(job, order)
+        order.seek(0)
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "sigseek.siglip.runtimes.export"],
+            stdin=order,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+        )
+        answer, complaints = _output(process, stop)
     try:
-        facts: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        facts: dict[str, Any] = json.loads(answer.splitlines()[-1])
     except (IndexError, ValueError):
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [
-            f"status {done.returncode}"
+        last = complaints.decode(errors="replace").strip().splitlines()[-1:] or [
+            f"status {process.returncode}"
         ]
         raise CacheError(
             f"{job.checkpoint.name} cannot be converted for OpenVINO ({last[0]})"
@@ -216,6 +231,22 @@ def _run(job: Job) -> dict[str, Any]:
         refusal: CheckpointError = pickle.loads(base64.b64decode(facts["refused"]))
         raise refusal
     return facts
+
+
+def _output(process: subprocess.Popen[bytes], stop: Stop) -> tuple[bytes, bytes]:
+    """Return what the process writes to stdout and stderr until it ends.
+
+    The process is killed when somebody asks to stop, and when the program is interrupted.
+    """
+    with process:
+        try:
+            while True:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    return process.communicate(timeout=_LOOK)
+                stop.check()
+        except BaseException:
+            process.kill()
+            raise
 
 
 def _write_manifest(directory: Path, facts: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sigseek.files import written_whole
+from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.siglip.cache import cache_directory
 from sigseek.siglip.checkpoint import Checkpoint
 from sigseek.siglip.towers import ImageTower, TextTower
@@ -77,14 +78,15 @@ def load_yardstick(
     checkpoint: Checkpoint,
     images: ImageTower,
     texts: Callable[[], TextTower],
-    announce: Callable[[str], None] = lambda line: None,
-    on_done: Callable[[int, int], None] = lambda done, total: None,
+    listener: Listener,
+    stop: Stop,
 ) -> Yardstick:
     """Return the checkpoint's yardstick from the user's cache, or embed it now.
 
-    Embedding takes about a minute for a base checkpoint. Only then is `texts` called, `announce`
-    told, and `on_done` told how many texts of how many are embedded. If the cache cannot be
-    written, the yardstick is embedded again next time.
+    Embedding takes about a minute for a base checkpoint. Only then is `texts` called, and
+    `listener` told how many texts of how many are embedded. If the cache cannot be written, the
+    yardstick is embedded again next time. Raises StoppedError soon after `stop` is set; nothing is
+    kept then.
     """
     directory = cache_directory() / "references"
     parts = (
@@ -97,11 +99,11 @@ def load_yardstick(
     kept = _read(path, checkpoint.dimension)
     if kept is not None:
         return kept
-    announce(
+    listener.said(
         f"measuring how {checkpoint.name} scores {COMMON + ABSENT:,} reference captions "
         "(once per checkpoint; matches are judged against them)"
     )
-    yardstick = _measured(checkpoint, images, texts(), on_done)
+    yardstick = _measured(checkpoint, images, texts(), listener, stop)
     with contextlib.suppress(OSError):
         _write(yardstick, path)
     return yardstick
@@ -111,19 +113,22 @@ def _measured(
     checkpoint: Checkpoint,
     images: ImageTower,
     texts: TextTower,
-    on_done: Callable[[int, int], None],
+    listener: Listener,
+    stop: Stop,
 ) -> Yardstick:
     lines = [*common_texts(), *absent_texts()]
     embedded = []
     for start in range(0, len(lines), _TEXT_BATCH):
+        stop.check()
         embedded.append(texts.embed(lines[start : start + _TEXT_BATCH]))
-        on_done(min(start + _TEXT_BATCH, len(lines)), len(lines))
+        done = min(start + _TEXT_BATCH, len(lines))
+        listener.advanced(Progress(Phase.MEASURING, done, len(lines)))
     vectors = np.concatenate(embedded)
     pixels = yardstick_pictures(checkpoint.preprocessing.height, checkpoint.preprocessing.width)
-    pictures = [
-        images.embed(pixels[start : start + images.batch])
-        for start in range(0, len(pixels), images.batch)
-    ]
+    pictures = []
+    for start in range(0, len(pixels), images.batch):
+        stop.check()
+        pictures.append(images.embed(pixels[start : start + images.batch]))
     return Yardstick(vectors[:COMMON], vectors[COMMON:], np.concatenate(pictures))
 
 

@@ -14,7 +14,7 @@ from sigseek.cli.options import (
 )
 from sigseek.cli.output import print_json
 from sigseek.cli.problems import show_problems
-from sigseek.cli.progress import RunProgress
+from sigseek.cli.progress import NotingProgress
 
 
 @click.command()
@@ -58,11 +58,11 @@ def calibrate(
         sigseek calibrate dataset_coco.json --split val --pictures ~/coco
     """
     with opened(directory, model, device, precision) as library:
-        with RunProgress() as listener:
-            calibration, used = library.calibrate(
+        with NotingProgress() as listener:
+            calibration, _ = library.calibrate(
                 captions, split=split, pictures=pictures, listener=listener
             )
-        show_problems(used.problems)
+        show_problems(listener.problems)
         if as_json:
             print_json(calibration)
             return

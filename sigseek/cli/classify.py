@@ -14,8 +14,12 @@ from sigseek.cli.options import (
     opened,
     precision_option,
 )
-from sigseek.cli.output import bar, one_line, print_json
+from sigseek.cli.output import bar, print_json
+from sigseek.cli.progress import NotingProgress
 from sigseek.results import shown
+
+_MANY = 20
+"""A progress bar is shown for this many photos or labels, or more."""
 
 
 @click.command()
@@ -46,9 +50,8 @@ def classify(
         sigseek classify *.jpg --labels-file labels.txt
     """
     wanted = given_labels(labels, labels_file)
-    problems: list[Exception] = []
-    with opened(directory, model, device, precision) as library:
-        results = library.classify(photos, wanted, template, on_problem=problems.append)
+    with opened(directory, model, device, precision) as library, NotingProgress(_MANY) as listener:
+        results = library.classify(photos, wanted, template, skip_unusable=True, listener=listener)
     for result in results:
         if as_json:
             print_json(result)
@@ -56,7 +59,7 @@ def classify(
         click.echo(shown(result.path))
         for scored in result.scores:
             click.echo(f"      {scored.score:.3f}  {bar(scored.score)}  {shown(scored.label)}")
-    for problem in problems:
-        click.echo(f"error: {one_line(problem)}", err=True)
-    if problems:
+    for problem in listener.problems:
+        click.echo(f"error: {shown(problem.path)}: {problem.reason}", err=True)
+    if listener.problems:
         click.get_current_context().exit(1)

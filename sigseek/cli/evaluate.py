@@ -1,6 +1,5 @@
 """`sigseek eval`."""
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +15,10 @@ from sigseek.cli.options import (
 )
 from sigseek.cli.output import print_json
 from sigseek.cli.problems import show_problems
-from sigseek.cli.progress import ProgressBar
+from sigseek.cli.progress import NotingProgress
 from sigseek.results import CALIBRATIONS
 
 if TYPE_CHECKING:
-    from sigseek.evaluation.captions import CaptionProblem
     from sigseek.evaluation.results import Evaluation
 
 
@@ -96,17 +94,9 @@ def evaluate(
 
     if report:
         check_page(report)
-    problems: list[CaptionProblem] = []
-    with opened(directory, model, device, precision) as library, _Bars() as bars:
-        found = run(
-            library,
-            source,
-            split=split,
-            pictures=pictures,
-            on_done=bars.show,
-            on_problem=problems.append,
-        )
-    show_problems(problems)
+    with opened(directory, model, device, precision) as library, NotingProgress() as listener:
+        found = run(library, source, split=split, pictures=pictures, listener=listener)
+    show_problems(listener.problems)
     if as_json:
         print_json(found)
     else:
@@ -121,18 +111,6 @@ def evaluate(
                 f"{report} cannot be written ({error.strerror}); name another file"
             ) from error
         click.echo(f"written: {report.absolute()}", err=True)
-
-
-class _Bars(ExitStack):
-    """Shows one bar after the other, for each kind of thing that is embedded."""
-
-    def show(self, what: str, done: int, total: int) -> None:
-        """Show `done` of `total`; the first call for each kind has `done` 0."""
-        if done == 0:
-            self._bar = self.enter_context(ProgressBar("embedding", what))
-        self._bar.show(done, total)
-        if done == total:
-            self.close()
 
 
 def _print_table(found: "Evaluation") -> None:

@@ -205,11 +205,7 @@ def opened(
     directory: Path, model: str | None, device: str = "auto", precision: str = "auto"
 ) -> "Library":
     """Open the library that the common options name. What takes long is announced on stderr."""
+    from sigseek.cli.progress import Announcer
     from sigseek.library import open_library  # `--help` needs none of it
 
-    return open_library(directory, model, device, precision, announce)
-
-
-def announce(line: str) -> None:
-    """Print a line about something that takes long."""
-    click.echo(line, err=True)
+    return open_library(directory, model, device, precision, Announcer())

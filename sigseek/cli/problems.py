@@ -1,19 +1,18 @@
-"""Problems with captions, printed for people."""
+"""Problems with files, printed for people."""
 
 from collections.abc import Sequence
 
 import click
 
-from sigseek.evaluation.captions import CaptionProblem
+from sigseek.progress import Problem
 from sigseek.results import shown
 
 _MOST = 5
 
 
-def show_problems(problems: Sequence[CaptionProblem]) -> None:
-    """Print the first five on stderr, with their lines, and the number of the others."""
+def show_problems(problems: Sequence[Problem]) -> None:
+    """Print the first five on stderr, and the number of the others."""
     for problem in problems[:_MOST]:
-        where = f"line {problem.line}: " if problem.line is not None else ""
-        click.echo(f"warning: {where}{shown(problem.reason)}", err=True)
+        click.echo(f"warning: {shown(problem.path)}: {shown(problem.reason)}", err=True)
     if len(problems) > _MOST:
         click.echo(f"warning: and {len(problems) - _MOST:,} more", err=True)

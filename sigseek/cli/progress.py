@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
-from sigseek.progress import Phase, Problem, Progress
+from sigseek.progress import Phase, Problem, Progress, Silence
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -58,8 +58,17 @@ class ProgressBar:
             self._bar = None
 
 
+class Announcer(Silence):
+    """A listener that prints the lines that it is told, and nothing else."""
+
+    def said(self, line: str) -> None:
+        """Print a line about something that takes long."""
+        click.echo(line, err=True)
+
+
 _UNITS = {
     Phase.EMBEDDING: "images",
+    Phase.EMBEDDING_TEXTS: "texts",
     Phase.MEASURING: "texts",
     Phase.TAGGING: "labels",
     Phase.CHECKING_EMBEDDINGS: "embeddings",
@@ -133,3 +142,15 @@ class RunProgress:
         if self._named:
             click.echo("\r\033[K", err=True, nl=False)
             self._named = False
+
+
+class NotingProgress(RunProgress):
+    """A listener that shows progress, and keeps the problems that it is told of."""
+
+    def __init__(self, least: int = 1) -> None:
+        super().__init__(least)
+        self.problems: list[Problem] = []
+
+    def met(self, problem: Problem) -> None:
+        """Keep the problem, to be printed when the bars are gone."""
+        self.problems.append(problem)

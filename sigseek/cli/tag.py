@@ -75,7 +75,7 @@ def tag(
         return
     wanted = given_labels(labels, labels_file)
     with opened(directory, model, device, precision) as library, RunProgress(_MANY) as listener:
-        counts = library.tag(wanted, template, listener)
+        counts = library.tag(wanted, template, listener=listener)
         judged_by = library.judged_by
     if judged_by in _WITHOUT_CALIBRATION:
         advise(_WITHOUT_CALIBRATION[judged_by])

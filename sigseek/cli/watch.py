@@ -88,13 +88,12 @@ def watch(
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, end)
-        with open_library(directory, model, device, precision, line.say) as library:
+        with open_library(directory, model, device, precision, line) as library:
             for found in library.watch(
                 *folders,
                 debounce=debounce.total_seconds(),
                 rescan=rescan.total_seconds(),
                 max_megapixels=max_megapixels,
-                listener=line,
                 stop=stop,
             ):
                 problem = one_line(found.error) if found.error else None

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from sigseek.errors import ErrorKind, SigseekError
 from sigseek.indexer.scan import is_junk, scan_folder
+from sigseek.progress import Problem
 from sigseek.search.labels import DEFAULT_TEMPLATE
 
 _FORMS = (
@@ -37,6 +38,11 @@ class CaptionProblem:
 
     line: int | None
     reason: str
+
+    def as_told(self, source: Path) -> Problem:
+        """Return the problem as a listener is told of it; `source` is where the captions are."""
+        where = "" if self.line is None else f"line {self.line}: "
+        return Problem(str(source.absolute()), f"{where}{self.reason}")
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from sigseek.evaluation.captions import CaptionedPictures, CaptionProblem, read_captions
+from sigseek.evaluation.captions import read_captions
 from sigseek.evaluation.measure import measure
 from sigseek.evaluation.metrics import Floats, cosine_blocks
 from sigseek.evaluation.results import Evaluation
 from sigseek.library import Library
+from sigseek.progress import Listener, Stop
 from sigseek.siglip import Scoring
 from sigseek.siglip.scoring import cosines
 from sigseek.siglip.yardstick.embeddings import Yardstick, evidence, text_floors
@@ -26,8 +27,8 @@ def evaluate(
     *,
     split: str = "test",
     pictures: Path | None = None,
-    on_done: Callable[[str, int, int], None] = lambda what, done, total: None,
-    on_problem: Callable[[CaptionProblem], None] = lambda problem: None,
+    listener: Listener | None = None,
+    stop: Stop | None = None,
 ) -> Evaluation:
     """Measure how well the library's checkpoint finds captioned pictures.
 
@@ -37,21 +38,23 @@ def evaluate(
     in the sentence that `Library.classify` uses. The latencies are the times to embed a caption and
     score all pictures, without an index.
 
-    `on_done` is called with "pictures" and then "captions", how many are done (0 first), and of how
-    many. `on_problem` is called for everything that is skipped. Raises CaptionsError when nothing
-    usable is left, and what `Library` raises.
+    `listener` is told how it goes, and of everything that is skipped. Raises CaptionsError when
+    nothing usable is left, StoppedError soon after `stop` is set, and what `Library` raises.
     """
     captioned = read_captions(source, split=split, pictures=pictures)
-    calibration, yardstick = (
-        library.calibration(),
-        library.yardstick(),
-    )  # which also readies the towers, before any bar
-    captioned, images = _embedded(library, captioned, on_done)
-    for problem in captioned.problems:
-        on_problem(problem)
+    if listener:
+        for problem in captioned.problems:
+            listener.met(problem.as_told(source))
+    calibration = library.calibration()
+    yardstick = library.yardstick(listener=listener, stop=stop)
+    paths = [picture.path for picture in captioned.pictures]
+    vectors, unusable = library.embed_photos(paths, listener=listener, stop=stop)
+    captioned = captioned.usable(unusable)
+    images = np.stack([vectors[picture.path] for picture in captioned.pictures])
     queries = captioned.queries
-    on_done("captions", 0, len(queries))
-    texts = library.embed_texts(queries, lambda done: on_done("captions", done, len(queries)))
+    texts = library.embed_texts(queries, listener=listener, stop=stop)
+    if stop:
+        stop.check()
     checkpoint = library.checkpoint
     found = measure(
         captioned,
@@ -80,19 +83,6 @@ def best_evidence(texts: Floats, images: Floats, yardstick: Yardstick) -> Floats
         for start, block in cosine_blocks(texts, images)
     ]
     return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
-
-
-def _embedded(
-    library: Library, captioned: CaptionedPictures, on_done: Callable[[str, int, int], None]
-) -> tuple[CaptionedPictures, Floats]:
-    """Embed the pictures: those that can be used, and their embeddings (n, dim)."""
-    paths = [picture.path for picture in captioned.pictures]
-    on_done("pictures", 0, len(paths))
-    vectors, unusable = library.embed_photos(
-        paths, lambda done: on_done("pictures", done, len(paths))
-    )
-    kept = captioned.usable(unusable)
-    return kept, np.stack([vectors[picture.path] for picture in kept.pictures])
 
 
 def _query_times(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sigseek.errors import SigseekError
+from sigseek.errors import ErrorKind
 from sigseek.indexer import DecodeError
-from sigseek.operations.model import ModelInUse, cannot_be_used, existing_photo
+from sigseek.operations.opened import OpenedLibrary
+from sigseek.operations.photo_files import cannot_be_used, existing_photo
+from sigseek.progress import Listener, Problem, Stop
 from sigseek.search.errors import QueryError
 from sigseek.search.labels import Label, distinct_labels, label_texts
 
@@ -19,13 +21,16 @@ if TYPE_CHECKING:
 
 
 def classify_photos(
-    model: ModelInUse,
+    library: OpenedLibrary,
     photos: Sequence[str | os.PathLike[str]],
     labels: Sequence[str | Label],
     template: str,
-    on_problem: Callable[[Exception], None] | None,
+    *,
+    skip_unusable: bool,
+    listener: Listener | None,
+    stop: Stop | None,
 ) -> list[Classification]:
-    """The labels' probabilities for each photo file, as `Library.classify` describes."""
+    """Return the labels' probabilities for each photo file, as `Library.classify` describes."""
     from sigseek.search.classify import Classification, rank_labels
 
     if isinstance(photos, str):
@@ -34,31 +39,35 @@ def classify_photos(
         raise QueryError("no photo to classify", "name at least one")
     wanted = distinct_labels(labels)
     texts = label_texts(wanted, template)
-    files = [_existing(Path(photo)) for photo in photos]
-    missing = [file for file in files if isinstance(file, QueryError)]
-    if missing and on_problem is None:
-        raise missing[0]  # before anything is embedded
-
-    vectors = model.embed_texts(texts) if len(missing) < len(files) else None
+    told, model = listener or library.listener, library.model
+    files = _existing([Path(photo) for photo in photos], told if skip_unusable else None)
+    if not files:
+        return []
+    vectors = model.embed_texts(texts, told, stop)
     results: list[Classification] = []
-    with closing(model.embed_photos([file for file in files if isinstance(file, Path)])) as found:
-        for file in files:
-            path, outcome = next(found) if isinstance(file, Path) else (Path(), file)
-            if not isinstance(outcome, SigseekError):
-                assert vectors is not None
-                ranked = rank_labels(outcome, wanted, vectors, model.checkpoint.scoring)
+    with closing(library.photo_files.embed(files, told, stop)) as embedded:
+        for path, found in embedded:
+            if not isinstance(found, DecodeError):
+                ranked = rank_labels(found, wanted, vectors, model.checkpoint.scoring)
                 results.append(Classification(str(path), ranked))
-                continue
-            problem = cannot_be_used(path, outcome) if isinstance(outcome, DecodeError) else outcome
-            if on_problem is None:
-                raise problem
-            on_problem(problem)
+            elif not skip_unusable:
+                raise cannot_be_used(path, found)
     return results
 
 
-def _existing(photo: Path) -> Path | QueryError:
-    """The photo's absolute path, or the error that says why there is no such file."""
-    try:
-        return existing_photo(photo)
-    except QueryError as error:
-        return error
+def _existing(photos: Sequence[Path], told: Listener | None) -> list[Path]:
+    """Return the absolute paths of the files that exist, and tell of the others.
+
+    With nobody to tell, the first that does not exist raises QueryError.
+    """
+    files = []
+    for photo in photos:
+        try:
+            files.append(existing_photo(photo))
+        except QueryError as error:
+            if told is None:
+                raise
+            missing = error.kind is ErrorKind.NOT_FOUND
+            reason = "there is no such file" if missing else "a folder, not a photo"
+            told.met(Problem(str(photo.absolute()), reason))
+    return files

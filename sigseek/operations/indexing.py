@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sigseek.errors import Call, ErrorKind, Remedy
 from sigseek.indexer import Indexer, IndexReport, check_folder
 from sigseek.operations.directory import LibraryDirectory
-from sigseek.operations.model import ModelInUse
+from sigseek.operations.opened import OpenedLibrary
 from sigseek.operations.paths import expand
 from sigseek.progress import Listener, Stop
 from sigseek.storage import LibraryError
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 
 def index_folders(
-    directory: LibraryDirectory,
-    model: ModelInUse,
+    library: OpenedLibrary,
     folders: Sequence[str | os.PathLike[str]],
     *,
     accept_missing: bool,
@@ -31,6 +30,7 @@ def index_folders(
     stop: Stop | None,
 ) -> IndexReport:
     """Index folders, or all known ones, as `Library.index` describes."""
+    directory, model = library.directory, library.model
     if not folders:
         _check_known(directory, Call("index", ("FOLDER",)))
     roots = [check_folder(expand(folder)) for folder in folders]
@@ -39,21 +39,20 @@ def index_folders(
     with directory.changing(create=True) as catalog:
         indexer = Indexer(
             catalog,
-            model.record_to_index(),
+            library.checkpoint.record_to_index(),
             checkpoint.preprocessing,
-            partial(model.images, roots),
+            partial(model.images, sample_folders=roots),
             model.yardstick,
             directory.index_store,
             max_pixels=None if max_megapixels is None else max_megapixels * 1_000_000,
-            listener=listener,
+            listener=listener or library.listener,
             stop=stop,
         )
         return indexer.run(roots, accept_missing=accept_missing)
 
 
 def watch_folders(
-    directory: LibraryDirectory,
-    model: ModelInUse,
+    library: OpenedLibrary,
     folders: Sequence[str | os.PathLike[str]],
     *,
     debounce: float,
@@ -65,17 +64,17 @@ def watch_folders(
     """Index folders, or all known ones, whenever they change, as `Library.watch` describes."""
     from sigseek.operations.watch import Watch, folders_to_watch  # brings watchfiles
 
+    directory = library.directory
     if not folders:
         _check_known(directory, Call("watch", ("FOLDER",)))
     known = directory.catalog().folders() if directory.exists() else []
     named = folders_to_watch(folders, [Path(folder.path) for folder in known])
-    _ = model.checkpoint  # before a library is made: the model may not exist
+    _ = library.model.checkpoint  # before a library is made: the model may not exist
     until = stop or Stop()
 
     def index(place: Path) -> IndexReport:
         return index_folders(
-            directory,
-            model,
+            library,
             [place],
             accept_missing=False,
             max_megapixels=max_megapixels,

@@ -2,95 +2,27 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from sigseek.errors import Remedy
-from sigseek.operations.calibrating import read_calibration
-from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.lazy import side_by_side
-from sigseek.operations.model import ModelInUse
-from sigseek.storage import CheckpointState
-from sigseek.storage.embeddings import CheckpointEmbeddings
+from sigseek.operations.opened import OpenedLibrary
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from sigseek.search.query import Leaf
     from sigseek.search.results import SearchResults
-    from sigseek.search.searcher import Searcher
 
-
-_Answer = TypeVar("_Answer")
-
-_TRIES = 4
-"""Times that a question is asked at most, while another process keeps changing the library."""
-
-
-class SearcherInUse:
-    """The searcher of a library, kept for as long as nothing changes in the library.
-
-    Another process may change the library, so every call asks the catalog for its state. Several
-    threads may ask; when something has changed, one of them loads and the others wait.
-    """
-
-    def __init__(self, directory: LibraryDirectory, model: ModelInUse) -> None:
-        self._directory = directory
-        self._model = model
-        self._lock = threading.Lock()
-        self._last: Searcher | None = None
-        self._last_state: CheckpointState | None = None
-
-    def get(self) -> Searcher:
-        """Return the searcher of the library as it is now."""
-        return self._current()[0]
-
-    def ask(self, question: Callable[[Searcher], _Answer]) -> _Answer:
-        """Return what `question` gets from the searcher, all of it from one state of the library.
-
-        When another process changes the library in the middle, the question is asked again. Should
-        that happen several times in a row, the last answer is given: its hits are right, but its
-        probabilities may still be those of the state before.
-        """
-        for _ in range(_TRIES):
-            searcher, state = self._current()
-            answer = question(searcher)
-            if self._model.state_to_query() == state:
-                break
-        return answer
-
-    def _current(self) -> tuple[Searcher, CheckpointState]:
-        # The state is read under the lock, too: a thread that read it earlier could otherwise
-        # replace a newer searcher.
-        with self._lock:
-            state = self._model.state_to_query()
-            if self._last is None or self._last_state != state:
-                from sigseek.search.searcher import Searcher  # brings numpy
-
-                catalog = self._directory.catalog()
-                embeddings = CheckpointEmbeddings(catalog, state.record)
-                self._last = Searcher(
-                    catalog,
-                    state.record,
-                    self._directory.index_store.open(embeddings),
-                    read_calibration(state.calibration, self._directory, self._model),
-                )
-                self._last_state = state
-            return self._last, state
-
-    @property
-    def is_loaded(self) -> bool:
-        """Whether `get` has little to load: nothing, or what changed since the last call."""
-        return self._last is not None
-
-    def close(self) -> None:
-        """Drop the searcher that was kept."""
-        with self._lock:
-            self._last = self._last_state = None
+    Floats: TypeAlias = npt.NDArray[np.float32]
 
 
 def search(
-    model: ModelInUse,
-    searcher: SearcherInUse,
+    library: OpenedLibrary,
     query: str,
     limit: int,
     *,
@@ -106,13 +38,14 @@ def search(
     from sigseek.search.query import Text, terms
 
     asked = parse(query)
-    look = CloserLook(closer, model.embed_views) if closer else None
+    model, searcher = library.model, library.searcher
+    look = CloserLook(closer, library.photo_files.embed_views) if closer else None
     check_search(asked, limit, min_probability, looks_closer=look is not None)
     if searcher.is_loaded or model.reads_at_once:
-        vectors = model.embed_terms(terms(asked))
+        vectors = _embed(library, terms(asked))
     else:
-        model.state_to_query()  # raises before anything is downloaded or loaded
-        vectors, _ = side_by_side(lambda: model.embed_terms(terms(asked)), searcher.get)
+        library.checkpoint.state_to_query()  # raises before anything is downloaded or loaded
+        vectors, _ = side_by_side(lambda: _embed(library, terms(asked)), searcher.get)
     cut: list[str | None] = []
     for term in terms(asked):
         if isinstance(term, Text):
@@ -129,6 +62,21 @@ def search(
         )
     )
     # `ask` read the checkpoint's state, which the note about coverage comes from.
-    notes: list[Remedy | str | None] = [model.coverage_note, *cut]
+    notes: list[Remedy | str | None] = [library.checkpoint.coverage_note, *cut]
     ours = tuple(note for note in notes if note is not None)
     return replace(found, notes=ours + found.notes)
+
+
+def _embed(library: OpenedLibrary, asked: Sequence[Leaf]) -> dict[Leaf, Floats]:
+    """Return the unit-norm embedding (dim,) of each text and photo term."""
+    from sigseek.search.query import PhotoTerm, Text
+
+    vectors: dict[Leaf, Floats] = {}
+    texts = [term for term in asked if isinstance(term, Text)]
+    if texts:
+        embedded = library.model.texts().embed([term.text for term in texts])
+        vectors |= zip(texts, embedded, strict=True)
+    for term in asked:
+        if isinstance(term, PhotoTerm):
+            vectors[term] = library.photo_files.vector(Path(term.path))[0]
+    return vectors

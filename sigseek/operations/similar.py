@@ -6,24 +6,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sigseek.operations.lazy import side_by_side
-from sigseek.operations.model import ModelInUse
-from sigseek.operations.searching import SearcherInUse
+from sigseek.operations.opened import OpenedLibrary
 
 if TYPE_CHECKING:
     from sigseek.search.results import SimilarHit
 
 
-def find_similar(
-    model: ModelInUse, searcher: SearcherInUse, photo: Path, limit: int
-) -> list[SimilarHit]:
-    """The photos nearest to the one in the file `photo`, as `Library.similar` describes."""
+def find_similar(library: OpenedLibrary, photo: Path, limit: int) -> list[SimilarHit]:
+    """Return the photos nearest to the one in the file `photo`, as `Library.similar` describes."""
     from sigseek.search.checks import check_limit
 
     check_limit(limit)
-    model.check_photo(photo)
+    files, searcher = library.photo_files, library.searcher
+    files.check(photo)
     if searcher.is_loaded:
-        vector, known = model.photo_vector(photo)
+        vector, known = files.vector(photo)
     else:
-        model.state_to_query()  # raises before anything is downloaded or loaded
-        (vector, known), _ = side_by_side(lambda: model.photo_vector(photo), searcher.get)
+        library.checkpoint.state_to_query()  # raises before anything is downloaded or loaded
+        (vector, known), _ = side_by_side(lambda: files.vector(photo), searcher.get)
     return searcher.ask(lambda current: current.by_photo(vector, limit, leave_out=known))

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sigseek.operations.directory import LibraryDirectory
-from sigseek.operations.model import ModelInUse
-from sigseek.operations.searching import SearcherInUse
-from sigseek.progress import Listener, Phase, Progress
+from sigseek.operations.opened import OpenedLibrary
+from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.search.errors import UnknownTagError
 from sigseek.search.labels import Label, distinct_labels, label_texts
 from sigseek.storage import Catalog
@@ -30,22 +29,23 @@ class TagCount:
 
 
 def tag(
-    directory: LibraryDirectory,
-    model: ModelInUse,
-    searcher: SearcherInUse,
+    library: OpenedLibrary,
     labels: Sequence[str | Label],
     template: str,
-    listener: Listener,
+    listener: Listener | None,
+    stop: Stop | None,
 ) -> tuple[TagCount, ...]:
     """Keep labels with the photos that match them, as `Library.tag` describes."""
     wanted = distinct_labels(labels)
     texts = label_texts(wanted, template)
-    model.state_to_query()  # raises before the text tower is loaded
-    vectors = model.embed_texts(texts)
+    library.checkpoint.state_to_query()  # raises before the text tower is loaded
+    told, until = listener or library.listener, stop or Stop()
+    vectors = library.model.embed_texts(texts, told, until)
     for label, text in zip(wanted, texts, strict=True):
-        model.warn_if_cut(f"the label '{label.name}'", text)
-    with directory.writing():
-        return tag_photos(directory.catalog(), searcher.get(), wanted, vectors, listener)
+        library.model.warn_if_cut(f"the label '{label.name}'", text)
+    with library.directory.writing():
+        searcher = library.searcher.get()
+        return tag_photos(library.directory.catalog(), searcher, wanted, vectors, told, until)
 
 
 def tag_photos(
@@ -54,13 +54,16 @@ def tag_photos(
     labels: Sequence[Label],
     vectors: npt.NDArray[np.float32],
     listener: Listener,
+    stop: Stop,
 ) -> tuple[TagCount, ...]:
     """Give each label to the photos that match its text, and take it from all others.
 
     `vectors` are the texts' unit-norm embeddings (n, dim). Each label is committed by itself.
     """
     counts: list[TagCount] = []
+    listener.advanced(Progress(Phase.TAGGING, 0, len(labels)))
     for label, (ids, probabilities) in zip(labels, searcher.matching(vectors), strict=True):
+        stop.check()
         with catalog.transaction() as transaction:
             transaction.put_tag(label.name, searcher.checkpoint.id, ids, probabilities)
         counts.append(TagCount(label.name, len(ids)))
@@ -69,7 +72,7 @@ def tag_photos(
 
 
 def count_tags(catalog: Catalog) -> tuple[TagCount, ...]:
-    """All tags that photos have, in alphabetical order."""
+    """Count the photos of each tag; the tags are in alphabetical order."""
     return tuple(TagCount(name, photos) for name, photos in catalog.tags().items())
 
 

@@ -1,6 +1,7 @@
 """Checking a library: its catalog, its index, and its photo files."""
 
 import stat
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,8 +10,9 @@ from sigseek.indexer.decoding.digest import digest_of_all_bytes, mtime_ns
 from sigseek.indexer.errors import DecodeError
 from sigseek.indexer.presence import is_online
 from sigseek.operations.directory import tidy_index
+from sigseek.operations.opened import OpenedLibrary
 from sigseek.operations.status import default_checkpoint
-from sigseek.progress import Listener, Phase, Progress
+from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.storage import Catalog, FolderRecord
 from sigseek.storage.index.contract import IndexStore
 from sigseek.storage.verification import Problem, Verification
@@ -43,6 +45,27 @@ class VerifyReport:
         return all(problem.mended for problem in self.problems)
 
 
+def verify_library(
+    library: OpenedLibrary,
+    *,
+    repair: bool,
+    contents: bool,
+    listener: Listener | None,
+    stop: Stop | None,
+) -> VerifyReport:
+    """Check a library as `Library.verify` describes."""
+    catalog = library.directory.catalog()
+    with library.directory.writing() if repair else nullcontext():
+        return verify(
+            catalog,
+            library.directory.index_store,
+            repair=repair,
+            contents=contents,
+            listener=listener or library.listener,
+            stop=stop or Stop(),
+        )
+
+
 def verify(
     catalog: Catalog,
     index_store: IndexStore,
@@ -50,8 +73,9 @@ def verify(
     repair: bool,
     contents: bool,
     listener: Listener,
+    stop: Stop,
 ) -> VerifyReport:
-    """Check the catalog, the index and the photo files, as `Library.verify` describes."""
+    """Check the catalog, the index and the photo files, and repair what can be if `repair`."""
     verification = Verification(catalog, index_store, repair=repair)
     if not verification.check_catalog():
         return VerifyReport(tuple(verification.problems), 0, 0, 0, 0, 0, 0)
@@ -61,7 +85,7 @@ def verify(
         tidy_index(index_store, catalog)
     total, done = sum(checkpoint.embeddings for checkpoint in checkpoints), 0
     for checkpoint in checkpoints:
-        verification.check_embeddings(checkpoint, partial(_tell, listener, done, total))
+        verification.check_embeddings(checkpoint, partial(_tell, listener, stop, done, total))
         done += checkpoint.embeddings
         current = catalog.find_checkpoint(checkpoint.fingerprint, checkpoint.preprocessing)
         if current and current.embeddings:
@@ -69,13 +93,14 @@ def verify(
     listener.advanced(Progress(Phase.CHECKING_EMBEDDINGS, total, total))
     searched = default_checkpoint(catalog.checkpoints())
     unembedded = max(0, catalog.photo_count() - searched.embeddings) if searched else 0
-    files, outdated, offline = _check_files(catalog, verification, contents, listener)
+    files, outdated, offline = _check_files(catalog, verification, contents, listener, stop)
     return VerifyReport(
         tuple(verification.problems), total, files, outdated, offline, unembedded, leftover
     )
 
 
-def _tell(listener: Listener, before: int, total: int, count: int) -> None:
+def _tell(listener: Listener, stop: Stop, before: int, total: int, count: int) -> None:
+    stop.check()
     done = min(before + count, total)  # more may be stored meanwhile
     listener.advanced(Progress(Phase.CHECKING_EMBEDDINGS, done, total))
 
@@ -85,6 +110,7 @@ def _check_files(
     verification: Verification,
     contents: bool,
     listener: Listener,
+    stop: Stop,
 ) -> tuple[int, int, int]:
     """Check the files of online folders.
 
@@ -99,6 +125,7 @@ def _check_files(
     done = outdated = 0
     for folder in online:
         for path, digest, *known in catalog.digests(folder.id):
+            stop.check()
             state = _look_at(
                 Path(folder.path, path), (known[0], known[1]), digest if contents else None
             )

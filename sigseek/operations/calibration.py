@@ -1,0 +1,36 @@
+"""The calibration of a checkpoint that a library uses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sigseek.operations.directory import LibraryDirectory
+from sigseek.operations.model import ModelInUse
+from sigseek.search.errors import CalibrationError
+from sigseek.siglip.checkpoint import shipped_calibration
+
+if TYPE_CHECKING:
+    from sigseek.search.calibration import Calibration
+
+
+def calibration_in_use(directory: LibraryDirectory, model: ModelInUse) -> Calibration | None:
+    """Return the library's own calibration of the checkpoint, else the one that the checkpoint
+    brings.
+    """
+    record = model.record()
+    own = directory.catalog().calibration(record.id) if record else None
+    return read_calibration(own, directory, model)
+
+
+def read_calibration(
+    own: str | None, directory: LibraryDirectory, model: ModelInUse
+) -> Calibration | None:
+    """Read the calibration that the library keeps as JSON, or without one the checkpoint's."""
+    from sigseek.search.calibration import Calibration
+
+    fitted = own or shipped_calibration(model.checkpoint)
+    try:
+        return Calibration.from_json(fitted) if fitted else None
+    except CalibrationError as error:
+        where = directory.directory if own else model.checkpoint.directory
+        raise CalibrationError(f"{where}: {error.found}", error.remedy, error.kind) from error

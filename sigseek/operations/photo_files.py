@@ -1,0 +1,206 @@
+"""Photo files that are embedded without being kept, such as the photos of queries.
+
+The processes that decode them are started when the first photo has to be embedded, and what this
+needs is imported then.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from sigseek.errors import ErrorKind
+from sigseek.indexer import DecodeError
+from sigseek.operations.checkpoint import LibraryCheckpoint
+from sigseek.operations.directory import LibraryDirectory
+from sigseek.operations.lazy import Lazy
+from sigseek.operations.model import ModelInUse
+from sigseek.operations.paths import expand
+from sigseek.progress import Listener, Phase, Problem, Progress, Stop
+from sigseek.search.errors import QueryError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from sigseek.indexer.decoding.guarded import GuardedDecoder
+
+    Floats: TypeAlias = npt.NDArray[np.float32]
+
+_FEW = 4
+"""Photo files that are decoded by the processes that are kept for queries."""
+_MOST_DECODING = max(2, os.cpu_count() or 2)
+"""Threads that may use these processes at the same time; it bounds how many there are."""
+
+
+class PhotoFiles:
+    """Embeds photo files with the model of a library. Several threads may use it."""
+
+    def __init__(
+        self, directory: LibraryDirectory, model: ModelInUse, checkpoint: LibraryCheckpoint
+    ) -> None:
+        self._directory = directory
+        self._model = model
+        self._checkpoint = checkpoint
+        self._decoder: Lazy[GuardedDecoder] = Lazy()
+        self._decoding = threading.BoundedSemaphore(_MOST_DECODING)
+
+    def close(self) -> None:
+        """End the processes that decode photos of queries."""
+        for decoder in self._decoder.clear():
+            decoder.close()
+
+    def embed(
+        self,
+        paths: Sequence[Path],
+        listener: Listener | None = None,
+        stop: Stop | None = None,
+    ) -> Generator[tuple[Path, Floats | DecodeError]]:
+        """Give the unit-norm embedding float32 (dim,) of each photo file, or why it has none.
+
+        The results come in the order of the files, and the listener is told of each problem. Files
+        are decoded in several processes ahead of the tower, in bounded memory. Close the generator,
+        or exhaust it, to end the processes.
+        """
+        from sigseek.indexer.decoding.guarded import GuardedDecoder
+
+        if len(paths) <= _FEW:
+            with self._decoding:
+                yield from self._embed(paths, self._kept_decoder(), listener, stop)
+        else:  # processes of its own, which end with it: so many are rarely needed
+            with GuardedDecoder(self._model.checkpoint.preprocessing) as decoder:
+                yield from self._embed(paths, decoder, listener, stop)
+
+    def _embed(
+        self,
+        paths: Sequence[Path],
+        decoder: GuardedDecoder,
+        listener: Listener | None,
+        stop: Stop | None,
+    ) -> Iterator[tuple[Path, Floats | DecodeError]]:
+        from sigseek.indexer.embed_files import embed_files
+
+        told, until = listener or self._model.listener, stop or Stop()
+        told.advanced(Progress(Phase.EMBEDDING, 0, len(paths)))
+        embedded = embed_files(paths, decoder, lambda: self._model.images(told, until), until)
+        for done, (path, found) in enumerate(embedded, 1):
+            if isinstance(found, DecodeError):
+                told.met(Problem(str(path), str(found)))
+            told.advanced(Progress(Phase.EMBEDDING, done, len(paths)))
+            yield path, found
+
+    def gather(
+        self,
+        paths: Sequence[Path],
+        listener: Listener | None = None,
+        stop: Stop | None = None,
+    ) -> tuple[dict[Path, Floats], dict[Path, str]]:
+        """Return the embedding of each file that has one, and for the others the reason why not."""
+        embeddings: dict[Path, Floats] = {}
+        unusable: dict[Path, str] = {}
+        for path, found in self.embed(paths, listener, stop):
+            if isinstance(found, DecodeError):
+                unusable[path] = str(found)
+            else:
+                embeddings[path] = found
+        return embeddings, unusable
+
+    def vector(self, photo: Path) -> tuple[Floats, int | None]:
+        """Return the unit-norm embedding (dim,) of a photo, and its id if the library knows it.
+
+        The file may be missing, as on an unplugged drive, when the library has its embedding.
+        Raises QueryError when there is no such file, DecodeError when it gives no picture.
+        """
+        import numpy as np
+
+        path = expand(photo).absolute()
+        known = self._known_photo(path)
+        if known is not None:
+            catalog, record = self._directory.catalog(), self._checkpoint.state_to_query().record
+            stored = catalog.embeddings(record.id, [known])[1]
+            if len(stored):
+                return stored[0].astype(np.float32), known
+        return self._embed_photo(existing_photo(path)), known
+
+    def check(self, photo: Path) -> None:
+        """Raise QueryError for a file that does not exist, unless a library may know it."""
+        if not self._directory.exists():
+            existing_photo(photo)
+
+    def _known_photo(self, path: Path) -> int | None:
+        """Return the id of the photo in the file, or of the one that was there if it is missing.
+
+        None when the library does not know the photo. Raises QueryError or DecodeError for a file
+        that cannot be read.
+        """
+        from sigseek.indexer.decoding.digest import digest_file
+
+        catalog = self._directory.catalog()
+        if not os.path.exists(path):
+            return catalog.find_photo_of_file(path)
+        try:
+            return catalog.find_photo(digest_file(existing_photo(path)).digest)
+        except DecodeError as error:
+            raise cannot_be_used(path, error) from error
+        except OSError as error:
+            raise _unreadable(path, error) from error
+
+    def _embed_photo(self, path: Path) -> Floats:
+        """Return the embedding (dim,) of one photo file; DecodeError when it gives no picture."""
+        ((_, found),) = self.embed([path])
+        if isinstance(found, DecodeError):
+            raise cannot_be_used(path, found) from found
+        return found
+
+    def embed_views(self, photos: Sequence[tuple[Path, int]]) -> Iterator[Floats | None]:
+        """Give unit-norm embeddings (views, dim) of parts of each photo, in order.
+
+        A photo is its path and the number of its pixels. None stands for a file that cannot be used
+        now.
+        """
+        from sigseek.indexer.embed_files import embed_views
+
+        with self._decoding:
+            yield from embed_views(photos, self._kept_decoder(), self._model.images)
+
+    def _kept_decoder(self) -> GuardedDecoder:
+        """Return the decoder whose processes are kept for the next query.
+
+        A query photo may come from anybody, so it is decoded in another process. To start one takes
+        a tenth of a second, during which the tower is loaded; the next query finds it running.
+        """
+        return self._decoder.get(self._start_decoder)
+
+    def _start_decoder(self) -> GuardedDecoder:
+        from sigseek.indexer.decoding.guarded import GuardedDecoder
+
+        catalog = self._directory.catalog() if self._directory.exists() else None
+        limit = catalog.max_pixels() if catalog else None  # of photos that were indexed
+        decoder = GuardedDecoder(self._model.checkpoint.preprocessing, limit)
+        weakref.finalize(self, decoder.close)  # for callers that forget to close the library
+        return decoder
+
+
+def existing_photo(photo: Path) -> Path:
+    """Return the photo's absolute path; raises QueryError unless there is a file."""
+    path = expand(photo).absolute()
+    if os.path.isdir(path):  # unlike Path's methods, these raise nothing
+        raise QueryError(f"{path} is a folder", "name one photo")
+    if not os.path.isfile(path):
+        raise QueryError(f"no file {path}", "check the name", ErrorKind.NOT_FOUND)
+    return path
+
+
+def cannot_be_used(path: Path, error: DecodeError) -> DecodeError:
+    """The error with the name of the photo file in it."""
+    return DecodeError(f"{path} cannot be used ({error})", "name another photo", error.kind)
+
+
+def _unreadable(path: Path, error: OSError) -> QueryError:
+    return QueryError(
+        f"{path} cannot be read ({error.strerror})", "check its permissions", ErrorKind.UNAVAILABLE
+    )

@@ -1,0 +1,88 @@
+"""Folders that moved: their files keep what the library knows of them."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from sigseek.errors import Call, ErrorKind, Option, Remedy
+from sigseek.indexer import FolderError, check_folder, check_folders_below
+from sigseek.operations.directory import LibraryDirectory
+from sigseek.operations.folders import find_folder
+from sigseek.operations.paths import expand
+from sigseek.storage import Catalog, FolderRecord
+from sigseek.storage.catalog import path_prefix
+
+_LOOKED_FOR = 1_000
+"""How many of a folder's files are looked for in its new place."""
+
+
+@dataclass(frozen=True)
+class Relocated:
+    """A folder's old and new place, and how many files are now known in the new one."""
+
+    old: str
+    new: str
+    files: int
+
+
+def relocate(library: LibraryDirectory, old: Path, new: Path, *, accept_missing: bool) -> Relocated:
+    """Record that the files of the directory `old` are in `new` now.
+
+    Raises FolderError when the library knows no files in `old`, when `new` is not a readable
+    directory, when less than half of the files are in `new` (unless `accept_missing`), and what
+    `check_folders_below` raises.
+    """
+    with library.changing() as catalog:
+        folder, inside = _find_old_folder(catalog, old, new)
+        source, target = Path(folder.path, inside), check_folder(expand(new))
+        _check_files(catalog, folder, inside, target, accept_missing=accept_missing)
+        if not catalog.find_folder(target):
+            check_folders_below(
+                catalog,
+                target,
+                accept_missing=accept_missing,
+                but=folder.id if inside == PurePath() else None,
+            )
+        with catalog.transaction() as transaction:
+            files = transaction.relocate(source, target)
+            transaction.remove_photos_without_files()
+    return Relocated(str(source), str(target), files)
+
+
+def _find_old_folder(catalog: Catalog, old: Path, new: Path) -> tuple[FolderRecord, PurePath]:
+    """Find the folder as `find_folder` does; the error says when the two places were swapped."""
+    try:
+        return find_folder(catalog, old)
+    except FolderError:
+        if os.path.isdir(expand(old)) and catalog.find_folder(Path(os.path.realpath(expand(new)))):
+            swapped = Call("relocate", (str(new), str(old)))
+            raise FolderError(
+                f"the library knows {new}, not {old}",
+                Remedy("give the old place first: {}", (swapped,)),
+            ) from None
+        raise
+
+
+def _check_files(
+    catalog: Catalog, folder: FolderRecord, inside: PurePath, target: Path, *, accept_missing: bool
+) -> None:
+    """Raise FolderError unless half of the files that are known there are in `target`."""
+    paths = catalog.paths(folder.id, inside)
+    if not paths:
+        raise FolderError(
+            f"the library knows no files in {Path(folder.path, inside)}",
+            Remedy("see what it knows with: {}", (Call("status"),)),
+            ErrorKind.NOT_FOUND,
+        )
+    looked_for = paths[:: max(1, len(paths) // _LOOKED_FOR)]
+    before = path_prefix(inside)
+    there = sum(os.path.lexists(target / path[len(before) :]) for path in looked_for)
+    if there < len(looked_for) / 2 and not accept_missing:
+        raise FolderError(
+            f"{there or 'none'} of the {len(looked_for):,} files are in {target}, "
+            "so nothing was changed",
+            Remedy(
+                "give the directory that has the same sub-folders as the old one, or use {}",
+                (Option("accept_missing", True),),
+            ),
+        )

@@ -1,0 +1,87 @@
+"""The searcher of a library, which is kept between queries."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from sigseek.operations.calibration import read_calibration
+from sigseek.operations.checkpoint import LibraryCheckpoint
+from sigseek.operations.directory import LibraryDirectory
+from sigseek.operations.model import ModelInUse
+from sigseek.storage import CheckpointState
+from sigseek.storage.embeddings import CheckpointEmbeddings
+
+if TYPE_CHECKING:
+    from sigseek.search.searcher import Searcher
+
+_Answer = TypeVar("_Answer")
+
+_TRIES = 4
+"""Times that a question is asked at most, while another process keeps changing the library."""
+
+
+class SearcherInUse:
+    """The searcher of a library, kept for as long as nothing changes in the library.
+
+    Another process may change the library, so every call asks the catalog for its state. Several
+    threads may ask; when something has changed, one of them loads and the others wait.
+    """
+
+    def __init__(
+        self, directory: LibraryDirectory, model: ModelInUse, checkpoint: LibraryCheckpoint
+    ) -> None:
+        self._directory = directory
+        self._model = model
+        self._checkpoint = checkpoint
+        self._lock = threading.Lock()
+        self._last: Searcher | None = None
+        self._last_state: CheckpointState | None = None
+
+    def get(self) -> Searcher:
+        """Return the searcher of the library as it is now."""
+        return self._current()[0]
+
+    def ask(self, question: Callable[[Searcher], _Answer]) -> _Answer:
+        """Return what `question` gets from the searcher, all of it from one state of the library.
+
+        When another process changes the library in the middle, the question is asked again. Should
+        that happen several times in a row, the last answer is given: its hits are right, but its
+        probabilities may still be those of the state before.
+        """
+        for _ in range(_TRIES):
+            searcher, state = self._current()
+            answer = question(searcher)
+            if self._checkpoint.state_to_query() == state:
+                break
+        return answer
+
+    def _current(self) -> tuple[Searcher, CheckpointState]:
+        # The state is read under the lock, too: a thread that read it earlier could otherwise
+        # replace a newer searcher.
+        with self._lock:
+            state = self._checkpoint.state_to_query()
+            if self._last is None or self._last_state != state:
+                from sigseek.search.searcher import Searcher  # brings numpy
+
+                catalog = self._directory.catalog()
+                embeddings = CheckpointEmbeddings(catalog, state.record)
+                self._last = Searcher(
+                    catalog,
+                    state.record,
+                    self._directory.index_store.open(embeddings),
+                    read_calibration(state.calibration, self._directory, self._model),
+                )
+                self._last_state = state
+            return self._last, state
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether `get` has little to load: nothing, or what changed since the last call."""
+        return self._last is not None
+
+    def close(self) -> None:
+        """Drop the searcher that was kept."""
+        with self._lock:
+            self._last = self._last_state = None

@@ -1,0 +1,234 @@
+"""Whatever takes long is stopped by its caller, and nothing is lost."""
+
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sigseek
+from sigseek.evaluation.run import evaluate
+from sigseek.progress import Listener, Phase, Progress, Silence, Stop
+from sigseek.siglip import Checkpoint, ImageTower, TextTower
+from sigseek.siglip.checkpoint import read_checkpoint
+from sigseek.siglip.runtimes import conversion
+from sigseek.siglip.runtimes.conversion import convert, find_conversion
+from sigseek.siglip.yardstick import embeddings
+from sigseek.siglip.yardstick.embeddings import load_yardstick
+from sigseek.storage import Catalog
+from sigseek.storage.embeddings import CheckpointEmbeddings
+from sigseek.storage.index.store import FaissStore
+from tests.catalogs import add_checkpoint, add_photos
+from tests.checkpoints import save_tiny
+from tests.listeners import Heard
+from tests.photos import save
+from tests.test_pipeline import Library as PixelLibrary
+
+
+@pytest.fixture
+def stopped() -> Stop:
+    """A token that somebody has set."""
+    stop = Stop()
+    stop.set()
+    return stop
+
+
+@pytest.fixture
+def library(tmp_path: Path, drawn: Path) -> Iterator[sigseek.Library]:
+    photos = shutil.copytree(drawn, tmp_path / "photos")
+    with sigseek.open(tmp_path / "library", model="mini") as library:
+        library.index(photos)
+        yield library
+
+
+def stopping_at(phase: Phase, done: int = 0) -> tuple[Heard, Stop]:
+    """A listener that sets a token once the phase has come so far, and the token."""
+    stop = Stop()
+
+    def at(progress: Progress) -> None:
+        if progress.phase is phase and progress.done >= done:
+            stop.set()
+
+    return Heard(at), stop
+
+
+def test_a_conversion_is_ended_with_its_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGSEEK_CACHE", str(tmp_path / "cache"))
+    tiny = read_checkpoint(save_tiny(tmp_path / "tiny"), "tiny")
+    started: list[subprocess.Popen[bytes]] = []
+    popen, stop = subprocess.Popen, Stop()
+
+    def start(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
+        started.append(popen(*arguments, **options))  # type: ignore[call-overload]
+        threading.Timer(0.3, stop.set).start()
+        return started[-1]
+
+    monkeypatch.setattr(conversion.subprocess, "Popen", start)
+    with pytest.raises(sigseek.StoppedError, match=r"^stopped before it was done$"):
+        convert(tiny, "fp32", Silence(), stop)
+    assert started[0].poll() == -9, "killed, and waited for"
+    assert list((tmp_path / "cache" / "openvino").iterdir()) == [], "nothing is left lying aside"
+    assert find_conversion(tiny, "fp32") is None
+    assert convert(tiny, "fp32", Silence(), Stop()) == find_conversion(tiny, "fp32")
+
+
+def test_nobody_waits_for_another_threads_conversion_after_a_stop(
+    mini: Checkpoint, stopped: Stop
+) -> None:
+    with conversion._converting, pytest.raises(sigseek.StoppedError):
+        convert(mini, "fp32", Silence(), stopped)
+
+
+@pytest.mark.parametrize("pictures", [0, 1, 2])
+def test_a_yardstick_is_stopped_between_its_pictures(
+    mini: Checkpoint,
+    mini_towers: tuple[ImageTower, TextTower],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    pictures: int,
+) -> None:
+    images, texts = mini_towers
+    stop = Stop()
+
+    class Counting:
+        """The image tower, which asks to stop after a number of batches."""
+
+        precision, batch = images.precision, 50
+        embedded = 0
+
+        def embed(self, pixels: np.ndarray) -> np.ndarray:
+            self.embedded += 1
+            if self.embedded == pictures:
+                stop.set()
+            return images.embed(pixels)
+
+    monkeypatch.setenv("SIGSEEK_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(embeddings, "common_texts", lambda: ["a house", "a cat"])
+    monkeypatch.setattr(embeddings, "absent_texts", lambda: ["a giraffe"])
+    tower = Counting()
+    if not pictures:
+        stop.set()
+    with pytest.raises(sigseek.StoppedError):
+        load_yardstick(mini, tower, lambda: texts, Silence(), stop)  # type: ignore[arg-type]
+    assert tower.embedded == pictures
+    assert not list((tmp_path / "cache").rglob("*.npz"))
+
+
+def test_an_index_is_not_written_after_a_stop(tmp_path: Path, stopped: Stop) -> None:
+    catalog, store = Catalog(tmp_path), FaissStore(tmp_path / "index")
+    checkpoint = add_checkpoint(catalog, 8)
+    add_photos(catalog, checkpoint, np.eye(8, dtype=np.float32), tmp_path, list("abcdefgh"))
+    record = catalog.checkpoints()[0]
+    with pytest.raises(sigseek.StoppedError):
+        store.catch_up(CheckpointEmbeddings(catalog, record, stopped))
+    assert not store.is_current(CheckpointEmbeddings(catalog, record))
+    store.catch_up(CheckpointEmbeddings(catalog, record))
+    assert store.is_current(CheckpointEmbeddings(catalog, record))
+    assert len(store.open(CheckpointEmbeddings(catalog, record))) == 8
+    catalog.close()
+
+
+@pytest.mark.parametrize("moment", ["tower", "catching up"])
+def test_an_indexing_run_that_is_stopped_is_completed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    library, folder, stop = PixelLibrary(tmp_path / "library"), tmp_path / "photos", Stop()
+    for number in range(5):
+        save(folder / f"{number}.png", seed=number)
+    load = library.load
+
+    def load_until_stopped(listener: Listener, stop: Stop) -> object:
+        if moment == "tower":
+            stop.set()
+            stop.check()
+        return load(listener, stop)
+
+    def at(progress: Progress) -> None:
+        if progress.phase is Phase.INDEXING:
+            stop.set()
+
+    monkeypatch.setattr(library, "load", load_until_stopped)
+    report = library.index(folder, listener=Heard(at), stop=stop)
+    assert report.stopped
+    assert len(library.contents()) == report.added == (0 if moment == "tower" else 5)
+    monkeypatch.setattr(library, "load", load)
+    again = library.index(folder)
+    assert (again.stopped, again.added + again.unchanged) == (False, 5)
+    library.check(folder)
+    library.catalog.close()
+
+
+def test_every_method_that_takes_long_ends_at_once_when_it_was_stopped_before(
+    library: sigseek.Library, drawn: Path, stopped: Stop
+) -> None:
+    photos = sorted(drawn.glob("*.jpg"))
+    captions = drawn / "captions.jsonl"
+    methods: list[Callable[[], object]] = [
+        lambda: library.embed_photos(photos, stop=stopped),
+        lambda: library.embed_photos(photos[:1], stop=stopped),
+        lambda: library.embed_texts(["a house"], stop=stopped),
+        lambda: library.classify(photos, ["a house"], stop=stopped),
+        lambda: library.calibrate(captions, stop=stopped),
+        lambda: library.tag(["a house"], stop=stopped),
+        lambda: library.verify(stop=stopped),
+        lambda: evaluate(library, captions, stop=stopped),
+    ]
+    for method in methods:
+        with pytest.raises(sigseek.StoppedError):
+            method()
+    assert library.tags() == ()
+    assert library.verify().sound
+    assert len(library.search("a house")) == 4
+
+
+def test_labels_that_were_done_before_the_stop_are_kept(library: sigseek.Library) -> None:
+    heard, stop = stopping_at(Phase.TAGGING, 2)
+    with pytest.raises(sigseek.StoppedError):
+        library.tag(["a house", "a car", "a tree"], listener=heard, stop=stop)
+    assert [count.label for count in library.tags()] == ["a car", "a house"]
+    assert [progress.done for progress in heard.progress if progress.phase is Phase.TAGGING] == [
+        0,
+        1,
+        2,
+    ]
+
+
+def test_files_are_checked_until_the_stop(library: sigseek.Library) -> None:
+    heard, stop = stopping_at(Phase.CHECKING_FILES, 7)
+    with pytest.raises(sigseek.StoppedError):
+        library.verify(contents=True, listener=heard, stop=stop)
+    assert (heard.progress[-1].phase, heard.progress[-1].done) == (Phase.CHECKING_FILES, 7)
+
+
+def test_whoever_embeds_is_told_how_far_it_is_and_what_cannot_be_used(
+    library: sigseek.Library, drawn: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no picture")
+    heard = Heard()
+    library.embed_photos([*sorted(drawn.glob("*.jpg"))[:2], bad], listener=heard)
+    library.embed_texts(["a house"] * 65, listener=heard)
+    told = [(progress.phase, progress.done, progress.total) for progress in heard.progress]
+    assert told == [
+        *((Phase.EMBEDDING, done, 3) for done in range(4)),
+        (Phase.PREPARING, 0, None),
+        (Phase.EMBEDDING_TEXTS, 0, 65),
+        (Phase.EMBEDDING_TEXTS, 64, 65),
+        (Phase.EMBEDDING_TEXTS, 65, 65),
+    ]
+    (problem,) = heard.problems
+    assert (problem.path, problem.reason) == (str(bad), "not a picture, or its header is damaged")
+
+
+def test_the_listener_of_open_is_told_where_a_call_has_none(tmp_path: Path, drawn: Path) -> None:
+    of_open, of_call = Heard(), Heard()
+    with sigseek.open(tmp_path / "library", model="mini", listener=of_open) as library:
+        library.embed_texts(["a house"])
+        library.embed_texts(["a house"], listener=of_call)
+    assert len(of_open.progress) == 3
+    assert len(of_call.progress) == 2, "the tower was loaded already"
