@@ -22,7 +22,6 @@ def upgrade() -> None:
         "photo",
         ["damaged"],
         sqlite_where=sa.text("damaged = 1"),
-        postgresql_where=sa.text("damaged"),
     )
     integer = sa.BigInteger().with_variant(sa.Integer, "sqlite")
     version = sa.Column("decoder_version", integer, nullable=False, server_default="0")
