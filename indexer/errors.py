@@ -37,6 +37,10 @@ class SlowError(DecodeError):
     kind = ErrorKind.UNAVAILABLE
 
 
+class SilentDiskError(SlowError):
+    """A disk that does not answer, as that of a network mount whose server is gone."""
+
+
 class TooLargeError(UndecidedError):
     """A picture, or a file, that is larger than a limit."""
 

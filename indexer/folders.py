@@ -7,16 +7,16 @@ from pathlib import Path
 
 from sigseek.errors import Call, ErrorKind, Option, Remedy
 from sigseek.indexer.comparison import Comparison
+from sigseek.indexer.disk import ask
 from sigseek.indexer.errors import FolderError
-from sigseek.indexer.presence import is_online
+from sigseek.indexer.presence import is_directory, is_online
 from sigseek.storage import Catalog, FolderRecord
 
 
 def check_folder(path: Path) -> Path:
     """The folder's absolute path without links; FolderError unless it is a readable directory."""
     try:
-        with os.scandir(path):
-            return path.resolve()
+        found = ask(path.absolute(), lambda: _resolve_directory(path), None)
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         # ValueError is for a name that no file can have
         if os.path.exists(path):
@@ -34,6 +34,18 @@ def check_folder(path: Path) -> Path:
             "check its permissions",
             ErrorKind.UNAVAILABLE,
         ) from error
+    if found is None:
+        raise silent_disk(path)
+    return found
+
+
+def silent_disk(folder: Path) -> FolderError:
+    """What is wrong with a folder whose disk does not answer."""
+    return FolderError(
+        f"the disk of {folder} does not answer; what was done is kept",
+        "check the drive or the network, then index again",
+        ErrorKind.UNAVAILABLE,
+    )
 
 
 def count_offline(catalog: Catalog, folder: FolderRecord, *, accept_missing: bool) -> int:
@@ -43,8 +55,13 @@ def count_offline(catalog: Catalog, folder: FolderRecord, *, accept_missing: boo
     it is what it seems.
     """
     path = Path(folder.path)
-    if is_online(path) or (accept_missing and path.is_dir()):
+    if is_online(path) or (accept_missing and is_directory(path)):
         return 0
+    return count_files(catalog, folder)
+
+
+def count_files(catalog: Catalog, folder: FolderRecord) -> int:
+    """How many files are known of a folder, missing ones too."""
     return sum(catalog.file_counts().get(folder.id, (0, 0)))
 
 
@@ -92,3 +109,9 @@ def check_losses(found: Sequence[tuple[Path, Comparison]]) -> None:
                 ),
                 ErrorKind.UNAVAILABLE,
             )
+
+
+def _resolve_directory(path: Path) -> Path:
+    """The directory's absolute path without links. Raises OSError when it cannot be read."""
+    with os.scandir(path):
+        return path.resolve()

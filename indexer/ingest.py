@@ -16,13 +16,21 @@ import numpy as np
 import numpy.typing as npt
 
 from sigseek.errors import Call, ErrorKind, Remedy, StoppedError
+from sigseek.indexer import disk
 from sigseek.indexer.comparison import Comparison
 from sigseek.indexer.decoding.decode import DecodedPhoto
 from sigseek.indexer.decoding.digest import FileDigest, digest_file, mtime_ns
 from sigseek.indexer.decoding.guarded import GuardedDecoder
-from sigseek.indexer.errors import ChangedError, DecodeError, FolderError, SlowError, TooLargeError
+from sigseek.indexer.errors import (
+    ChangedError,
+    DecodeError,
+    FolderError,
+    SilentDiskError,
+    TooLargeError,
+)
 from sigseek.indexer.facts import photo_facts
 from sigseek.indexer.folder_changes import Content, EmbeddedPhoto, FolderChanges
+from sigseek.indexer.folders import silent_disk
 from sigseek.indexer.ledger import Ledger
 from sigseek.indexer.map_ahead import map_ahead
 from sigseek.indexer.presence import is_online
@@ -37,12 +45,6 @@ _AHEAD = 32
 """How many files are hashed ahead of the decoding. As many photos are decoded ahead of the tower
 until it is loaded and its batch is known.
 """
-_PATIENCE = 60.0
-"""Seconds in which the disk must give another part of a file that is hashed. A sleeping disk wakes
-up in 15; a network mount whose server is gone never answers.
-"""
-_MOST_SILENT = 3
-"""The files in a row that may give nothing before the whole folder is given up."""
 THREADS = max(2, (os.cpu_count() or 2) - 1)
 """How many threads hash, and how many have a process of their own decode. Two at least, since one
 may wait for the disk. The tower takes all cores when it runs.
@@ -58,10 +60,10 @@ class _Batch:
 
 
 class FolderIngest:
-    """Takes in the new and changed files of one folder, as they were `found` there.
+    """Takes in the new and changed files of one folder, which the comparison `found` lists.
 
-    `tower` is called once, when the first photo has to be embedded. Whatever becomes of a file is
-    entered in the ledger.
+    `tower` returns the image tower. It is called first when the first photo has to be embedded.
+    What becomes of each file is entered in the ledger.
     """
 
     def __init__(
@@ -84,20 +86,20 @@ class FolderIngest:
         self._changes = FolderChanges(catalog, checkpoint, ledger, folder, found)
         self._stop = stop
         self._waiting: dict[bytes, Content] = {}
-        """Contents on their way to the tower and back, so that a second file of one is not decoded
+        """Contents on their way to the tower and back. A second file of one of them is not decoded
         again.
         """
         self._under_way: _Batch | None = None
         self._decoded_ahead = _AHEAD
         self._silent = 0
         """How many files in a row the disk gave nothing of."""
-        self._readers = WatchedPool(THREADS, _PATIENCE)
+        self._readers = WatchedPool(THREADS, disk.PATIENCE)
         self._decoders = ThreadPoolExecutor(THREADS, "sigseek-decode")
         self._tower_thread = ThreadPoolExecutor(1, "sigseek-tower")
 
     def run(self) -> None:
-        """Take the files in. Returns when all is stored, or soon after `stop` was set, with
-        everything that was embedded by then stored.
+        """Take the files in. Returns when everything is stored. After `stop` was set it returns
+        soon, with every batch stored that was embedded by then.
         """
         try:
             self._take_in()
@@ -136,8 +138,8 @@ class FolderIngest:
         self._finish_batch(self._under_way)
 
     def _drop_what_is_under_way(self) -> None:
-        """Wait neither for files that hang nor for threads: a Ctrl-C that comes up in a pool's own
-        code can leave a lock of its held that they need.
+        """End the run without waiting for files that hang or for threads. After a Ctrl-C in the
+        middle of a pool's own code, a lock that its threads need may be held for ever.
         """
         self._readers.close()
         self._decoder.close()
@@ -153,7 +155,7 @@ class FolderIngest:
         ):
             if isinstance(read, Exception):
                 self._check_the_disk(read)
-                # too large a file was not read, but its size tells that it holds no photo any more
+                # a file that is too large was not read, but its size tells that it is no photo now
                 nothing = FileDigest(b"", b"", file.size, file.mtime_ns, None)
                 known = nothing if isinstance(read, TooLargeError) else None
                 self._changes.add_failure(file, read, known)
@@ -175,18 +177,14 @@ class FolderIngest:
         return digest_file(Path(self._folder.path, file.path), self._readers.give_sign_of_life)
 
     def _check_the_disk(self, error: Exception) -> None:
-        """FolderError when a file could not be hashed because the whole folder is not there any
-        more, or gives nothing of any file: its drive or server is gone.
+        """FolderError when a file could not be read because the whole folder is not there any more,
+        or its disk gives nothing of any file: its drive or server is gone.
         """
-        if isinstance(error, SlowError):  # and so would whatever asks that disk
+        if isinstance(error, SilentDiskError):
             self._silent += 1
-            if self._silent < _MOST_SILENT:
-                return
-            raise FolderError(
-                f"the disk of {self._folder.path} does not answer; what was done is kept",
-                "check the drive or the network, then index again",
-                ErrorKind.UNAVAILABLE,
-            )
+            if self._silent >= disk.MOST_SILENT:
+                raise silent_disk(Path(self._folder.path))
+            return
         self._check_it_is_online(error)
 
     def _check_it_is_online(self, error: Exception) -> None:
@@ -204,7 +202,11 @@ class FolderIngest:
             return self._decoder.decode(path)
         finally:
             # the decoded picture may be another one than was hashed
-            status = path.stat()
+            status = disk.ask(path.parent, path.stat, None)
+            if status is None:
+                raise SilentDiskError(
+                    f"reading it was given up: the disk did not answer for {disk.PATIENCE:g} s"
+                )
             if (status.st_size, mtime_ns(status)) != (read.size, read.mtime_ns):
                 raise ChangedError("it changed while it was read; the next run tries it again")
 
@@ -223,7 +225,8 @@ class FolderIngest:
         called .nef is no camera RAW.
         """
         failed, content.files = content.files[:1], content.files[1:]
-        of_content = isinstance(error, DecodeError) and not isinstance(error, ChangedError)
+        of_file = isinstance(error, ChangedError | SilentDiskError)
+        of_content = isinstance(error, DecodeError) and not of_file
         if of_content:
             suffix = Path(failed[0][0].path).suffix.lower()
             failed += [one for one in content.files if Path(one[0].path).suffix.lower() == suffix]
@@ -232,7 +235,7 @@ class FolderIngest:
             ]
         if not content.files:
             del self._waiting[content.digest]
-        self._check_it_is_online(error)
+        self._check_the_disk(error)
         for file, read in failed:
             self._changes.add_failure(file, error, read if of_content else None)
         return bool(content.files)

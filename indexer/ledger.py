@@ -15,8 +15,8 @@ _ENOUGH = 1.0
 
 @dataclass
 class IndexReport:
-    """What a run did. scanned = added + changed + moved + unchanged + failed, unless it was
-    stopped.
+    """What a run did. `scanned` is the sum of `added`, `changed`, `moved`, `unchanged` and
+    `failed`, unless the run was stopped.
     """
 
     scanned: int = 0
@@ -39,7 +39,8 @@ class IndexReport:
     checkpoint took to load does not count.
     """
     device: str | None = None
-    """None when nothing had to be embedded, as are the four that follow."""
+    """None when nothing had to be embedded. So are `runtime`, `precision`, `batch` and `threads`.
+    """
     runtime: str | None = None
     """ "openvino" or "torch"."""
     precision: str | None = None
@@ -68,9 +69,9 @@ class Outcome(Enum):
 class Ledger:
     """Counts the events of a run, keeps its clock, and tells the listener.
 
-    Nothing else counts: the folders' comparisons and the files' outcomes are entered here as they
-    become known. A ledger is a listener, too: what a run calls, such as whatever loads the
-    checkpoint, tells the ledger, and the ledger tells the run's listener.
+    It is the only place that counts. The folders' comparisons and the files' outcomes are entered
+    here as they become known. A ledger is a listener, too: what a run calls, such as whatever loads
+    the checkpoint, tells the ledger, and the ledger tells the run's listener.
     """
 
     def __init__(self, model: str, listener: Listener) -> None:
@@ -90,8 +91,8 @@ class Ledger:
         self._total: int | None = None
 
     def begin(self, phase: Phase, total: int | None = None) -> None:
-        """A phase begins, with `total` items where that is known. That of embedding is counted
-        here.
+        """A phase begins, with `total` items where their number is known. The ledger itself counts
+        the items of the embedding phase.
         """
         self._phase, self._phase_started, self._phase_loading = phase, time.monotonic(), 0.0
         self._done, self._total = 0, total
@@ -164,7 +165,7 @@ class Ledger:
 
     @contextmanager
     def loading(self) -> Iterator[None]:
-        """While the checkpoint is loaded, which does not count towards rates."""
+        """The checkpoint is loaded inside this context. Its time does not count towards rates."""
         phase, before = self._phase, time.monotonic()
         self._listener.advanced(
             Progress(Phase.PREPARING, embedded=self._embedded, failed=self._failed())
@@ -179,7 +180,7 @@ class Ledger:
     def use_tower(
         self, device: str, runtime: str, precision: str, batch: int, threads: int
     ) -> None:
-        """What embeds the photos of this run."""
+        """The photos of this run are embedded by an image tower with these settings."""
         report = self._report
         report.device, report.runtime, report.precision = device, runtime, precision
         report.batch, report.threads = batch, threads
@@ -199,7 +200,7 @@ class Ledger:
         return report
 
     def _update_files(self) -> None:
-        """While photos are embedded, the items of the phase are the files that are there."""
+        """Count the files as the items of the phase while photos are embedded."""
         if self._phase is Phase.EMBEDDING:
             self._done, self._total = sum(self._counts.values()), self._report.scanned
 

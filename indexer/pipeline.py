@@ -11,11 +11,18 @@ from typing import TYPE_CHECKING
 from sigseek.errors import StoppedError
 from sigseek.indexer.comparison import Comparison
 from sigseek.indexer.decoding.limits import default_max_pixels
+from sigseek.indexer.errors import SilentDiskError
 from sigseek.indexer.failures import unreadable
 from sigseek.indexer.folder_comparison import FolderComparer
-from sigseek.indexer.folders import check_folders_below, check_losses, count_offline
+from sigseek.indexer.folders import (
+    check_folders_below,
+    check_losses,
+    count_files,
+    count_offline,
+    silent_disk,
+)
 from sigseek.indexer.ledger import IndexReport, Ledger
-from sigseek.progress import Listener, Phase, Silence, Stop
+from sigseek.progress import Listener, Phase, Problem, Silence, Stop
 from sigseek.siglip import ImageTower, Preprocessing
 from sigseek.siglip.yardstick.texts import VERSION
 from sigseek.storage import Catalog, CheckpointRecord, FolderRecord
@@ -74,7 +81,11 @@ class Indexer:
         """
         self._ledger.begin(Phase.SCANNING)
         places = self._places(paths, accept_missing)
-        compared = [(root, inside, self._comparer.compare(root, inside)) for root, inside in places]
+        compared = [
+            (root, inside, found)
+            for root, inside in places
+            if (found := self._compare(root, inside)) is not None
+        ]
         if self._stop.is_set():  # what was listed is incomplete
             return self._ledger.finish(stopped=True)
         if not accept_missing:
@@ -116,6 +127,20 @@ class Indexer:
             else:
                 places.append((Path(folder.path), inside))
         return places
+
+    def _compare(self, root: Path, inside: PurePath) -> Comparison | None:
+        """Compare a folder with the catalog. None for a known folder whose disk does not answer: it
+        counts as offline.
+        """
+        try:
+            return self._comparer.compare(root, inside)
+        except SilentDiskError as error:
+            known = self._catalog.find_folder(root)
+            if known is None:
+                raise silent_disk(root) from error
+            self._ledger.enter_offline(count_files(self._catalog, known[0]))
+            self._listener.met(Problem(str(root), "its disk does not answer"))
+            return None
 
     def _settle(self, folder: FolderRecord, found: Comparison) -> None:
         """Write down and count everything that no file has to be read for."""

@@ -1,31 +1,29 @@
 """Whether files and folders are really there, gone for good, or on a drive that is unplugged.
 
-Files are asked for in ways that never raise: what cannot be looked at raises in pathlib when a
-drive fails.
+No function here raises, as some of pathlib do when a drive fails, and none waits for ever.
 """
 
 import os
 from pathlib import Path, PurePath
 
+from sigseek.indexer.disk import ask
+
 
 def is_online(root: Path) -> bool:
     """Whether a folder that had photos is really there. An unmounted drive leaves an empty
-    directory, or none.
+    directory, or none. A disk that does not answer counts as not there.
     """
-    try:
-        with os.scandir(root) as entries:
-            return next(entries, None) is not None
-    except OSError:
-        return False
+    return ask(root, lambda: _holds_something(root), None) is True
+
+
+def is_directory(root: Path) -> bool:
+    """Whether the folder exists and its disk answers."""
+    return ask(root, lambda: os.path.isdir(root), False)
 
 
 def is_empty(directory: Path) -> bool:
     """Whether the directory exists, can be read, and holds nothing."""
-    try:
-        with os.scandir(directory) as entries:
-            return next(entries, None) is None
-    except OSError:
-        return False
+    return ask(directory, lambda: _holds_something(directory), None) is False
 
 
 def is_unplugged(root: Path, directory: str) -> bool:
@@ -37,12 +35,25 @@ def is_unplugged(root: Path, directory: str) -> bool:
 
 def may_be_there(path: Path) -> bool:
     """Whether something of that name exists, or nobody can tell because a parent directory may not
-    be entered.
+    be entered or the disk does not answer.
     """
-    try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
+
+    def is_there() -> bool:
+        try:
+            path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True
         return True
-    return True
+
+    return ask(path.parent, is_there, True)
+
+
+def _holds_something(directory: Path) -> bool | None:
+    """Whether the directory has entries; None when it cannot be read."""
+    try:
+        with os.scandir(directory) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return None

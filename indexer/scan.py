@@ -2,15 +2,20 @@
 
 import os
 import stat
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
+from sigseek.indexer import disk
 from sigseek.indexer.decoding.digest import LATEST_TIME, mtime_ns
 from sigseek.indexer.decoding.formats import PICTURES, RAW
+from sigseek.indexer.errors import SilentDiskError
+from sigseek.indexer.watched_pool import WatchedPool
 from sigseek.progress import Stop
 
 _JUNK = frozenset(
@@ -24,6 +29,10 @@ _JUNK = frozenset(
         "lost+found",
     }
 )
+_LOOK = 0.1
+"""Seconds between two looks at whether to stop."""
+_SIGN = 256
+"""Files whose status is asked for between two signs of life."""
 _JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 
@@ -51,29 +60,97 @@ class Listing:
     same photo, and the JPEG stands for it.
     """
 
+    def add(self, other: "Listing") -> None:
+        """Add what was found in other directories."""
+        self.files.update(other.files)
+        self.unreadable.update(other.unreadable)
+        self.raw_pairs.update(other.raw_pairs)
+
 
 def scan_folder(root: Path, inside: PurePath, stop: Stop | None = None) -> Listing:
     """All pictures below `root`/`inside`, those of a directory before those below it. Hidden and
     system directories are left out.
 
     Links to files are followed, links to directories are not. A directory that cannot be read is
-    noted and passed over. The listing is incomplete once `stop` is set.
+    noted and passed over, as is one whose disk does not answer. SilentDiskError after a few of the
+    latter in a row. The listing is incomplete once `stop` is set.
     """
-    # Paths are put together as text throughout: pathlib would take longer than the file system.
-    listing = Listing()
-    waiting = [str(inside)]
-    while waiting and not (stop and stop.is_set()):
-        directory = waiting.pop()
-        try:
-            with _entries(f"{root}{os.sep}{directory}") as entries:
-                below = _look_through(
-                    entries, "" if directory == "." else directory + os.sep, listing
-                )
-        except OSError as error:
-            listing.unreadable[directory] = f"the directory cannot be read: {error.strerror}"
-            continue
-        waiting += reversed(below)
-    return listing
+    walk = _Walk(str(root), str(inside), stop or Stop())
+    pool = WatchedPool(1, disk.PATIENCE)
+    silent = 0
+    try:
+        while True:
+            before = walk.looked_through
+            walking = pool.submit(walk.go_on, pool.give_sign_of_life)
+            while not walking.done() and not walk.stop.is_set():
+                wait([walking], _LOOK)
+            if not walking.done():  # whatever is still found comes too late
+                walk.leave()
+                return walk.listing
+            if not isinstance(walking.exception(), SilentDiskError):
+                walking.result()
+                return walk.listing
+            silent = 1 if walk.looked_through > before else silent + 1
+            if silent >= disk.MOST_SILENT:
+                raise SilentDiskError(f"the disk of {root} does not answer")
+            walk.leave(f"the directory cannot be read: no answer for {disk.PATIENCE:g} s")
+    finally:
+        pool.close()
+
+
+class _Walk:
+    """A walk through directories. When the disk of one does not answer, the thread that waits for
+    it is left there and another goes on.
+    """
+
+    def __init__(self, root: str, inside: str, stop: Stop) -> None:
+        self.stop = stop
+        self.listing = Listing()
+        self.looked_through = 0
+        """How many directories were looked through."""
+        self._root = root
+        self._waiting = [inside]
+        self._lock = threading.Lock()
+        self._now: str | None = None
+        """The directory that is being looked through."""
+        self._left = 0
+        """How many threads were left behind."""
+
+    def go_on(self, give_sign_of_life: Callable[[], None]) -> None:
+        """Look through the directories that are left."""
+        left = self._left
+        while not self.stop.is_set():
+            with self._lock:
+                if not self._waiting or self._left != left:
+                    return
+                self._now = directory = self._waiting.pop()
+            found = Listing()
+            below: list[str] = []
+            # Paths are put together as text: pathlib would take longer than the file system.
+            try:
+                with _entries(f"{self._root}{os.sep}{directory}") as entries:
+                    prefix = "" if directory == "." else directory + os.sep
+                    below = _look_through(entries, prefix, found, give_sign_of_life)
+            except OSError as error:
+                found.unreadable[directory] = f"the directory cannot be read: {error.strerror}"
+            with self._lock:
+                if self._left != left:  # another thread has gone on meanwhile
+                    return
+                self._now = None
+                self.listing.add(found)
+                self._waiting += reversed(below)
+                self.looked_through += 1
+            give_sign_of_life()
+
+    def leave(self, reason: str | None = None) -> None:
+        """Leave the directory that is being looked through, with its thread. Note the reason if
+        there is one.
+        """
+        with self._lock:
+            self._left += 1
+            if self._now is not None and reason:
+                self.listing.unreadable[self._now] = reason
+            self._now = None
 
 
 def is_junk(name: str) -> bool:
@@ -100,13 +177,20 @@ def _entries(directory: str) -> Iterator[list[os.DirEntry[str]]]:
         os.close(descriptor)
 
 
-def _look_through(entries: list[os.DirEntry[str]], prefix: str, listing: Listing) -> list[str]:
+def _look_through(
+    entries: list[os.DirEntry[str]],
+    prefix: str,
+    listing: Listing,
+    give_sign_of_life: Callable[[], None],
+) -> list[str]:
     """List a directory's pictures, whose paths begin with `prefix`. Return the paths of the
     directories below it.
     """
     below = []
     has_raw = False
-    for entry in entries:
+    for number, entry in enumerate(entries):
+        if not number % _SIGN:
+            give_sign_of_life()
         name = entry.name
         if entry.is_dir(follow_symlinks=False):
             if not is_junk(name):

@@ -1,4 +1,4 @@
-"""Threads for reading files, and a watchdog that gives up on files whose disk does not answer.
+"""Threads that read from disks, and a watchdog that gives up on disks that do not answer.
 
 A read from a dead network mount may never return, and nothing can end the thread that waits for it.
 Such a thread is left behind and another takes its place. All threads are daemons, so the ones left
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from sigseek.indexer.errors import SlowError, UndecidedError
+from sigseek.indexer.errors import SilentDiskError, UndecidedError
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -32,7 +32,7 @@ class _Task:
 class WatchedPool:
     """A pool of `threads` whose tasks give signs of life.
 
-    A task that gave none for `patience` seconds fails with SlowError, whatever becomes of its
+    A task that gave none for `patience` seconds fails with SilentDiskError, whatever becomes of its
     thread. Close it when done.
     """
 
@@ -103,4 +103,4 @@ class WatchedPool:
             for task in stuck:
                 self._start(self._work)
                 why = f"the disk gave nothing of it for {self._patience:g} s"
-                task.future.set_exception(SlowError(f"reading it was given up: {why}"))
+                task.future.set_exception(SilentDiskError(f"reading it was given up: {why}"))

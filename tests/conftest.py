@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from sigseek.indexer import disk
 from sigseek.progress import Silence, Stop
 from sigseek.siglip import Checkpoint, ImageTower, TextTower
 from sigseek.siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
@@ -221,10 +222,12 @@ def ordinary_folder(tmp_path: Path) -> Iterator[Path]:
         yield tmp_path
         return
     before = change_capabilities(lambda effective: effective & ~_READ_AND_WRITE_ALL)
+    disk._idle.clear()  # these threads have kept their permissions
     try:
         yield tmp_path
     finally:
         change_capabilities(lambda effective: before)
+        disk._idle.clear()
 
 
 _READ_AND_WRITE_ALL = 1 << 1 | 1 << 2

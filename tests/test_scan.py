@@ -1,13 +1,17 @@
 import os
 import stat
+import threading
 import types
 from pathlib import Path, PurePath
 
 import pytest
 
-from sigseek.indexer import scan
+from sigseek.indexer import disk, scan
+from sigseek.indexer.errors import SilentDiskError
 from sigseek.indexer.scan import Listing, _look_through, scan_folder
+from sigseek.progress import Stop
 from tests.conftest import CORPORA
+from tests.silent_disks import silent_disk
 
 
 def touch(root: Path, *names: str) -> None:
@@ -93,6 +97,41 @@ def test_an_unreadable_directory_is_noted_and_passed_over(ordinary_folder: Path)
     assert listing.unreadable == {"b": "the directory cannot be read: Permission denied"}
 
 
+def test_a_directory_whose_disk_does_not_answer_is_noted_and_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "a/1.jpg", "b/2.jpg", "b/c/3.jpg", "d/4.jpg", "e/5.jpg", "f/6.jpg")
+    with silent_disk(monkeypatch) as silent:
+        silent.paths = {tmp_path / name for name in ("a", "b", "e")}
+        listing = scan_folder(tmp_path, PurePath())
+    assert paths(listing) == ["d/4.jpg", "f/6.jpg"]
+    reason = "the directory cannot be read: no answer for 2 s"
+    assert listing.unreadable == {"a": reason, "b": reason, "e": reason}
+
+
+def test_a_disk_that_answers_nothing_ends_the_scan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "a/1.jpg", "b/2.jpg", "c/3.jpg", "d/4.jpg")
+    with silent_disk(monkeypatch) as silent:
+        silent.paths = {tmp_path / name for name in ("b", "c", "d")}
+        with pytest.raises(SilentDiskError, match=f"^the disk of {tmp_path} does not answer$"):
+            scan_folder(tmp_path, PurePath())
+
+
+def test_a_scan_stops_though_a_disk_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "a/1.jpg", "b/2.jpg")
+    stop = Stop()
+    with silent_disk(monkeypatch) as silent:
+        monkeypatch.setattr(disk, "PATIENCE", 600.0)
+        silent.paths = {tmp_path / "b"}
+        threading.Timer(0.5, stop.set).start()
+        listing = scan_folder(tmp_path, PurePath(), stop)
+    assert (listing.files.keys(), listing.unreadable) == ({"a/1.jpg"}, {})
+
+
 @pytest.mark.skipif(not CORPORA.is_dir(), reason="the shared pictures are not beside this checkout")
 def test_every_photo_of_the_corpora_is_found() -> None:
     found = {PurePath(path).name for path in paths(scan_folder(CORPORA / "photos", PurePath()))}
@@ -150,7 +189,7 @@ def test_times_of_change_that_64_bits_do_not_hold(mtime_ns: int) -> None:
             return types.SimpleNamespace(st_mode=stat.S_IFREG, st_size=7, st_mtime_ns=mtime_ns)
 
     listing = Listing()
-    _look_through([Entry()], "", listing)  # type: ignore[list-item]
+    _look_through([Entry()], "", listing, lambda: None)  # type: ignore[list-item]
     kept = scan.mtime_ns(Entry().stat())  # type: ignore[arg-type]
     assert listing.files == {"a.jpg": (7, kept)}
     assert abs(kept) < 2**63

@@ -11,14 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from sigseek.indexer import FolderError, ingest
+from sigseek.indexer import FolderError, disk, ingest
+from sigseek.indexer.decoding.decode import DecodedPhoto
 from sigseek.indexer.decoding.digest import FileDigest, digest_file
+from sigseek.indexer.decoding.guarded import GuardedDecoder
 from sigseek.indexer.errors import SlowError, UndecidedError
 from sigseek.indexer.watched_pool import WatchedPool
+from sigseek.progress import Problem
 from sigseek.storage import FailureKind
 from tests.conftest import ROOT
 from tests.photos import save
-from tests.test_pipeline import Library, counts
+from tests.silent_disks import silent_disk
+from tests.test_pipeline import Heard, Library, counts
 
 
 @pytest.fixture
@@ -85,7 +89,7 @@ def silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return digest_file(path, on_part)
 
     monkeypatch.setattr(ingest, "digest_file", digest)
-    monkeypatch.setattr(ingest, "_PATIENCE", 0.5)
+    monkeypatch.setattr(disk, "PATIENCE", 2.0)
     for seed in range(8):
         save(tmp_path / "photos" / f"{seed}.png", seed=seed)
     return tmp_path / "photos"
@@ -100,7 +104,7 @@ def test_a_file_that_the_disk_does_not_give_is_a_failure_of_its_own(
     assert counts(library.index(silent)) == {"scanned": 9, "added": 8, "failed": 1}
     (failure,) = library.catalog.folder_failures(library.catalog.folders()[0].id)
     assert (failure.kind, failure.size) == (FailureKind.SLOW, size)
-    assert failure.reason == "reading it was given up: the disk gave nothing of it for 0.5 s"
+    assert failure.reason == "reading it was given up: the disk gave nothing of it for 2 s"
     library.catalog.close()
 
 
@@ -111,6 +115,70 @@ def test_a_disk_that_gives_nothing_at_all_ends_the_run(tmp_path: Path, silent: P
     with pytest.raises(FolderError, match=f"^the disk of {silent} does not answer; what was done"):
         library.index(silent)
     assert len(library.contents()) in (0, 8), "what was done is kept, a batch as a whole"
+    library.catalog.close()
+
+
+def test_a_disk_that_falls_silent_while_a_file_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "photos" / "a" / "silent.png", seed=1)
+    save(tmp_path / "photos" / "b" / "fine.png", seed=2)
+    library = Library(tmp_path / "library")
+    decode = GuardedDecoder.decode
+    with silent_disk(monkeypatch) as silent:
+
+        def decode_and_fall_silent(decoder: GuardedDecoder, path: Path) -> DecodedPhoto:
+            decoded = decode(decoder, path)
+            if path.name == "silent.png":
+                silent.paths = {path.parent}
+            return decoded
+
+        monkeypatch.setattr(GuardedDecoder, "decode", decode_and_fall_silent)
+        found = counts(library.index(tmp_path / "photos"))
+    assert found == {"scanned": 2, "added": 1, "failed": 1}
+    (failure,) = library.catalog.folder_failures(library.catalog.folders()[0].id)
+    assert (failure.path, failure.kind) == ("a/silent.png", FailureKind.SLOW)
+    assert failure.reason == "reading it was given up: the disk did not answer for 2 s"
+    library.catalog.close()
+
+
+def test_a_folder_whose_disk_falls_silent_is_offline_and_the_others_are_indexed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drive, folder = tmp_path / "drive", tmp_path / "folder"
+    for number in range(5):
+        save(drive / str(number) / "a.png", seed=number)
+    save(folder / "b.png", seed=20)
+    library = Library(tmp_path / "library")
+    library.index(drive, folder)
+    save(folder / "c.png", seed=21)
+    heard = Heard()
+    with silent_disk(monkeypatch) as silent:
+        silent.paths = {drive / str(number) for number in range(5)}
+        report = library.index(listener=heard)
+        assert counts(report) == {"scanned": 2, "added": 1, "unchanged": 1, "offline": 5}
+        assert heard.problems == [Problem(str(drive), "its disk does not answer")]
+        silent.paths = {drive}
+        assert counts(library.index()) == {"scanned": 2, "unchanged": 2, "offline": 5}
+    assert counts(library.index()) == {"scanned": 7, "unchanged": 7}
+    library.catalog.close()
+
+
+def test_a_new_folder_whose_disk_does_not_answer_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        save(tmp_path / "photos" / str(number) / "a.png", seed=number)
+    library = Library(tmp_path / "library")
+    refused = f"^the disk of {tmp_path / 'photos'} does not answer; what was done"
+    with silent_disk(monkeypatch) as silent:
+        silent.paths = {tmp_path / "photos" / str(number) for number in range(3)}
+        with pytest.raises(FolderError, match=refused):
+            library.index(tmp_path / "photos")
+        silent.paths = {tmp_path / "photos"}
+        with pytest.raises(FolderError, match=refused):
+            library.index(tmp_path / "photos")
+    assert library.catalog.folders() == []
     library.catalog.close()
 
 
@@ -133,4 +201,4 @@ pool.close()
         capture_output=True,
         text=True,
     )
-    assert done.stdout == "SlowError\n"
+    assert done.stdout == "SilentDiskError\n"

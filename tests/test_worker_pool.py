@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sigseek.indexer.decoding import worker_pool
 from sigseek.indexer.decoding.limits import Limits
 from sigseek.indexer.decoding.worker_pool import WorkerPool
 from sigseek.indexer.errors import DecodeError, SlowError, UndecidedError
@@ -128,6 +129,22 @@ def test_waiting_is_limited_and_says_nothing_of_the_file(workers: WorkerPool) ->
         SlowError, match=r"^decoding took longer than 0\.5 s; the disk or the network may be slow$"
     ):
         workers.call(Limits(300_000_000, 20, 0.5), tasks.wait, 600)
+
+
+def test_a_process_that_cannot_be_ended_is_left_behind(
+    workers: WorkerPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subprocess.Popen, "kill", lambda process: None)
+    monkeypatch.setattr(worker_pool, "_DYING", 0.1)
+    with pytest.raises(SlowError, match=r"^decoding took longer than 0\.5 s"):
+        workers.call(Limits(300_000_000, 20, 0.5), tasks.wait, 8)
+    monkeypatch.undo()
+    assert workers.call(LIMITS, tasks.wait, 0.0) != os.getpid()
+
+
+def test_a_process_that_was_halted_is_ended(workers: WorkerPool) -> None:
+    with pytest.raises(SlowError, match=r"^decoding took longer than 2 s"):
+        workers.call(Limits(300_000_000, 20, 2), tasks.end_by, "SIGSTOP")
 
 
 def test_what_decoders_print_goes_nowhere(

@@ -6,9 +6,9 @@ DECODED = (
 )  # fmt: skip
 """The formats that Pillow reads here, by Pillow's names.
 
-`sigseek.indexer.decoding.opening` adds HEIF, JPEG XL and camera RAW. The list is closed, because
-EPS would start Ghostscript, and the others are rarely photos and little tested. MPO, several JPEGs
-in one file, opens as JPEG.
+`sigseek.indexer.decoding.opening` adds HEIF, JPEG XL and camera RAW. Pillow's other formats are
+left out: reading EPS would start Ghostscript, and the rest are rarely photos and hardly tested. MPO
+is not listed because a file of several JPEGs opens as JPEG.
 """
 
 DECODER_VERSION = 1
@@ -35,8 +35,8 @@ REFUSED_FORMATS = {
     for reason, extensions in _NOT_READ.items()
     for extension in extensions.split()
 }
-"""By extension, why such a file is a failure, unless its content is of another format that is
-read.
+"""The reason by extension why such a file is a failure. A file is read all the same if its content
+is of a format that is read.
 """
 
 RAW = frozenset(f".{extension}" for extension in _RAW.split())

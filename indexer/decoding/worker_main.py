@@ -1,5 +1,6 @@
-"""The program of a worker process: it answers task after task from a pipe, until the pipe
-ends with the process at its other end.
+"""The program of a worker process.
+
+It answers task after task from a pipe, until the pipe ends with the process at its other end.
 
 It imports nothing but the standard library. A task brings the modules that it needs.
 """
@@ -21,17 +22,18 @@ _LOOK = 0.5  # seconds
 
 
 def serve() -> None:
-    """Answer tasks: each a pickle of (function, arguments, bytes of memory, seconds of processor
-    time), itself pickled as bytes, so that one that cannot be unpickled is an error like another.
-    The answers, results or exceptions, come likewise.
+    """Answer tasks until the pipe ends.
+
+    A task is a pickle of (function, arguments, bytes of memory, seconds of processor time), pickled
+    once more as bytes, so that a task that cannot be unpickled is an error like any other. An
+    answer is a result or an exception, pickled twice as well.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that the user started
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     tasks, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDWR)
-    for standard in range(
-        3
-    ):  # what decoders print must not get among the answers, nor onto the user's screen
+    # what decoders print must get neither among the answers nor onto the user's screen
+    for standard in range(3):
         os.dup2(null, standard)
     _send(answers, b"ready")
     at_start = 0
@@ -49,13 +51,13 @@ def serve() -> None:
             answer = _pickled(error)
         try:
             _send(answers, answer)
-        except OSError:  # nobody waits for it any more
+        except OSError:  # nobody waits for the answer any more
             return
 
 
 def _end_with(parent: int) -> None:
-    """End this process when its parent has gone, at work too: nobody waits for the answer, nor
-    would stop it when it hangs.
+    """End this process when its parent has gone, even in the middle of a task. Nobody waits for
+    the answer then, and nobody would end a task that hangs.
     """
     while os.getppid() == parent:
         time.sleep(_LOOK)
@@ -68,7 +70,9 @@ def _send(answers: IO[bytes], answer: bytes) -> None:
 
 
 def _pickled(error: BaseException) -> bytes:
-    """Some exceptions cannot be pickled, others not be made again from it."""
+    """The exception as a pickle. An exception that cannot be pickled, or cannot be made from its
+    pickle again, becomes a RuntimeError of the same words.
+    """
     if isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError):
         return pickle.dumps(MemoryError())
     try:
@@ -80,7 +84,7 @@ def _pickled(error: BaseException) -> bytes:
 
 
 def _address_space() -> int:
-    """Bytes of address space that this process has; 0 where that is not told."""
+    """Bytes of address space that this process has; 0 where the system does not tell."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     except OSError:
@@ -88,7 +92,9 @@ def _address_space() -> int:
 
 
 def _limit(memory: int, processor: int) -> None:
-    """Have the system refuse more memory, and end this process when it has computed for so long."""
+    """Have the system refuse this process more memory than `memory` bytes, and end it after so many
+    more seconds of processor time.
+    """
     if sys.platform == "win32":
         return
     usage = resource.getrusage(resource.RUSAGE_SELF)

@@ -1,7 +1,8 @@
-"""Worker processes for what may crash, hang or take all memory, as decoding a hostile file may.
+"""Worker processes for tasks that may crash, hang or take all memory, such as decoding a hostile
+file.
 
-They are not multiprocessing's, which import the program's main module again: a script that indexes
-without `if __name__ == "__main__"` would start itself over and over.
+They are not the processes of multiprocessing, which import the program's main module again: a
+script that indexes without `if __name__ == "__main__"` would start itself over and over.
 """
 
 import os
@@ -12,8 +13,9 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any, Self, TypeVar, TypeVarTuple
+from typing import IO, Any, Self, TypeVar, TypeVarTuple
 
 from sigseek.indexer.decoding.limits import Limits
 from sigseek.indexer.errors import DecodeError, SlowError, TooLargeError, UndecidedError
@@ -22,26 +24,34 @@ _Out = TypeVar("_Out")
 _Arguments = TypeVarTuple("_Arguments")
 
 _ENVIRONMENT = {
-    # One thread is enough beside the other workers, and the address space is limited, which threads
-    # take by the megabyte.
+    # One thread is enough beside the other workers, and each further one takes megabytes of the
+    # address space, which is limited.
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "1",
-    # To give a photo's pages back to the system and take them again for the next costs a twelfth of
-    # decoding it.
+    # Giving a photo's pages back to the system and taking them again for the next photo would cost
+    # a twelfth of the decoding time.
     "MALLOC_MMAP_THRESHOLD_": str(16 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
 }
 _ORDERLY_EXIT = "SIGSEEK_ORDERLY_EXIT"
 """If this environment variable is set, idle processes end by themselves instead of being killed.
-That takes longer. Measuring the tests' coverage needs it, for it is written when a process ends.
+That takes longer, but a process writes the coverage of the tests only when it ends by itself.
 """
-_ENDING = 10
-"""Seconds that a process may take to end."""
+_STARTING = 120.0
+"""Seconds that a process may take to start."""
+_ENDING = 10.0
+"""Seconds that a process may take to end by itself."""
+_DYING = 5.0
+"""Seconds that a killed process may take to end. A process that waits for a dead disk does not end
+before the disk answers, and is left behind.
+"""
 _FROM_OUTSIDE = {
     -getattr(signal, name, 0) for name in ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
 }
-"""Exit codes of processes that somebody else ended: the user, or a system short of memory."""
+"""Exit codes of processes that were ended from outside: by the user, or by a system that is short
+of memory.
+"""
 
 
 class WorkerPool:
@@ -74,10 +84,12 @@ class WorkerPool:
             idle, self._idle = self._idle, []
             busy = self._running.difference(idle)
         for worker in busy:
-            worker.kill()  # whoever waits for its answer drops it
+            worker.kill()  # the thread that waits for its answer drops it
         for worker in idle:
             if os.environ.get(_ORDERLY_EXIT):
                 worker.finish()
+            worker.kill()
+        for worker in idle:
             self._drop(worker)
 
     def call(
@@ -85,10 +97,9 @@ class WorkerPool:
     ) -> _Out:
         """Call the function in a worker process; return what it returns, raise what it raises.
 
-        The function must be one of a module. Several threads may call.
-
-        TooLargeError or SlowError when that takes more than the limits, DecodeError when it ends
-        the process, UndecidedError where the arguments are not to blame.
+        The function must be one of a module. Several threads may call. Raises TooLargeError or
+        SlowError when the call takes more than the limits, DecodeError when it ends the process,
+        and UndecidedError where the arguments are not to blame.
         """
         task = pickle.dumps((function, arguments, limits.memory, limits.processor))
         for again in (False, True):
@@ -98,9 +109,8 @@ class WorkerPool:
                 answer = worker.run(task, limits)
             except _SpoiledError as error:
                 self._drop(worker)
-                if (
-                    fresh or not error.suspect
-                ):  # else what came before may have left damage, or little memory
+                # an earlier task may have left damage, or little memory: try a fresh process
+                if fresh or not error.suspect:
                     raise error.failure from None
                 continue
             except BaseException:  # the answer may still be on its way
@@ -138,7 +148,8 @@ class WorkerPool:
 
     def _drop(self, worker: "_Worker") -> None:
         worker.kill()
-        worker.close_pipes()
+        worker.wait(_DYING)
+        worker.close_tasks()
         with self._lock:
             self._running.discard(worker)
 
@@ -155,11 +166,14 @@ class _SpoiledError(Exception):
 
 
 class _Worker:
-    """One process."""
+    """One process, and the thread that receives its answers and then waits for its end.
+
+    Reading from a process that cannot be killed may never return, so no other thread does it.
+    """
 
     def __init__(self) -> None:
-        # The same modules as here, from wherever they came; -P: never from the folder that the user
-        # happens to be in.
+        # The process imports the same modules as this one, from the same places. Without -P it
+        # would also import from the folder that the user happens to be in.
         program = (
             f"import sys; sys.path[:] = {sys.path!r}; "
             "from sigseek.indexer.decoding.worker_main import serve; serve()"
@@ -176,55 +190,62 @@ class _Worker:
             raise _not_started(error.strerror or str(error)) from error
         assert self._process.stdin
         assert self._process.stdout
-        self._tasks, self._answers = self._process.stdin, self._process.stdout
+        self._tasks = self._process.stdin
+        self._answers: SimpleQueue[bytes | None] = SimpleQueue()
+        """The answers, and None behind the last one."""
+        self._receiver = threading.Thread(
+            target=self._receive, args=(self._process.stdout,), name="sigseek-worker", daemon=True
+        )
+        self._receiver.start()
         self.used = False
-        try:
-            self._receive()
-        except EOFError as error:
+        if self._answer(_STARTING) is None:
+            self.wait(_ENDING)
             self.kill()
-            self.close_pipes()
-            raise _not_started(_how_it_ended(self._process.returncode)) from error
+            self.close_tasks()
+            raise _not_started(_how_it_ended(self._process.returncode))
 
     def run(self, task: bytes, limits: Limits) -> Any:
-        """The task's result, or the exception that it raised; _SpoiledError when the process should
+        """The task's result, or the exception that it raised. _SpoiledError when the process should
         not be used again.
         """
         self.used = True
-        overdue = threading.Event()
-        timer = threading.Timer(limits.wall, self._stop, [overdue])
-        timer.daemon = True
-        timer.start()
+        overdue, received = False, None
         try:
             pickle.dump(task, self._tasks)
             self._tasks.flush()
-            answer = pickle.loads(self._receive())
-        except (EOFError, OSError) as error:
-            raise self._spoiled(limits, overdue.is_set()) from error
-        finally:
-            timer.cancel()
+            received = self._answers.get(timeout=limits.wall)
+        except Empty:
+            overdue = True
+        except OSError:  # the process has ended
+            pass
+        if received is None:
+            raise self._spoiled(limits, overdue)
+        answer = pickle.loads(received)
         if isinstance(answer, MemoryError):
             much = f"decoding takes more than {limits.memory / 1e6:,.0f} MB of memory"
             raise _SpoiledError(TooLargeError(much), suspect=True)
         return answer
 
-    def _stop(self, overdue: threading.Event) -> None:
-        overdue.set()
-        self._process.kill()
-
-    def _receive(self) -> bytes:
-        """The next answer; EOFError when the process ends first."""
+    def _answer(self, patience: float) -> bytes | None:
+        """The next answer; None when the process ends first or none comes in so many seconds."""
         try:
-            answer: bytes = pickle.load(self._answers)
-        except pickle.UnpicklingError as error:  # cut off
-            raise EOFError from error
-        return answer
+            return self._answers.get(timeout=patience)
+        except Empty:
+            return None
+
+    def _receive(self, answers: IO[bytes]) -> None:
+        """Pass the answers on until the process has ended."""
+        with answers, suppress(EOFError, OSError, pickle.UnpicklingError):  # the last: cut off
+            while True:
+                self._answers.put(pickle.load(answers))
+        self._answers.put(None)
+        self._process.wait()
 
     def _spoiled(self, limits: Limits, overdue: bool) -> _SpoiledError:
-        with suppress(
-            subprocess.TimeoutExpired
-        ):  # it has closed its pipe, so it is ending: why, it will have told then
-            self._process.wait(_ENDING)
+        if not overdue:  # it has closed its pipe, so it is ending and will say why
+            self.wait(_ENDING)
         self.kill()
+        self.wait(_DYING)
         code = self._process.returncode
         if overdue:
             late = (
@@ -241,21 +262,21 @@ class _Worker:
 
     def finish(self) -> None:
         """Let an idle process end by itself, and wait until it has."""
-        with suppress(OSError):
-            self._tasks.close()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(_ENDING)
+        self.close_tasks()
+        self.wait(_ENDING)
 
     def kill(self) -> None:
-        """End the process, and wait until it has."""
+        """Have the system end the process."""
         self._process.kill()
-        self._process.wait()
 
-    def close_pipes(self) -> None:
-        """Close the pipes. Nobody may wait for an answer any more."""
+    def wait(self, seconds: float) -> None:
+        """Wait until the process has ended, but no longer than so many seconds."""
+        self._receiver.join(seconds)
+
+    def close_tasks(self) -> None:
+        """Send no more tasks."""
         with suppress(OSError):  # what was not sent yet cannot be sent any more
             self._tasks.close()
-        self._answers.close()
 
 
 def _ended() -> UndecidedError:
@@ -266,5 +287,7 @@ def _not_started(reason: str) -> UndecidedError:
     return UndecidedError(f"no decoding process could be started ({reason}); memory may be short")
 
 
-def _how_it_ended(code: int) -> str:
+def _how_it_ended(code: int | None) -> str:
+    if code is None:
+        return "it does not end"
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"

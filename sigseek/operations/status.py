@@ -1,12 +1,11 @@
 """What a library holds."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sigseek.indexer.presence import is_online
+from sigseek.indexer.presence import is_directory, is_online
 from sigseek.storage import Catalog, CheckpointRecord
 from sigseek.storage.index.contract import IndexStore
 
@@ -72,7 +71,7 @@ def library_status(catalog: Catalog, directory: Path, index_store: IndexStore) -
     folders = []
     for folder in catalog.folders():
         there, missing = counts.get(folder.id, (0, 0))
-        online = is_online(Path(folder.path)) if there + missing else os.path.isdir(folder.path)
+        online = (is_online if there + missing else is_directory)(Path(folder.path))
         folders.append(FolderStatus(folder.path, online, there, missing, _utc(folder.indexed_at)))
     photos, records = catalog.photo_count(), catalog.checkpoints()
     searched = default_checkpoint(records)

@@ -16,6 +16,7 @@ from watchfiles import watch
 from sigseek.errors import ErrorKind, SigseekError
 from sigseek.indexer import FolderError, IndexReport, check_folder
 from sigseek.indexer.decoding.formats import PICTURES
+from sigseek.indexer.disk import ask
 from sigseek.indexer.scan import is_junk
 from sigseek.operations.paths import expand
 from sigseek.progress import Stop
@@ -294,7 +295,7 @@ def folders_to_watch(
         path = expand(folder)
         paths.append(
             path.absolute()
-            if not os.path.exists(path) and path.absolute() in known
+            if path.absolute() in known and not _exists(path)
             else check_folder(path)
         )
     return [
@@ -302,6 +303,11 @@ def folders_to_watch(
         for path in dict.fromkeys(paths)
         if not any(path != other and path.is_relative_to(other) for other in paths)
     ]
+
+
+def _exists(path: Path) -> bool:
+    """Whether something is at the path; False where its disk does not answer."""
+    return ask(path.absolute(), lambda: os.path.exists(path), False)
 
 
 def _identity(path: Path) -> _Identity:

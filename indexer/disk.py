@@ -1,0 +1,92 @@
+"""Questions to a disk that may not answer, such as a network mount whose server is gone.
+
+A question to such a disk may never return, and nothing can end the thread that asks it. So a thread
+of its own asks each question, and is left behind when the answer does not come.
+"""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+_Out = TypeVar("_Out")
+
+PATIENCE = 60.0
+"""Seconds in which a disk must answer. A sleeping disk wakes up in 15."""
+MOST_SILENT = 3
+"""The files or directories in a row that may give no answer before the whole folder is given up."""
+
+
+class _Asker:
+    """A thread that asks one question at a time. Starting one for each would take ten times longer
+    than handing the question over.
+    """
+
+    def __init__(self) -> None:
+        self._questions: SimpleQueue[Callable[[], Any]] = SimpleQueue()
+        self._answers: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+        threading.Thread(target=self._ask, name="sigseek-ask", daemon=True).start()
+
+    def put(self, question: Callable[[], Any]) -> None:
+        """Begin to ask the question."""
+        self._questions.put(question)
+
+    def answer(self, patience: float) -> tuple[Any, BaseException | None]:
+        """The answer or what the question raised; queue.Empty when none comes in time."""
+        return self._answers.get(timeout=patience)
+
+    def _ask(self) -> None:
+        while True:
+            question = self._questions.get()
+            try:
+                self._answers.put((question(), None))
+            except BaseException as error:  # whatever it is, it belongs to whoever asked
+                self._answers.put((None, error))
+            del question  # not kept alive while waiting for the next
+
+
+_lock = threading.Lock()
+_idle: list[_Asker] = []
+_waiting: dict[str, _Asker] = {}
+"""By directory, the asker whose question its disk has not answered."""
+
+
+def ask(directory: Path, question: Callable[[], _Out], if_silent: _Out) -> _Out:
+    """Return what the question, which is about the directory or something in it, returns; or
+    `if_silent` when the disk does not answer. What the question raises is raised here.
+
+    A directory that did not answer is not asked again before that answer comes, because every
+    further question would take as long and leave another thread behind.
+    """
+    with _lock:
+        if not _answers_again(str(directory)):
+            return if_silent
+        asker = _idle.pop() if _idle else _Asker()
+    asker.put(question)
+    try:
+        answer, error = asker.answer(PATIENCE)
+    except Empty:
+        with _lock:
+            _waiting[str(directory)] = asker
+        return if_silent
+    with _lock:
+        _idle.append(asker)
+    if error is not None:
+        raise error
+    result: _Out = answer
+    return result
+
+
+def _answers_again(directory: str) -> bool:
+    """Whether the disk of the directory owes no answer, or has given it by now."""
+    asker = _waiting.get(directory)
+    if asker is None:
+        return True
+    try:
+        asker.answer(0)
+    except Empty:
+        return False
+    del _waiting[directory]
+    _idle.append(asker)
+    return True

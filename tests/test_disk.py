@@ -1,0 +1,44 @@
+"""Questions to disks that may not answer."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from sigseek.indexer import disk
+from sigseek.indexer.disk import ask
+
+PLACE = Path("/photos")
+
+
+def test_answers_and_errors_come_as_they_are() -> None:
+    assert ask(PLACE, lambda: 3, 5) == 3
+    with pytest.raises(PermissionError, match=r"^no$"):
+        ask(PLACE, lambda: _refuse(), 5)
+
+
+def test_one_thread_asks_one_question_after_another() -> None:
+    first = ask(PLACE, threading.get_ident, 0)
+    assert first not in (0, threading.get_ident())
+    assert ask(PLACE, threading.get_ident, 0) == first
+
+
+def test_a_directory_that_does_not_answer_is_asked_again_once_it_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(disk, "PATIENCE", 0.2)
+    back = threading.Event()
+    assert ask(PLACE, lambda: back.wait(120), "silent") == "silent"
+    monkeypatch.setattr(disk, "PATIENCE", 60.0)
+    assert ask(PLACE, lambda: _refuse(), "silent") == "silent", "it was not asked again"
+    assert ask(Path("/elsewhere"), lambda: "there", "silent") == "there"
+    asker = disk._waiting[str(PLACE)]
+    back.set()
+    while asker._answers.empty():
+        pass
+    assert ask(PLACE, lambda: "there", "silent") == "there"
+    assert disk._waiting == {}
+
+
+def _refuse() -> int:
+    raise PermissionError("no")
