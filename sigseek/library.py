@@ -12,43 +12,32 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias
 
-from sigseek.indexer import IndexReport
-from sigseek.operations.backup import back_up
-from sigseek.operations.calibration import calibration_in_use
 from sigseek.operations.directory import LibraryDirectory
-from sigseek.operations.folders import count_known_files
-from sigseek.operations.forgetting import (
-    Forgotten,
-    ForgottenCheckpoint,
-    find_checkpoint,
-    forget_checkpoint,
-    forget_folder,
-    prune,
-)
-from sigseek.operations.indexing import index_folders, watch_folders
 from sigseek.operations.opened import OpenedLibrary
-from sigseek.operations.relocating import Relocated, relocate
-from sigseek.operations.status import Status, library_status
-from sigseek.operations.tags import TagCount, count_tags, drop_tag
 from sigseek.progress import Listener, Silence, Stop
 from sigseek.search.labels import DEFAULT_TEMPLATE, Label
-from sigseek.siglip import Checkpoint
 from sigseek.siglip.towers import check_choices
-from sigseek.storage import CheckpointRecord, LibraryFailure
-from sigseek.storage.records import DamagedFile
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     from sigseek.evaluation.captions import CaptionedPictures
+    from sigseek.indexer import IndexReport
+    from sigseek.operations.forgetting import Forgotten, ForgottenCheckpoint
+    from sigseek.operations.relocating import Relocated
+    from sigseek.operations.status import Status
+    from sigseek.operations.tags import TagCount
     from sigseek.operations.verify import VerifyReport
     from sigseek.operations.watch import WatchEvent
     from sigseek.search.calibration import Calibration
     from sigseek.search.classify import Classification
     from sigseek.search.results import SearchResults, SimilarHit
     from sigseek.search.verdicts import JudgedBy
+    from sigseek.siglip import Checkpoint
     from sigseek.siglip.yardstick.embeddings import Yardstick
+    from sigseek.storage import CheckpointRecord, LibraryFailure
+    from sigseek.storage.records import DamagedFile
 
     Floats: TypeAlias = npt.NDArray[np.float32]
 
@@ -146,6 +135,8 @@ class Library:
         Raises FolderError and changes nothing when more than half of a folder's files are gone
         (unless `accept_missing`), or when an offline folder is inside a new one.
         """
+        from sigseek.operations.indexing import index_folders
+
         return index_folders(
             self._opened,
             folders,
@@ -171,6 +162,8 @@ class Library:
         `debounce` seconds. Everything is scanned again every `rescan` seconds, because network
         drives do not report all changes.
         """
+        from sigseek.operations.indexing import watch_folders
+
         return watch_folders(
             self._opened,
             folders,
@@ -309,10 +302,14 @@ class Library:
 
     def tags(self) -> tuple[TagCount, ...]:
         """Count the photos of each tag; the tags are in alphabetical order."""
+        from sigseek.operations.tags import count_tags
+
         return count_tags(self._directory.catalog())
 
     def remove_tag(self, name: str) -> TagCount:
         """Take a tag from all photos and count them; UnknownTagError when there is no such tag."""
+        from sigseek.operations.tags import drop_tag
+
         return drop_tag(self._directory, name)
 
     @property
@@ -351,6 +348,8 @@ class Library:
         """The library's own calibration of the checkpoint, else the one shipped with the
         checkpoint. No library is needed.
         """
+        from sigseek.operations.calibration import calibration_in_use
+
         return calibration_in_use(self._directory, self._opened.model)
 
     def yardstick(self, *, listener: Listener | None = None, stop: Stop | None = None) -> Yardstick:
@@ -367,6 +366,8 @@ class Library:
 
         The directory itself need not exist. Raises FolderError when the library does not know it.
         """
+        from sigseek.operations.folders import count_known_files
+
         return count_known_files(self._directory.catalog(), Path(folder))
 
     def relocate(self, old: StrPath, new: StrPath, *, accept_missing: bool = False) -> Relocated:
@@ -375,6 +376,8 @@ class Library:
         Nothing is embedded again. Raises FolderError and changes nothing when a directory cannot be
         used, or, unless `accept_missing`, when less than half of the files are in `new`.
         """
+        from sigseek.operations.relocating import relocate
+
         return relocate(self._directory, Path(old), Path(new), accept_missing=accept_missing)
 
     def forget(self, folder: StrPath) -> Forgotten:
@@ -383,6 +386,8 @@ class Library:
         The files themselves are not touched. A directory inside a folder can be forgotten once it
         is empty or gone. Raises FolderError for anything else.
         """
+        from sigseek.operations.forgetting import forget_folder
+
         return forget_folder(self._directory, Path(folder))
 
     def known_checkpoint(self, name: str) -> CheckpointRecord:
@@ -390,10 +395,14 @@ class Library:
 
         Raises LibraryError when there is none, or more than one.
         """
+        from sigseek.operations.forgetting import find_checkpoint
+
         return find_checkpoint(self._directory.catalog(), name)
 
     def forget_checkpoint(self, name: str) -> ForgottenCheckpoint:
         """Remove a checkpoint, by name or fingerprint, and all its embeddings from the library."""
+        from sigseek.operations.forgetting import forget_checkpoint
+
         return forget_checkpoint(self._directory, name)
 
     def prune(self, older_than: timedelta = timedelta(days=30)) -> Forgotten:
@@ -402,6 +411,8 @@ class Library:
         Files of folders that are offline are kept, and so are files below an empty directory, which
         may be the mount point of an unplugged drive.
         """
+        from sigseek.operations.forgetting import prune
+
         return prune(self._directory, older_than)
 
     def verify(
@@ -429,10 +440,14 @@ class Library:
         Everything else in the library can be rebuilt from the catalog. Others may use the library
         meanwhile.
         """
+        from sigseek.operations.backup import back_up
+
         return back_up(self._directory.catalog(), Path(file))
 
     def status(self) -> Status:
         """Folders, counts, checkpoints and sizes."""
+        from sigseek.operations.status import library_status
+
         return library_status(
             self._directory.catalog(), self.directory, self._directory.index_store
         )
