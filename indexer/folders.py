@@ -21,16 +21,16 @@ def check_folder(path: Path) -> Path:
         # ValueError is for a name that no file can have
         if os.path.exists(path):
             raise FolderError(
-                f"{path} is a file", "name the folder that it is in", ErrorKind.INVALID
+                f"{path.absolute()} is a file", "name the folder that it is in", ErrorKind.INVALID
             ) from error
         raise FolderError(
-            f"no folder {path}",
+            f"there is no folder {path.absolute()}",
             "check the name, or plug in the drive that it is on",
             ErrorKind.NOT_FOUND,
         ) from error
     except OSError as error:
         raise FolderError(
-            f"the folder {path} cannot be read ({error.strerror})",
+            f"the folder {path.absolute()} cannot be read ({error.strerror})",
             "check its permissions",
             ErrorKind.UNAVAILABLE,
         ) from error

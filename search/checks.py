@@ -2,6 +2,7 @@
 
 import string
 
+from sigseek.errors import Option, Remedy
 from sigseek.search.errors import QueryError
 from sigseek.search.query import Query, Text, terms
 
@@ -29,7 +30,9 @@ def check_search(query: Query, limit: int, min_probability: float, *, looks_clos
 def check_limit(limit: int) -> None:
     """Raise QueryError for a limit below 1."""
     if limit < 1:
-        raise QueryError(f"a limit of {limit} shows nothing", "give 1 or more")
+        raise QueryError(
+            f"{limit} hits cannot be shown", Remedy("{} must be at least 1", (Option("limit"),))
+        )
 
 
 def _check_text(text: str) -> None:

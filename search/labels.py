@@ -35,7 +35,7 @@ def read_labels(path: Path) -> tuple[Label, ...]:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise QueryError(
-            f"cannot read labels from {path} ({reason})",
+            f"cannot read labels from {path.absolute()} ({reason})",
             "name a text file with a label on each line",
             ErrorKind.UNAVAILABLE,
         ) from error

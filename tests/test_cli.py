@@ -460,13 +460,20 @@ def error_of(done: "subprocess.CompletedProcess[str]") -> str:
     ("arguments", "said"),
     [
         (["index", "nowhere", "--model", "mini"], "no folder"),
-        (["index", "~no such user/photos", "--model", "mini"], "no folder ~no such user/photos"),
+        (
+            ["index", "~no such user/photos", "--model", "mini"],
+            "/~no such user/photos; check the name",
+        ),
         (["index", "x" * 300, "--model", "mini"], "cannot be read (File name too long)"),
-        (["index", "a.jpg/below", "--model", "mini"], "no folder a.jpg/below"),
+        (["index", "a.jpg/below", "--model", "mini"], "/a.jpg/below; check the name"),
         (["similar", "~no such user"], "no file"),
-        (["classify", "x" * 300, "--label", "x", "--model", "mini"], "no file"),
+        (["classify", "x" * 300, "--label", "x", "--model", "mini"], "there is no such file"),
         (["index", "a.jpg", "--model", "mini"], "is a file"),
         (["index"], "no library at"),
+        (
+            ["status", "--library", "a.jpg"],
+            "a.jpg is a file, and a library is a directory; give --library a directory",
+        ),
         (["search", "a house"], "no library at"),
         (["similar", "a.jpg"], "no library at"),
         (["status"], "no library at"),
@@ -475,7 +482,7 @@ def error_of(done: "subprocess.CompletedProcess[str]") -> str:
         (["search", "  \t"], "the query is empty"),
         (["similar", "nowhere.jpg"], "no file"),
         (["similar", "."], "is a folder"),
-        (["classify", "nowhere.jpg", "--label", "x", "--model", "mini"], "no file"),
+        (["classify", "nowhere.jpg", "--label", "x", "--model", "mini"], "no such file"),
         (["classify", "text.jpg", "--label", "x", "--model", "mini"], "not a picture"),
         (["classify", "a.jpg", "--label", "", "--model", "mini"], "empty"),
         (["classify", "a.jpg", "--model", "mini"], "no label"),
@@ -542,7 +549,9 @@ def test_bad_input_to_a_library(library: Path, tmp_path: Path, run: Run) -> None
     (tmp_path / "text.jpg").write_text("hello")
     where = ("--library", library)
     assert "not a picture" in error_of(run("similar", tmp_path / "text.jpg", *where, check=False))
-    assert "shows nothing" in error_of(run("search", "x", "-n", "0", *where, check=False))
+    assert "error: 0 hits cannot be shown; -n must be at least 1" in error_of(
+        run("search", "x", "-n", "0", *where, check=False)
+    )
     assert "outside 0 to 1" in error_of(run("search", "x", "--min-score", "7", *where, check=False))
     long = run("search", "word " * 10_000, *where, "--json", "--all", "-n", "1")
     assert len(rows(long)) == 1

@@ -490,7 +490,7 @@ def test_forgetting_a_checkpoint(
         str(tiny): (12, 1.0, False),
     }
     unsaid = run("forget", "--model", tiny, *where, check=False)
-    assert (unsaid.returncode, "confirm with --yes" in unsaid.stderr) == (1, True)
+    assert (unsaid.returncode, "go on with --yes" in unsaid.stderr) == (1, True)
     assert (
         run("forget", "--model", tiny, *where, "--yes").stdout
         == f"12 embeddings by {tiny} removed\n"

@@ -261,7 +261,7 @@ def test_what_it_says_when_it_cannot_begin(tmp_path: Path, run: Run) -> None:
     done = run("watch", tmp_path / "nowhere", *library, "--model", "mini", check=False)
     assert (
         done.returncode,
-        done.stderr.startswith(f"error: no folder {tmp_path / 'nowhere'}; "),
+        done.stderr.startswith(f"error: there is no folder {tmp_path / 'nowhere'}; "),
     ) == (1, True)
     assert run("watch", *library, "--debounce", "0", check=False).returncode == 2
     assert not (tmp_path / "library").exists()

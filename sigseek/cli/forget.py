@@ -40,10 +40,11 @@ def forget(
         raise click.UsageError("Give either a folder, or a checkpoint with --model.")
     with opened(directory, None) as library:
         if folder is not None:
-            files = library.known_files(folder)
+            files, where = library.known_files(folder), shown(str(folder.absolute()))
             confirm(
-                f"Remove {counted(files, 'file')} in {shown(str(folder))} from the library? "
-                "(Your photo files stay.)",
+                f"{counted(files, 'file')} in {where} would be removed from the library "
+                "(your photo files stay)",
+                "Remove?",
                 yes,
             )
             gone = library.forget(folder)
@@ -57,8 +58,9 @@ def forget(
             assert named is not None
             known = library.known_checkpoint(named)
             confirm(
-                f"Remove {counted(known.embeddings, 'embedding')} by {known.name}? "
-                "Making them again takes long.",
+                f"{counted(known.embeddings, 'embedding')} by {known.name} would be removed, and "
+                "making them again takes long",
+                "Remove?",
                 yes,
             )
             dropped = library.forget_checkpoint(named)

@@ -49,10 +49,10 @@ class _LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
             return None
-        module = _MODULES.get(name, name)
+        module = _MODULES.get(cmd_name, cmd_name)
         # Modules stay until the end: the collector would search them in vain, again and again.
         gc.disable()
         command: click.Command = getattr(import_module(f"sigseek.cli.{module}"), module)

@@ -190,13 +190,18 @@ max_megapixels_option = click.option(
 )
 
 
-def confirm(question: str, yes: bool) -> None:
-    """Ask on a terminal whether to go on, and end the command if not. Elsewhere --yes is needed."""
+def confirm(consequence: str, question: str, yes: bool) -> None:
+    """Say on a terminal what would happen, ask whether to go on, and end the command if not.
+
+    Elsewhere the option --yes is needed.
+    """
     from sigseek.cli.output import Failed
 
-    if not yes and not sys.stdin.isatty():
-        raise Failed(f"{question} Not a terminal: confirm with --yes.")
-    if not yes and not click.confirm(question, err=True):
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise Failed(f"{consequence}, and there is no terminal to ask on; go on with --yes")
+    if not click.confirm(f"{consequence}. {question}", err=True):
         click.echo("nothing was changed", err=True)
         click.get_current_context().exit(1)
 

@@ -118,7 +118,7 @@ def read_captions(
     """
     if pictures is not None and not _is(Path.is_dir, pictures):
         raise CaptionsError(
-            f"there is no folder {pictures}",
+            f"there is no folder {pictures.absolute()}",
             "give the folder that contains the pictures",
             ErrorKind.NOT_FOUND,
         )
@@ -188,12 +188,12 @@ def _read_text(source: Path) -> str:
         content = source.read_bytes()
     except FileNotFoundError as error:
         raise CaptionsError(
-            f"there is no file or folder {source}", _FORMS, ErrorKind.NOT_FOUND
+            f"there is no file or folder {source.absolute()}", _FORMS, ErrorKind.NOT_FOUND
         ) from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise CaptionsError(
-            f"{source} cannot be read ({reason})", _FORMS, ErrorKind.UNAVAILABLE
+            f"{source.absolute()} cannot be read ({reason})", _FORMS, ErrorKind.UNAVAILABLE
         ) from error
     try:
         return content.decode("utf-8-sig")

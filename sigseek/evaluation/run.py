@@ -72,9 +72,9 @@ def evaluate(
 
 
 def best_evidence(texts: Floats, images: Floats, yardstick: Yardstick) -> Floats:
-    """The highest evidence (m,) of texts (m, dim) over a library's pictures (n, dim), as a cosine.
+    """Return the highest evidence (m,), a cosine, of texts (m, dim) over a library's pictures.
 
-    Both are unit-norm.
+    The pictures are (n, dim); both are unit-norm.
     """
     biases = yardstick.biases(images)
     floors = text_floors(texts, yardstick.pictures)[:, None]
@@ -91,10 +91,10 @@ def _query_times(
     images: Floats,
     scoring: Scoring,
 ) -> list[float]:
-    """Milliseconds from text to all probabilities, for at most TIMED of the queries in turn."""
+    """Return milliseconds from text to all probabilities, for at most TIMED of the queries."""
     embed(queries[:1])  # the first text by itself may be slower than any other
     times = []
-    for number in np.linspace(0, len(queries) - 1, min(TIMED, len(queries))).astype(int):
+    for number in np.linspace(0, len(queries) - 1, min(TIMED, len(queries))).astype(int).tolist():
         started = time.perf_counter()
         scoring.probabilities(cosines(embed([queries[number]]), images))
         times.append(1000 * (time.perf_counter() - started))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sigseek.errors import Call, ErrorKind, Remedy
+from sigseek.errors import Call, ErrorKind, Option, Remedy
 from sigseek.operations.paths import expand
 from sigseek.storage import Catalog, LibraryError, writer_lock
 from sigseek.storage.catalog import FILE_NAME
@@ -46,6 +46,11 @@ class LibraryDirectory:
         """
         with self._opening:
             if self._catalog is None:
+                if self.directory.is_file():
+                    raise LibraryError(
+                        f"{self.directory} is a file, and a library is a directory",
+                        Remedy("give {} a directory", (Option("directory"),)),
+                    )
                 if not create and not self.exists():
                     raise LibraryError(
                         f"no library at {self.directory}",

@@ -50,12 +50,12 @@ class SearcherInUse:
         that happen several times in a row, the last answer is given: its hits are right, but its
         probabilities may still be those of the state before.
         """
-        for _ in range(_TRIES):
+        tries = 0
+        while True:
             searcher, state = self._current()
-            answer = question(searcher)
-            if self._checkpoint.state_to_query() == state:
-                break
-        return answer
+            answer, tries = question(searcher), tries + 1
+            if tries == _TRIES or self._checkpoint.state_to_query() == state:
+                return answer
 
     def _current(self) -> tuple[Searcher, CheckpointState]:
         # The state is read under the lock, too: a thread that read it earlier could otherwise

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sigseek.indexer.presence import is_directory, is_online
-from sigseek.storage import Catalog, CheckpointRecord
+from sigseek.storage import Catalog, CheckpointRecord, FolderRecord
+from sigseek.storage.catalog.catalog import CatalogReader
 from sigseek.storage.index.contract import IndexStore
 
 
@@ -58,7 +59,7 @@ class Status:
 
 
 def default_checkpoint(records: Sequence[CheckpointRecord]) -> CheckpointRecord | None:
-    """The checkpoint that is used when none is named; None when there is no checkpoint.
+    """Return the checkpoint that is used when none is named; None when there is no checkpoint.
 
     It is the one that has embedded most photos; if two have embedded the same number, the older.
     """
@@ -66,16 +67,36 @@ def default_checkpoint(records: Sequence[CheckpointRecord]) -> CheckpointRecord 
 
 
 def library_status(catalog: Catalog, directory: Path, index_store: IndexStore) -> Status:
-    """The status of the library in `directory`."""
-    counts = catalog.file_counts()
-    folders = []
-    for folder in catalog.folders():
-        there, missing = counts.get(folder.id, (0, 0))
-        online = (is_online if there + missing else is_directory)(Path(folder.path))
-        folders.append(FolderStatus(folder.path, online, there, missing, _utc(folder.indexed_at)))
-    photos, records = catalog.photo_count(), catalog.checkpoints()
+    """Return the status of the library in `directory`, whose numbers are all of one moment."""
+    with catalog.snapshot() as reader:
+        known, counts = reader.folders(), reader.file_counts()
+        photos, checkpoints = reader.photo_count(), _checkpoints(reader)
+        failures, damaged = len(reader.failures()), reader.count_damaged()
+    # A drive may take long to answer, so the folders are looked at when the catalog is closed.
+    folders = [_folder_status(folder, *counts.get(folder.id, (0, 0))) for folder in known]
+    return Status(
+        library=str(directory),
+        photos=photos,
+        files=sum(folder.files for folder in folders),
+        missing=sum(folder.missing for folder in folders),
+        failures=failures,
+        damaged=damaged,
+        folders=tuple(folders),
+        checkpoints=checkpoints,
+        catalog_bytes=sum(map(_size, directory.glob(f"{catalog.path.name}*"))),
+        index_bytes=index_store.bytes(),
+    )
+
+
+def _folder_status(folder: FolderRecord, files: int, missing: int) -> FolderStatus:
+    online = (is_online if files + missing else is_directory)(Path(folder.path))
+    return FolderStatus(folder.path, online, files, missing, _utc(folder.indexed_at))
+
+
+def _checkpoints(reader: CatalogReader) -> tuple[CheckpointStatus, ...]:
+    photos, records = reader.photo_count(), reader.checkpoints()
     searched = default_checkpoint(records)
-    checkpoints = [
+    return tuple(
         CheckpointStatus(
             record.name,
             record.fingerprint,
@@ -85,23 +106,11 @@ def library_status(catalog: Catalog, directory: Path, index_store: IndexStore) -
             searched=record == searched,
         )
         for record in records
-    ]
-    return Status(
-        library=str(directory),
-        photos=photos,
-        files=sum(folder.files for folder in folders),
-        missing=sum(folder.missing for folder in folders),
-        failures=len(catalog.failures()),
-        damaged=catalog.count_damaged(),
-        folders=tuple(folders),
-        checkpoints=tuple(checkpoints),
-        catalog_bytes=sum(map(_size, directory.glob(f"{catalog.path.name}*"))),
-        index_bytes=index_store.bytes(),
     )
 
 
 def _utc(time: datetime | None) -> datetime | None:
-    """The catalog's time, which is UTC, with its time zone."""
+    """Return the catalog's time, which is UTC, with its time zone."""
     return time.replace(tzinfo=UTC) if time and time.tzinfo is None else time
 
 

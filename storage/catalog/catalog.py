@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy.orm import sessionmaker
+from sqlalchemy.orm import Session, sessionmaker
 
 from sigseek.storage.catalog.dialect import Dialect
 from sigseek.storage.catalog.reading.checkpoints import CheckpointReader
@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 FILE_NAME = "catalog.sqlite"
 
 
-class Catalog(
+class CatalogReader(
     CheckpointReader, FileReader, PhotoReader, EmbeddingReader, JudgementReader, SettingReader
 ):
+    """Every question that can be asked of a catalog."""
+
+
+class Catalog(CatalogReader):
     """The catalog of a library; several threads may use it.
 
     Every method raises LibraryError when the database cannot be read or written.
@@ -52,6 +56,12 @@ class Catalog(
     def close(self) -> None:
         """Close the database."""
         self._dialect.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[CatalogReader]:
+        """Give a reader whose questions are all answered from one moment, for one thread."""
+        with self._session() as session:
+            yield _Snapshot(self._dialect, session)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -88,3 +98,15 @@ class Catalog(
         """Return how many rows of each table refer to rows that do not exist."""
         with self._session() as session:
             return self._dialect.dangling(session.connection())
+
+
+class _Snapshot(CatalogReader):
+    """A reader whose questions share one session, and so one transaction."""
+
+    def __init__(self, dialect: Dialect, session: Session) -> None:
+        super().__init__(dialect)
+        self._shared = session
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        yield self._shared

@@ -12,7 +12,6 @@ The same command resumes an interrupted run from the last saved step.
 
 import argparse
 import json
-import os
 import random
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -38,6 +37,7 @@ from sigseek.demo.drawing import draw_scene
 from sigseek.demo.scene import all_facts, numbered_scene
 from sigseek.demo.training.absent import absent_text
 from sigseek.demo.training.evaluate import report, retrieval_figures
+from sigseek.files import written_whole
 from sigseek.siglip import load_checkpoint
 
 PIXELS = 96
@@ -120,9 +120,8 @@ def drawings(path: Path, seed: int, count: int) -> npt.NDArray[np.uint8]:
     if not path.exists():
         with ProcessPoolExecutor() as pool:
             drawn = list(pool.map(_draw, [seed] * count, range(count), chunksize=500))
-        aside = path.with_suffix(".part.npy")
-        np.save(aside, np.stack(drawn))
-        aside.rename(path)
+        with written_whole(path) as aside, aside.open("wb") as file:
+            np.save(file, np.stack(drawn))
     pixels: npt.NDArray[np.uint8] = np.load(path)
     if len(pixels) != count:
         raise SystemExit(
@@ -239,16 +238,13 @@ def train(
                 flush=True,
             )
         if (step + 1) % STEPS_PER_SAVE == 0 or step + 1 == len(lessons):
-            aside = state_path.with_suffix(".part")
-            torch.save(
-                {
-                    "teacher": teacher.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "step": step + 1,
-                },
-                aside,
-            )
-            os.replace(aside, state_path)
+            state = {
+                "teacher": teacher.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "step": step + 1,
+            }
+            with written_whole(state_path) as aside:
+                torch.save(state, aside)
             print(f"step {step + 1} {_validate(model, validation, tokenizer, device)}", flush=True)
     return model.cpu().eval()
 
