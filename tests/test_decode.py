@@ -133,8 +133,7 @@ def test_too_many_pixels_are_refused_before_decoding(tmp_path: Path) -> None:
         match=r"^too large: 64 x 48 pixels; the limit is 0.003071 megapixels$",
     ):
         decode_photo(path, PREPROCESSING, max_pixels=64 * 48 - 1)
-    with pytest.raises(DecodeError, match="truncated"):
-        decode_photo(path, PREPROCESSING, max_pixels=64 * 48)
+    assert decode_photo(path, PREPROCESSING, max_pixels=64 * 48).damaged
 
 
 def test_what_the_decoder_would_hold_at_once(tmp_path: Path) -> None:
@@ -157,7 +156,7 @@ def test_why_a_file_gives_no_picture(tmp_path: Path) -> None:
     cases = {
         "empty.jpg": (b"", "the file is empty"),
         "text.jpg": (b"hello, world", "not a picture"),
-        "half.jpg": (whole[: len(whole) // 2], "(?i)damaged.*truncated"),
+        "begin.jpg": (whole[:700], "(?i)damaged.*truncated"),
         "a.heic": (b"\0\0\0\x18ftypheic", "damaged, or an unsupported kind of HEIC"),
         "a.nef": (
             b"neither RAW nor anything else",

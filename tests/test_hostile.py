@@ -8,6 +8,7 @@ from tests.test_pipeline import Library
 
 REASONS = (
     "damaged, or an unsupported kind of ",
+    "damaged: only ",
     "not a picture, or its header is damaged",
     "the file is empty",
     "too large: ",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, BinaryIO
 
-from PIL import Image
+from PIL import Image, ImageFile
 
 from sigseek.indexer.decoding import iptc
 from sigseek.indexer.decoding.xmp import MAX_BYTES
@@ -74,7 +74,7 @@ def find_blocks(file: BinaryIO, image: Image.Image) -> None:
         file.seek(position)
 
 
-def open_bare_jpeg(file: BinaryIO) -> Image.Image:
+def open_bare_jpeg(file: BinaryIO) -> ImageFile.ImageFile:
     """Open a JPEG without its metadata, of which Pillow refuses some that are damaged. What can be
     read of them is put where Pillow would put it.
 

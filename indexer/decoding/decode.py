@@ -1,6 +1,5 @@
 """Decoding: from a photo's file to the pixels that an image tower takes."""
 
-import errno
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from sigseek.indexer.decoding.damage import is_disk_error, load
 from sigseek.indexer.decoding.formats import REFUSED_FORMATS
 from sigseek.indexer.decoding.limits import MostPixels, default_max_pixels
 from sigseek.indexer.decoding.metadata import (
@@ -94,7 +94,7 @@ def decode_photo(
         reduced = image.size != full
         # A progressive JPEG is held whole, however reduced.
         most.check_held(*(full if image.info.get("progressive") else image.size))
-        rgb, metadata = _upright_rgb(picture, least)
+        rgb, metadata, damaged = _upright_rgb(picture, least)
         pixels = preprocessing.resize(rgb)
         if not reduced:
             full = image.size  # once more: Pillow turns a TIFF when it loads it
@@ -102,7 +102,7 @@ def decode_photo(
             full[::-1] if metadata.orientation in SIDES_SWAPPED else full
         )
         dated = dated_by_name(metadata, path)
-        return DecodedPhoto(pixels, width, height, picture.format, dated)
+        return DecodedPhoto(pixels, width, height, picture.format, dated, damaged)
 
     return _read(path, decoded, most)
 
@@ -180,9 +180,7 @@ def _read(path: Path, use: Callable[[OpenedPicture], _Out], most: MostPixels | N
         except MemoryError as error:
             raise TooLargeError("too large for this machine's memory") from error
         except OSError as error:
-            # The disk's or the network's error, not Pillow's: the file itself may be fine. A place
-            # that cannot be sought is what a damaged file points to.
-            if error.errno not in (None, errno.EINVAL):
+            if is_disk_error(error):  # the file itself may be fine
                 raise
             raise _undecodable(path, error) from error
         except Exception as error:  # damaged files make Pillow's plugins raise nearly anything
@@ -202,23 +200,22 @@ def _undecodable(path: Path, error: Exception) -> DecodeError:
 
 def _upright_rgb(
     picture: OpenedPicture, least: tuple[int, int] | None = None
-) -> tuple[Image.Image, Metadata]:
-    """The picture as it is meant to be seen, in sRGB, and its metadata. With `least`, it may be
-    reduced to not less than that size.
+) -> tuple[Image.Image, Metadata, bool]:
+    """The picture as it is meant to be seen, in sRGB, its metadata, and whether it is damaged. With
+    `least`, it may be reduced to not less than that size.
     """
-    image = picture.image
-    image.load()
+    part, damaged = load(picture, least)
     # After loading: Pillow turns TIFFs upright by itself and then clears the tag.
-    metadata = picture.metadata or read_metadata(image)
-    upright = _eight_bit(_upright(image, metadata.orientation))
-    profile = image.info.get("icc_profile")
+    metadata = picture.metadata or read_metadata(picture.image)
+    upright = _eight_bit(_upright(part, metadata.orientation))
+    profile = part.info.get("icc_profile")
     if profile:
         from sigseek.indexer.decoding.color import (
             to_srgb,  # a library of its own, which most photos do without
         )
 
         upright = to_srgb(upright, profile, least)
-    return _over_white(upright), metadata
+    return _over_white(upright), metadata, damaged
 
 
 def _upright(image: Image.Image, orientation: int) -> Image.Image:

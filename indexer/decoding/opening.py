@@ -4,17 +4,20 @@ Readers of rare formats are imported when such a file comes, so a folder of JPEG
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
-from PIL import Image
+from PIL import Image, ImageFile
 
 from sigseek.indexer.decoding.blocks import find_blocks, open_bare_jpeg
 from sigseek.indexer.decoding.brands import AVIF, CANON_RAW, HEIF, brands
+from sigseek.indexer.decoding.damage import decodable_part
 from sigseek.indexer.decoding.formats import DECODED, RAW
 from sigseek.indexer.decoding.limits import MostPixels
 from sigseek.indexer.decoding.metadata import Metadata
+from sigseek.indexer.decoding.png import PNG, mended_png
+from sigseek.indexer.decoding.webp import WEBP, completed_webp
 from sigseek.indexer.errors import DecodeError
 
 _HEAD = 64
@@ -45,7 +48,13 @@ class OpenedPicture:
     metadata: Metadata | None = None
     """The metadata, where the file has it in other places than Pillow looks."""
     size: tuple[int, int] | None = None
-    """The width and height of the photo as shown, where `image` is only its preview."""
+    """The width and height of the photo as shown, where `image` is only its preview, or a part."""
+    source: IO[bytes] | None = None
+    """Where Pillow reads the picture, if it can be opened there once more."""
+    frame: int = 0
+    """The frame of the picture in `source`."""
+    damaged: bool = False
+    """Whether it is known without decoding that a part is missing."""
 
 
 def open_picture(file: BinaryIO, suffix: str, most: MostPixels) -> OpenedPicture:
@@ -85,12 +94,13 @@ def _checked(image: Image.Image, most: MostPixels) -> OpenedPicture:
 def _open_with_pillow(file: BinaryIO, suffix: str, most: MostPixels) -> OpenedPicture:
     try:
         image = _pillow_image(file)
-    except (
-        Exception
-    ):  # mostly UnidentifiedImageError, but what looks like a TIFF makes Pillow raise others too
+    except Exception as error:  # what looks like a TIFF makes Pillow raise any
         if suffix in RAW and file.seek(0, 2):  # not that of an empty file
             return _open_raw(file, most)
-        raise
+        damaged = None if isinstance(error, MemoryError) else _open_damaged(file, most)
+        if damaged is None:
+            raise
+        return damaged
     if image.format == "TIFF" and (
         suffix in RAW or _holds_raw(image)
     ):  # what it shows is a thumbnail
@@ -100,10 +110,26 @@ def _open_with_pillow(file: BinaryIO, suffix: str, most: MostPixels) -> OpenedPi
             if suffix in RAW:
                 raise
     find_blocks(file, image)
-    return _checked(image, most)
+    return replace(_checked(image, most), source=image.fp)
 
 
-def _pillow_image(file: BinaryIO) -> Image.Image:
+def _open_damaged(file: BinaryIO, most: MostPixels) -> OpenedPicture | None:
+    """The picture in a damaged file that Pillow does not open; None if there is none."""
+    file.seek(0)
+    head = file.read(_HEAD)
+    if head.startswith(PNG):
+        mended = BytesIO(mended_png(head + file.read()))
+        opened = _checked(Image.open(mended, formats=["PNG"]), most)
+        return replace(opened, source=mended, damaged=True)
+    if not WEBP.match(head):
+        return None
+    completed = BytesIO(completed_webp(head + file.read(), b"\0"))
+    whole = _checked(Image.open(completed, formats=["WEBP"]), most)
+    part = decodable_part(file)
+    return replace(whole, image=part, damaged=True, size=whole.image.size) if part else None
+
+
+def _pillow_image(file: BinaryIO) -> ImageFile.ImageFile:
     try:
         return Image.open(file, formats=DECODED)
     except Exception:
@@ -118,7 +144,7 @@ def _open_raw(file: BinaryIO, most: MostPixels) -> OpenedPicture:
 
     image, metadata, size = open_raw(file, most)
     most.check(image.width, image.height)
-    return OpenedPicture(image, "RAW", metadata, size)
+    return OpenedPicture(image, "RAW", metadata, size, getattr(image, "fp", None))
 
 
 def _holds_raw(image: Image.Image) -> bool:
