@@ -16,6 +16,7 @@ from sigseek.indexer.decoding.decode import DecodedPhoto
 from sigseek.indexer.decoding.digest import FileDigest, digest_file
 from sigseek.indexer.decoding.guarded import GuardedDecoder
 from sigseek.indexer.errors import SlowError, UndecidedError
+from sigseek.indexer.presence import is_online
 from sigseek.indexer.watched_pool import WatchedPool
 from sigseek.progress import Problem
 from sigseek.storage import FailureKind
@@ -160,6 +161,8 @@ def test_a_folder_whose_disk_falls_silent_is_offline_and_the_others_are_indexed(
         assert heard.problems == [Problem(str(drive), "its disk does not answer")]
         silent.paths = {drive}
         assert counts(library.index()) == {"scanned": 2, "unchanged": 2, "offline": 5}
+    while not is_online(drive):  # until the question that waited is answered
+        time.sleep(0.01)
     assert counts(library.index()) == {"scanned": 7, "unchanged": 7}
     library.catalog.close()
 
