@@ -51,6 +51,30 @@ class FolderRecord:
     id: int
     path: str
     indexed_at: datetime | None
+    excluded: tuple[str, ...] = ()
+    """The patterns of files that the user wants left out, in gitignore's syntax."""
+
+
+class OtherFile(NamedTuple):
+    """A file without a picture's extension, or a link to a directory, in a folder."""
+
+    path: str
+    """Relative to the folder."""
+    size: int
+    mtime_ns: int
+    holds: str | None
+    """The format of the picture in it, or "directory" for a link to one; None for a file that holds
+    no picture.
+    """
+
+
+@dataclass(frozen=True)
+class SkippedFile:
+    """A file that seems to hold photos and that indexing passes over."""
+
+    path: str
+    """Absolute."""
+    reason: str
 
 
 class FileRecord(NamedTuple):

@@ -79,6 +79,26 @@ class FolderRow(Base):
     """
     indexed_at: Mapped[datetime | None]
     """The end of the last complete run."""
+    excluded: Mapped[str] = mapped_column(PathText, default="", server_default="")
+    """The patterns of files that the user wants left out, one per line, in gitignore's syntax."""
+
+
+class OtherFileRow(Base):
+    """A file without a picture's extension, or a link to a directory. Indexing passes it over."""
+
+    __tablename__ = "other_file"
+    __table_args__ = (Index("ix_other_file_folder_id", "folder_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    folder_id: Mapped[int] = mapped_column(ForeignKey("folder.id", ondelete="CASCADE"))
+    path: Mapped[str] = mapped_column(PathText)
+    """Relative to the folder."""
+    size: Mapped[int]
+    mtime_ns: Mapped[int]
+    holds: Mapped[str | None]
+    """The format of the picture that its first bytes tell, or "directory" for a link to one; None
+    for a file that holds no picture.
+    """
 
 
 class PhotoRow(Base):

@@ -1,6 +1,7 @@
 """Paths in the catalog: those of folders are absolute, all others relative to their folder."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import TypeVar
@@ -22,9 +23,28 @@ def containing_folder(session: Session, path: Path) -> tuple[FolderRecord, PureP
     """
     for folder in session.scalars(select(FolderRow)):
         if path.is_relative_to(folder.path):
-            record = FolderRecord(folder.id, folder.path, folder.indexed_at)
-            return record, path.relative_to(folder.path)
+            return folder_record(folder), path.relative_to(folder.path)
     return None
+
+
+def folder_record(row: FolderRow) -> FolderRecord:
+    """Return the row as a record."""
+    return FolderRecord(row.id, row.path, row.indexed_at, tuple(row.excluded.splitlines()))
+
+
+def patterns_below(directory: PurePath, patterns: Sequence[str]) -> list[str]:
+    """Return gitignore patterns that mean for a folder what these mean for the directory in it."""
+    if directory == PurePath():
+        return list(patterns)
+    escaped = re.sub(r"([\\*?\[\] !#])", r"\\\1", directory.as_posix())
+    return [_pattern_below(escaped, pattern) for pattern in patterns]
+
+
+def _pattern_below(directory: str, pattern: str) -> str:
+    negation, rest = ("!", pattern[1:]) if pattern.startswith("!") else ("", pattern)
+    # a pattern with a slash before its end is about one place, others are about any depth
+    anchored = "/" in rest.rstrip("/")
+    return f"{negation}/{directory}/{'' if anchored else '**/'}{rest.lstrip('/')}"
 
 
 def path_prefix(inside: PurePath) -> str:

@@ -5,18 +5,20 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
 
-from sqlalchemy import ColumnElement, bindparam, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.orm import aliased
 
 from sigseek.storage.catalog.changes.writer import Writer
-from sigseek.storage.catalog.models import FailureRow, FileRow, FolderRow, PhotoRow
+from sigseek.storage.catalog.models import FailureRow, FileRow, FolderRow, OtherFileRow, PhotoRow
 from sigseek.storage.catalog.paths import (
     containing_folder,
+    folder_record,
     is_below,
     path_prefix,
+    patterns_below,
     statement_chunks,
 )
-from sigseek.storage.records import FailureRecord, FolderRecord
+from sigseek.storage.records import FailureRecord, FolderRecord, OtherFile
 
 
 class FileWriter(Writer):
@@ -35,14 +37,39 @@ class FileWriter(Writer):
         new = FolderRow(path=str(path), indexed_at=None)
         self._session.add(new)
         self._session.flush()
-        record = FolderRecord(new.id, new.path, None)
         others = select(FolderRow).where(FolderRow.id != new.id)
         for folder in self._session.scalars(others).all():
             if Path(folder.path).is_relative_to(path):
                 to = PurePath(folder.path).relative_to(path)
-                self._move_files(folder.id, PurePath(), record.id, to)
+                self._move_files(folder.id, PurePath(), new.id, to)
+                self._take_patterns(folder, new, to)
                 self.remove_folder(folder.id)
-        return record, PurePath()
+        return folder_record(new), PurePath()
+
+    def put_excluded(self, folder_id: int, patterns: Sequence[str]) -> None:
+        """Keep the patterns of files that the user wants left out, in the place of earlier ones."""
+        self._session.get_one(FolderRow, folder_id).excluded = "\n".join(patterns)
+
+    def put_other_files(
+        self, folder_id: int, gone: Sequence[str], files: Sequence[OtherFile]
+    ) -> None:
+        """Keep files that indexing passes over. Those at these paths, and at the paths in `gone`,
+        are removed first.
+        """
+        paths = [*gone, *(file.path for file in files)]
+        for chunk in statement_chunks(paths):
+            among = self._dialect.is_path_among(OtherFileRow.path, chunk)
+            self._session.execute(
+                delete(OtherFileRow).where(OtherFileRow.folder_id == folder_id, among)
+            )
+        rows = [{"folder_id": folder_id, **file._asdict()} for file in files]
+        if rows:
+            self._session.execute(insert(OtherFileRow), rows)
+
+    def _take_patterns(self, source: FolderRow, target: FolderRow, to: PurePath) -> None:
+        """Let the source's patterns hold for the directory `to` of the target."""
+        taken = patterns_below(to, source.excluded.splitlines())
+        target.excluded = "\n".join(dict.fromkeys([*target.excluded.splitlines(), *taken]))
 
     def remove_folder(self, folder_id: int) -> None:
         """Remove the folder with its files and failures."""
@@ -72,6 +99,8 @@ class FileWriter(Writer):
         source, inside = containing_folder(self._session, old) or known
         count_moved = self._move_files(source.id, inside, target.id, to)
         if inside == PurePath() and source.id != target.id:
+            rows = [self._session.get_one(FolderRow, one.id) for one in (source, target)]
+            self._take_patterns(rows[0], rows[1], to)
             self.remove_folder(source.id)
         return count_moved
 

@@ -9,8 +9,15 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from sigseek.storage.catalog.models import EmbeddingRow, FailureRow, FileRow, FolderRow, PhotoRow
-from sigseek.storage.catalog.paths import containing_folder, is_below
+from sigseek.storage.catalog.models import (
+    EmbeddingRow,
+    FailureRow,
+    FileRow,
+    FolderRow,
+    OtherFileRow,
+    PhotoRow,
+)
+from sigseek.storage.catalog.paths import containing_folder, folder_record, is_below
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.records import (
     FailureKind,
@@ -19,6 +26,7 @@ from sigseek.storage.records import (
     FileRecord,
     FolderRecord,
     LibraryFailure,
+    OtherFile,
 )
 
 _FETCHED = 200
@@ -33,7 +41,7 @@ class FileReader(Reader):
     def folders(self) -> list[FolderRecord]:
         """Return all folders by path."""
         with self._session() as session:
-            records = [_folder_record(row) for row in session.scalars(select(FolderRow))]
+            records = [folder_record(row) for row in session.scalars(select(FolderRow))]
         return sorted(records, key=lambda folder: folder.path)
 
     def find_folder(self, path: Path) -> tuple[FolderRecord, PurePath] | None:
@@ -100,7 +108,7 @@ class FileReader(Reader):
             .where(FileRow.missing_since < before)
         )
         with self._session() as session:
-            return [(_folder_record(row), path) for row, path in session.execute(query)]
+            return [(folder_record(row), path) for row, path in session.execute(query)]
 
     def digests(self, folder_id: int) -> Iterator[tuple[str, bytes, int, int]]:
         """Yield the path, the SHA-256 of the photo, the size and the mtime in ns of each file of
@@ -123,6 +131,30 @@ class FileReader(Reader):
         with self._session() as session:
             rows = session.execute(query.group_by(FileRow.folder_id))
             return {folder: FileCounts(present, gone) for folder, present, gone in rows}
+
+    def other_files(self, folder_id: int, inside: PurePath) -> dict[str, OtherFile]:
+        """Return the files below `inside` of the folder that indexing passes over, by path."""
+        query = select(
+            OtherFileRow.path, OtherFileRow.size, OtherFileRow.mtime_ns, OtherFileRow.holds
+        ).where(OtherFileRow.folder_id == folder_id, is_below(OtherFileRow.path, inside))
+        with self._session() as session:
+            return {row[0]: OtherFile(*row) for row in session.execute(query)}
+
+    def skipped_files(self) -> list[tuple[str, OtherFile]]:
+        """Return the files that seem to hold photos and are passed over, each with the path of its
+        folder, by path.
+        """
+        query = (
+            select(FolderRow.path, OtherFileRow)
+            .join(FolderRow, FolderRow.id == OtherFileRow.folder_id)
+            .where(OtherFileRow.holds.is_not(None))
+        )
+        with self._session() as session:
+            found = [
+                (root, OtherFile(row.path, row.size, row.mtime_ns, row.holds))
+                for root, row in session.execute(query)
+            ]
+        return sorted(found, key=lambda one: (one[0], one[1].path))
 
     def failures(self) -> list[LibraryFailure]:
         """Return all failures by path."""
@@ -159,7 +191,3 @@ class FileReader(Reader):
                 )
                 for row in session.scalars(query)
             ]
-
-
-def _folder_record(row: FolderRow) -> FolderRecord:
-    return FolderRecord(row.id, row.path, row.indexed_at)
