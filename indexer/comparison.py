@@ -31,6 +31,10 @@ class Comparison:
     known: dict[str, FileRecord] = field(default_factory=dict)
     """The catalog's records of the files in `changed` and `missing`."""
     unchanged: int = 0
+    refreshed: int = 0
+    """Files that are unchanged, but whose sidecars are not."""
+    sidecars: dict[str, str | None] = field(default_factory=dict)
+    """By path, the sidecars of files whose sidecars differ from what the catalog holds."""
     failed: int = 0
     """Files that could not be used before and are still the same."""
     reappeared: list[str] = field(default_factory=list)
@@ -47,6 +51,8 @@ class Comparison:
     """Camera RAW files that are known already, or whose JPEG is not yet in the catalog, with the
     path of that JPEG. Whether they are indexed is decided once the JPEG has been read.
     """
+    raw_sidecars: dict[str, str] = field(default_factory=dict)
+    """The sidecars of the files in `raw_pairs`, by path."""
 
 
 def compare(
@@ -73,6 +79,7 @@ def compare(
             del unsettled[path]
             result.failed += 1
     others: dict[str, FileRecord] = {}
+    sidecars = listing.sidecars
     for row in rows:  # the one loop over every file, changed or not: no objects, no calls to spare
         path = row[0]
         if not row[4]:
@@ -80,6 +87,9 @@ def compare(
         if row[3] and unsettled.get(path) == row[1:3]:
             del unsettled[path]
             result.unchanged += 1
+            if row[6] != sidecars.get(path):
+                result.refreshed += 1
+                result.sidecars[path] = sidecars.get(path)
             if row[4]:
                 result.reappeared.append(path)
             if path in failed:
@@ -89,10 +99,17 @@ def compare(
     result.changed = [
         FoundFile(path, size, mtime_ns) for path, (size, mtime_ns) in unsettled.items()
     ]
+    for path in unsettled:
+        before = others[path][6] if path in others else None
+        if sidecars.get(path) != before:
+            result.sidecars[path] = sidecars.get(path)
     result.raw_pairs = {
         raw: jpeg
         for raw, jpeg in listing.raw_pairs.items()
         if raw.path in others or jpeg in unsettled or jpeg in failed
+    }
+    result.raw_sidecars = {
+        raw.path: sidecars[raw.path] for raw in result.raw_pairs if raw.path in sidecars
     }
     paired = {raw.path for raw in listing.raw_pairs}
     unlisted = others.keys() - listing.files.keys() - paired

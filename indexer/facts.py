@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 from sigseek.indexer.cities import city_at
 from sigseek.indexer.decoding.decode import DecodedPhoto
 from sigseek.indexer.decoding.metadata import Metadata
+from sigseek.indexer.facts_version import FACTS_VERSION
 from sigseek.storage import PhotoFacts, PhotoMetadata, PlaceSource
 
 
@@ -19,7 +20,9 @@ def photo_metadata(metadata: Metadata) -> PhotoMetadata:
     nobody wrote.
     """
     names = (field.name for field in fields(PhotoMetadata))
-    said = PhotoMetadata(**{name: getattr(metadata, name) for name in names})
+    said = PhotoMetadata(
+        **{name: getattr(metadata, name) for name in names} | {"facts_version": FACTS_VERSION}
+    )
     if said.latitude is None or said.longitude is None or said.city:
         return said
     found = city_at(said.latitude, said.longitude)

@@ -127,6 +127,11 @@ class FolderChanges:
                 for path, id_, read in (*self._pending.files, *embedded)
             ]
             transaction.put_files(self._folder.id, files)
+            # Another name or place of a file may tell something else of its photo.
+            transaction.mark_metadata_stale([id_ for _, id_, _ in self._pending.files])
+            transaction.mark_metadata_stale(
+                [ids[photo.content.digest] for photo in photos if len(photo.content.files) > 1]
+            )
             for failure in self._pending.failures:
                 transaction.put_failure(self._folder.id, failure)
             if photos:

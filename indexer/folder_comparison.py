@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path, PurePath
 
 from sigseek.indexer.comparison import Comparison, compare
-from sigseek.indexer.scan import FoundFile, Listing, scan_folder
+from sigseek.indexer.scan import Listing, scan_folder
 from sigseek.progress import Stop
 from sigseek.storage import Catalog, CheckpointRecord, FailureRecord, FileRecord, FolderRecord
 from sigseek.storage.catalog import path_prefix
@@ -50,12 +50,12 @@ class FolderComparer:
         return compare(root, inside, listing, chain.from_iterable(rows), failures, self._max_pixels)
 
     def compare_raw(
-        self, folder: FolderRecord, inside: PurePath, pairs: Mapping[FoundFile, str]
+        self, folder: FolderRecord, inside: PurePath, found: Comparison
     ) -> tuple[list[str], Comparison]:
-        """Tell the camera RAW files whose JPEG is indexed by now, and compare the others.
-
-        `pairs` has the path of the JPEG by RAW file.
+        """Tell the camera RAW files among `found` whose JPEG is indexed by now, and compare the
+        others.
         """
+        pairs = found.raw_pairs
         paths = {path for raw, jpeg in pairs.items() for path in (raw.path, jpeg)}
         rows = {
             row[0]: FileRecord._make(row)
@@ -70,7 +70,8 @@ class FolderComparer:
                 raw.path: (raw.size, raw.mtime_ns)
                 for raw, jpeg in pairs.items()
                 if jpeg not in indexed
-            }
+            },
+            sidecars=found.raw_sidecars,
         )
         known = [rows[path] for path in alone.files if path in rows]
         failures = [

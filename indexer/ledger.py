@@ -50,6 +50,10 @@ class IndexReport:
     threads: int | None = None
     """Threads that decode, each with a process of its own."""
     model: str = ""
+    metadata_read: int = 0
+    """Photos whose metadata was read again, because a sidecar changed or this version reads
+    more.
+    """
     untagged: int = 0
     """Tagged photos whose only file now holds another picture: their tags are gone."""
     stopped: bool = False
@@ -123,7 +127,8 @@ class Ledger:
     def enter_scan(self, folder_id: int, root: str, found: Comparison) -> None:
         """A folder was compared with the catalog."""
         self._report.scanned += found.scanned
-        self._counts[Outcome.UNCHANGED] += found.unchanged
+        self._counts[Outcome.UNCHANGED] += found.unchanged - found.refreshed
+        self._counts[Outcome.CHANGED] += found.refreshed
         self._counts[Outcome.FAILED] += found.failed
         self._missing.setdefault(folder_id, set()).update(found.missing)
         self._update_files()
@@ -144,6 +149,10 @@ class Ledger:
     def enter_move(self, folder_id: int, path: str) -> None:
         """A file has left this path for another: it is no longer missing."""
         self._missing.get(folder_id, set()).discard(path)
+
+    def enter_metadata(self, photos: int) -> None:
+        """The metadata of so many photos was read again and stored."""
+        self._report.metadata_read += photos
 
     def enter_untagged(self, photos: int) -> None:
         """So many tagged photos were replaced by edits of their files."""

@@ -12,6 +12,7 @@ from sigseek.errors import StoppedError
 from sigseek.indexer.comparison import Comparison
 from sigseek.indexer.decoding.limits import default_max_pixels
 from sigseek.indexer.errors import SilentDiskError
+from sigseek.indexer.facts_version import FACTS_VERSION
 from sigseek.indexer.failures import unreadable
 from sigseek.indexer.folder_comparison import FolderComparer
 from sigseek.indexer.folders import (
@@ -101,6 +102,7 @@ class Indexer:
         self._ledger.begin(Phase.EMBEDDING)
         done = self._embed(work)
         self._conclude(work, done)
+        done = done and self._read_metadata(work)
         done = done and self._measure() and self._catch_up()
         return self._ledger.finish(stopped=not done)
 
@@ -172,11 +174,12 @@ class Indexer:
         """Drop camera RAW files whose JPEG is now indexed. The others are to be indexed: their
         JPEG could not be used.
         """
-        replaced, alone = self._comparer.compare_raw(folder, inside, found.raw_pairs)
+        replaced, alone = self._comparer.compare_raw(folder, inside, found)
         with self._catalog.transaction() as transaction:
             transaction.remove_files(folder.id, replaced)
             transaction.remove_failures(folder.id, replaced)
         self._settle(folder, alone)
+        found.sidecars |= alone.sidecars
         return alone
 
     def _take_in(self, work: Sequence[tuple[FolderRecord, Comparison]]) -> None:
@@ -202,6 +205,22 @@ class Indexer:
                     found,
                     self._stop,
                 ).run()
+
+    def _read_metadata(self, work: Sequence[tuple[FolderRecord, PurePath, Comparison]]) -> bool:
+        """Read the metadata again that is out of date; False when stopped before."""
+        if any(found.sidecars for _, _, found in work):
+            with self._catalog.transaction() as transaction:
+                for folder, _, found in work:
+                    transaction.put_sidecars(folder.id, found.sidecars)
+        stale = self._catalog.stale_photos([folder.id for folder, _, _ in work], FACTS_VERSION)
+        if not stale:
+            return True
+        from sigseek.indexer.decoding.guarded import GuardedDecoder
+        from sigseek.indexer.metadata_refresh import MetadataRefresh
+
+        self._ledger.begin(Phase.READING, len(stale))
+        with GuardedDecoder(self._preprocessing, self._max_pixels) as decoder:
+            return MetadataRefresh(self._catalog, decoder, self._ledger, self._stop).run(stale)
 
     def tower(self) -> ImageTower:
         """The image tower, loaded at the first call."""

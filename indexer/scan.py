@@ -15,6 +15,8 @@ from sigseek.indexer import disk
 from sigseek.indexer.decoding.digest import LATEST_TIME, mtime_ns
 from sigseek.indexer.decoding.formats import PICTURES, RAW
 from sigseek.indexer.errors import SilentDiskError
+from sigseek.indexer.sidecars import EXTENSIONS as SIDECAR_EXTENSIONS
+from sigseek.indexer.sidecars import DirectorySidecars, Sidecar, described
 from sigseek.indexer.watched_pool import WatchedPool
 from sigseek.progress import Stop
 
@@ -59,12 +61,15 @@ class Listing:
     """Camera RAW files, each with the path of the JPEG of the same name beside it. Both are the
     same photo, and the JPEG stands for it.
     """
+    sidecars: dict[str, str] = field(default_factory=dict)
+    """What `sigseek.indexer.sidecars.described` says of the sidecars of a picture, by its path."""
 
     def add(self, other: "Listing") -> None:
         """Add what was found in other directories."""
         self.files.update(other.files)
         self.unreadable.update(other.unreadable)
         self.raw_pairs.update(other.raw_pairs)
+        self.sidecars.update(other.sidecars)
 
 
 def scan_folder(root: Path, inside: PurePath, stop: Stop | None = None) -> Listing:
@@ -188,6 +193,7 @@ def _look_through(
     """
     below = []
     has_raw = False
+    beside = []
     for number, entry in enumerate(entries):
         if not number % _SIGN:
             give_sign_of_life()
@@ -208,9 +214,41 @@ def _look_through(
                     status.st_size,
                     changed if -LATEST_TIME < changed < LATEST_TIME else mtime_ns(status),
                 )
+        elif extension in SIDECAR_EXTENSIONS and name[0] != ".":
+            beside.append(entry)
+    if beside:
+        found = _sidecars(beside, give_sign_of_life)
+        _note_sidecars(found, [entry.name for entry in entries], prefix, listing)
     if has_raw:
         _leave_out_raw([entry.name for entry in entries], prefix, listing)
     return below
+
+
+def _sidecars(
+    beside: list[os.DirEntry[str]], give_sign_of_life: Callable[[], None]
+) -> list[Sidecar]:
+    """The files among these entries, those that can be looked at."""
+    found = []
+    for number, entry in enumerate(beside):
+        if not number % _SIGN:
+            give_sign_of_life()
+        try:
+            status = entry.stat()
+        except OSError:
+            continue
+        if stat.S_ISREG(status.st_mode):
+            found.append(Sidecar(entry.name, status.st_size, mtime_ns(status)))
+    return found
+
+
+def _note_sidecars(found: list[Sidecar], names: list[str], prefix: str, listing: Listing) -> None:
+    """Note which of the sidecars belong to which of a directory's pictures."""
+    directory = DirectorySidecars(found)
+    for name in names:
+        if prefix + name in listing.files:
+            sidecars = described(directory.of(name))
+            if sidecars:
+                listing.sidecars[prefix + name] = sidecars
 
 
 def _leave_out_raw(names: list[str], prefix: str, listing: Listing) -> None:
@@ -226,3 +264,5 @@ def _leave_out_raw(names: list[str], prefix: str, listing: Listing) -> None:
         if jpeg and path.suffix.lower() in RAW:
             raw = FoundFile(prefix + name, *listing.files.pop(prefix + name))
             listing.raw_pairs[raw] = jpeg
+            if raw.path in listing.sidecars:
+                listing.sidecars.setdefault(jpeg, listing.sidecars[raw.path])

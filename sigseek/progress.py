@@ -21,6 +21,8 @@ class Phase(StrEnum):
     """Files are being hashed, decoded and embedded."""
     EMBEDDING_TEXTS = "embedding texts"
     """Texts are being embedded, such as captions or labels."""
+    READING = "reading metadata"
+    """The metadata of photos that are known already is read again."""
     MEASURING = "measuring"
     """The reference texts that hits are judged by are embedded; once per checkpoint."""
     INDEXING = "indexing"

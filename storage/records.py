@@ -91,6 +91,8 @@ class FileRecord(NamedTuple):
     """Whether the checkpoint that was asked about has embedded its photo."""
     missing: bool
     photo_id: int
+    sidecars: str | None = None
+    """The XMP and JSON files beside it, as `sigseek.indexer.sidecars` describes them."""
 
 
 class FileLocation(NamedTuple):
@@ -101,6 +103,17 @@ class FileLocation(NamedTuple):
     """The folder's absolute path."""
     path: str
     """Relative to the folder."""
+
+
+class PhotoFile(NamedTuple):
+    """A file of a photo that was there at the last run."""
+
+    path: str
+    """Absolute."""
+    size: int
+    mtime_ns: int
+    sidecars: str | None
+    """As in `FileRecord`."""
 
 
 class FileCounts(NamedTuple):

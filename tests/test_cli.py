@@ -50,7 +50,7 @@ def test_index_then_search_then_index_again(tmp_path: Path, drawn: Path, run: Ru
     assert list(report) == [
         "scanned", "added", "changed", "moved", "unchanged", "missing", "offline", "failed",
         "seconds", "images_per_second", "device", "runtime", "precision", "batch",
-        "threads", "model", "untagged", "stopped",
+        "threads", "model", "metadata_read", "untagged", "stopped",
     ]  # fmt: skip
     assert (report["scanned"], report["added"], report["failed"], report["model"]) == (
         40,

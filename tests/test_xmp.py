@@ -44,6 +44,11 @@ def test_what_describes_other_pictures_does_not_count() -> None:
     assert read_xmp(xmp(inside + "</dc:source>")).first("dc:title") == ""
 
 
+def test_a_namespace_without_its_last_character() -> None:
+    packet = xmp("", 'MicrosoftPhoto:Rating="75"').replace(b"photo/1.0/", b"photo/1.0")
+    assert read_xmp(packet).first("MicrosoftPhoto:Rating") == "75"
+
+
 @pytest.mark.parametrize("behind", [b"\0\0", b"garbage", b"<x/>", b"\xff\xfe<", b"&"])
 def test_bytes_behind_the_document_cost_nothing(behind: bytes) -> None:
     assert read_xmp(xmp(ELEMENTS) + behind).first("xmp:Rating") == "3"

@@ -11,7 +11,9 @@ import numpy.typing as npt
 from PIL import AvifImagePlugin, Image
 
 from sigseek.indexer.decoding.decode import DecodedPhoto, decode_photo, decode_views
+from sigseek.indexer.decoding.file_metadata import read_file_metadata
 from sigseek.indexer.decoding.limits import decoding_limits, default_max_pixels
+from sigseek.indexer.decoding.metadata import Metadata
 from sigseek.indexer.decoding.worker_pool import WorkerPool
 from sigseek.indexer.errors import LargePhotoError
 from sigseek.siglip import Preprocessing
@@ -65,6 +67,14 @@ class GuardedDecoder:
         """
         return self._call(_views_in_worker, path, max(self._max_pixels, pixels))
 
+    def read_metadata(self, path: Path, sidecars: tuple[str, ...]) -> Metadata:
+        """Return what `sigseek.indexer.decoding.file_metadata.read_file_metadata` gives.
+
+        Raises as that does, and DecodeError for a file that takes too much or kills a process.
+        """
+        limits = decoding_limits(min(_LARGE_PIXELS, self._max_pixels))
+        return self._workers.call(limits, _metadata_in_worker, path, sidecars)
+
     def _call(
         self, function: Callable[[Path, Preprocessing, int, int], _Out], path: Path, most: int
     ) -> _Out:
@@ -94,6 +104,12 @@ def _views_in_worker(
     """Run `decode_views` in the worker process."""
     set_up_pillow()
     return decode_views(path, preprocessing, max_pixels, max_held)
+
+
+def _metadata_in_worker(path: Path, sidecars: tuple[str, ...]) -> Metadata:
+    """Run `read_file_metadata` in the worker process."""
+    set_up_pillow()
+    return read_file_metadata(path, sidecars)
 
 
 def set_up_pillow() -> None:

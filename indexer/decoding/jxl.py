@@ -12,6 +12,7 @@ from sigseek.indexer.decoding.xmp import MAX_BYTES
 from sigseek.indexer.errors import DecodeError
 
 _CODESTREAM = b"\xff\x0a"
+_TIFF = (b"II", b"MM")
 _HEADER = 16
 _SIDE_BITS = (9, 13, 18, 30)
 _RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
@@ -42,6 +43,29 @@ def open_jxl(file: BinaryIO) -> tuple[Image.Image, str, Metadata | None]:
         image.info["xmp"] = packet
     # The codestream notes the orientation, and the decoder has applied it: EXIF's must not count.
     return image, "JXL", replace(read_metadata(image), orientation=1)
+
+
+def read_jxl_metadata(file: BinaryIO) -> Metadata:
+    """The metadata of the file. It is decoded only where metadata is compressed or that of a
+    repacked JPEG. DecodeError when the file is damaged.
+    """
+    found: dict[bytes, bytes] = {}
+    bare = file.read(len(_CODESTREAM)) == _CODESTREAM
+    for kind, size in () if bare else _boxes(file):
+        if kind in (b"jbrd", b"brob"):
+            file.seek(0)
+            image, _, metadata = open_jxl(file)
+            return metadata or read_metadata(image)
+        if kind in (b"Exif", b"xml ") and size <= MAX_BYTES:
+            found[kind] = file.read(size)
+    image = Image.new("L", (1, 1))
+    image.info = {"xmp": found.get(b"xml ", b"")}
+    exif = found.get(b"Exif", b"")
+    if not exif.startswith(_TIFF):  # the place where it begins comes first, though not always
+        exif = exif[4 + int.from_bytes(exif[:4]) :]
+    if exif:
+        image.info["exif"] = b"Exif\0\0" + exif
+    return replace(read_metadata(image), orientation=1)
 
 
 def read_size(file: BinaryIO) -> tuple[int, int]:

@@ -50,6 +50,17 @@ def open_raw(file: BinaryIO, most: MostPixels) -> tuple[Image.Image, Metadata, t
     return image, _metadata(file, image, flip, size), size
 
 
+def read_raw_metadata(file: BinaryIO) -> Metadata:
+    """The photo's metadata alone, for which nothing is developed. DecodeError as `open_raw`."""
+    file.seek(0)
+    try:
+        with rawpy.imread(file) as raw:
+            preview = _preview(raw) or Image.new("L", (1, 1))
+    except (rawpy.LibRawError, rawpy.NotSupportedError) as error:
+        raise DecodeError("damaged, or an unsupported kind of camera RAW") from error
+    return _metadata(file, preview, 0, (1, 1))
+
+
 def _developed(raw: rawpy.RawPy) -> Image.Image:
     """The photo at half its size, in sRGB; in grey where the sensor sees no colours."""
     developed = raw.postprocess(half_size=True, use_camera_wb=True, gamma=_SRGB_GAMMA)

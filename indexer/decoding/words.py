@@ -142,6 +142,11 @@ def rating(stars: Sequence[Any], percents: Sequence[Any] = ()) -> int | None:
     return None
 
 
+def is_unrated(stars: Sequence[Any]) -> bool:
+    """Whether a value says that nobody rated the photo."""
+    return any(_number(candidate) == 0 for candidate in stars)
+
+
 def _number(value: Any) -> float | None:
     try:
         number = float(value)

@@ -10,7 +10,7 @@ MAX_BYTES = 4_000_000
 history of edits.
 """
 
-_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns"
 _LANGUAGE = "http://www.w3.org/XML/1998/namespace lang"
 _DEEPEST = 8
 """How many elements a structure may lie in. The names of people lie in five."""
@@ -34,7 +34,10 @@ _NAMESPACES = {
     "xmp": "http://ns.adobe.com/xap/1.0/",
     "xmpMM": "http://ns.adobe.com/xap/1.0/mm/",
 }
-"""The namespaces that are read here, by their usual prefixes."""
+"""The namespaces that are read here, by their usual prefixes. Some programs leave out the character
+at the end, so it is not compared.
+"""
+_ENDS = "/#"
 
 
 @dataclass(frozen=True)
@@ -133,13 +136,15 @@ def _parse(packet: bytes) -> Element:
     def start(tag: str, attributes: dict[str, str]) -> None:
         nonlocal depth
         depth += 1
-        builder.start(tag, attributes)
+        builder.start(
+            _comparable(tag), {_comparable(name): value for name, value in attributes.items()}
+        )
 
     def end(tag: str) -> None:
         nonlocal depth, complete
         depth -= 1
         complete = complete or depth == 0
-        builder.end(tag)
+        builder.end(_comparable(tag))
 
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.StartDoctypeDeclHandler = refuse  # no document type, no entities
@@ -156,7 +161,13 @@ def _parse(packet: bytes) -> Element:
 
 def _qualified(name: str) -> str:
     prefix, _, local = name.partition(":")
-    return f"{_NAMESPACES[prefix]} {local}"
+    return f"{_NAMESPACES[prefix].rstrip(_ENDS)} {local}"
+
+
+def _comparable(name: str) -> str:
+    """The name of an element or attribute, its namespace without the character at the end."""
+    namespace, _, local = name.rpartition(" ")
+    return f"{namespace.rstrip(_ENDS)} {local}" if namespace else local
 
 
 def _text(element: Element) -> str:

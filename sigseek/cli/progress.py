@@ -69,6 +69,7 @@ class Announcer(Silence):
 _UNITS = {
     Phase.EMBEDDING: "images",
     Phase.EMBEDDING_TEXTS: "texts",
+    Phase.READING: "photos",
     Phase.MEASURING: "texts",
     Phase.TAGGING: "labels",
     Phase.CHECKING_EMBEDDINGS: "embeddings",

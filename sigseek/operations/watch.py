@@ -18,6 +18,7 @@ from sigseek.indexer import FolderError, IndexReport, check_folder
 from sigseek.indexer.decoding.formats import PICTURES
 from sigseek.indexer.disk import ask
 from sigseek.indexer.scan import is_junk
+from sigseek.indexer.sidecars import EXTENSIONS as SIDECARS
 from sigseek.operations.paths import expand
 from sigseek.progress import Stop
 from sigseek.siglip import CheckpointError
@@ -216,6 +217,7 @@ class Watch:
         if (
             place != path
             and path.suffix.lower() not in PICTURES
+            and path.suffix.lower() not in SIDECARS
             and not self._may_have_been_directory(path)
         ):
             return None

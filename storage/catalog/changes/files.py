@@ -1,7 +1,7 @@
 """Changes of folders, files and failures."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
 
@@ -125,6 +125,26 @@ class FileWriter(Writer):
         ]
         self._put(FileRow, ["folder_id", "path"], rows)
         self.remove_failures(folder_id, [path for path, *_ in files])
+
+    def put_sidecars(self, folder_id: int, sidecars: Mapping[str, str | None]) -> None:
+        """Note the sidecars of files by path. The metadata of their photos has to be read again."""
+        rows = [{"file": path, "beside": text} for path, text in sidecars.items()]
+        if not rows:
+            return
+        self._session.connection().execute(
+            update(FileRow)
+            .where(FileRow.folder_id == folder_id, FileRow.path == bindparam("file"))
+            .values(sidecars=bindparam("beside")),
+            rows,
+        )
+        for chunk in statement_chunks(list(sidecars)):
+            photos = select(FileRow.photo_id).where(
+                FileRow.folder_id == folder_id,
+                self._dialect.is_path_among(FileRow.path, chunk),
+            )
+            self._session.execute(
+                update(PhotoRow).where(PhotoRow.id.in_(photos)).values(facts_version=0)
+            )
 
     def remove_files(self, folder_id: int, paths: Sequence[str]) -> None:
         """Remove these files."""

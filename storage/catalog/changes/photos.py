@@ -61,6 +61,13 @@ class PhotoWriter(Writer):
             self._session.execute(delete(PhotoPersonRow).where(PhotoPersonRow.photo_id.in_(chunk)))
         self._add_words(photos)
 
+    def mark_metadata_read(self, photo_ids: Sequence[int], version: int) -> None:
+        """Note that the reader of this version found nothing new about these photos."""
+        for chunk in statement_chunks(photo_ids):
+            self._session.execute(
+                update(PhotoRow).where(PhotoRow.id.in_(chunk)).values(facts_version=version)
+            )
+
     def mark_metadata_stale(self, photo_ids: Sequence[int]) -> None:
         """Note that the metadata of these photos has to be read again."""
         for chunk in statement_chunks(photo_ids):

@@ -68,13 +68,15 @@ class FileReader(Reader):
             embedded,
             FileRow.missing_since.is_not(None),
             FileRow.photo_id,
+            FileRow.sidecars,
         ).where(FileRow.folder_id == folder_id)
         with self._session() as session:
             for rows in self._dialect.stream(session.connection(), query, {}, _FETCHED):
                 for row in rows:
                     # There may be a million rows: nothing here but what is needed.
-                    if isinstance(row[0], bytes):
-                        yield FileRecord(os.fsdecode(row[0]), *row[1:])
+                    if isinstance(row[0], bytes):  # the sidecars' names begin as the file's does
+                        sidecars = os.fsdecode(row[6]) if row[6] else None
+                        yield FileRecord._make((os.fsdecode(row[0]), *row[1:6], sidecars))
                     else:
                         yield _as_file_record(row)
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path, PurePath
 from typing import Any
 
-from sqlalchemy import Executable, Row, func, literal, select, union_all
+from sqlalchemy import Executable, Row, exists, func, literal, select, union_all
 
 from sigseek.storage.catalog.local_time import join_offset
 from sigseek.storage.catalog.models import (
@@ -23,7 +23,7 @@ from sigseek.storage.catalog.models import (
 )
 from sigseek.storage.catalog.paths import containing_folder, statement_chunks
 from sigseek.storage.catalog.reading.reader import Reader
-from sigseek.storage.records import DamagedFile, FileLocation, PhotoMetadata, PhotoRecord
+from sigseek.storage.records import DamagedFile, FileLocation, PhotoFile, PhotoMetadata, PhotoRecord
 
 
 class PhotoReader(Reader):
@@ -104,6 +104,42 @@ class PhotoReader(Reader):
         )
         with self._session() as session:
             return [FileLocation(*row) for row in session.execute(query)]
+
+    def stale_photos(self, folder_ids: Sequence[int], version: int) -> list[int]:
+        """The photos whose metadata was read by a reader older than `version`, or has to be read
+        again, and that have a file in one of the folders that was there at the last run.
+        """
+        there = exists().where(
+            FileRow.photo_id == PhotoRow.id,
+            FileRow.folder_id.in_(folder_ids),
+            FileRow.missing_since.is_(None),
+        )
+        query = select(PhotoRow.id).where(PhotoRow.facts_version < version, there)
+        with self._session() as session:
+            return list(session.scalars(query.order_by(PhotoRow.id)))
+
+    def present_files(self, ids: Sequence[int]) -> dict[int, list[PhotoFile]]:
+        """The files of the photos with these ids that were there at the last run, by photo id."""
+        query = (
+            select(
+                FileRow.photo_id,
+                FolderRow.path,
+                FileRow.path,
+                FileRow.size,
+                FileRow.mtime_ns,
+                FileRow.sidecars,
+            )
+            .join(FolderRow, FolderRow.id == FileRow.folder_id)
+            .where(FileRow.missing_since.is_(None))
+        )
+        found: dict[int, list[PhotoFile]] = defaultdict(list)
+        with self._session() as session:
+            for chunk in statement_chunks(ids):
+                rows = session.execute(query.where(FileRow.photo_id.in_(chunk)))
+                for photo_id, folder, path, size, mtime_ns, sidecars in rows:
+                    absolute = str(PurePath(folder, path))
+                    found[photo_id].append(PhotoFile(absolute, size, mtime_ns, sidecars))
+        return found
 
     def photos(self, ids: Sequence[int]) -> dict[int, PhotoRecord]:
         """Return those of the photos with these ids that have a file, by id."""

@@ -1,0 +1,167 @@
+"""What the files beside a photo say about it: XMP that programs write there, and Google Takeout's
+JSON.
+"""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sigseek.indexer.decoding import places, words
+from sigseek.indexer.decoding.capture import refined, xmp_dates
+from sigseek.indexer.decoding.dates import read_date, utc_date
+from sigseek.indexer.decoding.formats import RAW
+from sigseek.indexer.decoding.metadata import (
+    Metadata,
+    dated_by_name,
+    place_names,
+    xmp_lens,
+)
+from sigseek.indexer.decoding.xmp import MAX_BYTES, Xmp, read_xmp
+from sigseek.storage import DateSource, PlaceSource
+
+_STANDS_FOR_RAW = (".jpg", ".jpeg", ".jpe", ".jfif", ".heic", ".heif", ".hif")
+"""Extensions of the pictures that cameras take beside a RAW."""
+_LETTERS = re.compile(r"[\W_]+")
+_NUMBER = re.compile(r"\(\d+\)$")
+
+
+def with_sidecars(metadata: Metadata, path: Path, names: tuple[str, ...]) -> Metadata:
+    """The metadata of the file at `path`, and what the files of these names beside it say.
+
+    The first XMP file that belongs to the photo wins over the file where it says something. The
+    file's name, and behind it Takeout, are asked for what nothing else tells. Files that cannot be
+    read, are damaged or belong to another photo say nothing.
+    """
+    xmp = next(
+        (
+            xmp
+            for name in names
+            if name.lower().endswith(".xmp") and (xmp := _xmp(path, path.parent / name))
+        ),
+        None,
+    )
+    if xmp:
+        metadata = _overridden(metadata, xmp)
+    metadata = dated_by_name(metadata, path)
+    for name in names:
+        if name.lower().endswith(".json"):
+            metadata = _completed(metadata, _takeout(path, path.parent / name))
+    return metadata
+
+
+def _contents(path: Path) -> bytes:
+    """The file's contents; none for what is no file, is too large or cannot be read."""
+    try:
+        if not path.is_file() or path.stat().st_size > MAX_BYTES:
+            return b""
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _xmp(photo: Path, sidecar: Path) -> Xmp | None:
+    try:
+        xmp = read_xmp(_contents(sidecar))
+    except Exception:  # whatever is in it
+        return None
+    return xmp if _belongs(photo, sidecar, xmp) else None
+
+
+def _belongs(photo: Path, sidecar: Path, xmp: Xmp) -> bool:
+    """Whether the sidecar "a.xmp" is about "a.jpg", and not about "a.png" beside it.
+
+    A picture that a camera takes beside a RAW is the same photo. "a.jpg.xmp" names its photo.
+    """
+    suffix = photo.suffix.lower()
+    if sidecar.name.lower() == f"{photo.name.lower()}.xmp":
+        return True
+    written_for = xmp.first("photoshop:SidecarForExtension").lower().strip(".")
+    if not written_for or f".{written_for}" == suffix:
+        return True
+    alike = {".jpg", ".jpeg", ".jpe", ".jfif"}, {".tif", ".tiff"}, {".heic", ".heif", ".hif"}
+    if any(suffix in kinds and f".{written_for}" in kinds for kinds in alike):
+        return True
+    return suffix in _STANDS_FOR_RAW and f".{written_for}" in RAW
+
+
+def _overridden(metadata: Metadata, xmp: Xmp) -> Metadata:
+    """The metadata, with the sidecar's values where it has some."""
+    changes: dict[str, Any] = {}
+    written = next(iter(xmp_dates(xmp)), None)
+    if written:
+        date = refined(written, read_date(metadata.taken_at or ""))
+        changes |= {"taken_at": str(date), "date_source": DateSource.SIDECAR}
+    position = places.xmp_position(xmp)
+    if position:
+        changes["latitude"], changes["longitude"] = position
+    named = place_names(xmp, PlaceSource.SIDECAR, {})
+    if named["place_source"]:
+        changes |= named
+    flat, hierarchical = words.xmp_keywords(xmp)
+    stars = (xmp.first("xmp:Rating"),)
+    said = {
+        "lens": words.lens((xmp_lens(xmp),)),
+        "rating": words.rating(stars, (xmp.first("MicrosoftPhoto:Rating"),)),
+        "title": words.title((xmp.first("dc:title"), xmp.first("photoshop:Headline"))),
+        "description": words.description(
+            (xmp.first("dc:description"), xmp.first("exif:UserComment"))
+        ),
+        "keywords": words.keywords(flat, hierarchical),
+        "people": words.people(xmp),
+    }
+    changes |= {name: value for name, value in said.items() if value}
+    if words.is_unrated(stars):  # somebody took the stars away
+        changes["rating"] = None
+    return replace(metadata, **changes)
+
+
+def _takeout(photo: Path, sidecar: Path) -> dict[str, Any]:
+    """What Takeout's file holds; nothing if it is of another kind or about another photo."""
+    try:
+        found = json.loads(_contents(sidecar))
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(found, dict) or not isinstance(found.get("photoTakenTime"), dict):
+        return {}
+    title = found.get("title")
+    return found if not isinstance(title, str) or _same_name(photo, title) else {}
+
+
+def _same_name(photo: Path, title: str) -> bool:
+    """Whether the photo may be called so: Takeout cuts long names, numbers those that occur twice,
+    and replaces characters that file systems do not take.
+    """
+    own = _LETTERS.sub("", _NUMBER.sub("", photo.stem)).casefold()
+    other = _LETTERS.sub("", Path(title).stem).casefold()
+    return own.startswith(other) or other.startswith(own)
+
+
+def _completed(metadata: Metadata, takeout: dict[str, Any]) -> Metadata:
+    """The metadata, with what Takeout tells where nothing else did."""
+    changes: dict[str, Any] = {}
+    if metadata.taken_at is None and (date := _taken(takeout.get("photoTakenTime"))):
+        changes |= {"taken_at": date, "date_source": DateSource.TAKEOUT}
+    if metadata.latitude is None:
+        for name in ("geoData", "geoDataExif"):
+            found = takeout.get(name)
+            if isinstance(found, dict) and (
+                place := places.position(found.get("latitude"), found.get("longitude"))
+            ):
+                changes["latitude"], changes["longitude"] = place
+                break
+    if metadata.description is None and isinstance(takeout.get("description"), str):
+        changes["description"] = words.description((takeout["description"],))
+    if not metadata.people and isinstance(takeout.get("people"), list):
+        people = [person.get("name") for person in takeout["people"] if isinstance(person, dict)]
+        changes["people"] = words.names(name for name in people if isinstance(name, str))
+    return replace(metadata, **changes)
+
+
+def _taken(time: Any) -> str | None:
+    try:
+        date = utc_date(float(time["timestamp"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+    return str(date) if date else None

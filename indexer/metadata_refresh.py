@@ -1,0 +1,139 @@
+"""The metadata of known photos, read again without their pixels.
+
+It is out of date when a sidecar has changed, a file has another name, or this version of the
+program reads more than the last one.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
+from pathlib import Path
+
+from sigseek.indexer.decoding.digest import mtime_ns
+from sigseek.indexer.decoding.guarded import GuardedDecoder
+from sigseek.indexer.decoding.metadata import Metadata
+from sigseek.indexer.errors import DecodeError, UndecidedError
+from sigseek.indexer.facts import photo_metadata
+from sigseek.indexer.facts_version import FACTS_VERSION
+from sigseek.indexer.ingest import THREADS
+from sigseek.indexer.ledger import Ledger
+from sigseek.indexer.map_ahead import map_ahead
+from sigseek.indexer.sidecars import changes_in, names_in
+from sigseek.progress import Phase, Progress, Stop
+from sigseek.storage import Catalog, DateSource, PhotoFile
+
+_LOOKED_UP = 1_000
+"""Photos whose files are asked for together."""
+_STORED = 200
+"""Photos that are stored in one transaction."""
+_AHEAD = 8 * THREADS
+_TOGETHER = (("latitude", "longitude"), ("city", "region", "country", "place_source"))
+"""Values that make sense only if they come from one file."""
+
+
+class MetadataRefresh:
+    """Reads the metadata of photos again and stores it, a few hundred photos at a time."""
+
+    def __init__(
+        self, catalog: Catalog, decoder: GuardedDecoder, ledger: Ledger, stop: Stop
+    ) -> None:
+        self._catalog = catalog
+        self._decoder = decoder
+        self._ledger = ledger
+        self._stop = stop
+
+    def run(self, photo_ids: Sequence[int]) -> bool:
+        """Read the metadata of these photos; False when stopped before all were read.
+
+        Photos that cannot be read now are left for a later run.
+        """
+        read: dict[int, Metadata | None] = {}
+        done = 0
+        pool = ThreadPoolExecutor(THREADS, "sigseek-metadata")
+        try:
+            for (photo_id, _), found in map_ahead(
+                pool, self._read, self._files(photo_ids), lambda: _AHEAD, self._stop
+            ):
+                done += 1
+                if isinstance(found, OSError):
+                    continue
+                if isinstance(found, Exception):
+                    raise found
+                read[photo_id] = found
+                if len(read) >= _STORED:
+                    self._store(read)
+                    read = {}
+                    self._ledger.advanced(Progress(Phase.READING, done, len(photo_ids)))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+        self._store(read)
+        return not self._stop.is_set()
+
+    def _files(self, photo_ids: Sequence[int]) -> Iterator[tuple[int, list[PhotoFile]]]:
+        for start in range(0, len(photo_ids), _LOOKED_UP):
+            yield from self._catalog.present_files(photo_ids[start : start + _LOOKED_UP]).items()
+
+    def _read(self, photo: tuple[int, list[PhotoFile]]) -> Metadata | None:
+        """What the photo's files say together; None where they are no pictures. OSError when none
+        of them is there as it was.
+        """
+        missing: OSError | None = FileNotFoundError()
+        said = []
+        for file in sorted(photo[1], key=_weight):
+            path = Path(file.path)
+            try:
+                status = path.stat()
+                if (status.st_size, mtime_ns(status)) != (file.size, file.mtime_ns):
+                    continue  # another picture perhaps, which the next run takes in
+                said.append(self._decoder.read_metadata(path, names_in(file.sidecars)))
+                missing = None
+            except UndecidedError:
+                continue
+            except DecodeError:
+                missing = None
+            except OSError as error:
+                missing = missing and error
+        if missing:
+            raise missing
+        return combined(said) if said else None
+
+    def _store(self, read: dict[int, Metadata | None]) -> None:
+        if not read:
+            return
+        found = {id_: photo_metadata(said) for id_, said in read.items() if said}
+        with self._catalog.transaction() as transaction:
+            transaction.put_metadata(found)
+            transaction.mark_metadata_read([id_ for id_ in read if id_ not in found], FACTS_VERSION)
+            transaction.remove_unused_words()
+        self._ledger.enter_metadata(len(found))
+
+
+def combined(said: Sequence[Metadata]) -> Metadata:
+    """What several files of one photo say: the first says all that it can, the others fill gaps.
+
+    The date is the one from the best source.
+    """
+    first = said[0]
+    for other in said[1:]:
+        gaps = {
+            field.name: getattr(other, field.name)
+            for field in fields(Metadata)
+            if not getattr(first, field.name) and getattr(other, field.name)
+        }
+        for names in _TOGETHER:
+            if any(getattr(first, name) is not None for name in names):
+                gaps = {name: value for name, value in gaps.items() if name not in names}
+        if _rank(other) < _rank(first):
+            gaps |= {"taken_at": other.taken_at, "date_source": other.date_source}
+        first = replace(first, **gaps)
+    return first
+
+
+def _rank(said: Metadata) -> int:
+    sources = list(DateSource)
+    return sources.index(DateSource(said.date_source)) if said.date_source else len(sources)
+
+
+def _weight(file: PhotoFile) -> tuple[bool, int]:
+    """Files with sidecars first, and then those that changed most recently."""
+    return not file.sidecars, -max((file.mtime_ns, *changes_in(file.sidecars)))

@@ -1,0 +1,87 @@
+"""Which files beside a photo tell something about it: XMP files, and JSON files of Google Takeout.
+
+They are found by their names. Whether they really belong to the photo is decided when they are
+read (`sigseek.indexer.decoding.sidecars`).
+"""
+
+import re
+from pathlib import PurePath
+from typing import NamedTuple
+
+EXTENSIONS = (".xmp", ".json")
+"""The extensions of sidecars, in lower case."""
+
+_TAKEOUT = ".supplemental-metadata"
+_TAKEOUT_LENGTH = 46
+"""Takeout cuts the name before ".json" after so many characters."""
+_TAKEOUT_LONGEST = 51
+"""Later it counted ".json" among so many."""
+_NUMBERED = re.compile(r"(.*)(\(\d+\))$")
+_EDITED = re.compile(
+    r"(.+)-(?:edited|bearbeitet|modifié|modificado|editado|modificato|bewerkt|redigerad|edytowane)$"
+)
+"""Takeout gives the edit of a photo no file of its own."""
+
+
+class Sidecar(NamedTuple):
+    """A file that may be one of a photo's sidecars, as a scan finds it."""
+
+    name: str
+    size: int
+    mtime_ns: int
+
+
+class DirectorySidecars:
+    """The files of one directory that may be sidecars."""
+
+    def __init__(self, found: list[Sidecar]) -> None:
+        self._by_name = {sidecar.name.lower(): sidecar for sidecar in reversed(found)}
+        self._has_takeout = any(name.endswith(".json") for name in self._by_name)
+
+    def of(self, name: str) -> list[Sidecar]:
+        """The sidecars of the photo of this name, those first that count first."""
+        path = PurePath(name.lower())
+        xmp = (f"{path.name}.xmp", f"{path.stem}.xmp")
+        found = [self._by_name[other] for other in xmp if other in self._by_name]
+        if not self._has_takeout:
+            return found
+        takeout = next(filter(None, map(self._by_name.get, _takeout_names(path))), None)
+        return [*found, takeout] if takeout else found
+
+
+def described(sidecars: list[Sidecar]) -> str | None:
+    """The sidecars as text, by which a change of any of them is noticed; None for none."""
+    lines = (f"{sidecar.size} {sidecar.mtime_ns} {sidecar.name}" for sidecar in sidecars)
+    return "\n".join(lines) or None
+
+
+def names_in(text: str | None) -> tuple[str, ...]:
+    """The names of the sidecars that `described` gave as text."""
+    return tuple(line.split(" ", 2)[2] for line in (text or "").split("\n") if line)
+
+
+def changes_in(text: str | None) -> tuple[int, ...]:
+    """The times of change of the sidecars that `described` gave as text."""
+    return tuple(int(line.split(" ", 2)[1]) for line in (text or "").split("\n") if line)
+
+
+def _takeout_names(path: PurePath) -> list[str]:
+    """The names that Takeout may have given to the JSON file of this photo, the most likely first.
+
+    The number of a name that occurs twice moves to the end: "a(1).jpg" has "a.jpg(1).json".
+    """
+    stem, suffix = path.stem, path.suffix
+    edited = _EDITED.match(stem)
+    numbered = _NUMBERED.match(stem)
+    originals = [(path.name, "")]
+    if numbered:
+        originals.insert(0, (numbered[1] + suffix, numbered[2]))
+    if edited:
+        originals.append((edited[1] + suffix, ""))
+    names = []
+    for original, number in originals:
+        whole = original + _TAKEOUT
+        least = min(len(original), _TAKEOUT_LENGTH)
+        longest = min(len(whole), _TAKEOUT_LONGEST)
+        names += [f"{whole[:end]}{number}.json" for end in range(longest, least - 1, -1)]
+    return [*names, f"{stem}.json"]

@@ -1,0 +1,168 @@
+"""Metadata that is out of date is read again, and nothing is embedded for it."""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import sigseek
+from sigseek.indexer.decoding.metadata import Metadata
+from sigseek.indexer.facts_version import FACTS_VERSION
+from sigseek.indexer.metadata_refresh import combined
+from sigseek.search.results import Hit
+from tests.photos import exif, picture, save, xmp
+from tests.raw_files import save_dng
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[sigseek.Library]:
+    with sigseek.open(tmp_path / "library", model="mini") as opened:
+        yield opened
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    return tmp_path / "photos"
+
+
+def hits(library: sigseek.Library) -> dict[str, Hit]:
+    found = library.search("a photo", include_all=True, limit=100)
+    return {Path(hit.path).name: hit for hit in found}
+
+
+def write_sidecar(path: Path, stars: int) -> None:
+    path.write_bytes(xmp("", f'xmp:Rating="{stars}"'))
+
+
+def test_a_sidecar_is_read_when_it_comes_changes_and_goes(
+    library: sigseek.Library, photos: Path
+) -> None:
+    save(photos / "a.jpg")
+    save(photos / "b.jpg", seed=1)
+    write_sidecar(photos / "a.jpg.xmp", 3)
+    report = library.index(photos)
+    assert (report.added, report.metadata_read) == (2, 1)
+    assert {name: hit.rating for name, hit in hits(library).items()} == {"a.jpg": 3, "b.jpg": None}
+    report = library.index(photos)
+    assert (report.unchanged, report.changed, report.metadata_read) == (2, 0, 0)
+
+    write_sidecar(photos / "a.jpg.xmp", 5)
+    os.utime(photos / "a.jpg.xmp", (1, 1))  # a change is seen though size and second are the same
+    report = library.index(photos)
+    assert (report.unchanged, report.changed, report.metadata_read) == (1, 1, 1)
+    assert report.device is None, "nothing was embedded"
+    assert hits(library)["a.jpg"].rating == 5
+
+    (photos / "a.jpg.xmp").rename(photos / "b.xmp")
+    report = library.index(photos)
+    assert (report.unchanged, report.changed, report.metadata_read) == (0, 2, 2)
+    assert {name: hit.rating for name, hit in hits(library).items()} == {"a.jpg": None, "b.jpg": 5}
+
+
+def test_a_raw_file_and_its_sidecar(library: sigseek.Library, photos: Path) -> None:
+    photos.mkdir()
+    size = (400, 300)
+    save_dng(photos / "alone.dng", picture(0, size), picture(0, size))
+    write_sidecar(photos / "alone.dng.xmp", 4)
+    save_dng(photos / "pair.dng", picture(1, size), picture(1, size))
+    save(photos / "pair.jpg", seed=2)
+    write_sidecar(photos / "pair.xmp", 2)
+    library.index(photos)
+    assert {name: hit.rating for name, hit in hits(library).items()} == {
+        "alone.dng": 4,
+        "pair.jpg": 2,
+    }
+    assert library.index(photos).metadata_read == 0
+
+
+def set_version(library: sigseek.Library, version: int) -> None:
+    with closing(sqlite3.connect(library.directory / "catalog.sqlite")) as connection, connection:
+        connection.execute(
+            "UPDATE photo SET facts_version = ?, title = NULL, date_source = NULL", (version,)
+        )
+        connection.execute("DELETE FROM photo_keyword")
+
+
+def test_metadata_of_an_older_reader_is_read_again(library: sigseek.Library, photos: Path) -> None:
+    words = (
+        "<dc:title>Harbour</dc:title>"
+        "<dc:subject><rdf:Bag><rdf:li>sea</rdf:li></rdf:Bag></dc:subject>"
+    )
+    save(photos / "a.jpg", xmp=xmp(words), exif=exif(DateTimeOriginal="2021:07:03 18:05:09"))
+    save(photos / "20161224.jpg", seed=1)
+    library.index(photos)
+    before = hits(library)
+    assert {hit.date_source for hit in before.values()} == {"exif original", "file name"}
+    set_version(library, FACTS_VERSION - 1)
+    report = library.index(photos)
+    assert (report.unchanged, report.metadata_read, report.device) == (2, 2, None)
+    assert hits(library) == before
+    assert (before["a.jpg"].title, before["a.jpg"].keywords) == ("Harbour", ("sea",))
+    assert library.index(photos).metadata_read == 0
+
+
+def test_photos_that_are_away_are_read_again_when_they_are_back(
+    library: sigseek.Library, photos: Path, tmp_path: Path
+) -> None:
+    save(photos / "20161224.jpg")
+    save(photos / "b.jpg", seed=1)
+    library.index(photos)
+    set_version(library, FACTS_VERSION - 1)
+    photos.rename(tmp_path / "away")
+    assert library.index().metadata_read == 0
+    (tmp_path / "away").rename(photos)
+    (photos / "b.jpg").write_bytes(b"no picture")
+    report = library.index()
+    assert (report.metadata_read, report.failed) == (1, 1)
+    assert hits(library)["20161224.jpg"].date_source == "file name"
+
+
+def test_a_copy_tells_what_the_photo_does_not(library: sigseek.Library, photos: Path) -> None:
+    save(photos / "a.jpg")
+    library.index(photos)
+    shutil.copy(photos / "a.jpg", photos / "2011-07-19 11.36.39.jpg")
+    write_sidecar(photos / "2011-07-19 11.36.39.xmp", 4)
+    report = library.index(photos)
+    assert (report.added, report.metadata_read) == (1, 1)
+    (hit,) = hits(library).values()
+    assert (hit.taken_at, hit.rating) == ("2011-07-19T11:36:39", 4)
+
+
+def test_a_file_with_a_new_name_has_a_new_date(library: sigseek.Library, photos: Path) -> None:
+    save(photos / "20161224.jpg")
+    library.index(photos)
+    (photos / "20161224.jpg").rename(photos / "a.jpg")
+    report = library.index(photos)
+    assert (report.moved, report.metadata_read) == (1, 1)
+    assert hits(library)["a.jpg"].taken_at is None
+
+
+def test_what_several_files_say_together() -> None:
+    edited = Metadata(rating=5, latitude=1.0, longitude=2.0, keywords=("new",))
+    edited = Metadata(**vars(edited) | {"taken_at": "2024", "date_source": "file name"})
+    other = Metadata(
+        taken_at="2021",
+        date_source="exif original",
+        rating=3,
+        latitude=3.0,
+        longitude=4.0,
+        city="Paris",
+        place_source="xmp",
+        keywords=("old",),
+        title="Noon",
+    )
+    assert combined([edited, other, Metadata()]) == Metadata(
+        taken_at="2021",
+        date_source="exif original",
+        rating=5,
+        latitude=1.0,
+        longitude=2.0,
+        city="Paris",
+        place_source="xmp",
+        keywords=("new",),
+        title="Noon",
+    )
