@@ -77,8 +77,8 @@ def check_folders_below(
             raise FolderError(
                 f"{folder.path} is offline and would become part of {root}",
                 Remedy(
-                    "plug in its drive first, or drop it with: {}",
-                    (Call("forget", (folder.path,)),),
+                    "plug in its drive first; if it has moved: {}; if it is gone for good: {}",
+                    (Call("relocate", (folder.path, "NEW")), Call("forget", (folder.path,))),
                 ),
                 ErrorKind.UNAVAILABLE,
             )

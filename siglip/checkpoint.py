@@ -6,12 +6,12 @@ SiglipConfig's default.
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sigseek.errors import ErrorKind, Option, Remedy
+from sigseek.paths import typed_path
 from sigseek.progress import Listener, Silence
 from sigseek.siglip.digest import file_digest
 from sigseek.siglip.errors import FETCH_AGAIN, CheckpointError
@@ -59,7 +59,7 @@ def load_checkpoint(name: str, listener: Listener | None = None) -> Checkpoint:
     """
     if name == MINI:
         return read_checkpoint(MINI_DIRECTORY, MINI)
-    directory = Path(os.path.expanduser(name))  # Path.expanduser raises where there is no such user
+    directory = typed_path(name)
     if directory.is_dir():
         return read_checkpoint(directory.resolve(), str(directory.resolve()))
     if directory.is_file():

@@ -43,6 +43,10 @@ class ErrorKind(StrEnum):
     """Whoever asked for the work has asked it to stop."""
 
 
+Value: TypeAlias = str | int | bool | tuple[str, ...]
+"""The value of an argument. A tuple is for an argument that takes several."""
+
+
 @dataclass(frozen=True)
 class Call:
     """A way out: call one of the methods of `Library`, by its name there."""
@@ -50,7 +54,7 @@ class Call:
     method: str
     arguments: tuple[str, ...] = ()
     """Positional. A word in capitals, such as FOLDER, is for the user to fill in."""
-    options: tuple[tuple[str, str | int | bool], ...] = ()
+    options: tuple[tuple[str, Value], ...] = ()
     """Keyword arguments by their names in Python, and those of `sigseek.open`, such as `model`."""
 
     def __str__(self) -> str:
@@ -64,7 +68,7 @@ class Option:
     """A way out: pass another value for one argument of the same call, by its name in Python."""
 
     name: str
-    value: str | int | bool | None = None
+    value: Value | None = None
     """None where the user has to choose one."""
 
     def __str__(self) -> str:
@@ -152,8 +156,10 @@ def is_placeholder(value: str) -> bool:
     return value.isalpha() and value.isupper()
 
 
-def _python(value: str | int | bool) -> str:
-    """The value as Python source; a placeholder in capitals as it is."""
+def _python(value: Value) -> str:
+    """Return the value as Python source; a placeholder in capitals as it is."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_python, value))}]"
     return value if isinstance(value, str) and is_placeholder(value) else repr(value)
 
 

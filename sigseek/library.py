@@ -120,6 +120,7 @@ class Library:
         self,
         *folders: StrPath,
         accept_missing: bool = False,
+        accept_system_folder: bool = False,
         max_megapixels: int | None = None,
         listener: Listener | None = None,
         stop: Stop | None = None,
@@ -133,7 +134,8 @@ class Library:
         means that of an earlier call, else what fits into half of the memory.
 
         Raises FolderError and changes nothing when more than half of a folder's files are gone
-        (unless `accept_missing`), or when an offline folder is inside a new one.
+        (unless `accept_missing`), when an offline folder is inside a new one, or when a new folder
+        holds a whole system, as "/" does (unless `accept_system_folder`).
         """
         from sigseek.operations.indexing import index_folders
 
@@ -141,6 +143,7 @@ class Library:
             self._opened,
             folders,
             accept_missing=accept_missing,
+            accept_system_folder=accept_system_folder,
             max_megapixels=max_megapixels,
             listener=listener,
             stop=stop,
@@ -361,14 +364,11 @@ class Library:
         """
         return self._opened.model.yardstick(listener, stop)
 
-    def known_files(self, folder: StrPath) -> int:
-        """How many files the library knows in a folder, or in a directory inside one.
+    def forgettable_files(self, folder: StrPath) -> int:
+        """Count the files that `forget` would remove; raises what it would raise."""
+        from sigseek.operations.forgetting import count_forgettable_files
 
-        The directory itself need not exist. Raises FolderError when the library does not know it.
-        """
-        from sigseek.operations.folders import count_known_files
-
-        return count_known_files(self._directory.catalog(), Path(folder))
+        return count_forgettable_files(self._directory.catalog(), Path(folder))
 
     def relocate(self, old: StrPath, new: StrPath, *, accept_missing: bool = False) -> Relocated:
         """Tell the library that the files of the directory `old` are in `new` now.

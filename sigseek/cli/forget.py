@@ -40,7 +40,7 @@ def forget(
         raise click.UsageError("Give either a folder, or a checkpoint with --model.")
     with opened(directory, None) as library:
         if folder is not None:
-            files, where = library.known_files(folder), shown(str(folder.absolute()))
+            files, where = library.forgettable_files(folder), shown(str(folder.absolute()))
             confirm(
                 f"{counted(files, 'file')} in {where} would be removed from the library "
                 "(your photo files stay)",

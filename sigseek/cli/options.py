@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -8,8 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from sigseek.cli.remedies import note_library
+from sigseek.paths import typed_path
+from sigseek.results import shown
 from sigseek.search.labels import DEFAULT_TEMPLATE, Label, distinct_labels, parse_label, read_labels
 from sigseek.siglip.towers import DEVICES, PRECISIONS
 
@@ -58,7 +62,7 @@ class Duration(click.ParamType[timedelta]):
 
 
 class PathName(click.Path):
-    """A path that is not empty.
+    """A path that is not empty, and whose letters may have either Unicode spelling.
 
     An empty one, which a shell makes of an unset variable, would mean the current directory.
     """
@@ -70,11 +74,32 @@ class PathName(click.Path):
         """Convert the value to a path; an empty one is wrong syntax."""
         if value == "":
             self.fail("the name is empty; is a shell variable not set?", param, ctx)
-        return super().convert(value, param, ctx)
+        return super().convert(typed_path(value), param, ctx)
+
+
+LIBRARY_BESIDE_PHOTOS = ".sigseek"
+"""The name of a library's directory in a folder of photos."""
 
 
 def default_library() -> Path:
-    """The directory of the library when none is named: the platform's place for user data."""
+    """Return the directory of the library when none is named.
+
+    It is the library beside the photos of the current directory, or else the platform's place for
+    user data.
+    """
+    return library_beside(Path.cwd()) or _user_library()
+
+
+def library_beside(directory: Path) -> Path | None:
+    """Return the library that lies in the directory, or else in the nearest one above it."""
+    for place in (directory, *directory.parents):
+        library = place / LIBRARY_BESIDE_PHOTOS
+        if os.path.isfile(library / "catalog.sqlite"):
+            return library
+    return None
+
+
+def _user_library() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("sigseek", appauthor=False)
@@ -88,7 +113,7 @@ def library_options(command: _Command) -> _Command:
         envvar="SIGSEEK_LIBRARY",
         type=PathName(),
         default=default_library,
-        show_default="the platform's user data directory",
+        show_default="the .sigseek of this folder or of one above, else the user's own",
         metavar="DIR",
         callback=note_library,
         help="The directory of the library. [env: SIGSEEK_LIBRARY]",
@@ -213,4 +238,12 @@ def opened(
     from sigseek.cli.progress import Announcer
     from sigseek.library import open_library  # `--help` needs none of it
 
+    tell_of_library(directory)
     return open_library(directory, model, device, precision, Announcer())
+
+
+def tell_of_library(directory: Path) -> None:
+    """Say on stderr which library is used when it was found beside photos."""
+    source = click.get_current_context().get_parameter_source("directory")
+    if source is ParameterSource.DEFAULT and directory.name == LIBRARY_BESIDE_PHOTOS:
+        click.echo(f"library: {shown(str(directory))}", err=True)

@@ -6,7 +6,7 @@ import shlex
 
 import click
 
-from sigseek.errors import Command, Option, Step, is_placeholder
+from sigseek.errors import Command, Option, Step, Value, is_placeholder
 
 TYPED_LIBRARY = "sigseek.typed_library"
 """Where click's context keeps the --library that was typed. All commands' contexts share it."""
@@ -20,6 +20,7 @@ _COMMANDS = {
 """Commands by the name of the method, for those with another name."""
 _OPTIONS = {
     "accept_missing": "--yes",
+    "accept_system_folder": "--yes",
     "directory": "--library",
     "include_all": "--all",
     "labels": "--label",
@@ -64,8 +65,10 @@ def typed_library() -> str | None:
     return typed
 
 
-def _option(name: str, value: str | int | bool | None) -> str:
+def _option(name: str, value: Value | None) -> str:
     option = _OPTIONS.get(name) or f"--{name.replace('_', '-')}"
+    if isinstance(value, tuple):
+        return " ".join(f"{option} {_quoted(one)}" for one in value)
     return option if value is None or value is True else f"{option} {_quoted(str(value))}"
 
 

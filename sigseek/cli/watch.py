@@ -19,6 +19,7 @@ from sigseek.cli.options import (
     library_options,
     max_megapixels_option,
     precision_option,
+    tell_of_library,
 )
 from sigseek.cli.output import one_line, print_json
 from sigseek.indexer import IndexReport
@@ -88,6 +89,7 @@ def watch(
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, end)
+        tell_of_library(directory)
         with open_library(directory, model, device, precision, line) as library:
             for found in library.watch(
                 *folders,

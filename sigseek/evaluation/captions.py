@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from sigseek.errors import ErrorKind, SigseekError
 from sigseek.indexer.scan import is_junk, scan_folder
+from sigseek.paths import typed_path
 from sigseek.progress import Problem
 from sigseek.search.labels import DEFAULT_TEMPLATE
 
@@ -116,6 +117,7 @@ def read_captions(
     or folder becomes a CaptionProblem, and the rest is read. Raises CaptionsError when nothing
     usable is left, or when `source` or `pictures` does not exist or cannot be read.
     """
+    source, pictures = typed_path(source), typed_path(pictures) if pictures else None
     if pictures is not None and not _is(Path.is_dir, pictures):
         raise CaptionsError(
             f"there is no folder {pictures.absolute()}",
@@ -163,7 +165,8 @@ class _Found:
         captions = [text for value in given if (text := self._caption(place, value)) is not None]
         if not captions:
             return
-        path = next((path for name in names if _is(Path.is_file, path := self.folder / name)), None)
+        places = (typed_path(self.folder / name) for name in names)
+        path = next((place for place in places if _is(Path.is_file, place)), None)
         if path is None:
             self.problem(place, f"no picture {_shown(names[0])} in {self.folder}")
             return

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sigseek.errors import ErrorKind
 from sigseek.files import written_whole
-from sigseek.operations.paths import expand
+from sigseek.paths import typed_path
 from sigseek.storage import Catalog, LibraryError
 
 
@@ -15,7 +15,7 @@ def back_up(catalog: Catalog, file: Path) -> Path:
     A file of that name is always a whole copy. Raises LibraryError when the file exists already or
     cannot be written.
     """
-    target = expand(file).absolute()
+    target = typed_path(file).absolute()
     _check_target(target)
     try:
         with written_whole(target) as aside:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sigseek.errors import Call, ErrorKind, Option, Remedy
-from sigseek.operations.paths import expand
+from sigseek.paths import typed_path
 from sigseek.storage import Catalog, LibraryError, writer_lock
 from sigseek.storage.catalog import FILE_NAME
 from sigseek.storage.index.contract import IndexStore
@@ -17,7 +17,7 @@ class LibraryDirectory:
     """A directory that holds a library, or will hold one. Several threads may use it."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory = expand(directory).absolute()
+        self.directory = typed_path(directory).absolute()
         self.index_store = FaissStore(self.directory / "index")
         self._catalog: Catalog | None = None
         self._opening = threading.Lock()

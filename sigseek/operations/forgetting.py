@@ -14,7 +14,7 @@ from sigseek.indexer import FolderError
 from sigseek.indexer.presence import is_empty, is_online, is_unplugged, may_be_there
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.folders import find_folder
-from sigseek.operations.paths import expand
+from sigseek.paths import typed_path
 from sigseek.storage import Catalog, CheckpointRecord, FolderRecord, LibraryError
 from sigseek.storage.catalog import path_prefix
 from sigseek.storage.embeddings import CheckpointEmbeddings
@@ -52,6 +52,13 @@ def _removing(library: LibraryDirectory) -> Iterator[Catalog]:
             catalog.compact()
         except LibraryError as error:  # no space for the copy; what was asked for is done
             _LOG.info("the catalog was not compacted: %s", error)
+
+
+def count_forgettable_files(catalog: Catalog, path: Path) -> int:
+    """Count the files that `forget_folder` would remove; raises what it would raise."""
+    folder, inside = find_folder(catalog, path)
+    _check_it_stays_away(folder, inside)
+    return len(catalog.paths(folder.id, inside))
 
 
 def forget_folder(library: LibraryDirectory, path: Path) -> Forgotten:
@@ -138,7 +145,7 @@ def find_checkpoint(catalog: Catalog, name: str) -> CheckpointRecord:
     known = catalog.checkpoints()
     names = {
         name,
-        str(expand(name).absolute()),
+        str(typed_path(name).absolute()),
     }  # a directory's name in the library is its absolute path
     found = [record for record in known if record.name in names] or [
         record for record in known if len(name) >= 8 and record.fingerprint.startswith(name)

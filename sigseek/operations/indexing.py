@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sigseek.errors import Call, ErrorKind, Remedy
+from sigseek.errors import Call, ErrorKind, Option, Remedy
 from sigseek.indexer import Indexer, IndexReport, check_folder
 from sigseek.operations.directory import LibraryDirectory
+from sigseek.operations.folders import check_no_system_folder
 from sigseek.operations.opened import OpenedLibrary
-from sigseek.operations.paths import expand
+from sigseek.paths import typed_path
 from sigseek.progress import Listener, Stop
 from sigseek.storage import LibraryError
 
@@ -25,6 +26,7 @@ def index_folders(
     folders: Sequence[str | os.PathLike[str]],
     *,
     accept_missing: bool,
+    accept_system_folder: bool,
     max_megapixels: int | None,
     listener: Listener | None,
     stop: Stop | None,
@@ -33,7 +35,9 @@ def index_folders(
     directory, model = library.directory, library.model
     if not folders:
         _check_known(directory, Call("index", ("FOLDER",)))
-    roots = [check_folder(expand(folder)) for folder in folders]
+    roots = [check_folder(typed_path(folder)) for folder in folders]
+    for root in () if accept_system_folder else roots:
+        check_no_system_folder(directory, root, Option("accept_system_folder", True))
     # Load it before a library is made: the model may not exist either.
     checkpoint = model.checkpoint
     with directory.changing(create=True) as catalog:
@@ -69,6 +73,9 @@ def watch_folders(
         _check_known(directory, Call("watch", ("FOLDER",)))
     known = directory.catalog().folders() if directory.exists() else []
     named = folders_to_watch(folders, [Path(folder.path) for folder in known])
+    for folder in named:
+        wanted = Call("index", (str(folder),), (("accept_system_folder", True),))
+        check_no_system_folder(directory, folder, wanted)
     _ = library.model.checkpoint  # before a library is made: the model may not exist
     until = stop or Stop()
 
@@ -77,6 +84,7 @@ def watch_folders(
             library,
             [place],
             accept_missing=False,
+            accept_system_folder=True,
             max_megapixels=max_megapixels,
             listener=listener,
             stop=until,

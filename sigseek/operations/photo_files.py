@@ -19,7 +19,7 @@ from sigseek.operations.checkpoint import LibraryCheckpoint
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.lazy import Lazy
 from sigseek.operations.model import ModelInUse
-from sigseek.operations.paths import expand
+from sigseek.paths import spellings, typed_path
 from sigseek.progress import Listener, Phase, Problem, Progress, Stop
 from sigseek.search.errors import QueryError
 
@@ -99,10 +99,14 @@ class PhotoFiles:
         listener: Listener | None = None,
         stop: Stop | None = None,
     ) -> tuple[dict[Path, Floats], dict[Path, str]]:
-        """Return the embedding of each file that has one, and for the others the reason why not."""
+        """Return the embedding of each file that has one, and for the others the reason why not.
+
+        The keys are the paths as they were given.
+        """
         embeddings: dict[Path, Floats] = {}
         unusable: dict[Path, str] = {}
-        for path, found in self.embed(paths, listener, stop):
+        embedded = self.embed(list(map(typed_path, paths)), listener, stop)
+        for path, (_, found) in zip(paths, embedded, strict=True):
             if isinstance(found, DecodeError):
                 unusable[path] = str(found)
             else:
@@ -117,7 +121,7 @@ class PhotoFiles:
         """
         import numpy as np
 
-        path = expand(photo).absolute()
+        path = typed_path(photo).absolute()
         known = self._known_photo(path)
         if known is not None:
             catalog, record = self._directory.catalog(), self._checkpoint.state_to_query().record
@@ -141,7 +145,8 @@ class PhotoFiles:
 
         catalog = self._directory.catalog()
         if not os.path.exists(path):
-            return catalog.find_photo_of_file(path)
+            known = map(catalog.find_photo_of_file, spellings(path))
+            return next((photo for photo in known if photo is not None), None)
         try:
             return catalog.find_photo(digest_file(existing_photo(path)).digest)
         except DecodeError as error:
@@ -187,7 +192,7 @@ class PhotoFiles:
 
 def existing_photo(photo: Path) -> Path:
     """Return the photo's absolute path; raises QueryError unless there is a file."""
-    path = expand(photo).absolute()
+    path = typed_path(photo).absolute()
     if os.path.isdir(path):  # unlike Path's methods, these raise nothing
         raise QueryError(f"{path} is a folder", "name one photo")
     if not os.path.isfile(path):

@@ -8,7 +8,7 @@ from sigseek.errors import Call, ErrorKind, Option, Remedy
 from sigseek.indexer import FolderError, check_folder, check_folders_below
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.folders import find_folder
-from sigseek.operations.paths import expand
+from sigseek.paths import typed_path
 from sigseek.storage import Catalog, FolderRecord
 from sigseek.storage.catalog import path_prefix
 
@@ -34,7 +34,7 @@ def relocate(library: LibraryDirectory, old: Path, new: Path, *, accept_missing:
     """
     with library.changing() as catalog:
         folder, inside = _find_old_folder(catalog, old, new)
-        source, target = Path(folder.path, inside), check_folder(expand(new))
+        source, target = Path(folder.path, inside), check_folder(typed_path(new))
         _check_files(catalog, folder, inside, target, accept_missing=accept_missing)
         if not catalog.find_folder(target):
             check_folders_below(
@@ -54,7 +54,9 @@ def _find_old_folder(catalog: Catalog, old: Path, new: Path) -> tuple[FolderReco
     try:
         return find_folder(catalog, old)
     except FolderError:
-        if os.path.isdir(expand(old)) and catalog.find_folder(Path(os.path.realpath(expand(new)))):
+        if os.path.isdir(typed_path(old)) and catalog.find_folder(
+            Path(os.path.realpath(typed_path(new)))
+        ):
             swapped = Call("relocate", (str(new), str(old)))
             raise FolderError(
                 f"the library knows {new}, not {old}",

@@ -19,7 +19,7 @@ from sigseek.indexer.decoding.formats import PICTURES
 from sigseek.indexer.disk import ask
 from sigseek.indexer.scan import is_junk
 from sigseek.indexer.sidecars import EXTENSIONS as SIDECARS
-from sigseek.operations.paths import expand
+from sigseek.paths import spellings, typed_path
 from sigseek.progress import Stop
 from sigseek.siglip import CheckpointError
 from sigseek.storage import Catalog, LibraryError
@@ -294,12 +294,9 @@ def folders_to_watch(
     """
     paths = []
     for folder in folders:
-        path = expand(folder)
-        paths.append(
-            path.absolute()
-            if path.absolute() in known and not _exists(path)
-            else check_folder(path)
-        )
+        path = typed_path(folder).absolute()
+        offline = next((one for one in spellings(path) if one in known and not _exists(one)), None)
+        paths.append(offline or check_folder(path))
     return [
         path
         for path in dict.fromkeys(paths)

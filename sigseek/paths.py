@@ -1,0 +1,55 @@
+"""Paths as people type them. Every room may import this module; it imports none of them.
+
+An accented letter has two spellings in Unicode: as one character (NFC, which keyboards give) and as
+a letter with a mark behind it (NFD, which older Macs wrote into file names). To most file systems
+these are two different names, and to people they are one.
+"""
+
+import itertools
+import os
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+_MOST_SPELLINGS = 64
+
+
+def typed_path(path: str | os.PathLike[str]) -> Path:
+    """Return the path that a person means.
+
+    A leading `~` or `~user` becomes the home directory; a name that merely begins so, of no user,
+    stays as it is. A name that is not there is replaced by the name beside it that differs only in
+    the Unicode spelling of its letters.
+    """
+    expanded = Path(os.path.expanduser(path))  # Path.expanduser raises where there is no such user
+    if str(expanded).isascii() or os.path.lexists(expanded):
+        return expanded
+    place = Path(expanded.anchor)
+    for name in expanded.parts[1 if expanded.anchor else 0 :]:
+        place /= name if os.path.lexists(place / name) else _same_name(place, name)
+    return place
+
+
+def spellings(path: Path) -> Iterator[Path]:
+    """Yield the path as it is, and then its other Unicode spellings."""
+    forms = [
+        dict.fromkeys((name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))))
+        for name in path.parts
+    ]
+    for names in itertools.islice(itertools.product(*forms), _MOST_SPELLINGS):
+        yield Path(*names)
+
+
+def _same_name(directory: Path, name: str) -> str:
+    """Return the name in the directory that is spelled another way; the same name without one."""
+    if name.isascii():
+        return name
+    wanted = unicodedata.normalize("NFC", name)
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if unicodedata.normalize("NFC", entry.name) == wanted:
+                    return entry.name
+    except OSError:  # it is not there, or may not be read; whoever opens the path will say so
+        pass
+    return name

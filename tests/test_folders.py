@@ -1,0 +1,165 @@
+"""The folders of a library as users name them, and those that must not be indexed by accident."""
+
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+
+import pytest
+
+import sigseek
+from sigseek.operations import folders
+from sigseek.operations.folders import SystemFolderError, is_system_folder
+from tests.conftest import Run
+from tests.photos import save
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(PurePosixPath(path) for path in ("/", "/home", "/usr", "/mnt", "/System", "/Users")),
+        *(PureWindowsPath(path) for path in ("C:\\", "c:/", "C:\\Users", "C:\\Program Files")),
+    ],
+)
+def test_roots_of_a_system(path: PurePath) -> None:
+    assert is_system_folder(path, "C:")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            PurePosixPath(path)
+            for path in ("/home/ada", "/photos", "/mnt/photos", "/usr2", "/root")
+        ),
+        *(PureWindowsPath(path) for path in ("D:\\", "C:\\Users\\Ada", "D:\\Users", "C:\\Photos")),
+        PureWindowsPath("\\\\server\\share"),
+    ],
+)
+def test_other_folders(path: PurePath) -> None:
+    assert not is_system_folder(path, "C:")
+
+
+@pytest.fixture
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a photo that is taken for one of the system."""
+    save(tmp_path / "system" / "a.png", seed=1)
+    monkeypatch.setattr(folders, "_SYSTEM_FOLDERS", {str(tmp_path / "system")})
+    return tmp_path / "system"
+
+
+def test_a_folder_of_the_system_is_indexed_only_on_request(system: Path, tmp_path: Path) -> None:
+    with sigseek.open(tmp_path / "library", model="mini") as library:
+        said = (
+            rf"^{system} holds a system, everybody's files or all disks, and not photos alone; "
+            r"name the folders that your photos are in; or, for all of it: "
+            r"accept_system_folder=True$"
+        )
+        with pytest.raises(SystemFolderError, match=said):
+            library.index(system)
+        assert not (tmp_path / "library").exists()
+        with pytest.raises(sigseek.FolderError, match=r"library\.index\('.*system', accept_sys"):
+            library.watch(system)
+        assert library.index(system, accept_system_folder=True).added == 1
+        assert library.index(system).unchanged == 1, "it was accepted before"
+
+
+def test_the_command_line_names_the_option(tmp_path: Path, run: Run) -> None:
+    done = run("index", "/", "--model", "mini", "--library", tmp_path / "library", check=False)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: / holds a system, everybody's files or all disks, and not photos alone; name the "
+        "folders that your photos are in; or, for all of it: --yes\n"
+    )
+
+
+def test_a_terminal_asks_about_a_folder_of_the_system(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    os.write(ours, b"n\n")
+    done = subprocess.run(
+        [Path(sys.executable).parent / "sigseek", "index", "/", "--model", "mini"],
+        stdin=theirs,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"SIGSEEK_LIBRARY": str(tmp_path / "library")},
+        timeout=300,
+        check=False,
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert done.returncode == 1
+    assert "and not photos alone. Index it? [y/N]" in done.stderr
+    assert "nothing was changed" in done.stderr
+    assert not (tmp_path / "library").exists()
+
+
+def test_forgetting_a_directory_that_is_there_says_what_to_do_before_it_asks(
+    tmp_path: Path, run: Run
+) -> None:
+    save(tmp_path / "photos" / "sub" / "a.png", seed=1)
+    with sigseek.open(tmp_path / "library", model="mini") as library:
+        library.index(tmp_path / "photos")
+        with pytest.raises(sigseek.FolderError, match="move it elsewhere first, or forget"):
+            library.forgettable_files(tmp_path / "photos" / "sub")
+        assert library.forgettable_files(tmp_path / "photos") == 1
+    where = ("--library", tmp_path / "library")
+    done = run("forget", tmp_path / "photos" / "sub", *where, check=False)
+    assert done.stderr == (
+        f"error: {tmp_path}/photos/sub is inside {tmp_path}/photos, and the next indexing would "
+        "find it again; move it elsewhere first, or forget the whole folder\n"
+    )
+    done = run("forget", tmp_path / "photos", *where, check=False)
+    assert done.stderr == (
+        f"error: 1 file in {tmp_path}/photos would be removed from the library (your photo files "
+        "stay), and there is no terminal to ask on; go on with --yes\n"
+    )
+
+
+def test_an_offline_folder_below_a_new_one_is_relocated_before_it_is_forgotten(
+    tmp_path: Path,
+) -> None:
+    save(tmp_path / "photos" / "sub" / "a.png", seed=1)
+    save(tmp_path / "photos" / "b.png", seed=2)
+    with sigseek.open(tmp_path / "library", model="mini") as library:
+        library.index(tmp_path / "photos" / "sub")
+        shutil.rmtree(tmp_path / "photos" / "sub")
+        with pytest.raises(sigseek.FolderError) as raised:
+            library.index(tmp_path / "photos")
+    place = tmp_path / "photos" / "sub"
+    assert str(raised.value) == (
+        f"{place} is offline and would become part of {tmp_path}/photos; plug in its drive first; "
+        f"if it has moved: library.relocate('{place}', NEW); if it is gone for good: "
+        f"library.forget('{place}')"
+    )
+
+
+def test_a_library_beside_photos_is_used_below_them(tmp_path: Path, run: Run) -> None:
+    photos = tmp_path / "photos"
+    save(photos / "2026" / "a.png", seed=1)
+    beside = photos / ".sigseek"
+    with sigseek.open(beside, model="mini") as library:
+        library.index(photos)
+
+    def status(place: Path, *arguments: object, **environment: str) -> tuple[str, str]:
+        done = subprocess.run(
+            [Path(sys.executable).parent / "sigseek", "status", *map(str, arguments)],
+            cwd=place,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        return done.stdout, done.stderr
+
+    for place in (photos, photos / "2026"):
+        said, told = status(place)
+        assert f"library     {beside}\n" in said
+        assert told == f"library: {beside}\n"
+    assert status(photos, "--library", beside)[1] == "", "whoever names it knows"
+    assert status(photos, SIGSEEK_LIBRARY=str(beside))[1] == ""
+    assert "no library at" in status(tmp_path)[1], "the user's own, which is not there"
+    (photos / "2026" / ".sigseek").mkdir()
+    assert status(photos / "2026")[1] == f"library: {beside}\n", "an empty directory is none"
