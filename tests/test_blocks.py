@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from sigseek.indexer.decoding.blocks import find_blocks, read_blocks
+from sigseek.indexer.decoding.blocks import find_blocks, read_blocks, tiff_blocks
+from sigseek.indexer.decoding.cr3 import read_cr3
 from sigseek.indexer.decoding.decode import decode_photo
 from sigseek.indexer.decoding.limits import MostPixels
-from sigseek.indexer.decoding.metadata import Metadata, read_metadata
+from sigseek.indexer.decoding.metadata import Metadata, metadata_of, read_metadata
 from sigseek.indexer.decoding.opening import open_picture
 from sigseek.siglip import Preprocessing
 from tests.photos import exif, iptc, picture, with_segment, xmp
@@ -85,6 +86,13 @@ def test_what_stands_behind_the_pixels_of_a_png() -> None:
     assert (found.title, found.taken_at) == ("Harbour", "2021-07-03T18:05:09")
 
 
+def test_a_pngs_own_title_and_description() -> None:
+    found = metadata_in(png(("Title", "Harbour"), ("Description", "At dawn")), ".png")
+    assert (found.title, found.description) == ("Harbour", "At dawn")
+    packet = ("XML:com.adobe.xmp", xmp("<dc:title>XMP's</dc:title>").decode())
+    assert metadata_in(png(("Title", "Harbour"), packet), ".png").title == "XMP's"
+
+
 def gif(extension: bytes, frames: int = 2) -> bytes:
     """An animation with an extension at its end."""
     made = BytesIO()
@@ -99,6 +107,53 @@ def test_xmp_in_a_gif() -> None:
     assert (found.title, found.rating) == ("Harbour", 5)
     assert metadata_in(gif(b"!\xff\x0bXMP DataXMP"), ".gif") == Metadata()
     assert metadata_in(gif(b""), ".gif") == Metadata()
+
+
+def test_iptc_that_a_raw_files_tiff_declares_to_be_numbers() -> None:
+    made = BytesIO()
+    fields = b"\x1c\x02\x5a\0\x06Lisbon\0"  # twelve bytes, or three numbers
+    picture().save(made, "TIFF", tiffinfo={33723: fields, 700: PACKET})
+    as_bytes = struct.pack("<HHI", 33723, 7, 12)
+    assert as_bytes in made.getvalue()
+    numbers = made.getvalue().replace(as_bytes, struct.pack("<HHI", 33723, 4, 3))
+    exif_of_raw = Image.Exif()
+    exif_of_raw.load_from_fp(BytesIO(numbers))
+    found = metadata_of(tiff_blocks(exif_of_raw))
+    assert (found.city, found.title) == ("Lisbon", "Harbour")
+
+
+def box(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content) + 8) + kind + content
+
+
+def test_the_parts_of_canons_cr3() -> None:
+    base = exif(Make="Canon", Model="Canon EOS M50").tobytes()[6:]
+    detail, gps = Image.Exif(), Image.Exif()
+    detail[0x9003] = "2021:07:03 18:05:09"
+    detail[0x9011] = "+02:00"
+    gps[1], gps[2], gps[3], gps[4] = "N", (48.0, 53.0, 19.32), "E", (2.0, 18.0, 0.0)
+    canon = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48") + b"".join(
+        box(kind, content)
+        for kind, content in (
+            (b"CNCV", b"CanonCR3"),
+            (b"CMT1", base),
+            (b"CMT2", detail.tobytes()[6:]),
+            (b"CMT4", gps.tobytes()[6:]),
+        )
+    )
+    packet = bytes.fromhex("be7acfcb97a942e89c71999491e3afac") + PACKET
+    parts = (box(b"ftyp", b"crx "), box(b"moov", box(b"uuid", canon)), box(b"uuid", packet))
+    found = metadata_of(read_cr3(BytesIO(b"".join(parts))))
+    assert (found.camera, found.taken_at) == ("Canon EOS M50", "2021-07-03T18:05:09+02:00")
+    assert (found.latitude, found.longitude, found.title) == (48.8887, 2.3, "Harbour")
+
+
+@given(st.binary(max_size=100))
+def test_any_bytes_in_a_cr3(content: bytes) -> None:
+    canon = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48") + content
+    read_cr3(BytesIO(box(b"moov", box(b"uuid", canon)) + content))
+    parts = canon[:16] + b"".join(box(kind, content) for kind in (b"CMT1", b"CMT2", b"CMT4"))
+    assert read_cr3(BytesIO(box(b"moov", box(b"uuid", parts)))).iptc == b""
 
 
 def test_boxes_of_jpeg_2000(tmp_path: Path) -> None:

@@ -59,6 +59,8 @@ def test_maker_and_model_that_differ(tmp_path: Path) -> None:
     )
     assert metadata_with(tmp_path, Make="Apple", Model="iPhone 15").camera == "Apple iPhone 15"
     assert metadata_with(tmp_path, Make="DJI").camera == "DJI"
+    kodak = metadata_with(tmp_path, Make="KODAK", Model="KODAK DX4900 ZOOM DIGITAL CAMERA")
+    assert kodak.camera == "KODAK DX4900 ZOOM DIGITAL CAMERA"
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,10 @@ class MetadataBlocks:
     exif: Image.Exif
     xmp: bytes = b""
     iptc: bytes = b""
+    title: str = ""
+    """A title that the format itself has a place for, as PNG has."""
+    description: str = ""
+    """A description of the same kind."""
 
 
 def read_blocks(image: Image.Image) -> MetadataBlocks:
@@ -49,12 +53,21 @@ def read_blocks(image: Image.Image) -> MetadataBlocks:
         _exif(image, profiles.get("exif", b"")),
         _as_bytes(xmp),
         _as_bytes(image.info.get("iptc")) or found.get("iptc", b""),
+        _own_text(image, "Title"),
+        _own_text(image, "Description"),
     )
 
 
 def tiff_blocks(exif: Image.Exif) -> MetadataBlocks:
     """The blocks of a file that is laid out as TIFF, by the tags of its first directory."""
-    return MetadataBlocks(exif, _as_bytes(exif.get(_TIFF_XMP)), _as_bytes(exif.get(_TIFF_IPTC)))
+    # As written: IPTC may be declared to be numbers.
+    data = getattr(getattr(exif, "_info", None), "_tagdata", {})
+    found = iptc.resources(_as_bytes(data.get(_TIFF_RESOURCES)))
+    return MetadataBlocks(
+        exif,
+        _as_bytes(data.get(_TIFF_XMP)) or found.get(_XMP_RESOURCE, b""),
+        _as_bytes(data.get(_TIFF_IPTC)) or found.get(iptc.RESOURCE, b""),
+    )
 
 
 def find_blocks(file: BinaryIO, image: Image.Image) -> None:
@@ -158,6 +171,11 @@ def _raw_profiles(image: Image.Image) -> dict[str, bytes]:
     return found
 
 
+def _own_text(image: Image.Image, name: str) -> str:
+    text = image.info.get(name)
+    return text if isinstance(text, str) else ""
+
+
 def _as_bytes(value: Any) -> bytes:
     if isinstance(value, str):
         return value.encode("utf-8", "replace")
@@ -196,6 +214,8 @@ def _png_text(kind: bytes, content: bytes) -> Iterator[tuple[str, Any]]:
         yield "xmp", text
     elif name.startswith(_RAW_PROFILE):
         yield name, text.decode("latin-1")
+    elif name in ("Title", "Description"):
+        yield name, iptc.decoded(text)
 
 
 def _inflated(compressed: bytes) -> bytes:

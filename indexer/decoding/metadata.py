@@ -90,8 +90,10 @@ def metadata_of(blocks: MetadataBlocks) -> Metadata:
             (xmp.first("xmp:Rating"), base.get(_RATING)),
             (xmp.first("MicrosoftPhoto:Rating"), base.get(_RATING_PERCENT)),
         ),
-        title=words.title(_titles(base, xmp, fields)),
-        description=words.description(_descriptions(base, detail, xmp, fields)),
+        title=words.title((*_titles(base, xmp, fields), blocks.title)),
+        description=words.description(
+            (*_descriptions(base, detail, xmp, fields), blocks.description)
+        ),
         keywords=words.keywords(
             (
                 *flat,

@@ -8,6 +8,8 @@ import rawpy
 from PIL import ExifTags, Image
 
 from sigseek.indexer.decoding.blocks import tiff_blocks
+from sigseek.indexer.decoding.brands import CANON_RAW, brands
+from sigseek.indexer.decoding.cr3 import read_cr3
 from sigseek.indexer.decoding.limits import MostPixels
 from sigseek.indexer.decoding.metadata import SIDES_SWAPPED, Metadata, metadata_of, read_metadata
 from sigseek.indexer.errors import DecodeError
@@ -15,6 +17,7 @@ from sigseek.indexer.errors import DecodeError
 LEAST_PREVIEW = 224
 """How many pixels the shorter side of a preview must have. Some cameras put in only a thumbnail."""
 
+_HEAD = 64
 _SRGB_GAMMA = (2.4, 12.92)
 _ORIENTATION = {0: 1, 3: 3, 5: 8, 6: 6}  # EXIF's, by LibRaw's
 
@@ -79,14 +82,20 @@ def _preview(raw: rawpy.RawPy) -> Image.Image | None:
 
 
 def _metadata(file: BinaryIO, preview: Image.Image, flip: int, size: tuple[int, int]) -> Metadata:
-    """The metadata of the file itself, where it is laid out as TIFF. What is missing there is taken
-    from the preview, and the orientation from LibRaw.
+    """The metadata of the file itself, where it is laid out as TIFF or is Canon's CR3.
+
+    What is missing there is taken from the preview, and the orientation from LibRaw.
     """
+    file.seek(0)
+    canon = CANON_RAW in brands(file.read(_HEAD))
     file.seek(0)
     exif = Image.Exif()
     try:
-        exif.load_from_fp(file)
-        own = metadata_of(tiff_blocks(exif))
+        if canon:
+            own = metadata_of(read_cr3(file))
+        else:
+            exif.load_from_fp(file)
+            own = metadata_of(tiff_blocks(exif))
     except Exception:  # Pillow raises many kinds for what is no TIFF
         own = Metadata()
     other = read_metadata(preview)

@@ -54,7 +54,7 @@ def user_comment(value: Any) -> str:
     return text if any(map(str.isalnum, text)) else ""
 
 
-def first_text(candidates: Iterable[str], longest: int) -> str | None:
+def _first_text(candidates: Iterable[str], longest: int) -> str | None:
     """The first candidate that says something, as one line."""
     cleaned = (clean(text, longest) for text in candidates)
     return next((text for text in cleaned if text and not _CAMERAS_OWN.fullmatch(text)), None)
@@ -62,17 +62,18 @@ def first_text(candidates: Iterable[str], longest: int) -> str | None:
 
 def title(candidates: Iterable[str]) -> str | None:
     """The first candidate that is a title."""
-    return first_text(candidates, _TITLE)
+    return _first_text(candidates, _TITLE)
 
 
 def description(candidates: Iterable[str]) -> str | None:
     """The first candidate that describes something."""
-    return first_text(candidates, _DESCRIPTION)
+    return _first_text(candidates, _DESCRIPTION)
 
 
 def name(candidates: Iterable[str]) -> str | None:
     """The first candidate that is a name."""
-    return first_text(candidates, NAME)
+    cleaned = (clean(text, NAME) for text in candidates)
+    return next(filter(None, cleaned), None)
 
 
 def lens(candidates: Iterable[str]) -> str | None:
