@@ -25,7 +25,7 @@ from sigseek.progress import Stop
 from sigseek.storage import Catalog, LibraryError, writer_lock
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 from tests.conftest import Run
-from tests.photos import save
+from tests.photos import save, xmp
 
 
 def until(true: Callable[[], object], what: object = "") -> None:
@@ -120,6 +120,8 @@ def test_what_changes_is_indexed_and_nothing_else_causes_a_round(tmp_path: Path)
         save(folder / "k.png", seed=8)
         (folder / "broken.png").write_bytes(b"no picture")
         assert watched.next(9) == {"added": 1, "failed": 1, "missing": 3}
+        (folder / "k.png.xmp").write_bytes(xmp("", 'xmp:Rating="5"'))
+        assert watched.next(10) == {"changed": 1, "failed": 1, "missing": 3}
     with sigseek.open(library) as opened:
         status = opened.status()
     assert (status.photos, status.files, status.missing, status.failures) == (13, 10, 3, 1)
