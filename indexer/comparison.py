@@ -4,7 +4,7 @@ The result tells what must be read, what is back and what is missing.
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
@@ -48,8 +48,8 @@ class Comparison:
     resolved_failures: list[str] = field(default_factory=list)
     """Paths whose failures no longer hold: the file is fine again, or gone."""
     raw_pairs: dict[FoundFile, str] = field(default_factory=dict)
-    """Camera RAW files that are known already, or whose JPEG is not yet in the catalog, with the
-    path of that JPEG. Whether they are indexed is decided once the JPEG has been read.
+    """Camera RAW files of which it is not decided whether the picture beside them stands for them,
+    with the path of that picture. It is decided once the picture has been read.
     """
     raw_sidecars: dict[str, str] = field(default_factory=dict)
     """The sidecars of the files in `raw_pairs`, by path."""
@@ -62,13 +62,14 @@ def compare(
     rows: Iterable[FileRecord],
     failures: Sequence[FailureRecord],
     max_pixels: int,
+    is_new_raw: Callable[[FoundFile], bool] = lambda raw: False,
 ) -> Comparison:
     """Compare the listing of `root`/`inside` with the rows and failures of the whole folder `root`.
 
     Files in a hidden directory, which were indexed by naming it, are not missing as long as they
     are there: only a scan of that very directory looks into it. A file that failed before and has
     not changed is read again as `sigseek.indexer.failures.is_due` says, of which `max_pixels` is
-    this run's limit.
+    this run's limit. `is_new_raw` tells whether a RAW file may have come since the last run.
     """
     result = Comparison(len(listing.files), listing.unreadable)
     failed = {failure.path: failure for failure in failures}
@@ -106,7 +107,7 @@ def compare(
     result.raw_pairs = {
         raw: jpeg
         for raw, jpeg in listing.raw_pairs.items()
-        if raw.path in others or jpeg in unsettled or jpeg in failed
+        if raw.path in others or jpeg in unsettled or jpeg in failed or is_new_raw(raw)
     }
     result.raw_sidecars = {
         raw.path: sidecars[raw.path] for raw in result.raw_pairs if raw.path in sidecars

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path, PurePath
 
+from sigseek.indexer import disk
 from sigseek.indexer.comparison import Comparison, compare
-from sigseek.indexer.scan import Listing, scan_folder
+from sigseek.indexer.raw_pairs import are_pair
+from sigseek.indexer.scan import FoundFile, Listing, scan_folder
 from sigseek.progress import Stop
-from sigseek.storage import Catalog, CheckpointRecord, FailureRecord, FileRecord, FolderRecord
+from sigseek.storage import (
+    Catalog,
+    CheckpointRecord,
+    FailureRecord,
+    FileRecord,
+    FolderRecord,
+    PhotoRecord,
+)
 from sigseek.storage.catalog import path_prefix
+
+_CLOCKS_APART = timedelta(days=1)
+"""How far the clock of a server may be behind this machine's."""
 
 
 class FolderComparer:
@@ -36,6 +49,8 @@ class FolderComparer:
         result is incomplete once `stop` is set.
         """
         listing = scan_folder(root, inside, self._stop)
+        known = self._catalog.find_folder(root)
+        last_run = known[0].indexed_at if known else None
         rows: list[Iterable[FileRecord]] = []
         failures: list[FailureRecord] = []
         for folder in self._catalog.folders():
@@ -47,13 +62,21 @@ class FolderComparer:
                     replace(failure, path=before + failure.path)
                     for failure in self._catalog.folder_failures(folder.id)
                 ]
-        return compare(root, inside, listing, chain.from_iterable(rows), failures, self._max_pixels)
+        return compare(
+            root,
+            inside,
+            listing,
+            chain.from_iterable(rows),
+            failures,
+            self._max_pixels,
+            lambda raw: _came_after(last_run, root, raw),
+        )
 
     def compare_raw(
         self, folder: FolderRecord, inside: PurePath, found: Comparison
     ) -> tuple[list[str], Comparison]:
-        """Tell the camera RAW files among `found` whose JPEG is indexed by now, and compare the
-        others.
+        """Tell the camera RAW files among `found` that are of the same shot as a picture which is
+        indexed by now, and compare the others.
         """
         pairs = found.raw_pairs
         paths = {path for raw, jpeg in pairs.items() for path in (raw.path, jpeg)}
@@ -62,15 +85,17 @@ class FolderComparer:
             for row in self._catalog.files(folder.id, self._checkpoint.id)
             if row[0] in paths
         }
-        # a missing JPEG may not have come back as a picture
-        indexed = {path for path, row in rows.items() if not row.missing}
-        replaced = [raw.path for raw, jpeg in pairs.items() if jpeg in indexed]
+        # a missing picture may not have come back as one
+        indexed = {path: row.photo_id for path, row in rows.items() if not row.missing}
+        photos = self._catalog.photos([indexed[path] for path in pairs.values() if path in indexed])
+        replaced = {
+            raw.path
+            for raw, picture in pairs.items()
+            if picture in indexed
+            and self._are_pair(folder, raw.path, picture, photos[indexed[picture]])
+        }
         alone = Listing(
-            {
-                raw.path: (raw.size, raw.mtime_ns)
-                for raw, jpeg in pairs.items()
-                if jpeg not in indexed
-            },
+            {raw.path: (raw.size, raw.mtime_ns) for raw in pairs if raw.path not in replaced},
             sidecars=found.raw_sidecars,
         )
         known = [rows[path] for path in alone.files if path in rows]
@@ -80,7 +105,28 @@ class FolderComparer:
             if failure.path in alone.files
         ]
         root = Path(folder.path)
-        return replaced, compare(root, inside, alone, known, failures, self._max_pixels)
+        return list(replaced), compare(root, inside, alone, known, failures, self._max_pixels)
+
+    def _are_pair(self, folder: FolderRecord, raw: str, picture: str, photo: PhotoRecord) -> bool:
+        """Whether the files are of the same shot. The header of the RAW file is read for that."""
+        from sigseek.indexer.decoding.metadata import Metadata  # Pillow comes with these
+        from sigseek.indexer.decoding.raw_header import read_capture
+
+        root = Path(folder.path)
+        said = disk.ask(root, lambda: read_capture(root / raw), Metadata())
+        return are_pair(raw, said, picture, photo)
+
+
+def _came_after(moment: datetime | None, root: Path, raw: FoundFile) -> bool:
+    """Whether the RAW file may have come here after this moment; True where that is None."""
+    if moment is None:
+        return True
+    try:
+        status = disk.ask(root, (root / raw.path).stat, None)
+    except OSError:
+        return False
+    since = moment.replace(tzinfo=UTC) - _CLOCKS_APART
+    return status is not None and status.st_ctime >= since.timestamp()
 
 
 def _below(before: str, rows: Iterable[FileRecord]) -> Iterator[FileRecord]:

@@ -15,6 +15,7 @@ from sigseek.indexer import disk
 from sigseek.indexer.decoding.digest import LATEST_TIME, mtime_ns
 from sigseek.indexer.decoding.formats import PICTURES, RAW
 from sigseek.indexer.errors import SilentDiskError
+from sigseek.indexer.raw_pairs import directory_of, find_candidates
 from sigseek.indexer.sidecars import EXTENSIONS as SIDECAR_EXTENSIONS
 from sigseek.indexer.sidecars import DirectorySidecars, Sidecar, described
 from sigseek.indexer.watched_pool import WatchedPool
@@ -35,7 +36,6 @@ _LOOK = 0.1
 """Seconds between two looks at whether to stop."""
 _SIGN = 256
 """Files whose status is asked for between two signs of life."""
-_JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 
 class FoundFile(NamedTuple):
@@ -58,9 +58,11 @@ class Listing:
     """
     unreadable: dict[str, str] = field(default_factory=dict)
     raw_pairs: dict[FoundFile, str] = field(default_factory=dict)
-    """Camera RAW files, each with the path of the JPEG of the same name beside it. Both are the
-    same photo, and the JPEG stands for it.
+    """Camera RAW files that are not in `files`, each with the path of the picture that is likely to
+    be of the same shot. `sigseek.indexer.raw_pairs` tells more.
     """
+    raw_directories: set[str] = field(default_factory=set)
+    """The directories in which RAW files were found."""
     sidecars: dict[str, str] = field(default_factory=dict)
     """What `sigseek.indexer.sidecars.described` says of the sidecars of a picture, by its path."""
 
@@ -68,7 +70,7 @@ class Listing:
         """Add what was found in other directories."""
         self.files.update(other.files)
         self.unreadable.update(other.unreadable)
-        self.raw_pairs.update(other.raw_pairs)
+        self.raw_directories.update(other.raw_directories)
         self.sidecars.update(other.sidecars)
 
 
@@ -91,16 +93,27 @@ def scan_folder(root: Path, inside: PurePath, stop: Stop | None = None) -> Listi
                 wait([walking], _LOOK)
             if not walking.done():  # whatever is still found comes too late
                 walk.leave()
-                return walk.listing
+                return _without_raw(walk.listing)
             if not isinstance(walking.exception(), SilentDiskError):
                 walking.result()
-                return walk.listing
+                return _without_raw(walk.listing)
             silent = 1 if walk.looked_through > before else silent + 1
             if silent >= disk.MOST_SILENT:
                 raise SilentDiskError(f"the disk of {root} does not answer")
             walk.leave(f"the directory cannot be read: no answer for {disk.PATIENCE:g} s")
     finally:
         pool.close()
+
+
+def _without_raw(listing: Listing) -> Listing:
+    """The listing with the RAW files that have a picture beside them taken out of `files`."""
+    if listing.raw_directories:
+        for path, picture in find_candidates(listing.files, listing.raw_directories).items():
+            raw = FoundFile(path, *listing.files.pop(path))
+            listing.raw_pairs[raw] = picture
+            if path in listing.sidecars and directory_of(path) == directory_of(picture):
+                listing.sidecars.setdefault(picture, listing.sidecars[path])
+    return listing
 
 
 class _Walk:
@@ -192,7 +205,6 @@ def _look_through(
     directories below it.
     """
     below = []
-    has_raw = False
     beside = []
     for number, entry in enumerate(entries):
         if not number % _SIGN:
@@ -202,7 +214,8 @@ def _look_through(
             if not is_junk(name):
                 below.append(prefix + name)
         elif (extension := name[name.rfind(".") :].lower()) in PICTURES and name[0] != ".":
-            has_raw = has_raw or extension in RAW
+            if extension in RAW:
+                listing.raw_directories.add(prefix[:-1])
             try:
                 status = entry.stat()
             except OSError as error:
@@ -219,8 +232,6 @@ def _look_through(
     if beside:
         found = _sidecars(beside, give_sign_of_life)
         _note_sidecars(found, [entry.name for entry in entries], prefix, listing)
-    if has_raw:
-        _leave_out_raw([entry.name for entry in entries], prefix, listing)
     return below
 
 
@@ -249,20 +260,3 @@ def _note_sidecars(found: list[Sidecar], names: list[str], prefix: str, listing:
             sidecars = described(directory.of(name))
             if sidecars:
                 listing.sidecars[prefix + name] = sidecars
-
-
-def _leave_out_raw(names: list[str], prefix: str, listing: Listing) -> None:
-    """Take RAW files out of the listing that have a JPEG beside them."""
-    listed = {name: PurePath(name) for name in names if prefix + name in listing.files}
-    jpegs = {
-        path.stem.lower(): prefix + name
-        for name, path in listed.items()
-        if path.suffix.lower() in _JPEG
-    }
-    for name, path in listed.items():
-        jpeg = jpegs.get(path.stem.lower())
-        if jpeg and path.suffix.lower() in RAW:
-            raw = FoundFile(prefix + name, *listing.files.pop(prefix + name))
-            listing.raw_pairs[raw] = jpeg
-            if raw.path in listing.sidecars:
-                listing.sidecars.setdefault(jpeg, listing.sidecars[raw.path])

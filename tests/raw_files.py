@@ -22,12 +22,13 @@ def save_dng(
     more: Tags | None = None,
     bare: bool = False,
     monochrome: bool = False,
+    taken: str = "",
 ) -> Path:
     """A DNG whose mosaic shows `image` as grey and whose preview, as JPEG, is another picture, so
     that a test tells them apart.
 
     With `bare`, the preview is kept as plain RGB instead; with `monochrome`, the sensor tells no
-    colours.
+    colours. `taken` is EXIF's time of the capture.
     """
     out = bytearray(b"II*\0\0\0\0\0")
     mosaic = (np.asarray(image.convert("L"), np.uint16) * 200).astype("<u2")
@@ -59,6 +60,9 @@ def save_dng(
             photometric=2 if bare else 6,
         )
         parts.append(_directory(out, {254: (_LONG, [1]), **strip}))
+    if taken:
+        capture = _directory(out, {36867: (_ASCII, list(f"{taken}\0".encode()))})
+        more = {34665: (_LONG, [capture]), **(more or {})}
     thumbnail = (preview or image).convert("RGB").resize((32, 24))
     base: Tags = {
         254: (_LONG, [1]),

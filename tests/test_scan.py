@@ -139,40 +139,6 @@ def test_every_photo_of_the_corpora_is_found() -> None:
     assert "not-an-image.txt" not in found
 
 
-def test_a_jpeg_stands_for_the_raw_beside_it(tmp_path: Path) -> None:
-    touch(
-        tmp_path,
-        "1.NEF",
-        "1.jpg",
-        "2.cr2",
-        "3.dng",
-        "3.JPEG",
-        "a/1.nef",
-        "a/4.heic",
-        "a/4.dng",
-        "5.raf",
-        "5.png",
-    )
-    listing = scan_folder(tmp_path, PurePath())
-    assert paths(listing) == [
-        "1.jpg",
-        "2.cr2",
-        "3.JPEG",
-        "5.png",
-        "5.raf",
-        "a/1.nef",
-        "a/4.dng",
-        "a/4.heic",
-    ]
-    assert {raw.path: jpeg for raw, jpeg in listing.raw_pairs.items()} == {
-        "1.NEF": "1.jpg",
-        "3.dng": "3.JPEG",
-    }
-    assert {raw[1:] for raw in listing.raw_pairs} == {
-        (5, (tmp_path / name).stat().st_mtime_ns) for name in ("1.NEF", "3.dng")
-    }
-
-
 @pytest.mark.parametrize("mtime_ns", [-11_644_473_600 * 10**9, 10_413_792_000 * 10**9])
 def test_times_of_change_that_64_bits_do_not_hold(mtime_ns: int) -> None:
     """1601, where some file systems begin to count, and 2300: what is listed is what the catalog
