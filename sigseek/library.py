@@ -92,7 +92,7 @@ class Library:
         precision: str,
         listener: Listener,
     ) -> None:
-        self._directory = LibraryDirectory(directory)
+        self._directory = LibraryDirectory(directory, listener)
         self.directory = self._directory.directory
         self._opened = OpenedLibrary(self._directory, model, device, precision, listener)
 

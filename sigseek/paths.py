@@ -11,6 +11,9 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+LIBRARY_BESIDE_PHOTOS = ".sigseek"
+"""The name of a library's directory in a folder of photos."""
+
 _MOST_SPELLINGS = 64
 
 

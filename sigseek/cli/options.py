@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from sigseek.cli.remedies import note_library
-from sigseek.paths import typed_path
+from sigseek.paths import LIBRARY_BESIDE_PHOTOS, typed_path
 from sigseek.results import shown
 from sigseek.search.labels import DEFAULT_TEMPLATE, Label, distinct_labels, parse_label, read_labels
 from sigseek.siglip.towers import DEVICES, PRECISIONS
@@ -75,10 +75,6 @@ class PathName(click.Path):
         if value == "":
             self.fail("the name is empty; is a shell variable not set?", param, ctx)
         return super().convert(typed_path(value), param, ctx)
-
-
-LIBRARY_BESIDE_PHOTOS = ".sigseek"
-"""The name of a library's directory in a folder of photos."""
 
 
 def default_library() -> Path:

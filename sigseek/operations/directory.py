@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sigseek.errors import Call, ErrorKind, Option, Remedy
-from sigseek.paths import typed_path
+from sigseek.errors import Call, ErrorKind, Option, Remedy, SigseekError
+from sigseek.paths import LIBRARY_BESIDE_PHOTOS, typed_path
+from sigseek.progress import Listener, Silence
 from sigseek.storage import Catalog, LibraryError, writer_lock
 from sigseek.storage.catalog import FILE_NAME
 from sigseek.storage.index.contract import IndexStore
@@ -14,9 +15,14 @@ from sigseek.storage.index.store import FaissStore
 
 
 class LibraryDirectory:
-    """A directory that holds a library, or will hold one. Several threads may use it."""
+    """A directory that holds a library, or will hold one. Several threads may use it.
 
-    def __init__(self, directory: Path) -> None:
+    When the library is opened and the folder that it lies in has another path than before, the
+    folder is relocated, and `listener` is told.
+    """
+
+    def __init__(self, directory: Path, listener: Listener | None = None) -> None:
+        self._listener = listener or Silence()
         self.directory = typed_path(directory).absolute()
         self.index_store = FaissStore(self.directory / "index")
         self._catalog: Catalog | None = None
@@ -57,8 +63,26 @@ class LibraryDirectory:
                         Remedy("make one with: {}", (Call("index", ("FOLDER",)),)),
                         ErrorKind.NOT_FOUND,
                     )
-                self._catalog = Catalog(self.directory)
-            return self._catalog
+                self._catalog = catalog = Catalog(self.directory)
+            else:
+                return self._catalog
+        self._follow()
+        return catalog
+
+    def _follow(self) -> None:
+        """Relocate the folder that the library lies in, if it came back under another path."""
+        if self.directory.name != LIBRARY_BESIDE_PHOTOS:
+            return
+        from sigseek.operations.travelling import follow_library  # most libraries need none of it
+
+        try:
+            moved = follow_library(self)
+        except (SigseekError, OSError):  # another process is changing it, nobody may, or it is
+            return  # damaged; whatever was asked for may work all the same
+        if moved:
+            self._listener.said(
+                f"{moved.old} is now {moved.new}; its files moved in the library: {moved.files:,}"
+            )
 
     @contextmanager
     def writing(self) -> Iterator[None]:

@@ -1,0 +1,55 @@
+"""Libraries that lie in a folder of photos, and come back with it under another path.
+
+A drive may be mounted in another place, or used on another machine. A library on it then knows its
+folder by a path that is not there, and lies in the very folder itself.
+"""
+
+import os
+from pathlib import Path, PurePath
+
+from sigseek.indexer.presence import is_online
+from sigseek.operations.directory import LibraryDirectory
+from sigseek.operations.folders import is_system_folder
+from sigseek.operations.relocating import Relocated, relocate
+from sigseek.storage import Catalog, FolderRecord
+
+_LOOKED_FOR = 200
+"""How many of a folder's files are looked for in a place where the folder may be now."""
+
+
+def follow_library(library: LibraryDirectory) -> Relocated | None:
+    """Relocate the folder that the library lies in, if it has another path than the catalog says.
+
+    The folder is recognised by its files: at least half of them, by path and size, are below a
+    directory that the library lies in. Raises what `relocate` raises, for a library that cannot be
+    changed now for example.
+    """
+    catalog, place = library.catalog(), Path(os.path.realpath(library.directory))
+    folders = catalog.folders()
+    if any(place.is_relative_to(folder.path) for folder in folders):
+        return None
+    for folder in folders:
+        if is_online(Path(folder.path)):
+            continue
+        now = _place_now(catalog, folder, place)
+        if now is not None:
+            return relocate(library, Path(folder.path), now, accept_missing=False)
+    return None
+
+
+def _place_now(catalog: Catalog, folder: FolderRecord, library: Path) -> Path | None:
+    """Return the directory above the library that has the folder's files."""
+    files = [(path, size) for path, _, size, *_ in catalog.digests(folder.id)]
+    looked_for = files[:: max(1, len(files) // _LOOKED_FOR)]
+    for directory in library.parents:
+        there = sum(_has_size(directory / path, size) for path, size in looked_for)
+        if looked_for and there >= len(looked_for) / 2 and not is_system_folder(directory):
+            return directory
+    return None
+
+
+def _has_size(file: PurePath, size: int) -> bool:
+    try:
+        return os.stat(file).st_size == size  # noqa: PTH116 - as for all that may not be there
+    except OSError:
+        return False
