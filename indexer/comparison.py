@@ -4,9 +4,10 @@ The result tells what must be read, what is back and what is missing.
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
+from typing import Any
 
 from sigseek.indexer.failures import is_due
 from sigseek.indexer.presence import may_be_there
@@ -47,6 +48,8 @@ class Comparison:
     """How many files of the whole folder were there at the last run."""
     resolved_failures: list[str] = field(default_factory=list)
     """Paths whose failures no longer hold: the file is fine again, or gone."""
+    unseen_ctimes: dict[str, int] = field(default_factory=dict)
+    """The ctime in ns, by path, of unchanged files whose ctime the catalog does not know yet."""
     raw_pairs: dict[FoundFile, str] = field(default_factory=dict)
     """Camera RAW files of which it is not decided whether the picture beside them stands for them,
     with the path of that picture. It is decided once the picture has been read.
@@ -63,45 +66,50 @@ def compare(
     failures: Sequence[FailureRecord],
     max_pixels: int,
     is_new_raw: Callable[[FoundFile], bool] = lambda raw: False,
+    reread: Collection[str] | None = (),
 ) -> Comparison:
     """Compare the listing of `root`/`inside` with the rows and failures of the whole folder `root`.
 
     Files in a hidden directory, which were indexed by naming it, are not missing as long as they
     are there: only a scan of that very directory looks into it. A file that failed before and has
     not changed is read again as `sigseek.indexer.failures.is_due` says, of which `max_pixels` is
-    this run's limit. `is_new_raw` tells whether a RAW file may have come since the last run.
+    this run's limit. `is_new_raw` tells whether a RAW file may have come since the last run. Files
+    whose paths are in `reread` are read again in any case; None stands for all files.
     """
     result = Comparison(len(listing.files), listing.unreadable)
     failed = {failure.path: failure for failure in failures}
     unsettled = dict(listing.files)
     for path, failure in failed.items():
-        unchanged = unsettled.get(path) == (failure.size, failure.mtime_ns)
-        if unchanged and not is_due(failure, max_pixels):
+        unchanged = unsettled.get(path, ())[:2] == (failure.size, failure.mtime_ns)
+        if unchanged and reread is not None and not is_due(failure, max_pixels):
             del unsettled[path]
             result.failed += 1
-    others: dict[str, FileRecord] = {}
+    others: dict[str, tuple[Any, ...]] = {}
+    row: tuple[Any, ...]
     sidecars = listing.sidecars
     for row in rows:  # the one loop over every file, changed or not: no objects, no calls to spare
         path = row[0]
-        if not row[4]:
+        if not row[5]:
             result.present_before += 1
-        if row[3] and unsettled.get(path) == row[1:3]:
+        found = unsettled.get(path)
+        if row[3] is None and found and found[2] is not None and found[:2] == row[1:3]:
+            result.unseen_ctimes[path] = found[2]
+            row = row[:3] + found[2:] + row[4:]
+        if row[4] and found == row[1:4] and reread is not None and path not in reread:
             del unsettled[path]
             result.unchanged += 1
-            if row[6] != sidecars.get(path):
+            if row[7] != sidecars.get(path):
                 result.refreshed += 1
                 result.sidecars[path] = sidecars.get(path)
-            if row[4]:
+            if row[5]:
                 result.reappeared.append(path)
             if path in failed:
                 result.resolved_failures.append(path)
         else:
             others[path] = row
-    result.changed = [
-        FoundFile(path, size, mtime_ns) for path, (size, mtime_ns) in unsettled.items()
-    ]
+    result.changed = [FoundFile(path, *found) for path, found in unsettled.items()]
     for path in unsettled:
-        before = others[path][6] if path in others else None
+        before = others[path][7] if path in others else None
         if sidecars.get(path) != before:
             result.sidecars[path] = sidecars.get(path)
     result.raw_pairs = {

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sigseek.indexer.comparison import Comparison
 from sigseek.indexer.decoding.digest import FileDigest
+from sigseek.indexer.decoding.identity.picture import VERSION as PICTURE_VERSION
 from sigseek.indexer.failures import failure_of
 from sigseek.indexer.ledger import Ledger, Outcome
 from sigseek.indexer.presence import is_online, may_be_there
@@ -18,6 +19,7 @@ from sigseek.storage import (
     FailureRecord,
     FolderRecord,
     PhotoFacts,
+    ReadFile,
 )
 
 _MANY = 500
@@ -26,15 +28,16 @@ _MANY = 500
 
 @dataclass
 class Content:
-    """One content on its way to the image tower, and the files that hold it."""
+    """One picture on its way to the image tower, and the files that hold it."""
 
-    digest: bytes
+    picture: bytes
+    """The digest of what decides its pixels."""
     files: list[tuple[FoundFile, FileDigest]] = field(default_factory=list)
 
 
 @dataclass
 class EmbeddedPhoto:
-    """One content with what is to be kept of its photo."""
+    """One picture with what is to be kept of its photo."""
 
     content: Content
     facts: PhotoFacts
@@ -45,8 +48,8 @@ class EmbeddedPhoto:
 class _Pending:
     """What the next transaction writes besides new photos."""
 
-    files: list[tuple[str, int, FileDigest]] = field(default_factory=list)
-    """Paths in the folder, and the ids of the photos that they hold."""
+    files: list[tuple[str, FileDigest]] = field(default_factory=list)
+    """Paths in the folder of files that hold known photos."""
     moved_from: defaultdict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
     """By folder id, the paths that files have left for another one."""
     failures: list[FailureRecord] = field(default_factory=list)
@@ -90,9 +93,9 @@ class FolderChanges:
             folder_id, path = moved_from
             self._pending.moved_from[folder_id].append(path)
             self._ledger.enter_move(folder_id, path)
-        self._pending.files.append((file.path, photo_id, read))
+        self._pending.files.append((file.path, read))
         if before:
-            same = before.photo_id == photo_id
+            same = before.photo_id == photo_id and self._has_same_bytes(file, read)
             self._ledger.enter_file(Outcome.UNCHANGED if same else Outcome.CHANGED)
         else:
             self._ledger.enter_file(Outcome.MOVED if moved_from else Outcome.ADDED)
@@ -105,52 +108,60 @@ class FolderChanges:
         failure = failure_of(file, error)
         self._pending.failures.append(failure)
         known = self._found.known.get(file.path)
-        if read and known and known.photo_id != self._catalog.find_photo(read.digest):
+        held = self._catalog.find_photo(read.picture, read.digest) if read and known else None
+        if read and known and known.photo_id != held:
             self._pending.gone_bad.append(file.path)
         self._ledger.enter_failure(str(Path(self._folder.path, file.path)), failure.reason)
         self._store_when_many()
 
     def store(self, photos: Sequence[EmbeddedPhoto] = ()) -> None:
         """Write the new photos and everything that is pending in one transaction."""
+        reads = [read for _, read in self._pending.files]
+        reads += [read for photo in photos for _, read in photo.content.files]
         with self._catalog.transaction() as transaction:
-            ids = transaction.add_photos([photo.facts for photo in photos])
+            pictures = {read.digest: read.picture for read in reads}
+            transaction.identify_photos(pictures, PICTURE_VERSION)
+            known = transaction.find_photos(pictures.values())
+            ids = known | transaction.add_photos([photo.facts for photo in photos])
             for folder_id, paths in self._pending.moved_from.items():
                 transaction.remove_files(folder_id, paths)
             transaction.remove_files(self._folder.id, self._pending.gone_bad)
-            embedded = [
-                (file.path, ids[photo.content.digest], read)
-                for photo in photos
-                for file, read in photo.content.files
-            ]
             files = [
-                (path, id_, read.size, read.mtime_ns)
-                for path, id_, read in (*self._pending.files, *embedded)
+                _read_file(path, ids[read.picture], read)
+                for path, read in self._pending.files
+                if read.picture in ids  # else another process has just removed the photo
             ]
+            for photo in photos:
+                picture = photo.content.picture
+                for number, (file, read) in enumerate(photo.content.files):
+                    # The first file is the one that was decoded. Facts are kept of new photos.
+                    gave_facts = number == 0 and picture not in known
+                    files.append(_read_file(file.path, ids[picture], read, gave_facts=gave_facts))
             transaction.put_files(self._folder.id, files)
-            # Another name or place of a file may tell something else of its photo.
-            transaction.mark_metadata_stale([id_ for _, id_, _ in self._pending.files])
-            transaction.mark_metadata_stale(
-                [ids[photo.content.digest] for photo in photos if len(photo.content.files) > 1]
-            )
             for failure in self._pending.failures:
                 transaction.put_failure(self._folder.id, failure)
             if photos:
                 transaction.add_embeddings(
                     self._checkpoint.id,
-                    {ids[photo.content.digest]: photo.embedding for photo in photos},
+                    {ids[photo.content.picture]: photo.embedding for photo in photos},
                 )
         self._pending = _Pending()
         self._ledger.enter_commit(len(photos))
         for photo in photos:
             for file, _ in photo.content.files:
-                known = self._found.known.get(file.path)
+                before = self._found.known.get(file.path)
                 # a photo that is known from another checkpoint is new to this one
-                new = known is None or known.photo_id == ids[photo.content.digest]
+                new = before is None or before.photo_id == ids[photo.content.picture]
                 self._ledger.enter_file(Outcome.ADDED if new else Outcome.CHANGED)
 
     def _store_when_many(self) -> None:
         if len(self._pending) >= _MANY:
             self.store()
+
+    def _has_same_bytes(self, file: FoundFile, read: FileDigest) -> bool:
+        """Return whether the file was only touched; otherwise its metadata were edited."""
+        before = self._catalog.file_digest(self._folder.id, file.path)
+        return before in (None, read.digest)
 
     def _old_path(self, photo_id: int) -> tuple[int, str] | None:
         """A path of the photo where no file is any more, in this folder rather than in another.
@@ -171,3 +182,9 @@ class FolderChanges:
         return self._ledger.is_missing(folder_id, path) or (
             not may_be_there(Path(root, path)) and is_online(Path(root))
         )
+
+
+def _read_file(path: str, photo_id: int, read: FileDigest, *, gave_facts: bool = False) -> ReadFile:
+    return ReadFile(
+        path, photo_id, read.size, read.mtime_ns, read.ctime_ns, read.digest, gave_facts
+    )

@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 
 from sigseek.indexer import disk
 from sigseek.indexer.comparison import Comparison, compare
+from sigseek.indexer.decoding.identity.picture import VERSION as PICTURE_VERSION
 from sigseek.indexer.raw_pairs import are_pair
 from sigseek.indexer.scan import FoundFile, Listing, scan_folder
 from sigseek.progress import Stop
@@ -25,22 +26,34 @@ from sigseek.storage.catalog import path_prefix
 
 _CLOCKS_APART = timedelta(days=1)
 """How far the clock of a server may be behind this machine's."""
+_IDENTIFIED_AT_ONCE = 1_000
+"""Photos of a library of an earlier version that one run reads to learn what decides their pixels.
+It takes about a minute from a slow disk.
+"""
 
 
 class FolderComparer:
     """Compares folders with the catalog for one run and its checkpoint.
 
     `max_pixels` is the run's limit. Pictures that were too large for an earlier one are read again
-    when they are within this one.
+    when they are within this one. With `reread`, unchanged files are to be read again, too.
     """
 
     def __init__(
-        self, catalog: Catalog, checkpoint: CheckpointRecord, max_pixels: int, stop: Stop
+        self,
+        catalog: Catalog,
+        checkpoint: CheckpointRecord,
+        max_pixels: int,
+        stop: Stop,
+        *,
+        reread: bool,
     ) -> None:
         self._catalog = catalog
         self._checkpoint = checkpoint
         self._max_pixels = max_pixels
         self._stop = stop
+        self._reread = reread
+        self._to_identify = _IDENTIFIED_AT_ONCE
 
     def compare(self, root: Path, inside: PurePath) -> Comparison:
         """Scan `root`/`inside`, and find out what names, sizes and times can tell.
@@ -53,11 +66,13 @@ class FolderComparer:
         last_run = known[0].indexed_at if known else None
         rows: list[Iterable[FileRecord]] = []
         failures: list[FailureRecord] = []
+        reread: set[str] = set()
         for folder in self._catalog.folders():
             if Path(folder.path).is_relative_to(root):
                 before = path_prefix(PurePath(folder.path).relative_to(root))
                 files = self._catalog.files(folder.id, self._checkpoint.id)
                 rows.append(_below(before, files) if before else files)
+                reread |= {before + path for path in self._files_to_identify(folder)}
                 failures += [
                     replace(failure, path=before + failure.path)
                     for failure in self._catalog.folder_failures(folder.id)
@@ -70,6 +85,7 @@ class FolderComparer:
             failures,
             self._max_pixels,
             lambda raw: _came_after(last_run, root, raw),
+            None if self._reread else reread,
         )
 
     def compare_raw(
@@ -95,7 +111,11 @@ class FolderComparer:
             and self._are_pair(folder, raw.path, picture, photos[indexed[picture]])
         }
         alone = Listing(
-            {raw.path: (raw.size, raw.mtime_ns) for raw in pairs if raw.path not in replaced},
+            {
+                raw.path: (raw.size, raw.mtime_ns, raw.ctime_ns)
+                for raw in pairs
+                if raw.path not in replaced
+            },
             sidecars=found.raw_sidecars,
         )
         known = [rows[path] for path in alone.files if path in rows]
@@ -104,8 +124,16 @@ class FolderComparer:
             for failure in self._catalog.folder_failures(folder.id)
             if failure.path in alone.files
         ]
-        root = Path(folder.path)
-        return list(replaced), compare(root, inside, alone, known, failures, self._max_pixels)
+        result = compare(
+            Path(folder.path),
+            inside,
+            alone,
+            known,
+            failures,
+            self._max_pixels,
+            reread=None if self._reread else (),
+        )
+        return list(replaced), result
 
     def _are_pair(self, folder: FolderRecord, raw: str, picture: str, photo: PhotoRecord) -> bool:
         """Whether the files are of the same shot. The header of the RAW file is read for that."""
@@ -115,6 +143,14 @@ class FolderComparer:
         root = Path(folder.path)
         said = disk.ask(root, lambda: read_capture(root / raw), Metadata())
         return are_pair(raw, said, picture, photo)
+
+    def _files_to_identify(self, folder: FolderRecord) -> list[str]:
+        """Return files whose photos are known by what an earlier version made of them, a few in
+        each run: a large library is not read at once because the program is newer.
+        """
+        paths = self._catalog.files_to_identify(folder.id, PICTURE_VERSION, self._to_identify)
+        self._to_identify -= len(paths)
+        return paths
 
 
 def _came_after(moment: datetime | None, root: Path, raw: FoundFile) -> bool:

@@ -9,7 +9,7 @@ does not grow with the folder.
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from sigseek.indexer.comparison import Comparison
 from sigseek.indexer.decoding.decode import DecodedPhoto
 from sigseek.indexer.decoding.digest import FileDigest, digest_file, mtime_ns
 from sigseek.indexer.decoding.guarded import GuardedDecoder
+from sigseek.indexer.decoding.identity.picture import VERSION as PICTURE_VERSION
 from sigseek.indexer.errors import (
     ChangedError,
     DecodeError,
@@ -161,16 +162,16 @@ class FolderIngest:
                 self._changes.add_failure(file, read, known)
                 continue
             self._silent = 0
-            waiting = self._waiting.get(read.digest)
+            waiting = self._waiting.get(read.picture)
             if waiting:
                 waiting.files.append((file, read))
                 continue
-            photo_id = self._catalog.find_embedded(read.digest, self._checkpoint.id)
+            photo_id = self._catalog.find_embedded(read.picture, read.digest, self._checkpoint.id)
             if photo_id is not None:
                 self._changes.add_known(file, read, photo_id)
                 continue
-            content = Content(read.digest, [(file, read)])
-            self._waiting[read.digest] = content
+            content = Content(read.picture, [(file, read)])
+            self._waiting[read.picture] = content
             yield content
 
     def _digest(self, file: FoundFile) -> FileDigest:
@@ -234,7 +235,7 @@ class FolderIngest:
                 one for one in content.files if Path(one[0].path).suffix.lower() != suffix
             ]
         if not content.files:
-            del self._waiting[content.digest]
+            del self._waiting[content.picture]
         self._check_the_disk(error)
         for file, read in failed:
             self._changes.add_failure(file, error, read if of_content else None)
@@ -257,7 +258,8 @@ class FolderIngest:
             precision = self._tower().precision
             for (content, photo), vector in zip(batch.photos, batch.vectors.result(), strict=True):
                 embedding = EmbeddingRecord(vector, precision, VERSION)
-                photos.append(EmbeddedPhoto(content, photo_facts(content.digest, photo), embedding))
+                facts = replace(photo_facts(content.picture, photo), digest_version=PICTURE_VERSION)
+                photos.append(EmbeddedPhoto(content, facts, embedding))
         self._changes.store(photos)
         for embedded in photos:
-            del self._waiting[embedded.content.digest]
+            del self._waiting[embedded.content.picture]

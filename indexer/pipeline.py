@@ -41,7 +41,8 @@ class Indexer:
     loads no model. `yardstick` is called when embeddings have to be measured. Both tell the
     listener and look at the stop token that they are given.
     Pictures of more than `max_pixels` are failures. The catalog remembers the limit for later runs;
-    None stands for the remembered one, or else for what half of the memory is enough for.
+    None stands for the remembered one, or else for what half of the memory is enough for. With
+    `reread`, files are read again even if their size and times have not changed.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Indexer:
         index_store: IndexStore,
         *,
         max_pixels: int | None = None,
+        reread: bool = False,
         listener: Listener | None = None,
         stop: Stop | None = None,
     ) -> None:
@@ -69,7 +71,9 @@ class Indexer:
         self._stop = stop or Stop()
         self._tower: ImageTower | None = None
         self._ledger = Ledger(checkpoint.name, self._listener)
-        self._comparer = FolderComparer(catalog, checkpoint, self._max_pixels, self._stop)
+        self._comparer = FolderComparer(
+            catalog, checkpoint, self._max_pixels, self._stop, reread=reread
+        )
 
     def run(self, paths: Sequence[Path], *, accept_missing: bool = False) -> IndexReport:
         """Index the folders at `paths`, or all that are known when there are none.
@@ -150,6 +154,7 @@ class Indexer:
             transaction.mark_present(folder.id, found.reappeared)
             transaction.mark_missing(folder.id, found.newly_missing)
             transaction.remove_failures(folder.id, found.resolved_failures)
+            transaction.note_ctimes(folder.id, found.unseen_ctimes)
             for path, reason in found.unreadable.items():
                 transaction.put_failure(folder.id, unreadable(path, reason))
         self._ledger.enter_scan(folder.id, folder.path, found)

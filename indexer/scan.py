@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from sigseek.indexer import disk
-from sigseek.indexer.decoding.digest import LATEST_TIME, mtime_ns
+from sigseek.indexer.decoding.digest import LATEST_TIME, ctime_ns, mtime_ns
 from sigseek.indexer.decoding.formats import PICTURES, RAW
 from sigseek.indexer.errors import SilentDiskError
 from sigseek.indexer.raw_pairs import directory_of, find_candidates
@@ -36,14 +36,17 @@ _LOOK = 0.1
 """Seconds between two looks at whether to stop."""
 _SIGN = 256
 """Files whose status is asked for between two signs of life."""
+_HAS_CTIME = os.name != "nt"
 
 
 class FoundFile(NamedTuple):
-    """A picture's path relative to the folder, its size in bytes and its time of change."""
+    """A picture's path relative to the folder, its size in bytes and its times of change."""
 
     path: str
     size: int
     mtime_ns: int
+    ctime_ns: int | None = None
+    """When the system noted a change; None where it has no such time."""
 
 
 @dataclass
@@ -52,8 +55,8 @@ class Listing:
     and why.
     """
 
-    files: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Size in bytes and time of change in ns, by path relative to the folder. A million `FoundFile`
+    files: dict[str, tuple[int, int, int | None]] = field(default_factory=dict)
+    """Size in bytes, mtime and ctime in ns, by path relative to the folder. A million `FoundFile`
     objects would keep the garbage collector busy.
     """
     unreadable: dict[str, str] = field(default_factory=dict)
@@ -222,11 +225,12 @@ def _look_through(
                 listing.unreadable[prefix + name] = f"cannot be looked at: {error.strerror}"
                 continue
             if stat.S_ISREG(status.st_mode):  # reading a pipe or a device might never end
-                changed = status.st_mtime_ns  # a call for each of a million files would be felt
-                listing.files[prefix + name] = (
-                    status.st_size,
-                    changed if -LATEST_TIME < changed < LATEST_TIME else mtime_ns(status),
-                )
+                # A call for each of a million files would be felt.
+                changed: int = status.st_mtime_ns
+                noted: int | None = status.st_ctime_ns
+                if not (_HAS_CTIME and -LATEST_TIME < changed < LATEST_TIME):
+                    changed, noted = mtime_ns(status), ctime_ns(status)
+                listing.files[prefix + name] = (status.st_size, changed, noted)
         elif extension in SIDECAR_EXTENSIONS and name[0] != ".":
             beside.append(entry)
     if beside:

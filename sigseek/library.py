@@ -121,6 +121,7 @@ class Library:
         *folders: StrPath,
         accept_missing: bool = False,
         accept_system_folder: bool = False,
+        reread: bool = False,
         max_megapixels: int | None = None,
         listener: Listener | None = None,
         stop: Stop | None = None,
@@ -129,6 +130,9 @@ class Library:
 
         When it is stopped or interrupted, everything but the batch in flight is kept, and the next
         call continues there.
+
+        With `reread`, files are read again even if their size and times have not changed. This
+        finds edits that a file system without a time of its own for changes does not tell of.
 
         Pictures larger than `max_megapixels` are failures. The library remembers this limit; None
         means that of an earlier call, else what fits into half of the memory.
@@ -144,6 +148,7 @@ class Library:
             folders,
             accept_missing=accept_missing,
             accept_system_folder=accept_system_folder,
+            reread=reread,
             max_megapixels=max_megapixels,
             listener=listener,
             stop=stop,

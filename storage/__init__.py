@@ -16,6 +16,7 @@ from sigseek.storage.records import (
     FailureKind,
     FailureRecord,
     FileCounts,
+    FileDigestRecord,
     FileLocation,
     FileRecord,
     FolderRecord,
@@ -26,6 +27,7 @@ from sigseek.storage.records import (
     PhotoMetadata,
     PhotoRecord,
     PlaceSource,
+    ReadFile,
     YardstickRecord,
 )
 
@@ -42,6 +44,7 @@ __all__ = [
     "FailureKind",
     "FailureRecord",
     "FileCounts",
+    "FileDigestRecord",
     "FileLocation",
     "FileRecord",
     "FolderRecord",
@@ -54,6 +57,7 @@ __all__ = [
     "PhotoMetadata",
     "PhotoRecord",
     "PlaceSource",
+    "ReadFile",
     "WriterLock",
     "YardstickRecord",
     "writer_lock",

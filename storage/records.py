@@ -87,12 +87,40 @@ class FileRecord(NamedTuple):
     path: str
     size: int
     mtime_ns: int
+    ctime_ns: int | None
     embedded: bool
     """Whether the checkpoint that was asked about has embedded its photo."""
     missing: bool
     photo_id: int
     sidecars: str | None = None
     """The XMP and JSON files beside it, as `sigseek.indexer.sidecars` describes them."""
+
+
+class ReadFile(NamedTuple):
+    """A file of a folder that was read, as the catalog is to keep it."""
+
+    path: str
+    """Relative to the folder."""
+    photo_id: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int | None = None
+    digest: bytes | None = None
+    """SHA-256 of all bytes."""
+    gave_facts: bool = False
+    """Whether the photo's metadata were read from this very file just now."""
+
+
+class FileDigestRecord(NamedTuple):
+    """What the catalog knows of a file's contents."""
+
+    path: str
+    """Relative to the folder."""
+    digest: bytes
+    """SHA-256 of all bytes."""
+    size: int
+    mtime_ns: int
+    ctime_ns: int | None
 
 
 class FileLocation(NamedTuple):
@@ -187,11 +215,14 @@ class PhotoFacts(PhotoMetadata):
     """A photo, and what its files say about it."""
 
     digest: bytes
+    """The digest of what decides its pixels."""
     width: int
     height: int
     format: str
     damaged: bool = False
     """Whether a part of the picture could not be decoded."""
+    digest_version: int = 0
+    """The version of the reader that made the digest."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from sigseek.search.calibration import Calibration
 from sigseek.search.searcher import Searcher
-from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord, PhotoFacts
+from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord, PhotoFacts, ReadFile
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index.faiss import FaissIndex
 from sigseek.storage.index.store import FaissStore
@@ -50,7 +50,7 @@ def add_photos(
             id_ = transaction.add_photo(
                 PhotoFacts(hashlib.sha256(os.fsencode(name)).digest(), 40, 30, "JPEG")
             )
-            transaction.put_files(folder.id, [(name, id_, 1, 1)])
+            transaction.put_files(folder.id, [ReadFile(name, id_, 1, 1)])
             transaction.add_embeddings(checkpoint.id, {id_: EmbeddingRecord(vector, "fp32", 1)})
             ids.append(id_)
     return ids

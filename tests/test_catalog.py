@@ -1,7 +1,8 @@
+import hashlib
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -27,9 +28,11 @@ from sigseek.storage import (
     PhotoFacts,
     PhotoMetadata,
     PhotoRecord,
+    ReadFile,
     YardstickRecord,
 )
 from sigseek.storage.catalog.columns import PathText
+from sigseek.storage.catalog.transaction import Transaction
 from sigseek.storage.records import DamagedFile
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 
@@ -71,7 +74,8 @@ def test_a_failing_transaction_leaves_nothing(catalog: Catalog, tmp_path: Path) 
         with catalog.transaction() as transaction:
             folder, _ = transaction.add_folder(tmp_path)
             transaction.put_files(
-                folder.id, [("a.jpg", transaction.add_photo(PhotoFacts(b"a", 1, 1, "PNG")), 1, 1)]
+                folder.id,
+                [ReadFile("a.jpg", transaction.add_photo(PhotoFacts(b"a", 1, 1, "PNG")), 1, 1)],
             )
             raise RuntimeError("power cut")
 
@@ -142,7 +146,7 @@ def test_files_are_moved_marked_and_removed_whatever_their_names(
     ids = add_photos(catalog, add_checkpoint(catalog, 4), random_unit(3, 4), tmp_path / "a", names)
     with catalog.transaction() as transaction:
         folder, _ = transaction.add_folder(tmp_path / "a")
-        transaction.put_files(folder.id, [(name, ids[0], 2, 2) for name in names])
+        transaction.put_files(folder.id, [ReadFile(name, ids[0], 2, 2) for name in names])
         transaction.mark_missing(folder.id, names[:2])
         for name in names:
             transaction.put_failure(folder.id, FailureRecord(name, "bad", 1, 1))
@@ -185,7 +189,7 @@ def test_text_that_no_database_takes_is_mended(catalog: Catalog, tmp_path: Path)
     with catalog.transaction() as transaction:
         folder, _ = transaction.add_folder(tmp_path)
         id_ = transaction.add_photo(facts)
-        transaction.put_files(folder.id, [("1.jpg", id_, 1, 1)])
+        transaction.put_files(folder.id, [ReadFile("1.jpg", id_, 1, 1)])
         transaction.put_failure(folder.id, FailureRecord("2.jpg", hostile, 1, 1))
     photo = catalog.photos([id_])[id_]
     mended = "ab?c\u00e9"
@@ -202,7 +206,7 @@ def test_damaged_photos_are_counted_and_their_files_listed(
         broken = transaction.add_photo(PhotoFacts(b"2", 1, 1, "JPEG", damaged=True))
         transaction.add_photo(PhotoFacts(b"3", 1, 1, "JPEG", damaged=True))  # no file holds it
         files = [("c.jpg", broken), ("b.jpg", whole), ("a.jpg", broken), ("d.jpg", broken)]
-        transaction.put_files(folder.id, [(path, id_, 1, 1) for path, id_ in files])
+        transaction.put_files(folder.id, [ReadFile(path, id_, 1, 1) for path, id_ in files])
         transaction.mark_missing(folder.id, ["d.jpg"])
     assert catalog.damaged_files() == [
         DamagedFile(str(tmp_path / "a.jpg"), broken),
@@ -229,7 +233,7 @@ def test_photos_are_added_together_each_once(catalog: Catalog, tmp_path: Path) -
         first = transaction.add_photo(facts[2])
         ids = transaction.add_photos(facts)
         assert transaction.add_photos([]) == {}
-        transaction.put_files(folder.id, [(f"{id_}", id_, 1, 1) for id_ in ids.values()])
+        transaction.put_files(folder.id, [ReadFile(f"{id_}", id_, 1, 1) for id_ in ids.values()])
     assert set(ids) == {b"\1", b"\2", b"\3"}
     assert ids[b"\2"] == first
     assert [catalog.photos([ids[key]])[ids[key]].keywords for key in sorted(ids)] == [
@@ -241,8 +245,8 @@ def test_photos_are_added_together_each_once(catalog: Catalog, tmp_path: Path) -
     with catalog.transaction() as transaction:
         embedding = EmbeddingRecord(random_unit(1, 4)[0], "fp32", 1)
         transaction.add_embeddings(checkpoint.id, {first: embedding, ids[b"\3"]: embedding})
-    assert catalog.find_embedded(b"\1", checkpoint.id) is None
-    assert catalog.find_embedded(b"\2", checkpoint.id) == first
+    assert catalog.find_embedded(b"\1", b"\1", checkpoint.id) is None
+    assert catalog.find_embedded(b"\2", b"\2", checkpoint.id) == first
 
 
 def test_a_file_is_left_out_whose_photo_another_writer_removed(
@@ -252,11 +256,13 @@ def test_a_file_is_left_out_whose_photo_another_writer_removed(
         folder, _ = transaction.add_folder(tmp_path)
         id_ = transaction.add_photo(PhotoFacts(b"1", 1, 1, "JPEG"))
         gone = transaction.add_photo(PhotoFacts(b"2", 1, 1, "JPEG"))
-        transaction.put_files(folder.id, [("1.jpg", id_, 1, 1)])
+        transaction.put_files(folder.id, [ReadFile("1.jpg", id_, 1, 1)])
     with catalog.transaction() as transaction:
         assert transaction.remove_photos_without_files() == 1
     with catalog.transaction() as transaction:
-        transaction.put_files(folder.id, [("2.jpg", gone, 1, 1), ("3.jpg", id_, 1, 1)])
+        transaction.put_files(
+            folder.id, [ReadFile("2.jpg", gone, 1, 1), ReadFile("3.jpg", id_, 1, 1)]
+        )
     assert sorted(catalog.paths(folder.id, PurePath())) == ["1.jpg", "3.jpg"]
 
 
@@ -364,7 +370,7 @@ def test_a_photos_files_come_present_first(catalog: Catalog, tmp_path: Path) -> 
     ids = add_photos(catalog, add_checkpoint(catalog, 4), random_unit(1, 4), tmp_path, ["a.jpg"])
     with catalog.transaction() as transaction:
         folder, _ = transaction.add_folder(tmp_path)
-        transaction.put_files(folder.id, [("b.jpg", ids[0], 1, 1)])
+        transaction.put_files(folder.id, [ReadFile("b.jpg", ids[0], 1, 1)])
         transaction.mark_missing(folder.id, ["a.jpg"])
     assert catalog.photos(ids)[ids[0]].paths == (str(tmp_path / "b.jpg"), str(tmp_path / "a.jpg"))
     assert catalog.file_counts() == {folder.id: (1, 1)}
@@ -391,8 +397,12 @@ def test_the_files_of_a_folder(catalog: Catalog, tmp_path: Path) -> None:
         transaction.mark_missing(folder.id, ["a.jpg"])
     rows = [FileRecord._make(row) for row in catalog.files(folder.id, checkpoint.id)]
     assert sorted(rows) == [
-        FileRecord("a.jpg", size=1, mtime_ns=1, embedded=True, missing=True, photo_id=ids[0]),
-        FileRecord(odd, size=1, mtime_ns=1, embedded=True, missing=False, photo_id=ids[1]),
+        FileRecord(
+            "a.jpg", size=1, mtime_ns=1, ctime_ns=None, embedded=True, missing=True, photo_id=ids[0]
+        ),
+        FileRecord(
+            odd, size=1, mtime_ns=1, ctime_ns=None, embedded=True, missing=False, photo_id=ids[1]
+        ),
     ]
     assert not any(FileRecord._make(row).embedded for row in catalog.files(folder.id, other.id))
     assert list(catalog.files(folder.id + 1, checkpoint.id)) == []
@@ -585,6 +595,11 @@ SAID = PhotoMetadata(
 )
 
 
+def _giving(path: str, photo_id: int) -> ReadFile:
+    """A file that gave its photo's metadata."""
+    return ReadFile(path, photo_id, 1, 1, gave_facts=True)
+
+
 def test_what_a_photo_says_is_kept(catalog: Catalog) -> None:
     facts = PhotoFacts(b"1", 4, 3, "JPEG", **vars(SAID))
     with catalog.transaction() as transaction:
@@ -594,7 +609,7 @@ def test_what_a_photo_says_is_kept(catalog: Catalog) -> None:
             transaction.add_photo(PhotoFacts(b"2", 1, 1, "PNG", taken_at="1978", keywords=("b",))),
         ]
         assert transaction.add_photo(facts) == ids[0], "known"
-        transaction.put_files(folder.id, [("1.jpg", ids[0], 1, 1), ("2.png", ids[1], 1, 1)])
+        transaction.put_files(folder.id, [_giving("1.jpg", ids[0]), _giving("2.png", ids[1])])
     one, two = (catalog.photos(ids)[id_] for id_ in ids)
     in_order = replace(SAID, keywords=("Animal|Bird|Gull", "b"), people=("Ann", "Zoe"))
     assert one == PhotoRecord(ids[0], ("/p/1.jpg",), 4, 3, **vars(in_order))
@@ -625,7 +640,7 @@ def test_metadata_that_was_read_again_takes_the_place_of_what_was_known(catalog:
         folder, _ = transaction.add_folder(Path("/p"))
         facts = [PhotoFacts(b"%d" % n, 4, 3, "JPEG", **vars(SAID)) for n in range(2)]
         ids = list(transaction.add_photos(facts).values())
-        transaction.put_files(folder.id, [(f"{id_}.jpg", id_, 1, 1) for id_ in ids])
+        transaction.put_files(folder.id, [_giving(f"{id_}.jpg", id_) for id_ in ids])
     said = PhotoMetadata(title="Noon", keywords=("b", "new"), people=("Zoe",), facts_version=2)
     with catalog.transaction() as transaction:
         transaction.put_metadata({})
@@ -634,7 +649,7 @@ def test_metadata_that_was_read_again_takes_the_place_of_what_was_known(catalog:
     assert found[ids[0]] == PhotoRecord(ids[0], (f"/p/{ids[0]}.jpg",), 4, 3, **vars(said))
     assert found[ids[1]].people == ("Ann", "Zoe")
     with catalog.transaction() as transaction:
-        transaction.mark_metadata_stale(ids[:1])
+        transaction.put_sidecars(folder.id, {f"{ids[0]}.jpg": "1 2 a.xmp"})
     assert [catalog.photos(ids)[id_].facts_version for id_ in ids] == [0, 1]
 
 
@@ -646,7 +661,9 @@ def test_words_that_no_photo_bears_any_more_are_removed(tmp_path: Path) -> None:
             transaction.add_photo(PhotoFacts(b"1", 4, 3, "JPEG", **vars(SAID))),
             transaction.add_photo(PhotoFacts(b"2", 1, 1, "PNG", keywords=("b",))),
         ]
-        transaction.put_files(folder.id, [("1.jpg", ids[0], 1, 1), ("2.png", ids[1], 1, 1)])
+        transaction.put_files(
+            folder.id, [ReadFile("1.jpg", ids[0], 1, 1), ReadFile("2.png", ids[1], 1, 1)]
+        )
     with catalog.transaction() as transaction:
         transaction.remove_files(folder.id, ["1.jpg"])
         transaction.remove_photos_without_files()
@@ -676,3 +693,118 @@ def test_the_photo_of_a_file(catalog: Catalog, tmp_path: Path) -> None:
     assert [catalog.find_photo_of_file(tmp_path / name) for name in names] == ids
     assert catalog.find_photo_of_file(tmp_path / "b.jpg") is None
     assert catalog.find_photo_of_file(tmp_path.parent / "a.jpg") is None
+
+
+def facts(name: str) -> PhotoFacts:
+    return PhotoFacts(name.encode(), 4, 3, "JPEG", facts_version=7)
+
+
+def stale(catalog: Catalog, ids: Iterable[int]) -> list[bool]:
+    found = catalog.photos(list(ids))
+    return [found[id_].facts_version == 0 for id_ in ids]
+
+
+def held(path: str, photo_id: int, digest: bytes = b"1", **facts: bool) -> ReadFile:
+    return ReadFile(path, photo_id, 1, 1, 1, digest, **facts)
+
+
+def test_metadata_are_read_again_when_files_may_say_something_else(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    """They are what the photo's files say together."""
+    with catalog.transaction() as transaction:
+        folder, _ = transaction.add_folder(tmp_path)
+        one, two = transaction.add_photo(facts("one")), transaction.add_photo(facts("two"))
+        transaction.put_files(
+            folder.id,
+            [held("b.jpg", one, gave_facts=True), held("0.jpg", two, gave_facts=True)],
+        )
+    assert stale(catalog, [one, two]) == [False, False]
+
+    def after(change: Callable[[Transaction], None]) -> bool:
+        with catalog.transaction() as transaction:
+            transaction.put_metadata({one: PhotoMetadata(facts_version=7)})
+        with catalog.transaction() as transaction:
+            change(transaction)
+        assert not stale(catalog, [two])[0]
+        return stale(catalog, [one])[0]
+
+    def put(*files: ReadFile) -> Callable[[Transaction], None]:
+        return lambda transaction: transaction.put_files(folder.id, files)
+
+    assert not after(put(held("b.jpg", one))), "it was only touched"
+    assert not after(put(held("b.jpg", one, gave_facts=True))), "it gave them"
+    assert after(put(held("b.jpg", one, b"4"))), "they were edited"
+    assert after(put(held("a.jpg", one, b"1"))), "a copy"
+    assert after(put(held("c.jpg", one, b"1", gave_facts=True))), "the copies say something too"
+    assert after(lambda changes: changes.mark_missing(folder.id, ["a.jpg"]))
+    assert after(lambda changes: changes.mark_present(folder.id, ["a.jpg"]))
+    assert after(lambda changes: changes.remove_files(folder.id, ["a.jpg"]))
+    with catalog.transaction() as transaction:
+        transaction.put_metadata({id_: PhotoMetadata(facts_version=7) for id_ in (one, two)})
+        transaction.put_files(folder.id, [held("b.jpg", two, b"5")])
+    assert stale(catalog, [one, two]) == [True, True], "one has lost a file, the other has got it"
+
+
+def test_a_photo_gets_the_digest_of_its_picture(catalog: Catalog) -> None:
+    with catalog.transaction() as transaction:
+        id_ = transaction.add_photo(facts("all bytes"))
+        folder, _ = transaction.add_folder(Path("/p"))
+        transaction.put_files(folder.id, [held("1.jpg", id_), held("2.jpg", id_)])
+    assert catalog.files_to_identify(folder.id, 1, 10) == ["1.jpg"], "one file is enough"
+    assert catalog.files_to_identify(folder.id, 1, 0) == []
+    assert catalog.find_photo(b"picture", b"all bytes") == id_
+    assert catalog.find_photo(b"picture") is None
+    with catalog.transaction() as transaction:
+        transaction.identify_photos({b"all bytes": b"picture", b"unknown": b"other"}, 1)
+        assert transaction.find_photos([b"picture", b"other", b"all bytes"]) == {b"picture": id_}
+    assert catalog.files_to_identify(folder.id, 1, 10) == []
+    assert catalog.files_to_identify(folder.id, 2, 10) == ["1.jpg"], "a newer reader"
+
+
+def test_photos_of_one_picture_become_one(catalog: Catalog, tmp_path: Path) -> None:
+    checkpoint, second = add_checkpoint(catalog, 4), add_checkpoint(catalog, 4, "second")
+    vectors = random_unit(3, 4)
+    ids = add_photos(catalog, checkpoint, vectors, tmp_path, ["1.jpg", "2.jpg", "3.jpg"])
+    names = [hashlib.sha256(f"{number}.jpg".encode()).digest() for number in (1, 2, 3)]
+    with catalog.transaction() as transaction:
+        one = EmbeddingRecord(vectors[1], "fp32", 1)
+        transaction.put_tag("gull", checkpoint.id, np.array(ids[:1]), np.array([0.9]))
+        transaction.put_tag("sea", checkpoint.id, np.array(ids[:2]), np.array([0.8, 0.7]))
+        transaction.put_tag("sand", checkpoint.id, np.array(ids[1:2]), np.array([0.6]))
+        transaction.add_embeddings(second.id, {ids[1]: one})
+        transaction.put_biases(second.id, np.array(ids[1:2]), np.array([0.5], np.float32))
+    before = [record.generation for record in catalog.checkpoints()]
+    with catalog.transaction() as transaction:
+        transaction.identify_photos({names[0]: b"picture", names[1]: b"picture"}, 1)
+    assert catalog.photos(ids)[ids[0]].paths == tuple(
+        str(tmp_path / name) for name in ("1.jpg", "2.jpg")
+    )
+    assert ids[1] not in catalog.photos(ids)
+    assert {name: catalog.tagged(name).tolist() for name in ("gull", "sea", "sand")} == {
+        "gull": [ids[0]],
+        "sea": [ids[0]],
+        "sand": [ids[0]],
+    }
+    found, kept = catalog.embeddings(checkpoint.id)
+    assert found.tolist() == [ids[0], ids[2]]
+    np.testing.assert_array_equal(kept, vectors[[0, 2]].astype(np.float16))
+    found, kept = catalog.embeddings(second.id)
+    assert found.tolist() == ids[:1]
+    np.testing.assert_array_equal(kept[0], vectors[1].astype(np.float16))
+    assert np.isnan(catalog.biases(second.id, np.array(ids[:1]))).all(), "it is measured again"
+    after = catalog.checkpoints()
+    assert [record.embeddings for record in after] == [2, 1]
+    assert all(record.generation > old for record, old in zip(after, before, strict=True))
+    assert catalog.count_embeddings_after(second.id, before[1], 10) == 1
+    assert catalog.find_photo(b"picture") == ids[0]
+
+
+def test_a_time_that_the_catalog_did_not_know_is_noted(catalog: Catalog, tmp_path: Path) -> None:
+    checkpoint = add_checkpoint(catalog, 4)
+    add_photos(catalog, checkpoint, random_unit(2, 4), tmp_path, ["1.jpg", "2.jpg"])
+    with catalog.transaction() as transaction:
+        transaction.note_ctimes(1, {"1.jpg": 2**62})
+        transaction.note_ctimes(1, {})
+    rows = [FileRecord._make(row) for row in catalog.files(1, checkpoint.id)]
+    assert {row.path: row.ctime_ns for row in rows} == {"1.jpg": 2**62, "2.jpg": None}

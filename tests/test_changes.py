@@ -5,6 +5,7 @@ keeps what is not.
 import os
 import shutil
 import tempfile
+import zlib
 from collections import Counter
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from sigseek.indexer import FolderError
+from sigseek.storage import FileRecord
 from tests.photos import save
 from tests.test_pipeline import Library
 
 OTHER = "../other/"
+_END_OF_PNG = 12  # bytes of its last chunk
 ALL = [f"{directory}{name}.png" for directory in ("", "a/", "b/", "b/c/", OTHER) for name in "xyz"]
 NAMES = st.sampled_from(ALL)
 FILES = st.integers(0, len(ALL) - 1)
@@ -117,6 +120,20 @@ class Changes(RuleBasedStateMachine):
     def touch(self, number: int) -> None:
         self.tick(self.root / self.file(number))
 
+    @precondition(lambda self: self.disk)
+    @rule(number=FILES, words=st.binary(min_size=1, max_size=3), keep_time=st.booleans())
+    def describe(self, number: int, words: bytes, keep_time: bool) -> None:
+        """A program writes words into a file and leaves the picture alone."""
+        path = self.root / self.file(number)
+        content, status = path.read_bytes(), path.stat()
+        text = b"tEXtComment\0" + words
+        chunk = (len(text) - 4).to_bytes(4) + text + zlib.crc32(text).to_bytes(4)
+        path.write_bytes(content[:-_END_OF_PNG] + chunk + content[-_END_OF_PNG:])
+        if keep_time:
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        else:
+            self.tick(path)
+
     @rule(source=st.sampled_from(["a", "b", "b/c"]), to=st.sampled_from(["a", "b", "b/c"]))
     def rename_directory(self, source: str, to: str) -> None:
         inside_itself = f"{to}/".startswith(f"{source}/")
@@ -210,10 +227,10 @@ class Changes(RuleBasedStateMachine):
     def library_missing(self) -> set[str]:
         catalog, checkpoint = self.library.catalog, self.library.checkpoint
         return {
-            self.before(folder.path) + row[0]
+            self.before(folder.path) + row.path
             for folder in catalog.folders()
-            for row in catalog.files(folder.id, checkpoint.id)
-            if row[4]
+            for row in map(FileRecord._make, catalog.files(folder.id, checkpoint.id))
+            if row.missing
         }
 
     def before(self, folder: str) -> str:

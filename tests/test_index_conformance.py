@@ -17,7 +17,7 @@ import pytest
 from benchmarks.geometry import Geometry
 from sigseek.search.query import And, Leaf, Not, Or, PhotoTerm, Query, Text, joined, negated, terms
 from sigseek.search.searcher import Searcher
-from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord
+from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord, ReadFile
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index import faiss as faiss_index
 from sigseek.storage.index import faiss_build, index_files
@@ -194,7 +194,7 @@ def remove_photos(catalog: Catalog, ids: Sequence[int]) -> None:
         folder, _ = transaction.add_folder(Path("/stays"))
         gone = set(ids)
         kept = [id_ for id_ in catalog.embedded_ids(1).tolist() if id_ not in gone]
-        transaction.put_files(folder.id, [(str(id_), id_, 1, 1) for id_ in kept])
+        transaction.put_files(folder.id, [ReadFile(str(id_), id_, 1, 1) for id_ in kept])
         transaction.remove_photos_without_files()
 
 

@@ -79,6 +79,7 @@ class Library:
         self,
         *folders: Path,
         accept_missing: bool = False,
+        reread: bool = False,
         max_pixels: int | None = None,
         listener: Listener | None = None,
         stop: Stop | None = None,
@@ -92,6 +93,7 @@ class Library:
             self.yardstick,
             FaissStore(self.catalog.path.parent / "index"),
             max_pixels=max_pixels,
+            reread=reread,
             listener=listener,
             stop=stop,
         )

@@ -76,7 +76,7 @@ def test_candidates_are_taken_out_of_the_listing(tmp_path: Path) -> None:
         "1.nef": "1.jpg",
         os.path.join("a", "1.cr2"): "1.jpg",
     }
-    assert {raw.path: raw[1:] for raw in listing.raw_pairs}["1.nef"] == (
+    assert {raw.path: raw[1:3] for raw in listing.raw_pairs}["1.nef"] == (
         5,
         (tmp_path / "1.nef").stat().st_mtime_ns,
     )

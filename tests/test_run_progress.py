@@ -201,7 +201,7 @@ def test_a_stop_is_waited_for() -> None:
 def test_an_edit_that_drops_tags_is_told(library: Library, folder: Path) -> None:
     library.index(folder)
     ids = [
-        library.catalog.find_photo(digest_file(folder / name).digest)
+        library.catalog.find_photo(digest_file(folder / name).picture)
         for name in ("01.png", "02.png")
     ]
     with library.catalog.transaction() as transaction:

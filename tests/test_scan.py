@@ -38,7 +38,8 @@ def test_what_is_found(tmp_path: Path) -> None:
     )
     listing = scan_folder(tmp_path, PurePath())
     assert paths(listing) == ["b.JPG", "鳥.webp", "a/z.png", "a/deep/er/photo.HEIC"]
-    assert listing.files["b.JPG"] == (len("b.JPG"), (tmp_path / "b.JPG").stat().st_mtime_ns)
+    status = (tmp_path / "b.JPG").stat()
+    assert listing.files["b.JPG"] == (len("b.JPG"), status.st_mtime_ns, status.st_ctime_ns)
     assert listing.unreadable == {}
 
 
@@ -152,10 +153,12 @@ def test_times_of_change_that_64_bits_do_not_hold(mtime_ns: int) -> None:
             return False
 
         def stat(self) -> types.SimpleNamespace:
-            return types.SimpleNamespace(st_mode=stat.S_IFREG, st_size=7, st_mtime_ns=mtime_ns)
+            return types.SimpleNamespace(
+                st_mode=stat.S_IFREG, st_size=7, st_mtime_ns=mtime_ns, st_ctime_ns=5
+            )
 
     listing = Listing()
     _look_through([Entry()], "", listing, lambda: None)  # type: ignore[list-item]
     kept = scan.mtime_ns(Entry().stat())  # type: ignore[arg-type]
-    assert listing.files == {"a.jpg": (7, kept)}
+    assert listing.files == {"a.jpg": (7, kept, 5)}
     assert abs(kept) < 2**63

@@ -16,7 +16,7 @@ from sigseek.search.errors import QueryError
 from sigseek.search.query import Text
 from sigseek.search.results import PhotoHit, SearchResults
 from sigseek.search.searcher import Searcher
-from sigseek.storage import Catalog
+from sigseek.storage import Catalog, ReadFile
 from sigseek.storage.index import faiss_build, index_files
 from tests.catalogs import (
     add_checkpoint,
@@ -148,7 +148,7 @@ def test_files_there_copies_and_gone(catalog: Catalog, tmp_path: Path) -> None:
     )
     with catalog.transaction() as transaction:
         folder, _ = transaction.add_folder(tmp_path)
-        transaction.put_files(folder.id, [("there.jpg", ids[0], 1, 1)])
+        transaction.put_files(folder.id, [ReadFile("there.jpg", ids[0], 1, 1)])
     first, second = searcher(catalog, tmp_path).by_photo(unit([1, 0]), 2)
     assert (first.path, first.copies, first.available) == (
         str(tmp_path / "there.jpg"),

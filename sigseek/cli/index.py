@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     "Go on even if more than half of a folder's files are gone, or if it holds a whole system, "
     "as / does."
 )
+@click.option(
+    "--reread",
+    is_flag=True,
+    help="Read all files again, even if their size and times are the same.",
+)
 @max_megapixels_option
 @json_option
 def index(
@@ -45,6 +50,7 @@ def index(
     device: str,
     precision: str,
     yes: bool,
+    reread: bool,
     max_megapixels: int | None,
     as_json: bool,
 ) -> None:
@@ -69,6 +75,7 @@ def index(
                 *folders,
                 accept_missing=yes,
                 accept_system_folder=yes,
+                reread=reread,
                 max_megapixels=max_megapixels,
                 listener=listener,
             )

@@ -148,7 +148,8 @@ class PhotoFiles:
             known = map(catalog.find_photo_of_file, spellings(path))
             return next((photo for photo in known if photo is not None), None)
         try:
-            return catalog.find_photo(digest_file(existing_photo(path)).digest)
+            read = digest_file(existing_photo(path))
+            return catalog.find_photo(read.picture, read.digest)
         except DecodeError as error:
             raise cannot_be_used(path, error) from error
         except OSError as error:

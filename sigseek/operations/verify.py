@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from sigseek.indexer.decoding.digest import digest_of_all_bytes, mtime_ns
+from sigseek.indexer.decoding.digest import ctime_ns, digest_of_all_bytes, mtime_ns
 from sigseek.indexer.errors import DecodeError
 from sigseek.indexer.presence import is_online
 from sigseek.operations.directory import tidy_index
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.operations.status import default_checkpoint
 from sigseek.progress import Listener, Phase, Progress, Stop
-from sigseek.storage import Catalog, FolderRecord
+from sigseek.storage import Catalog, FileDigestRecord, FolderRecord
 from sigseek.storage.index.contract import IndexStore
 from sigseek.storage.verification import Problem, Verification
 
@@ -124,11 +124,10 @@ def _check_files(
     offline = sum(counts.get(folder.id, (0, 0))[0] for folder in folders) - total
     done = outdated = 0
     for folder in online:
-        for path, digest, *known in catalog.digests(folder.id):
+        for known in catalog.digests(folder.id):
             stop.check()
-            state = _look_at(
-                Path(folder.path, path), (known[0], known[1]), digest if contents else None
-            )
+            path = known.path
+            state = _look_at(Path(folder.path, path), known, contents)
             outdated += state == "outdated"
             if state not in ("same", "outdated"):
                 _note_damage(verification, folder, path, state)
@@ -139,18 +138,22 @@ def _check_files(
     return total, outdated, offline
 
 
-def _look_at(path: Path, known: tuple[int, int], digest: bytes | None) -> str:
-    """Compare a file with what the catalog knows.
+def _look_at(path: Path, known: FileDigestRecord, contents: bool) -> str:
+    """Compare a file with what the catalog knows, its bytes too if `contents` is true.
 
     Returns "same", "outdated" (another size or time), "damaged" (other bytes with the same size and
-    time), or why the file cannot be read. Files too large to be photos, which earlier versions
+    times), or why the file cannot be read. Files too large to be photos, which earlier versions
     accepted, are not read.
     """
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode) or (status.st_size, mtime_ns(status)) != known:
+        seen = (status.st_size, mtime_ns(status))
+        if not stat.S_ISREG(status.st_mode) or seen != (known.size, known.mtime_ns):
             return "outdated"
-        return "same" if digest is None or digest_of_all_bytes(path) == digest else "damaged"
+        if not contents or digest_of_all_bytes(path) == known.digest:
+            return "same"
+        noted = known.ctime_ns is None or ctime_ns(status) == known.ctime_ns
+        return "damaged" if noted else "outdated"
     except (FileNotFoundError, NotADirectoryError):
         return "outdated"
     except OSError as error:

@@ -111,12 +111,15 @@ class PhotoRow(Base):
         # Nearly all photos are whole, so only the others are in SQLite's index. PostgreSQL's has
         # all: a word for PostgreSQL here would load its dialect, for every search on SQLite too.
         Index("ix_photo_damaged", "damaged", sqlite_where=text("damaged = 1")),
+        Index("ix_photo_digest_version", "digest_version"),
         {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     digest: Mapped[bytes] = mapped_column(unique=True)
-    """SHA-256 of all bytes of its files."""
+    """The digest of what decides its pixels. For `digest_version` 0 it is the SHA-256 of all bytes
+    of its files.
+    """
     width: Mapped[int]
     """As shown, with the EXIF orientation applied."""
     height: Mapped[int]
@@ -146,6 +149,8 @@ class PhotoRow(Base):
     description: Mapped[str | None]
     facts_version: Mapped[int] = mapped_column(default=0, server_default="0")
     """The version of the reader that read the metadata. 0 means that it has to be read again."""
+    digest_version: Mapped[int] = mapped_column(default=0, server_default="0")
+    """The version of the reader that made `digest`. 0 is for photos of before schema 0011."""
 
 
 class KeywordRow(Base):
@@ -217,6 +222,13 @@ class FileRow(Base):
     photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id", ondelete="CASCADE"))
     size: Mapped[int]
     mtime_ns: Mapped[int]
+    ctime_ns: Mapped[int | None]
+    """When the system last noted a change of the file. It tells of changes that keep size and
+    mtime. None where the system has no such time, or where the file was not looked at since schema
+    0011.
+    """
+    digest: Mapped[bytes | None]
+    """SHA-256 of all bytes. None where it is not known."""
     sidecars: Mapped[str | None] = mapped_column(PathText)
     """The XMP and JSON files beside it as they were at the last run; None if it has none. They are
     lines of size, mtime in ns and name.
@@ -271,7 +283,7 @@ class FailureRow(Base):
     tried_at: Mapped[datetime | None]
     """None for rows of before schema 0005."""
     decoder_version: Mapped[int] = mapped_column(default=0, server_default="0")
-    """The version of the decoder that could not use the file; 0 for rows of before schema 0009."""
+    """The version of the decoder that could not use the file; 0 for rows of before schema 0010."""
 
 
 class BiasRow(Base):

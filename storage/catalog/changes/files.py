@@ -1,11 +1,21 @@
 """Changes of folders, files and failures."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
 
-from sqlalchemy import ColumnElement, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.orm import aliased
 
 from sigseek.storage.catalog.changes.writer import Writer
@@ -18,7 +28,7 @@ from sigseek.storage.catalog.paths import (
     patterns_below,
     statement_chunks,
 )
-from sigseek.storage.records import FailureRecord, FolderRecord, OtherFile
+from sigseek.storage.records import FailureRecord, FolderRecord, OtherFile, ReadFile
 
 
 class FileWriter(Writer):
@@ -73,6 +83,7 @@ class FileWriter(Writer):
 
     def remove_folder(self, folder_id: int) -> None:
         """Remove the folder with its files and failures."""
+        self._mark_copied_stale(select(FileRow.photo_id).where(FileRow.folder_id == folder_id))
         self._session.execute(delete(FolderRow).where(FolderRow.id == folder_id))
 
     def finish_folder(self, folder_id: int) -> None:
@@ -92,39 +103,47 @@ class FileWriter(Writer):
         others = self._session.scalars(select(FolderRow.path).where(FolderRow.id != folder.id))
         if inside == PurePath() and not any(_overlap(Path(other), new) for other in others):
             self._session.get_one(FolderRow, folder.id).path = str(new)
+            self._mark_copied_stale(select(FileRow.photo_id).where(FileRow.folder_id == folder.id))
             count = select(func.count()).where(FileRow.folder_id == folder.id)
             return self._session.scalar(count) or 0
         target, to = self.add_folder(new)
         # A new folder above the old one has taken it in.
         source, inside = containing_folder(self._session, old) or known
         count_moved = self._move_files(source.id, inside, target.id, to)
+        self._mark_copied_stale(select(FileRow.photo_id).where(FileRow.folder_id == target.id))
         if inside == PurePath() and source.id != target.id:
             rows = [self._session.get_one(FolderRow, one.id) for one in (source, target)]
             self._take_patterns(rows[0], rows[1], to)
             self.remove_folder(source.id)
         return count_moved
 
-    def put_files(self, folder_id: int, files: Sequence[tuple[str, int, int, int]]) -> None:
+    def put_files(self, folder_id: int, files: Sequence[ReadFile]) -> None:
         """Note that each file is there and holds its photo. Failures noted for it are removed.
 
-        A file is its path, the photo's id, its size in bytes and its mtime in ns. A file is left
-        out if its photo was removed since somebody looked for the id; the next run reads it again.
+        A file is left out if its photo was removed since somebody looked for the id; the next run
+        reads it again. Photos whose files may say something else now are marked stale.
         """
-        present = self._present_photos([photo_id for _, photo_id, *_ in files])
-        files = [file for file in files if file[1] in present]
+        present = self._present_photos([file.photo_id for file in files])
+        files = [file for file in files if file.photo_id in present]
+        before = self._held(folder_id, [file.path for file in files])
         rows = [
             {
                 "folder_id": folder_id,
-                "path": path,
-                "photo_id": photo_id,
-                "size": size,
-                "mtime_ns": mtime_ns,
+                "path": file.path,
+                "photo_id": file.photo_id,
+                "size": file.size,
+                "mtime_ns": file.mtime_ns,
+                "ctime_ns": file.ctime_ns,
+                "digest": file.digest,
                 "missing_since": None,
             }
-            for path, photo_id, size, mtime_ns in files
+            for file in files
         ]
         self._put(FileRow, ["folder_id", "path"], rows)
-        self.remove_failures(folder_id, [path for path, *_ in files])
+        self.remove_failures(folder_id, [file.path for file in files])
+        changed = [file for file in files if before.get(file.path) != (file.photo_id, file.digest)]
+        lost = {before[file.path][0] for file in changed if file.path in before}
+        self._mark_facts_stale(changed, lost)
 
     def put_sidecars(self, folder_id: int, sidecars: Mapping[str, str | None]) -> None:
         """Note the sidecars of files by path. The metadata of their photos has to be read again."""
@@ -150,7 +169,20 @@ class FileWriter(Writer):
         """Remove these files."""
         for chunk in statement_chunks(paths):
             among = self._dialect.is_path_among(FileRow.path, chunk)
-            self._session.execute(delete(FileRow).where(FileRow.folder_id == folder_id, among))
+            of_files = (FileRow.folder_id == folder_id) & among
+            self._mark_copied_stale(select(FileRow.photo_id).where(of_files))
+            self._session.execute(delete(FileRow).where(of_files))
+
+    def note_ctimes(self, folder_id: int, ctimes: Mapping[str, int]) -> None:
+        """Note the ctime in ns, by path, of files that were not looked at since schema 0011."""
+        if ctimes:
+            statement = update(FileRow).where(
+                FileRow.folder_id == folder_id, FileRow.path == bindparam("file")
+            )
+            values = [{"file": path, "noted": ctime} for path, ctime in ctimes.items()]
+            self._session.connection().execute(
+                statement.values(ctime_ns=bindparam("noted")), values
+            )
 
     def mark_missing(self, folder_id: int, paths: Sequence[str]) -> None:
         """Note that these files were not found. Their photos and embeddings stay."""
@@ -193,6 +225,50 @@ class FileWriter(Writer):
             found.update(self._session.scalars(query.with_for_update(read=True, key_share=True)))
         return found
 
+    def _held(self, folder_id: int, paths: Sequence[str]) -> dict[str, tuple[int, bytes | None]]:
+        """Return the photo and the digest of those of these files that are there, by path."""
+        found: dict[str, tuple[int, bytes | None]] = {}
+        for chunk in statement_chunks(paths):
+            query = select(FileRow.path, FileRow.photo_id, FileRow.digest).where(
+                FileRow.folder_id == folder_id,
+                FileRow.missing_since.is_(None),
+                self._dialect.is_path_among(FileRow.path, chunk),
+            )
+            rows = self._session.execute(query)
+            found.update({path: (photo_id, digest) for path, photo_id, digest in rows})
+        return found
+
+    def _mark_facts_stale(self, changed: Sequence[ReadFile], lost: Collection[int]) -> None:
+        """Have metadata read again of the photos of changed files, and of photos that lost a file.
+
+        A photo's metadata are what its files say together. They need not be read again if its only
+        file has just given them.
+        """
+        fresh = {file.photo_id for file in changed if file.gave_facts}
+        stale = {file.photo_id for file in changed} - fresh | set(lost)
+        if stale:
+            self._mark_stale(PhotoRow.id.in_(stale))
+        if fresh:
+            self._mark_copied_stale(select(PhotoRow.id).where(PhotoRow.id.in_(fresh)))
+
+    def _mark_copied_stale(self, photos: Select[int]) -> None:
+        """Have metadata read again of those of the photos that have several files, because these
+        may say something else together now.
+        """
+        copied = (
+            select(FileRow.photo_id)
+            .where(FileRow.photo_id.in_(photos))
+            .group_by(FileRow.photo_id)
+            .having(func.count() > 1)
+        )
+        self._mark_stale(PhotoRow.id.in_(copied))
+
+    def _mark_stale(self, which: ColumnElement[bool]) -> None:
+        self._session.execute(
+            update(PhotoRow).where(which, PhotoRow.facts_version != 0).values(facts_version=0),
+            execution_options={"synchronize_session": False},
+        )
+
     def _mark(
         self,
         folder_id: int,
@@ -206,6 +282,9 @@ class FileWriter(Writer):
                 update(FileRow)
                 .where(FileRow.folder_id == folder_id, among, where)
                 .values(missing_since=since)
+            )
+            self._mark_copied_stale(
+                select(FileRow.photo_id).where(FileRow.folder_id == folder_id, among)
             )
 
     def _move_files(self, source_id: int, inside: PurePath, target_id: int, to: PurePath) -> int:

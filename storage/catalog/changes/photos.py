@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, exists, select, update
 
-from sigseek.storage.catalog.changes.writer import Writer
+from sigseek.storage.catalog.changes.pictures import PictureWriter
 from sigseek.storage.catalog.columns import mended
 from sigseek.storage.catalog.local_time import split_offset
 from sigseek.storage.catalog.models import (
@@ -21,16 +21,18 @@ from sigseek.storage.catalog.models import (
 from sigseek.storage.catalog.paths import statement_chunks
 from sigseek.storage.records import PhotoFacts, PhotoMetadata
 
+_IDENTITY = ("digest", "digest_version", "width", "height", "format", "damaged")
 
-class PhotoWriter(Writer):
+
+class PhotoWriter(PictureWriter):
     """Changes of photos."""
 
     def add_photo(self, facts: PhotoFacts) -> int:
-        """Return the id of the photo with these contents, added if it is new."""
+        """Return the id of the photo with this digest, added if it is new."""
         return self.add_photos([facts])[facts.digest]
 
     def add_photos(self, photos: Sequence[PhotoFacts]) -> dict[bytes, int]:
-        """Return the ids of the photos with these contents by SHA-256, added where they are new.
+        """Return the ids of the photos with these digests, added where they are new.
 
         No other writer can remove them before the transaction ends.
         """
@@ -39,7 +41,7 @@ class PhotoWriter(Writer):
         if not new:
             return known
         rows = [_columns(facts) | _identity(facts) for facts in new.values()]
-        # Another writer may have added the same content since.
+        # Another writer may have added the same picture since.
         self._dialect.put(self._session, PhotoRow, ["digest"], rows, overwrite=False)
         added = self._find(list(new))
         self._add_words({added[facts.digest]: facts for facts in new.values()})
@@ -66,13 +68,6 @@ class PhotoWriter(Writer):
         for chunk in statement_chunks(photo_ids):
             self._session.execute(
                 update(PhotoRow).where(PhotoRow.id.in_(chunk)).values(facts_version=version)
-            )
-
-    def mark_metadata_stale(self, photo_ids: Sequence[int]) -> None:
-        """Note that the metadata of these photos has to be read again."""
-        for chunk in statement_chunks(photo_ids):
-            self._session.execute(
-                update(PhotoRow).where(PhotoRow.id.in_(chunk)).values(facts_version=0)
             )
 
     def remove_photos_without_files(self) -> int:
@@ -138,19 +133,9 @@ class PhotoWriter(Writer):
             found.update(self._session.execute(query).all())
         return found
 
-    def _find(self, digests: Sequence[bytes]) -> dict[bytes, int]:
-        """Return the ids of known photos by SHA-256, their rows locked against removal."""
-        found: dict[bytes, int] = {}
-        for chunk in statement_chunks(digests):
-            query = select(PhotoRow.digest, PhotoRow.id).where(PhotoRow.digest.in_(chunk))
-            locked = query.order_by(PhotoRow.id).with_for_update(read=True, key_share=True)
-            found.update(self._session.execute(locked).all())
-        return found
-
 
 def _identity(facts: PhotoFacts) -> dict[str, Any]:
-    names = ("digest", "width", "height", "format", "damaged")
-    return {name: getattr(facts, name) for name in names}
+    return {name: getattr(facts, name) for name in _IDENTITY}
 
 
 def _columns(metadata: PhotoMetadata) -> dict[str, Any]:

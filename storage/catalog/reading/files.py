@@ -23,6 +23,7 @@ from sigseek.storage.records import (
     FailureKind,
     FailureRecord,
     FileCounts,
+    FileDigestRecord,
     FileRecord,
     FolderRecord,
     LibraryFailure,
@@ -65,6 +66,7 @@ class FileReader(Reader):
             FileRow.path,
             FileRow.size,
             FileRow.mtime_ns,
+            FileRow.ctime_ns,
             embedded,
             FileRow.missing_since.is_not(None),
             FileRow.photo_id,
@@ -75,8 +77,8 @@ class FileReader(Reader):
                 for row in rows:
                     # There may be a million rows: nothing here but what is needed.
                     if isinstance(row[0], bytes):  # the sidecars' names begin as the file's does
-                        sidecars = os.fsdecode(row[6]) if row[6] else None
-                        yield FileRecord._make((os.fsdecode(row[0]), *row[1:6], sidecars))
+                        sidecars = os.fsdecode(row[7]) if row[7] else None
+                        yield FileRecord._make((os.fsdecode(row[0]), *row[1:7], sidecars))
                     else:
                         yield _as_file_record(row)
 
@@ -112,17 +114,46 @@ class FileReader(Reader):
         with self._session() as session:
             return [(folder_record(row), path) for row, path in session.execute(query)]
 
-    def digests(self, folder_id: int) -> Iterator[tuple[str, bytes, int, int]]:
-        """Yield the path, the SHA-256 of the photo, the size and the mtime in ns of each file of
-        the folder that was there at the last run.
+    def digests(self, folder_id: int) -> Iterator[FileDigestRecord]:
+        """Yield what is known of the contents of each file of the folder that was there at the last
+        run.
         """
-        query = (
-            select(FileRow.path, PhotoRow.digest, FileRow.size, FileRow.mtime_ns)
-            .join(PhotoRow, PhotoRow.id == FileRow.photo_id)
-            .where(FileRow.folder_id == folder_id, FileRow.missing_since.is_(None))
+        columns = (getattr(FileRow, name) for name in FileDigestRecord._fields)
+        query = select(*columns).where(
+            FileRow.folder_id == folder_id,
+            FileRow.missing_since.is_(None),
+            FileRow.digest.is_not(None),
         )
         with self._session() as session:
-            yield from session.execute(query.execution_options(yield_per=_FETCHED))
+            rows = session.execute(query.execution_options(yield_per=_FETCHED))
+            yield from map(FileDigestRecord._make, rows)
+
+    def file_digest(self, folder_id: int, path: str) -> bytes | None:
+        """Return the SHA-256 of the file's bytes when it was last read; None if it is not known."""
+        among = self._dialect.is_path_among(FileRow.path, [path])
+        query = select(FileRow.digest).where(FileRow.folder_id == folder_id, among)
+        with self._session() as session:
+            return session.scalar(query)
+
+    def files_to_identify(self, folder_id: int, version: int, most: int) -> list[str]:
+        """Return the paths of files that are there and whose photos' digests are of an earlier
+        version, up to `most`, one for each photo.
+        """
+        query = (
+            select(func.min(FileRow.id))
+            .join(PhotoRow, PhotoRow.id == FileRow.photo_id)
+            .where(
+                PhotoRow.digest_version < version,
+                FileRow.folder_id == folder_id,
+                FileRow.missing_since.is_(None),
+            )
+            .group_by(PhotoRow.id)
+            .order_by(PhotoRow.id)
+            .limit(most)
+        )
+        with self._session() as session:
+            ids = session.scalars(query).all()
+            return list(session.scalars(select(FileRow.path).where(FileRow.id.in_(ids))))
 
     def file_counts(self) -> dict[int, FileCounts]:
         """Return how many files each folder has, by the folder's id; folders without files are left

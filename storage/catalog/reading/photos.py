@@ -70,17 +70,26 @@ class PhotoReader(Reader):
         with self._session() as session:
             return session.scalar(select(func.count(TagRow.photo_id.distinct())).where(~held)) or 0
 
-    def find_photo(self, digest: bytes) -> int | None:
-        """Return the id of the photo with this SHA-256."""
+    def find_photo(self, picture: bytes, all_bytes: bytes | None = None) -> int | None:
+        """Return the id of the photo with this digest of its picture, or else of the one that is
+        known by the digest of all bytes.
+        """
+        query = select(PhotoRow.digest, PhotoRow.id)
         with self._session() as session:
-            return session.scalar(select(PhotoRow.id).where(PhotoRow.digest == digest))
+            rows = session.execute(query.where(PhotoRow.digest.in_([picture, all_bytes])))
+            found: dict[bytes | None, int] = dict(rows.all())
+        return found.get(picture, found.get(all_bytes))
 
-    def find_embedded(self, digest: bytes, checkpoint_id: int) -> int | None:
-        """Return the id of the photo with this SHA-256, if the checkpoint has embedded it."""
-        query = select(PhotoRow.id).join(EmbeddingRow, EmbeddingRow.photo_id == PhotoRow.id)
+    def find_embedded(self, picture: bytes, all_bytes: bytes, checkpoint_id: int) -> int | None:
+        """Return what `find_photo` does, of the photos that the checkpoint has embedded."""
+        query = select(PhotoRow.digest, PhotoRow.id).join(
+            EmbeddingRow, EmbeddingRow.photo_id == PhotoRow.id
+        )
         embedded = EmbeddingRow.checkpoint_id == checkpoint_id
         with self._session() as session:
-            return session.scalar(query.where(PhotoRow.digest == digest, embedded))
+            rows = session.execute(query.where(PhotoRow.digest.in_([picture, all_bytes]), embedded))
+            found = dict(rows.all())
+        return found.get(picture, found.get(all_bytes))
 
     def find_photo_of_file(self, path: Path) -> int | None:
         """Return the id of the photo that the file at this absolute path held when it was last

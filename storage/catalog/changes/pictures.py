@@ -1,0 +1,91 @@
+"""Changes of what photos are known by, which may show that two of them are one picture."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import delete, select, update
+
+from sigseek.storage.catalog.changes.writer import Writer
+from sigseek.storage.catalog.models import (
+    BiasRow,
+    CheckpointRow,
+    EmbeddingRow,
+    FileRow,
+    PhotoRow,
+    TagRow,
+)
+from sigseek.storage.catalog.paths import statement_chunks
+
+
+class PictureWriter(Writer):
+    """Changes of what photos are known by."""
+
+    def find_photos(self, digests: Iterable[bytes]) -> dict[bytes, int]:
+        """Return the ids of the photos with these digests, as far as there are any.
+
+        No other writer can remove them before the transaction ends.
+        """
+        return self._find(sorted(digests))
+
+    def identify_photos(self, pictures: Mapping[bytes, bytes], version: int) -> None:
+        """Have photos that are known by the digest of all bytes be known by that of their picture.
+
+        `pictures` holds the digest of the picture, made by the reader of this version, by that of
+        all bytes. Photos that turn out to be one picture become one. It has the files and tags of
+        both, and of two embeddings by a checkpoint the one that it had.
+        """
+        known = self._find([*pictures, *pictures.values()])
+        merged: dict[int, int] = {}
+        for all_bytes, picture in pictures.items():
+            photo = known.get(all_bytes)
+            if photo is None:
+                continue
+            other = known.get(picture, photo)
+            if other != photo:
+                merged[photo] = other
+                continue
+            known[picture] = photo
+            row = update(PhotoRow).where(PhotoRow.id == photo, PhotoRow.digest_version < version)
+            self._session.execute(row.values(digest=picture, digest_version=version))
+        for photo, other in merged.items():
+            self._merge(photo, other)
+        if merged:
+            self._session.execute(delete(PhotoRow).where(PhotoRow.id.in_(merged)))
+            self._session.execute(
+                update(CheckpointRow).values(generation=CheckpointRow.generation + 1)
+            )
+
+    def _merge(self, photo: int, other: int) -> None:
+        """Give what belongs to a photo to another one, which is the same picture."""
+        self._session.execute(
+            update(FileRow).where(FileRow.photo_id == photo).values(photo_id=other)
+        )
+        self._session.execute(update(PhotoRow).where(PhotoRow.id == other).values(facts_version=0))
+        tags = select(TagRow.name, TagRow.checkpoint_id, TagRow.probability)
+        rows = [
+            {"name": name, "photo_id": other, "checkpoint_id": checkpoint, "probability": value}
+            for name, checkpoint, value in self._session.execute(tags.filter_by(photo_id=photo))
+        ]
+        self._dialect.put(self._session, TagRow, ["name", "photo_id"], rows, overwrite=False)
+        embedded = select(EmbeddingRow.checkpoint_id).order_by(EmbeddingRow.checkpoint_id)
+        there = self._session.scalars(embedded.filter_by(photo_id=other)).all()
+        for checkpoint in self._session.scalars(embedded.filter_by(photo_id=photo)).all():
+            if checkpoint not in there:
+                self._move_embedding(checkpoint, photo, other)
+
+    def _move_embedding(self, checkpoint_id: int, photo: int, other: int) -> None:
+        """Give a photo's embedding to another one. It is measured again as what is new is."""
+        key = {"checkpoint_id": checkpoint_id, "photo_id": photo}
+        self._session.execute(delete(BiasRow).filter_by(**key))
+        generation = self._next_generation(checkpoint_id)
+        self._session.execute(
+            update(EmbeddingRow).filter_by(**key).values(photo_id=other, generation=generation)
+        )
+
+    def _find(self, digests: Sequence[bytes]) -> dict[bytes, int]:
+        """Return the ids of known photos by digest, their rows locked against removal."""
+        found: dict[bytes, int] = {}
+        for chunk in statement_chunks(digests):
+            query = select(PhotoRow.digest, PhotoRow.id).where(PhotoRow.digest.in_(chunk))
+            locked = query.order_by(PhotoRow.id).with_for_update(read=True, key_share=True)
+            found.update(self._session.execute(locked).all())
+        return found

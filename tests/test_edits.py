@@ -1,0 +1,214 @@
+"""Files whose metadata are edited, copies that differ in a keyword, and libraries that know their
+photos by all bytes: a photo is its picture.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sigseek.indexer import IndexReport, folder_comparison
+from sigseek.indexer.decoding.digest import digest_file
+from sigseek.indexer.decoding.identity.picture import VERSION
+from tests import test_pipeline
+from tests.catalogs import writing
+from tests.photos import exif, save
+from tests.test_pipeline import Library
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    library = Library(tmp_path / "library")
+    yield library
+    library.catalog.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Five photos, one of them in a folder below."""
+    for number in range(4):
+        save(tmp_path / "photos" / f"{number}.jpg", seed=number)
+    save(tmp_path / "photos" / "below" / "4.png", seed=4)
+    return tmp_path / "photos"
+
+
+def counts(report: IndexReport) -> dict[str, int]:
+    found = test_pipeline.counts(report)
+    assert found.pop("scanned") == sum(found.values())
+    return found
+
+
+def photo_of(library: Library, path: Path) -> int:
+    found = library.catalog.find_photo_of_file(path)
+    assert found is not None
+    return found
+
+
+def edit(path: Path, words: str, *, keep_times: bool = False) -> None:
+    """Write a description into the file, as a program does that leaves the picture alone."""
+    before = path.stat()
+    seed = int(path.stem)
+    save(path, seed=seed, exif=exif(ImageDescription=words))
+    if keep_times:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_an_edit_of_metadata_is_no_new_photo(library: Library, folder: Path) -> None:
+    library.index(folder)
+    before = {path: photo_of(library, path) for path in folder.rglob("*.*")}
+    tagged = before[folder / "1.jpg"]
+    with library.catalog.transaction() as transaction:
+        transaction.put_tag("gull", 1, np.array([tagged]), np.array([0.9]))
+    old = digest_file(folder / "1.jpg")
+    edit(folder / "1.jpg", "a gull")
+    new = digest_file(folder / "1.jpg")
+    assert old.digest != new.digest
+    report = library.index(folder)
+    assert counts(report) == {"changed": 1, "unchanged": 4}
+    assert (library.tower.embedded, report.untagged) == (0, 0)
+    assert {path: photo_of(library, path) for path in before} == before
+    assert library.catalog.tagged("gull").tolist() == [tagged]
+    assert library.catalog.file_digest(1, "1.jpg") == new.digest
+    assert counts(library.index(folder)) == {"unchanged": 5}
+
+
+def test_an_edited_picture_is_a_new_photo(library: Library, folder: Path) -> None:
+    library.index(folder)
+    before = photo_of(library, folder / "1.jpg")
+    save(folder / "1.jpg", seed=77)
+    assert counts(library.index(folder)) == {"changed": 1, "unchanged": 4}
+    assert library.tower.embedded == 1
+    assert photo_of(library, folder / "1.jpg") != before
+
+
+def test_copies_that_differ_in_their_words_are_one_photo(library: Library, folder: Path) -> None:
+    shutil.copy(folder / "1.jpg", folder / "below" / "1.jpg")
+    edit(folder / "below" / "1.jpg", "a gull")
+    report = library.index(folder)
+    assert counts(report) == {"added": 6}
+    assert library.tower.embedded == 5
+    assert photo_of(library, folder / "1.jpg") == photo_of(library, folder / "below" / "1.jpg")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows notes no time of change of its own")
+def test_an_edit_that_keeps_size_and_time_is_seen(library: Library, folder: Path) -> None:
+    edit(folder / "1.jpg", "one gull")
+    library.index(folder)
+    edit(folder / "1.jpg", "two gull", keep_times=True)
+    assert counts(library.index(folder)) == {"changed": 1, "unchanged": 4}
+    assert library.catalog.file_digest(1, "1.jpg") == digest_file(folder / "1.jpg").digest
+    assert counts(library.index(folder)) == {"unchanged": 5}
+
+
+def test_rereading_sees_what_no_time_tells(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sigseek.indexer.scan._HAS_CTIME", False)
+    monkeypatch.setattr("sigseek.indexer.scan.ctime_ns", lambda status: None)
+    monkeypatch.setattr("sigseek.indexer.decoding.digest.ctime_ns", lambda status: None)
+    edit(folder / "1.jpg", "one gull")
+    library.index(folder)
+    edit(folder / "1.jpg", "two gull", keep_times=True)
+    assert counts(library.index(folder)) == {"unchanged": 5}
+    assert counts(library.index(folder, reread=True)) == {"changed": 1, "unchanged": 4}
+    assert counts(library.index(folder, reread=True)) == {"unchanged": 5}
+    assert library.tower.embedded == 0
+
+
+def test_rereading_tries_all_failures_again(library: Library, folder: Path) -> None:
+    (folder / "bad.jpg").write_bytes(b"no picture")
+    library.index(folder)
+    reported = library.index(folder, reread=True)
+    assert counts(reported) == {"unchanged": 5, "failed": 1}
+    save(folder / "5.jpg", seed=5)
+    shutil.copy(folder / "5.jpg", folder / "bad.jpg")
+    assert counts(library.index(folder, reread=True)) == {"unchanged": 5, "added": 2}
+
+
+def as_of_an_earlier_version(library: Library, folder: Path) -> None:
+    """Have the catalog know all photos by the digest of all bytes of their first file."""
+    with writing(library.catalog) as connection:
+        for path in sorted(folder.rglob("*.*")):
+            read = digest_file(path)
+            found = connection.exec_driver_sql(
+                "SELECT photo_id FROM file WHERE path = ?", (str(path.relative_to(folder)),)
+            ).scalar_one()
+            connection.exec_driver_sql(
+                "UPDATE photo SET digest = ?, digest_version = 0 WHERE id = ?",
+                (read.digest, found),
+            )
+            connection.exec_driver_sql(
+                "UPDATE file SET digest = ? WHERE photo_id = ?", (read.digest, found)
+            )
+        connection.exec_driver_sql("UPDATE file SET ctime_ns = NULL")
+
+
+def versions(library: Library) -> list[int]:
+    with writing(library.catalog) as connection:
+        return list(connection.exec_driver_sql("SELECT digest_version FROM photo").scalars())
+
+
+def test_a_library_of_an_earlier_version_is_embedded_no_second_time(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.index(folder)
+    before = {path: photo_of(library, path) for path in folder.rglob("*.*")}
+    as_of_an_earlier_version(library, folder)
+    monkeypatch.setattr(folder_comparison, "_IDENTIFIED_AT_ONCE", 3)
+    assert counts(library.index(folder)) == {"unchanged": 5}
+    assert sorted(versions(library)) == [0, 0, *[VERSION] * 3]
+    assert counts(library.index(folder)) == {"unchanged": 5}
+    assert versions(library) == [VERSION] * 5
+    assert (library.tower.embedded, library.loads) == (0, 1)
+    assert {path: photo_of(library, path) for path in before} == before
+    monkeypatch.setattr("sigseek.indexer.ingest.digest_file", None)
+    assert counts(library.index(folder)) == {"unchanged": 5}, "no file is read any more"
+
+
+def test_photos_that_turn_out_to_be_one_keep_the_tags_of_both(
+    library: Library, folder: Path
+) -> None:
+    """An earlier version took two files for two photos that differ in a keyword."""
+    shutil.copy(folder / "1.jpg", folder / "7.jpg")
+    library.index(folder)
+    one = photo_of(library, folder / "1.jpg")
+    with library.catalog.transaction() as transaction:
+        transaction.remove_files(1, ["7.jpg"])
+    save(folder / "7.jpg", seed=7)
+    library.index(folder)
+    other = photo_of(library, folder / "7.jpg")
+    assert other != one
+    save(folder / "7.jpg", seed=1, exif=exif(ImageDescription="a gull"))
+    as_of_an_earlier_version(library, folder)
+    with writing(library.catalog) as connection:
+        status = (folder / "7.jpg").stat()
+        connection.exec_driver_sql(
+            "UPDATE file SET size = ?, mtime_ns = ? WHERE path = '7.jpg'",
+            (status.st_size, status.st_mtime_ns),
+        )
+    with library.catalog.transaction() as transaction:
+        transaction.put_tag("gull", 1, np.array([one]), np.array([0.9]))
+        transaction.put_tag("sea", 1, np.array([other]), np.array([0.8]))
+    report = library.index(folder)
+    assert counts(report) == {"unchanged": 6}
+    assert (library.tower.embedded, report.untagged) == (0, 0)
+    left = photo_of(library, folder / "1.jpg")
+    assert photo_of(library, folder / "7.jpg") == left in (one, other)
+    assert [library.catalog.tagged(name).tolist() for name in ("gull", "sea")] == [[left]] * 2
+    assert len(library.catalog.embedded_ids(1)) == 5
+    assert counts(library.index(folder)) == {"unchanged": 6}
+
+
+def test_a_photo_of_an_earlier_version_that_was_moved_is_found(
+    library: Library, folder: Path
+) -> None:
+    library.index(folder)
+    as_of_an_earlier_version(library, folder)
+    before = photo_of(library, folder / "1.jpg")
+    (folder / "1.jpg").rename(folder / "below" / "1.jpg")
+    assert counts(library.index(folder)) == {"moved": 1, "unchanged": 4}
+    assert photo_of(library, folder / "below" / "1.jpg") == before
+    assert library.tower.embedded == 0
