@@ -12,6 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 from sigseek.indexer.decoding.blocks import find_blocks, read_blocks, tiff_blocks
 from sigseek.indexer.decoding.cr3 import read_cr3
 from sigseek.indexer.decoding.decode import decode_photo
+from sigseek.indexer.decoding.guarded import GuardedDecoder
 from sigseek.indexer.decoding.limits import MostPixels
 from sigseek.indexer.decoding.metadata import Metadata, metadata_of, read_metadata
 from sigseek.indexer.decoding.opening import open_picture
@@ -84,6 +85,15 @@ def test_what_stands_behind_the_pixels_of_a_png() -> None:
     behind = png_chunk(b"iTXt", text) + png_chunk(b"eXIf", tags)
     found = metadata_in(png().removesuffix(end) + behind + end, ".png")
     assert (found.title, found.taken_at) == ("Harbour", "2021-07-03T18:05:09")
+
+
+def test_long_xmp_in_a_png_costs_nothing(tmp_path: Path) -> None:
+    info = PngInfo()
+    info.add_itxt("XML:com.adobe.xmp", PACKET.decode() + " " * 3_000_000, zip=True)
+    picture().save(tmp_path / "a.png", pnginfo=info)
+    with GuardedDecoder(PREPROCESSING) as decoder:
+        decoded = decoder.decode(tmp_path / "a.png")
+    assert (decoded.damaged, decoded.metadata.title) == (False, "Harbour")
 
 
 def test_a_pngs_own_title_and_description() -> None:

@@ -26,6 +26,7 @@ from sigseek.storage import (
     LibraryFailure,
     Measured,
     PhotoFacts,
+    PhotoFile,
     PhotoMetadata,
     PhotoRecord,
     ReadFile,
@@ -651,6 +652,35 @@ def test_metadata_that_was_read_again_takes_the_place_of_what_was_known(catalog:
     with catalog.transaction() as transaction:
         transaction.put_sidecars(folder.id, {f"{ids[0]}.jpg": "1 2 a.xmp"})
     assert [catalog.photos(ids)[id_].facts_version for id_ in ids] == [0, 1]
+
+
+def test_changed_sidecars_make_metadata_stale(catalog: Catalog, tmp_path: Path) -> None:
+    names = ["a.jpg", os.fsdecode(b"caf\xe9.jpg"), "c.jpg"]
+    checkpoint = add_checkpoint(catalog, 4)
+    ids = add_photos(catalog, checkpoint, random_unit(3, 4), tmp_path, names)
+    (folder,) = catalog.folders()
+    with catalog.transaction() as transaction:
+        transaction.mark_metadata_read(ids, 7)
+    assert catalog.stale_photos([folder.id], 7) == []
+    assert catalog.stale_photos([folder.id], 8) == ids
+    assert catalog.stale_photos([folder.id + 1], 8) == []
+    beside = os.fsdecode(b"1 2 caf\xe9.jpg.xmp")
+    with catalog.transaction() as transaction:
+        transaction.put_sidecars(folder.id, {})
+        transaction.put_sidecars(folder.id, {"no file": "1 2 a.xmp"})
+        transaction.put_sidecars(folder.id, {names[0]: "1 2 a.xmp", names[1]: beside})
+        transaction.mark_missing(folder.id, ["c.jpg"])
+    assert catalog.stale_photos([folder.id], 7) == ids[:2]
+    assert catalog.stale_photos([folder.id], 8) == ids[:2], "the missing one is not read"
+    rows = {row[0]: row[6] for row in catalog.files(folder.id, checkpoint.id)}
+    assert rows == {names[0]: "1 2 a.xmp", names[1]: beside, "c.jpg": None}
+    assert catalog.present_files(ids) == {
+        ids[0]: [PhotoFile(str(tmp_path / names[0]), 1, 1, "1 2 a.xmp")],
+        ids[1]: [PhotoFile(str(tmp_path / names[1]), 1, 1, beside)],
+    }
+    with catalog.transaction() as transaction:
+        transaction.put_sidecars(folder.id, {names[0]: None})
+    assert catalog.present_files(ids[:1])[ids[0]][0].sidecars is None
 
 
 def test_words_that_no_photo_bears_any_more_are_removed(tmp_path: Path) -> None:

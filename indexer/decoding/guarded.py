@@ -8,7 +8,7 @@ from typing import Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import AvifImagePlugin, Image
+from PIL import AvifImagePlugin, Image, PngImagePlugin
 
 from sigseek.indexer.decoding.decode import DecodedPhoto, decode_photo, decode_views
 from sigseek.indexer.decoding.file_metadata import read_file_metadata
@@ -21,6 +21,10 @@ from sigseek.siglip import Preprocessing
 _Out = TypeVar("_Out")
 
 _LARGE_PIXELS = 24_000_000
+_LARGEST_TEXT = 16_000_000
+"""Bytes of one text in a PNG. Pillow refuses a picture if its texts have more than 64 MB
+together.
+"""
 
 
 class GuardedDecoder:
@@ -115,6 +119,7 @@ def _metadata_in_worker(path: Path, sidecars: tuple[str, ...]) -> Metadata:
 def set_up_pillow() -> None:
     """Set Pillow up as only a process of our own may have it."""
     Image.MAX_IMAGE_PIXELS = None  # `max_pixels` is the limit, be it above or below Pillow's own
+    PngImagePlugin.MAX_TEXT_CHUNK = _LARGEST_TEXT  # else XMP with a long history costs the photo
     AvifImagePlugin.DEFAULT_MAX_THREADS = (
         1  # there are other workers, and each thread takes address space
     )

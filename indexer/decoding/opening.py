@@ -120,6 +120,7 @@ def _open_damaged(file: BinaryIO, most: MostPixels) -> OpenedPicture | None:
     if head.startswith(PNG):
         mended = BytesIO(mended_png(head + file.read()))
         opened = _checked(Image.open(mended, formats=["PNG"]), most)
+        find_blocks(file, opened.image)
         return replace(opened, source=mended, damaged=True)
     if not WEBP.match(head):
         return None

@@ -147,22 +147,22 @@ class FileWriter(Writer):
 
     def put_sidecars(self, folder_id: int, sidecars: Mapping[str, str | None]) -> None:
         """Note the sidecars of files by path. The metadata of their photos has to be read again."""
-        rows = [{"file": path, "beside": text} for path, text in sidecars.items()]
-        if not rows:
-            return
-        self._session.connection().execute(
-            update(FileRow)
-            .where(FileRow.folder_id == folder_id, FileRow.path == bindparam("file"))
-            .values(sidecars=bindparam("beside")),
-            rows,
-        )
         for chunk in statement_chunks(list(sidecars)):
-            photos = select(FileRow.photo_id).where(
-                FileRow.folder_id == folder_id,
-                self._dialect.is_path_among(FileRow.path, chunk),
+            among = self._dialect.is_path_among(FileRow.path, chunk)
+            query = select(FileRow.id, FileRow.path, FileRow.photo_id)
+            found = self._session.execute(query.where(FileRow.folder_id == folder_id, among)).all()
+            if not found:
+                continue
+            self._session.connection().execute(
+                update(FileRow)
+                .where(FileRow.id == bindparam("file"))
+                .values(sidecars=bindparam("beside")),
+                [{"file": id_, "beside": sidecars[path]} for id_, path, _ in found],
             )
             self._session.execute(
-                update(PhotoRow).where(PhotoRow.id.in_(photos)).values(facts_version=0)
+                update(PhotoRow)
+                .where(PhotoRow.id.in_([photo_id for _, _, photo_id in found]))
+                .values(facts_version=0)
             )
 
     def remove_files(self, folder_id: int, paths: Sequence[str]) -> None:
