@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from sigseek.errors import Remedy
 from sigseek.indexer.comparison import Comparison
 from sigseek.progress import Listener, Phase, Problem, Progress
 
@@ -112,7 +113,7 @@ class Ledger:
             self._done, self._total = progress.done, progress.total
             self._tell()
 
-    def said(self, line: str) -> None:
+    def said(self, line: str | Remedy) -> None:
         """Pass a line for people on."""
         self._listener.said(line)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from sigseek.errors import StoppedError
+from sigseek.errors import Call, Remedy, StoppedError, escaped
 from sigseek.indexer.comparison import Comparison
 from sigseek.indexer.decoding.limits import default_max_pixels
 from sigseek.indexer.errors import SilentDiskError
@@ -98,9 +98,13 @@ class Indexer:
         with self._catalog.transaction() as transaction:
             if self._new_limit:
                 transaction.put_max_pixels(self._new_limit)
+            joined = {root: self._known_below(root) for root, _, _ in compared}
             work = [
                 (transaction.add_folder(root)[0], inside, found) for root, inside, found in compared
             ]
+        for root, folders in joined.items():
+            if folders:
+                self._ledger.said(_joined(root, folders))
         for folder, _, found in work:
             self._settle(folder, found)
         self._ledger.begin(Phase.EMBEDDING)
@@ -109,6 +113,11 @@ class Indexer:
         done = done and self._read_metadata(work)
         done = done and self._measure() and self._catch_up()
         return self._ledger.finish(stopped=not done)
+
+    def _known_below(self, root: Path) -> tuple[str, ...]:
+        """Return the paths of known folders that become part of `root` when it is added."""
+        known = (folder.path for folder in self._catalog.folders())
+        return tuple(path for path in known if root in Path(path).parents)
 
     def _places(self, paths: Sequence[Path], accept_missing: bool) -> list[tuple[Path, PurePath]]:
         """The folders to go through, known or new, and where in them to begin. Those that are not
@@ -287,3 +296,12 @@ class Indexer:
         """The checkpoint with its embeddings and generation as they are now."""
         fingerprint, preprocessing = self._checkpoint.fingerprint, self._checkpoint.preprocessing
         return self._catalog.find_checkpoint(fingerprint, preprocessing) or self._checkpoint
+
+
+def _joined(root: Path, folders: tuple[str, ...]) -> Remedy:
+    """Say that known folders have become part of a new one, and how to undo it."""
+    are = "is" if len(folders) == 1 else "are"
+    return Remedy(
+        f"{escaped(', '.join(folders))} {are} now part of {escaped(str(root))}; to undo this: {{}}",
+        (Call("forget", (str(root),), (("keep", folders),)),),
+    )

@@ -369,11 +369,13 @@ class Library:
         """
         return self._opened.model.yardstick(listener, stop)
 
-    def forgettable_files(self, folder: StrPath) -> int:
+    def forgettable_files(self, folder: StrPath, *, keep: Sequence[StrPath] = ()) -> int:
         """Count the files that `forget` would remove; raises what it would raise."""
         from sigseek.operations.forgetting import count_forgettable_files
 
-        return count_forgettable_files(self._directory.catalog(), Path(folder))
+        return count_forgettable_files(
+            self._directory.catalog(), Path(folder), list(map(Path, keep))
+        )
 
     def relocate(self, old: StrPath, new: StrPath, *, accept_missing: bool = False) -> Relocated:
         """Tell the library that the files of the directory `old` are in `new` now.
@@ -385,15 +387,16 @@ class Library:
 
         return relocate(self._directory, Path(old), Path(new), accept_missing=accept_missing)
 
-    def forget(self, folder: StrPath) -> Forgotten:
+    def forget(self, folder: StrPath, *, keep: Sequence[StrPath] = ()) -> Forgotten:
         """Remove a folder from the library, with the photos that are in no other folder.
 
-        The files themselves are not touched. A directory inside a folder can be forgotten once it
-        is empty or gone. Raises FolderError for anything else.
+        The files themselves are not touched. Directories to `keep`, inside of the folder, become
+        folders of their own; nothing in them is embedded again. A directory inside a folder can be
+        forgotten once it is empty or gone. Raises FolderError for anything else.
         """
         from sigseek.operations.forgetting import forget_folder
 
-        return forget_folder(self._directory, Path(folder))
+        return forget_folder(self._directory, Path(folder), list(map(Path, keep)))
 
     def known_checkpoint(self, name: str) -> CheckpointRecord:
         """The library's checkpoint of this name, or whose fingerprint begins with it.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from sigseek.errors import StoppedError
+from sigseek.errors import Remedy, StoppedError
 
 
 class Phase(StrEnum):
@@ -72,8 +72,11 @@ class Listener(Protocol):
     def advanced(self, progress: Progress) -> None:
         """The run has come this far. The first call of each phase comes when the phase begins."""
 
-    def said(self, line: str) -> None:
-        """A line for people, about something that takes long, such as a download and its size."""
+    def said(self, line: str | Remedy) -> None:
+        """A line for people, about something that takes long, such as a download and its size.
+
+        A Remedy names calls, which whoever shows the line may spell; `str` spells them as Python.
+        """
 
     def met(self, problem: Problem) -> None:
         """A file or directory could not be used."""
@@ -85,7 +88,7 @@ class Silence:
     def advanced(self, progress: Progress) -> None:
         """Ignore it."""
 
-    def said(self, line: str) -> None:
+    def said(self, line: str | Remedy) -> None:
         """Ignore it."""
 
     def met(self, problem: Problem) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from sigseek.errors import Remedy
 from sigseek.progress import Problem, Progress
 
 
@@ -18,8 +19,8 @@ class Heard:
         self.progress.append(progress)
         self._at(progress)
 
-    def said(self, line: str) -> None:
-        self.lines.append(line)
+    def said(self, line: str | Remedy) -> None:
+        self.lines.append(str(line))
 
     def met(self, problem: Problem) -> None:
         self.problems.append(problem)

@@ -5,14 +5,19 @@ import pty
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import sigseek
 from sigseek.operations import folders
 from sigseek.operations.folders import SystemFolderError, is_system_folder
+from sigseek.storage.catalog.paths import patterns_below, patterns_inside
 from tests.conftest import Run
+from tests.listeners import Heard
 from tests.photos import save
 
 
@@ -163,3 +168,101 @@ def test_a_library_beside_photos_is_used_below_them(tmp_path: Path, run: Run) ->
     assert "no library at" in status(tmp_path)[1], "the user's own, which is not there"
     (photos / "2026" / ".sigseek").mkdir()
     assert status(photos / "2026")[1] == f"library: {beside}\n", "an empty directory is none"
+
+
+@pytest.fixture
+def joined(tmp_path: Path) -> Iterator[tuple[sigseek.Library, Heard]]:
+    """A library whose folder `home/pictures` became part of `home`, and what was said of it."""
+    home, heard = tmp_path / "home", Heard()
+    for number in range(3):
+        save(home / "pictures" / "2026" / f"{number}.png", seed=number)
+        save(home / "downloads" / f"{number}.png", seed=10 + number)
+    (home / "pictures" / "bad.png").write_bytes(b"no picture")
+    with sigseek.open(tmp_path / "library", model="mini") as library:
+        library.index(home / "pictures")
+        library.index(home, listener=heard)
+        yield library, heard
+
+
+def test_a_folder_that_becomes_part_of_another_is_told(
+    joined: tuple[sigseek.Library, Heard], tmp_path: Path
+) -> None:
+    library, heard = joined
+    home = tmp_path / "home"
+    assert heard.lines == [
+        f"{home}/pictures is now part of {home}; to undo this: "
+        f"library.forget('{home}', keep=['{home}/pictures'])"
+    ]
+    again = Heard()
+    library.index(home, listener=again)
+    assert again.lines == []
+
+
+def test_joining_is_undone_and_nothing_is_embedded_again(
+    joined: tuple[sigseek.Library, Heard], tmp_path: Path
+) -> None:
+    library, _ = joined
+    home = tmp_path / "home"
+    assert library.forgettable_files(home, keep=[home / "pictures"]) == 3
+    gone = library.forget(home, keep=[home / "pictures", home / "pictures" / "2026"])
+    assert (gone.files, gone.photos) == (3, 3)
+    (folder,) = library.status().folders
+    assert (folder.path, folder.files, folder.indexed_at is not None) == (
+        str(home / "pictures"),
+        3,
+        True,
+    )
+    assert [failure.path for failure in library.failures()] == [str(home / "pictures" / "bad.png")]
+    report = library.index()
+    assert (report.unchanged, report.added, report.failed) == (3, 0, 1)
+    assert library.verify().sound
+
+
+def test_only_a_part_of_the_folder_can_be_kept(
+    joined: tuple[sigseek.Library, Heard], tmp_path: Path
+) -> None:
+    library, _ = joined
+    home = tmp_path / "home"
+    for keep in (home, tmp_path / "elsewhere"):
+        with pytest.raises(sigseek.FolderError, match=r"not inside of|is not in the library"):
+            library.forget(home, keep=[keep])
+    shutil.rmtree(home / "downloads")
+    with pytest.raises(sigseek.FolderError, match="is itself no folder of the library"):
+        library.forget(home / "downloads", keep=[home / "downloads"])
+    assert library.status().files == 6
+
+
+def test_the_command_line_tells_of_joining_and_undoes_it(tmp_path: Path, run: Run) -> None:
+    home, where = tmp_path / "home", ("--library", tmp_path / "library", "--model", "mini")
+    save(home / "my pictures" / "a.png", seed=1)
+    save(home / "b.png", seed=2)
+    run("index", home / "my pictures", *where)
+    done = run("index", home, *where)
+    assert (
+        f"{home}/my pictures is now part of {home}; to undo this: sigseek forget --library "
+        f"{tmp_path}/library {home} --keep '{home}/my pictures'\n"
+    ) in done.stderr
+    done = run(
+        "forget", home, "--keep", home / "my pictures", "--library", tmp_path / "library", "--yes"
+    )
+    assert done.stdout == ("1 file removed from the library, and 1 photo without any other file\n")
+
+
+@pytest.mark.parametrize(
+    ("patterns", "inside"),
+    [
+        (["/sub/*.png"], ["/*.png"]),
+        (["/sub/**/*.png", "!/sub/**/keep.png"], ["*.png", "!keep.png"]),
+        (["*.tmp", "/other/*.png", "a/b"], ["*.tmp"]),
+    ],
+)
+def test_patterns_of_a_part_of_a_folder(patterns: list[str], inside: list[str]) -> None:
+    assert patterns_inside(PurePath("sub"), patterns) == inside
+
+
+@given(st.lists(st.sampled_from(["*.png", "!a.png", "/x", "x/y", "sub/", "!/x/*", "a b"])))
+def test_patterns_survive_joining_and_undoing(patterns: list[str]) -> None:
+    for directory in (PurePath("sub"), PurePath("a b/[c]")):
+        joined = patterns_below(directory, patterns)
+        again = patterns_inside(directory, joined)
+        assert patterns_below(directory, again) == joined

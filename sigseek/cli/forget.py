@@ -12,6 +12,13 @@ from sigseek.results import counted, shown
 
 @click.command()
 @click.argument("folder", required=False, type=PathName())
+@click.option(
+    "--keep",
+    type=PathName(),
+    multiple=True,
+    metavar="DIR",
+    help="Keep what is in this directory inside FOLDER, as a folder of its own. Repeatable.",
+)
 @yes_option("Do not ask.")
 @library_options
 @json_option
@@ -19,6 +26,7 @@ from sigseek.results import counted, shown
 def forget(
     context: click.Context,
     folder: Path | None,
+    keep: tuple[Path, ...],
     yes: bool,
     directory: Path,
     model: str | None,
@@ -33,6 +41,7 @@ def forget(
 
     \b
         sigseek forget ~/Pictures/old
+        sigseek forget ~ --keep ~/Pictures
         sigseek forget --model mini
     """
     named = model if context.get_parameter_source("model") == ParameterSource.COMMANDLINE else None
@@ -40,14 +49,15 @@ def forget(
         raise click.UsageError("Give either a folder, or a checkpoint with --model.")
     with opened(directory, None) as library:
         if folder is not None:
-            files, where = library.forgettable_files(folder), shown(str(folder.absolute()))
+            files = library.forgettable_files(folder, keep=keep)
+            where = shown(str(folder.absolute()))
             confirm(
                 f"{counted(files, 'file')} in {where} would be removed from the library "
                 "(your photo files stay)",
                 "Remove?",
                 yes,
             )
-            gone = library.forget(folder)
+            gone = library.forget(folder, keep=keep)
             said = (
                 f"{counted(gone.files, 'file')} removed from the library, and "
                 f"{counted(gone.photos, 'photo')} without any other file"

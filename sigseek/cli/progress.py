@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
+from sigseek.cli.remedies import spell
+from sigseek.errors import Remedy
 from sigseek.progress import Phase, Problem, Progress, Silence
 
 if TYPE_CHECKING:
@@ -61,9 +63,14 @@ class ProgressBar:
 class Announcer(Silence):
     """A listener that prints the lines that it is told, and nothing else."""
 
-    def said(self, line: str) -> None:
+    def said(self, line: str | Remedy) -> None:
         """Print a line about something that takes long."""
-        click.echo(line, err=True)
+        click.echo(_spelled(line), err=True)
+
+
+def _spelled(line: str | Remedy) -> str:
+    """Return the line with its commands and options as a person types them."""
+    return line if isinstance(line, str) else line.spelled(spell)
 
 
 _UNITS = {
@@ -120,10 +127,10 @@ class RunProgress:
             failed = f"{progress.failed:,} failed" if progress.failed else ""
             self._bar.show(progress.done, progress.total, failed)
 
-    def said(self, line: str) -> None:
+    def said(self, line: str | Remedy) -> None:
         """Print a line about something that takes long."""
         self._clear()
-        click.echo(line, err=True)
+        click.echo(_spelled(line), err=True)
 
     def met(self, problem: Problem) -> None:
         """Print nothing: the report counts failures, and `sigseek failures` lists them."""

@@ -21,7 +21,8 @@ from sigseek.cli.options import (
     precision_option,
     tell_of_library,
 )
-from sigseek.cli.output import one_line, print_json
+from sigseek.cli.output import one_line, print_json, remedy_in_words
+from sigseek.errors import Remedy
 from sigseek.indexer import IndexReport
 from sigseek.progress import Phase, Problem, Progress, Stop
 from sigseek.results import counted, shown
@@ -165,9 +166,9 @@ class StatusLine:
         counts = f": {progress.done:,} of {progress.total:,}" if progress.total else ""
         self._write(f"{progress.phase.value}{counts}")
 
-    def said(self, line: str) -> None:
-        """A line of its own, which stays."""
-        self.say(line)
+    def said(self, line: str | Remedy) -> None:
+        """Print a line of its own, which stays."""
+        self.say(remedy_in_words(line))
 
     def met(self, problem: Problem) -> None:
         """Leave it to `sigseek failures`."""

@@ -54,24 +54,32 @@ def _removing(library: LibraryDirectory) -> Iterator[Catalog]:
             _LOG.info("the catalog was not compacted: %s", error)
 
 
-def count_forgettable_files(catalog: Catalog, path: Path) -> int:
+def count_forgettable_files(catalog: Catalog, path: Path, keep: Sequence[Path]) -> int:
     """Count the files that `forget_folder` would remove; raises what it would raise."""
     folder, inside = find_folder(catalog, path)
     _check_it_stays_away(folder, inside)
-    return len(catalog.paths(folder.id, inside))
+    kept = _directories_to_keep(catalog, folder, inside, keep)
+    count = len(catalog.paths(folder.id, inside))
+    return count - sum(len(catalog.paths(folder.id, directory)) for directory in kept)
 
 
-def forget_folder(library: LibraryDirectory, path: Path) -> Forgotten:
+def forget_folder(library: LibraryDirectory, path: Path, keep: Sequence[Path]) -> Forgotten:
     """Remove a folder, or a directory inside one that is empty or gone, from the library.
 
-    Raises FolderError for a directory whose files the next indexing would only find again.
+    Directories to `keep`, inside of the folder, become folders of their own. Raises FolderError for
+    a directory whose files the next indexing would only find again, and for one to keep that is
+    not inside of the folder.
     """
     with _removing(library) as catalog:
         folder, inside = find_folder(catalog, path)
         _check_it_stays_away(folder, inside)
-        paths = catalog.paths(folder.id, inside)
+        kept = _directories_to_keep(catalog, folder, inside, keep)
+        prefixes = tuple(map(path_prefix, kept))
+        paths = [path for path in catalog.paths(folder.id, inside) if not path.startswith(prefixes)]
         failed = [failure.path for failure in catalog.folder_failures(folder.id)]
         with catalog.transaction() as transaction:
+            for directory in kept:
+                transaction.split_folder(folder.id, directory)
             if inside == PurePath():
                 transaction.remove_folder(folder.id)
             else:
@@ -81,6 +89,27 @@ def forget_folder(library: LibraryDirectory, path: Path) -> Forgotten:
                 )
             photos = transaction.remove_photos_without_files()
     return Forgotten(len(paths), photos)
+
+
+def _directories_to_keep(
+    catalog: Catalog, folder: FolderRecord, inside: PurePath, keep: Sequence[Path]
+) -> list[PurePath]:
+    """Return where in the folder the directories to keep are, none inside another."""
+    found = []
+    for path in keep:
+        holder, directory = find_folder(catalog, path)
+        if inside != PurePath() or holder.id != folder.id or directory == PurePath():
+            raise FolderError(
+                f"{path} is not inside of {Path(folder.path, inside)}, or that is itself no folder "
+                "of the library",
+                "name directories to keep that are inside of a folder to forget",
+            )
+        found.append(directory)
+    return [
+        directory
+        for directory in dict.fromkeys(found)
+        if not any(other in directory.parents for other in found)
+    ]
 
 
 def _check_it_stays_away(folder: FolderRecord, inside: PurePath) -> None:

@@ -36,8 +36,29 @@ def patterns_below(directory: PurePath, patterns: Sequence[str]) -> list[str]:
     """Return gitignore patterns that mean for a folder what these mean for the directory in it."""
     if directory == PurePath():
         return list(patterns)
-    escaped = re.sub(r"([\\*?\[\] !#])", r"\\\1", directory.as_posix())
-    return [_pattern_below(escaped, pattern) for pattern in patterns]
+    return [_pattern_below(_literal(directory), pattern) for pattern in patterns]
+
+
+def patterns_inside(directory: PurePath, patterns: Sequence[str]) -> list[str]:
+    """Return gitignore patterns that mean for the directory what these mean in it for its folder.
+
+    Patterns for other places of the folder are left out.
+    """
+    found = [_pattern_inside(f"/{_literal(directory)}/", pattern) for pattern in patterns]
+    return [pattern for pattern in found if pattern is not None]
+
+
+def _literal(directory: PurePath) -> str:
+    """Return the pattern of just this directory."""
+    return re.sub(r"([\\*?\[\] !#])", r"\\\1", directory.as_posix())
+
+
+def _pattern_inside(prefix: str, pattern: str) -> str | None:
+    negation, rest = ("!", pattern[1:]) if pattern.startswith("!") else ("", pattern)
+    if rest.startswith(prefix):
+        inside = rest[len(prefix) :]
+        return negation + (inside[3:] if inside.startswith("**/") else f"/{inside}")
+    return None if "/" in rest.rstrip("/") else pattern
 
 
 def _pattern_below(directory: str, pattern: str) -> str:

@@ -26,6 +26,7 @@ from sigseek.storage.catalog.paths import (
     is_below,
     path_prefix,
     patterns_below,
+    patterns_inside,
     statement_chunks,
 )
 from sigseek.storage.records import FailureRecord, FolderRecord, OtherFile, ReadFile
@@ -80,6 +81,18 @@ class FileWriter(Writer):
         """Let the source's patterns hold for the directory `to` of the target."""
         taken = patterns_below(to, source.excluded.splitlines())
         target.excluded = "\n".join(dict.fromkeys([*target.excluded.splitlines(), *taken]))
+
+    def split_folder(self, folder_id: int, inside: PurePath) -> None:
+        """Make a directory inside of a folder a folder of its own, with the files known in it."""
+        source = self._session.get_one(FolderRow, folder_id)
+        new = FolderRow(
+            path=str(Path(source.path, inside)),
+            indexed_at=source.indexed_at,
+            excluded="\n".join(patterns_inside(inside, source.excluded.splitlines())),
+        )
+        self._session.add(new)
+        self._session.flush()
+        self._move_files(source.id, inside, new.id, PurePath())
 
     def remove_folder(self, folder_id: int) -> None:
         """Remove the folder with its files and failures."""
