@@ -23,6 +23,7 @@ from sigseek.indexer.decoding import digest
 from sigseek.indexer.decoding.digest import digest_file
 from sigseek.indexer.decoding.identity.picture import picture_digest
 from tests.photos import exif, open_upright, picture, xmp
+from tests.raw_files import save_dng
 
 SUFFIXES = {
     "JPEG": ".jpg",
@@ -32,8 +33,9 @@ SUFFIXES = {
     "HEIF": ".heic",
     "AVIF": ".avif",
     "JXL": ".jxl",
+    "TIFF": ".tif",
 }
-ORIENTED = ("JPEG", "PNG", "WEBP")
+ORIENTED = ("JPEG", "PNG", "WEBP", "TIFF")
 """The formats that are shown as their EXIF says. In the others Pillow's plugins note an orientation
 in the coded picture, or none at all.
 """
@@ -98,7 +100,7 @@ def test_the_digest_is_the_same_exactly_where_the_pixels_are(kind: str) -> None:
         )
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "HEIF", "AVIF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "HEIF", "AVIF", "TIFF"])
 def test_a_colour_profile_decides(kind: str) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     plain, coloured = made(kind), made(kind, icc_profile=profile)
@@ -114,6 +116,32 @@ def test_jpegs_of_all_kinds_are_read() -> None:
         kept = BytesIO()
         picture().convert(mode).save(kept, "JPEG")
         assert is_known(kept.getvalue())
+
+
+def test_tiffs_of_all_kinds_are_read() -> None:
+    kinds: list[dict[str, object]] = [
+        {},
+        {"compression": "tiff_lzw"},
+        {"compression": "jpeg"},
+        {"big_tiff": True},
+        {"save_all": True, "append_images": [picture(3)]},
+    ]
+    for options in kinds:
+        plain, words, other = (
+            made.__wrapped__("TIFF", *choice, **options)
+            for choice in ((0, ""), (0, "a gull"), (1, ""))
+        )
+        assert is_known(plain)
+        assert digest_of(plain) == digest_of(words) != digest_of(other)
+
+
+def test_what_may_be_camera_raw_is_known_by_all_its_bytes(tmp_path: Path) -> None:
+    """There the maker's own notes may decide, too."""
+    save_dng(tmp_path / "a.dng", picture(), None)
+    assert not is_known((tmp_path / "a.dng").read_bytes())
+    kept = BytesIO()
+    picture().save(kept, "TIFF", tiffinfo={254: 1})
+    assert not is_known(kept.getvalue())
 
 
 def test_what_follows_a_jpeg_does_not_count() -> None:
@@ -266,7 +294,7 @@ EDITS: dict[str, tuple[str, ...]] = {
 @pytest.mark.parametrize("edit", EDITS)
 def test_edits_by_exiftool_change_no_digest(edit: str, tmp_path: Path) -> None:
     before = {}
-    for kind in ("JPEG", "PNG", "WEBP", "GIF", "HEIF", "AVIF"):
+    for kind in ("JPEG", "PNG", "WEBP", "GIF", "HEIF", "AVIF", "TIFF"):
         for words in ("", "a gull"):
             path = tmp_path / f"{kind}-{bool(words)}{SUFFIXES[kind]}"
             path.write_bytes(made(kind, words=words))

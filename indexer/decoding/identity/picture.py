@@ -15,18 +15,26 @@ from sigseek.indexer.decoding.identity.boxes import add_bare_jxl, add_heif, add_
 from sigseek.indexer.decoding.identity.chunks import add_gif, add_png, add_webp
 from sigseek.indexer.decoding.identity.jpeg import add_jpeg
 from sigseek.indexer.decoding.identity.pieces import Pieces, UnknownLayoutError
+from sigseek.indexer.decoding.identity.tiff import add_tiff
 
-VERSION = 1
+VERSION = 2
 """The version of this reader. Photos whose digest is of an earlier one get a new digest when one of
 their files is read.
 """
 
 _HEAD = 64
+_TIFF = rb"II\*\0(?!.{4}CR)|MM\0\*|II\+\0\x08\0\0\0|MM\0\+\0\x08\0\0"
+"""TIFF and BigTIFF in both byte orders, but not Canon's RAW."""
 _LAYOUTS: tuple[tuple[str, re.Pattern[bytes], Callable[[Pieces], None]], ...] = (
     ("JPEG", re.compile(rb"\xff\xd8\xff"), add_jpeg),
     ("PNG", re.compile(rb"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"), add_png),
     ("WebP", re.compile(rb"RIFF....WEBPVP8", re.DOTALL), add_webp),
     ("GIF", re.compile(rb"GIF8[79]a"), add_gif),
+    (
+        "TIFF",
+        re.compile(rb"II\*\0(?!.{4}CR)|MM\0\*|II\+\0\x08\0\0\0|MM\0\+\0\x08\0\0", re.DOTALL),
+        add_tiff,
+    ),
     ("JPEG XL", re.compile(rb"\0\0\0\x0cJXL \r\n\x87\n"), add_jxl),
     ("JPEG XL", re.compile(rb"\xff\x0a"), add_bare_jxl),
 )

@@ -32,7 +32,8 @@ class Pieces:
         self.file = file
         self.size = size
         self._on_part = on_part
-        self._left = 2 * size  # a hostile file names the same bytes a million times
+        # A hostile file names the same bytes a million times.
+        self._left = 4 * size + _PART
         self._digest = hashlib.sha256(b"sigseek picture 1\0")
         self.add(b"layout", layout.encode())
 
@@ -66,6 +67,9 @@ class Pieces:
         are more than metadata may be.
         """
         if start < 0 or not 0 <= length <= _MOST_METADATA or start + length > self.size:
+            raise UnknownLayoutError
+        self._left -= length
+        if self._left < 0:
             raise UnknownLayoutError
         self.file.seek(start)
         found = self.file.read(length)
