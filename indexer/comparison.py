@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
+from sigseek.indexer.exclusion import is_junk
 from sigseek.indexer.failures import is_due
+from sigseek.indexer.listing import FoundFile, Listing
 from sigseek.indexer.presence import may_be_there
-from sigseek.indexer.scan import FoundFile, Listing, is_junk
 from sigseek.storage import FailureRecord, FileRecord
 from sigseek.storage.catalog import path_prefix
+from sigseek.storage.records import OtherFile
 
 
 @dataclass
@@ -31,6 +33,16 @@ class Comparison:
     """Files to be read: new, changed, not embedded by this checkpoint, or to be tried again."""
     known: dict[str, FileRecord] = field(default_factory=dict)
     """The catalog's records of the files in `changed` and `missing`."""
+    excluded: list[str] = field(default_factory=list)
+    """Known files that are left out from now on."""
+    emptied: bool = False
+    """Whether the scan left everything out, and so found no picture."""
+    other_files: list[OtherFile] = field(default_factory=list)
+    """Files that indexing passes over, new or changed."""
+    gone_other_files: list[str] = field(default_factory=list)
+    """The paths of those that were passed over and are gone."""
+    skipped: int = 0
+    """How many files that seem to hold photos are passed over."""
     unchanged: int = 0
     refreshed: int = 0
     """Files that are unchanged, but whose sidecars are not."""
@@ -122,10 +134,14 @@ def compare(
     }
     paired = {raw.path for raw in listing.raw_pairs}
     unlisted = others.keys() - listing.files.keys() - paired
+    result.excluded = _left_out(inside, listing, unlisted)
+    unlisted = unlisted.difference(result.excluded)
     result.missing = set(_certainly_gone(root, inside, listing, unlisted))
     undecided = {raw.path for raw in result.raw_pairs}
     unlisted = failed.keys() - listing.files.keys() - undecided
-    result.resolved_failures += _certainly_gone(root, inside, listing, unlisted)
+    left_out = _left_out(inside, listing, unlisted)
+    gone = _certainly_gone(root, inside, listing, unlisted.difference(left_out))
+    result.resolved_failures += left_out + gone
     result.known = {
         path: FileRecord._make(others[path])
         for path in (*unsettled, *result.missing)
@@ -133,6 +149,19 @@ def compare(
     }
     result.newly_missing = [path for path in result.missing if not result.known[path].missing]
     return result
+
+
+def _left_out(inside: PurePath, listing: Listing, unlisted: Iterable[str]) -> list[str]:
+    """The paths, among those that the scan did not list, that a rule leaves out."""
+    if not listing.excluded:
+        return []
+    before = path_prefix(inside)
+    return [
+        path
+        for path in unlisted
+        if path.startswith(before)
+        and any(str(part) in listing.excluded for part in (path, *PurePath(path).parents))
+    ]
 
 
 def _certainly_gone(

@@ -59,3 +59,7 @@ class LargePhotoError(Exception):
 
 class FolderError(SigseekError):
     """A folder that cannot be indexed."""
+
+
+class PatternError(SigseekError):
+    """A pattern that does not say which files are left out, or that is not kept."""

@@ -11,7 +11,7 @@ from sigseek.indexer.errors import (
     UndecidedError,
     UnsupportedError,
 )
-from sigseek.indexer.scan import FoundFile
+from sigseek.indexer.listing import FoundFile
 from sigseek.storage import FailureKind, FailureRecord
 
 _SLOW_AGAIN = timedelta(days=1)

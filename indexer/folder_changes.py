@@ -10,8 +10,8 @@ from sigseek.indexer.decoding.digest import FileDigest
 from sigseek.indexer.decoding.identity.picture import VERSION as PICTURE_VERSION
 from sigseek.indexer.failures import failure_of
 from sigseek.indexer.ledger import Ledger, Outcome
+from sigseek.indexer.listing import FoundFile
 from sigseek.indexer.presence import is_online, may_be_there
-from sigseek.indexer.scan import FoundFile
 from sigseek.storage import (
     Catalog,
     CheckpointRecord,

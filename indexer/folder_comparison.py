@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -11,8 +11,10 @@ from pathlib import Path, PurePath
 from sigseek.indexer import disk
 from sigseek.indexer.comparison import Comparison, compare
 from sigseek.indexer.decoding.identity.picture import VERSION as PICTURE_VERSION
+from sigseek.indexer.listing import FoundFile, Listing
+from sigseek.indexer.other_files import directory_links, look_into
 from sigseek.indexer.raw_pairs import are_pair
-from sigseek.indexer.scan import FoundFile, Listing, scan_folder
+from sigseek.indexer.scan import scan_folder
 from sigseek.progress import Stop
 from sigseek.storage import (
     Catalog,
@@ -55,13 +57,14 @@ class FolderComparer:
         self._reread = reread
         self._to_identify = _IDENTIFIED_AT_ONCE
 
-    def compare(self, root: Path, inside: PurePath) -> Comparison:
-        """Scan `root`/`inside`, and find out what names, sizes and times can tell.
+    def compare(self, root: Path, inside: PurePath, patterns: Sequence[str]) -> Comparison:
+        """Scan `root`/`inside`, and find out what names, sizes and times can tell. `patterns` tell
+        what is left out of `root`.
 
         A new folder is compared with the known ones below it, which are to become part of it. The
         result is incomplete once `stop` is set.
         """
-        listing = scan_folder(root, inside, self._stop)
+        listing = scan_folder(root, inside, self._stop, patterns)
         known = self._catalog.find_folder(root)
         last_run = known[0].indexed_at if known else None
         rows: list[Iterable[FileRecord]] = []
@@ -77,7 +80,7 @@ class FolderComparer:
                     replace(failure, path=before + failure.path)
                     for failure in self._catalog.folder_failures(folder.id)
                 ]
-        return compare(
+        found = compare(
             root,
             inside,
             listing,
@@ -87,6 +90,24 @@ class FolderComparer:
             lambda raw: _came_after(last_run, root, raw),
             None if self._reread else reread,
         )
+        found.emptied = not (listing.files or listing.raw_pairs) and bool(listing.excluded)
+        self._add_other_files(root, inside, listing, found)
+        return found
+
+    def _add_other_files(
+        self, root: Path, inside: PurePath, listing: Listing, found: Comparison
+    ) -> None:
+        """Find out which of the files without a picture's extension hold one."""
+        folder = self._catalog.find_folder(root)
+        known = self._catalog.other_files(folder[0].id, inside) if folder else {}
+        links = directory_links(listing.directory_links)
+        found.other_files = look_into(root, listing.other_files, known, self._stop)
+        found.other_files += [link for link in links if known.get(link.path) != link]
+        now = listing.other_files.keys() | listing.directory_links.keys()
+        found.gone_other_files = [path for path in known if path not in now]
+        after = {path: file for path, file in known.items() if path in now}
+        after |= {file.path: file for file in found.other_files}
+        found.skipped = sum(file.holds is not None for file in after.values())
 
     def compare_raw(
         self, folder: FolderRecord, inside: PurePath, found: Comparison

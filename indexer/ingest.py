@@ -33,9 +33,9 @@ from sigseek.indexer.facts import photo_facts
 from sigseek.indexer.folder_changes import Content, EmbeddedPhoto, FolderChanges
 from sigseek.indexer.folders import silent_disk
 from sigseek.indexer.ledger import Ledger
+from sigseek.indexer.listing import FoundFile
 from sigseek.indexer.map_ahead import map_ahead
 from sigseek.indexer.presence import is_online
-from sigseek.indexer.scan import FoundFile
 from sigseek.indexer.watched_pool import WatchedPool
 from sigseek.progress import Stop
 from sigseek.siglip import ImageTower

@@ -30,6 +30,14 @@ class IndexReport:
     """Files known from before that are not there now; their photos stay in the library."""
     offline: int = 0
     """Files of folders that are not there at all, an unplugged drive for example."""
+    excluded: int = 0
+    """Known files that are left out from now on; they are no longer in the library."""
+    skipped: int = 0
+    """Files that seem to hold photos and are passed over: links to directories, and pictures
+    without a picture's extension. `Library.skipped_files` lists them.
+    """
+    emptied: tuple[str, ...] = ()
+    """Folders of which everything is left out. Nothing of them was changed."""
     failed: int = 0
     """Files that could not be used, including those of earlier runs; `Library.failures` lists
     them.
@@ -125,9 +133,15 @@ class Ledger:
         """A folder is not there, with so many files."""
         self._report.offline += files
 
+    def enter_emptied(self, path: str) -> None:
+        """Everything in a folder is left out."""
+        self._report.emptied += (path,)
+
     def enter_scan(self, folder_id: int, root: str, found: Comparison) -> None:
         """A folder was compared with the catalog."""
         self._report.scanned += found.scanned
+        self._report.excluded += len(found.excluded)
+        self._report.skipped += found.skipped
         self._counts[Outcome.UNCHANGED] += found.unchanged - found.refreshed
         self._counts[Outcome.CHANGED] += found.refreshed
         self._counts[Outcome.FAILED] += found.failed

@@ -15,6 +15,7 @@ from sigseek.indexer.errors import SilentDiskError
 from sigseek.indexer.facts_version import FACTS_VERSION
 from sigseek.indexer.failures import unreadable
 from sigseek.indexer.folder_comparison import FolderComparer
+from sigseek.indexer.folder_patterns import FolderPatterns
 from sigseek.indexer.folders import (
     check_folders_below,
     check_losses,
@@ -71,11 +72,20 @@ class Indexer:
         self._stop = stop or Stop()
         self._tower: ImageTower | None = None
         self._ledger = Ledger(checkpoint.name, self._listener)
+        self._tagged_before = 0
+        """Tagged photos that no file held any more before the files were read."""
         self._comparer = FolderComparer(
             catalog, checkpoint, self._max_pixels, self._stop, reread=reread
         )
 
-    def run(self, paths: Sequence[Path], *, accept_missing: bool = False) -> IndexReport:
+    def run(
+        self,
+        paths: Sequence[Path],
+        *,
+        accept_missing: bool = False,
+        exclude: Sequence[str] = (),
+        include: Sequence[str] = (),
+    ) -> IndexReport:
         """Index the folders at `paths`, or all that are known when there are none.
 
         Every batch is stored as it is done, so an interrupted run loses at most the one in flight
@@ -83,30 +93,41 @@ class Indexer:
         says so. The paths are what `check_folder` returned. FolderError, with the catalog as it
         was, when more than half of a folder's files are gone, unless `accept_missing`, and as
         `check_folders_below` raises it.
+
+        Files that the patterns in `exclude` mean leave the library and are not taken in, by this
+        run and by later ones; `include` takes such patterns back. A folder that the rules leave
+        nothing of stays as it is, unless `accept_missing`.
         """
         self._ledger.begin(Phase.SCANNING)
         places = self._places(paths, accept_missing)
+        patterns = FolderPatterns(self._catalog, exclude, include)
+        patterns.check(places)
         compared = [
             (root, inside, found)
             for root, inside in places
-            if (found := self._compare(root, inside)) is not None
+            if (found := self._compare(root, inside, patterns)) is not None
         ]
         if self._stop.is_set():  # what was listed is incomplete
             return self._ledger.finish(stopped=True)
         if not accept_missing:
             check_losses([(root, found) for root, _, found in compared])
+            compared = self._without_emptied(compared)
         with self._catalog.transaction() as transaction:
             if self._new_limit:
                 transaction.put_max_pixels(self._new_limit)
             joined = {root: self._known_below(root) for root, _, _ in compared}
+            kept = [patterns.of(root, inside) for root, inside, _ in compared]
             work = [
                 (transaction.add_folder(root)[0], inside, found) for root, inside, found in compared
             ]
+            for (folder, _, _), its_patterns in zip(work, kept, strict=True):
+                transaction.put_excluded(folder.id, its_patterns)
         for root, folders in joined.items():
             if folders:
                 self._ledger.said(_joined(root, folders))
         for folder, _, found in work:
             self._settle(folder, found)
+        self._tagged_before = self._catalog.count_tagged_without_files()
         self._ledger.begin(Phase.EMBEDDING)
         done = self._embed(work)
         self._conclude(work, done)
@@ -143,12 +164,21 @@ class Indexer:
                 places.append((Path(folder.path), inside))
         return places
 
-    def _compare(self, root: Path, inside: PurePath) -> Comparison | None:
+    def _without_emptied(
+        self, compared: Sequence[tuple[Path, PurePath, Comparison]]
+    ) -> list[tuple[Path, PurePath, Comparison]]:
+        """Drop the folders of which everything is left out, which may well be a mistake."""
+        for root, inside, found in compared:
+            if found.emptied:
+                self._ledger.enter_emptied(str(Path(root, inside)))
+        return [one for one in compared if not one[2].emptied]
+
+    def _compare(self, root: Path, inside: PurePath, patterns: FolderPatterns) -> Comparison | None:
         """Compare a folder with the catalog. None for a known folder whose disk does not answer: it
         counts as offline.
         """
         try:
-            return self._comparer.compare(root, inside)
+            return self._comparer.compare(root, inside, patterns.of(root, inside))
         except SilentDiskError as error:
             known = self._catalog.find_folder(root)
             if known is None:
@@ -162,6 +192,8 @@ class Indexer:
         with self._catalog.transaction() as transaction:
             transaction.mark_present(folder.id, found.reappeared)
             transaction.mark_missing(folder.id, found.newly_missing)
+            transaction.remove_files(folder.id, found.excluded)
+            transaction.put_other_files(folder.id, found.gone_other_files, found.other_files)
             transaction.remove_failures(folder.id, found.resolved_failures)
             transaction.note_ctimes(folder.id, found.unseen_ctimes)
             for path, reason in found.unreadable.items():
@@ -254,14 +286,16 @@ class Indexer:
         """Note which folders were gone through, and forget photos that no file holds any more."""
         # photos of this run, or of one that was killed
         replaced = self._catalog.count_photos_without_files()
-        tagged = self._catalog.count_tagged_without_files() if replaced else 0
+        tagged = 0
+        if replaced:  # those of files that are left out from now on are not told as lost
+            tagged = self._catalog.count_tagged_without_files() - self._tagged_before
         with self._catalog.transaction() as transaction:
             for folder, inside, _ in work:
                 if done and inside == PurePath():
                     transaction.finish_folder(folder.id)
             if replaced:
                 transaction.remove_photos_without_files()
-        if tagged:
+        if tagged > 0:
             self._ledger.enter_untagged(tagged)
 
     def _measure(self) -> bool:

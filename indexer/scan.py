@@ -1,91 +1,38 @@
-"""The pictures below a folder. Only names, sizes and times are asked for; nothing is opened."""
+"""The pictures below a folder. Only names, sizes and times are asked for; no picture is opened."""
 
 import os
-import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path, PurePath
-from typing import NamedTuple
 
 from sigseek.indexer import disk
-from sigseek.indexer.decoding.digest import LATEST_TIME, ctime_ns, mtime_ns
-from sigseek.indexer.decoding.formats import PICTURES, RAW
+from sigseek.indexer.directory import DirectoryLook
 from sigseek.indexer.errors import SilentDiskError
+from sigseek.indexer.exclusion import IGNORE_FILE, NO_MEDIA, Rules
+from sigseek.indexer.listing import FoundFile, Listing
 from sigseek.indexer.raw_pairs import directory_of, find_candidates
-from sigseek.indexer.sidecars import EXTENSIONS as SIDECAR_EXTENSIONS
-from sigseek.indexer.sidecars import DirectorySidecars, Sidecar, described
 from sigseek.indexer.watched_pool import WatchedPool
 from sigseek.progress import Stop
 
-_JUNK = frozenset(
-    {
-        "@eadir",
-        "#recycle",
-        "#snapshot",
-        "$recycle.bin",
-        "system volume information",
-        "__macosx",
-        "lost+found",
-    }
-)
 _LOOK = 0.1
 """Seconds between two looks at whether to stop."""
-_SIGN = 256
-"""Files whose status is asked for between two signs of life."""
-_HAS_CTIME = os.name != "nt"
 
 
-class FoundFile(NamedTuple):
-    """A picture's path relative to the folder, its size in bytes and its times of change."""
-
-    path: str
-    size: int
-    mtime_ns: int
-    ctime_ns: int | None = None
-    """When the system noted a change; None where it has no such time."""
-
-
-@dataclass
-class Listing:
-    """What a scan found. `unreadable` has the directories and links that could not be looked into,
-    and why.
-    """
-
-    files: dict[str, tuple[int, int, int | None]] = field(default_factory=dict)
-    """Size in bytes, mtime and ctime in ns, by path relative to the folder. A million `FoundFile`
-    objects would keep the garbage collector busy.
-    """
-    unreadable: dict[str, str] = field(default_factory=dict)
-    raw_pairs: dict[FoundFile, str] = field(default_factory=dict)
-    """Camera RAW files that are not in `files`, each with the path of the picture that is likely to
-    be of the same shot. `sigseek.indexer.raw_pairs` tells more.
-    """
-    raw_directories: set[str] = field(default_factory=set)
-    """The directories in which RAW files were found."""
-    sidecars: dict[str, str] = field(default_factory=dict)
-    """What `sigseek.indexer.sidecars.described` says of the sidecars of a picture, by its path."""
-
-    def add(self, other: "Listing") -> None:
-        """Add what was found in other directories."""
-        self.files.update(other.files)
-        self.unreadable.update(other.unreadable)
-        self.raw_directories.update(other.raw_directories)
-        self.sidecars.update(other.sidecars)
-
-
-def scan_folder(root: Path, inside: PurePath, stop: Stop | None = None) -> Listing:
+def scan_folder(
+    root: Path, inside: PurePath, stop: Stop | None = None, patterns: Sequence[str] = ()
+) -> Listing:
     """All pictures below `root`/`inside`, those of a directory before those below it. Hidden and
-    system directories are left out.
+    system directories are left out, and what `sigseek.indexer.exclusion` tells; `patterns` are
+    those that the user gave for `root`.
 
     Links to files are followed, links to directories are not. A directory that cannot be read is
     noted and passed over, as is one whose disk does not answer. SilentDiskError after a few of the
     latter in a row. The listing is incomplete once `stop` is set.
     """
-    walk = _Walk(str(root), str(inside), stop or Stop())
+    walk = _Walk(str(root), str(inside), Rules.of_folder(patterns), stop or Stop())
     pool = WatchedPool(1, disk.PATIENCE)
     silent = 0
     try:
@@ -124,13 +71,14 @@ class _Walk:
     it is left there and another goes on.
     """
 
-    def __init__(self, root: str, inside: str, stop: Stop) -> None:
+    def __init__(self, root: str, inside: str, rules: Rules, stop: Stop) -> None:
         self.stop = stop
         self.listing = Listing()
         self.looked_through = 0
         """How many directories were looked through."""
         self._root = root
-        self._waiting = [inside]
+        self._inside = inside
+        self._waiting = [(".", rules)]
         self._lock = threading.Lock()
         self._now: str | None = None
         """The directory that is being looked through."""
@@ -144,16 +92,19 @@ class _Walk:
             with self._lock:
                 if not self._waiting or self._left != left:
                     return
-                self._now = directory = self._waiting.pop()
+                directory, rules = self._waiting.pop()
+                self._now = directory
             found = Listing()
-            below: list[str] = []
-            # Paths are put together as text: pathlib would take longer than the file system.
-            try:
-                with _entries(f"{self._root}{os.sep}{directory}") as entries:
-                    prefix = "" if directory == "." else directory + os.sep
-                    below = _look_through(entries, prefix, found, give_sign_of_life)
-            except OSError as error:
-                found.unreadable[directory] = f"the directory cannot be read: {error.strerror}"
+            below: list[tuple[str, Rules]] = []
+            if _is_above(directory, self._inside):
+                below = self._next_on_the_way(directory, rules, found)
+            else:
+                try:
+                    with _entries(f"{self._root}{os.sep}{directory}") as entries:
+                        look = DirectoryLook(self._root, directory, rules, found)
+                        below = look.through(entries, give_sign_of_life)
+                except OSError as error:
+                    found.unreadable[directory] = f"the directory cannot be read: {error.strerror}"
             with self._lock:
                 if self._left != left:  # another thread has gone on meanwhile
                     return
@@ -162,6 +113,19 @@ class _Walk:
                 self._waiting += reversed(below)
                 self.looked_through += 1
             give_sign_of_life()
+
+    def _next_on_the_way(
+        self, directory: str, rules: Rules, found: Listing
+    ) -> list[tuple[str, Rules]]:
+        """The directory below this one on the way to where the walk begins, with its rules."""
+        look = DirectoryLook(self._root, directory, rules, found)
+        names = {name for name in (NO_MEDIA, IGNORE_FILE) if os.path.lexists(look.place(name))}
+        below = look.rules_below(names)
+        if below is None:
+            return []
+        depth = 0 if directory == "." else len(PurePath(directory).parts)
+        path = str(PurePath(*PurePath(self._inside).parts[: depth + 1]))
+        return [(path, below)] if look.takes(path, below, directory=True) else []
 
     def leave(self, reason: str | None = None) -> None:
         """Leave the directory that is being looked through, with its thread. Note the reason if
@@ -172,11 +136,6 @@ class _Walk:
             if self._now is not None and reason:
                 self.listing.unreadable[self._now] = reason
             self._now = None
-
-
-def is_junk(name: str) -> bool:
-    """Whether a file or directory of this name is hidden or some system's own."""
-    return name.startswith(".") or name.lower() in _JUNK
 
 
 @contextmanager
@@ -198,69 +157,6 @@ def _entries(directory: str) -> Iterator[list[os.DirEntry[str]]]:
         os.close(descriptor)
 
 
-def _look_through(
-    entries: list[os.DirEntry[str]],
-    prefix: str,
-    listing: Listing,
-    give_sign_of_life: Callable[[], None],
-) -> list[str]:
-    """List a directory's pictures, whose paths begin with `prefix`. Return the paths of the
-    directories below it.
-    """
-    below = []
-    beside = []
-    for number, entry in enumerate(entries):
-        if not number % _SIGN:
-            give_sign_of_life()
-        name = entry.name
-        if entry.is_dir(follow_symlinks=False):
-            if not is_junk(name):
-                below.append(prefix + name)
-        elif (extension := name[name.rfind(".") :].lower()) in PICTURES and name[0] != ".":
-            if extension in RAW:
-                listing.raw_directories.add(prefix[:-1])
-            try:
-                status = entry.stat()
-            except OSError as error:
-                listing.unreadable[prefix + name] = f"cannot be looked at: {error.strerror}"
-                continue
-            if stat.S_ISREG(status.st_mode):  # reading a pipe or a device might never end
-                # A call for each of a million files would be felt.
-                changed: int = status.st_mtime_ns
-                noted: int | None = status.st_ctime_ns
-                if not (_HAS_CTIME and -LATEST_TIME < changed < LATEST_TIME):
-                    changed, noted = mtime_ns(status), ctime_ns(status)
-                listing.files[prefix + name] = (status.st_size, changed, noted)
-        elif extension in SIDECAR_EXTENSIONS and name[0] != ".":
-            beside.append(entry)
-    if beside:
-        found = _sidecars(beside, give_sign_of_life)
-        _note_sidecars(found, [entry.name for entry in entries], prefix, listing)
-    return below
-
-
-def _sidecars(
-    beside: list[os.DirEntry[str]], give_sign_of_life: Callable[[], None]
-) -> list[Sidecar]:
-    """The files among these entries, those that can be looked at."""
-    found = []
-    for number, entry in enumerate(beside):
-        if not number % _SIGN:
-            give_sign_of_life()
-        try:
-            status = entry.stat()
-        except OSError:
-            continue
-        if stat.S_ISREG(status.st_mode):
-            found.append(Sidecar(entry.name, status.st_size, mtime_ns(status)))
-    return found
-
-
-def _note_sidecars(found: list[Sidecar], names: list[str], prefix: str, listing: Listing) -> None:
-    """Note which of the sidecars belong to which of a directory's pictures."""
-    directory = DirectorySidecars(found)
-    for name in names:
-        if prefix + name in listing.files:
-            sidecars = described(directory.of(name))
-            if sidecars:
-                listing.sidecars[prefix + name] = sidecars
+def _is_above(directory: str, inside: str) -> bool:
+    """Whether a directory of the folder is above the directory `inside` of it."""
+    return directory != inside and (directory == "." or inside.startswith(directory + os.sep))

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
         CaptionsError,
     )
     from sigseek.indexer import DecodeError, FolderError, IndexReport
+    from sigseek.indexer.errors import PatternError
+    from sigseek.indexer.preview import ListedFile
     from sigseek.library import Library
     from sigseek.library import open_library as open  # noqa: A004 - as in `sigseek.open`
     from sigseek.operations.forgetting import Forgotten, ForgottenCheckpoint
@@ -55,7 +57,7 @@ if TYPE_CHECKING:
     from sigseek.siglip import Checkpoint, CheckpointError
     from sigseek.siglip.yardstick.embeddings import Yardstick
     from sigseek.storage import CheckpointRecord, LibraryError
-    from sigseek.storage.records import DamagedFile, FailureKind, LibraryFailure
+    from sigseek.storage.records import DamagedFile, FailureKind, LibraryFailure, SkippedFile
 
 __version__ = "0.1.0"
 
@@ -95,8 +97,10 @@ __all__ = [
     "Library",
     "LibraryError",
     "LibraryFailure",
+    "ListedFile",
     "Listener",
     "Option",
+    "PatternError",
     "Phase",
     "Problem",
     "Progress",
@@ -107,6 +111,7 @@ __all__ = [
     "SearchResults",
     "SigseekError",
     "SimilarHit",
+    "SkippedFile",
     "Status",
     "Stop",
     "StoppedError",
@@ -137,6 +142,8 @@ _MODULES = {
         "CaptionsError",
     ),
     "sigseek.indexer": ("DecodeError", "FolderError", "IndexReport"),
+    "sigseek.indexer.errors": ("PatternError",),
+    "sigseek.indexer.preview": ("ListedFile",),
     "sigseek.library": ("Library", "open"),
     "sigseek.operations.forgetting": ("Forgotten", "ForgottenCheckpoint"),
     "sigseek.operations.relocating": ("Relocated",),
@@ -159,7 +166,7 @@ _MODULES = {
     "sigseek.siglip": ("Checkpoint", "CheckpointError"),
     "sigseek.siglip.yardstick.embeddings": ("Yardstick",),
     "sigseek.storage": ("CheckpointRecord", "LibraryError"),
-    "sigseek.storage.records": ("DamagedFile", "FailureKind", "LibraryFailure"),
+    "sigseek.storage.records": ("DamagedFile", "FailureKind", "LibraryFailure", "SkippedFile"),
 }
 """Where each public name is defined. A module is loaded when one of its names is first asked for,
 so that `import sigseek` alone, as the command line does, stays fast.

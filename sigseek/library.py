@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from sigseek.evaluation.captions import CaptionedPictures
     from sigseek.indexer import IndexReport
+    from sigseek.indexer.preview import ListedFile
     from sigseek.operations.forgetting import Forgotten, ForgottenCheckpoint
     from sigseek.operations.relocating import Relocated
     from sigseek.operations.status import Status
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from sigseek.siglip import Checkpoint
     from sigseek.siglip.yardstick.embeddings import Yardstick
     from sigseek.storage import CheckpointRecord, LibraryFailure
-    from sigseek.storage.records import DamagedFile
+    from sigseek.storage.records import DamagedFile, SkippedFile
 
     Floats: TypeAlias = npt.NDArray[np.float32]
 
@@ -122,6 +123,8 @@ class Library:
         accept_missing: bool = False,
         accept_system_folder: bool = False,
         reread: bool = False,
+        exclude: Sequence[str] = (),
+        include: Sequence[str] = (),
         max_megapixels: int | None = None,
         listener: Listener | None = None,
         stop: Stop | None = None,
@@ -137,6 +140,11 @@ class Library:
         Pictures larger than `max_megapixels` are failures. The library remembers this limit; None
         means that of an earlier call, else what fits into half of the memory.
 
+        Files that the patterns in `exclude` mean, in gitignore's syntax, leave the library and are
+        not taken in, by this call and by later ones. `include` takes such patterns back. A folder
+        of which everything is left out is in the report's `emptied`, and nothing of it is changed
+        (unless `accept_missing`).
+
         Raises FolderError and changes nothing when more than half of a folder's files are gone
         (unless `accept_missing`), when an offline folder is inside a new one, or when a new folder
         holds a whole system, as "/" does (unless `accept_system_folder`).
@@ -149,10 +157,28 @@ class Library:
             accept_missing=accept_missing,
             accept_system_folder=accept_system_folder,
             reread=reread,
+            exclude=exclude,
+            include=include,
             max_megapixels=max_megapixels,
             listener=listener,
             stop=stop,
         )
+
+    def preview(
+        self,
+        *folders: StrPath,
+        exclude: Sequence[str] = (),
+        include: Sequence[str] = (),
+        stop: Stop | None = None,
+    ) -> Iterator[ListedFile]:
+        """List the pictures that `index` would take, and what it would leave out and why, by path.
+
+        Nothing is written. Files that are no pictures are not listed, nor is what is in a directory
+        that is left out.
+        """
+        from sigseek.operations.indexing import preview_folders
+
+        return preview_folders(self._opened, folders, exclude=exclude, include=include, stop=stop)
 
     def watch(
         self,
@@ -463,6 +489,14 @@ class Library:
     def failures(self) -> list[LibraryFailure]:
         """Files and directories that could not be used and why, by absolute path."""
         return self._directory.catalog().failures()
+
+    def skipped_files(self) -> list[SkippedFile]:
+        """Files that seem to hold photos and that `index` passed over, by path: pictures without a
+        picture's extension, and links to directories.
+        """
+        from sigseek.operations.skipped import skipped_files
+
+        return skipped_files(self._directory.catalog())
 
     def damaged_files(self) -> list[DamagedFile]:
         """Files of which only a part of the picture could be decoded, by absolute path; missing

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     from sigseek.indexer import IndexReport
+    from sigseek.indexer.preview import ListedFile
     from sigseek.search.results import SearchResults
 
 CALIBRATIONS = {
@@ -36,7 +37,7 @@ _NOT_IN_JSON = {
     "LibraryFailure": ("kind", "pixels", "tried_at"),
 }
 """Fields that are left out of JSON, by the record's class."""
-_COUNTS = ("added", "changed", "moved", "unchanged", "missing", "offline", "failed")
+_COUNTS = ("added", "changed", "moved", "unchanged", "missing", "excluded", "offline", "failed")
 _JUDGED = {"calibrated": "", "uncalibrated": " (uncalibrated)", "nothing": " (not judged)"}
 
 
@@ -122,6 +123,28 @@ def unreadable_files(files: int) -> Remedy:
     return Remedy(
         f"{counted(files, 'file')} could not be read. To see why: {{}}", (Call("failures"),)
     )
+
+
+def passed_over_files(files: int) -> Remedy:
+    """Where to see which files an indexing run passed over though they seem to hold photos."""
+    seem = "seems to hold photos but was" if files == 1 else "seem to hold photos but were"
+    return Remedy(
+        f"{counted(files, 'file')} {seem} passed over. To see why: {{}}", (Call("skipped_files"),)
+    )
+
+
+def emptied_folder(folder: str) -> Remedy:
+    """What to do about a folder of which everything is left out."""
+    return Remedy(
+        f"warning: everything in {escaped(folder)} is left out, so nothing of it was changed. "
+        "To take a pattern back: {}; to go on all the same: {}; to see why: {}",
+        (Option("include", "PATTERN"), Option("accept_missing", True), Call("preview", (folder,))),
+    )
+
+
+def listed_in_words(file: ListedFile) -> str:
+    """A line for a file that an indexing run would take, or for what it would leave out."""
+    return f"{shown(file.path)}: {file.reason}" if file.reason else shown(file.path)
 
 
 def headline(found: SearchResults, limit: int, min_probability: float = 0.0) -> Remedy:

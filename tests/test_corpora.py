@@ -11,7 +11,7 @@ import pytest
 
 import sigseek
 from sigseek.indexer.decoding.formats import PICTURES
-from sigseek.indexer.scan import is_junk
+from sigseek.indexer.exclusion import is_junk
 from tests.conftest import CORPORA, Run, needs_corpora
 
 pytestmark = needs_corpora

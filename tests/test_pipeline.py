@@ -10,7 +10,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -80,6 +80,8 @@ class Library:
         *folders: Path,
         accept_missing: bool = False,
         reread: bool = False,
+        exclude: Sequence[str] = (),
+        include: Sequence[str] = (),
         max_pixels: int | None = None,
         listener: Listener | None = None,
         stop: Stop | None = None,
@@ -97,7 +99,12 @@ class Library:
             listener=listener,
             stop=stop,
         )
-        report = indexer.run([check_folder(f) for f in folders], accept_missing=accept_missing)
+        report = indexer.run(
+            [check_folder(f) for f in folders],
+            accept_missing=accept_missing,
+            exclude=exclude,
+            include=include,
+        )
         settled = report.added + report.changed + report.moved + report.unchanged + report.failed
         assert report.scanned == settled or (report.stopped and report.scanned > settled)
         return report

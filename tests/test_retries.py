@@ -21,7 +21,7 @@ from sigseek.indexer.errors import (
     UnsupportedError,
 )
 from sigseek.indexer.failures import failure_of, is_due
-from sigseek.indexer.scan import FoundFile
+from sigseek.indexer.listing import FoundFile
 from sigseek.storage import FailureKind, FailureRecord
 from tests.photos import picture, save
 from tests.test_pipeline import Library, counts

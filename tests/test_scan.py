@@ -6,9 +6,13 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from sigseek.indexer import disk, scan
+from sigseek.indexer import disk
+from sigseek.indexer.decoding import digest
+from sigseek.indexer.directory import DirectoryLook
 from sigseek.indexer.errors import SilentDiskError
-from sigseek.indexer.scan import Listing, _look_through, scan_folder
+from sigseek.indexer.exclusion import Rules
+from sigseek.indexer.listing import Listing
+from sigseek.indexer.scan import scan_folder
 from sigseek.progress import Stop
 from tests.conftest import CORPORA
 from tests.silent_disks import silent_disk
@@ -158,7 +162,7 @@ def test_times_of_change_that_64_bits_do_not_hold(mtime_ns: int) -> None:
             )
 
     listing = Listing()
-    _look_through([Entry()], "", listing, lambda: None)  # type: ignore[list-item]
-    kept = scan.mtime_ns(Entry().stat())  # type: ignore[arg-type]
+    DirectoryLook("", ".", Rules(), listing).through([Entry()], lambda: None)  # type: ignore[list-item]
+    kept = digest.mtime_ns(Entry().stat())  # type: ignore[arg-type]
     assert listing.files == {"a.jpg": (7, kept, 5)}
     assert abs(kept) < 2**63

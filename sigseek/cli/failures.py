@@ -23,8 +23,15 @@ if TYPE_CHECKING:
     is_flag=True,
     help="List instead the files of which only a part of the picture could be used.",
 )
+@click.option(
+    "--skipped",
+    is_flag=True,
+    help="List instead the files that seem to hold photos and were passed over, and why.",
+)
 @json_option
-def failures(directory: Path, model: str | None, damaged: bool, as_json: bool) -> None:
+def failures(
+    directory: Path, model: str | None, damaged: bool, skipped: bool, as_json: bool
+) -> None:
     """List the files that could not be used, and why.
 
     `sigseek index` tries a file again when it has changed. It tries a file that could not be read
@@ -34,14 +41,14 @@ def failures(directory: Path, model: str | None, damaged: bool, as_json: bool) -
         if damaged:
             _list_damaged(library.damaged_files(), as_json=as_json)
             return
-        found = library.failures()
-    for failure in found:
+        found = library.skipped_files() if skipped else library.failures()
+    for file in found:
         if as_json:
-            print_json(failure)
+            print_json(file)
         else:
-            click.echo(f"{shown(failure.path)}: {failure.reason}")
+            click.echo(f"{shown(file.path)}: {file.reason}")
     if not found and not as_json:
-        click.echo("no failures")
+        click.echo("no files were passed over" if skipped else "no failures")
 
 
 def _list_damaged(found: Sequence[DamagedFile], *, as_json: bool) -> None:

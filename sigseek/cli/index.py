@@ -1,7 +1,9 @@
 """`sigseek index`."""
 
+from __future__ import annotations
+
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,10 +23,11 @@ from sigseek.cli.options import (
 )
 from sigseek.cli.output import print_json, print_report
 from sigseek.cli.progress import RunProgress
-from sigseek.results import shown
+from sigseek.results import listed_in_words, shown
 
 if TYPE_CHECKING:
     from sigseek.indexer import IndexReport
+    from sigseek.indexer.preview import ListedFile
 
 
 @click.command()
@@ -33,13 +36,29 @@ if TYPE_CHECKING:
 @device_option
 @precision_option
 @yes_option(
-    "Go on even if more than half of a folder's files are gone, or if it holds a whole system, "
-    "as / does."
+    "Go on even if more than half of a folder's files are gone, if everything in it is left out, "
+    "or if it holds a whole system, as / does."
 )
 @click.option(
     "--reread",
     is_flag=True,
     help="Read all files again, even if their size and times are the same.",
+)
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="GLOB",
+    help="Leave out files and directories that match, such as '*.png' or raw/, now and in later "
+    "runs. The syntax is gitignore's. Repeatable.",
+)
+@click.option(
+    "--include", multiple=True, metavar="GLOB", help="Take back an earlier --exclude. Repeatable."
+)
+@click.option(
+    "--list",
+    "only_list",
+    is_flag=True,
+    help="Only list the pictures that would be taken, and on stderr what would not and why.",
 )
 @max_megapixels_option
 @json_option
@@ -51,6 +70,9 @@ def index(
     precision: str,
     yes: bool,
     reread: bool,
+    exclude: tuple[str, ...],
+    include: tuple[str, ...],
+    only_list: bool,
     max_megapixels: int | None,
     as_json: bool,
 ) -> None:
@@ -63,12 +85,19 @@ def index(
     without --yes; a folder that holds a whole system, such as /, needs --yes, too, or a yes on the
     terminal.
 
+    Directories with a .nomedia file are left out, and what the patterns of a .sigseekignore file
+    mean, in gitignore's syntax.
+
     \b
         sigseek index ~/Pictures
+        sigseek index ~/Pictures --exclude 'Screenshots/' --exclude '*.png'
         sigseek index ~/Pictures --library ~/Pictures/.sigseek
         sigseek index drawings --model mini
     """
     with opened(directory, model, device, precision) as library:
+        if only_list:
+            _list(library.preview(*folders, exclude=exclude, include=include), as_json=as_json)
+            return
         with RunProgress() as listener:
             run = partial(
                 library.index,
@@ -76,11 +105,13 @@ def index(
                 accept_missing=yes,
                 accept_system_folder=yes,
                 reread=reread,
+                exclude=exclude,
+                include=include,
                 max_megapixels=max_megapixels,
                 listener=listener,
             )
             report = _with_consent(run)
-        if not report.scanned and not report.offline:
+        if not report.scanned and not report.offline and not report.emptied:
             where = ", ".join(shown(str(folder)) for folder in folders) or "the known folders"
             click.echo(f"warning: no pictures found in {where}", err=True)
         if as_json:
@@ -89,7 +120,7 @@ def index(
             print_report(report, library)
 
 
-def _with_consent(run: "Callable[..., IndexReport]") -> "IndexReport":
+def _with_consent(run: Callable[..., IndexReport]) -> IndexReport:
     """Run the indexing. On a terminal, ask first about a folder that holds a whole system."""
     from sigseek.operations.folders import SystemFolderError
 
@@ -100,3 +131,11 @@ def _with_consent(run: "Callable[..., IndexReport]") -> "IndexReport":
             raise
         confirm(error.found, "Index it?", yes=False)
         return run(accept_system_folder=True)
+
+
+def _list(files: Iterable[ListedFile], *, as_json: bool) -> None:
+    for file in files:
+        if as_json:
+            print_json(file)
+        else:
+            click.echo(listed_in_words(file), err=not file.taken)

@@ -8,7 +8,15 @@ import click
 
 from sigseek.cli.remedies import spell
 from sigseek.errors import Remedy, SigseekError
-from sigseek.results import json_line, lost_tags, offline_folder, report_in_words, unreadable_files
+from sigseek.results import (
+    emptied_folder,
+    json_line,
+    lost_tags,
+    offline_folder,
+    passed_over_files,
+    report_in_words,
+    unreadable_files,
+)
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -48,6 +56,10 @@ def print_report(report: IndexReport, library: Library) -> None:
                 advise(offline_folder(folder.path, folder.files + folder.missing))
     if report.untagged:
         advise(lost_tags(report.untagged))
+    for path in report.emptied:
+        advise(emptied_folder(path))
+    if report.skipped:
+        advise(passed_over_files(report.skipped))
     if report.failed:
         advise(unreadable_files(report.failed))
 

@@ -15,7 +15,9 @@ _COMMANDS = {
     "back_up": "backup",
     "forget_checkpoint": "forget --model",
     "tags": "tag --list",
+    "preview": "index --list",
     "remove_tag": "tag --remove",
+    "skipped_files": "failures --skipped",
 }
 """Commands by the name of the method, for those with another name."""
 _OPTIONS = {

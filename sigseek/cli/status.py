@@ -51,7 +51,9 @@ def _folder(folder: FolderStatus) -> str:
         when = f"indexed {folder.indexed_at.astimezone():%Y-%m-%d %H:%M}"
     missing = f", {folder.missing:,} missing" if folder.missing else ""
     offline = "" if folder.online else ", offline"
-    return f"{shown(folder.path)}: {counted(folder.files, 'file')}{missing}, {when}{offline}"
+    without = f", without {shown(', '.join(folder.excluded))}" if folder.excluded else ""
+    files = counted(folder.files, "file")
+    return f"{shown(folder.path)}: {files}{missing}, {when}{offline}{without}"
 
 
 def _checkpoint(checkpoint: CheckpointStatus, photos: int, only_one: bool) -> str:

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sigseek.errors import ErrorKind, SigseekError
-from sigseek.indexer.scan import is_junk, scan_folder
+from sigseek.indexer.exclusion import is_junk
+from sigseek.indexer.scan import scan_folder
 from sigseek.paths import typed_path
 from sigseek.progress import Problem
 from sigseek.search.labels import DEFAULT_TEMPLATE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from sigseek.errors import Call, ErrorKind, Option, Remedy
@@ -18,6 +18,7 @@ from sigseek.progress import Listener, Stop
 from sigseek.storage import LibraryError
 
 if TYPE_CHECKING:
+    from sigseek.indexer.preview import ListedFile
     from sigseek.operations.watch import WatchEvent
 
 
@@ -28,6 +29,8 @@ def index_folders(
     accept_missing: bool,
     accept_system_folder: bool,
     reread: bool,
+    exclude: Sequence[str],
+    include: Sequence[str],
     max_megapixels: int | None,
     listener: Listener | None,
     stop: Stop | None,
@@ -54,7 +57,34 @@ def index_folders(
             listener=listener or library.listener,
             stop=stop,
         )
-        return indexer.run(roots, accept_missing=accept_missing)
+        return indexer.run(roots, accept_missing=accept_missing, exclude=exclude, include=include)
+
+
+def preview_folders(
+    library: OpenedLibrary,
+    folders: Sequence[str | os.PathLike[str]],
+    *,
+    exclude: Sequence[str],
+    include: Sequence[str],
+    stop: Stop | None,
+) -> Iterator[ListedFile]:
+    """List what `index_folders` would take, as `Library.preview` describes."""
+    from sigseek.indexer.folder_patterns import FolderPatterns
+    from sigseek.indexer.preview import preview
+
+    directory = library.directory
+    if not folders:
+        _check_known(directory, Call("index", ("FOLDER",)))
+    catalog = directory.catalog() if directory.exists() else None
+    known = [Path(folder.path) for folder in catalog.folders()] if catalog else []
+    places = []
+    for root in [check_folder(typed_path(folder)) for folder in folders] or known:
+        found = catalog.find_folder(root) if catalog else None
+        places.append((Path(found[0].path), found[1]) if found else (root, PurePath()))
+    patterns = FolderPatterns(catalog, exclude, include)
+    patterns.check(places)
+    for root, inside in dict.fromkeys(places):
+        yield from preview(root, inside, patterns, stop or Stop())
 
 
 def watch_folders(
@@ -88,6 +118,8 @@ def watch_folders(
             accept_missing=False,
             accept_system_folder=True,
             reread=False,
+            exclude=(),
+            include=(),
             max_megapixels=max_megapixels,
             listener=listener,
             stop=until,

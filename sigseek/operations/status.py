@@ -25,6 +25,8 @@ class FolderStatus:
     missing: int
     indexed_at: datetime | None
     """UTC; None until a run over the whole folder has finished."""
+    excluded: tuple[str, ...] = ()
+    """The patterns of files that are left out."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ def library_status(catalog: Catalog, directory: Path, index_store: IndexStore) -
 
 def _folder_status(folder: FolderRecord, files: int, missing: int) -> FolderStatus:
     online = (is_online if files + missing else is_directory)(Path(folder.path))
-    return FolderStatus(folder.path, online, files, missing, _utc(folder.indexed_at))
+    indexed_at = _utc(folder.indexed_at)
+    return FolderStatus(folder.path, online, files, missing, indexed_at, folder.excluded)
 
 
 def _checkpoints(reader: CatalogReader) -> tuple[CheckpointStatus, ...]:

@@ -17,7 +17,7 @@ from sigseek.errors import ErrorKind, SigseekError
 from sigseek.indexer import FolderError, IndexReport, check_folder
 from sigseek.indexer.decoding.formats import PICTURES
 from sigseek.indexer.disk import ask
-from sigseek.indexer.scan import is_junk
+from sigseek.indexer.exclusion import is_junk
 from sigseek.indexer.sidecars import EXTENSIONS as SIDECARS
 from sigseek.paths import spellings, typed_path
 from sigseek.progress import Stop
