@@ -183,18 +183,7 @@ def test_the_headers_of_raw_files(tmp_path: Path) -> None:
     jpeg = BytesIO()
     Image.new("RGB", (8, 8)).save(jpeg, "JPEG", exif=tags)
     fujifilm = b"FUJIFILMCCD-RAW".ljust(84, b"\0") + (100).to_bytes(4) + bytes(12)
-    base = exif(Make="Maker", Model="Model 7").tobytes().removeprefix(b"Exif\0\0")
-    detail = Image.Exif()
-    detail[36867] = TAKEN
-    canon = b"\0\0\0\x18ftypcrx \0\0\0\1crx isom" + b"\0\0\0\0CMT1" + base
-    canon += b"\0\0\0\0CMT2" + detail.tobytes().removeprefix(b"Exif\0\0")
-    for contents in (
-        tiff,
-        b"IIRO" + tiff[4:],
-        b"IIU\0" + tiff[4:],
-        fujifilm + jpeg.getvalue(),
-        canon,
-    ):
+    for contents in (tiff, b"IIRO" + tiff[4:], b"IIU\0" + tiff[4:], fujifilm + jpeg.getvalue()):
         (tmp_path / "a").write_bytes(contents)
         said = read_capture(tmp_path / "a")
         assert (said.camera, said.taken_at, said.date_source) == (
@@ -202,7 +191,7 @@ def test_the_headers_of_raw_files(tmp_path: Path) -> None:
             "2021-07-03T18:05:09",
             DateSource.EXIF_ORIGINAL,
         )
-    for contents in (b"", b"II*\0", b"FUJIFILMCCD-RAW", canon[:30], b"no RAW at all"):
+    for contents in (b"", b"II*\0", b"FUJIFILMCCD-RAW", b"\0\0\0\x18ftypcrx ", b"no RAW at all"):
         (tmp_path / "a").write_bytes(contents)
         assert read_capture(tmp_path / "a") == Metadata()
     assert read_capture(tmp_path / "nowhere") == Metadata()

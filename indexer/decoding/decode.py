@@ -21,6 +21,7 @@ from sigseek.indexer.decoding.metadata import (
     read_metadata,
 )
 from sigseek.indexer.decoding.opening import OpenedPicture, open_picture
+from sigseek.indexer.decoding.orientation import turned_upright
 from sigseek.indexer.errors import (
     DecodeError,
     LargePhotoError,
@@ -37,15 +38,6 @@ detail and be several times faster, but with less headroom the resizing filter m
 have seen (41 dB at 1, 55 dB at 2).
 """
 
-_TRANSPOSE = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 _THUMBNAIL_QUALITY = 80
 _WIDE_GREY = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
@@ -207,7 +199,7 @@ def _upright_rgb(
     part, damaged = load(picture, least)
     # After loading: Pillow turns TIFFs upright by itself and then clears the tag.
     metadata = picture.metadata or read_metadata(picture.image)
-    upright = _eight_bit(_upright(part, metadata.orientation))
+    upright = _eight_bit(turned_upright(part, metadata.orientation))
     profile = part.info.get("icc_profile")
     if profile:
         from sigseek.indexer.decoding.color import (
@@ -216,10 +208,6 @@ def _upright_rgb(
 
         upright = to_srgb(upright, profile, least)
     return _over_white(upright), metadata, damaged
-
-
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
-    return image.transpose(_TRANSPOSE[orientation]) if orientation in _TRANSPOSE else image
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:

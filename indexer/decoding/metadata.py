@@ -4,7 +4,7 @@ Cameras write EXIF; people and their programs write XMP and IPTC. Broken metadat
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -64,6 +64,12 @@ def read_metadata(image: Image.Image) -> Metadata:
         return metadata_of(read_blocks(image))
     except Exception:  # the photo must not be lost by what is written about it
         return Metadata()
+
+
+def merged(said: Metadata, other: Metadata) -> Metadata:
+    """The metadata, with what is missing of it taken from the other."""
+    names = (field.name for field in fields(Metadata))
+    return Metadata(**{name: getattr(said, name) or getattr(other, name) for name in names})
 
 
 def metadata_of(blocks: MetadataBlocks) -> Metadata:

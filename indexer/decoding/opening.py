@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import IO, BinaryIO
 
-from PIL import Image, ImageFile
+from PIL import ExifTags, Image, ImageFile
 
 from sigseek.indexer.decoding.blocks import find_blocks, open_bare_jpeg
 from sigseek.indexer.decoding.brands import AVIF, CANON_RAW, HEIF, brands
 from sigseek.indexer.decoding.damage import decodable_part
 from sigseek.indexer.decoding.formats import DECODED, RAW
 from sigseek.indexer.decoding.limits import MostPixels
-from sigseek.indexer.decoding.metadata import Metadata
+from sigseek.indexer.decoding.metadata import Metadata, merged, read_metadata
 from sigseek.indexer.decoding.png import PNG, mended_png
+from sigseek.indexer.decoding.tiff import BIG_ENDIAN_BIGTIFF, find_photo, smaller_bigtiff
 from sigseek.indexer.decoding.webp import WEBP, completed_webp
 from sigseek.indexer.errors import DecodeError
 
@@ -110,7 +111,23 @@ def _open_with_pillow(file: BinaryIO, suffix: str, most: MostPixels) -> OpenedPi
             if suffix in RAW:
                 raise
     find_blocks(file, image)
+    page = find_photo(image) if image.format == "TIFF" else 0
+    if page:
+        return _open_page(image, page, most)
     return replace(_checked(image, most), source=image.fp)
+
+
+def _open_page(image: ImageFile.ImageFile, page: int, most: MostPixels) -> OpenedPicture:
+    """A page of a TIFF that is not its first. What the page does not say of the photo, the first
+    page may.
+    """
+    first = read_metadata(image)
+    image.seek(page)
+    own = read_metadata(image)
+    turns = ExifTags.Base.Orientation in getattr(image, "tag_v2", ())
+    # Pillow turns the page by the page's own tag.
+    said = replace(merged(own, first), orientation=1 if turns else first.orientation)
+    return replace(_checked(image, most), metadata=said, source=image.fp, frame=page)
 
 
 def _open_damaged(file: BinaryIO, most: MostPixels) -> OpenedPicture | None:
@@ -135,7 +152,10 @@ def _pillow_image(file: BinaryIO) -> ImageFile.ImageFile:
         return Image.open(file, formats=DECODED)
     except Exception:
         file.seek(0)
-        if file.read(len(_JPEG)) != _JPEG:
+        head = file.read(4)
+        if head == BIG_ENDIAN_BIGTIFF:
+            return Image.open(BytesIO(smaller_bigtiff(head + file.read())), formats=["TIFF"])
+        if not head.startswith(_JPEG):
             raise
         return open_bare_jpeg(file)
 

@@ -1,9 +1,11 @@
 """Camera RAW: the preview that the camera put into the file, or the photo developed coarsely."""
 
-from dataclasses import fields
+from dataclasses import replace
 from io import BytesIO
 from typing import BinaryIO
 
+import numpy as np
+import numpy.typing as npt
 import rawpy
 from PIL import ExifTags, Image
 
@@ -11,13 +13,28 @@ from sigseek.indexer.decoding.blocks import tiff_blocks
 from sigseek.indexer.decoding.brands import CANON_RAW, brands
 from sigseek.indexer.decoding.cr3 import read_cr3
 from sigseek.indexer.decoding.limits import MostPixels
-from sigseek.indexer.decoding.metadata import SIDES_SWAPPED, Metadata, metadata_of, read_metadata
+from sigseek.indexer.decoding.metadata import (
+    SIDES_SWAPPED,
+    Metadata,
+    merged,
+    metadata_of,
+    read_metadata,
+)
+from sigseek.indexer.decoding.orientation import turned_upright
 from sigseek.indexer.errors import DecodeError
 
 LEAST_PREVIEW = 224
 """How many pixels the shorter side of a preview must have. Some cameras put in only a thumbnail."""
 
 _HEAD = 64
+_DNG_VERSION = 50706
+_COARSE = 16
+"""The side, in pixels, of the pictures by which the preview is compared with the sensor."""
+_LEAST_AGREEMENT = 0.8
+"""The least rank correlation of a preview with the sensor. Of 20 drawings and photos, none had less
+than 0.85 after edits of light and colour, and none more than 0.75 when turned by 180 degrees.
+"""
+_LEAST_CONTRAST = 0.02
 _SRGB_GAMMA = (2.4, 12.92)
 _ORIENTATION = {0: 1, 3: 3, 5: 8, 6: 6}  # EXIF's, by LibRaw's
 
@@ -36,11 +53,13 @@ def open_raw(file: BinaryIO, most: MostPixels) -> tuple[Image.Image, Metadata, t
             width, height = raw.sizes.width, raw.sizes.height
             size = (height, width) if _ORIENTATION.get(flip) in SIDES_SWAPPED else (width, height)
             image = _preview(raw)
-            if image is None or min(image.size) < LEAST_PREVIEW:
-                most.check(width, height)
-                most.check_held(width, height)
-                image = _developed(raw)
-                flip = 0  # LibRaw turns it upright
+            if image is not None and min(image.size) >= LEAST_PREVIEW:
+                metadata = _metadata(file, image, flip, size)
+                if not _is_dng(file) or _shows_the_shot(raw, metadata.orientation):
+                    return image, metadata, size
+            most.check(width, height)
+            most.check_held(width, height)
+            image = _developed(raw)
     except (rawpy.LibRawError, rawpy.NotSupportedError) as error:
         said = (
             error.args[0].decode("utf-8", "replace")
@@ -50,7 +69,56 @@ def open_raw(file: BinaryIO, most: MostPixels) -> tuple[Image.Image, Metadata, t
         raise DecodeError(
             f"damaged, or an unsupported kind of camera RAW ({said}); export it as JPEG"
         ) from error
-    return image, _metadata(file, image, flip, size), size
+    return image, _metadata(file, image, 0, size), size  # LibRaw turns it upright
+
+
+def _is_dng(file: BinaryIO) -> bool:
+    """Whether the file is a DNG. Many programs write these, and some write a wrong preview."""
+    file.seek(0)
+    exif = Image.Exif()
+    try:
+        exif.load_from_fp(file)
+        return _DNG_VERSION in exif
+    except Exception:  # as in `_metadata`
+        return False
+
+
+def _shows_the_shot(raw: rawpy.RawPy, orientation: int) -> bool:
+    """Whether the preview, turned by its orientation, shows what the sensor saw. True where that
+    cannot be told, as of an evenly grey picture.
+    """
+    sensor = _coarse_sensor_levels(raw)
+    if sensor is None:
+        return True
+    try:
+        preview = _preview(raw)
+        if preview is None:
+            return False
+        preview.draft("L", (4 * _COARSE, 4 * _COARSE))
+        levels = np.asarray(preview.convert("L").resize((_COARSE, _COARSE), Image.Resampling.BOX))
+    except Exception:  # whatever damaged JPEGs make Pillow raise
+        return False
+    shown = np.asarray(turned_upright(Image.fromarray(levels), orientation))
+    first, second = (np.argsort(np.argsort(levels, axis=None)) for levels in (sensor, shown))
+    return float(np.corrcoef(first, second)[0, 1]) >= _LEAST_AGREEMENT
+
+
+def _coarse_sensor_levels(raw: rawpy.RawPy) -> npt.NDArray[np.float32] | None:
+    """The levels of the sensor, upright, as (_COARSE, _COARSE); None where they tell nothing."""
+    try:
+        levels = raw.raw_image_visible
+    except (rawpy.LibRawError, rawpy.NotSupportedError):
+        return None
+    if levels is None or levels.ndim != 2 or min(levels.shape) < 2 * _COARSE:
+        return None
+    # Even steps, so that every part has as many pixels of each colour.
+    down, across = (2 * (side // (2 * _COARSE)) for side in levels.shape)
+    parts = levels[: down * _COARSE, : across * _COARSE]
+    coarse = parts.reshape(_COARSE, down, _COARSE, across).mean(axis=(1, 3), dtype=np.float32)
+    if coarse.std() <= _LEAST_CONTRAST * coarse.mean():
+        return None
+    orientation = _ORIENTATION.get(raw.sizes.flip, 1)
+    return np.asarray(turned_upright(Image.fromarray(coarse), orientation))
 
 
 def read_raw_metadata(file: BinaryIO) -> Metadata:
@@ -99,13 +167,10 @@ def _metadata(file: BinaryIO, preview: Image.Image, flip: int, size: tuple[int, 
     except Exception:  # Pillow raises many kinds for what is no TIFF
         own = Metadata()
     other = read_metadata(preview)
-    found = {
-        field.name: getattr(own, field.name) or getattr(other, field.name)
-        for field in fields(Metadata)
-    }
     turned = _ORIENTATION.get(flip, 1)
     noted = other.orientation if _notes_orientation(preview) else turned
-    return Metadata(**found | {"orientation": _orientation(preview.size, (noted, turned), size)})
+    orientation = _orientation(preview.size, (noted, turned), size)
+    return replace(merged(own, other), orientation=orientation)
 
 
 def _notes_orientation(preview: Image.Image) -> bool:

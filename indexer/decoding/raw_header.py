@@ -2,12 +2,13 @@
 
 from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
-from PIL import ExifTags, Image
+from PIL import Image
 
 from sigseek.indexer.decoding.blocks import tiff_blocks
 from sigseek.indexer.decoding.brands import CANON_RAW, brands
+from sigseek.indexer.decoding.cr3 import read_cr3
 from sigseek.indexer.decoding.metadata import Metadata, metadata_of, read_metadata
 
 _HEAD = 1 << 18
@@ -16,8 +17,6 @@ _LIKE_TIFF = (b"IIRO", b"IIRS", b"IIU\0")
 _FUJIFILM = b"FUJIFILMCCD-RAW"
 _FUJIFILM_JPEG = 84
 """The place in Fujifilm's files that tells where their JPEG is."""
-_CANON_BASE, _CANON_DETAIL = b"CMT1", b"CMT2"
-"""The boxes of Canon's files with EXIF's first two directories, each laid out as TIFF."""
 
 
 def read_capture(path: Path) -> Metadata:
@@ -29,17 +28,15 @@ def read_capture(path: Path) -> Metadata:
         return Metadata()
 
 
-def _read(file: IO[bytes]) -> Metadata:
+def _read(file: BinaryIO) -> Metadata:
     head = file.read(_HEAD)
     if head.startswith(_FUJIFILM):
         file.seek(int.from_bytes(head[_FUJIFILM_JPEG : _FUJIFILM_JPEG + 4]))
         with Image.open(BytesIO(file.read(_HEAD)), formats=["JPEG"]) as preview:
             return read_metadata(preview)
     if CANON_RAW in brands(head):
-        exif = _directory(BytesIO(head[head.index(_CANON_BASE) + 4 :]))
-        detail = _directory(BytesIO(head[head.index(_CANON_DETAIL) + 4 :]))
-        exif.get_ifd(ExifTags.IFD.Exif).update(detail)
-    elif head.startswith(_LIKE_TIFF):
+        return metadata_of(read_cr3(file))
+    if head.startswith(_LIKE_TIFF):
         exif = _directory(BytesIO(b"II*\0" + head[4:]))
     else:
         file.seek(0)
@@ -47,7 +44,7 @@ def _read(file: IO[bytes]) -> Metadata:
     return metadata_of(tiff_blocks(exif))
 
 
-def _directory(file: IO[bytes]) -> Image.Exif:
+def _directory(file: BinaryIO) -> Image.Exif:
     """The first directory of a file that is laid out as TIFF."""
     exif = Image.Exif()
     exif.load_from_fp(file)

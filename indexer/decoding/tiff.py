@@ -1,0 +1,105 @@
+"""TIFF files whose first page is not the photo, or whose form Pillow does not read."""
+
+import struct
+from typing import Any
+
+from PIL import Image
+
+BIG_ENDIAN_BIGTIFF = b"MM\0\x2b"
+
+_SUBFILE_TYPE, _OLD_SUBFILE_TYPE = 254, 255
+_REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
+_MOST_PAGES = 100
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4,
+          16: 8, 17: 8, 18: 8}  # fmt: skip
+"""Bytes of a value, by its type."""
+_LONG = 4
+_LONG8 = (16, 17, 18)
+_DIRECTORIES = (330, 34665, 34853, 40965)
+"""The tags whose values are the places of other directories."""
+
+
+def find_photo(image: Image.Image) -> int:
+    """The number of the first page of the TIFF that is no smaller copy of another page and no mask;
+    0 where there is none. The image is left at its first page.
+    """
+    try:
+        for page in range(_MOST_PAGES):
+            image.seek(page)
+            tags: Any = getattr(image, "tag_v2", {})
+            is_other = tags.get(_SUBFILE_TYPE, 0) & (_REDUCED | _MASK)
+            if not is_other and tags.get(_OLD_SUBFILE_TYPE) != _OLD_REDUCED:
+                return page
+    except Exception:  # EOFError behind the last page; damaged ones raise many kinds
+        return 0
+    finally:
+        image.seek(0)
+    return 0
+
+
+def smaller_bigtiff(content: bytes) -> bytes:
+    """The big-endian BigTIFF as a TIFF of the usual form, which has places of 32 bits.
+
+    The pixels stay where they are, and new directories are put behind them. ValueError or
+    struct.error for a damaged file, or one that is too large for that form.
+    """
+    return _Rewriter(content).rewritten()
+
+
+class _Rewriter:
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._out = bytearray(content)
+        self._directories = 0
+
+    def rewritten(self) -> bytes:
+        (first,) = struct.unpack_from(">Q", self._content, 8)
+        self._out[:8] = struct.pack(">2sHI", b"MM", 42, 0)
+        self._chain(first, 4)
+        return bytes(self._out)
+
+    def _chain(self, place: int, link: int) -> None:
+        """Write the directory at this place of the content and those that follow, and their new
+        places where `link` and its successors are.
+        """
+        while place:
+            new, after, place = self._directory(place)
+            struct.pack_into(">I", self._out, link, new)
+            link = after
+
+    def _directory(self, place: int) -> tuple[int, int, int]:
+        """Write a directory. Return its new place, the place of its link to the next one, and the
+        place of that one in the content.
+        """
+        self._directories += 1
+        if self._directories > _MOST_PAGES:
+            raise ValueError("too many directories")
+        (count,) = struct.unpack_from(">Q", self._content, place)
+        entries = [
+            self._entry(*struct.unpack_from(">HHQ8s", self._content, place + 8 + 20 * number))
+            for number in range(count)
+        ]
+        (following,) = struct.unpack_from(">Q", self._content, place + 8 + 20 * count)
+        new = self._put(struct.pack(">H", count) + b"".join(entries) + bytes(4))
+        return new, len(self._out) - 4, following
+
+    def _entry(self, tag: int, kind: int, number: int, value: bytes) -> bytes:
+        size = _SIZES.get(kind, 1) * number
+        if size > len(value):
+            (at,) = struct.unpack(">Q", value)
+            value = self._content[at : at + size]
+        if kind in _LONG8:
+            numbers = struct.unpack(f">{number}Q", value[:size])
+            value, kind = struct.pack(f">{number}I", *numbers), _LONG
+        if tag in _DIRECTORIES:
+            places = struct.unpack(f">{number}I", value[: 4 * number])
+            value = struct.pack(f">{number}I", *(self._directory(place)[0] for place in places))
+        value = value[: _SIZES.get(kind, 1) * number]
+        if len(value) > 4:
+            value = struct.pack(">I", self._put(value))
+        return struct.pack(">HHI", tag, kind, number) + value.ljust(4, b"\0")
+
+    def _put(self, value: bytes) -> int:
+        self._out.extend(b"\0" * (len(self._out) % 2))
+        self._out.extend(value)
+        return len(self._out) - len(value)
