@@ -50,8 +50,15 @@ class DirectorySidecars:
 
 
 def described(sidecars: list[Sidecar]) -> str | None:
-    """The sidecars as text, by which a change of any of them is noticed; None for none."""
-    lines = (f"{sidecar.size} {sidecar.mtime_ns} {sidecar.name}" for sidecar in sidecars)
+    """The sidecars as text, by which a change of any of them is noticed; None for none.
+
+    Those whose names have a line break are left out, for each is a line.
+    """
+    lines = (
+        f"{sidecar.size} {sidecar.mtime_ns} {sidecar.name}"
+        for sidecar in sidecars
+        if "\n" not in sidecar.name
+    )
     return "\n".join(lines) or None
 
 

@@ -59,6 +59,7 @@ def test_sidecars_as_text() -> None:
     assert names_in(described(sidecars)) == ("a.jpg.xmp", "a b.xmp")
     assert changes_in(described(sidecars)) == (20, -40)
     assert (described([]), names_in(None), changes_in(None)) == (None, (), ())
+    assert described([Sidecar("a\n.xmp", 1, 2), *sidecars]) == described(sidecars)
 
 
 def test_a_sidecar_wins_where_it_says_something(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """What people wrote into a photo: title, description, keywords, rating, and who is on it."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sigseek.indexer.decoding.iptc import decoded
@@ -84,7 +84,8 @@ def lens(candidates: Iterable[str]) -> str | None:
 def keywords(flat: Iterable[str], hierarchical: Iterable[str] = ()) -> tuple[str, ...]:
     """All keywords, each once. What is part of a hierarchical keyword is not said again."""
     deep = _distinct(_levels(text) for text in hierarchical)
-    deep = [word for word in deep if not _begins_another(word, deep)]
+    beginnings = {start for word in deep for start in _beginnings(word)}
+    deep = [word for word in deep if word not in beginnings]
     levels = {level.casefold() for word in deep for level in word.split(_HIERARCHY)}
     levels |= {word.casefold() for word in deep}
     single = _distinct(flat)
@@ -185,8 +186,10 @@ def _levels(text: str) -> str:
     )
 
 
-def _begins_another(word: str, words: Sequence[str]) -> bool:
-    return any(other.startswith(word + _HIERARCHY) for other in words)
+def _beginnings(word: str) -> Iterator[str]:
+    """The keywords above a hierarchical one: "Animal" and "Animal|Bird" of "Animal|Bird|Gull"."""
+    levels = word.split(_HIERARCHY)
+    return (_HIERARCHY.join(levels[:count]) for count in range(1, len(levels)))
 
 
 def _distinct(texts: Iterable[str]) -> list[str]:
