@@ -54,8 +54,8 @@ class Cities:
         ]
 
     def at(self, latitude: float, longitude: float) -> NamedPlace | None:
-        """The nearest city, or the much larger one of its region within which the place lies; None
-        where all are far away.
+        """Return the nearest city, or the much larger one of its region within which the place
+        lies; None where all are far away.
 
         Quarters of a large city have rows of their own: at Times Square the answer is New York.
         """
@@ -82,7 +82,7 @@ class Cities:
 
 
 def city_at(latitude: float, longitude: float) -> NamedPlace | None:
-    """The city at a place. The first call reads the cities, which takes a second."""
+    """Return the city at a place. The first call reads the cities, which takes a second."""
     return _cities().at(latitude, longitude)
 
 
@@ -100,7 +100,7 @@ def _kilometres(
     latitudes: npt.NDArray[np.float64],
     longitudes: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
-    """The distances along the surface, by the haversine formula."""
+    """Return the distances along the surface, by the haversine formula."""
     north = np.radians(latitudes - latitude)
     east = np.radians(longitudes - longitude)
     scale = np.cos(np.radians(latitude)) * np.cos(np.radians(latitudes))

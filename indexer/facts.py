@@ -10,14 +10,14 @@ from sigseek.storage import PhotoFacts, PhotoMetadata, PlaceSource
 
 
 def photo_facts(digest: bytes, photo: DecodedPhoto) -> PhotoFacts:
-    """The facts of a decoded photo whose bytes have this SHA-256."""
+    """Return the facts of a decoded photo whose bytes have this SHA-256."""
     said = photo_metadata(photo.metadata)
     return PhotoFacts(digest, photo.width, photo.height, photo.format, photo.damaged, **vars(said))
 
 
 def photo_metadata(metadata: Metadata) -> PhotoMetadata:
-    """The metadata as it is kept. If there are coordinates, they give the names of the place that
-    nobody wrote.
+    """Return the metadata as it is kept. If there are coordinates, they give the names of the place
+    that nobody wrote.
     """
     names = (field.name for field in fields(PhotoMetadata))
     said = PhotoMetadata(

@@ -74,8 +74,8 @@ class MetadataRefresh:
             yield from self._catalog.present_files(photo_ids[start : start + _LOOKED_UP]).items()
 
     def _read(self, photo: tuple[int, list[PhotoFile]]) -> Metadata | None:
-        """What the photo's files say together; None where they are no pictures. OSError when none
-        of them is there as it was.
+        """Return what the photo's files say together; None where they are no pictures. OSError when
+        none of them is there as it was.
         """
         missing: OSError | None = FileNotFoundError()
         said = []
@@ -109,7 +109,8 @@ class MetadataRefresh:
 
 
 def combined(said: Sequence[Metadata]) -> Metadata:
-    """What several files of one photo say: the first says all that it can, the others fill gaps.
+    """Return what several files of one photo say: the first says all that it can, the others fill
+    gaps.
 
     The date is the one from the best source.
     """
@@ -135,5 +136,5 @@ def _rank(said: Metadata) -> int:
 
 
 def _weight(file: PhotoFile) -> tuple[bool, int]:
-    """Files with sidecars first, and then those that changed most recently."""
+    """Return files with sidecars first, and then those that changed most recently."""
     return not file.sidecars, -max((file.mtime_ns, *changes_in(file.sidecars)))

@@ -39,7 +39,7 @@ class DirectorySidecars:
         self._has_takeout = any(name.endswith(".json") for name in self._by_name)
 
     def of(self, name: str) -> list[Sidecar]:
-        """The sidecars of the photo of this name, those first that count first."""
+        """Return the sidecars of the photo of this name, those first that count first."""
         path = PurePath(name.lower())
         xmp = (f"{path.name}.xmp", f"{path.stem}.xmp")
         found = [self._by_name[other] for other in xmp if other in self._by_name]
@@ -50,7 +50,7 @@ class DirectorySidecars:
 
 
 def described(sidecars: list[Sidecar]) -> str | None:
-    """The sidecars as text, by which a change of any of them is noticed; None for none.
+    """Return the sidecars as text, by which a change of any of them is noticed; None for none.
 
     Those whose names have a line break are left out, for each is a line.
     """
@@ -63,17 +63,18 @@ def described(sidecars: list[Sidecar]) -> str | None:
 
 
 def names_in(text: str | None) -> tuple[str, ...]:
-    """The names of the sidecars that `described` gave as text."""
+    """Return the names of the sidecars that `described` gave as text."""
     return tuple(line.split(" ", 2)[2] for line in (text or "").split("\n") if line)
 
 
 def changes_in(text: str | None) -> tuple[int, ...]:
-    """The times of change of the sidecars that `described` gave as text."""
+    """Return the times of change of the sidecars that `described` gave as text."""
     return tuple(int(line.split(" ", 2)[1]) for line in (text or "").split("\n") if line)
 
 
 def _takeout_names(path: PurePath) -> list[str]:
-    """The names that Takeout may have given to the JSON file of this photo, the most likely first.
+    """Return the names that Takeout may have given to the JSON file of this photo, the most likely
+    first.
 
     The number of a name that occurs twice moves to the end: "a(1).jpg" has "a.jpg(1).json".
     """

@@ -43,8 +43,8 @@ class MetadataBlocks:
 
 
 def read_blocks(image: Image.Image) -> MetadataBlocks:
-    """The blocks of an opened image. Those of PNG, GIF and JPEG 2000 are where `find_blocks` put
-    them, or where Pillow does when it loads the image.
+    """Return the blocks of an opened image. Those of PNG, GIF and JPEG 2000 are where `find_blocks`
+    put them, or where Pillow does when it loads the image.
     """
     profiles = _raw_profiles(image)
     found = profiles | {name: block for name, block in _photoshop(image).items() if block}
@@ -59,7 +59,7 @@ def read_blocks(image: Image.Image) -> MetadataBlocks:
 
 
 def tiff_blocks(exif: Image.Exif) -> MetadataBlocks:
-    """The blocks of a file that is laid out as TIFF, by the tags of its first directory."""
+    """Return the blocks of a file that is laid out as TIFF, by the tags of its first directory."""
     # As written: IPTC may be declared to be numbers.
     data = getattr(getattr(exif, "_info", None), "_tagdata", {})
     found = iptc.resources(_as_bytes(data.get(_TIFF_RESOURCES)))
@@ -127,7 +127,7 @@ def _exif(image: Image.Image, profile: bytes) -> Image.Exif:
 
 
 def _photoshop(image: Image.Image) -> dict[str, bytes]:
-    """IPTC and XMP in Photoshop's resources, or in a TIFF's own tags."""
+    """Return IPTC and XMP in Photoshop's resources, or in a TIFF's own tags."""
     try:
         blocks = b"".join(
             content[len(_PHOTOSHOP_SEGMENT) :]
@@ -150,7 +150,9 @@ def _photoshop(image: Image.Image) -> dict[str, bytes]:
 
 
 def _raw_profiles(image: Image.Image) -> dict[str, bytes]:
-    """What ImageMagick puts into a PNG's texts, as hexadecimal digits behind a title and a size."""
+    """Return what ImageMagick puts into a PNG's texts, as hexadecimal digits behind a title and a
+    size.
+    """
     found = {}
     for name, text in image.info.items():
         if not isinstance(name, str) or not name.startswith(_RAW_PROFILE):
@@ -183,7 +185,7 @@ def _as_bytes(value: Any) -> bytes:
 
 
 def _png_chunks(file: BinaryIO) -> Iterator[tuple[str, Any]]:
-    """The metadata of a PNG, of which a part may be behind the pixels."""
+    """Yield the metadata of a PNG, of which a part may be behind the pixels."""
     file.seek(8)
     for _ in range(_MOST_CHUNKS):
         head = file.read(8)
@@ -226,7 +228,7 @@ def _inflated(compressed: bytes) -> bytes:
 
 
 def _gif_blocks(file: BinaryIO) -> Iterator[tuple[str, Any]]:
-    """The XMP of a GIF: an extension whose contents are not parted into blocks as others are."""
+    """Yield the XMP of a GIF. Its extension is not parted into blocks, as others are."""
     file.seek(0)
     head = file.read(13)
     file.seek(3 << (head[10] & 7) + 1 if head[10] & 0x80 else 0, 1) if len(head) == 13 else None
@@ -253,7 +255,7 @@ def _gif_blocks(file: BinaryIO) -> Iterator[tuple[str, Any]]:
 
 
 def _trailer(packet: bytes) -> int:
-    """Where the bytes begin that end the extension: 1, and all numbers from 255 down."""
+    """Return where the bytes begin that end the extension: 1, and all numbers from 255 down."""
     at = packet.find(b"\1\xff\xfe\xfd")
     return len(packet) if at < 0 else at
 

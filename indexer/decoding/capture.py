@@ -37,7 +37,8 @@ def capture_date(
     xmp: Xmp,
     fields: Mapping[int, tuple[str, ...]],
 ) -> CaptureDate | None:
-    """The first date in EXIF's directories, XMP and IPTC's fields, in the order of DateSource.
+    """Return the first date in EXIF's directories, XMP and IPTC's fields, in the order of
+    DateSource.
 
     The offset from UTC is given where EXIF notes it, where XMP notes it for the very same time, or
     where the GPS clock implies it. The GPS time itself is never used: it is UTC, and belongs to the
@@ -59,12 +60,12 @@ def capture_date(
 
 
 def xmp_dates(xmp: Xmp) -> list[LocalDate]:
-    """The dates that XMP gives, the most likely to be that of the capture first."""
+    """Return the dates that XMP gives, the most likely to be that of the capture first."""
     return [date for name in XMP_DATES if (date := read_date(xmp.first(name)))]
 
 
 def refined(date: LocalDate, known: LocalDate | None) -> LocalDate:
-    """The date, or the known one if that says the same more precisely."""
+    """Return the date, or the known one if that says the same more precisely."""
     if known and known.text.startswith(date.text) and (date.offset in (None, known.offset)):
         return known
     return date
@@ -82,7 +83,9 @@ def _text(value: Any) -> str:
 
 
 def _iptc_date(fields: Mapping[int, tuple[str, ...]]) -> LocalDate | None:
-    """The date of IPTC, "19850704" with zeros for what is not known, and its time "101530+0100"."""
+    """Return the date of IPTC, "19850704" with zeros for what is not known, and its time
+    "101530+0100".
+    """
     day = next(iter(fields.get(iptc.DATE_CREATED, ())), "").replace("-", "").replace(":", "")
     time = next(iter(fields.get(iptc.TIME_CREATED, ())), "").replace(":", "")
     if len(day) < 4 or not day.isdigit():
@@ -99,7 +102,7 @@ def _with_zone(
     gps: Mapping[int, Any],
     longitude: float | None,
 ) -> LocalDate | None:
-    """The date with its offset, if that can be known."""
+    """Return the date with its offset, if that can be known."""
     if not taken or taken.offset is not None or "T" not in taken.text:
         return taken
     same = (date.offset for date in written if date.text == taken.text and date.offset is not None)
@@ -112,8 +115,8 @@ def _with_zone(
 def _satellites_offset(
     taken: LocalDate, gps: Mapping[int, Any], longitude: float | None
 ) -> int | None:
-    """The UTC offset from GPS time. It is accepted only if it is a real zone's offset, to the
-    minute, near this longitude: the camera's clock may never have been set.
+    """Return the UTC offset from GPS time. It is accepted only if it is a real zone's offset, to
+    the minute, near this longitude: the camera's clock may never have been set.
     """
     moment = taken.moment
     if moment is None:

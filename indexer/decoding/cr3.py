@@ -16,7 +16,7 @@ _MOST_BOXES = 1_000
 
 
 def read_cr3(file: BinaryIO) -> MetadataBlocks:
-    """The blocks of metadata in the file; empty ones where it has none."""
+    """Return the blocks of metadata in the file; empty ones where it has none."""
     parts: dict[bytes, bytes] = {}
     for kind, start, end in _boxes(file, 0, file.seek(0, 2)):
         if kind == b"moov":
@@ -55,7 +55,7 @@ def _read(file: BinaryIO, start: int, end: int) -> bytes:
 
 
 def _boxes(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """The kind of each box, and where its content begins and ends."""
+    """Yield the kind of each box, and where its content begins and ends."""
     for _ in range(_MOST_BOXES):
         head = _read(file, at, min(at + 16, end))
         if len(head) < 8:

@@ -47,7 +47,8 @@ class LocalDate:
 
 
 def read_date(text: str) -> LocalDate | None:
-    """The date that the text begins with; None if it is not one on which a photo can be taken.
+    """Return the date that the text begins with; None if it is not one on which a photo can be
+    taken.
 
     Zeros and blanks stand for what is not known: "1985:07:00 00:00:00" is July 1985. A time that no
     clock shows is left out. Some phones write 24 for the hour after midnight, on the new day.
@@ -71,8 +72,8 @@ def read_date(text: str) -> LocalDate | None:
 
 
 def read_offset(text: str | None) -> int | None:
-    """The minutes ahead of UTC that "+02:00", "+0200", "+2" or "Z" stands for; None for other
-    texts.
+    """Return the minutes ahead of UTC that "+02:00", "+0200", "+2" or "Z" stands for; None for
+    other texts.
     """
     text = (text or "").strip("\0 ")
     if text in ("Z", "z"):
@@ -87,7 +88,7 @@ def read_offset(text: str | None) -> int | None:
 
 
 def utc_date(seconds: float) -> LocalDate | None:
-    """The date in UTC of so many seconds since 1970."""
+    """Return the date in UTC of so many seconds since 1970."""
     try:
         moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=int(seconds))
     except (OverflowError, ValueError):
@@ -98,7 +99,7 @@ def utc_date(seconds: float) -> LocalDate | None:
 
 
 def _time(found: re.Match[str]) -> str | None:
-    """The time of day, without seconds where they are not given; None if it is not one."""
+    """Return the time of day, without seconds where they are not given; None if it is not one."""
     hour, minute, second = (_number(found[name]) for name in ("hour", "minute", "second"))
     if hour is None or minute is None:
         return None

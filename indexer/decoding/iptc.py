@@ -17,7 +17,7 @@ _MOST_RESOURCES = 1_000
 
 
 def read_iptc(block: bytes) -> dict[int, tuple[str, ...]]:
-    """The texts of the application record by the numbers of their fields, none empty.
+    """Return the texts of the application record by the numbers of their fields, none empty.
 
     A damaged block gives the fields before the damage.
     """
@@ -29,8 +29,8 @@ def read_iptc(block: bytes) -> dict[int, tuple[str, ...]]:
 
 
 def resources(blocks: bytes) -> dict[int, bytes]:
-    """The contents of Photoshop's blocks of resources, by number. Blocks of one number are joined.
-    Damaged blocks end the list.
+    """Return the contents of Photoshop's blocks of resources, by number. Blocks of one number are
+    joined. Damaged blocks end the list.
     """
     found: dict[int, bytes] = {}
     at = 0
@@ -48,8 +48,8 @@ def resources(blocks: bytes) -> dict[int, bytes]:
 
 
 def decoded(value: bytes) -> str:
-    """The text of bytes that are UTF-8, or else Windows' or standard Latin-1, which were usual
-    before.
+    """Return the text of bytes that are UTF-8, or else Windows' or standard Latin-1, which were
+    usual before.
 
     What a block says about its characters is not asked: UTF-8 is often written and not declared,
     and text in Latin-1 is hardly ever valid UTF-8.
@@ -63,7 +63,7 @@ def decoded(value: bytes) -> str:
 
 
 def _fields(block: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Record, number and value of each field."""
+    """Yield record, number and value of each field."""
     at = max(0, block.find(_FIELD)) if block[:1] == b"\0" else 0
     for _ in range(_MOST_FIELDS):
         if at + 5 > len(block) or block[at] != _FIELD:

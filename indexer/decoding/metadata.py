@@ -59,7 +59,7 @@ class Metadata(PhotoMetadata):
 
 
 def read_metadata(image: Image.Image) -> Metadata:
-    """The metadata of an opened image. It raises nothing, whatever the file holds."""
+    """Return the metadata of an opened image. It raises nothing, whatever the file holds."""
     try:
         return metadata_of(read_blocks(image))
     except Exception:  # the photo must not be lost by what is written about it
@@ -67,13 +67,13 @@ def read_metadata(image: Image.Image) -> Metadata:
 
 
 def merged(said: Metadata, other: Metadata) -> Metadata:
-    """The metadata, with what is missing of it taken from the other."""
+    """Return the metadata, with what is missing of it taken from the other."""
     names = (field.name for field in fields(Metadata))
     return Metadata(**{name: getattr(said, name) or getattr(other, name) for name in names})
 
 
 def metadata_of(blocks: MetadataBlocks) -> Metadata:
-    """The metadata that EXIF, XMP and IPTC give together."""
+    """Return the metadata that EXIF, XMP and IPTC give together."""
     base = _tags(blocks.exif, _BASE_TAGS)
     detail = _directory(blocks.exif, ExifTags.IFD.Exif)
     gps = _directory(blocks.exif, ExifTags.IFD.GPSInfo)
@@ -113,7 +113,7 @@ def metadata_of(blocks: MetadataBlocks) -> Metadata:
 
 
 def dated_by_name(metadata: Metadata, path: PurePath) -> Metadata:
-    """The metadata, with the date that the file's name holds if the file itself gives none."""
+    """Return the metadata, with the date in the file's name if the file itself gives none."""
     named = None if metadata.taken_at else date_in_name(path)
     if named is None:
         return metadata
@@ -121,7 +121,7 @@ def dated_by_name(metadata: Metadata, path: PurePath) -> Metadata:
 
 
 def parsed_xmp(packet: bytes) -> Xmp:
-    """The packet's properties; none where it is damaged."""
+    """Return the packet's properties; none where it is damaged."""
     try:
         return read_xmp(packet) if packet else Xmp()
     except Exception:  # whatever is in it
@@ -131,7 +131,7 @@ def parsed_xmp(packet: bytes) -> Xmp:
 def place_names(
     xmp: Xmp, source: PlaceSource, fields: Mapping[int, tuple[str, ...]]
 ) -> dict[str, Any]:
-    """City, region and country by XMP, which comes from `source`, or else by IPTC's fields."""
+    """Return city, region and country by XMP, or else by IPTC. `source` is where XMP comes from."""
     structures = ("Iptc4xmpExt:LocationCreated", "Iptc4xmpExt:LocationShown")
 
     def named(properties: tuple[str, ...], part: str, field: int) -> tuple[str | None, str | None]:
@@ -148,12 +148,12 @@ def place_names(
 
 
 def xmp_lens(xmp: Xmp) -> str:
-    """The lens that XMP names."""
+    """Return the lens that XMP names."""
     return xmp.first("exifEX:LensModel", "aux:Lens")
 
 
 def _tags(directory: Any, wanted: Iterable[int]) -> dict[int, Any]:
-    """The values of the tags that can be read."""
+    """Return the values of the tags that can be read."""
     found = {}
     for tag in wanted:
         try:
@@ -173,7 +173,7 @@ def _directory(exif: Image.Exif, number: int) -> dict[int, Any]:
 
 
 def _camera(base: Mapping[int, Any], xmp: Xmp) -> str | None:
-    """The camera's maker and model, without the maker where the model repeats it."""
+    """Return the camera's maker and model, without the maker where the model repeats it."""
     maker = exif_text(base.get(_TAGS.Make)) or xmp.first("tiff:Make")
     model = exif_text(base.get(_TAGS.Model)) or xmp.first("tiff:Model")
     first = maker.split()[:1]

@@ -33,8 +33,8 @@ _KNOWN = tuple(
 
 
 def date_in_name(path: PurePath, now: datetime | None = None) -> LocalDate | None:
-    """The date that the name of the file holds in one of the known patterns, with its time if it
-    has one.
+    """Return the date that the name of the file holds in one of the known patterns, with its time
+    if it has one.
 
     Digits are a date only if they name a day of the calendar, not before 1990 and not after
     tomorrow.

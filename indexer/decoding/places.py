@@ -18,7 +18,7 @@ Position = tuple[float, float]
 
 
 def exif_position(gps: dict[int, Any]) -> Position | None:
-    """The position in EXIF's GPS directory."""
+    """Return the position in EXIF's GPS directory."""
     tags = ExifTags.GPS
     return _position(
         _signed(_degrees(gps.get(tags.GPSLatitude)), exif_text(gps.get(tags.GPSLatitudeRef))),
@@ -27,7 +27,7 @@ def exif_position(gps: dict[int, Any]) -> Position | None:
 
 
 def xmp_position(xmp: Xmp) -> Position | None:
-    """The position in XMP: "48,53,19.32N" or "48,53.322N", or degrees with a fraction."""
+    """Return the position in XMP: "48,53,19.32N" or "48,53.322N", or degrees with a fraction."""
     return _position(
         _written(xmp.first("exif:GPSLatitude"), xmp.first("exif:GPSLatitudeRef")),
         _written(xmp.first("exif:GPSLongitude"), xmp.first("exif:GPSLongitudeRef")),
@@ -35,7 +35,7 @@ def xmp_position(xmp: Xmp) -> Position | None:
 
 
 def position(latitude: Any, longitude: Any) -> Position | None:
-    """The position that two numbers give."""
+    """Return the position that two numbers give."""
     return _position(_degrees((latitude,)), _degrees((longitude,)))
 
 
@@ -49,7 +49,7 @@ def _position(latitude: float | None, longitude: float | None) -> Position | Non
 
 
 def _degrees(parts: Any) -> float | None:
-    """Degrees, and minutes and seconds if there are any, as one number."""
+    """Return degrees, and minutes and seconds if there are any, as one number."""
     if not isinstance(parts, (tuple, list)):
         parts = (parts,)
     try:
@@ -78,7 +78,7 @@ def _fraction(text: str) -> float:
 
 
 def _signed(degrees: float | None, direction: str) -> float | None:
-    """The degrees, negative for south and west."""
+    """Return the degrees, negative for south and west."""
     if degrees is None:
         return None
     return -abs(degrees) if direction.strip().upper()[:1] in ("S", "W") else degrees

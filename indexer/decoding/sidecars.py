@@ -28,7 +28,7 @@ _NUMBER = re.compile(r"\(\d+\)$")
 
 
 def with_sidecars(metadata: Metadata, path: Path, names: tuple[str, ...]) -> Metadata:
-    """The metadata of the file at `path`, and what the files of these names beside it say.
+    """Return the metadata of the file at `path`, and what the files of these names beside it say.
 
     The first XMP file that belongs to the photo wins over the file where it says something. The
     file's name, and behind it Takeout, are asked for what nothing else tells. Files that cannot be
@@ -52,7 +52,7 @@ def with_sidecars(metadata: Metadata, path: Path, names: tuple[str, ...]) -> Met
 
 
 def _contents(path: Path) -> bytes:
-    """The file's contents; none for what is no file, is too large or cannot be read."""
+    """Return the file's contents; none for what is no file, is too large or cannot be read."""
     try:
         if not path.is_file() or path.stat().st_size > MAX_BYTES:
             return b""
@@ -70,7 +70,7 @@ def _xmp(photo: Path, sidecar: Path) -> Xmp | None:
 
 
 def _belongs(photo: Path, sidecar: Path, xmp: Xmp) -> bool:
-    """Whether the sidecar "a.xmp" is about "a.jpg", and not about "a.png" beside it.
+    """Return whether the sidecar "a.xmp" is about "a.jpg", and not about "a.png" beside it.
 
     A picture that a camera takes beside a RAW is the same photo. "a.jpg.xmp" names its photo.
     """
@@ -87,7 +87,7 @@ def _belongs(photo: Path, sidecar: Path, xmp: Xmp) -> bool:
 
 
 def _overridden(metadata: Metadata, xmp: Xmp) -> Metadata:
-    """The metadata, with the sidecar's values where it has some."""
+    """Return the metadata, with the sidecar's values where it has some."""
     changes: dict[str, Any] = {}
     written = next(iter(xmp_dates(xmp)), None)
     if written:
@@ -118,7 +118,7 @@ def _overridden(metadata: Metadata, xmp: Xmp) -> Metadata:
 
 
 def _takeout(photo: Path, sidecar: Path) -> dict[str, Any]:
-    """What Takeout's file holds; nothing if it is of another kind or about another photo."""
+    """Return what Takeout's file holds; nothing if it is of another kind or about another photo."""
     try:
         found = json.loads(_contents(sidecar))
     except (ValueError, RecursionError):
@@ -130,8 +130,8 @@ def _takeout(photo: Path, sidecar: Path) -> dict[str, Any]:
 
 
 def _same_name(photo: Path, title: str) -> bool:
-    """Whether the photo may be called so: Takeout cuts long names, numbers those that occur twice,
-    and replaces characters that file systems do not take.
+    """Return whether the photo may be called so: Takeout cuts long names, numbers those that occur
+    twice, and replaces characters that file systems do not take.
     """
     own = _LETTERS.sub("", _NUMBER.sub("", photo.stem)).casefold()
     other = _LETTERS.sub("", Path(title).stem).casefold()
@@ -139,7 +139,7 @@ def _same_name(photo: Path, title: str) -> bool:
 
 
 def _completed(metadata: Metadata, takeout: dict[str, Any]) -> Metadata:
-    """The metadata, with what Takeout tells where nothing else did."""
+    """Return the metadata, with what Takeout tells where nothing else did."""
     changes: dict[str, Any] = {}
     if metadata.taken_at is None and (date := _taken(takeout.get("photoTakenTime"))):
         changes |= {"taken_at": date, "date_source": DateSource.TAKEOUT}

@@ -25,7 +25,7 @@ _CODE = 8  # bytes that tell the encoding of a user comment
 
 
 def exif_text(value: Any, longest: int = _DESCRIPTION) -> str:
-    """An EXIF text as one line. Pillow takes all of them for Latin-1, whatever was written."""
+    """Return an EXIF text as one line. Pillow takes all for Latin-1, whatever was written."""
     if isinstance(value, str):
         value = value.encode("latin-1", "replace")
     if not isinstance(value, bytes):
@@ -34,13 +34,13 @@ def exif_text(value: Any, longest: int = _DESCRIPTION) -> str:
 
 
 def windows_text(value: Any) -> str:
-    """A text that Windows' Explorer wrote into EXIF, which is UTF-16."""
+    """Return a text that Windows' Explorer wrote into EXIF, which is UTF-16."""
     raw = _raw(value)
     return raw.decode("utf-16-le", "ignore").split("\0")[0].strip() if raw else ""
 
 
 def user_comment(value: Any) -> str:
-    """EXIF's user comment, whose first bytes tell the encoding."""
+    """Return EXIF's user comment, whose first bytes tell the encoding."""
     raw = _raw(value)
     code = raw[:_CODE]
     encoding = _COMMENT_CODES.get(code)
@@ -55,34 +55,36 @@ def user_comment(value: Any) -> str:
 
 
 def _first_text(candidates: Iterable[str], longest: int) -> str | None:
-    """The first candidate that says something, as one line."""
+    """Return the first candidate that says something, as one line."""
     cleaned = (clean(text, longest) for text in candidates)
     return next((text for text in cleaned if text and not _CAMERAS_OWN.fullmatch(text)), None)
 
 
 def title(candidates: Iterable[str]) -> str | None:
-    """The first candidate that is a title."""
+    """Return the first candidate that is a title."""
     return _first_text(candidates, _TITLE)
 
 
 def description(candidates: Iterable[str]) -> str | None:
-    """The first candidate that describes something."""
+    """Return the first candidate that describes something."""
     return _first_text(candidates, _DESCRIPTION)
 
 
 def name(candidates: Iterable[str]) -> str | None:
-    """The first candidate that is a name."""
+    """Return the first candidate that is a name."""
     cleaned = (clean(text, NAME) for text in candidates)
     return next(filter(None, cleaned), None)
 
 
 def lens(candidates: Iterable[str]) -> str | None:
-    """The first candidate that names a lens. Cameras write dashes for a lens they do not know."""
+    """Return the first candidate that names a lens. Cameras write dashes for a lens they do not
+    know.
+    """
     return next((clean(text, NAME) for text in candidates if any(map(str.isalnum, text))), None)
 
 
 def keywords(flat: Iterable[str], hierarchical: Iterable[str] = ()) -> tuple[str, ...]:
-    """All keywords, each once. What is part of a hierarchical keyword is not said again."""
+    """Return all keywords, each once. What is part of a hierarchical keyword is not said again."""
     deep = _distinct(_levels(text) for text in hierarchical)
     beginnings = {start for word in deep for start in _beginnings(word)}
     deep = [word for word in deep if word not in beginnings]
@@ -95,7 +97,7 @@ def keywords(flat: Iterable[str], hierarchical: Iterable[str] = ()) -> tuple[str
 
 
 def xmp_keywords(xmp: Xmp) -> tuple[list[str], list[str]]:
-    """The flat keywords of XMP, and those of a hierarchy, whose levels "|" joins."""
+    """Return the flat keywords of XMP, and those of a hierarchy, whose levels "|" joins."""
     hierarchical = [*xmp.texts("lr:hierarchicalSubject", "mediapro:CatalogSets")]
     hierarchical += [
         text.replace("/", _HIERARCHY)
@@ -108,12 +110,12 @@ def xmp_keywords(xmp: Xmp) -> tuple[list[str], list[str]]:
 
 
 def split_keywords(text: str) -> list[str]:
-    """The keywords of a text that parts them by semicolons."""
+    """Return the keywords of a text that parts them by semicolons."""
     return text.split(";")
 
 
 def people(xmp: Xmp) -> tuple[str, ...]:
-    """The names of the people whom XMP says the photo shows, each once."""
+    """Return the names of the people whom XMP says the photo shows, each once."""
     found = [
         *xmp.texts("Iptc4xmpExt:PersonInImage"),
         *xmp.within("Iptc4xmpExt:PersonInImageWDetails", "Iptc4xmpExt:PersonName"),
@@ -124,12 +126,13 @@ def people(xmp: Xmp) -> tuple[str, ...]:
 
 
 def names(candidates: Iterable[str]) -> tuple[str, ...]:
-    """The names, each once, as one line each."""
+    """Return the names, each once, as one line each."""
     return tuple(_distinct(candidates)[:_PEOPLE])
 
 
 def rating(stars: Sequence[Any], percents: Sequence[Any] = ()) -> int | None:
-    """The first rating of 1 to 5, or -1 for a rejected photo. 0 means that nobody rated the photo.
+    """Return the first rating of 1 to 5, or -1 for a rejected photo. 0 means that nobody rated the
+    photo.
 
     Percents are Windows', which writes 1, 25, 50, 75 and 99 for one to five stars.
     """
@@ -145,7 +148,7 @@ def rating(stars: Sequence[Any], percents: Sequence[Any] = ()) -> int | None:
 
 
 def is_unrated(stars: Sequence[Any]) -> bool:
-    """Whether a value says that nobody rated the photo."""
+    """Return whether a value says that nobody rated the photo."""
     return any(_number(candidate) == 0 for candidate in stars)
 
 
@@ -159,7 +162,7 @@ def _number(value: Any) -> float | None:
 
 
 def _raw(value: Any) -> bytes:
-    """The bytes of an EXIF value, which Pillow may give as numbers or as text."""
+    """Return the bytes of an EXIF value, which Pillow may give as numbers or as text."""
     if isinstance(value, str):
         return value.encode("latin-1", "replace")
     if isinstance(value, tuple):
@@ -171,8 +174,8 @@ def _raw(value: Any) -> bytes:
 
 
 def _utf16(raw: bytes) -> str:
-    """Text in UTF-16 of either byte order. The order is told by its mark, or else by where the
-    zeros of common letters are.
+    """Return text in UTF-16 of either byte order. The order is told by its mark, or else by where
+    the zeros of common letters are.
     """
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return raw.decode("utf-16", "ignore")
@@ -187,7 +190,9 @@ def _levels(text: str) -> str:
 
 
 def _beginnings(word: str) -> Iterator[str]:
-    """The keywords above a hierarchical one: "Animal" and "Animal|Bird" of "Animal|Bird|Gull"."""
+    """Return the keywords above a hierarchical one: "Animal" and "Animal|Bird" of
+    "Animal|Bird|Gull".
+    """
     levels = word.split(_HIERARCHY)
     return (_HIERARCHY.join(levels[:count]) for count in range(1, len(levels)))
 

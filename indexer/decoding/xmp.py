@@ -47,12 +47,12 @@ class Xmp:
     _descriptions: list[Element] = field(default_factory=list)
 
     def texts(self, *names: str) -> tuple[str, ...]:
-        """All texts of the properties that are not empty."""
+        """Return all texts of the properties that are not empty."""
         return tuple(text for name in names for text, _ in self._values(name))
 
     def first(self, *names: str) -> str:
-        """The text of the first of the properties that has one. Of texts in several languages, it
-        is the one for any language.
+        """Return the text of the first of the properties that has one. Of texts in several
+        languages, it is the one for any language.
         """
         for name in names:
             found = list(self._values(name))
@@ -64,7 +64,8 @@ class Xmp:
         return ""
 
     def within(self, structure: str, name: str, unless: tuple[str, str] = ("", "")) -> list[str]:
-        """The texts of a property of structures, at any depth within the property `structure`.
+        """Return the texts of a property of structures, at any depth within the property
+        `structure`.
 
         A structure is passed over if its property `unless[0]` is there and is not `unless[1]`.
         """
@@ -78,8 +79,8 @@ class Xmp:
         return texts
 
     def _values(self, name: str) -> Iterator[tuple[str, str]]:
-        """The texts of the property with their languages. A property is an attribute, an element,
-        or the members of its list.
+        """Yield the texts of the property with their languages. A property is an attribute, an
+        element, or the members of its list.
         """
         qualified = _qualified(name)
         for description in self._descriptions:
@@ -97,8 +98,8 @@ class Xmp:
 
 
 def read_xmp(packet: bytes) -> Xmp:
-    """The properties in the packet. ValueError when it is not XML, too large, or defines entities,
-    with which it could grow.
+    """Return the properties in the packet. ValueError when it is not XML, too large, or defines
+    entities, with which it could grow.
     """
     if len(packet) > MAX_BYTES:
         raise ValueError(f"{len(packet)} bytes of XMP")
@@ -109,8 +110,8 @@ def read_xmp(packet: bytes) -> Xmp:
 
 
 def _as_utf8(packet: bytes) -> bytes:
-    """The packet from its first tag on. UTF-16 becomes UTF-8, as UTF-16 would need its first bytes
-    to be told apart.
+    """Return the packet from its first tag on. UTF-16 becomes UTF-8, as UTF-16 would need its first
+    bytes to be told apart.
     """
     head = packet[:200]
     if b"<\0" in head or b"\0<" in head:
@@ -124,8 +125,8 @@ def _as_utf8(packet: bytes) -> bytes:
 
 
 def _parse(packet: bytes) -> Element:
-    """The XML as elements, their names with the namespace before a space. Bytes behind the document
-    are left alone.
+    """Return the XML as elements, their names with the namespace before a space. Bytes behind the
+    document are left alone.
     """
 
     def refuse(*_: object) -> None:
@@ -165,19 +166,19 @@ def _qualified(name: str) -> str:
 
 
 def _comparable(name: str) -> str:
-    """The name of an element or attribute, its namespace without the character at the end."""
+    """Return the name of an element or attribute, its namespace without its last character."""
     namespace, _, local = name.rpartition(" ")
     return f"{namespace.rstrip(_ENDS)} {local}" if namespace else local
 
 
 def _text(element: Element) -> str:
-    """The element's text. A value with qualifiers has it in an element of its own."""
+    """Return the element's text. A value with qualifiers has it in an element of its own."""
     value = _child(element, f"{_RDF} value")
     return ((element if value is None else value).text or "").strip()
 
 
 def _own_text(structure: Element, name: str) -> str:
-    """The text of a structure's property, which is an attribute or an element."""
+    """Return the text of a structure's property, which is an attribute or an element."""
     qualified = _qualified(name)
     if attribute := structure.get(qualified, "").strip():
         return attribute
@@ -188,12 +189,12 @@ def _own_text(structure: Element, name: str) -> str:
 
 
 def _child(element: Element, tag: str) -> Element | None:
-    """The first child of that tag. `Element.find` takes namespaces for paths."""
+    """Return the first child of that tag. `Element.find` takes namespaces for paths."""
     return next((child for child in element if child.tag == tag), None)
 
 
 def _parts(element: Element, depth: int) -> Iterator[Element]:
-    """The element and those within it, down to a depth."""
+    """Yield the element and those within it, down to a depth."""
     yield element
     if depth:
         for child in element:

@@ -9,8 +9,8 @@ _WITH_OFFSET = re.compile(r"(.*T.*)([+-])(\d\d):(\d\d)(:\d\d)?$")
 
 
 def split_offset(taken_at: str | None) -> tuple[str | None, int | None]:
-    """The local time, and the minutes by which it is ahead of UTC; None where the ISO 8601 text
-    does not tell.
+    """Return the local time, and the minutes by which it is ahead of UTC; None where the ISO 8601
+    text does not tell.
     """
     found = _WITH_OFFSET.match(taken_at) if taken_at else None
     if not found:
@@ -20,7 +20,7 @@ def split_offset(taken_at: str | None) -> tuple[str | None, int | None]:
 
 
 def join_offset(local: str | None, minutes: int | None) -> str | None:
-    """The time in ISO 8601, with its offset where that is known."""
+    """Return the time in ISO 8601, with its offset where that is known."""
     if local is None or minutes is None:
         return local
     hours, rest = divmod(abs(minutes), 60)
