@@ -3,11 +3,15 @@
 import itertools
 
 import numpy as np
+import numpy.typing as npt
 
 from sigseek.progress import Stop
 from sigseek.siglip.yardstick.embeddings import Yardstick
 from sigseek.siglip.yardstick.texts import VERSION
 from sigseek.storage import Catalog, CheckpointRecord, YardstickRecord
+
+Ids = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
 
 _FEW = 0.01
 """The share of measured embeddings that may have gone before all are measured anew."""
@@ -35,6 +39,7 @@ def measure_biases(
     chunks = catalog.embedding_chunks(
         checkpoint.id, after_generation=known.generation if known else 0
     )
+    biases: list[tuple[Ids, Floats]] = []
     while batch := list(itertools.islice(chunks, _CHUNKS)):
         if stop and stop.is_set():
             return False
@@ -42,10 +47,13 @@ def measure_biases(
         vectors = np.concatenate([chunk for _, chunk in batch]).astype(np.float32)
         if not len(ids):
             continue
-        biases = yardstick.biases(vectors)
-        highest = np.maximum(highest, yardstick.absent_evidence(vectors, biases).max(axis=1))
+        found = yardstick.biases(vectors)
+        highest = np.maximum(highest, yardstick.absent_evidence(vectors, found).max(axis=1))
+        biases.append((ids, found))
+    # Only now: without WAL, as on network drives, nobody can write while the embeddings are read.
+    for ids, found in biases:
         with catalog.transaction() as transaction:
-            transaction.put_biases(checkpoint.id, ids, biases)
+            transaction.put_biases(checkpoint.id, ids, found)
     with catalog.transaction() as transaction:
         measured = YardstickRecord(
             VERSION, checkpoint.generation, checkpoint.embeddings, yardstick.pictures, highest

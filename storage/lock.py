@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from sigseek.errors import ErrorKind, Option, Remedy
 from sigseek.storage.errors import LibraryError
+from sigseek.storage.file_system import network_type
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -86,7 +87,13 @@ class LibraryLock:
 
 
 def writer_lock(directory: Path) -> AbstractContextManager[None]:
-    """Hold the lock of the library in the directory, in a `with` statement; see `LibraryLock`."""
+    """Hold the lock of the library in the directory, in a `with` statement; see `LibraryLock`, and
+    `NetworkLock` for a file system of another machine.
+    """
+    if network_type(directory):
+        from sigseek.storage.network_lock import NetworkLock  # few libraries need it
+
+        return NetworkLock(directory).hold()
     return LibraryLock(directory).hold()
 
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from sqlalchemy import create_engine
 from sigseek.errors import ErrorKind
 from sigseek.storage import LibraryError, LibraryLock, WriterLock, writer_lock
 from sigseek.storage.lock import AdvisoryLock
+from sigseek.storage.network_lock import NetworkLock
 from tests.postgresql import Server
 
 HOLD = """
@@ -21,9 +22,12 @@ import sys
 from pathlib import Path
 from sqlalchemy import create_engine
 from sigseek.storage.lock import AdvisoryLock, LibraryLock
+from sigseek.storage.network_lock import NetworkLock
 kind, place = sys.argv[1:]
 if kind == "file":
     lock = LibraryLock(Path(place))
+elif kind == "network":
+    lock = NetworkLock(Path(place))
 else:
     lock = AdvisoryLock(create_engine(place, connect_args={"application_name": "holder"}), place)
 with lock.hold():
@@ -45,13 +49,15 @@ class Kind:
     """The holding program in messages: a pattern, with its process id at {pid}."""
 
 
-@pytest.fixture(params=["file", "advisory"])
+@pytest.fixture(params=["file", "network", "advisory"])
 def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kind]:
-    if request.param == "file":
+    if request.param != "advisory":
         other = tmp_path / "other"
         other.mkdir()
         named = "process {pid} on .* since 20"
-        yield Kind("file", LibraryLock(tmp_path), str(tmp_path), LibraryLock(other), named)
+        made: Callable[[Path], WriterLock]
+        made = LibraryLock if request.param == "file" else NetworkLock
+        yield Kind(request.param, made(tmp_path), str(tmp_path), made(other), named)
         return
     server: Server = request.getfixturevalue("postgresql_server")
     urls = [server.database(), server.database()]

@@ -64,6 +64,11 @@ class LibraryDirectory:
                         ErrorKind.NOT_FOUND,
                     )
                 self._catalog = catalog = Catalog(self.directory)
+                if catalog.network:
+                    self._listener.said(
+                        f"the library {self.directory} is on a network drive ({catalog.network}); "
+                        "while it is being changed, searches may have to wait"
+                    )
             else:
                 return self._catalog
         self._follow()

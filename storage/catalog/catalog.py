@@ -53,6 +53,15 @@ class Catalog(CatalogReader):
             raise TypeError(f"{self._dialect.where} is not a file")
         return self._dialect.path
 
+    @property
+    def network(self) -> str | None:
+        """The type of the file system of another machine that the catalog was just made on or
+        fitted to; None for all other catalogs.
+        """
+        dialect = self._dialect
+        fitted = isinstance(dialect, SqliteDialect) and dialect.journal_changed
+        return dialect.network if isinstance(dialect, SqliteDialect) and fitted else None
+
     def close(self) -> None:
         """Close the database."""
         self._dialect.close()

@@ -7,6 +7,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +24,7 @@ from sigseek.storage.catalog import schema
 from sigseek.storage.catalog.dialect import Rows
 from sigseek.storage.catalog.models import Base
 from sigseek.storage.errors import LibraryError
+from sigseek.storage.file_system import network_type
 from sigseek.storage.lock import writer_lock
 
 _BUSY_TIMEOUT_MS = 30_000
@@ -47,6 +49,12 @@ class SqliteDialect:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.where = str(path)
+        self.network = network_type(path.parent)
+        """The type of the file system if it is that of another machine. WAL does not work there,
+        because processes must share memory for it.
+        """
+        self.journal_changed = False
+        """Whether the file was made, or taken out of WAL mode, for such a file system just now."""
         self.readers = self._open()
         # A transaction that read first and then found that another one had written since could only
         # fail. So those that will write wait for each other at their beginning.
@@ -185,15 +193,25 @@ class SqliteDialect:
             ) from error
         if path.is_file() and not (_may_be_written(path) and _may_be_written(path.parent)):
             return self._open_read_only()
-        engine = _engine(URL.create("sqlite", database=str(path)))
+        engine = _engine(URL.create("sqlite", database=str(path)), full=bool(self.network))
         found: str | None = schema.HEAD
         try:
             _remove_log_of_another(path)
             with engine.connect() as connection:
+                if self.network and _is_in_wal_mode(path):
+                    # Alone with the file, SQLite reads it in WAL mode without shared memory.
+                    _outside_transactions(connection, "PRAGMA locking_mode = EXCLUSIVE")
                 found = schema.version(connection, self.where)
                 connection.rollback()
                 # Not before: this writes to the file, which until now might be another program's.
-                _outside_transactions(connection, "PRAGMA journal_mode = WAL")
+                if not self.network:
+                    _outside_transactions(connection, "PRAGMA journal_mode = WAL")
+                elif found is None or _is_in_wal_mode(path):
+                    self.journal_changed = True
+                    _outside_transactions(connection, "PRAGMA journal_mode = DELETE")
+                    _outside_transactions(connection, "PRAGMA locking_mode = NORMAL")
+                    # the lock is given back by the next one who asks
+                    schema.version(connection, self.where)
             if found != schema.HEAD:
                 writing = engine.execution_options(begin="IMMEDIATE")
                 with writer_lock(path.parent), writing.connect() as connection:
@@ -246,16 +264,19 @@ class SqliteDialect:
         return engine
 
 
-def _engine(url: URL) -> Engine:
+def _engine(url: URL, *, full: bool = False) -> Engine:
+    """An engine for the file. `full` has SQLite wait for the disk after every change: without WAL,
+    a power cut might damage the file.
+    """
     engine = create_engine(url)
-    event.listen(engine, "connect", _set_up)
+    event.listen(engine, "connect", partial(_set_up, "FULL" if full else "NORMAL"))
     event.listen(engine, "begin", _begin)
     return engine
 
 
-def _set_up(connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
+def _set_up(synchronous: str, connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
-    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA synchronous = {synchronous}")
     connection.execute("PRAGMA foreign_keys = ON")
     # The driver would begin no transaction before a change of the schema. So its own handling of
     # transactions is off, and `_begin` begins them.
@@ -292,8 +313,16 @@ def _remove_log_of_another(path: Path) -> None:
 
 
 def _has_no_log(path: Path) -> bool:
+    """Whether the file's header says that it is not in WAL mode."""
     with path.open("rb") as file:
         return file.read(20)[18:] == b"\1\1"
+
+
+def _is_in_wal_mode(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(20)[18:] == b"\2\2"
 
 
 def _may_be_written(path: Path) -> bool:
