@@ -158,7 +158,7 @@ def test_interrupted_it_begins_again_and_ends_the_same(
         measure(catalog, watched(interrupted_at=at))
     assert catalog.measured(checkpoint_id) == before, "not measured to the end"
     known = catalog.biases(checkpoint_id, np.array(ids, np.int64))
-    assert int((~np.isnan(known)).sum()) == at // 256 * 256
+    assert np.isnan(known).all(), "nothing is written while embeddings are read"
     assert sum(measure(catalog, watched())) == 700
     check(catalog)
 

@@ -992,9 +992,10 @@ def test_an_offline_folder_does_not_become_part_of_one_above_it(
         (folder / "0").mkdir()
     with pytest.raises(FolderError) as refused:
         library.index(folder)
+    drive = str(folder / "0")
     assert str(refused.value) == (
-        f"{folder / '0'} is offline and would become part of {folder}; plug in its drive first, "
-        f"or drop it with: library.forget({str(folder / '0')!r})"
+        f"{drive} is offline and would become part of {folder}; plug in its drive first; if it has "
+        f"moved: library.relocate({drive!r}, NEW); if it is gone for good: library.forget({drive!r})"
     )
     assert (known_files(library), library.contents()) == before
     assert counts(library.index()) == {"scanned": 13, "unchanged": 13, "offline": 14}
