@@ -2,7 +2,7 @@
 
 DECODED = (
     "JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "JPEG2000",
-    "BMP", "DIB", "PPM", "TGA", "PCX", "SGI", "QOI", "PSD", "ICO", "DDS",
+    "BMP", "DIB", "PPM", "PCX", "SGI", "QOI", "PSD", "ICO", "DDS", "TGA",
 )  # fmt: skip
 """The formats that Pillow reads here, by Pillow's names.
 
