@@ -8,7 +8,8 @@ DECODED = (
 
 `sigseek.indexer.decoding.opening` adds HEIF, JPEG XL and camera RAW. Pillow's other formats are
 left out: reading EPS would start Ghostscript, and the rest are rarely photos and hardly tested. MPO
-is not listed because a file of several JPEGs opens as JPEG.
+is not listed because a file of several JPEGs opens as JPEG. Pillow tries the formats in this order,
+and TGA is the last because it has no mark of its own: icons look like it.
 """
 
 DECODER_VERSION = 1
@@ -38,6 +39,8 @@ REFUSED_FORMATS = {
 """The reason by extension why such a file is a failure. A file is read all the same if its content
 is of a format that is read.
 """
+
+JPEG_EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 RAW = frozenset(f".{extension}" for extension in _RAW.split())
 """Extensions of camera RAW."""

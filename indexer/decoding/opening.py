@@ -11,9 +11,10 @@ from typing import IO, BinaryIO
 from PIL import ExifTags, Image, ImageFile
 
 from sigseek.indexer.decoding.blocks import find_blocks, open_bare_jpeg
+from sigseek.indexer.decoding.bmp import BMP, open_odd_bmp
 from sigseek.indexer.decoding.brands import AVIF, CANON_RAW, HEIF, brands
 from sigseek.indexer.decoding.damage import decodable_part
-from sigseek.indexer.decoding.formats import DECODED, RAW
+from sigseek.indexer.decoding.formats import DECODED, JPEG_EXTENSIONS, RAW
 from sigseek.indexer.decoding.limits import MostPixels
 from sigseek.indexer.decoding.metadata import Metadata, merged, read_metadata
 from sigseek.indexer.decoding.png import PNG, mended_png
@@ -32,6 +33,10 @@ _RAW_HEADS = (
     b"FOVb",
 )  # Fujifilm, Panasonic, Olympus, Sigma
 _JPEG = b"\xff\xd8\xff"
+_MOST_BEFORE_JPEG = 4096
+"""Old Macintosh programs put a header of their own before a JPEG, and some downloads begin with the
+server's answer.
+"""
 _CR2 = re.compile(rb"II\*\0.{4}CR", re.DOTALL)  # Canon: a TIFF that says so behind its head
 _SUBFILE_TYPE, _REDUCED = (
     254,
@@ -98,10 +103,10 @@ def _open_with_pillow(file: BinaryIO, suffix: str, most: MostPixels) -> OpenedPi
     except Exception as error:  # what looks like a TIFF makes Pillow raise any
         if suffix in RAW and file.seek(0, 2):  # not that of an empty file
             return _open_raw(file, most)
-        damaged = None if isinstance(error, MemoryError) else _open_damaged(file, most)
-        if damaged is None:
+        other = None if isinstance(error, MemoryError) else _open_otherwise(file, suffix, most)
+        if other is None:
             raise
-        return damaged
+        return other
     if image.format == "TIFF" and (
         suffix in RAW or _holds_raw(image)
     ):  # what it shows is a thumbnail
@@ -130,10 +135,20 @@ def _open_page(image: ImageFile.ImageFile, page: int, most: MostPixels) -> Opene
     return replace(_checked(image, most), metadata=said, source=image.fp, frame=page)
 
 
-def _open_damaged(file: BinaryIO, most: MostPixels) -> OpenedPicture | None:
-    """The picture in a damaged file that Pillow does not open; None if there is none."""
+def _open_otherwise(file: BinaryIO, suffix: str, most: MostPixels) -> OpenedPicture | None:
+    """The picture in a damaged or odd file that Pillow does not open; None if there is none."""
     file.seek(0)
     head = file.read(_HEAD)
+    if head.startswith(BMP):
+        image = open_odd_bmp(head + file.read(), most)
+        return OpenedPicture(image, "BMP") if image else None
+    if suffix in JPEG_EXTENSIONS:
+        file.seek(0)
+        begin = file.read(_MOST_BEFORE_JPEG).find(_JPEG)
+        if begin > 0:
+            file.seek(begin)
+            jpeg = _pillow_image(BytesIO(file.read()))
+            return replace(_checked(jpeg, most), source=jpeg.fp)
     if head.startswith(PNG):
         mended = BytesIO(mended_png(head + file.read()))
         opened = _checked(Image.open(mended, formats=["PNG"]), most)
