@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 
 from sigseek.storage.catalog.models import (
     EmbeddingRow,
@@ -139,21 +139,21 @@ class FileReader(Reader):
         """Return the paths of files that are there and whose photos' digests are of an earlier
         version, up to `most`, one for each photo.
         """
-        query = (
-            select(func.min(FileRow.id))
-            .join(PhotoRow, PhotoRow.id == FileRow.photo_id)
+        there = (FileRow.folder_id == folder_id) & FileRow.missing_since.is_(None)
+        # Begun at the photos, whose index tells at once that there are none.
+        photos = (
+            select(PhotoRow.id)
             .where(
                 PhotoRow.digest_version < version,
-                FileRow.folder_id == folder_id,
-                FileRow.missing_since.is_(None),
+                exists().where(FileRow.photo_id == PhotoRow.id, there),
             )
-            .group_by(PhotoRow.id)
-            .order_by(PhotoRow.id)
             .limit(most)
         )
         with self._session() as session:
-            ids = session.scalars(query).all()
-            return list(session.scalars(select(FileRow.path).where(FileRow.id.in_(ids))))
+            ids = session.scalars(photos).all()
+            files = select(func.min(FileRow.id)).where(FileRow.photo_id.in_(ids), there)
+            first = session.scalars(files.group_by(FileRow.photo_id)).all() if ids else []
+            return list(session.scalars(select(FileRow.path).where(FileRow.id.in_(first))))
 
     def file_counts(self) -> dict[int, FileCounts]:
         """Return how many files each folder has, by the folder's id; folders without files are left
