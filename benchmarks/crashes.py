@@ -26,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from sigseek.library import open_library
 from tests.schemas.make import restore
@@ -122,7 +123,7 @@ def contents(library: Path) -> dict[str, object]:
             found[f"folder {path}"] = True
         files = """
             SELECT folder.path || '/' || file.path, missing_since IS NULL, size, mtime_ns,
-                hex(digest), vector, value
+                hex(photo.digest), hex(file.digest), vector, value
             FROM file
             JOIN folder ON folder.id = folder_id
             JOIN photo ON photo.id = file.photo_id
@@ -263,11 +264,19 @@ def _indexed(work: Path) -> None:
 
 
 def _changed(work: Path) -> None:
-    """Make photos that were edited, moved, copied, deleted and added since they were indexed."""
+    """Make photos that were edited, described, moved, copied, deleted and added since they were
+    indexed.
+    """
     _indexed(work)
     photos = work / "photos"
     for number in range(0, _PHOTOS, 4):
         _draw(photos / "0" / f"{number}.png", 100 + number)
+    for number in range(2, _PHOTOS, 8):
+        words = PngInfo()
+        words.add_text("Comment", "a house")
+        path = photos / "2" / f"{number}.png"
+        with Image.open(path) as picture:
+            picture.save(path, pnginfo=words)
     (photos / "1").rename(photos / "moved")
     shutil.copytree(photos / "2", photos / "copied")
     for number in range(3, 20, 4):

@@ -106,8 +106,8 @@ def test_an_edit_that_keeps_size_and_time_is_seen(library: Library, folder: Path
 def test_rereading_sees_what_no_time_tells(
     library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sigseek.indexer.scan._HAS_CTIME", False)
-    monkeypatch.setattr("sigseek.indexer.scan.ctime_ns", lambda status: None)
+    monkeypatch.setattr("sigseek.indexer.directory._HAS_CTIME", False)
+    monkeypatch.setattr("sigseek.indexer.directory.ctime_ns", lambda status: None)
     monkeypatch.setattr("sigseek.indexer.decoding.digest.ctime_ns", lambda status: None)
     edit(folder / "1.jpg", "one gull")
     library.index(folder)
