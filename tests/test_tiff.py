@@ -77,6 +77,32 @@ def test_what_both_pages_say(tmp_path: Path, turned: tuple[int | None, int | Non
     assert (alone.camera, alone.description) == ("Maker Model 7", "At sea")
 
 
+def test_the_photo_in_a_directory_below_the_first_page(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    full = picture(1, (120, 90))
+    thumbnail: Page = (picture(2, (40, 30)), {254: 1, 271: "Maker", 330: 1})
+    save_pages(path, thumbnail, (full, {254: 0, 270: "At sea"}))
+    contents = bytearray(path.read_bytes())
+    (first,) = struct.unpack_from("<I", contents, 4)
+    (count,) = struct.unpack_from("<H", contents, first)
+    following = first + 2 + 12 * count
+    (second,) = struct.unpack_from("<I", contents, following)
+    struct.pack_into("<I", contents, following, 0)
+    for place in range(first + 2, following, 12):
+        if struct.unpack_from("<H", contents, place) == (330,):
+            struct.pack_into("<HII", contents, place + 2, 4, 1, second)
+    path.write_bytes(contents)
+    assert difference(open_upright(path), full) == 0
+    decoded = decode_photo(path, PREPROCESSING)
+    assert (decoded.width, decoded.height, decoded.damaged) == (120, 90, False)
+    assert (decoded.metadata.camera, decoded.metadata.description) == ("Maker", "At sea")
+    path.write_bytes(contents[:-10_000])
+    assert decode_photo(path, PREPROCESSING).damaged
+    struct.pack_into("<I", contents, second + 2 + 8, 1)  # a smaller copy as well
+    path.write_bytes(contents)
+    assert open_upright(path).size == (40, 30)
+
+
 def test_a_second_page_that_was_cut(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     full = picture(1, (120, 90))

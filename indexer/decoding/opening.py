@@ -18,7 +18,12 @@ from sigseek.indexer.decoding.formats import DECODED, JPEG_EXTENSIONS, RAW
 from sigseek.indexer.decoding.limits import MostPixels
 from sigseek.indexer.decoding.metadata import Metadata, merged, read_metadata
 from sigseek.indexer.decoding.png import PNG, mended_png
-from sigseek.indexer.decoding.tiff import BIG_ENDIAN_BIGTIFF, find_photo, smaller_bigtiff
+from sigseek.indexer.decoding.tiff import (
+    BIG_ENDIAN_BIGTIFF,
+    find_photo,
+    open_below,
+    smaller_bigtiff,
+)
 from sigseek.indexer.decoding.webp import WEBP, completed_webp
 from sigseek.indexer.errors import DecodeError
 
@@ -117,16 +122,21 @@ def _open_with_pillow(file: BinaryIO, suffix: str, most: MostPixels) -> OpenedPi
                 raise
     find_blocks(file, image)
     page = find_photo(image) if image.format == "TIFF" else 0
-    if page:
-        return _open_page(image, page, most)
+    below = open_below(image, file) if image.format == "TIFF" and not page else None
+    if page or below:
+        return _open_page(image, page, below, most)
     return replace(_checked(image, most), source=image.fp)
 
 
-def _open_page(image: ImageFile.ImageFile, page: int, most: MostPixels) -> OpenedPicture:
-    """A page of a TIFF that is not its first. What the page does not say of the photo, the first
-    page may.
+def _open_page(
+    image: ImageFile.ImageFile, page: int, below: ImageFile.ImageFile | None, most: MostPixels
+) -> OpenedPicture:
+    """A page of a TIFF that is not its first, or the picture below the first page. What it does not
+    say of the photo, the first page may.
     """
     first = read_metadata(image)
+    if below:
+        image = below
     image.seek(page)
     own = read_metadata(image)
     turns = ExifTags.Base.Orientation in getattr(image, "tag_v2", ())

@@ -1,9 +1,10 @@
 """TIFF files whose first page is not the photo, or whose form Pillow does not read."""
 
 import struct
-from typing import Any
+from io import BytesIO
+from typing import Any, BinaryIO
 
-from PIL import Image
+from PIL import Image, ImageFile
 
 BIG_ENDIAN_BIGTIFF = b"MM\0\x2b"
 
@@ -26,15 +27,41 @@ def find_photo(image: Image.Image) -> int:
     try:
         for page in range(_MOST_PAGES):
             image.seek(page)
-            tags: Any = getattr(image, "tag_v2", {})
-            is_other = tags.get(_SUBFILE_TYPE, 0) & (_REDUCED | _MASK)
-            if not is_other and tags.get(_OLD_SUBFILE_TYPE) != _OLD_REDUCED:
+            if not _is_copy_or_mask(image):
                 return page
     except Exception:  # EOFError behind the last page; damaged ones raise many kinds
         return 0
     finally:
         image.seek(0)
     return 0
+
+
+def open_below(image: Image.Image, file: BinaryIO) -> ImageFile.ImageFile | None:
+    """The photo of which the first page of the TIFF is a smaller copy, where it is not another page
+    but in a directory below the first one's; None if there is none.
+    """
+    tags: Any = getattr(image, "tag_v2", {})
+    places = tags.get(_DIRECTORIES[0], ())
+    if not places or not _is_copy_or_mask(image):
+        return None
+    file.seek(0)
+    content = bytearray(file.read())
+    order = "<" if content.startswith(b"II") else ">"
+    for place in (places if isinstance(places, tuple) else (places,))[:_MOST_PAGES]:
+        try:
+            struct.pack_into(f"{order}I", content, 4, place)  # as if that directory were the first
+            below = Image.open(BytesIO(bytes(content)), formats=["TIFF"])
+        except Exception:  # damaged directories raise many kinds
+            continue
+        if not _is_copy_or_mask(below):
+            return below
+    return None
+
+
+def _is_copy_or_mask(image: Image.Image) -> bool:
+    tags: Any = getattr(image, "tag_v2", {})
+    kind, old_kind = tags.get(_SUBFILE_TYPE, 0), tags.get(_OLD_SUBFILE_TYPE)
+    return bool(kind & (_REDUCED | _MASK)) or old_kind == _OLD_REDUCED
 
 
 def smaller_bigtiff(content: bytes) -> bytes:
