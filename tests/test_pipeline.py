@@ -994,8 +994,9 @@ def test_an_offline_folder_does_not_become_part_of_one_above_it(
         library.index(folder)
     drive = str(folder / "0")
     assert str(refused.value) == (
-        f"{drive} is offline and would become part of {folder}; plug in its drive first; if it has "
-        f"moved: library.relocate({drive!r}, NEW); if it is gone for good: library.forget({drive!r})"
+        f"{drive} is offline and would become part of {folder}; plug in its drive first; "
+        f"if it has moved: library.relocate({drive!r}, NEW); "
+        f"if it is gone for good: library.forget({drive!r})"
     )
     assert (known_files(library), library.contents()) == before
     assert counts(library.index()) == {"scanned": 13, "unchanged": 13, "offline": 14}
