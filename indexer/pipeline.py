@@ -8,23 +8,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from sigseek.errors import Call, Remedy, StoppedError, escaped
+from sigseek.errors import StoppedError
 from sigseek.indexer.comparison import Comparison
 from sigseek.indexer.decoding.limits import default_max_pixels
-from sigseek.indexer.errors import SilentDiskError
 from sigseek.indexer.facts_version import FACTS_VERSION
 from sigseek.indexer.failures import unreadable
 from sigseek.indexer.folder_comparison import FolderComparer
 from sigseek.indexer.folder_patterns import FolderPatterns
-from sigseek.indexer.folders import (
-    check_folders_below,
-    check_losses,
-    count_files,
-    count_offline,
-    silent_disk,
-)
+from sigseek.indexer.folder_scans import FolderScans
 from sigseek.indexer.ledger import IndexReport, Ledger
-from sigseek.progress import Listener, Phase, Problem, Silence, Stop
+from sigseek.progress import Listener, Phase, Silence, Stop
 from sigseek.siglip import ImageTower, Preprocessing
 from sigseek.siglip.yardstick.texts import VERSION
 from sigseek.storage import Catalog, CheckpointRecord, FolderRecord
@@ -77,6 +70,7 @@ class Indexer:
         self._comparer = FolderComparer(
             catalog, checkpoint, self._max_pixels, self._stop, reread=reread
         )
+        self._scans = FolderScans(catalog, self._comparer, self._ledger)
 
     def run(
         self,
@@ -99,93 +93,29 @@ class Indexer:
         nothing of stays as it is, unless `accept_missing`.
         """
         self._ledger.begin(Phase.SCANNING)
-        places = self._places(paths, accept_missing)
         patterns = FolderPatterns(self._catalog, exclude, include)
-        patterns.check(places)
-        compared = [
-            (root, inside, found)
-            for root, inside in places
-            if (found := self._compare(root, inside, patterns)) is not None
-        ]
+        scans = self._scans.scan(paths, patterns, accept_missing=accept_missing)
         if self._stop.is_set():  # what was listed is incomplete
             return self._ledger.finish(stopped=True)
-        if not accept_missing:
-            check_losses([(root, found) for root, _, found in compared])
-            compared = self._without_emptied(compared)
+        scans = self._scans.checked(scans, accept_missing=accept_missing)
         with self._catalog.transaction() as transaction:
             if self._new_limit:
                 transaction.put_max_pixels(self._new_limit)
-            joined = {root: self._known_below(root) for root, _, _ in compared}
-            kept = [patterns.of(root, inside) for root, inside, _ in compared]
-            work = [
-                (transaction.add_folder(root)[0], inside, found) for root, inside, found in compared
-            ]
-            for (folder, _, _), its_patterns in zip(work, kept, strict=True):
+            work = []
+            for root, inside, its_patterns, found in scans:
+                folder, _ = transaction.add_folder(root)
                 transaction.put_excluded(folder.id, its_patterns)
-        for root, folders in joined.items():
-            if folders:
-                self._ledger.said(_joined(root, folders))
+                work.append((folder, inside, found))
         for folder, _, found in work:
             self._settle(folder, found)
-        self._tagged_before = self._catalog.count_tagged_without_files()
+        if any(found.excluded for _, _, found in work):
+            self._tagged_before = self._catalog.count_tagged_without_files()
         self._ledger.begin(Phase.EMBEDDING)
         done = self._embed(work)
         self._conclude(work, done)
         done = done and self._read_metadata(work)
         done = done and self._measure() and self._catch_up()
         return self._ledger.finish(stopped=not done)
-
-    def _known_below(self, root: Path) -> tuple[str, ...]:
-        """Return the paths of known folders that become part of `root` when it is added."""
-        known = (folder.path for folder in self._catalog.folders())
-        return tuple(path for path in known if root in Path(path).parents)
-
-    def _places(self, paths: Sequence[Path], accept_missing: bool) -> list[tuple[Path, PurePath]]:
-        """The folders to go through, known or new, and where in them to begin. Those that are not
-        there are counted as offline.
-        """
-        roots = [
-            root
-            for root in dict.fromkeys(paths)
-            if not any(root != other and root.is_relative_to(other) for other in paths)
-        ]
-        places = []
-        for root in roots if paths else [Path(folder.path) for folder in self._catalog.folders()]:
-            known = self._catalog.find_folder(root)
-            if known is None:
-                check_folders_below(self._catalog, root, accept_missing=accept_missing)
-                places.append((root, PurePath()))
-                continue
-            folder, inside = known
-            offline = count_offline(self._catalog, folder, accept_missing=accept_missing)
-            if offline:
-                self._ledger.enter_offline(offline)
-            else:
-                places.append((Path(folder.path), inside))
-        return places
-
-    def _without_emptied(
-        self, compared: Sequence[tuple[Path, PurePath, Comparison]]
-    ) -> list[tuple[Path, PurePath, Comparison]]:
-        """Drop the folders of which everything is left out, which may well be a mistake."""
-        for root, inside, found in compared:
-            if found.emptied:
-                self._ledger.enter_emptied(str(Path(root, inside)))
-        return [one for one in compared if not one[2].emptied]
-
-    def _compare(self, root: Path, inside: PurePath, patterns: FolderPatterns) -> Comparison | None:
-        """Compare a folder with the catalog. None for a known folder whose disk does not answer: it
-        counts as offline.
-        """
-        try:
-            return self._comparer.compare(root, inside, patterns.of(root, inside))
-        except SilentDiskError as error:
-            known = self._catalog.find_folder(root)
-            if known is None:
-                raise silent_disk(root) from error
-            self._ledger.enter_offline(count_files(self._catalog, known[0]))
-            self._listener.met(Problem(str(root), "its disk does not answer"))
-            return None
 
     def _settle(self, folder: FolderRecord, found: Comparison) -> None:
         """Write down and count everything that no file has to be read for."""
@@ -330,12 +260,3 @@ class Indexer:
         """The checkpoint with its embeddings and generation as they are now."""
         fingerprint, preprocessing = self._checkpoint.fingerprint, self._checkpoint.preprocessing
         return self._catalog.find_checkpoint(fingerprint, preprocessing) or self._checkpoint
-
-
-def _joined(root: Path, folders: tuple[str, ...]) -> Remedy:
-    """Say that known folders have become part of a new one, and how to undo it."""
-    are = "is" if len(folders) == 1 else "are"
-    return Remedy(
-        f"{escaped(', '.join(folders))} {are} now part of {escaped(str(root))}; to undo this: {{}}",
-        (Call("forget", (str(root),), (("keep", folders),)),),
-    )
