@@ -672,7 +672,8 @@ def test_changed_sidecars_make_metadata_stale(catalog: Catalog, tmp_path: Path) 
         transaction.mark_missing(folder.id, ["c.jpg"])
     assert catalog.stale_photos([folder.id], 7) == ids[:2]
     assert catalog.stale_photos([folder.id], 8) == ids[:2], "the missing one is not read"
-    rows = {row[0]: row[6] for row in catalog.files(folder.id, checkpoint.id)}
+    found = map(FileRecord._make, catalog.files(folder.id, checkpoint.id))
+    rows = {row.path: row.sidecars for row in found}
     assert rows == {names[0]: "1 2 a.xmp", names[1]: beside, "c.jpg": None}
     assert catalog.present_files(ids) == {
         ids[0]: [PhotoFile(str(tmp_path / names[0]), 1, 1, "1 2 a.xmp")],

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 
 from sigseek.indexer import FolderError
 from sigseek.storage import FileRecord
-from tests.photos import save
+from tests.photos import save, xmp
 from tests.test_pipeline import Library
 
 OTHER = "../other/"
@@ -44,6 +44,8 @@ class Changes(RuleBasedStateMachine):
         self.known: dict[str, int] = {}
         """Files that the library should know as there, by path, and what they hold."""
         self.missing: dict[str, int] = {}
+        self.stars: dict[str, int] = {}
+        """What the sidecar of a name says, whether or not there is a file of that name."""
         self.time = 1_000_000_000
         self.embedding = {number: self.embed(number) for number in range(6)}
         for number, name in enumerate(ALL[::2]):
@@ -134,6 +136,22 @@ class Changes(RuleBasedStateMachine):
         else:
             self.tick(path)
 
+    @rule(name=NAMES, stars=st.integers(1, 5))
+    def rate(self, name: str, stars: int) -> None:
+        """A program writes a sidecar, perhaps before the photo is there."""
+        path = self.root / f"{name}.xmp"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(xmp("", f'xmp:Rating="{stars}"'))
+        self.tick(path)
+        self.stars[name] = stars
+
+    @precondition(lambda self: self.stars)
+    @rule(number=FILES)
+    def remove_sidecar(self, number: int) -> None:
+        name = sorted(self.stars)[number % len(self.stars)]
+        (self.root / f"{name}.xmp").unlink()
+        del self.stars[name]
+
     @rule(source=st.sampled_from(["a", "b", "b/c"]), to=st.sampled_from(["a", "b", "b/c"]))
     def rename_directory(self, source: str, to: str) -> None:
         inside_itself = f"{to}/".startswith(f"{source}/")
@@ -147,6 +165,8 @@ class Changes(RuleBasedStateMachine):
         (self.root / source).rename(self.root / to)
         for name in [name for name in self.disk if name.startswith(f"{source}/")]:
             self.disk[to + name.removeprefix(source)] = self.disk.pop(name)
+        for name in [name for name in self.stars if name.startswith(f"{source}/")]:
+            self.stars[to + name.removeprefix(source)] = self.stars.pop(name)
 
     @rule(emptied=st.booleans())
     def index_unmounted(self, emptied: bool) -> None:
@@ -223,6 +243,23 @@ class Changes(RuleBasedStateMachine):
         assert report.missing == len(self.missing)
         assert report.moved == (gone & claimed).total()
         self.check()
+        self.check_ratings()
+
+    def check_ratings(self) -> None:
+        """A photo has the rating of the sidecar of one of its files, or none. Of photos with a
+        missing file, what that file said may be kept.
+        """
+        catalog = self.library.catalog
+        ids = catalog.embeddings(self.library.checkpoint.id)[0].tolist()
+        rated = {
+            path: photo.rating for photo in catalog.photos(ids).values() for path in photo.paths
+        }
+        for name, content in self.disk.items():
+            copies = [other for other, held in self.disk.items() if held == content]
+            stars = {self.stars[other] for other in copies if other in self.stars}
+            if content not in self.missing.values():
+                found = rated[os.path.normpath(self.root / name)]
+                assert found in (stars or {None}), name
 
     def library_missing(self) -> set[str]:
         catalog, checkpoint = self.library.catalog, self.library.checkpoint

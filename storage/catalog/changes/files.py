@@ -202,7 +202,13 @@ class FileWriter(Writer):
         self._mark(folder_id, paths, FileRow.missing_since.is_(None), _now())
 
     def mark_present(self, folder_id: int, paths: Sequence[str]) -> None:
-        """Note that these files were found again, unchanged."""
+        """Note that these files were found again, unchanged. What they say of photos that other
+        files hold as well may have been left out meanwhile.
+        """
+        for chunk in statement_chunks(paths):
+            among = self._dialect.is_path_among(FileRow.path, chunk)
+            found = select(FileRow.photo_id).where(FileRow.folder_id == folder_id, among)
+            self._mark_copied_stale(found)
         self._mark(folder_id, paths, FileRow.missing_since.is_not(None), None)
 
     def put_failure(self, folder_id: int, failure: FailureRecord) -> None:
