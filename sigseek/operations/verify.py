@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from sigseek.indexer.decoding.digest import ctime_ns, digest_of_all_bytes, mtime_ns
+from sigseek.indexer.decoding.digest import digest_of_all_bytes, mtime_ns
 from sigseek.indexer.errors import DecodeError
 from sigseek.indexer.presence import is_online
 from sigseek.operations.directory import tidy_index
@@ -142,7 +142,7 @@ def _look_at(path: Path, known: FileDigestRecord, contents: bool) -> str:
     """Compare a file with what the catalog knows, its bytes too if `contents` is true.
 
     Returns "same", "outdated" (another size or time), "damaged" (other bytes with the same size and
-    times), or why the file cannot be read. Files too large to be photos, which earlier versions
+    time), or why the file cannot be read. Files too large to be photos, which earlier versions
     accepted, are not read.
     """
     try:
@@ -150,10 +150,8 @@ def _look_at(path: Path, known: FileDigestRecord, contents: bool) -> str:
         seen = (status.st_size, mtime_ns(status))
         if not stat.S_ISREG(status.st_mode) or seen != (known.size, known.mtime_ns):
             return "outdated"
-        if not contents or digest_of_all_bytes(path) == known.digest:
-            return "same"
-        noted = known.ctime_ns is None or ctime_ns(status) == known.ctime_ns
-        return "damaged" if noted else "outdated"
+        same = not contents or digest_of_all_bytes(path) == known.digest
+        return "same" if same else "damaged"
     except (FileNotFoundError, NotADirectoryError):
         return "outdated"
     except OSError as error:
