@@ -1,5 +1,6 @@
 from sigseek.indexer.decoding.metadata import Metadata
 from sigseek.indexer.facts import photo_metadata
+from sigseek.indexer.facts_version import FACTS_VERSION
 from sigseek.storage import PhotoMetadata
 
 PARIS = {"latitude": 48.8887, "longitude": 2.3}
@@ -27,4 +28,6 @@ def test_names_that_people_wrote_stay() -> None:
 
 def test_all_else_is_kept() -> None:
     said = Metadata(taken_at="1978", title="Noon", keywords=("a",), orientation=6)
-    assert photo_metadata(said) == PhotoMetadata(taken_at="1978", title="Noon", keywords=("a",))
+    assert photo_metadata(said) == PhotoMetadata(
+        taken_at="1978", title="Noon", keywords=("a",), facts_version=FACTS_VERSION
+    )
