@@ -258,6 +258,8 @@ def test_a_png_whose_checksums_or_end_are_wrong(tmp_path: Path, drawing: Image.I
     text = contents[:33] + b"\0\0\0\x03tEXta\0b" + bytes(4) + contents[33:]
     for wrong in (bytes(header), text):
         assert upper_part(tmp_path / "a.png", wrong, drawing) == 1
+    broken_text = contents[:-12] + b"\0\0\0\x03tEXta\0b" + bytes(4) + contents[-12:]
+    decoded_whole(tmp_path / "a.png", broken_text)
 
 
 def test_a_disks_error_is_no_damage(

@@ -32,6 +32,7 @@ a file need not hold half of the rows.
 
 _JPEG = b"\xff\xd8"
 _END_OF_JPEG = b"\xff\xd9"
+_LAST_BYTES = 4096
 _END_OF_PNG = b"IEND\xaeB`\x82"
 _BYTES_AHEAD = b"\xff\0" * 8
 """A JPEG decoder wants to see so many more bytes before it decodes the last blocks. They code less
@@ -253,4 +254,8 @@ def _lacks_its_end(picture: OpenedPicture) -> bool:
         return False
     place = picture.source.tell()
     picture.source.seek(max(0, place - 4))
-    return picture.source.read(8) != _END_OF_PNG
+    if picture.source.read(8) == _END_OF_PNG:
+        return False
+    # Pillow also stops at metadata that it does not understand.
+    picture.source.seek(max(0, picture.source.seek(0, 2) - _LAST_BYTES))
+    return _END_OF_PNG not in picture.source.read()
