@@ -411,6 +411,20 @@ def test_links_to_directories_are_not_followed(tmp_path: Path) -> None:
     assert set(loop.indexed) <= {folder, folder / "sub"}
 
 
+@pytest.mark.parametrize("name", [".nomedia", ".sigseekignore"])
+def test_a_file_of_rules_is_a_change_and_other_hidden_files_are_none(
+    tmp_path: Path, name: str
+) -> None:
+    folder = tmp_path / "photos"
+    save(folder / "sub" / "a.png")
+    with Loop(tmp_path / "library", folder) as loop:
+        until(lambda: loop.indexed == [folder])
+        (folder / ".hidden").write_text("*.png\n")
+        (folder / "sub" / name).write_text("*.png\n")
+        until(lambda: len(loop.indexed) > 1)
+    assert loop.indexed == [folder, folder / "sub"]
+
+
 # What the library says when the system's limits are reached, taken down under limits of 3 and 0.
 LIMITS = {
     "max_user_watches": OSError(

@@ -1,4 +1,4 @@
-"""Opening the picture in a file by what the file holds, whatever its name.
+"""The opening of a picture by what its file holds, whatever the file's name.
 
 Readers of rare formats are imported when such a file comes, so a folder of JPEGs does without.
 """
@@ -29,25 +29,19 @@ from sigseek.indexer.errors import DecodeError
 
 _HEAD = 64
 _JXL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
-_RAW_HEADS = (
-    b"FUJIFILMCCD-RAW",
-    b"IIU\0",
-    b"IIRO",
-    b"IIRS",
-    b"MMOR",
-    b"FOVb",
-)  # Fujifilm, Panasonic, Olympus, Sigma
+# Fujifilm, Panasonic, Olympus (three), Sigma
+_RAW_HEADS = (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"FOVb")
 _JPEG = b"\xff\xd8\xff"
 _MOST_BEFORE_JPEG = 4096
 """Old Macintosh programs put a header of their own before a JPEG, and some downloads begin with the
 server's answer.
 """
-_CR2 = re.compile(rb"II\*\0.{4}CR", re.DOTALL)  # Canon: a TIFF that says so behind its head
-_SUBFILE_TYPE, _REDUCED = (
-    254,
-    1,
-)  # of TIFF: the page is a smaller copy of another picture in the file
+_CR2 = re.compile(rb"II\*\0.{4}CR", re.DOTALL)
+"""The head of Canon's CR2, which is a TIFF with two more letters."""
+_SUBFILE_TYPE, _REDUCED = 254, 1
+"""The tag of TIFF, and its value, for a page that is a smaller copy of another one in the file."""
 _DNG_VERSION = 50706
+"""The tag that every DNG has."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +75,10 @@ def open_picture(file: BinaryIO, suffix: str, most: MostPixels) -> OpenedPicture
     named = brands(head)
     if head.startswith(_RAW_HEADS) or _CR2.match(head) or CANON_RAW in named:
         return _open_raw(file, most)
-    if (
-        named & HEIF and not named & AVIF
-    ):  # read here, for the plugin takes the disk's errors for the file's
+    if named & HEIF and not named & AVIF:
         from pillow_heif import HeifImageFile
 
+        # the file is read here, because the plugin takes errors of the disk for errors of the file
         return _checked(HeifImageFile(BytesIO(file.read())), most)  # type: ignore[no-untyped-call]
     if head.startswith(_JXL):
         from sigseek.indexer.decoding.jxl import open_jxl, read_size
@@ -105,17 +98,15 @@ def _checked(image: Image.Image, most: MostPixels) -> OpenedPicture:
 def _open_with_pillow(file: BinaryIO, suffix: str, most: MostPixels) -> OpenedPicture:
     try:
         image = _pillow_image(file)
-    except Exception as error:  # what looks like a TIFF makes Pillow raise any
-        if suffix in RAW and file.seek(0, 2):  # not that of an empty file
+    except Exception as error:  # Pillow may raise any for what looks like a TIFF
+        if suffix in RAW and file.seek(0, 2):  # for an empty file the error says enough
             return _open_raw(file, most)
         other = None if isinstance(error, MemoryError) else _open_otherwise(file, suffix, most)
         if other is None:
             raise
         return other
-    if image.format == "TIFF" and (
-        suffix in RAW or _holds_raw(image)
-    ):  # what it shows is a thumbnail
-        try:
+    if image.format == "TIFF" and (suffix in RAW or _holds_raw(image)):
+        try:  # because the picture that Pillow shows is a thumbnail
             return _open_raw(file, most)
         except DecodeError:
             if suffix in RAW:

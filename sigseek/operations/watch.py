@@ -17,7 +17,7 @@ from sigseek.errors import ErrorKind, SigseekError
 from sigseek.indexer import FolderError, IndexReport, check_folder
 from sigseek.indexer.decoding.formats import PICTURES
 from sigseek.indexer.disk import ask
-from sigseek.indexer.exclusion import is_junk
+from sigseek.indexer.exclusion import IGNORE_FILE, NO_MEDIA, is_junk
 from sigseek.indexer.sidecars import EXTENSIONS as SIDECARS
 from sigseek.paths import spellings, typed_path
 from sigseek.progress import Stop
@@ -211,13 +211,18 @@ class Watch:
         """
         if path == folder:
             return folder
-        if path.is_relative_to(self._library) or any(map(is_junk, path.relative_to(folder).parts)):
+        *above, name = path.relative_to(folder).parts
+        is_rule = name in (IGNORE_FILE, NO_MEDIA)
+        if path.is_relative_to(self._library) or any(map(is_junk, above)):
+            return None
+        if is_junk(name) and not is_rule:
             return None
         place = path if os.path.isdir(path) and not os.path.islink(path) else path.parent  # noqa: PTH114
         if (
             place != path
             and path.suffix.lower() not in PICTURES
             and path.suffix.lower() not in SIDECARS
+            and not is_rule
             and not self._may_have_been_directory(path)
         ):
             return None
