@@ -164,5 +164,5 @@ def _python(value: Value) -> str:
 
 
 def escaped(text: str) -> str:
-    """The text with its braces doubled, to be part of a Remedy's text."""
+    """Return the text with its braces doubled, to be part of a Remedy's text."""
     return text.replace("{", "{{").replace("}", "}}")

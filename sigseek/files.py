@@ -19,7 +19,7 @@ PART = ".part"
 
 @contextlib.contextmanager
 def written_whole(target: Path) -> Iterator[Path]:
-    """A path beside `target` to write a file to, which takes the target's name at the end.
+    """Give a path beside `target` to write a file to. The file takes the target's name at the end.
 
     When the block raises, the file is removed and the target stays as it is.
     """

@@ -348,7 +348,7 @@ class Library:
 
     @property
     def judged_by(self) -> JudgedBy:
-        """What verdicts and tags are based on."""
+        """Return what verdicts and tags are based on."""
         return self._opened.searcher.get().judged_by
 
     def embed_photos(
@@ -373,13 +373,13 @@ class Library:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """The checkpoint asked for, else the one that embedded most of the library, else the
+        """Return the checkpoint asked for, else the one that embedded most of the library, else the
         default.
         """
         return self._opened.model.checkpoint
 
     def calibration(self) -> Calibration | None:
-        """The library's own calibration of the checkpoint, else the one shipped with the
+        """Return the library's own calibration of the checkpoint, else the one shipped with the
         checkpoint. No library is needed.
         """
         from sigseek.operations.calibration import calibration_in_use
@@ -425,7 +425,7 @@ class Library:
         return forget_folder(self._directory, Path(folder), list(map(Path, keep)))
 
     def known_checkpoint(self, name: str) -> CheckpointRecord:
-        """The library's checkpoint of this name, or whose fingerprint begins with it.
+        """Return the library's checkpoint of this name, or whose fingerprint begins with it.
 
         Raises LibraryError when there is none, or more than one.
         """
@@ -479,7 +479,7 @@ class Library:
         return back_up(self._directory.catalog(), Path(file))
 
     def status(self) -> Status:
-        """Folders, counts, checkpoints and sizes."""
+        """Return the folders, counts, checkpoints and sizes of the library."""
         from sigseek.operations.status import library_status
 
         return library_status(
@@ -487,7 +487,7 @@ class Library:
         )
 
     def failures(self) -> list[LibraryFailure]:
-        """Files and directories that could not be used and why, by absolute path."""
+        """Return the files and directories that could not be used and why, by absolute path."""
         return self._directory.catalog().failures()
 
     def skipped_files(self) -> list[SkippedFile]:

@@ -42,13 +42,13 @@ _JUDGED = {"calibrated": "", "uncalibrated": " (uncalibrated)", "nothing": " (no
 
 
 def json_line(record: DataclassInstance | dict[str, Any]) -> str:
-    """A record as one line of JSON. It is ASCII, so a path of any bytes survives any pipe."""
+    """Return a record as a line of JSON. It is ASCII, so a path of any bytes survives any pipe."""
     fields = record if isinstance(record, dict) else record_fields(record)
     return json.dumps(fields, default=_json_value)
 
 
 def record_fields(record: DataclassInstance) -> dict[str, Any]:
-    """The fields of a record that its JSON form has."""
+    """Return the fields of a record that its JSON form has."""
     fields = asdict(record)
     for name in _ONLY_ON_REQUEST:
         if fields.get(name, ...) is None:
@@ -68,12 +68,12 @@ def _json_value(value: object) -> str:
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """A number and what is counted: "1 file", "2,000 files"."""
+    """Return a number and what is counted: "1 file", "2,000 files"."""
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def size_in_words(size: int) -> str:
-    """A size in bytes as a person reads it."""
+    """Return a size in bytes as a person reads it."""
     amount = float(size)
     for unit in ("B", "kB", "MB"):
         if amount < 1000:
@@ -83,7 +83,7 @@ def size_in_words(size: int) -> str:
 
 
 def report_in_words(report: IndexReport) -> str:
-    """What an indexing run did, in a line."""
+    """Say in a line what an indexing run did."""
     if not report.scanned and not report.offline:
         return f"No pictures found ({report.seconds:.1f} s, {report.model})"
     counts = [f"{getattr(report, name):,} {name}" for name in _COUNTS if getattr(report, name)]
@@ -100,7 +100,7 @@ def report_in_words(report: IndexReport) -> str:
 
 
 def offline_folder(folder: str, files: int) -> Remedy:
-    """What to do about a folder that is offline."""
+    """Say what to do about a folder that is offline."""
     kept = f"{counted(files, 'known file')} {'is' if files == 1 else 'are'} kept"
     return Remedy(
         f"{escaped(folder)} is offline (missing or empty); its {kept}. "
@@ -110,7 +110,7 @@ def offline_folder(folder: str, files: int) -> Remedy:
 
 
 def lost_tags(photos: int) -> Remedy:
-    """What to do when photos with tags were replaced by others."""
+    """Say what to do when photos with tags were replaced by others."""
     return Remedy(
         f"{counted(photos, 'photo')} with tags changed, and the tags are gone. "
         "Tag again with: {}",
@@ -119,7 +119,7 @@ def lost_tags(photos: int) -> Remedy:
 
 
 def unreadable_files(files: int) -> Remedy:
-    """Where to see which files an indexing run could not use."""
+    """Say where to see which files an indexing run could not use."""
     return Remedy(
         f"{counted(files, 'file')} could not be read. To see why: {{}}", (Call("failures"),)
     )
@@ -148,7 +148,7 @@ def listed_in_words(file: ListedFile) -> str:
 
 
 def headline(found: SearchResults, limit: int, min_probability: float = 0.0) -> Remedy:
-    """How many photos match a query, as a line over the hits or in their place."""
+    """Say how many photos match a query, as a line over the hits or in their place."""
     matches = sum(hit.verdict == "match" for hit in found.hits)
     if matches or (found.judged_by == "nothing" and found.hits):
         return _matches(found, matches, limit)
@@ -171,12 +171,12 @@ def headline(found: SearchResults, limit: int, min_probability: float = 0.0) -> 
 
 
 def _rounded_below(value: float, limit: float) -> str:
-    """The value in so few digits that it still reads as less than the limit."""
+    """Return the value in so few digits that it still reads as less than the limit."""
     return next(text for digits in range(2, 18) if float(text := f"{value:.{digits}g}") < limit)
 
 
 def _matches(found: SearchResults, matches: int, limit: int) -> Remedy:
-    """The headline where photos match.
+    """Return the headline where photos match.
 
     When every match is listed, their number is known. Otherwise it is estimated from a sample,
     which is good for two digits.
@@ -197,7 +197,9 @@ def _matches(found: SearchResults, matches: int, limit: int) -> Remedy:
 
 
 def shown(path: str) -> str:
-    """A path for people: control characters, which could steer a terminal, are spelled out."""
+    """Return a path for people. Control characters, which could steer a terminal, are spelled
+    out.
+    """
     return "".join(
         c if c.isprintable() or "\udc80" <= c <= "\udcff" else repr(c)[1:-1] for c in path
     )

@@ -3,9 +3,7 @@
 import itertools
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import numpy as np
@@ -21,7 +19,6 @@ from sigseek.indexer.decoding.guarded import GuardedDecoder
 from sigseek.indexer.embed_files import embed_files
 from sigseek.indexer.errors import DecodeError
 from sigseek.operations.directory import LibraryDirectory
-from sigseek.operations.lazy import Lazy, side_by_side
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.progress import Silence
 from sigseek.siglip import Checkpoint, ImageTower, TextTower
@@ -171,38 +168,6 @@ def test_a_closer_look_at_a_photo_above_the_usual_limit(
     assert unknown is None
     assert indexed is not None
     assert indexed.shape == (9, 192)
-
-
-def test_one_load_however_many_threads_ask() -> None:
-    lazy: Lazy[object] = Lazy()
-    loads: list[object] = []
-
-    def load() -> object:
-        loads.append(object())
-        if len(loads) == 1:
-            raise OSError("the first time goes wrong")
-        return loads[-1]
-
-    with pytest.raises(OSError, match="the first time"):
-        lazy.get(load)
-    assert not lazy.is_loaded
-    with ThreadPoolExecutor(8) as pool:
-        assert set(pool.map(lambda _: lazy.get(load), range(64))) == {loads[-1]}
-    assert len(loads) == 2
-    assert lazy.clear() == [loads[-1]]
-    assert lazy.clear() == []
-
-
-def test_an_error_here_does_not_wait_for_what_runs_aside() -> None:
-    gate = Event()
-
-    def fail() -> None:
-        raise ValueError("here")
-
-    with pytest.raises(ValueError, match="here"):
-        side_by_side(lambda: gate.wait(60), fail)
-    gate.set()
-    assert side_by_side(lambda: 1, lambda: 2) == (1, 2)
 
 
 def test_a_warm_query_asks_for_the_state_before_and_after(library: sigseek.Library) -> None:

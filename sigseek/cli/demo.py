@@ -77,7 +77,7 @@ def demo(folder: Path, pictures: int, seed: int) -> None:
 
 
 def _queries(scenes: list[Scene]) -> list[str]:
-    """Three queries that the first pictures answer.
+    """Return three queries that the first pictures answer.
 
     They ask for coloured objects, for objects at a time of day, and for an object in a place.
     """

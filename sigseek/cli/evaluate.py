@@ -128,7 +128,7 @@ def _print_table(found: "Evaluation") -> None:
 
 
 def _rows(found: "Evaluation") -> list[tuple[str, str]]:
-    """The figures below the recalls, as far as they could be computed."""
+    """Return the figures below the recalls, as far as they could be computed."""
     rows = []
     if found.zero_shot_accuracy is not None:
         rows.append(("zero-shot accuracy", f"{found.zero_shot_accuracy:>7.3f}"))

@@ -102,7 +102,7 @@ def _user_library() -> Path:
 
 
 def library_options(command: _Command) -> _Command:
-    """--library and --model."""
+    """Add the options --library and --model to a command."""
     where = click.option(
         "--library",
         "directory",
@@ -126,7 +126,9 @@ def library_options(command: _Command) -> _Command:
 
 
 def label_options(command: _Command) -> _Command:
-    """--label, --labels-file and --template; `given_labels` reads the first two."""
+    """Add the options --label, --labels-file and --template to a command; `given_labels` reads the
+    first two.
+    """
     one = click.option(
         "--label",
         "labels",
@@ -151,7 +153,9 @@ def label_options(command: _Command) -> _Command:
 
 
 def given_labels(labels: Sequence[str], labels_file: Path | None) -> tuple[Label, ...]:
-    """The labels that the two options give, each once; QueryError when one cannot be read."""
+    """Return the labels that the two options give, each once. Raises QueryError when one cannot be
+    read.
+    """
     from_file = read_labels(labels_file) if labels_file else ()
     return distinct_labels([*map(parse_label, labels), *from_file])
 
@@ -198,7 +202,7 @@ html_option = click.option(
 
 
 def yes_option(meaning: str) -> Callable[[_Command], _Command]:
-    """The option --yes, with what it means for the command."""
+    """Return the option --yes, with what it means for the command."""
     return click.option("--yes", is_flag=True, help=meaning)
 
 

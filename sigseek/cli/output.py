@@ -75,12 +75,12 @@ def advise(advice: Remedy) -> None:
 
 
 def remedy_in_words(remedy: Remedy | str) -> str:
-    """What to do, with its commands and options as a person types them."""
+    """Return what to do, with its commands and options as a person types them."""
     return remedy if isinstance(remedy, str) else remedy.spelled(spell)
 
 
 def one_line(error: Exception) -> str:
-    """An error as the line that a person reads: what was found, and what to do."""
+    """Return an error as the line that a person reads: what was found, and what to do."""
     if isinstance(error, OSError) and error.strerror:
         about = f"{error.filename}: " if error.filename else ""
         return f"{about}{error.strerror.lower()}; check the disk and its permissions"
@@ -89,7 +89,7 @@ def one_line(error: Exception) -> str:
 
 
 def bar(share: float) -> str:
-    """A share of 0 to 1 as a bar ten characters wide."""
+    """Return a share of 0 to 1 as a bar ten characters wide."""
     eighths = round(min(max(share, 0.0), 1.0) * _BAR * 8)
     full, rest = divmod(eighths, 8)
     return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(_BAR)

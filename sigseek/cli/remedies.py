@@ -33,7 +33,7 @@ _PLACEHOLDERS = {"CAPTIONS": "CAPTIONS.jsonl", "LABELS": "--labels-file FILE"}
 
 
 def spell(step: Step) -> str:
-    """The step as a person types it, in a command with the --library that was typed.
+    """Return the step as a person types it, in a command with the --library that was typed.
 
     Without --library the command would act on the default library.
     """
@@ -61,7 +61,7 @@ def note_library(context: click.Context, parameter: click.Parameter, value: obje
 
 
 def typed_library() -> str | None:
-    """The --library that was typed, None when there was none or no command runs."""
+    """Return the --library that was typed, None when there was none or no command runs."""
     context = click.get_current_context(silent=True)
     typed: str | None = context.meta.get(TYPED_LIBRARY) if context else None
     return typed
@@ -75,5 +75,5 @@ def _option(name: str, value: Value | None) -> str:
 
 
 def _quoted(value: str) -> str:
-    """The value quoted for the shell; a placeholder in capitals as it is."""
+    """Return the value quoted for the shell; a placeholder in capitals as it is."""
     return value if is_placeholder(value) else shlex.quote(value)

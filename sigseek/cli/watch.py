@@ -133,13 +133,13 @@ class StatusLine:
         self._shown_at = 0.0
 
     def say(self, line: str) -> None:
-        """A line of its own, which stays."""
+        """Print a line of its own, which stays."""
         click.echo(f"\r\033[K{line}" if self._in_place else line, err=True)
         if self._in_place:
             self._write(self._line)
 
     def show_round(self, report: IndexReport, status: "Status", named: int) -> None:
-        """What is watched, and what changed last."""
+        """Show what is watched, and what changed last."""
         counts = {name: getattr(report, name) for name in ("added", "changed", "moved")}
         if self._missing is not None:
             gone = status.missing - self._missing
@@ -156,7 +156,7 @@ class StatusLine:
             self._write(line)
 
     def advanced(self, progress: Progress) -> None:
-        """How far a run is, ten times a second at most, for people who look at a terminal."""
+        """Show how far a run is, ten times a second at most, to people who look at a terminal."""
         now = time.monotonic()
         if not self._in_place or now - self._shown_at <= 0.1:
             return

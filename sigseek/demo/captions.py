@@ -69,7 +69,7 @@ class Statement:
     weather: str | None = None
 
     def facts(self) -> frozenset[str]:
-        """The facts that the statement claims. It is true of a scene if they are a subset of
+        """Return the facts that the statement claims. It is true of a scene if they are a subset of
         `Scene.facts()`.
         """
         circumstances = {c for c in (self.place, self.time, self.weather) if c}

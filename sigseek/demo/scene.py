@@ -62,7 +62,9 @@ class Scene:
     weather: str
 
     def facts(self) -> frozenset[str]:
-        """Everything that a caption may truthfully say of the scene, one short string per fact."""
+        """Return everything that a caption may truthfully say of the scene, one short string per
+        fact.
+        """
         said = {self.place, self.time, self.weather}
         for group in self.objects:
             said |= {

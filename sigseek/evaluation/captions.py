@@ -75,7 +75,7 @@ class CaptionedPictures:
         return replace(self, pictures=kept, problems=self.problems + problems)
 
     def matching(self) -> npt.NDArray[np.bool_]:
-        """Which of `texts` was given to which picture, as bool (texts, pictures)."""
+        """Return which of `texts` was given to which picture, as bool (texts, pictures)."""
         numbers = {text: number for number, text in enumerate(self.texts)}
         given = np.zeros((len(numbers), len(self.pictures)), np.bool_)
         for place, picture in enumerate(self.pictures):
@@ -84,14 +84,14 @@ class CaptionedPictures:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The captions, each once, in the order of first mention."""
+        """Return the captions, each once, in the order of first mention."""
         return tuple(
             dict.fromkeys(caption for picture in self.pictures for caption in picture.captions)
         )
 
     @property
     def queries(self) -> tuple[str, ...]:
-        """The sentence that the model reads for each of `texts`.
+        """Return the sentence that the model reads for each of `texts`.
 
         For a class it is the sentence that `Library.classify` uses.
         """
@@ -243,7 +243,7 @@ def _read_record(record: Any, line: int, found: _Found) -> None:
 
 
 def _karpathy_images(text: str) -> list[Any] | None:
-    """The images of one of Karpathy's splits; None when the text is something else."""
+    """Return the images of one of Karpathy's splits; None when the text is something else."""
     try:
         whole = _parsed(text)
     except ValueError:
@@ -353,5 +353,5 @@ def _is_text(value: str) -> bool:
 
 
 def _shown(name: str) -> str:
-    """The name in a form that fits into a message of one line."""
+    """Return the name in a form that fits into a message of one line."""
     return name if name.isprintable() else ascii(name)

@@ -24,7 +24,7 @@ class CrossFit:
     """(2,) The intercept of each fit, by the half that it judges."""
 
     def probabilities(self, logits: Floats, pictures: Ints) -> Floats:
-        """The probability of a match, 0 to 1, for logits and the numbers of their pictures.
+        """Return the probability of a match, 0 to 1, for logits and the numbers of their pictures.
 
         All three have one shape.
         """
@@ -61,8 +61,8 @@ def cross_fit(
 def _counts(
     texts: Floats, images: Floats, pictures_of: Sequence[Ints], among: Bools, bins: int
 ) -> Ints:
-    """Pairs with the pictures of the mask `among` (n,), by cosine: those that match and the others,
-    (2, bins).
+    """Count the pairs with the pictures of the mask `among` (n,) by cosine: those that match and
+    the others, (2, bins).
     """
     place = np.cumsum(among) - 1
     everything, matching = pair_counts(

@@ -109,7 +109,7 @@ def measure(
 
 
 def best_logits(texts: Floats, images: Floats, scoring: Scoring) -> Floats:
-    """The highest logit (m,) of each text (m, dim) over the images (n, dim), at least one."""
+    """Return the highest logit (m,) of each text (m, dim) over images (n, dim), at least one."""
     blocks = [block.max(axis=1) for _, block in cosine_blocks(texts, images)]
     return scoring.logits(np.concatenate(blocks) if blocks else np.zeros(0, np.float32))
 
@@ -117,7 +117,8 @@ def best_logits(texts: Floats, images: Floats, scoring: Scoring) -> Floats:
 def no_match_auroc(
     captioned: CaptionedPictures, images: Floats, texts: Floats, statistic: Statistic
 ) -> float | None:
-    """How well `statistic` tells captions with a picture in a library from those without, an AUROC.
+    """Return how well `statistic` tells captions with a picture in a library from those without, as
+    an AUROC.
 
     The library is a random half of the pictures. Captions of these are present; captions that only
     the other half has are absent. None when there are no absent captions, as with class folders.
@@ -165,8 +166,8 @@ class _Given:
 def _calibrated(
     probability: Probability | None, texts: Floats, images: Floats, given: _Given, scoring: Scoring
 ) -> PairProbability | None:
-    """The given probability, whatever the picture, or a fitted one; None where there is too little
-    to fit to.
+    """Return the given probability, which is the same for every picture, or a fitted one. Returns
+    None where there is too little to fit to.
     """
     if probability:
         return lambda logits, pictures: probability(logits)
@@ -185,7 +186,7 @@ def _reliabilities(
     scoring: Scoring,
     calibrated: PairProbability | None,
 ) -> tuple[tuple[ReliabilityBin, ...], tuple[ReliabilityBin, ...]]:
-    """Of the pairs that are shown: by the sigmoid alone, and calibrated."""
+    """Return the reliability of the pairs that are shown, by the sigmoid alone and calibrated."""
     logits, pictures, matches = _shown_pairs(texts, images, given, scoring)
     return reliability(sigmoid(logits), matches), reliability(
         calibrated(logits, pictures), matches
@@ -195,8 +196,8 @@ def _reliabilities(
 def _shown_pairs(
     texts: Floats, images: Floats, given: _Given, scoring: Scoring
 ) -> tuple[Floats, Ints, Bools]:
-    """Logits of each caption's best pictures, their numbers, and whether the two belong together,
-    each (m x min(SHOWN, n),).
+    """Return the logits of each caption's best pictures, their numbers, and whether the two belong
+    together, each (m x min(SHOWN, n),).
     """
     shown = min(SHOWN, len(images))
     logits, pictures, matches = [], [], []
@@ -209,7 +210,7 @@ def _shown_pairs(
 
 
 def _histogram(texts: Floats, images: Floats, given: _Given, scoring: Scoring) -> Histogram:
-    """All pairs by logit, in the bins that hold any and those between."""
+    """Count all pairs by logit, in the bins that hold any and those between."""
     everything, matching = pair_counts(texts, images, given.pictures_of, _BINS)
     first, last = np.flatnonzero(everything)[[0, -1]]
     edges = scoring.logits(np.linspace(-1, 1, _BINS + 1, dtype=np.float32)[first : last + 2])
@@ -222,7 +223,9 @@ def _histogram(texts: Floats, images: Floats, given: _Given, scoring: Scoring) -
 def _accuracy(
     captioned: CaptionedPictures, images: Floats, texts: Floats, given: _Given
 ) -> float | None:
-    """Zero-shot accuracy where there are classes: each picture's one caption then is its label."""
+    """Return the zero-shot accuracy where there are classes. Each picture's one caption then is its
+    label.
+    """
     return (
         zero_shot_accuracy(images, texts, np.concatenate(given.texts_of))
         if captioned.classes
@@ -239,7 +242,7 @@ def _misses(
     scoring: Scoring,
     probabilities: PairProbability,
 ) -> tuple[Miss, ...]:
-    """The captions whose pictures come latest, at most MISSES; of equal ones the first
+    """Return the captions whose pictures come latest, at most MISSES; of equal ones the first
     mentioned.
     """
     worst = np.argsort(-found.first, kind="stable")[:MISSES]

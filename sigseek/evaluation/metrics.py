@@ -20,7 +20,7 @@ _BLOCK = 4_000_000  # cosines at a time: 16 MB, and as much again where they are
 
 
 def cosine_blocks(queries: Floats, candidates: Floats) -> Iterator[tuple[int, Floats]]:
-    """All cosines of unit-norm queries (q, dim) and candidates (n, dim), some rows at a time.
+    """Yield the cosines of unit-norm queries (q, dim) and candidates (n, dim), some rows at a time.
 
     Yields the number of the first query of a block, and the block (rows, n).
     """
@@ -47,7 +47,7 @@ def pair_counts(
 
 
 def positions(scores: Floats, relevant: Ints | Bools) -> Ints:
-    """The places, from 1 and ascending, of the relevant items when scores (n,) are ranked.
+    """Return the places, from 1 and ascending, of the relevant items when scores (n,) are ranked.
 
     The highest score is first. Among equal scores the relevant ones are last, so a checkpoint that
     tells nothing apart gains nothing. `relevant` holds their numbers, each once, or is a mask (n,).
@@ -59,7 +59,8 @@ def positions(scores: Floats, relevant: Ints | Bools) -> Ints:
 
 
 def average_precision(scores: Floats, relevant: Ints | Bools) -> float:
-    """Average precision: the mean of the precision at each relevant item, of which there is one.
+    """Return the average precision: the mean of the precision at each relevant item, of which there
+    is one at least.
 
     See Manning et al. 2008, section 8.4.
     """
@@ -80,7 +81,7 @@ class Ranks:
     """(q,) The average precision, over 0 to 1."""
 
     def recall(self, k: int, weights: Ints | None = None) -> float:
-        """Recall@k: the share of the queries with a relevant candidate among the first k.
+        """Return recall@k: the share of the queries with a relevant candidate among the first k.
 
         This is COCO's retrieval protocol (Karpathy and Fei-Fei 2015, arXiv 1412.2306, section 4.1).
         `weights` (q,) say how often each query counts.
@@ -88,7 +89,7 @@ class Ranks:
         return float(np.average(self.first <= k, weights=weights))
 
     def figures(self, weights: Ints | None = None) -> dict[str, float]:
-        """Recall@1, 5 and 10 and the mean average precision, each 0 to 1."""
+        """Return recall@1, 5 and 10 and the mean average precision, each 0 to 1."""
         recalls = {f"R@{k}": self.recall(k, weights) for k in RECALLS}
         return recalls | {"mAP": float(np.average(self.precision, weights=weights))}
 
@@ -109,7 +110,8 @@ def rank(queries: Floats, candidates: Floats, relevant: Sequence[Ints]) -> Ranks
 
 
 def zero_shot_accuracy(images: Floats, labels: Floats, truth: Ints) -> float:
-    """The share of images (n, dim) whose own label, `truth` (n,), is the best of labels (c, dim).
+    """Return the share of images (n, dim) whose own label, `truth` (n,), is the best of labels (c,
+    dim).
 
     This is the top-1 accuracy of Radford et al. 2021 (arXiv 2103.00020, section 3.1). If another
     label has the same cosine, the image counts as wrong.
@@ -118,7 +120,8 @@ def zero_shot_accuracy(images: Floats, labels: Floats, truth: Ints) -> float:
 
 
 def auroc(present: Floats, absent: Floats) -> float:
-    """The chance that a score drawn from `present` (p,) exceeds one drawn from `absent` (a,).
+    """Return the chance that a score drawn from `present` (p,) exceeds one drawn from `absent`
+    (a,).
 
     Equal scores count half. The area under the ROC curve is exactly this chance (Hanley and McNeil
     1982). Raises ValueError when either is empty.
@@ -155,7 +158,7 @@ def reliability(
 
 
 def calibration_error(bins: Sequence[ReliabilityBin]) -> float:
-    """The expected calibration error; 0 is perfect.
+    """Return the expected calibration error; 0 is perfect.
 
     It is the mean, over predictions, of |mean probability - share that matches| of their bin
     (Naeini et al. 2015; Guo et al. 2017, arXiv 1706.04599, section 2). Raises ValueError without

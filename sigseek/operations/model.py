@@ -59,7 +59,7 @@ class ModelInUse:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """The checkpoint asked for, else the one that embedded most of the library, else the
+        """Return the checkpoint asked for, else the one that embedded most of the library, else the
         default. Raises CheckpointError when it cannot be loaded.
         """
         return self._checkpoint.get(self._load_checkpoint)

@@ -202,7 +202,7 @@ def existing_photo(photo: Path) -> Path:
 
 
 def cannot_be_used(path: Path, error: DecodeError) -> DecodeError:
-    """The error with the name of the photo file in it."""
+    """Return the error with the name of the photo file in it."""
     return DecodeError(f"{path} cannot be used ({error})", "name another photo", error.kind)
 
 

@@ -52,7 +52,7 @@ class WatchEvent:
 
     @property
     def problem(self) -> str | None:
-        """The error in one line, with calls as in Python."""
+        """Return the error in one line, with calls as in Python."""
         return str(self.error) if self.error else None
 
 
@@ -130,8 +130,8 @@ class Watch:
                 yield from self._index_what_is_due()
 
     def _folders(self) -> dict[Path, _Identity]:
-        """The folders to watch, including those that are not there. LibraryError when the library
-        itself is gone.
+        """Return the folders to watch, including those that are not there. Raises LibraryError when
+        the library itself is gone.
         """
         if not os.path.lexists(self._catalog.path):
             raise LibraryError(
@@ -152,8 +152,8 @@ class Watch:
         return {path: _identity(path) for path in watched}
 
     def _changes(self, folders: dict[Path, _Identity]) -> Iterator[set[Path] | WatchEvent]:
-        """Paths that changed, or an empty set, at least every half second. It ends when watching
-        has to begin again.
+        """Yield paths that changed, or an empty set, at least every half second. It ends when
+        watching has to begin again.
         """
         there = [path for path, identity in folders.items() if identity]
         try:
@@ -206,8 +206,8 @@ class Watch:
         )
 
     def _place_to_look_at(self, path: Path, folder: Path) -> Path | None:
-        """The directory in which the path's change is to be looked for; None when it is nothing to
-        the library.
+        """Return the directory in which the path's change is to be looked for. Returns None when
+        the change is nothing to the library.
         """
         if path == folder:
             return folder
@@ -294,8 +294,8 @@ class Watch:
 def folders_to_watch(
     folders: Iterable[str | os.PathLike[str]], known: Collection[Path]
 ) -> list[Path]:
-    """The folders' absolute paths without links, none inside another. FolderError for a folder
-    that is neither there nor `known`.
+    """Return the folders' absolute paths without links, none inside another. Raises FolderError for
+    a folder that is neither there nor `known`.
     """
     paths = []
     for folder in folders:
@@ -334,7 +334,7 @@ def _tell_gone(before: dict[Path, _Identity], now: dict[Path, _Identity]) -> Ite
 
 
 def _existing(place: Path, folder: Path) -> Path:
-    """The place, or the nearest directory above it that exists, up to the folder."""
+    """Return the place, or the nearest directory above it that exists, up to the folder."""
     while place != folder and not os.path.isdir(place):
         place = place.parent
     return place

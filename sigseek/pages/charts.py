@@ -30,8 +30,8 @@ _PROBABILITIES = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 
 
 def reliability_diagram(before: Sequence[ReliabilityBin], after: Sequence[ReliabilityBin]) -> str:
-    """Two panels, before and after calibration: a dot a bin, at its probability and the share of it
-    that matches.
+    """Draw two panels, before and after calibration. Each bin is a dot at its probability and the
+    share of it that matches.
 
     A line joins the dot with the diagonal, where the two would agree.
     """
@@ -77,8 +77,8 @@ def _reliability_panel(left: int, name: str, title: str, bins: Sequence[Reliabil
 
 
 def along(probability: float) -> float:
-    """Where a probability stands on an axis, 0 to 1, spaced by logit; what is beyond the first or
-    last tick stands on it.
+    """Return where a probability stands on an axis, 0 to 1, spaced by logit. What is beyond the
+    first or last tick stands on that tick.
     """
     low, high = _PROBABILITIES[0], _PROBABILITIES[-1]
     held = min(max(probability, low), high)
@@ -90,8 +90,8 @@ def _logit(probability: float) -> float:
 
 
 def score_histogram(histogram: Histogram) -> str:
-    """Two panels over one axis of logits: pairs that match above, the others below, their numbers
-    on a logarithmic scale.
+    """Draw two panels over one axis of logits: pairs that match above, the others below, their
+    numbers on a logarithmic scale.
 
     A bar of n pairs is log10(1 + n) high, so that one pair can still be seen.
     """
@@ -138,8 +138,8 @@ def _logit_ticks(bottom: int, low: float, high: float) -> str:
 
 
 def round_values(low: float, high: float, most: int = 8) -> list[float]:
-    """At most `most` + 1 multiples of 1, 2 or 5 times a power of ten from low to high, which is
-    greater.
+    """Return at most `most` + 1 multiples of 1, 2 or 5 times a power of ten from low to high, which
+    is greater.
     """
     rough = (high - low) / most
     power = 10.0 ** math.floor(math.log10(rough))
@@ -151,7 +151,7 @@ def round_values(low: float, high: float, most: int = 8) -> list[float]:
 
 
 def _short(count: int) -> str:
-    """A power of ten as an axis shows it."""
+    """Return a power of ten as an axis shows it."""
     for limit, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
         if count >= limit:
             return f"{count // limit}{unit}"

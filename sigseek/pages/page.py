@@ -69,7 +69,9 @@ def write_page(file: Path, title: str, body: str, style: str) -> None:
 
 
 def thumbnail(path: Path, thumbnails: Thumbnailer) -> str:
-    """The picture as HTML with its pixels inside, or a paragraph that says why there is none."""
+    """Return the picture as HTML with its pixels inside, or a paragraph that says why there is
+    none.
+    """
     try:
         encoded = base64.b64encode(thumbnails.jpeg(path)).decode("ascii")
     except FileNotFoundError:

@@ -1,0 +1,93 @@
+"""What options accept, and how commands ask."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from sigseek.cli.options import Duration, PathName, confirm, given_labels, library_beside
+from sigseek.search.errors import QueryError
+
+
+def converted(kind: click.ParamType, typed: str) -> object:
+    return kind.convert(typed, None, None)
+
+
+@pytest.mark.parametrize(
+    ("typed", "duration"),
+    [
+        ("2s", timedelta(seconds=2)),
+        ("1.5h", timedelta(minutes=90)),
+        (" 30D ", timedelta(days=30)),
+        ("8w", timedelta(weeks=8)),
+    ],
+)
+def test_a_duration(typed: str, duration: timedelta) -> None:
+    assert converted(Duration(), typed) == duration
+
+
+def test_a_number_without_a_unit_is_of_the_options_own() -> None:
+    assert converted(Duration("m"), "10") == timedelta(minutes=10)
+    with pytest.raises(click.BadParameter, match=r"'10' is not a duration; write a number and s,"):
+        converted(Duration(), "10")
+
+
+@pytest.mark.parametrize("typed", ["", "-1s", "1y", "s", "1 s", "１s", "1e3s"])
+def test_what_is_no_duration(typed: str) -> None:
+    with pytest.raises(click.BadParameter, match="is not a duration"):
+        converted(Duration("s"), typed)
+
+
+def test_the_shortest_and_the_longest_duration() -> None:
+    assert converted(Duration(zero=True), "0d") == timedelta()
+    with pytest.raises(click.BadParameter, match="must be more than 0"):
+        converted(Duration(), "0d")
+    with pytest.raises(click.BadParameter, match="is too long"):
+        converted(Duration(), "999999999w")
+
+
+def test_an_empty_path_is_wrong_syntax() -> None:
+    with pytest.raises(click.BadParameter, match="is a shell variable not set"):
+        converted(PathName(), "")
+    assert converted(PathName(), "a b") == Path("a b")
+
+
+def test_labels_are_given_by_options_and_by_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "labels.txt"
+    file.write_text("# animals\ncat\n\nnight = a photo taken at night\n")
+    labels = given_labels(["dog", "cat"], file)
+    assert [(label.name, label.text) for label in labels] == [
+        ("dog", None),
+        ("cat", None),
+        ("night", "a photo taken at night"),
+    ]
+    with pytest.raises(QueryError, match=f"^cannot read labels from {tmp_path}/no.txt "):
+        given_labels([], tmp_path / "no.txt")
+
+
+def test_a_question_that_nobody_can_answer_says_what_would_happen() -> None:
+    @click.command()
+    @click.option("--yes", is_flag=True)
+    def command(yes: bool) -> None:
+        confirm("All of it would be gone", "Go on?", yes)
+        click.echo("done")
+
+    refused = CliRunner().invoke(command)
+    assert (refused.exit_code, refused.stderr) == (
+        1,
+        "error: All of it would be gone, and there is no terminal to ask on; go on with --yes\n",
+    )
+    assert CliRunner().invoke(command, ["--yes"]).stdout == "done\n"
+
+
+def test_the_nearest_library_beside_photos_is_found(tmp_path: Path) -> None:
+    outer, inner = tmp_path / ".sigseek", tmp_path / "a" / "b" / ".sigseek"
+    for library in (outer, inner):
+        library.mkdir(parents=True)
+        (library / "catalog.sqlite").touch()
+    assert library_beside(tmp_path / "a" / "b" / "c") == inner
+    assert library_beside(tmp_path / "a") == outer
+    (inner / "catalog.sqlite").unlink()
+    assert library_beside(tmp_path / "a" / "b") == outer

@@ -1,0 +1,81 @@
+"""Lines and bars that commands print."""
+
+import pytest
+
+from sigseek.cli.output import bar, one_line, remedy_in_words
+from sigseek.cli.problems import show_problems
+from sigseek.cli.progress import Announcer, NotingProgress, RunProgress
+from sigseek.errors import Call, Option, Remedy, SigseekError
+from sigseek.progress import Phase, Problem, Progress
+
+
+@pytest.mark.parametrize(
+    ("share", "drawn"),
+    [
+        (0.0, "          "),
+        (0.5, "█████     "),
+        (0.99, "█████████▉"),
+        (1.0, "██████████"),
+        (-1.0, "          "),
+        (7.0, "██████████"),
+        (0.0125, "▏         "),
+    ],
+)
+def test_a_bar(share: float, drawn: str) -> None:
+    assert bar(share) == drawn
+
+
+def test_an_error_is_one_line_with_commands_as_they_are_typed() -> None:
+    remedy = Remedy("make one with: {}, or use {}", (Call("index", ("FOLDER",)), Option("limit")))
+    error = SigseekError("nothing\nis there", remedy)
+    assert one_line(error) == "nothing is there; make one with: sigseek index FOLDER, or use -n"
+    assert one_line(OSError(28, "No space left on device", "/a/b")) == (
+        "/a/b: no space left on device; check the disk and its permissions"
+    )
+
+
+def test_options_that_take_several_values_are_repeated() -> None:
+    remedy = Remedy("{}", (Call("forget", ("/home",), (("keep", ("/home/a b", "/home/c")),)),))
+    assert remedy_in_words(remedy) == "sigseek forget /home --keep '/home/a b' --keep /home/c"
+    assert str(remedy) == "library.forget('/home', keep=['/home/a b', '/home/c'])"
+
+
+def test_five_problems_are_shown_and_the_others_counted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show_problems([Problem(f"/{number}", "torn\x1b") for number in range(1_007)])
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:2] == ["warning: /0: torn\\x1b", "warning: /1: torn\\x1b"]
+    assert lines[5:] == ["warning: and 1,002 more"]
+
+
+def test_an_announcer_prints_lines_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    announcer = Announcer()
+    announcer.advanced(Progress(Phase.EMBEDDING, 1, 2))
+    announcer.met(Problem("/a", "torn"))
+    announcer.said("downloading 3 MB")
+    announcer.said(Remedy("then: {}", (Call("index"),)))
+    assert capsys.readouterr() == ("", "downloading 3 MB\nthen: sigseek index\n")
+
+
+def test_a_bar_is_shown_for_each_phase_that_can_be_counted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with RunProgress() as listener:
+        for phase in (Phase.SCANNING, Phase.EMBEDDING, Phase.EMBEDDING_TEXTS):
+            for done in range(3):
+                listener.advanced(Progress(phase, done, None if phase is Phase.SCANNING else 2))
+    said = capsys.readouterr().err
+    assert "embedding: 100%" in said
+    assert "embedding texts: 100%" in said
+    assert "2/2" in said
+    assert "scanning" not in said, "phases without a number are named on terminals only"
+
+
+def test_few_items_show_no_bar_and_problems_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    with NotingProgress(least=3) as listener:
+        listener.advanced(Progress(Phase.EMBEDDING, 0, 2))
+        listener.met(Problem("/a", "torn"))
+        listener.advanced(Progress(Phase.EMBEDDING, 2, 2))
+    assert capsys.readouterr().err == ""
+    assert listener.problems == [Problem("/a", "torn")]

@@ -1,0 +1,63 @@
+"""What indexing asks before it changes a library."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import sigseek
+from sigseek import LibraryError
+from tests.conftest import Run
+from tests.indexed import indexed, save_photos
+from tests.photos import save
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    return save_photos(tmp_path / "photos")
+
+
+@pytest.fixture
+def library(tmp_path: Path, photos: Path) -> sigseek.Library:
+    return indexed(tmp_path / "library", photos)
+
+
+def test_more_than_half_gone_changes_nothing_without_yes(
+    photos: Path, library: sigseek.Library, run: Run
+) -> None:
+    where = ("--library", library.directory)
+    before = library.status()
+    for name in "ab":
+        shutil.rmtree(photos / name)
+    refused = run("index", *where, check=False)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(
+        f"error: 8 of 12 files in {photos} are gone, and nothing was changed; "
+    )
+    assert library.status() == before
+    (report,) = map(json.loads, run("index", *where, "--yes", "--json").stdout.splitlines())
+    assert (report["missing"], report["unchanged"]) == (8, 4)
+    (again,) = map(json.loads, run("index", *where, "--json").stdout.splitlines())
+    assert again["missing"] == 8, "what is missing already is asked about once"
+
+
+def test_files_that_only_lie_elsewhere_are_not_asked_about(
+    photos: Path, library: sigseek.Library, tmp_path: Path
+) -> None:
+    for name in "abc":
+        (photos / name).rename(photos / f"{name}2")
+    report = library.index()
+    assert (report.moved, report.missing) == (12, 0)
+    (tmp_path / "new").mkdir()
+    for name in "abc":
+        (photos / f"{name}2").rename(tmp_path / "new" / name)
+    save(photos / "stays.png", seed=50)
+    report = library.index(tmp_path / "new", photos)
+    assert (report.added, report.moved, report.missing) == (1, 12, 0)
+
+
+def test_a_library_without_folders_asks_for_some(library: sigseek.Library, photos: Path) -> None:
+    library.forget(photos)
+    with pytest.raises(LibraryError, match=r"has no folders; name the folders: library\.index"):
+        library.index()

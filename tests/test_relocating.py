@@ -1,0 +1,173 @@
+"""Folders that move, from Python and through the program."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+import sigseek
+from sigseek import FolderError
+from tests.indexed import assert_nothing_to_do, indexed, known, on_disk, save_photos
+from tests.photos import save
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    return save_photos(tmp_path / "photos")
+
+
+@pytest.fixture
+def library(tmp_path: Path, photos: Path) -> sigseek.Library:
+    return indexed(tmp_path / "library", photos)
+
+
+def test_a_renamed_folder(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
+    new = photos.rename(tmp_path / "renamed")
+    relocated = library.relocate(photos, new)
+    assert (relocated.old, relocated.new, relocated.files) == (str(photos), str(new), 12)
+    assert known(library) == on_disk(new)
+    assert_nothing_to_do(library)
+
+
+def test_a_renamed_directory_in_a_folder(library: sigseek.Library, photos: Path) -> None:
+    (photos / "a").rename(photos / "z")
+    assert library.relocate(photos / "a", photos / "z").files == 4
+    assert [folder.path for folder in library.status().folders] == [str(photos)]
+    assert_nothing_to_do(library)
+
+
+def test_a_directory_moved_out_becomes_a_folder_and_back_in_a_part_of_one(
+    library: sigseek.Library, photos: Path, tmp_path: Path
+) -> None:
+    (photos / "a").rename(tmp_path / "out")
+    library.relocate(photos / "a", tmp_path / "out")
+    assert [folder.path for folder in library.status().folders] == [
+        str(tmp_path / "out"),
+        str(photos),
+    ]
+    assert_nothing_to_do(library)
+    (tmp_path / "out").rename(photos / "b" / "in")
+    library.relocate(tmp_path / "out", photos / "b" / "in")
+    assert [folder.path for folder in library.status().folders] == [str(photos)]
+    assert known(library) == on_disk(photos)
+    assert_nothing_to_do(library)
+
+
+def test_a_folder_moved_one_level_down_or_up(
+    library: sigseek.Library, photos: Path, tmp_path: Path
+) -> None:
+    photos.rename(tmp_path / "x")
+    photos.mkdir()
+    (tmp_path / "x").rename(photos / "deep")
+    library.relocate(photos, photos / "deep")
+    assert_nothing_to_do(library)
+    for path in sorted((photos / "deep").iterdir()):
+        path.rename(photos / path.name)
+    library.relocate(photos / "deep", photos)
+    assert known(library) == on_disk(photos)
+    assert_nothing_to_do(library)
+
+
+def test_directories_shifted_into_each_others_places(
+    library: sigseek.Library, photos: Path
+) -> None:
+    """Everything in a/ now lies in a/a/, where a path may be one that another is moved away
+    from.
+    """
+    (photos / "a").rename(photos / "x")
+    (photos / "a").mkdir()
+    (photos / "x").rename(photos / "a" / "a")
+    library.relocate(photos / "a", photos / "a" / "a")
+    (photos / "a" / "a").rename(photos / "x")
+    (photos / "a" / "a").mkdir()
+    (photos / "x").rename(photos / "a" / "a" / "a")
+    library.relocate(photos / "a", photos / "a" / "a")
+    assert known(library) == on_disk(photos)
+    assert_nothing_to_do(library)
+
+
+def test_what_is_known_in_the_new_place_stays(
+    library: sigseek.Library, photos: Path, tmp_path: Path
+) -> None:
+    new = tmp_path / "renamed"
+    shutil.copytree(photos, new)
+    library.index(new)  # copies: known twice
+    shutil.rmtree(photos)
+    library.relocate(photos, new)
+    assert [(folder.path, folder.files) for folder in library.status().folders] == [(str(new), 12)]
+    assert_nothing_to_do(library)
+
+
+def test_a_new_place_does_not_take_in_an_offline_folder(
+    library: sigseek.Library, photos: Path, tmp_path: Path
+) -> None:
+    media = tmp_path / "media"
+    save(media / "usb" / "1.png", seed=80)
+    library.index(media / "usb")
+    shutil.copytree(photos, media, dirs_exist_ok=True)
+    (media / "usb").rename(tmp_path / "unplugged")
+    refused = (
+        f"{media / 'usb'} is offline and would become part of {media}; plug in its drive first"
+    )
+    for old, new in ((photos, media), (photos / "a", media)):
+        with pytest.raises(FolderError, match=f"^{refused}"):
+            library.relocate(old, new, accept_missing=True)
+    assert [(folder.path, folder.files) for folder in library.status().folders] == [
+        (str(media / "usb"), 1),
+        (str(photos), 12),
+    ]
+    (tmp_path / "unplugged").rename(media / "usb")
+    shutil.rmtree(photos)
+    assert library.relocate(photos, media).files == 12
+    assert known(library) == on_disk(media)
+    assert_nothing_to_do(library)
+
+
+def test_relocated_names_need_not_be_utf8(
+    library: sigseek.Library, photos: Path, tmp_path: Path
+) -> None:
+    odd = photos / "a" / os.fsdecode(b"\xff\xfe.png")
+    save(photos / "a" / "plain.png", seed=99).rename(odd)
+    library.index()
+    (photos / "a").rename(photos / "b" / "a")
+    assert library.relocate(photos / "a", photos / "b" / "a").files == 5
+    assert str(photos / "b" / "a" / odd.name) in known(library)
+    assert_nothing_to_do(library)
+
+
+def test_a_failure_moves_along(library: sigseek.Library, photos: Path) -> None:
+    (photos / "a" / "bad.png").write_text("no picture")
+    library.index()
+    (photos / "a").rename(photos / "z")
+    library.relocate(photos / "a", photos / "z")
+    assert [failure.path for failure in library.failures()] == [str(photos / "z" / "bad.png")]
+    assert library.index().failed == 1
+
+
+def test_relocating_to_where_the_files_are_not(
+    library: sigseek.Library, photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(
+        FolderError, match=r"^none of the 12 files are in .*, so nothing was changed"
+    ):
+        library.relocate(photos, tmp_path / "empty")
+    with pytest.raises(FolderError, match=f"is not in the library; its folders are: {photos}"):
+        library.relocate(tmp_path / "other", tmp_path / "empty")
+    call = f"library.relocate({str(photos)!r}, {str(tmp_path)!r})"
+    swapped = f"the library knows {photos}, not {tmp_path}; give the old place first: {call}"
+    with pytest.raises(FolderError, match=f"^{re.escape(swapped)}$"):
+        library.relocate(tmp_path, photos)
+    with pytest.raises(FolderError, match=f"is not in the library; its folders are: {photos}"):
+        library.relocate(tmp_path / "mistyped", photos)
+    with pytest.raises(FolderError, match="the library knows no files in"):
+        library.relocate(photos / "nowhere", tmp_path / "empty")
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(FolderError, match=f"{tmp_path / 'loop'} is not in the library"):
+        library.relocate(tmp_path / "loop", tmp_path / "empty")
+    with pytest.raises(FolderError, match=f"{tmp_path / 'loop'} cannot be read"):
+        library.relocate(photos, tmp_path / "loop")
+    assert_nothing_to_do(library)
+    assert library.relocate(photos, tmp_path / "empty", accept_missing=True).files == 12
