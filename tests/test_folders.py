@@ -106,15 +106,19 @@ def test_forgetting_a_directory_that_is_there_says_what_to_do_before_it_asks(
     save(tmp_path / "photos" / "sub" / "a.png", seed=1)
     with sigseek.open(tmp_path / "library", model="mini") as library:
         library.index(tmp_path / "photos")
-        with pytest.raises(sigseek.FolderError, match="move it elsewhere first, or forget"):
+        with pytest.raises(sigseek.FolderError, match="to leave it out from now on: "):
             library.forgettable_files(tmp_path / "photos" / "sub")
         assert library.forgettable_files(tmp_path / "photos") == 1
     where = ("--library", tmp_path / "library")
     done = run("forget", tmp_path / "photos" / "sub", *where, check=False)
     assert done.stderr == (
         f"error: {tmp_path}/photos/sub is inside {tmp_path}/photos, and the next indexing would "
-        "find it again; move it elsewhere first, or forget the whole folder\n"
+        f"find it again; to leave it out from now on: sigseek index --library {tmp_path}/library "
+        f"{tmp_path}/photos --exclude /sub/\n"
     )
+    run("index", tmp_path / "photos", "--exclude", "/sub/", "--yes", *where)
+    assert "0 files present" in run("status", *where).stdout, "the advice does what it says"
+    run("index", tmp_path / "photos", "--include", "/sub/", *where)
     done = run("forget", tmp_path / "photos", *where, check=False)
     assert done.stderr == (
         f"error: 1 file in {tmp_path}/photos would be removed from the library (your photo files "

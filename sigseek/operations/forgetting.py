@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path, PurePath
 
-from sigseek.errors import ErrorKind
+from sigseek.errors import Call, ErrorKind, Remedy
 from sigseek.indexer import FolderError
 from sigseek.indexer.presence import is_empty, is_online, is_unplugged, may_be_there
 from sigseek.operations.directory import LibraryDirectory
@@ -17,6 +17,7 @@ from sigseek.operations.folders import find_folder
 from sigseek.paths import typed_path
 from sigseek.storage import Catalog, CheckpointRecord, FolderRecord, LibraryError
 from sigseek.storage.catalog import path_prefix
+from sigseek.storage.catalog.paths import literal_pattern
 from sigseek.storage.embeddings import CheckpointEmbeddings
 
 _LOG = logging.getLogger(__name__)
@@ -122,9 +123,13 @@ def _check_it_stays_away(folder: FolderRecord, inside: PurePath) -> None:
         )
     directory = Path(folder.path, inside)
     if inside != PurePath() and may_be_there(directory) and not is_empty(directory):
+        pattern = f"/{literal_pattern(inside)}/"
         raise FolderError(
             f"{directory} is inside {folder.path}, and the next indexing would find it again",
-            "move it elsewhere first, or forget the whole folder",
+            Remedy(
+                "to leave it out from now on: {}",
+                (Call("index", (folder.path,), (("exclude", (pattern,)),)),),
+            ),
         )
 
 

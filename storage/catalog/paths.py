@@ -36,7 +36,7 @@ def patterns_below(directory: PurePath, patterns: Sequence[str]) -> list[str]:
     """Return gitignore patterns that mean for a folder what these mean for the directory in it."""
     if directory == PurePath():
         return list(patterns)
-    return [_pattern_below(_literal(directory), pattern) for pattern in patterns]
+    return [_pattern_below(literal_pattern(directory), pattern) for pattern in patterns]
 
 
 def patterns_inside(directory: PurePath, patterns: Sequence[str]) -> list[str]:
@@ -44,12 +44,12 @@ def patterns_inside(directory: PurePath, patterns: Sequence[str]) -> list[str]:
 
     Patterns for other places of the folder are left out.
     """
-    found = [_pattern_inside(f"/{_literal(directory)}/", pattern) for pattern in patterns]
+    found = [_pattern_inside(f"/{literal_pattern(directory)}/", pattern) for pattern in patterns]
     return [pattern for pattern in found if pattern is not None]
 
 
-def _literal(directory: PurePath) -> str:
-    """Return the pattern of just this directory."""
+def literal_pattern(directory: PurePath) -> str:
+    """Return the gitignore pattern that means just this path, without slashes at its ends."""
     return re.sub(r"([\\*?\[\] !#])", r"\\\1", directory.as_posix())
 
 
