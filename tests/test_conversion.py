@@ -12,7 +12,7 @@ import pytest
 from sigseek.progress import Silence, Stop
 from sigseek.siglip import Checkpoint, CheckpointError
 from sigseek.siglip.checkpoint import read_checkpoint
-from sigseek.siglip.runtimes import conversion
+from sigseek.siglip.runtimes import conversion, openvino, quantization
 from sigseek.siglip.runtimes.choose import load_image_tower, load_text_tower
 from sigseek.siglip.runtimes.conversion import CacheError, convert, find_conversion
 from sigseek.siglip.runtimes.openvino import (
@@ -308,6 +308,27 @@ def test_int8_needs_enough_photos(cache: Path, mini: Checkpoint, heard: Heard) -
     ):
         convert(mini, "int8", heard, Stop(), lambda: pixels(mini))
     assert heard.lines == []
+
+
+@pytest.mark.parametrize(
+    ("best", "advice"),
+    [("bf16", "use precision='bf16' or precision='fp32'"), ("fp32", "use precision='fp32'")],
+)
+def test_instead_of_int8_a_precision_of_this_processor_is_advised(
+    cache: Path,
+    mini: Checkpoint,
+    heard: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    best: str,
+    advice: str,
+) -> None:
+    monkeypatch.setattr(openvino, "best_precision", lambda: best)
+    with pytest.raises(CheckpointError, match=f"20 were found; {advice}$"):
+        convert(mini, "int8", heard.append, lambda: pixels(mini))
+    exact = convert(mini, "fp32", heard.append)
+    monkeypatch.setattr(quantization, "LEAST_COSINE", 1.1)
+    with pytest.raises(CheckpointError, match=rf"int8 is not faithful enough \(.*\); {advice}$"):
+        quantization.quantize(exact / "image.xml", cache / "int8.xml", pixels(mini)[:4])
 
 
 def test_int8_says_how_faithful_it_is(

@@ -14,10 +14,6 @@ from sigseek.siglip.runtimes.conversion import CacheError, Photos, convert
 from sigseek.siglip.runtimes.openvino import OpenVinoImageTower, OpenVinoTextTower
 from sigseek.siglip.towers import ImageTower, TextTower, check_choices
 
-_OTHER_PRECISIONS = Remedy(
-    "use {} or {}", (Option("precision", "bf16"), Option("precision", "fp32"))
-)
-
 
 def load_image_tower(
     checkpoint: Checkpoint,
@@ -56,7 +52,10 @@ def load_image_tower(
             listener.said(f"warning: {reason}; running on torch, which is slower")
     if precision == "int8":
         raise CheckpointError(
-            f"int8 cannot be used: {reason}", _OTHER_PRECISIONS, ErrorKind.UNAVAILABLE
+            f"int8 cannot be used: {reason}",
+            # torch, which is left then, computes in both on any processor
+            Remedy("use {} or {}", (Option("precision", "bf16"), Option("precision", "fp32"))),
+            ErrorKind.UNAVAILABLE,
         )
     return _torch_image_tower(checkpoint, "cpu", precision)
 

@@ -27,12 +27,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sigseek.errors import ErrorKind, Option, Remedy
+from sigseek.errors import ErrorKind
 from sigseek.progress import Listener, Stop
 from sigseek.siglip.cache import cache_directory
 from sigseek.siglip.checkpoint import Checkpoint
 from sigseek.siglip.errors import CheckpointError
-from sigseek.siglip.runtimes.openvino import import_openvino
+from sigseek.siglip.runtimes.openvino import exact_precisions, import_openvino
 
 VERSION = 1
 """The version of the conversion; raised whenever the same checkpoint is converted differently."""
@@ -155,7 +155,7 @@ def _sample(photos: Photos) -> npt.NDArray[np.uint8]:
         raise CheckpointError(
             f"int8 is fitted to at least {LEAST_PHOTOS} of your own photos, "
             f"and {len(sample)} were found",
-            Remedy("use {} or {}", (Option("precision", "bf16"), Option("precision", "fp32"))),
+            exact_precisions(),
         )
     return sample
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sigseek.errors import Option, Remedy
 from sigseek.siglip.checkpoint import Checkpoint
 from sigseek.siglip.tokenizer import Tokenizer
 
@@ -110,6 +111,13 @@ def best_precision() -> str:
         if "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         else "fp32"
     )
+
+
+def exact_precisions() -> Remedy:
+    """Return the advice to use a precision that this processor computes in, other than int8."""
+    if best_precision() == "bf16":
+        return Remedy("use {} or {}", (Option("precision", "bf16"), Option("precision", "fp32")))
+    return Remedy("use {}", (Option("precision", "fp32"),))
 
 
 def import_openvino() -> ModuleType:

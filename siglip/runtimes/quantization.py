@@ -9,9 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sigseek.errors import ErrorKind, Option, Remedy
+from sigseek.errors import ErrorKind
 from sigseek.siglip.errors import CheckpointError
-from sigseek.siglip.runtimes.openvino import CompiledModel, import_openvino
+from sigseek.siglip.runtimes.openvino import (
+    CompiledModel,
+    exact_precisions,
+    import_openvino,
+)
 
 LEAST_COSINE = 0.99
 _JUDGING_SHARE = 0.25
@@ -48,7 +52,7 @@ def quantize(exact: Path, target: Path, photos: npt.NDArray[np.uint8]) -> dict[s
     if not cosines.min() >= LEAST_COSINE:
         raise CheckpointError(
             f"int8 is not faithful enough ({fidelity}; {LEAST_COSINE} is needed)",
-            Remedy("use {} or {}", (Option("precision", "bf16"), Option("precision", "fp32"))),
+            exact_precisions(),
             ErrorKind.UNSUPPORTED,
         )
     return {
