@@ -1,5 +1,6 @@
 """Conversions for OpenVINO: they agree with transformers, and a damaged cache does no harm."""
 
+import functools
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from sigseek.progress import Silence, Stop
 from sigseek.siglip import Checkpoint, CheckpointError
@@ -317,18 +319,43 @@ def test_int8_needs_enough_photos(cache: Path, mini: Checkpoint, heard: Heard) -
 def test_instead_of_int8_a_precision_of_this_processor_is_advised(
     cache: Path,
     mini: Checkpoint,
-    heard: list[str],
+    heard: Heard,
     monkeypatch: pytest.MonkeyPatch,
     best: str,
     advice: str,
 ) -> None:
     monkeypatch.setattr(openvino, "best_precision", lambda: best)
     with pytest.raises(CheckpointError, match=f"20 were found; {advice}$"):
-        convert(mini, "int8", heard.append, lambda: pixels(mini))
-    exact = convert(mini, "fp32", heard.append)
+        convert(mini, "int8", heard, Stop(), lambda: pixels(mini))
+    exact = convert(mini, "fp32", heard, Stop())
     monkeypatch.setattr(quantization, "LEAST_COSINE", 1.1)
     with pytest.raises(CheckpointError, match=rf"int8 is not faithful enough \(.*\); {advice}$"):
         quantization.quantize(exact / "image.xml", cache / "int8.xml", pixels(mini)[:4])
+
+
+@pytest.mark.filterwarnings("ignore")  # the converting process ignores warnings, too
+def test_a_tower_is_run_once_to_convert_it(
+    tiny: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sigseek.siglip.runtimes import export
+
+    runs = []
+    forward = export._TextGraph.forward
+
+    @functools.wraps(forward)
+    def counted(self: export._TextGraph, ids: torch.Tensor) -> torch.Tensor:
+        runs.append(len(ids))
+        return forward(self, ids)
+
+    monkeypatch.setattr(export._TextGraph, "forward", counted)
+    export.save_text_tower(tiny, tmp_path / "text.xml", "fp32")
+    assert runs == [2]
+    ids = Tokenizer(tiny).encode(TEXTS)
+    np.testing.assert_allclose(
+        CompiledModel(tmp_path / "text.xml", "fp32", cache=False).embed(ids),
+        TorchTextTower(tiny, "cpu").embed(TEXTS),
+        atol=1e-5,
+    )
 
 
 def test_int8_says_how_faithful_it_is(
