@@ -19,6 +19,7 @@ from sigseek.search.scorer import Rows, Scored, Scorer
 from sigseek.search.terms import Doubles, plain_model
 from sigseek.search.verdicts import FEW_PHOTOS, MATCH, VERDICTS, JudgedBy
 from sigseek.siglip import Scoring
+from sigseek.siglip.yardstick.texts import VERSION
 from sigseek.storage import Catalog, CheckpointRecord, PhotoRecord
 from sigseek.storage.index.contract import VectorIndex
 
@@ -49,7 +50,7 @@ class Searcher:
         yardstick = catalog.yardstick(checkpoint.id)
         self._judge = (
             Judge(yardstick, calibration, scale, max(checkpoint.embeddings, 1))
-            if yardstick
+            if yardstick and yardstick.version == VERSION  # biases of two versions do not compare
             else None
         )
         self._scorer = Scorer(catalog, checkpoint, self._retriever, self._judge, calibration)

@@ -18,7 +18,6 @@ from sigseek.indexer import disk
 from sigseek.progress import Silence, Stop
 from sigseek.siglip import Checkpoint, ImageTower, TextTower
 from sigseek.siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
-from sigseek.siglip.yardstick import embeddings
 from sigseek.siglip.yardstick.embeddings import Yardstick, load_yardstick
 
 if TYPE_CHECKING:
@@ -104,13 +103,8 @@ def mini_yardstick(
     mini_towers: tuple[ImageTower, TextTower],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Yardstick:
-    """mini's yardstick with a tenth of the texts: embedding all of them takes ten seconds."""
     images, texts = mini_towers
-    common, absent = embeddings.common_texts()[::10], embeddings.absent_texts()[::10]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(embeddings, "common_texts", lambda: common)
-        patch.setattr(embeddings, "absent_texts", lambda: absent)
-        patch.setattr(embeddings, "COMMON", len(common))
         patch.setenv("SIGSEEK_CACHE", str(tmp_path_factory.mktemp("yardstick")))
         return load_yardstick(mini, images, lambda: texts, Silence(), Stop())
 

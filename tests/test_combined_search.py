@@ -37,6 +37,7 @@ from sigseek.search.results import SearchResults
 from sigseek.search.searcher import Searcher
 from sigseek.search.terms import TermModel, photo_model, tag_model, text_model
 from sigseek.siglip import Scoring
+from sigseek.siglip.yardstick.texts import VERSION
 from sigseek.storage import (
     Catalog,
     CheckpointRecord,
@@ -341,7 +342,7 @@ def test_the_expected_number_falls_with_the_doubt_that_there_is_any(
     absent = np.repeat([0.1, 0.9], 100).astype(np.float32)
     with catalog.transaction() as transaction:
         transaction.put_yardstick(
-            checkpoint.id, YardstickRecord(1, 1, 1, unit([[0, 1]] * 8), absent)
+            checkpoint.id, YardstickRecord(VERSION, 1, 1, unit([[0, 1]] * 8), absent)
         )
     found = searcher(catalog, tmp_path).search(
         Text("a"), {Text("a"): unit([1, 0])}, 10, include_all=True
@@ -354,6 +355,20 @@ def test_the_expected_number_falls_with_the_doubt_that_there_is_any(
     assert list(searcher(catalog, tmp_path).search(Text("a"), {Text("a"): unit([1, 0])}, 10)) == []
     assert found.best is not None
     assert Path(found.best.path).name == "a.jpg"
+
+
+def test_what_another_version_measured_judges_nothing(catalog: Catalog, tmp_path: Path) -> None:
+    checkpoint = add_checkpoint(catalog, 2)
+    add_photos(catalog, checkpoint, unit([[0.6, 0.8]]), tmp_path, ["a.jpg"])
+    judged = []
+    for version in (VERSION - 1, VERSION, VERSION + 1):
+        yardstick = YardstickRecord(version, 1, 1, unit([[0, 1]] * 8), np.ones(200, np.float32))
+        with catalog.transaction() as transaction:
+            transaction.put_yardstick(checkpoint.id, yardstick)
+        search = searcher(catalog, tmp_path)
+        (hit,) = search.search(Text("a"), {Text("a"): unit([1, 0])}, 10, include_all=True)
+        judged.append((search.judged_by, hit.verdict))
+    assert judged == [("nothing", None), ("uncalibrated", "no match"), ("nothing", None)]
 
 
 def test_each_photos_own_bias_decides_on_its_verdict(catalog: Catalog, tmp_path: Path) -> None:
@@ -370,7 +385,8 @@ def test_each_photos_own_bias_decides_on_its_verdict(catalog: Catalog, tmp_path:
     )
     with catalog.transaction() as transaction:
         transaction.put_yardstick(
-            checkpoint.id, YardstickRecord(1, 1, 1, unit([[0, 1]] * 8), np.zeros(200, np.float32))
+            checkpoint.id,
+            YardstickRecord(VERSION, 1, 1, unit([[0, 1]] * 8), np.zeros(200, np.float32)),
         )
         transaction.put_biases(
             checkpoint.id, np.array(ids_[:3]), np.array([0.1, 0.3, 0.5], np.float32)
@@ -463,7 +479,7 @@ def judged_library(catalog: Catalog) -> tuple[list[int], dict[Leaf, Floats]]:
         absent = np.linspace(0, 0.4, 200, dtype=np.float32)
         pictures = random_unit(8, DIMENSION, seed=9)
         transaction.put_yardstick(
-            checkpoint.id, YardstickRecord(1, record.generation, 1_400, pictures, absent)
+            checkpoint.id, YardstickRecord(VERSION, record.generation, 1_400, pictures, absent)
         )
         transaction.put_biases(checkpoint.id, np.array(given[100:]), biases)
     return given, {Text("a"): one, Text("b"): two}

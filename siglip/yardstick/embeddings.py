@@ -1,14 +1,14 @@
 """The yardstick embedded by a checkpoint, and what scores are corrected by.
 
-A photo's *bias* is the mean of its 48 highest cosines to the common texts. It tells how high the
+A photo's *bias* is the mean of its 20 highest cosines to the common texts. It tells how high the
 photo scores whatever is asked (Nearest Neighbor Normalization, Chowdhury et al., EMNLP 2024, arXiv
-2410.24114). A text's *floor* is the mean of its 8 highest cosines to pictures that show nothing.
+2410.24114). A text's *floor* is the mean of its 2 highest cosines to pictures that show nothing.
 The *evidence* of a photo for a text is their cosine without a share of the bias and of the floor.
 An *absent* text is one that almost no photo fits.
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,13 +20,13 @@ from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.siglip.cache import cache_directory
 from sigseek.siglip.checkpoint import Checkpoint
 from sigseek.siglip.towers import ImageTower, TextTower
-from sigseek.siglip.yardstick.pictures import yardstick_pictures
+from sigseek.siglip.yardstick.pictures import COUNT, yardstick_pictures
 from sigseek.siglip.yardstick.texts import ABSENT, COMMON, VERSION, absent_texts, common_texts
 
 Floats = npt.NDArray[np.float32]
 
-_HIGHEST_TEXTS = 48
-_HIGHEST_PICTURES = 8
+_HIGHEST_TEXTS = 20
+_HIGHEST_PICTURES = 2
 _TEXT_BATCH = 64
 _BIAS_SHARE = 0.5
 _FLOOR_SHARE = 0.2
@@ -81,12 +81,12 @@ def load_yardstick(
     listener: Listener,
     stop: Stop,
 ) -> Yardstick:
-    """Return the checkpoint's yardstick from the user's cache, or embed it now.
+    """Return the checkpoint's yardstick from the user's cache, or embed what is missing of it.
 
-    Embedding takes about a minute for a base checkpoint. Only then is `texts` called, and
-    `listener` told how many texts of how many are embedded. If the cache cannot be written, the
-    yardstick is embedded again next time. Raises StoppedError soon after `stop` is set; nothing is
-    kept then.
+    Embedding all of it takes as long as embedding some 180 photos. Only if texts are missing,
+    `texts` is called, and `listener` told how many texts of how many are embedded. Each batch is
+    kept in the cache, so an interrupted call loses at most one. If the cache cannot be written, all
+    is embedded again next time. Raises StoppedError soon after `stop` is set.
     """
     directory = cache_directory() / "references"
     parts = (
@@ -97,39 +97,50 @@ def load_yardstick(
     )
     path = directory / f"{'-'.join(map(str, parts))}.npz"
     kept = _read(path, checkpoint.dimension)
-    if kept is not None:
+    if _is_complete(kept):
         return kept
     listener.said(
         f"measuring how {checkpoint.name} scores {COMMON + ABSENT:,} reference captions "
         "(once per checkpoint; matches are judged against them)"
     )
-    yardstick = _measured(checkpoint, images, texts(), listener, stop)
-    with contextlib.suppress(OSError):
-        _write(yardstick, path)
-    return yardstick
+    for grown in _grow(kept, checkpoint, images, texts, listener, stop):
+        kept = grown
+        with contextlib.suppress(OSError):
+            _write(kept, path)
+    return kept
 
 
-def _measured(
+def _is_complete(yardstick: Yardstick) -> bool:
+    parts = (yardstick.absent, yardstick.common, yardstick.pictures)
+    return tuple(map(len, parts)) == (ABSENT, COMMON, COUNT)
+
+
+def _grow(
+    kept: Yardstick,
     checkpoint: Checkpoint,
     images: ImageTower,
-    texts: TextTower,
+    texts: Callable[[], TextTower],
     listener: Listener,
     stop: Stop,
-) -> Yardstick:
-    lines = [*common_texts(), *absent_texts()]
-    embedded = []
-    for start in range(0, len(lines), _TEXT_BATCH):
+) -> Iterator[Yardstick]:
+    """Give the yardstick after each batch of texts or pictures that it lacks, at last complete."""
+    lines = [*absent_texts(), *common_texts()]
+    embedded = np.concatenate([kept.absent, kept.common])
+    pictures = kept.pictures
+    listener.advanced(Progress(Phase.MEASURING, len(embedded), len(lines)))
+    tower = texts() if len(embedded) < len(lines) else None
+    while tower and len(embedded) < len(lines):
         stop.check()
-        embedded.append(texts.embed(lines[start : start + _TEXT_BATCH]))
-        done = min(start + _TEXT_BATCH, len(lines))
-        listener.advanced(Progress(Phase.MEASURING, done, len(lines)))
-    vectors = np.concatenate(embedded)
+        batch = tower.embed(lines[len(embedded) :][:_TEXT_BATCH])
+        embedded = np.concatenate([embedded, batch])
+        listener.advanced(Progress(Phase.MEASURING, len(embedded), len(lines)))
+        yield Yardstick(embedded[ABSENT:], embedded[:ABSENT], pictures)
     pixels = yardstick_pictures(checkpoint.preprocessing.height, checkpoint.preprocessing.width)
-    pictures = []
-    for start in range(0, len(pixels), images.batch):
+    while len(pictures) < len(pixels):
         stop.check()
-        pictures.append(images.embed(pixels[start : start + images.batch]))
-    return Yardstick(vectors[:COMMON], vectors[COMMON:], np.concatenate(pictures))
+        batch = images.embed(pixels[len(pictures) :][: images.batch])
+        pictures = np.concatenate([pictures, batch])
+        yield Yardstick(embedded[ABSENT:], embedded[:ABSENT], pictures)
 
 
 def _mean_of_highest(cosines: Floats, count: int) -> Floats:
@@ -138,19 +149,31 @@ def _mean_of_highest(cosines: Floats, count: int) -> Floats:
     return means
 
 
-def _read(path: Path, dimension: int) -> Yardstick | None:
-    """Read the file. None when it does not exist or is damaged."""
+def _read(path: Path, dimension: int) -> Yardstick:
+    """Read the file, which an interrupted call may have left incomplete.
+
+    An empty yardstick when the file does not exist or is damaged.
+    """
     try:
         # The file is opened here because numpy leaves a damaged one open.
         with path.open("rb") as file, np.load(file) as parts:
             yardstick = Yardstick(parts["common"], parts["absent"], parts["pictures"])
     except Exception:  # a damaged file can raise nearly anything; it is then made again
-        return None
-    whole = all(
-        part.ndim == 2 and part.shape[1] == dimension
-        for part in (yardstick.common, yardstick.absent, yardstick.pictures)
+        return _empty(dimension)
+    fits = all(
+        part.ndim == 2 and part.shape[1] == dimension and len(part) <= most
+        for part, most in (
+            (yardstick.common, COMMON if len(yardstick.absent) == ABSENT else 0),
+            (yardstick.absent, ABSENT),
+            (yardstick.pictures, COUNT),
+        )
     )
-    return yardstick if whole else None
+    return yardstick if fits else _empty(dimension)
+
+
+def _empty(dimension: int) -> Yardstick:
+    nothing = np.zeros((0, dimension), np.float32)
+    return Yardstick(nothing, nothing, nothing)
 
 
 def _write(yardstick: Yardstick, path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
-COUNT = 128
+COUNT = 32
 
 Pixels = npt.NDArray[np.uint8]
 _SIDE = 256
@@ -16,7 +16,7 @@ _MOST_SHAPES = 12
 
 
 def yardstick_pictures(height: int, width: int) -> Pixels:
-    """Draw the pictures as pixels uint8 (128, height, width, 3), in a fixed order.
+    """Draw the pictures as pixels uint8 (32, height, width, 3), in a fixed order.
 
     Whoever changes one has to raise `VERSION` in `texts.py`.
     """
