@@ -390,8 +390,8 @@ class Library:
         """Return the checkpoint's embeddings of the texts and pictures that hits are judged by. No
         library is needed.
 
-        They are made once and kept in the user's cache, which takes about a minute for a base
-        checkpoint.
+        They are made once, which takes as long as embedding 180 photos, and kept in the user's
+        cache.
         """
         return self._opened.model.yardstick(listener, stop)
 
