@@ -118,6 +118,8 @@ class Ledger:
     def advanced(self, progress: Progress) -> None:
         """The current phase has come this far. Of loading, `loading` tells."""
         if progress.phase is self._phase:
+            if self._total is None:  # what an earlier run did tells nothing of this one's rate
+                self._done_before = progress.done
             self._done, self._total = progress.done, progress.total
             self._tell()
 
