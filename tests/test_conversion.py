@@ -30,6 +30,7 @@ from sigseek.siglip.tokenizer import Tokenizer
 from tests.checkpoints import save_tiny
 from tests.conftest import Run
 from tests.listeners import Heard
+from tests.photos import save
 
 TEXTS = ["a photo of a cat", "two red houses by the sea at night", "Sailboats!", "", "a bus " * 60]
 
@@ -377,13 +378,10 @@ def test_int8_says_how_faithful_it_is(
 def test_search_and_similar_load_no_torch(tmp_path: Path, drawn: Path, run: Run) -> None:
     library = ("--library", tmp_path / "library")
     run("index", drawn, *library, "--model", "mini")
-    photo = sorted(drawn.glob("*.jpg"))[0]
-    shutil.copy(photo, tmp_path / "unknown.jpg")
-    with (tmp_path / "unknown.jpg").open("ab") as file:
-        file.write(b"another content, so that it has to be embedded")
+    save(tmp_path / "unknown.png", seed=5)
     for words in (
         ("search", "a red house"),
-        ("similar", tmp_path / "unknown.jpg"),
+        ("similar", tmp_path / "unknown.png"),
         ("index",),
         ("status",),
     ):
