@@ -8,6 +8,7 @@ from enum import Enum, auto
 
 from sigseek.errors import Remedy
 from sigseek.indexer.comparison import Comparison
+from sigseek.indexer.speed_notes import SpeedNotes
 from sigseek.progress import Listener, Phase, Problem, Progress
 
 _ENOUGH = 1.0
@@ -97,6 +98,7 @@ class Ledger:
         now = time.monotonic()
         self._started = self._first_read = self._last_commit = now
         self._loading = 0.0
+        self._speed: SpeedNotes | None = None
         self._phase = Phase.SCANNING
         self._phase_started = now
         self._phase_loading = 0.0
@@ -188,6 +190,12 @@ class Ledger:
         self._last_commit = time.monotonic()
         self._embedded += embedded
         self._tell()
+        if self._speed is not None and embedded:
+            took = self._last_commit - self._first_read - self._loading
+            # the outcomes of this batch's files are entered after it
+            left = (self._total or 0) - self._done - embedded
+            if note := self._speed.after_batch(self._embedded, took, left):
+                self.said(note)
 
     @contextmanager
     def loading(self) -> Iterator[None]:
@@ -202,6 +210,19 @@ class Ledger:
         self._phase_loading += took
         if phase is self._phase:
             self._tell()
+
+    def tell_of_long_runs(self, speed: SpeedNotes, files: int) -> None:
+        """Say how long `files` files take with this checkpoint, now or after the first batches,
+        where it is long.
+        """
+        self._speed = speed
+        if note := speed.before(files):
+            self.said(note)
+
+    @property
+    def embedded(self) -> int:
+        """Photos embedded so far in this run."""
+        return self._embedded
 
     def use_tower(
         self, device: str, runtime: str, precision: str, batch: int, threads: int

@@ -17,6 +17,7 @@ from sigseek.indexer.folder_comparison import FolderComparer
 from sigseek.indexer.folder_patterns import FolderPatterns
 from sigseek.indexer.folder_scans import FolderScans
 from sigseek.indexer.ledger import IndexReport, Ledger
+from sigseek.indexer.speed_notes import SpeedNotes
 from sigseek.progress import Listener, Phase, Silence, Stop
 from sigseek.siglip import ImageTower, Preprocessing
 from sigseek.siglip.yardstick.texts import VERSION
@@ -36,7 +37,8 @@ class Indexer:
     listener and look at the stop token that they are given.
     Pictures of more than `max_pixels` are failures. The catalog remembers the limit for later runs;
     None stands for the remembered one, or else for what half of the memory is enough for. With
-    `reread`, files are read again even if their size and times have not changed.
+    `reread`, files are read again even if their size and times have not changed. `speed` tells of
+    runs that take long, and keeps how fast this one was.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Indexer:
         yardstick: Callable[[Listener, Stop], Yardstick],
         index_store: IndexStore,
         *,
+        speed: SpeedNotes | None = None,
         max_pixels: int | None = None,
         reread: bool = False,
         listener: Listener | None = None,
@@ -57,6 +60,7 @@ class Indexer:
         self._checkpoint = checkpoint
         self._preprocessing = preprocessing
         self._load_tower = tower
+        self._speed = speed
         self._yardstick = yardstick
         self._index_store = index_store
         self._new_limit = max_pixels
@@ -111,11 +115,20 @@ class Indexer:
         if any(found.excluded for _, _, found in work):
             self._tagged_before = self._catalog.count_tagged_without_files()
         self._ledger.begin(Phase.EMBEDDING)
+        if self._speed is not None:
+            self._ledger.tell_of_long_runs(
+                self._speed, sum(len(found.changed) for _, _, found in work)
+            )
         done = self._embed(work)
         self._conclude(work, done)
         done = done and self._read_metadata(work)
         done = done and self._measure() and self._catch_up()
-        return self._ledger.finish(stopped=not done)
+        report = self._ledger.finish(stopped=not done)
+        if self._speed is not None and report.device and report.precision:
+            self._speed.keep(
+                self._ledger.embedded, report.images_per_second, report.device, report.precision
+            )
+        return report
 
     def _settle(self, folder: FolderRecord, found: Comparison) -> None:
         """Write down and count everything that no file has to be read for."""

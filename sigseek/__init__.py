@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from sigseek.library import Library
     from sigseek.library import open_library as open  # noqa: A004 - as in `sigseek.open`
     from sigseek.operations.forgetting import Forgotten, ForgottenCheckpoint
+    from sigseek.operations.models import ListedCheckpoint, models
     from sigseek.operations.relocating import Relocated
     from sigseek.operations.status import CheckpointStatus, FolderStatus, Status
     from sigseek.operations.tags import TagCount
@@ -97,6 +98,7 @@ __all__ = [
     "Library",
     "LibraryError",
     "LibraryFailure",
+    "ListedCheckpoint",
     "ListedFile",
     "Listener",
     "Option",
@@ -122,6 +124,7 @@ __all__ = [
     "WatchEvent",
     "Yardstick",
     "__version__",
+    "models",
     "open",
 ]
 
@@ -146,6 +149,7 @@ _MODULES = {
     "sigseek.indexer.preview": ("ListedFile",),
     "sigseek.library": ("Library", "open"),
     "sigseek.operations.forgetting": ("Forgotten", "ForgottenCheckpoint"),
+    "sigseek.operations.models": ("ListedCheckpoint", "models"),
     "sigseek.operations.relocating": ("Relocated",),
     "sigseek.operations.status": ("CheckpointStatus", "FolderStatus", "Status"),
     "sigseek.operations.tags": ("TagCount",),

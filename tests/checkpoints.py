@@ -80,3 +80,27 @@ def save_siglip2_tokenizer(target: Path) -> None:
         "model_max_length": 64,
     }
     (target / "tokenizer_config.json").write_text(json.dumps(config))
+
+
+def save_siglip2_base_patch32(target: Path) -> Path:
+    """A random checkpoint of google/siglip2-base-patch32-256's exact configuration, with a small
+    tokenizer of Gemma's kind.
+    """
+    import torch
+    from transformers import SiglipConfig, SiglipImageProcessorPil, SiglipModel
+
+    torch.manual_seed(0)
+    config = SiglipConfig(
+        text_config={"vocab_size": 256_000, "bos_token_id": 2, "eos_token_id": 1},
+        vision_config={"image_size": 256, "patch_size": 32},
+    )
+    model = SiglipModel(config).eval()
+    # The random start has 1 and 0, which would hide a forgotten scale or bias.
+    torch.nn.init.constant_(model.logit_scale, 4.7)
+    torch.nn.init.constant_(model.logit_bias, -16.8)
+    model.save_pretrained(target)
+    SiglipImageProcessorPil(
+        size={"height": 256, "width": 256}, resample=2, image_mean=[0.5] * 3, image_std=[0.5] * 3
+    ).save_pretrained(target)
+    save_siglip2_tokenizer(target)
+    return target

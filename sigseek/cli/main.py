@@ -21,6 +21,7 @@ COMMANDS = {
     "tag": "Give labels as tags to the photos that match them.",
     "calibrate": "Fit probabilities to captioned pictures of your own.",
     "eval": "Measure how well a checkpoint finds captioned pictures.",
+    "models": "List checkpoints that can be chosen, with published figures and their speed here.",
     "status": "Show the library's folders, counts, checkpoints and sizes.",
     "failures": "List the files that could not be used, and why.",
     "verify": "Check the catalog, the index and the photo files against each other.",

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 from sigseek.errors import Call, ErrorKind, Option, Remedy
 from sigseek.indexer import Indexer, IndexReport, check_folder
+from sigseek.indexer.speed_notes import SpeedNotes
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.folders import check_no_system_folder
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.paths import typed_path
 from sigseek.progress import Listener, Stop
+from sigseek.siglip.work import read_vision_shape
 from sigseek.storage import LibraryError
 
 if TYPE_CHECKING:
@@ -45,13 +47,16 @@ def index_folders(
     # Load it before a library is made: the model may not exist either.
     checkpoint = model.checkpoint
     with directory.changing(create=True) as catalog:
+        record = library.checkpoint.record_to_index()
+        shape = read_vision_shape(checkpoint.directory)
         indexer = Indexer(
             catalog,
-            library.checkpoint.record_to_index(),
+            record,
             checkpoint.preprocessing,
             partial(model.images, sample_folders=roots),
             model.yardstick,
             directory.index_store,
+            speed=SpeedNotes(checkpoint.name, shape.gflop, record.embeddings),
             reread=reread,
             max_pixels=None if max_megapixels is None else max_megapixels * 1_000_000,
             listener=listener or library.listener,

@@ -1,0 +1,78 @@
+"""The checkpoint for slow processors: loading, parity with transformers and conversion, on random
+weights in its exact configuration.
+"""
+
+import shutil
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from transformers import SiglipModel
+from transformers.models.siglip2.tokenization_siglip2 import Siglip2Tokenizer
+
+from sigseek.progress import Stop
+from sigseek.siglip import Checkpoint
+from sigseek.siglip.checkpoint import read_checkpoint
+from sigseek.siglip.published import FAST, find_published
+from sigseek.siglip.runtimes.conversion import convert
+from sigseek.siglip.runtimes.openvino import OpenVinoImageTower, OpenVinoTextTower
+from sigseek.siglip.runtimes.proof import pictures
+from sigseek.siglip.scoring import cosines
+from sigseek.siglip.work import read_vision_shape
+from tests.checkpoints import save_siglip2_base_patch32
+from tests.listeners import Heard
+
+TEXTS = ["a photo of two cats", "Zwei rote Häuser am Meer!", "夜の城", "", "a red house " * 60]
+
+
+@pytest.fixture(scope="module")
+def fast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkpoint]:
+    directory = save_siglip2_base_patch32(tmp_path_factory.mktemp("siglip2") / "base-patch32-256")
+    yield read_checkpoint(directory, FAST)
+    shutil.rmtree(directory)  # 1.5 GB
+
+
+def test_it_has_the_published_shape(fast: Checkpoint) -> None:
+    published = find_published(FAST)
+    assert published is not None
+    assert read_vision_shape(fast.directory) == published.shape
+    assert (published.shape.patches, fast.dimension, fast.text_length) == (64, 768, 64)
+    assert (fast.preprocessing.height, fast.preprocessing.width) == (256, 256)
+    weights = (fast.directory / "model.safetensors").stat().st_size
+    assert weights == pytest.approx(published.download_bytes, abs=100_000), "and a header"
+
+
+def test_a_conversion_gives_transformers_logits(fast: Checkpoint) -> None:
+    """The conversion's own proof compares the pixels and the token ids; this compares scores."""
+    heard = Heard()
+    made = convert(fast, "fp32", heard, Stop())
+    try:
+        assert heard.lines == [f"preparing {FAST} in fp32 for this machine, once"]
+        pixels = np.stack([fast.preprocessing.resize(image) for image in pictures(4)])
+        ours = fast.scoring.logits(
+            cosines(
+                OpenVinoImageTower(made / "image.xml", "fp32").embed(pixels),
+                OpenVinoTextTower(made / "text.xml", "fp32", fast).embed(TEXTS),
+            )
+        )
+        np.testing.assert_allclose(ours, _reference_logits(fast, pixels), atol=1e-3)
+    finally:
+        shutil.rmtree(made)
+
+
+def _reference_logits(checkpoint: Checkpoint, pixels: np.ndarray) -> np.ndarray:
+    tokenizer = Siglip2Tokenizer.from_pretrained(checkpoint.directory, local_files_only=True)
+    ids = tokenizer(
+        TEXTS, padding="max_length", max_length=64, truncation=True, padding_side="right"
+    )["input_ids"]
+    model = SiglipModel.from_pretrained(checkpoint.directory, dtype=torch.float32).eval()
+    with torch.inference_mode():
+        return (
+            model(
+                input_ids=torch.tensor(ids),
+                pixel_values=torch.from_numpy(checkpoint.preprocessing.normalize(pixels)),
+            )
+            .logits_per_image.numpy()
+            .copy()
+        )
