@@ -22,6 +22,7 @@ from sigseek.evaluation.metrics import average_precision
 from sigseek.indexer.decoding.decode import decode_views
 from sigseek.library import Library, open_library
 from sigseek.siglip.checkpoint import MINI
+from sigseek.siglip.yardstick.texts import composed_texts
 
 Floats = npt.NDArray[np.float32]
 
@@ -42,7 +43,7 @@ def sides(
     """Ways to score images (n, dim), with their views (n, views, dim), for texts: from m texts to
     (m, n).
     """
-    common = images @ library.yardstick().common.T
+    common = images @ library.embed_texts(composed_texts()).T
 
     def plain(texts: list[str]) -> Floats:
         return library.embed_texts(texts) @ images.T

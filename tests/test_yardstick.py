@@ -17,10 +17,10 @@ from sigseek.siglip.yardstick.texts import (
     ABSENT,
     COMMON,
     VERSION,
-    _composed,
     _words,
     absent_texts,
     common_texts,
+    composed_texts,
 )
 from tests.catalogs import unit
 from tests.listeners import Heard
@@ -232,7 +232,7 @@ def test_an_interrupted_call_loses_no_batch_that_is_done(
 def test_the_common_texts_use_the_words_evenly() -> None:
     """A random choice of as many leaves out 93 of the 357 words, and has "white" 12 times."""
     words = Counter(word for text in common_texts() for word in _words(text))
-    known = {word for text in _composed() for word in _words(text)}
+    known = {word for text in composed_texts() for word in _words(text)}
     assert len(known) == 357
     assert len(known - words.keys()) == 42
     assert words.most_common(1) == [("white", 8)]

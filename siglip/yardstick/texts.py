@@ -136,7 +136,7 @@ def _chosen() -> tuple[str, ...]:
     A word's use is its share of the word's uses in all composed captions. Uses only grow. So a
     caption whose use is out of date stands too early in the heap, never too late.
     """
-    composed = _composed()
+    composed = composed_texts()
     words = [_words(text) for text in composed]
     total = Counter(word for text in words for word in text)
     used: Counter[str] = Counter()
@@ -159,7 +159,8 @@ def _chosen() -> tuple[str, ...]:
     return tuple(chosen)
 
 
-def _composed() -> list[str]:
+def composed_texts() -> list[str]:
+    """Return the 2,000 different captions that the common texts are chosen from."""
     makers = (
         _thing,
         _circumstances,
