@@ -23,6 +23,10 @@ _SPACE = "▁"  # how sentencepiece writes a space
 
 class _Vocabulary(Protocol):
     pad: int
+    unknown: frozenset[int]
+    """The ids that stand for characters that are not in the vocabulary."""
+    silent: frozenset[int]
+    """The ids of spaces, and of what begins and ends a text."""
 
     def ids(self, text: str) -> list[int]:
         """Return all token ids of the text, the end-of-sentence token included."""
@@ -65,6 +69,13 @@ class Tokenizer:
         """Whether the text has more tokens than the checkpoint reads."""
         return len(self._vocabulary.ids(text)) > self._length
 
+    def unknown_share(self, text: str) -> float:
+        """Return the share, 0 to 1, of the text's tokens that stand for unknown characters. Spaces
+        do not count. The share is 1 if nothing is left of the text.
+        """
+        ids = [id_ for id_ in self._vocabulary.ids(text) if id_ not in self._vocabulary.silent]
+        return sum(id_ in self._vocabulary.unknown for id_ in ids) / len(ids) if ids else 1.0
+
 
 class _SentencePiece:
     """The steps of transformers' SiglipTokenizer.
@@ -88,6 +99,8 @@ class _SentencePiece:
             token: self._pieces.piece_to_id(token) for token in (end, padding, self._unknown)
         } | added
         self._end, self.pad = self._special[end], self._special[padding]
+        self.unknown = frozenset({self._special[self._unknown]})
+        self.silent = frozenset({self._end, self._pieces.piece_to_id(_SPACE)}) - self.unknown
         longest_first = sorted(self._special, key=len, reverse=True)
         self._split = re.compile("(" + "|".join(map(re.escape, longest_first)) + ")")
 
@@ -163,6 +176,10 @@ class _Gemma:
             )
         around = self._backend.encode("").ids
         self._ending = around[-1:] if around and around[-1] == self._id(end) else []
+        # Characters outside of the vocabulary become their bytes in UTF-8, a token each.
+        unknown = {"<unk>", *(f"<0x{byte:02X}>" for byte in range(256))}
+        self.unknown = self._known_ids(unknown)
+        self.silent = self._known_ids({_SPACE, begin, end, padding})
 
     def ids(self, text: str) -> list[int]:
         ids: list[int] = self._backend.encode(text).ids
@@ -170,6 +187,11 @@ class _Gemma:
 
     def cut(self, ids: list[int], length: int) -> list[int]:
         return ids if len(ids) <= length else ids[: length - len(self._ending)] + self._ending
+
+    def _known_ids(self, tokens: set[str]) -> frozenset[int]:
+        """Return the ids of those of the tokens that the vocabulary has."""
+        found = (self._backend.token_to_id(token) for token in tokens)
+        return frozenset(id_ for id_ in found if id_ is not None)
 
     def _id(self, token: str) -> int:
         found: int | None = self._backend.token_to_id(token)

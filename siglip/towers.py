@@ -48,6 +48,9 @@ class TextTower(Protocol):
     def cuts(self, text: str) -> bool:
         """Whether the text is longer than the checkpoint reads."""
 
+    def unknown_share(self, text: str) -> float:
+        """Return the share, 0 to 1, of the text's tokens that the checkpoint does not know."""
+
 
 def check_choices(device: str, precision: str) -> None:
     """Raise CheckpointError for a device or precision that does not exist."""

@@ -88,6 +88,26 @@ def test_search_finds_what_was_drawn(library: Path, drawn: Path, run: Run) -> No
     assert scores == sorted(scores, reverse=True)  # type: ignore[type-var]
 
 
+def test_several_words_need_no_quotation_marks(library: Path, run: Run) -> None:
+    quoted = run("search", "at night", "--library", library, "--json", "-n", "5")
+    apart = run("search", "at", "night", "--library", library, "--json", "-n", "5")
+    between = run("search", "--json", "at", "-n", "5", "night", "--library", library)
+    assert rows(quoted) == rows(apart) == rows(between)
+    terms = rows(run("search", "a house", "OR", "dog", "--library", library, "--json", "--explain"))
+    assert terms[0]["terms"].keys() == {"a house", "dog"}  # type: ignore[attr-defined]
+
+
+def test_words_that_the_checkpoint_does_not_know_are_told(library: Path, run: Run) -> None:
+    for query in ("собака", "красный дом", "🐶"):
+        assert run("search", query, "--library", library, "--json").stderr.splitlines()[0] == (
+            f"note: mini does not know most of '{query}', so these hits mean little; "
+            "google/siglip2-base-patch16-224 and google/siglip-base-patch16-256-multilingual know "
+            f"many languages, for example: sigseek index --library {library} "
+            "--model google/siglip2-base-patch16-224"
+        )
+    assert "does not know" not in run("search", "a dog", "--library", library).stderr
+
+
 def test_forms_of_output(library: Path, tmp_path: Path, run: Run) -> None:
     where = ("--library", library, "-n", "2")
     best = rows(run("search", "at night", *where, "--json", "--explain"))
@@ -516,7 +536,6 @@ def test_bad_input_gets_one_line(tmp_path: Path, run: Run, arguments: list[str],
     [
         ["frobnicate"],
         ["search"],
-        ["search", "a", "b"],
         ["search", "x", "-n", "many"],
         ["index", ".", "--device", "tpu"],
         ["classify"],

@@ -98,3 +98,39 @@ def _processor_ids(text: str) -> np.ndarray:
 
 def _siglip2_reference(directory: Path) -> Siglip2Tokenizer:
     return _reference.setdefault(directory, Siglip2Tokenizer.from_pretrained(directory))
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [
+        ("a red house", 0),
+        ("xylophone zebra", 0),  # rare words are spelled in pieces
+        ("собака", 1),
+        ("красный дом", 1),
+        ("红色的房子", 1),
+        ("🐶", 1),
+        ("a photo of собака", 0.25),
+        ("house собака", 0.5),
+        ("", 1),
+    ],
+)
+def test_how_much_of_a_text_an_english_vocabulary_does_not_know(
+    mini: Checkpoint, text: str, share: float
+) -> None:
+    assert Tokenizer_of(mini).unknown_share(text) == share
+
+
+@settings(deadline=None, max_examples=100)
+@given(text=TEXTS)
+def test_the_share_of_unknown_tokens_is_between_0_and_1(
+    mini: Checkpoint, siglip2: Checkpoint, text: str
+) -> None:
+    assert 0 <= Tokenizer_of(mini).unknown_share(text) <= 1
+    assert 0 <= Tokenizer_of(siglip2).unknown_share(text) <= 1
+
+
+def test_bytes_are_unknown_to_a_vocabulary_that_spells_characters_by_them(
+    siglip2: Checkpoint,
+) -> None:
+    assert Tokenizer_of(siglip2).unknown_share("a red house") == 0
+    assert Tokenizer_of(siglip2).unknown_share("鳥") == 1

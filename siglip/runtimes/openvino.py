@@ -58,6 +58,10 @@ class OpenVinoTextTower:
         """Whether the text is longer than the checkpoint reads."""
         return self._tokenizer.cuts(text)
 
+    def unknown_share(self, text: str) -> float:
+        """Return the share, 0 to 1, of the text's tokens that the checkpoint does not know."""
+        return self._tokenizer.unknown_share(text)
+
 
 class CompiledModel:
     """A converted tower, compiled for this processor. Several threads may use it at the same time.

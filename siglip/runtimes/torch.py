@@ -106,6 +106,10 @@ class TorchTextTower:
         """Whether the text is longer than the checkpoint reads."""
         return self._tokenizer.cuts(text)
 
+    def unknown_share(self, text: str) -> float:
+        """Return the share, 0 to 1, of the text's tokens that the checkpoint does not know."""
+        return self._tokenizer.unknown_share(text)
+
 
 def choose_device(name: str) -> str:
     """Return the device called `name`, or the best one here for "auto".

@@ -21,7 +21,7 @@ from sigseek.results import headline
 
 
 @click.command()
-@click.argument("query")
+@click.argument("query", nargs=-1, required=True)
 @library_options
 @device_option
 @precision_option
@@ -55,7 +55,7 @@ from sigseek.results import headline
 @html_option
 @json_option
 def search(
-    query: str,
+    query: tuple[str, ...],
     directory: Path,
     model: str | None,
     device: str,
@@ -72,13 +72,15 @@ def search(
 ) -> None:
     """Find photos by describing them.
 
+    Several words need no quotation marks, but characters that the shell interprets do.
+
     Only photos that match are listed; if there are none, sigseek says so. Each photo is judged on
     its own, against what could score as high by chance. Combine descriptions with AND, OR, NOT,
     parentheses, quotation marks, photo:"PATH", tag:NAME and weights such as dog^2. Operators are in
     capitals; in lower case they are ordinary words.
 
     \b
-        sigseek search "two cats on a sofa"
+        sigseek search two cats on a sofa
         sigseek search "a dog AND beach NOT people" --explain
         sigseek search "a red house" -n 50 --all --html houses.html
         sigseek search "at night" -n 1000 --paths | xargs -d '\\n' cp -t ~/night
@@ -87,12 +89,13 @@ def search(
         from sigseek.pages.page import check_page
 
         check_page(html)
+    asked = " ".join(query)
     least = min_probability if min_score is None else min_score
     # What Python warns of is among the notes of the results, which are printed with them.
     with opened(directory, model, device, precision) as library, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         found = library.search(
-            query,
+            asked,
             limit,
             min_probability=least,
             include_all=include_all,
@@ -101,4 +104,4 @@ def search(
         )
     show_notes(found)
     say(headline(found, limit, least), err=as_json or paths_only)
-    deliver(query, found, paths_only=paths_only, html=html, as_json=as_json)
+    deliver(asked, found, paths_only=paths_only, html=html, as_json=as_json)

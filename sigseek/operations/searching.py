@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from sigseek.errors import Remedy
+from sigseek.errors import Call, Remedy, escaped
 from sigseek.operations.lazy import side_by_side
+from sigseek.operations.model import ModelInUse
 from sigseek.operations.opened import OpenedLibrary
+from sigseek.search.errors import printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
     from sigseek.search.results import SearchResults
 
     Floats: TypeAlias = npt.NDArray[np.float32]
+
+MULTILINGUAL = ("google/siglip2-base-patch16-224", "google/siglip-base-patch16-256-multilingual")
+"""Checkpoints that read many languages."""
+_UNKNOWN = 0.5
+"""The share of unknown tokens from which on a text is said to be unknown."""
 
 
 def search(
@@ -46,10 +53,10 @@ def search(
     else:
         library.checkpoint.state_to_query()  # raises before anything is downloaded or loaded
         vectors, _ = side_by_side(lambda: _embed(library, terms(asked)), searcher.get)
-    cut: list[str | None] = []
+    of_texts: list[Remedy | str | None] = []
     for term in terms(asked):
         if isinstance(term, Text):
-            cut.append(model.warn_if_cut("the query", term.text))  # noqa: PERF401 - each may warn
+            of_texts += [model.warn_if_cut("the query", term.text), _unknown_note(model, term.text)]
     found = searcher.ask(
         lambda current: current.search(
             asked,
@@ -62,9 +69,25 @@ def search(
         )
     )
     # `ask` read the checkpoint's state, which the note about coverage comes from.
-    notes: list[Remedy | str | None] = [library.checkpoint.coverage_note, *cut]
+    notes: list[Remedy | str | None] = [library.checkpoint.coverage_note, *of_texts]
     ours = tuple(note for note in notes if note is not None)
     return replace(found, notes=ours + found.notes)
+
+
+def _unknown_note(model: ModelInUse, text: str) -> Remedy | str | None:
+    """Return a note about a text of which the checkpoint knows too little to find anything by it,
+    such as Cyrillic for an English checkpoint.
+    """
+    if model.texts().unknown_share(text) < _UNKNOWN:
+        return None
+    name = model.checkpoint.name
+    found = f"{name} does not know most of '{printable(text)}', so these hits mean little"
+    if name in MULTILINGUAL:
+        return found
+    return Remedy(
+        f"{escaped(found)}; {' and '.join(MULTILINGUAL)} know many languages, for example: {{}}",
+        (Call("index", options=(("model", MULTILINGUAL[0]),)),),
+    )
 
 
 def _embed(library: OpenedLibrary, asked: Sequence[Leaf]) -> dict[Leaf, Floats]:
