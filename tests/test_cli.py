@@ -48,7 +48,8 @@ def test_index_then_search_then_index_again(tmp_path: Path, drawn: Path, run: Ru
     done = run("index", drawn, *where, "--model", "mini", "--json")
     (report,) = rows(done)
     assert list(report) == [
-        "scanned", "added", "changed", "moved", "unchanged", "missing", "offline", "failed",
+        "scanned", "added", "changed", "moved", "unchanged", "missing", "offline", "excluded",
+        "skipped", "emptied", "failed",
         "seconds", "images_per_second", "device", "runtime", "precision", "batch",
         "threads", "model", "metadata_read", "untagged", "stopped",
     ]  # fmt: skip
