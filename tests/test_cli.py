@@ -639,14 +639,10 @@ def test_a_module_of_the_users_own_named_as_one_of_our_folders(tmp_path: Path, n
         assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(
-    tmp_path: Path, drawn: Path, run: Run
-) -> None:
+def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(tmp_path: Path, run: Run) -> None:
     photos = tmp_path / "photos"
-    for copy in range(8):
-        for path in drawn.glob("*.jpg"):
-            photos.mkdir(exist_ok=True)
-            (photos / f"{copy}-{path.name}").write_bytes(path.read_bytes() + bytes([copy]))
+    for number in range(320):
+        save(photos / f"{number}.jpg", seed=number)
     command = [
         Path(sys.executable).parent / "sigseek",
         "index",
