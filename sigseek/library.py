@@ -226,7 +226,7 @@ class Library:
         ranked by that.
 
         >>> [hit.verdict for hit in library.search("a house")]
-        ['match', 'match', 'match', 'match']
+        ['match', 'match', 'match']
         >>> len(library.search("a giraffe"))
         0
         """
