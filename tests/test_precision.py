@@ -36,7 +36,9 @@ def test_auto_begins_with_the_best_and_goes_on_as_the_library_began(
     with sigseek.open(tmp_path / "exact") as library:
         save(photos / "new.png", seed=9)
         assert library.index(photos).precision == "fp32"
-        assert library._model.texts().precision == "fp32", "a query is embedded as the photos were"
+        assert library._opened.model.texts().precision == "fp32", (
+            "a query is embedded as the photos were"
+        )
         hits = library.search("a red house", 1, include_all=True)
     with sigseek.open(tmp_path / "exact", device="cpu", precision=best_precision()) as library:
         assert library.search("a red house", 1, include_all=True)[0].cosine == pytest.approx(
