@@ -13,8 +13,6 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sigseek.siglip.cache import cache_directory
-
 _MOST = 20
 """How many speeds are kept, the latest ones."""
 
@@ -102,4 +100,6 @@ def _key(speed: MeasuredSpeed) -> tuple[str, str, str]:
 
 
 def _file() -> Path:
+    from sigseek.siglip.cache import cache_directory  # imports platformdirs, which few need
+
     return cache_directory() / "speeds.json"

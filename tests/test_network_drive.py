@@ -67,7 +67,9 @@ def test_everything_works_without_wal_and_it_is_said_once(tmp_path: Path, drawn:
         )
         houses = [hit.path for hit in opened.search("a house")]
         assert houses
-        assert [tag.photos for tag in opened.tag(["a house"])] == [len(houses)]
+        assert [tag.photos for tag in opened.tag([sigseek.Label("a house", "a house")])] == [
+            len(houses)
+        ]
         assert opened.verify(contents=True, repair=True).problems == ()
         assert opened.back_up(tmp_path / "backup.sqlite").exists()
     assert journal(library) == "delete"
