@@ -669,6 +669,28 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(tmp_path: Path, run:
     assert (report["unchanged"], report["added"]) == (kept, 320 - kept)
 
 
+def test_an_interrupt_that_python_drops_comes_again() -> None:
+    code = """
+import signal, time, weakref
+from sigseek.cli.main import repeat_lost_interrupts
+
+class Thing:
+    pass
+
+repeat_lost_interrupts()
+thing = Thing()
+reference = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+try:
+    del thing
+    print("dropped")
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("came again")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("dropped\ncame again\n", "")
+
+
 def stored(library: Path) -> int:
     import sqlite3
 

@@ -1,9 +1,11 @@
 """The `sigseek` command: its subcommands, and what becomes of their errors."""
 
+import _thread
 import gc
 import logging
 import os
 import sys
+import threading
 import warnings
 from importlib import import_module
 
@@ -104,6 +106,7 @@ def run() -> int:
     It is 0 on success, 1 after an error, 2 for wrong syntax and 130 after Ctrl-C.
     """
     _prepare_streams()
+    repeat_lost_interrupts()
     try:
         status: int | None = cli.main(prog_name="sigseek", standalone_mode=False)
         sys.stdout.flush()
@@ -126,6 +129,25 @@ def run() -> int:
         click.echo(f"error: {one_line(error)}", err=True)
         return 1
     return status or 0
+
+
+def repeat_lost_interrupts() -> None:
+    """Interrupt the main thread again whenever Python has lost an interrupt.
+
+    Python drops every exception in the callback of a weak reference, and SQLAlchemy has many of
+    these. A Ctrl-C at such a moment would otherwise have no effect.
+    """
+
+    def report(unraisable: "sys.UnraisableHookArgs") -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            # Not at once: the interrupt would come in the middle of this hook and be lost again.
+            again = threading.Timer(0.01, _thread.interrupt_main)
+            again.daemon = True
+            again.start()
+        else:
+            sys.__unraisablehook__(unraisable)
+
+    sys.unraisablehook = report
 
 
 def _prepare_streams() -> None:
