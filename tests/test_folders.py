@@ -230,6 +230,10 @@ def test_only_a_part_of_the_folder_can_be_kept(
     for keep in (home, tmp_path / "elsewhere"):
         with pytest.raises(sigseek.FolderError, match=r"not inside of|is not in the library"):
             library.forget(home, keep=[keep])
+    with pytest.raises(sigseek.FolderError, match="the library knows no file in .*/typo"):
+        library.forget(home, keep=[home / "typo"])
+    with pytest.raises(sigseek.FolderError, match="the library knows no file in .*/nowhere"):
+        library.forget(home / "nowhere")
     shutil.rmtree(home / "downloads")
     with pytest.raises(sigseek.FolderError, match="is itself no folder of the library"):
         library.forget(home / "downloads", keep=[home / "downloads"])
@@ -249,7 +253,10 @@ def test_the_command_line_tells_of_joining_and_undoes_it(tmp_path: Path, run: Ru
     done = run(
         "forget", home, "--keep", home / "my pictures", "--library", tmp_path / "library", "--yes"
     )
-    assert done.stdout == ("1 file removed from the library, and 1 photo without any other file\n")
+    assert done.stdout == (
+        "1 file removed from the library, and 1 photo without any other file; "
+        f"{home}/my pictures is a folder of its own now\n"
+    )
 
 
 @pytest.mark.parametrize(

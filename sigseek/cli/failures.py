@@ -37,6 +37,8 @@ def failures(
     `sigseek index` tries a file again when it has changed. It tries a file that could not be read
     at all with every run.
     """
+    if damaged and skipped:
+        raise click.UsageError("Use --damaged or --skipped, not both.")
     with opened(directory, model) as library:
         if damaged:
             _list_damaged(library.damaged_files(), as_json=as_json)

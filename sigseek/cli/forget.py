@@ -46,7 +46,11 @@ def forget(
     """
     named = model if context.get_parameter_source("model") == ParameterSource.COMMANDLINE else None
     if (folder is None) == (named is None):
-        raise click.UsageError("Give either a folder, or a checkpoint with --model.")
+        raise click.UsageError(
+            "Give the FOLDER to forget before --keep."
+            if keep and folder is None
+            else "Give either a folder, or a checkpoint with --model."
+        )
     with opened(directory, None) as library:
         if folder is not None:
             files = library.forgettable_files(folder, keep=keep)
@@ -55,12 +59,13 @@ def forget(
                 f"{counted(files, 'file')} in {where} would be removed from the library "
                 "(your photo files stay)",
                 "Remove?",
-                yes,
+                yes or not files,
             )
             gone = library.forget(folder, keep=keep)
             said = (
                 f"{counted(gone.files, 'file')} removed from the library, and "
                 f"{counted(gone.photos, 'photo')} without any other file"
+                + "".join(f"; {shown(str(kept))} is a folder of its own now" for kept in keep)
             )
             if as_json:
                 print_json(gone)

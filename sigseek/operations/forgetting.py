@@ -59,6 +59,7 @@ def count_forgettable_files(catalog: Catalog, path: Path, keep: Sequence[Path]) 
     """Count the files that `forget_folder` would remove; raises what it would raise."""
     folder, inside = find_folder(catalog, path)
     _check_it_stays_away(folder, inside)
+    _check_it_is_known(catalog, folder, inside)
     kept = _directories_to_keep(catalog, folder, inside, keep)
     count = len(catalog.paths(folder.id, inside))
     return count - sum(len(catalog.paths(folder.id, directory)) for directory in kept)
@@ -68,12 +69,13 @@ def forget_folder(library: LibraryDirectory, path: Path, keep: Sequence[Path]) -
     """Remove a folder, or a directory inside one that is empty or gone, from the library.
 
     Directories to `keep`, inside of the folder, become folders of their own. Raises FolderError for
-    a directory whose files the next indexing would only find again, and for one to keep that is
-    not inside of the folder.
+    a directory whose files the next indexing would only find again, for one to keep that is not
+    inside of the folder, and for one in which the library knows no file.
     """
     with _removing(library) as catalog:
         folder, inside = find_folder(catalog, path)
         _check_it_stays_away(folder, inside)
+        _check_it_is_known(catalog, folder, inside)
         kept = _directories_to_keep(catalog, folder, inside, keep)
         prefixes = tuple(map(path_prefix, kept))
         paths = [path for path in catalog.paths(folder.id, inside) if not path.startswith(prefixes)]
@@ -105,12 +107,28 @@ def _directories_to_keep(
                 "of the library",
                 "name directories to keep that are inside of a folder to forget",
             )
+        _check_it_is_known(catalog, folder, directory)
         found.append(directory)
     return [
         directory
         for directory in dict.fromkeys(found)
         if not any(other in directory.parents for other in found)
     ]
+
+
+def _check_it_is_known(catalog: Catalog, folder: FolderRecord, inside: PurePath) -> None:
+    """Raise FolderError for a directory in which the library knows no file: its name is mistyped,
+    most likely. The folder itself may be empty.
+    """
+    if inside == PurePath() or catalog.paths(folder.id, inside):
+        return
+    prefix = path_prefix(inside)
+    if not any(failure.path.startswith(prefix) for failure in catalog.folder_failures(folder.id)):
+        raise FolderError(
+            f"the library knows no file in {Path(folder.path, inside)}",
+            "check the path",
+            ErrorKind.NOT_FOUND,
+        )
 
 
 def _check_it_stays_away(folder: FolderRecord, inside: PurePath) -> None:
