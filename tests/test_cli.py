@@ -537,6 +537,8 @@ def test_bad_input_gets_one_line(tmp_path: Path, run: Run, arguments: list[str],
     [
         ["frobnicate"],
         ["search"],
+        ["failures", "--damaged", "--skipped"],
+        ["forget", "--keep", "a"],
         ["search", "x", "-n", "many"],
         ["index", ".", "--device", "tpu"],
         ["classify"],

@@ -230,9 +230,9 @@ def test_only_a_part_of_the_folder_can_be_kept(
     for keep in (home, tmp_path / "elsewhere"):
         with pytest.raises(sigseek.FolderError, match=r"not inside of|is not in the library"):
             library.forget(home, keep=[keep])
-    with pytest.raises(sigseek.FolderError, match="the library knows no file in .*/typo"):
+    with pytest.raises(sigseek.FolderError, match=r"the library knows no file in .*/typo"):
         library.forget(home, keep=[home / "typo"])
-    with pytest.raises(sigseek.FolderError, match="the library knows no file in .*/nowhere"):
+    with pytest.raises(sigseek.FolderError, match=r"the library knows no file in .*/nowhere"):
         library.forget(home / "nowhere")
     shutil.rmtree(home / "downloads")
     with pytest.raises(sigseek.FolderError, match="is itself no folder of the library"):
