@@ -31,7 +31,7 @@ class SpeedNotes:
         """Return the note on a run over so many photos if it is long at the speed of an earlier run
         with this checkpoint.
         """
-        if photos < _ENOUGH_PHOTOS:
+        if not photos:
             return None
         speed = estimate_speed(self._model, self._gflop)
         if speed is None or not speed.exact:
