@@ -227,8 +227,9 @@ class Indexer:
         self, work: Sequence[tuple[FolderRecord, PurePath, Comparison]], done: bool
     ) -> None:
         """Note which folders were gone through, and forget photos that no file holds any more."""
-        # photos of this run, or of one that was killed
-        replaced = self._catalog.count_photos_without_files()
+        # Photos of this run, or of one that was killed. After a stop, a file that was not read yet
+        # may hold one of them.
+        replaced = self._catalog.count_photos_without_files() if done else 0
         tagged = 0
         if replaced:  # those of files that are left out from now on are not told as lost
             tagged = self._catalog.count_tagged_without_files() - self._tagged_before
