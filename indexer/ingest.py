@@ -219,21 +219,23 @@ class FolderIngest:
             return error
 
     def _fail(self, content: Content, error: Exception) -> bool:
-        """Note the failure of the content's first file; whether another file of it is left to try.
+        """Note the failure of the content's first file, and return whether another file of it is
+        left to try.
 
-        Where the content is to blame, its other files of the same extension fail with it. Those of
-        another extension are tried, since a file is opened by its extension too: a TIFF that is
+        Where the content is to blame, files with the same bytes and extension fail with it. Those
+        of another extension are tried, since a file is opened by its extension too: a TIFF that is
         called .nef is no camera RAW.
         """
         failed, content.files = content.files[:1], content.files[1:]
         of_file = isinstance(error, ChangedError | SilentDiskError)
         of_content = isinstance(error, DecodeError) and not of_file
         if of_content:
-            suffix = Path(failed[0][0].path).suffix.lower()
-            failed += [one for one in content.files if Path(one[0].path).suffix.lower() == suffix]
-            content.files = [
-                one for one in content.files if Path(one[0].path).suffix.lower() != suffix
-            ]
+            # Files with other metadata may be fine: the decoder may have failed on the metadata.
+            suffix, digest = Path(failed[0][0].path).suffix.lower(), failed[0][1].digest
+            others, content.files = content.files, []
+            for one in others:
+                same = Path(one[0].path).suffix.lower() == suffix and one[1].digest == digest
+                (failed if same else content.files).append(one)
         if not content.files:
             del self._waiting[content.picture]
         self._check_the_disk(error)

@@ -6,13 +6,18 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from pillow_heif import register_heif_opener
 
-from sigseek.indexer import IndexReport, folder_comparison
+from sigseek.indexer import DecodeError, IndexReport, folder_comparison
+from sigseek.indexer.decoding.decode import decode_photo
 from sigseek.indexer.decoding.digest import digest_file
 from sigseek.indexer.decoding.identity.picture import VERSION
+from sigseek.indexer.folder_changes import FolderChanges
+from sigseek.progress import Stop
 from tests import test_pipeline
 from tests.catalogs import writing
 from tests.photos import exif, save
@@ -168,6 +173,18 @@ def test_a_library_of_an_earlier_version_is_embedded_no_second_time(
     assert counts(library.index(folder)) == {"unchanged": 5}, "no file is read any more"
 
 
+def test_photos_that_a_newer_reader_knows_alike_are_read_once(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.index(folder)
+    with writing(library.catalog) as connection:
+        connection.exec_driver_sql("UPDATE photo SET digest_version = 1")
+    assert counts(library.index(folder)) == {"unchanged": 5}
+    assert versions(library) == [VERSION] * 5
+    monkeypatch.setattr("sigseek.indexer.ingest.digest_file", None)
+    assert counts(library.index(folder)) == {"unchanged": 5}, "no file is read any more"
+
+
 def test_photos_that_turn_out_to_be_one_keep_the_tags_of_both(
     library: Library, folder: Path
 ) -> None:
@@ -212,3 +229,57 @@ def test_a_photo_of_an_earlier_version_that_was_moved_is_found(
     assert counts(library.index(folder)) == {"moved": 1, "unchanged": 4}
     assert photo_of(library, folder / "below" / "1.jpg") == before
     assert library.tower.embedded == 0
+
+
+def test_a_stopped_run_keeps_photos_whose_file_it_has_not_read(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.index(folder)
+    first, second = folder / "0.jpg", folder / "1.jpg"
+    of_first, of_second = photo_of(library, first), photo_of(library, second)
+    first.rename(folder / "aside")
+    second.rename(first)
+    (folder / "aside").rename(second)
+    stop, store = Stop(), FolderChanges.store
+
+    def store_and_stop(self: FolderChanges, *given: Any) -> Any:
+        stop.set()
+        return store(self, *given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("sigseek.indexer.folder_changes._MANY", 1)
+        patched.setattr("sigseek.indexer.ingest._AHEAD", 1)
+        patched.setattr(FolderChanges, "store", store_and_stop)
+        assert library.index(folder, stop=stop).stopped
+    library.index(folder)
+    assert (photo_of(library, second), photo_of(library, first)) == (of_first, of_second)
+    assert library.tower.embedded == 0
+
+
+def test_a_copy_whose_metadata_cannot_be_read_costs_no_other_file(
+    library: Library, tmp_path: Path
+) -> None:
+    """The byte that is changed leads to the EXIF of a HEIC. The pictures are the same."""
+    register_heif_opener()
+    bad, good = tmp_path / "photos" / "a.heic", tmp_path / "photos" / "b.heic"
+    save(good, seed=3, exif=exif(Make="Maker"))
+    whole = good.read_bytes()
+    place = whole.index(b"iloc")
+    for position in range(place + 4, place + 60):
+        changed = bytearray(whole)
+        changed[position] ^= 0x40
+        bad.write_bytes(changed)
+        if digest_file(bad).picture == digest_file(good).picture and not decodes(bad):
+            break
+    else:
+        pytest.fail("there is no such byte")
+    assert counts(library.index(bad.parent)) == {"added": 1, "failed": 1}
+    assert library.catalog.find_photo_of_file(good) is not None
+
+
+def decodes(path: Path) -> bool:
+    try:
+        decode_photo(path, test_pipeline.PREPROCESSING)
+    except DecodeError:
+        return False
+    return True

@@ -27,7 +27,8 @@ class PictureWriter(Writer):
         return self._find(sorted(digests))
 
     def identify_photos(self, pictures: Mapping[bytes, bytes], version: int) -> None:
-        """Have photos that are known by the digest of all bytes be known by that of their picture.
+        """Have photos that are known by the digest of all bytes be known by that of their picture,
+        and photos that are known by that of their picture be of this version.
 
         `pictures` holds the digest of the picture, made by the reader of this version, by that of
         all bytes. Photos that turn out to be one picture become one. It has the files and tags of
@@ -36,7 +37,7 @@ class PictureWriter(Writer):
         known = self._find([*pictures, *pictures.values()])
         merged: dict[int, int] = {}
         for all_bytes, picture in pictures.items():
-            photo = known.get(all_bytes)
+            photo = known.get(all_bytes, known.get(picture))
             if photo is None:
                 continue
             other = known.get(picture, photo)
