@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sigseek.progress import Stop
+from sigseek.siglip.yardstick import VERSION
 from sigseek.siglip.yardstick.embeddings import Yardstick
-from sigseek.siglip.yardstick.texts import VERSION
 from sigseek.storage import Catalog, CheckpointRecord, YardstickRecord
 
 Ids = npt.NDArray[np.int64]

@@ -20,7 +20,7 @@ from sigseek.indexer.ledger import IndexReport, Ledger
 from sigseek.indexer.speed_notes import SpeedNotes
 from sigseek.progress import Listener, Phase, Silence, Stop
 from sigseek.siglip import ImageTower, Preprocessing
-from sigseek.siglip.yardstick.texts import VERSION
+from sigseek.siglip.yardstick import VERSION
 from sigseek.storage import Catalog, CheckpointRecord, FolderRecord
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index.contract import IndexStore

@@ -9,7 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from sigseek.search.calibration import Calibration
 from sigseek.search.errors import CalibrationError
 from sigseek.siglip import Scoring
-from sigseek.siglip.yardstick.embeddings import Yardstick, evidence, text_floors
+from sigseek.siglip.yardstick.embeddings import Yardstick
+from sigseek.siglip.yardstick.evidence import evidence, text_floors
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]

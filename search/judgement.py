@@ -17,7 +17,7 @@ from sigseek.search.algebra import combine_levels
 from sigseek.search.calibration import Calibration
 from sigseek.search.query import Leaf, Query, Text
 from sigseek.search.verdicts import MATCH, JudgedBy
-from sigseek.siglip.yardstick.embeddings import evidence, text_floors
+from sigseek.siglip.yardstick.evidence import evidence, text_floors
 from sigseek.storage import YardstickRecord
 
 Floats = npt.NDArray[np.float32]

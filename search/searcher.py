@@ -19,7 +19,7 @@ from sigseek.search.scorer import Rows, Scored, Scorer
 from sigseek.search.terms import Doubles, plain_model
 from sigseek.search.verdicts import FEW_PHOTOS, MATCH, VERDICTS, JudgedBy
 from sigseek.siglip import Scoring
-from sigseek.siglip.yardstick.texts import VERSION
+from sigseek.siglip.yardstick import VERSION
 from sigseek.storage import Catalog, CheckpointRecord, PhotoRecord
 from sigseek.storage.index.contract import VectorIndex
 

@@ -12,8 +12,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from filelock import FileLock, Timeout
-
 from sigseek.errors import ErrorKind, Option, Remedy
 from sigseek.storage.errors import LibraryError
 from sigseek.storage.file_system import network_type
@@ -50,6 +48,8 @@ class LibraryLock:
     def hold(self) -> Iterator[None]:
         """Hold the lock."""
         holder = self._directory / "lock.json"
+        from filelock import FileLock, Timeout  # readers need none of it
+
         # filelock's other kind of lock, a mere file, would outlive a process that is killed.
         lock = FileLock(self._directory / "lock", fallback_to_soft=False)
         try:

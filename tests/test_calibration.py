@@ -17,7 +17,8 @@ from sigseek.search.errors import CalibrationError
 from sigseek.search.fitting import LEAST, fit_calibration
 from sigseek.siglip import Checkpoint, ImageTower, Scoring, TextTower
 from sigseek.siglip.scoring import sigmoid
-from sigseek.siglip.yardstick.embeddings import Yardstick, evidence, text_floors
+from sigseek.siglip.yardstick.embeddings import Yardstick
+from sigseek.siglip.yardstick.evidence import evidence, text_floors
 from tests.catalogs import random_unit, unit
 
 Floats = npt.NDArray[np.float32]

@@ -37,7 +37,7 @@ from sigseek.search.results import SearchResults
 from sigseek.search.searcher import Searcher
 from sigseek.search.terms import TermModel, photo_model, tag_model, text_model
 from sigseek.siglip import Scoring
-from sigseek.siglip.yardstick.texts import VERSION
+from sigseek.siglip.yardstick import VERSION
 from sigseek.storage import (
     Catalog,
     CheckpointRecord,

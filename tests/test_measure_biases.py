@@ -9,8 +9,8 @@ import pytest
 
 from sigseek.indexer import measure as measuring
 from sigseek.indexer.measure import measure_biases
+from sigseek.siglip.yardstick import VERSION
 from sigseek.siglip.yardstick.embeddings import Yardstick
-from sigseek.siglip.yardstick.texts import VERSION
 from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord
 from tests.catalogs import add_checkpoint, add_many, random_unit
 

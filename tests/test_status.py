@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import sigseek
-from sigseek.operations.status import default_checkpoint, library_status
+from sigseek.operations.default_checkpoint import default_checkpoint
+from sigseek.operations.status import library_status
 from sigseek.storage import Catalog
 from sigseek.storage.index.store import FaissStore
 from tests.catalogs import add_checkpoint, add_photos

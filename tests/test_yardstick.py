@@ -10,13 +10,13 @@ import pytest
 from sigseek.errors import StoppedError
 from sigseek.progress import Phase, Progress, Stop
 from sigseek.siglip import Checkpoint, ImageTower, TextTower
-from sigseek.siglip.yardstick import embeddings
-from sigseek.siglip.yardstick.embeddings import Yardstick, evidence, load_yardstick, text_floors
+from sigseek.siglip.yardstick import VERSION, embeddings
+from sigseek.siglip.yardstick.embeddings import Yardstick, load_yardstick
+from sigseek.siglip.yardstick.evidence import evidence, text_floors
 from sigseek.siglip.yardstick.pictures import COUNT, yardstick_pictures
 from sigseek.siglip.yardstick.texts import (
     ABSENT,
     COMMON,
-    VERSION,
     _words,
     absent_texts,
     common_texts,

@@ -1,11 +1,4 @@
-"""The yardstick embedded by a checkpoint, and what scores are corrected by.
-
-A photo's *bias* is the mean of its 20 highest cosines to the common texts. It tells how high the
-photo scores whatever is asked (Nearest Neighbor Normalization, Chowdhury et al., EMNLP 2024, arXiv
-2410.24114). A text's *floor* is the mean of its 2 highest cosines to pictures that show nothing.
-The *evidence* of a photo for a text is their cosine without a share of the bias and of the floor.
-An *absent* text is one that almost no photo fits.
-"""
+"""The yardstick embedded by a checkpoint, and kept in the user's cache."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -20,16 +13,14 @@ from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.siglip.cache import cache_directory
 from sigseek.siglip.checkpoint import Checkpoint
 from sigseek.siglip.towers import ImageTower, TextTower
+from sigseek.siglip.yardstick import VERSION
+from sigseek.siglip.yardstick.evidence import evidence, photo_biases, text_floors
 from sigseek.siglip.yardstick.pictures import COUNT, yardstick_pictures
-from sigseek.siglip.yardstick.texts import ABSENT, COMMON, VERSION, absent_texts, common_texts
+from sigseek.siglip.yardstick.texts import ABSENT, COMMON, absent_texts, common_texts
 
 Floats = npt.NDArray[np.float32]
 
-_HIGHEST_TEXTS = 20
-_HIGHEST_PICTURES = 2
 _TEXT_BATCH = 64
-_BIAS_SHARE = 0.5
-_FLOOR_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -45,7 +36,7 @@ class Yardstick:
 
     def biases(self, photos: Floats) -> Floats:
         """Return the bias of each photo, a cosine float32 (n,); `photos` are unit-norm (n, dim)."""
-        return _mean_of_highest(photos @ self.common.T, _HIGHEST_TEXTS)
+        return photo_biases(photos, self.common)
 
     def absent_evidence(self, photos: Floats, biases: Floats) -> Floats:
         """Return the evidence (texts, n) of each photo for each absent text.
@@ -54,24 +45,6 @@ class Yardstick:
         """
         floors = text_floors(self.absent, self.pictures)
         return evidence(self.absent @ photos.T, biases[None], floors[:, None])
-
-
-def text_floors(texts: Floats, pictures: Floats) -> Floats:
-    """Return the floor of each text, a cosine float32 (m,).
-
-    `texts` are unit-norm (m, dim), `pictures` those of the yardstick (n, dim).
-    """
-    return _mean_of_highest(texts @ pictures.T, _HIGHEST_PICTURES)
-
-
-def evidence(cosines: Floats, biases: Floats, floors: Floats) -> Floats:
-    """Return the cosines without a share of the photos' biases and of the texts' floors.
-
-    The arrays may have any shapes that broadcast. The shares were chosen on drawings embedded by
-    `mini`: they best tell texts that a library shows from texts that it does not (docs/scores.md).
-    """
-    left: Floats = cosines - np.float32(_BIAS_SHARE) * biases - np.float32(_FLOOR_SHARE) * floors
-    return left
 
 
 def load_yardstick(
@@ -141,12 +114,6 @@ def _grow(
         batch = images.embed(pixels[len(pictures) :][: images.batch])
         pictures = np.concatenate([pictures, batch])
         yield Yardstick(embedded[ABSENT:], embedded[:ABSENT], pictures)
-
-
-def _mean_of_highest(cosines: Floats, count: int) -> Floats:
-    highest = np.partition(cosines, cosines.shape[1] - count, axis=1)[:, -count:]
-    means: Floats = highest.mean(axis=1, dtype=np.float32)
-    return means
 
 
 def _read(path: Path, dimension: int) -> Yardstick:

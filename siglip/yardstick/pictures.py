@@ -18,7 +18,7 @@ _MOST_SHAPES = 12
 def yardstick_pictures(height: int, width: int) -> Pixels:
     """Draw the pictures as pixels uint8 (32, height, width, 3), in a fixed order.
 
-    Whoever changes one has to raise `VERSION` in `texts.py`.
+    Whoever changes one has to raise `VERSION` in `__init__.py`.
     """
     rng = np.random.default_rng(1)
     makers = (_plain, _graded, _noise, _blurred, _shapes, _shapes, _horizon)

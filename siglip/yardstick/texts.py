@@ -11,11 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
 
-VERSION = 2
-"""The version of the yardstick's texts and pictures.
-
-It is raised with every change of one; libraries are then measured again.
-"""
 COMMON = 256
 """The number of common texts. More of them judge no better (docs/scores.md)."""
 ABSENT = 200

@@ -15,7 +15,8 @@ from sigseek.library import Library
 from sigseek.progress import Listener, Stop
 from sigseek.siglip import Scoring
 from sigseek.siglip.scoring import cosines
-from sigseek.siglip.yardstick.embeddings import Yardstick, evidence, text_floors
+from sigseek.siglip.yardstick.embeddings import Yardstick
+from sigseek.siglip.yardstick.evidence import evidence, text_floors
 
 TIMED = 50
 """How many queries are timed."""

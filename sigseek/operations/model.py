@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from sigseek.operations.default_checkpoint import default_checkpoint
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.lazy import Lazy
-from sigseek.operations.status import default_checkpoint
 from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.siglip import Checkpoint, ImageTower, TextTower, load_checkpoint
 from sigseek.siglip.checkpoint import DEFAULT

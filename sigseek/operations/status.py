@@ -1,12 +1,12 @@
 """What a library holds."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sigseek.indexer.presence import is_directory, is_online
-from sigseek.storage import Catalog, CheckpointRecord, FolderRecord
+from sigseek.operations.default_checkpoint import default_checkpoint
+from sigseek.storage import Catalog, FolderRecord
 from sigseek.storage.catalog.catalog import CatalogReader
 from sigseek.storage.index.contract import IndexStore
 
@@ -58,14 +58,6 @@ class Status:
     checkpoints: tuple[CheckpointStatus, ...]
     catalog_bytes: int
     index_bytes: int
-
-
-def default_checkpoint(records: Sequence[CheckpointRecord]) -> CheckpointRecord | None:
-    """Return the checkpoint that is used when none is named; None when there is no checkpoint.
-
-    It is the one that has embedded most photos; if two have embedded the same number, the older.
-    """
-    return max(records, key=lambda record: record.embeddings, default=None)
 
 
 def library_status(catalog: Catalog, directory: Path, index_store: IndexStore) -> Status:

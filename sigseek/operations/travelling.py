@@ -4,14 +4,19 @@ A drive may be mounted in another place, or used on another machine. A library o
 folder by a path that is not there, and lies in the very folder itself.
 """
 
+from __future__ import annotations
+
 import os
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 from sigseek.indexer.presence import is_online
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.folders import is_system_folder
-from sigseek.operations.relocating import Relocated, relocate
 from sigseek.storage import Catalog, FolderRecord
+
+if TYPE_CHECKING:
+    from sigseek.operations.relocating import Relocated
 
 _LOOKED_FOR = 200
 """How many of a folder's files are looked for in a place where the folder may be now."""
@@ -33,6 +38,9 @@ def follow_library(library: LibraryDirectory) -> Relocated | None:
             continue
         now = _place_now(catalog, folder, place)
         if now is not None:
+            # It loads the comparison of folders, which a library in its old place need not have.
+            from sigseek.operations.relocating import relocate
+
             return relocate(library, Path(folder.path), now, accept_missing=False)
     return None
 

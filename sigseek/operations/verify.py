@@ -9,9 +9,9 @@ from pathlib import Path
 from sigseek.indexer.decoding.digest import digest_of_all_bytes, mtime_ns
 from sigseek.indexer.errors import DecodeError
 from sigseek.indexer.presence import is_online
+from sigseek.operations.default_checkpoint import default_checkpoint
 from sigseek.operations.directory import tidy_index
 from sigseek.operations.opened import OpenedLibrary
-from sigseek.operations.status import default_checkpoint
 from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.storage import Catalog, FileDigestRecord, FolderRecord
 from sigseek.storage.index.contract import IndexStore
