@@ -35,7 +35,7 @@ class CloserLook:
         picture counted in. `whole` has the cosines of the whole pictures. All three go by the same
         keys.
         """
-        paths = {key: path for key, photo in photos.items() if (path := present_path(photo))}
+        paths = {key: path for key, photo in photos.items() if (path := present_path(photo.paths))}
         sizes = {key: photo.width * photo.height for key, photo in photos.items()}
         looked = self.embed([(Path(path), sizes[key]) for key, path in paths.items()])
         views = dict(zip(paths, looked, strict=True))

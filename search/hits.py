@@ -3,20 +3,26 @@ of the photo's files are there.
 """
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
+from sigseek.search.known_photo import KnownPhoto
 from sigseek.storage import PhotoRecord
 
 
-def present_path(photo: PhotoRecord) -> str | None:
-    """Return the photo's first file that is there now."""
-    return next((path for path in photo.paths if os.path.exists(path)), None)
+def present_path(paths: Sequence[str]) -> str | None:
+    """Return the first of a photo's files that is there now."""
+    return next((path for path in paths if os.path.exists(path)), None)
 
 
-def photo_fields(photo: PhotoRecord) -> dict[str, Any]:
-    """Return the fields of a `PhotoHit`, except for the rank."""
-    present = present_path(photo)
-    path = present or photo.paths[0]
+def photo_fields(photo: PhotoRecord, known: KnownPhoto | None = None) -> dict[str, Any]:
+    """Return the fields of a `PhotoHit`, except for the rank. `known` is given for a photo that the
+    query names.
+    """
+    paths = known.files_to_show(photo.paths) if known else photo.paths
+    present = present_path(paths)
+    path = present or paths[0]
+    query_photo = ("itself" if path in known.named else "copy") if known else None
     return {
         "id": photo.id,
         "path": path,
@@ -40,4 +46,5 @@ def photo_fields(photo: PhotoRecord) -> dict[str, Any]:
         "people": photo.people,
         "copies": tuple(other for other in photo.paths if other != path),
         "available": present is not None,
+        "query_photo": query_photo,
     }

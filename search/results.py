@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import Literal, overload
 
 from sigseek.errors import Remedy
 from sigseek.search.verdicts import JudgedBy, Verdict
@@ -52,6 +52,10 @@ class PhotoHit:
     """The photo's other files."""
     available: bool
     """Whether the file at `path` is there now."""
+    query_photo: Literal["itself", "copy"] | None = None
+    """For a photo that the query names: whether `path` is the named file itself or an exact copy of
+    it. None for all other photos.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The scores of the photos that may answer a query: probabilities, confidences and verdicts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ from sigseek.search.algebra import combine
 from sigseek.search.biases import Biases
 from sigseek.search.calibration import Calibration
 from sigseek.search.judgement import Judge, Levels, judge_query
+from sigseek.search.known_photo import KnownPhoto
 from sigseek.search.query import Leaf, Query, Tag, Text, split_tags, terms
 from sigseek.search.retrieval import (
     Cosines,
@@ -80,16 +81,32 @@ class Scorer:
         self._raw = plain_model(self._scoring, None)
         self._biases = Biases(catalog, checkpoint.id, lambda: retriever.sample({}, {})[0])
 
-    def score(self, query: Query, vectors: Vectors, scope: Scope, limit: int) -> Scored:
-        """Return the scores of the photos that certainly include the best `limit`."""
+    def score(
+        self,
+        query: Query,
+        vectors: Vectors,
+        scope: Scope,
+        limit: int,
+        known: Mapping[Leaf, KnownPhoto],
+    ) -> Scored:
+        """Return the scores of the photos that certainly include the best `limit`.
+
+        Photos that the query names are left out unless they may be listed. Each is certain to be
+        like itself.
+        """
         sample = self._retriever.sample(vectors, scope.tagged)
         models = {term: self._model(term, sample[1].get(term)) for term in terms(query)}
-        ids, cosines = self._candidates(query, vectors, scope, models, limit)
+        ids, cosines = self._candidates(query, vectors, scope, models, limit + len(known))
+        kept = ~np.isin(ids, [photo.id for photo in known.values() if not photo.listed])
+        scope = replace(scope, photos=scope.photos - int((~kept).sum()))
+        ids, cosines = ids[kept], {term: values[kept] for term, values in cosines.items()}
         by_term: dict[Leaf, Doubles] = (
             {query: self._plain(cosines[query])}
             if isinstance(query, Text)
             else probabilities_of(models, cosines)
         )
+        for term, photo in known.items():
+            by_term[term] = np.where(ids == photo.id, 1.0, by_term[term])
         probabilities = combine(query, by_term)
         expected = self._expected(query, vectors, models, scope, (ids, cosines), sample)
         # A verdict needs the photo's bias, which is read for the photos that can be shown.

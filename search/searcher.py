@@ -11,7 +11,8 @@ from sigseek.search.checks import check_limit, check_search
 from sigseek.search.closer import CloserLook
 from sigseek.search.hits import photo_fields
 from sigseek.search.judgement import LIKELY, Judge
-from sigseek.search.query import Query, Text, label
+from sigseek.search.known_photo import KnownPhoto
+from sigseek.search.query import Leaf, Query, Text, label
 from sigseek.search.results import Hit, SearchResults, SimilarHit
 from sigseek.search.retrieval import Floats, Ids, Retriever, Vectors, candidates
 from sigseek.search.scope import find_scope
@@ -82,9 +83,11 @@ class Searcher:
         include_all: bool = False,
         explain: bool = False,
         closer: CloserLook | None = None,
+        known: Mapping[Leaf, KnownPhoto] | None = None,
     ) -> SearchResults:
         """Return the `limit` photos that match the query best, best first. `include_all` adds
-        photos that do not match, maybes first.
+        photos that do not match, maybes first. `known` holds, by term, the photos of the library
+        that the query names.
 
         Tags that every hit must have narrow the search: no other photo is looked at or counted.
         Raises QueryError for a limit below 1, a probability outside 0 to 1, a tag that does not
@@ -94,7 +97,8 @@ class Searcher:
         # A weight counts within what encloses it, and nothing encloses the query.
         query = replace(query, weight=1.0)
         scope = find_scope(query, self._catalog, self.checkpoint, self._retriever)
-        scored = self._scorer.score(query, vectors, scope, limit)
+        known = known or {}
+        scored = self._scorer.score(query, vectors, scope, limit, known)
         order = np.argsort(
             -(scored.cosines[query] if isinstance(query, Text) else scored.probabilities),
             kind="stable",
@@ -109,7 +113,8 @@ class Searcher:
             if include_all
             else shown[scored.levels[shown] == MATCH]
         )
-        hit = partial(self._hit, query, scored, closely, explain)
+        by_id = {photo.id: photo for photo in known.values()}
+        hit = partial(self._hit, query, scored, closely, explain, by_id)
         found = self._photos(shown, scored.ids, limit)
         hits = tuple(hit(rank, row, photo) for rank, (row, photo) in enumerate(found, 1))
         if found and found[0][0] == order[0]:  # mostly so, and then it is not read again
@@ -127,20 +132,33 @@ class Searcher:
         )
 
     def by_photo(
-        self, query: Floats, limit: int, *, leave_out: int | None = None, among: Ids | None = None
+        self,
+        query: Floats,
+        limit: int,
+        *,
+        known: KnownPhoto | None = None,
+        among: Ids | None = None,
     ) -> list[SimilarHit]:
-        """Return the `limit` photos nearest to a photo's unit-norm embedding (dim,), nearest first,
-        without the photo `leave_out`.
+        """Return the `limit` photos nearest to a photo's unit-norm embedding (dim,), nearest first.
+        `known` is that photo, if the library has it.
 
         `among` has the ids of the photos to search, ascending; None means all. Raises QueryError
         for a limit below 1.
         """
         check_limit(limit)
         ids, exact = self._retriever.nearest(query, limit, among)
-        order = np.argsort(-exact, kind="stable")  # equal cosines stay in the order of their ids
-        kept = order if leave_out is None else order[ids[order] != leave_out]
+        if known:
+            # An embedding is kept in 16 bits, so its cosine with itself is not exactly 1.
+            exact = np.where(ids == known.id, np.float32(1), np.minimum(exact, np.float32(1)))
+        # Equal cosines stay in the order of their ids, behind the photo itself.
+        order = np.lexsort((ids, ids != known.id if known else ids, -exact))
+        kept = order[ids[order] != known.id] if known and not known.listed else order
         return [
-            SimilarHit(rank=rank, cosine=float(exact[row]), **photo_fields(photo))
+            SimilarHit(
+                rank=rank,
+                cosine=float(exact[row]),
+                **photo_fields(photo, known if known and photo.id == known.id else None),
+            )
             for rank, (row, photo) in enumerate(self._photos(kept, ids, limit), 1)
         ]
 
@@ -200,6 +218,7 @@ class Searcher:
         scored: Scored,
         closely: Mapping[int, float],
         explain: bool,
+        known: Mapping[int, KnownPhoto],
         rank: int,
         row: int,
         photo: PhotoRecord,
@@ -218,5 +237,5 @@ class Searcher:
             terms={label(term): float(values[row]) for term, values in scored.terms.items()}
             if explain
             else None,
-            **photo_fields(photo),
+            **photo_fields(photo, known.get(photo.id)),
         )

@@ -217,13 +217,15 @@ class Library:
         include_all: bool = False,
         explain: bool = False,
         closer: int = 0,
+        include_self: bool = False,
     ) -> SearchResults:
         """Find the photos that match a query, the best first; docs/queries.md describes queries.
 
         Only photos judged to match whose probability is at least `min_probability` are listed; with
         `include_all` the others follow, uncertain ones first. With `explain` each hit has the
         probability of each term. The best `closer` photos are looked at again, part by part, and
-        ranked by that.
+        ranked by that. A photo that the query names is listed only with `include_self`; exact
+        copies of it are always listed.
 
         >>> [hit.verdict for hit in library.search("a house")]
         ['match', 'match', 'match']
@@ -240,19 +242,23 @@ class Library:
             include_all=include_all,
             explain=explain,
             closer=closer,
+            include_self=include_self,
         )
 
-    def similar(self, photo: StrPath, limit: int = 10) -> list[SimilarHit]:
+    def similar(
+        self, photo: StrPath, limit: int = 10, *, include_self: bool = False
+    ) -> list[SimilarHit]:
         """Find the photos that look most like the one in the file `photo`.
 
-        The file need not be in the library; if it is, it is not among the hits.
+        The file need not be in the library; if it is, it is among the hits only with
+        `include_self`. Exact copies of it are always listed.
 
         >>> [hit.rank for hit in library.similar("photos/scene-00007.jpg", limit=3)]
         [1, 2, 3]
         """
         from sigseek.operations.similar import find_similar
 
-        return find_similar(self._opened, Path(photo), limit)
+        return find_similar(self._opened, Path(photo), limit, include_self=include_self)
 
     def classify(
         self,

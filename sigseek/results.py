@@ -30,14 +30,18 @@ CALIBRATIONS = {
 FINISH_INDEXING = Remedy("To finish indexing: {}", (Call("index"),))
 """What to do about a library whose hits have no verdicts yet."""
 
-_ONLY_ON_REQUEST = ("terms", "closer")
-"""Fields of hits that are left out unless the search was asked for them."""
+_ONLY_ON_REQUEST = ("terms", "closer", "query_photo")
+"""Fields of hits that are left out where they are None: unless the search was asked for them, and
+for photos that the query does not name.
+"""
 _NOT_IN_JSON = {
     "Evaluation": ("reliability_before", "reliability", "histogram", "misses"),  # for its page
     "LibraryFailure": ("kind", "pixels", "tried_at"),
 }
 """Fields that are left out of JSON, by the record's class."""
 _COUNTS = ("added", "changed", "moved", "unchanged", "missing", "excluded", "offline", "failed")
+QUERY_PHOTOS = {"itself": "the photo itself", "copy": "exact copy"}
+"""What is said of a hit that is the photo that the query names."""
 _JUDGED = {"calibrated": "", "uncalibrated": " (uncalibrated)", "nothing": " (not judged)"}
 
 

@@ -99,7 +99,9 @@ def test_similar_finds_the_changed_copies_first(tmp_path: Path) -> None:
     with sigseek.open(tmp_path / "library", model="mini") as library:
         library.index(CORPORA / "photos" / "duplicates")
         photo = CORPORA / "photos" / "duplicates" / "mixed_images" / "ukbench00120.jpg"
-        hits = library.similar(photo, limit=5)
+        copy, *hits = library.similar(photo, limit=6)
+        assert (Path(copy.path).name, copy.cosine, copy.query_photo) == (photo.name, 1, "copy")
+        assert copy.path != str(photo)
         assert [Path(hit.path).stem.removeprefix("ukbench00120_") for hit in hits[:4]] == [
             "resize",
             "hflip",

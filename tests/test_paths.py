@@ -94,7 +94,8 @@ def test_every_door_takes_both_spellings(
     assert library.index(tmp_path / typed / typed).unchanged == 3
     assert len(library.status().folders) == 1
     assert len(library.similar(photo)) == 2
-    assert len(library.search(f'photo:"{photo}"', include_all=True)) == 3
+    assert len(library.search(f'photo:"{photo}"', include_all=True)) == 2
+    assert len(library.search(f'photo:"{photo}"', include_all=True, include_self=True)) == 3
     (found,) = library.classify([photo], ["a house"])
     assert found.path == str(tmp_path / stored / stored / f"0 {stored}.jpg")
     embeddings, unusable = library.embed_photos([photo])

@@ -13,6 +13,7 @@ from sqlalchemy import event
 
 from sigseek.search import retrieval
 from sigseek.search.errors import QueryError
+from sigseek.search.known_photo import KnownPhoto
 from sigseek.search.query import Text
 from sigseek.search.results import PhotoHit, SearchResults
 from sigseek.search.searcher import Searcher
@@ -76,7 +77,9 @@ def test_by_photo_leaves_the_photo_itself_out(catalog: Catalog, tmp_path: Path) 
     ids = add_photos(
         catalog, add_checkpoint(catalog, 2), vectors, tmp_path, ["a.jpg", "b.jpg", "c.jpg"]
     )
-    hits = searcher(catalog, tmp_path).by_photo(vectors[0], 1, leave_out=ids[0])
+    hits = searcher(catalog, tmp_path).by_photo(
+        vectors[0], 1, known=KnownPhoto(ids[0], frozenset(), has_copies=False)
+    )
     assert [(Path(hit.path).name, hit.rank) for hit in hits] == [("b.jpg", 1)]
     assert hits[0].cosine == pytest.approx(0.6, abs=1e-3)
 
@@ -296,7 +299,8 @@ def test_a_filters_hits_equal_numpys(
     nearest = [
         id_ for id_ in among[np.argsort(-cosines, kind="stable")].tolist() if id_ != left_out
     ][:limit]
-    hits = search.by_photo(query, limit, leave_out=left_out, among=among)
+    known = KnownPhoto(left_out, frozenset(), has_copies=False) if left_out is not None else None
+    hits = search.by_photo(query, limit, known=known, among=among)
     assert found_ids(hits) == nearest
     assert [hit.cosine for hit in hits] == pytest.approx(
         [float(kept[id_ - 1] @ query) for id_ in nearest], abs=1e-6

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from sigseek.cli.output import advise, bar, print_json, remedy_in_words
-from sigseek.results import FINISH_INDEXING, counted, shown
+from sigseek.results import FINISH_INDEXING, QUERY_PHOTOS, counted, shown
 from sigseek.search.results import Hit, SearchResults, SimilarHit
 
 
@@ -56,6 +56,8 @@ def print_hits(hits: Sequence[Hit | SimilarHit]) -> None:
     for hit in hits:
         value = hit.probability if isinstance(hit, Hit) else hit.cosine
         remarks = [f"(+{counted(len(hit.copies), 'copy', 'copies')})"] if hit.copies else []
+        if hit.query_photo:
+            remarks.append(f"({QUERY_PHOTOS[hit.query_photo]})")
         if not hit.available:
             remarks.append("(file missing)")
         if hit.damaged:

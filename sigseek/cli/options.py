@@ -188,6 +188,12 @@ limit_option = click.option(
     metavar="N",
     help="Show at most N hits.",
 )
+self_option = click.option(
+    "--self",
+    "include_self",
+    is_flag=True,
+    help="Also list the very photo that is named. Exact copies of it are always listed.",
+)
 paths_option = click.option(
     "--paths", "paths_only", is_flag=True, help="Print only paths, one per line, for pipes."
 )

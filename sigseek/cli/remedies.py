@@ -25,6 +25,7 @@ _OPTIONS = {
     "accept_system_folder": "--yes",
     "directory": "--library",
     "include_all": "--all",
+    "include_self": "--self",
     "labels": "--label",
     "limit": "-n",
 }

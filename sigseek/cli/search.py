@@ -15,6 +15,7 @@ from sigseek.cli.options import (
     opened,
     paths_option,
     precision_option,
+    self_option,
 )
 from sigseek.cli.output import say
 from sigseek.results import headline
@@ -51,6 +52,7 @@ from sigseek.results import headline
     help="Look at the best N photos again, part by part, and rank them by that. It is more "
     "accurate and takes a second or more. Only for queries without operators.",
 )
+@self_option
 @paths_option
 @html_option
 @json_option
@@ -66,6 +68,7 @@ def search(
     include_all: bool,
     explain: bool,
     closer: int,
+    include_self: bool,
     paths_only: bool,
     html: Path | None,
     as_json: bool,
@@ -101,6 +104,7 @@ def search(
             include_all=include_all,
             explain=explain,
             closer=closer,
+            include_self=include_self,
         )
     show_notes(found)
     say(headline(found, limit, least), err=as_json or paths_only)

@@ -15,6 +15,7 @@ from sigseek.cli.options import (
     opened,
     paths_option,
     precision_option,
+    self_option,
 )
 
 
@@ -24,6 +25,7 @@ from sigseek.cli.options import (
 @device_option
 @precision_option
 @limit_option
+@self_option
 @paths_option
 @html_option
 @json_option
@@ -34,14 +36,16 @@ def similar(
     device: str,
     precision: str,
     limit: int,
+    include_self: bool,
     paths_only: bool,
     html: Path | None,
     as_json: bool,
 ) -> None:
     """Find photos that look like a given photo.
 
-    PHOTO need not be in the library; if it is, it is not listed. The number is the cosine of the
-    two photos' embeddings, which is 1 for the same picture.
+    PHOTO need not be in the library; if it is, its file may be away. It is listed only with --self,
+    exact copies of it always. The number is the cosine of the two photos' embeddings, which is 1
+    for the same picture.
 
     \b
         sigseek similar ~/Pictures/cat.jpg
@@ -51,7 +55,7 @@ def similar(
 
         check_page(html)
     with opened(directory, model, device, precision) as library:
-        hits = library.similar(photo, limit)
+        hits = library.similar(photo, limit, include_self=include_self)
     if not hits:
         click.echo("nothing found", err=True)
     deliver(f"like {photo}", hits, paths_only=paths_only, html=html, as_json=as_json)

@@ -22,6 +22,7 @@ from sigseek.operations.model import ModelInUse
 from sigseek.paths import spellings, typed_path
 from sigseek.progress import Listener, Phase, Problem, Progress, Stop
 from sigseek.search.errors import QueryError
+from sigseek.search.known_photo import KnownPhoto
 
 if TYPE_CHECKING:
     import numpy as np
@@ -113,8 +114,9 @@ class PhotoFiles:
                 embeddings[path] = found
         return embeddings, unusable
 
-    def vector(self, photo: Path) -> tuple[Floats, int | None]:
-        """Return the unit-norm embedding (dim,) of a photo, and its id if the library knows it.
+    def find(self, photo: Path, *, include_self: bool) -> tuple[Floats, KnownPhoto | None]:
+        """Return the unit-norm embedding (dim,) of a photo that a query names, and the photo itself
+        if the library knows it.
 
         The file may be missing, as on an unplugged drive, when the library has its embedding.
         Raises QueryError when there is no such file, DecodeError when it gives no picture.
@@ -122,12 +124,17 @@ class PhotoFiles:
         import numpy as np
 
         path = typed_path(photo).absolute()
-        known = self._known_photo(path)
-        if known is not None:
-            catalog, record = self._directory.catalog(), self._checkpoint.state_to_query().record
-            stored = catalog.embeddings(record.id, [known])[1]
-            if len(stored):
-                return stored[0].astype(np.float32), known
+        id_ = self._known_id(path)
+        if id_ is None:
+            return self._embed_photo(existing_photo(path)), None
+        catalog, record = self._directory.catalog(), self._checkpoint.state_to_query().record
+        named = frozenset(map(str, _places(path)))
+        photo_record = catalog.photos([id_]).get(id_)
+        files = set(photo_record.paths) if photo_record else set()
+        known = KnownPhoto(id_, named, has_copies=bool(files - named), include_self=include_self)
+        stored = catalog.embeddings(record.id, [id_])[1]
+        if len(stored):
+            return stored[0].astype(np.float32), known
         return self._embed_photo(existing_photo(path)), known
 
     def check(self, photo: Path) -> None:
@@ -135,25 +142,33 @@ class PhotoFiles:
         if not self._directory.exists():
             existing_photo(photo)
 
-    def _known_photo(self, path: Path) -> int | None:
-        """Return the id of the photo in the file, or of the one that was there if it is missing.
+    def _known_id(self, path: Path) -> int | None:
+        """Return the id of the photo in the file, or of the one that was there if the file is
+        missing or cannot be read.
 
         None when the library does not know the photo. Raises QueryError or DecodeError for a file
-        that cannot be read.
+        that cannot be read and that the library does not know.
         """
         from sigseek.indexer.decoding.digest import digest_file
 
         catalog = self._directory.catalog()
         if not os.path.exists(path):
-            known = map(catalog.find_photo_of_file, spellings(path))
-            return next((photo for photo in known if photo is not None), None)
+            return self._id_at(path)
         try:
             read = digest_file(existing_photo(path))
             return catalog.find_photo(read.picture, read.digest)
         except DecodeError as error:
             raise cannot_be_used(path, error) from error
         except OSError as error:
-            raise _unreadable(path, error) from error
+            id_ = self._id_at(path)
+            if id_ is None:
+                raise _unreadable(path, error) from error
+            return id_
+
+    def _id_at(self, path: Path) -> int | None:
+        """Return the id of the photo that the file at the path held when it was last seen."""
+        known = map(self._directory.catalog().find_photo_of_file, _places(path))
+        return next((photo for photo in known if photo is not None), None)
 
     def _embed_photo(self, path: Path) -> Floats:
         """Return the embedding (dim,) of one photo file; DecodeError when it gives no picture."""
@@ -189,6 +204,14 @@ class PhotoFiles:
         decoder = GuardedDecoder(self._model.checkpoint.preprocessing, limit)
         weakref.finalize(self, decoder.close)  # for callers that forget to close the library
         return decoder
+
+
+def _places(path: Path) -> dict[Path, None]:
+    """Return the paths by which the library may know the file, which need not be there.
+
+    The library keeps paths without links, and with their letters as the file system spells them.
+    """
+    return dict.fromkeys((*spellings(path), *spellings(Path(os.path.realpath(path)))))
 
 
 def existing_photo(photo: Path) -> Path:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from sigseek.search.known_photo import KnownPhoto
     from sigseek.search.query import Leaf
     from sigseek.search.results import SearchResults
 
@@ -37,6 +38,7 @@ def search(
     include_all: bool,
     explain: bool,
     closer: int,
+    include_self: bool,
 ) -> SearchResults:
     """Answer a query as `Library.search` describes."""
     from sigseek.search.checks import check_search
@@ -49,10 +51,12 @@ def search(
     look = CloserLook(closer, library.photo_files.embed_views) if closer else None
     check_search(asked, limit, min_probability, looks_closer=look is not None)
     if searcher.is_loaded or model.reads_at_once:
-        vectors = _embed(library, terms(asked))
+        vectors, known = _embed(library, terms(asked), include_self=include_self)
     else:
         library.checkpoint.state_to_query()  # raises before anything is downloaded or loaded
-        vectors, _ = side_by_side(lambda: _embed(library, terms(asked)), searcher.get)
+        (vectors, known), _ = side_by_side(
+            lambda: _embed(library, terms(asked), include_self=include_self), searcher.get
+        )
     of_texts: list[Remedy | str | None] = []
     for term in terms(asked):
         if isinstance(term, Text):
@@ -66,6 +70,7 @@ def search(
             include_all=include_all,
             explain=explain,
             closer=look,
+            known=known,
         )
     )
     # `ask` read the checkpoint's state, which the note about coverage comes from.
@@ -90,16 +95,24 @@ def _unknown_note(model: ModelInUse, text: str) -> Remedy | str | None:
     )
 
 
-def _embed(library: OpenedLibrary, asked: Sequence[Leaf]) -> dict[Leaf, Floats]:
-    """Return the unit-norm embedding (dim,) of each text and photo term."""
+def _embed(
+    library: OpenedLibrary, asked: Sequence[Leaf], *, include_self: bool
+) -> tuple[dict[Leaf, Floats], dict[Leaf, KnownPhoto]]:
+    """Return the unit-norm embedding (dim,) of each text and photo term, and the photos of the
+    library that are named.
+    """
     from sigseek.search.query import PhotoTerm, Text
 
     vectors: dict[Leaf, Floats] = {}
+    photos: dict[Leaf, KnownPhoto] = {}
     texts = [term for term in asked if isinstance(term, Text)]
     if texts:
         embedded = library.model.texts().embed([term.text for term in texts])
         vectors |= zip(texts, embedded, strict=True)
     for term in asked:
         if isinstance(term, PhotoTerm):
-            vectors[term] = library.photo_files.vector(Path(term.path))[0]
-    return vectors
+            path = Path(term.path)
+            vectors[term], known = library.photo_files.find(path, include_self=include_self)
+            if known:
+                photos[term] = known
+    return vectors, photos

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from sigseek.search.results import SimilarHit
 
 
-def find_similar(library: OpenedLibrary, photo: Path, limit: int) -> list[SimilarHit]:
+def find_similar(
+    library: OpenedLibrary, photo: Path, limit: int, *, include_self: bool
+) -> list[SimilarHit]:
     """Return the photos nearest to the one in the file `photo`, as `Library.similar` describes."""
     from sigseek.search.checks import check_limit
 
@@ -20,8 +22,10 @@ def find_similar(library: OpenedLibrary, photo: Path, limit: int) -> list[Simila
     files, searcher = library.photo_files, library.searcher
     files.check(photo)
     if searcher.is_loaded:
-        vector, known = files.vector(photo)
+        vector, known = files.find(photo, include_self=include_self)
     else:
         library.checkpoint.state_to_query()  # raises before anything is downloaded or loaded
-        (vector, known), _ = side_by_side(lambda: files.vector(photo), searcher.get)
-    return searcher.ask(lambda current: current.by_photo(vector, limit, leave_out=known))
+        (vector, known), _ = side_by_side(
+            lambda: files.find(photo, include_self=include_self), searcher.get
+        )
+    return searcher.ask(lambda current: current.by_photo(vector, limit, known=known))

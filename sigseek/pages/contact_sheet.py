@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sigseek.indexer.decoding.thumbnails import Thumbnailer
 from sigseek.pages.page import THUMBNAIL, thumbnail, write_page
+from sigseek.results import QUERY_PHOTOS
 from sigseek.search.results import Hit, SimilarHit
 
 _STYLE = """
@@ -47,6 +48,8 @@ def _card(hit: Hit | SimilarHit, thumbnails: Thumbnailer) -> str:
     )
     meter = f'{hit.rank}. <meter value="{max(value, 0):.4f}"></meter> {name} {value:.3f}'
     said = [] if not isinstance(hit, Hit) or hit.verdict in (None, "match") else [str(hit.verdict)]
+    if hit.query_photo:
+        said.append(QUERY_PHOTOS[hit.query_photo])
     if hit.damaged:
         said.append("damaged")
     if isinstance(hit, Hit) and hit.terms:
