@@ -25,16 +25,16 @@ and its host count as two.
 
 
 def network_type(directory: Path) -> str | None:
-    """The type of the directory's file system if it is that of another machine, else None. The
-    directory need not exist.
+    """Return the type of the directory's file system if it is that of another machine, else None.
+    The directory need not exist.
     """
     found = file_system_type(directory)
     return found if found in _NETWORK else None
 
 
 def file_system_type(directory: Path) -> str | None:
-    """The type of the file system that the directory is on or would be on; None where the system
-    does not tell.
+    """Return the type of the file system that the directory is on or would be on; None where the
+    system does not tell.
     """
     place = os.path.realpath(directory)
     if sys.platform == "win32":
@@ -51,7 +51,9 @@ def file_system_type(directory: Path) -> str | None:
 
 
 def _type_of(place: str, mounts: str) -> str | None:
-    """The type of the last mount on the longest path that leads to the place (`man proc`)."""
+    """Return the type of the last mount on the longest path that leads to the place (`man
+    proc`).
+    """
     found, longest = None, 0
     for line in mounts.splitlines():
         before, separator, after = line.partition(" - ")

@@ -29,16 +29,17 @@ class WriterLock(Protocol):
     def hold(self) -> AbstractContextManager[None]:
         """Hold the lock in a `with` statement; never wait for it.
 
-        LibraryError that names the holder when another one has it, in this process or in another.
-        However the holder ends, the lock is free afterwards. An instance may be used again.
+        Raises LibraryError that names the holder when another one has it, in this process or in
+        another. However the holder ends, the lock is free afterwards. An instance may be used
+        again.
         """
 
 
 class LibraryLock:
     """The lock of a library in a directory: a file that the operating system locks.
 
-    The system releases the lock with the process, however it ends. LibraryError also where the
-    directory or the file system allows no lock.
+    The system releases the lock with the process, however it ends. Raises LibraryError also where
+    the directory or the file system allows no lock.
     """
 
     def __init__(self, directory: Path) -> None:

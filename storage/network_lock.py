@@ -71,7 +71,7 @@ class NetworkLock:
                     self._file.unlink()
 
     def _make(self, facts: dict[str, Any]) -> None:
-        """Make the file; LibraryError when another process holds the lock."""
+        """Make the file. Raises LibraryError when another process holds the lock."""
         while True:
             try:
                 descriptor = os.open(self._file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
@@ -83,7 +83,9 @@ class NetworkLock:
             return
 
     def _take_over(self) -> None:
-        """Remove the file of a holder that is gone; LibraryError when the holder is there."""
+        """Remove the file of a holder that is gone. Raises LibraryError when the holder is
+        there.
+        """
         try:
             held = _facts(self._file)
             gone = _has_ended(held) or self._is_old()
@@ -110,7 +112,9 @@ class NetworkLock:
             aside.unlink()
 
     def _is_old(self) -> bool:
-        """Whether the holder gave no sign of life for long, by the clock of the file server."""
+        """Return whether the holder gave no sign of life for long, by the clock of the file
+        server.
+        """
         clock = self._file.with_name(f"lock.{secrets.token_hex(8)}")
         try:
             clock.write_text("now")
@@ -129,7 +133,9 @@ class NetworkLock:
 
 
 def _facts(file: Path) -> dict[str, Any]:
-    """What the holder wrote; nothing when it cannot be understood, as while it is being written."""
+    """Return what the holder wrote; nothing when it cannot be understood, as while it is being
+    written.
+    """
     try:
         facts = json.loads(file.read_text(encoding="utf-8"))
     except ValueError:
@@ -138,7 +144,7 @@ def _facts(file: Path) -> dict[str, Any]:
 
 
 def _has_ended(held: dict[str, Any]) -> bool:
-    """Whether the holder was a process of this machine that is not there any more."""
+    """Return whether the holder was a process of this machine that is not there any more."""
     pid = held.get("pid")
     if sys.platform == "win32" or held.get("host") != socket.gethostname():
         return False

@@ -39,7 +39,7 @@ class CheckpointState:
 
     record: CheckpointRecord
     measured: Measured | None
-    """None before it was measured."""
+    """What the checkpoint was measured against; None before it was measured."""
     calibration: str | None
     """The library's own calibration of the checkpoint, as JSON."""
 
@@ -59,7 +59,7 @@ class OtherFile(NamedTuple):
     """A file without a picture's extension, or a link to a directory, in a folder."""
 
     path: str
-    """Relative to the folder."""
+    """The path relative to the folder."""
     size: int
     mtime_ns: int
     holds: str | None
@@ -73,7 +73,7 @@ class SkippedFile:
     """A file that seems to hold photos and that indexing passes over."""
 
     path: str
-    """Absolute."""
+    """The absolute path."""
     reason: str
 
 
@@ -100,13 +100,13 @@ class ReadFile(NamedTuple):
     """A file of a folder that was read, as the catalog is to keep it."""
 
     path: str
-    """Relative to the folder."""
+    """The path relative to the folder."""
     photo_id: int
     size: int
     mtime_ns: int
     ctime_ns: int | None = None
     digest: bytes | None = None
-    """SHA-256 of all bytes."""
+    """The SHA-256 of all bytes."""
     gave_facts: bool = False
     """Whether the photo's metadata were read from this very file just now."""
 
@@ -115,9 +115,9 @@ class FileDigestRecord(NamedTuple):
     """What the catalog knows of a file's contents."""
 
     path: str
-    """Relative to the folder."""
+    """The path relative to the folder."""
     digest: bytes
-    """SHA-256 of all bytes."""
+    """The SHA-256 of all bytes."""
     size: int
     mtime_ns: int
     ctime_ns: int | None
@@ -130,18 +130,18 @@ class FileLocation(NamedTuple):
     folder: str
     """The folder's absolute path."""
     path: str
-    """Relative to the folder."""
+    """The path relative to the folder."""
 
 
 class PhotoFile(NamedTuple):
     """A file of a photo that was there at the last run."""
 
     path: str
-    """Absolute."""
+    """The absolute path."""
     size: int
     mtime_ns: int
     sidecars: str | None
-    """As in `FileRecord`."""
+    """The sidecars, as in `FileRecord`."""
 
 
 class FileCounts(NamedTuple):
@@ -187,11 +187,11 @@ class PhotoMetadata:
     """What a photo's files say about it, apart from its pixels; None where they say nothing."""
 
     taken_at: str | None = None
-    """ISO 8601 in the camera's local time, as precise as the source, with the UTC offset where that
+    """The camera's local time in ISO 8601, as precise as the source, with the UTC offset where that
     is known.
     """
     date_source: str | None = None
-    """A DateSource."""
+    """The DateSource."""
     camera: str | None = None
     latitude: float | None = None
     longitude: float | None = None
@@ -199,7 +199,7 @@ class PhotoMetadata:
     region: str | None = None
     country: str | None = None
     place_source: str | None = None
-    """A PlaceSource."""
+    """The PlaceSource."""
     lens: str | None = None
     rating: int | None = None
     title: str | None = None
@@ -240,7 +240,7 @@ class PhotoRecord(PhotoMetadata):
 
     id: int
     paths: tuple[str, ...]
-    """Absolute, in alphabetical order, missing files last."""
+    """The absolute paths in alphabetical order, missing files last."""
     width: int
     height: int
     damaged: bool = False
@@ -252,9 +252,9 @@ class DamagedFile:
     """A file of which only a part of the picture could be decoded."""
 
     path: str
-    """Absolute."""
+    """The absolute path."""
     id: int
-    """The photo's."""
+    """The photo's id."""
 
 
 class FailureKind(StrEnum):
@@ -293,17 +293,17 @@ class FailureRecord:
     reason: str
     """What went wrong, in words for people."""
     size: int | None
-    """In bytes, when it failed; None for directories, and where not even that could be found
-    out.
+    """The size in bytes when it failed; None for directories, and where not even that could be
+    found out.
     """
     mtime_ns: int | None
-    """The time of change, when it failed; None as `size` is."""
+    """The time of change when it failed; None as `size` is."""
     kind: FailureKind = FailureKind.NO_PICTURE
     pixels: int | None = None
     """How many pixels a picture has that was too large; None where something else is the matter."""
     tried_at: datetime | None = None
-    """UTC, without a time zone. The catalog takes None for now; it gives None for failures of
-    earlier versions, which noted no time.
+    """When it was tried, in UTC without a time zone. The catalog takes None for now; it gives None
+    for failures of earlier versions, which noted no time.
     """
     decoder_version: int = 0
     """The version of the decoder that could not use the file. 0 stands for those of before there
@@ -316,12 +316,14 @@ class LibraryFailure:
     """A file or directory of a library that could not be used."""
 
     path: str
-    """Absolute."""
+    """The absolute path."""
     reason: str
     kind: FailureKind
     pixels: int | None
     tried_at: datetime | None
-    """UTC, without a time zone; None for failures of versions that noted no time."""
+    """When it was tried, in UTC without a time zone; None for failures of versions that noted no
+    time.
+    """
 
 
 class Measured(NamedTuple):
@@ -343,6 +345,6 @@ class YardstickRecord:
     generation: int
     embeddings: int
     pictures: npt.NDArray[np.float32]
-    """Unit norm, (n, dim)."""
+    """The embeddings (n, dim) of pictures that show nothing, unit norm."""
     absent_evidence: npt.NDArray[np.float32]
-    """(m,)"""
+    """The highest evidence (m,) that any photo gave for each absent text."""

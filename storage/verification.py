@@ -39,11 +39,13 @@ class _Unsound:
     """The ids of photos whose embeddings by one checkpoint are not sound."""
 
     damaged: list[int] = field(default_factory=list)
-    """Their checksums do not agree."""
+    """The ids whose embeddings and checksums do not agree."""
     other_dimensions: dict[int, list[int]] = field(default_factory=dict)
-    """By number of dimensions: they are sound, but not as long as the checkpoint says."""
+    """The ids whose embeddings are sound, but not as long as the checkpoint says, by their number
+    of dimensions.
+    """
     not_unit: list[int] = field(default_factory=list)
-    """Their norm is not 1."""
+    """The ids whose embeddings do not have norm 1."""
 
     def all_have(self, count: int) -> int | None:
         """Return the number of dimensions, if all sound embeddings of the `count` there are have
@@ -151,7 +153,7 @@ class Verification:
     def _look_through(
         self, checkpoint: CheckpointRecord, on_done: Callable[[int], None]
     ) -> tuple[_Unsound, int]:
-        """Which embeddings are not sound, and how many there are in all."""
+        """Return which embeddings are not sound, and how many there are in all."""
         unsound, count = _Unsound(), 0
         stored = self._catalog.stored_embeddings(checkpoint.id)
         for count, (photo_id, vector, checksum) in enumerate(stored, 1):

@@ -40,7 +40,7 @@ class Catalog(CatalogReader):
         """Open the catalog in the directory `place`, which is made when it is not there, or in an
         open database.
 
-        LibraryError when it cannot be opened.
+        Raises LibraryError when it cannot be opened.
         """
         dialect = SqliteDialect(place / FILE_NAME) if isinstance(place, Path) else place
         super().__init__(dialect)
@@ -48,7 +48,7 @@ class Catalog(CatalogReader):
 
     @property
     def path(self) -> Path:
-        """The catalog's file. TypeError for a database that is not a file."""
+        """The catalog's file. Raises TypeError for a database that is not a file."""
         if not isinstance(self._dialect, SqliteDialect):
             raise TypeError(f"{self._dialect.where} is not a file")
         return self._dialect.path
@@ -93,7 +93,7 @@ class Catalog(CatalogReader):
         may write meanwhile.
 
         The copy's checkpoints have new tokens: when it takes the catalog's place, index files of
-        later times are not taken for its own. OSError where the file cannot be written.
+        later times are not taken for its own. Raises OSError where the file cannot be written.
         """
         with self._session() as session:
             self._dialect.back_up(session.connection(), target)

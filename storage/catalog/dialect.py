@@ -19,7 +19,7 @@ Rows: TypeAlias = Sequence[tuple[Any, ...]]
 
 
 class Dialect(Protocol):
-    """An open database, its schema the newest."""
+    """An open database whose schema is the newest."""
 
     @property
     def where(self) -> str:
@@ -31,12 +31,14 @@ class Dialect(Protocol):
 
     @property
     def readers(self) -> Engine:
-        """For sessions that read. Each sees the database as it was when the session began."""
+        """The engine for sessions that read. Each session sees the database as it was when the
+        session began.
+        """
 
     @property
     def writers(self) -> Engine:
-        """For sessions that write. Where the database cannot merge the changes of two, the second
-        waits when it begins.
+        """The engine for sessions that write. Where the database cannot merge the changes of two,
+        the second waits when it begins.
         """
 
     def close(self) -> None:
@@ -97,8 +99,8 @@ class Dialect(Protocol):
     def back_up(self, connection: Connection, target: Path) -> None:
         """Write a copy of the catalog, as of one moment, to the new file `target`.
 
-        The copy's checkpoints have new tokens. LibraryError where this database is backed up
-        otherwise; OSError where the file cannot be written.
+        The copy's checkpoints have new tokens. Raises LibraryError where this database is backed up
+        otherwise. Raises OSError where the file cannot be written.
         """
 
     def describe(self, error: Exception) -> LibraryError:

@@ -48,7 +48,7 @@ _SESSION = {
     "tcp_keepalives_count": "3",
 }
 _PATHS = {"folder": (), "file": ("folder_id",), "failure": ("folder_id",)}
-"""By table with a path, the columns that it is unique together with."""
+"""The columns that a path is unique together with, by table."""
 _NOT_REACHED = ("08", "57P")
 _FULL = "53"
 _REFUSED = ("25006", "42501", "28")
@@ -60,7 +60,7 @@ _NO_DATABASE = "3D000"
 class PostgreSqlDialect:
     """The PostgreSQL database at `url`, its tables made or upgraded where they have to be.
 
-    LibraryError when it cannot be reached, belongs to another program, or is newer than this
+    Raises LibraryError when it cannot be reached, belongs to another program, or is newer than this
     program.
     """
 

@@ -22,7 +22,7 @@ load alembic; a test compares the two.
 def version(connection: Connection, where: str) -> str | None:
     """Return the schema's version, None for an empty database.
 
-    LibraryError for a database of another program or of a newer sigseek.
+    Raises LibraryError for a database of another program or of a newer sigseek.
     """
     tables = set(inspect(connection).get_table_names())
     if not tables:
@@ -56,7 +56,7 @@ def migrations_directory() -> Path:
 def upgrade(connection: Connection, where: str) -> None:
     """Bring the schema to the newest version. The caller has begun a transaction.
 
-    LibraryError for a version that no migration leads from.
+    Raises LibraryError for a version that no migration leads from.
     """
     from alembic import command
     from alembic.util import CommandError

@@ -40,8 +40,8 @@ class SqliteDialect:
     """The SQLite file at `path`, made or upgraded where it has to be; read-only where it may not be
     written.
 
-    LibraryError when the file is no catalog, is damaged, is newer than this program, or cannot be
-    written and has to be.
+    Raises LibraryError when the file is no catalog, is damaged, is newer than this program, or
+    cannot be written and has to be.
     """
 
     errors: tuple[type[Exception], ...] = (SQLAlchemyError, sqlite3.Error)
@@ -265,8 +265,8 @@ class SqliteDialect:
 
 
 def _engine(url: URL, *, full: bool = False) -> Engine:
-    """An engine for the file. `full` has SQLite wait for the disk after every change: without WAL,
-    a power cut might damage the file.
+    """Return an engine for the file. `full` has SQLite wait for the disk after every change:
+    without WAL, a power cut might damage the file.
     """
     engine = create_engine(url)
     event.listen(engine, "connect", partial(_set_up, "FULL" if full else "NORMAL"))
@@ -313,7 +313,7 @@ def _remove_log_of_another(path: Path) -> None:
 
 
 def _has_no_log(path: Path) -> bool:
-    """Whether the file's header says that it is not in WAL mode."""
+    """Return whether the file's header says that it is not in WAL mode."""
     with path.open("rb") as file:
         return file.read(20)[18:] == b"\1\1"
 

@@ -69,9 +69,9 @@ class Neighbours:
     """Photos near to a query."""
 
     ids: Ids
-    """Ascending, each once, (n,)."""
+    """The ids (n,), ascending, each once."""
     cosines: Floats
-    """Their cosines to the query, (n,)."""
+    """The photos' cosines to the query, (n,)."""
     exact: bool
     """Whether the cosines are those of the embeddings. Otherwise they are estimates."""
 
@@ -81,9 +81,9 @@ class Estimates:
     """The cosines of all photos to several queries."""
 
     ids: Ids
-    """Ascending, each once, (n,)."""
+    """The ids (n,), ascending, each once."""
     cosines: tuple[Floats, ...]
-    """For each query (n,)."""
+    """The cosines (n,) of the photos to each query."""
     exact: bool
     """Whether the cosines are those of the embeddings."""
 

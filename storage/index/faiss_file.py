@@ -95,7 +95,7 @@ def write(
     suffix: str = INDEX,
 ) -> None:
     """Write the index under another name, flush it to disk and rename it; then remove the files of
-    earlier generations. OSError where that fails.
+    earlier generations. Raises OSError where that fails.
     """
     directory.mkdir(parents=True, exist_ok=True)
     target = index_files.path_of(directory, embeddings.token, generation, suffix)

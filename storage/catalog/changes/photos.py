@@ -122,7 +122,7 @@ class PhotoWriter(PictureWriter):
     def _word_ids(
         self, table: type[KeywordRow] | type[PersonRow], words: Iterable[Sequence[str]]
     ) -> dict[str, int]:
-        """The ids of the words, which are added where they are new."""
+        """Return the ids of the words, which are added where they are new."""
         # In order, so that two writers do not wait for each other.
         names = sorted({mended(name) for photo in words for name in photo})
         rows = [{"name": name} for name in names]
@@ -139,7 +139,7 @@ def _identity(facts: PhotoFacts) -> dict[str, Any]:
 
 
 def _columns(metadata: PhotoMetadata) -> dict[str, Any]:
-    """The columns of a photo's row that hold its metadata."""
+    """Return the columns of a photo's row that hold its metadata."""
     columns = {
         field.name: getattr(metadata, field.name)
         for field in fields(PhotoMetadata)

@@ -35,7 +35,7 @@ class PhotoReader(Reader):
             return session.scalar(select(func.count(FileRow.photo_id.distinct()))) or 0
 
     def damaged_files(self) -> list[DamagedFile]:
-        """The files of damaged photos that were there at the last run, by path."""
+        """Return the files of damaged photos that were there at the last run, by path."""
         query = (
             select(FolderRow.path, FileRow.path, PhotoRow.id)
             .join(FileRow, FileRow.folder_id == FolderRow.id)
@@ -50,7 +50,7 @@ class PhotoReader(Reader):
         return sorted(found, key=lambda file: file.path)
 
     def count_damaged(self) -> int:
-        """The number of damaged photos with a file, present or missing."""
+        """Return the number of damaged photos with a file, present or missing."""
         held = select(FileRow.id).where(FileRow.photo_id == PhotoRow.id).exists()
         query = select(func.count()).select_from(PhotoRow).where(PhotoRow.damaged, held)
         with self._session() as session:
@@ -115,8 +115,8 @@ class PhotoReader(Reader):
             return [FileLocation(*row) for row in session.execute(query)]
 
     def stale_photos(self, folder_ids: Sequence[int], version: int) -> list[int]:
-        """The photos whose metadata was read by a reader older than `version`, or has to be read
-        again, and that have a file in one of the folders that was there at the last run.
+        """Return the photos whose metadata was read by a reader older than `version`, or has to be
+        read again, and that have a file in one of the folders that was there at the last run.
         """
         there = exists().where(
             FileRow.photo_id == PhotoRow.id,
@@ -128,7 +128,9 @@ class PhotoReader(Reader):
             return list(session.scalars(query.order_by(PhotoRow.id)))
 
     def present_files(self, ids: Sequence[int]) -> dict[int, list[PhotoFile]]:
-        """The files of the photos with these ids that were there at the last run, by photo id."""
+        """Return the files of the photos with these ids that were there at the last run, by photo
+        id.
+        """
         query = (
             select(
                 FileRow.photo_id,
@@ -171,14 +173,14 @@ class PhotoReader(Reader):
 
     @cached_property
     def _columns(self) -> Executable:
-        """It selects the columns of photos."""
+        """The statement that selects the columns of photos."""
         columns = PhotoRow.__table__.columns
         return select(*columns).where(self._dialect.is_among(PhotoRow.id, "ids"))
 
     @cached_property
     def _paths(self) -> Executable:
-        """It selects the files of photos: the photo's id, the folder, the path in it, and whether
-        the file is missing.
+        """The statement that selects the files of photos: the photo's id, the folder, the path in
+        it, and whether the file is missing.
         """
         missing = FileRow.missing_since.is_not(None)
         return (
@@ -189,8 +191,8 @@ class PhotoReader(Reader):
 
     @cached_property
     def _words(self) -> Executable:
-        """It selects the keywords and the people of photos: the kind of word, the photo's id, and
-        the word.
+        """The statement that selects the keywords and the people of photos: the kind of word, the
+        photo's id, and the word.
         """
         return union_all(
             select(literal("keyword"), PhotoKeywordRow.photo_id, KeywordRow.name)
