@@ -40,14 +40,14 @@ class Comparison:
     other_files: list[OtherFile] = field(default_factory=list)
     """Files that indexing passes over, new or changed."""
     gone_other_files: list[str] = field(default_factory=list)
-    """The paths of those that were passed over and are gone."""
+    """The paths of files that indexing passed over and that are gone."""
     skipped: int = 0
     """How many files that seem to hold photos are passed over."""
     unchanged: int = 0
     refreshed: int = 0
     """Files that are unchanged, but whose sidecars are not."""
     sidecars: dict[str, str | None] = field(default_factory=dict)
-    """By path, the sidecars of files whose sidecars differ from what the catalog holds."""
+    """The sidecars of files by path, where they differ from what the catalog holds."""
     failed: int = 0
     """Files that could not be used before and are still the same."""
     reappeared: list[str] = field(default_factory=list)
@@ -152,7 +152,7 @@ def compare(
 
 
 def _left_out(inside: PurePath, listing: Listing, unlisted: Iterable[str]) -> list[str]:
-    """The paths, among those that the scan did not list, that a rule leaves out."""
+    """Return the paths, among those that the scan did not list, that a rule leaves out."""
     if not listing.excluded:
         return []
     before = path_prefix(inside)
@@ -167,7 +167,9 @@ def _left_out(inside: PurePath, listing: Listing, unlisted: Iterable[str]) -> li
 def _certainly_gone(
     root: Path, inside: PurePath, listing: Listing, unlisted: Iterable[str]
 ) -> list[str]:
-    """The paths, among those that the scan did not list, that certainly do not exist any more."""
+    """Return the paths, among those that the scan did not list, that certainly do not exist any
+    more.
+    """
     before = path_prefix(inside)
     unread = tuple("" if path == "." else f"{path}{os.sep}" for path in listing.unreadable)
     return [
@@ -181,5 +183,7 @@ def _certainly_gone(
 
 
 def _passed_over(path: str, inside: PurePath) -> bool:
-    """Whether a scan that begins at `inside` leaves out a directory on the way to the path."""
+    """Return whether a scan that begins at `inside` leaves out a directory on the way to the
+    path.
+    """
     return any(is_junk(name) for name in PurePath(path).relative_to(inside).parts[:-1])

@@ -79,12 +79,12 @@ class DirectoryLook:
         return below
 
     def place(self, name: str) -> str:
-        """The absolute path of something in the directory."""
+        """Return the absolute path of something in the directory."""
         return f"{self._root}{os.sep}{self._prefix}{name}"
 
     def rules_below(self, names: Collection[str]) -> Rules | None:
-        """The rules for what is in the directory, which has files of these names; None where all of
-        it is left out.
+        """Return the rules for what is in the directory, which has files of these names; None where
+        all of it is left out.
 
         A .nomedia in the folder itself does not count, because the user has named that folder.
         """
@@ -104,7 +104,7 @@ class DirectoryLook:
         return self._rules
 
     def takes(self, path: str, rules: Rules, *, directory: bool) -> bool:
-        """Whether the rules take the path in. If not, it is noted why."""
+        """Return whether the rules take the path in. If they do not, note why."""
         reason = rules.why_left_out(path, directory=directory)
         if reason:
             self._listing.excluded[path] = reason
@@ -142,7 +142,7 @@ class DirectoryLook:
 def _sidecars(
     beside: list[os.DirEntry[str]], give_sign_of_life: Callable[[], None]
 ) -> list[Sidecar]:
-    """The files among these entries, those that can be looked at."""
+    """Return the files among these entries, those that can be looked at."""
     found = []
     for number, entry in enumerate(beside):
         if not number % _SIGN:

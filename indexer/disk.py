@@ -33,7 +33,9 @@ class _Asker:
         self._questions.put(question)
 
     def answer(self, patience: float) -> tuple[Any, BaseException | None]:
-        """The answer or what the question raised; queue.Empty when none comes in time."""
+        """Return the answer, or raise what the question raised. Raises queue.Empty when no answer
+        comes in time.
+        """
         return self._answers.get(timeout=patience)
 
     def _ask(self) -> None:
@@ -49,7 +51,9 @@ class _Asker:
 _lock = threading.Lock()
 _idle: list[_Asker] = []
 _waiting: dict[str, _Asker] = {}
-"""By directory, the asker whose question its disk has not answered."""
+"""The askers whose questions no disk has answered yet, by the directory that the question is
+about.
+"""
 
 
 def ask(directory: Path, question: Callable[[], _Out], if_silent: _Out) -> _Out:
@@ -79,7 +83,7 @@ def ask(directory: Path, question: Callable[[], _Out], if_silent: _Out) -> _Out:
 
 
 def _answers_again(directory: str) -> bool:
-    """Whether the disk of the directory owes no answer, or has given it by now."""
+    """Return whether the disk of the directory owes no answer, or has given it by now."""
     asker = _waiting.get(directory)
     if asker is None:
         return True

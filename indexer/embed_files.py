@@ -101,7 +101,7 @@ def _embedded(
 
 
 def _decode_error(error: Exception) -> DecodeError:
-    """The error as a reason why the file gives no picture."""
+    """Return the error as a reason why the file gives no picture."""
     if isinstance(error, DecodeError):
         return error
     kind = ErrorKind.NOT_FOUND if isinstance(error, FileNotFoundError) else ErrorKind.UNAVAILABLE

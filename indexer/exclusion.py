@@ -40,7 +40,7 @@ _OTHERS = {
     "_thumbs": "it holds another program's previews",
     "_thumbnails": "it holds another program's previews",
 }
-"""By lower-case name, why such a directory is left out."""
+"""Why directories with these names, here in lower case, are left out."""
 _PREVIEWS = (".lrdata", ".cocatalogdb", ".fcpbundle", ".imovielibrary", ".theater", ".app")
 _BUNDLES = (
     ".photoslibrary",
@@ -49,7 +49,9 @@ _BUNDLES = (
     ".aplibrary",
     ".migratedaplibrary",
 )
-"""How the names of directories end in which a photo program keeps originals among other files."""
+"""The ends of the names of directories in which a photo program keeps originals among other
+files.
+"""
 _ORIGINALS = ("originals", "masters")
 
 
@@ -62,7 +64,9 @@ class _Patterns:
     spec: object
 
     def decide(self, path: str, *, directory: bool) -> tuple[bool | None, str]:
-        """Whether the path is left out (None where no pattern is about it), and the pattern."""
+        """Return whether the path is left out (None where no pattern is about it), and the
+        pattern.
+        """
         from pathspec import GitIgnoreSpec
 
         assert isinstance(self.spec, GitIgnoreSpec)
@@ -85,14 +89,14 @@ class Rules:
 
     @classmethod
     def of_folder(cls, patterns: Sequence[str]) -> Rules:
-        """The rules that the user gave for a whole folder."""
+        """Return the rules that the user gave for a whole folder."""
         return cls((_Patterns("excluded by", "", compiled(patterns)),) if patterns else ())
 
     def __bool__(self) -> bool:
         return bool(self._patterns)
 
     def with_ignore_file(self, directory: str, text: str) -> Rules:
-        """These rules with those of the directory's ignore file, which win over those of the
+        """Return these rules with those of the directory's ignore file, which win over those of the
         directories above.
         """
         prefix = "" if directory == "." else directory + os.sep
@@ -102,7 +106,7 @@ class Rules:
         return Rules((*own, new, *rest))
 
     def why_left_out(self, path: str, *, directory: bool) -> str | None:
-        """Why a file or directory is left out; None if it is not."""
+        """Return why a file or directory is left out; None if it is not."""
         for patterns in self._patterns:
             left_out, pattern = patterns.decide(path, directory=directory)
             if left_out is not None:
@@ -111,7 +115,9 @@ class Rules:
 
 
 def compiled(lines: Iterable[str]) -> object:
-    """The patterns, made ready. PatternError for one that is not gitignore's."""
+    """Return the patterns as an object that matches paths. Raises PatternError for one that is not
+    gitignore's.
+    """
     from pathspec import GitIgnoreSpec
 
     try:
@@ -122,8 +128,8 @@ def compiled(lines: Iterable[str]) -> object:
 
 
 def checked_pattern(pattern: str, root: Path, inside: PurePath) -> str:
-    """A pattern that the user gave for the directory `inside` of the folder `root`, as one for that
-    directory. An absolute path in it becomes one within the directory.
+    """Return a pattern that the user gave for the directory `inside` of the folder `root`, as one
+    for that directory. An absolute path in it becomes one within the directory.
     """
     place = Path(root, inside).as_posix()
     if pattern.startswith(f"{place}/"):
@@ -137,18 +143,18 @@ def checked_pattern(pattern: str, root: Path, inside: PurePath) -> str:
 
 
 def is_junk(name: str) -> bool:
-    """Whether a file or directory of this name is hidden or some system's own."""
+    """Return whether a file or directory of this name is hidden or some system's own."""
     return name.startswith(".") or name.lower() in _SYSTEM
 
 
 def read_ignore_file(path: Path) -> str:
-    """The text of an ignore file. OSError when it cannot be read."""
+    """Return the text of an ignore file. Raises OSError when it cannot be read."""
     with path.open("rb") as file:
         return file.read(_LARGEST).decode("utf-8", "surrogateescape")
 
 
 def _why_by_name(path: str) -> str | None:
-    """Why a directory is left out for its name, or for the bundle that it is in."""
+    """Return why a directory is left out for its name, or for the bundle that it is in."""
     above, _, name = path.rpartition(os.sep)
     name = name.lower()
     if above.lower().endswith(_BUNDLES) and name not in _ORIGINALS:

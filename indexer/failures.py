@@ -28,7 +28,9 @@ _KINDS: tuple[tuple[type[Exception], FailureKind], ...] = (
 
 
 def failure_of(file: FoundFile, error: Exception) -> FailureRecord:
-    """What to keep of a file that raised this error, with the size and mtime that the scan saw."""
+    """Return what to keep of a file that raised this error, with the size and mtime that the scan
+    saw.
+    """
     kind = next((kind for type_, kind in _KINDS if isinstance(error, type_)), None)
     return FailureRecord(
         file.path,
@@ -42,13 +44,13 @@ def failure_of(file: FoundFile, error: Exception) -> FailureRecord:
 
 
 def unreadable(path: str, reason: str) -> FailureRecord:
-    """What to keep of a directory or link that could not be looked into."""
+    """Return what to keep of a directory or link that could not be looked into."""
     return FailureRecord(path, reason, None, None, FailureKind.UNREADABLE)
 
 
 def is_due(failure: FailureRecord, max_pixels: int) -> bool:
-    """Whether a file that failed and has not changed since is tried again by a run that takes
-    pictures of up to `max_pixels`.
+    """Return whether a file that failed and has not changed since is tried again by a run that
+    takes pictures of up to `max_pixels`.
     """
     match failure.kind:
         case FailureKind.TOO_LARGE:

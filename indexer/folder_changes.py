@@ -51,7 +51,7 @@ class _Pending:
     files: list[tuple[str, FileDigest]] = field(default_factory=list)
     """Paths in the folder of files that hold known photos."""
     moved_from: defaultdict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
-    """By folder id, the paths that files have left for another one."""
+    """Paths that files have left for other paths, by the id of their folder."""
     failures: list[FailureRecord] = field(default_factory=list)
     gone_bad: list[str] = field(default_factory=list)
     """Files that held a photo and hold none any more."""
@@ -81,12 +81,12 @@ class FolderChanges:
         self._found = found
         self._pending = _Pending()
         self._old_paths: dict[int, list[tuple[int, str]]] = {}
-        """By photo id, the folder's id and the path in it of files that are gone, and from which
-        new files of the photo may have come.
+        """Where files are gone from which new files of the same photo may have come: the folder's
+        id and the path in it, by photo id.
         """
 
     def add_known(self, file: FoundFile, read: FileDigest, photo_id: int) -> None:
-        """The file holds a photo that is in the library and embedded."""
+        """Note that the file holds a photo that is in the library and embedded."""
         before = self._found.known.get(file.path)
         moved_from = None if before else self._old_path(photo_id)
         if moved_from:
@@ -102,8 +102,8 @@ class FolderChanges:
         self._store_when_many()
 
     def add_failure(self, file: FoundFile, error: Exception, read: FileDigest | None) -> None:
-        """The file could not be used. `read` is what it held; None where that is not known, or may
-        have changed.
+        """Note that the file could not be used. `read` is what it held; None where that is not
+        known, or may have changed.
         """
         failure = failure_of(file, error)
         self._pending.failures.append(failure)
@@ -164,8 +164,8 @@ class FolderChanges:
         return before in (None, read.digest)
 
     def _old_path(self, photo_id: int) -> tuple[int, str] | None:
-        """A path of the photo where no file is any more, in this folder rather than in another.
-        Each is given once.
+        """Return a path of the photo where no file is any more, in this folder rather than in
+        another. Each is given once.
         """
         if photo_id not in self._old_paths:
             known = sorted(

@@ -157,7 +157,9 @@ class FolderComparer:
         return list(replaced), result
 
     def _are_pair(self, folder: FolderRecord, raw: str, picture: str, photo: PhotoRecord) -> bool:
-        """Whether the files are of the same shot. The header of the RAW file is read for that."""
+        """Return whether the files are of the same shot. The header of the RAW file is read for
+        that.
+        """
         from sigseek.indexer.decoding.metadata import Metadata  # Pillow comes with these
         from sigseek.indexer.decoding.raw_header import read_capture
 
@@ -175,7 +177,7 @@ class FolderComparer:
 
 
 def _came_after(moment: datetime | None, root: Path, raw: FoundFile) -> bool:
-    """Whether the RAW file may have come here after this moment; True where that is None."""
+    """Return whether the RAW file may have come here after this moment; True where that is None."""
     if moment is None:
         return True
     try:

@@ -25,7 +25,9 @@ class FolderPatterns:
         self._include = include
 
     def check(self, places: Sequence[tuple[Path, PurePath]]) -> None:
-        """PatternError for a pattern that is none, or that is to be taken back and is not kept."""
+        """Raise PatternError for a pattern that is none, or that is to be taken back and is not
+        kept.
+        """
         for root, inside in places:
             self._changed(self._exclude, root, inside)
         kept = [pattern for root, _ in places for pattern in self._kept(root)]
@@ -43,13 +45,15 @@ class FolderPatterns:
                 )
 
     def of(self, root: Path, inside: PurePath) -> list[str]:
-        """The patterns of the folder `root` in a run over `inside`."""
+        """Return the patterns of the folder `root` in a run over `inside`."""
         back = self._back(self._include, root, inside)
         kept = [pattern for pattern in self._kept(root) if pattern not in back]
         return list(dict.fromkeys([*kept, *self._changed(self._exclude, root, inside)]))
 
     def _kept(self, root: Path) -> list[str]:
-        """What the catalog keeps for the folder, or for those that are to become part of it."""
+        """Return what the catalog keeps for the folder, or for those that are to become part of
+        it.
+        """
         folders = self._catalog.folders() if self._catalog else []
         return [
             pattern
@@ -59,7 +63,9 @@ class FolderPatterns:
         ]
 
     def _back(self, include: Sequence[str], root: Path, inside: PurePath) -> list[str]:
-        """The patterns of the folder that these mean, given for the directory or for the folder."""
+        """Return the patterns of the folder that these patterns mean, which were given for the
+        directory or for the folder.
+        """
         return [*include, *self._changed(include, root, inside)]
 
     def _changed(self, patterns: Sequence[str], root: Path, inside: PurePath) -> list[str]:

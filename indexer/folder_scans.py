@@ -81,8 +81,8 @@ class FolderScans:
         return list(scans)
 
     def _places(self, paths: Sequence[Path], accept_missing: bool) -> list[tuple[Path, PurePath]]:
-        """The folders to go through, known or new, and where in them to begin. Those that are not
-        there are counted as offline.
+        """Return the folders to go through, known or new, and where in them to begin. Those that
+        are not there are counted as offline.
         """
         roots = [
             root
@@ -105,8 +105,8 @@ class FolderScans:
         return places
 
     def _compare(self, root: Path, inside: PurePath, patterns: Sequence[str]) -> Comparison | None:
-        """Compare a folder with the catalog. None for a known folder whose disk does not answer: it
-        counts as offline.
+        """Compare a folder with the catalog. Returns None for a known folder whose disk does not
+        answer: it counts as offline.
         """
         try:
             return self._comparer.compare(root, inside, patterns)

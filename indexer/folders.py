@@ -14,7 +14,9 @@ from sigseek.storage import Catalog, FolderRecord
 
 
 def check_folder(path: Path) -> Path:
-    """The folder's absolute path without links; FolderError unless it is a readable directory."""
+    """Return the folder's absolute path without links. Raises FolderError unless it is a readable
+    directory.
+    """
     try:
         found = ask(path.absolute(), lambda: _resolve_directory(path), None)
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
@@ -40,7 +42,7 @@ def check_folder(path: Path) -> Path:
 
 
 def silent_disk(folder: Path) -> FolderError:
-    """What is wrong with a folder whose disk does not answer."""
+    """Return what is wrong with a folder whose disk does not answer."""
     return FolderError(
         f"the disk of {folder} does not answer; what was done is kept",
         "check the drive or the network, then index again",
@@ -49,7 +51,7 @@ def silent_disk(folder: Path) -> FolderError:
 
 
 def count_offline(catalog: Catalog, folder: FolderRecord, *, accept_missing: bool) -> int:
-    """How many files are known of a folder that is not there now; 0 for a folder that is.
+    """Return how many files are known of a folder that is not there now; 0 for a folder that is.
 
     An empty folder counts as not there, since an unplugged drive leaves one; with `accept_missing`
     it is what it seems.
@@ -61,15 +63,15 @@ def count_offline(catalog: Catalog, folder: FolderRecord, *, accept_missing: boo
 
 
 def count_files(catalog: Catalog, folder: FolderRecord) -> int:
-    """How many files are known of a folder, missing ones too."""
+    """Return how many files are known of a folder, missing ones too."""
     return sum(catalog.file_counts().get(folder.id, (0, 0)))
 
 
 def check_folders_below(
     catalog: Catalog, root: Path, *, accept_missing: bool, but: int | None = None
 ) -> None:
-    """FolderError when a known folder with files is below `root` and offline, except the one of id
-    `but`. As part of a new folder `root`, which is online, its files would be missing.
+    """Raise FolderError when a known folder with files is below `root` and offline, except the one
+    of id `but`. As part of a new folder `root`, which is online, its files would be missing.
     """
     for folder in catalog.folders():
         below = folder.id != but and root in Path(folder.path).parents
@@ -85,8 +87,8 @@ def check_folders_below(
 
 
 def check_losses(found: Sequence[tuple[Path, Comparison]]) -> None:
-    """FolderError when a folder lost more than half of its files. Files that seem to have moved
-    elsewhere do not count.
+    """Raise FolderError when a folder lost more than half of its files. Files that seem to have
+    moved elsewhere do not count.
 
     A drive that was unplugged, replaced by another, or half restored looks like this.
     """
@@ -112,6 +114,6 @@ def check_losses(found: Sequence[tuple[Path, Comparison]]) -> None:
 
 
 def _resolve_directory(path: Path) -> Path:
-    """The directory's absolute path without links. Raises OSError when it cannot be read."""
+    """Return the directory's absolute path without links. Raises OSError when it cannot be read."""
     with os.scandir(path):
         return path.resolve()

@@ -99,7 +99,7 @@ class FolderIngest:
         self._tower_thread = ThreadPoolExecutor(1, "sigseek-tower")
 
     def run(self) -> None:
-        """Take the files in. Returns when everything is stored. After `stop` was set it returns
+        """Take the files in, and return when everything is stored. After `stop` was set it returns
         soon, with every batch stored that was embedded by then.
         """
         try:
@@ -178,8 +178,8 @@ class FolderIngest:
         return digest_file(Path(self._folder.path, file.path), self._readers.give_sign_of_life)
 
     def _check_the_disk(self, error: Exception) -> None:
-        """FolderError when a file could not be read because the whole folder is not there any more,
-        or its disk gives nothing of any file: its drive or server is gone.
+        """Raise FolderError when a file could not be read because the whole folder is not there any
+        more, or its disk gives nothing of any file: its drive or server is gone.
         """
         if isinstance(error, SilentDiskError):
             self._silent += 1
@@ -212,7 +212,7 @@ class FolderIngest:
                 raise ChangedError("it changed while it was read; the next run tries it again")
 
     def _decode_again(self, content: Content) -> DecodedPhoto | Exception:
-        """As `_decode`, after a file of another name failed."""
+        """Decode as `_decode` does, after a file of another name failed."""
         try:
             return self._decode(content)
         except Exception as error:  # as in `map_ahead`

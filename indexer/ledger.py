@@ -49,7 +49,8 @@ class IndexReport:
     checkpoint took to load does not count.
     """
     device: str | None = None
-    """None when nothing had to be embedded. So are `runtime`, `precision`, `batch` and `threads`.
+    """The image tower's device. It is None when nothing had to be embedded, and so are `runtime`,
+    `precision`, `batch` and `threads`.
     """
     runtime: str | None = None
     """ "openvino" or "torch"."""
@@ -93,7 +94,7 @@ class Ledger:
         self._report = IndexReport(model=model)
         self._counts = dict.fromkeys(Outcome, 0)
         self._missing: dict[int, set[str]] = {}
-        """By folder id, the known files that are not there."""
+        """The known files that are not there, by the id of their folder."""
         self._embedded = 0
         now = time.monotonic()
         self._started = self._first_read = self._last_commit = now
@@ -106,8 +107,8 @@ class Ledger:
         self._total: int | None = None
 
     def begin(self, phase: Phase, total: int | None = None) -> None:
-        """A phase begins, with `total` items where their number is known. The ledger itself counts
-        the items of the embedding phase.
+        """Note that a phase begins, with `total` items where their number is known. The ledger
+        itself counts the items of the embedding phase.
         """
         self._phase, self._phase_started, self._phase_loading = phase, time.monotonic(), 0.0
         self._done, self._total = 0, total
@@ -118,7 +119,7 @@ class Ledger:
         self._tell()
 
     def advanced(self, progress: Progress) -> None:
-        """The current phase has come this far. Of loading, `loading` tells."""
+        """Note that the current phase has come this far. Of loading, `loading` tells."""
         if progress.phase is self._phase:
             if self._total is None:  # what an earlier run did tells nothing of this one's rate
                 self._done_before = progress.done
@@ -134,15 +135,15 @@ class Ledger:
         self._listener.met(problem)
 
     def enter_offline(self, files: int) -> None:
-        """A folder is not there, with so many files."""
+        """Note that a folder is not there, with so many files."""
         self._report.offline += files
 
     def enter_emptied(self, path: str) -> None:
-        """Everything in a folder is left out."""
+        """Note that everything in a folder is left out."""
         self._report.emptied += (path,)
 
     def enter_scan(self, folder_id: int, root: str, found: Comparison) -> None:
-        """A folder was compared with the catalog."""
+        """Note that a folder was compared with the catalog."""
         self._report.scanned += found.scanned
         self._report.excluded += len(found.excluded)
         self._report.skipped += found.skipped
@@ -155,26 +156,26 @@ class Ledger:
             self._listener.met(Problem(f"{root}/{path}", reason))
 
     def enter_file(self, outcome: Outcome) -> None:
-        """It is known what became of one more file."""
+        """Note what became of one more file."""
         self._counts[outcome] += 1
         self._update_files()
         self._tell()
 
     def enter_failure(self, path: str, reason: str) -> None:
-        """One more file, of this absolute path, could not be used."""
+        """Note that one more file, of this absolute path, could not be used."""
         self._listener.met(Problem(path, reason))
         self.enter_file(Outcome.FAILED)
 
     def enter_move(self, folder_id: int, path: str) -> None:
-        """A file has left this path for another: it is no longer missing."""
+        """Note that a file has left this path for another: it is no longer missing."""
         self._missing.get(folder_id, set()).discard(path)
 
     def enter_metadata(self, photos: int) -> None:
-        """The metadata of so many photos was read again and stored."""
+        """Note that the metadata of so many photos was read again and stored."""
         self._report.metadata_read += photos
 
     def enter_untagged(self, photos: int) -> None:
-        """So many tagged photos were replaced by edits of their files."""
+        """Note that so many tagged photos were replaced by edits of their files."""
         self._report.untagged += photos
         which = "1 photo" if photos == 1 else f"{photos:,} photos"
         self._listener.said(
@@ -182,11 +183,11 @@ class Ledger:
         )
 
     def is_missing(self, folder_id: int, path: str) -> bool:
-        """Whether a file was found missing and has not turned up elsewhere."""
+        """Return whether a file was found missing and has not turned up elsewhere."""
         return path in self._missing.get(folder_id, ())
 
     def enter_commit(self, embedded: int) -> None:
-        """Something was stored, with so many new embeddings."""
+        """Note that something was stored, with so many new embeddings."""
         self._last_commit = time.monotonic()
         self._embedded += embedded
         self._tell()
@@ -227,13 +228,13 @@ class Ledger:
     def use_tower(
         self, device: str, runtime: str, precision: str, batch: int, threads: int
     ) -> None:
-        """The photos of this run are embedded by an image tower with these settings."""
+        """Note that an image tower with these settings embeds the photos of this run."""
         report = self._report
         report.device, report.runtime, report.precision = device, runtime, precision
         report.batch, report.threads = batch, threads
 
     def finish(self, *, stopped: bool) -> IndexReport:
-        """The report of the whole run."""
+        """Return the report of the whole run."""
         report = self._report
         report.added, report.changed = self._counts[Outcome.ADDED], self._counts[Outcome.CHANGED]
         report.moved, report.failed = self._counts[Outcome.MOVED], self._failed()

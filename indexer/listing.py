@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 
 class FoundFile(NamedTuple):
-    """A picture's path relative to the folder, its size in bytes and its times of change."""
+    """A picture that a scan found: its path relative to the folder, its size in bytes and its times
+    of change.
+    """
 
     path: str
     size: int

@@ -27,7 +27,8 @@ def map_ahead(
     window: Callable[[], int],
     stop: Stop | None = None,
 ) -> Iterator[tuple[_In, _Out | Exception]]:
-    """Each item with the function's result or the exception that it raised, in the items' order.
+    """Yield each item with the function's result or the exception that it raised, in the items'
+    order.
 
     At most `window()` items are at work or wait to be taken, so memory does not grow with the
     number of items. Ends early, at most a moment after `stop` is set.
@@ -35,7 +36,7 @@ def map_ahead(
     running: deque[tuple[_In, Future[_Out]]] = deque()
 
     def stopped() -> bool:
-        """Wait for the first of those that run; whether to stop instead."""
+        """Wait for the first of those that run, and return whether to stop instead."""
         while stop and not stop.is_set() and not running[0][1].done():
             wait([running[0][1]], _LOOK)
         return stop is not None and stop.is_set()

@@ -63,6 +63,6 @@ def measure_biases(
 
 
 def _count_gone(catalog: Catalog, checkpoint: CheckpointRecord, known: YardstickRecord) -> int:
-    """How many of the embeddings that were measured are gone or were replaced."""
+    """Return how many of the embeddings that were measured are gone or were replaced."""
     came = catalog.count_embeddings_after(checkpoint.id, known.generation, checkpoint.embeddings)
     return known.embeddings + came - checkpoint.embeddings

@@ -43,7 +43,7 @@ class MetadataRefresh:
         self._stop = stop
 
     def run(self, photo_ids: Sequence[int]) -> bool:
-        """Read the metadata of these photos; False when stopped before all were read.
+        """Read the metadata of these photos. Returns False when stopped before all were read.
 
         Photos that cannot be read now are left for a later run.
         """
@@ -74,8 +74,8 @@ class MetadataRefresh:
             yield from self._catalog.present_files(photo_ids[start : start + _LOOKED_UP]).items()
 
     def _read(self, photo: tuple[int, list[PhotoFile]]) -> Metadata | None:
-        """Return what the photo's files say together; None where they are no pictures. OSError when
-        none of them is there as it was.
+        """Return what the photo's files say together; None where they are no pictures. Raises
+        OSError when none of them is there as it was.
         """
         missing: OSError | None = FileNotFoundError()
         said = []

@@ -56,7 +56,9 @@ _BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
 
 
 def picture_format(head: bytes) -> str | None:
-    """The format of the picture that the first bytes of a file tell; None for another file."""
+    """Return the format of the picture that the first bytes of a file tell; None for another
+    file.
+    """
     for start, name in _HEADS:
         if head.startswith(start):
             return name
@@ -103,14 +105,14 @@ def look_into(
 
 
 def reason(holds: str) -> str:
-    """Why indexing passes over a file that holds this."""
+    """Return why indexing passes over a file that holds this."""
     if holds == DIRECTORY:
         return "a link to a directory; index the directory itself"
     return f"it holds a picture ({holds}) but has no picture's extension; rename it"
 
 
 def directory_links(paths: Mapping[str, tuple[int, int]]) -> Sequence[OtherFile]:
-    """The links to directories as files that are passed over."""
+    """Return the links to directories, as files that are passed over."""
     return [OtherFile(path, size, mtime, DIRECTORY) for path, (size, mtime) in paths.items()]
 
 

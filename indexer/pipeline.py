@@ -88,8 +88,8 @@ class Indexer:
 
         Every batch is stored as it is done, so an interrupted run loses at most the one in flight
         and the next run goes on from there. A run that is asked to stop ends soon, and its report
-        says so. The paths are what `check_folder` returned. FolderError, with the catalog as it
-        was, when more than half of a folder's files are gone, unless `accept_missing`, and as
+        says so. The paths are what `check_folder` returned. Raises FolderError, with the catalog as
+        it was, when more than half of a folder's files are gone, unless `accept_missing`, and as
         `check_folders_below` raises it.
 
         Files that the patterns in `exclude` mean leave the library and are not taken in, by this
@@ -144,8 +144,8 @@ class Indexer:
         self._ledger.enter_scan(folder.id, folder.path, found)
 
     def _embed(self, work: Sequence[tuple[FolderRecord, PurePath, Comparison]]) -> bool:
-        """Take in what is new or changed, JPEG before the camera RAW beside it; whether it was
-        done before somebody asked to stop.
+        """Take in what is new or changed, JPEG before the camera RAW beside it, and return whether
+        it was done before somebody asked to stop.
         """
         self._take_in([(folder, found) for folder, _, found in work])
         if self._stop.is_set():
@@ -196,7 +196,7 @@ class Indexer:
                 ).run()
 
     def _read_metadata(self, work: Sequence[tuple[FolderRecord, PurePath, Comparison]]) -> bool:
-        """Read the metadata again that is out of date; False when stopped before."""
+        """Read the metadata again that is out of date. Returns False when stopped before."""
         if any(found.sidecars for _, _, found in work):
             with self._catalog.transaction() as transaction:
                 for folder, _, found in work:
@@ -212,7 +212,7 @@ class Indexer:
             return MetadataRefresh(self._catalog, decoder, self._ledger, self._stop).run(stale)
 
     def tower(self) -> ImageTower:
-        """The image tower, loaded at the first call."""
+        """Return the image tower, loaded at the first call."""
         if self._tower is None:
             from sigseek.indexer.ingest import THREADS
 
@@ -243,7 +243,7 @@ class Indexer:
             self._ledger.enter_untagged(tagged)
 
     def _measure(self) -> bool:
-        """Measure what was embedded against the yardstick; False when stopped before."""
+        """Measure what was embedded against the yardstick. Returns False when stopped before."""
         record = self._record()
         measured = (VERSION, record.generation, record.embeddings)
         if not record.embeddings or self._catalog.measured(record.id) == measured:
@@ -258,7 +258,7 @@ class Indexer:
         return measure_biases(self._catalog, record, yardstick, self._stop)
 
     def _catch_up(self) -> bool:
-        """Make the vector index ready for the next search; False when stopped before."""
+        """Make the vector index ready for the next search. Returns False when stopped before."""
         if self._stop.is_set():
             return False
         embeddings = CheckpointEmbeddings(self._catalog, self._record(), self._stop)
@@ -271,6 +271,6 @@ class Indexer:
         return True
 
     def _record(self) -> CheckpointRecord:
-        """The checkpoint with its embeddings and generation as they are now."""
+        """Return the checkpoint with its embeddings and generation as they are now."""
         fingerprint, preprocessing = self._checkpoint.fingerprint, self._checkpoint.preprocessing
         return self._catalog.find_checkpoint(fingerprint, preprocessing) or self._checkpoint

@@ -10,32 +10,32 @@ from sigseek.indexer.disk import ask
 
 
 def is_online(root: Path) -> bool:
-    """Whether a folder that had photos is really there. An unmounted drive leaves an empty
+    """Return whether a folder that had photos is really there. An unmounted drive leaves an empty
     directory, or none. A disk that does not answer counts as not there.
     """
     return ask(root, lambda: _holds_something(root), None) is True
 
 
 def is_directory(root: Path) -> bool:
-    """Whether the folder exists and its disk answers."""
+    """Return whether the folder exists and its disk answers."""
     return ask(root, lambda: os.path.isdir(root), False)
 
 
 def is_empty(directory: Path) -> bool:
-    """Whether the directory exists, can be read, and holds nothing."""
+    """Return whether the directory exists, can be read, and holds nothing."""
     return ask(directory, lambda: _holds_something(directory), None) is False
 
 
 def is_unplugged(root: Path, directory: str) -> bool:
-    """Whether `directory`, a path within the folder `root`, or one of its parents below `root`
-    exists and is empty, as an unmounted drive leaves its mount point.
+    """Return whether `directory`, a path within the folder `root`, or one of its parents below
+    `root` exists and is empty, as an unmounted drive leaves its mount point.
     """
     return any(is_empty(root / inside) for inside in PurePath(directory, "file").parents[:-1])
 
 
 def may_be_there(path: Path) -> bool:
-    """Whether something of that name exists, or nobody can tell because a parent directory may not
-    be entered or the disk does not answer.
+    """Return whether something of that name exists, or nobody can tell because a parent directory
+    may not be entered or the disk does not answer.
     """
 
     def is_there() -> bool:
@@ -51,7 +51,7 @@ def may_be_there(path: Path) -> bool:
 
 
 def _holds_something(directory: Path) -> bool | None:
-    """Whether the directory has entries; None when it cannot be read."""
+    """Return whether the directory has entries; None when it cannot be read."""
     try:
         with os.scandir(directory) as entries:
             return next(entries, None) is not None

@@ -15,7 +15,7 @@ class ListedFile:
     """A file or directory as an indexing run would see it."""
 
     path: str
-    """Absolute."""
+    """The absolute path."""
     taken: bool
     reason: str | None
     """Why it would not be taken; None for a file that would."""

@@ -24,14 +24,14 @@ _PICTURES = (".jpg", ".jpeg", ".jpe", ".jfif", ".heic", ".heif", ".hif")
 _PIXEL = re.compile(r"\.raw-\d+(\.mp)?\.(cover|original)$")
 """What Pixel phones add to the name of a shot: ".RAW-01.COVER" and ".RAW-02.ORIGINAL"."""
 _CAPTURED = (None, DateSource.EXIF_ORIGINAL, DateSource.EXIF_DIGITIZED)
-"""The sources of a date that a camera wrote. None is that of photos of earlier versions."""
+"""The sources of a date that a camera wrote. Photos of earlier versions have None."""
 _SAME_MOMENT = timedelta(seconds=2)
 _SECOND = len("2021-07-03T18:05:09")
 
 
 def find_candidates(paths: Iterable[str], raw_directories: Collection[str]) -> dict[str, str]:
-    """The RAW files among these paths that have a picture of the same name beside them or in the
-    directory above, each with the path of that picture.
+    """Return the RAW files among these paths that have a picture of the same name beside them or in
+    the directory above, each with the path of that picture.
 
     `raw_directories` has the directories in which RAW files are.
     """
@@ -62,7 +62,7 @@ def find_candidates(paths: Iterable[str], raw_directories: Collection[str]) -> d
 
 
 def are_pair(raw_path: str, raw: Metadata, picture_path: str, picture: PhotoRecord) -> bool:
-    """Whether the RAW file and the picture are of the same shot, by what both of them say.
+    """Return whether the RAW file and the picture are of the same shot, by what both of them say.
 
     Where one of them says nothing, files in the same directory are a pair by their names. Files in
     different directories are not: names begin anew with every card.
@@ -76,12 +76,12 @@ def are_pair(raw_path: str, raw: Metadata, picture_path: str, picture: PhotoReco
 
 
 def directory_of(path: str) -> str:
-    """The directory of a path, as text: pathlib would be slow for a million files."""
+    """Return the directory of a path, as text: pathlib would be slow for a million files."""
     return path.rpartition(os.sep)[0]
 
 
 def _shot(path: str) -> str:
-    """What the names of a shot's files have in common."""
+    """Return what the names of a shot's files have in common."""
     return _PIXEL.sub("", PurePath(path).stem.lower())
 
 
@@ -90,7 +90,7 @@ def _rank(path: str) -> int:
 
 
 def _moment(taken_at: str | None, source: str | None) -> datetime | None:
-    """The local time of the capture to the second, if a camera wrote it."""
+    """Return the local time of the capture to the second, if a camera wrote it."""
     if taken_at is None or source not in _CAPTURED or len(taken_at) < _SECOND:
         return None
     return datetime.fromisoformat(taken_at[:_SECOND])

@@ -24,13 +24,13 @@ _LOOK = 0.1
 def scan_folder(
     root: Path, inside: PurePath, stop: Stop | None = None, patterns: Sequence[str] = ()
 ) -> Listing:
-    """All pictures below `root`/`inside`, those of a directory before those below it. Hidden and
-    system directories are left out, and what `sigseek.indexer.exclusion` tells; `patterns` are
+    """Return all pictures below `root`/`inside`, those of a directory before those below it. Hidden
+    and system directories are left out, and what `sigseek.indexer.exclusion` tells; `patterns` are
     those that the user gave for `root`.
 
     Links to files are followed, links to directories are not. A directory that cannot be read is
-    noted and passed over, as is one whose disk does not answer. SilentDiskError after a few of the
-    latter in a row. The listing is incomplete once `stop` is set.
+    noted and passed over, as is one whose disk does not answer. Raises SilentDiskError after a
+    few of the latter in a row. The listing is incomplete once `stop` is set.
     """
     walk = _Walk(str(root), str(inside), Rules.of_folder(patterns), stop or Stop())
     pool = WatchedPool(1, disk.PATIENCE)
@@ -56,7 +56,9 @@ def scan_folder(
 
 
 def _without_raw(listing: Listing) -> Listing:
-    """The listing with the RAW files that have a picture beside them taken out of `files`."""
+    """Return the listing with the RAW files that have a picture beside them taken out of
+    `files`.
+    """
     if listing.raw_directories:
         for path, picture in find_candidates(listing.files, listing.raw_directories).items():
             raw = FoundFile(path, *listing.files.pop(path))
@@ -117,7 +119,9 @@ class _Walk:
     def _next_on_the_way(
         self, directory: str, rules: Rules, found: Listing
     ) -> list[tuple[str, Rules]]:
-        """The directory below this one on the way to where the walk begins, with its rules."""
+        """Return the directory below this one on the way to where the walk begins, with its
+        rules.
+        """
         look = DirectoryLook(self._root, directory, rules, found)
         names = {name for name in (NO_MEDIA, IGNORE_FILE) if os.path.lexists(look.place(name))}
         below = look.rules_below(names)
@@ -158,5 +162,5 @@ def _entries(directory: str) -> Iterator[list[os.DirEntry[str]]]:
 
 
 def _is_above(directory: str, inside: str) -> bool:
-    """Whether a directory of the folder is above the directory `inside` of it."""
+    """Return whether a directory of the folder is above the directory `inside` of it."""
     return directory != inside and (directory == "." or inside.startswith(directory + os.sep))

@@ -58,7 +58,9 @@ class WatchedPool:
         return task.future
 
     def give_sign_of_life(self) -> None:
-        """Called by a task: it is not stuck. UndecidedError, to end it, once the pool is closed."""
+        """Note that the task that calls this is not stuck. Raises UndecidedError, which ends the
+        task, once the pool is closed.
+        """
         if self._closed.is_set():
             raise UndecidedError("the run was stopped")
         self._current.task.sign_of_life = time.monotonic()

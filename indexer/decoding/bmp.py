@@ -16,9 +16,8 @@ _MASKS = 54
 
 
 def open_odd_bmp(content: bytes, most: MostPixels) -> Image.Image | None:
-    """The picture of the BMP; None where it has no bit fields. `most` raises TooLargeError.
-
-    ValueError or struct.error for a file that was cut.
+    """Return the picture of the BMP; None where it has no bit fields. Raises what `most` raises,
+    and ValueError or struct.error for a file that was cut.
     """
     place, header, width, height, _, bits, compression = struct.unpack_from("<IIiiHHI", content, 10)
     if header < _LEAST_HEADER:
@@ -46,7 +45,7 @@ def _picture_of_fields(
 
 
 def _channel(words: npt.NDArray[np.unsignedinteger], mask: int) -> npt.NDArray[np.uint8]:
-    """The levels of a channel, scaled to 8 bits."""
+    """Return the levels of a channel, scaled to 8 bits."""
     if not mask:
         return np.zeros(words.shape, np.uint8)
     shift = (mask & -mask).bit_length() - 1

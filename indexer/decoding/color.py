@@ -12,8 +12,8 @@ _UNSEEN = 2
 
 
 def to_srgb(image: Image.Image, profile: bytes, least: tuple[int, int] | None) -> Image.Image:
-    """The image as RGB or RGBA in sRGB. It is returned as it is when its profile is sRGB's, broken,
-    or of another mode.
+    """Return the image as RGB or RGBA in sRGB. It is returned as it is when its profile is sRGB's,
+    broken, or of another mode.
 
     With `least`, the image may be reduced first, to not less than that width and height.
     """
@@ -40,7 +40,7 @@ def to_srgb(image: Image.Image, profile: bytes, least: tuple[int, int] | None) -
 
 @lru_cache(maxsize=32)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """The transform from the profile to sRGB; None when it is not needed or not possible."""
+    """Return the transform from the profile to sRGB; None when it is not needed or not possible."""
     try:
         transform = ImageCms.buildTransform(
             BytesIO(profile), ImageCms.createProfile("sRGB"), mode, "RGB"
@@ -57,7 +57,7 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
 
 
 def _probe(mode: str) -> Image.Image:
-    """A small image with colours from all over the RGB cube, or with all greys."""
+    """Return a small image with colours from all over the RGB cube, or with all greys."""
     if mode == "L":
         return Image.fromarray(np.arange(256, dtype=np.uint8)[None])
     levels = np.linspace(0, 255, 9).astype(np.uint8)

@@ -49,8 +49,8 @@ _STEPS = (1, 2, 4, 8)
 
 
 def is_disk_error(error: Exception) -> bool:
-    """Whether the disk or the network caused the error, and not the content of the file. A place
-    that cannot be sought is what a damaged file points to.
+    """Return whether the disk or the network caused the error, and not the content of the file. A
+    place that cannot be sought is what a damaged file points to.
     """
     return isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
 
@@ -83,9 +83,9 @@ def load(picture: OpenedPicture, least: tuple[int, int] | None) -> tuple[Image.I
 def decodable_part(
     source: IO[bytes], least: tuple[int, int] | None = None, frame: int = 0
 ) -> Image.Image | None:
-    """What can be decoded of the picture in `source`, or None where it is nothing at all.
+    """Return what can be decoded of the picture in `source`, or None where it is nothing at all.
 
-    DecodeError when it is too little.
+    Raises DecodeError when it is too little.
     """
     source.seek(0)
     head = source.read(12)
@@ -130,7 +130,7 @@ def _part_of_webp(content: bytes) -> Image.Image | None:
 def _decoded_over(
     level: int, source: IO[bytes], least: tuple[int, int] | None, frame: int = 0
 ) -> Image.Image:
-    """The picture decoded as far as possible, with this level where nothing was decoded."""
+    """Return the picture decoded as far as possible, with this level where nothing was decoded."""
     source.seek(0)
     image = Image.open(source, formats=DECODED)
     if frame:
@@ -161,7 +161,9 @@ def _finish(image: Image.Image) -> None:
 
 
 def _common_part(image: Image.Image, other: Image.Image) -> Image.Image | None:
-    """The part of the image in which it equals the other; None where they are equal nowhere."""
+    """Return the part of the image in which it equals the other; None where they are equal
+    nowhere.
+    """
     if image.size != other.size:
         return None
     missing = _difference(image, other)
@@ -178,12 +180,12 @@ def _common_part(image: Image.Image, other: Image.Image) -> Image.Image | None:
 
 
 def _has_clear_ground(image: Image.Image) -> bool:
-    """Whether Pillow decodes the image over a ground of its own, which is transparent."""
+    """Return whether Pillow decodes the image over a ground of its own, which is transparent."""
     return image.format == "GIF" and "transparency" in image.info
 
 
 def _difference(image: Image.Image, other: Image.Image) -> npt.NDArray[np.bool_]:
-    """For each pixel (height, width) whether the two differ."""
+    """Return for each pixel, as (height, width), whether the two images differ there."""
     differs = np.zeros((image.height, image.width), bool)
     for top in range(0, image.height, _BAND):  # as arrays, both whole pictures take much memory
         box = (0, top, image.width, min(top + _BAND, image.height))
@@ -196,7 +198,7 @@ def _difference(image: Image.Image, other: Image.Image) -> npt.NDArray[np.bool_]
 def _coarser(
     image: Image.Image, missing: npt.NDArray[np.bool_]
 ) -> tuple[Image.Image, npt.NDArray[np.bool_]]:
-    """The image with as many of its pixels as were decoded over nearly all of its rows."""
+    """Return the image with as many of its pixels as were decoded over nearly all of its rows."""
     shares = {step: 1 - missing[::step, ::step].any(axis=1).mean() for step in _STEPS}
     step = next(step for step in _STEPS if shares[step] > max(shares.values()) - _NEARLY)
     missing = missing[::step, ::step]
@@ -212,8 +214,8 @@ def _coarser(
 
 
 def _cut(image: Image.Image, there: npt.NDArray[np.bool_], axis: int) -> Image.Image | None:
-    """The longest part of the image whose rows (axis 0) or columns (axis 1) are all there; None
-    where none is. DecodeError when the part is too small.
+    """Return the longest part of the image whose rows (axis 0) or columns (axis 1) are all there;
+    None where none is. Raises DecodeError when the part is too small.
     """
     edges = np.flatnonzero(np.diff(there.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
     if not len(edges):
@@ -228,7 +230,7 @@ def _cut(image: Image.Image, there: npt.NDArray[np.bool_], axis: int) -> Image.I
 
 
 def _made_up_rows(image: Image.Image) -> npt.NDArray[np.bool_]:
-    """For each row whether a JPEG decoder has made it up."""
+    """Return for each row whether a JPEG decoder has made it up."""
     levels = np.asarray(image)
     low, high = _MADE_UP
     like_made_up = ((levels >= low) & (levels <= high)).reshape(image.height, -1)
@@ -239,7 +241,7 @@ def _made_up_rows(image: Image.Image) -> npt.NDArray[np.bool_]:
 
 
 def _may_be_made_up(image: Image.Image) -> bool:
-    """Whether the last row of a JPEG looks like what a decoder makes up."""
+    """Return whether the last row of a JPEG looks like what a decoder makes up."""
     if image.format not in ("JPEG", "MPO"):
         return False
     last_row = image.crop((0, image.height - 1, image.width, image.height))
@@ -247,7 +249,7 @@ def _may_be_made_up(image: Image.Image) -> bool:
 
 
 def _lacks_its_end(picture: OpenedPicture) -> bool:
-    """Whether the last chunk of a PNG that was decoded wholly is missing."""
+    """Return whether the last chunk of a PNG that was decoded wholly is missing."""
     if picture.source is None or picture.image.format != "PNG":
         return False
     if getattr(picture.image, "is_animated", False):  # its other frames have not been read

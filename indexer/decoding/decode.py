@@ -67,14 +67,14 @@ def decode_photo(
     max_pixels: int | None = None,
     max_held: int | None = None,
 ) -> DecodedPhoto:
-    """The photo in the file, upright, in RGB, resized for the checkpoint.
+    """Return the photo in the file, upright, in RGB, resized for the checkpoint.
 
     Of several frames it is the first, and transparency becomes white. A JPEG is decoded at a
     fraction of its size where that leaves enough; docs/speed.md tells what it costs.
 
-    TooLargeError for a picture of more than `max_pixels`, by default what half of the memory is
-    enough for; DecodeError for whatever is wrong with the content; OSError when the file cannot be
-    read; LargePhotoError when the decoder would hold more than `max_held` pixels at once.
+    Raises TooLargeError for a picture of more than `max_pixels`, by default what half of the memory
+    is enough for, LargePhotoError when the decoder would hold more than `max_held` pixels at once,
+    DecodeError for whatever is wrong with the content, and OSError when the file cannot be read.
     """
     least = (_HEADROOM * preprocessing.width, _HEADROOM * preprocessing.height)
     most = MostPixels(max_pixels or default_max_pixels(), max_held)
@@ -105,8 +105,8 @@ def decode_views(
     max_pixels: int | None = None,
     max_held: int | None = None,
 ) -> npt.NDArray[np.uint8]:
-    """Pixels uint8 (9, height, width, 3) of overlapping parts of the photo, each four fifths as
-    wide and as high.
+    """Return pixels uint8 (9, height, width, 3) of overlapping parts of the photo, each four fifths
+    as wide and as high.
 
     Raises as `decode_photo` does.
     """
@@ -133,7 +133,8 @@ def decode_views(
 
 
 def decode_thumbnail(path: Path, size: tuple[int, int], max_pixels: int) -> bytes:
-    """A JPEG of the photo in the file, upright and in sRGB, of at most `size` (width, height).
+    """Return a JPEG of the photo in the file, upright and in sRGB, of at most `size` (width,
+    height).
 
     It raises what `decode_photo` raises.
     """
@@ -151,7 +152,7 @@ def decode_thumbnail(path: Path, size: tuple[int, int], max_pixels: int) -> byte
 
 
 def _read(path: Path, use: Callable[[OpenedPicture], _Out], most: MostPixels | None = None) -> _Out:
-    """What `use` makes of the picture in the file. Every error of the decoders becomes a
+    """Return what `use` makes of the picture in the file. Every error of the decoders becomes a
     DecodeError.
     """
     most = most or MostPixels(default_max_pixels())
@@ -180,8 +181,8 @@ def _read(path: Path, use: Callable[[OpenedPicture], _Out], most: MostPixels | N
 
 
 def _undecodable(path: Path, error: Exception) -> DecodeError:
-    """What to raise when a decoder failed on the file. It quotes the decoder where that was meant
-    for people.
+    """Return the error to raise when a decoder failed on the file. It quotes the decoder where that
+    was meant for people.
     """
     why_not = REFUSED_FORMATS.get(path.suffix.lower())
     if why_not:
@@ -193,8 +194,8 @@ def _undecodable(path: Path, error: Exception) -> DecodeError:
 def _upright_rgb(
     picture: OpenedPicture, least: tuple[int, int] | None = None
 ) -> tuple[Image.Image, Metadata, bool]:
-    """The picture as it is meant to be seen, in sRGB, its metadata, and whether it is damaged. With
-    `least`, it may be reduced to not less than that size.
+    """Return the picture as it is meant to be seen, in sRGB, its metadata, and whether it is
+    damaged. With `least`, it may be reduced to not less than that size.
     """
     part, damaged = load(picture, least)
     # After loading: Pillow turns TIFFs upright by itself and then clears the tag.
@@ -211,8 +212,8 @@ def _upright_rgb(
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """16-bit grey scaled to 8 bits, which `convert` would clip. Grey in floats counts as 0 to 1, or
-    as 0 to 255.
+    """Return the image with 16-bit grey scaled to 8 bits, which `convert` would clip. Grey in
+    floats counts as 0 to 1, or as 0 to 255.
     """
     if image.mode in _WIDE_GREY:
         levels = np.asarray(image).clip(0, 65535)
@@ -237,6 +238,6 @@ def _over_white(image: Image.Image) -> Image.Image:
 
 
 def _said(error: Exception) -> str:
-    """The first line of what the decoder said."""
+    """Return the first line of what the decoder said."""
     lines = str(error).strip().splitlines()
     return lines[0][:200] if lines else type(error).__name__

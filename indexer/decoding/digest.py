@@ -37,7 +37,7 @@ class FileDigest:
 
 
 def digest_file(path: Path, on_part: Callable[[], None] = lambda: None) -> FileDigest:
-    """Return the digests of the file, from one reading. OSError when it cannot be read,
+    """Return the digests of the file, from one reading. Raises OSError when it cannot be read,
     TooLargeError when it is larger than any photo.
 
     `on_part` is called whenever the disk has given another part of the file; what it raises ends
@@ -76,8 +76,8 @@ def mtime_ns(status: os.stat_result) -> int:
 def ctime_ns(status: os.stat_result) -> int | None:
     """Return when the file or what the system notes about it was last changed, in ns since 1970.
 
-    No program can set this time, so it tells of changes that keep size and mtime. None on Windows,
-    where the field has another meaning.
+    No program can set this time, so it tells of changes that keep size and mtime. It is
+    None on Windows, where the field has another meaning.
     """
     if os.name == "nt":
         return None

@@ -17,8 +17,8 @@ _ANY_SIZE = MostPixels(1 << 60)
 def read_file_metadata(path: Path, sidecars: tuple[str, ...] = ()) -> Metadata:
     """Return what the file says of the photo, and the files of these names beside it.
 
-    Hardly any format has to be decoded for it. OSError when the file cannot be read, DecodeError
-    when it is not a picture.
+    Hardly any format has to be decoded for it. Raises OSError when the file cannot be read,
+    DecodeError when it is not a picture.
     """
     with path.open("rb") as file:
         try:

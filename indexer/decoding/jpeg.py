@@ -31,7 +31,7 @@ class FirstScan:
 
 
 def first_scan(content: bytes) -> FirstScan | None:
-    """The first scan of the JPEG in these bytes, or None where none begins."""
+    """Return the first scan of the JPEG in these bytes, or None where none begins."""
     at, components, restarts, progressive = 2, 0, False, False
     while marker := _MARKER.match(content, at):
         kind, at = marker[1][0], marker.end()

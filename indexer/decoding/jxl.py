@@ -19,10 +19,10 @@ _RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 
 
 
 def open_jxl(file: BinaryIO) -> tuple[Image.Image, str, Metadata | None]:
-    """The decoded picture, the format's name, and its metadata where Pillow would get the
+    """Return the decoded picture, the format's name, and its metadata where Pillow would get the
     orientation wrong.
 
-    DecodeError when the file is damaged.
+    Raises DecodeError when the file is damaged.
     """
     from pillow_jxl.JpegXLImagePlugin import JXLImageFile
 
@@ -46,8 +46,8 @@ def open_jxl(file: BinaryIO) -> tuple[Image.Image, str, Metadata | None]:
 
 
 def read_jxl_metadata(file: BinaryIO) -> Metadata:
-    """The metadata of the file. It is decoded only where metadata is compressed or that of a
-    repacked JPEG. DecodeError when the file is damaged.
+    """Return the metadata of the file. It is decoded only where metadata is compressed or that of a
+    repacked JPEG. Raises DecodeError when the file is damaged.
     """
     found: dict[bytes, bytes] = {}
     bare = file.read(len(_CODESTREAM)) == _CODESTREAM
@@ -69,7 +69,7 @@ def read_jxl_metadata(file: BinaryIO) -> Metadata:
 
 
 def read_size(file: BinaryIO) -> tuple[int, int]:
-    """Width and height as the codestream's header gives them; the file is left at its start.
+    """Return the width and height in the codestream's header; the file is left at its start. Raises
     DecodeError if it has none.
     """
     header = _codestream_header(file)
@@ -94,7 +94,7 @@ def read_size(file: BinaryIO) -> tuple[int, int]:
 
 
 def _codestream_header(file: BinaryIO) -> bytes:
-    """The first bytes of the codestream, which may lie bare or in a box."""
+    """Return the first bytes of the codestream, which may lie bare or in a box."""
     file.seek(0)
     header = file.read(_HEADER)
     if header.startswith(_CODESTREAM):
@@ -108,7 +108,7 @@ def _codestream_header(file: BinaryIO) -> bytes:
 
 
 def _xmp(file: BinaryIO) -> bytes | None:
-    """The XMP packet beside the codestream, unless it is compressed."""
+    """Return the XMP packet beside the codestream, unless it is compressed."""
     return next(
         (file.read(size) for kind, size in _boxes(file) if kind == b"xml " and size <= MAX_BYTES),
         None,
@@ -116,8 +116,8 @@ def _xmp(file: BinaryIO) -> bytes | None:
 
 
 def _boxes(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """The kind of each box of the container and its content's size in bytes; the file is left where
-    the content begins.
+    """Yield the kind of each box of the container and its content's size in bytes; the file is left
+    where the content begins.
     """
     end = file.seek(0, 2)
     start = 0

@@ -25,9 +25,9 @@ class MostPixels:
     """How large a picture may be."""
 
     picture: int
-    """Width times height."""
+    """The most pixels of a picture: width times height."""
     held: int | None = None
-    """Pixels that the decoder may hold at once."""
+    """The most pixels that the decoder may hold at once."""
 
     def check(self, width: int, height: int) -> None:
         """Raise TooLargeError for a larger picture."""
@@ -51,18 +51,18 @@ class Limits:
     """What one task of a worker process may take."""
 
     memory: int
-    """Bytes on top of what the process has after its imports. Only Linux enforces this. Elsewhere
-    the limit of pixels is what bounds memory.
+    """The most bytes on top of what the process has after its imports. Only Linux enforces this.
+    Elsewhere the limit of pixels is what bounds memory.
     """
     processor: int
-    """Seconds of processor time. Windows does not enforce this."""
+    """The most seconds of processor time. Windows does not enforce this."""
     wall: float
-    """Seconds until the answer, including the time that the disk takes."""
+    """The most seconds until the answer, including the time that the disk takes."""
 
 
 def decoding_limits(pixels: int) -> Limits:
-    """The limits for decoding a picture of up to `pixels`. Only hostile or broken files come near
-    them.
+    """Return the limits for decoding a picture of up to `pixels`. Only hostile or broken files come
+    near them.
     """
     # a second per megapixel is ten times what the slowest decoder takes on a slow machine
     processor = 30 + pixels // 1_000_000
@@ -70,14 +70,14 @@ def decoding_limits(pixels: int) -> Limits:
 
 
 def default_max_pixels() -> int:
-    """The pixels of the largest picture that is decoded unless another limit is given: half of the
-    memory is enough to decode it.
+    """Return the pixels of the largest picture that is decoded unless another limit is given: half
+    of the memory is enough to decode it.
     """
     return min(_MOST_PIXELS, memory_at_hand() // 2 // _BYTES_PER_PIXEL)
 
 
 def memory_at_hand() -> int:
-    """Bytes of memory that this machine, or the container around this process, has.
+    """Return the bytes of memory that this machine, or the container around this process, has.
 
     Memory that is free at the moment does not count: a photo must not be refused because another
     program was busy.

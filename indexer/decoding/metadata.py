@@ -55,7 +55,7 @@ class Metadata(PhotoMetadata):
     """
 
     orientation: int = 1
-    """EXIF's, 1 to 8."""
+    """The orientation as EXIF has it, 1 to 8."""
 
 
 def read_metadata(image: Image.Image) -> Metadata:

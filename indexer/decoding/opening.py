@@ -66,9 +66,9 @@ def open_picture(file: BinaryIO, suffix: str, most: MostPixels) -> OpenedPicture
     """Open the picture in the file; `suffix` is the extension of its name, in lower case and with
     the dot.
 
-    DecodeError for camera RAW that is not understood, and whatever the libraries raise for files
-    that they do not take. `most` raises TooLargeError, and LargePhotoError where opening a picture
-    decodes it.
+    Raises DecodeError for camera RAW that is not understood, and whatever the libraries raise for
+    files that they do not take. `most` raises TooLargeError, and LargePhotoError where opening a
+    picture decodes it.
     """
     head = file.read(_HEAD)
     file.seek(0)
@@ -122,8 +122,8 @@ def _open_with_pillow(file: BinaryIO, suffix: str, most: MostPixels) -> OpenedPi
 def _open_page(
     image: ImageFile.ImageFile, page: int, below: ImageFile.ImageFile | None, most: MostPixels
 ) -> OpenedPicture:
-    """A page of a TIFF that is not its first, or the picture below the first page. What it does not
-    say of the photo, the first page may.
+    """Return a page of a TIFF that is not its first, or the picture below the first page. What it
+    does not say of the photo, the first page may.
     """
     first = read_metadata(image)
     if below:
@@ -137,7 +137,9 @@ def _open_page(
 
 
 def _open_otherwise(file: BinaryIO, suffix: str, most: MostPixels) -> OpenedPicture | None:
-    """The picture in a damaged or odd file that Pillow does not open; None if there is none."""
+    """Return the picture in a damaged or odd file that Pillow does not open; None if there is
+    none.
+    """
     file.seek(0)
     head = file.read(_HEAD)
     if head.startswith(BMP):

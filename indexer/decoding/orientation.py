@@ -14,5 +14,5 @@ _TURNS = {
 
 
 def turned_upright(image: Image.Image, orientation: int) -> Image.Image:
-    """The image turned, or as it is where the orientation is 1 or none of EXIF's."""
+    """Return the image turned, or as it is where the orientation is 1 or none of EXIF's."""
     return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image

@@ -11,7 +11,7 @@ _KEPT = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
 
 
 def mended_png(content: bytes) -> bytes:
-    """The picture of the PNG alone, with the checksums that its chunks should have."""
+    """Return the picture of the PNG alone, with the checksums that its chunks should have."""
     mended, at = [PNG], len(PNG)
     while at + _HEADER <= len(content):
         length, kind = struct.unpack_from(">I4s", content, at)

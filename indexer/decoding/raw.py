@@ -40,11 +40,11 @@ _ORIENTATION = {0: 1, 3: 3, 5: 8, 6: 6}  # EXIF's, by LibRaw's
 
 
 def open_raw(file: BinaryIO, most: MostPixels) -> tuple[Image.Image, Metadata, tuple[int, int]]:
-    """The preview, the photo's metadata, and the photo's own width and height as shown.
+    """Return the preview, the photo's metadata, and the photo's own width and height as shown.
 
     The preview is not decoded yet, and the orientation in the metadata is the one that it still has
-    to be given. DecodeError when the file is damaged or of a kind that LibRaw does not know, and
-    what `most` raises when the photo has to be developed.
+    to be given. Raises DecodeError when the file is damaged or of a kind that LibRaw does not know,
+    and what `most` raises when the photo has to be developed.
     """
     file.seek(0)
     try:
@@ -73,7 +73,9 @@ def open_raw(file: BinaryIO, most: MostPixels) -> tuple[Image.Image, Metadata, t
 
 
 def _is_dng(file: BinaryIO) -> bool:
-    """Whether the file is a DNG. Many programs write these, and some write a wrong preview."""
+    """Return whether the file is a DNG. Many programs write these, and some write a wrong
+    preview.
+    """
     file.seek(0)
     exif = Image.Exif()
     try:
@@ -84,8 +86,8 @@ def _is_dng(file: BinaryIO) -> bool:
 
 
 def _shows_the_shot(raw: rawpy.RawPy, orientation: int) -> bool:
-    """Whether the preview, turned by its orientation, shows what the sensor saw. True where that
-    cannot be told, as of an evenly grey picture.
+    """Return whether the preview, turned by its orientation, shows what the sensor saw. True where
+    that cannot be told, as of an evenly grey picture.
     """
     sensor = _coarse_sensor_levels(raw)
     if sensor is None:
@@ -104,7 +106,9 @@ def _shows_the_shot(raw: rawpy.RawPy, orientation: int) -> bool:
 
 
 def _coarse_sensor_levels(raw: rawpy.RawPy) -> npt.NDArray[np.float32] | None:
-    """The levels of the sensor, upright, as (_COARSE, _COARSE); None where they tell nothing."""
+    """Return the levels of the sensor, upright, as (_COARSE, _COARSE); None where they tell
+    nothing.
+    """
     try:
         levels = raw.raw_image_visible
     except (rawpy.LibRawError, rawpy.NotSupportedError):
@@ -122,7 +126,9 @@ def _coarse_sensor_levels(raw: rawpy.RawPy) -> npt.NDArray[np.float32] | None:
 
 
 def read_raw_metadata(file: BinaryIO) -> Metadata:
-    """The photo's metadata alone, for which nothing is developed. DecodeError as `open_raw`."""
+    """Return the photo's metadata alone, for which nothing is developed. Raises DecodeError as
+    `open_raw`.
+    """
     file.seek(0)
     try:
         with rawpy.imread(file) as raw:
@@ -133,13 +139,13 @@ def read_raw_metadata(file: BinaryIO) -> Metadata:
 
 
 def _developed(raw: rawpy.RawPy) -> Image.Image:
-    """The photo at half its size, in sRGB; in grey where the sensor sees no colours."""
+    """Return the photo at half its size, in sRGB; in grey where the sensor sees no colours."""
     developed = raw.postprocess(half_size=True, use_camera_wb=True, gamma=_SRGB_GAMMA)
     return Image.fromarray(developed[..., 0] if developed.shape[-1] == 1 else developed)
 
 
 def _preview(raw: rawpy.RawPy) -> Image.Image | None:
-    """The largest picture in the file that can be used, or None."""
+    """Return the largest picture in the file that can be used, or None."""
     try:
         thumb = raw.extract_thumb()
         if isinstance(thumb.data, bytes):
@@ -150,7 +156,7 @@ def _preview(raw: rawpy.RawPy) -> Image.Image | None:
 
 
 def _metadata(file: BinaryIO, preview: Image.Image, flip: int, size: tuple[int, int]) -> Metadata:
-    """The metadata of the file itself, where it is laid out as TIFF or is Canon's CR3.
+    """Return the metadata of the file itself, where it is laid out as TIFF or is Canon's CR3.
 
     What is missing there is taken from the preview, and the orientation from LibRaw.
     """
@@ -183,8 +189,8 @@ def _notes_orientation(preview: Image.Image) -> bool:
 def _orientation(
     preview: tuple[int, int], candidates: tuple[int, int], size: tuple[int, int]
 ) -> int:
-    """The orientation that the preview has to be given: its own, or the photo's, or none if it was
-    stored upright.
+    """Return the orientation that the preview has to be given: its own, or the photo's, or none if
+    it was stored upright.
 
     Not every program keeps these in step. The first is taken that puts the longer side where the
     photo has it.

@@ -20,7 +20,9 @@ _FUJIFILM_JPEG = 84
 
 
 def read_capture(path: Path) -> Metadata:
-    """The metadata in the header; empty where nothing can be read of it, whatever the reason."""
+    """Return the metadata in the header; empty where nothing can be read of it, whatever the
+    reason.
+    """
     try:
         with path.open("rb") as file:
             return _read(file)
@@ -45,7 +47,7 @@ def _read(file: BinaryIO) -> Metadata:
 
 
 def _directory(file: BinaryIO) -> Image.Exif:
-    """The first directory of a file that is laid out as TIFF."""
+    """Return the first directory of a file that is laid out as TIFF."""
     exif = Image.Exif()
     exif.load_from_fp(file)
     return exif

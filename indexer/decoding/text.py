@@ -4,7 +4,7 @@ _JOINERS = "\u200c\u200d"  # not printable, but what some scripts and emoji are 
 
 
 def clean(text: str, longest: int) -> str:
-    """One line without control characters, cut to `longest` characters."""
+    """Return the text as one line without control characters, cut to `longest` characters."""
     kept = "".join(
         letter if letter.isprintable() or letter in _JOINERS else " "
         for letter in text[: 4 * longest]

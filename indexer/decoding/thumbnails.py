@@ -19,8 +19,8 @@ class Thumbnailer(WorkerPool):
         self._size = (width, height)
 
     def jpeg(self, path: Path) -> bytes:
-        """The photo in the file, upright and in sRGB, as a JPEG. Raises as `GuardedDecoder.decode`
-        does.
+        """Return the photo in the file, upright and in sRGB, as a JPEG. Raises as
+        `GuardedDecoder.decode` does.
         """
         most = default_max_pixels()
         return self.call(decoding_limits(most), _in_worker, path, self._size, most)

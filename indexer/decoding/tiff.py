@@ -21,8 +21,8 @@ _DIRECTORIES = (330, 34665, 34853, 40965)
 
 
 def find_photo(image: Image.Image) -> int:
-    """The number of the first page of the TIFF that is no smaller copy of another page and no mask;
-    0 where there is none. The image is left at its first page.
+    """Return the number of the first page of the TIFF that is no smaller copy of another page and
+    no mask; 0 where there is none. The image is left at its first page.
     """
     try:
         for page in range(_MOST_PAGES):
@@ -37,8 +37,8 @@ def find_photo(image: Image.Image) -> int:
 
 
 def open_below(image: Image.Image, file: BinaryIO) -> ImageFile.ImageFile | None:
-    """The photo of which the first page of the TIFF is a smaller copy, where it is not another page
-    but in a directory below the first one's; None if there is none.
+    """Return the photo of which the first page of the TIFF is a smaller copy, where it is not
+    another page but in a directory below the first one's; None if there is none.
     """
     tags: Any = getattr(image, "tag_v2", {})
     places = tags.get(_DIRECTORIES[0], ())
@@ -65,10 +65,10 @@ def _is_copy_or_mask(image: Image.Image) -> bool:
 
 
 def smaller_bigtiff(content: bytes) -> bytes:
-    """The big-endian BigTIFF as a TIFF of the usual form, which has places of 32 bits.
+    """Return the big-endian BigTIFF as a TIFF of the usual form, which has places of 32 bits.
 
-    The pixels stay where they are, and new directories are put behind them. ValueError or
-    struct.error for a damaged file, or one that is too large for that form.
+    The pixels stay where they are, and new directories are put behind them. Raises
+    ValueError or struct.error for a damaged file, or one that is too large for that form.
     """
     return _Rewriter(content).rewritten()
 

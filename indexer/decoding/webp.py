@@ -15,7 +15,9 @@ _ADDED = 1 << 16
 
 
 def completed_webp(content: bytes, ground: bytes) -> bytes:
-    """The first picture of the WebP, with the byte `ground` in the place of what is missing."""
+    """Return the first picture of the WebP, with the byte `ground` in the place of what is
+    missing.
+    """
     chunks = _picture_chunks(content, _HEADER, ground)
     body = b"WEBP" + b"".join(
         kind + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
@@ -25,7 +27,7 @@ def completed_webp(content: bytes, ground: bytes) -> bytes:
 
 
 def _picture_chunks(content: bytes, at: int, ground: bytes) -> list[tuple[bytes, bytes]]:
-    """The kind and the content of the chunks that make up a picture."""
+    """Return the kind and the content of the chunks that make up a picture."""
     chunks = []
     while at + _CHUNK_HEADER <= len(content):
         kind, length = struct.unpack_from("<4sI", content, at)

@@ -70,8 +70,8 @@ def _send(answers: IO[bytes], answer: bytes) -> None:
 
 
 def _pickled(error: BaseException) -> bytes:
-    """The exception as a pickle. An exception that cannot be pickled, or cannot be made from its
-    pickle again, becomes a RuntimeError of the same words.
+    """Return the exception as a pickle. An exception that cannot be pickled, or cannot be made from
+    its pickle again, becomes a RuntimeError of the same words.
     """
     if isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError):
         return pickle.dumps(MemoryError())
@@ -84,7 +84,7 @@ def _pickled(error: BaseException) -> bytes:
 
 
 def _address_space() -> int:
-    """Bytes of address space that this process has; 0 where the system does not tell."""
+    """Return the bytes of address space that this process has; 0 where the system does not tell."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     except OSError:

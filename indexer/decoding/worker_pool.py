@@ -205,8 +205,8 @@ class _Worker:
             raise _not_started(_how_it_ended(self._process.returncode))
 
     def run(self, task: bytes, limits: Limits) -> Any:
-        """The task's result, or the exception that it raised. _SpoiledError when the process should
-        not be used again.
+        """Return the task's result, or the exception that it raised. Raises _SpoiledError when the
+        process should not be used again.
         """
         self.used = True
         overdue, received = False, None
@@ -227,7 +227,9 @@ class _Worker:
         return answer
 
     def _answer(self, patience: float) -> bytes | None:
-        """The next answer; None when the process ends first or none comes in so many seconds."""
+        """Return the next answer; None when the process ends first or none comes in so many
+        seconds.
+        """
         try:
             return self._answers.get(timeout=patience)
         except Empty:

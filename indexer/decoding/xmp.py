@@ -98,8 +98,8 @@ class Xmp:
 
 
 def read_xmp(packet: bytes) -> Xmp:
-    """Return the properties in the packet. ValueError when it is not XML, too large, or defines
-    entities, with which it could grow.
+    """Return the properties in the packet. Raises ValueError when it is not XML, too large, or
+    defines entities, with which it could grow.
     """
     if len(packet) > MAX_BYTES:
         raise ValueError(f"{len(packet)} bytes of XMP")

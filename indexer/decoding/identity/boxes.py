@@ -64,8 +64,8 @@ class _Bytes:
 
 
 def add_heif(pieces: Pieces, *, is_avif: bool) -> None:
-    """Add the pieces of a still HEIF or AVIF picture. UnknownLayoutError for films, for damaged
-    files, and for what is rarely met.
+    """Add the pieces of a still HEIF or AVIF picture. Raises UnknownLayoutError for films, for
+    damaged files, and for what is rarely met.
 
     HEIF's own orientation counts and not that of EXIF. For AVIF, Pillow may ask XMP too.
     """
@@ -110,7 +110,7 @@ def add_bare_jxl(pieces: Pieces) -> None:
 def add_jxl(pieces: Pieces) -> None:
     """Add the pieces of a JPEG XL in boxes. The orientation is part of the coded picture.
 
-    UnknownLayoutError for a damaged one, and for a repacked JPEG, whose EXIF decides too.
+    Raises UnknownLayoutError for a damaged one, and for a repacked JPEG, whose EXIF decides too.
     """
     coded: list[tuple[int, int]] = []
     for box in _boxes(pieces, 0, pieces.size):

@@ -15,7 +15,7 @@ _GIF_COMMENT, _GIF_APPLICATION = 0xFE, 0xFF
 
 
 def add_png(pieces: Pieces) -> None:
-    """Add the pieces of a PNG. UnknownLayoutError for a truncated one."""
+    """Add the pieces of a PNG. Raises UnknownLayoutError for a truncated one."""
     exif: bytes | None = None
     xmp: bytes | None = None
     place, kind = 8, b""
@@ -38,7 +38,7 @@ def add_png(pieces: Pieces) -> None:
 
 
 def add_webp(pieces: Pieces) -> None:
-    """Add the pieces of a WebP. UnknownLayoutError for a truncated one."""
+    """Add the pieces of a WebP. Raises UnknownLayoutError for a truncated one."""
     end = 8 + int.from_bytes(pieces.read(4, 4), "little")
     if end > pieces.size:
         raise UnknownLayoutError
@@ -73,7 +73,7 @@ def add_webp(pieces: Pieces) -> None:
 
 
 def add_gif(pieces: Pieces) -> None:
-    """Add the pieces of a GIF. UnknownLayoutError for a truncated one."""
+    """Add the pieces of a GIF. Raises UnknownLayoutError for a truncated one."""
     place = 13 + _palette_size(pieces.read(10, 1)[0])
     pieces.add_range(b"header", 6, place - 6)  # without the version, which comments make newer
     while (kind := pieces.read(place, 1)[0]) != _GIF_END:

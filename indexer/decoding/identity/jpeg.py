@@ -21,7 +21,7 @@ _LEAST_JFIF, _LEAST_ADOBE = 14, 12
 
 
 def add_jpeg(pieces: Pieces) -> None:
-    """Add the pieces of a JPEG. UnknownLayoutError for a truncated or damaged one."""
+    """Add the pieces of a JPEG. Raises UnknownLayoutError for a truncated or damaged one."""
     exif, xmp = b"", b""
     profile: list[bytes] = []
     jfif, adobe = False, b""

@@ -46,8 +46,8 @@ def picture_digest(
     """Return the digest of what decides the pixels of the picture in the file of `size` bytes.
 
     `all_bytes` is the digest of all its bytes, which is returned where nothing better is known.
-    OSError when the file cannot be read. `on_part` is called whenever the disk has given another
-    part; what it raises ends the reading.
+    Raises OSError when the file cannot be read. `on_part` is called whenever the disk has given
+    another part; what it raises ends the reading.
     """
     file.seek(0)
     layout, add = _layout(file.read(_HEAD))

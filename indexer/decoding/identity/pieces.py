@@ -47,7 +47,7 @@ class Pieces:
         self._digest.update(value)
 
     def add_range(self, name: bytes, start: int, length: int) -> None:
-        """Add a piece of the file. UnknownLayoutError if the file does not hold it all."""
+        """Add a piece of the file. Raises UnknownLayoutError if the file does not hold it all."""
         self.add_ranges(name, [(start, length)])
 
     def add_ranges(self, name: bytes, ranges: Sequence[tuple[int, int]]) -> None:
@@ -63,8 +63,8 @@ class Pieces:
             self._hash(start, length)
 
     def read(self, start: int, length: int) -> bytes:
-        """Return bytes of the file. UnknownLayoutError if it does not hold them all, or if they
-        are more than metadata may be.
+        """Return bytes of the file. Raises UnknownLayoutError if it does not hold them all, or if
+        they are more than metadata may be.
         """
         if start < 0 or not 0 <= length <= _MOST_METADATA or start + length > self.size:
             raise UnknownLayoutError
@@ -110,7 +110,7 @@ class Pieces:
 def exif_orientation(exif: bytes) -> int | None:
     """Return the orientation that a block of EXIF states; None where it states none.
 
-    UnknownLayoutError for a block that is damaged or not laid out as usual.
+    Raises UnknownLayoutError for a block that is damaged or not laid out as usual.
     """
     while exif.startswith(_EXIF):
         exif = exif[len(_EXIF) :]

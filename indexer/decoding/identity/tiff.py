@@ -47,7 +47,9 @@ class _Tag(NamedTuple):
 
 
 def add_tiff(pieces: Pieces) -> None:
-    """Add the pieces of a TIFF. UnknownLayoutError for damaged ones, and for what may be RAW."""
+    """Add the pieces of a TIFF. Raises UnknownLayoutError for damaged ones, and for what may be
+    RAW.
+    """
     head = pieces.read(0, 16)
     order: _Order = "little" if head[:2] == b"II" else "big"
     wide = int.from_bytes(head[2:4], order) == 43
