@@ -29,13 +29,13 @@ class QuerySyntaxError(QueryError):
         self.args = (query, column, problem)
         self.query = query
         self.column = column
-        """In characters, from 1."""
+        """The column in characters, from 1."""
         self.problem = problem
 
     @property
     def pointer(self) -> str:
-        """Two lines for a terminal: the query, or the part of it around the column, and a caret
-        under the column.
+        """Return two lines for a terminal: the query, or the part of it around the column, and a
+        caret under the column.
         """
         before, after = self.query[: self.column - 1], self.query[self.column - 1 :]
         if len(before) > 40:
@@ -70,7 +70,9 @@ def _other_tags(known: Sequence[str]) -> Remedy:
 
 
 def printable(text: str) -> str:
-    """The text with a space for every character that would move the cursor or break the line."""
+    """Return the text with a space for every character that would move the cursor or break the
+    line.
+    """
     return "".join(character if character.isprintable() else " " for character in text)
 
 

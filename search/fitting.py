@@ -38,13 +38,13 @@ _ROUNDS = 1000
 def fit_calibration(
     texts: Floats, images: Floats, matching: Bools, yardstick: Yardstick, scoring: Scoring
 ) -> Calibration:
-    """Fit a calibration to unit-norm embeddings float32: captions (m, dim) and pictures (n, dim).
-    A mask (m, n) says which belong together.
+    """Fit a calibration to unit-norm embeddings float32: captions (m, dim) and pictures (n, dim). A
+    mask (m, n) says which belong together.
 
     A caption belongs to every picture that was given it; all other pairs, and all pairs with the
     absent texts, count as not matching. Present texts are the captions of a library, absent ones
-    the same captions with their pictures taken out, and the absent texts. CalibrationError when
-    there are fewer than 30 of either, or nothing matches.
+    the same captions with their pictures taken out, and the absent texts. Raises CalibrationError
+    when there are fewer than 30 of either, or nothing matches.
     """
     if min(matching.shape) < LEAST:
         raise CalibrationError(

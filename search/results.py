@@ -15,23 +15,25 @@ class PhotoHit:
     id: int
     """The photo's number in its library: the same for as long as the library lasts."""
     rank: int
-    """From 1."""
+    """The hit's place, from 1."""
     path: str
-    """Absolute; the first of the photo's files that is there."""
+    """The absolute path of the first of the photo's files that is there."""
     width: int
-    """Pixels, as shown."""
+    """The width in pixels, as shown."""
     height: int
     damaged: bool
     """Whether a part of the picture could not be decoded."""
     taken_at: str | None
-    """ISO 8601 in local time, as precise as the source: "1978", or "2016-12-24T10:02:17+01:00"."""
+    """The local time in ISO 8601, as precise as the source: "1978", or
+    "2016-12-24T10:02:17+01:00".
+    """
     date_source: str | None
     """Where `taken_at` comes from, "exif original" or "file name" for example."""
     camera: str | None
     latitude: float | None
-    """Degrees, north positive."""
+    """The latitude in degrees, north positive."""
     longitude: float | None
-    """Degrees, east positive."""
+    """The longitude in degrees, east positive."""
     city: str | None
     region: str | None
     country: str | None
@@ -41,11 +43,11 @@ class PhotoHit:
     """
     lens: str | None
     rating: int | None
-    """1 to 5 stars, -1 for rejected."""
+    """The number of stars, 1 to 5, or -1 for a rejected photo."""
     title: str | None
     description: str | None
     keywords: tuple[str, ...]
-    """In alphabetical order; "Animal|Bird|Gull" for one in a hierarchy."""
+    """The keywords in alphabetical order; "Animal|Bird|Gull" for one in a hierarchy."""
     people: tuple[str, ...]
     """The names of the people whom the photo shows, in alphabetical order."""
     copies: tuple[str, ...]
@@ -84,7 +86,7 @@ class Hit(PhotoHit):
     closer: float | None = None
     """The logit by which a closer look ranked this photo."""
     terms: dict[str, float] | None = None
-    """With `explain`: the probability of each of the query's terms."""
+    """The probability of each of the query's terms; None without `explain`."""
 
     def __repr__(self) -> str:
         return (

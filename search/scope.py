@@ -17,7 +17,7 @@ class Scope:
     within: Ids | None
     """The photos' ids, ascending; None for the whole library."""
     tagged: Mapping[Leaf, Ids]
-    """For each tag of the query, the ids, ascending, of the photos that have it."""
+    """The ids, ascending, of the photos that have each of the query's tags."""
     photos: int
     """The number of photos that the query is about."""
 

@@ -47,7 +47,7 @@ class Scored:
     scores: Doubles
     """SigLIP's own probability of the whole query."""
     confidences: Doubles | None
-    """None in a library that was not measured."""
+    """The confidence of each photo; None in a library that was not measured."""
     levels: Levels
     expected: float
     """The number of matches in the scope that the probabilities of its photos add up to."""

@@ -33,7 +33,7 @@ _TIMEOUT = 10.0
 
 
 def is_hub_id(name: str) -> bool:
-    """Whether `name` has the form `OWNER/NAME` or `OWNER/NAME@REVISION`."""
+    """Return whether `name` has the form `OWNER/NAME` or `OWNER/NAME@REVISION`."""
     return (
         _HUB_ID.fullmatch(name) is not None and ".." not in name and not name.startswith((".", "-"))
     )

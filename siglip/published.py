@@ -40,7 +40,7 @@ class PublishedCheckpoint:
     """Its id on the Hugging Face hub."""
     shape: VisionShape
     parameters: int
-    """Of both towers."""
+    """The number of parameters of both towers."""
     languages: str
     """The languages of the texts that it was trained with: "English" or "many"."""
     imagenet: float | None = None

@@ -66,7 +66,7 @@ class Tokenizer:
         return rows
 
     def cuts(self, text: str) -> bool:
-        """Whether the text has more tokens than the checkpoint reads."""
+        """Return whether the text has more tokens than the checkpoint reads."""
         return len(self._vocabulary.ids(text)) > self._length
 
     def unknown_share(self, text: str) -> float:

@@ -46,7 +46,7 @@ class TextTower(Protocol):
         """
 
     def cuts(self, text: str) -> bool:
-        """Whether the text is longer than the checkpoint reads."""
+        """Return whether the text is longer than the checkpoint reads."""
 
     def unknown_share(self, text: str) -> float:
         """Return the share, 0 to 1, of the text's tokens that the checkpoint does not know."""

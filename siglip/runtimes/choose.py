@@ -107,7 +107,7 @@ def _torch_image_tower(checkpoint: Checkpoint, device: str, precision: str) -> I
 
 
 def _gpu() -> bool:
-    """Whether torch finds a GPU.
+    """Return whether torch finds a GPU.
 
     A torch that was built without GPUs says so in its version file, which is read first, because
     importing torch takes seconds.

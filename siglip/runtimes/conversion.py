@@ -258,7 +258,7 @@ def _write_manifest(directory: Path, facts: dict[str, Any]) -> None:
 
 
 def _is_whole(directory: Path) -> bool:
-    """Whether all files have the sizes that the manifest gives."""
+    """Return whether all files have the sizes that the manifest gives."""
     try:
         sizes = json.loads((directory / "manifest.json").read_text())["sizes"]
         return all((directory / name).stat().st_size == size for name, size in sizes.items())

@@ -35,7 +35,7 @@ class OpenVinoImageTower:
         self._model = CompiledModel(model, precision)
 
     def embed(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Unit-norm embeddings float32 (n, dim) of pixels uint8 (n, height, width, 3)."""
+        """Return unit-norm embeddings float32 (n, dim) of pixels uint8 (n, height, width, 3)."""
         return self._model.embed(pixels)
 
 
@@ -51,11 +51,11 @@ class OpenVinoTextTower:
         self._model = CompiledModel(model, precision)
 
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Unit-norm embeddings float32 (n, dim) of texts."""
+        """Return unit-norm embeddings float32 (n, dim) of texts."""
         return self._model.embed(self._tokenizer.encode(texts))
 
     def cuts(self, text: str) -> bool:
-        """Whether the text is longer than the checkpoint reads."""
+        """Return whether the text is longer than the checkpoint reads."""
         return self._tokenizer.cuts(text)
 
     def unknown_share(self, text: str) -> float:
@@ -101,7 +101,7 @@ class CompiledModel:
 
 
 def is_installed() -> bool:
-    """Whether OpenVINO is installed. It has no packages for some platforms."""
+    """Return whether OpenVINO is installed. It has no packages for some platforms."""
     return find_spec("openvino") is not None
 
 

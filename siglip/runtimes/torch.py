@@ -103,7 +103,7 @@ class TorchTextTower:
         return _unit(self._model(input_ids=inputs).pooler_output)
 
     def cuts(self, text: str) -> bool:
-        """Whether the text is longer than the checkpoint reads."""
+        """Return whether the text is longer than the checkpoint reads."""
         return self._tokenizer.cuts(text)
 
     def unknown_share(self, text: str) -> float:

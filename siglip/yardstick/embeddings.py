@@ -119,7 +119,7 @@ def _grow(
 def _read(path: Path, dimension: int) -> Yardstick:
     """Read the file, which an interrupted call may have left incomplete.
 
-    An empty yardstick when the file does not exist or is damaged.
+    Returns an empty yardstick when the file does not exist or is damaged.
     """
     try:
         # The file is opened here because numpy leaves a damaged one open.
