@@ -53,9 +53,11 @@ class Call:
 
     method: str
     arguments: tuple[str, ...] = ()
-    """Positional. A word in capitals, such as FOLDER, is for the user to fill in."""
+    """The positional arguments. A word in capitals, such as FOLDER, is for the user to fill in."""
     options: tuple[tuple[str, Value], ...] = ()
-    """Keyword arguments by their names in Python, and those of `sigseek.open`, such as `model`."""
+    """The keyword arguments by their names in Python, and those of `sigseek.open`, such as
+    `model`.
+    """
 
     def __str__(self) -> str:
         values = [_python(value) for value in self.arguments]
@@ -69,7 +71,7 @@ class Option:
 
     name: str
     value: Value | None = None
-    """None where the user has to choose one."""
+    """The value; None where the user has to choose one."""
 
     def __str__(self) -> str:
         return self.name if self.value is None else f"{self.name}={_python(self.value)}"
@@ -93,14 +95,16 @@ class Remedy:
     """What a person can do about an error: a text, and the calls and options that it names."""
 
     text: str
-    """With `{}` in place of each step, in order. Braces in other places are not allowed."""
+    """The text, with `{}` in place of each step, in order. Braces in other places are not
+    allowed.
+    """
     steps: tuple[Step, ...] = ()
 
     def __str__(self) -> str:
         return self.spelled(str)
 
     def spelled(self, spell: Callable[[Step], str]) -> str:
-        """The text with each step as `spell` writes it."""
+        """Return the text with each step as `spell` writes it."""
         return self.text.format(*map(spell, self.steps))
 
 
@@ -134,7 +138,7 @@ class SigseekError(Exception):
         return self.spelled(str)
 
     def spelled(self, spell: Callable[[Step], str]) -> str:
-        """One line: what was found and what to do, with each step as `spell` writes it."""
+        """Return one line: what was found and what to do, with each step as `spell` writes it."""
         return f"{self.found}; {self.remedy.spelled(spell)}" if self.remedy else self.found
 
 
@@ -149,7 +153,7 @@ class StoppedError(SigseekError):
 
 
 def is_placeholder(value: str) -> bool:
-    """Whether the value of a step is a word in capitals, which the user replaces.
+    """Return whether the value of a step is a word in capitals, which the user replaces.
 
     A path such as /PHOTOS is none: its slashes are no letters.
     """

@@ -37,7 +37,9 @@ def written_whole(target: Path) -> Iterator[Path]:
 
 
 def write_whole(target: Path, content: bytes) -> None:
-    """Write a file of this content, replacing one that is there; OSError when it cannot be."""
+    """Write a file of this content, replacing one that is there. Raises OSError when it cannot
+    be.
+    """
     with written_whole(target) as aside:
         aside.write_bytes(content)
 

@@ -347,7 +347,9 @@ class Library:
         return count_tags(self._directory.catalog())
 
     def remove_tag(self, name: str) -> TagCount:
-        """Take a tag from all photos and count them; UnknownTagError when there is no such tag."""
+        """Take a tag from all photos and count them. Raises UnknownTagError when there is no such
+        tag.
+        """
         from sigseek.operations.tags import drop_tag
 
         return drop_tag(self._directory, name)
@@ -497,15 +499,15 @@ class Library:
         return self._directory.catalog().failures()
 
     def skipped_files(self) -> list[SkippedFile]:
-        """Files that seem to hold photos and that `index` passed over, by path: pictures without a
-        picture's extension, and links to directories.
+        """Return files that seem to hold photos and that `index` passed over, by path: pictures
+        without a picture's extension, and links to directories.
         """
         from sigseek.operations.skipped import skipped_files
 
         return skipped_files(self._directory.catalog())
 
     def damaged_files(self) -> list[DamagedFile]:
-        """Files of which only a part of the picture could be decoded, by absolute path; missing
-        files are left out. Their photos are searched like others.
+        """Return files of which only a part of the picture could be decoded, by absolute path;
+        missing files are left out. Their photos are searched like others.
         """
         return self._directory.catalog().damaged_files()

@@ -43,7 +43,7 @@ class Progress:
     done: int = 0
     """How many of `total` are done: files while embedding, texts while measuring."""
     total: int | None = None
-    """None where nobody knows yet."""
+    """The number of items; None where nobody knows yet."""
     embedded: int = 0
     """Photos embedded so far in this run."""
     failed: int = 0
@@ -51,7 +51,7 @@ class Progress:
     rate: float | None = None
     """Items of this phase per second; None before there is enough to tell."""
     seconds_left: float | None = None
-    """Until this phase ends at this rate."""
+    """The seconds until this phase ends at this rate."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Problem:
     """Something that went wrong with one file or directory, while the run goes on."""
 
     path: str
-    """Absolute."""
+    """The absolute path."""
     reason: str
 
 
@@ -70,16 +70,18 @@ class Listener(Protocol):
     """
 
     def advanced(self, progress: Progress) -> None:
-        """The run has come this far. The first call of each phase comes when the phase begins."""
+        """Hear that the run has come this far. The first call of each phase comes when the phase
+        begins.
+        """
 
     def said(self, line: str | Remedy) -> None:
-        """A line for people, about something that takes long, such as a download and its size.
+        """Hear a line for people, about something that takes long, such as a download and its size.
 
         A Remedy names calls, which whoever shows the line may spell; `str` spells them as Python.
         """
 
     def met(self, problem: Problem) -> None:
-        """A file or directory could not be used."""
+        """Hear that a file or directory could not be used."""
 
 
 class Silence:
@@ -114,7 +116,7 @@ class Stop:
         self._asked = True
 
     def is_set(self) -> bool:
-        """Whether somebody has asked."""
+        """Return whether somebody has asked."""
         return self._asked
 
     def check(self) -> None:
@@ -123,7 +125,7 @@ class Stop:
             raise StoppedError
 
     def wait(self, seconds: float) -> bool:
-        """Wait until somebody asks, at most this long; whether somebody has."""
+        """Wait until somebody asks, at most this long, and return whether somebody has."""
         until = time.monotonic() + seconds
         while not self._asked and (left := until - time.monotonic()) > 0:
             time.sleep(min(left, _LOOK))

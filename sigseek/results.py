@@ -130,7 +130,9 @@ def unreadable_files(files: int) -> Remedy:
 
 
 def passed_over_files(files: int) -> Remedy:
-    """Where to see which files an indexing run passed over though they seem to hold photos."""
+    """Return where to see which files an indexing run passed over though they seem to hold
+    photos.
+    """
     seem = "seems to hold photos but was" if files == 1 else "seem to hold photos but were"
     return Remedy(
         f"{counted(files, 'file')} {seem} passed over. To see why: {{}}", (Call("skipped_files"),)
@@ -138,7 +140,7 @@ def passed_over_files(files: int) -> Remedy:
 
 
 def emptied_folder(folder: str) -> Remedy:
-    """What to do about a folder of which everything is left out."""
+    """Return what to do about a folder of which everything is left out."""
     return Remedy(
         f"warning: everything in {escaped(folder)} is left out, so nothing of it was changed. "
         "To take a pattern back: {}; to go on all the same: {}; to see why: {}",
@@ -147,7 +149,7 @@ def emptied_folder(folder: str) -> Remedy:
 
 
 def listed_in_words(file: ListedFile) -> str:
-    """A line for a file that an indexing run would take, or for what it would leave out."""
+    """Return a line for a file that an indexing run would take, or for what it would leave out."""
     return f"{shown(file.path)}: {file.reason}" if file.reason else shown(file.path)
 
 

@@ -1,1 +1,1 @@
-"""The command line. Prints and exits, which nothing below it does."""
+"""The command line. It prints and exits, which nothing below it does."""

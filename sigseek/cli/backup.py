@@ -1,4 +1,4 @@
-"""`sigseek backup`."""
+"""The command `sigseek backup`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`sigseek calibrate`."""
+"""The command `sigseek calibrate`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`sigseek classify`."""
+"""The command `sigseek classify`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`sigseek demo`."""
+"""The command `sigseek demo`."""
 
 from datetime import timedelta
 from pathlib import Path

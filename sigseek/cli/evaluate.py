@@ -1,4 +1,4 @@
-"""`sigseek eval`."""
+"""The command `sigseek eval`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""`sigseek failures`."""
+"""The command `sigseek failures`."""
 
 from __future__ import annotations
 

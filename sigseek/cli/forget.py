@@ -1,4 +1,4 @@
-"""`sigseek forget`."""
+"""The command `sigseek forget`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`sigseek index`."""
+"""The command `sigseek index`."""
 
 from __future__ import annotations
 

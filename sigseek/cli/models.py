@@ -1,4 +1,4 @@
-"""`sigseek models`."""
+"""The command `sigseek models`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`sigseek prune`."""
+"""The command `sigseek prune`."""
 
 from datetime import timedelta
 from pathlib import Path

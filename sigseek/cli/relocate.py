@@ -1,4 +1,4 @@
-"""`sigseek relocate`."""
+"""The command `sigseek relocate`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`sigseek search`."""
+"""The command `sigseek search`."""
 
 import warnings
 from pathlib import Path

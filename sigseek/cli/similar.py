@@ -1,4 +1,4 @@
-"""`sigseek similar`."""
+"""The command `sigseek similar`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`sigseek status`."""
+"""The command `sigseek status`."""
 
 from pathlib import Path
 

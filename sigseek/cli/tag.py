@@ -1,4 +1,4 @@
-"""`sigseek tag`."""
+"""The command `sigseek tag`."""
 
 from collections.abc import Sequence
 from pathlib import Path

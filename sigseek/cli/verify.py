@@ -1,4 +1,4 @@
-"""`sigseek verify`."""
+"""The command `sigseek verify`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

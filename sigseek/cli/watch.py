@@ -1,4 +1,4 @@
-"""`sigseek watch`."""
+"""The command `sigseek watch`."""
 
 import shutil
 import signal

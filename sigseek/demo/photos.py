@@ -40,8 +40,8 @@ def draw_photos(
     """Draw the first `count` wanted scenes of the series `seed` into `folder` and describe them in
     its `captions.jsonl`.
 
-    Pictures of an earlier demo in the same folder are replaced. DemoFolderError for a folder that
-    holds anything else.
+    Pictures of an earlier demo in the same folder are replaced. Raises DemoFolderError for a folder
+    that holds anything else.
     """
     _clear(folder)
     series = (numbered_scene(seed, number) for number in itertools.count())

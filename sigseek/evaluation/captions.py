@@ -331,7 +331,7 @@ def _read_class_folders(source: Path) -> CaptionedPictures:
 
 
 def _parsed(text: str) -> Any:
-    """Parse JSON; ValueError with one line for whatever is wrong with it."""
+    """Parse JSON. Raises ValueError with one line for whatever is wrong with it."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -348,7 +348,9 @@ def _is(kind: Callable[[Path], bool], path: Path) -> bool:
 
 
 def _is_text(value: str) -> bool:
-    """Whether the string can be written as UTF-8, which strings from JSON or file names may not."""
+    """Return whether the string can be written as UTF-8, which strings from JSON or file names may
+    not.
+    """
     return not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 

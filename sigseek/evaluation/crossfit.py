@@ -17,11 +17,11 @@ class CrossFit:
     """Two fits of Platt's sigmoid, each to one half of the pictures, for the other half."""
 
     halves: Ints
-    """(n,) The half, 0 or 1, that each picture is in."""
+    """The half (n,), 0 or 1, that each picture is in."""
     slopes: Floats
-    """(2,) The slope of each fit, by the half that it judges."""
+    """The slope of each fit (2,), by the half that it judges."""
     intercepts: Floats
-    """(2,) The intercept of each fit, by the half that it judges."""
+    """The intercept of each fit (2,), by the half that it judges."""
 
     def probabilities(self, logits: Floats, pictures: Ints) -> Floats:
         """Return the probability of a match, 0 to 1, for logits and the numbers of their pictures.

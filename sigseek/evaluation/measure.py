@@ -140,11 +140,11 @@ class _Given:
     """Which different captions, by number, belong to which pictures."""
 
     texts_of: list[Ints]
-    """For each picture, its captions, each once."""
+    """The captions of each picture, each once."""
     pictures_of: list[Ints]
-    """For each caption, its pictures, ascending."""
+    """The pictures of each caption, ascending."""
     counts: Ints
-    """(m,) how often each caption was given."""
+    """How often each caption was given, (m,)."""
 
     @classmethod
     def of(cls, captioned: CaptionedPictures) -> "_Given":

@@ -76,9 +76,9 @@ class Ranks:
     """How a checkpoint ranks the candidates for each query."""
 
     first: Ints
-    """(q,) The place, from 1, of the best relevant candidate."""
+    """The place (q,), from 1, of the best relevant candidate."""
     precision: npt.NDArray[np.float64]
-    """(q,) The average precision, over 0 to 1."""
+    """The average precision (q,), over 0 to 1."""
 
     def recall(self, k: int, weights: Ints | None = None) -> float:
         """Return recall@k: the share of the queries with a relevant candidate among the first k.

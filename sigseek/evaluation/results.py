@@ -50,28 +50,28 @@ class Evaluation:
     """
 
     text_to_image: dict[str, float]
-    """"R@1", "R@5", "R@10" and "mAP"."""
+    """The figures of captions that look for their picture: "R@1", "R@5", "R@10" and "mAP"."""
     image_to_text: dict[str, float]
     no_match_auroc: float | None
     ece: float | None
-    """With a calibration."""
+    """The expected calibration error with a calibration."""
     queries: int
-    """Captions, repeated ones counted."""
+    """The number of captions, repeated ones counted."""
     images: int
     zero_shot_accuracy: float | None
     ece_before: float | None
-    """With SigLIP's own sigmoid."""
+    """The expected calibration error with SigLIP's own sigmoid."""
     model: str
     no_match_auroc_raw: float | None = None
-    """By the best cosine alone."""
+    """The AUROC of no match, by the best cosine alone."""
     calibration: Literal["given", "cross-fitted"] | None = None
-    """Where the one of `ece` is from."""
+    """The origin of the calibration that `ece` is about."""
     skipped: int = 0
-    """Pictures and captions that could not be used."""
+    """The number of pictures and captions that could not be used."""
     latency_ms_p50: float | None = None
     latency_ms_p99: float | None = None
     reliability_before: tuple[ReliabilityBin, ...] = ()
     reliability: tuple[ReliabilityBin, ...] = ()
     histogram: Histogram | None = None
     misses: tuple[Miss, ...] = ()
-    """The worst first."""
+    """The captions whose pictures come latest, the worst first."""

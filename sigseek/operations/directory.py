@@ -30,7 +30,7 @@ class LibraryDirectory:
         self._turn = threading.RLock()
 
     def exists(self) -> bool:
-        """Whether the directory holds a library.
+        """Return whether the directory holds a library.
 
         Raises LibraryError for an empty catalog beside an index, which a power cut may leave.
         """

@@ -62,8 +62,8 @@ def check_no_system_folder(library: LibraryDirectory, path: Path, otherwise: Ste
 
 
 def is_system_folder(path: PurePath, system_drive: str | None = None) -> bool:
-    """Whether the absolute path is that of a folder that holds a system, everybody's files or all
-    disks.
+    """Return whether the absolute path is that of a folder that holds a system, everybody's files
+    or all disks.
     """
     if isinstance(path, PureWindowsPath):
         drive = system_drive or os.environ.get("SYSTEMDRIVE", "C:")

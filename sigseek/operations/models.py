@@ -15,7 +15,7 @@ class ListedCheckpoint:
     model: str
     """Its id on the Hugging Face hub, which `sigseek.open` takes as `model`."""
     parameters: int
-    """Of both towers."""
+    """The number of parameters of both towers."""
     download_bytes: int
     """The size of the weights; the tokenizer adds up to 35 MB."""
     languages: str
@@ -37,7 +37,7 @@ class ListedCheckpoint:
     source: str | None
     """The page with the three figures."""
     seconds_per_1000_photos: float | None
-    """On this machine; None when nothing has been measured here yet."""
+    """Seconds for 1,000 photos on this machine; None when nothing has been measured here yet."""
     measured: bool
     """Whether this checkpoint itself was measured. Otherwise its time is that of `measured_with`,
     multiplied by the ratio of the image towers' work.

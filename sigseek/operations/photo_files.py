@@ -171,7 +171,9 @@ class PhotoFiles:
         return next((photo for photo in known if photo is not None), None)
 
     def _embed_photo(self, path: Path) -> Floats:
-        """Return the embedding (dim,) of one photo file; DecodeError when it gives no picture."""
+        """Return the embedding (dim,) of one photo file. Raises DecodeError when it gives no
+        picture.
+        """
         ((_, found),) = self.embed([path])
         if isinstance(found, DecodeError):
             raise cannot_be_used(path, found) from found

@@ -17,14 +17,15 @@ class FolderStatus:
 
     path: str
     online: bool
-    """False when the folder is missing, or empty although it had photos.
+    """Whether the folder is there. It is False when the folder is missing, or empty although it had
+    photos.
 
     Its drive may be unplugged.
     """
     files: int
     missing: int
     indexed_at: datetime | None
-    """UTC; None until a run over the whole folder has finished."""
+    """When the last run over the whole folder finished, in UTC; None until one has."""
     excluded: tuple[str, ...] = ()
     """The patterns of files that are left out."""
 
@@ -38,7 +39,7 @@ class CheckpointStatus:
     dimension: int
     embeddings: int
     coverage: float
-    """Share of the library's photos that it has embedded, 0 to 1."""
+    """The share of the library's photos that it has embedded, 0 to 1."""
     searched: bool
     """Whether searches use this checkpoint when none is named."""
 

@@ -77,7 +77,9 @@ def count_tags(catalog: Catalog) -> tuple[TagCount, ...]:
 
 
 def drop_tag(directory: LibraryDirectory, name: str) -> TagCount:
-    """Take a tag from all photos and count them; UnknownTagError when there is no such tag."""
+    """Take a tag from all photos and count them. Raises UnknownTagError when there is no such
+    tag.
+    """
     catalog = directory.catalog()
     with directory.writing():
         known = catalog.tags()

@@ -231,8 +231,8 @@ class Watch:
         )  # a scan does not follow links to directories
 
     def _may_have_been_directory(self, path: Path) -> bool:
-        """Whether the path is gone and files below it are known: of a directory that went away,
-        nothing but its name is reported.
+        """Return whether the path is gone and files below it are known: of a directory that went
+        away, nothing but its name is reported.
         """
         return not os.path.lexists(path) and self._catalog.has_files_below(path)
 
@@ -249,7 +249,7 @@ class Watch:
         """Index a directory. A problem is reported once, and what may pass, such as a busy library,
         is tried again less and less often.
 
-        LibraryError when the library cannot be written, which does not pass.
+        Raises LibraryError when the library cannot be written, which does not pass.
         """
         place = _existing(pending.place, folder)
         try:
@@ -273,7 +273,7 @@ class Watch:
         return WatchEvent(str(place), report)
 
     def _may_write(self) -> bool:
-        """Whether this process may change the library's files."""
+        """Return whether this process may change the library's files."""
         as_now = os.access in os.supports_effective_ids
         return all(
             os.access(path, os.W_OK, effective_ids=as_now)
@@ -310,7 +310,7 @@ def folders_to_watch(
 
 
 def _exists(path: Path) -> bool:
-    """Whether something is at the path; False where its disk does not answer."""
+    """Return whether something is at the path; False where its disk does not answer."""
     return ask(path.absolute(), lambda: os.path.exists(path), False)
 
 

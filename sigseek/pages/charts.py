@@ -22,11 +22,13 @@ svg rect { stroke: none; }
 svg line.before, svg line.after { opacity: .55; stroke-width: 2; }"""
 
 SIDE = 260
-"""Of a reliability panel's square; a histogram's panel is WIDTH x HEIGHT."""
+"""The side of a reliability panel's square. A histogram's panel is WIDTH x HEIGHT."""
 WIDTH, HEIGHT = 640, 130
 LEFT, TOP, GAP = 52, 30, 80
 _PROBABILITIES = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
-"""Spaced by logit, since most are tiny: on an even axis their dots would lie on each other."""
+"""The probabilities at the ticks. They are spaced by logit, because most are tiny: on an even axis
+their dots would lie on each other.
+"""
 
 
 def reliability_diagram(before: Sequence[ReliabilityBin], after: Sequence[ReliabilityBin]) -> str:

@@ -30,7 +30,7 @@ class Section:
 
 
 def write_contact_sheet(file: Path, title: str, sections: Sequence[Section]) -> None:
-    """Write the page to `file`; OSError when it cannot be written."""
+    """Write the page to `file`. Raises OSError when it cannot be written."""
     with Thumbnailer(*THUMBNAIL) as thumbnails:
         body = "\n".join(_section(section, thumbnails) for section in sections)
     write_page(file, title, body, _STYLE)

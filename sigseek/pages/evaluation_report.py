@@ -44,7 +44,7 @@ _NOTES = {
 def write_report(path: Path, evaluation: Evaluation) -> None:
     """Write the report to `path`, one HTML file that needs no other, replaced as a whole.
 
-    A picture that cannot be shown is replaced by the reason. OSError when the file cannot be
+    A picture that cannot be shown is replaced by the reason. Raises OSError when the file cannot be
     written.
     """
     sections = [
