@@ -32,7 +32,9 @@ _QUERY = "a red house by the sea"
 _LOOK = 0.05
 """Seconds between two looks for the first photo in the catalog."""
 _GOALS = {20: 1.5, 200: 1.15}
-"""By the number of photos, the most that `index` may take, in sums of conversion and embedding."""
+"""The most that `index` may take, by the number of photos, as a multiple of the seconds for
+conversion and embedding.
+"""
 
 _TRANSFORMERS = """
 import sys, torch
@@ -60,11 +62,13 @@ class FirstMinutes:
     """Seconds of one first run."""
 
     searchable: float
-    """From the start of `sigseek index` until a photo is in the catalog with its embedding."""
+    """Seconds from the start of `sigseek index` until a photo is in the catalog with its
+    embedding.
+    """
     end: float
-    """From the start of `sigseek index` to its end."""
+    """Seconds from the start of `sigseek index` to its end."""
     hit: float
-    """`sigseek search` after it."""
+    """Seconds that `sigseek search` takes after `sigseek index`."""
 
 
 def main() -> None:
@@ -137,7 +141,7 @@ def measure_first_minutes(folder: Path, checkpoint: Path, scratch: Path) -> Firs
 
 
 def has_embeddings(library: Path) -> bool:
-    """Whether the library that another process is making has an embedding already."""
+    """Return whether the library that another process is making has an embedding already."""
     catalog = library / "catalog.sqlite"
     try:
         with closing(sqlite3.connect(f"{catalog.as_uri()}?mode=ro", uri=True)) as connection:

@@ -37,7 +37,9 @@ class Geometry:
         self._spread = axes[1:] * np.sqrt(variances / variances.sum() * (1 - IMAGE_COSINE))[:, None]
 
     def chunks(self, count: int, seed: int = 1) -> Iterator[Halves]:
-        """`count` images' unit-norm embeddings, float16 (up to 20,000, dim) at a time."""
+        """Yield the unit-norm embeddings of `count` images, float16, in chunks of up to (20,000,
+        dim).
+        """
         rng = np.random.default_rng(seed)
         for start in range(0, count, _CHUNK):
             noise = rng.standard_normal(
@@ -46,18 +48,18 @@ class Geometry:
             yield _unit(sqrt(IMAGE_COSINE) * self._mean + noise @ self._spread).astype(np.float16)
 
     def images(self, count: int, seed: int = 1) -> Halves:
-        """All of `chunks` in one, float16 (count, dim)."""
+        """Return all of `chunks` in one array, float16 (count, dim)."""
         return np.concatenate(list(self.chunks(count, seed)))
 
     def near(self, images: Halves, seed: int = 2) -> Floats:
-        """Queries float32 (n, dim): a noisy copy of each image, as of another shot of the same
-        thing.
+        """Return queries float32 (n, dim): a noisy copy of each image, as of another shot of the
+        same thing.
         """
         noise = _unit(np.random.default_rng(seed).standard_normal(images.shape, dtype=np.float32))
         return _unit(_NEARNESS * images.astype(np.float32) + sqrt(1 - _NEARNESS**2) * noise)
 
     def captions(self, images: Halves, seed: int = 3) -> Floats:
-        """Queries float32 (n, dim): a text that describes each image."""
+        """Return queries float32 (n, dim): a text that describes each image."""
         along = images.astype(np.float32) @ self._mean
         own = _unit(images.astype(np.float32) - along[:, None] * self._mean)
         noise = np.random.default_rng(seed).standard_normal(images.shape, dtype=np.float32)

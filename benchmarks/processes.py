@@ -26,7 +26,9 @@ class Finished:
 
 
 def run(command: Sequence[str | Path], **environment: str) -> Finished:
-    """Run the command to its end. CalledProcessError, with what it printed, when it fails."""
+    """Run the command to its end. Raises CalledProcessError, with what it printed, when it
+    fails.
+    """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as said:
         started = time.monotonic()
         process = subprocess.Popen(command, stdout=out, stderr=said, env=os.environ | environment)

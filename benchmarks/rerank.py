@@ -40,8 +40,8 @@ _NEIGHBOURS = ((8, 0.25), (8, 0.5), (16, 0.25), (16, 0.5), (48, 0.25), (48, 0.5)
 def sides(
     library: Library, images: Floats, views: Floats
 ) -> dict[str, Callable[[list[str]], Floats]]:
-    """Ways to score images (n, dim), with their views (n, views, dim), for texts: from m texts to
-    (m, n).
+    """Return ways to score images (n, dim), with their views (n, views, dim), for texts: from m
+    texts to (m, n).
     """
     common = images @ library.embed_texts(composed_texts()).T
 
@@ -91,7 +91,7 @@ def sides(
 
 
 def mean_ap(scores: Floats, queries: Queries, scenes: list[Scene]) -> float:
-    """Mean average precision of the queries that have an answer; scores (m, n)."""
+    """Return the mean average precision of the queries with an answer; `scores` are (m, n)."""
     precisions = []
     for row, (_, statement) in zip(scores, queries, strict=True):
         relevant = np.array([statement.facts() <= scene.facts() for scene in scenes])

@@ -49,16 +49,16 @@ class Row:
 
     name: str
     missing: str = ""
-    """Why it was left out."""
+    """The reason why the side was left out."""
     seconds: dict[str, float] = field(default_factory=dict)
-    """Of `build`, `open` and `add`."""
+    """The seconds that `build`, `open` and `add` took."""
     queries: list[float] = field(default_factory=list)
     recall: dict[str, float] = field(default_factory=dict)
     memory_mb: float = 0
     file_mb: float = 0
 
     def cells(self) -> list[str]:
-        """The row of the table."""
+        """Return the cells of the table's row."""
         if self.missing:
             return [self.name] + ["-"] * 9
         p50, p99 = (1000 * float(np.quantile(self.queries, share)) for share in (0.5, 0.99))
@@ -117,8 +117,8 @@ def main() -> None:
 
 
 def make_data(directory: Path, size: int) -> None:
-    """`vectors.npy` with the embeddings and those to be added, and for each kind of query
-    `KIND.npz`: queries and exact hits.
+    """Write `vectors.npy`, which has the embeddings and those to be added, and for each kind of
+    query `KIND.npz`, which has queries and exact hits.
     """
     geometry = Geometry(DIMENSION)
     vectors = np.lib.format.open_memmap(
@@ -142,7 +142,7 @@ def make_data(directory: Path, size: int) -> None:
 
 
 def nearest(queries: Floats, vectors: Halves) -> npt.NDArray[np.int64]:
-    """The rows (queries, 10) of the nearest embeddings by float32 cosine, in no particular
+    """Return the rows (queries, 10) of the nearest embeddings by float32 cosine, in no particular
     order.
     """
     best = np.full((len(queries), HITS), -np.inf, np.float32)
@@ -162,8 +162,8 @@ def nearest(queries: Floats, vectors: Halves) -> npt.NDArray[np.int64]:
 
 
 def measure(directory: Path, size: int) -> list[Row]:
-    """All sides: each builds, then all answer in turn, then each adds; every step in a process of
-    its own.
+    """Measure all sides. Each builds, then all answer in turn, then each adds. Every step is a
+    process of its own.
     """
     rows = []
     for side in SIDES:
@@ -268,8 +268,8 @@ def _own(side: Side, directory: Path) -> Path:
 
 
 def _most_resident_mb() -> float:
-    """Of this process since it began, in MB. Not getrusage's, which on Linux begins with the
-    parent's.
+    """Return the most megabytes of memory that this process has had since it began. Those of
+    getrusage begin with the parent's on Linux.
     """
     status = Path("/proc/self/status")
     if status.exists():
@@ -284,7 +284,7 @@ def _most_resident_mb() -> float:
 
 
 def print_table(size: int, rows: Sequence[Row]) -> None:
-    """The table, why sides are left out, and sigseek's time as a share of flat fp16's."""
+    """Print the table, why sides are left out, and sigseek's time as a share of flat fp16's."""
     lines = [HEADER, *(row.cells() for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADER))]
     print(f"\n{size:,} embeddings of {DIMENSION} dimensions\n")

@@ -30,8 +30,8 @@ Floats = npt.NDArray[np.float32]
 
 
 def drawings_report() -> str:
-    """How many of the exact ten nearest drawings are among the quantised index's candidates, as
-    text.
+    """Return, as text, how many of the exact ten nearest drawings are among the quantised index's
+    candidates.
     """
     scenes = [numbered_scene(_SEED, number) for number in range(DRAWINGS)]
     checkpoint = load_checkpoint("mini")
@@ -76,7 +76,7 @@ def _embed_drawings(
 
 
 def _index(images: Floats, directory: Path, *, quantised: bool) -> VectorIndex:
-    """The index over the images, their ids being rows + 1."""
+    """Return the index over the images, whose ids are rows + 1."""
     catalog = Catalog(directory)
     with catalog.transaction() as transaction:
         checkpoint = transaction.add_checkpoint(

@@ -33,20 +33,24 @@ class Side(Protocol):
 
     name: str
     most: int | None
-    """Embeddings beyond which it is left out, None for none."""
+    """The side is left out above this number of embeddings; None for a side that is never left
+    out.
+    """
 
     def prepare(self, vectors: Halves, directory: Path) -> None:
-        """What is there before the index is built; not measured."""
+        """Make what must be there before the index is built. It is not measured."""
 
     def build(self, vectors: Halves, directory: Path) -> None:
         """Keep an index of the embeddings."""
 
     def open(self, directory: Path) -> Search:
-        """From a unit-norm query (dim,) to the ids of the ten nearest, nearest first."""
+        """Return a function from a unit-norm query (dim,) to the ids of the ten nearest, nearest
+        first.
+        """
 
     def add(self, vectors: Halves, first_id: int, directory: Path) -> None:
-        """Open, add embeddings float16 (n, dim) with ids from `first_id` on, keep; then they are
-        found.
+        """Open the index, add embeddings float16 (n, dim) with ids from `first_id` on, and keep it.
+        They are found from then on.
         """
 
 
@@ -61,11 +65,11 @@ class Sigseek:
         fill(directory, vectors)
 
     def build(self, vectors: Halves, directory: Path) -> None:
-        """The index from the catalog."""
+        """Build the index from the catalog."""
         self._retriever(directory)
 
     def open(self, directory: Path) -> Search:
-        """The searcher."""
+        """Return the searcher."""
         retriever = self._retriever(directory)
 
         def search(query: Floats) -> list[int]:
@@ -75,7 +79,7 @@ class Sigseek:
         return search
 
     def add(self, vectors: Halves, first_id: int, directory: Path) -> None:
-        """Into the catalog, and the index brought up to date."""
+        """Add to the catalog, and bring the index up to date."""
         catalog = Catalog(directory)
         with catalog.transaction() as transaction:
             facts = (
@@ -115,7 +119,7 @@ class Faiss:
         self._nprobe = nprobe
 
     def prepare(self, vectors: Halves, directory: Path) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def build(self, vectors: Halves, directory: Path) -> None:
         """Train on 40 embeddings a list where there is something to train."""
@@ -158,7 +162,7 @@ class Usearch:
         import usearch.index  # noqa: F401
 
     def build(self, vectors: Halves, directory: Path) -> None:
-        """With usearch's own connectivity and effort of construction."""
+        """Build with usearch's own connectivity and effort of construction."""
         index = self._empty(vectors.shape[1])
         for start, chunk in _chunks(vectors):
             index.add(np.arange(start, start + len(chunk)), chunk.astype(np.float32))
@@ -189,7 +193,8 @@ class Usearch:
 class SqliteVec:
     """sqlite-vec, which compares the query with every embedding, float32.
 
-    In the SQLite that pysqlite3 brings, for many a Python's own was built to load no extensions.
+    It runs in the SQLite that pysqlite3 brings, because many a Python's own was built to load no
+    extensions.
     """
 
     name = "sqlite-vec"
@@ -201,7 +206,7 @@ class SqliteVec:
         import sqlite_vec  # noqa: F401
 
     def build(self, vectors: Halves, directory: Path) -> None:
-        """A virtual table."""
+        """Build a virtual table."""
         connection = self._connect(directory)
         connection.execute(
             f"CREATE VIRTUAL TABLE v USING vec0(e float[{vectors.shape[1]}] distance_metric=cosine)"

@@ -53,16 +53,16 @@ class Drawings:
     scenes: list[Scene]
 
     def search(self, query: str, **options: Any) -> SearchResults:
-        """All photos, whatever the verdict."""
+        """Return all photos, whatever the verdict."""
         return self.library.search(query, len(self.scenes), include_all=True, **options)
 
     def true(self, hits: Sequence[Hit], statement: Statement) -> Bools:
-        """Of which hits the statement is true."""
+        """Return for each hit whether the statement is true of it."""
         stated = statement.facts()
         return self.relevant(hits, lambda facts: stated <= facts)
 
     def relevant(self, hits: Sequence[Hit], is_true: Callable[[frozenset[str]], bool]) -> Bools:
-        """Of which hits the facts are such."""
+        """Return for each hit whether `is_true` says so of the facts of its scene."""
         return np.array([is_true(self.scenes[_number(hit)].facts()) for hit in hits])
 
 
@@ -86,8 +86,8 @@ def _drawn(
 def judge(
     name: str, drawings: Drawings, uncalibrated: Library, present: Queries, absent: Queries
 ) -> None:
-    """AUROC and errors of the verdict on texts that the library shows and texts that it does
-    not.
+    """Print AUROC and errors of the verdict on texts that the library shows and on texts that it
+    does not.
     """
     for how, library in (("calibrated", drawings.library), ("uncalibrated", uncalibrated)):
         there, not_there = (
@@ -113,14 +113,14 @@ def judge(
 
 
 def _best(library: Library, text: str) -> Hit:
-    """The hit of the highest confidence."""
+    """Return the hit of the highest confidence."""
     found = library.search(text, 100, include_all=True)
     return max(found, key=lambda hit: hit.confidence or 0)
 
 
 def closer(drawings: Drawings) -> None:
-    """Mean average precision of single queries by kind, with a closer look at the best photos and
-    without.
+    """Print mean average precision of single queries by kind, with a closer look at the best photos
+    and without.
     """
     files = drawings.library._opened.photo_files
     files.embed_views = cache(files.embed_views)  # type: ignore[method-assign]
@@ -137,7 +137,7 @@ def closer(drawings: Drawings) -> None:
 
 
 def _precisions(drawings: Drawings, queries: Queries, **options: Any) -> list[float]:
-    """The average precision of each query that has an answer."""
+    """Return the average precision of each query that has an answer."""
     precisions = []
     for text, statement in queries:
         hits = sorted(drawings.search(text, **options), key=_standing)
@@ -148,7 +148,7 @@ def _precisions(drawings: Drawings, queries: Queries, **options: Any) -> list[fl
 
 
 def _standing(hit: Hit) -> tuple[bool, float]:
-    """The order before verdicts: those looked at closely first."""
+    """Return the order before verdicts: the photos that were looked at closely come first."""
     value = (
         hit.closer
         if hit.closer is not None
@@ -160,8 +160,8 @@ def _standing(hit: Hit) -> tuple[bool, float]:
 
 
 def calibration(drawings: Drawings) -> None:
-    """Expected calibration error over each query's ten best pictures and over all, raw and
-    calibrated.
+    """Print the expected calibration error over each query's ten best pictures and over all, raw
+    and calibrated.
     """
     shown: dict[str, list[tuple[float, bool]]] = {"all pairs": [], "ten best": []}
     raw: dict[str, list[tuple[float, bool]]] = {"all pairs": [], "ten best": []}
@@ -183,7 +183,7 @@ def _ece(pairs: list[tuple[float, bool]]) -> float:
 
 
 def numbers(drawings: Drawings) -> None:
-    """The expected number of matches against the true one."""
+    """Print the expected number of matches and the true one."""
     errors, zero = [], []
     for text, statement in present_queries(drawings.scenes, _QUERIES, 98):
         true = sum(statement.facts() <= scene.facts() for scene in drawings.scenes)
@@ -200,8 +200,8 @@ def numbers(drawings: Drawings) -> None:
 
 
 def compound(drawings: Drawings) -> None:
-    """Mean average precision of queries with operators, and of the same wish as one sentence;
-    recall against all photos.
+    """Print the mean average precision of queries with operators, and of the same wish as one
+    sentence, and the recall against all photos.
     """
     operators: dict[str, list[float]] = {}
     sentences: dict[str, list[float]] = {}
@@ -224,7 +224,7 @@ def compound(drawings: Drawings) -> None:
 
 
 def complete(drawings: Drawings) -> None:
-    """Recall of the ten best of NOT and OR through estimates, against every photo scored
+    """Print the recall of the ten best of NOT and OR through estimates, against every photo scored
     exactly.
     """
     usual = faiss_build._QUANTISED_FROM

@@ -59,7 +59,7 @@ def _measure(photos: int, directory: Path) -> None:
 
 
 def _p50(searcher: Searcher, words: str, texts: npt.NDArray[np.float32]) -> float:
-    """The median time of a query, in milliseconds."""
+    """Return the median time of a query, in milliseconds."""
     query, seconds = parse(words), []
     for text in texts:
         started = time.perf_counter()

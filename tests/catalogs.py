@@ -42,7 +42,7 @@ def add_photos(
     root: Path,
     names: Sequence[str],
 ) -> list[int]:
-    """A photo with one file for each embedding; the ids."""
+    """Add a photo with one file for each embedding, and return the ids."""
     with catalog.transaction() as transaction:
         folder, _ = transaction.add_folder(root)
         ids = []
@@ -58,14 +58,14 @@ def add_photos(
 
 @contextmanager
 def writing(catalog: Catalog) -> Iterator[Connection]:
-    """A connection that changes the catalog's database behind its back."""
+    """Give a connection that changes the catalog's database behind its back."""
     with catalog._dialect.writers.begin() as connection:
         yield connection
 
 
 def add_many(catalog: Catalog, checkpoint_id: int, vectors: npt.NDArray[np.float32]) -> list[int]:
-    """Photos without files, each with an embedding, all of one new generation, written at a stroke;
-    the ids.
+    """Add photos without files, each with an embedding, all of one new generation, written at a
+    stroke. Returns the ids.
     """
     with sqlite3.connect(catalog.path) as connection:
         (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM photo").fetchone()
@@ -102,7 +102,7 @@ def random_unit(count: int, dimension: int, seed: int = 0) -> npt.NDArray[np.flo
 
 
 def opened(catalog: Catalog, directory: Path) -> FaissIndex:
-    """The index of the catalog's first checkpoint, its files in the directory."""
+    """Return the index of the catalog's first checkpoint, its files in the directory."""
     embeddings = CheckpointEmbeddings(catalog, catalog.checkpoints()[0])
     return FaissStore(directory).open(embeddings)
 
@@ -110,6 +110,6 @@ def opened(catalog: Catalog, directory: Path) -> FaissIndex:
 def open_searcher(
     catalog: Catalog, directory: Path, calibration: Calibration | None = None
 ) -> Searcher:
-    """A searcher of the catalog's first checkpoint over that index."""
+    """Return a searcher of the catalog's first checkpoint over that index."""
     record = catalog.checkpoints()[0]
     return Searcher(catalog, record, opened(catalog, directory), calibration)

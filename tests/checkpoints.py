@@ -7,12 +7,12 @@ from sigseek.siglip.checkpoint import MINI_DIRECTORY
 
 
 def copy_mini(target: Path) -> Path:
-    """A copy of mini to break or to change."""
+    """Make a copy of mini to break or to change."""
     return Path(shutil.copytree(MINI_DIRECTORY, target))
 
 
 def save_tiny(target: Path, seed: int = 0, **text: int) -> Path:
-    """A random checkpoint of 32-pixel pictures and 16 dimensions, with mini's tokenizer."""
+    """Save a random checkpoint of 32-pixel pictures and 16 dimensions, with mini's tokenizer."""
     import torch
     from transformers import SiglipConfig, SiglipImageProcessorPil, SiglipModel
 
@@ -35,7 +35,7 @@ def save_tiny(target: Path, seed: int = 0, **text: int) -> Path:
 
 
 def save_siglip2_tokenizer(target: Path) -> None:
-    """A tokenizer.json as SigLIP 2 publishes it: Gemma's kind of BPE, EOS and no BOS, and no
+    """Save a tokenizer.json as SigLIP 2 publishes it: Gemma's kind of BPE, EOS and no BOS, and no
     padding side in its config.
     """
     import json
@@ -83,8 +83,8 @@ def save_siglip2_tokenizer(target: Path) -> None:
 
 
 def save_siglip2_base_patch32(target: Path) -> Path:
-    """A random checkpoint of google/siglip2-base-patch32-256's exact configuration, with a small
-    tokenizer of Gemma's kind.
+    """Save a random checkpoint of google/siglip2-base-patch32-256's exact configuration, with a
+    small tokenizer of Gemma's kind.
     """
     import torch
     from transformers import SiglipConfig, SiglipImageProcessorPil, SiglipModel

@@ -16,8 +16,8 @@ COMMIT = "a" * 40
 
 @contextmanager
 def serve(repositories: dict[str, Path]) -> Iterator[tuple[str, list[str]]]:
-    """Serve each directory as the repository of its name; the endpoint, and the requests as they
-    come.
+    """Serve each directory as the repository of its name. Gives the endpoint, and the requests as
+    they come.
     """
     requests: list[str] = []
 

@@ -20,7 +20,7 @@ def indexed(directory: Path, photos: Path) -> sigseek.Library:
 
 
 def known(library: sigseek.Library) -> list[str]:
-    """Paths of all files that are there, by name."""
+    """Return the paths of all files that are there, by name."""
     hits = library.search("a red house", limit=100, include_all=True)
     return sorted(path for hit in hits for path in (hit.path, *hit.copies) if hit.available)
 

@@ -12,34 +12,34 @@ from sigseek.indexer.decoding.decode import _read, _upright_rgb
 
 
 def picture(seed: int = 0, size: tuple[int, int] = (64, 48)) -> Image.Image:
-    """A smooth picture with no symmetry, another for each seed."""
+    """Return a smooth picture with no symmetry, another for each seed."""
     rough = np.random.default_rng(seed).integers(0, 256, (4, 5, 3), np.uint8)
     return Image.fromarray(rough).resize(size, Image.Resampling.BICUBIC)
 
 
 def open_upright(path: Path) -> Image.Image:
-    """The photo in the file as it is meant to be seen, in sRGB and full size. Raises as
+    """Return the photo in the file as it is meant to be seen, in sRGB and full size. Raises as
     `decode_photo` does.
     """
     return _read(path, lambda picture: _upright_rgb(picture)[0])
 
 
 def difference(one: Image.Image | np.ndarray, other: Image.Image | np.ndarray) -> float:
-    """Mean difference of two pictures of one size in levels of 0 to 255."""
+    """Return the mean difference of two pictures of one size in levels of 0 to 255."""
     one, other = np.asarray(one, np.float64), np.asarray(other, np.float64)
     assert one.shape == other.shape
     return float(np.abs(one - other).mean())
 
 
 def save(path: Path, seed: int = 0, **options: object) -> Path:
-    """The picture of that seed at `path`."""
+    """Save the picture of that seed at `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     picture(seed).save(path, **options)  # type: ignore[arg-type]
     return path
 
 
 def exif(**tags: object) -> Image.Exif:
-    """EXIF with these tags of the base, Exif and GPS directories, by name."""
+    """Return EXIF with these tags of the base, Exif and GPS directories, by name."""
     made = Image.Exif()
     for name, value in tags.items():
         if hasattr(ExifTags.GPS, name):
@@ -52,7 +52,7 @@ def exif(**tags: object) -> Image.Exif:
 
 
 def xmp(elements: str, attributes: str = "") -> bytes:
-    """An XMP packet with these properties, their usual prefixes defined."""
+    """Return an XMP packet with these properties, their usual prefixes defined."""
     prefixes = {
         "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
         "dc": "http://purl.org/dc/elements/1.1/",
@@ -81,12 +81,12 @@ def xmp(elements: str, attributes: str = "") -> bytes:
 
 
 def with_segment(jpeg: bytes, marker: int, contents: bytes) -> bytes:
-    """The JPEG with one more segment at its start."""
+    """Return the JPEG with one more segment at its start."""
     return jpeg[:2] + bytes([0xFF, marker]) + (len(contents) + 2).to_bytes(2) + contents + jpeg[2:]
 
 
 def iptc(*fields: tuple[int, bytes]) -> bytes:
-    """What an APP13 segment holds with these datasets of IPTC's second record."""
+    """Return what an APP13 segment holds with these datasets of IPTC's second record."""
     records = b"".join(
         b"\x1c\x02" + bytes([dataset]) + len(value).to_bytes(2) + value for dataset, value in fields
     )
@@ -95,7 +95,7 @@ def iptc(*fields: tuple[int, bytes]) -> bytes:
 
 
 def letter_f(size: int = 60) -> Image.Image:
-    """An F: whatever way it is turned or mirrored, it looks different."""
+    """Draw an F: whatever way it is turned or mirrored, it looks different."""
     image = Image.new("RGB", (size, size), "white")
     draw = ImageDraw.Draw(image)
     unit = size // 6
@@ -106,7 +106,7 @@ def letter_f(size: int = 60) -> Image.Image:
 
 
 def write_png(path: Path, levels: npt.NDArray[np.uint16]) -> None:
-    """A PNG of 16 bits a channel, which Pillow does not write, of (height, width, 3 or 4)."""
+    """Write a PNG of 16 bits a channel, which Pillow does not write, of (height, width, 3 or 4)."""
     height, width, channels = levels.shape
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in levels)
     header = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
@@ -119,7 +119,9 @@ def write_png(path: Path, levels: npt.NDArray[np.uint16]) -> None:
 
 
 def write_tiff(path: Path, levels: npt.NDArray[np.uint16]) -> None:
-    """A TIFF of 16 bits a channel, which Pillow does not write, of (height, width, 3 or 4)."""
+    """Write a TIFF of 16 bits a channel, which Pillow does not write, of (height, width, 3 or
+    4).
+    """
     height, width, channels = levels.shape
     pixels = levels.astype("<u2").tobytes()
     tags = [

@@ -40,11 +40,13 @@ class Server:
         PostgreSqlDialect(self._url("made")).close()
 
     def empty_database(self) -> URL:
-        """A database without tables."""
+        """Make a database without tables."""
         return self._new("template1")
 
     def database(self) -> URL:
-        """A database with the tables of a new library; copying them is faster than making them."""
+        """Make a database with the tables of a new library; copying them is faster than making
+        them.
+        """
         return self._new("made")
 
     def drop(self, url: URL) -> None:
@@ -70,7 +72,9 @@ class Server:
 
 
 def programs() -> Path | None:
-    """The directory of initdb and postgres, of the newest version; None where none is installed."""
+    """Return the directory of initdb and postgres, of the newest version; None where none is
+    installed.
+    """
     on_path = shutil.which("initdb")
     versions = sorted(
         Path("/usr/lib/postgresql").glob("*/bin"),
@@ -83,7 +87,7 @@ def programs() -> Path | None:
 
 @contextlib.contextmanager
 def running_server(directory: Path) -> Iterator[Server]:
-    """A server with the programs in `directory`."""
+    """Run a server with the programs in `directory`."""
     # Not in pytest's own directory, which is root's alone and whose name is too long for a socket.
     home = Path(tempfile.mkdtemp(prefix="sigseek-pg-"))
     if os.geteuid() == 0:
@@ -123,8 +127,8 @@ def running_server(directory: Path) -> Iterator[Server]:
 
 
 def _bound_to_us() -> list[str]:
-    """A command line's beginning: the program ends with us, even if we are killed, and is not
-    root's, which PostgreSQL's programs refuse to be.
+    """Return the beginning of a command line: the program ends with us, even if we are killed, and
+    is not root's, which PostgreSQL's programs refuse to be.
     """
     if shutil.which("setpriv") is None:
         return []

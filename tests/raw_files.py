@@ -24,8 +24,8 @@ def save_dng(
     monochrome: bool = False,
     taken: str = "",
 ) -> Path:
-    """A DNG whose mosaic shows `image` as grey and whose preview, as JPEG, is another picture, so
-    that a test tells them apart.
+    """Save a DNG whose mosaic shows `image` as grey and whose preview, as JPEG, is another picture,
+    so that a test tells them apart.
 
     With `bare`, the preview is kept as plain RGB instead; with `monochrome`, the sensor tells no
     colours. `taken` is EXIF's time of the capture.

@@ -22,7 +22,7 @@ class SilentDisk:
         self.back = threading.Event()
 
     def wrap(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """The call, which waits where the disk does not answer."""
+        """Return the call, which waits where the disk does not answer."""
 
         @wraps(call)
         def wrapped(path: Any, *rest: Any, **options: Any) -> Any:
@@ -37,7 +37,7 @@ class SilentDisk:
 
 @contextmanager
 def silent_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[SilentDisk]:
-    """A disk that can fall silent, for which nobody waits longer than two seconds."""
+    """Give a disk that can fall silent, for which nobody waits longer than two seconds."""
     made = SilentDisk()
     monkeypatch.setattr(disk, "PATIENCE", 2.0)
     for name in ("open", "scandir", "stat", "lstat"):

@@ -49,7 +49,7 @@ def end_with(code: int) -> None:
 
 
 def end_unless_first() -> int:
-    """Works in a new process only, as if what came before had damaged the memory."""
+    """Work in a new process only, as if what came before had damaged the memory."""
     _calls.append("")
     if len(_calls) > 1:
         os.abort()

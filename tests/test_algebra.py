@@ -23,7 +23,7 @@ parts = st.lists(trees(LEAVES), min_size=2, max_size=4)
 
 
 def arrays(low: float = 0.0, high: float = 1.0) -> st.SearchStrategy[dict[Leaf, Doubles]]:
-    """Numbers for three photos, by leaf."""
+    """Return numbers for three photos, by leaf."""
     three = st.lists(st.floats(low, high), min_size=3, max_size=3).map(np.array)
     return st.fixed_dictionaries(dict.fromkeys(LEAVES, three))
 

@@ -22,8 +22,8 @@ GROUND = {"sigseek.errors", "sigseek.files", "sigseek.paths", "sigseek.progress"
 
 
 def room_of(module: str) -> str | None:
-    """The room of a module of ours: `sigseek.search.query` is in `search`, `sigseek.library` in
-    `sigseek`.
+    """Return the room of a module of ours: `sigseek.search.query` is in `search`, `sigseek.library`
+    in `sigseek`.
     """
     parts = module.split(".")
     if parts[0] in ROOMS:
@@ -107,8 +107,8 @@ def test_working_rooms_neither_print_nor_exit() -> None:
 
 
 def test_working_rooms_name_no_command_and_no_option() -> None:
-    """They give a Remedy; `sigseek.cli.remedies` spells it, as it does the library that was
-    typed.
+    """Working rooms give a Remedy; `sigseek.cli.remedies` spells it, as it does the library that
+    was typed.
     """
     spoken = re.compile(rf"sigseek ({'|'.join(COMMANDS)})\b|(?<![\w-])--[a-z][a-z-]+")
     found = set()

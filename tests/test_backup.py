@@ -59,7 +59,7 @@ def test_a_backup_is_a_library_of_its_own_and_made_while_another_writes(
 def test_a_full_disk_is_the_backups(
     library: sigseek.Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No file may grow beyond the limit, which to SQLite is a disk that takes no more."""
+    """SQLite takes a file that may not grow beyond the limit for a full disk."""
     monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # its file would not fit either
     target = tmp_path / "copy.sqlite"
     done = subprocess.run(

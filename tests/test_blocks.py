@@ -25,7 +25,7 @@ PREPROCESSING = Preprocessing(32, 32, 3, 1 / 255, (0.5,) * 3, (0.5,) * 3)
 
 
 def metadata_in(contents: bytes, suffix: str) -> Metadata:
-    """The metadata of the file as it is before the picture is decoded."""
+    """Return the metadata of the file as it is before the picture is decoded."""
     return read_metadata(open_picture(BytesIO(contents), suffix, MostPixels(10**6)).image)
 
 
@@ -36,7 +36,7 @@ def jpeg(**options: object) -> bytes:
 
 
 def raw_profile(kind: str, content: bytes) -> str:
-    """A block as ImageMagick writes it into a PNG's texts."""
+    """Return a block as ImageMagick writes it into a PNG's texts."""
     digits = content.hex()
     lines = [digits[at : at + 72] for at in range(0, len(digits), 72)]
     return f"\n{kind}\n{len(content):8}\n" + "\n".join(lines) + "\n"
@@ -104,7 +104,7 @@ def test_a_pngs_own_title_and_description() -> None:
 
 
 def gif(extension: bytes, frames: int = 2) -> bytes:
-    """An animation with an extension at its end."""
+    """Return an animation with an extension at its end."""
     made = BytesIO()
     pictures = [picture(seed) for seed in range(frames)]
     pictures[0].save(made, "GIF", save_all=True, append_images=pictures[1:])

@@ -97,8 +97,8 @@ def test_known_probabilities_and_confidences() -> None:
 
 SCORING = Scoring(logit_scale=float(np.log(20)), logit_bias=-2.0)
 COMMON = 0.7
-"""Of every picture's embedding; what no text of the library shares and the absent ones have the
-opposite of.
+"""This is a part of every picture's embedding. No text of the library shares it, and the absent
+texts have the opposite of it.
 """
 
 
@@ -171,8 +171,8 @@ def test_too_few_to_fit(captions: int, shown: int) -> None:
 def drawings(
     mini: Checkpoint, towers: tuple[ImageTower, TextTower], seed: int
 ) -> tuple[Floats, Floats, Bools]:
-    """Texts (60, dim) that are true of some of 60 drawn scenes, the drawings (60, dim), and which
-    are true of which.
+    """Return texts (60, dim) that are true of some of 60 drawn scenes, the drawings (60, dim), and
+    which are true of which.
     """
     images, tower = towers
     scenes = [numbered_scene(seed, number) for number in range(60)]

@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def lines(folder: Path, *records: object) -> Path:
-    """A captions.jsonl of these records; text stands as it is."""
+    """Return a captions.jsonl of these records; a text stands as it is."""
     text = "\n".join(
         record if isinstance(record, str) else json.dumps(record) for record in records
     )
@@ -274,7 +274,7 @@ def one_picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pictures_or_error(source: Path) -> list[Path]:
-    """The paths of the pictures read, after a look at what is said of them; none where a
+    """Return the paths of the pictures read, after a look at what is said of them; none where a
     CaptionsError is raised.
     """
     try:

@@ -17,7 +17,7 @@ def capture_time(
     dates: list[str],
     iptc: dict[int, tuple[str, ...]] | None = None,
 ) -> str | None:
-    """The date and its source, with up to three dates in XMP."""
+    """Return the date and its source, with up to three dates in XMP."""
     attributes = " ".join(f'{name}="{date}"' for name, date in zip(XMP_DATES, dates, strict=False))
     found = capture_date(base, detail, gps, longitude, read_xmp(xmp("", attributes)), iptc or {})
     return f"{found.date} {found.source}" if found else None

@@ -113,7 +113,9 @@ def test_a_folder_above_known_ones_takes_them_in(catalog: Catalog, tmp_path: Pat
 
 
 def test_files_below_a_directory(catalog: Catalog, tmp_path: Path) -> None:
-    """Whatever order the database sorts text in, and whether names are UTF-8 or not."""
+    """The answers do not depend on the order in which the database sorts text, or on whether names
+    are UTF-8.
+    """
     odd, odd_directory = os.fsdecode(b"odd/caf\xe9.jpg"), os.fsdecode(b"caf\xe9s/a.jpg")
     names = ["sub/a.jpg", "Sub2/b.jpg", "SUB/c.jpg", "sub-a/d.jpg", "sub0/e.jpg", odd]
     names += [odd_directory, "r\u00e9/f.jpg", "deep/er/g.jpg"]
@@ -182,7 +184,7 @@ def test_relocating_onto_known_files_leaves_those(catalog: Catalog, tmp_path: Pa
 
 
 def test_text_that_no_database_takes_is_mended(catalog: Catalog, tmp_path: Path) -> None:
-    """As damaged and hostile files say it of themselves."""
+    """Damaged and hostile files have such text in their metadata."""
     hostile = "a\0b\ud800c\u00e9"
     facts = PhotoFacts(
         b"1", 1, 1, "JPEG", camera=hostile, description=hostile, keywords=(hostile, "plain")
@@ -310,7 +312,7 @@ def test_writers_at_the_same_time_count_every_generation(
 
     seen: list[int] = []
     there: dict[int, set[int]] = {}
-    """By generation that was seen, the photos that it held."""
+    """The photos that were seen, by the generation that held them."""
     with ThreadPoolExecutor(2) as pool:
         writing = [pool.submit(write, catalog, n) for n, catalog in enumerate((first, second))]
         while not all(one.done() for one in writing):
@@ -597,7 +599,7 @@ SAID = PhotoMetadata(
 
 
 def _giving(path: str, photo_id: int) -> ReadFile:
-    """A file that gave its photo's metadata."""
+    """Return a file that gave its photo's metadata."""
     return ReadFile(path, photo_id, 1, 1, gave_facts=True)
 
 
@@ -742,7 +744,7 @@ def held(path: str, photo_id: int, digest: bytes = b"1", **facts: bool) -> ReadF
 def test_metadata_are_read_again_when_files_may_say_something_else(
     catalog: Catalog, tmp_path: Path
 ) -> None:
-    """They are what the photo's files say together."""
+    """Metadata are what the photo's files say together."""
     with catalog.transaction() as transaction:
         folder, _ = transaction.add_folder(tmp_path)
         one, two = transaction.add_photo(facts("one")), transaction.add_photo(facts("two"))

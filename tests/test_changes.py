@@ -23,7 +23,7 @@ _END_OF_PNG = 12  # bytes of its last chunk
 ALL = [f"{directory}{name}.png" for directory in ("", "a/", "b/", "b/c/", OTHER) for name in "xyz"]
 NAMES = st.sampled_from(ALL)
 FILES = st.integers(0, len(ALL) - 1)
-"""Which of the files that are there, counted round."""
+"""The number of one of the files that are there, counted round."""
 CONTENTS = st.integers(0, 5)
 
 
@@ -42,7 +42,7 @@ class Changes(RuleBasedStateMachine):
         self.library = Library(self.directory / "library")
         self.disk: dict[str, int] = {}
         self.known: dict[str, int] = {}
-        """Files that the library should know as there, by path, and what they hold."""
+        """The files that the library should know as there, by path, and what they hold."""
         self.missing: dict[str, int] = {}
         self.stars: dict[str, int] = {}
         """What the sidecar of a name says, whether or not there is a file of that name."""
@@ -53,7 +53,7 @@ class Changes(RuleBasedStateMachine):
         self.index()
 
     def embed(self, number: int) -> bytes:
-        """The embedding that a picture gets."""
+        """Return the embedding that a picture gets."""
         from sigseek.indexer.decoding.decode import decode_photo
         from tests.test_pipeline import PREPROCESSING, embedding
 
@@ -74,7 +74,7 @@ class Changes(RuleBasedStateMachine):
         self.disk[name] = content
 
     def tick(self, path: Path) -> None:
-        """A time of change that no other file has."""
+        """Set a time of change that no other file has."""
         self.time += 1
         os.utime(path, (self.time, self.time))
 
@@ -125,7 +125,7 @@ class Changes(RuleBasedStateMachine):
     @precondition(lambda self: self.disk)
     @rule(number=FILES, words=st.binary(min_size=1, max_size=3), keep_time=st.booleans())
     def describe(self, number: int, words: bytes, keep_time: bool) -> None:
-        """A program writes words into a file and leaves the picture alone."""
+        """Have a program write words into a file and leave the picture alone."""
         path = self.root / self.file(number)
         content, status = path.read_bytes(), path.stat()
         text = b"tEXtComment\0" + words
@@ -138,7 +138,7 @@ class Changes(RuleBasedStateMachine):
 
     @rule(name=NAMES, stars=st.integers(1, 5))
     def rate(self, name: str, stars: int) -> None:
-        """A program writes a sidecar, perhaps before the photo is there."""
+        """Have a program write a sidecar, perhaps before the photo is there."""
         path = self.root / f"{name}.xmp"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(xmp("", f'xmp:Rating="{stars}"'))
@@ -170,7 +170,7 @@ class Changes(RuleBasedStateMachine):
 
     @rule(emptied=st.booleans())
     def index_unmounted(self, emptied: bool) -> None:
-        """A run while the drive of one folder is unplugged changes nothing of it."""
+        """Run while the drive of one folder is unplugged, which changes nothing of it."""
         if in_folder(OTHER, self.disk) != in_folder(OTHER, self.known):
             return
         away = self.directory / "away"
@@ -186,7 +186,7 @@ class Changes(RuleBasedStateMachine):
 
     @rule()
     def relocate(self) -> None:
-        """The whole of one folder is renamed, and the library told."""
+        """Rename the whole of one folder, and tell the library."""
         new = self.directory / ("photos" if self.root.name == "renamed" else "renamed")
         self.root.rename(new)
         with self.library.catalog.transaction() as transaction:
@@ -198,7 +198,7 @@ class Changes(RuleBasedStateMachine):
 
     @rule()
     def prune(self) -> None:
-        """Everything that is missing is forgotten."""
+        """Forget everything that is missing."""
         with self.library.catalog.transaction() as transaction:
             for folder in self.library.catalog.folders():
                 before = self.before(folder.path)
@@ -246,8 +246,8 @@ class Changes(RuleBasedStateMachine):
         self.check_ratings()
 
     def check_ratings(self) -> None:
-        """A photo has the rating of the sidecar of one of its files, or none. Of photos with a
-        missing file, what that file said may be kept.
+        """Check that a photo has the rating of the sidecar of one of its files, or none. Of photos
+        with a missing file, what that file said may be kept.
         """
         catalog = self.library.catalog
         ids = catalog.embeddings(self.library.checkpoint.id)[0].tolist()
@@ -271,11 +271,11 @@ class Changes(RuleBasedStateMachine):
         }
 
     def before(self, folder: str) -> str:
-        """What the names of the folder's files begin with here."""
+        """Return what the names of the folder's files begin with here."""
         return "" if folder == str(self.root) else OTHER
 
     def check(self) -> None:
-        """The library says what the model says."""
+        """Check that the library says what the model says."""
         rows = self.known | self.missing
         assert self.library_missing() == set(self.missing)
         expected = {
@@ -288,7 +288,7 @@ class Changes(RuleBasedStateMachine):
 
 
 def in_folder(before: str, files: dict[str, int]) -> dict[str, int]:
-    """Those of the files that lie in the folder whose names begin so."""
+    """Return the files that lie in the folder and whose names begin so."""
     return {
         name: content
         for name, content in files.items()

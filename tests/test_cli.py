@@ -466,7 +466,7 @@ def test_indexing_an_unchanged_folder_loads_little(library: Path, drawn: Path) -
 
 
 def error_of(done: "subprocess.CompletedProcess[str]") -> str:
-    """The one line of an error that ends the program with 1 and prints nothing else.
+    """Return the one line of an error that ends the program with 1 and prints nothing else.
 
     A file may be found unusable while the image tower is loaded, which may need a conversion first.
     """
@@ -558,7 +558,9 @@ def test_wrong_syntax_ends_with_2(run: Run, arguments: list[str]) -> None:
 
 
 def test_a_name_that_begins_like_a_home(tmp_path: Path, run: Run) -> None:
-    """The shell leaves it as it is where there is no such user, and so does the program."""
+    """The shell leaves such a name as it is where there is no such user, and so does the
+    program.
+    """
     save(tmp_path / "~old photos" / "a.jpg")
     where = ("--library", "~library of mine", "--model", "mini")
     (report,) = rows(run("index", "~old photos", *where, "--json"))
@@ -587,7 +589,7 @@ def test_bad_input_to_a_library(library: Path, tmp_path: Path, run: Run) -> None
 
 
 def test_without_any_streams(library: Path, drawn: Path) -> None:
-    """As a service manager may start it."""
+    """A service manager may start the program so."""
     for words, status in (
         (["status"], 0),
         (["search", "a house"], 0),

@@ -20,7 +20,7 @@ def srgb_profile() -> bytes:
 
 
 def swapped_profile() -> bytes:
-    """sRGB's profile with red and blue for each other: what is stored as red is blue."""
+    """Return sRGB's profile with red and blue for each other: what is stored as red is blue."""
     return (
         srgb_profile()
         .replace(b"rXYZ", b"tmp!", 1)
@@ -30,7 +30,7 @@ def swapped_profile() -> bytes:
 
 
 def wide_profile() -> bytes:
-    """A profile of Display P3's primaries, adapted to D50, with sRGB's curve."""
+    """Return a profile of Display P3's primaries, adapted to D50, with sRGB's curve."""
     columns = {
         b"rXYZ": (0.5151, 0.2412, -0.0011),
         b"gXYZ": (0.2920, 0.6922, 0.0419),
@@ -49,7 +49,7 @@ def wide_profile() -> bytes:
 
 
 def grey_profile(gamma: float) -> bytes:
-    """A grey profile of a plain power."""
+    """Return a grey profile of a plain power."""
     curve = struct.pack(">4sxxxxIHxx", b"curv", 1, round(256 * gamma))
     white = struct.pack(">4sxxxx3i", b"XYZ ", 63190, 65536, 54061)
     places = 132 + 24

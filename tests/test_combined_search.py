@@ -66,7 +66,7 @@ SCORING = Scoring(
 )  # logits within -24 and 16, so that hardly any probabilities are alike
 
 TEXTS = [Text(name) for name in "abcdefgh"]
-"""The last two lie among photos, 300 each, and so are common in the library."""
+"""The last two texts lie among photos, 300 each, and so are common in the library."""
 PHOTO, TAG = PhotoTerm("p.jpg"), Tag("t")
 LEAVES: tuple[Leaf, ...] = (*TEXTS, PHOTO, TAG)
 
@@ -95,8 +95,8 @@ class Library:
         return cosines
 
     def model(self, term: Leaf) -> TermModel:
-        """As the engine makes it, of the sample: what is common in the sample decides on the
-        model.
+        """Return the term's model as the engine makes it of the sample: what is common in the
+        sample decides on the model.
         """
         if isinstance(term, Tag):
             return tag_model()
@@ -108,12 +108,12 @@ class Library:
         )
 
     def exactly(self, query: Query) -> Doubles:
-        """The probability of every photo."""
+        """Return the probability of every photo."""
         return combine(query, {term: self.model(term)(self.cosines(term)) for term in terms(query)})
 
 
 def add_files(catalog: Catalog) -> None:
-    """A file for each photo, named by its id."""
+    """Add a file for each photo, named by its id."""
     with sqlite3.connect(catalog.path) as connection:
         connection.execute("INSERT OR IGNORE INTO folder (id, path) VALUES (1, '/p')")
         connection.execute(
@@ -179,7 +179,9 @@ def ids(results: SearchResults) -> list[int]:
 
 
 def check(library: Library, query: Query, limit: int = 10) -> None:
-    """The hits are exactly the best, in their order, of equal ones those of the lowest ids."""
+    """Check that the hits are exactly the best, in their order, of equal ones those of the lowest
+    ids.
+    """
     expected = library.exactly(query)
     order = np.argsort(-expected, kind="stable")[:limit]
     found = library.search(query, limit)
@@ -372,8 +374,8 @@ def test_what_another_version_measured_judges_nothing(catalog: Catalog, tmp_path
 
 
 def test_each_photos_own_bias_decides_on_its_verdict(catalog: Catalog, tmp_path: Path) -> None:
-    """Odds of 50 * (cosine - bias / 2) - 5 for a text without a floor: 5, 0 and -5; scored alike,
-    in order of id.
+    """The odds are 50 * (cosine - bias / 2) - 5 for a text without a floor: 5, 0 and -5. Photos
+    that score alike come in order of their ids.
     """
     checkpoint = add_checkpoint(catalog, 2)
     ids_ = add_photos(
@@ -467,7 +469,9 @@ def test_a_closer_look_at_a_query_with_operators(catalog: Catalog, tmp_path: Pat
 
 
 def judged_library(catalog: Catalog) -> tuple[list[int], dict[Leaf, Floats]]:
-    """1,500 photos with biases; ids, and the embeddings of two texts that many of them match."""
+    """Make 1,500 photos with biases. Returns ids, and the embeddings of two texts that many of them
+    match.
+    """
     checkpoint = add_gentle_checkpoint(catalog)
     one, two = unit(random_unit(1, DIMENSION) + 0.3 * random_unit(2, DIMENSION, seed=1))
     vectors = np.concatenate([random_unit(500, DIMENSION), around(one, 1_000, 5)])

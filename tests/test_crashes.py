@@ -35,7 +35,7 @@ def wait_for(condition: object, process: "subprocess.Popen[str]") -> None:
 
 
 def is_indexing(library: Path) -> bool:
-    """Whether a run has made the library and is now at its photos."""
+    """Return whether a run has made the library and is now at its photos."""
     if not (library / "catalog.sqlite").exists() or not (library / "lock.json").exists():
         return False
     address = f"file:{library}/catalog.sqlite?mode=ro"
@@ -47,7 +47,7 @@ def is_indexing(library: Path) -> bool:
 
 
 def test_a_kill_at_any_instant_loses_nothing() -> None:
-    """The command that does it two hundred times, here a dozen."""
+    """The command does it two hundred times, this test a dozen."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.crashes", "--kills", "12", "--seed", str(os.getpid())],
         cwd=ROOT,
@@ -61,7 +61,7 @@ def test_a_kill_at_any_instant_loses_nothing() -> None:
 
 
 def test_a_difference_is_seen(tmp_path: Path, photos: Path) -> None:
-    """The comparison that the command rests on."""
+    """The benchmark of crashes rests on this comparison."""
     with sigseek.open(tmp_path / "library", model="mini") as library:
         library.index(photos)
         before = crashes.contents(tmp_path / "library")
@@ -132,7 +132,7 @@ def test_searching_while_indexing(tmp_path: Path, photos: Path) -> None:
 def test_a_full_disk_is_told_in_a_line_and_loses_nothing(
     tmp_path: Path, photos: Path, run: Run, limit: int
 ) -> None:
-    """No file may grow beyond the limit, which to SQLite is a disk that takes no more."""
+    """SQLite takes a file that may not grow beyond the limit for a full disk."""
     for number in range(60, 500):
         save(photos / f"{number}.png", seed=number)
     library = tmp_path / "library"

@@ -27,7 +27,9 @@ from tests.raw_files import save_dng
 PREPROCESSING = Preprocessing(32, 32, 3, 1 / 255, (0.5,) * 3, (0.5,) * 3)
 SIZE = (480, 360)
 CLOSE = 3
-"""Levels by which the last rows of a JPEG may differ, which would borrow from those below."""
+"""The levels by which the last rows of a JPEG may differ, because they would borrow from rows
+below.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +44,8 @@ def coded(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def upper_part(path: Path, contents: bytes, whole: Image.Image) -> float:
-    """The share of the picture that is taken from a file with these contents, after a check that it
-    is the upper part of the whole picture, and that the photo is told to be damaged.
+    """Return the share of the picture that is taken from a file with these contents, after a check
+    that it is the upper part of the whole picture, and that the photo is told to be damaged.
     """
     path.write_bytes(contents)
     part = open_upright(path)
@@ -213,7 +215,7 @@ def test_a_bmp_is_stored_from_its_bottom(tmp_path: Path, drawing: Image.Image) -
 
 
 def interlaced_png(image: Image.Image) -> bytes:
-    """A PNG of seven passes, which Pillow does not write."""
+    """Return a PNG of seven passes, which Pillow does not write."""
     levels = np.asarray(image.convert("RGB"))
     passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2),
               (1, 0, 2, 1)]  # fmt: skip

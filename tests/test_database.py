@@ -286,8 +286,8 @@ def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_backup_in_the_place_of_a_catalog_whose_writer_was_killed(tmp_path: Path) -> None:
-    """That one left its log of changes beside the file, and SQLite would apply it to whatever lies
-    there.
+    """The writer left its log of changes beside the file, and SQLite would apply it to whatever
+    lies there.
     """
     running, restored = tmp_path / "running", tmp_path / "restored"
     catalog = Catalog(running)
@@ -394,8 +394,8 @@ def test_readers_neither_wait_for_a_writer_nor_see_half_of_its_changes(
 
 
 def test_a_second_writer_waits_and_builds_upon_the_first(open_catalog: OpenCatalog) -> None:
-    """Both read before they write: one that had read before the other wrote could not write any
-    more.
+    """Both writers read before they write. A writer that had read before the other wrote could not
+    write any more.
     """
     first, second = open_catalog(), open_catalog()
     checkpoint = add_checkpoint(first, 2)

@@ -192,7 +192,7 @@ def _names(text: str, fact: str) -> float:
 
 
 def test_mini_searches_as_well_as_it_must() -> None:
-    """A quick look. The model card has the figures for 1,000 pictures, from `python -m
+    """This is a quick look. The model card has the figures for 1,000 pictures, from `python -m
     sigseek.demo.training.evaluate`.
     """
     from sigseek.siglip import load_checkpoint

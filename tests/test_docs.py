@@ -82,7 +82,7 @@ def test_the_demo_and_the_searches_that_the_readme_shows(tmp_path: Path, run: Ru
 def test_indexing_your_own_photos_as_the_readme_shows(
     tmp_path: Path, drawn: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With mini in the place of both checkpoints that it names."""
+    """mini stands in for both checkpoints that the README names."""
     (tmp_path / "Pictures").symlink_to(drawn)
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "siglip-base-patch16-224").symlink_to(MINI_DIRECTORY)

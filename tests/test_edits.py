@@ -259,7 +259,7 @@ def test_a_stopped_run_keeps_photos_whose_file_it_has_not_read(
 def test_a_copy_whose_metadata_cannot_be_read_costs_no_other_file(
     library: Library, tmp_path: Path
 ) -> None:
-    """The byte that is changed leads to the EXIF of a HEIC. The pictures are the same."""
+    """The changed byte leads to the EXIF of a HEIC. The pictures are the same."""
     register_heif_opener()
     bad, good = tmp_path / "photos" / "a.heic", tmp_path / "photos" / "b.heic"
     save(good, seed=3, exif=exif(Make="Maker"))

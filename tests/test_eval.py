@@ -53,7 +53,7 @@ def embedded(
 
 
 def places(cosines: np.ndarray) -> np.ndarray:
-    """The place of each row's own column."""
+    """Return the place of each row's own column."""
     return (cosines >= np.diag(cosines)[:, None]).sum(axis=1)
 
 
@@ -67,7 +67,7 @@ def write_lines(file: Path, *records: object) -> Path:
 
 
 def test_figures(tmp_path: Path, drawn: Path, bare: Path, mini: Checkpoint, run: Run) -> None:
-    """Of captions with a word struck out, so that mini is not always right."""
+    """The captions have a word struck out, so that mini is not always right."""
     records = [
         {"file": scene["file"], "caption": scene["caption"].rsplit(" ", 2)[0]}
         for scene in scenes(drawn)

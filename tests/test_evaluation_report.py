@@ -41,7 +41,7 @@ EVALUATION = Evaluation(
 
 
 def drawn_parts(svg: str, tag: str, name: str) -> list[dict[str, str]]:
-    """The attributes of the elements of that tag and class."""
+    """Return the attributes of the elements of that tag and class."""
     elements = ElementTree.fromstring(svg).iter(f"{{http://www.w3.org/2000/svg}}{tag}")
     return [element.attrib for element in elements if element.get("class") == name]
 

@@ -75,7 +75,7 @@ def sample(
 
 
 def check_exact(catalog: Catalog, index: FaissIndex) -> None:
-    """The candidates are the true nearest, by numpy."""
+    """Check that the candidates are the true nearest, by numpy."""
     ids, vectors = catalog.embeddings(current(catalog).id)
     for query in random_unit(5, DIMENSION, seed=77):
         nearest = ids[np.argsort(-(vectors.astype(np.float32) @ query))[:10]]
@@ -166,7 +166,7 @@ def test_a_lost_or_damaged_file_is_made_anew(
 def test_a_file_of_a_later_generation_than_the_catalogs_is_not_trusted(
     library: tuple[Catalog, CheckpointRecord, Path],
 ) -> None:
-    """As after putting back an older backup of the catalog."""
+    """Putting back an older backup of the catalog leaves such a file."""
     catalog, checkpoint, directory = library
     add(catalog, checkpoint, 50, seed=1)
     opened(catalog, directory)
@@ -182,7 +182,7 @@ def test_a_file_of_a_later_generation_than_the_catalogs_is_not_trusted(
 def test_a_file_that_lacks_what_a_catalog_put_back_holds_is_made_anew(
     library: tuple[Catalog, CheckpointRecord, Path], monkeypatch: pytest.MonkeyPatch, more: int
 ) -> None:
-    """A plain copy of the catalog from before photos were forgotten: it holds what the newer file
+    """The catalog is a plain copy from before photos were forgotten: it holds what the newer file
     was made without.
     """
     monkeypatch.setattr(faiss_build, "_QUANTISED_FROM", 500 if more else 20_000)
@@ -247,7 +247,9 @@ def test_nothing_indexed(library: tuple[Catalog, CheckpointRecord, Path]) -> Non
 def quantised(
     library: tuple[Catalog, CheckpointRecord, Path], monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Catalog, int, Path]:
-    """A library of 2,000 embeddings, searched by its quantised index; its checkpoint's id."""
+    """A library of 2,000 embeddings that is searched by its quantised index, and its checkpoint's
+    id.
+    """
     monkeypatch.setattr(faiss_build, "_QUANTISED_FROM", 1_500)
     catalog, checkpoint, directory = library
     add_many(catalog, checkpoint.id, random_unit(2_000, DIMENSION, seed=1))
@@ -265,7 +267,7 @@ def remove(catalog: Catalog, ids: Sequence[int]) -> None:
 def recall(
     catalog: Catalog, index: FaissIndex, queries: npt.NDArray[np.float32], count: int
 ) -> float:
-    """Share of the true ten nearest among `count` candidates."""
+    """Return the share of the true ten nearest among `count` candidates."""
     ids, vectors = catalog.embeddings(current(catalog).id)
     nearest = ids[np.argsort(-(queries @ vectors.astype(np.float32).T), axis=1)[:, :10]]
     found = [
@@ -409,7 +411,7 @@ def test_later_embeddings_are_folded_in_with_the_quantiser_as_it_is(
 
 
 def codes(found: StoredIndex) -> dict[int, bytes]:
-    """By id; each unpacked from its block as FAISS does it."""
+    """Return the codes by id, each unpacked from its block as FAISS does it."""
     packer = found.index.get_CodePacker()
     codes, ids = faiss_file.codes_and_ids(found.index, int(found.index.ntotal))
     blocks = codes.reshape(-1, packer.block_size)
@@ -543,7 +545,7 @@ def test_candidates_among_some_are_the_nearest_of_these(
 
 @pytest.fixture
 def filtered(library: tuple[Catalog, CheckpointRecord, Path]) -> tuple[Catalog, FaissIndex]:
-    """Of 220 photos 20 are later than the file."""
+    """A library of 220 photos, of which 20 are later than the file."""
     catalog, checkpoint, directory = library
     add(catalog, checkpoint, 200, seed=1)
     opened(catalog, directory)
@@ -633,8 +635,8 @@ def test_a_quantised_scan_covers_everything(quantised: tuple[Catalog, int, Path]
 def test_a_quantised_scan_passes_over_none_that_lies_opposite(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dimension: int
 ) -> None:
-    """FAISS's kernel leaves out what has the least of its 65,536 values; to a NOT these are the
-    best.
+    """FAISS's kernel leaves out photos that have the least of its 65,536 values, which are the best
+    of a NOT.
     """
     monkeypatch.setattr(faiss_build, "_QUANTISED_FROM", 100)
     catalog = Catalog(tmp_path)
@@ -776,7 +778,9 @@ assert not {{"faiss", "numpy"}} & set(sys.modules)
 
 
 def test_the_threads_that_faiss_may_use_are_each_threads_own() -> None:
-    """Else searches at the same time would change each other's number and leave it changed."""
+    """Otherwise searches at the same time would change each other's number of threads and leave it
+    changed.
+    """
     set_aside, go_on = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -796,7 +800,9 @@ def test_the_threads_that_faiss_may_use_are_each_threads_own() -> None:
 def test_opening_a_current_index_loads_no_random_numbers(
     quantised: tuple[Catalog, int, Path],
 ) -> None:
-    """They take as long to import as everything else about the opening, and nothing is drawn."""
+    """Random numbers take as long to import as everything else about the opening, and nothing is
+    drawn.
+    """
     catalog, _, directory = quantised
     opened(catalog, directory)
     code = f"""

@@ -88,7 +88,7 @@ def test_a_larger_picture_than_pillow_takes_by_itself(tmp_path: Path) -> None:
 
 
 def png(width: int, height: int) -> bytes:
-    """A black grey-scale PNG of any size, small as a file."""
+    """Return a black grey-scale PNG of any size, small as a file."""
 
     def chunk(name: bytes, content: bytes) -> bytes:
         return (

@@ -17,7 +17,7 @@ REASONS = (
     "vector graphics are not supported",
     "decoding ",
 )
-"""What a person may read, by its beginning."""
+"""The beginnings of the reasons that a person may read."""
 
 
 def test_two_thousand_damaged_files(tmp_path: Path) -> None:

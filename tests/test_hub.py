@@ -124,7 +124,7 @@ def test_without_a_hub_the_error_names_the_ways_out(
 
 
 def test_a_hub_that_never_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a portal of a hotel or a firewall does it: the connection is taken, and that is all."""
+    """A hotel's or firewall's portal does this: the connection is taken, and that is all."""
     program = """
 import sys
 import sigseek.siglip.hub, siglip

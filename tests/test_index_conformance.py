@@ -78,19 +78,21 @@ GEOMETRY = Geometry(DIMENSION)
 
 
 def fill(catalog: Catalog, count: int = PHOTOS, seed: int = 1) -> list[int]:
-    """Photos whose embeddings lie to each other as images do."""
+    """Add photos whose embeddings lie to each other as images do."""
     vectors = GEOMETRY.images(count, seed).astype(np.float32)
     return add_many(catalog, record_of(catalog).id, vectors)
 
 
 def both_kinds(count: int = 10) -> list[Floats]:
-    """Queries that are texts, far from all images, and queries near an image."""
+    """Return queries that are texts, far from all images, and queries near an image."""
     images = GEOMETRY.images(count, seed=1)
     return [*GEOMETRY.captions(images), *GEOMETRY.near(images)]
 
 
 def check_index(engine: Engine, catalog: Catalog, queries: Sequence[Floats]) -> None:
-    """The index finds what exact comparison finds, with its numbers, and nothing else."""
+    """Check that the index finds what exact comparison finds, with its numbers, and nothing
+    else.
+    """
     index, right = opened(engine, catalog), reference(catalog)
     assert len(index) == len(right)
     for query in queries:
@@ -206,7 +208,7 @@ def embed_again(catalog: Catalog, vectors: dict[int, Floats]) -> None:
 
 @pytest.mark.parametrize("share", [0.02, 0.5])
 def test_removed_photos_are_in_no_answer(engine: Engine, catalog: Catalog, share: float) -> None:
-    """Few leave what is stored as it is, many have it made anew."""
+    """A few removed photos leave what is stored as it is, and many have it made anew."""
     ids = fill(catalog)
     opened(engine, catalog)
     query = both_kinds(1)[0]
@@ -249,7 +251,7 @@ def test_later_photos_are_found_and_sampled(engine: Engine, catalog: Catalog, co
 
 
 def test_photos_removed_and_as_many_added(engine: Engine, catalog: Catalog) -> None:
-    """The counts are as before, and the photos are not."""
+    """The library's counts are as before, and the photos are not."""
     ids = fill(catalog)
     opened(engine, catalog)
     remove_photos(catalog, ids[:60])

@@ -87,7 +87,7 @@ def test_calibrated_levels() -> None:
 
 
 def test_calibrated_confidence() -> None:
-    """Evidence 0.4 - 0.5 * 0.2 = 0.3; odds 2 * 10 * 0.3 - 5 = 1."""
+    """The evidence is 0.4 - 0.5 * 0.2 = 0.3, and the odds are 2 * 10 * 0.3 - 5 = 1."""
     assert judge(calibrated()).confidences(TEXT, floats(0.4), floats(0.2)) == pytest.approx(
         [1 / (1 + np.exp(-1))], abs=1e-6
     )

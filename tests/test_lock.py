@@ -43,10 +43,10 @@ class Kind:
     name: str
     lock: WriterLock
     place: str
-    """As the holding program is told it."""
+    """The library as the holding program is told it."""
     other: WriterLock
     named: str
-    """The holding program in messages: a pattern, with its process id at {pid}."""
+    """A pattern for the holding program in messages, with its process id at {pid}."""
 
 
 @pytest.fixture(params=["file", "network", "advisory"])
@@ -130,8 +130,8 @@ def test_a_library_that_may_not_be_written(ordinary_folder: Path) -> None:
 def test_a_file_system_without_locks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """As some network drives are: a lock that is but a file would outlive a process that is
-    killed.
+    """Some network drives are such file systems. A lock that is but a file would outlive a process
+    that is killed.
     """
 
     def refuse(descriptor: int, operation: int) -> None:

@@ -93,7 +93,7 @@ def test_pairs_by_logit() -> None:
 
 
 def test_calibration_is_judged_on_the_pairs_that_are_shown() -> None:
-    """Fifty pictures, each with a caption of its own that scores 1 and nothing else."""
+    """There are fifty pictures, each with a caption of its own that scores 1 and nothing else."""
     names = captioned(*((f"thing {number}",) for number in range(50)))
     found = measure(
         names,

@@ -58,13 +58,13 @@ def current(catalog: Catalog) -> CheckpointRecord:
 
 
 def measure(catalog: Catalog, yardstick: Watched) -> list[int]:
-    """How many photos were measured, a call each."""
+    """Measure all biases, and return how many photos each call measured."""
     measure_biases(catalog, current(catalog), yardstick)
     return yardstick.measured
 
 
 def check(catalog: Catalog) -> None:
-    """What is kept is what the yardstick makes of all photos at once."""
+    """Check that what is kept is what the yardstick makes of all photos at once."""
     yardstick = watched()
     ids, vectors = catalog.embeddings(current(catalog).id)
     photos = vectors.astype(np.float32)

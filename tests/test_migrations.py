@@ -47,7 +47,7 @@ def dump(path: Path) -> list[str]:
 
 
 def schema(path: Path) -> list[tuple[str, ...]]:
-    """All tables, indices and triggers, as they were made."""
+    """Return all tables, indices and triggers, as they were made."""
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute(
             "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"
@@ -57,8 +57,8 @@ def schema(path: Path) -> list[tuple[str, ...]]:
 def tables(
     path: Path, like: dict[str, dict[str, list[Any]]] | None = None
 ) -> dict[str, dict[str, list[Any]]]:
-    """By table and column, the values of all rows, in the order of their keys; only those that
-    `like` has, too.
+    """Return the values of all rows by table and column, in the order of their keys; only those
+    that `like` has, too.
     """
     contents = {}
     with closing(sqlite3.connect(path)) as connection:
@@ -297,8 +297,8 @@ def test_on_a_full_disk_the_old_schema_stays_whole(tmp_path: Path) -> None:
 
 
 def upgrade_within(path: Path, pages: int) -> str | None:
-    """Open a library whose file may grow to so many pages; what was said, with the library as it
-    was, or None and it is new.
+    """Open a library whose file may grow to so many pages. Returns what was said, with the library
+    as it was, or None and it is new.
     """
     before = dump(path)
     with at_connecting(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}")):
@@ -314,7 +314,7 @@ def upgrade_within(path: Path, pages: int) -> str | None:
 
 @contextmanager
 def at_connecting(prepare: Callable[[sqlite3.Connection], object]) -> Iterator[None]:
-    """Whatever connects to a database in here is prepared so."""
+    """Prepare whatever connects to a database in this context."""
 
     def listener(connection: sqlite3.Connection, entry: object) -> None:
         prepare(connection)
@@ -327,7 +327,7 @@ def at_connecting(prepare: Callable[[sqlite3.Connection], object]) -> Iterator[N
 
 
 def _upgrade_and_be_killed(directory: Path, statement: int) -> None:
-    """Runs in a process of its own."""
+    """Upgrade a library and be killed; this runs in a process of its own."""
     seen = 0
 
     def count(sql: str) -> None:

@@ -141,7 +141,7 @@ def test_a_long_run_is_told_of_after_the_first_batches(cache: Path) -> None:
 
 
 def test_another_checkpoint_is_not_named_where_it_saves_nothing(cache: Path) -> None:
-    """It would have to embed the photos, too, that are embedded already."""
+    """The other checkpoint would have to embed the photos, too, that are embedded already."""
     keep_speed(BASE_SPEED)
     assert str(SpeedNotes(BASE, 35.375, 500_000).before(10_000)) == (
         f"10,000 photos take about 67 min with {BASE} on this machine. "

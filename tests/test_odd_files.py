@@ -89,7 +89,9 @@ def test_an_icon_is_no_tga(tmp_path: Path) -> None:
 def bit_fields(
     levels: npt.NDArray[np.uint8], bits: int, masks: tuple[int, ...], top_down: bool = False
 ) -> bytes:
-    """A BMP of these levels (height, width, channels), each channel in the bits of its mask."""
+    """Return a BMP of these levels (height, width, channels), each channel in the bits of its
+    mask.
+    """
     height, width, _ = levels.shape
     words = np.zeros((height, width), np.uint32)
     for channel, mask in enumerate(masks):

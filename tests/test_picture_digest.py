@@ -45,7 +45,7 @@ in the coded picture, or none at all.
 def made(
     kind: str, seed: int = 0, words: str = "", orientation: int = 1, **options: object
 ) -> bytes:
-    """A small picture with a description and keywords that Pillow writes."""
+    """Return a small picture with a description and keywords that Pillow writes."""
     if kind == "HEIF":
         import pillow_heif
 
@@ -73,7 +73,7 @@ def digest_of(content: bytes) -> bytes:
 
 
 def is_known(content: bytes) -> bool:
-    """Whether the digest is not that of all bytes."""
+    """Return whether the digest is not that of all bytes."""
     return digest_of(content) != hashlib.sha256(content).digest()
 
 
@@ -136,7 +136,7 @@ def test_tiffs_of_all_kinds_are_read() -> None:
 
 
 def test_what_may_be_camera_raw_is_known_by_all_its_bytes(tmp_path: Path) -> None:
-    """There the maker's own notes may decide, too."""
+    """In such files the maker's own notes may decide on the pixels, too."""
     save_dng(tmp_path / "a.dng", picture(), None)
     assert not is_known((tmp_path / "a.dng").read_bytes())
     kept = BytesIO()
@@ -145,7 +145,9 @@ def test_what_may_be_camera_raw_is_known_by_all_its_bytes(tmp_path: Path) -> Non
 
 
 def test_what_follows_a_jpeg_does_not_count() -> None:
-    """As the film of a moving photo, the second picture of a stereo camera, or a gain map."""
+    """The film of a moving photo, the second picture of a stereo camera, or a gain map follows a
+    JPEG.
+    """
     plain = made("JPEG", progressive=True)
     for behind in (made("JPEG", 2), b"\0" * 100, b"\0\0\0\x18ftypmp42" + bytes(500)):
         assert digest_of(plain + behind) == digest_of(plain)

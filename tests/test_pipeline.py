@@ -114,7 +114,7 @@ class Library:
         return Yardstick(*(random_unit(count, 48, count) for count in (60, 20, 10)))
 
     def contents(self) -> dict[str, bytes]:
-        """By path, the embedding kept for it."""
+        """Return the embedding that is kept for each path."""
         ids, vectors = self.catalog.embeddings(self.checkpoint.id)
         photos = self.catalog.photos(ids.tolist())
         return {
@@ -125,7 +125,9 @@ class Library:
         }
 
     def check(self, folder: Path) -> None:
-        """The library holds exactly the folder's pictures, each with its own embedding."""
+        """Check that the library holds exactly the folder's pictures, each with its own
+        embedding.
+        """
         expected = {}
         for path in sorted(folder.rglob("*.png")):
             pixels = decode_photo(path, PREPROCESSING).pixels
@@ -465,7 +467,7 @@ def test_a_second_checkpoint_embeds_beside_the_first(library: Library, folder: P
 
 
 def test_a_batch_locks_the_row_of_the_checkpoint_last(library: Library, folder: Path) -> None:
-    """Other writers wait for it, and only the embeddings of its generation come after it."""
+    """Other writers wait for the row, and only the embeddings of its generation come after it."""
     library.index(folder)
     shutil.copy(folder / "0" / "00.png", folder / "again.png")
     save(folder / "new.png", seed=99)
@@ -976,7 +978,7 @@ def test_one_content_under_two_names_of_which_one_misleads(
 
 
 def known_files(library: Library) -> dict[str, tuple[int, int]]:
-    """By path of the folder, how many files are known as there and as missing."""
+    """Return how many files are known as there and as missing, by the path of the folder."""
     counted = library.catalog.file_counts()
     return {folder.path: counted.get(folder.id, (0, 0)) for folder in library.catalog.folders()}
 

@@ -34,7 +34,7 @@ def shown(path: Path) -> Image.Image:
 
 
 def likeness(one: Image.Image, other: Image.Image) -> float:
-    """The correlation of the levels of two pictures."""
+    """Return the correlation of the levels of two pictures."""
     levels = [np.asarray(image.convert("L").resize((40, 30)), float) for image in (one, other)]
     return float(np.corrcoef(levels[0].ravel(), levels[1].ravel())[0, 1])
 

@@ -285,7 +285,7 @@ leaves = (
 
 
 def weighted(parts: st.SearchStrategy[Query]) -> st.SearchStrategy[Query]:
-    """And, Or and Not of the parts, as the parser makes them."""
+    """Return And, Or and Not of the parts, as the parser makes them."""
     groups = st.builds(joined, st.sampled_from([And, Or]), st.lists(parts, min_size=2, max_size=4))
     heavy = st.builds(lambda group, weight: type(group)(group.parts, weight), groups, weights)
     return groups | heavy | parts.map(negated)

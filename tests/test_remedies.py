@@ -20,7 +20,9 @@ _ROOMS = ("search", "indexer", "storage", "siglip", "sigseek")
 
 
 def steps_in_the_code() -> Iterator[tuple[str, Step]]:
-    """Every step that the code makes, by its place. /any/path stands for what a run fills in."""
+    """Return every step that the code makes, by its place. /any/path stands for what a run fills
+    in.
+    """
     for room in _ROOMS:
         for path in sorted((ROOT / room).rglob("*.py")):
             if path.is_relative_to(ROOT / "sigseek" / "errors.py"):

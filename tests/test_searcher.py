@@ -178,7 +178,7 @@ def test_a_photo_removed_since_the_index_was_written_is_no_hit(
 
 
 def test_forgotten_photos_are_neither_found_nor_counted(catalog: Catalog, tmp_path: Path) -> None:
-    """So few that the index file is not made anew."""
+    """The photos are so few that the index file is not made anew."""
     checkpoint, asked = add_checkpoint(catalog, 8), random_unit(1, 8, seed=3)[0]
     houses = unit(asked + 0.01 * random_unit(20, 8, seed=4))
     add_photos(
@@ -203,7 +203,7 @@ def test_forgotten_photos_are_neither_found_nor_counted(catalog: Catalog, tmp_pa
 def test_what_was_indexed_later_is_expected_too(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    """Photos of a kind of which the library had none, few or nearly twice as many as it had."""
+    """The later photos are of a kind of which the library had none, few or nearly twice as many."""
     monkeypatch.setattr(faiss_build, "_QUANTISED_FROM", 1_000)
     monkeypatch.setattr(faiss_build, "_SAMPLE", 1_000)
     monkeypatch.setattr(retrieval, "_CANDIDATES", 15)
@@ -238,8 +238,8 @@ def test_equal_scores_are_in_order_of_id_however_the_embeddings_are_read(
 def large(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[Searcher, npt.NDArray[np.float32]]]:
-    """3,000 photos, the 500 last ones later than the quantised index, and their embeddings as they
-    are kept; ids are row + 1.
+    """A library of 3,000 photos, the 500 last ones later than the quantised index, and their
+    embeddings as they are kept. Ids are row + 1.
     """
     directory = tmp_path_factory.mktemp("large")
     catalog = Catalog(directory / "library")
@@ -264,8 +264,8 @@ def large(
 def cosines_by_row(
     vectors: npt.NDArray[np.float32], query: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
-    """Summed in the same order for every row, as a matrix product does not: of 3,000 photos some
-    differ by the last bit.
+    """Return cosines that are summed in the same order for every row, as a matrix product does not:
+    of 3,000 photos some differ by the last bit.
     """
     return np.einsum("nd,d->n", vectors, query)
 
@@ -318,7 +318,7 @@ def test_a_quantised_ranking_equals_numpys(large: tuple[Searcher, npt.NDArray[np
 def test_a_search_reads_none_but_the_candidates_embeddings(
     large: tuple[Searcher, npt.NDArray[np.float32]],
 ) -> None:
-    """SQLite's own plan of the query: by the primary key, and no scan of the table."""
+    """SQLite's own plan of the query goes by the primary key and scans no table."""
     search, _ = large
     statements: list[str] = []
     engine = search._catalog._dialect.readers

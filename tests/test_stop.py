@@ -45,7 +45,7 @@ def library(tmp_path: Path, drawn: Path) -> Iterator[sigseek.Library]:
 
 
 def stopping_at(phase: Phase, done: int = 0) -> tuple[Heard, Stop]:
-    """A listener that sets a token once the phase has come so far, and the token."""
+    """Return a listener that sets a token once the phase has come so far, and the token."""
     stop = Stop()
 
     def at(progress: Progress) -> None:

@@ -18,7 +18,7 @@ CALIBRATION = Calibration(0.5, 1.0, 1.0, -1.0, 0.0, pictures=30, captions=30)
 
 
 def drawn(*components: tuple[float, float, int], seed: int = 0) -> Doubles:
-    """Numbers of normal distributions, each a mean, a spread and how many."""
+    """Draw numbers of normal distributions, each a mean, a spread and how many."""
     rng = np.random.default_rng(seed)
     return rng.permutation(
         np.concatenate([rng.normal(mean, spread, count) for mean, spread, count in components])
@@ -26,7 +26,7 @@ def drawn(*components: tuple[float, float, int], seed: int = 0) -> Doubles:
 
 
 def quantiles(mean: float, spread: float, count: int) -> npt.NDArray[np.float32]:
-    """What a normal distribution would give, without chance."""
+    """Return what a normal distribution would give, without chance."""
     normal = NormalDist(mean, spread)
     return np.array([normal.inv_cdf((place + 0.5) / count) for place in range(count)], np.float32)
 

@@ -23,8 +23,8 @@ KEPT, ADDED = 200, 12
 takes at once, so that they come and go in one transaction each.
 """
 MOST_GROWTH = 30_000_000
-"""Bytes that a process may grow from 1,000 calls to 5,000. A leak of a query's results would be
-some hundred megabytes.
+"""The most bytes that a process may grow from 1,000 calls to 5,000. A leak of a query's results
+would be some hundred megabytes.
 """
 
 Answer = dict[str, tuple[float, ...]]
@@ -33,7 +33,9 @@ Ask = Callable[[sigseek.Library], Answer]
 
 
 def test_threads_get_what_one_thread_gets(tmp_path: Path, run: Run) -> None:
-    """Another process indexes a folder and forgets it, again and again, while 16 threads ask."""
+    """Meanwhile another process indexes a folder and forgets it, again and again, while 16 threads
+    ask.
+    """
     kept, added, directory = tmp_path / "kept", tmp_path / "added", tmp_path / "library"
     draw_photos(kept, KEPT, seed=501)
     draw_photos(added, ADDED, seed=502)
@@ -98,7 +100,9 @@ def ask_all(library: sigseek.Library, asked: dict[str, Ask]) -> dict[str, Answer
 
 
 def check_states(states: Sequence[dict[str, Answer]]) -> None:
-    """The folder changes what is answered, and forgetting it brings the first answers back."""
+    """Check that the folder changes what is answered, and that forgetting it brings the first
+    answers back.
+    """
     before, within, after = states
     assert before["status"] == {"mini": (KEPT,)}
     assert within["status"] == {"mini": (KEPT + ADDED,)}
@@ -121,7 +125,9 @@ def keep_asking(
 
 
 def same(one: Answer, other: Answer) -> bool:
-    """Whether the answers agree to rounding: the last bit depends on how much is scored at once."""
+    """Return whether the answers agree to rounding: the last bit depends on how much is scored at
+    once.
+    """
     return one.keys() == other.keys() and all(
         numbers == pytest.approx(other[key], abs=2e-5) for key, numbers in one.items()
     )

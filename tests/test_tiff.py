@@ -116,7 +116,7 @@ def test_a_second_page_that_was_cut(tmp_path: Path) -> None:
 
 
 def bigtiff(levels: np.ndarray, order: str, thumbnail: bool = False) -> bytes:
-    """A BigTIFF with a directory of EXIF, and its strips placed by numbers of 64 bits."""
+    """Return a BigTIFF with a directory of EXIF, and its strips placed by numbers of 64 bits."""
     height, width, channels = levels.shape
     half = height // 2
     pixels = [levels[:half].tobytes(), levels[half:].tobytes()]

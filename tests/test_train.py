@@ -136,7 +136,7 @@ def test_the_captions_lesson_alone_can_be_repeated(
 
 
 def test_what_the_grey_lesson_shows() -> None:
-    """Pictures that are not drawings, each still different from the others."""
+    """The pictures are no drawings, and each is still different from the others."""
     rng = random.Random(1)
     drawings = torch.rand(6, 3, train.PIXELS, train.PIXELS) * 2 - 1
     colored = train._unlike_drawings(drawings, rng)

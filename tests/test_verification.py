@@ -57,7 +57,7 @@ def flip(path: Path, at: int) -> None:
 
 
 def lose_a_row(library: sigseek.Library) -> None:
-    """An index that was written without one photo, all its checksums right."""
+    """Write an index without one photo, all its checksums right."""
     path = index_path(library)
     catalog = Catalog(library.directory)
     (record,) = catalog.checkpoints()
@@ -237,7 +237,7 @@ def test_files_of_a_directory_that_gave_way_to_a_file_are_gone(
 def test_a_file_that_is_larger_than_any_photo(
     library: sigseek.Library, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Indexed when there was no such limit."""
+    """The file was indexed when there was no such limit."""
     monkeypatch.setattr(digest, "_LARGEST_FILE", 10)
     report = library.verify(contents=True)
     assert (report.problems, report.files, report.outdated) == ((), 6, 0)

@@ -50,7 +50,9 @@ class Watching:
         ]
 
     def next(self, count: int) -> dict[str, int]:
-        """The report of the round of that number, once it has come; there is no later one."""
+        """Return the report of the round of that number, once it has come; there is no later
+        one.
+        """
         until(lambda: len(self.rounds()) >= count or self.process.poll() is not None)
         rounds = self.rounds()
         assert len(rounds) == count, rounds
@@ -63,7 +65,7 @@ class Watching:
         }
 
     def problem(self, count: int) -> str:
-        """The problem of that number, once it has come."""
+        """Return the problem of that number, once it has come."""
 
         def problems() -> list[str]:
             return [found["problem"] for found in self.rounds() if found["problem"]]
@@ -74,7 +76,7 @@ class Watching:
 
 @contextmanager
 def watching(tmp_path: Path, *arguments: object, status: int = 0) -> Iterator[Watching]:
-    """The installed program with mini; in the end it must end, at SIGTERM, with the status."""
+    """Run the installed program with mini, which must end with the status at SIGTERM."""
     output, errors = tmp_path / "output", tmp_path / "errors"
     command = [Path(sys.executable).parent / "sigseek", "watch", *map(str, arguments)]
     with output.open("wb") as out, errors.open("wb") as err:
@@ -385,7 +387,9 @@ def test_a_folder_that_another_process_forgot_is_not_added_again(tmp_path: Path)
 
 
 def test_a_directory_that_cannot_be_looked_into_any_more(ordinary_folder: Path) -> None:
-    """As on a drive that fails: what changed there was told, and then asking for it is an error."""
+    """A drive that fails does this: what changed there was told, and then asking for it is an
+    error.
+    """
     shut = ordinary_folder / "photos" / "shut"
     save(shut / "deep" / "a.png")
     with Loop(ordinary_folder / "library", ordinary_folder / "photos", debounce=0.3) as loop:

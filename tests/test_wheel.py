@@ -38,7 +38,7 @@ def files_of_wheel(folder: Path) -> set[str]:
 
 
 def expected_files() -> set[str]:
-    """The files of the repository, by their places in the wheel."""
+    """Return the files of the repository, by their places in the wheel."""
     places = {room: f"sigseek/{room}" for room in ROOMS}
     places |= {"sigseek": "sigseek", "alembic": "sigseek/storage/migrations"}
     files = set()
@@ -76,7 +76,7 @@ def test_the_wheel_installs_and_works(built: Path, tmp_path: Path, drawn: Path) 
 
 
 def environment_with(wheel: Path, directory: Path) -> Path:
-    """A virtual environment in which the wheel is installed; its Python."""
+    """Make a virtual environment in which the wheel is installed, and return its Python."""
     venv.create(directory, symlinks=True)
     python = directory / "bin" / "python"
     pip = [sys.executable, "-m", "pip", "--python", python, "install"]
@@ -92,7 +92,7 @@ def environment_with(wheel: Path, directory: Path) -> Path:
 def test_a_checkout_without_links_builds_and_works(
     built: Path, tmp_path: Path, drawn: Path
 ) -> None:
-    """As git checks out on Windows: a text file with the link's target in the place of each."""
+    """On Windows git checks out a text file with the link's target in the place of each link."""
     checkout = tmp_path / "checkout"
     shutil.copytree(ROOT, checkout, symlinks=True, ignore=WHOLE_REPOSITORY)
     for room in ROOMS:
@@ -121,7 +121,7 @@ def use(folder: Path, program: list[object], photos: Path, **environment: str) -
 
 
 def output(folder: Path, command: list[object], **environment: str) -> str:
-    """What the command prints, run in `folder` with nothing of this checkout on its path."""
+    """Return what the command prints, run in `folder` with nothing of this checkout on its path."""
     outer = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     words = list(map(str, command))
     done = subprocess.run(

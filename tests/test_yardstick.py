@@ -56,8 +56,8 @@ def test_the_pictures_are_all_different_and_of_the_size_asked_for() -> None:
 
 
 def known(wanted: int) -> npt.NDArray[np.float32]:
-    """Unit vectors of which the `wanted` highest cosines to both axes are 0.6 and 0.8, twice the
-    other way round.
+    """Return unit vectors of which the `wanted` highest cosines to both axes are 0.6 and 0.8, twice
+    the other way round.
     """
     return unit([[0.6, 0.8]] * (wanted - 2) + [[0.8, 0.6]] * 2 + [[-1, 0]] * 3 + [[0, -1]] * 3)
 
@@ -119,7 +119,7 @@ def counted(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Counted:
-    """With a cache of its own, and few texts and pictures."""
+    """Give a counting yardstick with a cache of its own, and few texts and pictures."""
     monkeypatch.setenv("SIGSEEK_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(
         embeddings,
@@ -198,7 +198,7 @@ def test_a_damaged_cache_file_is_made_again(counted: Counted, tmp_path: Path) ->
 
 
 class StopAfter(Stop):
-    """It is set once somebody has looked at it `looks` times."""
+    """A token that is set once somebody has looked at it `looks` times."""
 
     def __init__(self, looks: int) -> None:
         super().__init__()

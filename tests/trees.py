@@ -11,7 +11,7 @@ WEIGHTS = st.sampled_from([1.0, 1.0, 1.0, 0.5, 2.0, 3.7])
 
 
 def trees(leaves: Sequence[Leaf]) -> st.SearchStrategy[Query]:
-    """Of these leaves, as `sigseek.search.parse` makes them."""
+    """Return a strategy for queries of these leaves, as `sigseek.search.parse` makes them."""
 
     def wider(parts: st.SearchStrategy[Query]) -> st.SearchStrategy[Query]:
         several = st.lists(parts, min_size=2, max_size=4)

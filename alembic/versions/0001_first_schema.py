@@ -1,4 +1,4 @@
-"""First schema: checkpoints, folders, photos, files, embeddings, failures."""
+"""The first schema has checkpoints, folders, photos, files, embeddings and failures."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -40,7 +40,9 @@ KINDS = {
         "decoding it ended the worker process (SIGQUIT)",
     ),
 }
-"""By kind, what the reasons of version 0.1 look like; whatever else is no picture."""
+"""The kinds of failures, each with the reasons of version 0.1 that mean it. Any other reason means
+"no picture".
+"""
 
 
 def upgrade() -> None:

@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the table, which is empty: what holds unless something else is chosen is not kept."""
+    """Make the table, which begins empty: default values are not kept in it."""
     op.create_table(
         "setting",
         sa.Column("name", sa.String, primary_key=True),

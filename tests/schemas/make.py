@@ -27,8 +27,8 @@ a dump, is the same.
 
 
 def restore(revision: str, directory: Path, place: str = PLACE) -> Path:
-    """The dumped library in `directory`, its folders in `place`, made with mini as it is now; its
-    catalog.
+    """Restore the dumped library in `directory`, its folders in `place`, made with mini as it is
+    now, and return its catalog.
     """
     directory.mkdir()
     path = directory / "catalog.sqlite"
@@ -40,8 +40,8 @@ def restore(revision: str, directory: Path, place: str = PLACE) -> Path:
 
 
 def lay_out(target: Path) -> None:
-    """The folders of photos, with the times of change that the dumps hold. Names that no checkout
-    could hold are quoted.
+    """Lay out the folders of photos, with the times of change that the dumps hold. Names that no
+    checkout could hold are quoted.
     """
     sources = sorted(path for path in (SCHEMAS / "photos").rglob("*") if path.suffix == ".jpg")
     for number, source in enumerate(sources):
@@ -54,7 +54,7 @@ def lay_out(target: Path) -> None:
 
 
 def make(place: Path) -> Path:
-    """A library with something in every table, in `place`; its catalog."""
+    """Make a library with something in every table, in `place`, and return its catalog."""
     library = place / "library"
 
     def sigseek(*arguments: object) -> None:

@@ -31,7 +31,9 @@ from sigseek.storage.records import (
 )
 
 _FETCHED = 200
-"""The rows that are fetched at a time. From 700 new tuples on Python looks for garbage, a tenth of a rescan's time."""
+"""The rows that are fetched at a time. From 700 new tuples on Python looks for garbage, which takes
+a tenth of a rescan's time.
+"""
 _as_file_record: Callable[[Any], FileRecord] = partial(tuple.__new__, FileRecord)
 """`FileRecord._make` in half the time."""
 
