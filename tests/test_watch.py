@@ -20,7 +20,7 @@ import pytest
 
 import sigseek
 from sigseek.indexer import FolderError, IndexReport
-from sigseek.operations import watch
+from sigseek.operations import folder_events, watch
 from sigseek.progress import Stop
 from sigseek.storage import Catalog, LibraryError, writer_lock
 from tests.catalogs import add_checkpoint, add_photos, random_unit
@@ -449,7 +449,7 @@ def test_too_many_directories_are_looked_through_now_and_then(
         raise LIMITS[limit]
         yield
 
-    monkeypatch.setattr(watch, "watch", refuse)
+    monkeypatch.setattr(folder_events, "watch", refuse)
     folder = tmp_path / "photos"
     with Loop(tmp_path / "library", folder, rescan=0.6) as loop:
         until(lambda: len(loop.indexed) >= 3)

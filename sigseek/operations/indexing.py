@@ -103,7 +103,8 @@ def watch_folders(
     stop: Stop | None,
 ) -> Iterator[WatchEvent]:
     """Index folders, or all known ones, whenever they change, as `Library.watch` describes."""
-    from sigseek.operations.watch import Watch, folders_to_watch  # brings watchfiles
+    from sigseek.operations.watch import Watch  # brings watchfiles
+    from sigseek.operations.watched_folders import folders_to_watch
 
     directory = library.directory
     if not folders:
