@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sigseek.evaluation.caption_files import read_captions
 from sigseek.evaluation.captions import (
     CaptionedPicture,
     CaptionedPictures,
     CaptionProblem,
     CaptionsError,
-    read_captions,
 )
 from tests.photos import save
 

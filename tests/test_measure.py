@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sigseek.evaluation.captions import CaptionedPicture, CaptionedPictures, read_captions
+from sigseek.evaluation.caption_files import read_captions
+from sigseek.evaluation.captions import CaptionedPicture, CaptionedPictures
 from sigseek.evaluation.measure import best_logits, measure, no_match_auroc
 from sigseek.evaluation.metrics import rank
 from sigseek.evaluation.results import Histogram, Miss, ReliabilityBin

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import sigseek
-from sigseek.evaluation.captions import read_captions
+from sigseek.evaluation.caption_files import read_captions
 from sigseek.paths import spellings, typed_path
 from tests.conftest import Run
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sigseek.evaluation.captions import read_captions
+from sigseek.evaluation.caption_files import read_captions
 from sigseek.evaluation.measure import measure
 from sigseek.evaluation.metrics import Floats, cosine_blocks
 from sigseek.evaluation.results import Evaluation

@@ -25,7 +25,7 @@ def calibrate(
     """Fit a calibration and keep it in the library, as `Library.calibrate` describes."""
     import numpy as np
 
-    from sigseek.evaluation.captions import read_captions
+    from sigseek.evaluation.caption_files import read_captions
     from sigseek.search.fitting import fit_calibration  # brings scikit-learn
 
     told, until = listener or library.listener, stop or Stop()
