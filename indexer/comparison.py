@@ -4,7 +4,7 @@ The result tells what must be read, what is back and what is missing.
 """
 
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
@@ -96,9 +96,45 @@ def compare(
         if unchanged and reread is not None and not is_due(failure, max_pixels):
             del unsettled[path]
             result.failed += 1
+    others = _settle_known_files(result, unsettled, listing.sidecars, rows, failed, reread)
+    result.changed = [FoundFile(path, *found) for path, found in unsettled.items()]
+    for path in unsettled:
+        before = others[path][7] if path in others else None
+        if listing.sidecars.get(path) != before:
+            result.sidecars[path] = listing.sidecars.get(path)
+    result.raw_pairs = {
+        raw: jpeg
+        for raw, jpeg in listing.raw_pairs.items()
+        if raw.path in others or jpeg in unsettled or jpeg in failed or is_new_raw(raw)
+    }
+    result.raw_sidecars = {
+        raw.path: listing.sidecars[raw.path]
+        for raw in result.raw_pairs
+        if raw.path in listing.sidecars
+    }
+    _settle_unlisted(result, root, inside, listing, others, failed)
+    result.known = {
+        path: FileRecord._make(others[path])
+        for path in (*unsettled, *result.missing)
+        if path in others
+    }
+    result.newly_missing = [path for path in result.missing if not result.known[path].missing]
+    return result
+
+
+def _settle_known_files(
+    result: Comparison,
+    unsettled: dict[str, tuple[int, int, int | None]],
+    sidecars: Mapping[str, str],
+    rows: Iterable[FileRecord],
+    failed: Container[str],
+    reread: Collection[str] | None,
+) -> dict[str, tuple[Any, ...]]:
+    """Take files that are known and unchanged out of `unsettled`, and note what is to be noted of
+    them. Returns the rows of all other known files, by path.
+    """
     others: dict[str, tuple[Any, ...]] = {}
     row: tuple[Any, ...]
-    sidecars = listing.sidecars
     for row in rows:  # the one loop over every file, changed or not: no objects, no calls to spare
         path = row[0]
         if not row[5]:
@@ -119,19 +155,20 @@ def compare(
                 result.resolved_failures.append(path)
         else:
             others[path] = row
-    result.changed = [FoundFile(path, *found) for path, found in unsettled.items()]
-    for path in unsettled:
-        before = others[path][7] if path in others else None
-        if sidecars.get(path) != before:
-            result.sidecars[path] = sidecars.get(path)
-    result.raw_pairs = {
-        raw: jpeg
-        for raw, jpeg in listing.raw_pairs.items()
-        if raw.path in others or jpeg in unsettled or jpeg in failed or is_new_raw(raw)
-    }
-    result.raw_sidecars = {
-        raw.path: sidecars[raw.path] for raw in result.raw_pairs if raw.path in sidecars
-    }
+    return others
+
+
+def _settle_unlisted(
+    result: Comparison,
+    root: Path,
+    inside: PurePath,
+    listing: Listing,
+    others: Mapping[str, object],
+    failed: Mapping[str, object],
+) -> None:
+    """Find out which files that the scan did not list are left out or gone. Those of `others` are
+    known files, those of `failed` could not be used before.
+    """
     paired = {raw.path for raw in listing.raw_pairs}
     unlisted = others.keys() - listing.files.keys() - paired
     result.excluded = _left_out(inside, listing, unlisted)
@@ -142,13 +179,6 @@ def compare(
     left_out = _left_out(inside, listing, unlisted)
     gone = _certainly_gone(root, inside, listing, unlisted.difference(left_out))
     result.resolved_failures += left_out + gone
-    result.known = {
-        path: FileRecord._make(others[path])
-        for path in (*unsettled, *result.missing)
-        if path in others
-    }
-    result.newly_missing = [path for path in result.missing if not result.known[path].missing]
-    return result
 
 
 def _left_out(inside: PurePath, listing: Listing, unlisted: Iterable[str]) -> list[str]:
