@@ -5,6 +5,7 @@ from sqlalchemy import delete, exists
 from sigseek.storage.catalog.changes.checkpoints import CheckpointWriter
 from sigseek.storage.catalog.changes.embeddings import EmbeddingWriter
 from sigseek.storage.catalog.changes.files import FileWriter
+from sigseek.storage.catalog.changes.folders import FolderWriter
 from sigseek.storage.catalog.changes.judgement import JudgementWriter
 from sigseek.storage.catalog.changes.photos import PhotoWriter
 from sigseek.storage.catalog.changes.settings import SettingWriter
@@ -12,7 +13,13 @@ from sigseek.storage.catalog.models import Base
 
 
 class Transaction(
-    CheckpointWriter, FileWriter, PhotoWriter, EmbeddingWriter, JudgementWriter, SettingWriter
+    CheckpointWriter,
+    FolderWriter,
+    FileWriter,
+    PhotoWriter,
+    EmbeddingWriter,
+    JudgementWriter,
+    SettingWriter,
 ):
     """The changes that a catalog takes. Either all changes of one transaction are kept, or none.
 

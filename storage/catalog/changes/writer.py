@@ -1,13 +1,14 @@
 """What all changes of the catalog share."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Delete, update
+from sqlalchemy import ColumnElement, Delete, Select, func, select, update
 from sqlalchemy.orm import Session
 
 from sigseek.storage.catalog.dialect import Dialect
-from sigseek.storage.catalog.models import Base, CheckpointRow
+from sigseek.storage.catalog.models import Base, CheckpointRow, FileRow, PhotoRow
 
 
 class Writer:
@@ -44,3 +45,26 @@ class Writer:
             .returning(CheckpointRow.generation)
         )
         return self._session.connection().execute(statement).scalar_one()
+
+    def _mark_copied_stale(self, photos: Select[int]) -> None:
+        """Have metadata read again of those of the photos that have several files, because these
+        may say something else together now.
+        """
+        copied = (
+            select(FileRow.photo_id)
+            .where(FileRow.photo_id.in_(photos))
+            .group_by(FileRow.photo_id)
+            .having(func.count() > 1)
+        )
+        self._mark_stale(PhotoRow.id.in_(copied))
+
+    def _mark_stale(self, which: ColumnElement[bool]) -> None:
+        self._session.execute(
+            update(PhotoRow).where(which, PhotoRow.facts_version != 0).values(facts_version=0),
+            execution_options={"synchronize_session": False},
+        )
+
+
+def now() -> datetime:
+    """Return the present time as the catalog keeps it: UTC, without a time zone."""
+    return datetime.now(UTC).replace(tzinfo=None)
