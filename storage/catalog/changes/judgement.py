@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from sigseek.storage.records import Floats, Ids, YardstickRecord
+    from sigseek.storage.records import YardstickRecord
+    from sigseek.storage.records.arrays import Floats, Ids
 
 
 class JudgementWriter(Writer):

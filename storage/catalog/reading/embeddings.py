@@ -18,7 +18,7 @@ from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.errors import LibraryError
 
 if TYPE_CHECKING:
-    from sigseek.storage.records import Float16s, Ids
+    from sigseek.storage.records.arrays import Float16s, Ids
 
 _CHUNK = 64
 """Embeddings in one chunk: so many stay in the processor's cache while they are converted and

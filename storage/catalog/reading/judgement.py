@@ -21,7 +21,7 @@ from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.records import CheckpointRecord, CheckpointState, Measured, YardstickRecord
 
 if TYPE_CHECKING:
-    from sigseek.storage.records import Floats, Ids
+    from sigseek.storage.records.arrays import Floats, Ids
 
 _FETCHED = 1_000
 _RECORD = tuple(field.name for field in fields(CheckpointRecord))

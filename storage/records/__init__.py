@@ -1,0 +1,59 @@
+"""What the catalog takes and gives: plain values, apart from sessions and tables."""
+
+from sigseek.storage.records.checkpoints import (
+    CheckpointRecord,
+    CheckpointState,
+    EmbeddingRecord,
+    Measured,
+    YardstickRecord,
+)
+from sigseek.storage.records.failures import (
+    FailureKind,
+    FailureRecord,
+    LibraryFailure,
+)
+from sigseek.storage.records.files import (
+    FileCounts,
+    FileDigestRecord,
+    FileLocation,
+    FileRecord,
+    FolderRecord,
+    OtherFile,
+    PhotoFile,
+    ReadFile,
+    SkippedFile,
+)
+from sigseek.storage.records.photos import (
+    DamagedFile,
+    DateSource,
+    PhotoFacts,
+    PhotoMetadata,
+    PhotoRecord,
+    PlaceSource,
+)
+
+__all__ = [
+    "CheckpointRecord",
+    "CheckpointState",
+    "DamagedFile",
+    "DateSource",
+    "EmbeddingRecord",
+    "FailureKind",
+    "FailureRecord",
+    "FileCounts",
+    "FileDigestRecord",
+    "FileLocation",
+    "FileRecord",
+    "FolderRecord",
+    "LibraryFailure",
+    "Measured",
+    "OtherFile",
+    "PhotoFacts",
+    "PhotoFile",
+    "PhotoMetadata",
+    "PhotoRecord",
+    "PlaceSource",
+    "ReadFile",
+    "SkippedFile",
+    "YardstickRecord",
+]
