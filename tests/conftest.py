@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -55,11 +57,26 @@ again.
 """
 
 
+@pytest.fixture(scope="session", autouse=True)
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The cache of all tests, and of what is made for many of them before `isolated` is there.
+
+    Converting a checkpoint takes seconds, and what is kept depends on its content alone.
+    """
+    own = tmp_path_factory.getbasetemp()
+    cache = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIGSEEK_CACHE", str(cache))
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        yield cache
+
+
 @pytest.fixture(autouse=True)
 def isolated(
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
+    shared_cache: Path,
 ) -> None:
     """Keep every test from the user's library, cache and configuration, and from the internet."""
     if request.path.stem not in _MEASURED_TOO:
@@ -69,12 +86,7 @@ def isolated(
     for name in list(os.environ):
         if name.startswith(("SIGSEEK_", "HF_", "XDG_")) and name != "SIGSEEK_ORDERLY_EXIT":
             monkeypatch.delenv(name)
-    # One for all tests: converting a checkpoint takes seconds, and what is kept depends on its
-    # content alone.
-    own = tmp_path_factory.getbasetemp()
-    monkeypatch.setenv(
-        "SIGSEEK_CACHE", str((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cache")
-    )
+    monkeypatch.setenv("SIGSEEK_CACHE", str(shared_cache))
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("HF_HOME", str(home / "hub"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -139,6 +151,31 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("drawn")
     draw_photos(folder, 40, seed=99)
     return folder
+
+
+@pytest.fixture(scope="session")
+def mini_library(tmp_path_factory: pytest.TempPathFactory, drawn: Path) -> Path:
+    """The directory of a library of the drawn photos, indexed by mini in fp32. Tests that change
+    the library take a copy.
+    """
+    import sigseek
+
+    directory = tmp_path_factory.mktemp("mini") / "library"
+    with sigseek.open(directory, model="mini", precision="fp32") as library:
+        library.index(drawn)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def drawn_vectors(
+    mini: Checkpoint, mini_towers: tuple[ImageTower, TextTower], drawn: Path
+) -> dict[Path, npt.NDArray[np.float32]]:
+    """The unit-norm embedding (dim,) of each drawn photo, by mini on torch."""
+    from sigseek.indexer.decoding.decode import decode_photo
+
+    photos = sorted(drawn.glob("*.jpg"))
+    pixels = [decode_photo(photo, mini.preprocessing).pixels for photo in photos]
+    return dict(zip(photos, mini_towers[0].embed(np.stack(pixels)), strict=True))
 
 
 @pytest.fixture(scope="session")

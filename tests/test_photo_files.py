@@ -1,0 +1,164 @@
+"""Photo files that are embedded for a question: whose vectors are known, and who decodes them."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import sigseek
+from sigseek.errors import ErrorKind
+from sigseek.indexer import DecodeError
+from sigseek.operations import photo_files
+from sigseek.operations.photo_files import existing_photo
+from sigseek.progress import Phase, Stop
+from sigseek.storage import Catalog
+from tests.listeners import Heard
+from tests.open_library import opened
+from tests.photos import save
+
+Vectors = dict[Path, npt.NDArray[np.float32]]
+
+
+def test_a_known_photo_is_not_decoded_again(
+    mini_library: Path, drawn: Path, drawn_vectors: Vectors
+) -> None:
+    photo = drawn / "scene-00004.jpg"
+    with opened(mini_library) as library:
+        vector, known = library.photo_files.vector(photo)
+        assert not library.photo_files._decoder.is_loaded
+        (hit,) = [one for one in stored(mini_library) if one[0] == known]
+    np.testing.assert_array_equal(vector, hit[1].astype(np.float32))
+    assert float(vector @ drawn_vectors[photo]) == pytest.approx(1, abs=1e-3)
+
+
+def stored(directory: Path) -> list[tuple[int, npt.NDArray[np.float16]]]:
+    """Return the ids and the embeddings that the library keeps."""
+    catalog = Catalog(directory)
+    ids, vectors = catalog.embeddings(catalog.checkpoints()[0].id, range(1, 100))
+    catalog.close()
+    return list(zip(ids.tolist(), vectors, strict=True))
+
+
+def test_an_unknown_photo_is_decoded_by_a_process_that_is_kept(
+    mini_library: Path, tmp_path: Path
+) -> None:
+    photo = save(tmp_path / "new.png", seed=3)
+    with opened(mini_library) as library:
+        first, known = library.photo_files.vector(photo)
+        decoder = library.photo_files._decoder.get(refuse)
+        again, _ = library.photo_files.vector(photo)
+        assert library.photo_files._decoder.get(refuse) is decoder
+        library.photo_files.close()
+        assert not library.photo_files._decoder.is_loaded
+        after, _ = library.photo_files.vector(photo)
+    assert known is None
+    assert np.linalg.norm(first) == pytest.approx(1, abs=1e-5)
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(first, after)
+
+
+def refuse() -> None:
+    raise AssertionError("nothing new is started")
+
+
+def test_many_files_have_processes_of_their_own(
+    mini_library: Path, drawn: Path, drawn_vectors: Vectors
+) -> None:
+    photos = sorted(drawn_vectors)[:6]
+    with opened(mini_library) as library:
+        embedded = dict(library.photo_files.embed(photos))
+        assert not library.photo_files._decoder.is_loaded
+    for photo in photos:
+        vector = embedded[photo]
+        assert not isinstance(vector, DecodeError)
+        np.testing.assert_allclose(vector, drawn_vectors[photo], atol=2e-3)
+
+
+def test_files_that_give_no_picture_are_told_in_their_order(
+    mini_library: Path, drawn: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "text.jpg").write_text("no picture")
+    paths = [tmp_path / "text.jpg", drawn / "scene-00000.jpg", tmp_path / "gone.jpg"]
+    heard = Heard()
+    with opened(mini_library) as library:
+        embeddings, reasons = library.photo_files.gather(paths, heard)
+    assert list(embeddings) == [paths[1]]
+    assert reasons == {
+        paths[0]: "not a picture, or its header is damaged",
+        paths[2]: "cannot be read: No such file or directory",
+    }
+    assert [(problem.path, problem.reason) for problem in heard.problems] == [
+        (str(path), reason) for path, reason in reasons.items()
+    ]
+    steps = [one for one in heard.progress if one.phase is Phase.EMBEDDING]
+    assert [(one.done, one.total) for one in steps] == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+def test_paths_are_given_back_as_they_were_typed(
+    mini_library: Path, drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(drawn)
+    monkeypatch.setenv("HOME", str(drawn))
+    typed = [Path("scene-00000.jpg"), Path("~/scene-00001.jpg")]
+    with opened(mini_library) as library:
+        embeddings, reasons = library.photo_files.gather(typed)
+    assert (list(embeddings), reasons) == (typed, {})
+
+
+def test_a_file_that_may_not_be_read(mini_library: Path, ordinary_folder: Path) -> None:
+    photo = save(ordinary_folder / "secret.png")
+    photo.chmod(0)
+    with opened(mini_library) as library, pytest.raises(sigseek.QueryError) as caught:
+        library.photo_files.vector(photo)
+    assert str(caught.value) == (
+        f"{photo} cannot be read (Permission denied); check its permissions"
+    )
+    assert caught.value.kind is ErrorKind.UNAVAILABLE
+
+
+def test_what_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(sigseek.QueryError, match="is a folder; name one photo") as caught:
+        existing_photo(tmp_path)
+    assert caught.value.kind is ErrorKind.INVALID
+    with pytest.raises(sigseek.QueryError, match=r"^no file .*; check the name$") as caught:
+        existing_photo(tmp_path / "a.jpg")
+    assert caught.value.kind is ErrorKind.NOT_FOUND
+    with pytest.raises(sigseek.QueryError, match=r"^no file "):
+        existing_photo(Path("a" * 5000))
+
+
+def test_no_more_questions_decode_at_a_time_than_there_are_processes_for(
+    mini_library: Path, drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(photo_files, "_MOST_DECODING", 2)
+    photos = sorted(drawn.glob("*.jpg"))[:6]
+    with opened(mini_library) as library:
+        list(library.photo_files.embed(photos[:1]))  # loads the tower
+        open_questions = [library.photo_files.embed([photo]) for photo in photos[:2]]
+        for question in open_questions:
+            next(question)
+        answered: list[Path] = []
+
+        def ask() -> None:
+            answered.extend(path for path, _ in library.photo_files.embed([photos[2]]))
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        thread.join(0.5)
+        assert not answered
+        open_questions[0].close()
+        thread.join(60)
+        assert answered == [photos[2]]
+        open_questions[1].close()
+
+
+def test_a_stop_ends_the_embedding(mini_library: Path, drawn: Path) -> None:
+    stop = Stop()
+    with opened(mini_library) as library:
+        embedded = library.photo_files.embed(sorted(drawn.glob("*.jpg")), None, stop)
+        next(embedded)
+        stop.set()
+        with pytest.raises(sigseek.StoppedError):
+            list(embedded)

@@ -1,0 +1,145 @@
+"""Text queries to a whole library: the numbers of the hits are the model's own."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import sigseek
+from sigseek.operations import searching
+from sigseek.operations.opened import OpenedLibrary
+from sigseek.search.results import SearchResults
+from sigseek.siglip import Checkpoint, ImageTower, TextTower
+from sigseek.siglip.scoring import sigmoid
+from tests.open_library import opened
+
+Vectors = dict[Path, npt.NDArray[np.float32]]
+Towers = tuple[ImageTower, TextTower]
+
+
+def search(library: OpenedLibrary, query: str, limit: int = 40, **options: Any) -> SearchResults:
+    everything = {"min_probability": 0.0, "include_all": True, "explain": False, "closer": 0}
+    return searching.search(library, query, limit, **everything | options)
+
+
+@pytest.mark.parametrize("text", ["a red house", "two trees at night"])
+def test_cosines_logits_and_scores_are_the_models(
+    text: str, mini_library: Path, mini: Checkpoint, mini_towers: Towers, drawn_vectors: Vectors
+) -> None:
+    asked = mini_towers[1].embed([text])[0]
+    right = {str(photo): float(vector @ asked) for photo, vector in drawn_vectors.items()}
+    with opened(mini_library) as library:
+        found = search(library, text)
+    assert {hit.path for hit in found} == right.keys()
+    for hit in found:
+        logit = mini.scoring.logits(np.float32(right[hit.path]))
+        assert hit.cosine == pytest.approx(right[hit.path], abs=2e-4)
+        assert hit.logit == pytest.approx(logit, abs=0.03)
+        assert hit.score == pytest.approx(sigmoid(logit), abs=0.01)
+    assert found.best is not None
+    assert right[found.best.path] == pytest.approx(max(right.values()), abs=4e-4)
+    assert found.photos == 40
+
+
+def test_the_first_query_and_the_next_ones_say_the_same(mini_library: Path) -> None:
+    with opened(mini_library) as library:
+        assert not library.model.reads_at_once
+        cold = search(library, "a boat", limit=5)
+        assert library.model.reads_at_once
+        assert search(library, "a boat", limit=5) == cold
+
+
+def test_a_photo_in_a_query_is_most_like_itself(mini_library: Path, drawn: Path) -> None:
+    photo = drawn / "scene-00007.jpg"
+    with opened(mini_library) as library:
+        found = search(library, f'photo:"{photo}" OR photo:"{drawn / "scene-00008.jpg"}"', 2)
+        with_text = search(library, f'a house AND photo:"{photo}"', explain=True)
+    assert {Path(hit.path).name for hit in found} == {"scene-00007.jpg", "scene-00008.jpg"}
+    alike = {hit.path: (hit.terms or {})[f"photo:{photo}"] for hit in with_text}
+    assert max(alike, key=lambda path: alike[path]) == str(photo)
+    assert all(set(hit.terms or {}) == {"a house", f"photo:{photo}"} for hit in with_text)
+
+
+def test_a_photo_whose_file_is_new_is_compared_too(
+    mini_library: Path, mini_towers: Towers, drawn: Path, tmp_path: Path
+) -> None:
+    from sigseek.demo.photos import draw_photos
+
+    draw_photos(tmp_path / "new", 1, seed=5)
+    (photo,) = (tmp_path / "new").glob("*.jpg")
+    with opened(mini_library) as library:
+        found = search(library, f'photo:"{photo}"')
+        nearest = library.photo_files.vector(photo)
+    assert nearest[1] is None
+    assert len(found) == 40
+    assert str(photo) not in {hit.path for hit in found}
+
+
+def test_a_text_of_unknown_letters_is_noted_with_a_checkpoint_that_knows_them(
+    mini_library: Path,
+) -> None:
+    with opened(mini_library) as library:
+        notes = [str(note) for note in search(library, "красный дом").notes]
+        known = [str(note) for note in search(library, "a red house").notes]
+    assert notes[0] == (
+        "mini does not know most of 'красный дом', so these hits mean little; "
+        "google/siglip2-base-patch16-224 and google/siglip-base-patch16-256-multilingual know "
+        "many languages, for example: library.index(model='google/siglip2-base-patch16-224')"
+    )
+    assert notes[1:] == known
+
+
+def test_each_text_of_a_query_has_its_own_note(mini_library: Path) -> None:
+    with opened(mini_library) as library, pytest.warns(UserWarning, match="the model reads 64"):
+        found = search(library, f'"{"tree " * 90}" AND "дом"')
+    assert [str(note).split(" and the model")[0].split(",")[0] for note in found.notes[:2]] == [
+        "the query has 90 words",
+        "mini does not know most of 'дом'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "options", "message"),
+    [
+        ("a house", {"limit": 0}, "0 hits cannot be shown; limit must be at least 1"),
+        ("a house", {"min_probability": 1.5}, "a probability of 1.5 is outside 0 to 1"),
+        ("...", {}, "the query has no words"),
+        ("a AND b", {"closer": 3}, "a closer look is for one description"),
+        ("a AND", {}, "column 6"),
+    ],
+)
+def test_a_query_that_cannot_be_answered_is_refused_before_anything_is_loaded(
+    query: str, options: dict[str, Any], message: str, mini_library: Path
+) -> None:
+    with opened(mini_library) as library:
+        with pytest.raises(sigseek.QueryError, match=message):
+            search(library, query, **options)
+        assert not library.model.reads_at_once
+        assert not library.searcher.is_loaded
+
+
+def test_without_a_library_no_model_is_loaded(tmp_path: Path) -> None:
+    with opened(tmp_path / "nowhere", model="no/such-model") as library:
+        with pytest.raises(sigseek.LibraryError, match="there is no library at"):
+            search(library, "a house")
+        assert not library.model.reads_at_once
+
+
+def test_a_closer_look_ranks_the_best_by_the_parts_of_their_pictures(
+    mini_library: Path, mini: Checkpoint, mini_towers: Towers, drawn_vectors: Vectors
+) -> None:
+    from sigseek.indexer.decoding.decode import decode_views
+
+    asked = mini_towers[1].embed(["a car"])[0]
+    with opened(mini_library) as library:
+        found = search(library, "a car", closer=4)
+    looked = {Path(hit.path): hit.closer for hit in found if hit.closer is not None}
+    by_cosine = sorted(drawn_vectors, key=lambda photo: -float(drawn_vectors[photo] @ asked))
+    assert set(looked) == set(by_cosine[:4])
+    for photo, logit in looked.items():
+        parts = mini_towers[0].embed(decode_views(photo, mini.preprocessing)) @ asked
+        whole = float(drawn_vectors[photo] @ asked)
+        mixed = (whole + 0.5 * parts.max() + 0.5 * parts.mean()) / 2  # as docs/scores.md says
+        assert logit == pytest.approx(mini.scoring.logits(np.float32(mixed)), abs=0.05)
