@@ -56,60 +56,71 @@ def download(
     if cached:
         return cached
 
-    from fnmatch import fnmatch
-
-    from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub import constants
 
     if not constants.HF_HUB_OFFLINE:
         listener.said(
             f"asking the hub for {name}, which is neither a directory here nor in the hub's cache"
         )
     try:
-        # This comes first: without a network it fails at once, where a download would be tried
-        # again for half a minute.
-        files = (
-            HfApi()
-            .model_info(repo, revision=wanted, files_metadata=True, timeout=_TIMEOUT)
-            .siblings
-            or []
-        )
-        config = hf_hub_download(repo, "config.json", revision=wanted)
-        check_config(json.loads(Path(config).read_text(encoding="utf-8")), name)
-        sizes = [
-            file.size or 0
-            for file in files
-            if any(fnmatch(file.rfilename, pattern) for pattern in _PATTERNS)
-        ]
-        _check_disk(name, sum(sizes))
-        listener.said(f"downloading {name}, {sum(sizes) / 1e6:,.0f} MB, once")
-        return Path(snapshot_download(repo, revision=wanted, allow_patterns=list(_PATTERNS)))
-    except HFValidationError as error:
-        raise CheckpointError(
-            f"'{name}' is neither a directory nor a hub id",
-            Remedy("give {} one of the two, or 'mini'", (Option("model"),)),
-        ) from error
-    except (KeyError, ValueError) as error:
-        raise _damaged(name, error) from error
-    except HfHubHTTPError as error:
-        status = error.response.status_code if error.response is not None else "no"
-        raise CheckpointError(
-            f"the hub answered {status} for {name}",
-            "check the name, and HF_TOKEN if the checkpoint is private or gated",
-            ErrorKind.NOT_FOUND,
-        ) from error
+        return _fetch(name, check_config, listener)
     except CheckpointError:
         raise
     # Without a network the client raises the errors of the HTTP library that it is built on.
     except Exception as error:
-        raise CheckpointError(
-            f"the hub cannot be reached and {name} is not in {_cache_directory()}",
-            Remedy(
-                "give {} a local checkpoint directory, or try sigseek without one: {}",
-                (Option("model"), Command("demo")),
-            ),
-            ErrorKind.UNAVAILABLE,
-        ) from error
+        raise _explained(name, error) from error
+
+
+def _fetch(
+    name: str, check_config: Callable[[dict[str, Any], str], None], listener: Listener
+) -> Path:
+    """Download the checkpoint and return its snapshot directory; raise whatever the client does."""
+    from fnmatch import fnmatch
+
+    from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+
+    repo, _, revision = name.partition("@")
+    wanted = revision or None
+    # This comes first: without a network it fails at once, where a download would be tried again
+    # for half a minute.
+    found = HfApi().model_info(repo, revision=wanted, files_metadata=True, timeout=_TIMEOUT)
+    config = hf_hub_download(repo, "config.json", revision=wanted)
+    check_config(json.loads(Path(config).read_text(encoding="utf-8")), name)
+    sizes = [
+        file.size or 0
+        for file in found.siblings or []
+        if any(fnmatch(file.rfilename, pattern) for pattern in _PATTERNS)
+    ]
+    _check_disk(name, sum(sizes))
+    listener.said(f"downloading {name}, {sum(sizes) / 1e6:,.0f} MB, once")
+    return Path(snapshot_download(repo, revision=wanted, allow_patterns=list(_PATTERNS)))
+
+
+def _explained(name: str, error: Exception) -> CheckpointError:
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    if isinstance(error, HFValidationError):
+        return CheckpointError(
+            f"'{name}' is neither a directory nor a hub id",
+            Remedy("give {} one of the two, or 'mini'", (Option("model"),)),
+        )
+    if isinstance(error, KeyError | ValueError):
+        return _damaged(name, error)
+    if isinstance(error, HfHubHTTPError):
+        status = error.response.status_code if error.response is not None else "no"
+        return CheckpointError(
+            f"the hub answered {status} for {name}",
+            "check the name, and HF_TOKEN if the checkpoint is private or gated",
+            ErrorKind.NOT_FOUND,
+        )
+    return CheckpointError(
+        f"the hub cannot be reached and {name} is not in {_cache_directory()}",
+        Remedy(
+            "give {} a local checkpoint directory, or try sigseek without one: {}",
+            (Option("model"), Command("demo")),
+        ),
+        ErrorKind.UNAVAILABLE,
+    )
 
 
 def _cached(repo: str, revision: str | None) -> Path | None:
