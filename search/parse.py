@@ -11,15 +11,20 @@ from sigseek.search.query import And, Leaf, Or, PhotoTerm, Query, Tag, Text, joi
 MOST_NESTED = 50
 MOST_WEIGHT = 100
 
+TERMS = {"photo": "PATH", "tag": "NAME"}
+"""The names of terms with a colon, and what follows the colon."""
+TERMS_IN_WORDS = " and ".join(f"{name}:{value}" for name, value in TERMS.items())
+
 _UNCLOSED = "( is never closed; add a ) where it ends, or quote the text it belongs to"
 
 _LETTER = r'[^\s()^"“”„]'
 _OPERATOR = rf"(?:AND|OR|NOT)(?!{_LETTER})"
-_KEY = r"(?:(?i:photo|tag):)"
+_KEY = rf"(?:(?i:{'|'.join(TERMS)}):)"
 # A straight quotation mark is closed by a straight one, a curly one by a curly one: “so”, „so“ or
 # ”so”.
 _QUOTED = r'(?:"(?:\\.|[^"\\])*+"|[“”„](?:\\.|[^“”\\])*+[“”])'
 # Every character but white space begins one of these, so `finditer` leaves out nothing else.
+_NAME_OF_TERM = re.compile(r"(?<!\S)[a-z]+:$", re.IGNORECASE)
 _TOKEN = re.compile(
     rf"""
       (?P<mark>[()]|{_OPERATOR})
@@ -45,27 +50,34 @@ def parse(query: str, *, with_paths: bool = True) -> Query:
 
 
 @dataclass(frozen=True)
-class _Token:
+class Token:
+    """A piece of a query as typed."""
+
     kind: Literal["mark", "weight", "keyed", "quoted", "words", "start", "end"]
     typed: str
     column: int
+    """In characters, from 1."""
 
     @property
     def is_operator(self) -> bool:
+        """Whether it is AND, OR or NOT."""
         return self.kind == "mark" and self.typed not in ("(", ")")
 
     @property
     def begins_term(self) -> bool:
+        """Whether a term, or a group of terms, begins with it."""
         return self.kind in ("keyed", "quoted", "words") or self.is_mark("(")
 
     def is_mark(self, typed: str) -> bool:
+        """Whether it is this operator or parenthesis."""
         return self.kind == "mark" and self.typed == typed
 
     def __str__(self) -> str:
         return printable(self.typed if len(self.typed) <= 30 else self.typed[:29] + "…")
 
 
-def _tokens(query: str) -> Iterator[_Token]:
+def tokens(query: str) -> Iterator[Token]:
+    """Yield the pieces of a query. Raises QuerySyntaxError for one that cannot be any of them."""
     for match in _TOKEN.finditer(query):
         kind, typed, column = match.lastgroup, match[0], match.start() + 1
         match kind:
@@ -83,8 +95,8 @@ def _tokens(query: str) -> Iterator[_Token]:
                 )
                 raise QuerySyntaxError(query, column, problem)
             case "mark" | "weight" | "keyed" | "quoted" | "words":
-                yield _Token(kind, typed, column)
-    yield _Token("end", "", len(query) + 1)
+                yield Token(kind, typed, column)
+    yield Token("end", "", len(query) + 1)
 
 
 class _Parser:
@@ -93,8 +105,8 @@ class _Parser:
     def __init__(self, query: str, with_paths: bool) -> None:
         self._query = query
         self._with_paths = with_paths
-        self._tokens = _tokens(query)
-        self._last = _Token("start", "", 1)
+        self._tokens = tokens(query)
+        self._last = Token("start", "", 1)
         self._next = next(self._tokens)
         self._nested = 0
 
@@ -183,11 +195,12 @@ class _Parser:
             expected = f"a weight is a number above 0 and up to {MOST_WEIGHT}, as in dog^2"
             self._fail(
                 self._next,
-                f"{self._next} is no weight; {expected}; a text with ^ in it needs quotation marks",
+                f"{self._next} is not a weight; {expected}; a text with ^ in it needs quotation "
+                "marks",
             )
         return weight
 
-    def _advance(self) -> _Token:
+    def _advance(self) -> Token:
         self._last = self._next
         self._next = next(self._tokens, self._next)
         return self._last
@@ -238,6 +251,7 @@ class _Parser:
         """Raise the error for something that cannot follow a finished part."""
         if not self._next.begins_term:
             self._refuse_closing()
+        self._refuse_unknown_term()
         problem = (
             f"{self._next} right after another term; write AND, OR or NOT, in capitals, "
             f"between them, or quote"
@@ -248,10 +262,22 @@ class _Parser:
         inside = ', with \\" for a quotation mark inside it' if self._next.kind == "quoted" else ""
         self._fail(self._next, f"{problem} the whole text{inside}")
 
+    def _refuse_unknown_term(self) -> None:
+        """Raise the error for a term whose name does not exist, as in folder:"My photos"."""
+        last, end = self._last, self._last.column + len(self._last.typed)
+        name = _NAME_OF_TERM.search(last.typed) if last.kind == "words" else None
+        if name and self._next.kind == "quoted" and self._next.column == end:
+            token = Token("words", name[0], last.column + name.start())
+            self._fail(
+                token,
+                f"{token} does not begin a term; the terms with a colon are {TERMS_IN_WORDS}; for "
+                'a quotation mark inside a text write \\" and quote the whole text',
+            )
+
     def _refuse_closing(self) -> NoReturn:
         self._fail(
             self._next, ") without a ( before it; leave it out, or quote the text it belongs to"
         )
 
-    def _fail(self, token: _Token, problem: str) -> NoReturn:
+    def _fail(self, token: Token, problem: str) -> NoReturn:
         raise QuerySyntaxError(self._query, token.column, problem)

@@ -109,6 +109,17 @@ def test_words_that_the_checkpoint_does_not_know_are_told(library: Path, run: Ru
     assert "does not know" not in run("search", "a dog", "--library", library).stderr
 
 
+def test_operators_of_other_programs_are_searched_as_text_and_told(library: Path, run: Run) -> None:
+    where = ("--library", library, "--json")
+    text = run("search", "a house -tree", *where, "--explain", "--all")
+    assert text.stderr.splitlines()[0] == (
+        "note: '-tree' was searched as text; you may have meant: "
+        f"sigseek search --library {library} 'a house NOT tree'"
+    )
+    assert rows(text)[0]["terms"].keys() == {"a house -tree"}  # type: ignore[attr-defined]
+    assert "searched as text" not in run("search", '"a house -tree"', *where).stderr
+
+
 def test_forms_of_output(library: Path, tmp_path: Path, run: Run) -> None:
     where = ("--library", library, "-n", "2")
     best = rows(run("search", "at night", *where, "--json", "--explain"))

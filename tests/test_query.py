@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigseek.search.errors import QueryError, QuerySyntaxError
+from sigseek.search.likely_meant import note_on_habits
 from sigseek.search.parse import MOST_NESTED, parse
 from sigseek.search.query import (
     And,
@@ -26,7 +27,10 @@ from sigseek.search.query import (
 from tests.conftest import ROOT
 
 DOCUMENT = (ROOT / "docs" / "queries.md").read_text()
-ROWS = re.findall(r"^\| `(.+)` \| `(.+)` \|$", DOCUMENT, re.MULTILINE)
+ROWS = [
+    (typed.replace(r"\|", "|"), read.replace(r"\|", "|"))
+    for typed, read in re.findall(r"^\| `(.+)` \| `(.+)` \|$", DOCUMENT, re.MULTILINE)
+]
 
 A, B, C = Text("a"), Text("b"), Text("c")
 
@@ -122,20 +126,27 @@ def test_what_a_query_says(typed: str, tree: Query) -> None:
         ("tag:two words", 9, "words right after another term"),
         ("tag:two words", 9, 'or quote what tag: names, as in tag:"two words"'),
         ("photo:a(1).jpg", 8, "( right after another term"),
+        (
+            'a dog in:"Rom 2019"',
+            7,
+            "in: does not begin a term; the terms with a colon are photo:PATH and tag:NAME",
+        ),
+        ('sign:"b" c', 1, "sign: does not begin a term"),
+        ('sign: "b"', 7, '"b" right after another term'),
         ("photo:", 1, "photo: with nothing right after it"),
         ("(tag:)", 2, "tag: with nothing right after it"),
         ("^2", 1, "^2 without a term before it"),
         ("a AND ^2", 7, "^2 without a term before it"),
-        ("a^", 2, "^ is no weight"),
-        ("a^ 2", 2, "^ is no weight"),
-        ("a^0", 2, "^0 is no weight"),
-        ("a^-1", 2, "^-1 is no weight"),
-        ("a^100.5", 2, "^100.5 is no weight"),
-        ("a^1e1", 2, "^1e1 is no weight"),
-        ("a^inf", 2, "^inf is no weight"),
-        ("a^٣", 2, "^٣ is no weight"),
-        ("a^0." + "0" * 400 + "1", 2, "is no weight"),
-        ("a^" + "9" * 9000, 2, "is no weight"),
+        ("a^", 2, "^ is not a weight"),
+        ("a^ 2", 2, "^ is not a weight"),
+        ("a^0", 2, "^0 is not a weight"),
+        ("a^-1", 2, "^-1 is not a weight"),
+        ("a^100.5", 2, "^100.5 is not a weight"),
+        ("a^1e1", 2, "^1e1 is not a weight"),
+        ("a^inf", 2, "^inf is not a weight"),
+        ("a^٣", 2, "^٣ is not a weight"),
+        ("a^0." + "0" * 400 + "1", 2, "is not a weight"),
+        ("a^" + "9" * 9000, 2, "is not a weight"),
         ("a^1^3", 4, "^3 is a second weight"),
         ("a^2^3", 4, "^3 is a second weight"),
         ("(a^2)^3", 6, "^3 is a second weight"),
@@ -225,6 +236,11 @@ def test_the_examples_of_the_document(typed: str, read: str) -> None:
         with pytest.raises(QuerySyntaxError) as caught:
             parse(typed)
         assert str(caught.value) == read
+    elif read.startswith("note: "):
+        parse(typed)
+        note = note_on_habits(typed)
+        assert note is not None
+        assert f"note: {note.spelled(lambda step: step.arguments[0])}" == read  # type: ignore[union-attr]
     else:
         assert str(parse(typed)) == read
         assert str(parse(read)) == read

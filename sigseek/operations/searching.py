@@ -43,6 +43,7 @@ def search(
     """Answer a query as `Library.search` describes."""
     from sigseek.search.checks import check_search
     from sigseek.search.closer import CloserLook
+    from sigseek.search.likely_meant import note_on_habits
     from sigseek.search.parse import parse
     from sigseek.search.query import Text, terms
 
@@ -74,7 +75,11 @@ def search(
         )
     )
     # `ask` read the checkpoint's state, which the note about coverage comes from.
-    notes: list[Remedy | str | None] = [library.checkpoint.coverage_note, *of_texts]
+    notes: list[Remedy | str | None] = [
+        library.checkpoint.coverage_note,
+        note_on_habits(query),
+        *of_texts,
+    ]
     ours = tuple(note for note in notes if note is not None)
     return replace(found, notes=ours + found.notes)
 
