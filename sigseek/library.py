@@ -12,9 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias
 
+from sigseek.indexer.errors import FolderError
 from sigseek.operations.directory import LibraryDirectory
+from sigseek.operations.lists import check_list
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.progress import Listener, Silence, Stop
+from sigseek.search.errors import QueryError
 from sigseek.search.labels import DEFAULT_TEMPLATE, Label
 from sigseek.siglip.towers import check_choices
 
@@ -73,7 +76,8 @@ class Library:
     Several threads may use one Library. Any number of them search at the same time. Those that
     change the library, by indexing for example, take turns; searches go on meanwhile.
 
-    Errors are raised as a `sigseek.SigseekError`. Nothing is printed except download progress.
+    Errors are raised as a `sigseek.SigseekError`, also for one string where a list is taken.
+    Nothing is printed except download progress.
 
     A method that takes long tells its `listener` how it goes, or without one that of `open`. It
     ends soon after its `stop` token is set: `index` and `watch` return, all others raise
@@ -371,12 +375,14 @@ class Library:
         Returns the unit-norm embedding float32 (dim,) of each file that can be used, and for each
         of the others the reason why not.
         """
+        check_list("photos", photos, QueryError)
         return self._opened.photo_files.gather(list(map(Path, photos)), listener, stop)
 
     def embed_texts(
         self, texts: Sequence[str], *, listener: Listener | None = None, stop: Stop | None = None
     ) -> Floats:
         """Return unit-norm embeddings float32 (n, dim) of texts."""
+        check_list("texts", texts, QueryError)
         return self._opened.model.embed_texts(texts, listener, stop)
 
     @property
@@ -407,6 +413,7 @@ class Library:
         """Count the files that `forget` would remove; raises what it would raise."""
         from sigseek.operations.forgetting import count_forgettable_files
 
+        check_list("keep", keep, FolderError)
         return count_forgettable_files(
             self._directory.catalog(), Path(folder), list(map(Path, keep))
         )
@@ -430,6 +437,7 @@ class Library:
         """
         from sigseek.operations.forgetting import forget_folder
 
+        check_list("keep", keep, FolderError)
         return forget_folder(self._directory, Path(folder), list(map(Path, keep)))
 
     def known_checkpoint(self, name: str) -> CheckpointRecord:

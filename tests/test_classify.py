@@ -63,7 +63,7 @@ def test_a_file_that_cannot_be_used_costs_the_others_nothing(
     with sigseek.open("nowhere", model="mini") as library:
         with pytest.raises(sigseek.DecodeError, match="cannot be used"):
             library.classify([good, bad], ["a house"])
-        with pytest.raises(sigseek.QueryError, match="give a list of photo files"):
+        with pytest.raises(sigseek.QueryError, match="photos must be a list, and is"):
             library.classify(str(good), ["a house"])
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sigseek.errors import ErrorKind
 from sigseek.indexer import DecodeError
+from sigseek.operations.lists import check_list
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.operations.photo_files import cannot_be_used, existing_photo
 from sigseek.progress import Listener, Problem, Stop
@@ -33,8 +34,8 @@ def classify_photos(
     """Return the labels' probabilities for each photo file, as `Library.classify` describes."""
     from sigseek.search.classify import Classification, rank_labels
 
-    if isinstance(photos, str):
-        raise QueryError("photos is one string", "give a list of photo files")
+    check_list("photos", photos, QueryError)
+    check_list("labels", labels, QueryError)
     if not photos:
         raise QueryError("no photo to classify", "name at least one")
     wanted = distinct_labels(labels)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from sigseek.errors import Call, ErrorKind, Option, Remedy
 from sigseek.indexer import Indexer, IndexReport, check_folder
+from sigseek.indexer.errors import PatternError
 from sigseek.indexer.speed_notes import SpeedNotes
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.folders import check_no_system_folder
+from sigseek.operations.lists import check_list
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.paths import typed_path
 from sigseek.progress import Listener, Stop
@@ -38,6 +40,7 @@ def index_folders(
     stop: Stop | None,
 ) -> IndexReport:
     """Index folders, or all known ones, as `Library.index` describes."""
+    _check_patterns(exclude, include)
     directory, model = library.directory, library.model
     if not folders:
         _check_known(directory, Call("index", ("FOLDER",)))
@@ -77,6 +80,7 @@ def preview_folders(
     from sigseek.indexer.folder_patterns import FolderPatterns
     from sigseek.indexer.preview import preview
 
+    _check_patterns(exclude, include)
     directory = library.directory
     if not folders:
         _check_known(directory, Call("index", ("FOLDER",)))
@@ -140,6 +144,11 @@ def watch_folders(
         rescan=rescan,
         stop=until,
     ).rounds()
+
+
+def _check_patterns(exclude: Sequence[str], include: Sequence[str]) -> None:
+    check_list("exclude", exclude, PatternError)
+    check_list("include", include, PatternError)
 
 
 def _check_known(directory: LibraryDirectory, with_folders: Call) -> None:

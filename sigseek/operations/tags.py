@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sigseek.operations.directory import LibraryDirectory
+from sigseek.operations.lists import check_list
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.progress import Listener, Phase, Progress, Stop
-from sigseek.search.errors import UnknownTagError
+from sigseek.search.errors import QueryError, UnknownTagError
 from sigseek.search.labels import Label, distinct_labels, label_texts
 from sigseek.storage import Catalog
 
@@ -36,6 +37,7 @@ def tag(
     stop: Stop | None,
 ) -> tuple[TagCount, ...]:
     """Keep labels with the photos that match them, as `Library.tag` describes."""
+    check_list("labels", labels, QueryError)
     wanted = distinct_labels(labels)
     texts = label_texts(wanted, template)
     library.checkpoint.state_to_query()  # raises before the text tower is loaded

@@ -1,0 +1,59 @@
+"""One string in the place of a list of strings, which Python would take for a list of letters."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import sigseek
+from sigseek import Label, Library
+
+_CALLS: dict[str, Callable[[Library], object]] = {
+    "tag(labels)": lambda library: library.tag("house"),
+    "tag(Label)": lambda library: library.tag(Label("house")),  # type: ignore[arg-type]
+    "classify(photos)": lambda library: library.classify("a.jpg", ["a house"]),
+    "classify(path)": lambda library: library.classify(Path("a.jpg"), ["a house"]),  # type: ignore[arg-type]
+    "classify(labels)": lambda library: library.classify(["a.jpg"], "house"),
+    "embed_photos(photos)": lambda library: library.embed_photos("a.jpg"),
+    "embed_texts(texts)": lambda library: library.embed_texts("house"),
+    "index(exclude)": lambda library: library.index("photos", exclude="*.png"),
+    "index(include)": lambda library: library.index("photos", include="*.png"),
+    "preview(exclude)": lambda library: list(library.preview("photos", exclude="*.png")),
+    "preview(include)": lambda library: list(library.preview("photos", include="*.png")),
+    "forget(keep)": lambda library: library.forget("photos", keep="photos/a"),
+    "forgettable_files(keep)": lambda library: library.forgettable_files("photos", keep="a"),
+}
+
+
+@pytest.mark.parametrize("call", _CALLS)
+def test_a_string_is_not_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    with (
+        sigseek.open("library", model="mini") as library,
+        pytest.raises(
+            sigseek.SigseekError, match=r"^\w+ must be a list, and is .*; put it in brackets"
+        ),
+    ):
+        _CALLS[call](library)
+    assert not (tmp_path / "library").exists()
+
+
+def test_what_is_given_is_repeated_in_short(tmp_path: Path) -> None:
+    library = sigseek.open(tmp_path, model="mini")
+    with pytest.raises(sigseek.QueryError) as raised:
+        library.embed_texts("house " * 100)
+    assert len(str(raised.value)) < 150
+
+
+def test_every_argument_that_takes_a_list_is_tried() -> None:
+    taken = {
+        f"{name}({argument})"
+        for name, method in vars(Library).items()
+        if name[0] != "_" and callable(method)
+        for argument, parameter in inspect.signature(method).parameters.items()
+        if str(parameter.annotation).startswith("Sequence[")
+    }
+    assert taken <= set(_CALLS)
+    assert len(taken) > 8
