@@ -58,7 +58,7 @@ def test_only_pages_are_replaced(tmp_path: Path) -> None:
     for target in (photo, pipe, tmp_path):
         with pytest.raises(
             FileExistsError,
-            match=f"{target} already exists and is not an HTML page",
+            match=f"{target} already exists and was not written by sigseek",
         ):
             write_page(target, "title", "body", "")
     assert photo.read_bytes() == before
@@ -69,6 +69,31 @@ def test_only_pages_are_replaced(tmp_path: Path) -> None:
     link.symlink_to(page)
     write_page(link, "two", "body", "")
     assert link.is_symlink()
+    assert "<title>two</title>" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        b"",
+        b"<!doctype html>\n<title>My own page</title>",
+        b'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        b'<meta name="generator" content="another program">\n',
+    ],
+)
+def test_pages_of_others_are_not_replaced(tmp_path: Path, own: bytes) -> None:
+    page = tmp_path / "page.html"
+    page.write_bytes(own)
+    with pytest.raises(FileExistsError, match=r"was not written by sigseek; choose another name"):
+        write_page(page, "title", "body", "")
+    assert page.read_bytes() == own
+
+
+def test_a_page_that_came_through_windows_is_replaced(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    write_page(page, "one", "body", "")
+    page.write_bytes(page.read_bytes().replace(b"\n", b"\r\n"))
+    write_page(page, "two", "body", "")
     assert "<title>two</title>" in page.read_text()
 
 

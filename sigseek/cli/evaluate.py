@@ -108,7 +108,7 @@ def evaluate(
             write_report(report, found)
         except OSError as error:
             raise click.ClickException(
-                f"{report} cannot be written ({error.strerror}); name another file"
+                f"{report} cannot be written ({error.strerror}); choose another file"
             ) from error
         click.echo(f"written: {report.absolute()}", err=True)
 

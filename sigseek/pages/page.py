@@ -12,12 +12,14 @@ from sigseek.indexer.decoding.thumbnails import Thumbnailer
 THUMBNAIL = (320, 240)
 """The greatest width and height of a picture on a page, in pixels."""
 
-_HEAD = b"<!doctype html"
-_PAGE = """<!doctype html>
+_BEGINNING = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="sigseek">
+"""
+"""How every page begins. Only files that begin so may be replaced."""
+_REST = """<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
 :root {{ color-scheme: light dark; font: 15px/1.45 system-ui, sans-serif; }}
@@ -38,22 +40,25 @@ h2 {{ font-size: 1.1rem; margin: 2rem 0 .6rem; }}
 def check_page(file: Path) -> None:
     """Check that a page may be written to `file`.
 
-    Raises FileNotFoundError if the folder is missing, FileExistsError if `file` exists and is not
-    an HTML page.
+    Raises FileNotFoundError if the folder is missing, FileExistsError if `file` exists and was not
+    written by sigseek.
     """
     if not os.path.isdir(file.absolute().parent):
         raise FileNotFoundError(
             f"{file} cannot be written: there is no folder {file.parent}; create it first"
         )
     if os.path.lexists(file) and not _is_page(file):
-        raise FileExistsError(f"{file} already exists and is not an HTML page; choose another name")
+        raise FileExistsError(
+            f"{file} already exists and was not written by sigseek; choose another name"
+        )
 
 
 def _is_page(file: Path) -> bool:
     if not os.path.isfile(file):
         return False
     with file.open("rb") as opened:
-        return opened.read(len(_HEAD)).lower() == _HEAD
+        beginning = opened.read(len(_BEGINNING) + _BEGINNING.count("\n"))
+    return beginning.replace(b"\r\n", b"\n").startswith(_BEGINNING.encode("ascii"))
 
 
 def write_page(file: Path, title: str, body: str, style: str) -> None:
@@ -63,7 +68,7 @@ def write_page(file: Path, title: str, body: str, style: str) -> None:
     """
     check_page(file)
     file = Path(os.path.realpath(file))  # replace what a link points to, not the link
-    page = _PAGE.format(title=escape(title), body=body, style=style.strip())
+    page = _BEGINNING + _REST.format(title=escape(title), body=body, style=style.strip())
     # A path that is not UTF-8 shows its odd bytes as question marks; the page itself stays valid.
     write_whole(file, page.encode("utf-8", errors="replace"))
 
