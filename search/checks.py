@@ -16,9 +16,12 @@ def check_search(query: Query, limit: int, min_probability: float, *, looks_clos
             _check_text(term.text)
     check_limit(limit)
     if not 0 <= min_probability <= 1:
+        percent = 1 < min_probability <= 100
         raise QueryError(
             f"a probability of {min_probability:g} is outside 0 to 1",
-            "give the least probability that a hit may have",
+            f"write {min_probability:g} percent as {min_probability / 100:g}"
+            if percent
+            else "give the least probability that a hit may have",
         )
     if looks_closer and not isinstance(query, Text):
         raise QueryError(

@@ -127,6 +127,9 @@ def test_forms_of_output(library: Path, tmp_path: Path, run: Run) -> None:
     assert run("search", "at night", *where, "--paths").stdout.splitlines() == [
         hit["path"] for hit in best
     ]
+    paths = "".join(f"{hit['path']}\0" for hit in best)
+    assert run("search", "at night", *where, "--print0").stdout == paths
+    assert run("search", "at night", *where, "--print0", "--paths").stdout == paths
     expected, *table = run(
         "search", "at night", *where, "--html", tmp_path / "page.html"
     ).stdout.splitlines()
@@ -140,6 +143,34 @@ def test_forms_of_output(library: Path, tmp_path: Path, run: Run) -> None:
     assert done.stderr.splitlines()[-1] == f"written: {tmp_path / 'all.html'}", "absolute"
     assert "<p>no match</p>" in (tmp_path / "all.html").read_text()
     assert "http" not in page.replace("http-equiv", ""), "opens offline"
+
+
+def recipe(run: Run, command: str) -> str:
+    """The line of a command's help that pipes its output into another program."""
+    (line,) = [line for line in run(command, "--help").stdout.splitlines() if " | " in line]
+    return line.strip()
+
+
+def test_the_recipes_of_the_help_work(
+    library: Path, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    """In any POSIX shell with find's and xargs' -print0 and -0, also where nothing is found."""
+    (tmp_path / "night").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SIGSEEK_LIBRARY", str(library))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    searched = recipe(run, "search")
+    assert searched == ("sigseek search at night -n 1000 --print0 | xargs -0 -I{} cp {} ~/night")
+    subprocess.run(["sh", "-c", searched], check=True)
+    captions = map(json.loads, (drawn / "captions.jsonl").read_text().splitlines())
+    night = {row["file"] for row in captions if row["time"] == "at night"}
+    assert {path.name for path in (tmp_path / "night").iterdir()} == night
+    nothing = searched.replace("at night", "sdfsdflksdfj")
+    assert subprocess.run(["sh", "-c", nothing], check=True, capture_output=True).stdout == b""
+    failed = recipe(run, "failures")
+    assert failed == "sigseek failures --print0 | xargs -0 -I{} ls -l {}"
+    assert subprocess.run(["sh", "-c", failed], check=True, capture_output=True).stdout == b""
 
 
 def test_nothing_matches(library: Path, tmp_path: Path, run: Run) -> None:
@@ -217,6 +248,8 @@ def test_the_least_probability_is_of_the_one_that_is_shown(library: Path, run: R
     assert rows(run("search", "at night", *where, "--json", "--min-score", least)) == found
     assert found == [hit for hit in hits if float(hit["probability"]) >= least]  # type: ignore[arg-type]
     assert len(found) < len(hits)
+    half = rows(run("search", "at night", *where, "--json", "--min-probability", "50%"))
+    assert half == rows(run("search", "at night", *where, "--json", "--min-score", "0.5")) != []
     unreached = run("search", "a house", *where, "--min-probability", "1").stdout
     assert unreached.startswith("No match has a probability of 1 or more; the best has 0.99")
 
@@ -251,7 +284,7 @@ def test_a_page_in_the_place_of_a_photo_is_refused_before_anything_is_searched(
         done = run(*words, "a.jpg", "--library", "nowhere", check=False)
         assert (
             error_of(done)
-            == "error: a.jpg already exists and is not an HTML page; choose another name"
+            == "error: a.jpg already exists and was not written by sigseek; choose another name"
         )
     assert (tmp_path / "a.jpg").read_bytes() == before
 
@@ -293,6 +326,16 @@ def test_a_query_that_cannot_be_read_is_pointed_at(library: Path, run: Run) -> N
     assert done.returncode == 1
     assert line.startswith("error: column 11: ( is never closed")
     assert (query, caret) == ("a dog AND (beach", " " * 10 + "^")
+
+
+def test_options_of_the_model_that_do_nothing_say_so(library: Path, run: Run) -> None:
+    where = ("--library", library, "--model", "mini")
+    note = "note: --model does nothing here; no checkpoint is used\n"
+    for words in (["status"], ["failures", "--json"], ["tag", "--list"], ["index", "--list"]):
+        assert note in run(*words, *where).stderr
+    assert note not in run("search", "a house", *where).stderr
+    environment = {"SIGSEEK_LIBRARY": str(library), "SIGSEEK_MODEL": "mini"}
+    assert run("status", **environment).stderr == ""
 
 
 def test_a_closer_look(library: Path, run: Run) -> None:
@@ -413,10 +456,19 @@ def test_failures(tmp_path: Path, run: Run) -> None:
         {"path": path, "reason": "the file is empty"}
     ]
     assert run("failures", *where).stdout == f"{path}: the file is empty\n"
+    assert run("failures", *where, "--paths").stdout == f"{path}\n"
+    assert run("failures", *where, "--print0").stdout == f"{path}\0"
+    for form in ("--json", "--paths", "--print0"):
+        for none in ("--damaged", "--skipped"):
+            done = run("failures", none, *where, form)
+            assert (done.stdout, len(done.stderr.splitlines())) == ("", 1), "said on stderr"
 
 
 def test_help_and_version(run: Run) -> None:
-    assert run("--version").stdout == f"sigseek, version {__version__}\n"
+    assert run("--version").stdout == run("-V").stdout == f"sigseek, version {__version__}\n"
+    assert run("help").stdout == run("--help").stdout == run("-h").stdout
+    for command in COMMANDS:
+        assert run("help", command).stdout == run(command, "--help").stdout
     text = " ".join(run("--help").stdout.split())
     for command, line in COMMANDS.items():
         assert f"{command} {line}" in text
@@ -551,6 +603,12 @@ def test_bad_input_gets_one_line(tmp_path: Path, run: Run, arguments: list[str],
         ["frobnicate"],
         ["search"],
         ["failures", "--damaged", "--skipped"],
+        ["search", "x", "--html", "--paths"],
+        ["search", "x", "--json", "--print0"],
+        ["search", "x", "--min-score", "0.5", "--min-probability", "0.5"],
+        ["search", "x", "--min-probability", "half"],
+        ["help", "frobnicate"],
+        ["index", "x", "--exclude", "--list"],
         ["forget", "--keep", "a"],
         ["search", "x", "-n", "many"],
         ["index", ".", "--device", "tpu"],
@@ -562,10 +620,11 @@ def test_bad_input_gets_one_line(tmp_path: Path, run: Run, arguments: list[str],
         ["classify", "a.jpg", "", "--label", "x"],
     ],
 )
-def test_wrong_syntax_ends_with_2(run: Run, arguments: list[str]) -> None:
+def test_wrong_syntax_ends_with_2(tmp_path: Path, run: Run, arguments: list[str]) -> None:
     done = run(*arguments, check=False)
     assert done.returncode == 2
     assert "Usage:" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_name_that_begins_like_a_home(tmp_path: Path, run: Run) -> None:
@@ -589,7 +648,9 @@ def test_bad_input_to_a_library(library: Path, tmp_path: Path, run: Run) -> None
     assert "error: 0 hits cannot be shown; -n must be at least 1" in error_of(
         run("search", "x", "-n", "0", *where, check=False)
     )
-    assert "outside 0 to 1" in error_of(run("search", "x", "--min-score", "7", *where, check=False))
+    assert "outside 0 to 1; write 7 percent as 0.07" in error_of(
+        run("search", "x", "--min-score", "7", *where, check=False)
+    )
     long = run("search", "word " * 10_000, *where, "--json", "--all", "-n", "1")
     assert len(rows(long)) == 1
     assert (

@@ -1,17 +1,27 @@
 """What options accept, and how commands ask."""
 
+import contextlib
 from datetime import timedelta
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
-from sigseek.cli.options import Duration, PathName, confirm, given_labels, library_beside
+from sigseek.cli.options import (
+    Duration,
+    PathName,
+    Probability,
+    confirm,
+    given_labels,
+    library_beside,
+)
 from sigseek.search.errors import QueryError
 
 
-def converted(kind: click.ParamType, typed: str) -> object:
+def converted(kind: click.ParamType, typed: object) -> object:
     return kind.convert(typed, None, None)
 
 
@@ -46,6 +56,42 @@ def test_the_shortest_and_the_longest_duration() -> None:
         converted(Duration(), "0d")
     with pytest.raises(click.BadParameter, match="is too long"):
         converted(Duration(), "999999999w")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("0.9", 0.9),
+        ("90%", 0.9),
+        (" 99.9 % ", 0.999),
+        ("12.5%", 0.125),
+        (".5", 0.5),
+        ("1e-05", 0.00001),
+        ("7", 7.0),
+        ("-1", -1.0),
+        (0.25, 0.25),
+    ],
+)
+def test_probabilities(typed: object, meant: float) -> None:
+    assert converted(Probability(), typed) == meant
+
+
+@pytest.mark.parametrize("typed", ["", "%", "half", "nan", "inf", "9e", "0x1", "0,9", "1_0", "９%"])
+def test_what_is_no_probability(typed: str) -> None:
+    with pytest.raises(click.BadParameter, match=r"is not a probability; write it as 0\.9 or 90%"):
+        converted(Probability(), typed)
+
+
+@given(st.floats(0, 1))
+def test_probabilities_are_read_as_python_prints_them(value: float) -> None:
+    assert converted(Probability(), str(value)) == value
+    assert converted(Probability(), f"{value * 100:.6f}%") == pytest.approx(value, abs=1e-8)
+
+
+@given(st.text())
+def test_any_text_is_a_probability_or_is_refused(typed: str) -> None:
+    with contextlib.suppress(click.BadParameter):
+        assert isinstance(converted(Probability(), typed), float)
 
 
 def test_an_empty_path_is_wrong_syntax() -> None:

@@ -55,13 +55,21 @@ def test_stopped_while_texts_are_embedded_a_run_goes_on_with_the_next_text(
     with sigseek.open(tmp_path / "library", model="mini") as library:
         first = library.index(drawn, listener=Heard(stop_at_128), stop=stop)
         assert (first.stopped, first.added) == (True, 40)
-        assert len(library.search("a house", 100, include_all=True)) == 40
+        found = library.search("a house", 100, include_all=True)
+        assert len(found) == 40
+        idle = (
+            "include_all=True does nothing in this library, because its photos have no verdicts yet"
+        )
+        assert idle in map(str, found.notes)
+        assert idle not in map(str, library.search("a house").notes)
         assert library.judged_by == "nothing"
         heard = Heard()
         second = library.index(drawn, listener=heard)
         assert (second.stopped, second.unchanged) == (False, 40)
         assert begun(heard) == [128, 192, 256, 320, 384, 448, 456]
         assert library.judged_by == "calibrated"
+        found = library.search("a house", 100, include_all=True)
+        assert idle not in map(str, found.notes)
 
 
 def test_what_earlier_runs_did_does_not_count_in_the_time_left(

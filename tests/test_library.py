@@ -90,6 +90,20 @@ def test_a_long_query_warns(tmp_path: Path, drawn: Path) -> None:
         ]
 
 
+def test_a_closer_look_at_photos_that_are_away_says_that_it_did_nothing(tmp_path: Path) -> None:
+    for number in range(4):
+        save(tmp_path / "photos" / f"{number}.jpg", seed=number)
+    note = "closer=3 did nothing, because none of the best photos' files can be read now"
+    with sigseek.open(tmp_path / "library", model="mini") as library:
+        library.index(tmp_path / "photos")
+        found = library.search("a house", include_all=True, closer=3)
+        assert note not in map(str, found.notes)
+        (tmp_path / "photos").rename(tmp_path / "away")
+        found = library.search("a house", include_all=True, closer=3)
+        assert note in map(str, found.notes)
+        assert len(found) == 4
+
+
 def test_photos_added_while_the_library_is_open_are_found(tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     with sigseek.open(tmp_path / "library", model="mini") as reader:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigseek.cli.options import json_option, library_options, opened
-from sigseek.cli.output import print_json
+from sigseek.cli.options import end_of_paths, json_option, library_options, opened, path_options
+from sigseek.cli.output import print_json, print_paths
 from sigseek.results import shown
 
 if TYPE_CHECKING:
-    from sigseek.storage.records import DamagedFile
+    from sigseek.storage.records import DamagedFile, LibraryFailure, SkippedFile
 
 
 @click.command()
@@ -28,36 +28,49 @@ if TYPE_CHECKING:
     is_flag=True,
     help="List instead the files that seem to hold photos and were passed over, and why.",
 )
+@path_options
 @json_option
 def failures(
-    directory: Path, model: str | None, damaged: bool, skipped: bool, as_json: bool
+    directory: Path,
+    model: str | None,
+    damaged: bool,
+    skipped: bool,
+    paths_only: bool,
+    print0: bool,
+    as_json: bool,
 ) -> None:
     """List the files that could not be used, and why.
 
     `sigseek index` tries a file again when it has changed. It tries a file that could not be read
     at all with every run.
+
+    \b
+        sigseek failures
+        sigseek failures --print0 | xargs -0 -I{} ls -l {}
     """
     if damaged and skipped:
         raise click.UsageError("Use --damaged or --skipped, not both.")
+    path_end = end_of_paths(paths_only, print0, as_json)
     with opened(directory, model) as library:
+        found: Sequence[LibraryFailure | SkippedFile | DamagedFile]
         if damaged:
-            _list_damaged(library.damaged_files(), as_json=as_json)
-            return
-        found = library.skipped_files() if skipped else library.failures()
+            found, none = library.damaged_files(), "no damaged photos"
+        elif skipped:
+            found, none = library.skipped_files(), "no files were passed over"
+        else:
+            found, none = library.failures(), "no failures"
+    if not found:
+        click.echo(none, err=as_json or path_end is not None)
+    if path_end is not None:
+        print_paths((file.path for file in found), path_end)
+        return
     for file in found:
         if as_json:
             print_json(file)
         else:
-            click.echo(f"{shown(file.path)}: {file.reason}")
-    if not found and not as_json:
-        click.echo("no files were passed over" if skipped else "no failures")
+            click.echo(_line(file))
 
 
-def _list_damaged(found: Sequence[DamagedFile], *, as_json: bool) -> None:
-    for file in found:
-        if as_json:
-            print_json(file)
-        else:
-            click.echo(shown(file.path))
-    if not found and not as_json:
-        click.echo("no damaged photos")
+def _line(file: LibraryFailure | SkippedFile | DamagedFile) -> str:
+    reason = getattr(file, "reason", None)
+    return shown(file.path) if reason is None else f"{shown(file.path)}: {reason}"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from sigseek.cli.output import advise, bar, print_json, remedy_in_words
+from sigseek.cli.output import advise, bar, print_json, print_paths, remedy_in_words
 from sigseek.results import FINISH_INDEXING, QUERY_PHOTOS, counted, shown
 from sigseek.search.results import Hit, SearchResults, SimilarHit
 
@@ -22,11 +22,14 @@ def deliver(
     heading: str,
     hits: Sequence[Hit | SimilarHit],
     *,
-    paths_only: bool,
+    path_end: str | None,
     html: Path | None,
     as_json: bool,
 ) -> None:
-    """Print hits as a table, as JSON or as paths, and write a page of them to `html`."""
+    """Print hits as a table, as JSON or as paths, and write a page of them to `html`.
+
+    Only paths are printed where there is something to come after each, `path_end`.
+    """
     if html:
         from sigseek.pages.contact_sheet import Section, write_contact_sheet
 
@@ -35,17 +38,16 @@ def deliver(
     if as_json:
         for hit in hits:
             print_json(hit)
-    elif paths_only:
-        _print_paths(hits)
+    elif path_end is not None:
+        _print_paths(hits, path_end)
     else:
         print_hits(hits)
 
 
-def _print_paths(hits: Sequence[Hit | SimilarHit]) -> None:
-    """Print the paths unchanged, for programs that open them; so only of files that exist."""
+def _print_paths(hits: Sequence[Hit | SimilarHit], end: str) -> None:
+    """Print the paths for programs that open them; so only of files that exist."""
     present = [hit.path for hit in hits if hit.available]
-    for path in present:
-        click.echo(path, color=True)  # otherwise click removes control characters
+    print_paths(present, end)
     if len(present) < len(hits):
         missing = counted(len(hits) - len(present), "photo")
         click.echo(f"left out: {missing} whose file is missing", err=True)

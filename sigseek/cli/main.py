@@ -34,7 +34,7 @@ COMMANDS = {
     "demo": "Draw pictures, index them, search them and show the results.",
 }
 """Each command and the first line of its help, for `sigseek --help`, which loads no command."""
-_MODULES = {"eval": "evaluate"}  # a function `eval` would hide Python's own
+_MODULES = {"eval": "evaluate", "help": "manual"}  # functions of these names would hide Python's
 _KEEPING = {"index", "tag", "demo", "watch"}
 """Commands that keep what they finished when they are interrupted."""
 
@@ -53,7 +53,7 @@ class _LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in COMMANDS and cmd_name != "help":
             return None
         module = _MODULES.get(cmd_name, cmd_name)
         # Modules stay until the end: the collector would search them in vain, again and again.
@@ -62,6 +62,28 @@ class _LazyGroup(click.Group):
         gc.freeze()
         gc.enable()
         return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse a long option with one dash, such as -version."""
+        if args and args[0].startswith("-") and not ctx.resilient_parsing:
+            from sigseek.cli.arguments import check_words
+
+            check_words(self, ctx, args[:1])
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, and look for mistakes in what follows it."""
+        from sigseek.cli.arguments import check_words, unknown_command
+
+        name, *after = args
+        if not ctx.resilient_parsing:
+            command = self.get_command(ctx, name)
+            if command is None:
+                raise click.UsageError(unknown_command(name, after, [*COMMANDS, "help"]), ctx)
+            check_words(command, click.Context(command, ctx, name), after)
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command. Its errors become lines here, where the typed --library is known."""
@@ -86,7 +108,7 @@ class _LazyGroup(click.Group):
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, prog_name="sigseek")
+@click.version_option(__version__, "-V", "--version", prog_name="sigseek")
 def cli() -> None:
     """Search your photos by text or by example, on your own machine.
 

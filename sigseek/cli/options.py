@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -59,6 +60,25 @@ class Duration(click.ParamType[timedelta]):
             return timedelta(seconds=float(match[1]) * _SECONDS[unit])
         except OverflowError:
             self.fail(f"{value!r} is too long.", param, ctx)
+
+
+_NUMBER = re.compile(r"-?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})(e[+-]?\d{1,3})?", re.ASCII)
+
+
+class Probability(click.ParamType[float]):
+    """A probability such as 0.9 or 90%. Whether it is between 0 and 1 is checked by the search."""
+
+    name = "probability"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Convert the value to a number; anything else is a usage error."""
+        typed = str(value).strip()
+        number = typed.removesuffix("%").rstrip()
+        if not _NUMBER.fullmatch(number):
+            self.fail(f"{value!r} is not a probability; write it as 0.9 or 90%.", param, ctx)
+        return float(Decimal(number) / (100 if typed.endswith("%") else 1))
 
 
 class PathName(click.Path):
@@ -194,9 +214,28 @@ self_option = click.option(
     is_flag=True,
     help="Also list the very photo that is named. Exact copies of it are always listed.",
 )
-paths_option = click.option(
-    "--paths", "paths_only", is_flag=True, help="Print only paths, one per line, for pipes."
-)
+
+
+def path_options(command: _Command) -> _Command:
+    """Add the options --paths and --print0 to a command; `end_of_paths` reads them."""
+    lines = click.option(
+        "--paths", "paths_only", is_flag=True, help="Print only paths, one per line, for pipes."
+    )
+    nulls = click.option(
+        "--print0",
+        is_flag=True,
+        help="Print only paths, each with a NUL character after it, for xargs -0.",
+    )
+    return lines(nulls(command))
+
+
+def end_of_paths(paths_only: bool, print0: bool, as_json: bool) -> str | None:
+    """Return what comes after each path, None where not only paths are printed."""
+    if as_json and (paths_only or print0):
+        raise click.UsageError(f"Use --json or {'--print0' if print0 else '--paths'}, not both.")
+    return "\0" if print0 else "\n" if paths_only else None
+
+
 html_option = click.option(
     "--html",
     "html",
@@ -245,6 +284,7 @@ def opened(
     from sigseek.library import open_library  # `--help` needs none of it
 
     tell_of_library(directory)
+    tell_of_unused_options()
     return open_library(directory, model, device, precision, Announcer())
 
 
@@ -253,3 +293,20 @@ def tell_of_library(directory: Path) -> None:
     source = click.get_current_context().get_parameter_source("directory")
     if source is ParameterSource.DEFAULT and directory.name == LIBRARY_BESIDE_PHOTOS:
         click.echo(f"library: {shown(str(directory))}", err=True)
+
+
+_OF_THE_MODEL = ("model", "device", "precision")
+_WITHOUT_MODEL = {"status", "failures", "relocate", "prune", "verify", "backup"}
+"""Commands that are about all checkpoints of a library. They take --model like all commands."""
+_LISTING = ("only_list", "list_tags", "remove")
+"""Options with which `index` and `tag` are about all checkpoints."""
+
+
+def tell_of_unused_options() -> None:
+    """Say on stderr which options do nothing, if the command does without a checkpoint."""
+    context = click.get_current_context()
+    if context.info_name not in _WITHOUT_MODEL and not any(map(context.params.get, _LISTING)):
+        return
+    for name in _OF_THE_MODEL:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            click.echo(f"note: --{name} does nothing here; no checkpoint is used", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
@@ -45,6 +46,12 @@ class Failed(click.ClickException):
 def print_json(record: DataclassInstance) -> None:
     """Print a record as one line of JSON."""
     click.echo(json_line(record))
+
+
+def print_paths(paths: Iterable[str], end: str) -> None:
+    """Print paths unchanged, with `end` after each, for other programs."""
+    for path in paths:
+        click.echo(path + end, nl=False, color=True)  # otherwise click removes control characters
 
 
 def print_report(report: IndexReport, library: Library) -> None:

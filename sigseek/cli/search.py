@@ -5,15 +5,18 @@ from pathlib import Path
 
 import click
 
+from sigseek.cli.arguments import QueryCommand
 from sigseek.cli.hits import deliver, show_notes
 from sigseek.cli.options import (
+    Probability,
     device_option,
+    end_of_paths,
     html_option,
     json_option,
     library_options,
     limit_option,
     opened,
-    paths_option,
+    path_options,
     precision_option,
     self_option,
 )
@@ -21,7 +24,7 @@ from sigseek.cli.output import say
 from sigseek.results import headline
 
 
-@click.command()
+@click.command(cls=QueryCommand)
 @click.argument("query", nargs=-1, required=True)
 @library_options
 @device_option
@@ -29,12 +32,11 @@ from sigseek.results import headline
 @limit_option
 @click.option(
     "--min-probability",
-    type=float,
-    default=0.0,
+    type=Probability(),
     metavar="P",
-    help="List only hits with at least this probability, from 0 to 1.",
+    help="List only hits with at least this probability, such as 0.9 or 90%.",
 )
-@click.option("--min-score", type=float, hidden=True)  # what it was called at first
+@click.option("--min-score", type=Probability(), hidden=True)  # what it was called at first
 @click.option(
     "--all",
     "include_all",
@@ -53,7 +55,7 @@ from sigseek.results import headline
     "accurate and takes a second or more. Only for queries without operators.",
 )
 @self_option
-@paths_option
+@path_options
 @html_option
 @json_option
 def search(
@@ -63,19 +65,21 @@ def search(
     device: str,
     precision: str,
     limit: int,
-    min_probability: float,
+    min_probability: float | None,
     min_score: float | None,
     include_all: bool,
     explain: bool,
     closer: int,
     include_self: bool,
     paths_only: bool,
+    print0: bool,
     html: Path | None,
     as_json: bool,
 ) -> None:
     """Find photos by describing them.
 
-    Several words need no quotation marks, but characters that the shell interprets do.
+    Several words need no quotation marks, but characters that the shell interprets do. Options may
+    stand anywhere among the words; after -- there are none.
 
     Only photos that match are listed; if there are none, sigseek says so. Each photo is judged on
     its own, against what could score as high by chance. Combine descriptions with AND, OR, NOT,
@@ -86,14 +90,17 @@ def search(
         sigseek search two cats on a sofa
         sigseek search "a dog AND beach NOT people" --explain
         sigseek search "a red house" -n 50 --all --html houses.html
-        sigseek search "at night" -n 1000 --paths | xargs -d '\\n' cp -t ~/night
+        sigseek search at night -n 1000 --print0 | xargs -0 -I{} cp {} ~/night
     """
+    path_end = end_of_paths(paths_only, print0, as_json)
+    if min_probability is not None and min_score is not None:
+        raise click.UsageError("Use --min-probability alone; --min-score is its old name.")
+    least = next((one for one in (min_probability, min_score) if one is not None), 0.0)
     if html:
         from sigseek.pages.page import check_page
 
         check_page(html)
     asked = " ".join(query)
-    least = min_probability if min_score is None else min_score
     # What Python warns of is among the notes of the results, which are printed with them.
     with opened(directory, model, device, precision) as library, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
@@ -107,5 +114,5 @@ def search(
             include_self=include_self,
         )
     show_notes(found)
-    say(headline(found, limit, least), err=as_json or paths_only)
-    deliver(asked, found, paths_only=paths_only, html=html, as_json=as_json)
+    say(headline(found, limit, least), err=as_json or path_end is not None)
+    deliver(asked, found, path_end=path_end, html=html, as_json=as_json)

@@ -8,12 +8,13 @@ from sigseek.cli.hits import deliver
 from sigseek.cli.options import (
     PathName,
     device_option,
+    end_of_paths,
     html_option,
     json_option,
     library_options,
     limit_option,
     opened,
-    paths_option,
+    path_options,
     precision_option,
     self_option,
 )
@@ -26,7 +27,7 @@ from sigseek.cli.options import (
 @precision_option
 @limit_option
 @self_option
-@paths_option
+@path_options
 @html_option
 @json_option
 def similar(
@@ -38,6 +39,7 @@ def similar(
     limit: int,
     include_self: bool,
     paths_only: bool,
+    print0: bool,
     html: Path | None,
     as_json: bool,
 ) -> None:
@@ -50,6 +52,7 @@ def similar(
     \b
         sigseek similar ~/Pictures/cat.jpg
     """
+    path_end = end_of_paths(paths_only, print0, as_json)
     if html:
         from sigseek.pages.page import check_page
 
@@ -58,4 +61,4 @@ def similar(
         hits = library.similar(photo, limit, include_self=include_self)
     if not hits:
         click.echo("nothing found", err=True)
-    deliver(f"like {photo}", hits, paths_only=paths_only, html=html, as_json=as_json)
+    deliver(f"like {photo}", hits, path_end=path_end, html=html, as_json=as_json)

@@ -103,5 +103,5 @@ def _print_counts(counts: "Sequence[TagCount]", done: str, *, as_json: bool) -> 
             print_json(count)
         else:
             click.echo(f"{name:<{width}}  {counted(count.photos, 'photo')}{done}")
-    if not counts and not as_json:
-        click.echo("no tags")
+    if not counts:
+        click.echo("no tags", err=as_json)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from sigseek.errors import Call, Remedy, escaped
+from sigseek.errors import Call, Option, Remedy, escaped
 from sigseek.operations.lazy import side_by_side
 from sigseek.operations.model import ModelInUse
 from sigseek.operations.opened import OpenedLibrary
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sigseek.search.results import SearchResults
 
     Floats: TypeAlias = npt.NDArray[np.float32]
+    Views: TypeAlias = Floats | None
 
 MULTILINGUAL = ("google/siglip2-base-patch16-224", "google/siglip-base-patch16-256-multilingual")
 """Checkpoints that read many languages."""
@@ -49,7 +50,8 @@ def search(
 
     asked = parse(query)
     model, searcher = library.model, library.searcher
-    look = CloserLook(closer, library.photo_files.embed_views) if closer else None
+    views = _CountedViews(library.photo_files.embed_views)
+    look = CloserLook(closer, views.embed) if closer else None
     check_search(asked, limit, min_probability, looks_closer=look is not None)
     if searcher.is_loaded or model.reads_at_once:
         vectors, known = _embed(library, terms(asked), include_self=include_self)
@@ -79,9 +81,40 @@ def search(
         library.checkpoint.coverage_note,
         note_on_habits(query),
         *of_texts,
+        *_idle_arguments(found, include_all, closer, views.seen),
     ]
     ours = tuple(note for note in notes if note is not None)
     return replace(found, notes=ours + found.notes)
+
+
+class _CountedViews:
+    """Embeds parts of photos, and counts the photos that could be embedded."""
+
+    def __init__(self, embed: Callable[[Sequence[tuple[Path, int]]], Iterable[Views]]) -> None:
+        self._embed = embed
+        self.seen = 0
+
+    def embed(self, photos: Sequence[tuple[Path, int]]) -> Iterator[Views]:
+        """Give what the function given to this class gives."""
+        for views in self._embed(photos):
+            self.seen += views is not None
+            yield views
+
+
+def _idle_arguments(
+    found: SearchResults, include_all: bool, closer: int, seen: int
+) -> Iterator[Remedy]:
+    """Yield a note on each argument that made no difference because of what the library is."""
+    if include_all and found.judged_by == "nothing":
+        yield Remedy(
+            "{} does nothing in this library, because its photos have no verdicts yet",
+            (Option("include_all", True),),
+        )
+    if closer and found.best and not seen:
+        yield Remedy(
+            "{} did nothing, because none of the best photos' files can be read now",
+            (Option("closer", closer),),
+        )
 
 
 def _unknown_note(model: ModelInUse, text: str) -> Remedy | str | None:
