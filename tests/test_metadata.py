@@ -10,10 +10,10 @@ from PIL import ExifTags, Image
 from PIL.ImageCms import ImageCmsProfile, createProfile
 from PIL.PngImagePlugin import PngInfo
 
-from sigseek.indexer.decoding.blocks import MetadataBlocks
 from sigseek.indexer.decoding.dates import read_date
 from sigseek.indexer.decoding.decode import decode_photo
 from sigseek.indexer.decoding.metadata import Metadata, metadata_of, read_metadata
+from sigseek.indexer.decoding.metadata_blocks import MetadataBlocks
 from sigseek.siglip import Preprocessing
 from sigseek.storage import DateSource
 from tests.conftest import CORPORA, needs_corpora

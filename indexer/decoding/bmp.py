@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from sigseek.indexer.decoding.limits import MostPixels
+from sigseek.indexer.decoding.limits import PixelLimit
 
 BMP = b"BM"
 _LEAST_HEADER = 40
@@ -15,7 +15,7 @@ _BIT_FIELDS, _ALPHA_BIT_FIELDS = 3, 6
 _MASKS = 54
 
 
-def open_odd_bmp(content: bytes, most: MostPixels) -> Image.Image | None:
+def open_odd_bmp(content: bytes, most: PixelLimit) -> Image.Image | None:
     """Return the picture of the BMP; None where it has no bit fields. Raises what `most` raises,
     and ValueError or struct.error for a file that was cut.
     """

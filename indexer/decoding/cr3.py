@@ -5,7 +5,7 @@ from typing import Any, BinaryIO
 
 from PIL import ExifTags, Image
 
-from sigseek.indexer.decoding.blocks import MetadataBlocks
+from sigseek.indexer.decoding.metadata_blocks import MetadataBlocks
 from sigseek.indexer.decoding.xmp import MAX_BYTES
 
 _CANON = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48")

@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from sigseek.indexer.decoding.damage import is_disk_error, load
 from sigseek.indexer.decoding.formats import REFUSED_FORMATS
-from sigseek.indexer.decoding.limits import MostPixels, default_max_pixels
+from sigseek.indexer.decoding.limits import PixelLimit, default_max_pixels
 from sigseek.indexer.decoding.metadata import (
     SIDES_SWAPPED,
     Metadata,
@@ -77,7 +77,7 @@ def decode_photo(
     DecodeError for whatever is wrong with the content, and OSError when the file cannot be read.
     """
     least = (_HEADROOM * preprocessing.width, _HEADROOM * preprocessing.height)
-    most = MostPixels(max_pixels or default_max_pixels(), max_held)
+    most = PixelLimit(max_pixels or default_max_pixels(), max_held)
 
     def decoded(picture: OpenedPicture) -> DecodedPhoto:
         image = picture.image
@@ -111,7 +111,7 @@ def decode_views(
     Raises as `decode_photo` does.
     """
     least = (_HEADROOM * preprocessing.width, _HEADROOM * preprocessing.height)
-    most = MostPixels(max_pixels or default_max_pixels(), max_held)
+    most = PixelLimit(max_pixels or default_max_pixels(), max_held)
 
     def cut(picture: OpenedPicture) -> npt.NDArray[np.uint8]:
         image = picture.image
@@ -148,14 +148,14 @@ def decode_thumbnail(path: Path, size: tuple[int, int], max_pixels: int) -> byte
         rgb.save(kept, "JPEG", quality=_THUMBNAIL_QUALITY)
         return kept.getvalue()
 
-    return _read(path, shrink, MostPixels(max_pixels))
+    return _read(path, shrink, PixelLimit(max_pixels))
 
 
-def _read(path: Path, use: Callable[[OpenedPicture], _Out], most: MostPixels | None = None) -> _Out:
+def _read(path: Path, use: Callable[[OpenedPicture], _Out], most: PixelLimit | None = None) -> _Out:
     """Return what `use` makes of the picture in the file. Every error of the decoders becomes a
     DecodeError.
     """
-    most = most or MostPixels(default_max_pixels())
+    most = most or PixelLimit(default_max_pixels())
     why_not = REFUSED_FORMATS.get(path.suffix.lower())
     with path.open("rb") as file:
         try:

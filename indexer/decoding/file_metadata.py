@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sigseek.indexer.decoding.formats import RAW
-from sigseek.indexer.decoding.limits import MostPixels
+from sigseek.indexer.decoding.limits import PixelLimit
 from sigseek.indexer.decoding.metadata import Metadata, read_metadata
 from sigseek.indexer.decoding.opening import open_picture
 from sigseek.indexer.decoding.sidecars import with_sidecars
 from sigseek.indexer.errors import DecodeError
 
 _JPEG = b"\xff\xd8\xff"
-_ANY_SIZE = MostPixels(1 << 60)
+_ANY_SIZE = PixelLimit(1 << 60)
 
 
 def read_file_metadata(path: Path, sidecars: tuple[str, ...] = ()) -> Metadata:

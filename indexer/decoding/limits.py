@@ -21,7 +21,7 @@ _CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_
 
 
 @dataclass(frozen=True)
-class MostPixels:
+class PixelLimit:
     """How large a picture may be."""
 
     picture: int

@@ -10,12 +10,12 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from sigseek.indexer.decoding import iptc, places, words
-from sigseek.indexer.decoding.blocks import MetadataBlocks, read_blocks
-from sigseek.indexer.decoding.capture import capture_date
+from sigseek.indexer.decoding import coordinates, descriptions, iptc
+from sigseek.indexer.decoding.capture_date import capture_date
+from sigseek.indexer.decoding.descriptions import exif_text, user_comment, windows_text
 from sigseek.indexer.decoding.iptc import read_iptc
+from sigseek.indexer.decoding.metadata_blocks import MetadataBlocks, read_blocks
 from sigseek.indexer.decoding.named_dates import date_in_name
-from sigseek.indexer.decoding.words import exif_text, user_comment, windows_text
 from sigseek.indexer.decoding.xmp import Xmp, read_xmp
 from sigseek.storage import DateSource, PhotoMetadata, PlaceSource
 
@@ -78,10 +78,10 @@ def metadata_of(blocks: MetadataBlocks) -> Metadata:
     detail = _directory(blocks.exif, ExifTags.IFD.Exif)
     gps = _directory(blocks.exif, ExifTags.IFD.GPSInfo)
     xmp, fields = parsed_xmp(blocks.xmp), read_iptc(blocks.iptc)
-    position = places.exif_position(gps) or places.xmp_position(xmp)
+    position = coordinates.exif_position(gps) or coordinates.xmp_position(xmp)
     latitude, longitude = position or (None, None)
     taken = capture_date(base, detail, gps, longitude, xmp, fields)
-    flat, hierarchical = words.xmp_keywords(xmp)
+    flat, hierarchical = descriptions.xmp_keywords(xmp)
     orientation = base.get(_TAGS.Orientation)
     return Metadata(
         taken_at=str(taken.date) if taken else None,
@@ -91,24 +91,24 @@ def metadata_of(blocks: MetadataBlocks) -> Metadata:
         longitude=longitude,
         **place_names(xmp, PlaceSource.XMP, fields),
         orientation=orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1,
-        lens=words.lens((exif_text(detail.get(_TAGS.LensModel)), xmp_lens(xmp))),
-        rating=words.rating(
+        lens=descriptions.lens((exif_text(detail.get(_TAGS.LensModel)), xmp_lens(xmp))),
+        rating=descriptions.rating(
             (xmp.first("xmp:Rating"), base.get(_RATING)),
             (xmp.first("MicrosoftPhoto:Rating"), base.get(_RATING_PERCENT)),
         ),
-        title=words.title((*_titles(base, xmp, fields), blocks.title)),
-        description=words.description(
+        title=descriptions.title((*_titles(base, xmp, fields), blocks.title)),
+        description=descriptions.description(
             (*_descriptions(base, detail, xmp, fields), blocks.description)
         ),
-        keywords=words.keywords(
+        keywords=descriptions.keywords(
             (
                 *flat,
                 *fields.get(iptc.KEYWORDS, ()),
-                *words.split_keywords(windows_text(base.get(_XP_KEYWORDS))),
+                *descriptions.split_keywords(windows_text(base.get(_XP_KEYWORDS))),
             ),
             hierarchical,
         ),
-        people=words.people(xmp),
+        people=descriptions.people(xmp),
     )
 
 
@@ -136,8 +136,8 @@ def place_names(
 
     def named(properties: tuple[str, ...], part: str, field: int) -> tuple[str | None, str | None]:
         within = (text for structure in structures for text in xmp.within(structure, part))
-        written = words.name((xmp.first(*properties), *within))
-        return written, words.name(fields.get(field, ()))
+        written = descriptions.name((xmp.first(*properties), *within))
+        return written, descriptions.name(fields.get(field, ()))
 
     found = {"city": named(*CITY), "region": named(*REGION), "country": named(*COUNTRY)}
     by_xmp = any(written for written, _ in found.values())
@@ -179,7 +179,7 @@ def _camera(base: Mapping[int, Any], xmp: Xmp) -> str | None:
     first = maker.split()[:1]
     if first and model.lower().startswith(first[0].lower()):
         maker = ""
-    return words.name((f"{maker} {model}",))
+    return descriptions.name((f"{maker} {model}",))
 
 
 def _titles(

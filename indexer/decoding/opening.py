@@ -10,13 +10,13 @@ from typing import IO, BinaryIO
 
 from PIL import ExifTags, Image, ImageFile
 
-from sigseek.indexer.decoding.blocks import find_blocks, open_bare_jpeg
 from sigseek.indexer.decoding.bmp import BMP, open_odd_bmp
 from sigseek.indexer.decoding.brands import AVIF, CANON_RAW, HEIF, brands
 from sigseek.indexer.decoding.damage import decodable_part
 from sigseek.indexer.decoding.formats import DECODED, JPEG_EXTENSIONS, RAW
-from sigseek.indexer.decoding.limits import MostPixels
+from sigseek.indexer.decoding.limits import PixelLimit
 from sigseek.indexer.decoding.metadata import Metadata, merged, read_metadata
+from sigseek.indexer.decoding.metadata_blocks import find_blocks, open_bare_jpeg
 from sigseek.indexer.decoding.png import PNG, mended_png
 from sigseek.indexer.decoding.tiff import (
     BIG_ENDIAN_BIGTIFF,
@@ -62,7 +62,7 @@ class OpenedPicture:
     """Whether it is known without decoding that a part is missing."""
 
 
-def open_picture(file: BinaryIO, suffix: str, most: MostPixels) -> OpenedPicture:
+def open_picture(file: BinaryIO, suffix: str, most: PixelLimit) -> OpenedPicture:
     """Open the picture in the file; `suffix` is the extension of its name, in lower case and with
     the dot.
 
@@ -90,12 +90,12 @@ def open_picture(file: BinaryIO, suffix: str, most: MostPixels) -> OpenedPicture
     return _open_with_pillow(file, suffix, most)
 
 
-def _checked(image: Image.Image, most: MostPixels) -> OpenedPicture:
+def _checked(image: Image.Image, most: PixelLimit) -> OpenedPicture:
     most.check(image.width, image.height)
     return OpenedPicture(image, image.format or "")
 
 
-def _open_with_pillow(file: BinaryIO, suffix: str, most: MostPixels) -> OpenedPicture:
+def _open_with_pillow(file: BinaryIO, suffix: str, most: PixelLimit) -> OpenedPicture:
     try:
         image = _pillow_image(file)
     except Exception as error:  # Pillow may raise any for what looks like a TIFF
@@ -120,7 +120,7 @@ def _open_with_pillow(file: BinaryIO, suffix: str, most: MostPixels) -> OpenedPi
 
 
 def _open_page(
-    image: ImageFile.ImageFile, page: int, below: ImageFile.ImageFile | None, most: MostPixels
+    image: ImageFile.ImageFile, page: int, below: ImageFile.ImageFile | None, most: PixelLimit
 ) -> OpenedPicture:
     """Return a page of a TIFF that is not its first, or the picture below the first page. What it
     does not say of the photo, the first page may.
@@ -136,7 +136,7 @@ def _open_page(
     return replace(_checked(image, most), metadata=said, source=image.fp, frame=page)
 
 
-def _open_otherwise(file: BinaryIO, suffix: str, most: MostPixels) -> OpenedPicture | None:
+def _open_otherwise(file: BinaryIO, suffix: str, most: PixelLimit) -> OpenedPicture | None:
     """Return the picture in a damaged or odd file that Pillow does not open; None if there is
     none.
     """
@@ -178,7 +178,7 @@ def _pillow_image(file: BinaryIO) -> ImageFile.ImageFile:
         return open_bare_jpeg(file)
 
 
-def _open_raw(file: BinaryIO, most: MostPixels) -> OpenedPicture:
+def _open_raw(file: BinaryIO, most: PixelLimit) -> OpenedPicture:
     from sigseek.indexer.decoding.raw import open_raw
 
     image, metadata, size = open_raw(file, most)

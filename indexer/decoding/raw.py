@@ -9,10 +9,9 @@ import numpy.typing as npt
 import rawpy
 from PIL import ExifTags, Image
 
-from sigseek.indexer.decoding.blocks import tiff_blocks
 from sigseek.indexer.decoding.brands import CANON_RAW, brands
 from sigseek.indexer.decoding.cr3 import read_cr3
-from sigseek.indexer.decoding.limits import MostPixels
+from sigseek.indexer.decoding.limits import PixelLimit
 from sigseek.indexer.decoding.metadata import (
     SIDES_SWAPPED,
     Metadata,
@@ -20,6 +19,7 @@ from sigseek.indexer.decoding.metadata import (
     metadata_of,
     read_metadata,
 )
+from sigseek.indexer.decoding.metadata_blocks import tiff_blocks
 from sigseek.indexer.decoding.orientation import turned_upright
 from sigseek.indexer.errors import DecodeError
 
@@ -39,7 +39,7 @@ _SRGB_GAMMA = (2.4, 12.92)
 _ORIENTATION = {0: 1, 3: 3, 5: 8, 6: 6}  # EXIF's, by LibRaw's
 
 
-def open_raw(file: BinaryIO, most: MostPixels) -> tuple[Image.Image, Metadata, tuple[int, int]]:
+def open_raw(file: BinaryIO, most: PixelLimit) -> tuple[Image.Image, Metadata, tuple[int, int]]:
     """Return the preview, the photo's metadata, and the photo's own width and height as shown.
 
     The preview is not decoded yet, and the orientation in the metadata is the one that it still has
@@ -195,9 +195,9 @@ def _orientation(
     Not every program keeps these in step. The first is taken that puts the longer side where the
     photo has it.
     """
-    lies = size[0] >= size[1]
+    is_wide = size[0] >= size[1]
     for orientation in candidates:
         width, height = preview[::-1] if orientation in SIDES_SWAPPED else preview
-        if (width >= height) == lies:
+        if (width >= height) == is_wide:
             return orientation
     return 1

@@ -6,10 +6,10 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from sigseek.indexer.decoding.blocks import tiff_blocks
 from sigseek.indexer.decoding.brands import CANON_RAW, brands
 from sigseek.indexer.decoding.cr3 import read_cr3
 from sigseek.indexer.decoding.metadata import Metadata, metadata_of, read_metadata
+from sigseek.indexer.decoding.metadata_blocks import tiff_blocks
 
 _HEAD = 1 << 18
 _LIKE_TIFF = (b"IIRO", b"IIRS", b"IIU\0")

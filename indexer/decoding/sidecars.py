@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sigseek.indexer.decoding import places, words
-from sigseek.indexer.decoding.capture import refined, xmp_dates
+from sigseek.indexer.decoding import coordinates, descriptions
+from sigseek.indexer.decoding.capture_date import refined, xmp_dates
 from sigseek.indexer.decoding.dates import read_date, utc_date
 from sigseek.indexer.decoding.formats import RAW
 from sigseek.indexer.decoding.metadata import (
@@ -93,26 +93,26 @@ def _overridden(metadata: Metadata, xmp: Xmp) -> Metadata:
     if written:
         date = refined(written, read_date(metadata.taken_at or ""))
         changes |= {"taken_at": str(date), "date_source": DateSource.SIDECAR}
-    position = places.xmp_position(xmp)
+    position = coordinates.xmp_position(xmp)
     if position:
         changes["latitude"], changes["longitude"] = position
     named = place_names(xmp, PlaceSource.SIDECAR, {})
     if named["place_source"]:
         changes |= named
-    flat, hierarchical = words.xmp_keywords(xmp)
+    flat, hierarchical = descriptions.xmp_keywords(xmp)
     stars = (xmp.first("xmp:Rating"),)
     said = {
-        "lens": words.lens((xmp_lens(xmp),)),
-        "rating": words.rating(stars, (xmp.first("MicrosoftPhoto:Rating"),)),
-        "title": words.title((xmp.first("dc:title"), xmp.first("photoshop:Headline"))),
-        "description": words.description(
+        "lens": descriptions.lens((xmp_lens(xmp),)),
+        "rating": descriptions.rating(stars, (xmp.first("MicrosoftPhoto:Rating"),)),
+        "title": descriptions.title((xmp.first("dc:title"), xmp.first("photoshop:Headline"))),
+        "description": descriptions.description(
             (xmp.first("dc:description"), xmp.first("exif:UserComment"))
         ),
-        "keywords": words.keywords(flat, hierarchical),
-        "people": words.people(xmp),
+        "keywords": descriptions.keywords(flat, hierarchical),
+        "people": descriptions.people(xmp),
     }
     changes |= {name: value for name, value in said.items() if value}
-    if words.is_unrated(stars):  # somebody took the stars away
+    if descriptions.is_unrated(stars):  # somebody took the stars away
         changes["rating"] = None
     return replace(metadata, **changes)
 
@@ -147,15 +147,15 @@ def _completed(metadata: Metadata, takeout: dict[str, Any]) -> Metadata:
         for name in ("geoData", "geoDataExif"):
             found = takeout.get(name)
             if isinstance(found, dict) and (
-                place := places.position(found.get("latitude"), found.get("longitude"))
+                place := coordinates.position(found.get("latitude"), found.get("longitude"))
             ):
                 changes["latitude"], changes["longitude"] = place
                 break
     if metadata.description is None and isinstance(takeout.get("description"), str):
-        changes["description"] = words.description((takeout["description"],))
+        changes["description"] = descriptions.description((takeout["description"],))
     if not metadata.people and isinstance(takeout.get("people"), list):
         people = [person.get("name") for person in takeout["people"] if isinstance(person, dict)]
-        changes["people"] = words.names(name for name in people if isinstance(name, str))
+        changes["people"] = descriptions.names(name for name in people if isinstance(name, str))
     return replace(metadata, **changes)
 
 

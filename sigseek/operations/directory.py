@@ -78,7 +78,8 @@ class LibraryDirectory:
         """Relocate the folder that the library lies in, if it came back under another path."""
         if self.directory.name != LIBRARY_BESIDE_PHOTOS:
             return
-        from sigseek.operations.travelling import follow_library  # most libraries need none of it
+        # Most libraries need none of it.
+        from sigseek.operations.moved_library import follow_library
 
         try:
             moved = follow_library(self)

@@ -53,10 +53,10 @@ class PlainText(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Return the text as it is kept."""
-        return None if value is None else mended(value)
+        return None if value is None else storable(value)
 
 
-def mended(text: str) -> str:
+def storable(text: str) -> str:
     """Return the text without NUL characters, and with "?" for lone surrogates."""
     text = text.replace("\0", "")
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

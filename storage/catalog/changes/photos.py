@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, exists, select, update
 
 from sigseek.storage.catalog.changes.pictures import PictureWriter
-from sigseek.storage.catalog.columns import mended
+from sigseek.storage.catalog.columns import storable
 from sigseek.storage.catalog.local_time import split_offset
 from sigseek.storage.catalog.models import (
     CheckpointRow,
@@ -101,7 +101,7 @@ class PhotoWriter(PictureWriter):
             PhotoKeywordRow,
             ["keyword_id", "photo_id"],
             [
-                {"keyword_id": keywords[mended(name)], "photo_id": id_}
+                {"keyword_id": keywords[storable(name)], "photo_id": id_}
                 for id_, facts in photos.items()
                 for name in facts.keywords
             ],
@@ -112,7 +112,7 @@ class PhotoWriter(PictureWriter):
             PhotoPersonRow,
             ["person_id", "photo_id"],
             [
-                {"person_id": people[mended(name)], "photo_id": id_}
+                {"person_id": people[storable(name)], "photo_id": id_}
                 for id_, facts in photos.items()
                 for name in facts.people
             ],
@@ -124,7 +124,7 @@ class PhotoWriter(PictureWriter):
     ) -> dict[str, int]:
         """Return the ids of the words, which are added where they are new."""
         # In order, so that two writers do not wait for each other.
-        names = sorted({mended(name) for photo in words for name in photo})
+        names = sorted({storable(name) for photo in words for name in photo})
         rows = [{"name": name} for name in names]
         self._dialect.put(self._session, table, ["name"], rows, overwrite=False)
         found: dict[str, int] = {}

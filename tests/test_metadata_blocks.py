@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from sigseek.indexer.decoding.blocks import find_blocks, read_blocks, tiff_blocks
 from sigseek.indexer.decoding.cr3 import read_cr3
 from sigseek.indexer.decoding.decode import decode_photo
 from sigseek.indexer.decoding.guarded import GuardedDecoder
-from sigseek.indexer.decoding.limits import MostPixels
+from sigseek.indexer.decoding.limits import PixelLimit
 from sigseek.indexer.decoding.metadata import Metadata, metadata_of, read_metadata
+from sigseek.indexer.decoding.metadata_blocks import find_blocks, read_blocks, tiff_blocks
 from sigseek.indexer.decoding.opening import open_picture
 from sigseek.siglip import Preprocessing
 from tests.photos import exif, iptc, picture, with_segment, xmp
@@ -26,7 +26,7 @@ PREPROCESSING = Preprocessing(32, 32, 3, 1 / 255, (0.5,) * 3, (0.5,) * 3)
 
 def metadata_in(contents: bytes, suffix: str) -> Metadata:
     """Return the metadata of the file as it is before the picture is decoded."""
-    return read_metadata(open_picture(BytesIO(contents), suffix, MostPixels(10**6)).image)
+    return read_metadata(open_picture(BytesIO(contents), suffix, PixelLimit(10**6)).image)
 
 
 def jpeg(**options: object) -> bytes:

@@ -1,6 +1,6 @@
 import pytest
 
-from sigseek.indexer.decoding.capture import XMP_DATES, capture_date, refined
+from sigseek.indexer.decoding.capture_date import XMP_DATES, capture_date, refined
 from sigseek.indexer.decoding.dates import LocalDate
 from sigseek.indexer.decoding.xmp import read_xmp
 from tests.photos import xmp

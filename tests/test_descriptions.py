@@ -3,10 +3,10 @@ from fractions import Fraction
 import pytest
 from PIL.TiffImagePlugin import IFDRational
 
-from sigseek.indexer.decoding import words
-from sigseek.indexer.decoding.blocks import MetadataBlocks
+from sigseek.indexer.decoding import descriptions
+from sigseek.indexer.decoding.coordinates import exif_position, position, xmp_position
 from sigseek.indexer.decoding.metadata import Metadata, metadata_of
-from sigseek.indexer.decoding.places import exif_position, position, xmp_position
+from sigseek.indexer.decoding.metadata_blocks import MetadataBlocks
 from sigseek.indexer.decoding.xmp import read_xmp
 from tests.photos import exif, xmp
 
@@ -70,7 +70,7 @@ def test_titles_in_their_order() -> None:
     ],
 )  # fmt: skip
 def test_ratings(stars: list[object], percents: list[object], rating: int | None) -> None:
-    assert words.rating(stars, percents) == rating
+    assert descriptions.rating(stars, percents) == rating
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_ratings(stars: list[object], percents: list[object], rating: int | None
     ],
 )
 def test_user_comments(comment: bytes | None, text: str) -> None:
-    assert words.user_comment(comment) == text
+    assert descriptions.user_comment(comment) == text
 
 
 @pytest.mark.parametrize(
