@@ -35,6 +35,7 @@ class PictureWriter(Writer):
         both, and of two embeddings by a checkpoint the one that it had.
         """
         known = self._find([*pictures, *pictures.values()])
+        outdated = self._outdated([*known.values()], version)
         merged: dict[int, int] = {}
         for all_bytes, picture in pictures.items():
             photo = known.get(all_bytes, known.get(picture))
@@ -45,8 +46,10 @@ class PictureWriter(Writer):
                 merged[photo] = other
                 continue
             known[picture] = photo
-            row = update(PhotoRow).where(PhotoRow.id == photo, PhotoRow.digest_version < version)
-            self._session.execute(row.values(digest=picture, digest_version=version))
+            if photo in outdated:
+                outdated.remove(photo)
+                row = update(PhotoRow).where(PhotoRow.id == photo)
+                self._session.execute(row.values(digest=picture, digest_version=version))
         for photo, other in merged.items():
             self._merge(photo, other)
         if merged:
@@ -81,6 +84,15 @@ class PictureWriter(Writer):
         self._session.execute(
             update(EmbeddingRow).filter_by(**key).values(photo_id=other, generation=generation)
         )
+
+    def _outdated(self, photos: Sequence[int], version: int) -> set[int]:
+        """Return the photos whose digest was made by a reader older than `version`."""
+        older = select(PhotoRow.id).where(PhotoRow.digest_version < version)
+        return {
+            id_
+            for chunk in statement_chunks(photos)
+            for id_ in self._session.scalars(older.where(PhotoRow.id.in_(chunk)))
+        }
 
     def _find(self, digests: Sequence[bytes]) -> dict[bytes, int]:
         """Return the ids of known photos by digest, their rows locked against removal."""

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path, PurePath
 from typing import Any
 
-from sqlalchemy import Executable, Row, exists, func, literal, select, union_all
+from sqlalchemy import Executable, Row, bindparam, exists, func, literal, select, union_all
 
 from sigseek.storage.catalog.local_time import join_offset
 from sigseek.storage.catalog.models import (
@@ -24,6 +24,16 @@ from sigseek.storage.catalog.models import (
 from sigseek.storage.catalog.paths import containing_folder, statement_chunks
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.records import DamagedFile, FileLocation, PhotoFile, PhotoMetadata, PhotoRecord
+
+# Made once, because indexing asks it of every file.
+_EMBEDDED = (
+    select(PhotoRow.digest, PhotoRow.id)
+    .join(EmbeddingRow, EmbeddingRow.photo_id == PhotoRow.id)
+    .where(
+        PhotoRow.digest.in_([bindparam("picture"), bindparam("all_bytes")]),
+        EmbeddingRow.checkpoint_id == bindparam("checkpoint"),
+    )
+)
 
 
 class PhotoReader(Reader):
@@ -82,13 +92,9 @@ class PhotoReader(Reader):
 
     def find_embedded(self, picture: bytes, all_bytes: bytes, checkpoint_id: int) -> int | None:
         """Return what `find_photo` does, of the photos that the checkpoint has embedded."""
-        query = select(PhotoRow.digest, PhotoRow.id).join(
-            EmbeddingRow, EmbeddingRow.photo_id == PhotoRow.id
-        )
-        embedded = EmbeddingRow.checkpoint_id == checkpoint_id
+        asked = {"picture": picture, "all_bytes": all_bytes, "checkpoint": checkpoint_id}
         with self._session() as session:
-            rows = session.execute(query.where(PhotoRow.digest.in_([picture, all_bytes]), embedded))
-            found = dict(rows.all())
+            found = dict(session.execute(_EMBEDDED, asked).all())
         return found.get(picture, found.get(all_bytes))
 
     def find_photo_of_file(self, path: Path) -> int | None:
