@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path, PurePath
 
-from sigseek.indexer import disk
+from sigseek import disk
 from sigseek.indexer.comparison import Comparison, compare
 from sigseek.indexer.decoding.identity.picture import VERSION as PICTURE_VERSION
 from sigseek.indexer.listing import FoundFile, Listing

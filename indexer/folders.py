@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from sigseek.disk import ask
 from sigseek.errors import Call, ErrorKind, Option, Remedy
 from sigseek.indexer.comparison import Comparison
-from sigseek.indexer.disk import ask
 from sigseek.indexer.errors import FolderError
 from sigseek.indexer.presence import is_directory, is_online
 from sigseek.storage import Catalog, FolderRecord

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from sigseek.indexer import disk
+from sigseek import disk
 from sigseek.indexer.decoding.brands import AVIF, CANON_RAW, HEIF, brands
 from sigseek.indexer.map_ahead import map_ahead
 from sigseek.indexer.watched_pool import WatchedPool

@@ -6,7 +6,7 @@ No function here raises, as some of pathlib do when a drive fails, and none wait
 import os
 from pathlib import Path, PurePath
 
-from sigseek.indexer.disk import ask
+from sigseek.disk import ask
 
 
 def is_online(root: Path) -> bool:
@@ -31,6 +31,12 @@ def is_unplugged(root: Path, directory: str) -> bool:
     `root` exists and is empty, as an unmounted drive leaves its mount point.
     """
     return any(is_empty(root / inside) for inside in PurePath(directory, "file").parents[:-1])
+
+
+def real_path(path: Path) -> Path:
+    """Return the absolute path without links; as it is where its disk does not answer."""
+    absolute = path.absolute()
+    return ask(absolute, lambda: Path(os.path.realpath(absolute)), absolute)
 
 
 def may_be_there(path: Path) -> bool:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path, PurePath
 
-from sigseek.indexer import disk
+from sigseek import disk
 from sigseek.indexer.directory import DirectoryLook
 from sigseek.indexer.errors import SilentDiskError
 from sigseek.indexer.exclusion import IGNORE_FILE, NO_MEDIA, Rules

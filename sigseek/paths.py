@@ -1,4 +1,4 @@
-"""Paths as people type them. Every room may import this module; it imports none of them.
+"""Paths as people type them. Every room may import this module; it imports no room.
 
 An accented letter has two spellings in Unicode: as one character (NFC, which keyboards give) and as
 a letter with a mark behind it (NFD, which older Macs wrote into file names). To most file systems
@@ -11,6 +11,8 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+from sigseek.disk import ask
+
 LIBRARY_BESIDE_PHOTOS = ".sigseek"
 """The name of a library's directory in a folder of photos."""
 
@@ -22,10 +24,17 @@ def typed_path(path: str | os.PathLike[str]) -> Path:
 
     A leading `~` or `~user` becomes the home directory; a name that merely begins so, of no user,
     stays as it is. A name that is not there is replaced by the name beside it that differs only in
-    the Unicode spelling of its letters.
+    the Unicode spelling of its letters. The path of a disk that does not answer stays as typed.
     """
     expanded = Path(os.path.expanduser(path))  # Path.expanduser raises where there is no such user
-    if str(expanded).isascii() or os.path.lexists(expanded):
+    if str(expanded).isascii():
+        return expanded
+    return ask(expanded.absolute().parent, lambda: _spelled_as_there(expanded), expanded)
+
+
+def _spelled_as_there(expanded: Path) -> Path:
+    """Return the path, its names spelled as they are on the disk."""
+    if os.path.lexists(expanded):
         return expanded
     place = Path(expanded.anchor)
     for name in expanded.parts[1 if expanded.anchor else 0 :]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sigseek.indexer import disk
+from sigseek import disk
 
 
 class SilentDisk:

@@ -17,7 +17,7 @@ MAY_IMPORT = {
 ROOMS = set(MAY_IMPORT) - {"sigseek"}
 
 
-GROUND = {"sigseek.errors", "sigseek.files", "sigseek.paths", "sigseek.progress"}
+GROUND = {"sigseek.disk", "sigseek.errors", "sigseek.files", "sigseek.paths", "sigseek.progress"}
 """What every room may import, because it imports none of them."""
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sigseek.indexer import disk
-from sigseek.indexer.disk import ask
+from sigseek import disk
+from sigseek.disk import ask
 
 PLACE = Path("/photos")
 

@@ -13,6 +13,7 @@ import sigseek
 from sigseek.evaluation.caption_files import read_captions
 from sigseek.paths import spellings, typed_path
 from tests.conftest import Run
+from tests.silent_disks import silent_disk
 
 NFC, NFD = (unicodedata.normalize(form, "Café Ångström") for form in ("NFC", "NFD"))
 
@@ -54,6 +55,16 @@ def test_a_directory_that_may_not_be_read_is_no_obstacle(ordinary_folder: Path) 
     closed.chmod(0)
     assert typed_path(closed / NFC) == closed / NFC
     closed.chmod(0o700)
+
+
+def test_a_path_on_a_disk_that_does_not_answer_stays_as_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / NFC).mkdir()
+    with silent_disk(monkeypatch) as silent:
+        silent.paths = {tmp_path / "drive"}
+        assert typed_path(tmp_path / "drive" / NFC) == tmp_path / "drive" / NFC
+        assert typed_path(tmp_path / NFD) == tmp_path / NFC
 
 
 def test_spellings() -> None:

@@ -10,6 +10,7 @@ from sigseek.indexer.presence import (
     is_online,
     is_unplugged,
     may_be_there,
+    real_path,
 )
 from tests.silent_disks import silent_disk
 
@@ -76,3 +77,4 @@ def test_a_disk_that_does_not_answer_is_offline_and_not_empty(
         assert not is_directory(places / "full")
         assert not is_empty(places / "empty")
         assert may_be_there(places / "full" / "none.jpg")
+        assert real_path(places / "full") == places / "full"

@@ -11,6 +11,7 @@ import sigseek
 from sigseek import FolderError
 from tests.indexed import assert_nothing_to_do, indexed, known, on_disk, save_photos
 from tests.photos import save
+from tests.silent_disks import silent_disk
 
 
 @pytest.fixture
@@ -171,3 +172,35 @@ def test_relocating_to_where_the_files_are_not(
         library.relocate(photos, tmp_path / "loop")
     assert_nothing_to_do(library)
     assert library.relocate(photos, tmp_path / "empty", accept_missing=True).files == 12
+
+
+def test_a_folder_is_relocated_from_a_disk_that_does_not_answer(
+    library: sigseek.Library, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a server is replaced by another one: the old mount hangs, the new one has all."""
+    new = Path(shutil.copytree(photos, tmp_path / "new"))
+    with silent_disk(monkeypatch) as silent:
+        silent.paths = {photos}
+        assert library.relocate(photos, new).files == 12
+    assert known(library) == on_disk(new)
+
+
+def test_a_disk_that_falls_silent_while_its_files_are_looked_for(
+    library: sigseek.Library, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = Path(shutil.copytree(photos, tmp_path / "new"))
+    with silent_disk(monkeypatch) as silent:
+        silent.paths = set(new.rglob("*.png"))
+        with pytest.raises(FolderError, match=f"^the disk of {new} does not answer; "):
+            library.relocate(photos, new)
+    assert known(library) == on_disk(photos)
+
+
+def test_the_two_places_are_named_the_other_way_round_and_one_does_not_answer(
+    library: sigseek.Library, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = Path(shutil.copytree(photos, tmp_path / "new"))
+    with silent_disk(monkeypatch) as silent:
+        silent.paths = {photos}
+        with pytest.raises(FolderError, match="give the old place first"):
+            library.relocate(new, photos)

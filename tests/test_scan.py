@@ -6,7 +6,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from sigseek.indexer import disk
+from sigseek import disk
 from sigseek.indexer.decoding import digest
 from sigseek.indexer.directory import DirectoryLook
 from sigseek.indexer.errors import SilentDiskError

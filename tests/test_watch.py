@@ -26,6 +26,7 @@ from sigseek.storage import Catalog, LibraryError, writer_lock
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 from tests.conftest import Run
 from tests.photos import save, xmp
+from tests.silent_disks import silent_disk
 
 
 def until(true: Callable[[], object], what: object = "") -> None:
@@ -399,6 +400,31 @@ def test_a_directory_that_cannot_be_looked_into_any_more(ordinary_folder: Path) 
         until(lambda: shut in loop.indexed)
     shut.chmod(0o755)
     assert {found.problem for found in loop.rounds} == {None}
+
+
+def test_a_folder_whose_disk_falls_silent_is_told_and_watched_again_once_it_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drive, other = tmp_path / "drive", tmp_path / "other"
+    with (
+        silent_disk(monkeypatch) as silent,
+        Loop(tmp_path / "library", drive, other) as loop,
+    ):
+        until(lambda: {drive, other} <= set(loop.indexed))
+        silent.paths = {drive}
+        until(lambda: any(found.problem for found in loop.rounds))
+        seen = loop.indexed.count(other)
+        save(other / "a.png")
+        until(lambda: loop.indexed.count(other) > seen)
+        assert loop.indexed.count(drive) == 1
+        silent.paths = set()
+        silent.back.set()
+        until(lambda: loop.indexed.count(drive) == 2)
+    problems = [(found.path, found.problem) for found in loop.rounds if found.problem]
+    gone = (
+        f"the folder {drive} is not there; its photos stay, and it is watched again once it is back"
+    )
+    assert problems == [(str(drive), gone)]
 
 
 def test_links_to_directories_are_not_followed(tmp_path: Path) -> None:

@@ -1,15 +1,17 @@
 """What changes below folders, as the operating system tells of it.
 
 Files are asked for by os.path, to which a file that cannot be looked at does not exist: pathlib
-raises when a drive fails.
+raises when a drive fails. No question to a folder's disk waits for ever.
 """
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from watchfiles import watch
 
+from sigseek.disk import ask
 from sigseek.errors import ErrorKind, SigseekError
 from sigseek.indexer.decoding.formats import PICTURES
 from sigseek.indexer.exclusion import IGNORE_FILE, NO_MEDIA, is_junk
@@ -77,24 +79,29 @@ class FolderEvents:
             return None
         if is_junk(name) and not is_rule:
             return None
-        place = path if os.path.isdir(path) and not os.path.islink(path) else path.parent  # noqa: PTH114
+        place = path if ask(folder, partial(_is_directory, path), False) else path.parent
         if (
             place != path
             and path.suffix.lower() not in PICTURES
             and path.suffix.lower() not in SIDECARS
             and not is_rule
-            and not self._may_have_been_directory(path)
+            and not self._may_have_been_directory(path, folder)
         ):
             return None
-        return (
-            place if os.path.realpath(place) == str(place) else None
-        )  # a scan does not follow links to directories
+        real = ask(folder, lambda: os.path.realpath(place), None)
+        return place if real == str(place) else None  # a scan follows no links to directories
 
-    def _may_have_been_directory(self, path: Path) -> bool:
+    def _may_have_been_directory(self, path: Path, folder: Path) -> bool:
         """Return whether the path is gone and files below it are known: of a directory that went
         away, nothing but its name is reported.
         """
-        return not os.path.lexists(path) and self._catalog.has_files_below(path)
+        there = ask(folder, lambda: os.path.lexists(path), True)
+        return not there and self._catalog.has_files_below(path)
+
+
+def _is_directory(path: Path) -> bool:
+    """Return whether the path is a directory and no link to one."""
+    return os.path.isdir(path) and not os.path.islink(path)  # noqa: PTH114
 
 
 def _why_no_events(error: Exception, rescan: float) -> SigseekError:

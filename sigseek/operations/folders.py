@@ -5,6 +5,7 @@ from pathlib import Path, PurePath, PureWindowsPath
 
 from sigseek.errors import ErrorKind, Remedy, Step
 from sigseek.indexer import FolderError
+from sigseek.indexer.presence import real_path
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.paths import spellings, typed_path
 from sigseek.storage import Catalog, FolderRecord
@@ -32,7 +33,7 @@ def find_folder(catalog: Catalog, path: Path) -> tuple[FolderRecord, PurePath]:
     """
     path = typed_path(path)
     plain = Path(os.path.abspath(path))  # noqa: PTH100 - unlike Path.absolute, without ".."
-    places = dict.fromkeys((*spellings(plain), Path(os.path.realpath(path))))
+    places = dict.fromkeys((*spellings(plain), real_path(path)))
     found = [known for known in map(catalog.find_folder, places) if known]
     if not found:
         folders = ", ".join(folder.path for folder in catalog.folders()) or "none"

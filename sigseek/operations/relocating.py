@@ -2,10 +2,14 @@
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePath
 
+from sigseek.disk import ask
 from sigseek.errors import Call, ErrorKind, Option, Remedy
 from sigseek.indexer import FolderError, check_folder, check_folders_below
+from sigseek.indexer.folders import silent_disk
+from sigseek.indexer.presence import is_directory, real_path
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.folders import find_folder
 from sigseek.paths import typed_path
@@ -54,9 +58,7 @@ def _find_old_folder(catalog: Catalog, old: Path, new: Path) -> tuple[FolderReco
     try:
         return find_folder(catalog, old)
     except FolderError:
-        if os.path.isdir(typed_path(old)) and catalog.find_folder(
-            Path(os.path.realpath(typed_path(new)))
-        ):
+        if is_directory(typed_path(old)) and catalog.find_folder(real_path(typed_path(new))):
             swapped = Call("relocate", (str(new), str(old)))
             raise FolderError(
                 f"the library knows {new}, not {old}",
@@ -68,7 +70,9 @@ def _find_old_folder(catalog: Catalog, old: Path, new: Path) -> tuple[FolderReco
 def _check_files(
     catalog: Catalog, folder: FolderRecord, inside: PurePath, target: Path, *, accept_missing: bool
 ) -> None:
-    """Raise FolderError unless half of the files that are known there are in `target`."""
+    """Raise FolderError unless half of the files that are known there are in `target`, or when its
+    disk does not answer.
+    """
     paths = catalog.paths(folder.id, inside)
     if not paths:
         raise FolderError(
@@ -78,7 +82,12 @@ def _check_files(
         )
     looked_for = paths[:: max(1, len(paths) // _LOOKED_FOR)]
     before = path_prefix(inside)
-    there = sum(os.path.lexists(target / path[len(before) :]) for path in looked_for)
+    there = 0
+    for path in looked_for:
+        found = ask(target, partial(os.path.lexists, target / path[len(before) :]), None)
+        if found is None:
+            raise silent_disk(target)
+        there += found
     if there < len(looked_for) / 2 and not accept_missing:
         raise FolderError(
             f"{there or 'none'} of the {len(looked_for):,} files are in {target}, "

@@ -1,15 +1,17 @@
 """Keeping a library current: changes in its folders are indexed once it is quiet there.
 
 Files are asked for by os.path, to which a file that cannot be looked at does not exist: pathlib
-raises when a drive fails.
+raises when a drive fails. No question to a folder's disk waits for ever.
 """
 
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from sigseek.disk import ask
 from sigseek.errors import ErrorKind, SigseekError
 from sigseek.indexer import FolderError, IndexReport
 from sigseek.operations.folder_events import FolderEvents
@@ -203,6 +205,6 @@ def _tell_gone(before: dict[Path, Identity], now: dict[Path, Identity]) -> Itera
 
 def _existing(place: Path, folder: Path) -> Path:
     """Return the place, or the nearest directory above it that exists, up to the folder."""
-    while place != folder and not os.path.isdir(place):
+    while place != folder and not ask(folder, partial(os.path.isdir, place), False):
         place = place.parent
     return place

@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TypeAlias
 
+from sigseek.disk import ask
 from sigseek.errors import ErrorKind
 from sigseek.indexer import check_folder
-from sigseek.indexer.disk import ask
 from sigseek.paths import spellings, typed_path
 from sigseek.storage import Catalog, LibraryError
 
@@ -84,8 +84,9 @@ def _exists(path: Path) -> bool:
 
 
 def _identity(path: Path) -> Identity:
+    """Return the folder's identity; None where it is not there or its disk does not answer."""
     try:
-        found = path.stat()
+        found = ask(path, path.stat, None)
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return (found.st_dev, found.st_ino) if found else None

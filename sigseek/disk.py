@@ -2,6 +2,8 @@
 
 A question to such a disk may never return, and nothing can end the thread that asks it. So a thread
 of its own asks each question, and is left behind when the answer does not come.
+
+Every room may import this module; it imports none of them.
 """
 
 import threading
