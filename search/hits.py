@@ -44,6 +44,7 @@ def photo_fields(photo: PhotoRecord, known: KnownPhoto | None = None) -> dict[st
         "description": photo.description,
         "keywords": photo.keywords,
         "people": photo.people,
+        "tags": photo.tags,
         "copies": tuple(other for other in photo.paths if other != path),
         "available": present is not None,
         "query_photo": query_photo,

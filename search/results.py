@@ -6,6 +6,7 @@ from typing import Literal, overload
 
 from sigseek.errors import Remedy
 from sigseek.search.verdicts import JudgedBy, Verdict
+from sigseek.storage.records import PhotoTag
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,8 @@ class PhotoHit:
     """The keywords in alphabetical order; "Animal|Bird|Gull" for one in a hierarchy."""
     people: tuple[str, ...]
     """The names of the people whom the photo shows, in alphabetical order."""
+    tags: tuple[PhotoTag, ...]
+    """In alphabetical order, each with whether a person gave it."""
     copies: tuple[str, ...]
     """The photo's other files."""
     available: bool

@@ -58,7 +58,13 @@ if TYPE_CHECKING:
     from sigseek.siglip import Checkpoint, CheckpointError
     from sigseek.siglip.yardstick.embeddings import Yardstick
     from sigseek.storage import CheckpointRecord, LibraryError
-    from sigseek.storage.records import DamagedFile, FailureKind, LibraryFailure, SkippedFile
+    from sigseek.storage.records import (
+        DamagedFile,
+        FailureKind,
+        LibraryFailure,
+        PhotoTag,
+        SkippedFile,
+    )
 
 __version__ = "0.1.0"
 
@@ -104,6 +110,7 @@ __all__ = [
     "Option",
     "PatternError",
     "Phase",
+    "PhotoTag",
     "Problem",
     "Progress",
     "QueryError",
@@ -170,7 +177,13 @@ _MODULES = {
     "sigseek.siglip": ("Checkpoint", "CheckpointError"),
     "sigseek.siglip.yardstick.embeddings": ("Yardstick",),
     "sigseek.storage": ("CheckpointRecord", "LibraryError"),
-    "sigseek.storage.records": ("DamagedFile", "FailureKind", "LibraryFailure", "SkippedFile"),
+    "sigseek.storage.records": (
+        "DamagedFile",
+        "FailureKind",
+        "LibraryFailure",
+        "PhotoTag",
+        "SkippedFile",
+    ),
 }
 """Where each public name is defined. A module is loaded when one of its names is first asked for,
 so that `import sigseek` alone, as the command line does, stays fast.

@@ -332,11 +332,12 @@ class Library:
     ) -> tuple[TagCount, ...]:
         """Give each label as a tag to the photos that match it, so that `tag:NAME` finds them.
 
-        A string is a label's name. Tags of an earlier run with the same names are replaced. When it
-        is stopped or interrupted, the labels that are done are kept.
+        A string is a label's name. Tags of an earlier run with the same names are replaced, but not
+        what `add_tag` and `remove_tag` said of photos. When it is stopped or interrupted, the
+        labels that are done are kept.
 
         >>> library.tag(["a house"])
-        (TagCount(label='a house', photos=4),)
+        (TagCount(label='a house', photos=4, by_hand=0),)
         >>> len(library.search('tag:"a house"'))
         4
         """
@@ -350,13 +351,34 @@ class Library:
 
         return count_tags(self._directory.catalog())
 
-    def remove_tag(self, name: str) -> TagCount:
-        """Take a tag from all photos and count them. Raises UnknownTagError when there is no such
-        tag.
-        """
-        from sigseek.operations.tags import drop_tag
+    def add_tag(self, name: str, photos: Sequence[StrPath]) -> TagCount:
+        """Give a tag to photos of the library by hand, and count the tag's photos.
 
-        return drop_tag(self._directory, name)
+        Later runs of `tag` do not take it back. The photos' files may be away. Raises QueryError
+        and changes nothing when the library does not know one of them.
+
+        >>> library.add_tag("favourite", ["photos/scene-00007.jpg"])
+        TagCount(label='favourite', photos=1, by_hand=1)
+        """
+        from sigseek.operations.tags import decide_tag
+
+        return decide_tag(self._opened, name, photos, given=True)
+
+    def remove_tag(self, name: str, photos: Sequence[StrPath] | None = None) -> TagCount:
+        """Take a tag from all photos, and count them. With `photos`, take it from these, and count
+        those that are left.
+
+        Later runs of `tag` do not give it to these photos again. Raises UnknownTagError when there
+        is no such tag, and QueryError as `add_tag` does.
+
+        >>> library.remove_tag("favourite", ["photos/scene-00007.jpg"])
+        TagCount(label='favourite', photos=0, by_hand=0)
+        """
+        from sigseek.operations.tags import decide_tag, drop_tag
+
+        if photos is None:
+            return drop_tag(self._directory, name)
+        return decide_tag(self._opened, name, photos, given=False)
 
     @property
     def judged_by(self) -> JudgedBy:

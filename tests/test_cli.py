@@ -24,7 +24,7 @@ JUDGEMENT = {"probability", "verdict", "confidence", "judged_by"}
 METADATA = {
     "id", "width", "height", "damaged", "taken_at", "date_source", "camera", "latitude",
     "longitude", "city", "region", "country", "place_source", "lens", "title", "people",
-    "rating", "description", "keywords", "copies", "available",
+    "rating", "description", "keywords", "tags", "copies", "available",
 }  # fmt: skip
 
 

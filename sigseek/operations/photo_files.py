@@ -142,6 +142,16 @@ class PhotoFiles:
         if not self._directory.exists():
             existing_photo(photo)
 
+    def known_id(self, path: Path) -> int | None:
+        """Return the id of the photo that the library knows in the file, which may be away, or else
+        of the same picture in another file. None when the library does not know the photo.
+
+        Raises QueryError or DecodeError for a file that cannot be read, or that is not there and
+        that the library does not know.
+        """
+        known = self._id_at(path)
+        return self._known_id(existing_photo(path)) if known is None else known
+
     def _known_id(self, path: Path) -> int | None:
         """Return the id of the photo in the file, or of the one that was there if the file is
         missing or cannot be read.

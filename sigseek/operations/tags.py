@@ -1,14 +1,17 @@
-"""Tags: labels that are kept with the photos that match them."""
+"""Tags: labels that are kept with the photos that match them, or that a person gave them to."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sigseek.errors import Call, ErrorKind, Remedy
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.lists import check_list
 from sigseek.operations.opened import OpenedLibrary
+from sigseek.paths import typed_path
 from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.search.errors import QueryError, UnknownTagError
 from sigseek.search.labels import Label, distinct_labels, label_texts
@@ -27,6 +30,8 @@ class TagCount:
 
     label: str
     photos: int
+    by_hand: int = 0
+    """How many of these photos a person gave the tag to. The others were judged to match it."""
 
 
 def tag(
@@ -58,7 +63,8 @@ def tag_photos(
     listener: Listener,
     stop: Stop,
 ) -> tuple[TagCount, ...]:
-    """Give each label to the photos that match its text, and take it from all others.
+    """Give each label to the photos that match its text, and take it from all others, except for
+    photos of which a person said whether they have the tag.
 
     `vectors` are the texts' unit-norm embeddings (n, dim). Each label is committed by itself.
     """
@@ -68,25 +74,64 @@ def tag_photos(
         stop.check()
         with catalog.transaction() as transaction:
             transaction.put_tag(label.name, searcher.checkpoint.id, ids, probabilities)
-        counts.append(TagCount(label.name, len(ids)))
+        counts.append(TagCount(label.name, *catalog.count_tagged(label.name)))
         listener.advanced(Progress(Phase.TAGGING, len(counts), len(labels)))
     return tuple(counts)
 
 
+def decide_tag(
+    library: OpenedLibrary, name: str, photos: Sequence[str | os.PathLike[str]], *, given: bool
+) -> TagCount:
+    """Give a tag to photos by hand, or take it back from them, and count its photos.
+
+    Raises QueryError and changes nothing for a file that is not in the library.
+    """
+    check_list("photos", photos, QueryError)
+    (tag_name,) = (label.name for label in distinct_labels([name.strip()]))
+    catalog = library.directory.catalog()
+    with library.directory.writing():
+        known = catalog.tags()
+        if not given and tag_name not in known:
+            raise UnknownTagError(tag_name, list(known))
+        ids = _photo_ids(library, photos)
+        with catalog.transaction() as transaction:
+            transaction.put_hand_tag(tag_name, ids, given=given)
+        return TagCount(tag_name, *catalog.count_tagged(tag_name))
+
+
+def _photo_ids(library: OpenedLibrary, photos: Sequence[str | os.PathLike[str]]) -> list[int]:
+    """Return the ids of the photos in these files, which may be away."""
+    paths = [typed_path(photo).absolute() for photo in photos]
+    found = {path: library.photo_files.known_id(path) for path in dict.fromkeys(paths)}
+    unknown = [path for path, id_ in found.items() if id_ is None]
+    if unknown:
+        others = f" ({len(unknown):,} of {len(found):,} files are not)" if len(found) > 1 else ""
+        raise QueryError(
+            f"{unknown[0]} is not in the library{others}, so nothing was changed",
+            Remedy("add it first with: {}", (Call("index", (str(unknown[0].parent),)),)),
+            ErrorKind.NOT_FOUND,
+        )
+    return [id_ for id_ in found.values() if id_ is not None]
+
+
 def count_tags(catalog: Catalog) -> tuple[TagCount, ...]:
     """Count the photos of each tag; the tags are in alphabetical order."""
-    return tuple(TagCount(name, photos) for name, photos in catalog.tags().items())
+    with catalog.snapshot() as reader:
+        counts, by_hand = reader.tags(), reader.tags_by_hand()
+    return tuple(TagCount(name, photos, by_hand.get(name, 0)) for name, photos in counts.items())
 
 
 def drop_tag(directory: LibraryDirectory, name: str) -> TagCount:
-    """Take a tag from all photos and count them. Raises UnknownTagError when there is no such
-    tag.
+    """Take a tag from all photos, whoever gave it, and count them.
+
+    Raises UnknownTagError when there is no such tag.
     """
     catalog = directory.catalog()
     with directory.writing():
         known = catalog.tags()
         if name not in known:
             raise UnknownTagError(name, list(known))
+        count = TagCount(name, *catalog.count_tagged(name))
         with catalog.transaction() as transaction:
             transaction.remove_tag(name)
-    return TagCount(name, known[name])
+    return count

@@ -16,6 +16,7 @@ from sigseek.storage.catalog.reading.files import FileReader
 from sigseek.storage.catalog.reading.judgement import JudgementReader
 from sigseek.storage.catalog.reading.photos import PhotoReader
 from sigseek.storage.catalog.reading.settings import SettingReader
+from sigseek.storage.catalog.reading.tags import TagReader
 from sigseek.storage.catalog.sqlite import SqliteDialect
 
 if TYPE_CHECKING:
@@ -25,7 +26,13 @@ FILE_NAME = "catalog.sqlite"
 
 
 class CatalogReader(
-    CheckpointReader, FileReader, PhotoReader, EmbeddingReader, JudgementReader, SettingReader
+    CheckpointReader,
+    FileReader,
+    PhotoReader,
+    EmbeddingReader,
+    JudgementReader,
+    TagReader,
+    SettingReader,
 ):
     """Every question that can be asked of a catalog."""
 

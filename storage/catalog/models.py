@@ -364,6 +364,28 @@ class TagRow(Base):
     probability: Mapped[float]
 
 
+class HandTagNameRow(Base):
+    """A tag that a person gave to photos or took back, whether any photo has it or not."""
+
+    __tablename__ = "hand_tag_name"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+
+
+class HandTagRow(Base):
+    """A person's word on whether a photo has a tag. It outweighs what a checkpoint judged."""
+
+    __tablename__ = "hand_tag"
+    __table_args__ = (Index("ix_hand_tag_photo_id", "photo_id"), {"sqlite_with_rowid": False})
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    photo_id: Mapped[int] = mapped_column(
+        ForeignKey("photo.id", ondelete="CASCADE"), primary_key=True
+    )
+    given: Mapped[bool]
+    """False where the person took the tag back: the photo has it not, whatever is judged later."""
+
+
 class SettingRow(Base):
     """A choice that holds for the whole library until another one is made."""
 

@@ -9,6 +9,7 @@ from sigseek.storage.catalog.changes.folders import FolderWriter
 from sigseek.storage.catalog.changes.judgement import JudgementWriter
 from sigseek.storage.catalog.changes.photos import PhotoWriter
 from sigseek.storage.catalog.changes.settings import SettingWriter
+from sigseek.storage.catalog.changes.tags import TagWriter
 from sigseek.storage.catalog.models import Base
 
 
@@ -19,6 +20,7 @@ class Transaction(
     PhotoWriter,
     EmbeddingWriter,
     JudgementWriter,
+    TagWriter,
     SettingWriter,
 ):
     """The changes that a catalog takes. Either all changes of one transaction are kept, or none.

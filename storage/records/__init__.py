@@ -29,6 +29,7 @@ from sigseek.storage.records.photos import (
     PhotoFacts,
     PhotoMetadata,
     PhotoRecord,
+    PhotoTag,
     PlaceSource,
 )
 
@@ -52,6 +53,7 @@ __all__ = [
     "PhotoFile",
     "PhotoMetadata",
     "PhotoRecord",
+    "PhotoTag",
     "PlaceSource",
     "ReadFile",
     "SkippedFile",

@@ -80,9 +80,18 @@ class PhotoFacts(PhotoMetadata):
     """The version of the reader that made the digest."""
 
 
+@dataclass(frozen=True, order=True)
+class PhotoTag:
+    """A tag of a photo."""
+
+    name: str
+    by_hand: bool
+    """Whether a person gave the tag. Otherwise a checkpoint judged that it fits."""
+
+
 @dataclass(frozen=True)
 class PhotoRecord(PhotoMetadata):
-    """A photo and its files. Keywords and people are in alphabetical order."""
+    """A photo and its files. Keywords, people and tags are in alphabetical order."""
 
     id: int
     paths: tuple[str, ...]
@@ -91,6 +100,7 @@ class PhotoRecord(PhotoMetadata):
     height: int
     damaged: bool = False
     """Whether a part of the picture could not be decoded."""
+    tags: tuple[PhotoTag, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,8 @@ def make(place: Path) -> Path:
         "--model",
         "mini",
     )
+    sigseek("tag", "--add", "favourite", place / "winter" / "bicycle.jpg")
+    sigseek("tag", "--remove", "cats", place / "winter" / "balloons.jpg")
     return library / "catalog.sqlite"
 
 

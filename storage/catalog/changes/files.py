@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, bindparam, delete, insert, select, update
 
+from sigseek.storage.catalog.changes.tags import copy_hand_tags
 from sigseek.storage.catalog.changes.writer import Writer, now
 from sigseek.storage.catalog.models import FailureRow, FileRow, OtherFileRow, PhotoRow
 from sigseek.storage.catalog.paths import statement_chunks
@@ -34,11 +35,13 @@ class FileWriter(Writer):
         """Note that each file is there and holds its photo. Failures noted for it are removed.
 
         A file is left out if its photo was removed since somebody looked for the id; the next run
-        reads it again. Photos whose files may say something else now are marked stale.
+        reads it again. Photos whose files may say something else now are marked stale. When a
+        file's picture was edited, the new photo gets the tags that a person gave to the old one.
         """
         present = self._present_photos([file.photo_id for file in files])
         files = [file for file in files if file.photo_id in present]
         before = self._held(folder_id, [file.path for file in files])
+        self._keep_hand_tags(before, files)
         rows = [
             {
                 "folder_id": folder_id,
@@ -143,6 +146,25 @@ class FileWriter(Writer):
             query = select(PhotoRow.id).where(PhotoRow.id.in_(chunk)).order_by(PhotoRow.id)
             found.update(self._session.scalars(query.with_for_update(read=True, key_share=True)))
         return found
+
+    def _keep_hand_tags(
+        self, before: Mapping[str, tuple[int, bytes | None]], files: Sequence[ReadFile]
+    ) -> None:
+        """Let what a person said of a photo's tags hold for the new photo, too, where the picture
+        in a file was edited.
+        """
+        edited = [
+            (before[file.path][0], file.photo_id)
+            for file in files
+            if file.path in before and before[file.path][0] != file.photo_id
+        ]
+        # A photo that another file holds was moved here, and is no edit of what was here before.
+        moved: set[int] = set()
+        for chunk in statement_chunks([new for _, new in edited]):
+            query = select(FileRow.photo_id).where(FileRow.photo_id.in_(chunk))
+            moved.update(self._session.scalars(query))
+        pairs = [pair for pair in edited if pair[1] not in moved]
+        copy_hand_tags(self._session, self._dialect, pairs)
 
     def _held(self, folder_id: int, paths: Sequence[str]) -> dict[str, tuple[int, bytes | None]]:
         """Return the photo and the digest of those of these files that are there, by path."""

@@ -1,4 +1,4 @@
-"""Changes of what hits are judged by, and of tags."""
+"""Changes of what hits are judged by."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete
 
 from sigseek.storage.catalog.changes.writer import Writer
-from sigseek.storage.catalog.models import BiasRow, CalibrationRow, TagNameRow, TagRow, YardstickRow
+from sigseek.storage.catalog.models import BiasRow, CalibrationRow, YardstickRow
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from sigseek.storage.records import YardstickRecord
     from sigseek.storage.records.arrays import Floats, Ids
 
 
 class JudgementWriter(Writer):
-    """Changes of what hits are judged by, and of tags."""
+    """Changes of what hits are judged by."""
 
     def put_biases(self, checkpoint_id: int, ids: Ids, values: Floats) -> None:
         """Keep the bias of each photo."""
@@ -52,26 +49,3 @@ class JudgementWriter(Writer):
         """Keep the JSON of a calibration in place of an earlier one."""
         row = {"checkpoint_id": checkpoint_id, "fitted": fitted}
         self._put(CalibrationRow, ["checkpoint_id"], [row])
-
-    def put_tag(
-        self, name: str, checkpoint_id: int, ids: Ids, probabilities: npt.NDArray[np.float64]
-    ) -> None:
-        """Give the tag to these photos, and take it from all others. Without any it exists, too."""
-        self.remove_tag(name)
-        named = {"name": name, "checkpoint_id": checkpoint_id}
-        self._put(TagNameRow, ["name"], [named])
-        rows = [
-            {
-                "name": name,
-                "photo_id": id_,
-                "checkpoint_id": checkpoint_id,
-                "probability": probability,
-            }
-            for id_, probability in zip(ids.tolist(), probabilities.tolist(), strict=True)
-        ]
-        self._put(TagRow, ["name", "photo_id"], rows)
-
-    def remove_tag(self, name: str) -> None:
-        """Take the tag from all photos; it does not exist any more."""
-        self._session.execute(delete(TagRow).where(TagRow.name == name))
-        self._session.execute(delete(TagNameRow).where(TagNameRow.name == name))

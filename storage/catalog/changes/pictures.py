@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import delete, select, update
 
+from sigseek.storage.catalog.changes.tags import copy_hand_tags
 from sigseek.storage.catalog.changes.writer import Writer
 from sigseek.storage.catalog.models import (
     BiasRow,
@@ -70,6 +71,7 @@ class PictureWriter(Writer):
             for name, checkpoint, value in self._session.execute(tags.filter_by(photo_id=photo))
         ]
         self._dialect.put(self._session, TagRow, ["name", "photo_id"], rows, overwrite=False)
+        copy_hand_tags(self._session, self._dialect, [(photo, other)])
         embedded = select(EmbeddingRow.checkpoint_id).order_by(EmbeddingRow.checkpoint_id)
         there = self._session.scalars(embedded.filter_by(photo_id=other)).all()
         for checkpoint in self._session.scalars(embedded.filter_by(photo_id=photo)).all():

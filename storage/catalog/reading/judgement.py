@@ -1,4 +1,4 @@
-"""Questions about what hits are judged by, and about tags."""
+"""Questions about what hits are judged by."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from sigseek.storage.catalog.models import (
     BiasRow,
     CalibrationRow,
     CheckpointRow,
-    TagNameRow,
-    TagRow,
     YardstickRow,
 )
 from sigseek.storage.catalog.paths import statement_chunks
@@ -23,7 +21,6 @@ from sigseek.storage.records import CheckpointRecord, CheckpointState, Measured,
 if TYPE_CHECKING:
     from sigseek.storage.records.arrays import Floats, Ids
 
-_FETCHED = 1_000
 _RECORD = tuple(field.name for field in fields(CheckpointRecord))
 """The columns of a checkpoint that make its record."""
 
@@ -44,7 +41,7 @@ _STATES = (
 
 
 class JudgementReader(Reader):
-    """Questions about what hits are judged by, and about tags."""
+    """Questions about what hits are judged by."""
 
     @cached_property
     def _biases_among(self) -> Executable:
@@ -120,21 +117,3 @@ class JudgementReader(Reader):
         query = select(CalibrationRow.fitted)
         with self._session() as session:
             return session.scalar(query.where(CalibrationRow.checkpoint_id == checkpoint_id))
-
-    def tags(self) -> dict[str, int]:
-        """Return the number of photos with each tag, by the tag's name in alphabetical order; 0 for
-        a tag that no photo matched.
-        """
-        with self._session() as session:
-            names = session.scalars(select(TagNameRow.name))
-            rows = session.execute(select(TagRow.name, func.count()).group_by(TagRow.name))
-            return dict(sorted((dict.fromkeys(names, 0) | dict(rows.all())).items()))
-
-    def tagged(self, name: str) -> Ids:
-        """Return the ids (n,), ascending, of the photos with the tag."""
-        import numpy as np
-
-        query = select(TagRow.photo_id).where(TagRow.name == name).order_by(TagRow.photo_id)
-        with self._session() as session:
-            chunks = self._dialect.stream(session.connection(), query, {}, _FETCHED)
-            return np.fromiter((id_ for rows in chunks for (id_,) in rows), np.int64)

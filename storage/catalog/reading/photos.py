@@ -14,6 +14,7 @@ from sigseek.storage.catalog.models import (
     EmbeddingRow,
     FileRow,
     FolderRow,
+    HandTagRow,
     KeywordRow,
     PersonRow,
     PhotoKeywordRow,
@@ -23,7 +24,15 @@ from sigseek.storage.catalog.models import (
 )
 from sigseek.storage.catalog.paths import containing_folder, statement_chunks
 from sigseek.storage.catalog.reading.reader import Reader
-from sigseek.storage.records import DamagedFile, FileLocation, PhotoFile, PhotoMetadata, PhotoRecord
+from sigseek.storage.catalog.reading.tags import UNDECIDED
+from sigseek.storage.records import (
+    DamagedFile,
+    FileLocation,
+    PhotoFile,
+    PhotoMetadata,
+    PhotoRecord,
+    PhotoTag,
+)
 
 # Made once, because indexing asks it of every file.
 _EMBEDDED = (
@@ -197,7 +206,7 @@ class PhotoReader(Reader):
 
     @cached_property
     def _words(self) -> Executable:
-        """The statement that selects the keywords and the people of photos: the kind of word, the
+        """The statement that selects the keywords, people and tags of photos: the kind of word, the
         photo's id, and the word.
         """
         return union_all(
@@ -207,6 +216,12 @@ class PhotoReader(Reader):
             select(literal("person"), PhotoPersonRow.photo_id, PersonRow.name)
             .join(PersonRow, PersonRow.id == PhotoPersonRow.person_id)
             .where(self._dialect.is_among(PhotoPersonRow.photo_id, "ids")),
+            select(literal("tag"), TagRow.photo_id, TagRow.name).where(
+                self._dialect.is_among(TagRow.photo_id, "ids"), UNDECIDED
+            ),
+            select(literal("hand tag"), HandTagRow.photo_id, HandTagRow.name).where(
+                self._dialect.is_among(HandTagRow.photo_id, "ids"), HandTagRow.given
+            ),
         )
 
 
@@ -233,5 +248,11 @@ def _record(
         taken_at=join_offset(row.taken_at, row.utc_offset),
         keywords=tuple(sorted(words["keyword", row.id])),
         people=tuple(sorted(words["person", row.id])),
+        tags=tuple(
+            sorted(
+                [PhotoTag(name, False) for name in words["tag", row.id]]
+                + [PhotoTag(name, True) for name in words["hand tag", row.id]]
+            )
+        ),
         **{name: getattr(row, name) for name in _PLAIN_FIELDS},
     )

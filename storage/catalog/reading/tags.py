@@ -1,0 +1,80 @@
+"""Questions about tags.
+
+A checkpoint judges which photos a label fits, and a person may have said something else. The
+person's word counts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Select, exists, func, select, union_all
+
+from sigseek.storage.catalog.models import HandTagNameRow, HandTagRow, TagNameRow, TagRow
+from sigseek.storage.catalog.reading.reader import Reader
+
+if TYPE_CHECKING:
+    from sigseek.storage.records.arrays import Ids
+
+_FETCHED = 1_000
+
+UNDECIDED: ColumnElement[bool] = ~exists().where(
+    HandTagRow.name == TagRow.name, HandTagRow.photo_id == TagRow.photo_id
+)
+"""Whether no person said that the judged photo has the tag, or has it not."""
+
+
+class TagReader(Reader):
+    """Questions about tags."""
+
+    def tags(self) -> dict[str, int]:
+        """Return the number of photos with each tag, by the tag's name in alphabetical order; 0 for
+        a tag that no photo has.
+        """
+        counts: dict[str, int] = {}
+        with self._session() as session:
+            for names in (select(TagNameRow.name), select(HandTagNameRow.name)):
+                counts |= dict.fromkeys(session.scalars(names), 0)
+            for query in (_by_name(_judged(), TagRow.name), _by_name(_given(), HandTagRow.name)):
+                for name, photos in session.execute(query):
+                    counts[name] = counts.get(name, 0) + photos
+        return dict(sorted(counts.items()))
+
+    def tags_by_hand(self) -> dict[str, int]:
+        """Return how many photos were given each tag by hand; tags without any are left out."""
+        with self._session() as session:
+            return dict(session.execute(_by_name(_given(), HandTagRow.name)).all())
+
+    def count_tagged(self, name: str) -> tuple[int, int]:
+        """Return the number of photos with the tag, and how many of them were given it by hand."""
+        judged = select(func.count()).select_from(_judged(name).subquery())
+        given = select(func.count()).select_from(_given(name).subquery())
+        with self._session() as session:
+            by_hand = session.scalar(given) or 0
+            return (session.scalar(judged) or 0) + by_hand, by_hand
+
+    def tagged(self, name: str) -> Ids:
+        """Return the ids (n,), ascending, of the photos with the tag."""
+        import numpy as np
+
+        query = union_all(_judged(name), _given(name)).order_by("photo_id")
+        with self._session() as session:
+            chunks = self._dialect.stream(session.connection(), query, {}, _FETCHED)
+            return np.fromiter((id_ for rows in chunks for (id_,) in rows), np.int64)
+
+
+def _judged(name: str | None = None) -> Select[int]:
+    """Select the photos that have a tag, or this one, because a checkpoint found that it fits."""
+    query = select(TagRow.photo_id).where(UNDECIDED)
+    return query if name is None else query.where(TagRow.name == name)
+
+
+def _given(name: str | None = None) -> Select[int]:
+    """Select the photos that have a tag, or this one, because a person gave it to them."""
+    query = select(HandTagRow.photo_id).where(HandTagRow.given)
+    return query if name is None else query.where(HandTagRow.name == name)
+
+
+def _by_name(photos: Select[int], name: Any) -> Select[str, int]:
+    """Count the photos of each tag."""
+    return photos.with_only_columns(name, func.count()).group_by(name)
