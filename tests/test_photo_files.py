@@ -26,19 +26,19 @@ def test_a_known_photo_is_not_decoded_again(
 ) -> None:
     photo = drawn / "scene-00004.jpg"
     with opened(mini_library) as library:
-        vector, known = library.photo_files.vector(photo)
+        vector, known = library.photo_files.find(photo, include_self=True)
         assert not library.photo_files._decoder.is_loaded
-        (hit,) = [one for one in stored(mini_library) if one[0] == known]
-    np.testing.assert_array_equal(vector, hit[1].astype(np.float32))
+    assert known is not None
+    np.testing.assert_array_equal(vector, stored(mini_library)[known.id].astype(np.float32))
     assert float(vector @ drawn_vectors[photo]) == pytest.approx(1, abs=1e-3)
 
 
-def stored(directory: Path) -> list[tuple[int, npt.NDArray[np.float16]]]:
-    """Return the ids and the embeddings that the library keeps."""
+def stored(directory: Path) -> dict[int, npt.NDArray[np.float16]]:
+    """Return the embeddings that the library keeps, by the id of the photo."""
     catalog = Catalog(directory)
     ids, vectors = catalog.embeddings(catalog.checkpoints()[0].id, range(1, 100))
     catalog.close()
-    return list(zip(ids.tolist(), vectors, strict=True))
+    return dict(zip(ids.tolist(), vectors, strict=True))
 
 
 def test_an_unknown_photo_is_decoded_by_a_process_that_is_kept(
@@ -46,13 +46,13 @@ def test_an_unknown_photo_is_decoded_by_a_process_that_is_kept(
 ) -> None:
     photo = save(tmp_path / "new.png", seed=3)
     with opened(mini_library) as library:
-        first, known = library.photo_files.vector(photo)
+        first, known = library.photo_files.find(photo, include_self=True)
         decoder = library.photo_files._decoder.get(refuse)
-        again, _ = library.photo_files.vector(photo)
+        again, _ = library.photo_files.find(photo, include_self=True)
         assert library.photo_files._decoder.get(refuse) is decoder
         library.photo_files.close()
         assert not library.photo_files._decoder.is_loaded
-        after, _ = library.photo_files.vector(photo)
+        after, _ = library.photo_files.find(photo, include_self=True)
     assert known is None
     assert np.linalg.norm(first) == pytest.approx(1, abs=1e-5)
     np.testing.assert_array_equal(first, again)
@@ -111,7 +111,7 @@ def test_a_file_that_may_not_be_read(mini_library: Path, ordinary_folder: Path) 
     photo = save(ordinary_folder / "secret.png")
     photo.chmod(0)
     with opened(mini_library) as library, pytest.raises(sigseek.QueryError) as caught:
-        library.photo_files.vector(photo)
+        library.photo_files.find(photo, include_self=True)
     assert str(caught.value) == (
         f"{photo} cannot be read (Permission denied); check its permissions"
     )

@@ -20,8 +20,14 @@ Towers = tuple[ImageTower, TextTower]
 
 
 def search(library: OpenedLibrary, query: str, limit: int = 40, **options: Any) -> SearchResults:
-    everything = {"min_probability": 0.0, "include_all": True, "explain": False, "closer": 0}
-    return searching.search(library, query, limit, **everything | options)
+    defaults: dict[str, Any] = {
+        "min_probability": 0.0,
+        "include_all": True,
+        "explain": False,
+        "closer": 0,
+        "include_self": True,
+    }
+    return searching.search(library, query, limit, **defaults | options)
 
 
 @pytest.mark.parametrize("text", ["a red house", "two trees at night"])
@@ -71,8 +77,8 @@ def test_a_photo_whose_file_is_new_is_compared_too(
     (photo,) = (tmp_path / "new").glob("*.jpg")
     with opened(mini_library) as library:
         found = search(library, f'photo:"{photo}"')
-        nearest = library.photo_files.vector(photo)
-    assert nearest[1] is None
+        _, known = library.photo_files.find(photo, include_self=True)
+    assert known is None
     assert len(found) == 40
     assert str(photo) not in {hit.path for hit in found}
 

@@ -8,11 +8,17 @@ import numpy.typing as npt
 import pytest
 
 import sigseek
-from sigseek.operations.similar import find_similar
+from sigseek.operations import similar
+from sigseek.operations.opened import OpenedLibrary
+from sigseek.search.results import SimilarHit
 from tests.open_library import opened
 from tests.photos import save
 
 Vectors = dict[Path, npt.NDArray[np.float32]]
+
+
+def find_similar(library: OpenedLibrary, photo: Path, limit: int) -> list[SimilarHit]:
+    return similar.find_similar(library, photo, limit, include_self=False)
 
 
 def cosines(vectors: Vectors, photo: Path) -> dict[str, float]:
@@ -45,13 +51,19 @@ def test_the_first_answer_and_the_next_ones_are_the_same(mini_library: Path, dra
         assert find_similar(library, drawn / "scene-00001.jpg", 5) == cold
 
 
-def test_a_copy_elsewhere_is_taken_for_the_photo(
+def test_a_copy_elsewhere_finds_the_photo_and_then_its_neighbours(
     mini_library: Path, drawn: Path, tmp_path: Path
 ) -> None:
     photo = drawn / "scene-00002.jpg"
-    copy = shutil.copy(photo, tmp_path / "copy.jpg")
+    copy = Path(shutil.copy(photo, tmp_path / "copy.jpg"))
     with opened(mini_library) as library:
-        assert find_similar(library, copy, 40) == find_similar(library, photo, 40)
+        itself, *others = find_similar(library, copy, 40)
+        neighbours = find_similar(library, photo, 40)
+    assert (itself.path, itself.rank) == (str(photo), 1)
+    assert itself.cosine == pytest.approx(1, abs=1e-3)
+    assert [(hit.path, hit.cosine) for hit in others] == [
+        (hit.path, hit.cosine) for hit in neighbours
+    ]
 
 
 def test_a_photo_of_the_library_is_found_by_a_smaller_version_of_it(
