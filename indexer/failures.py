@@ -48,6 +48,12 @@ def unreadable(path: str, reason: str) -> FailureRecord:
     return FailureRecord(path, reason, None, None, FailureKind.UNREADABLE)
 
 
+def hides_contents(failure: FailureRecord) -> bool:
+    """Whether it is not known what the file or directory holds, because it could not be read."""
+    # what is slow may be the disk
+    return failure.kind in (FailureKind.UNREADABLE, FailureKind.CHANGED, FailureKind.SLOW)
+
+
 def is_due(failure: FailureRecord, max_pixels: int) -> bool:
     """Return whether a file that failed and has not changed since is tried again by a run that
     takes pictures of up to `max_pixels`.

@@ -104,12 +104,16 @@ class FolderChanges:
     def add_failure(self, file: FoundFile, error: Exception, read: FileDigest | None) -> None:
         """Note that the file could not be used. `read` is what it held; None where that is not
         known, or may have changed.
+
+        A file that holds a photo of the library stays one of its files, although it could not be
+        embedded now.
         """
         failure = failure_of(file, error)
         self._pending.failures.append(failure)
         known = self._found.known.get(file.path)
-        held = self._catalog.find_photo(read.picture, read.digest) if read and known else None
-        if read and known and known.photo_id != held:
+        if read and self._catalog.find_photo(read.picture, read.digest) is not None:
+            self._pending.files.append((file.path, read))
+        elif read and known:
             self._pending.gone_bad.append(file.path)
         self._ledger.enter_failure(str(Path(self._folder.path, file.path)), failure.reason)
         self._store_when_many()

@@ -17,6 +17,7 @@ from sigseek.indexer.folder_comparison import FolderComparer
 from sigseek.indexer.folder_patterns import FolderPatterns
 from sigseek.indexer.folder_scans import FolderScans
 from sigseek.indexer.ledger import IndexReport, Ledger
+from sigseek.indexer.photos_without_files import PhotosWithoutFiles
 from sigseek.indexer.speed_notes import SpeedNotes
 from sigseek.progress import Listener, Phase, Silence, Stop
 from sigseek.siglip import ImageTower, Preprocessing
@@ -69,8 +70,6 @@ class Indexer:
         self._stop = stop or Stop()
         self._tower: ImageTower | None = None
         self._ledger = Ledger(checkpoint.name, self._listener)
-        self._tagged_before = 0
-        """Tagged photos that no file held any more before the files were read."""
         self._comparer = FolderComparer(
             catalog, checkpoint, self._max_pixels, self._stop, reread=reread
         )
@@ -110,17 +109,18 @@ class Indexer:
                 folder, _ = transaction.add_folder(root)
                 transaction.put_excluded(folder.id, its_patterns)
                 work.append((folder, inside, found))
+        without_files = PhotosWithoutFiles(self._catalog)
         for folder, _, found in work:
             self._settle(folder, found)
         if any(found.excluded for _, _, found in work):
-            self._tagged_before = self._catalog.count_tagged_without_files()
+            without_files.note_excluded()
         self._ledger.begin(Phase.EMBEDDING)
         if self._speed is not None:
             self._ledger.tell_of_long_runs(
                 self._speed, sum(len(found.changed) for _, _, found in work)
             )
         done = self._embed(work)
-        self._conclude(work, done)
+        self._conclude(work, without_files, done=done)
         done = done and self._read_metadata(work)
         done = done and self._measure() and self._catch_up()
         report = self._ledger.finish(stopped=not done)
@@ -224,22 +224,27 @@ class Indexer:
         return self._tower
 
     def _conclude(
-        self, work: Sequence[tuple[FolderRecord, PurePath, Comparison]], done: bool
+        self,
+        work: Sequence[tuple[FolderRecord, PurePath, Comparison]],
+        without_files: PhotosWithoutFiles,
+        *,
+        done: bool,
     ) -> None:
-        """Note which folders were gone through, and forget photos that no file holds any more."""
-        # Photos of this run, or of one that was killed. After a stop, a file that was not read yet
-        # may hold one of them.
-        replaced = self._catalog.count_photos_without_files() if done else 0
-        tagged = 0
-        if replaced:  # those of files that are left out from now on are not told as lost
-            tagged = self._catalog.count_tagged_without_files() - self._tagged_before
+        """Note which folders were gone through, and forget photos that no file holds any more.
+
+        Nothing is forgotten after a stop: a file that was not read yet may hold the photo.
+        """
+        if not done:
+            return
+        without_files.settle(found for _, _, found in work)
+        tagged = self._catalog.count_with_judged_tags(without_files.replaced)
         with self._catalog.transaction() as transaction:
             for folder, inside, _ in work:
-                if done and inside == PurePath():
+                if inside == PurePath():
                     transaction.finish_folder(folder.id)
-            if replaced:
-                transaction.remove_photos_without_files()
-        if tagged > 0:
+            if without_files.replaced or without_files.left_out:
+                transaction.remove_photos_without_files(without_files.kept)
+        if tagged:
             self._ledger.enter_untagged(tagged)
 
     def _measure(self) -> bool:

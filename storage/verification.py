@@ -95,14 +95,10 @@ class Verification:
         return True
 
     def check_photos(self) -> int:
-        """Count the photos that no file holds any more. They are no damage: an interrupted run
-        leaves them for the next one to remove, and so does a repair.
+        """Count the photos that no file holds any more. They are no damage, and no repair removes
+        them: a file that was not read yet may hold one, which the next indexing finds out.
         """
-        leftover = max(0, self._catalog.count_photos_without_files())
-        if leftover and self._repair:
-            with self._catalog.transaction() as transaction:
-                transaction.remove_photos_without_files()
-        return leftover
+        return max(0, self._catalog.count_photos_without_files())
 
     def check_embeddings(
         self, checkpoint: CheckpointRecord, on_done: Callable[[int], None]

@@ -48,12 +48,12 @@ def verify(repair: bool, contents: bool, directory: Path, model: str | None, as_
             found["remedy"] = remedy_in_words(problem.remedy)
         click.echo(json_line(fields))
     else:
-        _print_report(report, repair)
+        _print_report(report)
     if not report.sound:
         click.get_current_context().exit(1)
 
 
-def _print_report(report: "VerifyReport", repair: bool) -> None:
+def _print_report(report: "VerifyReport") -> None:
     for problem in report.problems:
         state = "repaired" if problem.mended else "wrong"
         click.echo(f"{state}: {shown(problem.what)}; {remedy_in_words(problem.remedy)}")
@@ -68,8 +68,10 @@ def _print_report(report: "VerifyReport", repair: bool) -> None:
         say(Remedy(f"{photos} without an embedding, so not found. Embed with: {{}}", _INDEX))
     if report.leftover:
         photos = counted(report.leftover, "photo")
-        then = "removed" if repair else "the next indexing removes them"
-        click.echo(f"{photos} without a file, left by an interrupted indexing: {then}")
+        click.echo(
+            f"{photos} without a file, after an indexing that was interrupted or could not read "
+            "all files: the next indexing finds their files or removes them"
+        )
     if report.offline:
         files = counted(report.offline, "file")
         click.echo(f"{files} in offline folders, not checked")

@@ -80,6 +80,7 @@ def forget_folder(library: LibraryDirectory, path: Path, keep: Sequence[Path]) -
         prefixes = tuple(map(path_prefix, kept))
         paths = [path for path in catalog.paths(folder.id, inside) if not path.startswith(prefixes)]
         failed = [failure.path for failure in catalog.folder_failures(folder.id)]
+        lost_before = set(catalog.photos_without_files())  # `index` knows which of them may return
         with catalog.transaction() as transaction:
             for directory in kept:
                 transaction.split_folder(folder.id, directory)
@@ -90,7 +91,7 @@ def forget_folder(library: LibraryDirectory, path: Path, keep: Sequence[Path]) -
                 transaction.remove_failures(
                     folder.id, [path for path in failed if path.startswith(path_prefix(inside))]
                 )
-            photos = transaction.remove_photos_without_files()
+            photos = transaction.remove_photos_without_files(keep=lost_before)
     return Forgotten(len(paths), photos)
 
 
@@ -159,10 +160,11 @@ def prune(library: LibraryDirectory, older_than: timedelta) -> Forgotten:
     """
     with _removing(library) as catalog:
         gone = _gone_for_good(catalog, older_than)
+        lost_before = set(catalog.photos_without_files())  # as in `forget_folder`
         with catalog.transaction() as transaction:
             for folder_id, paths in gone.items():
                 transaction.remove_files(folder_id, paths)
-            photos = transaction.remove_photos_without_files()
+            photos = transaction.remove_photos_without_files(keep=lost_before)
     return Forgotten(sum(map(len, gone.values())), photos)
 
 

@@ -47,9 +47,10 @@ def relocate(library: LibraryDirectory, old: Path, new: Path, *, accept_missing:
                 accept_missing=accept_missing,
                 but=folder.id if inside == PurePath() else None,
             )
+        lost_before = set(catalog.photos_without_files())  # `index` knows which of them may return
         with catalog.transaction() as transaction:
             files = transaction.relocate(source, target)
-            transaction.remove_photos_without_files()
+            transaction.remove_photos_without_files(keep=lost_before)
     return Relocated(str(source), str(target), files)
 
 

@@ -35,8 +35,8 @@ class VerifyReport:
     unembedded: int
     """Photos that searches cannot find, because their checkpoint has not embedded them."""
     leftover: int
-    """Photos without a file, left by an interrupted indexing. A repair, or the next indexing,
-    removes them.
+    """Photos without a file. An interrupted indexing leaves them, or one that could not read a file
+    which may hold them. The next indexing removes them, or finds their files.
     """
 
     @property

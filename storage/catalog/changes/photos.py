@@ -1,6 +1,6 @@
 """Changes of photos."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -70,14 +70,21 @@ class PhotoWriter(PictureWriter):
                 update(PhotoRow).where(PhotoRow.id.in_(chunk)).values(facts_version=version)
             )
 
-    def remove_photos_without_files(self) -> int:
-        """Remove photos that no file holds any more, and return how many.
+    def remove_photos_without_files(self, keep: Collection[int] = ()) -> int:
+        """Remove photos that no file holds any more, except those to `keep`, and return how many.
 
         Their embeddings go too, so every checkpoint gets a new generation: an index file of before
         cannot be taken for one of now.
         """
-        held = select(FileRow.id).where(FileRow.photo_id == PhotoRow.id).exists()
-        removed = self._deleted(delete(PhotoRow).where(~held))
+        lost = ~select(FileRow.id).where(FileRow.photo_id == PhotoRow.id).exists()
+        if keep:
+            ids = self._session.scalars(select(PhotoRow.id).where(lost)).all()
+            removed = sum(
+                self._deleted(delete(PhotoRow).where(lost, PhotoRow.id.in_(part)))
+                for part in statement_chunks([id_ for id_ in ids if id_ not in keep])
+            )
+        else:
+            removed = self._deleted(delete(PhotoRow).where(lost))
         if removed:
             self.remove_unused_words()
             self._session.execute(

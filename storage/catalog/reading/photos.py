@@ -1,7 +1,7 @@
 """Questions about photos."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path, PurePath
@@ -83,11 +83,20 @@ class PhotoReader(Reader):
             with_files = session.scalar(select(func.count(FileRow.photo_id.distinct()))) or 0
         return photos - with_files
 
-    def count_tagged_without_files(self) -> int:
-        """Return the number of photos that bear tags and that no file holds any more."""
-        held = select(FileRow.id).where(FileRow.photo_id == TagRow.photo_id).exists()
+    def photos_without_files(self) -> list[int]:
+        """Return the ids of the photos that no file holds any more."""
+        held = select(FileRow.id).where(FileRow.photo_id == PhotoRow.id).exists()
         with self._session() as session:
-            return session.scalar(select(func.count(TagRow.photo_id.distinct())).where(~held)) or 0
+            return list(session.scalars(select(PhotoRow.id).where(~held)))
+
+    def count_with_judged_tags(self, ids: Collection[int]) -> int:
+        """Return how many of the photos with these ids have tags that a checkpoint judged."""
+        count = select(func.count(TagRow.photo_id.distinct()))
+        with self._session() as session:
+            return sum(
+                session.scalar(count.where(TagRow.photo_id.in_(chunk))) or 0
+                for chunk in statement_chunks(list(ids))
+            )
 
     def find_photo(self, picture: bytes, all_bytes: bytes | None = None) -> int | None:
         """Return the id of the photo with this digest of its picture, or else of the one that is

@@ -1,0 +1,80 @@
+"""Photos that no file holds any more: which of them a run removes, and which it has to keep."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import PurePath
+
+from sigseek.indexer.comparison import Comparison
+from sigseek.indexer.failures import hides_contents
+from sigseek.storage import Catalog
+
+
+class PhotosWithoutFiles:
+    """Follows the photos that lose their last file in a run, from before the run changes anything.
+
+    A file that cannot be read may hold such a photo: two files may have swapped names, or one may
+    have taken another's place. Such a photo is kept until the file is read, or is gone.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._before = self._now()
+        """Those of runs that were stopped or killed, and those that earlier runs have kept."""
+        self._unread_before = self._unread()
+        self._of_excluded: set[int] = set()
+        self.left_out: set[int] = set()
+        """After `settle`: the photos to remove because their files are left out from now on."""
+        self.replaced: set[int] = set()
+        """After `settle`: the photos to remove because their files hold other pictures now."""
+        self.kept: set[int] = set()
+        """After `settle`: the photos that a file may hold which could not be read."""
+
+    def note_excluded(self) -> None:
+        """Note what was lost so far: the catalog has just removed the files that are left out."""
+        self._of_excluded = self._now() - self._before
+
+    def settle(self, scans: Iterable[Comparison]) -> None:
+        """Decide about the photos, now that all files of the run were read as far as possible.
+        `scans` tells what was known of these files.
+        """
+        lost = self._now()
+        self.left_out = lost & self._of_excluded
+        others = lost - self.left_out
+        unread = self._unread() if others else {}
+        if unread:
+            self.kept = self._may_return(others, unread, scans)
+        self.replaced = others - self.kept
+
+    def _may_return(
+        self, photos: set[int], unread: dict[str, int | None], scans: Iterable[Comparison]
+    ) -> set[int]:
+        """Return the photos that one of the unread files may hold.
+
+        The same photo in another place is a file of the same size. Of what is in a directory that
+        can be read no longer nothing is known, nor of the last files of photos of earlier runs.
+        """
+        newly = unread.keys() - self._unread_before.keys()
+        if any(unread[path] is None for path in newly):
+            return photos
+        sizes: defaultdict[int, set[int | None]] = defaultdict(set)
+        for found in scans:
+            for file in found.known.values():
+                sizes[file.photo_id].add(file.size)
+        unread_sizes = set(unread.values())
+        return {id_ for id_ in photos if id_ in self._before or sizes[id_] & unread_sizes}
+
+    def _now(self) -> set[int]:
+        if not self._catalog.count_photos_without_files():  # a fraction of the time
+            return set()
+        return set(self._catalog.photos_without_files())
+
+    def _unread(self) -> dict[str, int | None]:
+        """Return the sizes of files that could not be read, by absolute path; None for
+        directories.
+        """
+        return {
+            str(PurePath(folder.path, failure.path)): failure.size
+            for folder in self._catalog.folders()
+            for failure in self._catalog.folder_failures(folder.id)
+            if hides_contents(failure)
+        }
