@@ -77,7 +77,7 @@ class Lists:
     listed: int = 0
     wanted: int = 0
     recalls: list[float] = field(default_factory=list)
-    """Of each query."""
+    """The recall of each query."""
     shown: list[tuple[float, bool]] = field(default_factory=list)
     """The number shown beside each photo, and whether it belongs."""
     wrong_headlines: int = 0

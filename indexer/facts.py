@@ -10,7 +10,7 @@ from sigseek.storage import PhotoFacts, PhotoMetadata, PlaceSource
 
 
 def photo_facts(digest: bytes, photo: DecodedPhoto) -> PhotoFacts:
-    """Return the facts of a decoded photo whose bytes have this SHA-256."""
+    """Return the facts of a decoded photo whose picture has this digest."""
     said = photo_metadata(photo.metadata)
     return PhotoFacts(digest, photo.width, photo.height, photo.format, photo.damaged, **vars(said))
 
@@ -19,9 +19,9 @@ def photo_metadata(metadata: Metadata) -> PhotoMetadata:
     """Return the metadata as it is kept. If there are coordinates, they give the names of the place
     that nobody wrote.
     """
-    names = (field.name for field in fields(PhotoMetadata))
+    names = {field.name for field in fields(PhotoMetadata)} - {"facts_version"}
     said = PhotoMetadata(
-        **{name: getattr(metadata, name) for name in names} | {"facts_version": FACTS_VERSION}
+        facts_version=FACTS_VERSION, **{name: getattr(metadata, name) for name in names}
     )
     if said.latitude is None or said.longitude is None or said.city:
         return said

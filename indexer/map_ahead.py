@@ -2,9 +2,10 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, wait
-from typing import Protocol, TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import TypeVar
 
+from sigseek.indexer.watched_pool import WatchedPool
 from sigseek.progress import Stop
 
 _In = TypeVar("_In")
@@ -13,15 +14,8 @@ _LOOK = 0.1
 """Seconds between two looks at whether to stop."""
 
 
-class Pool(Protocol):
-    """What `ThreadPoolExecutor` and `WatchedPool` have in common."""
-
-    def submit(self, fn: Callable[[_In], _Out], item: _In, /) -> Future[_Out]:
-        """Have a thread call the function with the item."""
-
-
 def map_ahead(
-    pool: Pool,
+    pool: ThreadPoolExecutor | WatchedPool,
     function: Callable[[_In], _Out],
     items: Iterable[_In],
     window: Callable[[], int],

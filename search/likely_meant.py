@@ -30,7 +30,7 @@ _COLORS = {
     "black", "white", "red", "green", "blue", "yellow", "orange", "purple", "pink", "brown", "grey",
     "gray", "gold", "silver",
 }  # fmt: skip
-"""Colours, for `black and white` describes one thing."""
+"""Colours: `black and white` describes one thing."""
 _VERBS = {
     "is", "are", "was", "were", "be", "do", "does", "did", "can", "could", "has", "have", "had",
     "will", "would",
@@ -56,8 +56,8 @@ class _Part:
 def note_on_habits(query: str) -> Remedy | None:
     """Return a note on words and signs of a query that other programs read as operators or terms.
 
-    None if there are none, or if the query cannot be read. Quotation marks take a text literally,
-    so what is between them is passed over.
+    It is None if there are none, or if the query cannot be read. Quotation marks take a text
+    literally, so what is between them is passed over.
     """
     if not _can_be_read(query):
         return None
@@ -137,7 +137,7 @@ def _operator(words: Sequence[str], place: int) -> str | None:
 
 
 def _is_but_not(words: Sequence[str], place: int) -> bool:
-    """Whether `but not` begins at this place, between two texts."""
+    """Return whether `but not` begins at this place, between two texts."""
     between = 0 < place < len(words) - 2
     return between and [word.lower() for word in words[place : place + 2]] == ["but", "not"]
 

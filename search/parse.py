@@ -69,7 +69,7 @@ class Token:
         return self.kind in ("keyed", "quoted", "words") or self.is_mark("(")
 
     def is_mark(self, typed: str) -> bool:
-        """Whether it is this operator or parenthesis."""
+        """Return whether it is this operator or parenthesis."""
         return self.kind == "mark" and self.typed == typed
 
     def __str__(self) -> str:

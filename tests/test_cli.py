@@ -146,7 +146,7 @@ def test_forms_of_output(library: Path, tmp_path: Path, run: Run) -> None:
 
 
 def recipe(run: Run, command: str) -> str:
-    """The line of a command's help that pipes its output into another program."""
+    """Return the line of a command's help that pipes its output into another program."""
     (line,) = [line for line in run(command, "--help").stdout.splitlines() if " | " in line]
     return line.strip()
 

@@ -138,7 +138,8 @@ def decode_thumbnail(path: Path, size: tuple[int, int], max_pixels: int) -> byte
 
     It raises what `decode_photo` raises.
     """
-    least = (_HEADROOM * max(size),) * 2  # upright it may lie the other way
+    longest = _HEADROOM * max(size)
+    least = (longest, longest)  # upright it may be wider than high, or the other way round
 
     def shrink(picture: OpenedPicture) -> bytes:
         picture.image.draft(None, least)
