@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from sigseek.indexer import FolderError, disk, ingest
+from sigseek import disk
+from sigseek.indexer import FolderError, ingest
 from sigseek.indexer.decoding.decode import DecodedPhoto
 from sigseek.indexer.decoding.digest import FileDigest, digest_file
 from sigseek.indexer.decoding.guarded import GuardedDecoder
