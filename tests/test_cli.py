@@ -209,11 +209,9 @@ def test_operators_find_what_was_drawn(library: Path, drawn: Path, run: Run) -> 
         for row in map(json.loads, (drawn / "captions.jsonl").read_text().splitlines())
     }
 
-    def found(query: str) -> set[str]:
-        return {
-            Path(str(hit["path"])).name
-            for hit in rows(run("search", query, "--library", library, "--json", "-n", "40"))
-        }
+    def found(query: str, *options: str) -> set[str]:
+        done = run("search", query, *options, "--library", library, "--json", "-n", "40")
+        return {Path(str(hit["path"])).name for hit in rows(done)}
 
     night = {name for name, row in captions.items() if row["time"] == "at night"}
     sea = {name for name, row in captions.items() if row["place"] == "by the sea"}
@@ -229,7 +227,9 @@ def test_operators_find_what_was_drawn(library: Path, drawn: Path, run: Run) -> 
     assert isinstance(terms, dict)
     assert hit["probability"] == pytest.approx(terms["at night"] * (1 - terms["by the sea"]))
     first = sorted(night)[0]
-    assert first in found(f'photo:"{drawn / first}" AND at night')
+    alike = f'photo:"{drawn / first}" AND at night'
+    assert found(alike, "--self") == found(alike) | {first}
+    assert first not in found(alike)
 
 
 def test_a_weight_on_the_whole_query_changes_nothing(library: Path, run: Run) -> None:

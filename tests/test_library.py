@@ -104,6 +104,19 @@ def test_a_closer_look_at_photos_that_are_away_says_that_it_did_nothing(tmp_path
         assert len(found) == 4
 
 
+def test_an_argument_about_a_photo_that_the_query_does_not_name_does_nothing(
+    tmp_path: Path, drawn: Path
+) -> None:
+    note = "include_self=True does nothing, because the query names no photo"
+    photo = drawn / "scene-00003.jpg"
+    with sigseek.open(tmp_path / "library", model="mini") as library:
+        library.index(drawn)
+        assert note in map(str, library.search("a house", include_self=True).notes)
+        assert note not in map(str, library.search("a house").notes)
+        found = library.search(f'photo:"{photo}" AND at night', include_self=True)
+        assert note not in map(str, found.notes)
+
+
 def test_photos_added_while_the_library_is_open_are_found(tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     with sigseek.open(tmp_path / "library", model="mini") as reader:

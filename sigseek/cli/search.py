@@ -51,8 +51,8 @@ from sigseek.results import headline
     type=click.IntRange(0),
     default=0,
     metavar="N",
-    help="Look at the best N photos again, part by part, and rank them by that. It is more "
-    "accurate and takes a second or more. Only for queries without operators.",
+    help="Score the best N photos again, with crops of each picture, and rank them by that. It is "
+    "more accurate and takes a second or more. Only for queries without operators.",
 )
 @self_option
 @path_options

@@ -77,14 +77,16 @@ def search(
         )
     )
     # `ask` read the checkpoint's state, which the note about coverage comes from.
-    notes: list[Remedy | str | None] = [
-        library.checkpoint.coverage_note,
-        note_on_habits(query),
-        *of_texts,
-        *_idle_arguments(found, include_all, closer, views.seen),
-    ]
-    ours = tuple(note for note in notes if note is not None)
-    return replace(found, notes=ours + found.notes)
+    of_query = [library.checkpoint.coverage_note, note_on_habits(query)]
+    idle = _idle_arguments(
+        found,
+        terms(asked),
+        include_all=include_all,
+        include_self=include_self,
+        unseen=closer if not views.seen else 0,
+    )
+    notes = [note for note in (*of_query, *of_texts, *idle) if note is not None]
+    return replace(found, notes=(*notes, *found.notes))
 
 
 class _CountedViews:
@@ -102,18 +104,32 @@ class _CountedViews:
 
 
 def _idle_arguments(
-    found: SearchResults, include_all: bool, closer: int, seen: int
+    found: SearchResults,
+    asked: Sequence[Leaf],
+    *,
+    include_all: bool,
+    include_self: bool,
+    unseen: int,
 ) -> Iterator[Remedy]:
-    """Yield a note on each argument that made no difference because of what the library is."""
+    """Yield a note on each argument that made no difference to this query in this library.
+
+    `unseen` photos should have been looked at more closely, and none of them could.
+    """
+    from sigseek.search.query import PhotoTerm
+
     if include_all and found.judged_by == "nothing":
         yield Remedy(
             "{} does nothing in this library, because its photos have no verdicts yet",
             (Option("include_all", True),),
         )
-    if closer and found.best and not seen:
+    if include_self and not any(isinstance(term, PhotoTerm) for term in asked):
+        yield Remedy(
+            "{} does nothing, because the query names no photo", (Option("include_self", True),)
+        )
+    if unseen and found.best:
         yield Remedy(
             "{} did nothing, because none of the best photos' files can be read now",
-            (Option("closer", closer),),
+            (Option("closer", unseen),),
         )
 
 
