@@ -117,12 +117,13 @@ def unknown_command(name: str, after: Sequence[str], commands: Sequence[str]) ->
 
 def _option_names(command: click.Command, ctx: click.Context) -> dict[str, bool]:
     """Return the names of the command's options, and whether each takes a value."""
-    return {
+    names = {
         name: not (parameter.is_flag or parameter.count)
         for parameter in command.get_params(ctx)
         if isinstance(parameter, click.Option)
         for name in (*parameter.opts, *parameter.secondary_opts)
     }
+    return names | dict.fromkeys(ctx.help_option_names, False)
 
 
 def _near_option(command: click.Command, ctx: click.Context, typed: str) -> str | None:
