@@ -12,6 +12,8 @@ from sigseek import Label, Library
 _CALLS: dict[str, Callable[[Library], object]] = {
     "tag(labels)": lambda library: library.tag("house"),
     "tag(Label)": lambda library: library.tag(Label("house")),  # type: ignore[arg-type]
+    "add_tag(photos)": lambda library: library.add_tag("house", "a.jpg"),
+    "remove_tag(photos)": lambda library: library.remove_tag("house", "a.jpg"),
     "classify(photos)": lambda library: library.classify("a.jpg", ["a house"]),
     "classify(path)": lambda library: library.classify(Path("a.jpg"), ["a house"]),  # type: ignore[arg-type]
     "classify(labels)": lambda library: library.classify(["a.jpg"], "house"),
