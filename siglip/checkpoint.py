@@ -12,7 +12,7 @@ from typing import Any
 
 from sigseek.errors import ErrorKind, Option, Remedy
 from sigseek.paths import typed_path
-from sigseek.progress import Listener, Silence
+from sigseek.progress import Listener, Silence, Stop
 from sigseek.siglip.digest import file_digest
 from sigseek.siglip.errors import FETCH_AGAIN, CheckpointError
 from sigseek.siglip.hub import download, is_hub_id
@@ -50,12 +50,15 @@ class Checkpoint:
     scoring: Scoring
 
 
-def load_checkpoint(name: str, listener: Listener | None = None) -> Checkpoint:
+def load_checkpoint(
+    name: str, listener: Listener | None = None, stop: Stop | None = None
+) -> Checkpoint:
     """Load the checkpoint called `name`.
 
     A name is `mini`, a local directory, or a hub id, with `@REVISION` for one revision. A hub
     checkpoint that is not cached is downloaded; `listener` is told its size first. Raises
-    CheckpointError when it cannot be found or read, is of another family, or is incomplete.
+    CheckpointError when it cannot be found or read, is of another family, or is incomplete, and
+    StoppedError when `stop` is set during the download.
     """
     if name == MINI:
         return read_checkpoint(MINI_DIRECTORY, MINI)
@@ -68,7 +71,7 @@ def load_checkpoint(name: str, listener: Listener | None = None) -> Checkpoint:
         raise CheckpointError(
             f"'{name}' is neither a directory nor a hub id", _NAME_ONE, ErrorKind.NOT_FOUND
         )
-    return read_checkpoint(download(name, check_family, listener or Silence()), name)
+    return read_checkpoint(download(name, listener or Silence(), stop or Stop()), name)
 
 
 def read_checkpoint(directory: Path, name: str) -> Checkpoint:

@@ -1,35 +1,32 @@
-"""Checkpoints from a Hugging Face hub, through the hub's own client.
+"""Checkpoints from a Hugging Face hub: those in its cache, and those that are downloaded first.
 
-The client honours `HF_HOME`, `HF_HUB_OFFLINE` and `HF_ENDPOINT`.
+`sigseek.siglip.hub_process` downloads them with the hub's own client, which honours `HF_HOME`,
+`HF_HUB_OFFLINE` and `HF_ENDPOINT`.
 """
 
+import base64
 import json
+import pickle
 import re
-import shutil
-from collections.abc import Callable
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from queue import Empty, SimpleQueue
 
-from sigseek.errors import Command, ErrorKind, Option, Remedy
-from sigseek.progress import Listener
+from sigseek.errors import ErrorKind
+from sigseek.progress import Listener, Stop
 from sigseek.siglip.errors import CheckpointError
+from sigseek.siglip.processes import command, environment
 
-_PATTERNS = (
-    "config.json",
-    "preprocessor_config.json",
-    "processor_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "spiece.model",
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "model-*.safetensors",
-)
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(?:@[\w./-]+)?")
-_NEEDED_BYTES_MARGIN = 100_000_000
 _TIMEOUT = 10.0
 """Seconds that the hub may take to answer. The client itself allows as many for a download."""
+_LOOK = 0.1
+"""Seconds between two looks at whether to stop."""
+_PATIENCE = 2.0
+"""Seconds that the downloading process gets to tidy up when it is ended."""
 
 
 def is_hub_id(name: str) -> bool:
@@ -39,20 +36,18 @@ def is_hub_id(name: str) -> bool:
     )
 
 
-def download(
-    name: str, check_config: Callable[[dict[str, Any], str], None], listener: Listener
-) -> Path:
+def download(name: str, listener: Listener, stop: Stop) -> Path:
     """Return the snapshot directory of the hub checkpoint `name`, and download it unless cached.
 
-    `config.json` is fetched first and passed to `check_config`, so that no large file of another
-    family is fetched. Raises CheckpointError when the hub or the checkpoint cannot be reached.
+    `listener` is told the size first. Raises CheckpointError when the hub or the checkpoint cannot
+    be reached, or the checkpoint is of another family. When `stop` is set, the download is ended,
+    the file that was on its way is removed, and StoppedError is raised; whole files stay.
     """
     repo, _, revision = name.partition("@")
-    wanted = revision or None
     try:
-        cached = _cached(repo, wanted)
+        cached = _cached(repo, revision or None)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise _damaged(name, error) from error
+        raise damaged(name, error) from error
     if cached:
         return cached
 
@@ -62,65 +57,60 @@ def download(
         listener.said(
             f"asking the hub for {name}, which is neither a directory here nor in the hub's cache"
         )
-    try:
-        return _fetch(name, check_config, listener)
-    except CheckpointError:
-        raise
-    # Without a network the client raises the errors of the HTTP library that it is built on.
-    except Exception as error:
-        raise _explained(name, error) from error
+    process = subprocess.Popen(
+        [*command("sigseek.siglip.hub_process"), name, str(_TIMEOUT)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,  # its progress bars go to our stderr
+        env=environment(),
+    )
+    with process:
+        try:
+            return _directory(name, process, listener, stop)
+        except BaseException:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_PATIENCE)
+            process.kill()
+            raise
 
 
-def _fetch(
-    name: str, check_config: Callable[[dict[str, Any], str], None], listener: Listener
-) -> Path:
-    """Download the checkpoint and return its snapshot directory; raise whatever the client does."""
-    from fnmatch import fnmatch
-
-    from huggingface_hub import HfApi, hf_hub_download, snapshot_download
-
-    repo, _, revision = name.partition("@")
-    wanted = revision or None
-    # This comes first: without a network it fails at once, where a download would be tried again
-    # for half a minute.
-    found = HfApi().model_info(repo, revision=wanted, files_metadata=True, timeout=_TIMEOUT)
-    config = hf_hub_download(repo, "config.json", revision=wanted)
-    check_config(json.loads(Path(config).read_text(encoding="utf-8")), name)
-    sizes = [
-        file.size or 0
-        for file in found.siblings or []
-        if any(fnmatch(file.rfilename, pattern) for pattern in _PATTERNS)
-    ]
-    _check_disk(name, sum(sizes))
-    listener.said(f"downloading {name}, {sum(sizes) / 1e6:,.0f} MB, once")
-    return Path(snapshot_download(repo, revision=wanted, allow_patterns=list(_PATTERNS)))
-
-
-def _explained(name: str, error: Exception) -> CheckpointError:
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-    if isinstance(error, HFValidationError):
-        return CheckpointError(
-            f"'{name}' is neither a directory nor a hub id",
-            Remedy("give {} one of the two, or 'mini'", (Option("model"),)),
-        )
-    if isinstance(error, KeyError | ValueError):
-        return _damaged(name, error)
-    if isinstance(error, HfHubHTTPError):
-        status = error.response.status_code if error.response is not None else "no"
-        return CheckpointError(
-            f"the hub answered {status} for {name}",
-            "check the name, and HF_TOKEN if the checkpoint is private or gated",
-            ErrorKind.NOT_FOUND,
-        )
-    return CheckpointError(
-        f"the hub cannot be reached and {name} is not in {_cache_directory()}",
-        Remedy(
-            "give {} a local checkpoint directory, or try sigseek without one: {}",
-            (Option("model"), Command("demo")),
-        ),
+def _directory(name: str, process: subprocess.Popen[bytes], listener: Listener, stop: Stop) -> Path:
+    """Return the directory that the downloading process names in the end."""
+    for line in _lines(process, stop):
+        answer = json.loads(line)
+        if "said" in answer:
+            listener.said(answer["said"])
+        elif "refused" in answer:
+            refusal: CheckpointError = pickle.loads(base64.b64decode(answer["refused"]))
+            raise refusal
+        else:
+            return Path(answer["directory"])
+    raise CheckpointError(
+        f"the process that downloads {name} ended with status {process.wait()}",
+        "try again",
         ErrorKind.UNAVAILABLE,
     )
+
+
+def _lines(process: subprocess.Popen[bytes], stop: Stop) -> Iterator[bytes]:
+    """Yield the lines that the process writes, and look at whether to stop meanwhile."""
+    lines: SimpleQueue[bytes] = SimpleQueue()
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.put(line)
+        lines.put(b"")
+
+    reading = threading.Thread(target=read, name="sigseek-download", daemon=True)
+    reading.start()
+    while True:
+        stop.check()
+        with suppress(Empty):
+            line = lines.get(timeout=_LOOK)
+            if not line:
+                return
+            yield line
 
 
 def _cached(repo: str, revision: str | None) -> Path | None:
@@ -129,7 +119,7 @@ def _cached(repo: str, revision: str | None) -> Path | None:
     The cache's layout is documented (huggingface.co/docs/huggingface_hub/guides/manage-cache). The
     client's own functions import its network side, which takes longer than scanning 40,000 files.
     """
-    kept = _cache_directory() / f"models--{repo.replace('/', '--')}"
+    kept = hub_cache() / f"models--{repo.replace('/', '--')}"
     reference = kept / "refs" / (revision or "main")
     commit = reference.read_text().strip() if reference.is_file() else revision
     if not commit or not (kept / "snapshots" / commit / "config.json").is_file():
@@ -150,28 +140,17 @@ def _cached(repo: str, revision: str | None) -> Path | None:
     return directory if whole and processor and tokenizer else None
 
 
-def _damaged(name: str, error: Exception) -> CheckpointError:
+def damaged(name: str, error: Exception) -> CheckpointError:
+    """Return what is wrong with a checkpoint whose files are not what they should be."""
     return CheckpointError(
         f"the files of {name} on the hub or in its cache are damaged ({error})",
-        f"remove them from {_cache_directory()}",
+        f"remove them from {hub_cache()}",
         ErrorKind.DAMAGED,
     )
 
 
-def _cache_directory() -> Path:
+def hub_cache() -> Path:
+    """Return the directory that the hub's client keeps checkpoints in."""
     from huggingface_hub import constants
 
     return Path(constants.HF_HUB_CACHE)
-
-
-def _check_disk(name: str, size: int) -> None:
-    directory = _cache_directory()
-    while not directory.exists():
-        directory = directory.parent
-    free = shutil.disk_usage(directory).free
-    if free < size + _NEEDED_BYTES_MARGIN:
-        raise CheckpointError(
-            f"{name} needs {size / 1e6:,.0f} MB and {directory} has {free / 1e6:,.0f} MB free",
-            "make room, or set HF_HOME to a directory on another disk",
-            ErrorKind.UNAVAILABLE,
-        )

@@ -14,8 +14,20 @@ from urllib.parse import unquote, urlsplit
 COMMIT = "a" * 40
 
 
+class Stall:
+    """A file of which the hub sends the first half, and then nothing more."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.reached = threading.Event()
+        """Set when the first half was sent."""
+        self.over = threading.Event()
+
+
 @contextmanager
-def serve(repositories: dict[str, Path]) -> Iterator[tuple[str, list[str]]]:
+def serve(
+    repositories: dict[str, Path], stall: Stall | None = None
+) -> Iterator[tuple[str, list[str]]]:
     """Serve each directory as the repository of its name. Gives the endpoint, and the requests as
     they come.
     """
@@ -76,7 +88,11 @@ def serve(repositories: dict[str, Path]) -> Iterator[tuple[str, list[str]]]:
             for name, value in (headers | (more or {})).items():
                 self.send_header(name, value)
             self.end_headers()
-            if body:
+            if body and stall and self.path.endswith(f"/{stall.name}") and not stall.over.is_set():
+                self.wfile.write(content[: len(content) // 2])
+                stall.reached.set()
+                assert stall.over.wait(120)
+            elif body:
                 self.wfile.write(content)
 
         def log_message(self, *arguments: object) -> None:
@@ -88,6 +104,8 @@ def serve(repositories: dict[str, Path]) -> Iterator[tuple[str, list[str]]]:
     try:
         yield f"http://127.0.0.1:{server.server_port}", requests
     finally:
+        if stall:
+            stall.over.set()
         server.shutdown()
         thread.join()
         server.server_close()

@@ -2,19 +2,24 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import sigseek
+from sigseek.errors import Remedy
+from sigseek.progress import Listener, Silence, Stop
 from sigseek.siglip import load_checkpoint
 from sigseek.siglip.hub import is_hub_id
 from tests.checkpoints import copy_mini
 from tests.conftest import ROOT, Run
-from tests.hub import COMMIT, serve
+from tests.hub import COMMIT, Stall, serve
 
 REPO = "someone/siglip-small"
 
@@ -149,6 +154,93 @@ except siglip.CheckpointError as error:
             check=True,
         )
     assert done.stdout.startswith("the hub cannot be reached and some/checkpoint is not in")
+
+
+@pytest.fixture
+def stalled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stall]:
+    """A hub that stops in the middle of the weights of REPO, and an empty cache in `tmp_path`."""
+    stall = Stall("model.safetensors")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache" / "hub"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    with serve({REPO: copy_mini(tmp_path / "served")}, stall) as (endpoint, _):
+        monkeypatch.setenv("HF_ENDPOINT", endpoint)
+        yield stall
+
+
+def partial_files(cache: Path) -> list[Path]:
+    return list(cache.rglob("*.incomplete"))
+
+
+def test_a_download_is_stopped_while_the_hub_sends_nothing(tmp_path: Path, stalled: Stall) -> None:
+    stop, cache = Stop(), tmp_path / "cache"
+    seen: list[Path] = []
+
+    def stop_it() -> None:
+        assert stalled.reached.wait(120)
+        seen.extend(partial_files(cache))
+        stop.set()
+
+    stopping = threading.Thread(target=stop_it)
+    stopping.start()
+    with pytest.raises(sigseek.StoppedError):
+        load_checkpoint(REPO, stop=stop)
+    stopping.join()
+    assert not stalled.over.is_set(), "the hub has not sent the rest"
+    assert (len(seen), partial_files(cache)) == (1, [])
+    (snapshot,) = cache.glob("hub/*/snapshots/*")
+    assert "spiece.model" in os.listdir(snapshot), "small files come first, and are kept"
+    stalled.over.set()
+    loaded = load_checkpoint(REPO)
+    assert (loaded.name, loaded.directory) == (REPO, snapshot)
+
+
+@pytest.mark.parametrize("whom", ["all", "the first"])
+def test_ctrl_c_ends_a_download(tmp_path: Path, drawn: Path, stalled: Stall, whom: str) -> None:
+    """A terminal interrupts all processes of the command, and `kill -INT` the first one."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "sigseek", "index", str(drawn), "--model", REPO],
+        stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True,
+    ) as process:  # fmt: skip
+        assert stalled.reached.wait(120)
+        send = os.killpg if whom == "all" else os.kill
+        send(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert not stalled.over.is_set(), "the hub has not sent the rest"
+    assert (process.returncode, said.splitlines()[-1]) == (
+        130,
+        "interrupted; what was finished is kept",
+    )
+    assert "Traceback" not in said
+    assert partial_files(tmp_path / "cache") == []
+
+
+def test_what_needs_a_checkpoint_is_stopped_during_its_download(
+    tmp_path: Path, drawn: Path, stalled: Stall
+) -> None:
+    def stopped() -> tuple[Listener, Stop]:
+        stop = Stop()
+
+        class Stopping(Silence):
+            def said(self, line: str | Remedy) -> None:
+                if str(line).startswith("downloading"):
+                    stop.set()
+
+        return Stopping(), stop
+
+    with sigseek.open(tmp_path / "library", model=REPO) as library:
+        listener, stop = stopped()
+        report = library.index(drawn, listener=listener, stop=stop)
+        assert (report.stopped, report.scanned) == (True, 0)
+        listener, stop = stopped()
+        assert list(library.watch(drawn, listener=listener, stop=stop)) == []
+        listener, stop = stopped()
+        with pytest.raises(sigseek.StoppedError):
+            library.embed_texts(["a house"], listener=listener, stop=stop)
+        listener, stop = stopped()
+        with pytest.raises(sigseek.StoppedError):
+            library.classify(list(drawn.glob("*.jpg")), ["a"], listener=listener, stop=stop)
+    assert not (tmp_path / "library").exists()
 
 
 @pytest.mark.parametrize(

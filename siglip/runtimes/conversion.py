@@ -14,7 +14,6 @@ import pickle
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -32,6 +31,7 @@ from sigseek.progress import Listener, Stop
 from sigseek.siglip.cache import cache_directory
 from sigseek.siglip.checkpoint import Checkpoint
 from sigseek.siglip.errors import CheckpointError
+from sigseek.siglip.processes import command, environment
 from sigseek.siglip.runtimes.openvino import exact_precisions, import_openvino
 
 VERSION = 1
@@ -205,17 +205,16 @@ def _run(job: Job, stop: Stop) -> dict[str, Any]:
 
     The job needs torch: seconds of imports, and gigabytes that this process would keep.
     """
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     # A file and no pipe: communicate() with a limit of time may leave a part of its input unsent.
     with tempfile.TemporaryFile() as order:
         pickle.dump(job, order)
         order.seek(0)
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "sigseek.siglip.runtimes.export"],
+            command("sigseek.siglip.runtimes.export"),
             stdin=order,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=environment,
+            env=environment(),
         )
         answer, complaints = _output(process, stop)
     try:

@@ -66,7 +66,8 @@ class OpenVinoTextTower:
 class CompiledModel:
     """A converted tower, compiled for this processor. Several threads may use it at the same time.
 
-    OpenVINO keeps the compiled form beside the model, so the next start is fast.
+    OpenVINO keeps the compiled form beside the model, so the next start is fast. Nothing interrupts
+    a compilation, which takes seconds; whoever asks the work to stop meanwhile waits for its end.
     """
 
     def __init__(self, model: Path, precision: str, *, cache: bool = True) -> None:

@@ -32,7 +32,7 @@ def calibrate(
     captioned = read_captions(source, split=split, pictures=pictures)
     for problem in captioned.problems:
         told.met(problem.as_told(source))
-    record = library.checkpoint.state_to_query().record
+    record = library.checkpoint.state_to_query(told, until).record
     embeddings, unusable = library.photo_files.gather(
         [picture.path for picture in captioned.pictures], told, until
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from sigseek.errors import Call, ErrorKind, Option, Remedy, RemedyWarning, escaped
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.model import ModelInUse
+from sigseek.progress import Listener, Stop
 from sigseek.storage import CheckpointRecord, CheckpointState, LibraryError
 
 
@@ -50,17 +51,20 @@ class LibraryCheckpoint:
             )
         return record
 
-    def state_to_query(self) -> CheckpointState:
+    def state_to_query(
+        self, listener: Listener | None = None, stop: Stop | None = None
+    ) -> CheckpointState:
         """Return the checkpoint's state as it is now, read in one statement.
 
         Raises LibraryError when the checkpoint has embedded nothing of the library. Warns once when
-        another checkpoint has embedded more.
+        another checkpoint has embedded more. The listener and the stop token are for a checkpoint
+        that has to be downloaded first.
         """
         states = self._directory.catalog().checkpoint_states()
         used = [state for state in states if state.record.embeddings]
         if not used:
             raise self._nothing_embedded()
-        checkpoint = self._model.checkpoint
+        checkpoint = self._model.prepare(listener, stop)
         wanted = (checkpoint.fingerprint, checkpoint.preprocessing.fingerprint)
         for state in used:
             if (state.record.fingerprint, state.record.preprocessing) == wanted:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from sigseek.errors import Call, ErrorKind, Option, Remedy
+from sigseek.errors import Call, ErrorKind, Option, Remedy, StoppedError
 from sigseek.indexer import Indexer, IndexReport, check_folder
 from sigseek.indexer.errors import PatternError
 from sigseek.indexer.speed_notes import SpeedNotes
@@ -47,8 +47,12 @@ def index_folders(
     roots = [check_folder(typed_path(folder)) for folder in folders]
     for root in () if accept_system_folder else roots:
         check_no_system_folder(directory, root, Option("accept_system_folder", True))
+    told, until = listener or library.listener, stop or Stop()
     # Load it before a library is made: the model may not exist either.
-    checkpoint = model.checkpoint
+    try:
+        checkpoint = model.prepare(told, until)
+    except StoppedError:
+        return IndexReport(stopped=True)
     with directory.changing(create=True) as catalog:
         record = library.checkpoint.record_to_index()
         shape = read_vision_shape(checkpoint.directory)
@@ -62,8 +66,8 @@ def index_folders(
             speed=SpeedNotes(checkpoint.name, shape.gflop, record.embeddings),
             reread=reread,
             max_pixels=None if max_megapixels is None else max_megapixels * 1_000_000,
-            listener=listener or library.listener,
-            stop=stop,
+            listener=told,
+            stop=until,
         )
         return indexer.run(roots, accept_missing=accept_missing, exclude=exclude, include=include)
 
@@ -118,8 +122,11 @@ def watch_folders(
     for folder in named:
         wanted = Call("index", (str(folder),), (("accept_system_folder", True),))
         check_no_system_folder(directory, folder, wanted)
-    _ = library.model.checkpoint  # before a library is made: the model may not exist
     until = stop or Stop()
+    try:
+        library.model.prepare(listener, until)  # before a library is made: it may not exist
+    except StoppedError:
+        return iter(())
 
     def index(place: Path) -> IndexReport:
         return index_folders(

@@ -62,14 +62,21 @@ class ModelInUse:
         """Return the checkpoint asked for, else the one that embedded most of the library, else the
         default. Raises CheckpointError when it cannot be loaded.
         """
-        return self._checkpoint.get(self._load_checkpoint)
+        return self.prepare()
 
-    def _load_checkpoint(self) -> Checkpoint:
+    def prepare(self, listener: Listener | None = None, stop: Stop | None = None) -> Checkpoint:
+        """Return `checkpoint`. If it has to be downloaded, the listener is told of it, and it is
+        stopped by the token.
+        """
+        told = listener or self.listener
+        return self._checkpoint.get(lambda: self._load_checkpoint(told, stop or Stop()))
+
+    def _load_checkpoint(self, listener: Listener, stop: Stop) -> Checkpoint:
         name = self.name
         if name is None and self._directory.exists():
             known = default_checkpoint(self._directory.catalog().checkpoints())
             name = known.name if known else None
-        return load_checkpoint(name or DEFAULT, self.listener)
+        return load_checkpoint(name or DEFAULT, listener, stop)
 
     def record(self) -> CheckpointRecord | None:
         """Return the checkpoint's row as it is now; None where the library has none."""
@@ -110,7 +117,7 @@ class ModelInUse:
 
         listener.advanced(Progress(Phase.PREPARING))
         return load_image_tower(
-            self.checkpoint,
+            self.prepare(listener, stop),
             self._device,
             self._wanted_precision(),
             lambda: self._sample(sample_folders),
@@ -122,9 +129,8 @@ class ModelInUse:
         from sigseek.siglip.runtimes.choose import load_text_tower
 
         listener.advanced(Progress(Phase.PREPARING))
-        return load_text_tower(
-            self.checkpoint, self._device, self._wanted_precision(), listener, stop
-        )
+        checkpoint = self.prepare(listener, stop)
+        return load_text_tower(checkpoint, self._device, self._wanted_precision(), listener, stop)
 
     def _wanted_precision(self) -> str:
         """Return the precision asked for; with "auto" the library's, so that queries match it.
@@ -152,7 +158,7 @@ class ModelInUse:
 
         told, until = listener or self.listener, stop or Stop()
         return load_yardstick(
-            self.checkpoint,
+            self.prepare(told, until),
             self.images(told, until),
             lambda: self.texts(told, until),
             told,
@@ -166,7 +172,8 @@ class ModelInUse:
         import numpy as np
 
         told, until = listener or self.listener, stop or Stop()
-        embeddings = [np.zeros((0, self.checkpoint.dimension), np.float32)]
+        dimension = self.prepare(told, until).dimension
+        embeddings = [np.zeros((0, dimension), np.float32)]
         for start in range(0, len(texts), _TEXT_BATCH):
             batch = texts[start : start + _TEXT_BATCH]
             tower = self.texts(told, until)

@@ -69,6 +69,7 @@ class PhotoFiles:
         """
         from sigseek.indexer.decoding.guarded import GuardedDecoder
 
+        self._model.prepare(listener, stop)
         if len(paths) <= _FEW:
             with self._decoding:
                 yield from self._embed(paths, self._kept_decoder(), listener, stop)

@@ -45,8 +45,8 @@ def tag(
     check_list("labels", labels, QueryError)
     wanted = distinct_labels(labels)
     texts = label_texts(wanted, template)
-    library.checkpoint.state_to_query()  # raises before the text tower is loaded
     told, until = listener or library.listener, stop or Stop()
+    library.checkpoint.state_to_query(told, until)  # raises before the text tower is loaded
     vectors = library.model.embed_texts(texts, told, until)
     for label, text in zip(wanted, texts, strict=True):
         library.model.warn_if_cut(f"the label '{label.name}'", text)

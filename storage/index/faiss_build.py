@@ -96,6 +96,9 @@ def _build(embeddings: Embeddings) -> faiss.Index:
 def _trained(embeddings: Embeddings) -> faiss.Index:
     """Return a quantiser that has learned from a random sample of the embeddings, always the same
     for the same library.
+
+    FAISS's way to interrupt the training, which takes two seconds, would also end the searches of
+    all other threads, so a stop waits for its end.
     """
     lessons = embeddings.chunks(draw(embeddings.ids(), _LESSONS))
     _, vectors = collected(lessons, embeddings.dimension)
