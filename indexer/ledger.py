@@ -67,6 +67,10 @@ class IndexReport:
     """
     untagged: int = 0
     """Tagged photos whose only file now holds another picture: their tags are gone."""
+    provisional: bool = False
+    """Whether hits are judged provisionally, by the first reference captions. The next run that
+    finds no new photo embeds the others.
+    """
     stopped: bool = False
     """Whether somebody asked the run to stop before it was done."""
 
@@ -225,6 +229,15 @@ class Ledger:
         """Photos embedded so far in this run."""
         return self._embedded
 
+    @property
+    def seconds(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self._started
+
+    def enter_measured(self, *, provisional: bool) -> None:
+        """The embeddings were measured, by a part of the yardstick if `provisional`."""
+        self._report.provisional = provisional
+
     def use_tower(
         self, device: str, runtime: str, precision: str, batch: int, threads: int
     ) -> None:
@@ -241,7 +254,7 @@ class Ledger:
         report.unchanged = self._counts[Outcome.UNCHANGED]
         report.missing = sum(map(len, self._missing.values()))
         report.stopped = stopped
-        report.seconds = round(time.monotonic() - self._started, 3)
+        report.seconds = round(self.seconds, 3)
         if self._embedded:
             busy = self._last_commit - self._first_read - self._loading
             report.images_per_second = round(self._embedded / busy, 2)

@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float32]
 _FEW = 0.01
 """The share of measured embeddings that may have gone before all are measured anew."""
 _CHUNKS = 256
-"""Chunks of 64 embeddings that are written in one transaction."""
+"""Chunks of 64 embeddings that are measured at a time."""
 
 
 def measure_biases(
@@ -26,12 +26,14 @@ def measure_biases(
     absent texts find.
 
     False when `stop` was set before all was measured. The next call then begins where this one did.
-    Photos that have gone may have had the highest evidence: when there are more than a few, all
-    others are measured again.
+    All photos are measured again when the yardstick has grown, and when more than a few photos have
+    gone, which may have had the highest evidence. One transaction replaces what was known, so no
+    search finds biases of two steps of the yardstick.
     """
     known = catalog.yardstick(checkpoint.id)
     if known and (
         known.version != VERSION
+        or known.common_texts != len(yardstick.common)
         or _count_gone(catalog, checkpoint, known) > _FEW * checkpoint.embeddings
     ):
         known = None
@@ -50,14 +52,18 @@ def measure_biases(
         found = yardstick.biases(vectors)
         highest = np.maximum(highest, yardstick.absent_evidence(vectors, found).max(axis=1))
         biases.append((ids, found))
+    measured = YardstickRecord(
+        VERSION,
+        checkpoint.generation,
+        checkpoint.embeddings,
+        yardstick.pictures,
+        highest,
+        len(yardstick.common),
+    )
     # Only now: without WAL, as on network drives, nobody can write while the embeddings are read.
-    for ids, found in biases:
-        with catalog.transaction() as transaction:
-            transaction.put_biases(checkpoint.id, ids, found)
     with catalog.transaction() as transaction:
-        measured = YardstickRecord(
-            VERSION, checkpoint.generation, checkpoint.embeddings, yardstick.pictures, highest
-        )
+        for ids, found in biases:
+            transaction.put_biases(checkpoint.id, ids, found)
         transaction.put_yardstick(checkpoint.id, measured)
     return True
 

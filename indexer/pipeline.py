@@ -22,6 +22,7 @@ from sigseek.indexer.speed_notes import SpeedNotes
 from sigseek.progress import Listener, Phase, Silence, Stop
 from sigseek.siglip import ImageTower, Preprocessing
 from sigseek.siglip.yardstick import VERSION
+from sigseek.siglip.yardstick.steps import STEPS, WHOLE, Step, step_of
 from sigseek.storage import Catalog, CheckpointRecord, FolderRecord
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index.contract import IndexStore
@@ -30,12 +31,17 @@ if TYPE_CHECKING:
     from sigseek.siglip.yardstick.embeddings import Yardstick  # numpy comes with it
 
 
+_YARDSTICK_SHARE = 1 / 20
+"""The share of its time so far that a run with new photos may spend on the yardstick."""
+
+
 class Indexer:
     """Brings folders of a library up to date for one checkpoint.
 
     `tower` is called once, when the first photo has to be embedded: a run that finds nothing new
-    loads no model. `yardstick` is called when embeddings have to be measured. Both tell the
-    listener and look at the stop token that they are given.
+    loads no model. `yardstick` is called when embeddings have to be measured, with the step that it
+    has to reach and the seconds in which it may go beyond. Both tell the listener and look at the
+    stop token that they are given.
     Pictures of more than `max_pixels` are failures. The catalog remembers the limit for later runs;
     None stands for the remembered one, or else for what half of the memory is enough for. With
     `reread`, files are read again even if their size and times have not changed. `speed` tells of
@@ -48,7 +54,7 @@ class Indexer:
         checkpoint: CheckpointRecord,
         preprocessing: Preprocessing,
         tower: Callable[[Listener, Stop], ImageTower],
-        yardstick: Callable[[Listener, Stop], Yardstick],
+        yardstick: Callable[[Listener, Stop, Step, float], Yardstick],
         index_store: IndexStore,
         *,
         speed: SpeedNotes | None = None,
@@ -248,18 +254,31 @@ class Indexer:
             self._ledger.enter_untagged(tagged)
 
     def _measure(self) -> bool:
-        """Measure what was embedded against the yardstick. Returns False when stopped before."""
+        """Measure what was embedded against the yardstick. Returns False when stopped before.
+
+        A run with new photos makes the first step of the yardstick, and of the others what it can
+        make in a twentieth of its time so far. A run without new photos makes the rest.
+        """
         record = self._record()
-        measured = (VERSION, record.generation, record.embeddings)
-        if not record.embeddings or self._catalog.measured(record.id) == measured:
+        measured = self._catalog.measured(record.id)
+        current = (VERSION, record.generation, record.embeddings, WHOLE.common)
+        if not record.embeddings or measured == current:
             return True
         from sigseek.indexer.measure import measure_biases  # numpy comes with it
 
         self._ledger.begin(Phase.MEASURING)
+        least = WHOLE
+        if self._ledger.embedded:
+            reached = STEPS[0]
+            if measured is not None and measured.version == VERSION:
+                reached = step_of(measured.common_texts) or reached
+            least = reached
+        allowed = _YARDSTICK_SHARE * self._ledger.seconds
         try:
-            yardstick = self._yardstick(self._ledger, self._stop)
+            yardstick = self._yardstick(self._ledger, self._stop, least, allowed)
         except StoppedError:
             return False
+        self._ledger.enter_measured(provisional=len(yardstick.common) < WHOLE.common)
         return measure_biases(self._catalog, record, yardstick, self._stop)
 
     def _catch_up(self) -> bool:

@@ -18,6 +18,7 @@ from sigseek.search.calibration import Calibration
 from sigseek.search.query import Leaf, Query, Text
 from sigseek.search.verdicts import MATCH, JudgedBy
 from sigseek.siglip.yardstick.evidence import evidence, text_floors
+from sigseek.siglip.yardstick.steps import WHOLE
 from sigseek.storage import YardstickRecord
 
 Floats = npt.NDArray[np.float32]
@@ -50,6 +51,8 @@ class Judge:
     @property
     def judged_by(self) -> JudgedBy:
         """Return what the verdicts are based on."""
+        if self.yardstick.common_texts < WHOLE.common:
+            return "provisional"
         return "calibrated" if self.calibration else "uncalibrated"
 
     def confidences(self, text: Floats, cosines: Floats, biases: Floats) -> Doubles:

@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from sigseek.errors import Remedy
 from sigseek.search.calibration import Calibration
 from sigseek.search.checks import check_limit, check_search
 from sigseek.search.closer import CloserLook
@@ -18,9 +19,11 @@ from sigseek.search.retrieval import Floats, Ids, Retriever, Vectors, candidates
 from sigseek.search.scope import find_scope
 from sigseek.search.scorer import Rows, Scored, Scorer
 from sigseek.search.terms import Doubles, plain_model
-from sigseek.search.verdicts import FEW_PHOTOS, MATCH, VERDICTS, JudgedBy
+from sigseek.search.verdicts import FEW_PHOTOS, MATCH, PROVISIONAL, VERDICTS, JudgedBy
 from sigseek.siglip import Scoring
 from sigseek.siglip.yardstick import VERSION
+from sigseek.siglip.yardstick.evidence import evidence_of_all_absent
+from sigseek.siglip.yardstick.steps import WHOLE
 from sigseek.storage import Catalog, CheckpointRecord, PhotoRecord
 from sigseek.storage.index.contract import VectorIndex
 
@@ -49,29 +52,34 @@ class Searcher:
         self._retriever = Retriever(catalog, checkpoint, index)
         scale = float(np.exp(checkpoint.logit_scale))
         yardstick = catalog.yardstick(checkpoint.id)
-        self._judge = (
-            Judge(yardstick, calibration, scale, max(checkpoint.embeddings, 1))
-            if yardstick and yardstick.version == VERSION  # biases of two versions do not compare
-            else None
-        )
-        self._scorer = Scorer(catalog, checkpoint, self._retriever, self._judge, calibration)
+        self._judge: Judge | None = None
+        if yardstick and yardstick.version == VERSION:  # biases of two versions do not compare
+            if yardstick.common_texts < WHOLE.common:
+                calibration = None  # it was fitted to evidence by the whole yardstick
+                found = evidence_of_all_absent(yardstick.absent_evidence, WHOLE.absent)
+                yardstick = replace(yardstick, absent_evidence=found)
+            self._judge = Judge(yardstick, calibration, scale, max(checkpoint.embeddings, 1))
+        self._scorer = Scorer(catalog, checkpoint, self._retriever, self._judge, self._calibration)
 
     @property
     def judged_by(self) -> JudgedBy:
         """What the verdicts are based on."""
         return self._judge.judged_by if self._judge else "nothing"
 
-    def _notes(self) -> tuple[str, ...]:
+    def _notes(self) -> tuple[Remedy | str, ...]:
         """Return what a reader of the verdicts must know."""
         if self._judge is None:
             return (
                 "this library has not been fully indexed yet, so hits are shown without verdicts",
             )
+        notes: list[Remedy | str] = []
+        if self.judged_by == "provisional":
+            notes.append(PROVISIONAL)
         if self.checkpoint.embeddings < FEW_PHOTOS:
             few = self.checkpoint.embeddings
             photos = "1 photo" if few == 1 else f"{few} photos"
-            return (f'with only {photos}, "match" and "no match" are less reliable',)
-        return ()
+            notes.append(f'with only {photos}, "match" and "no match" are less reliable')
+        return tuple(notes)
 
     def search(
         self,

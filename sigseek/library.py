@@ -149,6 +149,11 @@ class Library:
         of which everything is left out is in the report's `emptied`, and nothing of it is changed
         (unless `accept_missing`).
 
+        Hits are judged by reference captions, which are embedded once per checkpoint. A call that
+        embeds photos spends about a twentieth of its time on them, but embeds the first of them in
+        any case; a call that finds no new photos embeds the rest. The report's `provisional` tells
+        when some are left.
+
         Raises FolderError and changes nothing when more than half of a folder's files are gone
         (unless `accept_missing`), when an offline folder is inside a new one, or when a new folder
         holds a whole system, as "/" does (unless `accept_system_folder`).
@@ -427,7 +432,7 @@ class Library:
         library is needed.
 
         They are made once, which takes as long as embedding 180 photos, and kept in the user's
-        cache.
+        cache. `index` makes them in steps.
         """
         return self._opened.model.yardstick(listener, stop)
 

@@ -29,6 +29,10 @@ CALIBRATIONS = {
 
 FINISH_INDEXING = Remedy("To finish indexing: {}", (Call("index"),))
 """What to do about a library whose hits have no verdicts yet."""
+FINISH_YARDSTICK = Remedy(
+    "Verdicts are provisional so far. To embed the other reference captions: {}", (Call("index"),)
+)
+"""What to do when an indexing run has not made the whole yardstick."""
 
 _ONLY_ON_REQUEST = ("terms", "closer", "query_photo")
 """Fields of hits that are left out where they are None: unless the search was asked for them, and
@@ -42,7 +46,12 @@ _NOT_IN_JSON = {
 _COUNTS = ("added", "changed", "moved", "unchanged", "missing", "excluded", "offline", "failed")
 QUERY_PHOTOS = {"itself": "the photo itself", "copy": "exact copy"}
 """What is said of a hit that is the photo that the query names."""
-_JUDGED = {"calibrated": "", "uncalibrated": " (uncalibrated)", "nothing": " (not judged)"}
+_JUDGED = {
+    "calibrated": "",
+    "uncalibrated": " (uncalibrated)",
+    "provisional": " (provisional)",
+    "nothing": " (not judged)",
+}
 
 
 def json_line(record: DataclassInstance | dict[str, Any]) -> str:

@@ -364,7 +364,7 @@ def test_the_states_of_checkpoints(catalog: Catalog) -> None:
         transaction.put_yardstick(checkpoint.id, yardstick)
         transaction.put_calibration(other.id, "{}")
     assert catalog.checkpoint_states() == [
-        CheckpointState(checkpoint, Measured(3, 1, 5), None),
+        CheckpointState(checkpoint, Measured(3, 1, 5, 256), None),
         CheckpointState(other, None, "{}"),
     ]
 
@@ -484,17 +484,16 @@ def test_a_bias_goes_with_its_photo_and_is_written_over_when_it_is_measured_agai
 def test_a_yardstick_comes_back_and_is_replaced(catalog: Catalog) -> None:
     checkpoint = add_checkpoint(catalog, 4)
     assert (catalog.yardstick(checkpoint.id), catalog.measured(checkpoint.id)) == (None, None)
-    for version, pictures in ((3, random_unit(5, 4)), (4, random_unit(2, 4))):
+    for version, pictures, common in ((3, random_unit(5, 4), 64), (4, random_unit(2, 4), 256)):
+        measured = YardstickRecord(version, 17, 5, pictures, floats(0.1, -1, 0.3), common)
         with catalog.transaction() as transaction:
-            transaction.put_yardstick(
-                checkpoint.id, YardstickRecord(version, 17, 5, pictures, floats(0.1, -1, 0.3))
-            )
+            transaction.put_yardstick(checkpoint.id, measured)
         found = catalog.yardstick(checkpoint.id)
         assert found is not None
         assert (
             catalog.measured(checkpoint.id)
-            == (found.version, found.generation, found.embeddings)
-            == (version, 17, 5)
+            == (found.version, found.generation, found.embeddings, found.common_texts)
+            == (version, 17, 5, common)
         )
         np.testing.assert_array_equal(found.pictures, pictures.astype(np.float16))
         assert (found.pictures.dtype, found.absent_evidence.dtype) == (np.float32, np.float32)
@@ -716,7 +715,7 @@ def test_the_states_of_all_checkpoints(catalog: Catalog, tmp_path: Path) -> None
         transaction.put_yardstick(first.id, YardstickRecord(1, 2, 3, pictures, evidence))
     states = catalog.checkpoint_states()
     assert [state.record for state in states] == catalog.checkpoints()
-    assert [state.measured for state in states] == [(1, 2, 3), None]
+    assert [state.measured for state in states] == [(1, 2, 3, 256), None]
     assert [state.calibration for state in states] == [None, "{}"]
 
 

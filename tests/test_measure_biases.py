@@ -1,4 +1,5 @@
 import sqlite3
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,9 @@ from sigseek.indexer import measure as measuring
 from sigseek.indexer.measure import measure_biases
 from sigseek.siglip.yardstick import VERSION
 from sigseek.siglip.yardstick.embeddings import Yardstick
+from sigseek.siglip.yardstick.steps import Step
 from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord
+from sigseek.storage.catalog.transaction import Transaction
 from tests.catalogs import add_checkpoint, add_many, random_unit
 
 Floats = npt.NDArray[np.float32]
@@ -168,7 +171,7 @@ def test_each_checkpoint_has_its_own(catalog: Catalog) -> None:
     add_many(catalog, first, random_unit(10, DIMENSION, seed=1))
     second = add_checkpoint(catalog, DIMENSION, "another")
     measure(catalog, watched())
-    assert catalog.measured(first) == (VERSION, 1, 10)
+    assert catalog.measured(first) == (VERSION, 1, 10, 60)
     assert catalog.measured(second.id) is None
     assert np.isnan(catalog.biases(second.id, np.arange(1, 11))).all()
     assert catalog.yardstick(second.id) is None
@@ -207,4 +210,76 @@ def test_photos_embedded_again_are_measured_with_the_others(catalog: Catalog) ->
             },
         )
     measure(catalog, watched())
+    check(catalog)
+
+
+FIRST = Step(24, 8, 4)
+
+
+def test_all_photos_are_measured_again_when_the_yardstick_has_grown(catalog: Catalog) -> None:
+    checkpoint_id = current(catalog).id
+    ids = np.array(add_many(catalog, checkpoint_id, random_unit(300, DIMENSION)), np.int64)
+    first = watched().first(FIRST)
+    measure_biases(catalog, current(catalog), first)
+    kept = catalog.yardstick(checkpoint_id)
+    assert kept is not None
+    assert (kept.common_texts, len(kept.absent_evidence), len(kept.pictures)) == FIRST
+    before = catalog.biases(checkpoint_id, ids)
+    add_many(catalog, checkpoint_id, random_unit(20, DIMENSION, seed=2))
+    assert sum(measure(catalog, watched())) == 320
+    assert not np.isin(catalog.biases(checkpoint_id, ids), before).any()
+    check(catalog)
+
+
+def test_no_reader_finds_biases_of_two_steps(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thread reads all the time while the biases are written in many statements."""
+    monkeypatch.setattr(measuring, "_CHUNKS", 1)
+    checkpoint_id = current(catalog).id
+    ids = np.array(add_many(catalog, checkpoint_id, random_unit(2_000, DIMENSION)), np.int64)
+    vectors = catalog.embeddings(checkpoint_id)[1].astype(np.float32)
+    steps = [watched().first(FIRST), watched()]
+    expected = [yardstick.biases(vectors).astype(np.float32) for yardstick in steps]
+    measure_biases(catalog, current(catalog), steps[0])
+    seen: list[Floats] = []
+    done = threading.Event()
+
+    def read() -> None:
+        other = Catalog(catalog.path.parent)
+        while not done.is_set():
+            seen.append(other.biases(checkpoint_id, ids))
+        seen.append(other.biases(checkpoint_id, ids))
+        other.close()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    measure_biases(catalog, current(catalog), steps[1])
+    done.set()
+    reader.join()
+    for found in seen:
+        assert any(np.allclose(found, step, atol=1e-6) for step in expected)
+    np.testing.assert_allclose(seen[-1], expected[1], atol=1e-6)
+
+
+def test_a_run_that_dies_while_it_writes_leaves_what_was_known(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint_id = current(catalog).id
+    ids = np.array(add_many(catalog, checkpoint_id, random_unit(300, DIMENSION)), np.int64)
+    measure_biases(catalog, current(catalog), watched().first(FIRST))
+    before = catalog.biases(checkpoint_id, ids)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Transaction, "put_yardstick", die)
+        with pytest.raises(KeyboardInterrupt):
+            measure_biases(catalog, current(catalog), watched())
+    np.testing.assert_array_equal(catalog.biases(checkpoint_id, ids), before)
+    known = catalog.measured(checkpoint_id)
+    assert known is not None
+    assert known.common_texts == FIRST.common
+    assert sum(measure(catalog, watched())) == 300
     check(catalog)

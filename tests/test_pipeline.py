@@ -29,6 +29,7 @@ from sigseek.indexer.map_ahead import map_ahead
 from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.siglip import Preprocessing
 from sigseek.siglip.yardstick.embeddings import Yardstick
+from sigseek.siglip.yardstick.steps import STEPS, WHOLE, Step
 from sigseek.storage import Catalog, CheckpointRecord, FailureKind
 from sigseek.storage.index.store import FaissStore
 from tests.catalogs import add_checkpoint, random_unit, unit
@@ -70,6 +71,10 @@ class Library:
         self.checkpoint = add_checkpoint(self.catalog, 48)
         self.tower = PixelTower()
         self.loads = 0
+        self.makes_the_least = False
+        """Whether the yardstick is only made as far as it has to be."""
+        self.wanted: list[tuple[Step, float]] = []
+        """The step and the seconds, each time that the yardstick was asked for."""
 
     def load(self, listener: Listener, stop: Stop) -> PixelTower:
         self.loads += 1
@@ -109,9 +114,11 @@ class Library:
         assert report.scanned == settled or (report.stopped and report.scanned > settled)
         return report
 
-    def yardstick(self, listener: Listener, stop: Stop) -> Yardstick:
+    def yardstick(self, listener: Listener, stop: Stop, least: Step, seconds: float) -> Yardstick:
         listener.advanced(Progress(Phase.MEASURING, 30, 30))
-        return Yardstick(*(random_unit(count, 48, count) for count in (60, 20, 10)))
+        self.wanted.append((least, seconds))
+        whole = Yardstick(*(random_unit(count, 48, count) for count in WHOLE))
+        return whole.first(least) if self.makes_the_least else whole
 
     def contents(self) -> dict[str, bytes]:
         """Return the embedding that is kept for each path."""
@@ -1031,3 +1038,29 @@ def test_a_refused_run_leaves_the_folders_as_they_were(library: Library, folder:
     report = library.index(folder, accept_missing=True)
     assert counts(report) == {"scanned": 27, "added": 26, "unchanged": 1, "missing": 13}
     assert (known_files(library), library.catalog.failures()) == ({str(folder): (27, 13)}, [])
+
+
+def test_runs_with_new_photos_make_the_first_step_of_the_yardstick_and_others_the_rest(
+    library: Library, tmp_path: Path
+) -> None:
+    library.makes_the_least = True
+    save(tmp_path / "photos" / "a.png", seed=1)
+    assert library.index(tmp_path / "photos").provisional
+    save(tmp_path / "photos" / "b.png", seed=2)
+    report = library.index(tmp_path / "photos")
+    assert report.provisional
+    assert [least for least, _ in library.wanted] == [STEPS[0], STEPS[0]]
+    assert all(0 < allowed < report.seconds for _, allowed in library.wanted)
+    measured = library.catalog.measured(library.checkpoint.id)
+    assert measured is not None
+    assert measured.common_texts == STEPS[0].common
+    assert not library.index(tmp_path / "photos").provisional
+    assert library.wanted[-1][0] == WHOLE
+    measured = library.catalog.measured(library.checkpoint.id)
+    assert measured is not None
+    assert (measured.common_texts, measured.embeddings) == (WHOLE.common, 2)
+    library.index(tmp_path / "photos")
+    assert len(library.wanted) == 3, "nothing is left to do"
+    save(tmp_path / "photos" / "c.png", seed=3)
+    assert not library.index(tmp_path / "photos").provisional
+    assert library.wanted[-1][0] == WHOLE, "a step that was reached is never left again"

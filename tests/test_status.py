@@ -72,6 +72,7 @@ def test_a_status(tmp_path: Path, drawn: Path) -> None:
             0,
         )
         assert (checkpoint.model, checkpoint.embeddings, checkpoint.coverage) == ("mini", 40, 1.0)
+        assert checkpoint.reference_captions == 456
         photos.rename(tmp_path / "unplugged")
         assert [folder.online for folder in library.status().folders] == [False]
 

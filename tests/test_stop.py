@@ -18,6 +18,7 @@ from sigseek.siglip.runtimes import conversion
 from sigseek.siglip.runtimes.conversion import convert, find_conversion
 from sigseek.siglip.yardstick import embeddings
 from sigseek.siglip.yardstick.embeddings import load_yardstick
+from sigseek.siglip.yardstick.steps import Step
 from sigseek.storage import Catalog
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index.store import FaissStore
@@ -98,7 +99,7 @@ def test_a_yardstick_is_stopped_between_its_pictures(
     class Counting:
         """The image tower, which asks to stop after a number of batches."""
 
-        precision, batch = images.precision, 10
+        precision = images.precision
         embedded = 0
 
         def embed(self, pixels: np.ndarray) -> np.ndarray:
@@ -108,8 +109,7 @@ def test_a_yardstick_is_stopped_between_its_pictures(
             return images.embed(pixels)
 
     monkeypatch.setenv("SIGSEEK_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(embeddings, "common_texts", lambda: ["a house", "a cat"])
-    monkeypatch.setattr(embeddings, "absent_texts", lambda: ["a giraffe"])
+    monkeypatch.setattr(embeddings, "STEPS", (Step(2, 1, 32),))
     tower = Counting()
     if not pictures:
         stop.set()
@@ -118,7 +118,7 @@ def test_a_yardstick_is_stopped_between_its_pictures(
     assert tower.embedded == pictures
     again = Counting()
     load_yardstick(mini, again, lambda: texts, Silence(), Stop())  # type: ignore[arg-type]
-    assert again.embedded == 4 - pictures, "32 pictures, and no batch of 10 is embedded twice"
+    assert again.embedded == 7 - pictures, "32 pictures, and no batch of 5 is embedded twice"
 
 
 def test_an_index_is_not_written_after_a_stop(tmp_path: Path, stopped: Stop) -> None:

@@ -1,19 +1,22 @@
 import hashlib
+import itertools
 import re
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from sigseek.errors import StoppedError
-from sigseek.progress import Phase, Progress, Stop
+from sigseek.progress import Stop
 from sigseek.siglip import Checkpoint, ImageTower, TextTower
 from sigseek.siglip.yardstick import VERSION, embeddings
 from sigseek.siglip.yardstick.embeddings import Yardstick, load_yardstick
-from sigseek.siglip.yardstick.evidence import evidence, text_floors
+from sigseek.siglip.yardstick.evidence import evidence, evidence_of_all_absent, text_floors
 from sigseek.siglip.yardstick.pictures import COUNT, yardstick_pictures
+from sigseek.siglip.yardstick.steps import STEPS, WHOLE, Step, step_of
 from sigseek.siglip.yardstick.texts import (
     ABSENT,
     COMMON,
@@ -55,6 +58,14 @@ def test_the_pictures_are_all_different_and_of_the_size_asked_for() -> None:
     assert len(np.unique(pictures[0].reshape(-1, 3), axis=0)) == 1, "the first is plain"
 
 
+def test_each_step_includes_the_one_before() -> None:
+    for smaller, larger in itertools.pairwise(STEPS):
+        assert all(few < more for few, more in zip(smaller, larger, strict=True))
+    assert WHOLE == STEPS[-1] == (256, 200, 32)
+    assert [step_of(step.common) for step in STEPS] == list(STEPS)
+    assert step_of(2000) is None
+
+
 def known(wanted: int) -> npt.NDArray[np.float32]:
     """Return unit vectors of which the `wanted` highest cosines to both axes are 0.6 and 0.8, twice
     the other way round.
@@ -81,6 +92,17 @@ def test_evidence_lacks_half_of_the_bias_and_a_fifth_of_the_floor() -> None:
     )
 
 
+def test_what_a_few_absent_texts_find_tells_what_all_would_find() -> None:
+    """The few come from Gumbel's distribution with mode 0.1 and scale 0.02."""
+    rng = np.random.default_rng(5)
+    few = rng.gumbel(0.1, 0.02, 4_000).astype(np.float32)
+    found = evidence_of_all_absent(few, 200)
+    assert (found.shape, found.dtype) == ((200,), np.float32)
+    assert np.all(np.diff(found) > 0)
+    for position, share in ((0, 1 / 200), (99, 0.5), (198, 0.995), (199, 0.9975)):
+        assert found[position] == pytest.approx(0.1 - 0.02 * np.log(-np.log(share)), abs=0.003)
+
+
 def test_the_evidence_for_absent_texts() -> None:
     some = Yardstick(known(20), unit([[1, 0], [0, 1]]), unit([[0.6, 0.8], [0.8, 0.6]]))
     photos = unit([[0.6, 0.8], [1, 0]])
@@ -98,14 +120,18 @@ class Counted:
         self.measured = 0
         self.heard = Heard()
 
-    def load(self, stop: Stop | None = None) -> Yardstick:
+    def load(
+        self, stop: Stop | None = None, least: Step | None = None, seconds: float = 0.0
+    ) -> Yardstick:
         return load_yardstick(
-            self._mini,
-            self._images,
-            self._tower,
-            self.heard,
-            stop or Stop(),
+            self._mini, self._images, self._tower, self.heard, stop or Stop(), least, seconds
         )
+
+    def told(self) -> list[tuple[int, int | None]]:
+        """How many texts of how many were embedded, each time that it was told anew."""
+        told = [(progress.done, progress.total) for progress in self.heard.progress]
+        self.heard.progress.clear()
+        return list(dict.fromkeys(told))
 
     def _tower(self) -> TextTower:
         self.measured += 1
@@ -121,19 +147,11 @@ def counted(
 ) -> Counted:
     """Give a counting yardstick with a cache of its own, and few texts and pictures."""
     monkeypatch.setenv("SIGSEEK_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(
-        embeddings,
-        "yardstick_pictures",
-        lambda height, width: yardstick_pictures(height, width)[:9],
-    )
-    for texts, number, few in (
-        ("common_texts", "COMMON", common_texts()[:60]),
-        ("absent_texts", "ABSENT", absent_texts()[:5]),
-    ):
-        monkeypatch.setattr(embeddings, texts, lambda few=few: few)
-        monkeypatch.setattr(embeddings, number, len(few))
-    monkeypatch.setattr(embeddings, "COUNT", 9)
+    monkeypatch.setattr(embeddings, "STEPS", FEW)
     return Counted(mini, mini_towers)
+
+
+FEW = (Step(10, 4, 2), Step(30, 5, 7), Step(60, 7, 9))
 
 
 def kept(tmp_path: Path) -> list[Path]:
@@ -145,15 +163,11 @@ def test_what_was_measured_comes_from_the_cache_the_next_time(
 ) -> None:
     first, second = counted.load(), counted.load()
     assert (counted.measured, len(counted.heard.lines)) == (1, 1)
-    assert counted.heard.lines[0].startswith("measuring how mini scores 65 reference captions")
-    assert counted.heard.progress == [
-        Progress(Phase.MEASURING, 0, 65),
-        Progress(Phase.MEASURING, 64, 65),
-        Progress(Phase.MEASURING, 65, 65),
-    ]
+    assert counted.heard.lines[0].startswith("measuring how mini scores 67 reference captions")
+    assert counted.told() == [(done, 67) for done in (0, 4, 14, 15, 31, 35, 37, 53, 67)]
     (path,) = kept(tmp_path)
     assert path.name == f"{mini.fingerprint}-{mini.preprocessing.fingerprint}-fp32-{VERSION}.npz"
-    for name, count in (("common", 60), ("absent", 5), ("pictures", 9)):
+    for name, count in (("common", 60), ("absent", 7), ("pictures", 9)):
         vectors = getattr(first, name)
         np.testing.assert_array_equal(vectors, getattr(second, name))
         assert (vectors.dtype, vectors.shape) == (np.float32, (count, mini.dimension))
@@ -211,22 +225,64 @@ class StopAfter(Stop):
         super().check()
 
 
-def test_an_interrupted_call_loses_no_batch_that_is_done(
-    counted: Counted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(embeddings, "_TEXT_BATCH", 20)
-    for looks, begins_at in ((2, 0), (0, 40), (1, 40), (1, 60), (0, 65)):
-        counted.heard.progress.clear()
+def test_an_interrupted_call_loses_no_batch_that_is_done(counted: Counted) -> None:
+    for looks, begins_at in ((4, 0), (0, 15), (1, 15), (2, 31), (1, 35), (0, 37)):
         with pytest.raises(StoppedError):
             counted.load(StopAfter(looks))
-        assert counted.heard.progress[0] == Progress(Phase.MEASURING, begins_at, 65)
+        assert counted.told()[0] == (begins_at, 67)
     interrupted = counted.load()
     assert len(interrupted.pictures) == 9
     np.testing.assert_allclose(
         np.concatenate([interrupted.absent, interrupted.common]),
-        counted._texts.embed([*absent_texts()[:5], *common_texts()[:60]]),
+        counted._texts.embed([*absent_texts()[:7], *common_texts()[:60]]),
         atol=1e-5,
     )
+
+
+def test_a_step_is_made_when_it_is_asked_for_and_the_next_one_goes_on_from_there(
+    counted: Counted,
+) -> None:
+    first, second, whole = FEW
+    found = counted.load(least=first)
+    assert (len(found.common), len(found.absent), len(found.pictures)) == first
+    assert counted.told() == [(0, 14), (4, 14), (14, 14)]
+    (line,) = counted.heard.lines
+    assert line.startswith("measuring how mini scores the first 14 of 67 reference captions")
+    again = counted.load(least=first)
+    assert (counted.measured, counted.told()) == (1, [])
+    larger = counted.load(least=second)
+    assert counted.told() == [(14, 35), (15, 35), (31, 35), (35, 35)]
+    complete = counted.load(least=first)
+    assert len(complete.common) == second.common, "more than was asked for is in the cache"
+    everything = counted.load()
+    assert everything.includes(whole)
+    for smaller in (found, again, larger):
+        np.testing.assert_array_equal(everything.common[: len(smaller.common)], smaller.common)
+        np.testing.assert_array_equal(everything.absent[: len(smaller.absent)], smaller.absent)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "reached", "kept_texts"),
+    [(0, 0, 14), (1.9, 0, 14), (3.5, 0, 35), (5, 1, 37), (1000, 2, 67)],
+)
+def test_beyond_the_least_step_it_goes_on_for_the_seconds_that_it_may(
+    counted: Counted,
+    mini: Checkpoint,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    reached: int,
+    kept_texts: int,
+) -> None:
+    """Each batch takes one second by this clock; the first step is in the cache."""
+    counted.load(least=FEW[0])
+    now = itertools.count()
+    monkeypatch.setattr(embeddings, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    found = counted.load(least=FEW[0], seconds=seconds)
+    assert len(found.common) == FEW[reached].common
+    (path,) = kept(tmp_path)
+    in_cache = embeddings._read(path, mini.dimension)
+    assert len(in_cache.common) + len(in_cache.absent) == kept_texts, "nothing made is lost"
 
 
 def test_the_common_texts_use_the_words_evenly() -> None:

@@ -6,6 +6,8 @@ photo scores whatever is asked (Nearest Neighbor Normalization, Chowdhury et al.
 The *evidence* of a photo for a text is their cosine without a share of the bias and of the floor.
 """
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,6 +17,7 @@ _HIGHEST_TEXTS = 20
 _HIGHEST_PICTURES = 2
 _BIAS_SHARE = 0.5
 _FLOOR_SHARE = 0.2
+_EULER = 0.5772156649
 
 
 def photo_biases(photos: Floats, common: Floats) -> Floats:
@@ -41,6 +44,21 @@ def evidence(cosines: Floats, biases: Floats, floors: Floats) -> Floats:
     """
     left: Floats = cosines - np.float32(_BIAS_SHARE) * biases - np.float32(_FLOOR_SHARE) * floors
     return left
+
+
+def evidence_of_all_absent(few: Floats, count: int) -> Floats:
+    """Return what `count` absent texts find, judged by what a few of them find: the highest
+    evidence of each, float32 (count,), ascending.
+
+    The best of many photos follows Gumbel's distribution, which is fitted to the few by their mean
+    and standard deviation. Counting a few alone would call twice as many chance hits a match
+    (docs/scores.md).
+    """
+    scale = float(few.std(ddof=1)) * math.sqrt(6) / math.pi
+    mode = float(few.mean()) - _EULER * scale
+    # The share of the texts that find less than each does; above the last, half a text is left.
+    shares = np.minimum(np.arange(1, count + 1) / count, 1 - 0.5 / count)
+    return (mode - scale * np.log(-np.log(shares))).astype(np.float32)
 
 
 def _mean_of_highest(cosines: Floats, count: int) -> Floats:

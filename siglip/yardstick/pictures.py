@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
-COUNT = 32
+from sigseek.siglip.yardstick.steps import WHOLE
+
+COUNT = WHOLE.pictures
 
 Pixels = npt.NDArray[np.uint8]
 _SIDE = 256

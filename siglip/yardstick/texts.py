@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
 
-COMMON = 256
-"""The number of common texts. More of them judge no better (docs/scores.md)."""
-ABSENT = 200
+from sigseek.siglip.yardstick.steps import WHOLE
+
+COMMON, ABSENT = WHOLE.common, WHOLE.absent
+"""The numbers of common and of absent texts. More of them judge no better (docs/scores.md)."""
 _COMPOSED = 2000
 """The number of captions that the common texts are chosen from."""
 

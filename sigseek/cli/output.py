@@ -10,6 +10,7 @@ import click
 from sigseek.cli.remedies import spell
 from sigseek.errors import Remedy, SigseekError
 from sigseek.results import (
+    FINISH_YARDSTICK,
     emptied_folder,
     json_line,
     lost_tags,
@@ -69,6 +70,8 @@ def print_report(report: IndexReport, library: Library) -> None:
         advise(passed_over_files(report.skipped))
     if report.failed:
         advise(unreadable_files(report.failed))
+    if report.provisional:
+        advise(FINISH_YARDSTICK)
 
 
 def say(words: Remedy, *, err: bool = False) -> None:

@@ -8,6 +8,7 @@ from sigseek.cli.options import json_option, library_options, opened
 from sigseek.cli.output import print_json
 from sigseek.operations.status import CheckpointStatus, FolderStatus, Status
 from sigseek.results import counted, shown, size_in_words
+from sigseek.siglip.yardstick.steps import WHOLE
 
 
 @click.command()
@@ -59,4 +60,9 @@ def _folder(folder: FolderStatus) -> str:
 def _checkpoint(checkpoint: CheckpointStatus, photos: int, only_one: bool) -> str:
     default = " (default for searches)" if checkpoint.searched and not only_one else ""
     embedded = f"{checkpoint.embeddings:,} of {counted(photos, 'photo')}"
-    return f"{checkpoint.model}: {embedded}{default}"
+    judged = "not judged yet"
+    if checkpoint.reference_captions:
+        known, every = checkpoint.reference_captions, WHOLE.texts
+        some = f"all {every}" if known == every else f"the first {known} of {every}"
+        judged = f"judged by {some} reference captions"
+    return f"{checkpoint.model}: {embedded}, {judged}{default}"

@@ -138,6 +138,11 @@ _WITHOUT_CALIBRATION: "dict[JudgedBy, Remedy]" = {
         "The checkpoint is not calibrated, so tags are based on verdicts alone. Calibrate with: {}",
         (Call("calibrate", ("CAPTIONS",)),),
     ),
+    "provisional": Remedy(
+        "Not all reference captions are embedded yet, so tags are based on provisional verdicts. "
+        "Embed them, and tag again: {}",
+        (Call("index"),),
+    ),
     "nothing": Remedy(
         "This library has not been fully indexed yet, so tags are based on probabilities alone. "
         "Finish with: {}",

@@ -26,6 +26,7 @@ def calibrate(
     import numpy as np
 
     from sigseek.evaluation.caption_files import read_captions
+    from sigseek.indexer.measure import measure_biases
     from sigseek.search.fitting import fit_calibration  # brings scikit-learn
 
     told, until = listener or library.listener, stop or Stop()
@@ -48,6 +49,9 @@ def calibrate(
         library.model.checkpoint.scoring,
     )
     catalog = library.directory.catalog()
-    with library.directory.writing(), catalog.transaction() as transaction:
-        transaction.put_calibration(record.id, calibration.as_json())
+    with library.directory.writing():
+        with catalog.transaction() as transaction:
+            transaction.put_calibration(record.id, calibration.as_json())
+        # The calibration holds for photos measured against the whole yardstick.
+        measure_biases(catalog, library.checkpoint.state_to_query().record, yardstick, until)
     return calibration, captioned

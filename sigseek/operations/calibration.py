@@ -22,6 +22,13 @@ def calibration_in_use(directory: LibraryDirectory, model: ModelInUse) -> Calibr
     return read_calibration(own, directory, model)
 
 
+def is_calibrated(directory: LibraryDirectory, model: ModelInUse) -> bool:
+    """Whether the library has a calibration of the checkpoint, or the checkpoint brings one."""
+    record = model.record()
+    own = directory.catalog().calibration(record.id) if record else None
+    return bool(own or shipped_calibration(model.checkpoint))
+
+
 def read_calibration(
     own: str | None, directory: LibraryDirectory, model: ModelInUse
 ) -> Calibration | None:

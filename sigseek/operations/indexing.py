@@ -12,6 +12,7 @@ from sigseek.errors import Call, ErrorKind, Option, Remedy, StoppedError
 from sigseek.indexer import Indexer, IndexReport, check_folder
 from sigseek.indexer.errors import PatternError
 from sigseek.indexer.speed_notes import SpeedNotes
+from sigseek.operations.calibration import is_calibrated
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.folders import check_no_system_folder
 from sigseek.operations.lists import check_list
@@ -19,11 +20,13 @@ from sigseek.operations.opened import OpenedLibrary
 from sigseek.paths import typed_path
 from sigseek.progress import Listener, Stop
 from sigseek.siglip.work import read_vision_shape
+from sigseek.siglip.yardstick.steps import WHOLE, Step
 from sigseek.storage import LibraryError
 
 if TYPE_CHECKING:
     from sigseek.indexer.preview import ListedFile
     from sigseek.operations.watch import WatchEvent
+    from sigseek.siglip.yardstick.embeddings import Yardstick
 
 
 def index_folders(
@@ -61,7 +64,7 @@ def index_folders(
             record,
             checkpoint.preprocessing,
             partial(model.images, sample_folders=roots),
-            model.yardstick,
+            partial(_yardstick, library),
             directory.index_store,
             speed=SpeedNotes(checkpoint.name, shape.gflop, record.embeddings),
             reread=reread,
@@ -70,6 +73,14 @@ def index_folders(
             stop=until,
         )
         return indexer.run(roots, accept_missing=accept_missing, exclude=exclude, include=include)
+
+
+def _yardstick(
+    library: OpenedLibrary, listener: Listener, stop: Stop, least: Step, seconds: float
+) -> Yardstick:
+    """Return the yardstick as an indexing run needs it. A calibration needs all of it."""
+    whole = WHOLE if is_calibrated(library.directory, library.model) else least
+    return library.model.yardstick(listener, stop, whole, seconds)
 
 
 def preview_folders(

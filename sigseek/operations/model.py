@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from sigseek.siglip.yardstick.embeddings import Yardstick
+    from sigseek.siglip.yardstick.steps import Step
 
     Floats: TypeAlias = npt.NDArray[np.float32]
 
@@ -152,8 +153,16 @@ class ModelInUse:
         present = [path for path in dict.fromkeys((*folders, *known)) if path.is_dir()]
         return sample_photos(present, self.checkpoint.preprocessing, MOST_PHOTOS)
 
-    def yardstick(self, listener: Listener | None = None, stop: Stop | None = None) -> Yardstick:
-        """Return the checkpoint's embeddings of the texts and pictures that hits are judged by."""
+    def yardstick(
+        self,
+        listener: Listener | None = None,
+        stop: Stop | None = None,
+        least: Step | None = None,
+        seconds: float = 0.0,
+    ) -> Yardstick:
+        """Return the checkpoint's embeddings of the texts and pictures that hits are judged by: all
+        of them, or with `least` what `load_yardstick` makes of them.
+        """
         from sigseek.siglip.yardstick.embeddings import load_yardstick
 
         told, until = listener or self.listener, stop or Stop()
@@ -163,6 +172,8 @@ class ModelInUse:
             lambda: self.texts(told, until),
             told,
             until,
+            least,
+            seconds,
         )
 
     def embed_texts(

@@ -48,13 +48,15 @@ class SearcherInUse:
 
         When another process changes the library in the middle, the question is asked again. Should
         that happen several times in a row, the last answer is given: its hits are right, but its
-        probabilities may still be those of the state before.
+        probabilities may still be those of the state before. An answer with biases of two steps of
+        the yardstick is never given.
         """
         tries = 0
         while True:
             searcher, state = self._current()
             answer, tries = question(searcher), tries + 1
-            if tries == _TRIES or self._checkpoint.state_to_query() == state:
+            now = self._checkpoint.state_to_query()
+            if now == state or (tries >= _TRIES and _same_yardstick(now, state)):
                 return answer
 
     def _current(self) -> tuple[Searcher, CheckpointState]:
@@ -85,3 +87,12 @@ class SearcherInUse:
         """Drop the searcher that was kept."""
         with self._lock:
             self._last = self._last_state = None
+
+
+def _same_yardstick(one: CheckpointState, other: CheckpointState) -> bool:
+    """Whether photos were measured against the same step of the yardstick in both states."""
+    steps = [
+        state.measured and (state.measured.version, state.measured.common_texts)
+        for state in (one, other)
+    ]
+    return steps[0] == steps[1]

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from sigseek.indexer.presence import is_directory, is_online
 from sigseek.operations.default_checkpoint import default_checkpoint
-from sigseek.storage import Catalog, FolderRecord
+from sigseek.siglip.yardstick import VERSION
+from sigseek.siglip.yardstick.steps import step_of
+from sigseek.storage import Catalog, FolderRecord, Measured
 from sigseek.storage.catalog.catalog import CatalogReader
 from sigseek.storage.index.contract import IndexStore
 
@@ -40,6 +42,8 @@ class CheckpointStatus:
     embeddings: int
     coverage: float
     """The share of the library's photos that it has embedded, 0 to 1."""
+    reference_captions: int
+    """How many of the 456 reference captions its hits are judged by; 0 before it was measured."""
     searched: bool
     """Whether searches use this checkpoint when none is named."""
 
@@ -99,10 +103,16 @@ def _checkpoints(reader: CatalogReader) -> tuple[CheckpointStatus, ...]:
             record.dimension,
             record.embeddings,
             coverage=round(record.embeddings / photos, 4) if photos else 0.0,
+            reference_captions=_reference_captions(reader.measured(record.id)),
             searched=record == searched,
         )
         for record in records
     )
+
+
+def _reference_captions(measured: Measured | None) -> int:
+    step = step_of(measured.common_texts) if measured and measured.version == VERSION else None
+    return step.texts if step else 0
 
 
 def _utc(time: datetime | None) -> datetime | None:

@@ -4,6 +4,7 @@ Files are asked for by os.path, to which a file that cannot be looked at does no
 raises when a drive fails. No question to a folder's disk waits for ever.
 """
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -26,6 +27,8 @@ the library from being brought up to date.
 """
 _LONGEST_PAUSE = 60.0
 """Seconds after which a failure is tried again at the latest."""
+_IDLE = 60.0
+"""Seconds without changes after which what runs with new photos left of the yardstick is made."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ class Watch:
         self._rescan = rescan
         self._stop = stop
         self._next_rescan = 0.0
+        self._finish_at = math.inf
+        """When to look through everything once more, which makes the rest of the yardstick."""
         self._pending: dict[Path, _Pending] = {}
         self._told: dict[Path, str] = {}
         """The problem of each folder that was reported last, so that it is not reported again."""
@@ -109,7 +114,7 @@ class Watch:
                 self._note(changed, folders)
                 if self._stop.is_set() or self._folders.now() != folders:
                     break
-                if time.monotonic() >= self._next_rescan:
+                if time.monotonic() >= min(self._next_rescan, self._finish_at):
                     self._note_all(folders, 0)
                 yield from self._index_what_is_due()
 
@@ -121,7 +126,7 @@ class Watch:
                 self._wait_for(folder, place, self._debounce)
 
     def _note_all(self, folders: dict[Path, Identity], wait: float) -> None:
-        self._next_rescan = time.monotonic() + self._rescan
+        self._next_rescan, self._finish_at = time.monotonic() + self._rescan, math.inf
         for folder, identity in folders.items():
             if identity:
                 self._wait_for(folder, folder, wait)
@@ -171,6 +176,7 @@ class Watch:
         del self._pending[folder]
         self._told.pop(folder, None)
         self._folders.note_indexed(folder)
+        self._finish_at = time.monotonic() + _IDLE if report.provisional else math.inf
         return WatchEvent(str(place), report)
 
     def _may_write(self) -> bool:

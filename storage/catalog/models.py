@@ -325,6 +325,10 @@ class YardstickRow(Base):
     absent_evidence: Mapped[bytes]
     """For each absent text, the highest evidence that any photo gave for it: float32 little-endian.
     """
+    common_texts: Mapped[int] = mapped_column(default=256, server_default="256")
+    """The number of common texts that the biases come from. A yardstick grows in steps; before
+    schema 0013 it was always whole.
+    """
 
 
 class CalibrationRow(Base):

@@ -36,6 +36,8 @@ class Measured(NamedTuple):
     """Embeddings up to this generation of the checkpoint were measured."""
     embeddings: int
     """The number of embeddings then."""
+    common_texts: int = 256
+    """The number of the yardstick's common texts that they were measured against."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class YardstickRecord:
     """The embeddings (n, dim) of pictures that show nothing, unit norm."""
     absent_evidence: npt.NDArray[np.float32]
     """The highest evidence (m,) that any photo gave for each absent text."""
+    common_texts: int = 256
+    """The number of common texts that the biases come from."""
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ class JudgementWriter(Writer):
             "embeddings": yardstick.embeddings,
             "pictures": yardstick.pictures.astype("<f2").tobytes(),
             "absent_evidence": yardstick.absent_evidence.astype("<f4").tobytes(),
+            "common_texts": yardstick.common_texts,
         }
         self._put(YardstickRow, ["checkpoint_id"], [row])
 

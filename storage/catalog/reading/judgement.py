@@ -32,6 +32,7 @@ _STATES = (
         YardstickRow.version.label("measured_version"),
         YardstickRow.generation.label("measured_generation"),
         YardstickRow.embeddings.label("measured_embeddings"),
+        YardstickRow.common_texts.label("measured_common_texts"),
         CalibrationRow.fitted,
     )
     .outerjoin_from(CheckpointRow, YardstickRow, YardstickRow.checkpoint_id == CheckpointRow.id)
@@ -63,7 +64,10 @@ class JudgementReader(Reader):
                 None
                 if row.measured_version is None
                 else Measured(
-                    row.measured_version, row.measured_generation, row.measured_embeddings
+                    row.measured_version,
+                    row.measured_generation,
+                    row.measured_embeddings,
+                    row.measured_common_texts,
                 ),
                 row.fitted,
             )
@@ -72,7 +76,12 @@ class JudgementReader(Reader):
 
     def measured(self, checkpoint_id: int) -> Measured | None:
         """Return what the checkpoint was measured against, and when; None before that."""
-        query = select(YardstickRow.version, YardstickRow.generation, YardstickRow.embeddings)
+        query = select(
+            YardstickRow.version,
+            YardstickRow.generation,
+            YardstickRow.embeddings,
+            YardstickRow.common_texts,
+        )
         with self._session() as session:
             row = session.execute(query.filter_by(checkpoint_id=checkpoint_id)).first()
             return Measured(*row) if row else None
@@ -88,7 +97,14 @@ class JudgementReader(Reader):
             dimension = session.get_one(CheckpointRow, checkpoint_id).dimension
             pictures = np.frombuffer(row.pictures, "<f2").reshape(-1, dimension).astype(np.float32)
             evidence = np.frombuffer(row.absent_evidence, "<f4")
-            return YardstickRecord(row.version, row.generation, row.embeddings, pictures, evidence)
+            return YardstickRecord(
+                row.version,
+                row.generation,
+                row.embeddings,
+                pictures,
+                evidence,
+                row.common_texts,
+            )
 
     def biases(self, checkpoint_id: int, ids: Ids) -> Floats:
         """Return the bias of each photo, float32 (n,), in the order of `ids`, which ascend; NaN
