@@ -6,9 +6,15 @@ from pathlib import Path
 import pytest
 
 import sigseek
+from sigseek.indexer import pipeline
 from sigseek.indexer.ledger import Ledger
+from sigseek.indexer.measure import measure_biases
 from sigseek.progress import Phase, Progress, Stop
+from sigseek.search.calibration import Calibration
+from sigseek.search.searcher import Searcher
 from sigseek.siglip.yardstick import embeddings
+from sigseek.siglip.yardstick.steps import STEPS, WHOLE
+from tests.checkpoints import copy_mini
 from tests.conftest import Run
 from tests.listeners import Heard
 
@@ -91,3 +97,69 @@ def test_what_earlier_runs_did_does_not_count_in_the_time_left(
     assert left == pytest.approx(28 / rate)
     ledger.advanced(Progress(Phase.MEASURING, 456, 456))
     assert heard.progress[-1].seconds_left == 0
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """mini without its calibration, no text of the yardstick in the cache, and no time for more
+    than the least.
+    """
+    monkeypatch.setattr(embeddings, "cache_directory", lambda: tmp_path / "cache")
+    monkeypatch.setattr(pipeline, "_YARDSTICK_SHARE", 0)
+    directory = copy_mini(tmp_path / "bare")
+    (directory / "calibration.json").unlink()
+    return str(directory)
+
+
+def test_a_first_run_judges_provisionally_and_the_next_one_makes_the_rest(
+    tmp_path: Path, drawn: Path, bare: str
+) -> None:
+    with sigseek.open(tmp_path / "library", model=bare) as library:
+        assert library.index(drawn).provisional
+        found = library.search("a house", 40, include_all=True)
+        assert found.judged_by == "provisional"
+        assert {hit.judged_by for hit in found} == {"provisional"}
+        assert {hit.verdict for hit in found} >= {"match", "no match"}
+        assert str(found.notes[0]).startswith("verdicts are provisional, because only the first")
+        assert library.status().checkpoints[0].reference_captions == STEPS[0].texts
+        again = library.index()
+        assert (again.provisional, again.unchanged) == (False, 40)
+        found = library.search("a house", 40, include_all=True)
+        assert found.judged_by == "uncalibrated"
+        assert not any("provisional" in str(note) for note in found.notes)
+        assert library.status().checkpoints[0].reference_captions == WHOLE.texts
+
+
+def test_a_library_is_measured_whole_once_it_is_calibrated(
+    tmp_path: Path, drawn: Path, bare: str
+) -> None:
+    with sigseek.open(tmp_path / "library", model=bare) as library:
+        library.index(drawn)
+        assert library.judged_by == "provisional"
+        library.calibrate(drawn / "captions.jsonl")
+        assert library.judged_by == "calibrated"
+
+
+def test_no_answer_rests_on_two_steps_of_the_yardstick(
+    tmp_path: Path, drawn: Path, bare: str
+) -> None:
+    """Another process grows the yardstick in the middle of the last try to answer."""
+    with sigseek.open(tmp_path / "library", model=bare) as library:
+        library.index(drawn)
+        catalog = library._opened.directory.catalog()
+        whole = library.yardstick()
+        judged: list[str] = []
+
+        def question(searcher: Searcher) -> str:
+            judged.append(searcher.judged_by)
+            (record,) = catalog.checkpoints()
+            if len(judged) < 4:
+                fitted = Calibration(1, 0, 1, -0.2, -2, pictures=30 + len(judged), captions=30)
+                with catalog.transaction() as transaction:
+                    transaction.put_calibration(record.id, fitted.as_json())
+            if len(judged) == 4:
+                measure_biases(catalog, record, whole)
+            return searcher.judged_by
+
+        assert library._opened.searcher.ask(question) == "calibrated"
+    assert judged == ["provisional"] * 4 + ["calibrated"]
