@@ -24,7 +24,20 @@ OPTIONS: dict[tuple[str, ...], tuple[str, object]] = {
     ("--model=--x",): ("model", "--x"),
     ("--min-probability", "90%"): ("min_probability", 0.9),
 }
-TEXT = ["two cats", "on", "-car", "-night", "-house", "-", "-5", "NOT", "", "photo:a.jpg", "!x"]
+TEXT = [
+    "two cats",
+    "on",
+    "-car",
+    "-night",
+    "-house",
+    "-",
+    "-5",
+    "NOT",
+    "",
+    "!x",
+    "\u2013car",
+    "\u2014",
+]
 
 
 @given(
@@ -79,6 +92,8 @@ def test_any_words_are_read_or_refused(words: list[str]) -> None:
             "No such option '-json'. Did you mean '--json'? If it is a part of the query, write "
             "-- before the query.",
         ),
+        (["search", "a", "\u2014all"], "No such option '\u2014all'. Did you mean '--all'?"),
+        (["index", "a", "\u2013yes"], "No such option '\u2013yes'. Did you mean '--yes'?"),
         (
             ["search", "a", "--html", "--paths"],
             "Option '--html' needs a value, and '--paths' is an option. If it is the value, write "

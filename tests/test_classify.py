@@ -52,8 +52,8 @@ def test_a_file_that_cannot_be_used_costs_the_others_nothing(
     assert [json.loads(line)["path"] for line in done.stdout.splitlines()] == [str(good)]
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert errors == [
-        f"error: {gone}: there is no such file; name another photo",
-        f"error: {bad}: not a picture, or its header is damaged; name another photo",
+        f"error: {gone}: there is no such file; choose another photo",
+        f"error: {bad}: not a picture, or its header is damaged; choose another photo",
     ]
     save(tmp_path / "a.jpg")
     done = run("classify", "a.jpg", "./a.jpg", "--label", "a house", "--model", "mini", "--json")

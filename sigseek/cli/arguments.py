@@ -18,6 +18,8 @@ _MEANINGS = {
     "delete": "forget", "move": "relocate", "errors": "failures", "info": "status",
 }  # fmt: skip
 """Commands as other programs call them."""
+_LONG_DASHES = "–—"
+"""What word processors make of two dashes."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Word:
     """A word of a command line, and what it is there."""
 
     kind: Literal["argument", "option", "value", "unknown"]
-    """An "unknown" one has one dash and is not an option, such as -car."""
+    """An "unknown" one begins with a dash and is not an option, such as -car."""
     typed: str
     option: str = ""
     """For a value: the option that it belongs to."""
@@ -45,7 +47,7 @@ class QueryCommand(click.Command):
         options: list[str] = []
         query: list[str] = []
         for word in words_of(self, ctx, args):
-            long = f"-{word.typed.partition('=')[0]}"
+            long = _with_two_dashes(word.typed)
             if word.kind == "unknown" and long in names:
                 raise click.UsageError(
                     f"No such option '{word.typed}'. Did you mean '{long}'? "
@@ -67,7 +69,7 @@ def words_of(command: click.Command, ctx: click.Context, args: Sequence[str]) ->
         if typed == "--":
             return words + [Word("argument", one) for one in reversed(left)]
         name, equals, _ = typed.partition("=")
-        if not typed.startswith("-") or typed == "-":
+        if not typed.startswith(("-", *_LONG_DASHES)) or typed == "-":
             words.append(Word("argument", typed))
         elif typed in takes_value or typed.startswith("--"):
             words.append(Word("option", typed))
@@ -128,7 +130,7 @@ def _option_names(command: click.Command, ctx: click.Context) -> dict[str, bool]
 
 def _near_option(command: click.Command, ctx: click.Context, typed: str) -> str | None:
     """Return the long option that begins with what was typed, or that is nearest to it."""
-    name = f"--{typed.lstrip('-')}"
+    name = _with_two_dashes(typed)
     known = [
         option
         for parameter in command.get_params(ctx)
@@ -139,6 +141,11 @@ def _near_option(command: click.Command, ctx: click.Context, typed: str) -> str 
     begun = [option for option in known if option.startswith(name) and len(name) > len("--x")]
     least = 0.6 if typed.startswith("--") else 0.8  # one dash may begin a word
     return next(iter(begun or get_close_matches(name, known, 1, least)), None)
+
+
+def _with_two_dashes(typed: str) -> str:
+    """Return the name that was typed with any dashes, as a long option has it."""
+    return f"--{typed.partition('=')[0].lstrip('-' + _LONG_DASHES)}"
 
 
 def _long_name(command: click.Command, short: str) -> str:

@@ -60,6 +60,8 @@ def classify(
         for scored in result.scores:
             click.echo(f"      {scored.score:.3f}  {bar(scored.score)}  {shown(scored.label)}")
     for problem in listener.problems:
-        click.echo(f"error: {shown(problem.path)}: {problem.reason}; name another photo", err=True)
+        click.echo(
+            f"error: {shown(problem.path)}: {problem.reason}; choose another photo", err=True
+        )
     if listener.problems:
         click.get_current_context().exit(1)

@@ -239,7 +239,7 @@ def existing_photo(photo: Path) -> Path:
 
 def cannot_be_used(path: Path, error: DecodeError) -> DecodeError:
     """Return the error with the name of the photo file in it."""
-    return DecodeError(f"{path} cannot be used ({error})", "name another photo", error.kind)
+    return DecodeError(f"{path} cannot be used ({error})", "choose another photo", error.kind)
 
 
 def _unreadable(path: Path, error: OSError) -> QueryError:
