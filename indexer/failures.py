@@ -49,7 +49,7 @@ def unreadable(path: str, reason: str) -> FailureRecord:
 
 
 def hides_contents(failure: FailureRecord) -> bool:
-    """Whether it is not known what the file or directory holds, because it could not be read."""
+    """Return whether it is unknown what the file or directory holds, since it could not be read."""
     # what is slow may be the disk
     return failure.kind in (FailureKind.UNREADABLE, FailureKind.CHANGED, FailureKind.SLOW)
 

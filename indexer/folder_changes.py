@@ -111,7 +111,7 @@ class FolderChanges:
         failure = failure_of(file, error)
         self._pending.failures.append(failure)
         known = self._found.known.get(file.path)
-        if read and self._catalog.find_photo(read.picture, read.digest) is not None:
+        if read and self._catalog.find_photo(read.picture, read.known_as) is not None:
             self._pending.files.append((file.path, read))
         elif read and known:
             self._pending.gone_bad.append(file.path)
@@ -123,7 +123,7 @@ class FolderChanges:
         reads = [read for _, read in self._pending.files]
         reads += [read for photo in photos for _, read in photo.content.files]
         with self._catalog.transaction() as transaction:
-            pictures = {read.digest: read.picture for read in reads}
+            pictures = {read.known_as: read.picture for read in reads}
             transaction.identify_photos(pictures, PICTURE_VERSION)
             known = transaction.find_photos(pictures.values())
             ids = known | transaction.add_photos([photo.facts for photo in photos])

@@ -172,7 +172,7 @@ class FolderComparer:
         each run: a large library is not read at once because the program is newer.
         """
         paths = self._catalog.files_to_identify(folder.id, PICTURE_VERSION, self._to_identify)
-        self._to_identify -= len(paths)
+        self._to_identify = max(0, self._to_identify - len(paths))
         return paths
 
 

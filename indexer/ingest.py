@@ -22,6 +22,7 @@ from sigseek.indexer.decoding.decode import DecodedPhoto
 from sigseek.indexer.decoding.digest import FileDigest, digest_file, mtime_ns
 from sigseek.indexer.decoding.guarded import GuardedDecoder
 from sigseek.indexer.decoding.identity.picture import VERSION as PICTURE_VERSION
+from sigseek.indexer.earlier_digests import EarlierDigests
 from sigseek.indexer.errors import (
     ChangedError,
     DecodeError,
@@ -85,6 +86,7 @@ class FolderIngest:
         self._folder = folder
         self._found = found
         self._changes = FolderChanges(catalog, checkpoint, ledger, folder, found)
+        self._earlier = EarlierDigests(catalog, folder)
         self._stop = stop
         self._waiting: dict[bytes, Content] = {}
         """Contents on their way to the tower and back. A second file of one of them is not decoded
@@ -162,11 +164,12 @@ class FolderIngest:
                 self._changes.add_failure(file, read, known)
                 continue
             self._silent = 0
+            read = replace(read, earlier=self._earlier.of(file, read))
             waiting = self._waiting.get(read.picture)
             if waiting:
                 waiting.files.append((file, read))
                 continue
-            photo_id = self._catalog.find_embedded(read.picture, read.digest, self._checkpoint.id)
+            photo_id = self._catalog.find_embedded(read.picture, read.known_as, self._checkpoint.id)
             if photo_id is not None:
                 self._changes.add_known(file, read, photo_id)
                 continue

@@ -2,6 +2,7 @@
 photos by all bytes: a photo is its picture.
 """
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from pillow_heif import register_heif_opener
 from sigseek.indexer import DecodeError, IndexReport, folder_comparison
 from sigseek.indexer.decoding.decode import decode_photo
 from sigseek.indexer.decoding.digest import digest_file
-from sigseek.indexer.decoding.identity.picture import VERSION
+from sigseek.indexer.decoding.identity.picture import VERSION, picture_digest
 from sigseek.indexer.folder_changes import FolderChanges
 from sigseek.progress import Stop
 from tests import test_pipeline
@@ -283,3 +284,58 @@ def decodes(path: Path) -> bool:
     except DecodeError:
         return False
     return True
+
+
+@pytest.fixture
+def earlier_reader(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """Digests of pictures as another version makes them, until the patches are undone."""
+
+    def other_digest(*given: Any) -> bytes:
+        return hashlib.sha256(b"another version" + picture_digest(*given)).digest()
+
+    with monkeypatch.context() as patched:
+        patched.setattr("sigseek.indexer.decoding.digest.picture_digest", other_digest)
+        for module in ("ingest", "folder_changes", "folder_comparison"):
+            patched.setattr(f"sigseek.indexer.{module}.PICTURE_VERSION", VERSION - 1)
+        patched.setattr("sigseek.indexer.earlier_digests.VERSION", VERSION - 1)
+        yield patched
+
+
+def test_a_newer_reader_finds_photos_of_which_it_makes_another_digest(
+    library: Library, folder: Path, earlier_reader: pytest.MonkeyPatch
+) -> None:
+    library.index(folder)
+    before = {path.name: photo_of(library, path) for path in folder.rglob("*.*")}
+    with library.catalog.transaction() as transaction:
+        transaction.put_tag("gull", 1, np.array([before["1.jpg"]]), np.array([0.9]))
+        transaction.remove_embeddings(1, [before["2.jpg"]])
+    earlier_reader.undo()
+    (folder / "1.jpg").rename(folder / "below" / "1.jpg")
+    edit(folder / "3.jpg", "a gull")
+    report = library.index(folder)
+    assert counts(report) == {"moved": 1, "changed": 1, "unchanged": 2, "added": 1}
+    assert library.tower.embedded == 2, "3.jpg, of which nothing is as it was, and 2.jpg"
+    after = {path.name: photo_of(library, path) for path in folder.rglob("*.*")}
+    assert {name for name in before if after[name] != before[name]} == {"3.jpg"}
+    assert library.catalog.tagged("gull").tolist() == [before["1.jpg"]]
+    assert versions(library) == [VERSION] * 5
+    assert counts(library.index(folder)) == {"unchanged": 5}
+
+
+def test_pictures_that_an_earlier_reader_took_for_one_are_parted(
+    library: Library, folder: Path, earlier_reader: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(folder / "0.jpg", folder / "copy of 0.jpg")
+    earlier_reader.setattr(
+        "sigseek.indexer.decoding.digest.picture_digest", lambda *given: bytes(32)
+    )
+    library.index(folder)
+    (photo,) = library.catalog.embedded_ids(1)
+    earlier_reader.undo()
+    report = library.index(folder)
+    assert (report.unchanged + report.changed, library.tower.embedded) == (6, 4)
+    photos = {path.name: photo_of(library, path) for path in folder.rglob("*.*")}
+    assert len(set(photos.values())) == 5
+    assert photo in photos.values(), "one of them keeps the photo"
+    assert photos["copy of 0.jpg"] == photos["0.jpg"]
+    assert versions(library) == [VERSION] * 5

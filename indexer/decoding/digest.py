@@ -34,6 +34,15 @@ class FileDigest:
     size: int
     mtime_ns: int
     ctime_ns: int | None
+    earlier: bytes | None = None
+    """The digest by which the library knows the picture, if an earlier version made another one."""
+
+    @property
+    def known_as(self) -> bytes:
+        """The digest by which an earlier version knows the picture: the one that it made of the
+        picture, or else that of all bytes.
+        """
+        return self.earlier or self.digest
 
 
 def digest_file(path: Path, on_part: Callable[[], None] = lambda: None) -> FileDigest:

@@ -28,18 +28,18 @@ class PictureWriter(Writer):
         return self._find(sorted(digests))
 
     def identify_photos(self, pictures: Mapping[bytes, bytes], version: int) -> None:
-        """Have photos that are known by the digest of all bytes be known by that of their picture,
-        and photos that are known by that of their picture be of this version.
+        """Have photos that are known by a digest of an earlier version, or by that of all bytes, be
+        known by that of their picture, and photos that are known by it already be of this version.
 
-        `pictures` holds the digest of the picture, made by the reader of this version, by that of
-        all bytes. Photos that turn out to be one picture become one. It has the files and tags of
+        `pictures` holds the digest of the picture, made by the reader of this version, by the
+        earlier one. Photos that turn out to be one picture become one. It has the files and tags of
         both, and of two embeddings by a checkpoint the one that it had.
         """
         known = self._find([*pictures, *pictures.values()])
         outdated = self._outdated([*known.values()], version)
         merged: dict[int, int] = {}
-        for all_bytes, picture in pictures.items():
-            photo = known.get(all_bytes, known.get(picture))
+        for earlier, picture in pictures.items():
+            photo = known.get(earlier, known.get(picture))
             if photo is None:
                 continue
             other = known.get(picture, photo)

@@ -1,6 +1,7 @@
 """Questions about folders, files and failures."""
 
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
@@ -139,7 +140,10 @@ class FileReader(Reader):
 
     def files_to_identify(self, folder_id: int, version: int, most: int) -> list[str]:
         """Return the paths of files that are there and whose photos' digests are of an earlier
-        version, up to `most`, one for each photo.
+        version, for up to `most` photos.
+
+        One file of each photo is enough if all are the same byte by byte. Otherwise they may turn
+        out to be different pictures, so all are returned.
         """
         there = (FileRow.folder_id == folder_id) & FileRow.missing_since.is_(None)
         # Begun at the photos, whose index tells at once that there are none.
@@ -151,11 +155,21 @@ class FileReader(Reader):
             )
             .limit(most)
         )
+        paths: defaultdict[int, list[str]] = defaultdict(list)
+        digests: defaultdict[int, set[bytes | None]] = defaultdict(set)
         with self._session() as session:
             ids = session.scalars(photos).all()
-            files = select(func.min(FileRow.id)).where(FileRow.photo_id.in_(ids), there)
-            first = session.scalars(files.group_by(FileRow.photo_id)).all() if ids else []
-            return list(session.scalars(select(FileRow.path).where(FileRow.id.in_(first))))
+            files = select(FileRow.photo_id, FileRow.path, FileRow.digest).order_by(FileRow.id)
+            for photo_id, path, digest in session.execute(
+                files.where(FileRow.photo_id.in_(ids), there)
+            ):
+                paths[photo_id].append(path)
+                digests[photo_id].add(digest)
+        return [
+            path
+            for photo_id, of_photo in paths.items()
+            for path in (of_photo if len(digests[photo_id]) > 1 else of_photo[:1])
+        ]
 
     def file_counts(self) -> dict[int, FileCounts]:
         """Return how many files each folder has, by the folder's id; folders without files are left

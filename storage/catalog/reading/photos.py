@@ -7,7 +7,17 @@ from functools import cached_property
 from pathlib import Path, PurePath
 from typing import Any
 
-from sqlalchemy import Executable, Row, bindparam, exists, func, literal, select, union_all
+from sqlalchemy import (
+    Executable,
+    Row,
+    Select,
+    bindparam,
+    exists,
+    func,
+    literal,
+    select,
+    union_all,
+)
 
 from sigseek.storage.catalog.local_time import join_offset
 from sigseek.storage.catalog.models import (
@@ -39,7 +49,7 @@ _EMBEDDED = (
     select(PhotoRow.digest, PhotoRow.id)
     .join(EmbeddingRow, EmbeddingRow.photo_id == PhotoRow.id)
     .where(
-        PhotoRow.digest.in_([bindparam("picture"), bindparam("all_bytes")]),
+        PhotoRow.digest.in_([bindparam("picture"), bindparam("earlier")]),
         EmbeddingRow.checkpoint_id == bindparam("checkpoint"),
     )
 )
@@ -98,22 +108,63 @@ class PhotoReader(Reader):
                 for chunk in statement_chunks(list(ids))
             )
 
-    def find_photo(self, picture: bytes, all_bytes: bytes | None = None) -> int | None:
+    def find_photo(self, picture: bytes, earlier: bytes | None = None) -> int | None:
         """Return the id of the photo with this digest of its picture, or else of the one that is
-        known by the digest of all bytes.
+        known by a digest of an earlier version, such as that of all bytes.
         """
         query = select(PhotoRow.digest, PhotoRow.id)
         with self._session() as session:
-            rows = session.execute(query.where(PhotoRow.digest.in_([picture, all_bytes])))
+            rows = session.execute(query.where(PhotoRow.digest.in_([picture, earlier])))
             found: dict[bytes | None, int] = dict(rows.all())
-        return found.get(picture, found.get(all_bytes))
+        return found.get(picture, found.get(earlier))
 
-    def find_embedded(self, picture: bytes, all_bytes: bytes, checkpoint_id: int) -> int | None:
+    def has_earlier_digests(self, version: int) -> bool:
+        """Return whether there are photos whose digest a reader older than `version` made."""
+        query = select(PhotoRow.id).where(PhotoRow.digest_version < version)
+        with self._session() as session:
+            return session.scalar(query.limit(1)) is not None
+
+    def earlier_digest(
+        self, folder_id: int, path: str, all_bytes: bytes, version: int
+    ) -> bytes | None:
+        """Return the digest of the photo that the file held when it was last seen, if a reader
+        older than `version` made it, and if the file had this digest of all bytes.
+        """
+        query = self._earlier_digests(version).where(
+            FileRow.folder_id == folder_id,
+            self._dialect.is_path_among(FileRow.path, [path]),
+            FileRow.digest == all_bytes,
+        )
+        with self._session() as session:
+            found = session.execute(query).first()
+        return found[1] if found else None
+
+    def earlier_digests_of_missing(self, version: int) -> dict[bytes, bytes]:
+        """Return the digests of photos that a reader older than `version` made, by the digest of
+        all bytes of their missing files.
+        """
+        query = self._earlier_digests(version).where(
+            FileRow.missing_since.is_not(None), FileRow.digest.is_not(None)
+        )
+        with self._session() as session:
+            rows = session.execute(query)
+            return {all_bytes: picture for all_bytes, picture in rows if all_bytes is not None}
+
+    @staticmethod
+    def _earlier_digests(version: int) -> Select[bytes | None, bytes]:
+        """Select the digest of all bytes of files, and the digest of their photos."""
+        return (
+            select(FileRow.digest, PhotoRow.digest)
+            .join(PhotoRow, PhotoRow.id == FileRow.photo_id)
+            .where(PhotoRow.digest_version < version)
+        )
+
+    def find_embedded(self, picture: bytes, earlier: bytes, checkpoint_id: int) -> int | None:
         """Return what `find_photo` does, of the photos that the checkpoint has embedded."""
-        asked = {"picture": picture, "all_bytes": all_bytes, "checkpoint": checkpoint_id}
+        asked = {"picture": picture, "earlier": earlier, "checkpoint": checkpoint_id}
         with self._session() as session:
             found = dict(session.execute(_EMBEDDED, asked).all())
-        return found.get(picture, found.get(all_bytes))
+        return found.get(picture, found.get(earlier))
 
     def find_photo_of_file(self, path: Path) -> int | None:
         """Return the id of the photo that the file at this absolute path held when it was last
