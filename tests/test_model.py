@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 import sigseek
+from sigseek.indexer.decoding.decode import decode_photo
 from sigseek.progress import Phase, Stop
 from sigseek.siglip import ImageTower, TextTower
 from tests.checkpoints import save_tiny
 from tests.listeners import Heard
 from tests.open_library import opened
+from tests.photos import save
 
 Towers = tuple[ImageTower, TextTower]
 TEXTS = [
@@ -119,3 +121,18 @@ def test_a_checkpoint_that_is_none_is_told_when_it_is_needed(tmp_path: Path) -> 
             with pytest.raises(sigseek.CheckpointError):
                 need()
         assert not library.model.reads_at_once
+
+
+def test_a_conversion_to_int8_learns_from_every_photo_of_the_folders_once(
+    mini_library: Path, drawn: Path, tmp_path: Path
+) -> None:
+    other = save(tmp_path / "other" / "a.png")
+    with opened(mini_library) as library:
+        own = library.model._sample([])
+        with_named = library.model._sample([drawn, other.parent, tmp_path / "nowhere"])
+        assert own.shape == (40, 96, 96, 3)
+        assert with_named.shape == (41, 96, 96, 3)
+        decoded = decode_photo(drawn / "scene-00005.jpg", library.model.checkpoint.preprocessing)
+    assert any((pixels == decoded.pixels).all() for pixels in own)
+    with opened(tmp_path / "library") as library:
+        assert len(library.model._sample([other.parent])) == 1

@@ -1,5 +1,6 @@
 """Photo files that are embedded for a question: whose vectors are known, and who decodes them."""
 
+import shutil
 import threading
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from sigseek.operations import photo_files
 from sigseek.operations.photo_files import existing_photo
 from sigseek.progress import Phase, Stop
 from sigseek.storage import Catalog
+from tests.checkpoints import save_tiny
 from tests.listeners import Heard
 from tests.open_library import opened
 from tests.photos import save
@@ -162,3 +164,55 @@ def test_a_stop_ends_the_embedding(mini_library: Path, drawn: Path) -> None:
         stop.set()
         with pytest.raises(sigseek.StoppedError):
             list(embedded)
+
+
+def test_a_photo_that_this_checkpoint_has_not_embedded_is_embedded_now(
+    mini_library: Path, drawn: Path, tmp_path: Path
+) -> None:
+    directory = Path(shutil.copytree(mini_library, tmp_path / "library"))
+    photo, tiny = drawn / "scene-00006.jpg", str(save_tiny(tmp_path / "tiny"))
+    with sigseek.open(directory, model=tiny) as library:
+        library.index(drawn)
+    catalog = Catalog(directory)
+    id_ = catalog.find_photo_of_file(photo)
+    assert id_ is not None
+    with catalog.transaction() as transaction:
+        (record,) = [one for one in catalog.checkpoints() if one.name == "mini"]
+        transaction.remove_embeddings(record.id, [id_])
+    catalog.close()
+    with opened(directory) as library, pytest.warns(UserWarning, match="has embedded 39 photos"):
+        vector, known = library.photo_files.find(photo, include_self=True)
+    assert (known and known.id, known and known.has_copies) == (id_, False)
+    np.testing.assert_allclose(vector, stored(mini_library)[id_], atol=2e-3)
+
+
+def test_a_photo_is_known_by_its_file_or_by_its_picture(
+    mini_library: Path, drawn: Path, tmp_path: Path
+) -> None:
+    photo = drawn / "scene-00008.jpg"
+    copy = Path(shutil.copy(photo, tmp_path / "copy.jpg"))
+    link = tmp_path / "link.jpg"
+    link.symlink_to(photo)
+    with opened(mini_library) as library:
+        files = library.photo_files
+        id_ = files.known_id(photo)
+        assert id_ is not None
+        assert [files.known_id(path) for path in (copy, link)] == [id_, id_]
+        assert files.known_id(save(tmp_path / "new.png", seed=9)) is None
+        with pytest.raises(sigseek.QueryError, match=r"^no file .*gone\.jpg"):
+            files.known_id(drawn / "gone.jpg")
+        _, by_copy = files.find(copy, include_self=False)
+        _, by_link = files.find(link, include_self=False)
+    assert by_copy is not None
+    assert by_link is not None
+    assert (by_copy.id, by_copy.has_copies) == (id_, True)
+    assert (by_link.id, by_link.has_copies) == (id_, False)
+
+
+def test_a_file_larger_than_any_photo(mini_library: Path, tmp_path: Path) -> None:
+    huge = tmp_path / "huge.tif"
+    with huge.open("wb") as file:
+        file.truncate(1 << 40)
+    with opened(mini_library) as library, pytest.raises(sigseek.DecodeError) as caught:
+        library.photo_files.find(huge, include_self=True)
+    assert str(caught.value).startswith(f"{huge} cannot be used (too large")

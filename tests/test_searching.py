@@ -1,5 +1,6 @@
 """Text queries to a whole library: the numbers of the hits are the model's own."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from sigseek.operations.opened import OpenedLibrary
 from sigseek.search.results import SearchResults
 from sigseek.siglip import Checkpoint, ImageTower, TextTower
 from sigseek.siglip.scoring import sigmoid
+from sigseek.storage import Catalog
 from tests.open_library import opened
 
 Vectors = dict[Path, npt.NDArray[np.float32]]
@@ -25,7 +27,7 @@ def search(library: OpenedLibrary, query: str, limit: int = 40, **options: Any) 
         "include_all": True,
         "explain": False,
         "closer": 0,
-        "include_self": True,
+        "include_self": False,
     }
     return searching.search(library, query, limit, **defaults | options)
 
@@ -60,8 +62,10 @@ def test_the_first_query_and_the_next_ones_say_the_same(mini_library: Path) -> N
 def test_a_photo_in_a_query_is_most_like_itself(mini_library: Path, drawn: Path) -> None:
     photo = drawn / "scene-00007.jpg"
     with opened(mini_library) as library:
-        found = search(library, f'photo:"{photo}" OR photo:"{drawn / "scene-00008.jpg"}"', 2)
-        with_text = search(library, f'a house AND photo:"{photo}"', explain=True)
+        found = search(
+            library, f'photo:"{photo}" OR photo:"{drawn / "scene-00008.jpg"}"', 2, include_self=True
+        )
+        with_text = search(library, f'a house AND photo:"{photo}"', explain=True, include_self=True)
     assert {Path(hit.path).name for hit in found} == {"scene-00007.jpg", "scene-00008.jpg"}
     alike = {hit.path: (hit.terms or {})[f"photo:{photo}"] for hit in with_text}
     assert max(alike, key=lambda path: alike[path]) == str(photo)
@@ -149,3 +153,31 @@ def test_a_closer_look_ranks_the_best_by_the_parts_of_their_pictures(
         whole = float(drawn_vectors[photo] @ asked)
         mixed = (whole + 0.5 * parts.max() + 0.5 * parts.mean()) / 2  # as docs/scores.md says
         assert logit == pytest.approx(mini.scoring.logits(np.float32(mixed)), abs=0.05)
+
+
+def test_what_could_make_no_difference_is_noted(
+    mini_library: Path, drawn: Path, tmp_path: Path
+) -> None:
+    directory = Path(shutil.copytree(mini_library, tmp_path / "library"))
+    photos = Path(shutil.copytree(drawn, tmp_path / "photos"))
+    with sigseek.open(directory, model="mini") as library:
+        library.relocate(drawn, photos)
+    photos.rename(tmp_path / "unplugged")
+    catalog = Catalog(directory)
+    with catalog.transaction() as transaction:
+        transaction.remove_yardstick(catalog.checkpoints()[0].id)
+    catalog.close()
+    with opened(directory) as library:
+        found = search(library, "a house", closer=3)
+        plain = search(library, "a house", include_all=False)
+    assert [hit.closer for hit in found if hit.closer] == pytest.approx(
+        [hit.logit for hit in found if hit.closer]
+    )
+    assert sum(hit.closer is not None for hit in found) == 3
+    said = [str(note) for note in found.notes]
+    assert "closer=3 did nothing, because none of the best photos' files can be read now" in said
+    assert (
+        "include_all=True does nothing in this library, because its photos have no verdicts yet"
+        in said
+    )
+    assert not [note for note in plain.notes if "noth" in str(note).split(",")[0]]
