@@ -8,7 +8,8 @@ import secrets
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +22,8 @@ _RENEWED = 15.0
 """Seconds between two signs of life of the holder."""
 _ABANDONED = 120.0
 """Seconds without a sign of life after which a lock is taken over."""
+_RELEASED = 1.0
+"""Seconds in which a lock must be released. Another process may be about to remove its file."""
 
 
 class NetworkLock:
@@ -29,7 +32,7 @@ class NetworkLock:
     A lock of the operating system may hold for the processes of one machine only, on sshfs for
     example. A file that must not exist before is made by one machine only on all of these file
     systems. When the holder was killed, its machine takes the lock over at once, and other machines
-    after two minutes.
+    after two minutes. A second file decides which of several processes does.
 
     A holder that was away for longer, as a laptop that slept, may lose the lock and go on writing.
     The catalog stays sound, because SQLite orders the changes; the worst is that two processes
@@ -43,13 +46,7 @@ class NetworkLock:
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Hold the lock."""
-        since = datetime.now().astimezone().isoformat(timespec="seconds")
-        facts = {
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "since": since,
-            "token": secrets.token_hex(8),
-        }
+        facts = _own_facts()
         try:
             self._make(facts)
         except OSError as error:
@@ -67,77 +64,125 @@ class NetworkLock:
             over.set()
             renewing.join(_RENEWED)
             with suppress(OSError):
-                if _facts(self._file).get("token") == facts["token"]:
-                    self._file.unlink()
+                self._release(facts)
 
     def _make(self, facts: dict[str, Any]) -> None:
         """Make the file. Raises LibraryError when another process holds the lock."""
-        while True:
-            try:
-                descriptor = os.open(self._file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
-            except FileExistsError:
-                self._take_over()
-                continue
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(facts, file)
-            return
+        while not _make_file(self._file, facts):
+            self._remove_if_abandoned(self._file)
 
-    def _take_over(self) -> None:
-        """Remove the file of a holder that is gone. Raises LibraryError when the holder is
-        there.
+    def _release(self, facts: dict[str, Any]) -> None:
+        """Remove the file, unless another process has taken the lock over."""
+        ends = time.monotonic() + _RELEASED
+        while not self._remove(self._file, lambda file: _facts(file) == facts):
+            if time.monotonic() > ends:  # the file is then taken over as that of a killed process
+                return
+            time.sleep(0.01)
+
+    def _remove_if_abandoned(self, file: Path) -> None:
+        """Remove the file of a process that is gone. Raises LibraryError when the process is not
+        gone.
         """
         try:
-            held = _facts(self._file)
-            gone = _has_ended(held) or self._is_old()
-        except FileNotFoundError:  # released at this very moment
+            if not self._is_abandoned(file):
+                raise self._busy(file)
+        except FileNotFoundError:  # removed at this very moment
             return
-        if not gone:
-            holder = (
-                f"process {held['pid']} on {held['host']} since {held['since']}"
-                if {"pid", "host", "since"} <= held.keys()
-                else "unknown process"
-            )
-            raise LibraryError(
-                f"another sigseek ({holder}) is updating {self._directory}",
-                "wait until it has finished",
-                ErrorKind.BUSY,
-            )
-        # of several processes that take the lock over, one can rename the file
-        aside = self._file.with_name(f"lock.{secrets.token_hex(8)}")
-        with suppress(FileNotFoundError):
-            self._file.rename(aside)
-            if _facts(aside).get("token") != held.get("token"):  # another one was quicker
-                aside.rename(self._file)
-                return
-            aside.unlink()
+        claim = _claim(file)
+        if not self._remove(file, self._is_abandoned) and claim.exists():
+            self._remove_if_abandoned(claim)
 
-    def _is_old(self) -> bool:
-        """Return whether the holder gave no sign of life for long, by the clock of the file
-        server.
+    def _remove(self, file: Path, may_go: Callable[[Path], bool]) -> bool:
+        """Remove the file if it may go. Returns False if another process is about to remove it.
+
+        Several processes may find at once that it may go, and one may have made a new file when the
+        next one comes to remove the old one. So only the process that makes a second file removes
+        the first, and it looks at it once more when it has made the second.
         """
+        claim, mine = _claim(file), _own_facts()
+        if not _make_file(claim, mine):
+            return False
+        try:
+            with suppress(FileNotFoundError):
+                if may_go(file):
+                    file.unlink()
+        finally:
+            with suppress(FileNotFoundError):
+                if _facts(claim) == mine:
+                    claim.unlink()
+        return True
+
+    def _is_abandoned(self, file: Path) -> bool:
+        """Return whether the maker of the file has ended, or gave no sign of life for long."""
+        return _has_ended(_facts(file)) or self._is_old(file)
+
+    def _busy(self, file: Path) -> LibraryError:
+        held = _facts(file)
+        holder = (
+            f"process {held['pid']} on {held['host']} since {held['since']}"
+            if {"pid", "host", "since"} <= held.keys()
+            else "unknown process"
+        )
+        return LibraryError(
+            f"another sigseek ({holder}) is updating {self._directory}",
+            "wait until it has finished",
+            ErrorKind.BUSY,
+        )
+
+    def _is_old(self, file: Path) -> bool:
+        """Return whether the file was not written for long, by the clock of the file server."""
         clock = self._file.with_name(f"lock.{secrets.token_hex(8)}")
         try:
             clock.write_text("now")
-            return clock.stat().st_mtime - self._file.stat().st_mtime > _ABANDONED
+            return clock.stat().st_mtime - file.stat().st_mtime > _ABANDONED
         finally:
             clock.unlink(missing_ok=True)
 
     def _renew(self, facts: dict[str, Any], over: threading.Event) -> None:
         """Write the file again and again: only what is written has the time of the server."""
         while not over.wait(_RENEWED):
-            with suppress(OSError):
-                if _facts(self._file).get("token") != facts["token"]:  # it was taken over
-                    return
-                with self._file.open("r+", encoding="utf-8") as file:
-                    json.dump(facts, file)
+            with suppress(OSError), self._file.open("r+", encoding="utf-8") as file:
+                if _understood(file.read()) != facts:
+                    return  # it was taken over
+                file.seek(0)  # what is written goes to the file that was read, and to no newer one
+                json.dump(facts, file)
+
+
+def _claim(file: Path) -> Path:
+    """Return the file that a process makes which is about to remove this one."""
+    return file.with_name(f"{file.name}.takeover")
+
+
+def _own_facts() -> dict[str, Any]:
+    """Return what tells others about this process."""
+    return {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "since": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "token": secrets.token_hex(8),
+    }
+
+
+def _make_file(file: Path, facts: dict[str, Any]) -> bool:
+    """Make the file. Returns False if it exists: of several processes only one can make it."""
+    try:
+        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+    except FileExistsError:
+        return False
+    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+        json.dump(facts, opened)
+    return True
 
 
 def _facts(file: Path) -> dict[str, Any]:
-    """Return what the holder wrote; nothing when it cannot be understood, as while it is being
-    written.
-    """
+    """Return what the maker of the file wrote."""
+    return _understood(file.read_text(encoding="utf-8"))
+
+
+def _understood(text: str) -> dict[str, Any]:
+    """Return the facts in a file; none when they cannot be understood, as while it is written."""
     try:
-        facts = json.loads(file.read_text(encoding="utf-8"))
+        facts = json.loads(text)
     except ValueError:
         return {}
     return facts if isinstance(facts, dict) else {}

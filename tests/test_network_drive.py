@@ -1,8 +1,11 @@
 """A library on a file system of another machine. The type of the file system is pretended."""
 
 import json
+import multiprocessing
 import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from sigseek.errors import ErrorKind
 from sigseek.storage import Catalog, LibraryError, file_system, network_lock, writer_lock
 from sigseek.storage.network_lock import NetworkLock
 from tests.catalogs import add_checkpoint, add_photos, random_unit
+from tests.lock_racers import leave, race
 from tests.test_pipeline import Heard
 
 MOUNTS = r"""22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
@@ -128,7 +132,8 @@ def test_a_lock_is_renewed_and_one_that_was_taken_over_is_left_alone(
         os.utime(lock, (1, 1))
         while lock.stat().st_mtime == 1:
             pass
-        lock.write_text(json.dumps({"token": "of another"}))
+        (tmp_path / "other").write_text(json.dumps({"token": "of another"}))
+        (tmp_path / "other").replace(lock)
     assert json.loads(lock.read_text()) == {"token": "of another"}
 
 
@@ -146,3 +151,38 @@ def test_a_directory_that_cannot_be_written(ordinary_folder: Path) -> None:
     ):
         pass
     ordinary_folder.chmod(0o755)
+
+
+def test_of_many_that_take_an_abandoned_lock_over_one_holds_it(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    started = multiprocessing.get_context("spawn")
+    rounds, racers = 1_500, 8
+    barrier, held = started.Barrier(racers), started.Array("i", rounds)
+    processes = [
+        started.Process(
+            target=race, args=(tmp_path, rounds, ended.pid, number, barrier, held), daemon=True
+        )
+        for number in range(racers)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * racers
+    assert list(held) == [1] * rounds
+    assert list(tmp_path.iterdir()) == [], "nothing is left"
+
+
+def test_a_process_that_is_just_taking_the_lock_over_is_named(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    leave(tmp_path / "lock.network", ended.pid)
+    leave(tmp_path / "lock.network.takeover", 1, "elsewhere")
+    busy = "another sigseek .process 1 on elsewhere since 2026. is updating"
+    with pytest.raises(LibraryError, match=busy), NetworkLock(tmp_path).hold():
+        pass
+    os.utime(tmp_path / "lock.network.takeover", (1, 1))
+    with NetworkLock(tmp_path).hold():
+        pass
+    assert list(tmp_path.iterdir()) == []
