@@ -14,7 +14,7 @@ context.configure(
     # The caller has begun a transaction, and the databases' dialects see to it that changes of the
     # schema belong to it.
     transactional_ddl=True,
-    # SQLite can change hardly anything of a table, so batch operations make the table anew there.
+    # SQLite can change hardly anything of a table, so batch operations make the table again there.
     render_as_batch=connection.dialect.name == "sqlite",
 )
 with context.begin_transaction():

@@ -14,7 +14,7 @@ Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 _FEW = 0.01
-"""The share of measured embeddings that may have gone before all are measured anew."""
+"""The share of measured embeddings that may have gone before all are measured again."""
 _CHUNKS = 256
 """Chunks of 64 embeddings that are measured at a time."""
 

@@ -65,7 +65,7 @@ def are_pair(raw_path: str, raw: Metadata, picture_path: str, picture: PhotoReco
     """Return whether the RAW file and the picture are of the same shot, by what both of them say.
 
     Where one of them says nothing, files in the same directory are a pair by their names. Files in
-    different directories are not: names begin anew with every card.
+    different directories are not: names begin again with every card.
     """
     if raw.camera and picture.camera and raw.camera.lower() != picture.camera.lower():
         return False

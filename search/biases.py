@@ -17,7 +17,7 @@ class Biases:
     asked for. They take 4 bytes of memory for each photo that the library ever had.
 
     A photo's bias is the mean of its highest cosines to common texts. It stays the same until the
-    checkpoint is measured anew, and then a new searcher is made. Several threads may ask.
+    checkpoint is measured again, and then a new searcher is made. Several threads may ask.
     """
 
     def __init__(self, catalog: Catalog, checkpoint_id: int, sample: Callable[[], Ids]) -> None:

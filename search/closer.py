@@ -1,4 +1,4 @@
-"""A closer look at the best photos: they are ranked anew by parts of each picture."""
+"""A closer look at the best photos: they are ranked again by parts of each picture."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

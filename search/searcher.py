@@ -197,7 +197,7 @@ class Searcher:
     def _look_closer(
         self, order: Rows, scored: Scored, query: Text, text: Floats, closer: CloserLook
     ) -> tuple[Rows, dict[int, float]]:
-        """Return the order with the best photos ranked anew, and by row the logits that these are
+        """Return the order with the best photos ranked again, and by row the logits that these are
         ranked by.
         """
         best = dict(self._photos(order, scored.ids, closer.count))

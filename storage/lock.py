@@ -75,7 +75,7 @@ class LibraryLock:
             return LibraryError(
                 f"{self._directory} is on a file system that cannot lock files ({error.strerror})",
                 Remedy(
-                    "move it to another file system, or name another library with {}",
+                    "move it to another file system, or choose another library with {}",
                     (Option("directory"),),
                 ),
                 ErrorKind.UNSUPPORTED,

@@ -1,5 +1,5 @@
 """A process that races with others for the lock of a library, apart from the tests: it is started
-anew and imports nothing that takes long.
+again and imports nothing that takes long.
 """
 
 import json

@@ -697,7 +697,7 @@ def test_damaged_library_files(library: Path, tmp_path: Path, run: Run) -> None:
     good = run("search", "at night", *where, "--json").stdout
     (index,) = (copy / "index").glob("*.faiss")
     index.write_bytes(index.read_bytes()[:500])
-    assert run("search", "at night", *where, "--json").stdout == good, "made anew from the catalog"
+    assert run("search", "at night", *where, "--json").stdout == good, "made again from the catalog"
     shutil.rmtree(copy / "index")
     assert run("search", "at night", *where, "--json").stdout == good
     for path in copy.glob("catalog.sqlite*"):

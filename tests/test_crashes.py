@@ -184,7 +184,7 @@ def test_a_library_on_a_full_disk_can_be_searched_and_backed_up(
     done = on_full_disk("index")
     assert done.returncode == 1
     assert done.stderr.endswith(
-        "; check permissions and the disk's space, or name another library with --library\n"
+        "; check permissions and the disk's space, or choose another library with --library\n"
     )
     assert run("verify", "--library", library).returncode == 0
 

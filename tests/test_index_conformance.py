@@ -208,7 +208,7 @@ def embed_again(catalog: Catalog, vectors: dict[int, Floats]) -> None:
 
 @pytest.mark.parametrize("share", [0.02, 0.5])
 def test_removed_photos_are_in_no_answer(engine: Engine, catalog: Catalog, share: float) -> None:
-    """A few removed photos leave what is stored as it is, and many have it made anew."""
+    """A few removed photos leave what is stored as it is, and many have it made again."""
     ids = fill(catalog)
     opened(engine, catalog)
     query = both_kinds(1)[0]

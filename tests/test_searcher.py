@@ -178,7 +178,7 @@ def test_a_photo_removed_since_the_index_was_written_is_no_hit(
 
 
 def test_forgotten_photos_are_neither_found_nor_counted(catalog: Catalog, tmp_path: Path) -> None:
-    """The photos are so few that the index file is not made anew."""
+    """The photos are so few that the index file is not made again."""
     checkpoint, asked = add_checkpoint(catalog, 8), random_unit(1, 8, seed=3)[0]
     houses = unit(asked + 0.01 * random_unit(20, 8, seed=4))
     add_photos(

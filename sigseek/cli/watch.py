@@ -121,7 +121,7 @@ class _Line:
 
 
 class StatusLine:
-    """One line on stderr that is written anew in place on a terminal; elsewhere a line whenever it
+    """One line on stderr that is written again in place on a terminal; elsewhere a line whenever it
     says something new.
     """
 

@@ -30,7 +30,7 @@ def version(connection: Connection, where: str) -> str | None:
     if "alembic_version" not in tables:
         raise LibraryError(
             f"{where} is a database of another program",
-            Remedy("name another library with {}", (Option("directory"),)),
+            Remedy("choose another library with {}", (Option("directory"),)),
             ErrorKind.INVALID,
         )
     found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

@@ -119,7 +119,7 @@ class SqliteDialect:
         return Counter(row[0] for row in connection.exec_driver_sql("PRAGMA foreign_key_check"))
 
     def compact(self, connection: Connection) -> None:
-        """Write the file anew without its free space, if that is a quarter or more."""
+        """Write the file again without its free space, if that is a quarter or more."""
         driver: Any = connection.connection.driver_connection
         (free,), (pages,) = (
             driver.execute(f"PRAGMA {name}").fetchone() for name in ("freelist_count", "page_count")
@@ -164,7 +164,7 @@ class SqliteDialect:
             return LibraryError(
                 f"{self.where} cannot be written ({cause})",
                 Remedy(
-                    "check permissions and the disk's space, or name another library with {}",
+                    "check permissions and the disk's space, or choose another library with {}",
                     (Option("directory"),),
                 ),
                 ErrorKind.UNAVAILABLE,
@@ -188,7 +188,7 @@ class SqliteDialect:
         except OSError as error:
             raise LibraryError(
                 f"the library {path.parent} cannot be made ({error.strerror})",
-                Remedy("name another with {}", (Option("directory"),)),
+                Remedy("choose another with {}", (Option("directory"),)),
                 ErrorKind.UNAVAILABLE,
             ) from error
         if path.is_file() and not (_may_be_written(path) and _may_be_written(path.parent)):
@@ -230,7 +230,7 @@ class SqliteDialect:
     def _upgrade(self, connection: Connection) -> None:
         """Bring the schema to the newest version, wholly or not at all."""
         connection.detach()  # the pragma is for this connection only
-        # Migrations change a table by making it anew. With foreign keys on, dropping the old table
+        # Migrations change a table by making it again. With foreign keys on, dropping the old table
         # would delete the rows that refer to it.
         _outside_transactions(connection, "PRAGMA foreign_keys = OFF")
         with connection.begin():

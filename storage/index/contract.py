@@ -145,7 +145,7 @@ class IndexStore(Protocol):
     """Keeps the vector indexes of a library."""
 
     def open(self, embeddings: Embeddings) -> VectorIndex:
-        """Return the index of these embeddings, complete; brought up to date or made anew where
+        """Return the index of these embeddings, complete; brought up to date or made again where
         needed.
 
         A store that cannot be written is no obstacle: the index is then made in memory.

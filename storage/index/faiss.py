@@ -7,7 +7,7 @@ index that looks into some clusters only loses their best photos.
 A file holds the embeddings of one generation. At every opening the embeddings that are newer are
 read from the catalog and searched exactly, and rows of the file whose photos were removed or
 embedded again are left out. When these become many, they are folded into a new file with the same
-quantiser. When the library has doubled since the quantiser was trained, all is made anew.
+quantiser. When the library has doubled since the quantiser was trained, all is made again.
 """
 
 from __future__ import annotations

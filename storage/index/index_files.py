@@ -89,7 +89,7 @@ def read_rows(path: Path) -> int | None:
 
 
 def most_stale(rows: int) -> int:
-    """Return how many of an index's embeddings may be out of date before it is made anew."""
+    """Return how many of an index's embeddings may be out of date before it is made again."""
     return int(min(_STALE_MOST, _STALE_SHARE * rows))
 
 

@@ -26,7 +26,7 @@ scored.
 """
 _FETCHED = 1_000
 
-# Made once. To make a statement anew takes a sixth of the time in which a search reads its
+# Made once. To make a statement again takes a sixth of the time in which a search reads its
 # candidates.
 _VECTORS = select(EmbeddingRow.photo_id, EmbeddingRow.vector).where(
     EmbeddingRow.checkpoint_id == bindparam("checkpoint")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _RECORD = tuple(field.name for field in fields(CheckpointRecord))
 """The columns of a checkpoint that make its record."""
 
-# Made once, and of plain columns: every search asks, and to make the statement anew and rows into
+# Made once, and of plain columns: every search asks, and to make the statement again and rows into
 # objects would take twice the time.
 _STATES = (
     select(

@@ -244,7 +244,7 @@ class PhotoReader(Reader):
                         found[row.id] = _record(row, paths[row.id], words)
         return found
 
-    # Every search asks these, and to make the statements anew would take longer than they take.
+    # Every search asks these, and to make the statements again would take longer than they take.
 
     @cached_property
     def _columns(self) -> Executable:
