@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from sigseek.storage import Catalog
+from sigseek.storage import CatalogReader
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
@@ -20,7 +20,9 @@ class Biases:
     checkpoint is measured again, and then a new searcher is made. Several threads may ask.
     """
 
-    def __init__(self, catalog: Catalog, checkpoint_id: int, sample: Callable[[], Ids]) -> None:
+    def __init__(
+        self, catalog: CatalogReader, checkpoint_id: int, sample: Callable[[], Ids]
+    ) -> None:
         self._catalog = catalog
         self._checkpoint_id = checkpoint_id
         self._sample = sample

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from sigseek.search.algebra import combine, combine_bounds
 from sigseek.search.query import Leaf, Query
 from sigseek.search.terms import Doubles, TermModel
-from sigseek.storage import Catalog, CheckpointRecord
+from sigseek.storage import CatalogReader, CheckpointRecord
 from sigseek.storage.index.contract import EstimatingIndex, VectorIndex
 
 Floats = npt.NDArray[np.float32]
@@ -37,7 +37,9 @@ class Retriever:
     `within` limits a method to some photos of the index: ids, ascending, each once. None means all.
     """
 
-    def __init__(self, catalog: Catalog, checkpoint: CheckpointRecord, index: VectorIndex) -> None:
+    def __init__(
+        self, catalog: CatalogReader, checkpoint: CheckpointRecord, index: VectorIndex
+    ) -> None:
         self._catalog = catalog
         self._checkpoint = checkpoint
         self._index = index

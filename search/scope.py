@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sigseek.search.errors import UnknownTagError
 from sigseek.search.query import Leaf, Query, Tag, split_tags, terms
 from sigseek.search.retrieval import Ids, Retriever
-from sigseek.storage import Catalog, CheckpointRecord
+from sigseek.storage import CatalogReader, CheckpointRecord
 from sigseek.storage.selection import Selection
 
 
@@ -23,7 +23,7 @@ class Scope:
 
 
 def find_scope(
-    query: Query, catalog: Catalog, checkpoint: CheckpointRecord, retriever: Retriever
+    query: Query, catalog: CatalogReader, checkpoint: CheckpointRecord, retriever: Retriever
 ) -> Scope:
     """Return what the query's tags select. Raises UnknownTagError for a tag that does not exist."""
     tags, _ = split_tags(query)

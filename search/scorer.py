@@ -26,7 +26,7 @@ from sigseek.search.scope import Scope
 from sigseek.search.terms import Doubles, TermModel, photo_model, plain_model, tag_model, text_model
 from sigseek.search.verdicts import MATCH
 from sigseek.siglip import Scoring
-from sigseek.storage import Catalog, CheckpointRecord
+from sigseek.storage import CatalogReader, CheckpointRecord
 
 Rows = npt.NDArray[np.int64]
 """Positions in the arrays of `Scored`."""
@@ -66,7 +66,7 @@ class Scorer:
 
     def __init__(
         self,
-        catalog: Catalog,
+        catalog: CatalogReader,
         checkpoint: CheckpointRecord,
         retriever: Retriever,
         judge: Judge | None,

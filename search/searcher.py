@@ -24,7 +24,7 @@ from sigseek.siglip import Scoring
 from sigseek.siglip.yardstick import VERSION
 from sigseek.siglip.yardstick.evidence import evidence_of_all_absent
 from sigseek.siglip.yardstick.steps import WHOLE
-from sigseek.storage import Catalog, CheckpointRecord, PhotoRecord
+from sigseek.storage import CatalogReader, CheckpointRecord, PhotoRecord
 from sigseek.storage.index.contract import VectorIndex
 
 _MOST_COSINES = 32_000_000
@@ -39,7 +39,7 @@ class Searcher:
 
     def __init__(
         self,
-        catalog: Catalog,
+        catalog: CatalogReader,
         checkpoint: CheckpointRecord,
         index: VectorIndex,
         calibration: Calibration | None = None,

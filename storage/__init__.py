@@ -32,11 +32,12 @@ from sigseek.storage.records import (
 )
 
 if TYPE_CHECKING:
-    from sigseek.storage.catalog import Catalog
+    from sigseek.storage.catalog import Catalog, CatalogReader
     from sigseek.storage.lock import LibraryLock, WriterLock, writer_lock
 
 __all__ = [
     "Catalog",
+    "CatalogReader",
     "CheckpointRecord",
     "CheckpointState",
     "DateSource",
@@ -67,6 +68,7 @@ __all__ = [
 # and should not load SQLAlchemy.
 _HOMES = {
     "Catalog": "sigseek.storage.catalog",
+    "CatalogReader": "sigseek.storage.catalog",
     "LibraryLock": "sigseek.storage.lock",
     "WriterLock": "sigseek.storage.lock",
     "writer_lock": "sigseek.storage.lock",

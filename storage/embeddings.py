@@ -9,7 +9,7 @@ from sigseek.progress import Stop
 from sigseek.storage.records import CheckpointRecord
 
 if TYPE_CHECKING:
-    from sigseek.storage.catalog import Catalog
+    from sigseek.storage.catalog import CatalogReader
     from sigseek.storage.index.contract import Halves, Ids
 
 
@@ -20,7 +20,7 @@ class CheckpointEmbeddings:
     """
 
     def __init__(
-        self, catalog: Catalog, checkpoint: CheckpointRecord, stop: Stop | None = None
+        self, catalog: CatalogReader, checkpoint: CheckpointRecord, stop: Stop | None = None
     ) -> None:
         self._catalog = catalog
         self._checkpoint = checkpoint

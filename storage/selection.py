@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from sigseek.storage.catalog import Catalog
+    from sigseek.storage.catalog import CatalogReader
 
     Ids: TypeAlias = npt.NDArray[np.int64]
 
@@ -22,7 +22,7 @@ class Selection:
     tags: tuple[str, ...] = ()
     """The photo has each of these tags."""
 
-    def resolve(self, catalog: Catalog) -> Ids | None:
+    def resolve(self, catalog: CatalogReader) -> Ids | None:
         """Return the ids (n,), ascending, of the photos that are selected now; None for all."""
         import numpy as np
 

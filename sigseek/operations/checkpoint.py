@@ -7,7 +7,7 @@ from sigseek.errors import Call, ErrorKind, Option, Remedy, RemedyWarning, escap
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.model import ModelInUse
 from sigseek.progress import Listener, Stop
-from sigseek.storage import CheckpointRecord, CheckpointState, LibraryError
+from sigseek.storage import CatalogReader, CheckpointRecord, CheckpointState, LibraryError
 
 
 class LibraryCheckpoint:
@@ -52,15 +52,20 @@ class LibraryCheckpoint:
         return record
 
     def state_to_query(
-        self, listener: Listener | None = None, stop: Stop | None = None
+        self,
+        listener: Listener | None = None,
+        stop: Stop | None = None,
+        *,
+        moment: CatalogReader | None = None,
     ) -> CheckpointState:
-        """Return the checkpoint's state as it is now, read in one statement.
+        """Return the checkpoint's state as it is now, or at the reader's moment, read in one
+        statement.
 
         Raises LibraryError when the checkpoint has embedded nothing of the library. Warns once when
         another checkpoint has embedded more. The listener and the stop token are for a checkpoint
         that has to be downloaded first.
         """
-        states = self._directory.catalog().checkpoint_states()
+        states = (moment or self._directory.catalog()).checkpoint_states()
         used = [state for state in states if state.record.embeddings]
         if not used:
             raise self._nothing_embedded()

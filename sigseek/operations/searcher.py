@@ -10,16 +10,13 @@ from sigseek.operations.calibration import read_calibration
 from sigseek.operations.checkpoint import LibraryCheckpoint
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.model import ModelInUse
-from sigseek.storage import CheckpointState
+from sigseek.storage import CatalogReader, CheckpointState
 from sigseek.storage.embeddings import CheckpointEmbeddings
 
 if TYPE_CHECKING:
     from sigseek.search.searcher import Searcher
 
 _Answer = TypeVar("_Answer")
-
-_TRIES = 4
-"""Times that a question is asked at most, while another process keeps changing the library."""
 
 
 class SearcherInUse:
@@ -46,18 +43,16 @@ class SearcherInUse:
     def ask(self, question: Callable[[Searcher], _Answer]) -> _Answer:
         """Return what `question` gets from the searcher, all of it from one state of the library.
 
-        When another process changes the library in the middle, the question is asked again. Should
-        that happen several times in a row, the last answer is given: its hits are right, but its
-        probabilities may still be those of the state before. An answer with biases of two steps of
-        the yardstick is never given.
+        When another process changes the library in the middle, the question is asked once more, of
+        a searcher that reads the catalog in a single transaction. What is changed meanwhile does
+        not reach it. Such a searcher serves one question, and one thread.
         """
-        tries = 0
-        while True:
-            searcher, state = self._current()
-            answer, tries = question(searcher), tries + 1
-            now = self._checkpoint.state_to_query()
-            if now == state or (tries >= _TRIES and _same_yardstick(now, state)):
-                return answer
+        searcher, state = self._current()
+        answer = question(searcher)
+        if self._checkpoint.state_to_query() == state:
+            return answer
+        with self._directory.catalog().snapshot() as moment:
+            return question(self._load(moment, self._checkpoint.state_to_query(moment=moment)))
 
     def _current(self) -> tuple[Searcher, CheckpointState]:
         # The state is read under the lock, too: a thread that read it earlier could otherwise
@@ -65,18 +60,21 @@ class SearcherInUse:
         with self._lock:
             state = self._checkpoint.state_to_query()
             if self._last is None or self._last_state != state:
-                from sigseek.search.searcher import Searcher  # brings numpy
-
-                catalog = self._directory.catalog()
-                embeddings = CheckpointEmbeddings(catalog, state.record)
-                self._last = Searcher(
-                    catalog,
-                    state.record,
-                    self._directory.index_store.open(embeddings),
-                    read_calibration(state.calibration, self._directory, self._model),
-                )
+                self._last = self._load(self._directory.catalog(), state)
                 self._last_state = state
             return self._last, state
+
+    def _load(self, catalog: CatalogReader, state: CheckpointState) -> Searcher:
+        """Return a searcher of the library in this state."""
+        from sigseek.search.searcher import Searcher  # brings numpy
+
+        embeddings = CheckpointEmbeddings(catalog, state.record)
+        return Searcher(
+            catalog,
+            state.record,
+            self._directory.index_store.open(embeddings),
+            read_calibration(state.calibration, self._directory, self._model),
+        )
 
     @property
     def is_loaded(self) -> bool:
@@ -87,12 +85,3 @@ class SearcherInUse:
         """Drop the searcher that was kept."""
         with self._lock:
             self._last = self._last_state = None
-
-
-def _same_yardstick(one: CheckpointState, other: CheckpointState) -> bool:
-    """Whether photos were measured against the same step of the yardstick in both states."""
-    steps = [
-        state.measured and (state.measured.version, state.measured.common_texts)
-        for state in (one, other)
-    ]
-    return steps[0] == steps[1]

@@ -1,0 +1,46 @@
+"""The searcher that a library keeps, while another process changes the library."""
+
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from sigseek.search.searcher import Searcher
+from sigseek.storage import Catalog
+from tests.catalogs import add_photos, random_unit
+from tests.indexed import indexed, save_photos
+
+
+def test_an_answer_is_of_one_state_though_the_library_changes_with_every_question(
+    tmp_path: Path,
+) -> None:
+    photos = save_photos(tmp_path / "photos")
+    asked: list[tuple[int, int, int]] = []
+    with indexed(tmp_path / "library", photos) as library:
+        with closing(Catalog(library.directory)) as other:
+            (record,) = other.checkpoints()
+
+            def count(searcher: Searcher) -> int:
+                ids, _ = searcher._retriever.exact([np.zeros(record.dimension, np.float32)], None)
+                return len(ids)
+
+            def question(searcher: Searcher) -> tuple[int, int, int]:
+                before = count(searcher)
+                vector = random_unit(1, record.dimension)
+                add_photos(other, record, vector, photos, [f"{len(asked)}.jpg"])
+                asked.append((searcher.checkpoint.embeddings, before, count(searcher)))
+                return asked[-1]
+
+            assert library._opened.searcher.ask(question) == (13, 13, 13)
+        assert asked == [(12, 12, 13), (13, 13, 13)]
+        hits = library.search("a house", limit=100, include_all=True)
+        assert len(hits) == 14, "what was added in the middle is found by the next search"
+
+
+def test_a_question_is_asked_once_while_nothing_changes(tmp_path: Path) -> None:
+    with indexed(tmp_path / "library", save_photos(tmp_path / "photos")) as library:
+        asked: list[Searcher] = []
+        for _ in range(2):
+            library._opened.searcher.ask(asked.append)
+        assert len(asked) == 2
+        assert asked[0] is asked[1]
