@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -101,38 +102,78 @@ def writer_lock(directory: Path) -> AbstractContextManager[None]:
 class AdvisoryLock:
     """The lock of a library in a PostgreSQL database: an advisory lock of that database's session.
 
-    The lock belongs to a connection of its own, not to those that write. The server releases it
-    with that connection, within a minute even where the holder's machine has lost its power. If the
-    connection ends before the holder does, as when the server restarts, another process can get the
-    lock while the first one goes on writing. The catalog stays sound: the tables' own locks and
-    constraints order the changes, and the worst is that two processes embed the same photos.
+    The lock belongs to a connection of its own. The server releases it with that connection, within
+    a minute even where the holder's machine has lost its power. The connection may also end before
+    the holder does, as when the server restarts. Then another process can get the lock, and every
+    further transaction of the first one is refused, because `check` is called in each. A
+    transaction that was checked before goes on, and until its end nobody else gets the lock.
 
     Whoever holds the lock across transactions must not connect through a pool that gives out a
     connection for one transaction only.
     """
 
     _KEY = 0x77726974  # "writ"; any number will do that no other program uses in this database
+    _TRANSACTIONS = 0x77726975
+    """The key that each transaction of a holder shares until it ends."""
 
     def __init__(self, engine: Engine, where: str) -> None:
         self._engine = engine
         self._where = where
+        self._token: int | None = None
+        """A key of the session that holds the lock, and of no other session ever. None while the
+        lock is free.
+        """
 
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Hold the lock."""
-        from sqlalchemy import text
+        from sqlalchemy.exc import DBAPIError
 
-        key = {"key": self._KEY}
         with self._engine.connect() as connection:
             # Outside transactions: an open one would keep the server from tidying up.
             connection.execution_options(isolation_level="AUTOCOMMIT")
-            if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), key).scalar():
-                raise _busy(self._where, self._holder(connection))
             try:
+                self._acquire(connection)
                 yield
             finally:
+                self._token = None
                 if not connection.invalidated:
-                    connection.execute(text("SELECT pg_advisory_unlock(:key)"), key)
+                    with suppress(DBAPIError):  # the connection was lost, and with it the locks
+                        connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")
+
+    def check(self, connection: Connection) -> None:
+        """Begin a transaction of whoever holds the lock; LibraryError when the lock was lost.
+
+        A transaction is not checked while nobody holds the lock through this object.
+        """
+        from sqlalchemy import text
+
+        if self._token is None:
+            return
+        shared = text("SELECT pg_advisory_xact_lock_shared(:key)")
+        connection.execute(shared, {"key": self._TRANSACTIONS})
+        mine = text("SELECT pg_try_advisory_xact_lock(:key)")
+        if connection.execute(mine, {"key": self._token}).scalar():  # the session is no more
+            raise LibraryError(
+                f"the lock of {self._where} was lost, as when the server is restarted",
+                "try again; what was stored before is kept",
+                ErrorKind.UNAVAILABLE,
+            )
+
+    def _acquire(self, connection: Connection) -> None:
+        """Get the lock; LibraryError when another one has it."""
+        from sqlalchemy import text
+
+        get = text("SELECT pg_try_advisory_lock(:key)")
+        if not connection.execute(get, {"key": self._KEY}).scalar():
+            raise _busy(self._where, self._holder(connection))
+        # Somebody who lost the lock may be in the middle of a last transaction.
+        if not connection.execute(get, {"key": self._TRANSACTIONS}).scalar():
+            raise _busy(self._where, "unknown process")
+        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": self._TRANSACTIONS})
+        token = secrets.randbits(62)
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": token})
+        self._token = token
 
     def _holder(self, connection: Connection) -> str:
         """Return the session that holds the lock, as its application calls itself."""

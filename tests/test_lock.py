@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import create_engine
 
 from sigseek.errors import ErrorKind
-from sigseek.storage import LibraryError, LibraryLock, WriterLock, writer_lock
+from sigseek.storage import Catalog, LibraryError, LibraryLock, WriterLock, writer_lock
+from sigseek.storage.catalog.postgresql import PostgreSqlDialect
 from sigseek.storage.lock import AdvisoryLock
 from sigseek.storage.network_lock import NetworkLock
 from tests.postgresql import Server
@@ -152,3 +153,68 @@ def test_a_holder_file_of_another_shape_is_an_unknown_process(tmp_path: Path) ->
         (tmp_path / "lock.json").write_text("[1, 2]")
         with pytest.raises(LibraryError, match="unknown process"), writer_lock(tmp_path):
             pass
+
+
+@pytest.fixture
+def shared(postgresql_server: Server) -> Iterator[tuple[Catalog, PostgreSqlDialect, AdvisoryLock]]:
+    """A catalog in PostgreSQL with its dialect, and the lock as another program has it."""
+    url = postgresql_server.database()
+    dialect, engine = PostgreSqlDialect(url), create_engine(url)
+    catalog = Catalog(dialect)
+    yield catalog, dialect, AdvisoryLock(engine, str(url))
+    catalog.close()
+    engine.dispose()
+    postgresql_server.drop(url)
+
+
+def end_session_with_lock(other: AdvisoryLock) -> None:
+    """End the session that holds the lock, as a restart of the server does."""
+    with other._engine.connect() as connection:
+        ended = connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory' "
+            f"AND granted AND objid = {AdvisoryLock._KEY}"
+        )
+        assert ended.scalars().all() == [True]
+
+
+def test_whoever_lost_the_lock_writes_no_more(
+    shared: tuple[Catalog, PostgreSqlDialect, AdvisoryLock], tmp_path: Path
+) -> None:
+    catalog, dialect, other = shared
+    with dialect.lock.hold():
+        with catalog.transaction() as transaction:
+            transaction.add_folder(tmp_path / "a")
+        end_session_with_lock(other)
+        with other.hold():
+            with (
+                pytest.raises(LibraryError, match="was lost") as caught,
+                catalog.transaction() as transaction,
+            ):
+                transaction.add_folder(tmp_path / "b")
+            assert caught.value.kind is ErrorKind.UNAVAILABLE
+    with dialect.lock.hold(), catalog.transaction() as transaction:
+        transaction.add_folder(tmp_path / "c")
+    assert [Path(folder.path).name for folder in catalog.folders()] == ["a", "c"]
+
+
+def test_nobody_gets_the_lock_in_the_middle_of_a_last_transaction(
+    shared: tuple[Catalog, PostgreSqlDialect, AdvisoryLock], tmp_path: Path
+) -> None:
+    catalog, dialect, other = shared
+    with dialect.lock.hold():
+        with catalog.transaction() as transaction:
+            end_session_with_lock(other)
+            with pytest.raises(LibraryError, match="another sigseek"), other.hold():
+                pass
+            transaction.add_folder(tmp_path / "a")
+        with other.hold():
+            assert [Path(folder.path).name for folder in catalog.folders()] == ["a"]
+
+
+def test_catalogs_write_without_the_lock_where_nobody_asks_for_it(
+    shared: tuple[Catalog, PostgreSqlDialect, AdvisoryLock], tmp_path: Path
+) -> None:
+    catalog, _, other = shared
+    with other.hold(), catalog.transaction() as transaction:
+        transaction.add_folder(tmp_path / "a")
+    assert len(catalog.folders()) == 1

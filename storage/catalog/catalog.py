@@ -86,6 +86,7 @@ class Catalog(CatalogReader):
 
         try:
             with self._writers() as session, session.begin():
+                self._dialect.begin_writing(session)
                 yield Transaction(session, self._dialect)
         except self._dialect.errors as error:
             raise self._dialect.describe(error) from error

@@ -41,6 +41,11 @@ class Dialect(Protocol):
         the second waits when it begins.
         """
 
+    def begin_writing(self, session: Session) -> None:
+        """Begin a transaction that writes. LibraryError where its writer has lost the lock of the
+        library since it got it.
+        """
+
     def close(self) -> None:
         """Close all connections."""
 

@@ -35,6 +35,7 @@ from sigseek.storage.catalog import schema
 from sigseek.storage.catalog.dialect import Rows
 from sigseek.storage.catalog.models import Base
 from sigseek.storage.errors import LibraryError
+from sigseek.storage.lock import AdvisoryLock
 
 _SCHEMA_LOCK = 0x7369677365656B  # "sigseek"; the key of an advisory lock
 _FETCHED = 2_000
@@ -77,6 +78,8 @@ class PostgreSqlDialect:
         # PostgreSQL's default shows each statement the newest data. SQLite's sessions see one
         # moment, and what reads the catalog relies on that.
         self.readers = self.writers.execution_options(isolation_level="REPEATABLE READ")
+        self.lock = AdvisoryLock(self.writers, self.where)
+        """The writer's lock. Whoever holds it writes through this dialect."""
         try:
             with self.writers.begin() as connection:
                 self._bring_up_to_date(connection)
@@ -86,6 +89,10 @@ class PostgreSqlDialect:
         except LibraryError:
             self.close()
             raise
+
+    def begin_writing(self, session: Session) -> None:
+        """See to it that the lock was not lost, if it is held through `lock`."""
+        self.lock.check(session.connection())
 
     def close(self) -> None:
         """Close all connections."""

@@ -60,6 +60,9 @@ class SqliteDialect:
         # fail. So those that will write wait for each other at their beginning.
         self.writers = self.readers.execution_options(begin="IMMEDIATE")
 
+    def begin_writing(self, session: Session) -> None:
+        """Do nothing: the lock is a file's, which no process loses while it runs."""
+
     def close(self) -> None:
         """Close the file."""
         self.readers.dispose()
