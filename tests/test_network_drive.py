@@ -10,6 +10,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import sigseek
 from sigseek.errors import ErrorKind
@@ -43,6 +45,86 @@ not a mount
 )
 def test_the_mount_that_a_place_is_on(place: str, found: str) -> None:
     assert file_system._type_of(place, MOUNTS) == found
+
+
+MAC_MOUNTS = """/dev/disk3s1s1 on / (apfs, sealed, local, read-only, journaled)
+devfs on /dev (devfs, local, nobrowse)
+/dev/disk3s5 on /System/Volumes/Data (apfs, local, journaled, nobrowse, protect, root data)
+map auto_home on /System/Volumes/Data/home (autofs, automounted, nobrowse)
+/dev/disk4s1 on /Volumes/My Disk (1) (exfat, local, nodev, nosuid, noowners, mounted by me)
+//me@nas/share on /Volumes/share (smbfs, nodev, nosuid, mounted by me)
+//GUEST:@nas._smb._tcp.local/Photos%20(2019) on /Volumes/Photos (2019) (smbfs, nodev, nosuid)
+//me@nas/a on /b on /Volumes/of old (smbfs)
+nas:/volume1/photos on /Volumes/nüss (nfs, nodev, nosuid, automounted, mounted by me)
+afp_1 on /Volumes/time (afpfs, nodev, nosuid, mounted by me)
+https://cloud/dav/ on /Volumes/dav (webdav, nodev, noexec, nosuid, mounted by me)
+me@server:/photos on /Users/me/server (macfuse, nodev, nosuid, synchronous, mounted by me)
+/dev/disk5s1@osxfuse0 on /Volumes/ntfs (osxfuse, local, synchronous)
+/dev/disk6s1 on /Volumes/share/disk (hfs, local, journaled)
+not a mount
+on (smbfs)
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "found"),
+    [
+        ("/", "apfs"),
+        ("/Users/me/Pictures", "apfs"),
+        ("/Users/me/server/2024", "remote"),
+        ("/Volumes/share", "smbfs"),
+        ("/Volumes/share/.sigseek", "smbfs"),
+        ("/Volumes/shared", "apfs"),
+        ("/Volumes/share/disk/a", "hfs"),
+        ("/Volumes/My Disk (1)/a", "exfat"),
+        ("/Volumes/Photos (2019)/a", "smbfs"),
+        ("/Volumes/of old/a", "smbfs"),
+        ("/Volumes/nüss/a", "nfs"),
+        ("/Volumes/time", "afpfs"),
+        ("/Volumes/dav/a", "webdav"),
+        ("/Volumes/ntfs/a", "osxfuse"),
+    ],
+)
+def test_the_mount_that_a_place_is_on_by_macos(place: str, found: str) -> None:
+    assert file_system._type_on_mac(place, MAC_MOUNTS) == found
+
+
+@pytest.mark.parametrize(
+    ("place", "network"),
+    [("/Volumes/share", "smbfs"), ("/Users/me/server", "remote"), ("/Volumes/ntfs", None)],
+)
+def test_a_network_drive_on_macos(
+    monkeypatch: pytest.MonkeyPatch, place: str, network: str | None
+) -> None:
+    found = file_system._type_on_mac(place, MAC_MOUNTS)
+    monkeypatch.setattr(file_system, "file_system_type", lambda directory: found)
+    assert file_system.network_type(Path(place)) == network
+
+
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        ("#!/bin/sh\necho '//a on /b (smbfs)'\n", "//a on /b (smbfs)\n"),
+        ("#!/bin/sh\nexec sleep 60\n", ""),
+        (None, ""),
+    ],
+)
+def test_what_macos_tells_of_its_mounts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str | None, told: str
+) -> None:
+    mount = tmp_path / "mount"
+    if program:
+        mount.write_text(program)
+        mount.chmod(0o755)
+    monkeypatch.setattr(file_system, "_MAC_MOUNT", mount)
+    monkeypatch.setattr(file_system, "_MAC_PATIENCE", 5.0 if told else 0.2)
+    assert file_system._mac_mounts() == told
+
+
+@given(st.text(alphabet="/ab on(),", max_size=40), st.text(alphabet="/ab on(),\n"))
+def test_nothing_that_macos_could_tell_is_an_error(place: str, mounts: str) -> None:
+    found = file_system._type_on_mac(place, mounts)
+    assert found is None or f"({found}" in mounts
 
 
 def test_a_local_disk_is_no_network_drive(tmp_path: Path) -> None:
