@@ -128,7 +128,7 @@ class Counted:
         )
 
     def told(self) -> list[tuple[int, int | None]]:
-        """How many texts of how many were embedded, each time that it was told again."""
+        """Return how many texts of how many were embedded, each time that it was told."""
         told = [(progress.done, progress.total) for progress in self.heard.progress]
         self.heard.progress.clear()
         return list(dict.fromkeys(told))

@@ -48,7 +48,7 @@ class Yardstick:
         )
 
     def includes(self, step: Step) -> bool:
-        """Whether all texts and pictures of the step are embedded."""
+        """Return whether all texts and pictures of the step are embedded."""
         return (
             len(self.common) >= step.common
             and len(self.absent) >= step.absent

@@ -23,7 +23,9 @@ def calibration_in_use(directory: LibraryDirectory, model: ModelInUse) -> Calibr
 
 
 def is_calibrated(directory: LibraryDirectory, model: ModelInUse) -> bool:
-    """Whether the library has a calibration of the checkpoint, or the checkpoint brings one."""
+    """Return whether the library has a calibration of the checkpoint, or the checkpoint brings
+    one.
+    """
     record = model.record()
     own = directory.catalog().calibration(record.id) if record else None
     return bool(own or shipped_calibration(model.checkpoint))

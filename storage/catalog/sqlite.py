@@ -23,6 +23,7 @@ from sigseek.errors import ErrorKind, Option, Remedy
 from sigseek.storage.catalog import schema
 from sigseek.storage.catalog.dialect import Rows
 from sigseek.storage.catalog.models import Base
+from sigseek.storage.catalog.sqlite_log import has_no_log, is_in_wal_mode, remove_log_of_another
 from sigseek.storage.errors import LibraryError
 from sigseek.storage.file_system import network_type
 from sigseek.storage.lock import writer_lock
@@ -199,9 +200,9 @@ class SqliteDialect:
         engine = _engine(URL.create("sqlite", database=str(path)), full=bool(self.network))
         found: str | None = schema.HEAD
         try:
-            _remove_log_of_another(path)
+            remove_log_of_another(path)
             with engine.connect() as connection:
-                if self.network and _is_in_wal_mode(path):
+                if self.network and is_in_wal_mode(path):
                     # Alone with the file, SQLite reads it in WAL mode without shared memory.
                     _outside_transactions(connection, "PRAGMA locking_mode = EXCLUSIVE")
                 found = schema.version(connection, self.where)
@@ -209,7 +210,7 @@ class SqliteDialect:
                 # Not before: this writes to the file, which until now might be another program's.
                 if not self.network:
                     _outside_transactions(connection, "PRAGMA journal_mode = WAL")
-                elif found is None or _is_in_wal_mode(path):
+                elif found is None or is_in_wal_mode(path):
                     self.journal_changed = True
                     _outside_transactions(connection, "PRAGMA journal_mode = DELETE")
                     _outside_transactions(connection, "PRAGMA locking_mode = NORMAL")
@@ -247,7 +248,7 @@ class SqliteDialect:
         was cut off.
         """
         log = self.path.with_name(f"{self.path.name}-wal")
-        nobody_writes = _has_no_log(self.path) or not log.exists() or log.stat().st_size == 0
+        nobody_writes = has_no_log(self.path) or not log.exists() or log.stat().st_size == 0
         options = {"mode": "ro", "uri": "true"} | ({"immutable": "1"} if nobody_writes else {})
         name = f"file:{quote(os.fsencode(self.path))}"
         engine = _engine(URL.create("sqlite", database=name, query=options))
@@ -298,42 +299,12 @@ def _outside_transactions(connection: Connection, pragma: str) -> None:
     connection.connection.cursor().execute(pragma)
 
 
-def _remove_log_of_another(path: Path) -> None:
-    """Remove the WAL of a previous catalog when another file was put in its place, such as a
-    restored backup.
-
-    SQLite would apply that log to the new file and so destroy it. A catalog with a log says in its
-    header that it is in WAL mode (sqlite.org/fileformat2.html, offset 18), and a backup says that
-    it is not.
-    """
-    logs = [path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-shm")]
-    if logs[0].exists() and path.exists() and _has_no_log(path):
-        with writer_lock(path.parent):
-            if _has_no_log(path):  # else another process has opened it meanwhile
-                # `-wal` is removed last: as long as it exists, other processes wait for the lock.
-                for log in reversed(logs):
-                    log.unlink(missing_ok=True)
-
-
-def _has_no_log(path: Path) -> bool:
-    """Return whether the file's header says that it is not in WAL mode."""
-    with path.open("rb") as file:
-        return file.read(20)[18:] == b"\1\1"
-
-
-def _is_in_wal_mode(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(20)[18:] == b"\2\2"
-
-
 def _may_be_written(path: Path) -> bool:
     return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _code(error: Exception) -> int | None:
-    """SQLite's primary result code, the lowest byte of its extended one."""
+    """Return SQLite's primary result code, the lowest byte of its extended one."""
     cause = getattr(error, "orig", None) or error
     code: int | None = getattr(cause, "sqlite_errorcode", None)
     return None if code is None else code & 0xFF
