@@ -204,7 +204,7 @@ class Ledger:
 
     @contextmanager
     def loading(self) -> Iterator[None]:
-        """The checkpoint is loaded inside this context. Its time does not count towards rates."""
+        """Leave out of rates the time that the checkpoint takes to load inside this context."""
         phase, before = self._phase, time.monotonic()
         self._listener.advanced(
             Progress(Phase.PREPARING, embedded=self._embedded, failed=self._failed())
@@ -235,7 +235,7 @@ class Ledger:
         return time.monotonic() - self._started
 
     def enter_measured(self, *, provisional: bool) -> None:
-        """The embeddings were measured, by a part of the yardstick if `provisional`."""
+        """Note that the embeddings were measured, by a part of the yardstick if `provisional`."""
         self._report.provisional = provisional
 
     def use_tower(

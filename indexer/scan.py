@@ -144,7 +144,7 @@ class _Walk:
 
 @contextmanager
 def _entries(directory: str) -> Iterator[list[os.DirEntry[str]]]:
-    """The directory's entries by name, to be asked for their status inside the context.
+    """Give the directory's entries by name, to be asked for their status inside the context.
 
     Where the system can, they are asked through the open directory: the kernel then need not walk
     the whole path for every file, which saves a sixth of the time.

@@ -75,7 +75,7 @@ def _type_of(place: str, mounts: str) -> str | None:
 
 
 def _mac_mounts() -> str:
-    """What macOS tells of its mounts; nothing where it does not answer."""
+    """Return what macOS tells of its mounts; nothing where it does not answer."""
     try:
         done = subprocess.run(
             [_MAC_MOUNT],
@@ -90,7 +90,9 @@ def _mac_mounts() -> str:
 
 
 def _type_on_mac(place: str, mounts: str) -> str | None:
-    """The type of the last mount on the longest path that leads to the place. A line of `mount` is
+    """Return the type of the last mount on the longest path that leads to the place.
+
+    A line of `mount` is
     `//me@server/photos on /Volumes/photos (smbfs, nodev, nosuid, mounted by me)`.
     """
     found, longest = None, 0
