@@ -171,27 +171,31 @@ def _settle_unlisted(
     """
     paired = {raw.path for raw in listing.raw_pairs}
     unlisted = others.keys() - listing.files.keys() - paired
-    result.excluded = _left_out(inside, listing, unlisted)
+    result.excluded = list(left_out(inside, listing, unlisted))
     unlisted = unlisted.difference(result.excluded)
     result.missing = set(_certainly_gone(root, inside, listing, unlisted))
     undecided = {raw.path for raw in result.raw_pairs}
     unlisted = failed.keys() - listing.files.keys() - undecided
-    left_out = _left_out(inside, listing, unlisted)
-    gone = _certainly_gone(root, inside, listing, unlisted.difference(left_out))
-    result.resolved_failures += left_out + gone
+    excluded = left_out(inside, listing, unlisted)
+    gone = _certainly_gone(root, inside, listing, unlisted.difference(excluded))
+    result.resolved_failures += [*excluded, *gone]
 
 
-def _left_out(inside: PurePath, listing: Listing, unlisted: Iterable[str]) -> list[str]:
-    """Return the paths, among those that the scan did not list, that a rule leaves out."""
+def left_out(inside: PurePath, listing: Listing, unlisted: Iterable[str]) -> dict[str, str]:
+    """Return the paths, among those that the scan did not list, that a rule leaves out, each with
+    the file or directory that the rule is about.
+    """
     if not listing.excluded:
-        return []
+        return {}
     before = path_prefix(inside)
-    return [
-        path
-        for path in unlisted
-        if path.startswith(before)
-        and any(str(part) in listing.excluded for part in (path, *PurePath(path).parents))
-    ]
+    found = {}
+    for path in unlisted:
+        if path.startswith(before):
+            above = map(str, (path, *PurePath(path).parents))
+            ruled = next((part for part in above if part in listing.excluded), None)
+            if ruled is not None:
+                found[path] = ruled
+    return found
 
 
 def _certainly_gone(

@@ -33,6 +33,12 @@ class IndexReport:
     """Files of folders that are not there at all, an unplugged drive for example."""
     excluded: int = 0
     """Known files that are left out from now on; they are no longer in the library."""
+    excluded_photos: int = 0
+    """Photos that no other file holds. They left the library with these files, and with them their
+    embeddings and tags.
+    """
+    excluded_tagged: int = 0
+    """Those of them that had tags."""
     skipped: int = 0
     """Files that seem to hold photos and are passed over: links to directories, and pictures
     without a picture's extension. `Library.skipped_files` lists them.
@@ -185,6 +191,11 @@ class Ledger:
         self._listener.said(
             f"{which} with tags changed; the new version has no tags until tagging is run again"
         )
+
+    def enter_excluded_photos(self, photos: int, tagged: int) -> None:
+        """So many photos left the library because their files are left out, so many with tags."""
+        self._report.excluded_photos += photos
+        self._report.excluded_tagged += tagged
 
     def is_missing(self, folder_id: int, path: str) -> bool:
         """Return whether a file was found missing and has not turned up elsewhere."""

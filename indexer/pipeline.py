@@ -243,15 +243,18 @@ class Indexer:
         if not done:
             return
         without_files.settle(found for _, _, found in work)
-        tagged = self._catalog.count_with_judged_tags(without_files.replaced)
+        replaced, left_out = without_files.replaced, without_files.left_out
+        untagged = self._catalog.count_with_judged_tags(replaced)
+        excluded_tagged = self._catalog.count_with_tags(left_out)
         with self._catalog.transaction() as transaction:
             for folder, inside, _ in work:
                 if inside == PurePath():
                     transaction.finish_folder(folder.id)
-            if without_files.replaced or without_files.left_out:
+            if replaced or left_out:
                 transaction.remove_photos_without_files(without_files.kept)
-        if tagged:
-            self._ledger.enter_untagged(tagged)
+        if untagged:
+            self._ledger.enter_untagged(untagged)
+        self._ledger.enter_excluded_photos(len(left_out), excluded_tagged)
 
     def _measure(self) -> bool:
         """Measure what was embedded against the yardstick. Returns False when stopped before.

@@ -1,9 +1,11 @@
 """What an indexing run would take of a folder, and what not and why. Nothing is written."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from sigseek.indexer.comparison import left_out
 from sigseek.indexer.folder_patterns import FolderPatterns
 from sigseek.indexer.other_files import directory_links, look_into, reason
 from sigseek.indexer.scan import scan_folder
@@ -19,12 +21,16 @@ class ListedFile:
     taken: bool
     reason: str | None
     """Why it would not be taken; None for a file that would."""
+    leaving: int = 0
+    """How many files of the library, itself or below it, would leave the library for that reason.
+    """
 
 
 def preview(
-    root: Path, inside: PurePath, patterns: FolderPatterns, stop: Stop
+    root: Path, inside: PurePath, patterns: FolderPatterns, stop: Stop, known: Iterable[str] = ()
 ) -> Iterator[ListedFile]:
     """List the pictures below `inside` of the folder `root`, and what is left out there, by path.
+    `known` has the paths in the folder of the files that the library knows.
 
     Files that are no pictures are not listed. What is in a directory that is left out is not listed
     either.
@@ -38,5 +44,7 @@ def preview(
     for other in (*others, *directory_links(listing.directory_links)):
         if other.holds:
             found[other.path] = reason(other.holds)
+    unlisted = (path for path in known if path not in listing.files)
+    leaving = Counter(left_out(inside, listing, unlisted).values())
     for path, why in sorted(found.items()):
-        yield ListedFile(str(Path(root, path)), why is None, why)
+        yield ListedFile(str(Path(root, path)), why is None, why, leaving[path])

@@ -148,6 +148,19 @@ def passed_over_files(files: int) -> Remedy:
     )
 
 
+def excluded_files(report: IndexReport) -> Remedy:
+    """Say what left the library with files that are left out from now on, and how to undo it."""
+    were = "was" if report.excluded == 1 else "were"
+    tagged = f", {report.excluded_tagged:,} of them with tags" if report.excluded_tagged else ""
+    without_tags = "; the tags do not come back" if report.excluded_tagged else ""
+    return Remedy(
+        f"{counted(report.excluded, 'file')} {were} removed from the library because a rule now "
+        f"leaves out such files, and {counted(report.excluded_photos, 'photo')} without any other "
+        f"file{tagged} (your photo files stay). To take a pattern back: {{}}{without_tags}",
+        (Call("index", (), (("include", ("PATTERN",)),)),),
+    )
+
+
 def emptied_folder(folder: str) -> Remedy:
     """Return what to do about a folder of which everything is left out."""
     return Remedy(
@@ -159,7 +172,19 @@ def emptied_folder(folder: str) -> Remedy:
 
 def listed_in_words(file: ListedFile) -> str:
     """Return a line for a file that an indexing run would take, or for what it would leave out."""
-    return f"{shown(file.path)}: {file.reason}" if file.reason else shown(file.path)
+    if not file.reason:
+        return shown(file.path)
+    known = f"; {counted(file.leaving, 'file')} would leave the library" if file.leaving else ""
+    return f"{shown(file.path)}: {file.reason}{known}"
+
+
+def leaving_files(files: int) -> str:
+    """Say what an indexing run would remove from the library because a rule leaves it out."""
+    return (
+        f"{counted(files, 'file')} would be removed from the library because a rule now leaves out "
+        "such files, and with them photos without any other file, their embeddings and tags (your "
+        "photo files stay)"
+    )
 
 
 def headline(found: SearchResults, limit: int, min_probability: float = 0.0) -> Remedy:

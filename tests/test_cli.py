@@ -49,9 +49,9 @@ def test_index_then_search_then_index_again(tmp_path: Path, drawn: Path, run: Ru
     (report,) = rows(done)
     assert list(report) == [
         "scanned", "added", "changed", "moved", "unchanged", "missing", "offline", "excluded",
-        "skipped", "emptied", "failed",
+        "excluded_photos", "excluded_tagged", "skipped", "emptied", "failed",
         "seconds", "images_per_second", "device", "runtime", "precision", "batch",
-        "threads", "model", "metadata_read", "untagged", "stopped",
+        "threads", "model", "metadata_read", "untagged", "provisional", "stopped",
     ]  # fmt: skip
     assert (report["scanned"], report["added"], report["failed"], report["model"]) == (
         40,

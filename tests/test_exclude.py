@@ -1,9 +1,11 @@
 """Indexing with patterns that leave files out, and what is passed over and told."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
+import numpy as np
 import pytest
 
 import sigseek
@@ -12,6 +14,7 @@ from sigseek.indexer.errors import PatternError
 from sigseek.indexer.folder_patterns import FolderPatterns
 from sigseek.indexer.preview import preview
 from sigseek.progress import Stop
+from sigseek.storage import Catalog
 from tests.conftest import Run
 from tests.photos import picture, save
 from tests.test_pipeline import Library, counts
@@ -51,6 +54,43 @@ def test_photos_that_become_excluded_leave_and_come_back(library: Library, folde
     report = library.index(folder / "sub", include=["*.jpg"], exclude=["c.png"])
     assert counts(report) == {"scanned": 2, "added": 1, "unchanged": 1}
     assert [one.excluded for one in library.catalog.folders()] == [("/sub/**/c.png",)]
+
+
+def test_what_leaves_the_library_with_its_tags_is_told_beforehand_and_afterwards(
+    tmp_path: Path, folder: Path, run: Run
+) -> None:
+    shutil.copy(folder / "f.jpg", folder / "sub" / "copy.jpg")
+    where = ("--library", tmp_path / "library")
+    run("index", folder, *where, "--model", "mini")
+    catalog = Catalog(tmp_path / "library")
+    tagged = catalog.find_photo_of_file(folder / "sub" / "c.png")
+    with catalog.transaction() as transaction:
+        transaction.put_tag("mine", 1, np.array([tagged]), np.array([0.9]))
+    catalog.close()
+    exclude = ("--exclude", "/sub/", "--exclude", "/a.png")
+    listed = run("index", folder, "--list", *exclude, *where)
+    assert listed.stderr.splitlines() == [
+        f"{folder}/a.png: excluded by /a.png; 1 file would leave the library",
+        f"{folder}/sub: excluded by /sub/; 4 files would leave the library",
+        "5 files would be removed from the library because a rule now leaves out such files, and "
+        "with them photos without any other file, their embeddings and tags (your photo files "
+        "stay)",
+    ]
+    again = run("index", folder, "--list", "--exclude", "/sub/", "--json", *where)
+    records = [json.loads(line) for line in again.stdout.splitlines()]
+    assert {record["path"]: record["leaving"] for record in records if record["leaving"]} == {
+        str(folder / "sub"): 4
+    }
+    done = run("index", folder, "--exclude", "/sub/", *where)
+    assert (
+        "4 files were removed from the library because a rule now leaves out such files, and 3 "
+        "photos without any other file, 1 of them with tags (your photo files stay). To take a "
+        f"pattern back: sigseek index --library {tmp_path}/library --include PATTERN; the tags do "
+        "not come back\n"
+    ) in done.stderr
+    with sigseek.open(tmp_path / "library", model="mini") as library:
+        report = library.index(folder, exclude=["/b.png"])
+        assert (report.excluded, report.excluded_photos, report.excluded_tagged) == (1, 1, 0)
 
 
 def test_a_pattern_is_taken_back_where_it_was_given(library: Library, folder: Path) -> None:

@@ -23,7 +23,7 @@ from sigseek.cli.options import (
 )
 from sigseek.cli.output import print_json, print_report
 from sigseek.cli.progress import RunProgress
-from sigseek.results import listed_in_words, shown
+from sigseek.results import leaving_files, listed_in_words, shown
 
 if TYPE_CHECKING:
     from sigseek.indexer import IndexReport
@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="GLOB",
     help="Leave out files and directories that match, such as '*.png' or raw/, now and in later "
-    "runs. The syntax is gitignore's. Repeatable.",
+    "runs. Photos that are in the library leave it, with their tags. The syntax is gitignore's. "
+    "Repeatable.",
 )
 @click.option(
     "--include", multiple=True, metavar="GLOB", help="Take back an earlier --exclude. Repeatable."
@@ -58,7 +59,8 @@ if TYPE_CHECKING:
     "--list",
     "only_list",
     is_flag=True,
-    help="Only list the pictures that would be taken, and on stderr what would not and why.",
+    help="Only list the pictures that would be taken, and on stderr what would not and why, and "
+    "what would leave the library.",
 )
 @max_megapixels_option
 @json_option
@@ -86,7 +88,8 @@ def index(
     terminal.
 
     Directories with a .nomedia file are left out, and what the patterns of a .sigseekignore file
-    mean, in gitignore's syntax.
+    mean, in gitignore's syntax. Photos that become left out are removed from the library with their
+    embeddings and tags, without a question; --list tells beforehand which.
 
     \b
         sigseek index ~/Pictures
@@ -134,8 +137,12 @@ def _with_consent(run: Callable[..., IndexReport]) -> IndexReport:
 
 
 def _list(files: Iterable[ListedFile], *, as_json: bool) -> None:
+    leaving = 0
     for file in files:
+        leaving += file.leaving
         if as_json:
             print_json(file)
         else:
             click.echo(listed_in_words(file), err=not file.taken)
+    if leaving:
+        click.echo(leaving_files(leaving), err=True)

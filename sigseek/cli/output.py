@@ -12,6 +12,7 @@ from sigseek.errors import Remedy, SigseekError
 from sigseek.results import (
     FINISH_YARDSTICK,
     emptied_folder,
+    excluded_files,
     json_line,
     lost_tags,
     offline_folder,
@@ -64,6 +65,8 @@ def print_report(report: IndexReport, library: Library) -> None:
                 advise(offline_folder(folder.path, folder.files + folder.missing))
     if report.untagged:
         advise(lost_tags(report.untagged))
+    if report.excluded:
+        advise(excluded_files(report))
     for path in report.emptied:
         advise(emptied_folder(path))
     if report.skipped:

@@ -21,7 +21,8 @@ from sigseek.paths import typed_path
 from sigseek.progress import Listener, Stop
 from sigseek.siglip.work import read_vision_shape
 from sigseek.siglip.yardstick.steps import WHOLE, Step
-from sigseek.storage import LibraryError
+from sigseek.storage import Catalog, LibraryError
+from sigseek.storage.catalog import path_prefix
 
 if TYPE_CHECKING:
     from sigseek.indexer.preview import ListedFile
@@ -108,7 +109,17 @@ def preview_folders(
     patterns = FolderPatterns(catalog, exclude, include)
     patterns.check(places)
     for root, inside in dict.fromkeys(places):
-        yield from preview(root, inside, patterns, stop or Stop())
+        files = _known_files(catalog, root) if catalog else ()
+        yield from preview(root, inside, patterns, stop or Stop(), files)
+
+
+def _known_files(catalog: Catalog, root: Path) -> Iterator[str]:
+    """Yield the paths, relative to `root`, of the files that the library knows below it."""
+    for folder in catalog.folders():
+        if Path(folder.path).is_relative_to(root):
+            before = path_prefix(PurePath(folder.path).relative_to(root))
+            for path in catalog.paths(folder.id, PurePath()):
+                yield before + path
 
 
 def watch_folders(

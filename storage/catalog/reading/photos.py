@@ -18,6 +18,7 @@ from sqlalchemy import (
     select,
     union_all,
 )
+from sqlalchemy.orm import InstrumentedAttribute
 
 from sigseek.storage.catalog.local_time import join_offset
 from sigseek.storage.catalog.models import (
@@ -101,12 +102,24 @@ class PhotoReader(Reader):
 
     def count_with_judged_tags(self, ids: Collection[int]) -> int:
         """Return how many of the photos with these ids have tags that a checkpoint judged."""
-        count = select(func.count(TagRow.photo_id.distinct()))
+        return len(self._among(select(TagRow.photo_id), TagRow.photo_id, ids))
+
+    def count_with_tags(self, ids: Collection[int]) -> int:
+        """Return how many of the photos with these ids have tags, whoever gave them."""
+        judged = self._among(select(TagRow.photo_id), TagRow.photo_id, ids)
+        given = select(HandTagRow.photo_id).where(HandTagRow.given)
+        return len(judged | self._among(given, HandTagRow.photo_id, ids))
+
+    def _among(
+        self, query: Select[int], column: InstrumentedAttribute[int], ids: Collection[int]
+    ) -> set[int]:
+        """Return those of the ids that the query selects by this column."""
         with self._session() as session:
-            return sum(
-                session.scalar(count.where(TagRow.photo_id.in_(chunk))) or 0
+            return {
+                id_
                 for chunk in statement_chunks(list(ids))
-            )
+                for id_ in session.scalars(query.where(column.in_(chunk)))
+            }
 
     def find_photo(self, picture: bytes, earlier: bytes | None = None) -> int | None:
         """Return the id of the photo with this digest of its picture, or else of the one that is
