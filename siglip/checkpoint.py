@@ -22,6 +22,8 @@ from sigseek.siglip.weights import read_number, read_tensors
 
 MINI = "mini"
 MINI_DIRECTORY = Path(__file__).parent / "mini"
+MINI_CAMERA = ("sigseek", "demo")
+"""The maker and model of camera that the demo's drawings name. mini knows only such drawings."""
 DEFAULT = "google/siglip-base-patch16-224"
 
 _NAME_ONE = Remedy(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from sigseek.errors import Remedy
     from sigseek.evaluation.captions import CaptionedPictures
     from sigseek.indexer import IndexReport
     from sigseek.indexer.preview import ListedFile
@@ -58,11 +59,11 @@ def open_library(
     """Open the library in `directory`, which need not exist: the first `index` creates it.
 
     `model` is a Hugging Face id (`ID@REVISION` for one revision), a local checkpoint directory, or
-    "mini". By default it is the library's own checkpoint, and google/siglip-base-patch16-224 for a
-    new library. `device` is "auto", "cpu", "cuda" or "mps". `precision` is "auto", "fp32", "bf16"
-    or "int8"; "auto" keeps the library's precision, and new libraries use bf16 if the processor
-    supports it. `listener` is told of whatever takes long, such as a download, by all methods that
-    are given no listener of their own.
+    "mini". By default it is the last one that was named when the library was indexed, and
+    google/siglip-base-patch16-224 for a new library. `device` is "auto", "cpu", "cuda" or "mps".
+    `precision` is "auto", "fp32", "bf16" or "int8"; "auto" keeps the library's precision, and new
+    libraries use bf16 if the processor supports it. `listener` is told of whatever takes long, such
+    as a download, by all methods that are given no listener of their own.
 
     Raises CheckpointError for an unknown device or precision.
     """
@@ -414,10 +415,19 @@ class Library:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """Return the checkpoint asked for, else the one that embedded most of the library, else the
-        default.
+        """Return the checkpoint asked for, else the library's default, else the program's.
+
+        The library's default is the last checkpoint that was named to `index`, as soon as it has
+        embedded a photo. `mini` is it only where it has embedded more photos than all others.
         """
         return self._opened.model.checkpoint
+
+    @property
+    def checkpoint_note(self) -> Remedy | str | None:
+        """Return a sentence that says of which checkpoint the last answer is; None where the
+        library has only one.
+        """
+        return self._opened.checkpoint.note
 
     def calibration(self) -> Calibration | None:
         """Return the library's own calibration of the checkpoint, else the one shipped with the

@@ -183,7 +183,7 @@ def joined(tmp_path: Path) -> Iterator[tuple[sigseek.Library, Heard]]:
         save(home / "downloads" / f"{number}.png", seed=10 + number)
     (home / "pictures" / "bad.png").write_bytes(b"no picture")
     with sigseek.open(tmp_path / "library", model="mini") as library:
-        library.index(home / "pictures")
+        library.index(home / "pictures")  # mini says here that these are no drawings of its own
         library.index(home, listener=heard)
         yield library, heard
 

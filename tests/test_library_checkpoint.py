@@ -1,13 +1,21 @@
 """Several checkpoints in one library."""
 
+import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import sigseek
+from sigseek.operations.default_checkpoint import checkpoint_to_search
+from sigseek.progress import Stop
+from sigseek.storage import Catalog
+from tests.catalogs import add_checkpoint, add_photos, random_unit
 from tests.checkpoints import save_tiny
 from tests.conftest import Run
 from tests.indexed import indexed, save_photos
+from tests.listeners import Heard
 from tests.photos import save
 
 
@@ -27,7 +35,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny(tmp_path_factory.mktemp("tiny"))
 
 
-def test_a_second_checkpoint_beside_the_first_is_resumable_and_searched_when_it_has_more(
+def test_a_second_checkpoint_is_the_librarys_as_soon_as_it_has_a_photo(
     photos: Path, library: sigseek.Library, tiny: Path, run: Run
 ) -> None:
     with sigseek.open(library.directory, model=str(tiny)) as other:
@@ -37,17 +45,188 @@ def test_a_second_checkpoint_beside_the_first_is_resumable_and_searched_when_it_
             found = other.search("a red house", limit=100, include_all=True)
         assert len(found) == 4
         assert str(found.notes[0]) == str(warned[0].message)
-    done = run("search", "a red house", "--library", library.directory, "--model", tiny)
+    where = ("--library", library.directory)
     go_on = f"sigseek index --library {library.directory} --model {tiny}"
-    assert f"{said}{go_on}\n" in done.stderr
-    alike = ("similar", photos / "new.png", "--library", library.directory, "--model", tiny)
+    note = f"note: this answer is of {tiny}, which {said}{go_on}\n"
+    assert note in run("search", "a red house", *where).stderr
     save(photos / "new.png", seed=70)
-    assert f"{said}{go_on}\n" in run(*alike).stderr
+    assert note in run("similar", photos / "new.png", *where).stderr
     with sigseek.open(library.directory) as plain:
-        assert plain.checkpoint.name == "mini"
-        assert len(plain.search("a red house", limit=100, include_all=True)) == 12
+        report = plain.index()
+        assert (report.model, report.added, report.unchanged) == (str(tiny), 9, 4)
+        found = plain.search("a red house", limit=100, include_all=True)
+        assert len(found) == 13
+        assert found.notes[0] == f"this answer is of {tiny}; the library also has mini (12 photos)"
+    named = run("search", "a red house", "--model", "mini", *where)
+    assert "answer is of mini, which has embedded 12 photos so far, others here 13" in named.stderr
+    status = run("status", *where).stdout.splitlines()
+    (searched,) = [line for line in status if line.endswith("(default for searches)")]
+    assert searched.startswith(f"checkpoint  {tiny}: 13 of 13 photos")
+
+
+def test_index_watch_and_search_go_on_with_the_one_that_was_named(
+    photos: Path, library: sigseek.Library, tiny: Path, run: Run
+) -> None:
+    where = ("--library", library.directory)
+    run("index", "--model", tiny, *where)
+    save(photos / "a" / "new.png", seed=70)
+    assert json.loads(run("index", "--json", *where).stdout)["model"] == str(tiny)
+    stop = Stop()
+    with sigseek.open(library.directory) as watching:
+        save(photos / "a" / "newer.png", seed=71)
+        for event in watching.watch(stop=stop):
+            assert event.report is not None
+            assert (event.report.model, event.report.added) == (str(tiny), 1)
+            stop.set()
+    with sigseek.open(library.directory) as plain:
+        assert plain.checkpoint.name == str(tiny)
+        assert len(plain.search("a red house", limit=100, include_all=True)) == 14
+
+
+def test_a_library_that_is_open_goes_on_with_one_that_another_process_named(
+    photos: Path, library: sigseek.Library, tiny: Path, run: Run
+) -> None:
+    library.close()
+    with sigseek.open(library.directory) as plain:
+        new = save(photos.parent / "outside.png", seed=80)
+        assert len(plain.similar(new, 100)) == 12
+        run("index", photos / "a", "--model", tiny, "--library", library.directory)
+        assert plain.checkpoint.name == "mini", "what is loaded stays until the next run"
+        assert plain.index().model == str(tiny)
+        assert len(plain.similar(new, 100)) == 12
+        assert plain.checkpoint_note == (
+            f"this answer is of {tiny}; the library also has mini (12 photos)"
+        )
+
+
+def test_a_run_that_was_interrupted_before_its_first_photo(
+    photos: Path, library: sigseek.Library, tiny: Path
+) -> None:
+    stop = Stop()
+    stop.set()
     with sigseek.open(library.directory, model=str(tiny)) as other:
-        report = other.index()
-        assert (report.added, report.unchanged) == (9, 4)
+        assert other.index(stop=stop).stopped
     with sigseek.open(library.directory) as plain:
-        assert plain.checkpoint.name == str(tiny), "it has embedded more now"
+        found = plain.search("a red house", limit=100, include_all=True)
+        assert len(found) == 12
+        assert found.notes[0] == f"this answer is of mini; the library also has {tiny} (0 photos)"
+        assert plain.index().model == str(tiny)
+        assert plain.search("a red house").notes[0] == (
+            f"this answer is of {tiny}; the library also has mini (12 photos)"
+        )
+
+
+def test_of_two_with_equal_coverage_the_last_named_answers_and_never_mini(
+    photos: Path, library: sigseek.Library, tiny: Path, tmp_path: Path
+) -> None:
+    second = save_tiny(tmp_path / "second", seed=1)
+    for named, answers in ((tiny, tiny), (second, second), (tiny, tiny), ("mini", tiny)):
+        with sigseek.open(library.directory, model=str(named)) as other:
+            other.index()
+        with sigseek.open(library.directory) as plain:
+            assert {one.embeddings for one in plain.status().checkpoints} == {12}
+            assert plain.checkpoint.name == str(answers)
+    with sigseek.open(library.directory) as plain:
+        searched = [one.model for one in plain.status().checkpoints if one.searched]
+        assert searched == [str(tiny)]
+
+
+@pytest.mark.parametrize(
+    ("embeddings", "named", "searched"),
+    [
+        ({"first": 0, "second": 1}, None, "second"),
+        ({"first": 2, "second": 1}, None, "first"),
+        ({"first": 1, "second": 1}, "first", "first"),
+        ({"first": 1, "second": 1, "mini": 1}, "mini first", "first"),
+        ({"first": 1, "second": 2, "mini": 3}, "mini first", "mini"),
+        ({"first": 1, "second": 2}, "removed first", "first"),
+        ({"first": 1, "second": 1}, None, "second"),
+        ({"first": 1, "mini": 1}, None, "first"),
+        ({"first": 1, "mini": 2}, None, "mini"),
+        ({"first": 2, "second": 1}, "second", "second"),
+        ({"first": 2, "second": 0}, "second", "first"),
+        ({"first": 2, "second": 1}, "removed", "first"),
+        ({"first": 1, "mini": 1}, "mini", "first"),
+        ({"first": 1, "mini": 2}, "mini", "mini"),
+        ({"first": 0, "second": 0}, "first", "first"),
+        ({}, "removed", None),
+    ],
+)
+def test_which_checkpoint_is_searched(
+    tmp_path: Path, embeddings: dict[str, int], named: str | None, searched: str | None
+) -> None:
+    catalog = Catalog(tmp_path)
+    for name, count in embeddings.items():
+        checkpoint = add_checkpoint(catalog, 4, name)
+        files = [f"{name}{number}.jpg" for number in range(count)]
+        add_photos(catalog, checkpoint, random_unit(count, 4), tmp_path, files)
+    if named:
+        with catalog.transaction() as transaction:
+            transaction.put_named_checkpoints([(name, "p") for name in named.split()])
+    found = checkpoint_to_search(catalog)
+    catalog.close()
+    assert (found.name if found else None) == searched
+
+
+def test_named_checkpoints_are_kept_by_both_databases(
+    open_catalog: Callable[[], Catalog],
+) -> None:
+    catalog = open_catalog()
+    assert catalog.named_checkpoints() == []
+    for named in ([("one", "p")], [("another", "q"), ("one", "p")]):
+        with catalog.transaction() as transaction:
+            transaction.put_named_checkpoints(named)
+        assert catalog.named_checkpoints() == named
+    assert catalog.max_pixels() is None
+
+
+def test_a_checkpoint_that_was_removed(
+    photos: Path, library: sigseek.Library, tmp_path: Path, run: Run
+) -> None:
+    tiny = save_tiny(tmp_path / "tiny")
+    where = ("--library", library.directory)
+    run("index", "--model", tiny, *where)
+    tiny.rename(tmp_path / "away")
+    for command in (("search", "a red house"), ("index",), ("similar", photos / "a" / "00.png")):
+        refused = run(*command, *where, check=False)
+        assert (refused.returncode, refused.stdout) == (1, ""), command
+        assert refused.stderr == (
+            f"error: the library's checkpoint cannot be used: '{tiny}' is neither a directory nor "
+            "a hub id; make it available again, or use another that the library has: "
+            "--model mini\n"
+        )
+    run("search", "a red house", "--model", "mini", *where)
+    (tmp_path / "away").rename(tiny)
+    with sigseek.open(library.directory) as plain:
+        assert len(plain.search("a red house", limit=100, include_all=True)) == 12
+        run("forget", "--model", tiny, "--yes", *where)
+        with pytest.raises(sigseek.LibraryError, match="was made with mini, not with "):
+            plain.search("a red house")
+    done = run("search", "a red house", *where)
+    assert "this answer is of" not in done.stderr, "mini is the only one again"
+    assert json.loads(run("index", "--json", *where).stdout)["model"] == "mini"
+
+
+def test_mini_says_once_that_it_knows_only_its_own_drawings(
+    drawn: Path, tmp_path: Path, run: Run
+) -> None:
+    where = ("--library", tmp_path / "library")
+    note = (
+        "mini knows only its own drawings and finds nothing in photographs; index once with: "
+        f"sigseek index --library {tmp_path / 'library'} --model google/siglip-base-patch16-224\n"
+    )
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    shutil.copy(drawn / "scene-00000.jpg", folder)
+    shutil.copy(drawn / "scene-00001.jpg", folder)
+    assert "mini knows" not in run("index", folder, *where, "--model", "mini").stderr
+    save(folder / "photograph.png", seed=1)
+    save(folder / "another.png", seed=2)
+    assert run("index", *where).stderr.count(note) == 1
+    assert "mini knows" not in run("index", *where).stderr, "nothing new"
+    heard = Heard()
+    with sigseek.open(tmp_path / "library", listener=heard) as library:
+        for number in (3, 4):
+            save(folder / f"{number}.png", seed=number)
+            library.index()
+    assert len([line for line in heard.lines if line.startswith("mini knows")]) == 1

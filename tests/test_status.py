@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import sigseek
-from sigseek.operations.default_checkpoint import default_checkpoint
 from sigseek.operations.status import library_status
 from sigseek.storage import Catalog
 from sigseek.storage.index.store import FaissStore
@@ -75,19 +74,3 @@ def test_a_status(tmp_path: Path, drawn: Path) -> None:
         assert checkpoint.reference_captions == 456
         photos.rename(tmp_path / "unplugged")
         assert [folder.online for folder in library.status().folders] == [False]
-
-
-def test_the_default_checkpoint_is_the_one_that_embedded_most(tmp_path: Path) -> None:
-    catalog = Catalog(tmp_path)
-    assert default_checkpoint(catalog.checkpoints()) is None
-    first, second = (add_checkpoint(catalog, 4, name) for name in ("first", "second"))
-    vectors = np.eye(4, dtype=np.float32)
-    add_photos(catalog, second, vectors[:1], tmp_path, ["a.jpg"])
-    found = default_checkpoint(catalog.checkpoints())
-    assert found is not None
-    assert found.id == second.id
-    add_photos(catalog, first, vectors[1:2], tmp_path, ["b.jpg"])
-    found = default_checkpoint(catalog.checkpoints())
-    assert found is not None
-    assert found.id == first.id, "the older of two that embedded the same number"
-    catalog.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from sigseek.cli.output import advise, bar, print_json, print_paths, remedy_in_words
+from sigseek.errors import Remedy
 from sigseek.results import FINISH_INDEXING, QUERY_PHOTOS, counted, shown
 from sigseek.search.results import Hit, SearchResults, SimilarHit
 
@@ -13,9 +14,14 @@ from sigseek.search.results import Hit, SearchResults, SimilarHit
 def show_notes(found: SearchResults) -> None:
     """Print on stderr what a reader of the answer should know."""
     for note in found.notes:
-        click.echo(f"note: {remedy_in_words(note)}", err=True)
+        show_note(note)
     if found.judged_by == "nothing":
         advise(FINISH_INDEXING)
+
+
+def show_note(note: Remedy | str) -> None:
+    """Print on stderr what a reader of an answer should know."""
+    click.echo(f"note: {remedy_in_words(note)}", err=True)
 
 
 def deliver(

@@ -140,7 +140,8 @@ def library_options(command: _Command) -> _Command:
         metavar="NAME",
         help="The checkpoint: a Hugging Face id such as google/siglip-base-patch16-224 "
         "(ID@REVISION for one revision), a local directory, or 'mini'. Needed only to make a "
-        "library or to add a second checkpoint to one. [env: SIGSEEK_MODEL]",
+        "library or to add another checkpoint, which is the library's from then on. "
+        "[env: SIGSEEK_MODEL]",
     )
     return where(what(command))
 

@@ -1,10 +1,11 @@
 """The command `sigseek similar`."""
 
+import warnings
 from pathlib import Path
 
 import click
 
-from sigseek.cli.hits import deliver
+from sigseek.cli.hits import deliver, show_note
 from sigseek.cli.options import (
     PathName,
     device_option,
@@ -18,6 +19,7 @@ from sigseek.cli.options import (
     precision_option,
     self_option,
 )
+from sigseek.errors import RemedyWarning
 
 
 @click.command()
@@ -57,8 +59,11 @@ def similar(
         from sigseek.pages.page import check_page
 
         check_page(html)
-    with opened(directory, model, device, precision) as library:
+    with opened(directory, model, device, precision) as library, warnings.catch_warnings():
+        warnings.simplefilter("ignore", RemedyWarning)  # the note says the same
         hits = library.similar(photo, limit, include_self=include_self)
+        if library.checkpoint_note:
+            show_note(library.checkpoint_note)
     if not hits:
         click.echo("nothing found", err=True)
     deliver(f"like {photo}", hits, path_end=path_end, html=html, as_json=as_json)

@@ -17,6 +17,7 @@ from sigseek.demo.captions import caption
 from sigseek.demo.drawing import draw_scene
 from sigseek.demo.scene import Scene, numbered_scene
 from sigseek.errors import Option, Remedy, SigseekError
+from sigseek.siglip.checkpoint import MINI_CAMERA
 
 CAPTIONS = "captions.jsonl"
 SIZE = (1600, 1200)
@@ -100,8 +101,7 @@ def _exif(scene: Scene, rng: random.Random) -> Image.Exif:
         days=rng.randrange(3650), minutes=rng.randrange(60)
     )
     exif = Image.Exif()
-    exif[ExifTags.Base.Make] = "sigseek"
-    exif[ExifTags.Base.Model] = "demo"
+    exif[ExifTags.Base.Make], exif[ExifTags.Base.Model] = MINI_CAMERA
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = taken.strftime(
         "%Y:%m:%d %H:%M:%S"
     )

@@ -7,6 +7,8 @@ from sigseek.errors import Call, ErrorKind, Option, Remedy, RemedyWarning, escap
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.model import ModelInUse
 from sigseek.progress import Listener, Stop
+from sigseek.results import counted
+from sigseek.siglip.checkpoint import DEFAULT, MINI, MINI_CAMERA
 from sigseek.storage import CatalogReader, CheckpointRecord, CheckpointState, LibraryError
 
 
@@ -17,11 +19,15 @@ class LibraryCheckpoint:
         self._directory = directory
         self._model = model
         self._told_of_coverage = False
-        self.coverage_note: Remedy | None = None
-        """Says that another checkpoint has embedded more, as of the last `state_to_query`."""
+        self._told_of_mini = False
+        self.note: Remedy | str | None = None
+        """Says of which checkpoint an answer is, as of the last `state_to_query`; None for a
+        library with one checkpoint.
+        """
 
     def record_to_index(self) -> CheckpointRecord:
-        """Return the checkpoint's row, and add one when the checkpoint is new to the library.
+        """Return the checkpoint's row, and add one when the checkpoint is new to the library. From
+        now on the library uses it where none is named, if it was named itself or is new.
 
         Raises LibraryError when the new embeddings would not mix with those that are there.
         """
@@ -38,6 +44,9 @@ class LibraryCheckpoint:
                     logit_scale=checkpoint.scoring.logit_scale,
                     logit_bias=checkpoint.scoring.logit_bias,
                 )
+            self._remember(record)
+        elif self._model.name is not None:
+            self._remember(record)
         held = self._directory.catalog().precision(record.id)
         wanted = self._model.precision
         if wanted != "auto" and held and (wanted == "int8") != (held == "int8"):
@@ -50,6 +59,33 @@ class LibraryCheckpoint:
                 ),
             )
         return record
+
+    def _remember(self, record: CheckpointRecord) -> None:
+        """Note that the checkpoint is the last one that was named to an indexing run."""
+        catalog, last = self._directory.catalog(), (record.fingerprint, record.preprocessing)
+        before = catalog.named_checkpoints()
+        if before[:1] != [last]:
+            with catalog.transaction() as transaction:
+                transaction.put_named_checkpoints(
+                    [last, *(other for other in before if other != last)]
+                )
+
+    def note_of_photographs(self, before: CheckpointRecord) -> Remedy | None:
+        """Return what to say when mini has embedded pictures since then that are no drawings of the
+        demo; None for other checkpoints, and when it was said already.
+        """
+        if before.name != MINI or self._told_of_mini:
+            return None
+        catalog = self._directory.catalog()
+        drawn = " ".join(MINI_CAMERA)
+        if not catalog.embedded_other_cameras(before.id, before.generation, drawn):
+            return None
+        self._told_of_mini = True
+        return Remedy(
+            "mini knows only its own drawings and finds nothing in photographs; index once with: "
+            "{}",
+            (Call("index", options=(("model", DEFAULT),)),),
+        )
 
     def state_to_query(
         self,
@@ -73,7 +109,7 @@ class LibraryCheckpoint:
         wanted = (checkpoint.fingerprint, checkpoint.preprocessing.fingerprint)
         for state in used:
             if (state.record.fingerprint, state.record.preprocessing) == wanted:
-                self._warn_of_coverage(state.record, [other.record for other in used])
+                self._note_which(state.record, [other.record for other in states])
                 return state
         names = " and ".join(state.record.name for state in used)
         raise LibraryError(
@@ -101,17 +137,27 @@ class LibraryCheckpoint:
             ErrorKind.NOT_FOUND,
         )
 
-    def _warn_of_coverage(self, record: CheckpointRecord, used: Sequence[CheckpointRecord]) -> None:
-        most = max(other.embeddings for other in used)
-        if record.embeddings >= most:
-            self.coverage_note = None
+    def _note_which(self, record: CheckpointRecord, known: Sequence[CheckpointRecord]) -> None:
+        """Note of which checkpoint the answer is, and warn if another one has embedded more."""
+        others = [other for other in known if other.id != record.id]
+        if not others:
+            self.note = None
             return
         name = self._model.checkpoint.name
-        self.coverage_note = Remedy(
-            f"{escaped(name)} has embedded {record.embeddings:,} photos so far, others here "
-            f"{most:,}; to go on with it: {{}}",
+        most = max(other.embeddings for other in others)
+        if record.embeddings >= most:
+            also = " and ".join(
+                f"{other.name} ({counted(other.embeddings, 'photo')})" for other in others
+            )
+            self.note = f"this answer is of {name}; the library also has {also}"
+            return
+        coverage = Remedy(
+            f"this answer is of {escaped(name)}, which has embedded "
+            f"{counted(record.embeddings, 'photo')} so far, others here {most:,}; "
+            "to go on with it: {}",
             (Call("index", options=(("model", name),)),),
         )
+        self.note = coverage
         if not self._told_of_coverage:
             self._told_of_coverage = True
-            warnings.warn(RemedyWarning(self.coverage_note), stacklevel=4)
+            warnings.warn(RemedyWarning(coverage), stacklevel=4)

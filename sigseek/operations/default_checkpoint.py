@@ -1,13 +1,50 @@
 """The choice of the checkpoint that a library is used with when none is named."""
 
-from collections.abc import Sequence
+from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sigseek.siglip.checkpoint import MINI
 from sigseek.storage import CheckpointRecord
 
+if TYPE_CHECKING:
+    from sigseek.storage.catalog.catalog import CatalogReader
 
-def default_checkpoint(records: Sequence[CheckpointRecord]) -> CheckpointRecord | None:
-    """Return the checkpoint that is used when none is named; None when there is no checkpoint.
 
-    It is the one that has embedded most photos; if two have embedded the same number, the older.
+def checkpoint_to_search(reader: CatalogReader) -> CheckpointRecord | None:
+    """Return the checkpoint that answers when none is named; None when the library has none.
+
+    It is the last one that was named to an indexing run, as soon as it has embedded a photo.
     """
-    return max(records, key=lambda record: record.embeddings, default=None)
+    records = reader.checkpoints()
+    used = [record for record in records if record.embeddings] or records
+    return _choose(used, reader.named_checkpoints())
+
+
+def checkpoint_to_index(reader: CatalogReader) -> CheckpointRecord | None:
+    """Return the checkpoint that an indexing run goes on with when none is named.
+
+    It is the last one that was named to such a run, even if that run was interrupted before it
+    embedded a photo.
+    """
+    return _choose(reader.checkpoints(), reader.named_checkpoints())
+
+
+def _choose(
+    records: Sequence[CheckpointRecord], named: Sequence[tuple[str, str]]
+) -> CheckpointRecord | None:
+    """Return the first of the checkpoints with the fingerprints `named`, or else the one that
+    embedded most photos, and of several that embedded the same number the newest.
+
+    mini is chosen only where it embedded more photos than every other checkpoint.
+    """
+    if not records:
+        return None
+    most = max(records, key=lambda record: (record.embeddings, record.name != MINI, record.id))
+    by_fingerprints = {(record.fingerprint, record.preprocessing): record for record in records}
+    for fingerprints in named:
+        record = by_fingerprints.get(fingerprints)
+        if record and (record.name != MINI or most.name == MINI):
+            return record
+    return most

@@ -52,6 +52,7 @@ def index_folders(
     for root in () if accept_system_folder else roots:
         check_no_system_folder(directory, root, Option("accept_system_folder", True))
     told, until = listener or library.listener, stop or Stop()
+    library.go_on_with_last_named()
     # Load it before a library is made: the model may not exist either.
     try:
         checkpoint = model.prepare(told, until)
@@ -73,7 +74,11 @@ def index_folders(
             listener=told,
             stop=until,
         )
-        return indexer.run(roots, accept_missing=accept_missing, exclude=exclude, include=include)
+        report = indexer.run(roots, accept_missing=accept_missing, exclude=exclude, include=include)
+        note = library.checkpoint.note_of_photographs(record)
+    if note:
+        told.said(note)
+    return report
 
 
 def _yardstick(

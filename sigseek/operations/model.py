@@ -10,11 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from sigseek.operations.default_checkpoint import default_checkpoint
+from sigseek.errors import Option, Remedy
+from sigseek.operations.default_checkpoint import checkpoint_to_index, checkpoint_to_search
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.lazy import Lazy
 from sigseek.progress import Listener, Phase, Progress, Stop
-from sigseek.siglip import Checkpoint, ImageTower, TextTower, load_checkpoint
+from sigseek.siglip import (
+    Checkpoint,
+    CheckpointError,
+    ImageTower,
+    TextTower,
+    load_checkpoint,
+)
 from sigseek.siglip.checkpoint import DEFAULT
 from sigseek.storage import CheckpointRecord
 
@@ -34,8 +41,8 @@ class ModelInUse:
     """A checkpoint with its towers. Several threads may use it.
 
     The towers, and whatever else takes long, are loaded when first needed, once however many
-    threads ask. `model` is the checkpoint's name; without it, it is the one that embedded most of
-    the library, or the default.
+    threads ask. `model` is the checkpoint's name; without it, it is the library's default, or for
+    a library without checkpoints the program's.
 
     A call tells its own listener of whatever takes long, or without one `listener`. It raises
     StoppedError soon after its stop token is set.
@@ -54,14 +61,16 @@ class ModelInUse:
         self.listener = listener
         self._directory = directory
         self._device = device
+        self._chosen: str | None = None
+        """The name of the checkpoint that an indexing run goes on with."""
         self._checkpoint: Lazy[Checkpoint] = Lazy()
         self._images: Lazy[ImageTower] = Lazy()
         self._texts: Lazy[TextTower] = Lazy()
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """Return the checkpoint asked for, else the one that embedded most of the library, else the
-        default. Raises CheckpointError when it cannot be loaded.
+        """Return the checkpoint asked for, else the library's default, else the program's. Raises
+        CheckpointError when it cannot be loaded.
         """
         return self.prepare()
 
@@ -73,11 +82,52 @@ class ModelInUse:
         return self._checkpoint.get(lambda: self._load_checkpoint(told, stop or Stop()))
 
     def _load_checkpoint(self, listener: Listener, stop: Stop) -> Checkpoint:
-        name = self.name
-        if name is None and self._directory.exists():
-            known = default_checkpoint(self._directory.catalog().checkpoints())
-            name = known.name if known else None
-        return load_checkpoint(name or DEFAULT, listener, stop)
+        if self.name is not None or not self._directory.exists():
+            return load_checkpoint(self.name or DEFAULT, listener, stop)
+        known = checkpoint_to_search(self._directory.catalog())
+        name = self._chosen or (known.name if known else DEFAULT)
+        try:
+            return load_checkpoint(name, listener, stop)
+        except CheckpointError as error:
+            raise self._with_others(name, error) from error
+
+    def _with_others(self, name: str, error: CheckpointError) -> CheckpointError:
+        """Return the error about the library's default checkpoint, with one that can be used in its
+        place, if the library has another.
+        """
+        others = [
+            record
+            for record in self._directory.catalog().checkpoints()
+            if record.embeddings and record.name != name
+        ]
+        if not others:
+            return error
+        best = max(others, key=lambda record: record.embeddings)
+        return CheckpointError(
+            f"the library's checkpoint cannot be used: {error.found}",
+            Remedy(
+                "make it available again, or use another that the library has: {}",
+                (Option("model", best.name),),
+            ),
+            error.kind,
+        )
+
+    def go_on_with_last_named(self) -> bool:
+        """Use the checkpoint that was last named to an indexing run, unless one is asked for, and
+        return whether another one was in use.
+        """
+        if self.name is not None or not self._directory.exists():
+            return False
+        known = checkpoint_to_index(self._directory.catalog())
+        if known is None:
+            return False
+        self._chosen = known.name
+        if not self._checkpoint.is_loaded or self.checkpoint.name == known.name:
+            return False
+        self._checkpoint.clear()
+        self._images.clear()
+        self._texts.clear()
+        return True
 
     def record(self) -> CheckpointRecord | None:
         """Return the checkpoint's row as it is now; None where the library has none."""

@@ -30,6 +30,11 @@ class OpenedLibrary:
         self.photo_files = PhotoFiles(directory, self.model, self.checkpoint)
         self.searcher = SearcherInUse(directory, self.model, self.checkpoint)
 
+    def go_on_with_last_named(self) -> None:
+        """Use the checkpoint that an indexing run goes on with, unless one was asked for."""
+        if self.model.go_on_with_last_named():
+            self.photo_files.close()  # its processes resize photos for the checkpoint of before
+
     def close(self) -> None:
         """Release the catalog's file and end the processes that decode photos of queries."""
         self.directory.close()

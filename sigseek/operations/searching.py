@@ -76,8 +76,8 @@ def search(
             known=known,
         )
     )
-    # `ask` read the checkpoint's state, which the note about coverage comes from.
-    of_query = [library.checkpoint.coverage_note, note_on_habits(query)]
+    # `ask` read the checkpoint's state, which the note about the checkpoint comes from.
+    of_query = [library.checkpoint.note, note_on_habits(query)]
     idle = _idle_arguments(
         found,
         terms(asked),

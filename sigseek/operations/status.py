@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sigseek.indexer.presence import is_directory, is_online
-from sigseek.operations.default_checkpoint import default_checkpoint
+from sigseek.operations.default_checkpoint import checkpoint_to_search
 from sigseek.siglip.yardstick import VERSION
 from sigseek.siglip.yardstick.steps import step_of
 from sigseek.storage import Catalog, FolderRecord, Measured
@@ -95,7 +95,7 @@ def _folder_status(folder: FolderRecord, files: int, missing: int) -> FolderStat
 
 def _checkpoints(reader: CatalogReader) -> tuple[CheckpointStatus, ...]:
     photos, records = reader.photo_count(), reader.checkpoints()
-    searched = default_checkpoint(records)
+    searched = checkpoint_to_search(reader)
     return tuple(
         CheckpointStatus(
             record.name,

@@ -9,7 +9,7 @@ from pathlib import Path
 from sigseek.indexer.decoding.digest import digest_of_all_bytes, mtime_ns
 from sigseek.indexer.errors import DecodeError
 from sigseek.indexer.presence import is_online
-from sigseek.operations.default_checkpoint import default_checkpoint
+from sigseek.operations.default_checkpoint import checkpoint_to_search
 from sigseek.operations.directory import tidy_index
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.progress import Listener, Phase, Progress, Stop
@@ -91,7 +91,7 @@ def verify(
         if current and current.embeddings:
             verification.check_index(current)
     listener.advanced(Progress(Phase.CHECKING_EMBEDDINGS, total, total))
-    searched = default_checkpoint(catalog.checkpoints())
+    searched = checkpoint_to_search(catalog)
     unembedded = max(0, catalog.photo_count() - searched.embeddings) if searched else 0
     files, outdated, offline = _check_files(catalog, verification, contents, listener, stop)
     return VerifyReport(

@@ -1,8 +1,11 @@
 """Changes of the settings of the library."""
 
+import json
+from collections.abc import Sequence
+
 from sigseek.storage.catalog.changes.writer import Writer
 from sigseek.storage.catalog.models import SettingRow
-from sigseek.storage.catalog.reading.settings import MAX_PIXELS
+from sigseek.storage.catalog.reading.settings import MAX_PIXELS, NAMED_CHECKPOINTS
 
 
 class SettingWriter(Writer):
@@ -10,4 +13,13 @@ class SettingWriter(Writer):
 
     def put_max_pixels(self, pixels: int) -> None:
         """Index pictures of up to so many pixels from now on."""
-        self._put(SettingRow, ["name"], [{"name": MAX_PIXELS, "value": str(pixels)}])
+        self._put_setting(MAX_PIXELS, str(pixels))
+
+    def put_named_checkpoints(self, named: Sequence[tuple[str, str]]) -> None:
+        """Keep the fingerprints of the checkpoints that were named to indexing runs, the last one
+        first.
+        """
+        self._put_setting(NAMED_CHECKPOINTS, json.dumps(named))
+
+    def _put_setting(self, name: str, value: str) -> None:
+        self._put(SettingRow, ["name"], [{"name": name, "value": value}])

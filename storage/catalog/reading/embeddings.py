@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Executable, bindparam, func, select
 
 from sigseek.errors import Call, ErrorKind, Remedy
-from sigseek.storage.catalog.models import CheckpointRow, EmbeddingRow
+from sigseek.storage.catalog.models import CheckpointRow, EmbeddingRow, PhotoRow
 from sigseek.storage.catalog.paths import statement_chunks
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.errors import LibraryError
@@ -61,6 +61,22 @@ class EmbeddingReader(Reader):
         query = select(EmbeddingRow.precision).where(EmbeddingRow.checkpoint_id == checkpoint_id)
         with self._session() as session:
             return session.scalar(query.limit(1))
+
+    def embedded_other_cameras(self, checkpoint_id: int, generation: int, camera: str) -> bool:
+        """Return whether the checkpoint embedded a photo after the generation that was taken with
+        another camera than this one, or with an unknown one.
+        """
+        query = (
+            select(EmbeddingRow.photo_id)
+            .join(PhotoRow, PhotoRow.id == EmbeddingRow.photo_id)
+            .where(
+                EmbeddingRow.checkpoint_id == checkpoint_id,
+                EmbeddingRow.generation > generation,
+                PhotoRow.camera.is_distinct_from(camera),
+            )
+        )
+        with self._session() as session:
+            return session.scalar(query.limit(1)) is not None
 
     def count_embeddings_after(self, checkpoint_id: int, generation: int, most: int) -> int:
         """Return the number of embeddings that came after the generation, counted up to `most`."""

@@ -1,5 +1,7 @@
 """Questions about the settings of the library."""
 
+import json
+
 from sqlalchemy import select
 
 from sigseek.storage.catalog.models import SettingRow
@@ -7,6 +9,8 @@ from sigseek.storage.catalog.reading.reader import Reader
 
 MAX_PIXELS = "max_pixels"
 """The name of the limit of pixels."""
+NAMED_CHECKPOINTS = "named_checkpoints"
+"""The name of the list of checkpoints that the user chose."""
 
 
 class SettingReader(Reader):
@@ -16,7 +20,16 @@ class SettingReader(Reader):
         """Return the pixels of the largest picture that is indexed; None where nobody chose a
         limit.
         """
-        query = select(SettingRow.value).where(SettingRow.name == MAX_PIXELS)
-        with self._session() as session:
-            value = session.scalar(query)
+        value = self._setting(MAX_PIXELS)
         return None if value is None else int(value)
+
+    def named_checkpoints(self) -> list[tuple[str, str]]:
+        """Return the two fingerprints, of weights and preprocessing, of each checkpoint that was
+        named to an indexing run, the last one first. Some may have been removed since.
+        """
+        value = self._setting(NAMED_CHECKPOINTS)
+        return [(weights, preprocessing) for weights, preprocessing in json.loads(value or "[]")]
+
+    def _setting(self, name: str) -> str | None:
+        with self._session() as session:
+            return session.scalar(select(SettingRow.value).where(SettingRow.name == name))
