@@ -5,7 +5,9 @@ file says.
 import hashlib
 import itertools
 import shutil
+import struct
 import subprocess
+import zlib
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -24,6 +26,7 @@ from sigseek.indexer.decoding.digest import digest_file
 from sigseek.indexer.decoding.identity.picture import picture_digest
 from tests.photos import exif, open_upright, picture, xmp
 from tests.raw_files import save_dng
+from tests.test_color import swapped_profile
 
 SUFFIXES = {
     "JPEG": ".jpg",
@@ -194,6 +197,123 @@ def test_damaged_exif_decides_as_a_whole() -> None:
     ]
     assert all(map(is_known, damaged))
     assert len({digest_of(content) for content in (plain, *damaged)}) == 4
+
+
+def exif_block(*tags: tuple[int, int, int, int]) -> bytes:
+    """EXIF with these tags: number, type, count, and the value or where it is."""
+    entries = b"".join(struct.pack("<HHLL", *tag) for tag in tags)
+    return b"II*\0" + struct.pack("<LH", 8, len(tags)) + entries + bytes(4)
+
+
+TURNED = (0x0112, 3, 1, 6)
+VALUE_OUTSIDE = (0x010E, 2, 8, 9_999)
+"""A description that is not there. Pillow reads no tag behind it."""
+
+
+def with_exif(kind: str, block: bytes) -> bytes:
+    """The plain picture with this EXIF."""
+    kept = BytesIO()
+    picture().save(kept, kind, exif=b"Exif\0\0" + block)
+    return kept.getvalue()
+
+
+@pytest.mark.filterwarnings("ignore:Truncated File Read")
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_an_orientation_that_decoders_do_not_read_does_not_count(kind: str) -> None:
+    damaged = with_exif(kind, exif_block(VALUE_OUTSIDE, TURNED))
+    good = with_exif(kind, exif_block(TURNED))
+    assert pixels(damaged, SUFFIXES[kind]).shape == (48, 64, 3)
+    assert pixels(good, SUFFIXES[kind]).shape == (64, 48, 3)
+    assert digest_of(good) == digest_of(made(kind, orientation=6))
+    assert len({digest_of(content) for content in (damaged, good, made(kind))}) == 3
+
+
+@pytest.mark.filterwarnings("ignore:Truncated File Read")
+def test_an_orientation_in_xmp_counts_beside_damaged_exif() -> None:
+    damaged = segment(0xE1, b"Exif\0\0" + exif_block(VALUE_OUTSIDE, TURNED))
+    turned = xmp("", 'tiff:Orientation="8"')
+    in_xmp = segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + turned)
+    plain = made("JPEG")
+    one, both = (plain[:2] + before + plain[2:] for before in (damaged, damaged + in_xmp))
+    assert pixels(one, ".jpg").shape != pixels(both, ".jpg").shape
+    assert digest_of(one) != digest_of(both)
+
+
+def test_an_orientation_in_a_resource_of_photoshop_counts() -> None:
+    block = exif_block(TURNED)
+    resource = b"8BIM\x04\x22\0\0" + len(block).to_bytes(4) + block
+    plain = made("JPEG")
+    content = plain[:2] + segment(0xED, b"Photoshop 3.0\0" + resource) + plain[2:]
+    assert pixels(content, ".jpg").shape == (64, 48, 3)
+    assert digest_of(content) != digest_of(plain)
+
+
+@pytest.mark.parametrize(
+    ("marker", "content"),
+    [(0xE0, b"JFIF\0"), (0xEE, b"Adobe"), (0xED, b"Photoshop 3.0\0008BIM\x04\x04")],
+)
+def test_a_jpeg_that_is_opened_without_its_profile_is_another_picture(
+    marker: int, content: bytes
+) -> None:
+    good = made("JPEG", icc_profile=swapped_profile())
+    cut = good[:2] + segment(marker, content) + good[2:]
+    assert not np.array_equal(pixels(cut, ".jpg"), pixels(good, ".jpg"))
+    assert digest_of(cut) != digest_of(good)
+
+
+def png_chunk(kind: bytes, content: bytes) -> bytes:
+    return len(content).to_bytes(4) + kind + content + zlib.crc32(kind + content).to_bytes(4)
+
+
+@pytest.mark.parametrize("kind", [b"eXIf", b"iTXt", b"tEXt"])
+def test_a_png_with_a_wrong_checksum_is_known_by_all_its_bytes(kind: bytes, tmp_path: Path) -> None:
+    """It is opened as a damaged one."""
+    good = made("PNG", words="a gull", orientation=6)
+    place = good.index(kind)
+    length = int.from_bytes(good[place - 4 : place])
+    damaged = bytearray(good)
+    damaged[place + 4 + length] ^= 1
+    assert is_known(good)
+    assert not is_known(bytes(damaged))
+
+
+@pytest.mark.parametrize("name", [b"exif", b"EXIF", b"APP1", b"anything"])
+def test_an_orientation_in_a_profile_of_a_png_counts(name: bytes) -> None:
+    digits = (b"Exif\0\0" + exif_block(TURNED)).hex().encode()
+    text = b"Raw profile type " + name + b"\0\nexif\n" + b"%8d\n" % (len(digits) // 2) + digits
+    plain = made("PNG")
+    content = plain[:33] + png_chunk(b"tEXt", text) + plain[33:]
+    assert pixels(content, ".png").shape == (64, 48, 3)
+    assert digest_of(content) != digest_of(plain)
+
+
+def test_a_webp_whose_canvas_or_flags_are_wrong_is_known_by_all_its_bytes() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for options in ({}, {"lossless": True}):
+        good = made("WEBP", words="a gull", icc_profile=profile, **options)
+        assert good[12:16] == b"VP8X"
+        assert is_known(good)
+        assert digest_of(good) == digest_of(made("WEBP", icc_profile=profile, **options))
+        for place, bits in ((24, 1), (27, 4), (20, 0x20), (20, 0x08), (20, 0x04), (20, 0x40)):
+            damaged = bytearray(good)
+            damaged[place] ^= bits
+            assert not is_known(bytes(damaged)), (options, place, bits)
+
+
+def test_an_orientation_in_the_xmp_of_a_gif_counts() -> None:
+    plain = made("GIF")
+    start = 13 + (3 << (plain[10] & 7) + 1)
+
+    def with_xmp(attributes: str) -> bytes:
+        packet = xmp("", attributes)
+        trailer = b"\1" + bytes(range(255, -1, -1)) + b"\0"
+        block = b"!\xff\x0bXMP DataXMP" + packet + trailer
+        return plain[:start] + block + plain[start:]
+
+    turned, words = with_xmp('tiff:Orientation="6"'), with_xmp('xmp:Rating="4"')
+    assert pixels(turned, ".gif").shape == (64, 48, 3)
+    assert digest_of(words) == digest_of(plain) != digest_of(turned)
+    assert is_known(turned)
 
 
 def test_known_digests() -> None:

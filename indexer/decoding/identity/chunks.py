@@ -2,20 +2,36 @@
 metadata.
 """
 
-from sigseek.indexer.decoding.identity.pieces import Pieces, UnknownLayoutError
+from zlib import crc32
+
+from sigseek.indexer.decoding.identity.pieces import (
+    EXIF,
+    Pieces,
+    UnknownLayoutError,
+    xmp_orientation,
+)
 
 _PNG_METADATA = (b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME", b"pHYs", b"caBX")
-_XMP_TEXT = b"XML:com.adobe.xmp\0\0"  # the last is "not compressed"
-_RAW_PROFILES = (b"Raw profile type exif\0", b"Raw profile type APP1\0", _XMP_TEXT[:-1])
-"""Texts that may hold an orientation, packed in ways that are not looked into."""
-_ANIMATION_FLAG, _XMP_FLAG, _EXIF_FLAG, _ALPHA_FLAG = 0x02, 0x04, 0x08, 0x10
+_PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_PIXEL_SIZE = 9  # bytes of pHYs
+_XMP_NAME = b"XML:com.adobe.xmp"
+_PLAIN_XMP = _XMP_NAME + b"\0\0"  # the last is "not compressed"
+_RAW_PROFILE = b"Raw profile type "
+_PROFILES_OF_WORDS = (b"iptc", b"8bim", b"xmp")
+"""Profiles that state no orientation, by lower-case name."""
+_ANIMATION_FLAG, _XMP_FLAG, _EXIF_FLAG, _ALPHA_FLAG, _PROFILE_FLAG = 0x02, 0x04, 0x08, 0x10, 0x20
+_ALL_FLAGS = _ANIMATION_FLAG | _XMP_FLAG | _EXIF_FLAG | _ALPHA_FLAG | _PROFILE_FLAG
+_EXTENDED_HEADER = 10
+_LOSSY_HEADER, _LOSSY_START, _LOSSY_SIDE = 10, b"\x9d\x01\x2a", 0x3FFF
 _LOSSLESS_HEADER, _LOSSLESS_ALPHA = 5, 1 << 28
+_LOSSLESS_START, _LOSSLESS_SIDE, _LOSSLESS_SIDE_BITS = b"\x2f", 0x3FFF, 14
 _GIF_EXTENSION, _GIF_PICTURE, _GIF_END = 0x21, 0x2C, 0x3B
 _GIF_COMMENT, _GIF_APPLICATION = 0xFE, 0xFF
+_GIF_XMP, _GIF_XMP_TRAILER = b"\x0bXMP DataXMP", b"\x01\xff\xfe\xfd"
 
 
 def add_png(pieces: Pieces) -> None:
-    """Add the pieces of a PNG. Raises UnknownLayoutError for a truncated one."""
+    """Add the pieces of a PNG. Raises UnknownLayoutError for a truncated or damaged one."""
     exif: bytes | None = None
     xmp: bytes | None = None
     place, kind = 8, b""
@@ -25,25 +41,50 @@ def add_png(pieces: Pieces) -> None:
         start, whole = place + 8, length + 12
         if place + whole > pieces.size:
             raise UnknownLayoutError
-        if kind == b"eXIf":
-            exif = pieces.read(start, length)
-        elif kind == b"iTXt" and _begins_with(pieces, start, length, (_XMP_TEXT,)):
-            xmp = pieces.read(start, length)
-        elif kind not in _PNG_METADATA or (
-            kind.endswith(b"Xt") and _begins_with(pieces, start, length, _RAW_PROFILES)
-        ):
+        content = pieces.read(start, length) if kind in _PNG_METADATA else b""
+        if kind not in _PNG_METADATA:
+            pieces.add_range(b"chunk", place, whole)
+        elif crc32(kind + content) != int.from_bytes(pieces.read(start + length, 4)):
+            raise UnknownLayoutError  # decoders leave it out, and the file counts as damaged
+        elif kind == b"eXIf" and exif is None:
+            exif = EXIF + content
+        elif kind == b"iTXt" and content.startswith(_PLAIN_XMP) and xmp is None:
+            xmp = _plain_text(content)
+        elif _may_decide(kind, content):
             pieces.add_range(b"chunk", place, whole)
         place += whole
     pieces.add_orientation(exif, xmp)
 
 
+def _plain_text(content: bytes) -> bytes:
+    """Return the text of an international text chunk that is not compressed."""
+    parts = content[len(_PLAIN_XMP) + 1 :].split(b"\0", 2)
+    if len(parts) != 3:
+        raise UnknownLayoutError
+    return parts[2]
+
+
+def _may_decide(kind: bytes, content: bytes) -> bool:
+    """Return whether a chunk of metadata may state an orientation in a way that is not looked into,
+    or may keep a decoder from the picture.
+    """
+    if kind in _PNG_TEXTS:
+        name = content.partition(b"\0")[0]
+        if name.startswith(_RAW_PROFILE):
+            return name.removeprefix(_RAW_PROFILE).lower() not in _PROFILES_OF_WORDS
+        return name == _XMP_NAME
+    return kind == b"eXIf" or (kind == b"pHYs" and len(content) != _PIXEL_SIZE)
+
+
 def add_webp(pieces: Pieces) -> None:
-    """Add the pieces of a WebP. Raises UnknownLayoutError for a truncated one."""
+    """Add the pieces of a WebP. Raises UnknownLayoutError for a truncated or damaged one."""
     end = 8 + int.from_bytes(pieces.read(4, 4), "little")
     if end > pieces.size:
         raise UnknownLayoutError
     flags, canvas, alpha = 0, b"", False
+    size = b""
     metadata: dict[bytes, bytes] = {}
+    kinds: set[bytes] = set()
     place = 12
     while place < end:
         head = pieces.read(place, 8)
@@ -54,6 +95,8 @@ def add_webp(pieces: Pieces) -> None:
         if kind in (b"EXIF", b"XMP "):
             metadata.setdefault(kind, pieces.read(start, length))
         elif kind == b"VP8X":
+            if canvas or length != _EXTENDED_HEADER:
+                raise UnknownLayoutError
             extended = pieces.read(start, length)
             flags, canvas = extended[0], extended[4:]
             alpha = bool(flags & _ALPHA_FLAG)
@@ -61,19 +104,41 @@ def add_webp(pieces: Pieces) -> None:
             if kind == b"VP8L" and not canvas:
                 header = pieces.read(start, _LOSSLESS_HEADER)
                 alpha = bool(int.from_bytes(header[1:], "little") & _LOSSLESS_ALPHA)
+            if kind in (b"VP8 ", b"VP8L"):
+                size = _webp_size(pieces, kind, start)
             pieces.add_range(kind, start, length)
+        kinds.add(kind)
         place = start + length + length % 2
-    told = (bool(flags & _EXIF_FLAG), bool(flags & _XMP_FLAG))
-    if told != (b"EXIF" in metadata, b"XMP " in metadata):
-        raise UnknownLayoutError  # decoders may go by the flags or by the chunks
+    told = {_PROFILE_FLAG: b"ICCP", _EXIF_FLAG: b"EXIF", _XMP_FLAG: b"XMP "}
+    if flags & ~_ALL_FLAGS or any(bool(flags & flag) != (told[flag] in kinds) for flag in told):
+        raise UnknownLayoutError  # decoders go by the flags
+    if canvas and not flags & _ANIMATION_FLAG and canvas != size:
+        raise UnknownLayoutError  # decoders refuse a still picture that does not fill its canvas
     pieces.add(b"alpha", bytes([alpha]))
-    # A still picture fills its canvas, which only metadata make necessary.
+    # Only metadata make the canvas of a still picture necessary.
     pieces.add(b"canvas", canvas if flags & _ANIMATION_FLAG else b"")
     pieces.add_orientation(metadata.get(b"EXIF"), metadata.get(b"XMP "))
 
 
+def _webp_size(pieces: Pieces, kind: bytes, start: int) -> bytes:
+    """Return the size of a coded picture as it is written for a canvas."""
+    if kind == b"VP8 ":
+        header = pieces.read(start, _LOSSY_HEADER)
+        sides = [int.from_bytes(header[at : at + 2], "little") & _LOSSY_SIDE for at in (6, 8)]
+        is_known = header[3:6] == _LOSSY_START
+    else:
+        header = pieces.read(start, _LOSSLESS_HEADER)
+        bits = int.from_bytes(header[1:], "little")
+        sides = [(bits >> at & _LOSSLESS_SIDE) + 1 for at in (0, _LOSSLESS_SIDE_BITS)]
+        is_known = header[:1] == _LOSSLESS_START
+    if not is_known or not all(sides):
+        raise UnknownLayoutError
+    return b"".join((side - 1).to_bytes(3, "little") for side in sides)
+
+
 def add_gif(pieces: Pieces) -> None:
     """Add the pieces of a GIF. Raises UnknownLayoutError for a truncated one."""
+    xmp: bytes | None = None
     place = 13 + _palette_size(pieces.read(10, 1)[0])
     pieces.add_range(b"header", 6, place - 6)  # without the version, which comments make newer
     while (kind := pieces.read(place, 1)[0]) != _GIF_END:
@@ -81,19 +146,21 @@ def add_gif(pieces: Pieces) -> None:
         if kind == _GIF_EXTENSION:
             label = pieces.read(place + 1, 1)[0]
             place = _after_blocks(pieces, place + 2)
-            is_xmp = label == _GIF_APPLICATION and pieces.read(start + 3, 8) == b"XMP Data"
-            if label == _GIF_COMMENT or is_xmp:
+            if label == _GIF_COMMENT:
                 continue
+            content = pieces.read(start + 2, place - start - 2)
+            if label == _GIF_APPLICATION and content.startswith(_GIF_XMP) and xmp is None:
+                xmp, trailer, _ = content.partition(_GIF_XMP_TRAILER)
+                if trailer:
+                    continue
         elif kind == _GIF_PICTURE:
             place += 10 + _palette_size(pieces.read(place + 9, 1)[0])
             place = _after_blocks(pieces, place + 1)
         else:
             raise UnknownLayoutError
         pieces.add_range(b"block", start, place - start)
-
-
-def _begins_with(pieces: Pieces, start: int, length: int, beginnings: tuple[bytes, ...]) -> bool:
-    return pieces.read(start, min(length, 32)).startswith(beginnings)
+    if xmp_orientation(xmp) != 1:
+        pieces.add_orientation(None, xmp)
 
 
 def _palette_size(flags: int) -> int:

@@ -6,23 +6,27 @@ such as a second picture or a film, do not.
 
 import re
 
-from sigseek.indexer.decoding.identity.pieces import Pieces, UnknownLayoutError
+from sigseek.indexer.decoding.identity.pieces import EXIF, Pieces, UnknownLayoutError
 
 _MARKER_IN_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """A marker that ends coded data. 0xFF in the data itself is followed by 0, and restarts go on."""
 _WINDOW = 1 << 20
-_EXIF, _XMP, _PROFILE = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0"
+_XMP, _PROFILE = b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0"
+_PHOTOSHOP, _EXIF_RESOURCE = b"Photoshop 3.0\0", b"8BIM\x04\x22"
 _SCAN, _END, _COMMENT = 0xDA, 0xD9, 0xFE
 _APPLICATION = range(0xE0, 0xF0)
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
 _JFIF_MARKER, _METADATA_MARKER, _PROFILE_MARKER, _ADOBE_MARKER = 0xE0, 0xE1, 0xE2, 0xEE
+_PHOTOSHOP_MARKER = 0xED
 _LEAST_JFIF, _LEAST_ADOBE = 14, 12
+_LEAST_OPENED = 7
+"""Bytes of JFIF's or Adobe's segment without which Pillow opens no JPEG."""
 
 
 def add_jpeg(pieces: Pieces) -> None:
     """Add the pieces of a JPEG. Raises UnknownLayoutError for a truncated or damaged one."""
-    exif, xmp = b"", b""
+    exif, xmp, photoshop = b"", b"", b""
     profile: list[bytes] = []
     jfif, adobe = False, b""
     frame, lossless = b"", False
@@ -34,12 +38,16 @@ def add_jpeg(pieces: Pieces) -> None:
         length = int.from_bytes(pieces.read(place, 2))
         if marker in _APPLICATION:
             content = pieces.read(place + 2, length - 2)
-            if marker == _METADATA_MARKER and content.startswith(_EXIF):
-                exif += content[len(_EXIF) :]
+            if _is_cut(marker, content):
+                raise UnknownLayoutError
+            if marker == _METADATA_MARKER and content.startswith(EXIF):
+                exif += content if not exif else content[len(EXIF) :]
             elif marker == _METADATA_MARKER and content.startswith(_XMP):
                 xmp = content[len(_XMP) :]
             elif marker == _PROFILE_MARKER and content.startswith(_PROFILE):
                 profile.append(content[len(_PROFILE) :])
+            elif marker == _PHOTOSHOP_MARKER and content.startswith(_PHOTOSHOP):
+                photoshop += content[len(_PHOTOSHOP) :]
             elif marker == _JFIF_MARKER and content.startswith(b"JFIF\0"):
                 jfif = jfif or len(content) >= _LEAST_JFIF
             elif marker == _ADOBE_MARKER and content.startswith(b"Adobe"):
@@ -54,7 +62,19 @@ def add_jpeg(pieces: Pieces) -> None:
     pieces.add_range(b"scans", place, _end_of_picture(pieces, place + length) - place)
     pieces.add(b"colours", _colours(frame, lossless, jfif, adobe))
     pieces.add(b"profile", _joined(profile))
+    if _EXIF_RESOURCE in photoshop and not exif:
+        pieces.add(b"photoshop", photoshop)  # it may state an orientation
     pieces.add_orientation(exif, xmp)
+
+
+def _is_cut(marker: int, content: bytes) -> bool:
+    """Return whether a segment ends so early that Pillow does not open the JPEG with it. It is then
+    opened without its metadata, and so without a colour profile.
+    """
+    if marker == _PHOTOSHOP_MARKER:
+        return content.startswith(_PHOTOSHOP) and content[-6:-2] == b"8BIM"
+    begins = {_JFIF_MARKER: b"JFIF", _ADOBE_MARKER: b"Adobe"}.get(marker)
+    return begins is not None and content.startswith(begins) and len(content) < _LEAST_OPENED
 
 
 def _next_marker(pieces: Pieces, place: int) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from sigseek.indexer.decoding.identity.jpeg import add_jpeg
 from sigseek.indexer.decoding.identity.pieces import Pieces, UnknownLayoutError
 from sigseek.indexer.decoding.identity.tiff import add_tiff
 
-VERSION = 2
+VERSION = 3
 """The version of this reader. Photos whose digest is of an earlier one get a new digest when one of
 their files is read.
 """

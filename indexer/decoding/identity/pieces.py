@@ -7,9 +7,13 @@ from typing import BinaryIO, Literal
 
 _PART = 1 << 18  # bytes hashed at a time
 _MOST_METADATA = 16_000_000  # bytes of one piece of metadata that is looked into
-_EXIF = b"Exif\0\0"
+EXIF = b"Exif\0\0"
+"""What EXIF begins with in most formats."""
 _ENTRY = 12  # bytes of a tag in EXIF
+_INLINE = 4  # bytes of a value that stands in the tag itself
 _ORIENTATION, _SHORT = 0x0112, 3
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}
+"""Bytes of a value, by TIFF's number of its type."""
 _XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
 
 
@@ -81,17 +85,17 @@ class Pieces:
     def add_orientation(self, exif: bytes | None, xmp: bytes | None) -> None:
         """Add the orientation that EXIF states, or else XMP: 1 to 8, 1 where neither states one.
 
-        EXIF that is damaged decides as a whole, since decoders differ in what they make of it.
+        EXIF that is damaged decides as a whole, since decoders differ in what they make of it. They
+        may find no orientation in it, and then ask XMP.
         """
+        orientation = None
         try:
             orientation = exif_orientation(exif) if exif else None
         except UnknownLayoutError:
             self.add(b"exif", exif or b"")
-            return
-        if orientation is None and xmp and (found := _XMP_ORIENTATION.search(xmp)):
-            orientation = int(found[1])
-        valid = orientation is not None and 1 <= orientation <= 8
-        self.add(b"orientation", bytes([orientation if valid and orientation else 1]))
+        if orientation is None:
+            orientation = xmp_orientation(xmp)
+        self.add(b"orientation", bytes([orientation if 1 <= orientation <= 8 else 1]))
 
     def _hash(self, start: int, length: int) -> None:
         self.file.seek(start)
@@ -112,8 +116,10 @@ def exif_orientation(exif: bytes) -> int | None:
 
     Raises UnknownLayoutError for a block that is damaged or not laid out as usual.
     """
-    while exif.startswith(_EXIF):
-        exif = exif[len(_EXIF) :]
+    for _ in range(2):  # some programs write it twice, and Pillow skips no more
+        exif = exif.removeprefix(EXIF)
+    if not exif:
+        return None
     order: Literal["little", "big"] = "little" if exif[:2] == b"II" else "big"
     if exif[:4] not in (b"II*\0", b"MM\0*"):
         raise UnknownLayoutError
@@ -123,9 +129,25 @@ def exif_orientation(exif: bytes) -> int | None:
         raise UnknownLayoutError
     tag = _ORIENTATION.to_bytes(2, order)
     entries = [exif[place : place + _ENTRY] for place in range(start + 2, end, _ENTRY)]
+    if any(_value_end(entry, order) > len(exif) for entry in entries):
+        raise UnknownLayoutError  # Pillow reads no tag behind one whose value is not there
     found = [entry for entry in entries if entry.startswith(tag)]
     if not found:
         return None
     if len(found) > 1 or found[0][2:8] != _SHORT.to_bytes(2, order) + (1).to_bytes(4, order):
         raise UnknownLayoutError
     return int.from_bytes(found[0][8:10], order)
+
+
+def xmp_orientation(xmp: bytes | None) -> int:
+    """Return the orientation that a packet of XMP states; 1 where it states none."""
+    found = _XMP_ORIENTATION.search(xmp) if xmp else None
+    return int(found[1]) if found else 1
+
+
+def _value_end(entry: bytes, order: Literal["little", "big"]) -> int:
+    """Return where the value of a tag ends in the block; 0 for one that stands in the tag itself,
+    or whose type is unknown, so that nobody reads it.
+    """
+    size = _SIZES.get(int.from_bytes(entry[2:4], order), 0) * int.from_bytes(entry[4:8], order)
+    return int.from_bytes(entry[8:12], order) + size if size > _INLINE else 0
