@@ -333,6 +333,7 @@ def test_options_of_the_model_that_do_nothing_say_so(library: Path, run: Run) ->
     note = "note: --model does nothing here; no checkpoint is used\n"
     for words in (["status"], ["failures", "--json"], ["tag", "--list"], ["index", "--list"]):
         assert note in run(*words, *where).stderr
+    assert note in run("tag", "--add", "x", "nowhere.jpg", *where, check=False).stderr
     assert note not in run("search", "a house", *where).stderr
     environment = {"SIGSEEK_LIBRARY": str(library), "SIGSEEK_MODEL": "mini"}
     assert run("status", **environment).stderr == ""

@@ -298,9 +298,9 @@ def tell_of_library(directory: Path) -> None:
 
 _OF_THE_MODEL = ("model", "device", "precision")
 _WITHOUT_MODEL = {"status", "failures", "relocate", "prune", "verify", "backup"}
-"""Commands that are about all checkpoints of a library. They take --model like all commands."""
-_LISTING = ("only_list", "list_tags", "remove")
-"""Options with which `index` and `tag` are about all checkpoints."""
+"""Commands that use no checkpoint. They take --model like all commands."""
+_LISTING = ("only_list", "list_tags", "add", "remove")
+"""Options with which `index` and `tag` use no checkpoint."""
 
 
 def tell_of_unused_options() -> None:
