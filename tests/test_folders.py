@@ -11,6 +11,7 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pathspec import GitIgnoreSpec
 
 import sigseek
 from sigseek.operations import folders
@@ -222,6 +223,27 @@ def test_joining_is_undone_and_nothing_is_embedded_again(
     assert library.verify().sound
 
 
+def test_what_was_left_out_stays_left_out_when_joining_is_undone(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    for number, name in enumerate(["a.png", "own/b.png", "raw/c.png", "x/y/d.png", "shot 1.png"]):
+        save(home / "pictures" / name, seed=number)
+        save(home / "downloads" / name, seed=10 + number)
+    with sigseek.open(tmp_path / "library", model="mini") as library:
+        library.index(home / "pictures", exclude=["own/"])
+        patterns = ["pictures/raw", "**/x/y", "/*/shot*", "/downloads/*.png"]
+        assert library.index(home, exclude=patterns).excluded == 3
+        taken = [Path(file.path) for file in library.preview() if file.taken]
+        assert sorted(str(path.relative_to(home)) for path in taken) == [
+            "downloads/own/b.png", "downloads/raw/c.png", "pictures/a.png",
+        ]  # fmt: skip
+        library.forget(home, keep=[home / "pictures"])
+        (folder,) = library.status().folders
+        assert folder.excluded == ("own/", "/raw", "**/x/y", "/shot*")
+        report = library.index()
+        assert (report.scanned, report.unchanged, report.excluded) == (1, 1, 0)
+        assert library.index(include=["own/"]).added == 1
+
+
 def test_only_a_part_of_the_folder_can_be_kept(
     joined: tuple[sigseek.Library, Heard], tmp_path: Path
 ) -> None:
@@ -265,13 +287,42 @@ def test_the_command_line_tells_of_joining_and_undoes_it(tmp_path: Path, run: Ru
         (["/sub/*.png"], ["/*.png"]),
         (["/sub/**/*.png", "!/sub/**/keep.png"], ["*.png", "!keep.png"]),
         (["*.tmp", "/other/*.png", "a/b"], ["*.tmp"]),
+        (["sub/raw", "s*b/*.png", "*/x/", "!/[rst]ub/x/a"], ["/raw", "/*.png", "/x/", "!/x/a"]),
+        (["**/x/y", "/**/x", "/sub/**/x/y", "/sub/**"], ["x", "**/x/y", "/**"]),
+        (["**/sub/x", "!a", "*.png", "!a"], ["**/sub/x", "/x", "*.png", "!a"]),
+        (["/sub/", "/s*/", "**/sub"], ["sub"]),
     ],
 )
 def test_patterns_of_a_part_of_a_folder(patterns: list[str], inside: list[str]) -> None:
     assert patterns_inside(PurePath("sub"), patterns) == inside
 
 
-@given(st.lists(st.sampled_from(["*.png", "!a.png", "/x", "x/y", "sub/", "!/x/*", "a b"])))
+PATTERNS = [
+    "*.png", "!a.png", "/sub/x", "sub/*.png", "**/x/y", "*/x", "/*/x/**", "s*b/a.png", "/other/x",
+    "x/", "!sub/x/a.png", "/**/a.png", "**/sub/a.png", "!sub/**/x", "[st]ub/d/", "/sub/**/y/*",
+]  # fmt: skip
+NAMES = ["a.png", "x", "y", "d", "sub", "b.jpg"]
+
+
+@given(
+    st.lists(st.sampled_from(PATTERNS), max_size=4),
+    st.lists(st.sampled_from(NAMES), min_size=1, max_size=4),
+)
+def test_patterns_mean_for_a_part_what_they_mean_for_the_whole(
+    patterns: list[str], parts: list[str]
+) -> None:
+    whole = GitIgnoreSpec.from_lines(patterns)
+    inside = GitIgnoreSpec.from_lines(patterns_inside(PurePath("sub"), patterns))
+    path = "/".join(parts)
+    assert inside.match_file(path) == whole.match_file(f"sub/{path}")
+
+
+@given(
+    st.lists(
+        st.sampled_from(["*.png", "!a.png", "/x", "x/y", "sub/", "!/x/*", "a b", "**/x/y", "**"]),
+        unique=True,
+    )
+)
 def test_patterns_survive_joining_and_undoing(patterns: list[str]) -> None:
     for directory in (PurePath("sub"), PurePath("a b/[c]")):
         joined = patterns_below(directory, patterns)

@@ -42,10 +42,12 @@ def patterns_below(directory: PurePath, patterns: Sequence[str]) -> list[str]:
 def patterns_inside(directory: PurePath, patterns: Sequence[str]) -> list[str]:
     """Return gitignore patterns that mean for the directory what these mean in it for its folder.
 
-    Patterns for other places of the folder are left out.
+    Patterns for other places of the folder are left out, and so are those that leave out the
+    directory as a whole.
     """
-    found = [_pattern_inside(f"/{literal_pattern(directory)}/", pattern) for pattern in patterns]
-    return [pattern for pattern in found if pattern is not None]
+    found = [new for pattern in patterns for new in _pattern_inside(directory.parts, pattern)]
+    # of two patterns that are the same the later one decides
+    return list(dict.fromkeys(reversed(found)))[::-1]
 
 
 def literal_pattern(directory: PurePath) -> str:
@@ -53,12 +55,37 @@ def literal_pattern(directory: PurePath) -> str:
     return re.sub(r"([\\*?\[\] !#])", r"\\\1", directory.as_posix())
 
 
-def _pattern_inside(prefix: str, pattern: str) -> str | None:
+def _pattern_inside(directory: Sequence[str], pattern: str) -> list[str]:
+    """Return the patterns that mean in the directory what this one means for the folder, in which
+    the directory has these parts.
+    """
     negation, rest = ("!", pattern[1:]) if pattern.startswith("!") else ("", pattern)
-    if rest.startswith(prefix):
-        inside = rest[len(prefix) :]
-        return negation + (inside[3:] if inside.startswith("**/") else f"/{inside}")
-    return None if "/" in rest.rstrip("/") else pattern
+    if "/" not in rest.rstrip("/"):  # it is about any depth
+        return [pattern]
+    slash = "/" if rest.endswith("/") else ""
+    found = []
+    for left in _parts_below(directory, rest.strip("/").split("/")):
+        # "**/name" is the same as "name", and "**/a/b" means any depth, too
+        anywhere = left[0] == "**" and len(left) > 1
+        inside = left[1:] if anywhere and len(left) == 2 else left
+        found.append(f"{negation}{'' if anywhere else '/'}{'/'.join(inside)}{slash}")
+    return found
+
+
+def _parts_below(directory: Sequence[str], pattern: Sequence[str]) -> list[Sequence[str]]:
+    """Return what is left of the parts of a pattern when its first ones have matched those of the
+    directory: nothing where they do not, and several where "**" leaves a choice.
+    """
+    from pathspec import GitIgnoreSpec
+
+    if not directory or not pattern:
+        return [pattern] if pattern else []
+    if pattern[0] == "**":
+        deeper = _parts_below(directory[1:], pattern)
+        return [*deeper, *_parts_below(directory, pattern[1:])]
+    if GitIgnoreSpec.from_lines([f"/{pattern[0]}"]).match_file(directory[0]):
+        return _parts_below(directory[1:], pattern[1:])
+    return []
 
 
 def _pattern_below(directory: str, pattern: str) -> str:
