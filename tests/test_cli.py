@@ -660,6 +660,10 @@ def test_bad_input_to_a_library(library: Path, tmp_path: Path, run: Run) -> None
         "searched for" in long.stderr
     )
     assert "not UTF-8" in error_of(run("search", "caf\udce9", *where, check=False))
+    unread = run("search", "AND cat", *where, check=False)
+    assert (unread.returncode, unread.stdout) == (1, "")
+    assert unread.stderr.startswith("error: column 1: AND at the beginning of the query; ")
+    assert unread.stderr.endswith("\nAND cat\n^\n")
 
 
 def test_without_any_streams(library: Path, drawn: Path) -> None:

@@ -122,8 +122,8 @@ def test_forgetting_a_directory_that_is_there_says_what_to_do_before_it_asks(
     run("index", tmp_path / "photos", "--include", "/sub/", *where)
     done = run("forget", tmp_path / "photos", *where, check=False)
     assert done.stderr == (
-        f"error: 1 file in {tmp_path}/photos would be removed from the library (your photo files "
-        "stay), and there is no terminal to ask on; go on with --yes\n"
+        f"error: the library would forget 1 file in {tmp_path}/photos (no photo file is deleted), "
+        "and there is no terminal to ask on; go on with --yes\n"
     )
 
 
@@ -276,7 +276,7 @@ def test_the_command_line_tells_of_joining_and_undoes_it(tmp_path: Path, run: Ru
         "forget", home, "--keep", home / "my pictures", "--library", tmp_path / "library", "--yes"
     )
     assert done.stdout == (
-        "1 file removed from the library, and 1 photo without any other file; "
+        "1 file forgotten, and 1 photo without any other file; "
         f"{home}/my pictures is a folder of its own now\n"
     )
 

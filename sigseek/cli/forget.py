@@ -34,8 +34,8 @@ def forget(
 ) -> None:
     """Remove a folder, or with --model a checkpoint, from the library.
 
-    With FOLDER, its photos are removed from the library unless they are in another folder too. Your
-    photo files are never touched. A directory inside a folder can be forgotten once it is empty or
+    With FOLDER, the library forgets its photos unless they are in another folder too. No photo file
+    is deleted or changed. A directory inside a folder can be forgotten once it is empty or
     gone. With --model NAME and no folder, all embeddings of this checkpoint are removed; NAME may
     also be a fingerprint from `sigseek status --json`.
 
@@ -56,14 +56,14 @@ def forget(
             files = library.forgettable_files(folder, keep=keep)
             where = shown(str(folder.absolute()))
             confirm(
-                f"{counted(files, 'file')} in {where} would be removed from the library "
-                "(your photo files stay)",
-                "Remove?",
+                f"the library would forget {counted(files, 'file')} in {where} "
+                "(no photo file is deleted)",
+                "Forget?",
                 yes or not files,
             )
             gone = library.forget(folder, keep=keep)
             said = (
-                f"{counted(gone.files, 'file')} removed from the library, and "
+                f"{counted(gone.files, 'file')} forgotten, and "
                 f"{counted(gone.photos, 'photo')} without any other file"
                 + "".join(f"; {shown(str(kept))} is a folder of its own now" for kept in keep)
             )

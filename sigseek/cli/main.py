@@ -125,7 +125,8 @@ def cli() -> None:
 def run() -> int:
     """Run the command line and return the exit status.
 
-    It is 0 on success, 1 after an error, 2 for wrong syntax and 130 after Ctrl-C.
+    It is 0 on success, 1 after an error, 2 for a command line that cannot be read and 130 after
+    Ctrl-C. A query that cannot be read is an error like any other.
     """
     _prepare_streams()
     repeat_lost_interrupts()
