@@ -64,6 +64,8 @@ def xmp(elements: str, attributes: str = "") -> bytes:
         "lr": "http://ns.adobe.com/lightroom/1.0/",
         "digiKam": "http://www.digikam.org/ns/1.0/",
         "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
+        "mwg-kw": "http://www.metadataworkinggroup.com/schemas/keywords/",
+        "xmpNote": "http://ns.adobe.com/xmp/note/",
         "mwg-rs": "http://www.metadataworkinggroup.com/schemas/regions/",
         "MicrosoftPhoto": "http://ns.microsoft.com/photo/1.0/",
         "MP": "http://ns.microsoft.com/photo/1.2/",

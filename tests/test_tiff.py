@@ -1,17 +1,21 @@
 """Which page of a TIFF is the photo, and forms of TIFF that Pillow does not read."""
 
 import struct
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, TiffImagePlugin
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from sigseek.indexer import DecodeError
 from sigseek.indexer.decoding.decode import decode_photo
 from sigseek.indexer.decoding.file_metadata import read_file_metadata
-from sigseek.indexer.decoding.tiff import smaller_bigtiff
+from sigseek.indexer.decoding.metadata import read_metadata
+from sigseek.indexer.decoding.tiff import directories_of_bigtiff, smaller_bigtiff
 from sigseek.siglip import Preprocessing
 from tests.photos import difference, letter_f, open_upright, picture
 
@@ -170,10 +174,28 @@ def test_bigtiff_of_either_byte_order(tmp_path: Path, order: str, thumbnail: boo
     assert difference(open_upright(path), levels) == 0
     decoded = decode_photo(path, PREPROCESSING)
     assert (decoded.width, decoded.height, decoded.format) == (50, 40, "TIFF")
-    assert (decoded.metadata.camera, decoded.metadata.taken_at) == (
-        "A Maker of cameras",
-        "2021-07-03T18:05:09" if order == ">" else None,  # Pillow does not read EXIF in the other
-    )
+    said = ("A Maker of cameras", "2021-07-03T18:05:09")
+    assert (decoded.metadata.camera, decoded.metadata.taken_at) == said
+    alone = read_file_metadata(path)
+    assert (alone.camera, alone.taken_at) == said
+
+
+SMALL_BIGTIFF = bigtiff(np.asarray(picture(4, (6, 4))), "<", thumbnail=True)
+
+
+@given(st.dictionaries(st.integers(0, len(SMALL_BIGTIFF) - 1), st.integers(0, 255), max_size=4))
+def test_whatever_a_bigtiff_says_its_directories_are(changes: dict[int, int]) -> None:
+    contents = bytearray(SMALL_BIGTIFF)
+    for place, value in changes.items():
+        contents[place] = value
+    try:
+        image = Image.open(BytesIO(contents), formats=["TIFF"])
+    except Exception:  # no concern of whoever reads the metadata
+        return
+    found = directories_of_bigtiff(image)
+    assert set(found) <= {330, 34665, 34853, 40965}
+    said = read_metadata(image)
+    assert changes or said.taken_at == "2021-07-03T18:05:09"
 
 
 def test_damaged_bigtiff(tmp_path: Path) -> None:

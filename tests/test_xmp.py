@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sigseek.indexer.decoding.descriptions import keywords, xmp_keywords
 from sigseek.indexer.decoding.xmp import MAX_BYTES, read_xmp
 from tests.photos import xmp
 
@@ -37,6 +38,65 @@ def test_structures_at_any_depth() -> None:
     assert found.within("mwg-rs:Regions", "mwg-rs:Name") == ["Ann", "Rex", "Ben"]
     faces = found.within("mwg-rs:Regions", "mwg-rs:Name", unless=("mwg-rs:Type", "Face"))
     assert faces == ["Ann", "Ben"]
+
+
+TREES = """<mwg-kw:Keywords rdf:parseType="Resource"><mwg-kw:Hierarchy><rdf:Bag>
+  <rdf:li rdf:parseType="Resource"><mwg-kw:Keyword>Animal</mwg-kw:Keyword>
+    <mwg-kw:Children><rdf:Bag>
+      <rdf:li rdf:parseType="Resource"><mwg-kw:Keyword>Bird</mwg-kw:Keyword>
+        <mwg-kw:Applied>True</mwg-kw:Applied>
+        <mwg-kw:Children><rdf:Bag>
+          <rdf:li rdf:parseType="Resource"><mwg-kw:Keyword>Gull</mwg-kw:Keyword></rdf:li>
+          <rdf:li rdf:parseType="Resource"><mwg-kw:Keyword>Tern</mwg-kw:Keyword>
+            <mwg-kw:Applied>False</mwg-kw:Applied></rdf:li>
+        </rdf:Bag></mwg-kw:Children></rdf:li>
+      <rdf:li><rdf:Description mwg-kw:Keyword="Cat"/></rdf:li>
+    </rdf:Bag></mwg-kw:Children></rdf:li>
+  <rdf:li><rdf:Description mwg-kw:Keyword="sea|side"/></rdf:li>
+</rdf:Bag></mwg-kw:Hierarchy></mwg-kw:Keywords>"""
+
+
+def test_trees_of_keywords() -> None:
+    found = read_xmp(xmp(TREES))
+    assert found.keyword_trees() == ["Animal|Bird", "Animal|Bird|Gull", "Animal|Cat", "sea side"]
+    assert keywords(*xmp_keywords(found)) == ("Animal|Bird|Gull", "Animal|Cat", "sea side")
+    bare = TREES.replace(' rdf:parseType="Resource"', "", 1).replace(
+        "<mwg-kw:Hierarchy>", "<rdf:Description><mwg-kw:Hierarchy>"
+    )
+    bare = bare.replace("</mwg-kw:Hierarchy>", "</mwg-kw:Hierarchy></rdf:Description>")
+    assert read_xmp(xmp(bare)).keyword_trees() == found.keyword_trees()
+
+
+def test_a_tree_of_keywords_without_end_is_cut() -> None:
+    begin = (
+        '<rdf:li rdf:parseType="Resource"><mwg-kw:Keyword>a</mwg-kw:Keyword>'
+        "<mwg-kw:Children><rdf:Bag>"
+    )
+    end = "</rdf:Bag></mwg-kw:Children></rdf:li>"
+    deep = (
+        '<mwg-kw:Keywords rdf:parseType="Resource"><mwg-kw:Hierarchy><rdf:Bag>'
+        f"{begin * 3000}{end * 3000}</rdf:Bag></mwg-kw:Hierarchy></mwg-kw:Keywords>"
+    )
+    assert read_xmp(xmp(deep)).keyword_trees() == ["|".join("a" * 9)]
+
+
+pieces = st.sampled_from(
+    [
+        '<mwg-kw:Keywords rdf:parseType="Resource">', "</mwg-kw:Keywords>", "<mwg-kw:Hierarchy>",
+        "</mwg-kw:Hierarchy>", "<rdf:Bag>", "</rdf:Bag>", "<rdf:li>", "</rdf:li>",
+        "<mwg-kw:Keyword>a</mwg-kw:Keyword>", "<mwg-kw:Children>", "</mwg-kw:Children>",
+        "<mwg-kw:Applied>x</mwg-kw:Applied>", "<rdf:Description/>",
+    ]
+)  # fmt: skip
+
+
+@given(st.lists(pieces, max_size=30).map("".join))
+def test_whatever_a_tree_of_keywords_is_made_of(elements: str) -> None:
+    try:
+        found = read_xmp(xmp(elements))
+    except ValueError:  # no XML
+        return
+    assert all("<" not in keyword for keyword in found.keyword_trees())
 
 
 def test_what_describes_other_pictures_does_not_count() -> None:

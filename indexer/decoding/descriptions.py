@@ -99,6 +99,7 @@ def keywords(flat: Iterable[str], hierarchical: Iterable[str] = ()) -> tuple[str
 def xmp_keywords(xmp: Xmp) -> tuple[list[str], list[str]]:
     """Return the flat keywords of XMP, and those of a hierarchy, whose levels "|" joins."""
     hierarchical = [*xmp.texts("lr:hierarchicalSubject", "mediapro:CatalogSets")]
+    hierarchical += xmp.keyword_trees()
     hierarchical += [
         text.replace("/", _HIERARCHY)
         for text in xmp.texts("digiKam:TagsList", "MicrosoftPhoto:LastKeywordXMP")

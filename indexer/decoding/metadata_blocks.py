@@ -10,6 +10,8 @@ from typing import Any, BinaryIO
 from PIL import Image, ImageFile
 
 from sigseek.indexer.decoding import iptc
+from sigseek.indexer.decoding.extended_xmp import extended_xmp
+from sigseek.indexer.decoding.tiff import directories_of_bigtiff
 from sigseek.indexer.decoding.xmp import MAX_BYTES
 
 _XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
@@ -36,6 +38,8 @@ class MetadataBlocks:
     exif: Image.Exif
     xmp: bytes = b""
     iptc: bytes = b""
+    more_xmp: bytes = b""
+    """A second packet with what the first had no room for."""
     title: str = ""
     """A title that the format itself has a place for, as PNG has."""
     description: str = ""
@@ -48,11 +52,15 @@ def read_blocks(image: Image.Image) -> MetadataBlocks:
     """
     profiles = _raw_profiles(image)
     found = profiles | {name: block for name, block in _photoshop(image).items() if block}
-    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or found.get("xmp", b"")
+    xmp = _as_bytes(
+        image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or found.get("xmp", b"")
+    )
+    segments = (part for name, part in getattr(image, "applist", ()) if name == "APP1")
     return MetadataBlocks(
         _exif(image, profiles.get("exif", b"")),
-        _as_bytes(xmp),
+        xmp,
         _as_bytes(image.info.get("iptc")) or found.get("iptc", b""),
+        extended_xmp(xmp, segments),
         _own_text(image, "Title"),
         _own_text(image, "Description"),
     )
@@ -74,6 +82,8 @@ def find_blocks(file: BinaryIO, image: Image.Image) -> None:
     """Put into `image.info` the blocks that Pillow would find only by decoding the picture, or not
     at all. The file's position is kept.
     """
+    if directories_of_bigtiff(image):
+        _exif(image, b"")  # as long as the file is open; Pillow may close it after decoding
     find = _FINDERS.get(image.format or "")
     if not find:
         return
@@ -121,9 +131,13 @@ def _exif(image: Image.Image, profile: bytes) -> Image.Exif:
     try:
         if profile and not image.info.get("exif"):
             image.info["exif"] = profile
-        return image.getexif()
+        exif = image.getexif()
     except Exception:  # damaged EXIF raises many kinds, even SyntaxError and struct.error
         return Image.Exif()
+    for tag, place in directories_of_bigtiff(image).items():
+        if tag not in exif:
+            exif[tag] = place
+    return exif
 
 
 def _photoshop(image: Image.Image) -> dict[str, bytes]:

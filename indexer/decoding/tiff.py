@@ -14,6 +14,10 @@ _MOST_PAGES = 100
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4,
           16: 8, 17: 8, 18: 8}  # fmt: skip
 """Bytes of a value, by its type."""
+_BIG_ENTRY = 20
+"""Bytes of a tag in a directory of BigTIFF."""
+_MOST_TAGS = 1_000
+_PLACE8 = 18
 _LONG = 4
 _LONG8 = (16, 17, 18)
 _DIRECTORIES = (330, 34665, 34853, 40965)
@@ -62,6 +66,30 @@ def _is_copy_or_mask(image: Image.Image) -> bool:
     tags: Any = getattr(image, "tag_v2", {})
     kind, old_kind = tags.get(_SUBFILE_TYPE, 0), tags.get(_OLD_SUBFILE_TYPE)
     return bool(kind & (_REDUCED | _MASK)) or old_kind == _OLD_REDUCED
+
+
+def directories_of_bigtiff(image: Image.Image) -> dict[int, int]:
+    """Return the places of the directories below the current one of a BigTIFF that Pillow has
+    opened, by their tags. Pillow passes over those that are written as BigTIFF's own type of place.
+    """
+    tags: Any = getattr(image, "tag_v2", None)
+    file: BinaryIO | None = getattr(image, "fp", None)
+    if not getattr(tags, "_bigtiff", False) or file is None:
+        return {}
+    order = tags._endian
+    try:
+        position = file.tell()
+        file.seek(tags._offset)
+        (count,) = struct.unpack(f"{order}Q", file.read(8))
+        entries = file.read(_BIG_ENTRY * min(count, _MOST_TAGS))
+        file.seek(position)
+        return {
+            tag: place
+            for tag, kind, _, place in struct.iter_unpack(f"{order}HHQQ", entries)
+            if tag in _DIRECTORIES and kind == _PLACE8
+        }
+    except (OSError, ValueError, OverflowError, struct.error):  # a damaged or closed file
+        return {}
 
 
 def smaller_bigtiff(content: bytes) -> bytes:

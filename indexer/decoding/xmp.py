@@ -28,6 +28,7 @@ _NAMESPACES = {
     "MicrosoftPhoto": "http://ns.microsoft.com/photo/1.0/",
     "MP": "http://ns.microsoft.com/photo/1.2/",
     "MPReg": "http://ns.microsoft.com/photo/1.2/t/Region#",
+    "mwg-kw": "http://www.metadataworkinggroup.com/schemas/keywords/",
     "mwg-rs": "http://www.metadataworkinggroup.com/schemas/regions/",
     "photoshop": "http://ns.adobe.com/photoshop/1.0/",
     "tiff": "http://ns.adobe.com/tiff/1.0/",
@@ -77,6 +78,22 @@ class Xmp:
                 if text and (not other or other == unless[1]):
                     texts.append(text)
         return texts
+
+    def with_more(self, other: "Xmp") -> "Xmp":
+        """Return the properties of both, this one's first."""
+        return Xmp([*self._descriptions, *other._descriptions])
+
+    def keyword_trees(self) -> list[str]:
+        """Return the keywords of the Metadata Working Group's trees, the levels joined by "|".
+
+        A keyword that does not say whether it applies does if there is none below it.
+        """
+        return [
+            keyword
+            for tree in self._properties("mwg-kw:Keywords")
+            for root in _structures(tree, "mwg-kw:Hierarchy")
+            for keyword in _applied(root, (), _DEEPEST)
+        ]
 
     def _values(self, name: str) -> Iterator[tuple[str, str]]:
         """Yield the texts of the property with their languages. A property is an attribute, an
@@ -199,3 +216,31 @@ def _parts(element: Element, depth: int) -> Iterator[Element]:
     if depth:
         for child in element:
             yield from _parts(child, depth - 1)
+
+
+def _structures(parent: Element, name: str) -> Iterator[Element]:
+    """Yield the members of a list of structures. The list is a property of `parent`."""
+    qualified = _qualified(name)
+    for part in _parts(parent, 1):
+        for found in part:
+            if found.tag == qualified:
+                yield from _members(found)
+
+
+def _members(element: Element) -> Iterator[Element]:
+    """Yield the members of the list in the element, and not those of lists within them."""
+    for kind in element:
+        yield from (member for member in kind if member.tag == f"{_RDF} li")
+
+
+def _applied(structure: Element, above: tuple[str, ...], depth: int) -> Iterator[str]:
+    """Yield the keywords of a tree that apply, the levels joined by "|"."""
+    texts = [_own_text(part, "mwg-kw:Keyword") for part in _parts(structure, 1)]
+    levels = (*above, next(filter(None, texts), "").replace("|", " "))
+    below = list(_structures(structure, "mwg-kw:Children")) if depth else []
+    said = [_own_text(part, "mwg-kw:Applied").lower() for part in _parts(structure, 1)]
+    applies = next(filter(None, said), "false" if below else "true")
+    if applies == "true":
+        yield "|".join(levels)
+    for child in below:
+        yield from _applied(child, levels, depth - 1)
