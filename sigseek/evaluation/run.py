@@ -95,8 +95,8 @@ def _query_times(
     """Return milliseconds from text to all probabilities, for at most TIMED of the queries."""
     embed(queries[:1])  # the first text by itself may be slower than any other
     times = []
-    for number in np.linspace(0, len(queries) - 1, min(TIMED, len(queries))).astype(int).tolist():
+    for number in np.linspace(0, len(queries) - 1, min(TIMED, len(queries))):
         started = time.perf_counter()
-        scoring.probabilities(cosines(embed([queries[number]]), images))
+        scoring.probabilities(cosines(embed([queries[int(number)]]), images))
         times.append(1000 * (time.perf_counter() - started))
     return times
