@@ -33,7 +33,7 @@ def hit(verdict: Verdict | None, probability: float = 0.9) -> Hit:
         date_source=None,
         camera=None, latitude=None, longitude=None, city=None, region=None, country=None,
         place_source=None, lens=None, rating=None, title=None, description=None, keywords=(),
-        people=(), copies=(), available=True,
+        people=(), tags=(), copies=(), available=True,
         score=0.5, logit=0.0,
         cosine=0.1, probability=probability, verdict=verdict, confidence=None,
         judged_by="calibrated",
