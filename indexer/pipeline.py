@@ -260,22 +260,35 @@ class Indexer:
         """Measure what was embedded against the yardstick. Returns False when stopped before.
 
         A run with new photos makes the first step of the yardstick, and of the others what it can
-        make in a twentieth of its time so far. A run without new photos makes the rest.
+        make in a twentieth of its time so far. A run without new photos makes the rest. If nothing
+        was ever measured, it measures against the first step before, so that hits can be judged
+        meanwhile.
         """
         record = self._record()
         measured = self._catalog.measured(record.id)
         current = (VERSION, record.generation, record.embeddings, WHOLE.common)
         if not record.embeddings or measured == current:
             return True
+        reached = None
+        if measured is not None and measured.version == VERSION:
+            reached = step_of(measured.common_texts)
+        steps = [reached or STEPS[0]]
+        if not self._ledger.embedded:
+            steps = [WHOLE] if reached else [STEPS[0], WHOLE]
+        self._ledger.begin(Phase.MEASURING)
+        for step in steps:
+            if not self._measure_against(step, record):
+                return False
+            if self._catalog.measured(record.id) == current:
+                break
+        return True
+
+    def _measure_against(self, least: Step, record: CheckpointRecord) -> bool:
+        """Measure against the yardstick, which is made up to this step at least. Returns False when
+        stopped before.
+        """
         from sigseek.indexer.measure import measure_biases  # numpy comes with it
 
-        self._ledger.begin(Phase.MEASURING)
-        least = WHOLE
-        if self._ledger.embedded:
-            reached = STEPS[0]
-            if measured is not None and measured.version == VERSION:
-                reached = step_of(measured.common_texts) or reached
-            least = reached
         allowed = _YARDSTICK_SHARE * self._ledger.seconds
         try:
             yardstick = self._yardstick(self._ledger, self._stop, least, allowed)

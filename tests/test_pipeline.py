@@ -21,6 +21,7 @@ import psutil
 import pytest
 from sqlalchemy import Engine, event
 
+from sigseek.errors import StoppedError
 from sigseek.indexer import FolderError, Indexer, IndexReport, check_folder, ingest
 from sigseek.indexer.decoding.decode import decode_photo
 from sigseek.indexer.decoding.digest import FileDigest, digest_file
@@ -1064,3 +1065,19 @@ def test_runs_with_new_photos_make_the_first_step_of_the_yardstick_and_others_th
     save(tmp_path / "photos" / "c.png", seed=3)
     assert not library.index(tmp_path / "photos").provisional
     assert library.wanted[-1][0] == WHOLE, "a step that was reached is never left again"
+
+
+def test_photos_that_no_run_has_measured_are_measured_against_the_first_step_before_the_rest(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "photos" / "a.png", seed=1)
+
+    def stopped(*_: object) -> Yardstick:
+        raise StoppedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(library, "yardstick", stopped)
+        assert library.index(tmp_path / "photos").stopped
+    library.makes_the_least = True
+    assert not library.index(tmp_path / "photos").provisional
+    assert [least for least, _ in library.wanted] == [STEPS[0], WHOLE]
