@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -76,6 +77,36 @@ def test_a_conversion_is_ended_with_its_process(
     assert list((tmp_path / "cache" / "openvino").iterdir()) == [], "nothing is left lying aside"
     assert find_conversion(tiny, "fp32") is None
     assert convert(tiny, "fp32", Silence(), Stop()) == find_conversion(tiny, "fp32")
+
+
+def test_a_tower_that_a_stopped_conversion_has_finished_is_not_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGSEEK_CACHE", str(tmp_path / "cache"))
+    cache = tmp_path / "cache" / "openvino"
+    tiny = read_checkpoint(save_tiny(tmp_path / "tiny"), "tiny")
+    stop = Stop()
+
+    def stop_after_the_image_tower() -> None:
+        while not any(cache.glob(".making-*/made/image.xml")):
+            time.sleep(0.005)
+        stop.set()
+
+    watching = threading.Thread(target=stop_after_the_image_tower, daemon=True)
+    watching.start()
+    with pytest.raises(sigseek.StoppedError):
+        convert(tiny, "fp32", Silence(), stop)
+    watching.join()
+    (kept,) = cache.iterdir()
+    names = ("image.xml", "image.bin")
+    before = [(kept / name).stat() for name in names]
+    made = convert(tiny, "fp32", Silence(), Stop())
+    after = [(made / name).stat() for name in names]
+    assert [(one.st_ino, one.st_mtime_ns) for one in after] == [
+        (one.st_ino, one.st_mtime_ns) for one in before
+    ]
+    assert find_conversion(tiny, "fp32") == made
+    assert list(cache.iterdir()) == [made]
 
 
 def test_nobody_waits_for_another_threads_conversion_after_a_stop(

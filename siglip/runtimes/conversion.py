@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sigseek.errors import ErrorKind
+from sigseek.errors import ErrorKind, StoppedError
 from sigseek.progress import Listener, Stop
 from sigseek.siglip.cache import cache_directory
 from sigseek.siglip.checkpoint import Checkpoint
@@ -49,6 +49,8 @@ _LOOK = 0.1
 _converting = threading.Lock()
 """Held while a conversion is made: two threads that load the two towers need the same one."""
 
+_MAKING = ".making-"
+"""What the names of unfinished conversions begin with."""
 _ABANDONED = 3600
 """Seconds without a change after which an unfinished conversion counts as abandoned."""
 _WEIGHT_BYTES = 4
@@ -92,8 +94,8 @@ def convert(
 
     `listener` is told before it is made; `photos` gives photos for an int8 conversion. Raises
     CheckpointError when the conversion does not agree with transformers, CacheError when it cannot
-    be made or the cache cannot hold it. When `stop` is set, the converting process is ended, what
-    it made so far is removed, and StoppedError is raised.
+    be made or the cache cannot hold it. When `stop` is set, the converting process is ended and
+    StoppedError is raised. A tower that is finished by then is not made again.
     """
     while not _converting.acquire(timeout=_LOOK):
         stop.check()
@@ -122,10 +124,17 @@ def _convert(
     try:
         _check_room(checkpoint, precision, directory.parent)
         _clear_away(directory.parent)
-        with tempfile.TemporaryDirectory(prefix=".making-", dir=directory.parent) as aside:
+        with tempfile.TemporaryDirectory(prefix=_MAKING, dir=directory.parent) as aside:
             made = Path(aside, "made")
-            made.mkdir()
-            facts = _run(Job(checkpoint, precision, made, sample), stop)
+            finished = directory.with_name(f"{_MAKING}{directory.name}")
+            if not _take(finished, made):
+                made.mkdir()
+            try:
+                facts = _run(Job(checkpoint, precision, made, sample), stop)
+            except (StoppedError, KeyboardInterrupt):
+                if precision != "int8":
+                    _keep_finished_towers(made, finished)
+                raise
             _write_manifest(made, facts)
             for path in others:
                 shutil.rmtree(path, ignore_errors=True)
@@ -195,9 +204,33 @@ def _check_room(checkpoint: Checkpoint, precision: str, place: Path) -> None:
 
 def _clear_away(place: Path) -> None:
     """Remove the unfinished conversions of processes that were killed."""
-    for path in place.glob(".making-*"):
+    for path in place.glob(f"{_MAKING}*"):
         if time.time() - path.stat().st_mtime > _ABANDONED:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _take(finished: Path, made: Path) -> bool:
+    """Make what a conversion that was stopped has left the beginning of a new one. Returns False
+    where there is nothing.
+    """
+    try:
+        finished.rename(made)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _keep_finished_towers(made: Path, finished: Path) -> None:
+    """Move the towers that are whole to the directory `finished`."""
+    for path in made.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif not path.with_suffix(".xml").exists():
+            path.unlink()
+    # This fails when another process keeps its own.
+    with contextlib.suppress(OSError):
+        if any(made.iterdir()):
+            made.rename(finished)
 
 
 def _run(job: Job, stop: Stop) -> dict[str, Any]:

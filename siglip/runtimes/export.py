@@ -79,8 +79,9 @@ def main() -> None:
 
 def _convert(job: Job) -> dict[str, Any]:
     for save, name in ((save_image_tower, "image.xml"), (save_text_tower, "text.xml")):
-        save(job.checkpoint, job.target / name, job.precision)
-        _forget_traces()
+        if not (job.target / name).exists():  # else a conversion that was stopped has made it
+            save(job.checkpoint, job.target / name, job.precision)
+            _forget_traces()
     return {"cosine": prove(job.checkpoint, job.target, job.precision)}
 
 
@@ -116,8 +117,12 @@ def _save(
         )
         model = openvino.convert_model(traced)
     model.reshape(shape)
-    # This halves the size. fp16 holds more digits than bf16 computes with, so nothing is lost.
-    openvino.save_model(model, path, compress_to_fp16=precision != "fp32")
+    with TemporaryDirectory(dir=path.parent) as aside:
+        # This halves the size. fp16 holds more digits than bf16 computes with, so nothing is lost.
+        openvino.save_model(model, Path(aside, path.name), compress_to_fp16=precision != "fp32")
+        # A tower whose .xml is there is finished.
+        for name in (path.with_suffix(".bin").name, path.name):
+            Path(aside, name).replace(path.with_name(name))
 
 
 def _forget_traces() -> None:
