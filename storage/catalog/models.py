@@ -74,8 +74,8 @@ class FolderRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     path: Mapped[str] = mapped_column(PathText)
-    """Absolute. PostgreSQL keeps paths unique by their SHA-256: an index row has 2,704 bytes at
-    most.
+    """The absolute path. PostgreSQL keeps paths unique by their SHA-256, because a row of its index
+    has 2,704 bytes at most.
     """
     indexed_at: Mapped[datetime | None]
     """The end of the last complete run."""
@@ -92,7 +92,7 @@ class OtherFileRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     folder_id: Mapped[int] = mapped_column(ForeignKey("folder.id", ondelete="CASCADE"))
     path: Mapped[str] = mapped_column(PathText)
-    """Relative to the folder."""
+    """The path relative to the folder."""
     size: Mapped[int]
     mtime_ns: Mapped[int]
     holds: Mapped[str | None]
@@ -121,7 +121,7 @@ class PhotoRow(Base):
     of its files.
     """
     width: Mapped[int]
-    """As shown, with the EXIF orientation applied."""
+    """In pixels, as the picture is shown, with the EXIF orientation applied."""
     height: Mapped[int]
     format: Mapped[str]
     damaged: Mapped[bool] = mapped_column(default=False, server_default=false())
@@ -160,7 +160,7 @@ class KeywordRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
-    """As written; the levels of a hierarchy are joined by "|"."""
+    """The keyword as written. The levels of a hierarchy are joined by "|"."""
 
 
 class PhotoKeywordRow(Base):
@@ -218,7 +218,7 @@ class FileRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     folder_id: Mapped[int] = mapped_column(ForeignKey("folder.id", ondelete="CASCADE"))
     path: Mapped[str] = mapped_column(PathText)
-    """Relative to the folder."""
+    """The path relative to the folder."""
     photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id", ondelete="CASCADE"))
     size: Mapped[int]
     mtime_ns: Mapped[int]
@@ -228,7 +228,7 @@ class FileRow(Base):
     0011.
     """
     digest: Mapped[bytes | None]
-    """SHA-256 of all bytes. None where it is not known."""
+    """The SHA-256 of all bytes. It is None where it is not known."""
     sidecars: Mapped[str | None] = mapped_column(PathText)
     """The XMP and JSON files beside it as they were at the last run; None if it has none. They are
     lines of size, mtime in ns and name.
@@ -253,13 +253,13 @@ class EmbeddingRow(Base):
         ForeignKey("photo.id", ondelete="CASCADE"), primary_key=True
     )
     vector: Mapped[bytes]
-    """Unit norm, float16 little-endian."""
+    """The embedding of unit norm, float16 little-endian."""
     precision: Mapped[str]
     preprocessing_version: Mapped[int]
     generation: Mapped[int]
     """The checkpoint's generation as of the transaction that added it."""
     checksum: Mapped[int] = mapped_column(server_default="0")
-    """CRC-32 of `vector`."""
+    """The CRC-32 of `vector`."""
 
 
 class FailureRow(Base):
@@ -272,16 +272,18 @@ class FailureRow(Base):
     folder_id: Mapped[int] = mapped_column(ForeignKey("folder.id", ondelete="CASCADE"))
     path: Mapped[str] = mapped_column(PathText)
     reason: Mapped[str]
-    """In words for people. Programs go by `kind`."""
+    """What went wrong, in words for people. Programs go by `kind`."""
     size: Mapped[int | None]
-    """In bytes, when it failed; None for directories, and for files that could not be looked at."""
+    """The size in bytes when it failed. It is None for a directory, and for a file that could not
+    be looked at.
+    """
     mtime_ns: Mapped[int | None]
     kind: Mapped[str] = mapped_column(server_default=FailureKind.NO_PICTURE.value)
     """A FailureKind."""
     pixels: Mapped[int | None]
-    """Of a picture that was too large."""
+    """The number of pixels of a picture that was too large."""
     tried_at: Mapped[datetime | None]
-    """None for rows of before schema 0005."""
+    """When it was last tried, in UTC. It is None for rows of before schema 0005."""
     decoder_version: Mapped[int] = mapped_column(default=0, server_default="0")
     """The version of the decoder that could not use the file; 0 for rows of before schema 0010."""
 
@@ -323,8 +325,7 @@ class YardstickRow(Base):
     little-endian.
     """
     absent_evidence: Mapped[bytes]
-    """For each absent text, the highest evidence that any photo gave for it: float32 little-endian.
-    """
+    """The highest evidence that any photo gave for each absent text, float32 little-endian."""
     common_texts: Mapped[int] = mapped_column(default=256, server_default="256")
     """The number of common texts that the biases come from. A yardstick grows in steps; before
     schema 0013 it was always whole.
