@@ -104,8 +104,8 @@ _LOOK = 0.05
 class Stop:
     """A request to stop. Any thread or signal handler may set it; the work looks at it often.
 
-    What was finished before is kept. Two things end first, each within seconds: the compilation of
-    a tower for this processor, and the training of a vector index's quantiser.
+    What was finished before is kept. The compilation of a tower for this processor, which takes
+    seconds, ends first.
 
     There is no lock in it, as in threading.Event: the code that a signal interrupts may hold that
     lock, and the handler would wait for it forever.

@@ -64,7 +64,11 @@ class CheckpointEmbeddings:
             self._catalog.embedding_chunks(self._checkpoint.id, after_generation=generation)
         )
 
+    def check_stop(self) -> None:
+        """See `Embeddings.check_stop`."""
+        self._stop.check()
+
     def _until_stopped(self, chunks: Iterable[tuple[Ids, Halves]]) -> Iterator[tuple[Ids, Halves]]:
         for chunk in chunks:
-            self._stop.check()
+            self.check_stop()
             yield chunk

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 
@@ -22,8 +23,9 @@ from sigseek.siglip.yardstick.embeddings import load_yardstick
 from sigseek.siglip.yardstick.steps import Step
 from sigseek.storage import Catalog
 from sigseek.storage.embeddings import CheckpointEmbeddings
+from sigseek.storage.index import faiss_build
 from sigseek.storage.index.store import FaissStore
-from tests.catalogs import add_checkpoint, add_photos
+from tests.catalogs import add_checkpoint, add_many, add_photos, random_unit
 from tests.checkpoints import save_tiny
 from tests.listeners import Heard
 from tests.photos import save
@@ -163,6 +165,40 @@ def test_an_index_is_not_written_after_a_stop(tmp_path: Path, stopped: Stop) -> 
     store.catch_up(CheckpointEmbeddings(catalog, record))
     assert store.is_current(CheckpointEmbeddings(catalog, record))
     assert len(store.open(CheckpointEmbeddings(catalog, record))) == 8
+    catalog.close()
+
+
+def test_an_index_is_trained_as_faiss_does_it_and_until_the_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faiss_build, "_QUANTISED_FROM", 100)
+    catalog, store, stop = Catalog(tmp_path), FaissStore(tmp_path / "index"), Stop()
+    vectors = random_unit(700, 200)
+    add_many(catalog, add_checkpoint(catalog, 200).id, vectors)
+    record = catalog.checkpoints()[0]
+
+    class Stopping(CheckpointEmbeddings):
+        """Embeddings, and a stop that comes between two groups of dimensions."""
+
+        looks = 0
+
+        def check_stop(self) -> None:
+            self.looks += 1
+            if self.looks == 3:  # of which the first is at the chunk that is learned from
+                stop.set()
+            super().check_stop()
+
+    stopping = Stopping(catalog, record, stop)
+    with pytest.raises(sigseek.StoppedError):
+        store.catch_up(stopping)
+    assert stopping.looks == 3, "there are four groups"
+    embeddings = CheckpointEmbeddings(catalog, record)
+    assert not store.is_current(embeddings)
+    own = faiss.index_factory(200, "IVF1,PQ100x4fs", faiss.METRIC_INNER_PRODUCT)
+    own.train(vectors.astype(np.float16).astype(np.float32))
+    made = faiss_build._trained(embeddings)
+    assert made.is_trained
+    assert np.array_equal(faiss.serialize_index(made), faiss.serialize_index(own))
     catalog.close()
 
 

@@ -63,6 +63,11 @@ class Embeddings(Protocol):
     def chunks_after(self, generation: int) -> Iterator[tuple[Ids, Halves]]:
         """Yield the embeddings newer than the generation, as `chunks` does."""
 
+    def check_stop(self) -> None:
+        """Raise StoppedError if whoever wants the index has asked to stop. Reading chunks does so,
+        too.
+        """
+
 
 @dataclass(frozen=True)
 class Neighbours:
