@@ -82,7 +82,7 @@ def questions(photos: Sequence[Path]) -> dict[str, Ask]:
 
 def search(library: sigseek.Library, query: str) -> Answer:
     """Give all photos: which of them match is judged a little later than they come."""
-    hits = library.search(query, limit=KEPT + ADDED, include_all=True)
+    hits = library.search(query, limit=KEPT + ADDED, include_all=True, include_self=True)
     return {hit.path: (hit.probability, hit.score) for hit in hits}
 
 
