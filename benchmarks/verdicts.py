@@ -41,8 +41,8 @@ from sigseek.search.results import Hit, SearchResults
 from sigseek.search.verdicts import VERDICTS
 from sigseek.siglip.checkpoint import MINI_DIRECTORY
 
-_PER_KIND = 40
-_CAPTIONS = 200
+_PER_KIND = 20
+_CAPTIONS = 100
 _SHOWN = 10
 _GROUPS = {
     "object": "1-2 facts",
@@ -106,8 +106,8 @@ def questions(seed: int) -> list[Asked]:
     for kind, queries in kinds_of_queries().items():
         for text, statement in rng.sample(queries, min(_PER_KIND, len(queries))):
             asked.append(Asked(_GROUPS[kind], text, statement.facts().issubset))
-    asked += [Asked(one.kind, one.operators, one.is_true) for one in compound_queries()]
-    return asked
+    compound = rng.sample(compound_queries(), 3 * _PER_KIND)
+    return asked + [Asked(one.kind, one.operators, one.is_true) for one in compound]
 
 
 def lists_of(
@@ -129,7 +129,7 @@ def lists_of(
         lists.add(found.hits, relevant)
         page = library.search(query, _SHOWN)
         lists.wrong_headlines += counted_in_headline(page) != len(found)
-        lists.inverted += is_inverted(library.search(query, 20 * _SHOWN, include_all=True))
+        lists.inverted += is_inverted(library.search(query, 5 * _SHOWN, include_all=True))
     return groups
 
 

@@ -1,8 +1,7 @@
-"""Combines the probabilities, bounds and levels of a query's terms into the whole query's."""
+"""Combines the probabilities and bounds of a query's terms into the whole query's."""
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +9,6 @@ import numpy.typing as npt
 from sigseek.search.query import And, Leaf, Not, Or, Query, unweighted
 
 Doubles = npt.NDArray[np.float64]
-_Levels = TypeVar("_Levels", npt.NDArray[np.int8], npt.NDArray[np.float64])
 
 
 def combine(query: Query, terms: Mapping[Leaf, Doubles]) -> Doubles:
@@ -45,23 +43,6 @@ def combine_bounds(
             return least, most
         case _:
             return low[unweighted(query)], high[unweighted(query)]
-
-
-def combine_levels(query: Query, terms: Mapping[Leaf, _Levels], most: int) -> _Levels:
-    """Return the query's levels (n,), 0 to `most`, from its terms' levels: AND takes the lowest,
-    OR the highest, and NOT subtracts from `most`.
-
-    So the weakest term decides on a photo that must show all of them.
-    """
-    match query:
-        case Not(part=part):
-            return most - combine_levels(part, terms, most)
-        case And(parts=parts):
-            return reduce(np.minimum, [combine_levels(part, terms, most) for part in parts])
-        case Or(parts=parts):
-            return reduce(np.maximum, [combine_levels(part, terms, most) for part in parts])
-        case _:
-            return terms[unweighted(query)]
 
 
 def _product(factors: Sequence[Doubles], weights: Sequence[float]) -> Doubles:

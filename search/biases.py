@@ -39,7 +39,7 @@ class Biases:
         biases = self._measured(ids)
         unknown = np.isnan(biases)
         if unknown.any():
-            biases[unknown] = self._usual_bias()
+            biases[unknown] = self.usual()
         return biases
 
     def _measured(self, ids: Ids) -> Floats:
@@ -55,7 +55,7 @@ class Biases:
                 self._known[unknown] = self._catalog.biases(self._checkpoint_id, unknown)
             return self._known[ids]
 
-    def _usual_bias(self) -> float:
+    def usual(self) -> float:
         """Return the mean bias of a sample of the library; 0 where none was measured."""
         if self._usual is None:
             biases = self._measured(self._sample())

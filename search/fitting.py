@@ -41,10 +41,10 @@ def fit_calibration(
     """Fit a calibration to unit-norm embeddings float32: captions (m, dim) and pictures (n, dim). A
     mask (m, n) says which belong together.
 
-    A caption belongs to every picture that was given it; all other pairs, and all pairs with the
-    absent texts, count as not matching. Present texts are the captions of a library, absent ones
-    the same captions with their pictures taken out, and the absent texts. Raises CalibrationError
-    when there are fewer than 30 of either, or nothing matches.
+    A caption belongs to every picture that was given it, and all other pairs count as not matching.
+    Present texts are the captions of a library, absent ones the same captions with their pictures
+    taken out, and the absent texts. Raises CalibrationError when there are fewer than 30 of either,
+    or nothing matches.
     """
     if min(matching.shape) < LEAST:
         raise CalibrationError(
@@ -56,9 +56,12 @@ def fit_calibration(
             f"none of the {len(texts)} captions belongs to any of the {len(images)} pictures",
             "give captions of these pictures",
         )
-    everything = np.concatenate([texts, yardstick.absent])
-    matching = np.concatenate([matching, np.zeros((len(yardstick.absent), len(images)), np.bool_)])
-    counts, rows, present = _measured(everything, images, matching, yardstick)
+    counts, rows, present = _measured(texts, images, matching, yardstick)
+    nowhere = np.zeros((len(yardstick.absent), len(images)), np.bool_)
+    absent_counts, more_rows, more_present = _measured(yardstick.absent, images, nowhere, yardstick)
+    if matching.all():  # otherwise the fit would know of no pair that does not match
+        counts += absent_counts
+    rows, present = np.concatenate([rows, more_rows]), np.concatenate([present, more_present])
     slope, intercept = fit_platt(counts, scoring)
     rows[:, 0] *= np.exp(scoring.logit_scale)
     judgement = _fitted(rows, present, balanced=True)

@@ -75,15 +75,14 @@ class Hit(PhotoHit):
     """The score is the sigmoid of this logit. It is None for a query of several terms."""
     cosine: float | None
     probability: float
-    """The calibrated probability, 0 to 1, or the score if the checkpoint was not calibrated. Hits
-    are ranked by it, except that `include_all` sorts by verdict first and a closer look by
-    `closer`.
-    """
+    """How likely, 0 to 1, the photo belongs to the answer. Order and verdict follow it."""
     verdict: Verdict | None
-    """The verdict is None in a library that was not measured yet."""
+    """"match" from a probability of 0.5 on, "maybe" from 0.1 on. The verdict is None in a library
+    that was not measured yet.
+    """
     confidence: float | None
-    """The verdict depends on this certainty, 0 to 1, that the library contains what was asked for
-    if this photo were its best.
+    """How certain it is, 0 to 1, that the library shows anything of what was asked for: the same
+    for all hits of a query.
     """
     judged_by: JudgedBy
     closer: float | None = None
@@ -105,12 +104,20 @@ class SearchResults(Sequence[Hit]):
     hits: tuple[Hit, ...]
     best: Hit | None
     """The best photo, which need not be among the hits."""
+    matches: int
+    """How many photos match, with the least probability that was asked for. A large enough limit
+    lists all of them. It is 0 in a library that was not measured yet.
+    """
     maybes: int
-    """How many of the 1,000 best photos are uncertain. They are among the hits only with
-    `include_all`.
+    """How many photos may match. They are among the hits only with `include_all`."""
+    counted: bool
+    """Whether `matches` and `maybes` were counted. Otherwise one of them is an estimate from a
+    sample, which happens when more than the 1,000 best of over 20,000 photos match or may match.
     """
     expected: float
     """The number of matches that the photos' probabilities add up to."""
+    confidence: float | None
+    """How certain it is, 0 to 1, that any photo shows what was asked for."""
     photos: int
     """How many photos were searched: the whole library, or the photos with the tags that every hit
     must have.

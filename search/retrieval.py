@@ -63,8 +63,18 @@ class Retriever:
         total = len(self._index) if within is None else len(within)
         few = count < total and limit < _EXACT_SHARE * total
         ids, (cosines,) = self.exact([query], found.ids if few else within)
-        best = np.sort(_highest(cosines, count))
+        best = np.sort(highest(cosines, count))
         return ids[best], cosines[best]
+
+    def nearest_few(self, query: Floats, count: int) -> tuple[Ids, Floats]:
+        """Return the ids, ascending, and exact cosines float32 (n,) of about the `count` nearest
+        photos of the library, as far as the index can tell.
+        """
+        found = self._index.nearest(query, count)
+        if found.exact:
+            return found.ids, found.cosines
+        ids, (cosines,) = self.exact([query], found.ids)
+        return ids, cosines
 
     def best(
         self,
@@ -86,7 +96,7 @@ class Retriever:
             return ids, estimates
         count = min(candidates(limit), len(ids))
         probable = combine(query, probabilities_of(models, estimates))
-        chosen = np.sort(_highest(probable, count))
+        chosen = np.sort(highest(probable, count))
         if is_exact:
             return ids[chosen], {term: values[chosen] for term, values in estimates.items()}
         exact_ids, exact = self._exactly(vectors, tagged, ids[chosen])
@@ -105,7 +115,7 @@ class Retriever:
         )
         possible = combine_bounds(query, low, high)[1]
         wanted = np.union1d(
-            chosen, _highest(possible, min(int((possible >= sure).sum()), _MOST_EXACT))
+            chosen, highest(possible, min(int((possible >= sure).sum()), _MOST_EXACT))
         )
         return self._exactly(vectors, tagged, ids[wanted])
 
@@ -175,7 +185,7 @@ def probabilities_of(models: Mapping[Leaf, TermModel], cosines: Cosines) -> dict
     return {term: models[term](values) for term, values in cosines.items()}
 
 
-def _highest(values: Doubles | Floats, count: int) -> npt.NDArray[np.int64]:
+def highest(values: Doubles | Floats, count: int) -> npt.NDArray[np.int64]:
     """Return the positions of the `count` highest values. Among equal values, lower ids win."""
     return np.argsort(-values, kind="stable")[:count]
 

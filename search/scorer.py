@@ -1,4 +1,10 @@
-"""The scores of the photos that may answer a query: probabilities, confidences and verdicts."""
+"""The probability that a photo belongs to the answer of a query, for the photos that may.
+
+Two questions are answered one after the other. Of each text: does the library show anything of it?
+That is the `Judge`'s confidence. Of each photo, given that there is something: does it show it?
+That is the text's `TermModel`. The product of both is the photo's probability for the text, and a
+query of several terms combines the probabilities of its terms.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,7 +15,8 @@ import numpy.typing as npt
 from sigseek.search.algebra import combine
 from sigseek.search.biases import Biases
 from sigseek.search.calibration import Calibration
-from sigseek.search.judgement import Judge, Levels, judge_query
+from sigseek.search.counts import Others
+from sigseek.search.judgement import Judge
 from sigseek.search.known_photo import KnownPhoto
 from sigseek.search.query import Leaf, Query, Tag, Text, split_tags, terms
 from sigseek.search.retrieval import (
@@ -19,17 +26,27 @@ from sigseek.search.retrieval import (
     Retriever,
     Vectors,
     candidates,
+    highest,
     probabilities_of,
     tag_cosines,
 )
 from sigseek.search.scope import Scope
-from sigseek.search.terms import Doubles, TermModel, photo_model, plain_model, tag_model, text_model
-from sigseek.search.verdicts import MATCH
+from sigseek.search.terms import (
+    Doubles,
+    TermModel,
+    photo_model,
+    plain_model,
+    tag_model,
+    text_model,
+)
 from sigseek.siglip import Scoring
 from sigseek.storage import CatalogReader, CheckpointRecord
 
 Rows = npt.NDArray[np.int64]
 """Positions in the arrays of `Scored`."""
+
+_JUDGED = 100
+"""The number of nearest photos whose evidence is looked at for a text's confidence."""
 
 
 @dataclass(frozen=True)
@@ -40,25 +57,24 @@ class Scored:
 
     ids: Ids
     cosines: Cosines
+    models: Mapping[Leaf, TermModel]
+    """They make a probability of each term's cosine."""
     terms: dict[Leaf, Doubles]
     """The probability of each term."""
     probabilities: Doubles
     """The probability of the whole query."""
     scores: Doubles
     """SigLIP's own probability of the whole query."""
-    confidences: Doubles | None
-    """The confidence of each photo; None in a library that was not measured."""
-    levels: Levels
-    expected: float
-    """The number of matches in the scope that the probabilities of its photos add up to."""
-
-    def any_match(self, rows: Rows) -> float:
-        """Return how certain it is, 0 to 1, that there is a match at all. Words of no meaning fit
-        many photos a little.
-        """
-        if self.confidences is None or (self.levels[rows] == MATCH).any():
-            return 1.0
-        return float(self.confidences[rows].max(initial=0))
+    ranked_by: Floats | Doubles
+    """The higher, the further up. The order is that of the probabilities. For a query of one text
+    it also tells photos apart whose probabilities are rounded to 1.
+    """
+    confidence: float | None
+    """How certain it is, 0 to 1, that there is anything of what the query asks for; None in a
+    library that was not measured. For a query of several terms it is the best probability.
+    """
+    others: Others
+    """The photos that the query is about and that are not among `ids`."""
 
 
 class Scorer:
@@ -77,7 +93,6 @@ class Scorer:
         self._judge = judge
         self._calibration = calibration
         self._scoring = Scoring(checkpoint.logit_scale, checkpoint.logit_bias)
-        self._plain = plain_model(self._scoring, calibration)
         self._raw = plain_model(self._scoring, None)
         self._biases = Biases(catalog, checkpoint.id, lambda: retriever.sample({}, {})[0])
 
@@ -94,44 +109,89 @@ class Scorer:
         Photos that the query names are left out unless they may be listed. Each is certain to be
         like itself.
         """
+        left_out = np.array([photo.id for photo in known.values() if not photo.listed], np.int64)
         sample = self._retriever.sample(vectors, scope.tagged)
-        models = {term: self._model(term, sample[1].get(term)) for term in terms(query)}
-        ids, cosines = self._candidates(query, vectors, scope, models, limit + len(known))
-        kept = ~np.isin(ids, [photo.id for photo in known.values() if not photo.listed])
+        confidence = None
+        models: dict[Leaf, TermModel]
+        cosines: Cosines
+        if isinstance(query, Text):
+            ids, values = self._retriever.nearest(vectors[query], limit)
+            confidence = self._confidence(vectors[query], ids, values)
+            models = {query: self._text_model(vectors[query], sample[1][query], confidence)}
+            cosines = {query: values}
+        else:
+            models = {term: self._model(term, vectors, sample) for term in terms(query)}
+            ids, cosines = self._candidates(query, vectors, scope, models, limit + len(known))
+        kept = ~np.isin(ids, left_out)
         scope = replace(scope, photos=scope.photos - int((~kept).sum()))
         ids, cosines = ids[kept], {term: values[kept] for term, values in cosines.items()}
-        by_term: dict[Leaf, Doubles] = (
-            {query: self._plain(cosines[query])}
-            if isinstance(query, Text)
-            else probabilities_of(models, cosines)
-        )
+        by_term = probabilities_of(models, cosines)
         for term, photo in known.items():
             by_term[term] = np.where(ids == photo.id, 1.0, by_term[term])
         probabilities = combine(query, by_term)
-        expected = self._expected(query, vectors, models, scope, (ids, cosines), sample)
-        # A verdict needs the photo's bias, which is read for the photos that can be shown.
-        best = np.sort(np.argsort(-probabilities, kind="stable")[: candidates(limit)])
-        ids, probabilities = ids[best], probabilities[best]
-        cosines = {term: values[best] for term, values in cosines.items()}
-        by_term = {term: values[best] for term, values in by_term.items()}
+        if self._judge and confidence is None:
+            confidence = float(probabilities.max(initial=0))
         raw = {
-            term: self._raw(cosines[term]) if isinstance(term, Text) else by_term[term]
-            for term in cosines
+            term: self._raw(values) if isinstance(term, Text) else by_term[term]
+            for term, values in cosines.items()
         }
-        biases = self._biases.of(ids) if self._judge else np.zeros(len(ids), np.float32)
-        confidences, levels = judge_query(query, self._judge, vectors, biases, cosines, by_term)
-        scores = combine(query, raw)
-        return Scored(ids, cosines, by_term, probabilities, scores, confidences, levels, expected)
+        count = scope.photos - len(ids)
+        looked_at = np.union1d(ids, left_out)
+        others = Others(count, self._others(query, vectors, models, scope, looked_at, sample))
+        return Scored(
+            ids,
+            cosines,
+            models,
+            by_term,
+            probabilities,
+            scores=combine(query, raw),
+            ranked_by=cosines[query] if isinstance(query, Text) else probabilities,
+            confidence=confidence,
+            others=others,
+        )
 
-    def _model(self, term: Leaf, sample: Floats | None) -> TermModel:
+    def text_model(self, vector: Floats, ids: Ids, cosines: Floats) -> TermModel:
+        """Return the model that a search for the text with the embedding (dim,) uses, by the ids,
+        ascending, of all photos and the text's cosines (n,) to them.
+        """
+        text = Text("x")
+        _, sampled = self._retriever.sample({text: vector}, {})
+        return self._text_model(vector, sampled[text], self._confidence(vector, ids, cosines))
+
+    def _confidence(self, vector: Floats, ids: Ids, cosines: Floats) -> float | None:
+        """Return the confidence of a text with the embedding (dim,), by photos that include the
+        nearest ones: their ids, ascending, and cosines (n,).
+        """
+        if self._judge is None:
+            return None
+        rows = np.sort(highest(cosines, _JUDGED))
+        return self._judge.confidence(vector, cosines[rows], self._biases.of(ids[rows]))
+
+    def _text_model(self, vector: Floats, sampled: Floats, confidence: float | None) -> TermModel:
+        """Return the model of a text with the embedding (dim,) by its cosines to a sample of the
+        library.
+        """
+        chance_logit = 0.0
+        if self._judge and not self._calibration:
+            cosine = self._judge.chance_cosine(vector, self._biases.usual())
+            chance_logit = float(self._scoring.logits(np.array(cosine, np.float32)))
+        model = text_model(sampled, self._scoring, self._calibration, chance_logit)
+        return model if confidence is None else lambda cosines: confidence * model(cosines)
+
+    def _model(self, term: Leaf, vectors: Vectors, sample: tuple[Ids, Cosines]) -> TermModel:
         """Return the model that makes a probability of a term's cosine, by the term's cosines to a
         sample of the whole library.
         """
-        if isinstance(term, Tag) or sample is None:
+        ids, cosines = sample
+        if isinstance(term, Tag):
             return tag_model()
-        if isinstance(term, Text):
-            return text_model(sample, self._scoring, self._calibration)
-        return photo_model(sample, self._checkpoint.embeddings)
+        if not isinstance(term, Text):
+            return photo_model(cosines[term], self._checkpoint.embeddings)
+        nearest = ids, cosines[term]
+        if len(ids) < self._checkpoint.embeddings:
+            nearest = self._retriever.nearest_few(vectors[term], 2 * _JUDGED)
+        confidence = self._confidence(vectors[term], *nearest)
+        return self._text_model(vectors[term], cosines[term], confidence)
 
     def _candidates(
         self,
@@ -142,41 +202,30 @@ class Scorer:
         limit: int,
     ) -> tuple[Ids, Cosines]:
         """Return photos that certainly include the best, and the exact cosines of each term."""
-        if isinstance(query, Text):
-            ids, cosines = self._retriever.nearest(vectors[query], limit)
-            return ids, {query: cosines}
         if scope.within is not None and split_tags(query)[1] is None:
             ids = scope.within[: candidates(limit)]  # each tagged photo is as good as another
             return ids, tag_cosines(scope.tagged, ids)
         return self._retriever.best(query, vectors, scope.tagged, models, limit, scope.within)
 
-    def _expected(
+    def _others(
         self,
         query: Query,
         vectors: Vectors,
         models: Mapping[Leaf, TermModel],
         scope: Scope,
-        scored: tuple[Ids, Cosines],
+        looked_at: Ids,
         sample: tuple[Ids, Cosines],
-    ) -> float:
-        """Return how many photos of the scope match. Photos that were scored count by their own
-        probabilities, and the others by those of a sample of the scope.
+    ) -> Doubles:
+        """Return the probabilities (n,) of photos that stand for those of the scope that are not
+        among `looked_at`, whose ids ascend.
         """
-        ids, cosines = scored
-        looked_at = float(combine(query, probabilities_of(models, cosines)).sum())
-        left = scope.photos - len(ids)
-        if left <= 0:
-            return looked_at
+        if scope.photos <= len(looked_at):
+            return np.zeros(0)
         if scope.within is not None:
+            if split_tags(query)[1] is None:
+                return np.ones(scope.photos - len(looked_at))
             sample = self._retriever.sample(vectors, scope.tagged, scope.within)
-        sample_ids, sample_cosines = sample
-        others = ~np.isin(sample_ids, ids, assume_unique=True)
-        if not others.any():
-            return looked_at
-        likely = combine(
-            query,
-            probabilities_of(
-                models, {term: values[others] for term, values in sample_cosines.items()}
-            ),
-        )
-        return looked_at + left * float(likely.mean())
+        ids, cosines = sample
+        rows = ~np.isin(ids, looked_at, assume_unique=True)
+        left = {term: values[rows] for term, values in cosines.items()}
+        return combine(query, probabilities_of(models, left))

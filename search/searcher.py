@@ -10,16 +10,17 @@ from sigseek.errors import Remedy
 from sigseek.search.calibration import Calibration
 from sigseek.search.checks import check_limit, check_search
 from sigseek.search.closer import CloserLook
+from sigseek.search.counts import count_matches
 from sigseek.search.hits import photo_fields
-from sigseek.search.judgement import LIKELY, Judge
+from sigseek.search.judgement import Judge
 from sigseek.search.known_photo import KnownPhoto
 from sigseek.search.query import Leaf, Query, Text, label
 from sigseek.search.results import Hit, SearchResults, SimilarHit
-from sigseek.search.retrieval import Floats, Ids, Retriever, Vectors, candidates
+from sigseek.search.retrieval import Floats, Ids, Retriever, Vectors
 from sigseek.search.scope import find_scope
 from sigseek.search.scorer import Rows, Scored, Scorer
-from sigseek.search.terms import Doubles, plain_model
-from sigseek.search.verdicts import FEW_PHOTOS, MATCH, PROVISIONAL, VERDICTS, JudgedBy
+from sigseek.search.terms import Doubles
+from sigseek.search.verdicts import FEW_PHOTOS, MATCH_FROM, PROVISIONAL, JudgedBy, verdict
 from sigseek.siglip import Scoring
 from sigseek.siglip.yardstick import VERSION
 from sigseek.siglip.yardstick.evidence import evidence_of_all_absent
@@ -47,19 +48,18 @@ class Searcher:
         self._catalog = catalog
         self.checkpoint = checkpoint
         self._scoring = Scoring(checkpoint.logit_scale, checkpoint.logit_bias)
-        self._plain = plain_model(self._scoring, calibration)
-        self._calibration = calibration
         self._retriever = Retriever(catalog, checkpoint, index)
         scale = float(np.exp(checkpoint.logit_scale))
         yardstick = catalog.yardstick(checkpoint.id)
         self._judge: Judge | None = None
         if yardstick and yardstick.version == VERSION:  # biases of two versions do not compare
+            fitted = calibration
             if yardstick.common_texts < WHOLE.common:
-                calibration = None  # it was fitted to evidence by the whole yardstick
+                fitted = None  # it was fitted to evidence by the whole yardstick
                 found = evidence_of_all_absent(yardstick.absent_evidence, WHOLE.absent)
                 yardstick = replace(yardstick, absent_evidence=found)
-            self._judge = Judge(yardstick, calibration, scale, max(checkpoint.embeddings, 1))
-        self._scorer = Scorer(catalog, checkpoint, self._retriever, self._judge, self._calibration)
+            self._judge = Judge(yardstick, fitted, scale, max(checkpoint.embeddings, 1))
+        self._scorer = Scorer(catalog, checkpoint, self._retriever, self._judge, calibration)
 
     @property
     def judged_by(self) -> JudgedBy:
@@ -94,8 +94,8 @@ class Searcher:
         known: Mapping[Leaf, KnownPhoto] | None = None,
     ) -> SearchResults:
         """Return the `limit` photos that match the query best, best first. `include_all` adds
-        photos that do not match, maybes first. `known` holds, by term, the photos of the library
-        that the query names.
+        photos that may match, and then those that do not. `known` holds, by term, the photos of the
+        library that the query names.
 
         Tags that every hit must have narrow the search: no other photo is looked at or counted.
         Raises QueryError for a limit below 1, a probability outside 0 to 1, a tag that does not
@@ -107,20 +107,14 @@ class Searcher:
         scope = find_scope(query, self._catalog, self.checkpoint, self._retriever)
         known = known or {}
         scored = self._scorer.score(query, vectors, scope, limit, known)
-        order = np.argsort(
-            -(scored.cosines[query] if isinstance(query, Text) else scored.probabilities),
-            kind="stable",
-        )
         closely: dict[int, float] = {}
         if closer and isinstance(query, Text):
-            order, closely = self._look_closer(order, scored, query, vectors[query], closer)
-        counted = order[: candidates(1)]  # the same photos, however many hits are asked for
-        shown = order[scored.probabilities[order] >= min_probability]
-        shown = (
-            shown[np.argsort(-scored.levels[shown], kind="stable")]
-            if include_all
-            else shown[scored.levels[shown] == MATCH]
-        )
+            scored, closely = self._look_closer(scored, query, vectors[query], closer)
+        order = np.argsort(-scored.ranked_by, kind="stable")
+        counts = count_matches(scored.probabilities, scored.others, min_probability)
+        judged = self._judge is not None
+        least = min_probability if include_all or not judged else max(MATCH_FROM, min_probability)
+        shown = order[scored.probabilities[order] >= least]
         by_id = {photo.id: photo for photo in known.values()}
         hit = partial(self._hit, query, scored, closely, explain, by_id)
         found = self._photos(shown, scored.ids, limit)
@@ -132,8 +126,11 @@ class Searcher:
         return SearchResults(
             hits=hits,
             best=best,
-            maybes=int((scored.levels[counted] == MATCH - 1).sum()),
-            expected=scored.expected * scored.any_match(counted),
+            matches=counts.matches if judged else 0,
+            maybes=counts.maybes if judged else 0,
+            counted=counts.exact,
+            expected=counts.expected,
+            confidence=scored.confidence,
             photos=scope.photos,
             judged_by=self.judged_by,
             notes=self._notes(),
@@ -174,40 +171,37 @@ class Searcher:
         """Yield, for each text's unit-norm embedding of (n, dim), the ids, ascending, and the
         probabilities of all photos that match it.
 
-        These are the photos that get a tag. They are judged as hits are. With a calibration they
-        must also be probable; probabilities without a calibration are too low to ask for that.
-        The embeddings of photos are read once for many texts.
+        These are the photos that get a tag, and those that a search for the text lists. The
+        embeddings of photos are read once for many texts.
         """
-        ids, biases = np.zeros(0, np.int64), np.zeros(0, np.float32)
         together = max(1, _MOST_COSINES // max(self.checkpoint.embeddings, 1))
         for start in range(0, len(vectors), together):
             group = vectors[start : start + together]
-            before, (ids, cosines) = ids, self._retriever.exact(list(group), None)
-            if not np.array_equal(before, ids):
-                biases = self._catalog.biases(self.checkpoint.id, ids)
+            ids, cosines = self._retriever.exact(list(group), None)
             for vector, values in zip(group, cosines, strict=True):
-                probabilities = self._plain(values)
-                matches = probabilities >= (LIKELY if self._calibration or not self._judge else 0)
-                if self._judge:
-                    matches &= (
-                        self._judge.levels(self._judge.confidences(vector, values, biases)) == MATCH
-                    )
+                probabilities = self._scorer.text_model(vector, ids, values)(values)
+                matches = probabilities >= MATCH_FROM
                 yield ids[matches], probabilities[matches]
 
     def _look_closer(
-        self, order: Rows, scored: Scored, query: Text, text: Floats, closer: CloserLook
-    ) -> tuple[Rows, dict[int, float]]:
-        """Return the order with the best photos ranked again, and by row the logits that these are
-        ranked by.
+        self, scored: Scored, query: Text, text: Floats, closer: CloserLook
+    ) -> tuple[Scored, dict[int, float]]:
+        """Return the scores with the best photos judged by their parts, and by row the logits of
+        these photos.
         """
+        order = np.argsort(-scored.ranked_by, kind="stable")
         best = dict(self._photos(order, scored.ids, closer.count))
         whole = {row: float(scored.cosines[query][row]) for row in best}
-        logits = {
-            row: float(self._scoring.logits(np.array(cosine, np.float32)))
-            for row, cosine in closer.cosines(text, best, whole).items()
-        }
-        first = np.array(sorted(logits, key=lambda row: -logits[row]), np.int64)
-        return np.concatenate([first, order[~np.isin(order, first)]]), logits
+        looked = closer.cosines(text, best, whole)
+        rows = np.array(list(looked), np.int64)
+        cosines = scored.cosines[query].copy()
+        cosines[rows] = list(looked.values())
+        probabilities = scored.models[query](cosines)
+        judged = replace(
+            scored, ranked_by=cosines, probabilities=probabilities, terms={query: probabilities}
+        )
+        logits = self._scoring.logits(cosines[rows])
+        return judged, dict(zip(looked, logits.tolist(), strict=True))
 
     def _photos(self, rows: Rows, ids: Ids, limit: int) -> list[tuple[int, PhotoRecord]]:
         """Return the first `limit` of these rows whose photos have a file, present or missing."""
@@ -238,8 +232,8 @@ class Searcher:
             logit=None if cosine is None else float(self._scoring.logits(cosine)),
             cosine=None if cosine is None else float(cosine),
             probability=float(scored.probabilities[row]),
-            verdict=None if scored.confidences is None else VERDICTS[scored.levels[row]],
-            confidence=None if scored.confidences is None else float(scored.confidences[row]),
+            verdict=None if scored.confidence is None else verdict(scored.probabilities[row]),
+            confidence=scored.confidence,
             judged_by=self.judged_by,
             closer=closely.get(row),
             terms={label(term): float(values[row]) for term, values in scored.terms.items()}

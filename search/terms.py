@@ -32,17 +32,24 @@ def plain_model(scoring: Scoring, calibration: Calibration | None) -> TermModel:
     return probabilities
 
 
-def text_model(sample: Floats, scoring: Scoring, calibration: Calibration | None) -> TermModel:
+def text_model(
+    sample: Floats, scoring: Scoring, calibration: Calibration | None, chance_logit: float = 0.0
+) -> TermModel:
     """Use the two components of the text's logits in this library if they are clearly apart, which
     happens for what is common in it.
 
-    Rare things leave no visible component, so `plain_model` is used. `sample` holds the cosines
+    Rare things leave no visible component, so the checkpoint's calibration is used. Without a
+    calibration it is SigLIP's sigmoid, whose logits are often too low as a whole: it is moved so
+    that the probability is 0.5 at `chance_logit`, if that is below 0. `sample` holds the cosines
     (n,) of the library.
     """
     mixture = fit_mixture(scoring.logits(sample).astype(np.float64))
-    if mixture is None:
+    if mixture:
+        return lambda cosines: mixture.probabilities(scoring.logits(cosines).astype(np.float64))
+    if calibration:
         return plain_model(scoring, calibration)
-    return lambda cosines: mixture.probabilities(scoring.logits(cosines).astype(np.float64))
+    moved = min(chance_logit, 0.0)
+    return lambda cosines: sigmoid(scoring.logits(cosines) - np.float32(moved)).astype(np.float64)
 
 
 def photo_model(sample: Floats, photos: int) -> TermModel:

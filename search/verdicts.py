@@ -6,8 +6,10 @@ from sigseek.errors import Call, Remedy
 
 Verdict = Literal["no match", "maybe", "match"]
 VERDICTS: tuple[Verdict, ...] = ("no match", "maybe", "match")
-"""The verdicts by level, 0 to 2."""
-MATCH = 2
+"""The verdicts, the worst first."""
+MATCH_FROM, MAYBE_FROM = 0.5, 0.1
+"""The least probability of a match and of a maybe. A match belongs to the answer rather than not.
+"""
 
 JudgedBy = Literal["calibrated", "uncalibrated", "provisional", "nothing"]
 """Verdicts are based on the checkpoint's calibration, on absent texts, on the first of the absent
@@ -23,3 +25,10 @@ PROVISIONAL = Remedy(
     (Call("index"),),
 )
 """The note on verdicts by a yardstick that is not whole yet."""
+
+
+def verdict(probability: float) -> Verdict:
+    """Return the verdict on a photo by the probability, 0 to 1, that it belongs to the answer."""
+    if probability >= MATCH_FROM:
+        return "match"
+    return "maybe" if probability >= MAYBE_FROM else "no match"

@@ -231,10 +231,10 @@ class Library:
     ) -> SearchResults:
         """Find the photos that match a query, the best first; docs/queries.md describes queries.
 
-        Only photos judged to match whose probability is at least `min_probability` are listed; with
-        `include_all` the others follow, uncertain ones first. With `explain` each hit has the
+        Only photos that match are listed, those with a probability of 0.5 or more and of at least
+        `min_probability`; with `include_all` all others follow. With `explain` each hit has the
         probability of each term. The best `closer` photos are looked at again, part by part, and
-        ranked by that. A photo that the query names is listed only with `include_self`; exact
+        judged by that. A photo that the query names is listed only with `include_self`; exact
         copies of it are always listed.
 
         >>> [hit.verdict for hit in library.search("a house")]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sigseek.errors import Call, Option, Remedy, escaped
+from sigseek.search.verdicts import MATCH_FROM
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -46,12 +47,9 @@ _NOT_IN_JSON = {
 _COUNTS = ("added", "changed", "moved", "unchanged", "missing", "excluded", "offline", "failed")
 QUERY_PHOTOS = {"itself": "the photo itself", "copy": "exact copy"}
 """What is said of a hit that is the photo that the query names."""
-_JUDGED = {
-    "calibrated": "",
-    "uncalibrated": " (uncalibrated)",
-    "provisional": " (provisional)",
-    "nothing": " (not judged)",
-}
+_JUDGED = {"calibrated": "", "uncalibrated": " (uncalibrated)", "provisional": " (provisional)"}
+_MUCH_MORE = 1.25
+"""How many times the number of matches the expected number must be to be told as well."""
 
 
 def json_line(record: DataclassInstance | dict[str, Any]) -> str:
@@ -187,53 +185,88 @@ def leaving_files(files: int) -> str:
     )
 
 
-def headline(found: SearchResults, limit: int, min_probability: float = 0.0) -> Remedy:
-    """Say how many photos match a query, as a line over the hits or in their place."""
-    matches = sum(hit.verdict == "match" for hit in found.hits)
-    if matches or (found.judged_by == "nothing" and found.hits):
-        return _matches(found, matches, limit)
-    if found.best is None:
-        return Remedy("No photo matches")
+def headline(
+    found: SearchResults, limit: int, min_probability: float = 0.0, *, include_all: bool = False
+) -> Remedy:
+    """Say how many photos match a query, as a line over the hits or in their place.
+
+    The arguments are those of the search.
+    """
+    if found.judged_by == "nothing":
+        return Remedy(f"{counted(len(found.hits), 'photo')} listed, not judged yet")
+    parts = [_matches(found, limit, min_probability, include_all=include_all)]
+    if found.maybes:
+        number = _estimated(found.maybes) if not found.counted else f"{found.maybes:,}"
+        more = f"{number} more" if found.matches else number
+        parts.append(
+            Remedy(f"{more} may") if include_all
+            else Remedy(f"{more} may ({{}})", (Option("include_all", True),))
+        )  # fmt: skip
+    if include_all and found.hits:
+        parts.append(_listed(found, limit))
+    text = "; ".join(part.text for part in parts)
+    return Remedy(text, tuple(step for part in parts for step in part.steps))
+
+
+def _matches(
+    found: SearchResults, limit: int, min_probability: float, *, include_all: bool
+) -> Remedy:
+    """Return how many photos match, and which of them are listed."""
     label = _JUDGED[found.judged_by]
+    if not found.matches:
+        return Remedy(_no_match(found, min_probability, label))
+    text = f"{counted(found.matches, 'photo')} match{'es' if found.matches == 1 else ''}"
+    if not found.counted:
+        text = f"about {_estimated(found.matches)} photos match"
+    text += label
+    if min_probability > MATCH_FROM:
+        text += f" with a probability of {min_probability:g} or more"
+    in_all = float(f"{found.expected:.2g}")
+    if found.counted and in_all > _MUCH_MORE * found.matches + 1:
+        text += f", probably about {in_all:,.0f} of {found.photos:,} in all"
+    if not include_all and len(found.hits) == limit < found.matches:
+        text += f", the best {limit:,} shown ({{}} for more)"
+        return Remedy(text, (Option("limit", 10 * limit),))
+    return Remedy(text)
+
+
+def _no_match(found: SearchResults, min_probability: float, label: str) -> str:
+    """Return what there is where no photo matches."""
+    if found.best is None:
+        return "No photo matches"
+    best = f"{escaped(shown(found.best.path))}{label}"
     if found.best.probability < min_probability and found.best.verdict != "no match":
-        best = _rounded_below(found.best.probability, min_probability)
-        path = escaped(shown(found.best.path))
-        return Remedy(
-            f"No match has a probability of {min_probability:g} or more; "
-            f"the best has {best}: {path}{label}"
+        probability = _rounded_below(found.best.probability, min_probability)
+        return (
+            f"No photo has a probability of {min_probability:g} or more; "
+            f"the best has {probability}: {best}"
         )
     if found.maybes:
-        uncertain = f"No photo clearly matches{label}; {found.maybes:,} might"
-        if found.hits:  # they are listed
-            return Remedy(uncertain)
-        return Remedy(f"{uncertain}. To see them: {{}}", (Option("include_all", True),))
-    return Remedy(f"No photo matches{label}; the closest is {escaped(shown(found.best.path))}")
+        return f"No photo clearly matches{label}"
+    return f"No photo matches; the closest is {best}"
+
+
+def _listed(found: SearchResults, limit: int) -> Remedy:
+    """Return how many of all photos are listed, whatever the verdict."""
+    if len(found.hits) < min(limit, found.photos):
+        return Remedy(f"{len(found.hits):,} of {counted(found.photos, 'photo')} listed")
+    if len(found.hits) >= found.photos:
+        photos = counted(found.photos, "photo")
+        return Remedy(f"all {photos} listed" if found.photos > 1 else f"{photos} listed")
+    return Remedy(
+        f"the best {limit:,} of {found.photos:,} photos listed ({{}} for more)",
+        (Option("limit", 10 * limit),),
+    )
+
+
+def _estimated(number: int) -> str:
+    """Return a number that a sample tells, which is good for two digits."""
+    return f"{int(float(f'{number:.2g}')):,}"
 
 
 def _rounded_below(value: float, limit: float) -> str:
     """Return the value in so few digits that it still reads as less than the limit."""
     return next(text for digits in range(2, 18) if float(text := f"{value:.{digits}g}") < limit)
-
-
-def _matches(found: SearchResults, matches: int, limit: int) -> Remedy:
-    """Return the headline where photos match.
-
-    When every match is listed, their number is known. Otherwise it is estimated from a sample,
-    which is good for two digits.
-    """
-    judged = found.judged_by != "nothing"
-    listed = matches if judged else len(found.hits)
-    text, steps = counted(listed, "match", "matches"), []
-    if listed >= limit:
-        expected = int(float(f"{max(found.expected, listed):.2g}"))
-        if expected > listed:
-            text = f"about {expected:,} matches, showing {listed:,} ({{}} for more)"
-            steps.append(Option("limit"))
-    text += _JUDGED[found.judged_by]
-    if found.maybes and len(found.hits) == listed:
-        text += f"; {found.maybes:,} more {'is' if found.maybes == 1 else 'are'} uncertain ({{}})"
-        steps.append(Option("include_all", True))
-    return Remedy(text, tuple(steps))
 
 
 def shown(path: str) -> str:

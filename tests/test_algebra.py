@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigseek.search.algebra import combine, combine_bounds, combine_levels
+from sigseek.search.algebra import combine, combine_bounds
 from sigseek.search.parse import parse
 from sigseek.search.query import And, Leaf, Or, PhotoTerm, Query, Tag, Text, joined, negated
 from tests.trees import trees
@@ -83,46 +83,3 @@ def test_bounds_of_a_known_query() -> None:
     high: dict[Leaf, Doubles] = {A: np.array([0.6]), B: np.array([0.5])}
     least, most = combine_bounds(parse("a AND NOT tag:b"), low, high)
     assert (least[0], most[0]) == pytest.approx((0.4 * 0.5, 0.6 * 0.7))
-
-
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("a", [2, 1, 0]),
-        ("NOT a", [0, 1, 2]),
-        ("a AND tag:b", [1, 1, 0]),
-        ("a OR tag:b", [2, 2, 1]),
-        ("a^3 AND NOT tag:b", [1, 0, 0]),
-        ("a AND tag:b AND photo:c.jpg", [0, 1, 0]),
-    ],
-)
-def test_known_levels(query: str, expected: list[int]) -> None:
-    terms: dict[Leaf, npt.NDArray[np.int8]] = {
-        A: np.array([2, 1, 0], np.int8),
-        B: np.array([1, 2, 1], np.int8),
-        C: np.array([0, 2, 2], np.int8),
-    }
-    found = combine_levels(parse(query), terms, 2)
-    assert found.tolist() == expected
-    assert found.dtype == np.int8
-
-
-@given(parts, st.lists(st.lists(st.integers(0, 2), min_size=3, max_size=3), min_size=3, max_size=3))
-def test_de_morgan_of_levels(parts: list[Query], values: list[list[int]]) -> None:
-    terms: dict[Leaf, npt.NDArray[np.int8]] = {
-        leaf: np.array(row, np.int8) for leaf, row in zip(LEAVES, values, strict=True)
-    }
-    for one, other in ((And, Or), (Or, And)):
-        left, right = negated(joined(one, parts)), joined(other, [negated(part) for part in parts])
-        found = combine_levels(left, terms, 2)
-        assert found.tolist() == combine_levels(right, terms, 2).tolist()
-        assert set(found.tolist()) <= {0, 1, 2}
-
-
-def test_confidences_combine_as_levels_do() -> None:
-    terms: dict[Leaf, npt.NDArray[np.float32]] = {
-        A: np.array([0.25, 0.75], np.float32),
-        B: np.array([0.5, 0.5], np.float32),
-    }
-    assert combine_levels(parse("a AND NOT tag:b"), terms, 1).tolist() == [0.25, 0.5]
-    assert combine_levels(parse("NOT a OR tag:b"), terms, 1).tolist() == [0.75, 0.5]

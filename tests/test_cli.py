@@ -133,7 +133,7 @@ def test_forms_of_output(library: Path, tmp_path: Path, run: Run) -> None:
     expected, *table = run(
         "search", "at night", *where, "--html", tmp_path / "page.html"
     ).stdout.splitlines()
-    assert expected == "about 12 matches, showing 2 (-n for more)", "as many as were drawn"
+    assert expected == "12 photos match, the best 2 shown (-n 20 for more)", "as many as drawn"
     assert len(table) == 2
     assert str(best[0]["path"]) in table[0]
     assert f"{best[0]['probability']:.3f}" in table[0]
@@ -184,7 +184,7 @@ def test_nothing_matches(library: Path, tmp_path: Path, run: Run) -> None:
     run("search", "sdfsdflksdfj", *where, "--html", page)
     assert "Nothing found." in page.read_text()
     said, *tail = run("search", "sdfsdflksdfj", *where, "--all", "-n", "5").stdout.splitlines()
-    assert said + "\n" == table.stdout
+    assert said == table.stdout.strip() + "; the best 5 of 40 photos listed (-n 50 for more)"
     assert [line.split("  ")[-1] for line in tail] == ["no match"] * 5
 
 
@@ -251,7 +251,7 @@ def test_the_least_probability_is_of_the_one_that_is_shown(library: Path, run: R
     half = rows(run("search", "at night", *where, "--json", "--min-probability", "50%"))
     assert half == rows(run("search", "at night", *where, "--json", "--min-score", "0.5")) != []
     unreached = run("search", "a house", *where, "--min-probability", "1").stdout
-    assert unreached.startswith("No match has a probability of 1 or more; the best has 0.99")
+    assert unreached.startswith("No photo has a probability of 1 or more; the best has 0.99")
 
 
 def test_a_query_without_words(library: Path, run: Run) -> None:
@@ -367,7 +367,7 @@ def test_calibrate(drawn: Path, tmp_path: Path, run: Run) -> None:
         run("index", drawn, *where, "--model", bare)
     assert rows(run("search", "at night", *where, "--json"))[0]["judged_by"] == "uncalibrated"
     assert (
-        "about 12 matches, showing 10 (-n for more) (uncalibrated)"
+        "12 photos match (uncalibrated), the best 10 shown (-n 100 for more)"
         in run("search", "at night", *where).stdout
     )
     lines = (drawn / "captions.jsonl").read_text().splitlines()

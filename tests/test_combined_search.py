@@ -36,6 +36,7 @@ from sigseek.search.query import (
 from sigseek.search.results import SearchResults
 from sigseek.search.searcher import Searcher
 from sigseek.search.terms import TermModel, photo_model, tag_model, text_model
+from sigseek.search.verdicts import verdict
 from sigseek.siglip import Scoring
 from sigseek.siglip.yardstick import VERSION
 from sigseek.storage import (
@@ -346,15 +347,17 @@ def test_the_expected_number_falls_with_the_doubt_that_there_is_any(
         transaction.put_yardstick(
             checkpoint.id, YardstickRecord(VERSION, 1, 1, unit([[0, 1]] * 8), absent)
         )
-    found = searcher(catalog, tmp_path).search(
-        Text("a"), {Text("a"): unit([1, 0])}, 10, include_all=True
-    )
-    assert found.expected == pytest.approx(0.5, abs=0.001)
+    search, text = searcher(catalog, tmp_path), Text("a")
+    found = search.search(text, {text: unit([1, 0])}, 10, include_all=True)
+    doubt = 1 / (1 + (0.5 / 0.005) ** 0.75)
+    assert found.confidence == pytest.approx(doubt, abs=1e-6)
+    # A logit of 53 says that the first photo shows it, and one of -13 that the second does not.
+    assert [hit.probability for hit in found] == pytest.approx([doubt, 0], abs=1e-3)
+    assert found.expected == pytest.approx(doubt, abs=1e-3)
     assert [(hit.verdict, hit.confidence, hit.judged_by) for hit in found] == [
-        ("no match", 0.5, "uncalibrated"),
-        ("no match", 0.0, "uncalibrated"),
-    ]
-    assert list(searcher(catalog, tmp_path).search(Text("a"), {Text("a"): unit([1, 0])}, 10)) == []
+        ("no match", found.confidence, "uncalibrated")
+    ] * 2
+    assert list(search.search(text, {text: unit([1, 0])}, 10)) == []
     assert found.best is not None
     assert Path(found.best.path).name == "a.jpg"
 
@@ -373,52 +376,41 @@ def test_what_another_version_measured_judges_nothing(catalog: Catalog, tmp_path
     assert judged == [("nothing", None), ("uncalibrated", "no match"), ("nothing", None)]
 
 
-def test_each_photos_own_bias_decides_on_its_verdict(catalog: Catalog, tmp_path: Path) -> None:
-    """The odds are 50 * (cosine - bias / 2) - 5 for a text without a floor: 5, 0 and -5. Photos
-    that score alike come in order of their ids.
+def test_the_photo_of_the_least_bias_decides_whether_there_is_anything(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    """The log odds that there is are 50 * (cosine - bias / 2) - 5 for a text without a floor, and
+    then odds of 3 to 7. Photos of the same cosine come in order of their ids, with the same
+    probability.
     """
     checkpoint = add_checkpoint(catalog, 2)
-    ids_ = add_photos(
-        catalog,
-        checkpoint,
-        unit([[0.25, np.sqrt(1 - 0.25**2)]] * 4),
-        tmp_path,
-        ["3", "1", "2", "4"],
-    )
+    vectors = unit([[0.25, np.sqrt(1 - 0.25**2)]] * 3)
+    added = add_photos(catalog, checkpoint, vectors, tmp_path, ["3", "1", "2"])
     with catalog.transaction() as transaction:
         transaction.put_yardstick(
             checkpoint.id,
             YardstickRecord(VERSION, 1, 1, unit([[0, 1]] * 8), np.zeros(200, np.float32)),
         )
-        transaction.put_biases(
-            checkpoint.id, np.array(ids_[:3]), np.array([0.1, 0.3, 0.5], np.float32)
-        )
     scale = np.exp(checkpoint.logit_scale)
-    calibration = Calibration(1, 0, 50 / scale, 0, -5, pictures=30, captions=30)
-    search, text = open_searcher(catalog, tmp_path, calibration), Text("a")
-    found = search.search(text, {text: unit([1, 0])}, 10, include_all=True)
-    assert [(Path(hit.path).name, hit.verdict) for hit in found] == [
-        ("3", "match"),
-        ("1", "maybe"),
-        ("4", "maybe"),  # was not measured, and takes the mean
-        ("2", "no match"),
-    ]
-    odds = [5, 0, 0, -5]
-    assert [hit.confidence for hit in found] == pytest.approx(
-        [1 / (1 + np.exp(-value)) for value in odds], abs=0.01
-    )
-    assert found.maybes == 2
-    assert found.expected == pytest.approx(4, abs=1e-4), (
-        "where one is a match no doubt is taken off"
-    )
+    calibration, text = Calibration(1, 0, 50 / scale, 0, -5, pictures=30, captions=30), Text("a")
+    for least, odds, judged in ((0.22, 2, "match"), (0.1, 5, "match"), (0.5, -5, "no match")):
+        biases = np.array([0.5, least, 0.6], np.float32)
+        with catalog.transaction() as transaction:
+            transaction.put_biases(checkpoint.id, np.array(added), biases)
+        search = open_searcher(catalog, tmp_path, calibration)
+        found = search.search(text, {text: unit([1, 0])}, 10, include_all=True)
+        assert found.confidence == pytest.approx(3 / (3 + 7 * np.exp(-odds)), abs=0.01)
+        assert [Path(hit.path).name for hit in found] == ["3", "1", "2"]
+        # Each photo's logit is 14.6: if the library shows it, these photos do.
+        assert [hit.probability for hit in found] == pytest.approx([found.confidence] * 3, abs=1e-6)
+        assert {(hit.verdict, hit.confidence) for hit in found} == {(judged, found.confidence)}
+        assert found.expected == pytest.approx(3 * (found.confidence or 0), abs=1e-4)
+        opposite = search.search(Not(text), {text: unit([1, 0])}, 10)
+        assert len(opposite) == (3 if judged == "no match" else 0)
     assert {hit.judged_by for hit in found} == {"calibrated"}
-    assert [Path(hit.path).name for hit in search.search(text, {text: unit([1, 0])}, 10)] == ["3"]
-    assert [Path(hit.path).name for hit in search.search(Not(text), {text: unit([1, 0])}, 10)] == [
-        "2"
-    ]
 
 
-def test_a_closer_look_ranks_none_but_the_first_anew(catalog: Catalog, tmp_path: Path) -> None:
+def test_a_closer_look_judges_the_first_anew(catalog: Catalog, tmp_path: Path) -> None:
     cosines = [0.5, 0.45, 0.4, 0.35, 0.3]
     names = [f"{place}.jpg" for place in range(5)]
     for name in names:
@@ -444,15 +436,18 @@ def test_a_closer_look_ranks_none_but_the_first_anew(catalog: Catalog, tmp_path:
         query, {query: unit([1, 0])}, 5, closer=CloserLook(3, embed)
     )
     assert looked_at == ["0.jpg", "1.jpg", "2.jpg"]
-    assert [Path(hit.path).name for hit in found] == ["2.jpg", "1.jpg", "0.jpg", "3.jpg", "4.jpg"]
+    assert [Path(hit.path).name for hit in found] == ["2.jpg", "1.jpg", "3.jpg", "4.jpg", "0.jpg"]
     # The whole picture, half of its best part, half of the mean of its parts; a photo that cannot
     # be read is its only part.
     mixed = [(0.4 + 0.5 + 0.4) / 2, 0.45, 0.5 / 2]
-    assert [hit.closer for hit in found[:3]] == pytest.approx(
+    assert [found[place].closer for place in (0, 1, 4)] == pytest.approx(
         [np.exp(4.7) * value - 12.9 for value in mixed], abs=0.1
     )
-    assert [hit.closer for hit in found[3:]] == [None, None]
-    assert [hit.cosine for hit in found] == pytest.approx([0.4, 0.45, 0.5, 0.35, 0.3], abs=1e-3), (
+    assert [hit.closer for hit in found[2:4]] == [None, None]
+    assert [hit.probability for hit in found] == sorted(
+        (hit.probability for hit in found), reverse=True
+    )
+    assert [hit.cosine for hit in found] == pytest.approx([0.4, 0.45, 0.35, 0.3, 0.5], abs=1e-3), (
         "as without the closer look"
     )
 
@@ -502,13 +497,73 @@ def test_a_verdict_does_not_depend_on_how_many_hits_are_asked_for(
         asked = {term: vectors[term] for term in terms(query)}
         everything = search.search(query, asked, 1_500, include_all=True)
         known = {hit.id: (hit.verdict, hit.confidence) for hit in everything}
-        assert len({verdict for verdict, _ in known.values()}) > 1
+        verdicts = [hit.verdict for hit in everything]
+        assert verdicts == sorted(verdicts, key=["match", "maybe", "no match"].index)
+        assert len(set(verdicts)) > (not isinstance(query, And))
         for limit in (1, 10, 100, 600):
             page = search.search(query, asked, limit)
             assert {hit.id: (hit.verdict, hit.confidence) for hit in page}.items() <= known.items()
+            assert (page.matches, page.counted) == (verdicts.count("match"), True)
+            assert page.maybes == verdicts.count("maybe")
+            assert len(page) == min(limit, page.matches)
             assert page.expected == pytest.approx(everything.expected, rel=1e-6)
             longer = search.search(query, asked, limit + 40)
             assert [hit.id for hit in longer[: len(page)]] == [hit.id for hit in page]
+
+
+@pytest.fixture(scope="module", params=["flat", "quantised"])
+def judged(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Searcher, Searcher, dict[Leaf, Floats]]]:
+    """A calibrated and an uncalibrated searcher of a judged library, and its texts."""
+    directory = tmp_path_factory.mktemp("judged")
+    catalog = Catalog(directory / "library")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(faiss_build, "_QUANTISED_FROM", 1_000 if request.param != "flat" else 20_000)
+        patch.setattr(faiss_build, "_SAMPLE", 800)
+        patch.setattr(retrieval, "_CANDIDATES", 120)
+        _, vectors = judged_library(catalog)
+        yield (
+            open_searcher(catalog, directory / "index", JUDGED),
+            open_searcher(catalog, directory / "index"),
+            vectors,
+        )
+    catalog.close()
+
+
+@settings(max_examples=40)
+@given(
+    query=trees((Text("a"), Text("b"))),
+    calibrated=st.booleans(),
+    limit=st.sampled_from([1, 10, 300, 1_500]),
+    include_all=st.booleans(),
+    least=st.sampled_from([0.0, 0.3, 0.8]),
+)
+def test_no_photo_stands_above_one_of_a_higher_number_or_has_a_better_verdict(
+    judged: tuple[Searcher, Searcher, dict[Leaf, Floats]],
+    query: Query,
+    calibrated: bool,
+    limit: int,
+    include_all: bool,
+    least: float,
+) -> None:
+    search, asked = judged[0 if calibrated else 1], judged[2]
+    found = search.search(
+        query,
+        {term: asked[term] for term in terms(query)},
+        limit,
+        include_all=include_all,
+        min_probability=least,
+    )
+    numbers = [hit.probability for hit in found]
+    assert numbers == sorted(numbers, reverse=True), str(query)
+    assert [hit.verdict for hit in found] == list(map(verdict, numbers))
+    assert {hit.confidence for hit in found} <= {found.confidence}
+    if not include_all:
+        assert all(number >= max(0.5, least) for number in numbers)
+        assert len(found) <= limit
+        if found.counted:
+            assert len(found) == min(limit, found.matches)
 
 
 @pytest.mark.parametrize("quantised", [True, False])

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from sigseek.search.calibration import Calibration
 from sigseek.search.judgement import Judge
-from sigseek.search.verdicts import MATCH, VERDICTS
+from sigseek.search.verdicts import verdict
 from sigseek.storage import YardstickRecord
 from tests.catalogs import unit
 
@@ -42,87 +42,93 @@ def floats(*values: float) -> Floats:
     return np.array(values, np.float32)
 
 
-def test_uncalibrated_confidence_is_the_share_of_absent_texts_with_less_evidence() -> None:
-    found = judge().confidences(TEXT, floats(0, 0.0015, 0.1805, 0.1995, 0.5), floats(0, 0, 0, 0, 0))
-    assert found == pytest.approx([0, 1 / 200, 180 / 200, 199 / 200, 1])
-    assert judge().confidences(TEXT, floats(0.5), floats(0.8)) == pytest.approx(
-        [100 / 200], abs=1.01 / 200
-    ), "half of the bias"
+def odds(fitted: float) -> float:
+    """The confidence where the regression gives these log odds."""
+    return float(1 / (1 + np.exp(-fitted) * 7 / 3))
+
+
+def confidences(found: Judge, *cosines: float, bias: float = 0.0) -> list[float]:
+    """The confidence for each of the cosines, were it the best photo's."""
+    biases = floats(bias)
+    return [found.confidence(TEXT, floats(cosine), biases) for cosine in cosines]
+
+
+def test_uncalibrated_confidence_falls_with_the_share_of_absent_texts_with_more_evidence() -> None:
+    """It is 1 / (1 + (share / 0.005) ** 0.75): a half at 1 of 200, a tenth at 20, 0.02 at all."""
+    found = confidences(judge(), 0, 0.1805, 0.1995)
+    assert found == pytest.approx([1 / (1 + 200**0.75), 1 / (1 + 20**0.75), 0.5])
+    assert found[1] == pytest.approx(0.0956, abs=1e-4)
+    halved = confidences(judge(), 0.9805 - 0.4, bias=0.8)
+    assert halved == confidences(judge(), 0.9805 - 0.8), "half of the bias"
     floored = judge(pictures=unit([[1, 0]] * 8))
-    assert floored.confidences(TEXT, floats(0.3005), floats(0)) == pytest.approx([100 / 200]), (
+    assert confidences(floored, 0.3805) == pytest.approx(confidences(judge(), 0.1805)), (
         "a fifth of the floor"
     )
-
-
-def test_uncalibrated_levels_allow_one_and_twenty_of_the_absent_texts() -> None:
-    found = judge()
-    confidences = np.arange(201, dtype=np.float32) / np.float32(200)
-    levels = found.levels(confidences)
-    assert levels.tolist() == [0] * 180 + [1] * 19 + [2] * 2
-    assert levels.dtype == np.int8
-    assert found.judged_by == "uncalibrated"
-    assert VERDICTS[MATCH] == "match"
+    assert judge().judged_by == "uncalibrated"
 
 
 def test_as_much_evidence_as_an_absent_text_is_not_more() -> None:
-    highest = ABSENT.max()
-    found = judge().confidences(
-        TEXT, np.array([highest, np.nextafter(highest, np.float32(1))]), floats(0, 0)
-    )
-    assert found.tolist() == pytest.approx([199 / 200, 1 - 1 / 400], abs=1e-6)
+    highest = float(ABSENT.max())
+    more = float(np.nextafter(np.float32(highest), np.float32(1)))
+    found = confidences(judge(), highest, more)
+    assert found == pytest.approx([0.5, 1 / (1 + 0.5**0.75)], abs=1e-4)
 
 
-def test_beyond_all_absent_texts_hits_are_still_told_apart() -> None:
-    more = judge().confidences(TEXT, ABSENT.max() + floats(0, 0.01, 0.02, 0.1), floats(0, 0, 0, 0))
-    assert np.all(np.diff(more) > 0)
-    chance = 1 - more[1:3]
+def test_beyond_all_absent_texts_queries_are_still_told_apart() -> None:
+    found = np.array(confidences(judge(), *(float(ABSENT.max()) + floats(0, 0.01, 0.02, 0.1))))
+    assert np.all(np.diff(found) > 0)
+    chance = (1 / found - 1) ** (1 / 0.75)
     mean_excess = float((np.sort(ABSENT)[-20:] - np.sort(ABSENT)[-20]).mean())
-    assert chance[1] / chance[0] == pytest.approx(np.exp(-0.01 / mean_excess), rel=1e-3)
-
-
-def test_calibrated_levels() -> None:
-    found = judge(calibrated())
-    assert found.levels(floats(0, 0.2999, 0.3, 0.6999, 0.7, 1)).tolist() == [0, 0, 1, 1, 2, 2]
-    assert found.judged_by == "calibrated"
+    assert chance[2] / chance[1] == pytest.approx(np.exp(-0.01 / mean_excess), rel=1e-3)
 
 
 def test_calibrated_confidence() -> None:
-    """The evidence is 0.4 - 0.5 * 0.2 = 0.3, and the odds are 2 * 10 * 0.3 - 5 = 1."""
-    assert judge(calibrated()).confidences(TEXT, floats(0.4), floats(0.2)) == pytest.approx(
-        [1 / (1 + np.exp(-1))], abs=1e-6
-    )
+    """Evidence 0.4 - 0.5 * 0.2 = 0.3; log odds 2 * 10 * 0.3 - 5 = 1, and odds of 3 to 7."""
+    found = judge(calibrated())
+    assert confidences(found, 0.4, bias=0.2) == pytest.approx([odds(1)], abs=1e-6)
+    assert odds(np.log(7 / 3)) == pytest.approx(0.5)
+    assert found.judged_by == "calibrated"
 
 
 @pytest.mark.parametrize("calibration", [None, calibrated()])
-def test_a_photo_that_was_not_measured_takes_the_mean_of_the_others(
-    calibration: Calibration | None,
-) -> None:
-    cosines = floats(0.2, 0.2, 0.25)
-    expected = judge(calibration).confidences(TEXT, cosines, floats(0.2, 0.3, 0.25))
-    found = judge(calibration).confidences(TEXT, cosines, floats(0.2, 0.3, np.nan))
-    assert found.tolist() == expected.tolist()
-    none = judge(calibration).confidences(TEXT, cosines, floats(np.nan, np.nan, np.nan))
-    assert none.tolist() == judge(calibration).confidences(TEXT, cosines, floats(0, 0, 0)).tolist()
-    assert judge(calibration).confidences(TEXT, floats(), floats()).tolist() == []
+def test_the_photo_of_the_most_evidence_decides(calibration: Calibration | None) -> None:
+    """It need not be that of the highest cosine: here 0.3 - 0.5 * 0.1 is more than 0.35 - 0.5."""
+    found = judge(calibration).confidence(TEXT, floats(0.35, 0.3), floats(1, 0.1))
+    assert [found] == confidences(judge(calibration), 0.3, bias=0.1)
+    assert judge(calibration).confidence(TEXT, floats(), floats()) == 0
 
 
 def test_among_more_photos_the_same_evidence_says_less() -> None:
-    confidences = [
-        judge(calibrated(-0.5), photos).confidences(TEXT, floats(0.4), floats(0.2))[0]
+    found = [
+        confidences(judge(calibrated(-0.5), photos), 0.4, bias=0.2)[0]
         for photos in (1, 100, 10_000)
     ]
-    assert confidences == pytest.approx(
-        [1 / (1 + np.exp(-odds)) for odds in (1, 1 - np.log(10), 1 - np.log(100))], abs=1e-6
-    )
+    assert found == pytest.approx([odds(1), odds(1 - np.log(10)), odds(1 - np.log(100))], abs=1e-6)
 
 
 @given(st.lists(st.floats(-1, 1, width=32), min_size=1), st.booleans())
 def test_confidence_never_falls_with_the_cosine(
     cosines: list[float], with_calibration: bool
 ) -> None:
-    ascending = np.sort(np.array(cosines, np.float32))
     found = judge(calibrated(-0.5) if with_calibration else None, 50)
-    confidences = found.confidences(TEXT, ascending, np.full(len(ascending), 0.1, np.float32))
-    assert np.all(np.diff(confidences) >= 0)
-    assert np.all((confidences >= 0) & (confidences <= 1))
-    assert np.all(np.diff(found.levels(confidences)) >= 0)
+    ascending = confidences(found, *sorted(cosines), bias=0.1)
+    assert np.all(np.diff(ascending) >= 0)
+    assert all(0 <= confidence <= 1 for confidence in ascending)
+
+
+def test_the_cosine_of_chance() -> None:
+    """One in fifty of 0.001 to 0.2 is above 0.196; half of the bias and the floor come on top."""
+    assert judge().chance_cosine(TEXT, 0.0) == pytest.approx(0.19602, abs=1e-5)
+    floored = judge(pictures=unit([[1, 0]] * 8))
+    assert floored.chance_cosine(TEXT, 0.4) == pytest.approx(0.19602 + 0.2 + 0.2, abs=1e-5)
+
+
+def test_verdicts_follow_from_the_probability() -> None:
+    assert [verdict(value) for value in (0, 0.0999, 0.1, 0.4999, 0.5, 1)] == [
+        "no match",
+        "no match",
+        "maybe",
+        "maybe",
+        "match",
+        "match",
+    ]

@@ -17,9 +17,8 @@ import sigseek
 from sigseek import Label, TagCount
 from sigseek.progress import Phase, Progress, Silence
 from sigseek.search.calibration import Calibration
-from sigseek.search.searcher import Searcher
 from sigseek.storage import Catalog, writer_lock
-from tests.catalogs import add_checkpoint, add_photos, unit
+from tests.catalogs import add_checkpoint, add_photos, open_searcher, unit
 from tests.checkpoints import copy_mini
 from tests.conftest import Run
 from tests.photos import save
@@ -244,14 +243,11 @@ def test_known_photos_match(tmp_path: Path) -> None:
         tmp_path,
         ["a", "b", "c", "d"],
     )
-    record = catalog.checkpoints()[0]
     with pytest.MonkeyPatch.context() as patch:
         for most in (1, 8, 100):
             patch.setattr("sigseek.search.searcher._MOST_COSINES", most)
             found = list(
-                Searcher(catalog, record, tmp_path / "index").matching(
-                    unit([[1, 0], [0, 1], [-1, 0]])
-                )
+                open_searcher(catalog, tmp_path / "index").matching(unit([[1, 0], [0, 1], [-1, 0]]))
             )
             assert [matching.tolist() for matching, _ in found] == [ids[2:], ids, []]
             np.testing.assert_allclose(

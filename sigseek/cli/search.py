@@ -41,7 +41,7 @@ from sigseek.results import headline
     "--all",
     "include_all",
     is_flag=True,
-    help='Also list uncertain hits ("maybe"), then non-matches, up to -n.',
+    help='Also list photos that may match ("maybe"), then all others, up to -n.',
 )
 @click.option(
     "--explain", is_flag=True, help="Also show the probability of each term of the query."
@@ -81,8 +81,8 @@ def search(
     Several words need no quotation marks, but characters that the shell interprets do. Options may
     stand anywhere among the words; after -- there are none.
 
-    Only photos that match are listed; if there are none, sigseek says so. Each photo is judged on
-    its own, against what could score as high by chance. Combine descriptions with AND, OR, NOT,
+    Only photos that match are listed, those that belong to the answer rather than not; if there
+    are none, sigseek says so. Combine descriptions with AND, OR, NOT,
     parentheses, quotation marks, photo:"PATH", tag:NAME and weights such as dog^2. Operators are in
     capitals; in lower case they are ordinary words.
 
@@ -114,5 +114,6 @@ def search(
             include_self=include_self,
         )
     show_notes(found)
-    say(headline(found, limit, least), err=as_json or path_end is not None)
+    headed = headline(found, limit, least, include_all=include_all)
+    say(headed, err=as_json or path_end is not None)
     deliver(asked, found, path_end=path_end, html=html, as_json=as_json)

@@ -67,10 +67,10 @@ def tag(
 ) -> None:
     """Give labels as tags to the photos that match them.
 
-    A photo gets each label it matches with a calibrated probability of at least 0.5; it may get
-    several or none. Tags of the same name from an earlier run are replaced, other tags are kept.
-    Photos that are indexed later get no tags until this command runs again. In a search, tag:NAME
-    finds the photos with a tag.
+    A photo gets each label that a search would list it for, with a probability of at least 0.5; it
+    may get several or none. Tags of the same name from an earlier run are replaced, other tags are
+    kept. Photos that are indexed later get no tags until this command runs again. In a search,
+    tag:NAME finds the photos with a tag.
 
     What you say of a photo with --add and --remove counts more: no later run changes it, and it
     stays with the photo when its file is moved or edited.
@@ -135,7 +135,7 @@ def _confirm_removal(library: "Library", name: str, yes: bool) -> None:
 
 _WITHOUT_CALIBRATION: "dict[JudgedBy, Remedy]" = {
     "uncalibrated": Remedy(
-        "The checkpoint is not calibrated, so tags are based on verdicts alone. Calibrate with: {}",
+        "The checkpoint is not calibrated, so tags may be wrong more often. Calibrate with: {}",
         (Call("calibrate", ("CAPTIONS",)),),
     ),
     "provisional": Remedy(
