@@ -238,7 +238,7 @@ class Library:
         copies of it are always listed.
 
         >>> [hit.verdict for hit in library.search("a house")]
-        ['match', 'match', 'match']
+        ['match', 'match', 'match', 'match']
         >>> len(library.search("a giraffe"))
         0
         """
