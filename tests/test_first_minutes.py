@@ -11,9 +11,12 @@ from sigseek.indexer.ledger import Ledger
 from sigseek.indexer.measure import measure_biases
 from sigseek.progress import Phase, Progress, Stop
 from sigseek.search.calibration import Calibration
+from sigseek.search.query import Text
+from sigseek.search.results import SearchResults
 from sigseek.search.searcher import Searcher
 from sigseek.siglip.yardstick import embeddings
 from sigseek.siglip.yardstick.steps import STEPS, WHOLE
+from sigseek.storage import Catalog
 from tests.checkpoints import copy_mini
 from tests.conftest import Run
 from tests.listeners import Heard
@@ -143,23 +146,30 @@ def test_a_library_is_measured_whole_once_it_is_calibrated(
 def test_no_answer_rests_on_two_steps_of_the_yardstick(
     tmp_path: Path, drawn: Path, bare: str
 ) -> None:
-    """Another process grows the yardstick in the middle of the last try to answer."""
+    """Another process changes the library during the first try, so that there is a second one, and
+    grows the yardstick in the middle of that.
+    """
+    text = Text("a house")
     with sigseek.open(tmp_path / "library", model=bare) as library:
         library.index(drawn)
-        catalog = library._opened.directory.catalog()
-        whole = library.yardstick()
-        judged: list[str] = []
+        expected = library.search("a house", 40, include_all=True)
+        vectors = {text: library.embed_texts([text.text])[0]}
+        whole, other, tries = library.yardstick(), Catalog(library.directory), []
+        (record,) = other.checkpoints()
 
-        def question(searcher: Searcher) -> str:
-            judged.append(searcher.judged_by)
-            (record,) = catalog.checkpoints()
-            if len(judged) < 4:
-                fitted = Calibration(1, 0, 1, -0.2, -2, pictures=30 + len(judged), captions=30)
-                with catalog.transaction() as transaction:
+        def question(searcher: Searcher) -> SearchResults:
+            tries.append(searcher.judged_by)
+            if len(tries) == 1:
+                fitted = Calibration(1, 0, 1, -0.2, -2, pictures=30, captions=30)
+                with other.transaction() as transaction:
                     transaction.put_calibration(record.id, fitted.as_json())
-            if len(judged) == 4:
-                measure_biases(catalog, record, whole)
-            return searcher.judged_by
+            else:
+                measure_biases(other, record, whole)
+            return searcher.search(text, vectors, 40, include_all=True)
 
-        assert library._opened.searcher.ask(question) == "calibrated"
-    assert judged == ["provisional"] * 4 + ["calibrated"]
+        found = library._opened.searcher.ask(question)
+        other.close()
+        assert tries == ["provisional"] * 2
+        assert found.judged_by == "provisional"
+        assert [hit.confidence for hit in found] == [hit.confidence for hit in expected]
+        assert library.judged_by == "calibrated"
