@@ -111,17 +111,9 @@ class Scorer:
         """
         left_out = np.array([photo.id for photo in known.values() if not photo.listed], np.int64)
         sample = self._retriever.sample(vectors, scope.tagged)
-        confidence = None
-        models: dict[Leaf, TermModel]
-        cosines: Cosines
-        if isinstance(query, Text):
-            ids, values = self._retriever.nearest(vectors[query], limit)
-            confidence = self._confidence(vectors[query], ids, values)
-            models = {query: self._text_model(vectors[query], sample[1][query], confidence)}
-            cosines = {query: values}
-        else:
-            models = {term: self._model(term, vectors, sample) for term in terms(query)}
-            ids, cosines = self._candidates(query, vectors, scope, models, limit + len(known))
+        ids, cosines, models, confidence = self._retrieve(
+            query, vectors, scope, limit + len(known), sample
+        )
         kept = ~np.isin(ids, left_out)
         scope = replace(scope, photos=scope.photos - int((~kept).sum()))
         ids, cosines = ids[kept], {term: values[kept] for term, values in cosines.items()}
@@ -149,6 +141,26 @@ class Scorer:
             confidence=confidence,
             others=others,
         )
+
+    def _retrieve(
+        self,
+        query: Query,
+        vectors: Vectors,
+        scope: Scope,
+        limit: int,
+        sample: tuple[Ids, Cosines],
+    ) -> tuple[Ids, Cosines, dict[Leaf, TermModel], float | None]:
+        """Return photos that certainly include the best, their cosines, the terms' models, and for
+        a query of one text its confidence.
+        """
+        if not isinstance(query, Text):
+            models = {term: self._model(term, vectors, sample) for term in terms(query)}
+            ids, cosines = self._candidates(query, vectors, scope, models, limit)
+            return ids, cosines, models, None
+        ids, values = self._retriever.nearest(vectors[query], limit)
+        confidence = self._confidence(vectors[query], ids, values)
+        model = self._text_model(vectors[query], sample[1][query], confidence)
+        return ids, {query: values}, {query: model}, confidence
 
     def text_model(self, vector: Floats, ids: Ids, cosines: Floats) -> TermModel:
         """Return the model that a search for the text with the embedding (dim,) uses, by the ids,
