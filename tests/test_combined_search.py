@@ -566,6 +566,24 @@ def test_no_photo_stands_above_one_of_a_higher_number_or_has_a_better_verdict(
             assert len(found) == min(limit, found.matches)
 
 
+@pytest.mark.parametrize("words", ["a", "NOT (NOT a AND NOT b)"])
+def test_more_matches_than_candidates_are_estimated_or_counted_but_never_cut(
+    judged: tuple[Searcher, Searcher, dict[Leaf, Floats]], words: str
+) -> None:
+    """Of the 1,500 photos some 1,000 lie around the texts, and 120 candidates are looked at."""
+    search, asked = judged[0], judged[2]
+    query = parse(words)
+    vectors = {term: asked[term] for term in terms(query)}
+    everything = search.search(query, vectors, 1_500)
+    assert everything.counted
+    assert 900 < everything.matches == len(everything) < 1_200
+    page = search.search(query, vectors, 5)
+    assert len(page) == 5
+    if page.counted:
+        assert page.matches == everything.matches
+    assert page.matches == pytest.approx(everything.matches, rel=0.1)
+
+
 @pytest.mark.parametrize("quantised", [True, False])
 @pytest.mark.parametrize("tagged", [0, 1, 40, 700, 1_500])
 def test_a_tag_that_every_hit_must_have_says_the_same_as_one_beside_other_terms(
