@@ -82,14 +82,14 @@ class Sigseek:
         """Add to the catalog, and bring the index up to date."""
         catalog = Catalog(directory)
         with catalog.transaction() as transaction:
-            facts = (
+            photos = [
                 PhotoFacts((first_id + 1 + row).to_bytes(32, "big"), 4, 3, "JPEG")
                 for row in range(len(vectors))
-            )
-            ids = [transaction.add_photo(photo) for photo in facts]
+            ]
+            ids = transaction.add_photos(photos)
             records = {
-                id_: EmbeddingRecord(vector.astype(np.float32), "bf16", 1)
-                for id_, vector in zip(ids, vectors, strict=True)
+                ids[photo.digest]: EmbeddingRecord(vector.astype(np.float32), "bf16", 1)
+                for photo, vector in zip(photos, vectors, strict=True)
             }
             transaction.add_embeddings(1, records)
         embeddings = CheckpointEmbeddings(catalog, catalog.checkpoints()[0])
