@@ -284,7 +284,7 @@ def test_a_full_disk_is_run_without(
 def test_a_process_that_dies_is_run_without(
     cache: Path, tiny: Checkpoint, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conversion.sys, "executable", "/bin/false")
+    monkeypatch.setattr("sigseek.siglip.processes.sys.executable", "/bin/false")
     assert load_text_tower(tiny, "cpu", "fp32", heard, Stop()).runtime == "torch"
     assert "cannot be converted for OpenVINO (status 1)" in heard.lines[-1]
     assert list(cache.iterdir()) == []

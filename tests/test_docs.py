@@ -74,7 +74,7 @@ def test_the_demo_and_the_searches_that_the_readme_shows(tmp_path: Path, run: Ru
     assert (tmp_path / "demo-photos" / "results.html").is_file()
     *found, nothing, alike = [run(*words[1:]).stdout.splitlines() for words in asked]
     assert len(found) == 2
-    assert all(re.match(r"(about )?[\d,]+ match", lines[0]) for lines in found)
+    assert all(re.match(r"(about )?[\d,]+ photos? match", lines[0]) for lines in found)
     assert nothing[0].startswith("No photo matches; the closest is ")
     assert len(alike) == 10
 

@@ -77,7 +77,7 @@ def test_a_tower_is_loaded_once_however_many_threads_ask(tmp_path: Path) -> None
     assert [one.phase for one in heard.progress] == [Phase.PREPARING, Phase.PREPARING]
 
 
-def test_without_a_name_it_is_the_checkpoint_that_embedded_most(
+def test_without_a_name_it_is_the_checkpoint_last_named_to_index(
     mini_library: Path, tmp_path: Path, drawn: Path
 ) -> None:
     directory = Path(shutil.copytree(mini_library, tmp_path / "library"))
@@ -88,10 +88,10 @@ def test_without_a_name_it_is_the_checkpoint_that_embedded_most(
         library.index(tmp_path / "one")
     with opened(directory, None) as library:
         record = library.model.record()
-        assert (library.model.checkpoint.name, record and record.embeddings) == ("mini", 40)
-    with opened(directory, tiny) as library:
-        record = library.model.record()
         assert (library.model.checkpoint.name, record and record.embeddings) == (tiny, 1)
+    with opened(directory, "mini") as library:
+        record = library.model.record()
+        assert (library.model.checkpoint.name, record and record.embeddings) == ("mini", 40)
 
 
 def test_a_library_without_the_checkpoint_has_no_record_of_it(
