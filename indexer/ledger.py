@@ -38,7 +38,7 @@ class IndexReport:
     embeddings and tags.
     """
     excluded_tagged: int = 0
-    """Those of them that had tags."""
+    """How many of `excluded_photos` had tags."""
     skipped: int = 0
     """Files that seem to hold photos and are passed over: links to directories, and pictures
     without a picture's extension. `Library.skipped_files` lists them.

@@ -52,7 +52,7 @@ class PhotoHit:
     people: tuple[str, ...]
     """The names of the people whom the photo shows, in alphabetical order."""
     tags: tuple[PhotoTag, ...]
-    """In alphabetical order, each with whether a person gave it."""
+    """The photo's tags in alphabetical order, each with whether a person gave it."""
     copies: tuple[str, ...]
     """The photo's other files."""
     available: bool
