@@ -159,6 +159,8 @@ class FileReader(Reader):
         digests: defaultdict[int, set[bytes | None]] = defaultdict(set)
         with self._session() as session:
             ids = session.scalars(photos).all()
+            if not ids:  # nearly always; SQLite would look through all files of the folder
+                return []
             files = select(FileRow.photo_id, FileRow.path, FileRow.digest).order_by(FileRow.id)
             for photo_id, path, digest in session.execute(
                 files.where(FileRow.photo_id.in_(ids), there)
