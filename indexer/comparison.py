@@ -7,13 +7,12 @@ import os
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any
 
 from sigseek.indexer.exclusion import is_junk
 from sigseek.indexer.failures import is_due
 from sigseek.indexer.listing import FoundFile, Listing
 from sigseek.indexer.presence import may_be_there
-from sigseek.storage import FailureRecord, FileRecord
+from sigseek.storage import FailureRecord, FileRecord, FileTuple
 from sigseek.storage.catalog import path_prefix
 from sigseek.storage.records import OtherFile
 
@@ -74,7 +73,7 @@ def compare(
     root: Path,
     inside: PurePath,
     listing: Listing,
-    rows: Iterable[FileRecord],
+    rows: Iterable[FileTuple],
     failures: Sequence[FailureRecord],
     max_pixels: int,
     is_new_raw: Callable[[FoundFile], bool] = lambda raw: False,
@@ -99,7 +98,7 @@ def compare(
     others = _settle_known_files(result, unsettled, listing.sidecars, rows, failed, reread)
     result.changed = [FoundFile(path, *found) for path, found in unsettled.items()]
     for path in unsettled:
-        before = others[path][7] if path in others else None
+        before = others[path].sidecars if path in others else None
         if listing.sidecars.get(path) != before:
             result.sidecars[path] = listing.sidecars.get(path)
     result.raw_pairs = {
@@ -113,11 +112,7 @@ def compare(
         if raw.path in listing.sidecars
     }
     _settle_unlisted(result, root, inside, listing, others, failed)
-    result.known = {
-        path: FileRecord._make(others[path])
-        for path in (*unsettled, *result.missing)
-        if path in others
-    }
+    result.known = {path: others[path] for path in (*unsettled, *result.missing) if path in others}
     result.newly_missing = [path for path in result.missing if not result.known[path].missing]
     return result
 
@@ -126,36 +121,68 @@ def _settle_known_files(
     result: Comparison,
     unsettled: dict[str, tuple[int, int, int | None]],
     sidecars: Mapping[str, str],
-    rows: Iterable[FileRecord],
-    failed: Container[str],
+    rows: Iterable[FileTuple],
+    failed: Collection[str],
     reread: Collection[str] | None,
-) -> dict[str, tuple[Any, ...]]:
+) -> dict[str, FileRecord]:
     """Take files that are known and unchanged out of `unsettled`, and note what is to be noted of
-    them. Returns the rows of all other known files, by path.
+    them. Returns all other known files by path.
     """
-    others: dict[str, tuple[Any, ...]] = {}
-    row: tuple[Any, ...]
+    others = {}
+    present = unchanged = 0
+    to_look_at = {*failed, *(reread or ())}
+    sidecars_of = sidecars.get
     for row in rows:  # the one loop over every file, changed or not: no objects, no calls to spare
         path = row[0]
         if not row[5]:
-            result.present_before += 1
+            present += 1
         found = unsettled.get(path)
-        if row[3] is None and found and found[2] is not None and found[:2] == row[1:3]:
-            result.unseen_ctimes[path] = found[2]
-            row = row[:3] + found[2:] + row[4:]
-        if row[4] and found == row[1:4] and reread is not None and path not in reread:
+        if (
+            row[4]
+            and not row[5]
+            and found == row[1:4]
+            and row[7] == sidecars_of(path)
+            and path not in to_look_at
+            and reread is not None
+        ):
             del unsettled[path]
-            result.unchanged += 1
-            if row[7] != sidecars.get(path):
-                result.refreshed += 1
-                result.sidecars[path] = sidecars.get(path)
-            if row[5]:
-                result.reappeared.append(path)
-            if path in failed:
-                result.resolved_failures.append(path)
+            unchanged += 1
         else:
-            others[path] = row
+            file = FileRecord.of(row)
+            if not _settle_known_file(result, file, unsettled, sidecars, failed, reread):
+                others[file.path] = file
+    result.present_before += present
+    result.unchanged += unchanged
     return others
+
+
+def _settle_known_file(
+    result: Comparison,
+    file: FileRecord,
+    unsettled: dict[str, tuple[int, int, int | None]],
+    sidecars: Mapping[str, str],
+    failed: Container[str],
+    reread: Collection[str] | None,
+) -> bool:
+    """Return whether the known file need not be read. If so, take it out of `unsettled`."""
+    path = file.path
+    found = unsettled.get(path)
+    ctime_ns = file.ctime_ns
+    if ctime_ns is None and found and found[2] is not None and found[:2] == file[1:3]:
+        result.unseen_ctimes[path] = ctime_ns = found[2]
+    seen = (file.size, file.mtime_ns, ctime_ns)
+    if not file.embedded or found != seen or reread is None or path in reread:
+        return False
+    del unsettled[path]
+    result.unchanged += 1
+    if file.sidecars != sidecars.get(path):
+        result.refreshed += 1
+        result.sidecars[path] = sidecars.get(path)
+    if file.missing:
+        result.reappeared.append(path)
+    if path in failed:
+        result.resolved_failures.append(path)
+    return True
 
 
 def _settle_unlisted(

@@ -23,6 +23,8 @@ from sigseek.indexer.sidecars import DirectorySidecars, Sidecar, described
 _SIGN = 256
 """Files whose status is asked for between two signs of life."""
 _HAS_CTIME = os.name != "nt"
+_KIND, _REGULAR = 0o170000, stat.S_IFREG
+_NOT_RAW = PICTURES - RAW
 
 
 class DirectoryLook:
@@ -45,19 +47,31 @@ class DirectoryLook:
             return []
         below = []
         beside = []
+        prefix, files = self._prefix, self._listing.files
+        common = _NOT_RAW if _HAS_CTIME and not rules else frozenset()
         for number, entry in enumerate(entries):
             if not number % _SIGN:
                 give_sign_of_life()
             name = entry.name
-            path = self._prefix + name
+            path = prefix + name
+            extension = name[name.rfind(".") :].lower()
+            if extension in common and name[0] != ".":
+                # Nearly all files come here, and there may be a million: no calls to spare.
+                try:
+                    status = entry.stat()
+                    if status.st_mode & _KIND == _REGULAR:
+                        changed = status.st_mtime_ns
+                        if -LATEST_TIME < changed < LATEST_TIME:
+                            files[path] = (status.st_size, changed, status.st_ctime_ns)
+                            continue
+                except OSError:
+                    pass  # _add_picture says what is wrong
             if entry.is_dir(follow_symlinks=False):
                 if is_junk(name):
                     self._listing.passed_over[path] = "hidden, or kept by the system"
                 elif self.takes(path, rules, directory=True):
                     below.append((path, rules))
-                continue
-            extension = name[name.rfind(".") :].lower()
-            if extension in PICTURES:
+            elif extension in PICTURES:
                 if extension in RAW:
                     self._listing.raw_directories.add(self._prefix[:-1])
                 if name[0] == ".":

@@ -21,6 +21,7 @@ from sigseek.storage import (
     CheckpointRecord,
     FailureRecord,
     FileRecord,
+    FileTuple,
     FolderRecord,
     PhotoRecord,
 )
@@ -67,13 +68,13 @@ class FolderComparer:
         listing = scan_folder(root, inside, self._stop, patterns)
         known = self._catalog.find_folder(root)
         last_run = known[0].indexed_at if known else None
-        rows: list[Iterable[FileRecord]] = []
+        rows: list[Iterable[FileTuple]] = []
         failures: list[FailureRecord] = []
         reread: set[str] = set()
         for folder in self._catalog.folders():
             if Path(folder.path).is_relative_to(root):
                 before = path_prefix(PurePath(folder.path).relative_to(root))
-                files = self._catalog.files(folder.id, self._checkpoint.id)
+                files = self._catalog.file_rows(folder.id, self._checkpoint.id)
                 rows.append(_below(before, files) if before else files)
                 reread |= {before + path for path in self._files_to_identify(folder)}
                 failures += [
@@ -118,9 +119,9 @@ class FolderComparer:
         pairs = found.raw_pairs
         paths = {path for raw, jpeg in pairs.items() for path in (raw.path, jpeg)}
         rows = {
-            row[0]: FileRecord._make(row)
-            for row in self._catalog.files(folder.id, self._checkpoint.id)
-            if row[0] in paths
+            file.path: file
+            for file in self._catalog.files(folder.id, self._checkpoint.id)
+            if file.path in paths
         }
         # a missing picture may not have come back as one
         indexed = {path: row.photo_id for path, row in rows.items() if not row.missing}
@@ -188,5 +189,5 @@ def _came_after(moment: datetime | None, root: Path, raw: FoundFile) -> bool:
     return status is not None and status.st_ctime >= since.timestamp()
 
 
-def _below(before: str, rows: Iterable[FileRecord]) -> Iterator[FileRecord]:
-    return (row._replace(path=before + row.path) for row in rows)
+def _below(before: str, rows: Iterable[FileTuple]) -> Iterator[FileRecord]:
+    return (file._replace(path=before + file.path) for file in map(FileRecord.of, rows))

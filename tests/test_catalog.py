@@ -398,7 +398,7 @@ def test_the_files_of_a_folder(catalog: Catalog, tmp_path: Path) -> None:
     with catalog.transaction() as transaction:
         folder, _ = transaction.add_folder(tmp_path)
         transaction.mark_missing(folder.id, ["a.jpg"])
-    rows = [FileRecord._make(row) for row in catalog.files(folder.id, checkpoint.id)]
+    rows = list(catalog.files(folder.id, checkpoint.id))
     assert sorted(rows) == [
         FileRecord(
             "a.jpg", size=1, mtime_ns=1, ctime_ns=None, embedded=True, missing=True, photo_id=ids[0]
@@ -407,7 +407,7 @@ def test_the_files_of_a_folder(catalog: Catalog, tmp_path: Path) -> None:
             odd, size=1, mtime_ns=1, ctime_ns=None, embedded=True, missing=False, photo_id=ids[1]
         ),
     ]
-    assert not any(FileRecord._make(row).embedded for row in catalog.files(folder.id, other.id))
+    assert not any(file.embedded for file in catalog.files(folder.id, other.id))
     assert list(catalog.files(folder.id + 1, checkpoint.id)) == []
 
 
@@ -673,7 +673,7 @@ def test_changed_sidecars_make_metadata_stale(catalog: Catalog, tmp_path: Path) 
         transaction.mark_missing(folder.id, ["c.jpg"])
     assert catalog.stale_photos([folder.id], 7) == ids[:2]
     assert catalog.stale_photos([folder.id], 8) == ids[:2], "the missing one is not read"
-    found = map(FileRecord._make, catalog.files(folder.id, checkpoint.id))
+    found = catalog.files(folder.id, checkpoint.id)
     rows = {row.path: row.sidecars for row in found}
     assert rows == {names[0]: "1 2 a.xmp", names[1]: beside, "c.jpg": None}
     assert catalog.present_files(ids) == {
@@ -838,5 +838,5 @@ def test_a_time_that_the_catalog_did_not_know_is_noted(catalog: Catalog, tmp_pat
     with catalog.transaction() as transaction:
         transaction.note_ctimes(1, {"1.jpg": 2**62})
         transaction.note_ctimes(1, {})
-    rows = [FileRecord._make(row) for row in catalog.files(1, checkpoint.id)]
+    rows = list(catalog.files(1, checkpoint.id))
     assert {row.path: row.ctime_ns for row in rows} == {"1.jpg": 2**62, "2.jpg": None}

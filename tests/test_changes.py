@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from sigseek.indexer import FolderError
-from sigseek.storage import FileRecord
 from tests.photos import save, xmp
 from tests.test_pipeline import Library
 
@@ -266,7 +265,7 @@ class Changes(RuleBasedStateMachine):
         return {
             self.before(folder.path) + row.path
             for folder in catalog.folders()
-            for row in map(FileRecord._make, catalog.files(folder.id, checkpoint.id))
+            for row in catalog.files(folder.id, checkpoint.id)
             if row.missing
         }
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 
 @dataclass(frozen=True)
@@ -18,12 +19,14 @@ class FolderRecord:
     """The patterns of files that the user wants left out, in gitignore's syntax."""
 
 
-class FileRecord(NamedTuple):
-    """A file of a folder, `path` relative to it.
+FileTuple: TypeAlias = tuple[Any, ...]
+"""The values of a `FileRecord` as a database driver gives them: a path that is not UTF-8 is bytes,
+and booleans are 0 and 1. There may be a million, and records are made of few.
+"""
 
-    A tuple, because there may be a million of them and hardly one is looked at twice. The two
-    booleans may be 0 and 1, as a database has them.
-    """
+
+class FileRecord(NamedTuple):
+    """A file of a folder, `path` relative to it. The two booleans may be 0 and 1."""
 
     path: str
     size: int
@@ -35,6 +38,14 @@ class FileRecord(NamedTuple):
     photo_id: int
     sidecars: str | None = None
     """The XMP and JSON files beside it, as `sigseek.indexer.sidecars` describes them."""
+
+    @classmethod
+    def of(cls, row: FileTuple) -> FileRecord:
+        """Return the record that these values make."""
+        if not isinstance(row[0], bytes):
+            return cls(*row)
+        # The sidecars' names begin as the file's does.
+        return cls(os.fsdecode(row[0]), *row[1:7], os.fsdecode(row[7]) if row[7] else None)
 
 
 class ReadFile(NamedTuple):
