@@ -1,16 +1,16 @@
 """Runs migrations on the connection that `sigseek.storage.catalog.schema` hands over.
 
-To begin a migration: `make migration NAME="what changes"`, after the models were changed.
+To begin a migration: `make migration NAME="what changes"`, after the tables were changed.
 """
 
 from alembic import context
 
-from sigseek.storage.catalog.models import Base
+from sigseek.storage.catalog.tables import METADATA
 
 connection = context.config.attributes["connection"]
 context.configure(
     connection=connection,
-    target_metadata=Base.metadata,
+    target_metadata=METADATA,
     # The caller has begun a transaction, and the databases' dialects see to it that changes of the
     # schema belong to it.
     transactional_ddl=True,

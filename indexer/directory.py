@@ -42,7 +42,8 @@ class DirectoryLook:
         self, entries: list[os.DirEntry[str]], give_sign_of_life: Callable[[], None]
     ) -> list[tuple[str, Rules]]:
         """List the pictures. Return the directories below, with their rules."""
-        rules = self.rules_below({entry.name for entry in entries})
+        # Only hidden files have a say there.
+        rules = self.rules_below({entry.name for entry in entries if entry.name[0] == "."})
         if rules is None:
             return []
         below = []

@@ -26,10 +26,10 @@ from sigseek.storage import (
     PhotoFacts,
 )
 from sigseek.storage.catalog import schema
-from sigseek.storage.catalog.models import Base
 from sigseek.storage.catalog.postgresql import PostgreSqlDialect
 from sigseek.storage.catalog.schema import HEAD, migrations_directory
 from sigseek.storage.catalog.sqlite import SqliteDialect
+from sigseek.storage.catalog.tables import METADATA
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 from tests.conftest import ROOT
 from tests.postgresql import Server
@@ -41,7 +41,7 @@ def test_models_and_migrations_agree(tmp_path: Path) -> None:
     dialect = SqliteDialect(tmp_path / "catalog.sqlite")
     with dialect.readers.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, Base.metadata) == []
+        assert compare_metadata(context, METADATA) == []
         tables = connection.exec_driver_sql(
             "SELECT sql FROM sqlite_master WHERE name = 'photo'"
         ).scalar()
@@ -65,7 +65,7 @@ def test_models_and_the_tables_on_postgresql_agree(postgresql_server: Server) ->
         warnings.filterwarnings("ignore", "Skipped unsupported reflection of expression-based")
         options = {"compare_type": True, "include_object": has_words}
         context = MigrationContext.configure(connection, opts=options)
-        assert compare_metadata(context, Base.metadata) == []
+        assert compare_metadata(context, METADATA) == []
         made = connection.exec_driver_sql(
             "SELECT indexname FROM pg_indexes "
             "WHERE indexdef LIKE 'CREATE UNIQUE INDEX%%sha256(path)%%'"
@@ -80,7 +80,7 @@ def test_every_table_and_column_is_described() -> None:
     described = (ROOT / "docs" / "catalog.md").read_text()
     tables = set(re.findall(r"\*\*(\w+)\*\*", described))
     names = set(re.findall(r"`(\w+)`", described))
-    for table in Base.metadata.tables.values():
+    for table in METADATA.tables.values():
         assert table.name in tables
         own = {column.name for column in table.columns if not column.foreign_keys}
         assert own - {"id"} <= names, table.name

@@ -1,4 +1,4 @@
-"""`make migration` writes a migration for what has changed in the models."""
+"""`make migration` writes a migration for what has changed in the tables."""
 
 import shutil
 import subprocess
@@ -12,9 +12,11 @@ from tests.conftest import ROOT
 
 NEW_TABLE = """
 
-class NewTable(Base):
-    __tablename__ = "new_table"
-    id: Mapped[int] = mapped_column(primary_key=True)
+class NewColumns(TypedColumns):
+    id: Named[int] = Column(WHOLE, primary_key=True)
+
+
+NEW = Table("new_table", METADATA, NewColumns)
 """
 
 
@@ -24,7 +26,7 @@ def newest(checkout: Path) -> ScriptDirectory:
     return ScriptDirectory.from_config(config)
 
 
-def test_a_changed_model_becomes_the_next_migration(tmp_path: Path) -> None:
+def test_a_changed_table_becomes_the_next_migration(tmp_path: Path) -> None:
     checkout = tmp_path / "checkout"
     ignore = shutil.ignore_patterns("__pycache__", ".*", "demo-photos", "mini", "benchmarks")
     shutil.copytree(ROOT, checkout, symlinks=True, ignore=ignore)
@@ -32,8 +34,8 @@ def test_a_changed_model_becomes_the_next_migration(tmp_path: Path) -> None:
     assert old
     # As if an earlier run had made it, which takes a checkout with history and half a minute.
     (checkout / "tests" / "schemas" / f"{old}.sql").touch()
-    with (checkout / "storage" / "catalog" / "models.py").open("a") as models:
-        models.write(NEW_TABLE)
+    with (checkout / "storage" / "catalog" / "tables.py").open("a") as tables:
+        tables.write(NEW_TABLE)
     program = [sys.executable, "-m", "tests.schemas.new", "a new table"]
     done = subprocess.run(program, cwd=checkout, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -42,7 +44,7 @@ def test_a_changed_model_becomes_the_next_migration(tmp_path: Path) -> None:
     assert Path(script.path).name == f"{new}_a_new_table.py"
     assert script.down_revision == old
     written = Path(script.path).read_text()
-    assert written.count("op.") == 1, "nothing else differs between the models and the migrations"
+    assert written.count("op.") == 1, "nothing else differs between the tables and the migrations"
     assert "op.create_table(" in written
     (head,) = [
         path

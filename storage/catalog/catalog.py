@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy import Connection
 
 from sigseek.storage.catalog.dialect import Dialect
 from sigseek.storage.catalog.reading.checkpoints import CheckpointReader
@@ -51,7 +51,6 @@ class Catalog(CatalogReader):
         """
         dialect = SqliteDialect(place / FILE_NAME) if isinstance(place, Path) else place
         super().__init__(dialect)
-        self._writers = sessionmaker(dialect.writers, expire_on_commit=False)
 
     @property
     def path(self) -> Path:
@@ -76,8 +75,8 @@ class Catalog(CatalogReader):
     @contextmanager
     def snapshot(self) -> Iterator[CatalogReader]:
         """Give a reader whose questions are all answered from one moment, for one thread."""
-        with self._session() as session:
-            yield _Snapshot(self._dialect, session)
+        with self._connect() as connection:
+            yield _Snapshot(self._dialect, connection)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -85,16 +84,16 @@ class Catalog(CatalogReader):
         from sigseek.storage.catalog.transaction import Transaction  # a search needs none
 
         try:
-            with self._writers() as session, session.begin():
-                self._dialect.begin_writing(session)
-                yield Transaction(session, self._dialect)
+            with self._dialect.writers.begin() as connection:
+                self._dialect.begin_writing(connection)
+                yield Transaction(connection, self._dialect)
         except self._dialect.errors as error:
             raise self._dialect.describe(error) from error
 
     def compact(self) -> None:
         """Give the space of what was removed back to the disk, where that is worth it."""
-        with self._session() as session:
-            self._dialect.compact(session.connection())
+        with self._connect() as connection:
+            self._dialect.compact(connection)
 
     def back_up(self, target: Path) -> None:
         """Write a copy of the catalog, as of one moment, to `target`, which does not exist. Others
@@ -103,27 +102,27 @@ class Catalog(CatalogReader):
         The copy's checkpoints have new tokens: when it takes the catalog's place, index files of
         later times are not taken for its own. Raises OSError where the file cannot be written.
         """
-        with self._session() as session:
-            self._dialect.back_up(session.connection(), target)
+        with self._connect() as connection:
+            self._dialect.back_up(connection, target)
 
     def integrity(self) -> list[str]:
         """Return what the database finds wrong with its files; nothing when they are sound."""
-        with self._session() as session:
-            return self._dialect.integrity(session.connection())
+        with self._connect() as connection:
+            return self._dialect.integrity(connection)
 
     def dangling(self) -> dict[str, int]:
         """Return how many rows of each table refer to rows that do not exist."""
-        with self._session() as session:
-            return self._dialect.dangling(session.connection())
+        with self._connect() as connection:
+            return self._dialect.dangling(connection)
 
 
 class _Snapshot(CatalogReader):
-    """A reader whose questions share one session, and so one transaction."""
+    """A reader whose questions share one connection, and so one transaction."""
 
-    def __init__(self, dialect: Dialect, session: Session) -> None:
+    def __init__(self, dialect: Dialect, connection: Connection) -> None:
         super().__init__(dialect)
-        self._shared = session
+        self._shared = connection
 
     @contextmanager
-    def _session(self) -> Iterator[Session]:
+    def _connect(self) -> Iterator[Connection]:
         yield self._shared

@@ -8,10 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Engine, Executable
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import Column, ColumnElement, Connection, Engine, Executable, Table
 
-from sigseek.storage.catalog.models import Base
 from sigseek.storage.errors import LibraryError
 
 Rows: TypeAlias = Sequence[tuple[Any, ...]]
@@ -41,7 +39,7 @@ class Dialect(Protocol):
         the second waits when it begins.
         """
 
-    def begin_writing(self, session: Session) -> None:
+    def begin_writing(self, connection: Connection) -> None:
         """Begin a transaction that writes. LibraryError where its writer has lost the lock of the
         library since it got it.
         """
@@ -51,8 +49,8 @@ class Dialect(Protocol):
 
     def put(
         self,
-        session: Session,
-        table: type[Base],
+        connection: Connection,
+        table: Table,
         keys: Sequence[str],
         rows: Sequence[Mapping[str, Any]],
         *,
@@ -64,7 +62,7 @@ class Dialect(Protocol):
         several given rows with the same keys the last one counts.
         """
 
-    def is_among(self, column: InstrumentedAttribute[int], parameter: str) -> ColumnElement[bool]:
+    def is_among(self, column: Column[int], parameter: str) -> ColumnElement[bool]:
         """Return whether the id in the column is one of those in the parameter, however many there
         are.
         """
@@ -72,9 +70,7 @@ class Dialect(Protocol):
     def ids(self, ids: Sequence[int]) -> object:
         """Return the value of a parameter of `is_among`."""
 
-    def is_path_among(
-        self, column: InstrumentedAttribute[str], paths: Sequence[str]
-    ) -> ColumnElement[bool]:
+    def is_path_among(self, column: Column[str], paths: Sequence[str]) -> ColumnElement[bool]:
         """Return whether the path in the column is one of these, found by the index on paths."""
 
     def stream(

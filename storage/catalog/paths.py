@@ -4,12 +4,11 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, LargeBinary, literal, select, true
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import Column, ColumnElement, Connection, LargeBinary, Row, literal, select, true
 
-from sigseek.storage.catalog.models import FolderRow
+from sigseek.storage.catalog.tables import FOLDER
 from sigseek.storage.records import FolderRecord
 
 _T = TypeVar("_T")
@@ -17,17 +16,17 @@ _CHUNK = 10_000
 """Values in one statement. SQLite takes 32,766 parameters, PostgreSQL 65,535."""
 
 
-def containing_folder(session: Session, path: Path) -> tuple[FolderRecord, PurePath] | None:
+def containing_folder(connection: Connection, path: Path) -> tuple[FolderRecord, PurePath] | None:
     """Return the known folder that `path` is or is inside of, and the path relative to it; None
     without one.
     """
-    for folder in session.scalars(select(FolderRow)):
+    for folder in connection.execute(select(FOLDER)):
         if path.is_relative_to(folder.path):
             return folder_record(folder), path.relative_to(folder.path)
     return None
 
 
-def folder_record(row: FolderRow) -> FolderRecord:
+def folder_record(row: Row[Any]) -> FolderRecord:
     """Return the row as a record."""
     return FolderRecord(row.id, row.path, row.indexed_at, tuple(row.excluded.splitlines()))
 
@@ -102,7 +101,7 @@ def path_prefix(inside: PurePath) -> str:
     return "" if inside == PurePath() else f"{inside}{os.sep}"
 
 
-def is_below(column: InstrumentedAttribute[str], inside: PurePath) -> ColumnElement[bool]:
+def is_below(column: Column[str], inside: PurePath) -> ColumnElement[bool]:
     """Return whether the path in the PathText column is below the directory `inside` of its folder.
 
     Text must compare by its bytes, as it does in SQLite unless a column says otherwise. There,

@@ -14,8 +14,10 @@ from sqlalchemy import (
     ARRAY,
     URL,
     BigInteger,
+    Column,
     ColumnElement,
     Executable,
+    Table,
     any_,
     bindparam,
     create_engine,
@@ -27,13 +29,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from sigseek.errors import ErrorKind
 from sigseek.storage.catalog import schema
 from sigseek.storage.catalog.dialect import Rows
-from sigseek.storage.catalog.models import Base
+from sigseek.storage.catalog.tables import METADATA
 from sigseek.storage.errors import LibraryError
 from sigseek.storage.lock import AdvisoryLock
 
@@ -90,9 +91,9 @@ class PostgreSqlDialect:
             self.close()
             raise
 
-    def begin_writing(self, session: Session) -> None:
+    def begin_writing(self, connection: Connection) -> None:
         """See to it that the lock was not lost, if it is held through `lock`."""
-        self.lock.check(session.connection())
+        self.lock.check(connection)
 
     def close(self) -> None:
         """Close all connections."""
@@ -100,8 +101,8 @@ class PostgreSqlDialect:
 
     def put(
         self,
-        session: Session,
-        table: type[Base],
+        connection: Connection,
+        table: Table,
         keys: Sequence[str],
         rows: Sequence[Mapping[str, Any]],
         *,
@@ -117,22 +118,20 @@ class PostgreSqlDialect:
             return
         last = {tuple(row[name] for name in keys): row for row in rows}
         ordered = [last[key] for key in sorted(last)]
-        columns = [table.__table__.c[name] for name in rows[0]]
+        columns = [table.c[name] for name in rows[0]]
         arrays = [bindparam(column.name, type_=ARRAY(column.type)) for column in columns]
         unnested = select(*(func.unnest(array).label(array.key) for array in arrays))
         statement = insert(table).from_select([column.name for column in columns], unnested)
-        unique: list[Any] = [
-            _digest(table.__table__.c.path) if key == "path" else key for key in keys
-        ]
+        unique: list[Any] = [_digest(table.c.path) if key == "path" else key for key in keys]
         if overwrite:
             others = {name: statement.excluded[name] for name in rows[0] if name not in keys}
             statement = statement.on_conflict_do_update(index_elements=unique, set_=others)
         else:
             statement = statement.on_conflict_do_nothing(index_elements=unique)
         values = {column.name: [row[column.name] for row in ordered] for column in columns}
-        session.connection().execute(statement, values)
+        connection.execute(statement, values)
 
-    def is_among(self, column: InstrumentedAttribute[int], parameter: str) -> ColumnElement[bool]:
+    def is_among(self, column: Column[int], parameter: str) -> ColumnElement[bool]:
         """Return the condition; an array of ids is one parameter, however long it is."""
         return column == any_(bindparam(parameter, type_=ARRAY(BigInteger)))
 
@@ -140,9 +139,7 @@ class PostgreSqlDialect:
         """Return the ids as they are: the driver makes an array of a list."""
         return ids
 
-    def is_path_among(
-        self, column: InstrumentedAttribute[str], paths: Sequence[str]
-    ) -> ColumnElement[bool]:
+    def is_path_among(self, column: Column[str], paths: Sequence[str]) -> ColumnElement[bool]:
         """Return whether the path is one of these, which the index on its SHA-256 tells."""
         digests = [hashlib.sha256(os.fsencode(path)).digest() for path in paths]
         return _digest(column).in_(digests)
@@ -223,7 +220,7 @@ def _make_tables(connection: Connection) -> None:
     """Make the newest schema. Migrations up to 0004 are for SQLite alone: no database of another
     kind is that old.
     """
-    Base.metadata.create_all(connection)
+    METADATA.create_all(connection)
     for table, others in _PATHS.items():
         columns = ", ".join([*others, "sha256(path)"])
         connection.exec_driver_sql(f"CREATE UNIQUE INDEX ix_{table}_path ON {table} ({columns})")

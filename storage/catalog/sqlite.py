@@ -12,17 +12,26 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, ColumnElement, Executable, bindparam, create_engine, event, func, select
+from sqlalchemy import (
+    URL,
+    Column,
+    ColumnElement,
+    Executable,
+    Table,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    select,
+)
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from sigseek.errors import ErrorKind, Option, Remedy
 from sigseek.storage.catalog import schema
 from sigseek.storage.catalog.dialect import Rows
-from sigseek.storage.catalog.models import Base
 from sigseek.storage.catalog.sqlite_log import has_no_log, is_in_wal_mode, remove_log_of_another
 from sigseek.storage.errors import LibraryError
 from sigseek.storage.file_system import network_type
@@ -61,7 +70,7 @@ class SqliteDialect:
         # fail. So those that will write wait for each other at their beginning.
         self.writers = self.readers.execution_options(begin="IMMEDIATE")
 
-    def begin_writing(self, session: Session) -> None:
+    def begin_writing(self, connection: Connection) -> None:
         """Do nothing: the lock is a file's, which no process loses while it runs."""
 
     def close(self) -> None:
@@ -70,8 +79,8 @@ class SqliteDialect:
 
     def put(
         self,
-        session: Session,
-        table: type[Base],
+        connection: Connection,
+        table: Table,
         keys: Sequence[str],
         rows: Sequence[Mapping[str, Any]],
         *,
@@ -86,9 +95,9 @@ class SqliteDialect:
             statement = statement.on_conflict_do_update(index_elements=keys, set_=others)
         else:
             statement = statement.on_conflict_do_nothing(index_elements=keys)
-        session.connection().execute(statement, rows)
+        connection.execute(statement, rows)
 
-    def is_among(self, column: InstrumentedAttribute[int], parameter: str) -> ColumnElement[bool]:
+    def is_among(self, column: Column[int], parameter: str) -> ColumnElement[bool]:
         """Return the condition; a JSON list of ids is one parameter, however long it is."""
         ids = func.json_each(bindparam(parameter)).table_valued("value")
         return column.in_(select(ids.c.value))
@@ -97,9 +106,7 @@ class SqliteDialect:
         """Return the ids as JSON."""
         return json.dumps(ids)
 
-    def is_path_among(
-        self, column: InstrumentedAttribute[str], paths: Sequence[str]
-    ) -> ColumnElement[bool]:
+    def is_path_among(self, column: Column[str], paths: Sequence[str]) -> ColumnElement[bool]:
         """Return whether the path is one of these."""
         return column.in_(paths)
 

@@ -10,7 +10,7 @@ from sigseek.storage.catalog.changes.judgement import JudgementWriter
 from sigseek.storage.catalog.changes.photos import PhotoWriter
 from sigseek.storage.catalog.changes.settings import SettingWriter
 from sigseek.storage.catalog.changes.tags import TagWriter
-from sigseek.storage.catalog.models import Base
+from sigseek.storage.catalog.tables import METADATA
 
 
 class Transaction(
@@ -30,9 +30,9 @@ class Transaction(
 
     def remove_dangling(self, name: str) -> None:
         """Remove the rows of a table that refer to rows that do not exist."""
-        table = Base.metadata.tables[name]
+        table = METADATA.tables[name]
         for constraint in table.foreign_key_constraints:
             same = [element.column == element.parent for element in constraint.elements]
-            self._session.execute(
+            self._connection.execute(
                 delete(table).where(~exists().where(*same).select_from(constraint.referred_table))
             )

@@ -53,7 +53,7 @@ class CheckpointState:
 
 @dataclass(frozen=True)
 class YardstickRecord:
-    """What hits of a checkpoint are judged by; `catalog.models.YardstickRow` tells more."""
+    """What hits of a checkpoint are judged by; `catalog.tables.YardstickColumns` tells more."""
 
     version: int
     generation: int

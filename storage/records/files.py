@@ -43,9 +43,10 @@ class FileRecord(NamedTuple):
     def of(cls, row: FileTuple) -> FileRecord:
         """Return the record that these values make."""
         if not isinstance(row[0], bytes):
-            return cls(*row)
+            return cls._make(row)
         # The sidecars' names begin as the file's does.
-        return cls(os.fsdecode(row[0]), *row[1:7], os.fsdecode(row[7]) if row[7] else None)
+        sidecars = os.fsdecode(row[7]) if row[7] else None
+        return cls._make((os.fsdecode(row[0]), *row[1:7], sidecars))
 
 
 class ReadFile(NamedTuple):

@@ -1,9 +1,9 @@
-"""Begins a migration: `make migration NAME="..."`, after `storage/catalog/models.py` was changed.
+"""Begins a migration: `make migration NAME="..."`, after `storage/catalog/tables.py` was changed.
 
 It writes two files and changes a line, all to be read and committed together:
 
 - `tests/schemas/<old>.sql`, a library of the schema before, by which the new migration is tested;
-- `alembic/versions/<new>_<name>.py`, with what alembic finds to be different in the models;
+- `alembic/versions/<new>_<name>.py`, with what alembic finds to be different in the tables;
 - `HEAD`, the newest schema that the program knows.
 """
 
@@ -41,7 +41,7 @@ def main(name: str) -> None:
 def dump_committed(dump: Path) -> None:
     """Have the last commit's program make a library and dump it.
 
-    The program here cannot: its models are already those of the next schema.
+    The program here cannot: its tables are already those of the next schema.
     """
     with tempfile.TemporaryDirectory() as directory:
         archive = Path(directory) / "archive.tar"
@@ -54,7 +54,7 @@ def dump_committed(dump: Path) -> None:
 
 
 def write_migration(config: Config, revision: str, name: str) -> Path:
-    """Write a migration from the newest schema to the models', and return its file."""
+    """Write a migration from the newest schema to that of the tables, and return its file."""
     with tempfile.TemporaryDirectory() as directory:
         engine = create_engine(f"sqlite:///{directory}/catalog.sqlite")
         with engine.begin() as connection:

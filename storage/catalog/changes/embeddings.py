@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import delete, func, select, update
 
 from sigseek.storage.catalog.changes.writer import Writer
-from sigseek.storage.catalog.models import CheckpointRow, EmbeddingRow
 from sigseek.storage.catalog.paths import statement_chunks
+from sigseek.storage.catalog.tables import CHECKPOINT, EMBEDDING
 from sigseek.storage.records import EmbeddingRecord
 
 
@@ -35,7 +35,7 @@ class EmbeddingWriter(Writer):
                     "generation": generation,
                 }
             )
-        self._put(EmbeddingRow, ["checkpoint_id", "photo_id"], rows)
+        self._put(EMBEDDING, ["checkpoint_id", "photo_id"], rows)
 
     def remove_embeddings(self, checkpoint_id: int, photo_ids: Sequence[int]) -> None:
         """Remove these photos' embeddings by the checkpoint, as a new generation of it.
@@ -43,18 +43,18 @@ class EmbeddingWriter(Writer):
         Call it last in a transaction, as `add_embeddings`.
         """
         for chunk in statement_chunks(photo_ids):
-            self._session.execute(
-                delete(EmbeddingRow).where(
-                    EmbeddingRow.checkpoint_id == checkpoint_id, EmbeddingRow.photo_id.in_(chunk)
+            self._connection.execute(
+                delete(EMBEDDING).where(
+                    EMBEDDING.c.checkpoint_id == checkpoint_id, EMBEDDING.c.photo_id.in_(chunk)
                 )
             )
         self._next_generation(checkpoint_id)
 
     def recount_embeddings(self, checkpoint_id: int) -> None:
         """Correct the number of embeddings that the checkpoint's row tells."""
-        count = select(func.count()).where(EmbeddingRow.checkpoint_id == checkpoint_id)
-        self._session.execute(
-            update(CheckpointRow)
-            .where(CheckpointRow.id == checkpoint_id)
+        count = select(func.count()).where(EMBEDDING.c.checkpoint_id == checkpoint_id)
+        self._connection.execute(
+            update(CHECKPOINT)
+            .where(CHECKPOINT.c.id == checkpoint_id)
             .values(embeddings=count.scalar_subquery())
         )

@@ -7,8 +7,8 @@ from sqlalchemy import ColumnElement, bindparam, delete, insert, select, update
 
 from sigseek.storage.catalog.changes.tags import copy_hand_tags
 from sigseek.storage.catalog.changes.writer import Writer, now
-from sigseek.storage.catalog.models import FailureRow, FileRow, OtherFileRow, PhotoRow
 from sigseek.storage.catalog.paths import statement_chunks
+from sigseek.storage.catalog.tables import FAILURE, FILE, OTHER_FILE, PHOTO
 from sigseek.storage.records import FailureRecord, OtherFile, ReadFile
 
 
@@ -23,13 +23,13 @@ class FileWriter(Writer):
         """
         paths = [*gone, *(file.path for file in files)]
         for chunk in statement_chunks(paths):
-            among = self._dialect.is_path_among(OtherFileRow.path, chunk)
-            self._session.execute(
-                delete(OtherFileRow).where(OtherFileRow.folder_id == folder_id, among)
+            among = self._dialect.is_path_among(OTHER_FILE.c.path, chunk)
+            self._connection.execute(
+                delete(OTHER_FILE).where(OTHER_FILE.c.folder_id == folder_id, among)
             )
         rows = [{"folder_id": folder_id, **file._asdict()} for file in files]
         if rows:
-            self._session.execute(insert(OtherFileRow), rows)
+            self._connection.execute(insert(OTHER_FILE), rows)
 
     def put_files(self, folder_id: int, files: Sequence[ReadFile]) -> None:
         """Note that each file is there and holds its photo. Failures noted for it are removed.
@@ -55,7 +55,7 @@ class FileWriter(Writer):
             }
             for file in files
         ]
-        self._put(FileRow, ["folder_id", "path"], rows)
+        self._put(FILE, ["folder_id", "path"], rows)
         self.remove_failures(folder_id, [file.path for file in files])
         changed = [file for file in files if before.get(file.path) != (file.photo_id, file.digest)]
         lost = {before[file.path][0] for file in changed if file.path in before}
@@ -64,55 +64,55 @@ class FileWriter(Writer):
     def put_sidecars(self, folder_id: int, sidecars: Mapping[str, str | None]) -> None:
         """Note the sidecars of files by path. The metadata of their photos has to be read again."""
         for chunk in statement_chunks(list(sidecars)):
-            among = self._dialect.is_path_among(FileRow.path, chunk)
-            query = select(FileRow.id, FileRow.path, FileRow.photo_id)
-            found = self._session.execute(query.where(FileRow.folder_id == folder_id, among)).all()
+            among = self._dialect.is_path_among(FILE.c.path, chunk)
+            query = select(FILE.c.id, FILE.c.path, FILE.c.photo_id)
+            found = self._connection.execute(
+                query.where(FILE.c.folder_id == folder_id, among)
+            ).all()
             if not found:
                 continue
-            self._session.connection().execute(
-                update(FileRow)
-                .where(FileRow.id == bindparam("file"))
+            self._connection.execute(
+                update(FILE)
+                .where(FILE.c.id == bindparam("file"))
                 .values(sidecars=bindparam("beside")),
                 [{"file": id_, "beside": sidecars[path]} for id_, path, _ in found],
             )
-            self._session.execute(
-                update(PhotoRow)
-                .where(PhotoRow.id.in_([photo_id for _, _, photo_id in found]))
+            self._connection.execute(
+                update(PHOTO)
+                .where(PHOTO.c.id.in_([photo_id for _, _, photo_id in found]))
                 .values(facts_version=0)
             )
 
     def remove_files(self, folder_id: int, paths: Sequence[str]) -> None:
         """Remove these files."""
         for chunk in statement_chunks(paths):
-            among = self._dialect.is_path_among(FileRow.path, chunk)
-            of_files = (FileRow.folder_id == folder_id) & among
-            self._mark_copied_stale(select(FileRow.photo_id).where(of_files))
-            self._session.execute(delete(FileRow).where(of_files))
+            among = self._dialect.is_path_among(FILE.c.path, chunk)
+            of_files = (FILE.c.folder_id == folder_id) & among
+            self._mark_copied_stale(select(FILE.c.photo_id).where(of_files))
+            self._connection.execute(delete(FILE).where(of_files))
 
     def note_ctimes(self, folder_id: int, ctimes: Mapping[str, int]) -> None:
         """Note the ctime in ns, by path, of files that were not looked at since schema 0011."""
         if ctimes:
-            statement = update(FileRow).where(
-                FileRow.folder_id == folder_id, FileRow.path == bindparam("file")
+            statement = update(FILE).where(
+                FILE.c.folder_id == folder_id, FILE.c.path == bindparam("file")
             )
             values = [{"file": path, "noted": ctime} for path, ctime in ctimes.items()]
-            self._session.connection().execute(
-                statement.values(ctime_ns=bindparam("noted")), values
-            )
+            self._connection.execute(statement.values(ctime_ns=bindparam("noted")), values)
 
     def mark_missing(self, folder_id: int, paths: Sequence[str]) -> None:
         """Note that these files were not found. Their photos and embeddings stay."""
-        self._mark(folder_id, paths, FileRow.missing_since.is_(None), now())
+        self._mark(folder_id, paths, FILE.c.missing_since.is_(None), now())
 
     def mark_present(self, folder_id: int, paths: Sequence[str]) -> None:
         """Note that these files were found again, unchanged. What they say of photos that other
         files hold as well may have been left out meanwhile.
         """
         for chunk in statement_chunks(paths):
-            among = self._dialect.is_path_among(FileRow.path, chunk)
-            found = select(FileRow.photo_id).where(FileRow.folder_id == folder_id, among)
+            among = self._dialect.is_path_among(FILE.c.path, chunk)
+            found = select(FILE.c.photo_id).where(FILE.c.folder_id == folder_id, among)
             self._mark_copied_stale(found)
-        self._mark(folder_id, paths, FileRow.missing_since.is_not(None), None)
+        self._mark(folder_id, paths, FILE.c.missing_since.is_not(None), None)
 
     def put_failure(self, folder_id: int, failure: FailureRecord) -> None:
         """Note that a file or directory could not be used, now unless `tried_at` says when."""
@@ -127,15 +127,13 @@ class FileWriter(Writer):
             "tried_at": failure.tried_at or now(),
             "decoder_version": failure.decoder_version,
         }
-        self._put(FailureRow, ["folder_id", "path"], [row])
+        self._put(FAILURE, ["folder_id", "path"], [row])
 
     def remove_failures(self, folder_id: int, paths: Sequence[str]) -> None:
         """Remove the failures of these paths, which can be used now or are gone."""
         for chunk in statement_chunks(paths):
-            among = self._dialect.is_path_among(FailureRow.path, chunk)
-            self._session.execute(
-                delete(FailureRow).where(FailureRow.folder_id == folder_id, among)
-            )
+            among = self._dialect.is_path_among(FAILURE.c.path, chunk)
+            self._connection.execute(delete(FAILURE).where(FAILURE.c.folder_id == folder_id, among))
 
     def _present_photos(self, ids: Sequence[int]) -> set[int]:
         """Return those of the photos that exist, which no other writer can remove before the
@@ -143,8 +141,8 @@ class FileWriter(Writer):
         """
         found: set[int] = set()
         for chunk in statement_chunks(ids):
-            query = select(PhotoRow.id).where(PhotoRow.id.in_(chunk)).order_by(PhotoRow.id)
-            found.update(self._session.scalars(query.with_for_update(read=True, key_share=True)))
+            query = select(PHOTO.c.id).where(PHOTO.c.id.in_(chunk)).order_by(PHOTO.c.id)
+            found.update(self._connection.scalars(query.with_for_update(read=True, key_share=True)))
         return found
 
     def _keep_hand_tags(
@@ -161,21 +159,21 @@ class FileWriter(Writer):
         # A photo that another file holds was moved here, and is no edit of what was here before.
         moved: set[int] = set()
         for chunk in statement_chunks([new for _, new in edited]):
-            query = select(FileRow.photo_id).where(FileRow.photo_id.in_(chunk))
-            moved.update(self._session.scalars(query))
+            query = select(FILE.c.photo_id).where(FILE.c.photo_id.in_(chunk))
+            moved.update(self._connection.scalars(query))
         pairs = [pair for pair in edited if pair[1] not in moved]
-        copy_hand_tags(self._session, self._dialect, pairs)
+        copy_hand_tags(self._connection, self._dialect, pairs)
 
     def _held(self, folder_id: int, paths: Sequence[str]) -> dict[str, tuple[int, bytes | None]]:
         """Return the photo and the digest of those of these files that are there, by path."""
         found: dict[str, tuple[int, bytes | None]] = {}
         for chunk in statement_chunks(paths):
-            query = select(FileRow.path, FileRow.photo_id, FileRow.digest).where(
-                FileRow.folder_id == folder_id,
-                FileRow.missing_since.is_(None),
-                self._dialect.is_path_among(FileRow.path, chunk),
+            query = select(FILE.c.path, FILE.c.photo_id, FILE.c.digest).where(
+                FILE.c.folder_id == folder_id,
+                FILE.c.missing_since.is_(None),
+                self._dialect.is_path_among(FILE.c.path, chunk),
             )
-            rows = self._session.execute(query)
+            rows = self._connection.execute(query)
             found.update({path: (photo_id, digest) for path, photo_id, digest in rows})
         return found
 
@@ -188,9 +186,9 @@ class FileWriter(Writer):
         fresh = {file.photo_id for file in changed if file.gave_facts}
         stale = {file.photo_id for file in changed} - fresh | set(lost)
         if stale:
-            self._mark_stale(PhotoRow.id.in_(stale))
+            self._mark_stale(PHOTO.c.id.in_(stale))
         if fresh:
-            self._mark_copied_stale(select(PhotoRow.id).where(PhotoRow.id.in_(fresh)))
+            self._mark_copied_stale(select(PHOTO.c.id).where(PHOTO.c.id.in_(fresh)))
 
     def _mark(
         self,
@@ -200,12 +198,12 @@ class FileWriter(Writer):
         since: datetime | None,
     ) -> None:
         for chunk in statement_chunks(paths):
-            among = self._dialect.is_path_among(FileRow.path, chunk)
-            self._session.execute(
-                update(FileRow)
-                .where(FileRow.folder_id == folder_id, among, where)
+            among = self._dialect.is_path_among(FILE.c.path, chunk)
+            self._connection.execute(
+                update(FILE)
+                .where(FILE.c.folder_id == folder_id, among, where)
                 .values(missing_since=since)
             )
             self._mark_copied_stale(
-                select(FileRow.photo_id).where(FileRow.folder_id == folder_id, among)
+                select(FILE.c.photo_id).where(FILE.c.folder_id == folder_id, among)
             )

@@ -4,11 +4,9 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
-from sqlalchemy import bindparam, delete, exists, func, select, update
-from sqlalchemy.orm import aliased
+from sqlalchemy import Table, bindparam, delete, exists, func, insert, select, update
 
 from sigseek.storage.catalog.changes.writer import Writer, now
-from sigseek.storage.catalog.models import FailureRow, FileRow, FolderRow
 from sigseek.storage.catalog.paths import (
     containing_folder,
     folder_record,
@@ -17,6 +15,7 @@ from sigseek.storage.catalog.paths import (
     patterns_below,
     patterns_inside,
 )
+from sigseek.storage.catalog.tables import FAILURE, FILE, FOLDER
 from sigseek.storage.records import FolderRecord
 
 
@@ -30,45 +29,41 @@ class FolderWriter(Writer):
         A path inside a known folder belongs to that folder. A new folder takes in the known folders
         inside it, with their files. So no file is ever known twice.
         """
-        known = containing_folder(self._session, path)
+        known = containing_folder(self._connection, path)
         if known:
             return known
-        new = FolderRow(path=str(path), indexed_at=None)
-        self._session.add(new)
-        self._session.flush()
-        others = select(FolderRow).where(FolderRow.id != new.id)
-        for folder in self._session.scalars(others).all():
+        new = self._new_folder(path=str(path), indexed_at=None)
+        others = select(FOLDER).where(FOLDER.c.id != new.id)
+        for folder in map(folder_record, self._connection.execute(others).all()):
             if Path(folder.path).is_relative_to(path):
                 to = PurePath(folder.path).relative_to(path)
                 self._move_files(folder.id, PurePath(), new.id, to)
-                self._take_patterns(folder, new, to)
+                self._take_patterns(folder.id, new.id, to)
                 self.remove_folder(folder.id)
-        return folder_record(new), PurePath()
+        return self._folder(new.id), PurePath()
 
     def put_excluded(self, folder_id: int, patterns: Sequence[str]) -> None:
         """Keep the patterns of files that the user wants left out, in the place of earlier ones."""
-        self._session.get_one(FolderRow, folder_id).excluded = "\n".join(patterns)
+        self._change_folder(folder_id, excluded="\n".join(patterns))
 
     def split_folder(self, folder_id: int, inside: PurePath) -> None:
         """Make a directory inside of a folder a folder of its own, with the files known in it."""
-        source = self._session.get_one(FolderRow, folder_id)
-        new = FolderRow(
+        source = self._folder(folder_id)
+        new = self._new_folder(
             path=str(Path(source.path, inside)),
             indexed_at=source.indexed_at,
-            excluded="\n".join(patterns_inside(inside, source.excluded.splitlines())),
+            excluded="\n".join(patterns_inside(inside, source.excluded)),
         )
-        self._session.add(new)
-        self._session.flush()
         self._move_files(source.id, inside, new.id, PurePath())
 
     def remove_folder(self, folder_id: int) -> None:
         """Remove the folder with its files and failures."""
-        self._mark_copied_stale(select(FileRow.photo_id).where(FileRow.folder_id == folder_id))
-        self._session.execute(delete(FolderRow).where(FolderRow.id == folder_id))
+        self._mark_copied_stale(select(FILE.c.photo_id).where(FILE.c.folder_id == folder_id))
+        self._connection.execute(delete(FOLDER).where(FOLDER.c.id == folder_id))
 
     def finish_folder(self, folder_id: int) -> None:
         """Note that a run over the folder is complete."""
-        self._session.get_one(FolderRow, folder_id).indexed_at = now()
+        self._change_folder(folder_id, indexed_at=now())
 
     def relocate(self, old: Path, new: Path) -> int:
         """Move everything that is known below the directory `old` to `new`, and return the number
@@ -76,31 +71,44 @@ class FolderWriter(Writer):
 
         A file that is already known at its new path stays as it is.
         """
-        known = containing_folder(self._session, old)
+        known = containing_folder(self._connection, old)
         if known is None:
             return 0
         folder, inside = known
-        others = self._session.scalars(select(FolderRow.path).where(FolderRow.id != folder.id))
+        others = self._connection.scalars(select(FOLDER.c.path).where(FOLDER.c.id != folder.id))
         if inside == PurePath() and not any(_overlap(Path(other), new) for other in others):
-            self._session.get_one(FolderRow, folder.id).path = str(new)
-            self._mark_copied_stale(select(FileRow.photo_id).where(FileRow.folder_id == folder.id))
-            count = select(func.count()).where(FileRow.folder_id == folder.id)
-            return self._session.scalar(count) or 0
+            self._change_folder(folder.id, path=str(new))
+            self._mark_copied_stale(select(FILE.c.photo_id).where(FILE.c.folder_id == folder.id))
+            count = select(func.count()).where(FILE.c.folder_id == folder.id)
+            return self._connection.scalar(count) or 0
         target, to = self.add_folder(new)
         # A new folder above the old one has taken it in.
-        source, inside = containing_folder(self._session, old) or known
+        source, inside = containing_folder(self._connection, old) or known
         count_moved = self._move_files(source.id, inside, target.id, to)
-        self._mark_copied_stale(select(FileRow.photo_id).where(FileRow.folder_id == target.id))
+        self._mark_copied_stale(select(FILE.c.photo_id).where(FILE.c.folder_id == target.id))
         if inside == PurePath() and source.id != target.id:
-            rows = [self._session.get_one(FolderRow, one.id) for one in (source, target)]
-            self._take_patterns(rows[0], rows[1], to)
+            self._take_patterns(source.id, target.id, to)
             self.remove_folder(source.id)
         return count_moved
 
-    def _take_patterns(self, source: FolderRow, target: FolderRow, to: PurePath) -> None:
+    def _folder(self, folder_id: int) -> FolderRecord:
+        query = select(FOLDER).where(FOLDER.c.id == folder_id)
+        return folder_record(self._connection.execute(query).one())
+
+    def _new_folder(self, **values: object) -> FolderRecord:
+        """Add a folder with these columns."""
+        query = insert(FOLDER).values(values).returning(FOLDER)
+        return folder_record(self._connection.execute(query).one())
+
+    def _change_folder(self, folder_id: int, **values: object) -> None:
+        """Change these columns of a folder."""
+        self._connection.execute(update(FOLDER).where(FOLDER.c.id == folder_id).values(values))
+
+    def _take_patterns(self, source_id: int, target_id: int, to: PurePath) -> None:
         """Let the source's patterns hold for the directory `to` of the target."""
-        taken = patterns_below(to, source.excluded.splitlines())
-        target.excluded = "\n".join(dict.fromkeys([*target.excluded.splitlines(), *taken]))
+        taken = patterns_below(to, self._folder(source_id).excluded)
+        excluded = dict.fromkeys([*self._folder(target_id).excluded, *taken])
+        self.put_excluded(target_id, list(excluded))
 
     def _move_files(self, source_id: int, inside: PurePath, target_id: int, to: PurePath) -> int:
         """Move files and failures below `inside` of one folder to below `to` of another, and return
@@ -109,26 +117,20 @@ class FolderWriter(Writer):
         They move through a temporary folder: a target path may still be taken by a file that is
         itself about to move.
         """
-        between = FolderRow(path=f"being moved {secrets.token_hex(8)}", indexed_at=None)
-        self._session.add(between)
-        self._session.flush()
-        count = self._move_rows(FileRow, source_id, inside, between.id, to)
-        self._move_rows(FailureRow, source_id, inside, between.id, to)
-        tables: tuple[type[FileRow] | type[FailureRow], ...] = (FileRow, FailureRow)
-        for table in tables:
-            there = aliased(table)
-            taken = exists().where(there.folder_id == target_id, there.path == table.path)
-            arrive = update(table).where(table.folder_id == between.id, ~taken)
-            self._session.execute(
-                arrive.values(folder_id=target_id),
-                execution_options={"synchronize_session": False},
-            )
+        between = self._new_folder(path=f"being moved {secrets.token_hex(8)}", indexed_at=None)
+        count = self._move_rows(FILE, source_id, inside, between.id, to)
+        self._move_rows(FAILURE, source_id, inside, between.id, to)
+        for table in (FILE, FAILURE):
+            there = table.alias()
+            taken = exists().where(there.c.folder_id == target_id, there.c.path == table.c.path)
+            arrive = update(table).where(table.c.folder_id == between.id, ~taken)
+            self._connection.execute(arrive.values(folder_id=target_id))
         self.remove_folder(between.id)
         return count
 
     def _move_rows(
         self,
-        table: type[FileRow] | type[FailureRow],
+        table: Table,
         source_id: int,
         inside: PurePath,
         target_id: int,
@@ -138,19 +140,19 @@ class FolderWriter(Writer):
         many.
         """
         old, new = path_prefix(inside), path_prefix(to)
-        rows = self._session.execute(
-            select(table.id, table.path).where(
-                table.folder_id == source_id, is_below(table.path, inside)
+        rows = self._connection.execute(
+            select(table.c.id, table.c.path).where(
+                table.c.folder_id == source_id, is_below(table.c.path, inside)
             )
         )
         moved = [{"row": id_, "to": new + path[len(old) :]} for id_, path in rows]
         if moved:
             statement = (
                 update(table)
-                .where(table.id == bindparam("row"))
+                .where(table.c.id == bindparam("row"))
                 .values(folder_id=target_id, path=bindparam("to"))
             )
-            self._session.connection().execute(statement, moved)
+            self._connection.execute(statement, moved)
         return len(moved)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete
 
 from sigseek.storage.catalog.changes.writer import Writer
-from sigseek.storage.catalog.models import BiasRow, CalibrationRow, YardstickRow
+from sigseek.storage.catalog.tables import BIAS, CALIBRATION, YARDSTICK
 
 if TYPE_CHECKING:
     from sigseek.storage.records import YardstickRecord
@@ -23,7 +23,7 @@ class JudgementWriter(Writer):
             {"checkpoint_id": checkpoint_id, "photo_id": id_, "value": value}
             for id_, value in zip(ids.tolist(), values.tolist(), strict=True)
         ]
-        self._put(BiasRow, ["checkpoint_id", "photo_id"], rows)
+        self._put(BIAS, ["checkpoint_id", "photo_id"], rows)
 
     def put_yardstick(self, checkpoint_id: int, yardstick: YardstickRecord) -> None:
         """Keep what hits of the checkpoint are judged by."""
@@ -36,17 +36,17 @@ class JudgementWriter(Writer):
             "absent_evidence": yardstick.absent_evidence.astype("<f4").tobytes(),
             "common_texts": yardstick.common_texts,
         }
-        self._put(YardstickRow, ["checkpoint_id"], [row])
+        self._put(YARDSTICK, ["checkpoint_id"], [row])
 
     def remove_yardstick(self, checkpoint_id: int) -> None:
         """Remove what hits of the checkpoint are judged by. The next run of `index` measures it
         again.
         """
-        self._session.execute(
-            delete(YardstickRow).where(YardstickRow.checkpoint_id == checkpoint_id)
+        self._connection.execute(
+            delete(YARDSTICK).where(YARDSTICK.c.checkpoint_id == checkpoint_id)
         )
 
     def put_calibration(self, checkpoint_id: int, fitted: str) -> None:
         """Keep the JSON of a calibration in place of an earlier one."""
         row = {"checkpoint_id": checkpoint_id, "fitted": fitted}
-        self._put(CalibrationRow, ["checkpoint_id"], [row])
+        self._put(CALIBRATION, ["checkpoint_id"], [row])

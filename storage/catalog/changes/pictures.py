@@ -6,15 +6,15 @@ from sqlalchemy import delete, select, update
 
 from sigseek.storage.catalog.changes.tags import copy_hand_tags
 from sigseek.storage.catalog.changes.writer import Writer
-from sigseek.storage.catalog.models import (
-    BiasRow,
-    CheckpointRow,
-    EmbeddingRow,
-    FileRow,
-    PhotoRow,
-    TagRow,
-)
 from sigseek.storage.catalog.paths import statement_chunks
+from sigseek.storage.catalog.tables import (
+    BIAS,
+    CHECKPOINT,
+    EMBEDDING,
+    FILE,
+    PHOTO,
+    TAG,
+)
 
 
 class PictureWriter(Writer):
@@ -49,58 +49,58 @@ class PictureWriter(Writer):
             known[picture] = photo
             if photo in outdated:
                 outdated.remove(photo)
-                row = update(PhotoRow).where(PhotoRow.id == photo)
-                self._session.execute(row.values(digest=picture, digest_version=version))
+                row = update(PHOTO).where(PHOTO.c.id == photo)
+                self._connection.execute(row.values(digest=picture, digest_version=version))
         for photo, other in merged.items():
             self._merge(photo, other)
         if merged:
-            self._session.execute(delete(PhotoRow).where(PhotoRow.id.in_(merged)))
-            self._session.execute(
-                update(CheckpointRow).values(generation=CheckpointRow.generation + 1)
+            self._connection.execute(delete(PHOTO).where(PHOTO.c.id.in_(merged)))
+            self._connection.execute(
+                update(CHECKPOINT).values(generation=CHECKPOINT.c.generation + 1)
             )
 
     def _merge(self, photo: int, other: int) -> None:
         """Give what belongs to a photo to another one, which is the same picture."""
-        self._session.execute(
-            update(FileRow).where(FileRow.photo_id == photo).values(photo_id=other)
+        self._connection.execute(
+            update(FILE).where(FILE.c.photo_id == photo).values(photo_id=other)
         )
-        self._session.execute(update(PhotoRow).where(PhotoRow.id == other).values(facts_version=0))
-        tags = select(TagRow.name, TagRow.checkpoint_id, TagRow.probability)
+        self._connection.execute(update(PHOTO).where(PHOTO.c.id == other).values(facts_version=0))
+        tags = select(TAG.c.name, TAG.c.checkpoint_id, TAG.c.probability)
         rows = [
             {"name": name, "photo_id": other, "checkpoint_id": checkpoint, "probability": value}
-            for name, checkpoint, value in self._session.execute(tags.filter_by(photo_id=photo))
+            for name, checkpoint, value in self._connection.execute(tags.filter_by(photo_id=photo))
         ]
-        self._dialect.put(self._session, TagRow, ["name", "photo_id"], rows, overwrite=False)
-        copy_hand_tags(self._session, self._dialect, [(photo, other)])
-        embedded = select(EmbeddingRow.checkpoint_id).order_by(EmbeddingRow.checkpoint_id)
-        there = self._session.scalars(embedded.filter_by(photo_id=other)).all()
-        for checkpoint in self._session.scalars(embedded.filter_by(photo_id=photo)).all():
+        self._dialect.put(self._connection, TAG, ["name", "photo_id"], rows, overwrite=False)
+        copy_hand_tags(self._connection, self._dialect, [(photo, other)])
+        embedded = select(EMBEDDING.c.checkpoint_id).order_by(EMBEDDING.c.checkpoint_id)
+        there = self._connection.scalars(embedded.filter_by(photo_id=other)).all()
+        for checkpoint in self._connection.scalars(embedded.filter_by(photo_id=photo)).all():
             if checkpoint not in there:
                 self._move_embedding(checkpoint, photo, other)
 
     def _move_embedding(self, checkpoint_id: int, photo: int, other: int) -> None:
         """Give a photo's embedding to another one. It is measured again as what is new is."""
         key = {"checkpoint_id": checkpoint_id, "photo_id": photo}
-        self._session.execute(delete(BiasRow).filter_by(**key))
+        self._connection.execute(delete(BIAS).filter_by(**key))
         generation = self._next_generation(checkpoint_id)
-        self._session.execute(
-            update(EmbeddingRow).filter_by(**key).values(photo_id=other, generation=generation)
+        self._connection.execute(
+            update(EMBEDDING).filter_by(**key).values(photo_id=other, generation=generation)
         )
 
     def _outdated(self, photos: Sequence[int], version: int) -> set[int]:
         """Return the photos whose digest was made by a reader older than `version`."""
-        older = select(PhotoRow.id).where(PhotoRow.digest_version < version)
+        older = select(PHOTO.c.id).where(PHOTO.c.digest_version < version)
         return {
             id_
             for chunk in statement_chunks(photos)
-            for id_ in self._session.scalars(older.where(PhotoRow.id.in_(chunk)))
+            for id_ in self._connection.scalars(older.where(PHOTO.c.id.in_(chunk)))
         }
 
     def _find(self, digests: Sequence[bytes]) -> dict[bytes, int]:
         """Return the ids of known photos by digest, their rows locked against removal."""
         found: dict[bytes, int] = {}
         for chunk in statement_chunks(digests):
-            query = select(PhotoRow.digest, PhotoRow.id).where(PhotoRow.digest.in_(chunk))
-            locked = query.order_by(PhotoRow.id).with_for_update(read=True, key_share=True)
-            found.update(self._session.execute(locked).all())
+            query = select(PHOTO.c.digest, PHOTO.c.id).where(PHOTO.c.digest.in_(chunk))
+            locked = query.order_by(PHOTO.c.id).with_for_update(read=True, key_share=True)
+            found.update(self._connection.execute(locked).all())
         return found

@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 
 from sigseek.storage.catalog.changes.writer import Writer
-from sigseek.storage.catalog.models import SettingRow
 from sigseek.storage.catalog.reading.settings import MAX_PIXELS, NAMED_CHECKPOINTS
+from sigseek.storage.catalog.tables import SETTING
 
 
 class SettingWriter(Writer):
@@ -22,4 +22,4 @@ class SettingWriter(Writer):
         self._put_setting(NAMED_CHECKPOINTS, json.dumps(named))
 
     def _put_setting(self, name: str, value: str) -> None:
-        self._put(SettingRow, ["name"], [{"name": name, "value": value}])
+        self._put(SETTING, ["name"], [{"name": name, "value": value}])

@@ -4,32 +4,26 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Delete, Select, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Connection, Delete, Select, Table, func, select, update
 
 from sigseek.storage.catalog.dialect import Dialect
-from sigseek.storage.catalog.models import Base, CheckpointRow, FileRow, PhotoRow
+from sigseek.storage.catalog.tables import CHECKPOINT, FILE, PHOTO
 
 
 class Writer:
-    """A session that writes, in one transaction."""
+    """A connection that writes, in one transaction."""
 
-    def __init__(self, session: Session, dialect: Dialect) -> None:
-        self._session = session
+    def __init__(self, connection: Connection, dialect: Dialect) -> None:
+        self._connection = connection
         self._dialect = dialect
 
-    def _put(
-        self, table: type[Base], keys: Sequence[str], rows: Sequence[Mapping[str, Any]]
-    ) -> None:
+    def _put(self, table: Table, keys: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows, or overwrite those with the same keys."""
-        self._dialect.put(self._session, table, keys, rows)
+        self._dialect.put(self._connection, table, keys, rows)
 
     def _deleted(self, statement: Delete) -> int:
         """Delete rows and return how many."""
-        result: Any = self._session.execute(
-            statement, execution_options={"synchronize_session": False}
-        )
-        return int(result.rowcount)
+        return self._connection.execute(statement).rowcount
 
     def _next_generation(self, checkpoint_id: int) -> int:
         """Count the checkpoint's generation up by one and return it.
@@ -39,29 +33,28 @@ class Writer:
         a transaction takes: what follows are only the embeddings of that generation.
         """
         statement = (
-            update(CheckpointRow)
-            .where(CheckpointRow.id == checkpoint_id)
-            .values(generation=CheckpointRow.generation + 1)
-            .returning(CheckpointRow.generation)
+            update(CHECKPOINT)
+            .where(CHECKPOINT.c.id == checkpoint_id)
+            .values(generation=CHECKPOINT.c.generation + 1)
+            .returning(CHECKPOINT.c.generation)
         )
-        return self._session.connection().execute(statement).scalar_one()
+        return self._connection.execute(statement).scalar_one()
 
     def _mark_copied_stale(self, photos: Select[int]) -> None:
         """Have metadata read again of those of the photos that have several files, because these
         may say something else together now.
         """
         copied = (
-            select(FileRow.photo_id)
-            .where(FileRow.photo_id.in_(photos))
-            .group_by(FileRow.photo_id)
+            select(FILE.c.photo_id)
+            .where(FILE.c.photo_id.in_(photos))
+            .group_by(FILE.c.photo_id)
             .having(func.count() > 1)
         )
-        self._mark_stale(PhotoRow.id.in_(copied))
+        self._mark_stale(PHOTO.c.id.in_(copied))
 
     def _mark_stale(self, which: ColumnElement[bool]) -> None:
-        self._session.execute(
-            update(PhotoRow).where(which, PhotoRow.facts_version != 0).values(facts_version=0),
-            execution_options={"synchronize_session": False},
+        self._connection.execute(
+            update(PHOTO).where(which, PHOTO.c.facts_version != 0).values(facts_version=0)
         )
 
 

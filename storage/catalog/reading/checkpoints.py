@@ -1,9 +1,11 @@
 """Questions about checkpoints."""
 
-from sqlalchemy import select
+from typing import Any
 
-from sigseek.storage.catalog.models import CheckpointRow
+from sqlalchemy import Row, select
+
 from sigseek.storage.catalog.reading.reader import Reader
+from sigseek.storage.catalog.tables import CHECKPOINT
 from sigseek.storage.records import CheckpointRecord
 
 
@@ -12,21 +14,19 @@ class CheckpointReader(Reader):
 
     def checkpoints(self) -> list[CheckpointRecord]:
         """Return all checkpoints, the oldest first."""
-        query = select(CheckpointRow).order_by(CheckpointRow.id)
-        with self._session() as session:
-            return [checkpoint_record(row) for row in session.scalars(query)]
+        query = select(CHECKPOINT).order_by(CHECKPOINT.c.id)
+        with self._connect() as connection:
+            return [checkpoint_record(row) for row in connection.execute(query)]
 
     def find_checkpoint(self, fingerprint: str, preprocessing: str) -> CheckpointRecord | None:
         """Return the checkpoint with these two fingerprints, as it is now."""
-        query = select(CheckpointRow).filter_by(
-            fingerprint=fingerprint, preprocessing=preprocessing
-        )
-        with self._session() as session:
-            row = session.scalar(query)
+        query = select(CHECKPOINT).filter_by(fingerprint=fingerprint, preprocessing=preprocessing)
+        with self._connect() as connection:
+            row = connection.execute(query).first()
             return checkpoint_record(row) if row else None
 
 
-def checkpoint_record(row: CheckpointRow) -> CheckpointRecord:
+def checkpoint_record(row: Row[Any]) -> CheckpointRecord:
     """Return the row as a plain value."""
     return CheckpointRecord(
         row.id,

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Executable, bindparam, func, select
 
 from sigseek.errors import Call, ErrorKind, Remedy
-from sigseek.storage.catalog.models import CheckpointRow, EmbeddingRow, PhotoRow
 from sigseek.storage.catalog.paths import statement_chunks
 from sigseek.storage.catalog.reading.reader import Reader
+from sigseek.storage.catalog.tables import CHECKPOINT, EMBEDDING, PHOTO
 from sigseek.storage.errors import LibraryError
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ _FETCHED = 1_000
 
 # Made once. To make a statement again takes a sixth of the time in which a search reads its
 # candidates.
-_VECTORS = select(EmbeddingRow.photo_id, EmbeddingRow.vector).where(
-    EmbeddingRow.checkpoint_id == bindparam("checkpoint")
+_VECTORS = select(EMBEDDING.c.photo_id, EMBEDDING.c.vector).where(
+    EMBEDDING.c.checkpoint_id == bindparam("checkpoint")
 )
-_VECTORS_AFTER = _VECTORS.where(EmbeddingRow.generation > bindparam("generation"))
-_DIMENSION = select(CheckpointRow.dimension).where(CheckpointRow.id == bindparam("checkpoint"))
+_VECTORS_AFTER = _VECTORS.where(EMBEDDING.c.generation > bindparam("generation"))
+_DIMENSION = select(CHECKPOINT.c.dimension).where(CHECKPOINT.c.id == bindparam("checkpoint"))
 
 
 class EmbeddingReader(Reader):
@@ -40,7 +40,7 @@ class EmbeddingReader(Reader):
 
     @cached_property
     def _vectors_among(self) -> Executable:
-        return _VECTORS.where(self._dialect.is_among(EmbeddingRow.photo_id, "ids"))
+        return _VECTORS.where(self._dialect.is_among(EMBEDDING.c.photo_id, "ids"))
 
     def embedded_ids(self, checkpoint_id: int, up_to_generation: int | None = None) -> Ids:
         """Return the ids (n,), ascending, of the photos that the checkpoint has embedded, in all or
@@ -48,44 +48,44 @@ class EmbeddingReader(Reader):
         """
         import numpy as np
 
-        query = select(EmbeddingRow.photo_id).where(EmbeddingRow.checkpoint_id == checkpoint_id)
-        query = query.order_by(EmbeddingRow.photo_id)
+        query = select(EMBEDDING.c.photo_id).where(EMBEDDING.c.checkpoint_id == checkpoint_id)
+        query = query.order_by(EMBEDDING.c.photo_id)
         if up_to_generation is not None:
-            query = query.where(EmbeddingRow.generation <= up_to_generation)
-        with self._session() as session:
-            chunks = self._dialect.stream(session.connection(), query, {}, _FETCHED)
+            query = query.where(EMBEDDING.c.generation <= up_to_generation)
+        with self._connect() as connection:
+            chunks = self._dialect.stream(connection, query, {}, _FETCHED)
             return np.fromiter((id_ for rows in chunks for (id_,) in rows), np.int64)
 
     def precision(self, checkpoint_id: int) -> str | None:
         """Return the precision of any one of the checkpoint's embeddings; None without any."""
-        query = select(EmbeddingRow.precision).where(EmbeddingRow.checkpoint_id == checkpoint_id)
-        with self._session() as session:
-            return session.scalar(query.limit(1))
+        query = select(EMBEDDING.c.precision).where(EMBEDDING.c.checkpoint_id == checkpoint_id)
+        with self._connect() as connection:
+            return connection.scalar(query.limit(1))
 
     def embedded_other_cameras(self, checkpoint_id: int, generation: int, camera: str) -> bool:
         """Return whether the checkpoint embedded a photo after the generation that was taken with
         another camera than this one, or with an unknown one.
         """
         query = (
-            select(EmbeddingRow.photo_id)
-            .join(PhotoRow, PhotoRow.id == EmbeddingRow.photo_id)
+            select(EMBEDDING.c.photo_id)
+            .join(PHOTO, PHOTO.c.id == EMBEDDING.c.photo_id)
             .where(
-                EmbeddingRow.checkpoint_id == checkpoint_id,
-                EmbeddingRow.generation > generation,
-                PhotoRow.camera.is_distinct_from(camera),
+                EMBEDDING.c.checkpoint_id == checkpoint_id,
+                EMBEDDING.c.generation > generation,
+                PHOTO.c.camera.is_distinct_from(camera),
             )
         )
-        with self._session() as session:
-            return session.scalar(query.limit(1)) is not None
+        with self._connect() as connection:
+            return connection.scalar(query.limit(1)) is not None
 
     def count_embeddings_after(self, checkpoint_id: int, generation: int, most: int) -> int:
         """Return the number of embeddings that came after the generation, counted up to `most`."""
-        later = select(EmbeddingRow.photo_id).where(
-            EmbeddingRow.checkpoint_id == checkpoint_id, EmbeddingRow.generation > generation
+        later = select(EMBEDDING.c.photo_id).where(
+            EMBEDDING.c.checkpoint_id == checkpoint_id, EMBEDDING.c.generation > generation
         )
         query = select(func.count()).select_from(later.limit(most).subquery())
-        with self._session() as session:
-            return session.scalar(query) or 0
+        with self._connect() as connection:
+            return connection.scalar(query) or 0
 
     def embeddings(
         self, checkpoint_id: int, ids: Ids | Sequence[int] | None = None
@@ -126,8 +126,7 @@ class EmbeddingReader(Reader):
             queries = [(_VECTORS_AFTER, given | {"generation": after_generation})]
         else:
             queries = [(_VECTORS, given)]
-        with self._session() as session:
-            connection = session.connection()
+        with self._connect() as connection:
             dimension: int = connection.execute(_DIMENSION, given).scalar_one()
             yield _arrays([], dimension)
             for query, values in queries:
@@ -136,11 +135,11 @@ class EmbeddingReader(Reader):
 
     def stored_embeddings(self, checkpoint_id: int) -> Iterator[tuple[int, bytes, int]]:
         """Yield every embedding as the database has it, sound or not: photo id, bytes, checksum."""
-        query = select(EmbeddingRow.photo_id, EmbeddingRow.vector, EmbeddingRow.checksum).where(
-            EmbeddingRow.checkpoint_id == checkpoint_id
+        query = select(EMBEDDING.c.photo_id, EMBEDDING.c.vector, EMBEDDING.c.checksum).where(
+            EMBEDDING.c.checkpoint_id == checkpoint_id
         )
-        with self._session() as session:
-            for rows in self._dialect.stream(session.connection(), query, {}, _FETCHED):
+        with self._connect() as connection:
+            for rows in self._dialect.stream(connection, query, {}, _FETCHED):
                 yield from rows
 
 

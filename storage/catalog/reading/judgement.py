@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Executable, bindparam, func, select
 
-from sigseek.storage.catalog.models import (
-    BiasRow,
-    CalibrationRow,
-    CheckpointRow,
-    YardstickRow,
-)
 from sigseek.storage.catalog.paths import statement_chunks
 from sigseek.storage.catalog.reading.reader import Reader
+from sigseek.storage.catalog.tables import (
+    BIAS,
+    CALIBRATION,
+    CHECKPOINT,
+    YARDSTICK,
+)
 from sigseek.storage.records import CheckpointRecord, CheckpointState, Measured, YardstickRecord
 
 if TYPE_CHECKING:
@@ -28,16 +28,16 @@ _RECORD = tuple(field.name for field in fields(CheckpointRecord))
 # objects would take twice the time.
 _STATES = (
     select(
-        *(getattr(CheckpointRow, name) for name in _RECORD),
-        YardstickRow.version.label("measured_version"),
-        YardstickRow.generation.label("measured_generation"),
-        YardstickRow.embeddings.label("measured_embeddings"),
-        YardstickRow.common_texts.label("measured_common_texts"),
-        CalibrationRow.fitted,
+        *(CHECKPOINT.c[name] for name in _RECORD),
+        YARDSTICK.c.version.label("measured_version"),
+        YARDSTICK.c.generation.label("measured_generation"),
+        YARDSTICK.c.embeddings.label("measured_embeddings"),
+        YARDSTICK.c.common_texts.label("measured_common_texts"),
+        CALIBRATION.c.fitted,
     )
-    .outerjoin_from(CheckpointRow, YardstickRow, YardstickRow.checkpoint_id == CheckpointRow.id)
-    .outerjoin(CalibrationRow, CalibrationRow.checkpoint_id == CheckpointRow.id)
-    .order_by(CheckpointRow.id)
+    .outerjoin_from(CHECKPOINT, YARDSTICK, YARDSTICK.c.checkpoint_id == CHECKPOINT.c.id)
+    .outerjoin(CALIBRATION, CALIBRATION.c.checkpoint_id == CHECKPOINT.c.id)
+    .order_by(CHECKPOINT.c.id)
 )
 
 
@@ -46,9 +46,9 @@ class JudgementReader(Reader):
 
     @cached_property
     def _biases_among(self) -> Executable:
-        return select(BiasRow.photo_id, BiasRow.value).where(
-            BiasRow.checkpoint_id == bindparam("checkpoint"),
-            self._dialect.is_among(BiasRow.photo_id, "ids"),
+        return select(BIAS.c.photo_id, BIAS.c.value).where(
+            BIAS.c.checkpoint_id == bindparam("checkpoint"),
+            self._dialect.is_among(BIAS.c.photo_id, "ids"),
         )
 
     def checkpoint_states(self) -> list[CheckpointState]:
@@ -56,8 +56,8 @@ class JudgementReader(Reader):
 
         This is one statement, because every search asks whether anything has changed.
         """
-        with self._session() as session:
-            rows = session.execute(_STATES).all()
+        with self._connect() as connection:
+            rows = connection.execute(_STATES).all()
         return [
             CheckpointState(
                 CheckpointRecord(*(getattr(row, name) for name in _RECORD)),
@@ -77,31 +77,35 @@ class JudgementReader(Reader):
     def measured(self, checkpoint_id: int) -> Measured | None:
         """Return what the checkpoint was measured against, and when; None before that."""
         query = select(
-            YardstickRow.version,
-            YardstickRow.generation,
-            YardstickRow.embeddings,
-            YardstickRow.common_texts,
+            YARDSTICK.c.version,
+            YARDSTICK.c.generation,
+            YARDSTICK.c.embeddings,
+            YARDSTICK.c.common_texts,
         )
-        with self._session() as session:
-            row = session.execute(query.filter_by(checkpoint_id=checkpoint_id)).first()
+        with self._connect() as connection:
+            row = connection.execute(query.filter_by(checkpoint_id=checkpoint_id)).first()
             return Measured(*row) if row else None
 
     def yardstick(self, checkpoint_id: int) -> YardstickRecord | None:
         """Return what hits of the checkpoint are judged by; None before it was measured."""
         import numpy as np
 
-        with self._session() as session:
-            row = session.get(YardstickRow, checkpoint_id)
+        query = (
+            select(YARDSTICK, CHECKPOINT.c.dimension)
+            .join(CHECKPOINT, CHECKPOINT.c.id == YARDSTICK.c.checkpoint_id)
+            .where(YARDSTICK.c.checkpoint_id == checkpoint_id)
+        )
+        with self._connect() as connection:
+            row = connection.execute(query).first()
             if row is None:
                 return None
-            dimension = session.get_one(CheckpointRow, checkpoint_id).dimension
-            pictures = np.frombuffer(row.pictures, "<f2").reshape(-1, dimension).astype(np.float32)
+            pictures = np.frombuffer(row.pictures, "<f2").reshape(-1, row.dimension)
             evidence = np.frombuffer(row.absent_evidence, "<f4")
             return YardstickRecord(
                 row.version,
                 row.generation,
                 row.embeddings,
-                pictures,
+                pictures.astype(np.float32),
                 evidence,
                 row.common_texts,
             )
@@ -113,8 +117,7 @@ class JudgementReader(Reader):
         import numpy as np
 
         values = np.full(len(ids), np.nan, np.float32)
-        with self._session() as session:
-            connection = session.connection()
+        with self._connect() as connection:
             for chunk in statement_chunks(ids.tolist()):
                 given = {"checkpoint": checkpoint_id, "ids": self._dialect.ids(chunk)}
                 for rows in self._dialect.stream(connection, self._biases_among, given, len(chunk)):
@@ -124,12 +127,12 @@ class JudgementReader(Reader):
 
     def bias_count(self, checkpoint_id: int) -> int:
         """Return the number of the checkpoint's embeddings whose bias was measured."""
-        query = select(func.count()).where(BiasRow.checkpoint_id == checkpoint_id)
-        with self._session() as session:
-            return session.scalar(query) or 0
+        query = select(func.count()).where(BIAS.c.checkpoint_id == checkpoint_id)
+        with self._connect() as connection:
+            return connection.scalar(query) or 0
 
     def calibration(self, checkpoint_id: int) -> str | None:
         """Return the JSON that was kept for the checkpoint."""
-        query = select(CalibrationRow.fitted)
-        with self._session() as session:
-            return session.scalar(query.where(CalibrationRow.checkpoint_id == checkpoint_id))
+        query = select(CALIBRATION.c.fitted)
+        with self._connect() as connection:
+            return connection.scalar(query.where(CALIBRATION.c.checkpoint_id == checkpoint_id))

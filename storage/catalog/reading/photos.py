@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from sqlalchemy import (
+    Column,
     Executable,
     Row,
     Select,
@@ -18,24 +19,23 @@ from sqlalchemy import (
     select,
     union_all,
 )
-from sqlalchemy.orm import InstrumentedAttribute
 
 from sigseek.storage.catalog.local_time import join_offset
-from sigseek.storage.catalog.models import (
-    EmbeddingRow,
-    FileRow,
-    FolderRow,
-    HandTagRow,
-    KeywordRow,
-    PersonRow,
-    PhotoKeywordRow,
-    PhotoPersonRow,
-    PhotoRow,
-    TagRow,
-)
 from sigseek.storage.catalog.paths import containing_folder, statement_chunks
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.reading.tags import UNDECIDED
+from sigseek.storage.catalog.tables import (
+    EMBEDDING,
+    FILE,
+    FOLDER,
+    HAND_TAG,
+    KEYWORD,
+    PERSON,
+    PHOTO,
+    PHOTO_KEYWORD,
+    PHOTO_PERSON,
+    TAG,
+)
 from sigseek.storage.records import (
     DamagedFile,
     FileLocation,
@@ -47,11 +47,11 @@ from sigseek.storage.records import (
 
 # Made once, because indexing asks it of every file.
 _EMBEDDED = (
-    select(PhotoRow.digest, PhotoRow.id)
-    .join(EmbeddingRow, EmbeddingRow.photo_id == PhotoRow.id)
+    select(PHOTO.c.digest, PHOTO.c.id)
+    .join(EMBEDDING, EMBEDDING.c.photo_id == PHOTO.c.id)
     .where(
-        PhotoRow.digest.in_([bindparam("picture"), bindparam("earlier")]),
-        EmbeddingRow.checkpoint_id == bindparam("checkpoint"),
+        PHOTO.c.digest.in_([bindparam("picture"), bindparam("earlier")]),
+        EMBEDDING.c.checkpoint_id == bindparam("checkpoint"),
     )
 )
 
@@ -61,81 +61,79 @@ class PhotoReader(Reader):
 
     def photo_count(self) -> int:
         """Return the number of photos with a file, present or missing."""
-        with self._session() as session:
-            return session.scalar(select(func.count(FileRow.photo_id.distinct()))) or 0
+        with self._connect() as connection:
+            return connection.scalar(select(func.count(FILE.c.photo_id.distinct()))) or 0
 
     def damaged_files(self) -> list[DamagedFile]:
         """Return the files of damaged photos that were there at the last run, by path."""
         query = (
-            select(FolderRow.path, FileRow.path, PhotoRow.id)
-            .join(FileRow, FileRow.folder_id == FolderRow.id)
-            .join(PhotoRow, PhotoRow.id == FileRow.photo_id)
-            .where(PhotoRow.damaged, FileRow.missing_since.is_(None))
+            select(FOLDER.c.path, FILE.c.path, PHOTO.c.id)
+            .join(FILE, FILE.c.folder_id == FOLDER.c.id)
+            .join(PHOTO, PHOTO.c.id == FILE.c.photo_id)
+            .where(PHOTO.c.damaged, FILE.c.missing_since.is_(None))
         )
-        with self._session() as session:
+        with self._connect() as connection:
             found = [
                 DamagedFile(str(PurePath(root, path)), id_)
-                for root, path, id_ in session.execute(query)
+                for root, path, id_ in connection.execute(query)
             ]
         return sorted(found, key=lambda file: file.path)
 
     def count_damaged(self) -> int:
         """Return the number of damaged photos with a file, present or missing."""
-        held = select(FileRow.id).where(FileRow.photo_id == PhotoRow.id).exists()
-        query = select(func.count()).select_from(PhotoRow).where(PhotoRow.damaged, held)
-        with self._session() as session:
-            return session.scalar(query) or 0
+        held = select(FILE.c.id).where(FILE.c.photo_id == PHOTO.c.id).exists()
+        query = select(func.count()).select_from(PHOTO).where(PHOTO.c.damaged, held)
+        with self._connect() as connection:
+            return connection.scalar(query) or 0
 
     def count_photos_without_files(self) -> int:
         """Return the number of photos that no file holds any more."""
         # Counting both in their indexes is faster than looking for the difference.
-        with self._session() as session:
-            photos = session.scalar(select(func.count()).select_from(PhotoRow)) or 0
-            with_files = session.scalar(select(func.count(FileRow.photo_id.distinct()))) or 0
+        with self._connect() as connection:
+            photos = connection.scalar(select(func.count()).select_from(PHOTO)) or 0
+            with_files = connection.scalar(select(func.count(FILE.c.photo_id.distinct()))) or 0
         return photos - with_files
 
     def photos_without_files(self) -> list[int]:
         """Return the ids of the photos that no file holds any more."""
-        held = select(FileRow.id).where(FileRow.photo_id == PhotoRow.id).exists()
-        with self._session() as session:
-            return list(session.scalars(select(PhotoRow.id).where(~held)))
+        held = select(FILE.c.id).where(FILE.c.photo_id == PHOTO.c.id).exists()
+        with self._connect() as connection:
+            return list(connection.scalars(select(PHOTO.c.id).where(~held)))
 
     def count_with_judged_tags(self, ids: Collection[int]) -> int:
         """Return how many of the photos with these ids have tags that a checkpoint judged."""
-        return len(self._among(select(TagRow.photo_id), TagRow.photo_id, ids))
+        return len(self._among(select(TAG.c.photo_id), TAG.c.photo_id, ids))
 
     def count_with_tags(self, ids: Collection[int]) -> int:
         """Return how many of the photos with these ids have tags, whoever gave them."""
-        judged = self._among(select(TagRow.photo_id), TagRow.photo_id, ids)
-        given = select(HandTagRow.photo_id).where(HandTagRow.given)
-        return len(judged | self._among(given, HandTagRow.photo_id, ids))
+        judged = self._among(select(TAG.c.photo_id), TAG.c.photo_id, ids)
+        given = select(HAND_TAG.c.photo_id).where(HAND_TAG.c.given)
+        return len(judged | self._among(given, HAND_TAG.c.photo_id, ids))
 
-    def _among(
-        self, query: Select[int], column: InstrumentedAttribute[int], ids: Collection[int]
-    ) -> set[int]:
+    def _among(self, query: Select[int], column: Column[int], ids: Collection[int]) -> set[int]:
         """Return those of the ids that the query selects by this column."""
-        with self._session() as session:
+        with self._connect() as connection:
             return {
                 id_
                 for chunk in statement_chunks(list(ids))
-                for id_ in session.scalars(query.where(column.in_(chunk)))
+                for id_ in connection.scalars(query.where(column.in_(chunk)))
             }
 
     def find_photo(self, picture: bytes, earlier: bytes | None = None) -> int | None:
         """Return the id of the photo with this digest of its picture, or else of the one that is
         known by a digest of an earlier version, such as that of all bytes.
         """
-        query = select(PhotoRow.digest, PhotoRow.id)
-        with self._session() as session:
-            rows = session.execute(query.where(PhotoRow.digest.in_([picture, earlier])))
+        query = select(PHOTO.c.digest, PHOTO.c.id)
+        with self._connect() as connection:
+            rows = connection.execute(query.where(PHOTO.c.digest.in_([picture, earlier])))
             found: dict[bytes | None, int] = dict(rows.all())
         return found.get(picture, found.get(earlier))
 
     def has_earlier_digests(self, version: int) -> bool:
         """Return whether there are photos whose digest a reader older than `version` made."""
-        query = select(PhotoRow.id).where(PhotoRow.digest_version < version)
-        with self._session() as session:
-            return session.scalar(query.limit(1)) is not None
+        query = select(PHOTO.c.id).where(PHOTO.c.digest_version < version)
+        with self._connect() as connection:
+            return connection.scalar(query.limit(1)) is not None
 
     def earlier_digest(
         self, folder_id: int, path: str, all_bytes: bytes, version: int
@@ -144,12 +142,12 @@ class PhotoReader(Reader):
         older than `version` made it, and if the file had this digest of all bytes.
         """
         query = self._earlier_digests(version).where(
-            FileRow.folder_id == folder_id,
-            self._dialect.is_path_among(FileRow.path, [path]),
-            FileRow.digest == all_bytes,
+            FILE.c.folder_id == folder_id,
+            self._dialect.is_path_among(FILE.c.path, [path]),
+            FILE.c.digest == all_bytes,
         )
-        with self._session() as session:
-            found = session.execute(query).first()
+        with self._connect() as connection:
+            found = connection.execute(query).first()
         return found[1] if found else None
 
     def earlier_digests_of_missing(self, version: int) -> dict[bytes, bytes]:
@@ -157,63 +155,63 @@ class PhotoReader(Reader):
         all bytes of their missing files.
         """
         query = self._earlier_digests(version).where(
-            FileRow.missing_since.is_not(None), FileRow.digest.is_not(None)
+            FILE.c.missing_since.is_not(None), FILE.c.digest.is_not(None)
         )
-        with self._session() as session:
-            rows = session.execute(query)
+        with self._connect() as connection:
+            rows = connection.execute(query)
             return {all_bytes: picture for all_bytes, picture in rows if all_bytes is not None}
 
     @staticmethod
     def _earlier_digests(version: int) -> Select[bytes | None, bytes]:
         """Select the digest of all bytes of files, and the digest of their photos."""
         return (
-            select(FileRow.digest, PhotoRow.digest)
-            .join(PhotoRow, PhotoRow.id == FileRow.photo_id)
-            .where(PhotoRow.digest_version < version)
+            select(FILE.c.digest, PHOTO.c.digest)
+            .join(PHOTO, PHOTO.c.id == FILE.c.photo_id)
+            .where(PHOTO.c.digest_version < version)
         )
 
     def find_embedded(self, picture: bytes, earlier: bytes, checkpoint_id: int) -> int | None:
         """Return what `find_photo` does, of the photos that the checkpoint has embedded."""
         asked = {"picture": picture, "earlier": earlier, "checkpoint": checkpoint_id}
-        with self._session() as session:
-            found = dict(session.execute(_EMBEDDED, asked).all())
+        with self._connect() as connection:
+            found = dict(connection.execute(_EMBEDDED, asked).all())
         return found.get(picture, found.get(earlier))
 
     def find_photo_of_file(self, path: Path) -> int | None:
         """Return the id of the photo that the file at this absolute path held when it was last
         seen.
         """
-        with self._session() as session:
-            found = containing_folder(session, path)
+        with self._connect() as connection:
+            found = containing_folder(connection, path)
             if found is None:
                 return None
             folder, inside = found
-            query = select(FileRow.photo_id).where(FileRow.folder_id == folder.id)
-            among = self._dialect.is_path_among(FileRow.path, [str(inside)])
-            return session.scalar(query.where(among))
+            query = select(FILE.c.photo_id).where(FILE.c.folder_id == folder.id)
+            among = self._dialect.is_path_among(FILE.c.path, [str(inside)])
+            return connection.scalar(query.where(among))
 
     def photo_paths(self, photo_id: int) -> list[FileLocation]:
         """Return where the photo's files are, missing ones too."""
         query = (
-            select(FolderRow.id, FolderRow.path, FileRow.path)
-            .join(FileRow, FileRow.folder_id == FolderRow.id)
-            .where(FileRow.photo_id == photo_id)
+            select(FOLDER.c.id, FOLDER.c.path, FILE.c.path)
+            .join(FILE, FILE.c.folder_id == FOLDER.c.id)
+            .where(FILE.c.photo_id == photo_id)
         )
-        with self._session() as session:
-            return [FileLocation(*row) for row in session.execute(query)]
+        with self._connect() as connection:
+            return [FileLocation(*row) for row in connection.execute(query)]
 
     def stale_photos(self, folder_ids: Sequence[int], version: int) -> list[int]:
         """Return the photos whose metadata was read by a reader older than `version`, or has to be
         read again, and that have a file in one of the folders that was there at the last run.
         """
         there = exists().where(
-            FileRow.photo_id == PhotoRow.id,
-            FileRow.folder_id.in_(folder_ids),
-            FileRow.missing_since.is_(None),
+            FILE.c.photo_id == PHOTO.c.id,
+            FILE.c.folder_id.in_(folder_ids),
+            FILE.c.missing_since.is_(None),
         )
-        query = select(PhotoRow.id).where(PhotoRow.facts_version < version, there)
-        with self._session() as session:
-            return list(session.scalars(query.order_by(PhotoRow.id)))
+        query = select(PHOTO.c.id).where(PHOTO.c.facts_version < version, there)
+        with self._connect() as connection:
+            return list(connection.scalars(query.order_by(PHOTO.c.id)))
 
     def present_files(self, ids: Sequence[int]) -> dict[int, list[PhotoFile]]:
         """Return the files of the photos with these ids that were there at the last run, by photo
@@ -221,20 +219,20 @@ class PhotoReader(Reader):
         """
         query = (
             select(
-                FileRow.photo_id,
-                FolderRow.path,
-                FileRow.path,
-                FileRow.size,
-                FileRow.mtime_ns,
-                FileRow.sidecars,
+                FILE.c.photo_id,
+                FOLDER.c.path,
+                FILE.c.path,
+                FILE.c.size,
+                FILE.c.mtime_ns,
+                FILE.c.sidecars,
             )
-            .join(FolderRow, FolderRow.id == FileRow.folder_id)
-            .where(FileRow.missing_since.is_(None))
+            .join(FOLDER, FOLDER.c.id == FILE.c.folder_id)
+            .where(FILE.c.missing_since.is_(None))
         )
         found: dict[int, list[PhotoFile]] = defaultdict(list)
-        with self._session() as session:
+        with self._connect() as connection:
             for chunk in statement_chunks(ids):
-                rows = session.execute(query.where(FileRow.photo_id.in_(chunk)))
+                rows = connection.execute(query.where(FILE.c.photo_id.in_(chunk)))
                 for photo_id, folder, path, size, mtime_ns, sidecars in rows:
                     absolute = str(PurePath(folder, path))
                     found[photo_id].append(PhotoFile(absolute, size, mtime_ns, sidecars))
@@ -243,16 +241,16 @@ class PhotoReader(Reader):
     def photos(self, ids: Sequence[int]) -> dict[int, PhotoRecord]:
         """Return those of the photos with these ids that have a file, by id."""
         found: dict[int, PhotoRecord] = {}
-        with self._session() as session:
+        with self._connect() as connection:
             for chunk in statement_chunks(ids):
                 among = {"ids": self._dialect.ids(chunk)}
                 paths: dict[int, list[tuple[bool, str]]] = defaultdict(list)
-                for id_, root, path, missing in session.execute(self._paths, among):
+                for id_, root, path, missing in connection.execute(self._paths, among):
                     paths[id_].append((missing, str(PurePath(root, path))))
                 words: dict[tuple[str, int], list[str]] = defaultdict(list)
-                for kind, id_, name in session.execute(self._words, among):
+                for kind, id_, name in connection.execute(self._words, among):
                     words[kind, id_].append(name)
-                for row in session.execute(self._columns, among):
+                for row in connection.execute(self._columns, among):
                     if row.id in paths:
                         found[row.id] = _record(row, paths[row.id], words)
         return found
@@ -262,19 +260,18 @@ class PhotoReader(Reader):
     @cached_property
     def _columns(self) -> Executable:
         """The statement that selects the columns of photos."""
-        columns = PhotoRow.__table__.columns
-        return select(*columns).where(self._dialect.is_among(PhotoRow.id, "ids"))
+        return select(PHOTO).where(self._dialect.is_among(PHOTO.c.id, "ids"))
 
     @cached_property
     def _paths(self) -> Executable:
         """The statement that selects the files of photos: the photo's id, the folder, the path in
         it, and whether the file is missing.
         """
-        missing = FileRow.missing_since.is_not(None)
+        missing = FILE.c.missing_since.is_not(None)
         return (
-            select(FileRow.photo_id, FolderRow.path, FileRow.path, missing)
-            .join(FolderRow, FolderRow.id == FileRow.folder_id)
-            .where(self._dialect.is_among(FileRow.photo_id, "ids"))
+            select(FILE.c.photo_id, FOLDER.c.path, FILE.c.path, missing)
+            .join(FOLDER, FOLDER.c.id == FILE.c.folder_id)
+            .where(self._dialect.is_among(FILE.c.photo_id, "ids"))
         )
 
     @cached_property
@@ -283,17 +280,17 @@ class PhotoReader(Reader):
         photo's id, and the word.
         """
         return union_all(
-            select(literal("keyword"), PhotoKeywordRow.photo_id, KeywordRow.name)
-            .join(KeywordRow, KeywordRow.id == PhotoKeywordRow.keyword_id)
-            .where(self._dialect.is_among(PhotoKeywordRow.photo_id, "ids")),
-            select(literal("person"), PhotoPersonRow.photo_id, PersonRow.name)
-            .join(PersonRow, PersonRow.id == PhotoPersonRow.person_id)
-            .where(self._dialect.is_among(PhotoPersonRow.photo_id, "ids")),
-            select(literal("tag"), TagRow.photo_id, TagRow.name).where(
-                self._dialect.is_among(TagRow.photo_id, "ids"), UNDECIDED
+            select(literal("keyword"), PHOTO_KEYWORD.c.photo_id, KEYWORD.c.name)
+            .join(KEYWORD, KEYWORD.c.id == PHOTO_KEYWORD.c.keyword_id)
+            .where(self._dialect.is_among(PHOTO_KEYWORD.c.photo_id, "ids")),
+            select(literal("person"), PHOTO_PERSON.c.photo_id, PERSON.c.name)
+            .join(PERSON, PERSON.c.id == PHOTO_PERSON.c.person_id)
+            .where(self._dialect.is_among(PHOTO_PERSON.c.photo_id, "ids")),
+            select(literal("tag"), TAG.c.photo_id, TAG.c.name).where(
+                self._dialect.is_among(TAG.c.photo_id, "ids"), UNDECIDED
             ),
-            select(literal("hand tag"), HandTagRow.photo_id, HandTagRow.name).where(
-                self._dialect.is_among(HandTagRow.photo_id, "ids"), HandTagRow.given
+            select(literal("hand tag"), HAND_TAG.c.photo_id, HAND_TAG.c.name).where(
+                self._dialect.is_among(HAND_TAG.c.photo_id, "ids"), HAND_TAG.c.given
             ),
         )
 

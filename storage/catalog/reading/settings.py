@@ -4,8 +4,8 @@ import json
 
 from sqlalchemy import select
 
-from sigseek.storage.catalog.models import SettingRow
 from sigseek.storage.catalog.reading.reader import Reader
+from sigseek.storage.catalog.tables import SETTING
 
 MAX_PIXELS = "max_pixels"
 """The name of the limit of pixels."""
@@ -31,5 +31,5 @@ class SettingReader(Reader):
         return [(weights, preprocessing) for weights, preprocessing in json.loads(value or "[]")]
 
     def _setting(self, name: str) -> str | None:
-        with self._session() as session:
-            return session.scalar(select(SettingRow.value).where(SettingRow.name == name))
+        with self._connect() as connection:
+            return connection.scalar(select(SETTING.c.value).where(SETTING.c.name == name))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Select, exists, func, select, union_all
 
-from sigseek.storage.catalog.models import HandTagNameRow, HandTagRow, TagNameRow, TagRow
 from sigseek.storage.catalog.reading.reader import Reader
+from sigseek.storage.catalog.tables import HAND_TAG, HAND_TAG_NAME, TAG, TAG_NAME
 
 if TYPE_CHECKING:
     from sigseek.storage.records.arrays import Ids
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _FETCHED = 1_000
 
 UNDECIDED: ColumnElement[bool] = ~exists().where(
-    HandTagRow.name == TagRow.name, HandTagRow.photo_id == TagRow.photo_id
+    HAND_TAG.c.name == TAG.c.name, HAND_TAG.c.photo_id == TAG.c.photo_id
 )
 """Whether no person said that the judged photo has the tag, or has it not."""
 
@@ -32,47 +32,47 @@ class TagReader(Reader):
         a tag that no photo has.
         """
         counts: dict[str, int] = {}
-        with self._session() as session:
-            for names in (select(TagNameRow.name), select(HandTagNameRow.name)):
-                counts |= dict.fromkeys(session.scalars(names), 0)
-            for query in (_by_name(_judged(), TagRow.name), _by_name(_given(), HandTagRow.name)):
-                for name, photos in session.execute(query):
+        with self._connect() as connection:
+            for names in (select(TAG_NAME.c.name), select(HAND_TAG_NAME.c.name)):
+                counts |= dict.fromkeys(connection.scalars(names), 0)
+            for query in (_by_name(_judged(), TAG.c.name), _by_name(_given(), HAND_TAG.c.name)):
+                for name, photos in connection.execute(query):
                     counts[name] = counts.get(name, 0) + photos
         return dict(sorted(counts.items()))
 
     def tags_by_hand(self) -> dict[str, int]:
         """Return how many photos were given each tag by hand; tags without any are left out."""
-        with self._session() as session:
-            return dict(session.execute(_by_name(_given(), HandTagRow.name)).all())
+        with self._connect() as connection:
+            return dict(connection.execute(_by_name(_given(), HAND_TAG.c.name)).all())
 
     def count_tagged(self, name: str) -> tuple[int, int]:
         """Return the number of photos with the tag, and how many of them were given it by hand."""
         judged = select(func.count()).select_from(_judged(name).subquery())
         given = select(func.count()).select_from(_given(name).subquery())
-        with self._session() as session:
-            by_hand = session.scalar(given) or 0
-            return (session.scalar(judged) or 0) + by_hand, by_hand
+        with self._connect() as connection:
+            by_hand = connection.scalar(given) or 0
+            return (connection.scalar(judged) or 0) + by_hand, by_hand
 
     def tagged(self, name: str) -> Ids:
         """Return the ids (n,), ascending, of the photos with the tag."""
         import numpy as np
 
         query = union_all(_judged(name), _given(name)).order_by("photo_id")
-        with self._session() as session:
-            chunks = self._dialect.stream(session.connection(), query, {}, _FETCHED)
+        with self._connect() as connection:
+            chunks = self._dialect.stream(connection, query, {}, _FETCHED)
             return np.fromiter((id_ for rows in chunks for (id_,) in rows), np.int64)
 
 
 def _judged(name: str | None = None) -> Select[int]:
     """Select the photos that have a tag, or this one, because a checkpoint found that it fits."""
-    query = select(TagRow.photo_id).where(UNDECIDED)
-    return query if name is None else query.where(TagRow.name == name)
+    query = select(TAG.c.photo_id).where(UNDECIDED)
+    return query if name is None else query.where(TAG.c.name == name)
 
 
 def _given(name: str | None = None) -> Select[int]:
     """Select the photos that have a tag, or this one, because a person gave it to them."""
-    query = select(HandTagRow.photo_id).where(HandTagRow.given)
-    return query if name is None else query.where(HandTagRow.name == name)
+    query = select(HAND_TAG.c.photo_id).where(HAND_TAG.c.given)
+    return query if name is None else query.where(HAND_TAG.c.name == name)
 
 
 def _by_name(photos: Select[int], name: Any) -> Select[str, int]:

@@ -1,0 +1,471 @@
+"""The tables. Change them only together with a migration in `alembic/versions`: a test compares the
+two, on SQLite and on PostgreSQL.
+
+They are tables of SQLAlchemy Core, because its object mapper would take a tenth of a search's time
+to load. All times are UTC and have no time zone.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Named,
+    Table,
+    TypedColumns,
+    UniqueConstraint,
+    false,
+    text,
+)
+
+from sigseek.storage.catalog.columns import PathText, PlainText
+from sigseek.storage.records import FailureKind
+
+METADATA = MetaData()
+"""All tables."""
+
+WHOLE = BigInteger().with_variant(Integer(), "sqlite")
+"""Sizes, times in ns and checksums need 64 bits. SQLite's integers have them anyway, and a key must
+be called INTEGER there.
+"""
+TEXT = PlainText()
+PATH = PathText()
+
+
+def _id_of(table: str, *, primary_key: bool = False) -> Column[int]:
+    """Return a column of ids of rows of another table. A row goes when the other one goes."""
+    owner = ForeignKey(f"{table}.id", ondelete="CASCADE")
+    return Column(WHOLE, owner, primary_key=primary_key)
+
+
+class CheckpointColumns(TypedColumns):
+    """A checkpoint that embeddings were made with."""
+
+    id: Named[int] = Column(WHOLE, primary_key=True)
+    name: Named[str] = Column(PATH)
+    """A Hugging Face id, or the path of a directory."""
+    fingerprint: Named[str] = Column(TEXT)
+    """SHA-256 of the weights."""
+    preprocessing: Named[str] = Column(TEXT)
+    """Fingerprint of what is done to pixels before the image tower."""
+    dimension: Named[int] = Column(WHOLE)
+    image_size: Named[int] = Column(WHOLE)
+    logit_scale: Named[float]
+    """The logarithm of the factor, as checkpoints hold it."""
+    logit_bias: Named[float]
+    generation: Named[int] = Column(WHOLE, default=0)
+    """It grows by one with every transaction that adds or removes embeddings."""
+    token: Named[str] = Column(TEXT)
+    """A random name for this very row. Index files carry it, so that no library takes another
+    library's index for its own.
+    """
+    embeddings: Named[int] = Column(WHOLE, default=0, server_default="0")
+    """The number of the checkpoint's embeddings. Triggers on `embedding` keep it."""
+
+
+CHECKPOINT = Table(
+    "checkpoint",
+    METADATA,
+    CheckpointColumns,
+    UniqueConstraint("fingerprint", "preprocessing"),
+)
+
+
+class FolderColumns(TypedColumns):
+    """A directory that the user indexed. No folder is inside another one."""
+
+    id: Named[int] = Column(WHOLE, primary_key=True)
+    path: Named[str] = Column(PATH)
+    """The absolute path. PostgreSQL keeps paths unique by their SHA-256, because a row of its index
+    has 2,704 bytes at most.
+    """
+    indexed_at: Named[datetime | None]
+    """The end of the last complete run."""
+    excluded: Named[str] = Column(PATH, default="", server_default="")
+    """The patterns of files that the user wants left out, one per line, in gitignore's syntax."""
+
+
+FOLDER = Table(
+    "folder",
+    METADATA,
+    FolderColumns,
+    UniqueConstraint("path").ddl_if(dialect="sqlite"),
+)
+
+
+class OtherFileColumns(TypedColumns):
+    """A file without a picture's extension, or a link to a directory. Indexing passes it over."""
+
+    id: Named[int] = Column(WHOLE, primary_key=True)
+    folder_id: Named[int] = _id_of("folder")
+    path: Named[str] = Column(PATH)
+    """The path relative to the folder."""
+    size: Named[int] = Column(WHOLE)
+    mtime_ns: Named[int] = Column(WHOLE)
+    holds: Named[str | None] = Column(TEXT)
+    """The format of the picture that its first bytes tell, or "directory" for a link to one; None
+    for a file that holds no picture.
+    """
+
+
+OTHER_FILE = Table(
+    "other_file",
+    METADATA,
+    OtherFileColumns,
+    Index("ix_other_file_folder_id", "folder_id"),
+)
+
+
+class PhotoColumns(TypedColumns):
+    """One picture, in whatever files it is."""
+
+    id: Named[int] = Column(WHOLE, primary_key=True)
+    digest: Named[bytes] = Column(unique=True)
+    """The digest of what decides its pixels. For `digest_version` 0 it is the SHA-256 of all bytes
+    of its files.
+    """
+    width: Named[int] = Column(WHOLE)
+    """In pixels, as the picture is shown, with the EXIF orientation applied."""
+    height: Named[int] = Column(WHOLE)
+    format: Named[str] = Column(TEXT)
+    damaged: Named[bool] = Column(default=False, server_default=false())
+    """Whether a part of the picture could not be decoded."""
+    taken_at: Named[str | None] = Column(TEXT)
+    """Local time in ISO 8601 without its offset, as precise as the source: "1978", "1978-05" or
+    "1978-05-02T14:30:00". The times that lie in a period are a range of this text.
+    """
+    utc_offset: Named[int | None] = Column(WHOLE)
+    """Minutes by which the camera's clock was ahead of UTC."""
+    date_source: Named[str | None] = Column(TEXT)
+    """A DateSource. It is None for dates of before schema 0008."""
+    camera: Named[str | None] = Column(TEXT)
+    latitude: Named[float | None]
+    longitude: Named[float | None]
+    city: Named[str | None] = Column(TEXT)
+    region: Named[str | None] = Column(TEXT)
+    country: Named[str | None] = Column(TEXT)
+    place_source: Named[str | None] = Column(TEXT)
+    """A PlaceSource: who named the city, the region and the country."""
+    lens: Named[str | None] = Column(TEXT)
+    rating: Named[int | None] = Column(WHOLE)
+    """1 to 5, or -1 for a rejected photo."""
+    title: Named[str | None] = Column(TEXT)
+    description: Named[str | None] = Column(TEXT)
+    facts_version: Named[int] = Column(WHOLE, default=0, server_default="0")
+    """The version of the reader that read the metadata. 0 means that it has to be read again."""
+    digest_version: Named[int] = Column(WHOLE, default=0, server_default="0")
+    """The version of the reader that made `digest`. 0 is for photos of before schema 0011."""
+
+
+# Index files hold ids and may outlive a photo for a while, so an id is never used again.
+PHOTO = Table(
+    "photo",
+    METADATA,
+    PhotoColumns,
+    Index("ix_photo_facts_version", "facts_version"),
+    # Nearly all photos are whole, so only the others are in SQLite's index. PostgreSQL's has
+    # all: a word for PostgreSQL here would load its dialect, for every search on SQLite too.
+    Index("ix_photo_damaged", "damaged", sqlite_where=text("damaged = 1")),
+    Index("ix_photo_digest_version", "digest_version"),
+    sqlite_autoincrement=True,
+)
+
+
+class KeywordColumns(TypedColumns):
+    """A keyword. Each is one row, so looking for photos by keyword is a look into an index."""
+
+    id: Named[int] = Column(WHOLE, primary_key=True)
+    name: Named[str] = Column(TEXT, unique=True)
+    """The keyword as written. The levels of a hierarchy are joined by "|"."""
+
+
+KEYWORD = Table(
+    "keyword",
+    METADATA,
+    KeywordColumns,
+)
+
+
+class PhotoKeywordColumns(TypedColumns):
+    """A photo bears a keyword."""
+
+    keyword_id: Named[int] = _id_of("keyword", primary_key=True)
+    photo_id: Named[int] = _id_of("photo", primary_key=True)
+
+
+PHOTO_KEYWORD = Table(
+    "photo_keyword",
+    METADATA,
+    PhotoKeywordColumns,
+    Index("ix_photo_keyword_photo_id", "photo_id"),
+    sqlite_with_rowid=False,
+)
+
+
+class PersonColumns(TypedColumns):
+    """A person whom photos name."""
+
+    id: Named[int] = Column(WHOLE, primary_key=True)
+    name: Named[str] = Column(TEXT, unique=True)
+
+
+PERSON = Table(
+    "person",
+    METADATA,
+    PersonColumns,
+)
+
+
+class PhotoPersonColumns(TypedColumns):
+    """A photo names a person."""
+
+    person_id: Named[int] = _id_of("person", primary_key=True)
+    photo_id: Named[int] = _id_of("photo", primary_key=True)
+
+
+PHOTO_PERSON = Table(
+    "photo_person",
+    METADATA,
+    PhotoPersonColumns,
+    Index("ix_photo_person_photo_id", "photo_id"),
+    sqlite_with_rowid=False,
+)
+
+
+class FileColumns(TypedColumns):
+    """A file that holds a photo."""
+
+    id: Named[int] = Column(WHOLE, primary_key=True)
+    folder_id: Named[int] = _id_of("folder")
+    path: Named[str] = Column(PATH)
+    """The path relative to the folder."""
+    photo_id: Named[int] = _id_of("photo")
+    size: Named[int] = Column(WHOLE)
+    mtime_ns: Named[int] = Column(WHOLE)
+    ctime_ns: Named[int | None] = Column(WHOLE)
+    """When the system last noted a change of the file. It tells of changes that keep size and
+    mtime. None where the system has no such time, or where the file was not looked at since schema
+    0011.
+    """
+    digest: Named[bytes | None]
+    """The SHA-256 of all bytes. It is None where it is not known."""
+    sidecars: Named[str | None] = Column(PATH)
+    """The XMP and JSON files beside it as they were at the last run; None if it has none. They are
+    lines of size, mtime in ns and name.
+    """
+    missing_since: Named[datetime | None]
+    """The first run that did not find the file; None while it is there."""
+
+
+FILE = Table(
+    "file",
+    METADATA,
+    FileColumns,
+    UniqueConstraint("folder_id", "path").ddl_if(dialect="sqlite"),
+    Index("ix_file_photo_id", "photo_id"),
+)
+
+
+class EmbeddingColumns(TypedColumns):
+    """What a checkpoint's image tower gave for a photo."""
+
+    checkpoint_id: Named[int] = _id_of("checkpoint", primary_key=True)
+    photo_id: Named[int] = _id_of("photo", primary_key=True)
+    vector: Named[bytes]
+    """The embedding of unit norm, float16 little-endian."""
+    precision: Named[str] = Column(TEXT)
+    preprocessing_version: Named[int] = Column(WHOLE)
+    generation: Named[int] = Column(WHOLE)
+    """The checkpoint's generation as of the transaction that added it."""
+    checksum: Named[int] = Column(WHOLE, server_default="0")
+    """The CRC-32 of `vector`."""
+
+
+EMBEDDING = Table(
+    "embedding",
+    METADATA,
+    EmbeddingColumns,
+    Index("ix_embedding_generation", "checkpoint_id", "generation"),
+    # Removing a photo looks for its embeddings.
+    Index("ix_embedding_photo_id", "photo_id"),
+)
+
+
+class FailureColumns(TypedColumns):
+    """A file or directory that could not be used."""
+
+    id: Named[int] = Column(WHOLE, primary_key=True)
+    folder_id: Named[int] = _id_of("folder")
+    path: Named[str] = Column(PATH)
+    reason: Named[str] = Column(TEXT)
+    """What went wrong, in words for people. Programs go by `kind`."""
+    size: Named[int | None] = Column(WHOLE)
+    """The size in bytes when it failed. It is None for a directory, and for a file that could not
+    be looked at.
+    """
+    mtime_ns: Named[int | None] = Column(WHOLE)
+    kind: Named[str] = Column(TEXT, server_default=FailureKind.NO_PICTURE.value)
+    """A FailureKind."""
+    pixels: Named[int | None] = Column(WHOLE)
+    """The number of pixels of a picture that was too large."""
+    tried_at: Named[datetime | None]
+    """When it was last tried, in UTC. It is None for rows of before schema 0005."""
+    decoder_version: Named[int] = Column(WHOLE, default=0, server_default="0")
+    """The version of the decoder that could not use the file; 0 for rows of before schema 0010."""
+
+
+FAILURE = Table(
+    "failure",
+    METADATA,
+    FailureColumns,
+    UniqueConstraint("folder_id", "path").ddl_if(dialect="sqlite"),
+)
+
+
+class BiasColumns(TypedColumns):
+    """A photo's bias: the mean of its highest cosines to the common texts."""
+
+    checkpoint_id: Named[int] = Column(WHOLE, primary_key=True)
+    photo_id: Named[int] = Column(WHOLE, primary_key=True)
+    value: Named[float]
+
+
+BIAS = Table(
+    "bias",
+    METADATA,
+    BiasColumns,
+    ForeignKeyConstraint(
+        ["checkpoint_id", "photo_id"],
+        ["embedding.checkpoint_id", "embedding.photo_id"],
+        ondelete="CASCADE",
+    ),
+    sqlite_with_rowid=False,
+)
+
+
+class YardstickColumns(TypedColumns):
+    """What a checkpoint gives for the texts and pictures of the yardstick."""
+
+    checkpoint_id: Named[int] = _id_of("checkpoint", primary_key=True)
+    version: Named[int] = Column(WHOLE)
+    """The version of those texts and pictures. The biases are of the same version."""
+    generation: Named[int] = Column(WHOLE)
+    """Embeddings up to this generation of the checkpoint have been measured."""
+    embeddings: Named[int] = Column(WHOLE)
+    """The number of embeddings then."""
+    pictures: Named[bytes]
+    """The embeddings of pictures that show nothing, one after the other: unit norm, float16
+    little-endian.
+    """
+    absent_evidence: Named[bytes]
+    """The highest evidence that any photo gave for each absent text, float32 little-endian."""
+    common_texts: Named[int] = Column(WHOLE, default=256, server_default="256")
+    """The number of common texts that the biases come from. A yardstick grows in steps; before
+    schema 0013 it was always whole.
+    """
+
+
+YARDSTICK = Table(
+    "reference",
+    METADATA,
+    YardstickColumns,
+)
+
+
+class CalibrationColumns(TypedColumns):
+    """How a checkpoint's scores become probabilities, fitted to captioned pictures."""
+
+    checkpoint_id: Named[int] = _id_of("checkpoint", primary_key=True)
+    fitted: Named[str] = Column(TEXT)
+    """JSON: the constants, and what they were fitted to."""
+
+
+CALIBRATION = Table(
+    "calibration",
+    METADATA,
+    CalibrationColumns,
+)
+
+
+class TagNameColumns(TypedColumns):
+    """A label that photos were compared with, whether one was found to match or not."""
+
+    name: Named[str] = Column(TEXT, primary_key=True)
+    checkpoint_id: Named[int] = _id_of("checkpoint")
+    """The checkpoint that judged the photos."""
+
+
+TAG_NAME = Table(
+    "tag_name",
+    METADATA,
+    TagNameColumns,
+)
+
+
+class TagColumns(TypedColumns):
+    """A label that a photo was found to match."""
+
+    name: Named[str] = Column(TEXT, primary_key=True)
+    photo_id: Named[int] = _id_of("photo", primary_key=True)
+    checkpoint_id: Named[int] = _id_of("checkpoint")
+    """The checkpoint that judged it."""
+    probability: Named[float]
+
+
+TAG = Table(
+    "tag",
+    METADATA,
+    TagColumns,
+    Index("ix_tag_photo_id", "photo_id"),
+    sqlite_with_rowid=False,
+)
+
+
+class HandTagNameColumns(TypedColumns):
+    """A tag that a person gave to photos or took back, whether any photo has it or not."""
+
+    name: Named[str] = Column(TEXT, primary_key=True)
+
+
+HAND_TAG_NAME = Table(
+    "hand_tag_name",
+    METADATA,
+    HandTagNameColumns,
+)
+
+
+class HandTagColumns(TypedColumns):
+    """A person's word on whether a photo has a tag. It outweighs what a checkpoint judged."""
+
+    name: Named[str] = Column(TEXT, primary_key=True)
+    photo_id: Named[int] = _id_of("photo", primary_key=True)
+    given: Named[bool]
+    """False where the person took the tag back: the photo has it not, whatever is judged later."""
+
+
+HAND_TAG = Table(
+    "hand_tag",
+    METADATA,
+    HandTagColumns,
+    Index("ix_hand_tag_photo_id", "photo_id"),
+    sqlite_with_rowid=False,
+)
+
+
+class SettingColumns(TypedColumns):
+    """A choice that holds for the whole library until another one is made."""
+
+    name: Named[str] = Column(TEXT, primary_key=True)
+    value: Named[str] = Column(TEXT)
+
+
+SETTING = Table(
+    "setting",
+    METADATA,
+    SettingColumns,
+)
