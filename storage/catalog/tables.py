@@ -184,11 +184,7 @@ class KeywordColumns(TypedColumns):
     """The keyword as written. The levels of a hierarchy are joined by "|"."""
 
 
-KEYWORD = Table(
-    "keyword",
-    METADATA,
-    KeywordColumns,
-)
+KEYWORD = Table("keyword", METADATA, KeywordColumns)
 
 
 class PhotoKeywordColumns(TypedColumns):
@@ -214,11 +210,7 @@ class PersonColumns(TypedColumns):
     name: Named[str] = Column(TEXT, unique=True)
 
 
-PERSON = Table(
-    "person",
-    METADATA,
-    PersonColumns,
-)
+PERSON = Table("person", METADATA, PersonColumns)
 
 
 class PhotoPersonColumns(TypedColumns):
@@ -370,11 +362,7 @@ class YardstickColumns(TypedColumns):
     """
 
 
-YARDSTICK = Table(
-    "reference",
-    METADATA,
-    YardstickColumns,
-)
+YARDSTICK = Table("reference", METADATA, YardstickColumns)
 
 
 class CalibrationColumns(TypedColumns):
@@ -385,11 +373,7 @@ class CalibrationColumns(TypedColumns):
     """JSON: the constants, and what they were fitted to."""
 
 
-CALIBRATION = Table(
-    "calibration",
-    METADATA,
-    CalibrationColumns,
-)
+CALIBRATION = Table("calibration", METADATA, CalibrationColumns)
 
 
 class TagNameColumns(TypedColumns):
@@ -400,11 +384,7 @@ class TagNameColumns(TypedColumns):
     """The checkpoint that judged the photos."""
 
 
-TAG_NAME = Table(
-    "tag_name",
-    METADATA,
-    TagNameColumns,
-)
+TAG_NAME = Table("tag_name", METADATA, TagNameColumns)
 
 
 class TagColumns(TypedColumns):
@@ -432,11 +412,7 @@ class HandTagNameColumns(TypedColumns):
     name: Named[str] = Column(TEXT, primary_key=True)
 
 
-HAND_TAG_NAME = Table(
-    "hand_tag_name",
-    METADATA,
-    HandTagNameColumns,
-)
+HAND_TAG_NAME = Table("hand_tag_name", METADATA, HandTagNameColumns)
 
 
 class HandTagColumns(TypedColumns):
@@ -464,8 +440,4 @@ class SettingColumns(TypedColumns):
     value: Named[str] = Column(TEXT)
 
 
-SETTING = Table(
-    "setting",
-    METADATA,
-    SettingColumns,
-)
+SETTING = Table("setting", METADATA, SettingColumns)
