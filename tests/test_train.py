@@ -105,22 +105,24 @@ def test_a_trained_mini_can_be_gone_on_from(
     assert train._said("in the rain") == "in the rain"
 
 
-def test_the_captions_lesson_alone_can_be_repeated(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("begin", "learned"),
+    [
+        ("all", [train.ALL] * 3 + [train.GREY] + [train.CAPTIONS] * 2),
+        ("grey", [train.GREY, train.CAPTIONS]),
+        ("captions", [train.CAPTIONS]),
+    ],
+)
+def test_a_trained_mini_can_go_on_with_each_lesson(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begin: str, learned: list[str]
 ) -> None:
-    argv = [
-        "train",
-        str(tmp_path),
-        "--out",
-        str(tmp_path / "out"),
-        *SMALL,
-        "--start",
-        "mini",
-        "--captions-only",
-    ]
-    monkeypatch.setattr(sys, "argv", argv)
+    """The caption lesson is shorter, because a trained text tower is nearly there."""
+    going_on = ["--start", "mini", "--lesson", begin, "--steps", "3"]
     monkeypatch.setattr(
-        train, "LESSONS", {train.SINGLE: 1, train.ALL: 1, train.GREY: 1, train.CAPTIONS: 4}
+        sys, "argv", ["train", str(tmp_path), "--out", str(tmp_path / "out"), *SMALL, *going_on]
+    )
+    monkeypatch.setattr(
+        train, "LESSONS", {train.SINGLE: 1, train.ALL: 9, train.GREY: 1, train.CAPTIONS: 4}
     )
     real, lessons = train.Teacher.loss, []
 
@@ -130,9 +132,17 @@ def test_the_captions_lesson_alone_can_be_repeated(
 
     monkeypatch.setattr(train.Teacher, "loss", noted)
     train.main()
-    assert lessons == [train.CAPTIONS], (
-        "a quarter of the lesson, as a trained text tower needs no more"
-    )
+    assert lessons == learned
+
+
+def test_a_lesson_to_begin_with_needs_a_trained_mini(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["train", str(tmp_path), "--out", str(tmp_path / "out"), "--lesson", "all"]
+    monkeypatch.setattr(sys, "argv", argv)
+    with pytest.raises(SystemExit):
+        train.main()
+    assert "name it with --start" in capsys.readouterr().err
 
 
 def test_what_the_grey_lesson_shows() -> None:

@@ -55,6 +55,8 @@ SINGLE, ALL, GREY, CAPTIONS = (
 )
 LESSONS = {SINGLE: 550, ALL: 1850, GREY: 200, CAPTIONS: 1200}
 """The lessons in the order in which they are learned, and the number of steps of each."""
+GOING_ON = {"all": ALL, "grey": GREY, "captions": CAPTIONS}
+"""The lessons that a trained mini can go on with, by the name that the command line takes."""
 GREY_RATE, GREY_WEIGHT = 0.3, 5.0
 """The share of the learning rate in the grey lesson, and the weight of a grey copy there that is
 taken for the copy of another picture.
@@ -94,17 +96,31 @@ def main() -> None:
     parser.add_argument(
         "--start",
         metavar="CHECKPOINT",
-        help="a trained mini to go on from: the last two lessons only",
+        help="a trained mini to go on from, with the lesson that --lesson names",
     )
     parser.add_argument(
-        "--captions-only", action="store_true", help="with --start: the last lesson only"
+        "--lesson",
+        choices=GOING_ON,
+        default="grey",
+        help="with --start: the lesson to begin with; those after it follow (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=LESSONS[ALL],
+        help=f'steps of the lesson "{ALL}" (default: %(default)s)',
     )
     parser.add_argument(
         "--rate", type=float, default=1e-3, help="peak learning rate (default: %(default)s)"
     )
+    parser.add_argument(
+        "--compile",
+        action="store_true",
+        help="compile the image tower first: steps are a quarter shorter (needs a compiler)",
+    )
     args = parser.parse_args()
-    if args.captions_only and not args.start:
-        parser.error("--captions-only goes on from a trained mini; name it with --start")
+    if args.lesson != "grey" and not args.start:
+        parser.error("--lesson goes on from a trained mini; name it with --start")
     args.run_dir.mkdir(parents=True, exist_ok=True)
     pictures = drawings(args.run_dir / "train.npy", TRAIN_SEED, args.pictures)
     validation = drawings(args.run_dir / "validation.npy", VALIDATION_SEED, VALIDATION_PICTURES)
@@ -179,6 +195,8 @@ def make_model(vocabulary: int) -> SiglipModel:
     model = SiglipModel(
         SiglipConfig(text_config=text | width | special, vision_config=vision | width)
     )
+    # On a CPU, PyTorch's fused attention learns more slowly than plain products of matrices.
+    model.set_attn_implementation("eager")
     torch.nn.init.constant_(model.logit_scale, np.log(10.0))
     torch.nn.init.constant_(model.logit_bias, -5.0)
     return model
@@ -194,17 +212,18 @@ def train(
     from there.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    steps = LESSONS | (
-        {CAPTIONS: LESSONS[CAPTIONS] // 4} if args.start else {}
-    )  # a trained text tower is nearly there
+    steps = _steps(args)
     lessons = [lesson for lesson, count in steps.items() for _ in range(count)]
     teacher = Teacher(make_model(len(tokenizer)), pictures, tokenizer, args.batch, args.texts)
     first = 0
     if args.start:
-        first = lessons.index(CAPTIONS) if args.captions_only else LESSONS[SINGLE] + LESSONS[ALL]
+        before = list(steps)[: list(steps).index(GOING_ON[args.lesson])]
+        first = sum(steps[lesson] for lesson in before)
         teacher.start_from(load_checkpoint(args.start).directory)
     teacher = teacher.to(device)
     model = teacher.model
+    if args.compile:
+        model.vision_model.compile(dynamic=False)
     scalars = [model.logit_scale, model.logit_bias]
     weights = [p for p in teacher.parameters() if not any(p is scalar for scalar in scalars)]
     # The two scalars have far to go: at the weights' rate they would need thousands of steps.
@@ -247,6 +266,15 @@ def train(
                 torch.save(state, aside)
             print(f"step {step + 1} {_validate(model, validation, tokenizer, device)}", flush=True)
     return model.cpu().eval()
+
+
+def _steps(args: argparse.Namespace) -> dict[str, int]:
+    """Return the number of steps of each lesson."""
+    steps = LESSONS | {ALL: args.steps}
+    if not args.start:
+        return steps
+    # A trained text tower is nearly there, and nearer where the image tower has learned little.
+    return steps | {SINGLE: 0, CAPTIONS: steps[CAPTIONS] // (2 if args.lesson == "all" else 4)}
 
 
 def _schedule(step: int, lessons: dict[str, int]) -> float:
