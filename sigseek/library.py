@@ -429,13 +429,15 @@ class Library:
         """
         return self._opened.checkpoint.note
 
-    def calibration(self) -> Calibration | None:
+    def calibration(
+        self, *, listener: Listener | None = None, stop: Stop | None = None
+    ) -> Calibration | None:
         """Return the library's own calibration of the checkpoint, else the one shipped with the
         checkpoint. No library is needed.
         """
         from sigseek.operations.calibration import calibration_in_use
 
-        return calibration_in_use(self._directory, self._opened.model)
+        return calibration_in_use(self._directory, self._opened.model, listener, stop)
 
     def yardstick(self, *, listener: Listener | None = None, stop: Stop | None = None) -> Yardstick:
         """Return the checkpoint's embeddings of the texts and pictures that hits are judged by. No

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -101,11 +103,20 @@ _LOOK = 0.05
 """Seconds between two looks at whether to stop, while waiting."""
 
 
+class Lock(Protocol):
+    """What only some threads may hold at a time, such as a lock or a semaphore of `threading`."""
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """Take it, and return whether it could be taken in time."""
+
+    def release(self) -> None:
+        """Let another thread take it."""
+
+
 class Stop:
     """A request to stop. Any thread or signal handler may set it; the work looks at it often.
 
-    What was finished before is kept. The compilation of a tower for this processor, which takes
-    seconds, ends first.
+    What was finished before is kept.
 
     There is no lock in it, as in threading.Event: the code that a signal interrupts may hold that
     lock, and the handler would wait for it forever.
@@ -133,3 +144,13 @@ class Stop:
         while not self._asked and (left := until - time.monotonic()) > 0:
             time.sleep(min(left, _LOOK))
         return self._asked
+
+    @contextmanager
+    def holding(self, lock: Lock) -> Iterator[None]:
+        """Hold a lock. Raises StoppedError when somebody asks while another thread still has it."""
+        while not lock.acquire(timeout=_LOOK):
+            self.check()
+        try:
+            yield
+        finally:
+            lock.release()

@@ -4,6 +4,9 @@ import functools
 import json
 import os
 import shutil
+import subprocess
+import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+import sigseek
 from sigseek.progress import Silence, Stop
 from sigseek.siglip import Checkpoint, CheckpointError
 from sigseek.siglip.checkpoint import read_checkpoint
@@ -28,7 +32,7 @@ from sigseek.siglip.runtimes.torch import TorchImageTower, TorchTextTower
 from sigseek.siglip.scoring import cosines
 from sigseek.siglip.tokenizer import Tokenizer
 from tests.checkpoints import save_tiny
-from tests.conftest import Run
+from tests.conftest import ROOT, Run
 from tests.listeners import Heard
 from tests.photos import save
 
@@ -179,7 +183,7 @@ def test_what_is_damaged_or_anothers_is_made_again(
 def test_a_truncated_compiled_model_is_no_obstacle(made: Path, tiny: Checkpoint) -> None:
     batch = pixels(tiny)
     expected = CompiledModel(made / "image.xml", "fp32").embed(batch)
-    blobs = list((made / "compiled").iterdir())
+    blobs = list((made / "compiled" / "image").iterdir())
     assert blobs
     for blob in blobs:
         blob.chmod(0o600)
@@ -187,6 +191,62 @@ def test_a_truncated_compiled_model_is_no_obstacle(made: Path, tiny: Checkpoint)
     np.testing.assert_allclose(
         CompiledModel(made / "image.xml", "fp32").embed(batch), expected, atol=1e-6
     )
+
+
+def test_a_compilation_is_left_at_the_stop_and_kept_when_it_has_ended(
+    made: Path, tiny: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, compiling, may_end = Stop(), threading.Event(), threading.Event()
+    compile_, threads = openvino._compile, set(threading.enumerate())
+
+    def compile_slowly(model: Path, precision: str, cache: Path | None = None) -> object:
+        compiled = compile_(model, precision, cache)  # OpenVINO writes its cache here
+        compiling.set()
+        stop.set()
+        assert may_end.wait(60)
+        return compiled
+
+    monkeypatch.setattr(openvino, "_compile", compile_slowly)
+    with pytest.raises(sigseek.StoppedError):
+        OpenVinoImageTower(made / "image.xml", "fp32", stop)
+    assert compiling.is_set()
+    kept = made / "compiled" / "image"
+    assert not kept.exists(), "before the compilation has ended nobody may load what it writes"
+    may_end.set()
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(60)
+    assert list(kept.parent.iterdir()) == [kept]
+    before = {path.name: path.stat().st_mtime_ns for path in kept.iterdir()}
+    assert before
+    monkeypatch.setattr(openvino, "_compile", compile_)
+    assert OpenVinoImageTower(made / "image.xml", "fp32", Stop()).embed(pixels(tiny)).shape[0] == 20
+    assert {path.name: path.stat().st_mtime_ns for path in kept.iterdir()} == before
+
+
+def test_what_a_compilation_wrote_before_the_process_was_killed_is_never_loaded(
+    made: Path, tiny: Checkpoint
+) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from sigseek.siglip.runtimes import openvino\n"
+        "compile_ = openvino._compile\n"
+        "openvino._compile = lambda *which: (compile_(*which), os._exit(3))\n"
+        "openvino.CompiledModel(Path(sys.argv[1]), 'fp32')"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(made / "image.xml")], cwd=ROOT)
+    assert done.returncode == 3
+    (left,) = (made / "compiled").iterdir()
+    assert left.name.startswith(".making-")
+    os.utime(left, (0, 0))  # an hour later
+    assert len(CompiledModel(made / "image.xml", "fp32").embed(pixels(tiny))) == 20
+    assert [path.name for path in (made / "compiled").iterdir()] == ["image"]
+
+
+def test_without_a_place_for_the_compiled_form_it_is_compiled_every_time(
+    made: Path, tiny: Checkpoint
+) -> None:
+    (made / "compiled").write_text("no directory")
+    assert len(CompiledModel(made / "image.xml", "fp32").embed(pixels(tiny))) == 20
+    assert (made / "compiled").read_text() == "no directory"
 
 
 def test_a_race_ends_with_one_whole_conversion(

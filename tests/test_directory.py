@@ -1,12 +1,14 @@
 """The directory of a library: what is in it, and who may write to it."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from sigseek.errors import ErrorKind
+from sigseek.errors import ErrorKind, StoppedError
 from sigseek.operations.directory import LibraryDirectory
+from sigseek.progress import Stop
 from sigseek.storage import LibraryError, writer_lock
 
 
@@ -62,4 +64,18 @@ def test_threads_take_turns_and_other_processes_are_refused(tmp_path: Path) -> N
     with writer_lock(tmp_path), pytest.raises(LibraryError) as raised, directory.writing():
         pass
     assert raised.value.kind is ErrorKind.BUSY
+    directory.close()
+
+
+def test_nobody_waits_for_another_threads_turn_after_a_stop(tmp_path: Path) -> None:
+    directory, stop = LibraryDirectory(tmp_path), Stop()
+    directory.catalog(create=True)
+    stop.set()
+    with directory.writing(), ThreadPoolExecutor(1) as pool:
+        with pytest.raises(StoppedError):
+            pool.submit(lambda: directory.writing(stop).__enter__()).result()
+        with pytest.raises(StoppedError):
+            pool.submit(lambda: directory.changing(stop=stop).__enter__()).result()
+    with directory.writing(stop):
+        pass
     directory.close()

@@ -10,6 +10,7 @@ from sigseek.storage import writer_lock
 from tests.conftest import Run
 from tests.listeners import Heard
 from tests.photos import save
+from tests.silent_disks import silent_disk
 
 
 @pytest.fixture
@@ -117,4 +118,16 @@ def test_a_library_of_another_name_lies_anywhere(disk: Path, tmp_path: Path, hea
     moved = disk.rename(tmp_path / "b")
     with sigseek.open(moved / "photos" / "library", listener=heard) as library:
         assert [folder.online for folder in library.status().folders] == [False]
+    assert heard.lines == []
+
+
+def test_a_disk_that_does_not_answer_is_not_waited_for(
+    disk: Path, moved: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        silent_disk(monkeypatch) as silent,
+        sigseek.open(moved / "photos" / ".sigseek", listener=heard) as library,
+    ):
+        silent.paths = {moved / "photos" / "0", moved / "photos" / "1"}
+        assert paths(library) == [str(disk / "photos")], "nobody can tell where it is now"
     assert heard.lines == []

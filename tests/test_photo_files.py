@@ -1,7 +1,9 @@
 """Photo files that are embedded for a question: whose vectors are known, and who decodes them."""
 
+import os
 import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +11,11 @@ import numpy.typing as npt
 import pytest
 
 import sigseek
+from sigseek import disk
 from sigseek.errors import ErrorKind
 from sigseek.indexer import DecodeError
+from sigseek.indexer.decoding import digest
+from sigseek.indexer.decoding.digest import FileDigest, digest_file
 from sigseek.operations import photo_files
 from sigseek.operations.photo_files import existing_photo
 from sigseek.progress import Phase, Stop
@@ -19,6 +24,7 @@ from tests.checkpoints import save_tiny
 from tests.listeners import Heard
 from tests.open_library import opened
 from tests.photos import save
+from tests.silent_disks import silent_disk
 
 Vectors = dict[Path, npt.NDArray[np.float32]]
 
@@ -129,6 +135,81 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     assert caught.value.kind is ErrorKind.NOT_FOUND
     with pytest.raises(sigseek.QueryError, match=r"^no file "):
         existing_photo(Path("a" * 5000))
+
+
+def test_a_disk_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = save(tmp_path / "mount" / "a.png")
+    with silent_disk(monkeypatch) as silent:
+        silent.paths = {photo.parent}
+        with pytest.raises(sigseek.QueryError) as caught:
+            existing_photo(photo)
+    assert str(caught.value) == (
+        f"the disk of {photo} does not answer; check the drive or the network"
+    )
+    assert caught.value.kind is ErrorKind.UNAVAILABLE
+
+
+def test_a_known_photo_on_a_disk_that_does_not_answer_is_found_by_its_path(
+    mini_library: Path, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo, unknown = drawn / "scene-00004.jpg", save(tmp_path / "mount" / "a.png")
+    with opened(mini_library) as library, silent_disk(monkeypatch) as silent:
+        id_ = library.photo_files.known_id(photo)
+        silent.paths = {drawn, unknown.parent}
+        vector, known = library.photo_files.find(photo, include_self=True)
+        assert known is not None
+        assert known.id == id_ == library.photo_files.known_id(photo)
+        with pytest.raises(sigseek.QueryError, match=r"^the disk of .*a\.png does not answer; "):
+            library.photo_files.find(unknown, include_self=True)
+    np.testing.assert_array_equal(vector, stored(mini_library)[known.id].astype(np.float32))
+
+
+def test_a_disk_that_falls_silent_while_a_photo_is_read(
+    mini_library: Path, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files become pipes that nobody writes into."""
+    directory = Path(shutil.copytree(mini_library, tmp_path / "library"))
+    photos = Path(shutil.copytree(drawn, tmp_path / "photos"))
+    known, unknown = photos / "scene-00004.jpg", save(tmp_path / "mount" / "a.png")
+
+    def read(path: Path, on_part: Callable[[], None]) -> FileDigest:
+        path.unlink()
+        os.mkfifo(path)
+        return digest_file(path, on_part)
+
+    with sigseek.open(directory) as library:
+        library.index(photos)
+    with opened(directory) as library:
+        id_ = library.photo_files.known_id(known)
+        monkeypatch.setattr(digest, "digest_file", read)
+        monkeypatch.setattr(disk, "PATIENCE", 0.5)
+        _, found = library.photo_files.find(known, include_self=True)
+        assert (found and found.id) == id_
+        with pytest.raises(sigseek.QueryError) as caught:
+            library.photo_files.find(unknown, include_self=True)
+    assert str(caught.value) == (
+        f"{unknown} cannot be read (the disk gives nothing of it); check the drive or the network"
+    )
+    assert caught.value.kind is ErrorKind.UNAVAILABLE
+
+
+def test_photos_of_a_disk_that_does_not_answer_are_not_classified(
+    tmp_path: Path, drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo, good, heard = save(tmp_path / "mount" / "a.png"), drawn / "scene-00014.jpg", Heard()
+    photos = [photo, good, tmp_path, tmp_path / "gone.png"]
+    with (
+        silent_disk(monkeypatch) as silent,
+        sigseek.open(tmp_path / "none", model="mini") as library,
+    ):
+        silent.paths = {photo.parent}
+        found = library.classify(photos, ["a house"], skip_unusable=True, listener=heard)
+    assert [one.path for one in found] == [str(good)]
+    assert [(problem.path, problem.reason) for problem in heard.problems] == [
+        (str(photo), "its disk does not answer"),
+        (str(tmp_path), "a folder, not a photo"),
+        (str(tmp_path / "gone.png"), "there is no such file"),
+    ]
 
 
 def test_no_more_questions_decode_at_a_time_than_there_are_processes_for(

@@ -5,6 +5,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import faiss
@@ -12,7 +13,10 @@ import numpy as np
 import pytest
 
 import sigseek
+from sigseek.evaluation import run
+from sigseek.evaluation.measure import measure
 from sigseek.evaluation.run import evaluate
+from sigseek.operations import model
 from sigseek.progress import Listener, Phase, Progress, Silence, Stop
 from sigseek.siglip import Checkpoint, ImageTower, TextTower
 from sigseek.siglip.checkpoint import read_checkpoint
@@ -253,6 +257,54 @@ def test_every_method_that_takes_long_ends_at_once_when_it_was_stopped_before(
     assert library.tags() == ()
     assert library.verify().sound
     assert len(library.search("a house")) == 4
+
+
+def test_nothing_is_loaded_for_an_evaluation_after_a_stop(
+    library: sigseek.Library, drawn: Path, stopped: Stop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def download(name: str, listener: Listener, stop: Stop) -> Checkpoint:
+        stop.check()
+        raise AssertionError("the download goes on")
+
+    monkeypatch.setattr(model, "load_checkpoint", download)
+    with sigseek.open(library.directory, model="mini") as again:
+        for work in (
+            lambda: evaluate(again, drawn / "captions.jsonl", stop=stopped),
+            lambda: again.calibration(stop=stopped),
+        ):
+            with pytest.raises(sigseek.StoppedError):
+                work()
+
+
+def test_the_latencies_of_an_evaluation_are_measured_until_the_stop(
+    library: sigseek.Library, drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = Stop()
+
+    def measure_and_stop(*arguments: object, **options: object) -> object:
+        stop.set()
+        return measure(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(run, "measure", measure_and_stop)
+    with pytest.raises(sigseek.StoppedError):
+        evaluate(library, drawn / "captions.jsonl", stop=stop)
+
+
+def test_a_run_that_waits_for_another_threads_run_is_stopped(
+    library: sigseek.Library, stopped: Stop
+) -> None:
+    with library._opened.directory.writing(), ThreadPoolExecutor(1) as pool:
+        report = pool.submit(lambda: library.index(stop=stopped)).result()
+    assert (report.stopped, report.scanned) == (True, 0)
+
+
+def test_nobody_waits_for_the_processes_of_other_questions_after_a_stop(
+    library: sigseek.Library, drawn: Path, monkeypatch: pytest.MonkeyPatch, stopped: Stop
+) -> None:
+    files = library._opened.photo_files
+    monkeypatch.setattr(files, "_decoding", threading.BoundedSemaphore(1))
+    with files._decoding, pytest.raises(sigseek.StoppedError):
+        library.embed_photos([drawn / "scene-00000.jpg"], stop=stopped)
 
 
 def test_labels_that_were_done_before_the_stop_are_kept(library: sigseek.Library) -> None:

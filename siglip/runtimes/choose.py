@@ -10,6 +10,7 @@ from sigseek.progress import Listener, Stop
 from sigseek.siglip.checkpoint import Checkpoint
 from sigseek.siglip.errors import CheckpointError
 from sigseek.siglip.runtimes import openvino as openvino_runtime
+from sigseek.siglip.runtimes.background import run_until_stopped
 from sigseek.siglip.runtimes.conversion import CacheError, Photos, convert
 from sigseek.siglip.runtimes.openvino import OpenVinoImageTower, OpenVinoTextTower
 from sigseek.siglip.towers import ImageTower, TextTower, check_choices
@@ -40,13 +41,13 @@ def load_image_tower(
                 Remedy("use {} or {}", (Option("device", "cpu"), Option("precision", "bf16"))),
                 ErrorKind.UNSUPPORTED,
             )
-        return _torch_image_tower(checkpoint, device, precision)
+        return _torch_image_tower(checkpoint, device, precision, stop)
     reason = "OpenVINO is not installed"
     if openvino_runtime.is_installed():
         chosen = choose_precision(precision)
         try:
             conversion = convert(checkpoint, chosen, listener, stop, photos)
-            return OpenVinoImageTower(conversion / "image.xml", chosen)
+            return OpenVinoImageTower(conversion / "image.xml", chosen, stop)
         except CacheError as error:
             reason = str(error)
             listener.said(f"warning: {reason}; running on torch, which is slower")
@@ -57,7 +58,7 @@ def load_image_tower(
             Remedy("use {} or {}", (Option("precision", "bf16"), Option("precision", "fp32"))),
             ErrorKind.UNAVAILABLE,
         )
-    return _torch_image_tower(checkpoint, "cpu", precision)
+    return _torch_image_tower(checkpoint, "cpu", precision, stop)
 
 
 def load_text_tower(
@@ -75,14 +76,11 @@ def load_text_tower(
     if device in ("auto", "cpu") and openvino_runtime.is_installed():
         chosen = choose_precision(precision)
         try:
-            return OpenVinoTextTower(
-                convert(checkpoint, chosen, listener, stop) / "text.xml", chosen, checkpoint
-            )
+            conversion = convert(checkpoint, chosen, listener, stop)
+            return OpenVinoTextTower(conversion / "text.xml", chosen, checkpoint, stop)
         except CacheError as error:
             listener.said(f"warning: {error}; running on torch, which is slower")
-    from sigseek.siglip.runtimes.torch import TorchTextTower
-
-    return TorchTextTower(checkpoint, "cpu" if device == "auto" else device, precision)
+    return _torch_text_tower(checkpoint, "cpu" if device == "auto" else device, precision, stop)
 
 
 def choose_precision(precision: str) -> str:
@@ -100,10 +98,24 @@ def choose_precision(precision: str) -> str:
     return best if precision == "auto" else precision
 
 
-def _torch_image_tower(checkpoint: Checkpoint, device: str, precision: str) -> ImageTower:
-    from sigseek.siglip.runtimes.torch import TorchImageTower  # imports torch, which takes seconds
+def _torch_image_tower(
+    checkpoint: Checkpoint, device: str, precision: str, stop: Stop
+) -> ImageTower:
+    def load() -> ImageTower:
+        from sigseek.siglip.runtimes.torch import TorchImageTower  # brings torch: seconds
 
-    return TorchImageTower(checkpoint, device, precision)
+        return TorchImageTower(checkpoint, device, precision)
+
+    return run_until_stopped(load, stop)
+
+
+def _torch_text_tower(checkpoint: Checkpoint, device: str, precision: str, stop: Stop) -> TextTower:
+    def load() -> TextTower:
+        from sigseek.siglip.runtimes.torch import TorchTextTower
+
+        return TorchTextTower(checkpoint, device, precision)
+
+    return run_until_stopped(load, stop)
 
 
 def _gpu() -> bool:

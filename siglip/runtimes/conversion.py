@@ -16,7 +16,6 @@ import shutil
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -32,6 +31,7 @@ from sigseek.siglip.cache import cache_directory
 from sigseek.siglip.checkpoint import Checkpoint
 from sigseek.siglip.errors import CheckpointError
 from sigseek.siglip.processes import command, environment
+from sigseek.siglip.runtimes import unfinished
 from sigseek.siglip.runtimes.openvino import exact_precisions, import_openvino
 
 VERSION = 1
@@ -44,15 +44,11 @@ LEAST_PHOTOS, MOST_PHOTOS = 40, 200
 """The number of photos that an int8 conversion needs, and the number that it can use."""
 
 _LOOK = 0.1
-"""Seconds between two looks at whether to stop, while another process or thread converts."""
+"""Seconds between two looks at whether to stop, while another process converts."""
 
 _converting = threading.Lock()
 """Held while a conversion is made: two threads that load the two towers need the same one."""
 
-_MAKING = ".making-"
-"""What the names of unfinished conversions begin with."""
-_ABANDONED = 3600
-"""Seconds without a change after which an unfinished conversion counts as abandoned."""
 _WEIGHT_BYTES = 4
 """Bytes of a value in a checkpoint of fp32."""
 _STORED_BYTES = {"fp32": 8, "bf16": 4, "int8": 4}
@@ -97,14 +93,10 @@ def convert(
     be made or the cache cannot hold it. When `stop` is set, the converting process is ended and
     StoppedError is raised. A tower that is finished by then is not made again.
     """
-    while not _converting.acquire(timeout=_LOOK):
-        stop.check()
-    try:
+    with stop.holding(_converting):
         return find_conversion(checkpoint, precision) or _convert(
             checkpoint, precision, listener, stop, photos
         )
-    finally:
-        _converting.release()
 
 
 def _convert(
@@ -123,10 +115,9 @@ def _convert(
     listener.said(f"preparing {checkpoint.name} in {precision} for this machine, once{note}")
     try:
         _check_room(checkpoint, precision, directory.parent)
-        _clear_away(directory.parent)
-        with tempfile.TemporaryDirectory(prefix=_MAKING, dir=directory.parent) as aside:
-            made = Path(aside, "made")
-            finished = directory.with_name(f"{_MAKING}{directory.name}")
+        with unfinished.directory(directory.parent) as aside:
+            made = aside / "made"
+            finished = directory.with_name(f"{unfinished.PREFIX}{directory.name}")
             if not _take(finished, made):
                 made.mkdir()
             try:
@@ -200,13 +191,6 @@ def _check_room(checkpoint: Checkpoint, precision: str, place: Path) -> None:
         raise CacheError(
             f"{place} has {free / 1e6:,.0f} MB free and the conversion needs {needed / 1e6:,.0f} MB"
         )
-
-
-def _clear_away(place: Path) -> None:
-    """Remove the unfinished conversions of processes that were killed."""
-    for path in place.glob(f"{_MAKING}*"):
-        if time.time() - path.stat().st_mtime > _ABANDONED:
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def _take(finished: Path, made: Path) -> bool:

@@ -5,6 +5,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sigseek.errors import Option, Remedy
+from sigseek.progress import Stop
 from sigseek.siglip.checkpoint import Checkpoint
+from sigseek.siglip.runtimes import unfinished
+from sigseek.siglip.runtimes.background import run_until_stopped
 from sigseek.siglip.tokenizer import Tokenizer
 
 # The arithmetic of each precision. An int8 model carries its own precisions; its remaining float
@@ -30,9 +34,9 @@ class OpenVinoImageTower:
     runtime = "openvino"
     batch = 16
 
-    def __init__(self, model: Path, precision: str) -> None:
+    def __init__(self, model: Path, precision: str, stop: Stop | None = None) -> None:
         self.precision = precision
-        self._model = CompiledModel(model, precision)
+        self._model = CompiledModel(model, precision, stop)
 
     def embed(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Return unit-norm embeddings float32 (n, dim) of pixels uint8 (n, height, width, 3)."""
@@ -45,10 +49,12 @@ class OpenVinoTextTower:
     device = "cpu"
     runtime = "openvino"
 
-    def __init__(self, model: Path, precision: str, checkpoint: Checkpoint) -> None:
+    def __init__(
+        self, model: Path, precision: str, checkpoint: Checkpoint, stop: Stop | None = None
+    ) -> None:
         self.precision = precision
         self._tokenizer = Tokenizer(checkpoint)
-        self._model = CompiledModel(model, precision)
+        self._model = CompiledModel(model, precision, stop)
 
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return unit-norm embeddings float32 (n, dim) of texts."""
@@ -66,19 +72,16 @@ class OpenVinoTextTower:
 class CompiledModel:
     """A converted tower, compiled for this processor. Several threads may use it at the same time.
 
-    OpenVINO keeps the compiled form beside the model, so the next start is fast. Nothing interrupts
-    a compilation, which takes seconds; whoever asks the work to stop meanwhile waits for its end.
+    The compiled form is kept beside the model, so the next start is fast. A compilation takes
+    seconds and cannot be interrupted: when `stop` is set, it ends in the background.
     """
 
-    def __init__(self, model: Path, precision: str, *, cache: bool = True) -> None:
-        core = import_openvino().Core()
-        properties = {
-            "INFERENCE_PRECISION_HINT": _HINTS.get(precision) or _HINTS[best_precision()],
-            "PERFORMANCE_HINT": "LATENCY",  # one call at a time gets all cores
-        }
-        if cache:
-            properties["CACHE_DIR"] = str(model.parent / "compiled")
-        self._compiled = core.compile_model(model, "CPU", properties)
+    def __init__(
+        self, model: Path, precision: str, stop: Stop | None = None, *, cache: bool = True
+    ) -> None:
+        import_openvino()  # in this thread, which a Ctrl-C reaches
+        compile_ = _compile_and_keep if cache else _compile
+        self._compiled = run_until_stopped(lambda: compile_(model, precision), stop or Stop())
         self._dimension = int(self._compiled.output(0).partial_shape[1].get_length())
         # An infer request serves one call at a time. A second call on a busy one raises, or worse,
         # reads the first call's results. So each call takes an idle request, or makes one.
@@ -99,6 +102,35 @@ class CompiledModel:
         unit: npt.NDArray[np.float32] = outputs / np.linalg.norm(outputs, axis=1, keepdims=True)
         self._idle.append(request)  # not after an error or Ctrl-C: it may still be busy then
         return unit
+
+
+def _compile_and_keep(model: Path, precision: str) -> Any:
+    """Return the compiled model. It is kept in `compiled/image` or `compiled/text`, and loaded from
+    there by the next call.
+    """
+    kept = model.parent / "compiled" / model.stem
+    if kept.is_dir():
+        return _compile(model, precision, kept)
+    try:
+        kept.parent.mkdir(exist_ok=True)
+        # OpenVINO writes into the place of its cache. The process may be ended meanwhile.
+        with unfinished.directory(kept.parent) as aside:
+            compiled = _compile(model, precision, aside / "made")
+            with suppress(OSError):  # another process was faster
+                (aside / "made").rename(kept)
+            return compiled
+    except OSError:  # nothing can be written there
+        return _compile(model, precision)
+
+
+def _compile(model: Path, precision: str, cache: Path | None = None) -> Any:
+    properties = {
+        "INFERENCE_PRECISION_HINT": _HINTS.get(precision) or _HINTS[best_precision()],
+        "PERFORMANCE_HINT": "LATENCY",  # one call at a time gets all cores
+    }
+    if cache:
+        properties["CACHE_DIR"] = str(cache)
+    return import_openvino().Core().compile_model(model, "CPU", properties)
 
 
 def is_installed() -> bool:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ def evaluate(
     if listener:
         for problem in captioned.problems:
             listener.met(problem.as_told(source))
-    calibration = library.calibration()
+    calibration = library.calibration(listener=listener, stop=stop)
     yardstick = library.yardstick(listener=listener, stop=stop)
     paths = [picture.path for picture in captioned.pictures]
     vectors, unusable = library.embed_photos(paths, listener=listener, stop=stop)
@@ -66,9 +67,9 @@ def evaluate(
         model=checkpoint.name,
         statistic=lambda asked, among: best_evidence(asked, among, yardstick),
     )
-    p50, p99 = np.percentile(
-        _query_times(library.embed_texts, queries, images, checkpoint.scoring), [50, 99]
-    ).tolist()
+    embed = partial(library.embed_texts, stop=stop)
+    times = _query_times(embed, queries, images, checkpoint.scoring)
+    p50, p99 = np.percentile(times, [50, 99]).tolist()
     return replace(found, skipped=len(captioned.problems), latency_ms_p50=p50, latency_ms_p99=p99)
 
 

@@ -49,7 +49,7 @@ def calibrate(
         library.model.checkpoint.scoring,
     )
     catalog = library.directory.catalog()
-    with library.directory.writing():
+    with library.directory.writing(until):
         with catalog.transaction() as transaction:
             transaction.put_calibration(record.id, calibration.as_json())
         # The calibration holds for photos measured against the whole yardstick.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.model import ModelInUse
+from sigseek.progress import Listener, Stop
 from sigseek.search.errors import CalibrationError
 from sigseek.siglip.checkpoint import shipped_calibration
 
@@ -13,10 +14,15 @@ if TYPE_CHECKING:
     from sigseek.search.calibration import Calibration
 
 
-def calibration_in_use(directory: LibraryDirectory, model: ModelInUse) -> Calibration | None:
+def calibration_in_use(
+    directory: LibraryDirectory, model: ModelInUse, listener: Listener | None, stop: Stop | None
+) -> Calibration | None:
     """Return the library's own calibration of the checkpoint, else the one that the checkpoint
     brings.
+
+    The listener and the stop token are for a checkpoint that has to be downloaded first.
     """
+    model.prepare(listener, stop)
     record = model.record()
     own = directory.catalog().calibration(record.id) if record else None
     return read_calibration(own, directory, model)

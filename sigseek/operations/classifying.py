@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from sigseek.search.classify import Classification
 
 
+_WHY_NOT = {
+    ErrorKind.NOT_FOUND: "there is no such file",
+    ErrorKind.INVALID: "a folder, not a photo",
+    ErrorKind.UNAVAILABLE: "its disk does not answer",
+}
+"""What is said of a file that is left out, by the kind of error that `existing_photo` raises."""
+
+
 def classify_photos(
     library: OpenedLibrary,
     photos: Sequence[str | os.PathLike[str]],
@@ -68,7 +76,5 @@ def _existing(photos: Sequence[Path], told: Listener | None) -> list[Path]:
         except QueryError as error:
             if told is None:
                 raise
-            missing = error.kind is ErrorKind.NOT_FOUND
-            reason = "there is no such file" if missing else "a folder, not a photo"
-            told.met(Problem(str(photo.absolute()), reason))
+            told.met(Problem(str(photo.absolute()), _WHY_NOT[error.kind]))
     return files

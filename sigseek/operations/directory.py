@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sigseek.errors import Call, ErrorKind, Option, Remedy, SigseekError
 from sigseek.paths import LIBRARY_BESIDE_PHOTOS, typed_path
-from sigseek.progress import Listener, Silence
+from sigseek.progress import Listener, Silence, Stop
 from sigseek.storage import Catalog, LibraryError, writer_lock
 from sigseek.storage.catalog import FILE_NAME
 from sigseek.storage.index.contract import IndexStore
@@ -91,23 +91,24 @@ class LibraryDirectory:
             )
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self, stop: Stop | None = None) -> Iterator[None]:
         """Hold the library's writer lock. Threads of this process take turns.
 
-        Raises LibraryError when another process holds the lock.
+        Raises LibraryError when another process holds the lock, StoppedError when `stop` is set
+        while it is another thread's turn.
         """
-        with self._turn, writer_lock(self.directory):
+        with (stop or Stop()).holding(self._turn), writer_lock(self.directory):
             yield
 
     @contextmanager
-    def changing(self, *, create: bool = False) -> Iterator[Catalog]:
+    def changing(self, *, create: bool = False, stop: Stop | None = None) -> Iterator[Catalog]:
         """Hold the writer lock while photos or embeddings change, and give the catalog.
 
-        Index files that no process may use any more are removed first. Raises LibraryError as
-        `catalog` and `writing` do.
+        Index files that no process may use any more are removed first. Raises what `catalog` and
+        `writing` raise.
         """
         catalog = self.catalog(create=create)
-        with self.writing():
+        with self.writing(stop):
             tidy_index(self.index_store, catalog)
             yield catalog
 

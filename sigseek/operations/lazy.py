@@ -5,6 +5,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
+from sigseek.progress import Stop
+
 _T = TypeVar("_T")
 _Aside = TypeVar("_Aside")
 _Here = TypeVar("_Here")
@@ -21,11 +23,13 @@ class Lazy(Generic[_T]):
         self._lock = threading.Lock()
         self._loaded: list[_T] = []  # at most one; a list, so that None may be a value
 
-    def get(self, load: Callable[[], _T]) -> _T:
-        """Return the value, which `load` makes unless it is there. Raises whatever `load` does."""
+    def get(self, load: Callable[[], _T], stop: Stop | None = None) -> _T:
+        """Return the value, which `load` makes unless it is there. Raises whatever `load` does, and
+        StoppedError when `stop` is set while another thread loads the value.
+        """
         loaded = self._loaded
         if not loaded:
-            with self._lock:
+            with (stop or Stop()).holding(self._lock):
                 loaded = self._loaded
                 if not loaded:
                     loaded = self._loaded = [load()]

@@ -78,8 +78,8 @@ class ModelInUse:
         """Return `checkpoint`. If it has to be downloaded, the listener is told of it, and it is
         stopped by the token.
         """
-        told = listener or self.listener
-        return self._checkpoint.get(lambda: self._load_checkpoint(told, stop or Stop()))
+        told, until = listener or self.listener, stop or Stop()
+        return self._checkpoint.get(lambda: self._load_checkpoint(told, until), until)
 
     def _load_checkpoint(self, listener: Listener, stop: Stop) -> Checkpoint:
         if self.name is not None or not self._directory.exists():
@@ -148,13 +148,13 @@ class ModelInUse:
         If an int8 conversion has to be made then, it learns from photos in `sample_folders` and in
         the library's own folders.
         """
-        told = listener or self.listener
-        return self._images.get(lambda: self._load_images(told, stop or Stop(), sample_folders))
+        told, until = listener or self.listener, stop or Stop()
+        return self._images.get(lambda: self._load_images(told, until, sample_folders), until)
 
     def texts(self, listener: Listener | None = None, stop: Stop | None = None) -> TextTower:
         """Return the text tower, which the first call loads."""
-        told = listener or self.listener
-        return self._texts.get(lambda: self._load_texts(told, stop or Stop()))
+        told, until = listener or self.listener, stop or Stop()
+        return self._texts.get(lambda: self._load_texts(told, until), until)
 
     @property
     def reads_at_once(self) -> bool:

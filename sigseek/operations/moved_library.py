@@ -7,10 +7,13 @@ folder by a path that is not there, and lies in the very folder itself.
 from __future__ import annotations
 
 import os
-from pathlib import Path, PurePath
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sigseek.indexer.presence import is_online
+from sigseek.disk import ask
+from sigseek.indexer.presence import is_online, real_path
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.folders import is_system_folder
 from sigseek.storage import Catalog, FolderRecord
@@ -29,7 +32,7 @@ def follow_library(library: LibraryDirectory) -> Relocated | None:
     directory that the library lies in. Raises what `relocate` raises, for a library that cannot be
     changed now for example.
     """
-    catalog, place = library.catalog(), Path(os.path.realpath(library.directory))
+    catalog, place = library.catalog(), real_path(library.directory)
     folders = catalog.folders()
     if any(place.is_relative_to(folder.path) for folder in folders):
         return None
@@ -49,14 +52,19 @@ def _place_now(catalog: Catalog, folder: FolderRecord, library: Path) -> Path | 
     """Return the directory above the library that has the folder's files."""
     files = [(path, size) for path, _, size, *_ in catalog.digests(folder.id)]
     looked_for = files[:: max(1, len(files) // _LOOKED_FOR)]
-    for directory in library.parents:
-        there = sum(_has_size(directory / path, size) for path, size in looked_for)
-        if looked_for and there >= len(looked_for) / 2 and not is_system_folder(directory):
+    for directory in library.parents if looked_for else ():
+        there = ask(directory, partial(_count_present, directory, looked_for), 0)
+        if there >= len(looked_for) / 2 and not is_system_folder(directory):
             return directory
     return None
 
 
-def _has_size(file: PurePath, size: int) -> bool:
+def _count_present(directory: Path, files: Sequence[tuple[str, int]]) -> int:
+    """Return how many of the files, given by path and size, are below the directory."""
+    return sum(_has_size(directory / path, size) for path, size in files)
+
+
+def _has_size(file: Path, size: int) -> bool:
     try:
         return os.stat(file).st_size == size  # noqa: PTH116 - as for all that may not be there
     except OSError:

@@ -10,11 +10,15 @@ import os
 import threading
 import weakref
 from collections.abc import Generator, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from sigseek import disk
+from sigseek.disk import ask
 from sigseek.errors import ErrorKind
 from sigseek.indexer import DecodeError
+from sigseek.indexer.errors import SilentDiskError
 from sigseek.operations.checkpoint import LibraryCheckpoint
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.lazy import Lazy
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from sigseek.indexer.decoding.digest import FileDigest
     from sigseek.indexer.decoding.guarded import GuardedDecoder
 
     Floats: TypeAlias = npt.NDArray[np.float32]
@@ -71,7 +76,7 @@ class PhotoFiles:
 
         self._model.prepare(listener, stop)
         if len(paths) <= _FEW:
-            with self._decoding:
+            with (stop or Stop()).holding(self._decoding):
                 yield from self._embed(paths, self._kept_decoder(), listener, stop)
         else:  # processes of its own, which end with it: so many are rarely needed
             with GuardedDecoder(self._model.checkpoint.preprocessing) as decoder:
@@ -129,7 +134,7 @@ class PhotoFiles:
         if id_ is None:
             return self._embed_photo(existing_photo(path)), None
         catalog, record = self._directory.catalog(), self._checkpoint.state_to_query().record
-        named = frozenset(map(str, _places(path)))
+        named = frozenset(map(str, _possible_paths(path)))
         photo_record = catalog.photos([id_]).get(id_)
         files = set(photo_record.paths) if photo_record else set()
         known = KnownPhoto(id_, named, has_copies=bool(files - named), include_self=include_self)
@@ -160,25 +165,22 @@ class PhotoFiles:
         None when the library does not know the photo. Raises QueryError or DecodeError for a file
         that cannot be read and that the library does not know.
         """
-        from sigseek.indexer.decoding.digest import digest_file
-
-        catalog = self._directory.catalog()
-        if not os.path.exists(path):
+        if not ask(path.parent, lambda: os.path.exists(path), False):
             return self._id_at(path)
         try:
-            read = digest_file(existing_photo(path))
-            return catalog.find_photo(read.picture, read.digest)
-        except DecodeError as error:
-            raise cannot_be_used(path, error) from error
-        except OSError as error:
+            read = _digests(existing_photo(path))
+            return self._directory.catalog().find_photo(read.picture, read.digest)
+        except (OSError, SilentDiskError) as error:
             id_ = self._id_at(path)
             if id_ is None:
                 raise _unreadable(path, error) from error
             return id_
+        except DecodeError as error:
+            raise cannot_be_used(path, error) from error
 
     def _id_at(self, path: Path) -> int | None:
         """Return the id of the photo that the file at the path held when it was last seen."""
-        known = map(self._directory.catalog().find_photo_of_file, _places(path))
+        known = map(self._directory.catalog().find_photo_of_file, _possible_paths(path))
         return next((photo for photo in known if photo is not None), None)
 
     def _embed_photo(self, path: Path) -> Floats:
@@ -219,20 +221,45 @@ class PhotoFiles:
         return decoder
 
 
-def _places(path: Path) -> dict[Path, None]:
+def _possible_paths(path: Path) -> dict[Path, None]:
     """Return the paths by which the library may know the file, which need not be there.
 
     The library keeps paths without links, and with their letters as the file system spells them.
     """
-    return dict.fromkeys((*spellings(path), *spellings(Path(os.path.realpath(path)))))
+    without_links = ask(path.parent, lambda: Path(os.path.realpath(path)), path)
+    return dict.fromkeys((*spellings(path), *spellings(without_links)))
+
+
+def _digests(path: Path) -> FileDigest:
+    """Return the digests of the file. Raises OSError or DecodeError when it cannot be read, the
+    latter as SilentDiskError when the disk gives nothing of it for a while.
+    """
+    from sigseek.indexer.decoding.digest import digest_file
+    from sigseek.indexer.watched_pool import WatchedPool
+
+    pool = WatchedPool(1, disk.PATIENCE)
+    try:
+        read = partial(digest_file, on_part=pool.give_sign_of_life)
+        return pool.submit(read, path).result()
+    finally:
+        pool.close()
 
 
 def existing_photo(photo: Path) -> Path:
     """Return the photo's absolute path; raises QueryError unless there is a file."""
     path = typed_path(photo).absolute()
-    if os.path.isdir(path):  # unlike Path's methods, these raise nothing
+    # unlike Path's methods, these raise nothing
+    found = ask(path.parent, lambda: (os.path.isdir(path), os.path.isfile(path)), None)
+    if found is None:
+        raise QueryError(
+            f"the disk of {path} does not answer",
+            "check the drive or the network",
+            ErrorKind.UNAVAILABLE,
+        )
+    is_folder, is_file = found
+    if is_folder:
         raise QueryError(f"{path} is a folder", "name one photo")
-    if not os.path.isfile(path):
+    if not is_file:
         raise QueryError(f"no file {path}", "check the name", ErrorKind.NOT_FOUND)
     return path
 
@@ -242,7 +269,13 @@ def cannot_be_used(path: Path, error: DecodeError) -> DecodeError:
     return DecodeError(f"{path} cannot be used ({error})", "choose another photo", error.kind)
 
 
-def _unreadable(path: Path, error: OSError) -> QueryError:
+def _unreadable(path: Path, error: OSError | SilentDiskError) -> QueryError:
+    if isinstance(error, SilentDiskError):
+        return QueryError(
+            f"{path} cannot be read (the disk gives nothing of it)",
+            "check the drive or the network",
+            ErrorKind.UNAVAILABLE,
+        )
     return QueryError(
         f"{path} cannot be read ({error.strerror})", "check its permissions", ErrorKind.UNAVAILABLE
     )

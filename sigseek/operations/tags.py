@@ -50,7 +50,7 @@ def tag(
     vectors = library.model.embed_texts(texts, told, until)
     for label, text in zip(wanted, texts, strict=True):
         library.model.warn_if_cut(f"the label '{label.name}'", text)
-    with library.directory.writing():
+    with library.directory.writing(until):
         searcher = library.searcher.get()
         return tag_photos(library.directory.catalog(), searcher, wanted, vectors, told, until)
 

@@ -55,14 +55,15 @@ def verify_library(
 ) -> VerifyReport:
     """Check a library as `Library.verify` describes."""
     catalog = library.directory.catalog()
-    with library.directory.writing() if repair else nullcontext():
+    until = stop or Stop()
+    with library.directory.writing(until) if repair else nullcontext():
         return verify(
             catalog,
             library.directory.index_store,
             repair=repair,
             contents=contents,
             listener=listener or library.listener,
-            stop=stop or Stop(),
+            stop=until,
         )
 
 
