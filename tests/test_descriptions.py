@@ -3,10 +3,11 @@ from fractions import Fraction
 import pytest
 from PIL.TiffImagePlugin import IFDRational
 
-from sigseek.indexer.decoding import descriptions
 from sigseek.indexer.decoding.coordinates import exif_position, position, xmp_position
+from sigseek.indexer.decoding.exif_text import user_comment
 from sigseek.indexer.decoding.metadata import Metadata, metadata_of
 from sigseek.indexer.decoding.metadata_blocks import MetadataBlocks
+from sigseek.indexer.decoding.ratings import rating
 from sigseek.indexer.decoding.xmp import read_xmp
 from tests.photos import exif, xmp
 
@@ -61,7 +62,7 @@ def test_titles_in_their_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stars", "percents", "rating"),
+    ("stars", "percents", "expected"),
     [
         (["5"], [], 5), (["-1"], [75], -1), ([4.0], [], 4), ([None, 3], [], 3),
         ([], ["1"], 1), ([], [25], 2), ([], [50], 3), ([], [75], 4), ([], ["99"], 5),
@@ -69,8 +70,8 @@ def test_titles_in_their_order() -> None:
         (["6"], ["101"], None), ([(3,)], [], None),
     ],
 )  # fmt: skip
-def test_ratings(stars: list[object], percents: list[object], rating: int | None) -> None:
-    assert descriptions.rating(stars, percents) == rating
+def test_ratings(stars: list[object], percents: list[object], expected: int | None) -> None:
+    assert rating(stars, percents) == expected
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_ratings(stars: list[object], percents: list[object], rating: int | None
     ],
 )
 def test_user_comments(comment: bytes | None, text: str) -> None:
-    assert descriptions.user_comment(comment) == text
+    assert user_comment(comment) == text
 
 
 @pytest.mark.parametrize(

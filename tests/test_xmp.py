@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigseek.indexer.decoding.descriptions import keywords, xmp_keywords
+from sigseek.indexer.decoding.keywords import merged_keywords, xmp_keywords
 from sigseek.indexer.decoding.xmp import MAX_BYTES, read_xmp
 from tests.photos import xmp
 
@@ -59,7 +59,7 @@ TREES = """<mwg-kw:Keywords rdf:parseType="Resource"><mwg-kw:Hierarchy><rdf:Bag>
 def test_trees_of_keywords() -> None:
     found = read_xmp(xmp(TREES))
     assert found.keyword_trees() == ["Animal|Bird", "Animal|Bird|Gull", "Animal|Cat", "sea side"]
-    assert keywords(*xmp_keywords(found)) == ("Animal|Bird|Gull", "Animal|Cat", "sea side")
+    assert merged_keywords(*xmp_keywords(found)) == ("Animal|Bird|Gull", "Animal|Cat", "sea side")
     bare = TREES.replace(' rdf:parseType="Resource"', "", 1).replace(
         "<mwg-kw:Hierarchy>", "<rdf:Description><mwg-kw:Hierarchy>"
     )

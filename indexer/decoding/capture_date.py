@@ -9,7 +9,7 @@ from PIL import ExifTags
 
 from sigseek.indexer.decoding import iptc
 from sigseek.indexer.decoding.dates import LocalDate, read_date, read_offset
-from sigseek.indexer.decoding.descriptions import exif_text
+from sigseek.indexer.decoding.exif_text import exif_text
 from sigseek.indexer.decoding.xmp import Xmp
 from sigseek.storage.records import DateSource
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from PIL import ExifTags
 
-from sigseek.indexer.decoding.descriptions import exif_text
+from sigseek.indexer.decoding.exif_text import exif_text
 from sigseek.indexer.decoding.xmp import Xmp
 
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:/\d+)?")

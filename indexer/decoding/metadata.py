@@ -12,10 +12,12 @@ from PIL import ExifTags, Image
 
 from sigseek.indexer.decoding import coordinates, descriptions, iptc
 from sigseek.indexer.decoding.capture_date import capture_date
-from sigseek.indexer.decoding.descriptions import exif_text, user_comment, windows_text
+from sigseek.indexer.decoding.exif_text import exif_text, user_comment, windows_text
 from sigseek.indexer.decoding.iptc import read_iptc
+from sigseek.indexer.decoding.keywords import merged_keywords, split_keywords, xmp_keywords
 from sigseek.indexer.decoding.metadata_blocks import MetadataBlocks, read_blocks
 from sigseek.indexer.decoding.named_dates import date_in_name
+from sigseek.indexer.decoding.ratings import rating
 from sigseek.indexer.decoding.xmp import Xmp, read_xmp
 from sigseek.storage import DateSource, PhotoMetadata, PlaceSource
 
@@ -82,7 +84,7 @@ def metadata_of(blocks: MetadataBlocks) -> Metadata:
     position = coordinates.exif_position(gps) or coordinates.xmp_position(xmp)
     latitude, longitude = position or (None, None)
     taken = capture_date(base, detail, gps, longitude, xmp, fields)
-    flat, hierarchical = descriptions.xmp_keywords(xmp)
+    flat, hierarchical = xmp_keywords(xmp)
     orientation = base.get(_TAGS.Orientation)
     return Metadata(
         taken_at=str(taken.date) if taken else None,
@@ -93,7 +95,7 @@ def metadata_of(blocks: MetadataBlocks) -> Metadata:
         **place_names(xmp, PlaceSource.XMP, fields),
         orientation=orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1,
         lens=descriptions.lens((exif_text(detail.get(_TAGS.LensModel)), xmp_lens(xmp))),
-        rating=descriptions.rating(
+        rating=rating(
             (xmp.first("xmp:Rating"), base.get(_RATING)),
             (xmp.first("MicrosoftPhoto:Rating"), base.get(_RATING_PERCENT)),
         ),
@@ -101,11 +103,11 @@ def metadata_of(blocks: MetadataBlocks) -> Metadata:
         description=descriptions.description(
             (*_descriptions(base, detail, xmp, fields), blocks.description)
         ),
-        keywords=descriptions.keywords(
+        keywords=merged_keywords(
             (
                 *flat,
                 *fields.get(iptc.KEYWORDS, ()),
-                *descriptions.split_keywords(windows_text(base.get(_XP_KEYWORDS))),
+                *split_keywords(windows_text(base.get(_XP_KEYWORDS))),
             ),
             hierarchical,
         ),

@@ -12,12 +12,14 @@ from sigseek.indexer.decoding import coordinates, descriptions
 from sigseek.indexer.decoding.capture_date import refined, xmp_dates
 from sigseek.indexer.decoding.dates import read_date, utc_date
 from sigseek.indexer.decoding.formats import RAW
+from sigseek.indexer.decoding.keywords import merged_keywords, xmp_keywords
 from sigseek.indexer.decoding.metadata import (
     Metadata,
     dated_by_name,
     place_names,
     xmp_lens,
 )
+from sigseek.indexer.decoding.ratings import is_unrated, rating
 from sigseek.indexer.decoding.xmp import MAX_BYTES, Xmp, read_xmp
 from sigseek.storage import DateSource, PlaceSource
 
@@ -99,20 +101,20 @@ def _overridden(metadata: Metadata, xmp: Xmp) -> Metadata:
     named = place_names(xmp, PlaceSource.SIDECAR, {})
     if named["place_source"]:
         changes |= named
-    flat, hierarchical = descriptions.xmp_keywords(xmp)
+    flat, hierarchical = xmp_keywords(xmp)
     stars = (xmp.first("xmp:Rating"),)
     said = {
         "lens": descriptions.lens((xmp_lens(xmp),)),
-        "rating": descriptions.rating(stars, (xmp.first("MicrosoftPhoto:Rating"),)),
+        "rating": rating(stars, (xmp.first("MicrosoftPhoto:Rating"),)),
         "title": descriptions.title((xmp.first("dc:title"), xmp.first("photoshop:Headline"))),
         "description": descriptions.description(
             (xmp.first("dc:description"), xmp.first("exif:UserComment"))
         ),
-        "keywords": descriptions.keywords(flat, hierarchical),
+        "keywords": merged_keywords(flat, hierarchical),
         "people": descriptions.people(xmp),
     }
     changes |= {name: value for name, value in said.items() if value}
-    if descriptions.is_unrated(stars):  # somebody took the stars away
+    if is_unrated(stars):  # somebody took the stars away
         changes["rating"] = None
     return replace(metadata, **changes)
 
