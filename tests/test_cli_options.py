@@ -10,14 +10,9 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigseek.cli.options import (
-    Duration,
-    PathName,
-    Probability,
-    confirm,
-    given_labels,
-    library_beside,
-)
+from sigseek.cli.default_library import library_beside
+from sigseek.cli.options import confirm, given_labels
+from sigseek.cli.parameter_types import Duration, PathName, Probability
 from sigseek.search.errors import QueryError
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from sigseek.cli.options import PathName, json_option, library_options, opened
+from sigseek.cli.options import json_option, library_options, opened
+from sigseek.cli.parameter_types import PathName
 from sigseek.results import json_line, shown, size_in_words
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from sigseek.cli.options import (
-    PathName,
     device_option,
     json_option,
     library_options,
@@ -13,6 +12,7 @@ from sigseek.cli.options import (
     precision_option,
 )
 from sigseek.cli.output import print_json
+from sigseek.cli.parameter_types import PathName
 from sigseek.cli.problems import show_problems
 from sigseek.cli.progress import NotingProgress
 

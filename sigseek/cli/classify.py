@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from sigseek.cli.options import (
-    PathName,
     device_option,
     given_labels,
     json_option,
@@ -15,6 +14,7 @@ from sigseek.cli.options import (
     precision_option,
 )
 from sigseek.cli.output import bar, print_json
+from sigseek.cli.parameter_types import PathName
 from sigseek.cli.progress import NotingProgress
 from sigseek.results import shown
 

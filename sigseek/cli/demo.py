@@ -6,8 +6,9 @@ from pathlib import Path
 import click
 
 from sigseek.cli.hits import print_hits
-from sigseek.cli.options import PathName, opened
+from sigseek.cli.options import opened
 from sigseek.cli.output import print_report, say
+from sigseek.cli.parameter_types import PathName
 from sigseek.cli.progress import ProgressBar, RunProgress
 from sigseek.demo.captions import NUMBERS, article, plural
 from sigseek.demo.photos import draw_photos

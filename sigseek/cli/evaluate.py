@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import click
 
 from sigseek.cli.options import (
-    PathName,
     device_option,
     json_option,
     library_options,
@@ -14,6 +13,7 @@ from sigseek.cli.options import (
     precision_option,
 )
 from sigseek.cli.output import print_json
+from sigseek.cli.parameter_types import PathName
 from sigseek.cli.problems import show_problems
 from sigseek.cli.progress import NotingProgress
 from sigseek.results import CALIBRATIONS

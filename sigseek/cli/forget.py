@@ -5,8 +5,15 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from sigseek.cli.options import PathName, confirm, json_option, library_options, opened, yes_option
+from sigseek.cli.options import (
+    confirm,
+    json_option,
+    library_options,
+    opened,
+    yes_option,
+)
 from sigseek.cli.output import print_json
+from sigseek.cli.parameter_types import PathName
 from sigseek.results import counted, shown
 
 

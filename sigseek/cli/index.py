@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import click
 
 from sigseek.cli.options import (
-    PathName,
     confirm,
     device_option,
     json_option,
@@ -22,6 +21,7 @@ from sigseek.cli.options import (
     yes_option,
 )
 from sigseek.cli.output import print_json, print_report
+from sigseek.cli.parameter_types import PathName
 from sigseek.cli.progress import RunProgress
 from sigseek.results import leaving_files, listed_in_words, shown
 

@@ -1,19 +1,17 @@
 """Options that several commands share."""
 
-import os
-import re
 import sys
 from collections.abc import Callable, Sequence
-from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
+from sigseek.cli.default_library import default_library
+from sigseek.cli.parameter_types import PathName
 from sigseek.cli.remedies import note_library
-from sigseek.paths import LIBRARY_BESIDE_PHOTOS, typed_path
+from sigseek.paths import LIBRARY_BESIDE_PHOTOS
 from sigseek.results import shown
 from sigseek.search.labels import DEFAULT_TEMPLATE, Label, distinct_labels, parse_label, read_labels
 from sigseek.siglip.towers import DEVICES, PRECISIONS
@@ -22,103 +20,6 @@ if TYPE_CHECKING:
     from sigseek.library import Library
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-
-
-_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-
-
-class Duration(click.ParamType[timedelta]):
-    """A duration such as 2s, 10m, 12h, 30d or 8w.
-
-    `bare` is the unit of a number without one; None allows no such number.
-    """
-
-    name = "duration"
-
-    def __init__(self, bare: str | None = None, *, zero: bool = False) -> None:
-        self._bare = bare
-        self._zero = zero
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> timedelta:
-        """Convert the value to a duration; anything else is a usage error."""
-        if isinstance(value, timedelta):
-            return value
-        typed = str(value).strip().lower()
-        match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smhdw]?)", typed, re.ASCII)
-        unit = (match[2] or self._bare) if match else None
-        if not match or not unit:
-            self.fail(
-                f"{value!r} is not a duration; write a number and s, m, h, d or w, such as 30d.",
-                param,
-                ctx,
-            )
-        if not float(match[1]) and not self._zero:
-            self.fail(f"{value!r} must be more than 0.", param, ctx)
-        try:
-            return timedelta(seconds=float(match[1]) * _SECONDS[unit])
-        except OverflowError:
-            self.fail(f"{value!r} is too long.", param, ctx)
-
-
-_NUMBER = re.compile(r"-?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})(e[+-]?\d{1,3})?", re.ASCII)
-
-
-class Probability(click.ParamType[float]):
-    """A probability such as 0.9 or 90%. Whether it is between 0 and 1 is checked by the search."""
-
-    name = "probability"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Convert the value to a number; anything else is a usage error."""
-        typed = str(value).strip()
-        number = typed.removesuffix("%").rstrip()
-        if not _NUMBER.fullmatch(number):
-            self.fail(f"{value!r} is not a probability; write it as 0.9 or 90%.", param, ctx)
-        return float(Decimal(number) / (100 if typed.endswith("%") else 1))
-
-
-class PathName(click.Path):
-    """A path that is not empty, and whose letters may have either Unicode spelling.
-
-    An empty one, which a shell makes of an unset variable, would mean the current directory.
-    """
-
-    def __init__(self, **conditions: bool) -> None:
-        super().__init__(path_type=Path, **conditions)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Convert the value to a path; an empty one is wrong syntax."""
-        if value == "":
-            self.fail("the name is empty; is a shell variable not set?", param, ctx)
-        return super().convert(typed_path(value), param, ctx)
-
-
-def default_library() -> Path:
-    """Return the directory of the library when none is named.
-
-    It is the library beside the photos of the current directory, or else the platform's place for
-    user data.
-    """
-    return library_beside(Path.cwd()) or _user_library()
-
-
-def library_beside(directory: Path) -> Path | None:
-    """Return the library that lies in the directory, or else in the nearest one above it."""
-    for place in (directory, *directory.parents):
-        library = place / LIBRARY_BESIDE_PHOTOS
-        if os.path.isfile(library / "catalog.sqlite"):
-            return library
-    return None
-
-
-def _user_library() -> Path:
-    from platformdirs import user_data_path
-
-    return user_data_path("sigseek", appauthor=False)
 
 
 def library_options(command: _Command) -> _Command:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
-from sigseek.cli.options import Duration, json_option, library_options, opened
+from sigseek.cli.options import json_option, library_options, opened
 from sigseek.cli.output import print_json
+from sigseek.cli.parameter_types import Duration
 from sigseek.results import counted
 
 

@@ -4,8 +4,14 @@ from pathlib import Path
 
 import click
 
-from sigseek.cli.options import PathName, json_option, library_options, opened, yes_option
+from sigseek.cli.options import (
+    json_option,
+    library_options,
+    opened,
+    yes_option,
+)
 from sigseek.cli.output import print_json
+from sigseek.cli.parameter_types import PathName
 from sigseek.results import counted, shown
 
 

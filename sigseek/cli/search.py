@@ -8,7 +8,6 @@ import click
 from sigseek.cli.arguments import QueryCommand
 from sigseek.cli.hits import deliver, show_notes
 from sigseek.cli.options import (
-    Probability,
     device_option,
     end_of_paths,
     html_option,
@@ -21,6 +20,7 @@ from sigseek.cli.options import (
     self_option,
 )
 from sigseek.cli.output import say
+from sigseek.cli.parameter_types import Probability
 from sigseek.results import headline
 
 

@@ -7,7 +7,6 @@ import click
 
 from sigseek.cli.hits import deliver, show_note
 from sigseek.cli.options import (
-    PathName,
     device_option,
     end_of_paths,
     html_option,
@@ -19,6 +18,7 @@ from sigseek.cli.options import (
     precision_option,
     self_option,
 )
+from sigseek.cli.parameter_types import PathName
 from sigseek.errors import RemedyWarning
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from sigseek.cli.options import (
-    PathName,
     confirm,
     device_option,
     given_labels,
@@ -19,6 +18,7 @@ from sigseek.cli.options import (
     yes_option,
 )
 from sigseek.cli.output import advise, print_json
+from sigseek.cli.parameter_types import PathName
 from sigseek.cli.progress import RunProgress
 from sigseek.errors import Call, Remedy
 from sigseek.results import counted, shown

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 import click
 
 from sigseek.cli.options import (
-    Duration,
-    PathName,
     device_option,
     json_option,
     library_options,
@@ -22,6 +20,7 @@ from sigseek.cli.options import (
     tell_of_library,
 )
 from sigseek.cli.output import one_line, print_json, remedy_in_words
+from sigseek.cli.parameter_types import Duration, PathName
 from sigseek.errors import Remedy
 from sigseek.indexer import IndexReport
 from sigseek.progress import Phase, Problem, Progress, Stop
