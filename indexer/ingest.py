@@ -83,6 +83,7 @@ class FolderIngest:
         self._checkpoint = checkpoint
         self._decoder = decoder
         self._tower = tower
+        self._ledger = ledger
         self._folder = folder
         self._found = found
         self._changes = FolderChanges(catalog, checkpoint, ledger, folder, found)
@@ -205,6 +206,7 @@ class FolderIngest:
         try:
             return self._decoder.decode(path)
         finally:
+            self._ledger.note_decoded()
             # the decoded picture may be another one than was hashed
             status = disk.ask(path.parent, path.stat, None)
             if status is None:

@@ -51,8 +51,8 @@ class IndexReport:
     """
     seconds: float = 0.0
     images_per_second: float = 0.0
-    """Photos embedded over the time from the first file read to the last commit. The time that the
-    checkpoint took to load does not count.
+    """Photos embedded over the time from the first file read to the last commit. The time in which
+    the run only waited for the checkpoint to load does not count.
     """
     device: str | None = None
     """The image tower's device. It is None when nothing had to be embedded, and so are `runtime`,
@@ -107,7 +107,7 @@ class Ledger:
         """The known files that are not there, by the id of their folder."""
         self._embedded = 0
         now = time.monotonic()
-        self._started = self._first_read = self._last_commit = now
+        self._started = self._first_read = self._last_commit = self._last_decoded = now
         self._loading = 0.0
         self._speed: SpeedNotes | None = None
         self._phase = Phase.SCANNING
@@ -213,15 +213,21 @@ class Ledger:
             if note := self._speed.after_batch(self._embedded, took, left):
                 self.said(note)
 
+    def note_decoded(self) -> None:
+        """Note that a file was decoded just now. Any thread may call it."""
+        self._last_decoded = time.monotonic()
+
     @contextmanager
     def loading(self) -> Iterator[None]:
-        """Leave out of rates the time that the checkpoint takes to load inside this context."""
+        """Leave out of rates the time that the checkpoint takes to load inside this context, from
+        when no more files were decoded meanwhile.
+        """
         phase, before = self._phase, time.monotonic()
         self._listener.advanced(
             Progress(Phase.PREPARING, embedded=self._embedded, failed=self._failed())
         )
         yield
-        took = time.monotonic() - before
+        took = time.monotonic() - max(before, self._last_decoded)
         self._loading += took
         self._phase_loading += took
         if phase is self._phase:

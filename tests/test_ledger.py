@@ -79,6 +79,20 @@ def test_the_speed_leaves_out_the_loading_of_the_checkpoint(clock: Clock) -> Non
     assert (report.seconds, report.images_per_second, report.stopped) == (135.0, 2.0, True)
 
 
+def test_the_speed_counts_the_decoding_while_the_checkpoint_is_loaded(clock: Clock) -> None:
+    ledger = Ledger("a model", Heard())
+    ledger.begin(Phase.SCANNING)
+    ledger.begin(Phase.EMBEDDING)
+    clock.now += 1
+    with ledger.loading():
+        clock.now += 3
+        ledger.note_decoded()
+        clock.now += 2  # all that may be decoded ahead is decoded
+    clock.now += 16
+    ledger.enter_commit(40)
+    assert ledger.finish(stopped=False).images_per_second == 2.0
+
+
 def test_rate_and_time_left(clock: Clock) -> None:
     heard = Heard()
     ledger = Ledger("a model", heard)

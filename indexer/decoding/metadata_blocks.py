@@ -1,23 +1,21 @@
 """The blocks of metadata in a picture's file: EXIF, XMP and IPTC, wherever a format keeps them."""
 
 import re
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any, BinaryIO
 
-from PIL import Image, ImageFile
+from PIL import Image
 
 from sigseek.indexer.decoding import iptc
+from sigseek.indexer.decoding.bare_jpeg import EXIF_SEGMENT, XMP_SEGMENT
 from sigseek.indexer.decoding.extended_xmp import extended_xmp
+from sigseek.indexer.decoding.png import RAW_PROFILE, png_blocks
 from sigseek.indexer.decoding.tiff import directories_of_bigtiff
 from sigseek.indexer.decoding.xmp import MAX_BYTES
 
-_XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
 _PHOTOSHOP_SEGMENT = b"Photoshop 3.0\0"
-_RAW_PROFILE = "Raw profile type "
-_EXIF, _XMP_RESOURCE, _EXIF_RESOURCE = b"Exif\0\0", 0x0424, 0x0422
+_XMP_RESOURCE, _EXIF_RESOURCE = 0x0424, 0x0422
 _TIFF_XMP, _TIFF_IPTC, _TIFF_RESOURCES = 700, 33723, 34377
 _JP2_BOXES = {
     bytes.fromhex("be7acfcb97a942e89c71999491e3afac"): "xmp",
@@ -25,10 +23,7 @@ _JP2_BOXES = {
     bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38"): "iptc",
 }
 """What boxes of JPEG 2000 with these names hold."""
-_MOST_CHUNKS = 100_000
-_METADATA_MARKERS = (*range(0xE0, 0xF0), 0xFE)
-_ADOBE, _ADOBE_SIZE = 0xEE, 12
-_SCAN = b"\xda"
+_MOST_PARTS = 100_000
 
 
 @dataclass(frozen=True)
@@ -97,36 +92,6 @@ def find_blocks(file: BinaryIO, image: Image.Image) -> None:
         file.seek(position)
 
 
-def open_bare_jpeg(file: BinaryIO) -> ImageFile.ImageFile:
-    """Open a JPEG without its metadata, of which Pillow refuses some that are damaged. What can be
-    read of them is put where Pillow would put it.
-
-    It raises what Pillow does for a file that is no JPEG, or a damaged one.
-    """
-    file.seek(0)
-    content = file.read()
-    bare, segments, at = bytearray(content[:2]), [], 2
-    while content[at : at + 1] == b"\xff" and content[at + 1 : at + 2] != _SCAN:
-        marker = content[at + 1]
-        end = at + 2 + int.from_bytes(content[at + 2 : at + 4])
-        segment = content[at + 4 : end]
-        if marker in _METADATA_MARKERS:
-            segments.append((f"APP{marker & 15}", segment))
-        # The colours depend on Adobe's segment.
-        if marker not in _METADATA_MARKERS or (marker == _ADOBE and len(segment) >= _ADOBE_SIZE):
-            bare += content[at:end]
-        at = max(end, at + 2)
-    image = Image.open(BytesIO(bytes(bare) + content[at:]), formats=["JPEG"])
-    exif = [part for name, part in segments if name == "APP1" and part.startswith(_EXIF)]
-    if exif:
-        image.info["exif"] = exif[0]
-    for _, part in segments:
-        if part.startswith(_XMP_SEGMENT):
-            image.info["xmp"] = part[len(_XMP_SEGMENT) :]
-    image.applist = segments  # type: ignore[attr-defined]
-    return image
-
-
 def _exif(image: Image.Image, profile: bytes) -> Image.Exif:
     try:
         if profile and not image.info.get("exif"):
@@ -169,17 +134,17 @@ def _raw_profiles(image: Image.Image) -> dict[str, bytes]:
     """
     found = {}
     for name, text in image.info.items():
-        if not isinstance(name, str) or not name.startswith(_RAW_PROFILE):
+        if not isinstance(name, str) or not name.startswith(RAW_PROFILE):
             continue
-        kind = name.removeprefix(_RAW_PROFILE).lower()
+        kind = name.removeprefix(RAW_PROFILE).lower()
         digits = re.sub(r"\s", "", "".join(str(text).strip().split("\n")[2:]))
         try:
             content = bytes.fromhex(digits)
         except ValueError:
             continue
-        if content.startswith(_XMP_SEGMENT):
-            kind, content = "xmp", content[len(_XMP_SEGMENT) :]
-        elif content.startswith(_EXIF):
+        if content.startswith(XMP_SEGMENT):
+            kind, content = "xmp", content[len(XMP_SEGMENT) :]
+        elif content.startswith(EXIF_SEGMENT):
             kind = "exif"
         elif kind in ("iptc", "8bim"):
             kind, content = "iptc", iptc.resources(content).get(iptc.RESOURCE, content)
@@ -198,55 +163,12 @@ def _as_bytes(value: Any) -> bytes:
     return value if isinstance(value, bytes) else b""
 
 
-def _png_chunks(file: BinaryIO) -> Iterator[tuple[str, Any]]:
-    """Yield the metadata of a PNG, of which a part may be behind the pixels."""
-    file.seek(8)
-    for _ in range(_MOST_CHUNKS):
-        head = file.read(8)
-        if len(head) < 8 or head[4:] == b"IEND":
-            return
-        size, kind = int.from_bytes(head[:4]), head[4:]
-        if kind not in (b"eXIf", b"iTXt", b"tEXt", b"zTXt") or size > MAX_BYTES:
-            file.seek(size + 4, 1)
-            continue
-        content = file.read(size)
-        file.seek(4, 1)
-        if kind == b"eXIf":
-            yield "exif", _EXIF + content
-        else:
-            yield from _png_text(kind, content)
-
-
-def _png_text(kind: bytes, content: bytes) -> Iterator[tuple[str, Any]]:
-    keyword, _, rest = content.partition(b"\0")
-    name = keyword.decode("latin-1")
-    if kind == b"iTXt":
-        compressed, rest = rest[:1] == b"\1", rest[2:]
-        text = rest.split(b"\0", 2)[-1]
-        text = _inflated(text) if compressed else text
-    else:
-        text = _inflated(rest[1:]) if kind == b"zTXt" else rest
-    if name == "XML:com.adobe.xmp":
-        yield "xmp", text
-    elif name.startswith(_RAW_PROFILE):
-        yield name, text.decode("latin-1")
-    elif name in ("Title", "Description"):
-        yield name, iptc.decoded(text)
-
-
-def _inflated(compressed: bytes) -> bytes:
-    try:
-        return zlib.decompressobj().decompress(compressed, 2 * MAX_BYTES)
-    except zlib.error:
-        return b""
-
-
 def _gif_blocks(file: BinaryIO) -> Iterator[tuple[str, Any]]:
     """Yield the XMP of a GIF. Its extension is not parted into blocks, as others are."""
     file.seek(0)
     head = file.read(13)
     file.seek(3 << (head[10] & 7) + 1 if head[10] & 0x80 else 0, 1) if len(head) == 13 else None
-    for _ in range(_MOST_CHUNKS):
+    for _ in range(_MOST_PARTS):
         kind = file.read(1)
         if kind == b"!":
             file.seek(1, 1)
@@ -282,7 +204,7 @@ def _sub_block(file: BinaryIO) -> bytes:
 def _jp2_boxes(file: BinaryIO) -> Iterator[tuple[str, Any]]:
     end = file.seek(0, 2)
     at = 0
-    for _ in range(_MOST_CHUNKS):
+    for _ in range(_MOST_PARTS):
         file.seek(at)
         head = file.read(16)
         if len(head) < 8:
@@ -303,7 +225,7 @@ def _jp2_boxes(file: BinaryIO) -> Iterator[tuple[str, Any]]:
 
 
 _FINDERS: dict[str, Callable[[BinaryIO], Iterator[tuple[str, Any]]]] = {
-    "PNG": _png_chunks,
+    "PNG": png_blocks,
     "GIF": _gif_blocks,
     "JPEG2000": _jp2_boxes,
 }

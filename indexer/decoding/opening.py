@@ -10,13 +10,14 @@ from typing import IO, BinaryIO
 
 from PIL import ExifTags, Image, ImageFile
 
+from sigseek.indexer.decoding.bare_jpeg import open_bare_jpeg
 from sigseek.indexer.decoding.bmp import BMP, open_odd_bmp
 from sigseek.indexer.decoding.brands import AVIF, CANON_RAW, HEIF, brands
 from sigseek.indexer.decoding.damage import decodable_part
 from sigseek.indexer.decoding.formats import DECODED, JPEG_EXTENSIONS, RAW
 from sigseek.indexer.decoding.limits import PixelLimit
 from sigseek.indexer.decoding.metadata import Metadata, merged, read_metadata
-from sigseek.indexer.decoding.metadata_blocks import find_blocks, open_bare_jpeg
+from sigseek.indexer.decoding.metadata_blocks import find_blocks
 from sigseek.indexer.decoding.png import PNG, mended_png
 from sigseek.indexer.decoding.tiff import (
     BIG_ENDIAN_BIGTIFF,
