@@ -117,7 +117,7 @@ def _convert(
         _check_room(checkpoint, precision, directory.parent)
         with unfinished.directory(directory.parent) as aside:
             made = aside / "made"
-            finished = directory.with_name(f"{unfinished.PREFIX}{directory.name}")
+            finished = directory.with_name(f"{unfinished.STOPPED}{directory.name}")
             if not _take(finished, made):
                 made.mkdir()
             try:
@@ -215,6 +215,7 @@ def _keep_finished_towers(made: Path, finished: Path) -> None:
     with contextlib.suppress(OSError):
         if any(made.iterdir()):
             made.rename(finished)
+            os.utime(finished)
 
 
 def _run(job: Job, stop: Stop) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PREFIX = ".making-"
-"""What the names of unfinished directories begin with."""
-_ABANDONED = 3600
-"""Seconds without a change after which an unfinished directory counts as abandoned."""
+MAKING, STOPPED = ".making-", ".stopped-"
+"""What the names of directories begin with that are being made, or that a stop has left."""
+_ABANDONED = {MAKING: 3600, STOPPED: 86_400}
+"""Seconds without a change after which such a directory is removed."""
 
 
 @contextmanager
@@ -18,10 +18,11 @@ def directory(place: Path) -> Iterator[Path]:
     """Give a new directory in `place`, which is removed at the end. Whatever is whole by then has
     to be moved to its name.
 
-    Directories that processes have left behind when they were killed are removed as well.
+    Those that killed processes left, and those that nobody has gone on with, are removed as well.
     """
-    for path in place.glob(f"{PREFIX}*"):
-        if time.time() - path.stat().st_mtime > _ABANDONED:
-            shutil.rmtree(path, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=place, ignore_cleanup_errors=True) as made:
+    for prefix, seconds in _ABANDONED.items():
+        for path in place.glob(f"{prefix}*"):
+            if time.time() - path.stat().st_mtime > seconds:
+                shutil.rmtree(path, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=MAKING, dir=place, ignore_cleanup_errors=True) as made:
         yield Path(made)
