@@ -62,8 +62,8 @@ def is_due(failure: FailureRecord, max_pixels: int) -> bool:
         case FailureKind.TOO_LARGE:
             return failure.pixels is not None and failure.pixels <= max_pixels
         case FailureKind.SLOW:
-            now = datetime.now(UTC).replace(tzinfo=None)
-            return failure.tried_at is None or now - failure.tried_at >= _SLOW_AGAIN
+            tried_at = failure.tried_at
+            return tried_at is None or datetime.now(UTC) - tried_at >= _SLOW_AGAIN
         case FailureKind.UNSUPPORTED | FailureKind.NO_PICTURE:
             return failure.decoder_version < DECODER_VERSION
         case _:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path, PurePath
 
@@ -185,8 +185,8 @@ def _came_after(moment: datetime | None, root: Path, raw: FoundFile) -> bool:
         status = disk.ask(root, (root / raw.path).stat, None)
     except OSError:
         return False
-    since = moment.replace(tzinfo=UTC) - _CLOCKS_APART
-    return status is not None and status.st_ctime >= since.timestamp()
+    since = (moment - _CLOCKS_APART).timestamp()
+    return status is not None and status.st_ctime >= since
 
 
 def _below(before: str, rows: Iterable[FileTuple]) -> Iterator[FileRecord]:

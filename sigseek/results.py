@@ -71,8 +71,7 @@ def record_fields(record: DataclassInstance) -> dict[str, Any]:
 
 def _json_value(value: object) -> str:
     if isinstance(value, datetime):
-        aware = value if value.tzinfo else value.replace(tzinfo=UTC)
-        return aware.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, Path):
         return str(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")

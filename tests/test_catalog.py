@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -337,7 +337,7 @@ def test_a_failure_keeps_its_kind_and_when_it_was_tried(catalog: Catalog, tmp_pa
         1_700_000_000_000_000_000,
         FailureKind.TOO_LARGE,
         5_000_000_000,
-        datetime(2024, 2, 29, 12, 0, 1),
+        datetime(2024, 2, 29, 12, 0, 1, tzinfo=timezone(timedelta(hours=2))),
     )
     with catalog.transaction() as transaction:
         folder, _ = transaction.add_folder(tmp_path)
@@ -348,13 +348,13 @@ def test_a_failure_keeps_its_kind_and_when_it_was_tried(catalog: Catalog, tmp_pa
             str(tmp_path / "a.tif"), large.reason, large.kind, large.pixels, large.tried_at
         )
     ]
-    before = datetime.now(UTC).replace(tzinfo=None)
+    before = datetime.now(UTC)
     with catalog.transaction() as transaction:
         transaction.put_failure(folder.id, FailureRecord("a.tif", "empty", 0, 1))
     (failure,) = catalog.folder_failures(folder.id)
     assert (failure.kind, failure.pixels) == (FailureKind.NO_PICTURE, None), "written over"
     assert failure.tried_at is not None
-    assert before <= failure.tried_at <= datetime.now(UTC).replace(tzinfo=None)
+    assert before <= failure.tried_at <= datetime.now(UTC)
 
 
 def test_the_states_of_checkpoints(catalog: Catalog) -> None:

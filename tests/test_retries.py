@@ -208,7 +208,7 @@ def test_each_error_is_of_a_kind(error: Exception, kind: FailureKind, pixels: in
 
 def test_which_failures_are_due() -> None:
     def due(kind: FailureKind, pixels: int | None = None, version: int = DECODER_VERSION) -> bool:
-        now = datetime.now(UTC).replace(tzinfo=None)
+        now = datetime.now(UTC)
         return is_due(FailureRecord("a.png", "", 1, 1, kind, pixels, now, version), 100)
 
     assert due(FailureKind.TOO_LARGE, pixels=100)

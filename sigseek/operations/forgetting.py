@@ -174,11 +174,10 @@ def _gone_for_good(catalog: Catalog, older_than: timedelta) -> dict[int, list[st
     places: dict[str, Path | None] = {}
     """Each folder's path if it is online, else None."""
     gone: dict[int, list[str]] = {}
-    now = datetime.now(UTC).replace(tzinfo=None)
     try:
-        before = now - older_than
+        before = datetime.now(UTC) - older_than
     except OverflowError:  # further back than dates reach
-        before = datetime.min
+        before = datetime.min.replace(tzinfo=UTC)
     for folder, path in catalog.missing_files(before):
         if folder.path not in places:
             places[folder.path] = Path(folder.path) if is_online(Path(folder.path)) else None

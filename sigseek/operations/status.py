@@ -1,7 +1,7 @@
 """What a library holds."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from sigseek.indexer.presence import is_directory, is_online
@@ -89,8 +89,7 @@ def library_status(catalog: Catalog, directory: Path, index_store: IndexStore) -
 
 def _folder_status(folder: FolderRecord, files: int, missing: int) -> FolderStatus:
     online = (is_online if files + missing else is_directory)(Path(folder.path))
-    indexed_at = _utc(folder.indexed_at)
-    return FolderStatus(folder.path, online, files, missing, indexed_at, folder.excluded)
+    return FolderStatus(folder.path, online, files, missing, folder.indexed_at, folder.excluded)
 
 
 def _checkpoints(reader: CatalogReader) -> tuple[CheckpointStatus, ...]:
@@ -113,11 +112,6 @@ def _checkpoints(reader: CatalogReader) -> tuple[CheckpointStatus, ...]:
 def _reference_captions(measured: Measured | None) -> int:
     step = step_of(measured.common_texts) if measured and measured.version == VERSION else None
     return step.texts if step else 0
-
-
-def _utc(time: datetime | None) -> datetime | None:
-    """Return the catalog's time, which is UTC, with its time zone."""
-    return time.replace(tzinfo=UTC) if time and time.tzinfo is None else time
 
 
 def _size(path: Path) -> int:

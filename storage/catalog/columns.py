@@ -1,9 +1,10 @@
 """Column types that mean the same on every database."""
 
 import os
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import LargeBinary, String, TypeDecorator
+from sqlalchemy import DateTime, LargeBinary, String, TypeDecorator
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
@@ -54,6 +55,23 @@ class PlainText(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Return the text as it is kept."""
         return None if value is None else storable(value)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A moment. Python has it with its time zone, and databases keep it in UTC without one, because
+    SQLite has no type for time zones.
+    """
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the moment as the database keeps it."""
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the moment as Python has it."""
+        return None if value is None else value.replace(tzinfo=UTC)
 
 
 def storable(text: str) -> str:

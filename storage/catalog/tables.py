@@ -2,7 +2,7 @@
 two, on SQLite and on PostgreSQL.
 
 They are tables of SQLAlchemy Core, because its object mapper would take a tenth of a search's time
-to load. All times are UTC and have no time zone.
+to load.
 """
 
 from datetime import datetime
@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 
-from sigseek.storage.catalog.columns import PathText, PlainText
+from sigseek.storage.catalog.columns import PathText, PlainText, UtcTime
 from sigseek.storage.records import FailureKind
 
 METADATA = MetaData()
@@ -35,6 +35,7 @@ be called INTEGER there.
 """
 TEXT = PlainText()
 PATH = PathText()
+TIME = UtcTime()
 
 
 def _id_of(table: str, *, primary_key: bool = False) -> Column[int]:
@@ -84,7 +85,7 @@ class FolderColumns(TypedColumns):
     """The absolute path. PostgreSQL keeps paths unique by their SHA-256, because a row of its index
     has 2,704 bytes at most.
     """
-    indexed_at: Named[datetime | None]
+    indexed_at: Named[datetime | None] = Column(TIME)
     """The end of the last complete run."""
     excluded: Named[str] = Column(PATH, default="", server_default="")
     """The patterns of files that the user wants left out, one per line, in gitignore's syntax."""
@@ -250,7 +251,7 @@ class FileColumns(TypedColumns):
     """The XMP and JSON files beside it as they were at the last run; None if it has none. They are
     lines of size, mtime in ns and name.
     """
-    missing_since: Named[datetime | None]
+    missing_since: Named[datetime | None] = Column(TIME)
     """The first run that did not find the file; None while it is there."""
 
 
@@ -305,8 +306,8 @@ class FailureColumns(TypedColumns):
     """A FailureKind."""
     pixels: Named[int | None] = Column(WHOLE)
     """The number of pixels of a picture that was too large."""
-    tried_at: Named[datetime | None]
-    """When it was last tried, in UTC. It is None for rows of before schema 0005."""
+    tried_at: Named[datetime | None] = Column(TIME)
+    """When it was last tried. It is None for rows of before schema 0005."""
     decoder_version: Named[int] = Column(WHOLE, default=0, server_default="0")
     """The version of the decoder that could not use the file; 0 for rows of before schema 0010."""
 

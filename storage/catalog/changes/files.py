@@ -1,12 +1,12 @@
 """Changes of files and failures."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, bindparam, delete, insert, select, update
 
 from sigseek.storage.catalog.changes.tags import copy_hand_tags
-from sigseek.storage.catalog.changes.writer import Writer, now
+from sigseek.storage.catalog.changes.writer import Writer
 from sigseek.storage.catalog.paths import statement_chunks
 from sigseek.storage.catalog.tables import FAILURE, FILE, OTHER_FILE, PHOTO
 from sigseek.storage.records import FailureRecord, OtherFile, ReadFile
@@ -102,7 +102,7 @@ class FileWriter(Writer):
 
     def mark_missing(self, folder_id: int, paths: Sequence[str]) -> None:
         """Note that these files were not found. Their photos and embeddings stay."""
-        self._mark(folder_id, paths, FILE.c.missing_since.is_(None), now())
+        self._mark(folder_id, paths, FILE.c.missing_since.is_(None), datetime.now(UTC))
 
     def mark_present(self, folder_id: int, paths: Sequence[str]) -> None:
         """Note that these files were found again, unchanged. What they say of photos that other
@@ -124,7 +124,7 @@ class FileWriter(Writer):
             "mtime_ns": failure.mtime_ns,
             "kind": failure.kind.value,
             "pixels": failure.pixels,
-            "tried_at": failure.tried_at or now(),
+            "tried_at": failure.tried_at or datetime.now(UTC),
             "decoder_version": failure.decoder_version,
         }
         self._put(FAILURE, ["folder_id", "path"], [row])

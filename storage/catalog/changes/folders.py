@@ -2,11 +2,12 @@
 
 import secrets
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path, PurePath
 
 from sqlalchemy import Table, bindparam, delete, exists, func, insert, select, update
 
-from sigseek.storage.catalog.changes.writer import Writer, now
+from sigseek.storage.catalog.changes.writer import Writer
 from sigseek.storage.catalog.paths import (
     containing_folder,
     folder_record,
@@ -63,7 +64,7 @@ class FolderWriter(Writer):
 
     def finish_folder(self, folder_id: int) -> None:
         """Note that a run over the folder is complete."""
-        self._change_folder(folder_id, indexed_at=now())
+        self._change_folder(folder_id, indexed_at=datetime.now(UTC))
 
     def relocate(self, old: Path, new: Path) -> int:
         """Move everything that is known below the directory `old` to `new`, and return the number

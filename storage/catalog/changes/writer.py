@@ -1,7 +1,6 @@
 """What all changes of the catalog share."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Delete, Select, Table, func, select, update
@@ -56,8 +55,3 @@ class Writer:
         self._connection.execute(
             update(PHOTO).where(which, PHOTO.c.facts_version != 0).values(facts_version=0)
         )
-
-
-def now() -> datetime:
-    """Return the present time as the catalog keeps it: UTC, without a time zone."""
-    return datetime.now(UTC).replace(tzinfo=None)
