@@ -1,4 +1,7 @@
-"""How long work tells of itself and is stopped. Every room may import this; it imports no room."""
+"""How work that takes long tells how far it is, and how it is stopped.
+
+Every room may import this module; it imports none of them.
+"""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Problem:
     """What was found, in one line."""
     remedy: Remedy
     """What was done about it, or what to do."""
-    mended: bool
+    repaired: bool
 
 
 @dataclass
@@ -71,7 +71,7 @@ class Verification:
 
     def note(self, what: str, remedy: str) -> None:
         """Note a problem that only a person can do something about."""
-        self.problems.append(Problem(what, Remedy(remedy), mended=False))
+        self.problems.append(Problem(what, Remedy(remedy), repaired=False))
 
     def check_catalog(self) -> bool:
         """Run the database's own checks, and look for rows that refer to nothing.
@@ -87,7 +87,7 @@ class Verification:
             )
             return False
         for table, count in self._catalog.dangling().items():
-            self._mend(
+            self._note_repairable(
                 f"rows of the table {table} that refer to something that is not there: {count:,}",
                 Remedy("they were removed"),
                 partial(Transaction.remove_dangling, name=table),
@@ -114,14 +114,14 @@ class Verification:
         if current != checkpoint:
             return  # another process is indexing, so no two of these numbers are of one moment
         if count != checkpoint.embeddings:
-            self._mend(
+            self._note_repairable(
                 f"the catalog counts {checkpoint.embeddings:,} embeddings by {checkpoint.name}, "
                 f"and has {count:,}",
                 Remedy("the count was corrected"),
                 partial(Transaction.recount_embeddings, checkpoint_id=checkpoint.id),
             )
         if measured and measured.generation == checkpoint.generation and biases != count:
-            self._mend(
+            self._note_repairable(
                 f"not all embeddings by {checkpoint.name} have been measured for verdicts",
                 Remedy("to have them measured again: {}", (Call("index"),)),
                 partial(Transaction.remove_yardstick, checkpoint_id=checkpoint.id),
@@ -170,7 +170,7 @@ class Verification:
         """
         dimension = unsound.all_have(count)
         if dimension is not None:
-            self._mend(
+            self._note_repairable(
                 f"the catalog says that embeddings by {checkpoint.name} have "
                 f"{checkpoint.dimension:,} dimensions, and they have {dimension:,}",
                 Remedy("the number was corrected"),
@@ -185,7 +185,7 @@ class Verification:
             (unsound.not_unit, "do not have the length 1"),
         ):
             if ids:
-                self._mend(
+                self._note_repairable(
                     f"embeddings by {checkpoint.name} that {state}: {len(ids):,}, "
                     f"of {self._path(ids[0])} for example",
                     Remedy("they were removed; to embed these photos again: {}", (Call("index"),)),
@@ -194,11 +194,13 @@ class Verification:
                     ),
                 )
 
-    def _mend(self, what: str, done: Remedy, mend: Callable[[Transaction], object]) -> None:
-        """Note a problem that `mend` repairs. `done` says what it does."""
+    def _note_repairable(
+        self, what: str, done: Remedy, change: Callable[[Transaction], object]
+    ) -> None:
+        """Note a problem that `change` repairs, as `done` says, and repair it if asked to."""
         if self._repair:
             with self._catalog.transaction() as transaction:
-                mend(transaction)
+                change(transaction)
         self.problems.append(Problem(what, done if self._repair else _REPAIR, self._repair))
 
     def _path(self, photo_id: int) -> str:

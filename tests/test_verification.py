@@ -216,7 +216,7 @@ def test_photos_that_the_disk_changed_are_found_by_their_contents(
     found = run("verify", *where, "--contents", "--json", check=False)
     report = json.loads(found.stdout)
     (problem,) = report["problems"]
-    assert (found.returncode, report["outdated"], problem["mended"]) == (1, 2, False)
+    assert (found.returncode, report["outdated"], problem["repaired"]) == (1, 2, False)
     assert problem["what"].startswith(
         f"{photos / '1.png'} holds other bytes than when it was indexed"
     )
@@ -273,7 +273,7 @@ def test_the_index_of_many_and_its_sample(tmp_path: Path) -> None:
             (path,) = directory.glob(f"*{suffix}")
             flip(path, at)
             (problem,) = library.verify(repair=True).problems
-            assert (problem.what, problem.mended) == (f"the index {path} is damaged", True)
+            assert (problem.what, problem.repaired) == (f"the index {path} is damaged", True)
             assert library.verify().problems == ()
 
 
@@ -324,7 +324,7 @@ def test_an_index_that_cannot_be_read_is_damaged(
     path.chmod(0)
     (problem,) = library.verify().problems
     assert problem.what == f"the index {path} is damaged"
-    assert [problem.mended for problem in library.verify(repair=True).problems] == [True]
+    assert [problem.repaired for problem in library.verify(repair=True).problems] == [True]
     assert library.verify().problems == ()
 
 
@@ -388,7 +388,7 @@ def test_embeddings_that_are_not_sound_on_each_database(
         verification.check_embeddings(catalog.checkpoints()[0], lambda count: None)
         found = [problem.what.removesuffix(" for example") for problem in verification.problems]
         assert found == said
-        assert {problem.mended for problem in verification.problems} == {repair}
+        assert {problem.repaired for problem in verification.problems} == {repair}
     assert catalog.embedded_ids(checkpoint.id).tolist() == [ids[0], ids[4]]
     assert catalog.checkpoints()[0].embeddings == 2
     verification = Verification(catalog, FaissStore(tmp_path), repair=False)

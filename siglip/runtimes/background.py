@@ -17,8 +17,8 @@ def run_until_stopped(work: Callable[[], _Result], stop: Stop) -> _Result:
     """Return what `work` returns; raises what it raises.
 
     A thread of its own does the work. When `stop` is set, StoppedError is raised at once. The work
-    then goes on in the background, and nobody gets its result. A Python program that ends meanwhile
-    waits for it, because to tear down a library that is at work could crash the program.
+    is then finished in the background, and nobody gets its result. A Python program that ends
+    meanwhile waits for it, because a native library that is torn down at work may crash.
     """
     stop.check()
     result: Future[_Result] = Future()

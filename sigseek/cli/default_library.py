@@ -16,7 +16,7 @@ def default_library() -> Path:
 
 
 def library_beside(directory: Path) -> Path | None:
-    """Return the library that lies in the directory, or else in the nearest one above it."""
+    """Return the library that is in the directory, or else in the nearest one above it."""
     for place in (directory, *directory.parents):
         library = place / LIBRARY_BESIDE_PHOTOS
         if os.path.isfile(library / "catalog.sqlite"):

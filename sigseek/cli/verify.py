@@ -55,7 +55,7 @@ def verify(repair: bool, contents: bool, directory: Path, model: str | None, as_
 
 def _print_report(report: "VerifyReport") -> None:
     for problem in report.problems:
-        state = "repaired" if problem.mended else "wrong"
+        state = "repaired" if problem.repaired else "wrong"
         click.echo(f"{state}: {shown(problem.what)}; {remedy_in_words(problem.remedy)}")
     checked = f"{counted(report.embeddings, 'embedding')} and {counted(report.files, 'file')}"
     problems = counted(len(report.problems), "problem") if report.problems else "all is well"

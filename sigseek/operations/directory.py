@@ -17,7 +17,7 @@ from sigseek.storage.index.store import FaissStore
 class LibraryDirectory:
     """A directory that holds a library, or will hold one. Several threads may use it.
 
-    When the library is opened and the folder that it lies in has another path than before, the
+    When the library is opened and the folder that it is in has another path than before, the
     folder is relocated, and `listener` is told.
     """
 
@@ -75,7 +75,7 @@ class LibraryDirectory:
         return catalog
 
     def _follow(self) -> None:
-        """Relocate the folder that the library lies in, if it came back under another path."""
+        """Relocate the folder that the library is in, if it came back under another path."""
         if self.directory.name != LIBRARY_BESIDE_PHOTOS:
             return
         # Most libraries need none of it.

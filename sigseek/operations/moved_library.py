@@ -1,7 +1,7 @@
-"""Libraries that lie in a folder of photos, and come back with it under another path.
+"""Libraries inside of a folder of photos, which come back with it under another path.
 
 A drive may be mounted in another place, or used on another machine. A library on it then knows its
-folder by a path that is not there, and lies in the very folder itself.
+folder by a path that is not there, though it is itself in that very folder.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _LOOKED_FOR = 200
 
 
 def follow_library(library: LibraryDirectory) -> Relocated | None:
-    """Relocate the folder that the library lies in, if it has another path than the catalog says.
+    """Relocate the folder that the library is in, if it has another path than the catalog says.
 
     The folder is recognised by its files: at least half of them, by path and size, are below a
-    directory that the library lies in. Raises what `relocate` raises, for a library that cannot be
+    directory above the library. Raises what `relocate` raises, for a library that cannot be
     changed now for example.
     """
     catalog, place = library.catalog(), real_path(library.directory)

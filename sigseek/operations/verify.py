@@ -42,7 +42,7 @@ class VerifyReport:
     @property
     def sound(self) -> bool:
         """Whether there is no problem left."""
-        return all(problem.mended for problem in self.problems)
+        return all(problem.repaired for problem in self.problems)
 
 
 def verify_library(

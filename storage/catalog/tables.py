@@ -39,7 +39,7 @@ TIME = UtcTime()
 
 
 def _id_of(table: str, *, primary_key: bool = False) -> Column[int]:
-    """Return a column of ids of rows of another table. A row goes when the other one goes."""
+    """Return a column of ids of rows of another table. Removing the other row removes this one."""
     owner = ForeignKey(f"{table}.id", ondelete="CASCADE")
     return Column(WHOLE, owner, primary_key=primary_key)
 
