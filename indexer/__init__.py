@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sigseek.indexer.errors import DecodeError, FolderError
 
 if TYPE_CHECKING:
-    from sigseek.indexer.folders import check_folder, check_folders_below
+    from sigseek.indexer.folder_checks import check_folder, check_folders_below
     from sigseek.indexer.ledger import IndexReport
     from sigseek.indexer.pipeline import Indexer
 
@@ -28,8 +28,8 @@ __all__ = [
 # SQLAlchemy is not of it.
 _HOMES = {
     "Indexer": "sigseek.indexer.pipeline",
-    "check_folder": "sigseek.indexer.folders",
-    "check_folders_below": "sigseek.indexer.folders",
+    "check_folder": "sigseek.indexer.folder_checks",
+    "check_folders_below": "sigseek.indexer.folder_checks",
     "IndexReport": "sigseek.indexer.ledger",
 }
 

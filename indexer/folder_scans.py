@@ -9,15 +9,15 @@ from typing import NamedTuple
 from sigseek.errors import Call, Remedy, escaped
 from sigseek.indexer.comparison import Comparison
 from sigseek.indexer.errors import SilentDiskError
-from sigseek.indexer.folder_comparison import FolderComparer
-from sigseek.indexer.folder_patterns import FolderPatterns
-from sigseek.indexer.folders import (
+from sigseek.indexer.folder_checks import (
     check_folders_below,
     check_losses,
     count_files,
     count_offline,
     silent_disk,
 )
+from sigseek.indexer.folder_comparison import FolderComparer
+from sigseek.indexer.folder_patterns import FolderPatterns
 from sigseek.indexer.ledger import Ledger
 from sigseek.progress import Problem
 from sigseek.storage import Catalog

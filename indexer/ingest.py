@@ -32,7 +32,7 @@ from sigseek.indexer.errors import (
 )
 from sigseek.indexer.facts import photo_facts
 from sigseek.indexer.folder_changes import Content, EmbeddedPhoto, FolderChanges
-from sigseek.indexer.folders import silent_disk
+from sigseek.indexer.folder_checks import silent_disk
 from sigseek.indexer.ledger import Ledger
 from sigseek.indexer.listing import FoundFile
 from sigseek.indexer.map_ahead import map_ahead

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pathspec import GitIgnoreSpec
 
 import sigseek
-from sigseek.operations import folders
-from sigseek.operations.folders import SystemFolderError, is_system_folder
+from sigseek.operations import system_folders
+from sigseek.operations.system_folders import SystemFolderError, is_system_folder
 from sigseek.storage.catalog.paths import patterns_below, patterns_inside
 from tests.conftest import Run
 from tests.listeners import Heard
@@ -52,7 +52,7 @@ def test_other_folders(path: PurePath) -> None:
 def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a photo that is taken for one of the system."""
     save(tmp_path / "system" / "a.png", seed=1)
-    monkeypatch.setattr(folders, "_SYSTEM_FOLDERS", {str(tmp_path / "system")})
+    monkeypatch.setattr(system_folders, "_SYSTEM_FOLDERS", {str(tmp_path / "system")})
     return tmp_path / "system"
 
 

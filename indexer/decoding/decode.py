@@ -22,6 +22,7 @@ from sigseek.indexer.decoding.metadata import (
 )
 from sigseek.indexer.decoding.opening import OpenedPicture, open_picture
 from sigseek.indexer.decoding.orientation import turned_upright
+from sigseek.indexer.decoding.views import cut_views
 from sigseek.indexer.errors import (
     DecodeError,
     LargePhotoError,
@@ -55,10 +56,6 @@ class DecodedPhoto:
     metadata: Metadata
     damaged: bool = False
     """Whether a part of the picture could not be decoded."""
-
-
-_VIEW = 0.8
-_PLACES = (0.0, 0.5, 1.0)
 
 
 def decode_photo(
@@ -105,8 +102,7 @@ def decode_views(
     max_pixels: int | None = None,
     max_held: int | None = None,
 ) -> npt.NDArray[np.uint8]:
-    """Return pixels uint8 (9, height, width, 3) of overlapping parts of the photo, each four fifths
-    as wide and as high.
+    """Return pixels uint8 (views, height, width, 3) of the parts that `cut_views` makes.
 
     Raises as `decode_photo` does.
     """
@@ -118,16 +114,7 @@ def decode_views(
         full = image.size
         image.draft(None, least)
         most.check_held(*(full if image.info.get("progressive") else image.size))
-        rgb = _upright_rgb(picture, least)[0]
-        width, height = (max(1, round(_VIEW * side)) for side in rgb.size)
-        corners = [
-            (round((rgb.width - width) * across), round((rgb.height - height) * down))
-            for across in _PLACES
-            for down in _PLACES
-        ]
-        return np.stack(
-            [preprocessing.resize(rgb.crop((x, y, x + width, y + height))) for x, y in corners]
-        )
+        return cut_views(_upright_rgb(picture, least)[0], preprocessing)
 
     return _read(path, cut, most)
 

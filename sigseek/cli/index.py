@@ -125,7 +125,7 @@ def index(
 
 def _with_consent(run: Callable[..., IndexReport]) -> IndexReport:
     """Run the indexing. On a terminal, ask first about a folder that holds a whole system."""
-    from sigseek.operations.folders import SystemFolderError
+    from sigseek.operations.system_folders import SystemFolderError
 
     try:
         return run()

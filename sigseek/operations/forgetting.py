@@ -13,7 +13,7 @@ from sigseek.errors import Call, ErrorKind, Remedy
 from sigseek.indexer import FolderError
 from sigseek.indexer.presence import is_empty, is_online, is_unplugged, may_be_there
 from sigseek.operations.directory import LibraryDirectory
-from sigseek.operations.folders import find_folder
+from sigseek.operations.system_folders import find_folder
 from sigseek.paths import typed_path
 from sigseek.storage import Catalog, CheckpointRecord, FolderRecord, LibraryError
 from sigseek.storage.catalog import path_prefix

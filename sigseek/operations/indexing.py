@@ -14,9 +14,9 @@ from sigseek.indexer.errors import PatternError
 from sigseek.indexer.speed_notes import SpeedNotes
 from sigseek.operations.calibration import is_calibrated
 from sigseek.operations.directory import LibraryDirectory
-from sigseek.operations.folders import check_no_system_folder
 from sigseek.operations.lists import check_list
 from sigseek.operations.opened import OpenedLibrary
+from sigseek.operations.system_folders import check_no_system_folder
 from sigseek.paths import typed_path
 from sigseek.progress import Listener, Stop
 from sigseek.siglip.work import read_vision_shape

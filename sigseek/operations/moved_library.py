@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sigseek.disk import ask
 from sigseek.indexer.presence import is_online, real_path
 from sigseek.operations.directory import LibraryDirectory
-from sigseek.operations.folders import is_system_folder
+from sigseek.operations.system_folders import is_system_folder
 from sigseek.storage import Catalog, FolderRecord
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from pathlib import Path, PurePath
 from sigseek.disk import ask
 from sigseek.errors import Call, ErrorKind, Option, Remedy
 from sigseek.indexer import FolderError, check_folder, check_folders_below
-from sigseek.indexer.folders import silent_disk
+from sigseek.indexer.folder_checks import silent_disk
 from sigseek.indexer.presence import is_directory, real_path
 from sigseek.operations.directory import LibraryDirectory
-from sigseek.operations.folders import find_folder
+from sigseek.operations.system_folders import find_folder
 from sigseek.paths import typed_path
 from sigseek.storage import Catalog, FolderRecord
 from sigseek.storage.catalog import path_prefix
