@@ -171,7 +171,7 @@ class ModelInUse:
             self.prepare(listener, stop),
             self._device,
             self._wanted_precision(),
-            lambda: self._sample(sample_folders),
+            lambda: self._sample(sample_folders, stop),
             listener,
             stop,
         )
@@ -192,16 +192,17 @@ class ModelInUse:
         held = self._directory.catalog().precision(record.id) if record else None
         return held if self.precision == "auto" and held in ("fp32", "int8") else self.precision
 
-    def _sample(self, folders: Sequence[Path]) -> npt.NDArray[np.uint8]:
+    def _sample(self, folders: Sequence[Path], stop: Stop) -> npt.NDArray[np.uint8]:
         """Return photos that an int8 conversion learns from."""
+        from sigseek.indexer.presence import is_directory
         from sigseek.indexer.sample import sample_photos
         from sigseek.siglip.runtimes.conversion import MOST_PHOTOS
 
         known: list[Path] = []
         if self._directory.exists():
             known = [Path(folder.path) for folder in self._directory.catalog().folders()]
-        present = [path for path in dict.fromkeys((*folders, *known)) if path.is_dir()]
-        return sample_photos(present, self.checkpoint.preprocessing, MOST_PHOTOS)
+        present = [path for path in dict.fromkeys((*folders, *known)) if is_directory(path)]
+        return sample_photos(present, self.checkpoint.preprocessing, MOST_PHOTOS, stop)
 
     def yardstick(
         self,
