@@ -19,7 +19,7 @@ from sigseek.library import Library, open_library
 from sigseek.siglip.checkpoint import MINI
 from sigseek.storage import Catalog
 
-Halves = npt.NDArray[np.float16]
+Float16s = npt.NDArray[np.float16]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Drawings:
 
     seed: int
     scenes: Sequence[Scene]
-    vectors: Halves
+    vectors: Float16s
     """Unit norm, (n, dim), in the order of the scenes."""
 
 
@@ -70,7 +70,7 @@ def embedded_drawings(seed: int, count: int, keep: Path) -> Drawings:
     return Drawings(seed, scenes, np.load(file))
 
 
-def _embedded(seed: int, count: int, without: LeftOut) -> Halves:
+def _embedded(seed: int, count: int, without: LeftOut) -> Float16s:
     """Draw and index the pictures, and return their embeddings in the order of the scenes."""
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -87,7 +87,7 @@ def _embedded(seed: int, count: int, without: LeftOut) -> Halves:
     return np.stack([np.frombuffer(vector, np.float16) for _, vector in rows])
 
 
-def filled_library(directory: Path, vectors: Halves) -> Library:
+def filled_library(directory: Path, vectors: Float16s) -> Library:
     """Return a measured library of mini's embeddings. Photo n+1 is row n."""
     directory.mkdir(parents=True, exist_ok=True)
     library = open_library(directory, MINI)

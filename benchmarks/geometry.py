@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
-Halves = npt.NDArray[np.float16]
+Float16s = npt.NDArray[np.float16]
 
 IMAGE_COSINE = 0.6
 RANDOM_COSINE = 0.04
@@ -36,7 +36,7 @@ class Geometry:
         self._mean = axes[0]
         self._spread = axes[1:] * np.sqrt(variances / variances.sum() * (1 - IMAGE_COSINE))[:, None]
 
-    def chunks(self, count: int, seed: int = 1) -> Iterator[Halves]:
+    def chunks(self, count: int, seed: int = 1) -> Iterator[Float16s]:
         """Yield the unit-norm embeddings of `count` images, float16, in chunks of up to (20,000,
         dim).
         """
@@ -47,18 +47,18 @@ class Geometry:
             )
             yield _unit(sqrt(IMAGE_COSINE) * self._mean + noise @ self._spread).astype(np.float16)
 
-    def images(self, count: int, seed: int = 1) -> Halves:
+    def images(self, count: int, seed: int = 1) -> Float16s:
         """Return all of `chunks` in one array, float16 (count, dim)."""
         return np.concatenate(list(self.chunks(count, seed)))
 
-    def near(self, images: Halves, seed: int = 2) -> Floats:
+    def near(self, images: Float16s, seed: int = 2) -> Floats:
         """Return queries float32 (n, dim): a noisy copy of each image, as of another shot of the
         same thing.
         """
         noise = _unit(np.random.default_rng(seed).standard_normal(images.shape, dtype=np.float32))
         return _unit(_NEARNESS * images.astype(np.float32) + sqrt(1 - _NEARNESS**2) * noise)
 
-    def captions(self, images: Halves, seed: int = 3) -> Floats:
+    def captions(self, images: Float16s, seed: int = 3) -> Floats:
         """Return queries float32 (n, dim): a text that describes each image."""
         along = images.astype(np.float32) @ self._mean
         own = _unit(images.astype(np.float32) - along[:, None] * self._mean)

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.geometry import Geometry
-from benchmarks.retrieval_sides import HITS, SIDES, Floats, Halves, Side
+from benchmarks.retrieval_sides import HITS, SIDES, Float16s, Floats, Side
 
 DIMENSION = 768
 ADDED = 1_000
@@ -141,7 +141,7 @@ def make_data(directory: Path, size: int) -> None:
         )
 
 
-def nearest(queries: Floats, vectors: Halves) -> npt.NDArray[np.int64]:
+def nearest(queries: Floats, vectors: Float16s) -> npt.NDArray[np.int64]:
     """Return the rows (queries, 10) of the nearest embeddings by float32 cosine, in no particular
     order.
     """

@@ -20,7 +20,7 @@ from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index.store import FaissStore
 
 Floats = npt.NDArray[np.float32]
-Halves = npt.NDArray[np.float16]
+Float16s = npt.NDArray[np.float16]
 Search = Callable[[Floats], list[int]]
 
 HITS = 10
@@ -37,10 +37,10 @@ class Side(Protocol):
     out.
     """
 
-    def prepare(self, vectors: Halves, directory: Path) -> None:
+    def prepare(self, vectors: Float16s, directory: Path) -> None:
         """Make what must be there before the index is built. It is not measured."""
 
-    def build(self, vectors: Halves, directory: Path) -> None:
+    def build(self, vectors: Float16s, directory: Path) -> None:
         """Keep an index of the embeddings."""
 
     def open(self, directory: Path) -> Search:
@@ -48,7 +48,7 @@ class Side(Protocol):
         first.
         """
 
-    def add(self, vectors: Halves, first_id: int, directory: Path) -> None:
+    def add(self, vectors: Float16s, first_id: int, directory: Path) -> None:
         """Open the index, add embeddings float16 (n, dim) with ids from `first_id` on, and keep it.
         They are found from then on.
         """
@@ -60,11 +60,11 @@ class Sigseek:
     name = "sigseek"
     most: int | None = None
 
-    def prepare(self, vectors: Halves, directory: Path) -> None:
+    def prepare(self, vectors: Float16s, directory: Path) -> None:
         """Fill a catalog. Ids are rows + 1, as SQLite counts."""
         fill(directory, vectors)
 
-    def build(self, vectors: Halves, directory: Path) -> None:
+    def build(self, vectors: Float16s, directory: Path) -> None:
         """Build the index from the catalog."""
         self._retriever(directory)
 
@@ -78,7 +78,7 @@ class Sigseek:
 
         return search
 
-    def add(self, vectors: Halves, first_id: int, directory: Path) -> None:
+    def add(self, vectors: Float16s, first_id: int, directory: Path) -> None:
         """Add to the catalog, and bring the index up to date."""
         catalog = Catalog(directory)
         with catalog.transaction() as transaction:
@@ -118,10 +118,10 @@ class Faiss:
         self._spec = spec
         self._nprobe = nprobe
 
-    def prepare(self, vectors: Halves, directory: Path) -> None:
+    def prepare(self, vectors: Float16s, directory: Path) -> None:
         """Do nothing."""
 
-    def build(self, vectors: Halves, directory: Path) -> None:
+    def build(self, vectors: Float16s, directory: Path) -> None:
         """Train on 40 embeddings a list where there is something to train."""
         index: Any = faiss.index_factory(
             vectors.shape[1], self._spec(len(vectors)), faiss.METRIC_INNER_PRODUCT
@@ -140,7 +140,7 @@ class Faiss:
             index.nprobe = self._nprobe
         return lambda query: list(index.search(query[None], HITS)[1][0].tolist())
 
-    def add(self, vectors: Halves, first_id: int, directory: Path) -> None:
+    def add(self, vectors: Float16s, first_id: int, directory: Path) -> None:
         """Read, add, write."""
         index: Any = faiss.read_index(self._file(directory))
         index.add(vectors.astype(np.float32))
@@ -157,11 +157,11 @@ class Usearch:
     most: int | None = _SLOW_MOST
     _expansion = 256
 
-    def prepare(self, vectors: Halves, directory: Path) -> None:
+    def prepare(self, vectors: Float16s, directory: Path) -> None:
         """Find out whether it is installed."""
         import usearch.index  # noqa: F401
 
-    def build(self, vectors: Halves, directory: Path) -> None:
+    def build(self, vectors: Float16s, directory: Path) -> None:
         """Build with usearch's own connectivity and effort of construction."""
         index = self._empty(vectors.shape[1])
         for start, chunk in _chunks(vectors):
@@ -176,7 +176,7 @@ class Usearch:
         index.expansion_search = self._expansion
         return lambda query: list(index.search(query, HITS).keys.tolist())
 
-    def add(self, vectors: Halves, first_id: int, directory: Path) -> None:
+    def add(self, vectors: Float16s, first_id: int, directory: Path) -> None:
         """Load, add, save."""
         from usearch.index import Index
 
@@ -200,12 +200,12 @@ class SqliteVec:
     name = "sqlite-vec"
     most: int | None = _SLOW_MOST
 
-    def prepare(self, vectors: Halves, directory: Path) -> None:
+    def prepare(self, vectors: Float16s, directory: Path) -> None:
         """Find out whether it is installed."""
         import pysqlite3  # noqa: F401
         import sqlite_vec  # noqa: F401
 
-    def build(self, vectors: Halves, directory: Path) -> None:
+    def build(self, vectors: Float16s, directory: Path) -> None:
         """Build a virtual table."""
         connection = self._connect(directory)
         connection.execute(
@@ -222,14 +222,14 @@ class SqliteVec:
         ask = "SELECT rowid FROM v WHERE e MATCH ? AND k = ? ORDER BY distance"
         return lambda query: [id_ for (id_,) in connection.execute(ask, (query.tobytes(), HITS))]
 
-    def add(self, vectors: Halves, first_id: int, directory: Path) -> None:
+    def add(self, vectors: Float16s, first_id: int, directory: Path) -> None:
         """Insert."""
         connection = self._connect(directory)
         self._insert(connection, vectors, first_id)
         connection.commit()
         connection.close()
 
-    def _insert(self, connection: Any, vectors: Halves, first_id: int) -> None:
+    def _insert(self, connection: Any, vectors: Float16s, first_id: int) -> None:
         rows = (
             (first_id + row, vector.tobytes())
             for row, vector in enumerate(vectors.astype(np.float32))
@@ -260,6 +260,6 @@ SIDES: list[Side] = [
 ]
 
 
-def _chunks(vectors: Halves) -> Iterator[tuple[int, Halves]]:
+def _chunks(vectors: Float16s) -> Iterator[tuple[int, Float16s]]:
     for start in range(0, len(vectors), _CHUNK):
         yield start, np.asarray(vectors[start : start + _CHUNK])

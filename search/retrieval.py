@@ -85,13 +85,14 @@ class Retriever:
         limit: int,
         within: Ids | None = None,
     ) -> tuple[Ids, Cosines]:
-        """Do the same for the most probable photos of a query with several terms.
+        """Return the ids, ascending, of the most probable photos of a query with several terms, and
+        the exact cosines of each term. There are more than `limit` if the index has more.
 
         All photos are examined, so no limit on candidates loses any. If their cosines are
         estimates, every photo that could still be among the best, allowing five times the
         estimate's error, is then scored exactly, up to 50,000.
         """
-        ids, estimates, is_exact = self._everything(vectors, tagged, within)
+        ids, estimates, is_exact = self._cosines_of_all(vectors, tagged, within)
         if not len(ids):
             return ids, estimates
         count = min(candidates(limit), len(ids))
@@ -99,7 +100,7 @@ class Retriever:
         chosen = np.sort(highest(probable, count))
         if is_exact:
             return ids[chosen], {term: values[chosen] for term, values in estimates.items()}
-        exact_ids, exact = self._exactly(vectors, tagged, ids[chosen])
+        exact_ids, exact = self._exact_cosines(vectors, tagged, ids[chosen])
         if count == len(ids):
             return exact_ids, exact
         errors = _errors(
@@ -117,7 +118,7 @@ class Retriever:
         wanted = np.union1d(
             chosen, highest(possible, min(int((possible >= sure).sum()), _MOST_EXACT))
         )
-        return self._exactly(vectors, tagged, ids[wanted])
+        return self._exact_cosines(vectors, tagged, ids[wanted])
 
     def sample(
         self, vectors: Vectors, tagged: Tagged, within: Ids | None = None
@@ -148,7 +149,7 @@ class Retriever:
             for place in range(len(queries))
         ]
 
-    def _everything(
+    def _cosines_of_all(
         self, vectors: Vectors, tagged: Tagged, within: Ids | None
     ) -> tuple[Ids, Cosines, bool]:
         """Return all photos' ids, ascending, each term's cosines, and whether the cosines are
@@ -157,12 +158,14 @@ class Retriever:
         few = within is not None and len(within) <= _CANDIDATES
         if few or not isinstance(self._index, EstimatingIndex):
             # An index that cannot tell about all photos cannot tell which of them a NOT leaves.
-            return *self._exactly(vectors, tagged, within), True
+            return *self._exact_cosines(vectors, tagged, within), True
         found = self._index.estimates(list(vectors.values()), within)
         cosines = dict(zip(vectors, found.cosines, strict=True)) | tag_cosines(tagged, found.ids)
         return found.ids, cosines, found.exact
 
-    def _exactly(self, vectors: Vectors, tagged: Tagged, wanted: Ids | None) -> tuple[Ids, Cosines]:
+    def _exact_cosines(
+        self, vectors: Vectors, tagged: Tagged, wanted: Ids | None
+    ) -> tuple[Ids, Cosines]:
         ids, cosines = self.exact(list(vectors.values()), wanted)
         return ids, dict(zip(vectors, cosines, strict=True)) | tag_cosines(tagged, ids)
 

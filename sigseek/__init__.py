@@ -65,6 +65,7 @@ if TYPE_CHECKING:
         PhotoTag,
         SkippedFile,
     )
+    from sigseek.storage.verification import VerifyProblem
 
 __version__ = "0.1.0"
 
@@ -127,6 +128,7 @@ __all__ = [
     "TagCount",
     "UnknownTagError",
     "Verdict",
+    "VerifyProblem",
     "VerifyReport",
     "WatchEvent",
     "Yardstick",
@@ -184,6 +186,7 @@ _MODULES = {
         "PhotoTag",
         "SkippedFile",
     ),
+    "sigseek.storage.verification": ("VerifyProblem",),
 }
 """Where each public name is defined. A module is loaded when one of its names is first asked for,
 so that `import sigseek` alone, as the command line does, stays fast.

@@ -10,7 +10,7 @@ from sigseek.storage.records import CheckpointRecord
 
 if TYPE_CHECKING:
     from sigseek.storage.catalog import CatalogReader
-    from sigseek.storage.index.contract import Halves, Ids
+    from sigseek.storage.index.contract import Float16s, Ids
 
 
 class CheckpointEmbeddings:
@@ -54,11 +54,11 @@ class CheckpointEmbeddings:
         """See `Embeddings.count_after`."""
         return self._catalog.count_embeddings_after(self._checkpoint.id, generation, most)
 
-    def chunks(self, ids: Ids | None = None) -> Iterator[tuple[Ids, Halves]]:
+    def chunks(self, ids: Ids | None = None) -> Iterator[tuple[Ids, Float16s]]:
         """See `Embeddings.chunks`."""
         return self._until_stopped(self._catalog.embedding_chunks(self._checkpoint.id, ids))
 
-    def chunks_after(self, generation: int) -> Iterator[tuple[Ids, Halves]]:
+    def chunks_after(self, generation: int) -> Iterator[tuple[Ids, Float16s]]:
         """See `Embeddings.chunks_after`."""
         return self._until_stopped(
             self._catalog.embedding_chunks(self._checkpoint.id, after_generation=generation)
@@ -68,7 +68,9 @@ class CheckpointEmbeddings:
         """See `Embeddings.check_stop`."""
         self._stop.check()
 
-    def _until_stopped(self, chunks: Iterable[tuple[Ids, Halves]]) -> Iterator[tuple[Ids, Halves]]:
+    def _until_stopped(
+        self, chunks: Iterable[tuple[Ids, Float16s]]
+    ) -> Iterator[tuple[Ids, Float16s]]:
         for chunk in chunks:
             self.check_stop()
             yield chunk

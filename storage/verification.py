@@ -24,7 +24,7 @@ _REPAIR = Remedy("to have it repaired: {}", (Call("verify", options=(("repair", 
 
 
 @dataclass(frozen=True)
-class Problem:
+class VerifyProblem:
     """Something that is not as it should be."""
 
     what: str
@@ -64,14 +64,14 @@ class Verification:
     """
 
     def __init__(self, catalog: Catalog, index_store: IndexStore, *, repair: bool) -> None:
-        self.problems: list[Problem] = []
+        self.problems: list[VerifyProblem] = []
         self._repair = repair
         self._catalog = catalog
         self._index_store = index_store
 
     def note(self, what: str, remedy: str) -> None:
         """Note a problem that only a person can do something about."""
-        self.problems.append(Problem(what, Remedy(remedy), repaired=False))
+        self.problems.append(VerifyProblem(what, Remedy(remedy), repaired=False))
 
     def check_catalog(self) -> bool:
         """Run the database's own checks, and look for rows that refer to nothing.
@@ -144,7 +144,7 @@ class Verification:
             self._index_store.open(embeddings)
         for what in wrong:
             remedy = Remedy("it was made again") if self._repair else _REPAIR
-            self.problems.append(Problem(what, remedy, self._repair))
+            self.problems.append(VerifyProblem(what, remedy, self._repair))
 
     def _look_through(
         self, checkpoint: CheckpointRecord, on_done: Callable[[int], None]
@@ -201,7 +201,7 @@ class Verification:
         if self._repair:
             with self._catalog.transaction() as transaction:
                 change(transaction)
-        self.problems.append(Problem(what, done if self._repair else _REPAIR, self._repair))
+        self.problems.append(VerifyProblem(what, done if self._repair else _REPAIR, self._repair))
 
     def _path(self, photo_id: int) -> str:
         photo = self._catalog.photos([photo_id]).get(photo_id)

@@ -15,7 +15,7 @@ from sigseek.operations.opened import OpenedLibrary
 from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.storage import Catalog, FileDigestRecord, FolderRecord
 from sigseek.storage.index.contract import IndexStore
-from sigseek.storage.verification import Problem, Verification
+from sigseek.storage.verification import Verification, VerifyProblem
 
 _EVERY = 1_000
 
@@ -24,7 +24,7 @@ _EVERY = 1_000
 class VerifyReport:
     """What was checked, and what is wrong."""
 
-    problems: tuple[Problem, ...]
+    problems: tuple[VerifyProblem, ...]
     embeddings: int
     files: int
     """Files in online folders; those in offline folders are not checked."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Ids: TypeAlias = npt.NDArray[np.int64]
     Floats: TypeAlias = npt.NDArray[np.float32]
-    Halves: TypeAlias = npt.NDArray[np.float16]
+    Float16s: TypeAlias = npt.NDArray[np.float16]
 
 
 class Embeddings(Protocol):
@@ -55,12 +55,12 @@ class Embeddings(Protocol):
     def count_after(self, generation: int, most: int) -> int:
         """Return how many embeddings are newer than the generation; counted up to `most` only."""
 
-    def chunks(self, ids: Ids | None = None) -> Iterator[tuple[Ids, Halves]]:
+    def chunks(self, ids: Ids | None = None) -> Iterator[tuple[Ids, Float16s]]:
         """Yield the embeddings of `ids`, or all: ids (n,) and float16 (n, dim) at a time, in any
         order.
         """
 
-    def chunks_after(self, generation: int) -> Iterator[tuple[Ids, Halves]]:
+    def chunks_after(self, generation: int) -> Iterator[tuple[Ids, Float16s]]:
         """Yield the embeddings newer than the generation, as `chunks` does."""
 
     def check_stop(self) -> None:

@@ -35,12 +35,12 @@ from sigseek.storage.index.faiss_file import StoredIndex, indexed_ids, is_quanti
 from sigseek.storage.index.index_files import SAMPLE
 
 Floats = npt.NDArray[np.float32]
-Halves = npt.NDArray[np.float16]
+Float16s = npt.NDArray[np.float16]
 Ids = npt.NDArray[np.int64]
 
 _FEWEST_SAMPLED = 1_000
 """When fewer photos of a selection are in the sample, one is drawn for the selection itself."""
-_ONE_QUERY = 11
+_SINGLE_QUERY_KERNEL = 11
 """FAISS's `implem` for single queries. Its default is tuned for batches and a fifth slower here.
 Results differ only in the last bit.
 """
@@ -53,7 +53,7 @@ class _Part:
     def __init__(self, index: faiss.Index, superseded: Ids = _NO_IDS) -> None:
         """Take the ids, ascending, of rows whose photos were removed or embedded again since."""
         if is_quantised(index):
-            index.implem = _ONE_QUERY
+            index.implem = _SINGLE_QUERY_KERNEL
         self._index = index
         self._superseded = superseded
         self._sorted_ids: Ids | None = None
@@ -162,7 +162,7 @@ class FaissIndex:
 
     def estimates(self, queries: Sequence[Floats], within: Ids | None = None) -> Estimates:
         """See `EstimatingIndex.estimates`."""
-        ids, cosines = self._everything(self._parts, queries, within)
+        ids, cosines = self._all_cosines(self._parts, queries, within)
         return Estimates(ids, tuple(cosines), self._exact)
 
     def sample(
@@ -170,14 +170,14 @@ class FaissIndex:
     ) -> tuple[Ids, list[Floats]]:
         """See `VectorIndex.sample`."""
         if self._exact:
-            return self._everything(self._parts, queries, within)
+            return self._all_cosines(self._parts, queries, within)
         if within is None or _count_within(self._sample, within) >= _FEWEST_SAMPLED:
-            return self._everything(self._sample, queries, within)
+            return self._all_cosines(self._sample, queries, within)
         own = _Part(sample_index(within, self._embeddings))
-        return self._everything([own], queries, None)
+        return self._all_cosines([own], queries, None)
 
     @staticmethod
-    def _everything(
+    def _all_cosines(
         parts: Sequence[_Part], queries: Sequence[Floats], within: Ids | None
     ) -> tuple[Ids, list[Floats]]:
         if not queries:

@@ -14,7 +14,7 @@ from sigseek.storage.index import faiss_file
 from sigseek.storage.index.contract import Embeddings
 from sigseek.storage.index.faiss_file import StoredIndex, indexed_ids, is_quantised
 
-Halves = npt.NDArray[np.float16]
+Float16s = npt.NDArray[np.float16]
 Ids = npt.NDArray[np.int64]
 
 _QUANTISED_FROM = 20_000
@@ -25,7 +25,7 @@ millisecond.
 _BITS = 4
 _TOGETHER = 64
 """Dimensions that are trained between two looks at whether to stop, a tenth of a second."""
-_LESSONS = 4_096  # 256 for each of a quantiser's 16 centroids; FAISS takes no more
+_TRAINING_VECTORS = 4_096  # 256 for each of a quantiser's 16 centroids; FAISS takes no more
 
 
 def make(stored: StoredIndex | None, embeddings: Embeddings) -> StoredIndex:
@@ -45,7 +45,7 @@ def sample_index(ids: Ids, embeddings: Embeddings) -> faiss.Index:
     return flat_index(embeddings.dimension, embeddings.chunks(draw(ids, _SAMPLE)))
 
 
-def flat_index(dimension: int, chunks: Iterable[tuple[Ids, Halves]]) -> faiss.Index:
+def flat_index(dimension: int, chunks: Iterable[tuple[Ids, Float16s]]) -> faiss.Index:
     """Return an exact index of these embeddings, in the catalog's own float16."""
     empty = faiss.IndexScalarQuantizer(
         dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
@@ -53,7 +53,7 @@ def flat_index(dimension: int, chunks: Iterable[tuple[Ids, Halves]]) -> faiss.In
     return _add(faiss.IndexIDMap(empty), chunks)
 
 
-def collected(chunks: Iterable[tuple[Ids, Halves]], dimension: int) -> tuple[Ids, Halves]:
+def collected(chunks: Iterable[tuple[Ids, Float16s]], dimension: int) -> tuple[Ids, Float16s]:
     """Return the ids (n,) and embeddings (n, dim) of all chunks together."""
     found = list(chunks)
     return (
@@ -101,8 +101,8 @@ def _trained(embeddings: Embeddings) -> faiss.Index:
     """Return a quantiser that has learned from a random sample of the embeddings, always the same
     for the same library.
     """
-    lessons = embeddings.chunks(draw(embeddings.ids(), _LESSONS))
-    _, vectors = collected(lessons, embeddings.dimension)
+    training = embeddings.chunks(draw(embeddings.ids(), _TRAINING_VECTORS))
+    _, vectors = collected(training, embeddings.dimension)
     # One list of all: wrapped so, it takes ids, selectors and removals.
     spec = f"IVF1,PQ{embeddings.dimension // 2}x4fs"
     index = faiss.index_factory(embeddings.dimension, spec, faiss.METRIC_INNER_PRODUCT)
@@ -111,18 +111,18 @@ def _trained(embeddings: Embeddings) -> faiss.Index:
     return index
 
 
-def _train(index: Any, lessons: npt.NDArray[np.float32], embeddings: Embeddings) -> None:
+def _train(index: Any, training: npt.NDArray[np.float32], embeddings: Embeddings) -> None:
     """Train the index as its own `train` does, bit for bit, and look at whether to stop meanwhile.
 
     FAISS learns each pair of dimensions by itself, so pairs can be trained in groups. Its own way
     to interrupt the training would also end the searches of all other threads.
     """
-    pointer = faiss.swig_ptr(lessons)
-    index.train_q1(len(lessons), pointer, False, faiss.METRIC_INNER_PRODUCT)
+    pointer = faiss.swig_ptr(training)
+    index.train_q1(len(training), pointer, False, faiss.METRIC_INNER_PRODUCT)
     centroids = []
-    for start in range(0, lessons.shape[1], _TOGETHER):
+    for start in range(0, training.shape[1], _TOGETHER):
         embeddings.check_stop()
-        group = np.ascontiguousarray(lessons[:, start : start + _TOGETHER])
+        group = np.ascontiguousarray(training[:, start : start + _TOGETHER])
         quantiser = faiss.ProductQuantizer(group.shape[1], group.shape[1] // 2, _BITS)
         quantiser.train(group)
         centroids.append(faiss.vector_to_array(quantiser.centroids))
@@ -151,7 +151,7 @@ def _fold(stored: StoredIndex, embeddings: Embeddings) -> faiss.Index | None:
     return index if index.ntotal >= len(now) else None
 
 
-def _add(index: faiss.Index, chunks: Iterable[tuple[Ids, Halves]]) -> faiss.Index:
+def _add(index: faiss.Index, chunks: Iterable[tuple[Ids, Float16s]]) -> faiss.Index:
     for ids, vectors in chunks:
         if len(ids):
             with one_thread():
