@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="GLOB",
     help="Leave out files and directories that match, such as '*.png' or raw/, now and in later "
-    "runs. Photos that are in the library leave it, with their tags. The syntax is gitignore's. "
-    "Repeatable.",
+    "runs. Photos of the library that match are removed from it, with their tags. The syntax is "
+    "gitignore's. Repeatable.",
 )
 @click.option(
     "--include", multiple=True, metavar="GLOB", help="Take back an earlier --exclude. Repeatable."
@@ -59,8 +59,8 @@ if TYPE_CHECKING:
     "--list",
     "only_list",
     is_flag=True,
-    help="Only list the pictures that would be taken, and on stderr what would not and why, and "
-    "what would leave the library.",
+    help="Only list the pictures that would be taken. On stderr it lists those that would not, and "
+    "why, and counts those that would be removed from the library.",
 )
 @max_megapixels_option
 @json_option
@@ -87,9 +87,10 @@ def index(
     without --yes; a folder that holds a whole system, such as /, needs --yes, too, or a yes on the
     terminal.
 
-    Directories with a .nomedia file are left out, and what the patterns of a .sigseekignore file
-    mean, in gitignore's syntax. Photos that become left out are removed from the library with their
-    embeddings and tags, without a question; --list tells beforehand which.
+    Directories with a .nomedia file are left out, and so are files that match a pattern in a
+    .sigseekignore file, in gitignore's syntax. When a rule leaves out photos that are in the
+    library, they are removed from it with their embeddings and tags, without a question; --list
+    tells beforehand which.
 
     \b
         sigseek index ~/Pictures

@@ -31,9 +31,10 @@ _HEADINGS = (
 def models(as_json: bool) -> None:
     """List checkpoints that can be chosen, with published figures and their speed here.
 
-    The figures are in percent: R@1 of COCO captions that look for their picture, of pictures that
-    look for a caption, and ImageNet zero-shot accuracy. An empty cell means that no source was
-    found. Other fixed-resolution checkpoints of the SigLIP family can be used, too.
+    The figures are in percent: how often the right COCO picture comes first for a caption, and the
+    right caption for a picture (R@1), and the zero-shot accuracy on ImageNet. An empty cell means
+    that no source was found. Other fixed-resolution checkpoints of the SigLIP family can be used,
+    too.
 
     \b
         sigseek models

@@ -47,9 +47,9 @@ def similar(
 ) -> None:
     """Find photos that look like a given photo.
 
-    PHOTO need not be in the library; if it is, its file may be away. It is listed only with --self,
-    exact copies of it always. The number is the cosine of the two photos' embeddings, which is 1
-    for the same picture.
+    PHOTO need not be in the library; if it is, its file may be away. PHOTO itself is listed only
+    with --self; exact copies of it are always listed. The number is the cosine of the two photos'
+    embeddings, which is 1 for the same picture.
 
     \b
         sigseek similar ~/Pictures/cat.jpg
