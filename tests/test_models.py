@@ -68,8 +68,17 @@ def test_published_checkpoints_are_those_of_the_sources(cache: Path) -> None:
     assert 0.3 < fast.gflop / base.gflop < 0.34, "a third of the work"
     giant = found["google/siglip2-giant-opt-patch16-384"]
     assert (giant.image_size, giant.patches, giant.coco_text_to_image) == (384, 576, 56.1)
-    unknown = found["google/siglip-so400m-patch14-384"]
-    assert (unknown.imagenet, unknown.source, unknown.patches) == (None, None, 729)
+    large = found["google/siglip-so400m-patch14-384"]
+    assert (large.imagenet, large.coco_text_to_image, large.coco_image_to_text) == (
+        83.08,
+        54.21,
+        72.42,
+    )
+    assert large.source is not None
+    assert large.source.endswith("/open_clip/blob/main/docs/PRETRAINED.md")
+    unknown = found["google/siglip-so400m-patch16-256-i18n"]
+    assert (unknown.imagenet, unknown.source, unknown.patches) == (None, None, 256)
+    assert [one for one in found.values() if one.source is None] == [unknown]
     assert find_published(f"{FAST}@main") == find_published(FAST)
     assert find_published("mini") is None
 

@@ -53,10 +53,17 @@ def models(as_json: bool) -> None:
         click.echo("  ".join(cells).rstrip())
     click.echo()
     for source in dict.fromkeys(one.source for one in found if one.source):
-        which = [one for one in found if one.source == source]
-        names = which[0].model if len(which) == 1 else "the others"
+        names = _family([one.model for one in found if one.source == source])
         click.echo(f"Figures of {names}: {source}")
     click.echo(_speed_in_words(found))
+
+
+def _family(models: Sequence[str]) -> str:
+    """Name checkpoints whose figures are of one source."""
+    if len(models) == 1:
+        return models[0]
+    is_newer = all(model.startswith("google/siglip2-") for model in models)
+    return "SigLIP 2" if is_newer else "other SigLIP checkpoints, measured by OpenCLIP"
 
 
 def _row(one: ListedCheckpoint) -> tuple[str, ...]:
