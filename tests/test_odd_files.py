@@ -12,7 +12,7 @@ from PIL import Image
 
 from sigseek.indexer import DecodeError
 from sigseek.indexer.decoding.decode import decode_photo
-from sigseek.indexer.errors import TooLargeError
+from sigseek.indexer.errors import TooLargeError, UnsupportedError
 from sigseek.siglip import Preprocessing
 from tests.photos import difference, open_upright, picture, with_segment
 
@@ -157,3 +157,12 @@ def test_bit_fields_that_are_too_many_or_were_cut(tmp_path: Path) -> None:
         (tmp_path / "a.bmp").write_bytes(contents[:size])
         with pytest.raises(DecodeError):
             decode_photo(tmp_path / "a.bmp", PREPROCESSING)
+
+
+def test_a_jpeg_of_12_bits_is_refused_with_the_reason(tmp_path: Path) -> None:
+    jpeg = bytearray(coded(picture(), "JPEG"))
+    jpeg[jpeg.index(b"\xff\xc0") + 4] = 12
+    (tmp_path / "a.jpg").write_bytes(jpeg)
+    reason = "^a JPEG of 12 bits per colour is not supported; export it as PNG$"
+    with pytest.raises(UnsupportedError, match=reason):
+        decode_photo(tmp_path / "a.jpg", PREPROCESSING)

@@ -4,10 +4,13 @@ weights in its exact configuration.
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
+from PIL import Image
 from transformers import SiglipModel
 from transformers.models.siglip2.tokenization_siglip2 import Siglip2Tokenizer
 
@@ -18,12 +21,19 @@ from sigseek.siglip.published import FAST, find_published
 from sigseek.siglip.runtimes.conversion import convert
 from sigseek.siglip.runtimes.openvino import OpenVinoImageTower, OpenVinoTextTower
 from sigseek.siglip.runtimes.proof import pictures
+from sigseek.siglip.runtimes.torch import TorchImageTower, TorchTextTower
 from sigseek.siglip.scoring import cosines
 from sigseek.siglip.work import read_vision_shape
 from tests.checkpoints import save_siglip2_base_patch32
 from tests.listeners import Heard
 
 TEXTS = ["a photo of two cats", "Zwei rote Häuser am Meer!", "夜の城", "", "a red house " * 60]
+
+
+def _has_vnni() -> bool:
+    """Return whether the processor multiplies bytes without an overflow."""
+    facts = Path("/proc/cpuinfo")
+    return facts.exists() and "vnni" in facts.read_text()
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +69,36 @@ def test_a_conversion_gives_transformers_logits(fast: Checkpoint) -> None:
         np.testing.assert_allclose(ours, _reference_logits(fast, pixels), atol=1e-3)
     finally:
         shutil.rmtree(made)
+
+
+def test_bf16_is_close_to_fp32(fast: Checkpoint) -> None:
+    """Pictures and texts other than those of the conversion's own proof are compared."""
+    made = convert(fast, "bf16", Heard(), Stop())
+    try:
+        pixels = _pixels(fast, pictures(12)[4:])
+        images = OpenVinoImageTower(made / "image.xml", "bf16").embed(pixels)
+        texts = OpenVinoTextTower(made / "text.xml", "bf16", fast).embed(TEXTS)
+        assert (images * TorchImageTower(fast, "cpu", "fp32").embed(pixels)).sum(1).min() > 0.999
+        assert (texts * TorchTextTower(fast, "cpu", "fp32").embed(TEXTS)).sum(1).min() > 0.999
+    finally:
+        shutil.rmtree(made)
+
+
+@pytest.mark.skipif(not _has_vnni(), reason="products overflow here, and int8 may be refused")
+def test_int8_is_close_to_fp32(fast: Checkpoint) -> None:
+    photos = _pixels(fast, pictures(40))
+    made = convert(fast, "int8", Heard(), Stop(), lambda: photos)
+    try:
+        pixels = _pixels(fast, pictures(48)[40:])
+        images = OpenVinoImageTower(made / "image.xml", "int8").embed(pixels)
+        cosines_ = (images * TorchImageTower(fast, "cpu", "fp32").embed(pixels)).sum(axis=1)
+        assert 0.99 < cosines_.min() < 0.999999, "it is quantised"
+    finally:
+        shutil.rmtree(made)
+
+
+def _pixels(checkpoint: Checkpoint, images: list[Image.Image]) -> npt.NDArray[np.uint8]:
+    return np.stack([checkpoint.preprocessing.resize(image) for image in images])
 
 
 def _reference_logits(checkpoint: Checkpoint, pixels: np.ndarray) -> np.ndarray:

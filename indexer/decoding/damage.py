@@ -8,6 +8,7 @@ half a photo over grey.
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterable
 from contextlib import suppress
 from io import BytesIO
 from itertools import product
@@ -17,7 +18,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile
 
+from sigseek.indexer.decoding.brands import AVIF, brands
 from sigseek.indexer.decoding.formats import DECODED
+from sigseek.indexer.decoding.heif_layout import completed_avif
+from sigseek.indexer.decoding.jp2 import JP2, completed_jp2
 from sigseek.indexer.decoding.jpeg import first_scan
 from sigseek.indexer.decoding.webp import WEBP, completed_webp
 from sigseek.indexer.errors import DecodeError
@@ -30,6 +34,7 @@ LEAST_PART = 0.45
 a file need not hold half of the rows.
 """
 
+_HEAD = 64
 _JPEG = b"\xff\xd8"
 _END_OF_JPEG = b"\xff\xd9"
 _LAST_BYTES = 4096
@@ -88,14 +93,18 @@ def decodable_part(
     Raises DecodeError when it is too little.
     """
     source.seek(0)
-    head = source.read(12)
+    head = source.read(_HEAD)
     source.seek(0)
     if head.startswith(_JPEG):
         return _part_of_jpeg(source.read(), least)
     if WEBP.match(head):
         return _part_of_webp(source.read())
+    if brands(head) & AVIF:
+        return _part_of_completed("AVIF", completed_avif(source.read()))
+    if head.startswith(JP2):
+        return _part_of_jp2(source.read())
     black, white = (_decoded_over(level, source, None, frame) for level in (0, 255))
-    return _common_part(white, black)
+    return common_part(white, black)
 
 
 def _part_of_jpeg(content: bytes, least: tuple[int, int] | None) -> Image.Image | None:
@@ -105,19 +114,34 @@ def _part_of_jpeg(content: bytes, least: tuple[int, int] | None) -> Image.Image 
     whole = _decoded_over(255, BytesIO(content + _END_OF_JPEG), least)
     if scan.is_all:
         ended = BytesIO(content[: scan.end] + _BYTES_AHEAD)
-        return _common_part(whole, _decoded_over(0, ended, least))
+        return common_part(whole, _decoded_over(0, ended, least))
     if scan.is_complete:  # whole, though not in all detail
         return whole
     return _cut(whole, ~_made_up_rows(whole), 0)
 
 
 def _part_of_webp(content: bytes) -> Image.Image | None:
-    images: list[Image.Image] = []
     # Few grounds suit a lossless picture. It helps to leave out some of its last bytes.
-    for left_out, ground in product(_LEFT_OUT, _GROUNDS):
-        completed = completed_webp(content[: len(content) - left_out], ground)
-        with suppress(OSError):
-            image = Image.open(BytesIO(completed), formats=["WEBP"])
+    return _part_of_completed(
+        "WEBP",
+        (
+            completed_webp(content[: len(content) - left_out], ground)
+            for left_out, ground in product(_LEFT_OUT, _GROUNDS)
+        ),
+    )
+
+
+def _part_of_completed(format_: str, files: Iterable[bytes]) -> Image.Image | None:
+    """Return the rows, from the top, in which two of the files show the same; None where fewer than
+    two can be decoded. The end of each file is made up in another way.
+
+    Raises DecodeError when the rows are too few.
+    """
+    images: list[Image.Image] = []
+    for completed in files:
+        # Pillow's decoder of AVIF raises RuntimeError and ValueError.
+        with suppress(OSError, RuntimeError, ValueError):
+            image = Image.open(BytesIO(completed), formats=[format_])
             image.load()
             images.append(image)
         if len(images) == 2:
@@ -125,6 +149,15 @@ def _part_of_webp(content: bytes) -> Image.Image | None:
             rows = ~_difference(*images).any(axis=1)
             return _cut(images[0], np.logical_and.accumulate(rows), 0)
     return None
+
+
+def _part_of_jp2(content: bytes) -> Image.Image | None:
+    completed = completed_jp2(content, LEAST_PART)
+    if completed is None:
+        raise DecodeError("damaged: too little of the picture can be decoded")
+    # Of a picture of one tile, both show the same: the whole picture, in less detail.
+    black, white = (_decoded_over(level, BytesIO(completed), None) for level in (0, 255))
+    return common_part(white, black)
 
 
 def _decoded_over(
@@ -160,9 +193,9 @@ def _finish(image: Image.Image) -> None:
             image.load_end()  # turns it
 
 
-def _common_part(image: Image.Image, other: Image.Image) -> Image.Image | None:
+def common_part(image: Image.Image, other: Image.Image) -> Image.Image | None:
     """Return the part of the image in which it equals the other; None where they are equal
-    nowhere.
+    nowhere. Raises DecodeError when the part is too small.
     """
     if image.size != other.size:
         return None

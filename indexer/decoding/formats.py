@@ -12,7 +12,7 @@ is not listed because a file of several JPEGs opens as JPEG. Pillow tries the fo
 and TGA is the last because it has no mark of its own: icons look like it.
 """
 
-DECODER_VERSION = 1
+DECODER_VERSION = 2
 """It grows when files can be used that could not be used before. `index` then tries the failures of
 earlier versions again.
 """

@@ -49,6 +49,19 @@ def first_scan(content: bytes) -> FirstScan | None:
     return None
 
 
+def bits_per_sample(content: bytes) -> int | None:
+    """Return how many bits of a colour the first frame of the JPEG has; None without a frame."""
+    at = 2
+    while marker := _MARKER.match(content, at):
+        kind, at = marker[1][0], marker.end()
+        if kind in _WITHOUT_LENGTH:
+            continue
+        if kind in _FRAMES:
+            return int.from_bytes(content[at + 2 : at + 3]) or None
+        at += int.from_bytes(content[at : at + 2])
+    return None
+
+
 def _scan(content: bytes, data: int, restarts: bool, is_all: bool) -> FirstScan:
     pattern = _AFTER_SCAN_WITH_RESTARTS if restarts else _AFTER_SCAN
     after = pattern.search(content, data)

@@ -16,6 +16,8 @@ compressed content and the metadata.
 """
 _MOST_PIXELS = 250_000_000
 """The default limit is never above this. Phones make pictures of 200 megapixels."""
+LEAST_PREVIEW = 224
+"""How many pixels the shorter side of a preview must have. Some cameras put in only a thumbnail."""
 _UNKNOWN_MEMORY = 8_000_000_000
 _CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 

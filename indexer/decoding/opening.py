@@ -15,6 +15,8 @@ from sigseek.indexer.decoding.bmp import BMP, open_odd_bmp
 from sigseek.indexer.decoding.brands import AVIF, CANON_RAW, HEIF, brands
 from sigseek.indexer.decoding.damage import decodable_part
 from sigseek.indexer.decoding.formats import DECODED, JPEG_EXTENSIONS, RAW
+from sigseek.indexer.decoding.heif_layout import completed_avif, missing_bytes
+from sigseek.indexer.decoding.jpeg import bits_per_sample
 from sigseek.indexer.decoding.limits import PixelLimit
 from sigseek.indexer.decoding.metadata import Metadata, merged, read_metadata
 from sigseek.indexer.decoding.metadata_blocks import find_blocks
@@ -26,13 +28,15 @@ from sigseek.indexer.decoding.tiff import (
     smaller_bigtiff,
 )
 from sigseek.indexer.decoding.webp import WEBP, completed_webp
-from sigseek.indexer.errors import DecodeError
+from sigseek.indexer.errors import DecodeError, UnsupportedError
 
 _HEAD = 64
 _JXL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
 # Fujifilm, Panasonic, Olympus (three), Sigma
 _RAW_HEADS = (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"FOVb")
 _JPEG = b"\xff\xd8\xff"
+_BITS = 8
+"""The bits per colour of the JPEGs that Pillow reads."""
 _MOST_BEFORE_JPEG = 4096
 """Old Macintosh programs put a header of their own before a JPEG, and some downloads begin with the
 server's answer.
@@ -77,10 +81,8 @@ def open_picture(file: BinaryIO, suffix: str, most: PixelLimit) -> OpenedPicture
     if head.startswith(_RAW_HEADS) or _CR2.match(head) or CANON_RAW in named:
         return _open_raw(file, most)
     if named & HEIF and not named & AVIF:
-        from pillow_heif import HeifImageFile
-
         # the file is read here, because the plugin takes errors of the disk for errors of the file
-        return _checked(HeifImageFile(BytesIO(file.read())), most)  # type: ignore[no-untyped-call]
+        return _open_heif(file.read(), most)
     if head.startswith(_JXL):
         from sigseek.indexer.decoding.jxl import open_jxl, read_size
 
@@ -89,6 +91,24 @@ def open_picture(file: BinaryIO, suffix: str, most: PixelLimit) -> OpenedPicture
         most.check_held(*size)  # the plugin decodes on opening
         return OpenedPicture(*open_jxl(file))
     return _open_with_pillow(file, suffix, most)
+
+
+def _open_heif(content: bytes, most: PixelLimit) -> OpenedPicture:
+    from pillow_heif import HeifImageFile
+
+    from sigseek.indexer.decoding.cut_heif import part_of_heif
+
+    missing = missing_bytes(content)
+    if not missing:
+        return _checked(HeifImageFile(BytesIO(content)), most)  # type: ignore[no-untyped-call]
+    # libheif opens some of these by itself, and leaves black what is missing.
+    whole = HeifImageFile(BytesIO(content + bytes(missing)))  # type: ignore[no-untyped-call]
+    opened = _checked(whole, most)
+    most.check_held(*whole.size)
+    metadata = read_metadata(whole)
+    return replace(
+        opened, image=part_of_heif(content), metadata=metadata, size=whole.size, damaged=True
+    )
 
 
 def _checked(image: Image.Image, most: PixelLimit) -> OpenedPicture:
@@ -143,6 +163,11 @@ def _open_otherwise(file: BinaryIO, suffix: str, most: PixelLimit) -> OpenedPict
     """
     file.seek(0)
     head = file.read(_HEAD)
+    if head.startswith(_JPEG):
+        bits = bits_per_sample(head + file.read())
+        if bits not in (None, _BITS):
+            reason = f"a JPEG of {bits} bits per colour is not supported; export it as PNG"
+            raise UnsupportedError(reason)
     if head.startswith(BMP):
         image = open_odd_bmp(head + file.read(), most)
         return OpenedPicture(image, "BMP") if image else None
@@ -158,12 +183,26 @@ def _open_otherwise(file: BinaryIO, suffix: str, most: PixelLimit) -> OpenedPict
         opened = _checked(Image.open(mended, formats=["PNG"]), most)
         find_blocks(file, opened.image)
         return replace(opened, source=mended, damaged=True)
+    if brands(head) & AVIF:
+        return _open_cut_avif(head + file.read(), most)
     if not WEBP.match(head):
         return None
     completed = BytesIO(completed_webp(head + file.read(), b"\0"))
     whole = _checked(Image.open(completed, formats=["WEBP"]), most)
     part = decodable_part(file)
     return replace(whole, image=part, damaged=True, size=whole.image.size) if part else None
+
+
+def _open_cut_avif(content: bytes, most: PixelLimit) -> OpenedPicture | None:
+    completed = next(completed_avif(content), None)
+    if completed is None:
+        return None
+    whole = _checked(Image.open(BytesIO(completed), formats=["AVIF"]), most)
+    part = decodable_part(BytesIO(content))
+    if part is None:
+        raise DecodeError("damaged: nothing of the picture can be decoded")
+    metadata = read_metadata(whole.image)
+    return replace(whole, image=part, metadata=metadata, damaged=True, size=whole.image.size)
 
 
 def _pillow_image(file: BinaryIO) -> ImageFile.ImageFile:

@@ -11,7 +11,7 @@ from PIL import ExifTags, Image
 
 from sigseek.indexer.decoding.brands import CANON_RAW, brands
 from sigseek.indexer.decoding.cr3 import read_cr3
-from sigseek.indexer.decoding.limits import PixelLimit
+from sigseek.indexer.decoding.limits import LEAST_PREVIEW, PixelLimit
 from sigseek.indexer.decoding.metadata import (
     SIDES_SWAPPED,
     Metadata,
@@ -22,9 +22,6 @@ from sigseek.indexer.decoding.metadata import (
 from sigseek.indexer.decoding.metadata_blocks import tiff_blocks
 from sigseek.indexer.decoding.orientation import turned_upright
 from sigseek.indexer.errors import DecodeError
-
-LEAST_PREVIEW = 224
-"""How many pixels the shorter side of a preview must have. Some cameras put in only a thumbnail."""
 
 _HEAD = 64
 _DNG_VERSION = 50706
