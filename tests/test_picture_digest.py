@@ -25,7 +25,6 @@ from sigseek.indexer.decoding import digest
 from sigseek.indexer.decoding.digest import digest_file
 from sigseek.indexer.decoding.identity.picture import picture_digest
 from tests.photos import exif, open_upright, picture, xmp
-from tests.raw_files import save_dng
 from tests.test_color import swapped_profile
 
 SUFFIXES = {
@@ -136,15 +135,6 @@ def test_tiffs_of_all_kinds_are_read() -> None:
         )
         assert is_known(plain)
         assert digest_of(plain) == digest_of(words) != digest_of(other)
-
-
-def test_what_may_be_camera_raw_is_known_by_all_its_bytes(tmp_path: Path) -> None:
-    """In such files the maker's own notes may decide on the pixels, too."""
-    save_dng(tmp_path / "a.dng", picture(), None)
-    assert not is_known((tmp_path / "a.dng").read_bytes())
-    kept = BytesIO()
-    picture().save(kept, "TIFF", tiffinfo={254: 1})
-    assert not is_known(kept.getvalue())
 
 
 def test_what_follows_a_jpeg_does_not_count() -> None:

@@ -2,7 +2,7 @@
 metadata.
 """
 
-from zlib import crc32
+import zlib
 
 from sigseek.indexer.decoding.identity.pieces import (
     EXIF,
@@ -13,6 +13,8 @@ from sigseek.indexer.decoding.identity.pieces import (
 
 _PNG_METADATA = (b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME", b"pHYs", b"caBX")
 _PNG_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_MOST_TEXT, _MOST_TEXTS = 1 << 20, 64 << 20
+"""Bytes of one compressed text, and of all texts together, up to which Pillow opens a PNG."""
 _PIXEL_SIZE = 9  # bytes of pHYs
 _XMP_NAME = b"XML:com.adobe.xmp"
 _PLAIN_XMP = _XMP_NAME + b"\0\0"  # the last is "not compressed"
@@ -34,19 +36,24 @@ def add_png(pieces: Pieces) -> None:
     """Add the pieces of a PNG. Raises UnknownLayoutError for a truncated or damaged one."""
     exif: bytes | None = None
     xmp: bytes | None = None
-    place, kind = 8, b""
+    place, kind, texts = 8, b"", 0
     while kind != b"IEND":
         head = pieces.read(place, 8)
         length, kind = int.from_bytes(head[:4]), head[4:]
         start, whole = place + 8, length + 12
         if place + whole > pieces.size:
             raise UnknownLayoutError
-        content = pieces.read(start, length) if kind in _PNG_METADATA else b""
         if kind not in _PNG_METADATA:
             pieces.add_range(b"chunk", place, whole)
-        elif crc32(kind + content) != int.from_bytes(pieces.read(start + length, 4)):
+            place += whole
+            continue
+        content = pieces.read(start, length)
+        if zlib.crc32(kind + content) != int.from_bytes(pieces.read(start + length, 4)):
             raise UnknownLayoutError  # decoders leave it out, and the file counts as damaged
-        elif kind == b"eXIf" and exif is None:
+        texts += _text_length(kind, content)
+        if texts > _MOST_TEXTS:
+            raise UnknownLayoutError
+        if kind == b"eXIf" and exif is None:
             exif = EXIF + content
         elif kind == b"iTXt" and content.startswith(_PLAIN_XMP) and xmp is None:
             xmp = _plain_text(content)
@@ -54,6 +61,30 @@ def add_png(pieces: Pieces) -> None:
             pieces.add_range(b"chunk", place, whole)
         place += whole
     pieces.add_orientation(exif, xmp)
+
+
+def _text_length(kind: bytes, content: bytes) -> int:
+    """Return how many bytes the text of a chunk of metadata has.
+
+    Raises UnknownLayoutError for a compressed text that keeps Pillow from opening the picture.
+    """
+    _, _, rest = content.partition(b"\0")
+    if kind == b"zTXt":
+        method, packed = rest[:1], rest[1:]
+    elif kind == b"iTXt" and rest[:1] not in (b"", b"\0"):
+        method, packed = rest[1:2], rest[2:].split(b"\0", 2)[-1]
+    else:
+        return len(content) if kind in _PNG_TEXTS else 0
+    if method not in (b"", b"\0"):
+        raise UnknownLayoutError
+    reader = zlib.decompressobj()
+    try:
+        text = reader.decompress(packed, _MOST_TEXT)
+    except zlib.error:
+        return 0
+    if reader.unconsumed_tail:
+        raise UnknownLayoutError
+    return len(text)
 
 
 def _plain_text(content: bytes) -> bytes:

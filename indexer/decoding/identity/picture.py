@@ -17,14 +17,12 @@ from sigseek.indexer.decoding.identity.jpeg import add_jpeg
 from sigseek.indexer.decoding.identity.pieces import Pieces, UnknownLayoutError
 from sigseek.indexer.decoding.identity.tiff import add_tiff
 
-VERSION = 3
+VERSION = 4
 """The version of this reader. Photos whose digest is of an earlier one get a new digest when one of
 their files is read.
 """
 
 _HEAD = 64
-_TIFF = rb"II\*\0(?!.{4}CR)|MM\0\*|II\+\0\x08\0\0\0|MM\0\+\0\x08\0\0"
-"""TIFF and BigTIFF in both byte orders, but not Canon's RAW."""
 _LAYOUTS: tuple[tuple[str, re.Pattern[bytes], Callable[[Pieces], None]], ...] = (
     ("JPEG", re.compile(rb"\xff\xd8\xff"), add_jpeg),
     ("PNG", re.compile(rb"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"), add_png),
