@@ -8,7 +8,8 @@ from tests.test_pipeline import Library
 
 REASONS = (
     "damaged, or an unsupported kind of ",
-    "damaged: only ",
+    "damaged: ",
+    "a JPEG of 1",
     "not a picture, or its header is damaged",
     "the file is empty",
     "too large: ",

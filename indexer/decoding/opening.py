@@ -35,8 +35,8 @@ _JXL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
 # Fujifilm, Panasonic, Olympus (three), Sigma
 _RAW_HEADS = (b"FUJIFILMCCD-RAW", b"IIU\0", b"IIRO", b"IIRS", b"MMOR", b"FOVb")
 _JPEG = b"\xff\xd8\xff"
-_BITS = 8
-"""The bits per colour of the JPEGs that Pillow reads."""
+_OTHER_BITS = (12, 16)
+"""The bits per colour of good JPEGs that Pillow does not read."""
 _MOST_BEFORE_JPEG = 4096
 """Old Macintosh programs put a header of their own before a JPEG, and some downloads begin with the
 server's answer.
@@ -165,7 +165,7 @@ def _open_otherwise(file: BinaryIO, suffix: str, most: PixelLimit) -> OpenedPict
     head = file.read(_HEAD)
     if head.startswith(_JPEG):
         bits = bits_per_sample(head + file.read())
-        if bits not in (None, _BITS):
+        if bits in _OTHER_BITS:
             reason = f"a JPEG of {bits} bits per colour is not supported; export it as PNG"
             raise UnsupportedError(reason)
     if head.startswith(BMP):
