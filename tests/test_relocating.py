@@ -56,6 +56,37 @@ def test_a_directory_moved_out_becomes_a_folder_and_back_in_a_part_of_one(
     assert_nothing_to_do(library)
 
 
+def excluded(library: sigseek.Library) -> dict[str, tuple[str, ...]]:
+    """Return the patterns of each folder, by the folder's name."""
+    return {Path(folder.path).name: folder.excluded for folder in library.status().folders}
+
+
+def test_patterns_move_along(library: sigseek.Library, photos: Path, tmp_path: Path) -> None:
+    """`a` becomes a folder, then a part of another one, and is last renamed within that."""
+    save(photos / "a" / "raw" / "x.png", seed=90)
+    save(photos / "a" / "copy.png", seed=91)
+    library.index(photos / "a", exclude=["/raw", "copy*"])
+    library.index(photos, exclude=["*.gif", "/b/1.png"])
+    before = ("/a/raw", "/a/**/copy*", "*.gif", "/b/1.png")
+    assert excluded(library) == {"photos": before}
+    (photos / "a").rename(tmp_path / "out")
+    library.relocate(photos / "a", tmp_path / "out")
+    assert excluded(library) == {"photos": before, "out": ("/raw", "copy*", "*.gif")}
+    assert_nothing_to_do(library)
+    save(tmp_path / "other" / "1.png", seed=92)
+    library.index(tmp_path / "other")
+    (tmp_path / "out").rename(tmp_path / "other" / "in")
+    library.relocate(tmp_path / "out", tmp_path / "other" / "in")
+    inside = ("/in/raw", "/in/**/copy*", "/in/**/*.gif")
+    assert excluded(library) == {"photos": before, "other": inside}
+    (tmp_path / "other" / "in").rename(tmp_path / "other" / "new")
+    library.relocate(tmp_path / "other" / "in", tmp_path / "other" / "new")
+    renamed = tuple(pattern.replace("/in/", "/new/") for pattern in inside)
+    assert excluded(library)["other"] == inside + renamed
+    assert_nothing_to_do(library)
+    assert len(known(library)) == 13, "nothing that is left out has come in"
+
+
 def test_a_folder_moved_one_level_down_or_up(
     library: sigseek.Library, photos: Path, tmp_path: Path
 ) -> None:

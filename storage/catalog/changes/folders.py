@@ -87,8 +87,8 @@ class FolderWriter(Writer):
         source, inside = containing_folder(self._connection, old) or known
         count_moved = self._move_files(source.id, inside, target.id, to)
         self._mark_copied_stale(select(FILE.c.photo_id).where(FILE.c.folder_id == target.id))
+        self.put_excluded(target.id, _with_carried_patterns(source, inside, target, to))
         if inside == PurePath() and source.id != target.id:
-            self._take_patterns(source.id, target.id, to)
             self.remove_folder(source.id)
         return count_moved
 
@@ -155,6 +155,19 @@ class FolderWriter(Writer):
             )
             self._connection.execute(statement, moved)
         return len(moved)
+
+
+def _with_carried_patterns(
+    source: FolderRecord, inside: PurePath, target: FolderRecord, to: PurePath
+) -> list[str]:
+    """Return the target's patterns, and behind them the source's for the directory `inside`, as
+    they read for the directory `to` of the target.
+    """
+    carried = source.excluded
+    if source.id == target.id:  # what is about any depth of the folder holds in the new place, too
+        carried = tuple(pattern for pattern in carried if "/" in pattern.rstrip("/"))
+    new = patterns_below(to, patterns_inside(inside, carried))
+    return list(dict.fromkeys([*target.excluded, *new]))
 
 
 def _overlap(one: Path, other: Path) -> bool:
