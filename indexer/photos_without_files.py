@@ -14,6 +14,9 @@ class PhotosWithoutFiles:
 
     A file that cannot be read may hold such a photo: two files may have swapped names, or one may
     have taken another's place. Such a photo is kept until the file is read, or is gone.
+
+    A folder that the run has not gone through may hold it as well, for example one that is offline.
+    A photo to which a person gave tags is therefore kept until a run goes through all folders.
     """
 
     def __init__(self, catalog: Catalog) -> None:
@@ -27,15 +30,16 @@ class PhotosWithoutFiles:
         self.replaced: set[int] = set()
         """After `settle`: the photos to remove because their files hold other pictures now."""
         self.kept: set[int] = set()
-        """After `settle`: the photos that a file may hold which could not be read."""
+        """After `settle`: the photos that a file may hold which was not read."""
 
     def note_excluded(self) -> None:
         """Note what was lost so far: the catalog has just removed the files that are left out."""
         self._of_excluded = self._now() - self._before
 
-    def settle(self, scans: Iterable[Comparison]) -> None:
+    def settle(self, scans: Iterable[Comparison], *, of_all_folders: bool) -> None:
         """Decide about the photos, now that all files of the run were read as far as possible.
-        `scans` tells what was known of these files.
+        `scans` tells what was known of these files, and `of_all_folders` whether the run went
+        through every folder that the library knows.
         """
         lost = self._now()
         self.left_out = lost & self._of_excluded
@@ -43,6 +47,8 @@ class PhotosWithoutFiles:
         unread = self._unread() if others else {}
         if unread:
             self.kept = self._may_return(others, unread, scans)
+        if not of_all_folders:
+            self.kept |= self._catalog.tagged_by_hand(others - self.kept)
         self.replaced = others - self.kept
 
     def _may_return(

@@ -242,7 +242,11 @@ class Indexer:
         """
         if not done:
             return
-        without_files.settle(found for _, _, found in work)
+        whole = {folder.id for folder, inside, _ in work if inside == PurePath()}
+        without_files.settle(
+            (found for _, _, found in work),
+            of_all_folders=all(folder.id in whole for folder in self._catalog.folders()),
+        )
         replaced, left_out = without_files.replaced, without_files.left_out
         untagged = self._catalog.count_with_judged_tags(replaced)
         excluded_tagged = self._catalog.count_with_tags(left_out)

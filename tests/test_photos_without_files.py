@@ -19,7 +19,7 @@ from sigseek.indexer.errors import SlowError
 from sigseek.indexer.folder_changes import FolderChanges
 from sigseek.progress import Stop
 from sigseek.storage import Catalog
-from tests.indexed import indexed
+from tests.indexed import indexed, save_photos
 from tests.photos import save
 from tests.test_pipeline import Library, counts
 
@@ -181,6 +181,43 @@ def test_a_file_that_holds_a_photo_stays_its_file_if_it_cannot_be_decoded(
     os.utime(now)
     library.index(folder)
     assert (photo_of(library, now), library.tower.embedded) == (photo, 1)
+
+
+@pytest.mark.parametrize("unplugged", [True, False])
+def test_a_photo_with_tags_stays_until_all_folders_were_gone_through(
+    ordinary_folder: Path, unplugged: bool
+) -> None:
+    """It moves to another folder, which is offline or just not named, while another photo takes its
+    place.
+    """
+    photos, drive = save_photos(ordinary_folder / "photos"), ordinary_folder / "drive"
+    save(drive / "9.png", seed=50)
+    library = indexed(ordinary_folder / "library", photos)
+    library.index(drive)
+    moved, left = photos / "a" / "00.png", photos / "b" / "01.png"
+    library.add_tag("our cat", [moved])
+    catalog = Catalog(library.directory)
+    photo, other = photo_in(catalog, moved), photo_in(catalog, left)
+    away = drive.rename(ordinary_folder / "away") if unplugged else drive
+    for number, path in enumerate((moved, left)):
+        path.rename(away / path.name)
+        save(path, seed=60 + number)
+    library.index(photos)
+    kept = catalog.embedded_ids(1)
+    assert photo in kept
+    assert other not in kept, "nothing is lost of it that cannot be made again"
+    if unplugged:
+        away.rename(drive)
+    report = library.index()
+    assert (photo_in(catalog, drive / "00.png"), report.added) == (photo, 2)
+    assert photo in catalog.tagged("our cat")
+    catalog.close()
+
+
+def photo_in(catalog: Catalog, path: Path) -> int:
+    found = catalog.find_photo_of_file(path)
+    assert found is not None
+    return found
 
 
 def test_forgetting_other_photos_leaves_it_alone(ordinary_folder: Path) -> None:

@@ -104,6 +104,11 @@ class PhotoReader(Reader):
         """Return how many of the photos with these ids have tags that a checkpoint judged."""
         return len(self._among(select(TAG.c.photo_id), TAG.c.photo_id, ids))
 
+    def tagged_by_hand(self, ids: Collection[int]) -> set[int]:
+        """Return those of the photos with these ids to which a person gave tags."""
+        given = select(HandTagRow.photo_id).where(HandTagRow.given)
+        return set(self._among(given, HandTagRow.photo_id, ids))
+
     def count_with_tags(self, ids: Collection[int]) -> int:
         """Return how many of the photos with these ids have tags, whoever gave them."""
         judged = self._among(select(TAG.c.photo_id), TAG.c.photo_id, ids)
