@@ -21,7 +21,7 @@ from PIL import Image, ImageFile
 from sigseek.indexer.decoding.brands import AVIF, brands
 from sigseek.indexer.decoding.formats import DECODED
 from sigseek.indexer.decoding.heif_layout import completed_avif
-from sigseek.indexer.decoding.jp2 import JP2, completed_jp2
+from sigseek.indexer.decoding.jp2 import JP2, completed_jp2, whole_in_less_detail
 from sigseek.indexer.decoding.jpeg import first_scan
 from sigseek.indexer.decoding.webp import WEBP, completed_webp
 from sigseek.indexer.errors import DecodeError
@@ -153,11 +153,15 @@ def _part_of_completed(format_: str, files: Iterable[bytes]) -> Image.Image | No
 
 def _part_of_jp2(content: bytes) -> Image.Image | None:
     completed = completed_jp2(content, LEAST_PART)
-    if completed is None:
+    if completed and len(completed.files) == 1:  # of tiles, each whole or missing
+        black, white = (
+            _decoded_over(level, BytesIO(completed.files[0]), None) for level in (0, 255)
+        )
+        return common_part(white, black)
+    coarse = whole_in_less_detail(completed) if completed else None
+    if coarse is None:
         raise DecodeError("damaged: too little of the picture can be decoded")
-    # Of a picture of one tile, both show the same: the whole picture, in less detail.
-    black, white = (_decoded_over(level, BytesIO(completed), None) for level in (0, 255))
-    return common_part(white, black)
+    return coarse
 
 
 def _decoded_over(

@@ -18,13 +18,14 @@ from sigseek.indexer.decoding.identity.boxes import (
     read_locations,
 )
 from sigseek.indexer.decoding.identity.pieces import Pieces, UnknownLayoutError
+from sigseek.indexer.errors import DecodeError
 
 FILLINGS = 24
 """How many fillings there are. A decoder of AV1 refuses many, depending on the place of the cut."""
 _LEFT_OUT = (0, 64, 256)
 """How many of the last bytes are left out of an AVIF until a decoder takes it."""
-_MOST_MISSING = 3
-"""How many times as long as the rest the missing end may be. A hostile file names any length."""
+_LEAST_SHARE = 0.25
+"""The share of a file's bytes without which nothing is made up. A hostile file names any length."""
 _BOX_HEADER, _VERSION = 8, 4
 """Bytes before the content of a box, and bytes of the version with which some begin."""
 
@@ -40,14 +41,21 @@ class HeifLayout(NamedTuple):
 
 def missing_bytes(content: bytes) -> int:
     """Return how many bytes are missing at the end of the file; 0 where none are, or where that
-    cannot be told.
+    cannot be told. Raises DecodeError when most of the file is missing.
     """
     layout = read_layout(content)
-    return max(0, layout.end - len(content)) if layout else 0
+    if layout is None or layout.end <= len(content):
+        return 0
+    share = len(content) / layout.end
+    if share < _LEAST_SHARE:
+        raise DecodeError(f"damaged: only {share:.0%} of the file is there")
+    return layout.end - len(content)
 
 
 def completed_avif(content: bytes) -> Iterator[bytes]:
-    """Yield the AVIF with its end made up in several ways; nothing where no end is missing."""
+    """Yield the AVIF with its end made up in several ways; nothing where no end is missing. Raises
+    DecodeError when most of the file is missing.
+    """
     missing = missing_bytes(content)
     if missing:
         for left_out, number in product(_LEFT_OUT, range(FILLINGS)):
@@ -87,7 +95,7 @@ def read_layout(content: bytes) -> HeifLayout | None:
     except UnknownLayoutError:
         return None
     end = max([end, *(sum(place) for found in places.values() for place in found)])
-    return HeifLayout(end, coded) if end <= (1 + _MOST_MISSING) * len(content) else None
+    return HeifLayout(end, coded)
 
 
 def _coded_items(pieces: Pieces, inside: dict[bytes, Box]) -> list[int]:

@@ -1,16 +1,26 @@
 """A JPEG 2000 file whose end is missing, made complete so that a decoder takes it."""
 
-from typing import NamedTuple
+import random
+from io import BytesIO
+from typing import Any, NamedTuple, cast
+
+from PIL import Image
+
+from sigseek.indexer.decoding.limits import LEAST_PREVIEW
 
 JP2 = (b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  \r\n\x87\n")
 """What a bare codestream begins with, and a codestream in boxes."""
 _START, _END = b"\xff\x4f\xff\x51", b"\xff\xd9"
 _SIZE, _CODING, _TILE_PART = 0xFF51, 0xFF52, 0xFF90
-_PROGRESSION = 5
-"""The place in the segment of coding styles that tells in which order the picture is coded."""
+_PROGRESSION, _LAYERS = 5, 6
+"""The places in the segment of coding styles that tell in which order the picture is coded, and in
+how many layers of quality.
+"""
 _COARSE_FIRST = (0, 1, 2)
 """The orders in which the whole picture comes first in little detail: LRCP, RLCP and RPCL."""
 _TILE_PART_HEADER = 12
+_HALVINGS = range(4)
+"""How often the sides of a picture are halved, to leave out the detail that is missing."""
 
 
 class _Codestream(NamedTuple):
@@ -19,19 +29,30 @@ class _Codestream(NamedTuple):
     start: int
     tiles: int
     coarse_first: bool
+    layers: int
     parts: list[tuple[int, int]]
     """The parts of the tiles, each with the place where it begins and the one where it should
     end.
     """
 
 
-def completed_jp2(content: bytes, least: float) -> bytes | None:
+class CompletedJp2(NamedTuple):
+    """A JPEG 2000 file with the end of its codestream."""
+
+    files: list[bytes]
+    """One file of whole tiles, or two of a picture of one tile. What is missing in its detail is
+    made up in each in another way.
+    """
+    layers: int
+    """How many layers of quality the picture is coded in."""
+
+
+def completed_jp2(content: bytes, least: float) -> CompletedJp2 | None:
     """Return the file with the end of its codestream; None where too little is there to show the
     whole picture, or a part of its tiles.
 
     A picture of one tile must be coded from coarse to fine, and at least the share `least` of its
-    bytes must be there. The missing bytes become zeros, which a decoder takes for detail that is
-    left out. Of a picture of many tiles the last one is dropped if it is not whole.
+    bytes must be there. Of a picture of many tiles the last one is dropped if it is not whole.
     """
     try:
         found = _read(content)
@@ -45,17 +66,50 @@ def completed_jp2(content: bytes, least: float) -> bytes | None:
         there = (min(len(content), last) - found.start) / (last - found.start)
         if not found.coarse_first or there < least:
             return None
-        return content[:last].ljust(last, b"\0") + _END
+        missing = max(0, last - len(content))
+        # A decoder takes a byte below 128 for a piece of detail that is left out, where it expects
+        # the head of a piece.
+        other = bytes(byte >> 1 for byte in random.Random(0).randbytes(missing))
+        files = [content[:last] + end + _END for end in (bytes(missing), other)]
+        return CompletedJp2(files, found.layers)
     if end > len(content) or end <= start:
         end = start
-    return content[:end] + _END
+    return CompletedJp2([content[:end] + _END], found.layers)
+
+
+def whole_in_less_detail(completed: CompletedJp2) -> Image.Image | None:
+    """Return the picture with as much of its detail as shows the same in both files; None where
+    that is too little.
+    """
+    fewer = [completed.layers >> halved for halved in range(1, 5)]
+    for halvings in _HALVINGS:
+        for layers in (0, *filter(None, fewer)) if halvings else (0,):
+            one, other = (_decoded(file, halvings, layers) for file in completed.files)
+            if one and other and one.tobytes() == other.tobytes():
+                return one
+    return None
+
+
+def _decoded(file: bytes, halvings: int, layers: int) -> Image.Image | None:
+    """Return the picture, its sides halved so often, of so many layers of quality (0 for all); None
+    where it cannot be decoded so, or gets too small.
+    """
+    image: Any = Image.open(BytesIO(file), formats=["JPEG2000"])
+    if halvings and min(image.size) >> halvings < LEAST_PREVIEW:
+        return None
+    image.reduce, image.layers = halvings, layers
+    try:
+        image.load()
+    except OSError:
+        return None
+    return cast("Image.Image", image)
 
 
 def _read(content: bytes) -> _Codestream | None:
     start = content.find(_START)
     if start < 0:
         return None
-    at, tiles, coarse_first = start + 2, 0, False
+    at, tiles, coarse_first, layers = start + 2, 0, False, 1
     parts: list[tuple[int, int]] = []
     while at + _TILE_PART_HEADER <= len(content):
         marker, length = _number(content, at, 2), _number(content, at + 2, 2)
@@ -72,8 +126,9 @@ def _read(content: bytes) -> _Codestream | None:
             tiles = _tiles(content, at)
         elif marker == _CODING:
             coarse_first = content[at + _PROGRESSION] in _COARSE_FIRST
+            layers = _number(content, at + _LAYERS, 2)
         at += 2 + length
-    return _Codestream(start, tiles, coarse_first, parts) if tiles else None
+    return _Codestream(start, tiles, coarse_first, layers, parts) if tiles else None
 
 
 def _tiles(content: bytes, at: int) -> int:
