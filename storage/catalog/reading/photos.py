@@ -106,14 +106,13 @@ class PhotoReader(Reader):
 
     def tagged_by_hand(self, ids: Collection[int]) -> set[int]:
         """Return those of the photos with these ids to which a person gave tags."""
-        given = select(HandTagRow.photo_id).where(HandTagRow.given)
-        return set(self._among(given, HandTagRow.photo_id, ids))
+        given = select(HAND_TAG.c.photo_id).where(HAND_TAG.c.given)
+        return self._among(given, HAND_TAG.c.photo_id, ids)
 
     def count_with_tags(self, ids: Collection[int]) -> int:
         """Return how many of the photos with these ids have tags, whoever gave them."""
         judged = self._among(select(TAG.c.photo_id), TAG.c.photo_id, ids)
-        given = select(HAND_TAG.c.photo_id).where(HAND_TAG.c.given)
-        return len(judged | self._among(given, HAND_TAG.c.photo_id, ids))
+        return len(judged | self.tagged_by_hand(ids))
 
     def _among(self, query: Select[int], column: Column[int], ids: Collection[int]) -> set[int]:
         """Return those of the ids that the query selects by this column."""
