@@ -5,6 +5,7 @@ The missing bytes are made up in two ways. Where the two pictures differ, nothin
 
 from collections.abc import Iterator
 from io import BytesIO
+from typing import Any
 
 from PIL import Image
 
@@ -58,7 +59,7 @@ def _decoded(
         if made:
             filled = _with_other_tiles(layout, filled, len(content))
         try:
-            image = HeifImageFile(BytesIO(filled))  # type: ignore[no-untyped-call]
+            image: Image.Image = HeifImageFile(BytesIO(filled))  # type: ignore[no-untyped-call]
             preview = _preview(filled)
             image.load()
         except MemoryError:
@@ -95,8 +96,9 @@ def _preview(filled: bytes) -> Image.Image | None:
 
     heif = HeifFile(BytesIO(filled))  # type: ignore[no-untyped-call]
     first = heif[heif.primary_index]
+    thumbnails: Any = first.info.get("thumbnails", [])
     found = []
-    for number in range(len(first.info.get("thumbnails", []))):
+    for number in range(len(thumbnails)):
         try:
             found.append(first.get_thumbnail(number).to_pillow())
         except (OSError, ValueError, RuntimeError, EOFError):  # it is among what is missing
