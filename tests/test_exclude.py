@@ -191,8 +191,9 @@ def test_the_command_line_and_python_say_the_same(tmp_path: Path, folder: Path, 
     skipped = run("failures", "--skipped", "--library", library).stdout
     assert skipped == f"{folder / 'old.jpg_original'}: {reason}\n"
     assert "without *.jpg" in run("status", "--library", library).stdout
-    everything = run("index", folder, "--exclude", "*", *model)
+    everything = run("index", folder, "--exclude", "*", "--json", *model)
     assert f"warning: everything in {folder} is left out" in everything.stderr
+    assert json.loads(everything.stdout)["emptied"] == [str(folder)]
     with sigseek.open(library, model="mini") as opened:
         assert [(one.path, one.reason) for one in opened.skipped_files()] == [
             (str(folder / "old.jpg_original"), reason)

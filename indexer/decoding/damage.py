@@ -153,15 +153,14 @@ def _part_of_completed(format_: str, files: Iterable[bytes]) -> Image.Image | No
 
 def _part_of_jp2(content: bytes) -> Image.Image | None:
     completed = completed_jp2(content, LEAST_PART)
-    if completed and len(completed.files) == 1:  # of tiles, each whole or missing
-        black, white = (
-            _decoded_over(level, BytesIO(completed.files[0]), None) for level in (0, 255)
-        )
-        return common_part(white, black)
-    coarse = whole_in_less_detail(completed) if completed else None
-    if coarse is None:
-        raise DecodeError("damaged: too little of the picture can be decoded")
-    return coarse
+    if completed is None:
+        return None
+    if len(completed.files) > 1:
+        return whole_in_less_detail(completed)
+    # There are tiles, each whole or missing.
+    tiles = completed.files[0]
+    black, white = (_decoded_over(level, BytesIO(tiles), None) for level in (0, 255))
+    return common_part(white, black)
 
 
 def _decoded_over(

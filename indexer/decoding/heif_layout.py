@@ -40,13 +40,14 @@ class HeifLayout(NamedTuple):
 
 
 def missing_bytes(content: bytes) -> int:
-    """Return how many bytes are missing at the end of the file; 0 where none are, or where that
-    cannot be told. Raises DecodeError when most of the file is missing.
+    """Return how many bytes are missing at the end of the file; 0 where nothing of the picture is
+    missing, or where that cannot be told. Raises DecodeError when most of the file is missing.
     """
     layout = read_layout(content)
-    if layout is None or layout.end <= len(content):
+    needed = max(map(sum, layout.coded), default=0) if layout else 0
+    if layout is None or needed <= len(content):
         return 0
-    share = len(content) / layout.end
+    share = len(content) / needed
     if share < _LEAST_SHARE:
         raise DecodeError(f"damaged: only {share:.0%} of the file is there")
     return layout.end - len(content)
@@ -94,8 +95,10 @@ def read_layout(content: bytes) -> HeifLayout | None:
         coded = [place for id_ in _coded_items(pieces, inside) for place in places.get(id_, ())]
     except UnknownLayoutError:
         return None
-    end = max([end, *(sum(place) for found in places.values() for place in found)])
-    return HeifLayout(end, coded)
+    ends = [end, *(sum(place) for found in places.values() for place in found)]
+    # A damaged description names any places, and only those of the coded picture matter.
+    believed = [place for place in ends if place <= len(content) / _LEAST_SHARE]
+    return HeifLayout(max([0, *believed, *map(sum, coded)]), coded)
 
 
 def _coded_items(pieces: Pieces, inside: dict[bytes, Box]) -> list[int]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, cast
 from PIL import Image
 
 from sigseek.indexer.decoding.limits import LEAST_PREVIEW
+from sigseek.indexer.errors import DecodeError
 
 JP2 = (b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  \r\n\x87\n")
 """What a bare codestream begins with, and a codestream in boxes."""
@@ -48,11 +49,12 @@ class CompletedJp2(NamedTuple):
 
 
 def completed_jp2(content: bytes, least: float) -> CompletedJp2 | None:
-    """Return the file with the end of its codestream; None where too little is there to show the
-    whole picture, or a part of its tiles.
+    """Return the file with the end of its codestream; None where no end is missing, or where that
+    cannot be told.
 
     A picture of one tile must be coded from coarse to fine, and at least the share `least` of its
-    bytes must be there. Of a picture of many tiles the last one is dropped if it is not whole.
+    bytes must be there. Otherwise this raises DecodeError. Of a picture of many tiles the last one
+    is dropped if it is not whole.
     """
     try:
         found = _read(content)
@@ -61,20 +63,20 @@ def completed_jp2(content: bytes, least: float) -> CompletedJp2 | None:
     if found is None or not found.parts:
         return None
     start, end = found.parts[-1]
-    if found.tiles == 1:
-        last = end if end > start else len(content)
-        there = (min(len(content), last) - found.start) / (last - found.start)
-        if not found.coarse_first or there < least:
-            return None
-        missing = max(0, last - len(content))
-        # A decoder takes a byte below 128 for a piece of detail that is left out, where it expects
-        # the head of a piece.
-        other = bytes(byte >> 1 for byte in random.Random(0).randbytes(missing))
-        files = [content[:last] + end + _END for end in (bytes(missing), other)]
-        return CompletedJp2(files, found.layers)
-    if end > len(content) or end <= start:
-        end = start
-    return CompletedJp2([content[:end] + _END], found.layers)
+    if found.tiles > 1:
+        whole = end if start < end <= len(content) else start
+        return CompletedJp2([content[:whole] + _END], found.layers)
+    last = end if end > start else len(content)
+    missing = max(0, last - len(content))
+    if not missing and content.endswith(_END):
+        return None
+    if not found.coarse_first or (len(content) - found.start) / (last - found.start) < least:
+        raise DecodeError("damaged: too little of the picture can be decoded")
+    # A decoder takes a byte below 128 for a piece of detail that is left out, where it expects the
+    # head of a piece.
+    other = bytes(byte >> 1 for byte in random.Random(0).randbytes(missing))
+    files = [content[:last] + made_up + _END for made_up in (bytes(missing), other)]
+    return CompletedJp2(files, found.layers)
 
 
 def whole_in_less_detail(completed: CompletedJp2) -> Image.Image | None:
