@@ -62,7 +62,7 @@ def fit_mixture(logits: Doubles) -> Mixture | None:
     middles = (edges[1:] + edges[:-1]) / 2
     means = np.quantile(logits, [0.3, 0.97])
     spreads = np.full(2, logits.std() / 2 + _LEAST_SPREAD)
-    share = 0.1
+    share, distance = 0.1, 0.0
     for step in range(_STEPS):
         mixture = Mixture(means[0], spreads[0], means[1], spreads[1], share)
         present = 1 / (1 + np.exp(-np.clip(mixture._log_odds(middles), -500, 500)))
