@@ -9,6 +9,7 @@ from sigseek.indexer.comparison import Comparison
 from sigseek.indexer.decoding.digest import FileDigest
 from sigseek.indexer.decoding.identity.picture import VERSION as PICTURE_VERSION
 from sigseek.indexer.failures import failure_of
+from sigseek.indexer.hash_version import HASH_VERSION
 from sigseek.indexer.ledger import Ledger, Outcome
 from sigseek.indexer.listing import FoundFile
 from sigseek.indexer.presence import is_online, may_be_there
@@ -21,6 +22,7 @@ from sigseek.storage import (
     PhotoFacts,
     ReadFile,
 )
+from sigseek.storage.records.hashes import HashRecord
 
 _MANY = 500
 """How many files without a new embedding are written in one transaction."""
@@ -42,6 +44,7 @@ class EmbeddedPhoto:
     content: Content
     facts: PhotoFacts
     embedding: EmbeddingRecord
+    hash: HashRecord
 
 
 @dataclass
@@ -145,6 +148,9 @@ class FolderChanges:
             for failure in self._pending.failures:
                 transaction.put_failure(self._folder.id, failure)
             if photos:
+                transaction.put_hashes(
+                    {ids[photo.content.picture]: photo.hash for photo in photos}, HASH_VERSION
+                )
                 transaction.add_embeddings(
                     self._checkpoint.id,
                     {ids[photo.content.picture]: photo.embedding for photo in photos},

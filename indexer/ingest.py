@@ -266,7 +266,7 @@ class FolderIngest:
             for (content, photo), vector in zip(batch.photos, batch.vectors.result(), strict=True):
                 embedding = EmbeddingRecord(vector, precision, VERSION)
                 facts = replace(photo_facts(content.picture, photo), digest_version=PICTURE_VERSION)
-                photos.append(EmbeddedPhoto(content, facts, embedding))
+                photos.append(EmbeddedPhoto(content, facts, embedding, photo.hash))
         self._changes.store(photos)
         for embedded in photos:
             del self._waiting[embedded.content.picture]

@@ -71,6 +71,10 @@ class IndexReport:
     """Photos whose metadata was read again, because a sidecar changed or this version reads
     more.
     """
+    hashed: int = 0
+    """Photos of an earlier version's library that were decoded once more for their perceptual
+    hashes.
+    """
     untagged: int = 0
     """Tagged photos whose only file now holds another picture: their tags are gone."""
     provisional: bool = False
@@ -183,6 +187,10 @@ class Ledger:
     def enter_metadata(self, photos: int) -> None:
         """Note that the metadata of so many photos was read again and stored."""
         self._report.metadata_read += photos
+
+    def enter_hashed(self, photos: int) -> None:
+        """Note that the hashes of so many photos of an earlier version were made and stored."""
+        self._report.hashed += photos
 
     def enter_untagged(self, photos: int) -> None:
         """Note that so many tagged photos were replaced by edits of their files."""

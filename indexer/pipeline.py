@@ -16,6 +16,7 @@ from sigseek.indexer.failures import unreadable
 from sigseek.indexer.folder_comparison import FolderComparer
 from sigseek.indexer.folder_patterns import FolderPatterns
 from sigseek.indexer.folder_scans import FolderScans
+from sigseek.indexer.hash_version import HASH_VERSION
 from sigseek.indexer.ledger import IndexReport, Ledger
 from sigseek.indexer.photos_without_files import PhotosWithoutFiles
 from sigseek.indexer.speed_notes import SpeedNotes
@@ -129,6 +130,7 @@ class Indexer:
         self._conclude(work, without_files, done=done)
         done = done and self._read_metadata(work)
         done = done and self._measure() and self._catch_up()
+        done = done and self._make_hashes([folder.id for folder, _, _ in work])
         report = self._ledger.finish(stopped=not done)
         if self._speed is not None and report.device and report.precision:
             self._speed.keep(
@@ -216,6 +218,22 @@ class Indexer:
         self._ledger.begin(Phase.READING, len(stale))
         with GuardedDecoder(self._preprocessing, self._max_pixels) as decoder:
             return MetadataRefresh(self._catalog, decoder, self._ledger, self._stop).run(stale)
+
+    def _make_hashes(self, folder_ids: Sequence[int]) -> bool:
+        """Make the perceptual hashes of photos that an earlier version of the program took in.
+        Returns False when stopped before.
+
+        It comes last, because every such photo has to be decoded once more and searches need none.
+        """
+        without = self._catalog.photos_without_hash(folder_ids, HASH_VERSION)
+        if not without:
+            return True
+        from sigseek.indexer.decoding.guarded import GuardedDecoder
+        from sigseek.indexer.missing_hashes import MissingHashes
+
+        self._ledger.begin(Phase.HASHING, len(without))
+        with GuardedDecoder(self._preprocessing, self._max_pixels) as decoder:
+            return MissingHashes(self._catalog, decoder, self._ledger, self._stop).make(without)
 
     def tower(self) -> ImageTower:
         """Return the image tower, loaded at the first call."""

@@ -139,7 +139,7 @@ def test_the_library_answers_and_goes_on_without_embedding_anew(
             "UPDATE checkpoint SET fingerprint = ?, preprocessing = ? WHERE name = 'mini'", today
         )
     before = tables(path)["embedding"]
-    with sigseek.open(tmp_path / "library") as library:
+    with sigseek.open(tmp_path / "library", model="mini") as library:
         report = library.index()
         assert (report.scanned, report.unchanged, report.missing, report.failed) == (9, 8, 1, 1)
         assert (report.added, report.changed, report.moved, report.device) == (0, 0, 0, None)

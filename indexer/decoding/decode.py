@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from sigseek.indexer.decoding.damage import is_disk_error, load
 from sigseek.indexer.decoding.formats import REFUSED_FORMATS
+from sigseek.indexer.decoding.hash import picture_hash
 from sigseek.indexer.decoding.limits import PixelLimit, default_max_pixels
 from sigseek.indexer.decoding.metadata import (
     SIDES_SWAPPED,
@@ -30,6 +31,7 @@ from sigseek.indexer.errors import (
     UnsupportedError,
 )
 from sigseek.siglip import Preprocessing
+from sigseek.storage.records.hashes import HashRecord
 
 _Out = TypeVar("_Out")
 
@@ -40,6 +42,8 @@ have seen (41 dB at 1, 55 dB at 2).
 """
 
 _THUMBNAIL_QUALITY = 80
+_HASHED = (512, 512)
+"""The size from which a picture is hashed when nothing else is wanted of it."""
 _WIDE_GREY = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -54,6 +58,8 @@ class DecodedPhoto:
     height: int
     format: str
     metadata: Metadata
+    hash: HashRecord
+    """What is kept of the picture to find it again in another form."""
     damaged: bool = False
     """Whether a part of the picture could not be decoded."""
 
@@ -91,7 +97,9 @@ def decode_photo(
             full[::-1] if metadata.orientation in SIDES_SWAPPED else full
         )
         dated = dated_by_name(metadata, path)
-        return DecodedPhoto(pixels, width, height, picture.format, dated, damaged)
+        return DecodedPhoto(
+            pixels, width, height, picture.format, dated, picture_hash(rgb), damaged
+        )
 
     return _read(path, decoded, most)
 
@@ -117,6 +125,23 @@ def decode_views(
         return cut_views(_upright_rgb(picture, least)[0], preprocessing)
 
     return _read(path, cut, most)
+
+
+def decode_hash(path: Path, max_pixels: int, max_held: int | None = None) -> HashRecord:
+    """Return what is kept of the photo in the file to find it again in another form.
+
+    Raises as `decode_photo` does.
+    """
+    most = PixelLimit(max_pixels, max_held)
+
+    def hashed(picture: OpenedPicture) -> HashRecord:
+        image = picture.image
+        full = image.size
+        image.draft(None, _HASHED)
+        most.check_held(*(full if image.info.get("progressive") else image.size))
+        return picture_hash(_upright_rgb(picture, _HASHED)[0])
+
+    return _read(path, hashed, most)
 
 
 def decode_thumbnail(path: Path, size: tuple[int, int], max_pixels: int) -> bytes:

@@ -10,13 +10,19 @@ import numpy as np
 import numpy.typing as npt
 from PIL import AvifImagePlugin, Image, PngImagePlugin
 
-from sigseek.indexer.decoding.decode import DecodedPhoto, decode_photo, decode_views
+from sigseek.indexer.decoding.decode import (
+    DecodedPhoto,
+    decode_hash,
+    decode_photo,
+    decode_views,
+)
 from sigseek.indexer.decoding.file_metadata import read_file_metadata
 from sigseek.indexer.decoding.limits import decoding_limits, default_max_pixels
 from sigseek.indexer.decoding.metadata import Metadata
 from sigseek.indexer.decoding.worker_pool import WorkerPool
 from sigseek.indexer.errors import LargePhotoError
 from sigseek.siglip import Preprocessing
+from sigseek.storage.records.hashes import HashRecord
 
 _Out = TypeVar("_Out")
 
@@ -71,6 +77,12 @@ class GuardedDecoder:
         """
         return self._call(_views_in_worker, path, max(self._max_pixels, pixels))
 
+    def decode_hash(self, path: Path) -> HashRecord:
+        """Return what `sigseek.indexer.decoding.decode.decode_hash` gives. Raises as `decode`
+        does.
+        """
+        return self._call(_hash_in_worker, path, self._max_pixels)
+
     def read_metadata(self, path: Path, sidecars: tuple[str, ...]) -> Metadata:
         """Return what `sigseek.indexer.decoding.file_metadata.read_file_metadata` gives.
 
@@ -108,6 +120,14 @@ def _views_in_worker(
     """Run `decode_views` in the worker process."""
     set_up_pillow()
     return decode_views(path, preprocessing, max_pixels, max_held)
+
+
+def _hash_in_worker(
+    path: Path, preprocessing: Preprocessing, max_pixels: int, max_held: int
+) -> HashRecord:
+    """Run `decode_hash` in the worker process."""
+    set_up_pillow()
+    return decode_hash(path, max_pixels, max_held)
 
 
 def _metadata_in_worker(path: Path, sidecars: tuple[str, ...]) -> Metadata:

@@ -77,8 +77,10 @@ _UNITS = {
     Phase.EMBEDDING: "images",
     Phase.EMBEDDING_TEXTS: "texts",
     Phase.READING: "photos",
+    Phase.HASHING: "photos",
     Phase.MEASURING: "texts",
     Phase.TAGGING: "labels",
+    Phase.COMPARING: "photos",
     Phase.CHECKING_EMBEDDINGS: "embeddings",
     Phase.CHECKING_FILES: "files",
 }

@@ -13,6 +13,7 @@ from sigseek.storage.catalog.dialect import Dialect
 from sigseek.storage.catalog.reading.checkpoints import CheckpointReader
 from sigseek.storage.catalog.reading.embeddings import EmbeddingReader
 from sigseek.storage.catalog.reading.files import FileReader
+from sigseek.storage.catalog.reading.hashes import HashReader
 from sigseek.storage.catalog.reading.judgement import JudgementReader
 from sigseek.storage.catalog.reading.photos import PhotoReader
 from sigseek.storage.catalog.reading.settings import SettingReader
@@ -30,6 +31,7 @@ class CatalogReader(
     FileReader,
     PhotoReader,
     EmbeddingReader,
+    HashReader,
     JudgementReader,
     TagReader,
     SettingReader,

@@ -161,6 +161,10 @@ class PhotoColumns(TypedColumns):
     """The version of the reader that read the metadata. 0 means that it has to be read again."""
     digest_version: Named[int] = Column(WHOLE, default=0, server_default="0")
     """The version of the reader that made `digest`. 0 is for photos of before schema 0011."""
+    hash_version: Named[int] = Column(WHOLE, default=0, server_default="0")
+    """The version of the program's perceptual hashes that the photo's sketches are of. 0 means that
+    it has none yet. A photo whose files gave no picture any more has the version, but no sketches.
+    """
 
 
 # Index files hold ids and may outlive a photo for a while, so an id is never used again.
@@ -173,7 +177,48 @@ PHOTO = Table(
     # all: a word for PostgreSQL here would load its dialect, for every search on SQLite too.
     Index("ix_photo_damaged", "damaged", sqlite_where=text("damaged = 1")),
     Index("ix_photo_digest_version", "digest_version"),
+    Index("ix_photo_hash_version", "hash_version"),
     sqlite_autoincrement=True,
+)
+
+
+class SketchColumns(TypedColumns):
+    """A photo made very small, to find it again in another form: the whole picture, or the part
+    inside of its plain margins.
+    """
+
+    photo_id: Named[int] = _id_of("photo", primary_key=True)
+    is_inner: Named[bool] = Column(primary_key=True)
+    """Whether it is the part inside of plain margins."""
+    margins: Named[bytes]
+    """The widths of what was left out on the left, at the top, on the right and at the bottom, in
+    256ths of the picture, a byte each.
+    """
+    quality: Named[int] = Column(WHOLE)
+    """How much there is to tell it from others by, from 0 for a plain picture to 100."""
+    bits: Named[bytes]
+    """The perceptual hash, 256 bits."""
+    levels: Named[bytes]
+    """The grey levels of 32 rows of 32 pixels."""
+
+
+SKETCH = Table("sketch", METADATA, SketchColumns)
+
+
+class DistinctPairColumns(TypedColumns):
+    """A person's word that two photos are no duplicates of each other."""
+
+    first_id: Named[int] = _id_of("photo", primary_key=True)
+    """The photo with the lower id."""
+    second_id: Named[int] = _id_of("photo", primary_key=True)
+
+
+DISTINCT_PAIR = Table(
+    "distinct_pair",
+    METADATA,
+    DistinctPairColumns,
+    Index("ix_distinct_pair_second_id", "second_id"),
+    sqlite_with_rowid=False,
 )
 
 

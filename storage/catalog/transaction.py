@@ -6,6 +6,7 @@ from sigseek.storage.catalog.changes.checkpoints import CheckpointWriter
 from sigseek.storage.catalog.changes.embeddings import EmbeddingWriter
 from sigseek.storage.catalog.changes.files import FileWriter
 from sigseek.storage.catalog.changes.folders import FolderWriter
+from sigseek.storage.catalog.changes.hashes import HashWriter
 from sigseek.storage.catalog.changes.judgement import JudgementWriter
 from sigseek.storage.catalog.changes.photos import PhotoWriter
 from sigseek.storage.catalog.changes.settings import SettingWriter
@@ -19,6 +20,7 @@ class Transaction(
     FileWriter,
     PhotoWriter,
     EmbeddingWriter,
+    HashWriter,
     JudgementWriter,
     TagWriter,
     SettingWriter,

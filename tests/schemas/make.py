@@ -83,6 +83,8 @@ def make(place: Path) -> Path:
     )
     sigseek("tag", "--add", "favourite", place / "winter" / "bicycle.jpg")
     sigseek("tag", "--remove", "cats", place / "winter" / "balloons.jpg")
+    pair = (place / "winter" / "bicycle.jpg", place / "winter" / "balloons.jpg")
+    sigseek("duplicates", "--not", *pair)
     return library / "catalog.sqlite"
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, bindparam, delete, insert, select, update
 
+from sigseek.storage.catalog.changes.hashes import copy_distinct_pairs
 from sigseek.storage.catalog.changes.tags import copy_hand_tags
 from sigseek.storage.catalog.changes.writer import Writer
 from sigseek.storage.catalog.paths import statement_chunks
@@ -36,12 +37,12 @@ class FileWriter(Writer):
 
         A file is left out if its photo was removed since somebody looked for the id; the next run
         reads it again. Photos whose files may say something else now are marked stale. When a
-        file's picture was edited, the new photo gets the tags that a person gave to the old one.
+        file's picture was edited, what a person said of the old photo holds for the new one.
         """
         present = self._present_photos([file.photo_id for file in files])
         files = [file for file in files if file.photo_id in present]
         before = self._held(folder_id, [file.path for file in files])
-        self._keep_hand_tags(before, files)
+        self._keep_decisions(before, files)
         rows = [
             {
                 "folder_id": folder_id,
@@ -145,11 +146,11 @@ class FileWriter(Writer):
             found.update(self._connection.scalars(query.with_for_update(read=True, key_share=True)))
         return found
 
-    def _keep_hand_tags(
+    def _keep_decisions(
         self, before: Mapping[str, tuple[int, bytes | None]], files: Sequence[ReadFile]
     ) -> None:
-        """Let what a person said of a photo's tags hold for the new photo, too, where the picture
-        in a file was edited.
+        """Let what a person said of a photo hold for the new photo, too, where the picture in a
+        file was edited.
         """
         edited = [
             (before[file.path][0], file.photo_id)
@@ -163,6 +164,7 @@ class FileWriter(Writer):
             moved.update(self._connection.scalars(query))
         pairs = [pair for pair in edited if pair[1] not in moved]
         copy_hand_tags(self._connection, self._dialect, pairs)
+        copy_distinct_pairs(self._connection, self._dialect, pairs)
 
     def _held(self, folder_id: int, paths: Sequence[str]) -> dict[str, tuple[int, bytes | None]]:
         """Return the photo and the digest of those of these files that are there, by path."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import delete, select, update
 
+from sigseek.storage.catalog.changes.hashes import copy_distinct_pairs
 from sigseek.storage.catalog.changes.tags import copy_hand_tags
 from sigseek.storage.catalog.changes.writer import Writer
 from sigseek.storage.catalog.paths import statement_chunks
@@ -72,6 +73,7 @@ class PictureWriter(Writer):
         ]
         self._dialect.put(self._connection, TAG, ["name", "photo_id"], rows, overwrite=False)
         copy_hand_tags(self._connection, self._dialect, [(photo, other)])
+        copy_distinct_pairs(self._connection, self._dialect, [(photo, other)])
         embedded = select(EMBEDDING.c.checkpoint_id).order_by(EMBEDDING.c.checkpoint_id)
         there = self._connection.scalars(embedded.filter_by(photo_id=other)).all()
         for checkpoint in self._connection.scalars(embedded.filter_by(photo_id=photo)).all():

@@ -1,0 +1,92 @@
+"""The perceptual hash of a picture, made from its pixels."""
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from sigseek.storage.perceptual_hash import SIDE, hash_bits, quality
+from sigseek.storage.records.hashes import WHOLE, HashRecord, SketchRecord
+
+_DETAIL = 256
+"""The size at which margins are looked for; their widths are told in parts of it."""
+_BLOCK = _DETAIL // SIDE
+_ALIKE = 12
+"""How many levels a pixel of a plain row may differ from the row's median."""
+_PLAIN = 0.75
+"""The share of a plain row's pixels that are alike. The others may be letters or icons, as over a
+screenshot.
+"""
+_GAP = 8
+"""Plain rows in a run that are a part of the picture if others follow."""
+_LEAST_MARGINS = 0.03
+"""The share of the picture that margins must take, all together."""
+_LEAST_INNER = 0.08
+"""The share of the picture that must be left inside of the margins."""
+
+
+def picture_hash(picture: Image.Image) -> HashRecord:
+    """Return what is kept of a picture, which is upright and in RGB, to find it again in another
+    form.
+    """
+    grey = picture.convert("L")
+    levels = _resized(grey, (0, 0, *grey.size))
+    whole = _sketch(levels)
+    margins = plain_margins(levels)
+    if margins is None:
+        return HashRecord(whole)
+    left, top, right, bottom = margins
+    width, height = grey.width / _DETAIL, grey.height / _DETAIL
+    box = (left * width, top * height, (_DETAIL - right) * width, (_DETAIL - bottom) * height)
+    return HashRecord(whole, _sketch(_resized(grey, box), bytes(margins)))
+
+
+def plain_margins(levels: npt.NDArray[np.uint8]) -> tuple[int, int, int, int] | None:
+    """Return the widths of plain margins on the left, at the top, on the right and at the bottom of
+    a picture (256, 256). None is returned for a picture that has none, or consists of them.
+
+    A row is plain if nearly all of its pixels are alike. Columns are looked at between the margins
+    at the top and bottom, and these once more between those on the left and right.
+    """
+    if not _are_plain(np.stack([levels[0], levels[-1], levels[:, 0], levels[:, -1]])).any():
+        return None  # as most photographs, which need no closer look
+    top, bottom = _plain_ends(levels)
+    left, right = _plain_ends(levels[top : _DETAIL - bottom].T)
+    top, bottom = _plain_ends(levels[:, left : _DETAIL - right])
+    inner = (_DETAIL - left - right) * (_DETAIL - top - bottom) / _DETAIL**2
+    return (left, top, right, bottom) if _LEAST_INNER <= inner <= 1 - _LEAST_MARGINS else None
+
+
+def _plain_ends(levels: npt.NDArray[np.uint8]) -> tuple[int, int]:
+    """Return how many rows there are before and after the picture that lies between plain rows."""
+    if not levels.size:
+        return 0, 0
+    plain = _are_plain(levels)
+    others = np.flatnonzero(~plain)
+    if not len(others):
+        return 0, 0
+    # Letters in a bar make short runs of other rows. The picture is the longest run.
+    breaks = np.flatnonzero(np.diff(others) > _GAP)
+    firsts, lasts = others[np.append(0, breaks + 1)], others[np.append(breaks, len(others) - 1)]
+    longest = int(np.argmax(lasts - firsts))
+    return int(firsts[longest]), int(len(plain) - 1 - lasts[longest])
+
+
+def _are_plain(rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """Return which of the rows (n, pixels) are plain, (n,)."""
+    middle = np.median(rows, axis=1, keepdims=True)
+    plain: npt.NDArray[np.bool_] = (np.abs(rows - middle) <= _ALIKE).mean(axis=1) >= _PLAIN
+    return plain
+
+
+def _resized(grey: Image.Image, box: tuple[float, float, float, float]) -> npt.NDArray[np.uint8]:
+    """Return the part of the picture in the box as levels (256, 256)."""
+    size = (_DETAIL, _DETAIL)
+    return np.asarray(grey.resize(size, Image.Resampling.BILINEAR, box, reducing_gap=2.0))
+
+
+def _sketch(levels: npt.NDArray[np.uint8], margins: bytes = WHOLE) -> SketchRecord:
+    """Return the sketch of a picture (256, 256), which these margins were cut off from."""
+    blocks = levels.reshape(SIDE, _BLOCK, SIDE, _BLOCK)
+    sketch = np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8)
+    bits = hash_bits(sketch[None])[0]
+    return SketchRecord(sketch.tobytes(), bits.tobytes(), quality(sketch), margins)

@@ -1,0 +1,70 @@
+"""Changes of perceptual hashes, and of pairs that a person called no duplicates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import Connection, delete, or_, select, update
+
+from sigseek.storage.catalog.changes.writer import Writer
+from sigseek.storage.catalog.dialect import Dialect
+from sigseek.storage.catalog.paths import statement_chunks
+from sigseek.storage.catalog.tables import DISTINCT_PAIR, PHOTO, SKETCH
+from sigseek.storage.records.hashes import HashRecord
+
+
+class HashWriter(Writer):
+    """Changes of perceptual hashes, and of pairs that a person called no duplicates."""
+
+    def put_hashes(self, hashes: Mapping[int, HashRecord | None], version: int) -> None:
+        """Keep the hashes of photos by id, all of this version. None is for a photo whose files
+        give no picture any more.
+        """
+        for chunk in statement_chunks(list(hashes)):
+            self._connection.execute(delete(SKETCH).where(SKETCH.c.photo_id.in_(chunk)))
+            self._connection.execute(
+                update(PHOTO).where(PHOTO.c.id.in_(chunk)).values(hash_version=version)
+            )
+        rows = [
+            {
+                "photo_id": photo_id,
+                "is_inner": sketch is record.inner,
+                "margins": sketch.margins,
+                "quality": sketch.quality,
+                "bits": sketch.bits,
+                "levels": sketch.levels,
+            }
+            for photo_id, record in hashes.items()
+            if record is not None
+            for sketch in (record.whole, record.inner)
+            if sketch is not None
+        ]
+        self._put(SKETCH, ["photo_id", "is_inner"], rows)
+
+    def put_distinct_pairs(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Note that a person called the two photos of each pair no duplicates."""
+        put_distinct_pairs(self._connection, self._dialect, pairs)
+
+
+def put_distinct_pairs(
+    connection: Connection, dialect: Dialect, pairs: Iterable[tuple[int, int]]
+) -> None:
+    """Note pairs of photos that are no duplicates. A photo is never paired with itself."""
+    rows = [{"first_id": min(pair), "second_id": max(pair)} for pair in pairs if pair[0] != pair[1]]
+    keys = ["first_id", "second_id"]
+    dialect.put(connection, DISTINCT_PAIR, keys, rows, overwrite=False)
+
+
+def copy_distinct_pairs(
+    connection: Connection, dialect: Dialect, photos: Iterable[tuple[int, int]]
+) -> None:
+    """Let what a person said of the first photo of each pair hold for the second, too: of whatever
+    photo the first was called no duplicate, the second is none.
+    """
+    for photo, other in photos:
+        said = select(DISTINCT_PAIR.c.first_id, DISTINCT_PAIR.c.second_id).where(
+            or_(DISTINCT_PAIR.c.first_id == photo, DISTINCT_PAIR.c.second_id == photo)
+        )
+        found = connection.execute(said).all()
+        pairs = [(other, second if first == photo else first) for first, second in found]
+        put_distinct_pairs(connection, dialect, pairs)

@@ -1,0 +1,151 @@
+"""Questions about perceptual hashes, and about pairs that a person called no duplicates."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from sqlalchemy import exists, func, select
+
+from sigseek.storage.catalog.paths import statement_chunks
+from sigseek.storage.catalog.reading.reader import Reader
+from sigseek.storage.catalog.tables import (
+    DISTINCT_PAIR,
+    FILE,
+    FOLDER,
+    PHOTO,
+    SKETCH,
+)
+from sigseek.storage.records.files import HeldFile
+from sigseek.storage.records.hashes import SketchTable
+
+if TYPE_CHECKING:
+    from sigseek.storage.records.arrays import Ids
+
+_FETCHED = 2_000
+"""Sketches in one table."""
+
+
+class HashReader(Reader):
+    """Questions about perceptual hashes, and about pairs that a person called no duplicates."""
+
+    def photos_without_hash(self, folder_ids: Sequence[int], version: int) -> list[int]:
+        """Return the photos whose hash is of a version before this one, or is not there, and that
+        have a file in one of the folders that was there at the last run.
+        """
+        there = exists().where(
+            FILE.c.photo_id == PHOTO.c.id,
+            FILE.c.folder_id.in_(folder_ids),
+            FILE.c.missing_since.is_(None),
+        )
+        query = select(PHOTO.c.id).where(PHOTO.c.hash_version < version, there)
+        with self._connect() as connection:
+            return list(connection.scalars(query.order_by(PHOTO.c.id)))
+
+    def count_photos_without_hash(self, version: int) -> int:
+        """Return how many photos have a hash of an earlier version, or none yet."""
+        older = select(func.count()).select_from(PHOTO).where(PHOTO.c.hash_version < version)
+        with self._connect() as connection:
+            return connection.scalar(older) or 0
+
+    def sketch_tables(self, ids: Ids | None = None) -> Iterator[SketchTable]:
+        """Yield the sketches of these photos, or of all, some thousand at a time; for given ids, in
+        their order.
+        """
+        columns = (
+            SKETCH.c.photo_id,
+            SKETCH.c.is_inner,
+            SKETCH.c.margins,
+            SKETCH.c.quality,
+            SKETCH.c.bits,
+            SKETCH.c.levels,
+        )
+        query = select(*columns).order_by(SKETCH.c.photo_id, SKETCH.c.is_inner)
+        with self._connect() as connection:
+            if ids is None:
+                for rows in self._dialect.stream(connection, query, {}, _FETCHED):
+                    yield _table(rows)
+                return
+            among = query.where(self._dialect.is_among(SKETCH.c.photo_id, "ids"))
+            for start in range(0, len(ids), _FETCHED):
+                asked = self._dialect.ids(ids[start : start + _FETCHED].tolist())
+                for rows in self._dialect.stream(connection, among, {"ids": asked}, 2 * _FETCHED):
+                    yield _table(rows)
+
+    def photos_with_copies(self) -> list[int]:
+        """Return the photos, ascending, that several files held at the last run."""
+        held = (
+            select(FILE.c.photo_id)
+            .where(FILE.c.missing_since.is_(None))
+            .group_by(FILE.c.photo_id)
+            .having(func.count() > 1)
+        )
+        with self._connect() as connection:
+            return list(connection.scalars(held.order_by(FILE.c.photo_id)))
+
+    def photos_with_files(self) -> Ids:
+        """Return the ids (n,), ascending, of the photos that a file held at the last run."""
+        import numpy as np
+
+        query = select(FILE.c.photo_id).where(FILE.c.missing_since.is_(None))
+        query = query.distinct().order_by(FILE.c.photo_id)
+        with self._connect() as connection:
+            chunks = self._dialect.stream(connection, query, {}, _FETCHED)
+            return np.fromiter((id_ for rows in chunks for (id_,) in rows), np.int64)
+
+    def held_files(self, ids: Sequence[int]) -> dict[int, list[HeldFile]]:
+        """Return the files that held these photos at the last run, by photo and by path."""
+        query = (
+            select(FILE.c.photo_id, FOLDER.c.path, FILE.c.path, FILE.c.size, FILE.c.mtime_ns)
+            .join(FOLDER, FOLDER.c.id == FILE.c.folder_id)
+            .where(FILE.c.missing_since.is_(None))
+        )
+        found: dict[int, list[HeldFile]] = defaultdict(list)
+        with self._connect() as connection:
+            for chunk in statement_chunks(ids):
+                rows = connection.execute(query.where(FILE.c.photo_id.in_(chunk)))
+                for photo_id, folder, path, size, mtime_ns in rows:
+                    found[photo_id].append(HeldFile(str(PurePath(folder, path)), size, mtime_ns))
+        return {photo_id: sorted(files) for photo_id, files in found.items()}
+
+    def picture_formats(self, ids: Sequence[int]) -> dict[int, str]:
+        """Return the formats of these photos' pictures, by photo."""
+        found: dict[int, str] = {}
+        query = select(PHOTO.c.id, PHOTO.c.format)
+        with self._connect() as connection:
+            for chunk in statement_chunks(ids):
+                found.update(connection.execute(query.where(PHOTO.c.id.in_(chunk))).all())
+        return found
+
+    def picture_sizes(self, ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """Return the widths and heights of these photos' pictures, by photo."""
+        found: dict[int, tuple[int, int]] = {}
+        query = select(PHOTO.c.id, PHOTO.c.width, PHOTO.c.height)
+        with self._connect() as connection:
+            for chunk in statement_chunks(ids):
+                rows = connection.execute(query.where(PHOTO.c.id.in_(chunk)))
+                found.update({id_: (width, height) for id_, width, height in rows})
+        return found
+
+    def distinct_pairs(self) -> set[tuple[int, int]]:
+        """Return the pairs of photos that a person called no duplicates, the lower id first."""
+        query = select(DISTINCT_PAIR.c.first_id, DISTINCT_PAIR.c.second_id)
+        with self._connect() as connection:
+            return {(first, second) for first, second in connection.execute(query)}
+
+
+def _table(rows: Sequence[tuple[int, int, bytes, int, bytes, bytes]]) -> SketchTable:
+    import numpy as np
+
+    ids, inner, margins, quality, bits, levels = zip(*rows, strict=True)
+    count = len(rows)
+    return SketchTable(
+        np.array(ids, np.int64),
+        np.array(inner, bool),
+        np.frombuffer(b"".join(margins), np.uint8).reshape(count, 4),
+        np.array(quality, np.int64),
+        np.frombuffer(b"".join(bits), np.uint8).reshape(count, 32),
+        np.frombuffer(b"".join(levels), np.uint8).reshape(count, 32, 32),
+    )

@@ -1,0 +1,60 @@
+"""What is kept of photos to find them again in another form, as the catalog takes and gives it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from sigseek.storage.records.arrays import Ids
+
+WHOLE = b"\0\0\0\0"
+"""The margins of a sketch of a whole picture."""
+
+
+@dataclass(frozen=True)
+class SketchRecord:
+    """A picture, or the part of it inside of plain margins, made very small."""
+
+    levels: bytes
+    """The grey levels of 32 rows of 32 pixels. The picture fills them, whatever its shape."""
+    bits: bytes
+    """The perceptual hash, 256 bits."""
+    quality: int
+    """How much there is to tell it from others by, from 0 for a plain picture to 100."""
+    margins: bytes = WHOLE
+    """The widths of what was left out on the left, at the top, on the right and at the bottom, in
+    256ths of the picture, a byte each.
+    """
+
+
+@dataclass(frozen=True)
+class HashRecord:
+    """What is kept of a photo to find it again in another form."""
+
+    whole: SketchRecord
+    inner: SketchRecord | None = None
+    """The part inside of plain margins; None for a picture without such margins."""
+
+
+@dataclass(frozen=True)
+class SketchTable:
+    """The sketches of photos, a row each. A photo with plain margins has two rows."""
+
+    ids: Ids
+    """The photo of each row, (n,)."""
+    inner: npt.NDArray[np.bool_]
+    """Whether the row is of the part inside of plain margins, (n,)."""
+    margins: npt.NDArray[np.uint8]
+    """What was left out on the left, at the top, on the right and at the bottom, in 256ths of the
+    picture, (n, 4).
+    """
+    quality: npt.NDArray[np.int64]
+    """The quality, (n,)."""
+    bits: npt.NDArray[np.uint8]
+    """The hashes, (n, 32)."""
+    levels: npt.NDArray[np.uint8]
+    """The grey levels, (n, 32, 32)."""
