@@ -46,6 +46,12 @@ if TYPE_CHECKING:
     from sigseek.progress import Listener, Phase, Problem, Progress, Stop
     from sigseek.search.calibration import Calibration
     from sigseek.search.classify import Classification, LabelScore
+    from sigseek.search.duplicates.results import (
+        DuplicateGroup,
+        DuplicateKind,
+        DuplicatePhoto,
+        Duplicates,
+    )
     from sigseek.search.errors import (
         CalibrationError,
         QueryError,
@@ -91,6 +97,10 @@ __all__ = [
     "Command",
     "DamagedFile",
     "DecodeError",
+    "DuplicateGroup",
+    "DuplicateKind",
+    "DuplicatePhoto",
+    "Duplicates",
     "ErrorKind",
     "FailureKind",
     "FolderError",
@@ -167,6 +177,12 @@ _MODULES = {
     "sigseek.progress": ("Listener", "Phase", "Problem", "Progress", "Stop"),
     "sigseek.search.calibration": ("Calibration",),
     "sigseek.search.classify": ("Classification", "LabelScore"),
+    "sigseek.search.duplicates.results": (
+        "DuplicateGroup",
+        "DuplicateKind",
+        "DuplicatePhoto",
+        "Duplicates",
+    ),
     "sigseek.search.errors": (
         "CalibrationError",
         "QueryError",

@@ -17,6 +17,7 @@ from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.lists import check_list
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.progress import Listener, Silence, Stop
+from sigseek.search.duplicates.results import KINDS
 from sigseek.search.errors import QueryError
 from sigseek.search.labels import DEFAULT_TEMPLATE, Label
 from sigseek.siglip.towers import check_choices
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from sigseek.operations.watch import WatchEvent
     from sigseek.search.calibration import Calibration
     from sigseek.search.classify import Classification
+    from sigseek.search.duplicates.results import DuplicateKind, Duplicates
     from sigseek.search.results import SearchResults, SimilarHit
     from sigseek.search.verdicts import JudgedBy
     from sigseek.siglip import Checkpoint
@@ -385,6 +387,41 @@ class Library:
         if photos is None:
             return drop_tag(self._directory, name)
         return decide_tag(self._opened, name, photos, given=False)
+
+    def duplicates(
+        self,
+        query: str | None = None,
+        *,
+        kinds: Sequence[DuplicateKind] = KINDS,
+        prefer: Sequence[StrPath] = (),
+        listener: Listener | None = None,
+        stop: Stop | None = None,
+    ) -> Duplicates:
+        """Find photos that are there more than once; with a query, among the photos that match it.
+
+        A group is of one of three kinds: "identical" files hold one picture, "near" photos are one
+        shot in several forms, and "alike" photos are other shots of one scene. The first photo of a
+        group is the one to keep, from one of the folders to `prefer` if there is one in it. Nothing
+        is changed or deleted. docs/duplicates.md tells how photos are compared.
+
+        >>> library.duplicates()
+        <Duplicates: 0 groups in 40 photos>
+        """
+        from sigseek.operations.duplicates import find_duplicates
+
+        return find_duplicates(
+            self._opened, query, kinds=kinds, prefer=prefer, listener=listener, stop=stop
+        )
+
+    def not_duplicates(self, photos: Sequence[StrPath]) -> int:
+        """Note that no two of these photos are duplicates, and return how many pairs they are.
+
+        They are never in one group again. Raises QueryError and changes nothing when the library
+        does not know one of them, and for files of one picture.
+        """
+        from sigseek.operations.duplicates import keep_distinct
+
+        return keep_distinct(self._opened, photos)
 
     @property
     def judged_by(self) -> JudgedBy:

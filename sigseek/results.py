@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from sigseek.indexer import IndexReport
     from sigseek.indexer.preview import ListedFile
+    from sigseek.search.duplicates.results import Duplicates
     from sigseek.search.results import SearchResults
 
 CALIBRATIONS = {
@@ -266,6 +267,22 @@ def _estimated(number: int) -> str:
 def _rounded_below(value: float, limit: float) -> str:
     """Return the value in so few digits that it still reads as less than the limit."""
     return next(text for digits in range(2, 18) if float(text := f"{value:.{digits}g}") < limit)
+
+
+def duplicates_headline(found: Duplicates) -> str:
+    """Say how many groups of duplicates there are, as a line over them or in their place."""
+    photos = counted(found.photos, "photo")
+    if not found.groups:
+        return f"No duplicates among {photos}"
+    kinds = [group.kind for group in found.groups]
+    counts = [f"{kinds.count(kind):,} {kind}" for kind in dict.fromkeys(kinds)]
+    others = found.others()
+    groups = "group" if len(kinds) == 1 else "groups"
+    line = f"{', '.join(counts)} {groups} among {photos}"
+    if not others:
+        return line
+    size = size_in_words(sum(photo.bytes for photo in others))
+    return f"{line}; {counted(len(others), 'copy', 'copies')} besides those to keep, {size}"
 
 
 def shown(path: str) -> str:

@@ -19,6 +19,7 @@ COMMANDS = {
     "watch": "Keep the library up to date while its folders change.",
     "search": "Find photos by describing them.",
     "similar": "Find photos that look like a given photo.",
+    "duplicates": "Find photos that are there more than once.",
     "classify": "Show how well each label fits a photo.",
     "tag": "Give labels as tags to the photos that match them.",
     "calibrate": "Fit probabilities to captioned pictures of your own.",

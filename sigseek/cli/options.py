@@ -200,8 +200,8 @@ def tell_of_library(directory: Path) -> None:
 _OF_THE_MODEL = ("model", "device", "precision")
 _WITHOUT_MODEL = {"status", "failures", "relocate", "prune", "verify", "backup"}
 """Commands that use no checkpoint. They take --model like all commands."""
-_LISTING = ("only_list", "list_tags", "add", "remove")
-"""Options with which `index` and `tag` use no checkpoint."""
+_LISTING = ("only_list", "list_tags", "add", "remove", "distinct")
+"""Options with which `index`, `tag` and `duplicates` use no checkpoint."""
 
 
 def tell_of_unused_options() -> None:

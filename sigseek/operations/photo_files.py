@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sigseek import disk
 from sigseek.disk import ask
-from sigseek.errors import ErrorKind
+from sigseek.errors import Call, ErrorKind, Remedy
 from sigseek.indexer import DecodeError
 from sigseek.indexer.errors import SilentDiskError
 from sigseek.operations.checkpoint import LibraryCheckpoint
@@ -219,6 +219,24 @@ class PhotoFiles:
         decoder = GuardedDecoder(self._model.checkpoint.preprocessing, limit)
         weakref.finalize(self, decoder.close)  # for callers that forget to close the library
         return decoder
+
+
+def known_photos(files: PhotoFiles, photos: Sequence[str | os.PathLike[str]]) -> list[int]:
+    """Return the ids of the library's photos in these files, which may be away.
+
+    Raises QueryError when the library does not know one of them.
+    """
+    paths = [typed_path(photo).absolute() for photo in photos]
+    found = {path: files.known_id(path) for path in dict.fromkeys(paths)}
+    unknown = [path for path, id_ in found.items() if id_ is None]
+    if unknown:
+        others = f" ({len(unknown):,} of {len(found):,} files are not)" if len(found) > 1 else ""
+        raise QueryError(
+            f"{unknown[0]} is not in the library{others}, so nothing was changed",
+            Remedy("add it first with: {}", (Call("index", (str(unknown[0].parent),)),)),
+            ErrorKind.NOT_FOUND,
+        )
+    return [id_ for id_ in found.values() if id_ is not None]
 
 
 def _possible_paths(path: Path) -> dict[Path, None]:

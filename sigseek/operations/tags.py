@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sigseek.errors import Call, ErrorKind, Remedy
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.lists import check_list
 from sigseek.operations.opened import OpenedLibrary
-from sigseek.paths import typed_path
+from sigseek.operations.photo_files import known_photos
 from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.search.errors import QueryError, UnknownTagError
 from sigseek.search.labels import Label, distinct_labels, label_texts
@@ -93,25 +92,10 @@ def decide_tag(
         known = catalog.tags()
         if not given and tag_name not in known:
             raise UnknownTagError(tag_name, list(known))
-        ids = _photo_ids(library, photos)
+        ids = known_photos(library.photo_files, photos)
         with catalog.transaction() as transaction:
             transaction.put_hand_tag(tag_name, ids, given=given)
         return TagCount(tag_name, *catalog.count_tagged(tag_name))
-
-
-def _photo_ids(library: OpenedLibrary, photos: Sequence[str | os.PathLike[str]]) -> list[int]:
-    """Return the ids of the photos in these files, which may be away."""
-    paths = [typed_path(photo).absolute() for photo in photos]
-    found = {path: library.photo_files.known_id(path) for path in dict.fromkeys(paths)}
-    unknown = [path for path, id_ in found.items() if id_ is None]
-    if unknown:
-        others = f" ({len(unknown):,} of {len(found):,} files are not)" if len(found) > 1 else ""
-        raise QueryError(
-            f"{unknown[0]} is not in the library{others}, so nothing was changed",
-            Remedy("add it first with: {}", (Call("index", (str(unknown[0].parent),)),)),
-            ErrorKind.NOT_FOUND,
-        )
-    return [id_ for id_ in found.values() if id_ is not None]
 
 
 def count_tags(catalog: Catalog) -> tuple[TagCount, ...]:

@@ -10,7 +10,7 @@ from sigseek.pages.page import THUMBNAIL, thumbnail, write_page
 from sigseek.results import QUERY_PHOTOS
 from sigseek.search.results import Hit, SimilarHit
 
-_STYLE = """
+STYLE = """
 .hits { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); }
 .hits { list-style: none; padding: 0; }
 .hits li { border: 1px solid #8884; border-radius: .5rem; overflow: hidden; }
@@ -33,7 +33,7 @@ def write_contact_sheet(file: Path, title: str, sections: Sequence[Section]) -> 
     """Write the page to `file`. Raises OSError when it cannot be written."""
     with Thumbnailer(*THUMBNAIL) as thumbnails:
         body = "\n".join(_section(section, thumbnails) for section in sections)
-    write_page(file, title, body, _STYLE)
+    write_page(file, title, body, STYLE)
 
 
 def _section(section: Section, thumbnails: Thumbnailer) -> str:

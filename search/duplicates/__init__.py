@@ -1,0 +1,3 @@
+"""Duplicates: candidates by hash and by embedding, compared closely by their sketches, and grouped
+around the photo to keep.
+"""

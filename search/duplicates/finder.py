@@ -1,0 +1,314 @@
+"""Finding duplicates among the photos of a library."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sigseek.progress import Listener, Phase, Progress, Stop
+from sigseek.search.duplicates.candidates import HashIndex
+from sigseek.search.duplicates.close_look import CloseLook, Overlays
+from sigseek.search.duplicates.groups import Pair, ordered, star_groups
+from sigseek.search.duplicates.keeping import (
+    Copy,
+    FileNow,
+    criteria,
+    file_rank,
+    file_reason,
+    look_at,
+    rank,
+    reason,
+)
+from sigseek.search.duplicates.neighbours import exact_cosines, near_pairs
+from sigseek.search.duplicates.results import DuplicateGroup, DuplicateKind, DuplicatePhoto
+from sigseek.search.duplicates.sketch_rows import CROPS, read_rows
+from sigseek.storage import CatalogReader, CheckpointRecord, PhotoRecord
+from sigseek.storage.perceptual_hash import LEAST_QUALITY, ORIENTATIONS, distances, turned_bits
+
+Ids = npt.NDArray[np.int64]
+
+MOST_DIFFERENT = 90
+"""In how many bits hashes may differ to be looked at more closely."""
+LOOKED_AT = 0.65
+"""How near, between the usual cosine and that of equal photos, embeddings must be for a close
+look.
+"""
+ALIKE = 0.8
+"""How near they must be for photos to be called alike."""
+_SAME_SHARE = 0.1
+"""How much the share of the picture inside of plain margins may differ between two forms with the
+same frame.
+"""
+_SAME_PIXELS = 0.05
+"""By which share the pixels inside of a frame may differ from those of a picture without one."""
+_COMPARED = 4_000
+"""Pairs of sketches that are compared together."""
+_PAIRS = 200
+"""Pairs of photos that are looked at closely together."""
+
+
+class DuplicateFinder:
+    """Finds the duplicates among some photos. `ids` are ascending, and each photo has a file.
+
+    `advanced` of the listener is told of photos in `Phase.COMPARING`.
+    """
+
+    def __init__(
+        self,
+        catalog: CatalogReader,
+        checkpoint: CheckpointRecord,
+        ids: Ids,
+        prefer: Sequence[Path],
+        listener: Listener,
+        stop: Stop,
+    ) -> None:
+        self._catalog = catalog
+        self._checkpoint = checkpoint
+        self._ids = ids
+        self._prefer = prefer
+        self._measures = criteria(prefer)
+        self._listener = listener
+        self._stop = stop
+        self._rows = read_rows(catalog, ids, stop)
+        self._files: dict[int, list[FileNow]] = {}
+        self._copies: dict[int, Copy] = {}
+
+    def find(self, kinds: Sequence[DuplicateKind]) -> list[DuplicateGroup]:
+        """Return the groups of these kinds, the surest kind first."""
+        groups: list[DuplicateGroup] = []
+        if "identical" in kinds:
+            groups += self._identical()
+        if "near" in kinds or "alike" in kinds:
+            near, alike = self._near_and_alike()
+            groups += near if "near" in kinds else []
+            groups += alike if "alike" in kinds else []
+        return groups
+
+    def _identical(self) -> Iterator[DuplicateGroup]:
+        several = np.intersect1d(self._catalog.photos_with_copies(), self._ids).tolist()
+        photos = self._catalog.photos(several)
+        self._look_at_files(several)
+        for id_ in several:
+            by_inode: dict[object, list[FileNow]] = {}
+            for file in self._files[id_]:
+                by_inode.setdefault(file.inode or file.path, []).append(file)
+            if len(by_inode) < 2 or id_ not in photos:
+                continue
+            files = [min(names, key=self._file_rank) for names in by_inode.values()]
+            files.sort(key=self._file_rank)
+            why = file_reason(files[0], files[1], self._prefer)
+            photo = photos[id_]
+            yield DuplicateGroup(
+                "identical",
+                tuple(
+                    DuplicatePhoto(
+                        id=id_,
+                        path=file.path,
+                        copies=tuple(
+                            name.path
+                            for name in by_inode[file.inode or file.path]
+                            if name.path != file.path
+                        ),
+                        width=photo.width,
+                        height=photo.height,
+                        bytes=file.size,
+                        taken_at=photo.taken_at,
+                        keep=file is files[0],
+                        why=why if file is files[0] else None,
+                        distance=0,
+                        cosine=1.0,
+                        available=file.available,
+                    )
+                    for file in files
+                ),
+            )
+
+    def _near_and_alike(self) -> tuple[list[DuplicateGroup], list[DuplicateGroup]]:
+        self._tell(0)
+        near = self.pairs_by_hash()
+        pairs = near_pairs(
+            self._catalog, self._checkpoint.id, self._ids, LOOKED_AT, self._stop, self._half_told
+        )
+        by_embedding = {
+            (one, other): cosine
+            for one, other, cosine in zip(
+                pairs.one.tolist(), pairs.other.tolist(), pairs.cosines.tolist(), strict=True
+            )
+        }
+        unsure = [pair for pair in by_embedding if pair not in near]
+        near |= {pair for pair, same in zip(unsure, self._same_shot(unsure), strict=True) if same}
+        least = pairs.usual + ALIKE * (1 - pairs.usual)
+        alike = [pair for pair, cosine in by_embedding.items() if cosine >= least]
+        self._know_copies(sorted({id_ for pair in (*near, *alike) for id_ in pair}), near)
+        ranks = {id_: rank(copy, self._measures) for id_, copy in self._copies.items()}
+        distinct = self._catalog.distinct_pairs()
+        near_groups = star_groups(near, ranks, distinct, self._same_shot)
+        best = {id_: group[0] for group in near_groups for id_ in group}
+        between = {
+            ordered(best.get(one, one), best.get(other, other))
+            for one, other in alike
+            if best.get(one, one) != best.get(other, other)
+        }
+        alike_groups = star_groups(between, ranks, distinct)
+        self._tell(len(self._ids))
+        return (
+            [self._group("near", group) for group in near_groups],
+            [self._group("alike", group) for group in alike_groups],
+        )
+
+    def pairs_by_hash(self) -> set[Pair]:
+        """Return the pairs of photos that are one shot, of those with like hashes."""
+        rows = self._rows
+        rich = np.flatnonzero(rows.quality >= LEAST_QUALITY)
+        index = HashIndex(rows.bits[rich])
+        places = np.arange(len(rich))
+        pairs: set[Pair] = set()
+        ways = len(ORIENTATIONS) + len(CROPS)
+        for way in range(ways):
+            self._stop.check()
+            if way < len(ORIENTATIONS):
+                asked = turned_bits(rows.bits[rich], way)
+                found = index.like(asked, places, MOST_DIFFERENT, only_later=True)
+            else:
+                asked = rows.crops[way - len(ORIENTATIONS)][rich]
+                found = index.like(asked, places, MOST_DIFFERENT, only_later=False)
+            one, other = rich[found.asked], rich[found.found]
+            scale = (1.0, 1.0) if way < len(ORIENTATIONS) else CROPS[way - len(ORIENTATIONS)]
+            turn = way if way < len(ORIENTATIONS) else 0
+            new = self._not_among(pairs, one, other)
+            pairs |= self._confirmed(Overlays.of_pairs(one[new], other[new], turn, scale))
+            self._tell((way + 1) * len(self._ids) // (2 * ways))
+        return pairs
+
+    def _not_among(self, pairs: set[Pair], one: Ids, other: Ids) -> npt.NDArray[np.bool_]:
+        """Return which pairs of rows are of two photos, and these not among the pairs yet."""
+        first, second = self._rows.ids[one], self._rows.ids[other]
+        known = [
+            ordered(*pair) in pairs for pair in zip(first.tolist(), second.tolist(), strict=True)
+        ]
+        new: npt.NDArray[np.bool_] = (first != second) & ~np.array(known, bool)
+        return new
+
+    def _confirmed(self, overlays: Overlays) -> set[Pair]:
+        """Return the pairs of photos that are one shot, given guesses about their sketches."""
+        found: set[Pair] = set()
+        ids = self._rows.ids
+        for first in range(0, len(overlays), _COMPARED):
+            self._stop.check()
+            some = overlays.part(slice(first, first + _COMPARED))
+            one, other = ids[some.around], ids[some.inside]
+            look = CloseLook(self._catalog, self._rows, np.union1d(one, other))
+            same = look.confirmed(some)
+            found |= set(map(ordered, one[same].tolist(), other[same].tolist()))
+        return found
+
+    def _same_shot(self, pairs: Sequence[Pair]) -> list[bool]:
+        same: list[bool] = []
+        for first in range(0, len(pairs), _PAIRS):
+            self._stop.check()
+            some = pairs[first : first + _PAIRS]
+            look = CloseLook(self._catalog, self._rows, np.unique(np.array(some, np.int64)))
+            same += look.same_shot(some)
+        return same
+
+    def _know_copies(self, ids: Sequence[int], near: Iterable[Pair]) -> None:
+        """Look at the files and facts of photos, so that they can be ranked."""
+        self._look_at_files(ids)
+        photos, formats = self._catalog.photos(ids), self._catalog.picture_formats(ids)
+        pixels = self._content_pixels(photos, near)
+        for id_ in ids:
+            file = min(self._files[id_], key=self._file_rank)
+            self._copies[id_] = Copy(photos[id_], formats[id_], pixels[id_], file)
+
+    def _content_pixels(
+        self, photos: Mapping[int, PhotoRecord], near: Iterable[Pair]
+    ) -> dict[int, float]:
+        """Return how many pixels each photo has inside of its plain margins.
+
+        Margins are found to a hundredth of a picture. Those of a photograph's own, such as a sky,
+        differ a little between its forms, which then count as if they did not. A framed picture
+        with nearly as many pixels as one without a frame counts as having as many.
+        """
+        _, inner = self._rows.of_photos(np.array(list(photos), np.int64))
+        shares = dict.fromkeys(photos, 1.0)
+        for id_, row in zip(photos, inner.tolist(), strict=True):
+            if row >= 0 and self._rows.ids[row] == id_:
+                left = 1 - (self._rows.margins[row, :2] + self._rows.margins[row, 2:]) / 256.0
+                shares[id_] = float(left[0] * left[1])
+        pairs = list(near)
+        for one, other in pairs:
+            if abs(shares[one] - shares[other]) < _SAME_SHARE:
+                shares[one] = shares[other] = max(shares[one], shares[other])
+        pixels = {id_: shares[id_] * photo.width * photo.height for id_, photo in photos.items()}
+        for one, other in pairs:
+            framed, plain = sorted((one, other), key=lambda id_: shares[id_])
+            if shares[framed] < shares[plain] and _same_pixels(pixels[framed], pixels[plain]):
+                pixels[framed] = pixels[plain]
+        return pixels
+
+    def _look_at_files(self, ids: Sequence[int]) -> None:
+        unknown = [id_ for id_ in ids if id_ not in self._files]
+        for id_, files in self._catalog.held_files(unknown).items():
+            self._files[id_] = look_at(files)
+
+    def _file_rank(self, file: FileNow) -> tuple[bool, bool, bool, int, int, str]:
+        return file_rank(file, self._prefer)
+
+    def _group(self, kind: DuplicateKind, ids: Sequence[int]) -> DuplicateGroup:
+        """Return the group of these photos, the one to keep first."""
+        keep = np.full(len(ids), ids[0], np.int64)
+        others = np.array(ids, np.int64)
+        cosines = exact_cosines(
+            self._catalog, self._checkpoint.id, keep, others, self._stop
+        ).tolist()
+        copies = [self._copies[id_] for id_ in ids]
+        why = reason(copies[0], copies[1:], self._measures)
+        return DuplicateGroup(
+            kind,
+            tuple(
+                DuplicatePhoto(
+                    id=copy.photo.id,
+                    path=copy.file.path,
+                    copies=tuple(
+                        file.path
+                        for file in self._files[copy.photo.id]
+                        if file.path != copy.file.path
+                    ),
+                    width=copy.photo.width,
+                    height=copy.photo.height,
+                    bytes=copy.file.size,
+                    taken_at=copy.photo.taken_at,
+                    keep=place == 0,
+                    why=why if place == 0 else None,
+                    distance=self._distance(ids[0], copy.photo.id),
+                    cosine=None if cosines[place] != cosines[place] else min(cosines[place], 1.0),
+                    available=copy.file.available,
+                )
+                for place, copy in enumerate(copies)
+            ),
+        )
+
+    def _distance(self, one: int, other: int) -> int | None:
+        """Return in how many bits the hashes of two photos differ, turned as they are nearest, and
+        with their plain margins or without.
+        """
+        whole, inner = self._rows.of_photos(np.array([one, other]))
+        if (whole < 0).any():
+            return None
+        bits = self._rows.bits[[whole[0], inner[0]]]
+        turned = np.concatenate([turned_bits(bits, way) for way in range(len(ORIENTATIONS))])
+        return min(
+            int(distances(turned, np.repeat(self._rows.bits[[row]], len(turned), axis=0)).min())
+            for row in (whole[1], inner[1])
+        )
+
+    def _half_told(self, photos: int) -> None:
+        self._tell((len(self._ids) + photos) // 2)
+
+    def _tell(self, photos: int) -> None:
+        self._listener.advanced(Progress(Phase.COMPARING, photos, len(self._ids)))
+
+
+def _same_pixels(one: float, other: float) -> bool:
+    return abs(one - other) <= _SAME_PIXELS * max(one, other)

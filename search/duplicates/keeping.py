@@ -1,0 +1,150 @@
+"""Which of several copies to keep, and why."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from sigseek import disk
+from sigseek.storage import PhotoRecord
+from sigseek.storage.records.files import HeldFile
+
+BINS = {
+    ".trash", ".trashes", "trash", "$recycle.bin", "recycler", "recycled", "@recycle", "#recycle",
+    ".recycle", "recycle bin", "deleted items", "papierkorb", "corbeille", "papelera",
+}  # fmt: skip
+"""The names of directories that hold what was thrown away, in lower case."""
+
+_FORMATS = (
+    ("DNG", "RAW", "CR2", "CR3", "NEF", "ARW", "RAF", "ORF", "RW2"),
+    ("HEIF", "JPEG", "MPO"),
+    ("TIFF",),
+    ("PNG", "JPEG2000", "JXL"),
+    ("AVIF", "WEBP"),
+)
+"""Formats of pictures, those that cameras make first. All others come after them."""
+_SAME_TIME = 2_000_000_000
+"""Nanoseconds within which two times of change are the same. Some disks keep even seconds."""
+_METADATA = (
+    "taken_at", "camera", "lens", "latitude", "city", "rating", "title", "description", "keywords",
+    "people",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FileNow:
+    """A file of a photo, looked at on the disk."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    inode: tuple[int, int] | None
+    """The device and number of the file, the same for all of its names; None where it is not there
+    now, or was changed since it was last read.
+    """
+
+    @property
+    def available(self) -> bool:
+        """Whether it is there as it was read."""
+        return self.inode is not None
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A photo that may be kept."""
+
+    photo: PhotoRecord
+    format: str
+    content_pixels: float
+    """The pixels inside of its plain margins."""
+    file: FileNow
+    """The best of its files."""
+
+
+Criterion = tuple[str, Callable[[Copy], float | str]]
+"""A reason to keep a copy, and its measure of a copy, the lower the better."""
+
+
+def criteria(prefer: Sequence[Path]) -> list[Criterion]:
+    """Return the reasons to keep one copy rather than another, the weightiest first."""
+    return [
+        ("in the preferred folder", lambda copy: not _is_below(copy.file.path, prefer)),
+        ("not in a bin", lambda copy: is_in_bin(copy.file.path)),
+        ("there now", lambda copy: not copy.file.available),
+        ("not damaged", lambda copy: copy.photo.damaged),
+        ("most pixels", lambda copy: -copy.content_pixels),
+        ("without a frame", lambda copy: copy.photo.width * copy.photo.height),
+        ("original format", lambda copy: _format_rank(copy.format)),
+        ("most metadata", lambda copy: -metadata_count(copy.photo)),
+        ("largest file", lambda copy: -copy.file.size),
+        ("oldest", lambda copy: copy.file.mtime_ns),
+        ("first by path", lambda copy: copy.file.path),
+    ]
+
+
+def reason(best: Copy, others: Sequence[Copy], measures: Sequence[Criterion]) -> str:
+    """Return why the first copy is kept rather than the next best one."""
+    next_best = min(others, key=lambda copy: rank(copy, measures))
+    for why, measure in measures:
+        if measure(best) != measure(next_best):
+            return why
+    return measures[-1][0]
+
+
+def rank(copy: Copy, measures: Sequence[Criterion]) -> tuple[float | str, ...]:
+    """Return what copies are ordered by, the best first."""
+    return tuple(measure(copy) for _, measure in measures)
+
+
+def file_rank(file: FileNow, prefer: Sequence[Path]) -> tuple[bool, bool, bool, int, int, str]:
+    """Return what files of one picture are ordered by, the best first."""
+    preferred = _is_below(file.path, prefer)
+    in_bin = is_in_bin(file.path)
+    return not preferred, in_bin, not file.available, file.mtime_ns, len(file.path), file.path
+
+
+def file_reason(best: FileNow, other: FileNow, prefer: Sequence[Path]) -> str:
+    """Return why the first file is kept rather than the other one, which is the next best."""
+    names = ("in the preferred folder", "not in a bin", "there now", "oldest", "shortest path")
+    measures = zip(names, file_rank(best, prefer), file_rank(other, prefer), strict=False)
+    return next((name for name, one, two in measures if one != two), "first by path")
+
+
+def look_at(files: Sequence[HeldFile]) -> list[FileNow]:
+    """Return the files as they are on the disk now."""
+    return [FileNow(file.path, file.size, file.mtime_ns, _inode(file)) for file in files]
+
+
+def is_in_bin(path: str) -> bool:
+    """Return whether the file lies in a directory of what was thrown away."""
+    return any(
+        part.lower() in BINS or part.lower().startswith(".trash-")
+        for part in PurePath(path).parts[:-1]
+    )
+
+
+def metadata_count(photo: PhotoRecord) -> int:
+    """Return how many sorts of metadata the photo has."""
+    return sum(bool(getattr(photo, name)) for name in _METADATA)
+
+
+def _inode(file: HeldFile) -> tuple[int, int] | None:
+    path = Path(file.path)
+    try:
+        status = disk.ask(path.parent, path.stat, None)
+    except OSError:
+        return None
+    # A changed file may hold another picture, which nobody has compared with anything.
+    if status is None or status.st_size != file.size:
+        return None
+    if abs(status.st_mtime_ns - file.mtime_ns) > _SAME_TIME:
+        return None
+    return status.st_dev, status.st_ino or hash(file.path)  # some drives number no files
+
+
+def _is_below(path: str, folders: Sequence[Path]) -> bool:
+    return any(PurePath(path).is_relative_to(folder) for folder in folders)
+
+
+def _format_rank(name: str) -> int:
+    known = (number for number, names in enumerate(_FORMATS) if name in names)
+    return next(known, len(_FORMATS))

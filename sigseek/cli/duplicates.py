@@ -1,0 +1,173 @@
+"""The command `sigseek duplicates`."""
+
+import warnings
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from sigseek.cli.arguments import QueryCommand
+from sigseek.cli.hits import show_note
+from sigseek.cli.options import (
+    device_option,
+    end_of_paths,
+    html_option,
+    json_option,
+    library_options,
+    opened,
+    path_options,
+    precision_option,
+)
+from sigseek.cli.output import bar, print_json, print_paths
+from sigseek.cli.parameter_types import PathName
+from sigseek.cli.progress import RunProgress
+from sigseek.results import counted, duplicates_headline, shown, size_in_words
+from sigseek.search.duplicates.results import (
+    COPIES,
+    KINDS,
+    DuplicateGroup,
+    DuplicateKind,
+    DuplicatePhoto,
+    Duplicates,
+)
+
+_MANY = 2_000
+"""A progress bar is shown for this many photos or more."""
+
+
+@click.command(cls=QueryCommand)
+@click.argument("query", nargs=-1, metavar="[QUERY]")
+@click.option(
+    "--kind",
+    "kinds",
+    type=click.Choice(get_args(DuplicateKind)),
+    multiple=True,
+    help="Show only groups of this kind. Repeatable.  [default: all; with --paths identical and "
+    "near]",
+)
+@click.option(
+    "--prefer",
+    type=PathName(),
+    multiple=True,
+    metavar="FOLDER",
+    help="Rather keep photos in this folder. Repeatable.",
+)
+@click.option(
+    "--not",
+    "distinct",
+    is_flag=True,
+    help="Never again group the photos whose files are named in place of a query.",
+)
+@library_options
+@device_option
+@precision_option
+@path_options
+@html_option
+@json_option
+def duplicates(
+    query: tuple[str, ...],
+    kinds: tuple[DuplicateKind, ...],
+    prefer: tuple[Path, ...],
+    distinct: bool,
+    directory: Path,
+    model: str | None,
+    device: str,
+    precision: str,
+    paths_only: bool,
+    print0: bool,
+    html: Path | None,
+    as_json: bool,
+) -> None:
+    """Find photos that are there more than once.
+
+    Nothing is changed or deleted. With a query, only photos that match it are compared.
+
+    A group is of one of three kinds: identical files hold the same picture; near photos are one
+    shot in several forms, such as smaller, cropped, in another format or turned; alike photos are
+    other shots of one scene, and no copies. The first photo of a group is the one to keep. --paths
+    prints the paths of the others.
+
+    \b
+        sigseek duplicates
+        sigseek duplicates tag:holiday --kind near --prefer ~/Pictures/originals
+        sigseek duplicates --not ~/Pictures/one.jpg ~/Pictures/two.jpg
+        sigseek duplicates --print0 | xargs -0 -I{} mv {} ~/copies
+    """
+    path_end = end_of_paths(paths_only, print0, as_json)
+    if distinct:
+        others = (kinds, prefer, path_end, html, as_json)
+        _keep_apart(query, directory, model, used=any(others))
+        return
+    if html:
+        from sigseek.pages.page import check_page
+
+        check_page(html)
+    wanted = kinds or (COPIES if path_end is not None else KINDS)
+    with (
+        opened(directory, model, device, precision) as library,
+        RunProgress(_MANY) as listener,
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore", UserWarning)  # the notes say the same
+        asked = " ".join(query) if query else None
+        found = library.duplicates(asked, kinds=wanted, prefer=prefer, listener=listener)
+    for note in found.notes:
+        show_note(note)
+    if html:
+        from sigseek.pages.duplicates_sheet import write_duplicates_sheet
+
+        write_duplicates_sheet(html, found)
+        click.echo(f"written: {html.absolute()}", err=True)
+    click.echo(duplicates_headline(found), err=as_json or path_end is not None)
+    _deliver(found, path_end, as_json=as_json)
+
+
+def _keep_apart(photos: tuple[str, ...], directory: Path, model: str | None, *, used: bool) -> None:
+    """Note that the photos in these files are no duplicates of each other."""
+    if used:
+        raise click.UsageError("Use --not alone, with the files of two photos or more.")
+    if len(photos) < 2:
+        raise click.UsageError("Name two photos or more: --not PHOTO PHOTO...")
+    with opened(directory, model) as library:
+        pairs = library.not_duplicates(photos)
+    click.echo(f"{counted(pairs, 'pair')} kept apart from now on")
+
+
+def _deliver(found: Duplicates, path_end: str | None, *, as_json: bool) -> None:
+    if as_json:
+        for group in found:
+            print_json(group)
+    elif path_end is not None:
+        paths = [photo.path for photo in found.others()]
+        if all(group.kind == "alike" for group in found):
+            paths = [
+                photo.path
+                for group in found
+                for photo in group.photos
+                if photo.available and not photo.keep
+            ]
+        print_paths(paths, path_end)
+    else:
+        for group in found:
+            _print_group(group)
+
+
+def _print_group(group: DuplicateGroup) -> None:
+    """Print a group: a line with its kind, and a line for each photo."""
+    click.echo(f"\n{group.kind}")
+    for photo in group.photos:
+        mark = "keep" if photo.keep else ""
+        cosine = "" if photo.cosine is None else f"{photo.cosine:.3f}  {bar(max(photo.cosine, 0))}"
+        size = f"{photo.width}x{photo.height}, {size_in_words(photo.bytes)}"
+        click.echo(
+            f"{mark:>6}  {cosine:<17}  {shown(photo.path)}  ({', '.join([size, *_remarks(photo)])})"
+        )
+
+
+def _remarks(photo: DuplicatePhoto) -> list[str]:
+    remarks = [photo.why] if photo.why else []
+    if photo.copies:
+        remarks.append(f"+{counted(len(photo.copies), 'path')}")
+    if not photo.available:
+        remarks.append("file missing or changed")
+    return remarks

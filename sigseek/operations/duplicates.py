@@ -1,0 +1,137 @@
+"""Duplicates in a library, and what a person said are none."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from sigseek.errors import Call, ErrorKind, Remedy
+from sigseek.indexer.hash_version import HASH_VERSION
+from sigseek.operations.lists import check_list
+from sigseek.operations.opened import OpenedLibrary
+from sigseek.operations.photo_files import known_photos
+from sigseek.paths import typed_path
+from sigseek.progress import Listener, Stop
+from sigseek.search.duplicates.results import KINDS, DuplicateKind, Duplicates
+from sigseek.search.errors import QueryError
+from sigseek.storage import CatalogReader
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Ids: TypeAlias = npt.NDArray[np.int64]
+
+
+def find_duplicates(
+    library: OpenedLibrary,
+    query: str | None,
+    *,
+    kinds: Sequence[DuplicateKind],
+    prefer: Sequence[str | os.PathLike[str]],
+    listener: Listener | None,
+    stop: Stop | None,
+) -> Duplicates:
+    """Find the duplicates of a library, or among the photos that match a query, as
+    `Library.duplicates` describes.
+    """
+    from sigseek.search.duplicates.finder import DuplicateFinder
+
+    check_list("kinds", kinds, QueryError)
+    check_list("prefer", prefer, QueryError)
+    _check_kinds(kinds)
+    state = library.checkpoint.state_to_query()
+    within = None
+    notes: list[Remedy | str] = []
+    if query is not None:
+        within, notes = _matching(library, query, state.record.embeddings)
+    with library.directory.catalog().snapshot() as moment:
+        ids = moment.photos_with_files()
+        if within is not None:
+            ids = ids[_among(ids, within)]
+        finder = DuplicateFinder(
+            moment,
+            state.record,
+            ids,
+            [typed_path(folder).absolute() for folder in prefer],
+            listener or library.listener,
+            stop or Stop(),
+        )
+        groups = tuple(finder.find(kinds))
+        notes += _unhashed(moment)
+    return Duplicates(groups, len(ids), tuple(notes))
+
+
+def keep_distinct(library: OpenedLibrary, photos: Sequence[str | os.PathLike[str]]) -> int:
+    """Note that these photos are no duplicates of each other, as `Library.not_duplicates`
+    describes, and return how many pairs they are.
+    """
+    check_list("photos", photos, QueryError)
+    with library.directory.writing():
+        ids = known_photos(library.photo_files, photos)
+        if len(ids) < 2:
+            raise QueryError(
+                "fewer than two photos were named",
+                "name two or more that are no duplicates of each other",
+            )
+        if len(set(ids)) < len(ids):
+            raise QueryError(
+                "two of these files hold the same picture, so nothing was changed",
+                "name photos whose pictures differ",
+            )
+        pairs = list(itertools.combinations(ids, 2))
+        with library.directory.catalog().transaction() as transaction:
+            transaction.put_distinct_pairs(pairs)
+    return len(pairs)
+
+
+def _check_kinds(kinds: Collection[str]) -> None:
+    unknown = [kind for kind in kinds if kind not in KINDS]
+    if unknown:
+        raise QueryError(
+            f"there is no kind of duplicates called {unknown[0]!r}",
+            f"the kinds are {', '.join(KINDS)}",
+            ErrorKind.INVALID,
+        )
+
+
+def _matching(library: OpenedLibrary, query: str, photos: int) -> tuple[Ids, list[Remedy | str]]:
+    """Return the ids of all photos that match the query, and notes on the answer."""
+    import numpy as np
+
+    from sigseek.operations.searching import search
+
+    found = search(
+        library,
+        query,
+        max(photos, 1),
+        min_probability=0.0,
+        include_all=False,
+        explain=False,
+        closer=0,
+        include_self=True,
+    )
+    return np.array([hit.id for hit in found], np.int64), list(found.notes)
+
+
+def _among(ids: Ids, within: Ids) -> npt.NDArray[np.bool_]:
+    import numpy as np
+
+    return np.isin(ids, within)
+
+
+def _unhashed(catalog: CatalogReader) -> list[Remedy | str]:
+    """Return a note on photos that have no perceptual hash yet."""
+    without = catalog.count_photos_without_hash(HASH_VERSION)
+    if not without:
+        return []
+    photos = "1 photo has" if without == 1 else f"{without:,} photos have"
+    return [
+        Remedy(
+            f"{photos} no perceptual hash yet, so other forms of them were not found; "
+            "to make the hashes: {}",
+            (Call("index"),),
+        )
+    ]

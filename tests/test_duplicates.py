@@ -1,0 +1,367 @@
+"""Photos that are there more than once: what is found, what to keep, what a person says."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import sigseek
+from benchmarks.photographs import ATTACKS, photograph
+from sigseek import DuplicateGroup
+from sigseek.storage import Catalog
+from tests.catalogs import add_checkpoint, add_photos, random_unit
+from tests.conftest import Run
+from tests.listeners import Heard
+from tests.photos import exif
+
+SIZE = (480, 360)
+
+
+def save(path: Path, image: Image.Image, **options: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".jpg":
+        options = {"quality": 95} | options
+    image.save(path, **options)  # type: ignore[arg-type]
+    return path
+
+
+def names(groups: Sequence[DuplicateGroup], kind: str = "near") -> set[frozenset[str]]:
+    """Return the groups of this kind, each as the names of its files."""
+    return {
+        frozenset(Path(photo.path).name for photo in group.photos)
+        for group in groups
+        if group.kind == kind
+    }
+
+
+def kept(group: DuplicateGroup) -> tuple[str, str | None]:
+    """Return the name of the file to keep, and why."""
+    assert [photo.keep for photo in group.photos] == [True] + [False] * (len(group.photos) - 1)
+    assert [photo.why for photo in group.photos[1:]] == [None] * (len(group.photos) - 1)
+    return Path(group.photos[0].path).name, group.photos[0].why
+
+
+@pytest.fixture(scope="module")
+def attacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library of photographs. Each but the last is there twice, the second time changed in one
+    way; the last four are two shots each of two scenes.
+    """
+    place = tmp_path_factory.mktemp("attacked")
+    for number, attack in enumerate(ATTACKS.values()):
+        image = photograph(number, SIZE)
+        save(place / "photos" / f"{number:02}.jpg", image)
+        save(place / "photos" / f"{number:02} again.png", attack(image))
+    for seed in (100, 101):
+        for moved in (0, 40):
+            image = photograph(seed, SIZE, moved)
+            save(place / "photos" / f"shot {seed} {moved}.jpg", image)
+    with sigseek.open(place / "library", model="mini", precision="fp32") as library:
+        library.index(place / "photos")
+    return place / "library"
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[sigseek.Library]:
+    with sigseek.open(tmp_path / "library", model="mini", precision="fp32") as library:
+        yield library
+
+
+def test_every_form_of_a_shot_is_found_and_no_other_photo(attacked: Path) -> None:
+    with sigseek.open(attacked) as library:
+        found = library.duplicates(kinds=["near"])
+    expected = {
+        name: frozenset({f"{number:02}.jpg", f"{number:02} again.png"})
+        for number, name in enumerate(ATTACKS)
+    }
+    assert {name for name, group in expected.items() if group not in names(found)} == set()
+    assert names(found) == set(expected.values())
+    assert found.photos == 2 * len(ATTACKS) + 4
+
+
+def test_other_shots_of_a_scene_are_alike_at_most(attacked: Path) -> None:
+    with sigseek.open(attacked) as library:
+        found = library.duplicates()
+    assert not any("shot" in name for group in names(found) for name in group)
+    assert {path for path in map(str, found.others()) if "shot" in path} == set()
+    copied = {photo.id for group in found if group.kind == "near" for photo in group.photos[1:]}
+    of_alike = {photo.id for group in found if group.kind == "alike" for photo in group.photos}
+    assert not copied & of_alike, "alike are the photos to keep, each once"
+
+
+def test_the_second_answer_is_the_first(attacked: Path) -> None:
+    with sigseek.open(attacked) as library:
+        assert library.duplicates() == library.duplicates()
+
+
+def test_identical_files_and_names_of_one_file(library: sigseek.Library, photos: Path) -> None:
+    one = save(photos / "a.jpg", photograph(1, SIZE))
+    os.link(one, photos / "a link.jpg")
+    shutil.copy(one, photos / "b.jpg")
+    with_words = photos / "c.jpg"
+    with_words.write_bytes(one.read_bytes() + b"after the end")
+    for number, path in enumerate((one, photos / "b.jpg", with_words)):
+        os.utime(path, (1_000_000_000 + number,) * 2)
+    only = save(photos / "d.jpg", photograph(2, SIZE))
+    os.link(only, photos / "d link.jpg")
+    library.index(photos)
+    (group,) = library.duplicates()
+    assert group.kind == "identical"
+    assert [Path(photo.path).name for photo in group.photos] == ["a.jpg", "b.jpg", "c.jpg"]
+    assert kept(group) == ("a.jpg", "oldest")
+    assert group.photos[0].copies == (str(photos / "a link.jpg"),)
+    assert group.photos[1].copies == ()
+    assert {(photo.distance, photo.cosine) for photo in group.photos} == {(0, 1.0)}
+    others = [Path(photo.path).name for photo in library.duplicates().others()]
+    assert others == ["b.jpg", "c.jpg"], "never a further name of the file to keep"
+
+
+def reasons() -> Iterator[tuple[str, Callable[[Path], None], str, str]]:
+    """Yield cases: a name, what makes the files, the file to keep, and why."""
+    image = photograph(5, SIZE)
+
+    def pixels(photos: Path) -> None:
+        save(photos / "a.jpg", image.resize((240, 180)))
+        save(photos / "b.jpg", image, quality=60)
+
+    def frame(photos: Path) -> None:
+        save(photos / "a.png", ATTACKS["border 20%"](image))
+        save(photos / "b.jpg", image)
+
+    def crop(photos: Path) -> None:
+        save(photos / "a.jpg", ATTACKS["crop 5%"](image))
+        save(photos / "b.jpg", image)
+
+    def original(photos: Path) -> None:
+        save(photos / "a.webp", image, quality=80)
+        save(photos / "b.jpg", image)
+
+    def metadata(photos: Path) -> None:
+        save(photos / "a.jpg", image, quality=90)
+        save(photos / "b.jpg", image, quality=70, exif=exif(Model="A1"))
+
+    def size(photos: Path) -> None:
+        save(photos / "a.jpg", image, quality=50)
+        save(photos / "b.jpg", image, quality=90)
+
+    def in_bin(photos: Path) -> None:
+        save(photos / "Papierkorb" / "a.jpg", image, quality=95)
+        save(photos / "b.jpg", image, quality=60)
+
+    yield "pixels", pixels, "b.jpg", "most pixels"
+    yield "frame", frame, "b.jpg", "without a frame"
+    yield "crop", crop, "b.jpg", "most pixels"
+    yield "original", original, "b.jpg", "original format"
+    yield "metadata", metadata, "b.jpg", "most metadata"
+    yield "size", size, "b.jpg", "largest file"
+    yield "bin", in_bin, "b.jpg", "not in a bin"
+
+
+@pytest.mark.parametrize(
+    ("make", "keep", "why"), [case[1:] for case in reasons()], ids=[case[0] for case in reasons()]
+)
+def test_which_to_keep_and_why(
+    make: Callable[[Path], None],
+    keep: str,
+    why: str,
+    library: sigseek.Library,
+    photos: Path,
+) -> None:
+    make(photos)
+    library.index(photos)
+    (group,) = library.duplicates(kinds=["near"])
+    assert (group.kind, *kept(group)) == ("near", keep, why)
+    assert len(group.photos) == 2
+
+
+def test_a_preferred_folder(library: sigseek.Library, photos: Path) -> None:
+    save(photos / "large" / "a.jpg", photograph(1, SIZE))
+    save(photos / "small" / "b.jpg", photograph(1, SIZE).resize((240, 180)))
+    shutil.copy(photos / "large" / "a.jpg", photos / "small" / "c.jpg")
+    library.index(photos)
+    near, identical = (
+        library.duplicates(kinds=[kind], prefer=[photos / "small"])[0]
+        for kind in ("near", "identical")
+    )
+    assert kept(identical) == ("c.jpg", "in the preferred folder")
+    assert kept(near) == ("c.jpg", "most pixels"), "both have a file there"
+    assert near.photos[0].copies == (str(photos / "large" / "a.jpg"),)
+    assert kept(library.duplicates(kinds=["near"], prefer=[photos / "large"])[0]) == (
+        "a.jpg",
+        "in the preferred folder",
+    )
+
+
+def test_what_a_person_parted_stays_apart(library: sigseek.Library, photos: Path) -> None:
+    image = photograph(1, SIZE)
+    one = save(photos / "a.jpg", image)
+    two = save(photos / "b.jpg", image, quality=50)
+    three = save(photos / "c.jpg", image.resize((240, 180)))
+    library.index(photos)
+    assert names(library.duplicates()) == {frozenset({"a.jpg", "b.jpg", "c.jpg"})}
+    assert library.not_duplicates([three, one]) == 1
+    assert library.not_duplicates([one, three]) == 1, "to say it twice is to say it once"
+    assert names(library.duplicates()) == {frozenset({"a.jpg", "b.jpg"})}
+    three.rename(photos / "d.jpg")
+    library.index(photos, reread=True)
+    assert names(library.duplicates()) == {frozenset({"a.jpg", "b.jpg"})}
+    save(two, image, quality=51)
+    save(photos / "d.jpg", image.resize((230, 172)))  # an edit, which keeps what was said
+    library.index(photos)
+    assert names(library.duplicates()) == {frozenset({"a.jpg", "b.jpg"})}
+    assert library.not_duplicates([one, two, photos / "d.jpg"]) == 3
+    assert len(library.duplicates(kinds=["near", "alike"])) == 0
+
+
+def test_only_what_a_query_selects_is_compared(library: sigseek.Library, photos: Path) -> None:
+    for seed in (1, 2):
+        save(photos / f"{seed}.jpg", photograph(seed, SIZE))
+        save(photos / f"{seed} again.jpg", photograph(seed, SIZE), quality=40)
+    library.index(photos)
+    library.add_tag("mine", [photos / "1.jpg", photos / "1 again.jpg", photos / "2.jpg"])
+    found = library.duplicates("tag:mine")
+    assert (found.photos, names(found)) == (3, {frozenset({"1.jpg", "1 again.jpg"})})
+    with pytest.raises(sigseek.UnknownTagError):
+        library.duplicates("tag:theirs")
+
+
+def test_plain_pictures_are_no_duplicates(library: sigseek.Library, photos: Path) -> None:
+    for number, level in enumerate((250, 252, 254)):
+        save(photos / f"{number}.png", Image.new("RGB", SIZE, (level,) * 3))
+    library.index(photos)
+    assert names(library.duplicates()) == set()
+
+
+def test_one_photo_and_none(library: sigseek.Library, photos: Path) -> None:
+    photos.mkdir()
+    library.index(photos)
+    with pytest.raises(sigseek.LibraryError):
+        library.duplicates()
+    only = save(photos / "a.jpg", photograph(1, SIZE))
+    library.index()
+    assert (len(library.duplicates()), library.duplicates().photos) == (0, 1)
+    only.unlink()
+    library.index(accept_missing=True)
+    assert library.duplicates().photos == 0
+
+
+def test_files_that_are_away_or_changed_are_not_offered(
+    library: sigseek.Library, photos: Path, tmp_path: Path
+) -> None:
+    image = photograph(1, SIZE)
+    save(photos / "a.jpg", image)
+    save(tmp_path / "drive" / "b.jpg", image, quality=50)
+    changed = save(photos / "c.jpg", image, quality=40)
+    library.index(photos, tmp_path / "drive")
+    (tmp_path / "drive").rename(tmp_path / "unplugged")
+    save(changed, photograph(2, SIZE))
+    (group,) = library.duplicates(kinds=["near"])
+    assert {Path(photo.path).name: photo.available for photo in group.photos} == {
+        "a.jpg": True,
+        "b.jpg": False,
+        "c.jpg": False,
+    }
+    assert library.duplicates().others() == ()
+
+
+def test_the_command_and_what_it_prints(attacked: Path, run: Run) -> None:
+    where = ("--library", attacked)
+    shown = run("duplicates", "--kind", "near", *where).stdout
+    count = len(ATTACKS)
+    assert shown.startswith(f"{count} near groups among {2 * count + 4} photos; {count} copies")
+    assert shown.count("  keep  ") == count
+    lines = run("duplicates", "--json", "--kind", "near", *where).stdout.splitlines()
+    groups = [json.loads(line) for line in lines]
+    assert len(groups) == count
+    for group in groups:
+        assert group["kind"] == "near"
+        for photo in group["photos"]:
+            assert list(photo) == [
+                "id", "path", "copies", "width", "height", "bytes", "taken_at", "keep", "why",
+                "distance", "cosine", "available",
+            ]  # fmt: skip
+            assert photo["bytes"] == Path(photo["path"]).stat().st_size
+    others = [photo["path"] for group in groups for photo in group["photos"] if not photo["keep"]]
+    printed = run("duplicates", "--paths", *where)
+    assert printed.stdout.splitlines() == others
+    assert run("duplicates", "--print0", *where).stdout == "".join(f"{path}\0" for path in others)
+
+
+def test_a_page_of_the_groups(attacked: Path, tmp_path: Path, run: Run) -> None:
+    page = tmp_path / "page.html"
+    done = run("duplicates", "--kind", "near", "--html", page, "--library", attacked)
+    assert done.stderr == f"written: {page}\n"
+    html = page.read_text()
+    assert html.count("<h2>near</h2>") == html.count("<b>keep</b>: ") == len(ATTACKS)
+    assert html.count('src="data:image/jpeg;base64,') == 2 * len(ATTACKS)
+    assert f"<title>{len(ATTACKS)} near groups among {2 * len(ATTACKS) + 4} photos; " in html
+
+
+def test_the_command_keeps_photos_apart(attacked: Path, tmp_path: Path, run: Run) -> None:
+    library = shutil.copytree(attacked, tmp_path / "library")
+    photos, where = attacked.parent / "photos", ("--library", library)
+    done = run("duplicates", "--not", photos / "00.jpg", photos / "00 again.png", *where)
+    assert done.stdout == "1 pair kept apart from now on\n"
+    shown = run("duplicates", "--kind", "near", *where).stdout
+    assert shown.startswith(f"{len(ATTACKS) - 1} near groups")
+    assert "00 again.png" not in shown
+
+
+def test_what_is_refused(attacked: Path, run: Run, tmp_path: Path) -> None:
+    photos, where = attacked.parent / "photos", ("--library", attacked)
+    one, unknown = photos / "00.jpg", save(tmp_path / "new.jpg", photograph(50, SIZE))
+    for arguments, status, said in (
+        (("--not", one), 2, "Name two photos or more"),
+        (("--not", one, one, "--json"), 2, "Use --not alone"),
+        (("--paths", "--json"), 2, "not both"),
+        (("--kind", "equal"), 2, "'equal' is not one of"),
+        (("--not", one, one), 1, "fewer than two photos were named"),
+        (("--not", one, unknown), 1, "is not in the library (1 of 2 files are not)"),
+        (("tag:nothing",), 1, "there is no tag 'nothing'"),
+    ):
+        done = run("duplicates", *arguments, *where, check=False)
+        assert (done.returncode, said in done.stderr) == (status, True), done.stderr
+    with sigseek.open(attacked) as library:
+        with pytest.raises(sigseek.QueryError, match="no kind of duplicates called 'equal'"):
+            library.duplicates(kinds=["equal"])  # type: ignore[list-item]
+        with pytest.raises(sigseek.QueryError, match="kinds must be a list"):
+            library.duplicates(kinds="near")  # type: ignore[arg-type]
+        with pytest.raises(sigseek.QueryError, match="photos must be a list"):
+            library.not_duplicates(str(one))
+
+
+def test_a_stop_ends_it_and_progress_is_told(attacked: Path) -> None:
+    heard, stop = Heard(), sigseek.Stop()
+    with sigseek.open(attacked) as library:
+        library.duplicates(listener=heard)
+        done = [progress.done for progress in heard.progress]
+        assert done == sorted(done)
+        assert (done[0], done[-1]) == (0, 2 * len(ATTACKS) + 4)
+        stop.set()
+        with pytest.raises(sigseek.StoppedError):
+            library.duplicates(stop=stop)
+
+
+def test_both_databases_keep_pairs_apart(
+    open_catalog: Callable[[], Catalog], tmp_path: Path
+) -> None:
+    catalog = open_catalog()
+    checkpoint = add_checkpoint(catalog, 4)
+    ids = add_photos(catalog, checkpoint, random_unit(4, 4), tmp_path, list("abcd"))
+    with catalog.transaction() as transaction:
+        transaction.put_distinct_pairs([(ids[1], ids[0]), (ids[0], ids[1]), (ids[2], ids[2])])
+        transaction.put_distinct_pairs([(ids[0], ids[2])])
+    assert catalog.distinct_pairs() == {(ids[0], ids[1]), (ids[0], ids[2])}
+    with catalog.transaction() as transaction:
+        folder = catalog.folders()[0]
+        transaction.remove_files(folder.id, ["b"])
+        transaction.remove_photos_without_files()
+    assert catalog.distinct_pairs() == {(ids[0], ids[2])}

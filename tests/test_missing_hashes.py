@@ -1,0 +1,125 @@
+"""Photos that an earlier version took in get their perceptual hashes by the next run."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import sigseek
+from benchmarks.photographs import photograph
+from sigseek.indexer.hash_version import HASH_VERSION
+from sigseek.progress import Phase, Progress, Stop
+from sigseek.storage.perceptual_hash import distances, hash_bits
+from tests.listeners import Heard
+
+SIZE = (320, 240)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for seed in range(3):
+        photograph(seed, SIZE).save(folder / f"{seed}.png")
+        photograph(seed, SIZE).save(folder / f"{seed} again.jpg", quality=60)
+    return folder
+
+
+@pytest.fixture
+def library(tmp_path: Path, photos: Path) -> Iterator[sigseek.Library]:
+    with sigseek.open(tmp_path / "library", model="mini", precision="fp32") as library:
+        library.index(photos)
+        yield library
+
+
+def rows(library: sigseek.Library, query: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(library.directory / "catalog.sqlite")) as connection, connection:
+        return connection.execute(query).fetchall()
+
+
+def forget_hashes(library: sigseek.Library) -> None:
+    """Make the library one of a program that knew no hashes."""
+    rows(library, "DELETE FROM sketch")
+    rows(library, "UPDATE photo SET hash_version = 0")
+
+
+def test_new_photos_have_their_hashes_at_once(library: sigseek.Library) -> None:
+    assert rows(library, "SELECT count(*) FROM sketch") == [(6,)]
+    assert rows(library, "SELECT DISTINCT hash_version FROM photo") == [(HASH_VERSION,)]
+    report = library.index()
+    assert (report.hashed, report.unchanged) == (0, 6)
+
+
+def test_a_library_without_hashes_gets_the_same_ones(library: sigseek.Library) -> None:
+    import numpy as np
+
+    kept = "SELECT photo_id, bits, levels FROM sketch ORDER BY photo_id"
+    before = rows(library, kept)
+    forget_hashes(library)
+    found = library.duplicates(kinds=["near"])
+    assert len(found) == 0
+    (note,) = found.notes
+    assert str(note) == (
+        "6 photos have no perceptual hash yet, so other forms of them were not found; "
+        "to make the hashes: library.index()"
+    )
+    report = library.index()
+    assert (report.hashed, report.unchanged, report.device) == (6, 6, None)
+    for (photo, bits, _), (same, others, levels) in zip(before, rows(library, kept), strict=True):
+        one, other = (np.frombuffer(value, np.uint8)[None] for value in (bits, others))  # type: ignore[call-overload]
+        assert (photo, int(distances(one, other)[0]) <= 4) == (same, True)
+        sketch = np.frombuffer(levels, np.uint8).reshape(1, 32, 32)  # type: ignore[call-overload]
+        assert (hash_bits(sketch) == other).all()
+    assert library.index().hashed == 0
+    assert (len(library.duplicates(kinds=["near"])), library.duplicates().notes) == (3, ())
+
+
+def test_photos_that_are_away_get_theirs_when_they_are_back(
+    library: sigseek.Library, photos: Path, tmp_path: Path
+) -> None:
+    forget_hashes(library)
+    photos.rename(tmp_path / "unplugged")
+    assert library.index().hashed == 0
+    assert str(library.duplicates().notes[0]).startswith("6 photos have no perceptual hash yet")
+    (tmp_path / "unplugged").rename(photos)
+    assert library.index().hashed == 6
+
+
+def test_a_file_that_gives_no_picture_any_more_is_tried_once(
+    library: sigseek.Library, photos: Path
+) -> None:
+    forget_hashes(library)
+    path = photos / "0.png"
+    status = path.stat()
+    path.write_bytes(b"x" * status.st_size)
+    import os
+
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    rows(library, "UPDATE file SET ctime_ns = NULL")
+    assert library.index().hashed == 6
+    assert rows(library, "SELECT count(*) FROM sketch") == [(5,)]
+    assert library.index().hashed == 0
+
+
+def test_a_stopped_run_goes_on_where_it_was(
+    library: sigseek.Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sigseek.indexer import missing_hashes
+
+    monkeypatch.setattr(missing_hashes, "_STORED", 2)
+    forget_hashes(library)
+    stop = Stop()
+
+    def after_three(progress: Progress) -> None:
+        if progress.phase is Phase.HASHING and progress.done == 3:
+            stop.set()
+
+    heard = Heard(after_three)
+    report = library.index(listener=heard, stop=stop)
+    assert (report.stopped, 2 <= report.hashed < 6) == (True, True)
+    first = report.hashed
+    assert rows(library, "SELECT count(*) FROM sketch") == [(first,)]
+    report = library.index()
+    assert (report.stopped, report.hashed) == (False, 6 - first)
