@@ -32,11 +32,11 @@ from benchmarks.drawn_queries import (
     kinds_of_queries,
     present_queries,
 )
+from sigseek.answers import headline
 from sigseek.cli.remedies import spell
 from sigseek.demo.scene import Scene
 from sigseek.evaluation.metrics import calibration_error, reliability
 from sigseek.library import Library, open_library
-from sigseek.results import headline
 from sigseek.search.results import Hit, SearchResults
 from sigseek.search.verdicts import VERDICTS
 from sigseek.siglip.checkpoint import MINI_DIRECTORY

@@ -10,6 +10,9 @@ from sigseek.search.query import And, Leaf, Not, Or, Query, unweighted
 
 Doubles = npt.NDArray[np.float64]
 
+_LEAST_GAIN = 0.05
+"""A term that costs a photo less than this is not worth naming."""
+
 
 def combine(query: Query, terms: Mapping[Leaf, Doubles]) -> Doubles:
     """Return the query's probability (n,), 0 to 1, from its terms' probabilities: AND multiplies
@@ -43,6 +46,24 @@ def combine_bounds(
             return least, most
         case _:
             return low[unweighted(query)], high[unweighted(query)]
+
+
+def held_back_by(query: Query, terms: Mapping[Leaf, float]) -> Leaf | None:
+    """Return the term without whose doubts the query's probability would rise most, by its terms'
+    probabilities. It is None for a query of one term, and if the probability can hardly rise.
+    """
+    if len(terms) < 2:
+        return None
+
+    def probability(values: Mapping[Leaf, float]) -> float:
+        return float(combine(query, {term: np.array([p]) for term, p in values.items()})[0])
+
+    now = probability(terms)
+    gains = {
+        term: max(probability({**terms, term: sure}) for sure in (0.0, 1.0)) - now for term in terms
+    }
+    most = max(gains, key=lambda term: gains[term])
+    return most if gains[most] >= _LEAST_GAIN else None
 
 
 def _product(factors: Sequence[Doubles], weights: Sequence[float]) -> Doubles:

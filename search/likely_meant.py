@@ -12,12 +12,8 @@ from typing import Literal
 
 from sigseek.errors import Call, Remedy, escaped
 from sigseek.search.errors import QuerySyntaxError, printable
-from sigseek.search.parse import TERMS, TERMS_IN_WORDS, parse, tokens
+from sigseek.search.parse import SMALL_OPERATORS, TERMS, TERMS_IN_WORDS, parse, tokens
 
-_JOINING = {
-    "and": "AND", "&": "AND", "&&": "AND", "+": "AND", "or": "OR", "|": "OR", "||": "OR",
-}  # fmt: skip
-"""Words and signs that may stand for an operator between two texts."""
 _SIGNS = re.compile(r"(\|\|?|&&)")
 """Signs that may stand for an operator even without spaces around them."""
 _PREFIXED = re.compile(r"(?P<sign>[-–−!+])(?P<word>[^\W\d_].*)")
@@ -36,6 +32,8 @@ _VERBS = {
     "will", "would",
 }  # fmt: skip
 """Words after which `not` is a part of a sentence."""
+_QUOTED = '""'
+"""What stands for a quoted part beside the words of a text. No word is like it."""
 _MOST_NAMED, _LONGEST = 3, 30
 """How many of the words and signs a note repeats, and how many characters of each."""
 _LONGEST_QUERY = 200
@@ -46,9 +44,11 @@ _LONGEST_QUERY = 200
 class _Part:
     """A word of a text, and what it may stand for."""
 
-    kind: Literal["text", "term", "operator"]
+    kind: Literal["text", "term", "operator", "quoted"]
     meant: str
-    """The word itself, a term, or an operator in capitals."""
+    """The word itself, a term, or an operator in capitals. It is empty for a quoted part beside the
+    text, which is not a part of it.
+    """
     typed: str = ""
     """What was typed, if it may stand for something else."""
 
@@ -64,11 +64,17 @@ def note_on_habits(query: str) -> Remedy | None:
     meant, end = "", 0
     typed: list[str] = []
     unknown: list[str] = []
-    for text in tokens(query):
+    there = list(tokens(query))
+    for place, text in enumerate(there):
         if text.kind != "words":
             continue
         start = text.column - 1
-        parts = list(_parts(text.typed))
+        # A quoted part beside it belongs to the same text, or the query could not be read.
+        beside = [
+            bool(place) and there[place - 1].kind == "quoted",
+            there[place + 1].kind == "quoted",
+        ]
+        parts = list(_parts(text.typed, *beside))
         typed += [part.typed for part in parts if part.typed]
         unknown += [part.meant for part in parts if part.kind == "text" and _names_term(part.meant)]
         meant += query[end:start] + _joined(parts)
@@ -89,12 +95,16 @@ def _note(typed: Sequence[str], unknown: Sequence[str], meant: str) -> Remedy | 
     return Remedy(f"{text}; the operators are AND, OR and NOT, in capitals" if typed else text)
 
 
-def _parts(text: str) -> Iterator[_Part]:
-    """Yield the words of a text with what each may stand for."""
-    words = [part for word in text.split() for part in _SIGNS.split(word) if part]
+def _parts(text: str, after_quoted: bool, before_quoted: bool) -> Iterator[_Part]:
+    """Yield the words of a text with what each may stand for, and the quoted parts beside it."""
+    words = [_QUOTED] * after_quoted
+    words += [part for word in text.split() for part in _SIGNS.split(word) if part]
+    words += [_QUOTED] * before_quoted
     for place, word in enumerate(words):
         prefixed = _PREFIXED.fullmatch(word)
-        if _is_but_not(words, place):
+        if word is _QUOTED:
+            yield _Part("quoted", "")
+        elif _is_but_not(words, place):
             yield _Part("operator", "NOT", f"{word} {words[place + 1]}")
         elif _is_but_not(words, place - 1):
             continue  # it was yielded with the word before it
@@ -114,6 +124,9 @@ def _joined(parts: Sequence[_Part]) -> str:
     query: list[str] = []
     last = ""
     for part in parts:
+        if part.kind == "quoted":
+            last = "text"
+            continue
         if {last, part.kind} in ({"term"}, {"term", "text"}):
             query.append("AND")
         if not last and part.kind == "operator" and part.meant == "AND":
@@ -127,13 +140,13 @@ def _operator(words: Sequence[str], place: int) -> str | None:
     """Return the operator that the word at this place may stand for."""
     if place + 1 == len(words):
         return None
-    word = words[place].lower()
+    operator = SMALL_OPERATORS.get(words[place].lower())
     before, after = words[place - 1].lower() if place else "", words[place + 1].lower()
-    if word == "not":
+    if operator == "NOT":
         return None if before in _VERBS else "NOT"
     if not before or (before in _COLORS and after in _COLORS):
         return None
-    return _JOINING.get(word)
+    return operator
 
 
 def _is_but_not(words: Sequence[str], place: int) -> bool:

@@ -15,6 +15,12 @@ TERMS = {"photo": "PATH", "tag": "NAME"}
 """The names of terms with a colon, and what follows the colon."""
 TERMS_IN_WORDS = " and ".join(f"{name}:{value}" for name, value in TERMS.items())
 
+SMALL_OPERATORS = {
+    "and": "AND", "&": "AND", "&&": "AND", "+": "AND", "or": "OR", "|": "OR", "||": "OR",
+    "not": "NOT",
+}  # fmt: skip
+"""Words and signs of a text that may stand for an operator."""
+
 _UNCLOSED = "( is never closed; add a ) where it ends, or quote the text it belongs to"
 
 _LETTER = r'[^\s()^"“”„]'
@@ -167,11 +173,9 @@ class _Parser:
     def _term(self) -> Leaf:
         if self._next.kind not in ("keyed", "quoted", "words"):
             self._refuse_beginning()
+        if self._next.kind != "keyed":
+            return self._text()
         token = self._advance()
-        if token.kind == "words":
-            return Text(token.typed)
-        if token.kind == "quoted":
-            return Text(self._unquoted(token.typed))
         key, _, value = token.typed.partition(":")
         value = self._unquoted(value) if value[0] in '"“”„' else value
         if key.lower() == "tag":
@@ -179,6 +183,16 @@ class _Parser:
         if not self._with_paths:
             self._fail(token, f"{token} names a file, which is not possible here; leave it out")
         return PhotoTerm(value)
+
+    def _text(self) -> Text:
+        """Read a text. It may have quoted parts, with a small operator beside each: `"a dog" and a
+        beach` says the same as `"a dog and a beach"`.
+        """
+        parts: list[str] = []
+        while not parts or _are_one_text(self._last, self._next):
+            token = self._advance()
+            parts.append(token.typed if token.kind == "words" else self._unquoted(token.typed))
+        return Text(" ".join(parts))
 
     def _unquoted(self, typed: str) -> str:
         if not typed[1:-1].strip():
@@ -252,6 +266,13 @@ class _Parser:
         if not self._next.begins_term:
             self._refuse_closing()
         self._refuse_unknown_term()
+        operator = SMALL_OPERATORS.get(self._next.typed.split()[0].lower())
+        if operator:
+            self._fail(
+                self._next,
+                f"{self._next} right after another term; an operator is in capitals, so write "
+                f"{operator}, or quote the whole text",
+            )
         problem = (
             f"{self._next} right after another term; write AND, OR or NOT, in capitals, "
             f"between them, or quote"
@@ -281,3 +302,20 @@ class _Parser:
 
     def _fail(self, token: Token, problem: str) -> NoReturn:
         raise QuerySyntaxError(self._query, token.column, problem)
+
+
+def _are_one_text(first: Token, second: Token) -> bool:
+    """Return whether a small operator joins the two, one of which is quoted and the other is not.
+
+    Elsewhere words beside quotation marks are refused, because these may mean grouping or may be
+    characters.
+    """
+    match first.kind, second.kind:
+        case "quoted", "words":
+            beside = second.typed.split()[:2]
+        case "words", "quoted":
+            beside = first.typed.split()[-1:]
+        case _:
+            return False
+    words = [word.lower() for word in beside]
+    return words[0] in SMALL_OPERATORS or words == ["but", "not"]

@@ -118,6 +118,14 @@ def unweighted(leaf: Leaf) -> Leaf:
     return replace(leaf, weight=1.0)
 
 
+def required(query: Query) -> tuple[Leaf, ...]:
+    """Return the leaves that every hit must fit, without their weights: the query itself, or the
+    parts of an AND at the top that are leaves.
+    """
+    parts = query.parts if isinstance(query, And) else (query,)
+    return tuple(unweighted(part) for part in parts if isinstance(part, Leaf))
+
+
 def split_tags(query: Query) -> tuple[tuple[Tag, ...], Query | None]:
     """Split off the tags that every hit must have, without weights, from the rest of the query.
 

@@ -8,6 +8,11 @@ from sigseek.errors import Remedy
 from sigseek.search.verdicts import JudgedBy, Verdict
 from sigseek.storage.records import PhotoTag
 
+DecidedBy = Literal["two groups", "calibration", "sigmoid", "raised sigmoid"]
+"""What makes a probability of a text's logit: the two groups that the logits form in the library,
+the checkpoint's calibration, SigLIP's sigmoid, or that sigmoid moved towards lower logits.
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PhotoHit:
@@ -89,12 +94,33 @@ class Hit(PhotoHit):
     """The logit by which a closer look ranked this photo."""
     terms: dict[str, float] | None = None
     """The probability of each of the query's terms; None without `explain`."""
+    held_back_by: str | None = None
+    """The term that keeps the probability from being higher; None if the query has one term, if no
+    term matters much, and without `explain`.
+    """
 
     def __repr__(self) -> str:
         return (
             f"Hit(rank={self.rank}, probability={self.probability:.3f}, verdict={self.verdict!r}, "
             f"path={self.path!r})"
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedTerm:
+    """A term of a query, and how it was judged in this library."""
+
+    term: str
+    confidence: float | None
+    """How certain it is, 0 to 1, that the library shows anything of a text. It is None for photos
+    and tags, and in a library that was not measured.
+    """
+    decided_by: DecidedBy | Literal["likeness", "tag"]
+    """What makes a probability of a photo's score for a text; "likeness" for a photo that the query
+    names.
+    """
+    required: bool
+    """Whether every hit must show it: the query consists of it, or joins it to the rest by AND."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +153,8 @@ class SearchResults(Sequence[Hit]):
     """What a reader of this answer should know, a sentence each, without a full stop. `str` of a
     Remedy gives it with calls as in Python.
     """
+    terms: tuple[JudgedTerm, ...] = ()
+    """How each term of the query was judged."""
 
     def __repr__(self) -> str:
         best = f", best probability {self.best.probability:.3f}" if self.best else ""

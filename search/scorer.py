@@ -2,7 +2,7 @@
 
 Two questions are answered one after the other. Of each text: does the library show anything of it?
 That is the `Judge`'s confidence. Of each photo, given that there is something: does it show it?
-That is the text's `TermModel`. The product of both is the photo's probability for the text, and a
+That is the text's `TextModel`. The product of both is the photo's probability for the text, and a
 query of several terms combines the probabilities of its terms.
 """
 
@@ -16,6 +16,7 @@ from sigseek.search.algebra import combine
 from sigseek.search.biases import Biases
 from sigseek.search.calibration import Calibration
 from sigseek.search.counts import Others
+from sigseek.search.judged_text import JUDGED, JudgedText, TextJudge
 from sigseek.search.judgement import Judge
 from sigseek.search.known_photo import KnownPhoto
 from sigseek.search.query import Leaf, Query, Tag, Text, split_tags, terms
@@ -26,7 +27,6 @@ from sigseek.search.retrieval import (
     Retriever,
     Vectors,
     candidates,
-    highest,
     probabilities_of,
     tag_cosines,
 )
@@ -37,16 +37,12 @@ from sigseek.search.terms import (
     photo_model,
     plain_model,
     tag_model,
-    text_model,
 )
 from sigseek.siglip import Scoring
 from sigseek.storage import CatalogReader, CheckpointRecord
 
 Rows = npt.NDArray[np.int64]
 """Positions in the arrays of `Scored`."""
-
-_JUDGED = 100
-"""The number of nearest photos whose evidence is looked at for a text's confidence."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +87,10 @@ class Scorer:
         self._checkpoint = checkpoint
         self._retriever = retriever
         self._judge = judge
-        self._calibration = calibration
-        self._scoring = Scoring(checkpoint.logit_scale, checkpoint.logit_bias)
-        self._raw = plain_model(self._scoring, None)
-        self._biases = Biases(catalog, checkpoint.id, lambda: retriever.sample({}, {})[0])
+        scoring = Scoring(checkpoint.logit_scale, checkpoint.logit_bias)
+        self._raw = plain_model(scoring, None)
+        biases = Biases(catalog, checkpoint.id, lambda: retriever.sample({}, {})[0])
+        self._texts = TextJudge(judge, calibration, scoring, biases.of, biases.usual)
 
     def score(
         self,
@@ -158,37 +154,16 @@ class Scorer:
             ids, cosines = self._candidates(query, vectors, scope, models, limit)
             return ids, cosines, models, None
         ids, values = self._retriever.nearest(vectors[query], limit)
-        confidence = self._confidence(vectors[query], ids, values)
-        model = self._text_model(vectors[query], sample[1][query], confidence)
-        return ids, {query: values}, {query: model}, confidence
+        judged = self._texts.judged(vectors[query], sample[1][query], ids, values)
+        return ids, {query: values}, {query: judged}, judged.confidence
 
-    def text_model(self, vector: Floats, ids: Ids, cosines: Floats) -> TermModel:
+    def text_model(self, vector: Floats, ids: Ids, cosines: Floats) -> JudgedText:
         """Return the model that a search for the text with the embedding (dim,) uses, by the ids,
         ascending, of all photos and the text's cosines (n,) to them.
         """
         text = Text("x")
         _, sampled = self._retriever.sample({text: vector}, {})
-        return self._text_model(vector, sampled[text], self._confidence(vector, ids, cosines))
-
-    def _confidence(self, vector: Floats, ids: Ids, cosines: Floats) -> float | None:
-        """Return the confidence of a text with the embedding (dim,), by photos that include the
-        nearest ones: their ids, ascending, and cosines (n,).
-        """
-        if self._judge is None:
-            return None
-        rows = np.sort(highest(cosines, _JUDGED))
-        return self._judge.confidence(vector, cosines[rows], self._biases.of(ids[rows]))
-
-    def _text_model(self, vector: Floats, sampled: Floats, confidence: float | None) -> TermModel:
-        """Return the model of a text with the embedding (dim,) by its cosines to a sample of the
-        library.
-        """
-        chance_logit = 0.0
-        if self._judge and not self._calibration:
-            cosine = self._judge.chance_cosine(vector, self._biases.usual())
-            chance_logit = float(self._scoring.logits(np.array(cosine, np.float32)))
-        model = text_model(sampled, self._scoring, self._calibration, chance_logit)
-        return model if confidence is None else lambda cosines: confidence * model(cosines)
+        return self._texts.judged(vector, sampled[text], ids, cosines)
 
     def _model(self, term: Leaf, vectors: Vectors, sample: tuple[Ids, Cosines]) -> TermModel:
         """Return the model that makes a probability of a term's cosine, by the term's cosines to a
@@ -201,9 +176,8 @@ class Scorer:
             return photo_model(cosines[term], self._checkpoint.embeddings)
         nearest = ids, cosines[term]
         if len(ids) < self._checkpoint.embeddings:
-            nearest = self._retriever.nearest_few(vectors[term], 2 * _JUDGED)
-        confidence = self._confidence(vectors[term], *nearest)
-        return self._text_model(vectors[term], cosines[term], confidence)
+            nearest = self._retriever.nearest_few(vectors[term], 2 * JUDGED)
+        return self._texts.judged(vectors[term], cosines[term], *nearest)
 
     def _candidates(
         self,

@@ -7,19 +7,21 @@ from functools import partial
 import numpy as np
 
 from sigseek.errors import Remedy
+from sigseek.search.algebra import held_back_by
 from sigseek.search.calibration import Calibration
 from sigseek.search.checks import check_limit, check_search
 from sigseek.search.closer import CloserLook
 from sigseek.search.counts import count_matches
 from sigseek.search.hits import photo_fields
+from sigseek.search.judged_text import JudgedText
 from sigseek.search.judgement import Judge
 from sigseek.search.known_photo import KnownPhoto
-from sigseek.search.query import Leaf, Query, Text, label
-from sigseek.search.results import Hit, SearchResults, SimilarHit
+from sigseek.search.query import Leaf, Query, Tag, Text, label, required
+from sigseek.search.results import Hit, JudgedTerm, SearchResults, SimilarHit
 from sigseek.search.retrieval import Floats, Ids, Retriever, Vectors
 from sigseek.search.scope import find_scope
 from sigseek.search.scorer import Rows, Scored, Scorer
-from sigseek.search.terms import Doubles
+from sigseek.search.terms import Doubles, TermModel
 from sigseek.search.verdicts import FEW_PHOTOS, MATCH_FROM, PROVISIONAL, JudgedBy, verdict
 from sigseek.siglip import Scoring
 from sigseek.siglip.yardstick import VERSION
@@ -134,6 +136,10 @@ class Searcher:
             photos=scope.photos,
             judged_by=self.judged_by,
             notes=self._notes(),
+            terms=tuple(
+                _judged_term(term, model, term in required(query))
+                for term, model in scored.models.items()
+            ),
         )
 
     def by_photo(
@@ -226,6 +232,8 @@ class Searcher:
         photo: PhotoRecord,
     ) -> Hit:
         cosine = scored.cosines[query][row] if isinstance(query, Text) else None
+        terms = {term: float(values[row]) for term, values in scored.terms.items()}
+        held_back = held_back_by(query, terms) if explain else None
         return Hit(
             rank=rank,
             score=float(scored.scores[row]),
@@ -236,8 +244,22 @@ class Searcher:
             confidence=scored.confidence,
             judged_by=self.judged_by,
             closer=closely.get(row),
-            terms={label(term): float(values[row]) for term, values in scored.terms.items()}
-            if explain
-            else None,
+            terms={label(term): value for term, value in terms.items()} if explain else None,
+            held_back_by=label(held_back) if held_back else None,
             **photo_fields(photo, known.get(photo.id)),
         )
+
+
+def _judged_term(term: Leaf, model: TermModel, is_required: bool) -> JudgedTerm:
+    """Return how a term was judged that has this model."""
+    if isinstance(model, JudgedText):
+        confidence, decided_by = model.confidence, model.shows.decided_by
+        return JudgedTerm(
+            term=label(term), confidence=confidence, decided_by=decided_by, required=is_required
+        )
+    return JudgedTerm(
+        term=label(term),
+        confidence=None,
+        decided_by="tag" if isinstance(term, Tag) else "likeness",
+        required=is_required,
+    )

@@ -1,6 +1,7 @@
 """Turns the cosine of a term and a photo into the probability that the photo shows the term."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy.typing as npt
 
 from sigseek.search.calibration import Calibration
 from sigseek.search.mixture import fit_mixture
+from sigseek.search.results import DecidedBy
 from sigseek.siglip import Scoring
 from sigseek.siglip.scoring import sigmoid
 
@@ -18,6 +20,18 @@ TermModel = Callable[[Floats], Doubles]
 """A function from cosines, of any shape, to probabilities, 0 to 1. It never falls."""
 
 _FEWEST = 2
+
+
+@dataclass(frozen=True)
+class TextModel:
+    """A TermModel of a text, and what it goes by."""
+
+    decided_by: DecidedBy
+    probabilities: TermModel
+
+    def __call__(self, cosines: Floats) -> Doubles:
+        """Return the probabilities of photos, whose cosines may have any shape."""
+        return self.probabilities(cosines)
 
 
 def plain_model(scoring: Scoring, calibration: Calibration | None) -> TermModel:
@@ -34,7 +48,7 @@ def plain_model(scoring: Scoring, calibration: Calibration | None) -> TermModel:
 
 def text_model(
     sample: Floats, scoring: Scoring, calibration: Calibration | None, chance_logit: float = 0.0
-) -> TermModel:
+) -> TextModel:
     """Use the two components of the text's logits in this library if they are clearly apart, which
     happens for what is common in it.
 
@@ -45,11 +59,17 @@ def text_model(
     """
     mixture = fit_mixture(scoring.logits(sample).astype(np.float64))
     if mixture:
-        return lambda cosines: mixture.probabilities(scoring.logits(cosines).astype(np.float64))
+        return TextModel(
+            "two groups",
+            lambda cosines: mixture.probabilities(scoring.logits(cosines).astype(np.float64)),
+        )
     if calibration:
-        return plain_model(scoring, calibration)
+        return TextModel("calibration", plain_model(scoring, calibration))
     moved = min(chance_logit, 0.0)
-    return lambda cosines: sigmoid(scoring.logits(cosines) - np.float32(moved)).astype(np.float64)
+    return TextModel(
+        "raised sigmoid" if moved < 0 else "sigmoid",
+        lambda cosines: sigmoid(scoring.logits(cosines) - np.float32(moved)).astype(np.float64),
+    )
 
 
 def photo_model(sample: Floats, photos: int) -> TermModel:

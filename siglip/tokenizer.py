@@ -7,6 +7,7 @@ import json
 import re
 import string
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +20,10 @@ from sigseek.siglip.errors import FETCH_AGAIN, CheckpointError
 
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _SPACE = "▁"  # how sentencepiece writes a space
+_WORD = re.compile(r"[^\W\d_]{4,}")
+_FEWEST_PIECES = 3
+_MOST_WORDS, _LONGEST_TEXT = 5, 1000
+"""How many unfamiliar words are returned, and among how many characters they are looked for."""
 
 
 class _Vocabulary(Protocol):
@@ -75,6 +80,22 @@ class Tokenizer:
         """
         ids = [id_ for id_ in self._vocabulary.ids(text) if id_ not in self._vocabulary.silent]
         return sum(id_ in self._vocabulary.unknown for id_ in ids) / len(ids) if ids else 1.0
+
+    def unfamiliar_words(self, text: str) -> tuple[str, ...]:
+        """Return the words of four letters or more that the vocabulary has only in pieces of less
+        than two letters on average, or not at all; at most the first five.
+
+        Scripts without small letters are left out, because one character may be a word there.
+        """
+        words = dict.fromkeys(_WORD.findall(text[:_LONGEST_TEXT]))
+        found = (word for word in words if word.lower() != word.upper() and self._is_pieces(word))
+        return tuple(islice(found, _MOST_WORDS))
+
+    def _is_pieces(self, word: str) -> bool:
+        ids = self._vocabulary.ids(f" {word}")  # as in the middle of a text
+        ids = [id_ for id_ in ids if id_ not in self._vocabulary.silent]
+        unknown = any(id_ in self._vocabulary.unknown for id_ in ids)
+        return unknown or (len(ids) >= _FEWEST_PIECES and len(word) < 2 * len(ids))
 
 
 class _SentencePiece:

@@ -51,6 +51,9 @@ class TextTower(Protocol):
     def unknown_share(self, text: str) -> float:
         """Return the share, 0 to 1, of the text's tokens that the checkpoint does not know."""
 
+    def unfamiliar_words(self, text: str) -> tuple[str, ...]:
+        """Return the words that the checkpoint's vocabulary only has in letters, at most five."""
+
 
 def check_choices(device: str, precision: str) -> None:
     """Raise CheckpointError for a device or precision that does not exist."""

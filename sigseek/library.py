@@ -246,15 +246,17 @@ class Library:
         """
         from sigseek.operations.searching import search
 
-        return search(
-            self._opened,
-            query,
-            limit,
-            min_probability=min_probability,
-            include_all=include_all,
-            explain=explain,
-            closer=closer,
-            include_self=include_self,
+        return self._opened.answer(
+            lambda: search(
+                self._opened,
+                query,
+                limit,
+                min_probability=min_probability,
+                include_all=include_all,
+                explain=explain,
+                closer=closer,
+                include_self=include_self,
+            )
         )
 
     def similar(
@@ -270,7 +272,9 @@ class Library:
         """
         from sigseek.operations.similar import find_similar
 
-        return find_similar(self._opened, Path(photo), limit, include_self=include_self)
+        return self._opened.answer(
+            lambda: find_similar(self._opened, Path(photo), limit, include_self=include_self)
+        )
 
     def classify(
         self,
@@ -294,14 +298,16 @@ class Library:
         """
         from sigseek.operations.classifying import classify_photos
 
-        return classify_photos(
-            self._opened,
-            photos,
-            labels,
-            template,
-            skip_unusable=skip_unusable,
-            listener=listener,
-            stop=stop,
+        return self._opened.answer(
+            lambda: classify_photos(
+                self._opened,
+                photos,
+                labels,
+                template,
+                skip_unusable=skip_unusable,
+                listener=listener,
+                stop=stop,
+            )
         )
 
     def calibrate(
@@ -351,7 +357,7 @@ class Library:
         """
         from sigseek.operations.tags import tag
 
-        return tag(self._opened, labels, template, listener, stop)
+        return self._opened.answer(lambda: tag(self._opened, labels, template, listener, stop))
 
     def tags(self) -> tuple[TagCount, ...]:
         """Count the photos of each tag; the tags are in alphabetical order."""
@@ -460,11 +466,11 @@ class Library:
         return self._opened.model.checkpoint
 
     @property
-    def checkpoint_note(self) -> Remedy | str | None:
-        """Return a sentence that says of which checkpoint the last answer is; None where the
-        library has only one.
+    def checkpoint_notes(self) -> tuple[Remedy | str, ...]:
+        """Return what there is to say of the checkpoint of the last answer, a sentence each: which
+        one it is, if the library has several, and that `mini` knows no photographs.
         """
-        return self._opened.checkpoint.note
+        return self._opened.checkpoint.notes
 
     def calibration(
         self, *, listener: Listener | None = None, stop: Stop | None = None

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sigseek.errors import Call, Option, Remedy, escaped
-from sigseek.search.verdicts import MATCH_FROM
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from sigseek.indexer import IndexReport
     from sigseek.indexer.preview import ListedFile
     from sigseek.search.duplicates.results import Duplicates
-    from sigseek.search.results import SearchResults
 
 CALIBRATIONS = {
     "given": "the checkpoint's calibration",
@@ -41,6 +39,7 @@ _ONLY_ON_REQUEST = ("terms", "closer", "query_photo")
 for photos that the query does not name.
 """
 _NOT_IN_JSON = {
+    "Hit": ("held_back_by",),  # `terms` tells the same to programs
     "Evaluation": ("reliability_before", "reliability", "histogram", "misses"),  # for its page
     "LibraryFailure": ("kind", "pixels", "tried_at"),
 }
@@ -48,9 +47,6 @@ _NOT_IN_JSON = {
 _COUNTS = ("added", "changed", "moved", "unchanged", "missing", "excluded", "offline", "failed")
 QUERY_PHOTOS = {"itself": "the photo itself", "copy": "exact copy"}
 """What is said of a hit that is the photo that the query names."""
-_JUDGED = {"calibrated": "", "uncalibrated": " (uncalibrated)", "provisional": " (provisional)"}
-_MUCH_MORE = 1.25
-"""How many times the number of matches the expected number must be to be told as well."""
 
 
 def json_line(record: DataclassInstance | dict[str, Any]) -> str:
@@ -183,90 +179,6 @@ def leaving_files(files: int) -> str:
         "such files, and with them photos without any other file, their embeddings and tags (your "
         "photo files stay)"
     )
-
-
-def headline(
-    found: SearchResults, limit: int, min_probability: float = 0.0, *, include_all: bool = False
-) -> Remedy:
-    """Say how many photos match a query, as a line over the hits or in their place.
-
-    The arguments are those of the search.
-    """
-    if found.judged_by == "nothing":
-        return Remedy(f"{counted(len(found.hits), 'photo')} listed, not judged yet")
-    parts = [_matches(found, limit, min_probability, include_all=include_all)]
-    if found.maybes:
-        number = _estimated(found.maybes) if not found.counted else f"{found.maybes:,}"
-        more = f"{number} more" if found.matches else number
-        parts.append(
-            Remedy(f"{more} may") if include_all
-            else Remedy(f"{more} may ({{}})", (Option("include_all", True),))
-        )  # fmt: skip
-    if include_all and found.hits:
-        parts.append(_listed(found, limit))
-    text = "; ".join(part.text for part in parts)
-    return Remedy(text, tuple(step for part in parts for step in part.steps))
-
-
-def _matches(
-    found: SearchResults, limit: int, min_probability: float, *, include_all: bool
-) -> Remedy:
-    """Return how many photos match, and which of them are listed."""
-    label = _JUDGED[found.judged_by]
-    if not found.matches:
-        return Remedy(_no_match(found, min_probability, label))
-    text = f"{counted(found.matches, 'photo')} match{'es' if found.matches == 1 else ''}"
-    if not found.counted:
-        text = f"about {_estimated(found.matches)} photos match"
-    text += label
-    if min_probability > MATCH_FROM:
-        text += f" with a probability of {min_probability:g} or more"
-    in_all = float(f"{found.expected:.2g}")
-    if found.counted and in_all > _MUCH_MORE * found.matches + 1:
-        text += f", probably about {in_all:,.0f} of {found.photos:,} in all"
-    if not include_all and len(found.hits) == limit < found.matches:
-        text += f", the best {limit:,} shown ({{}} for more)"
-        return Remedy(text, (Option("limit", 10 * limit),))
-    return Remedy(text)
-
-
-def _no_match(found: SearchResults, min_probability: float, label: str) -> str:
-    """Return what there is where no photo matches."""
-    if found.best is None:
-        return "No photo matches"
-    best = f"{escaped(shown(found.best.path))}{label}"
-    if found.best.probability < min_probability and found.best.verdict != "no match":
-        probability = _rounded_below(found.best.probability, min_probability)
-        return (
-            f"No photo has a probability of {min_probability:g} or more; "
-            f"the best has {probability}: {best}"
-        )
-    if found.maybes:
-        return f"No photo clearly matches{label}"
-    return f"No photo matches; the closest is {best}"
-
-
-def _listed(found: SearchResults, limit: int) -> Remedy:
-    """Return how many of all photos are listed, whatever the verdict."""
-    if len(found.hits) < min(limit, found.photos):
-        return Remedy(f"{len(found.hits):,} of {counted(found.photos, 'photo')} listed")
-    if len(found.hits) >= found.photos:
-        photos = counted(found.photos, "photo")
-        return Remedy(f"all {photos} listed" if found.photos > 1 else f"{photos} listed")
-    return Remedy(
-        f"the best {limit:,} of {found.photos:,} photos listed ({{}} for more)",
-        (Option("limit", 10 * limit),),
-    )
-
-
-def _estimated(number: int) -> str:
-    """Return a number that a sample tells, which is good for two digits."""
-    return f"{int(float(f'{number:.2g}')):,}"
-
-
-def _rounded_below(value: float, limit: float) -> str:
-    """Return the value in so few digits that it still reads as less than the limit."""
-    return next(text for digits in range(2, 18) if float(text := f"{value:.{digits}g}") < limit)
 
 
 def duplicates_headline(found: Duplicates) -> str:

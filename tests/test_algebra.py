@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigseek.search.algebra import combine, combine_bounds
+from sigseek.search.algebra import combine, combine_bounds, held_back_by
 from sigseek.search.parse import parse
 from sigseek.search.query import And, Leaf, Or, PhotoTerm, Query, Tag, Text, joined, negated
 from tests.trees import trees
@@ -83,3 +83,22 @@ def test_bounds_of_a_known_query() -> None:
     high: dict[Leaf, Doubles] = {A: np.array([0.6]), B: np.array([0.5])}
     least, most = combine_bounds(parse("a AND NOT tag:b"), low, high)
     assert (least[0], most[0]) == pytest.approx((0.4 * 0.5, 0.6 * 0.7))
+
+
+@pytest.mark.parametrize(
+    ("query", "terms", "term"),
+    [
+        ("a", {A: 0.2}, None),
+        ("a AND tag:b", {A: 0.5, B: 0.9}, A),
+        ("a AND tag:b", {A: 0.97, B: 0.99}, None),
+        ("a AND NOT tag:b", {A: 0.9, B: 0.8}, B),
+        ("a OR tag:b", {A: 0.3, B: 0.4}, A),
+        ("a^4 AND tag:b", {A: 0.8, B: 0.7}, A),
+        ("a AND (tag:b OR photo:c.jpg)", {A: 0.9, B: 0.1, C: 0.3}, B),
+    ],
+)
+def test_the_term_that_keeps_a_photo_down(
+    query: str, terms: dict[Leaf, float], term: Leaf | None
+) -> None:
+    """Among terms that would change the result alike, the first is named."""
+    assert held_back_by(parse(query), terms) == term

@@ -176,7 +176,15 @@ def test_the_recipes_of_the_help_work(
 def test_nothing_matches(library: Path, tmp_path: Path, run: Run) -> None:
     where = ("--library", library)
     table = run("search", "sdfsdflksdfj", *where)
-    assert re.fullmatch(r"No photo matches; the closest is .*scene-\d{5}\.jpg\n", table.stdout)
+    assert re.fullmatch(
+        r"No photo matches; the closest is .*scene-\d{5}\.jpg \(0\.\d\d\)\n", table.stdout
+    )
+    assert re.search(
+        r"^Why: as far as can be told, your photos show nothing of it \(certainty 0\.\d\d\); "
+        "40 photos searched$",
+        table.stderr,
+        re.MULTILINE,
+    )
     for form in ("--json", "--paths"):
         done = run("search", "sdfsdflksdfj", *where, form)
         assert (done.stdout, done.stderr.splitlines()[-1] + "\n") == ("", table.stdout)

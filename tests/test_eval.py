@@ -24,6 +24,7 @@ from tests.conftest import ROOT, Run
 KEYS = [
     "text_to_image", "image_to_text", "no_match_auroc", "ece", "queries", "images",
     "zero_shot_accuracy", "no_match_auroc_raw", "ece_before", "calibration", "skipped",
+    "list_precision", "list_recall",
     "latency_ms_p50", "latency_ms_p99", "model",
 ]  # fmt: skip
 
@@ -123,8 +124,9 @@ def test_a_table_and_a_report_for_people(tmp_path: Path, drawn: Path, bare: Path
         r"ECE +0\.\d{3}  -> 0\.\d{3} with a calibration fitted to the other half of the pictures",
         lines[7],
     )
+    assert re.fullmatch(r"default list +[01]\.\d{3}  recall, [01]\.\d{3} precision", lines[8])
     assert re.fullmatch(
-        r"query +[\d.]+  ms in the median, [\d.]+ ms at the 99th percentile", lines[8]
+        r"query +[\d.]+  ms in the median, [\d.]+ ms at the 99th percentile", lines[9]
     )
     assert f"warning: {tmp_path}/photos/scene-00003.jpg: " in done.stderr
     assert f"written: {tmp_path / 'report.html'}" in done.stderr
@@ -234,6 +236,39 @@ def test_a_report_that_has_no_folder_is_told_before_anything_is_embedded(
         done.stderr.lower()
         == "error: gone/x.html cannot be written: there is no folder gone; create it first\n"
     )
+
+
+@pytest.mark.parametrize("calibrated", [True, False])
+def test_the_default_list_is_that_of_a_search(
+    tmp_path: Path, drawn: Path, bare: Path, calibrated: bool
+) -> None:
+    """Every second picture has two captions, one caption belongs to many pictures, and captions do
+    not tell all: they name one object of several.
+    """
+    records = []
+    for place, scene in enumerate(scenes(drawn)):
+        named = f"a {scene['objects'][0]['name']}"  # type: ignore[index]
+        captions = [named, str(scene["time"]), scene["caption"]]
+        records.append({"file": scene["file"], "captions": captions[: 2 + place % 2]})
+    source = write_lines(tmp_path / "captions.jsonl", *records)
+    wanted: dict[str, set[str]] = {}
+    for record in records:
+        for caption in record["captions"]:
+            wanted.setdefault(caption, set()).add(str(record["file"]))
+    model = "mini" if calibrated else str(bare)
+    with sigseek.open(tmp_path / "library", model=model, precision="fp32") as library:
+        library.index(drawn)
+        library.index()  # makes the rest of what matches are judged against
+        found = evaluate(library, source, pictures=drawn)
+        listed = {
+            caption: {Path(hit.path).name for hit in library.search(caption, 40)}
+            for caption in wanted
+        }
+        assert library.judged_by == ("calibrated" if calibrated else "uncalibrated")
+    right = sum(len(listed[caption] & files) for caption, files in wanted.items())
+    assert 0 < right < sum(map(len, listed.values()))
+    assert found.list_precision == right / sum(map(len, listed.values()))
+    assert found.list_recall == right / sum(map(len, wanted.values()))
 
 
 def test_the_calibration_of_the_checkpoint_is_used(tmp_path: Path, drawn: Path) -> None:

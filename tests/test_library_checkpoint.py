@@ -3,7 +3,9 @@
 import json
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -91,12 +93,83 @@ def test_a_library_that_is_open_goes_on_with_one_that_another_process_named(
         new = save(photos.parent / "outside.png", seed=80)
         assert len(plain.similar(new, 100)) == 12
         run("index", photos / "a", "--model", tiny, "--library", library.directory)
-        assert plain.checkpoint.name == "mini", "what is loaded stays until the next run"
+        with pytest.warns(UserWarning, match="has embedded 4 photos so far, others here 12"):
+            assert len(plain.similar(new, 100)) == 4, "by the one that was named"
+        assert plain.checkpoint.name == str(tiny)
         assert plain.index().model == str(tiny)
         assert len(plain.similar(new, 100)) == 12
-        assert plain.checkpoint_note == (
-            f"this answer is of {tiny}; the library also has mini (12 photos)"
+        assert plain.checkpoint_notes == (
+            f"this answer is of {tiny}; the library also has mini (12 photos)",
         )
+
+
+def test_a_process_that_only_searches_goes_over_to_the_one_that_was_named(
+    photos: Path, library: sigseek.Library, tiny: Path, run: Run
+) -> None:
+    library.close()
+    everything = {"limit": 100, "include_all": True}
+    with sigseek.open(library.directory) as plain:
+        by_mini = plain.search("a red house", **everything)
+        run("index", "--model", tiny, "--library", library.directory)
+        by_tiny = plain.search("a red house", **everything)
+        assert plain.checkpoint.name == str(tiny)
+        run("index", "--model", "mini", "--library", library.directory)
+        assert plain.search("a red house", **everything) == by_tiny, "mini never wins a tie"
+    with sigseek.open(library.directory) as fresh:
+        assert fresh.search("a red house", **everything) == by_tiny
+    with sigseek.open(library.directory, model="mini") as named:
+        again = named.search("a red house", **everything)
+    assert [hit.score for hit in again] == [hit.score for hit in by_mini]
+    assert [hit.score for hit in by_mini] != [hit.score for hit in by_tiny]
+
+
+def test_one_that_cannot_be_loaded_takes_no_ones_place(
+    photos: Path, library: sigseek.Library, tmp_path: Path, run: Run
+) -> None:
+    library.close()
+    away = save_tiny(tmp_path / "tiny")
+    with sigseek.open(library.directory) as plain:
+        before = plain.search("a red house", limit=100, include_all=True)
+        run("index", "--model", away, "--library", library.directory)
+        away.rename(tmp_path / "away")
+        after = plain.search("a red house", limit=100, include_all=True)
+    assert after.hits == before.hits
+    assert after.notes[0] == f"this answer is of mini; the library also has {away} (12 photos)"
+
+
+def test_threads_get_whole_answers_while_the_checkpoint_changes(
+    photos: Path, library: sigseek.Library, tiny: Path, tmp_path: Path, run: Run
+) -> None:
+    """Another process removes the checkpoint in use and adds it again, while four threads ask."""
+    library.close()
+    second = save_tiny(tmp_path / "second", seed=1)
+    run("index", "--model", second, "--library", library.directory)
+
+    def ask(open_library: sigseek.Library) -> tuple[float, ...]:
+        return tuple(hit.score for hit in open_library.search("a red house", 100, include_all=True))
+
+    with sigseek.open(library.directory) as plain:
+        right = {ask(plain)}
+        with sigseek.open(library.directory, model="mini") as mini:
+            right.add(ask(mini))
+        stop = Event()
+
+        def keep_asking() -> set[tuple[float, ...]]:
+            found = set()
+            while not stop.is_set():
+                found.add(ask(plain))
+            return found
+
+        with ThreadPoolExecutor(4) as pool:
+            asking = [pool.submit(keep_asking) for _ in range(4)]
+            try:
+                run("forget", "--model", second, "--yes", "--library", library.directory)
+                run("index", "--model", second, "--library", library.directory)
+            finally:
+                stop.set()
+            found = set().union(*(one.result() for one in asking))
+    assert {len(scores) for scores in found} == {12}
+    assert found == right
 
 
 def test_a_run_that_was_interrupted_before_its_first_photo(
@@ -200,8 +273,13 @@ def test_a_checkpoint_that_was_removed(
     with sigseek.open(library.directory) as plain:
         assert len(plain.search("a red house", limit=100, include_all=True)) == 12
         run("forget", "--model", tiny, "--yes", *where)
-        with pytest.raises(sigseek.LibraryError, match="was made with mini, not with "):
-            plain.search("a red house")
+        assert len(plain.search("a red house", limit=100, include_all=True)) == 12
+        assert plain.checkpoint.name == "mini"
+    with (
+        sigseek.open(library.directory, model=str(tiny)) as named,
+        pytest.raises(sigseek.LibraryError, match="was made with mini, not with "),
+    ):
+        named.search("a red house")
     done = run("search", "a red house", *where)
     assert "this answer is of" not in done.stderr, "mini is the only one again"
     assert json.loads(run("index", "--json", *where).stdout)["model"] == "mini"
@@ -230,3 +308,47 @@ def test_mini_says_once_that_it_knows_only_its_own_drawings(
             save(folder / f"{number}.png", seed=number)
             library.index()
     assert len([line for line in heard.lines if line.startswith("mini knows")]) == 1
+
+
+def test_answers_of_mini_about_photographs_say_that_it_knows_none(
+    library: sigseek.Library, photos: Path, mini_library: Path, drawn: Path, run: Run
+) -> None:
+    library.close()
+    where = ("--library", library.directory)
+    note = (
+        "note: mini knows only its own drawings and finds nothing in photographs; index once with: "
+        f"sigseek index --library {library.directory} --model google/siglip-base-patch16-224"
+    )
+    photo = photos / "a" / "00.png"
+    for command in (
+        ("search", "a house"),
+        ("search", f"photo:{photo}"),
+        ("similar", photo),
+        ("tag", "--label", "a house"),
+    ):
+        assert note in run(*command, *where).stderr.splitlines(), command
+    classified = run("classify", photo, "--label", "a house", *where).stderr
+    assert classified.splitlines() == [
+        "note: mini knows only its own drawings, so its numbers for photographs mean nothing; for "
+        "these: --model google/siglip-base-patch16-224"
+    ]
+    assert "mini knows" not in run("search", 'tag:"a house"', *where).stderr, (
+        "no checkpoint is used"
+    )
+    drawings = ("--library", mini_library)
+    for command in (("search", "a house"), ("similar", drawn / "scene-00007.jpg")):
+        assert "mini knows" not in run(*command, *drawings).stderr
+
+
+def test_tag_and_classify_say_which_checkpoint_they_used(
+    photos: Path, library: sigseek.Library, tiny: Path, run: Run
+) -> None:
+    library.close()
+    where = ("--library", library.directory)
+    run("index", photos / "a", "--model", tiny, *where)
+    note = (
+        f"note: this answer is of {tiny}, which has embedded 4 photos so far, others here 12; "
+        f"to go on with it: sigseek index --library {library.directory} --model {tiny}\n"
+    )
+    assert note in run("tag", "--label", "a house", *where).stderr
+    assert note in run("classify", photos / "a" / "00.png", "--label", "a house", *where).stderr

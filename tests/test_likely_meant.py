@@ -38,6 +38,13 @@ from sigseek.search.query import quoted
         ("photos:~/a.jpg", "'photos:~/a.jpg' was", "photo:~/a.jpg"),
         ("house -tag:night", "'-tag:night' was", "house NOT tag:night"),
         ("house +tags:night", "'+tags:night' was", "house AND tag:night"),
+        ('"a dog" and beach', "'and' was", '"a dog" AND beach'),
+        ('beach and "a dog"', "'and' was", 'beach AND "a dog"'),
+        ('"a" or "b" and c', "'or' and 'and' were", '"a" OR "b" AND c'),
+        ('"dogs" but not people', "'but not' was", '"dogs" NOT people'),
+        ('"a" and not b', "'and' and 'not' were", '"a" AND NOT b'),
+        ('"a" and tags:x', "'and' and 'tags:x' were", '"a" AND tag:x'),
+        ('a AND "b" | c', "'|' was", 'a AND "b" OR c'),
         ('("a and b" OR c and d)^2', "'and' was", '("a and b" OR c AND d)^2'),
     ],
 )
@@ -109,7 +116,7 @@ pieces = st.sampled_from(
     [
         *("and", "or", "not", "but", "AND", "OR", "NOT", "&", "&&", "|", "||", "+", "-", "a", "b"),
         *("black", "white", "-a", "+b", "!c", "is", "tags:x", "photo:y", "folder:z", "(", ")"),
-        *('"and"', "^2", "a|b", "{}", "{0}"),
+        *('"and"', '"c d"', "^2", "a|b", "{}", "{0}"),
     ]
 )
 
@@ -133,7 +140,7 @@ def test_quotation_marks_take_a_text_literally(text: str) -> None:
     assert note_on_habits(quoted(text)) is None
 
 
-@pytest.mark.parametrize("typed", ["(a) -b", '"a" and b', "a and (b", "a AND"])
+@pytest.mark.parametrize("typed", ["(a) -b", '"a" b', "a and (b", "a AND"])
 def test_a_query_that_cannot_be_read_gets_its_error_alone(typed: str) -> None:
     with pytest.raises(QuerySyntaxError):
         parse(typed)

@@ -21,6 +21,7 @@ from sigseek.search.query import (
     joined,
     label,
     negated,
+    required,
     terms,
     unweighted,
 )
@@ -74,6 +75,11 @@ A, B, C = Text("a"), Text("b"), Text("c")
         ('tag:"two words" NOT tag:beach', And((Tag("two words"), Not(Tag("beach"))))),
         ("a photo: two cats", Text("a photo: two cats")),
         ("my-tag:x", Text("my-tag:x")),
+        ('"a dog" and beach', Text("a dog and beach")),
+        ('"a dog" And "a cat" AND b', And((Text("a dog And a cat"), B))),
+        ('a or "b" not "c \\"d\\""', Text('a or b not c "d"')),
+        ('"dogs" but not people^2 OR b', Or((Text("dogs but not people", 2), B))),
+        ('"a" && b | "c"', Text("a && b | c")),
     ],
 )
 def test_what_a_query_says(typed: str, tree: Query) -> None:
@@ -117,6 +123,20 @@ def test_what_a_query_says(typed: str, tree: Query) -> None:
         ),
         ("NOT", 1, "NOT at the end of the query"),
         ('"a" b', 5, "b right after another term"),
+        ('"a" but b', 5, "but b right after another term; write AND, OR or NOT, in capitals"),
+        ('"a""and b"', 4, '"and b" right after another term'),
+        (
+            '"a"^2 and b',
+            7,
+            "and b right after another term; an operator is in capitals, so write AND",
+        ),
+        ("(a) or b", 5, "or b right after another term; an operator is in capitals, so write OR"),
+        (
+            "tag:a not b",
+            7,
+            "not b right after another term; an operator is in capitals, so write NOT",
+        ),
+        ('a and ""', 7, '"" has nothing between its quotation marks'),
         ('"a""b"', 4, '"b" right after another term'),
         ("(a) b", 5, "b right after another term"),
         ("a^2 b", 5, "b right after another term"),
@@ -371,3 +391,17 @@ def test_paths_may_be_refused() -> None:
         parse("a dog AND photo:cat.jpg", with_paths=False)
     assert raised.value.column == 11
     assert parse("tag:beach AND a dog", with_paths=False) == parse("tag:beach AND a dog")
+
+
+@pytest.mark.parametrize(
+    ("query", "leaves"),
+    [
+        ("a", (A,)),
+        ("a^2 AND NOT b AND tag:c", (A, Tag("c"))),
+        ("a AND (b OR c)", (A,)),
+        ("a OR b", ()),
+        ("NOT a", ()),
+    ],
+)
+def test_what_every_hit_must_fit(query: str, leaves: tuple[Leaf, ...]) -> None:
+    assert required(parse(query)) == leaves

@@ -134,3 +134,26 @@ def test_bytes_are_unknown_to_a_vocabulary_that_spells_characters_by_them(
 ) -> None:
     assert Tokenizer_of(siglip2).unknown_share("a red house") == 0
     assert Tokenizer_of(siglip2).unknown_share("鳥") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a red house at night", ()),
+        ("sdfsdflksdfj and xqzvk, sdfsdflksdfj", ("sdfsdflksdfj", "xqzvk")),
+        ("a Xqzvk", ("Xqzvk",)),
+        ("xqz 1234567 ____", ()),  # short, and no words
+        ("a photo of собака", ("собака",)),
+        ("红色的房子", ()),  # a character is a word
+        (" ".join(f"xqzv{letter}" for letter in "bcdfghj"), tuple(f"xqzv{x}" for x in "bcdfg")),
+        ("", ()),
+    ],
+)
+def test_words_that_the_vocabulary_has_only_in_letters(
+    mini: Checkpoint, text: str, words: tuple[str, ...]
+) -> None:
+    assert Tokenizer_of(mini).unfamiliar_words(text) == words
+
+
+def test_words_of_bytes_and_letters_are_unfamiliar_to_siglip_2_as_well(siglip2: Checkpoint) -> None:
+    assert Tokenizer_of(siglip2).unfamiliar_words("xqzvkj") == ("xqzvkj",)

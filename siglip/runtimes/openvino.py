@@ -68,6 +68,10 @@ class OpenVinoTextTower:
         """Return the share, 0 to 1, of the text's tokens that the checkpoint does not know."""
         return self._tokenizer.unknown_share(text)
 
+    def unfamiliar_words(self, text: str) -> tuple[str, ...]:
+        """Return the words that the checkpoint's vocabulary only has in letters, at most five."""
+        return self._tokenizer.unfamiliar_words(text)
+
 
 class CompiledModel:
     """A converted tower, compiled for this processor. Several threads may use it at the same time.

@@ -110,6 +110,10 @@ class TorchTextTower:
         """Return the share, 0 to 1, of the text's tokens that the checkpoint does not know."""
         return self._tokenizer.unknown_share(text)
 
+    def unfamiliar_words(self, text: str) -> tuple[str, ...]:
+        """Return the words that the checkpoint's vocabulary only has in letters, at most five."""
+        return self._tokenizer.unfamiliar_words(text)
+
 
 def choose_device(name: str) -> str:
     """Return the device called `name`, or the best one here for "auto".

@@ -1,9 +1,11 @@
 """The command `sigseek classify`."""
 
+import warnings
 from pathlib import Path
 
 import click
 
+from sigseek.cli.hits import show_notes
 from sigseek.cli.options import (
     device_option,
     given_labels,
@@ -16,6 +18,7 @@ from sigseek.cli.options import (
 from sigseek.cli.output import bar, print_json
 from sigseek.cli.parameter_types import PathName
 from sigseek.cli.progress import NotingProgress
+from sigseek.errors import RemedyWarning
 from sigseek.results import shown
 
 _MANY = 20
@@ -50,8 +53,15 @@ def classify(
         sigseek classify *.jpg --labels-file labels.txt
     """
     wanted = given_labels(labels, labels_file)
-    with opened(directory, model, device, precision) as library, NotingProgress(_MANY) as listener:
+    with (
+        opened(directory, model, device, precision) as library,
+        NotingProgress(_MANY) as listener,
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore", RemedyWarning)  # the note says the same
         results = library.classify(photos, wanted, template, skip_unusable=True, listener=listener)
+        notes = library.checkpoint_notes
+    show_notes(notes)
     for result in results:
         if as_json:
             print_json(result)

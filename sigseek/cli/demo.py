@@ -5,16 +5,16 @@ from pathlib import Path
 
 import click
 
+from sigseek.answers import LIKENESS_LEGEND, Answer, answer
 from sigseek.cli.hits import print_hits
 from sigseek.cli.options import opened
-from sigseek.cli.output import print_report, say
+from sigseek.cli.output import print_report, remedy_in_words
 from sigseek.cli.parameter_types import PathName
 from sigseek.cli.progress import ProgressBar, RunProgress
 from sigseek.demo.captions import NUMBERS, article, plural
 from sigseek.demo.photos import draw_photos
 from sigseek.demo.scene import Scene
 from sigseek.pages.contact_sheet import Section, write_contact_sheet
-from sigseek.results import headline
 from sigseek.search.results import SearchResults
 from sigseek.siglip.checkpoint import MINI
 
@@ -63,18 +63,29 @@ def demo(folder: Path, pictures: int, seed: int) -> None:
         library.prune(timedelta())  # what an earlier demo drew
         print_report(report, library)
         found = {query: library.search(query, _HITS) for query in _queries(scenes)}
-        sections = [Section(f'"{query}"', results) for query, results in found.items()]
+        said = {query: answer(results, _HITS) for query, results in found.items()}
+        sections = [_section(query, results, said[query]) for query, results in found.items()]
         photo = folder / "scene-00000.jpg"
-        sections.append(Section(f"like {photo.name}", library.similar(photo, _HITS)))
+        alike = library.similar(photo, _HITS)
+        sections.append(Section(f"like {photo.name}", alike, below=(LIKENESS_LEGEND,)))
     for section in sections:
         click.echo(f"\n{section.heading}")
+        for line in section.above:
+            click.echo(line)
         print_hits(section.hits)
-        if isinstance(section.hits, SearchResults) and not section.hits:
-            say(headline(section.hits, _HITS))
+    legends = (line for answered in said.values() for line in answered.legend)
+    for line in dict.fromkeys(map(remedy_in_words, legends)):
+        click.echo(f"\n{line}")
     write_contact_sheet(folder / "results.html", "sigseek demo", sections)
     click.echo(f"\nAs a page: {folder / 'results.html'}")
     ask = f"{scenes[0].objects[0].name} AND {scenes[0].time}"
     click.echo(f'Try next:  sigseek search "{ask}" --library {folder / ".sigseek"}')
+
+
+def _section(query: str, found: SearchResults, said: Answer) -> Section:
+    """Return the part of the page about a query."""
+    above, below = [remedy_in_words(said.headline)], map(remedy_in_words, said.legend)
+    return Section(f'"{query}"', found, tuple(above), tuple(below))
 
 
 def _queries(scenes: list[Scene]) -> list[str]:

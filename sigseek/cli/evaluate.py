@@ -78,6 +78,9 @@ def evaluate(
                             judge, and by the best cosine alone
         ECE                 how far probabilities are from the share that matches:
                             SigLIP's own -> calibrated; 0 is perfect
+        default list        what a search for each caption lists: the share of it that
+                            has this caption (precision), and the share of the
+                            pictures with this caption that it holds (recall)
         query               time to embed one caption and score all pictures,
                             without an index
 
@@ -141,6 +144,10 @@ def _rows(found: "Evaluation") -> list[tuple[str, str]]:
     elif found.ece_before is not None:
         why = "of SigLIP's sigmoid; too few pictures here to fit a calibration"
         rows.append(("ECE", f"{found.ece_before:>7.3f}  {why}"))
+    if found.list_recall is not None:
+        precision = found.list_precision
+        share = "nothing listed" if precision is None else f"{precision:.3f} precision"
+        rows.append(("default list", f"{found.list_recall:>7.3f}  recall, {share}"))
     times = f"ms in the median, {found.latency_ms_p99:.1f} ms at the 99th percentile"
     rows.append(("query", f"{found.latency_ms_p50:>7.1f}  {times}"))
     return rows

@@ -1,27 +1,52 @@
 """Hits to where the user wants them: a table, JSON, paths, a page."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
 
-from sigseek.cli.output import advise, bar, print_json, print_paths, remedy_in_words
+from sigseek.answers import Answer, hit_explanation
+from sigseek.cli.output import bar, print_json, print_paths, remedy_in_words, say
 from sigseek.errors import Remedy
-from sigseek.results import FINISH_INDEXING, QUERY_PHOTOS, counted, shown
-from sigseek.search.results import Hit, SearchResults, SimilarHit
+from sigseek.results import QUERY_PHOTOS, counted, shown
+from sigseek.search.results import Hit, SimilarHit
 
 
-def show_notes(found: SearchResults) -> None:
-    """Print on stderr what a reader of the answer should know."""
-    for note in found.notes:
-        show_note(note)
-    if found.judged_by == "nothing":
-        advise(FINISH_INDEXING)
+def deliver_answer(
+    query: str,
+    said: Answer,
+    hits: Sequence[Hit],
+    *,
+    path_end: str | None,
+    html: Path | None,
+    as_json: bool,
+) -> None:
+    """Print the answer to a query, and write it to `html`, with all that is said of it.
+
+    Programs that read stdout get nothing but hits there; what is said goes to stderr.
+    """
+    show_notes(said.notes)
+    for_programs = as_json or path_end is not None
+    say(said.headline, err=for_programs)
+    if not for_programs:
+        for line in said.explanation:
+            click.echo(line)
+    above = [*said.notes, said.headline, *said.explanation]
+    deliver(
+        query,
+        hits,
+        path_end=path_end,
+        html=html,
+        as_json=as_json,
+        above=[remedy_in_words(line) for line in above],
+        below=[remedy_in_words(line) for line in said.legend],
+    )
 
 
-def show_note(note: Remedy | str) -> None:
+def show_notes(notes: Iterable[Remedy | str]) -> None:
     """Print on stderr what a reader of an answer should know."""
-    click.echo(f"note: {remedy_in_words(note)}", err=True)
+    for note in notes:
+        click.echo(f"note: {remedy_in_words(note)}", err=True)
 
 
 def deliver(
@@ -31,16 +56,19 @@ def deliver(
     path_end: str | None,
     html: Path | None,
     as_json: bool,
+    above: Sequence[str] = (),
+    below: Sequence[str] = (),
 ) -> None:
     """Print hits as a table, as JSON or as paths, and write a page of them to `html`.
 
-    Only paths are printed where there is something to come after each, `path_end`.
+    Only paths are printed where there is something to come after each, `path_end`. The page has the
+    lines `above` over the hits. The lines `below` come under the table, on stderr, and on the page.
     """
     if html:
         from sigseek.pages.contact_sheet import Section, write_contact_sheet
 
-        write_contact_sheet(html, heading, [Section(heading, hits)])
-        click.echo(f"written: {html.absolute()}", err=True)
+        section = Section(heading, hits, tuple(above), tuple(below))
+        write_contact_sheet(html, heading, [section])
     if as_json:
         for hit in hits:
             print_json(hit)
@@ -48,6 +76,10 @@ def deliver(
         _print_paths(hits, path_end)
     else:
         print_hits(hits)
+        for line in below:
+            click.echo(line, err=True)
+    if html:
+        click.echo(f"written: {html.absolute()}", err=True)
 
 
 def _print_paths(hits: Sequence[Hit | SimilarHit], end: str) -> None:
@@ -74,6 +106,6 @@ def print_hits(hits: Sequence[Hit | SimilarHit]) -> None:
             remarks.append(hit.verdict)
         line = f"{hit.rank:>4}  {value:.3f}  {bar(value)}  {shown(hit.path)}"
         click.echo("  ".join([line, *remarks]))
-        if isinstance(hit, Hit) and hit.terms:
-            terms = (f"{shown(term)} {score:.2f}" for term, score in hit.terms.items())
-            click.echo(" " * 13 + ", ".join(terms))
+        explanation = hit_explanation(hit) if isinstance(hit, Hit) else None
+        if explanation:
+            click.echo(" " * 13 + explanation)

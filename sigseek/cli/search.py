@@ -4,9 +4,11 @@ import warnings
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
+from sigseek.answers import answer
 from sigseek.cli.arguments import QueryCommand
-from sigseek.cli.hits import deliver, show_notes
+from sigseek.cli.hits import deliver_answer
 from sigseek.cli.options import (
     device_option,
     end_of_paths,
@@ -19,9 +21,7 @@ from sigseek.cli.options import (
     precision_option,
     self_option,
 )
-from sigseek.cli.output import say
 from sigseek.cli.parameter_types import Probability
-from sigseek.results import headline
 
 
 @click.command(cls=QueryCommand)
@@ -44,7 +44,9 @@ from sigseek.results import headline
     help='Also list photos that may match ("maybe"), then all others, up to -n.',
 )
 @click.option(
-    "--explain", is_flag=True, help="Also show the probability of each term of the query."
+    "--explain",
+    is_flag=True,
+    help="Also show what each number comes from, for each term of the query and each hit.",
 )
 @click.option(
     "--closer",
@@ -93,6 +95,7 @@ def search(
         sigseek search at night -n 1000 --print0 | xargs -0 -I{} cp {} ~/night
     """
     path_end = end_of_paths(paths_only, print0, as_json)
+    _tell_of_idle_options(closer, explain=explain and path_end is not None)
     if min_probability is not None and min_score is not None:
         raise click.UsageError("Use --min-probability alone; --min-score is its old name.")
     least = next((one for one in (min_probability, min_score) if one is not None), 0.0)
@@ -113,7 +116,16 @@ def search(
             closer=closer,
             include_self=include_self,
         )
-    show_notes(found)
-    headed = headline(found, limit, least, include_all=include_all)
-    say(headed, err=as_json or path_end is not None)
-    deliver(asked, found, path_end=path_end, html=html, as_json=as_json)
+    said = answer(found, limit, least, include_all=include_all, explain=explain)
+    deliver_answer(asked, said, found, path_end=path_end, html=html, as_json=as_json)
+
+
+def _tell_of_idle_options(closer: int, *, explain: bool) -> None:
+    """Say on stderr which options do nothing: --closer 0, and --explain where only paths are
+    printed.
+    """
+    source = click.get_current_context().get_parameter_source("closer")
+    if closer == 0 and source is ParameterSource.COMMANDLINE:
+        click.echo("note: --closer 0 does nothing; name how many photos to score again", err=True)
+    if explain:
+        click.echo("note: --explain does nothing where only paths are printed", err=True)

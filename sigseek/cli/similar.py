@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from sigseek.cli.hits import deliver, show_note
+from sigseek.answers import LIKENESS_LEGEND
+from sigseek.cli.hits import deliver, show_notes
 from sigseek.cli.options import (
     device_option,
     end_of_paths,
@@ -18,6 +19,7 @@ from sigseek.cli.options import (
     precision_option,
     self_option,
 )
+from sigseek.cli.output import remedy_in_words
 from sigseek.cli.parameter_types import PathName
 from sigseek.errors import RemedyWarning
 
@@ -62,8 +64,16 @@ def similar(
     with opened(directory, model, device, precision) as library, warnings.catch_warnings():
         warnings.simplefilter("ignore", RemedyWarning)  # the note says the same
         hits = library.similar(photo, limit, include_self=include_self)
-        if library.checkpoint_note:
-            show_note(library.checkpoint_note)
+        notes = library.checkpoint_notes
+    show_notes(notes)
     if not hits:
         click.echo("nothing found", err=True)
-    deliver(f"like {photo}", hits, path_end=path_end, html=html, as_json=as_json)
+    deliver(
+        f"like {photo}",
+        hits,
+        path_end=path_end,
+        html=html,
+        as_json=as_json,
+        above=[remedy_in_words(note) for note in notes],
+        below=[LIKENESS_LEGEND] if hits else [],
+    )

@@ -1,11 +1,13 @@
 """The command `sigseek tag`."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from sigseek.cli.hits import show_notes
 from sigseek.cli.options import (
     confirm,
     device_option,
@@ -20,7 +22,7 @@ from sigseek.cli.options import (
 from sigseek.cli.output import advise, print_json
 from sigseek.cli.parameter_types import PathName
 from sigseek.cli.progress import RunProgress
-from sigseek.errors import Call, Remedy
+from sigseek.errors import Call, Remedy, RemedyWarning
 from sigseek.results import counted, shown
 
 if TYPE_CHECKING:
@@ -91,9 +93,15 @@ def tag(
         _print_counts(counts, removed=remove is not None and not photos, as_json=as_json)
         return
     wanted = given_labels(labels, labels_file)
-    with opened(directory, model, device, precision) as library, RunProgress(_MANY) as listener:
+    with (
+        opened(directory, model, device, precision) as library,
+        RunProgress(_MANY) as listener,
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore", RemedyWarning)  # the note says the same
         counts = library.tag(wanted, template, listener=listener)
-        judged_by = library.judged_by
+        notes, judged_by = library.checkpoint_notes, library.judged_by
+    show_notes(notes)
     if judged_by in _WITHOUT_CALIBRATION:
         advise(_WITHOUT_CALIBRATION[judged_by])
     _print_counts(counts, as_json=as_json)

@@ -66,6 +66,12 @@ class Evaluation:
     """The AUROC of no match, by the best cosine alone."""
     calibration: Literal["given", "cross-fitted"] | None = None
     """The origin of the calibration that `ece` is about."""
+    list_precision: float | None = None
+    """The share of the pictures in searches' default lists that have the caption that was searched
+    for; None where nothing is listed.
+    """
+    list_recall: float | None = None
+    """The share of the pictures with a caption that the search for it lists by default."""
     skipped: int = 0
     """The number of pictures and captions that could not be used."""
     latency_ms_p50: float | None = None

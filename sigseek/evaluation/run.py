@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sigseek.evaluation.caption_files import read_captions
+from sigseek.evaluation.default_list import judge_of_pictures, measure_lists
 from sigseek.evaluation.measure import measure
 from sigseek.evaluation.metrics import Floats, cosine_blocks
 from sigseek.evaluation.results import Evaluation
@@ -36,9 +37,10 @@ def evaluate(
 
     `read_captions` describes `source`, `split` and `pictures`. The library need not exist on disk,
     and nothing is kept in it. Probabilities come from the checkpoint's calibration, or from one
-    fitted here. Whether a library has a match is judged by the best evidence. A class is asked for
-    in the sentence that `Library.classify` uses. The latencies are the times to embed a caption and
-    score all pictures, without an index.
+    fitted here. Whether a library has a match is judged by the best evidence. The default lists are
+    those of searches in a library of these pictures. A class is asked for in the sentence that
+    `Library.classify` uses. The latencies are the times to embed a caption and score all pictures,
+    without an index.
 
     `listener` is told how it goes, and of everything that is skipped. Raises CaptionsError when
     nothing usable is left, StoppedError soon after `stop` is set, and what `Library` raises.
@@ -67,10 +69,20 @@ def evaluate(
         model=checkpoint.name,
         statistic=lambda asked, among: best_evidence(asked, among, yardstick),
     )
+    kept = images.astype(np.float16).astype(np.float32)  # as a library keeps them
+    judge = judge_of_pictures(kept, yardstick, checkpoint.scoring, calibration)
+    lists = measure_lists(captioned, kept, texts, judge, stop)
     embed = partial(library.embed_texts, stop=stop)
     times = _query_times(embed, queries, images, checkpoint.scoring)
     p50, p99 = np.percentile(times, [50, 99]).tolist()
-    return replace(found, skipped=len(captioned.problems), latency_ms_p50=p50, latency_ms_p99=p99)
+    return replace(
+        found,
+        list_precision=lists.precision,
+        list_recall=lists.recall,
+        skipped=len(captioned.problems),
+        latency_ms_p50=p50,
+        latency_ms_p99=p99,
+    )
 
 
 def best_evidence(texts: Floats, images: Floats, yardstick: Yardstick) -> Floats:

@@ -11,6 +11,17 @@ from sigseek.results import counted
 from sigseek.siglip.checkpoint import DEFAULT, MINI, MINI_CAMERA
 from sigseek.storage import CatalogReader, CheckpointRecord, CheckpointState, LibraryError
 
+_DRAWN = " ".join(MINI_CAMERA)
+"""The camera that drawings of the demo say they are from."""
+_MINI_NOTE = Remedy(
+    "mini knows only its own drawings and finds nothing in photographs; index once with: {}",
+    (Call("index", options=(("model", DEFAULT),)),),
+)
+_MINI_CLASSIFIES = Remedy(
+    "mini knows only its own drawings, so its numbers for photographs mean nothing; for these: {}",
+    (Option("model", DEFAULT),),
+)
+
 
 class LibraryCheckpoint:
     """The row of the checkpoint in use in the library's catalog. Several threads may use it."""
@@ -20,9 +31,9 @@ class LibraryCheckpoint:
         self._model = model
         self._told_of_coverage = False
         self._told_of_mini = False
-        self.note: Remedy | str | None = None
-        """Says of which checkpoint an answer is, as of the last `state_to_query`; None for a
-        library with one checkpoint.
+        self.notes: tuple[Remedy | str, ...] = ()
+        """What to say of the checkpoint of the last answer: which one it is, if the library has
+        several, and that mini knows no photographs.
         """
 
     def record_to_index(self) -> CheckpointRecord:
@@ -74,18 +85,41 @@ class LibraryCheckpoint:
         """Return what to say when mini has embedded pictures since then that are no drawings of the
         demo; None for other checkpoints, and when it was said already.
         """
-        if before.name != MINI or self._told_of_mini:
-            return None
-        catalog = self._directory.catalog()
-        drawn = " ".join(MINI_CAMERA)
-        if not catalog.embedded_other_cameras(before.id, before.generation, drawn):
+        if self._told_of_mini or not self._has_photographs(before, before.generation):
             return None
         self._told_of_mini = True
-        return Remedy(
-            "mini knows only its own drawings and finds nothing in photographs; index once with: "
-            "{}",
-            (Call("index", options=(("model", DEFAULT),)),),
-        )
+        return _MINI_NOTE
+
+    def note_tagging(self, record: CheckpointRecord) -> None:
+        """Add to `notes` what to say when mini tags pictures that are no drawings of the demo."""
+        if self._has_photographs(record, 0):
+            self.notes = (*self.notes, _MINI_NOTE)
+
+    def note_classifying(self) -> None:
+        """Set `notes` to what to say of the checkpoint that classifies photo files, which need not
+        be in a library.
+        """
+        self.notes = ()
+        record = self._model.record()
+        if record:
+            states = self._directory.catalog().checkpoint_states()
+            self._note_which(record, [state.record for state in states])
+        if self._model.checkpoint.name == MINI:
+            self.notes = (*self.notes, _MINI_CLASSIFIES)
+
+    def note_mini(self, camera: str | None) -> None:
+        """Add to `notes` what to say when mini found a photo, taken with this camera, that is no
+        drawing of the demo.
+        """
+        if self._model.checkpoint.name == MINI and camera != _DRAWN:
+            self.notes = (*self.notes, _MINI_NOTE)
+
+    def _has_photographs(self, record: CheckpointRecord, generation: int) -> bool:
+        """Return whether mini has embedded pictures after the generation that are no drawings of
+        the demo.
+        """
+        catalog = self._directory.catalog()
+        return record.name == MINI and catalog.embedded_other_cameras(record.id, generation, _DRAWN)
 
     def state_to_query(
         self,
@@ -141,7 +175,7 @@ class LibraryCheckpoint:
         """Note of which checkpoint the answer is, and warn if another one has embedded more."""
         others = [other for other in known if other.id != record.id]
         if not others:
-            self.note = None
+            self.notes = ()
             return
         name = self._model.checkpoint.name
         most = max(other.embeddings for other in others)
@@ -149,7 +183,7 @@ class LibraryCheckpoint:
             also = " and ".join(
                 f"{other.name} ({counted(other.embeddings, 'photo')})" for other in others
             )
-            self.note = f"this answer is of {name}; the library also has {also}"
+            self.notes = (f"this answer is of {name}; the library also has {also}",)
             return
         coverage = Remedy(
             f"this answer is of {escaped(name)}, which has embedded "
@@ -157,7 +191,7 @@ class LibraryCheckpoint:
             "to go on with it: {}",
             (Call("index", options=(("model", name),)),),
         )
-        self.note = coverage
+        self.notes = (coverage,)
         if not self._told_of_coverage:
             self._told_of_coverage = True
             warnings.warn(RemedyWarning(coverage), stacklevel=4)

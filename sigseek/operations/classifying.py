@@ -53,6 +53,7 @@ def classify_photos(
     if not files:
         return []
     vectors = model.embed_texts(texts, told, stop)
+    library.checkpoint.note_classifying()
     results: list[Classification] = []
     with closing(library.photo_files.embed(files, told, stop)) as embedded:
         for path, found in embedded:

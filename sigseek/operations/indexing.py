@@ -52,35 +52,36 @@ def index_folders(
     for root in () if accept_system_folder else roots:
         check_no_system_folder(directory, root, Option("accept_system_folder", True))
     told, until = listener or library.listener, stop or Stop()
-    library.go_on_with_last_named()
-    try:
-        # Load it before a library is made: the model may not exist either.
-        checkpoint = model.prepare(told, until)
-        with directory.changing(create=True, stop=until) as catalog:
-            record = library.checkpoint.record_to_index()
-            shape = read_vision_shape(checkpoint.directory)
-            indexer = Indexer(
-                catalog,
-                record,
-                checkpoint.preprocessing,
-                partial(model.images, sample_folders=roots),
-                partial(_yardstick, library),
-                directory.index_store,
-                speed=SpeedNotes(checkpoint.name, shape.gflop, record.embeddings),
-                reread=reread,
-                max_pixels=None if max_megapixels is None else max_megapixels * 1_000_000,
-                listener=told,
-                stop=until,
-            )
-            report = indexer.run(
-                roots, accept_missing=accept_missing, exclude=exclude, include=include
-            )
-            note = library.checkpoint.note_of_photographs(record)
-    except StoppedError:  # before there was anything to report, as while waiting for its turn
-        return IndexReport(stopped=True)
-    if note:
-        told.said(note)
-    return report
+    with model.kept():
+        library.go_on_with_last_named()
+        try:
+            # Load it before a library is made: the model may not exist either.
+            checkpoint = model.prepare(told, until)
+            with directory.changing(create=True, stop=until) as catalog:
+                record = library.checkpoint.record_to_index()
+                shape = read_vision_shape(checkpoint.directory)
+                indexer = Indexer(
+                    catalog,
+                    record,
+                    checkpoint.preprocessing,
+                    partial(model.images, sample_folders=roots),
+                    partial(_yardstick, library),
+                    directory.index_store,
+                    speed=SpeedNotes(checkpoint.name, shape.gflop, record.embeddings),
+                    reread=reread,
+                    max_pixels=None if max_megapixels is None else max_megapixels * 1_000_000,
+                    listener=told,
+                    stop=until,
+                )
+                report = indexer.run(
+                    roots, accept_missing=accept_missing, exclude=exclude, include=include
+                )
+                note = library.checkpoint.note_of_photographs(record)
+        except StoppedError:  # before there was anything to report, as while waiting for its turn
+            return IndexReport(stopped=True)
+        if note:
+            told.said(note)
+        return report
 
 
 def _yardstick(

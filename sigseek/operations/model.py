@@ -5,8 +5,10 @@ The towers are loaded when something has to be embedded, and what they import is
 
 from __future__ import annotations
 
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -61,8 +63,15 @@ class ModelInUse:
         self.listener = listener
         self._directory = directory
         self._device = device
+        self.changes = 0
+        """How often another checkpoint took the place of the one in use."""
         self._chosen: str | None = None
-        """The name of the checkpoint that an indexing run goes on with."""
+        """The name of the checkpoint that took the place of another one."""
+        self._unusable: str | None = None
+        """The name of a checkpoint that should have, and that could not be loaded."""
+        self._changing = threading.Lock()
+        self._runs = 0
+        """The number of indexing runs that are going on."""
         self._checkpoint: Lazy[Checkpoint] = Lazy()
         self._images: Lazy[ImageTower] = Lazy()
         self._texts: Lazy[TextTower] = Lazy()
@@ -121,13 +130,55 @@ class ModelInUse:
         known = checkpoint_to_index(self._directory.catalog())
         if known is None:
             return False
-        self._chosen = known.name
-        if not self._checkpoint.is_loaded or self.checkpoint.name == known.name:
+        if not self._checkpoint.is_loaded:
+            self._chosen = known.name
             return False
-        self._checkpoint.clear()
-        self._images.clear()
-        self._texts.clear()
-        return True
+        return self._change_to(known.name)
+
+    def go_on_with_default(self) -> bool:
+        """Use the checkpoint that answers when none is named, unless one is asked for, and return
+        whether another one was in use.
+
+        Another process may have indexed with another checkpoint meanwhile, or removed the one in
+        use. That one stays if the other cannot be loaded, and while an indexing run uses it.
+        """
+        if self.name is not None or self._runs or not self._checkpoint.is_loaded:
+            return False
+        if not self._directory.exists():
+            return False
+        known = checkpoint_to_search(self._directory.catalog())
+        if known is None or not known.embeddings:
+            return False
+        if known.name in (self.checkpoint.name, self._unusable):
+            return False
+        try:
+            load_checkpoint(known.name, self.listener, Stop())
+        except CheckpointError:
+            self._unusable = known.name
+            return False
+        return self._change_to(known.name)
+
+    def _change_to(self, name: str) -> bool:
+        with self._changing:
+            self._chosen = name
+            if self._checkpoint.is_loaded and self.checkpoint.name == name:
+                return False
+            self._checkpoint.clear()
+            self._images.clear()
+            self._texts.clear()
+            self.changes += 1  # last, so that whoever still got an old tower notices
+            return True
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep the checkpoint in use during an indexing run, whatever is asked meanwhile."""
+        with self._changing:
+            self._runs += 1
+        try:
+            yield
+        finally:
+            with self._changing:
+                self._runs -= 1
 
     def record(self) -> CheckpointRecord | None:
         """Return the checkpoint's row as it is now; None where the library has none."""

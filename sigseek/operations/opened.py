@@ -1,11 +1,16 @@
 """What the operations on one opened library share."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from sigseek.operations.checkpoint import LibraryCheckpoint
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.model import ModelInUse
 from sigseek.operations.photo_files import PhotoFiles
 from sigseek.operations.searcher import SearcherInUse
 from sigseek.progress import Listener
+
+_Answer = TypeVar("_Answer")
 
 
 class OpenedLibrary:
@@ -34,6 +39,35 @@ class OpenedLibrary:
         """Use the checkpoint that an indexing run goes on with, unless one was asked for."""
         if self.model.go_on_with_last_named():
             self.photo_files.close()  # its processes resize photos for the checkpoint of before
+
+    def answer(self, question: Callable[[], _Answer]) -> _Answer:
+        """Return what `question` gets, all of it by one checkpoint: the one that is asked for, or
+        the library's default as it is now.
+
+        When another thread goes over to another checkpoint in the middle, the question is asked
+        again.
+        """
+        self._follow_default()
+        while True:
+            changes = self.model.changes
+            try:
+                answer = question()
+            except Exception:
+                # The checkpoint may have been removed just now.
+                if not self._follow_default() and self.model.changes == changes:
+                    raise
+            else:
+                if self.model.changes == changes:
+                    return answer
+
+    def _follow_default(self) -> bool:
+        """Use the library's default checkpoint, unless one was asked for, and return whether
+        another one was in use.
+        """
+        changed = self.model.go_on_with_default()
+        if changed:
+            self.photo_files.close()  # its processes resize photos for the checkpoint of before
+        return changed
 
     def close(self) -> None:
         """Release the catalog's file and end the processes that decode photos of queries."""

@@ -46,7 +46,7 @@ def search(
     from sigseek.search.closer import CloserLook
     from sigseek.search.likely_meant import note_on_habits
     from sigseek.search.parse import parse
-    from sigseek.search.query import Text, terms
+    from sigseek.search.query import PhotoTerm, Text, terms
 
     asked = parse(query)
     model, searcher = library.model, library.searcher
@@ -77,10 +77,13 @@ def search(
         )
     )
     # `ask` read the checkpoint's state, which the note about the checkpoint comes from.
-    of_query = [library.checkpoint.note, note_on_habits(query)]
+    if found.best and any(isinstance(term, Text | PhotoTerm) for term in terms(asked)):
+        library.checkpoint.note_mini(found.best.camera)
+    of_query = [*library.checkpoint.notes, note_on_habits(query)]
     idle = _idle_arguments(
         found,
         terms(asked),
+        min_probability=min_probability,
         include_all=include_all,
         include_self=include_self,
         unseen=closer if not views.seen else 0,
@@ -107,6 +110,7 @@ def _idle_arguments(
     found: SearchResults,
     asked: Sequence[Leaf],
     *,
+    min_probability: float,
     include_all: bool,
     include_self: bool,
     unseen: int,
@@ -116,7 +120,13 @@ def _idle_arguments(
     `unseen` photos should have been looked at more closely, and none of them could.
     """
     from sigseek.search.query import PhotoTerm
+    from sigseek.search.verdicts import MATCH_FROM
 
+    if 0 < min_probability <= MATCH_FROM and not include_all and found.judged_by != "nothing":
+        yield Remedy(
+            f"{{}} lists nothing more: photos below {MATCH_FROM:g} are listed only with {{}}",
+            (Option("min_probability"), Option("include_all", True)),
+        )
     if include_all and found.judged_by == "nothing":
         yield Remedy(
             "{} does nothing in this library, because its photos have no verdicts yet",
@@ -135,11 +145,16 @@ def _idle_arguments(
 
 def _unknown_note(model: ModelInUse, text: str) -> Remedy | str | None:
     """Return a note about a text of which the checkpoint knows too little to find anything by it,
-    such as Cyrillic for an English checkpoint.
+    such as Cyrillic for an English checkpoint, or about single words that it hardly knows.
     """
-    if model.texts().unknown_share(text) < _UNKNOWN:
-        return None
     name = model.checkpoint.name
+    if model.texts().unknown_share(text) < _UNKNOWN:
+        words = model.texts().unfamiliar_words(text)
+        if not words:
+            return None
+        named = ", ".join(f"'{printable(word)}'" for word in words)
+        such = "word" if len(words) == 1 else "words"
+        return f"{name} hardly knows {named}: its vocabulary has no such {such}"
     found = f"{name} does not know most of '{printable(text)}', so these hits mean little"
     if name in MULTILINGUAL:
         return found

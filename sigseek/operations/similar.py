@@ -28,4 +28,7 @@ def find_similar(
         (vector, known), _ = side_by_side(
             lambda: files.find(photo, include_self=include_self), searcher.get
         )
-    return searcher.ask(lambda current: current.by_photo(vector, limit, known=known))
+    found = searcher.ask(lambda current: current.by_photo(vector, limit, known=known))
+    if found:
+        library.checkpoint.note_mini(found[0].camera)
+    return found

@@ -45,13 +45,16 @@ def tag(
     wanted = distinct_labels(labels)
     texts = label_texts(wanted, template)
     told, until = listener or library.listener, stop or Stop()
-    library.checkpoint.state_to_query(told, until)  # raises before the text tower is loaded
+    # It raises before the text tower is loaded.
+    state = library.checkpoint.state_to_query(told, until)
     vectors = library.model.embed_texts(texts, told, until)
     for label, text in zip(wanted, texts, strict=True):
         library.model.warn_if_cut(f"the label '{label.name}'", text)
     with library.directory.writing(until):
-        searcher = library.searcher.get()
-        return tag_photos(library.directory.catalog(), searcher, wanted, vectors, told, until)
+        searcher, catalog = library.searcher.get(), library.directory.catalog()
+        counts = tag_photos(catalog, searcher, wanted, vectors, told, until)
+    library.checkpoint.note_tagging(state.record)
+    return counts
 
 
 def tag_photos(

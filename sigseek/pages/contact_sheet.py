@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from sigseek.answers import hit_explanation
 from sigseek.indexer.decoding.thumbnails import Thumbnailer
 from sigseek.pages.page import THUMBNAIL, thumbnail, write_page
 from sigseek.results import QUERY_PHOTOS
@@ -17,16 +18,21 @@ STYLE = """
 .hits img { aspect-ratio: 4 / 3; display: block; object-fit: contain; width: 100%; }
 .hits img { background: #8882; }
 .hits p { margin: .45rem .6rem; overflow-wrap: anywhere; }
+.said { max-width: 80ch; opacity: .85; overflow-wrap: anywhere; }
 .path { font-size: .8rem; opacity: .75; }
 meter { width: 6rem; }"""
 
 
 @dataclass(frozen=True)
 class Section:
-    """The hits of one query, and a heading."""
+    """The hits of one query, a heading, and what is said of the answer."""
 
     heading: str
     hits: Sequence[Hit | SimilarHit]
+    above: tuple[str, ...] = ()
+    """Lines over the hits."""
+    below: tuple[str, ...] = ()
+    """Lines under the hits."""
 
 
 def write_contact_sheet(file: Path, title: str, sections: Sequence[Section]) -> None:
@@ -39,7 +45,13 @@ def write_contact_sheet(file: Path, title: str, sections: Sequence[Section]) -> 
 def _section(section: Section, thumbnails: Thumbnailer) -> str:
     cards = "\n".join(_card(hit, thumbnails) for hit in section.hits)
     body = f'<ol class="hits">\n{cards}\n</ol>' if cards else "<p>Nothing found.</p>"
-    return f"<section>\n<h2>{escape(section.heading)}</h2>\n{body}\n</section>"
+    parts = [f"<h2>{escape(section.heading)}</h2>", *map(_line, section.above), body]
+    parts += map(_line, section.below)
+    return "\n".join(["<section>", *parts, "</section>"])
+
+
+def _line(words: str) -> str:
+    return f'<p class="said">{escape(words)}</p>'
 
 
 def _card(hit: Hit | SimilarHit, thumbnails: Thumbnailer) -> str:
@@ -52,8 +64,9 @@ def _card(hit: Hit | SimilarHit, thumbnails: Thumbnailer) -> str:
         said.append(QUERY_PHOTOS[hit.query_photo])
     if hit.damaged:
         said.append("damaged")
-    if isinstance(hit, Hit) and hit.terms:
-        said += [f"{term} {value:.2f}" for term, value in hit.terms.items()]
+    explanation = hit_explanation(hit) if isinstance(hit, Hit) else None
+    if explanation:
+        said.append(explanation)
     more = f"<p>{escape(', '.join(said))}</p>" if said else ""
     path = Path(hit.path)
     link = f'<a href="{escape(path.as_uri())}">{escape(hit.path)}</a>'

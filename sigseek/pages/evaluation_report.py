@@ -35,6 +35,9 @@ _NOTES = {
     "no-match AUROC": "chance that a caption with a picture in the library scores higher than one "
     "without",
     "no-match AUROC, raw": "the same by the best cosine alone",
+    "default list, precision": "share of the pictures listed by default that have the caption that "
+    "was searched for",
+    "default list, recall": "share of the pictures with a caption that the search for it lists",
     "ECE": "mean distance between the probability of a caption's ten best pictures and the share "
     "of them that matches",
     "ECE of the sigmoid alone": "the same before calibration",
@@ -88,6 +91,8 @@ def _figures(evaluation: Evaluation) -> str:
         "zero-shot accuracy": evaluation.zero_shot_accuracy,
         "no-match AUROC": evaluation.no_match_auroc,
         "no-match AUROC, raw": evaluation.no_match_auroc_raw,
+        "default list, precision": evaluation.list_precision,
+        "default list, recall": evaluation.list_recall,
         "ECE": evaluation.ece,
         "ECE of the sigmoid alone": evaluation.ece_before,
         "query, median, ms": evaluation.latency_ms_p50,

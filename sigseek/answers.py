@@ -1,0 +1,237 @@
+"""What is said of an answer beside its hits, in the same words for the command line and pages.
+
+Nothing here prints. A sentence that names an option is a Remedy, as in `sigseek.results`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sigseek.errors import Call, Option, Remedy, Step, escaped
+from sigseek.results import FINISH_INDEXING, counted, shown
+from sigseek.search.verdicts import MATCH_FROM, MAYBE_FROM
+
+if TYPE_CHECKING:
+    from sigseek.search.results import Hit, SearchResults
+
+LIKENESS_LEGEND = (
+    "The number is a likeness, the cosine of the two photos' embeddings, and no probability: 1 is "
+    "the same picture"
+)
+"""What the numbers of similar photos mean."""
+
+_JUDGED = {"calibrated": "", "uncalibrated": " (uncalibrated)", "provisional": " (provisional)"}
+_MUCH_MORE = 1.25
+"""How many times the number of matches the expected number must be to be told as well."""
+_DECIDED_BY = {
+    "two groups": "the two groups that the scores form here",
+    "calibration": "its score, by the checkpoint's calibration",
+    "sigmoid": "SigLIP's own probability",
+    "raised sigmoid": "SigLIP's own probability, raised so that a score that chance rarely reaches "
+    "counts as 0.5",
+    "likeness": "its likeness, 0.5 where chance would find one photo as alike",
+    "tag": "the tag, 1 with it and 0 without",
+}
+"""Where a photo's number for a term comes from, by `JudgedTerm.decided_by`."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """All that is said of the results of a search."""
+
+    notes: tuple[Remedy | str, ...]
+    """What a reader of the answer should know."""
+    headline: Remedy
+    explanation: tuple[str, ...]
+    """How each term was judged, if the search was asked to explain."""
+    legend: tuple[Remedy, ...]
+    """Why there is nothing, and what the numbers of the hits mean."""
+
+
+def answer(
+    found: SearchResults,
+    limit: int,
+    min_probability: float = 0.0,
+    *,
+    include_all: bool = False,
+    explain: bool = False,
+) -> Answer:
+    """Return what to say of the results. The arguments are those of the search."""
+    notes = found.notes
+    if found.judged_by == "nothing":
+        notes = (*notes, FINISH_INDEXING)
+    legend = (_reason(found), _legend(found, include_all=include_all, explain=explain))
+    return Answer(
+        notes,
+        headline(found, limit, min_probability, include_all=include_all),
+        _explanation(found) if explain else (),
+        tuple(line for line in legend if line),
+    )
+
+
+def headline(
+    found: SearchResults, limit: int, min_probability: float = 0.0, *, include_all: bool = False
+) -> Remedy:
+    """Say how many photos match a query, as a line over the hits or in their place.
+
+    The arguments are those of the search.
+    """
+    if found.judged_by == "nothing":
+        return Remedy(f"{counted(len(found.hits), 'photo')} listed, not judged yet")
+    parts = [_matches(found, limit, min_probability, include_all=include_all)]
+    if found.maybes:
+        number = _estimated(found.maybes) if not found.counted else f"{found.maybes:,}"
+        more = f"{number} more" if found.matches else number
+        parts.append(
+            Remedy(f"{more} may") if include_all
+            else Remedy(f"{more} may ({{}})", (Option("include_all", True),))
+        )  # fmt: skip
+    if include_all and found.hits:
+        parts.append(_listed(found, limit))
+    text = "; ".join(part.text for part in parts)
+    return Remedy(text, tuple(step for part in parts for step in part.steps))
+
+
+def _matches(
+    found: SearchResults, limit: int, min_probability: float, *, include_all: bool
+) -> Remedy:
+    """Return how many photos match, and which of them are listed."""
+    label = _JUDGED[found.judged_by]
+    if not found.matches:
+        return Remedy(_no_match(found, min_probability, label))
+    text = f"{counted(found.matches, 'photo')} match{'es' if found.matches == 1 else ''}"
+    if not found.counted:
+        text = f"about {_estimated(found.matches)} photos match"
+    text += label
+    if min_probability > MATCH_FROM:
+        text += f" with a probability of {min_probability:g} or more"
+    in_all = float(f"{found.expected:.2g}")
+    if found.counted and in_all > _MUCH_MORE * found.matches + 1:
+        text += f", probably about {in_all:,.0f} of {found.photos:,} in all"
+    if not include_all and len(found.hits) == limit < found.matches:
+        text += f", the best {limit:,} shown ({{}} for more)"
+        return Remedy(text, (Option("limit", 10 * limit),))
+    return Remedy(text)
+
+
+def _no_match(found: SearchResults, min_probability: float, label: str) -> str:
+    """Return what there is where no photo matches."""
+    if found.best is None:
+        return "No photo matches"
+    best = escaped(shown(found.best.path))
+    if found.best.probability < min_probability and found.best.verdict != "no match":
+        probability = _rounded_below(found.best.probability, min_probability)
+        return (
+            f"No photo has a probability of {min_probability:g} or more{label}; "
+            f"the best has {probability}: {best}"
+        )
+    if found.maybes:
+        return f"No photo clearly matches{label}"
+    return f"No photo matches{label}; the closest is {best} ({found.best.probability:.2f})"
+
+
+def _listed(found: SearchResults, limit: int) -> Remedy:
+    """Return how many of all photos are listed, whatever the verdict."""
+    if len(found.hits) < min(limit, found.photos):
+        return Remedy(f"{len(found.hits):,} of {counted(found.photos, 'photo')} listed")
+    if len(found.hits) >= found.photos:
+        photos = counted(found.photos, "photo")
+        return Remedy(f"all {photos} listed" if found.photos > 1 else f"{photos} listed")
+    return Remedy(
+        f"the best {limit:,} of {found.photos:,} photos listed ({{}} for more)",
+        (Option("limit", 10 * limit),),
+    )
+
+
+def _estimated(number: int) -> str:
+    """Return a number that a sample tells, which is good for two digits."""
+    return f"{int(float(f'{number:.2g}')):,}"
+
+
+def _rounded_below(value: float, limit: float) -> str:
+    """Return the value in so few digits that it still reads as less than the limit."""
+    return next(text for digits in range(2, 18) if float(text := f"{value:.{digits}g}") < limit)
+
+
+def _legend(found: SearchResults, *, include_all: bool, explain: bool) -> Remedy | None:
+    """Return what the numbers of the hits mean; None where they have no verdicts."""
+    if not found.hits or found.judged_by == "nothing":
+        return None
+    said = [
+        "The number is how likely a photo belongs to the answer: a match from "
+        f"{MATCH_FROM:g} on, a maybe from {MAYBE_FROM:g} on",
+        f"{counted(found.photos, 'photo')} searched",
+    ]
+    steps: list[Step] = []
+    if not include_all and len(found.hits) < found.photos:
+        said.append("{} also lists the others")
+        steps.append(Option("include_all", True))
+    if not explain:
+        said.append("{} tells what a number comes from")
+        steps.append(Option("explain", True))
+    if found.judged_by == "uncalibrated":
+        said.append("to check numbers against captions of yours: {}")
+        steps.append(Call("calibrate", ("CAPTIONS",)))
+    return Remedy("; ".join(said), tuple(steps))
+
+
+def _reason(found: SearchResults) -> Remedy | None:
+    """Return why no photo matches; None where one does."""
+    best = found.best
+    if found.judged_by == "nothing" or best is None or best.verdict == "match":
+        return None
+    required = [term for term in found.terms if term.required and term.confidence is not None]
+    absent = [term for term in required if (term.confidence or 0) < MATCH_FROM]
+    if absent:
+        alone = len(found.terms) == 1
+        named = " and ".join("it" if alone else f"'{shown(term.term)}'" for term in absent)
+        certainty = ", ".join(f"{term.confidence:.2f}" for term in absent)
+        nothing = "it is not certain that your photos show" if found.maybes else (
+            "as far as can be told, your photos show nothing of"
+        )  # fmt: skip
+        text = f"{nothing} {named} (certainty {certainty})"
+    elif required and len(found.terms) == 1:
+        text = (
+            f"your photos seem to show something of it (certainty {required[0].confidence:.2f}), "
+            "but none shows it clearly"
+        )
+    else:
+        return Remedy(
+            "Why: no photo has all of what was asked for; {} {} tells what each one lacks",
+            (Option("include_all", True), Option("explain", True)),
+        )
+    return Remedy(f"Why: {escaped(text)}; {counted(found.photos, 'photo')} searched")
+
+
+def _explanation(found: SearchResults) -> tuple[str, ...]:
+    """Return a line for each term: whether there is anything of it, and where a photo's number for
+    it comes from.
+    """
+    lines = []
+    for term in found.terms:
+        there = ""
+        if term.confidence is not None:
+            there = f"certainty {term.confidence:.2f} that your photos show it; "
+        source = _DECIDED_BY[term.decided_by]
+        lines.append(f"{shown(term.term)}: {there}a photo's number for it comes from {source}")
+    if len(lines) > 1:
+        lines.append(
+            "the whole query: AND multiplies the numbers of its parts, NOT turns one into 1 minus "
+            "it, and OR is 1 minus the chance that no part is true"
+        )
+    return tuple(lines)
+
+
+def hit_explanation(hit: Hit) -> str | None:
+    """Return what a hit's number comes from; None unless the search was asked to explain."""
+    if not hit.terms:
+        return None
+    if len(hit.terms) == 1 and hit.logit is not None and hit.confidence:
+        own = min(hit.probability / hit.confidence, 1.0)
+        return (
+            f"{hit.probability:.2f} = {hit.confidence:.2f} that your photos show it "
+            f"x {own:.2f} that this one does"
+        )
+    terms = ", ".join(f"{shown(term)} {value:.2f}" for term, value in hit.terms.items())
+    return f"{terms} (held back by {shown(hit.held_back_by)})" if hit.held_back_by else terms
