@@ -46,7 +46,12 @@ def deliver_answer(
 def show_notes(notes: Iterable[Remedy | str]) -> None:
     """Print on stderr what a reader of an answer should know."""
     for note in notes:
-        click.echo(f"note: {remedy_in_words(note)}", err=True)
+        show_note(note)
+
+
+def show_note(note: Remedy | str) -> None:
+    """Print a note on stderr."""
+    click.echo(f"note: {remedy_in_words(note)}", err=True)
 
 
 def deliver(
