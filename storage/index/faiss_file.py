@@ -9,7 +9,6 @@ it, it reads the list twice), but it can map one that is declared to be an on-di
 """
 
 import os
-import secrets
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +18,10 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
+from sigseek.files import written_whole
 from sigseek.storage.index import index_files
 from sigseek.storage.index.contract import Embeddings
-from sigseek.storage.index.index_files import CHECKSUM, FLAT, FOOTER, INDEX, PART, QUANTISED
+from sigseek.storage.index.index_files import CHECKSUM, FLAT, FOOTER, INDEX, QUANTISED
 
 FastScan = Any
 """A faiss.IndexIVFPQFastScan."""
@@ -99,23 +99,15 @@ def write(
     """
     directory.mkdir(parents=True, exist_ok=True)
     target = index_files.path_of(directory, embeddings.token, generation, suffix)
-    # Several threads and processes may write the same file at the same time.
-    unfinished = target.with_suffix(f"{suffix}.{secrets.token_hex(8)}{PART}")
-    try:
-        with unfinished.open("x+b") as file:
-            structure = (
-                _write_quantised(index, file) if is_quantised(index) else _write_flat(index, file)
-            )
-            magic = QUANTISED if is_quantised(index) else FLAT
-            length = file.tell()
-            body = index_files.checksum(file, length)
-            footer = FOOTER.pack(magic, index.ntotal, trained_on, length, len(structure), body)
-            file.write(footer + CHECKSUM.pack(zlib.crc32(structure + footer)))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, target)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with written_whole(target) as unfinished, unfinished.open("x+b") as file:
+        structure = (
+            _write_quantised(index, file) if is_quantised(index) else _write_flat(index, file)
+        )
+        magic = QUANTISED if is_quantised(index) else FLAT
+        length = file.tell()
+        body = index_files.checksum(file, length)
+        footer = FOOTER.pack(magic, index.ntotal, trained_on, length, len(structure), body)
+        file.write(footer + CHECKSUM.pack(zlib.crc32(structure + footer)))
     index_files.remove_older(directory, embeddings.token, generation, suffix)
 
 

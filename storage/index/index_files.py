@@ -24,14 +24,13 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from sigseek.errors import ErrorKind
+from sigseek.files import PART
 from sigseek.storage.errors import LibraryError
 
 INDEX, SAMPLE = ".faiss", ".sample"
 """What the names of files end with: indexes of all embeddings, and of the sample that stands for
 them.
 """
-PART = ".part"
-"""What the name of a file ends with that is being written."""
 
 FOOTER = struct.Struct("<8sQQQQL")
 CHECKSUM = struct.Struct("<L")
