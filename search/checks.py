@@ -5,6 +5,7 @@ import string
 from sigseek.errors import Option, Remedy
 from sigseek.search.errors import QueryError
 from sigseek.search.query import Query, Text, terms
+from sigseek.search.results import ORDERS
 
 
 def check_search(query: Query, limit: int, min_probability: float, *, looks_closer: bool) -> None:
@@ -35,6 +36,24 @@ def check_limit(limit: int) -> None:
     if limit < 1:
         raise QueryError(
             f"{limit} hits cannot be shown", Remedy("{} must be at least 1", (Option("limit"),))
+        )
+
+
+def check_place(order: str, offset: int, page: str | None) -> None:
+    """Raise QueryError for an order that does not exist, for an offset below 0, and for an offset
+    beside a page.
+    """
+    if order not in ORDERS:
+        raise QueryError(f"hits cannot be in order by '{order}'", f"use one of {', '.join(ORDERS)}")
+    if offset < 0:
+        raise QueryError(
+            f"{offset} hits cannot come before",
+            Remedy("{} must be at least 0", (Option("offset"),)),
+        )
+    if offset and page:
+        raise QueryError(
+            "a page has its place already",
+            Remedy("leave out {} or {}", (Option("offset"), Option("page"))),
         )
 
 

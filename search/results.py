@@ -2,11 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, overload
+from typing import Literal, get_args, overload
 
 from sigseek.errors import Remedy
 from sigseek.search.verdicts import JudgedBy, Verdict
 from sigseek.storage.records import PhotoTag
+
+Order = Literal["match", "date", "-date", "path", "rating", "added"]
+"""Best match first; oldest or newest first; by path; most stars first; or last added first. Among
+equals the photo that was added first is first.
+"""
+ORDERS: tuple[Order, ...] = get_args(Order)
 
 DecidedBy = Literal["two groups", "calibration", "sigmoid", "raised sigmoid"]
 """What makes a probability of a text's logit: the two groups that the logits form in the library,
@@ -155,6 +161,14 @@ class SearchResults(Sequence[Hit]):
     """
     terms: tuple[JudgedTerm, ...] = ()
     """How each term of the query was judged."""
+    order: Order = "match"
+    """What the hits are in order by."""
+    offset: int = 0
+    """How many hits come before these."""
+    next_page: str | None = None
+    """What to pass as `page` to a search that asks the same, to get the hits after these. It is
+    None if there are no more.
+    """
 
     def __repr__(self) -> str:
         best = f", best probability {self.best.probability:.3f}" if self.best else ""

@@ -99,21 +99,23 @@ class Scorer:
         scope: Scope,
         limit: int,
         known: Mapping[Leaf, KnownPhoto],
+        models: Mapping[Leaf, TermModel] | None = None,
     ) -> Scored:
-        """Return the scores of the photos that certainly include the best `limit`.
+        """Return the scores of the photos that certainly include the best `limit`, by the given
+        `models` of the terms, or by those that fit the library as it is now.
 
         Photos that the query names are left out unless they may be listed. Each is certain to be
         like itself.
         """
         left_out = np.array([photo.id for photo in known.values() if not photo.listed], np.int64)
         sample = self._retriever.sample(vectors, scope.tagged)
-        ids, cosines, models, confidence = self._retrieve(
-            query, vectors, scope, limit + len(known), sample
+        ids, cosines, used, confidence = self._retrieve(
+            query, vectors, scope, limit + len(known), sample, models
         )
         kept = ~np.isin(ids, left_out)
         scope = replace(scope, photos=scope.photos - int((~kept).sum()))
         ids, cosines = ids[kept], {term: values[kept] for term, values in cosines.items()}
-        by_term = probabilities_of(models, cosines)
+        by_term = probabilities_of(used, cosines)
         for term, photo in known.items():
             by_term[term] = np.where(ids == photo.id, 1.0, by_term[term])
         probabilities = combine(query, by_term)
@@ -125,11 +127,11 @@ class Scorer:
         }
         count = scope.photos - len(ids)
         looked_at = np.union1d(ids, left_out)
-        others = Others(count, self._others(query, vectors, models, scope, looked_at, sample))
+        others = Others(count, self._others(query, vectors, used, scope, looked_at, sample))
         return Scored(
             ids,
             cosines,
-            models,
+            used,
             by_term,
             probabilities,
             scores=combine(query, raw),
@@ -145,17 +147,22 @@ class Scorer:
         scope: Scope,
         limit: int,
         sample: tuple[Ids, Cosines],
-    ) -> tuple[Ids, Cosines, dict[Leaf, TermModel], float | None]:
+        models: Mapping[Leaf, TermModel] | None,
+    ) -> tuple[Ids, Cosines, Mapping[Leaf, TermModel], float | None]:
         """Return photos that certainly include the best, their cosines, the terms' models, and for
         a query of one text its confidence.
         """
         if not isinstance(query, Text):
-            models = {term: self._model(term, vectors, sample) for term in terms(query)}
+            if models is None:
+                models = {term: self._model(term, vectors, sample) for term in terms(query)}
             ids, cosines = self._candidates(query, vectors, scope, models, limit)
             return ids, cosines, models, None
         ids, values = self._retriever.nearest(vectors[query], limit)
-        judged = self._texts.judged(vectors[query], sample[1][query], ids, values)
-        return ids, {query: values}, {query: judged}, judged.confidence
+        if models is None:
+            models = {query: self._texts.judged(vectors[query], sample[1][query], ids, values)}
+        judged = models[query]
+        confidence = judged.confidence if isinstance(judged, JudgedText) else None
+        return ids, {query: values}, models, confidence
 
     def text_model(self, vector: Floats, ids: Ids, cosines: Floats) -> JudgedText:
         """Return the model that a search for the text with the embedding (dim,) uses, by the ids,

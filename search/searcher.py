@@ -9,20 +9,28 @@ import numpy as np
 from sigseek.errors import Remedy
 from sigseek.search.algebra import held_back_by
 from sigseek.search.calibration import Calibration
-from sigseek.search.checks import check_limit, check_search
+from sigseek.search.checks import check_limit, check_place, check_search
 from sigseek.search.closer import CloserLook
 from sigseek.search.counts import count_matches
 from sigseek.search.hits import photo_fields
 from sigseek.search.judged_text import JudgedText
 from sigseek.search.judgement import Judge
 from sigseek.search.known_photo import KnownPhoto
-from sigseek.search.query import Leaf, Query, Tag, Text, label, required
-from sigseek.search.results import Hit, JudgedTerm, SearchResults, SimilarHit
+from sigseek.search.order import Listing, score_all_from
+from sigseek.search.page import Page, made_from, question, read_page
+from sigseek.search.query import Leaf, Query, Tag, Text, label, required, terms
+from sigseek.search.results import Hit, JudgedTerm, Order, SearchResults, SimilarHit
 from sigseek.search.retrieval import Floats, Ids, Retriever, Vectors
 from sigseek.search.scope import find_scope
 from sigseek.search.scorer import Rows, Scored, Scorer
 from sigseek.search.terms import Doubles, TermModel
-from sigseek.search.verdicts import FEW_PHOTOS, MATCH_FROM, PROVISIONAL, JudgedBy, verdict
+from sigseek.search.verdicts import (
+    FEW_PHOTOS,
+    MATCH_FROM,
+    PROVISIONAL,
+    JudgedBy,
+    verdict,
+)
 from sigseek.siglip import Scoring
 from sigseek.siglip.yardstick import VERSION
 from sigseek.siglip.yardstick.evidence import evidence_of_all_absent
@@ -68,8 +76,10 @@ class Searcher:
         """What the verdicts are based on."""
         return self._judge.judged_by if self._judge else "nothing"
 
-    def _notes(self) -> tuple[Remedy | str, ...]:
-        """Return what a reader of the verdicts must know."""
+    def _notes(self, query: Query) -> tuple[Remedy | str, ...]:
+        """Return what a reader of the verdicts must know. Tags are certain."""
+        if all(isinstance(term, Tag) for term in terms(query)):
+            return ()
         if self._judge is None:
             return (
                 "this library has not been fully indexed yet, so hits are shown without verdicts",
@@ -94,37 +104,56 @@ class Searcher:
         explain: bool = False,
         closer: CloserLook | None = None,
         known: Mapping[Leaf, KnownPhoto] | None = None,
+        order: Order = "match",
+        offset: int = 0,
+        page: str | None = None,
     ) -> SearchResults:
-        """Return the `limit` photos that match the query best, best first. `include_all` adds
-        photos that may match, and then those that do not. `known` holds, by term, the photos of the
-        library that the query names.
+        """Return photos that match the query: in their order, `limit` of them after the first
+        `offset`, or those on the page that an answer before named. `include_all` adds photos that
+        may match, and then those that do not. `known` holds, by term, the photos of the library
+        that the query names.
 
         Tags that every hit must have narrow the search: no other photo is looked at or counted.
-        Raises QueryError for a limit below 1, a probability outside 0 to 1, a tag that does not
-        exist, and a closer look by a query with operators.
+        Raises QueryError for a limit below 1, an offset below 0, an order that does not exist, a
+        probability outside 0 to 1, a tag that does not exist, and a closer look by a query with
+        operators.
         """
         check_search(query, limit, min_probability, looks_closer=closer is not None)
+        check_place(order, offset, page)
         # A weight counts within what encloses it, and nothing encloses the query.
         query = replace(query, weight=1.0)
         scope = find_scope(query, self._catalog, self.checkpoint, self._retriever)
         known = known or {}
-        scored = self._scorer.score(query, vectors, scope, limit, known)
+        asked = question([query, order, min_probability, include_all, self.checkpoint.token])
+        before = read_page(page, asked) if page else None
+        judged = before.judged if before else self._judge is not None
+        least = min_probability if include_all or not judged else max(MATCH_FROM, min_probability)
+        models = before.term_models(query, self._scoring) if before else None
+        score = partial(self._scorer.score, query, vectors, scope, known=known, models=models)
+        passed = before.rank if before else offset
+        enough = passed + limit + (self._count_added(before.generation) if before else 0)
+        if order == "match":
+            scored = score(enough)
+        else:
+            scored = score_all_from(least, score, enough, scope.photos)
         closely: dict[int, float] = {}
         if closer and isinstance(query, Text):
             scored, closely = self._look_closer(scored, query, vectors[query], closer)
-        order = np.argsort(-scored.ranked_by, kind="stable")
         counts = count_matches(scored.probabilities, scored.others, min_probability)
-        judged = self._judge is not None
-        least = min_probability if include_all or not judged else max(MATCH_FROM, min_probability)
-        shown = order[scored.probabilities[order] >= least]
+        listing = Listing(self._catalog, scored, order, judged)
+        shown = listing.rows(least, before)
         by_id = {photo.id: photo for photo in known.values()}
         hit = partial(self._hit, query, scored, closely, explain, by_id)
-        found = self._photos(shown, scored.ids, limit)
-        hits = tuple(hit(rank, row, photo) for rank, (row, photo) in enumerate(found, 1))
-        if found and found[0][0] == order[0]:  # mostly so, and then it is not read again
-            best: Hit | None = hits[0]
-        else:
-            best = next((hit(1, *first) for first in self._photos(order, scored.ids, 1)), None)
+        skipped = 0 if before else offset
+        found = self._photos(shown, scored.ids, skipped + limit)[skipped:]
+        hits = tuple(hit(rank, row, photo) for rank, (row, photo) in enumerate(found, passed + 1))
+        best_first = listing.best_first
+        best = hits[0] if found and not passed and found[0][0] == best_first[0] else None
+        if best is None:  # seldom; otherwise it is not read again
+            best = next((hit(1, *first) for first in self._photos(best_first, scored.ids, 1)), None)
+        next_page = None
+        if found and found[-1][0] != shown[-1]:
+            next_page = self._page(asked, listing, found[-1][0], passed + len(found), before)
         return SearchResults(
             hits=hits,
             best=best,
@@ -135,12 +164,34 @@ class Searcher:
             confidence=scored.confidence,
             photos=scope.photos,
             judged_by=self.judged_by,
-            notes=self._notes(),
+            notes=self._notes(query),
             terms=tuple(
                 _judged_term(term, model, term in required(query))
                 for term, model in scored.models.items()
             ),
+            order=order,
+            offset=passed,
+            next_page=next_page,
         )
+
+    def _count_added(self, generation: int) -> int:
+        """Return how many photos were embedded after the generation."""
+        return self._catalog.count_embeddings_after(
+            self.checkpoint.id, generation, self.checkpoint.embeddings
+        )
+
+    def _page(self, asked: str, listing: Listing, last: int, rank: int, before: Page | None) -> str:
+        """Return the token of the page that follows the row `last`."""
+        page = Page(
+            asked,
+            before.generation if before else self.checkpoint.generation,
+            before.newest if before else self._catalog.newest_photo(),
+            listing.by_verdict,
+            rank,
+            listing.place(last),
+            made_from(listing.scored.models),
+        )
+        return page.token()
 
     def by_photo(
         self,
@@ -232,8 +283,8 @@ class Searcher:
         photo: PhotoRecord,
     ) -> Hit:
         cosine = scored.cosines[query][row] if isinstance(query, Text) else None
-        terms = {term: float(values[row]) for term, values in scored.terms.items()}
-        held_back = held_back_by(query, terms) if explain else None
+        values = {term: float(numbers[row]) for term, numbers in scored.terms.items()}
+        held_back = held_back_by(query, values) if explain else None
         return Hit(
             rank=rank,
             score=float(scored.scores[row]),
@@ -244,7 +295,7 @@ class Searcher:
             confidence=scored.confidence,
             judged_by=self.judged_by,
             closer=closely.get(row),
-            terms={label(term): value for term, value in terms.items()} if explain else None,
+            terms={label(term): value for term, value in values.items()} if explain else None,
             held_back_by=label(held_back) if held_back else None,
             **photo_fields(photo, known.get(photo.id)),
         )

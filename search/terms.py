@@ -1,14 +1,15 @@
 """Turns the cosine of a term and a photo into the probability that the photo shows the term."""
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
 from sigseek.search.calibration import Calibration
-from sigseek.search.mixture import fit_mixture
+from sigseek.search.mixture import Mixture, fit_mixture
 from sigseek.search.results import DecidedBy
 from sigseek.siglip import Scoring
 from sigseek.siglip.scoring import sigmoid
@@ -27,11 +28,39 @@ class TextModel:
     """A TermModel of a text, and what it goes by."""
 
     decided_by: DecidedBy
-    probabilities: TermModel
+    parameters: tuple[float, ...]
+    """The fields of a `Mixture`, the slope and intercept of a calibration, or the logit that the
+    sigmoid was moved to.
+    """
+    scoring: Scoring
 
     def __call__(self, cosines: Floats) -> Doubles:
         """Return the probabilities of photos, whose cosines may have any shape."""
-        return self.probabilities(cosines)
+        logits = self.scoring.logits(cosines)
+        if self.decided_by == "two groups":
+            return Mixture(*self.parameters).probabilities(logits.astype(np.float64))
+        if self.decided_by == "calibration":
+            slope, intercept = map(np.float32, self.parameters)
+            return sigmoid(slope * logits + intercept).astype(np.float64)
+        (moved,) = map(np.float32, self.parameters)
+        return sigmoid(logits - moved).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class PhotoModel:
+    """A TermModel of likeness to a photo, by the middle and spread of the library's cosines and the
+    distance, in spreads, that one photo in all would reach by chance.
+    """
+
+    middle: float
+    spread: float
+    chance: float
+
+    def __call__(self, cosines: Floats) -> Doubles:
+        """Return the probabilities of photos, whose cosines may have any shape."""
+        distances = (cosines.astype(np.float64) - self.middle) / self.spread
+        # The logarithm of a normal tail falls by the distance itself with every spread.
+        return 1 / (1 + np.exp(-np.clip(self.chance * (distances - self.chance), -500, 500)))
 
 
 def plain_model(scoring: Scoring, calibration: Calibration | None) -> TermModel:
@@ -59,17 +88,11 @@ def text_model(
     """
     mixture = fit_mixture(scoring.logits(sample).astype(np.float64))
     if mixture:
-        return TextModel(
-            "two groups",
-            lambda cosines: mixture.probabilities(scoring.logits(cosines).astype(np.float64)),
-        )
+        return TextModel("two groups", astuple(mixture), scoring)
     if calibration:
-        return TextModel("calibration", plain_model(scoring, calibration))
+        return TextModel("calibration", (calibration.slope, calibration.intercept), scoring)
     moved = min(chance_logit, 0.0)
-    return TextModel(
-        "raised sigmoid" if moved < 0 else "sigmoid",
-        lambda cosines: sigmoid(scoring.logits(cosines) - np.float32(moved)).astype(np.float64),
-    )
+    return TextModel("raised sigmoid" if moved < 0 else "sigmoid", (moved,), scoring)
 
 
 def photo_model(sample: Floats, photos: int) -> TermModel:
@@ -81,17 +104,11 @@ def photo_model(sample: Floats, photos: int) -> TermModel:
     from the lower half, because similar photos do not reach it.
     """
     if len(sample) < _FEWEST:
-        return lambda cosines: np.full(np.shape(cosines), 0.5)
+        # Nothing to compare with: 0.25 for every photo, which may be alike.
+        return PhotoModel(0.0, math.inf, math.sqrt(math.log(3)))
     middle = float(np.median(sample))
     spread = max(float(middle - np.quantile(sample, NormalDist().cdf(-1))), 1e-6)
-    chance = NormalDist().inv_cdf(1 - 1 / max(photos, _FEWEST + 1))
-
-    def probabilities(cosines: Floats) -> Doubles:
-        distances = (cosines.astype(np.float64) - middle) / spread
-        # The logarithm of a normal tail falls by the distance itself with every spread.
-        return 1 / (1 + np.exp(-np.clip(chance * (distances - chance), -500, 500)))
-
-    return probabilities
+    return PhotoModel(middle, spread, NormalDist().inv_cdf(1 - 1 / max(photos, _FEWEST + 1)))
 
 
 def tag_model() -> TermModel:

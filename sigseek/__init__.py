@@ -59,7 +59,7 @@ if TYPE_CHECKING:
         UnknownTagError,
     )
     from sigseek.search.labels import Label
-    from sigseek.search.results import Hit, SearchResults, SimilarHit
+    from sigseek.search.results import Hit, JudgedTerm, Order, SearchResults, SimilarHit
     from sigseek.search.verdicts import JudgedBy, Verdict
     from sigseek.siglip import Checkpoint, CheckpointError
     from sigseek.siglip.yardstick.embeddings import Yardstick
@@ -110,6 +110,7 @@ __all__ = [
     "Hit",
     "IndexReport",
     "JudgedBy",
+    "JudgedTerm",
     "Label",
     "LabelScore",
     "Library",
@@ -119,6 +120,7 @@ __all__ = [
     "ListedFile",
     "Listener",
     "Option",
+    "Order",
     "PatternError",
     "Phase",
     "PhotoTag",
@@ -190,7 +192,7 @@ _MODULES = {
         "UnknownTagError",
     ),
     "sigseek.search.labels": ("Label",),
-    "sigseek.search.results": ("Hit", "SearchResults", "SimilarHit"),
+    "sigseek.search.results": ("Hit", "JudgedTerm", "Order", "SearchResults", "SimilarHit"),
     "sigseek.search.verdicts": ("JudgedBy", "Verdict"),
     "sigseek.siglip": ("Checkpoint", "CheckpointError"),
     "sigseek.siglip.yardstick.embeddings": ("Yardstick",),

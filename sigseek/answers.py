@@ -22,6 +22,17 @@ LIKENESS_LEGEND = (
 """What the numbers of similar photos mean."""
 
 _JUDGED = {"calibrated": "", "uncalibrated": " (uncalibrated)", "provisional": " (provisional)"}
+_ORDERS = {
+    "match": "",
+    "date": ", oldest first",
+    "-date": ", newest first",
+    "path": ", by path",
+    "rating": ", most stars first",
+    "added": ", last added first",
+}
+"""What is said of hits in this order, if they are not all."""
+_MOST_NAMED = 3
+"""The most terms that are named of those of which a library shows nothing."""
 _MUCH_MORE = 1.25
 """How many times the number of matches the expected number must be to be told as well."""
 _DECIDED_BY = {
@@ -109,10 +120,14 @@ def _matches(
     in_all = float(f"{found.expected:.2g}")
     if found.counted and in_all > _MUCH_MORE * found.matches + 1:
         text += f", probably about {in_all:,.0f} of {found.photos:,} in all"
-    if not include_all and len(found.hits) == limit < found.matches:
-        text += f", the best {limit:,} shown ({{}} for more)"
-        return Remedy(text, (Option("limit", 10 * limit),))
-    return Remedy(text)
+    if include_all or len(found.hits) == found.matches:
+        return Remedy(text)
+    if found.offset and not found.hits:
+        return Remedy(f"{text}, none after the first {found.offset:,}")
+    shown_ones = f"{_places(found)} shown{_ORDERS[found.order]}"
+    if len(found.hits) == limit:
+        return Remedy(f"{text}, {shown_ones} ({{}} for more)", (_more(found, limit),))
+    return Remedy(f"{text}, {shown_ones}" if found.offset else text)
 
 
 def _no_match(found: SearchResults, min_probability: float, label: str) -> str:
@@ -133,15 +148,30 @@ def _no_match(found: SearchResults, min_probability: float, label: str) -> str:
 
 def _listed(found: SearchResults, limit: int) -> Remedy:
     """Return how many of all photos are listed, whatever the verdict."""
-    if len(found.hits) < min(limit, found.photos):
+    if found.offset + len(found.hits) < min(found.offset + limit, found.photos):
         return Remedy(f"{len(found.hits):,} of {counted(found.photos, 'photo')} listed")
-    if len(found.hits) >= found.photos:
+    if not found.offset and len(found.hits) >= found.photos:
         photos = counted(found.photos, "photo")
         return Remedy(f"all {photos} listed" if found.photos > 1 else f"{photos} listed")
     return Remedy(
-        f"the best {limit:,} of {found.photos:,} photos listed ({{}} for more)",
-        (Option("limit", 10 * limit),),
+        f"{_places(found)} of {found.photos:,} photos listed{_ORDERS[found.order]} ({{}} for more)",
+        (_more(found, limit),),
     )
+
+
+def _places(found: SearchResults) -> str:
+    """Return which ones of the photos that can be listed the hits are."""
+    if found.offset:
+        return f"{found.offset + 1:,} to {found.offset + len(found.hits):,}"
+    best = "best" if found.order == "match" else "first"
+    return f"the {best} {len(found.hits):,}"
+
+
+def _more(found: SearchResults, limit: int) -> Option:
+    """Return how to see more: a longer list, or if there was an offset the next part."""
+    if found.offset:
+        return Option("offset", found.offset + limit)
+    return Option("limit", 10 * limit)
 
 
 def _estimated(number: int) -> str:
@@ -179,18 +209,28 @@ def _legend(found: SearchResults, *, include_all: bool, explain: bool) -> Remedy
 def _reason(found: SearchResults) -> Remedy | None:
     """Return why no photo matches; None where one does."""
     best = found.best
+    if not found.photos and any(term.decided_by == "likeness" for term in found.terms):
+        return Remedy(
+            "Why: there is no other photo; {} lists the photo itself",
+            (Option("include_self", True),),
+        )
     if found.judged_by == "nothing" or best is None or best.verdict == "match":
         return None
     required = [term for term in found.terms if term.required and term.confidence is not None]
     absent = [term for term in required if (term.confidence or 0) < MATCH_FROM]
     if absent:
-        alone = len(found.terms) == 1
-        named = " and ".join("it" if alone else f"'{shown(term.term)}'" for term in absent)
-        certainty = ", ".join(f"{term.confidence:.2f}" for term in absent)
+        alone, named_ones = len(found.terms) == 1, absent[:_MOST_NAMED]
+        names = ["it" if alone else f"'{shown(term.term)}'" for term in named_ones]
+        if len(absent) > _MOST_NAMED:
+            names.append(f"{len(absent) - _MOST_NAMED:,} more")
+        named = " and ".join(names)
+        certainty = ", ".join(f"{term.confidence:.2f}" for term in named_ones)
         nothing = "it is not certain that your photos show" if found.maybes else (
             "as far as can be told, your photos show nothing of"
         )  # fmt: skip
         text = f"{nothing} {named} (certainty {certainty})"
+    elif len(found.terms) == 1 and found.terms[0].decided_by == "likeness":
+        text = "no photo is much more like it than chance would have it"
     elif required and len(found.terms) == 1:
         text = (
             f"your photos seem to show something of it (certainty {required[0].confidence:.2f}), "

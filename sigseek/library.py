@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from sigseek.search.calibration import Calibration
     from sigseek.search.classify import Classification
     from sigseek.search.duplicates.results import DuplicateKind, Duplicates
-    from sigseek.search.results import SearchResults, SimilarHit
+    from sigseek.search.results import Order, SearchResults, SimilarHit
     from sigseek.search.verdicts import JudgedBy
     from sigseek.siglip import Checkpoint
     from sigseek.siglip.yardstick.embeddings import Yardstick
@@ -230,6 +230,9 @@ class Library:
         explain: bool = False,
         closer: int = 0,
         include_self: bool = False,
+        sort: Order = "match",
+        offset: int = 0,
+        page: str | None = None,
     ) -> SearchResults:
         """Find the photos that match a query, the best first; docs/queries.md describes queries.
 
@@ -238,6 +241,11 @@ class Library:
         probability of each term. The best `closer` photos are looked at again, part by part, and
         judged by that. A photo that the query names is listed only with `include_self`; exact
         copies of it are always listed.
+
+        `sort` puts those that match in another order: "date" (oldest first), "-date", "path",
+        "rating" or "added" (last added first); photos that may match follow in the same order. The
+        first `offset` hits are left out. In place of an offset, `page` takes the `next_page` of the
+        results before, so that no photo is listed twice or left out while the library changes.
 
         >>> [hit.verdict for hit in library.search("a house")]
         ['match', 'match', 'match', 'match']
@@ -256,6 +264,9 @@ class Library:
                 explain=explain,
                 closer=closer,
                 include_self=include_self,
+                sort=sort,
+                offset=offset,
+                page=page,
             )
         )
 

@@ -134,6 +134,12 @@ LEGEND = (
              "(certainty 0.01); 200 photos searched"],
         ),
         (
+            found(best=hit("no match"), terms=tuple(term(name, 0.01) for name in "abcde")),
+            {},
+            ["Why: as far as can be told, your photos show nothing of 'a' and 'b' and 'c' and "
+             "2 more (certainty 0.01, 0.01, 0.01); 200 photos searched"],
+        ),
+        (
             found(best=hit("maybe"), maybes=1, terms=(term("a {house}", 0.8),)),
             {},
             ["Why: your photos seem to show something of it (certainty 0.80), but none shows it "
@@ -147,6 +153,16 @@ LEGEND = (
             {},
             ["Why: no photo has all of what was asked for; --all --explain tells what each one "
              "lacks"],
+        ),
+        (
+            found(best=hit("maybe"), terms=(term("photo:a", None, decided_by="likeness"),)),
+            {},
+            ["Why: no photo is much more like it than chance would have it; 200 photos searched"],
+        ),
+        (
+            found(photos=0, terms=(term("photo:a", None, decided_by="likeness"),)),
+            {},
+            ["Why: there is no other photo; --self lists the photo itself"],
         ),
         (
             found("no match", matches=0, terms=(term(confidence=0.1),)),

@@ -22,6 +22,7 @@ from sigseek.cli.options import (
     self_option,
 )
 from sigseek.cli.parameter_types import Probability
+from sigseek.search.results import ORDERS, Order
 
 
 @click.command(cls=QueryCommand)
@@ -56,6 +57,27 @@ from sigseek.cli.parameter_types import Probability
     help="Score the best N photos again, with crops of each picture, and rank them by that. It is "
     "more accurate and takes a second or more. Only for queries without operators.",
 )
+@click.option(
+    "--sort",
+    type=click.Choice(ORDERS),
+    default="match",
+    show_default=True,
+    help="Order the photos that match by this: date is oldest first, -date newest first, rating "
+    "most stars first, added last added first. With --all, others follow in the same order.",
+)
+@click.option(
+    "--offset",
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="Leave out the first N hits, which an earlier search has shown.",
+)
+@click.option(
+    "--page",
+    metavar="TOKEN",
+    help="Go on after the hits of the same search, which printed TOKEN on stderr with --json. No "
+    "photo is on two pages and none is left out, even if the library changes meanwhile.",
+)
 @self_option
 @path_options
 @html_option
@@ -72,6 +94,9 @@ def search(
     include_all: bool,
     explain: bool,
     closer: int,
+    sort: Order,
+    offset: int,
+    page: str | None,
     include_self: bool,
     paths_only: bool,
     print0: bool,
@@ -115,8 +140,13 @@ def search(
             explain=explain,
             closer=closer,
             include_self=include_self,
+            sort=sort,
+            offset=offset,
+            page=page,
         )
     said = answer(found, limit, least, include_all=include_all, explain=explain)
+    if as_json and found.next_page:
+        click.echo(f"for the next hits: --page {found.next_page}", err=True)
     deliver_answer(asked, said, found, path_end=path_end, html=html, as_json=as_json)
 
 

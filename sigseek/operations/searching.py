@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sigseek.search.known_photo import KnownPhoto
     from sigseek.search.query import Leaf
-    from sigseek.search.results import SearchResults
+    from sigseek.search.results import Order, SearchResults
 
     Floats: TypeAlias = npt.NDArray[np.float32]
     Views: TypeAlias = Floats | None
@@ -40,9 +40,12 @@ def search(
     explain: bool,
     closer: int,
     include_self: bool,
+    sort: Order,
+    offset: int,
+    page: str | None,
 ) -> SearchResults:
     """Answer a query as `Library.search` describes."""
-    from sigseek.search.checks import check_search
+    from sigseek.search.checks import check_place, check_search
     from sigseek.search.closer import CloserLook
     from sigseek.search.likely_meant import note_on_habits
     from sigseek.search.parse import parse
@@ -53,6 +56,7 @@ def search(
     views = _CountedViews(library.photo_files.embed_views)
     look = CloserLook(closer, views.embed) if closer else None
     check_search(asked, limit, min_probability, looks_closer=look is not None)
+    check_place(sort, offset, page)
     if searcher.is_loaded or model.reads_at_once:
         vectors, known = _embed(library, terms(asked), include_self=include_self)
     else:
@@ -74,6 +78,9 @@ def search(
             explain=explain,
             closer=look,
             known=known,
+            order=sort,
+            offset=offset,
+            page=page,
         )
     )
     # `ask` read the checkpoint's state, which the note about the checkpoint comes from.

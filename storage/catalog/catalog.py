@@ -15,6 +15,7 @@ from sigseek.storage.catalog.reading.embeddings import EmbeddingReader
 from sigseek.storage.catalog.reading.files import FileReader
 from sigseek.storage.catalog.reading.hashes import HashReader
 from sigseek.storage.catalog.reading.judgement import JudgementReader
+from sigseek.storage.catalog.reading.order import OrderReader
 from sigseek.storage.catalog.reading.photos import PhotoReader
 from sigseek.storage.catalog.reading.settings import SettingReader
 from sigseek.storage.catalog.reading.tags import TagReader
@@ -30,6 +31,7 @@ class CatalogReader(
     CheckpointReader,
     FileReader,
     PhotoReader,
+    OrderReader,
     EmbeddingReader,
     HashReader,
     JudgementReader,

@@ -1,0 +1,108 @@
+"""Hits in another order than by match: by what the photos' files say, or by when they came."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from sigseek.search.page import Page, Place
+from sigseek.search.results import Order
+from sigseek.search.scorer import Rows, Scored
+from sigseek.search.verdicts import MATCH_FROM, MAYBE_FROM
+from sigseek.storage import CatalogReader
+
+_LAST = "\U0010ffff"
+"""It sorts behind all other texts."""
+_FIRST, _TIMES_MORE = 1000, 20
+"""How many photos are scored first where all that match are needed, and how many times more if
+these are not all.
+"""
+
+
+def score_all_from(least: float, score: Callable[[int], Scored], limit: int, photos: int) -> Scored:
+    """Return the scores of photos that certainly include all with at least this probability, and
+    the best `limit`.
+
+    `score` gives those that certainly include the best so many, and `photos` is the number of all.
+    """
+    enough = photos if least <= 0 else max(limit, _FIRST)
+    while True:
+        scored = score(max(min(enough, photos), 1))
+        if enough >= photos or int((scored.probabilities >= least).sum()) < enough:
+            return scored
+        enough *= _TIMES_MORE
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Scored photos in an order."""
+
+    catalog: CatalogReader
+    scored: Scored
+    order: Order
+    by_verdict: bool
+    """Whether those that match come first, then those that may, and then the others."""
+
+    @cached_property
+    def best_first(self) -> Rows:
+        """Return all rows, the best match first."""
+        return np.argsort(-self.scored.ranked_by, kind="stable")
+
+    def rows(self, least: float, page: Page | None) -> Rows:
+        """Return the rows of the photos with at least this probability, in their order: all of
+        them, or those of a page and the pages after it.
+        """
+        rows = self.best_first[self.scored.probabilities[self.best_first] >= least]
+        if self.order == "match" and page is None:
+            return rows
+        found = self._places(rows)
+        if page is not None:
+            found = {row: place for row, place in found.items() if place > page.last}
+            rows = rows[self.scored.ids[rows] <= page.newest]
+        left = [row for row in rows.tolist() if row in found]
+        return np.array(sorted(left, key=lambda row: found[row]), np.int64)
+
+    def place(self, row: int) -> Place:
+        """Return the place of a row in the order, by which rows compare."""
+        return self._places(np.array([row], np.int64))[row]
+
+    def _places(self, rows: Rows) -> dict[int, Place]:
+        ids = self.scored.ids[rows]
+        probable = self.scored.probabilities[rows]
+        levels = (probable < MATCH_FROM).astype(np.int64) + (probable < MAYBE_FROM)
+        if not self.by_verdict or self.order == "match":  # the better verdict has a better number
+            levels[:] = 0
+        values = _values(self.catalog, self.scored, rows, self.order)
+        together = zip(levels.tolist(), values, ids.tolist(), strict=True)
+        return dict(zip(rows.tolist(), together, strict=True))
+
+
+def _values(
+    catalog: CatalogReader, scored: Scored, rows: Rows, order: Order
+) -> Sequence[float] | Sequence[str]:
+    """Return what the rows are put in order by, the lowest first. Among equals ids decide."""
+    ids: list[int] = scored.ids[rows].tolist()
+    match order:
+        case "match":
+            return [-value for value in scored.ranked_by[rows].tolist()]
+        case "added":
+            return [-id_ for id_ in ids]
+        case "rating":
+            stars = catalog.ratings(ids)
+            return [-(stars.get(id_) or 0) for id_ in ids]
+        case "path":
+            paths = catalog.first_paths(ids)
+            return [paths.get(id_, _LAST) for id_ in ids]
+        case _:
+            dates = catalog.dates(ids)
+            if order == "date":
+                return [dates.get(id_) or _LAST for id_ in ids]
+            return [_reversed(dates.get(id_)) for id_ in ids]
+
+
+def _reversed(date: str | None) -> str:
+    """Return a text that sorts before another one if the date sorts behind that one's."""
+    if date is None:
+        return 2 * _LAST
+    return "".join(chr(127 - ord(letter)) for letter in date) + _LAST

@@ -1,0 +1,100 @@
+"""Pages of a long list, which go on where the one before ended even if the library has changed.
+
+A page remembers how the terms were judged, so that photos keep their numbers, and the last photo's
+place in the order. So no photo is on two pages, and none is left out. Photos that were added since
+the first page are on no later one.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+from typing import Any, Literal
+
+from sigseek.search.errors import QueryError
+from sigseek.search.judged_text import JudgedText
+from sigseek.search.query import Leaf, Query, Tag, terms
+from sigseek.search.terms import PhotoModel, TermModel, TextModel, tag_model
+from sigseek.siglip import Scoring
+
+Place = tuple[int, float | str, int]
+"""A photo's place in an order: by verdict, by the order's value, and by when it was added."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Where a list goes on."""
+
+    asked: str
+    """What `question` makes of the search that the page belongs to."""
+    generation: int
+    """The checkpoint's generation when the first page was made."""
+    newest: int
+    """The highest id of a photo at that time."""
+    judged: bool
+    """Whether hits had verdicts then."""
+    rank: int
+    """The number of hits on the pages before."""
+    last: Place
+    """The place of the last of these hits."""
+    models: tuple[Any, ...]
+    """What the model of each term is made from."""
+
+    def token(self) -> str:
+        """Return the page as a text, which may be part of an address."""
+        written = json.dumps(astuple(self), separators=(",", ":"))
+        return base64.urlsafe_b64encode(written.encode()).decode().rstrip("=")
+
+    def term_models(self, query: Query, scoring: Scoring) -> dict[Leaf, TermModel]:
+        """Return the models that judged the query's terms on the first page."""
+        return {
+            term: _model(term, made_from, scoring)
+            for term, made_from in zip(terms(query), self.models, strict=True)
+        }
+
+
+def read_page(token: str, asked: str) -> Page:
+    """Return the page that `Page.token` wrote. Raises QueryError for anything else, and for a page
+    of another search.
+    """
+    try:
+        padded = token + "=" * (-len(token) % 4)
+        fields = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        of, generation, newest, judged, rank, (level, value, id_), models = fields
+        page = Page(of, generation, newest, judged, rank, (level, value, id_), tuple(models))
+    except (binascii.Error, ValueError, TypeError) as error:
+        raise QueryError(
+            "the page cannot be read", "take it whole from the answer before"
+        ) from error
+    if page.asked != asked:
+        raise QueryError("the page belongs to another search", "ask for the first part of this one")
+    return page
+
+
+def question(parts: Sequence[object]) -> str:
+    """Return a short digest of what a search asks for."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+
+
+def made_from(models: Mapping[Leaf, TermModel]) -> tuple[Any, ...]:
+    """Return numbers and names that the models of terms can be made from again."""
+    return tuple(_written(model) for model in models.values())
+
+
+def _written(model: TermModel) -> Any:
+    if isinstance(model, JudgedText):
+        shows = model.shows
+        return ["text", model.confidence, shows.decided_by, list(map(float, shows.parameters))]
+    return ["photo", *map(float, astuple(model))] if isinstance(model, PhotoModel) else ["tag"]
+
+
+def _model(term: Leaf, written: Any, scoring: Scoring) -> TermModel:
+    kind: Literal["text", "photo", "tag"] = written[0]
+    if isinstance(term, Tag):
+        return tag_model()
+    if kind == "photo":
+        return PhotoModel(*written[1:])
+    _, confidence, decided_by, parameters = written
+    return JudgedText(confidence, TextModel(decided_by, tuple(parameters), scoring))

@@ -1,0 +1,269 @@
+"""The order of hits, and pages of them."""
+
+import json
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sigseek
+from sigseek.demo.photos import draw_photos
+from sigseek.search.counts import Others
+from sigseek.search.order import score_all_from
+from sigseek.search.results import ORDERS, Hit, Order
+from sigseek.search.scorer import Scored
+from sigseek.search.verdicts import VERDICTS
+from sigseek.storage import Catalog
+from tests.catalogs import add_checkpoint, add_photos, random_unit, writing
+from tests.conftest import Run
+
+QUERY = "at night OR a house"
+DATES = (None, "2024", "2024-05", "2023-12-31T23:50:00", "2024-05-02T08:00:00", "1978", None)
+STARS = (None, 5, 3, -1, 1, 5, None, 4)
+
+
+@pytest.fixture
+def library(mini_library: Path, tmp_path: Path) -> Path:
+    """The drawn photos with dates and stars of many kinds."""
+    directory = Path(shutil.copytree(mini_library, tmp_path / "library"))
+    with sqlite3.connect(directory / "catalog.sqlite") as connection:
+        for (id_,) in connection.execute("SELECT id FROM photo").fetchall():
+            facts = (DATES[id_ % len(DATES)], None, STARS[id_ % len(STARS)], id_)
+            connection.execute(
+                "UPDATE photo SET taken_at = ?, utc_offset = ?, rating = ? WHERE id = ?", facts
+            )
+    connection.close()
+    return directory
+
+
+KEYS: dict[Order, Callable[[Hit], object]] = {
+    "match": lambda hit: (-hit.probability, hit.id),
+    "date": lambda hit: (hit.taken_at is None, hit.taken_at or "", hit.id),
+    "path": lambda hit: hit.path,
+    "rating": lambda hit: (-(hit.rating or 0), hit.id),
+    "added": lambda hit: -hit.id,
+}
+
+
+def in_order(hits: list[Hit], order: Order) -> list[int]:
+    """Return the ids in order by verdict and then by what the order says, sorted a second way."""
+    if order == "-date":
+        known = sorted({hit.taken_at or "" for hit in hits}, reverse=True)
+        hits = sorted(
+            hits,
+            key=lambda hit: (hit.taken_at is None, known.index(hit.taken_at or ""), hit.id),
+        )
+    else:
+        hits = sorted(hits, key=KEYS[order])  # type: ignore[arg-type]
+    level = VERDICTS[::-1]
+    return [hit.id for hit in sorted(hits, key=lambda hit: level.index(hit.verdict or "match"))]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("include_all", [False, True])
+def test_pages_in_every_order_have_every_photo_once(
+    library: Path, order: Order, include_all: bool
+) -> None:
+    with sigseek.open(library) as opened:
+        whole = opened.search(QUERY, 40, include_all=include_all)
+        pages = [
+            opened.search(QUERY, 7, include_all=include_all, sort=order, offset=offset)
+            for offset in range(0, len(whole), 7)
+        ]
+        after = opened.search(QUERY, 7, include_all=include_all, sort=order, offset=len(whole))
+    hits = [hit for page in pages for hit in page]
+    assert len(whole) > 0
+    assert (len(whole) == 40) is include_all
+    assert [hit.id for hit in hits] == in_order(list(whole), order)
+    assert [hit.rank for hit in hits] == list(range(1, len(whole) + 1))
+    assert {hit.id: hit.probability for hit in hits} == {hit.id: hit.probability for hit in whole}
+    assert len(after) == 0
+    for page in (*pages, after):
+        assert page.order == order
+        assert (page.matches, page.maybes, page.best) == (whole.matches, whole.maybes, whole.best)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(
+    ("query", "include_all"), [(QUERY, False), ("at night", True), ("a house NOT at night", True)]
+)
+def test_no_photo_is_on_two_pages_or_left_out_while_the_library_changes(
+    library: Path, tmp_path: Path, query: str, include_all: bool, order: Order
+) -> None:
+    """Between any two pages photos come, and some of those that no page has shown go."""
+    asked: dict[str, object] = {"include_all": include_all, "sort": order}
+    with sigseek.open(library) as opened, sigseek.open(library) as other:
+        whole = opened.search(query, 40, **asked)  # type: ignore[arg-type]
+        gone: set[int] = set()
+        hits: list[Hit] = []
+        page = None
+        while True:
+            found = opened.search(query, 4, page=page, **asked)  # type: ignore[arg-type]
+            assert found.offset == len(hits)
+            hits += found
+            page = found.next_page
+            if page is None:
+                break
+            if len(gone) < 2:
+                draw_photos(tmp_path / f"new{len(hits)}", 6, seed=len(hits))
+                other.index(tmp_path / f"new{len(hits)}")
+                last = next(hit.id for hit in whole[::-1] if hit.id not in gone)
+                if last not in {hit.id for hit in hits}:
+                    remove_photo(library, last)
+                    gone.add(last)
+    assert [hit.id for hit in hits] == [hit.id for hit in whole if hit.id not in gone]
+    before = {hit.id: hit.probability for hit in whole}
+    assert [hit.probability for hit in hits] == [before[hit.id] for hit in hits]
+
+
+def remove_photo(library: Path, id_: int) -> None:
+    catalog = Catalog(library)
+    with writing(catalog) as connection:
+        connection.exec_driver_sql("DELETE FROM photo WHERE id = ?", (id_,))
+        connection.exec_driver_sql("UPDATE checkpoint SET generation = generation + 1")
+    catalog.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"query": "a house"}, "the page belongs to another search"),
+        ({"sort": "date"}, "the page belongs to another search"),
+        ({"min_probability": 0.6}, "the page belongs to another search"),
+        ({"offset": 3}, "a page has its place already; leave out offset or page"),
+        ({"page": "nonsense"}, "the page cannot be read"),
+        ({"page": "W10"}, "the page cannot be read"),  # an empty list
+        ({"page": "é"}, "the page cannot be read"),
+    ],
+)
+def test_pages_of_other_searches_are_refused(
+    library: Path, change: dict[str, object], said: str
+) -> None:
+    with sigseek.open(library) as opened:
+        page = opened.search("at night", 2).next_page
+        assert page is not None
+        with pytest.raises(sigseek.QueryError, match=said):
+            opened.search(**{"query": "at night", "page": page} | change)  # type: ignore[arg-type]
+
+
+def test_the_last_page_names_no_other(library: Path, run: Run) -> None:
+    where = ("search", "at night", "--library", library, "--json")
+    first = run(*where, "-n", 6)
+    (token,) = re.findall(r"^for the next hits: --page (\S+)$", first.stderr, re.MULTILINE)
+    second = run(*where, "-n", 6, "--page", token)
+    assert "--page" not in second.stderr
+    assert first.stdout + second.stdout == run(*where, "-n", 12).stdout
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_tagged_photos_in_order(library: Path, order: Order) -> None:
+    with sigseek.open(library) as opened:
+        photos = [hit.path for hit in opened.search("a house", 40, include_all=True)][:15]
+        opened.add_tag("some", photos)
+        whole = opened.search("tag:some", 40)
+        first = opened.search("tag:some", 10, sort=order)
+        rest = opened.search("tag:some", 10, sort=order, offset=10)
+    assert [hit.id for hit in (*first, *rest)] == in_order(list(whole), order)
+    assert len(whole) == 15
+
+
+def scored(probabilities: list[float], limit: int) -> Scored:
+    """Return the scores of the best 2 x limit of the photos with these probabilities."""
+    ids = np.sort(np.argsort(-np.array(probabilities), kind="stable")[: 2 * limit])
+    found = np.array(probabilities)[ids]
+    others = Others(len(probabilities) - len(ids), np.zeros(0))
+    return Scored(ids, {}, {}, {}, found, found, found, None, others)
+
+
+@pytest.mark.parametrize(
+    ("matching", "photos", "limits"),
+    [
+        (5, 100_000, [1000]),
+        (999, 100_000, [1000]),
+        (1000, 100_000, [1000, 20_000]),
+        (50_000, 100_000, [1000, 20_000, 100_000]),
+        (700, 700, [700]),
+        (0, 0, [1]),
+    ],
+)
+def test_all_that_match_are_scored_and_no_more_than_needed(
+    matching: int, photos: int, limits: list[int]
+) -> None:
+    asked: list[int] = []
+    probabilities = [0.9] * matching + [0.2] * (photos - matching)
+
+    def score(limit: int) -> Scored:
+        asked.append(limit)
+        return scored(probabilities, limit)
+
+    found = score_all_from(0.5, score, 10, photos)
+    assert asked == limits
+    assert int((found.probabilities >= 0.5).sum()) == matching
+
+
+def test_everything_is_scored_where_everything_is_listed() -> None:
+    asked: list[int] = []
+
+    def score(limit: int) -> Scored:
+        asked.append(limit)
+        return scored([0.1] * 5000, limit)
+
+    assert len(score_all_from(0.0, score, 10, 5000).ids) == 5000
+    assert asked == [5000]
+
+
+def test_what_the_catalog_says_for_an_order(
+    open_catalog: Callable[[], Catalog], tmp_path: Path
+) -> None:
+    catalog = open_catalog()
+    checkpoint = add_checkpoint(catalog, 4)
+    ids = add_photos(catalog, checkpoint, random_unit(3, 4), tmp_path, ["b.jpg", "a.jpg", "c.jpg"])
+    assert catalog.dates(ids[:2]) == dict.fromkeys(ids[:2])
+    assert catalog.ratings(ids) == dict.fromkeys(ids)
+    assert catalog.first_paths(ids) == {
+        id_: str(tmp_path / name)
+        for id_, name in zip(ids, ("b.jpg", "a.jpg", "c.jpg"), strict=True)
+    }
+    assert catalog.dates([]) == {}
+
+
+def test_the_command_says_which_part_is_shown(library: Path, run: Run) -> None:
+    where = ("search", "at night", "--library", library)
+    whole = [json.loads(line) for line in run(*where, "--json", "-n", 40).stdout.splitlines()]
+    assert len(whole) == 12
+
+    def headline(*options: object) -> str:
+        return run(*where, *options).stdout.splitlines()[0]
+
+    assert headline("-n", 5) == "12 photos match, the best 5 shown (-n 50 for more)"
+    assert headline("-n", 5, "--offset", 5) == (
+        "12 photos match, 6 to 10 shown (--offset 10 for more)"
+    )
+    assert headline("-n", 5, "--offset", 10) == "12 photos match, 11 to 12 shown"
+    assert headline("--offset", 30) == "12 photos match, none after the first 30"
+    assert headline("-n", 5, "--sort", "-date") == (
+        "12 photos match, the first 5 shown, newest first (-n 50 for more)"
+    )
+    assert headline("--sort", "path", "-n", 40) == "12 photos match"
+    table = run(*where, "-n", 5, "--offset", 5, "--sort", "path").stdout.splitlines()
+    assert table[1].split()[0] == "6"
+    assert table[1].split()[-1] == sorted(row["path"] for row in whole)[5]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"sort": "size"}, "hits cannot be in order by 'size'; use one of match, date, -date, "),
+        ({"offset": -1}, "-1 hits cannot come before; offset must be at least 0"),
+    ],
+)
+def test_what_is_refused(library: Path, options: dict[str, object], said: str) -> None:
+    with (
+        sigseek.open(library) as opened,
+        pytest.raises(sigseek.QueryError, match=said),
+    ):
+        opened.search("a house", **options)  # type: ignore[arg-type]
