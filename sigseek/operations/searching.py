@@ -40,9 +40,9 @@ def search(
     explain: bool,
     closer: int,
     include_self: bool,
-    sort: Order,
-    offset: int,
-    page: str | None,
+    sort: Order = "match",
+    offset: int = 0,
+    page: str | None = None,
 ) -> SearchResults:
     """Answer a query as `Library.search` describes."""
     from sigseek.search.checks import check_place, check_search
