@@ -1,7 +1,7 @@
 """Hits, as the Python API returns them and as `--json` prints them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args, overload
 
 from sigseek.errors import Remedy
@@ -165,9 +165,10 @@ class SearchResults(Sequence[Hit]):
     """What the hits are in order by."""
     offset: int = 0
     """How many hits come before these."""
-    next_page: str | None = None
+    next_page: str | None = field(default=None, compare=False)
     """What to pass as `page` to a search that asks the same, to get the hits after these. It is
-    None if there are no more.
+    None if there are no more. It names the library's state, which does not make an answer another
+    one.
     """
 
     def __repr__(self) -> str:
