@@ -51,19 +51,24 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=150, help="(default: %(default)s)")
     parser.add_argument("--model", default="mini", help="(default: %(default)s)")
     parser.add_argument("--many", type=int, help="measure the time in a library of so many photos")
+    parser.add_argument("--keep", type=Path, help="keep the photos and the library here")
     arguments = parser.parse_args()
     with TemporaryDirectory() as temporary:
         if arguments.many:
             measure_time(Path(temporary), arguments.many)
         elif arguments.folder:
-            compare(Path(temporary), arguments.folder, arguments.photos, arguments.model)
+            place = arguments.keep or Path(temporary)
+            compare(place, arguments.folder, arguments.photos, arguments.model)
         else:
             parser.error("name a folder of photographs, or --many")
 
 
 def compare(place: Path, folder: Path, count: int, model: str) -> None:
     """Print the table of what is found."""
-    count = save_forms(folder, place / "photos", count)
+    made = place / "photos" / "original"
+    count = (
+        len(list(made.iterdir())) if made.is_dir() else save_forms(folder, place / "photos", count)
+    )
     with open_library(place / "library", model) as library:
         started = time.perf_counter()
         report = library.index(place / "photos")

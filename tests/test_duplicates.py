@@ -221,6 +221,19 @@ def test_what_a_person_parted_stays_apart(library: sigseek.Library, photos: Path
     assert len(library.duplicates(kinds=["near", "alike"])) == 0
 
 
+def test_two_shots_by_their_times_are_no_copies(library: sigseek.Library, photos: Path) -> None:
+    image = photograph(1, SIZE)
+    taken = exif(DateTimeOriginal="2021:07:03 18:05:09")
+    save(photos / "a.jpg", image, exif=taken)
+    save(photos / "a small.jpg", image.resize((240, 180)), exif=taken)
+    save(photos / "a sent.jpg", image, quality=50)
+    save(photos / "b.jpg", image, quality=90, exif=exif(DateTimeOriginal="2021:07:03 18:05:10"))
+    library.index(photos)
+    found = library.duplicates()
+    assert names(found) == {frozenset({"a.jpg", "a small.jpg", "a sent.jpg"})}
+    assert names(found, "alike") == {frozenset({"a.jpg", "b.jpg"})}
+
+
 def test_only_what_a_query_selects_is_compared(library: sigseek.Library, photos: Path) -> None:
     for seed in (1, 2):
         save(photos / f"{seed}.jpg", photograph(seed, SIZE))

@@ -76,7 +76,7 @@ class HashIndex:
         """Yield the like pairs that have this word in common: rows asked about, rows found,
         distances.
         """
-        values = asked.view(np.uint16)[:, word]
+        values = asked.view(np.uint16)[:, word].astype(np.int64)  # one more may not fit otherwise
         starts, order = self._starts[word], self._orders[word]
         first, counts = starts[values], starts[values + 1] - starts[values]
         counts[counts > self._most] = 0

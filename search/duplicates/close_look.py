@@ -26,20 +26,30 @@ Sizes = dict[int, tuple[int, int]]
 
 LIKENESS = 0.97
 """The least likeness of two forms of one shot."""
-DETAIL = 0.88
+DETAIL = 0.93
 """The least likeness of their detail, if one is a crop of the other or turned a little."""
-STILL_DETAIL = 0.96
+FRAMED_DETAIL = 0.9
+"""The same, if one of them has a frame that the other one has not."""
+STILL_DETAIL = 0.97
 """The least likeness of their detail, if both show the same frame. Shots of a burst from a tripod
 do, too, and differ in detail.
 """
+_TINY = 128
+"""The width or height, in pixels, below which a picture has too little detail for that."""
+_TINY_DETAIL = 0.94
 _STILL = 0.04
 """How far a map may be from the one that changes nothing for both to show the same frame."""
-_BEYOND = 0.04
+_BEYOND = 0.02
 """How far the smaller picture may reach beyond the other one, where 2 is a whole width. Two shots
 of one scene mostly reach beyond each other.
 """
+_OTHER_MARGINS = 0.06
+"""By how much the shares that two photos have inside of their plain margins must differ for these
+parts to be compared. Otherwise the margins are a scene's own, such as a white wall, and two shots
+of it would agree without them, however the frame moved.
+"""
 _MOST_TURN = math.radians(12)
-_MOST_STRETCH = 1.25
+_MOST_STRETCH = 1.06
 _SCALES = (1.0, 0.85, 0.7, 0.55)
 """How large a picture may lie in the other one, in parts of its width or height."""
 _SPACING = 0.2
@@ -187,16 +197,40 @@ class CloseLook:
         quality = self._rows.quality
         rich = np.minimum(quality[overlays.around], quality[overlays.inside]) >= LEAST_QUALITY
         still = (np.abs(found.maps - _NOTHING_CHANGED) <= _STILL).all(axis=1)
-        least = np.where(still, STILL_DETAIL, DETAIL)
+        tiny = np.minimum(self._shortest(overlays.around), self._shortest(overlays.inside)) < _TINY
+        framed = self._rows.inner[overlays.around] | self._rows.inner[overlays.inside]
+        moved = np.where(framed, FRAMED_DETAIL, DETAIL)
+        least = np.where(still, np.where(tiny, _TINY_DETAIL, STILL_DETAIL), moved)
         alike = (found.likeness >= LIKENESS) & (found.detail >= least)
         across, down = found.maps[:, :3], found.maps[:, 3:]
         within = (np.abs(across[:, 0]) + np.abs(across[:, 2]) <= 1 + _BEYOND) & (
             np.abs(down[:, 1]) + np.abs(down[:, 2]) <= 1 + _BEYOND
         )
+        comparable = rich & self._have_other_margins(overlays)
         same: npt.NDArray[np.bool_] = (
-            rich & alike & within & self._is_plausible(overlays, found.maps)
+            comparable & alike & within & self._is_plausible(overlays, found.maps)
         )
         return same
+
+    def _shortest(self, rows: Rows) -> npt.NDArray[np.float64]:
+        """Return the shorter side of the photos of these rows, in pixels."""
+        sizes = [self._sizes[id_] for id_ in self._rows.ids[rows].tolist()]
+        shortest: npt.NDArray[np.float64] = np.array(sizes, np.float64).reshape(-1, 2).min(axis=1)
+        return shortest
+
+    def _have_other_margins(self, overlays: Overlays) -> npt.NDArray[np.bool_]:
+        """Return whether the guesses are of whole pictures, or else of photos whose plain margins
+        differ.
+        """
+        rows = self._rows
+        shares = []
+        for side in (overlays.around, overlays.inside):
+            margins = rows.margins[rows.of_photos(rows.ids[side])[1]]
+            left = 1 - margins.reshape(-1, 2, 2).sum(axis=1, dtype=np.int64) / 256
+            shares.append(left.prod(axis=1))
+        of_parts = rows.inner[overlays.around] | rows.inner[overlays.inside]
+        other: npt.NDArray[np.bool_] = ~of_parts | (np.abs(shares[0] - shares[1]) >= _OTHER_MARGINS)
+        return other
 
     def _is_plausible(self, overlays: Overlays, maps: Maps) -> npt.NDArray[np.bool_]:
         """Return whether the maps turn the pictures a little at most, and do not stretch them."""

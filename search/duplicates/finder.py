@@ -1,6 +1,6 @@
 """Finding duplicates among the photos of a library."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +138,7 @@ class DuplicateFinder:
         }
         unsure = [pair for pair in by_embedding if pair not in near]
         near |= {pair for pair, same in zip(unsure, self._same_shot(unsure), strict=True) if same}
+        near -= self._other_times(near)
         least = pairs.usual + ALIKE * (1 - pairs.usual)
         alike = [pair for pair, cosine in by_embedding.items() if cosine >= least]
         self._know_copies(sorted({id_ for pair in (*near, *alike) for id_ in pair}), near)
@@ -203,14 +204,31 @@ class DuplicateFinder:
             found |= set(map(ordered, one[same].tolist(), other[same].tolist()))
         return found
 
+    def _other_times(self, pairs: Collection[Pair]) -> set[Pair]:
+        """Return the pairs that the camera took at two times, which are two shots, however much
+        they look like one.
+        """
+        times = self._catalog.shot_times(sorted({id_ for pair in pairs for id_ in pair}))
+        return {
+            (one, other)
+            for one, other in pairs
+            if one in times and other in times and times[one] != times[other]
+        }
+
     def _same_shot(self, pairs: Sequence[Pair]) -> list[bool]:
+        """Return which of the pairs are one shot by what they look like and by their times."""
+        other_times = self._other_times(pairs)
+        alike = self._look_same([pair for pair in pairs if pair not in other_times])
+        return [pair not in other_times and next(alike) for pair in pairs]
+
+    def _look_same(self, pairs: Sequence[Pair]) -> Iterator[bool]:
         same: list[bool] = []
         for first in range(0, len(pairs), _PAIRS):
             self._stop.check()
             some = pairs[first : first + _PAIRS]
             look = CloseLook(self._catalog, self._rows, np.unique(np.array(some, np.int64)))
             same += look.same_shot(some)
-        return same
+        return iter(same)
 
     def _know_copies(self, ids: Sequence[int], near: Iterable[Pair]) -> None:
         """Look at the files and facts of photos, so that they can be ranked."""
@@ -234,7 +252,8 @@ class DuplicateFinder:
         shares = dict.fromkeys(photos, 1.0)
         for id_, row in zip(photos, inner.tolist(), strict=True):
             if row >= 0 and self._rows.ids[row] == id_:
-                left = 1 - (self._rows.margins[row, :2] + self._rows.margins[row, 2:]) / 256.0
+                margins = self._rows.margins[row].reshape(2, 2).sum(axis=0, dtype=np.int64)
+                left = 1 - margins / 256
                 shares[id_] = float(left[0] * left[1])
         pairs = list(near)
         for one, other in pairs:

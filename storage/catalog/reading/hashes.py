@@ -20,10 +20,12 @@ from sigseek.storage.catalog.tables import (
 )
 from sigseek.storage.records.files import HeldFile
 from sigseek.storage.records.hashes import SketchTable
+from sigseek.storage.records.photos import DateSource
 
 if TYPE_CHECKING:
     from sigseek.storage.records.arrays import Ids
 
+_TO_THE_SECOND = len("2016-12-24T10:02:17")
 _FETCHED = 2_000
 """Sketches in one table."""
 
@@ -128,6 +130,20 @@ class HashReader(Reader):
                 rows = connection.execute(query.where(PHOTO.c.id.in_(chunk)))
                 found.update({id_: (width, height) for id_, width, height in rows})
         return found
+
+    def shot_times(self, ids: Sequence[int]) -> dict[int, str]:
+        """Return the local times, to the second, at which the camera says that it took these
+        photos, by photo. Those of which no camera says so are left out.
+        """
+        found: dict[int, str] = {}
+        query = select(PHOTO.c.id, PHOTO.c.taken_at).where(
+            PHOTO.c.date_source == DateSource.EXIF_ORIGINAL.value
+        )
+        with self._connect() as connection:
+            for chunk in statement_chunks(ids):
+                rows = connection.execute(query.where(PHOTO.c.id.in_(chunk)))
+                found.update({id_: taken_at for id_, taken_at in rows if taken_at})
+        return {id_: time for id_, time in found.items() if len(time) >= _TO_THE_SECOND}
 
     def distinct_pairs(self) -> set[tuple[int, int]]:
         """Return the pairs of photos that a person called no duplicates, the lower id first."""

@@ -1,0 +1,48 @@
+"""Pairs of hashes that are alike, found by the words that they have in common."""
+
+import numpy as np
+import pytest
+
+from sigseek.search.duplicates.candidates import HashIndex
+from sigseek.storage.perceptual_hash import Bits, distances
+
+
+def pairs(
+    index: HashIndex, asked: Bits, most: int, *, only_later: bool
+) -> dict[tuple[int, int], int]:
+    found = index.like(asked, np.arange(len(asked)), most, only_later=only_later)
+    listed = zip(found.asked.tolist(), found.found.tolist(), found.distances.tolist(), strict=True)
+    kept = {(one, other): distance for one, other, distance in listed}
+    assert len(kept) == len(found.asked), "each once"
+    return kept
+
+
+@pytest.mark.parametrize("together", [7, 2_000_000])
+def test_all_that_differ_in_few_bits_are_found(
+    together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sigseek.search.duplicates.candidates._TOGETHER", together)
+    rng = np.random.default_rng(0)
+    bits = rng.integers(0, 256, (300, 32)).astype(np.uint8)
+    for row in range(1, 300, 3):  # every third hash is the one before it, but for up to 15 bits
+        flipped = np.zeros(256, np.uint8)
+        flipped[rng.choice(256, row % 16, replace=False)] = 1
+        bits[row] = bits[row - 1] ^ np.packbits(flipped)
+    bits[10] = bits[200] = 255
+    right = {
+        (one, other): int(distances(bits[[one]], bits[[other]])[0])
+        for one in range(300)
+        for other in range(300)
+        if one != other and distances(bits[[one]], bits[[other]])[0] <= 15
+    }
+    assert (10, 200) in right
+    index = HashIndex(bits)
+    assert pairs(index, bits, 15, only_later=False) == right
+    later = {pair: distance for pair, distance in right.items() if pair[0] < pair[1]}
+    assert pairs(index, bits, 15, only_later=True) == later
+
+
+def test_no_hash_and_one() -> None:
+    none, one = np.empty((0, 32), np.uint8), np.full((1, 32), 7, np.uint8)
+    assert pairs(HashIndex(none), none, 90, only_later=True) == {}
+    assert pairs(HashIndex(one), one, 90, only_later=False) == {}
