@@ -128,11 +128,11 @@ def test_a_conversion_to_int8_learns_from_every_photo_of_the_folders_once(
 ) -> None:
     other = save(tmp_path / "other" / "a.png")
     with opened(mini_library) as library:
-        own = library.model._sample([])
-        with_named = library.model._sample([drawn, other.parent, tmp_path / "nowhere"])
+        own = library.model._sample([], Stop())
+        with_named = library.model._sample([drawn, other.parent, tmp_path / "nowhere"], Stop())
         assert own.shape == (40, 96, 96, 3)
         assert with_named.shape == (41, 96, 96, 3)
         decoded = decode_photo(drawn / "scene-00005.jpg", library.model.checkpoint.preprocessing)
     assert any((pixels == decoded.pixels).all() for pixels in own)
     with opened(tmp_path / "library") as library:
-        assert len(library.model._sample([other.parent])) == 1
+        assert len(library.model._sample([other.parent], Stop())) == 1
