@@ -34,7 +34,7 @@ _ORDERS = {
 _MOST_NAMED = 3
 """The most terms that are named of those of which a library shows nothing."""
 _MUCH_MORE = 1.25
-"""How many times the number of matches the expected number must be to be told as well."""
+"""How many times the number of matches and maybes the expected number must be to be told, too."""
 _DECIDED_BY = {
     "two groups": "the two groups that the scores form here",
     "calibration": "its score, by the checkpoint's calibration",
@@ -118,7 +118,7 @@ def _matches(
     if min_probability > MATCH_FROM:
         text += f" with a probability of {min_probability:g} or more"
     in_all = float(f"{found.expected:.2g}")
-    if found.counted and in_all > _MUCH_MORE * found.matches + 1:
+    if found.counted and in_all > _MUCH_MORE * (found.matches + found.maybes) + 1:
         text += f", probably about {in_all:,.0f} of {found.photos:,} in all"
     if include_all or len(found.hits) == found.matches:
         return Remedy(text)

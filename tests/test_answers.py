@@ -30,6 +30,11 @@ from tests.answered import found, hit, term
             "2 photos match, probably about 30 of 1,000,000 in all",
         ),
         (
+            found("match", maybes=7, expected=4.1),
+            10,
+            "1 photo matches; 7 more may (--all)",
+        ),
+        (
             found("match", judged_by="uncalibrated", maybes=2),
             10,
             "1 photo matches (uncalibrated); 2 more may (--all)",
