@@ -1,0 +1,77 @@
+"""Questions that no one should ask, and libraries that hardly anything can be asked of, through the
+installed program.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+
+FEW = 'note: with only {}, "match" and "no match" are less reliable'
+
+
+@pytest.mark.parametrize(("count", "photos"), [(1, "1 photo"), (2, "2 photos"), (10, "10 photos")])
+def test_libraries_of_a_few_photos(
+    tmp_path: Path, drawn: Path, run: Run, count: int, photos: str
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for photo in sorted(drawn.glob("*.jpg"))[:count]:
+        shutil.copy(photo, folder)
+    where = ("--library", tmp_path / "library")
+    run("index", folder, "--model", "mini", *where)
+    other = drawn / "scene-00030.jpg"
+    for query in ("at night", "NOT at night", "at night OR a house", f"photo:{other}"):
+        done = run("search", query, *where, "--all", "--json")
+        hits = [json.loads(line) for line in done.stdout.splitlines()]
+        assert len(hits) == count
+        numbers = [hit["probability"] for hit in hits]
+        assert numbers == sorted(numbers, reverse=True)
+        assert FEW.format(photos) in done.stderr
+    nothing = run("search", "sdfsdflksdfj", *where)
+    assert nothing.stdout.startswith("No photo matches; the closest is ")
+    assert f"; {photos} searched" in nothing.stderr
+    itself = run("search", f"photo:{folder / 'scene-00000.jpg'}", *where, "--json", "--all")
+    assert len(itself.stdout.splitlines()) == count - 1
+    alone = "Why: there is no other photo; --self lists the photo itself"
+    told = run("search", f"photo:{folder / 'scene-00000.jpg'}", *where)
+    assert (alone in told.stderr) is (count == 1)
+
+
+def test_one_photo_alone_is_not_called_like_another_one(
+    tmp_path: Path, drawn: Path, run: Run
+) -> None:
+    (tmp_path / "photos").mkdir()
+    shutil.copy(drawn / "scene-00000.jpg", tmp_path / "photos")
+    where = ("--library", tmp_path / "library")
+    run("index", tmp_path / "photos", "--model", "mini", *where)
+    done = run("search", f"photo:{drawn / 'scene-00001.jpg'}", *where)
+    assert done.stdout == "No photo clearly matches; 1 may (--all)\n"
+
+
+def test_three_hundred_terms(mini_library: Path, run: Run) -> None:
+    where = ("--library", mini_library)
+    words = [f"thing {number}" for number in range(300)]
+    found = run("search", " OR ".join(["at night", *words]), *where, "--json", "--explain")
+    hit = json.loads(found.stdout.splitlines()[0])
+    assert list(hit["terms"]) == ["at night", *words]
+    nothing = run("search", " AND ".join(["at night", *words]), *where)
+    (why,) = [line for line in nothing.stderr.splitlines() if line.startswith("Why: ")]
+    assert " more (certainty " in why
+    assert len(why) < 250
+
+
+def test_only_tags(mini_library: Path, drawn: Path, tmp_path: Path, run: Run) -> None:
+    library = Path(shutil.copytree(mini_library, tmp_path / "library"))
+    where = ("--library", library)
+    photos = sorted(drawn.glob("*.jpg"))[:3]
+    run("tag", "--add", "some", *photos, *where)
+    run("tag", "--label", "none = sdfsdflksdfj", *where)
+    done = run("search", "tag:some NOT tag:none", *where, "--json")
+    assert len(done.stdout.splitlines()) == 3
+    assert done.stderr == "3 photos match\n", "tags are certain in a library of any size"
+    for query in ("tag:none", "tag:none AND a house", "tag:none AND tag:some"):
+        assert run("search", query, *where, "--all").stdout == "No photo matches\n"
