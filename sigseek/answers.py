@@ -209,7 +209,7 @@ def _legend(found: SearchResults, *, include_all: bool, explain: bool) -> Remedy
 def _reason(found: SearchResults) -> Remedy | None:
     """Return why no photo matches; None where one does."""
     best = found.best
-    if not found.photos and any(term.decided_by == "likeness" for term in found.terms):
+    if best is None and any(term.decided_by == "likeness" for term in found.terms):
         return Remedy(
             "Why: there is no other photo; {} lists the photo itself",
             (Option("include_self", True),),

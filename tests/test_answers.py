@@ -165,7 +165,7 @@ LEGEND = (
             ["Why: no photo is much more like it than chance would have it; 200 photos searched"],
         ),
         (
-            found(photos=0, terms=(term("photo:a", None, decided_by="likeness"),)),
+            found(photos=1, terms=(term("photo:a", None, decided_by="likeness"),)),
             {},
             ["Why: there is no other photo; --self lists the photo itself"],
         ),
