@@ -2,7 +2,7 @@
 
 from dataclasses import fields, replace
 
-from sigseek.indexer.cities import city_at
+from sigseek.cities import city_at
 from sigseek.indexer.decoding.decode import DecodedPhoto
 from sigseek.indexer.decoding.metadata import Metadata
 from sigseek.indexer.facts_version import FACTS_VERSION

@@ -4,7 +4,7 @@ import string
 
 from sigseek.errors import Option, Remedy
 from sigseek.search.errors import QueryError
-from sigseek.search.query import Query, Text, terms
+from sigseek.search.query import Query, Text, split_facts, terms
 from sigseek.search.results import ORDERS
 
 
@@ -24,7 +24,8 @@ def check_search(query: Query, limit: int, min_probability: float, *, looks_clos
             if percent
             else "give the least probability that a hit may have",
         )
-    if looks_closer and not isinstance(query, Text):
+    rest = split_facts(query)[1]
+    if looks_closer and not (isinstance(rest, Text) and (rest.weight == 1 or rest == query)):
         raise QueryError(
             "a closer look is for one description",
             "leave out the operators, or the closer look",

@@ -45,6 +45,10 @@ class QuerySyntaxError(QueryError):
         return f"{printable(before + after)}\n{' ' * sum(map(_cells, printable(before)))}^"
 
 
+class FactError(QuerySyntaxError):
+    """A fact with a value that it cannot have, or that nothing in the library has."""
+
+
 class UnknownTagError(QueryError):
     """A tag that does not exist."""
 

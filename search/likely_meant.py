@@ -12,7 +12,15 @@ from typing import Literal
 
 from sigseek.errors import Call, Remedy, escaped
 from sigseek.search.errors import QuerySyntaxError, printable
-from sigseek.search.parse import SMALL_OPERATORS, TERMS, TERMS_IN_WORDS, parse, tokens
+from sigseek.search.facts.kinds import OTHER_NAMES
+from sigseek.search.parse import (
+    SMALL_OPERATORS,
+    TERMS,
+    TERMS_IN_WORDS,
+    Token,
+    parse,
+    tokens,
+)
 
 _SIGNS = re.compile(r"(\|\|?|&&)")
 """Signs that may stand for an operator even without spaces around them."""
@@ -22,6 +30,8 @@ word processors make them count as well.
 """
 _NAMED = re.compile(r"(?P<name>[a-z]{2,20}):(?P<value>(?!//).+)", re.IGNORECASE)
 """A word that looks like a term. With two slashes after the colon it is an address."""
+_NEAR = 0.75
+"""How much alike the name before a colon and that of a term must be, 0 to 1."""
 _COLORS = {
     "black", "white", "red", "green", "blue", "yellow", "orange", "purple", "pink", "brown", "grey",
     "gray", "gold", "silver",
@@ -32,8 +42,8 @@ _VERBS = {
     "will", "would",
 }  # fmt: skip
 """Words after which `not` is a part of a sentence."""
-_QUOTED = '""'
-"""What stands for a quoted part beside the words of a text. No word is like it."""
+_QUOTED, _FACT = '""', '":"'
+"""What stands for a quoted part and for a fact beside the words of a text. No word is like them."""
 _MOST_NAMED, _LONGEST = 3, 30
 """How many of the words and signs a note repeats, and how many characters of each."""
 _LONGEST_QUERY = 200
@@ -44,7 +54,7 @@ _LONGEST_QUERY = 200
 class _Part:
     """A word of a text, and what it may stand for."""
 
-    kind: Literal["text", "term", "operator", "quoted"]
+    kind: Literal["text", "term", "operator", "quoted", "fact"]
     meant: str
     """The word itself, a term, or an operator in capitals. It is empty for a quoted part beside the
     text, which is not a part of it.
@@ -69,12 +79,8 @@ def note_on_habits(query: str) -> Remedy | None:
         if text.kind != "words":
             continue
         start = text.column - 1
-        # A quoted part beside it belongs to the same text, or the query could not be read.
-        beside = [
-            bool(place) and there[place - 1].kind == "quoted",
-            there[place + 1].kind == "quoted",
-        ]
-        parts = list(_parts(text.typed, *beside))
+        before = _mark(there[place - 1]) if place else ""
+        parts = list(_parts(text.typed, before, _mark(there[place + 1])))
         typed += [part.typed for part in parts if part.typed]
         unknown += [part.meant for part in parts if part.kind == "text" and _names_term(part.meant)]
         meant += query[end:start] + _joined(parts)
@@ -95,15 +101,25 @@ def _note(typed: Sequence[str], unknown: Sequence[str], meant: str) -> Remedy | 
     return Remedy(f"{text}; the operators are AND, OR and NOT, in capitals" if typed else text)
 
 
-def _parts(text: str, after_quoted: bool, before_quoted: bool) -> Iterator[_Part]:
-    """Yield the words of a text with what each may stand for, and the quoted parts beside it."""
-    words = [_QUOTED] * after_quoted
-    words += [part for word in text.split() for part in _SIGNS.split(word) if part]
-    words += [_QUOTED] * before_quoted
+def _mark(token: Token) -> str:
+    """Return what stands for a neighbour of a text among the words, if an operator may be between.
+
+    A quoted part beside it belongs to the same text, or the query could not be read. Beside a fact
+    no AND is needed, so a text may begin or end with what stands for one.
+    """
+    return _QUOTED if token.kind == "quoted" else _FACT if token.is_fact else ""
+
+
+def _parts(text: str, before: str, after: str) -> Iterator[_Part]:
+    """Yield the words of a text with what each may stand for, and the marks of what is beside
+    it.
+    """
+    words = [part for word in text.split() for part in _SIGNS.split(word) if part]
+    words = [mark for mark in (before, *words, after) if mark]
     for place, word in enumerate(words):
         prefixed = _PREFIXED.fullmatch(word)
-        if word is _QUOTED:
-            yield _Part("quoted", "")
+        if word in (_QUOTED, _FACT):
+            yield _Part("quoted" if word == _QUOTED else "fact", "")
         elif _is_but_not(words, place):
             yield _Part("operator", "NOT", f"{word} {words[place + 1]}")
         elif _is_but_not(words, place - 1):
@@ -124,8 +140,8 @@ def _joined(parts: Sequence[_Part]) -> str:
     query: list[str] = []
     last = ""
     for part in parts:
-        if part.kind == "quoted":
-            last = "text"
+        if part.kind in ("quoted", "fact"):
+            last = "text" if part.kind == "quoted" else "fact"  # which needs no AND
             continue
         if {last, part.kind} in ({"term"}, {"term", "text"}):
             query.append("AND")
@@ -158,8 +174,12 @@ def _is_but_not(words: Sequence[str], place: int) -> bool:
 def _near_term(word: str) -> str | None:
     """Return the word as a term, if it has a colon after a name near that of a term."""
     match = _NAMED.fullmatch(word)
-    near = get_close_matches(match["name"].lower(), TERMS, 1) if match else []
-    return f"{near[0]}:{match['value']}" if match and near else None
+    if match is None:
+        return None
+    name = match["name"].lower()
+    near = [OTHER_NAMES[name]] if name in OTHER_NAMES else get_close_matches(name, TERMS, 1, _NEAR)
+    term = f"{near[0]}:{match['value']}" if near else ""
+    return term if term and _can_be_read(term) else None
 
 
 def _names_term(word: str) -> bool:

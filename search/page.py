@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from sigseek.search.errors import QueryError
 from sigseek.search.judged_text import JudgedText
-from sigseek.search.query import Leaf, Query, Tag, terms
+from sigseek.search.query import Fact, Leaf, Query, Tag, terms
 from sigseek.search.terms import PhotoModel, TermModel, TextModel, tag_model
 from sigseek.siglip import Scoring
 
@@ -92,7 +92,7 @@ def _written(model: TermModel) -> Any:
 
 def _model(term: Leaf, written: Any, scoring: Scoring) -> TermModel:
     kind: Literal["text", "photo", "tag"] = written[0]
-    if isinstance(term, Tag):
+    if isinstance(term, Tag | Fact):
         return tag_model()
     if kind == "photo":
         return PhotoModel(*written[1:])

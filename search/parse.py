@@ -5,15 +5,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, NoReturn
 
-from sigseek.search.errors import QuerySyntaxError, printable
-from sigseek.search.query import And, Leaf, Or, PhotoTerm, Query, Tag, Text, joined, negated, quoted
+from sigseek.search.errors import FactError, QuerySyntaxError, printable
+from sigseek.search.facts.kinds import KINDS, NAMES_OF_PERIODS, OTHER_NAMES
+from sigseek.search.facts.values import FactValueError
+from sigseek.search.query import (
+    And,
+    Fact,
+    Leaf,
+    Or,
+    PhotoTerm,
+    Query,
+    Tag,
+    Text,
+    is_factual,
+    joined,
+    negated,
+    quoted,
+)
 
 MOST_NESTED = 50
 MOST_WEIGHT = 100
 
-TERMS = {"photo": "PATH", "tag": "NAME"}
-"""The names of terms with a colon, and what follows the colon."""
-TERMS_IN_WORDS = " and ".join(f"{name}:{value}" for name, value in TERMS.items())
+TERMS = ("photo", "tag", *KINDS)
+"""The names of terms with a colon."""
+TERMS_IN_WORDS = f"{', '.join(f'{name}:' for name in TERMS[:-1])} and {TERMS[-1]}:"
 
 SMALL_OPERATORS = {
     "and": "AND", "&": "AND", "&&": "AND", "+": "AND", "or": "OR", "|": "OR", "||": "OR",
@@ -35,7 +50,7 @@ _TOKEN = re.compile(
     rf"""
       (?P<mark>[()]|{_OPERATOR})
     | (?P<weight>\^{_LETTER}*+)
-    | (?P<keyed>{_KEY}(?:{_QUOTED}|{_LETTER}++))
+    | (?P<keyed>(?i:near):{_QUOTED},{_LETTER}++|{_KEY}(?:{_QUOTED}|{_LETTER}++))
     | (?P<quoted>{_QUOTED})
     | {_KEY}?+(?P<unclosed>["“”„])
     | (?P<key>{_KEY})
@@ -73,6 +88,11 @@ class Token:
     def begins_term(self) -> bool:
         """Whether a term, or a group of terms, begins with it."""
         return self.kind in ("keyed", "quoted", "words") or self.is_mark("(")
+
+    @property
+    def is_fact(self) -> bool:
+        """Whether it is a fact or a tag."""
+        return self.kind == "keyed" and not self.typed.lower().startswith("photo:")
 
     def is_mark(self, typed: str) -> bool:
         """Return whether it is this operator or parenthesis."""
@@ -130,9 +150,15 @@ class _Parser:
 
     def _conjunction(self) -> Query:
         parts = [self._negation()]
-        while self._take("AND") or self._next.is_mark("NOT"):
+        while self._take("AND") or self._next.is_mark("NOT") or self._is_beside_fact(parts[-1]):
             parts.append(self._negation())
         return joined(And, parts)
+
+    def _is_beside_fact(self, part: Query) -> bool:
+        """Return whether what comes next is joined to the part without AND: a fact on either side
+        cannot be a part of a text.
+        """
+        return self._next.is_fact or (self._next.begins_term and is_factual(part))
 
     def _negation(self) -> Query:
         negations = 0
@@ -176,13 +202,28 @@ class _Parser:
         if self._next.kind != "keyed":
             return self._text()
         token = self._advance()
-        key, _, value = token.typed.partition(":")
-        value = self._unquoted(value) if value[0] in '"“”„' else value
-        if key.lower() == "tag":
-            return Tag(value)
-        if not self._with_paths:
-            self._fail(token, f"{token} names a file, which is not possible here; leave it out")
-        return PhotoTerm(value)
+        key, _, typed = token.typed.partition(":")
+        quoted_part = re.match(_QUOTED, typed, re.DOTALL)
+        value = typed
+        if quoted_part:
+            value = self._unquoted(quoted_part[0]) + typed[quoted_part.end() :]
+        match key.lower():
+            case "tag":
+                return Tag(value)
+            case "photo":
+                if not self._with_paths:
+                    problem = f"{token} names a file, which is not possible here; leave it out"
+                    self._fail(token, problem)
+                return PhotoTerm(value)
+            case name:
+                return self._fact(name, value, token.column + len(name) + 1)
+
+    def _fact(self, name: str, value: str, column: int) -> Fact:
+        try:
+            read = KINDS[name](value)
+        except FactValueError as problem:
+            raise FactError(self._query, column, str(problem)) from None
+        return Fact(NAMES_OF_PERIODS.get(name, name), read, typed=self._query, column=column)
 
     def _text(self) -> Text:
         """Read a text. It may have quoted parts, with a small operator beside each: `"a dog" and a
@@ -289,10 +330,16 @@ class _Parser:
         name = _NAME_OF_TERM.search(last.typed) if last.kind == "words" else None
         if name and self._next.kind == "quoted" and self._next.column == end:
             token = Token("words", name[0], last.column + name.start())
+            meant = OTHER_NAMES.get(name[0][:-1].lower())
             self._fail(
                 token,
-                f"{token} does not begin a term; the terms with a colon are {TERMS_IN_WORDS}; for "
-                'a quotation mark inside a text write \\" and quote the whole text',
+                f"{token} does not begin a term; "
+                + (
+                    f"write {meant}:, or "
+                    if meant
+                    else f"those with a colon are {TERMS_IN_WORDS}; "
+                )
+                + 'for a quotation mark inside a text write \\" and quote the whole text',
             )
 
     def _refuse_closing(self) -> NoReturn:

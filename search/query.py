@@ -4,8 +4,11 @@ in one canonical form.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+
+from sigseek.search.facts.kinds import KINDS
+from sigseek.search.facts.values import FactValue
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,23 @@ class Tag:
 
 
 @dataclass(frozen=True)
+class Fact:
+    """Something that is known of a photo, such as when it was taken. Its probability is 1 or 0."""
+
+    name: str
+    """The kind of fact, "place" for example."""
+    value: FactValue
+    weight: float = 1.0
+    typed: str = field(default="", compare=False)
+    """The query in which it was typed, for errors; empty for one that was not typed."""
+    column: int = field(default=1, compare=False)
+    """The column of the value there, in characters, from 1."""
+
+    def __str__(self) -> str:
+        return f"{self.name}:{quoted(str(self.value))}{_caret(self.weight)}"
+
+
+@dataclass(frozen=True)
 class Not:
     """The opposite of a part that is itself neither a Not nor weighted: `negated` moves a part's
     weight here.
@@ -85,8 +105,10 @@ class Or:
         return _weighted(" OR ".join(map(str, self.parts)), self.weight)
 
 
-Leaf = Text | PhotoTerm | Tag
+Leaf = Text | PhotoTerm | Tag | Fact
 Query = Leaf | Not | And | Or
+_LIKE_A_LABEL = re.compile(rf'"|(?:photo|tag|{"|".join(KINDS)}):')
+"""Texts that begin so are quoted in a label, or they might look like another term."""
 
 
 def negated(part: Query) -> Query:
@@ -126,30 +148,35 @@ def required(query: Query) -> tuple[Leaf, ...]:
     return tuple(unweighted(part) for part in parts if isinstance(part, Leaf))
 
 
-def split_tags(query: Query) -> tuple[tuple[Tag, ...], Query | None]:
-    """Split off the tags that every hit must have, without weights, from the rest of the query.
+def is_factual(query: Query) -> bool:
+    """Return whether the query asks for facts and tags alone: its probability is 1 or 0."""
+    return all(isinstance(leaf, Fact | Tag) for leaf in _leaves(query))
 
-    These are the tags that stand alone or in an AND at the top. A weight changes nothing for them:
-    the probability is 1.
+
+def split_facts(query: Query) -> tuple[Query | None, Query | None]:
+    """Split off the facts and tags that narrow the search from the rest of the query.
+
+    These are the parts of an AND at the top, or the query itself, that ask for nothing else. No
+    weight changes a probability of 1 or 0.
     """
-    if isinstance(query, Tag):
-        return (replace(query, weight=1.0),), None
-    if not isinstance(query, And):
-        return (), query
-    tags = [replace(part, weight=1.0) for part in query.parts if isinstance(part, Tag)]
-    others: list[Query] = [part for part in query.parts if not isinstance(part, Tag)]
-    return tuple(dict.fromkeys(tags)), joined(And, others) if others else None
+    parts = query.parts if isinstance(query, And) else (replace(query, weight=1.0),)
+    facts = [part for part in parts if is_factual(part)]
+    others = [part for part in parts if not is_factual(part)]
+    return joined(And, facts) if facts else None, joined(And, others) if others else None
 
 
 def label(leaf: Leaf) -> str:
     """Return a short name for a leaf: `dog`, `photo:cat.jpg`, `tag:beach`. Different terms have
     different labels.
     """
-    if isinstance(leaf, PhotoTerm):
-        return f"photo:{leaf.path}"
-    if isinstance(leaf, Tag):
-        return f"tag:{leaf.name}"
-    return quoted(leaf.text) if leaf.text.startswith(("photo:", "tag:", '"')) else leaf.text
+    match leaf:
+        case PhotoTerm(path=path):
+            return f"photo:{path}"
+        case Tag(name=name):
+            return f"tag:{name}"
+        case Fact(name=name, value=value):
+            return f"{name}:{value}"
+    return quoted(leaf.text) if _LIKE_A_LABEL.match(leaf.text) else leaf.text
 
 
 def quoted(text: str) -> str:

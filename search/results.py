@@ -121,9 +121,9 @@ class JudgedTerm:
     """How certain it is, 0 to 1, that the library shows anything of a text. It is None for photos
     and tags, and in a library that was not measured.
     """
-    decided_by: DecidedBy | Literal["likeness", "tag"]
+    decided_by: DecidedBy | Literal["likeness", "fact"]
     """What makes a probability of a photo's score for a text; "likeness" for a photo that the query
-    names.
+    names, "fact" for a fact or a tag.
     """
     required: bool
     """Whether every hit must show it: the query consists of it, or joins it to the rest by AND."""
@@ -151,8 +151,8 @@ class SearchResults(Sequence[Hit]):
     confidence: float | None
     """How certain it is, 0 to 1, that any photo shows what was asked for."""
     photos: int
-    """How many photos were searched: the whole library, or the photos with the tags that every hit
-    must have.
+    """How many photos were searched: the whole library, or those for which the facts and tags are
+    true that every hit must fulfil.
     """
     judged_by: JudgedBy
     notes: tuple[Remedy | str, ...] = ()
@@ -161,6 +161,10 @@ class SearchResults(Sequence[Hit]):
     """
     terms: tuple[JudgedTerm, ...] = ()
     """How each term of the query was judged."""
+    selection: str | None = None
+    """The facts and tags that every hit must fulfil, as a query; None where all photos were
+    searched.
+    """
     order: Order = "match"
     """What the hits are in order by."""
     offset: int = 0

@@ -1,13 +1,18 @@
-"""Which photos of a library a query is about, by the query's tags."""
+"""Which photos of a library a query is about, by the query's facts and tags."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sigseek.search.errors import UnknownTagError
-from sigseek.search.query import Leaf, Query, Tag, split_tags, terms
+from sigseek.search.errors import FactError, UnknownTagError
+from sigseek.search.facts.values import FactValueError
+from sigseek.search.query import And, Fact, Leaf, Not, Or, Query, Tag, terms
 from sigseek.search.retrieval import Ids, Retriever
 from sigseek.storage import CatalogReader, CheckpointRecord
-from sigseek.storage.selection import Selection
+from sigseek.storage.selection import Every, Except, Selection, Some, Tagged
+
+_SEVERAL_WORDS = re.compile(r'([^\s()^"“”„]+)\s+([^\s()^"“”„:]+)(?!\S)')
+"""A value without quotation marks, and a word behind it."""
 
 
 @dataclass(frozen=True)
@@ -17,27 +22,69 @@ class Scope:
     within: Ids | None
     """The photos' ids, ascending; None for the whole library."""
     tagged: Mapping[Leaf, Ids]
-    """The ids, ascending, of the photos that have each of the query's tags."""
+    """The ids, ascending, of the photos for which each of the facts and tags is true that does not
+    narrow the search.
+    """
     photos: int
     """The number of photos that the query is about."""
 
 
 def find_scope(
-    query: Query, catalog: CatalogReader, checkpoint: CheckpointRecord, retriever: Retriever
+    facts: Query | None,
+    rest: Query,
+    catalog: CatalogReader,
+    checkpoint: CheckpointRecord,
+    retriever: Retriever,
 ) -> Scope:
-    """Return what the query's tags select. Raises UnknownTagError for a tag that does not exist."""
-    tags, _ = split_tags(query)
-    within = Selection(tuple(tag.name for tag in tags)).resolve(catalog)
-    tagged: dict[Leaf, Ids] = {}
-    if within is not None:
-        within = retriever.held(within)
-        tagged = dict.fromkeys(tags, within)
-    for term in terms(query):
-        if isinstance(term, Tag) and term not in tagged:
-            tagged[term] = catalog.tagged(term.name)
-    for term, ids in tagged.items():
-        if isinstance(term, Tag) and not len(ids):
-            known = list(catalog.tags())
-            if term.name not in known:
-                raise UnknownTagError(term.name, known)
-    return Scope(within, tagged, checkpoint.embeddings if within is None else len(within))
+    """Return what the facts select, and what is known of the facts in the rest of the query.
+
+    Raises FactError for a value that nothing in the library has, and UnknownTagError for a tag that
+    does not exist.
+    """
+    tagged: dict[Leaf, Ids] = {
+        term: selected(term, catalog) for term in terms(rest) if isinstance(term, Fact | Tag)
+    }
+    if facts is None:
+        return Scope(None, tagged, checkpoint.embeddings)
+    within = retriever.held(selected(facts, catalog))
+    return Scope(within, tagged, len(within))
+
+
+def selected(facts: Query, catalog: CatalogReader) -> Ids:
+    """Return the ids (n,), ascending, of the photos of the catalog for which the facts and tags are
+    true. Raises what `find_scope` does.
+    """
+    return catalog.selected(_selection(facts, catalog))
+
+
+def _selection(facts: Query, catalog: CatalogReader) -> Selection:
+    match facts:
+        case Not(part=part):
+            return Except(_selection(part, catalog))
+        case And(parts=parts):
+            return Every(tuple(_selection(part, catalog) for part in parts))
+        case Or(parts=parts):
+            return Some(tuple(_selection(part, catalog) for part in parts))
+        case Tag(name=name):
+            if not catalog.has_tag(name):
+                raise UnknownTagError(name, list(catalog.tags()))
+            return Tagged(name)
+        case Fact():
+            try:
+                return facts.value.selection(catalog)
+            except FactValueError as problem:
+                more = _several_words(facts)
+                typed = facts.typed or str(facts)
+                raise FactError(typed, facts.column, f"{problem}{more}") from None
+        case _:
+            raise TypeError(f"{facts} is not a fact")
+
+
+def _several_words(fact: Fact) -> str:
+    """Return how to write a value of several words, if a word without quotation marks may be only
+    the first of them, as in `place:New York`.
+    """
+    found = _SEVERAL_WORDS.match(fact.typed, fact.column - 1)
+    if not found or found[2] in ("AND", "OR", "NOT"):
+        return ""
+    return f'; a name of several words needs quotation marks, as in "{found[1]} {found[2]}"'

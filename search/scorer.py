@@ -19,16 +19,14 @@ from sigseek.search.counts import Others
 from sigseek.search.judged_text import JUDGED, JudgedText, TextJudge
 from sigseek.search.judgement import Judge
 from sigseek.search.known_photo import KnownPhoto
-from sigseek.search.query import Leaf, Query, Tag, Text, split_tags, terms
+from sigseek.search.query import Fact, Leaf, Query, Tag, Text, terms
 from sigseek.search.retrieval import (
     Cosines,
     Floats,
     Ids,
     Retriever,
     Vectors,
-    candidates,
     probabilities_of,
-    tag_cosines,
 )
 from sigseek.search.scope import Scope
 from sigseek.search.terms import (
@@ -155,13 +153,19 @@ class Scorer:
         if not isinstance(query, Text):
             if models is None:
                 models = {term: self._model(term, vectors, sample) for term in terms(query)}
-            ids, cosines = self._candidates(query, vectors, scope, models, limit)
+            ids, cosines = self._retriever.best(
+                query, vectors, scope.tagged, models, limit, scope.within
+            )
             return ids, cosines, models, None
-        ids, values = self._retriever.nearest(vectors[query], limit)
-        if models is None:
+        ids, values = self._retriever.nearest(vectors[query], limit, scope.within)
+        if models is None and scope.within is not None:  # what is judged by is the whole library
+            models = {query: self._model(query, vectors, sample)}
+        elif models is None:
             models = {query: self._texts.judged(vectors[query], sample[1][query], ids, values)}
         judged = models[query]
-        confidence = judged.confidence if isinstance(judged, JudgedText) else None
+        confidence = None  # within facts it is the best photo's probability, as with other terms
+        if isinstance(judged, JudgedText) and scope.within is None:
+            confidence = judged.confidence
         return ids, {query: values}, models, confidence
 
     def text_model(self, vector: Floats, ids: Ids, cosines: Floats) -> JudgedText:
@@ -177,7 +181,7 @@ class Scorer:
         sample of the whole library.
         """
         ids, cosines = sample
-        if isinstance(term, Tag):
+        if isinstance(term, Tag | Fact):
             return tag_model()
         if not isinstance(term, Text):
             return photo_model(cosines[term], self._checkpoint.embeddings)
@@ -185,20 +189,6 @@ class Scorer:
         if len(ids) < self._checkpoint.embeddings:
             nearest = self._retriever.nearest_few(vectors[term], 2 * JUDGED)
         return self._texts.judged(vectors[term], cosines[term], *nearest)
-
-    def _candidates(
-        self,
-        query: Query,
-        vectors: Vectors,
-        scope: Scope,
-        models: Mapping[Leaf, TermModel],
-        limit: int,
-    ) -> tuple[Ids, Cosines]:
-        """Return photos that certainly include the best, and the exact cosines of each term."""
-        if scope.within is not None and split_tags(query)[1] is None:
-            ids = scope.within[: candidates(limit)]  # each tagged photo is as good as another
-            return ids, tag_cosines(scope.tagged, ids)
-        return self._retriever.best(query, vectors, scope.tagged, models, limit, scope.within)
 
     def _others(
         self,
@@ -215,8 +205,6 @@ class Scorer:
         if scope.photos <= len(looked_at):
             return np.zeros(0)
         if scope.within is not None:
-            if split_tags(query)[1] is None:
-                return np.ones(scope.photos - len(looked_at))
             sample = self._retriever.sample(vectors, scope.tagged, scope.within)
         ids, cosines = sample
         rows = ~np.isin(ids, looked_at, assume_unique=True)

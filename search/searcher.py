@@ -16,12 +16,24 @@ from sigseek.search.hits import photo_fields
 from sigseek.search.judged_text import JudgedText
 from sigseek.search.judgement import Judge
 from sigseek.search.known_photo import KnownPhoto
+from sigseek.search.listing import judged_facts, list_selected
 from sigseek.search.order import Listing, score_all_from
 from sigseek.search.page import Page, made_from, question, read_page
-from sigseek.search.query import Leaf, Query, Tag, Text, label, required, terms
+from sigseek.search.query import (
+    And,
+    Fact,
+    Leaf,
+    Query,
+    Tag,
+    Text,
+    label,
+    required,
+    split_facts,
+    terms,
+)
 from sigseek.search.results import Hit, JudgedTerm, Order, SearchResults, SimilarHit
 from sigseek.search.retrieval import Floats, Ids, Retriever, Vectors
-from sigseek.search.scope import find_scope
+from sigseek.search.scope import find_scope, selected
 from sigseek.search.scorer import Rows, Scored, Scorer
 from sigseek.search.terms import Doubles, TermModel
 from sigseek.search.verdicts import (
@@ -113,18 +125,26 @@ class Searcher:
         may match, and then those that do not. `known` holds, by term, the photos of the library
         that the query names.
 
-        Tags that every hit must have narrow the search: no other photo is looked at or counted.
-        Raises QueryError for a limit below 1, an offset below 0, an order that does not exist, a
-        probability outside 0 to 1, a tag that does not exist, and a closer look by a query with
-        operators.
+        Facts and tags that every hit must fulfil narrow the search: no other photo is looked at or
+        counted. Raises QueryError for a limit below 1, an offset below 0, an order that does not
+        exist, a probability outside 0 to 1, a tag that does not exist, a fact with a value that
+        nothing in the library has, and a closer look by a query with operators.
         """
         check_search(query, limit, min_probability, looks_closer=closer is not None)
         check_place(order, offset, page)
         # A weight counts within what encloses it, and nothing encloses the query.
-        query = replace(query, weight=1.0)
-        scope = find_scope(query, self._catalog, self.checkpoint, self._retriever)
+        facts, rest = split_facts(replace(query, weight=1.0))
+        if rest is None:
+            return list_selected(
+                query, self._catalog, limit, explain=explain, order=order, offset=offset, page=page
+            )
+        scope = find_scope(facts, rest, self._catalog, self.checkpoint, self._retriever)
+        # Beside facts, which are true of all these photos, the weight of the rest counts.
+        query = rest if rest.weight == 1 else And((rest,))
         known = known or {}
-        asked = question([query, order, min_probability, include_all, self.checkpoint.token])
+        asked = question(
+            [str(facts), query, order, min_probability, include_all, self.checkpoint.token]
+        )
         before = read_page(page, asked) if page else None
         judged = before.judged if before else self._judge is not None
         least = min_probability if include_all or not judged else max(MATCH_FROM, min_probability)
@@ -143,7 +163,8 @@ class Searcher:
         listing = Listing(self._catalog, scored, order, judged)
         shown = listing.rows(least, before)
         by_id = {photo.id: photo for photo in known.values()}
-        hit = partial(self._hit, query, scored, closely, explain, by_id)
+        explained = self._explained(scored, facts) if explain else None
+        hit = partial(self._hit, query, scored, closely, explained, by_id)
         skipped = 0 if before else offset
         found = self._photos(shown, scored.ids, skipped + limit)[skipped:]
         hits = tuple(hit(rank, row, photo) for rank, (row, photo) in enumerate(found, passed + 1))
@@ -165,10 +186,14 @@ class Searcher:
             photos=scope.photos,
             judged_by=self.judged_by,
             notes=self._notes(query),
-            terms=tuple(
-                _judged_term(term, model, term in required(query))
-                for term, model in scored.models.items()
+            terms=(
+                *(
+                    _judged_term(term, model, term in required(query))
+                    for term, model in scored.models.items()
+                ),
+                *judged_facts(facts),
             ),
+            selection=str(facts) if facts else None,
             order=order,
             offset=passed,
             next_page=next_page,
@@ -271,20 +296,32 @@ class Searcher:
                 break
         return found[:limit]
 
+    def _explained(self, scored: Scored, facts: Query | None) -> dict[str, Doubles]:
+        """Return the probability of each term by its label, those of the facts that narrow the
+        search too.
+        """
+        found = {label(term): values for term, values in scored.terms.items()}
+        for term in terms(facts) if facts else ():
+            true_of = selected(term, self._catalog)
+            found[label(term)] = np.isin(scored.ids, true_of, assume_unique=True).astype(np.float64)
+        return found
+
     def _hit(
         self,
         query: Query,
         scored: Scored,
         closely: Mapping[int, float],
-        explain: bool,
+        explained: Mapping[str, Doubles] | None,
         known: Mapping[int, KnownPhoto],
         rank: int,
         row: int,
         photo: PhotoRecord,
     ) -> Hit:
         cosine = scored.cosines[query][row] if isinstance(query, Text) else None
-        values = {term: float(numbers[row]) for term, numbers in scored.terms.items()}
-        held_back = held_back_by(query, values) if explain else None
+        held_back = None
+        if explained is not None:
+            by_term = {term: float(values[row]) for term, values in scored.terms.items()}
+            held_back = held_back_by(query, by_term)
         return Hit(
             rank=rank,
             score=float(scored.scores[row]),
@@ -295,7 +332,9 @@ class Searcher:
             confidence=scored.confidence,
             judged_by=self.judged_by,
             closer=closely.get(row),
-            terms={label(term): value for term, value in values.items()} if explain else None,
+            terms=None
+            if explained is None
+            else {name: float(values[row]) for name, values in explained.items()},
             held_back_by=label(held_back) if held_back else None,
             **photo_fields(photo, known.get(photo.id)),
         )
@@ -311,6 +350,6 @@ def _judged_term(term: Leaf, model: TermModel, is_required: bool) -> JudgedTerm:
     return JudgedTerm(
         term=label(term),
         confidence=None,
-        decided_by="tag" if isinstance(term, Tag) else "likeness",
+        decided_by="fact" if isinstance(term, Fact | Tag) else "likeness",
         required=is_required,
     )

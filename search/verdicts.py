@@ -11,9 +11,10 @@ MATCH_FROM, MAYBE_FROM = 0.5, 0.1
 """The least probability of a match and of a maybe. A match belongs to the answer rather than not.
 """
 
-JudgedBy = Literal["calibrated", "uncalibrated", "provisional", "nothing"]
+JudgedBy = Literal["calibrated", "uncalibrated", "provisional", "facts", "nothing"]
 """Verdicts are based on the checkpoint's calibration, on absent texts, on the first of the absent
-texts while the others are not embedded yet, or on nothing in a library that was not measured yet.
+texts while the others are not embedded yet, on facts for a query that asks for nothing else, or on
+nothing in a library that was not measured yet.
 """
 
 FEW_PHOTOS = 50

@@ -102,6 +102,7 @@ __all__ = [
     "DuplicatePhoto",
     "Duplicates",
     "ErrorKind",
+    "FactError",
     "FailureKind",
     "FolderError",
     "FolderStatus",
@@ -187,6 +188,7 @@ _MODULES = {
     ),
     "sigseek.search.errors": (
         "CalibrationError",
+        "FactError",
         "QueryError",
         "QuerySyntaxError",
         "UnknownTagError",

@@ -21,7 +21,12 @@ LIKENESS_LEGEND = (
 )
 """What the numbers of similar photos mean."""
 
-_JUDGED = {"calibrated": "", "uncalibrated": " (uncalibrated)", "provisional": " (provisional)"}
+_JUDGED = {
+    "calibrated": "",
+    "facts": "",
+    "uncalibrated": " (uncalibrated)",
+    "provisional": " (provisional)",
+}
 _ORDERS = {
     "match": "",
     "date": ", oldest first",
@@ -42,7 +47,7 @@ _DECIDED_BY = {
     "raised sigmoid": "SigLIP's own probability, raised so that a score that chance rarely reaches "
     "counts as 0.5",
     "likeness": "its likeness, 0.5 where chance would find one photo as alike",
-    "tag": "the tag, 1 with it and 0 without",
+    "fact": "what is known of the photo, 1 if it is true and 0 if not",
 }
 """Where a photo's number for a term comes from, by `JudgedTerm.decided_by`."""
 
@@ -88,6 +93,8 @@ def headline(
 
     The arguments are those of the search.
     """
+    if not found.photos and found.selection:
+        return Remedy(f"No photo in the selection: {escaped(shown(found.selection))}")
     if found.judged_by == "nothing":
         return Remedy(f"{counted(len(found.hits), 'photo')} listed, not judged yet")
     parts = [_matches(found, limit, min_probability, include_all=include_all)]
@@ -186,7 +193,7 @@ def _rounded_below(value: float, limit: float) -> str:
 
 def _legend(found: SearchResults, *, include_all: bool, explain: bool) -> Remedy | None:
     """Return what the numbers of the hits mean; None where they have no verdicts."""
-    if not found.hits or found.judged_by == "nothing":
+    if not found.hits or found.judged_by in ("facts", "nothing"):
         return None
     said = [
         "The number is how likely a photo belongs to the answer: a match from "

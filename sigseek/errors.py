@@ -7,6 +7,7 @@
     ├── DecodeError         a photo file that gives no picture
     ├── QueryError          a query that cannot be answered
     │   ├── QuerySyntaxError    a query that cannot be read; it knows the column
+    │   │   └── FactError           a fact with a value that it cannot have, or that no photo has
     │   └── UnknownTagError     a tag that does not exist
     ├── CaptionsError       captions that cannot be used
     ├── CalibrationError    captions or constants that no calibration can be made from

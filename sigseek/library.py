@@ -225,6 +225,7 @@ class Library:
         query: str,
         limit: int = 10,
         *,
+        within: str = "",
         min_probability: float = 0.0,
         include_all: bool = False,
         explain: bool = False,
@@ -235,6 +236,9 @@ class Library:
         page: str | None = None,
     ) -> SearchResults:
         """Find the photos that match a query, the best first; docs/queries.md describes queries.
+
+        `within` has facts such as `date:2024 place:Lisbon`, which are joined to the query by AND.
+        With them the query may be empty. Facts alone are answered without the model.
 
         Only photos that match are listed, those with a probability of 0.5 or more and of at least
         `min_probability`; with `include_all` all others follow. With `explain` each hit has the
@@ -259,6 +263,7 @@ class Library:
                 self._opened,
                 query,
                 limit,
+                within=within,
                 min_probability=min_probability,
                 include_all=include_all,
                 explain=explain,

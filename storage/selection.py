@@ -1,32 +1,128 @@
-"""Which photos a search is about."""
+"""Which photos a search is about: conditions on what the catalog knows of a photo.
+
+They may be joined by AND, OR and NOT. `Catalog.selected` gives the photos.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
-from typing import TYPE_CHECKING, TypeAlias
+from enum import StrEnum
+from typing import Literal, TypeAlias
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+NamedColumn: TypeAlias = Literal["camera", "lens", "format", "title", "city", "region", "country"]
+"""The columns of a photo that hold a name."""
+NumberColumn: TypeAlias = Literal["rating", "width", "height"]
+"""The columns of a photo that hold a whole number."""
+WordKind: TypeAlias = Literal["keyword", "person"]
+"""The kinds of words of which a photo may have several."""
 
-    from sigseek.storage.catalog import CatalogReader
 
-    Ids: TypeAlias = npt.NDArray[np.int64]
+class State(StrEnum):
+    """Something that is true of a photo or not."""
+
+    UNDATED = "undated"
+    """Nothing is known of when it was taken."""
+    DAMAGED = "damaged"
+    """A part of the picture could not be decoded."""
+    MISSING = "missing"
+    """None of its files was there at the last run."""
+    TAGGED = "tagged"
+    """It has a tag, whoever gave it."""
+    PORTRAIT = "portrait"
+    """It is higher than wide."""
+    LANDSCAPE = "landscape"
+    """It is wider than high."""
 
 
 @dataclass(frozen=True)
-class Selection:
-    """Conditions that a photo must fulfil, all of them. Without any, all photos are selected."""
+class Taken:
+    """The photo was taken within a period, by the clock of its camera.
 
-    tags: tuple[str, ...] = ()
-    """The photo has each of these tags."""
+    The whole of what is known of its date lies inside: a photo of 1978 was not surely taken in May
+    1978.
+    """
 
-    def resolve(self, catalog: CatalogReader) -> Ids | None:
-        """Return the ids (n,), ascending, of the photos that are selected now; None for all."""
-        import numpy as np
+    first: str | None
+    """The period begins with this year, month, day, hour, minute or second: "1978-05" for example.
+    None has it begin with the first photo.
+    """
+    last: str | None
+    """The period ends with the end of this year, month, day, hour, minute or second."""
 
-        if not self.tags:
-            return None
-        found = (catalog.tagged(name) for name in self.tags)
-        return reduce(lambda one, other: np.intersect1d(one, other, assume_unique=True), found)
+
+@dataclass(frozen=True)
+class Named:
+    """The column has one of these names, letter for letter."""
+
+    column: NamedColumn
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """The column has a number from `least` to `most`. None is no limit."""
+
+    column: NumberColumn
+    least: int | None
+    most: int | None
+
+
+@dataclass(frozen=True)
+class Worded:
+    """The photo has one of these words of a kind, letter for letter."""
+
+    kind: WordKind
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Near:
+    """The photo was taken at most `kilometres` from a place, along the surface of the earth."""
+
+    latitude: float
+    """In degrees, north positive, -90 to 90."""
+    longitude: float
+    """In degrees, east positive, -180 to 180."""
+    kilometres: float
+
+
+@dataclass(frozen=True)
+class Below:
+    """A file of the photo is in one of these directories, or below."""
+
+    directories: tuple[tuple[int, str], ...]
+    """Each is a folder's id, and the directory's path relative to the folder; "" for the folder
+    itself.
+    """
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """The photo has this tag."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Every:
+    """All of these are true of the photo. Without any, it is any photo."""
+
+    parts: tuple[Selection, ...]
+
+
+@dataclass(frozen=True)
+class Some:
+    """One of these at least is true of the photo. Without any, it is no photo."""
+
+    parts: tuple[Selection, ...]
+
+
+@dataclass(frozen=True)
+class Except:
+    """The part is not true of the photo."""
+
+    part: Selection
+
+
+Condition: TypeAlias = State | Taken | Named | Numbered | Worded | Near | Below | Tagged
+Selection: TypeAlias = Condition | Every | Some | Except

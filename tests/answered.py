@@ -57,7 +57,7 @@ def term(
     name: str = "a house",
     confidence: float | None = 0.99,
     *,
-    decided_by: DecidedBy | Literal["likeness", "tag"] = "calibration",
+    decided_by: DecidedBy | Literal["likeness", "fact"] = "calibration",
     required: bool = True,
 ) -> JudgedTerm:
     return JudgedTerm(term=name, confidence=confidence, decided_by=decided_by, required=required)

@@ -195,11 +195,12 @@ def test_legends(results: SearchResults, options: dict[str, bool], said: list[st
             ["a house: a photo's number for it comes from SigLIP's own probability"],
         ),
         (
-            (term(confidence=0.0), term("tag:x", None, decided_by="tag")),
+            (term(confidence=0.0), term("tag:x", None, decided_by="fact")),
             [
                 "a house: certainty 0.00 that your photos show it; a photo's number for it comes "
                 "from its score, by the checkpoint's calibration",
-                "tag:x: a photo's number for it comes from the tag, 1 with it and 0 without",
+                "tag:x: a photo's number for it comes from what is known of the photo, 1 if it is "
+                "true and 0 if not",
                 "the whole query: AND multiplies the numbers of its parts, NOT turns one into "
                 "1 minus it, and OR is 1 minus the chance that no part is true",
             ],

@@ -17,7 +17,15 @@ MAY_IMPORT = {
 ROOMS = set(MAY_IMPORT) - {"sigseek"}
 
 
-GROUND = {"sigseek.disk", "sigseek.errors", "sigseek.files", "sigseek.paths", "sigseek.progress"}
+GROUND = {
+    "sigseek.cities",
+    "sigseek.disk",
+    "sigseek.errors",
+    "sigseek.files",
+    "sigseek.geography",
+    "sigseek.paths",
+    "sigseek.progress",
+}
 """What every room may import, because it imports none of them."""
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from sigseek.indexer.cities import city_at
+from sigseek.cities import city_at
 
 
 @pytest.mark.parametrize(

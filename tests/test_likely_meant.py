@@ -8,7 +8,7 @@ from sigseek.cli.remedies import spell
 from sigseek.errors import Call
 from sigseek.search.errors import QuerySyntaxError
 from sigseek.search.likely_meant import note_on_habits
-from sigseek.search.parse import parse
+from sigseek.search.parse import TERMS_IN_WORDS, parse
 from sigseek.search.query import quoted
 
 
@@ -45,6 +45,18 @@ from sigseek.search.query import quoted
         ('"a" and not b', "'and' and 'not' were", '"a" AND NOT b'),
         ('"a" and tags:x', "'and' and 'tags:x' were", '"a" AND tag:x'),
         ('a AND "b" | c', "'|' was", 'a AND "b" OR c'),
+        ("a dog folder:Rom", "'folder:Rom' was", "a dog AND in:Rom"),
+        ("year:2024", "'year:2024' was", "date:2024"),
+        (
+            "places:Lisbon city:Rome",
+            "'places:Lisbon' and 'city:Rome' were",
+            "place:Lisbon AND place:Rome",
+        ),
+        ("house and tag:night", "'and' was", "house AND tag:night"),
+        ("tag:night or a house", "'or' was", "tag:night OR a house"),
+        ("house -date:2024", "'-date:2024' was", "house NOT date:2024"),
+        ("house not tag:night -car", "'not' and '-car' were", "house NOT tag:night NOT car"),
+        ("house but not place:Rome", "'but not' was", "house NOT place:Rome"),
         ('("a and b" OR c and d)^2', "'and' was", '("a and b" OR c AND d)^2'),
     ],
 )
@@ -59,14 +71,11 @@ def test_a_note_says_what_was_probably_meant(typed: str, named: str, meant: str)
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
+        ("sun:Rom", f"'sun:Rom' was searched as text; the terms with a colon are {TERMS_IN_WORDS}"),
         (
-            "folder:Rom",
-            "'folder:Rom' was searched as text; the terms with a colon are photo:PATH and tag:NAME",
-        ),
-        (
-            "folder:Rom | in:Rom",
-            "'|', 'folder:Rom' and 'in:Rom' were searched as text; the terms with a colon are "
-            "photo:PATH and tag:NAME; you may have meant: sigseek search 'folder:Rom OR in:Rom'",
+            "sun:Rom | iso:Rom",
+            "'|', 'sun:Rom' and 'iso:Rom' were searched as text; the terms with a colon are "
+            f"{TERMS_IN_WORDS}; you may have meant: sigseek search 'sun:Rom OR iso:Rom'",
         ),
         (
             "a and or b",
@@ -74,8 +83,7 @@ def test_a_note_says_what_was_probably_meant(typed: str, named: str, meant: str)
         ),
         (
             "iso:" + "1" * 99,
-            f"'iso:{'1' * 25}…' was searched as text; the terms with a colon are photo:PATH and "
-            "tag:NAME",
+            f"'iso:{'1' * 25}…' was searched as text; the terms with a colon are {TERMS_IN_WORDS}",
         ),
     ],
 )
@@ -106,6 +114,8 @@ def test_a_note_without_a_sure_way_out_says_what_there_is(typed: str, said: str)
         '"a and b | -c folder:Rom"',
         "a dog AND (beach OR snow) NOT people",
         "tag:holiday NOT photo:a.jpg",
+        "a tram place:Lisbon date:2024 at night",
+        "date:2024",
     ],
 )
 def test_text_and_operators_have_no_note(typed: str) -> None:
@@ -116,7 +126,7 @@ pieces = st.sampled_from(
     [
         *("and", "or", "not", "but", "AND", "OR", "NOT", "&", "&&", "|", "||", "+", "-", "a", "b"),
         *("black", "white", "-a", "+b", "!c", "is", "tags:x", "photo:y", "folder:z", "(", ")"),
-        *('"and"', '"c d"', "^2", "a|b", "{}", "{0}"),
+        *('"and"', '"c d"', "^2", "a|b", "{}", "{0}", "date:2024", "is:z", "x:y"),
     ]
 )
 

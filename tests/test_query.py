@@ -7,10 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigseek.search.errors import QueryError, QuerySyntaxError
+from sigseek.search.facts.kinds import KINDS
+from sigseek.search.facts.names import Camera
+from sigseek.search.facts.periods import Period
+from sigseek.search.facts.places import Around, Place
 from sigseek.search.likely_meant import note_on_habits
 from sigseek.search.parse import MOST_NESTED, parse
 from sigseek.search.query import (
     And,
+    Fact,
     Leaf,
     Not,
     Or,
@@ -80,6 +85,21 @@ A, B, C = Text("a"), Text("b"), Text("c")
         ('a or "b" not "c \\"d\\""', Text('a or b not c "d"')),
         ('"dogs" but not people^2 OR b', Or((Text("dogs but not people", 2), B))),
         ('"a" && b | "c"', Text("a && b | c")),
+        ("a clock at 12:30, ratio 4:3", Text("a clock at 12:30, ratio 4:3")),
+        ("made in: China", Text("made in: China")),
+        ("sign:x iso:100", Text("sign:x iso:100")),
+        ("tag:two words", And((Tag("two"), Text("words")))),
+        ("a tag:x b Tag:y", And((A, Tag("x"), B, Tag("y")))),
+        ("a NOT tag:x b", And((A, Not(Tag("x")), B))),
+        ("a OR tag:x b", Or((A, And((Tag("x"), B))))),
+        ("(a) tag:x^2 (b)", And((A, Tag("x", 2), B))),
+        ("(tag:x OR tag:y) a", And((Or((Tag("x"), Tag("y"))), A))),
+        ("photo:a.jpg tag:x", And((PhotoTerm("a.jpg"), Tag("x")))),
+        ("a date:2024", And((A, Fact("date", Period("2024", "2024"))))),
+        ("DATE:2024", Fact("date", Period("2024", "2024"))),
+        ("since:2024^3", Fact("date", Period("2024", None), 3)),
+        ('near:"a, b",5km^2 c', And((Fact("near", Around("a,b", 5), 2), C))),
+        ('place:"New \\"York\\""', Fact("place", Place('New "York"'))),
     ],
 )
 def test_what_a_query_says(typed: str, tree: Query) -> None:
@@ -132,8 +152,8 @@ def test_what_a_query_says(typed: str, tree: Query) -> None:
         ),
         ("(a) or b", 5, "or b right after another term; an operator is in capitals, so write OR"),
         (
-            "tag:a not b",
-            7,
+            "photo:a not b",
+            9,
             "not b right after another term; an operator is in capitals, so write NOT",
         ),
         ('a and ""', 7, '"" has nothing between its quotation marks'),
@@ -143,15 +163,17 @@ def test_what_a_query_says(typed: str, tree: Query) -> None:
         ("f(x)", 2, "( right after another term"),
         ('(a "b")', 4, '"b" right after another term'),
         ('a photo:"b"', 3, 'photo:"b" right after another term'),
-        ("tag:two words", 9, "words right after another term"),
-        ("tag:two words", 9, 'or quote what tag: names, as in tag:"two words"'),
+        ("photo:two words", 11, "words right after another term"),
+        ("photo:two words", 11, 'or quote what photo: names, as in photo:"two words"'),
         ("photo:a(1).jpg", 8, "( right after another term"),
+        ('a dog folder:"Rom 2019"', 7, "folder: does not begin a term; write in:, or for a"),
         (
-            'a dog in:"Rom 2019"',
-            7,
-            "in: does not begin a term; the terms with a colon are photo:PATH and tag:NAME",
+            'sign:"b" c',
+            1,
+            "sign: does not begin a term; those with a colon are photo:, tag:, date:",
         ),
-        ('sign:"b" c', 1, "sign: does not begin a term"),
+        ("in:", 1, "in: with nothing right after it"),
+        ('near:"a', 6, '" is never closed'),
         ('sign: "b"', 7, '"b" right after another term'),
         ("photo:", 1, "photo: with nothing right after it"),
         ("(tag:)", 2, "tag: with nothing right after it"),
@@ -266,6 +288,17 @@ def test_the_examples_of_the_document(typed: str, read: str) -> None:
         assert str(parse(read)) == read
 
 
+def test_the_examples_of_facts() -> None:
+    rows = re.findall(r"^\| (`[a-z]+:`.*?) \| .*? \| (`.*`) \|$", DOCUMENT, re.MULTILINE)
+    named = [name for names, _ in rows for name in re.findall(r"`([a-z]+):`", names)]
+    assert sorted(named) == sorted(KINDS)
+    for names, examples in rows:
+        for example in re.findall(r"`(.+?)`", examples):
+            fact = parse(example)
+            assert isinstance(fact, Fact), example
+            assert f"`{example.partition(':')[0]}:`" in names
+
+
 def test_the_sentences_and_the_inline_queries_of_the_document() -> None:
     (sentences,) = re.findall(r"```query\n(.*?)```", DOCUMENT, re.DOTALL)
     assert [parse(line) for line in sentences.splitlines()] == [
@@ -294,6 +327,9 @@ def test_labels() -> None:
         Tag("two words"),
         Text("tag:x"),
         Text('"x"'),
+        Text("place:x"),
+        Text("sign:x"),
+        Fact("place", Place("x y")),
     ]
     assert [label(leaf) for leaf in named] == [
         "dog",
@@ -301,6 +337,9 @@ def test_labels() -> None:
         "tag:two words",
         '"tag:x"',
         '"\\"x\\""',
+        '"place:x"',
+        "sign:x",
+        "place:x y",
     ]
 
 
@@ -317,6 +356,7 @@ leaves = (
     st.builds(Text, words, weights)
     | st.builds(PhotoTerm, words, weights)
     | st.builds(Tag, words, weights)
+    | st.builds(Fact, st.just("camera"), st.builds(Camera, words), weights)
 )
 
 

@@ -8,6 +8,7 @@ from click.core import ParameterSource
 
 from sigseek.answers import answer
 from sigseek.cli.arguments import QueryCommand
+from sigseek.cli.fact_options import fact_options, given_facts
 from sigseek.cli.hits import deliver_answer
 from sigseek.cli.options import (
     device_option,
@@ -26,7 +27,8 @@ from sigseek.search.results import ORDERS, Order
 
 
 @click.command(cls=QueryCommand)
-@click.argument("query", nargs=-1, required=True)
+@click.argument("query", nargs=-1)
+@fact_options
 @library_options
 @device_option
 @precision_option
@@ -102,6 +104,7 @@ def search(
     print0: bool,
     html: Path | None,
     as_json: bool,
+    **facts: tuple[str, ...],
 ) -> None:
     """Find photos by describing them.
 
@@ -113,9 +116,14 @@ def search(
     parentheses, quotation marks, photo:"PATH", tag:NAME and weights such as dog^2. Operators are in
     capitals; in lower case they are ordinary words.
 
+    Facts such as date:2024 or place:Lisbon narrow the search. They may also be given as options;
+    --date 2024 --place Lisbon joins both to the query by AND. A query may consist of facts alone.
+
     \b
         sigseek search two cats on a sofa
         sigseek search "a dog AND beach NOT people" --explain
+        sigseek search a red tram place:Lisbon date:2024
+        sigseek search --in 2019/Rome --rating 4 -n 100
         sigseek search "a red house" -n 50 --all --html houses.html
         sigseek search at night -n 1000 --print0 | xargs -0 -I{} cp {} ~/night
     """
@@ -128,13 +136,16 @@ def search(
         from sigseek.pages.page import check_page
 
         check_page(html)
-    asked = " ".join(query)
+    asked, within = " ".join(query), given_facts(facts)
+    if not query and not within:
+        raise click.UsageError("Missing argument 'QUERY...', or an option such as --date 2024.")
     # What Python warns of is among the notes of the results, which are printed with them.
     with opened(directory, model, device, precision) as library, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         found = library.search(
             asked,
             limit,
+            within=within,
             min_probability=least,
             include_all=include_all,
             explain=explain,
@@ -147,7 +158,8 @@ def search(
     said = answer(found, limit, least, include_all=include_all, explain=explain)
     if as_json and found.next_page:
         click.echo(f"for the next hits: --page {found.next_page}", err=True)
-    deliver_answer(asked, said, found, path_end=path_end, html=html, as_json=as_json)
+    heading = " ".join(filter(None, (asked, within)))
+    deliver_answer(heading, said, found, path_end=path_end, html=html, as_json=as_json)
 
 
 def _tell_of_idle_options(closer: int, *, explain: bool) -> None:

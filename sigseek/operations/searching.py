@@ -11,14 +11,14 @@ from sigseek.errors import Call, Option, Remedy, escaped
 from sigseek.operations.lazy import side_by_side
 from sigseek.operations.model import ModelInUse
 from sigseek.operations.opened import OpenedLibrary
-from sigseek.search.errors import printable
+from sigseek.search.errors import QueryError, printable
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     from sigseek.search.known_photo import KnownPhoto
-    from sigseek.search.query import Leaf
+    from sigseek.search.query import Leaf, Query
     from sigseek.search.results import Order, SearchResults
 
     Floats: TypeAlias = npt.NDArray[np.float32]
@@ -35,6 +35,7 @@ def search(
     query: str,
     limit: int,
     *,
+    within: str = "",
     min_probability: float,
     include_all: bool,
     explain: bool,
@@ -48,10 +49,23 @@ def search(
     from sigseek.search.checks import check_place, check_search
     from sigseek.search.closer import CloserLook
     from sigseek.search.likely_meant import note_on_habits
-    from sigseek.search.parse import parse
-    from sigseek.search.query import PhotoTerm, Text, terms
+    from sigseek.search.listing import list_selected
+    from sigseek.search.query import PhotoTerm, Text, is_factual, terms
 
-    asked = parse(query)
+    asked = _read(query, within)
+    if is_factual(asked):
+        check_search(asked, limit, min_probability, looks_closer=False)
+        found = list_selected(
+            asked,
+            library.directory.catalog(),
+            limit,
+            explain=explain,
+            order=sort,
+            offset=offset,
+            page=page,
+        )
+        note = note_on_habits(query)
+        return replace(found, notes=(note,) if note else ())
     model, searcher = library.model, library.searcher
     views = _CountedViews(library.photo_files.embed_views)
     look = CloserLook(closer, views.embed) if closer else None
@@ -97,6 +111,21 @@ def search(
     )
     notes = [note for note in (*of_query, *of_texts, *idle) if note is not None]
     return replace(found, notes=(*notes, *found.notes))
+
+
+def _read(query: str, within: str) -> Query:
+    """Return the query, joined by AND to the facts in `within`. One of both may be empty."""
+    from sigseek.search.parse import parse
+    from sigseek.search.query import And, is_factual, joined
+
+    if not within.strip():
+        return parse(query)
+    facts = parse(within)
+    if not is_factual(facts):
+        raise QueryError(
+            f"'{printable(within)}' asks for more than facts", "write descriptions into the query"
+        )
+    return joined(And, [parse(query), facts]) if query.strip() else facts
 
 
 class _CountedViews:

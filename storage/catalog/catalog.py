@@ -11,12 +11,14 @@ from sqlalchemy import Connection
 
 from sigseek.storage.catalog.dialect import Dialect
 from sigseek.storage.catalog.reading.checkpoints import CheckpointReader
+from sigseek.storage.catalog.reading.directories import DirectoryReader
 from sigseek.storage.catalog.reading.embeddings import EmbeddingReader
 from sigseek.storage.catalog.reading.files import FileReader
 from sigseek.storage.catalog.reading.hashes import HashReader
 from sigseek.storage.catalog.reading.judgement import JudgementReader
 from sigseek.storage.catalog.reading.order import OrderReader
 from sigseek.storage.catalog.reading.photos import PhotoReader
+from sigseek.storage.catalog.reading.selections import SelectionReader
 from sigseek.storage.catalog.reading.settings import SettingReader
 from sigseek.storage.catalog.reading.tags import TagReader
 from sigseek.storage.catalog.sqlite import SqliteDialect
@@ -36,6 +38,8 @@ class CatalogReader(
     HashReader,
     JudgementReader,
     TagReader,
+    SelectionReader,
+    DirectoryReader,
     SettingReader,
 ):
     """Every question that can be asked of a catalog."""

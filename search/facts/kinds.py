@@ -1,0 +1,44 @@
+"""The kinds of facts by the names that queries give them."""
+
+from collections.abc import Callable
+
+from sigseek.search.facts.folders import Directory
+from sigseek.search.facts.names import Camera, Keyword, NamedFact, Person
+from sigseek.search.facts.numbers import parse_height, parse_rating, parse_width
+from sigseek.search.facts.periods import parse_period, parse_since, parse_until
+from sigseek.search.facts.places import parse_near, parse_place
+from sigseek.search.facts.states import parse_state
+from sigseek.search.facts.values import FactValue
+
+KINDS: dict[str, Callable[[str], FactValue]] = {
+    "date": parse_period,
+    "since": parse_since,
+    "until": parse_until,
+    "place": parse_place,
+    "near": parse_near,
+    "camera": Camera,
+    "lens": lambda typed: NamedFact("lens", typed),
+    "in": Directory,
+    "rating": parse_rating,
+    "keyword": Keyword,
+    "title": lambda typed: NamedFact("title", typed),
+    "person": Person,
+    "format": lambda typed: NamedFact("format", typed),
+    "width": parse_width,
+    "height": parse_height,
+    "is": parse_state,
+}
+"""Functions that read a value as it was typed, by the name of the fact. They raise FactValueError
+for one that the fact cannot have.
+"""
+NAMES_OF_PERIODS = {"since": "date", "until": "date"}
+"""Facts that are another way to write a period, and the fact that has it as its value."""
+OTHER_NAMES = {
+    "folder": "in", "directory": "in", "dir": "in", "path": "in", "album": "in",
+    "city": "place", "region": "place", "country": "place", "location": "place", "where": "place",
+    "year": "date", "month": "date", "day": "date", "when": "date", "taken": "date",
+    "after": "since", "from": "since", "before": "until", "stars": "rating", "gps": "near",
+    "people": "person", "face": "person", "label": "tag", "model": "camera", "make": "camera",
+    "type": "format", "ext": "format", "filetype": "format",
+}  # fmt: skip
+"""Names of terms in other programs, and what they are called here."""

@@ -1,0 +1,78 @@
+"""Numbers and their limits: `4` (at least), `=4`, `3..5`, `<1000`."""
+
+import re
+from dataclasses import dataclass
+
+from sigseek.search.facts.values import FactValueError
+from sigseek.storage import CatalogReader
+from sigseek.storage.selection import NumberColumn, Numbered, Selection
+
+_ONE = re.compile(r"(>=|<=|=|>|<|)\s*(-?\d{1,9})", re.ASCII)
+_TWO = re.compile(r"(-?\d{1,9})\s*\.\.\s*(-?\d{1,9})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The least and the greatest number that a column may have. None is no limit."""
+
+    column: NumberColumn
+    least: int | None
+    most: int | None
+
+    def __str__(self) -> str:
+        if self.most is None:
+            return str(self.least)
+        if self.least is None:
+            return f"<={self.most}"
+        return f"={self.most}" if self.least == self.most else f"{self.least}..{self.most}"
+
+    def selection(self, catalog: CatalogReader) -> Selection:
+        """Return the condition that the column has a number within the limits."""
+        return Numbered(self.column, self.least, self.most)
+
+
+def parse_rating(typed: str) -> Limits:
+    """Return the limits of a rating, which is 1 to 5, or -1 for a rejected photo."""
+    limits = _limits("rating", typed)
+    for number in (limits.least, limits.most):
+        if number is not None and not -1 <= number <= 5:
+            raise FactValueError(
+                f"there is no rating {number}", "ratings are 1 to 5, and -1 for rejected photos"
+            )
+    return limits
+
+
+def parse_width(typed: str) -> Limits:
+    """Return the limits of a width in pixels."""
+    return _limits("width", typed)
+
+
+def parse_height(typed: str) -> Limits:
+    """Return the limits of a height in pixels."""
+    return _limits("height", typed)
+
+
+def _limits(column: NumberColumn, typed: str) -> Limits:
+    if both := _TWO.fullmatch(typed.strip()):
+        least, most = int(both[1]), int(both[2])
+        if least > most:
+            raise FactValueError(f"{least} is more than {most}", "write the lower number first")
+        return Limits(column, least, most)
+    found = _ONE.fullmatch(typed.strip())
+    if not found:
+        raise FactValueError(
+            f"'{typed}' is not a number",
+            "write a number for at least so many, or =4, <4 or 2..4",
+        )
+    number = int(found[2])
+    match found[1]:
+        case "=":
+            return Limits(column, number, number)
+        case "<":
+            return Limits(column, None, number - 1)
+        case "<=":
+            return Limits(column, None, number)
+        case ">":
+            return Limits(column, number + 1, None)
+        case _:
+            return Limits(column, number, None)

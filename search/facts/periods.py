@@ -1,0 +1,145 @@
+"""Periods of time, as people type them: `2024`, `2023..2024-03`, `last month`, `7d`."""
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sigseek.search.facts.values import FactValueError
+from sigseek.storage import CatalogReader
+from sigseek.storage.selection import Selection, Taken
+
+_DATE = re.compile(
+    r"(?P<year>\d{4})(-(?P<month>\d\d?)(-(?P<day>\d\d?)"
+    r"([T ](?P<hour>\d\d?)(:(?P<minute>\d\d)(:(?P<second>\d\d))?)?)?)?)?",
+    re.ASCII | re.IGNORECASE,
+)
+_BACK = re.compile(r"(\d{1,5}) ?(d|days?|w|weeks?|m|months?|y|years?)", re.ASCII)
+_NAMED = re.compile(r"(this|last) (week|month|year)")
+_SPACES = re.compile(r"[\s_]+")
+_EXPECTED = (
+    "write a date such as 2024, 2024-05, 2024-05-17 or 2024-05-17T10, two of them as in "
+    "2023..2024-03, or today, yesterday, last month, 7d"
+)
+
+
+@dataclass(frozen=True)
+class Period:
+    """A period of local time. Dates are ISO 8601 of any precision, from the year to the second."""
+
+    first: str | None
+    """The date with whose beginning it begins; None where it has no beginning."""
+    last: str | None
+    """The date with whose end it ends; None where it has no end."""
+
+    def __str__(self) -> str:
+        if self.first == self.last and self.first is not None:
+            return self.first
+        return f"{self.first or ''}..{self.last or ''}"
+
+    def selection(self, catalog: CatalogReader) -> Selection:
+        """Return the condition that the photo was taken in the period."""
+        return Taken(self.first, self.last)
+
+
+def parse_period(typed: str) -> Period:
+    """Return the period that a date, a name such as `last month`, or two joined by `..` mean."""
+    first, dots, last = typed.partition("..")
+    if not dots:
+        return _period(typed)
+    if not first.strip() and not last.strip():
+        raise _no_date(typed)
+    period = Period(
+        _period(first).first if first.strip() else None,
+        _period(last).last if last.strip() else None,
+    )
+    if period.first and period.last and _begin(period.first) > _begin(period.last):
+        raise FactValueError(
+            f"{period.first} is later than {period.last}", "write the earlier date first"
+        )
+    return period
+
+
+def parse_since(typed: str) -> Period:
+    """Return the period from the beginning of a date on, without an end."""
+    return Period(_one(typed).first, None)
+
+
+def parse_until(typed: str) -> Period:
+    """Return the period up to the end of a date, without a beginning."""
+    return Period(None, _one(typed).last)
+
+
+def _one(typed: str) -> Period:
+    if ".." in typed:
+        raise FactValueError(f"{typed} is two dates", "give one, or both as the value of date:")
+    return _period(typed)
+
+
+def _period(typed: str) -> Period:
+    """Return the period that one date or name means today."""
+    words = _SPACES.sub(" ", typed.strip().lower())
+    today = date.today()
+    if words in ("today", "yesterday"):
+        day = today - timedelta(words == "yesterday")
+        return Period(day.isoformat(), day.isoformat())
+    if found := _NAMED.fullmatch(words):
+        return _named(found[2], today, back=found[1] == "last")
+    if found := _BACK.fullmatch(words):
+        return Period(_before(today, int(found[1]), found[2][0]), today.isoformat())
+    written = _written(typed.strip())
+    return Period(written, written)
+
+
+def _named(unit: str, today: date, *, back: bool) -> Period:
+    """Return this week, month or year, or with `back` the last one. Weeks begin with Monday."""
+    if unit == "week":
+        monday = today - timedelta(today.weekday() + 7 * back)
+        return Period(monday.isoformat(), (monday + timedelta(6)).isoformat())
+    if unit == "year":
+        year = f"{today.year - back:04}"
+        return Period(year, year)
+    day = today.replace(day=1) - timedelta(int(back))
+    month = day.isoformat()[:7]
+    return Period(month, month)
+
+
+def _before(today: date, count: int, unit: str) -> str:
+    """Return the day that many days, weeks, months or years ago."""
+    try:
+        if unit in "dw":
+            return (today - timedelta(count * (7 if unit == "w" else 1))).isoformat()
+        months = today.year * 12 + today.month - 1 - count * (12 if unit == "y" else 1)
+        first = date(months // 12, months % 12 + 1, 1)
+        after = (first + timedelta(31)).replace(day=1)
+        # A month ago on 31 March is the last day of February.
+        return min(first + timedelta(today.day - 1), after - timedelta(1)).isoformat()
+    except (OverflowError, ValueError):
+        raise FactValueError(f"{count} {unit} ago is before all dates", _EXPECTED) from None
+
+
+def _written(typed: str) -> str:
+    """Return a date that was written in digits, in ISO 8601."""
+    found = _DATE.fullmatch(typed)
+    if not found:
+        raise _no_date(typed)
+    texts = [
+        text for text in found.group("year", "month", "day", "hour", "minute", "second") if text
+    ]
+    year, *others = map(int, texts)
+    month, day, hour, minute, second = others + [1, 1, 0, 0, 0][len(others) :]
+    try:
+        datetime(year, month, day, hour, minute, second)
+    except ValueError as error:
+        raise FactValueError(f"there is no date {typed} ({error})", _EXPECTED) from None
+    separators = ["", "-", "-", "T", ":", ":"]
+    parts = [f"{year:04}", *(f"{number:02}" for number in others)]
+    return "".join(sign + part for sign, part in zip(separators, parts, strict=False))
+
+
+def _begin(written: str) -> str:
+    """Return the first moment of a date, for comparing."""
+    return written + "0000-01-01T00:00:00"[len(written) :]
+
+
+def _no_date(typed: str) -> FactValueError:
+    return FactValueError(f"'{typed}' is not a date", _EXPECTED)

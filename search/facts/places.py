@@ -1,0 +1,136 @@
+"""Places: by the names that photos have, and by the distance from coordinates or from a city."""
+
+import re
+from dataclasses import dataclass
+
+from sigseek.cities import City, cities_called, plain_letters
+from sigseek.search.errors import printable
+from sigseek.search.facts.names import pattern, unknown
+from sigseek.search.facts.values import FactValueError
+from sigseek.storage import CatalogReader
+from sigseek.storage.selection import Every, Named, NamedColumn, Near, Selection, Some
+
+_COLUMNS: tuple[NamedColumn, ...] = ("city", "region", "country")
+_KILOMETRES = 10.0
+_DIGITS = 7  # after the point; a degree's seventh is a centimetre
+_UNITS = {"": 1.0, "km": 1.0, "m": 0.001, "mi": 1.609344}
+_MOST_KILOMETRES = 20_040.0
+"""Half of the way around the earth; nothing is farther away."""
+_COORDINATES = re.compile(
+    r"\s*([+-]?\d{1,3}(?:\.\d{0,15})?)\s*,\s*([+-]?\d{1,3}(?:\.\d{0,15})?)\s*(?:,(.*))?", re.ASCII
+)
+_DISTANCE = re.compile(r"\s*(\d{1,6}(?:\.\d{0,9})?)\s*(km|mi|m|)\s*", re.ASCII | re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place by name: the city, the region or the country. Several names are joined by commas, as
+    in "Lisbon, Portugal", and the photo has each of them.
+    """
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    def selection(self, catalog: CatalogReader) -> Selection:
+        """Return the condition that the photo was taken there."""
+        known = {column: catalog.names(column) for column in _COLUMNS}
+        conditions: list[Selection] = []
+        for name in filter(None, map(str.strip, self.name.split(","))):
+            wanted = pattern(name, plain_letters)
+            found: list[Selection] = [
+                Named(column, tuple(filter(wanted, names))) for column, names in known.items()
+            ]
+            if not any(condition.names for condition in found if isinstance(condition, Named)):
+                every = sorted({one for names in known.values() for one in names})
+                raise unknown("place", name, every, "no photo of this library has a place")
+            conditions.append(Some(tuple(found)))
+        return Every(tuple(conditions))
+
+
+@dataclass(frozen=True)
+class Around:
+    """A place, and how far from it a photo may have been taken."""
+
+    place: str
+    """Coordinates in degrees, as in "38.72,-9.14", or the name of a city. The region or the country
+    may follow it, as in "Paris,Texas".
+    """
+    kilometres: float
+
+    def __str__(self) -> str:
+        return f"{self.place},{_decimal(self.kilometres)}km"
+
+    def selection(self, catalog: CatalogReader) -> Selection:
+        """Return the condition that the photo was taken there. A name means the largest city that
+        has it.
+        """
+        if found := _COORDINATES.fullmatch(self.place):
+            return Near(float(found[1]), float(found[2]), self.kilometres)
+        city = _city(self.place.split(","))
+        return Near(city.latitude, city.longitude, self.kilometres)
+
+
+def parse_place(typed: str) -> Place:
+    """Return the place of this name."""
+    if not typed.strip(", "):
+        raise FactValueError("there is no name", "write the name of a city, a region or a country")
+    return Place(typed)
+
+
+def parse_near(typed: str) -> Around:
+    """Return the surroundings of coordinates or of a city: `38.72,-9.14`, `Lisbon,50km`."""
+    if found := _COORDINATES.fullmatch(typed):
+        latitude, longitude = float(found[1]), float(found[2])
+        if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
+            raise FactValueError(
+                f"there is no place {found[1]},{found[2]}",
+                "write the latitude, -90 to 90, and the longitude, -180 to 180, as in 38.72,-9.14",
+            )
+        distance = _KILOMETRES if found[3] is None else _distance(found[3])
+        place = f"{_decimal(latitude)},{_decimal(longitude)}"
+        return Around(place, distance)
+    names = [name.strip() for name in typed.split(",")]
+    distance = _KILOMETRES
+    if len(names) > 1 and _DISTANCE.fullmatch(names[-1]):
+        distance = _distance(names.pop())
+    if not all(names):
+        raise FactValueError(
+            f"'{printable(typed)}' is not a place", "write a city, or coordinates as in 38.72,-9.14"
+        )
+    return Around(",".join(names), distance)
+
+
+def _distance(typed: str) -> float:
+    found = _DISTANCE.fullmatch(typed)
+    kilometres = float(found[1]) * _UNITS[found[2].lower()] if found else 0.0
+    kilometres = round(kilometres, _DIGITS)
+    if not 0 < kilometres <= _MOST_KILOMETRES:
+        raise FactValueError(
+            f"'{printable(typed.strip())}' is not a distance",
+            "write a number and km, m or mi, as in 50km",
+        )
+    return kilometres
+
+
+def _decimal(number: float) -> str:
+    """Return a number as short as possible, never with an exponent."""
+    text = f"{number:.{_DIGITS}f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def _city(names: list[str]) -> City:
+    """Return the largest city of the first name, in the region or country of the others."""
+    wanted = [pattern(name, plain_letters) for name in names[1:]]
+    found = [
+        city
+        for city in cities_called(names[0])
+        if all(any(map(test, filter(None, city.names))) for test in wanted)
+    ]
+    if not found:
+        raise FactValueError(
+            f"there is no city '{printable(', '.join(names))}' in the list of cities",
+            "write its latitude and longitude, as in 38.72,-9.14",
+        )
+    return max(found, key=lambda city: city.population)

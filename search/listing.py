@@ -1,0 +1,124 @@
+"""Lists the photos that a query of facts and tags alone selects. It needs no model and no index."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from sigseek.search.checks import check_limit, check_place
+from sigseek.search.counts import Others
+from sigseek.search.hits import photo_fields
+from sigseek.search.order import Listing
+from sigseek.search.page import Page, question, read_page
+from sigseek.search.query import Query, label, required, terms
+from sigseek.search.results import Hit, JudgedTerm, Order, SearchResults
+from sigseek.search.retrieval import Ids
+from sigseek.search.scope import selected
+from sigseek.search.scorer import Rows, Scored
+from sigseek.storage import CatalogReader, PhotoRecord
+
+
+def list_selected(
+    facts: Query,
+    catalog: CatalogReader,
+    limit: int,
+    *,
+    explain: bool = False,
+    order: Order = "match",
+    offset: int = 0,
+    page: str | None = None,
+) -> SearchResults:
+    """Return the photos for which the facts and tags are true, in their order: `limit` of them
+    after the first `offset`, or those on the page that an answer before named. All are matches, and
+    certainly so. In the order of matches they are in the order of their ids.
+
+    Raises QueryError for a limit below 1, a value that nothing in the library has, and a tag that
+    does not exist.
+    """
+    check_limit(limit)
+    check_place(order, offset, page)
+    asked = question([str(facts), order])
+    before = read_page(page, asked) if page else None
+    ids = selected(facts, catalog)
+    listing = Listing(catalog, _certain(ids), order, by_verdict=False)
+    shown = listing.rows(0.0, before)
+    passed, skipped = (before.rank, 0) if before else (offset, offset)
+    found = list(_photos(shown[skipped:], ids, catalog, limit))
+    true_of: dict[str, set[int]] | None = None
+    if explain:
+        true_of = {label(term): set(selected(term, catalog).tolist()) for term in terms(facts)}
+    hits = tuple(_hit(rank, photo, true_of) for rank, (_, photo) in enumerate(found, passed + 1))
+    next_page = None
+    if found and found[-1][0] != shown[-1]:
+        last, newest = found[-1][0], before.newest if before else catalog.newest_photo()
+        rank = passed + len(found)
+        next_page = Page(asked, 0, newest, True, rank, listing.place(last), ()).token()
+    return SearchResults(
+        hits=hits,
+        best=hits[0] if hits else None,
+        matches=len(ids),
+        maybes=0,
+        counted=True,
+        expected=float(len(ids)),
+        confidence=1.0,
+        photos=len(ids),
+        judged_by="facts",
+        selection=str(facts),
+        terms=judged_facts(facts),
+        order=order,
+        offset=passed,
+        next_page=next_page,
+    )
+
+
+def _certain(ids: Ids) -> Scored:
+    """Return the scores of photos that are certainly matches."""
+    ones = np.ones(len(ids))
+    return Scored(ids, {}, {}, {}, ones, ones, ones, 1.0, Others(0, np.zeros(0)))
+
+
+def _hit(rank: int, photo: PhotoRecord, true_of: Mapping[str, set[int]] | None) -> Hit:
+    """Return the photo as a hit. `true_of` has the ids of photos by the labels of the terms that
+    are true of them, for an explanation.
+    """
+    explained = None
+    if true_of is not None:
+        explained = {name: float(photo.id in having) for name, having in true_of.items()}
+    return Hit(
+        rank=rank,
+        score=1.0,
+        logit=None,
+        cosine=None,
+        probability=1.0,
+        verdict="match",
+        confidence=1.0,
+        judged_by="facts",
+        terms=explained,
+        **photo_fields(photo),
+    )
+
+
+def judged_facts(facts: Query | None) -> tuple[JudgedTerm, ...]:
+    """Return how the facts and tags were judged that narrow a search."""
+    if facts is None:
+        return ()
+    needed = required(facts)
+    return tuple(
+        JudgedTerm(term=label(term), confidence=None, decided_by="fact", required=term in needed)
+        for term in terms(facts)
+    )
+
+
+def _photos(
+    rows: Rows, ids: Ids, catalog: CatalogReader, limit: int
+) -> Iterator[tuple[int, PhotoRecord]]:
+    """Yield the first `limit` of the rows whose photos have a file, present or missing."""
+    found = 0
+    for start in range(0, len(rows), limit + 1):
+        chosen = rows[start : start + limit + 1].tolist()
+        photos = catalog.photos(ids[chosen].tolist())
+        for row in chosen:
+            if found < limit and int(ids[row]) in photos:
+                found += 1
+                yield row, photos[int(ids[row])]
+        if found == limit:
+            return

@@ -1,0 +1,230 @@
+"""Questions about which photos are selected, and about the names that can be asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from itertools import chain
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Connection, Executable, Select, and_, func, select
+
+from sigseek.geography import kilometres, surrounding_box
+from sigseek.storage.catalog.dialect import Dialect
+from sigseek.storage.catalog.paths import is_below, statement_chunks
+from sigseek.storage.catalog.periods import is_within
+from sigseek.storage.catalog.reading.reader import Reader
+from sigseek.storage.catalog.reading.tags import given_photos, judged_photos
+from sigseek.storage.catalog.tables import FILE, KEYWORD, PERSON, PHOTO, PHOTO_KEYWORD, PHOTO_PERSON
+from sigseek.storage.selection import (
+    Below,
+    Every,
+    Except,
+    Named,
+    NamedColumn,
+    Near,
+    Numbered,
+    Selection,
+    Some,
+    State,
+    Tagged,
+    Taken,
+    Worded,
+    WordKind,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from sigseek.storage.records.arrays import Ids
+
+    Mask = npt.NDArray[np.bool_]
+
+_FETCHED = 10_000
+_INDEXED = ("camera", "lens", "format", "city", "region", "country")
+"""The columns of names that have an index."""
+_WORDS: dict[WordKind, tuple[Any, Any, Any]] = {
+    "keyword": (KEYWORD.c, PHOTO_KEYWORD.c, PHOTO_KEYWORD.c.keyword_id),
+    "person": (PERSON.c, PHOTO_PERSON.c, PHOTO_PERSON.c.person_id),
+}
+
+
+class SelectionReader(Reader):
+    """Questions about which photos are selected."""
+
+    def selected(self, selection: Selection) -> Ids:
+        """Return the ids (n,), ascending, of the photos that are selected now."""
+        import numpy as np
+
+        with self._connect() as connection:
+            found = _Photos(connection, self._dialect).mask(selection)
+        return np.flatnonzero(found).astype(np.int64, copy=False)
+
+    def names(self, column: NamedColumn) -> list[str]:
+        """Return the names that photos have in the column, each once."""
+        values = PHOTO.c[column]
+        query = _distinct(values) if column in _INDEXED else select(values).distinct()
+        with self._connect() as connection:
+            return [name for name in connection.scalars(query) if name is not None]
+
+    def words(self, kind: WordKind) -> list[str]:
+        """Return the words of a kind that photos have, each once."""
+        with self._connect() as connection:
+            return list(connection.scalars(select(_WORDS[kind][0].name)))
+
+
+class _Photos:
+    """The photos of a catalog, at one moment, as masks: bool (highest id + 1,).
+
+    A mask costs a byte for each photo, and masks are joined much faster than lists of ids.
+    """
+
+    def __init__(self, connection: Connection, dialect: Dialect) -> None:
+        self._connection = connection
+        self._dialect = dialect
+        self._size = 1 + (connection.scalar(select(func.max(PHOTO.c.id))) or 0)
+
+    def mask(self, selection: Selection) -> Mask:
+        """Return which photos are selected."""
+        match selection:
+            case Every(parts=parts):
+                return self._every(parts)
+            case Some(parts=parts):
+                return reduce(lambda one, other: one | other, map(self.mask, parts), self._none())
+            case Except(part=part):
+                return self._all() & ~self.mask(part)
+            case Near():
+                return self._near(selection)
+            case _:
+                return self._having(_statements(selection))
+
+    def _every(self, parts: Sequence[Selection]) -> Mask:
+        # A photo that a wanted condition selects exists, so it need not be looked for again.
+        wanted = [part for part in parts if not isinstance(part, Except)]
+        unwanted = [part.part for part in parts if isinstance(part, Except)]
+        found = self.mask(wanted[0]) if wanted else self._all()
+        for part in wanted[1:]:
+            found &= self.mask(part)
+        for other in unwanted:
+            found &= ~self.mask(other)
+        return found
+
+    def _having(self, statements: Iterable[Executable]) -> Mask:
+        """Return which photos one of the statements, which select ids, gives."""
+        import numpy as np
+
+        found = self._none()
+        for statement in statements:
+            for rows in self._dialect.stream(self._connection, statement, {}, _FETCHED):
+                ids = np.fromiter(chain.from_iterable(rows), np.int64, len(rows))
+                found[ids] = True
+        return found
+
+    def _near(self, place: Near) -> Mask:
+        """Return which photos were taken near the place."""
+        import numpy as np
+
+        columns = select(PHOTO.c.id, PHOTO.c.latitude, PHOTO.c.longitude)
+        found = self._none()
+        statement = columns.where(_in_box(place))
+        for rows in self._dialect.stream(self._connection, statement, {}, _FETCHED):
+            values = np.array(rows, np.float64)  # ids are far below 2^53
+            far = kilometres(place.latitude, place.longitude, values[:, 1], values[:, 2])
+            near = far <= place.kilometres
+            found[values[near, 0].astype(np.int64)] = True
+        return found
+
+    def _all(self) -> Mask:
+        return self._having([select(PHOTO.c.id)])
+
+    def _none(self) -> Mask:
+        import numpy as np
+
+        return np.zeros(self._size, np.bool_)
+
+
+def _statements(condition: Selection) -> Iterable[Executable]:
+    """Yield statements that together select the ids of the photos of which the condition is
+    true.
+    """
+    match condition:
+        case Taken(first=first, last=last):
+            yield select(PHOTO.c.id).where(is_within(PHOTO.c.taken_at, first, last))
+        case Named(column=column, names=names):
+            for chunk in statement_chunks(names):
+                yield select(PHOTO.c.id).where(PHOTO.c[column].in_(chunk))
+        case Numbered(column=column, least=least, most=most):
+            yield select(PHOTO.c.id).where(_between(PHOTO.c[column], least, most))
+        case Worded(kind=kind, names=names):
+            words, borne, word_id = _WORDS[kind]
+            for chunk in statement_chunks(names):
+                among = select(words.id).where(words.name.in_(chunk))
+                yield select(borne.photo_id).where(word_id.in_(among))
+        case Below(directories=directories):
+            for folder, directory in directories:
+                below = is_below(FILE.c.path, PurePath(directory))
+                yield select(FILE.c.photo_id).where(FILE.c.folder_id == folder, below)
+        case Tagged(name=name):
+            yield judged_photos(name)
+            yield given_photos(name)
+        case State():
+            yield from _in_state(condition)
+        case _:
+            raise TypeError(f"{condition!r} is not a condition")
+
+
+def _in_state(state: State) -> Iterable[Executable]:
+    """Yield statements that together select the ids of the photos in a state."""
+    match state:
+        case State.UNDATED:
+            yield select(PHOTO.c.id).where(PHOTO.c.taken_at.is_(None))
+        case State.DAMAGED:
+            yield select(PHOTO.c.id).where(PHOTO.c.damaged)
+        case State.MISSING:
+            missing = select(FILE.c.photo_id).where(FILE.c.missing_since.is_not(None))
+            there = select(FILE.c.photo_id).where(
+                FILE.c.missing_since.is_(None), FILE.c.photo_id.in_(missing)
+            )
+            yield missing.where(FILE.c.photo_id.not_in(there))
+        case State.TAGGED:
+            yield judged_photos()
+            yield given_photos()
+        case State.PORTRAIT:
+            yield select(PHOTO.c.id).where(PHOTO.c.height > PHOTO.c.width)
+        case State.LANDSCAPE:
+            yield select(PHOTO.c.id).where(PHOTO.c.width > PHOTO.c.height)
+        case _:
+            raise TypeError(f"{state!r} is not a state")
+
+
+def _between(column: Any, least: int | None, most: int | None) -> ColumnElement[bool]:
+    """Return whether the column has a number from `least` to `most`."""
+    limits = [] if least is None else [column >= least]
+    limits += [] if most is None else [column <= most]
+    return and_(column.is_not(None), *limits)
+
+
+def _in_box(place: Near) -> ColumnElement[bool]:
+    """Return whether a photo is in a box of latitudes and longitudes around the place.
+
+    The index on both columns finds what is in the box; distances are measured only there.
+    """
+    box = surrounding_box(place.latitude, place.longitude, place.kilometres)
+    in_latitude = PHOTO.c.latitude.between(box.south, box.north)
+    if box.west is None or box.east is None:
+        return in_latitude & PHOTO.c.longitude.is_not(None)
+    if box.west > box.east:  # the box lies on the date line
+        return in_latitude & ((PHOTO.c.longitude >= box.west) | (PHOTO.c.longitude <= box.east))
+    return in_latitude & PHOTO.c.longitude.between(box.west, box.east)
+
+
+def _distinct(column: Any) -> Select[str | None]:
+    """Select each value of an indexed column once, jumping from value to value in the index: a
+    plain DISTINCT would read it as a whole. The last value is NULL.
+    """
+    value = select(func.min(column).label("value")).cte("distinct_values", recursive=True)
+    after = select(func.min(column)).where(column > value.c.value).scalar_subquery()
+    value = value.union_all(select(after).where(value.c.value.is_not(None)))
+    return select(value.c.value)

@@ -1,0 +1,212 @@
+"""Values of facts as people type them: what they mean, what is refused, and that their printed form
+means the same.
+"""
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sigseek.search.errors import FactError
+from sigseek.search.facts import periods
+from sigseek.search.facts.kinds import KINDS
+from sigseek.search.facts.names import nearest, pattern
+from sigseek.search.facts.numbers import Limits
+from sigseek.search.facts.periods import Period, parse_period, parse_since, parse_until
+from sigseek.search.facts.places import Around
+from sigseek.search.facts.values import FactValueError
+from sigseek.search.parse import parse
+from sigseek.search.query import Fact, Query
+
+
+@pytest.fixture(autouse=True)
+def sunday(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have today be 31 March 2024, a Sunday after a leap day."""
+
+    class Day(date):
+        @classmethod
+        def today(cls) -> "Day":
+            return cls(2024, 3, 31)
+
+    monkeypatch.setattr(periods, "date", Day)
+
+
+@pytest.mark.parametrize(
+    ("typed", "first", "last"),
+    [
+        ("2024", "2024", "2024"),
+        ("2024-5", "2024-05", "2024-05"),
+        ("2024-02-29", "2024-02-29", "2024-02-29"),
+        ("2024-05-17T10", "2024-05-17T10", "2024-05-17T10"),
+        ("2024-05-17 9:30", "2024-05-17T09:30", "2024-05-17T09:30"),
+        ("2024-05-17t10:30:59", "2024-05-17T10:30:59", "2024-05-17T10:30:59"),
+        ("2023..2024-03", "2023", "2024-03"),
+        ("2023 .. 2024", "2023", "2024"),
+        ("2023..", "2023", None),
+        ("..2024-03", None, "2024-03"),
+        ("today", "2024-03-31", "2024-03-31"),
+        ("Yesterday", "2024-03-30", "2024-03-30"),
+        ("this week", "2024-03-25", "2024-03-31"),
+        ("last week", "2024-03-18", "2024-03-24"),
+        ("this month", "2024-03", "2024-03"),
+        ("last month", "2024-02", "2024-02"),
+        ("last_month", "2024-02", "2024-02"),
+        ("last year", "2023", "2023"),
+        ("7d", "2024-03-24", "2024-03-31"),
+        ("2 weeks", "2024-03-17", "2024-03-31"),
+        ("1m", "2024-02-29", "2024-03-31"),
+        ("4 months", "2023-11-30", "2024-03-31"),
+        ("1y", "2023-03-31", "2024-03-31"),
+        ("2023..yesterday", "2023", "2024-03-30"),
+    ],
+)
+def test_periods(typed: str, first: str | None, last: str | None) -> None:
+    assert parse_period(typed) == Period(first, last)
+
+
+def test_from_and_until_a_date() -> None:
+    assert parse_since("2024-05") == Period("2024-05", None)
+    assert parse_since("last month") == Period("2024-02", None)
+    assert parse_until("2024-05") == Period(None, "2024-05")
+    assert parse_until("last month") == Period(None, "2024-02")
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("date:20x", "column 6: '20x' is not a date; write a date such as 2024, 2024-05"),
+        ("date:2023-02-29", "column 6: there is no date 2023-02-29 (day"),
+        ("a dog date:2024-13", "column 12: there is no date 2024-13 (month must be in 1..12)"),
+        ("date:0000", "column 6: there is no date 0000 (year"),
+        ("date:..", "column 6: '..' is not a date"),
+        ("date:2024..2023", "column 6: 2024 is later than 2023; write the earlier date first"),
+        ("since:2023..2024", "column 7: 2023..2024 is two dates; give one"),
+        ("date:99999y", "column 6: 99999 y ago is before all dates"),
+        ("rating:7", "column 8: there is no rating 7; ratings are 1 to 5, and -1 for rejected"),
+        ("rating:good", "column 8: 'good' is not a number; write a number for at least so many"),
+        ("width:9..3", "column 7: 9 is more than 3; write the lower number first"),
+        ("is:sunny", "column 4: a photo cannot be 'sunny'; it can be: undated, damaged, missing"),
+        ("near:91,0", "column 6: there is no place 91,0; write the latitude, -90 to 90"),
+        ("near:1,2,0km", "column 6: '0km' is not a distance; write a number and km, m or mi"),
+        ('near:","', "column 6: ',' is not a place"),
+        ('place:","', "column 7: there is no name"),
+    ],
+)
+def test_what_no_fact_can_have_is_told_at_its_column(typed: str, said: str) -> None:
+    with pytest.raises(FactError) as caught:
+        parse(typed)
+    assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [
+        ("rating:4", Limits("rating", 4, None)),
+        ("rating:=4", Limits("rating", 4, 4)),
+        ("rating:<4", Limits("rating", None, 3)),
+        ("rating:<=4", Limits("rating", None, 4)),
+        ("rating:>3", Limits("rating", 4, None)),
+        ("rating:2..4", Limits("rating", 2, 4)),
+        ("rating:=-1", Limits("rating", -1, -1)),
+        ("Width:1920", Limits("width", 1920, None)),
+        ("near:38.72,-9.14", Around("38.72,-9.14", 10)),
+        ("near:38.720,-9.1400,500m", Around("38.72,-9.14", 0.5)),
+        ('near:"38.72, -9.14, 1 mi"', Around("38.72,-9.14", 1.609344)),
+        ("near:-0.0,+180", Around("0,180", 10)),
+        ("near:Lisbon", Around("Lisbon", 10)),
+        ('near:"Lisbon",50km', Around("Lisbon", 50)),
+        ('near:"Paris, Texas",5', Around("Paris,Texas", 5)),
+    ],
+)
+def test_numbers_and_surroundings(typed: str, value: object) -> None:
+    fact = parse(typed)
+    assert isinstance(fact, Fact)
+    assert fact.value == value
+    assert parse(str(fact)) == fact
+
+
+dates = (
+    st.dates(date(1, 1, 1))
+    .map(date.isoformat)
+    .flatmap(lambda day: st.sampled_from([day[:4], day[:7], day, f"{day}T07", f"{day}T07:05"]))
+)
+words = st.text(st.characters() | st.sampled_from('"\\*|,:() \u0301'), min_size=1, max_size=8)
+numbers = st.integers(-1, 5)
+values = st.one_of(
+    st.tuples(st.sampled_from(["date", "since", "until"]), dates),
+    st.tuples(st.just("date"), st.lists(dates, min_size=2, max_size=2).map(sorted).map("..".join)),
+    st.tuples(
+        st.sampled_from(["rating", "width", "height"]),
+        st.builds("{}{}".format, st.sampled_from(["", "=", "<=", ">="]), numbers),
+    ),
+    st.tuples(
+        st.sampled_from(["place", "camera", "lens", "in", "keyword", "title", "person", "format"]),
+        words,
+    ),
+    st.tuples(
+        st.just("near"),
+        st.builds(
+            "{:.6f},{:.6f},{:.3f}{}".format,
+            st.floats(-90, 90),
+            st.floats(-180, 180),
+            st.floats(0.01, 1000),
+            st.sampled_from(["", "km", "m", "mi"]),
+        )
+        | words,
+    ),
+)
+
+
+@given(values)
+def test_the_printed_form_means_the_same(value: tuple[str, str]) -> None:
+    name, typed = value
+    try:
+        read = KINDS[name](typed)
+    except FactValueError:
+        return
+    if str(read).strip():
+        fact: Query = Fact("date" if name in ("since", "until") else name, read)
+        assert parse(str(fact)) == fact
+
+
+@pytest.mark.parametrize(
+    ("typed", "known", "same"),
+    [
+        ("EOS 7D", "eos7d", True),
+        ("EOS 7D", "EOS 7D Mark II", False),
+        ("EOS 7D*", "EOS 7D Mark II", True),
+        ("*ist DS", "PENTAX *ist DS", True),
+        (r"\*ist*", "*ist DS", True),
+        (r"\*ist*", "xist DS", False),
+        ("a.c", "abc", False),
+        ('the "old" one', 'The "Old" One', True),
+        ("Cafe\u0301", "CAFÉ", True),
+        ("Straße", "STRASSE", True),
+        ("\\", "\\", True),
+        ("*", "anything\nat all", True),
+        ("(x", "(x", True),
+    ],
+)
+def test_when_two_names_are_the_same(typed: str, known: str, same: bool) -> None:
+    assert pattern(typed)(known) is same
+
+
+def test_the_nearest_names() -> None:
+    known = ["Canon EOS 7D", "Canon EOS 70D", "NIKON D90", "Apple iPhone 6"]
+    assert nearest("canon eos 7", known)[0] == "Canon EOS 7D"
+    assert nearest("iphone", known) == ["Apple iPhone 6"]
+    assert nearest("", known) == []
+
+
+@given(st.integers(0, 99999), st.sampled_from("dwmy"))
+def test_any_time_ago_is_a_day_or_refused(count: int, unit: str) -> None:
+    try:
+        period = parse_period(f"{count}{unit}")
+    except FactValueError:
+        assert count > 2000
+        return
+    assert period.first is not None
+    first = date.fromisoformat(period.first)
+    days = {"d": 1, "w": 7, "m": 30.436875, "y": 365.2425}[unit] * count
+    assert abs((date(2024, 3, 31) - first) - timedelta(days)) < timedelta(5)
