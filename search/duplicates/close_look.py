@@ -30,6 +30,10 @@ DETAIL = 0.93
 """The least likeness of their detail, if one is a crop of the other or turned a little."""
 FRAMED_DETAIL = 0.9
 """The same, if one of them has a frame that the other one has not."""
+_FARTHER = 0.025
+"""How much more the detail must agree where hashes do not say, too, that it is one shot. Second
+shots of a scene have like embeddings.
+"""
 STILL_DETAIL = 0.97
 """The least likeness of their detail, if both show the same frame. Shots of a burst from a tripod
 do, too, and differ in detail.
@@ -115,14 +119,16 @@ class CloseLook:
         self._known = np.flatnonzero(np.isin(rows.ids, photo_ids))
         self._levels = read_levels(catalog, rows, self._known)
 
-    def confirmed(self, overlays: Overlays) -> npt.NDArray[np.bool_]:
-        """Return, for each guess, whether the two pictures are one shot."""
+    def confirmed(self, overlays: Overlays, more: float = 0.0) -> npt.NDArray[np.bool_]:
+        """Return, for each guess, whether the two pictures are one shot. `more` is added to how
+        much their detail must agree.
+        """
         around = self._sketches(overlays.around).copy()
         for way in range(1, len(ORIENTATIONS)):
             turned = overlays.ways == way
             around[turned] = turned_sketches(around[turned], way)
         found = align(around, self._sketches(overlays.inside), overlays.starts)
-        return self._is_one_shot(overlays, found)
+        return self._is_one_shot(overlays, found, more)
 
     def same_shot(self, pairs: Sequence[tuple[int, int]]) -> list[bool]:
         """Return, for each pair of photos, whether they are one shot, wherever in the larger one
@@ -133,7 +139,7 @@ class CloseLook:
         parts = [overlays for overlays, _ in likely if len(overlays)]
         if parts:
             owners = np.concatenate([of for _, of in likely])
-            same[owners[self.confirmed(joined(parts))]] = True
+            same[owners[self.confirmed(joined(parts), _FARTHER)]] = True
         return same.tolist()
 
     def _likely(self, number: int, one: int, other: int) -> tuple[Overlays, Rows]:
@@ -193,13 +199,15 @@ class CloseLook:
     def _sketches(self, rows: Rows) -> Sketches:
         return self._levels[self._places_of(rows)]
 
-    def _is_one_shot(self, overlays: Overlays, found: Alignments) -> npt.NDArray[np.bool_]:
+    def _is_one_shot(
+        self, overlays: Overlays, found: Alignments, more: float
+    ) -> npt.NDArray[np.bool_]:
         quality = self._rows.quality
         rich = np.minimum(quality[overlays.around], quality[overlays.inside]) >= LEAST_QUALITY
         still = (np.abs(found.maps - _NOTHING_CHANGED) <= _STILL).all(axis=1)
         tiny = np.minimum(self._shortest(overlays.around), self._shortest(overlays.inside)) < _TINY
         framed = self._rows.inner[overlays.around] | self._rows.inner[overlays.inside]
-        moved = np.where(framed, FRAMED_DETAIL, DETAIL)
+        moved = np.where(framed, FRAMED_DETAIL, DETAIL) + more
         least = np.where(still, np.where(tiny, _TINY_DETAIL, STILL_DETAIL), moved)
         alike = (found.likeness >= LIKENESS) & (found.detail >= least)
         across, down = found.maps[:, :3], found.maps[:, 3:]
