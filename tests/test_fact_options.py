@@ -100,6 +100,19 @@ def test_a_text_within_facts(library: Path) -> None:
         assert sum(hit.closer is not None for hit in closer) == 2
 
 
+def test_facts_alone_have_an_order_and_pages(library: Path) -> None:
+    with sigseek.open(library, model="no model is needed") as opened:
+        newest = opened.search("camera:*", 2, sort="-date")
+        assert [Path(hit.path).stem for hit in newest] == ["c", "b"]
+        left = opened.search("camera:*", 9, sort="-date", page=newest.next_page)
+        assert [Path(hit.path).stem for hit in left] == ["a", "e"]
+        assert [hit.rank for hit in left] == [3, 4]
+        assert (left.offset, left.next_page, left.matches) == (2, None, 4)
+        assert [hit.id for hit in opened.search("camera:*", 9, sort="-date", offset=2)] == [
+            hit.id for hit in left
+        ]
+
+
 def test_within_takes_facts_alone(library: Path) -> None:
     with sigseek.open(library) as opened:
         with pytest.raises(sigseek.QueryError, match="'a dog' asks for more than facts"):

@@ -1,6 +1,6 @@
 """Indexes on what queries ask of photos: dates, cameras, places, ratings, sizes.
 
-For a million photos they take about 150 MB. Without them every such query would read all rows of
+For a million photos they take about 180 MB. Without them every such query would read all rows of
 photos.
 """
 
