@@ -427,7 +427,7 @@ class Library:
         is changed or deleted. docs/duplicates.md tells how photos are compared.
 
         >>> library.duplicates()
-        <Duplicates: 0 groups in 40 photos>
+        <Duplicates: 1 groups in 40 photos>
         """
         from sigseek.operations.duplicates import find_duplicates
 

@@ -353,7 +353,7 @@ def test_what_is_said_of_a_photo_in_part(tmp_path: Path, folder: Path, run: Run)
     }
     assert (hits["cut.jpg"]["width"], hits["cut.jpg"]["height"]) == SIZE
     page = tmp_path / "page.html"
-    table = run(*search, "--html", page).stdout.splitlines()
+    _, *table = run(*search, "--html", page).stdout.splitlines()
     assert [("(damaged)" in line) for line in table] == [("cut.jpg" in line) for line in table]
     cards = re.findall(r"<li>.*?</li>", page.read_text(), re.DOTALL)
     assert len(cards) == 2
