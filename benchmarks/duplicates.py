@@ -137,7 +137,7 @@ def save(image: Image.Image, folder: Path, number: int) -> None:
 
 def all_files(catalog: Catalog) -> Iterable[tuple[int, str]]:
     """Yield the id and the path of every photo; of equal ones, of every file."""
-    for id_, files in catalog.held_files(catalog.photos_with_files().tolist()).items():
+    for id_, files in catalog.present_files(catalog.photos_with_files().tolist()).items():
         for file in files:
             yield id_, file.path
 

@@ -1,5 +1,5 @@
-"""The photo's part of a hit. This is the only place where a search looks at the disk, to see which
-of the photo's files are there.
+"""The photos of hits. This is the only place where a search looks at the disk, to see which of a
+photo's files are there.
 """
 
 import os
@@ -7,7 +7,25 @@ from collections.abc import Sequence
 from typing import Any
 
 from sigseek.search.known_photo import KnownPhoto
-from sigseek.storage import PhotoRecord
+from sigseek.search.retrieval import Ids
+from sigseek.search.scorer import Rows
+from sigseek.storage import CatalogReader, PhotoRecord
+
+
+def photos_with_files(
+    rows: Rows, ids: Ids, catalog: CatalogReader, limit: int
+) -> list[tuple[int, PhotoRecord]]:
+    """Return the first `limit` of the rows whose photos have a file, present or missing, and these
+    photos. `ids` has the id of each row's photo.
+    """
+    found: list[tuple[int, PhotoRecord]] = []
+    for start in range(0, len(rows), limit + 1):
+        chosen = rows[start : start + limit + 1].tolist()
+        photos = catalog.photos(ids[chosen].tolist())
+        found += [(row, photos[id_]) for row in chosen if (id_ := int(ids[row])) in photos]
+        if len(found) >= limit:
+            break
+    return found[:limit]
 
 
 def present_path(paths: Sequence[str]) -> str | None:

@@ -1,19 +1,19 @@
 """Lists the photos that a query of facts and tags alone selects. It needs no model and no index."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from sigseek.search.checks import check_limit, check_place
 from sigseek.search.counts import Others
-from sigseek.search.hits import photo_fields
+from sigseek.search.hits import photo_fields, photos_with_files
 from sigseek.search.order import Listing
 from sigseek.search.page import Page, question, read_page
 from sigseek.search.query import Query, label, required, terms
 from sigseek.search.results import Hit, JudgedTerm, Order, SearchResults
 from sigseek.search.retrieval import Ids
 from sigseek.search.scope import selected
-from sigseek.search.scorer import Rows, Scored
+from sigseek.search.scorer import Scored
 from sigseek.storage import CatalogReader, PhotoRecord
 
 
@@ -42,7 +42,7 @@ def list_selected(
     listing = Listing(catalog, _certain(ids), order, by_verdict=False)
     shown = listing.rows(0.0, before)
     passed, skipped = (before.rank, 0) if before else (offset, offset)
-    found = list(_photos(shown[skipped:], ids, catalog, limit))
+    found = photos_with_files(shown[skipped:], ids, catalog, limit)
     true_of: dict[str, set[int]] | None = None
     if explain:
         true_of = {label(term): set(selected(term, catalog).tolist()) for term in terms(facts)}
@@ -106,19 +106,3 @@ def judged_facts(facts: Query | None) -> tuple[JudgedTerm, ...]:
         JudgedTerm(term=label(term), confidence=None, decided_by="fact", required=term in needed)
         for term in terms(facts)
     )
-
-
-def _photos(
-    rows: Rows, ids: Ids, catalog: CatalogReader, limit: int
-) -> Iterator[tuple[int, PhotoRecord]]:
-    """Yield the first `limit` of the rows whose photos have a file, present or missing."""
-    found = 0
-    for start in range(0, len(rows), limit + 1):
-        chosen = rows[start : start + limit + 1].tolist()
-        photos = catalog.photos(ids[chosen].tolist())
-        for row in chosen:
-            if found < limit and int(ids[row]) in photos:
-                found += 1
-                yield row, photos[int(ids[row])]
-        if found == limit:
-            return

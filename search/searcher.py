@@ -12,7 +12,7 @@ from sigseek.search.calibration import Calibration
 from sigseek.search.checks import check_limit, check_place, check_search
 from sigseek.search.closer import CloserLook
 from sigseek.search.counts import count_matches
-from sigseek.search.hits import photo_fields
+from sigseek.search.hits import photo_fields, photos_with_files
 from sigseek.search.judged_text import JudgedText
 from sigseek.search.judgement import Judge
 from sigseek.search.known_photo import KnownPhoto
@@ -34,7 +34,7 @@ from sigseek.search.query import (
 from sigseek.search.results import Hit, JudgedTerm, Order, SearchResults, SimilarHit
 from sigseek.search.retrieval import Floats, Ids, Retriever, Vectors
 from sigseek.search.scope import find_scope, selected
-from sigseek.search.scorer import Rows, Scored, Scorer
+from sigseek.search.scorer import Scored, Scorer
 from sigseek.search.terms import Doubles, TermModel
 from sigseek.search.verdicts import (
     FEW_PHOTOS,
@@ -166,12 +166,13 @@ class Searcher:
         explained = self._explained(scored, facts) if explain else None
         hit = partial(self._hit, query, scored, closely, explained, by_id)
         skipped = 0 if before else offset
-        found = self._photos(shown, scored.ids, skipped + limit)[skipped:]
+        found = photos_with_files(shown, scored.ids, self._catalog, skipped + limit)[skipped:]
         hits = tuple(hit(rank, row, photo) for rank, (row, photo) in enumerate(found, passed + 1))
         best_first = listing.best_first
         best = hits[0] if found and not passed and found[0][0] == best_first[0] else None
         if best is None:  # seldom; otherwise it is not read again
-            best = next((hit(1, *first) for first in self._photos(best_first, scored.ids, 1)), None)
+            first = photos_with_files(best_first, scored.ids, self._catalog, 1)
+            best = hit(1, *first[0]) if first else None
         next_page = None
         if found and found[-1][0] != shown[-1]:
             next_page = self._page(asked, listing, found[-1][0], passed + len(found), before)
@@ -246,7 +247,9 @@ class Searcher:
                 cosine=float(exact[row]),
                 **photo_fields(photo, known if known and photo.id == known.id else None),
             )
-            for rank, (row, photo) in enumerate(self._photos(kept, ids, limit), 1)
+            for rank, (row, photo) in enumerate(
+                photos_with_files(kept, ids, self._catalog, limit), 1
+            )
         ]
 
     def matching(self, vectors: Floats) -> Iterator[tuple[Ids, Doubles]]:
@@ -272,7 +275,7 @@ class Searcher:
         these photos.
         """
         order = np.argsort(-scored.ranked_by, kind="stable")
-        best = dict(self._photos(order, scored.ids, closer.count))
+        best = dict(photos_with_files(order, scored.ids, self._catalog, closer.count))
         whole = {row: float(scored.cosines[query][row]) for row in best}
         looked = closer.cosines(text, best, whole)
         rows = np.array(list(looked), np.int64)
@@ -284,17 +287,6 @@ class Searcher:
         )
         logits = self._scoring.logits(cosines[rows])
         return judged, dict(zip(looked, logits.tolist(), strict=True))
-
-    def _photos(self, rows: Rows, ids: Ids, limit: int) -> list[tuple[int, PhotoRecord]]:
-        """Return the first `limit` of these rows whose photos have a file, present or missing."""
-        found: list[tuple[int, PhotoRecord]] = []
-        for start in range(0, len(rows), limit + 1):
-            chosen = rows[start : start + limit + 1].tolist()
-            photos = self._catalog.photos(ids[chosen].tolist())
-            found += [(row, photos[id_]) for row in chosen if (id_ := int(ids[row])) in photos]
-            if len(found) >= limit:
-                break
-        return found[:limit]
 
     def _explained(self, scored: Scored, facts: Query | None) -> dict[str, Doubles]:
         """Return the probability of each term by its label, those of the facts that narrow the

@@ -268,7 +268,7 @@ class DuplicateFinder:
 
     def _look_at_files(self, ids: Sequence[int]) -> None:
         unknown = [id_ for id_ in ids if id_ not in self._files]
-        for id_, files in self._catalog.held_files(unknown).items():
+        for id_, files in self._catalog.present_files(unknown).items():
             self._files[id_] = look_at(files)
 
     def _file_rank(self, file: FileNow) -> tuple[bool, bool, bool, int, int, str]:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from sigseek import disk
-from sigseek.storage import PhotoRecord
-from sigseek.storage.records.files import HeldFile
+from sigseek.storage import PhotoFile, PhotoRecord
 
 BINS = {
     ".trash", ".trashes", "trash", "$recycle.bin", "recycler", "recycled", "@recycle", "#recycle",
@@ -109,9 +108,10 @@ def file_reason(best: FileNow, other: FileNow, prefer: Sequence[Path]) -> str:
     return next((name for name, one, two in measures if one != two), "first by path")
 
 
-def look_at(files: Sequence[HeldFile]) -> list[FileNow]:
-    """Return the files as they are on the disk now."""
-    return [FileNow(file.path, file.size, file.mtime_ns, _inode(file)) for file in files]
+def look_at(files: Sequence[PhotoFile]) -> list[FileNow]:
+    """Return the files as they are on the disk now, by path."""
+    found = [FileNow(file.path, file.size, file.mtime_ns, _inode(file)) for file in files]
+    return sorted(found, key=lambda file: file.path)
 
 
 def is_in_bin(path: str) -> bool:
@@ -127,7 +127,7 @@ def metadata_count(photo: PhotoRecord) -> int:
     return sum(bool(getattr(photo, name)) for name in _METADATA)
 
 
-def _inode(file: HeldFile) -> tuple[int, int] | None:
+def _inode(file: PhotoFile) -> tuple[int, int] | None:
     path = Path(file.path)
     try:
         status = disk.ask(path.parent, path.stat, None)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from sigseek import disk
-from sigseek.disk import ask
 from sigseek.errors import Call, ErrorKind, Remedy
 from sigseek.indexer import DecodeError
 from sigseek.indexer.errors import SilentDiskError
@@ -165,7 +164,7 @@ class PhotoFiles:
         None when the library does not know the photo. Raises QueryError or DecodeError for a file
         that cannot be read and that the library does not know.
         """
-        if not ask(path.parent, lambda: os.path.exists(path), False):
+        if not disk.ask(path.parent, lambda: os.path.exists(path), False):
             return self._id_at(path)
         try:
             read = _digests(existing_photo(path))
@@ -244,7 +243,7 @@ def _possible_paths(path: Path) -> dict[Path, None]:
 
     The library keeps paths without links, and with their letters as the file system spells them.
     """
-    without_links = ask(path.parent, lambda: Path(os.path.realpath(path)), path)
+    without_links = disk.ask(path.parent, lambda: Path(os.path.realpath(path)), path)
     return dict.fromkeys((*spellings(path), *spellings(without_links)))
 
 
@@ -267,7 +266,7 @@ def existing_photo(photo: Path) -> Path:
     """Return the photo's absolute path; raises QueryError unless there is a file."""
     path = typed_path(photo).absolute()
     # unlike Path's methods, these raise nothing
-    found = ask(path.parent, lambda: (os.path.isdir(path), os.path.isfile(path)), None)
+    found = disk.ask(path.parent, lambda: (os.path.isdir(path), os.path.isfile(path)), None)
     if found is None:
         raise QueryError(
             f"the disk of {path} does not answer",

@@ -97,15 +97,6 @@ class PhotoFile(NamedTuple):
     """The sidecars, as in `FileRecord`."""
 
 
-class HeldFile(NamedTuple):
-    """A file that held a photo at the last run."""
-
-    path: str
-    """The absolute path."""
-    size: int
-    mtime_ns: int
-
-
 class FileCounts(NamedTuple):
     """How many files of a folder are there, and how many are missing."""
 

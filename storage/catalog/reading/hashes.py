@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from sqlalchemy import exists, func, select
 
-from sigseek.storage.catalog.paths import statement_chunks
 from sigseek.storage.catalog.reading.reader import Reader
-from sigseek.storage.catalog.tables import (
-    DISTINCT_PAIR,
-    FILE,
-    FOLDER,
-    PHOTO,
-    SKETCH,
-)
-from sigseek.storage.records.files import HeldFile
+from sigseek.storage.catalog.tables import DISTINCT_PAIR, FILE, PHOTO, SKETCH
 from sigseek.storage.records.hashes import SketchTable
 from sigseek.storage.records.photos import DateSource
 
@@ -27,7 +17,7 @@ if TYPE_CHECKING:
 
 _TO_THE_SECOND = len("2016-12-24T10:02:17")
 _FETCHED = 2_000
-"""Sketches in one table."""
+"""Sketches in one table, or the photos that it is about when photos are given."""
 
 
 class HashReader(Reader):
@@ -97,53 +87,28 @@ class HashReader(Reader):
             chunks = self._dialect.stream(connection, query, {}, _FETCHED)
             return np.fromiter((id_ for rows in chunks for (id_,) in rows), np.int64)
 
-    def held_files(self, ids: Sequence[int]) -> dict[int, list[HeldFile]]:
-        """Return the files that held these photos at the last run, by photo and by path."""
-        query = (
-            select(FILE.c.photo_id, FOLDER.c.path, FILE.c.path, FILE.c.size, FILE.c.mtime_ns)
-            .join(FOLDER, FOLDER.c.id == FILE.c.folder_id)
-            .where(FILE.c.missing_since.is_(None))
-        )
-        found: dict[int, list[HeldFile]] = defaultdict(list)
-        with self._connect() as connection:
-            for chunk in statement_chunks(ids):
-                rows = connection.execute(query.where(FILE.c.photo_id.in_(chunk)))
-                for photo_id, folder, path, size, mtime_ns in rows:
-                    found[photo_id].append(HeldFile(str(PurePath(folder, path)), size, mtime_ns))
-        return {photo_id: sorted(files) for photo_id, files in found.items()}
-
     def picture_formats(self, ids: Sequence[int]) -> dict[int, str]:
         """Return the formats of these photos' pictures, by photo."""
-        found: dict[int, str] = {}
-        query = select(PHOTO.c.id, PHOTO.c.format)
-        with self._connect() as connection:
-            for chunk in statement_chunks(ids):
-                found.update(connection.execute(query.where(PHOTO.c.id.in_(chunk))).all())
-        return found
+        return dict(self._photo_columns(ids, PHOTO.c.format))
 
     def picture_sizes(self, ids: Sequence[int]) -> dict[int, tuple[int, int]]:
         """Return the widths and heights of these photos' pictures, by photo."""
-        found: dict[int, tuple[int, int]] = {}
-        query = select(PHOTO.c.id, PHOTO.c.width, PHOTO.c.height)
-        with self._connect() as connection:
-            for chunk in statement_chunks(ids):
-                rows = connection.execute(query.where(PHOTO.c.id.in_(chunk)))
-                found.update({id_: (width, height) for id_, width, height in rows})
-        return found
+        rows = self._photo_columns(ids, PHOTO.c.width, PHOTO.c.height)
+        return {id_: (width, height) for id_, width, height in rows}
 
     def shot_times(self, ids: Sequence[int]) -> dict[int, str]:
-        """Return the local times, to the second, at which the camera says that it took these
-        photos, by photo. Those of which no camera says so are left out.
+        """Return the local time, to the second, at which the camera says that it took each of these
+        photos, by photo. Photos whose camera does not say so are left out.
         """
-        found: dict[int, str] = {}
-        query = select(PHOTO.c.id, PHOTO.c.taken_at).where(
-            PHOTO.c.date_source == DateSource.EXIF_ORIGINAL.value
-        )
-        with self._connect() as connection:
-            for chunk in statement_chunks(ids):
-                rows = connection.execute(query.where(PHOTO.c.id.in_(chunk)))
-                found.update({id_: taken_at for id_, taken_at in rows if taken_at})
-        return {id_: time for id_, time in found.items() if len(time) >= _TO_THE_SECOND}
+        return {
+            id_: taken_at
+            for id_, taken_at, source in self._photo_columns(
+                ids, PHOTO.c.taken_at, PHOTO.c.date_source
+            )
+            if source == DateSource.EXIF_ORIGINAL.value
+            and taken_at is not None
+            and len(taken_at) >= _TO_THE_SECOND
+        }
 
     def distinct_pairs(self) -> set[tuple[int, int]]:
         """Return the pairs of photos that a person called no duplicates, the lower id first."""

@@ -22,25 +22,11 @@ class OrderReader(Reader):
         """Return the local time of each photo in ISO 8601, as precise as its source; None where it
         is not known. The order of these texts is that of the times.
         """
-        query = select(PHOTO.c.id, PHOTO.c.taken_at)
-        query = query.where(self._dialect.is_among(PHOTO.c.id, "ids"))
-        found: dict[int, str | None] = {}
-        with self._connect() as connection:
-            for chunk in statement_chunks(ids):
-                rows = connection.execute(query, {"ids": self._dialect.ids(chunk)})
-                found |= dict(rows.all())
-        return found
+        return dict(self._photo_columns(ids, PHOTO.c.taken_at))
 
     def ratings(self, ids: Sequence[int]) -> dict[int, int | None]:
         """Return the stars of each photo, -1 for a rejected one; None where it has none."""
-        query = select(PHOTO.c.id, PHOTO.c.rating)
-        query = query.where(self._dialect.is_among(PHOTO.c.id, "ids"))
-        found: dict[int, int | None] = {}
-        with self._connect() as connection:
-            for chunk in statement_chunks(ids):
-                rows = connection.execute(query, {"ids": self._dialect.ids(chunk)})
-                found |= dict(rows.all())
-        return found
+        return dict(self._photo_columns(ids, PHOTO.c.rating))
 
     def first_paths(self, ids: Sequence[int]) -> dict[int, str]:
         """Return the absolute path of the first file of each photo that has one; a file that was
