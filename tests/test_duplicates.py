@@ -236,6 +236,26 @@ def test_two_shots_by_their_times_are_no_copies(library: sigseek.Library, photos
     assert names(found, "alike") == {frozenset({"a.jpg", "b.jpg"})}
 
 
+def test_paths_of_other_shots_are_printed_only_if_asked_for(
+    library: sigseek.Library, photos: Path, run: Run
+) -> None:
+    image = photograph(1, SIZE)
+    taken = exif(DateTimeOriginal="2021:07:03 18:05:09")
+    save(photos / "a.jpg", image, exif=taken)
+    save(photos / "a small.jpg", image.resize((240, 180)), exif=taken)
+    save(photos / "b.jpg", image, quality=90, exif=exif(DateTimeOriginal="2021:07:03 18:05:10"))
+    library.index(photos)
+    copy, other_shot = str(photos / "a small.jpg"), str(photos / "b.jpg")
+    paths = ("duplicates", "--paths", "--library", library.directory)
+    both = ("--kind", "near", "--kind", "alike")
+    assert run(*paths).stdout.splitlines() == [copy]
+    assert run(*paths, "--kind", "alike").stdout.splitlines() == [other_shot]
+    assert run(*paths, *both).stdout.splitlines() == [copy, other_shot]
+    found = library.duplicates()
+    assert [photo.path for photo in found.others()] == [copy]
+    assert [photo.path for photo in found.others(["near", "alike"])] == [copy, other_shot]
+
+
 def test_only_what_a_query_selects_is_compared(library: sigseek.Library, photos: Path) -> None:
     for seed in (1, 2):
         save(photos / f"{seed}.jpg", photograph(seed, SIZE))

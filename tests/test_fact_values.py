@@ -59,6 +59,9 @@ def sunday(monkeypatch: pytest.MonkeyPatch) -> None:
         ("4 months", "2023-11-30", "2024-03-31"),
         ("1y", "2023-03-31", "2024-03-31"),
         ("2023..yesterday", "2023", "2024-03-30"),
+        ("2024-05..2024", "2024-05", "2024"),
+        ("today..this month", "2024-03-31", "2024-03"),
+        ("2024-05-17T10..2024-05-17", "2024-05-17T10", "2024-05-17"),
     ],
 )
 def test_periods(typed: str, first: str | None, last: str | None) -> None:
@@ -81,6 +84,11 @@ def test_from_and_until_a_date() -> None:
         ("date:0000", "column 6: there is no date 0000 (year"),
         ("date:..", "column 6: '..' is not a date"),
         ("date:2024..2023", "column 6: 2024 is later than 2023; write the earlier date first"),
+        ("date:2025-01..2024", "column 6: 2025-01 is later than 2024; write the earlier"),
+        ("date:2025..2024-05", "column 6: 2025 is later than 2024-05; write the earlier"),
+        ("date:2024-06..2024-05-31", "column 6: 2024-06 is later than 2024-05-31; write"),
+        ("date:2\x1b", "column 6: '2 ' is not a date"),
+        ("rating:4\x1b", "column 8: '4 ' is not a number"),
         ("since:2023..2024", "column 7: 2023..2024 is two dates; give one"),
         ("date:99999y", "column 6: 99999 y ago is before all dates"),
         ("rating:7", "column 8: there is no rating 7; ratings are 1 to 5, and -1 for rejected"),

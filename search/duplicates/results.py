@@ -66,14 +66,14 @@ class Duplicates(Sequence[DuplicateGroup]):
     notes: tuple[Remedy | str, ...] = ()
     """What a reader of this answer should know, a sentence each, without a full stop."""
 
-    def others(self) -> tuple[DuplicatePhoto, ...]:
-        """Return the photos besides those to keep, each file once, that are copies of these and are
-        there now. Photos that are merely alike are none.
+    def others(self, kinds: Sequence[DuplicateKind] = COPIES) -> tuple[DuplicatePhoto, ...]:
+        """Return the photos besides those to keep, each file once, that are there now. Only groups
+        of these kinds count: unless "alike" is named, only copies are returned.
         """
         found = {
             photo.path: photo
             for group in self.groups
-            if group.kind in COPIES
+            if group.kind in kinds
             for photo in group.photos
             if photo.available and not photo.keep
         }

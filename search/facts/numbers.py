@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from sigseek.search.errors import printable
 from sigseek.search.facts.values import FactValueError
 from sigseek.storage import CatalogReader
 from sigseek.storage.selection import NumberColumn, Numbered, Selection
@@ -61,7 +62,7 @@ def _limits(column: NumberColumn, typed: str) -> Limits:
     found = _ONE.fullmatch(typed.strip())
     if not found:
         raise FactValueError(
-            f"'{typed}' is not a number",
+            f"'{printable(typed)}' is not a number",
             "write a number for at least so many, or =4, <4 or 2..4",
         )
     number = int(found[2])

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from sigseek.search.errors import printable
 from sigseek.search.facts.values import FactValueError
 from sigseek.storage import CatalogReader
 from sigseek.storage.selection import Selection, Taken
@@ -52,7 +53,7 @@ def parse_period(typed: str) -> Period:
         _period(first).first if first.strip() else None,
         _period(last).last if last.strip() else None,
     )
-    if period.first and period.last and _begin(period.first) > _begin(period.last):
+    if period.first and period.last and _begins_after(period.first, period.last):
         raise FactValueError(
             f"{period.first} is later than {period.last}", "write the earlier date first"
         )
@@ -71,7 +72,9 @@ def parse_until(typed: str) -> Period:
 
 def _one(typed: str) -> Period:
     if ".." in typed:
-        raise FactValueError(f"{typed} is two dates", "give one, or both as the value of date:")
+        raise FactValueError(
+            f"{printable(typed)} is two dates", "give one, or both as the value of date:"
+        )
     return _period(typed)
 
 
@@ -136,10 +139,12 @@ def _written(typed: str) -> str:
     return "".join(sign + part for sign, part in zip(separators, parts, strict=False))
 
 
-def _begin(written: str) -> str:
-    """Return the first moment of a date, for comparing."""
-    return written + "0000-01-01T00:00:00"[len(written) :]
+def _begins_after(first: str, last: str) -> bool:
+    """Return whether the first date begins after the last one has ended."""
+    begin = first + "0000-01-01T00:00:00"[len(first) :]
+    # 2024-05 begins before 2024 has ended, so only the precision of the last date counts.
+    return begin[: len(last)] > last
 
 
 def _no_date(typed: str) -> FactValueError:
-    return FactValueError(f"'{typed}' is not a date", _EXPECTED)
+    return FactValueError(f"'{printable(typed)}' is not a date", _EXPECTED)

@@ -1,6 +1,7 @@
 """The command `sigseek duplicates`."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -119,7 +120,7 @@ def duplicates(
         write_duplicates_sheet(html, found)
         click.echo(f"written: {html.absolute()}", err=True)
     click.echo(duplicates_headline(found), err=as_json or path_end is not None)
-    _deliver(found, path_end, as_json=as_json)
+    _deliver(found, wanted, path_end, as_json=as_json)
 
 
 def _keep_apart(photos: tuple[str, ...], directory: Path, model: str | None, *, used: bool) -> None:
@@ -133,20 +134,15 @@ def _keep_apart(photos: tuple[str, ...], directory: Path, model: str | None, *, 
     click.echo(f"{counted(pairs, 'pair')} kept apart from now on")
 
 
-def _deliver(found: Duplicates, path_end: str | None, *, as_json: bool) -> None:
+def _deliver(
+    found: Duplicates, kinds: Sequence[DuplicateKind], path_end: str | None, *, as_json: bool
+) -> None:
+    """Print the groups for people or as JSON, or the paths of all but the photos to keep."""
     if as_json:
         for group in found:
             print_json(group)
     elif path_end is not None:
-        paths = [photo.path for photo in found.others()]
-        if all(group.kind == "alike" for group in found):
-            paths = [
-                photo.path
-                for group in found
-                for photo in group.photos
-                if photo.available and not photo.keep
-            ]
-        print_paths(paths, path_end)
+        print_paths([photo.path for photo in found.others(kinds)], path_end)
     else:
         for group in found:
             _print_group(group)
