@@ -244,6 +244,8 @@ def test_paths_of_other_shots_are_printed_only_if_asked_for(
     save(photos / "a.jpg", image, exif=taken)
     save(photos / "a small.jpg", image.resize((240, 180)), exif=taken)
     save(photos / "b.jpg", image, quality=90, exif=exif(DateTimeOriginal="2021:07:03 18:05:10"))
+    for seed in (2, 3, 4, 5):  # what is usual depends on other photos
+        save(photos / f"{seed}.jpg", photograph(seed, SIZE))
     library.index(photos)
     copy, other_shot = str(photos / "a small.jpg"), str(photos / "b.jpg")
     paths = ("duplicates", "--paths", "--library", library.directory)
