@@ -87,7 +87,9 @@ class Tokenizer:
 
         Scripts without small letters are left out, because one character may be a word there.
         """
-        words = dict.fromkeys(_WORD.findall(text[:_LONGEST_TEXT]))
+        if len(text) > _LONGEST_TEXT:  # not in the middle of a word, which would seem unknown
+            text = " ".join(text[:_LONGEST_TEXT].rsplit(maxsplit=1)[:1])
+        words = dict.fromkeys(_WORD.findall(text))
         found = (word for word in words if word.lower() != word.upper() and self._is_pieces(word))
         return tuple(islice(found, _MOST_WORDS))
 
