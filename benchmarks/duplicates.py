@@ -5,8 +5,8 @@
 
 FOLDER has photographs. Each is changed in every way of `benchmarks.photographs`. A row of the table
 is one way: the share of the changed photos that are found to be copies of their originals.
-Among the photos are second shots of the same scenes, which are no copies. `sigseek` is what it
-finds, `by hash` what it finds without the embedding, each with its precision. pHash and dHash are
+Among the photos are second shots of the same scenes, which are no copies. `near` is what sigseek
+calls a copy, `near or alike` also what it calls alike, each with its precision. pHash and dHash are
 those of the package imagehash, of 16 x 16 bits, at the greatest distance that has a precision of
 99.9 %.
 
@@ -31,6 +31,7 @@ from benchmarks.photographs import ATTACKS, first_shot, second_shot
 from sigseek.library import open_library
 from sigseek.progress import Silence, Stop
 from sigseek.search.duplicates.finder import DuplicateFinder
+from sigseek.search.duplicates.results import DuplicateGroup
 from sigseek.storage import Catalog, PhotoFacts
 from sigseek.storage.perceptual_hash import hash_bits, quality
 from sigseek.storage.records.hashes import HashRecord, SketchRecord
@@ -81,18 +82,15 @@ def compare(place: Path, folder: Path, count: int, model: str) -> None:
         for path in [Path(file)]
     }
     hashes = other_hashes(place / "photos")
-    print(f"{'':24} {'sigseek':>14}  {'by hash':>14}  {'pHash':>6} {'dHash':>6}")
+    print(f"{'':24} {'near':>14}  {'near or alike':>14}  {'pHash':>6} {'dHash':>6}")
     for name in ATTACKS:
         forms = ("original", name, _SECOND)
         true = {pair(ids["original", number], ids[name, number]) for number in range(count)}
         these = np.unique([ids[form, number] for form in forms for number in range(count)])
         finder = DuplicateFinder(catalog, catalog.checkpoints()[0], these, (), Silence(), Stop())
-        found = {
-            pair(group.photos[0].id, other.id)
-            for group in finder.find(["near"])
-            for other in group.photos[1:]
-        }
-        figures = [shares(found, true), shares(finder.pairs_by_hash(), true)]
+        groups = finder.find(["near", "alike"])
+        near = pairs_of(group for group in groups if group.kind == "near")
+        figures = [shares(near, true), shares(pairs_of(groups), true)]
         others = [
             recall_at_precision([made[form, n] for form in forms for n in range(count)], count)
             for made in hashes
@@ -101,6 +99,11 @@ def compare(place: Path, folder: Path, count: int, model: str) -> None:
         print(f"{name:24} {told}  " + " ".join(f"{100 * recall:6.1f}" for recall in others),
               flush=True)  # fmt: skip
     catalog.close()
+
+
+def pairs_of(groups: Iterable[DuplicateGroup]) -> Pairs:
+    """Return each photo of the groups with the one to keep."""
+    return {pair(group.photos[0].id, other.id) for group in groups for other in group.photos[1:]}
 
 
 def save_forms(folder: Path, target: Path, count: int) -> int:

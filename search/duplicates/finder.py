@@ -127,6 +127,7 @@ class DuplicateFinder:
     def _near_and_alike(self) -> tuple[list[DuplicateGroup], list[DuplicateGroup]]:
         self._tell(0)
         near = self.pairs_by_hash()
+        near -= self._other_times(near)
         pairs = near_pairs(
             self._catalog, self._checkpoint.id, self._ids, LOOKED_AT, self._stop, self._half_told
         )
@@ -136,11 +137,12 @@ class DuplicateFinder:
                 pairs.one.tolist(), pairs.other.tolist(), pairs.cosines.tolist(), strict=True
             )
         }
-        unsure = [pair for pair in by_embedding if pair not in near]
-        near |= {pair for pair, same in zip(unsure, self._same_shot(unsure), strict=True) if same}
-        near -= self._other_times(near)
         least = pairs.usual + ALIKE * (1 - pairs.usual)
-        alike = [pair for pair, cosine in by_embedding.items() if cosine >= least]
+        alike = {pair for pair, cosine in by_embedding.items() if cosine >= least}
+        # Where only the embedding led to a pair, one in ten that look like one shot are two. People
+        # delete what is called near, so these are alike.
+        unsure = [pair for pair in by_embedding if pair not in near and pair not in alike]
+        alike |= {pair for pair, same in zip(unsure, self._same_shot(unsure), strict=True) if same}
         self._know_copies(sorted({id_ for pair in (*near, *alike) for id_ in pair}), near)
         ranks = {id_: rank(copy, self._measures) for id_, copy in self._copies.items()}
         distinct = self._catalog.distinct_pairs()
