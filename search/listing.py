@@ -6,9 +6,9 @@ import numpy as np
 
 from sigseek.search.checks import check_limit, check_place
 from sigseek.search.counts import Others
-from sigseek.search.hits import photo_fields, photos_with_files
+from sigseek.search.hits import photo_fields
 from sigseek.search.order import Listing
-from sigseek.search.page import Page, question, read_page
+from sigseek.search.page import Part, question, read_page
 from sigseek.search.query import Query, label, required, terms
 from sigseek.search.results import Hit, JudgedTerm, Order, SearchResults
 from sigseek.search.retrieval import Ids
@@ -37,21 +37,16 @@ def list_selected(
     check_limit(limit)
     check_place(order, offset, page)
     asked = question([str(facts), order])
-    before = read_page(page, asked) if page else None
+    part = Part(asked, limit, offset, read_page(page, asked) if page else None)
     ids = selected(facts, catalog)
     listing = Listing(catalog, _certain(ids), order, by_verdict=False)
-    shown = listing.rows(0.0, before)
-    passed, skipped = (before.rank, 0) if before else (offset, offset)
-    found = photos_with_files(shown[skipped:], ids, catalog, limit)
+    found, next_page = listing.part(part, 0.0, generation=0)
     true_of: dict[str, set[int]] | None = None
     if explain:
         true_of = {label(term): set(selected(term, catalog).tolist()) for term in terms(facts)}
-    hits = tuple(_hit(rank, photo, true_of) for rank, (_, photo) in enumerate(found, passed + 1))
-    next_page = None
-    if found and found[-1][0] != shown[-1]:
-        last, newest = found[-1][0], before.newest if before else catalog.newest_photo()
-        rank = passed + len(found)
-        next_page = Page(asked, 0, newest, True, rank, listing.place(last), ()).token()
+    hits = tuple(
+        _hit(rank, photo, true_of) for rank, (_, photo) in enumerate(found, part.passed + 1)
+    )
     return SearchResults(
         hits=hits,
         best=hits[0] if hits else None,
@@ -65,7 +60,7 @@ def list_selected(
         selection=str(facts),
         terms=judged_facts(facts),
         order=order,
-        offset=passed,
+        offset=part.passed,
         next_page=next_page,
     )
 

@@ -6,11 +6,12 @@ from functools import cached_property
 
 import numpy as np
 
-from sigseek.search.page import Page, Place
+from sigseek.search.hits import photos_with_files
+from sigseek.search.page import Page, Part, Place, made_from
 from sigseek.search.results import Order
 from sigseek.search.scorer import Rows, Scored
 from sigseek.search.verdicts import MATCH_FROM, MAYBE_FROM
-from sigseek.storage import CatalogReader
+from sigseek.storage import CatalogReader, PhotoRecord
 
 _LAST = "\U0010ffff"
 """It sorts behind all other texts."""
@@ -63,7 +64,33 @@ class Listing:
         left = [row for row in rows.tolist() if row in found]
         return np.array(sorted(left, key=lambda row: found[row]), np.int64)
 
-    def place(self, row: int) -> Place:
+    def part(
+        self, part: Part, least: float, generation: int
+    ) -> tuple[list[tuple[int, PhotoRecord]], str | None]:
+        """Return the photos of a part of the list, each with its row, and the token of the page
+        after them; None if they are the last. Only photos with at least the probability `least`
+        and with a file, present or missing, are listed.
+
+        `generation` is the checkpoint's, for the first page to remember.
+        """
+        page, skipped = part.page, 0 if part.page else part.offset
+        rows = self.rows(least, page)
+        enough = skipped + part.limit
+        found = photos_with_files(rows, self.scored.ids, self.catalog, enough)[skipped:]
+        if not found or found[-1][0] == rows[-1]:
+            return found, None
+        following = Page(
+            asked=part.asked,
+            generation=page.generation if page else generation,
+            newest=page.newest if page else self.catalog.newest_photo(),
+            judged=self.by_verdict,
+            rank=part.passed + len(found),
+            last=self._place(found[-1][0]),
+            models=made_from(self.scored.models),
+        )
+        return found, following.token()
+
+    def _place(self, row: int) -> Place:
         """Return the place of a row in the order, by which rows compare."""
         return self._places(np.array([row], np.int64))[row]
 

@@ -55,6 +55,25 @@ class Page:
         }
 
 
+@dataclass(frozen=True)
+class Part:
+    """The part of a list that a search asks for."""
+
+    asked: str
+    """What `question` makes of the search."""
+    limit: int
+    """The most hits in the part."""
+    offset: int
+    """How many hits to leave out before it. It is 0 beside a page."""
+    page: Page | None
+    """The page to go on with; None for the first part, and for one that `offset` tells."""
+
+    @property
+    def passed(self) -> int:
+        """The number of hits before this part."""
+        return self.page.rank if self.page else self.offset
+
+
 def read_page(token: str, asked: str) -> Page:
     """Return the page that `Page.token` wrote. Raises QueryError for anything else, and for a page
     of another search.

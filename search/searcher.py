@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Literal
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from sigseek.search.judgement import Judge
 from sigseek.search.known_photo import KnownPhoto
 from sigseek.search.listing import judged_facts, list_selected
 from sigseek.search.order import Listing, score_all_from
-from sigseek.search.page import Page, made_from, question, read_page
+from sigseek.search.page import Part, question, read_page
 from sigseek.search.query import (
     And,
     Fact,
@@ -31,9 +32,9 @@ from sigseek.search.query import (
     split_facts,
     terms,
 )
-from sigseek.search.results import Hit, JudgedTerm, Order, SearchResults, SimilarHit
+from sigseek.search.results import DecidedBy, Hit, JudgedTerm, Order, SearchResults, SimilarHit
 from sigseek.search.retrieval import Floats, Ids, Retriever, Vectors
-from sigseek.search.scope import find_scope, selected
+from sigseek.search.scope import Scope, find_scope, selected
 from sigseek.search.scorer import Scored, Scorer
 from sigseek.search.terms import Doubles, TermModel
 from sigseek.search.verdicts import (
@@ -145,37 +146,27 @@ class Searcher:
         asked = question(
             [str(facts), query, order, min_probability, include_all, self.checkpoint.token]
         )
-        before = read_page(page, asked) if page else None
-        judged = before.judged if before else self._judge is not None
+        part = Part(asked, limit, offset, read_page(page, asked) if page else None)
+        judged = part.page.judged if part.page else self._judge is not None
         least = min_probability if include_all or not judged else max(MATCH_FROM, min_probability)
-        models = before.term_models(query, self._scoring) if before else None
-        score = partial(self._scorer.score, query, vectors, scope, known=known, models=models)
-        passed = before.rank if before else offset
-        enough = passed + limit + (self._count_added(before.generation) if before else 0)
-        if order == "match":
-            scored = score(enough)
-        else:
-            scored = score_all_from(least, score, enough, scope.photos)
+        scored = self._scored(query, vectors, scope, known, part, order, least)
         closely: dict[int, float] = {}
         if closer and isinstance(query, Text):
             scored, closely = self._look_closer(scored, query, vectors[query], closer)
         counts = count_matches(scored.probabilities, scored.others, min_probability)
         listing = Listing(self._catalog, scored, order, judged)
-        shown = listing.rows(least, before)
+        found, next_page = listing.part(part, least, self.checkpoint.generation)
         by_id = {photo.id: photo for photo in known.values()}
         explained = self._explained(scored, facts) if explain else None
         hit = partial(self._hit, query, scored, closely, explained, by_id)
-        skipped = 0 if before else offset
-        found = photos_with_files(shown, scored.ids, self._catalog, skipped + limit)[skipped:]
-        hits = tuple(hit(rank, row, photo) for rank, (row, photo) in enumerate(found, passed + 1))
-        best_first = listing.best_first
-        best = hits[0] if found and not passed and found[0][0] == best_first[0] else None
-        if best is None:  # seldom; otherwise it is not read again
-            first = photos_with_files(best_first, scored.ids, self._catalog, 1)
+        hits = tuple(
+            hit(rank, row, photo) for rank, (row, photo) in enumerate(found, part.passed + 1)
+        )
+        if found and not part.passed and found[0][0] == listing.best_first[0]:
+            best: Hit | None = hits[0]  # mostly, so that its photo is not read again
+        else:
+            first = photos_with_files(listing.best_first, scored.ids, self._catalog, 1)
             best = hit(1, *first[0]) if first else None
-        next_page = None
-        if found and found[-1][0] != shown[-1]:
-            next_page = self._page(asked, listing, found[-1][0], passed + len(found), before)
         return SearchResults(
             hits=hits,
             best=best,
@@ -187,37 +178,43 @@ class Searcher:
             photos=scope.photos,
             judged_by=self.judged_by,
             notes=self._notes(query),
-            terms=(
-                *(
-                    _judged_term(term, model, term in required(query))
-                    for term, model in scored.models.items()
-                ),
-                *judged_facts(facts),
-            ),
+            terms=(*_judged_terms(query, scored.models), *judged_facts(facts)),
             selection=str(facts) if facts else None,
             order=order,
-            offset=passed,
+            offset=part.passed,
             next_page=next_page,
         )
+
+    def _scored(
+        self,
+        query: Query,
+        vectors: Vectors,
+        scope: Scope,
+        known: Mapping[Leaf, KnownPhoto],
+        part: Part,
+        order: Order,
+        least: float,
+    ) -> Scored:
+        """Return the scores of the photos that certainly include those of the part. They have the
+        probability `least` or more.
+
+        On a page the terms are judged as they were on the first one.
+        """
+        page, enough = part.page, part.passed + part.limit
+        models = None
+        if page:
+            models = page.term_models(query, self._scoring)
+            enough += self._count_added(page.generation)
+        score = partial(self._scorer.score, query, vectors, scope, known=known, models=models)
+        if order == "match":
+            return score(enough)
+        return score_all_from(least, score, enough, scope.photos)
 
     def _count_added(self, generation: int) -> int:
         """Return how many photos were embedded after the generation."""
         return self._catalog.count_embeddings_after(
             self.checkpoint.id, generation, self.checkpoint.embeddings
         )
-
-    def _page(self, asked: str, listing: Listing, last: int, rank: int, before: Page | None) -> str:
-        """Return the token of the page that follows the row `last`."""
-        page = Page(
-            asked,
-            before.generation if before else self.checkpoint.generation,
-            before.newest if before else self._catalog.newest_photo(),
-            listing.by_verdict,
-            rank,
-            listing.place(last),
-            made_from(listing.scored.models),
-        )
-        return page.token()
 
     def by_photo(
         self,
@@ -332,16 +329,16 @@ class Searcher:
         )
 
 
-def _judged_term(term: Leaf, model: TermModel, is_required: bool) -> JudgedTerm:
-    """Return how a term was judged that has this model."""
-    if isinstance(model, JudgedText):
-        confidence, decided_by = model.confidence, model.shows.decided_by
-        return JudgedTerm(
-            term=label(term), confidence=confidence, decided_by=decided_by, required=is_required
+def _judged_terms(query: Query, models: Mapping[Leaf, TermModel]) -> Iterator[JudgedTerm]:
+    """Yield how each term of the query was judged, by its model."""
+    needed = required(query)
+    for term, model in models.items():
+        confidence: float | None = None
+        decided_by: DecidedBy | Literal["likeness", "fact"] = "likeness"
+        if isinstance(model, JudgedText):
+            confidence, decided_by = model.confidence, model.shows.decided_by
+        elif isinstance(term, Fact | Tag):
+            decided_by = "fact"
+        yield JudgedTerm(
+            term=label(term), confidence=confidence, decided_by=decided_by, required=term in needed
         )
-    return JudgedTerm(
-        term=label(term),
-        confidence=None,
-        decided_by="fact" if isinstance(term, Fact | Tag) else "likeness",
-        required=is_required,
-    )

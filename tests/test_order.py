@@ -171,6 +171,17 @@ def test_tagged_photos_in_order(library: Path, order: Order) -> None:
     assert len(whole) == 15
 
 
+def test_a_photo_without_a_file_is_in_no_part_of_a_selection(library: Path) -> None:
+    with sqlite3.connect(library / "catalog.sqlite") as connection:
+        connection.execute("DELETE FROM file WHERE photo_id = (SELECT min(id) FROM photo)")
+    connection.close()
+    with sigseek.open(library) as opened:
+        whole = opened.search("width:1", 100)
+        parts = [opened.search("width:1", 7, offset=offset) for offset in range(0, len(whole), 7)]
+    assert len(whole) > 7
+    assert [hit.id for part in parts for hit in part] == [hit.id for hit in whole]
+
+
 def scored(probabilities: list[float], limit: int) -> Scored:
     """Return the scores of the best 2 x limit of the photos with these probabilities."""
     ids = np.sort(np.argsort(-np.array(probabilities), kind="stable")[: 2 * limit])
