@@ -27,9 +27,11 @@ def list_selected(
     offset: int = 0,
     page: str | None = None,
 ) -> SearchResults:
-    """Return the photos for which the facts and tags are true, in their order: `limit` of them
-    after the first `offset`, or those on the page that an answer before named. All are matches, and
-    certainly so. In the order of matches they are in the order of their ids.
+    """Return the photos for which the facts and tags are true. All of them are certainly matches,
+    so the order "match" is that of their ids.
+
+    The part of the list that is returned has `limit` photos. It comes after the first `offset`
+    photos, or it is the `page` that an earlier answer named.
 
     Raises QueryError for a limit below 1, a value that nothing in the library has, and a tag that
     does not exist.
@@ -72,8 +74,8 @@ def _certain(ids: Ids) -> Scored:
 
 
 def _hit(rank: int, photo: PhotoRecord, true_of: Mapping[str, set[int]] | None) -> Hit:
-    """Return the photo as a hit. `true_of` has the ids of photos by the labels of the terms that
-    are true of them, for an explanation.
+    """Return the photo as a hit. For an explanation, `true_of` has by each term's label the ids of
+    the photos of which the term is true.
     """
     explained = None
     if true_of is not None:
@@ -93,7 +95,7 @@ def _hit(rank: int, photo: PhotoRecord, true_of: Mapping[str, set[int]] | None) 
 
 
 def judged_facts(facts: Query | None) -> tuple[JudgedTerm, ...]:
-    """Return how the facts and tags were judged that narrow a search."""
+    """Return how the facts and tags that narrow a search were judged."""
     if facts is None:
         return ()
     needed = required(facts)

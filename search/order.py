@@ -25,7 +25,8 @@ def score_all_from(least: float, score: Callable[[int], Scored], limit: int, pho
     """Return the scores of photos that certainly include all with at least this probability, and
     the best `limit`.
 
-    `score` gives those that certainly include the best so many, and `photos` is the number of all.
+    `score(n)` gives the scores of photos that certainly include the best n. `photos` is the number
+    of all photos.
     """
     enough = photos if least <= 0 else max(limit, _FIRST)
     while True:

@@ -22,8 +22,8 @@ class Scope:
     within: Ids | None
     """The photos' ids, ascending; None for the whole library."""
     tagged: Mapping[Leaf, Ids]
-    """The ids, ascending, of the photos for which each of the facts and tags is true that does not
-    narrow the search.
+    """By fact or tag that does not narrow the search, the ids, ascending, of the photos of which it
+    is true.
     """
     photos: int
     """The number of photos that the query is about."""

@@ -121,10 +121,12 @@ class Searcher:
         offset: int = 0,
         page: str | None = None,
     ) -> SearchResults:
-        """Return photos that match the query: in their order, `limit` of them after the first
-        `offset`, or those on the page that an answer before named. `include_all` adds photos that
-        may match, and then those that do not. `known` holds, by term, the photos of the library
-        that the query names.
+        """Return photos that match the query, in the order that is asked for. `include_all` adds
+        photos that may match, and then those that do not. `known` holds, by term, the photos of the
+        library that the query names.
+
+        The part of the list that is returned has `limit` photos. It comes after the first `offset`
+        photos, or it is the `page` that an earlier answer named.
 
         Facts and tags that every hit must fulfil narrow the search: no other photo is looked at or
         counted. Raises QueryError for a limit below 1, an offset below 0, an order that does not
@@ -286,8 +288,8 @@ class Searcher:
         return judged, dict(zip(looked, logits.tolist(), strict=True))
 
     def _explained(self, scored: Scored, facts: Query | None) -> dict[str, Doubles]:
-        """Return the probability of each term by its label, those of the facts that narrow the
-        search too.
+        """Return the probability of each term by its label. Facts that narrow the search are among
+        the terms.
         """
         found = {label(term): values for term, values in scored.terms.items()}
         for term in terms(facts) if facts else ():

@@ -1,4 +1,4 @@
-"""What is said of an answer beside its hits, in the same words for the command line and pages.
+"""What is said about an answer beside its hits, in the same words on the command line and pages.
 
 Nothing here prints. A sentence that names an option is a Remedy, as in `sigseek.results`.
 """
@@ -35,11 +35,11 @@ _ORDERS = {
     "rating": ", most stars first",
     "added": ", last added first",
 }
-"""What is said of hits in this order, if they are not all."""
+"""How a headline names the order, if not all hits are shown."""
 _MOST_NAMED = 3
-"""The most terms that are named of those of which a library shows nothing."""
+"""The most terms that are named as showing nothing."""
 _MUCH_MORE = 1.25
-"""How many times the number of matches and maybes the expected number must be to be told, too."""
+"""The expected number is told if it is this many times the number of matches and maybes."""
 _DECIDED_BY = {
     "two groups": "the two groups that the scores form here",
     "calibration": "its score, by the checkpoint's calibration",
@@ -131,10 +131,10 @@ def _matches(
         return Remedy(text)
     if found.offset and not found.hits:
         return Remedy(f"{text}, none after the first {found.offset:,}")
-    shown_ones = f"{_places(found)} shown{_ORDERS[found.order]}"
+    part = f"{_places(found)} shown{_ORDERS[found.order]}"
     if len(found.hits) == limit:
-        return Remedy(f"{text}, {shown_ones} ({{}} for more)", (_more(found, limit),))
-    return Remedy(f"{text}, {shown_ones}" if found.offset else text)
+        return Remedy(f"{text}, {part} ({{}} for more)", (_more(found, limit),))
+    return Remedy(f"{text}, {part}" if found.offset else text)
 
 
 def _no_match(found: SearchResults, min_probability: float, label: str) -> str:
@@ -167,7 +167,7 @@ def _listed(found: SearchResults, limit: int) -> Remedy:
 
 
 def _places(found: SearchResults) -> str:
-    """Return which ones of the photos that can be listed the hits are."""
+    """Return which part of the whole list the hits are, such as "the best 20"."""
     if found.offset:
         return f"{found.offset + 1:,} to {found.offset + len(found.hits):,}"
     best = "best" if found.order == "match" else "first"
@@ -232,10 +232,10 @@ def _reason(found: SearchResults) -> Remedy | None:
             names.append(f"{len(absent) - _MOST_NAMED:,} more")
         named = " and ".join(names)
         certainty = ", ".join(f"{term.confidence:.2f}" for term in named_ones)
-        nothing = "it is not certain that your photos show" if found.maybes else (
-            "as far as can be told, your photos show nothing of"
-        )  # fmt: skip
-        text = f"{nothing} {named} (certainty {certainty})"
+        text = f"as far as can be told, your photos show nothing of {named}"
+        if found.maybes:
+            text = f"it is not certain that your photos show {named}"
+        text += f" (certainty {certainty})"
     elif len(found.terms) == 1 and found.terms[0].decided_by == "likeness":
         text = "no photo is much more like it than chance would have it"
     elif required and len(found.terms) == 1:

@@ -38,16 +38,18 @@ class State(StrEnum):
 class Taken:
     """The photo was taken within a period, by the clock of its camera.
 
-    The whole of what is known of its date lies inside: a photo of 1978 was not surely taken in May
-    1978.
+    A date may be imprecise. The whole time that it stands for must be within the period: a photo
+    that is dated 1978 may not be from May 1978.
     """
 
     first: str | None
     """The period begins with this year, month, day, hour, minute or second: "1978-05" for example.
-    None has it begin with the first photo.
+    None means that it has no beginning.
     """
     last: str | None
-    """The period ends with the end of this year, month, day, hour, minute or second."""
+    """The period ends with the end of this year, month, day, hour, minute or second. None means
+    that it has no end.
+    """
 
 
 @dataclass(frozen=True)
@@ -105,14 +107,14 @@ class Tagged:
 
 @dataclass(frozen=True)
 class Every:
-    """All of these are true of the photo. Without any, it is any photo."""
+    """All of these are true of the photo. Without parts, every photo is selected."""
 
     parts: tuple[Selection, ...]
 
 
 @dataclass(frozen=True)
 class Some:
-    """One of these at least is true of the photo. Without any, it is no photo."""
+    """At least one of these is true of the photo. Without parts, no photo is selected."""
 
     parts: tuple[Selection, ...]
 

@@ -92,7 +92,7 @@ def test_from_and_until_a_date() -> None:
         ("since:2023..2024", "column 7: 2023..2024 is two dates; give one"),
         ("date:99999y", "column 6: 99999 y ago is before all dates"),
         ("rating:7", "column 8: there is no rating 7; ratings are 1 to 5, and -1 for rejected"),
-        ("rating:good", "column 8: 'good' is not a number; write a number for at least so many"),
+        ("rating:good", "column 8: 'good' is not a number; write 4 for at least 4, or =4, <4"),
         ("width:9..3", "column 7: 9 is more than 3; write the lower number first"),
         ("is:sunny", "column 4: a photo cannot be 'sunny'; it can be: undated, damaged, missing"),
         ("near:91,0", "column 6: there is no place 91,0; write the latitude, -90 to 90"),

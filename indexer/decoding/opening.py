@@ -20,7 +20,7 @@ from sigseek.indexer.decoding.jpeg import bits_per_sample
 from sigseek.indexer.decoding.limits import PixelLimit
 from sigseek.indexer.decoding.metadata import Metadata, merged, read_metadata
 from sigseek.indexer.decoding.metadata_blocks import find_blocks
-from sigseek.indexer.decoding.png import PNG, mended_png
+from sigseek.indexer.decoding.png import PNG, repaired_png
 from sigseek.indexer.decoding.tiff import (
     BIG_ENDIAN_BIGTIFF,
     find_photo,
@@ -179,10 +179,10 @@ def _open_otherwise(file: BinaryIO, suffix: str, most: PixelLimit) -> OpenedPict
             jpeg = _pillow_image(BytesIO(file.read()))
             return replace(_checked(jpeg, most), source=jpeg.fp)
     if head.startswith(PNG):
-        mended = BytesIO(mended_png(head + file.read()))
-        opened = _checked(Image.open(mended, formats=["PNG"]), most)
+        repaired = BytesIO(repaired_png(head + file.read()))
+        opened = _checked(Image.open(repaired, formats=["PNG"]), most)
         find_blocks(file, opened.image)
-        return replace(opened, source=mended, damaged=True)
+        return replace(opened, source=repaired, damaged=True)
     if brands(head) & AVIF:
         return _open_cut_avif(head + file.read(), most)
     if not WEBP.match(head):

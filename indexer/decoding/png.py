@@ -1,4 +1,4 @@
-"""The chunks of a PNG file: those that hold metadata, and damaged ones, which are mended."""
+"""The chunks of a PNG file: those that hold metadata, and damaged ones, which are repaired."""
 
 import struct
 import zlib
@@ -18,17 +18,17 @@ _KEPT = (b"IHDR", b"PLTE", b"tRNS", b"IDAT")
 """The chunks without which a picture is not shown as it is."""
 
 
-def mended_png(content: bytes) -> bytes:
+def repaired_png(content: bytes) -> bytes:
     """Return the picture of the PNG alone, with the checksums that its chunks should have."""
-    mended, at = [PNG], len(PNG)
+    repaired, at = [PNG], len(PNG)
     while at + _HEADER <= len(content):
         length, kind = struct.unpack_from(">I4s", content, at)
         data = content[at + _HEADER : at + _HEADER + length]
         if kind in _KEPT:
-            mended.append(struct.pack(">I4s", len(data), kind) + data)
-            mended.append(struct.pack(">I", zlib.crc32(kind + data)))
+            repaired.append(struct.pack(">I4s", len(data), kind) + data)
+            repaired.append(struct.pack(">I", zlib.crc32(kind + data)))
         at += _HEADER + length + _CHECKSUM
-    return b"".join(mended)
+    return b"".join(repaired)
 
 
 def png_blocks(file: BinaryIO) -> Iterator[tuple[str, Any]]:

@@ -1,7 +1,7 @@
 """Laying one sketch over another as well as possible, and telling how alike they then are.
 
 An affine map takes places of the `inside` picture to places of the `around` picture, which may show
-more. Places are told from -1 to 1 across a picture. The map is found by Gauss-Newton steps from a
+more. Coordinates run from -1 to 1 across a picture. The map is found by Gauss-Newton steps from a
 start that is nearly right, on many pairs at the same time. Brightness and contrast do not count,
 and pixels that differ a lot, such as those of a watermark, count little.
 """
@@ -23,7 +23,7 @@ _LONGEST_STEP = 0.12
 """How far a step may move a corner of the picture."""
 _DAMPING = 1e-3
 _TRIMMED = 0.85
-"""The share of the pixels, those that agree best, by which the likeness is told."""
+"""The likeness is that of this share of the pixels, those that agree best."""
 _FINE = 0.85
 _COARSE = 0.6
 """The scales of a map below which the inner picture is smoothed once, or twice, because the other
@@ -35,7 +35,7 @@ _TOGETHER = 512
 _PLACES = ((2 * np.arange(SIDE) + 1) / SIDE - 1).astype(np.float32)
 _Y, _X = (axis.ravel() for axis in np.meshgrid(_PLACES, _PLACES, indexing="ij"))
 _ONE = np.ones_like(_X)
-_FEW = np.arange(SIDE * SIDE).reshape(SIDE, SIDE)[2::4, 2::4].ravel()
+_SPARSE = np.arange(SIDE * SIDE).reshape(SIDE, SIDE)[2::4, 2::4].ravel()
 """The pixels by which starts are chosen."""
 
 
@@ -47,8 +47,8 @@ class Alignments:
     likeness: Floats
     """The correlation (n,) of the pixels that agree best."""
     detail: Floats
-    """The same of the pictures without what is smooth in them. Other photos of one scene are alike
-    in what is smooth, and not in their detail.
+    """The likeness (n,) of their fine detail alone. Two shots of one scene are alike in coarse
+    structure, but not in detail.
     """
     overlap: Floats
     """The share (n,) of the inside picture that lies within the other one."""
@@ -75,18 +75,18 @@ def align(around: Sketches, inside: Sketches, starts: Maps) -> Alignments:
 
 
 def first_likeness(levels: Sketches, around: Rows, inside: Rows, starts: Maps) -> Floats:
-    """Return about how alike the sketches are, (n,), as the starts lay them over each other.
+    """Return a rough likeness (n,) of the sketches, laid over each other as the starts say.
 
     `around` and `inside` are places among the sketches `levels`. Only 64 smoothed pixels of a
     sketch are looked at, which is enough to choose between starts.
     """
     smooth = _smooth(_smooth(levels)).reshape(len(levels), -1)
-    x, y = _X[_FEW], _Y[_FEW]
+    x, y = _X[_SPARSE], _Y[_SPARSE]
     column = (starts[:, 0:1] * x + starts[:, 2:3] + 1) * (SIDE / 2) - 0.5
     row = (starts[:, 4:5] * y + starts[:, 5:6] + 1) * (SIDE / 2) - 0.5
     place = np.clip(np.rint(row), 0, SIDE - 1) * SIDE + np.clip(np.rint(column), 0, SIDE - 1)
     found = smooth[around[:, None], place.astype(np.int64)]
-    wanted = smooth[inside[:, None], _FEW]
+    wanted = smooth[inside[:, None], _SPARSE]
     return _correlation(wanted, found, np.ones_like(found))
 
 
@@ -172,7 +172,7 @@ def _sampled_sharply(around: Floats, maps: Maps) -> tuple[Floats, Floats]:
 
 
 def _cubic(distance: Floats) -> Floats:
-    """Return the weight of a pixel at this distance, as Catmull and Rom have it."""
+    """Return the weight of a pixel at this distance in a Catmull-Rom spline."""
     far = np.abs(distance)
     near = (1.5 * far - 2.5) * far**2 + 1
     beyond = ((2.5 - 0.5 * far) * far - 4) * far + 2

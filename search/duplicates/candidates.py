@@ -20,8 +20,8 @@ _VALUES = 1 << 16
 _TOGETHER = 2_000_000
 """Pairs that are compared at a time."""
 _MOST_IN_BUCKET = 64
-"""How many times the average bucket of a word's value may be. Words in larger buckets say too
-little.
+"""How many times larger than the average a bucket of a word's value may be. The words in larger
+buckets are too common to say anything.
 """
 
 

@@ -29,20 +29,25 @@ LIKENESS = 0.97
 DETAIL = 0.93
 """The least likeness of their detail, if one is a crop of the other or turned a little."""
 FRAMED_DETAIL = 0.9
-"""The same, if one of them has a frame that the other one has not."""
-_FARTHER = 0.025
-"""How much more the detail must agree where hashes do not say, too, that it is one shot. Second
-shots of a scene have like embeddings.
+"""The least likeness of their detail, if one is a crop of the other or turned a little, and only
+one has a frame.
+"""
+_EXTRA_DETAIL = 0.025
+"""This is added to the least likeness of detail for pairs that their hashes did not confirm. Most
+are candidates because of their embeddings, and second shots of a scene have like embeddings, too.
 """
 STILL_DETAIL = 0.97
 """The least likeness of their detail, if both show the same frame. Shots of a burst from a tripod
-do, too, and differ in detail.
+show the same frame, too, but differ in detail.
 """
 _TINY = 128
-"""The width or height, in pixels, below which a picture has too little detail for that."""
+"""A picture that is narrower or lower than this, in pixels, has too little detail for
+STILL_DETAIL.
+"""
 _TINY_DETAIL = 0.94
+"""The least likeness of their detail, if both show the same frame and one is tiny."""
 _STILL = 0.04
-"""How far a map may be from the one that changes nothing for both to show the same frame."""
+"""Two pictures show the same frame if their map differs by at most this from the identity."""
 _BEYOND = 0.02
 """How far the smaller picture may reach beyond the other one, where 2 is a whole width. Two shots
 of one scene mostly reach beyond each other.
@@ -59,7 +64,7 @@ _SCALES = (1.0, 0.85, 0.7, 0.55)
 _SPACING = 0.2
 """How far apart the places are where a smaller picture is first laid, where 2 is a whole width."""
 _STARTS = 2
-"""How many of the first places, the most alike, are improved."""
+"""How many of the first places are improved; these are the most alike ones."""
 _LEAST_FIRST = 0.7
 """The least likeness at a first place that can be improved enough."""
 _NOTHING_CHANGED = np.array([1, 0, 0, 0, 1, 0], np.float32)
@@ -74,9 +79,9 @@ class Overlays:
     inside: Rows
     """The rows (n,) of the pictures that lie in them."""
     ways: Rows
-    """How the first are to be turned to lie as the second do, (n,)."""
+    """The place in ORIENTATIONS, (n,), of how to turn `around` so that it lies as `inside` does."""
     starts: Maps
-    """Where the second lie in the first, (n, 6)."""
+    """Guesses of where `inside` lies in `around`, (n, 6)."""
 
     @classmethod
     def of_pairs(
@@ -108,7 +113,7 @@ def joined(parts: Sequence[Overlays]) -> Overlays:
 class CloseLook:
     """Tells which of some pairs of photos are one shot.
 
-    `photo_ids` are those of all photos that the pairs have.
+    `photo_ids` are the ids of all photos in the pairs.
     """
 
     def __init__(
@@ -119,16 +124,16 @@ class CloseLook:
         self._known = np.flatnonzero(np.isin(rows.ids, photo_ids))
         self._levels = read_levels(catalog, rows, self._known)
 
-    def confirmed(self, overlays: Overlays, more: float = 0.0) -> npt.NDArray[np.bool_]:
-        """Return, for each guess, whether the two pictures are one shot. `more` is added to how
-        much their detail must agree.
+    def confirmed(self, overlays: Overlays, extra_detail: float = 0.0) -> npt.NDArray[np.bool_]:
+        """Return, for each guess, whether the two pictures are one shot. `extra_detail` is added to
+        the least likeness of their detail.
         """
         around = self._sketches(overlays.around).copy()
         for way in range(1, len(ORIENTATIONS)):
             turned = overlays.ways == way
             around[turned] = turned_sketches(around[turned], way)
         found = align(around, self._sketches(overlays.inside), overlays.starts)
-        return self._is_one_shot(overlays, found, more)
+        return self._is_one_shot(overlays, found, extra_detail)
 
     def same_shot(self, pairs: Sequence[tuple[int, int]]) -> list[bool]:
         """Return, for each pair of photos, whether they are one shot, wherever in the larger one
@@ -139,7 +144,7 @@ class CloseLook:
         parts = [overlays for overlays, _ in likely if len(overlays)]
         if parts:
             owners = np.concatenate([of for _, of in likely])
-            same[owners[self.confirmed(joined(parts), _FARTHER)]] = True
+            same[owners[self.confirmed(joined(parts), _EXTRA_DETAIL)]] = True
         return same.tolist()
 
     def _likely(self, number: int, one: int, other: int) -> tuple[Overlays, Rows]:
@@ -162,10 +167,8 @@ class CloseLook:
         rows = np.array([first]), np.array([second])
         turned = Overlays.of_pairs(*rows, self._nearest_way(first, second))
         places = joined([self._places(first, second), self._places(second, first)])
-        alike = first_likeness(
-            self._levels, self._places_of(places.around), self._places_of(places.inside),
-            places.starts,
-        )  # fmt: skip
+        around, inside = self._places_of(places.around), self._places_of(places.inside)
+        alike = first_likeness(self._levels, around, inside, places.starts)
         best = np.argsort(-alike)[:_STARTS]
         return [turned, places.part(best[alike[best] >= _LEAST_FIRST])]
 
@@ -200,14 +203,14 @@ class CloseLook:
         return self._levels[self._places_of(rows)]
 
     def _is_one_shot(
-        self, overlays: Overlays, found: Alignments, more: float
+        self, overlays: Overlays, found: Alignments, extra_detail: float
     ) -> npt.NDArray[np.bool_]:
         quality = self._rows.quality
         rich = np.minimum(quality[overlays.around], quality[overlays.inside]) >= LEAST_QUALITY
         still = (np.abs(found.maps - _NOTHING_CHANGED) <= _STILL).all(axis=1)
         tiny = np.minimum(self._shortest(overlays.around), self._shortest(overlays.inside)) < _TINY
         framed = self._rows.inner[overlays.around] | self._rows.inner[overlays.inside]
-        moved = np.where(framed, FRAMED_DETAIL, DETAIL) + more
+        moved = np.where(framed, FRAMED_DETAIL, DETAIL) + extra_detail
         least = np.where(still, np.where(tiny, _TINY_DETAIL, STILL_DETAIL), moved)
         alike = (found.likeness >= LIKENESS) & (found.detail >= least)
         across, down = found.maps[:, :3], found.maps[:, 3:]

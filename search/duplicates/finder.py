@@ -29,13 +29,13 @@ from sigseek.storage.perceptual_hash import LEAST_QUALITY, ORIENTATIONS, distanc
 Ids = npt.NDArray[np.int64]
 
 MOST_DIFFERENT = 90
-"""In how many bits hashes may differ to be looked at more closely."""
+"""Photos whose hashes differ in more bits get no close look for their hashes."""
 LOOKED_AT = 0.65
-"""How near, between the usual cosine and that of equal photos, embeddings must be for a close
-look.
+"""How near embeddings must be for a close look: 0 is the usual cosine of two photos of the library,
+and 1 is that of equal ones.
 """
 ALIKE = 0.8
-"""How near they must be for photos to be called alike."""
+"""How near embeddings must be, from 0 to 1 in the same way, for photos to be called alike."""
 _SAME_SHARE = 0.1
 """How much the share of the picture inside of plain margins may differ between two forms with the
 same frame.
@@ -129,7 +129,12 @@ class DuplicateFinder:
         near = self.pairs_by_hash()
         near -= self._other_times(near)
         pairs = near_pairs(
-            self._catalog, self._checkpoint.id, self._ids, LOOKED_AT, self._stop, self._half_told
+            self._catalog,
+            self._checkpoint.id,
+            self._ids,
+            LOOKED_AT,
+            self._stop,
+            self._tell_compared,
         )
         by_embedding = {
             (one, other): cosine
@@ -161,7 +166,7 @@ class DuplicateFinder:
         )
 
     def pairs_by_hash(self) -> set[Pair]:
-        """Return the pairs of photos that are one shot, of those with like hashes."""
+        """Return those pairs of photos with like hashes that are one shot."""
         rows = self._rows
         rich = np.flatnonzero(rows.quality >= LEAST_QUALITY)
         index = HashIndex(rows.bits[rich])
@@ -207,8 +212,8 @@ class DuplicateFinder:
         return found
 
     def _other_times(self, pairs: Collection[Pair]) -> set[Pair]:
-        """Return the pairs that the camera took at two times, which are two shots, however much
-        they look like one.
+        """Return the pairs whose cameras say that they were taken at different times. These are two
+        shots, even if they look like one.
         """
         times = self._catalog.shot_times(sorted({id_ for pair in pairs for id_ in pair}))
         return {
@@ -324,7 +329,8 @@ class DuplicateFinder:
             for row in (whole[1], inner[1])
         )
 
-    def _half_told(self, photos: int) -> None:
+    def _tell_compared(self, photos: int) -> None:
+        """Tell the listener how many photos were compared by embedding, the second half of work."""
         self._tell((len(self._ids) + photos) // 2)
 
     def _tell(self, photos: int) -> None:

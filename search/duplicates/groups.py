@@ -11,7 +11,7 @@ from typing import Any
 Pair = tuple[int, int]
 
 _MOST_CHECKED = 200
-"""How many photos that hang together only by others are compared with the best of them."""
+"""The most photos that are compared with the best one, if only others connect them with it."""
 
 
 def star_groups(
@@ -22,9 +22,8 @@ def star_groups(
 ) -> list[list[int]]:
     """Return groups of two photos or more, the photo to keep first, then the others by rank.
 
-    A photo's rank is the lower the better. No two photos of `distinct`, which has the lower id
-    first, come into one group. `check` tells whether photos that hang together by others only are a
-    pair, too.
+    A lower rank is better. No pair of `distinct`, which has the lower id first, comes into one
+    group. `check` tells whether photos that only others connect are a pair, too.
     """
     partners: defaultdict[int, set[int]] = defaultdict(set)
     for one, other in pairs:
@@ -58,8 +57,8 @@ def ordered(one: int, other: int) -> Pair:
 def _left_to_check(
     partners: Mapping[int, set[int]], rank: Mapping[int, Any], distinct: set[Pair]
 ) -> list[Pair]:
-    """Return the pairs of the best photo of those that hang together and one that is none of its
-    partners.
+    """Return the pairs to check: the best one of some connected photos, and each of them that is no
+    partner of it.
     """
     left = []
     for together in _connected(partners):
@@ -71,7 +70,7 @@ def _left_to_check(
 
 
 def _connected(partners: Mapping[int, set[int]]) -> list[set[int]]:
-    """Return the sets of photos that hang together by pairs."""
+    """Return the sets of photos that pairs connect, directly or through others."""
     found = []
     seen: set[int] = set()
     for start in partners:

@@ -11,7 +11,7 @@ BINS = {
     ".trash", ".trashes", "trash", "$recycle.bin", "recycler", "recycled", "@recycle", "#recycle",
     ".recycle", "recycle bin", "deleted items", "papierkorb", "corbeille", "papelera",
 }  # fmt: skip
-"""The names of directories that hold what was thrown away, in lower case."""
+"""The names, in lower case, of directories that hold deleted files."""
 
 _FORMATS = (
     ("DNG", "RAW", "CR2", "CR3", "NEF", "ARW", "RAF", "ORF", "RW2"),
@@ -43,7 +43,7 @@ class FileNow:
 
     @property
     def available(self) -> bool:
-        """Whether it is there as it was read."""
+        """Whether the file is there and was not changed since it was last read."""
         return self.inode is not None
 
 
@@ -115,7 +115,7 @@ def look_at(files: Sequence[PhotoFile]) -> list[FileNow]:
 
 
 def is_in_bin(path: str) -> bool:
-    """Return whether the file lies in a directory of what was thrown away."""
+    """Return whether the file is in a directory of deleted files, at any depth."""
     return any(
         part.lower() in BINS or part.lower().startswith(".trash-")
         for part in PurePath(path).parts[:-1]
@@ -123,7 +123,7 @@ def is_in_bin(path: str) -> bool:
 
 
 def metadata_count(photo: PhotoRecord) -> int:
-    """Return how many sorts of metadata the photo has."""
+    """Return how many kinds of metadata the photo has."""
     return sum(bool(getattr(photo, name)) for name in _METADATA)
 
 

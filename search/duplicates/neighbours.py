@@ -16,7 +16,7 @@ _NEIGHBOURS = 8
 _SAMPLE = 10_000
 """Photos by which the embeddings of all are described."""
 _FEW = 20_000
-"""Photos up to which all are compared with all."""
+"""Up to this many photos, all are compared with all."""
 _DIMENSIONS = 128
 """How many dimensions of the embeddings are kept where there are many photos."""
 _LISTS = 4
@@ -89,7 +89,7 @@ def exact_cosines(
 
 
 class _Space:
-    """What is kept of embeddings to compare all with all: few dimensions where they are many."""
+    """A space to compare all embeddings in. For many photos it has fewer dimensions."""
 
     def __init__(self, catalog: CatalogReader, checkpoint_id: int, ids: Ids) -> None:
         self._catalog = catalog

@@ -24,8 +24,8 @@ CROPS = (
     (0.85, 1.0),
     (1.0, 0.85),
 )
-"""The widths and heights of crops from the middle of a picture whose hashes are looked for, too, in
-parts of the picture's.
+"""Crops from the middle of a picture whose hashes are looked for, too: their widths and heights as
+shares of the picture's.
 """
 
 
@@ -118,8 +118,8 @@ def _no_rows() -> tuple[npt.NDArray[np.generic], ...]:
 def row_sizes(
     rows: SketchRows, wanted: Rows, sizes: dict[int, tuple[int, int]]
 ) -> npt.NDArray[np.float64]:
-    """Return the widths and heights (n, 2), in pixels, of what these rows show. `sizes` are the
-    photos' by id.
+    """Return the widths and heights (n, 2), in pixels, of the parts of photos that these rows show.
+    `sizes` has the whole photos' widths and heights by id.
     """
     whole = np.array([sizes[id_] for id_ in rows.ids[wanted].tolist()], np.float64)
     margins = rows.margins[wanted].astype(np.float64)

@@ -1,4 +1,4 @@
-"""Directories, by their absolute path or by their last parts."""
+"""Facts that name a directory, by its absolute path or by the last parts of it."""
 
 import os
 import re
@@ -19,7 +19,7 @@ _HERE = re.compile(r"\.{1,2}([/\\]|$)")
 
 @dataclass(frozen=True)
 class Directory:
-    """A directory, with what lies below."""
+    """A directory and everything below it."""
 
     path: str
     """The path as typed: absolute, or the last parts of one."""
@@ -28,7 +28,7 @@ class Directory:
         return self.path
 
     def selection(self, catalog: CatalogReader) -> Selection:
-        """Return the condition that a file of the photo is there."""
+        """Return the condition that a file of the photo is in the directory or below it."""
         path: PurePath = PurePath(self.path)
         if self.path.startswith("~"):
             path = typed_path(self.path)
@@ -53,8 +53,8 @@ class Directory:
         return Below(found.places)
 
     def _unknown(self, catalog: CatalogReader, alike: list[str]) -> FactValueError:
-        """Return the problem of a directory that the library does not know, given those with nearly
-        the same name.
+        """Return the error about a directory that the library does not know. `alike` has the paths
+        of directories with nearly the same name.
         """
         found = f"no photo of this library is in a directory '{printable(self.path)}'"
         if alike:

@@ -28,11 +28,11 @@ KINDS: dict[str, Callable[[str], FactValue]] = {
     "height": parse_height,
     "is": parse_state,
 }
-"""Functions that read a value as it was typed, by the name of the fact. They raise FactValueError
-for one that the fact cannot have.
+"""The functions that read a value as it was typed, by the name of the fact. They raise
+FactValueError for a value that the fact cannot have.
 """
 NAMES_OF_PERIODS = {"since": "date", "until": "date"}
-"""Facts that are another way to write a period, and the fact that has it as its value."""
+"""The facts that give one end of a period, and the fact that gives the whole period."""
 OTHER_NAMES = {
     "folder": "in", "directory": "in", "dir": "in", "path": "in", "album": "in",
     "city": "place", "region": "place", "country": "place", "location": "place", "where": "place",

@@ -42,8 +42,8 @@ class Camera:
         """Return the condition that the photo is of such a camera."""
         known = catalog.names("camera")
         wanted = pattern(self.name)
-        found = [name for name in known if any(map(wanted, _spelled(name)))]
-        return Named("camera", tuple(_some(found, "camera", self.name, known)))
+        found = [name for name in known if any(map(wanted, _names_of_camera(name)))]
+        return Named("camera", tuple(_not_empty(found, "camera", self.name, known)))
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class NamedFact:
         wanted = pattern(name)
         found = [one for one in known if wanted(one)]
         if self.column != "title":  # titles are sentences, which nobody chooses from
-            found = _some(found, self.column, self.name, known)
+            found = _not_empty(found, self.column, self.name, known)
         return Named(self.column, tuple(found))
 
 
@@ -84,7 +84,7 @@ class Person:
         """Return the condition that the photo names the person."""
         known, wanted = catalog.words("person"), pattern(self.name)
         found = [name for name in known if wanted(name)]
-        return Worded("person", tuple(_some(found, "person", self.name, known)))
+        return Worded("person", tuple(_not_empty(found, "person", self.name, known)))
 
 
 @dataclass(frozen=True)
@@ -101,18 +101,18 @@ class Keyword:
         known = catalog.words("keyword")
         wanted = [pattern(level) for level in self.name.split(_LEVEL)]
         found = [name for name in known if _has_levels(name.split(_LEVEL), wanted)]
-        return Worded("keyword", tuple(_some(found, "keyword", self.name, known)))
+        return Worded("keyword", tuple(_not_empty(found, "keyword", self.name, known)))
 
 
 def folded(name: str) -> str:
-    """Return what is left of a name where case, spaces and spelling make no difference."""
+    """Return the form in which names are compared: without case, spaces and Unicode spelling."""
     normal = unicodedata.normalize("NFC", name).casefold()
     return unicodedata.normalize("NFC", "".join(normal.split()))
 
 
 def pattern(name: str, fold: Callable[[str], str] = folded) -> Callable[[str], bool]:
-    """Return the function that tells whether a name is the one that was typed. `fold` gives what is
-    compared of both.
+    """Return the function that tells whether a name is the one that was typed. Both names are
+    compared as `fold` returns them.
     """
     pieces = []
     for piece in _PIECE.findall(name):
@@ -133,24 +133,26 @@ def nearest(name: str, known: Iterable[str]) -> list[str]:
     return [by_folded[one] for one in dict.fromkeys((*close, *beginning))][:_NEAREST]
 
 
-def unknown(what: str, name: str, known: Sequence[str], none: str) -> FactValueError:
-    """Return the problem of a name that no photo has. `none` is said where no photo has any."""
+def unknown(what: str, name: str, known: Sequence[str], if_none: str) -> FactValueError:
+    """Return the error about a name that no photo has. `if_none` is its remedy in a library whose
+    photos have no such names.
+    """
     found = f"no photo has the {what} '{printable(name)}'"
     if not known:
-        return FactValueError(found, none)
+        return FactValueError(found, if_none)
     near = nearest(name, known) or sorted(known)[:_NEAREST]
     listed = ", ".join(printable(one) for one in near)
     return FactValueError(found, f"the nearest names here: {listed}")
 
 
-def _some(found: list[str], what: str, name: str, known: Sequence[str]) -> list[str]:
+def _not_empty(found: list[str], what: str, name: str, known: Sequence[str]) -> list[str]:
     """Return the names that were found. Raises FactValueError when there are none."""
     if not found:
         raise unknown(what, name, known, f"no photo of this library has a {what}")
     return found
 
 
-def _spelled(camera: str) -> list[str]:
+def _names_of_camera(camera: str) -> list[str]:
     """Return the whole name, the model without its maker, and the maker."""
     words = camera.split()
     count = 1

@@ -63,7 +63,7 @@ def _limits(column: NumberColumn, typed: str) -> Limits:
     if not found:
         raise FactValueError(
             f"'{printable(typed)}' is not a number",
-            "write a number for at least so many, or =4, <4 or 2..4",
+            "write 4 for at least 4, or =4, <4 or 2..4",
         )
     number = int(found[2])
     match found[1]:

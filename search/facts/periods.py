@@ -28,9 +28,9 @@ class Period:
     """A period of local time. Dates are ISO 8601 of any precision, from the year to the second."""
 
     first: str | None
-    """The date with whose beginning it begins; None where it has no beginning."""
+    """The period begins when this date begins. None means that it has no beginning."""
     last: str | None
-    """The date with whose end it ends; None where it has no end."""
+    """The period ends when this date ends. None means that it has no end."""
 
     def __str__(self) -> str:
         if self.first == self.last and self.first is not None:
@@ -61,12 +61,12 @@ def parse_period(typed: str) -> Period:
 
 
 def parse_since(typed: str) -> Period:
-    """Return the period from the beginning of a date on, without an end."""
+    """Return the period that begins when a date begins, and has no end."""
     return Period(_one(typed).first, None)
 
 
 def parse_until(typed: str) -> Period:
-    """Return the period up to the end of a date, without a beginning."""
+    """Return the period that ends when a date ends, and has no beginning."""
     return Period(None, _one(typed).last)
 
 

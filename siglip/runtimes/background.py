@@ -10,7 +10,7 @@ from sigseek.progress import Stop
 _Result = TypeVar("_Result")
 
 _LOOK = 0.05
-"""Seconds between two looks at whether to stop, while the work goes on."""
+"""How often, in seconds, the stop token is looked at while the work goes on."""
 
 
 def run_until_stopped(work: Callable[[], _Result], stop: Stop) -> _Result:

@@ -8,17 +8,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 MAKING, STOPPED = ".making-", ".stopped-"
-"""What the names of directories begin with that are being made, or that a stop has left."""
+"""The beginnings of directories' names: of one that is being made, and of one that a stop left."""
 _ABANDONED = {MAKING: 3600, STOPPED: 86_400}
-"""Seconds without a change after which such a directory is removed."""
+"""The seconds without a change after which a directory is removed, by what its name begins with."""
 
 
 @contextmanager
 def directory(place: Path) -> Iterator[Path]:
-    """Give a new directory in `place`, which is removed at the end. Whatever is whole by then has
-    to be moved to its name.
+    """Give a new directory in `place`, and remove it at the end. The caller moves whatever is whole
+    out of it.
 
-    Those that killed processes left, and those that nobody has gone on with, are removed as well.
+    Directories of processes that were killed are removed as well, and so are those of stopped
+    conversions that no later one has gone on with.
     """
     for prefix, seconds in _ABANDONED.items():
         for path in place.glob(f"{prefix}*"):

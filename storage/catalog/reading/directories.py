@@ -23,7 +23,7 @@ class KnownDirectory(NamedTuple):
     path: str
     """The absolute path."""
     places: tuple[tuple[int, str], ...]
-    """Where that is: folders' ids, and paths relative to the folder; "" for a folder as a whole."""
+    """The directory as ids of folders and paths relative to them; "" means the whole folder."""
 
 
 class DirectoryReader(Reader):
@@ -39,8 +39,8 @@ class DirectoryReader(Reader):
         return None
 
     def directories_called(self, name: PurePath) -> tuple[list[str], list[str]]:
-        """Return the absolute paths of the directories whose last parts are those of `name`, and of
-        those that differ from it in small and capital letters. Both are in alphabetical order.
+        """Return the absolute paths of the directories whose last parts are those of `name`, and
+        the paths of those that match only if case is ignored. Both are in alphabetical order.
 
         A directory below another one that was found is left out.
         """
@@ -57,7 +57,9 @@ class DirectoryReader(Reader):
 
 
 def _places(connection: Connection, path: PurePath) -> Iterator[tuple[int, str]]:
-    """Yield what is below the directory: folders, and the path relative to each."""
+    """Yield the places of the directory: the id of a folder, and the path relative to it. A folder
+    below the directory is one of its places as a whole.
+    """
     for folder in connection.execute(select(FOLDER)):
         if PurePath(folder.path).is_relative_to(path):
             yield folder.id, ""
@@ -73,8 +75,9 @@ def _has_files(connection: Connection, folder_id: int, inside: PurePath) -> bool
 
 
 def _in_root(connection: Connection, folder: Row[Any], parts: Sequence[str]) -> dict[str, bool]:
-    """Return the directories with these last parts that are the folder or above it, or that are
-    inside it while their last parts begin outside: by absolute path, whether all letters agree.
+    """Return the directories with these last parts that are the folder or above it, or whose last
+    parts begin above the folder and end inside it. The values tell whether all letters agree, the
+    keys are absolute paths.
     """
     root = PurePath(folder.path).parts
     found = {}
@@ -124,7 +127,7 @@ def _patterns(parts: Sequence[str], form: Literal["NFC", "NFD"]) -> Iterator[str
 
 def _directory_in(path: Sequence[str], parts: Sequence[str]) -> tuple[PurePath, bool | None]:
     """Return the outermost directory with these last parts in a path that a pattern has matched,
-    and whether all letters agree. It is None where more than small and capital letters differ.
+    and whether all letters agree. The second is None if they differ in more than case.
     """
     count = len(parts)
     ends = range(count, len(path))

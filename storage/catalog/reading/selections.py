@@ -112,7 +112,7 @@ class _Photos:
         return found
 
     def _having(self, statements: Iterable[Executable]) -> Mask:
-        """Return which photos one of the statements, which select ids, gives."""
+        """Return which photos the statements select. Each statement selects ids."""
         import numpy as np
 
         found = self._none()
