@@ -12,6 +12,7 @@ from PIL import Image
 import sigseek
 from benchmarks.photographs import ATTACKS, photograph
 from sigseek import DuplicateGroup
+from sigseek.search.duplicates.results import DuplicateKind
 from sigseek.storage import Catalog
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 from tests.conftest import Run
@@ -198,6 +199,37 @@ def test_a_preferred_folder(library: sigseek.Library, photos: Path) -> None:
         "a.jpg",
         "in the preferred folder",
     )
+
+
+@pytest.mark.parametrize("kind", ["identical", "near"])
+@pytest.mark.parametrize("gone", ["missing", "changed"])
+def test_the_last_file_is_never_offered_for_one_that_is_gone(
+    kind: DuplicateKind, gone: str, library: sigseek.Library, photos: Path
+) -> None:
+    """Neither a preferred folder nor a bin makes up for a file that is not there."""
+    image = photograph(1, SIZE)
+    lost = save(photos / "preferred" / "a.jpg", image, quality=80)
+    save(photos / "Papierkorb" / "b.jpg", image, quality=80 if kind == "identical" else 60)
+    library.index(photos)
+    lost.unlink()
+    if gone == "changed":
+        save(lost, photograph(2, SIZE))
+    found = library.duplicates(kinds=[kind], prefer=[photos / "preferred"])
+    assert kept(found[0]) == ("b.jpg", "there now")
+    assert found.others() == ()
+
+
+def test_a_preferred_folder_does_not_make_up_for_damage(
+    library: sigseek.Library, photos: Path
+) -> None:
+    whole = save(photos / "b.jpg", photograph(1, SIZE), quality=95)
+    data = whole.read_bytes()
+    cut = photos / "preferred" / "a.jpg"
+    cut.parent.mkdir()
+    cut.write_bytes(data[: len(data) - 200])
+    library.index(photos)
+    (group,) = library.duplicates(kinds=["near"], prefer=[photos / "preferred"])
+    assert kept(group) == ("b.jpg", "not damaged")
 
 
 def test_what_a_person_parted_stays_apart(library: sigseek.Library, photos: Path) -> None:

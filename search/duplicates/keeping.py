@@ -66,10 +66,11 @@ Criterion = tuple[str, Callable[[Copy], float | str]]
 def criteria(prefer: Sequence[Path]) -> list[Criterion]:
     """Return the reasons to keep one copy rather than another, the weightiest first."""
     return [
-        ("in the preferred folder", lambda copy: not _is_below(copy.file.path, prefer)),
-        ("not in a bin", lambda copy: is_in_bin(copy.file.path)),
+        # People delete the others. So nothing makes up for a file that is gone or damaged.
         ("there now", lambda copy: not copy.file.available),
         ("not damaged", lambda copy: copy.photo.damaged),
+        ("in the preferred folder", lambda copy: not _is_below(copy.file.path, prefer)),
+        ("not in a bin", lambda copy: is_in_bin(copy.file.path)),
         ("most pixels", lambda copy: -copy.content_pixels),
         ("without a frame", lambda copy: copy.photo.width * copy.photo.height),
         ("original format", lambda copy: _format_rank(copy.format)),
@@ -98,12 +99,12 @@ def file_rank(file: FileNow, prefer: Sequence[Path]) -> tuple[bool, bool, bool, 
     """Return what files of one picture are ordered by, the best first."""
     preferred = _is_below(file.path, prefer)
     in_bin = is_in_bin(file.path)
-    return not preferred, in_bin, not file.available, file.mtime_ns, len(file.path), file.path
+    return not file.available, not preferred, in_bin, file.mtime_ns, len(file.path), file.path
 
 
 def file_reason(best: FileNow, other: FileNow, prefer: Sequence[Path]) -> str:
     """Return why the first file is kept rather than the other one, which is the next best."""
-    names = ("in the preferred folder", "not in a bin", "there now", "oldest", "shortest path")
+    names = ("there now", "in the preferred folder", "not in a bin", "oldest", "shortest path")
     measures = zip(names, file_rank(best, prefer), file_rank(other, prefer), strict=False)
     return next((name for name, one, two in measures if one != two), "first by path")
 

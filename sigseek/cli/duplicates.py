@@ -92,7 +92,7 @@ def duplicates(
         sigseek duplicates
         sigseek duplicates tag:holiday --kind near --prefer ~/Pictures/originals
         sigseek duplicates --not ~/Pictures/one.jpg ~/Pictures/two.jpg
-        sigseek duplicates --print0 | xargs -0 -I{} mv {} ~/copies
+        sigseek duplicates --print0 | xargs -0 -I{} mv -n {} ~/copies/
     """
     path_end = end_of_paths(paths_only, print0, as_json)
     if distinct:
