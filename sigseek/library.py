@@ -431,8 +431,10 @@ class Library:
         """
         from sigseek.operations.duplicates import find_duplicates
 
-        return find_duplicates(
-            self._opened, query, kinds=kinds, prefer=prefer, listener=listener, stop=stop
+        return self._opened.answer(
+            lambda: find_duplicates(
+                self._opened, query, kinds=kinds, prefer=prefer, listener=listener, stop=stop
+            )
         )
 
     def not_duplicates(self, photos: Sequence[StrPath]) -> int:

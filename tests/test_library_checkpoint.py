@@ -123,6 +123,18 @@ def test_a_process_that_only_searches_goes_over_to_the_one_that_was_named(
     assert [hit.score for hit in by_mini] != [hit.score for hit in by_tiny]
 
 
+def test_duplicates_are_told_by_the_checkpoint_that_was_named(
+    library: sigseek.Library, tiny: Path, run: Run
+) -> None:
+    library.close()
+    with sigseek.open(library.directory) as plain:
+        plain.search("a red house")
+        run("index", "--model", tiny, "--library", library.directory)
+        found = plain.duplicates()
+        assert plain.checkpoint.name == str(tiny)
+    assert found.notes == (f"this answer is of {tiny}; the library also has mini (12 photos)",)
+
+
 def test_one_that_cannot_be_loaded_takes_no_ones_place(
     photos: Path, library: sigseek.Library, tmp_path: Path, run: Run
 ) -> None:

@@ -44,7 +44,7 @@ def find_duplicates(
     _check_kinds(kinds)
     state = library.checkpoint.state_to_query()
     within = None
-    notes: list[Remedy | str] = []
+    notes = list(library.checkpoint.notes)
     if query is not None:
         within, notes = _matching(library, query, state.record.embeddings)
     with library.directory.catalog().snapshot() as moment:

@@ -55,34 +55,23 @@ def search(
     asked = _read(query, within)
     if is_factual(asked):
         check_search(asked, limit, min_probability, looks_closer=False)
+        catalog = library.directory.catalog()
         found = list_selected(
-            asked,
-            library.directory.catalog(),
-            limit,
-            explain=explain,
-            order=sort,
-            offset=offset,
-            page=page,
+            asked, catalog, limit, explain=explain, order=sort, offset=offset, page=page
         )
         note = note_on_habits(query)
         return replace(found, notes=(note,) if note else ())
-    model, searcher = library.model, library.searcher
     views = _CountedViews(library.photo_files.embed_views)
     look = CloserLook(closer, views.embed) if closer else None
     check_search(asked, limit, min_probability, looks_closer=look is not None)
     check_place(sort, offset, page)
-    if searcher.is_loaded or model.reads_at_once:
-        vectors, known = _embed(library, terms(asked), include_self=include_self)
-    else:
-        library.checkpoint.state_to_query()  # raises before anything is downloaded or loaded
-        (vectors, known), _ = side_by_side(
-            lambda: _embed(library, terms(asked), include_self=include_self), searcher.get
-        )
+    vectors, known = _embed_beside_searcher(library, terms(asked), include_self=include_self)
+    model = library.model
     of_texts: list[Remedy | str | None] = []
     for term in terms(asked):
         if isinstance(term, Text):
             of_texts += [model.warn_if_cut("the query", term.text), _unknown_note(model, term.text)]
-    found = searcher.ask(
+    found = library.searcher.ask(
         lambda current: current.search(
             asked,
             vectors,
@@ -198,6 +187,22 @@ def _unknown_note(model: ModelInUse, text: str) -> Remedy | str | None:
         f"{escaped(found)}; {' and '.join(MULTILINGUAL)} know many languages, for example: {{}}",
         (Call("index", options=(("model", MULTILINGUAL[0]),)),),
     )
+
+
+def _embed_beside_searcher(
+    library: OpenedLibrary, asked: Sequence[Leaf], *, include_self: bool
+) -> tuple[dict[Leaf, Floats], dict[Leaf, KnownPhoto]]:
+    """Return what `_embed` gives. If the searcher and the text tower must be loaded, that is done
+    side by side.
+    """
+    searcher = library.searcher
+    if searcher.is_loaded or library.model.reads_at_once:
+        return _embed(library, asked, include_self=include_self)
+    library.checkpoint.state_to_query()  # raises before anything is downloaded or loaded
+    embedded, _ = side_by_side(
+        lambda: _embed(library, asked, include_self=include_self), searcher.get
+    )
+    return embedded
 
 
 def _embed(
