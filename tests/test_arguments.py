@@ -53,10 +53,6 @@ def test_options_may_stand_anywhere_among_the_words_of_a_query(
     query = [group[0] for group in typed if group not in OPTIONS] + (after or [])
     if after is not None:
         words += ["--", *after]
-    if not query:
-        with pytest.raises(click.MissingParameter):
-            search.make_context("search", words)
-        return
     params = search.make_context("search", words).params
     assert params["query"] == tuple(query)
     for name, value in dict(OPTIONS[group] for group in typed if group in OPTIONS).items():
@@ -104,6 +100,9 @@ def test_any_words_are_read_or_refused(words: list[str]) -> None:
             "Option '-n' needs a value, and '--json' is an option. If it is the value, write "
             "--limit=--json.",
         ),
+        (["search", "a", "--html"], "Option '--html' requires an argument."),
+        (["search", "-n", "1", "a", "-n"], "Option '-n' requires an argument."),
+        (["duplicates", "--prefer"], "Option '--prefer' requires an argument."),
         (["tag", "--label", "-h"], "Option '--label' needs a value, and '-h' is an option."),
         (["index", "a", "--exclude", "--list"], "Option '--exclude' needs a value"),
     ],

@@ -232,6 +232,35 @@ def test_a_preferred_folder_does_not_make_up_for_damage(
     assert kept(group) == ("b.jpg", "not damaged")
 
 
+def test_a_preferred_folder_is_found_by_other_names_of_it(
+    library: sigseek.Library, photos: Path, tmp_path: Path
+) -> None:
+    """A mistyped folder must not change silently which files are offered."""
+    save(photos / "a" / "first.jpg", photograph(1, SIZE))
+    (photos / "b").mkdir()
+    shutil.copy(photos / "a" / "first.jpg", photos / "b" / "second.jpg")
+    library.index(photos)
+    assert kept(library.duplicates()[0])[0] == "first.jpg"
+    (tmp_path / "link").symlink_to(photos / "b")
+    for name in (tmp_path / "link", photos / "a" / ".." / "b", photos / "b"):
+        found = library.duplicates(prefer=[name])
+        assert kept(found[0]) == ("second.jpg", "in the preferred folder"), name
+    with pytest.raises(sigseek.SigseekError, match=f"no photo of this library is in {photos}/c"):
+        library.duplicates(prefer=[photos / "b", photos / "c"])
+
+
+def test_an_animation_is_no_copy_of_its_first_picture(
+    library: sigseek.Library, photos: Path
+) -> None:
+    image = photograph(1, SIZE)
+    save(photos / "a.jpg", image)
+    image.save(photos / "b.gif", save_all=True, append_images=[photograph(2, SIZE)])
+    library.index(photos)
+    found = library.duplicates()
+    assert [group.kind for group in found] == ["alike"]
+    assert found.others() == ()
+
+
 def test_what_a_person_parted_stays_apart(library: sigseek.Library, photos: Path) -> None:
     image = photograph(1, SIZE)
     one = save(photos / "a.jpg", image)
@@ -300,6 +329,15 @@ def test_only_what_a_query_selects_is_compared(library: sigseek.Library, photos:
     assert (found.photos, names(found)) == (3, {frozenset({"1.jpg", "1 again.jpg"})})
     with pytest.raises(sigseek.UnknownTagError):
         library.duplicates("tag:theirs")
+
+
+def test_a_query_without_a_photo_gets_no_note_on_photos(
+    library: sigseek.Library, photos: Path
+) -> None:
+    save(photos / "a.jpg", photograph(1, SIZE))
+    library.index(photos)
+    notes = [note if isinstance(note, str) else note.text for note in library.duplicates("x").notes]
+    assert not [note for note in notes if "names no photo" in note]
 
 
 def test_plain_pictures_are_no_duplicates(library: sigseek.Library, photos: Path) -> None:

@@ -128,6 +128,8 @@ class DuplicateFinder:
         self._tell(0)
         near = self.pairs_by_hash()
         near -= self._other_times(near)
+        maybe_moving = self._with_gif(near)
+        near -= maybe_moving
         pairs = near_pairs(
             self._catalog,
             self._checkpoint.id,
@@ -144,6 +146,7 @@ class DuplicateFinder:
         }
         least = pairs.usual + ALIKE * (1 - pairs.usual)
         alike = {pair for pair, cosine in by_embedding.items() if cosine >= least}
+        alike |= maybe_moving
         # Where only the embedding led to a pair, one in ten that look like one shot are two. People
         # delete what is called near, so these are alike.
         unsure = [pair for pair in by_embedding if pair not in near and pair not in alike]
@@ -221,6 +224,13 @@ class DuplicateFinder:
             for one, other in pairs
             if one in times and other in times and times[one] != times[other]
         }
+
+    def _with_gif(self, pairs: Collection[Pair]) -> set[Pair]:
+        """Return the pairs with a GIF, which may be an animation. Only its first picture is known,
+        so it must not be called a copy of that.
+        """
+        formats = self._catalog.picture_formats(sorted({id_ for pair in pairs for id_ in pair}))
+        return {pair for pair in pairs if "GIF" in (formats[pair[0]], formats[pair[1]])}
 
     def _same_shot(self, pairs: Sequence[Pair]) -> list[bool]:
         """Return which of the pairs are one shot by what they look like and by their times."""

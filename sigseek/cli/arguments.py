@@ -46,7 +46,13 @@ class QueryCommand(click.Command):
         names = _option_names(self, ctx)
         options: list[str] = []
         query: list[str] = []
-        for word in words_of(self, ctx, args):
+        words = words_of(self, ctx, args)
+        if words and words[-1].kind == "option" and names.get(words[-1].typed):
+            # Click would take the -- below for the value.
+            raise click.BadOptionUsage(
+                words[-1].typed, f"Option '{words[-1].typed}' requires an argument.", ctx
+            )
+        for word in words:
             long = _with_two_dashes(word.typed)
             if word.kind == "unknown" and long in names:
                 raise click.UsageError(

@@ -5,17 +5,18 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from sigseek.errors import Call, ErrorKind, Remedy
 from sigseek.indexer.hash_version import HASH_VERSION
 from sigseek.operations.lists import check_list
 from sigseek.operations.opened import OpenedLibrary
-from sigseek.operations.photo_files import known_photos
+from sigseek.operations.photo_files import known_photos, possible_paths
 from sigseek.paths import typed_path
 from sigseek.progress import Listener, Stop
 from sigseek.search.duplicates.results import KINDS, DuplicateKind, Duplicates
-from sigseek.search.errors import QueryError
+from sigseek.search.errors import QueryError, printable
 from sigseek.storage import CatalogReader
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def find_duplicates(
             moment,
             state.record,
             ids,
-            [typed_path(folder).absolute() for folder in prefer],
+            _known_directories(moment, prefer),
             listener or library.listener,
             stop or Stop(),
         )
@@ -97,11 +98,36 @@ def _check_kinds(kinds: Collection[str]) -> None:
         )
 
 
+def _known_directories(
+    catalog: CatalogReader, directories: Sequence[str | os.PathLike[str]]
+) -> list[Path]:
+    """Return the paths of directories as the library has them.
+
+    Raises QueryError for a directory without photos: if a mistyped one were ignored, the wrong
+    files would be called the ones to keep.
+    """
+    known: list[Path] = []
+    for directory in directories:
+        path = typed_path(directory).absolute()
+        found = [catalog.directory(possible) for possible in possible_paths(path)]
+        here = [Path(one.path) for one in found if one is not None]
+        if not here:
+            raise QueryError(
+                f"no photo of this library is in {printable(str(path))}, so it cannot be preferred",
+                "check the name of the folder",
+                ErrorKind.NOT_FOUND,
+            )
+        known += here
+    return known
+
+
 def _matching(library: OpenedLibrary, query: str, photos: int) -> tuple[Ids, list[Remedy | str]]:
     """Return the ids of all photos that match the query, and notes on the answer."""
     import numpy as np
 
     from sigseek.operations.searching import search
+    from sigseek.search.parse import parse
+    from sigseek.search.query import PhotoTerm, terms
 
     found = search(
         library,
@@ -111,7 +137,7 @@ def _matching(library: OpenedLibrary, query: str, photos: int) -> tuple[Ids, lis
         include_all=False,
         explain=False,
         closer=0,
-        include_self=True,
+        include_self=any(isinstance(term, PhotoTerm) for term in terms(parse(query))),
     )
     return np.array([hit.id for hit in found], np.int64), list(found.notes)
 

@@ -133,7 +133,7 @@ class PhotoFiles:
         if id_ is None:
             return self._embed_photo(existing_photo(path)), None
         catalog, record = self._directory.catalog(), self._checkpoint.state_to_query().record
-        named = frozenset(map(str, _possible_paths(path)))
+        named = frozenset(map(str, possible_paths(path)))
         photo_record = catalog.photos([id_]).get(id_)
         files = set(photo_record.paths) if photo_record else set()
         known = KnownPhoto(id_, named, has_copies=bool(files - named), include_self=include_self)
@@ -179,7 +179,7 @@ class PhotoFiles:
 
     def _id_at(self, path: Path) -> int | None:
         """Return the id of the photo that the file at the path held when it was last seen."""
-        known = map(self._directory.catalog().find_photo_of_file, _possible_paths(path))
+        known = map(self._directory.catalog().find_photo_of_file, possible_paths(path))
         return next((photo for photo in known if photo is not None), None)
 
     def _embed_photo(self, path: Path) -> Floats:
@@ -238,7 +238,7 @@ def known_photos(files: PhotoFiles, photos: Sequence[str | os.PathLike[str]]) ->
     return [id_ for id_ in found.values() if id_ is not None]
 
 
-def _possible_paths(path: Path) -> dict[Path, None]:
+def possible_paths(path: Path) -> dict[Path, None]:
     """Return the paths by which the library may know the file, which need not be there.
 
     The library keeps paths without links, and with their letters as the file system spells them.
