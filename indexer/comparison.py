@@ -125,8 +125,8 @@ def _settle_known_files(
     failed: Collection[str],
     reread: Collection[str] | None,
 ) -> dict[str, FileRecord]:
-    """Take files that are known and unchanged out of `unsettled`, and note what is to be noted of
-    them. Returns all other known files by path.
+    """Take files that are known and unchanged out of `unsettled`, and note in `result` what else is
+    new about them. Returns all other known files by path.
     """
     others = {}
     present = unchanged = 0

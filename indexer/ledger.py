@@ -185,15 +185,15 @@ class Ledger:
         self._missing.get(folder_id, set()).discard(path)
 
     def enter_metadata(self, photos: int) -> None:
-        """Note that the metadata of so many photos was read again and stored."""
+        """Count photos whose metadata was read again and stored."""
         self._report.metadata_read += photos
 
     def enter_hashed(self, photos: int) -> None:
-        """Note that the hashes of so many photos of an earlier version were made and stored."""
+        """Count photos of an earlier version whose hashes were made and stored."""
         self._report.hashed += photos
 
     def enter_untagged(self, photos: int) -> None:
-        """Note that so many tagged photos were replaced by edits of their files."""
+        """Count tagged photos that were replaced by edits of their files, and say so."""
         self._report.untagged += photos
         which = "1 photo" if photos == 1 else f"{photos:,} photos"
         self._listener.said(
@@ -201,7 +201,7 @@ class Ledger:
         )
 
     def enter_excluded_photos(self, photos: int, tagged: int) -> None:
-        """So many photos left the library because their files are left out, so many with tags."""
+        """Count photos that left the library because a rule leaves out their files."""
         self._report.excluded_photos += photos
         self._report.excluded_tagged += tagged
 

@@ -1,4 +1,4 @@
-"""Perceptual hashes of photos that an earlier version of the program took in.
+"""Perceptual hashes of photos that an earlier version of the program indexed.
 
 Their pictures are decoded once more. Nothing else of them is read, and nothing is embedded.
 """
@@ -73,7 +73,7 @@ class MissingHashes:
 
         Raises OSError or UndecidedError when none of them can be read now.
         """
-        missing: Exception | None = FileNotFoundError()
+        unreadable: Exception | None = FileNotFoundError()
         for file in photo[1]:
             path = Path(file.path)
             try:
@@ -81,11 +81,11 @@ class MissingHashes:
                 if status and (status.st_size, mtime_ns(status)) == (file.size, file.mtime_ns):
                     return self._decoder.decode_hash(path)
             except (OSError, UndecidedError) as error:
-                missing = missing and error
+                unreadable = unreadable and error
             except DecodeError:
-                missing = None
-        if missing:
-            raise missing
+                unreadable = None
+        if unreadable:
+            raise unreadable
         return None
 
     def _store(self, made: dict[int, HashRecord | None]) -> None:

@@ -49,8 +49,9 @@ def combine_bounds(
 
 
 def held_back_by(query: Query, terms: Mapping[Leaf, float]) -> Leaf | None:
-    """Return the term without whose doubts the query's probability would rise most, by its terms'
-    probabilities. It is None for a query of one term, and if the probability can hardly rise.
+    """Return the term that holds the query's probability back most: if the term were certain, or
+    certainly not true, the probability would rise more than by any other. `terms` has the terms'
+    probabilities. None for a query of one term, and if the probability can hardly rise.
     """
     if len(terms) < 2:
         return None

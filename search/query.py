@@ -108,7 +108,7 @@ class Or:
 Leaf = Text | PhotoTerm | Tag | Fact
 Query = Leaf | Not | And | Or
 _LIKE_A_LABEL = re.compile(rf'"|(?:photo|tag|{"|".join(KINDS)}):')
-"""Texts that begin so are quoted in a label, or they might look like another term."""
+"""A text that begins in this way is quoted in a label, or it could look like another term."""
 
 
 def negated(part: Query) -> Query:

@@ -15,7 +15,7 @@ equals the photo that was added first is first.
 ORDERS: tuple[Order, ...] = get_args(Order)
 
 DecidedBy = Literal["two groups", "calibration", "sigmoid", "raised sigmoid"]
-"""What makes a probability of a text's logit: the two groups that the logits form in the library,
+"""How a text's logit becomes a probability: by the two groups that the logits form in the library,
 the checkpoint's calibration, SigLIP's sigmoid, or that sigmoid moved towards lower logits.
 """
 
@@ -122,7 +122,7 @@ class JudgedTerm:
     and tags, and in a library that was not measured.
     """
     decided_by: DecidedBy | Literal["likeness", "fact"]
-    """What makes a probability of a photo's score for a text; "likeness" for a photo that the query
+    """How a photo's score for a text becomes a probability; "likeness" for a photo that the query
     names, "fact" for a fact or a tag.
     """
     required: bool
@@ -171,8 +171,8 @@ class SearchResults(Sequence[Hit]):
     """How many hits come before these."""
     next_page: str | None = field(default=None, compare=False)
     """What to pass as `page` to a search that asks the same, to get the hits after these. It is
-    None if there are no more. It names the library's state, which does not make an answer another
-    one.
+    None if there are no more. Answers are compared without it, because it also depends on the
+    library's state.
     """
 
     def __repr__(self) -> str:

@@ -25,7 +25,7 @@ _FEWEST = 2
 
 @dataclass(frozen=True)
 class TextModel:
-    """A TermModel of a text, and what it goes by."""
+    """A TermModel of a text, with the numbers that it consists of."""
 
     decided_by: DecidedBy
     parameters: tuple[float, ...]

@@ -423,7 +423,7 @@ class Library:
 
         A group is of one of three kinds: "identical" files hold one picture, "near" photos are one
         shot in several forms, and "alike" photos are other shots of one scene. The first photo of a
-        group is the one to keep, from one of the folders to `prefer` if there is one in it. Nothing
+        group is the one to keep; those in the folders `prefer` are kept rather than others. Nothing
         is changed or deleted. docs/duplicates.md tells how photos are compared.
 
         >>> library.duplicates()
@@ -438,7 +438,7 @@ class Library:
         )
 
     def not_duplicates(self, photos: Sequence[StrPath]) -> int:
-        """Note that no two of these photos are duplicates, and return how many pairs they are.
+        """Note that no two of these photos are duplicates, and return the number of pairs.
 
         They are never in one group again. Raises QueryError and changes nothing when the library
         does not know one of them, and for files of one picture.
@@ -479,7 +479,7 @@ class Library:
         """Return the checkpoint asked for, else the library's default, else the program's.
 
         The library's default is the last checkpoint that was named to `index`, as soon as it has
-        embedded a photo. `mini` is it only where it has embedded more photos than all others.
+        embedded a photo. `mini` is the default only if it has embedded more photos than any other.
         """
         return self._opened.model.checkpoint
 

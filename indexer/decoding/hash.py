@@ -85,7 +85,7 @@ def _resized(grey: Image.Image, box: tuple[float, float, float, float]) -> npt.N
 
 
 def _sketch(levels: npt.NDArray[np.uint8], margins: bytes = WHOLE) -> SketchRecord:
-    """Return the sketch of a picture (256, 256), which these margins were cut off from."""
+    """Return the sketch of a picture (256, 256) from which these margins were cut off."""
     blocks = levels.reshape(SIDE, _BLOCK, SIDE, _BLOCK)
     sketch = np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8)
     bits = hash_bits(sketch[None])[0]

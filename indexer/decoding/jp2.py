@@ -93,8 +93,8 @@ def whole_in_less_detail(completed: CompletedJp2) -> Image.Image | None:
 
 
 def _decoded(file: bytes, halvings: int, layers: int) -> Image.Image | None:
-    """Return the picture, its sides halved so often, of so many layers of quality (0 for all); None
-    where it cannot be decoded so, or gets too small.
+    """Return the picture with its sides halved `halvings` times, made of the first `layers` layers
+    of quality (0 means all). None if it cannot be decoded in this way, or gets too small.
     """
     image: Any = Image.open(BytesIO(file), formats=["JPEG2000"])
     if halvings and min(image.size) >> halvings < LEAST_PREVIEW:

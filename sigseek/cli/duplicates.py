@@ -96,8 +96,9 @@ def duplicates(
     """
     path_end = end_of_paths(paths_only, print0, as_json)
     if distinct:
-        others = (kinds, prefer, path_end, html, as_json)
-        _keep_apart(query, directory, model, used=any(others))
+        if any((kinds, prefer, path_end, html, as_json)):
+            raise click.UsageError("Use --not alone, with the files of two photos or more.")
+        _keep_apart(query, directory, model)
         return
     if html:
         from sigseek.pages.page import check_page
@@ -123,10 +124,8 @@ def duplicates(
     _deliver(found, wanted, path_end, as_json=as_json)
 
 
-def _keep_apart(photos: tuple[str, ...], directory: Path, model: str | None, *, used: bool) -> None:
+def _keep_apart(photos: tuple[str, ...], directory: Path, model: str | None) -> None:
     """Note that the photos in these files are no duplicates of each other."""
-    if used:
-        raise click.UsageError("Use --not alone, with the files of two photos or more.")
     if len(photos) < 2:
         raise click.UsageError("Name two photos or more: --not PHOTO PHOTO...")
     with opened(directory, model) as library:

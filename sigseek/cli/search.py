@@ -77,8 +77,8 @@ from sigseek.search.results import ORDERS, Order
 @click.option(
     "--page",
     metavar="TOKEN",
-    help="Go on after the hits of the same search, which printed TOKEN on stderr with --json. No "
-    "photo is on two pages and none is left out, even if the library changes meanwhile.",
+    help="Continue the same search, which printed TOKEN on stderr with --json. No photo is on two "
+    "pages and none is left out, even if the library changes meanwhile.",
 )
 @self_option
 @path_options

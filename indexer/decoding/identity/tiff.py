@@ -2,8 +2,8 @@
 below them.
 
 Most camera RAW is laid out as TIFF too, and there the maker's own notes tell where more data are.
-So RAW other than DNG is left alone: its bytes decide. Of a DNG, or a TIFF whose pages are nested or
-hold smaller copies, more counts than of a plain TIFF: what a RAW library may look at.
+So RAW other than DNG is left alone: its bytes decide. In a DNG, and in a TIFF whose pages are
+nested or hold smaller copies, everything counts that a RAW library may look at.
 """
 
 from collections.abc import Iterator, Sequence
@@ -50,8 +50,8 @@ _NUMBERS_KNOWN = (
     range(34850, 34860), range(37377, 37401), range(_DNG_VERSION, 50933), range(50934, 52701),
 )  # fmt: skip
 _KNOWN = frozenset({34675, 50341}).union(_METADATA, *_NUMBERS_KNOWN)
-"""Tags that do not tell where more data are: those of TIFF, TIFF/EP and DNG, but for the old ways
-to hold a JPEG and for a DNG's further colour profiles.
+"""Tags that do not tell where more data are: those of TIFF, TIFF/EP and DNG, except for the old
+ways to hold a JPEG and for a DNG's further colour profiles.
 """
 _MAKER_NOTE = 37500
 _PHOTOMETRIC_MEANINGS = range(9)
