@@ -1,6 +1,7 @@
 """Finding duplicates among the photos of a library."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,21 +10,13 @@ import numpy.typing as npt
 from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.search.duplicates.candidates import HashIndex
 from sigseek.search.duplicates.close_look import CloseLook, Overlays
+from sigseek.search.duplicates.copies import Copies, in_group
 from sigseek.search.duplicates.groups import Pair, ordered, star_groups
-from sigseek.search.duplicates.keeping import (
-    Copy,
-    FileNow,
-    criteria,
-    file_rank,
-    file_reason,
-    look_at,
-    rank,
-    reason,
-)
+from sigseek.search.duplicates.keeping import FileNow
 from sigseek.search.duplicates.neighbours import exact_cosines, near_pairs
-from sigseek.search.duplicates.results import DuplicateGroup, DuplicateKind, DuplicatePhoto
+from sigseek.search.duplicates.results import DuplicateGroup, DuplicateKind
 from sigseek.search.duplicates.sketch_rows import CROPS, read_rows
-from sigseek.storage import CatalogReader, CheckpointRecord, PhotoRecord
+from sigseek.storage import CatalogReader, CheckpointRecord
 from sigseek.storage.perceptual_hash import LEAST_QUALITY, ORIENTATIONS, distances, turned_bits
 
 Ids = npt.NDArray[np.int64]
@@ -36,12 +29,6 @@ and 1 is that of equal ones.
 """
 ALIKE = 0.8
 """How near embeddings must be, from 0 to 1 in the same way, for photos to be called alike."""
-_SAME_SHARE = 0.1
-"""How much the share of the picture inside of plain margins may differ between two forms with the
-same frame.
-"""
-_SAME_PIXELS = 0.05
-"""By which share the pixels inside of a frame may differ from those of a picture without one."""
 _COMPARED = 4_000
 """Pairs of sketches that are compared together."""
 _PAIRS = 200
@@ -66,13 +53,10 @@ class DuplicateFinder:
         self._catalog = catalog
         self._checkpoint = checkpoint
         self._ids = ids
-        self._prefer = prefer
-        self._measures = criteria(prefer)
         self._listener = listener
         self._stop = stop
         self._rows = read_rows(catalog, ids, stop)
-        self._files: dict[int, list[FileNow]] = {}
-        self._copies: dict[int, Copy] = {}
+        self._copies = Copies(catalog, self._rows, prefer)
 
     def find(self, kinds: Sequence[DuplicateKind]) -> list[DuplicateGroup]:
         """Return the groups of these kinds, the surest kind first."""
@@ -88,37 +72,26 @@ class DuplicateFinder:
     def _identical(self) -> Iterator[DuplicateGroup]:
         several = np.intersect1d(self._catalog.photos_with_copies(), self._ids).tolist()
         photos = self._catalog.photos(several)
-        self._look_at_files(several)
+        self._copies.look_at_files(several)
         for id_ in several:
             by_inode: dict[object, list[FileNow]] = {}
-            for file in self._files[id_]:
+            for file in self._copies.files[id_]:
                 by_inode.setdefault(file.inode or file.path, []).append(file)
             if len(by_inode) < 2 or id_ not in photos:
                 continue
-            files = [min(names, key=self._file_rank) for names in by_inode.values()]
-            files.sort(key=self._file_rank)
-            why = file_reason(files[0], files[1], self._prefer)
-            photo = photos[id_]
+            files = [min(names, key=self._copies.file_rank) for names in by_inode.values()]
+            files.sort(key=self._copies.file_rank)
+            why = self._copies.file_reason(files[0], files[1])
             yield DuplicateGroup(
                 "identical",
                 tuple(
-                    DuplicatePhoto(
-                        id=id_,
-                        path=file.path,
-                        copies=tuple(
-                            name.path
-                            for name in by_inode[file.inode or file.path]
-                            if name.path != file.path
-                        ),
-                        width=photo.width,
-                        height=photo.height,
-                        bytes=file.size,
-                        taken_at=photo.taken_at,
-                        keep=file is files[0],
-                        why=why if file is files[0] else None,
+                    in_group(
+                        photos[id_],
+                        file,
+                        by_inode[file.inode or file.path],
+                        why if file is files[0] else None,
                         distance=0,
                         cosine=1.0,
-                        available=file.available,
                     )
                     for file in files
                 ),
@@ -151,8 +124,8 @@ class DuplicateFinder:
         # delete what is called near, so these are alike.
         unsure = [pair for pair in by_embedding if pair not in near and pair not in alike]
         alike |= {pair for pair, same in zip(unsure, self._same_shot(unsure), strict=True) if same}
-        self._know_copies(sorted({id_ for pair in (*near, *alike) for id_ in pair}), near)
-        ranks = {id_: rank(copy, self._measures) for id_, copy in self._copies.items()}
+        self._copies.learn(sorted({id_ for pair in (*near, *alike) for id_ in pair}), near)
+        ranks = self._copies.ranks()
         distinct = self._catalog.distinct_pairs()
         near_groups = star_groups(near, ranks, distinct, self._same_shot)
         best = {id_: group[0] for group in near_groups for id_ in group}
@@ -247,50 +220,6 @@ class DuplicateFinder:
             same += look.same_shot(some)
         return iter(same)
 
-    def _know_copies(self, ids: Sequence[int], near: Iterable[Pair]) -> None:
-        """Look at the files and facts of photos, so that they can be ranked."""
-        self._look_at_files(ids)
-        photos, formats = self._catalog.photos(ids), self._catalog.picture_formats(ids)
-        pixels = self._content_pixels(photos, near)
-        for id_ in ids:
-            file = min(self._files[id_], key=self._file_rank)
-            self._copies[id_] = Copy(photos[id_], formats[id_], pixels[id_], file)
-
-    def _content_pixels(
-        self, photos: Mapping[int, PhotoRecord], near: Iterable[Pair]
-    ) -> dict[int, float]:
-        """Return how many pixels each photo has inside of its plain margins.
-
-        Margins are found to a hundredth of a picture. Those of a photograph's own, such as a sky,
-        differ a little between its forms, which then count as if they did not. A framed picture
-        with nearly as many pixels as one without a frame counts as having as many.
-        """
-        _, inner = self._rows.of_photos(np.array(list(photos), np.int64))
-        shares = dict.fromkeys(photos, 1.0)
-        for id_, row in zip(photos, inner.tolist(), strict=True):
-            if row >= 0 and self._rows.ids[row] == id_:
-                margins = self._rows.margins[row].reshape(2, 2).sum(axis=0, dtype=np.int64)
-                left = 1 - margins / 256
-                shares[id_] = float(left[0] * left[1])
-        pairs = list(near)
-        for one, other in pairs:
-            if abs(shares[one] - shares[other]) < _SAME_SHARE:
-                shares[one] = shares[other] = max(shares[one], shares[other])
-        pixels = {id_: shares[id_] * photo.width * photo.height for id_, photo in photos.items()}
-        for one, other in pairs:
-            framed, plain = sorted((one, other), key=lambda id_: shares[id_])
-            if shares[framed] < shares[plain] and _same_pixels(pixels[framed], pixels[plain]):
-                pixels[framed] = pixels[plain]
-        return pixels
-
-    def _look_at_files(self, ids: Sequence[int]) -> None:
-        unknown = [id_ for id_ in ids if id_ not in self._files]
-        for id_, files in self._catalog.present_files(unknown).items():
-            self._files[id_] = look_at(files)
-
-    def _file_rank(self, file: FileNow) -> tuple[bool, bool, bool, int, int, str]:
-        return file_rank(file, self._prefer)
-
     def _group(self, kind: DuplicateKind, ids: Sequence[int]) -> DuplicateGroup:
         """Return the group of these photos, the one to keep first."""
         keep = np.full(len(ids), ids[0], np.int64)
@@ -298,28 +227,18 @@ class DuplicateFinder:
         cosines = exact_cosines(
             self._catalog, self._checkpoint.id, keep, others, self._stop
         ).tolist()
-        copies = [self._copies[id_] for id_ in ids]
-        why = reason(copies[0], copies[1:], self._measures)
+        copies = [self._copies.by_id[id_] for id_ in ids]
+        why = self._copies.reason(ids)
         return DuplicateGroup(
             kind,
             tuple(
-                DuplicatePhoto(
-                    id=copy.photo.id,
-                    path=copy.file.path,
-                    copies=tuple(
-                        file.path
-                        for file in self._files[copy.photo.id]
-                        if file.path != copy.file.path
-                    ),
-                    width=copy.photo.width,
-                    height=copy.photo.height,
-                    bytes=copy.file.size,
-                    taken_at=copy.photo.taken_at,
-                    keep=place == 0,
-                    why=why if place == 0 else None,
+                in_group(
+                    copy.photo,
+                    copy.file,
+                    self._copies.files[copy.photo.id],
+                    why if place == 0 else None,
                     distance=self._distance(ids[0], copy.photo.id),
-                    cosine=None if cosines[place] != cosines[place] else min(cosines[place], 1.0),
-                    available=copy.file.available,
+                    cosine=None if math.isnan(cosines[place]) else min(cosines[place], 1.0),
                 )
                 for place, copy in enumerate(copies)
             ),
@@ -345,7 +264,3 @@ class DuplicateFinder:
 
     def _tell(self, photos: int) -> None:
         self._listener.advanced(Progress(Phase.COMPARING, photos, len(self._ids)))
-
-
-def _same_pixels(one: float, other: float) -> bool:
-    return abs(one - other) <= _SAME_PIXELS * max(one, other)
