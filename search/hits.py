@@ -4,9 +4,14 @@ photo's files are there.
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import PurePath
 from typing import Any
 
+from sigseek.search.facts.folders import Directory
 from sigseek.search.known_photo import KnownPhoto
+from sigseek.search.query import Fact, Query, terms
+from sigseek.search.results import Hit, SearchResults
 from sigseek.search.retrieval import Ids
 from sigseek.search.scorer import Rows
 from sigseek.storage import CatalogReader, PhotoRecord
@@ -31,6 +36,37 @@ def photos_with_files(
 def present_path(paths: Sequence[str]) -> str | None:
     """Return the first of a photo's files that is there now."""
     return next((path for path in paths if os.path.exists(path)), None)
+
+
+def shown_where_asked(found: SearchResults, asked: Query, catalog: CatalogReader) -> SearchResults:
+    """Return the results with paths in the directories that the query names, for photos that have
+    a file there. A copy elsewhere is not what was asked for, and may be about to be deleted.
+    """
+    directories = [
+        PurePath(term.value.known(catalog).path)
+        for term in terms(asked)
+        if isinstance(term, Fact) and isinstance(term.value, Directory)
+    ]
+    if not directories:
+        return found
+    return replace(
+        found,
+        hits=tuple(_shown_in(directories, hit) for hit in found.hits),
+        best=found.best and _shown_in(directories, found.best),
+    )
+
+
+def _shown_in(directories: Sequence[PurePath], hit: Hit) -> Hit:
+    paths = (hit.path, *hit.copies)
+    inside = [
+        path for path in paths if any(PurePath(path).is_relative_to(one) for one in directories)
+    ]
+    if not inside or hit.path in inside or hit.query_photo:
+        return hit
+    present = present_path(inside)
+    path = present or inside[0]
+    copies = tuple(copy for copy in paths if copy != path)
+    return replace(hit, path=path, copies=copies, available=present is not None)
 
 
 def photo_fields(photo: PhotoRecord, known: KnownPhoto | None = None) -> dict[str, Any]:

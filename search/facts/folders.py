@@ -1,9 +1,12 @@
 """Facts that name a directory, by its absolute path or by the last parts of it."""
 
+from __future__ import annotations
+
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 from sigseek.paths import typed_path
 from sigseek.search.errors import printable
@@ -11,6 +14,9 @@ from sigseek.search.facts.names import nearest
 from sigseek.search.facts.values import FactValueError
 from sigseek.storage import CatalogReader
 from sigseek.storage.selection import Below, Selection
+
+if TYPE_CHECKING:
+    from sigseek.storage.catalog.reading.directories import KnownDirectory
 
 _LISTED = 4
 _HERE = re.compile(r"\.{1,2}([/\\]|$)")
@@ -29,6 +35,13 @@ class Directory:
 
     def selection(self, catalog: CatalogReader) -> Selection:
         """Return the condition that a file of the photo is in the directory or below it."""
+        return Below(self.known(catalog).places)
+
+    def known(self, catalog: CatalogReader) -> KnownDirectory:
+        """Return the directory as the library has it.
+
+        Raises FactValueError if no photo has a file in it, or if several directories are meant.
+        """
         path: PurePath = PurePath(self.path)
         if self.path.startswith("~"):
             path = typed_path(self.path)
@@ -46,11 +59,11 @@ class Directory:
             )
         raise self._unknown(catalog, alike)
 
-    def _at(self, catalog: CatalogReader, path: PurePath) -> Selection:
+    def _at(self, catalog: CatalogReader, path: PurePath) -> KnownDirectory:
         found = catalog.directory(path)
         if found is None:
             raise self._unknown(catalog, [])
-        return Below(found.places)
+        return found
 
     def _unknown(self, catalog: CatalogReader, alike: list[str]) -> FactValueError:
         """Return the error about a directory that the library does not know. `alike` has the paths

@@ -48,6 +48,7 @@ def search(
     """Answer a query as `Library.search` describes."""
     from sigseek.search.checks import check_place, check_search
     from sigseek.search.closer import CloserLook
+    from sigseek.search.hits import shown_where_asked
     from sigseek.search.likely_meant import note_on_habits
     from sigseek.search.listing import list_selected
     from sigseek.search.query import PhotoTerm, Text, is_factual, terms
@@ -60,6 +61,7 @@ def search(
             asked, catalog, limit, explain=explain, order=sort, offset=offset, page=page
         )
         note = note_on_habits(query)
+        found = shown_where_asked(found, asked, library.directory.catalog())
         return replace(found, notes=(note,) if note else ())
     views = _CountedViews(library.photo_files.embed_views)
     look = CloserLook(closer, views.embed) if closer else None
@@ -86,6 +88,7 @@ def search(
             page=page,
         )
     )
+    found = shown_where_asked(found, asked, library.directory.catalog())
     # `ask` read the checkpoint's state, which the note about the checkpoint comes from.
     if found.best and any(isinstance(term, Text | PhotoTerm) for term in terms(asked)):
         library.checkpoint.note_mini(found.best.camera)
