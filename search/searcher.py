@@ -89,7 +89,7 @@ class Searcher:
         """What the verdicts are based on."""
         return self._judge.judged_by if self._judge else "nothing"
 
-    def _notes(self, query: Query) -> tuple[Remedy | str, ...]:
+    def notes(self, query: Query) -> tuple[Remedy | str, ...]:
         """Return what a reader of the verdicts must know. Tags are certain."""
         if all(isinstance(term, Tag) for term in terms(query)):
             return ()
@@ -179,7 +179,7 @@ class Searcher:
             confidence=scored.confidence,
             photos=scope.photos,
             judged_by=self.judged_by,
-            notes=self._notes(query),
+            notes=self.notes(query),
             terms=(*_judged_terms(query, scored.models), *judged_facts(facts)),
             selection=str(facts) if facts else None,
             order=order,
@@ -217,6 +217,19 @@ class Searcher:
         return self._catalog.count_embeddings_after(
             self.checkpoint.id, generation, self.checkpoint.embeddings
         )
+
+    def matches(self, query: Query, vectors: Vectors, known: Mapping[Leaf, KnownPhoto]) -> Ids:
+        """Return the ids (n,), ascending, of all photos that match the query. Raises what `search`
+        does for the query.
+        """
+        facts, rest = split_facts(replace(query, weight=1.0))
+        if rest is None:
+            return selected(query, self._catalog)
+        scope = find_scope(facts, rest, self._catalog, self.checkpoint, self._retriever)
+        query = rest if rest.weight == 1 else And((rest,))
+        score = partial(self._scorer.score, query, vectors, scope, known=known)
+        scored = score_all_from(MATCH_FROM, score, 1, scope.photos)
+        return np.sort(scored.ids[scored.probabilities >= MATCH_FROM])
 
     def by_photo(
         self,

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from sigseek.indexer.preview import ListedFile
     from sigseek.library import Library
     from sigseek.library import open_library as open  # noqa: A004 - as in `sigseek.open`
+    from sigseek.operations.facets import Facet, Facets
     from sigseek.operations.forgetting import Forgotten, ForgottenCheckpoint
     from sigseek.operations.models import ListedCheckpoint, models
     from sigseek.operations.relocating import Relocated
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from sigseek.siglip import Checkpoint, CheckpointError
     from sigseek.siglip.yardstick.embeddings import Yardstick
     from sigseek.storage import CheckpointRecord, LibraryError
+    from sigseek.storage.facets import FacetKind
     from sigseek.storage.records import (
         DamagedFile,
         FailureKind,
@@ -102,6 +104,9 @@ __all__ = [
     "DuplicatePhoto",
     "Duplicates",
     "ErrorKind",
+    "Facet",
+    "FacetKind",
+    "Facets",
     "FactError",
     "FailureKind",
     "FolderError",
@@ -170,6 +175,7 @@ _MODULES = {
     "sigseek.indexer.errors": ("PatternError",),
     "sigseek.indexer.preview": ("ListedFile",),
     "sigseek.library": ("Library", "open"),
+    "sigseek.operations.facets": ("Facet", "Facets"),
     "sigseek.operations.forgetting": ("Forgotten", "ForgottenCheckpoint"),
     "sigseek.operations.models": ("ListedCheckpoint", "models"),
     "sigseek.operations.relocating": ("Relocated",),
@@ -199,6 +205,7 @@ _MODULES = {
     "sigseek.siglip": ("Checkpoint", "CheckpointError"),
     "sigseek.siglip.yardstick.embeddings": ("Yardstick",),
     "sigseek.storage": ("CheckpointRecord", "LibraryError"),
+    "sigseek.storage.facets": ("FacetKind",),
     "sigseek.storage.records": (
         "DamagedFile",
         "FailureKind",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sigseek.evaluation.captions import CaptionedPictures
     from sigseek.indexer import IndexReport
     from sigseek.indexer.preview import ListedFile
+    from sigseek.operations.facets import Facets
     from sigseek.operations.forgetting import Forgotten, ForgottenCheckpoint
     from sigseek.operations.relocating import Relocated
     from sigseek.operations.status import Status
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from sigseek.siglip import Checkpoint
     from sigseek.siglip.yardstick.embeddings import Yardstick
     from sigseek.storage import CheckpointRecord, LibraryFailure
+    from sigseek.storage.facets import FacetKind
     from sigseek.storage.records import DamagedFile, SkippedFile
 
     Floats: TypeAlias = npt.NDArray[np.float32]
@@ -274,6 +276,29 @@ class Library:
                 page=page,
             )
         )
+
+    def facets(
+        self,
+        query: str = "",
+        *,
+        by: FacetKind | None = None,
+        within: str = "",
+        limit: int | None = None,
+    ) -> Facets:
+        """Count the photos by year, month, camera, place, folder, format, rating or tag.
+
+        All photos of the library are counted, or those that match the query and the facts in
+        `within`. Values that most photos have come first, but the newest years and months. Photos
+        without such a value are counted under None, which is last. `limit` is the number of other
+        values; by default it is all of one kind, or five of each kind. A photo counts under each of
+        its tags and folders.
+
+        >>> library.facets("a house", by="format").values
+        (Facet(by='format', value='JPEG', photos=4),)
+        """
+        from sigseek.operations.facets import count_facets
+
+        return self._opened.answer(lambda: count_facets(self._opened, query, by, within, limit))
 
     def similar(
         self, photo: StrPath, limit: int = 10, *, include_self: bool = False

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sigseek.search.results import Order, SearchResults
 
     Floats: TypeAlias = npt.NDArray[np.float32]
+    Ids: TypeAlias = npt.NDArray[np.int64]
     Views: TypeAlias = Floats | None
 
 MULTILINGUAL = ("google/siglip2-base-patch16-224", "google/siglip-base-patch16-256-multilingual")
@@ -69,10 +70,7 @@ def search(
     check_place(sort, offset, page)
     vectors, known = _embed_beside_searcher(library, terms(asked), include_self=include_self)
     model = library.model
-    of_texts: list[Remedy | str | None] = []
-    for term in terms(asked):
-        if isinstance(term, Text):
-            of_texts += [model.warn_if_cut("the query", term.text), _unknown_note(model, term.text)]
+    of_texts = _text_notes(model, terms(asked))
     found = library.searcher.ask(
         lambda current: current.search(
             asked,
@@ -103,6 +101,33 @@ def search(
     )
     notes = [note for note in (*of_query, *of_texts, *idle) if note is not None]
     return replace(found, notes=(*notes, *found.notes))
+
+
+def matching_photos(
+    library: OpenedLibrary, query: str, within: str
+) -> tuple[Query, Ids, tuple[Remedy | str, ...]]:
+    """Return the query joined to the facts in `within`, the ids (n,), ascending, of all photos that
+    match it, and notes on the answer. Photos that the query names are among them.
+    """
+    from sigseek.search.checks import check_search
+    from sigseek.search.likely_meant import note_on_habits
+    from sigseek.search.query import is_factual, terms
+    from sigseek.search.scope import selected
+
+    asked = _read(query, within)
+    check_search(asked, 1, 0.0, looks_closer=False)
+    habits = note_on_habits(query)
+    if is_factual(asked):
+        ids = selected(asked, library.directory.catalog())
+        return asked, ids, (habits,) if habits else ()
+    vectors, known = _embed_beside_searcher(library, terms(asked), include_self=True)
+    of_texts = _text_notes(library.model, terms(asked))
+    ids, of_searcher = library.searcher.ask(
+        lambda current: (current.matches(asked, vectors, known), current.notes(asked))
+    )
+    # `ask` read the checkpoint's state, which the checkpoint's notes come from.
+    notes = [*library.checkpoint.notes, habits, *of_texts]
+    return asked, ids, (*(note for note in notes if note is not None), *of_searcher)
 
 
 def _read(query: str, within: str) -> Query:
@@ -169,6 +194,17 @@ def _idle_arguments(
             "{} did nothing, because none of the best photos' files can be read now",
             (Option("closer", unseen),),
         )
+
+
+def _text_notes(model: ModelInUse, asked: Sequence[Leaf]) -> list[Remedy | str | None]:
+    """Return notes about texts that the checkpoint cuts or knows too little of."""
+    from sigseek.search.query import Text
+
+    notes: list[Remedy | str | None] = []
+    for term in asked:
+        if isinstance(term, Text):
+            notes += [model.warn_if_cut("the query", term.text), _unknown_note(model, term.text)]
+    return notes
 
 
 def _unknown_note(model: ModelInUse, text: str) -> Remedy | str | None:

@@ -13,6 +13,7 @@ from sigseek.storage.catalog.dialect import Dialect
 from sigseek.storage.catalog.reading.checkpoints import CheckpointReader
 from sigseek.storage.catalog.reading.directories import DirectoryReader
 from sigseek.storage.catalog.reading.embeddings import EmbeddingReader
+from sigseek.storage.catalog.reading.facets import FacetReader
 from sigseek.storage.catalog.reading.files import FileReader
 from sigseek.storage.catalog.reading.hashes import HashReader
 from sigseek.storage.catalog.reading.judgement import JudgementReader
@@ -39,6 +40,7 @@ class CatalogReader(
     JudgementReader,
     TagReader,
     SelectionReader,
+    FacetReader,
     DirectoryReader,
     SettingReader,
 ):

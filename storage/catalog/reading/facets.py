@@ -1,0 +1,150 @@
+"""Questions about how many photos have each year, camera, place and so on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from sqlalchemy import Column, ColumnElement, Connection, Select, func, select, true, union_all
+
+from sigseek.storage.catalog.reading.reader import Reader
+from sigseek.storage.catalog.reading.tags import given_photos, judged_photos
+from sigseek.storage.catalog.tables import FILE, FOLDER, HAND_TAG, PHOTO, TAG
+from sigseek.storage.facets import FacetKind, FacetValue
+
+if TYPE_CHECKING:
+    from sigseek.storage.records.arrays import Ids
+
+_Counts: TypeAlias = Counter[FacetValue]
+_Among: TypeAlias = Callable[[Column[int]], ColumnElement[bool]]
+"""Returns whether the id in a column is one of the photos that are counted."""
+
+_MANY = 500_000
+"""The number of ids that one statement takes."""
+_COLUMNS: Mapping[FacetKind, tuple[ColumnElement[Any], ...]] = {
+    "year": (func.substr(PHOTO.c.taken_at, 1, 4),),
+    "month": (func.substr(PHOTO.c.taken_at, 1, 7),),
+    "camera": (PHOTO.c.camera,),
+    "place": (PHOTO.c.city, PHOTO.c.region, PHOTO.c.country),
+    "format": (PHOTO.c.format,),
+    "rating": (PHOTO.c.rating,),
+}
+"""What a photo's own row says."""
+
+
+class FacetReader(Reader):
+    """Questions about how many photos have each value of a kind."""
+
+    def count_photos_by(self, kind: FacetKind, among: Ids | None = None) -> dict[FacetValue, int]:
+        """Return how many photos have each value that any of them has, in no order. `among` has the
+        ids of the photos to count, ascending; None means all.
+
+        A photo with files in several folders, or with several tags, counts for each of them. A date
+        that tells no month counts for its year, such as "1978", among the months too.
+        """
+        with self._connect() as connection:
+            if among is None:
+                counts = _counts(connection, kind, lambda _: true())
+            else:
+                counts = self._counts_among(connection, kind, among)
+        return {value: photos for value, photos in counts.items() if photos}
+
+    def _counts_among(self, connection: Connection, kind: FacetKind, among: Ids) -> _Counts:
+        """Return the counts of photos with these ids.
+
+        Looking up most of the photos one by one would take longer than to count all photos, and to
+        look up the others.
+        """
+        import numpy as np
+
+        newest = connection.scalar(select(func.max(PHOTO.c.id))) or 0
+        among = among[among <= newest]
+        counts: _Counts = Counter()
+        if 2 * len(among) <= newest:
+            for part in self._parts(among):
+                counts.update(_counts(connection, kind, *part))
+            return counts
+        is_other = np.ones(newest + 1, np.bool_)
+        is_other[among] = False
+        counts.update(_counts(connection, kind, lambda _: true()))
+        for part in self._parts(np.flatnonzero(is_other)):
+            counts.subtract(_counts(connection, kind, *part))
+        return counts
+
+    def _parts(self, ids: Ids) -> Iterator[tuple[_Among, Mapping[str, object]]]:
+        """Yield conditions that together are true of the ids, and the parameters of each."""
+        for start in range(0, len(ids), _MANY):
+            part = self._dialect.ids(ids[start : start + _MANY].tolist())
+            yield lambda column: self._dialect.is_among(column, "ids"), {"ids": part}
+
+
+def _counts(
+    connection: Connection,
+    kind: FacetKind,
+    among: _Among,
+    parameters: Mapping[str, object] | None = None,
+) -> _Counts:
+    """Return how many of the photos have each value of the kind."""
+
+    def rows(statement: Select[*tuple[Any, ...]]) -> Iterable[Any]:
+        return connection.execute(statement, parameters or {})
+
+    counts: _Counts = Counter()
+    if kind in _COLUMNS:
+        columns = _COLUMNS[kind]
+        chosen = select(*columns, func.count()).where(among(PHOTO.c.id)).group_by(*columns)
+        for *values, photos in rows(chosen):
+            counts[_place(values) if kind == "place" else values[0]] += photos
+        return counts
+    counted, having = _of_folders(among) if kind == "folder" else _of_tags(among)
+    for statement in counted:
+        for value, photos in rows(statement):
+            counts[value] += photos
+    with_any = having.subquery()
+    for statement, sign in (
+        (select(func.count()).select_from(PHOTO).where(among(PHOTO.c.id)), 1),
+        (select(func.count(with_any.c.photo_id.distinct())), -1),
+    ):
+        for (photos,) in rows(statement):
+            counts[None] += sign * photos
+    return counts
+
+
+def _of_folders(among: _Among) -> tuple[list[Any], Any]:
+    """Return statements that count the photos of each folder, and one that selects the ids of the
+    photos that have a file.
+    """
+    chosen = among(FILE.c.photo_id)
+    # With the photo first, SQLite reads the rows in the order of its index on photos, or of their
+    # own. Otherwise it would take the index on folders, and jump to and fro for each row.
+    pairs = select(FILE.c.photo_id, FILE.c.folder_id).where(chosen).distinct().subquery()
+    per_folder = (
+        select(pairs.c.folder_id, func.count().label("photos"))
+        .group_by(pairs.c.folder_id)
+        .subquery()
+    )
+    named = select(FOLDER.c.path, per_folder.c.photos).join(
+        per_folder, per_folder.c.folder_id == FOLDER.c.id
+    )
+    return [named], select(FILE.c.photo_id).where(chosen)
+
+
+def _of_tags(among: _Among) -> tuple[list[Any], Any]:
+    """Return statements that count the photos of each tag, and one that selects the ids of the
+    photos that have a tag.
+    """
+    judged = judged_photos().where(among(TAG.c.photo_id))
+    given = given_photos().where(among(HAND_TAG.c.photo_id))
+    counted = [
+        photos.with_only_columns(name, func.count()).group_by(name)
+        for photos, name in ((judged, TAG.c.name), (given, HAND_TAG.c.name))
+    ]
+    return counted, union_all(judged, given)
+
+
+def _place(names: Iterable[str | None]) -> str | None:
+    """Return the names of a city, its region and its country as one, each name once: "Lisbon,
+    Portugal".
+    """
+    return ", ".join(dict.fromkeys(filter(None, names))) or None

@@ -1,0 +1,248 @@
+"""Counts of photos by year, camera, place and so on, against a plain Python count."""
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sigseek
+from sigseek.storage import Catalog, PhotoFacts, ReadFile
+from sigseek.storage.catalog.reading import facets as reading
+from sigseek.storage.facets import FACET_KINDS, FacetKind, FacetValue
+from tests.catalogs import writing
+from tests.photos import exif, save
+from tests.test_selections import Known, fill, photo
+
+FOLDERS = ("/photos", "/more photos")
+
+
+def values_of(one: Known, kind: FacetKind) -> Iterable[FacetValue]:
+    """Return all values of a kind that a photo has, from its facts, paths and tags."""
+    said = one.facts
+    match kind:
+        case "year":
+            return {said.taken_at and said.taken_at[:4]}
+        case "month":
+            return {said.taken_at and said.taken_at[:7]}
+        case "camera" | "format" | "rating":
+            return {getattr(said, kind)}
+        case "place":
+            names = [name for name in (said.city, said.region, said.country) if name]
+            return {", ".join(dict.fromkeys(names)) or None}
+        case "folder":
+            inside = {root for root in FOLDERS for path in one.paths if path.startswith(f"{root}/")}
+            return inside or {None}
+        case "tag":
+            return set(one.tags) or {None}
+
+
+def counted(photos: Iterable[Known], kind: FacetKind) -> dict[FacetValue, int]:
+    """Return how many photos have each value."""
+    return dict(Counter(value for one in photos for value in values_of(one, kind)))
+
+
+@pytest.fixture
+def library(open_catalog: Callable[[], Catalog]) -> tuple[Catalog, list[Known], list[int]]:
+    """A catalog of random photos. Some are in a second folder too, and some have no file."""
+    rng = np.random.default_rng(8)
+    photos = [photo(rng, number) for number in range(300)]
+    for number in range(0, 300, 10):
+        one = photos[number]
+        also = (f"{FOLDERS[1]}/{number}.jpg", f"{FOLDERS[1]}/again/{number}.jpg")
+        paths = () if number % 50 == 0 else one.paths + also
+        photos[number] = Known(one.facts, paths, tags=one.tags)
+    catalog = open_catalog()
+    inside = [Known(one.facts, _below(one.paths, FOLDERS[0]), tags=one.tags) for one in photos]
+    ids = fill(catalog, inside)
+    with catalog.transaction() as transaction:
+        folder, _ = transaction.add_folder(Path(FOLDERS[1]))
+        for one, id_ in zip(photos, ids, strict=True):
+            names = [path.removeprefix(f"{FOLDERS[1]}/") for path in _below(one.paths, FOLDERS[1])]
+            transaction.put_files(folder.id, [ReadFile(name, id_, 1, 1) for name in names])
+    return catalog, photos, ids
+
+
+def _below(paths: Sequence[str], folder: str) -> tuple[str, ...]:
+    return tuple(path for path in paths if path.startswith(f"{folder}/"))
+
+
+@pytest.mark.parametrize("kind", FACET_KINDS)
+def test_every_kind_is_counted(
+    library: tuple[Catalog, list[Known], list[int]],
+    kind: FacetKind,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    catalog, photos, ids = library
+    assert catalog.count_photos_by(kind) == counted(photos, kind)
+    assert None in counted(photos, kind) or kind == "format"
+    monkeypatch.setattr(reading, "_MANY", 70)  # so that there are several statements
+    by_id = dict(zip(ids, photos, strict=True))
+    rng = np.random.default_rng(9)
+    for size in (0, 1, 30, 100, 151, 250, 299, 300):
+        among = np.sort(rng.choice(ids, size, replace=False)).astype(np.int64)
+        expected = counted((by_id[id_] for id_ in among.tolist()), kind)
+        assert catalog.count_photos_by(kind, among) == expected, size
+
+
+@pytest.mark.parametrize("kind", FACET_KINDS)
+def test_photos_that_are_gone_or_came_later_are_not_counted(
+    library: tuple[Catalog, list[Known], list[int]], kind: FacetKind
+) -> None:
+    catalog, photos, ids = library
+    ordered = sorted(ids)
+    with writing(catalog) as connection:
+        connection.exec_driver_sql(f"DELETE FROM photo WHERE id > {ordered[-3]}")
+        connection.exec_driver_sql(f"DELETE FROM photo WHERE id = {ordered[5]}")
+    by_id = dict(zip(ids, photos, strict=True))
+    for among in (ordered, ordered[:10], ordered[-10:]):
+        left = [by_id[id_] for id_ in among if id_ <= ordered[-3] and id_ != ordered[5]]
+        assert catalog.count_photos_by(kind, np.array(among, np.int64)) == counted(left, kind)
+
+
+def test_an_empty_catalog_has_no_values(open_catalog: Callable[[], Catalog]) -> None:
+    catalog = open_catalog()
+    for kind in FACET_KINDS:
+        assert catalog.count_photos_by(kind) == {}
+        assert catalog.count_photos_by(kind, np.zeros(0, np.int64)) == {}
+
+
+def test_years_and_months_are_those_of_the_camera(open_catalog: Callable[[], Catalog]) -> None:
+    """One moment is in two years, by the clocks of twelve time zones."""
+    moment = datetime(2023, 12, 31, 11, 30, tzinfo=UTC)
+    hours = (-12, -9.5, -5, -3, 0, 1, 3.5, 5.75, 8, 9.5, 12.75, 14)
+    clocks = [moment.astimezone(timezone(timedelta(hours=hour))) for hour in hours]
+    catalog = open_catalog()
+    with catalog.transaction() as transaction:
+        for number, clock in enumerate(clocks):
+            digest = bytes([number]) * 32
+            taken = PhotoFacts(digest, 4, 3, "JPEG", taken_at=clock.isoformat())
+            transaction.add_photos([taken])
+        for number, date in enumerate(("2023", "2024-02-29", "2024-02"), 100):
+            transaction.add_photos([PhotoFacts(bytes([number]) * 32, 4, 3, "JPEG", taken_at=date)])
+    later = sum(clock.year == 2024 for clock in clocks)
+    assert later == 2
+    assert catalog.count_photos_by("year") == {"2023": 11, "2024": 4}
+    assert catalog.count_photos_by("month") == {
+        "2023": 1,
+        "2023-12": 10,
+        "2024-01": 2,
+        "2024-02": 2,
+    }
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library of seven real files, most of them with a date and a camera."""
+    folder = tmp_path_factory.mktemp("photos")
+    for number, (date, camera, stars) in enumerate(
+        [
+            ("2019:04:01 10:00:00", "Canon EOS 7D", 4),
+            ("2019:04:02 23:59:59", "Canon EOS 7D", 4),
+            ("2019:12:31 23:50:00", "Canon EOS 7D", 5),
+            ("2020:02:29 12:00:00", "Canon EOS R", None),
+            ("2021:02:01 12:00:00", None, None),
+            (None, "Canon EOS R", None),
+            (None, None, None),
+        ]
+    ):
+        tags: dict[str, object] = {"DateTimeOriginal": date} if date else {}
+        tags |= {"Make": "Canon", "Model": camera} if camera else {}
+        tags |= {"Rating": stars} if stars else {}
+        save(folder / f"{number}.jpg", seed=number, exif=exif(**tags), quality=90)
+    directory = tmp_path_factory.mktemp("facets") / "library"
+    with sigseek.open(directory, model="mini") as library:
+        library.index(folder)
+        library.add_tag("red", [folder / "0.jpg", folder / "1.jpg"])
+        library.add_tag("blue", [folder / "1.jpg"])
+    return directory
+
+
+def told(found: sigseek.Facets) -> list[tuple[object, int]]:
+    return [(facet.value, facet.photos) for facet in found]
+
+
+def test_the_order_of_values(real: Path) -> None:
+    with sigseek.open(real, model="no model is needed") as library:
+        years = library.facets(by="year")
+        assert told(years) == [("2021", 1), ("2020", 1), ("2019", 3), (None, 2)]
+        assert (years.photos, years.counted, years.query) == (7, "library", None)
+        assert {facet.by for facet in years} == {"year"}
+        months = library.facets(by="month")
+        assert told(months) == [
+            ("2021-02", 1), ("2020-02", 1), ("2019-12", 1), ("2019-04", 2), (None, 2),
+        ]  # fmt: skip
+        cameras = library.facets(by="camera")
+        assert told(cameras) == [("Canon EOS 7D", 3), ("Canon EOS R", 2), (None, 2)]
+        assert told(library.facets(by="rating")) == [(4, 2), (5, 1), (None, 4)]
+        assert told(library.facets(by="tag")) == [("red", 2), ("blue", 1), (None, 5)]
+        assert told(library.facets(by="place")) == [(None, 7)]
+
+
+def test_a_limit_leaves_out_values_but_not_the_unknown(real: Path) -> None:
+    with sigseek.open(real, model="no model is needed") as library:
+        found = library.facets(by="month", limit=2)
+        assert told(found) == [("2021-02", 1), ("2020-02", 1), (None, 2)]
+        assert found.left_out == {"month": 2}
+        each = library.facets(limit=1)
+        assert told(each)[:2] == [("2021", 1), (None, 2)]
+        assert each.left_out["year"] == 2
+        assert list(dict.fromkeys(facet.by for facet in each)) == list(FACET_KINDS)
+        assert library.facets().left_out == dict.fromkeys(FACET_KINDS, 0)
+
+
+def test_a_selection_is_counted(real: Path) -> None:
+    with sigseek.open(real, model="no model is needed") as library:
+        found = library.facets("date:2019", by="rating", within="camera:canon")
+        assert told(found) == [(4, 2), (5, 1)]
+        assert (found.photos, found.counted) == (3, "selection")
+        assert found.query == 'date:"2019" AND camera:"canon"'
+        assert told(library.facets(within="is:undated", by="year")) == [(None, 2)]
+        none = library.facets("date:2030")
+        assert (len(none), none.photos, none.query) == (0, 0, 'date:"2030"')
+
+
+def test_the_matches_of_a_text_are_counted(mini_library: Path, tmp_path: Path) -> None:
+    directory = Path(shutil.copytree(mini_library, tmp_path / "library"))
+    catalog = Catalog(directory)
+    with writing(catalog) as connection:
+        connection.exec_driver_sql("UPDATE photo SET camera = 'Camera ' || (id % 3)")
+        connection.exec_driver_sql("UPDATE photo SET taken_at = 2000 + id % 2")
+    catalog.close()
+    with sigseek.open(directory, model="mini") as library:
+        for query, within in (
+            ("at night", ""), ("a house OR at night", ""), ("a house NOT date:2000", ""),
+            ("at night", "camera:1"), ("a giraffe", ""),
+        ):  # fmt: skip
+            hits = library.search(query, 40, within=within)
+            found = library.facets(query, by="camera", within=within)
+            expected = Counter(hit.camera for hit in hits)
+            assert dict(told(found)) == expected, query
+            assert (found.photos, found.counted) == (hits.matches, "matches")
+        assert library.facets("a giraffe").photos == 0
+        assert library.facets("at night").photos > 3
+
+
+def test_a_photo_that_is_named_counts(mini_library: Path, drawn: Path) -> None:
+    named = f'photo:"{drawn / "scene-00007.jpg"}"'
+    with sigseek.open(mini_library, model="mini") as library:
+        hits = library.search(named, 40, include_self=True)
+        assert library.facets(named, by="format").photos == hits.matches > 0
+
+
+def test_what_is_refused(real: Path, tmp_path: Path) -> None:
+    with sigseek.open(real) as library:
+        with pytest.raises(sigseek.QueryError, match="photos cannot be counted by 'colour'; use"):
+            library.facets(by="colour")  # type: ignore[arg-type]
+        with pytest.raises(sigseek.QueryError, match="0 values cannot be shown"):
+            library.facets(limit=0)
+        with pytest.raises(sigseek.FactError, match="no photo has the camera 'Nikon'"):
+            library.facets("camera:Nikon")
+    with (
+        sigseek.open(tmp_path / "none") as library,
+        pytest.raises(sigseek.LibraryError, match="no library at"),
+    ):
+        library.facets()
