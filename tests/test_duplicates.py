@@ -95,6 +95,7 @@ def test_other_shots_of_a_scene_are_alike_at_most(attacked: Path) -> None:
     assert {path for path in map(str, found.others()) if "shot" in path} == set()
     copied = {photo.id for group in found if group.kind == "near" for photo in group.photos[1:]}
     of_alike = {photo.id for group in found if group.kind == "alike" for photo in group.photos}
+    assert of_alike
     assert not copied & of_alike, "alike are the photos to keep, each once"
 
 

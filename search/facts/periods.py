@@ -62,15 +62,15 @@ def parse_period(typed: str) -> Period:
 
 def parse_since(typed: str) -> Period:
     """Return the period that begins when a date begins, and has no end."""
-    return Period(_one(typed).first, None)
+    return Period(_single_period(typed).first, None)
 
 
 def parse_until(typed: str) -> Period:
     """Return the period that ends when a date ends, and has no beginning."""
-    return Period(None, _one(typed).last)
+    return Period(None, _single_period(typed).last)
 
 
-def _one(typed: str) -> Period:
+def _single_period(typed: str) -> Period:
     if ".." in typed:
         raise FactValueError(
             f"{printable(typed)} is two dates", "give one, or both as the value of date:"
@@ -86,14 +86,14 @@ def _period(typed: str) -> Period:
         day = today - timedelta(words == "yesterday")
         return Period(day.isoformat(), day.isoformat())
     if found := _NAMED.fullmatch(words):
-        return _named(found[2], today, back=found[1] == "last")
+        return _named_period(found[2], today, back=found[1] == "last")
     if found := _BACK.fullmatch(words):
-        return Period(_before(today, int(found[1]), found[2][0]), today.isoformat())
-    written = _written(typed.strip())
+        return Period(_ago(today, int(found[1]), found[2][0]), today.isoformat())
+    written = _iso_date(typed.strip())
     return Period(written, written)
 
 
-def _named(unit: str, today: date, *, back: bool) -> Period:
+def _named_period(unit: str, today: date, *, back: bool) -> Period:
     """Return this week, month or year, or with `back` the last one. Weeks begin with Monday."""
     if unit == "week":
         monday = today - timedelta(today.weekday() + 7 * back)
@@ -106,7 +106,7 @@ def _named(unit: str, today: date, *, back: bool) -> Period:
     return Period(month, month)
 
 
-def _before(today: date, count: int, unit: str) -> str:
+def _ago(today: date, count: int, unit: str) -> str:
     """Return the day that many days, weeks, months or years ago."""
     try:
         if unit in "dw":
@@ -120,7 +120,7 @@ def _before(today: date, count: int, unit: str) -> str:
         raise FactValueError(f"{count} {unit} ago is before all dates", _EXPECTED) from None
 
 
-def _written(typed: str) -> str:
+def _iso_date(typed: str) -> str:
     """Return a date that was written in digits, in ISO 8601."""
     found = _DATE.fullmatch(typed)
     if not found:
