@@ -170,7 +170,8 @@ def _places(found: SearchResults) -> str:
     """Return which part of the whole list the hits are, such as "the best 20"."""
     if found.offset:
         return f"{found.offset + 1:,} to {found.offset + len(found.hits):,}"
-    best = "best" if found.order == "match" else "first"
+    judged = found.order == "match" and found.judged_by != "facts"
+    best = "best" if judged else "first"
     return f"the {best} {len(found.hits):,}"
 
 

@@ -39,6 +39,11 @@ from tests.answered import found, hit, term
             10,
             "1 photo matches (uncalibrated); 2 more may (--all)",
         ),
+        (
+            found("match", "match", matches=23, judged_by="facts"),
+            2,
+            "23 photos match, the first 2 shown (-n 20 for more)",
+        ),
         (found(None, None, judged_by="nothing"), 10, "2 photos listed, not judged yet"),
         (found(maybes=5, best=hit("maybe")), 10, "No photo clearly matches; 5 may (--all)"),
         (

@@ -341,6 +341,22 @@ def test_a_query_without_a_photo_gets_no_note_on_photos(
     assert not [note for note in notes if "names no photo" in note]
 
 
+def test_a_path_with_a_line_break_is_never_printed_as_two(
+    library: sigseek.Library, photos: Path, tmp_path: Path, run: Run
+) -> None:
+    for name in ("a.jpg", "b.jpg", "c\n.jpg"):
+        save(photos / name, photograph(1, SIZE))
+    library.index(photos)
+    where = ("duplicates", "--library", tmp_path / "library")
+    for photo in photos.iterdir():
+        os.utime(photo, ns=(10**18, 10**18))
+    library.index(photos)
+    lines = run(*where, "--paths")
+    assert lines.stdout == f"{photos}/b.jpg\n"
+    assert "left out: 1 path with a line break; --print0 prints all" in lines.stderr
+    assert run(*where, "--print0").stdout == f"{photos}/b.jpg\0{photos}/c\n.jpg\0"
+
+
 def test_plain_pictures_are_no_duplicates(library: sigseek.Library, photos: Path) -> None:
     for number, level in enumerate((250, 252, 254)):
         save(photos / f"{number}.png", Image.new("RGB", SIZE, (level,) * 3))
