@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from sigseek.indexer import IndexReport
     from sigseek.indexer.preview import ListedFile
+    from sigseek.operations.facets import Facet, Facets
     from sigseek.search.duplicates.results import Duplicates
 
 CALIBRATIONS = {
@@ -195,6 +196,34 @@ def duplicates_headline(found: Duplicates) -> str:
         return line
     size = size_in_words(sum(photo.bytes for photo in others))
     return f"{line}; {counted(len(others), 'copy', 'copies')} besides those to keep, {size}"
+
+
+def facets_headline(found: Facets) -> str:
+    """Say which photos were counted, and how many they are."""
+    query = f": {shown(found.query)}" if found.query else ""
+    if not found.photos:
+        nothing = {
+            "library": "No photo in this library yet",
+            "selection": "No photo in the selection",
+            "matches": "No photo matches",
+        }
+        return f"{nothing[found.counted]}{query}"
+    photos = counted(found.photos, "photo")
+    if found.counted == "library":
+        return f"{photos} in the library"
+    if found.counted == "selection":
+        return f"{photos} in the selection{query}"
+    return f"{photos} {'matches' if found.photos == 1 else 'match'}{query}"
+
+
+def facet_in_words(facet: Facet) -> str:
+    """Return a value that photos have in common as a person reads it."""
+    if facet.value is None:
+        without = {"folder": "no file", "rating": "no rating", "tag": "no tag"}
+        return without.get(facet.by, "unknown")
+    if facet.by == "rating":
+        return "rejected" if facet.value == -1 else counted(int(facet.value), "star")
+    return shown(str(facet.value))
 
 
 def shown(path: str) -> str:

@@ -1,6 +1,9 @@
 """Counts of photos by year, camera, place and so on, against a plain Python count."""
 
+import json
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
@@ -14,6 +17,7 @@ from sigseek.storage import Catalog, PhotoFacts, ReadFile
 from sigseek.storage.catalog.reading import facets as reading
 from sigseek.storage.facets import FACET_KINDS, FacetKind, FacetValue
 from tests.catalogs import writing
+from tests.conftest import Run
 from tests.photos import exif, save
 from tests.test_selections import Known, fill, photo
 
@@ -246,3 +250,73 @@ def test_what_is_refused(real: Path, tmp_path: Path) -> None:
         pytest.raises(sigseek.LibraryError, match="no library at"),
     ):
         library.facets()
+
+
+def test_the_command(real: Path, run: Run) -> None:
+    def said(*arguments: str) -> list[str]:
+        return run("facets", *arguments, "--library", real).stdout.splitlines()
+
+    assert said("--by", "camera") == [
+        "7 photos in the library",
+        "",
+        "camera",
+        "  Canon EOS 7D  3  ████▎",
+        "  Canon EOS R   2  ██▉",
+        "  unknown       2  ██▉",
+    ]
+    assert said("date:2019", "--by", "rating", "--camera", "Canon", "-n", "1") == [
+        '3 photos in the selection: date:"2019" AND camera:"Canon"',
+        "",
+        "rating",
+        "  4 stars  2  ██████▋",
+        "  and 1 more value",
+    ]
+    everything = said("-n", "1")
+    assert [line for line in everything if line and line[0] != " "][1:] == list(FACET_KINDS)
+    assert [line.split("  ")[1] for line in everything if "no " in line or "unknown" in line] == [
+        "unknown", "unknown", "unknown", "unknown", "no rating", "no tag",
+    ]  # fmt: skip
+    assert said("--date", "2030") == ['No photo in the selection: date:"2030"']
+
+
+def test_the_json_of_the_command(real: Path, run: Run) -> None:
+    done = run("facets", "rating:4", "--by", "tag", "--json", "--library", real)
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {"by": "tag", "value": "red", "photos": 2},
+        {"by": "tag", "value": "blue", "photos": 1},
+        {"by": "tag", "value": None, "photos": 1},
+    ]
+    assert done.stderr == '3 photos in the selection: rating:"4"\n'
+
+
+def test_the_command_counts_the_matches_of_a_text(mini_library: Path, run: Run) -> None:
+    arguments = ("--by", "format", "--library", mini_library)
+    assert run("facets", "a", "house", *arguments).stdout.splitlines()[0] == (
+        '4 photos match: "a house"'
+    )
+    assert run("facets", "a giraffe", *arguments).stdout == 'No photo matches: "a giraffe"\n'
+
+
+def test_what_the_command_refuses(real: Path, tmp_path: Path, run: Run) -> None:
+    done = run("facets", "--by", "months", check=False)
+    assert done.returncode == 2
+    assert "'months' is not one of 'year', 'month', 'camera'" in done.stderr
+    done = run("facets", "camera:Nikon", "--library", real, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: column 8: no photo has the camera 'Nikon'")
+    done = run("facets", "--library", tmp_path / "none", check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: no library at {tmp_path / 'none'}")
+
+
+def test_counts_of_facts_load_no_model_and_no_index(real: Path) -> None:
+    code = (
+        "import sys, sigseek\n"
+        f"found = sigseek.open({str(real)!r}).facets('date:2019')\n"
+        "heavy = {'torch', 'openvino', 'faiss', 'transformers', 'tokenizers'} & set(sys.modules)\n"
+        "print(found.photos, sorted(heavy))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "3 []\n"

@@ -18,6 +18,7 @@ COMMANDS = {
     "index": "Add folders to the library and bring it up to date.",
     "watch": "Keep the library up to date while its folders change.",
     "search": "Find photos by describing them.",
+    "facets": "Count photos by year, camera, place and so on.",
     "similar": "Find photos that look like a given photo.",
     "duplicates": "Find photos that are there more than once.",
     "classify": "Show how well each label fits a photo.",

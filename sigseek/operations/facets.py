@@ -83,10 +83,10 @@ def count_facets(
         counted = "selection" if is_factual(asked) else "matches"
     with catalog.snapshot() as moment:
         counts = {kind: moment.count_photos_by(kind, ids) for kind in kinds}
-        if ids is None:
-            photos = sum((counts.get("format") or moment.count_photos_by("format")).values())
-        else:
+        if ids is not None:
             photos = len(ids)
+        else:  # every photo has one format
+            photos = sum((counts.get("format") or moment.count_photos_by("format")).values())
     values: list[Facet] = []
     left_out: dict[FacetKind, int] = {}
     for kind, by_value in counts.items():
