@@ -21,6 +21,8 @@ from tests.conftest import Run
 from tests.photos import exif, save
 from tests.test_selections import Known, fill, photo
 
+ENDS = ("0001", "0001-01-01T00:00:00", "9999", "9999-12-31T23:59:59")
+"""The first dates and the last."""
 FOLDERS = ("/photos", "/more photos")
 
 
@@ -125,16 +127,25 @@ def test_years_and_months_are_those_of_the_camera(open_catalog: Callable[[], Cat
             digest = bytes([number]) * 32
             taken = PhotoFacts(digest, 4, 3, "JPEG", taken_at=clock.isoformat())
             transaction.add_photos([taken])
-        for number, date in enumerate(("2023", "2024-02-29", "2024-02"), 100):
+        for number, date in enumerate(("2023", "2024-02-29", "2024-02", *ENDS), 100):
             transaction.add_photos([PhotoFacts(bytes([number]) * 32, 4, 3, "JPEG", taken_at=date)])
     later = sum(clock.year == 2024 for clock in clocks)
     assert later == 2
-    assert catalog.count_photos_by("year") == {"2023": 11, "2024": 4}
+    assert catalog.count_photos_by("year") == {
+        "0001": 2,
+        "2023": 11,
+        "2024": 4,
+        "9999": 2,
+    }
     assert catalog.count_photos_by("month") == {
+        "0001": 1,
+        "0001-01": 1,
         "2023": 1,
         "2023-12": 10,
         "2024-01": 2,
         "2024-02": 2,
+        "9999": 1,
+        "9999-12": 1,
     }
 
 

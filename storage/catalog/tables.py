@@ -180,7 +180,9 @@ PHOTO = Table(
     Index("ix_photo_hash_version", "hash_version"),
     # Searches by facts read an index alone, and no photo's row.
     *(Index(f"ix_photo_{name}", name) for name in ("taken_at", "camera", "lens", "format")),
-    *(Index(f"ix_photo_{name}", name) for name in ("city", "region", "country", "rating")),
+    # The index on cities has the whole name of a place, by which photos are counted.
+    Index("ix_photo_city", "city", "region", "country"),
+    *(Index(f"ix_photo_{name}", name) for name in ("region", "country", "rating")),
     Index("ix_photo_place", "latitude", "longitude"),
     Index("ix_photo_size", "width", "height"),
     sqlite_autoincrement=True,
