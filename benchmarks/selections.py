@@ -1,5 +1,5 @@
-"""What searches within facts cost, on synthetic photos: facts alone, and texts within a share of
-the library.
+"""What searches within facts cost, on synthetic photos: facts alone, counts of photos, and texts
+within a share of the library.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from sigseek.search.scope import selected
 from sigseek.search.searcher import Searcher
 from sigseek.storage import Catalog
 from sigseek.storage.embeddings import CheckpointEmbeddings
+from sigseek.storage.facets import FACET_KINDS
 from sigseek.storage.index.store import FaissStore
 
 _ROUNDS = 9
@@ -38,7 +39,7 @@ _SHARES = {"0.1 %": 1, "1 %": 10, "10 %": 100, "50 %": 500}
 
 
 def main() -> None:
-    """Print a table of facts, and one of texts within shares of the library."""
+    """Print a table of facts, one of counts, and one of texts within shares of the library."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=int, default=1_000_000, help="(default: %(default)s)")
     parser.add_argument("--dimension", type=int, default=768, help="(default: %(default)s)")
@@ -64,6 +65,7 @@ def _measure(photos: int, dimension: int, directory: Path) -> None:
         count = len(selected(query, catalog))
         command = _p50(lambda fact=fact: _run(directory, fact), 3)  # type: ignore[misc]
         print(f"{fact:<40} {count:>10,} {seconds:>9.3f} {command:>12.3f}")
+    _measure_counts(catalog)
     (record,) = catalog.checkpoints()
     embeddings = CheckpointEmbeddings(catalog, record)
     searcher = Searcher(catalog, record, FaissStore(directory / "index").open(embeddings))
@@ -75,6 +77,18 @@ def _measure(photos: int, dimension: int, directory: Path) -> None:
         seconds, found = _search(searcher, typed, texts)
         print(f"{share:<40} {found:>10,} {seconds * 1000:>6.1f}")
     catalog.close()
+
+
+def _measure_counts(catalog: Catalog) -> None:
+    """Print what it takes to count photos: all, those of a year, and about half of them."""
+    chosen = [None, *(selected(parse(fact), catalog) for fact in ("date:2015", "date:2000..2012"))]
+    print("counts, seconds      everything  date:2015  date:2000..2012")
+    for kind in FACET_KINDS:
+        seconds = [
+            _p50(lambda kind=kind, ids=ids: catalog.count_photos_by(kind, ids))  # type: ignore[misc]
+            for ids in chosen
+        ]
+        print(f"{kind:<20} {seconds[0]:>10.3f} {seconds[1]:>10.3f} {seconds[2]:>16.3f}")
 
 
 def _add_facts(directory: Path, photos: int) -> None:
