@@ -308,4 +308,4 @@ def test_real_photos_decoded_reduced_embed_like_whole_ones(mini: Checkpoint) -> 
     reduced = np.stack([decode_photo(path, mini.preprocessing).pixels for path in paths])
     plain = np.stack([mini.preprocessing.resize(open_upright(path)) for path in paths])
     assert (reduced != plain).any()
-    assert (tower.embed(reduced) * tower.embed(plain)).sum(axis=1).min() > 0.998
+    assert (tower.embed(reduced) * tower.embed(plain)).sum(axis=1).min() > 0.995

@@ -17,6 +17,9 @@ _CALLS: dict[str, Callable[[Library], object]] = {
     "classify(photos)": lambda library: library.classify("a.jpg", ["a house"]),
     "classify(path)": lambda library: library.classify(Path("a.jpg"), ["a house"]),  # type: ignore[arg-type]
     "classify(labels)": lambda library: library.classify(["a.jpg"], "house"),
+    "duplicates(prefer)": lambda library: library.duplicates(prefer="photos"),
+    "duplicates(kinds)": lambda library: library.duplicates(kinds="near"),
+    "not_duplicates(photos)": lambda library: library.not_duplicates("a.jpg"),
     "embed_photos(photos)": lambda library: library.embed_photos("a.jpg"),
     "embed_texts(texts)": lambda library: library.embed_texts("house"),
     "index(exclude)": lambda library: library.index("photos", exclude="*.png"),

@@ -188,8 +188,8 @@ def test_the_json_object() -> None:
     record = record_fields(found)
     assert list(record) == [
         "text_to_image", "image_to_text", "no_match_auroc", "ece", "queries", "images",
-        "zero_shot_accuracy", "ece_before", "model", "no_match_auroc_raw", "calibration", "skipped",
-        "latency_ms_p50", "latency_ms_p99",
+        "zero_shot_accuracy", "ece_before", "model", "no_match_auroc_raw", "calibration",
+        "list_precision", "list_recall", "skipped", "latency_ms_p50", "latency_ms_p99",
     ]  # fmt: skip
     assert (
         record["queries"],

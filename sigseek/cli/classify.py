@@ -61,7 +61,8 @@ def classify(
         warnings.simplefilter("ignore", RemedyWarning)  # the note says the same
         results = library.classify(photos, wanted, template, skip_unusable=True, listener=listener)
         notes = library.checkpoint_notes
-    show_notes(notes)
+    if results:
+        show_notes(notes)
     for result in results:
         if as_json:
             print_json(result)

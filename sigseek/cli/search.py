@@ -156,10 +156,10 @@ def search(
             page=page,
         )
     said = answer(found, limit, least, include_all=include_all, explain=explain)
-    if as_json and found.next_page:
-        click.echo(f"for the next hits: --page {found.next_page}", err=True)
     heading = " ".join(filter(None, (asked, within)))
     deliver_answer(heading, said, found, path_end=path_end, html=html, as_json=as_json)
+    if as_json and found.next_page:
+        click.echo(f"for the next hits: --page {found.next_page}", err=True)
 
 
 def _tell_of_idle_options(closer: int, *, explain: bool) -> None:
