@@ -10,9 +10,10 @@ from threading import Event
 import pytest
 
 import sigseek
+from sigseek.errors import ErrorKind
 from sigseek.operations.default_checkpoint import checkpoint_to_search
 from sigseek.progress import Stop
-from sigseek.storage import Catalog
+from sigseek.storage import Catalog, LibraryError
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 from tests.checkpoints import save_tiny
 from tests.conftest import Run
@@ -364,3 +365,21 @@ def test_tag_and_classify_say_which_checkpoint_they_used(
     )
     assert note in run("tag", "--label", "a house", *where).stderr
     assert note in run("classify", photos / "a" / "00.png", "--label", "a house", *where).stderr
+
+
+def test_a_checkpoint_that_was_away_for_a_moment_is_asked_again(library: sigseek.Library) -> None:
+    lacking = LibraryError("the library was made with another", "index", ErrorKind.NOT_FOUND)
+    asked: list[int] = []
+
+    def question(failures: int) -> str:
+        asked.append(failures)
+        if len(asked) <= failures:
+            raise lacking
+        return "answer"
+
+    assert library._opened.answer(lambda: question(1)) == "answer"
+    assert len(asked) == 2
+    asked.clear()
+    with pytest.raises(LibraryError):
+        library._opened.answer(lambda: question(3))
+    assert len(asked) == 2, "a library that goes on lacking it is not asked for ever"

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+from sigseek.errors import ErrorKind
 from sigseek.operations.checkpoint import LibraryCheckpoint
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.model import ModelInUse
 from sigseek.operations.photo_files import PhotoFiles
 from sigseek.operations.searcher import SearcherInUse
 from sigseek.progress import Listener
+from sigseek.storage.errors import LibraryError
 
 _Answer = TypeVar("_Answer")
 
@@ -48,14 +50,17 @@ class OpenedLibrary:
         again.
         """
         self._follow_default()
+        repeated = False
         while True:
             changes = self.model.changes
             try:
                 answer = question()
-            except Exception:
-                # The checkpoint may have been removed just now.
-                if not self._follow_default() and self.model.changes == changes:
+            except Exception as error:
+                # The checkpoint may have been removed just now, and may even be back already.
+                changed = self._follow_default() or self.model.changes != changes
+                if not changed and (repeated or not _tells_of_absence(error)):
                     raise
+                repeated = repeated or not changed
             else:
                 if self.model.changes == changes:
                     return answer
@@ -74,3 +79,8 @@ class OpenedLibrary:
         self.directory.close()
         self.searcher.close()
         self.photo_files.close()
+
+
+def _tells_of_absence(error: Exception) -> bool:
+    """Return whether the error says that the library lacks what was asked for."""
+    return isinstance(error, LibraryError) and error.kind is ErrorKind.NOT_FOUND
