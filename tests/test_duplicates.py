@@ -250,12 +250,13 @@ def test_a_preferred_folder_is_found_by_other_names_of_it(
         library.duplicates(prefer=[photos / "b", photos / "c"])
 
 
-def test_an_animation_is_no_copy_of_its_first_picture(
-    library: sigseek.Library, photos: Path
+@pytest.mark.parametrize("name", ["b.gif", "b.tif"])
+def test_a_file_of_several_pictures_is_no_copy_of_its_first_one(
+    library: sigseek.Library, photos: Path, name: str
 ) -> None:
     image = photograph(1, SIZE)
     save(photos / "a.jpg", image)
-    image.save(photos / "b.gif", save_all=True, append_images=[photograph(2, SIZE)])
+    image.save(photos / name, save_all=True, append_images=[photograph(2, SIZE)])
     library.index(photos)
     found = library.duplicates()
     assert [group.kind for group in found] == ["alike"]

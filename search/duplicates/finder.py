@@ -31,6 +31,8 @@ ALIKE = 0.8
 """How near embeddings must be, from 0 to 1 in the same way, for photos to be called alike."""
 _COMPARED = 4_000
 """Pairs of sketches that are compared together."""
+_SEVERAL_PICTURES = frozenset({"GIF", "TIFF"})
+"""The formats whose files often have several pictures."""
 _PAIRS = 200
 """Pairs of photos that are looked at closely together."""
 
@@ -101,8 +103,8 @@ class DuplicateFinder:
         self._tell(0)
         near = self.pairs_by_hash()
         near -= self._other_times(near)
-        maybe_moving = self._with_gif(near)
-        near -= maybe_moving
+        maybe_more = self._with_more_pictures(near)
+        near -= maybe_more
         pairs = near_pairs(
             self._catalog,
             self._checkpoint.id,
@@ -119,7 +121,7 @@ class DuplicateFinder:
         }
         least = pairs.usual + ALIKE * (1 - pairs.usual)
         alike = {pair for pair, cosine in by_embedding.items() if cosine >= least}
-        alike |= maybe_moving
+        alike |= maybe_more
         # Where only the embedding led to a pair, one in ten that look like one shot are two. People
         # delete what is called near, so these are alike.
         unsure = [pair for pair in by_embedding if pair not in near and pair not in alike]
@@ -198,12 +200,12 @@ class DuplicateFinder:
             if one in times and other in times and times[one] != times[other]
         }
 
-    def _with_gif(self, pairs: Collection[Pair]) -> set[Pair]:
-        """Return the pairs with a GIF, which may be an animation. Only its first picture is known,
-        so it must not be called a copy of that.
+    def _with_more_pictures(self, pairs: Collection[Pair]) -> set[Pair]:
+        """Return the pairs with a GIF, which may be an animation, or a TIFF, which may have several
+        pages. Only the first picture is known, so the file must not be called a copy of that.
         """
         formats = self._catalog.picture_formats(sorted({id_ for pair in pairs for id_ in pair}))
-        return {pair for pair in pairs if "GIF" in (formats[pair[0]], formats[pair[1]])}
+        return {pair for pair in pairs if {formats[id_] for id_ in pair} & _SEVERAL_PICTURES}
 
     def _same_shot(self, pairs: Sequence[Pair]) -> list[bool]:
         """Return which of the pairs are one shot by what they look like and by their times."""
