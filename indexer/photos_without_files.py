@@ -22,7 +22,7 @@ class PhotosWithoutFiles:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._before = self._now()
-        """Those of runs that were stopped or killed, and those that earlier runs have kept."""
+        """The photos that stopped or killed runs left without files, and that earlier runs kept."""
         self._unread_before = self._unread()
         self._of_excluded: set[int] = set()
         self.left_out: set[int] = set()

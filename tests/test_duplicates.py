@@ -99,6 +99,11 @@ def test_other_shots_of_a_scene_are_alike_at_most(attacked: Path) -> None:
     assert not copied & of_alike, "alike are the photos to keep, each once"
 
 
+def test_near_photos_are_the_same_whether_alike_ones_are_asked_for_or_not(attacked: Path) -> None:
+    with sigseek.open(attacked) as library:
+        assert names(library.duplicates(kinds=["near"])) == names(library.duplicates())
+
+
 def test_the_second_answer_is_the_first(attacked: Path) -> None:
     with sigseek.open(attacked) as library:
         assert library.duplicates() == library.duplicates()

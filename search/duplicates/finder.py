@@ -66,7 +66,7 @@ class DuplicateFinder:
         if "identical" in kinds:
             groups += self._identical()
         if "near" in kinds or "alike" in kinds:
-            near, alike = self._near_and_alike()
+            near, alike = self._near_and_alike(with_alike="alike" in kinds)
             groups += near if "near" in kinds else []
             groups += alike if "alike" in kinds else []
         return groups
@@ -99,33 +99,15 @@ class DuplicateFinder:
                 ),
             )
 
-    def _near_and_alike(self) -> tuple[list[DuplicateGroup], list[DuplicateGroup]]:
+    def _near_and_alike(
+        self, *, with_alike: bool
+    ) -> tuple[list[DuplicateGroup], list[DuplicateGroup]]:
         self._tell(0)
         near = self.pairs_by_hash()
         near -= self._other_times(near)
         maybe_more = self._with_more_pictures(near)
         near -= maybe_more
-        pairs = near_pairs(
-            self._catalog,
-            self._checkpoint.id,
-            self._ids,
-            LOOKED_AT,
-            self._stop,
-            self._tell_compared,
-        )
-        by_embedding = {
-            (one, other): cosine
-            for one, other, cosine in zip(
-                pairs.one.tolist(), pairs.other.tolist(), pairs.cosines.tolist(), strict=True
-            )
-        }
-        least = pairs.usual + ALIKE * (1 - pairs.usual)
-        alike = {pair for pair, cosine in by_embedding.items() if cosine >= least}
-        alike |= maybe_more
-        # Where only the embedding led to a pair, one in ten that look like one shot are two. People
-        # delete what is called near, so these are alike.
-        unsure = [pair for pair in by_embedding if pair not in near and pair not in alike]
-        alike |= {pair for pair, same in zip(unsure, self._same_shot(unsure), strict=True) if same}
+        alike = maybe_more | self._alike_by_embedding(near) if with_alike else set()
         self._copies.learn(sorted({id_ for pair in (*near, *alike) for id_ in pair}), near)
         ranks = self._copies.ranks()
         distinct = self._catalog.distinct_pairs()
@@ -142,6 +124,32 @@ class DuplicateFinder:
             [self._group("near", group) for group in near_groups],
             [self._group("alike", group) for group in alike_groups],
         )
+
+    def _alike_by_embedding(self, near: Collection[Pair]) -> set[Pair]:
+        """Return the pairs that embeddings tell to be of one scene. Those in `near`, which may be
+        among them, are not looked at closely again.
+        """
+        pairs = near_pairs(
+            self._catalog,
+            self._checkpoint.id,
+            self._ids,
+            LOOKED_AT,
+            self._stop,
+            self._tell_compared,
+        )
+        by_embedding = {
+            (one, other): cosine
+            for one, other, cosine in zip(
+                pairs.one.tolist(), pairs.other.tolist(), pairs.cosines.tolist(), strict=True
+            )
+        }
+        least = pairs.usual + ALIKE * (1 - pairs.usual)
+        alike = {pair for pair, cosine in by_embedding.items() if cosine >= least}
+        # Where only the embedding led to a pair, one in ten to twenty that look like one shot
+        # are two. People delete what is called near, so these are alike.
+        unsure = [pair for pair in by_embedding if pair not in near and pair not in alike]
+        alike |= {pair for pair, same in zip(unsure, self._same_shot(unsure), strict=True) if same}
+        return alike
 
     def pairs_by_hash(self) -> set[Pair]:
         """Return those pairs of photos with like hashes that are one shot."""
