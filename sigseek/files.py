@@ -18,19 +18,22 @@ PART = ".part"
 
 
 @contextlib.contextmanager
-def written_whole(target: Path) -> Iterator[Path]:
+def written_whole(target: Path, *, flush: bool = True) -> Iterator[Path]:
     """Give a path beside `target` to write a file to. The file takes the target's name at the end.
 
-    When the block raises, the file is removed and the target stays as it is.
+    When the block raises, the file is removed and the target stays as it is. Without `flush` it is
+    many times faster, but after a power cut the file may be there with other content or none.
     """
     # Threads and processes may write the same target at once, each to its own file. The name is
     # cut, since a name may have 255 bytes at most.
     aside = target.with_name(f"{target.name[:40]}.{secrets.token_hex(6)}{PART}")
     try:
         yield aside
-        _flush(aside)
+        if flush:
+            _flush(aside)
         os.replace(aside, target)
-        _flush_directory(target.parent)
+        if flush:
+            _flush_directory(target.parent)
     finally:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
