@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from sigseek.operations.relocating import Relocated
     from sigseek.operations.status import CheckpointStatus, FolderStatus, Status
     from sigseek.operations.tags import TagCount
+    from sigseek.operations.thumbnails import Thumbnail
     from sigseek.operations.verify import VerifyReport
     from sigseek.operations.watch import WatchEvent
     from sigseek.progress import Listener, Phase, Problem, Progress, Stop
@@ -144,6 +145,7 @@ __all__ = [
     "Stop",
     "StoppedError",
     "TagCount",
+    "Thumbnail",
     "UnknownTagError",
     "Verdict",
     "VerifyProblem",
@@ -181,6 +183,7 @@ _MODULES = {
     "sigseek.operations.relocating": ("Relocated",),
     "sigseek.operations.status": ("CheckpointStatus", "FolderStatus", "Status"),
     "sigseek.operations.tags": ("TagCount",),
+    "sigseek.operations.thumbnails": ("Thumbnail",),
     "sigseek.operations.verify": ("VerifyReport",),
     "sigseek.operations.watch": ("WatchEvent",),
     "sigseek.progress": ("Listener", "Phase", "Problem", "Progress", "Stop"),

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sigseek.operations.relocating import Relocated
     from sigseek.operations.status import Status
     from sigseek.operations.tags import TagCount
+    from sigseek.operations.thumbnails import Thumbnail
     from sigseek.operations.verify import VerifyReport
     from sigseek.operations.watch import WatchEvent
     from sigseek.search.calibration import Calibration
@@ -123,7 +124,7 @@ class Library:
         return f"<sigseek.Library {str(self.directory)!r}{model}>"
 
     def close(self) -> None:
-        """Release the catalog's file and end the processes that decode photos of queries."""
+        """Release the catalog's file and end the processes that decode photos."""
         self._opened.close()
 
     def index(
@@ -471,6 +472,42 @@ class Library:
         from sigseek.operations.duplicates import keep_distinct
 
         return keep_distinct(self._opened, photos)
+
+    def thumbnail(self, photo_id: int, size: int = 320) -> Thumbnail:
+        """Return a small picture of the photo with this id, whose longer side has at most `size`
+        pixels, 320 or 1280.
+
+        A kept thumbnail is returned even if the photo's files are away. Otherwise one is made of
+        the first file that is there, and kept. docs/thumbnails.md tells where. A photo whose files
+        are away may have only the other size, which is returned then.
+
+        Raises QueryError for an unknown photo or size, and DecodeError, whose kind tells why, when
+        no thumbnail is kept and no file gives a picture now.
+
+        >>> hit = library.search("a house")[0]
+        >>> library.thumbnail(hit.id).media_type
+        'image/jpeg'
+        """
+        return self._opened.thumbnails.get(photo_id, size)
+
+    def jpeg(self, photo_id: int) -> Thumbnail:
+        """Return the photo with this id as a JPEG of its own size, upright and in sRGB.
+
+        It is made of the first file that is there and not kept. It serves to show formats that
+        browsers do not, such as HEIC and camera RAW. Raises as `thumbnail` does.
+        """
+        return self._opened.thumbnails.full_size(photo_id)
+
+    def limit_thumbnails(self, max_bytes: int) -> None:
+        """Keep thumbnails of at most about so many bytes from now on, for all of the user's
+        libraries. 0 keeps none.
+
+        The least recently used ones are removed at once if there are more. Without a limit of the
+        user's it is 4 GB.
+        """
+        from sigseek.operations.thumbnails import limit_thumbnails
+
+        limit_thumbnails(self._opened.thumbnails.store, max_bytes)
 
     @property
     def judged_by(self) -> JudgedBy:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from sigseek.files import PART, written_whole
+from sigseek.files import PART, write_whole, written_whole
 
 THUMBNAIL_SIZES = (320, 1280)
 """The longer sides of the thumbnails that are kept, in pixels."""
@@ -24,6 +24,8 @@ DEFAULT_MAX_BYTES = 4_000_000_000
 
 _FORM = "1"
 """The name of the directory inside, which another version of the files' form would change."""
+_BOUND = "max-bytes"
+"""The name of the file that says how many bytes the thumbnails may take, in decimal digits."""
 _CHECKSUM = 4
 _STEPS = 20
 """The store is swept when a twentieth of its bound was written. A twentieth is free afterwards."""
@@ -33,19 +35,20 @@ _ABANDONED = 3600.0
 
 class ThumbnailStore:
     """The thumbnails in a directory, which take at most about `max_bytes`. The least recently used
-    ones make room for others.
+    ones make room for others. The bound is kept in the directory too, where `limit` puts it, so
+    that all processes have the same.
 
     Many threads and several processes may use one directory. They share no counter. Each process
     sweeps whenever it has written a twentieth of `max_bytes`, and the first time at a random moment
     before. So many processes that each write little still sweep as often as one that writes much.
     """
 
-    def __init__(self, directory: Path, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
+    def __init__(self, directory: Path, max_bytes: int | None = None) -> None:
+        """`max_bytes` is for this process alone; None stands for the bound in the directory."""
         self.directory = directory
-        self.max_bytes = max_bytes
+        self._own_bound = max_bytes
         self._files = directory / _FORM
-        self._step = max(1, max_bytes // _STEPS)
-        self._until_sweep = random.randint(0, self._step)
+        self._until_sweep = random.randint(0, _step(self.max_bytes))
         self._counting = threading.Lock()
         self._sweeping = threading.Lock()
 
@@ -75,11 +78,14 @@ class ThumbnailStore:
     def write(self, digest: bytes, size: int, data: bytes) -> bool:
         """Keep a thumbnail, and return whether it could be kept."""
         file = self._file(digest, size)
-        written = len(data) + _CHECKSUM
-        if not data or written > self._step:
+        written, most = len(data) + _CHECKSUM, self.max_bytes
+        if not data or written > _step(most):
             return False
-        if self._is_time_to_sweep(written):
-            self._sweep()
+        if self._is_time_to_sweep(written, _step(most)) and self._sweeping.acquire(blocking=False):
+            try:
+                self._sweep(most)
+            finally:
+                self._sweeping.release()
         try:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # Flushing takes longer than making the thumbnail; what a power cut spoils, the checksum
@@ -89,6 +95,26 @@ class ThumbnailStore:
         except OSError:
             return False
         return True
+
+    @property
+    def max_bytes(self) -> int:
+        """Return how many bytes the thumbnails may take."""
+        if self._own_bound is not None:
+            return self._own_bound
+        try:
+            return int((self.directory / _BOUND).read_text("ascii"))
+        except (OSError, ValueError):
+            return DEFAULT_MAX_BYTES
+
+    def limit(self, max_bytes: int) -> None:
+        """Keep at most so many bytes from now on, here and in other processes, and remove at once
+        what is too much. 0 keeps no thumbnails. Raises OSError when the bound cannot be written.
+        """
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_whole(self.directory / _BOUND, str(max_bytes).encode("ascii"))
+        self._own_bound = None
+        with self._sweeping:
+            self._sweep(max_bytes)
 
     def size_on_disk(self) -> int:
         """Return how many bytes the thumbnails take. Every file is looked at."""
@@ -100,32 +126,29 @@ class ThumbnailStore:
         name = digest.hex()
         return self._files / name[:2] / f"{name}-{size}.jpg"
 
-    def _is_time_to_sweep(self, written: int) -> bool:
+    def _is_time_to_sweep(self, written: int, step: int) -> bool:
         with self._counting:
             self._until_sweep -= written
             if self._until_sweep >= 0:
                 return False
-            self._until_sweep = self._step - written
+            self._until_sweep = step - written
             return True
 
-    def _sweep(self) -> None:
-        """Remove the thumbnails that were used the longest ago, until a twentieth is free."""
-        if not self._sweeping.acquire(blocking=False):
+    def _sweep(self, most: int) -> None:
+        """Remove the thumbnails that were used the longest ago, until a twentieth of the bound is
+        free.
+        """
+        newest = self._newest_to_go(most - _step(most))
+        if newest is None:
             return
-        try:
-            newest_to_go = self._newest_to_go()
-            if newest_to_go is None:
-                return
-            for path, status in self._all_files():
-                if status.st_mtime_ns <= newest_to_go:  # it may have been used since
-                    with suppress(OSError):
-                        Path(path).unlink()
-        finally:
-            self._sweeping.release()
+        for path, status in self._all_files():
+            if status.st_mtime_ns <= newest:  # it may have been used since
+                with suppress(OSError):
+                    Path(path).unlink()
 
-    def _newest_to_go(self) -> int | None:
-        """Return the time of use, in nanoseconds, up to which thumbnails have to go; None when all
-        may stay. Abandoned files are removed.
+    def _newest_to_go(self, most: int) -> int | None:
+        """Return the time of use, in nanoseconds, up to which thumbnails have to go so that no more
+        than `most` bytes are left; None when all may stay. Abandoned files are removed.
         """
         times, sizes = array("q"), array("q")  # there may be a million
         abandoned = time.time() - _ABANDONED
@@ -136,7 +159,7 @@ class ThumbnailStore:
                 continue
             times.append(status.st_mtime_ns)
             sizes.append(status.st_size)
-        excess = sum(sizes) - (self.max_bytes - self._step)
+        excess = sum(sizes) - most
         newest = None
         for number in sorted(range(len(times)), key=times.__getitem__) if excess > 0 else ():
             if excess <= 0:
@@ -150,6 +173,10 @@ class ThumbnailStore:
             for entry in _entries(directory.path):
                 with suppress(OSError):  # another process may have removed it
                     yield entry.path, entry.stat(follow_symlinks=False)
+
+
+def _step(most: int) -> int:
+    return max(1, most // _STEPS)
 
 
 def _entries(directory: str | Path) -> Iterator["os.DirEntry[str]"]:

@@ -16,7 +16,7 @@ from sigseek.demo.drawing import draw_scene
 from sigseek.demo.scene import numbered_scene
 from sigseek.indexer import DecodeError
 from sigseek.indexer.decoding import damage
-from sigseek.indexer.decoding.decode import decode_photo, decode_thumbnail, decode_views
+from sigseek.indexer.decoding.decode import decode_jpeg, decode_photo, decode_views
 from sigseek.indexer.decoding.jpeg import FirstScan, first_scan
 from sigseek.siglip import Preprocessing
 from sigseek.storage import Catalog, FailureRecord
@@ -284,7 +284,7 @@ def test_thumbnails_and_views_show_what_is_there(tmp_path: Path, drawing: Image.
     contents = coded(drawing, "JPEG", quality=95)
     (tmp_path / "a.jpg").write_bytes(contents[: len(contents) * 7 // 10])
     part = open_upright(tmp_path / "a.jpg")
-    thumbnail = Image.open(BytesIO(decode_thumbnail(tmp_path / "a.jpg", (120, 120), 1_000_000)))
+    thumbnail = Image.open(BytesIO(decode_jpeg(tmp_path / "a.jpg", 120, 1_000_000)))
     assert thumbnail.size == (120, round(120 * part.height / part.width))
     assert difference(thumbnail, part.resize(thumbnail.size)) < 6
     last = decode_views(tmp_path / "a.jpg", PREPROCESSING)[8]

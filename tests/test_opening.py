@@ -305,8 +305,8 @@ def test_a_jpeg_costs_no_library_that_it_does_not_need(tmp_path: Path) -> None:
     save(tmp_path / "a.jpg")
     code = (
         "import sys\nfrom pathlib import Path\n"
-        "from sigseek.indexer.decoding.decode import decode_thumbnail\n"
-        f"decode_thumbnail(Path({str(tmp_path / 'a.jpg')!r}), (32, 32), 10_000)\n"
+        "from sigseek.indexer.decoding.decode import decode_jpeg\n"
+        f"decode_jpeg(Path({str(tmp_path / 'a.jpg')!r}), 32, 10_000)\n"
         "print([name for name in ('pillow_heif', 'pillow_jxl', 'rawpy', 'PIL.ImageCms') if name "
         "in sys.modules])"
     )

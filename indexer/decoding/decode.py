@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from sigseek.indexer.decoding.damage import is_disk_error, load
 from sigseek.indexer.decoding.formats import REFUSED_FORMATS
 from sigseek.indexer.decoding.hash import picture_hash
+from sigseek.indexer.decoding.jpeg_copy import jpeg_of
 from sigseek.indexer.decoding.limits import PixelLimit, default_max_pixels
 from sigseek.indexer.decoding.metadata import (
     SIDES_SWAPPED,
@@ -41,7 +41,6 @@ detail and be several times faster, but with less headroom the resizing filter m
 have seen (41 dB at 1, 55 dB at 2).
 """
 
-_THUMBNAIL_QUALITY = 80
 _HASHED = (512, 512)
 """The size from which a picture is hashed when nothing else is wanted of it."""
 _WIDE_GREY = ("I", "I;16", "I;16L", "I;16B", "I;16N")
@@ -144,24 +143,27 @@ def decode_hash(path: Path, max_pixels: int, max_held: int | None = None) -> Has
     return _read(path, hashed, most)
 
 
-def decode_thumbnail(path: Path, size: tuple[int, int], max_pixels: int) -> bytes:
-    """Return a JPEG of the photo in the file, upright and in sRGB, of at most `size` (width,
-    height).
+def decode_jpeg(
+    path: Path, longest: int | None, max_pixels: int, max_held: int | None = None
+) -> bytes:
+    """Return a JPEG of the photo in the file, upright and in sRGB. Its longer side has at most
+    `longest` pixels; None stands for the photo's own size.
 
-    It raises what `decode_photo` raises.
+    Raises as `decode_photo` does.
     """
-    longest = _HEADROOM * max(size)
-    least = (longest, longest)  # upright it may be wider than high, or the other way round
+    most = PixelLimit(max_pixels, max_held)
+    # upright it may be wider than high, or the other way round
+    least = (_HEADROOM * longest, _HEADROOM * longest) if longest else None
 
-    def shrink(picture: OpenedPicture) -> bytes:
-        picture.image.draft(None, least)
-        rgb = _upright_rgb(picture, least)[0]
-        rgb.thumbnail(size)
-        kept = BytesIO()
-        rgb.save(kept, "JPEG", quality=_THUMBNAIL_QUALITY)
-        return kept.getvalue()
+    def encoded(picture: OpenedPicture) -> bytes:
+        image = picture.image
+        full = image.size
+        if least:
+            image.draft(None, least)
+        most.check_held(*(full if image.info.get("progressive") else image.size))
+        return jpeg_of(_upright_rgb(picture, least)[0], longest)
 
-    return _read(path, shrink, PixelLimit(max_pixels))
+    return _read(path, encoded, most)
 
 
 def _read(path: Path, use: Callable[[OpenedPicture], _Out], most: PixelLimit | None = None) -> _Out:

@@ -25,6 +25,7 @@ from sigseek.siglip import Preprocessing
 from sigseek.storage.records.hashes import HashRecord
 
 _Out = TypeVar("_Out")
+_How = TypeVar("_How")
 
 _LARGE_PIXELS = 24_000_000
 _LARGEST_TEXT = 16_000_000
@@ -33,15 +34,14 @@ together.
 """
 
 
-class GuardedDecoder:
-    """Decodes photos for a checkpoint, in as many processes as there are threads that call.
+class GuardedPictures:
+    """Worker processes that decode pictures, as many as there are threads that call.
 
     Large pictures are decoded one at a time, so memory does not grow with the number of processes.
     Use it as a context manager, or `close` it when done.
     """
 
-    def __init__(self, preprocessing: Preprocessing, max_pixels: int | None = None) -> None:
-        self._preprocessing = preprocessing
+    def __init__(self, max_pixels: int | None = None) -> None:
         self._max_pixels = max_pixels or default_max_pixels()
         self._workers = WorkerPool()
         self._large = threading.Lock()
@@ -61,13 +61,42 @@ class GuardedDecoder:
         """End the processes; whoever waits for a photo gets an error."""
         self._workers.close()
 
+    def _call(
+        self,
+        function: Callable[[Path, _How, int, int], _Out],
+        path: Path,
+        how: _How,
+        pixels: int = 0,
+    ) -> _Out:
+        """Return `function(path, how, most, held)`, called in a worker process.
+
+        It takes a picture of at most `most` pixels, or raises TooLargeError, and holds at most
+        `held` of them, or raises LargePhotoError. A picture of `pixels` is taken even above the
+        limit.
+        """
+        most = max(self._max_pixels, pixels)
+        held = min(_LARGE_PIXELS, most)
+        try:
+            return self._workers.call(decoding_limits(held), function, path, how, most, held)
+        except LargePhotoError:
+            with self._large:
+                return self._workers.call(decoding_limits(most), function, path, how, most, most)
+
+
+class GuardedDecoder(GuardedPictures):
+    """Decodes photos for a checkpoint, in worker processes."""
+
+    def __init__(self, preprocessing: Preprocessing, max_pixels: int | None = None) -> None:
+        super().__init__(max_pixels)
+        self._preprocessing = preprocessing
+
     def decode(self, path: Path) -> DecodedPhoto:
         """Return the photo in the file.
 
         Raises as `decode_photo` does, and DecodeError for a file that takes too much or kills a
         process.
         """
-        return self._call(_decode_in_worker, path, self._max_pixels)
+        return self._call(_decode_in_worker, path, self._preprocessing)
 
     def decode_views(self, path: Path, pixels: int = 0) -> npt.NDArray[np.uint8]:
         """Return what `sigseek.indexer.decoding.decode.decode_views` gives.
@@ -75,13 +104,13 @@ class GuardedDecoder:
         A picture of `pixels` is taken even above the limit: it was indexed with a higher one.
         Raises as `decode` does.
         """
-        return self._call(_views_in_worker, path, max(self._max_pixels, pixels))
+        return self._call(_views_in_worker, path, self._preprocessing, pixels)
 
     def decode_hash(self, path: Path) -> HashRecord:
         """Return what `sigseek.indexer.decoding.decode.decode_hash` gives. Raises as `decode`
         does.
         """
-        return self._call(_hash_in_worker, path, self._max_pixels)
+        return self._call(_hash_in_worker, path, self._preprocessing)
 
     def read_metadata(self, path: Path, sidecars: tuple[str, ...]) -> Metadata:
         """Return what `sigseek.indexer.decoding.file_metadata.read_file_metadata` gives.
@@ -90,20 +119,6 @@ class GuardedDecoder:
         """
         limits = decoding_limits(min(_LARGE_PIXELS, self._max_pixels))
         return self._workers.call(limits, _metadata_in_worker, path, sidecars)
-
-    def _call(
-        self, function: Callable[[Path, Preprocessing, int, int], _Out], path: Path, most: int
-    ) -> _Out:
-        held = min(_LARGE_PIXELS, most)
-        try:
-            return self._workers.call(
-                decoding_limits(held), function, path, self._preprocessing, most, held
-            )
-        except LargePhotoError:
-            with self._large:
-                return self._workers.call(
-                    decoding_limits(most), function, path, self._preprocessing, most, most
-                )
 
 
 def _decode_in_worker(

@@ -9,6 +9,7 @@ from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.model import ModelInUse
 from sigseek.operations.photo_files import PhotoFiles
 from sigseek.operations.searcher import SearcherInUse
+from sigseek.operations.thumbnails import Thumbnails
 from sigseek.progress import Listener
 from sigseek.storage.errors import LibraryError
 
@@ -36,6 +37,7 @@ class OpenedLibrary:
         self.checkpoint = LibraryCheckpoint(directory, self.model)
         self.photo_files = PhotoFiles(directory, self.model, self.checkpoint)
         self.searcher = SearcherInUse(directory, self.model, self.checkpoint)
+        self.thumbnails = Thumbnails(directory)
 
     def go_on_with_last_named(self) -> None:
         """Use the checkpoint that an indexing run goes on with, unless one was asked for."""
@@ -75,10 +77,11 @@ class OpenedLibrary:
         return changed
 
     def close(self) -> None:
-        """Release the catalog's file and end the processes that decode photos of queries."""
+        """Release the catalog's file and end the processes that decode photos."""
         self.directory.close()
         self.searcher.close()
         self.photo_files.close()
+        self.thumbnails.close()
 
 
 def _tells_of_absence(error: Exception) -> bool:

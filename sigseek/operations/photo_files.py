@@ -167,7 +167,7 @@ class PhotoFiles:
         if not disk.ask(path.parent, lambda: os.path.exists(path), False):
             return self._id_at(path)
         try:
-            read = _digests(existing_photo(path))
+            read = file_digests(existing_photo(path))
             return self._directory.catalog().find_photo(read.picture, read.digest)
         except (OSError, SilentDiskError) as error:
             id_ = self._id_at(path)
@@ -247,7 +247,7 @@ def possible_paths(path: Path) -> dict[Path, None]:
     return dict.fromkeys((*spellings(path), *spellings(without_links)))
 
 
-def _digests(path: Path) -> FileDigest:
+def file_digests(path: Path) -> FileDigest:
     """Return the digests of the file. Raises OSError or DecodeError when it cannot be read, the
     latter as SilentDiskError when the disk gives nothing of it for a while.
     """

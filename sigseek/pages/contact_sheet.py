@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sigseek.answers import hit_explanation
 from sigseek.indexer.decoding.thumbnails import Thumbnailer
-from sigseek.pages.page import THUMBNAIL, thumbnail, write_page
+from sigseek.pages.page import thumbnail, write_page
 from sigseek.results import QUERY_PHOTOS
 from sigseek.search.results import Hit, SimilarHit
 
@@ -37,7 +37,7 @@ class Section:
 
 def write_contact_sheet(file: Path, title: str, sections: Sequence[Section]) -> None:
     """Write the page to `file`. Raises OSError when it cannot be written."""
-    with Thumbnailer(*THUMBNAIL) as thumbnails:
+    with Thumbnailer() as thumbnails:
         body = "\n".join(_section(section, thumbnails) for section in sections)
     write_page(file, title, body, STYLE)
 

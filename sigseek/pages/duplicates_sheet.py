@@ -5,14 +5,14 @@ from pathlib import Path
 
 from sigseek.indexer.decoding.thumbnails import Thumbnailer
 from sigseek.pages.contact_sheet import STYLE
-from sigseek.pages.page import THUMBNAIL, thumbnail, write_page
+from sigseek.pages.page import thumbnail, write_page
 from sigseek.results import duplicates_headline, size_in_words
 from sigseek.search.duplicates.results import DuplicateGroup, DuplicatePhoto, Duplicates
 
 
 def write_duplicates_sheet(file: Path, found: Duplicates) -> None:
     """Write the page to `file`. Raises OSError when it cannot be written."""
-    with Thumbnailer(*THUMBNAIL) as thumbnails:
+    with Thumbnailer() as thumbnails:
         body = "\n".join(_section(group, thumbnails) for group in found)
     write_page(file, duplicates_headline(found), body, STYLE)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from sigseek.evaluation.results import Evaluation, Miss
 from sigseek.indexer.decoding.thumbnails import Thumbnailer
 from sigseek.pages.charts import STYLE, reliability_diagram, score_histogram
-from sigseek.pages.page import THUMBNAIL, thumbnail, write_page
+from sigseek.pages.page import thumbnail, write_page
 from sigseek.results import CALIBRATIONS, counted
 
 _STYLE = f"""
@@ -139,7 +139,7 @@ def _charts(evaluation: Evaluation) -> str:
 def _misses(misses: Sequence[Miss]) -> str:
     if not misses:
         return ""
-    with Thumbnailer(*THUMBNAIL) as thumbnails:
+    with Thumbnailer() as thumbnails:
         cards = "\n".join(_card(miss, thumbnails) for miss in misses)
     return f'<h2>The worst misses</h2>\n<ol class="misses">\n{cards}\n</ol>'
 

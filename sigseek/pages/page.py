@@ -9,8 +9,8 @@ from sigseek.files import write_whole
 from sigseek.indexer import DecodeError
 from sigseek.indexer.decoding.thumbnails import Thumbnailer
 
-THUMBNAIL = (320, 240)
-"""The greatest width and height of a picture on a page, in pixels."""
+THUMBNAIL = 320
+"""The longer side of a picture on a page, in pixels."""
 
 _BEGINNING = """<!doctype html>
 <html lang="en">
@@ -78,7 +78,7 @@ def thumbnail(path: Path, thumbnails: Thumbnailer) -> str:
     none.
     """
     try:
-        encoded = base64.b64encode(thumbnails.jpeg(path)).decode("ascii")
+        encoded = base64.b64encode(thumbnails.jpeg(path, THUMBNAIL)).decode("ascii")
     except FileNotFoundError:
         return "<p>The file is missing.</p>"
     except (DecodeError, OSError) as error:

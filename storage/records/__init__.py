@@ -31,6 +31,7 @@ from sigseek.storage.records.photos import (
     PhotoMetadata,
     PhotoRecord,
     PhotoTag,
+    PictureRecord,
     PlaceSource,
 )
 
@@ -56,6 +57,7 @@ __all__ = [
     "PhotoMetadata",
     "PhotoRecord",
     "PhotoTag",
+    "PictureRecord",
     "PlaceSource",
     "ReadFile",
     "SkippedFile",

@@ -104,6 +104,17 @@ class PhotoRecord(PhotoMetadata):
 
 
 @dataclass(frozen=True)
+class PictureRecord:
+    """The picture of a photo."""
+
+    digest: bytes
+    """The digest of what decides its pixels."""
+    width: int
+    """In pixels, as shown."""
+    height: int
+
+
+@dataclass(frozen=True)
 class DamagedFile:
     """A file of which only a part of the picture could be decoded."""
 

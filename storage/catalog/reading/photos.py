@@ -43,6 +43,7 @@ from sigseek.storage.records import (
     PhotoMetadata,
     PhotoRecord,
     PhotoTag,
+    PictureRecord,
 )
 
 # Made once, because indexing asks it of every file.
@@ -241,6 +242,16 @@ class PhotoReader(Reader):
                     absolute = str(PurePath(folder, path))
                     found[photo_id].append(PhotoFile(absolute, size, mtime_ns, sidecars))
         return found
+
+    def picture(self, photo_id: int) -> PictureRecord | None:
+        """Return the picture of the photo with this id; None unless the photo has a file, present
+        or missing.
+        """
+        held = exists().where(FILE.c.photo_id == PHOTO.c.id)
+        query = select(PHOTO.c.digest, PHOTO.c.width, PHOTO.c.height)
+        with self._connect() as connection:
+            row = connection.execute(query.where(PHOTO.c.id == photo_id, held)).first()
+            return PictureRecord(*row) if row else None
 
     def photos(self, ids: Sequence[int]) -> dict[int, PhotoRecord]:
         """Return those of the photos with these ids that have a file, by id."""
