@@ -13,26 +13,23 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from sigseek.indexer.errors import PatternError
+from sigseek.paths import OTHER_BINS, SYSTEM_BINS
 
 IGNORE_FILE = ".sigseekignore"
 NO_MEDIA = ".nomedia"
 _LARGEST = 1_000_000
 """Bytes of an ignore file that are read."""
-_SYSTEM = frozenset(
+_SYSTEM = SYSTEM_BINS | frozenset(
     {
         "@eadir",
-        "#recycle",
         "#snapshot",
-        "$recycle.bin",
         "system volume information",
         "__macosx",
         "lost+found",
     }
 )
 _OTHERS = {
-    "@recycle": "it holds deleted files",
-    "recycler": "it holds deleted files",
-    "recycled": "it holds deleted files",
+    **dict.fromkeys(sorted(OTHER_BINS), "it holds deleted files"),
     "@recently-snapshot": "it holds earlier versions of files",
     "@__thumb": "it holds another program's previews",
     "thumbs": "it holds another program's previews",

@@ -4,8 +4,7 @@ It is out of date when a sidecar has changed, a file has another name, or this v
 program reads more than the last one.
 """
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -15,71 +14,39 @@ from sigseek.indexer.decoding.metadata import Metadata
 from sigseek.indexer.errors import DecodeError, UndecidedError
 from sigseek.indexer.facts import photo_metadata
 from sigseek.indexer.facts_version import FACTS_VERSION
-from sigseek.indexer.ingest import THREADS
 from sigseek.indexer.ledger import Ledger
-from sigseek.indexer.map_ahead import map_ahead
+from sigseek.indexer.rereading import Rereading
 from sigseek.indexer.sidecars import changes_in, names_in
-from sigseek.progress import Phase, Progress, Stop
+from sigseek.progress import Phase, Stop
 from sigseek.storage import Catalog, DateSource, PhotoFile
 
-_LOOKED_UP = 1_000
-"""Photos whose files are asked for together."""
-_STORED = 200
-"""Photos that are stored in one transaction."""
-_AHEAD = 8 * THREADS
 _TOGETHER = (("latitude", "longitude"), ("city", "region", "country", "place_source"))
 """Values that make sense only if they come from one file."""
 
 
 class MetadataRefresh:
-    """Reads the metadata of photos again and stores it, a few hundred photos at a time."""
+    """Reads the metadata of photos again and stores it."""
 
-    def __init__(
-        self, catalog: Catalog, decoder: GuardedDecoder, ledger: Ledger, stop: Stop
-    ) -> None:
+    def __init__(self, catalog: Catalog, decoder: GuardedDecoder, ledger: Ledger) -> None:
         self._catalog = catalog
         self._decoder = decoder
         self._ledger = ledger
-        self._stop = stop
 
-    def run(self, photo_ids: Sequence[int]) -> bool:
+    def run(self, photo_ids: Sequence[int], stop: Stop) -> bool:
         """Read the metadata of these photos. Returns False when stopped before all were read.
 
         Photos that cannot be read now are left for a later run.
         """
-        read: dict[int, Metadata | None] = {}
-        done = 0
-        pool = ThreadPoolExecutor(THREADS, "sigseek-metadata")
-        try:
-            for (photo_id, _), found in map_ahead(
-                pool, self._read, self._files(photo_ids), lambda: _AHEAD, self._stop
-            ):
-                done += 1
-                if isinstance(found, OSError):
-                    continue
-                if isinstance(found, Exception):
-                    raise found
-                read[photo_id] = found
-                if len(read) >= _STORED:
-                    self._store(read)
-                    read = {}
-                    self._ledger.advanced(Progress(Phase.READING, done, len(photo_ids)))
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-        self._store(read)
-        return not self._stop.is_set()
+        rereading = Rereading(self._catalog, self._ledger, Phase.READING, self._read, self._store)
+        return rereading.run(photo_ids, stop)
 
-    def _files(self, photo_ids: Sequence[int]) -> Iterator[tuple[int, list[PhotoFile]]]:
-        for start in range(0, len(photo_ids), _LOOKED_UP):
-            yield from self._catalog.present_files(photo_ids[start : start + _LOOKED_UP]).items()
-
-    def _read(self, photo: tuple[int, list[PhotoFile]]) -> Metadata | None:
-        """Return what the photo's files say together; None where they are no pictures. Raises
+    def _read(self, files: Sequence[PhotoFile]) -> Metadata | None:
+        """Return what the files of a photo say together; None where they are no pictures. Raises
         OSError when none of them is there as it was.
         """
         missing: OSError | None = FileNotFoundError()
         said = []
-        for file in sorted(photo[1], key=_weight):
+        for file in sorted(files, key=_weight):
             path = Path(file.path)
             try:
                 status = path.stat()
@@ -98,8 +65,6 @@ class MetadataRefresh:
         return combined(said) if said else None
 
     def _store(self, read: dict[int, Metadata | None]) -> None:
-        if not read:
-            return
         found = {id_: photo_metadata(said) for id_, said in read.items() if said}
         with self._catalog.transaction() as transaction:
             transaction.put_metadata(found)

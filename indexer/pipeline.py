@@ -209,7 +209,9 @@ class Indexer:
             with self._catalog.transaction() as transaction:
                 for folder, _, found in work:
                     transaction.put_sidecars(folder.id, found.sidecars)
-        stale = self._catalog.stale_photos([folder.id for folder, _, _ in work], FACTS_VERSION)
+        stale = self._catalog.stale_photos(
+            "metadata", [folder.id for folder, _, _ in work], FACTS_VERSION
+        )
         if not stale:
             return True
         from sigseek.indexer.decoding.guarded import GuardedDecoder
@@ -217,7 +219,7 @@ class Indexer:
 
         self._ledger.begin(Phase.READING, len(stale))
         with GuardedDecoder(self._preprocessing, self._max_pixels) as decoder:
-            return MetadataRefresh(self._catalog, decoder, self._ledger, self._stop).run(stale)
+            return MetadataRefresh(self._catalog, decoder, self._ledger).run(stale, self._stop)
 
     def _make_hashes(self, folder_ids: Sequence[int]) -> bool:
         """Make the perceptual hashes of photos that an earlier version of the program took in.
@@ -225,7 +227,7 @@ class Indexer:
 
         It comes last, because every such photo has to be decoded once more and searches need none.
         """
-        without = self._catalog.photos_without_hash(folder_ids, HASH_VERSION)
+        without = self._catalog.stale_photos("hash", folder_ids, HASH_VERSION)
         if not without:
             return True
         from sigseek.indexer.decoding.guarded import GuardedDecoder
@@ -233,7 +235,7 @@ class Indexer:
 
         self._ledger.begin(Phase.HASHING, len(without))
         with GuardedDecoder(self._preprocessing, self._max_pixels) as decoder:
-            return MissingHashes(self._catalog, decoder, self._ledger, self._stop).make(without)
+            return MissingHashes(self._catalog, decoder, self._ledger).make(without, self._stop)
 
     def tower(self) -> ImageTower:
         """Return the image tower, loaded at the first call."""

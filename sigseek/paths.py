@@ -16,6 +16,20 @@ from sigseek.disk import ask
 LIBRARY_BESIDE_PHOTOS = ".sigseek"
 """The name of a library's directory in a folder of photos."""
 
+SYSTEM_BINS = frozenset({"$recycle.bin", "#recycle"})
+"""The names, in lower case, of directories to which systems move deleted files, and which nobody
+else would give.
+"""
+OTHER_BINS = frozenset({"@recycle", "recycler", "recycled"})
+"""The names, in lower case, of more such directories. A person may have given these, too."""
+BINS = SYSTEM_BINS | OTHER_BINS | {
+    ".trash", ".trashes", ".recycle", "trash", "recycle bin", "deleted items", "papierkorb",
+    "corbeille", "papelera",
+}  # fmt: skip
+"""The names, in lower case, of directories in which deleted files are, those included that people
+see.
+"""
+
 _MOST_SPELLINGS = 64
 
 

@@ -662,17 +662,19 @@ def test_changed_sidecars_make_metadata_stale(catalog: Catalog, tmp_path: Path) 
     (folder,) = catalog.folders()
     with catalog.transaction() as transaction:
         transaction.mark_metadata_read(ids, 7)
-    assert catalog.stale_photos([folder.id], 7) == []
-    assert catalog.stale_photos([folder.id], 8) == ids
-    assert catalog.stale_photos([folder.id + 1], 8) == []
+    assert catalog.stale_photos("metadata", [folder.id], 7) == []
+    assert catalog.stale_photos("metadata", [folder.id], 8) == ids
+    assert catalog.stale_photos("metadata", [folder.id + 1], 8) == []
     beside = os.fsdecode(b"1 2 caf\xe9.jpg.xmp")
     with catalog.transaction() as transaction:
         transaction.put_sidecars(folder.id, {})
         transaction.put_sidecars(folder.id, {"no file": "1 2 a.xmp"})
         transaction.put_sidecars(folder.id, {names[0]: "1 2 a.xmp", names[1]: beside})
         transaction.mark_missing(folder.id, ["c.jpg"])
-    assert catalog.stale_photos([folder.id], 7) == ids[:2]
-    assert catalog.stale_photos([folder.id], 8) == ids[:2], "the missing one is not read"
+    assert catalog.stale_photos("metadata", [folder.id], 7) == ids[:2]
+    assert catalog.stale_photos("metadata", [folder.id], 8) == ids[:2], (
+        "the missing one is not read"
+    )
     found = catalog.files(folder.id, checkpoint.id)
     rows = {row.path: row.sidecars for row in found}
     assert rows == {names[0]: "1 2 a.xmp", names[1]: beside, "c.jpg": None}

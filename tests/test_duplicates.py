@@ -6,13 +6,16 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 import sigseek
 from benchmarks.photographs import ATTACKS, photograph
 from sigseek import DuplicateGroup
+from sigseek.search.duplicates.close_look import CloseLook
 from sigseek.search.duplicates.results import DuplicateKind
+from sigseek.search.duplicates.sketch_rows import read_rows
 from sigseek.storage import Catalog
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 from tests.conftest import Run
@@ -266,6 +269,28 @@ def test_a_file_of_several_pictures_is_no_copy_of_its_first_one(
     found = library.duplicates()
     assert [group.kind for group in found] == ["alike"]
     assert found.others() == ()
+
+
+def test_pairs_that_only_embeddings_lead_to_are_alike(
+    library: sigseek.Library, photos: Path
+) -> None:
+    """Two crops from a corner look like one shot, but no hash leads from one to the other."""
+    image = photograph(1, SIZE)
+    save(photos / "a.jpg", image.crop((0, 0, 384, 288)))
+    save(photos / "b.jpg", image.crop((0, 0, 288, 216)))
+    for seed in range(20, 30):  # how near usual photos are, two forms of one do not show
+        save(photos / f"{seed}.jpg", photograph(seed, SIZE))
+    library.index(photos)
+    found = library.duplicates()
+    assert names(found, "near") == set()
+    assert names(found, "alike") == {frozenset({"a.jpg", "b.jpg"})}
+    assert found.others() == ()
+    catalog = Catalog(library.directory)
+    pair = sorted(photo.id for photo in found[0].photos)
+    rows = read_rows(catalog, catalog.photos_with_files(), sigseek.Stop())
+    look = CloseLook(catalog, rows, np.array(pair))
+    assert look.same_shot([(pair[0], pair[1])]) == [True], "near, if a hash had led to it"
+    catalog.close()
 
 
 def test_what_a_person_parted_stays_apart(library: sigseek.Library, photos: Path) -> None:

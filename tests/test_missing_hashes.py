@@ -106,9 +106,9 @@ def test_a_file_that_gives_no_picture_any_more_is_tried_once(
 def test_a_stopped_run_goes_on_where_it_was(
     library: sigseek.Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sigseek.indexer import missing_hashes
+    from sigseek.indexer import rereading
 
-    monkeypatch.setattr(missing_hashes, "_STORED", 2)
+    monkeypatch.setattr(rereading, "_STORED", 2)
     forget_hashes(library)
     stop = Stop()
 

@@ -12,9 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sigseek.storage.perceptual_hash import SIDE, Sketches
+from sigseek.storage.records.arrays import Floats, Rows
 
-Floats = npt.NDArray[np.float32]
-Rows = npt.NDArray[np.int64]
 Maps = npt.NDArray[np.float32]
 """Affine maps (n, 6): x' = m0 x + m1 y + m2, y' = m3 x + m4 y + m5."""
 

@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from sigseek.storage.perceptual_hash import Bits, distances
-
-Rows = npt.NDArray[np.int64]
+from sigseek.storage.records.arrays import Rows
 
 _WORDS = 16
 _VALUES = 1 << 16

@@ -20,8 +20,8 @@ from sigseek.storage.perceptual_hash import (
     turned_bits,
     turned_sketches,
 )
+from sigseek.storage.records.arrays import Rows
 
-Rows = npt.NDArray[np.int64]
 Sizes = dict[int, tuple[int, int]]
 
 LIKENESS = 0.97

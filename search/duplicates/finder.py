@@ -18,8 +18,7 @@ from sigseek.search.duplicates.results import DuplicateGroup, DuplicateKind
 from sigseek.search.duplicates.sketch_rows import CROPS, read_rows
 from sigseek.storage import CatalogReader, CheckpointRecord
 from sigseek.storage.perceptual_hash import LEAST_QUALITY, ORIENTATIONS, distances, turned_bits
-
-Ids = npt.NDArray[np.int64]
+from sigseek.storage.records.arrays import Ids
 
 MOST_DIFFERENT = 90
 """Photos whose hashes differ in more bits get no close look for their hashes."""

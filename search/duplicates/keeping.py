@@ -5,13 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from sigseek import disk
+from sigseek.paths import BINS
 from sigseek.storage import PhotoFile, PhotoRecord
-
-BINS = {
-    ".trash", ".trashes", "trash", "$recycle.bin", "recycler", "recycled", "@recycle", "#recycle",
-    ".recycle", "recycle bin", "deleted items", "papierkorb", "corbeille", "papelera",
-}  # fmt: skip
-"""The names, in lower case, of directories that hold deleted files."""
 
 _FORMATS = (
     ("DNG", "RAW", "CR2", "CR3", "NEF", "ARW", "RAF", "ORF", "RW2"),

@@ -8,9 +8,7 @@ import numpy.typing as npt
 
 from sigseek.progress import Stop
 from sigseek.storage import CatalogReader
-
-Floats = npt.NDArray[np.float32]
-Ids = npt.NDArray[np.int64]
+from sigseek.storage.records.arrays import Floats, Ids
 
 _NEIGHBOURS = 8
 _SAMPLE = 10_000

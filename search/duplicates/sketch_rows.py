@@ -8,9 +8,7 @@ import numpy.typing as npt
 from sigseek.progress import Stop
 from sigseek.storage import CatalogReader
 from sigseek.storage.perceptual_hash import COSINES, SIDE, Bits, Sketches, bits_of_spectra
-
-Ids = npt.NDArray[np.int64]
-Rows = npt.NDArray[np.int64]
+from sigseek.storage.records.arrays import Ids, Rows
 
 CROPS = (
     (0.95, 0.95),

@@ -6,7 +6,7 @@ import itertools
 import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from sigseek.errors import Call, ErrorKind, Remedy
 from sigseek.indexer.hash_version import HASH_VERSION
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    Ids: TypeAlias = npt.NDArray[np.int64]
+    from sigseek.storage.records.arrays import Ids
 
 
 def find_duplicates(

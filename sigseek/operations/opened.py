@@ -41,8 +41,7 @@ class OpenedLibrary:
 
     def go_on_with_last_named(self) -> None:
         """Use the checkpoint that an indexing run goes on with, unless one was asked for."""
-        if self.model.go_on_with_last_named():
-            self.photo_files.close()  # its processes resize photos for the checkpoint of before
+        self._follow(self.model.go_on_with_last_named())
 
     def answer(self, question: Callable[[], _Answer]) -> _Answer:
         """Return what `question` gets, all of it by one checkpoint: the one that is asked for, or
@@ -71,9 +70,14 @@ class OpenedLibrary:
         """Use the library's default checkpoint, unless one was asked for, and return whether
         another one was in use.
         """
-        changed = self.model.go_on_with_default()
+        return self._follow(self.model.go_on_with_default())
+
+    def _follow(self, changed: bool) -> bool:
+        """End the processes that resize photos for the checkpoint of before, if it `changed`, and
+        return whether it did.
+        """
         if changed:
-            self.photo_files.close()  # its processes resize photos for the checkpoint of before
+            self.photo_files.close()
         return changed
 
     def close(self) -> None:

@@ -6,5 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 Ids: TypeAlias = npt.NDArray[np.int64]
+Rows: TypeAlias = npt.NDArray[np.int64]
+"""Places in another array."""
 Floats: TypeAlias = npt.NDArray[np.float32]
 Float16s: TypeAlias = npt.NDArray[np.float16]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import func, select
 
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.tables import DISTINCT_PAIR, FILE, PHOTO, SKETCH
@@ -22,19 +22,6 @@ _FETCHED = 2_000
 
 class HashReader(Reader):
     """Questions about perceptual hashes, and about pairs that a person called no duplicates."""
-
-    def photos_without_hash(self, folder_ids: Sequence[int], version: int) -> list[int]:
-        """Return the photos whose hash is of a version before this one, or is not there, and that
-        have a file in one of the folders that was there at the last run.
-        """
-        there = exists().where(
-            FILE.c.photo_id == PHOTO.c.id,
-            FILE.c.folder_id.in_(folder_ids),
-            FILE.c.missing_since.is_(None),
-        )
-        query = select(PHOTO.c.id).where(PHOTO.c.hash_version < version, there)
-        with self._connect() as connection:
-            return list(connection.scalars(query.order_by(PHOTO.c.id)))
 
     def count_photos_without_hash(self, version: int) -> int:
         """Return how many photos have a hash of an earlier version, or none yet."""

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import (
     Column,
@@ -45,6 +45,9 @@ from sigseek.storage.records import (
     PhotoTag,
     PictureRecord,
 )
+
+StalePart = Literal["metadata", "hash"]
+"""What of a photo may have been made by an earlier version of the program."""
 
 # Made once, because indexing asks it of every file.
 _EMBEDDED = (
@@ -205,16 +208,17 @@ class PhotoReader(Reader):
         with self._connect() as connection:
             return [FileLocation(*row) for row in connection.execute(query)]
 
-    def stale_photos(self, folder_ids: Sequence[int], version: int) -> list[int]:
-        """Return the photos whose metadata was read by a reader older than `version`, or has to be
-        read again, and that have a file in one of the folders that was there at the last run.
+    def stale_photos(self, what: StalePart, folder_ids: Sequence[int], version: int) -> list[int]:
+        """Return the photos of which this part is missing, or was made by a reader older than
+        `version`, and that have a file in one of the folders that was there at the last run.
         """
+        made_by = {"metadata": PHOTO.c.facts_version, "hash": PHOTO.c.hash_version}[what]
         there = exists().where(
             FILE.c.photo_id == PHOTO.c.id,
             FILE.c.folder_id.in_(folder_ids),
             FILE.c.missing_since.is_(None),
         )
-        query = select(PHOTO.c.id).where(PHOTO.c.facts_version < version, there)
+        query = select(PHOTO.c.id).where(made_by < version, there)
         with self._connect() as connection:
             return list(connection.scalars(query.order_by(PHOTO.c.id)))
 
