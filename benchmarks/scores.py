@@ -13,7 +13,6 @@ import random
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -139,8 +138,6 @@ def closer(drawings: Drawings) -> None:
     """Print mean average precision of single queries by kind, with a closer look at the best photos
     and without.
     """
-    files = drawings.library._opened.photo_files
-    files.embed_views = cache(files.embed_views)  # type: ignore[method-assign]
     print("mAP of single queries, closer look at the best " + ", ".join(map(str, _CLOSER)))
     every: dict[int, list[float]] = {count: [] for count in _CLOSER}
     for kind, queries in kinds_of_queries().items():

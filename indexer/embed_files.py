@@ -56,20 +56,26 @@ def embed_files(
 
 
 def embed_views(
-    photos: Sequence[tuple[Path, int]], decoder: GuardedDecoder, tower: Callable[[], ImageTower]
+    photos: Sequence[tuple[Path, int]],
+    decoder: GuardedDecoder,
+    tower: Callable[[], ImageTower],
+    stop: Stop | None = None,
 ) -> Iterator[Floats | None]:
     """Give unit-norm embeddings float32 (views, dim) of parts of each photo, in order.
 
     A photo is its path and the number of its pixels. That number may exceed the decoder's limit,
     when the photo was indexed with a higher one. None stands for a file that cannot be used now.
+    Raises StoppedError soon after `stop` is set.
     """
     with ExitStack() as ending:
         pool, loading = _workplace(ending, tower, len(photos))
         decoded = map_ahead(
-            pool, lambda photo: decoder.decode_views(*photo), photos, lambda: 2 * THREADS
+            pool, lambda photo: decoder.decode_views(*photo), photos, lambda: 2 * THREADS, stop
         )
         for _, views in decoded:
             yield None if isinstance(views, Exception) else loading.result().embed(views)
+        if stop:
+            stop.check()
 
 
 def _workplace(

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from sigseek.progress import Stop
 from sigseek.search.algebra import combine, combine_bounds
 from sigseek.search.query import Leaf, Query
 from sigseek.search.terms import Doubles, TermModel
@@ -35,14 +36,24 @@ class Retriever:
     """Finds photos of one library by one checkpoint's embeddings.
 
     `within` limits a method to some photos of the index: ids, ascending, each once. None means all.
+    A method raises StoppedError soon after `stop` is set.
     """
 
     def __init__(
-        self, catalog: CatalogReader, checkpoint: CheckpointRecord, index: VectorIndex
+        self,
+        catalog: CatalogReader,
+        checkpoint: CheckpointRecord,
+        index: VectorIndex,
+        stop: Stop | None = None,
     ) -> None:
         self._catalog = catalog
         self._checkpoint = checkpoint
         self._index = index
+        self._stop = stop or Stop()
+
+    def until(self, stop: Stop) -> "Retriever":
+        """Return a retriever of the same photos that this token stops."""
+        return Retriever(self._catalog, self._checkpoint, self._index, stop)
 
     def held(self, ids: Ids) -> Ids:
         """Return the ids, ascending, that the index holds."""
@@ -53,6 +64,7 @@ class Retriever:
         include the `limit` photos nearest to the query. There are more than `limit` if the index
         has more.
         """
+        self._stop.check()
         count = candidates(limit)
         if within is not None and len(within) <= count:
             ids, (cosines,) = self.exact([query], within)
@@ -92,6 +104,7 @@ class Retriever:
         estimates, every photo that could still be among the best, allowing five times the
         estimate's error, is then scored exactly, up to 50,000.
         """
+        self._stop.check()
         ids, estimates, is_exact = self._cosines_of_all(vectors, tagged, within)
         if not len(ids):
             return ids, estimates
@@ -126,6 +139,7 @@ class Retriever:
         """Return a sample that represents all photos: ids, ascending, and each term's exact
         cosines.
         """
+        self._stop.check()
         ids, cosines = self._index.sample(list(vectors.values()), within)
         return ids, dict(zip(vectors, cosines, strict=True)) | tag_cosines(tagged, ids)
 
@@ -137,11 +151,11 @@ class Retriever:
         # Not as a matrix product: there the last bit depends on the row's place, and equal photos
         # would not score equally; and it would use threads that wait for each other where another
         # program has a core.
-        scored = [
-            (ids, [np.einsum("nd,d->n", floats, query) for query in queries])
-            for ids, vectors in chunks
-            for floats in [_floats(vectors)]
-        ]
+        scored: list[tuple[Ids, list[Floats]]] = []
+        for chunk_ids, vectors in chunks:
+            self._stop.check()
+            floats = _floats(vectors)
+            scored.append((chunk_ids, [np.einsum("nd,d->n", floats, query) for query in queries]))
         ids = np.concatenate([chunk for chunk, _ in scored])
         order = np.argsort(ids)
         return ids[order], [

@@ -7,11 +7,13 @@ query of several terms combines the probabilities of its terms.
 """
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from sigseek.progress import Stop
 from sigseek.search.algebra import combine
 from sigseek.search.biases import Biases
 from sigseek.search.calibration import Calibration
@@ -89,6 +91,12 @@ class Scorer:
         self._raw = plain_model(scoring, None)
         biases = Biases(catalog, checkpoint.id, lambda: retriever.sample({}, {})[0])
         self._texts = TextJudge(judge, calibration, scoring, biases.of, biases.usual)
+
+    def until(self, stop: Stop) -> "Scorer":
+        """Return a scorer that shares what this one has read, and that this token stops."""
+        scorer = copy(self)
+        scorer._retriever = self._retriever.until(stop)
+        return scorer
 
     def score(
         self,

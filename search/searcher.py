@@ -1,6 +1,7 @@
 """The searcher of one library and one checkpoint: it retrieves, ranks and judges photos."""
 
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from typing import Literal
@@ -8,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from sigseek.errors import Remedy
+from sigseek.progress import Stop
 from sigseek.search.algebra import held_back_by
 from sigseek.search.calibration import Calibration
 from sigseek.search.checks import check_limit, check_place, check_search
@@ -83,6 +85,15 @@ class Searcher:
                 yardstick = replace(yardstick, absent_evidence=found)
             self._judge = Judge(yardstick, fitted, scale, max(checkpoint.embeddings, 1))
         self._scorer = Scorer(catalog, checkpoint, self._retriever, self._judge, calibration)
+
+    def until(self, stop: Stop) -> "Searcher":
+        """Return a searcher that shares what this one has read. Its methods raise StoppedError soon
+        after the token is set.
+        """
+        searcher = copy(self)
+        searcher._retriever = self._retriever.until(stop)
+        searcher._scorer = self._scorer.until(stop)
+        return searcher
 
     @property
     def judged_by(self) -> JudgedBy:

@@ -237,6 +237,8 @@ class Library:
         sort: Order = "match",
         offset: int = 0,
         page: str | None = None,
+        listener: Listener | None = None,
+        stop: Stop | None = None,
     ) -> SearchResults:
         """Find the photos that match a query, the best first; docs/queries.md describes queries.
 
@@ -275,6 +277,8 @@ class Library:
                 sort=sort,
                 offset=offset,
                 page=page,
+                listener=listener,
+                stop=stop,
             )
         )
 
@@ -285,6 +289,8 @@ class Library:
         by: FacetKind | None = None,
         within: str = "",
         limit: int | None = None,
+        listener: Listener | None = None,
+        stop: Stop | None = None,
     ) -> Facets:
         """Count the photos by year, month, camera, place, folder, format, rating or tag.
 
@@ -299,10 +305,18 @@ class Library:
         """
         from sigseek.operations.facets import count_facets
 
-        return self._opened.answer(lambda: count_facets(self._opened, query, by, within, limit))
+        return self._opened.answer(
+            lambda: count_facets(self._opened, query, by, within, limit, listener, stop)
+        )
 
     def similar(
-        self, photo: StrPath, limit: int = 10, *, include_self: bool = False
+        self,
+        photo: StrPath,
+        limit: int = 10,
+        *,
+        include_self: bool = False,
+        listener: Listener | None = None,
+        stop: Stop | None = None,
     ) -> list[SimilarHit]:
         """Find the photos that look most like the one in the file `photo`.
 
@@ -315,7 +329,14 @@ class Library:
         from sigseek.operations.similar import find_similar
 
         return self._opened.answer(
-            lambda: find_similar(self._opened, Path(photo), limit, include_self=include_self)
+            lambda: find_similar(
+                self._opened,
+                Path(photo),
+                limit,
+                include_self=include_self,
+                listener=listener,
+                stop=stop,
+            )
         )
 
     def classify(

@@ -25,7 +25,7 @@ from sigseek.siglip.runtimes.conversion import convert, find_conversion
 from sigseek.siglip.yardstick import embeddings
 from sigseek.siglip.yardstick.embeddings import load_yardstick
 from sigseek.siglip.yardstick.steps import Step
-from sigseek.storage import Catalog
+from sigseek.storage import Catalog, CatalogReader
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index import faiss_build
 from sigseek.storage.index.store import FaissStore
@@ -248,6 +248,13 @@ def test_every_method_that_takes_long_ends_at_once_when_it_was_stopped_before(
         lambda: library.classify(photos, ["a house"], stop=stopped),
         lambda: library.calibrate(captions, stop=stopped),
         lambda: library.tag(["a house"], stop=stopped),
+        lambda: library.search("a house", stop=stopped),
+        lambda: library.search("format:jpeg", stop=stopped),
+        lambda: library.similar(photos[0], stop=stopped),
+        lambda: library.facets(stop=stopped),
+        lambda: library.facets("a house", stop=stopped),
+        lambda: library.duplicates(stop=stopped),
+        lambda: library.duplicates("a house", stop=stopped),
         lambda: library.verify(stop=stopped),
         lambda: evaluate(library, captions, stop=stopped),
     ]
@@ -353,3 +360,93 @@ def test_the_listener_of_open_is_told_where_a_call_has_none(tmp_path: Path, draw
         library.embed_texts(["a house"], listener=of_call)
     assert len(of_open.progress) == 3
     assert len(of_call.progress) == 2, "the tower was loaded already"
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda library, **told: library.search("a house", **told),
+        lambda library, **told: library.facets("a house", **told),
+        lambda library, **told: library.duplicates("a house", **told),
+    ],
+    ids=["search", "facets", "duplicates"],
+)
+def test_a_question_is_stopped_while_the_model_is_loaded(
+    mini_library: Path, ask: Callable[..., object]
+) -> None:
+    with sigseek.open(mini_library) as library:
+        heard, stop = stopping_at(Phase.PREPARING)
+        with pytest.raises(sigseek.StoppedError):
+            ask(library, listener=heard, stop=stop)
+        assert [progress.phase for progress in heard.progress] == [Phase.PREPARING]
+        assert len(library.search("a house")) == 4
+
+
+def test_a_question_about_a_photo_is_stopped_while_it_is_embedded(
+    mini_library: Path, tmp_path: Path
+) -> None:
+    save(tmp_path / "new.png", seed=1)
+    with sigseek.open(mini_library) as library:
+        heard, stop = stopping_at(Phase.EMBEDDING)
+        with pytest.raises(sigseek.StoppedError):
+            library.similar(tmp_path / "new.png", listener=heard, stop=stop)
+        assert not library._opened.model._images.is_loaded
+        assert len(library.similar(tmp_path / "new.png")) == 10
+
+
+def test_a_search_is_stopped_while_the_index_catches_up(library: sigseek.Library) -> None:
+    shutil.rmtree(library.directory / "index")
+    heard, stop = stopping_at(Phase.INDEXING)
+    with pytest.raises(sigseek.StoppedError):
+        library.search("a house", listener=heard, stop=stop)
+    assert not list((library.directory / "index").glob("*"))
+    assert len(library.search("a house")) == 4
+    assert list((library.directory / "index").glob("*"))
+
+
+def test_a_search_is_stopped_while_photos_are_scored(
+    library: sigseek.Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, read = Stop(), 0
+    chunks = CatalogReader.embedding_chunks
+
+    def one_by_one(reader: CatalogReader, checkpoint: int, ids: np.ndarray) -> Iterator[object]:
+        nonlocal read
+        for id_ in ids:
+            read += 1
+            if read == 3:
+                stop.set()
+            yield from chunks(reader, checkpoint, np.array([id_]))
+
+    assert len(library.search("a house", within="format:jpeg")) == 4
+    monkeypatch.setattr(CatalogReader, "embedding_chunks", one_by_one)
+    with pytest.raises(sigseek.StoppedError):
+        library.search("a house", within="format:jpeg", stop=stop)
+    assert read == 3, "of 40"
+    assert len(library.search("a house", within="format:jpeg")) == 4, "only one search was stopped"
+
+
+def test_a_closer_look_is_stopped_between_photos(
+    library: sigseek.Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, embedded = Stop(), []
+    images = library._opened.model.images()
+
+    def embed_and_stop(pixels: np.ndarray) -> np.ndarray:
+        embedded.append(len(pixels))
+        stop.set()
+        return embed(pixels)
+
+    embed = images.embed
+    monkeypatch.setattr(images, "embed", embed_and_stop)
+    with pytest.raises(sigseek.StoppedError):
+        library.search("a house", closer=10, stop=stop)
+    assert len(embedded) == 1
+
+
+def test_nobody_waits_for_another_threads_searcher_after_a_stop(
+    library: sigseek.Library, stopped: Stop
+) -> None:
+    searcher = library._opened.searcher
+    with searcher._lock, pytest.raises(sigseek.StoppedError):
+        searcher.get(stop=stopped)

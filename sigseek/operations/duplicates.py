@@ -47,7 +47,7 @@ def find_duplicates(
     within = None
     notes = list(library.checkpoint.notes)
     if query is not None:
-        within, notes = _matching(library, query, state.record.embeddings)
+        within, notes = _matching(library, query, state.record.embeddings, listener, stop)
     with library.directory.catalog().snapshot() as moment:
         ids = moment.photos_with_files()
         if within is not None:
@@ -121,7 +121,13 @@ def _known_directories(
     return known
 
 
-def _matching(library: OpenedLibrary, query: str, photos: int) -> tuple[Ids, list[Remedy | str]]:
+def _matching(
+    library: OpenedLibrary,
+    query: str,
+    photos: int,
+    listener: Listener | None,
+    stop: Stop | None,
+) -> tuple[Ids, list[Remedy | str]]:
     """Return the ids of all photos that match the query, and notes on the answer."""
     import numpy as np
 
@@ -138,6 +144,8 @@ def _matching(library: OpenedLibrary, query: str, photos: int) -> tuple[Ids, lis
         explain=False,
         closer=0,
         include_self=any(isinstance(term, PhotoTerm) for term in terms(parse(query))),
+        listener=listener,
+        stop=stop,
     )
     return np.array([hit.id for hit in found], np.int64), list(found.notes)
 

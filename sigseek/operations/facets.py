@@ -8,6 +8,7 @@ from typing import Literal, overload
 
 from sigseek.errors import ErrorKind, Option, Remedy
 from sigseek.operations.opened import OpenedLibrary
+from sigseek.progress import Listener, Stop
 from sigseek.search.errors import QueryError
 from sigseek.storage.facets import FACET_KINDS, FacetKind, FacetValue
 
@@ -65,7 +66,13 @@ class Facets(Sequence[Facet]):
 
 
 def count_facets(
-    library: OpenedLibrary, query: str, by: FacetKind | None, within: str, limit: int | None
+    library: OpenedLibrary,
+    query: str,
+    by: FacetKind | None,
+    within: str,
+    limit: int | None,
+    listener: Listener | None = None,
+    stop: Stop | None = None,
 ) -> Facets:
     """Count photos as `Library.facets` describes."""
     _check(by, limit)
@@ -79,10 +86,14 @@ def count_facets(
         from sigseek.operations.searching import matching_photos
         from sigseek.search.query import is_factual
 
-        asked, ids, notes = matching_photos(library, query, within)
+        asked, ids, notes = matching_photos(library, query, within, listener, stop)
         counted = "selection" if is_factual(asked) else "matches"
     with catalog.snapshot() as moment:
-        counts = {kind: moment.count_photos_by(kind, ids) for kind in kinds}
+        counts: dict[FacetKind, dict[FacetValue, int]] = {}
+        for kind in kinds:
+            if stop:
+                stop.check()
+            counts[kind] = moment.count_photos_by(kind, ids)
         if ids is not None:
             photos = len(ids)
         else:  # every photo has one format

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from sigseek.errors import ErrorKind
+from sigseek.errors import ErrorKind, StoppedError
 from sigseek.operations.checkpoint import LibraryCheckpoint
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.model import ModelInUse
@@ -56,6 +56,8 @@ class OpenedLibrary:
             changes = self.model.changes
             try:
                 answer = question()
+            except StoppedError:
+                raise
             except Exception as error:
                 # The checkpoint may have been removed just now, and may even be back already.
                 changed = self._follow_default() or self.model.changes != changes

@@ -119,7 +119,14 @@ class PhotoFiles:
                 embeddings[path] = found
         return embeddings, unusable
 
-    def find(self, photo: Path, *, include_self: bool) -> tuple[Floats, KnownPhoto | None]:
+    def find(
+        self,
+        photo: Path,
+        *,
+        include_self: bool,
+        listener: Listener | None = None,
+        stop: Stop | None = None,
+    ) -> tuple[Floats, KnownPhoto | None]:
         """Return the unit-norm embedding (dim,) of a photo that a query names, and the photo itself
         if the library knows it.
 
@@ -131,7 +138,7 @@ class PhotoFiles:
         path = typed_path(photo).absolute()
         id_ = self._known_id(path)
         if id_ is None:
-            return self._embed_photo(existing_photo(path)), None
+            return self._embed_photo(existing_photo(path), listener, stop), None
         catalog, record = self._directory.catalog(), self._checkpoint.state_to_query().record
         named = frozenset(map(str, possible_paths(path)))
         photo_record = catalog.photos([id_]).get(id_)
@@ -140,7 +147,7 @@ class PhotoFiles:
         stored = catalog.embeddings(record.id, [id_])[1]
         if len(stored):
             return stored[0].astype(np.float32), known
-        return self._embed_photo(existing_photo(path)), known
+        return self._embed_photo(existing_photo(path), listener, stop), known
 
     def check(self, photo: Path) -> None:
         """Raise QueryError for a file that does not exist, unless a library may know it."""
@@ -182,16 +189,21 @@ class PhotoFiles:
         known = map(self._directory.catalog().find_photo_of_file, possible_paths(path))
         return next((photo for photo in known if photo is not None), None)
 
-    def _embed_photo(self, path: Path) -> Floats:
+    def _embed_photo(self, path: Path, listener: Listener | None, stop: Stop | None) -> Floats:
         """Return the embedding (dim,) of one photo file. Raises DecodeError when it gives no
         picture.
         """
-        ((_, found),) = self.embed([path])
+        ((_, found),) = self.embed([path], listener, stop)
         if isinstance(found, DecodeError):
             raise cannot_be_used(path, found) from found
         return found
 
-    def embed_views(self, photos: Sequence[tuple[Path, int]]) -> Iterator[Floats | None]:
+    def embed_views(
+        self,
+        photos: Sequence[tuple[Path, int]],
+        listener: Listener | None = None,
+        stop: Stop | None = None,
+    ) -> Iterator[Floats | None]:
         """Give unit-norm embeddings (views, dim) of parts of each photo, in order.
 
         A photo is its path and the number of its pixels. None stands for a file that cannot be used
@@ -199,8 +211,10 @@ class PhotoFiles:
         """
         from sigseek.indexer.embed_files import embed_views
 
-        with self._decoding:
-            yield from embed_views(photos, self._kept_decoder(), self._model.images)
+        told, until = listener or self._model.listener, stop or Stop()
+        with until.holding(self._decoding):
+            tower = partial(self._model.images, told, until)
+            yield from embed_views(photos, self._kept_decoder(), tower, until)
 
     def _kept_decoder(self) -> GuardedDecoder:
         """Return the decoder whose processes are kept for the next query.

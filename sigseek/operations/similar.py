@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sigseek.operations.lazy import side_by_side
 from sigseek.operations.opened import OpenedLibrary
+from sigseek.progress import Listener, Stop
 
 if TYPE_CHECKING:
     from sigseek.search.results import SimilarHit
 
 
 def find_similar(
-    library: OpenedLibrary, photo: Path, limit: int, *, include_self: bool
+    library: OpenedLibrary,
+    photo: Path,
+    limit: int,
+    *,
+    include_self: bool,
+    listener: Listener | None = None,
+    stop: Stop | None = None,
 ) -> list[SimilarHit]:
     """Return the photos nearest to the one in the file `photo`, as `Library.similar` describes."""
     from sigseek.search.checks import check_limit
@@ -21,14 +29,15 @@ def find_similar(
     check_limit(limit)
     files, searcher = library.photo_files, library.searcher
     files.check(photo)
+    find = partial(files.find, photo, include_self=include_self, listener=listener, stop=stop)
     if searcher.is_loaded:
-        vector, known = files.find(photo, include_self=include_self)
+        vector, known = find()
     else:
         library.checkpoint.state_to_query()  # raises before anything is downloaded or loaded
-        (vector, known), _ = side_by_side(
-            lambda: files.find(photo, include_self=include_self), searcher.get
-        )
-    found = searcher.ask(lambda current: current.by_photo(vector, limit, known=known))
+        (vector, known), _ = side_by_side(find, lambda: searcher.get(listener, stop))
+    found = searcher.ask(
+        lambda current: current.by_photo(vector, limit, known=known), listener, stop
+    )
     if found:
         library.checkpoint.note_mini(found[0].camera)
     return found

@@ -51,7 +51,7 @@ def tag(
     for label, text in zip(wanted, texts, strict=True):
         library.model.warn_if_cut(f"the label '{label.name}'", text)
     with library.directory.writing(until):
-        searcher, catalog = library.searcher.get(), library.directory.catalog()
+        searcher, catalog = library.searcher.get(told, until), library.directory.catalog()
         counts = tag_photos(catalog, searcher, wanted, vectors, told, until)
     library.checkpoint.note_tagging(state.record)
     return counts

@@ -1,0 +1,88 @@
+"""Notes on the answer to a query: which arguments did nothing, and what the model did not read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from sigseek.errors import Call, Option, Remedy, escaped
+from sigseek.operations.model import ModelInUse
+from sigseek.search.errors import printable
+
+if TYPE_CHECKING:
+    from sigseek.search.query import Leaf
+    from sigseek.search.results import SearchResults
+
+MULTILINGUAL = ("google/siglip2-base-patch16-224", "google/siglip-base-patch16-256-multilingual")
+"""Checkpoints that read many languages."""
+_UNKNOWN = 0.5
+"""The share of unknown tokens from which on a text is said to be unknown."""
+
+
+def idle_arguments(
+    found: SearchResults,
+    asked: Sequence[Leaf],
+    *,
+    min_probability: float,
+    include_all: bool,
+    include_self: bool,
+    unseen: int,
+) -> Iterator[Remedy]:
+    """Yield a note on each argument that made no difference to this query in this library.
+
+    `unseen` photos should have been looked at more closely, and none of them could.
+    """
+    from sigseek.search.query import PhotoTerm
+    from sigseek.search.verdicts import MATCH_FROM
+
+    if 0 < min_probability <= MATCH_FROM and not include_all and found.judged_by != "nothing":
+        yield Remedy(
+            f"{{}} lists nothing more: photos below {MATCH_FROM:g} are listed only with {{}}",
+            (Option("min_probability"), Option("include_all", True)),
+        )
+    if include_all and found.judged_by == "nothing":
+        yield Remedy(
+            "{} does nothing in this library, because its photos have no verdicts yet",
+            (Option("include_all", True),),
+        )
+    if include_self and not any(isinstance(term, PhotoTerm) for term in asked):
+        yield Remedy(
+            "{} does nothing, because the query names no photo", (Option("include_self", True),)
+        )
+    if unseen and found.best:
+        yield Remedy(
+            "{} did nothing, because none of the best photos' files can be read now",
+            (Option("closer", unseen),),
+        )
+
+
+def text_notes(model: ModelInUse, asked: Sequence[Leaf]) -> list[Remedy | str | None]:
+    """Return notes about texts that the checkpoint cuts or knows too little of."""
+    from sigseek.search.query import Text
+
+    notes: list[Remedy | str | None] = []
+    for term in asked:
+        if isinstance(term, Text):
+            notes += [model.warn_if_cut("the query", term.text), _unknown_note(model, term.text)]
+    return notes
+
+
+def _unknown_note(model: ModelInUse, text: str) -> Remedy | str | None:
+    """Return a note about a text of which the checkpoint knows too little to find anything by it,
+    such as Cyrillic for an English checkpoint, or about single words that it hardly knows.
+    """
+    name = model.checkpoint.name
+    if model.texts().unknown_share(text) < _UNKNOWN:
+        words = model.texts().unfamiliar_words(text)
+        if not words:
+            return None
+        named = ", ".join(f"'{printable(word)}'" for word in words)
+        such = "word" if len(words) == 1 else "words"
+        return f"{name} hardly knows {named}: its vocabulary has no such {such}"
+    found = f"{name} does not know most of '{printable(text)}', so these hits mean little"
+    if name in MULTILINGUAL:
+        return found
+    return Remedy(
+        f"{escaped(found)}; {' and '.join(MULTILINGUAL)} know many languages, for example: {{}}",
+        (Call("index", options=(("model", MULTILINGUAL[0]),)),),
+    )
