@@ -5,9 +5,9 @@ which are imported from there: Pillow and numpy come with them, which a run over
 does without.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from sigseek.deferred import load_from
 from sigseek.indexer.errors import DecodeError, FolderError
 
 if TYPE_CHECKING:
@@ -37,4 +37,4 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'sigseek.indexer' has no attribute '{name}'")
-    return getattr(import_module(_HOMES[name]), name)
+    return load_from(_HOMES[name], name)

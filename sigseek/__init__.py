@@ -11,9 +11,10 @@ What is skipped or given up on the way is logged to the logger "sigseek".
 """
 
 import logging
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from sigseek.deferred import load_from
 
 if TYPE_CHECKING:
     from sigseek.errors import (
@@ -229,8 +230,7 @@ logging.getLogger("sigseek").addHandler(logging.NullHandler())
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'sigseek' has no attribute '{name}'")
-    module = import_module(_HOMES[name])
-    value = getattr(module, "open_library" if name == "open" else name)
+    value = load_from(_HOMES[name], "open_library" if name == "open" else name)
     globals()[name] = value  # asked for once only
     return value
 

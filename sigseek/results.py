@@ -7,7 +7,7 @@ line spells as what a person types and Python as a call.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sigseek.indexer.preview import ListedFile
     from sigseek.operations.facets import Facet, Facets
     from sigseek.search.duplicates.results import Duplicates
+    from sigseek.search.results import SearchResults
 
 CALIBRATIONS = {
     "given": "the checkpoint's calibration",
@@ -63,6 +64,14 @@ def record_fields(record: DataclassInstance) -> dict[str, Any]:
         if fields.get(name, ...) is None:
             del fields[name]
     for name in _NOT_IN_JSON.get(type(record).__name__, ()):
+        del fields[name]
+    return fields
+
+
+def summary_fields(found: SearchResults) -> dict[str, Any]:
+    """Return what is known of all photos that were searched, without the hits."""
+    fields = asdict(replace(found, hits=(), best=None, notes=()))
+    for name in ("hits", "best", "notes"):
         del fields[name]
     return fields
 

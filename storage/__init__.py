@@ -4,9 +4,9 @@ Indexes are opened by a store, `sigseek.storage.index.store`, which imports fais
 to.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from sigseek.deferred import load_from
 from sigseek.storage.errors import LibraryError
 from sigseek.storage.records import (
     CheckpointRecord,
@@ -80,4 +80,4 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'sigseek.storage' has no attribute '{name}'")
-    return getattr(import_module(_HOMES[name]), name)
+    return load_from(_HOMES[name], name)

@@ -19,6 +19,7 @@ ROOMS = set(MAY_IMPORT) - {"sigseek"}
 
 GROUND = {
     "sigseek.cities",
+    "sigseek.deferred",
     "sigseek.disk",
     "sigseek.errors",
     "sigseek.files",

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -455,12 +456,38 @@ def test_classify_needs_no_library(drawn: Path, run: Run) -> None:
     assert {row["label"] for row in first["scores"]} == {"night", "noon"}  # type: ignore[attr-defined]
 
 
+def test_a_summary_of_the_answer_comes_before_the_hits(library: Path, run: Run) -> None:
+    where = ("--library", library, "--json")
+    alone = rows(run("search", "a house", *where, "-n", "3"))
+    summary, *hits = rows(run("search", "a house", *where, "-n", "3", "--summary"))
+    assert hits == alone
+    fields: dict[str, Any] = summary["summary"]  # type: ignore[assignment]
+    assert list(fields) == [
+        "matches", "maybes", "counted", "expected", "confidence", "photos", "judged_by", "terms",
+        "selection", "order", "offset", "next_page",
+    ]  # fmt: skip
+    assert (fields["matches"], fields["photos"], fields["judged_by"]) == (4, 40, "calibrated")
+    assert fields["terms"][0]["term"] == "a house"
+    _, *rest = rows(run("search", "a house", *where, "--summary", "--page", fields["next_page"]))
+    assert [hit["rank"] for hit in rest] == [4]
+    (none,) = rows(run("search", "a giraffe", *where, "--summary"))
+    assert none["summary"]["matches"] == 0  # type: ignore[index]
+    (of_facts,) = rows(run("search", "date:1978", *where, "--summary"))
+    assert of_facts["summary"]["selection"] == 'date:"1978"'  # type: ignore[index]
+    done = run("search", "a house", "--library", library, "--summary", check=False)
+    assert (done.returncode, "Use --summary with --json." in done.stderr) == (2, True)
+
+
 def test_failures(tmp_path: Path, run: Run) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.jpg").write_bytes(b"")
     where = ("--library", tmp_path / "library")
-    (report,) = rows(run("index", tmp_path / "photos", *where, "--model", "mini", "--json"))
+    done = run("index", tmp_path / "photos", *where, "--model", "mini", "--json")
+    (report,) = rows(done)
     assert (report["failed"], report["device"]) == (1, None)
+    assert done.stderr.splitlines()[-1] == (
+        f"1 file could not be read. To see why: sigseek failures --library {tmp_path / 'library'}"
+    ), "advice is on stderr beside JSON, too"
     path = str(tmp_path / "photos" / "a.jpg")
     assert rows(run("failures", *where, "--json")) == [
         {"path": path, "reason": "the file is empty"}

@@ -20,10 +20,10 @@ from sigseek.cli.options import (
     precision_option,
     yes_option,
 )
-from sigseek.cli.output import advise, print_json, print_report
+from sigseek.cli.output import print_json, print_report
 from sigseek.cli.parameter_types import PathName
 from sigseek.cli.progress import RunProgress
-from sigseek.results import emptied_folder, leaving_files, listed_in_words, shown
+from sigseek.results import leaving_files, listed_in_words, shown
 
 if TYPE_CHECKING:
     from sigseek.indexer import IndexReport
@@ -118,12 +118,7 @@ def index(
         if not report.scanned and not report.offline and not report.emptied:
             where = ", ".join(shown(str(folder)) for folder in folders) or "the known folders"
             click.echo(f"warning: no pictures found in {where}", err=True)
-        if as_json:
-            print_json(report)
-            for path in report.emptied:
-                advise(emptied_folder(path))
-        else:
-            print_report(report, library)
+        print_report(report, library, as_json=as_json)
 
 
 def _with_consent(run: Callable[..., IndexReport]) -> IndexReport:

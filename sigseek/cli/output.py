@@ -56,9 +56,12 @@ def print_paths(paths: Iterable[str], end: str) -> None:
         click.echo(path + end, nl=False, color=True)  # otherwise click removes control characters
 
 
-def print_report(report: IndexReport, library: Library) -> None:
+def print_report(report: IndexReport, library: Library, *, as_json: bool = False) -> None:
     """Print what an indexing run did in a line, and on stderr what a person may want to do next."""
-    click.echo(report_in_words(report))
+    if as_json:
+        print_json(report)
+    else:
+        click.echo(report_in_words(report))
     if report.offline:
         for folder in library.status().folders:
             if not folder.online and folder.files + folder.missing:

@@ -23,6 +23,7 @@ from sigseek.cli.options import (
     self_option,
 )
 from sigseek.cli.parameter_types import Probability
+from sigseek.results import json_line, summary_fields
 from sigseek.search.results import ORDERS, Order
 
 
@@ -84,6 +85,12 @@ from sigseek.search.results import ORDERS, Order
 @path_options
 @html_option
 @json_option
+@click.option(
+    "--summary",
+    is_flag=True,
+    help="With --json, print a line about the whole answer before the hits: how many photos match, "
+    "how many may, what that was judged by, and the page after this one.",
+)
 def search(
     query: tuple[str, ...],
     directory: Path,
@@ -104,6 +111,7 @@ def search(
     print0: bool,
     html: Path | None,
     as_json: bool,
+    summary: bool,
     **facts: tuple[str, ...],
 ) -> None:
     """Find photos by describing them.
@@ -128,10 +136,10 @@ def search(
         sigseek search at night -n 1000 --print0 | xargs -0 -I{} cp {} ~/night
     """
     path_end = end_of_paths(paths_only, print0, as_json)
+    if summary and not as_json:
+        raise click.UsageError("Use --summary with --json.")
     _tell_of_idle_options(closer, explain=explain and path_end is not None)
-    if min_probability is not None and min_score is not None:
-        raise click.UsageError("Use --min-probability alone; --min-score is its old name.")
-    least = next((one for one in (min_probability, min_score) if one is not None), 0.0)
+    least = _least_probability(min_probability, min_score)
     if html:
         from sigseek.pages.page import check_page
 
@@ -156,10 +164,19 @@ def search(
             page=page,
         )
     said = answer(found, limit, least, include_all=include_all, explain=explain)
+    if summary:
+        click.echo(json_line({"summary": summary_fields(found)}))
     heading = " ".join(filter(None, (asked, within)))
     deliver_answer(heading, said, found, path_end=path_end, html=html, as_json=as_json)
     if as_json and found.next_page:
         click.echo(f"for the next hits: --page {found.next_page}", err=True)
+
+
+def _least_probability(given: float | None, old_name: float | None) -> float:
+    """Return the least probability of a hit by --min-probability and --min-score."""
+    if given is not None and old_name is not None:
+        raise click.UsageError("Use --min-probability alone; --min-score is its old name.")
+    return next((one for one in (given, old_name) if one is not None), 0.0)
 
 
 def _tell_of_idle_options(closer: int, *, explain: bool) -> None:

@@ -43,8 +43,7 @@ class SearcherInUse:
     def get(self, listener: Listener | None = None, stop: Stop | None = None) -> Searcher:
         """Return the searcher of the library as it is now."""
         told, until = listener or self._model.listener, stop or Stop()
-        searcher = self._current(told, until)[0]
-        return searcher.until(stop) if stop else searcher
+        return _stopped_by(stop, self._current(told, until)[0])
 
     def ask(
         self,
@@ -60,12 +59,12 @@ class SearcherInUse:
         """
         told, until = listener or self._model.listener, stop or Stop()
         searcher, state = self._current(told, until)
-        answer = question(searcher.until(until))
+        answer = question(_stopped_by(stop, searcher))
         if self._checkpoint.state_to_query() == state:
             return answer
         with self._directory.catalog().snapshot() as moment:
             state = self._checkpoint.state_to_query(moment=moment)
-            return question(self._load(moment, state, told, until).until(until))
+            return question(_stopped_by(stop, self._load(moment, state, told, until)))
 
     def _current(self, listener: Listener, stop: Stop) -> tuple[Searcher, CheckpointState]:
         # The state is read under the lock, too: a thread that read it earlier could otherwise
@@ -102,3 +101,7 @@ class SearcherInUse:
         """Drop the searcher that was kept."""
         with self._lock:
             self._last = self._last_state = None
+
+
+def _stopped_by(stop: Stop | None, searcher: Searcher) -> Searcher:
+    return searcher.until(stop) if stop else searcher
