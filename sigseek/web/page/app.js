@@ -1,0 +1,293 @@
+// The page: it joins the views, the query field, the viewer and the address.
+//
+// A view is a module with `mount(element, app)`, which returns an object with
+//   show(state, before)  show the view; called after every change of the state while it is shown.
+//                        `before` is the state before, or null at the beginning
+//   hide()               hide it
+//   refresh()            show what has changed in the library meanwhile
+// `element` is the view's container in index.html. What views and parts use of `app`:
+//   api                  asks the server (api.js)
+//   state                what the address tells (router.js): view, q, sort, all, photo, at
+//   go(changes, {replace})   change the state
+//   search(query)        answer a query in the view of photos
+//   openPhoto(id), closePhoto()   show a photo over the page, or no longer
+//   addressOf(changes)   the address that a link to a changed state has
+//   facts                what is known of photos (photos.js)
+//   selection            the selected photos (selection.js)
+//   list()               the photos that are shown, in their order, or null
+//   readOnly             whether the server changes nothing
+//   attempt(work, handle)    run `work`; problems are shown, unless `handle(problem)` returns true
+//   fail(error), toast(text), announce(text)   tell what happened, also to screen readers
+//   copy(text, what)     put a text on the clipboard
+//   later(wait, call)    a timer with start() and stop()
+//   changed()            the library was changed from here: all views show it
+//   onEvent(name, listener)  events of the server, see docs/http.md
+//   words(remedy)        a note of the server as a text
+
+import { Api, LostServer } from "./api.js";
+import * as dialogs from "./dialogs.js";
+import * as duplicates from "./duplicates.js";
+import { icon } from "./elements.js";
+import { listenToKeys, showKeys } from "./keys.js";
+import * as library from "./library.js";
+import { PhotoFacts } from "./photos.js";
+import { QueryField } from "./query_field.js";
+import { Router, write } from "./router.js";
+import * as search from "./search.js";
+import { Selection } from "./selection.js";
+import { Viewer } from "./viewer.js";
+import { sentence } from "./words.js";
+
+const VIEWS = { search, duplicates, library };
+const RETRY = 2000;
+
+class App {
+  constructor() {
+    this.api = new Api(() => this.lostServer());
+    this.facts = new PhotoFacts(this.api);
+    this.dialogs = dialogs;
+    this.showKeys = showKeys;
+    this.listeners = {};
+    this.views = {};
+    this.readOnly = false;
+  }
+
+  async begin() {
+    for (const [name, pictogram] of [[".query-clear", "close"], [".query-choose", "picture"],
+      [".query-submit", "search"], [".keys-button", "help"]]) {
+      document.querySelector(name).append(icon(pictogram));
+    }
+    await this.attempt(() => this.refreshStatus());
+    this.router = new Router((state, before) => this.show(state, before));
+    this.selection = new Selection(document.querySelector(".selection"), this);
+    this.selection.onChange = () => {
+      this.views.search?.grid.showChosen();
+      if (this.state.photo !== null) this.viewer.showSelected();
+    };
+    this.field = new QueryField(document.querySelector("form.query"), this, {
+      onSearch: (query) => this.search(query),
+    });
+    this.viewer = new Viewer(document.querySelector("dialog.viewer"), this);
+    document.querySelector(".keys-button").addEventListener("click", showKeys);
+    this.listenToLinks();
+    listenToKeys(this);
+    document.addEventListener("visibilitychange", () => this.listenToEvents());
+    this.onEvent("changed", () => this.changedElsewhere());
+    this.show(this.router.state, null);
+    if (this.state.photo === null && matchMedia("(hover: hover)").matches) this.field.input.focus();
+  }
+
+  get state() {
+    return this.router.state;
+  }
+
+  listenToLinks() {
+    document.addEventListener("click", (event) => {
+      const link = event.target.closest("a[data-view]");
+      if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      const isBrand = link.classList.contains("brand");
+      this.go({
+        view: link.dataset.view, photo: null, at: 0,
+        ...(isBrand ? { q: "", sort: "match", all: false } : {}),
+      });
+    });
+  }
+
+  show(state, before) {
+    if (!before || before.view !== state.view) {
+      if (before) this.views[before.view]?.hide();
+      for (const link of document.querySelectorAll("nav a")) {
+        if (link.dataset.view === state.view) link.setAttribute("aria-current", "page");
+        else link.removeAttribute("aria-current");
+      }
+    }
+    if (!before || before.q !== state.q) this.field.show(state.q);
+    this.view(state.view).show(state, before);
+    this.listenToEvents();
+    this.viewer.show(state.photo);
+    if (before && before.photo !== null && state.photo === null) this.returnFrom(before.photo);
+  }
+
+  view(name) {
+    this.views[name] ??= VIEWS[name].mount(document.querySelector(`.view.${name}`), this);
+    return this.views[name];
+  }
+
+  /** Back from the viewer: the photo that was seen last is in the window and has the focus. */
+  returnFrom(id) {
+    const grid = this.views.search?.grid;
+    if (this.state.view !== "search" || !grid?.list) return;
+    const place = grid.list.placeOf(id);
+    if (place >= 0) grid.reveal(place, { focus: true });
+  }
+
+  go(changes, options) {
+    this.router.go(changes, options);
+  }
+
+  search(query) {
+    const same = this.state.view === "search" && this.state.q === query;
+    if (same && this.state.photo === null) this.views.search.load({ ...this.state, at: 0 });
+    else this.go({ view: "search", q: query, photo: null, at: 0 });
+  }
+
+  openPhoto(id) {
+    this.openedAt = this.router.depth + 1;
+    this.go({ photo: id });
+  }
+
+  closePhoto() {
+    // A photo that was opened from here is closed by Back, so that no entry of it stays behind.
+    if (this.openedAt === this.router.depth && this.router.depth > 0) history.back();
+    else this.go({ photo: null }, { replace: true });
+  }
+
+  addressOf(changes) {
+    return write({ ...this.state, ...changes });
+  }
+
+  list() {
+    return this.state.view === "search" ? this.views.search?.list ?? null : null;
+  }
+
+  /** The photos shown have become others or more. */
+  listChanged() {
+    if (this.state.photo !== null) this.viewer.showPlace();
+  }
+
+  async refreshStatus() {
+    this.status = await this.api.ask("status");
+    this.readOnly = Boolean(this.status.read_only);
+    return this.status;
+  }
+
+  tags() {
+    return this.api.ask("tags").then((answer) => (Array.isArray(answer) ? { tags: answer } : answer));
+  }
+
+  async attempt(work, handle = () => false) {
+    try {
+      await work();
+    } catch (error) {
+      if (!handle(error)) this.fail(error);
+    }
+  }
+
+  fail(error) {
+    if (error.name === "AbortError" || error instanceof LostServer) return;
+    if (!error.inWords) throw error;
+    this.toast(sentence(error.inWords()));
+  }
+
+  toast(text) {
+    const toast = document.querySelector(".toast");
+    toast.textContent = text;
+    toast.classList.add("shown");
+    clearTimeout(this.toastTimer);
+    this.toastTimer = setTimeout(() => {
+      toast.classList.remove("shown");
+      toast.textContent = "";
+    }, 4000 + 40 * text.length);
+  }
+
+  announce(text) {
+    document.querySelector("#announcement").textContent = text;
+  }
+
+  async copy(text, what) {
+    try {
+      await navigator.clipboard.writeText(text);
+      this.toast(`${what} copied`);
+    } catch {
+      // Browsers allow the clipboard only to pages from this computer or over HTTPS.
+      await dialogs.shownText(`${what}: copy it from here`, text);
+    }
+  }
+
+  later(wait, call) {
+    let timer = 0;
+    return {
+      start() {
+        clearTimeout(timer);
+        timer = setTimeout(call, wait);
+      },
+      stop() {
+        clearTimeout(timer);
+      },
+    };
+  }
+
+  /** A note of the server may be a sentence, or one with what to do. */
+  words(note) {
+    return typeof note === "string" ? note : note.text;
+  }
+
+  changed() {
+    this.views.search?.facets.forget();
+    for (const [name, view] of Object.entries(this.views)) {
+      if (name === this.state.view) view.refresh();
+      else if (name === "search") view.asked = null;
+    }
+  }
+
+  changedElsewhere() {
+    if (this.refreshing) return;
+    // New photos come many times a second while a run goes on; once every three seconds is enough.
+    this.refreshing = setTimeout(() => {
+      this.refreshing = null;
+      if (this.state.photo === null && !this.selection.isActive()) this.changed();
+    }, 3000);
+  }
+
+  onEvent(name, listener) {
+    (this.listeners[name] ??= []).push(listener);
+    if (this.source) this.hear(name, listener);
+  }
+
+  hear(name, listener) {
+    this.source.addEventListener(name, (event) => listener(JSON.parse(event.data)));
+  }
+
+  /** Keep the server's events open while the page is seen. Browsers allow six connections to a
+   * server, so pages in the background give theirs back.
+   */
+  listenToEvents() {
+    if (document.visibilityState !== "visible") {
+      this.source?.close();
+      this.source = null;
+      return;
+    }
+    if (this.source) return;
+    this.source = this.api.events();
+    for (const [name, listeners] of Object.entries(this.listeners)) {
+      for (const listener of listeners) this.hear(name, listener);
+    }
+    this.source.addEventListener("error", async () => {
+      if (!(await this.api.isThere())) this.lostServer();
+    });
+  }
+
+  /** Say that the server does not answer, and go on by itself when it does again. */
+  async lostServer() {
+    if (this.isLost) return;
+    this.isLost = true;
+    const banner = document.querySelector(".lost");
+    banner.textContent = "sigseek's server does not answer. This page goes on when it is back.";
+    banner.hidden = false;
+    do {
+      await new Promise((resolve) => setTimeout(resolve, RETRY));
+    } while (!(await this.api.isThere()));
+    this.isLost = false;
+    banner.hidden = true;
+    this.source?.close();
+    this.source = null;
+    this.listenToEvents();
+    await this.attempt(() => this.refreshStatus());
+    this.views[this.state.view].refresh();
+    if (!this.views.search?.asked && this.state.view === "search") this.views.search.load(this.state);
+  }
+}
+
+const app = new App();
+app.begin();

@@ -1,0 +1,162 @@
+// The view of duplicates: groups side by side, what differs in each, and which one to keep. The
+// page deletes no file.
+
+import { button, make } from "./elements.js";
+import { counted, inFigures, probability, size, takenAt } from "./words.js";
+
+const AT_ONCE = 30;
+const KINDS = [
+  ["identical,near", "Copies"], ["identical", "Identical files"], ["near", "One shot in several forms"],
+  ["alike", "Other shots of one scene"],
+];
+const TITLES = {
+  identical: "Identical files", near: "One shot in several forms",
+  alike: "Other shots of one scene, not copies",
+};
+
+export function mount(element, app) {
+  return new DuplicatesView(element, app);
+}
+
+class DuplicatesView {
+  constructor(element, app) {
+    this.element = element;
+    this.app = app;
+    this.kinds = KINDS[0][0];
+    this.title = make("h1", { tabindex: "-1", text: "Duplicates" });
+    this.kind = make("select", { "aria-label": "Kind of duplicates", on: { change: () => {
+      this.kinds = this.kind.value;
+      this.load();
+    } } }, ...KINDS.map(([value, text]) => make("option", { value, text })));
+    this.copyOthers = button("Copy the paths of all but those to keep", () => this.copyPaths());
+    this.groups = make("div", { class: "groups" });
+    this.more = button("More groups", () => this.loadMore(), { class: "more", hidden: true });
+    this.notes = make("div", { class: "notes" });
+    element.append(make("div", { class: "page-column wide" },
+      make("header", { class: "view-head" }, this.title,
+        make("div", { class: "view-tools" }, this.kind, this.copyOthers)),
+      this.notes,
+      make("p", { class: "legend", text: "The photo to keep is the first of its group. sigseek deletes no file." }),
+      this.groups, this.more));
+  }
+
+  show(state, before) {
+    this.element.hidden = false;
+    document.title = "Duplicates · sigseek";
+    const isNew = !before || before.view !== "duplicates" || before.q !== state.q;
+    if (isNew) this.load();
+  }
+
+  hide() {
+    this.element.hidden = true;
+    this.loading?.abort();
+  }
+
+  refresh() {
+    this.load();
+  }
+
+  async load() {
+    this.loading?.abort();
+    this.loading = new AbortController();
+    this.found = [];
+    const wait = this.app.later(300, () => this.element.classList.add("waiting"));
+    wait.start();
+    await this.app.attempt(() => this.fetch(0));
+    wait.stop();
+    this.element.classList.remove("waiting");
+  }
+
+  async loadMore() {
+    const next = this.found.length;
+    await this.app.attempt(() => this.fetch(next));
+    this.groups.children[next]?.querySelector("a, button")?.focus();
+  }
+
+  async fetch(offset) {
+    const answer = await this.app.api.ask("duplicates", {
+      query: { q: this.app.state.q, kinds: this.kinds, limit: AT_ONCE, offset },
+      signal: this.loading.signal,
+    });
+    this.found.push(...answer.groups);
+    this.title.textContent = answer.headline;
+    this.app.announce(answer.headline);
+    this.notes.replaceChildren(...(answer.notes ?? []).map(
+      (note) => make("p", { class: "note", text: this.app.words(note) }),
+    ));
+    const made = answer.groups.map((group) => this.group(group));
+    if (offset) this.groups.append(...made);
+    else this.groups.replaceChildren(...made);
+    const hasMore = answer.next !== undefined && answer.next !== null;
+    this.more.hidden = !hasMore;
+    this.copyOthers.hidden = !this.found.length;
+  }
+
+  group(group) {
+    const kept = group.photos[0];
+    const separate = button("These are no duplicates", async (event) => {
+      await this.app.attempt(async () => {
+        const ids = [...new Set(group.photos.map((photo) => photo.id))];
+        await this.app.api.ask("decisions", { json: { not_duplicates: ids } });
+        event.target.closest("section").remove();
+        this.found = this.found.filter((one) => one !== group);
+        this.app.toast("Kept: these photos are not duplicates of each other");
+      });
+    });
+    const canSeparate = !this.app.readOnly && group.kind !== "identical";
+    return make("section", { class: "group" },
+      make("header", {},
+        make("h2", { text: `${TITLES[group.kind] ?? group.kind}: ${counted(group.photos.length, group.kind === "identical" ? "file" : "photo")}` }),
+        make("div", { class: "view-tools" },
+          button("Copy paths", () => this.app.copy(
+            group.photos.map((photo) => photo.path).join("\n"),
+            counted(group.photos.length, "path"),
+          )),
+          canSeparate ? separate : null)),
+      make("div", { class: "group-photos" }, ...group.photos.map((photo) => this.photo(photo, kept))));
+  }
+
+  photo(photo, kept) {
+    const name = photo.name ?? photo.path;
+    const link = make("a", {
+      href: this.app.addressOf({ photo: photo.id }), "aria-label": `Open ${name}`,
+      on: { click: (event) => {
+        if (event.ctrlKey || event.metaKey) return;
+        event.preventDefault();
+        this.app.openPhoto(photo.id);
+      } },
+    }, make("img", { src: photo.thumbnail, alt: "", loading: "lazy",
+      width: photo.width, height: photo.height }));
+    link.firstChild.style.aspectRatio = `${photo.width} / ${photo.height}`;
+    return make("article", { class: photo.keep ? "keep" : "" }, link,
+      make("h3", { text: name }),
+      photo.keep
+        ? make("p", { class: "keep-mark", text: photo.why ? `Keep: ${photo.why}` : "Keep" })
+        : make("p", { class: "differs", text: differences(photo, kept) }),
+      make("p", { class: "path", text: photo.path }),
+      photo.available ? null : make("p", { class: "note", text: "The file is not there now." }));
+  }
+
+  async copyPaths() {
+    const paths = new Set(this.found.flatMap((group) => (group.kind === "alike" ? [] : group.photos))
+      .filter((photo) => !photo.keep && photo.available).map((photo) => photo.path));
+    await this.app.copy([...paths].join("\n"), counted(paths.size, "path"));
+  }
+}
+
+/** Say how a photo differs from the one to keep. */
+function differences(photo, kept) {
+  const parts = [];
+  if (photo.width !== kept.width || photo.height !== kept.height) {
+    parts.push(`${inFigures(photo.width)} × ${inFigures(photo.height)}`);
+  }
+  if (photo.bytes !== kept.bytes) parts.push(size(photo.bytes));
+  if (photo.taken_at !== kept.taken_at) {
+    parts.push(photo.taken_at ? takenAt(photo.taken_at) : "no date");
+  }
+  if (photo.distance) parts.push(`${photo.distance} of 256 bits differ`);
+  if (photo.cosine !== null && photo.cosine !== undefined && photo.distance !== 0) {
+    parts.push(`likeness ${probability(photo.cosine)}`);
+  }
+  return parts.join(" · ") || "Same picture, same size";
+}

@@ -1,0 +1,234 @@
+// The view of the library: its folders, an indexing run and how far it is, what could not be read,
+// and the checkpoint.
+
+import { button, make } from "./elements.js";
+import { confirmed, chosenDirectory } from "./dialogs.js";
+import { counted, duration, happenedAt, inFigures, sentence } from "./words.js";
+
+const LISTED = 200;
+
+export function mount(element, app) {
+  return new LibraryView(element, app);
+}
+
+class LibraryView {
+  constructor(element, app) {
+    this.element = element;
+    this.app = app;
+    this.folders = make("ul", { class: "folders" });
+    this.add = button("Add a folder", () => this.addFolder(), { class: "primary" });
+    this.index = button("Index now", () => this.startIndexing());
+    this.stop = button("Stop", () => this.stopIndexing(), { hidden: true });
+    this.run = make("section", { class: "run", hidden: true, "aria-label": "Indexing" });
+    this.phase = make("p", { class: "run-phase" });
+    this.progress = make("progress", { "aria-label": "Progress" });
+    this.figures = make("p", { class: "run-figures" });
+    this.said = make("p", { class: "legend" });
+    this.run.append(this.phase, this.progress, this.figures, this.said);
+    this.counts = make("p", { class: "lead" });
+    this.facts = make("dl", { class: "facts" });
+    this.failures = problems("Files that could not be read");
+    this.skipped = problems("Files that were passed over");
+    const tools = app.readOnly ? null
+      : make("div", { class: "view-tools" }, this.add, this.index, this.stop);
+    element.append(make("div", { class: "page-column" },
+      make("header", { class: "view-head" }, make("h1", { tabindex: "-1", text: "Library" }), tools),
+      this.counts, this.run,
+      make("h2", { text: "Folders" }), this.folders,
+      this.failures.element, this.skipped.element,
+      make("h2", { text: "How it searches" }), this.facts));
+    app.onEvent("progress", (progress) => this.advanced(progress));
+    app.onEvent("said", ({ text }) => { this.said.textContent = sentence(text); });
+    app.onEvent("problem", () => { this.hasNewProblems = true; });
+    app.onEvent("finished", (report) => this.finished(report));
+  }
+
+  show() {
+    this.element.hidden = false;
+    document.title = "Library · sigseek";
+    this.load();
+  }
+
+  hide() {
+    this.element.hidden = true;
+  }
+
+  refresh() {
+    this.load();
+  }
+
+  async load() {
+    await this.app.attempt(async () => {
+      const [status, folders, failures, skipped, run] = await Promise.all([
+        this.app.refreshStatus(),
+        this.app.api.ask("folders"),
+        this.app.api.ask("failures"),
+        this.app.api.ask("skipped"),
+        this.app.api.ask("index"),
+      ]);
+      this.showStatus(status);
+      this.showFolders(folders.folders ?? folders);
+      this.failures.show(failures.failures ?? failures);
+      this.skipped.show(skipped.skipped ?? skipped);
+      this.showRun(run);
+    });
+  }
+
+  showStatus(status) {
+    this.counts.textContent = status.photos
+      ? `${counted(status.photos, "photo")}${status.files ? ` in ${counted(status.files, "file")}` : ""}`
+      : "No photos yet. Add a folder to begin: its photos are only read, never changed.";
+    const pairs = statusFacts(status);
+    this.facts.replaceChildren(...pairs.flatMap(([name, value]) => [
+      make("dt", { text: name }), make("dd", { text: value }),
+    ]));
+  }
+
+  showFolders(folders) {
+    if (!folders.length) {
+      this.folders.replaceChildren(make("li", { class: "legend", text: "None yet." }));
+      return;
+    }
+    this.folders.replaceChildren(...folders.map((folder) => this.folder(folder)));
+  }
+
+  folder(folder) {
+    const path = folder.path ?? folder.folder;
+    const name = path.split(/[\\/]/).filter(Boolean).pop() ?? path;
+    const state = folder.online === false || folder.offline ? "offline" : "online";
+    const details = [
+      counted(folder.photos ?? folder.files ?? 0, folder.photos === undefined ? "file" : "photo"),
+      state === "offline" ? "offline: missing or empty now; its photos are kept" : null,
+      folder.indexed_at ? `indexed ${happenedAt(folder.indexed_at)}` : "not indexed yet",
+    ].filter(Boolean).join(" · ");
+    return make("li", { class: `folder ${state}` },
+      make("div", {},
+        make("strong", { text: name }),
+        make("span", { class: "path", text: path }),
+        make("span", { class: "details", text: details })),
+      make("div", { class: "view-tools" },
+        button("Show photos", () => this.app.search(`in:"${escapedPath(path)}"`), {
+          "aria-label": `Show the photos of ${name}` }),
+        this.app.readOnly ? null : button("Forget…", () => this.forget(path, name), {
+          class: "quiet", "aria-label": `Forget ${name}` })));
+  }
+
+  async addFolder() {
+    await this.app.attempt(async () => {
+      const path = await chosenDirectory(this.app);
+      if (!path) return;
+      await this.app.api.ask("folders", { json: { path } });
+      await this.startIndexing([path]);
+    });
+  }
+
+  async forget(path, name) {
+    const isSure = await confirmed(
+      `Forget ${name}?`,
+      "Its photos leave the library, and their tags with them. Your files stay as they are.",
+      "Forget",
+    );
+    if (!isSure) return;
+    await this.app.attempt(async () => {
+      await this.app.api.ask("folders", { method: "DELETE", query: { path, confirm: "true" } });
+      this.app.toast(`${name} was forgotten`);
+      this.app.changed();
+    });
+  }
+
+  async startIndexing(folders) {
+    await this.app.attempt(async () => {
+      const chosen = Array.isArray(folders) ? { folders } : {};
+      await this.app.api.ask("index", { json: chosen });
+      this.hasNewProblems = false;
+      this.said.textContent = "";
+      this.showRun({ running: true });
+      this.app.announce("Indexing has begun");
+      this.app.listenToEvents();
+    });
+  }
+
+  async stopIndexing() {
+    this.stop.disabled = true;
+    await this.app.attempt(() => this.app.api.ask("index", { method: "DELETE" }));
+  }
+
+  showRun(run) {
+    const isRunning = Boolean(run?.running);
+    this.stop.hidden = !isRunning;
+    this.stop.disabled = false;
+    this.index.disabled = isRunning;
+    this.add.disabled = isRunning;
+    if (isRunning) {
+      this.run.hidden = false;
+      if (!this.phase.textContent || !this.isRunning) this.phase.textContent = "Beginning";
+      if (run.progress) this.advanced(run.progress);
+    }
+    this.isRunning = isRunning;
+  }
+
+  advanced(progress) {
+    if (!this.isRunning) this.showRun({ running: true });
+    const { phase, done, total, rate, seconds_left: left, embedded, failed } = progress;
+    this.phase.textContent = capital(phase);
+    if (total) {
+      this.progress.max = total;
+      this.progress.value = done;
+    } else this.progress.removeAttribute("value");
+    this.figures.textContent = [
+      total ? `${inFigures(done)} of ${inFigures(total)}` : done ? inFigures(done) : null,
+      rate ? `${rate < 10 ? rate.toFixed(1) : inFigures(Math.round(rate))} a second` : null,
+      left && total ? `about ${duration(left)} left` : null,
+      embedded ? `${counted(embedded, "new photo")}` : null,
+      failed ? `${counted(failed, "file")} could not be read` : null,
+    ].filter(Boolean).join(" · ");
+  }
+
+  finished(report) {
+    this.showRun({ running: false });
+    this.phase.textContent = report.error ?? report.headline ?? "Indexing has ended";
+    this.progress.max = 1;
+    this.progress.value = 1;
+    this.figures.textContent = report.text ?? "";
+    this.app.announce(`${this.phase.textContent}. ${this.figures.textContent}`);
+    this.app.changed();
+  }
+}
+
+/** Return a list of files with reasons that opens when asked for. */
+function problems(title) {
+  const summary = make("summary");
+  const rows = make("ul", { class: "problems" });
+  const element = make("details", { hidden: true }, summary, rows);
+  return {
+    element,
+    show(files) {
+      element.hidden = !files.length;
+      summary.textContent = `${title}: ${inFigures(files.length)}`;
+      const shown = files.slice(0, LISTED).map(({ path, reason }) => make("li", {},
+        make("span", { class: "path", text: path }),
+        make("span", { class: "details", text: reason })));
+      const rest = files.length - shown.length;
+      if (rest) shown.push(make("li", { class: "legend", text: `and ${counted(rest, "more file")}` }));
+      rows.replaceChildren(...shown);
+    },
+  };
+}
+
+/** Return what the status tells of how searches are made, as pairs of name and text. */
+function statusFacts(status) {
+  return [
+    ["Checkpoint", status.model ?? status.checkpoint],
+    ["Photos embedded with it", status.embedded !== undefined ? inFigures(status.embedded) : null],
+    ["Verdicts", status.judged_by],
+    ["Version", status.version],
+  ].filter(([, value]) => value);
+}
+
+function capital(text) {
+  return text ? text[0].toUpperCase() + text.slice(1) : "";
+}
+
+function escapedPath(path) {
+  return path.replace(/["\\]/g, "\\$&");
+}

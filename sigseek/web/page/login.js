@@ -1,0 +1,27 @@
+// The form that asks for the server's token.
+
+const form = document.querySelector("form");
+const problem = document.querySelector(".error");
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  problem.textContent = "";
+  try {
+    const response = await fetch("/api/v1/login", {
+      method: "POST", headers: { "X-Sigseek": "1" }, body: new URLSearchParams(new FormData(form)),
+    });
+    if (response.ok) location.assign("/");
+    else problem.textContent = await said(response);
+  } catch {
+    problem.textContent = "sigseek's server does not answer.";
+  }
+  form.elements.token.select();
+});
+
+async function said(response) {
+  try {
+    return (await response.json()).detail;
+  } catch {
+    return `The server answered ${response.status}.`;
+  }
+}

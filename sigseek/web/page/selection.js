@@ -1,0 +1,157 @@
+// The photos that a person selected, and what can be done with them.
+
+import { button, make } from "./elements.js";
+import { counted } from "./words.js";
+
+const AT_ONCE = 200;
+
+export class Selection {
+  /** `element` is the bar that is shown while photos are selected. */
+  constructor(element, app) {
+    this.element = element;
+    this.app = app;
+    this.ids = new Set();
+    this.last = 0;
+    this.query = null;
+    this.onChange = () => {};
+    this.count = make("strong", { role: "status" });
+    const buttons = [
+      button("Select all", () => this.chooseAll(), { "data-does": "all" }),
+      button("Copy paths", () => this.copyPaths()),
+      button("Download as ZIP", () => this.download()),
+    ];
+    if (!app.readOnly) {
+      buttons.push(
+        button("Tag…", () => this.tag(true)),
+        button("Untag…", () => this.tag(false)),
+        button("Not duplicates", () => this.separate(), { "data-does": "separate" }),
+      );
+    }
+    buttons.push(button("Done", () => this.clear(), { class: "quiet" }));
+    element.append(this.count, ...buttons);
+  }
+
+  has(id) {
+    return this.ids.has(id);
+  }
+
+  isActive() {
+    return this.ids.size > 0;
+  }
+
+  toggle(list, place) {
+    const id = list.id(place);
+    if (!this.ids.delete(id)) this.ids.add(id);
+    this.last = place;
+    this.changed();
+  }
+
+  /** Select what stands between the last selected photo and this one. */
+  chooseTo(list, place) {
+    const from = this.isActive() ? this.last : place;
+    for (let at = Math.min(from, place); at <= Math.max(from, place); at += 1) {
+      this.ids.add(list.id(at));
+    }
+    this.last = place;
+    this.changed();
+  }
+
+  /** Select on the way from one photo to another, as by the keyboard. */
+  extend(list, from, to) {
+    this.last = this.isActive() ? this.last : from;
+    for (let at = Math.min(from, to); at <= Math.max(from, to); at += 1) this.ids.add(list.id(at));
+    this.last = to;
+    this.changed();
+  }
+
+  chooseAll() {
+    const list = this.app.list();
+    if (!list) return;
+    for (let place = 0; place < list.count; place += 1) this.ids.add(list.id(place));
+    this.changed();
+    // The server finds all matches itself again, rather than be told a million numbers.
+    const { q, all, view } = this.app.state;
+    if (view === "search" && q && !all && this.ids.size === list.count) this.query = q;
+  }
+
+  /** Return how a request names the selected photos. */
+  named() {
+    return this.query ? { query: this.query } : { ids: [...this.ids] };
+  }
+
+  clear() {
+    if (!this.isActive()) return;
+    this.ids.clear();
+    this.changed();
+  }
+
+  changed() {
+    this.query = null;
+    const count = this.ids.size;
+    this.element.hidden = count === 0;
+    document.body.classList.toggle("selecting", count > 0);
+    this.count.textContent = `${counted(count, "photo")} selected`;
+    const separate = this.element.querySelector("[data-does=separate]");
+    if (separate) separate.hidden = count < 2 || count > 50;
+    this.onChange();
+  }
+
+  /** Return the selected photos' facts, in the order of selection. */
+  async photos() {
+    const ids = [...this.ids];
+    const found = [];
+    for (let start = 0; start < ids.length; start += AT_ONCE) {
+      const part = ids.slice(start, start + AT_ONCE).join(",");
+      found.push(...(await this.app.api.ask("photos", { query: { ids: part } })).photos);
+    }
+    return found;
+  }
+
+  async copyPaths() {
+    await this.app.attempt(async () => {
+      const photos = await this.photos();
+      await this.app.copy(
+        photos.map((photo) => photo.path).join("\n"), counted(photos.length, "path"),
+      );
+    });
+  }
+
+  async download() {
+    await this.app.attempt(async () => {
+      this.app.toast(`Packing ${counted(this.ids.size, "photo")}…`);
+      const response = await this.app.api.respond("zip", { json: this.named() });
+      const address = URL.createObjectURL(await response.blob());
+      const link = make("a", { href: address, download: "sigseek.zip" });
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(address), 60000);
+    });
+  }
+
+  async tag(give) {
+    await this.app.attempt(async () => {
+      const { tags } = await this.app.tags();
+      const ids = [...this.ids];
+      const name = await this.app.dialogs.tagName(
+        give ? `Tag ${counted(ids.length, "photo")}` : `Untag ${counted(ids.length, "photo")}`,
+        tags.map((tag) => tag.label),
+      );
+      if (!name) return;
+      await this.app.api.ask("tags", { json: { name, ...this.named(), give } });
+      this.app.facts.forget(ids);
+      this.app.toast(
+        give ? `${counted(ids.length, "photo")} tagged “${name}”`
+          : `“${name}” taken from ${counted(ids.length, "photo")}`,
+      );
+      this.app.changed();
+    });
+  }
+
+  async separate() {
+    await this.app.attempt(async () => {
+      await this.app.api.ask("decisions", { json: { not_duplicates: [...this.ids] } });
+      this.app.toast("Kept: these photos are not duplicates of each other");
+      this.clear();
+      this.app.changed();
+    });
+  }
+}
