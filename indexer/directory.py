@@ -68,26 +68,13 @@ class DirectoryLook:
                 except OSError:
                     pass  # _add_picture says what is wrong
             if entry.is_dir(follow_symlinks=False):
-                if is_junk(name):
-                    self._listing.passed_over[path] = "hidden, or kept by the system"
-                elif self.takes(path, rules, directory=True):
+                if self._goes_below(name, path, rules):
                     below.append((path, rules))
-            elif extension in PICTURES:
-                if extension in RAW:
-                    self._listing.raw_directories.add(self._prefix[:-1])
-                if name[0] == ".":
-                    self._listing.passed_over[path] = "hidden"
-                elif not rules or self.takes(path, rules, directory=False):
-                    self._add_picture(entry, path)
             elif extension in SIDECAR_EXTENSIONS:
                 if name[0] != ".":
                     beside.append(entry)
-            elif (
-                name[0] != "."
-                and (extension not in NO_PICTURES or entry.is_symlink())
-                and not (rules and rules.why_left_out(path, directory=False))
-            ):
-                self._add_other(entry, path, extension)
+            else:
+                self._look_at(entry, path, extension, rules)
         if beside:
             found = _sidecars(beside, give_sign_of_life)
             _note_sidecars(found, [entry.name for entry in entries], self._prefix, self._listing)
@@ -117,6 +104,30 @@ class DirectoryLook:
         except PatternError as error:
             self._listing.unreadable[path] = str(error)
         return self._rules
+
+    def _goes_below(self, name: str, path: str, rules: Rules) -> bool:
+        """Return whether the pictures in a directory are listed. If they are not, note why."""
+        if is_junk(name):
+            self._listing.passed_over[path] = "hidden, or kept by the system"
+            return False
+        return self.takes(path, rules, directory=True)
+
+    def _look_at(self, entry: os.DirEntry[str], path: str, extension: str, rules: Rules) -> None:
+        """List a file if it is a picture, or else note it if it may hold one."""
+        hidden = entry.name[0] == "."
+        if extension in PICTURES:
+            if extension in RAW:
+                self._listing.raw_directories.add(self._prefix[:-1])
+            if hidden:
+                self._listing.passed_over[path] = "hidden"
+            elif not rules or self.takes(path, rules, directory=False):
+                self._add_picture(entry, path)
+        elif (
+            not hidden
+            and (extension not in NO_PICTURES or entry.is_symlink())
+            and not (rules and rules.why_left_out(path, directory=False))
+        ):
+            self._add_other(entry, path, extension)
 
     def takes(self, path: str, rules: Rules, *, directory: bool) -> bool:
         """Return whether the rules take the path in. If they do not, note why."""

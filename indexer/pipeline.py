@@ -18,22 +18,18 @@ from sigseek.indexer.folder_patterns import FolderPatterns
 from sigseek.indexer.folder_scans import FolderScans
 from sigseek.indexer.hash_version import HASH_VERSION
 from sigseek.indexer.ledger import IndexReport, Ledger
+from sigseek.indexer.measuring import Measuring
 from sigseek.indexer.photos_without_files import PhotosWithoutFiles
 from sigseek.indexer.speed_notes import SpeedNotes
 from sigseek.progress import Listener, Phase, Silence, Stop
 from sigseek.siglip import ImageTower, Preprocessing
-from sigseek.siglip.yardstick import VERSION
-from sigseek.siglip.yardstick.steps import STEPS, WHOLE, Step, step_of
+from sigseek.siglip.yardstick.steps import Step
 from sigseek.storage import Catalog, CheckpointRecord, FolderRecord
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index.contract import IndexStore
 
 if TYPE_CHECKING:
     from sigseek.siglip.yardstick.embeddings import Yardstick  # numpy comes with it
-
-
-_YARDSTICK_SHARE = 1 / 20
-"""The share of its time so far that a run with new photos may spend on the yardstick."""
 
 
 class Indexer:
@@ -281,45 +277,9 @@ class Indexer:
         self._ledger.enter_excluded_photos(len(left_out), excluded_tagged)
 
     def _measure(self) -> bool:
-        """Measure what was embedded against the yardstick. Returns False when stopped before.
-
-        A run with new photos makes the first step of the yardstick, and of the others what it can
-        make in a twentieth of its time so far. A run without new photos makes the rest. If nothing
-        was ever measured, it measures against the first step before, so that hits can be judged
-        meanwhile.
-        """
-        record = self._record()
-        measured = self._catalog.measured(record.id)
-        current = (VERSION, record.generation, record.embeddings, WHOLE.common)
-        if not record.embeddings or measured == current:
-            return True
-        reached = None
-        if measured is not None and measured.version == VERSION:
-            reached = step_of(measured.common_texts)
-        steps = [reached or STEPS[0]]
-        if not self._ledger.embedded:
-            steps = [WHOLE] if reached else [STEPS[0], WHOLE]
-        self._ledger.begin(Phase.MEASURING)
-        for step in steps:
-            if not self._measure_against(step, record):
-                return False
-            if self._catalog.measured(record.id) == current:
-                break
-        return True
-
-    def _measure_against(self, least: Step, record: CheckpointRecord) -> bool:
-        """Measure against the yardstick, which is made up to this step at least. Returns False when
-        stopped before.
-        """
-        from sigseek.indexer.measure import measure_biases  # numpy comes with it
-
-        allowed = _YARDSTICK_SHARE * self._ledger.seconds
-        try:
-            yardstick = self._yardstick(self._ledger, self._stop, least, allowed)
-        except StoppedError:
-            return False
-        self._ledger.enter_measured(provisional=len(yardstick.common) < WHOLE.common)
-        return measure_biases(self._catalog, record, yardstick, self._stop)
+        """Measure what was embedded against the yardstick. Returns False when stopped before."""
+        measuring = Measuring(self._catalog, self._yardstick, self._ledger, self._stop)
+        return measuring.run(self._record())
 
     def _catch_up(self) -> bool:
         """Make the vector index ready for the next search. Returns False when stopped before."""

@@ -1,14 +1,17 @@
 """A closer look at the best photos: they are ranked again by parts of each picture."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from sigseek.search.hits import present_path
-from sigseek.storage import PhotoRecord
+from sigseek.search.hits import photos_with_files, present_path
+from sigseek.search.query import Text
+from sigseek.search.scorer import Scored
+from sigseek.siglip import Scoring
+from sigseek.storage import CatalogReader, PhotoRecord
 
 Floats = npt.NDArray[np.float32]
 
@@ -40,6 +43,25 @@ class CloserLook:
         looked = self.embed([(Path(path), sizes[key]) for key, path in paths.items()])
         views = dict(zip(paths, looked, strict=True))
         return {key: _mixed(text, whole[key], views.get(key)) for key in photos}
+
+    def judge(
+        self, query: Text, text: Floats, scored: Scored, catalog: CatalogReader, scoring: Scoring
+    ) -> tuple[Scored, dict[int, float]]:
+        """Return the scores of a query of one text, whose embedding (dim,) is `text`, with the best
+        photos judged by their parts, and by row the logits of these photos.
+        """
+        order = np.argsort(-scored.ranked_by, kind="stable")
+        best = dict(photos_with_files(order, scored.ids, catalog, self.count))
+        looked = self.cosines(text, best, {row: float(scored.cosines[query][row]) for row in best})
+        rows = np.array(list(looked), np.int64)
+        cosines = scored.cosines[query].copy()
+        cosines[rows] = list(looked.values())
+        probabilities = scored.models[query](cosines)
+        judged = replace(
+            scored, ranked_by=cosines, probabilities=probabilities, terms={query: probabilities}
+        )
+        logits = scoring.logits(cosines[rows])
+        return judged, dict(zip(looked, logits.tolist(), strict=True))
 
 
 def _mixed(text: Floats, whole: float, views: Floats | None) -> float:

@@ -2,21 +2,19 @@
 
 from collections.abc import Iterator, Mapping
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
 
 import numpy as np
 
 from sigseek.errors import Remedy
 from sigseek.progress import Stop
-from sigseek.search.algebra import held_back_by
 from sigseek.search.calibration import Calibration
 from sigseek.search.checks import check_limit, check_place, check_search
 from sigseek.search.closer import CloserLook
 from sigseek.search.counts import count_matches
+from sigseek.search.hit_maker import HitMaker, explained, judged_terms
 from sigseek.search.hits import photo_fields, photos_with_files
-from sigseek.search.judged_text import JudgedText
 from sigseek.search.judgement import Judge
 from sigseek.search.known_photo import KnownPhoto
 from sigseek.search.listing import judged_facts, list_selected
@@ -24,33 +22,29 @@ from sigseek.search.order import Listing, score_all_from
 from sigseek.search.page import Part, question, read_page
 from sigseek.search.query import (
     And,
-    Fact,
     Leaf,
     Query,
     Tag,
     Text,
-    label,
-    required,
     split_facts,
     terms,
 )
-from sigseek.search.results import DecidedBy, Hit, JudgedTerm, Order, SearchResults, SimilarHit
+from sigseek.search.results import Hit, Order, SearchResults, SimilarHit
 from sigseek.search.retrieval import Floats, Ids, Retriever, Vectors
 from sigseek.search.scope import Scope, find_scope, selected
 from sigseek.search.scorer import Scored, Scorer
-from sigseek.search.terms import Doubles, TermModel
+from sigseek.search.terms import Doubles
 from sigseek.search.verdicts import (
     FEW_PHOTOS,
     MATCH_FROM,
     PROVISIONAL,
     JudgedBy,
-    verdict,
 )
 from sigseek.siglip import Scoring
 from sigseek.siglip.yardstick import VERSION
 from sigseek.siglip.yardstick.evidence import evidence_of_all_absent
 from sigseek.siglip.yardstick.steps import WHOLE
-from sigseek.storage import CatalogReader, CheckpointRecord, PhotoRecord
+from sigseek.storage import CatalogReader, CheckpointRecord
 from sigseek.storage.index.contract import VectorIndex
 
 _MOST_COSINES = 32_000_000
@@ -155,73 +149,82 @@ class Searcher:
         scope = find_scope(facts, rest, self._catalog, self.checkpoint, self._retriever)
         # Beside facts, which are true of all these photos, the weight of the rest counts.
         query = rest if rest.weight == 1 else And((rest,))
-        known = known or {}
-        asked = question(
-            [str(facts), query, order, min_probability, include_all, self.checkpoint.token]
+        same = [str(facts), query, order, min_probability, include_all, self.checkpoint.token]
+        part = Part(
+            question(same), limit, offset, read_page(page, question(same)) if page else None
         )
-        part = Part(asked, limit, offset, read_page(page, asked) if page else None)
         judged = part.page.judged if part.page else self._judge is not None
         least = min_probability if include_all or not judged else max(MATCH_FROM, min_probability)
-        scored = self._scored(query, vectors, scope, known, part, order, least)
-        closely: dict[int, float] = {}
-        if closer and isinstance(query, Text):
-            scored, closely = self._look_closer(scored, query, vectors[query], closer)
-        counts = count_matches(scored.probabilities, scored.others, min_probability)
-        listing = Listing(self._catalog, scored, order, judged)
-        found, next_page = listing.part(part, least, self.checkpoint.generation)
-        by_id = {photo.id: photo for photo in known.values()}
-        explained = self._explained(scored, facts) if explain else None
-        hit = partial(self._hit, query, scored, closely, explained, by_id)
-        hits = tuple(
-            hit(rank, row, photo) for rank, (row, photo) in enumerate(found, part.passed + 1)
+        asked = _Asked(
+            query, facts, scope, known or {}, part, order, min_probability, least, judged
         )
+        scored, closely = self._scored(asked, vectors), dict[int, float]()
+        if closer and isinstance(query, Text):
+            scored, closely = closer.judge(
+                query, vectors[query], scored, self._catalog, self._scoring
+            )
+        return self._results(asked, scored, closely, explain=explain)
+
+    def _scored(self, asked: "_Asked", vectors: Vectors) -> Scored:
+        """Return the scores of the photos that certainly include those of the part, and all that
+        may be listed before.
+
+        On a page the terms are judged as they were on the first one.
+        """
+        page, enough = asked.part.page, asked.part.passed + asked.part.limit
+        models = None
+        if page:
+            models = page.term_models(asked.query, self._scoring)
+            enough += self._count_added(page.generation)
+        score = partial(
+            self._scorer.score, asked.query, vectors, asked.scope, known=asked.known, models=models
+        )
+        if asked.order == "match":
+            return score(enough)
+        return score_all_from(asked.least, score, enough, asked.scope.photos)
+
+    def _results(
+        self, asked: "_Asked", scored: Scored, closely: Mapping[int, float], *, explain: bool
+    ) -> SearchResults:
+        """Return the part of the list that was asked for, and what is known of all photos. By row,
+        `closely` has the logits of the photos that were looked at more closely.
+        """
+        part, facts = asked.part, asked.facts
+        maker = HitMaker(
+            asked.query,
+            scored,
+            self._scoring,
+            self.judged_by,
+            closely=closely,
+            explained=explained(scored, facts, self._catalog) if explain else None,
+            known=asked.known,
+        )
+        listing = Listing(self._catalog, scored, asked.order, asked.judged)
+        found, next_page = listing.part(part, asked.least, self.checkpoint.generation)
+        hits = maker.hits(found, part.passed)
         if found and not part.passed and found[0][0] == listing.best_first[0]:
             best: Hit | None = hits[0]  # mostly, so that its photo is not read again
         else:
             first = photos_with_files(listing.best_first, scored.ids, self._catalog, 1)
-            best = hit(1, *first[0]) if first else None
+            best = next(iter(maker.hits(first, 0)), None)
+        counts = count_matches(scored.probabilities, scored.others, asked.min_probability)
         return SearchResults(
             hits=hits,
             best=best,
-            matches=counts.matches if judged else 0,
-            maybes=counts.maybes if judged else 0,
+            matches=counts.matches if asked.judged else 0,
+            maybes=counts.maybes if asked.judged else 0,
             counted=counts.exact,
             expected=counts.expected,
             confidence=scored.confidence,
-            photos=scope.photos,
+            photos=asked.scope.photos,
             judged_by=self.judged_by,
-            notes=self.notes(query),
-            terms=(*_judged_terms(query, scored.models), *judged_facts(facts)),
+            notes=self.notes(asked.query),
+            terms=(*judged_terms(asked.query, scored.models), *judged_facts(facts)),
             selection=str(facts) if facts else None,
-            order=order,
+            order=asked.order,
             offset=part.passed,
             next_page=next_page,
         )
-
-    def _scored(
-        self,
-        query: Query,
-        vectors: Vectors,
-        scope: Scope,
-        known: Mapping[Leaf, KnownPhoto],
-        part: Part,
-        order: Order,
-        least: float,
-    ) -> Scored:
-        """Return the scores of the photos that certainly include those of the part. They have the
-        probability `least` or more.
-
-        On a page the terms are judged as they were on the first one.
-        """
-        page, enough = part.page, part.passed + part.limit
-        models = None
-        if page:
-            models = page.term_models(query, self._scoring)
-            enough += self._count_added(page.generation)
-        score = partial(self._scorer.score, query, vectors, scope, known=known, models=models)
-        if order == "match":
-            return score(enough)
-        return score_all_from(least, score, enough, scope.photos)
 
     def _count_added(self, generation: int) -> int:
         """Return how many photos were embedded after the generation."""
@@ -291,80 +294,19 @@ class Searcher:
                 matches = probabilities >= MATCH_FROM
                 yield ids[matches], probabilities[matches]
 
-    def _look_closer(
-        self, scored: Scored, query: Text, text: Floats, closer: CloserLook
-    ) -> tuple[Scored, dict[int, float]]:
-        """Return the scores with the best photos judged by their parts, and by row the logits of
-        these photos.
-        """
-        order = np.argsort(-scored.ranked_by, kind="stable")
-        best = dict(photos_with_files(order, scored.ids, self._catalog, closer.count))
-        whole = {row: float(scored.cosines[query][row]) for row in best}
-        looked = closer.cosines(text, best, whole)
-        rows = np.array(list(looked), np.int64)
-        cosines = scored.cosines[query].copy()
-        cosines[rows] = list(looked.values())
-        probabilities = scored.models[query](cosines)
-        judged = replace(
-            scored, ranked_by=cosines, probabilities=probabilities, terms={query: probabilities}
-        )
-        logits = self._scoring.logits(cosines[rows])
-        return judged, dict(zip(looked, logits.tolist(), strict=True))
 
-    def _explained(self, scored: Scored, facts: Query | None) -> dict[str, Doubles]:
-        """Return the probability of each term by its label. Facts that narrow the search are among
-        the terms.
-        """
-        found = {label(term): values for term, values in scored.terms.items()}
-        for term in terms(facts) if facts else ():
-            true_of = selected(term, self._catalog)
-            found[label(term)] = np.isin(scored.ids, true_of, assume_unique=True).astype(np.float64)
-        return found
+@dataclass(frozen=True)
+class _Asked:
+    """What a search asks for, with the facts taken out of its query."""
 
-    def _hit(
-        self,
-        query: Query,
-        scored: Scored,
-        closely: Mapping[int, float],
-        explained: Mapping[str, Doubles] | None,
-        known: Mapping[int, KnownPhoto],
-        rank: int,
-        row: int,
-        photo: PhotoRecord,
-    ) -> Hit:
-        cosine = scored.cosines[query][row] if isinstance(query, Text) else None
-        held_back = None
-        if explained is not None:
-            by_term = {term: float(values[row]) for term, values in scored.terms.items()}
-            held_back = held_back_by(query, by_term)
-        return Hit(
-            rank=rank,
-            score=float(scored.scores[row]),
-            logit=None if cosine is None else float(self._scoring.logits(cosine)),
-            cosine=None if cosine is None else float(cosine),
-            probability=float(scored.probabilities[row]),
-            verdict=None if scored.confidence is None else verdict(scored.probabilities[row]),
-            confidence=scored.confidence,
-            judged_by=self.judged_by,
-            closer=closely.get(row),
-            terms=None
-            if explained is None
-            else {name: float(values[row]) for name, values in explained.items()},
-            held_back_by=label(held_back) if held_back else None,
-            **photo_fields(photo, known.get(photo.id)),
-        )
-
-
-def _judged_terms(query: Query, models: Mapping[Leaf, TermModel]) -> Iterator[JudgedTerm]:
-    """Yield how each term of the query was judged, by its model."""
-    needed = required(query)
-    for term, model in models.items():
-        confidence: float | None = None
-        decided_by: DecidedBy | Literal["likeness", "fact"] = "likeness"
-        if isinstance(model, JudgedText):
-            confidence, decided_by = model.confidence, model.shows.decided_by
-        elif isinstance(term, Fact | Tag):
-            decided_by = "fact"
-        yield JudgedTerm(
-            term=label(term), confidence=confidence, decided_by=decided_by, required=term in needed
-        )
+    query: Query
+    facts: Query | None
+    scope: Scope
+    known: Mapping[Leaf, KnownPhoto]
+    part: Part
+    order: Order
+    min_probability: float
+    least: float
+    """The probability from which on photos are listed."""
+    judged: bool
+    """Whether hits have verdicts. Those that match come first then."""

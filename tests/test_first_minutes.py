@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import sigseek
-from sigseek.indexer import pipeline
+from sigseek.indexer import measuring
 from sigseek.indexer.ledger import Ledger
 from sigseek.indexer.measure import measure_biases
 from sigseek.progress import Phase, Progress, Stop
@@ -108,7 +108,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     than the least.
     """
     monkeypatch.setattr(embeddings, "cache_directory", lambda: tmp_path / "cache")
-    monkeypatch.setattr(pipeline, "_YARDSTICK_SHARE", 0)
+    monkeypatch.setattr(measuring, "_YARDSTICK_SHARE", 0)
     directory = copy_mini(tmp_path / "bare")
     (directory / "calibration.json").unlink()
     return str(directory)

@@ -2,19 +2,21 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from sigseek.evaluation.caption_files import read_captions
+from sigseek.evaluation.captions import CaptionedPictures
 from sigseek.evaluation.default_list import judge_of_pictures, measure_lists
 from sigseek.evaluation.measure import measure
 from sigseek.evaluation.metrics import Floats, cosine_blocks
 from sigseek.evaluation.results import Evaluation
 from sigseek.library import Library
 from sigseek.progress import Listener, Stop
+from sigseek.search.calibration import Calibration
 from sigseek.siglip import Scoring
 from sigseek.siglip.scoring import cosines
 from sigseek.siglip.yardstick.embeddings import Yardstick
@@ -45,18 +47,9 @@ def evaluate(
     `listener` is told how it goes, and of everything that is skipped. Raises CaptionsError when
     nothing usable is left, StoppedError soon after `stop` is set, and what `Library` raises.
     """
-    captioned = read_captions(source, split=split, pictures=pictures)
-    if listener:
-        for problem in captioned.problems:
-            listener.met(problem.as_told(source))
-    calibration = library.calibration(listener=listener, stop=stop)
-    yardstick = library.yardstick(listener=listener, stop=stop)
-    paths = [picture.path for picture in captioned.pictures]
-    vectors, unusable = library.embed_photos(paths, listener=listener, stop=stop)
-    captioned = captioned.usable(unusable)
-    images = np.stack([vectors[picture.path] for picture in captioned.pictures])
-    queries = captioned.queries
-    texts = library.embed_texts(queries, listener=listener, stop=stop)
+    embedded = _embed(library, source, split, pictures, listener, stop)
+    captioned, images, texts = embedded.captioned, embedded.images, embedded.texts
+    calibration, yardstick = embedded.calibration, embedded.yardstick
     if stop:
         stop.check()
     checkpoint = library.checkpoint
@@ -73,7 +66,7 @@ def evaluate(
     judge = judge_of_pictures(kept, yardstick, checkpoint.scoring, calibration)
     lists = measure_lists(captioned, kept, texts, judge, stop)
     embed = partial(library.embed_texts, stop=stop)
-    times = _query_times(embed, queries, images, checkpoint.scoring)
+    times = _query_times(embed, captioned.queries, images, checkpoint.scoring)
     p50, p99 = np.percentile(times, [50, 99]).tolist()
     return replace(
         found,
@@ -83,6 +76,42 @@ def evaluate(
         latency_ms_p50=p50,
         latency_ms_p99=p99,
     )
+
+
+@dataclass(frozen=True)
+class _Embedded:
+    """Captioned pictures, and what the checkpoint makes of them and has to judge them by."""
+
+    captioned: CaptionedPictures
+    images: Floats
+    """The unit-norm embeddings (pictures, dim)."""
+    texts: Floats
+    """The unit-norm embeddings (queries, dim)."""
+    calibration: Calibration | None
+    yardstick: Yardstick
+
+
+def _embed(
+    library: Library,
+    source: Path,
+    split: str,
+    pictures: Path | None,
+    listener: Listener | None,
+    stop: Stop | None,
+) -> _Embedded:
+    """Read captioned pictures and embed those that can be used, as `evaluate` describes."""
+    captioned = read_captions(source, split=split, pictures=pictures)
+    if listener:
+        for problem in captioned.problems:
+            listener.met(problem.as_told(source))
+    calibration = library.calibration(listener=listener, stop=stop)
+    yardstick = library.yardstick(listener=listener, stop=stop)
+    paths = [picture.path for picture in captioned.pictures]
+    vectors, unusable = library.embed_photos(paths, listener=listener, stop=stop)
+    captioned = captioned.usable(unusable)
+    images = np.stack([vectors[picture.path] for picture in captioned.pictures])
+    texts = library.embed_texts(captioned.queries, listener=listener, stop=stop)
+    return _Embedded(captioned, images, texts, calibration, yardstick)
 
 
 def best_evidence(texts: Floats, images: Floats, yardstick: Yardstick) -> Floats:

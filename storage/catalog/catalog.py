@@ -19,6 +19,7 @@ from sigseek.storage.catalog.reading.hashes import HashReader
 from sigseek.storage.catalog.reading.judgement import JudgementReader
 from sigseek.storage.catalog.reading.order import OrderReader
 from sigseek.storage.catalog.reading.photos import PhotoReader
+from sigseek.storage.catalog.reading.picture_digests import PictureDigestReader
 from sigseek.storage.catalog.reading.selections import SelectionReader
 from sigseek.storage.catalog.reading.settings import SettingReader
 from sigseek.storage.catalog.reading.tags import TagReader
@@ -34,6 +35,7 @@ class CatalogReader(
     CheckpointReader,
     FileReader,
     PhotoReader,
+    PictureDigestReader,
     OrderReader,
     EmbeddingReader,
     HashReader,
