@@ -13,14 +13,9 @@ from typing import Literal
 from sigseek.errors import Call, Remedy, escaped
 from sigseek.search.errors import QuerySyntaxError, printable
 from sigseek.search.facts.kinds import OTHER_NAMES
-from sigseek.search.parse import (
-    SMALL_OPERATORS,
-    TERMS,
-    TERMS_IN_WORDS,
-    Token,
-    parse,
-    tokens,
-)
+from sigseek.search.facts.known_names import KnownNames
+from sigseek.search.parse import SMALL_OPERATORS, parse
+from sigseek.search.tokens import TERMS, TERMS_IN_WORDS, Token, tokens
 
 _SIGNS = re.compile(r"(\|\|?|&&)")
 """Signs that may stand for an operator even without spaces around them."""
@@ -63,18 +58,18 @@ class _Part:
     """What was typed, if it may stand for something else."""
 
 
-def note_on_habits(query: str) -> Remedy | None:
+def note_on_habits(query: str, names: KnownNames | None = None) -> Remedy | None:
     """Return a note on words and signs of a query that other programs read as operators or terms.
 
     It is None if there are none, or if the query cannot be read. Quotation marks take a text
-    literally, so what is between them is passed over.
+    literally, so what is between them is passed over, as are the `names` of several words.
     """
     if not _can_be_read(query):
         return None
     meant, end = "", 0
     typed: list[str] = []
     unknown: list[str] = []
-    there = list(tokens(query))
+    there = list(tokens(query, names))
     for place, text in enumerate(there):
         if text.kind != "words":
             continue

@@ -1,12 +1,12 @@
 """Reads a typed query into a tree. docs/queries.md has the grammar and its reasons."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Literal, NoReturn
+from dataclasses import replace
+from typing import NoReturn
 
-from sigseek.search.errors import FactError, QuerySyntaxError, printable
+from sigseek.search.errors import FactError, QuerySyntaxError
 from sigseek.search.facts.kinds import KINDS, NAMES_OF_PERIODS, OTHER_NAMES
+from sigseek.search.facts.known_names import KnownNames
 from sigseek.search.facts.values import FactValueError
 from sigseek.search.query import (
     And,
@@ -22,13 +22,10 @@ from sigseek.search.query import (
     negated,
     quoted,
 )
+from sigseek.search.tokens import QUOTED, TERMS_IN_WORDS, Token, tokens
 
 MOST_NESTED = 50
 MOST_WEIGHT = 100
-
-TERMS = ("photo", "tag", *KINDS)
-"""The names of terms with a colon."""
-TERMS_IN_WORDS = f"{', '.join(f'{name}:' for name in TERMS[:-1])} and {TERMS[-1]}:"
 
 SMALL_OPERATORS = {
     "and": "AND", "&": "AND", "&&": "AND", "+": "AND", "or": "OR", "|": "OR", "||": "OR",
@@ -38,100 +35,28 @@ SMALL_OPERATORS = {
 
 _UNCLOSED = "( is never closed; add a ) where it ends, or quote the text it belongs to"
 
-_LETTER = r'[^\s()^"“”„]'
-_OPERATOR = rf"(?:AND|OR|NOT)(?!{_LETTER})"
-_KEY = rf"(?:(?i:{'|'.join(TERMS)}):)"
-# A straight quotation mark is closed by a straight one, a curly one by a curly one: “so”, „so“ or
-# ”so”.
-_QUOTED = r'(?:"(?:\\.|[^"\\])*+"|[“”„](?:\\.|[^“”\\])*+[“”])'
-# Every character but white space begins one of these, so `finditer` leaves out nothing else.
 _NAME_OF_TERM = re.compile(r"(?<!\S)[a-z]+:$", re.IGNORECASE)
-_TOKEN = re.compile(
-    rf"""
-      (?P<mark>[()]|{_OPERATOR})
-    | (?P<weight>\^{_LETTER}*+)
-    | (?P<keyed>(?i:near):{_QUOTED},{_LETTER}++|{_KEY}(?:{_QUOTED}|{_LETTER}++))
-    | (?P<quoted>{_QUOTED})
-    | {_KEY}?+(?P<unclosed>["“”„])
-    | (?P<key>{_KEY})
-    | (?P<words>{_LETTER}++(?:\s++(?!{_OPERATOR}|{_KEY}["“”„]|{_KEY}{_LETTER}){_LETTER}++)*+)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
 
 
-def parse(query: str, *, with_paths: bool = True) -> Query:
+def parse(query: str, *, with_paths: bool = True, names: KnownNames | None = None) -> Query:
     """Return the tree of a query as typed.
 
-    Raises QuerySyntaxError, which knows the column, for a query that cannot be read. Without
-    `with_paths` it refuses `photo:PATH`, which would let somebody elsewhere ask about any file of
+    `names` tells which values of facts go on behind a space, as in `place:New York`. Without
+    `with_paths`, `photo:PATH` is refused, which would let somebody elsewhere ask about any file of
     this machine.
+
+    Raises QuerySyntaxError, which knows the column, for a query that cannot be read.
     """
-    return _Parser(query, with_paths).parse()
-
-
-@dataclass(frozen=True)
-class Token:
-    """A piece of a query as typed."""
-
-    kind: Literal["mark", "weight", "keyed", "quoted", "words", "start", "end"]
-    typed: str
-    column: int
-    """In characters, from 1."""
-
-    @property
-    def is_operator(self) -> bool:
-        """Whether it is AND, OR or NOT."""
-        return self.kind == "mark" and self.typed not in ("(", ")")
-
-    @property
-    def begins_term(self) -> bool:
-        """Whether a term, or a group of terms, begins with it."""
-        return self.kind in ("keyed", "quoted", "words") or self.is_mark("(")
-
-    @property
-    def is_fact(self) -> bool:
-        """Whether it is a fact or a tag."""
-        return self.kind == "keyed" and not self.typed.lower().startswith("photo:")
-
-    def is_mark(self, typed: str) -> bool:
-        """Return whether it is this operator or parenthesis."""
-        return self.kind == "mark" and self.typed == typed
-
-    def __str__(self) -> str:
-        return printable(self.typed if len(self.typed) <= 30 else self.typed[:29] + "…")
-
-
-def tokens(query: str) -> Iterator[Token]:
-    """Yield the pieces of a query. Raises QuerySyntaxError for one that cannot be any of them."""
-    for match in _TOKEN.finditer(query):
-        kind, typed, column = match.lastgroup, match[0], match.start() + 1
-        match kind:
-            case "unclosed":
-                mark = match["unclosed"]
-                problem = (
-                    f'{mark} is never closed; close it, or write \\" for a quotation mark '
-                    f"inside a quoted text"
-                )
-                raise QuerySyntaxError(query, match.start("unclosed") + 1, problem)
-            case "key":
-                problem = (
-                    f'{typed} with nothing right after it; write {typed}"..." without a '
-                    f"space, or quote the text"
-                )
-                raise QuerySyntaxError(query, column, problem)
-            case "mark" | "weight" | "keyed" | "quoted" | "words":
-                yield Token(kind, typed, column)
-    yield Token("end", "", len(query) + 1)
+    return _Parser(query, with_paths, names).parse()
 
 
 class _Parser:
     """A recursive descent parser with a method for every rule of the grammar."""
 
-    def __init__(self, query: str, with_paths: bool) -> None:
+    def __init__(self, query: str, with_paths: bool, names: KnownNames | None) -> None:
         self._query = query
         self._with_paths = with_paths
-        self._tokens = tokens(query)
+        self._tokens = tokens(query, names)
         self._last = Token("start", "", 1)
         self._next = next(self._tokens)
         self._nested = 0
@@ -150,15 +75,35 @@ class _Parser:
 
     def _conjunction(self) -> Query:
         parts = [self._negation()]
-        while self._take("AND") or self._next.is_mark("NOT") or self._is_beside_fact(parts[-1]):
-            parts.append(self._negation())
-        return joined(And, parts)
+        while True:
+            if self._take("AND") or self._next.is_mark("NOT") or self._is_beside_fact(parts[-1]):
+                parts.append(self._negation())
+            elif self._next.is_mark("("):
+                parts.append(self._group_of_facts())
+            else:
+                return joined(And, parts)
 
     def _is_beside_fact(self, part: Query) -> bool:
         """Return whether what comes next is joined to the part without AND: a fact on either side
         cannot be a part of a text.
         """
         return self._next.is_fact or (self._next.begins_term and is_factual(part))
+
+    def _group_of_facts(self) -> Query:
+        """Read a group beside a text. Anything but facts in it may be meant as a part of the text,
+        so it is refused where it begins.
+        """
+        last, opened = self._last, self._next
+        try:
+            group = self._negation()
+        except FactError:
+            raise
+        except QuerySyntaxError:
+            group = None
+        if group is None or not is_factual(group):
+            self._last, self._next = last, opened
+            self._refuse_continuation()
+        return group
 
     def _negation(self) -> Query:
         negations = 0
@@ -203,7 +148,7 @@ class _Parser:
             return self._text()
         token = self._advance()
         key, _, typed = token.typed.partition(":")
-        quoted_part = re.match(_QUOTED, typed, re.DOTALL)
+        quoted_part = re.match(QUOTED, typed, re.DOTALL)
         value = typed
         if quoted_part:
             value = self._unquoted(quoted_part[0]) + typed[quoted_part.end() :]

@@ -169,7 +169,8 @@ def _listed(found: SearchResults, limit: int) -> Remedy:
 def _places(found: SearchResults) -> str:
     """Return which part of the whole list the hits are, such as "the best 20"."""
     if found.offset:
-        return f"{found.offset + 1:,} to {found.offset + len(found.hits):,}"
+        first, last = found.offset + 1, found.offset + len(found.hits)
+        return f"{first:,} to {last:,}" if first < last else f"number {last:,}"
     judged = found.order == "match" and found.judged_by != "facts"
     best = "best" if judged else "first"
     return f"the {best} {len(found.hits):,}"

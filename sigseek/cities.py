@@ -99,15 +99,14 @@ def plain_letters(name: str) -> str:
 
 
 def cities_called(name: str) -> list[City]:
-    """Return the cities of this name, in any spelling. The first call reads the cities, which takes
-    half a second.
+    """Return the cities of this name, in any spelling, with or without the word City behind it, as
+    in New York City. The first call reads the cities, which takes half a second.
     """
-    rows, countries = _read()
-    wanted = plain_letters(name)
+    _, countries = _read()
+    plain, by_name = plain_letters(name), _by_name()
     return [
         City(_names(city, countries), city["latitude"], city["longitude"], city["population"])
-        for city in rows
-        if plain_letters(city["city"]) == wanted
+        for city in (*by_name.get(plain, ()), *by_name.get(f"{plain}city", ()))
     ]
 
 
@@ -119,6 +118,15 @@ def city_at(latitude: float, longitude: float) -> NamedPlace | None:
 @cache
 def _cities() -> Cities:
     return Cities()
+
+
+@cache
+def _by_name() -> dict[str, list[dict[str, Any]]]:
+    """Return the package's cities by their names in plain letters."""
+    cities: dict[str, list[dict[str, Any]]] = {}
+    for city in _read()[0]:
+        cities.setdefault(plain_letters(city["city"]), []).append(city)
+    return cities
 
 
 @cache

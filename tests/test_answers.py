@@ -1,5 +1,7 @@
 """What is said of an answer: the line over the hits, and what the numbers mean."""
 
+from dataclasses import replace
+
 import pytest
 
 from sigseek.answers import answer, headline, hit_explanation
@@ -43,6 +45,16 @@ from tests.answered import found, hit, term
             found("match", "match", matches=23, judged_by="facts"),
             2,
             "23 photos match, the first 2 shown (-n 20 for more)",
+        ),
+        (
+            replace(found("match", matches=21), offset=20),
+            20,
+            "21 photos match, number 21 shown",
+        ),
+        (
+            replace(found("match", "match", matches=22), offset=20),
+            20,
+            "22 photos match, 21 to 22 shown",
         ),
         (found(None, None, judged_by="nothing"), 10, "2 photos listed, not judged yet"),
         (found(maybes=5, best=hit("maybe")), 10, "No photo clearly matches; 5 may (--all)"),

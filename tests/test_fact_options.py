@@ -9,7 +9,7 @@ import pytest
 
 import sigseek
 from sigseek.cli.fact_options import FACTS
-from sigseek.search.parse import TERMS
+from sigseek.search.tokens import TERMS
 from tests.conftest import Run
 from tests.photos import exif, save
 
@@ -68,6 +68,8 @@ def names(found: sigseek.SearchResults) -> str:
         ("camera:D90 OR date:2020", "de"),
         ("in:2019/Rome", "ab"),
         ("in:2020", "def"),
+        ("camera:Canon EOS 7D", "ab"),
+        ("in:2019 (camera:eos 7d OR date:2020)", "ab"),
         ("in:2019 NOT in:2019/Rome", "c"),
         ("width:64 height:<=48 format:jpg", "abcdef"),
         ("is:portrait", ""),
@@ -119,6 +121,47 @@ def test_within_takes_facts_alone(library: Path) -> None:
             opened.search("a cat", within="a dog")
         with pytest.raises(sigseek.QuerySyntaxError, match="the query is empty"):
             opened.search(" ", within=" ")
+
+
+def test_arguments_that_facts_alone_do_not_need_are_told(library: Path, run: Run) -> None:
+    idle = " does nothing, because the query has facts alone, and these are certain"
+    with sigseek.open(library) as opened:
+        found = opened.search("date:2019", min_probability=0.9, include_self=True, closer=3)
+        assert [str(note) for note in found.notes] == [
+            f"min_probability{idle}", f"include_self=True{idle}", f"closer{idle}",
+        ]  # fmt: skip
+        assert names(found) == "abc"
+        assert opened.search("date:2019", explain=True, offset=1).notes == ()
+    told = run("search", "date:2019", "--all", "--closer", 3, "--library", library).stderr
+    assert told.splitlines()[:2] == [f"note: --all{idle}", f"note: --closer{idle}"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"within": 3}, "3 is not a text; within must be a text"),
+        ({"within": None}, "None is not a text; within must be a text"),
+        ({"query": ["a dog"]}, "['a dog'] is not a text; query must be a text"),
+        ({"offset": "a"}, "'a' is not a whole number; offset must be a whole number"),
+        ({"offset": 1.5}, "1.5 is not a whole number; offset must be a whole number"),
+        ({"limit": "a"}, "'a' is not a whole number; limit must be a whole number"),
+        ({"closer": None}, "None is not a whole number; closer must be a whole number"),
+        ({"min_probability": "0.5"}, "'0.5' is not a number; min_probability must be a number"),
+        ({"page": 3}, "3 is not a text; page must be a text"),
+        ({"sort": 3}, "3 is not a text; sort must be a text"),
+    ],
+)
+def test_arguments_of_other_types_are_refused(
+    library: Path, arguments: dict[str, object], said: str
+) -> None:
+    with sigseek.open(library) as opened, pytest.raises(sigseek.QueryError) as caught:
+        opened.search(**({"query": "date:2019"} | arguments))  # type: ignore[arg-type]
+    assert str(caught.value) == said
+
+
+def test_facets_of_other_types_are_refused(library: Path) -> None:
+    with sigseek.open(library) as opened, pytest.raises(sigseek.QueryError, match="within must"):
+        opened.facets(within=3)  # type: ignore[arg-type]
 
 
 def test_options_are_joined_to_the_query(library: Path, run: Run) -> None:

@@ -8,8 +8,9 @@ from sigseek.cli.remedies import spell
 from sigseek.errors import Call
 from sigseek.search.errors import QuerySyntaxError
 from sigseek.search.likely_meant import note_on_habits
-from sigseek.search.parse import TERMS_IN_WORDS, parse
+from sigseek.search.parse import parse
 from sigseek.search.query import quoted
+from sigseek.search.tokens import TERMS_IN_WORDS
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sigseek.search.errors import QueryError, QuerySyntaxError
 from sigseek.search.facts.kinds import KINDS
 from sigseek.search.facts.names import Camera
-from sigseek.search.facts.periods import Period
+from sigseek.search.facts.periods import Period, parse_period, parse_since
 from sigseek.search.facts.places import Around, Place
 from sigseek.search.likely_meant import note_on_habits
 from sigseek.search.parse import MOST_NESTED, parse
@@ -39,6 +39,7 @@ ROWS = [
 ]
 
 A, B, C = Text("a"), Text("b"), Text("c")
+LAST_MONTH, SINCE_LAST_MONTH = parse_period("last month"), parse_since("last month")
 
 
 @pytest.mark.parametrize(
@@ -100,6 +101,14 @@ A, B, C = Text("a"), Text("b"), Text("c")
         ("since:2024^3", Fact("date", Period("2024", None), 3)),
         ('near:"a, b",5km^2 c', And((Fact("near", Around("a,b", 5), 2), C))),
         ('place:"New \\"York\\""', Fact("place", Place('New "York"'))),
+        ("place:New York", And((Fact("place", Place("New")), Text("York")))),
+        ("a date:last month b^2", And((A, Fact("date", LAST_MONTH), Text("b", 2)))),
+        ("since:last\t month (tag:x)", And((Fact("date", SINCE_LAST_MONTH), Tag("x")))),
+        ("a date:2024 05 b", And((A, Fact("date", Period("2024", "2024")), Text("05 b")))),
+        ("a (tag:x OR tag:y)", And((A, Or((Tag("x"), Tag("y")))))),
+        ("a (tag:x NOT tag:y)^2 b", And((A, And((Tag("x"), Not(Tag("y"))), 2), B))),
+        ("(a OR b) (NOT (tag:x OR tag:y)) c", And((Or((A, B)), Not(Or((Tag("x"), Tag("y")))), C))),
+        ("a OR b ((tag:x))", Or((A, And((B, Tag("x")))))),
     ],
 )
 def test_what_a_query_says(typed: str, tree: Query) -> None:
@@ -143,6 +152,9 @@ def test_what_a_query_says(typed: str, tree: Query) -> None:
         ),
         ("NOT", 1, "NOT at the end of the query"),
         ('"a" b', 5, "b right after another term"),
+        ("a (tag:x OR b)", 3, "( right after another term; write AND, OR or NOT, in capitals"),
+        ("a (tag:x", 3, "( right after another term"),
+        ("a (date:2024-13)", 9, "there is no date 2024-13"),
         ('"a" but b', 5, "but b right after another term; write AND, OR or NOT, in capitals"),
         ('"a""and b"', 4, '"and b" right after another term'),
         (

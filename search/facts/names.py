@@ -42,7 +42,7 @@ class Camera:
         """Return the condition that the photo is of such a camera."""
         known = catalog.names("camera")
         wanted = pattern(self.name)
-        found = [name for name in known if any(map(wanted, _names_of_camera(name)))]
+        found = [name for name in known if any(map(wanted, names_of_camera(name)))]
         return Named("camera", tuple(_not_empty(found, "camera", self.name, known)))
 
 
@@ -152,7 +152,7 @@ def _not_empty(found: list[str], what: str, name: str, known: Sequence[str]) -> 
     return found
 
 
-def _names_of_camera(camera: str) -> list[str]:
+def names_of_camera(camera: str) -> list[str]:
     """Return the whole name, the model without its maker, and the maker."""
     words = camera.split()
     count = 1

@@ -45,12 +45,21 @@ def parse_rating(typed: str) -> Limits:
 
 def parse_width(typed: str) -> Limits:
     """Return the limits of a width in pixels."""
-    return _limits("width", typed)
+    return _pixels("width", typed)
 
 
 def parse_height(typed: str) -> Limits:
     """Return the limits of a height in pixels."""
-    return _limits("height", typed)
+    return _pixels("height", typed)
+
+
+def _pixels(column: NumberColumn, typed: str) -> Limits:
+    limits = _limits(column, typed)
+    if "-" in typed or limits.most == -1:
+        raise FactValueError(
+            f"no {column} is below 0", "write a number of pixels, as in 1920 or <1000"
+        )
+    return limits
 
 
 def _limits(column: NumberColumn, typed: str) -> Limits:

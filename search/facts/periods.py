@@ -16,6 +16,7 @@ _DATE = re.compile(
 )
 _BACK = re.compile(r"(\d{1,5}) ?(d|days?|w|weeks?|m|months?|y|years?)", re.ASCII)
 _NAMED = re.compile(r"(this|last) (week|month|year)")
+_UNITS = {"d": "days", "w": "weeks", "m": "months", "y": "years"}
 _SPACES = re.compile(r"[\s_]+")
 _EXPECTED = (
     "write a date such as 2024, 2024-05, 2024-05-17 or 2024-05-17T10, two of them as in "
@@ -70,6 +71,15 @@ def parse_until(typed: str) -> Period:
     return Period(None, _single_period(typed).last)
 
 
+def is_period(typed: str) -> bool:
+    """Return whether this is a date, a name such as `last month`, or two joined by `..`."""
+    try:
+        parse_period(typed)
+    except FactValueError:
+        return False
+    return True
+
+
 def _single_period(typed: str) -> Period:
     if ".." in typed:
         raise FactValueError(
@@ -88,7 +98,7 @@ def _period(typed: str) -> Period:
     if found := _NAMED.fullmatch(words):
         return _named_period(found[2], today, back=found[1] == "last")
     if found := _BACK.fullmatch(words):
-        return Period(_ago(today, int(found[1]), found[2][0]), today.isoformat())
+        return Period(_first_day(today, int(found[1]), found[2][0]), today.isoformat())
     written = _iso_date(typed.strip())
     return Period(written, written)
 
@@ -106,18 +116,26 @@ def _named_period(unit: str, today: date, *, back: bool) -> Period:
     return Period(month, month)
 
 
-def _ago(today: date, count: int, unit: str) -> str:
+def _first_day(today: date, count: int, unit: str) -> str:
+    """Return the first of the last days, weeks, months or years, of which today is the last day."""
+    if not count:
+        raise FactValueError(f"the last 0 {_UNITS[unit]} have no day", _EXPECTED)
+    return (_ago(today, count, unit) + timedelta(1)).isoformat()
+
+
+def _ago(today: date, count: int, unit: str) -> date:
     """Return the day that many days, weeks, months or years ago."""
     try:
         if unit in "dw":
-            return (today - timedelta(count * (7 if unit == "w" else 1))).isoformat()
+            return today - timedelta(count * (7 if unit == "w" else 1))
         months = today.year * 12 + today.month - 1 - count * (12 if unit == "y" else 1)
         first = date(months // 12, months % 12 + 1, 1)
         after = (first + timedelta(31)).replace(day=1)
         # A month ago on 31 March is the last day of February.
-        return min(first + timedelta(today.day - 1), after - timedelta(1)).isoformat()
+        return min(first + timedelta(today.day - 1), after - timedelta(1))
     except (OverflowError, ValueError):
-        raise FactValueError(f"{count} {unit} ago is before all dates", _EXPECTED) from None
+        before_all = f"{count:,} {_UNITS[unit]} ago is before all dates"
+        raise FactValueError(before_all, _EXPECTED) from None
 
 
 def _iso_date(typed: str) -> str:

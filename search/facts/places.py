@@ -10,7 +10,8 @@ from sigseek.search.facts.values import FactValueError
 from sigseek.storage import CatalogReader
 from sigseek.storage.selection import Every, Named, NamedColumn, Near, Selection, Some
 
-_COLUMNS: tuple[NamedColumn, ...] = ("city", "region", "country")
+COLUMNS: tuple[NamedColumn, ...] = ("city", "region", "country")
+"""The columns of a photo that hold the names of its place."""
 _KILOMETRES = 10.0
 _DIGITS = 7  # after the point; a degree's seventh is a centimetre
 _UNITS = {"": 1.0, "km": 1.0, "m": 0.001, "mi": 1.609344}
@@ -35,7 +36,7 @@ class Place:
 
     def selection(self, catalog: CatalogReader) -> Selection:
         """Return the condition that the photo was taken there."""
-        known = {column: catalog.names(column) for column in _COLUMNS}
+        known = {column: catalog.names(column) for column in COLUMNS}
         conditions: list[Selection] = []
         for name in filter(None, map(str.strip, self.name.split(","))):
             wanted = pattern(name, plain_letters)
@@ -100,6 +101,19 @@ def parse_near(typed: str) -> Around:
             f"'{printable(typed)}' is not a place", "write a city, or coordinates as in 38.72,-9.14"
         )
     return Around(",".join(names), distance)
+
+
+def is_near_somewhere(typed: str) -> bool:
+    """Return whether `near:` may have this value: coordinates, or a city of the list."""
+    if _COORDINATES.match(typed) and not _COORDINATES.fullmatch(typed):
+        return False
+    try:
+        around = parse_near(typed)
+        if not _COORDINATES.fullmatch(around.place):
+            _city(around.place.split(","))
+    except FactValueError:
+        return False
+    return True
 
 
 def _distance(typed: str) -> float:

@@ -9,6 +9,7 @@ from typing import Literal, overload
 from sigseek.errors import ErrorKind, Option, Remedy
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.progress import Listener, Stop
+from sigseek.search.checks import check_types
 from sigseek.search.errors import QueryError
 from sigseek.storage.facets import FACET_KINDS, FacetKind, FacetValue
 
@@ -75,6 +76,7 @@ def count_facets(
     stop: Stop | None = None,
 ) -> Facets:
     """Count photos as `Library.facets` describes."""
+    check_types(query=query, within=within)
     _check(by, limit)
     catalog = library.directory.catalog()
     kinds = FACET_KINDS if by is None else (by,)

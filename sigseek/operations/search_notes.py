@@ -56,6 +56,16 @@ def idle_arguments(
         )
 
 
+def useless_beside_facts(**arguments: float | bool) -> Iterator[Remedy]:
+    """Yield a note on each argument that was given and makes no difference to facts alone."""
+    for name, value in arguments.items():
+        if value:
+            yield Remedy(
+                "{} does nothing, because the query has facts alone, and these are certain",
+                (Option(name, True if value is True else None),),
+            )
+
+
 def text_notes(model: ModelInUse, asked: Sequence[Leaf]) -> list[Remedy | str | None]:
     """Return notes about texts that the checkpoint cuts or knows too little of."""
     from sigseek.search.query import Text

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from sigseek.errors import Remedy
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.operations.query_embeddings import CountedViews, embed_beside_searcher
-from sigseek.operations.search_notes import idle_arguments, text_notes
+from sigseek.operations.search_notes import idle_arguments, text_notes, useless_beside_facts
 from sigseek.progress import Listener, Stop
 from sigseek.search.errors import QueryError, printable
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from sigseek.search.facts.known_names import KnownNames
     from sigseek.search.query import Query
     from sigseek.search.results import Order, SearchResults
     from sigseek.search.searcher import Searcher
@@ -43,13 +44,17 @@ def search(
     stop: Stop | None = None,
 ) -> SearchResults:
     """Answer a query as `Library.search` describes."""
-    from sigseek.search.checks import check_place, check_search
+    from sigseek.search.checks import check_place, check_search, check_types
     from sigseek.search.closer import CloserLook
     from sigseek.search.likely_meant import note_on_habits
     from sigseek.search.listing import list_selected
     from sigseek.search.query import is_factual, terms
 
-    asked = _read(query, within)
+    check_types(query=query, within=within, limit=limit, closer=closer, offset=offset)
+    check_types(min_probability=min_probability, sort=sort, page=page)
+    names = _known_names(library)
+    asked = _read(query, within, names)
+    habits = note_on_habits(query, names)
     factual = is_factual(asked)
     check_search(asked, limit, min_probability, looks_closer=bool(closer) and not factual)
     check_place(sort, offset, page)
@@ -60,7 +65,13 @@ def search(
         found = list_selected(
             asked, catalog, limit, explain=explain, order=sort, offset=offset, page=page
         )
-        return _with_notes(library, asked, found, [note_on_habits(query)])
+        useless = useless_beside_facts(
+            min_probability=min_probability,
+            include_all=include_all,
+            include_self=include_self,
+            closer=closer,
+        )
+        return _with_notes(library, asked, found, [habits, *useless])
     vectors, known = embed_beside_searcher(
         library, terms(asked), include_self=include_self, listener=listener, stop=stop
     )
@@ -91,7 +102,7 @@ def search(
         include_self=include_self,
         unseen=closer if not views.seen else 0,
     )
-    of_query = [*_checkpoint_notes(library, asked, found), note_on_habits(query)]
+    of_query = [*_checkpoint_notes(library, asked, found), habits]
     return _with_notes(library, asked, found, [*of_query, *of_texts, *idle])
 
 
@@ -105,14 +116,16 @@ def matching_photos(
     """Return the query joined to the facts in `within`, the ids (n,), ascending, of all photos that
     match it, and notes on the answer. Photos that the query names are among them.
     """
-    from sigseek.search.checks import check_search
+    from sigseek.search.checks import check_search, check_types
     from sigseek.search.likely_meant import note_on_habits
     from sigseek.search.query import is_factual, terms
     from sigseek.search.scope import selected
 
-    asked = _read(query, within)
+    check_types(query=query, within=within)
+    names = _known_names(library)
+    asked = _read(query, within, names)
     check_search(asked, 1, 0.0, looks_closer=False)
-    habits = note_on_habits(query)
+    habits = note_on_habits(query, names)
     if is_factual(asked):
         ids = selected(asked, library.directory.catalog())
         return asked, ids, (habits,) if habits else ()
@@ -157,16 +170,23 @@ def _with_notes(
     return shown_where_asked(found, asked, library.directory.catalog())
 
 
-def _read(query: str, within: str) -> Query:
+def _known_names(library: OpenedLibrary) -> KnownNames:
+    """Return the names that the library's photos have. Nothing is read before they are needed."""
+    from sigseek.search.facts.known_names import KnownNames
+
+    return KnownNames(lambda: library.directory.catalog())
+
+
+def _read(query: str, within: str, names: KnownNames) -> Query:
     """Return the query, joined by AND to the facts in `within`. One of both may be empty."""
     from sigseek.search.parse import parse
     from sigseek.search.query import And, is_factual, joined
 
     if not within.strip():
-        return parse(query)
-    facts = parse(within)
+        return parse(query, names=names)
+    facts = parse(within, names=names)
     if not is_factual(facts):
         raise QueryError(
             f"'{printable(within)}' asks for more than facts", "write descriptions into the query"
         )
-    return joined(And, [parse(query), facts]) if query.strip() else facts
+    return joined(And, [parse(query, names=names), facts]) if query.strip() else facts
