@@ -41,7 +41,7 @@ class HitMaker:
         self._query = query
         self._scored = scored
         self._scoring = scoring
-        self._judged_by = judged_by
+        self._judged_by: JudgedBy = judged_by
         self._closely = closely
         self._explained = explained
         self._known = {photo.id: photo for photo in known.values()}

@@ -35,9 +35,11 @@ class _Vocabulary(Protocol):
 
     def ids(self, text: str) -> list[int]:
         """Return all token ids of the text, the end-of-sentence token included."""
+        ...
 
     def cut(self, ids: list[int], length: int) -> list[int]:
         """Return the first `length` ids at most, still with the end-of-sentence token last."""
+        ...
 
 
 class Tokenizer:

@@ -33,6 +33,7 @@ class ImageTower(Protocol):
         The pictures have been resized as the checkpoint asks. `n` may be 0. The result is the
         caller's own array: no later call changes it.
         """
+        ...
 
 
 class TextTower(Protocol):
@@ -44,15 +45,19 @@ class TextTower(Protocol):
         A text is cut off where it exceeds the checkpoint's text length. The result is the caller's
         own array.
         """
+        ...
 
     def cuts(self, text: str) -> bool:
         """Return whether the text is longer than the checkpoint reads."""
+        ...
 
     def unknown_share(self, text: str) -> float:
         """Return the share, 0 to 1, of the text's tokens that the checkpoint does not know."""
+        ...
 
     def unfamiliar_words(self, text: str) -> tuple[str, ...]:
         """Return the words that the checkpoint's vocabulary only has in letters, at most five."""
+        ...
 
 
 def check_choices(device: str, precision: str) -> None:

@@ -115,6 +115,7 @@ class Lock(Protocol):
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Take it, and return whether it could be taken in time."""
+        ...
 
     def release(self) -> None:
         """Let another thread take it."""

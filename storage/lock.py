@@ -34,6 +34,7 @@ class WriterLock(Protocol):
         another. However the holder ends, the lock is free afterwards. An instance may be used
         again.
         """
+        ...
 
 
 class LibraryLock:

@@ -13,6 +13,7 @@ class FactValue(Protocol):
         """Return the condition on photos. Raises FactValueError when the value names something that
         the library does not know.
         """
+        ...
 
 
 class FactValueError(Exception):

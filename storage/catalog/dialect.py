@@ -22,22 +22,26 @@ class Dialect(Protocol):
     @property
     def where(self) -> str:
         """The catalog as messages name it, without a password."""
+        ...
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
         """Everything that SQLAlchemy or the driver raises when the database fails."""
+        ...
 
     @property
     def readers(self) -> Engine:
         """The engine for sessions that read. Each session sees the database as it was when the
         session began.
         """
+        ...
 
     @property
     def writers(self) -> Engine:
         """The engine for sessions that write. Where the database cannot merge the changes of two,
         the second waits when it begins.
         """
+        ...
 
     def begin_writing(self, connection: Connection) -> None:
         """Begin a transaction that writes. LibraryError where its writer has lost the lock of the
@@ -66,12 +70,15 @@ class Dialect(Protocol):
         """Return whether the id in the column is one of those in the parameter, however many there
         are.
         """
+        ...
 
     def ids(self, ids: Sequence[int]) -> object:
         """Return the value of a parameter of `is_among`."""
+        ...
 
     def is_path_among(self, column: Column[str], paths: Sequence[str]) -> ColumnElement[bool]:
         """Return whether the path in the column is one of these, found by the index on paths."""
+        ...
 
     def stream(
         self,
@@ -83,16 +90,19 @@ class Dialect(Protocol):
         """Yield the rows of a SELECT, up to `count` at a time, in the memory of a few thousand
         rows.
         """
+        ...
 
     def integrity(self, connection: Connection) -> list[str]:
         """Return what the database finds wrong with its files; nothing when they are sound, or when
         that is not for its clients to check.
         """
+        ...
 
     def dangling(self, connection: Connection) -> dict[str, int]:
         """Return how many rows of each table refer to rows that do not exist. Only a damaged
         database has any.
         """
+        ...
 
     def compact(self, connection: Connection) -> None:
         """Give free space back to the disk, where that is worth it."""
@@ -108,3 +118,4 @@ class Dialect(Protocol):
         """Return the error as a user should see it. The database's code decides, not its English
         words.
         """
+        ...

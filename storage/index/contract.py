@@ -34,34 +34,42 @@ class Embeddings(Protocol):
     @property
     def token(self) -> str:
         """The checkpoint's name in the store: 16 hexadecimal digits, never used again."""
+        ...
 
     @property
     def dimension(self) -> int:
         """The length of an embedding."""
+        ...
 
     @property
     def generation(self) -> int:
         """The generation when this was read."""
+        ...
 
     @property
     def count(self) -> int:
         """How many embeddings there were in that generation."""
+        ...
 
     def ids(self, up_to_generation: int | None = None) -> Ids:
         """Return ids (n,) of the photos that are embedded now, ascending; those of the generation
         or earlier, or all.
         """
+        ...
 
     def count_after(self, generation: int, most: int) -> int:
         """Return how many embeddings are newer than the generation; counted up to `most` only."""
+        ...
 
     def chunks(self, ids: Ids | None = None) -> Iterator[tuple[Ids, Float16s]]:
         """Yield the embeddings of `ids`, or all: ids (n,) and float16 (n, dim) at a time, in any
         order.
         """
+        ...
 
     def chunks_after(self, generation: int) -> Iterator[tuple[Ids, Float16s]]:
         """Yield the embeddings newer than the generation, as `chunks` does."""
+        ...
 
     def check_stop(self) -> None:
         """Raise StoppedError if whoever wants the index has asked to stop. Reading chunks does so,
@@ -103,9 +111,11 @@ class VectorIndex(Protocol):
 
     def __len__(self) -> int:
         """Return how many photos are searched."""
+        ...
 
     def held(self, ids: Ids) -> Ids:
         """Return those of `ids`, ascending, that the index holds."""
+        ...
 
     def nearest(self, query: Floats, count: int, within: Ids | None = None) -> Neighbours:
         """Return at least the `count` photos nearest to the unit-norm query (dim,), as far as the
@@ -114,6 +124,7 @@ class VectorIndex(Protocol):
         With exact cosines these are exactly `count`, and of equally near photos those of the lowest
         ids.
         """
+        ...
 
     def sample(
         self, queries: Sequence[Floats], within: Ids | None = None
@@ -123,6 +134,7 @@ class VectorIndex(Protocol):
 
         The same photos each time: all where they are few, a random sample where they are many.
         """
+        ...
 
 
 @runtime_checkable
@@ -134,6 +146,7 @@ class EstimatingIndex(VectorIndex, Protocol):
 
     def estimates(self, queries: Sequence[Floats], within: Ids | None = None) -> Estimates:
         """Return the cosines of all photos, or of all of `within`, to each query (dim,)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -155,9 +168,11 @@ class IndexStore(Protocol):
 
         A store that cannot be written is no obstacle: the index is then made in memory.
         """
+        ...
 
     def is_current(self, embeddings: Embeddings) -> bool:
         """Return whether there is nothing for `open` to make. It loads no engine."""
+        ...
 
     def catch_up(self, embeddings: Embeddings) -> None:
         """Make the next `open` quick."""
@@ -176,6 +191,8 @@ class IndexStore(Protocol):
 
     def bytes(self) -> int:
         """Return how much space the indexes take."""
+        ...
 
     def check(self, embeddings: Embeddings) -> IndexCheck:
         """Read all that is kept for the checkpoint, and compare it with its embeddings."""
+        ...

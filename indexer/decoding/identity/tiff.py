@@ -94,7 +94,7 @@ class _Reader:
 
     def __init__(self, pieces: Pieces, order: _Order, wide: bool) -> None:
         self.pieces = pieces
-        self._order = order
+        self._order: _Order = order
         self._wide = wide
         self._seen: set[int] = set()
 
