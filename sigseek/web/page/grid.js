@@ -2,7 +2,7 @@
 
 import { make, whenQuiet } from "./elements.js";
 import { ScrollScale, justify, rowAt } from "./layout.js";
-import { probability, takenAt } from "./words.js";
+import { roughly, takenAt } from "./words.js";
 
 const GAP = 6;
 /** Rows that are made beyond the window, as a part of the window's height. */
@@ -11,6 +11,7 @@ const BEYOND = 0.35;
 const JUMP = 3;
 /** Milliseconds that a finger rests on a photo to select it. */
 const LONG_PRESS = 450;
+const MOST_UNUSED = 120;
 const NO_PHOTOS = { count: 0, ids: new Float64Array(0), ratios: new Uint16Array(0) };
 
 export class Grid {
@@ -26,6 +27,10 @@ export class Grid {
     this.space = make("div", { class: "grid-space", role: "list", "aria-label": "Photos" });
     this.element.append(this.space);
     this.tiles = new Map();
+    // Tiles of the list before, by the numbers of their photos, while a list is replaced.
+    this.spare = new Map();
+    // Tiles that were dropped, to be used again: making new ones is what scrolling spends most on.
+    this.unused = [];
     this.focused = 0;
     this.place = 0;
     this.offset = 0;
@@ -43,6 +48,9 @@ export class Grid {
     this.element.addEventListener("scroll", () => this.scrolled(), { passive: true });
     new ResizeObserver(() => this.resized()).observe(this.element);
     this.space.addEventListener("click", (event) => this.clicked(event));
+    this.space.addEventListener("load", (event) => {
+      event.target.closest(".tile").classList.add("loaded");
+    }, true);
     this.listenToLongPress();
     this.space.addEventListener("keydown", (event) => this.pressed(event));
     this.space.addEventListener("focusin", (event) => {
@@ -81,13 +89,23 @@ export class Grid {
     this.scrollTo(place > 0 ? this.topOf(place) : 0);
   }
 
-  /** Replace the list by a longer one that begins with the same photos, without a jump. */
-  extend(list) {
-    const place = this.place;
-    this.dropTiles();
+  /** Replace the list by one with mostly the same photos, such as a longer one, without a jump: what
+   * is seen stays where it is, as far as it is still in the list.
+   */
+  replace(list) {
+    const first = this.firstShown();
+    const within = this.place - this.topOf(first);
+    const id = this.list.count ? this.list.id(first) : null;
+    for (const [place, tile] of this.tiles) this.spare.set(this.list.id(place), tile);
+    this.tiles.clear();
     this.list = list;
     this.arrange();
-    this.scrollTo(place);
+    // At the beginning one stays at the beginning, so that new photos are seen.
+    const place = first > 0 ? list.placeOf(id) : 0;
+    this.focused = Math.min(this.focused, Math.max(0, list.count - 1));
+    this.scrollTo(place >= 0 ? this.topOf(place) + within : this.place);
+    for (const tile of this.spare.values()) this.drop(null, tile);
+    this.spare.clear();
   }
 
   arrange() {
@@ -228,15 +246,27 @@ export class Grid {
       const width = this.list.ratio(place) * heights[row];
       let tile = this.tiles.get(place);
       if (!tile) {
-        tile = this.makeTile(place);
+        tile = this.spareTile(place) ?? this.makeTile(place);
         this.tiles.set(place, tile);
-        made.append(tile);
+        if (!tile.isConnected) made.append(tile);
         this.stand(tile, left, tops[row] - this.offset, width, heights[row]);
       } else if (hasMoved) {
         this.stand(tile, left, tops[row] - this.offset, width, heights[row]);
       }
       left += width + GAP;
     }
+  }
+
+  /** Return the tile that showed this photo in the list before, if there is one. */
+  spareTile(place) {
+    const id = this.list.id(place);
+    const tile = this.spare.get(id);
+    if (!tile) return null;
+    this.spare.delete(id);
+    this.number(tile, place);
+    this.describe(tile, place, null);
+    delete tile.dataset.known;
+    return tile;
   }
 
   stand(tile, left, top, width, height) {
@@ -247,59 +277,75 @@ export class Grid {
 
   makeTile(place) {
     const id = this.list.id(place);
-    const link = make("a", {
-      href: this.app.addressOf({ photo: id }), tabindex: place === this.focused ? 0 : -1,
-    });
+    const tile = this.unused.pop() ?? this.newTile();
+    tile.firstChild.setAttribute("href", this.app.addressOf({ photo: id }));
+    this.number(tile, place);
+    this.describe(tile, place, this.app.facts.get(id));
+    this.markChosen(tile, id);
+    return tile;
+  }
+
+  newTile() {
+    const link = make("a");
     const picture = make("img", { alt: "", draggable: "false" });
     const choose = make(
       "button",
       { type: "button", class: "choose", role: "checkbox", tabindex: -1, "aria-checked": "false" },
     );
     link.append(picture);
-    const tile = make("div", {
-      class: "tile", role: "listitem", "data-place": place,
-      "aria-posinset": place + 1, "aria-setsize": this.list.count,
-    }, link, choose);
-    const verdict = this.list.verdict(place);
-    if (verdict) {
-      const share = probability(this.list.probability(place));
-      const text = verdict === "match" ? share : `${verdict} · ${share}`;
-      tile.dataset.verdict = verdict;
-      link.append(make("span", { class: "verdict", text }));
-    }
-    this.describe(tile, place, this.app.facts.get(id));
-    this.markChosen(tile, id);
-    return tile;
+    return make("div", { class: "tile", role: "listitem" }, link, choose);
   }
 
-  /** Write what is known of a photo into its tile. */
+  number(tile, place) {
+    tile.dataset.place = place;
+    tile.setAttribute("aria-posinset", place + 1);
+    tile.setAttribute("aria-setsize", this.list.count);
+    tile.firstChild.setAttribute("tabindex", place === this.focused ? "0" : "-1");
+  }
+
+  /** Write what is known of a photo into its tile; `photo` is null while nothing is. */
   describe(tile, place, photo) {
     const link = tile.firstChild;
     const choose = tile.children[1];
     const name = photo?.name ?? `Photo ${this.list.id(place)}`;
     const verdict = this.list.verdict(place);
     const parts = [name, takenAt(photo?.taken_at)];
-    if (verdict) parts.push(`${verdict}, ${probability(this.list.probability(place))}`);
+    if (verdict) parts.push(`${verdict}, ${roughly(this.list.probability(place))}`);
     link.setAttribute("aria-label", parts.filter(Boolean).join(", "));
     choose.setAttribute("aria-label", `Select ${name}`);
+    if (verdict) this.judge(tile, place, verdict);
     if (!photo) return;
     if (photo.color) tile.style.backgroundColor = photo.color;
     this.load(link.firstChild, photo, tile);
     tile.dataset.known = "";
   }
 
+  judge(tile, place, verdict) {
+    const share = roughly(this.list.probability(place));
+    const link = tile.firstChild;
+    const badge = link.children[1] ?? link.appendChild(make("span", { class: "verdict" }));
+    badge.textContent = verdict === "match" ? share : `${verdict} · ${share}`;
+    tile.dataset.verdict = verdict;
+  }
+
   load(picture, photo, tile) {
-    picture.addEventListener("load", () => tile.classList.add("loaded"), { once: true });
-    picture.addEventListener("error", () => tile.classList.add("without-picture"), { once: true });
+    if (picture.getAttribute("src") === photo.thumbnail) return;
     picture.src = photo.thumbnail;
     if (picture.complete && picture.naturalWidth) tile.classList.add("loaded", "at-once");
   }
 
   drop(place, tile) {
     // Without its address, a picture that is still on its way is no longer loaded.
-    if (!tile.classList.contains("loaded")) tile.querySelector("img").removeAttribute("src");
+    tile.firstChild.firstChild.removeAttribute("src");
     tile.remove();
-    this.tiles.delete(place);
+    if (place !== null) this.tiles.delete(place);
+    if (this.unused.length >= MOST_UNUSED) return;
+    tile.className = "tile";
+    tile.style.backgroundColor = "";
+    tile.firstChild.children[1]?.remove();
+    delete tile.dataset.known;
+    delete tile.dataset.verdict;
+    this.unused.push(tile);
   }
 
   dropTiles() {

@@ -43,6 +43,8 @@ export class Headline {
     this.showChips(answer, state);
     // Without a query there is no best match, and the newest come first.
     this.order.firstChild.hidden = !state.q;
+    this.order.firstChild.textContent = answer.judged_by === "facts"
+      ? "First added first" : "Best match first";
     this.order.value = !state.q && state.sort === "match" ? "-date" : state.sort;
     const isJudged = !["facts", "nothing"].includes(answer.judged_by);
     const hasMore = isJudged && answer.photos > answer.matches;

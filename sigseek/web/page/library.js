@@ -3,7 +3,7 @@
 
 import { button, make } from "./elements.js";
 import { confirmed, chosenDirectory } from "./dialogs.js";
-import { counted, duration, happenedAt, inFigures, sentence } from "./words.js";
+import { counted, duration, happenedAt, inFigures, sentence, size } from "./words.js";
 
 const LISTED = 200;
 
@@ -59,24 +59,23 @@ class LibraryView {
 
   async load() {
     await this.app.attempt(async () => {
-      const [status, folders, failures, skipped, run] = await Promise.all([
+      const [status, { failures }, { skipped }, run] = await Promise.all([
         this.app.refreshStatus(),
-        this.app.api.ask("folders"),
         this.app.api.ask("failures"),
         this.app.api.ask("skipped"),
         this.app.api.ask("index"),
       ]);
       this.showStatus(status);
-      this.showFolders(folders.folders ?? folders);
-      this.failures.show(failures.failures ?? failures);
-      this.skipped.show(skipped.skipped ?? skipped);
+      this.showFolders(status.folders);
+      this.failures.show(failures);
+      this.skipped.show(skipped);
       this.showRun(run);
     });
   }
 
   showStatus(status) {
     this.counts.textContent = status.photos
-      ? `${counted(status.photos, "photo")}${status.files ? ` in ${counted(status.files, "file")}` : ""}`
+      ? `${counted(status.photos, "photo")} in ${counted(status.files, "file")}`
       : "No photos yet. Add a folder to begin: its photos are only read, never changed.";
     const pairs = statusFacts(status);
     this.facts.replaceChildren(...pairs.flatMap(([name, value]) => [
@@ -93,15 +92,15 @@ class LibraryView {
   }
 
   folder(folder) {
-    const path = folder.path ?? folder.folder;
+    const { path, online } = folder;
     const name = path.split(/[\\/]/).filter(Boolean).pop() ?? path;
-    const state = folder.online === false || folder.offline ? "offline" : "online";
     const details = [
-      counted(folder.photos ?? folder.files ?? 0, folder.photos === undefined ? "file" : "photo"),
-      state === "offline" ? "offline: missing or empty now; its photos are kept" : null,
+      counted(folder.files, "file"),
+      online ? null : "missing or empty now, as when its drive is away; its photos are kept",
+      folder.missing ? `${inFigures(folder.missing)} missing` : null,
       folder.indexed_at ? `indexed ${happenedAt(folder.indexed_at)}` : "not indexed yet",
     ].filter(Boolean).join(" · ");
-    return make("li", { class: `folder ${state}` },
+    return make("li", { class: online ? "folder" : "folder offline" },
       make("div", {},
         make("strong", { text: name }),
         make("span", { class: "path", text: path }),
@@ -217,12 +216,20 @@ function problems(title) {
 
 /** Return what the status tells of how searches are made, as pairs of name and text. */
 function statusFacts(status) {
+  const checkpoints = status.checkpoints.map((one) => [
+    one.searched ? "Checkpoint in use" : "Other checkpoint",
+    [
+      one.model,
+      `${inFigures(one.embeddings)} of ${counted(status.photos, "photo")} embedded`,
+      one.reference_captions
+        ? `judged by ${counted(one.reference_captions, "reference caption")}` : "not measured yet",
+    ].join(" · "),
+  ]);
   return [
-    ["Checkpoint", status.model ?? status.checkpoint],
-    ["Photos embedded with it", status.embedded !== undefined ? inFigures(status.embedded) : null],
-    ["Verdicts", status.judged_by],
+    ...checkpoints,
+    ["On disk", `${size(status.catalog_bytes)} catalog, ${size(status.index_bytes)} index`],
     ["Version", status.version],
-  ].filter(([, value]) => value);
+  ];
 }
 
 function capital(text) {

@@ -55,10 +55,14 @@ class SearchView {
 
   /** Ask the same again, because the library has changed, and stay where one is. */
   refresh() {
-    if (this.asked) this.load({ ...this.app.state, at: this.grid.firstShown() });
+    if (!this.asked) return;
+    this.load({ ...this.app.state, at: this.grid.firstShown() }, { isAgain: this.list !== null });
   }
 
-  async load(state) {
+  /** Answer the state's query. `isAgain` tells that the same was shown before: then nothing may
+   * jump.
+   */
+  async load(state, { isAgain = false } = {}) {
     this.asked = state;
     this.loading?.abort();
     const loading = new AbortController();
@@ -66,7 +70,7 @@ class SearchView {
     const wait = this.app.later(300, () => this.element.classList.add("waiting"));
     wait.start();
     try {
-      await this.answer(state, loading.signal);
+      await this.answer(state, loading.signal, isAgain);
     } catch (error) {
       if (error.name !== "AbortError") this.failed(error);
     } finally {
@@ -75,17 +79,19 @@ class SearchView {
     }
   }
 
-  async answer(state, signal) {
+  async answer(state, signal, isAgain) {
     const { q, sort, all } = state;
     const query = { q, sort, all };
     // The first photos and the whole order are asked for at once; the first come sooner.
     const whole = this.app.api.bytes("search/layout", { query, signal }).then(readLayout);
     whole.catch(() => {});
-    const answer = await this.app.api.ask("search", { query: { ...query, limit: FIRST }, signal });
+    const answer = await this.app.api.ask("search", {
+      query: { ...query, limit: FIRST, explain: Boolean(q) }, signal,
+    });
     signal.throwIfAborted();
     this.app.field.showError(null);
     this.answered = answer;
-    this.app.selection.clear();
+    if (!isAgain) this.app.selection.clear();
     if (!answer.photos && !q) {
       this.greet();
       return;
@@ -99,13 +105,12 @@ class SearchView {
     const first = PhotoList.of(answer.hits, answer.judged_by);
     // At another place than the beginning, the whole order is needed to know what stands there.
     const isWhole = answer.next === null && answer.hits.length < FIRST;
-    if (isWhole || state.at < answer.hits.length) this.showList(first, state);
+    if (!isAgain && (isWhole || state.at < answer.hits.length)) this.showList(first, state);
     this.facets.show(state, answer);
-    if (isWhole) return;
-    const columns = await whole;
+    if (isWhole && !isAgain) return;
+    const list = isWhole ? first : new PhotoList(await whole, answer.judged_by);
     signal.throwIfAborted();
-    const list = new PhotoList(columns, answer.judged_by);
-    if (this.list === first) this.extendBy(list, state);
+    if (isAgain || this.list === first) this.replaceList(list, state);
     else this.showList(list, state);
   }
 
@@ -117,9 +122,10 @@ class SearchView {
     this.app.listChanged();
   }
 
-  extendBy(list, state) {
+  replaceList(list, state) {
     this.list = list;
-    this.grid.extend(list);
+    this.element.classList.remove("nothing");
+    this.grid.replace(list);
     this.strip.show(stripBy(state, list));
     this.app.listChanged();
   }
@@ -127,7 +133,7 @@ class SearchView {
   /** Show the photos that come nearest where none matches. */
   async showNearest(state, answer, signal) {
     const { hits } = await this.app.api.ask("search", {
-      query: { q: state.q, all: true, limit: NEAREST }, signal,
+      query: { q: state.q, all: true, limit: NEAREST, explain: true }, signal,
     });
     signal.throwIfAborted();
     this.headline.show(answer, state, { nearest: hits.length > 0 });

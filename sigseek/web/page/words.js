@@ -29,6 +29,11 @@ export function probability(value) {
   return value < 0.1 ? exactPercent.format(value) : percent.format(value);
 }
 
+/** Return a probability for the little room on a photo. */
+export function roughly(value) {
+  return value > 0 && value < 0.01 ? `< ${percent.format(0.01)}` : percent.format(value);
+}
+
 /** Return a size in bytes. */
 export function size(bytes) {
   const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
