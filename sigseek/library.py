@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sigseek.indexer.preview import ListedFile
     from sigseek.operations.facets import Facets
     from sigseek.operations.forgetting import Forgotten, ForgottenCheckpoint
+    from sigseek.operations.originals import FileOfPhoto
     from sigseek.operations.relocating import Relocated
     from sigseek.operations.status import Status
     from sigseek.operations.tags import TagCount
@@ -41,13 +42,13 @@ if TYPE_CHECKING:
     from sigseek.search.calibration import Calibration
     from sigseek.search.classify import Classification
     from sigseek.search.duplicates.results import DuplicateKind, Duplicates
-    from sigseek.search.results import Order, SearchResults, SimilarHit
+    from sigseek.search.results import Order, PhotoHit, SearchResults, SimilarHit
     from sigseek.search.verdicts import JudgedBy
     from sigseek.siglip import Checkpoint
     from sigseek.siglip.yardstick.embeddings import Yardstick
     from sigseek.storage import CheckpointRecord, LibraryFailure
     from sigseek.storage.facets import FacetKind
-    from sigseek.storage.records import DamagedFile, SkippedFile
+    from sigseek.storage.records import DamagedFile, PictureRecord, SkippedFile
 
     Floats: TypeAlias = npt.NDArray[np.float32]
 
@@ -126,6 +127,10 @@ class Library:
     def close(self) -> None:
         """Release the catalog's file and end the processes that decode photos."""
         self._opened.close()
+
+    def create(self) -> None:
+        """Make the library, without photos, if there is none yet."""
+        self._directory.catalog(create=True)
 
     def index(
         self,
@@ -281,6 +286,35 @@ class Library:
                 stop=stop,
             )
         )
+
+    def list_photos(
+        self,
+        limit: int = 10,
+        *,
+        sort: Order = "-date",
+        offset: int = 0,
+        page: str | None = None,
+    ) -> SearchResults:
+        """List all photos of the library, the newest first. The arguments are those of `search`.
+
+        >>> library.list_photos().matches
+        40
+        """
+        from sigseek.operations.photos import list_photos
+
+        return list_photos(self._opened, limit, sort=sort, offset=offset, page=page)
+
+    def photos(self, ids: Sequence[int]) -> tuple[PhotoHit, ...]:
+        """Return the photos with these ids, in their order; ids of no photo are left out."""
+        from sigseek.operations.photos import photos_by_id
+
+        return photos_by_id(self._directory.catalog(), ids)
+
+    def pictures(self, ids: Sequence[int]) -> dict[int, PictureRecord]:
+        """Return the format and the digest of the picture of each of these photos, by id; ids of no
+        photo are left out.
+        """
+        return self._directory.catalog().pictures(ids)
 
     def facets(
         self,
@@ -519,6 +553,24 @@ class Library:
         """
         return self._opened.thumbnails.full_size(photo_id)
 
+    def files_of_photo(self, photo_id: int) -> tuple[FileOfPhoto, ...]:
+        """Return the files of the photo with this id, missing ones too, by path.
+
+        Raises QueryError for an unknown photo.
+        """
+        from sigseek.operations.originals import files_of_photo
+
+        return files_of_photo(self._directory.catalog(), photo_id)
+
+    def original_file(self, photo_id: int) -> Path:
+        """Return the path of a file that holds the photo with this id now.
+
+        Raises QueryError for an unknown photo, and DecodeError when none of its files is there.
+        """
+        from sigseek.operations.originals import original_file
+
+        return original_file(self._directory.catalog(), photo_id)
+
     def limit_thumbnails(self, max_bytes: int) -> None:
         """Keep thumbnails of at most about so many bytes from now on, for all of the user's
         libraries. 0 keeps none.
@@ -684,6 +736,10 @@ class Library:
         return library_status(
             self._directory.catalog(), self.directory, self._directory.index_store
         )
+
+    def folders(self) -> list[str]:
+        """Return the absolute paths of the folders that are indexed, in alphabetical order."""
+        return [folder.path for folder in self._directory.catalog().folders()]
 
     def failures(self) -> list[LibraryFailure]:
         """Return the files and directories that could not be used and why, by absolute path."""

@@ -89,9 +89,10 @@ def test_decoding_one_file_knows_nothing_of_folders() -> None:
 MUST_NOT_IMPORT = {
     "storage/catalog": ("storage.index",),
     "storage/index": ("storage.catalog",),
-    "sigseek/operations": ("library", "cli", "pages", "demo"),
+    "sigseek/operations": ("library", "cli", "pages", "web", "demo"),
     "sigseek/evaluation": ("cli", "pages", "operations", "demo"),
-    "sigseek/pages": ("cli", "operations", "demo", "library"),
+    "sigseek/pages": ("cli", "operations", "demo", "library", "web"),
+    "sigseek/web": ("cli", "pages", "demo"),
     "sigseek/demo": ("cli", "pages", "operations"),
 }
 """Folders that stand side by side, or one above the other, inside of a room."""

@@ -80,6 +80,7 @@ def demo(folder: Path, pictures: int, seed: int) -> None:
     click.echo(f"\nAs a page: {folder / 'results.html'}")
     ask = f"{scenes[0].objects[0].name} AND {scenes[0].time}"
     click.echo(f'Try next:  sigseek search "{ask}" --library {folder / ".sigseek"}')
+    click.echo(f"In the browser:  sigseek serve --open --library {folder / '.sigseek'}")
 
 
 def _section(query: str, found: SearchResults, said: Answer) -> Section:

@@ -22,6 +22,7 @@ COMMANDS = {
     "similar": "Find photos that look like a given photo.",
     "duplicates": "Find photos that are there more than once.",
     "classify": "Show how well each label fits a photo.",
+    "serve": "Show the library in the browser, and answer programs over HTTP.",
     "tag": "Give labels as tags to the photos that match them.",
     "calibrate": "Fit probabilities to captioned pictures of your own.",
     "eval": "Measure how well a checkpoint finds captioned pictures.",

@@ -14,6 +14,7 @@ from sigseek.errors import Call, ErrorKind, Option, Remedy, SigseekError
 from sigseek.indexer.errors import ChangedError, DecodeError, SilentDiskError
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.lazy import Lazy
+from sigseek.operations.originals import no_photo
 from sigseek.operations.photo_files import file_digests
 from sigseek.search.errors import QueryError
 from sigseek.storage.records import PhotoFile, PictureRecord
@@ -96,11 +97,7 @@ class Thumbnails:
     def _picture(self, photo_id: int) -> PictureRecord:
         picture = self._directory.catalog().picture(photo_id)
         if picture is None:
-            raise QueryError(
-                f"the library has no photo {photo_id}",
-                "search again: it may have been forgotten meanwhile",
-                ErrorKind.NOT_FOUND,
-            )
+            raise no_photo(photo_id)
         return picture
 
     def _made(self, photo_id: int, picture: PictureRecord, longest: int | None) -> bytes:

@@ -112,6 +112,8 @@ class PictureRecord:
     width: int
     """In pixels, as shown."""
     height: int
+    format: str
+    """The format of the file, "JPEG" for example."""
 
 
 @dataclass(frozen=True)

@@ -181,11 +181,16 @@ class PhotoReader(Reader):
         """Return the picture of the photo with this id; None unless the photo has a file, present
         or missing.
         """
-        held = exists().where(FILE.c.photo_id == PHOTO.c.id)
-        query = select(PHOTO.c.digest, PHOTO.c.width, PHOTO.c.height)
+        return self.pictures([photo_id]).get(photo_id)
+
+    def pictures(self, ids: Sequence[int]) -> dict[int, PictureRecord]:
+        """Return the pictures of those of the photos with these ids that have a file, by id."""
+        found: dict[int, PictureRecord] = {}
         with self._connect() as connection:
-            row = connection.execute(query.where(PHOTO.c.id == photo_id, held)).first()
-            return PictureRecord(*row) if row else None
+            for chunk in statement_chunks(ids):
+                rows = connection.execute(self._pictures, {"ids": self._dialect.ids(chunk)})
+                found |= {id_: PictureRecord(*row) for id_, *row in rows}
+        return found
 
     def photos(self, ids: Sequence[int]) -> dict[int, PhotoRecord]:
         """Return those of the photos with these ids that have a file, by id."""
@@ -210,6 +215,14 @@ class PhotoReader(Reader):
     def _columns(self) -> Executable:
         """The statement that selects the columns of photos."""
         return select(PHOTO).where(self._dialect.is_among(PHOTO.c.id, "ids"))
+
+    @cached_property
+    def _pictures(self) -> Executable:
+        """The statement that selects what `PictureRecord` has, after the photo's id."""
+        held = exists().where(FILE.c.photo_id == PHOTO.c.id)
+        return select(
+            PHOTO.c.id, PHOTO.c.digest, PHOTO.c.width, PHOTO.c.height, PHOTO.c.format
+        ).where(self._dialect.is_among(PHOTO.c.id, "ids"), held)
 
     @cached_property
     def _paths(self) -> Executable:

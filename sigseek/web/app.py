@@ -1,0 +1,68 @@
+"""The app: the routes of the API, the files of the page, and what guards them."""
+
+from __future__ import annotations
+
+import mimetypes
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
+from starlette.staticfiles import StaticFiles
+
+from sigseek import __version__
+from sigseek.library import Library
+from sigseek.progress import Stop
+from sigseek.web.photos import API
+from sigseek.web.problems import install_problems
+from sigseek.web.routes import health, login, photos, search, status
+from sigseek.web.security import Guard
+from sigseek.web.settings import Settings
+from sigseek.web.tokens import Tokens
+
+PAGE = Path(__file__).parent / "page"
+"""The directory of the page's files."""
+ROUTERS = (
+    health.router,
+    status.router,
+    search.router,
+    photos.router,
+    login.router,
+)
+
+
+def make_app(library: Library, settings: Settings) -> FastAPI:
+    """Return the app that answers from the library, which stays open for as long as it is used."""
+    app = FastAPI(
+        title="sigseek",
+        version=__version__,
+        summary="Find photos by what is in them.",
+        openapi_url=f"{API}/openapi.json",
+        # FastAPI's pages about the API load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.library = library
+    app.state.settings = settings
+    app.state.tokens = Tokens(settings.token)
+    app.state.stop = Stop()
+    for router in ROUTERS:
+        app.include_router(router, prefix=API)
+    install_problems(app)
+    _serve_page(app)
+    app.add_middleware(Guard, settings=settings, tokens=app.state.tokens)
+    return app
+
+
+def _serve_page(app: FastAPI) -> None:
+    """Serve the page, whose views are all made by one file of HTML."""
+    mimetypes.add_type("text/javascript", ".js")  # some systems say otherwise, and nosniff refuses
+
+    @app.get("/", include_in_schema=False)
+    def page() -> FileResponse:
+        return FileResponse(PAGE / "index.html")
+
+    @app.get("/login", include_in_schema=False)
+    def login_page() -> FileResponse:
+        return FileResponse(PAGE / "login.html")
+
+    app.mount("/page", StaticFiles(directory=PAGE), name="page")

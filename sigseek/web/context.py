@@ -1,0 +1,53 @@
+"""What every route needs: the library, the settings, and who is asking."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from sigseek.library import Library
+from sigseek.web.settings import Settings
+
+_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+"""Headers that a proxy adds, behind which the caller may be anywhere."""
+
+
+def library_of(request: Request) -> Library:
+    """Return the library that the server answers from."""
+    library: Library = request.app.state.library
+    return library
+
+
+def settings_of(request: Request) -> Settings:
+    """Return the settings of the server."""
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+def sees_paths(request: Request) -> bool:
+    """Return whether the caller may see absolute paths: everybody with --show-paths, else callers
+    on this machine.
+    """
+    if settings_of(request).show_paths:
+        return True
+    if request.client is None or any(name in request.headers for name in _FORWARDED):
+        return False
+    return is_loopback(request.client.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address can only be reached from this machine."""
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)
+
+
+LibraryInUse = Annotated[Library, Depends(library_of)]
+SettingsInUse = Annotated[Settings, Depends(settings_of)]

@@ -1,0 +1,46 @@
+"""Photos as JSON: what `search --json` tells of them, and how a page shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any
+
+from sigseek.library import Library
+from sigseek.results import record_fields
+from sigseek.search.results import PhotoHit
+from sigseek.storage.records import PictureRecord
+
+API = "/api/v1"
+SHOWN_BY_BROWSERS = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+    "GIF": "image/gif",
+    "AVIF": "image/avif",
+}
+"""The media types of the formats that browsers show, by the format's name in the catalog."""
+_DIGITS = 12
+"""How many digits of a picture's digest are in the address of its thumbnail."""
+
+
+def photos_json(library: Library, hits: Sequence[PhotoHit]) -> list[dict[str, Any]]:
+    """Return each hit as JSON, with the addresses of its pictures."""
+    pictures = library.pictures([hit.id for hit in hits])
+    return [record_fields(hit) | _shown(hit.path, hit.id, pictures.get(hit.id)) for hit in hits]
+
+
+def _shown(path: str, photo_id: int, picture: PictureRecord | None) -> dict[str, Any]:
+    """Return how a page shows the photo: names, format, and the addresses of its pictures."""
+    version = picture.digest.hex()[:_DIGITS] if picture else ""
+    form = picture.format if picture else None
+    address = f"{API}/photos/{photo_id}"
+    return {
+        "name": PurePath(path).name,
+        "folder": str(PurePath(path).parent),
+        "format": form,
+        "color": None,
+        "thumbnail": f"{address}/thumbnail?v={version}",
+        "original": f"{address}/original",
+        "shown_as": "original" if form in SHOWN_BY_BROWSERS else "derived",
+    }

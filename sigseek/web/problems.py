@@ -1,0 +1,174 @@
+"""Errors as problem details (RFC 9457)."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from sigseek.errors import ErrorKind, Remedy, SigseekError
+from sigseek.search.errors import QuerySyntaxError
+from sigseek.web.answers import json_answer
+from sigseek.web.context import settings_of
+from sigseek.web.words import remedy_fields
+
+_STATUS = {
+    ErrorKind.NOT_FOUND: 404,
+    ErrorKind.INVALID: 400,
+    ErrorKind.BUSY: 409,
+    ErrorKind.DAMAGED: 500,
+    ErrorKind.UNAVAILABLE: 503,
+    ErrorKind.UNSUPPORTED: 422,
+    ErrorKind.STOPPED: 503,
+}
+_KINDS = {
+    400: "invalid",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not found",
+    405: "not allowed",
+    409: "busy",
+    413: "too large",
+    415: "unsupported",
+    421: "misdirected",
+    422: "invalid",
+    429: "busy",
+    431: "too large",
+    500: "damaged",
+    503: "unavailable",
+}
+"""The kind of a problem that no SigseekError tells."""
+_LOG = logging.getLogger("sigseek.web")
+
+
+class RequestError(Exception):
+    """A request that is refused before the library is asked."""
+
+    def __init__(
+        self,
+        status: int,
+        found: str,
+        remedy: str | None = None,
+        *,
+        kind: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(found)
+        self.status = status
+        self.found = found
+        self.remedy = remedy
+        self.kind = kind or _KINDS.get(status, "invalid")
+        self.headers = headers or {}
+
+    def fields(self) -> dict[str, Any]:
+        """Return the problem details."""
+        return problem_fields(self.status, self.found, self.kind, self.remedy)
+
+
+def problem_fields(
+    status: int,
+    found: str,
+    kind: str,
+    remedy: str | dict[str, Any] | None = None,
+    column: int | None = None,
+    length: int | None = None,
+) -> dict[str, Any]:
+    """Return the problem details of an error."""
+    if isinstance(remedy, str):
+        remedy = {"text": remedy, "calls": []}
+    return {
+        "type": f"urn:sigseek:{kind.replace(' ', '-')}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": found,
+        "kind": kind,
+        "remedy": remedy,
+        "column": column,
+        "length": length,
+    }
+
+
+def install_problems(app: FastAPI) -> None:
+    """Answer every error of the app with problem details."""
+    app.add_exception_handler(SigseekError, _of_library)
+    app.add_exception_handler(RequestError, _of_request)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(HTTPException, _of_framework)
+    app.add_exception_handler(OSError, _of_system)
+    app.add_exception_handler(Exception, _of_mistake)
+
+
+def _of_library(request: Request, error: Exception) -> Response:
+    assert isinstance(error, SigseekError)
+    status = _STATUS[error.kind]
+    spell = settings_of(request).spell
+    remedy: Remedy | str | None = error.remedy
+    column = length = None
+    found = error.found
+    if isinstance(error, QuerySyntaxError):
+        column, found, remedy = error.column, *_halves(error.problem)
+        length = max(len(error.query) - column + 1, 0)
+    fields = problem_fields(
+        status, found, error.kind.value, remedy_fields(remedy, spell), column, length
+    )
+    headers = {"Retry-After": "5"} if error.kind is ErrorKind.BUSY else {}
+    return _answer(request, fields, headers)
+
+
+def _halves(problem: str) -> tuple[str, Remedy | str | None]:
+    """Return what was found in a query and what to do, which are one sentence there."""
+    found, _, remedy = problem.partition("; ")
+    return found, remedy or None
+
+
+def _of_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestError)
+    return _answer(request, error.fields(), error.headers)
+
+
+def _of_validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = []
+    for one in error.errors():
+        where = [str(part) for part in one["loc"] if part not in ("query", "body", "path")]
+        found.append(f"{'.'.join(where) or 'the body'}: {one['msg'][:1].lower()}{one['msg'][1:]}")
+    remedy = "the API is described at /api/v1/openapi.json"
+    return _answer(request, problem_fields(422, "; ".join(found), "invalid", remedy))
+
+
+def _of_framework(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    found = "there is nothing at this address" if error.status_code == 404 else error.detail
+    kind = _KINDS.get(error.status_code, "invalid")
+    return _answer(
+        request, problem_fields(error.status_code, found, kind), dict(error.headers or {})
+    )
+
+
+def _of_system(request: Request, error: Exception) -> Response:
+    assert isinstance(error, OSError)
+    _LOG.warning("a request failed", exc_info=error)
+    found = (error.strerror or "the system reports an error").lower()
+    remedy = "check the disk and its permissions"
+    return _answer(request, problem_fields(503, found, "unavailable", remedy))
+
+
+def _of_mistake(request: Request, error: Exception) -> Response:
+    remedy = "it is a mistake in sigseek; its log has the details"
+    return _answer(request, problem_fields(500, "the request failed", "damaged", remedy))
+
+
+def _answer(
+    request: Request, fields: dict[str, Any], headers: dict[str, str] | None = None
+) -> Response:
+    return json_answer(
+        request,
+        fields,
+        status=fields["status"],
+        media_type="application/problem+json",
+        headers=headers,
+    )

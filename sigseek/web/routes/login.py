@@ -1,0 +1,61 @@
+"""Logging in with the token, which sets a cookie, and out again."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+
+from sigseek.web.problems import RequestError
+from sigseek.web.security import address_of, check_tries, login_of
+from sigseek.web.tokens import COOKIE, LOGIN_SECONDS, Tokens
+
+router = APIRouter(tags=["login"])
+
+
+@router.post("/login", status_code=204, summary="Log in with the token")
+def log_in(
+    request: Request,
+    token: Annotated[str, Form(description="The server's token.", max_length=1000)] = "",
+) -> Response:
+    """Set a cookie that lets the browser in. A browser's form is led to the page; programs get an
+    empty answer. A server without a token lets everybody in and sets no cookie.
+    """
+    tokens: Tokens = request.app.state.tokens
+    is_form = "text/html" in request.headers.get("accept", "")
+    if not tokens.needed:
+        return _done(is_form)
+    check_tries(tokens, address_of(request.scope))
+    if not tokens.fits(token, address_of(request.scope)):
+        if is_form:
+            return Response(status_code=303, headers={"Location": "/login?wrong=1"})
+        raise RequestError(
+            401, "the token is wrong", "use the one that the server was started with"
+        )
+    response = _done(is_form)
+    response.set_cookie(
+        COOKIE,
+        tokens.log_in(),
+        max_age=LOGIN_SECONDS,
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+    return response
+
+
+@router.post("/logout", status_code=204, summary="Log out")
+def log_out(request: Request) -> Response:
+    """Forget the login, and remove its cookie."""
+    request.app.state.tokens.log_out(login_of(request.headers))
+    response = Response(status_code=204)
+    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    return response
+
+
+def _done(is_form: bool) -> Response:
+    return (
+        Response(status_code=303, headers={"Location": "/"})
+        if is_form
+        else Response(status_code=204)
+    )

@@ -1,0 +1,136 @@
+"""Searching by the query language, as one JSON object or as a line for each hit."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from sigseek.answers import Answer, answer
+from sigseek.library import Library
+from sigseek.results import counted, json_line, summary_fields
+from sigseek.search.parse import parse
+from sigseek.search.results import SearchResults
+from sigseek.web.answers import json_answer, shortener
+from sigseek.web.context import LibraryInUse, settings_of
+from sigseek.web.photos import photos_json
+from sigseek.web.words import note_fields, spelled, without_options
+
+router = APIRouter(tags=["search"])
+
+NDJSON = "application/x-ndjson"
+OrderName = Literal["match", "date", "-date", "path", "rating", "added"]
+
+
+class Asked:
+    """The parameters that say what is searched for, and in which order."""
+
+    def __init__(
+        self,
+        q: Annotated[
+            str, Query(description="The query; empty for all photos.", max_length=10_000)
+        ] = "",
+        sort: Annotated[
+            OrderName,
+            Query(description='The order. "match" is newest first where the query is empty.'),
+        ] = "match",
+        all: Annotated[  # noqa: A002 - the parameter's name
+            bool, Query(description="Whether photos that do not match follow those that do.")
+        ] = False,
+        min_probability: Annotated[
+            float, Query(description="The least probability of a hit, 0 to 1.", ge=0, le=1)
+        ] = 0.0,
+        closer: Annotated[
+            int,
+            Query(
+                description="How many of the best photos are scored again by parts.", ge=0, le=200
+            ),
+        ] = 0,
+        include_self: Annotated[
+            bool, Query(description="Whether a photo that the query names is listed, too.")
+        ] = False,
+    ) -> None:
+        self.q = q.strip()
+        self.sort = sort
+        self.include_all = all
+        self.min_probability = min_probability
+        self.closer = closer
+        self.include_self = include_self
+
+    def search(
+        self, library: Library, limit: int, offset: int, page: str | None, *, explain: bool
+    ) -> SearchResults:
+        """Return the part of the results."""
+        if not self.q:
+            sort = "-date" if self.sort == "match" else self.sort
+            return library.list_photos(limit, sort=sort, offset=offset, page=page)
+        return library.search(
+            self.q,
+            limit,
+            min_probability=self.min_probability,
+            include_all=self.include_all,
+            explain=explain,
+            closer=self.closer,
+            include_self=self.include_self,
+            sort=self.sort,
+            offset=offset,
+            page=page,
+        )
+
+    def answer(self, found: SearchResults, limit: int, *, explain: bool) -> Answer:
+        """Return what is said of the results."""
+        return answer(
+            found, limit, self.min_probability, include_all=self.include_all, explain=explain
+        )
+
+
+@router.get("/search", summary="Find photos")
+def search(
+    request: Request,
+    library: LibraryInUse,
+    asked: Annotated[Asked, Depends()],
+    limit: Annotated[int, Query(description="The most hits, 1 to 1000.", ge=1, le=1000)] = 50,
+    offset: Annotated[int, Query(description="How many hits to leave out first.", ge=0)] = 0,
+    page: Annotated[
+        str | None,
+        Query(description="`next` of the answer before, to go on after it.", max_length=20_000),
+    ] = None,
+    explain: Annotated[
+        bool, Query(description="Whether each hit tells the probability of each term.")
+    ] = False,
+) -> Response:
+    """Find the photos that match a query, the best first; docs/queries.md describes queries.
+
+    Photos are named by their numbers here: `photo:17` asks for likeness to a photo of the library.
+    Without a query all photos are listed, the newest first.
+    """
+    found = asked.search(library, limit, offset, page, explain=explain)
+    said = asked.answer(found, limit, explain=explain)
+    hits = photos_json(library, found.hits)
+    fields = _answer_fields(request, library, asked, found, said)
+    if NDJSON in request.headers.get("accept", ""):
+        shorten = shortener(request)
+        lines = [*map(json_line, hits), json_line({"answer": fields})]
+        return Response(shorten("".join(f"{line}\n" for line in lines)), media_type=NDJSON)
+    return json_answer(request, {"query": fields.pop("query"), "hits": hits} | fields)
+
+
+def _answer_fields(
+    request: Request, library: Library, asked: Asked, found: SearchResults, said: Answer
+) -> dict[str, Any]:
+    """Return all that is said of the results, without the hits."""
+    spell = settings_of(request).spell
+    fields = summary_fields(found)
+    fields["next"] = fields.pop("next_page")
+    best = photos_json(library, [found.best]) if found.best else [None]
+    return {
+        "query": str(parse(asked.q)) if asked.q else "",
+        "headline": without_options(said.headline)
+        if asked.q
+        else f"{counted(found.photos, 'photo')} in the library",
+        "legend": [spelled(line, spell) for line in said.legend] if asked.q else [],
+        "notes": [note_fields(note, spell) for note in said.notes],
+        "explanation": list(said.explanation),
+        "best": best[0],
+        **fields,
+    }

@@ -1,0 +1,214 @@
+"""What every request must fulfil before a route sees it, and headers of every answer.
+
+A web page of somebody else, open in the same browser, can send requests to this server. It must not
+be able to read an answer or to change anything:
+
+- Its name for this machine is not among the known hosts (DNS rebinding).
+- It cannot send the header X-Sigseek with a change, because the browser would have to ask first.
+- The browser tells with Sec-Fetch-Site and Origin that the request is of another page.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sigseek.web.problems import RequestError
+from sigseek.web.settings import Settings
+from sigseek.web.tokens import COOKIE, Tokens
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_CHANGES = ("POST", "PUT", "PATCH", "DELETE")
+_LOGIN = "/api/v1/login"
+_OPEN = ("/login", _LOGIN, "/api/v1/health/live")
+"""What is answered without a token."""
+_OF_PAGE = ("/", "/login")
+"""Addresses that a link on another site may lead to."""
+_OF_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+_EVERY_ADDRESS = ("0.0.0.0", "::", "")
+_LOG = logging.getLogger("sigseek.web.access")
+
+
+class Guard:
+    """Refuses requests that may not be answered, and adds the headers of security to answers."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, tokens: Tokens) -> None:
+        self._app = app
+        self._settings = settings
+        self._tokens = tokens
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or pass it on."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return
+
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(raw=message["headers"])
+                message["headers"] = headers.raw
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "no-cache")
+                if self._settings.access_log:
+                    _log(scope, message["status"])
+            await send(message)
+
+        try:
+            self._check(scope, Headers(scope=scope))
+        except RequestError as error:
+            await _refuse(error, send_safely)
+        else:
+            await self._app(scope, receive, send_safely)
+
+    def _check(self, scope: Scope, headers: Headers) -> None:
+        """Raise RequestError for a request that may not be answered."""
+        self._check_host(headers)
+        _check_page(scope, headers)
+        if scope["method"] in _CHANGES:
+            _check_change(scope, headers)
+        if self._tokens.needed:
+            self._check_token(scope, headers)
+
+    def _check_host(self, headers: Headers) -> None:
+        """Refuse names for this machine that nobody gave it, which is how DNS rebinding shows."""
+        names = headers.getlist("host")
+        if len(names) == 1 and self._is_known(names[0]):
+            return
+        named = f"'{names[0][:100]}'" if names else "no host"
+        raise RequestError(
+            421,
+            f"the request is for {named}, which is not this server",
+            f"use the address that the server was started with: {self._settings.host}",
+        )
+
+    def _is_known(self, host: str) -> bool:
+        try:
+            name, port = urlsplit(f"//{host}").hostname, urlsplit(f"//{host}").port
+        except ValueError:
+            return False
+        if name is None or "@" in host or "/" in host:
+            return False
+        given = self._settings.host.strip("[]").lower()
+        if given in _EVERY_ADDRESS:  # any address of this machine, but no name that DNS gives
+            return (name in _OF_THIS_MACHINE or _is_address(name)) and port in (
+                None, self._settings.port,
+            )  # fmt: skip
+        return name in (*_OF_THIS_MACHINE, given) and port in (None, 80, self._settings.port)
+
+    def _check_token(self, scope: Scope, headers: Headers) -> None:
+        """Let in who has logged in or presents the token."""
+        path: str = scope["path"]
+        if path in _OPEN or path.startswith("/page/"):
+            return
+        if self._tokens.knows(login_of(headers)):
+            return
+        scheme, _, presented = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            check_tries(self._tokens, address_of(scope))
+            if self._tokens.fits(presented.strip(), address_of(scope)):
+                return
+        elif path == "/":
+            raise RequestError(303, "log in first", headers={"Location": "/login"})
+        raise RequestError(
+            401,
+            "the token is missing or wrong",
+            "send it as Authorization: Bearer TOKEN, or log in at /login",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+
+
+def address_of(scope: Scope) -> str:
+    """Return the address of whoever asks. All addresses of an IPv6 network of 64 bits count as
+    one.
+    """
+    client = scope.get("client")
+    host = client[0] if client else ""
+    return ":".join(host.split(":")[:4]) if ":" in host else host
+
+
+def check_tries(tokens: Tokens, address: str) -> None:
+    """Raise RequestError for an address that has presented too many wrong tokens."""
+    seconds = tokens.seconds_to_wait(address)
+    if seconds:
+        raise RequestError(
+            429,
+            "too many wrong tokens came from this address",
+            f"wait for {seconds} seconds",
+            headers={"Retry-After": str(seconds)},
+        )
+
+
+def login_of(headers: Headers) -> str:
+    """Return the value of the cookie that a login set; "" without one."""
+    try:
+        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return ""
+    return cookie.value if cookie else ""
+
+
+def _check_page(scope: Scope, headers: Headers) -> None:
+    """Refuse what a page of another site asks for, unless it is a link to our page."""
+    site = headers.get("sec-fetch-site", "none")
+    if site in ("none", "same-origin"):
+        return
+    is_link = headers.get("sec-fetch-mode") == "navigate" and scope["path"] in _OF_PAGE
+    if not is_link or scope["method"] != "GET":
+        raise RequestError(403, "another site's page may not ask this server")
+
+
+def _check_change(scope: Scope, headers: Headers) -> None:
+    """Refuse a change unless it is of our page, or of a program."""
+    origin = headers.get("origin")
+    if origin is not None:
+        scheme, _, host = origin.partition("://")
+        if scheme not in ("http", "https") or host != headers.get("host"):
+            raise RequestError(403, "another site's page may not change anything here")
+    if scope["path"] != _LOGIN and headers.get("x-sigseek") != "1":
+        raise RequestError(
+            403, "changes need a header that other pages cannot send", "send X-Sigseek: 1"
+        )
+
+
+async def _refuse(error: RequestError, send: Any) -> None:
+    body = json.dumps(error.fields()).encode()
+    headers = {
+        "Content-Type": "application/problem+json",
+        "Content-Length": str(len(body)),
+        "Cache-Control": "no-store",
+        # What is left of the request's body would be taken for the next request.
+        "Connection": "close",
+        **error.headers,
+    }
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": error.status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _is_address(name: str) -> bool:
+    return ":" in name or name.replace(".", "").isdigit()
+
+
+def _log(scope: Scope, status: int) -> None:
+    query = scope["query_string"].decode("ascii", "replace")
+    target = f"{scope['path']}?{query}" if query else scope["path"]
+    _LOG.info("%s %s %s %d", (scope.get("client") or ("-",))[0], scope["method"], target, status)

@@ -1,0 +1,189 @@
+"""The server: it listens on one address and answers until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from sigseek.errors import ErrorKind, Option, Remedy, SigseekError
+from sigseek.library import Library
+from sigseek.web.app import make_app
+from sigseek.web.context import is_loopback
+from sigseek.web.settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+_HEAD_SECONDS = 15.0
+"""How long the head of a request may take to arrive."""
+_MOST_HEAD_BYTES = 32 * 1024
+_MOST_CONNECTIONS = 2_000
+"""Connections beyond these are answered with 503 at once."""
+_END_SECONDS = 2
+"""How long answers that are under way may take when the server ends."""
+
+
+def serve(library: Library, settings: Settings, ready: Callable[[str], None]) -> None:
+    """Answer requests about the library until SIGINT or SIGTERM comes.
+
+    `ready` is called with the address of the page once the server listens. Raises SigseekError when
+    it cannot listen, or when it would let everybody on the network in.
+    """
+    _check(settings)
+    listening = _listen(settings)
+    with listening:
+        settings_in_use = _with_port(settings, listening)
+        app = make_app(library, settings_in_use)
+        ready(address(settings_in_use))
+        _allow_files()
+        _Server(_config(app), app).run(sockets=[listening])
+
+
+def address(settings: Settings) -> str:
+    """Return the address of the page, as a person opens it on this machine."""
+    host = settings.host
+    if host in ("0.0.0.0", "::", ""):
+        host = "127.0.0.1"
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/"
+
+
+def _check(settings: Settings) -> None:
+    if settings.token is None and not is_loopback(settings.host):
+        raise SigseekError(
+            f"everybody on the network could see the photos at {settings.host}",
+            Remedy("let in only those who know a word: {}", (Option("token", "TOKEN"),)),
+        )
+    if settings.token is not None and not settings.token.strip():
+        raise SigseekError(
+            "the token is empty", Remedy("give {} a text", (Option("token", "TOKEN"),))
+        )
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """Return a socket that listens on the address. Raises SigseekError where that is impossible."""
+    host, port = settings.host.strip("[]"), settings.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(2048)
+    except (OSError, OverflowError) as error:
+        listening.close()
+        raise _cannot_listen(host, port, error) from error
+    return listening
+
+
+def _cannot_listen(host: str, port: int, error: Exception) -> SigseekError:
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EADDRINUSE:
+        return SigseekError(
+            f"port {port} is taken, perhaps by another sigseek serve",
+            Remedy("choose another one: {}", (Option("port", port + 1 if port < 65535 else 7334),)),
+            ErrorKind.BUSY,
+        )
+    if number in (errno.EACCES, errno.EPERM):
+        return SigseekError(
+            f"this user may not listen on port {port}",
+            Remedy("choose one above 1023: {}", (Option("port", 7333),)),
+        )
+    return SigseekError(
+        f"{host} is not an address of this machine",
+        Remedy("listen on this machine alone: {}", (Option("host", "127.0.0.1"),)),
+    )
+
+
+def _with_port(settings: Settings, listening: socket.socket) -> Settings:
+    """Return the settings with the port that the system chose where 0 was asked for."""
+    from dataclasses import replace
+
+    return replace(settings, port=listening.getsockname()[1])
+
+
+def _allow_files() -> None:
+    """Let the process open as many connections and files as the system allows it."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _config(app: FastAPI) -> uvicorn.Config:
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    return uvicorn.Config(
+        app,
+        http=_Protocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # anybody could claim to be on this machine
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=_END_SECONDS,
+        limit_concurrency=_MOST_CONNECTIONS,
+        h11_max_incomplete_event_size=_MOST_HEAD_BYTES,
+    )
+
+
+class _Protocol(H11Protocol):
+    """Closes connections that do not send a whole head in time; uvicorn would wait forever."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._deadline:
+            self._deadline.cancel()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        """Wait for a head while no request is being answered."""
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if answering and self._deadline:
+            self._deadline.cancel()
+            self._deadline = None
+        elif not answering and not self._deadline:
+            self._deadline = self.loop.call_later(_HEAD_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+
+
+class _Server(uvicorn.Server):
+    """Ends at the first signal, and stops what the library is doing for requests."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End, and let nothing that takes long go on."""
+        self.should_exit = True
+        self._app.state.stop.set()
+        # Streams of events would otherwise never end.
+        self.force_exit = True
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        """End what is left after a moment."""
+        await super().shutdown(sockets)
+        await self.lifespan.shutdown()

@@ -1,0 +1,113 @@
+"""`sigseek serve` as people start it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+
+Serve = Callable[..., "tuple[subprocess.Popen[str], str]"]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Start the installed `sigseek serve` on a free port, and return it with its address."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: object) -> tuple[subprocess.Popen[str], str]:
+        program = Path(sys.executable).parent / "sigseek"
+        process = subprocess.Popen(
+            [program, "serve", "--port", "0", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env=os.environ.copy(),
+        )
+        started.append(process)
+        assert process.stdout
+        line = process.stdout.readline()
+        assert " is shown at http://" in line, process.communicate()
+        return process, line.split()[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def ask(address: str, path: str, **headers: str) -> dict[str, object]:
+    request = urllib.request.Request(address + path, headers=headers)
+    with urllib.request.urlopen(request, timeout=60) as response:
+        answer: dict[str, object] = json.load(response)
+    return answer
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_it_answers_until_it_is_told_to_stop(
+    serve: Serve, mini_library: Path, ending: signal.Signals
+) -> None:
+    process, address = serve("--library", mini_library)
+    assert ask(address, "api/v1/status")["photos"] == 40
+    assert ask(address, "api/v1/search?q=a%20house")["headline"] == "4 photos match"
+    with urllib.request.urlopen(address, timeout=60) as page:
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+    process.send_signal(ending)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+def test_a_library_that_does_not_exist_is_made(serve: Serve, tmp_path: Path) -> None:
+    _, address = serve("--library", tmp_path / "new")
+    status = ask(address, "api/v1/status")
+    assert (status["photos"], status["folders"], status["read_only"]) == (0, [], False)
+    assert ask(address, "api/v1/search")["headline"] == "0 photos in the library"
+    assert ask(address, "api/v1/health/ready")["ready"] is True
+
+
+def test_what_cannot_be_served_is_one_line(run: Run, tmp_path: Path, mini_library: Path) -> None:
+    here = ("serve", "--library", mini_library)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = run(*here, "--port", port, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"error: port {port} is taken, perhaps by another sigseek serve; "
+        f"choose another one: --port {port + 1}\n"
+    )
+    done = run(*here, "--host", "0.0.0.0", check=False)
+    assert done.stderr == (
+        "error: everybody on the network could see the photos at 0.0.0.0; "
+        "let in only those who know a word: --token TOKEN\n"
+    )
+    done = run(*here, "--host", "192.0.2.1", "--token", "secret", check=False)
+    assert done.stderr == (
+        "error: 192.0.2.1 is not an address of this machine; "
+        "listen on this machine alone: --host 127.0.0.1\n"
+    )
+    done = run("serve", "--read-only", "--library", tmp_path / "none", check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: no library at {tmp_path / 'none'}; make one with: ")
+
+
+def test_other_commands_import_nothing_of_the_server(mini_library: Path) -> None:
+    code = (
+        "import sys; from sigseek.cli.main import cli; "
+        f"cli(['search', 'a house', '--library', {str(mini_library)!r}], standalone_mode=False); "
+        "print([name for name in ('fastapi', 'uvicorn', 'starlette', 'pydantic', "
+        "'python_multipart') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

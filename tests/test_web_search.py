@@ -1,0 +1,93 @@
+"""Searching over HTTP."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+import sigseek
+from sigseek.results import record_fields
+from tests.served import served
+
+OF_HTTP = {"name", "folder", "format", "color", "thumbnail", "original", "shown_as"}
+
+
+@pytest.fixture(scope="module")
+def web(mini_library: Path) -> Iterator[TestClient]:
+    with served(mini_library) as client:
+        yield client
+
+
+def test_hits_are_those_of_python(web: TestClient, mini_library: Path) -> None:
+    answer = web.get("/api/v1/search", params={"q": "a house"}).json()
+    with sigseek.open(mini_library, model="mini", precision="fp32") as library:
+        found = library.search("a house", 50)
+    assert answer["query"] == '"a house"'
+    assert answer["headline"] == "4 photos match"
+    assert answer["matches"] == len(found) == 4
+    expected = [json.loads(sigseek.results.json_line(hit)) for hit in found]
+    assert [
+        {k: v for k, v in hit.items() if k not in OF_HTTP} for hit in answer["hits"]
+    ] == expected
+    (hit, *_) = answer["hits"]
+    assert set(hit) == set(record_fields(found[0])) | OF_HTTP
+    assert hit["name"] == Path(found[0].path).name
+    assert hit["folder"] == str(Path(found[0].path).parent)
+    assert hit["format"] == "JPEG"
+    assert hit["shown_as"] == "original"
+    assert answer["best"]["id"] == hit["id"]
+
+
+def test_without_a_query_all_photos_are_listed_newest_first(web: TestClient) -> None:
+    answer = web.get("/api/v1/search", params={"limit": 3}).json()
+    assert answer["headline"] == "40 photos in the library"
+    assert answer["query"] == ""
+    assert len(answer["hits"]) == 3
+    assert answer["next"]
+
+
+def test_pages_of_five_joined_are_one_page_of_fifty(web: TestClient) -> None:
+    for asked in ({"q": "a house", "all": "true"}, {"q": ""}, {"q": "format:jpeg", "sort": "path"}):
+        whole = web.get("/api/v1/search", params=asked | {"limit": 50}).json()
+        parts, page = [], {}
+        while True:
+            answer = web.get("/api/v1/search", params=asked | page | {"limit": 5}).json()
+            parts += answer["hits"]
+            if answer["next"] is None:
+                break
+            page = {"page": answer["next"]}
+        assert len(parts) == 40
+        assert parts == whole["hits"]
+
+
+def test_lines_hold_the_hits_and_then_the_answer(web: TestClient) -> None:
+    asked = {"q": "a house"}
+    lines = web.get("/api/v1/search", params=asked, headers={"Accept": "application/x-ndjson"})
+    *hits, last = map(json.loads, lines.text.splitlines())
+    answer = web.get("/api/v1/search", params=asked).json()
+    assert hits == answer.pop("hits")
+    assert last == {"answer": answer}
+
+
+def test_an_error_of_a_query_tells_its_column(web: TestClient) -> None:
+    response = web.get("/api/v1/search", params={"q": "a dog AND"})
+    assert response.status_code == 400
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert problem["type"] == "urn:sigseek:invalid"
+    assert problem["kind"] == "invalid"
+    assert problem["column"] == 7
+    assert problem["detail"] == "AND at the end of the query"
+    assert problem["remedy"] == {
+        "text": 'a term is expected after it, or quote the word: "AND"',
+        "calls": [],
+    }
+
+
+def test_parameters_out_of_range_are_problems(web: TestClient) -> None:
+    response = web.get("/api/v1/search", params={"limit": 0})
+    assert response.status_code == 422
+    assert response.json()["detail"] == "limit: input should be greater than or equal to 1"
+    assert web.get("/api/v1/nothing").json()["kind"] == "not found"
