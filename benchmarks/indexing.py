@@ -169,9 +169,10 @@ def compare(
 
 
 def index(folder: Path, checkpoint: Checkpoint, precision: str, scratch: Path) -> Finished:
-    """Index with the program into a new library."""
+    """Index with the program into a new library, and make all thumbnails again."""
     library = scratch / precision
     shutil.rmtree(library, ignore_errors=True)
+    shutil.rmtree(Path(os.environ["SIGSEEK_CACHE"], "thumbnails"), ignore_errors=True)
     words = (
         "--library",
         library,

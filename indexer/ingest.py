@@ -42,11 +42,14 @@ from sigseek.progress import Stop
 from sigseek.siglip import ImageTower
 from sigseek.siglip.preprocessing import VERSION
 from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord, FolderRecord
+from sigseek.storage.thumbnails import THUMBNAIL_SIZES, ThumbnailStore
 
 _AHEAD = 32
 """How many files are hashed ahead of the decoding. As many photos are decoded ahead of the tower
 until it is loaded and its batch is known.
 """
+_THUMBNAIL = THUMBNAIL_SIZES[0]
+"""The thumbnails that are made of every photo. Larger ones are made when they are asked for."""
 THREADS = max(2, (os.cpu_count() or 2) - 1)
 """How many threads hash, and how many have a process of their own decode. Two at least, since one
 may wait for the disk. The tower takes all cores when it runs.
@@ -65,7 +68,8 @@ class FolderIngest:
     """Takes in the new and changed files of one folder, which the comparison `found` lists.
 
     `tower` returns the image tower. It is called first when the first photo has to be embedded.
-    What becomes of each file is entered in the ledger.
+    What becomes of each file is entered in the ledger. The small thumbnails of the photos are kept
+    in `thumbnails`, if any.
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class FolderIngest:
         folder: FolderRecord,
         found: Comparison,
         stop: Stop,
+        thumbnails: ThumbnailStore | None = None,
     ) -> None:
         self._catalog = catalog
         self._checkpoint = checkpoint
@@ -89,6 +94,7 @@ class FolderIngest:
         self._changes = FolderChanges(catalog, checkpoint, ledger, folder, found)
         self._earlier = EarlierDigests(catalog, folder)
         self._stop = stop
+        self._thumbnails = thumbnails
         self._waiting: dict[bytes, Content] = {}
         """Contents on their way to the tower and back. A second file of one of them is not decoded
         again.
@@ -203,8 +209,9 @@ class FolderIngest:
     def _decode(self, content: Content) -> DecodedPhoto:
         file, read = content.files[0]
         path = Path(self._folder.path, file.path)
+        kept = self._thumbnails is None or self._thumbnails.holds(content.picture, _THUMBNAIL)
         try:
-            return self._decoder.decode(path)
+            photo = self._decoder.decode(path, None if kept else _THUMBNAIL)
         finally:
             self._ledger.note_decoded()
             # the decoded picture may be another one than was hashed
@@ -215,6 +222,9 @@ class FolderIngest:
                 )
             if (status.st_size, mtime_ns(status)) != (read.size, read.mtime_ns):
                 raise ChangedError("it changed while it was read; the next run tries it again")
+        if self._thumbnails and photo.thumbnail:
+            self._thumbnails.write(content.picture, _THUMBNAIL, photo.thumbnail)
+        return photo
 
     def _decode_again(self, content: Content) -> DecodedPhoto | Exception:
         """Decode as `_decode` does, after a file of another name failed."""

@@ -27,6 +27,7 @@ from sigseek.siglip.yardstick.steps import Step
 from sigseek.storage import Catalog, CheckpointRecord, FolderRecord
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index.contract import IndexStore
+from sigseek.storage.thumbnails import ThumbnailStore
 
 if TYPE_CHECKING:
     from sigseek.siglip.yardstick.embeddings import Yardstick  # numpy comes with it
@@ -42,7 +43,8 @@ class Indexer:
     Pictures of more than `max_pixels` are failures. The catalog remembers the limit for later runs;
     None stands for the remembered one, or else for what half of the memory is enough for. With
     `reread`, files are read again even if their size and times have not changed. `speed` tells of
-    runs that take long, and keeps how fast this one was.
+    runs that take long, and keeps how fast this one was. `thumbnails` keeps a small picture of each
+    photo that is decoded.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Indexer:
         speed: SpeedNotes | None = None,
         max_pixels: int | None = None,
         reread: bool = False,
+        thumbnails: ThumbnailStore | None = None,
         listener: Listener | None = None,
         stop: Stop | None = None,
     ) -> None:
@@ -67,6 +70,7 @@ class Indexer:
         self._speed = speed
         self._yardstick = yardstick
         self._index_store = index_store
+        self._thumbnails = thumbnails
         self._new_limit = max_pixels
         self._max_pixels = max_pixels or catalog.max_pixels() or default_max_pixels()
         self._listener = listener or Silence()
@@ -197,6 +201,7 @@ class Indexer:
                     folder,
                     found,
                     self._stop,
+                    self._thumbnails,
                 ).run()
 
     def _read_metadata(self, work: Sequence[tuple[FolderRecord, PurePath, Comparison]]) -> bool:

@@ -165,6 +165,8 @@ class Library:
         any case; a call that finds no new photos embeds the rest. The report's `provisional` tells
         when some are left.
 
+        A small thumbnail of each photo that is decoded is kept, as `thumbnail` would.
+
         Raises FolderError and changes nothing when more than half of a folder's files are gone
         (unless `accept_missing`), when an offline folder is inside a new one, or when a new folder
         holds a whole system, as "/" does (unless `accept_system_folder`).
@@ -734,7 +736,10 @@ class Library:
         from sigseek.operations.status import library_status
 
         return library_status(
-            self._directory.catalog(), self.directory, self._directory.index_store
+            self._directory.catalog(),
+            self.directory,
+            self._directory.index_store,
+            self._opened.thumbnails.store,
         )
 
     def folders(self) -> list[str]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sigseek.cli.default_library import library_beside
 from sigseek.cli.options import confirm, given_labels
-from sigseek.cli.parameter_types import Duration, PathName, Probability
+from sigseek.cli.parameter_types import Duration, PathName, Probability, Size
 from sigseek.search.errors import QueryError
 
 
@@ -51,6 +51,28 @@ def test_the_shortest_and_the_longest_duration() -> None:
         converted(Duration(), "0d")
     with pytest.raises(click.BadParameter, match="is too long"):
         converted(Duration(), "999999999w")
+
+
+@pytest.mark.parametrize(
+    ("typed", "size"),
+    [
+        ("0", 0),
+        ("500MB", 500_000_000),
+        (" 2.5 GB ", 2_500_000_000),
+        ("4g", 4_000_000_000),
+        ("1.5T", 1_500_000_000_000),
+        ("12b", 12),
+        ("999 kB", 999_000),
+    ],
+)
+def test_sizes(typed: str, size: int) -> None:
+    assert converted(Size(), typed) == size
+
+
+@pytest.mark.parametrize("typed", ["", "-1", "many", "4GiB", "4 G B", "1e9", "４GB", "MB"])
+def test_what_is_no_size(typed: str) -> None:
+    with pytest.raises(click.BadParameter, match="is not a size; write it as 0, 500MB or 4GB"):
+        converted(Size(), typed)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Files on their way into the catalog: what is decoded, embedded in which batches, and stored."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -75,11 +75,11 @@ def ingest(tmp_path: Path) -> Iterator[Ingest]:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that are decoded, in the order of their end."""
     names: list[str] = []
-    decode: Callable[[GuardedDecoder, Path], DecodedPhoto] = GuardedDecoder.decode
+    decode = GuardedDecoder.decode
 
-    def note(decoder: GuardedDecoder, path: Path) -> DecodedPhoto:
+    def note(decoder: GuardedDecoder, path: Path, thumbnail: int | None = None) -> DecodedPhoto:
         names.append(path.name)
-        return decode(decoder, path)
+        return decode(decoder, path, thumbnail)
 
     monkeypatch.setattr(GuardedDecoder, "decode", note)
     return names

@@ -168,7 +168,9 @@ def test_a_file_that_holds_a_photo_stays_its_file_if_it_cannot_be_decoded(
         transaction.remove_embeddings(1, [photo])
     now = to_a_new_name(folder)
 
-    def decode(self: guarded.GuardedDecoder, path: Path) -> DecodedPhoto:
+    def decode(
+        self: guarded.GuardedDecoder, path: Path, thumbnail: int | None = None
+    ) -> DecodedPhoto:
         raise SlowError("decoding took longer than 270 s; the disk or the network may be slow")
 
     with monkeypatch.context() as patched:

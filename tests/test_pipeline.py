@@ -33,6 +33,7 @@ from sigseek.siglip.yardstick.embeddings import Yardstick
 from sigseek.siglip.yardstick.steps import STEPS, WHOLE, Step
 from sigseek.storage import Catalog, CheckpointRecord, FailureKind
 from sigseek.storage.index.store import FaissStore
+from sigseek.storage.thumbnails import ThumbnailStore
 from tests.catalogs import add_checkpoint, random_unit, unit
 from tests.listeners import Heard
 from tests.photos import picture, save
@@ -89,6 +90,7 @@ class Library:
         exclude: Sequence[str] = (),
         include: Sequence[str] = (),
         max_pixels: int | None = None,
+        thumbnails: ThumbnailStore | None = None,
         listener: Listener | None = None,
         stop: Stop | None = None,
     ) -> IndexReport:
@@ -102,6 +104,7 @@ class Library:
             FaissStore(self.catalog.path.parent / "index"),
             max_pixels=max_pixels,
             reread=reread,
+            thumbnails=thumbnails,
             listener=listener,
             stop=stop,
         )

@@ -135,9 +135,9 @@ def test_no_more_than_a_few_batches_are_in_memory(
     class Counting(GuardedDecoder):
         count = 0
 
-        def decode(self, path: Path) -> DecodedPhoto:
+        def decode(self, path: Path, thumbnail: int | None = None) -> DecodedPhoto:
             Counting.count += 1
-            return super().decode(path)
+            return super().decode(path, thumbnail)
 
     photo, tower = save(tmp_path / "photo.jpg"), mini_towers[0]
     with Counting(mini.preprocessing) as decoder:

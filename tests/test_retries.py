@@ -134,10 +134,12 @@ def test_a_file_that_takes_too_long_is_read_again_the_next_day(
     save(folder / "slow.png", seed=2)
     decode = guarded.GuardedDecoder.decode
 
-    def decode_slowly(self: guarded.GuardedDecoder, path: Path) -> DecodedPhoto:
+    def decode_slowly(
+        self: guarded.GuardedDecoder, path: Path, thumbnail: int | None = None
+    ) -> DecodedPhoto:
         if path.name == "slow.png":
             raise SlowError("decoding took longer than 270 s; the disk or the network may be slow")
-        return decode(self, path)
+        return decode(self, path, thumbnail)
 
     with monkeypatch.context() as patch:
         patch.setattr(guarded.GuardedDecoder, "decode", decode_slowly)

@@ -11,6 +11,7 @@ import sigseek
 from sigseek.operations.status import library_status
 from sigseek.storage import Catalog
 from sigseek.storage.index.store import FaissStore
+from sigseek.storage.thumbnails import ThumbnailStore
 from tests.catalogs import add_checkpoint, add_photos
 
 
@@ -48,7 +49,8 @@ def test_the_numbers_of_a_status_agree_while_another_process_writes(
     from sigseek.storage.catalog.catalog import CatalogReader
 
     monkeypatch.setattr(CatalogReader, "file_counts", count_while_another_writes)
-    status = library_status(catalog, tmp_path, FaissStore(tmp_path / "index"))
+    stores = FaissStore(tmp_path / "index"), ThumbnailStore(tmp_path / "thumbnails")
+    status = library_status(catalog, tmp_path, *stores)
     assert written
     assert (status.photos, status.files) == (1, 1)
     assert [checkpoint.embeddings for checkpoint in status.checkpoints] == [1]

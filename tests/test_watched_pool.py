@@ -129,8 +129,10 @@ def test_a_disk_that_falls_silent_while_a_file_is_decoded(
     decode = GuardedDecoder.decode
     with silent_disk(monkeypatch) as silent:
 
-        def decode_and_fall_silent(decoder: GuardedDecoder, path: Path) -> DecodedPhoto:
-            decoded = decode(decoder, path)
+        def decode_and_fall_silent(
+            decoder: GuardedDecoder, path: Path, thumbnail: int | None = None
+        ) -> DecodedPhoto:
+            decoded = decode(decoder, path, thumbnail)
             if path.name == "silent.png":
                 silent.paths = {path.parent}
             return decoded

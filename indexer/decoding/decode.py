@@ -61,6 +61,8 @@ class DecodedPhoto:
     """What is kept of the picture to find it again in another form."""
     damaged: bool = False
     """Whether a part of the picture could not be decoded."""
+    thumbnail: bytes | None = None
+    """The photo as a small JPEG, if it was asked for and enough was decoded."""
 
 
 def decode_photo(
@@ -68,11 +70,14 @@ def decode_photo(
     preprocessing: Preprocessing,
     max_pixels: int | None = None,
     max_held: int | None = None,
+    thumbnail: int | None = None,
 ) -> DecodedPhoto:
     """Return the photo in the file, upright, in RGB, resized for the checkpoint.
 
     Of several frames it is the first, and transparency becomes white. A JPEG is decoded at a
-    fraction of its size where that leaves enough; docs/speed.md tells what it costs.
+    fraction of its size where that leaves enough; docs/speed.md tells what it costs. With
+    `thumbnail`, it is also returned as a JPEG whose longer side has at most so many pixels, unless
+    what the checkpoint needs was decoded smaller than that.
 
     Raises TooLargeError for a picture of more than `max_pixels`, by default what half of the memory
     is enough for, LargePhotoError when the decoder would hold more than `max_held` pixels at once,
@@ -90,14 +95,22 @@ def decode_photo(
         most.check_held(*(full if image.info.get("progressive") else image.size))
         rgb, metadata, damaged = _upright_rgb(picture, least)
         pixels = preprocessing.resize(rgb)
+        # The embedding must not depend on whether a thumbnail is wanted: no more is decoded for it.
+        enough = thumbnail and max(rgb.size) >= min(thumbnail, max(full))
         if not reduced:
             full = image.size  # once more: Pillow turns a TIFF when it loads it
         width, height = picture.size or (
             full[::-1] if metadata.orientation in SIDES_SWAPPED else full
         )
-        dated = dated_by_name(metadata, path)
         return DecodedPhoto(
-            pixels, width, height, picture.format, dated, picture_hash(rgb), damaged
+            pixels,
+            width,
+            height,
+            picture.format,
+            dated_by_name(metadata, path),
+            picture_hash(rgb),
+            damaged,
+            jpeg_of(rgb, thumbnail) if enough else None,
         )
 
     return _read(path, decoded, most)

@@ -90,13 +90,12 @@ class GuardedDecoder(GuardedPictures):
         super().__init__(max_pixels)
         self._preprocessing = preprocessing
 
-    def decode(self, path: Path) -> DecodedPhoto:
-        """Return the photo in the file.
+    def decode(self, path: Path, thumbnail: int | None = None) -> DecodedPhoto:
+        """Return what `sigseek.indexer.decoding.decode.decode_photo` gives.
 
-        Raises as `decode_photo` does, and DecodeError for a file that takes too much or kills a
-        process.
+        Raises as that does, and DecodeError for a file that takes too much or kills a process.
         """
-        return self._call(_decode_in_worker, path, self._preprocessing)
+        return self._call(_decode_in_worker, path, (self._preprocessing, thumbnail))
 
     def decode_views(self, path: Path, pixels: int = 0) -> npt.NDArray[np.uint8]:
         """Return what `sigseek.indexer.decoding.decode.decode_views` gives.
@@ -122,11 +121,12 @@ class GuardedDecoder(GuardedPictures):
 
 
 def _decode_in_worker(
-    path: Path, preprocessing: Preprocessing, max_pixels: int, max_held: int
+    path: Path, how: tuple[Preprocessing, int | None], max_pixels: int, max_held: int
 ) -> DecodedPhoto:
     """Run `decode_photo` in the worker process."""
     set_up_pillow()
-    return decode_photo(path, preprocessing, max_pixels, max_held)
+    preprocessing, thumbnail = how
+    return decode_photo(path, preprocessing, max_pixels, max_held, thumbnail)
 
 
 def _views_in_worker(

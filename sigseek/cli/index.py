@@ -18,6 +18,7 @@ from sigseek.cli.options import (
     max_megapixels_option,
     opened,
     precision_option,
+    thumbnails_max_option,
     yes_option,
 )
 from sigseek.cli.output import print_json, print_report
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     "why, and counts those that would be removed from the library.",
 )
 @max_megapixels_option
+@thumbnails_max_option
 @json_option
 def index(
     folders: tuple[Path, ...],
@@ -76,6 +78,7 @@ def index(
     include: tuple[str, ...],
     only_list: bool,
     max_megapixels: int | None,
+    thumbnails_max: int | None,
     as_json: bool,
 ) -> None:
     """Add folders to the library and bring it up to date.
@@ -102,6 +105,8 @@ def index(
         if only_list:
             _list(library.preview(*folders, exclude=exclude, include=include), as_json=as_json)
             return
+        if thumbnails_max is not None:
+            library.limit_thumbnails(thumbnails_max)
         with RunProgress() as listener:
             run = partial(
                 library.index,

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from sigseek.cli.default_library import default_library
-from sigseek.cli.parameter_types import PathName
+from sigseek.cli.parameter_types import PathName, Size
 from sigseek.cli.remedies import note_library
 from sigseek.paths import LIBRARY_BESIDE_PHOTOS
 from sigseek.results import shown
@@ -159,6 +159,15 @@ max_megapixels_option = click.option(
     metavar="N",
     help="Skip pictures larger than this, now and in later runs.  "
     "[default: what fits into half of the RAM, at most 250]",
+)
+
+
+thumbnails_max_option = click.option(
+    "--thumbnails-max",
+    type=Size(),
+    metavar="SIZE",
+    help="The most that small pictures of photos may take, such as 500MB, from now on and for all "
+    "your libraries together; 0 keeps none.  [default: 4GB]",
 )
 
 

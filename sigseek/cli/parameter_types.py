@@ -67,6 +67,25 @@ class Probability(click.ParamType[float]):
         return float(Decimal(number) / (100 if typed.endswith("%") else 1))
 
 
+_UNITS = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000, "t": 1_000_000_000_000}
+
+
+class Size(click.ParamType[int]):
+    """A size on the disk such as 0, 500MB or 2.5 GB, in bytes."""
+
+    name = "size"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Convert the value to bytes; anything else is a usage error."""
+        typed = str(value).strip().lower()
+        match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?) ?([kmgt]?)b?", typed, re.ASCII)
+        if not match:
+            self.fail(f"{value!r} is not a size; write it as 0, 500MB or 4GB.", param, ctx)
+        return int(Decimal(match[1]) * _UNITS[match[2]])
+
+
 class PathName(click.Path):
     """A path that is not empty, and whose letters may have either Unicode spelling.
 

@@ -28,6 +28,7 @@ _OPTIONS = {
     "include_self": "--self",
     "labels": "--label",
     "limit": "-n",
+    "max_bytes": "--thumbnails-max",
 }
 """Options by the name of the argument, for those with another name."""
 _PLACEHOLDERS = {"CAPTIONS": "CAPTIONS.jsonl", "LABELS": "--labels-file FILE"}

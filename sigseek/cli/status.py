@@ -43,7 +43,13 @@ def _rows(found: Status) -> list[tuple[str, str]]:
             for checkpoint in found.checkpoints
         ),
         ("size", f"catalog {catalog}, index {index}"),
+        ("thumbnails", _thumbnails(found)),
     ]
+
+
+def _thumbnails(found: Status) -> str:
+    taken, most = size_in_words(found.thumbnails_bytes), size_in_words(found.thumbnails_max_bytes)
+    return f"{shown(found.thumbnails)}: {taken} of at most {most}, for all libraries"
 
 
 def _folder(folder: FolderStatus) -> str:

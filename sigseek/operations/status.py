@@ -11,6 +11,7 @@ from sigseek.siglip.yardstick.steps import step_of
 from sigseek.storage import Catalog, FolderRecord, Measured
 from sigseek.storage.catalog.catalog import CatalogReader
 from sigseek.storage.index.contract import IndexStore
+from sigseek.storage.thumbnails import ThumbnailStore
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,17 @@ class Status:
     checkpoints: tuple[CheckpointStatus, ...]
     catalog_bytes: int
     index_bytes: int
+    thumbnails: str
+    """The directory of the thumbnails, which all libraries of the user share."""
+    thumbnails_bytes: int
+    """What they take, all libraries together; of many it is an estimate."""
+    thumbnails_max_bytes: int
+    """What they take at most."""
 
 
-def library_status(catalog: Catalog, directory: Path, index_store: IndexStore) -> Status:
+def library_status(
+    catalog: Catalog, directory: Path, index_store: IndexStore, thumbnails: ThumbnailStore
+) -> Status:
     """Return the status of the library in `directory`, whose numbers are all of one moment."""
     with catalog.snapshot() as reader:
         known, counts = reader.folders(), reader.file_counts()
@@ -84,6 +93,9 @@ def library_status(catalog: Catalog, directory: Path, index_store: IndexStore) -
         checkpoints=checkpoints,
         catalog_bytes=sum(map(_size, directory.glob(f"{catalog.path.name}*"))),
         index_bytes=index_store.bytes(),
+        thumbnails=str(thumbnails.directory),
+        thumbnails_bytes=thumbnails.size_on_disk(),
+        thumbnails_max_bytes=thumbnails.max_bytes,
     )
 
 

@@ -60,6 +60,11 @@ class Thumbnails:
         """Return where thumbnails are kept: in the user's cache, for all libraries."""
         return self._store.get(open_store)
 
+    @property
+    def store_if_any(self) -> ThumbnailStore | None:
+        """Return where thumbnails are kept; None if the user wants none kept."""
+        return self.store if self.store.max_bytes else None
+
     def close(self) -> None:
         """End the processes that decode photos."""
         for thumbnailer in self._thumbnailer.clear():
