@@ -15,6 +15,7 @@ from sigseek.siglip import Checkpoint, ImageTower, TextTower
 from sigseek.siglip.checkpoint import read_checkpoint
 from sigseek.siglip.runtimes.choose import load_image_tower, load_text_tower
 from sigseek.siglip.runtimes.openvino import is_installed
+from sigseek.siglip.shared_text_tower import SharedTextTower
 from sigseek.siglip.tokenizer import Tokenizer
 from tests.checkpoints import save_siglip2_tokenizer, save_tiny
 
@@ -40,7 +41,7 @@ def no_photos() -> Any:
     raise AssertionError("only an int8 conversion asks for photos")
 
 
-@pytest.fixture(scope="module", params=["torch", "openvino"])
+@pytest.fixture(scope="module", params=["torch", "openvino", "shared"])
 def towers(
     request: pytest.FixtureRequest,
     mini: Checkpoint,
@@ -48,6 +49,9 @@ def towers(
 ) -> Towers:
     if request.param == "torch":
         return Towers(*request.getfixturevalue("mini_towers"))
+    if request.param == "shared":
+        images, texts = request.getfixturevalue("mini_towers")
+        return Towers(images, SharedTextTower(texts))
     if not is_installed():
         pytest.skip("OpenVINO has no package for this platform")
     with pytest.MonkeyPatch.context() as patch:

@@ -229,10 +229,12 @@ class ModelInUse:
 
     def _load_texts(self, listener: Listener, stop: Stop) -> TextTower:
         from sigseek.siglip.runtimes.choose import load_text_tower
+        from sigseek.siglip.shared_text_tower import SharedTextTower
 
         listener.advanced(Progress(Phase.PREPARING))
         checkpoint = self.prepare(listener, stop)
-        return load_text_tower(checkpoint, self._device, self._wanted_precision(), listener, stop)
+        tower = load_text_tower(checkpoint, self._device, self._wanted_precision(), listener, stop)
+        return SharedTextTower(tower)
 
     def _wanted_precision(self) -> str:
         """Return the precision asked for; with "auto" the library's, so that queries match it.
