@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def wait_for(shared: SharedTextTower, calls: int) -> None:
 
 def hold_first(
     pool: ThreadPoolExecutor, shared: SharedTextTower, counted: CountedTower, others: list[str]
-) -> list:
+) -> list[Future[np.ndarray]]:
     """Begin a pass with "first" and have the other texts wait for its end."""
     counted.may_go_on.clear()
     futures = [pool.submit(shared.embed, ["first"])]
