@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sigseek.cities import City, cities_called, plain_letters
 from sigseek.search.errors import printable
@@ -23,6 +24,10 @@ _COORDINATES = re.compile(
 _DISTANCE = re.compile(r"\s*(\d{1,6}(?:\.\d{0,9})?)\s*(km|mi|m|)\s*", re.ASCII | re.IGNORECASE)
 
 
+_plain_letters = lru_cache(100_000)(plain_letters)
+"""A library may have photos of many cities, and each search for a place looks at all names."""
+
+
 @dataclass(frozen=True)
 class Place:
     """A place by name: the city, the region or the country. Several names are joined by commas, as
@@ -39,7 +44,7 @@ class Place:
         known = {column: catalog.names(column) for column in COLUMNS}
         conditions: list[Selection] = []
         for name in filter(None, map(str.strip, self.name.split(","))):
-            wanted = pattern(name, plain_letters)
+            wanted = pattern(name, _plain_letters)
             found: list[Selection] = [
                 Named(column, tuple(filter(wanted, names))) for column, names in known.items()
             ]

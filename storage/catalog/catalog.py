@@ -17,6 +17,7 @@ from sigseek.storage.catalog.reading.facets import FacetReader
 from sigseek.storage.catalog.reading.files import FileReader
 from sigseek.storage.catalog.reading.hashes import HashReader
 from sigseek.storage.catalog.reading.judgement import JudgementReader
+from sigseek.storage.catalog.reading.kept import KeptAnswers
 from sigseek.storage.catalog.reading.order import OrderReader
 from sigseek.storage.catalog.reading.photos import PhotoReader
 from sigseek.storage.catalog.reading.picture_digests import PictureDigestReader
@@ -63,6 +64,7 @@ class Catalog(CatalogReader):
         """
         dialect = SqliteDialect(place / FILE_NAME) if isinstance(place, Path) else place
         super().__init__(dialect)
+        self._kept = KeptAnswers(dialect)
 
     @property
     def path(self) -> Path:

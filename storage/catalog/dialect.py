@@ -4,13 +4,18 @@
 tests of the catalog run on both.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from sqlalchemy import Column, ColumnElement, Connection, Engine, Executable, Table
+from sqlalchemy import Column, ColumnElement, Connection, Engine, Executable, Select, Table
 
 from sigseek.storage.errors import LibraryError
+
+if TYPE_CHECKING:
+    from sigseek.storage.records.arrays import Ids
 
 Rows: TypeAlias = Sequence[tuple[Any, ...]]
 """Rows as the driver gives them. A path may be text or bytes, a boolean may be 0 or 1."""
@@ -42,6 +47,11 @@ class Dialect(Protocol):
         the second waits when it begins.
         """
         ...
+
+    def changes(self) -> int | None:
+        """Return a number that is another one after anybody, in any process, has changed the
+        database; None where the database has no such number.
+        """
 
     def begin_writing(self, connection: Connection) -> None:
         """Begin a transaction that writes. LibraryError where its writer has lost the lock of the
@@ -91,6 +101,9 @@ class Dialect(Protocol):
         rows.
         """
         ...
+
+    def fetch_ids(self, connection: Connection, statement: Select[int]) -> Iterator[Ids]:
+        """Yield the ids that a SELECT of one column gives, in no order, as arrays (n,)."""
 
     def integrity(self, connection: Connection) -> list[str]:
         """Return what the database finds wrong with its files; nothing when they are sound, or when

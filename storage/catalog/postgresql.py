@@ -3,11 +3,14 @@
 Nothing above `storage` opens one yet; only the tests do.
 """
 
+from __future__ import annotations
+
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from sqlalchemy import (
@@ -17,6 +20,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Executable,
+    Select,
     Table,
     any_,
     bindparam,
@@ -37,6 +41,9 @@ from sigseek.storage.catalog.dialect import Rows
 from sigseek.storage.catalog.tables import METADATA
 from sigseek.storage.errors import LibraryError
 from sigseek.storage.lock import AdvisoryLock
+
+if TYPE_CHECKING:
+    from sigseek.storage.records.arrays import Ids
 
 _SCHEMA_LOCK = 0x7369677365656B  # "sigseek"; the key of an advisory lock
 _FETCHED = 2_000
@@ -90,6 +97,9 @@ class PostgreSqlDialect:
         except LibraryError:
             self.close()
             raise
+
+    def changes(self) -> None:
+        """Return None: PostgreSQL has no number for the changes of a single database."""
 
     def begin_writing(self, connection: Connection) -> None:
         """See to it that the lock was not lost, if it is held through `lock`."""
@@ -155,6 +165,13 @@ class PostgreSqlDialect:
             yield from result.partitions(count)
         finally:
             result.close()
+
+    def fetch_ids(self, connection: Connection, statement: Select[int]) -> Iterator[Ids]:
+        """Yield the ids, some thousand at a time."""
+        import numpy as np
+
+        for rows in self.stream(connection, statement, {}, _FETCHED):
+            yield np.fromiter(chain.from_iterable(rows), np.int64, len(rows))
 
     def integrity(self, connection: Connection) -> list[str]:
         """Find nothing, because a client cannot look into the server's files; `pg_amcheck` does."""

@@ -1,15 +1,19 @@
 """The catalog as an SQLite file: what `sigseek.storage.catalog.dialect` asks of it."""
 
+from __future__ import annotations
+
 import errno
 import json
 import os
 import sqlite3
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from sqlalchemy import (
@@ -17,6 +21,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Executable,
+    Select,
     Table,
     bindparam,
     create_engine,
@@ -26,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from sigseek.errors import ErrorKind, Option, Remedy
@@ -37,6 +42,10 @@ from sigseek.storage.errors import LibraryError
 from sigseek.storage.file_system import network_type
 from sigseek.storage.lock import writer_lock
 
+if TYPE_CHECKING:
+    from sigseek.storage.records.arrays import Ids
+
+_FETCHED = 10_000
 _BUSY_TIMEOUT_MS = 30_000
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _NOT_WRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
@@ -65,6 +74,9 @@ class SqliteDialect:
         """
         self.journal_changed = False
         """Whether the file was made, or taken out of WAL mode, for such a file system just now."""
+        self._watching = threading.Lock()
+        self._watcher: Any = None
+        """The connection that is asked for changes. Nothing is ever written through it."""
         self.readers = self._open()
         # A transaction that read first and then found that another one had written since could only
         # fail. So those that will write wait for each other at their beginning.
@@ -73,8 +85,25 @@ class SqliteDialect:
     def begin_writing(self, connection: Connection) -> None:
         """Do nothing: the lock is a file's, which no process loses while it runs."""
 
+    def changes(self) -> int:
+        """Return the number in which SQLite tells one connection of the changes by all others."""
+        with self._watching:
+            if self._watcher is None:
+                connection = self.readers.raw_connection()
+                self._watcher = connection.driver_connection
+                connection.detach()
+            try:
+                ((number,),) = self._watcher.execute("PRAGMA data_version").fetchall()
+            except sqlite3.Error as error:
+                raise self.describe(error) from error
+            return int(number)
+
     def close(self) -> None:
         """Close the file."""
+        with self._watching:
+            if self._watcher is not None:
+                self._watcher.close()
+                self._watcher = None
         self.readers.dispose()
 
     def put(
@@ -119,6 +148,22 @@ class SqliteDialect:
         cursor: Any = connection.execute(statement, values).cursor
         while rows := cursor.fetchmany(count):
             yield rows
+
+    def fetch_ids(self, connection: Connection, statement: Select[int]) -> Iterator[Ids]:
+        """Yield the ids, which SQLite writes into a text: one row for each id would take three
+        times as long.
+        """
+        import numpy as np
+
+        (column,) = statement.subquery().c
+        try:
+            text = connection.scalar(select(func.group_concat(column)))
+        except DataError:  # longer than a text may be, with 100 million ids or so
+            for rows in self.stream(connection, statement, {}, _FETCHED):
+                yield np.fromiter(chain.from_iterable(rows), np.int64, len(rows))
+            return
+        if text is not None:
+            yield np.fromstring(text, np.int64, sep=",")
 
     def integrity(self, connection: Connection) -> list[str]:
         """Return what SQLite finds wrong with the file."""

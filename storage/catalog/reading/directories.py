@@ -31,6 +31,9 @@ class DirectoryReader(Reader):
 
     def directory(self, path: PurePath) -> KnownDirectory | None:
         """Return the directory with this absolute path; None if no photo has a file below it."""
+        return self._once(("directory", path), lambda: self._find_directory(path))
+
+    def _find_directory(self, path: PurePath) -> KnownDirectory | None:
         with self._connect() as connection:
             for spelled in spellings(Path(path)):
                 places = tuple(_places(connection, spelled))
@@ -44,6 +47,9 @@ class DirectoryReader(Reader):
 
         A directory below another one that was found is left out.
         """
+        return self._once(("directories", name), lambda: self._find_directories(name))
+
+    def _find_directories(self, name: PurePath) -> tuple[list[str], list[str]]:
         found: dict[str, bool] = {}
         with self._connect() as connection:
             for folder in connection.execute(select(FOLDER)):

@@ -49,12 +49,11 @@ class EmbeddingReader(Reader):
         import numpy as np
 
         query = select(EMBEDDING.c.photo_id).where(EMBEDDING.c.checkpoint_id == checkpoint_id)
-        query = query.order_by(EMBEDDING.c.photo_id)
         if up_to_generation is not None:
             query = query.where(EMBEDDING.c.generation <= up_to_generation)
         with self._connect() as connection:
-            chunks = self._dialect.stream(connection, query, {}, _FETCHED)
-            return np.fromiter((id_ for rows in chunks for (id_,) in rows), np.int64)
+            parts = list(self._dialect.fetch_ids(connection, query))
+        return np.sort(np.concatenate([np.zeros(0, np.int64), *parts]))
 
     def precision(self, checkpoint_id: int) -> str | None:
         """Return the precision of any one of the checkpoint's embeddings; None without any."""

@@ -1,14 +1,17 @@
 """What all questions to the catalog share."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Column, Connection, select
 
 from sigseek.storage.catalog.dialect import Dialect
 from sigseek.storage.catalog.paths import statement_chunks
+from sigseek.storage.catalog.reading.kept import KeptAnswers
 from sigseek.storage.catalog.tables import PHOTO
+
+_Answer = TypeVar("_Answer")
 
 
 class Reader:
@@ -17,8 +20,15 @@ class Reader:
     Several threads may use one reader.
     """
 
+    _kept: KeptAnswers | None = None
+    """What keeps answers until the catalog changes. Readers of one moment have none."""
+
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
+
+    def _once(self, question: Hashable, ask: Callable[[], _Answer]) -> _Answer:
+        """Return what `ask` returns, or a kept answer to the question. Nobody may change it."""
+        return self._kept.get(question, ask) if self._kept else ask()
 
     @contextmanager
     def _connect(self) -> Iterator[Connection]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import reduce
-from itertools import chain
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Executable, Select, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
 
 from sigseek.geography import kilometres, surrounding_box
 from sigseek.storage.catalog.dialect import Dialect
@@ -55,24 +54,37 @@ class SelectionReader(Reader):
     """Questions about which photos are selected."""
 
     def selected(self, selection: Selection) -> Ids:
-        """Return the ids (n,), ascending, of the photos that are selected now."""
+        """Return the ids (n,), ascending, of the photos that are selected now. The array may not be
+        changed.
+        """
+        return self._once(selection, lambda: self._read_selected(selection))
+
+    def names(self, column: NamedColumn) -> Sequence[str]:
+        """Return the names that photos have in the column, each once."""
+        return self._once(("names", column), lambda: self._read_names(column))
+
+    def words(self, kind: WordKind) -> Sequence[str]:
+        """Return the words of a kind that photos have, each once."""
+        return self._once(("words", kind), lambda: self._read_words(kind))
+
+    def _read_selected(self, selection: Selection) -> Ids:
         import numpy as np
 
         with self._connect() as connection:
             found = _Photos(connection, self._dialect).mask(selection)
-        return np.flatnonzero(found).astype(np.int64, copy=False)
+        ids = np.flatnonzero(found).astype(np.int64, copy=False)
+        ids.flags.writeable = False
+        return ids
 
-    def names(self, column: NamedColumn) -> list[str]:
-        """Return the names that photos have in the column, each once."""
+    def _read_names(self, column: NamedColumn) -> tuple[str, ...]:
         values = PHOTO.c[column]
         query = _distinct(values) if column in _INDEXED else select(values).distinct()
         with self._connect() as connection:
-            return [name for name in connection.scalars(query) if name is not None]
+            return tuple(name for name in connection.scalars(query) if name is not None)
 
-    def words(self, kind: WordKind) -> list[str]:
-        """Return the words of a kind that photos have, each once."""
+    def _read_words(self, kind: WordKind) -> tuple[str, ...]:
         with self._connect() as connection:
-            return list(connection.scalars(select(_WORDS[kind][0].name)))
+            return tuple(connection.scalars(select(_WORDS[kind][0].name)))
 
 
 class _Photos:
@@ -111,14 +123,11 @@ class _Photos:
             found &= ~self.mask(other)
         return found
 
-    def _having(self, statements: Iterable[Executable]) -> Mask:
+    def _having(self, statements: Iterable[Select[int]]) -> Mask:
         """Return which photos the statements select. Each statement selects ids."""
-        import numpy as np
-
         found = self._none()
         for statement in statements:
-            for rows in self._dialect.stream(self._connection, statement, {}, _FETCHED):
-                ids = np.fromiter(chain.from_iterable(rows), np.int64, len(rows))
+            for ids in self._dialect.fetch_ids(self._connection, statement):
                 found[ids] = True
         return found
 
@@ -137,6 +146,11 @@ class _Photos:
         return found
 
     def _all(self) -> Mask:
+        photos = self._connection.scalar(select(func.count()).select_from(PHOTO)) or 0
+        if photos == self._size - 1:  # no photo was ever removed, so ids are 1, 2, 3 and so on
+            found = ~self._none()
+            found[0] = False
+            return found
         return self._having([select(PHOTO.c.id)])
 
     def _none(self) -> Mask:
@@ -145,7 +159,7 @@ class _Photos:
         return np.zeros(self._size, np.bool_)
 
 
-def _statements(condition: Selection) -> Iterable[Executable]:
+def _statements(condition: Selection) -> Iterable[Select[int]]:
     """Yield statements that together select the ids of the photos of which the condition is
     true.
     """
@@ -175,7 +189,7 @@ def _statements(condition: Selection) -> Iterable[Executable]:
             raise TypeError(f"{condition!r} is not a condition")
 
 
-def _in_state(state: State) -> Iterable[Executable]:
+def _in_state(state: State) -> Iterable[Select[int]]:
     """Yield statements that together select the ids of the photos in a state."""
     match state:
         case State.UNDATED:
