@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 from sigseek.indexer.errors import FolderError
-from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.lists import check_list
+from sigseek.operations.location import library_location
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.progress import Listener, Silence, Stop
 from sigseek.search.duplicates.results import KINDS
@@ -64,6 +64,9 @@ def open_library(
 ) -> Library:
     """Open the library in `directory`, which need not exist: the first `index` creates it.
 
+    A library may also be in a PostgreSQL database, whose address is given in place of the
+    directory, such as "postgresql://me@server/photos"; docs/postgresql.md describes it.
+
     `model` is a Hugging Face id (`ID@REVISION` for one revision), a local checkpoint directory, or
     "mini". By default it is the last one that was named when the library was indexed, and
     google/siglip-base-patch16-224 for a new library. `device` is "auto", "cpu", "cuda" or "mps".
@@ -71,10 +74,11 @@ def open_library(
     libraries use bf16 if the processor supports it. `listener` is told of whatever takes long, such
     as a download, by all methods that are given no listener of their own.
 
-    Raises CheckpointError for an unknown device or precision.
+    Raises CheckpointError for an unknown device or precision, and LibraryError for an address that
+    cannot be read.
     """
     check_choices(device, precision)
-    return Library(Path(directory), model, device, precision, listener or Silence())
+    return Library(directory, model, device, precision, listener or Silence())
 
 
 class Library:
@@ -98,14 +102,13 @@ class Library:
 
     def __init__(
         self,
-        directory: Path,
+        directory: StrPath,
         model: str | None,
         device: str,
         precision: str,
         listener: Listener,
     ) -> None:
-        self._directory = LibraryDirectory(directory, listener)
-        self.directory = self._directory.directory
+        self._directory = library_location(directory, listener)
         self._opened = OpenedLibrary(self._directory, model, device, precision, listener)
 
     def __enter__(self) -> Self:
@@ -122,7 +125,21 @@ class Library:
     def __repr__(self) -> str:
         name = self._opened.model.name
         model = f", model {name!r}" if name else ""
-        return f"<sigseek.Library {str(self.directory)!r}{model}>"
+        return f"<sigseek.Library {self._directory.where!r}{model}>"
+
+    @property
+    def location(self) -> str:
+        """Return where the library is: its directory, or its database's address without the
+        password.
+        """
+        return self._directory.where
+
+    @property
+    def directory(self) -> Path:
+        """Return the directory of the library's files. For a library in a database these are this
+        machine's index files; LibraryError where there is no library yet.
+        """
+        return self._directory.directory
 
     def close(self) -> None:
         """Release the catalog's file and end the processes that decode photos."""
@@ -735,12 +752,7 @@ class Library:
         """Return the folders, counts, checkpoints and sizes of the library."""
         from sigseek.operations.status import library_status
 
-        return library_status(
-            self._directory.catalog(),
-            self.directory,
-            self._directory.index_store,
-            self._opened.thumbnails.store,
-        )
+        return library_status(self._directory, self._opened.thumbnails.store)
 
     def folders(self) -> list[str]:
         """Return the absolute paths of the folders that are indexed, in alphabetical order."""

@@ -31,6 +31,12 @@ see.
 """
 
 _MOST_SPELLINGS = 64
+_DATABASES = ("postgresql://", "postgres://")
+
+
+def is_database(library: str) -> bool:
+    """Return whether the name of a library is the address of a database, and not a path."""
+    return library.startswith(_DATABASES)
 
 
 def typed_path(path: str | os.PathLike[str]) -> Path:

@@ -53,6 +53,38 @@ class Server:
         """Remove a database, though connections to it may be open."""
         self._run(f"DROP DATABASE {url.database} WITH (FORCE)")
 
+    def copy_of(self, url: URL) -> URL:
+        """Make a copy of a database to which nobody is connected."""
+        self.end_connections(url)
+        return self._new(str(url.database))
+
+    def end_connections(self, url: URL) -> None:
+        """End all connections to a database, as a restart of the server does."""
+        self._run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            f"WHERE datname = '{url.database}'"
+        )
+
+    def run_in(self, url: URL, statement: str) -> None:
+        """Execute a statement in a database."""
+        engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        with engine.connect() as connection:
+            connection.exec_driver_sql(statement)
+
+    def give_password(self, url: URL, user: str, password: str) -> None:
+        """Give a database to a new user, who needs a password."""
+        self._run(f"CREATE ROLE {user} LOGIN PASSWORD '{password}'")
+        self._run(f"ALTER DATABASE {url.database} OWNER TO {user}")
+        rules = self._sockets / "data" / "pg_hba.conf"
+        rules.write_text(f"local all {user} scram-sha-256\n{rules.read_text()}")
+        self._run("SELECT pg_reload_conf()")
+
+    def reader(self, url: URL, user: str) -> URL:
+        """Make a user who may only read a database, and return the database as this user's."""
+        self._run(f"CREATE ROLE {user} LOGIN")
+        self.run_in(url, f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {user}")
+        return url.set(username=user)
+
     def _new(self, template: str) -> URL:
         name = f"test{next(self._numbers)}"
         self._run(f"CREATE DATABASE {name} TEMPLATE {template}")

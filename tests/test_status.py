@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import sigseek
+from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.status import library_status
 from sigseek.storage import Catalog
-from sigseek.storage.index.store import FaissStore
 from sigseek.storage.thumbnails import ThumbnailStore
 from tests.catalogs import add_checkpoint, add_photos
 
@@ -49,13 +49,13 @@ def test_the_numbers_of_a_status_agree_while_another_process_writes(
     from sigseek.storage.catalog.catalog import CatalogReader
 
     monkeypatch.setattr(CatalogReader, "file_counts", count_while_another_writes)
-    stores = FaissStore(tmp_path / "index"), ThumbnailStore(tmp_path / "thumbnails")
-    status = library_status(catalog, tmp_path, *stores)
+    location = LibraryDirectory(tmp_path)
+    status = library_status(location, ThumbnailStore(tmp_path / "thumbnails"))
     assert written
     assert (status.photos, status.files) == (1, 1)
     assert [checkpoint.embeddings for checkpoint in status.checkpoints] == [1]
-    catalog.close()
-    other.close()
+    for one in (catalog, other, location):
+        one.close()
 
 
 def test_a_status(tmp_path: Path, drawn: Path) -> None:

@@ -13,7 +13,7 @@ from sigseek.results import json_line, shown, size_in_words
 @click.argument("file", type=PathName())
 @library_options
 @json_option
-def backup(file: Path, directory: Path, model: str | None, as_json: bool) -> None:
+def backup(file: Path, directory: Path | str, model: str | None, as_json: bool) -> None:
     """Copy the catalog to a new file, even while the library is in use.
 
     The catalog holds embeddings, folders, tags and the calibration; everything else in the library

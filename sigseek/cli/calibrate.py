@@ -39,7 +39,7 @@ def calibrate(
     captions: Path,
     split: str,
     pictures: Path | None,
-    directory: Path,
+    directory: Path | str,
     model: str | None,
     device: str,
     precision: str,

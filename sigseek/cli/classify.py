@@ -37,7 +37,7 @@ def classify(
     labels: tuple[str, ...],
     labels_file: Path | None,
     template: str,
-    directory: Path,
+    directory: Path | str,
     model: str | None,
     device: str,
     precision: str,

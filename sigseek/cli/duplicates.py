@@ -70,7 +70,7 @@ def duplicates(
     kinds: tuple[DuplicateKind, ...],
     prefer: tuple[Path, ...],
     distinct: bool,
-    directory: Path,
+    directory: Path | str,
     model: str | None,
     device: str,
     precision: str,
@@ -124,7 +124,7 @@ def duplicates(
     _deliver(found, wanted, path_end, as_json=as_json)
 
 
-def _keep_apart(photos: tuple[str, ...], directory: Path, model: str | None) -> None:
+def _keep_apart(photos: tuple[str, ...], directory: Path | str, model: str | None) -> None:
     """Note that the photos in these files are no duplicates of each other."""
     if len(photos) < 2:
         raise click.UsageError("Name two photos or more: --not PHOTO PHOTO...")

@@ -51,7 +51,7 @@ def evaluate(
     split: str,
     pictures: Path | None,
     report: Path | None,
-    directory: Path,
+    directory: Path | str,
     model: str | None,
     device: str,
     precision: str,

@@ -48,7 +48,7 @@ def facets(
     query: tuple[str, ...],
     by: FacetKind | None,
     limit: int | None,
-    directory: Path,
+    directory: Path | str,
     model: str | None,
     device: str,
     precision: str,

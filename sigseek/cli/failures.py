@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @path_options
 @json_option
 def failures(
-    directory: Path,
+    directory: Path | str,
     model: str | None,
     damaged: bool,
     skipped: bool,

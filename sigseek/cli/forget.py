@@ -35,7 +35,7 @@ def forget(
     folder: Path | None,
     keep: tuple[Path, ...],
     yes: bool,
-    directory: Path,
+    directory: Path | str,
     model: str | None,
     as_json: bool,
 ) -> None:

@@ -68,7 +68,7 @@ if TYPE_CHECKING:
 @json_option
 def index(
     folders: tuple[Path, ...],
-    directory: Path,
+    directory: Path | str,
     model: str | None,
     device: str,
     precision: str,

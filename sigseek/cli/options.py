@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from sigseek.cli.default_library import default_library
-from sigseek.cli.parameter_types import PathName, Size
+from sigseek.cli.parameter_types import LibraryName, PathName, Size
 from sigseek.cli.remedies import note_library
 from sigseek.paths import LIBRARY_BESIDE_PHOTOS
 from sigseek.results import shown
@@ -28,12 +28,13 @@ def library_options(command: _Command) -> _Command:
         "--library",
         "directory",
         envvar="SIGSEEK_LIBRARY",
-        type=PathName(),
+        type=LibraryName(),
         default=default_library,
         show_default="the .sigseek of this folder or of one above, else the user's own",
         metavar="DIR",
         callback=note_library,
-        help="The directory of the library. [env: SIGSEEK_LIBRARY]",
+        help="The directory of the library, or the address of a PostgreSQL database, such as "
+        "postgresql://me@server/photos. [env: SIGSEEK_LIBRARY]",
     )
     what = click.option(
         "--model",
@@ -188,7 +189,7 @@ def confirm(consequence: str, question: str, yes: bool) -> None:
 
 
 def opened(
-    directory: Path, model: str | None, device: str = "auto", precision: str = "auto"
+    directory: Path | str, model: str | None, device: str = "auto", precision: str = "auto"
 ) -> "Library":
     """Open the library that the common options name. What takes long is announced on stderr."""
     from sigseek.cli.progress import Announcer
@@ -199,10 +200,10 @@ def opened(
     return open_library(directory, model, device, precision, Announcer())
 
 
-def tell_of_library(directory: Path) -> None:
+def tell_of_library(directory: Path | str) -> None:
     """Say on stderr which library is used when it was found beside photos."""
     source = click.get_current_context().get_parameter_source("directory")
-    if source is ParameterSource.DEFAULT and directory.name == LIBRARY_BESIDE_PHOTOS:
+    if source is ParameterSource.DEFAULT and Path(directory).name == LIBRARY_BESIDE_PHOTOS:
         click.echo(f"library: {shown(str(directory))}", err=True)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from sigseek.paths import typed_path
+from sigseek.paths import is_database, typed_path
 
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
@@ -100,3 +100,13 @@ class PathName(click.Path):
         if value == "":
             self.fail("the name is empty; is a shell variable not set?", param, ctx)
         return super().convert(typed_path(value), param, ctx)
+
+
+class LibraryName(PathName):
+    """The directory of a library, or the address of its database, which stays a text."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Convert the value to a path unless it is an address."""
+        if isinstance(value, str) and is_database(value):
+            return value
+        return super().convert(value, param, ctx)

@@ -22,7 +22,7 @@ from sigseek.results import counted
 )
 @library_options
 @json_option
-def prune(older_than: timedelta, directory: Path, model: str | None, as_json: bool) -> None:
+def prune(older_than: timedelta, directory: Path | str, model: str | None, as_json: bool) -> None:
     """Forget files that have been missing for a long time.
 
     When `sigseek index` does not find a file, the library keeps it as missing, with its embedding,

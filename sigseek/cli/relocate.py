@@ -22,7 +22,7 @@ from sigseek.results import counted, shown
 @library_options
 @json_option
 def relocate(
-    old: Path, new: Path, yes: bool, directory: Path, model: str | None, as_json: bool
+    old: Path, new: Path, yes: bool, directory: Path | str, model: str | None, as_json: bool
 ) -> None:
     """Tell the library that a folder has moved.
 

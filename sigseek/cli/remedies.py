@@ -7,6 +7,8 @@ import shlex
 import click
 
 from sigseek.errors import Command, Option, Step, Value, is_placeholder
+from sigseek.paths import is_database
+from sigseek.storage.errors import LibraryError
 
 TYPED_LIBRARY = "sigseek.typed_library"
 """Where click's context keeps the --library that was typed. All commands' contexts share it."""
@@ -58,8 +60,20 @@ def note_library(context: click.Context, parameter: click.Parameter, value: obje
     """Remember the --library that was typed; a callback of that option."""
     typed = click.core.ParameterSource.COMMANDLINE
     if parameter.name and context.get_parameter_source(parameter.name) == typed:
-        context.meta[TYPED_LIBRARY] = str(value)
+        context.meta[TYPED_LIBRARY] = _without_secrets(str(value))
     return value
+
+
+def _without_secrets(library: str) -> str:
+    """Return the library as commands that are printed name it: without a password."""
+    if not is_database(library):
+        return library
+    from sigseek.storage.catalog.address import read_address, without_secrets
+
+    try:
+        return without_secrets(read_address(library))
+    except LibraryError:  # it is told when the library is opened
+        return "ADDRESS"
 
 
 def typed_library() -> str | None:

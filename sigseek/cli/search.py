@@ -93,7 +93,7 @@ from sigseek.search.results import ORDERS, Order
 )
 def search(
     query: tuple[str, ...],
-    directory: Path,
+    directory: Path | str,
     model: str | None,
     device: str,
     precision: str,

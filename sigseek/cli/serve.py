@@ -59,7 +59,7 @@ from sigseek.results import shown
 )
 @click.option("--access-log", is_flag=True, help="Print each request, with its query, on stderr.")
 def serve(
-    directory: Path,
+    directory: Path | str,
     model: str | None,
     device: str,
     precision: str,

@@ -36,7 +36,7 @@ from sigseek.errors import RemedyWarning
 @json_option
 def similar(
     photo: Path,
-    directory: Path,
+    directory: Path | str,
     model: str | None,
     device: str,
     precision: str,

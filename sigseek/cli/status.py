@@ -14,7 +14,7 @@ from sigseek.siglip.yardstick.steps import WHOLE
 @click.command()
 @library_options
 @json_option
-def status(directory: Path, model: str | None, as_json: bool) -> None:
+def status(directory: Path | str, model: str | None, as_json: bool) -> None:
     """Show the library's folders, counts, checkpoints and sizes."""
     with opened(directory, model) as library:
         found = library.status()

@@ -61,7 +61,7 @@ def tag(
     add: str | None,
     remove: str | None,
     yes: bool,
-    directory: Path,
+    directory: Path | str,
     model: str | None,
     device: str,
     precision: str,

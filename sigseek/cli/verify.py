@@ -28,7 +28,9 @@ _INDEX = (Call("index"),)
 )
 @library_options
 @json_option
-def verify(repair: bool, contents: bool, directory: Path, model: str | None, as_json: bool) -> None:
+def verify(
+    repair: bool, contents: bool, directory: Path | str, model: str | None, as_json: bool
+) -> None:
     """Check the catalog, the index and the photo files against each other.
 
     The check finds damage to the catalog, embeddings with a wrong checksum or length, rows that

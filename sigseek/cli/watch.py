@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 @json_option
 def watch(
     folders: tuple[Path, ...],
-    directory: Path,
+    directory: Path | str,
     model: str | None,
     device: str,
     precision: str,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sigseek.operations.directory import LibraryDirectory
+from sigseek.operations.location import LibraryLocation
 from sigseek.operations.model import ModelInUse
 from sigseek.progress import Listener, Stop
 from sigseek.search.errors import CalibrationError
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def calibration_in_use(
-    directory: LibraryDirectory, model: ModelInUse, listener: Listener | None, stop: Stop | None
+    directory: LibraryLocation, model: ModelInUse, listener: Listener | None, stop: Stop | None
 ) -> Calibration | None:
     """Return the library's own calibration of the checkpoint, else the one that the checkpoint
     brings.
@@ -28,7 +28,7 @@ def calibration_in_use(
     return read_calibration(own, directory, model)
 
 
-def is_calibrated(directory: LibraryDirectory, model: ModelInUse) -> bool:
+def is_calibrated(directory: LibraryLocation, model: ModelInUse) -> bool:
     """Return whether the library has a calibration of the checkpoint, or the checkpoint brings
     one.
     """
@@ -38,7 +38,7 @@ def is_calibrated(directory: LibraryDirectory, model: ModelInUse) -> bool:
 
 
 def read_calibration(
-    own: str | None, directory: LibraryDirectory, model: ModelInUse
+    own: str | None, directory: LibraryLocation, model: ModelInUse
 ) -> Calibration | None:
     """Read the calibration that the library keeps as JSON, or without one the checkpoint's."""
     from sigseek.search.calibration import Calibration
@@ -47,5 +47,5 @@ def read_calibration(
     try:
         return Calibration.from_json(fitted) if fitted else None
     except CalibrationError as error:
-        where = directory.directory if own else model.checkpoint.directory
+        where = directory.where if own else str(model.checkpoint.directory)
         raise CalibrationError(f"{where}: {error.found}", error.remedy, error.kind) from error

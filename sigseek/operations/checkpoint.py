@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Sequence
 
 from sigseek.errors import Call, ErrorKind, Option, Remedy, RemedyWarning, escaped
-from sigseek.operations.directory import LibraryDirectory
+from sigseek.operations.location import LibraryLocation
 from sigseek.operations.model import ModelInUse
 from sigseek.progress import Listener, Stop
 from sigseek.results import counted
@@ -26,7 +26,7 @@ _MINI_CLASSIFIES = Remedy(
 class LibraryCheckpoint:
     """The row of the checkpoint in use in the library's catalog. Several threads may use it."""
 
-    def __init__(self, directory: LibraryDirectory, model: ModelInUse) -> None:
+    def __init__(self, directory: LibraryLocation, model: ModelInUse) -> None:
         self._directory = directory
         self._model = model
         self._told_of_coverage = False
@@ -62,7 +62,7 @@ class LibraryCheckpoint:
         wanted = self._model.precision
         if wanted != "auto" and held and (wanted == "int8") != (held == "int8"):
             raise LibraryError(
-                f"the library {self._directory.directory} holds {held} embeddings, and int8 does "
+                f"the library {self._directory.where} holds {held} embeddings, and int8 does "
                 "not mix with other precisions",
                 Remedy(
                     "leave out {} to keep the library's, or make another library",
@@ -147,7 +147,7 @@ class LibraryCheckpoint:
                 return state
         names = " and ".join(state.record.name for state in used)
         raise LibraryError(
-            f"the library {self._directory.directory} was made with {names}, not with "
+            f"the library {self._directory.where} was made with {names}, not with "
             f"{checkpoint.name} as it is now",
             Remedy(
                 "search with {}, or add the other with: {}",
@@ -160,7 +160,7 @@ class LibraryCheckpoint:
         )
 
     def _nothing_embedded(self) -> LibraryError:
-        directory, photos = self._directory.directory, self._directory.catalog().photo_count()
+        directory, photos = self._directory.where, self._directory.catalog().photo_count()
         return LibraryError(
             f"the library {directory} has photos, but no embeddings"
             if photos

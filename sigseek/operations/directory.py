@@ -1,33 +1,39 @@
 """The directory of a library, which holds its catalog and its vector index."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from sigseek.errors import Call, ErrorKind, Option, Remedy, SigseekError
+from sigseek.errors import ErrorKind, Option, Remedy, SigseekError
+from sigseek.operations.location import LibraryLocation, no_library
 from sigseek.paths import LIBRARY_BESIDE_PHOTOS, typed_path
-from sigseek.progress import Listener, Silence, Stop
+from sigseek.progress import Listener
 from sigseek.storage import Catalog, LibraryError, writer_lock
 from sigseek.storage.catalog import FILE_NAME
-from sigseek.storage.index.contract import IndexStore
 from sigseek.storage.index.store import FaissStore
 
 
-class LibraryDirectory:
-    """A directory that holds a library, or will hold one. Several threads may use it.
+class LibraryDirectory(LibraryLocation):
+    """A directory that holds a library, or will hold one.
 
     When the library is opened and the folder that it is in has another path than before, the
     folder is relocated, and `listener` is told.
     """
 
     def __init__(self, directory: Path, listener: Listener | None = None) -> None:
-        self._listener = listener or Silence()
-        self.directory = typed_path(directory).absolute()
-        self.index_store = FaissStore(self.directory / "index")
-        self._catalog: Catalog | None = None
-        self._opening = threading.Lock()
-        self._turn = threading.RLock()
+        super().__init__(listener)
+        self._directory = typed_path(directory).absolute()
+        self._index_store = FaissStore(self._directory / "index")
+        self.where = str(self._directory)
+
+    @property
+    def directory(self) -> Path:
+        """The directory."""
+        return self._directory
+
+    @property
+    def index_store(self) -> FaissStore:
+        """The index files, which are in the directory."""
+        return self._index_store
 
     def exists(self) -> bool:
         """Return whether the directory holds a library.
@@ -45,34 +51,24 @@ class LibraryDirectory:
             return False
         return catalog.is_file()
 
-    def catalog(self, *, create: bool = False) -> Catalog:
-        """Return the library's catalog, which is opened once.
-
-        Raises LibraryError when there is no library, unless `create`.
-        """
-        with self._opening:
-            if self._catalog is None:
-                if self.directory.is_file():
-                    raise LibraryError(
-                        f"{self.directory} is a file, and a library is a directory",
-                        Remedy("give {} a directory", (Option("directory"),)),
-                    )
-                if not create and not self.exists():
-                    raise LibraryError(
-                        f"no library at {self.directory}",
-                        Remedy("make one with: {}", (Call("index", ("FOLDER",)),)),
-                        ErrorKind.NOT_FOUND,
-                    )
-                self._catalog = catalog = Catalog(self.directory)
-                if catalog.network:
-                    self._listener.said(
-                        f"the library {self.directory} is on a network drive ({catalog.network}); "
-                        "while it is being changed, searches may have to wait"
-                    )
-            else:
-                return self._catalog
-        self._follow()
+    def _open(self, *, create: bool) -> Catalog:
+        if self.directory.is_file():
+            raise LibraryError(
+                f"{self.directory} is a file, and a library is a directory",
+                Remedy("give {} a directory", (Option("directory"),)),
+            )
+        if not create and not self.exists():
+            raise no_library(self.where)
+        catalog = Catalog(self.directory)
+        if catalog.network:
+            self._listener.said(
+                f"the library {self.directory} is on a network drive ({catalog.network}); "
+                "while it is being changed, searches may have to wait"
+            )
         return catalog
+
+    def _lock(self) -> AbstractContextManager[None]:
+        return writer_lock(self.directory)
 
     def _follow(self) -> None:
         """Relocate the folder that the library is in, if it came back under another path."""
@@ -89,39 +85,3 @@ class LibraryDirectory:
             self._listener.said(
                 f"{moved.old} is now {moved.new}; its files moved in the library: {moved.files:,}"
             )
-
-    @contextmanager
-    def writing(self, stop: Stop | None = None) -> Iterator[None]:
-        """Hold the library's writer lock. Threads of this process take turns.
-
-        Raises LibraryError when another process holds the lock, StoppedError when `stop` is set
-        while it is another thread's turn.
-        """
-        with (stop or Stop()).holding(self._turn), writer_lock(self.directory):
-            yield
-
-    @contextmanager
-    def changing(self, *, create: bool = False, stop: Stop | None = None) -> Iterator[Catalog]:
-        """Hold the writer lock while photos or embeddings change, and give the catalog.
-
-        Index files that no process may use any more are removed first. Raises what `catalog` and
-        `writing` raise.
-        """
-        catalog = self.catalog(create=create)
-        with self.writing(stop):
-            tidy_index(self.index_store, catalog)
-            yield catalog
-
-    def close(self) -> None:
-        """Close the catalog's file. The next call of `catalog` opens it again."""
-        with self._opening:
-            if self._catalog:
-                self._catalog.close()
-                self._catalog = None
-
-
-def tidy_index(store: IndexStore, catalog: Catalog) -> None:
-    """Remove from the index store what no process may use any more; the caller holds the writer
-    lock.
-    """
-    store.tidy({record.token: record.generation for record in catalog.checkpoints()})

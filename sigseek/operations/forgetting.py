@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from sigseek.errors import Call, ErrorKind, Remedy
 from sigseek.indexer import FolderError
 from sigseek.indexer.presence import is_empty, is_online, is_unplugged, may_be_there
-from sigseek.operations.directory import LibraryDirectory
+from sigseek.operations.location import LibraryLocation
 from sigseek.operations.system_folders import find_folder
 from sigseek.paths import typed_path
 from sigseek.storage import Catalog, CheckpointRecord, FolderRecord, LibraryError
@@ -40,7 +40,7 @@ class ForgottenCheckpoint:
 
 
 @contextmanager
-def _removing(library: LibraryDirectory) -> Iterator[Catalog]:
+def _removing(library: LibraryLocation) -> Iterator[Catalog]:
     """Give the catalog to remove something from; then tidy the indexes and give back disk space."""
     with library.changing() as catalog:
         yield catalog
@@ -65,7 +65,7 @@ def count_forgettable_files(catalog: Catalog, path: Path, keep: Sequence[Path]) 
     return count - sum(len(catalog.paths(folder.id, directory)) for directory in kept)
 
 
-def forget_folder(library: LibraryDirectory, path: Path, keep: Sequence[Path]) -> Forgotten:
+def forget_folder(library: LibraryLocation, path: Path, keep: Sequence[Path]) -> Forgotten:
     """Remove a folder, or a directory inside one that is empty or gone, from the library.
 
     Directories to `keep`, inside of the folder, become folders of their own. Raises FolderError for
@@ -152,7 +152,7 @@ def _check_it_stays_away(folder: FolderRecord, inside: PurePath) -> None:
         )
 
 
-def prune(library: LibraryDirectory, older_than: timedelta) -> Forgotten:
+def prune(library: LibraryLocation, older_than: timedelta) -> Forgotten:
     """Forget files that have been missing for longer than that, and photos without other files.
 
     Files in offline folders and below empty directories are kept, because their drive may only be
@@ -217,7 +217,7 @@ def find_checkpoint(catalog: Catalog, name: str) -> CheckpointRecord:
     )
 
 
-def forget_checkpoint(library: LibraryDirectory, name: str) -> ForgottenCheckpoint:
+def forget_checkpoint(library: LibraryLocation, name: str) -> ForgottenCheckpoint:
     """Remove a checkpoint, its embeddings and its index; raises what `find_checkpoint` raises."""
     with _removing(library) as catalog:
         record = find_checkpoint(catalog, name)

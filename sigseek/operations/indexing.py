@@ -13,8 +13,8 @@ from sigseek.indexer import Indexer, IndexReport, check_folder
 from sigseek.indexer.errors import PatternError
 from sigseek.indexer.speed_notes import SpeedNotes
 from sigseek.operations.calibration import is_calibrated
-from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.lists import check_list
+from sigseek.operations.location import LibraryLocation
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.operations.system_folders import check_no_system_folder
 from sigseek.paths import typed_path
@@ -189,12 +189,12 @@ def _check_patterns(exclude: Sequence[str], include: Sequence[str]) -> None:
     check_list("include", include, PatternError)
 
 
-def _check_known(directory: LibraryDirectory, with_folders: Call) -> None:
+def _check_known(directory: LibraryLocation, with_folders: Call) -> None:
     """Raise LibraryError when there is no library, or one without folders."""
     name_some = Remedy("name the folders: {}", (with_folders,))
     if not directory.exists():
         raise LibraryError(
-            f"there is no library at {directory.directory} yet", name_some, ErrorKind.NOT_FOUND
+            f"there is no library at {directory.where} yet", name_some, ErrorKind.NOT_FOUND
         )
     if not directory.catalog().folders():
-        raise LibraryError(f"the library {directory.directory} has no folders", name_some)
+        raise LibraryError(f"the library {directory.where} has no folders", name_some)

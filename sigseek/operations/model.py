@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sigseek.errors import Option, Remedy
 from sigseek.operations.default_checkpoint import checkpoint_to_index, checkpoint_to_search
-from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.lazy import Lazy
+from sigseek.operations.location import LibraryLocation
 from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.siglip import (
     Checkpoint,
@@ -52,7 +52,7 @@ class ModelInUse:
 
     def __init__(
         self,
-        directory: LibraryDirectory,
+        directory: LibraryLocation,
         model: str | None,
         device: str,
         precision: str,

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from sigseek.errors import ErrorKind, StoppedError
 from sigseek.operations.checkpoint import LibraryCheckpoint
-from sigseek.operations.directory import LibraryDirectory
+from sigseek.operations.location import LibraryLocation
 from sigseek.operations.model import ModelInUse
 from sigseek.operations.photo_files import PhotoFiles
 from sigseek.operations.searcher import SearcherInUse
@@ -25,7 +25,7 @@ class OpenedLibrary:
 
     def __init__(
         self,
-        directory: LibraryDirectory,
+        directory: LibraryLocation,
         model: str | None,
         device: str,
         precision: str,

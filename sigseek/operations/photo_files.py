@@ -19,8 +19,8 @@ from sigseek.errors import Call, ErrorKind, Remedy
 from sigseek.indexer import DecodeError
 from sigseek.indexer.errors import SilentDiskError
 from sigseek.operations.checkpoint import LibraryCheckpoint
-from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.lazy import Lazy
+from sigseek.operations.location import LibraryLocation
 from sigseek.operations.model import ModelInUse
 from sigseek.paths import spellings, typed_path
 from sigseek.progress import Listener, Phase, Problem, Progress, Stop
@@ -46,7 +46,7 @@ class PhotoFiles:
     """Embeds photo files with the model of a library. Several threads may use it."""
 
     def __init__(
-        self, directory: LibraryDirectory, model: ModelInUse, checkpoint: LibraryCheckpoint
+        self, directory: LibraryLocation, model: ModelInUse, checkpoint: LibraryCheckpoint
     ) -> None:
         self._directory = directory
         self._model = model

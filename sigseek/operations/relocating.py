@@ -10,7 +10,7 @@ from sigseek.errors import Call, ErrorKind, Option, Remedy
 from sigseek.indexer import FolderError, check_folder, check_folders_below
 from sigseek.indexer.folder_checks import silent_disk
 from sigseek.indexer.presence import is_directory, real_path
-from sigseek.operations.directory import LibraryDirectory
+from sigseek.operations.location import LibraryLocation
 from sigseek.operations.system_folders import find_folder
 from sigseek.paths import typed_path
 from sigseek.storage import Catalog, FolderRecord
@@ -29,7 +29,7 @@ class Relocated:
     files: int
 
 
-def relocate(library: LibraryDirectory, old: Path, new: Path, *, accept_missing: bool) -> Relocated:
+def relocate(library: LibraryLocation, old: Path, new: Path, *, accept_missing: bool) -> Relocated:
     """Record that the files of the directory `old` are in `new` now.
 
     Raises FolderError when the library knows no files in `old`, when `new` is not a readable

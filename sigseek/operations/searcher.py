@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sigseek.operations.calibration import read_calibration
 from sigseek.operations.checkpoint import LibraryCheckpoint
-from sigseek.operations.directory import LibraryDirectory
+from sigseek.operations.location import LibraryLocation
 from sigseek.operations.model import ModelInUse
 from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.storage import CatalogReader, CheckpointState
@@ -31,7 +31,7 @@ class SearcherInUse:
     """
 
     def __init__(
-        self, directory: LibraryDirectory, model: ModelInUse, checkpoint: LibraryCheckpoint
+        self, directory: LibraryLocation, model: ModelInUse, checkpoint: LibraryCheckpoint
     ) -> None:
         self._directory = directory
         self._model = model

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from sigseek.indexer.presence import is_directory, is_online
 from sigseek.operations.default_checkpoint import checkpoint_to_search
+from sigseek.operations.location import LibraryLocation
 from sigseek.siglip.yardstick import VERSION
 from sigseek.siglip.yardstick.steps import step_of
-from sigseek.storage import Catalog, FolderRecord, Measured
+from sigseek.storage import FolderRecord, Measured
 from sigseek.storage.catalog.catalog import CatalogReader
-from sigseek.storage.index.contract import IndexStore
 from sigseek.storage.thumbnails import ThumbnailStore
 
 
@@ -72,10 +72,9 @@ class Status:
     """What they take at most."""
 
 
-def library_status(
-    catalog: Catalog, directory: Path, index_store: IndexStore, thumbnails: ThumbnailStore
-) -> Status:
-    """Return the status of the library in `directory`, whose numbers are all of one moment."""
+def library_status(library: LibraryLocation, thumbnails: ThumbnailStore) -> Status:
+    """Return the status of a library, whose numbers are all of one moment."""
+    catalog = library.catalog()
     with catalog.snapshot() as reader:
         known, counts = reader.folders(), reader.file_counts()
         photos, checkpoints = reader.photo_count(), _checkpoints(reader)
@@ -83,7 +82,7 @@ def library_status(
     # A drive may take long to answer, so the folders are looked at when the catalog is closed.
     folders = [_folder_status(folder, *counts.get(folder.id, (0, 0))) for folder in known]
     return Status(
-        library=str(directory),
+        library=library.where,
         photos=photos,
         files=sum(folder.files for folder in folders),
         missing=sum(folder.missing for folder in folders),
@@ -91,8 +90,8 @@ def library_status(
         damaged=damaged,
         folders=tuple(folders),
         checkpoints=checkpoints,
-        catalog_bytes=sum(map(_size, directory.glob(f"{catalog.path.name}*"))),
-        index_bytes=index_store.bytes(),
+        catalog_bytes=catalog.size(),
+        index_bytes=library.index_store.bytes(),
         thumbnails=str(thumbnails.directory),
         thumbnails_bytes=thumbnails.size_on_disk(),
         thumbnails_max_bytes=thumbnails.max_bytes,
@@ -124,10 +123,3 @@ def _checkpoints(reader: CatalogReader) -> tuple[CheckpointStatus, ...]:
 def _reference_captions(measured: Measured | None) -> int:
     step = step_of(measured.common_texts) if measured and measured.version == VERSION else None
     return step.texts if step else 0
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:  # another process has removed it since it was listed
-        return 0

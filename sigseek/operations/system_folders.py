@@ -6,7 +6,7 @@ from pathlib import Path, PurePath, PureWindowsPath
 from sigseek.errors import ErrorKind, Remedy, Step
 from sigseek.indexer import FolderError
 from sigseek.indexer.presence import real_path
-from sigseek.operations.directory import LibraryDirectory
+from sigseek.operations.location import LibraryLocation
 from sigseek.paths import spellings, typed_path
 from sigseek.storage import Catalog, FolderRecord
 
@@ -48,7 +48,7 @@ def _has_files(catalog: Catalog, folder: FolderRecord, inside: PurePath) -> bool
     return inside == PurePath() or catalog.has_files_below(Path(folder.path, inside))
 
 
-def check_no_system_folder(library: LibraryDirectory, path: Path, otherwise: Step) -> None:
+def check_no_system_folder(library: LibraryLocation, path: Path, otherwise: Step) -> None:
     """Raise SystemFolderError for a folder of the system that the library does not know yet.
 
     `otherwise` is what to do for somebody who wants it all the same.

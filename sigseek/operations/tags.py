@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.lists import check_list
+from sigseek.operations.location import LibraryLocation
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.operations.photo_files import known_photos
 from sigseek.progress import Listener, Phase, Progress, Stop
@@ -108,7 +108,7 @@ def count_tags(catalog: Catalog) -> tuple[TagCount, ...]:
     return tuple(TagCount(name, photos, by_hand.get(name, 0)) for name, photos in counts.items())
 
 
-def drop_tag(directory: LibraryDirectory, name: str) -> TagCount:
+def drop_tag(directory: LibraryLocation, name: str) -> TagCount:
     """Take a tag from all photos, whoever gave it, and count them.
 
     Raises UnknownTagError when there is no such tag.

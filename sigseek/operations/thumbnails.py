@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from sigseek import disk
 from sigseek.errors import Call, ErrorKind, Option, Remedy, SigseekError
 from sigseek.indexer.errors import ChangedError, DecodeError, SilentDiskError
-from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.lazy import Lazy
+from sigseek.operations.location import LibraryLocation
 from sigseek.operations.originals import no_photo
 from sigseek.operations.photo_files import file_digests
 from sigseek.search.errors import QueryError
@@ -49,7 +49,7 @@ class Thumbnails:
     for. Several threads may use it.
     """
 
-    def __init__(self, directory: LibraryDirectory) -> None:
+    def __init__(self, directory: LibraryLocation) -> None:
         self._directory = directory
         self._store: Lazy[ThumbnailStore] = Lazy()
         self._thumbnailer: Lazy[Thumbnailer] = Lazy()

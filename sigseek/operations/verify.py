@@ -10,7 +10,7 @@ from sigseek.indexer.decoding.digest import digest_of_all_bytes, mtime_ns
 from sigseek.indexer.errors import DecodeError
 from sigseek.indexer.presence import is_online
 from sigseek.operations.default_checkpoint import checkpoint_to_search
-from sigseek.operations.directory import tidy_index
+from sigseek.operations.location import tidy_index
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.storage import Catalog, FileDigestRecord, FolderRecord

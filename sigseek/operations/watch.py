@@ -183,8 +183,7 @@ class Watch:
         """Return whether this process may change the library's files."""
         as_now = os.access in os.supports_effective_ids
         return all(
-            os.access(path, os.W_OK, effective_ids=as_now)
-            for path in (self._library, self._catalog.path)
+            os.access(path, os.W_OK, effective_ids=as_now) for path in self._catalog.local_paths
         )
 
     def _tell(self, folder: Path, place: Path, error: SigseekError | OSError) -> WatchEvent | None:

@@ -37,7 +37,7 @@ class WatchedFolders:
         """Return the folders to watch, including those that are not there. Raises LibraryError when
         the library itself is gone.
         """
-        if not os.path.lexists(self._catalog.path):
+        if not all(map(os.path.lexists, self._catalog.local_paths)):
             raise LibraryError(
                 f"the library {self._library} is gone",
                 "watch again when it is back",

@@ -43,7 +43,7 @@ def shortener(request: Request) -> Callable[[str], str]:
         paths = library.folders()
     except SigseekError:  # there is no library yet
         paths = []
-    paths += [str(library.directory), str(Path.home())]
+    paths += [library.location, str(Path.home())]
     # The longest first: one folder may be inside of another.
     known = sorted({path for path in paths if len(path) > 1}, key=len, reverse=True)
     if not known:

@@ -67,6 +67,12 @@ class Catalog(CatalogReader):
         self._kept = KeptAnswers(dialect)
 
     @property
+    def local_paths(self) -> tuple[Path, ...]:
+        """The catalog's directory and file on this machine; none for a server's database."""
+        dialect = self._dialect
+        return (dialect.path.parent, dialect.path) if isinstance(dialect, SqliteDialect) else ()
+
+    @property
     def path(self) -> Path:
         """The catalog's file. Raises TypeError for a database that is not a file."""
         if not isinstance(self._dialect, SqliteDialect):
@@ -118,6 +124,11 @@ class Catalog(CatalogReader):
         """
         with self._connect() as connection:
             self._dialect.back_up(connection, target)
+
+    def size(self) -> int:
+        """Return the bytes that the database takes."""
+        with self._connect() as connection:
+            return self._dialect.size(connection)
 
     def integrity(self) -> list[str]:
         """Return what the database finds wrong with its files; nothing when they are sound."""

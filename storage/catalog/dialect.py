@@ -52,6 +52,7 @@ class Dialect(Protocol):
         """Return a number that is another one after anybody, in any process, has changed the
         database; None where the database has no such number.
         """
+        ...
 
     def begin_writing(self, connection: Connection) -> None:
         """Begin a transaction that writes. LibraryError where its writer has lost the lock of the
@@ -104,6 +105,11 @@ class Dialect(Protocol):
 
     def fetch_ids(self, connection: Connection, statement: Select[int]) -> Iterator[Ids]:
         """Yield the ids that a SELECT of one column gives, in no order, as arrays (n,)."""
+        ...
+
+    def size(self, connection: Connection) -> int:
+        """Return the bytes that the database takes."""
+        ...
 
     def integrity(self, connection: Connection) -> list[str]:
         """Return what the database finds wrong with its files; nothing when they are sound, or when

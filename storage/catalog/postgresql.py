@@ -1,12 +1,12 @@
-"""The catalog as a PostgreSQL database: what `sigseek.storage.catalog.dialect` asks of it.
-
-Nothing above `storage` opens one yet; only the tests do.
-"""
+"""The catalog as a PostgreSQL database: what `sigseek.storage.catalog.dialect` asks of it."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import secrets
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -37,14 +37,23 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from sigseek.errors import ErrorKind
 from sigseek.storage.catalog import schema
+from sigseek.storage.catalog.address import without_secrets
 from sigseek.storage.catalog.dialect import Rows
-from sigseek.storage.catalog.tables import METADATA
-from sigseek.storage.errors import LibraryError
+from sigseek.storage.catalog.tables import METADATA, SETTING
+from sigseek.storage.errors import LibraryError, NoLibraryError
 from sigseek.storage.lock import AdvisoryLock
 
 if TYPE_CHECKING:
     from sigseek.storage.records.arrays import Ids
 
+_OLDEST = (13,)
+"""The oldest version of the server that has all that is used here and is known to work."""
+_LIBRARY_ID = "library_id"
+"""The name of the setting that tells two libraries apart."""
+_IDENTITY = text(
+    "SELECT (SELECT value FROM setting WHERE name = :name), CAST(oid AS bigint) "
+    "FROM pg_database WHERE datname = current_database()"
+)
 _SCHEMA_LOCK = 0x7369677365656B  # "sigseek"; the key of an advisory lock
 _FETCHED = 2_000
 """Rows that one round trip brings. Fewer cost time, and more cost memory."""
@@ -70,17 +79,18 @@ class PostgreSqlDialect:
     """The PostgreSQL database at `url`, its tables made or upgraded where they have to be.
 
     Raises LibraryError when it cannot be reached, belongs to another program, or is newer than this
-    program.
+    program. Raises NoLibraryError for a database without tables, unless `create`.
     """
 
     errors: tuple[type[Exception], ...] = (SQLAlchemyError, psycopg.Error)
 
-    def __init__(self, url: URL) -> None:
-        self.where = url.render_as_string(hide_password=True)
+    def __init__(self, url: URL, *, create: bool = True) -> None:
+        self.where = without_secrets(url)
         options = " ".join(f"-c{name}={value}" for name, value in _SESSION.items())
         self.writers = create_engine(
             url.set(drivername="postgresql+psycopg"),
-            connect_args={"options": options, "application_name": f"sigseek pid {os.getpid()}"},
+            connect_args={"options": options, "application_name": _process()},
+            pool_pre_ping=True,  # a server that was restarted has closed the connections of before
         )
         event.listen(self.writers, "connect", _stream_in_binary)
         # PostgreSQL's default shows each statement the newest data. SQLite's sessions see one
@@ -90,7 +100,7 @@ class PostgreSqlDialect:
         """The writer's lock. Whoever holds it writes through this dialect."""
         try:
             with self.writers.begin() as connection:
-                self._bring_up_to_date(connection)
+                self._bring_up_to_date(connection, create=create)
         except self.errors as error:
             self.close()
             raise self.describe(error) from error
@@ -104,6 +114,20 @@ class PostgreSqlDialect:
     def begin_writing(self, connection: Connection) -> None:
         """See to it that the lock was not lost, if it is held through `lock`."""
         self.lock.check(connection)
+
+    def identity(self) -> str:
+        """Return a name of letters and digits that no other library has. A copy of the database on
+        another server, or beside this one, has another name.
+        """
+        try:
+            with self.readers.connect() as connection:
+                found = connection.execute(_IDENTITY, {"name": _LIBRARY_ID}).one()
+                driver = connection.connection.driver_connection
+                assert isinstance(driver, psycopg.Connection)
+                whole = json.dumps([*found, driver.info.host, driver.info.port])
+        except self.errors as error:
+            raise self.describe(error) from error
+        return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
     def close(self) -> None:
         """Close all connections."""
@@ -173,6 +197,11 @@ class PostgreSqlDialect:
         for rows in self.stream(connection, statement, {}, _FETCHED):
             yield np.fromiter(chain.from_iterable(rows), np.int64, len(rows))
 
+    def size(self, connection: Connection) -> int:
+        """Return the bytes of the database on the server."""
+        size = text("SELECT pg_database_size(current_database())")
+        return int(connection.execute(size).scalar_one())
+
     def integrity(self, connection: Connection) -> list[str]:
         """Find nothing, because a client cannot look into the server's files; `pg_amcheck` does."""
         return []
@@ -202,20 +231,29 @@ class PostgreSqlDialect:
         ):
             found, remedy = (
                 "cannot be reached",
-                "check that the server runs and the address is right",
+                "check that the server runs, and the address, user and password",
             )
             return LibraryError(f"{self.where} {found} ({said})", remedy, ErrorKind.UNAVAILABLE)
         found, remedy, kind = _explained(state or "")
         return LibraryError(f"{self.where} {found} ({said})", remedy, kind)
 
-    def _bring_up_to_date(self, connection: Connection) -> None:
+    def _bring_up_to_date(self, connection: Connection, *, create: bool) -> None:
+        found = connection.dialect.server_version_info or _OLDEST
+        if found < _OLDEST:
+            raise LibraryError(
+                f"{self.where} is on PostgreSQL {found[0]}, which is too old",
+                f"use PostgreSQL {_OLDEST[0]} or later",
+                ErrorKind.UNSUPPORTED,
+            )
         # Two programs may open an empty database at the same time.
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
-        found = schema.version(connection, self.where)
-        if found is None:
+        version = schema.version(connection, self.where)
+        if version is None:
+            if not create:
+                raise NoLibraryError(f"{self.where} is empty", None, ErrorKind.NOT_FOUND)
             _make_tables(connection)
             schema.mark_newest(connection)
-        elif found != schema.HEAD:
+        elif version != schema.HEAD:
             schema.upgrade(connection, self.where)
 
 
@@ -229,6 +267,11 @@ class _BinaryCursor(psycopg.ServerCursor[Any]):
         self.format = psycopg.pq.Format.BINARY
 
 
+def _process() -> str:
+    """Return what the server and other machines are told of this process, in up to 63 bytes."""
+    return f"sigseek, process {os.getpid()} on {socket.gethostname()}"[:63]
+
+
 def _stream_in_binary(connection: psycopg.Connection[Any], entry: ConnectionPoolEntry) -> None:
     connection.server_cursor_factory = _BinaryCursor
 
@@ -238,6 +281,7 @@ def _make_tables(connection: Connection) -> None:
     kind is that old.
     """
     METADATA.create_all(connection)
+    connection.execute(SETTING.insert(), {"name": _LIBRARY_ID, "value": secrets.token_hex(16)})
     for table, others in _PATHS.items():
         columns = ", ".join([*others, "sha256(path)"])
         connection.exec_driver_sql(f"CREATE UNIQUE INDEX ix_{table}_path ON {table} ({columns})")

@@ -165,6 +165,10 @@ class SqliteDialect:
         if text is not None:
             yield np.fromstring(text, np.int64, sep=",")
 
+    def size(self, connection: Connection) -> int:
+        """Return the bytes of the catalog's file and of the log beside it."""
+        return sum(map(_bytes, self.path.parent.glob(f"{self.path.name}*")))
+
     def integrity(self, connection: Connection) -> list[str]:
         """Return what SQLite finds wrong with the file."""
         rows = connection.exec_driver_sql("PRAGMA integrity_check").all()
@@ -360,3 +364,10 @@ def _code(error: Exception) -> int | None:
     cause = getattr(error, "orig", None) or error
     code: int | None = getattr(cause, "sqlite_errorcode", None)
     return None if code is None else code & 0xFF
+
+
+def _bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # another process has removed it since it was listed
+        return 0

@@ -1,0 +1,83 @@
+"""A library whose catalog is a PostgreSQL database, for several machines."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sigseek.errors import ErrorKind
+from sigseek.operations.location import LibraryLocation, no_library
+from sigseek.progress import Listener
+from sigseek.storage import Catalog, LibraryError
+from sigseek.storage.catalog.address import read_address, without_secrets
+from sigseek.storage.errors import NoLibraryError
+from sigseek.storage.index.store import FaissStore
+
+if TYPE_CHECKING:
+    from sigseek.storage.catalog.postgresql import PostgreSqlDialect
+
+
+class LibraryDatabase(LibraryLocation):
+    """A PostgreSQL database that holds a library, or will hold one.
+
+    Each machine keeps index files of its own, in the user's cache. They may be deleted at any time.
+    """
+
+    def __init__(self, address: str, listener: Listener | None = None) -> None:
+        super().__init__(listener)
+        self._url = read_address(address)
+        self.where = without_secrets(self._url)
+        self._dialect: PostgreSqlDialect | None = None
+
+    @cached_property
+    def directory(self) -> Path:
+        """The directory of this machine's index files. Raises LibraryError where there is no
+        library yet.
+        """
+        from sigseek.siglip.cache import cache_directory
+
+        self.catalog()
+        assert self._dialect is not None
+        return cache_directory() / "libraries" / self._dialect.identity()
+
+    @cached_property
+    def index_store(self) -> FaissStore:
+        """The index files on this machine. Raises LibraryError where there is no library yet."""
+        return FaissStore(self.directory / "index")
+
+    def exists(self) -> bool:
+        """Return whether the database holds a library. Raises LibraryError when it cannot be
+        reached, or belongs to another program.
+        """
+        with self._opening:
+            if self._catalog is None:
+                try:
+                    self._catalog = self._connect(create=False)
+                except NoLibraryError:
+                    return False
+        return True
+
+    def _open(self, *, create: bool) -> Catalog:
+        try:
+            return self._connect(create=create)
+        except NoLibraryError as error:
+            raise no_library(self.where) from error
+
+    def _connect(self, *, create: bool) -> Catalog:
+        try:
+            from sigseek.storage.catalog.postgresql import PostgreSqlDialect
+        except ImportError as error:
+            raise LibraryError(
+                f"a library in a PostgreSQL database needs psycopg ({error})",
+                "install it with: pip install 'sigseek[postgres]'",
+                ErrorKind.UNSUPPORTED,
+            ) from error
+        self._dialect = PostgreSqlDialect(self._url, create=create)
+        return Catalog(self._dialect)
+
+    def _lock(self) -> AbstractContextManager[None]:
+        self.catalog()
+        assert self._dialect is not None
+        return self._dialect.lock.hold()

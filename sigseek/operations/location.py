@@ -1,0 +1,131 @@
+"""Where a library is kept."""
+
+import os
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from sigseek.errors import Call, ErrorKind, Remedy
+from sigseek.paths import is_database
+from sigseek.progress import Listener, Silence, Stop
+from sigseek.storage import Catalog, LibraryError
+from sigseek.storage.index.contract import IndexStore
+
+
+class LibraryLocation(ABC):
+    """Where a library is kept, or will be. Several threads may use it.
+
+    The catalog is opened when it is first asked for. `listener` is told what is special about it.
+    """
+
+    where: str
+    """The location as messages name it, without a password."""
+
+    def __init__(self, listener: Listener | None = None) -> None:
+        self._listener = listener or Silence()
+        self._catalog: Catalog | None = None
+        self._opening = threading.Lock()
+        self._turn = threading.RLock()
+
+    @property
+    @abstractmethod
+    def directory(self) -> Path:
+        """The directory of the library's files on this machine, which may be nothing but the vector
+        index.
+        """
+
+    @property
+    @abstractmethod
+    def index_store(self) -> IndexStore:
+        """The vector indexes of the library."""
+
+    @abstractmethod
+    def exists(self) -> bool:
+        """Return whether there is a library."""
+
+    @abstractmethod
+    def _open(self, *, create: bool) -> Catalog:
+        """Open the catalog, and make a new one with `create`. Raises LibraryError where there is
+        none.
+        """
+
+    @abstractmethod
+    def _lock(self) -> AbstractContextManager[None]:
+        """Hold the library's writer lock; see `sigseek.storage.lock.WriterLock`."""
+
+    def catalog(self, *, create: bool = False) -> Catalog:
+        """Return the library's catalog, which is opened once.
+
+        Raises LibraryError when there is no library, unless `create`.
+        """
+        with self._opening:
+            if self._catalog is not None:
+                return self._catalog
+            self._catalog = catalog = self._open(create=create)
+        self._follow()
+        return catalog
+
+    def _follow(self) -> None:
+        """Do what is due after the catalog was opened: nothing, for most locations."""
+        return
+
+    @contextmanager
+    def writing(self, stop: Stop | None = None) -> Iterator[None]:
+        """Hold the library's writer lock. Threads of this process take turns.
+
+        Raises LibraryError when another process holds the lock, StoppedError when `stop` is set
+        while it is another thread's turn.
+        """
+        with (stop or Stop()).holding(self._turn), self._lock():
+            yield
+
+    @contextmanager
+    def changing(self, *, create: bool = False, stop: Stop | None = None) -> Iterator[Catalog]:
+        """Hold the writer lock while photos or embeddings change, and give the catalog.
+
+        Index files that no process may use any more are removed first. Raises what `catalog` and
+        `writing` raise.
+        """
+        catalog = self.catalog(create=create)
+        with self.writing(stop):
+            tidy_index(self.index_store, catalog)
+            yield catalog
+
+    def close(self) -> None:
+        """Close the catalog. The next call of `catalog` opens it again."""
+        with self._opening:
+            if self._catalog:
+                self._catalog.close()
+                self._catalog = None
+
+
+def library_location(library: str | os.PathLike[str], listener: Listener) -> LibraryLocation:
+    """Return where the library is: in a directory, or in a PostgreSQL database whose address is
+    given.
+    """
+    from sigseek.operations.directory import LibraryDirectory
+
+    name = os.fspath(library)
+    if is_database(name):
+        from sigseek.operations.database import LibraryDatabase  # few libraries need it
+
+        return LibraryDatabase(name, listener)
+    return LibraryDirectory(Path(name), listener)
+
+
+def no_library(where: str) -> LibraryError:
+    """Return the error of a location without a library."""
+    return LibraryError(
+        f"no library at {where}",
+        Remedy("make one with: {}", (Call("index", ("FOLDER",)),)),
+        ErrorKind.NOT_FOUND,
+    )
+
+
+def tidy_index(store: IndexStore, catalog: Catalog) -> None:
+    """Remove from the index store what no process may use any more; the caller holds the writer
+    lock.
+    """
+    store.tidy({record.token: record.generation for record in catalog.checkpoints()})

@@ -1,0 +1,247 @@
+"""Libraries in PostgreSQL databases, by the installed program and from Python."""
+
+import json
+import re
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+import sigseek
+from sigseek.errors import ErrorKind
+from sigseek.operations.database import LibraryDatabase
+from sigseek.progress import Phase, Progress
+from sigseek.storage import LibraryError
+from sigseek.storage.catalog import postgresql
+from sigseek.storage.catalog.address import read_address, without_secrets
+from sigseek.storage.catalog.postgresql import PostgreSqlDialect
+from tests.conftest import Run
+from tests.listeners import Heard
+from tests.postgresql import Server
+
+
+def address(url: URL) -> str:
+    """Return the address as a person types it."""
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def empty(postgresql_server: Server) -> Iterator[URL]:
+    """A database without tables."""
+    url = postgresql_server.empty_database()
+    yield url
+    postgresql_server.drop(url)
+
+
+@pytest.fixture(scope="module")
+def indexed(
+    postgresql_server: Server, drawn: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[URL]:
+    """A database with a library of the drawn photos, which no test changes."""
+    url = postgresql_server.empty_database()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        sigseek.open(address(url), model="mini") as library,
+    ):
+        patch.setenv("SIGSEEK_CACHE", str(tmp_path_factory.mktemp("indexing")))
+        library.index(drawn)
+    yield url
+    postgresql_server.drop(url)
+
+
+def test_the_program_indexes_searches_tags_verifies_and_forgets(
+    empty: URL, drawn: Path, run: Run
+) -> None:
+    where = ("--library", address(empty))
+    none = run("search", "a house", *where, check=False)
+    assert none.returncode == 1
+    assert re.match(
+        r"error: no library at postgresql://.*; make one with: sigseek index", none.stderr
+    )
+    report = json.loads(run("index", drawn, *where, "--model", "mini", "--json").stdout)
+    assert (report["added"], report["failed"]) == (40, 0)
+    again = json.loads(run("index", *where, "--json").stdout)
+    assert (again["added"], again["unchanged"]) == (0, 40)
+    hits = [
+        json.loads(line)
+        for line in run("search", "a house", *where, "--json").stdout.split("\n")[:-1]
+    ]
+    assert [hit["verdict"] for hit in hits] == ["match"] * 4
+    assert run("tag", "--label", "a house", *where).stdout.split() == ["a", "house", "4", "photos"]
+    assert len(run("search", 'tag:"a house"', *where, "--paths").stdout.splitlines()) == 4
+    status = json.loads(run("status", *where, "--json").stdout)
+    assert (status["library"], status["photos"]) == (
+        without_secrets(empty.set(drivername="postgresql")),
+        40,
+    )
+    assert status["catalog_bytes"] > 40 * 1000
+    assert status["index_bytes"] > 0
+    assert run("verify", *where).stdout == "40 embeddings and 40 files checked: all is well\n"
+    backup = run("backup", "copy.sqlite", *where, check=False)
+    assert (
+        backup.returncode,
+        backup.stderr.endswith("sigseek does not back up; use pg_dump\n"),
+    ) == (1, True)
+    run("forget", drawn, *where, "--yes")
+    assert json.loads(run("status", *where, "--json").stdout)["photos"] == 0
+
+
+def test_an_answer_is_that_of_a_library_in_a_directory(indexed: URL, mini_library: Path) -> None:
+    with sigseek.open(address(indexed)) as here, sigseek.open(mini_library) as there:
+        for query in ("a house", "a red car NOT night", "format:jpeg", "a boat date:2021"):
+            mine, right = (library.search(query, 40, include_all=True) for library in (here, there))
+            assert {hit.path: hit.verdict for hit in mine} == {
+                hit.path: hit.verdict for hit in right
+            }
+            assert mine.matches == right.matches
+
+
+def test_index_files_are_in_the_cache_and_may_be_removed(
+    indexed: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGSEEK_CACHE", str(tmp_path))
+    with sigseek.open(address(indexed)) as library:
+        assert library.directory.parent == tmp_path / "libraries"
+        assert len(library.search("a house")) == 4
+        assert list((library.directory / "index").glob("*"))
+        shutil.rmtree(library.directory)
+        assert len(library.search("a boat")) > 0
+    with sigseek.open(address(indexed)) as library:
+        assert len(library.search("a house")) == 4
+
+
+def test_a_copy_of_a_database_has_other_index_files(
+    postgresql_server: Server, indexed: URL
+) -> None:
+    copy = postgresql_server.copy_of(indexed)
+    try:
+        with sigseek.open(address(indexed)) as library, sigseek.open(address(copy)) as other:
+            assert library.directory != other.directory
+    finally:
+        postgresql_server.drop(copy)
+
+
+def test_whoever_changes_the_library_is_named_to_others(
+    postgresql_server: Server, indexed: URL, run: Run
+) -> None:
+    dialect = PostgreSqlDialect(indexed)
+    with dialect.lock.hold():
+        done = run("index", "--library", address(indexed), check=False)
+        found = run("search", "a house", "--library", address(indexed), "--paths")
+    dialect.close()
+    assert done.returncode == 1
+    assert re.search(rf"process \d+ on {re.escape(socket.gethostname())}", done.stderr)
+    assert done.stderr.endswith("wait until it has finished\n")
+    assert len(found.stdout.splitlines()) == 4
+
+
+def test_passwords_come_from_files_and_are_in_no_message(
+    postgresql_server: Server, empty: URL, tmp_path: Path, run: Run
+) -> None:
+    postgresql_server.give_password(empty, "keeper", "geheim7")
+    place = f"host={empty.query['host']}"
+    with_password = f"postgresql://keeper:geheim7@/{empty.database}?{place}"
+    wrong = f"postgresql://keeper:geheim8@/{empty.database}?{place}"
+    refused = run("status", "--library", wrong, check=False)
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
+    assert "password authentication failed" in refused.stderr
+    assert "geheim" not in refused.stderr
+    none = run("status", "--library", with_password, check=False)
+    assert "make one with: sigseek index --library 'postgresql://keeper:***@/" in none.stderr
+    assert "geheim" not in none.stderr
+    passwords, services = tmp_path / "passwords", tmp_path / "services"
+    passwords.write_text("*:*:*:keeper:geheim7\n")
+    passwords.chmod(0o600)
+    services.write_text(f"[photos]\n{place}\nuser=keeper\ndbname={empty.database}\n")
+    files = {"PGPASSFILE": str(passwords), "PGSERVICEFILE": str(services)}
+    for library in (wrong.replace(":geheim8", ""), "postgresql://?service=photos"):
+        assert "no library at" in run("status", "--library", library, check=False, **files).stderr
+    done = run("status", "--library", "postgresql://", check=False, **files, PGSERVICE="photos")
+    assert done.stderr.startswith("error: no library at postgresql://; make one")
+
+
+def test_a_user_who_may_only_read_can_search(
+    postgresql_server: Server, indexed: URL, run: Run
+) -> None:
+    reader = postgresql_server.reader(indexed, "guest")
+    where = ("--library", address(reader))
+    assert len(run("search", "a house", *where, "--paths").stdout.splitlines()) == 4
+    done = run("tag", "--label", "a house", *where, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "cannot be written" in done.stderr
+    assert done.stderr.endswith("check the user's rights\n")
+
+
+def test_what_is_wrong_with_an_address_or_a_server_is_told_in_a_line(
+    postgresql_server: Server, empty: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = f"host={empty.query['host']}"
+    for wrong, found, kind in (
+        (
+            f"postgresql://sigseek@/nowhere?{place}",
+            'database "nowhere" does not exist',
+            "unavailable",
+        ),
+        (f"postgresql://sigseek@/d?host={tmp_path}", "cannot be reached", "unavailable"),
+        ("postgresql://sigseek:geheim@host:port/d", "address .* cannot be read", "invalid"),
+    ):
+        with pytest.raises(LibraryError, match=found) as caught, sigseek.open(wrong) as library:
+            library.status()
+        assert caught.value.kind == ErrorKind(kind)
+        assert len(str(caught.value).splitlines()) == 1
+        assert "geheim" not in str(caught.value)
+    monkeypatch.setattr(postgresql, "_OLDEST", (99,))
+    with pytest.raises(LibraryError, match=r"is too old; use PostgreSQL 99 or later") as caught:
+        LibraryDatabase(address(empty)).exists()
+    assert caught.value.kind == ErrorKind.UNSUPPORTED
+
+
+def test_a_newer_schema_and_another_programs_database_are_refused(
+    postgresql_server: Server, empty: URL, run: Run
+) -> None:
+    PostgreSqlDialect(empty).close()
+    postgresql_server.run_in(empty, "UPDATE alembic_version SET version_num = '9999'")
+    newer = run("search", "a house", "--library", address(empty), check=False)
+    assert newer.stderr.endswith("(schema 9999, this one knows 0016); upgrade sigseek\n") or (
+        "was made by a newer sigseek (schema 9999" in newer.stderr
+    )
+    postgresql_server.run_in(empty, "DROP TABLE alembic_version")
+    other = run("index", "--library", address(empty), check=False)
+    assert "is a database of another program" in other.stderr
+
+
+def test_a_run_whose_connections_are_lost_is_continued_by_the_next(
+    postgresql_server: Server, empty: URL, drawn: Path
+) -> None:
+    lost: list[int] = []
+
+    def lose(progress: Progress) -> None:
+        if progress.phase is Phase.EMBEDDING and progress.done >= 16 and not lost:
+            lost.append(progress.done)
+            postgresql_server.end_connections(empty)
+
+    with sigseek.open(address(empty), model="mini") as library:
+        with pytest.raises(LibraryError) as caught:
+            library.index(drawn, listener=Heard(lose))
+        assert caught.value.kind == ErrorKind.UNAVAILABLE
+        assert 0 < library.status().photos < 40, "what was stored is kept"
+        report = library.index(drawn)
+        assert report.added + report.unchanged == 40
+        assert library.verify().sound
+        postgresql_server.end_connections(empty)
+        assert len(library.search("a house")) == 4, "a lost connection is replaced"
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("postgresql://me:geheim@server:5433/photos", "postgresql://me:***@server:5433/photos"),
+        ("postgres://server/photos?password=geheim", "postgresql://server/photos?password=***"),
+        ("postgresql://?service=photos", "postgresql://?service=photos"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(typed: str, shown: str) -> None:
+    assert without_secrets(read_address(typed)) == shown
