@@ -85,7 +85,7 @@ export class Strip {
 
   /** Show where the grid is. */
   follow() {
-    if (this.element.hidden || !this.grid.list) return;
+    if (this.element.hidden || !this.grid.list?.count) return;
     const top = this.topOf(this.grid.place) + MARGIN;
     this.thumb.style.transform = `translateY(${top.toFixed(1)}px)`;
     const first = this.grid.firstShown();
