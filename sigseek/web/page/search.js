@@ -108,10 +108,21 @@ class SearchView {
     if (!isAgain && (isWhole || state.at < answer.hits.length)) this.showList(first, state);
     this.facets.show(state, answer);
     if (isWhole && !isAgain) return;
-    const list = isWhole ? first : new PhotoList(await whole, answer.judged_by);
+    const list = isWhole ? first : await this.wholeList(whole, first, answer.judged_by);
     signal.throwIfAborted();
+    if (list === this.list) return;
     if (isAgain || this.list === first) this.replaceList(list, state);
     else this.showList(list, state);
+  }
+
+  /** Return the list of all photos, or the first ones where the order of all cannot be had. */
+  async wholeList(whole, first, judgedBy) {
+    try {
+      return new PhotoList(await whole, judgedBy);
+    } catch (error) {
+      this.app.fail(error);
+      return first;
+    }
   }
 
   showList(list, state) {
