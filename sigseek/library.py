@@ -547,13 +547,14 @@ class Library:
 
         return keep_distinct(self._opened, photos)
 
-    def thumbnail(self, photo_id: int, size: int = 320) -> Thumbnail:
-        """Return a small picture of the photo with this id, whose longer side has at most `size`
-        pixels, 320 or 1280.
+    def thumbnail(self, photo: int | StrPath, size: int = 320) -> Thumbnail:
+        """Return a small picture of a photo, whose longer side has at most `size` pixels, 320 or
+        1280. `photo` is the photo's id, or a file.
 
         A kept thumbnail is returned even if the photo's files are away. Otherwise one is made of
         the first file that is there, and kept. docs/thumbnails.md tells where. A photo whose files
-        are away may have only the other size, which is returned then.
+        are away may have only the other size, which is returned then. The thumbnail of a file that
+        is not in the library is not kept.
 
         Raises QueryError for an unknown photo or size, and DecodeError, whose kind tells why, when
         no thumbnail is kept and no file gives a picture now.
@@ -562,7 +563,7 @@ class Library:
         >>> library.thumbnail(hit.id).media_type
         'image/jpeg'
         """
-        return self._opened.thumbnails.get(photo_id, size)
+        return self._opened.thumbnails.get(photo if isinstance(photo, int) else Path(photo), size)
 
     def jpeg(self, photo_id: int) -> Thumbnail:
         """Return the photo with this id as a JPEG of its own size, upright and in sRGB.

@@ -235,6 +235,30 @@ def facet_in_words(facet: Facet) -> str:
     return shown(str(facet.value))
 
 
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September",
+    "October", "November", "December",
+)  # fmt: skip
+
+
+def day_in_words(day: str) -> str:
+    """Return a day, month or year of ISO 8601 as a person writes it: "2 May 1978", "May 1978"."""
+    year, *rest = day.split("-")
+    words = [str(int(number)) for number in rest[1:]]
+    words += [_MONTHS[int(number) - 1] for number in rest[:1]]
+    return " ".join([*words, year])
+
+
+def time_in_words(taken_at: str | None) -> str | None:
+    """Return when a photo was taken as a person writes it: "2 May 1978, 14:30". Seconds and the UTC
+    offset are left out.
+    """
+    if taken_at is None:
+        return None
+    day, _, time = taken_at.partition("T")
+    return f"{day_in_words(day)}, {time[:5]}" if time else day_in_words(day)
+
+
 def shown(path: str) -> str:
     """Return a path for people. Control characters, which could steer a terminal, are spelled
     out.

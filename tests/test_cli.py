@@ -142,7 +142,7 @@ def test_forms_of_output(library: Path, tmp_path: Path, run: Run) -> None:
     assert page.count("data:image/jpeg;base64,") == 2
     done = run("search", "a house", *where, "--all", "-n", "40", "--html", "all.html")
     assert done.stderr.splitlines()[-1] == f"written: {tmp_path / 'all.html'}", "absolute"
-    assert "<p>no match</p>" in (tmp_path / "all.html").read_text()
+    assert "○ no match</span>" in (tmp_path / "all.html").read_text()
     assert "http" not in page.replace("http-equiv", ""), "opens offline"
 
 
@@ -191,7 +191,9 @@ def test_nothing_matches(library: Path, tmp_path: Path, run: Run) -> None:
         assert (done.stdout, done.stderr.splitlines()[-1] + "\n") == ("", table.stdout)
     page = tmp_path / "page.html"
     run("search", "sdfsdflksdfj", *where, "--html", page)
-    assert "Nothing found." in page.read_text()
+    shown = page.read_text()
+    assert shown.count("data:image/jpeg;base64,") == 1, "the closest photo"
+    assert "The closest photo" in shown
     said, *tail = run("search", "sdfsdflksdfj", *where, "--all", "-n", "5").stdout.splitlines()
     assert said == table.stdout.strip() + "; the best 5 of 40 photos listed (-n 50 for more)"
     assert [line.split("  ")[-1] for line in tail] == ["no match"] * 5

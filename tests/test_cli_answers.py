@@ -23,7 +23,7 @@ def test_a_page_says_what_the_command_says(mini_library: Path, tmp_path: Path, r
         said = [line for line in said if not line.startswith("written: ")]
         assert len([line for line in said if "vocabulary" in line or "searched as text" in line])
         page = (tmp_path / "page.html").read_text()
-        on_page = re.findall(r'<p class="said">(.*?)</p>', page)
+        on_page = re.findall(r'<p class="said(?: headline)?">(.*?)</p>', page)
         assert sorted(map(unescape, on_page)) == sorted(said)
     assert "comes from" in page
     run("search", "at night", "--library", mini_library, "--html", "page.html")

@@ -121,13 +121,13 @@ def test_the_page(tmp_path: Path) -> None:
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("data:image/jpeg;base64,") == 3
     assert "The file is missing." in page
-    assert not re.search(r"""(src|href)=["'](?!data:)|url\(|@import|<script|<link""", page), (
+    assert not re.search(r"""(src|href)=["'](?!data:|file:)|url\(|@import|<script|<link""", page), (
         "opens offline"
     )
     assert "a &lt;b&gt;bold&lt;/b&gt; cat" in page
     assert "<title>How well a &lt;model&gt; finds pictures</title>" in page
     assert "right &amp; wrong.jpg" in page
-    assert "its picture, place 1,234, probability 0.015" in page
+    assert "its picture, place 1,234, probability 0.015</p>" in page
     assert "first instead, probability 0.987" in page
     assert "1,234 captions of 56 pictures. 3 could not be used." in page
     assert re.findall(r"<td>(0\.\d{3})</td>", page)[:8] == [

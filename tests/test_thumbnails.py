@@ -142,6 +142,32 @@ def test_a_kept_thumbnail_needs_no_file(photos: Path, index: Opened) -> None:
     assert str(photos) not in raised.value.found, "over HTTP a path is told to nobody"
 
 
+def test_a_file_has_the_thumbnail_of_its_photo(photos: Path, index: Opened) -> None:
+    picture(1, WIDE).save(photos / "a.jpg")
+    library, ids = index()
+    assert library.thumbnail(photos / "a.jpg") == library.thumbnail(ids["a.jpg"])
+    (photos / "a.jpg").unlink()
+    assert library.thumbnail(photos / "a.jpg") == library.thumbnail(ids["a.jpg"])
+
+
+@pytest.mark.parametrize("with_library", [True, False])
+def test_a_file_that_is_not_in_the_library_has_one_that_is_not_kept(
+    photos: Path, index: Opened, tmp_path: Path, with_library: bool
+) -> None:
+    picture(1, WIDE).save(photos / "a.jpg")
+    library = index()[0] if with_library else sigseek.open(tmp_path / "none")
+    picture(2, WIDE).save(tmp_path / "other.jpg")
+    found = library.thumbnail(tmp_path / "other.jpg")
+    assert difference(decoded(found), picture(2, WIDE).resize((320, 240))) < 4
+    assert open_store().size_on_disk() == 0
+    (tmp_path / "no photo.jpg").write_text("no photo")
+    with pytest.raises(DecodeError, match=r"no photo\.jpg cannot be used"):
+        library.thumbnail(tmp_path / "no photo.jpg")
+    with pytest.raises(QueryError, match="no file"):
+        library.thumbnail(tmp_path / "gone.jpg")
+    library.close()
+
+
 def test_away_photos_are_shown_in_the_size_that_there_is(photos: Path, index: Opened) -> None:
     picture(1, WIDE).save(photos / "a.jpg")
     picture(2, WIDE).save(photos / "b.jpg")

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from sigseek.answers import LIKENESS_LEGEND, Answer, answer
-from sigseek.cli.hits import print_hits
+from sigseek.cli.hits import print_hits, thumbnails_of
 from sigseek.cli.options import opened
 from sigseek.cli.output import print_report, remedy_in_words
 from sigseek.cli.parameter_types import PathName
@@ -15,6 +15,7 @@ from sigseek.demo.captions import NUMBERS, article, plural
 from sigseek.demo.photos import draw_photos
 from sigseek.demo.scene import Scene
 from sigseek.pages.contact_sheet import Section, write_contact_sheet
+from sigseek.results import counted
 from sigseek.search.results import SearchResults
 from sigseek.siglip.checkpoint import MINI
 
@@ -67,16 +68,20 @@ def demo(folder: Path, pictures: int, seed: int) -> None:
         sections = [_section(query, results, said[query]) for query, results in found.items()]
         photo = folder / "scene-00000.jpg"
         alike = library.similar(photo, _HITS)
-        sections.append(Section(f"like {photo.name}", alike, below=(LIKENESS_LEGEND,)))
+        headline = f"The {counted(len(alike), 'photo')} most like it"
+        like = f"like {photo.name}"
+        sections.append(Section(like, alike, headline, below=(LIKENESS_LEGEND,), asked=photo))
+        write_contact_sheet(
+            folder / "results.html", "sigseek demo", sections, thumbnails_of(library)
+        )
     for section in sections:
         click.echo(f"\n{section.heading}")
-        for line in section.above:
-            click.echo(line)
+        if section.asked is None:
+            click.echo(section.headline)
         print_hits(section.hits)
     legends = (line for answered in said.values() for line in answered.legend)
     for line in dict.fromkeys(map(remedy_in_words, legends)):
         click.echo(f"\n{line}")
-    write_contact_sheet(folder / "results.html", "sigseek demo", sections)
     click.echo(f"\nAs a page: {folder / 'results.html'}")
     ask = f"{scenes[0].objects[0].name} AND {scenes[0].time}"
     click.echo(f'Try next:  sigseek search "{ask}" --library {folder / ".sigseek"}')
@@ -85,8 +90,8 @@ def demo(folder: Path, pictures: int, seed: int) -> None:
 
 def _section(query: str, found: SearchResults, said: Answer) -> Section:
     """Return the part of the page about a query."""
-    above, below = [remedy_in_words(said.headline)], map(remedy_in_words, said.legend)
-    return Section(f'"{query}"', found, tuple(above), tuple(below))
+    below = tuple(map(remedy_in_words, said.legend))
+    return Section(f'"{query}"', found, remedy_in_words(said.headline), (), below, found.best)
 
 
 def _queries(scenes: list[Scene]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import get_args
 import click
 
 from sigseek.cli.arguments import QueryCommand
-from sigseek.cli.hits import show_note
+from sigseek.cli.hits import show_note, thumbnails_of
 from sigseek.cli.options import (
     device_option,
     end_of_paths,
@@ -105,21 +105,18 @@ def duplicates(
 
         check_page(html)
     wanted = kinds or (COPIES if path_end is not None else KINDS)
-    with (
-        opened(directory, model, device, precision) as library,
-        RunProgress(_MANY) as listener,
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("ignore", UserWarning)  # the notes say the same
-        asked = " ".join(query) if query else None
-        found = library.duplicates(asked, kinds=wanted, prefer=prefer, listener=listener)
-    for note in found.notes:
-        show_note(note)
-    if html:
-        from sigseek.pages.duplicates_sheet import write_duplicates_sheet
+    with opened(directory, model, device, precision) as library:
+        with RunProgress(_MANY) as listener, warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # the notes say the same
+            asked = " ".join(query) if query else None
+            found = library.duplicates(asked, kinds=wanted, prefer=prefer, listener=listener)
+        for note in found.notes:
+            show_note(note)
+        if html:
+            from sigseek.pages.duplicates_sheet import write_duplicates_sheet
 
-        write_duplicates_sheet(html, found)
-        click.echo(f"written: {html.absolute()}", err=True)
+            write_duplicates_sheet(html, found, thumbnails_of(library))
+            click.echo(f"written: {html.absolute()}", err=True)
     click.echo(duplicates_headline(found), err=as_json or path_end is not None)
     _deliver(found, wanted, path_end, as_json=as_json)
 

@@ -1,7 +1,10 @@
 """Hits to where the user wants them: a table, JSON, paths, a page."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,13 +12,19 @@ from sigseek.answers import Answer, hit_explanation
 from sigseek.cli.output import bar, print_json, print_paths, remedy_in_words, say
 from sigseek.errors import Remedy
 from sigseek.results import QUERY_PHOTOS, counted, shown
-from sigseek.search.results import Hit, SimilarHit
+from sigseek.search.results import Hit, SearchResults, SimilarHit
+
+if TYPE_CHECKING:
+    from sigseek.library import Library
+    from sigseek.pages.contact_sheet import Section
+    from sigseek.pages.page import Thumbnails
 
 
 def deliver_answer(
     query: str,
     said: Answer,
-    hits: Sequence[Hit],
+    found: SearchResults,
+    library: Library,
     *,
     path_end: str | None,
     html: Path | None,
@@ -31,16 +40,33 @@ def deliver_answer(
     if not for_programs:
         for line in said.explanation:
             click.echo(line)
-    above = [*said.notes, said.headline, *said.explanation]
-    deliver(
-        query,
-        hits,
-        path_end=path_end,
-        html=html,
-        as_json=as_json,
-        above=[remedy_in_words(line) for line in above],
-        below=[remedy_in_words(line) for line in said.legend],
-    )
+    below = [remedy_in_words(line) for line in said.legend]
+    deliver(found, path_end=path_end, as_json=as_json, below=below)
+    if html:
+        from sigseek.pages.contact_sheet import Section
+
+        section = Section(
+            query,
+            found,
+            remedy_in_words(said.headline),
+            tuple(remedy_in_words(line) for line in (*said.notes, *said.explanation)),
+            tuple(below),
+            best=found.best,
+        )
+        write_hits(html, section, library)
+
+
+def write_hits(html: Path, section: Section, library: Library) -> None:
+    """Write a page of hits, and say on stderr where it is."""
+    from sigseek.pages.contact_sheet import write_contact_sheet
+
+    write_contact_sheet(html, section.heading, [section], thumbnails_of(library))
+    click.echo(f"written: {html.absolute()}", err=True)
+
+
+def thumbnails_of(library: Library) -> Thumbnails:
+    """Return what gives the small pictures of the library's photos, as pages need them."""
+    return lambda photo: library.thumbnail(photo).data
 
 
 def show_notes(notes: Iterable[Remedy | str]) -> None:
@@ -55,25 +81,17 @@ def show_note(note: Remedy | str) -> None:
 
 
 def deliver(
-    heading: str,
     hits: Sequence[Hit | SimilarHit],
     *,
     path_end: str | None,
-    html: Path | None,
     as_json: bool,
-    above: Sequence[str] = (),
     below: Sequence[str] = (),
 ) -> None:
-    """Print hits as a table, as JSON or as paths, and write a page of them to `html`.
+    """Print hits as a table, as JSON or as paths.
 
-    Only paths are printed where there is something to come after each, `path_end`. The page has the
-    lines `above` over the hits. The lines `below` come under the table, on stderr, and on the page.
+    Only paths are printed where there is something to come after each, `path_end`. The lines
+    `below` come under the table, on stderr.
     """
-    if html:
-        from sigseek.pages.contact_sheet import Section, write_contact_sheet
-
-        section = Section(heading, hits, tuple(above), tuple(below))
-        write_contact_sheet(html, heading, [section])
     if as_json:
         for hit in hits:
             print_json(hit)
@@ -83,8 +101,6 @@ def deliver(
         print_hits(hits)
         for line in below:
             click.echo(line, err=True)
-    if html:
-        click.echo(f"written: {html.absolute()}", err=True)
 
 
 def _print_paths(hits: Sequence[Hit | SimilarHit], end: str) -> None:

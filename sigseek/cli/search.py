@@ -163,11 +163,11 @@ def search(
             offset=offset,
             page=page,
         )
-    said = answer(found, limit, least, include_all=include_all, explain=explain)
-    if summary:
-        click.echo(json_line({"summary": summary_fields(found)}))
-    heading = " ".join(filter(None, (asked, within)))
-    deliver_answer(heading, said, found, path_end=path_end, html=html, as_json=as_json)
+        said = answer(found, limit, least, include_all=include_all, explain=explain)
+        if summary:
+            click.echo(json_line({"summary": summary_fields(found)}))
+        heading = " ".join(filter(None, (asked, within)))
+        deliver_answer(heading, said, found, library, path_end=path_end, html=html, as_json=as_json)
     if as_json and found.next_page:
         click.echo(f"for the next hits: --page {found.next_page}", err=True)
 

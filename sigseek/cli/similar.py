@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from sigseek.answers import LIKENESS_LEGEND
-from sigseek.cli.hits import deliver, show_notes
+from sigseek.cli.hits import deliver, show_notes, write_hits
 from sigseek.cli.options import (
     device_option,
     end_of_paths,
@@ -22,6 +22,7 @@ from sigseek.cli.options import (
 from sigseek.cli.output import remedy_in_words
 from sigseek.cli.parameter_types import PathName
 from sigseek.errors import RemedyWarning
+from sigseek.results import counted
 
 
 @click.command()
@@ -65,15 +66,20 @@ def similar(
         warnings.simplefilter("ignore", RemedyWarning)  # the note says the same
         hits = library.similar(photo, limit, include_self=include_self)
         notes = library.checkpoint_notes
-    show_notes(notes)
-    if not hits:
-        click.echo("nothing found", err=True)
-    deliver(
-        f"like {photo}",
-        hits,
-        path_end=path_end,
-        html=html,
-        as_json=as_json,
-        above=[remedy_in_words(note) for note in notes],
-        below=[LIKENESS_LEGEND] if hits else [],
-    )
+        show_notes(notes)
+        if not hits:
+            click.echo("nothing found", err=True)
+        below = [LIKENESS_LEGEND] if hits else []
+        deliver(hits, path_end=path_end, as_json=as_json, below=below)
+        if html:
+            from sigseek.pages.contact_sheet import Section
+
+            section = Section(
+                f"Like {photo.name}",
+                hits,
+                f"The {counted(len(hits), 'photo')} most like it" if hits else "",
+                tuple(map(remedy_in_words, notes)),
+                tuple(below),
+                asked=photo.absolute(),
+            )
+            write_hits(html, section, library)

@@ -37,7 +37,7 @@ class OpenedLibrary:
         self.checkpoint = LibraryCheckpoint(directory, self.model)
         self.photo_files = PhotoFiles(directory, self.model, self.checkpoint)
         self.searcher = SearcherInUse(directory, self.model, self.checkpoint)
-        self.thumbnails = Thumbnails(directory)
+        self.thumbnails = Thumbnails(directory, self.photo_files)
 
     def go_on_with_last_named(self) -> None:
         """Use the checkpoint that an indexing run goes on with, unless one was asked for."""

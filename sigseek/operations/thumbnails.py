@@ -15,7 +15,8 @@ from sigseek.indexer.errors import ChangedError, DecodeError, SilentDiskError
 from sigseek.operations.lazy import Lazy
 from sigseek.operations.location import LibraryLocation
 from sigseek.operations.originals import no_photo
-from sigseek.operations.photo_files import file_digests
+from sigseek.operations.photo_files import PhotoFiles, cannot_be_used, file_digests
+from sigseek.paths import typed_path
 from sigseek.search.errors import QueryError
 from sigseek.storage.records import PhotoFile, PictureRecord
 from sigseek.storage.thumbnails import THUMBNAIL_SIZES, ThumbnailStore
@@ -49,8 +50,9 @@ class Thumbnails:
     for. Several threads may use it.
     """
 
-    def __init__(self, directory: LibraryLocation) -> None:
+    def __init__(self, directory: LibraryLocation, files: PhotoFiles) -> None:
         self._directory = directory
+        self._photo_files = files
         self._store: Lazy[ThumbnailStore] = Lazy()
         self._thumbnailer: Lazy[Thumbnailer] = Lazy()
         self._decoding = threading.BoundedSemaphore(_MOST_DECODING)
@@ -70,7 +72,7 @@ class Thumbnails:
         for thumbnailer in self._thumbnailer.clear():
             thumbnailer.close()
 
-    def get(self, photo_id: int, size: int) -> Thumbnail:
+    def get(self, photo: int | Path, size: int) -> Thumbnail:
         """Return the thumbnail of a photo, as `Library.thumbnail` describes."""
         if size not in THUMBNAIL_SIZES:
             raise QueryError(
@@ -79,6 +81,28 @@ class Thumbnails:
                     f"give {{}} one of {', '.join(map(str, THUMBNAIL_SIZES))}", (Option("size"),)
                 ),
             )
+        if isinstance(photo, int):
+            return self._of_photo(photo, size)
+        path = typed_path(photo).absolute()
+        self._photo_files.check(path)
+        known = self._photo_files.known_id(path) if self._directory.exists() else None
+        return self._of_file(path, size) if known is None else self._of_photo(known, size)
+
+    def _of_file(self, path: Path, size: int) -> Thumbnail:
+        """Return the thumbnail of a file that is not in the library."""
+        try:
+            digest = file_digests(path).picture
+            with self._decoding:
+                made = self._thumbnailer.get(self._start).jpeg(path, size)
+        except DecodeError as error:
+            raise cannot_be_used(path, error) from error
+        except OSError as error:
+            reason = f"cannot be read: {error.strerror or error}"
+            unreadable = DecodeError(reason, None, ErrorKind.UNAVAILABLE)
+            raise cannot_be_used(path, unreadable) from error
+        return Thumbnail(made, "image/jpeg", size, digest.hex())
+
+    def _of_photo(self, photo_id: int, size: int) -> Thumbnail:
         picture = self._picture(photo_id)
         kept = self.store.read(picture.digest, size)
         if kept:
@@ -154,7 +178,8 @@ class Thumbnails:
     def _start(self) -> Thumbnailer:
         from sigseek.indexer.decoding.thumbnails import Thumbnailer
 
-        thumbnailer = Thumbnailer(self._directory.catalog().max_pixels())
+        catalog = self._directory.catalog() if self._directory.exists() else None
+        thumbnailer = Thumbnailer(catalog.max_pixels() if catalog else None)
         weakref.finalize(self, thumbnailer.close)  # for callers that forget to close the library
         return thumbnailer
 

@@ -7,9 +7,8 @@ from sigseek.evaluation.results import Histogram, ReliabilityBin
 from sigseek.results import counted
 
 STYLE = """
-svg { font: 12px system-ui, sans-serif; height: auto; max-width: 100%; }
-svg { --before: #b35900; --after: #1f6fc4; }
-@media (prefers-color-scheme: dark) { svg { --before: #f0a050; --after: #6db3f5; } }
+svg { font: 12px var(--font); height: auto; max-width: 100%; }
+svg { --before: var(--warning); --after: var(--accent); }
 svg text { fill: currentColor; }
 svg .axis { stroke: currentColor; opacity: .6; }
 svg .grid { stroke: currentColor; opacity: .15; }

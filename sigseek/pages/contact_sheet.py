@@ -6,21 +6,12 @@ from html import escape
 from pathlib import Path
 
 from sigseek.answers import hit_explanation
-from sigseek.indexer.decoding.thumbnails import Thumbnailer
-from sigseek.pages.page import thumbnail, write_page
-from sigseek.results import QUERY_PHOTOS
+from sigseek.pages.page import Thumbnails, copies, facts, named, picture, write_page
+from sigseek.results import QUERY_PHOTOS, time_in_words
 from sigseek.search.results import Hit, SimilarHit
 
-STYLE = """
-.hits { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); }
-.hits { list-style: none; padding: 0; }
-.hits li { border: 1px solid #8884; border-radius: .5rem; overflow: hidden; }
-.hits img { aspect-ratio: 4 / 3; display: block; object-fit: contain; width: 100%; }
-.hits img { background: #8882; }
-.hits p { margin: .45rem .6rem; overflow-wrap: anywhere; }
-.said { max-width: 80ch; opacity: .85; overflow-wrap: anywhere; }
-.path { font-size: .8rem; opacity: .75; }
-meter { width: 6rem; }"""
+_VERDICTS = {"match": "● match", "maybe": "◐ maybe", "no match": "○ no match"}
+"""A verdict is told by a shape and a word, because not everybody sees its colour."""
 
 
 @dataclass(frozen=True)
@@ -29,24 +20,48 @@ class Section:
 
     heading: str
     hits: Sequence[Hit | SimilarHit]
+    headline: str = ""
+    """How many hits there are."""
     above: tuple[str, ...] = ()
-    """Lines over the hits."""
+    """Other lines over the hits."""
     below: tuple[str, ...] = ()
     """Lines under the hits."""
+    best: Hit | None = None
+    """The photo that comes nearest, shown if there are no hits."""
+    asked: Path | None = None
+    """The file of the photo that the hits are like."""
 
 
-def write_contact_sheet(file: Path, title: str, sections: Sequence[Section]) -> None:
-    """Write the page to `file`. Raises OSError when it cannot be written."""
-    with Thumbnailer() as thumbnails:
-        body = "\n".join(_section(section, thumbnails) for section in sections)
-    write_page(file, title, body, STYLE)
+def write_contact_sheet(
+    file: Path, title: str, sections: Sequence[Section], thumbnails: Thumbnails
+) -> None:
+    """Write the page to `file`. Raises OSError when it cannot be written.
+
+    The heading of an only section is the title, and is not said again.
+    """
+    alone = len(sections) == 1
+    body = "\n".join(_section(section, thumbnails, alone=alone) for section in sections)
+    write_page(file, title, body)
 
 
-def _section(section: Section, thumbnails: Thumbnailer) -> str:
-    cards = "\n".join(_card(hit, thumbnails) for hit in section.hits)
-    body = f'<ol class="hits">\n{cards}\n</ol>' if cards else "<p>Nothing found.</p>"
-    parts = [f"<h2>{escape(section.heading)}</h2>", *map(_line, section.above), body]
-    parts += map(_line, section.below)
+def _section(section: Section, thumbnails: Thumbnails, *, alone: bool) -> str:
+    parts = [] if alone else [f"<h2>{escape(section.heading)}</h2>"]
+    if section.asked:
+        shown = picture(section.asked, section.asked.name, thumbnails, section.asked)
+        parts.append(f'<div class="asked">{shown}<div>{named(section.asked)}</div></div>')
+    if section.headline:
+        parts.append(f'<p class="said headline">{escape(section.headline)}</p>')
+    parts += map(_line, section.above)
+    hits = section.hits or ([section.best] if section.best else [])
+    if section.hits:
+        parts.append(_photos(hits, thumbnails))
+    elif hits:
+        level = 2 if alone else 3
+        parts += [f"<h{level}>The closest photo</h{level}>", _photos(hits, thumbnails)]
+    else:
+        parts.append("<p>Nothing found.</p>")
+    if section.below:
+        parts += ['<div class="below">', *map(_line, section.below), "</div>"]
     return "\n".join(["<section>", *parts, "</section>"])
 
 
@@ -54,20 +69,49 @@ def _line(words: str) -> str:
     return f'<p class="said">{escape(words)}</p>'
 
 
-def _card(hit: Hit | SimilarHit, thumbnails: Thumbnailer) -> str:
+def _photos(hits: Sequence[Hit | SimilarHit], thumbnails: Thumbnails) -> str:
+    cards = "\n".join(_card(hit, thumbnails) for hit in hits)
+    return f'<ol class="photos">\n{cards}\n</ol>'
+
+
+def _card(hit: Hit | SimilarHit, thumbnails: Thumbnails) -> str:
+    path = Path(hit.path)
+    link = path if hit.available else None
+    parts = [
+        picture(hit.id, path.name, thumbnails, link),
+        named(path, linked=hit.available),
+        f'<p class="score"><span class="rank">{hit.rank}.</span>{_marks(hit)}{_score(hit)}</p>',
+        facts(time_in_words(hit.taken_at), hit.camera, hit.city),
+    ]
+    explanation = hit_explanation(hit) if isinstance(hit, Hit) else None
+    if explanation:
+        parts.append(f'<p class="why">{escape(explanation)}</p>')
+    parts.append(copies(hit.copies))
+    return f"<li>{''.join(parts)}</li>"
+
+
+def _score(hit: Hit | SimilarHit) -> str:
+    """Return the hit's number and a bar of it; nothing where facts alone decided."""
+    if isinstance(hit, Hit) and hit.judged_by == "facts":
+        return ""
     name, value = (
         ("probability", hit.probability) if isinstance(hit, Hit) else ("cosine", hit.cosine)
     )
-    meter = f'{hit.rank}. <meter value="{max(value, 0):.4f}"></meter> {name} {value:.3f}'
-    said = [] if not isinstance(hit, Hit) or hit.verdict in (None, "match") else [str(hit.verdict)]
+    share = min(max(value, 0.0), 1.0)
+    bar = f'<span class="bar" aria-hidden="true"><i style="width: {share:.1%}"></i></span>'
+    return f'{bar}<span title="{name}">{value:.3f}</span>'
+
+
+def _marks(hit: Hit | SimilarHit) -> str:
+    """Return the verdict, and what else is special about the hit."""
+    marks = []
+    if isinstance(hit, Hit) and hit.verdict and hit.judged_by != "facts":
+        kind = "mark good" if hit.verdict == "match" else "mark"
+        marks.append((kind, _VERDICTS[hit.verdict]))
     if hit.query_photo:
-        said.append(QUERY_PHOTOS[hit.query_photo])
+        marks.append(("mark", QUERY_PHOTOS[hit.query_photo]))
     if hit.damaged:
-        said.append("damaged")
-    explanation = hit_explanation(hit) if isinstance(hit, Hit) else None
-    if explanation:
-        said.append(explanation)
-    more = f"<p>{escape(', '.join(said))}</p>" if said else ""
-    path = Path(hit.path)
-    link = f'<a href="{escape(path.as_uri())}">{escape(hit.path)}</a>'
-    return f'<li>{thumbnail(path, thumbnails)}<p>{meter}</p>{more}<p class="path">{link}</p></li>'
+        marks.append(("mark", "damaged"))
+    if not hit.available:
+        marks.append(("mark away", "file missing"))
+    return "".join(f'<span class="{kind}">{escape(words)}</span>' for kind, words in marks)

@@ -1,32 +1,32 @@
 """An evaluation as a page: figures, charts, and the worst misses with their pictures."""
 
 from collections.abc import Sequence
-from datetime import date
 from html import escape
 from pathlib import Path
 
 from sigseek.evaluation.results import Evaluation, Miss
 from sigseek.indexer.decoding.thumbnails import Thumbnailer
 from sigseek.pages.charts import STYLE, reliability_diagram, score_histogram
-from sigseek.pages.page import thumbnail, write_page
+from sigseek.pages.page import THUMBNAIL, Thumbnails, named, picture, write_page
 from sigseek.results import CALIBRATIONS, counted
 
 _STYLE = f"""
-table {{ border-collapse: collapse; margin: .6rem 0; }}
-th, td {{ border-bottom: 1px solid #8884; padding: .3rem .9rem .3rem 0; text-align: right; }}
+h2 {{ margin: var(--space-5) 0 var(--space-2); }}
+table {{ border-collapse: collapse; margin: var(--space-3) 0; }}
+th, td {{ border-bottom: 1px solid var(--line); padding: .35rem 1rem .35rem 0; text-align: right; }}
 th, td {{ vertical-align: baseline; }}
 th:first-child, td:last-child.note {{ text-align: left; }}
 th {{ font-weight: 600; }}
 td {{ font-variant-numeric: tabular-nums; }}
-.note {{ max-width: 60ch; opacity: .75; }}
+td.note {{ font-size: .85rem; max-width: 60ch; }}
 .misses {{ list-style: none; padding: 0; }}
-.misses li {{ border: 1px solid #8884; border-radius: .5rem; margin: 0 0 1rem; padding: .6rem; }}
-.misses h3 {{ font-size: 1rem; margin: 0 0 .5rem; overflow-wrap: anywhere; }}
-.pair {{ display: grid; gap: 1rem; grid-template-columns: repeat(2, minmax(0, 20rem)); }}
-figure {{ margin: 0; }}
-figure img {{ aspect-ratio: 4 / 3; display: block; object-fit: contain; width: 100%; }}
-figure img {{ background: #8882; }}
-figcaption {{ font-size: .85rem; overflow-wrap: anywhere; }}
+.misses > li + li {{ border-top: 1px solid var(--line); margin-top: var(--space-4); }}
+.misses h3 {{ font-size: 1.05rem; margin: var(--space-3) 0; overflow-wrap: anywhere; }}
+.pair {{ display: grid; gap: var(--space-3); }}
+.pair {{ grid-template-columns: repeat(auto-fit, minmax(min(15rem, 100%), 20rem)); }}
+figure .picture {{ background: var(--sunken); border-radius: var(--radius); display: grid; }}
+figure .picture {{ height: 15rem; overflow: hidden; place-items: center; }}
+figure img {{ display: block; height: 15rem; object-fit: contain; width: 100%; }}
 {STYLE.strip()}"""
 
 _FIGURES = ("R@1", "R@5", "R@10", "mAP")
@@ -75,7 +75,8 @@ def _summary(evaluation: Evaluation) -> str:
         if evaluation.calibration
         else ""
     )
-    return f"<p>{captions} of {pictures}.{skipped}{calibration} {date.today().isoformat()}.</p>"
+    line = f"{captions} of {pictures}.{skipped}{calibration}"
+    return f'<p class="said headline">{line}</p>'
 
 
 def _figures(evaluation: Evaluation) -> str:
@@ -111,7 +112,7 @@ def _figures(evaluation: Evaluation) -> str:
     return "\n".join(
         [
             "<h2>Figures</h2>",
-            f"<table><tr><th></th>{head}</tr>",
+            f"<table><tr><td></td>{head}</tr>",
             *rows,
             "</table>",
             notes,
@@ -139,12 +140,16 @@ def _charts(evaluation: Evaluation) -> str:
 def _misses(misses: Sequence[Miss]) -> str:
     if not misses:
         return ""
-    with Thumbnailer() as thumbnails:
-        cards = "\n".join(_card(miss, thumbnails) for miss in misses)
+    with Thumbnailer() as thumbnailer:
+
+        def small(photo: int | Path) -> bytes:
+            return thumbnailer.jpeg(Path(str(photo)), THUMBNAIL)
+
+        cards = "\n".join(_card(miss, small) for miss in misses)
     return f'<h2>The worst misses</h2>\n<ol class="misses">\n{cards}\n</ol>'
 
 
-def _card(miss: Miss, thumbnails: Thumbnailer) -> str:
+def _card(miss: Miss, thumbnails: Thumbnails) -> str:
     right = _figure(
         miss.right, f"its picture, place {miss.rank:,}", miss.right_probability, thumbnails
     )
@@ -152,6 +157,7 @@ def _card(miss: Miss, thumbnails: Thumbnailer) -> str:
     return f'<li><h3>{escape(miss.caption)}</h3><div class="pair">{right}{first}</div></li>'
 
 
-def _figure(path: Path, place: str, probability: float, thumbnails: Thumbnailer) -> str:
-    caption = f"{place}, probability {probability:.3f}<br>{escape(str(path))}"
-    return f"<figure>{thumbnail(path, thumbnails)}<figcaption>{caption}</figcaption></figure>"
+def _figure(path: Path, place: str, probability: float, thumbnails: Thumbnails) -> str:
+    caption = f"{named(path)}<p>{place}, probability {probability:.3f}</p>"
+    shown = picture(path, path.name, thumbnails, path)
+    return f"<figure>{shown}<figcaption>{caption}</figcaption></figure>"

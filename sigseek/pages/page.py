@@ -2,16 +2,27 @@
 
 import base64
 import os
+from collections.abc import Callable, Sequence
+from datetime import date
+from functools import cache
 from html import escape
 from pathlib import Path
 
+from sigseek.errors import SigseekError
 from sigseek.files import write_whole
-from sigseek.indexer import DecodeError
-from sigseek.indexer.decoding.thumbnails import Thumbnailer
+from sigseek.results import day_in_words
+
+Thumbnails = Callable[[int | Path], bytes]
+"""Gives the small JPEG of a photo of the library, by its id, or of any photo file. It raises a
+SigseekError, or OSError, where there is none.
+"""
 
 THUMBNAIL = 320
 """The longer side of a picture on a page, in pixels."""
 
+_LOOK = Path(__file__).parent.parent / "web" / "page" / "look.css"
+"""The colours and sizes that the pages have in common with the one that is served."""
+_SHEET = Path(__file__).with_name("sheet.css")
 _BEGINNING = """<!doctype html>
 <html lang="en">
 <head>
@@ -22,16 +33,17 @@ _BEGINNING = """<!doctype html>
 _REST = """<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
-:root {{ color-scheme: light dark; font: 15px/1.45 system-ui, sans-serif; }}
-body {{ margin: 2rem auto; max-width: 76rem; padding: 0 1rem; }}
-h1 {{ font-size: 1.4rem; }}
-h2 {{ font-size: 1.1rem; margin: 2rem 0 .6rem; }}
 {style}
 </style>
 </head>
 <body>
+<header>
 <h1>{title}</h1>
+<p class="made">Written by sigseek on <time datetime="{iso}">{day}</time></p>
+</header>
+<main>
 {body}
+</main>
 </body>
 </html>
 """
@@ -61,26 +73,70 @@ def _is_page(file: Path) -> bool:
     return beginning.replace(b"\r\n", b"\n").startswith(_BEGINNING.encode("ascii"))
 
 
-def write_page(file: Path, title: str, body: str, style: str) -> None:
-    """Write a page to `file`: `title` is plain text, `body` HTML, `style` CSS.
+def write_page(file: Path, title: str, body: str, style: str = "") -> None:
+    """Write a page to `file`: `title` is plain text, `body` HTML, `style` more CSS.
 
     Raises OSError when it cannot be written, and what `check_page` raises.
     """
     check_page(file)
     file = Path(os.path.realpath(file))  # replace what a link points to, not the link
-    page = _BEGINNING + _REST.format(title=escape(title), body=body, style=style.strip())
+    today = date.today().isoformat()
+    page = _BEGINNING + _REST.format(
+        title=escape(title),
+        body=body,
+        style=(_common_style() + style).strip(),
+        iso=today,
+        day=day_in_words(today),
+    )
     # A path that is not UTF-8 shows its odd bytes as question marks; the page itself stays valid.
     write_whole(file, page.encode("utf-8", errors="replace"))
 
 
-def thumbnail(path: Path, thumbnails: Thumbnailer) -> str:
-    """Return the picture as HTML with its pixels inside, or a paragraph that says why there is
-    none.
+@cache
+def _common_style() -> str:
+    return _LOOK.read_text("utf-8") + _SHEET.read_text("utf-8")
+
+
+def picture(photo: int | Path, name: str, thumbnails: Thumbnails, link: Path | None) -> str:
+    """Return the photo as HTML with its pixels inside, or the reason why there is none.
+
+    It leads to the file `link`, if any.
     """
     try:
-        encoded = base64.b64encode(thumbnails.jpeg(path, THUMBNAIL)).decode("ascii")
+        encoded = base64.b64encode(thumbnails(photo)).decode("ascii")
     except FileNotFoundError:
-        return "<p>The file is missing.</p>"
-    except (DecodeError, OSError) as error:
-        return f"<p>{escape(str(error))}</p>"
-    return f'<img alt="{escape(path.name)}" src="data:image/jpeg;base64,{encoded}">'
+        shown = '<span class="none">The file is missing.</span>'
+    except SigseekError as error:
+        shown = f'<span class="none">{escape(error.found)}</span>'
+    except OSError as error:
+        shown = f'<span class="none">{escape(error.strerror or str(error))}</span>'
+    else:
+        shown = f'<img alt="{escape(name)}" src="data:image/jpeg;base64,{encoded}">'
+    if link is None:
+        return f'<span class="picture">{shown}</span>'
+    return f'<a class="picture" href="{escape(link.as_uri())}">{shown}</a>'
+
+
+def named(path: Path, *, linked: bool = True) -> str:
+    """Return the file's name, large, and its folder, small, as HTML. The name leads to the file if
+    it is `linked`.
+    """
+    name = escape(path.name)
+    if linked:
+        name = f'<a href="{escape(path.as_uri())}">{name}</a>'
+    return f'<p class="name">{name}</p><p class="folder">{escape(str(path.parent))}</p>'
+
+
+def facts(*known: str | None) -> str:
+    """Return what is known of a photo as one line of HTML; empty if it is nothing."""
+    line = " · ".join(escape(fact) for fact in known if fact)
+    return f'<p class="facts">{line}</p>' if line else ""
+
+
+def copies(paths: Sequence[str]) -> str:
+    """Return a photo's other files as HTML that opens when one asks for it."""
+    if not paths:
+        return ""
+    title = "1 copy" if len(paths) == 1 else f"{len(paths):,} copies"
+    items = "".join(f"<li>{escape(path)}</li>" for path in paths)
+    return f'<details class="copies"><summary>{title}</summary><ul>{items}</ul></details>'
