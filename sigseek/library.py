@@ -149,6 +149,12 @@ class Library:
         """Make the library, without photos, if there is none yet."""
         self._directory.catalog(create=True)
 
+    def check_not_busy(self) -> None:
+        """Raise LibraryError, which names the holder, while another process changes the library."""
+        if self._directory.exists():
+            with self._directory.writing():
+                pass
+
     def index(
         self,
         *folders: StrPath,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import mimetypes
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -11,13 +14,16 @@ from starlette.staticfiles import StaticFiles
 
 from sigseek import __version__
 from sigseek.library import Library
-from sigseek.progress import Stop
+from sigseek.storage.catalog import FILE_NAME
+from sigseek.web.events import Events
+from sigseek.web.index_run import IndexRun
 from sigseek.web.photos import API
 from sigseek.web.problems import install_problems
-from sigseek.web.routes import health, login, photos, search, status
+from sigseek.web.routes import folders, health, index, login, photos, search, status
 from sigseek.web.security import Guard
 from sigseek.web.settings import Settings
 from sigseek.web.tokens import Tokens
+from sigseek.web.work import ServerStop
 
 PAGE = Path(__file__).parent / "page"
 """The directory of the page's files."""
@@ -26,6 +32,8 @@ ROUTERS = (
     status.router,
     search.router,
     photos.router,
+    folders.router,
+    index.router,
     login.router,
 )
 
@@ -40,17 +48,29 @@ def make_app(library: Library, settings: Settings) -> FastAPI:
         # FastAPI's pages about the API load scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
+        lifespan=_life,
     )
     app.state.library = library
     app.state.settings = settings
     app.state.tokens = Tokens(settings.token)
-    app.state.stop = Stop()
+    app.state.stop = ServerStop()
+    app.state.events = Events(library.directory / FILE_NAME)
+    app.state.index_run = IndexRun(library, app.state.events, settings.spell)
     for router in ROUTERS:
         app.include_router(router, prefix=API)
     install_problems(app)
     _serve_page(app)
     app.add_middleware(Guard, settings=settings, tokens=app.state.tokens)
     return app
+
+
+@asynccontextmanager
+async def _life(app: FastAPI) -> AsyncIterator[None]:
+    """Stop what goes on in the background when the server ends, and wait until it is kept."""
+    yield
+    app.state.stop.set()
+    app.state.events.close()
+    await asyncio.to_thread(app.state.index_run.close)
 
 
 def _serve_page(app: FastAPI) -> None:

@@ -1,0 +1,83 @@
+"""Indexing over HTTP: start a run, stop it, ask how far it is, and hear of it as it goes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Request, Response
+from fastapi.responses import StreamingResponse
+
+from sigseek.web.answers import json_answer, shortener
+from sigseek.web.changes import MayChange, check_may_browse, directory_below
+from sigseek.web.context import LibraryInUse, SettingsInUse
+from sigseek.web.events import Events
+from sigseek.web.index_run import IndexRun
+from sigseek.web.work import too_many
+
+router = APIRouter(tags=["index"])
+
+
+@router.get("/index", summary="Is the library being indexed?")
+def state(request: Request) -> Response:
+    """Answer whether a run goes on, how far it is, and how the last one ended."""
+    run: IndexRun = request.app.state.index_run
+    return json_answer(request, run.state())
+
+
+@router.post("/index", status_code=202, dependencies=[MayChange], summary="Index folders")
+def start(
+    request: Request,
+    library: LibraryInUse,
+    settings: SettingsInUse,
+    folders: Annotated[
+        list[Annotated[str, Body(max_length=4_096)]],
+        Body(
+            embed=True,
+            description="Absolute paths, of folders of the library or of directories that may be "
+            "added. Without any, all folders are indexed.",
+            max_length=1_000,
+        ),
+    ] = [],  # noqa: B006 - FastAPI copies it
+) -> Response:
+    """Begin a run that brings the library up to date with the folders. `GET events` tells how it
+    goes. One run goes on at a time.
+    """
+    run: IndexRun = request.app.state.index_run
+    known = tuple(map(Path, library.folders()))
+    chosen = []
+    for folder in folders:
+        if Path(folder) in known or run.is_added(Path(folder)):
+            chosen.append(Path(folder))
+        else:
+            chosen.append(directory_below(folder, check_may_browse(request, settings)))
+    run.start(chosen)
+    return json_answer(request, run.state(), status=202)
+
+
+@router.delete("/index", dependencies=[MayChange], summary="Stop indexing")
+def stop(request: Request) -> Response:
+    """Ask the run to stop soon. What is done by then is kept, and the next run goes on there."""
+    run: IndexRun = request.app.state.index_run
+    run.stop()
+    return json_answer(request, run.state())
+
+
+@router.get("/events", summary="What happens, as it happens", response_class=StreamingResponse)
+async def events(request: Request) -> StreamingResponse:
+    """Send events as they happen: `progress`, `said`, `problem` and `finished` of an indexing run,
+    and `changed` when the library changed, whoever changed it.
+    """
+    told: Events = request.app.state.events
+    if told.is_full:
+        raise too_many("listeners")
+    shorten = shortener(request)
+
+    async def lines() -> AsyncIterator[str]:
+        async for name, line in told.stream():
+            yield f"event: {name}\ndata: {shorten(line)}\n\n" if name else ": \n\n"
+
+    return StreamingResponse(
+        lines(), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+    )
