@@ -341,6 +341,15 @@ class Library:
         """
         return self._directory.catalog().pictures(ids)
 
+    def brightness(self, ids: Sequence[int]) -> dict[int, int]:
+        """Return the mean grey level, 0 to 255, of each of these photos, by id. A page can paint it
+        until the picture is there. Photos without a perceptual hash are left out.
+
+        >>> library.brightness([1])
+        {1: 129}
+        """
+        return self._directory.catalog().brightness(ids)
+
     def facets(
         self,
         query: str = "",

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import click
 
-from sigseek.cli.options import device_option, library_options, opened, precision_option
+from sigseek.cli.options import (
+    device_option,
+    library_options,
+    opened,
+    precision_option,
+    thumbnails_max_option,
+)
 from sigseek.cli.parameter_types import PathName
 from sigseek.cli.remedies import spell
 from sigseek.errors import Step
@@ -57,6 +63,7 @@ from sigseek.results import shown
     help="Tell absolute paths to other machines, too. Without it they see them from the name of "
     "the indexed folder on.",
 )
+@thumbnails_max_option
 @click.option("--access-log", is_flag=True, help="Print each request, with its query, on stderr.")
 def serve(
     directory: Path | str,
@@ -70,6 +77,7 @@ def serve(
     open_page: bool,
     browse: tuple[Path, ...],
     show_paths: bool,
+    thumbnails_max: int | None,
     access_log: bool,
 ) -> None:
     """Show the library in the browser, and answer programs over HTTP.
@@ -105,6 +113,8 @@ def serve(
             webbrowser.open(address)
 
     with opened(directory, model, device, precision) as library:
+        if thumbnails_max is not None:
+            library.limit_thumbnails(thumbnails_max)
         if not read_only:
             library.create()
         library.status()  # whatever is wrong with the library is said before anything is served

@@ -26,12 +26,20 @@ _DIGITS = 12
 
 def photos_json(library: Library, hits: Sequence[PhotoHit]) -> list[dict[str, Any]]:
     """Return each hit as JSON, with the addresses of its pictures."""
-    pictures = library.pictures([hit.id for hit in hits])
-    return [record_fields(hit) | _shown(hit.path, hit.id, pictures.get(hit.id)) for hit in hits]
+    ids = [hit.id for hit in hits]
+    pictures, greys = library.pictures(ids), library.brightness(ids)
+    return [
+        record_fields(hit) | _shown(hit.path, hit.id, pictures.get(hit.id), greys.get(hit.id))
+        for hit in hits
+    ]
 
 
-def _shown(path: str, photo_id: int, picture: PictureRecord | None) -> dict[str, Any]:
-    """Return how a page shows the photo: names, format, and the addresses of its pictures."""
+def _shown(
+    path: str, photo_id: int, picture: PictureRecord | None, grey: int | None
+) -> dict[str, Any]:
+    """Return how a page shows the photo: names, format, the grey to paint until the thumbnail is
+    there, and the addresses of its pictures.
+    """
     version = picture.digest.hex()[:_DIGITS] if picture else ""
     form = picture.format if picture else None
     address = f"{API}/photos/{photo_id}"
@@ -39,7 +47,7 @@ def _shown(path: str, photo_id: int, picture: PictureRecord | None) -> dict[str,
         "name": PurePath(path).name,
         "folder": str(PurePath(path).parent),
         "format": form,
-        "color": None,
+        "color": None if grey is None else f"#{3 * f'{grey:02x}'}",
         "thumbnail": f"{address}/thumbnail?v={version}",
         "original": f"{address}/original",
         "shown_as": "original" if form in SHOWN_BY_BROWSERS else "derived",

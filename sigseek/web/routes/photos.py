@@ -68,7 +68,9 @@ def thumbnail(
     """Answer a JPEG whose longer side has at most `size` pixels, upright and in sRGB. It is there
     even while the photo's drive is away, if it was made before.
     """
-    return _picture(request, library.thumbnail(photo_id, size), immutable=bool(v))
+    found = library.thumbnail(photo_id, size)
+    # While a photo's files are away, the other size may stand in for one that is made later.
+    return _picture(request, found, immutable=bool(v) and found.size == size)
 
 
 @router.get("/{photo_id}/derived", summary="A photo as a JPEG of its own size")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
+from sigseek.storage.catalog.paths import statement_chunks
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.tables import DISTINCT_PAIR, FILE, PHOTO, SKETCH
 from sigseek.storage.records.hashes import SketchTable
@@ -52,6 +53,18 @@ class HashReader(Reader):
                 asked = self._dialect.ids(ids[start : start + _FETCHED].tolist())
                 for rows in self._dialect.stream(connection, among, {"ids": asked}, 2 * _FETCHED):
                     yield _table(rows)
+
+    def brightness(self, ids: Sequence[int]) -> dict[int, int]:
+        """Return the mean grey level, 0 to 255, of each of these photos with a sketch, by id."""
+        query = select(SKETCH.c.photo_id, SKETCH.c.levels).where(
+            self._dialect.is_among(SKETCH.c.photo_id, "ids"), SKETCH.c.is_inner.is_(False)
+        )
+        found: dict[int, int] = {}
+        with self._connect() as connection:
+            for chunk in statement_chunks(ids):
+                for id_, levels in connection.execute(query, {"ids": self._dialect.ids(chunk)}):
+                    found[id_] = round(sum(levels) / len(levels))
+        return found
 
     def photos_with_copies(self) -> list[int]:
         """Return the photos, ascending, that several files held at the last run."""

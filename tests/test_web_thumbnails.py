@@ -1,0 +1,69 @@
+"""Thumbnails over HTTP: what browsers may keep, and what they paint until one is there."""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import sigseek
+from sigseek.storage import Catalog
+from sigseek.storage.perceptual_hash import hash_bits
+from sigseek.storage.records.hashes import HashRecord, SketchRecord
+from tests.catalogs import add_checkpoint, add_photos
+from tests.photos import picture
+from tests.served import served
+
+
+def grey(level: int) -> SketchRecord:
+    levels = np.full((1, 32, 32), level, np.uint8)
+    return SketchRecord(levels.tobytes(), hash_bits(levels)[0].tobytes(), 0)
+
+
+def test_the_brightness_of_photos(open_catalog: Callable[[], Catalog], tmp_path: Path) -> None:
+    catalog = open_catalog()
+    vectors, names = np.eye(4, dtype=np.float32)[:3], ["a.jpg", "b.jpg", "c.jpg"]
+    first, second, third = add_photos(catalog, add_checkpoint(catalog, 4), vectors, tmp_path, names)
+    half = SketchRecord(bytes(512) + b"\xff" * 512, bytes(32), 0)
+    with catalog.transaction() as transaction:
+        hashes = {first: HashRecord(grey(7), grey(200)), second: HashRecord(half), third: None}
+        transaction.put_hashes(hashes, 1)
+    assert catalog.brightness([first, second, third, 99]) == {first: 7, second: 128}
+    assert catalog.brightness([second]) == {second: 128}
+    assert catalog.brightness([]) == {}
+
+
+def test_each_photo_has_a_grey_to_paint(mini_library: Path, drawn: Path) -> None:
+    with served(mini_library) as client:
+        (photo,) = client.get("/api/v1/photos", params={"ids": "1"}).json()["photos"]
+    match = re.fullmatch(r"#([0-9a-f]{2})\1\1", photo["color"])
+    assert match
+    with Image.open(drawn / photo["name"]) as image:
+        mean = float(np.asarray(image.convert("L")).mean())
+    assert int(match[1], 16) == pytest.approx(mean, abs=2)
+
+
+def test_a_thumbnail_that_stands_in_for_another_is_not_kept_for_ever(tmp_path: Path) -> None:
+    """Its photo may come back, and the right size with it."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    picture(77, (1600, 1200)).save(photos / "a.png")
+    with sigseek.open(tmp_path / "library", model="mini", precision="fp32") as library:
+        library.index(photos)
+    with served(tmp_path / "library") as client:
+        (photo,) = client.get("/api/v1/photos", params={"ids": "1"}).json()["photos"]
+        small = client.get(photo["thumbnail"])
+        assert small.headers["cache-control"] == "private, max-age=31536000, immutable"
+        photos.rename(tmp_path / "unplugged")
+        large = f"{photo['thumbnail']}&size=1280"
+        instead = client.get(large)
+        assert instead.content == small.content
+        assert "immutable" not in instead.headers["cache-control"]
+        shutil.copytree(tmp_path / "unplugged", photos)
+        found = client.get(large)
+        assert len(found.content) > len(small.content)
+        assert "immutable" in found.headers["cache-control"]
+        assert found.headers["etag"] != instead.headers["etag"]
