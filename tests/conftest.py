@@ -21,6 +21,7 @@ from sigseek.progress import Silence, Stop
 from sigseek.siglip import Checkpoint, ImageTower, TextTower
 from sigseek.siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
 from sigseek.siglip.yardstick.embeddings import Yardstick, load_yardstick
+from tests.browser import MISSING, found_browser
 
 if TYPE_CHECKING:
     from sigseek.storage import Catalog
@@ -38,6 +39,12 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 needs_corpora = pytest.mark.skipif(
     not CORPORA.is_dir(), reason="the shared pictures are not beside this checkout"
 )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in a line when the tests of the page could not run, and how to have them run."""
+    if found_browser() is None:
+        terminalreporter.write_line(f"Note: {MISSING}")
 
 
 _MEASURED_TOO = {

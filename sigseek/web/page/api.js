@@ -91,7 +91,8 @@ export class Api {
 function address(path, query) {
   const given = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
-    if (value !== undefined && value !== null && value !== "" && value !== false) {
+    if (Array.isArray(value)) value.forEach((one) => given.append(name, one));
+    else if (value !== undefined && value !== null && value !== "" && value !== false) {
       given.set(name, String(value));
     }
   }

@@ -52,21 +52,26 @@ class App {
     this.readOnly = false;
   }
 
-  async begin() {
+  /** Show what the address tells. Whoever types before the server has answered loses nothing. */
+  begin() {
     for (const [name, pictogram] of [[".query-clear", "close"], [".query-choose", "picture"],
       [".query-submit", "search"], [".keys-button", "help"]]) {
       document.querySelector(name).append(icon(pictogram));
     }
-    await this.attempt(() => this.refreshStatus());
     this.router = new Router((state, before) => this.show(state, before));
+    this.field = new QueryField(document.querySelector("form.query"), this, {
+      onSearch: (query) => this.ready.then(() => this.search(query)),
+    });
+    if (this.state.q) this.field.show(this.state.q);
+    this.ready = this.attempt(() => this.refreshStatus()).then(() => this.beginViews());
+  }
+
+  beginViews() {
     this.selection = new Selection(document.querySelector(".selection"), this);
     this.selection.onChange = () => {
       this.views.search?.grid.showChosen();
       if (this.state.photo !== null) this.viewer.showSelected();
     };
-    this.field = new QueryField(document.querySelector("form.query"), this, {
-      onSearch: (query) => this.search(query),
-    });
     this.viewer = new Viewer(document.querySelector("dialog.viewer"), this);
     document.querySelector(".keys-button").addEventListener("click", showKeys);
     this.listenToLinks();
@@ -102,7 +107,7 @@ class App {
         else link.removeAttribute("aria-current");
       }
     }
-    if (!before || before.q !== state.q) this.field.show(state.q);
+    if (before && before.q !== state.q) this.field.show(state.q);
     this.view(state.view).show(state, before);
     this.listenToEvents();
     this.viewer.show(state.photo);
@@ -163,7 +168,7 @@ class App {
   }
 
   tags() {
-    return this.api.ask("tags").then((answer) => (Array.isArray(answer) ? { tags: answer } : answer));
+    return this.api.ask("tags");
   }
 
   async attempt(work, handle = () => false) {

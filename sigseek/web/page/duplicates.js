@@ -75,7 +75,7 @@ class DuplicatesView {
 
   async fetch(offset) {
     const answer = await this.app.api.ask("duplicates", {
-      query: { q: this.app.state.q, kinds: this.kinds, limit: AT_ONCE, offset },
+      query: { q: this.app.state.q, kinds: this.kinds.split(","), limit: AT_ONCE, offset },
       signal: this.loading.signal,
     });
     this.found.push(...answer.groups);
@@ -87,8 +87,7 @@ class DuplicatesView {
     const made = answer.groups.map((group) => this.group(group));
     if (offset) this.groups.append(...made);
     else this.groups.replaceChildren(...made);
-    const hasMore = answer.next !== undefined && answer.next !== null;
-    this.more.hidden = !hasMore;
+    this.more.hidden = answer.next === null;
     this.copyOthers.hidden = !this.found.length;
   }
 
@@ -144,8 +143,23 @@ class DuplicatesView {
   }
 }
 
+/** Return the group of copies that a photo is in, or null. */
+export async function groupOf(api, id) {
+  let offset = 0;
+  while (offset !== null) {
+    const answer = await api.ask("duplicates", {
+      query: { kinds: ["identical", "near"], limit: 1000, offset },
+    });
+    const found = answer.groups.filter((group) => group.photos.some((photo) => photo.id === id));
+    // A photo with identical files may be in a group of near ones, too, which tells more.
+    if (found.length) return found.find((group) => group.kind === "near") ?? found[0];
+    offset = answer.next;
+  }
+  return null;
+}
+
 /** Say how a photo differs from the one to keep. */
-function differences(photo, kept) {
+export function differences(photo, kept) {
   const parts = [];
   if (photo.width !== kept.width || photo.height !== kept.height) {
     parts.push(`${inFigures(photo.width)} × ${inFigures(photo.height)}`);

@@ -10,7 +10,6 @@ const KINDS = [
   ["place", "Place"], ["camera", "Camera"], ["tag", "Tag"], ["rating", "Rating"],
   ["folder", "Folder"], ["format", "Format"],
 ];
-const WITHOUT = { tag: "no tag", rating: "no rating", folder: "no file" };
 const OF_EACH = 6;
 const MANY = 60;
 const WIDE = 1400;
@@ -165,10 +164,10 @@ export class Facets {
   }
 }
 
-function valueInWords({ by, value }) {
-  if (value === null) return WITHOUT[by] ?? "unknown";
+function valueInWords({ by, value, label }) {
+  if (value === null) return label;
   if (by === "rating") return value === -1 ? "rejected" : "★".repeat(value);
   if (by === "format") return String(value).toUpperCase();
   if (by === "folder") return String(value).split(/[\\/]/).filter(Boolean).pop() ?? String(value);
-  return String(value);
+  return label;
 }

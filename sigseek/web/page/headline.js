@@ -1,7 +1,7 @@
 // What is said of an answer: the headline, what a reader should know, and what the numbers mean.
 
 import { button, fill, make } from "./elements.js";
-import { freed } from "./queries.js";
+import { freed, parts } from "./queries.js";
 import { counted, inFigures, sentence } from "./words.js";
 
 const ORDERS = [
@@ -64,10 +64,8 @@ export class Headline {
 
   /** Show the facts that narrow the search, each of which can be taken away. */
   showChips(answer, state) {
-    const facts = (answer.terms ?? []).filter(
-      (term) => term.decided_by === "fact" && term.required,
-    );
-    this.chips.replaceChildren(...facts.map(({ term }) => {
+    const facts = answer.selection ? parts(answer.selection) ?? [answer.selection] : [];
+    this.chips.replaceChildren(...facts.map((term) => {
       const rest = freed(state.q, answer.query, term);
       if (rest === null) return make("span", { class: "chip", text: spoken(term) });
       return make(

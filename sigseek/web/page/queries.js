@@ -27,15 +27,15 @@ export function hasTerm(query, term) {
 }
 
 function takenOut(query, term) {
-  const parts = splitByAnd(query);
-  if (!parts) return null;
-  const left = parts.filter((part) => part !== term);
-  return left.length < parts.length ? left.join(" AND ") : null;
+  const all = parts(query);
+  if (!all) return null;
+  const left = all.filter((part) => part !== term);
+  return left.length < all.length ? left.join(" AND ") : null;
 }
 
 /** Return the parts that ANDs join at the top of a query, or null where it has an OR there. */
-function splitByAnd(query) {
-  const parts = [];
+export function parts(query) {
+  const found = [];
   let depth = 0;
   let begin = 0;
   let isQuoted = false;
@@ -47,16 +47,16 @@ function splitByAnd(query) {
     else if (sign === "(") depth += 1;
     else if (sign === ")") depth -= 1;
     else if (depth === 0 && query.startsWith(" AND ", at)) {
-      parts.push(query.slice(begin, at).trim());
+      found.push(query.slice(begin, at).trim());
       begin = at + 5;
       at += 4;
     } else if (depth === 0 && query.startsWith(" OR ", at)) return null;
   }
-  parts.push(query.slice(begin).trim());
-  return parts;
+  found.push(query.slice(begin).trim());
+  return found;
 }
 
 /** Return a query in parentheses if what follows it would bind tighter than its own OR. */
 function closed(query) {
-  return splitByAnd(query) === null ? `(${query})` : query;
+  return parts(query) === null ? `(${query})` : query;
 }

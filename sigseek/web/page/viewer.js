@@ -1,5 +1,6 @@
 // One photo over the whole window: its picture, its pixels, all its facts and what to do with it.
 
+import { differences, groupOf } from "./duplicates.js";
 import { button, fill, icon, iconButton, make } from "./elements.js";
 import { narrowed, without } from "./queries.js";
 import { counted, inFigures, placeOf, probability, size, takenAt } from "./words.js";
@@ -211,6 +212,8 @@ export class Viewer {
         : make("p", { class: "note", text: "The file is not there now. It may be on a drive that is away." }),
       photo.damaged ? make("p", { class: "note", text: "Part of this picture cannot be read." }) : null,
       tagsOf(photo, app),
+      make("div", { class: "its-duplicates" },
+        button("Look for its duplicates", () => this.showDuplicates(photo.id))),
       make("div", { class: "buttons" },
         make("a", { class: "button", href: `${photo.original}?download=1`, download: photo.name },
           icon("download"), "Download the file"),
@@ -220,6 +223,32 @@ export class Viewer {
           : make("a", { class: "button", href: photo.original, target: "_blank", rel: "noopener",
             text: "Open the original" })),
     );
+  }
+
+  /** Show the copies of the photo, which the server has to look for among all photos. */
+  async showDuplicates(id) {
+    const place = this.facts.querySelector(".its-duplicates");
+    place.replaceChildren(make("p", { class: "legend", role: "status", text: "Comparing photos…" }));
+    await this.app.attempt(async () => {
+      const group = await groupOf(this.app.api, id);
+      if (this.id !== id) return;
+      if (!group) {
+        place.firstChild.textContent = "It has no duplicates.";
+        return;
+      }
+      const [kept] = group.photos;
+      fill(place, make("h3", { text: "Duplicates" }), make("ul", { class: "copies" },
+        ...group.photos.map((photo) => make("li", {},
+          button("", () => this.app.openPhoto(photo.id), { "aria-label": `Open ${photo.name}` }),
+          make("span", { text: `${photo.name}: ${
+            photo.keep ? `the one to keep${photo.why ? `, ${photo.why}` : ""}` : differences(photo, kept)}` })))));
+      group.photos.forEach((photo, at) => place.querySelectorAll("button")[at].append(
+        make("img", { src: photo.thumbnail, alt: "" }),
+      ));
+    }, () => {
+      place.replaceChildren();
+      return false;
+    });
   }
 
   /** Show why the photo is a hit: a bar for each term of the query. */
