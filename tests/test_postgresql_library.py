@@ -4,7 +4,11 @@ import json
 import re
 import shutil
 import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -233,6 +237,40 @@ def test_a_run_whose_connections_are_lost_is_continued_by_the_next(
         assert library.verify().sound
         postgresql_server.end_connections(empty)
         assert len(library.search("a house")) == 4, "a lost connection is replaced"
+
+
+def test_a_killed_run_leaves_no_lock_and_is_continued_by_the_next(
+    empty: URL, drawn: Path, run: Run
+) -> None:
+    where = ("--library", address(empty))
+    program = Path(sys.executable).parent / "sigseek"
+    started = subprocess.Popen(
+        [program, "index", drawn, *where, "--model", "mini"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        PostgreSqlDialect(empty).close()
+        with sigseek.open(address(empty)) as library:
+            while library.status().photos < 16:
+                assert started.poll() is None, "it was killed in the middle"
+                time.sleep(0.01)
+    finally:
+        started.kill()
+        started.wait()
+    report = json.loads(run("index", *where, "--json").stdout)
+    assert report["added"] + report["unchanged"] == 40
+    assert report["unchanged"] >= 16
+    assert run("verify", *where).stdout == "40 embeddings and 40 files checked: all is well\n"
+
+
+def test_many_threads_share_a_library(indexed: URL) -> None:
+    queries = ["a house", "a boat", "night", "format:jpeg", "a red car NOT night"]
+    with sigseek.open(address(indexed)) as library, ThreadPoolExecutor(24) as pool:
+        right = {query: library.search(query) for query in queries}
+        asked = queries * 24
+        found = list(pool.map(library.search, asked))
+    assert found == [right[query] for query in asked]
 
 
 @pytest.mark.parametrize(
