@@ -67,3 +67,13 @@ def test_a_thumbnail_that_stands_in_for_another_is_not_kept_for_ever(tmp_path: P
         assert len(found.content) > len(small.content)
         assert "immutable" in found.headers["cache-control"]
         assert found.headers["etag"] != instead.headers["etag"]
+
+
+def test_only_this_machine_is_told_where_they_are(mini_library: Path) -> None:
+    with served(mini_library) as client:
+        here = client.get("/api/v1/status").json()
+    with served(mini_library, client=("192.0.2.1", 40_000), token="t") as client:
+        there = client.get("/api/v1/status", headers={"Authorization": "Bearer t"}).json()
+    assert Path(here["thumbnails"]).is_absolute()
+    assert there["thumbnails"] == "thumbnails"
+    assert there["thumbnails_max_bytes"] == 4_000_000_000

@@ -228,6 +228,8 @@ function statusFacts(status) {
   return [
     ...checkpoints,
     ["On disk", `${size(status.catalog_bytes)} catalog, ${size(status.index_bytes)} index`],
+    ["Thumbnails", `${size(status.thumbnails_bytes)} of at most `
+      + `${size(status.thumbnails_max_bytes)}, for all libraries`],
     ["Version", status.version],
   ];
 }

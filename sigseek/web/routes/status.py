@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 from fastapi import APIRouter, Request, Response
 
 from sigseek import __version__
 from sigseek.results import record_fields
 from sigseek.web.answers import json_answer
-from sigseek.web.context import LibraryInUse, SettingsInUse
+from sigseek.web.context import LibraryInUse, SettingsInUse, sees_paths
 
 router = APIRouter(tags=["library"])
 
@@ -21,7 +23,10 @@ def status(request: Request, library: LibraryInUse, settings: SettingsInUse) -> 
         "browse": [str(path) for path in settings.browse],
         "needs_token": settings.token is not None,
     }
-    return json_answer(request, record_fields(library.status()) | served)
+    fields = record_fields(library.status()) | served
+    if not sees_paths(request):
+        fields["thumbnails"] = PurePath(fields["thumbnails"]).name
+    return json_answer(request, fields)
 
 
 @router.get("/failures", summary="Files that could not be used, and why")
