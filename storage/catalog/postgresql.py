@@ -10,6 +10,7 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
+from selectors import EVENT_READ, DefaultSelector
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -32,7 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from sigseek.errors import ErrorKind
@@ -90,9 +91,9 @@ class PostgreSqlDialect:
         self.writers = create_engine(
             url.set(drivername="postgresql+psycopg"),
             connect_args={"options": options, "application_name": _process()},
-            pool_pre_ping=True,  # a server that was restarted has closed the connections of before
         )
         event.listen(self.writers, "connect", _stream_in_binary)
+        event.listen(self.writers, "checkout", _check_open)
         # PostgreSQL's default shows each statement the newest data. SQLite's sessions see one
         # moment, and what reads the catalog relies on that.
         self.readers = self.writers.execution_options(isolation_level="REPEATABLE READ")
@@ -274,6 +275,19 @@ def _process() -> str:
 
 def _stream_in_binary(connection: psycopg.Connection[Any], entry: ConnectionPoolEntry) -> None:
     connection.server_cursor_factory = _BinaryCursor
+
+
+def _check_open(
+    connection: psycopg.Connection[Any], entry: ConnectionPoolEntry, used: object
+) -> None:
+    """Have the pool replace a connection that the server has closed, as when it was restarted.
+
+    An idle server sends nothing else, so a look at the socket tells, without a round trip.
+    """
+    with DefaultSelector() as sockets:
+        sockets.register(connection.fileno(), EVENT_READ)
+        if sockets.select(0):
+            raise DisconnectionError("the server has closed the connection")
 
 
 def _make_tables(connection: Connection) -> None:
