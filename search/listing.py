@@ -67,6 +67,15 @@ def list_selected(
     )
 
 
+def ids_in_order(facts: Query, catalog: CatalogReader, order: Order) -> Ids:
+    """Return the ids (n,) of the photos for which the facts and tags are true, in their order."""
+    ids = selected(facts, catalog)
+    if order == "match":
+        return ids
+    listing = Listing(catalog, _certain(ids), order, by_verdict=False)
+    return ids[listing.rows(0.0, None)]
+
+
 def _certain(ids: Ids) -> Scored:
     """Return the scores of photos that are certainly matches."""
     ones = np.ones(len(ids))

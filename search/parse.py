@@ -1,6 +1,8 @@
 """Reads a typed query into a tree. docs/queries.md has the grammar and its reasons."""
 
+import os
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NoReturn
 
@@ -13,6 +15,7 @@ from sigseek.search.query import (
     Fact,
     Leaf,
     Or,
+    PhotoById,
     PhotoTerm,
     Query,
     Tag,
@@ -35,27 +38,38 @@ SMALL_OPERATORS = {
 
 _UNCLOSED = "( is never closed; add a ) where it ends, or quote the text it belongs to"
 
+_PHOTO_ID = re.compile(r"[0-9]{1,18}", re.ASCII)
 _NAME_OF_TERM = re.compile(r"(?<!\S)[a-z]+:$", re.IGNORECASE)
 
 
-def parse(query: str, *, with_paths: bool = True, names: KnownNames | None = None) -> Query:
+def parse(
+    query: str,
+    *,
+    names: KnownNames | None = None,
+    photos: Mapping[str, str | os.PathLike[str]] | None = None,
+) -> Query:
     """Return the tree of a query as typed.
 
-    `names` tells which values of facts go on behind a space, as in `place:New York`. Without
-    `with_paths`, `photo:PATH` is refused, which would let somebody elsewhere ask about any file of
-    this machine.
+    `names` tells which values of facts go on behind a space, as in `place:New York`. `photos` has
+    files by the names that `photo:NAME` may give them. With it, `photo:PATH` is refused, which
+    would let somebody elsewhere ask about any file of this machine.
 
     Raises QuerySyntaxError, which knows the column, for a query that cannot be read.
     """
-    return _Parser(query, with_paths, names).parse()
+    return _Parser(query, names, photos).parse()
 
 
 class _Parser:
     """A recursive descent parser with a method for every rule of the grammar."""
 
-    def __init__(self, query: str, with_paths: bool, names: KnownNames | None) -> None:
+    def __init__(
+        self,
+        query: str,
+        names: KnownNames | None,
+        photos: Mapping[str, str | os.PathLike[str]] | None,
+    ) -> None:
         self._query = query
-        self._with_paths = with_paths
+        self._photos = photos
         self._tokens = tokens(query, names)
         self._last = Token("start", "", 1)
         self._next = next(self._tokens)
@@ -156,12 +170,24 @@ class _Parser:
             case "tag":
                 return Tag(value)
             case "photo":
-                if not self._with_paths:
-                    problem = f"{token} names a file, which is not possible here; leave it out"
-                    self._fail(token, problem)
-                return PhotoTerm(value)
+                return self._photo(token, value, is_number=quoted_part is None)
             case name:
                 return self._fact(name, value, token.column + len(name) + 1)
+
+    def _photo(self, token: Token, value: str, *, is_number: bool) -> Leaf:
+        """Return the term of a photo: by its number in the library unless that is quoted, else by
+        the name or the path of a file.
+        """
+        if is_number and _PHOTO_ID.fullmatch(value):
+            return PhotoById(int(value))
+        if self._photos is None:
+            return PhotoTerm(value)
+        if value not in self._photos:
+            self._fail(
+                token,
+                f"{token} names a file; over HTTP a photo is named by its number, as in photo:17",
+            )
+        return PhotoTerm(value, file=os.fspath(self._photos[value]))
 
     def _fact(self, name: str, value: str, column: int) -> Fact:
         try:

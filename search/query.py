@@ -33,9 +33,23 @@ class PhotoTerm:
     path: str
     """The path as typed. It is not made absolute, and the file may not exist."""
     weight: float = 1.0
+    file: str | None = None
+    """The path of the file where `path` is only a name that was given to it."""
 
     def __str__(self) -> str:
         return f"photo:{quoted(self.path)}{_caret(self.weight)}"
+
+
+@dataclass(frozen=True)
+class PhotoById:
+    """Likeness to a photo of the library."""
+
+    id: int
+    """The photo's number in its library."""
+    weight: float = 1.0
+
+    def __str__(self) -> str:
+        return f"photo:{self.id}{_caret(self.weight)}"
 
 
 @dataclass(frozen=True)
@@ -105,7 +119,7 @@ class Or:
         return _weighted(" OR ".join(map(str, self.parts)), self.weight)
 
 
-Leaf = Text | PhotoTerm | Tag | Fact
+Leaf = Text | PhotoTerm | PhotoById | Tag | Fact
 Query = Leaf | Not | And | Or
 _LIKE_A_LABEL = re.compile(rf'"|(?:photo|tag|{"|".join(KINDS)}):')
 """A text that begins in this way is quoted in a label, or it could look like another term."""
@@ -171,7 +185,9 @@ def label(leaf: Leaf) -> str:
     """
     match leaf:
         case PhotoTerm(path=path):
-            return f"photo:{path}"
+            return f"photo:{quoted(path) if path.isdecimal() else path}"
+        case PhotoById(id=id_):
+            return f"photo:{id_}"
         case Tag(name=name):
             return f"tag:{name}"
         case Fact(name=name, value=value):

@@ -165,6 +165,8 @@ class SearchResults(Sequence[Hit]):
     """The facts and tags that every hit must fulfil, as a query; None where all photos were
     searched.
     """
+    query: str = ""
+    """The query as sigseek writes it; empty where all photos are listed."""
     order: Order = "match"
     """What the hits are in order by."""
     offset: int = 0

@@ -165,6 +165,31 @@ class Searcher:
             )
         return self._results(asked, scored, closely, explain=explain)
 
+    def ordered(
+        self,
+        query: Query,
+        vectors: Vectors,
+        *,
+        min_probability: float = 0.0,
+        include_all: bool = False,
+        known: Mapping[Leaf, KnownPhoto] | None = None,
+        order: Order = "match",
+    ) -> tuple[Ids, Doubles]:
+        """Return the ids (n,) and the probabilities (n,) of all photos that `search` would list, in
+        its order. The query asks for more than facts.
+        """
+        facts, rest = split_facts(replace(query, weight=1.0))
+        if rest is None:
+            raise ValueError("a query of facts needs no searcher")
+        scope = find_scope(facts, rest, self._catalog, self.checkpoint, self._retriever)
+        query = rest if rest.weight == 1 else And((rest,))
+        judged = self._judge is not None
+        least = min_probability if include_all or not judged else max(MATCH_FROM, min_probability)
+        score = partial(self._scorer.score, query, vectors, scope, known=known or {})
+        scored = score_all_from(least, score, 1, scope.photos)
+        rows = Listing(self._catalog, scored, order, judged).rows(least, None)
+        return scored.ids[rows], scored.probabilities[rows]
+
     def _scored(self, asked: "_Asked", vectors: Vectors) -> Scored:
         """Return the scores of the photos that certainly include those of the part, and all that
         may be listed before.

@@ -6,7 +6,7 @@ Methods import what only they need, such as numpy and whatever decodes, embeds a
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from sigseek.evaluation.captions import CaptionedPictures
     from sigseek.indexer import IndexReport
     from sigseek.indexer.preview import ListedFile
+    from sigseek.operations.completion import Completion
     from sigseek.operations.facets import Facets
     from sigseek.operations.forgetting import Forgotten, ForgottenCheckpoint
+    from sigseek.operations.layout import Layout
     from sigseek.operations.originals import FileOfPhoto
     from sigseek.operations.relocating import Relocated
     from sigseek.operations.status import Status
@@ -267,6 +269,7 @@ class Library:
         sort: Order = "match",
         offset: int = 0,
         page: str | None = None,
+        named_photos: Mapping[str, StrPath] | None = None,
         listener: Listener | None = None,
         stop: Stop | None = None,
     ) -> SearchResults:
@@ -285,6 +288,9 @@ class Library:
         "rating" or "added" (last added first); photos that may match follow in the same order. The
         first `offset` hits are left out. In place of an offset, `page` takes the `next_page` of the
         results before, so that no photo is listed twice or left out while the library changes.
+
+        With `named_photos`, `photo:NAME` means one of these files by its name. All other files are
+        refused then, so that the query may come from somebody who may not ask about files here.
 
         >>> [hit.verdict for hit in library.search("a house")]
         ['match', 'match', 'match', 'match']
@@ -307,6 +313,7 @@ class Library:
                 sort=sort,
                 offset=offset,
                 page=page,
+                named_photos=named_photos,
                 listener=listener,
                 stop=stop,
             )
@@ -335,6 +342,66 @@ class Library:
 
         return photos_by_id(self._directory.catalog(), ids)
 
+    def matching_photos(
+        self,
+        query: str,
+        *,
+        within: str = "",
+        named_photos: Mapping[str, StrPath] | None = None,
+        stop: Stop | None = None,
+    ) -> list[int]:
+        """Return the ids, ascending, of all photos that match a query. The arguments are those of
+        `search`. A photo that the query names is among them.
+        """
+        from sigseek.operations.searching import matching_photos
+
+        _, ids, _ = self._opened.answer(
+            lambda: matching_photos(self._opened, query, within, named_photos, stop=stop)
+        )
+        return list(map(int, ids))
+
+    def layout(
+        self,
+        query: str = "",
+        *,
+        min_probability: float = 0.0,
+        include_all: bool = False,
+        include_self: bool = False,
+        sort: Order = "match",
+        named_photos: Mapping[str, StrPath] | None = None,
+        stop: Stop | None = None,
+    ) -> Layout:
+        """Return all hits of a search in their order, without their facts: what a page needs to
+        place a million photos. The arguments are those of `search`; without a query all photos are
+        returned, and "match" means the newest first.
+        """
+        from sigseek.operations.layout import lay_out
+
+        return self._opened.answer(
+            lambda: lay_out(
+                self._opened,
+                query,
+                min_probability=min_probability,
+                include_all=include_all,
+                include_self=include_self,
+                sort=sort,
+                named_photos=named_photos,
+                stop=stop,
+            )
+        )
+
+    def complete(self, query: str, at: int | None = None) -> Completion:
+        """Return what may stand at the caret of a query that somebody types: names of facts, their
+        values in this library, and operators. `at` is the number of characters before the caret; by
+        default it is at the end.
+
+        >>> [one.text for one in library.complete("a house form").suggestions]
+        ['format:']
+        """
+        from sigseek.operations.completion import complete
+
+        return complete(self._opened, query, len(query) if at is None else at)
+
     def pictures(self, ids: Sequence[int]) -> dict[int, PictureRecord]:
         """Return the format and the digest of the picture of each of these photos, by id; ids of no
         photo are left out.
@@ -357,6 +424,7 @@ class Library:
         by: FacetKind | None = None,
         within: str = "",
         limit: int | None = None,
+        named_photos: Mapping[str, StrPath] | None = None,
         listener: Listener | None = None,
         stop: Stop | None = None,
     ) -> Facets:
@@ -374,19 +442,22 @@ class Library:
         from sigseek.operations.facets import count_facets
 
         return self._opened.answer(
-            lambda: count_facets(self._opened, query, by, within, limit, listener, stop)
+            lambda: count_facets(
+                self._opened, query, by, within, limit, named_photos, listener, stop
+            )
         )
 
     def similar(
         self,
-        photo: StrPath,
+        photo: StrPath | int,
         limit: int = 10,
         *,
         include_self: bool = False,
         listener: Listener | None = None,
         stop: Stop | None = None,
     ) -> list[SimilarHit]:
-        """Find the photos that look most like the one in the file `photo`.
+        """Find the photos that look most like the one in the file `photo`, or like the one of the
+        library with this id.
 
         The file need not be in the library; if it is, it is among the hits only with
         `include_self`. Exact copies of it are always listed.
@@ -399,7 +470,7 @@ class Library:
         return self._opened.answer(
             lambda: find_similar(
                 self._opened,
-                Path(photo),
+                photo if isinstance(photo, int) else Path(photo),
                 limit,
                 include_self=include_self,
                 listener=listener,
@@ -496,10 +567,11 @@ class Library:
 
         return count_tags(self._directory.catalog())
 
-    def add_tag(self, name: str, photos: Sequence[StrPath]) -> TagCount:
+    def add_tag(self, name: str, photos: Sequence[StrPath | int]) -> TagCount:
         """Give a tag to photos of the library by hand, and count the tag's photos.
 
-        Later runs of `tag` do not take it back. The photos' files may be away. Raises QueryError
+        Each photo is named by one of its files, which may be away, or by its id. Later runs of
+        `tag` do not take the tag back. Raises QueryError
         and changes nothing when the library does not know one of them.
 
         >>> library.add_tag("favourite", ["photos/scene-00007.jpg"])
@@ -509,7 +581,7 @@ class Library:
 
         return decide_tag(self._opened, name, photos, given=True)
 
-    def remove_tag(self, name: str, photos: Sequence[StrPath] | None = None) -> TagCount:
+    def remove_tag(self, name: str, photos: Sequence[StrPath | int] | None = None) -> TagCount:
         """Take a tag from all photos, and count them. With `photos`, take it from these, and count
         those that are left.
 
@@ -531,6 +603,7 @@ class Library:
         *,
         kinds: Sequence[DuplicateKind] = KINDS,
         prefer: Sequence[StrPath] = (),
+        named_photos: Mapping[str, StrPath] | None = None,
         listener: Listener | None = None,
         stop: Stop | None = None,
     ) -> Duplicates:
@@ -548,12 +621,19 @@ class Library:
 
         return self._opened.answer(
             lambda: find_duplicates(
-                self._opened, query, kinds=kinds, prefer=prefer, listener=listener, stop=stop
+                self._opened,
+                query,
+                kinds=kinds,
+                prefer=prefer,
+                named_photos=named_photos,
+                listener=listener,
+                stop=stop,
             )
         )
 
-    def not_duplicates(self, photos: Sequence[StrPath]) -> int:
-        """Note that no two of these photos are duplicates, and return the number of pairs.
+    def not_duplicates(self, photos: Sequence[StrPath | int]) -> int:
+        """Note that no two of these photos are duplicates, and return the number of pairs. Each is
+        named by one of its files or by its id.
 
         They are never in one group again. Raises QueryError and changes nothing when the library
         does not know one of them, and for files of one picture.

@@ -31,10 +31,13 @@ def difference(one: Image.Image | np.ndarray, other: Image.Image | np.ndarray) -
     return float(np.abs(one - other).mean())
 
 
-def save(path: Path, seed: int = 0, **options: object) -> Path:
-    """Save the picture of that seed at `path`."""
+def save(path: Path, seed: int = 0, size: tuple[int, int] | None = None, **options: object) -> Path:
+    """Save the picture of that seed at `path`, in another size if one is given."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture(seed).save(path, **options)  # type: ignore[arg-type]
+    made = picture(seed)
+    if size:
+        made = made.resize(size)
+    made.save(path, **options)  # type: ignore[arg-type]
     return path
 
 

@@ -12,7 +12,7 @@ import sigseek
 from tests.conftest import ROOT
 
 OF_PYTHON = {
-    "Any", "Callable", "Iterator", "Path", "Self", "Sequence", "TracebackType",
+    "Any", "Callable", "Iterator", "Mapping", "Path", "Self", "Sequence", "TracebackType",
     "bool", "dict", "float", "int", "list", "str", "timedelta", "tuple", "type",
     "BaseException", "Exception",
 }  # fmt: skip

@@ -1,6 +1,7 @@
 import pickle
 import re
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ from sigseek.search.query import (
     Leaf,
     Not,
     Or,
+    PhotoById,
     PhotoTerm,
     Query,
     Tag,
@@ -439,10 +441,24 @@ def test_different_terms_have_different_labels(distinct: list[Leaf]) -> None:
 
 
 def test_paths_may_be_refused() -> None:
-    with pytest.raises(QuerySyntaxError, match="column 11: photo:cat") as raised:
-        parse("a dog AND photo:cat.jpg", with_paths=False)
-    assert raised.value.column == 11
-    assert parse("tag:beach AND a dog", with_paths=False) == parse("tag:beach AND a dog")
+    for query in ("a dog AND photo:cat.jpg", 'a dog AND photo:"17"', "a dog AND photo:/etc/17"):
+        with pytest.raises(QuerySyntaxError, match="a photo is named by its number") as raised:
+            parse(query, photos={})
+        assert raised.value.column == 11
+    assert parse("tag:beach AND a dog", photos={}) == parse("tag:beach AND a dog")
+    named = parse("photo:mine", photos={"mine": Path("/photos/cat.jpg")})
+    assert named == PhotoTerm("mine", file="/photos/cat.jpg")
+    assert str(named) == 'photo:"mine"'
+
+
+def test_a_photo_is_named_by_its_number_unless_that_is_quoted() -> None:
+    assert parse("photo:17 AND NOT photo:18^2", photos={}) == And(
+        (PhotoById(17), Not(PhotoById(18), 2.0))
+    )
+    assert str(parse("photo:17^2")) == "photo:17^2"
+    assert parse('photo:"17"') == PhotoTerm("17")
+    assert parse("photo:17.jpg") == PhotoTerm("17.jpg")
+    assert {label(PhotoById(17)), label(PhotoTerm("17"))} == {"photo:17", 'photo:"17"'}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from sigseek.search.facts.values import FactValueError
 from sigseek.storage import CatalogReader
 from sigseek.storage.selection import Except, Selection, State
 
-_SELECTIONS: dict[str, Selection] = {
+STATES: dict[str, Selection] = {
     "undated": State.UNDATED,
     "damaged": State.DAMAGED,
     "missing": State.MISSING,
@@ -29,14 +29,14 @@ class Is:
 
     def selection(self, catalog: CatalogReader) -> Selection:
         """Return the condition that the photo is in the state."""
-        return _SELECTIONS[self.state]
+        return STATES[self.state]
 
 
 def parse_state(typed: str) -> Is:
     """Return the state of this name."""
     name = typed.strip().lower()
-    if name not in _SELECTIONS:
+    if name not in STATES:
         raise FactValueError(
-            f"a photo cannot be '{printable(typed)}'", f"it can be: {', '.join(_SELECTIONS)}"
+            f"a photo cannot be '{printable(typed)}'", f"it can be: {', '.join(STATES)}"
         )
     return Is(name)

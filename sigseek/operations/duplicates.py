@@ -13,6 +13,7 @@ from sigseek.indexer.hash_version import HASH_VERSION
 from sigseek.operations.lists import check_list
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.operations.photo_files import known_photos, possible_paths
+from sigseek.operations.searching import NamedPhotos, matching_photos
 from sigseek.paths import typed_path
 from sigseek.progress import Listener, Stop
 from sigseek.search.duplicates.results import KINDS, DuplicateKind, Duplicates
@@ -32,6 +33,7 @@ def find_duplicates(
     *,
     kinds: Sequence[DuplicateKind],
     prefer: Sequence[str | os.PathLike[str]],
+    named_photos: NamedPhotos | None = None,
     listener: Listener | None,
     stop: Stop | None,
 ) -> Duplicates:
@@ -47,7 +49,8 @@ def find_duplicates(
     within = None
     notes = list(library.checkpoint.notes)
     if query is not None:
-        within, notes = _matching(library, query, state.record.embeddings, listener, stop)
+        _, within, of_query = matching_photos(library, query, "", named_photos, listener, stop)
+        notes = list(of_query)
     with library.directory.catalog().snapshot() as moment:
         ids = moment.photos_with_files()
         if within is not None:
@@ -65,7 +68,7 @@ def find_duplicates(
     return Duplicates(groups, len(ids), tuple(notes))
 
 
-def keep_distinct(library: OpenedLibrary, photos: Sequence[str | os.PathLike[str]]) -> int:
+def keep_distinct(library: OpenedLibrary, photos: Sequence[str | os.PathLike[str] | int]) -> int:
     """Note that these photos are no duplicates of each other, as `Library.not_duplicates`
     describes, and return how many pairs they are.
     """
@@ -119,35 +122,6 @@ def _known_directories(
             )
         known += here
     return known
-
-
-def _matching(
-    library: OpenedLibrary,
-    query: str,
-    photos: int,
-    listener: Listener | None,
-    stop: Stop | None,
-) -> tuple[Ids, list[Remedy | str]]:
-    """Return the ids of all photos that match the query, and notes on the answer."""
-    import numpy as np
-
-    from sigseek.operations.searching import search
-    from sigseek.search.parse import parse
-    from sigseek.search.query import PhotoTerm, terms
-
-    found = search(
-        library,
-        query,
-        max(photos, 1),
-        min_probability=0.0,
-        include_all=False,
-        explain=False,
-        closer=0,
-        include_self=any(isinstance(term, PhotoTerm) for term in terms(parse(query))),
-        listener=listener,
-        stop=stop,
-    )
-    return np.array([hit.id for hit in found], np.int64), list(found.notes)
 
 
 def _among(ids: Ids, within: Ids) -> npt.NDArray[np.bool_]:

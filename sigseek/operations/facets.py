@@ -8,6 +8,7 @@ from typing import Literal, overload
 
 from sigseek.errors import ErrorKind, Option, Remedy
 from sigseek.operations.opened import OpenedLibrary
+from sigseek.operations.searching import NamedPhotos, matching_photos
 from sigseek.progress import Listener, Stop
 from sigseek.search.checks import check_types
 from sigseek.search.errors import QueryError
@@ -72,6 +73,7 @@ def count_facets(
     by: FacetKind | None,
     within: str,
     limit: int | None,
+    named_photos: NamedPhotos | None = None,
     listener: Listener | None = None,
     stop: Stop | None = None,
 ) -> Facets:
@@ -85,10 +87,9 @@ def count_facets(
     asked, ids = None, None
     notes: tuple[Remedy | str, ...] = ()
     if query.strip() or within.strip():
-        from sigseek.operations.searching import matching_photos
         from sigseek.search.query import is_factual
 
-        asked, ids, notes = matching_photos(library, query, within, listener, stop)
+        asked, ids, notes = matching_photos(library, query, within, named_photos, listener, stop)
         counted = "selection" if is_factual(asked) else "matches"
     with catalog.snapshot() as moment:
         counts: dict[FacetKind, dict[FacetValue, int]] = {}

@@ -10,7 +10,6 @@ from pathlib import Path
 from sigseek import disk
 from sigseek.errors import Call, ErrorKind, Remedy
 from sigseek.indexer.errors import DecodeError
-from sigseek.operations.photo_files import file_digests
 from sigseek.search.errors import QueryError
 from sigseek.storage import Catalog
 from sigseek.storage.records import PhotoFile
@@ -87,6 +86,8 @@ def _status(path: str) -> os.stat_result | None:
 
 
 def _photo_in(catalog: Catalog, path: str) -> int | None:
+    from sigseek.operations.photo_files import file_digests  # which imports this module
+
     try:
         read = file_digests(Path(path))
     except (OSError, DecodeError):

@@ -22,6 +22,7 @@ from sigseek.operations.checkpoint import LibraryCheckpoint
 from sigseek.operations.lazy import Lazy
 from sigseek.operations.location import LibraryLocation
 from sigseek.operations.model import ModelInUse
+from sigseek.operations.originals import no_photo, original_file
 from sigseek.paths import spellings, typed_path
 from sigseek.progress import Listener, Phase, Problem, Progress, Stop
 from sigseek.search.errors import QueryError
@@ -149,10 +150,40 @@ class PhotoFiles:
             return stored[0].astype(np.float32), known
         return self._embed_photo(existing_photo(path), listener, stop), known
 
+    def find_by_id(
+        self,
+        id_: int,
+        *,
+        include_self: bool,
+        listener: Listener | None = None,
+        stop: Stop | None = None,
+    ) -> tuple[Floats, KnownPhoto]:
+        """Return the unit-norm embedding (dim,) of a photo of the library, and that photo.
+
+        Raises QueryError for an unknown photo, and DecodeError for one that has no embedding yet
+        and no file that can be read.
+        """
+        import numpy as np
+
+        catalog, record = self._directory.catalog(), self._checkpoint.state_to_query().record
+        photo = catalog.photos([id_]).get(id_)
+        if photo is None:
+            raise no_photo(id_)
+        named = frozenset(photo.paths)
+        known = KnownPhoto(id_, named, has_copies=False, include_self=include_self)
+        stored = catalog.embeddings(record.id, [id_])[1]
+        if len(stored):
+            return stored[0].astype(np.float32), known
+        return self._embed_photo(original_file(catalog, id_), listener, stop), known
+
     def check(self, photo: Path) -> None:
         """Raise QueryError for a file that does not exist, unless a library may know it."""
         if not self._directory.exists():
             existing_photo(photo)
+
+    def known_ids(self, ids: Sequence[int]) -> set[int]:
+        """Return those of the ids that photos of the library have."""
+        return set(self._directory.catalog().pictures(ids)) if ids else set()
 
     def known_id(self, path: Path) -> int | None:
         """Return the id of the photo that the library knows in the file, which may be away, or else
@@ -234,22 +265,36 @@ class PhotoFiles:
         return decoder
 
 
-def known_photos(files: PhotoFiles, photos: Sequence[str | os.PathLike[str]]) -> list[int]:
-    """Return the ids of the library's photos in these files, which may be away.
+def known_photos(files: PhotoFiles, photos: Sequence[str | os.PathLike[str] | int]) -> list[int]:
+    """Return the ids of the library's photos in these files, which may be away. A number is an id
+    itself.
 
     Raises QueryError when the library does not know one of them.
     """
-    paths = [typed_path(photo).absolute() for photo in photos]
-    found = {path: files.known_id(path) for path in dict.fromkeys(paths)}
-    unknown = [path for path, id_ in found.items() if id_ is None]
+    named = [one if isinstance(one, int) else typed_path(one).absolute() for one in photos]
+    ids = files.known_ids([one for one in named if isinstance(one, int)])
+    found: dict[Path | int, int | None] = {}
+    for one in dict.fromkeys(named):
+        if isinstance(one, int):
+            found[one] = one if one in ids else None
+        else:
+            found[one] = files.known_id(one)
+    unknown = [one for one, id_ in found.items() if id_ is None]
     if unknown:
-        others = f" ({len(unknown):,} of {len(found):,} files are not)" if len(found) > 1 else ""
-        raise QueryError(
-            f"{unknown[0]} is not in the library{others}, so nothing was changed",
-            Remedy("add it first with: {}", (Call("index", (str(unknown[0].parent),)),)),
-            ErrorKind.NOT_FOUND,
-        )
+        raise _unknown_photo(unknown[0], len(unknown), len(found))
     return [id_ for id_ in found.values() if id_ is not None]
+
+
+def _unknown_photo(photo: Path | int, unknown: int, named: int) -> QueryError:
+    """Return the error about a photo that the library does not know, one of several `unknown`."""
+    if isinstance(photo, int):
+        return no_photo(photo)
+    others = f" ({unknown:,} of {named:,} files are not)" if named > 1 else ""
+    return QueryError(
+        f"{photo} is not in the library{others}, so nothing was changed",
+        Remedy("add it first with: {}", (Call("index", (str(photo.parent),)),)),
+        ErrorKind.NOT_FOUND,
+    )
 
 
 def possible_paths(path: Path) -> dict[Path, None]:

@@ -50,7 +50,7 @@ def _embed(
     stop: Stop | None,
 ) -> tuple[dict[Leaf, Floats], dict[Leaf, KnownPhoto]]:
     """Return what `embed_beside_searcher` does."""
-    from sigseek.search.query import PhotoTerm, Text
+    from sigseek.search.query import PhotoById, PhotoTerm, Text
 
     vectors: dict[Leaf, Floats] = {}
     photos: dict[Leaf, KnownPhoto] = {}
@@ -59,8 +59,12 @@ def _embed(
         embedded = library.model.texts(listener, stop).embed([term.text for term in texts])
         vectors |= zip(texts, embedded, strict=True)
     for term in asked:
-        if isinstance(term, PhotoTerm):
-            path = Path(term.path)
+        if isinstance(term, PhotoById):
+            vectors[term], photos[term] = library.photo_files.find_by_id(
+                term.id, include_self=include_self, listener=listener, stop=stop
+            )
+        elif isinstance(term, PhotoTerm):
+            path = Path(term.file or term.path)
             vectors[term], known = library.photo_files.find(
                 path, include_self=include_self, listener=listener, stop=stop
             )

@@ -32,7 +32,7 @@ def idle_arguments(
 
     `unseen` photos should have been looked at more closely, and none of them could.
     """
-    from sigseek.search.query import PhotoTerm
+    from sigseek.search.query import PhotoById, PhotoTerm
     from sigseek.search.verdicts import MATCH_FROM
 
     if 0 < min_probability <= MATCH_FROM and not include_all and found.judged_by != "nothing":
@@ -45,7 +45,7 @@ def idle_arguments(
             "{} does nothing in this library, because its photos have no verdicts yet",
             (Option("include_all", True),),
         )
-    if include_self and not any(isinstance(term, PhotoTerm) for term in asked):
+    if include_self and not any(isinstance(term, PhotoTerm | PhotoById) for term in asked):
         yield Remedy(
             "{} does nothing, because the query names no photo", (Option("include_self", True),)
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
@@ -14,7 +14,12 @@ from sigseek.operations.search_notes import idle_arguments, text_notes, useless_
 from sigseek.progress import Listener, Stop
 from sigseek.search.errors import QueryError, printable
 
+NamedPhotos: TypeAlias = Mapping[str, "str | os.PathLike[str]"]
+"""Photo files by the names that a query may give them."""
+
 if TYPE_CHECKING:
+    import os
+
     import numpy as np
     import numpy.typing as npt
 
@@ -40,6 +45,7 @@ def search(
     sort: Order = "match",
     offset: int = 0,
     page: str | None = None,
+    named_photos: NamedPhotos | None = None,
     listener: Listener | None = None,
     stop: Stop | None = None,
 ) -> SearchResults:
@@ -53,7 +59,7 @@ def search(
     check_types(query=query, within=within, limit=limit, closer=closer, offset=offset)
     check_types(min_probability=min_probability, sort=sort, page=page)
     names = _known_names(library)
-    asked = _read(query, within, names)
+    asked = _read(query, within, names, named_photos)
     habits = note_on_habits(query, names)
     factual = is_factual(asked)
     check_search(asked, limit, min_probability, looks_closer=bool(closer) and not factual)
@@ -109,7 +115,8 @@ def search(
 def matching_photos(
     library: OpenedLibrary,
     query: str,
-    within: str,
+    within: str = "",
+    named_photos: NamedPhotos | None = None,
     listener: Listener | None = None,
     stop: Stop | None = None,
 ) -> tuple[Query, Ids, tuple[Remedy | str, ...]]:
@@ -123,7 +130,7 @@ def matching_photos(
 
     check_types(query=query, within=within)
     names = _known_names(library)
-    asked = _read(query, within, names)
+    asked = _read(query, within, names, named_photos)
     check_search(asked, 1, 0.0, looks_closer=False)
     habits = note_on_habits(query, names)
     if is_factual(asked):
@@ -143,13 +150,20 @@ def matching_photos(
     return asked, ids, (*(note for note in notes if note is not None), *of_searcher)
 
 
+def read_query(
+    library: OpenedLibrary, query: str, within: str, named_photos: NamedPhotos | None
+) -> Query:
+    """Return the tree of a query that is asked of the library, joined to the facts in `within`."""
+    return _read(query, within, _known_names(library), named_photos)
+
+
 def _checkpoint_notes(
     library: OpenedLibrary, asked: Query, found: SearchResults
 ) -> tuple[Remedy | str, ...]:
     """Return the notes on the checkpoint, whose state the search has just read."""
-    from sigseek.search.query import PhotoTerm, Text, terms
+    from sigseek.search.query import PhotoById, PhotoTerm, Text, terms
 
-    if found.best and any(isinstance(term, Text | PhotoTerm) for term in terms(asked)):
+    if found.best and any(isinstance(term, Text | PhotoTerm | PhotoById) for term in terms(asked)):
         library.checkpoint.note_mini(found.best.camera)
     return library.checkpoint.notes
 
@@ -166,7 +180,7 @@ def _with_notes(
     from sigseek.search.hits import shown_where_asked
 
     said = [note for note in notes if note is not None]
-    found = replace(found, notes=(*said, *found.notes))
+    found = replace(found, query=str(asked), notes=(*said, *found.notes))
     return shown_where_asked(found, asked, library.directory.catalog())
 
 
@@ -177,16 +191,18 @@ def _known_names(library: OpenedLibrary) -> KnownNames:
     return KnownNames(lambda: library.directory.catalog())
 
 
-def _read(query: str, within: str, names: KnownNames) -> Query:
+def _read(query: str, within: str, names: KnownNames, named_photos: NamedPhotos | None) -> Query:
     """Return the query, joined by AND to the facts in `within`. One of both may be empty."""
     from sigseek.search.parse import parse
     from sigseek.search.query import And, is_factual, joined
 
     if not within.strip():
-        return parse(query, names=names)
+        return parse(query, names=names, photos=named_photos)
     facts = parse(within, names=names)
     if not is_factual(facts):
         raise QueryError(
             f"'{printable(within)}' asks for more than facts", "write descriptions into the query"
         )
-    return joined(And, [parse(query, names=names), facts]) if query.strip() else facts
+    if not query.strip():
+        return facts
+    return joined(And, [parse(query, names=names, photos=named_photos), facts])

@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from sigseek.operations.lazy import side_by_side
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.progress import Listener, Stop
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from sigseek.search.known_photo import KnownPhoto
     from sigseek.search.results import SimilarHit
+
+    Floats: TypeAlias = npt.NDArray[np.float32]
 
 
 def find_similar(
     library: OpenedLibrary,
-    photo: Path,
+    photo: Path | int,
     limit: int,
     *,
     include_self: bool,
     listener: Listener | None = None,
     stop: Stop | None = None,
 ) -> list[SimilarHit]:
-    """Return the photos nearest to the one in the file `photo`, as `Library.similar` describes."""
+    """Return the photos nearest to one in a file, or to one of the library by its id, as
+    `Library.similar` describes.
+    """
     from sigseek.search.checks import check_limit
 
     check_limit(limit)
     files, searcher = library.photo_files, library.searcher
-    files.check(photo)
-    find = partial(files.find, photo, include_self=include_self, listener=listener, stop=stop)
+    find: Callable[[], tuple[Floats, KnownPhoto | None]]
+    if isinstance(photo, int):
+        find = partial(
+            files.find_by_id, photo, include_self=include_self, listener=listener, stop=stop
+        )
+    else:
+        files.check(photo)
+        find = partial(files.find, photo, include_self=include_self, listener=listener, stop=stop)
     if searcher.is_loaded:
         vector, known = find()
     else:

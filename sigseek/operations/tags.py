@@ -82,7 +82,11 @@ def tag_photos(
 
 
 def decide_tag(
-    library: OpenedLibrary, name: str, photos: Sequence[str | os.PathLike[str]], *, given: bool
+    library: OpenedLibrary,
+    name: str,
+    photos: Sequence[str | os.PathLike[str] | int],
+    *,
+    given: bool,
 ) -> TagCount:
     """Give a tag to photos by hand, or take it back from them, and count its photos.
 

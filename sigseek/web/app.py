@@ -19,7 +19,21 @@ from sigseek.web.events import Events
 from sigseek.web.index_run import IndexRun
 from sigseek.web.photos import API
 from sigseek.web.problems import install_problems
-from sigseek.web.routes import folders, health, index, login, photos, search, status
+from sigseek.web.routes import (
+    archive,
+    duplicates,
+    facets,
+    folders,
+    health,
+    index,
+    layout,
+    login,
+    photos,
+    search,
+    similar,
+    status,
+    tags,
+)
 from sigseek.web.security import Guard
 from sigseek.web.settings import Settings
 from sigseek.web.tokens import Tokens
@@ -31,9 +45,15 @@ ROUTERS = (
     health.router,
     status.router,
     search.router,
+    layout.router,
+    similar.router,
+    facets.router,
     photos.router,
     folders.router,
     index.router,
+    duplicates.router,
+    tags.router,
+    archive.router,
     login.router,
 )
 
@@ -56,6 +76,7 @@ def make_app(library: Library, settings: Settings) -> FastAPI:
     app.state.stop = ServerStop()
     app.state.events = Events(library.directory / FILE_NAME)
     app.state.index_run = IndexRun(library, app.state.events, settings.spell)
+    app.state.named_photos = {}
     for router in ROUTERS:
         app.include_router(router, prefix=API)
     install_problems(app)

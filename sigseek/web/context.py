@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated
+import os
+from collections.abc import Mapping
+from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Request
 
 from sigseek.library import Library
+from sigseek.progress import Stop
 from sigseek.web.settings import Settings
+
+StrPath: TypeAlias = "str | os.PathLike[str]"
 
 _FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 """Headers that a proxy adds, behind which the caller may be anywhere."""
@@ -47,6 +52,18 @@ def is_loopback(host: str) -> bool:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
     return bool((mapped or address).is_loopback)
+
+
+def named_photos(request: Request) -> Mapping[str, StrPath]:
+    """Return the pictures that queries may name: those that were uploaded."""
+    named: Mapping[str, StrPath] = request.app.state.named_photos
+    return named
+
+
+def stop_of(request: Request) -> Stop:
+    """Return the token that is set when the server ends."""
+    stop: Stop = request.app.state.stop
+    return stop
 
 
 LibraryInUse = Annotated[Library, Depends(library_of)]

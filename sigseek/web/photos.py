@@ -29,12 +29,12 @@ def photos_json(library: Library, hits: Sequence[PhotoHit]) -> list[dict[str, An
     ids = [hit.id for hit in hits]
     pictures, greys = library.pictures(ids), library.brightness(ids)
     return [
-        record_fields(hit) | _shown(hit.path, hit.id, pictures.get(hit.id), greys.get(hit.id))
+        record_fields(hit) | shown_fields(hit.path, hit.id, pictures.get(hit.id), greys.get(hit.id))
         for hit in hits
     ]
 
 
-def _shown(
+def shown_fields(
     path: str, photo_id: int, picture: PictureRecord | None, grey: int | None
 ) -> dict[str, Any]:
     """Return how a page shows the photo: names, format, the grey to paint until the thumbnail is

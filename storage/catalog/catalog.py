@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection
 
 from sigseek.storage.catalog.dialect import Dialect
 from sigseek.storage.catalog.reading.checkpoints import CheckpointReader
+from sigseek.storage.catalog.reading.columns import ColumnReader
 from sigseek.storage.catalog.reading.directories import DirectoryReader
 from sigseek.storage.catalog.reading.embeddings import EmbeddingReader
 from sigseek.storage.catalog.reading.facets import FacetReader
@@ -29,6 +30,8 @@ from sigseek.storage.catalog.sqlite import SqliteDialect
 if TYPE_CHECKING:
     from sigseek.storage.catalog.transaction import Transaction
 
+_Answer = TypeVar("_Answer")
+
 FILE_NAME = "catalog.sqlite"
 
 
@@ -46,6 +49,7 @@ class CatalogReader(
     FacetReader,
     DirectoryReader,
     SettingReader,
+    ColumnReader,
 ):
     """Every question that can be asked of a catalog."""
 
@@ -87,6 +91,12 @@ class Catalog(CatalogReader):
         dialect = self._dialect
         fitted = isinstance(dialect, SqliteDialect) and dialect.journal_changed
         return dialect.network if isinstance(dialect, SqliteDialect) and fitted else None
+
+    def once(self, question: Hashable, ask: Callable[[], _Answer]) -> _Answer:
+        """Return what `ask` returns, or the kept answer to the question if nobody has changed the
+        catalog since. Nobody may change the answer.
+        """
+        return self._once(("asked outside", question), ask)
 
     def close(self) -> None:
         """Close the database."""

@@ -9,10 +9,9 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from sigseek.answers import Answer, answer
 from sigseek.library import Library
 from sigseek.results import counted, json_line, summary_fields
-from sigseek.search.parse import parse
 from sigseek.search.results import SearchResults
 from sigseek.web.answers import json_answer, shortener
-from sigseek.web.context import LibraryInUse, settings_of
+from sigseek.web.context import LibraryInUse, named_photos, settings_of, stop_of
 from sigseek.web.photos import photos_json
 from sigseek.web.words import note_fields, spelled, without_options
 
@@ -58,7 +57,14 @@ class Asked:
         self.include_self = include_self
 
     def search(
-        self, library: Library, limit: int, offset: int, page: str | None, *, explain: bool
+        self,
+        request: Request,
+        library: Library,
+        limit: int,
+        offset: int,
+        page: str | None,
+        *,
+        explain: bool,
     ) -> SearchResults:
         """Return the part of the results."""
         if not self.q:
@@ -75,6 +81,8 @@ class Asked:
             sort=self.sort,
             offset=offset,
             page=page,
+            named_photos=named_photos(request),
+            stop=stop_of(request),
         )
 
     def answer(self, found: SearchResults, limit: int, *, explain: bool) -> Answer:
@@ -104,7 +112,7 @@ def search(
     Photos are named by their numbers here: `photo:17` asks for likeness to a photo of the library.
     Without a query all photos are listed, the newest first.
     """
-    found = asked.search(library, limit, offset, page, explain=explain)
+    found = asked.search(request, library, limit, offset, page, explain=explain)
     said = asked.answer(found, limit, explain=explain)
     hits = photos_json(library, found.hits)
     fields = _answer_fields(request, library, asked, found, said)
@@ -124,7 +132,6 @@ def _answer_fields(
     fields["next"] = fields.pop("next_page")
     best = photos_json(library, [found.best]) if found.best else [None]
     return {
-        "query": str(parse(asked.q)) if asked.q else "",
         "headline": without_options(said.headline)
         if asked.q
         else f"{counted(found.photos, 'photo')} in the library",

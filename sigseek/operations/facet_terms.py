@@ -1,0 +1,37 @@
+"""The terms of a query that select what a facet counts."""
+
+from __future__ import annotations
+
+from sigseek.operations.facets import Facet
+from sigseek.search.query import quoted
+
+_NAMES = {
+    "camera": "camera",
+    "lens": "lens",
+    "place": "place",
+    "format": "format",
+    "keyword": "keyword",
+    "person": "person",
+}
+_UNKNOWN = {"year": "is:undated", "month": "is:undated", "tag": "is:untagged"}
+
+
+def term_of(facet: Facet) -> str | None:
+    """Return the term that selects the photos that the facet counts; None where no term does."""
+    if facet.value is None:
+        return _UNKNOWN.get(facet.by)
+    value = str(facet.value)
+    match facet.by:
+        case "year":
+            return f"date:{value}"
+        case "month":  # a photo that is only dated to a year would be found with all of that year
+            return f"date:{value}" if "-" in value else None
+        case "rating":
+            return f"rating:={value}"
+        case "folder":
+            return f"in:{quoted(value)}"
+        case "tag":
+            return f"tag:{quoted(value)}"
+    if facet.by not in _NAMES:
+        return None
+    return f"{_NAMES[facet.by]}:{quoted(value.replace('*', chr(92) + '*'))}"

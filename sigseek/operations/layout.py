@@ -1,0 +1,169 @@
+"""All hits of a search in their order without their facts, to place them on a page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from sigseek.operations.opened import OpenedLibrary
+from sigseek.operations.query_embeddings import embed_beside_searcher
+from sigseek.operations.searching import NamedPhotos, read_query
+from sigseek.progress import Stop
+from sigseek.storage import Catalog
+
+if TYPE_CHECKING:
+    from sigseek.search.query import Query
+    from sigseek.search.results import Order
+    from sigseek.storage.records.columns import PhotoColumns
+
+Ids: TypeAlias = npt.NDArray[np.int64]
+
+UNDATED = -(2**31)
+"""What stands in the place of a time that is not known."""
+_LEAST_RATIO, _MOST_RATIO = 50, 20_000
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The hits of a search in their order, as arrays (n,)."""
+
+    ids: Ids
+    ratios: npt.NDArray[np.uint16]
+    """1,000 times the width over the height, from 50 to 20,000."""
+    probabilities: npt.NDArray[np.uint16]
+    """65,535 times the probability."""
+    minutes: npt.NDArray[np.int32]
+    """The local time in minutes since 1970; where it is imprecise, that of the beginning of the
+    year, month or day. -2147483648 where it is not known.
+    """
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class _Shapes:
+    """What a layout has of each photo of the library, by rows in the order of the ids."""
+
+    ids: Ids
+    ratios: npt.NDArray[np.uint16]
+    minutes: npt.NDArray[np.int32]
+    dates: Ids
+    """The place of each photo's time among all times, undated photos last."""
+
+
+def lay_out(
+    library: OpenedLibrary,
+    query: str,
+    *,
+    min_probability: float,
+    include_all: bool,
+    include_self: bool,
+    sort: Order,
+    named_photos: NamedPhotos | None,
+    stop: Stop | None,
+) -> Layout:
+    """Return the layout as `Library.layout` describes."""
+    from sigseek.search.checks import check_place, check_search
+    from sigseek.search.query import And, is_factual, terms
+
+    catalog = library.directory.catalog()
+    shapes = catalog.once("shapes", lambda: _shapes(catalog.photo_columns()))
+    check_place(sort, 0, None)
+    if not query.strip():
+        order: Order = "-date" if sort == "match" else sort
+        ids = catalog.once(("ids", order), lambda: _factual_ids(catalog, shapes, And(()), order))
+        return _of(shapes, ids, None)
+    asked = read_query(library, query, "", named_photos)
+    check_search(asked, 1, min_probability, looks_closer=False)
+    if is_factual(asked):
+        return _of(shapes, _factual_ids(catalog, shapes, asked, sort), None)
+    vectors, known = embed_beside_searcher(
+        library, terms(asked), include_self=include_self, stop=stop
+    )
+    ids, probabilities = library.searcher.ask(
+        lambda current: current.ordered(
+            asked,
+            vectors,
+            min_probability=min_probability,
+            include_all=include_all,
+            known=known,
+            order=sort,
+        ),
+        stop=stop,
+    )
+    return _of(shapes, ids, probabilities)
+
+
+def _factual_ids(catalog: Catalog, shapes: _Shapes, facts: Query, order: Order) -> Ids:
+    """Return the ids of the photos for which the facts are true, in their order."""
+    from sigseek.search.listing import ids_in_order
+    from sigseek.search.scope import selected
+
+    if order not in ("date", "-date"):
+        return ids_in_order(facts, catalog, order)
+    ids = selected(facts, catalog)
+    ids = ids[np.isin(ids, shapes.ids, assume_unique=True)]
+    return _by_date(shapes, ids, newest_first=order == "-date")
+
+
+def _by_date(shapes: _Shapes, ids: Ids, *, newest_first: bool) -> Ids:
+    """Return the ids by date as `Order` says: among equals the first added, undated ones last."""
+    rows = np.searchsorted(shapes.ids, ids)
+    places = shapes.dates[rows]
+    if newest_first:
+        places = np.where(shapes.minutes[rows] == UNDATED, 1, -places)
+    return ids[np.lexsort((ids, places))]
+
+
+def _of(shapes: _Shapes, ids: Ids, probabilities: npt.NDArray[np.float64] | None) -> Layout:
+    """Return the layout of the photos that have a file, in this order."""
+    rows = np.searchsorted(shapes.ids, ids)
+    there = rows < len(shapes.ids)
+    there[there] = shapes.ids[rows[there]] == ids[there]
+    rows = rows[there]
+    if probabilities is None:
+        share = np.full(len(rows), 65_535, np.uint16)
+    else:
+        share = np.rint(np.clip(probabilities[there], 0, 1) * 65_535).astype(np.uint16)
+    return Layout(ids[there], shapes.ratios[rows], share, shapes.minutes[rows])
+
+
+def _shapes(columns: PhotoColumns) -> _Shapes:
+    ratios = np.rint(1_000 * columns.widths / np.maximum(columns.heights, 1))
+    _, dates = np.unique(columns.taken_at, return_inverse=True)
+    dates = np.where(columns.taken_at == b"", len(dates), dates)
+    return _Shapes(
+        columns.ids,
+        np.clip(ratios, _LEAST_RATIO, _MOST_RATIO).astype(np.uint16),
+        minutes_of(columns.taken_at),
+        dates.astype(np.int64),
+    )
+
+
+def minutes_of(taken_at: npt.NDArray[np.bytes_]) -> npt.NDArray[np.int32]:
+    """Return the minutes since 1970 of local times in ISO 8601, (n,), at the beginning of the
+    period that an imprecise time stands for; UNDATED for empty texts.
+    """
+    texts = np.ascontiguousarray(taken_at.astype("S16"))
+    letters = texts.view(np.uint8).reshape(len(texts), 16).astype(np.int64)
+
+    def number(start: int, digits: int, missing: int) -> Ids:
+        """Return the number that the digits from `start` on make."""
+        found = np.zeros(len(letters), np.int64)
+        for place in range(start, start + digits):
+            found = 10 * found + letters[:, place] - ord("0")
+        is_there = ((letters[:, start : start + digits] >= ord("0")).all(axis=1)) & (
+            (letters[:, start : start + digits] <= ord("9")).all(axis=1)
+        )
+        return np.where(is_there, found, missing)
+
+    year = number(0, 4, -1)
+    months = (year - 1970) * 12 + np.clip(number(5, 2, 1), 1, 12) - 1
+    days = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    days += np.maximum(number(8, 2, 1), 1) - 1
+    minutes = days * 1440 + number(11, 2, 0) * 60 + number(14, 2, 0)
+    return np.where(year < 0, UNDATED, minutes).astype(np.int32)

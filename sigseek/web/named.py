@@ -1,0 +1,34 @@
+"""Photos that a request names: by their numbers, or as all that match a query."""
+
+from __future__ import annotations
+
+from fastapi import Request
+from pydantic import BaseModel, Field
+
+from sigseek.library import Library
+from sigseek.web.context import named_photos, stop_of
+from sigseek.web.problems import RequestError
+
+
+class Named(BaseModel):
+    """Photos by their numbers, or all that match a query."""
+
+    ids: list[int] | None = Field(
+        None, description="The photos' numbers.", min_length=1, max_length=100_000
+    )
+    query: str | None = Field(
+        None, description="All photos that match this query; empty for all.", max_length=10_000
+    )
+
+
+def named_ids(request: Request, library: Library, named: Named) -> list[int]:
+    """Return the ids of the photos. Raises RequestError unless they are named in one way."""
+    if (named.ids is None) == (named.query is None):
+        raise RequestError(422, "the request names no photos", "send either ids or query")
+    if named.ids is not None:
+        return named.ids
+    query = (named.query or "").strip()
+    names, stop = named_photos(request), stop_of(request)
+    if not query:
+        return [int(id_) for id_ in library.layout(stop=stop).ids]
+    return library.matching_photos(query, named_photos=names, stop=stop)

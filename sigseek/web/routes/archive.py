@@ -1,0 +1,98 @@
+"""Originals as one ZIP archive, which is sent while it is made."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+
+from sigseek.errors import SigseekError
+from sigseek.library import Library
+from sigseek.web.context import LibraryInUse
+from sigseek.web.named import Named, named_ids
+
+router = APIRouter(tags=["photos"])
+
+_CHUNK = 1 << 20
+LEFT_OUT = "left out.txt"
+"""The name of the file that lists the photos whose files are away."""
+
+
+@router.post(
+    "/zip",
+    summary="Originals as a ZIP archive",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/zip": {}}}},
+)
+def archive(request: Request, library: LibraryInUse, named: Named) -> Response:
+    """Answer a ZIP archive of the photos' files. Nothing is compressed, because photos are already.
+    Photos whose files are away are listed in the archive's "left out.txt".
+    """
+    ids = named_ids(request, library, named)
+    return StreamingResponse(
+        archived(library, ids),
+        media_type="application/zip",
+        headers={"Content-Disposition": 'attachment; filename="sigseek.zip"'},
+    )
+
+
+def archived(library: Library, ids: list[int]) -> Iterator[bytes]:
+    """Yield an archive of the photos' files, piece by piece."""
+    written = _Pieces()
+    names: set[str] = {LEFT_OUT}
+    left_out: list[str] = []
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as archive:
+        for id_ in dict.fromkeys(ids):
+            try:
+                path = library.original_file(id_)
+                source = path.open("rb")
+            except (SigseekError, OSError) as error:
+                found = error.found if isinstance(error, SigseekError) else str(error.strerror)
+                left_out.append(f"photo {id_}: {found}")
+                continue
+            with source, archive.open(_entry(path, names), "w", force_zip64=True) as target:
+                while piece := source.read(_CHUNK):
+                    target.write(piece)
+                    yield written.take()
+        if left_out:
+            archive.writestr(LEFT_OUT, "\n".join([*left_out, ""]))
+    yield written.take()
+
+
+def _entry(path: Path, names: set[str]) -> zipfile.ZipInfo:
+    """Return the entry for a file, under a name that no other entry has."""
+    plain = PurePath(os.fsencode(path.name).decode("utf-8", "replace"))
+    name, number = plain.name, 1
+    while name.casefold() in names:
+        number += 1
+        name = f"{plain.stem} ({number}){plain.suffix}"
+    names.add(name.casefold())
+    return zipfile.ZipInfo(name)
+
+
+class _Pieces(io.RawIOBase):
+    """A file that is only written, and of which what was written is taken away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        """Return that it is written."""
+        return True
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        """Keep a piece until it is taken."""
+        self._pieces.append(bytes(data))
+        return len(data)
+
+    def take(self) -> bytes:
+        """Return what was written since the last time."""
+        taken = b"".join(self._pieces)
+        self._pieces.clear()
+        return taken

@@ -1,0 +1,86 @@
+"""Groups of duplicates, and what a person decides about them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from sigseek.library import Library
+from sigseek.results import duplicates_headline, record_fields
+from sigseek.search.duplicates.results import KINDS, DuplicateGroup, DuplicateKind
+from sigseek.web.answers import json_answer
+from sigseek.web.changes import MayChange
+from sigseek.web.context import LibraryInUse, named_photos, settings_of, stop_of
+from sigseek.web.photos import shown_fields
+from sigseek.web.words import note_fields
+
+router = APIRouter(tags=["duplicates"])
+
+
+@router.get("/duplicates", summary="Photos that are there more than once")
+def duplicates(
+    request: Request,
+    library: LibraryInUse,
+    q: Annotated[
+        str, Query(description="Compare only photos that match; empty for all.", max_length=10_000)
+    ] = "",
+    kinds: Annotated[
+        list[DuplicateKind] | None, Query(description="The kinds of groups; by default all.")
+    ] = None,
+    limit: Annotated[int, Query(description="The most groups, 1 to 1000.", ge=1, le=1000)] = 50,
+    offset: Annotated[int, Query(description="How many groups to leave out first.", ge=0)] = 0,
+) -> Response:
+    """Answer groups as `sigseek duplicates --json` prints them, each photo with its pictures."""
+    found = library.duplicates(
+        q.strip() or None,
+        kinds=tuple(kinds or KINDS),
+        named_photos=named_photos(request),
+        stop=stop_of(request),
+    )
+    spell = settings_of(request).spell
+    part = found.groups[offset : offset + limit]
+    following = offset + len(part)
+    fields = {
+        "headline": duplicates_headline(found),
+        "photos": found.photos,
+        "total": len(found),
+        "groups": _groups(library, part),
+        "offset": offset,
+        "next": following if following < len(found) else None,
+        "notes": [note_fields(note, spell) for note in found.notes],
+    }
+    return json_answer(request, fields)
+
+
+def _groups(library: Library, groups: tuple[DuplicateGroup, ...]) -> list[dict[str, Any]]:
+    ids = [photo.id for group in groups for photo in group.photos]
+    pictures, greys = library.pictures(ids), library.brightness(ids)
+    return [
+        {
+            "kind": group.kind,
+            "photos": [
+                record_fields(photo)
+                | shown_fields(photo.path, photo.id, pictures.get(photo.id), greys.get(photo.id))
+                for photo in group.photos
+            ],
+        }
+        for group in groups
+    ]
+
+
+class Decisions(BaseModel):
+    """What a person says of photos."""
+
+    not_duplicates: list[int] = Field(
+        description="The numbers of photos of which no two are duplicates.",
+        min_length=2,
+        max_length=1000,
+    )
+
+
+@router.post("/decisions", summary="Keep photos apart", dependencies=[MayChange])
+def decide(request: Request, library: LibraryInUse, decisions: Decisions) -> Response:
+    """Note that no two of the photos are duplicates; they are never in one group again."""
+    return json_answer(request, {"pairs": library.not_duplicates(decisions.not_duplicates)})

@@ -1,0 +1,160 @@
+"""Photos over HTTP: facts, thumbnails, originals and archives."""
+
+import io
+import shutil
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+import sigseek
+from tests.photos import save
+from tests.served import CHANGE, served
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("served") / "photos"
+    save(folder / "one" / "picture.png", seed=1, size=(900, 600))
+    save(folder / "two" / "picture.png", seed=2)
+    save(folder / "three.tif", seed=3, size=(64, 48))
+    shutil.copy(folder / "one" / "picture.png", folder / "copy.png")
+    with sigseek.open(folder.parent / "library", model="mini", precision="fp32") as library:
+        library.index(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def web(photos: Path) -> Iterator[TestClient]:
+    with served(photos.parent / "library") as client:
+        yield client
+
+
+def numbers(web: TestClient) -> dict[str, int]:
+    """Return the photos' numbers by path below the folder."""
+    hits = web.get("/api/v1/search", params={"sort": "path"}).json()["hits"]
+    return {str(Path(hit["path"])).split("photos/")[-1]: hit["id"] for hit in hits}
+
+
+def test_several_photos_come_in_the_order_of_their_numbers(web: TestClient) -> None:
+    ids = list(numbers(web).values())
+    wanted = [ids[2], 999, ids[0], ids[2]]
+    found = web.get("/api/v1/photos", params={"ids": ",".join(map(str, wanted))}).json()["photos"]
+    assert [photo["id"] for photo in found] == [ids[2], ids[0], ids[2]]
+    assert web.get("/api/v1/photos", params={"ids": "1,x"}).status_code == 422
+    assert web.get("/api/v1/photos", params={"ids": ",".join(["1"] * 201)}).status_code == 422
+
+
+def test_a_photo_has_all_its_files(web: TestClient, photos: Path) -> None:
+    id_ = numbers(web)["copy.png"]
+    photo = web.get(f"/api/v1/photos/{id_}").json()
+    assert [file["path"] for file in photo["files"]] == [
+        str(photos / "copy.png"), str(photos / "one" / "picture.png"),
+    ]  # fmt: skip
+    assert photo["files"][0]["size"] == (photos / "copy.png").stat().st_size
+    assert all(file["present"] for file in photo["files"])
+    assert (photo["format"], photo["shown_as"], photo["name"]) == ("PNG", "original", "copy.png")
+    assert "rank" not in photo
+    missing = web.get("/api/v1/photos/999")
+    assert (missing.status_code, missing.json()["kind"]) == (404, "not found")
+
+
+def test_thumbnails_are_kept_by_browsers_for_good(web: TestClient) -> None:
+    id_ = numbers(web)["copy.png"]
+    photo = web.get(f"/api/v1/photos/{id_}").json()
+    first = web.get(photo["thumbnail"])
+    assert Image.open(io.BytesIO(first.content)).size == (320, 213)
+    assert first.headers["cache-control"] == "private, max-age=31536000, immutable"
+    again = web.get(photo["thumbnail"], headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    large = web.get(photo["thumbnail"] + "&size=1280")
+    assert Image.open(io.BytesIO(large.content)).size == (900, 600)
+    assert large.headers["etag"] != first.headers["etag"]
+    assert web.get(f"/api/v1/photos/{id_}/thumbnail?size=321").status_code == 400
+
+
+def test_originals_are_sent_whole_and_in_parts(web: TestClient, photos: Path) -> None:
+    id_ = numbers(web)["copy.png"]
+    data = (photos / "copy.png").read_bytes()
+    whole = web.get(f"/api/v1/photos/{id_}/original")
+    assert (whole.content, whole.headers["content-type"]) == (data, "image/png")
+    assert whole.headers["content-disposition"] == 'inline; filename="copy.png"'
+    part = web.get(f"/api/v1/photos/{id_}/original", headers={"Range": "bytes=5-9"})
+    assert (part.status_code, part.content) == (206, data[5:10])
+    saved = web.get(f"/api/v1/photos/{id_}/original", params={"download": "true"})
+    assert saved.headers["content-disposition"] == 'attachment; filename="copy.png"'
+
+
+def test_what_browsers_do_not_show_is_saved_or_derived(web: TestClient) -> None:
+    id_ = numbers(web)["three.tif"]
+    original = web.get(f"/api/v1/photos/{id_}/original")
+    assert original.headers["content-type"] == "application/octet-stream"
+    assert original.headers["content-disposition"] == 'attachment; filename="three.tif"'
+    derived = web.get(f"/api/v1/photos/{id_}/derived")
+    assert derived.headers["content-type"] == "image/jpeg"
+    assert Image.open(io.BytesIO(derived.content)).size == (64, 48)
+    assert web.get(f"/api/v1/photos/{id_}").json()["shown_as"] == "derived"
+
+
+def test_an_archive_has_each_file_once_under_a_name_of_its_own(
+    web: TestClient, photos: Path
+) -> None:
+    ids = numbers(web)
+    wanted = [ids["two/picture.png"], ids["copy.png"], ids["copy.png"], 999]
+    answer = web.post("/api/v1/zip", json={"ids": wanted}, headers=CHANGE)
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["picture.png", "copy.png", "left out.txt"]
+        assert archive.read("picture.png") == (photos / "two" / "picture.png").read_bytes()
+        assert archive.read("left out.txt") == b"photo 999: the library has no photo 999\n"
+        assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
+    answer = web.post("/api/v1/zip", json={"query": "format:tiff"}, headers=CHANGE)
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.namelist() == ["three.tif"]
+    for nothing in ({}, {"ids": [1], "query": "a"}):
+        assert web.post("/api/v1/zip", json=nothing, headers=CHANGE).status_code == 422
+
+
+def test_a_photo_that_is_away_is_told_and_still_found(tmp_path: Path) -> None:
+    save(tmp_path / "photos" / "gone.png", seed=7)
+    save(tmp_path / "photos" / "other.png", seed=8)
+    with sigseek.open(tmp_path / "library", model="mini", precision="fp32") as library:
+        library.index(tmp_path / "photos")
+    with served(tmp_path / "library") as web:
+        id_ = numbers(web)["gone.png"]
+        assert web.get(f"/api/v1/photos/{id_}/thumbnail").status_code == 200
+        (tmp_path / "photos" / "gone.png").unlink()
+        assert web.get(f"/api/v1/photos/{id_}/thumbnail").status_code == 200
+        original = web.get(f"/api/v1/photos/{id_}/original")
+        assert (original.status_code, original.json()["kind"]) == (503, "unavailable")
+        like = web.get("/api/v1/search", params={"q": f"photo:{id_}", "all": "true"}).json()
+        assert [hit["name"] for hit in like["hits"]] == ["other.png"]
+
+
+def test_a_query_names_photos_by_number_alone(web: TestClient, photos: Path) -> None:
+    ids = numbers(web)
+    found = web.get(
+        "/api/v1/search", params={"q": f"photo:{ids['copy.png']}", "include_self": "true"}
+    ).json()
+    assert (found["query"], found["hits"][0]["id"]) == (f"photo:{ids['copy.png']}", ids["copy.png"])
+    assert found["hits"][0]["query_photo"] == "itself"
+    refused = web.get("/api/v1/search", params={"q": f'a dog AND photo:"{photos}/copy.png"'})
+    assert (refused.status_code, refused.json()["column"]) == (400, 11)
+    assert refused.json()["remedy"]["text"].startswith("over HTTP a photo is named by its number")
+    unknown = web.get("/api/v1/search", params={"q": "photo:999"})
+    assert (unknown.status_code, unknown.json()["kind"]) == (404, "not found")
+
+
+def test_similar_photos_come_with_their_cosine(web: TestClient) -> None:
+    ids = numbers(web)
+    asked = {"id": ids["copy.png"], "limit": 5}
+    found = web.post("/api/v1/similar", json=asked, headers=CHANGE).json()
+    assert {hit["id"] for hit in found["hits"]} == set(ids.values()) - {ids["copy.png"]}
+    assert all(-1 <= hit["cosine"] <= 1 for hit in found["hits"])
+    rest = web.post("/api/v1/similar", json=asked | {"offset": 1}, headers=CHANGE).json()
+    assert [hit["id"] for hit in rest["hits"]] == [hit["id"] for hit in found["hits"][1:]]
+    upload = web.post("/api/v1/similar", json={"id": "upload-none"}, headers=CHANGE)
+    assert upload.status_code == 404
