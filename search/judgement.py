@@ -7,6 +7,7 @@ checkpoint's calibration knows the number of photos. Without a calibration, evid
 with the evidence that texts which almost no photo matches find in the same library.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,10 @@ evidence, and a tenth where 20 of them do.
 _BY_CHANCE = 0.98
 """The share of the absent texts that find less than what may be there by chance. Like the others it
 was chosen on drawings.
+"""
+_MANY_PHOTOS = 5000
+"""So many photos show what chance can find. Fewer photos find less by chance, but one photo of them
+is no more likely to show what was asked for.
 """
 
 
@@ -72,10 +77,12 @@ class Judge:
         return float(1 / (1 + (chance / _EVEN_CHANCE) ** _STEEPNESS))
 
     def chance_cosine(self, text: Floats, bias: float) -> float:
-        """Return the cosine that one in fifty absent texts reaches somewhere in the library, for a
-        text with the embedding (dim,) and a photo of this bias.
+        """Return the cosine that one in fifty absent texts would reach somewhere in a library of
+        5,000 photos or more, for a text with the embedding (dim,) and a photo of this bias.
         """
         found = float(np.quantile(self.yardstick.absent_evidence, _BY_CHANCE))
+        # A logit is a logarithm of odds: twice the photos raise the best by chance by log(2).
+        found += max(0.0, math.log(_MANY_PHOTOS / max(self.photos, 1))) / self.scale
         floor = text_floors(text[None], self.yardstick.pictures)
         nothing, biases = np.zeros(1, np.float32), np.array([bias], np.float32)
         return found - float(evidence(nothing, biases, floor)[0])

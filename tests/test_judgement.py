@@ -118,9 +118,20 @@ def test_confidence_never_falls_with_the_cosine(
 
 def test_the_cosine_of_chance() -> None:
     """One in fifty of 0.001 to 0.2 is above 0.196; half of the bias and the floor come on top."""
-    assert judge().chance_cosine(TEXT, 0.0) == pytest.approx(0.19602, abs=1e-5)
-    floored = judge(pictures=unit([[1, 0]] * 8))
+    assert judge(photos=5000).chance_cosine(TEXT, 0.0) == pytest.approx(0.19602, abs=1e-5)
+    floored = judge(photos=5000, pictures=unit([[1, 0]] * 8))
     assert floored.chance_cosine(TEXT, 0.4) == pytest.approx(0.19602 + 0.2 + 0.2, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("photos", "higher"),
+    [(5000, 0.0), (500, 0.230259), (40, 0.482831), (1, 0.851719), (0, 0.851719)],
+)
+def test_fewer_photos_do_not_lower_what_counts_as_chance(photos: int, higher: float) -> None:
+    """The logarithm of 5,000 / photos is added in logits, of which a cosine of 1 has 10 here."""
+    found = judge(photos=photos).chance_cosine(TEXT, 0.0)
+    assert found == pytest.approx(0.19602 + higher, abs=1e-5)
+    assert judge(photos=1_000_000).chance_cosine(TEXT, 0.0) == pytest.approx(0.19602, abs=1e-5)
 
 
 def test_verdicts_follow_from_the_probability() -> None:
