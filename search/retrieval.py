@@ -1,5 +1,6 @@
 """Which photos to score: candidates from the vector index, their exact cosines from the catalog."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ from sigseek.search.algebra import combine, combine_bounds
 from sigseek.search.query import Leaf, Query
 from sigseek.search.terms import Doubles, TermModel
 from sigseek.storage import CatalogReader, CheckpointRecord
-from sigseek.storage.index.contract import EstimatingIndex, VectorIndex
+from sigseek.storage.index.contract import FEWEST_SAMPLED, EstimatingIndex, VectorIndex
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
@@ -24,6 +25,14 @@ Cosines = dict[Leaf, Floats]
 _CANDIDATES = 1000
 _CANDIDATES_PER_HIT = 20
 _EXACT_SHARE = 0.1
+_SPARE = 1.2
+"""How many times as many of the nearest photos are taken as must be, if the photos of a selection
+are spread among all.
+"""
+_MOST_WIDE = 50_000
+"""The most of the nearest photos that are taken to find those of a selection among them. Two scans
+take less time than one that gives more.
+"""
 _MOST_EXACT = 50_000
 """The most photos of a combined query that are scored exactly. Reading them takes under a second.
 """
@@ -66,9 +75,6 @@ class Retriever:
         """
         self._stop.check()
         count = candidates(limit)
-        if within is not None and len(within) <= count:
-            ids, (cosines,) = self.exact([query], within)
-            return ids, cosines
         found = self._index.nearest(query, count, within)
         if found.exact:
             return found.ids, found.cosines
@@ -77,6 +83,28 @@ class Retriever:
         ids, (cosines,) = self.exact([query], found.ids if few else within)
         best = np.sort(highest(cosines, count))
         return ids[best], cosines[best]
+
+    def nearest_and_few(
+        self, query: Floats, limit: int, within: Ids, few: int
+    ) -> tuple[tuple[Ids, Floats], tuple[Ids, Floats]]:
+        """Return what `nearest` finds within a selection, and what `nearest_few` finds in the
+        library.
+
+        Both need a scan of the index. If the selection is a large part of the library, one scan
+        finds both: among enough of the nearest photos there are enough of the selection.
+        """
+        count, total = candidates(limit), len(self._index)
+        wide = math.ceil(_SPARE * count * total / max(len(within), 1))
+        large = wide <= _MOST_WIDE and wide < total and limit < _EXACT_SHARE * len(within)
+        if large and not (found := self._index.nearest(query, wide)).exact:
+            inside = np.flatnonzero(_are_among(found.ids, within))
+            if len(inside) >= count:
+                best = found.ids[inside[highest(found.cosines[inside], count)]]
+                first = found.ids[highest(found.cosines, few)]
+                ids, (cosines,) = self.exact([query], np.union1d(best, first))
+                of_best, of_first = np.isin(ids, best), np.isin(ids, first)
+                return (ids[of_best], cosines[of_best]), (ids[of_first], cosines[of_first])
+        return self.nearest(query, limit, within), self.nearest_few(query, few)
 
     def nearest_few(self, query: Floats, count: int) -> tuple[Ids, Floats]:
         """Return the ids, ascending, and exact cosines float32 (n,) of about the `count` nearest
@@ -142,6 +170,18 @@ class Retriever:
         self._stop.check()
         ids, cosines = self._index.sample(list(vectors.values()), within)
         return ids, dict(zip(vectors, cosines, strict=True)) | tag_cosines(tagged, ids)
+
+    def sample_within(
+        self, sample: tuple[Ids, Cosines], vectors: Vectors, tagged: Tagged, within: Ids
+    ) -> tuple[Ids, Cosines]:
+        """Return a sample that represents the photos of a selection. It is taken from the sample of
+        all photos if that has enough of them.
+        """
+        ids, cosines = sample
+        inside = _are_among(ids, within) if len(within) else np.zeros(len(ids), np.bool_)
+        if len(ids) < len(self._index) and int(inside.sum()) < FEWEST_SAMPLED:
+            return self.sample(vectors, tagged, within)
+        return ids[inside], {term: values[inside] for term, values in cosines.items()}
 
     def exact(self, queries: Sequence[Floats], wanted: Ids | None) -> tuple[Ids, list[Floats]]:
         """Return the wanted ids (None: all), ascending, that the catalog holds, and each query's
@@ -214,6 +254,13 @@ def highest(values: Doubles | Floats, count: int) -> npt.NDArray[np.int64]:
     else:
         chosen = np.arange(len(values))
     return chosen[np.argsort(-values[chosen], kind="stable")][:count]
+
+
+def _are_among(ids: Ids, others: Ids) -> npt.NDArray[np.bool_]:
+    """Return for each of the ids whether it is among the others, which ascend."""
+    places = np.minimum(np.searchsorted(others, ids), len(others) - 1)
+    found: npt.NDArray[np.bool_] = others[places] == ids
+    return found
 
 
 def _errors(exact: Cosines, estimates: Cosines) -> dict[Leaf, float]:

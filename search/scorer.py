@@ -165,11 +165,17 @@ class Scorer:
                 query, vectors, scope.tagged, models, limit, scope.within
             )
             return ids, cosines, models, None
-        ids, values = self._retriever.nearest(vectors[query], limit, scope.within)
-        if models is None and scope.within is not None:  # what is judged by is the whole library
-            models = {query: self._model(query, vectors, sample)}
-        elif models is None:
-            models = {query: self._texts.judged(vectors[query], sample[1][query], ids, values)}
+        vector, nearest = vectors[query], (sample[0], sample[1][query])
+        if models is None and scope.within is not None and self._is_part(sample[0]):
+            (ids, values), nearest = self._retriever.nearest_and_few(
+                vector, limit, scope.within, 2 * JUDGED
+            )
+        else:
+            ids, values = self._retriever.nearest(vector, limit, scope.within)
+        if models is None:
+            # What is judged by is the whole library, also within facts.
+            first = nearest if scope.within is not None else (ids, values)
+            models = {query: self._texts.judged(vector, sample[1][query], *first)}
         judged = models[query]
         confidence = None  # within facts it is the best photo's probability, as with other terms
         if isinstance(judged, JudgedText) and scope.within is None:
@@ -194,9 +200,13 @@ class Scorer:
         if not isinstance(term, Text):
             return photo_model(cosines[term], self._checkpoint.embeddings)
         nearest = ids, cosines[term]
-        if len(ids) < self._checkpoint.embeddings:
+        if self._is_part(ids):
             nearest = self._retriever.nearest_few(vectors[term], 2 * JUDGED)
         return self._texts.judged(vectors[term], cosines[term], *nearest)
+
+    def _is_part(self, sampled: Ids) -> bool:
+        """Return whether a sample of the library has not all of its photos."""
+        return len(sampled) < self._checkpoint.embeddings
 
     def _others(
         self,
@@ -213,7 +223,7 @@ class Scorer:
         if scope.photos <= len(looked_at):
             return np.zeros(0)
         if scope.within is not None:
-            sample = self._retriever.sample(vectors, scope.tagged, scope.within)
+            sample = self._retriever.sample_within(sample, vectors, scope.tagged, scope.within)
         ids, cosines = sample
         rows = ~np.isin(ids, looked_at, assume_unique=True)
         left = {term: values[rows] for term, values in cosines.items()}

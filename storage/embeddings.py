@@ -64,6 +64,10 @@ class CheckpointEmbeddings:
             self._catalog.embedding_chunks(self._checkpoint.id, after_generation=generation)
         )
 
+    def without_stop(self) -> CheckpointEmbeddings:
+        """See `Embeddings.without_stop`."""
+        return CheckpointEmbeddings(self._catalog, self._checkpoint)
+
     def check_stop(self) -> None:
         """See `Embeddings.check_stop`."""
         self._stop.check()

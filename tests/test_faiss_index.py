@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from benchmarks.geometry import Geometry
 from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord
 from sigseek.storage.embeddings import CheckpointEmbeddings
+from sigseek.storage.index import faiss as faiss_index
 from sigseek.storage.index import faiss_build, faiss_file, index_files
 from sigseek.storage.index.faiss import FaissIndex
 from sigseek.storage.index.faiss_file import StoredIndex, is_quantised
@@ -328,8 +329,9 @@ def test_recall_of_queries_of_text_geometry(
 
 
 def test_the_faster_scan_finds_what_faiss_finds_by_its_own_choice(
-    quantised: tuple[Catalog, int, Path],
+    quantised: tuple[Catalog, int, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(faiss_index, "_MOST_KEPT", 0)
     catalog, _, directory = quantised
     index = opened(catalog, directory)
     by_choice = stored(directory).index

@@ -46,7 +46,8 @@ def engine(
 ) -> Engine:
     """Each implementation; FAISS's quantiser from fewer embeddings on than in earnest."""
     monkeypatch.setattr(faiss_build, "_SAMPLE", 500)
-    monkeypatch.setattr(faiss_index, "_FEWEST_SAMPLED", 100)
+    monkeypatch.setattr(faiss_index, "FEWEST_SAMPLED", 100)
+    monkeypatch.setattr(faiss_index, "_MOST_KEPT", 300)
     if request.param == "exact":
         return Engine(ExactStore(), exact=True)
     quantised = request.param == "quantised"

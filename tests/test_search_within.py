@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from sigseek.search import retrieval
 from sigseek.search.algebra import combine
 from sigseek.search.parse import parse
 from sigseek.search.query import And, Leaf, Query, Text, split_facts, terms
@@ -19,6 +20,7 @@ from sigseek.search.verdicts import MATCH_FROM, MAYBE_FROM
 from sigseek.siglip.yardstick import VERSION
 from sigseek.storage import Catalog, YardstickRecord
 from sigseek.storage.embeddings import CheckpointEmbeddings
+from sigseek.storage.index import faiss as faiss_index
 from sigseek.storage.index import faiss_build
 from sigseek.storage.index.exact import ExactStore
 from tests.catalogs import add_many, open_searcher, random_unit, unit
@@ -120,8 +122,41 @@ def library(
             record = catalog.checkpoints()[0]
             index = ExactStore().open(CheckpointEmbeddings(catalog, record))
             searcher = Searcher(catalog, record, index)
+        patch.setattr(faiss_index, "_MOST_KEPT", 500)
         yield Library(searcher, rows.astype(np.float16).astype(np.float32), vectors, ratings)
     catalog.close()
+
+
+@pytest.mark.parametrize("size", ["=3", "5"])
+def test_one_scan_finds_what_two_scans_find(
+    library: Library, size: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    within = rated(size, library.ratings)
+    retriever = library.searcher._retriever
+    if size == "=3":
+        monkeypatch.setattr(retrieval, "_CANDIDATES", 200)
+    for query in library.vectors.values():
+        together = retriever.nearest_and_few(query, 10, within, 50)
+        apart = retriever.nearest(query, 10, within), retriever.nearest_few(query, 50)
+        for (ids, cosines), (expected_ids, expected_cosines) in zip(together, apart, strict=True):
+            assert ids.tolist() == expected_ids.tolist()
+            assert cosines.tolist() == expected_cosines.tolist()
+
+
+def test_a_second_query_within_a_selection_reads_no_embeddings(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    within = rated("=2", library.ratings)
+    a, b = (library.vectors[Text(name)] for name in "ab")
+    retriever = library.searcher._retriever
+    retriever.nearest(a, 10, within)
+    with monkeypatch.context() as patch:
+        patch.setattr(Catalog, "embedding_chunks", None)
+        ids, cosines = retriever.nearest(b, 10, within.copy())
+    assert ids.tolist() == within.tolist()
+    assert cosines == pytest.approx(np.einsum("nd,d->n", library.kept[within - 1], b), abs=1e-6)
+    other = rated("=1", library.ratings)
+    assert retriever.nearest(b, 10, other)[0].tolist() == other.tolist()
 
 
 @pytest.mark.parametrize("asked", ["a", "c", "a OR b", "a NOT b", "a^2"])

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     Float16s: TypeAlias = npt.NDArray[np.float16]
 
 
+FEWEST_SAMPLED = 1_000
+"""The photos of a selection that a sample must have to represent them. Where the sample of all
+photos has fewer, another one is drawn of the selection.
+"""
+
+
 class Embeddings(Protocol):
     """The embeddings of one checkpoint, which an index is made from.
 
@@ -70,6 +76,11 @@ class Embeddings(Protocol):
     def chunks_after(self, generation: int) -> Iterator[tuple[Ids, Float16s]]:
         """Yield the embeddings newer than the generation, as `chunks` does."""
         ...
+
+    def without_stop(self) -> Embeddings:
+        """Return the same embeddings, for what is read after the opening, when that stop says
+        nothing any more.
+        """
 
     def check_stop(self) -> None:
         """Raise StoppedError if whoever wants the index has asked to stop. Reading chunks does so,

@@ -15,133 +15,50 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import faiss
 import numpy as np
 import numpy.typing as npt
 
 from sigseek.storage.index import faiss_file, index_files
-from sigseek.storage.index.contract import Embeddings, Estimates, Neighbours
+from sigseek.storage.index.contract import FEWEST_SAMPLED, Embeddings, Estimates, Neighbours
+from sigseek.storage.index.exact import ExactIndex
 from sigseek.storage.index.faiss_build import (
     collected,
     draw,
     flat_index,
     make,
-    one_thread,
     sample_index,
 )
 from sigseek.storage.index.faiss_file import StoredIndex, indexed_ids, is_quantised
+from sigseek.storage.index.faiss_part import NO_IDS, Part, contains, in_order
 from sigseek.storage.index.index_files import SAMPLE
 
 Floats = npt.NDArray[np.float32]
 Float16s = npt.NDArray[np.float16]
 Ids = npt.NDArray[np.int64]
 
-_FEWEST_SAMPLED = 1_000
-"""When fewer photos of a selection are in the sample, one is drawn for the selection itself."""
-_SINGLE_QUERY_KERNEL = 11
-"""FAISS's `implem` for single queries. Its default is tuned for batches and a fifth slower here.
-Results differ only in the last bit.
+_MOST_KEPT = 10_000
+"""The most photos of a selection of which all embeddings are read and kept for the next query. With
+768 dimensions they take 31 MB.
 """
-_NO_IDS = np.zeros(0, np.int64)
-
-
-class _Part:
-    """One FAISS index, without the rows that no longer hold."""
-
-    def __init__(self, index: faiss.Index, superseded: Ids = _NO_IDS) -> None:
-        """Take the ids, ascending, of rows whose photos were removed or embedded again since."""
-        if is_quantised(index):
-            index.implem = _SINGLE_QUERY_KERNEL
-        self._index = index
-        self._superseded = superseded
-        self._sorted_ids: Ids | None = None
-
-    def __len__(self) -> int:
-        return int(self._index.ntotal) - len(self._superseded)
-
-    @property
-    def is_exact(self) -> bool:
-        return not is_quantised(self._index)
-
-    def ids(self) -> Ids:
-        """Return the ids of the rows that hold, ascending."""
-        if self._sorted_ids is None:  # two threads would find the same
-            ids = np.sort(indexed_ids(self._index))
-            self._sorted_ids = np.setdiff1d(ids, self._superseded, assume_unique=True)
-        return self._sorted_ids
-
-    def everything(self, query: Floats, within: Ids | None = None) -> tuple[Ids, Floats]:
-        """Return the ids, ascending, and cosines of all rows, or of those of `within`."""
-        if within is not None and not self.is_exact:
-            wanted = within[_contains(self.ids(), within)]
-            ids, cosines = self._search(query, len(wanted), wanted)
-            return _in_order(*_with_lowest(ids, cosines, wanted))
-        ids, cosines = self._search(query, int(self._index.ntotal))
-        if len(ids) < self._index.ntotal:
-            ids, cosines = _with_lowest(ids, cosines, indexed_ids(self._index))
-        ids, cosines = _in_order(*self._holding(ids, cosines))
-        if within is None:
-            return ids, cosines
-        rows = _contains(within, ids)
-        return ids[rows], cosines[rows]
-
-    def nearest(self, query: Floats, count: int, within: Ids | None = None) -> tuple[Ids, Floats]:
-        """Return the ids, ascending, and cosines of the `count` nearest rows. Among equal estimates
-        any may be left out.
-        """
-        available = len(self) if within is None else min(len(self), len(within))
-        if self.is_exact or count >= available:
-            ids, cosines = self.everything(query, within)
-            best = np.sort(np.argsort(-cosines, kind="stable")[:count])
-            return ids[best], cosines[best]
-        if within is not None:
-            wanted = np.setdiff1d(within, self._superseded, assume_unique=True)
-            return _in_order(*self._search(query, count, wanted))
-        # As many more as could be superseded, so that `count` are left without these.
-        found = self._search(query, min(count + len(self._superseded), int(self._index.ntotal)))
-        return _in_order(*self._holding(*found))
-
-    def _holding(self, ids: Ids, cosines: Floats) -> tuple[Ids, Floats]:
-        if not len(self._superseded):
-            return ids, cosines
-        rows = ~_contains(self._superseded, ids)
-        return ids[rows], cosines[rows]
-
-    def _search(self, query: Floats, count: int, within: Ids | None = None) -> tuple[Ids, Floats]:
-        """Return what FAISS finds, the nearest first; fewer than `count` where its kernel passes
-        over some.
-        """
-        if count < 1 or (within is not None and not len(within)):
-            return _NO_IDS, np.zeros(0, np.float32)
-        parameters = (
-            faiss.SearchParametersIVF() if is_quantised(self._index) else faiss.SearchParameters()
-        )
-        if within is not None:
-            wanted = np.zeros(int(within[-1]) + 1, np.bool_)
-            wanted[within] = True
-            selector: Any = faiss.IDSelectorBitmap  # annotated as it is in C++, with a length
-            parameters.sel = selector(np.packbits(wanted, bitorder="little"))
-        with one_thread():
-            (cosines,), (ids,) = self._index.search(
-                query[None].astype(np.float32), count, params=parameters
-            )
-        found = ids >= 0
-        return np.array(ids[found]), np.array(cosines[found])
 
 
 class FaissIndex:
     """The embeddings of one checkpoint: a file's, what came later, and a sample of both."""
 
     def __init__(
-        self, parts: Sequence[_Part], sample: Sequence[_Part], embeddings: Embeddings
+        self, parts: Sequence[Part], sample: Sequence[Part], embeddings: Embeddings
     ) -> None:
         """Take parts that have no photo in common. An exact index needs no sample."""
         self._parts = parts
         self._sample = sample
-        self._embeddings = embeddings
+        self._embeddings = embeddings.without_stop()
         self._exact = all(part.is_exact for part in parts)
+        self._small: tuple[Ids, ExactIndex] | None = None
+        """The last small selection that was asked for, and an index of it."""
+        self._large: tuple[Ids, Part] | None = None
+        """The last large selection of which a sample was drawn, and that sample."""
 
     def __len__(self) -> int:
         """Return how many photos are searched."""
@@ -149,11 +66,15 @@ class FaissIndex:
 
     def held(self, ids: Ids) -> Ids:
         """See `VectorIndex.held`."""
-        found = [ids[_contains(part.ids(), ids)] for part in self._parts]
-        return np.sort(np.concatenate(found))
+        held = np.zeros(len(ids), np.bool_)
+        for part in self._parts:
+            held |= part.holds(ids)
+        return ids if held.all() else ids[held]
 
     def nearest(self, query: Floats, count: int, within: Ids | None = None) -> Neighbours:
         """See `VectorIndex.nearest`."""
+        if (whole := self._whole(within)) is not None:
+            return whole.nearest(query, count)
         ids, cosines = _merged([part.nearest(query, count, within) for part in self._parts])
         if self._exact:
             best = np.sort(np.argsort(-cosines, kind="stable")[:count])
@@ -162,6 +83,8 @@ class FaissIndex:
 
     def estimates(self, queries: Sequence[Floats], within: Ids | None = None) -> Estimates:
         """See `EstimatingIndex.estimates`."""
+        if (whole := self._whole(within)) is not None:
+            return whole.estimates(queries)
         ids, cosines = self._all_cosines(self._parts, queries, within)
         return Estimates(ids, tuple(cosines), self._exact)
 
@@ -171,18 +94,40 @@ class FaissIndex:
         """See `VectorIndex.sample`."""
         if self._exact:
             return self._all_cosines(self._parts, queries, within)
-        if within is None or _count_within(self._sample, within) >= _FEWEST_SAMPLED:
+        if within is None or _count_within(self._sample, within) >= FEWEST_SAMPLED:
             return self._all_cosines(self._sample, queries, within)
-        own = _Part(sample_index(within, self._embeddings))
-        return self._all_cosines([own], queries, None)
+        if (whole := self._whole(within)) is not None:
+            return whole.sample(queries)
+        return self._all_cosines([self._sample_of(within)], queries, None)
+
+    def _whole(self, within: Ids | None) -> ExactIndex | None:
+        """Return an exact index of a small selection; None for a large one, and where this index is
+        exact itself. The last one is kept, because several queries often ask for one selection.
+        """
+        if self._exact or within is None or len(within) > _MOST_KEPT:
+            return None
+        kept = self._small
+        if kept is None or not np.array_equal(kept[0], within):
+            dimension = self._embeddings.dimension
+            ids, vectors = collected(self._embeddings.chunks(self.held(within)), dimension)
+            order = np.argsort(ids)
+            kept = self._small = within, ExactIndex(ids[order], vectors[order])
+        return kept[1]
+
+    def _sample_of(self, within: Ids) -> Part:
+        """Return a sample of a large selection. The last one is kept."""
+        kept = self._large
+        if kept is None or not np.array_equal(kept[0], within):
+            kept = self._large = within, Part(sample_index(within, self._embeddings))
+        return kept[1]
 
     @staticmethod
     def _all_cosines(
-        parts: Sequence[_Part], queries: Sequence[Floats], within: Ids | None
+        parts: Sequence[Part], queries: Sequence[Floats], within: Ids | None
     ) -> tuple[Ids, list[Floats]]:
         if not queries:
             ids = np.sort(np.concatenate([part.ids() for part in parts]))
-            return (ids if within is None else ids[_contains(within, ids)]), []
+            return (ids if within is None else ids[contains(within, ids)]), []
         found = [_merged([part.everything(query, within) for part in parts]) for query in queries]
         return found[0][0], [cosines for _, cosines in found]
 
@@ -202,14 +147,14 @@ def open_index(directory: Path, embeddings: Embeddings) -> FaissIndex:
         faiss_file.write(made.index, made.trained_on, directory, embeddings, made.generation)
         # From here on by memory map, if it is the same file: only then does nothing come later.
         made = faiss_file.open_exactly(directory, embeddings, made.generation) or made
-    return FaissIndex([_Part(made.index)], [_Part(sample) for sample in samples], embeddings)
+    return FaissIndex([Part(made.index)], [Part(sample) for sample in samples], embeddings)
 
 
 def lacking_ids(directory: Path, embeddings: Embeddings) -> Ids:
     """Return the ids of photos that the newest file should hold and does not."""
     stored = faiss_file.open_newest(directory, embeddings)
     if stored is None:
-        return _NO_IDS
+        return NO_IDS
     return np.setdiff1d(embeddings.ids(stored.generation), indexed_ids(stored.index))
 
 
@@ -217,7 +162,7 @@ def _brought_up_to_date(stored: StoredIndex, directory: Path, embeddings: Embedd
     """Return the stored index with what came later and without what no longer holds."""
     dimension = embeddings.dimension
     later_ids, later = collected(embeddings.chunks_after(stored.generation), dimension)
-    superseded = _NO_IDS
+    superseded = NO_IDS
     # The counts are equal unless rows were removed or embedded again, or the file lacks some.
     if stored.rows + len(later_ids) != embeddings.count:
         held, now = np.sort(indexed_ids(stored.index)), embeddings.ids()
@@ -227,20 +172,20 @@ def _brought_up_to_date(stored: StoredIndex, directory: Path, embeddings: Embedd
             more_ids, more = collected(embeddings.chunks(lacking), dimension)
             later_ids = np.concatenate([later_ids, more_ids])
             later = np.concatenate([later, more])
-    parts = [_Part(stored.index, superseded), _Part(flat_index(dimension, [(later_ids, later)]))]
+    parts = [Part(stored.index, superseded), Part(flat_index(dimension, [(later_ids, later)]))]
     if not is_quantised(stored.index):
         return FaissIndex(parts, [], embeddings)
     kept = faiss_file.open_exactly(directory, embeddings, stored.generation, SAMPLE)
     sample = kept.index if kept else _stored_sample(stored, directory, embeddings)
-    left_out = _NO_IDS
+    left_out = NO_IDS
     if len(superseded):
         left_out = np.intersect1d(indexed_ids(sample), superseded, assume_unique=True)
     # What came later has the same share in the sample as what the file holds.
     share = round(len(later_ids) * int(sample.ntotal) / max(stored.rows, 1))
     rows = draw(np.arange(len(later_ids)), share)
     sampled = [
-        _Part(sample, left_out),
-        _Part(flat_index(dimension, [(later_ids[rows], later[rows])])),
+        Part(sample, left_out),
+        Part(flat_index(dimension, [(later_ids[rows], later[rows])])),
     ]
     return FaissIndex(parts, sampled, embeddings)
 
@@ -258,36 +203,8 @@ def _merged(parts: Sequence[tuple[Ids, Floats]]) -> tuple[Ids, Floats]:
     """Return ids, ascending, and cosines of parts that have none in common."""
     if sum(1 for ids, _ in parts if len(ids)) < 2:
         return max(parts, key=lambda part: len(part[0]))
-    return _in_order(*(np.concatenate(side) for side in zip(*parts, strict=True)))
+    return in_order(*(np.concatenate(side) for side in zip(*parts, strict=True)))
 
 
-def _in_order(ids: Ids, cosines: Floats) -> tuple[Ids, Floats]:
-    order = np.argsort(ids)
-    return ids[order], cosines[order]
-
-
-def _with_lowest(ids: Ids, cosines: Floats, wanted: Ids) -> tuple[Ids, Floats]:
-    """Return the cosines of all wanted ids. The fast-scan kernel drops vectors whose 16-bit score
-    is the minimum, so these get the lowest score found.
-    """
-    if len(ids) == len(wanted):
-        return ids, cosines
-    dropped = np.setdiff1d(wanted, ids)
-    lowest = cosines.min(initial=1)
-    return (
-        np.concatenate([ids, dropped]),
-        np.concatenate([cosines, np.full(len(dropped), lowest, np.float32)]),
-    )
-
-
-def _contains(ids: Ids, wanted: Ids) -> npt.NDArray[np.bool_]:
-    """Return for each of `wanted` (n,) whether it is among `ids`, which ascend."""
-    if not len(ids):
-        return np.zeros(len(wanted), np.bool_)
-    places = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
-    found: npt.NDArray[np.bool_] = ids[places] == wanted
-    return found
-
-
-def _count_within(parts: Sequence[_Part], within: Ids) -> int:
-    return sum(int(_contains(within, part.ids()).sum()) for part in parts)
+def _count_within(parts: Sequence[Part], within: Ids) -> int:
+    return sum(int(contains(within, part.ids()).sum()) for part in parts)
