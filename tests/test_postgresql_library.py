@@ -167,6 +167,21 @@ def test_passwords_come_from_files_and_are_in_no_message(
     assert done.stderr.startswith("error: no library at postgresql://; make one")
 
 
+def test_no_command_prints_the_password_of_its_address(indexed: URL, run: Run) -> None:
+    where = ("--library", address(indexed.set(password="geheim7")))
+    for command in (["status"], ["search", "a house"], ["verify"], ["relocate", "/nowhere", "/"]):
+        done = run(*command, *where, check=False)
+        assert "geheim" not in done.stdout + done.stderr
+    program = Path(sys.executable).parent / "sigseek"
+    with subprocess.Popen(
+        [program, "serve", "--port", "0", *where], stdout=subprocess.PIPE, text=True
+    ) as serving:
+        assert serving.stdout
+        line = serving.stdout.readline()
+        serving.kill()
+    assert re.match(r"postgresql://sigseek:\*\*\*@/\S+ is shown at http://", line)
+
+
 def test_a_user_who_may_only_read_can_search(
     postgresql_server: Server, indexed: URL, run: Run
 ) -> None:

@@ -107,7 +107,7 @@ def serve(
         _print_requests()
 
     def ready(address: str) -> None:
-        click.echo(f"{shown(str(directory))} is shown at {address}")
+        click.echo(f"{shown(library.location)} is shown at {address}")
         sys.stdout.flush()
         if open_page:
             webbrowser.open(address)
