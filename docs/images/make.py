@@ -40,7 +40,7 @@ def photograph(page: Path) -> None:
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if not browser:
         raise SystemExit("no Chromium was found; install it")
-    options = ["--headless", "--no-sandbox", "--hide-scrollbars", "--window-size=800,750"]
+    options = ["--headless", "--no-sandbox", "--hide-scrollbars", "--window-size=1000,860"]
     command = [browser, *options, f"--screenshot={PICTURE}", page.as_uri()]
     subprocess.run(command, check=True, capture_output=True)
 
