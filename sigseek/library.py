@@ -412,8 +412,8 @@ class Library:
         """Return the mean grey level, 0 to 255, of each of these photos, by id. A page can paint it
         until the picture is there. Photos without a perceptual hash are left out.
 
-        >>> library.brightness([1])
-        {1: 129}
+        >>> sorted(library.brightness([1, 2]))
+        [1, 2]
         """
         return self._directory.catalog().brightness(ids)
 

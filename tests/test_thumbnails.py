@@ -222,7 +222,7 @@ def test_unknown_photos_and_sizes(photos: Path, index: Opened) -> None:
     with pytest.raises(QueryError, match="the library has no photo 77") as raised:
         library.thumbnail(77)
     assert raised.value.kind is ErrorKind.NOT_FOUND
-    with pytest.raises(QueryError, match="no thumbnails of 640 pixels; give size one of 320, 1280"):
+    with pytest.raises(QueryError, match="no thumbnails of 640 pixels; ask for 320 or 1280"):
         library.thumbnail(ids["a.jpg"], 640)
 
 

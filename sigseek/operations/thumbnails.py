@@ -77,9 +77,7 @@ class Thumbnails:
         if size not in THUMBNAIL_SIZES:
             raise QueryError(
                 f"there are no thumbnails of {size} pixels",
-                Remedy(
-                    f"give {{}} one of {', '.join(map(str, THUMBNAIL_SIZES))}", (Option("size"),)
-                ),
+                f"ask for {' or '.join(map(str, THUMBNAIL_SIZES))}",
             )
         if isinstance(photo, int):
             return self._of_photo(photo, size)
