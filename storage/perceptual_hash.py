@@ -1,7 +1,7 @@
 """The perceptual hash of a picture: 256 bits that stay nearly the same when a picture is resized,
 compressed or made brighter.
 
-The picture is made a sketch, which is 32 x 32 grey pixels. A bit is the sign of one of the 16 x 16
+The picture is made a sketch, which is 64 x 64 grey pixels. A bit is the sign of one of the 16 x 16
 lowest frequencies of the sketch's cosine transform. So the bits of the turned and mirrored picture
 follow from those of the picture: a mirror changes the sign of every odd frequency.
 
@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-SIDE = 32
+SIDE = 64
 """The rows and columns of a sketch."""
 BYTES = 32
 """The bytes of a hash. The first bit, which would be that of the mean level, is always 0."""
@@ -23,7 +23,7 @@ LEAST_QUALITY = 40
 """Pictures of a lower quality are too plain for their hashes to mean anything."""
 
 Sketches: TypeAlias = npt.NDArray[np.uint8]
-"""Grey levels (n, 32, 32)."""
+"""Grey levels (n, 64, 64)."""
 Floats: TypeAlias = npt.NDArray[np.float32]
 Bits: TypeAlias = npt.NDArray[np.uint8]
 """Hashes (n, 32), eight bits in each byte."""
@@ -40,14 +40,31 @@ _ORDER = np.lexsort((_COLUMNS, _ROWS + _COLUMNS, _ROWS**2 + _COLUMNS**2))
 
 
 def _cosines() -> Floats:
-    """Return the rows (16, 32) of the cosine transform for the lowest frequencies."""
+    """Return the rows (16, 64) of the cosine transform for the lowest frequencies."""
     place = (2 * np.arange(SIDE) + 1) * np.pi / (2 * SIDE)
     cosines: Floats = np.cos(np.outer(np.arange(_FREQUENCIES), place)).astype(np.float32)
     return cosines
 
 
 COSINES = _cosines()
-"""What a sketch's rows and columns are multiplied by to get its spectrum, float32 (16, 32)."""
+"""What a sketch's rows and columns are multiplied by to get its spectrum, float32 (16, 64)."""
+CROPS = (
+    (0.95, 0.95),
+    (0.9, 0.9),
+    (0.85, 0.85),
+    (0.8, 0.8),
+    (0.75, 0.75),
+    (0.7, 0.7),
+    (0.75, 1.0),
+    (1.0, 0.75),
+    (0.85, 1.0),
+    (1.0, 0.85),
+)
+"""Crops from the middle of a picture whose hashes are kept, too: their widths and heights as shares
+of the picture's.
+"""
+TURNS = (-3.0, 3.0)
+"""Degrees by which a picture is turned to hashes that are kept, too."""
 
 ORIENTATIONS = tuple(
     (transposed, mirrored, upside_down)
@@ -62,7 +79,7 @@ A picture is first transposed, then mirrored from left to right, then turned ups
 
 
 def hash_bits(sketches: Sketches | Floats) -> Bits:
-    """Return the hashes (n, 32) of sketches (n, 32, 32)."""
+    """Return the hashes (n, 32) of sketches (n, 64, 64)."""
     return bits_of_spectra(COSINES @ sketches.astype(np.float32) @ COSINES.T)
 
 
@@ -71,6 +88,51 @@ def bits_of_spectra(spectra: Floats) -> Bits:
     signs = (spectra > 0).reshape(len(spectra), len(_ORDER))[:, _ORDER]
     signs[:, 0] = False
     return np.packbits(np.ascontiguousarray(signs), axis=1)
+
+
+def variant_bits(sketches: Sketches, shape: float) -> Bits:
+    """Return the hashes (n, number of CROPS and TURNS, 32) of variants of pictures, given their
+    sketches (n, 64, 64) and their height as a share of their width.
+    """
+    levels = sketches.astype(np.float32)
+    crops = [
+        (COSINES @ _cut(height)) @ levels @ (COSINES @ _cut(width)).T for width, height in CROPS
+    ]
+    turned = [COSINES @ _turned(levels, degrees, shape) @ COSINES.T for degrees in TURNS]
+    spectra = np.stack(crops + turned, axis=1)
+    return bits_of_spectra(spectra.reshape(-1, *spectra.shape[2:])).reshape(
+        len(sketches), -1, BYTES
+    )
+
+
+def turn(degrees: float, shape: float) -> tuple[float, float, float, float]:
+    """Return where the picture turned by so much shows the place (x, y) of the picture, both from
+    -1 to 1: at (a x + b y, c x + d y) of these a, b, c and d. `shape` is its height as a share of
+    its width.
+    """
+    sine, cosine = np.sin(np.radians(degrees)), np.cos(np.radians(degrees))
+    return float(cosine), float(-sine * shape), float(sine / shape), float(cosine)
+
+
+def _turned(levels: Floats, degrees: float, shape: float) -> Floats:
+    """Return the levels (n, 64, 64) of the pictures turned. What comes in at the corners repeats
+    the edges.
+    """
+    place = (2 * np.arange(SIDE) + 1) / SIDE - 1
+    y, x = np.meshgrid(place, place, indexing="ij")
+    a, b, c, d = turn(degrees, shape)
+    column, row = ((axis + 1) * (SIDE / 2) - 0.5 for axis in (a * x + b * y, c * x + d * y))
+    rows, columns = (np.clip(np.rint(axis), 0, SIDE - 1).astype(int) for axis in (row, column))
+    turned: Floats = levels[:, rows, columns]
+    return turned
+
+
+def _cut(share: float) -> Floats:
+    """Return the matrix (64, 64) that makes 64 pixels of the middle part of 64 pixels."""
+    places = share * (np.arange(SIDE) + 0.5 - SIDE / 2) + SIDE / 2 - 0.5
+    weights = 1 - np.abs(places[:, None] - np.arange(SIDE))
+    cut: Floats = np.maximum(weights, 0).astype(np.float32)
+    return cut
 
 
 def turned_bits(bits: Bits, orientation: int) -> Bits:
@@ -90,7 +152,7 @@ def turned_bits(bits: Bits, orientation: int) -> Bits:
 
 
 def turned_sketches(sketches: Sketches, orientation: int) -> Sketches:
-    """Return the sketches (n, 32, 32), each turned as the orientation says."""
+    """Return the sketches (n, 64, 64), each turned as the orientation says."""
     transposed, mirrored, upside_down = ORIENTATIONS[orientation]
     if transposed:
         sketches = sketches.swapaxes(1, 2)
@@ -100,10 +162,19 @@ def turned_sketches(sketches: Sketches, orientation: int) -> Sketches:
 
 
 def quality(sketch: Sketches) -> int:
-    """Return how much there is in a sketch (32, 32) to tell it from others by, from 0 to 100."""
-    levels = sketch.astype(np.int16)
+    """Return how much there is in a sketch (64, 64) to tell it from others by, from 0 to 100."""
+    levels = halved(sketch[None])[0]
     differences = [np.abs(np.diff(levels, axis=axis)).mean() for axis in (0, 1)]
     return min(100, round(100 * float(np.mean(differences)) / _FULL_QUALITY))
+
+
+def halved(sketches: Sketches | Floats) -> Floats:
+    """Return the sketches (n, 2 k, 2 k) at half of their size, (n, k, k)."""
+    count, side, _ = sketches.shape
+    found: Floats = sketches.reshape(count, side // 2, 2, side // 2, 2).mean(
+        axis=(2, 4), dtype=np.float32
+    )
+    return found
 
 
 def distances(one: Bits, other: Bits) -> npt.NDArray[np.int64]:

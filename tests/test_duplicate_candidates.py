@@ -8,9 +8,9 @@ from sigseek.storage.perceptual_hash import Bits, distances
 
 
 def pairs(
-    index: HashIndex, asked: Bits, most: int, *, only_later: bool
+    index: HashIndex, asked: Bits, most: int, *, only_earlier: bool
 ) -> dict[tuple[int, int], int]:
-    found = index.like(asked, np.arange(len(asked)), most, only_later=only_later)
+    found = index.like(asked, most, rows=np.arange(len(asked)), only_earlier=only_earlier)
     listed = zip(found.asked.tolist(), found.found.tolist(), found.distances.tolist(), strict=True)
     kept = {(one, other): distance for one, other, distance in listed}
     assert len(kept) == len(found.asked), "each once"
@@ -37,12 +37,16 @@ def test_all_that_differ_in_few_bits_are_found(
     }
     assert (10, 200) in right
     index = HashIndex(bits)
-    assert pairs(index, bits, 15, only_later=False) == right
-    later = {pair: distance for pair, distance in right.items() if pair[0] < pair[1]}
-    assert pairs(index, bits, 15, only_later=True) == later
+    assert pairs(index, bits, 15, only_earlier=False) == right
+    earlier = {pair: distance for pair, distance in right.items() if pair[0] > pair[1]}
+    assert pairs(index, bits, 15, only_earlier=True) == earlier
+    others = index.like(bits[[10, 0]], 0)
+    assert {(0, 10), (0, 200), (1, 0)} <= set(
+        zip(others.asked.tolist(), others.found.tolist(), strict=True)
+    ), "hashes that are not in the index are paired with their equals"
 
 
 def test_no_hash_and_one() -> None:
     none, one = np.empty((0, 32), np.uint8), np.full((1, 32), 7, np.uint8)
-    assert pairs(HashIndex(none), none, 90, only_later=True) == {}
-    assert pairs(HashIndex(one), one, 90, only_later=False) == {}
+    assert pairs(HashIndex(none), none, 90, only_earlier=True) == {}
+    assert pairs(HashIndex(one), one, 90, only_earlier=False) == {}

@@ -258,7 +258,7 @@ def test_a_preferred_folder_is_found_by_other_names_of_it(
         library.duplicates(prefer=[photos / "b", photos / "c"])
 
 
-@pytest.mark.parametrize("name", ["b.gif", "b.tif"])
+@pytest.mark.parametrize("name", ["b.gif", "b.tif", "b.webp", "b.png", "b.avif"])
 def test_a_file_of_several_pictures_is_no_copy_of_its_first_one(
     library: sigseek.Library, photos: Path, name: str
 ) -> None:
@@ -269,6 +269,19 @@ def test_a_file_of_several_pictures_is_no_copy_of_its_first_one(
     found = library.duplicates()
     assert [group.kind for group in found] == ["alike"]
     assert found.others() == ()
+    image.save(photos / name)
+    library.index(photos)
+    assert names(library.duplicates()) == {frozenset({"a.jpg", name})}, "now it holds one"
+
+
+def test_the_preview_in_a_file_makes_it_no_file_of_several_pictures(
+    library: sigseek.Library, photos: Path
+) -> None:
+    image = photograph(1, SIZE)
+    save(photos / "a.jpg", image)
+    image.save(photos / "b.mpo", save_all=True, append_images=[image.resize((240, 180))])
+    library.index(photos)
+    assert names(library.duplicates()) == {frozenset({"a.jpg", "b.mpo"})}
 
 
 def test_pairs_that_only_embeddings_lead_to_are_alike(

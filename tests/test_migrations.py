@@ -64,6 +64,7 @@ def tables(
     with closing(sqlite3.connect(path)) as connection:
         names = connection.execute(
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'alembic%'"
+            " AND name <> 'sketch'"  # the next indexing makes sketches of a newer version
         ).fetchall()
         for (table,) in names:
             described = connection.execute(

@@ -108,7 +108,7 @@ def decode_photo(
             height,
             picture.format,
             dated_by_name(metadata, path),
-            picture_hash(rgb),
+            picture_hash(rgb, several_pictures=picture.several_pictures),
             damaged,
             jpeg_of(rgb, thumbnail) if enough else None,
         )
@@ -151,7 +151,8 @@ def decode_hash(path: Path, max_pixels: int, max_held: int | None = None) -> Has
         full = image.size
         image.draft(None, _HASHED)
         most.check_held(*(full if image.info.get("progressive") else image.size))
-        return picture_hash(_upright_rgb(picture, _HASHED)[0])
+        rgb = _upright_rgb(picture, _HASHED)[0]
+        return picture_hash(rgb, several_pictures=picture.several_pictures)
 
     return _read(path, hashed, most)
 

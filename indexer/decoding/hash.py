@@ -4,14 +4,17 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from sigseek.storage.perceptual_hash import SIDE, hash_bits, quality
+from sigseek.storage.perceptual_hash import SIDE, hash_bits, quality, variant_bits
 from sigseek.storage.records.hashes import WHOLE, HashRecord, SketchRecord
+from sigseek.storage.sketch_coding import coded
 
 _DETAIL = 256
 """The size at which margins are looked for; their widths are told in parts of it."""
 _BLOCK = _DETAIL // SIDE
 _ALIKE = 12
 """How many levels a pixel of a plain row may differ from the row's median."""
+_SAME = 4
+"""How many levels the medians of plain rows may differ from that of the outermost one."""
 _PLAIN = 0.75
 """The share of a plain row's pixels that are alike. The others may be letters or icons, as over a
 screenshot.
@@ -24,20 +27,22 @@ _LEAST_INNER = 0.08
 """The share of the picture that must be left inside of the margins."""
 
 
-def picture_hash(picture: Image.Image) -> HashRecord:
+def picture_hash(picture: Image.Image, *, several_pictures: bool = False) -> HashRecord:
     """Return what is kept of a picture, which is upright and in RGB, to find it again in another
-    form.
+    form. `several_pictures` tells whether its file holds more pictures.
     """
     grey = picture.convert("L")
     levels = _resized(grey, (0, 0, *grey.size))
-    whole = _sketch(levels)
+    whole = _sketch(levels, grey.height / grey.width)
     margins = plain_margins(levels)
     if margins is None:
-        return HashRecord(whole)
+        return HashRecord(whole, None, several_pictures)
     left, top, right, bottom = margins
     width, height = grey.width / _DETAIL, grey.height / _DETAIL
     box = (left * width, top * height, (_DETAIL - right) * width, (_DETAIL - bottom) * height)
-    return HashRecord(whole, _sketch(_resized(grey, box), bytes(margins)))
+    shape = (box[3] - box[1]) / (box[2] - box[0])
+    inner = _sketch(_resized(grey, box), shape, bytes(margins))
+    return HashRecord(whole, inner, several_pictures)
 
 
 def plain_margins(levels: npt.NDArray[np.uint8]) -> tuple[int, int, int, int] | None:
@@ -61,7 +66,10 @@ def _plain_ends(levels: npt.NDArray[np.uint8]) -> tuple[int, int]:
     if not levels.size:
         return 0, 0
     plain = _are_plain(levels)
-    others = np.flatnonzero(~plain)
+    # A wall behind a border is a part of the picture. It is rarely of the very same level.
+    middles = np.median(levels, axis=1)
+    as_edges = np.abs(middles[:, None] - middles[[0, -1]]) <= _SAME
+    others = np.flatnonzero(~(plain & as_edges.any(axis=1)))
     if not len(others):
         return 0, 0
     # Letters in a bar make short runs of other rows. The picture is the longest run.
@@ -84,9 +92,9 @@ def _resized(grey: Image.Image, box: tuple[float, float, float, float]) -> npt.N
     return np.asarray(grey.resize(size, Image.Resampling.BILINEAR, box, reducing_gap=2.0))
 
 
-def _sketch(levels: npt.NDArray[np.uint8], margins: bytes = WHOLE) -> SketchRecord:
+def _sketch(levels: npt.NDArray[np.uint8], shape: float, margins: bytes = WHOLE) -> SketchRecord:
     """Return the sketch of a picture (256, 256) from which these margins were cut off."""
     blocks = levels.reshape(SIDE, _BLOCK, SIDE, _BLOCK)
     sketch = np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8)
-    bits = hash_bits(sketch[None])[0]
-    return SketchRecord(sketch.tobytes(), bits.tobytes(), quality(sketch), margins)
+    bits, variants = hash_bits(sketch[None]), variant_bits(sketch[None], shape)
+    return SketchRecord(coded(sketch), bits.tobytes(), variants.tobytes(), quality(sketch), margins)

@@ -45,6 +45,8 @@ _CR2 = re.compile(rb"II\*\0.{4}CR", re.DOTALL)
 """The head of Canon's CR2, which is a TIFF with two more letters."""
 _SUBFILE_TYPE, _REDUCED = 254, 1
 """The tag of TIFF, and its value, for a page that is a smaller copy of another one in the file."""
+_WITH_PREVIEWS = ("MPO", "RAW")
+"""Formats whose further pictures are smaller copies of the first, or the other eye's."""
 _DNG_VERSION = 50706
 """The tag that every DNG has."""
 
@@ -65,6 +67,20 @@ class OpenedPicture:
     """The frame of the picture in `source`."""
     damaged: bool = False
     """Whether it is known without decoding that a part is missing."""
+
+    @property
+    def several_pictures(self) -> bool:
+        """Whether the file holds more pictures of its own, such as an animation or pages. Previews
+        do not count. It is also True where nobody can tell, such as for a damaged animation.
+        """
+        if self.format in _WITH_PREVIEWS:
+            return False
+        if self.damaged:
+            return self.format != "JPEG"
+        try:
+            return bool(getattr(self.image, "is_animated", False))
+        except Exception:  # a GIF is read on to tell
+            return True
 
 
 def open_picture(file: BinaryIO, suffix: str, most: PixelLimit) -> OpenedPicture:

@@ -28,9 +28,9 @@ class HashPairs:
     """Pairs of rows with like hashes."""
 
     asked: Rows
-    """The rows (n,) of the hashes that were asked about."""
+    """The places (n,) of the hashes that were asked about, among all that were."""
     found: Rows
-    """The rows (n,) of the hashes that are like them."""
+    """The rows (n,) in the index of the hashes that are like them."""
     distances: Rows
     """How many bits differ, (n,)."""
 
@@ -50,16 +50,21 @@ class HashIndex:
             counts = np.bincount(values, minlength=_VALUES)
             self._starts.append(np.concatenate([[0], np.cumsum(counts)]))
 
-    def like(self, asked: Bits, rows: Rows, most: int, *, only_later: bool) -> HashPairs:
+    def like(
+        self, asked: Bits, most: int, *, rows: Rows | None = None, only_earlier: bool = False
+    ) -> HashPairs:
         """Return the pairs of hashes that differ in `most` bits at most, each once.
 
-        `rows` has the row in the index that each asked hash (n, 32) is about. A row is not paired
-        with itself, and with `only_later` only with rows after it.
+        `rows` has the row in the index that each asked hash (n, 32) is about; None if they are not
+        in the index. A row is not paired with itself, and with `only_earlier` only with rows before
+        it.
         """
+        if rows is None:
+            rows = np.full(len(asked), -1)
         parts = [
             part
             for word in range(_WORDS)
-            for part in self._common(word, asked, rows, most, only_later=only_later)
+            for part in self._common(word, asked, rows, most, only_earlier=only_earlier)
         ]
         if not parts:
             nothing = np.empty(0, np.int64)
@@ -69,10 +74,10 @@ class HashIndex:
         return HashPairs(one[first], other[first], distance[first])
 
     def _common(
-        self, word: int, asked: Bits, rows: Rows, most: int, *, only_later: bool
+        self, word: int, asked: Bits, rows: Rows, most: int, *, only_earlier: bool
     ) -> Iterator[tuple[Rows, Rows, Rows]]:
-        """Yield the like pairs that have this word in common: rows asked about, rows found,
-        distances.
+        """Yield the like pairs that have this word in common: places among those asked about, rows
+        found, distances.
         """
         values = asked.view(np.uint16)[:, word].astype(np.int64)  # one more may not fit otherwise
         starts, order = self._starts[word], self._orders[word]
@@ -88,9 +93,9 @@ class HashIndex:
             within = np.arange(len(which)) - np.repeat(np.cumsum(some) - some, some)
             other = order[first[which] + within].astype(np.int64)
             one = rows[which]
-            kept = other > one if only_later else other != one
-            which, one, other = which[kept], one[kept], other[kept]
+            kept = other < one if only_earlier else other != one
+            which, other = which[kept], other[kept]
             distance = distances(asked[which], self._bits[other])
             alike = distance <= most
-            yield one[alike], other[alike], distance[alike]
+            yield which[alike], other[alike], distance[alike]
             begin = end

@@ -17,6 +17,7 @@ from sigseek.storage.perceptual_hash import (
     ORIENTATIONS,
     Sketches,
     distances,
+    turn,
     turned_bits,
     turned_sketches,
 )
@@ -25,17 +26,7 @@ from sigseek.storage.records.arrays import Rows
 Sizes = dict[int, tuple[int, int]]
 
 LIKENESS = 0.97
-"""The least likeness of two forms of one shot."""
-DETAIL = 0.93
-"""The least likeness of their detail, if one is a crop of the other or turned a little."""
-FRAMED_DETAIL = 0.9
-"""The least likeness of their detail, if one is a crop of the other or turned a little, and only
-one has a frame.
-"""
-_EXTRA_DETAIL = 0.025
-"""This is added to the least likeness of detail for pairs that their hashes did not confirm. Most
-are candidates because of their embeddings, and second shots of a scene have like embeddings, too.
-"""
+"""The least likeness of two forms of one shot that show the same frame or are turned a little."""
 STILL_DETAIL = 0.97
 """The least likeness of their detail, if both show the same frame. Shots of a burst from a tripod
 show the same frame, too, but differ in detail.
@@ -44,21 +35,51 @@ _TINY = 128
 """A picture that is narrower or lower than this, in pixels, has too little detail for
 STILL_DETAIL.
 """
-_TINY_DETAIL = 0.94
+_TINY_DETAIL = 0.92
 """The least likeness of their detail, if both show the same frame and one is tiny."""
 _STILL = 0.04
 """Two pictures show the same frame if their map differs by at most this from the identity."""
+CROP_LIKENESS = 0.95
+"""The least likeness of a crop and what it is a crop of."""
+CROP_DETAIL = 0.85, 0.8
+"""The least likeness of their detail, and of their finest detail."""
+FRAMED_DETAIL = 0.8, 0.75
+"""The same if one has a frame that was left out, which is found to a hundredth of a picture."""
+TURNED_DETAIL = 0.86, 0.83
+"""The same for pictures that are turned a little."""
+_EXTRA_DETAIL = 0.025
+"""This is added to the least likeness of detail for pairs that their hashes did not confirm. Most
+are candidates because of their embeddings, and second shots of a scene have like embeddings, too.
+"""
+DIFFERENCE = 1.5
+"""The greatest difference of parts, in that which coding makes. Between two shots of a scene
+something mostly moves, and there whole parts differ.
+"""
+TURNED_DIFFERENCE = 2.4
+"""The same for pictures that are turned a little, whose corners are other ones."""
+_STRAIGHT = math.radians(0.3), math.radians(0.6), 1.012
+"""How far a crop may be turned, slanted and stretched by what is measured inexactly. A camera in a
+hand turns more from one shot to the next.
+"""
+_FRAMED_STRAIGHT = math.radians(0.35), math.radians(0.7), 1.03
+"""The same if one has a frame that was left out."""
+_LEAST_TURN = math.radians(0.7)
+_CENTRED = 0.02
+"""How far the middle of a turned picture may be from that of the other one, where 2 is a whole
+width, and how far its size may differ. Two shots rarely have the same middle.
+"""
+_MOST_TURN = math.radians(6)
 _BEYOND = 0.02
 """How far the smaller picture may reach beyond the other one, where 2 is a whole width. Two shots
 of one scene mostly reach beyond each other.
 """
+_FRAMED_BEYOND = 0.07
+"""The same if the other one has a frame: a plain edge may have been taken for a part of that."""
 _OTHER_MARGINS = 0.06
 """By how much the shares that two photos have inside of their plain margins must differ for these
 parts to be compared. Otherwise the margins are a scene's own, such as a white wall, and two shots
 of it would agree without them, however the frame moved.
 """
-_MOST_TURN = math.radians(12)
-_MOST_STRETCH = 1.06
 _SCALES = (1.0, 0.85, 0.7, 0.55)
 """How large a picture may lie in the other one, in parts of its width or height."""
 _SPACING = 0.2
@@ -92,6 +113,18 @@ class Overlays:
         starts[:, 0], starts[:, 4] = scale
         return cls(around, inside, np.full(len(around), way), starts)
 
+    @classmethod
+    def turned(
+        cls, around: Rows, inside: Rows, degrees: float, shapes: npt.NDArray[np.float64]
+    ) -> Overlays:
+        """Return guesses that each picture is the other one turned by so much. `shapes` has the
+        heights (n,) of the pictures `around` as shares of their widths.
+        """
+        starts = np.zeros((len(around), 6), np.float32)
+        for place, shape in enumerate(shapes.tolist()):
+            starts[place, [0, 1, 3, 4]] = turn(degrees, shape)
+        return cls(around, inside, np.zeros(len(around), np.int64), starts)
+
     def __len__(self) -> int:
         return len(self.around)
 
@@ -110,6 +143,18 @@ def joined(parts: Sequence[Overlays]) -> Overlays:
     )
 
 
+@dataclass(frozen=True)
+class _Shapes:
+    """How maps change the shapes of pictures."""
+
+    turn: npt.NDArray[np.float64]
+    """The angles (n,) by which they turn, in radians."""
+    slant: npt.NDArray[np.float64]
+    """The angles (n,) by which they turn one side more than the other."""
+    stretch: npt.NDArray[np.float64]
+    """The ratio (n,) of how much they enlarge width and height, 1 or more."""
+
+
 class CloseLook:
     """Tells which of some pairs of photos are one shot.
 
@@ -119,7 +164,7 @@ class CloseLook:
     def __init__(
         self, catalog: CatalogReader, rows: SketchRows, photo_ids: npt.NDArray[np.int64]
     ) -> None:
-        self._rows = rows
+        self.rows = rows
         self._sizes = catalog.picture_sizes(photo_ids.tolist())
         self._known = np.flatnonzero(np.isin(rows.ids, photo_ids))
         self._levels = read_levels(catalog, rows, self._known)
@@ -149,13 +194,13 @@ class CloseLook:
 
     def _likely(self, number: int, one: int, other: int) -> tuple[Overlays, Rows]:
         """Return the likely guesses about two photos, each with this number."""
-        whole, inner = self._rows.of_photos(np.array([one, other]))
+        whole, inner = self.rows.of_photos(np.array([one, other]))
         nothing = Overlays.of_pairs(np.empty(0, np.int64), np.empty(0, np.int64))
         parts = [nothing]
         if (whole >= 0).all():
             for first in dict.fromkeys((int(whole[0]), int(inner[0]))):
                 for second in dict.fromkeys((int(whole[1]), int(inner[1]))):
-                    if min(self._rows.quality[[first, second]]) >= LEAST_QUALITY:
+                    if min(self.rows.quality[[first, second]]) >= LEAST_QUALITY:
                         parts += self._guesses(first, second)
         found = joined(parts)
         return found, np.full(len(found), number)
@@ -173,15 +218,15 @@ class CloseLook:
         return [turned, places.part(best[alike[best] >= _LEAST_FIRST])]
 
     def _nearest_way(self, first: int, second: int) -> int:
-        bits = self._rows.bits[[first]]
+        bits = self.rows.bits[[first]]
         turned = np.concatenate([turned_bits(bits, way) for way in range(len(ORIENTATIONS))])
-        other = np.repeat(self._rows.bits[[second]], len(turned), axis=0)
+        other = np.repeat(self.rows.bits[[second]], len(turned), axis=0)
         return int(distances(turned, other).argmin())
 
     def _places(self, around: int, inside: int) -> Overlays:
         """Return guesses that `inside` shows a part of `around`, not stretched."""
         (width, height), (inner_width, inner_height) = row_sizes(
-            self._rows, np.array([around, inside]), self._sizes
+            self.rows, np.array([around, inside]), self._sizes
         )
         across, down = inner_width / width, inner_height / height
         starts = [
@@ -205,27 +250,33 @@ class CloseLook:
     def _is_one_shot(
         self, overlays: Overlays, found: Alignments, extra_detail: float
     ) -> npt.NDArray[np.bool_]:
-        quality = self._rows.quality
+        quality, inner = self.rows.quality, self.rows.inner
         rich = np.minimum(quality[overlays.around], quality[overlays.inside]) >= LEAST_QUALITY
+        framed = inner[overlays.around] | inner[overlays.inside]
+        across, down = found.maps[:, :3], found.maps[:, 3:]
+        reach = np.maximum(
+            np.abs(across[:, 0]) + np.abs(across[:, 2]), np.abs(down[:, 1]) + np.abs(down[:, 2])
+        )
+        within = reach <= 1 + np.where(inner[overlays.around], _FRAMED_BEYOND, _BEYOND)
+        shapes = self._shapes(overlays, found.maps)
+        one_form = (
+            self._show_the_same_frame(overlays, found)
+            | _is_crop(found, shapes, framed, extra_detail)
+            | _is_turned(found, shapes, extra_detail)
+        )
+        same: npt.NDArray[np.bool_] = rich & within & self._have_other_margins(overlays) & one_form
+        return same
+
+    def _show_the_same_frame(self, overlays: Overlays, found: Alignments) -> npt.NDArray[np.bool_]:
         still = (np.abs(found.maps - _NOTHING_CHANGED) <= _STILL).all(axis=1)
         tiny = np.minimum(self._shortest(overlays.around), self._shortest(overlays.inside)) < _TINY
-        framed = self._rows.inner[overlays.around] | self._rows.inner[overlays.inside]
-        moved = np.where(framed, FRAMED_DETAIL, DETAIL) + extra_detail
-        least = np.where(still, np.where(tiny, _TINY_DETAIL, STILL_DETAIL), moved)
-        alike = (found.likeness >= LIKENESS) & (found.detail >= least)
-        across, down = found.maps[:, :3], found.maps[:, 3:]
-        within = (np.abs(across[:, 0]) + np.abs(across[:, 2]) <= 1 + _BEYOND) & (
-            np.abs(down[:, 1]) + np.abs(down[:, 2]) <= 1 + _BEYOND
-        )
-        comparable = rich & self._have_other_margins(overlays)
-        same: npt.NDArray[np.bool_] = (
-            comparable & alike & within & self._is_plausible(overlays, found.maps)
-        )
+        alike = found.detail >= np.where(tiny, _TINY_DETAIL, STILL_DETAIL)
+        same: npt.NDArray[np.bool_] = still & alike & (found.likeness >= LIKENESS)
         return same
 
     def _shortest(self, rows: Rows) -> npt.NDArray[np.float64]:
         """Return the shorter side of the photos of these rows, in pixels."""
-        sizes = [self._sizes[id_] for id_ in self._rows.ids[rows].tolist()]
+        sizes = [self._sizes[id_] for id_ in self.rows.ids[rows].tolist()]
         shortest: npt.NDArray[np.float64] = np.array(sizes, np.float64).reshape(-1, 2).min(axis=1)
         return shortest
 
@@ -233,7 +284,7 @@ class CloseLook:
         """Return whether the guesses are of whole pictures, or else of photos whose plain margins
         differ.
         """
-        rows = self._rows
+        rows = self.rows
         shares = []
         for side in (overlays.around, overlays.inside):
             margins = rows.margins[rows.of_photos(rows.ids[side])[1]]
@@ -243,26 +294,59 @@ class CloseLook:
         other: npt.NDArray[np.bool_] = ~of_parts | (np.abs(shares[0] - shares[1]) >= _OTHER_MARGINS)
         return other
 
-    def _is_plausible(self, overlays: Overlays, maps: Maps) -> npt.NDArray[np.bool_]:
-        """Return whether the maps turn the pictures a little at most, and do not stretch them."""
-        around = row_sizes(self._rows, overlays.around, self._sizes)
-        inside = row_sizes(self._rows, overlays.inside, self._sizes)
+    def _shapes(self, overlays: Overlays, maps: Maps) -> _Shapes:
+        """Return how the maps turn and stretch the pictures, in pixels."""
+        around = row_sizes(self.rows, overlays.around, self._sizes)
+        inside = row_sizes(self.rows, overlays.inside, self._sizes)
         transposed = np.array([way[0] for way in ORIENTATIONS])[overlays.ways]
         around[transposed] = around[transposed][:, ::-1]
         # Pixels are square, and the parts of a picture that the maps are told in are not.
         turned = maps.reshape(-1, 2, 3)[:, :, :2] * (around[:, :, None] / inside[:, None, :])
         across, down = np.hypot(*turned[:, :, 0].T), np.hypot(*turned[:, :, 1].T)
         stretch = np.maximum(across, down) / np.maximum(np.minimum(across, down), 1e-6)
-        angles = np.abs(
-            [
-                np.arctan2(turned[:, 1, 0], turned[:, 0, 0]),
-                np.arctan2(-turned[:, 0, 1], turned[:, 1, 1]),
-            ]
-        )
-        plausible: npt.NDArray[np.bool_] = (angles <= _MOST_TURN).all(axis=0) & (
-            stretch <= _MOST_STRETCH
-        )
-        return plausible
+        one = np.arctan2(turned[:, 1, 0], turned[:, 0, 0])
+        other = np.arctan2(-turned[:, 0, 1], turned[:, 1, 1])
+        return _Shapes((one + other) / 2, one - other, stretch)
+
+
+def _is_crop(
+    found: Alignments, shapes: _Shapes, framed: npt.NDArray[np.bool_], extra_detail: float
+) -> npt.NDArray[np.bool_]:
+    """Return which of the inner pictures are crops, or the other one in a frame."""
+    most = [np.where(framed, *both) for both in zip(_FRAMED_STRAIGHT, _STRAIGHT, strict=True)]
+    least = [np.where(framed, *both) for both in zip(FRAMED_DETAIL, CROP_DETAIL, strict=True)]
+    straight = (
+        (np.abs(shapes.turn) <= most[0])
+        & (np.abs(shapes.slant) <= most[1])
+        & (shapes.stretch <= most[2])
+    )
+    alike = (found.likeness >= CROP_LIKENESS) & (found.detail >= least[0] + extra_detail)
+    crop: npt.NDArray[np.bool_] = (
+        straight
+        & alike
+        & (found.fine_detail >= least[1] + extra_detail)
+        & (found.difference <= DIFFERENCE)
+    )
+    return crop
+
+
+def _is_turned(found: Alignments, shapes: _Shapes, extra_detail: float) -> npt.NDArray[np.bool_]:
+    """Return which of the inner pictures are the other one turned a little about its middle."""
+    maps, turn = found.maps, np.abs(shapes.turn)
+    size = np.sqrt(np.abs(maps[:, 0] * maps[:, 4] - maps[:, 1] * maps[:, 3]))
+    centred = (np.abs(maps[:, [2, 5]]) <= _CENTRED).all(axis=1) & (np.abs(size - 1) <= _CENTRED)
+    straight = (np.abs(shapes.slant) <= _FRAMED_STRAIGHT[1]) & (shapes.stretch <= _STRAIGHT[2])
+    alike = (found.likeness >= LIKENESS) & (found.detail >= TURNED_DETAIL[0] + extra_detail)
+    turned: npt.NDArray[np.bool_] = (
+        centred
+        & straight
+        & (turn >= _LEAST_TURN)
+        & (turn <= _MOST_TURN)
+        & alike
+        & (found.fine_detail >= TURNED_DETAIL[1] + extra_detail)
+        & (found.difference <= TURNED_DIFFERENCE)
+    )
+    return turned
 
 
 def _spread(slack: float) -> list[float]:

@@ -5,42 +5,63 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from sigseek.progress import Listener, Phase, Progress, Stop
-from sigseek.search.duplicates.candidates import HashIndex
-from sigseek.search.duplicates.close_look import CloseLook, Overlays
+from sigseek.search.duplicates.close_look import CloseLook
 from sigseek.search.duplicates.copies import Copies, in_group
 from sigseek.search.duplicates.groups import Pair, ordered, star_groups
 from sigseek.search.duplicates.keeping import FileNow
 from sigseek.search.duplicates.neighbours import exact_cosines, near_pairs
+from sigseek.search.duplicates.pairs import pairs_among
 from sigseek.search.duplicates.results import DuplicateGroup, DuplicateKind
-from sigseek.search.duplicates.sketch_rows import CROPS, read_rows
+from sigseek.search.duplicates.sketch_rows import read_rows
 from sigseek.storage import CatalogReader, CheckpointRecord
-from sigseek.storage.perceptual_hash import LEAST_QUALITY, ORIENTATIONS, distances, turned_bits
+from sigseek.storage.perceptual_hash import ORIENTATIONS, distances, turned_bits
 from sigseek.storage.records.arrays import Ids
 
-MOST_DIFFERENT = 90
-"""Photos whose hashes differ in more bits get no close look for their hashes."""
 LOOKED_AT = 0.65
 """How near embeddings must be for a close look: 0 is the usual cosine of two photos of the library,
 and 1 is that of equal ones.
 """
 ALIKE = 0.8
 """How near embeddings must be, from 0 to 1 in the same way, for photos to be called alike."""
-_COMPARED = 4_000
-"""Pairs of sketches that are compared together."""
-_SEVERAL_PICTURES = frozenset({"GIF", "TIFF"})
-"""The formats whose files often have several pictures."""
 _PAIRS = 200
 """Pairs of photos that are looked at closely together."""
 
 
-class DuplicateFinder:
-    """Finds the duplicates among some photos. `ids` are ascending, and each photo has a file.
+class ComparingProgress:
+    """Tells a listener how many photos were compared, in `Phase.COMPARING`. The number only rises.
 
-    `advanced` of the listener is told of photos in `Phase.COMPARING`.
+    Half of the work is counted for hashes, and half for embeddings.
     """
+
+    def __init__(self, listener: Listener, photos: int) -> None:
+        self._listener = listener
+        self._photos = photos
+        self._told = -1
+        self._tell(0)
+
+    def compared_by_hash(self, photos: int) -> None:
+        """Tell that so many photos were compared by their hashes."""
+        self._tell(photos // 2)
+
+    def compared_by_embedding(self, photos: int) -> None:
+        """Tell that so many photos were compared by their embeddings, too."""
+        self._tell((self._photos + photos) // 2)
+
+    def finish(self) -> None:
+        """Tell that all photos were compared."""
+        self._tell(self._photos)
+
+    def _tell(self, photos: int) -> None:
+        photos = min(photos, self._photos)
+        if photos > self._told:
+            self._told = photos
+            self._listener.advanced(Progress(Phase.COMPARING, photos, self._photos))
+
+
+class DuplicateFinder:
+    """Finds the duplicates among some photos. `ids` are ascending, and each photo has a file."""
 
     def __init__(
         self,
@@ -48,13 +69,13 @@ class DuplicateFinder:
         checkpoint: CheckpointRecord,
         ids: Ids,
         prefer: Sequence[Path],
-        listener: Listener,
+        progress: ComparingProgress,
         stop: Stop,
     ) -> None:
         self._catalog = catalog
         self._checkpoint = checkpoint
         self._ids = ids
-        self._listener = listener
+        self._progress = progress
         self._stop = stop
         self._rows = read_rows(catalog, ids, stop)
         self._copies = Copies(catalog, self._rows, prefer)
@@ -101,8 +122,13 @@ class DuplicateFinder:
     def _near_and_alike(
         self, *, with_alike: bool
     ) -> tuple[list[DuplicateGroup], list[DuplicateGroup]]:
-        self._tell(0)
-        near = self.pairs_by_hash()
+        near = pairs_among(
+            self._catalog,
+            self._rows,
+            self._ids,
+            self._stop,
+            self._progress.compared_by_hash,
+        )
         near -= self._other_times(near)
         maybe_more = self._with_more_pictures(near)
         near -= maybe_more
@@ -118,7 +144,7 @@ class DuplicateFinder:
             if best.get(one, one) != best.get(other, other)
         }
         alike_groups = star_groups(between, ranks, distinct)
-        self._tell(len(self._ids))
+        self._progress.finish()
         return (
             [self._group("near", group) for group in near_groups],
             [self._group("alike", group) for group in alike_groups],
@@ -134,7 +160,7 @@ class DuplicateFinder:
             self._ids,
             LOOKED_AT,
             self._stop,
-            self._tell_compared,
+            self._progress.compared_by_embedding,
         )
         by_embedding = {
             (one, other): cosine
@@ -150,52 +176,6 @@ class DuplicateFinder:
         alike |= {pair for pair, same in zip(unsure, self._same_shot(unsure), strict=True) if same}
         return alike
 
-    def pairs_by_hash(self) -> set[Pair]:
-        """Return those pairs of photos with like hashes that are one shot."""
-        rows = self._rows
-        rich = np.flatnonzero(rows.quality >= LEAST_QUALITY)
-        index = HashIndex(rows.bits[rich])
-        places = np.arange(len(rich))
-        pairs: set[Pair] = set()
-        ways = len(ORIENTATIONS) + len(CROPS)
-        for way in range(ways):
-            self._stop.check()
-            if way < len(ORIENTATIONS):
-                asked = turned_bits(rows.bits[rich], way)
-                found = index.like(asked, places, MOST_DIFFERENT, only_later=True)
-            else:
-                asked = rows.crops[way - len(ORIENTATIONS)][rich]
-                found = index.like(asked, places, MOST_DIFFERENT, only_later=False)
-            one, other = rich[found.asked], rich[found.found]
-            scale = (1.0, 1.0) if way < len(ORIENTATIONS) else CROPS[way - len(ORIENTATIONS)]
-            turn = way if way < len(ORIENTATIONS) else 0
-            new = self._not_among(pairs, one, other)
-            pairs |= self._confirmed(Overlays.of_pairs(one[new], other[new], turn, scale))
-            self._tell((way + 1) * len(self._ids) // (2 * ways))
-        return pairs
-
-    def _not_among(self, pairs: set[Pair], one: Ids, other: Ids) -> npt.NDArray[np.bool_]:
-        """Return which pairs of rows are of two photos, and these not among the pairs yet."""
-        first, second = self._rows.ids[one], self._rows.ids[other]
-        known = [
-            ordered(*pair) in pairs for pair in zip(first.tolist(), second.tolist(), strict=True)
-        ]
-        new: npt.NDArray[np.bool_] = (first != second) & ~np.array(known, bool)
-        return new
-
-    def _confirmed(self, overlays: Overlays) -> set[Pair]:
-        """Return the pairs of photos that are one shot, given guesses about their sketches."""
-        found: set[Pair] = set()
-        ids = self._rows.ids
-        for first in range(0, len(overlays), _COMPARED):
-            self._stop.check()
-            some = overlays.part(slice(first, first + _COMPARED))
-            one, other = ids[some.around], ids[some.inside]
-            look = CloseLook(self._catalog, self._rows, np.union1d(one, other))
-            same = look.confirmed(some)
-            found |= set(map(ordered, one[same].tolist(), other[same].tolist()))
-        return found
-
     def _other_times(self, pairs: Collection[Pair]) -> set[Pair]:
         """Return the pairs whose cameras say that they were taken at different times. These are two
         shots, even if they look like one.
@@ -208,11 +188,12 @@ class DuplicateFinder:
         }
 
     def _with_more_pictures(self, pairs: Collection[Pair]) -> set[Pair]:
-        """Return the pairs with a GIF, which may be an animation, or a TIFF, which may have several
-        pages. Only the first picture is known, so the file must not be called a copy of that.
+        """Return the pairs with an animation or a file of several pages. Only the first picture is
+        known, so the file must not be called a copy of that.
         """
-        formats = self._catalog.picture_formats(sorted({id_ for pair in pairs for id_ in pair}))
-        return {pair for pair in pairs if {formats[id_] for id_ in pair} & _SEVERAL_PICTURES}
+        ids = sorted({id_ for pair in pairs for id_ in pair})
+        several = self._catalog.photos_of_several_pictures(ids)
+        return {pair for pair in pairs if not several.isdisjoint(pair)}
 
     def _same_shot(self, pairs: Sequence[Pair]) -> list[bool]:
         """Return which of the pairs are one shot by what they look like and by their times."""
@@ -266,10 +247,3 @@ class DuplicateFinder:
             int(distances(turned, np.repeat(self._rows.bits[[row]], len(turned), axis=0)).min())
             for row in (whole[1], inner[1])
         )
-
-    def _tell_compared(self, photos: int) -> None:
-        """Tell the listener how many photos were compared by embedding, the second half of work."""
-        self._tell((len(self._ids) + photos) // 2)
-
-    def _tell(self, photos: int) -> None:
-        self._listener.advanced(Progress(Phase.COMPARING, photos, len(self._ids)))

@@ -1,30 +1,16 @@
 """The perceptual hashes of the photos that are compared with each other."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sigseek.progress import Stop
 from sigseek.storage import CatalogReader
-from sigseek.storage.perceptual_hash import COSINES, SIDE, Bits, Sketches, bits_of_spectra
+from sigseek.storage.perceptual_hash import CROPS, TURNS, Bits, Sketches
 from sigseek.storage.records.arrays import Ids, Rows
-
-CROPS = (
-    (0.95, 0.95),
-    (0.9, 0.9),
-    (0.85, 0.85),
-    (0.8, 0.8),
-    (0.75, 0.75),
-    (0.7, 0.7),
-    (0.75, 1.0),
-    (1.0, 0.75),
-    (0.85, 1.0),
-    (1.0, 0.85),
-)
-"""Crops from the middle of a picture whose hashes are looked for, too: their widths and heights as
-shares of the picture's.
-"""
+from sigseek.storage.sketch_coding import decoded
 
 
 @dataclass(frozen=True)
@@ -40,8 +26,8 @@ class SketchRows:
     quality: npt.NDArray[np.int64]
     bits: Bits
     """The hashes, (n, 32)."""
-    crops: npt.NDArray[np.uint8]
-    """The hashes of the crops, (number of crops, n, 32)."""
+    variants: npt.NDArray[np.uint8]
+    """The hashes of CROPS and then of TURNS, (n, variants, 32)."""
 
     def of_photos(self, photo_ids: Ids) -> tuple[Rows, Rows]:
         """Return, for each photo, the row of the whole picture, or -1, and the row of the part
@@ -54,62 +40,36 @@ class SketchRows:
 
 def read_rows(catalog: CatalogReader, within: Ids, stop: Stop) -> SketchRows:
     """Return the hashes of these photos, whose ids are ascending."""
-    parts = []
+    parts: list[tuple[npt.NDArray[Any], ...]] = []
     for table in catalog.sketch_tables() if len(within) else ():
         stop.check()
         places = np.minimum(np.searchsorted(within, table.ids), len(within) - 1)
         kept = within[places] == table.ids
         if kept.any():
-            crops = crop_bits(table.levels[kept])
-            columns = (table.ids, table.inner, table.margins, table.quality, table.bits)
-            parts.append((*(column[kept] for column in columns), crops))
+            columns = (
+                table.ids, table.inner, table.margins, table.quality, table.bits, table.variants
+            )  # fmt: skip
+            parts.append(tuple(column[kept] for column in columns))
     if not parts:
         parts = [_no_rows()]
-    *plain, of_crops = zip(*parts, strict=True)
-    ids, inner, margins, quality, bits = (np.concatenate(column) for column in plain)
-    return SketchRows(ids, inner, margins, quality, bits, np.concatenate(of_crops, axis=1))
+    return SketchRows(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def read_levels(catalog: CatalogReader, rows: SketchRows, wanted: Rows) -> Sketches:
-    """Return the sketches (n, 32, 32) of these rows, which may repeat."""
-    found = np.zeros((len(wanted), SIDE, SIDE), np.uint8)
-    keys = 2 * rows.ids[wanted] + rows.inner[wanted]
-    order = np.argsort(keys, kind="stable")
-    for table in catalog.sketch_tables(np.unique(rows.ids[wanted])):
-        there = 2 * table.ids + table.inner
-        first, last = (np.searchsorted(keys[order], there, side) for side in ("left", "right"))
-        places = np.concatenate([order[a:b] for a, b in zip(first, last, strict=True)])
-        found[places] = np.repeat(table.levels, last - first, axis=0)
-    return found
+    """Return the sketches (n, 64, 64) of these rows."""
+    files = catalog.sketch_levels(np.unique(rows.ids[wanted]).tolist())
+    keys = zip(rows.ids[wanted].tolist(), rows.inner[wanted].tolist(), strict=True)
+    return decoded([files.get(key, b"") for key in keys])
 
 
-def crop_bits(sketches: Sketches) -> npt.NDArray[np.uint8]:
-    """Return the hashes (number of crops, n, 32) of crops from the middle of the sketches."""
-    levels = sketches.astype(np.float32)
-    return np.stack(
-        [
-            bits_of_spectra((COSINES @ _cut(height)) @ levels @ (COSINES @ _cut(width)).T)
-            for width, height in CROPS
-        ]
-    )
-
-
-def _cut(share: float) -> npt.NDArray[np.float32]:
-    """Return the matrix (32, 32) that makes 32 pixels of the middle part of 32 pixels."""
-    places = share * (np.arange(SIDE) + 0.5 - SIDE / 2) + SIDE / 2 - 0.5
-    weights = 1 - np.abs(places[:, None] - np.arange(SIDE))
-    cut: npt.NDArray[np.float32] = np.maximum(weights, 0).astype(np.float32)
-    return cut
-
-
-def _no_rows() -> tuple[npt.NDArray[np.generic], ...]:
+def _no_rows() -> tuple[npt.NDArray[Any], ...]:
     return (
         np.empty(0, np.int64),
         np.empty(0, bool),
         np.empty((0, 4), np.uint8),
         np.empty(0, np.int64),
         np.empty((0, 32), np.uint8),
-        np.empty((len(CROPS), 0, 32), np.uint8),
+        np.empty((0, len(CROPS) + len(TURNS), 32), np.uint8),
     )
 
 

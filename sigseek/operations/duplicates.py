@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from sigseek.paths import typed_path
 from sigseek.progress import Listener, Stop
 from sigseek.search.duplicates.results import KINDS, DuplicateKind, Duplicates
 from sigseek.search.errors import QueryError, printable
-from sigseek.storage import CatalogReader
+from sigseek.storage import CatalogReader, LibraryError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +41,7 @@ def find_duplicates(
     """Find the duplicates of a library, or among the photos that match a query, as
     `Library.duplicates` describes.
     """
-    from sigseek.search.duplicates.finder import DuplicateFinder
+    from sigseek.search.duplicates.finder import ComparingProgress, DuplicateFinder
 
     check_list("kinds", kinds, QueryError)
     check_list("prefer", prefer, QueryError)
@@ -51,6 +52,11 @@ def find_duplicates(
     if query is not None:
         _, within, of_query = matching_photos(library, query, "", named_photos, listener, stop)
         notes = list(of_query)
+    stop = stop or Stop()
+    photos = len(library.directory.catalog().photos_with_files() if within is None else within)
+    progress = ComparingProgress(listener or library.listener, photos)
+    if within is None and set(kinds) != {"identical"}:
+        _keep_pairs(library, stop, progress.compared_by_hash)
     with library.directory.catalog().snapshot() as moment:
         ids = moment.photos_with_files()
         if within is not None:
@@ -60,12 +66,22 @@ def find_duplicates(
             state.record,
             ids,
             _known_directories(moment, prefer),
-            listener or library.listener,
-            stop or Stop(),
+            progress,
+            stop,
         )
         groups = tuple(finder.find(kinds))
         notes += _unhashed(moment)
     return Duplicates(groups, len(ids), tuple(notes))
+
+
+def _keep_pairs(library: OpenedLibrary, stop: Stop, told: Callable[[int], None]) -> None:
+    """Compare new photos with all others, and keep the pairs. Where the library cannot be written
+    now, the pairs are found again by each call. `told` is told how many were compared.
+    """
+    from sigseek.search.duplicates.pairs import keep_pairs
+
+    with suppress(LibraryError), library.directory.writing(stop):
+        keep_pairs(library.directory.catalog(), stop, told)
 
 
 def keep_distinct(library: OpenedLibrary, photos: Sequence[str | os.PathLike[str] | int]) -> int:

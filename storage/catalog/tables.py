@@ -165,6 +165,14 @@ class PhotoColumns(TypedColumns):
     """The version of the program's perceptual hashes that the photo's sketches are of. 0 means that
     it has none yet. A photo whose files gave no picture any more has the version, but no sketches.
     """
+    several_pictures: Named[bool] = Column(default=False, server_default=false())
+    """Whether its files hold more pictures than the one that is known, such as an animation or
+    pages. It is False for a photo without a hash.
+    """
+    pairs_version: Named[int] = Column(WHOLE, default=0, server_default="0")
+    """The version of the comparison that compared the photo with all others that have the same
+    version. 0 means that it is still to be compared.
+    """
 
 
 # Index files hold ids and may outlive a photo for a while, so an id is never used again.
@@ -178,6 +186,7 @@ PHOTO = Table(
     Index("ix_photo_damaged", "damaged", sqlite_where=text("damaged = 1")),
     Index("ix_photo_digest_version", "digest_version"),
     Index("ix_photo_hash_version", "hash_version"),
+    Index("ix_photo_pairs_version", "pairs_version"),
     # Searches by facts read an index alone, and no photo's row.
     *(Index(f"ix_photo_{name}", name) for name in ("taken_at", "camera", "lens", "format")),
     # The index on cities has the whole name of a place, by which photos are counted.
@@ -205,11 +214,39 @@ class SketchColumns(TypedColumns):
     """How much there is to tell it from others by, from 0 for a plain picture to 100."""
     bits: Named[bytes]
     """The perceptual hash, 256 bits."""
+    variants: Named[bytes]
+    """The perceptual hashes of crops from its middle, and of the picture turned a little, one after
+    the other.
+    """
     levels: Named[bytes]
-    """The grey levels of 32 rows of 32 pixels."""
+    """The grey levels of 64 rows of 64 pixels, as a WebP."""
 
 
 SKETCH = Table("sketch", METADATA, SketchColumns)
+
+
+class NearPairColumns(TypedColumns):
+    """Two photos that look like one shot: their perceptual hashes are alike, and their sketches lie
+    over each other.
+
+    All such pairs are here whose two photos have the current `photo.pairs_version`. A row is only
+    about looks. The two photos are near duplicates unless they are a `distinct_pair`, their cameras
+    say that they were taken at two different seconds, or one of them has `several_pictures`.
+    A changed hash removes the photo's rows and sets its `pairs_version` to 0.
+    """
+
+    first_id: Named[int] = _id_of("photo", primary_key=True)
+    """The photo with the lower id."""
+    second_id: Named[int] = _id_of("photo", primary_key=True)
+
+
+NEAR_PAIR = Table(
+    "near_pair",
+    METADATA,
+    NearPairColumns,
+    Index("ix_near_pair_second_id", "second_id"),
+    sqlite_with_rowid=False,
+)
 
 
 class DistinctPairColumns(TypedColumns):

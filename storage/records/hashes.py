@@ -20,9 +20,15 @@ class SketchRecord:
     """A picture, or the part of it inside of plain margins, made very small."""
 
     levels: bytes
-    """The grey levels of 32 rows of 32 pixels. The picture fills them, whatever its shape."""
+    """The grey levels of 64 rows of 64 pixels, as a WebP. The picture fills them, whatever its
+    shape.
+    """
     bits: bytes
     """The perceptual hash, 256 bits."""
+    variants: bytes
+    """The perceptual hashes of crops from its middle, and of the picture turned a little, one after
+    the other.
+    """
     quality: int
     """How much there is to tell it from others by, from 0 for a plain picture to 100."""
     margins: bytes = WHOLE
@@ -38,6 +44,8 @@ class HashRecord:
     whole: SketchRecord
     inner: SketchRecord | None = None
     """The part inside of plain margins; None for a picture without such margins."""
+    several_pictures: bool = False
+    """Whether the file holds more pictures than this one, such as an animation or pages."""
 
 
 @dataclass(frozen=True)
@@ -56,5 +64,5 @@ class SketchTable:
     """The quality, (n,)."""
     bits: npt.NDArray[np.uint8]
     """The hashes, (n, 32)."""
-    levels: npt.NDArray[np.uint8]
-    """The grey levels, (n, 32, 32)."""
+    variants: npt.NDArray[np.uint8]
+    """The hashes of crops, and of the pictures turned a little, (n, variants, 32)."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import Connection, delete, or_, select, update
+from sqlalchemy import Connection, delete, exists, or_, select, update
 
 from sigseek.storage.catalog.changes.writer import Writer
 from sigseek.storage.catalog.dialect import Dialect
 from sigseek.storage.catalog.paths import statement_chunks
-from sigseek.storage.catalog.tables import DISTINCT_PAIR, PHOTO, SKETCH
+from sigseek.storage.catalog.tables import DISTINCT_PAIR, NEAR_PAIR, PHOTO, SKETCH
 from sigseek.storage.records.hashes import HashRecord
 
 
@@ -18,12 +18,18 @@ class HashWriter(Writer):
 
     def put_hashes(self, hashes: Mapping[int, HashRecord | None], version: int) -> None:
         """Keep the hashes of photos by id, all of this version. None is for a photo whose files
-        give no picture any more.
+        give no picture any more. These photos are compared anew.
         """
+        several = [id_ for id_, record in hashes.items() if record and record.several_pictures]
         for chunk in statement_chunks(list(hashes)):
             self._connection.execute(delete(SKETCH).where(SKETCH.c.photo_id.in_(chunk)))
+            for photo in (NEAR_PAIR.c.first_id, NEAR_PAIR.c.second_id):
+                self._connection.execute(delete(NEAR_PAIR).where(photo.in_(chunk)))
+            values = {"hash_version": version, "pairs_version": 0, "several_pictures": False}
+            self._connection.execute(update(PHOTO).where(PHOTO.c.id.in_(chunk)).values(values))
+        for chunk in statement_chunks(several):
             self._connection.execute(
-                update(PHOTO).where(PHOTO.c.id.in_(chunk)).values(hash_version=version)
+                update(PHOTO).where(PHOTO.c.id.in_(chunk)).values(several_pictures=True)
             )
         rows = [
             {
@@ -32,6 +38,7 @@ class HashWriter(Writer):
                 "margins": sketch.margins,
                 "quality": sketch.quality,
                 "bits": sketch.bits,
+                "variants": sketch.variants,
                 "levels": sketch.levels,
             }
             for photo_id, record in hashes.items()
@@ -40,6 +47,27 @@ class HashWriter(Writer):
             if sketch is not None
         ]
         self._put(SKETCH, ["photo_id", "is_inner"], rows)
+
+    def put_near_pairs(
+        self, photo_ids: Sequence[int], pairs: Iterable[tuple[int, int]], version: int
+    ) -> None:
+        """Note that this version of the comparison compared these photos with each other and with
+        all that it had compared before, and which pairs look like one shot.
+        """
+        rows = [{"first_id": min(pair), "second_id": max(pair)} for pair in pairs]
+        keys = ["first_id", "second_id"]
+        self._dialect.put(self._connection, NEAR_PAIR, keys, rows, overwrite=False)
+        for chunk in statement_chunks(photo_ids):
+            self._connection.execute(
+                update(PHOTO).where(PHOTO.c.id.in_(chunk)).values(pairs_version=version)
+            )
+
+    def forget_near_pairs(self, version: int) -> None:
+        """Remove the pairs of other versions of the comparison than this one."""
+        others = PHOTO.c.pairs_version.not_in([0, version])
+        if self._connection.scalar(select(exists().where(others))):
+            self._connection.execute(delete(NEAR_PAIR))
+            self._connection.execute(update(PHOTO).values(pairs_version=0))
 
     def put_distinct_pairs(self, pairs: Iterable[tuple[int, int]]) -> None:
         """Note that a person called the two photos of each pair no duplicates."""

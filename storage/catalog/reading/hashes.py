@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from sigseek.storage.catalog.paths import statement_chunks
 from sigseek.storage.catalog.reading.reader import Reader
-from sigseek.storage.catalog.tables import DISTINCT_PAIR, FILE, PHOTO, SKETCH
+from sigseek.storage.catalog.tables import DISTINCT_PAIR, FILE, NEAR_PAIR, PHOTO, SKETCH
 from sigseek.storage.records.hashes import SketchTable
 from sigseek.storage.records.photos import DateSource
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _TO_THE_SECOND = len("2016-12-24T10:02:17")
 _FETCHED = 2_000
-"""Sketches in one table, or the photos that it is about when photos are given."""
+"""Rows that are fetched together."""
 
 
 class HashReader(Reader):
@@ -30,9 +30,9 @@ class HashReader(Reader):
         with self._connect() as connection:
             return connection.scalar(older) or 0
 
-    def sketch_tables(self, ids: Ids | None = None) -> Iterator[SketchTable]:
-        """Yield the sketches of these photos, or of all, some thousand at a time; for given ids, in
-        their order.
+    def sketch_tables(self) -> Iterator[SketchTable]:
+        """Yield the hashes of all sketches, some thousand at a time, by photo, the whole picture
+        before the part inside of plain margins.
         """
         columns = (
             SKETCH.c.photo_id,
@@ -40,19 +40,44 @@ class HashReader(Reader):
             SKETCH.c.margins,
             SKETCH.c.quality,
             SKETCH.c.bits,
-            SKETCH.c.levels,
+            SKETCH.c.variants,
         )
         query = select(*columns).order_by(SKETCH.c.photo_id, SKETCH.c.is_inner)
         with self._connect() as connection:
-            if ids is None:
-                for rows in self._dialect.stream(connection, query, {}, _FETCHED):
-                    yield _table(rows)
-                return
-            among = query.where(self._dialect.is_among(SKETCH.c.photo_id, "ids"))
-            for start in range(0, len(ids), _FETCHED):
-                asked = self._dialect.ids(ids[start : start + _FETCHED].tolist())
-                for rows in self._dialect.stream(connection, among, {"ids": asked}, 2 * _FETCHED):
-                    yield _table(rows)
+            for rows in self._dialect.stream(connection, query, {}, _FETCHED):
+                yield _table(rows)
+
+    def sketch_levels(self, ids: Sequence[int]) -> dict[tuple[int, bool], bytes]:
+        """Return the coded grey levels of these photos' sketches. The key tells the photo, and
+        whether the sketch is of the part inside of plain margins.
+        """
+        query = select(SKETCH.c.photo_id, SKETCH.c.is_inner, SKETCH.c.levels)
+        among = query.where(self._dialect.is_among(SKETCH.c.photo_id, "ids"))
+        found: dict[tuple[int, bool], bytes] = {}
+        with self._connect() as connection:
+            for chunk in statement_chunks(ids):
+                rows = connection.execute(among, {"ids": self._dialect.ids(chunk)})
+                found.update({(photo, bool(inner)): levels for photo, inner, levels in rows})
+        return found
+
+    def compared_photos(self, version: int) -> Ids:
+        """Return the ids (n,), ascending, of the photos that this version of the comparison has
+        compared with each other.
+        """
+        query = select(PHOTO.c.id).where(PHOTO.c.pairs_version == version).order_by(PHOTO.c.id)
+        return self._ids(query)
+
+    def near_pairs(self) -> Ids:
+        """Return the pairs (n, 2) of photos that look like one shot, the lower id first, as far as
+        photos were compared.
+        """
+        import numpy as np
+
+        query = select(NEAR_PAIR.c.first_id, NEAR_PAIR.c.second_id)
+        with self._connect() as connection:
+            rows = [row for rows in self._dialect.stream(connection, query, {}, _FETCHED)
+                    for row in rows]  # fmt: skip
+        return np.array(rows, np.int64).reshape(-1, 2)
 
     def brightness(self, ids: Sequence[int]) -> dict[int, int]:
         """Return the mean grey level, 0 to 255, of each of these photos with a sketch, by id."""
@@ -79,13 +104,22 @@ class HashReader(Reader):
 
     def photos_with_files(self) -> Ids:
         """Return the ids (n,), ascending, of the photos that a file held at the last run."""
+        query = select(FILE.c.photo_id).where(FILE.c.missing_since.is_(None))
+        return self._ids(query.distinct().order_by(FILE.c.photo_id))
+
+    def _ids(self, query: Select[int]) -> Ids:
         import numpy as np
 
-        query = select(FILE.c.photo_id).where(FILE.c.missing_since.is_(None))
-        query = query.distinct().order_by(FILE.c.photo_id)
         with self._connect() as connection:
             chunks = self._dialect.stream(connection, query, {}, _FETCHED)
             return np.fromiter((id_ for rows in chunks for (id_,) in rows), np.int64)
+
+    def photos_of_several_pictures(self, ids: Sequence[int]) -> set[int]:
+        """Return those of these photos whose files hold more pictures than the one that is known,
+        such as an animation or pages.
+        """
+        rows = self._photo_columns(ids, PHOTO.c.several_pictures)
+        return {id_ for id_, several in rows if several}
 
     def picture_formats(self, ids: Sequence[int]) -> dict[int, str]:
         """Return the formats of these photos' pictures, by photo."""
@@ -120,7 +154,7 @@ class HashReader(Reader):
 def _table(rows: Sequence[tuple[int, int, bytes, int, bytes, bytes]]) -> SketchTable:
     import numpy as np
 
-    ids, inner, margins, quality, bits, levels = zip(*rows, strict=True)
+    ids, inner, margins, quality, bits, variants = zip(*rows, strict=True)
     count = len(rows)
     return SketchTable(
         np.array(ids, np.int64),
@@ -128,5 +162,5 @@ def _table(rows: Sequence[tuple[int, int, bytes, int, bytes, bytes]]) -> SketchT
         np.frombuffer(b"".join(margins), np.uint8).reshape(count, 4),
         np.array(quality, np.int64),
         np.frombuffer(b"".join(bits), np.uint8).reshape(count, 32),
-        np.frombuffer(b"".join(levels), np.uint8).reshape(count, 32, 32),
+        np.frombuffer(b"".join(variants), np.uint8).reshape(count, -1, 32),
     )

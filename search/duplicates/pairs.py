@@ -1,0 +1,162 @@
+"""Pairs of photos that look like one shot, led to by their perceptual hashes.
+
+The catalog keeps the pairs, so that photos are compared once: later only new ones are compared with
+each other and with all others.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from sigseek.progress import Stop
+from sigseek.search.duplicates.candidates import HashIndex
+from sigseek.search.duplicates.close_look import CloseLook, Overlays
+from sigseek.search.duplicates.groups import Pair, ordered
+from sigseek.search.duplicates.sketch_rows import SketchRows, read_rows, row_sizes
+from sigseek.storage import Catalog, CatalogReader
+from sigseek.storage.perceptual_hash import (
+    CROPS,
+    LEAST_QUALITY,
+    ORIENTATIONS,
+    TURNS,
+    turned_bits,
+)
+from sigseek.storage.records.arrays import Ids, Rows
+
+PAIRS_VERSION = 1
+"""Raise it when the same hashes and sketches would give other pairs. All photos are then compared
+again.
+"""
+MOST_DIFFERENT = 90
+"""Photos whose hashes differ in more bits get no close look for their hashes."""
+_BLOCK = 50_000
+"""Photos that are compared with all others and stored together. A run that is interrupted loses one
+block at most.
+"""
+_COMPARED = 4_000
+"""Pairs of sketches that are compared together."""
+
+Told = Callable[[int], None]
+"""It is told how many photos were compared."""
+
+
+def keep_pairs(catalog: Catalog, stop: Stop, told: Told) -> None:
+    """Compare all photos that were not compared yet, and keep their pairs in the catalog. The
+    caller holds the library's writer lock.
+    """
+    with catalog.transaction() as transaction:
+        transaction.forget_near_pairs(PAIRS_VERSION)
+    ids = catalog.photos_with_files()
+    compared = catalog.compared_photos(PAIRS_VERSION)
+    new = np.setdiff1d(ids, compared)
+    if not len(new):
+        return
+    rows = read_rows(catalog, np.union1d(ids, compared), stop)
+    new = new[np.isin(new, rows.ids)]  # a photo without a hash stays to be compared
+    for first in range(0, len(new), _BLOCK):
+        block = new[first : first + _BLOCK]
+        pairs = pairs_with(catalog, rows, block, compared, stop, partial(_told_from, told, first))
+        with catalog.transaction() as transaction:
+            transaction.put_near_pairs(block.tolist(), pairs, PAIRS_VERSION)
+        compared = np.union1d(compared, block)
+
+
+def pairs_among(
+    catalog: CatalogReader, rows: SketchRows, ids: Ids, stop: Stop, told: Told
+) -> set[Pair]:
+    """Return the pairs among these photos: those that the catalog keeps, and those of photos that
+    were not compared yet.
+    """
+    compared = np.intersect1d(catalog.compared_photos(PAIRS_VERSION), ids)
+    kept = catalog.near_pairs()
+    kept = kept[np.isin(kept, compared).all(axis=1)]
+    pairs = {(one, other) for one, other in kept.tolist()}
+    new = np.setdiff1d(ids, compared)
+    return pairs | pairs_with(catalog, rows, new, compared, stop, told)
+
+
+def pairs_with(
+    catalog: CatalogReader, rows: SketchRows, new: Ids, compared: Ids, stop: Stop, told: Told
+) -> set[Pair]:
+    """Return the pairs of new photos with each other and with those that were compared before."""
+    comparison = _Comparison(catalog, rows, new, compared, stop)
+    pairs: set[Pair] = set()
+    for step, overlays in enumerate(comparison.guesses()):
+        stop.check()
+        pairs |= comparison.confirmed(overlays, pairs)
+        told((step + 1) * len(new) // comparison.steps)
+    return pairs
+
+
+def _told_from(told: Told, before: int, photos: int) -> None:
+    told(before + photos)
+
+
+class _Comparison:
+    """A comparison of new photos with each other and with others."""
+
+    def __init__(
+        self, catalog: CatalogReader, rows: SketchRows, new: Ids, compared: Ids, stop: Stop
+    ) -> None:
+        rich = rows.quality >= LEAST_QUALITY
+        self._catalog = catalog
+        self._all = rows
+        self._stop = stop
+        self._known = np.flatnonzero(rich & np.isin(rows.ids, compared))
+        self._new = np.flatnonzero(rich & np.isin(rows.ids, new))
+        self.steps = len(ORIENTATIONS) + 2 * len(CROPS) + len(TURNS)
+        """How many times `guesses` yields."""
+
+    def guesses(self) -> Iterator[Overlays]:
+        """Yield guesses that one picture lies in another one, by their hashes: turned in each way,
+        as each crop of the other, and turned a little.
+        """
+        rows, new = self._all, self._new
+        if not len(new):
+            return
+        everyone = np.concatenate([self._known, new])
+        among_all, among_new = HashIndex(rows.bits[everyone]), HashIndex(rows.bits[new])
+        places = len(self._known) + np.arange(len(new))
+        for way in range(len(ORIENTATIONS)):
+            asked = turned_bits(rows.bits[new], way)
+            found = among_all.like(asked, MOST_DIFFERENT, rows=places, only_earlier=True)
+            yield Overlays.of_pairs(new[found.asked], everyone[found.found], way)
+        for number, scale in enumerate(CROPS):
+            found = among_all.like(rows.variants[new, number], MOST_DIFFERENT, rows=places)
+            yield Overlays.of_pairs(new[found.asked], everyone[found.found], 0, scale)
+            found = among_new.like(rows.variants[self._known, number], MOST_DIFFERENT)
+            yield Overlays.of_pairs(self._known[found.asked], new[found.found], 0, scale)
+        for number, degrees in enumerate(TURNS, len(CROPS)):
+            # If one is the other turned by 3 degrees, then the other is the one by -3.
+            found = among_all.like(rows.variants[new, number], MOST_DIFFERENT, rows=places)
+            around = new[found.asked]
+            sizes = self._catalog.picture_sizes(np.unique(rows.ids[around]).tolist())
+            shapes = np.divide(*row_sizes(rows, around, sizes).T[::-1])
+            yield Overlays.turned(around, everyone[found.found], degrees, shapes)
+
+    def confirmed(self, overlays: Overlays, known: Collection[Pair]) -> set[Pair]:
+        """Return the pairs of photos that are one shot and not known yet, given guesses."""
+        overlays = overlays.part(self._not_among(known, overlays.around, overlays.inside))
+        found: set[Pair] = set()
+        ids = self._all.ids
+        for first in range(0, len(overlays), _COMPARED):
+            self._stop.check()
+            some = overlays.part(slice(first, first + _COMPARED))
+            one, other = ids[some.around], ids[some.inside]
+            look = CloseLook(self._catalog, self._all, np.union1d(one, other))
+            same = look.confirmed(some)
+            found |= set(map(ordered, one[same].tolist(), other[same].tolist()))
+        return found
+
+    def _not_among(self, pairs: Collection[Pair], one: Rows, other: Rows) -> Rows:
+        """Return the places of those pairs of rows that are of two photos, and these not among the
+        pairs yet.
+        """
+        first, second = self._all.ids[one], self._all.ids[other]
+        known = [
+            ordered(*pair) in pairs for pair in zip(first.tolist(), second.tolist(), strict=True)
+        ]
+        new: npt.NDArray[np.int64] = np.flatnonzero((first != second) & ~np.array(known, bool))
+        return new

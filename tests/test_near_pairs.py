@@ -1,0 +1,166 @@
+"""Pairs that look like one shot are kept, so that photos are compared once."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import sigseek
+from benchmarks.photographs import cropped, photograph
+from sigseek.search.duplicates import pairs
+from sigseek.search.duplicates.close_look import CloseLook, Overlays
+from sigseek.storage import Catalog
+from sigseek.storage.lock import writer_lock
+from tests.catalogs import add_checkpoint, add_photos, random_unit
+from tests.test_duplicates import SIZE, names, save
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    for seed in range(4):
+        save(folder / f"{seed}.jpg", photograph(seed, SIZE))
+    save(folder / "0 small.jpg", photograph(0, SIZE).resize((240, 180)))
+    save(folder / "1 crop.jpg", cropped(photograph(1, SIZE), 0.05))
+    return folder
+
+
+@pytest.fixture
+def library(tmp_path: Path, photos: Path) -> Iterator[sigseek.Library]:
+    with sigseek.open(tmp_path / "library", model="mini", precision="fp32") as library:
+        library.index(photos)
+        yield library
+
+
+@pytest.fixture
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:
+    """The pairs of rows at which there was a close look, as their photos."""
+    looks: list[set[int]] = []
+    confirmed = CloseLook.confirmed
+
+    def noted(look: CloseLook, overlays: Overlays, *more: float) -> npt.NDArray[np.bool_]:
+        ids = look.rows.ids
+        around, inside = ids[overlays.around].tolist(), ids[overlays.inside].tolist()
+        looks.extend({one, other} for one, other in zip(around, inside, strict=True))
+        return confirmed(look, overlays, *more)
+
+    monkeypatch.setattr(CloseLook, "confirmed", noted)
+    return looks
+
+
+FIRST = {frozenset({"0.jpg", "0 small.jpg"}), frozenset({"1.jpg", "1 crop.jpg"})}
+
+
+def near(library: sigseek.Library) -> set[frozenset[str]]:
+    return names(library.duplicates(kinds=["near"]))
+
+
+def kept(library: sigseek.Library) -> list[tuple[int, int]]:
+    with closing(sqlite3.connect(library.directory / "catalog.sqlite")) as connection:
+        return connection.execute("SELECT first_id, second_id FROM near_pair").fetchall()
+
+
+def test_photos_are_compared_once(
+    library: sigseek.Library, photos: Path, looked_at: list[set[int]]
+) -> None:
+    assert near(library) == FIRST
+    assert (len(kept(library)), looked_at != []) == (2, True)
+    looked_at.clear()
+    assert near(library) == FIRST
+    assert looked_at == [], "nothing is new"
+    save(photos / "2 small.jpg", photograph(2, SIZE).resize((240, 180)))
+    save(photos / "1 wide.jpg", cropped(photograph(1, SIZE), 0.02))
+    library.index(photos)
+    new = set(Catalog(library.directory).photos_with_files().tolist()[-2:])
+    assert near(library) == {
+        frozenset({"0.jpg", "0 small.jpg"}),
+        frozenset({"1.jpg", "1 crop.jpg", "1 wide.jpg"}),
+        frozenset({"2.jpg", "2 small.jpg"}),
+    }
+    assert looked_at
+    assert all(look & new for look in looked_at), "each is about a new photo"
+
+
+@pytest.mark.parametrize("block", [1, 2, 100])
+def test_the_size_of_blocks_changes_nothing(
+    library: sigseek.Library, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pairs, "_BLOCK", block)
+    assert near(library) == FIRST
+
+
+def test_a_changed_photo_is_compared_again(library: sigseek.Library, photos: Path) -> None:
+    assert near(library) == FIRST
+    save(photos / "0 small.jpg", photograph(3, SIZE).resize((240, 180)))
+    library.index(photos)
+    assert near(library) == {
+        frozenset({"3.jpg", "0 small.jpg"}), frozenset({"1.jpg", "1 crop.jpg"})
+    }  # fmt: skip
+
+
+def test_a_removed_photo_leaves_no_pair(library: sigseek.Library, photos: Path) -> None:
+    assert near(library) == FIRST
+    shutil.move(photos / "0.jpg", photos.parent / "0.jpg")
+    library.index(photos, accept_missing=True)
+    assert near(library) == {frozenset({"1.jpg", "1 crop.jpg"})}
+    library.prune(timedelta(0))
+    assert len(kept(library)) == 1
+
+
+def test_pairs_of_another_comparison_are_found_again(
+    library: sigseek.Library, monkeypatch: pytest.MonkeyPatch, looked_at: list[set[int]]
+) -> None:
+    assert near(library) == FIRST
+    looked_at.clear()
+    monkeypatch.setattr(pairs, "PAIRS_VERSION", pairs.PAIRS_VERSION + 1)
+    assert near(library) == FIRST
+    assert looked_at
+    assert len(kept(library)) == 2
+
+
+def test_a_selection_has_the_kept_pairs_within_it(library: sigseek.Library, photos: Path) -> None:
+    library.add_tag("mine", [photos / "0.jpg", photos / "0 small.jpg", photos / "1.jpg"])
+    wanted = {frozenset({"0.jpg", "0 small.jpg"})}
+    assert names(library.duplicates("tag:mine", kinds=["near"])) == wanted
+    assert kept(library) == [], "only a comparison of all photos is kept"
+    assert near(library) == FIRST
+    assert names(library.duplicates("tag:mine", kinds=["near"])) == wanted
+
+
+def test_a_library_that_another_process_changes_is_compared_all_the_same(
+    library: sigseek.Library,
+) -> None:
+    with writer_lock(library.directory):
+        assert near(library) == FIRST
+        assert kept(library) == []
+    assert near(library) == FIRST
+    assert len(kept(library)) == 2
+
+
+def test_both_databases_keep_pairs(open_catalog: Callable[[], Catalog], tmp_path: Path) -> None:
+    catalog = open_catalog()
+    checkpoint = add_checkpoint(catalog, 4)
+    ids = add_photos(catalog, checkpoint, random_unit(4, 4), tmp_path, list("abcd"))
+    with catalog.transaction() as transaction:
+        transaction.put_near_pairs(ids[:2], [(ids[1], ids[0])], 1)
+        transaction.put_near_pairs(ids[2:3], [(ids[0], ids[2]), (ids[0], ids[1])], 1)
+    assert catalog.compared_photos(1).tolist() == ids[:3]
+    assert catalog.compared_photos(2).tolist() == []
+    assert sorted(catalog.near_pairs().tolist()) == [[ids[0], ids[1]], [ids[0], ids[2]]]
+    with catalog.transaction() as transaction:
+        transaction.put_hashes({ids[1]: None}, 1)
+    assert catalog.compared_photos(1).tolist() == [ids[0], ids[2]]
+    assert catalog.near_pairs().tolist() == [[ids[0], ids[2]]]
+    with catalog.transaction() as transaction:
+        transaction.forget_near_pairs(1)
+    assert len(catalog.near_pairs()) == 1
+    with catalog.transaction() as transaction:
+        transaction.forget_near_pairs(2)
+    assert (catalog.near_pairs().shape, len(catalog.compared_photos(1))) == ((0, 2), 0)
+    assert np.issubdtype(catalog.near_pairs().dtype, np.integer)
