@@ -53,7 +53,9 @@ _GROUPS = {
     "number of objects": "number",
 }
 """Kinds of queries, and the group that each is counted in."""
-_SIZES, _SHARES = (40, 200), (0.1, 0.01)
+_SMALL = {40: 10, 200: 4}
+"""The sizes of small libraries, and how many of each are made of a seed's drawings."""
+_SHARES = (0.1, 0.01)
 _TAG = "part"
 
 IsTrue = Callable[[frozenset[str]], bool]
@@ -67,6 +69,15 @@ class Asked:
     group: str
     query: str
     is_true: IsTrue
+
+
+@dataclass(frozen=True)
+class Part:
+    """A library, or the photos `within` it that have the tag, by their ids."""
+
+    library: Library
+    scenes: Sequence[Scene]
+    within: set[int] | None = None
 
 
 @dataclass
@@ -110,27 +121,22 @@ def questions(seed: int) -> list[Asked]:
     return asked + [Asked(one.kind, one.operators, one.is_true) for one in compound]
 
 
-def lists_of(
-    library: Library, scenes: Sequence[Scene], asked: Sequence[Asked], within: set[int] | None
-) -> dict[str, Lists]:
-    """Ask, and return what is listed by group. `within` has the ids of the photos with the tag,
-    which the search is then about.
-    """
-    groups: dict[str, Lists] = {}
+def lists_of(part: Part, asked: Sequence[Asked], groups: dict[str, Lists]) -> None:
+    """Ask a part, and add what is listed to the groups."""
+    scenes = part.scenes
     for one in asked:
         relevant = {row for row, scene in enumerate(scenes, 1) if one.is_true(scene.facts())}
-        if within is not None:
-            relevant &= within
+        if part.within is not None:
+            relevant &= part.within
         if not relevant:
             continue
-        query = one.query if within is None else f"tag:{_TAG} AND ({one.query})"
-        found = library.search(query, len(scenes))
+        query = one.query if part.within is None else f"tag:{_TAG} AND ({one.query})"
+        found = part.library.search(query, len(scenes))
         lists = groups.setdefault(one.group, Lists())
         lists.add(found.hits, relevant)
-        page = library.search(query, _SHOWN)
+        page = part.library.search(query, _SHOWN)
         lists.wrong_headlines += counted_in_headline(page) != len(found)
-        lists.inverted += is_inverted(library.search(query, 5 * _SHOWN, include_all=True))
-    return groups
+        lists.inverted += is_inverted(part.library.search(query, 5 * _SHOWN, include_all=True))
 
 
 def counted_in_headline(found: SearchResults) -> int:
@@ -151,15 +157,11 @@ def _level(hit: Hit) -> int:
     return VERDICTS.index(hit.verdict) if hit.verdict else -1
 
 
-def list_figures(
-    library: Library,
-    scenes: Sequence[Scene],
-    seed: int,
-    name: str,
-    within: set[int] | None = None,
-) -> Figures:
-    """Return the figures of the default lists."""
-    groups = lists_of(library, scenes, questions(seed), within)
+def list_figures(parts: Sequence[Part], seed: int, name: str) -> Figures:
+    """Return the figures of the default lists, over all parts together."""
+    groups: dict[str, Lists] = {}
+    for part in parts:
+        lists_of(part, questions(seed), groups)
     figures: Figures = {}
     for group, lists in groups.items():
         figures |= lists.figures(f"{name}, {group}")
@@ -177,7 +179,7 @@ def list_figures(
     return figures
 
 
-def presence_figures(library: Library, scenes: Sequence[Scene], seed: int, name: str) -> Figures:
+def presence_figures(parts: Sequence[Part], seed: int, name: str) -> Figures:
     """Return how often what is absent matches and what is present does not, and how wrong the
     expected number is.
     """
@@ -185,13 +187,14 @@ def presence_figures(library: Library, scenes: Sequence[Scene], seed: int, name:
     absent = absent_queries(
         set(without.objects), set(without.places), set(without.weathers), _CAPTIONS, seed
     )
-    matched = [len(library.search(text, 1)) for text, _ in absent]
-    missed, errors = [], []
-    for text, statement in present_queries(list(scenes), _CAPTIONS, seed):
-        found = library.search(text, 1, include_all=True)
-        true = sum(statement.facts() <= scene.facts() for scene in scenes)
-        missed.append(found[0].verdict == "no match")
-        errors.append(abs(found.expected - true) / true)
+    matched, missed, errors = [], [], []
+    for part in parts:
+        matched += [len(part.library.search(text, 1)) for text, _ in absent]
+        for text, statement in present_queries(list(part.scenes), _CAPTIONS, seed):
+            found = part.library.search(text, 1, include_all=True)
+            true = sum(statement.facts() <= scene.facts() for scene in part.scenes)
+            missed.append(found[0].verdict == "no match")
+            errors.append(abs(found.expected - true) / true)
     return {
         f"{name}: absent with a match": float(np.mean(matched)),
         f"{name}: present with no match": float(np.mean(missed)),
@@ -208,25 +211,30 @@ def measured(drawings: Drawings, root: Path, bare: Path, *, parts: bool) -> Figu
         ("calibrated", library),
         ("uncalibrated", open_library(library.directory, str(bare))),
     ):
-        figures |= list_figures(opened, scenes, seed, name)
-        figures |= presence_figures(opened, scenes, seed, name)
-        if not parts:
-            continue
-        for share in _SHARES:
+        figures |= all_figures([Part(opened, scenes)], seed, name)
+        for share in _SHARES if parts else ():
             few = round(share * len(scenes))
             chosen = sorted(random.Random(seed).sample(range(1, len(scenes) + 1), few))
             tag_part(library, _TAG, chosen)
-            part = f"{name}, {share:.0%} tagged"
-            figures |= list_figures(opened, scenes, seed, part, set(chosen))
-    for size in _SIZES if parts else ():
-        small = filled_library(root / str(size), drawings.vectors[:size])
-        figures |= list_figures(small, scenes[:size], seed, f"calibrated, {size} photos")
-        figures |= presence_figures(small, scenes[:size], seed, f"calibrated, {size} photos")
-        with open_library(small.directory, str(bare)) as opened:
-            name = f"uncalibrated, {size} photos"
-            figures |= list_figures(opened, scenes[:size], seed, name)
-            figures |= presence_figures(opened, scenes[:size], seed, name)
+            tagged = [Part(opened, scenes, set(chosen))]
+            figures |= list_figures(tagged, seed, f"{name}, {share:.0%} tagged")
+    for size, count in _SMALL.items() if parts else ():
+        small = []
+        for start in range(0, size * count, size):
+            rows = slice(start, start + size)
+            directory = root / f"{size} from {start}"
+            small.append(Part(filled_library(directory, drawings.vectors[rows]), scenes[rows]))
+        figures |= all_figures(small, seed, f"calibrated, {size} photos")
+        uncalibrated = [
+            Part(open_library(part.library.directory, str(bare)), part.scenes) for part in small
+        ]
+        figures |= all_figures(uncalibrated, seed, f"uncalibrated, {size} photos")
     return figures
+
+
+def all_figures(parts: Sequence[Part], seed: int, name: str) -> Figures:
+    """Return the figures of the lists and of what is there and is not."""
+    return list_figures(parts, seed, name) | presence_figures(parts, seed, name)
 
 
 def report(by_seed: dict[int, Figures]) -> None:
@@ -266,9 +274,10 @@ def main() -> None:
             scenes = [scene for drawings in series for scene in drawings.scenes]
             vectors = np.concatenate([drawings.vectors for drawings in series])
             library = filled_library(root / "whole", vectors)
-            figures = list_figures(library, scenes, series[0].seed, "calibrated")
+            figures = list_figures([Part(library, scenes)], series[0].seed, "calibrated")
             with open_library(root / "whole", str(bare)) as opened:
-                figures |= list_figures(opened, scenes, series[0].seed, "uncalibrated")
+                part = Part(opened, scenes)
+                figures |= list_figures([part], series[0].seed, "uncalibrated")
             report({series[0].seed: figures})
             return
         report(
