@@ -40,6 +40,7 @@ import { sentence } from "./words.js";
 
 const VIEWS = { search, duplicates, library };
 const RETRY = 2000;
+const REFRESH = 3000;
 
 class App {
   constructor() {
@@ -79,7 +80,8 @@ class App {
     document.addEventListener("visibilitychange", () => this.listenToEvents());
     this.onEvent("changed", () => this.changedElsewhere());
     this.show(this.router.state, null);
-    if (this.state.photo === null && matchMedia("(hover: hover)").matches) this.field.input.focus();
+    const isSearch = this.state.view === "search" && this.state.photo === null;
+    if (isSearch && matchMedia("(hover: hover)").matches) this.field.input.focus();
   }
 
   get state() {
@@ -238,11 +240,15 @@ class App {
 
   changedElsewhere() {
     if (this.refreshing) return;
-    // New photos come many times a second while a run goes on; once every three seconds is enough.
+    // New photos come many times a second while a run goes on. The page is brought up to date every
+    // three seconds at most, more rarely where that takes long, and not under somebody's hands.
+    const pause = Math.max(REFRESH, 10 * (this.views.search?.loadedIn ?? 0));
     this.refreshing = setTimeout(() => {
       this.refreshing = null;
-      if (this.state.photo === null && !this.selection.isActive()) this.changed();
-    }, 3000);
+      const isBusy = this.state.photo !== null || this.selection.isActive();
+      if (isBusy) this.changedElsewhere();
+      else this.changed();
+    }, pause);
   }
 
   onEvent(name, listener) {

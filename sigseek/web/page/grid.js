@@ -127,7 +127,7 @@ export class Grid {
   }
 
   rowHeight() {
-    return Math.round(Math.min(330, Math.max(116, 110 + this.width / 13)));
+    return Math.round(Math.min(330, Math.max(116, 110 + this.width / 16)));
   }
 
   resized() {

@@ -41,16 +41,20 @@ export class Headline {
     document.title = state.q ? `${state.q} · sigseek` : "sigseek";
     this.showNotes(answer);
     this.showChips(answer, state);
-    // Without a query there is no best match, and the newest come first.
-    this.order.firstChild.hidden = !state.q;
     this.order.firstChild.textContent = answer.judged_by === "facts"
       ? "First added first" : "Best match first";
-    this.order.value = !state.q && state.sort === "match" ? "-date" : state.sort;
     const isJudged = !["facts", "nothing"].includes(answer.judged_by);
     const hasMore = isJudged && answer.photos > answer.matches;
     this.toggle.hidden = !(hasMore || state.all) || !state.q;
     this.toggle.textContent = state.all ? "Only what matches" : "Show all, matching or not";
     this.toggle.setAttribute("aria-pressed", String(state.all));
+  }
+
+  /** Show the order that photos are asked for in. */
+  showOrder(state) {
+    // Without a query there is no best match, and the newest come first.
+    this.order.firstChild.hidden = !state.q;
+    this.order.value = !state.q && state.sort === "match" ? "-date" : state.sort;
   }
 
   showNotes(answer) {

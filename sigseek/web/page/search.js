@@ -64,13 +64,16 @@ class SearchView {
    */
   async load(state, { isAgain = false } = {}) {
     this.asked = state;
+    this.headline.showOrder(state);
     this.loading?.abort();
     const loading = new AbortController();
     this.loading = loading;
     const wait = this.app.later(300, () => this.element.classList.add("waiting"));
     wait.start();
+    const begin = performance.now();
     try {
       await this.answer(state, loading.signal, isAgain);
+      this.loadedIn = performance.now() - begin;
     } catch (error) {
       if (error.name !== "AbortError") this.failed(error);
     } finally {
@@ -163,6 +166,9 @@ class SearchView {
   }
 
   failed(error) {
+    if (!error.status) this.asked = null;  // the server is lost: ask again when it is back
+    if (!error.inWords) throw error;
+    if (!error.status && this.list) return;
     this.showList(new PhotoList(NOTHING, "facts"), { ...this.app.state, at: 0 });
     this.facets.hide();
     if (error.column || error.status === 400) {
@@ -171,7 +177,6 @@ class SearchView {
     } else {
       this.headline.showProblem(error.inWords?.() ?? String(error));
     }
-    if (!error.status) this.asked = null;  // the server is lost: ask again when it is back
   }
 }
 
