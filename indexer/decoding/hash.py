@@ -96,5 +96,14 @@ def _sketch(levels: npt.NDArray[np.uint8], shape: float, margins: bytes = WHOLE)
     """Return the sketch of a picture (256, 256) from which these margins were cut off."""
     blocks = levels.reshape(SIDE, _BLOCK, SIDE, _BLOCK)
     sketch = np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8)
+    return sketch_record(sketch, shape, margins)
+
+
+def sketch_record(
+    sketch: npt.NDArray[np.uint8], shape: float, margins: bytes = WHOLE
+) -> SketchRecord:
+    """Return what is kept of a sketch (64, 64). `shape` is the picture's height as a share of its
+    width.
+    """
     bits, variants = hash_bits(sketch[None]), variant_bits(sketch[None], shape)
     return SketchRecord(coded(sketch), bits.tobytes(), variants.tobytes(), quality(sketch), margins)

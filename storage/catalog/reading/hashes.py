@@ -81,15 +81,11 @@ class HashReader(Reader):
 
     def brightness(self, ids: Sequence[int]) -> dict[int, int]:
         """Return the mean grey level, 0 to 255, of each of these photos with a sketch, by id."""
-        query = select(SKETCH.c.photo_id, SKETCH.c.levels).where(
-            self._dialect.is_among(SKETCH.c.photo_id, "ids"), SKETCH.c.is_inner.is_(False)
-        )
-        found: dict[int, int] = {}
-        with self._connect() as connection:
-            for chunk in statement_chunks(ids):
-                for id_, levels in connection.execute(query, {"ids": self._dialect.ids(chunk)}):
-                    found[id_] = round(sum(levels) / len(levels))
-        return found
+        from sigseek.storage.sketch_coding import decoded
+
+        whole = {id_: file for (id_, inner), file in self.sketch_levels(ids).items() if not inner}
+        means = decoded(list(whole.values())).mean(axis=(1, 2))
+        return {id_: round(mean) for id_, mean in zip(whole, means.tolist(), strict=True)}
 
     def photos_with_copies(self) -> list[int]:
         """Return the photos, ascending, that several files held at the last run."""
