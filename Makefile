@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test lint bench bench-scores migration clean
+.PHONY: demo test lint bench bench-scores migration openapi clean
 
 demo: $(INSTALLED)
 	$(BIN)/sigseek demo --folder demo-photos
@@ -42,6 +42,10 @@ lint: $(INSTALLED)
 # For changed models: make migration NAME="what changes". Commit what it writes once you have read it.
 migration: $(INSTALLED)
 	$(BIN)/python -m tests.schemas.new "$(NAME)"
+
+# For changed routes or answers of the web server. Commit what it writes once you have read it.
+openapi: $(INSTALLED)
+	$(BIN)/python -m sigseek.web.openapi docs/openapi.json
 
 clean:
 	rm -rf $(VENV) demo-photos dist build .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -17,6 +17,7 @@ from sigseek.library import Library
 from sigseek.storage.catalog import FILE_NAME
 from sigseek.web.events import Events
 from sigseek.web.index_run import IndexRun
+from sigseek.web.openapi import describe
 from sigseek.web.photos import API
 from sigseek.web.problems import install_problems
 from sigseek.web.routes import (
@@ -79,6 +80,7 @@ def make_app(library: Library, settings: Settings) -> FastAPI:
     app.state.named_photos = {}
     for router in ROUTERS:
         app.include_router(router, prefix=API)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     install_problems(app)
     _serve_page(app)
     app.add_middleware(Guard, settings=settings, tokens=app.state.tokens)

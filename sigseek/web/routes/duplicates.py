@@ -13,13 +13,18 @@ from sigseek.search.duplicates.results import KINDS, DuplicateGroup, DuplicateKi
 from sigseek.web.answers import json_answer
 from sigseek.web.changes import MayChange
 from sigseek.web.context import LibraryInUse, named_photos, settings_of, stop_of
+from sigseek.web.models import Decided, Groups
 from sigseek.web.photos import shown_fields
 from sigseek.web.words import note_fields
 
 router = APIRouter(tags=["duplicates"])
 
 
-@router.get("/duplicates", summary="Photos that are there more than once")
+@router.get(
+    "/duplicates",
+    summary="Photos that are there more than once",
+    responses={200: {"model": Groups}},
+)
 def duplicates(
     request: Request,
     library: LibraryInUse,
@@ -80,7 +85,12 @@ class Decisions(BaseModel):
     )
 
 
-@router.post("/decisions", summary="Keep photos apart", dependencies=[MayChange])
+@router.post(
+    "/decisions",
+    summary="Keep photos apart",
+    responses={200: {"model": Decided}},
+    dependencies=[MayChange],
+)
 def decide(request: Request, library: LibraryInUse, decisions: Decisions) -> Response:
     """Note that no two of the photos are duplicates; they are never in one group again."""
     return json_answer(request, {"pairs": library.not_duplicates(decisions.not_duplicates)})

@@ -12,12 +12,17 @@ from sigseek.results import facet_in_words, facets_headline, record_fields
 from sigseek.storage.facets import FacetKind
 from sigseek.web.answers import json_answer
 from sigseek.web.context import LibraryInUse, named_photos, settings_of, stop_of
+from sigseek.web.models import CompletionAnswer, FacetsAnswer
 from sigseek.web.words import note_fields
 
 router = APIRouter(tags=["search"])
 
 
-@router.get("/facets", summary="Count photos by what they have in common")
+@router.get(
+    "/facets",
+    summary="Count photos by what they have in common",
+    responses={200: {"model": FacetsAnswer}},
+)
 def facets(
     request: Request,
     library: LibraryInUse,
@@ -60,7 +65,11 @@ def facets(
     return json_answer(request, fields)
 
 
-@router.get("/completion", summary="What a query may go on with")
+@router.get(
+    "/completion",
+    summary="What a query may go on with",
+    responses={200: {"model": CompletionAnswer}},
+)
 def completion(
     request: Request,
     library: LibraryInUse,

@@ -22,7 +22,10 @@ MAGIC = 0x53474C31
     "/search/layout",
     summary="All hits, without their facts",
     response_class=Response,
-    responses={200: {"content": {"application/octet-stream": {}}}},
+    responses={
+        200: {"content": {"application/octet-stream": {}}},
+        304: {"description": "The caller has it already."},
+    },
 )
 def layout(request: Request, library: LibraryInUse, asked: Annotated[Asked, Depends()]) -> Response:
     """Answer all hits in the order of `search`, as columns of little-endian numbers.

@@ -12,6 +12,7 @@ from sigseek.operations.thumbnails import Thumbnail
 from sigseek.results import record_fields
 from sigseek.web.answers import json_answer
 from sigseek.web.context import LibraryInUse
+from sigseek.web.models import Photos, WholePhoto
 from sigseek.web.photos import SHOWN_BY_BROWSERS, photos_json
 from sigseek.web.problems import RequestError
 
@@ -22,7 +23,7 @@ _FOREVER = "private, max-age=31536000, immutable"
 PhotoId = Annotated[int, Path(description="The photo's number, `id` of a hit.", ge=1, le=2**63 - 1)]
 
 
-@router.get("", summary="Several photos")
+@router.get("", summary="Several photos", responses={200: {"model": Photos}})
 def photos(
     request: Request,
     library: LibraryInUse,
@@ -44,7 +45,7 @@ def photos(
     return json_answer(request, {"photos": photos_json(library, library.photos(wanted))})
 
 
-@router.get("/{photo_id}", summary="One photo")
+@router.get("/{photo_id}", summary="One photo", responses={200: {"model": WholePhoto}})
 def photo(request: Request, library: LibraryInUse, photo_id: PhotoId) -> Response:
     """Answer all that is known of a photo, with all of its files."""
     files = library.files_of_photo(photo_id)
@@ -53,7 +54,15 @@ def photo(request: Request, library: LibraryInUse, photo_id: PhotoId) -> Respons
     return json_answer(request, fields | {"files": [record_fields(file) for file in files]})
 
 
-@router.get("/{photo_id}/thumbnail", summary="A small picture of a photo")
+@router.get(
+    "/{photo_id}/thumbnail",
+    summary="A small picture of a photo",
+    response_class=Response,
+    responses={
+        200: {"content": {"image/jpeg": {}}},
+        304: {"description": "The caller has it already."},
+    },
+)
 def thumbnail(
     request: Request,
     library: LibraryInUse,
@@ -73,13 +82,30 @@ def thumbnail(
     return _picture(request, found, immutable=bool(v) and found.size == size)
 
 
-@router.get("/{photo_id}/derived", summary="A photo as a JPEG of its own size")
+@router.get(
+    "/{photo_id}/derived",
+    summary="A photo as a JPEG of its own size",
+    response_class=Response,
+    responses={
+        200: {"content": {"image/jpeg": {}}},
+        304: {"description": "The caller has it already."},
+    },
+)
 def derived(request: Request, library: LibraryInUse, photo_id: PhotoId) -> Response:
     """Answer a JPEG made of the photo, for formats that browsers do not show."""
     return _picture(request, library.jpeg(photo_id), immutable=False)
 
 
-@router.get("/{photo_id}/original", summary="A photo's file")
+@router.get(
+    "/{photo_id}/original",
+    summary="A photo's file",
+    response_class=Response,
+    responses={
+        200: {"content": {"*/*": {}}},
+        206: {"description": "A part, as Range asks for.", "content": {"*/*": {}}},
+        416: {"description": "Range asks for what is not there."},
+    },
+)
 def original(
     library: LibraryInUse,
     photo_id: PhotoId,

@@ -12,6 +12,7 @@ from sigseek.results import counted, json_line, summary_fields
 from sigseek.search.results import SearchResults
 from sigseek.web.answers import json_answer, shortener
 from sigseek.web.context import LibraryInUse, named_photos, settings_of, stop_of
+from sigseek.web.models import SearchAnswer
 from sigseek.web.photos import photos_json
 from sigseek.web.words import note_fields, spelled, without_options
 
@@ -92,7 +93,11 @@ class Asked:
         )
 
 
-@router.get("/search", summary="Find photos")
+@router.get(
+    "/search",
+    summary="Find photos",
+    responses={200: {"model": SearchAnswer, "content": {NDJSON: {}}}},
+)
 def search(
     request: Request,
     library: LibraryInUse,

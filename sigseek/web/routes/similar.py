@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from sigseek.answers import LIKENESS_LEGEND
 from sigseek.web.answers import json_answer
 from sigseek.web.context import LibraryInUse, named_photos, stop_of
+from sigseek.web.models import Similar
 from sigseek.web.photos import photos_json
 from sigseek.web.problems import RequestError
 
@@ -26,7 +27,9 @@ class Likeness(BaseModel):
     offset: int = Field(0, description="How many photos to leave out first.", ge=0, le=1_000_000)
 
 
-@router.post("/similar", summary="Photos that look like a photo")
+@router.post(
+    "/similar", summary="Photos that look like a photo", responses={200: {"model": Similar}}
+)
 def similar(request: Request, library: LibraryInUse, likeness: Likeness) -> Response:
     """Answer the photos that look most like this one, each with the cosine of both embeddings, from
     -1 to 1. The photo itself is left out.

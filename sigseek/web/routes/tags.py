@@ -11,12 +11,13 @@ from sigseek.results import record_fields
 from sigseek.web.answers import json_answer
 from sigseek.web.changes import MayChange
 from sigseek.web.context import LibraryInUse
+from sigseek.web.models import TagAnswer, Tags
 from sigseek.web.named import Named, named_ids
 
 router = APIRouter(tags=["tags"])
 
 
-@router.get("/tags", summary="All tags")
+@router.get("/tags", summary="All tags", responses={200: {"model": Tags}})
 def tags(request: Request, library: LibraryInUse) -> Response:
     """Answer each tag with its number of photos, in alphabetical order."""
     found: list[dict[str, Any]] = [record_fields(tag) for tag in library.tags()]
@@ -30,7 +31,12 @@ class Tagging(Named):
     give: bool = Field(True, description="Whether to give the tag; false takes it.")
 
 
-@router.post("/tags", summary="Give or take a tag", dependencies=[MayChange])
+@router.post(
+    "/tags",
+    summary="Give or take a tag",
+    responses={200: {"model": TagAnswer}},
+    dependencies=[MayChange],
+)
 def decide(request: Request, library: LibraryInUse, tagging: Tagging) -> Response:
     """Give the tag to the photos by hand, or take it from them, and answer its number of photos."""
     ids = named_ids(request, library, tagging)

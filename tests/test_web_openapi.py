@@ -1,0 +1,91 @@
+"""The API as OpenAPI describes it."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+
+import sigseek
+from sigseek.web.app import make_app
+from sigseek.web.openapi import describe, written
+from sigseek.web.settings import Settings
+from tests.conftest import ROOT
+from tests.served import CHANGE
+
+COMMITTED = ROOT / "docs" / "openapi.json"
+_DOES_NOT_END = ("/api/v1/events",)
+"""What answers for as long as it is listened to."""
+
+
+@pytest.fixture(scope="module")
+def description() -> dict[str, object]:
+    with sigseek.open("no library") as library:
+        return describe(make_app(library, Settings()))
+
+
+def test_the_committed_description_is_that_of_the_app(description: dict[str, object]) -> None:
+    """Write it again with `make openapi`."""
+    assert COMMITTED.read_text(encoding="utf-8") == written(description)
+
+
+def test_every_field_and_every_parameter_is_described(description: dict[str, object]) -> None:
+    undescribed = []
+    schemas = description["components"]["schemas"]  # type: ignore[index]
+    for name, schema in schemas.items():
+        for field, told in schema.get("properties", {}).items():
+            if not told.get("description") and name in _WRITTEN_BY_HAND:
+                undescribed.append(f"{name}.{field}")
+    for path, operations in description["paths"].items():  # type: ignore[attr-defined]
+        for method, operation in operations.items():
+            undescribed += [
+                f"{method} {path}: {parameter['name']}"
+                for parameter in operation.get("parameters", [])
+                if not parameter.get("description")
+            ]
+            assert operation["summary"]
+            assert operation["description"]
+    assert undescribed == []
+
+
+_WRITTEN_BY_HAND = ("Problem", "Remedy", "Step", "Note", "Groups", "Ready", "Photos", "Tagging")
+
+
+_HOST = "127.0.0.1:7333"
+_CHECKED_ELSEWHERE: list[object] = []
+
+
+@pytest.fixture(scope="module")
+def served_app(mini_library: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+    copy = shutil.copytree(mini_library, tmp_path_factory.mktemp("openapi") / "library")
+    with sigseek.open(copy, model="mini", precision="fp32", device="cpu") as library:
+        yield make_app(library, Settings())
+
+
+def test_whatever_the_description_allows_is_answered_as_described(served_app: object) -> None:
+    """No answer is a failure of the server, and each has a documented status, type and form."""
+    schema = schemathesis.openapi.from_asgi(
+        "/api/v1/openapi.json", served_app, headers={"Host": _HOST}
+    )
+    statuses = set()
+
+    def ask(case: schemathesis.Case) -> None:
+        response = case.call(headers=CHANGE | {"Host": _HOST})
+        statuses.add(response.status_code)
+        case.validate_response(response, excluded_checks=_CHECKED_ELSEWHERE)
+
+    bounded = settings(
+        max_examples=10,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        if operation.path not in _DOES_NOT_END:
+            bounded(given(case=operation.as_strategy())(ask))()
+    assert {200, 400, 404} <= statuses
