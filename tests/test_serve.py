@@ -2,17 +2,20 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import urllib.request
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Run
+from tests.conftest import ROOT, Run
 
 Serve = Callable[..., "tuple[subprocess.Popen[str], str]"]
 
@@ -63,6 +66,35 @@ def test_it_answers_until_it_is_told_to_stop(
     process.send_signal(ending)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (0, "", "")
+
+
+def test_the_lines_of_the_documentation(serve: Serve, mini_library: Path, tmp_path: Path) -> None:
+    if not (shutil.which("curl") and shutil.which("jq")):
+        pytest.skip("curl and jq are not installed")
+    library = shutil.copytree(mini_library, tmp_path / "library")
+    _, address = serve("--library", library)
+    lines = re.findall(r"^\$ (curl .*)$", (ROOT / "docs" / "http.md").read_text(), re.MULTILINE)
+    printed = []
+    for line in lines:
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", line.replace("http://127.0.0.1:7333/", address)],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=tmp_path,
+            timeout=120,
+        )
+        printed.append(done.stdout.splitlines())
+    found, ndjson, tagged, similar, archive, error = printed
+    assert found[0] == "4 photos match, the best 2 shown"
+    assert len(found) == 3
+    assert (len(ndjson), ndjson[-1]) == (5, "4")
+    assert json.loads(tagged[0]) == {"label": "mine", "photos": 4, "by_hand": 4}
+    assert len(similar) == 3
+    assert archive == []
+    with zipfile.ZipFile(tmp_path / "photos.zip") as photos:
+        assert len(photos.namelist()) == 4
+    assert error[:3] == ["400", "invalid", "7"]
 
 
 def test_a_library_that_does_not_exist_is_made(serve: Serve, tmp_path: Path) -> None:
