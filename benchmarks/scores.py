@@ -1,7 +1,7 @@
 """How far the scores can be trusted: `mini` on drawn pictures of a seed that neither training
 nor calibration used.
 
-python -m benchmarks.scores [--pictures 2000] [--seed 12] [--verdicts] [--steps]
+python -m benchmarks.scores [--pictures 2000] [--seed 12] [--verdicts]
 
 Prints how well what is there is told from what is not, how often verdicts and the expected number
 of matches are wrong, what a closer look gains, and what operators gain over one sentence. Every
@@ -32,11 +32,9 @@ from sigseek.demo.captions import Statement
 from sigseek.demo.photos import draw_photos
 from sigseek.demo.scene import COLORS, OBJECTS, PLACES, WEATHERS, Scene
 from sigseek.evaluation.metrics import auroc, average_precision, calibration_error, reliability
-from sigseek.indexer.measure import measure_biases
 from sigseek.library import Library, open_library
 from sigseek.search.results import Hit, SearchResults
 from sigseek.siglip.checkpoint import MINI, MINI_DIRECTORY
-from sigseek.siglip.yardstick.steps import STEPS
 from sigseek.storage.index import faiss_build
 
 Bools = npt.NDArray[np.bool_]
@@ -111,21 +109,6 @@ def judge(
             f"  no match or maybe       {1 - verdicts[0].count('match') / len(there):.3f} of "
             f"the present"
         )
-
-
-def judge_by_steps(
-    name: str, drawings: Drawings, uncalibrated: Library, present: Queries, absent: Queries
-) -> None:
-    """Print what `judge` prints for each step of the yardstick, the smallest first. Verdicts by a
-    smaller step are the same with a calibration and without.
-    """
-    whole = drawings.library.yardstick()
-    catalog = drawings.library._opened.directory.catalog()
-    (record,) = catalog.checkpoints()
-    for step in STEPS:
-        measure_biases(catalog, record, whole.first(step))
-        texts = f"{step.common} common and {step.absent} absent texts, {step.pictures} pictures"
-        judge(f"{name}, {texts}", drawings, uncalibrated, present, absent)
 
 
 def _best(library: Library, text: str) -> Hit:
@@ -279,11 +262,7 @@ def main() -> None:
     parser.add_argument(
         "--verdicts", action="store_true", help="only how what is there is told from what is not"
     )
-    parser.add_argument(
-        "--steps", action="store_true", help="only that, by each step of the yardstick"
-    )
     arguments = parser.parse_args()
-    judge_all = judge_by_steps if arguments.steps else judge
     rng = random.Random(arguments.seed)
     with TemporaryDirectory() as temporary:
         root = Path(temporary)
@@ -304,7 +283,7 @@ def main() -> None:
 
         far = _drawn(root / "far", arguments.pictures, arguments.seed, without)
         absent = absent_queries(objects, places, weathers, _QUERIES, arguments.seed)
-        judge_all(
+        judge(
             "far",
             far,
             open_library(far.library.directory, str(bare)),
@@ -319,12 +298,12 @@ def main() -> None:
         colored = kinds_of_queries()["colour and object"]
         there = {(group.color, group.name) for scene in near.scenes for group in scene.objects}
         by_pair = dict(zip(product(COLORS, OBJECTS), colored, strict=True))
-        judge_all(
+        judge(
             "near miss", near, open_library(near.library.directory, str(bare)),
             [query for pair, query in by_pair.items() if pair in there],
             [by_pair[pair] for pair in pairs],
         )  # fmt: skip
-        if arguments.verdicts or arguments.steps:
+        if arguments.verdicts:
             return
         whole = _drawn(root / "whole", arguments.pictures, arguments.seed + 2)
         calibration(whole)

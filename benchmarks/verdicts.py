@@ -4,7 +4,8 @@
 
 Each seed is a library of drawings, asked about what it shows and about what was left out. Every
 answer comes from `Library.search`, as it is listed by default. A row of the table is a figure:
-its mean over the seeds and its worst. `--whole` joins the drawings of all seeds in one library.
+its mean over the seeds and its worst. `--whole` joins the drawings of all seeds in one library,
+`--parts` adds small libraries and tagged photos, and `--steps` compares the yardstick's steps.
 """
 
 import argparse
@@ -19,19 +20,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from benchmarks.drawn_libraries import (
-    Drawings,
-    embedded_drawings,
-    filled_library,
-    left_out,
-    tag_part,
-)
-from benchmarks.drawn_queries import (
-    absent_queries,
-    compound_queries,
-    kinds_of_queries,
-    present_queries,
-)
+from benchmarks.drawn_libraries import Drawings, embedded_drawings, filled_library, tag_part
+from benchmarks.drawn_queries import compound_queries, kinds_of_queries
+from benchmarks.presence import NearMisses, figures_by_steps, presence_figures
 from sigseek.answers import headline
 from sigseek.cli.remedies import spell
 from sigseek.demo.scene import Scene
@@ -39,10 +30,9 @@ from sigseek.evaluation.metrics import calibration_error, reliability
 from sigseek.library import Library, open_library
 from sigseek.search.results import Hit, SearchResults
 from sigseek.search.verdicts import VERDICTS
-from sigseek.siglip.checkpoint import MINI_DIRECTORY
+from sigseek.siglip.checkpoint import MINI, MINI_DIRECTORY
 
 _PER_KIND = 20
-_CAPTIONS = 100
 _SHOWN = 10
 _GROUPS = {
     "object": "1-2 facts",
@@ -179,39 +169,18 @@ def list_figures(parts: Sequence[Part], seed: int, name: str) -> Figures:
     return figures
 
 
-def presence_figures(parts: Sequence[Part], seed: int, name: str) -> Figures:
-    """Return how often what is absent matches and what is present does not, and how wrong the
-    expected number is.
-    """
-    without = left_out(seed)
-    absent = absent_queries(
-        set(without.objects), set(without.places), set(without.weathers), _CAPTIONS, seed
-    )
-    matched, missed, errors = [], [], []
-    for part in parts:
-        matched += [len(part.library.search(text, 1)) for text, _ in absent]
-        for text, statement in present_queries(list(part.scenes), _CAPTIONS, seed):
-            found = part.library.search(text, 1, include_all=True)
-            true = sum(statement.facts() <= scene.facts() for scene in part.scenes)
-            missed.append(found[0].verdict == "no match")
-            errors.append(abs(found.expected - true) / true)
-    return {
-        f"{name}: absent with a match": float(np.mean(matched)),
-        f"{name}: present with no match": float(np.mean(missed)),
-        f"{name}: expected number, median error": float(np.median(errors)),
-    }
-
-
 def measured(drawings: Drawings, root: Path, bare: Path, *, parts: bool) -> Figures:
     """Return all figures of one seed."""
     scenes, seed = drawings.scenes, drawings.seed
     library = filled_library(root / "all", drawings.vectors)
     figures: Figures = {}
+    near = NearMisses(drawings, root / "near")
     for name, opened in (
         ("calibrated", library),
         ("uncalibrated", open_library(library.directory, str(bare))),
     ):
         figures |= all_figures([Part(opened, scenes)], seed, name)
+        figures |= near.figures(MINI if name == "calibrated" else str(bare), name)
         for share in _SHARES if parts else ():
             few = round(share * len(scenes))
             chosen = sorted(random.Random(seed).sample(range(1, len(scenes) + 1), few))
@@ -234,7 +203,8 @@ def measured(drawings: Drawings, root: Path, bare: Path, *, parts: bool) -> Figu
 
 def all_figures(parts: Sequence[Part], seed: int, name: str) -> Figures:
     """Return the figures of the lists and of what is there and is not."""
-    return list_figures(parts, seed, name) | presence_figures(parts, seed, name)
+    libraries = [(part.library, part.scenes) for part in parts]
+    return list_figures(parts, seed, name) | presence_figures(libraries, seed, name)
 
 
 def report(by_seed: dict[int, Figures]) -> None:
@@ -243,10 +213,8 @@ def report(by_seed: dict[int, Figures]) -> None:
     print(f"{'':58}  mean  worst  " + "  ".join(f"{seed:>5}" for seed in by_seed))
     for name in names:
         values = [figures.get(name, np.nan) for figures in by_seed.values()]
-        worst = (
-            np.nanmin(values) if name.endswith(("precision", "recall", "queries"))
-            else np.nanmax(values)
-        )  # fmt: skip
+        best_is_high = name.endswith(("precision", "recall", "queries")) or "AUROC" in name
+        worst = (np.nanmin if best_is_high else np.nanmax)(values)
         numbers = "  ".join(f"{value:.3f}" for value in (np.nanmean(values), worst, *values))
         print(f"{name:58} {numbers}")
 
@@ -260,6 +228,9 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=2000, help="(default: %(default)s)")
     parser.add_argument("--keep", type=Path, help="keep the embeddings of the drawings here")
     parser.add_argument("--parts", action="store_true", help="also small libraries and selections")
+    parser.add_argument(
+        "--steps", action="store_true", help="only what is there, by each step of the yardstick"
+    )
     parser.add_argument(
         "--whole", action="store_true", help="measure all seeds' drawings as one library"
     )
@@ -279,6 +250,11 @@ def main() -> None:
                 part = Part(opened, scenes)
                 figures |= list_figures([part], series[0].seed, "uncalibrated")
             report({series[0].seed: figures})
+            return
+        if arguments.steps:
+            report(
+                {one.seed: figures_by_steps(one, root / str(one.seed), str(bare)) for one in series}
+            )
             return
         report(
             {
