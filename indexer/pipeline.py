@@ -27,10 +27,10 @@ from sigseek.siglip.yardstick.steps import Step
 from sigseek.storage import Catalog, CheckpointRecord, FolderRecord
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index.contract import IndexStore
-from sigseek.storage.thumbnails import ThumbnailStore
 
 if TYPE_CHECKING:
     from sigseek.siglip.yardstick.embeddings import Yardstick  # numpy comes with it
+    from sigseek.storage.thumbnails import ThumbnailStore
 
 
 class Indexer:
@@ -43,8 +43,8 @@ class Indexer:
     Pictures of more than `max_pixels` are failures. The catalog remembers the limit for later runs;
     None stands for the remembered one, or else for what half of the memory is enough for. With
     `reread`, files are read again even if their size and times have not changed. `speed` tells of
-    runs that take long, and keeps how fast this one was. `thumbnails` keeps a small picture of each
-    photo that is decoded.
+    runs that take long, and keeps how fast this one was. `thumbnails` is called when there are
+    files to read; what it returns keeps a small picture of each photo that is decoded.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Indexer:
         speed: SpeedNotes | None = None,
         max_pixels: int | None = None,
         reread: bool = False,
-        thumbnails: ThumbnailStore | None = None,
+        thumbnails: Callable[[], ThumbnailStore | None] = lambda: None,
         listener: Listener | None = None,
         stop: Stop | None = None,
     ) -> None:
@@ -188,6 +188,7 @@ class Indexer:
         from sigseek.indexer.decoding.guarded import GuardedDecoder
         from sigseek.indexer.ingest import FolderIngest
 
+        thumbnails = self._thumbnails()
         with GuardedDecoder(self._preprocessing, self._max_pixels) as decoder:
             for folder, found in work:
                 if self._stop.is_set():
@@ -201,7 +202,7 @@ class Indexer:
                     folder,
                     found,
                     self._stop,
-                    self._thumbnails,
+                    thumbnails,
                 ).run()
 
     def _read_metadata(self, work: Sequence[tuple[FolderRecord, PurePath, Comparison]]) -> bool:

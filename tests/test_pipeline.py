@@ -104,7 +104,7 @@ class Library:
             FaissStore(self.catalog.path.parent / "index"),
             max_pixels=max_pixels,
             reread=reread,
-            thumbnails=thumbnails,
+            thumbnails=lambda: thumbnails,
             listener=listener,
             stop=stop,
         )

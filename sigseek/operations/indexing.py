@@ -69,7 +69,7 @@ def index_folders(
                     directory.index_store,
                     speed=SpeedNotes(checkpoint.name, shape.gflop, record.embeddings),
                     reread=reread,
-                    thumbnails=library.thumbnails.store_if_any,
+                    thumbnails=lambda: library.thumbnails.store_if_any,
                     max_pixels=None if max_megapixels is None else max_megapixels * 1_000_000,
                     listener=told,
                     stop=until,

@@ -1,17 +1,22 @@
 """What the operations on one opened library share."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sigseek.errors import ErrorKind, StoppedError
 from sigseek.operations.checkpoint import LibraryCheckpoint
+from sigseek.operations.lazy import Lazy
 from sigseek.operations.location import LibraryLocation
 from sigseek.operations.model import ModelInUse
 from sigseek.operations.photo_files import PhotoFiles
 from sigseek.operations.searcher import SearcherInUse
-from sigseek.operations.thumbnails import Thumbnails
 from sigseek.progress import Listener
 from sigseek.storage.errors import LibraryError
+
+if TYPE_CHECKING:
+    from sigseek.operations.thumbnails import Thumbnails
 
 _Answer = TypeVar("_Answer")
 
@@ -37,7 +42,17 @@ class OpenedLibrary:
         self.checkpoint = LibraryCheckpoint(directory, self.model)
         self.photo_files = PhotoFiles(directory, self.model, self.checkpoint)
         self.searcher = SearcherInUse(directory, self.model, self.checkpoint)
-        self.thumbnails = Thumbnails(directory, self.photo_files)
+        self._thumbnails: Lazy[Thumbnails] = Lazy()
+
+    @property
+    def thumbnails(self) -> Thumbnails:
+        """Return what gives the thumbnails of the library's photos. Few searches need any."""
+        return self._thumbnails.get(self._open_thumbnails)
+
+    def _open_thumbnails(self) -> Thumbnails:
+        from sigseek.operations.thumbnails import Thumbnails
+
+        return Thumbnails(self.directory, self.photo_files)
 
     def go_on_with_last_named(self) -> None:
         """Use the checkpoint that an indexing run goes on with, unless one was asked for."""
@@ -87,7 +102,8 @@ class OpenedLibrary:
         self.directory.close()
         self.searcher.close()
         self.photo_files.close()
-        self.thumbnails.close()
+        for thumbnails in self._thumbnails.clear():
+            thumbnails.close()
 
 
 def _tells_of_absence(error: Exception) -> bool:
