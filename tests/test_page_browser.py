@@ -508,3 +508,52 @@ def test_the_page_is_small_and_has_no_code_in_its_markup() -> None:
         assert set(elsewhere) <= {"http://www.w3.org/2000/svg"}
         if file.suffix == ".html":
             assert not re.search(r"<script(?![^>]*src=)|<style|\sstyle=|\son\w+=", text)
+
+
+def test_the_arithmetic_of_rows(page: Page) -> None:
+    page.goto("/login")
+    rows = page.evaluate("""async () => {
+      const { justify } = await import("/page/layout.js");
+      const rows = justify([1000, 1000, 1000, 1000, 20000], 5, 306, 100, 3);
+      const columns = [rows.starts, rows.tops, rows.heights].map((column) => [...column]);
+      return [rows.rows, rows.height, ...columns];
+    }""")
+    count, height, starts, tops, heights = rows
+    # Three squares fill the first row. A panorama counts as 3.2 times as wide as high.
+    assert (count, starts, tops[:2], heights[0]) == (2, [0, 3, 5], [0, 103], 100)
+    assert heights[1] == pytest.approx((306 - 3) / (1 + 3.2))
+    assert height == pytest.approx(103 + heights[1])
+
+
+def test_a_list_taller_than_browsers_allow(page: Page) -> None:
+    page.goto("/login")
+    scaled = page.evaluate("""async () => {
+      const { ScrollScale } = await import("/page/layout.js");
+      const scale = new ScrollScale(40e6, 900);
+      const both = (place) => [scale.toPhysical(place), scale.toPlace(scale.toPhysical(place))];
+      return [scale.physicalHeight, both(0), both(500), both(20e6), both(scale.end - 10)];
+    }""")
+    assert scaled[:3] == [6e6, [0, 0], [500, 500]]
+    assert scaled[3][0] == pytest.approx(3e6, rel=0.01)
+    assert scaled[3][1] == pytest.approx(20e6)
+    assert scaled[4] == [6e6 - 900 - 10, 40e6 - 900 - 10]
+
+
+def test_terms_are_added_and_taken_away(page: Page) -> None:
+    page.goto("/login")
+    queries = page.evaluate("""async () => {
+      const { narrowed, without, freed } = await import("/page/queries.js");
+      const lisbon = 'place:"Lisbon"';
+      return [
+        narrowed("", lisbon), narrowed("a dog", lisbon), narrowed("a OR b", lisbon),
+        narrowed(`a dog AND ${lisbon}`, lisbon), narrowed('"x OR y"', lisbon),
+        without("a dog", "photo:3"), without("", "photo:3"),
+        freed(`a dog AND ${lisbon}`, null, lisbon), freed("a OR b", '"a" OR "b"', lisbon),
+        freed("place:Lisbon a dog", `${lisbon} AND "a dog"`, lisbon),
+      ];
+    }""")
+    assert queries == [
+        'place:"Lisbon"', 'a dog AND place:"Lisbon"', '(a OR b) AND place:"Lisbon"',
+        'a dog AND place:"Lisbon"', '"x OR y" AND place:"Lisbon"',
+        "a dog NOT photo:3", "NOT photo:3", "a dog", None, '"a dog"',
+    ]  # fmt: skip

@@ -22,7 +22,6 @@ export class QueryField {
     this.sent = element.querySelector(".query-picture");
     this.suggestions = [];
     this.chosen = -1;
-    this.pictures = new Map();
     this.complete = whenQuiet(120, () => this.askForSuggestions());
     this.listen();
     this.listenToPictures();
@@ -101,11 +100,11 @@ export class QueryField {
     const token = UPLOADED.exec(this.input.value)?.[1];
     this.sent.hidden = !token;
     if (!token) return;
-    const picture = this.pictures.get(token);
-    this.sent.replaceChildren(
-      picture?.url ? make("img", { src: picture.url, alt: "" }) : icon("picture"), icon("close"),
-    );
-    this.sent.setAttribute("aria-label", `Search without the picture ${picture?.name ?? ""}`);
+    const picture = make("img", { src: `/api/v1/uploads/${token}/thumbnail`, alt: "" });
+    // The server keeps an uploaded picture for some minutes only.
+    picture.addEventListener("error", () => picture.replaceWith(icon("picture")));
+    this.sent.replaceChildren(picture, icon("close"));
+    this.sent.setAttribute("aria-label", "Search without the picture");
   }
 
   /** Return what was typed beside the picture. */
@@ -256,7 +255,6 @@ export class QueryField {
     try {
       const answer = await this.app.api.ask("uploads", { form });
       const token = answer.photo.replace(/^upload[:-]/, "");
-      this.pictures.set(token, { name: answer.name, url: answer.thumbnail });
       const words = this.words();
       const query = `photo:upload-${token}`;
       this.onSearch(words ? `${query} AND ${words}` : query);
