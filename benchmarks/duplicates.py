@@ -41,6 +41,8 @@ Distances = npt.NDArray[np.int64]
 _PRECISION = 0.999
 _LARGEST = 1000
 _SECOND = "second shot"
+_SAME = 6
+"""Photographs whose 16 x 16 grey pixels differ by fewer levels than this are one photograph."""
 
 
 def main() -> None:
@@ -134,6 +136,7 @@ def save_forms(folder: Path, target: Path, count: int) -> int:
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings)
     random.Random(0).shuffle(paths)
     number = 0
+    small: list[npt.NDArray[np.float32]] = []
     for path in paths:
         if number == count:
             break
@@ -145,6 +148,9 @@ def save_forms(folder: Path, target: Path, count: int) -> int:
         image.thumbnail((_LARGEST, _LARGEST))
         if min(image.size) < 200:
             continue
+        small.append(np.asarray(image.convert("L").resize((16, 16)), np.float32))
+        if any(np.abs(small[-1] - other).mean() < _SAME for other in small[:-1]):
+            continue  # a picture in several formats would be its own distractor
         save(second_shot(image, number), target / _SECOND, number)
         image = first_shot(image)
         save(image, target / "original", number)
