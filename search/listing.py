@@ -26,12 +26,14 @@ def list_selected(
     order: Order = "match",
     offset: int = 0,
     page: str | None = None,
+    ordered: Ids | None = None,
 ) -> SearchResults:
     """Return the photos for which the facts and tags are true. All of them are certainly matches,
     so the order "match" is that of their ids.
 
     The part of the list that is returned has `limit` photos. It comes after the first `offset`
-    photos, or it is the `page` that an earlier answer named.
+    photos, or it is the `page` that an earlier answer named. `ordered` has the ids of all photos in
+    their order, if that is known already.
 
     Raises QueryError for a limit below 1, a value that nothing in the library has, and a tag that
     does not exist.
@@ -40,8 +42,10 @@ def list_selected(
     check_place(order, offset, page)
     asked = question([str(facts), order])
     part = Part(asked, limit, offset, read_page(page, asked) if page else None)
-    ids = selected(facts, catalog)
-    listing = Listing(catalog, _certain(ids), order, by_verdict=False)
+    ids = selected(facts, catalog) if ordered is None else ordered
+    listing = Listing(
+        catalog, _certain(ids), order, by_verdict=False, is_ordered=ordered is not None
+    )
     found, next_page = listing.part(part, 0.0, generation=0)
     true_of: dict[str, set[int]] | None = None
     if explain:

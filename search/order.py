@@ -45,6 +45,8 @@ class Listing:
     order: Order
     by_verdict: bool
     """Whether those that match come first, then those that may, and then the others."""
+    is_ordered: bool = False
+    """Whether the scored photos are in this order already."""
 
     @cached_property
     def best_first(self) -> Rows:
@@ -56,7 +58,7 @@ class Listing:
         them, or those of a page and the pages after it.
         """
         rows = self.best_first[self.scored.probabilities[self.best_first] >= least]
-        if self.order == "match" and page is None:
+        if page is None and (self.order == "match" or self.is_ordered):
             return rows
         found = self._places(rows)
         if page is not None:

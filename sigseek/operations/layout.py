@@ -68,15 +68,16 @@ def lay_out(
 ) -> Layout:
     """Return the layout as `Library.layout` describes."""
     from sigseek.search.checks import check_place, check_search
-    from sigseek.search.query import And, is_factual, terms
+    from sigseek.search.query import is_factual, terms
 
     catalog = library.directory.catalog()
-    shapes = catalog.once("shapes", lambda: _shapes(catalog.photo_columns()))
+    shapes = _shapes_of(catalog)
     check_place(sort, 0, None)
     if not query.strip():
         order: Order = "-date" if sort == "match" else sort
-        ids = catalog.once(("ids", order), lambda: _factual_ids(catalog, shapes, And(()), order))
-        return _of(shapes, ids, None)
+        return catalog.once(
+            ("layout of all", order), lambda: _of(shapes, ids_of_all(catalog, order), None)
+        )
     asked = read_query(library, query, "", named_photos)
     check_search(asked, 1, min_probability, looks_closer=False)
     if is_factual(asked):
@@ -96,6 +97,20 @@ def lay_out(
         stop=stop,
     )
     return _of(shapes, ids, probabilities)
+
+
+def ids_of_all(catalog: Catalog, order: Order) -> Ids:
+    """Return the ids (n,) of all photos in their order."""
+    from sigseek.search.query import And
+
+    return catalog.once(
+        ("ids of all", order),
+        lambda: _factual_ids(catalog, _shapes_of(catalog), And(()), order),
+    )
+
+
+def _shapes_of(catalog: Catalog) -> _Shapes:
+    return catalog.once("shapes", lambda: _shapes(catalog.photo_columns()))
 
 
 def _factual_ids(catalog: Catalog, shapes: _Shapes, facts: Query, order: Order) -> Ids:

@@ -26,9 +26,16 @@ def list_photos(
     library: OpenedLibrary, limit: int, *, sort: Order, offset: int, page: str | None
 ) -> SearchResults:
     """List all photos as `Library.list_photos` describes."""
+    from sigseek.operations.layout import ids_of_all
+    from sigseek.search.checks import check_place
     from sigseek.search.listing import list_selected
     from sigseek.search.query import And
 
     catalog = library.directory.catalog()
+    check_place(sort, offset, page)
+    # A page begins behind a photo, wherever that is by now.
+    ordered = ids_of_all(catalog, sort) if page is None else None
     # An AND of nothing is true of every photo.
-    return list_selected(And(()), catalog, limit, order=sort, offset=offset, page=page)
+    return list_selected(
+        And(()), catalog, limit, order=sort, offset=offset, page=page, ordered=ordered
+    )

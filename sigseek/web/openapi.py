@@ -24,6 +24,7 @@ _PROBLEMS = {
     421: "The request is for another host.",
     422: "A parameter or the body is not as described, or it cannot be done here.",
     429: "Too many wrong tokens, or too much to do; Retry-After tells when to come back.",
+    431: "The head of the request is larger than 32 KB.",
     500: "A file of the library is damaged.",
     503: "A disk, drive or model cannot be used now.",
 }

@@ -43,6 +43,8 @@ _OF_PAGE = ("/", "/login")
 """Addresses that a link on another site may lead to."""
 _OF_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _EVERY_ADDRESS = ("0.0.0.0", "::", "")
+MOST_HEAD_BYTES = 32 * 1024
+"""The most bytes that the headers and the query of a request may have."""
 _LOG = logging.getLogger("sigseek.web.access")
 
 
@@ -81,6 +83,7 @@ class Guard:
 
     def _check(self, scope: Scope, headers: Headers) -> None:
         """Raise RequestError for a request that may not be answered."""
+        _check_size(scope)
         self._check_host(headers)
         _check_page(scope, headers)
         if scope["method"] in _CHANGES:
@@ -164,6 +167,17 @@ def login_of(headers: Headers) -> str:
     except CookieError:
         return ""
     return cookie.value if cookie else ""
+
+
+def _check_size(scope: Scope) -> None:
+    """Refuse a head that is too large. The HTTP parser limits only heads that come in parts."""
+    size = len(scope["query_string"]) + sum(
+        len(name) + len(value) for name, value in scope["headers"]
+    )
+    if size > MOST_HEAD_BYTES:
+        raise RequestError(
+            431, "the request's head is too large", f"send at most {MOST_HEAD_BYTES:,} bytes"
+        )
 
 
 def _check_page(scope: Scope, headers: Headers) -> None:

@@ -17,6 +17,7 @@ from sigseek.errors import ErrorKind, Option, Remedy, SigseekError
 from sigseek.library import Library
 from sigseek.web.app import make_app
 from sigseek.web.context import is_loopback
+from sigseek.web.security import MOST_HEAD_BYTES
 from sigseek.web.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 _HEAD_SECONDS = 15.0
 """How long the head of a request may take to arrive."""
-_MOST_HEAD_BYTES = 32 * 1024
 _MOST_CONNECTIONS = 2_000
 """Connections beyond these are answered with 503 at once."""
 _END_SECONDS = 2
@@ -132,7 +132,7 @@ def _config(app: FastAPI) -> uvicorn.Config:
         timeout_keep_alive=30,
         timeout_graceful_shutdown=_END_SECONDS,
         limit_concurrency=_MOST_CONNECTIONS,
-        h11_max_incomplete_event_size=_MOST_HEAD_BYTES,
+        h11_max_incomplete_event_size=MOST_HEAD_BYTES,
     )
 
 
