@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, overload
@@ -17,6 +18,7 @@ from sigseek.storage.facets import FACET_KINDS, FacetKind, FacetValue
 OF_EACH = 5
 """The number of values of each kind that are given where no kind is named."""
 _BY_TIME: tuple[FacetKind, ...] = ("year", "month")
+_WITHOUT_YEARS: tuple[FacetKind, ...] = tuple(kind for kind in FACET_KINDS if kind != "year")
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,12 @@ def count_facets(
         counted = "selection" if is_factual(asked) else "matches"
     with catalog.snapshot() as moment:
         counts: dict[FacetKind, dict[FacetValue, int]] = {}
-        for kind in kinds:
+        for kind in kinds if by else _WITHOUT_YEARS:
             if stop:
                 stop.check()
             counts[kind] = moment.count_photos_by(kind, ids)
+        if by is None:
+            counts = {"year": _years(counts["month"]), **counts}
         if ids is not None:
             photos = len(ids)
         else:  # every photo has one format
@@ -111,6 +115,14 @@ def count_facets(
             values.append(Facet(kind, None, by_value[None]))
     written = str(asked) if asked else None
     return Facets(tuple(values), photos, counted, written, left_out, notes)
+
+
+def _years(months: Mapping[FacetValue, int]) -> dict[FacetValue, int]:
+    """Return the counts by year that the counts by month give."""
+    years: Counter[FacetValue] = Counter()
+    for month, photos in months.items():
+        years[None if month is None else str(month)[:4]] += photos
+    return years
 
 
 def _check(by: FacetKind | None, limit: int | None) -> None:

@@ -21,6 +21,8 @@ _Counts: TypeAlias = Counter[FacetValue]
 _Among: TypeAlias = Callable[[Column[int]], ColumnElement[bool]]
 """Returns whether the id in a column is one of the photos that are counted."""
 
+_LAST = "\x7f"
+"""It sorts after every character of a date."""
 _MANY = 500_000
 """The number of ids that one statement takes."""
 _COLUMNS: Mapping[FacetKind, tuple[ColumnElement[Any], ...]] = {
@@ -44,12 +46,16 @@ class FacetReader(Reader):
         A photo with files in several folders, or with several tags, counts for each of them. A date
         that tells no month counts for its year, such as "1978", among the months too.
         """
+        if among is None:
+            return dict(self._once(("counts", kind), lambda: self._count_all(kind)))
         with self._connect() as connection:
-            if among is None:
-                counts = _counts_of_all(connection, kind)
-            else:
-                counts = self._counts_among(connection, kind, among)
+            counts = self._counts_among(connection, kind, among)
         return {value: photos for value, photos in counts.items() if photos}
+
+    def _count_all(self, kind: FacetKind) -> dict[FacetValue, int]:
+        with self._connect() as connection:
+            found = _counts_of_all(connection, kind)
+        return {value: photos for value, photos in found.items() if photos}
 
     def _counts_among(self, connection: Connection, kind: FacetKind, among: Ids) -> _Counts:
         """Return the counts of photos with these ids.
@@ -100,11 +106,11 @@ def _counts_by_time(connection: Connection, length: int) -> _Counts:
     while first := connection.scalar(select(func.min(taken)).where(taken > last)):
         value = first[:length]
         # "1978" is no part of a month, though a month may begin with the same moment.
-        chosen = is_within(taken, value, value) if len(value) == length else taken == value
-        ((counts[value], newest),) = connection.execute(
-            select(func.count(), func.max(taken)).where(chosen)
-        )
-        last = newest or first
+        if len(value) == length:
+            chosen, last = is_within(taken, value, value), value + _LAST
+        else:
+            chosen, last = taken == value, value
+        counts[value] = connection.scalar(select(func.count()).where(chosen)) or 0
     return counts
 
 
