@@ -1,6 +1,7 @@
 """Counts of photos by year, camera, place and so on, against a plain Python count."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -174,6 +175,92 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
         library.add_tag("red", [folder / "0.jpg", folder / "1.jpg"])
         library.add_tag("blue", [folder / "1.jpg"])
     return directory
+
+
+def by_directory(
+    photos: Sequence[Known], roots: Sequence[str], directory: str = ""
+) -> dict[FacetValue, int]:
+    """Return how many photos the directories of each root have that lie one level below what all
+    files of the root below `directory` have in common.
+    """
+    counts: Counter[FacetValue] = Counter()
+    for root in roots:
+        start = f"{root}/{directory}".rstrip("/")
+        files = [
+            (number, Path(path).parent.parts)
+            for number, one in enumerate(photos)
+            for path in one.paths
+            if path.startswith(f"{start}/")
+        ]
+        if not files:
+            continue
+        common = os.path.commonpath([str(Path(*parts)) for _, parts in files])
+        depth = len(Path(common).parts) + 1
+        counts.update(str(Path(*parts[:depth])) for _, parts in {(n, p[:depth]) for n, p in files})
+    return dict(counts)
+
+
+def test_photos_by_directory(library: tuple[Catalog, list[Known], list[int]]) -> None:
+    catalog, photos, ids = library
+    without = sum(not one.paths for one in photos)
+    assert without
+    found = catalog.count_photos_by_directory()
+    assert found == by_directory(photos, FOLDERS) | {None: without}
+    assert {"/photos", "/photos/2019", "/photos/2020", "/photos/sub"} <= set(found)
+    chosen = [
+        place
+        for place, one in enumerate(photos)
+        if any("/2019/Rome/" in path for path in one.paths)
+    ]
+    among = np.array(sorted(ids[place] for place in chosen), np.int64)
+    some = [photos[place] for place in chosen]
+    assert catalog.count_photos_by_directory(among) == by_directory(some, FOLDERS)
+    known = catalog.directory(Path("/photos/2019"))
+    assert known is not None
+    below = catalog.count_photos_by_directory(None, known.places)
+    assert below == by_directory(photos, FOLDERS[:1], "2019")
+    assert set(below) == {"/photos/2019/Rome", "/photos/2019/rome x"}
+
+
+def test_paths_that_are_not_utf8_are_counted(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path)
+    digests = [bytes([number]) * 32 for number in range(3)]
+    with catalog.transaction() as transaction:
+        folder, _ = transaction.add_folder(Path("/photos"))
+        facts = [PhotoFacts(digest=digest, width=4, height=3, format="JPEG") for digest in digests]
+        known = transaction.add_photos(facts)
+        files = ("2019/a.jpg", "2019/\udce9.jpg", "\udce9/a.jpg")
+        transaction.put_files(
+            folder.id,
+            [
+                ReadFile(file, known[digest], 1, 1)
+                for file, digest in zip(files, digests, strict=True)
+            ],
+        )
+    expected = {"/photos/2019": 2, "/photos/\udce9": 1}
+    assert catalog.count_photos_by_directory() == expected
+    catalog.close()
+
+
+def test_directories_within_the_one_that_a_query_names(tmp_path: Path, run: Run) -> None:
+    folder = tmp_path / "photos"
+    for number, name in enumerate(
+        ["2019/Rome/a", "2019/Rome/b", "2019/c", "2020/Oslo/d", "2020/e"]
+    ):
+        save(folder / f"{name}.jpg", seed=number, quality=90)
+    with sigseek.open(tmp_path / "library", model="mini") as library:
+        library.index(folder)
+        assert told(library.facets(by="folder")) == [(f"{folder}/2019", 3), (f"{folder}/2020", 2)]
+        assert told(library.facets("in:2019", by="folder")) == [
+            (f"{folder}/2019/Rome", 2), (f"{folder}/2019", 1),
+        ]  # fmt: skip
+        assert told(library.facets("in:2019/Rome", by="folder")) == [(f"{folder}/2019/Rome", 2)]
+        whole = [facet for facet in library.facets() if facet.by == "folder"]
+        assert [(facet.value, facet.photos) for facet in whole] == [(str(folder), 5)]
+    lines = run("facets", "--by", "folder", "--library", tmp_path / "library", "--json").stdout
+    assert json.loads(lines.splitlines()[0]) == {
+        "by": "folder", "value": f"{folder}/2019", "photos": 3,
+    }  # fmt: skip
 
 
 def told(found: sigseek.Facets) -> list[tuple[object, int]]:

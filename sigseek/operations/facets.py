@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 from sigseek.errors import ErrorKind, Option, Remedy
 from sigseek.operations.opened import OpenedLibrary
@@ -14,6 +14,10 @@ from sigseek.progress import Listener, Stop
 from sigseek.search.checks import check_types
 from sigseek.search.errors import QueryError
 from sigseek.storage.facets import FACET_KINDS, FacetKind, FacetValue
+
+if TYPE_CHECKING:
+    from sigseek.search.query import Query
+    from sigseek.storage import CatalogReader
 
 OF_EACH = 5
 """The number of values of each kind that are given where no kind is named."""
@@ -98,7 +102,10 @@ def count_facets(
         for kind in kinds if by else _WITHOUT_YEARS:
             if stop:
                 stop.check()
-            counts[kind] = moment.count_photos_by(kind, ids)
+            if kind == by == "folder":
+                counts[kind] = moment.count_photos_by_directory(ids, _places(asked, moment))
+            else:
+                counts[kind] = moment.count_photos_by(kind, ids)
         if by is None:
             counts = {"year": _years(counts["month"]), **counts}
         if ids is not None:
@@ -115,6 +122,20 @@ def count_facets(
             values.append(Facet(kind, None, by_value[None]))
     written = str(asked) if asked else None
     return Facets(tuple(values), photos, counted, written, left_out, notes)
+
+
+def _places(asked: Query | None, catalog: CatalogReader) -> list[tuple[int, str]] | None:
+    """Return the places of the directories that every photo must be in by the query; None if it
+    names none.
+    """
+    from sigseek.search.facts.folders import Directory
+    from sigseek.search.query import Fact, required
+
+    places: list[tuple[int, str]] = []
+    for term in required(asked) if asked else ():
+        if isinstance(term, Fact) and isinstance(term.value, Directory):
+            places += term.value.known(catalog).places
+    return places or None
 
 
 def _years(months: Mapping[FacetValue, int]) -> dict[FacetValue, int]:

@@ -13,6 +13,7 @@ from sigseek.storage.catalog.dialect import Dialect
 from sigseek.storage.catalog.reading.checkpoints import CheckpointReader
 from sigseek.storage.catalog.reading.columns import ColumnReader
 from sigseek.storage.catalog.reading.directories import DirectoryReader
+from sigseek.storage.catalog.reading.directory_counts import DirectoryCountReader
 from sigseek.storage.catalog.reading.embeddings import EmbeddingReader
 from sigseek.storage.catalog.reading.facets import FacetReader
 from sigseek.storage.catalog.reading.files import FileReader
@@ -48,6 +49,7 @@ class CatalogReader(
     SelectionReader,
     FacetReader,
     DirectoryReader,
+    DirectoryCountReader,
     SettingReader,
     ColumnReader,
 ):
