@@ -26,6 +26,8 @@ class State(StrEnum):
     """A part of the picture could not be decoded."""
     MISSING = "missing"
     """None of its files was there at the last run."""
+    DUPLICATE = "duplicate"
+    """Several files held it at the last run, or another photo is a near duplicate of it."""
     TAGGED = "tagged"
     """It has a tag, whoever gave it."""
     PORTRAIT = "portrait"

@@ -135,6 +135,7 @@ def is_true(photo: Known, leaf: Leaf) -> bool:
                 "undated": said.taken_at is None,
                 "damaged": said.damaged,
                 "missing": photo.missing,
+                "duplicate": len(photo.paths) > 1 and not photo.missing,
                 "tagged": bool(photo.tags),
                 "untagged": not photo.tags,
                 "portrait": said.height > said.width,
@@ -194,8 +195,8 @@ QUESTIONS = (
     "keyword:sea", "keyword:Bird", "keyword:gull", 'keyword:"Animal|Bird"', 'keyword:"50%_off*"',
     r'keyword:"say \"hi\""', 'person:"Ann O\'Neil"', "title:sunset", "title:\"o'clock\"",
     "format:jpeg", "format:png", "lens:\"EF 50mm f/1.8\"", "width:100", "height:=30",
-    "is:undated", "is:damaged", "is:missing", "is:tagged", "is:untagged", "is:portrait",
-    "is:landscape", "tag:night", 'tag:"too dark"',
+    "is:undated", "is:damaged", "is:missing", "is:duplicate", "is:tagged", "is:untagged",
+    "is:portrait", "is:landscape", "tag:night", 'tag:"too dark"',
 )  # fmt: skip
 
 

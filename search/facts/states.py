@@ -1,4 +1,4 @@
-"""What a photo is or is not: undated, damaged, missing, tagged, untagged, portrait, landscape."""
+"""What a photo is or is not: undated, damaged, missing, duplicate and so on."""
 
 from dataclasses import dataclass
 
@@ -11,6 +11,7 @@ STATES: dict[str, Selection] = {
     "undated": State.UNDATED,
     "damaged": State.DAMAGED,
     "missing": State.MISSING,
+    "duplicate": State.DUPLICATE,
     "tagged": State.TAGGED,
     "untagged": Except(State.TAGGED),
     "portrait": State.PORTRAIT,

@@ -12,6 +12,7 @@ from sigseek.search.errors import printable
 if TYPE_CHECKING:
     from sigseek.search.query import Leaf
     from sigseek.search.results import SearchResults
+    from sigseek.storage import CatalogReader
 
 MULTILINGUAL = ("google/siglip2-base-patch16-224", "google/siglip-base-patch16-256-multilingual")
 """Checkpoints that read many languages."""
@@ -64,6 +65,24 @@ def useless_beside_facts(**arguments: float | bool) -> Iterator[Remedy]:
                 "{} does nothing, because the query has facts alone, and these are certain",
                 (Option(name, True if value is True else None),),
             )
+
+
+def duplicate_note(catalog: CatalogReader, asked: Sequence[Leaf]) -> Remedy | None:
+    """Return a note if the query asks for duplicates and not all photos were compared yet."""
+    from sigseek.search.facts.states import Is
+    from sigseek.search.query import Fact
+
+    if not any(isinstance(term, Fact) and term.value == Is("duplicate") for term in asked):
+        return None
+    photos = catalog.count_photos_not_compared()
+    if not photos:
+        return None
+    were = "1 photo was" if photos == 1 else f"{photos:,} photos were"
+    return Remedy(
+        f"{were} not compared with others yet, so is:duplicate knows only copies of "
+        f"{'it' if photos == 1 else 'them'}; to compare: {{}}",
+        (Call("duplicates"),),
+    )
 
 
 def text_notes(model: ModelInUse, asked: Sequence[Leaf]) -> list[Remedy | str | None]:

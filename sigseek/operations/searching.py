@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from sigseek.errors import Remedy
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.operations.query_embeddings import CountedViews, embed_beside_searcher
-from sigseek.operations.search_notes import idle_arguments, text_notes, useless_beside_facts
+from sigseek.operations.search_notes import (
+    duplicate_note,
+    idle_arguments,
+    text_notes,
+    useless_beside_facts,
+)
 from sigseek.progress import Listener, Stop
 from sigseek.search.errors import QueryError, printable
 
@@ -77,7 +82,8 @@ def search(
             include_self=include_self,
             closer=closer,
         )
-        return _with_notes(library, asked, found, [habits, *useless])
+        compared = duplicate_note(catalog, terms(asked))
+        return _with_notes(library, asked, found, [habits, compared, *useless])
     vectors, known = embed_beside_searcher(
         library, terms(asked), include_self=include_self, listener=listener, stop=stop
     )
@@ -108,7 +114,8 @@ def search(
         include_self=include_self,
         unseen=closer if not views.seen else 0,
     )
-    of_query = [*_checkpoint_notes(library, asked, found), habits]
+    compared = duplicate_note(library.directory.catalog(), terms(asked))
+    of_query = [*_checkpoint_notes(library, asked, found), habits, compared]
     return _with_notes(library, asked, found, [*of_query, *of_texts, *idle])
 
 

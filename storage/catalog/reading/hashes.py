@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, exists, func, select
 
 from sigseek.storage.catalog.paths import statement_chunks
 from sigseek.storage.catalog.reading.reader import Reader
@@ -139,6 +139,13 @@ class HashReader(Reader):
             and taken_at is not None
             and len(taken_at) >= _TO_THE_SECOND
         }
+
+    def count_photos_not_compared(self) -> int:
+        """Return how many photos have a hash and were not compared with others yet."""
+        hashed = exists().where(SKETCH.c.photo_id == PHOTO.c.id)
+        query = select(func.count()).select_from(PHOTO).where(PHOTO.c.pairs_version == 0, hashed)
+        with self._connect() as connection:
+            return connection.scalar(query) or 0
 
     def distinct_pairs(self) -> set[tuple[int, int]]:
         """Return the pairs of photos that a person called no duplicates, the lower id first."""

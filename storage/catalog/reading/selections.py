@@ -13,6 +13,7 @@ from sigseek.geography import kilometres, surrounding_box
 from sigseek.storage.catalog.dialect import Dialect
 from sigseek.storage.catalog.paths import is_below, statement_chunks
 from sigseek.storage.catalog.periods import is_within
+from sigseek.storage.catalog.reading.duplicates import near_duplicates, photos_with_copies
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.reading.tags import given_photos, judged_photos
 from sigseek.storage.catalog.tables import FILE, KEYWORD, PERSON, PHOTO, PHOTO_KEYWORD, PHOTO_PERSON
@@ -202,6 +203,9 @@ def _in_state(state: State) -> Iterable[Select[int]]:
                 FILE.c.missing_since.is_(None), FILE.c.photo_id.in_(missing)
             )
             yield missing.where(FILE.c.photo_id.not_in(there))
+        case State.DUPLICATE:
+            yield photos_with_copies()
+            yield from near_duplicates()
         case State.TAGGED:
             yield judged_photos()
             yield given_photos()
