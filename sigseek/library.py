@@ -512,6 +512,24 @@ class Library:
             )
         )
 
+    def classify_known(
+        self,
+        photo_ids: Sequence[int],
+        labels: Sequence[str | Label],
+        template: str = DEFAULT_TEMPLATE,
+        *,
+        listener: Listener | None = None,
+        stop: Stop | None = None,
+    ) -> dict[int, Classification]:
+        """Return the probability of each label for photos of the library, by their ids. Photos that
+        the checkpoint has not embedded are left out. The other arguments are those of `classify`.
+        """
+        from sigseek.operations.classifying import classify_known
+
+        return self._opened.answer(
+            lambda: classify_known(self._opened, photo_ids, labels, template, listener, stop)
+        )
+
     def calibrate(
         self,
         source: StrPath,
@@ -667,6 +685,12 @@ class Library:
         browsers do not, such as HEIC and camera RAW. Raises as `thumbnail` does.
         """
         return self._opened.thumbnails.full_size(photo_id)
+
+    def thumbnail_of_file(self, photo: StrPath, size: int = 320) -> bytes:
+        """Return a JPEG of any photo file, whose longer side has at most `size` pixels. Nothing is
+        kept. Raises DecodeError for a file that gives no picture.
+        """
+        return self._opened.thumbnails.of_file(Path(photo), size)
 
     def files_of_photo(self, photo_id: int) -> tuple[FileOfPhoto, ...]:
         """Return the files of the photo with this id, missing ones too, by path.

@@ -65,6 +65,40 @@ def classify_photos(
     return results
 
 
+def classify_known(
+    library: OpenedLibrary,
+    photo_ids: Sequence[int],
+    labels: Sequence[str | Label],
+    template: str,
+    listener: Listener | None,
+    stop: Stop | None,
+) -> dict[int, Classification]:
+    """Return the labels' probabilities for photos of the library, as `Library.classify_known`
+    describes.
+    """
+    import numpy as np
+
+    from sigseek.search.classify import Classification, rank_labels
+
+    check_list("labels", labels, QueryError)
+    wanted = distinct_labels(labels)
+    record = library.checkpoint.state_to_query(listener, stop).record
+    texts = library.model.embed_texts(label_texts(wanted, template), listener, stop)
+    library.checkpoint.note_classifying()
+    catalog, scoring = library.directory.catalog(), library.model.checkpoint.scoring
+    found, vectors = catalog.embeddings(record.id, list(dict.fromkeys(photo_ids)))
+    places = {int(id_): place for place, id_ in enumerate(found)}
+    paths = {id_: photo.paths[0] for id_, photo in catalog.photos(list(places)).items()}
+    return {
+        id_: Classification(
+            paths[id_],
+            rank_labels(vectors[places[id_]].astype(np.float32), wanted, texts, scoring),
+        )
+        for id_ in dict.fromkeys(photo_ids)
+        if id_ in paths
+    }
+
+
 def _existing(photos: Sequence[Path], told: Listener | None) -> list[Path]:
     """Return the absolute paths of the files that exist, and tell of the others.
 

@@ -121,6 +121,11 @@ class Thumbnails:
         picture = self._picture(photo_id)
         return _thumbnail(self._made(photo_id, picture, None), None, picture)
 
+    def of_file(self, path: Path, longest: int) -> bytes:
+        """Return a JPEG of a photo file, as `Library.thumbnail_of_file` describes."""
+        with self._decoding:
+            return self._thumbnailer.get(self._start).jpeg(path, longest)
+
     def _picture(self, photo_id: int) -> PictureRecord:
         picture = self._directory.catalog().picture(photo_id)
         if picture is None:

@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from sigseek import __version__
 from sigseek.library import Library
+from sigseek.siglip.cache import cache_directory
 from sigseek.storage.catalog import FILE_NAME
 from sigseek.web.events import Events
 from sigseek.web.index_run import IndexRun
@@ -22,7 +23,9 @@ from sigseek.web.photos import API
 from sigseek.web.problems import install_problems
 from sigseek.web.routes import (
     archive,
+    classify,
     duplicates,
+    embed,
     facets,
     folders,
     health,
@@ -34,12 +37,21 @@ from sigseek.web.routes import (
     similar,
     status,
     tags,
+    uploads,
 )
 from sigseek.web.security import Guard
 from sigseek.web.settings import Settings
 from sigseek.web.tokens import Tokens
-from sigseek.web.work import ServerStop
+from sigseek.web.uploads import Uploads
+from sigseek.web.work import ServerStop, Turns
 
+MOST_SEARCHING = 32
+"""Searches that go on at a time. Most of them wait for the text tower, which they share."""
+MOST_WAITING = 256
+"""Searches that wait for others."""
+MOST_DECODING = 2
+"""Requests whose pictures are decoded and embedded at a time."""
+MOST_WAITING_PICTURES = 16
 PAGE = Path(__file__).parent / "page"
 """The directory of the page's files."""
 ROUTERS = (
@@ -50,6 +62,9 @@ ROUTERS = (
     similar.router,
     facets.router,
     photos.router,
+    uploads.router,
+    classify.router,
+    embed.router,
     folders.router,
     index.router,
     duplicates.router,
@@ -75,9 +90,12 @@ def make_app(library: Library, settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.tokens = Tokens(settings.token)
     app.state.stop = ServerStop()
+    app.state.searching = Turns("searches", MOST_SEARCHING, MOST_WAITING, app.state.stop)
+    app.state.decoding = Turns("pictures", MOST_DECODING, MOST_WAITING_PICTURES, app.state.stop)
+    app.state.uploads = Uploads(cache_directory() / "uploads", settings)
     app.state.events = Events(library.directory / FILE_NAME)
     app.state.index_run = IndexRun(library, app.state.events, settings.spell)
-    app.state.named_photos = {}
+    app.state.named_photos = app.state.uploads
     for router in ROUTERS:
         app.include_router(router, prefix=API)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
@@ -90,10 +108,12 @@ def make_app(library: Library, settings: Settings) -> FastAPI:
 @asynccontextmanager
 async def _life(app: FastAPI) -> AsyncIterator[None]:
     """Stop what goes on in the background when the server ends, and wait until it is kept."""
+    await asyncio.to_thread(app.state.uploads.open)
     yield
     app.state.stop.set()
     app.state.events.close()
     await asyncio.to_thread(app.state.index_run.close)
+    await asyncio.to_thread(app.state.uploads.close)
 
 
 def _serve_page(app: FastAPI) -> None:

@@ -35,7 +35,7 @@ class Settings:
     """The largest file that may be uploaded."""
     max_uploads: int = 32
     """How many uploaded pictures are kept for searches by them."""
-    upload_seconds: float = 600.0
+    upload_seconds: float = 900.0
     """How long an uploaded picture is kept."""
     spell: Callable[[Step], str] = str
     """How a way out of an error is written for people: as a call in Python, or as a command."""

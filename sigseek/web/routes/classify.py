@@ -1,0 +1,121 @@
+"""Scores of labels, for pictures that are sent and for photos of the library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from sigseek.library import Library
+from sigseek.progress import Problem, Silence, Stop
+from sigseek.results import record_fields
+from sigseek.search.classify import Classification
+from sigseek.search.labels import DEFAULT_TEMPLATE
+from sigseek.web.answers import json_answer
+from sigseek.web.bodies import form_or, json_body
+from sigseek.web.context import LibraryInUse
+from sigseek.web.form_reader import Form
+from sigseek.web.problems import RequestError
+from sigseek.web.uploads import Uploads
+from sigseek.web.work import Turns
+
+router = APIRouter(tags=["classify"])
+
+
+class Labelled(BaseModel):
+    """Photos of the library, and labels to score for them."""
+
+    ids: list[int] = Field(description="The photos' numbers.", min_length=1, max_length=1_000)
+    labels: list[str] = Field(description="The labels.", min_length=1, max_length=1_000)
+    template: str = Field(
+        DEFAULT_TEMPLATE,
+        description="The sentence that each label is put into, in the place of {}.",
+        max_length=1_000,
+    )
+
+
+@router.post(
+    "/classify",
+    summary="Score labels for pictures",
+    openapi_extra=form_or(
+        Labelled,
+        labels={"type": "array", "items": {"type": "string"}},
+        template={"type": "string"},
+    ),
+)
+async def classify(request: Request, library: LibraryInUse) -> Response:
+    """Answer the probability, 0 to 1, of each label for each picture, the highest first: for the
+    files in a form, or for photos of the library by their numbers. Labels do not compete: each has
+    a probability of its own.
+    """
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        return json_answer(request, await _of_files(request, library))
+    turns: Turns = request.app.state.searching
+    asked = await json_body(request, Labelled)
+    found = await turns.run(
+        request,
+        lambda stop: library.classify_known(asked.ids, asked.labels, asked.template, stop=stop),
+    )
+    photos = [{"id": id_, "scores": _scores(one)} for id_, one in found.items()]
+    missing = [
+        {"id": id_, "reason": "the library has no embedding of such a photo"}
+        for id_ in dict.fromkeys(asked.ids)
+        if id_ not in found
+    ]
+    return json_answer(request, {"photos": photos, "failed": missing})
+
+
+async def _of_files(request: Request, library: Library) -> dict[str, Any]:
+    uploads: Uploads = request.app.state.uploads
+    turns: Turns = request.app.state.decoding
+    turns.check()
+    async with uploads.receive(request) as form:
+        labels = form.fields.get("labels", [])
+        if not form.files or not labels:
+            raise RequestError(
+                422, "the form lacks a file or a label", "send pictures as `file` and `labels`"
+            )
+        return await turns.run(request, lambda stop: _classify(library, form, stop))
+
+
+def _classify(library: Library, form: Form, stop: Stop) -> dict[str, Any]:
+    """Return the scores of the labels for each file, and why some have none."""
+    (template, *_) = form.fields.get("template", [DEFAULT_TEMPLATE])
+    problems: dict[str, str] = {}
+    found = library.classify(
+        [file.path for file in form.files],
+        form.fields["labels"],
+        template,
+        skip_unusable=True,
+        listener=_Noting(problems),
+        stop=stop,
+    )
+    scores = {one.path: _scores(one) for one in found}
+    return {
+        "photos": [
+            {"name": file.name, "scores": scores[str(file.path)]}
+            for file in form.files
+            if str(file.path) in scores
+        ],
+        "failed": [
+            {"name": file.name, "reason": problems[str(file.path)]}
+            for file in form.files
+            if str(file.path) in problems
+        ],
+    }
+
+
+def _scores(one: Classification) -> list[dict[str, Any]]:
+    return [record_fields(score) for score in one.scores]
+
+
+class _Noting(Silence):
+    """A listener that notes the problem of each file."""
+
+    def __init__(self, problems: dict[str, str]) -> None:
+        self._problems = problems
+
+    def met(self, problem: Problem) -> None:
+        """Note the problem."""
+        self._problems[problem.path] = problem.reason
