@@ -8,6 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
@@ -52,6 +54,19 @@ def ask(address: str, path: str, **headers: str) -> dict[str, object]:
     with urllib.request.urlopen(request, timeout=60) as response:
         answer: dict[str, object] = json.load(response)
     return answer
+
+
+def wait_until_ready(address: str) -> dict[str, object]:
+    """Ask whether the server is ready until it is. While it loads its model it says so."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        try:
+            return ask(address, "api/v1/health/ready")
+        except urllib.error.HTTPError as error:
+            if error.code != 503 or error.headers["Retry-After"] != "1":
+                raise
+            time.sleep(0.05)
+    raise AssertionError("not ready in a minute")
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
@@ -102,7 +117,7 @@ def test_a_library_that_does_not_exist_is_made(serve: Serve, tmp_path: Path) -> 
     status = ask(address, "api/v1/status")
     assert (status["photos"], status["folders"], status["read_only"]) == (0, [], False)
     assert ask(address, "api/v1/search")["headline"] == "0 photos in the library"
-    assert ask(address, "api/v1/health/ready")["ready"] is True
+    assert wait_until_ready(address)["ready"] is True
 
 
 def test_what_cannot_be_served_is_one_line(run: Run, tmp_path: Path, mini_library: Path) -> None:

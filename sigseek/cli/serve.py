@@ -101,6 +101,7 @@ def serve(
         browse=tuple(path.absolute() for path in browse),
         show_paths=show_paths,
         access_log=access_log,
+        preload=True,
         spell=_spelling(),
     )
     if access_log:

@@ -21,6 +21,7 @@ from sigseek.web.index_run import IndexRun
 from sigseek.web.openapi import describe
 from sigseek.web.photos import API
 from sigseek.web.problems import install_problems
+from sigseek.web.readiness import Readiness
 from sigseek.web.routes import (
     archive,
     classify,
@@ -94,6 +95,7 @@ def make_app(library: Library, settings: Settings) -> FastAPI:
     app.state.decoding = Turns("pictures", MOST_DECODING, MOST_WAITING_PICTURES, app.state.stop)
     app.state.uploads = Uploads(cache_directory() / "uploads", settings)
     app.state.events = Events(library.directory / FILE_NAME)
+    app.state.readiness = Readiness(library)
     app.state.index_run = IndexRun(library, app.state.events, settings.spell)
     app.state.named_photos = app.state.uploads
     for router in ROUTERS:
@@ -109,10 +111,13 @@ def make_app(library: Library, settings: Settings) -> FastAPI:
 async def _life(app: FastAPI) -> AsyncIterator[None]:
     """Stop what goes on in the background when the server ends, and wait until it is kept."""
     await asyncio.to_thread(app.state.uploads.open)
+    if app.state.settings.preload:
+        app.state.readiness.begin()
     yield
     app.state.stop.set()
     app.state.events.close()
     await asyncio.to_thread(app.state.index_run.close)
+    await asyncio.to_thread(app.state.readiness.close)
     await asyncio.to_thread(app.state.uploads.close)
 
 

@@ -29,6 +29,8 @@ class Settings:
     """The directories below which a caller may choose folders to add."""
     show_paths: bool = False
     """Whether callers on other machines are told absolute paths, too."""
+    preload: bool = False
+    """Whether the model is loaded when the server starts; without it the first search does."""
     access_log: bool = False
     """Whether each request is logged, with its query."""
     max_upload_bytes: int = 100_000_000

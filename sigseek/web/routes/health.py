@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from sigseek.web.answers import json_answer
-from sigseek.web.context import LibraryInUse
 from sigseek.web.models import Live, Ready
+from sigseek.web.readiness import Readiness
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -20,13 +20,10 @@ async def live(request: Request) -> Response:
 @router.get(
     "/ready", summary="Do the library and its model answer?", responses={200: {"model": Ready}}
 )
-def ready(request: Request, library: LibraryInUse) -> Response:
-    """Answer once the library can be read and its text tower has embedded a text. A library without
-    photos needs no model.
+def ready(request: Request) -> Response:
+    """Answer once the library can be read and a search by a text is answered; until then, and
+    whenever it fails, the status is 503. A library without photos needs no model.
     """
-    photos = library.status().photos
-    model = None
-    if photos:
-        library.embed_texts(["a photo"])
-        model = library.checkpoint.name
-    return json_answer(request, {"ready": True, "photos": photos, "model": model})
+    readiness: Readiness = request.app.state.readiness
+    found = readiness.check()
+    return json_answer(request, {"ready": True, "photos": found.photos, "model": found.model})

@@ -1,0 +1,71 @@
+"""What a server says of itself: alive, and ready to answer."""
+
+import shutil
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import sigseek
+from sigseek.library import Library
+from tests.served import listening, served
+
+LIVE, READY = "/api/v1/health/live", "/api/v1/health/ready"
+
+
+def test_ready_once_a_search_is_answered(mini_library: Path) -> None:
+    with served(mini_library) as client:
+        assert client.get(LIVE).json() == {"live": True}
+        assert client.get(READY).json() == {"ready": True, "photos": 40, "model": "mini"}
+
+
+def test_a_library_without_photos_needs_no_model(tmp_path: Path) -> None:
+    with sigseek.open(tmp_path / "library", model="no such model") as library:
+        library.create()
+        with listening(library, preload=True) as client:
+            while (answer := client.get("health/ready")).status_code == 503:
+                assert answer.json()["detail"] == "the model is being loaded"
+            assert answer.json() == {"ready": True, "photos": 0, "model": None}
+
+
+def test_not_ready_while_the_model_is_loaded(
+    mini_library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    search = Library.search
+
+    def slow(library: Library, *arguments: Any, **options: Any) -> Any:
+        assert go_on.wait(60)
+        return search(library, *arguments, **options)
+
+    monkeypatch.setattr(Library, "search", slow)
+    with (
+        sigseek.open(mini_library, model="mini", precision="fp32") as library,
+        listening(library, preload=True) as client,
+    ):
+        assert client.get("health/live").status_code == 200
+        answer = client.get("health/ready")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert answer.json()["detail"] == "the model is being loaded"
+        go_on.set()
+        while (answer := client.get("health/ready")).status_code == 503:
+            pass
+        assert answer.json()["model"] == "mini"
+
+
+def test_not_ready_after_the_library_is_gone_and_ready_when_it_is_back(
+    mini_library: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(mini_library, tmp_path / "library")
+    with served(tmp_path / "library") as client:
+        assert client.get(READY).json()["ready"] is True
+        catalog = tmp_path / "library" / "catalog.sqlite"
+        whole = catalog.read_bytes()
+        catalog.write_bytes(b"damaged" * 1000)
+        answer = client.get(READY)
+        assert answer.status_code == 503
+        assert answer.json()["kind"] in ("damaged", "unavailable")
+        assert client.get(LIVE).status_code == 200
+        catalog.write_bytes(whole)
+        assert client.get(READY).json()["ready"] is True
