@@ -10,6 +10,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 import sigseek
+from sigseek.library import Library
 from sigseek.web.settings import Settings
 from sigseek.web.upload_directory import UploadDirectory
 from sigseek.web.uploads import Uploads
@@ -304,6 +306,36 @@ def test_a_full_queue_is_told_and_when_to_come_again(
             "the second waits and leaves": "left",
             "the third waits": 200,
         }
+
+
+def test_searches_take_turns(mini_library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sigseek.web.app.MOST_SEARCHING", 2)
+    monkeypatch.setattr("sigseek.web.app.MOST_WAITING", 3)
+    go_on = threading.Event()
+    search = Library.search
+    at_once: list[int] = []
+    most: list[int] = []
+
+    def slow(library: Library, *arguments: Any, **options: Any) -> Any:
+        at_once.append(1)
+        most.append(len(at_once))
+        assert go_on.wait(60)
+        at_once.pop()
+        return search(library, *arguments, **options)
+
+    monkeypatch.setattr(Library, "search", slow)
+    with (
+        sigseek.open(mini_library, model="mini", precision="fp32") as library,
+        listening(library) as client,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        asked = [pool.submit(client.get, "search", params={"q": f"{n} cats"}) for n in range(5)]
+        time.sleep(1)
+        assert client.get("search", params={"q": "one too many"}).status_code == 429
+        assert client.get("health/live").status_code == 200
+        go_on.set()
+        assert [future.result().status_code for future in asked] == [200] * 5
+    assert max(most) == 2
 
 
 def test_a_caller_that_leaves_in_the_middle_leaves_nothing_behind(mini_library: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
@@ -44,7 +44,7 @@ from sigseek.web.security import Guard
 from sigseek.web.settings import Settings
 from sigseek.web.tokens import Tokens
 from sigseek.web.uploads import Uploads
-from sigseek.web.work import ServerStop, Turns
+from sigseek.web.work import ServerStop, Turns, search_turn
 
 MOST_SEARCHING = 32
 """Searches that go on at a time. Most of them wait for the text tower, which they share."""
@@ -75,6 +75,10 @@ ROUTERS = (
 )
 
 
+SEARCHING = (search.router,)
+"""Routes that search, of which only some requests may work and wait at a time."""
+
+
 def make_app(library: Library, settings: Settings) -> FastAPI:
     """Return the app that answers from the library, which stays open for as long as it is used."""
     app = FastAPI(
@@ -99,7 +103,8 @@ def make_app(library: Library, settings: Settings) -> FastAPI:
     app.state.index_run = IndexRun(library, app.state.events, settings.spell)
     app.state.named_photos = app.state.uploads
     for router in ROUTERS:
-        app.include_router(router, prefix=API)
+        takes_turns = [Depends(search_turn)] if router in SEARCHING else []
+        app.include_router(router, prefix=API, dependencies=takes_turns)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     install_problems(app)
     _serve_page(app)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
 import anyio.to_thread
@@ -51,32 +50,41 @@ class Turns:
     def __init__(self, kind: str, at_once: int, waiting: int, server: ServerStop) -> None:
         self._kind = kind
         self._slots = CapacityLimiter(at_once)
+        self._threads = CapacityLimiter(at_once)  # never waited for: who has a slot has a thread
         self._most_waiting = waiting
         self._server = server
 
     async def run(self, request: Request, work: Callable[[Stop], _T]) -> _T:
-        """Return what `work` returns in a thread, once it is this request's turn.
+        """Return what `work` returns in a thread, when it is this request's turn.
 
         When the caller goes away, work that has not begun is dropped, and the token of work that
         has begun is set. Raises RequestError, with the status 429, when too many others wait.
         """
+        async with self.turn(request) as stop:
+            return await anyio.to_thread.run_sync(work, stop, limiter=self._threads)
+
+    @asynccontextmanager
+    async def turn(self, request: Request) -> AsyncIterator[Stop]:
+        """Wait until it is this request's turn, and give the token that stops its work. The token
+        is also `request.state.stop`. It does and raises what `run` does.
+        """
         self.check()
         with self._server.of_request() as stop:
-            working = asyncio.ensure_future(
-                anyio.to_thread.run_sync(partial(work, stop), limiter=self._slots)
-            )
+            request.state.stop = stop
             leaving = asyncio.ensure_future(_left(request))
+            leaving.add_done_callback(lambda _: stop.set())
+            waiting = asyncio.ensure_future(self._slots.acquire_on_behalf_of(stop))
             try:
-                await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-                if working.done():
-                    return working.result()
-                raise StoppedError
+                await asyncio.wait((waiting, leaving), return_when=asyncio.FIRST_COMPLETED)
+                if not waiting.done():
+                    raise StoppedError
+                yield stop
             finally:
-                stop.set()
                 leaving.cancel()
-                # This ends the wait for a turn. A thread that works keeps its turn until it ends.
-                working.cancel()
-                await asyncio.wait((working,))
+                if not waiting.done():
+                    waiting.cancel()
+                elif not waiting.cancelled() and not waiting.exception():
+                    self._slots.release_on_behalf_of(stop)
 
     def check(self) -> None:
         """Raise RequestError when too many requests wait, before what they send is read."""
@@ -89,6 +97,13 @@ def too_many(kind: str) -> RequestError:
     return RequestError(
         429, f"too many {kind} are waiting", "try again in a second", headers={"Retry-After": "1"}
     )
+
+
+async def search_turn(request: Request) -> AsyncIterator[None]:
+    """Let the routes that depend on this take turns with all that search."""
+    turns: Turns = request.app.state.searching
+    async with turns.turn(request):
+        yield
 
 
 async def _left(request: Request) -> None:
