@@ -119,9 +119,9 @@ async def load(port: int, clients: int, query: Callable[[], str], until: float) 
 def serving(library: Path, checkpoint: str, browse: Path) -> Iterator[tuple[int, int]]:
     """Run `sigseek serve` until it is ready, and give its port and the number of its process."""
     program = Path(sys.executable).with_name("sigseek")
-    command = ["serve", "--library", library, "--model", checkpoint, "--port", "0"]
+    options: list[str | Path] = ["--library", library, "--model", checkpoint, "--browse", browse]
     process = subprocess.Popen(
-        [program, *command, "--browse", browse], stdout=subprocess.PIPE, text=True
+        [program, "serve", "--port", "0", *options], stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout

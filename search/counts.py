@@ -52,6 +52,6 @@ def count_matches(best: Doubles, others: Others, least: float) -> Counts:
     return Counts(
         matches,
         maybes=max(at_least(maybe_from) - matches, 0),
-        exact=all_known or lowest < maybe_from,
+        exact=bool(all_known or lowest < maybe_from),  # not numpy's, which JSON cannot hold
         expected=float(best.sum() + others.sampled.sum() * each),
     )

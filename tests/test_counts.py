@@ -1,5 +1,8 @@
 """How many photos match is counted where that is possible."""
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -56,3 +59,10 @@ def test_a_count_is_that_of_all_photos(values: list[float], looked: int, least: 
     assert found.maybes == sum(max(0.1, least) <= value < 0.5 for value in values)
     assert found.exact
     assert found.expected == pytest.approx(sum(values))
+
+
+def test_the_counts_of_photos_that_were_not_all_scored_can_be_written_as_json() -> None:
+    best, others = np.array([0.9, 0.3]), Others(1000, np.array([0.01, 0.02]))
+    counts = count_matches(best, others, 0.0)
+    assert json.loads(json.dumps(asdict(counts)))["exact"] is False
+    assert count_matches(np.array([0.9, 0.01]), others, 0.0).exact is True

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 
 OF_PYTHON = {
     "Any", "Callable", "Iterator", "Mapping", "Path", "Self", "Sequence", "TracebackType",
-    "bool", "dict", "float", "int", "list", "str", "timedelta", "tuple", "type",
+    "bool", "bytes", "dict", "float", "int", "list", "str", "timedelta", "tuple", "type",
     "BaseException", "Exception",
 }  # fmt: skip
 ALIASES = {"StrPath", "Floats"}

@@ -189,6 +189,22 @@ def test_an_uploaded_picture_is_kept_for_searches(web: TestClient, photo: bytes)
     assert web.get(fields["thumbnail"]).status_code == 404
 
 
+def test_searches_by_an_uploaded_picture(web: TestClient, photo: bytes, drawn: Path) -> None:
+    uploaded = web.post(f"{API}/uploads", files={"file": ("mine.jpg", photo)}).json()["photo"]
+    found = web.get(f"{API}/search", params={"q": f"photo:{uploaded} format:jpeg"}).json()
+    assert found["hits"][0]["path"] == str(drawn / "scene-00007.jpg")
+    assert uploaded in found["query"]
+    assert "uploads" not in str(found)
+    alike = web.post(f"{API}/similar", json={"id": uploaded, "limit": 3}).json()
+    assert alike["hits"][0]["path"] == str(drawn / "scene-00007.jpg")
+    assert alike["hits"][0]["cosine"] == pytest.approx(1, abs=1e-3)
+    unknown = web.get(f"{API}/search", params={"q": "photo:upload-0123"})
+    assert unknown.status_code == 400
+    (kept,) = uploaded_files()
+    web.app.state.uploads._kept.clear()  # type: ignore[attr-defined]
+    kept.unlink()
+
+
 def test_uploads_are_few_and_for_minutes(
     mini_library: Path, photo: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,7 +75,7 @@ ROUTERS = (
 )
 
 
-SEARCHING = (search.router,)
+SEARCHING = (search.router, layout.router, facets.router)
 """Routes that search, of which only some requests may work and wait at a time."""
 
 

@@ -61,8 +61,10 @@ def named_photos(request: Request) -> Mapping[str, StrPath]:
 
 
 def stop_of(request: Request) -> Stop:
-    """Return the token that is set when the server ends."""
-    stop: Stop = request.app.state.stop
+    """Return the token that is set when the server ends, or when the caller of a request that took
+    a turn goes away.
+    """
+    stop: Stop = getattr(request.state, "stop", request.app.state.stop)
     return stop
 
 
