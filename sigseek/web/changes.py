@@ -61,7 +61,10 @@ def directory_below(path: str, roots: tuple[Path, ...]) -> Path:
     written = Path(os.path.normpath(path))
     if not is_below(written, roots):  # nothing is asked about it, not even whether it exists
         raise outside
-    real = Path(os.path.realpath(written))
+    try:
+        real = Path(os.path.realpath(written))
+    except ValueError as error:  # no path of this system can be written so
+        raise outside from error
     if not is_below(real, roots):
         raise outside
     if not real.is_dir():

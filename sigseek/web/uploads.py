@@ -56,14 +56,21 @@ class Uploads(Mapping[str, Path]):
         self._kept: OrderedDict[str, KeptUpload] = OrderedDict()
         self._arriving = 0
 
-    def open(self) -> None:
-        """Remove what servers that were killed have left."""
-        self._directory = UploadDirectory(self._place)
+    def open(self) -> UploadDirectory:
+        """Return the directory of the files. The first call makes it, and removes what servers that
+        were killed have left.
+        """
+        with self._lock:
+            if self._directory is None:
+                self._directory = UploadDirectory(self._place)
+            return self._directory
 
     def close(self) -> None:
         """Remove all files."""
-        if self._directory:
-            self._directory.close()
+        with self._lock:
+            if self._directory:
+                self._directory.close()
+                self._directory = None
 
     @asynccontextmanager
     async def receive(self, request: Request, most_files: int = MOST_FILES) -> AsyncIterator[Form]:
@@ -72,14 +79,13 @@ class Uploads(Mapping[str, Path]):
         Raises RequestError for one that is too much, takes too long, or is none, and when too many
         others arrive.
         """
-        assert self._directory
         most = self._settings.max_upload_bytes
         length = request.headers.get("content-length", "")
         if length.isdecimal() and int(length) > most:
             raise too_large(most)
         if self._arriving >= _MOST_ARRIVING:
             raise too_many("uploads")
-        reader = FormReader(self._directory.new_file, most_files, most)
+        reader = FormReader(self.open().new_file, most_files, most)
         self._arriving += 1
         try:
             await _read(reader, request)
@@ -97,9 +103,8 @@ class Uploads(Mapping[str, Path]):
         """Keep a picture for searches, and return its token. The oldest one goes when there are too
         many.
         """
-        assert self._directory
         token = secrets.token_hex(16)
-        place = self._directory.new_file(file.path.suffix)
+        place = self.open().new_file(file.path.suffix)
         file.path.replace(place)
         kept = KeptUpload(
             ReceivedFile(place, file.name),

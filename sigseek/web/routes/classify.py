@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
@@ -26,7 +26,9 @@ router = APIRouter(tags=["classify"])
 class Labelled(BaseModel):
     """Photos of the library, and labels to score for them."""
 
-    ids: list[int] = Field(description="The photos' numbers.", min_length=1, max_length=1_000)
+    ids: list[Annotated[int, Field(ge=1, le=2**63 - 1)]] = Field(
+        description="The photos' numbers.", min_length=1, max_length=1_000
+    )
     labels: list[str] = Field(description="The labels.", min_length=1, max_length=1_000)
     template: str = Field(
         DEFAULT_TEMPLATE,

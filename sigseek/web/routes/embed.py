@@ -34,7 +34,12 @@ class Texts(BaseModel):
     )
 
 
-@router.post("/embed", summary="Embed texts or pictures", openapi_extra=form_or(Texts))
+@router.post(
+    "/embed",
+    summary="Embed texts or pictures",
+    openapi_extra=form_or(Texts),
+    responses={200: {"content": {"application/json": {}, NPY: {}}}},
+)
 async def embed(request: Request, library: LibraryInUse) -> Response:
     """Answer unit-length embeddings (n, dimension) of float32, in order: of `texts` in JSON, or of
     the files in a form. With `Accept: application/x-npy` they come as a file of NumPy.

@@ -35,7 +35,12 @@ FORM_OF_ONE_FILE = {
 }
 
 
-@router.post("", summary="Upload a picture to search by it", openapi_extra=FORM_OF_ONE_FILE)
+@router.post(
+    "",
+    status_code=201,
+    summary="Upload a picture to search by it",
+    openapi_extra=FORM_OF_ONE_FILE,
+)
 async def upload(request: Request, library: LibraryInUse) -> Response:
     """Keep a picture for some minutes, so that `photo:upload-TOKEN` in a query means it."""
     uploads: Uploads = request.app.state.uploads
@@ -50,7 +55,11 @@ async def upload(request: Request, library: LibraryInUse) -> Response:
     return json_answer(request, fields, status=201)
 
 
-@router.get("/{token}/thumbnail", summary="A small picture of an uploaded one")
+@router.get(
+    "/{token}/thumbnail",
+    summary="A small picture of an uploaded one",
+    responses={200: {"content": {"image/jpeg": {}}}},
+)
 def thumbnail(
     request: Request,
     token: Annotated[str, Path(description="The upload's token.", max_length=64)],
