@@ -77,12 +77,14 @@ export class Facets {
     this.loading = new AbortController();
     const { signal } = this.loading;
     await this.app.attempt(async () => {
-      const [found, months] = await Promise.all([
+      // By folder alone, the directories one level below those that the query names are counted.
+      const [found, months, folders] = await Promise.all([
         this.app.api.ask("facets", { query: { q, limit: OF_EACH }, signal }),
         this.app.api.ask("facets", { query: { q, by: "month", limit: 2400 }, signal }),
+        this.app.api.ask("facets", { query: { q, by: "folder", limit: OF_EACH }, signal }),
       ]);
       this.shown = q;
-      this.fill(q, found, months);
+      this.fill(q, found, months, folders);
     });
   }
 
@@ -91,12 +93,13 @@ export class Facets {
     this.shown = null;
   }
 
-  fill(q, found, months) {
+  fill(q, found, months, folders) {
     const sections = [this.dates(q, months)];
     for (const [kind, title] of KINDS) {
-      const values = found.values.filter((facet) => facet.by === kind);
+      const counts = kind === "folder" ? folders : found;
+      const values = counts.values.filter((facet) => facet.by === kind);
       const known = values.filter((facet) => facet.value !== null);
-      if (known.length) sections.push(this.section(kind, title, values, found.left_out?.[kind] ?? 0));
+      if (known.length) sections.push(this.section(kind, title, values, counts.left_out[kind] ?? 0));
     }
     this.body.replaceChildren(...sections.filter(Boolean));
     this.chart?.draw();
