@@ -220,6 +220,8 @@ def test_mini_searches_as_well_as_it_must() -> None:
 
 def test_the_demo_command(tmp_path: Path, run: Run) -> None:
     done = run("demo", "--folder", tmp_path / "demo", "--pictures", 12, "--seed", 5)
+    served = f"In the browser:  sigseek serve --open --library {tmp_path / 'demo' / '.sigseek'}"
+    assert done.stdout.splitlines()[-1] == served
     again = run("demo", "--folder", tmp_path / "demo", "--pictures", 12, "--seed", 5)
     assert "12 pictures: 12 added" in done.stdout
     assert "12 pictures: 12 unchanged" in again.stdout
