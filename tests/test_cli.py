@@ -466,7 +466,7 @@ def test_a_summary_of_the_answer_comes_before_the_hits(library: Path, run: Run) 
     fields: dict[str, Any] = summary["summary"]  # type: ignore[assignment]
     assert list(fields) == [
         "matches", "maybes", "counted", "expected", "confidence", "photos", "judged_by", "terms",
-        "selection", "order", "offset", "next_page",
+        "selection", "query", "order", "offset", "next_page",
     ]  # fmt: skip
     assert (fields["matches"], fields["photos"], fields["judged_by"]) == (4, 40, "calibrated")
     assert fields["terms"][0]["term"] == "a house"
