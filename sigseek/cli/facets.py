@@ -62,7 +62,8 @@ def facets(
 
     What most photos have comes first, but the newest years and months. Photos of which a value is
     not known come last. A photo counts for each of its tags and folders. Years and months are those
-    of the camera's clock; a date such as 1978, without a month, counts for its year.
+    of the camera's clock; a date such as 1978, without a month, counts for its year. --by folder
+    counts by directories, one level below what all photos, or those of --in, have in common.
 
     \b
         sigseek facets

@@ -48,8 +48,8 @@ class DirectoryCountReader(Reader):
                     chosen = np.isin(ids, among)
                     ids, rows = ids[chosen], rows[chosen]
                 counts |= _by_level(folder, ids, rows, directories)
-                held.append(np.unique(ids))
-            there = np.unique(np.concatenate([np.zeros(0, np.int64), *held]))
+                held.append(ids)
+            there = _distinct(np.concatenate([np.zeros(0, np.int64), *held]))
             without = self._without_files(connection, among, there) if below is None else 0
         return counts | ({None: without} if without else {})
 
@@ -61,9 +61,12 @@ class DirectoryCountReader(Reader):
         """
         import numpy as np
 
-        query = select(FILE.c.photo_id, FILE.c.path).where(FILE.c.folder_id == folder_id)
+        query = select(FILE.c.photo_id, FILE.c.path)
         if places:
-            query = query.where(or_(*(is_below(FILE.c.path, PurePath(one)) for one in places)))
+            below = or_(*(is_below(FILE.c.path, PurePath(one)) for one in places))
+            query = query.where(FILE.c.folder_id == folder_id, below)
+        else:  # a sum has no index, by which reading all files would take six times as long
+            query = query.where(FILE.c.folder_id + 0 == folder_id)
         known: dict[str | bytes, int] = {}
         ids: list[int] = []
         rows: list[int] = []
@@ -107,8 +110,18 @@ def _by_level(
         inside = directories[row][: len(common) + 1]
         level[row] = names.setdefault(str(PurePath(folder, *inside)), len(names))
     most = int(ids.max(initial=0)) + 1
-    once = np.unique(level[rows] * most + ids)  # a photo may have several files in a directory
+    once = _distinct(level[rows] * most + ids)  # a photo may have several files in a directory
     return dict(zip(names, np.bincount(once // most, minlength=len(names)).tolist(), strict=True))
+
+
+def _distinct(values: Ids) -> Ids:
+    """Return each value once, ascending. On a million values numpy's `unique` takes much longer."""
+    import numpy as np
+
+    ordered = np.sort(values)
+    is_new = np.ones(len(ordered), np.bool_)
+    is_new[1:] = ordered[1:] != ordered[:-1]
+    return ordered[is_new]
 
 
 def _common(directories: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
