@@ -237,7 +237,8 @@ def test_the_page_and_the_api_tell_nothing_of_queries_in_logs(
 
 def test_a_library_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     with sigseek.open(tmp_path / "none", model="mini"), served(tmp_path / "none") as web:
-        for path in ("search", "status", "facets", "health/ready", "photos/1"):
+        for path in ("search", "status", "facets", "photos/1"):
             answer = web.get(f"/api/v1/{path}")
             assert (answer.status_code, answer.json()["kind"]) == (404, "not found")
+        assert web.get("/api/v1/health/ready").status_code == 503
         assert web.get("/api/v1/health/live").json() == {"live": True}
