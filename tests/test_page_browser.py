@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
@@ -20,7 +21,7 @@ import pytest
 from sigseek.demo.photos import draw_photos
 from tests.browser import MISSING, browser, found_browser
 from tests.conftest import ROOT
-from tests.photos import exif, save
+from tests.photos import exif, picture, save
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Request
@@ -302,6 +303,21 @@ def test_a_period_is_dragged_over_the_months(page: Page) -> None:
     assert re.fullmatch(r'date:"\d{4}-\d\d\.\.\d{4}-\d\d"', page.input_value("#query"))
     wait_for_title(page, r"^\d\d? photos match$")
     assert 0 < int(page.inner_text(".answer h1").split()[0]) < 62
+
+
+def test_search_by_a_picture_that_is_sent(page: Page) -> None:
+    file = io.BytesIO()
+    picture(5).save(file, "PNG")
+    page.goto("/")
+    wait_for_photos(page)
+    page.set_input_files("input[type=file]", {
+        "name": "mine.png", "mimeType": "image/png", "buffer": file.getvalue(),
+    })  # fmt: skip
+    page.wait_for_url("**photo%3Aupload-**")
+    page.wait_for_selector(".query-picture:not([hidden])")
+    page.wait_for_selector(".tile.loaded")
+    page.click(".query-picture")
+    page.wait_for_url(re.compile(r"/$"))
 
 
 def test_selected_photos_are_copied_packed_and_tagged(page: Page, served: Served) -> None:

@@ -110,7 +110,10 @@ export class Facets {
     if (!known.length) return null;
     const from = make("input", { type: "text", "aria-label": "From", placeholder: "2023-05" });
     const until = make("input", { type: "text", "aria-label": "Until", placeholder: "today" });
+    this.keepTyped(from, until);
     const choose = (begin, end) => {
+      from.value = "";
+      until.value = "";
       if (begin || end) this.narrow(`date:"${begin === end ? begin : `${begin}..${end}`}"`);
     };
     this.chart = new MonthChart(known, {
@@ -129,6 +132,15 @@ export class Facets {
     const undated = months.values.find((facet) => facet.value === null);
     return make("section", {}, make("h3", { text: "Date" }), this.chart.element, form,
       undated ? this.value({ ...undated, query: undated.query ?? "is:undated" }, "no date") : null);
+  }
+
+  /** Let new fields take over what somebody is typing into those that they replace. */
+  keepTyped(...fields) {
+    const old = [...this.body.querySelectorAll(".dates input")];
+    fields.forEach((field, place) => {
+      field.value = old[place]?.value ?? "";
+      if (old[place] && old[place] === document.activeElement) queueMicrotask(() => field.focus());
+    });
   }
 
   section(kind, title, values, leftOut) {
