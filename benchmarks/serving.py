@@ -206,6 +206,9 @@ def main() -> None:
     parser.add_argument("--checkpoint", help='a directory or "mini" (default: a random base)')
     parser.add_argument("--photos", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=8.0, help="of each load (default 8)")
+    parser.add_argument(
+        "--requests", type=int, default=5000, help="before memory is compared (default 5,000)"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sigseek-serving-") as made:
         os.environ["SIGSEEK_CACHE"] = str(Path(made, "cache"))
@@ -215,14 +218,18 @@ def main() -> None:
         save_photos(photos, 400, SMALL)
         before = apart(text_rate, checkpoint, arguments.seconds)
         with serving(library, checkpoint, photos) as (port, process):
-            answered = _measure(port, process, photos, before, arguments.seconds)
+            answered = _measure(
+                port, process, photos, before, arguments.seconds, arguments.requests
+            )
         after = apart(text_rate, checkpoint, arguments.seconds)
         print(f"text tower alone, in batches of {LARGEST_PASS}: {before:.1f} texts/s before, "
               f"{after:.1f} after; load of the machine {os.getloadavg()[0]:.1f}")  # fmt: skip
         check(answered, library, checkpoint)
 
 
-def _measure(port: int, process: int, photos: Path, alone: float, seconds: float) -> Answered:
+def _measure(
+    port: int, process: int, photos: Path, alone: float, seconds: float, requests: int
+) -> Answered:
     """Print the figures of a server, and return what it answered before its library changed."""
     numbers = count(1_000_000)
 
@@ -241,13 +248,14 @@ def _measure(port: int, process: int, photos: Path, alone: float, seconds: float
             f"{answered.percentile(50):8.0f} {answered.percentile(99):8.0f}",
             flush=True,
         )
-    settled, done = memory(process), 0
+    settled, done, rate = memory(process), 0, 0.0
     repeated = count()
-    while done < 5000:
+    while done < requests:
         known = run(32, lambda: f"{next(repeated) % 500} dogs")
         done += len(known.took)
+        rate = known.rate
     print(
-        f"500 texts in turn, kept: {known.rate:.1f} requests/s; memory {settled:,.0f} MB, after "
+        f"500 texts in turn, kept: {rate:.1f} requests/s; memory {settled:,.0f} MB, after "
         f"{done:,} requests {memory(process):,.0f} MB; peak {peak_memory(process):,.0f} MB"
     )
     alone_ms = run(8).percentile(99)
