@@ -340,6 +340,7 @@ class Library:
         """Return the photos with these ids, in their order; ids of no photo are left out."""
         from sigseek.operations.photos import photos_by_id
 
+        check_list("ids", ids, QueryError)
         return photos_by_id(self._directory.catalog(), ids)
 
     def matching_photos(
@@ -406,6 +407,7 @@ class Library:
         """Return the format and the digest of the picture of each of these photos, by id; ids of no
         photo are left out.
         """
+        check_list("ids", ids, QueryError)
         return self._directory.catalog().pictures(ids)
 
     def brightness(self, ids: Sequence[int]) -> dict[int, int]:
@@ -415,6 +417,7 @@ class Library:
         >>> sorted(library.brightness([1, 2]))
         [1, 2]
         """
+        check_list("ids", ids, QueryError)
         return self._directory.catalog().brightness(ids)
 
     def facets(

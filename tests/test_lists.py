@@ -17,6 +17,11 @@ _CALLS: dict[str, Callable[[Library], object]] = {
     "classify(photos)": lambda library: library.classify("a.jpg", ["a house"]),
     "classify(path)": lambda library: library.classify(Path("a.jpg"), ["a house"]),  # type: ignore[arg-type]
     "classify(labels)": lambda library: library.classify(["a.jpg"], "house"),
+    "classify_known(photo_ids)": lambda library: library.classify_known("17", ["a house"]),  # type: ignore[arg-type]
+    "classify_known(labels)": lambda library: library.classify_known([17], "house"),
+    "photos(ids)": lambda library: library.photos("17"),  # type: ignore[arg-type]
+    "pictures(ids)": lambda library: library.pictures("17"),  # type: ignore[arg-type]
+    "brightness(ids)": lambda library: library.brightness("17"),  # type: ignore[arg-type]
     "duplicates(prefer)": lambda library: library.duplicates(prefer="photos"),
     "duplicates(kinds)": lambda library: library.duplicates(kinds="near"),
     "not_duplicates(photos)": lambda library: library.not_duplicates("a.jpg"),

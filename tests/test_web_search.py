@@ -8,7 +8,9 @@ import pytest
 from starlette.testclient import TestClient
 
 import sigseek
+from sigseek.errors import Option, Remedy
 from sigseek.results import record_fields
+from sigseek.web.words import spelled
 from tests.served import served
 
 OF_HTTP = {"name", "folder", "format", "color", "thumbnail", "original", "shown_as"}
@@ -38,6 +40,15 @@ def test_hits_are_those_of_python(web: TestClient, mini_library: Path) -> None:
     assert hit["format"] == "JPEG"
     assert hit["shown_as"] == "original"
     assert answer["best"]["id"] == hit["id"]
+
+
+def test_nothing_said_of_an_answer_names_a_parameter_of_the_request(web: TestClient) -> None:
+    for query in ("a house", "a house AND a dog", "a zebra"):
+        answer = web.get("/api/v1/search", params={"q": query, "limit": 2}).json()
+        said = [answer["headline"], *answer["legend"]]
+        assert not [line for line in said if "=" in line], said
+    (legend,) = web.get("/api/v1/search", params={"q": "a house"}).json()["legend"]
+    assert legend.endswith("a maybe from 0.1 on; 40 photos searched")
 
 
 def test_without_a_query_all_photos_are_listed_newest_first(web: TestClient) -> None:
@@ -91,3 +102,9 @@ def test_parameters_out_of_range_are_problems(web: TestClient) -> None:
     assert response.status_code == 422
     assert response.json()["detail"] == "limit: input should be greater than or equal to 1"
     assert web.get("/api/v1/nothing").json()["kind"] == "not found"
+
+
+def test_an_option_that_no_request_has_is_written_as_on_the_command_line() -> None:
+    options = Option("include_all", True), Option("model", "mini"), Option("limit")
+    text = spelled(Remedy("{}, {}, {}", options), lambda step: f"--{step.name}")  # type: ignore[union-attr]
+    assert text == "all=true, --model, limit"

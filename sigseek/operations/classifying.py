@@ -80,6 +80,7 @@ def classify_known(
 
     from sigseek.search.classify import Classification, rank_labels
 
+    check_list("photo_ids", photo_ids, QueryError)
     check_list("labels", labels, QueryError)
     wanted = distinct_labels(labels)
     record = library.checkpoint.state_to_query(listener, stop).record

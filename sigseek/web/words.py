@@ -10,23 +10,29 @@ from sigseek.errors import Call, Command, Option, Remedy, Step
 
 _PARAMETERS = {"include_all": "all"}
 """Query parameters by the name of the argument in Python, for those with another name."""
-_ASIDE = re.compile(r" \([^(){}]*(?:\{\}[^(){}]*)+\)")
+_OTHERS = (
+    "limit", "offset", "page", "sort", "explain", "closer", "min_probability", "include_self",
+    "labels", "kinds", "template",
+)  # fmt: skip
+"""Arguments in Python that are query parameters, or fields of a body, by the same name."""
+_MARK = "\0"
+"""What stands for an option in a text until it is taken away."""
+_ASIDE = re.compile(rf" \([^(){_MARK}]*{_MARK}[^()]*\)")
 """A remark in parentheses that names an option."""
 
 
 def spelled(remedy: Remedy | str, spell: Callable[[Step], str]) -> str:
-    """Return the text for people. Options are query parameters; `spell` writes everything else."""
+    """Return the text for people. Options that requests have are written as query parameters, and
+    `spell` writes everything else.
+    """
     if isinstance(remedy, str):
         return remedy
 
     def step_in_words(step: Step) -> str:
-        if not isinstance(step, Option):
+        if not isinstance(step, Option) or step.name not in (*_PARAMETERS, *_OTHERS):
             return spell(step)
-        return (
-            f"{_parameter(step)}={_value(step.value)}"
-            if step.value is not None
-            else (_parameter(step))
-        )
+        name = _parameter(step)
+        return name if step.value is None else f"{name}={_value(step.value)}"
 
     return remedy.spelled(step_in_words)
 
@@ -68,9 +74,13 @@ def step_fields(step: Step) -> dict[str, Any]:
             return {"kind": "command", "name": name, "arguments": [], "options": {}}
 
 
-def without_options(headline: Remedy) -> str:
-    """Return a headline without its remarks on options, for which pages have buttons."""
-    return _ASIDE.sub("", headline.text).format(*map(str, headline.steps))
+def without_options(said: Remedy, spell: Callable[[Step], str]) -> str:
+    """Return a text without its remarks on options, for which the page has buttons: those in
+    parentheses, and those between semicolons. `spell` writes the other steps.
+    """
+    text = said.spelled(lambda step: _MARK if isinstance(step, Option) else spell(step))
+    parts = _ASIDE.sub("", text).split("; ")
+    return "; ".join(part for part in parts if _MARK not in part)
 
 
 def _parameter(option: Option) -> str:

@@ -14,7 +14,7 @@ from sigseek.web.answers import json_answer, shortener
 from sigseek.web.context import LibraryInUse, named_photos, settings_of, stop_of
 from sigseek.web.models import SearchAnswer
 from sigseek.web.photos import photos_json
-from sigseek.web.words import note_fields, spelled, without_options
+from sigseek.web.words import note_fields, without_options
 
 router = APIRouter(tags=["search"])
 
@@ -137,10 +137,10 @@ def _answer_fields(
     fields["next"] = fields.pop("next_page")
     best = photos_json(library, [found.best]) if found.best else [None]
     return {
-        "headline": without_options(said.headline)
+        "headline": without_options(said.headline, spell)
         if asked.q
         else f"{counted(found.photos, 'photo')} in the library",
-        "legend": [spelled(line, spell) for line in said.legend] if asked.q else [],
+        "legend": [without_options(line, spell) for line in said.legend] if asked.q else [],
         "notes": [note_fields(note, spell) for note in said.notes],
         "explanation": list(said.explanation),
         "best": best[0],
