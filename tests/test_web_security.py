@@ -90,6 +90,7 @@ def test_a_token_is_needed_for_everything_but_the_login(mini_library: Path) -> N
             assert web.get(path, headers={"Authorization": "Bearer Secret"}).status_code == 401
             assert web.get(path, headers={"Authorization": "Basic secret"}).status_code == 401
         assert web.get("/").headers["location"] == "/login"
+        assert web.get("/?q=a+dog").headers["location"] == "/login?q=a+dog"
         for path in ("/login", "/page/look.css", "/api/v1/health/live"):
             assert web.get(path).status_code == 200
         assert web.get("/api/v1/tags", headers={"Authorization": "bearer secret"}).json() == {
@@ -242,3 +243,14 @@ def test_a_library_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
             assert (answer.status_code, answer.json()["kind"]) == (404, "not found")
         assert web.get("/api/v1/health/ready").status_code == 503
         assert web.get("/api/v1/health/live").json() == {"live": True}
+
+
+def test_a_head_is_answered_as_a_get_without_its_body(mini_library: Path) -> None:
+    with served(mini_library) as web:
+        for path in ("/", "/api/v1/photos/1/original", "/api/v1/health/live"):
+            asked, told = web.head(path), web.get(path)
+            assert asked.status_code == told.status_code == 200
+            assert asked.headers["content-length"] == told.headers["content-length"]
+        assert web.head("/api/v1/photos/987654").status_code == 404
+        assert web.head("/api/v1/zip").status_code == 405
+        assert web.head("/api/v1/events").status_code == 405

@@ -39,6 +39,8 @@ _CHANGES = ("POST", "PUT", "PATCH", "DELETE")
 _LOGIN = "/api/v1/login"
 _OPEN = ("/login", _LOGIN, "/api/v1/health/live")
 """What is answered without a token."""
+_STREAM = "/api/v1/events"
+"""What never ends, and has no length to tell."""
 _OF_PAGE = ("/", "/login")
 """Addresses that a link on another site may lead to."""
 _OF_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
@@ -79,6 +81,9 @@ class Guard:
         except RequestError as error:
             await _refuse(error, send_safely)
         else:
+            if scope["method"] == "HEAD" and scope["path"] != _STREAM:
+                # The server sends no body to a HEAD, whatever the app gives it.
+                scope = {**scope, "method": "GET"}
             await self._app(scope, receive, send_safely)
 
     def _check(self, scope: Scope, headers: Headers) -> None:
@@ -130,13 +135,19 @@ class Guard:
             if self._tokens.fits(presented.strip(), address_of(scope)):
                 return
         elif path == "/":
-            raise RequestError(303, "log in first", headers={"Location": "/login"})
+            raise RequestError(303, "log in first", headers={"Location": _login_for(scope)})
         raise RequestError(
             401,
             "the token is missing or wrong",
             "send it as Authorization: Bearer TOKEN, or log in at /login",
             headers={"WWW-Authenticate": "Bearer"},
         )
+
+
+def _login_for(scope: Scope) -> str:
+    """Return the address of the login form, which leads back to what a link told."""
+    query = scope["query_string"].decode("latin-1")
+    return f"/login?{query}" if query else "/login"
 
 
 def address_of(scope: Scope) -> str:

@@ -69,7 +69,7 @@ export class Api {
       throw new LostServer();
     }
     if (response.ok) return response;
-    if (response.status === 401) location.assign("/login");
+    if (response.status === 401) location.assign(`/login${location.search}`);
     throw new Problem(response.status, await problemOf(response));
   }
 

@@ -50,6 +50,7 @@ class App {
     this.showKeys = showKeys;
     this.listeners = {};
     this.views = {};
+    this.toastElement = document.querySelector(".toast");
     this.readOnly = false;
   }
 
@@ -77,7 +78,12 @@ class App {
     document.querySelector(".keys-button").addEventListener("click", showKeys);
     this.listenToLinks();
     listenToKeys(this);
-    document.addEventListener("visibilitychange", () => this.listenToEvents());
+    document.addEventListener("visibilitychange", () => {
+      const wasAway = !this.source;
+      this.listenToEvents();
+      // What happened while nobody looked was not heard.
+      if (wasAway && this.source) this.changedElsewhere();
+    });
     this.onEvent("changed", () => this.changedElsewhere());
     this.show(this.router.state, null);
     const isSearch = this.state.view === "search" && this.state.photo === null;
@@ -102,6 +108,7 @@ class App {
   }
 
   show(state, before) {
+    this.isClosing = false;
     if (!before || before.view !== state.view) {
       if (before) this.views[before.view]?.hide();
       for (const link of document.querySelectorAll("nav a")) {
@@ -145,8 +152,11 @@ class App {
   }
 
   closePhoto() {
-    // A photo that was opened from here is closed by Back, so that no entry of it stays behind.
-    if (this.openedAt === this.router.depth && this.router.depth > 0) history.back();
+    // A photo that was opened from here is closed by Back, so that no entry of it stays behind. Back
+    // takes a moment, in which a second press of Escape must not go back once more.
+    if (this.isClosing) return;
+    this.isClosing = this.openedAt === this.router.depth && this.router.depth > 0;
+    if (this.isClosing) history.back();
     else this.go({ photo: null }, { replace: true });
   }
 
@@ -160,7 +170,7 @@ class App {
 
   /** The photos shown have become others or more. */
   listChanged() {
-    if (this.state.photo !== null) this.viewer.showPlace();
+    if (this.state.photo !== null) this.viewer.listChanged();
   }
 
   async refreshStatus() {
@@ -188,7 +198,10 @@ class App {
   }
 
   toast(text) {
-    const toast = document.querySelector(".toast");
+    const toast = this.toastElement;
+    // What stands outside of an open dialog is neither seen nor read out.
+    const dialog = [...document.querySelectorAll("dialog[open]")].at(-1);
+    (dialog ?? document.body).append(toast);
     toast.textContent = text;
     toast.classList.add("shown");
     clearTimeout(this.toastTimer);
@@ -270,12 +283,21 @@ class App {
       return;
     }
     if (this.source) return;
-    this.source = this.api.events();
+    const source = this.api.events();
+    this.source = source;
     for (const [name, listeners] of Object.entries(this.listeners)) {
       for (const listener of listeners) this.hear(name, listener);
     }
-    this.source.addEventListener("error", async () => {
+    source.addEventListener("error", async () => {
       if (!(await this.api.isThere())) this.lostServer();
+      // A browser gives up after an answer that is no stream, such as that there are too many.
+      else if (source.readyState === EventSource.CLOSED && this.source === source) {
+        setTimeout(() => {
+          if (this.source !== source) return;
+          this.source = null;
+          this.listenToEvents();
+        }, REFRESH);
+      }
     });
   }
 
@@ -286,6 +308,7 @@ class App {
     const banner = document.querySelector(".lost");
     banner.textContent = "sigseek's server does not answer. This page goes on when it is back.";
     banner.hidden = false;
+    if (document.querySelector("dialog[open]")) this.toast(banner.textContent);
     do {
       await new Promise((resolve) => setTimeout(resolve, RETRY));
     } while (!(await this.api.isThere()));
@@ -296,6 +319,7 @@ class App {
     this.listenToEvents();
     await this.attempt(() => this.refreshStatus());
     this.views[this.state.view].refresh();
+    if (this.state.photo !== null) this.viewer.again();
     if (!this.views.search?.asked && this.state.view === "search") this.views.search.load(this.state);
   }
 }

@@ -69,7 +69,9 @@ class DuplicatesView {
 
   async loadMore() {
     const next = this.found.length;
+    this.more.disabled = true;
     await this.app.attempt(() => this.fetch(next));
+    this.more.disabled = false;
     this.groups.children[next]?.querySelector("a, button")?.focus();
   }
 

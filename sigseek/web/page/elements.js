@@ -72,11 +72,13 @@ export function button(text, onClick, properties = {}) {
   return make("button", { type: "button", text, ...properties, on: { click: onClick } });
 }
 
-/** Call `ask` only when nothing came for `wait` milliseconds. */
+/** Call `call` only when nothing came for `wait` milliseconds. `stop()` gives a waiting call up. */
 export function whenQuiet(wait, call) {
   let timer = 0;
-  return (...values) => {
+  const later = (...values) => {
     clearTimeout(timer);
     timer = setTimeout(() => call(...values), wait);
   };
+  later.stop = () => clearTimeout(timer);
+  return later;
 }

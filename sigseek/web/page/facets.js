@@ -71,9 +71,9 @@ export class Facets {
   async load() {
     this.panel.hidden = false;
     this.view.classList.add("with-facets");
+    this.loading?.abort();
     if (this.shown === this.asked) return;
     const q = this.asked;
-    this.loading?.abort();
     this.loading = new AbortController();
     const { signal } = this.loading;
     await this.app.attempt(async () => {

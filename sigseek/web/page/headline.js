@@ -38,7 +38,6 @@ export class Headline {
     const words = nearest ? "No photo matches. These come nearest" : headline(answer, state.q);
     this.title.textContent = words;
     this.app.announce(words);
-    document.title = state.q ? `${state.q} · sigseek` : "sigseek";
     this.showNotes(answer);
     this.showChips(answer, state);
     this.order.firstChild.textContent = answer.judged_by === "facts"
@@ -58,7 +57,7 @@ export class Headline {
   }
 
   showNotes(answer) {
-    const lines = answer.notes.map((note) => this.app.words(note));
+    const lines = answer.notes.filter(isForPage).map((note) => this.app.words(note));
     const legend = (answer.legend ?? []).map((line) => this.app.words(line));
     this.notes.replaceChildren(
       ...lines.map((text) => make("p", { class: "note", text: sentence(text) })),
@@ -109,6 +108,11 @@ export class Headline {
     );
     this.app.announce(this.title.textContent);
   }
+}
+
+/** Return whether a note is not about a parameter of the request, for which the page has a button. */
+function isForPage(note) {
+  return !(note.remedy?.calls ?? []).some(({ kind, options }) => kind === "option" && "all" in options);
 }
 
 /** Say how many photos match, in the words of the command line, which lists only some of them. */

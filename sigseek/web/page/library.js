@@ -29,8 +29,9 @@ class LibraryView {
     this.facts = make("dl", { class: "facts" });
     this.failures = problems("Files that could not be read");
     this.skipped = problems("Files that were passed over");
-    const tools = app.readOnly ? null
-      : make("div", { class: "view-tools" }, this.add, this.index, this.stop);
+    const tools = make("div", { class: "view-tools" });
+    if (!app.readOnly) tools.append(this.add, this.index, this.stop);
+    if (app.status?.needs_token) tools.append(button("Sign out", () => this.signOut()));
     element.append(make("div", { class: "page-column" },
       make("header", { class: "view-head" }, make("h1", { tabindex: "-1", text: "Library" }), tools),
       this.counts, this.run,
@@ -150,6 +151,13 @@ class LibraryView {
   async stopIndexing() {
     this.stop.disabled = true;
     await this.app.attempt(() => this.app.api.ask("index", { method: "DELETE" }));
+  }
+
+  async signOut() {
+    await this.app.attempt(async () => {
+      await this.app.api.ask("logout", { method: "POST" });
+      location.assign("/login");
+    });
   }
 
   showRun(run) {

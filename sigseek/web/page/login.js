@@ -10,7 +10,7 @@ form.addEventListener("submit", async (event) => {
     const response = await fetch("/api/v1/login", {
       method: "POST", headers: { "X-Sigseek": "1" }, body: new URLSearchParams(new FormData(form)),
     });
-    if (response.ok) location.assign("/");
+    if (response.ok) location.assign(`/${location.search}`);
     else problem.textContent = await said(response);
   } catch {
     problem.textContent = "sigseek's server does not answer.";

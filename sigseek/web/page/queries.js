@@ -57,6 +57,6 @@ export function parts(query) {
 }
 
 /** Return a query in parentheses if what follows it would bind tighter than its own OR. */
-function closed(query) {
+export function closed(query) {
   return parts(query) === null ? `(${query})` : query;
 }

@@ -2,6 +2,7 @@
 // that they are about, and a picture in the place of words.
 
 import { icon, make, whenQuiet } from "./elements.js";
+import { closed } from "./queries.js";
 import { counted } from "./words.js";
 
 /** What joins a term to the rest of a query, where the term is taken away. */
@@ -31,7 +32,9 @@ export class QueryField {
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.close();
-      this.onSearch(this.input.value.trim());
+      // The server counts the columns of errors in what it is sent.
+      this.input.value = this.input.value.trim();
+      this.onSearch(this.input.value);
     });
     this.input.addEventListener("input", () => {
       this.showState();
@@ -65,7 +68,10 @@ export class QueryField {
     });
     addEventListener("paste", (event) => {
       const picture = pictureIn(event.clipboardData);
-      if (!picture) return;
+      // Office programs put a picture of a text beside the text.
+      const isText = event.target.closest?.("input, textarea")
+        && event.clipboardData.getData("text/plain");
+      if (!picture || isText) return;
       event.preventDefault();
       this.upload(picture);
     });
@@ -172,6 +178,7 @@ export class QueryField {
   }
 
   close() {
+    this.complete.stop();
     this.asking?.abort();
     this.open({ start: 0, end: 0, suggestions: [] });
   }
@@ -251,17 +258,19 @@ export class QueryField {
   async upload(picture) {
     const form = new FormData();
     form.append("file", picture, picture.name || "pasted picture");
+    this.sending = form;
     this.form.classList.add("busy");
     try {
       const answer = await this.app.api.ask("uploads", { form });
+      if (this.sending !== form) return;  // another picture was sent meanwhile
       const token = answer.photo.replace(/^upload[:-]/, "");
       const words = this.words();
       const query = `photo:upload-${token}`;
-      this.onSearch(words ? `${query} AND ${words}` : query);
+      this.onSearch(words ? `${query} AND ${closed(words)}` : query);
     } catch (error) {
       this.app.fail(error);
     } finally {
-      this.form.classList.remove("busy");
+      if (this.sending === form) this.form.classList.remove("busy");
     }
   }
 }

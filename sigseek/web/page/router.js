@@ -57,9 +57,10 @@ export class Router {
   go(changes, { replace = false } = {}) {
     const before = this.state;
     this.state = { ...before, ...changes };
-    if (!replace) this.depth += 1;
+    const isSame = write(this.state) === write(before);
+    if (!replace && !isSame) this.depth += 1;
     const record = { depth: this.depth };
-    if (replace) history.replaceState(record, "", write(this.state));
+    if (replace || isSame) history.replaceState(record, "", write(this.state));
     else history.pushState(record, "", write(this.state));
     this.onChange(this.state, before);
   }

@@ -7,6 +7,7 @@ import { readLayout } from "./layout.js";
 import { PhotoList } from "./photos.js";
 import { sameList } from "./router.js";
 import { Strip } from "./strip.js";
+import { sentence } from "./words.js";
 
 /** How many hits the first request asks for, and how many are shown where nothing matches. */
 const FIRST = 60;
@@ -38,6 +39,7 @@ class SearchView {
   show(state, before) {
     this.isShown = true;
     this.element.hidden = false;
+    document.title = state.q ? `${state.q} · sigseek` : "sigseek";
     if (!this.asked || !sameList(state, this.asked)) this.load(state);
     else if (!before || before.view !== "search") {
       this.grid.resized();
@@ -171,11 +173,12 @@ class SearchView {
     if (!error.status && this.list) return;
     this.showList(new PhotoList(NOTHING, "facts"), { ...this.app.state, at: 0 });
     this.facets.hide();
-    if (error.column || error.status === 400) {
+    this.app.selection.clear();
+    if (error.column || [400, 404, 422].includes(error.status)) {
       this.app.field.showError(error);
       this.headline.showProblem("This query cannot be answered");
     } else {
-      this.headline.showProblem(error.inWords?.() ?? String(error));
+      this.headline.showProblem(sentence(error.inWords()));
     }
   }
 }

@@ -48,7 +48,7 @@ export class Selection {
 
   /** Select what stands between the last selected photo and this one. */
   chooseTo(list, place) {
-    const from = this.isActive() ? this.last : place;
+    const from = this.isActive() ? Math.min(this.last, list.count - 1) : place;
     for (let at = Math.min(from, place); at <= Math.max(from, place); at += 1) {
       this.ids.add(list.id(at));
     }
@@ -71,7 +71,8 @@ export class Selection {
     this.changed();
     // The server finds all matches itself again, rather than be told a million numbers.
     const { q, all, view } = this.app.state;
-    if (view === "search" && q && !all && this.ids.size === list.count) this.query = q;
+    const isAnswer = view === "search" && q && !all && !list.isNearest;
+    if (isAnswer && this.ids.size === list.count) this.query = q;
   }
 
   /** Return how a request names the selected photos. */
@@ -138,6 +139,7 @@ export class Selection {
       if (!name) return;
       await this.app.api.ask("tags", { json: { name, ...this.named(), give } });
       this.app.facts.forget(ids);
+      this.query = null;  // with another tag, other photos may match
       this.app.toast(
         give ? `${counted(ids.length, "photo")} tagged “${name}”`
           : `“${name}” taken from ${counted(ids.length, "photo")}`,

@@ -93,6 +93,7 @@ export class Viewer {
     }
     if (id === this.id) return;
     this.id = id;
+    this.explained = null;
     this.isZoomed = false;
     this.element.classList.remove("zoomed");
     this.stage.removeAttribute("tabindex");
@@ -114,7 +115,7 @@ export class Viewer {
       this.preload();
       await this.explain(photo);
     }, (error) => {
-      if (error.status !== 404) return false;
+      if (![404, 422].includes(error.status)) return false;
       this.name.textContent = "This photo is no longer in the library";
       return true;
     });
@@ -133,12 +134,28 @@ export class Viewer {
     this.element.classList.toggle("with-facts", this.showsFacts);
   }
 
+  /** The photos that this one stands among have become others or more. */
+  listChanged() {
+    this.showPlace();
+    if (this.photo?.id === this.id) this.app.attempt(() => this.explain(this.photo));
+  }
+
+  /** Show the photo again, as after the server was away. */
+  again() {
+    const { id } = this;
+    this.id = null;
+    this.show(id);
+  }
+
   showSelected() {
     const isSelected = this.app.selection.has(this.id);
     this.selectTool.setAttribute("aria-pressed", String(isSelected));
   }
 
   empty() {
+    this.photo = null;
+    this.trouble.hidden = true;
+    this.picture.style.backgroundImage = "none";
     this.name.textContent = "";
     fill(this.facts);
     this.picture.removeAttribute("src");
@@ -255,9 +272,10 @@ export class Viewer {
   async explain(photo) {
     const { q, sort, all } = this.app.state;
     const list = this.app.list();
-    if (!q || !list?.isJudged || this.place < 0) return;
+    if (!q || !list?.isJudged || this.place < 0 || this.explained === photo.id) return;
+    this.explained = photo.id;
     const { hits, terms } = await this.app.api.ask("search", { query: {
-      q, sort, all: all || list.isNearest, explain: true, offset: this.place, limit: 1,
+      q, sort: list.isNearest ? null : sort, all: all || list.isNearest, explain: true, offset: this.place, limit: 1,
     } });
     const hit = hits[0];
     if (this.id !== photo.id || hit?.id !== photo.id) return;
@@ -275,6 +293,7 @@ export class Viewer {
   }
 
   ask(join) {
+    if (!this.photo) return;
     const query = join(this.app.state.q, `photo:${this.id}`);
     this.app.search(query);
   }

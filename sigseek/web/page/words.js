@@ -84,7 +84,9 @@ export function duration(seconds) {
 export function sentence(text) {
   const trimmed = text.trim();
   if (!trimmed) return "";
-  const begun = trimmed[0].toUpperCase() + trimmed.slice(1);
+  // A name of a file is written as it is.
+  const isName = /^\S*[./\\]\S/.test(trimmed);
+  const begun = isName ? trimmed : trimmed[0].toUpperCase() + trimmed.slice(1);
   return /[.!?…]$/.test(begun) ? begun : `${begun}.`;
 }
 

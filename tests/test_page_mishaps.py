@@ -1,0 +1,185 @@
+"""Mishaps on the page, in a browser: late answers, second presses, and texts that are hostile."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser import MISSING, found_browser
+from tests.test_page_browser import (
+    Served,
+    Window,
+    chromium,
+    page,
+    search,
+    served,
+    wait_for_photos,
+    wait_for_title,
+    window,
+)
+
+pytestmark = pytest.mark.skipif(found_browser() is None, reason=MISSING)
+__all__ = ["chromium", "page", "served", "window"]
+
+
+def test_an_answer_is_not_covered_by_suggestions_that_come_late(page: Page) -> None:
+    page.goto("/")
+    wait_for_photos(page)
+    page.locator("#query").press_sequentially("camer", delay=5)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/?q=camer")
+    page.wait_for_timeout(800)
+    assert not page.is_visible("#suggestions")
+
+
+def test_the_title_is_that_of_the_view(page: Page) -> None:
+    page.goto("/?q=a+house")
+    wait_for_photos(page)
+    page.click("nav a[data-view=library]")
+    page.locator(".folder").first.wait_for()
+    assert page.title() == "Library · sigseek"
+    page.go_back()
+    page.wait_for_selector(".tile")
+    assert page.title() == "a house · sigseek"
+
+
+def test_the_column_of_an_error_is_right_after_spaces(window: Window) -> None:
+    page = window.page
+    page.goto("/")
+    marks = []
+    for query in ("a dog AND", "     a dog AND"):
+        search(page, query)
+        page.locator(".query-error-text", has_text="AND at the end").wait_for()
+        box = page.locator(".query-error-mark").bounding_box()
+        assert box
+        marks.append(box["x"])
+        page.fill("#query", "")
+        page.locator(".query-error").wait_for(state="hidden")
+    assert marks[0] == marks[1]
+    window.errors = [text for text in window.errors if "400" not in text]
+
+
+def test_photos_that_only_come_nearest_are_those_that_are_packed(page: Page) -> None:
+    page.goto("/?q=a+zebra")
+    wait_for_title(page, "come nearest")
+    page.locator(".tile a").first.focus()
+    page.keyboard.press("Space")
+    page.get_by_text("Select all").click()
+    with page.expect_request("**/api/v1/zip") as asked:
+        page.get_by_text("Download as ZIP").click()
+    assert len(asked.value.post_data_json["ids"]) == 12
+
+
+def test_what_is_said_over_an_open_photo_is_seen(page: Page) -> None:
+    page.goto("/?q=a+house")
+    wait_for_photos(page)
+    page.click(".tile")
+    page.locator(".paths button").first.click()
+    page.locator(".viewer .toast.shown", has_text="Path copied").wait_for()
+    page.keyboard.press("Escape")
+    page.locator(".viewer").wait_for(state="hidden")
+    page.hover(".tile[data-place='0']")
+    page.click(".tile[data-place='0'] .choose")
+    page.get_by_text("Copy paths").click()
+    page.locator("body > .toast.shown", has_text="1 path copied").wait_for()
+
+
+def test_a_photo_is_closed_once_by_two_presses(page: Page) -> None:
+    page.goto("/")
+    wait_for_photos(page, 62)
+    search(page, "a house")
+    wait_for_title(page, "match")
+    page.click(".tile")
+    page.wait_for_selector(".viewer-facts dl")
+    page.evaluate("""() => {
+      const close = document.querySelector(".viewer-tools [aria-label=Close]");
+      close.click();
+      close.click();
+    }""")
+    page.locator(".viewer").wait_for(state="hidden")
+    page.wait_for_timeout(300)
+    assert page.url.endswith("/?q=a+house")
+
+
+def test_a_link_to_a_hit_tells_why_it_is_one(page: Page) -> None:
+    page.goto("/?q=a+house&all=1")
+    wait_for_photos(page)
+    link = page.get_attribute(".tile[data-place='3'] a", "href") or ""
+    page.goto(link)
+    page.locator(".explain-term", has_text="a house").wait_for()
+
+
+def test_a_photo_that_is_not_there_is_not_the_one_before(window: Window) -> None:
+    page = window.page
+    page.goto("/?photo=987654")
+    page.locator(".viewer-name", has_text="no longer in the library").wait_for()
+    for key in ("z", "m", "d"):
+        page.keyboard.press(key)
+    assert page.url.endswith("/?photo=987654")
+    page.keyboard.press("Escape")
+    page.locator(".viewer").wait_for(state="hidden")
+    assert page.url.endswith("/")
+    window.errors = [text for text in window.errors if "404" not in text]
+
+
+def test_counts_are_of_the_query_that_is_shown(page: Page) -> None:
+    page.goto("/?q=a+house")
+    wait_for_photos(page)
+    page.click(".facets-toggle")
+    page.wait_for_selector(".facet")
+    before = page.inner_text(".facets-body")
+    # The answer to another query comes late, when one has gone back already.
+    page.route("**/api/v1/facets?q=format*", lambda route: _late(page, route.continue_))
+    search(page, "format:tiff")
+    wait_for_title(page, "1 photo matches")
+    page.go_back()
+    page.wait_for_url("**/?q=a+house")
+    page.wait_for_timeout(1500)
+    assert page.inner_text(".facets-body") == before
+    page.evaluate("localStorage.clear()")
+
+
+def _late(page: Page, go_on: object) -> None:
+    page.wait_for_timeout(700)
+    go_on()  # type: ignore[operator]
+
+
+def test_a_picture_beside_words_with_or(page: Page, served: Served) -> None:
+    page.goto("/")
+    search(page, "a house OR a dog")
+    page.wait_for_url("**OR**")
+    page.set_input_files("input[type=file]", str(served.photos / "scene-00003.jpg"))
+    page.wait_for_url("**upload**")
+    query = page.input_value("#query")
+    assert re.fullmatch(r"photo:upload-\w+ AND \(a house OR a dog\)", query)
+
+
+def test_what_is_no_picture_is_told_by_its_name(window: Window, tmp_path: Path) -> None:
+    page = window.page
+    (tmp_path / "no.jpg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    page.goto("/")
+    page.set_input_files("input[type=file]", str(tmp_path / "no.jpg"))
+    page.locator(".toast", has_text=re.compile(r"^no\.jpg cannot be used")).wait_for()
+    assert page.url.endswith("/")
+    window.errors = [text for text in window.errors if "422" not in text]
+
+
+def test_texts_are_never_markup(page: Page) -> None:
+    hostile = "<img src=x onerror=alert(1)>'\""
+    page.goto("/?sort=path")
+    wait_for_photos(page)
+    page.hover(".tile[data-place='0']")
+    page.click(".tile[data-place='0'] .choose")
+    page.get_by_text("Tag…", exact=True).click()
+    page.fill("dialog input", hostile)
+    page.keyboard.press("Enter")
+    page.locator(".toast", has_text="1 photo tagged").wait_for()
+    page.locator(".selection").get_by_text("Done").click()
+    page.click(".tile[data-place='0'] a")
+    page.locator(".viewer .chip", has_text=hostile).click()
+    wait_for_title(page, "1 photo matches")
+    page.locator(".answer .chip", has_text=hostile).wait_for()
+    assert page.locator("img[src=x]").count() == 0
