@@ -38,6 +38,8 @@ SMALL_OPERATORS = {
 
 _UNCLOSED = "( is never closed; add a ) where it ends, or quote the text it belongs to"
 
+_PHOTO_NAME = re.compile(r"\w+-\w+")
+"""A name that a picture was given, and no path."""
 _PHOTO_ID = re.compile(r"[0-9]{1,18}", re.ASCII)
 _NAME_OF_TERM = re.compile(r"(?<!\S)[a-z]+:$", re.IGNORECASE)
 
@@ -183,10 +185,11 @@ class _Parser:
         if self._photos is None:
             return PhotoTerm(value)
         if value not in self._photos:
-            self._fail(
-                token,
-                f"{token} names a file; over HTTP a photo is named by its number, as in photo:17",
-            )
+            found, remedy = "names a file", "over HTTP a photo is named by its number"
+            if _PHOTO_NAME.fullmatch(value):
+                found = "names no picture that is kept here"
+                remedy = "send the picture again, or name a photo by its number"
+            self._fail(token, f"{token} {found}; {remedy}, as in photo:17")
         return PhotoTerm(value, file=os.fspath(self._photos[value]))
 
     def _fact(self, name: str, value: str, column: int) -> Fact:

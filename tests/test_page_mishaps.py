@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -183,3 +185,41 @@ def test_texts_are_never_markup(page: Page) -> None:
     wait_for_title(page, "1 photo matches")
     page.locator(".answer .chip", has_text=hostile).wait_for()
     assert page.locator("img[src=x]").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [({"read_only": True}, "started with --read-only"), ({"browse": []}, "--browse DIR")],
+)
+def test_why_no_folder_can_be_added(page: Page, told: dict[str, object], reason: str) -> None:
+    with _told(page, "**/api/v1/status", told):
+        page.goto("/?view=library")
+        page.locator(".view.library .legend", has_text=reason).wait_for()
+        assert page.get_by_role("button", name="Add a folder").count() == 0
+
+
+def test_who_logged_in_can_log_out(page: Page) -> None:
+    with _told(page, "**/api/v1/status", {"needs_token": True}):
+        page.goto("/?view=library")
+        with page.expect_request("**/api/v1/logout"):
+            page.get_by_role("button", name="Sign out").click()
+        page.wait_for_url("**/login")
+
+
+def test_a_photo_whose_file_is_away_is_shown_small(page: Page) -> None:
+    with _told(page, re.compile(r"/api/v1/photos/\d+$"), {"available": False}):
+        page.goto("/?photo=1")
+        page.locator(".viewer-facts .note", has_text="not there now").wait_for()
+    assert page.get_by_text("Download the file").count() == 0
+    page.keyboard.press("z")
+    page.locator(".viewer .toast.shown", has_text="smaller picture").wait_for()
+    assert page.locator(".viewer.zoomed").count() == 0
+    assert page.evaluate("document.querySelector('.viewer-picture').naturalWidth") > 0
+
+
+@contextmanager
+def _told(page: Page, address: str | re.Pattern[str], told: dict[str, object]) -> Iterator[None]:
+    """Have the server's answers tell something else."""
+    page.route(address, lambda route: route.fulfill(json={**route.fetch().json(), **told}))
+    yield
+    page.unroute_all(behavior="ignoreErrors")

@@ -200,6 +200,7 @@ def test_searches_by_an_uploaded_picture(web: TestClient, photo: bytes, drawn: P
     assert alike["hits"][0]["cosine"] == pytest.approx(1, abs=1e-3)
     unknown = web.get(f"{API}/search", params={"q": "photo:upload-0123"})
     assert unknown.status_code == 400
+    assert unknown.json()["detail"] == "photo:upload-0123 names no picture that is kept here"
     (kept,) = uploaded_files()
     web.app.state.uploads._kept.clear()  # type: ignore[attr-defined]
     kept.unlink()

@@ -16,6 +16,7 @@
 //   selection            the selected photos (selection.js)
 //   list()               the photos that are shown, in their order, or null
 //   readOnly             whether the server changes nothing
+//   canAdd               whether folders can be added from the page
 //   attempt(work, handle)    run `work`; problems are shown, unless `handle(problem)` returns true
 //   fail(error), toast(text), announce(text)   tell what happened, also to screen readers
 //   copy(text, what)     put a text on the clipboard
@@ -39,6 +40,7 @@ import { Viewer } from "./viewer.js";
 import { sentence } from "./words.js";
 
 const VIEWS = { search, duplicates, library };
+const LOST = "sigseek's server does not answer. This page goes on when it is back.";
 const RETRY = 2000;
 const REFRESH = 3000;
 
@@ -92,6 +94,11 @@ class App {
 
   get state() {
     return this.router.state;
+  }
+
+  /** Whether folders can be added here. */
+  get canAdd() {
+    return !this.readOnly && Boolean(this.status?.browse?.length);
   }
 
   listenToLinks() {
@@ -303,12 +310,12 @@ class App {
 
   /** Say that the server does not answer, and go on by itself when it does again. */
   async lostServer() {
+    const banner = document.querySelector(".lost");
+    if (document.querySelector("dialog[open]")) this.toast(LOST);
     if (this.isLost) return;
     this.isLost = true;
-    const banner = document.querySelector(".lost");
-    banner.textContent = "sigseek's server does not answer. This page goes on when it is back.";
+    banner.textContent = LOST;
     banner.hidden = false;
-    if (document.querySelector("dialog[open]")) this.toast(banner.textContent);
     do {
       await new Promise((resolve) => setTimeout(resolve, RETRY));
     } while (!(await this.api.isThere()));

@@ -30,17 +30,18 @@ class LibraryView {
     this.failures = problems("Files that could not be read");
     this.skipped = problems("Files that were passed over");
     const tools = make("div", { class: "view-tools" });
-    if (!app.readOnly) tools.append(this.add, this.index, this.stop);
+    if (app.canAdd) tools.append(this.add);
+    if (!app.readOnly) tools.append(this.index, this.stop);
     if (app.status?.needs_token) tools.append(button("Sign out", () => this.signOut()));
     element.append(make("div", { class: "page-column" },
       make("header", { class: "view-head" }, make("h1", { tabindex: "-1", text: "Library" }), tools),
       this.counts, this.run,
+      app.canAdd ? null : make("p", { class: "legend", text: reasonNotToAdd(app) }),
       make("h2", { text: "Folders" }), this.folders,
       this.failures.element, this.skipped.element,
       make("h2", { text: "How it searches" }), this.facts));
     app.onEvent("progress", (progress) => this.advanced(progress));
     app.onEvent("said", ({ text }) => { this.said.textContent = sentence(text); });
-    app.onEvent("problem", () => { this.hasNewProblems = true; });
     app.onEvent("finished", (report) => this.finished(report));
   }
 
@@ -140,7 +141,6 @@ class LibraryView {
     await this.app.attempt(async () => {
       const chosen = Array.isArray(folders) ? { folders } : {};
       await this.app.api.ask("index", { json: chosen });
-      this.hasNewProblems = false;
       this.said.textContent = "";
       this.showRun({ running: true });
       this.app.announce("Indexing has begun");
@@ -200,6 +200,14 @@ class LibraryView {
     this.app.announce(`${this.phase.textContent}. ${this.figures.textContent}`);
     this.app.changed();
   }
+}
+
+/** Return why folders cannot be added on this page. */
+function reasonNotToAdd(app) {
+  return app.readOnly
+    ? "The server was started with --read-only, so nothing can be changed here."
+    : "Folders can be added here once the server was started with --browse DIR, and at any time by "
+      + "the command: sigseek index FOLDER";
 }
 
 /** Return a list of files with reasons that opens when asked for. */

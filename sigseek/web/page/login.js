@@ -1,5 +1,7 @@
 // The form that asks for the server's token.
 
+import { sentence } from "./words.js";
+
 const form = document.querySelector("form");
 const problem = document.querySelector(".error");
 
@@ -20,7 +22,7 @@ form.addEventListener("submit", async (event) => {
 
 async function said(response) {
   try {
-    return (await response.json()).detail;
+    return sentence((await response.json()).detail);
   } catch {
     return `The server answered ${response.status}.`;
   }

@@ -163,7 +163,7 @@ class SearchView {
   greet() {
     this.showList(new PhotoList(NOTHING, "facts"), this.app.state);
     this.element.classList.add("nothing");
-    this.headline.greet(!this.app.readOnly);
+    this.headline.greet(this.app.canAdd);
     this.facets.hide();
   }
 

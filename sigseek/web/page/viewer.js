@@ -231,14 +231,14 @@ export class Viewer {
       tagsOf(photo, app),
       make("div", { class: "its-duplicates" },
         button("Look for its duplicates", () => this.showDuplicates(photo.id))),
-      make("div", { class: "buttons" },
+      photo.available ? make("div", { class: "buttons" },
         make("a", { class: "button", href: `${photo.original}?download=1`, download: photo.name },
           icon("download"), "Download the file"),
         photo.shown_as === "derived"
           ? make("a", { class: "button", href: derived(photo), target: "_blank", rel: "noopener",
             text: "Open as JPEG" })
           : make("a", { class: "button", href: photo.original, target: "_blank", rel: "noopener",
-            text: "Open the original" })),
+            text: "Open the original" })) : null,
     );
   }
 
@@ -319,6 +319,10 @@ export class Viewer {
   /** Show the picture's own pixels, or the whole picture again. */
   zoom(on = !this.isZoomed, event = null) {
     if (!this.photo) return;
+    if (on && !this.photo.available) {
+      this.app.toast("The file is not there now, so only this smaller picture of it can be shown.");
+      return;
+    }
     this.isZoomed = on;
     this.zoomTool.setAttribute("aria-pressed", String(on));
     const box = this.picture.getBoundingClientRect();
