@@ -217,6 +217,24 @@ def test_a_photo_whose_file_is_away_is_shown_small(page: Page) -> None:
     assert page.evaluate("document.querySelector('.viewer-picture').naturalWidth") > 0
 
 
+def test_a_wrong_query_among_duplicates_is_told_under_the_field(window: Window) -> None:
+    page = window.page
+    page.goto("/?view=duplicates")
+    page.locator(".group").first.wait_for()
+    page.goto("/?view=duplicates&q=a+AND")
+    page.locator(".query-error-text", has_text="AND at the end").wait_for()
+    assert page.inner_text(".view.duplicates h1") == "This query cannot be answered"
+    assert not page.get_by_text("Copy the paths of all").is_visible()
+    window.errors = [text for text in window.errors if "400" not in text]
+
+
+def test_nothing_to_count_is_told(page: Page) -> None:
+    page.goto("/?q=date:1900")
+    wait_for_title(page, "No photo in the selection")
+    page.click(".facets-toggle")
+    page.locator(".facets .legend", has_text="nothing to count").wait_for()
+
+
 @contextmanager
 def _told(page: Page, address: str | re.Pattern[str], told: dict[str, object]) -> Iterator[None]:
     """Have the server's answers tell something else."""

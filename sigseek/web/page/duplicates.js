@@ -62,9 +62,22 @@ class DuplicatesView {
     this.found = [];
     const wait = this.app.later(300, () => this.element.classList.add("waiting"));
     wait.start();
-    await this.app.attempt(() => this.fetch(0));
+    await this.app.attempt(() => this.fetch(0), (error) => this.failed(error));
     wait.stop();
     this.element.classList.remove("waiting");
+  }
+
+  /** Show an error of the query under the field, and return whether it is one. */
+  failed(error) {
+    if (![400, 404, 422].includes(error.status)) return false;
+    this.app.field.showError(error);
+    this.title.textContent = "This query cannot be answered";
+    this.app.announce(this.title.textContent);
+    this.groups.replaceChildren();
+    this.notes.replaceChildren();
+    this.more.hidden = true;
+    this.copyOthers.hidden = true;
+    return true;
   }
 
   async loadMore() {
@@ -80,6 +93,7 @@ class DuplicatesView {
       query: { q: this.app.state.q, kinds: this.kinds.split(","), limit: AT_ONCE, offset },
       signal: this.loading.signal,
     });
+    this.app.field.showError(null);
     this.found.push(...answer.groups);
     this.title.textContent = answer.headline;
     this.app.announce(answer.headline);

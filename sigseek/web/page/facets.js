@@ -101,7 +101,9 @@ export class Facets {
       const known = values.filter((facet) => facet.value !== null);
       if (known.length) sections.push(this.section(kind, title, values, counts.left_out[kind] ?? 0));
     }
-    this.body.replaceChildren(...sections.filter(Boolean));
+    const shown = sections.filter(Boolean);
+    if (!shown.length) shown.push(make("p", { class: "legend", text: "There is nothing to count." }));
+    this.body.replaceChildren(...shown);
     this.chart?.draw();
   }
 
