@@ -121,3 +121,7 @@ def _check_unicode(label: Label) -> None:
     except UnicodeEncodeError as error:
         name = printable(label.name.encode(errors="backslashreplace").decode())
         raise QueryError(f"the label '{name}' is not UTF-8", "write it in UTF-8") from error
+    if "\0" in f"{label.name}{label.text}":  # PostgreSQL keeps no such text
+        raise QueryError(
+            f"the label '{printable(label.name)}' has a NUL character", "write it without"
+        )

@@ -102,9 +102,9 @@ def test_labels_from_python() -> None:
 
 words = st.text(min_size=1).map(str.strip).filter(bool)
 names = words.filter(
-    lambda name: "=" not in name and not name.startswith("#") and not set(name) & set("\r\n")
+    lambda name: "=" not in name and not name.startswith("#") and not set(name) & set("\r\n\0")
 )
-texts = words.filter(lambda text: not set(text) & set("\r\n"))
+texts = words.filter(lambda text: not set(text) & set("\r\n\0"))
 labels = st.lists(st.builds(Label, names, st.none() | texts), unique_by=lambda label: label.name)
 spaces = st.text(" \t")
 ignored = st.lists(

@@ -235,6 +235,25 @@ def test_nothing_to_count_is_told(page: Page) -> None:
     page.locator(".facets .legend", has_text="nothing to count").wait_for()
 
 
+def test_photos_that_may_match_are_all_shown(page: Page) -> None:
+    page.goto("/")
+    answered = {"matches": 0, "maybes": 30, "hits": [], "next": None}
+    with _told(page, re.compile(r"/search\?q=a\+house.*limit=60"), answered):
+        search(page, "a house")
+        wait_for_title(page, "^No photo matches; 30 may. These come nearest$")
+        wait_for_photos(page, 30)
+
+
+def test_a_whole_library_is_selected_without_naming_each_photo(page: Page) -> None:
+    page.goto("/")
+    wait_for_photos(page, 62)
+    page.locator(".tile a").first.focus()
+    page.keyboard.press("Control+a")
+    with page.expect_request("**/api/v1/zip") as asked:
+        page.get_by_text("Download as ZIP").click()
+    assert asked.value.post_data_json == {"query": ""}
+
+
 @contextmanager
 def _told(page: Page, address: str | re.Pattern[str], told: dict[str, object]) -> Iterator[None]:
     """Have the server's answers tell something else."""

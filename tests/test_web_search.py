@@ -108,3 +108,16 @@ def test_an_option_that_no_request_has_is_written_as_on_the_command_line() -> No
     options = Option("include_all", True), Option("model", "mini"), Option("limit")
     text = spelled(Remedy("{}, {}, {}", options), lambda step: f"--{step.name}")  # type: ignore[union-attr]
     assert text == "all=true, --model, limit"
+
+
+def test_requests_that_cannot_be_read_are_told_in_words(web: TestClient) -> None:
+    changes = {"X-Sigseek": "1", "Content-Type": "application/json"}
+    unread = web.post("/api/v1/tags", content="{wrong", headers=changes)
+    assert (unread.status_code, unread.json()["detail"]) == (422, "the body cannot be read as JSON")
+    twice = web.post("/api/v1/zip", json={"ids": [1], "query": ""}, headers=changes)
+    assert twice.json()["detail"] == "the request names photos in two ways"
+    unknown = web.put("/api/v1/tags", headers=changes)
+    assert unknown.status_code == 405
+    assert unknown.json()["detail"] == "this address does not answer PUT"
+    nul = web.post("/api/v1/tags", json={"name": "a\0b", "ids": [1]}, headers=changes)
+    assert (nul.status_code, nul.json()["remedy"]["text"]) == (400, "write it without")

@@ -24,7 +24,8 @@ class Named(BaseModel):
 def named_ids(request: Request, library: Library, named: Named) -> list[int]:
     """Return the ids of the photos. Raises RequestError unless they are named in one way."""
     if (named.ids is None) == (named.query is None):
-        raise RequestError(422, "the request names no photos", "send either ids or query")
+        found = "no photos" if named.ids is None else "photos in two ways"
+        raise RequestError(422, f"the request names {found}", "send either ids or query")
     if named.ids is not None:
         return named.ids
     query = (named.query or "").strip()

@@ -134,6 +134,9 @@ def _of_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = []
     for one in error.errors():
+        if one["type"] == "json_invalid":
+            found.append("the body cannot be read as JSON")
+            continue
         where = [str(part) for part in one["loc"] if part not in ("query", "body", "path")]
         found.append(f"{'.'.join(where) or 'the body'}: {one['msg'][:1].lower()}{one['msg'][1:]}")
     remedy = "the API is described at /api/v1/openapi.json"
@@ -142,7 +145,11 @@ def _of_validation(request: Request, error: Exception) -> Response:
 
 def _of_framework(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    found = "there is nothing at this address" if error.status_code == 404 else error.detail
+    found = error.detail
+    if error.status_code == 404:
+        found = "there is nothing at this address"
+    elif error.status_code == 405:
+        found = f"this address does not answer {request.method}"
     kind = _KINDS.get(error.status_code, "invalid")
     return _answer(
         request, problem_fields(error.status_code, found, kind), dict(error.headers or {})

@@ -35,7 +35,7 @@ export class Headline {
    * nearest are shown.
    */
   show(answer, state, { nearest = false } = {}) {
-    const words = nearest ? "No photo matches. These come nearest" : headline(answer, state.q);
+    const words = `${headline(answer, state.q)}${nearest ? ". These come nearest" : ""}`;
     this.title.textContent = words;
     this.app.announce(words);
     this.showNotes(answer);

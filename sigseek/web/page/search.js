@@ -9,7 +9,9 @@ import { sameList } from "./router.js";
 import { Strip } from "./strip.js";
 import { sentence } from "./words.js";
 
-/** How many hits the first request asks for, and how many are shown where nothing matches. */
+/** How many hits the first request asks for, and the fewest that are shown where nothing
+ * matches. Those that may match are shown, too.
+ */
 const FIRST = 60;
 const NEAREST = 12;
 const NOTHING = { count: 0, ids: new Float64Array(0), ratios: new Uint16Array(0),
@@ -148,8 +150,9 @@ class SearchView {
 
   /** Show the photos that come nearest where none matches. */
   async showNearest(state, answer, signal) {
+    const limit = Math.min(FIRST, Math.max(NEAREST, answer.maybes));
     const { hits } = await this.app.api.ask("search", {
-      query: { q: state.q, all: true, limit: NEAREST, explain: true }, signal,
+      query: { q: state.q, all: true, limit, explain: true }, signal,
     });
     signal.throwIfAborted();
     this.headline.show(answer, state, { nearest: hits.length > 0 });

@@ -71,13 +71,13 @@ export class Selection {
     this.changed();
     // The server finds all matches itself again, rather than be told a million numbers.
     const { q, all, view } = this.app.state;
-    const isAnswer = view === "search" && q && !all && !list.isNearest;
+    const isAnswer = view === "search" && !all && !list.isNearest;
     if (isAnswer && this.ids.size === list.count) this.query = q;
   }
 
   /** Return how a request names the selected photos. */
   named() {
-    return this.query ? { query: this.query } : { ids: [...this.ids] };
+    return this.query !== null ? { query: this.query } : { ids: [...this.ids] };
   }
 
   clear() {
