@@ -624,6 +624,7 @@ class Library:
         *,
         kinds: Sequence[DuplicateKind] = KINDS,
         prefer: Sequence[StrPath] = (),
+        keep: bool = True,
         named_photos: Mapping[str, StrPath] | None = None,
         listener: Listener | None = None,
         stop: Stop | None = None,
@@ -633,7 +634,10 @@ class Library:
         A group is of one of three kinds: "identical" files hold one picture, "near" photos are one
         shot in several forms, and "alike" photos are other shots of one scene. The first photo of a
         group is the one to keep; those in the folders `prefer` are kept rather than others. Nothing
-        is changed or deleted. docs/duplicates.md tells how photos are compared.
+        is deleted. docs/duplicates.md tells how photos are compared.
+
+        Pairs that are found are kept in the library, so that later calls compare only new photos.
+        Without `keep` the library stays as it is.
 
         >>> library.duplicates()
         <Duplicates: 1 groups in 40 photos>
@@ -646,6 +650,7 @@ class Library:
                 query,
                 kinds=kinds,
                 prefer=prefer,
+                keep=keep,
                 named_photos=named_photos,
                 listener=listener,
                 stop=stop,

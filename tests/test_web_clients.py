@@ -1,16 +1,21 @@
 """Clients that are slow, or that go away."""
 
+import asyncio
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 import sigseek
-from sigseek.web import server
+from sigseek.web import security, server
+from sigseek.web.app import make_app
+from sigseek.web.settings import Settings
 from tests.served import listening
 
 
@@ -38,6 +43,99 @@ def test_a_head_that_never_ends_is_not_waited_for(web: httpx.Client, sent: bytes
         slow.sendall(sent)
         assert slow.recv(1000) == b""  # the server has closed the connection
     assert web.get("health/live").json() == {"live": True}
+
+
+@pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x"])
+def test_a_body_that_never_ends_is_not_waited_for(
+    web: httpx.Client, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(security, "SECONDS", 0.5)
+    monkeypatch.setattr(security, "FORM_SECONDS", 0.5)
+    for path in ("tags", "zip", "classify", "uploads"):
+        with connected(web) as slow:
+            head = (
+                f"POST /api/v1/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Sigseek: 1\r\n"
+                f"Content-Type: {kind}\r\nContent-Length: 100\r\n\r\n{{"
+            )
+            slow.sendall(head.encode())
+            answer = b"".join(iter(lambda: slow.recv(1000), b""))
+        if path == "uploads" and kind == "application/json":
+            assert answer.startswith(b"HTTP/1.1 415")
+        else:
+            assert answer.startswith(b"HTTP/1.1 408")
+            assert b'"kind": "unavailable"' in answer
+    assert web.get("health/live").json() == {"live": True}
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.anyio
+async def test_whoever_reads_slowly_keeps_no_turn(
+    mini_library: Path, monkeypatch: pytest.MonkeyPatch, anyio_backend: str
+) -> None:
+    monkeypatch.setattr("sigseek.web.app.MOST_SEARCHING", 1)
+    with sigseek.open(mini_library, model="mini", precision="fp32", device="cpu") as library:
+        app = make_app(library, Settings())
+        reads_on = asyncio.Event()
+
+        async def ask(waits: asyncio.Event | None) -> list[int]:
+            """Ask the app for all photos, and take nothing of the answer before `waits`."""
+            statuses: list[int] = []
+
+            async def receive() -> dict[str, object]:
+                await asyncio.Event().wait()  # it never goes away
+                return {"type": "http.disconnect"}
+
+            async def send(message: MutableMapping[str, Any]) -> None:
+                if message["type"] == "http.response.start":
+                    statuses.append(message["status"])
+                elif waits:
+                    await waits.wait()
+
+            await app(LAYOUT | {"app": app}, receive, send)
+            return statuses
+
+        slow = asyncio.create_task(ask(reads_on))
+        await asyncio.sleep(0.5)
+        assert await asyncio.wait_for(ask(None), 30) == [200]
+        assert not slow.done()
+        reads_on.set()
+        assert await slow == [200]
+
+
+def test_thumbnails_that_take_long_keep_no_search_waiting(
+    mini_library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    thumbnail = sigseek.Library.thumbnail
+
+    def slow(library: sigseek.Library, photo: int, size: int) -> Any:
+        assert go_on.wait(60)
+        return thumbnail(library, photo, size)
+
+    monkeypatch.setattr(sigseek.Library, "thumbnail", slow)
+    with (
+        sigseek.open(mini_library, model="mini", precision="fp32", device="cpu") as library,
+        listening(library) as client,
+        ThreadPoolExecutor(60) as pool,
+    ):
+        asked = [pool.submit(client.get, f"photos/{n % 40 + 1}/thumbnail") for n in range(60)]
+        time.sleep(1)
+        assert client.get("search", params={"q": "a house"}, timeout=20).json()["matches"] == 4
+        go_on.set()
+        assert {future.result().status_code for future in asked} == {200}
+
+
+LAYOUT = {
+    "type": "http",
+    "method": "GET",
+    "path": "/api/v1/search/layout",
+    "query_string": b"",
+    "headers": [(b"host", b"127.0.0.1")],
+    "client": ("127.0.0.1", 50_000),
+    "scheme": "http",
+    "http_version": "1.1",
+}
+"""What the server tells the app of a request for all photos."""
 
 
 def test_a_head_that_is_too_large_is_refused(web: httpx.Client) -> None:

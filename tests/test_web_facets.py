@@ -89,3 +89,40 @@ def test_a_read_only_server_changes_nothing(mini_library: Path) -> None:
             assert (refused.status_code, refused.json()["kind"]) == (403, "forbidden")
         assert web.get("/api/v1/status").json()["read_only"] is True
         assert web.get("/api/v1/tags").json() == {"tags": []}
+
+
+def test_looking_for_duplicates_changes_nothing_on_a_read_only_server(
+    mini_library: Path, tmp_path: Path
+) -> None:
+    directory = shutil.copytree(mini_library, tmp_path / "library")
+    before = (directory / "catalog.sqlite").read_bytes()
+    with served(directory, read_only=True) as web:
+        found = web.get("/api/v1/duplicates").json()
+    assert (directory / "catalog.sqlite").read_bytes() == before
+    assert not [path for path in directory.glob("catalog.sqlite-wal") if path.stat().st_size]
+    with served(directory) as web:
+        assert web.get("/api/v1/duplicates").json() == found
+    assert (directory / "catalog.sqlite").read_bytes() != before
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**63, 10**30])
+def test_numbers_that_no_photo_can_have_are_refused(web: TestClient, number: int) -> None:
+    for path, body in (
+        ("tags", {"name": "mine", "ids": [number]}),
+        ("zip", {"ids": [number]}),
+        ("decisions", {"not_duplicates": [1, number]}),
+        ("similar", {"id": number}),
+        ("classify", {"ids": [number], "labels": ["a"]}),
+    ):
+        refused = web.post(f"/api/v1/{path}", json=body, headers=CHANGE)
+        assert (refused.status_code, refused.json()["kind"]) == (422, "invalid"), path
+    for path in ("search", "duplicates"):
+        asked = {"offset": str(10**30)}
+        assert web.get(f"/api/v1/{path}", params=asked).status_code == 422
+
+
+def test_of_many_mistakes_the_first_are_told(web: TestClient) -> None:
+    body = {"ids": ["x"] * 10_000}
+    refused = web.post("/api/v1/zip", json=body, headers=CHANGE)
+    assert refused.status_code == 422
+    assert refused.json()["detail"].count("ids.") == 5

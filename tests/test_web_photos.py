@@ -11,6 +11,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 import sigseek
+from sigseek.web.routes.archive import _entry
 from tests.photos import save
 from tests.served import CHANGE, served
 
@@ -116,6 +117,14 @@ def test_an_archive_has_each_file_once_under_a_name_of_its_own(
         assert archive.namelist() == ["three.tif"]
     for nothing in ({}, {"ids": [1], "query": "a"}):
         assert web.post("/api/v1/zip", json=nothing, headers=CHANGE).status_code == 422
+
+
+def test_names_in_an_archive_are_free_and_lead_nowhere() -> None:
+    names = {"left out.txt": 1}
+    paths = ["a/x.jpg", "b/X.jpg", "c/x (2).jpg", "d/x.jpg", "..\\..\\x.jpg", "left out.txt"]
+    assert [_entry(Path(path), names).filename for path in paths] == [
+        "x.jpg", "X (2).jpg", "x (2) (2).jpg", "x (3).jpg", ".._.._x.jpg", "left out (2).txt"
+    ]  # fmt: skip
 
 
 def test_a_photo_that_is_away_is_told_and_still_found(tmp_path: Path) -> None:

@@ -1,15 +1,21 @@
 """Who may ask the web server, and what it tells whom."""
 
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from fastapi import Request
 from starlette.testclient import TestClient
 
 import sigseek
+from sigseek.results import json_line
+from sigseek.web.answers import shortener
+from sigseek.web.app import make_app
 from sigseek.web.security import CONTENT_SECURITY_POLICY
+from sigseek.web.settings import Settings
 from sigseek.web.tokens import Tokens
 from tests.served import CHANGE, served
 
@@ -40,7 +46,11 @@ def test_the_names_of_this_machine_are_known(web: TestClient, host: str) -> None
 def test_every_address_is_known_where_all_are_listened_on(mini_library: Path) -> None:
     with served(mini_library, host="0.0.0.0", token="secret") as web:
         bearer = {"Authorization": "Bearer secret"}
-        for host, status in (("192.168.1.5:7333", 200), ("photos.example:7333", 421)):
+        own = socket.gethostname()
+        for host, status in (
+            ("192.168.1.5:7333", 200), (f"{own}:7333", 200), (f"{own}.local:7333", 200),
+            ("photos.example:7333", 421), (f"{own}.example:7333", 421),
+        ):  # fmt: skip
             answer = web.get("/api/v1/status", headers=bearer | {"Host": host})
             assert answer.status_code == status
 
@@ -234,6 +244,86 @@ def test_the_page_and_the_api_tell_nothing_of_queries_in_logs(
     with served(mini_library, access_log=True) as web:
         web.get("/api/v1/search", params={"q": "private"})
         assert "GET /api/v1/search?q=private 200" in caplog.text
+
+
+def test_a_mistake_of_the_program_has_the_headers_of_security_and_is_logged(
+    mini_library: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(library: sigseek.Library) -> None:
+        raise RuntimeError("a mistake")
+
+    with served(mini_library) as web:
+        monkeypatch.setattr(sigseek.Library, "tags", fail)
+        answer = web.get("/api/v1/tags")
+    assert (answer.status_code, answer.json()["kind"]) == (500, "damaged")
+    assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "a mistake" not in answer.text
+    assert "RuntimeError: a mistake" in caplog.text
+
+
+def test_a_login_counts_beside_cookies_of_other_programs(mini_library: Path) -> None:
+    with served(mini_library, token="secret") as web:
+        web.post("/api/v1/login", data={"token": "secret"})
+        login = web.cookies["sigseek"]
+        web.cookies.clear()
+        cookies = f'other={{"a": [1, "b c"]}}; @x; sigseek={login}'
+        assert web.get("/api/v1/status", headers={"Cookie": cookies}).status_code == 200
+
+
+def test_a_login_behind_a_proxy_with_tls_is_sent_back_over_tls_alone(mini_library: Path) -> None:
+    with served(mini_library, token="secret") as web:
+        for headers, secure in (({}, False), ({"X-Forwarded-Proto": "https"}, True)):
+            done = web.post("/api/v1/login", data={"token": "secret"}, headers=headers)
+            assert ("secure" in done.headers["set-cookie"].lower().split("; ")) is secure
+
+
+def test_a_token_may_have_any_letters(mini_library: Path) -> None:
+    with served(mini_library, token="Schlüssel") as web:
+        bearer = {"Authorization": "Bearer Schlüssel".encode()}
+        assert web.get("/api/v1/status", headers=bearer).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["login", "tags", "zip", "decisions", "classify", "similar"])
+def test_no_body_is_larger_than_it_may_be(mini_library: Path, path: str) -> None:
+    def parts() -> Iterator[bytes]:  # without a length
+        for _ in range(90):
+            yield bytes(100_000)
+
+    with served(mini_library) as web:
+        for kind in ("application/json", "multipart/form-data; boundary=x"):
+            for body in (bytes(9_000_000), parts()):
+                headers = CHANGE | {"Content-Type": kind}
+                if kind.startswith("multipart") and path in ("classify", "similar"):
+                    continue  # these take files
+                refused = web.post(f"/api/v1/{path}", content=body, headers=headers)
+                assert (refused.status_code, refused.json()["kind"]) == (413, "too large")
+                assert refused.json()["detail"] == "the request has more than 8 MB"
+
+
+@pytest.mark.parametrize("before", ["", "found:\n", "\t", '"', "(", "in "])
+@pytest.mark.parametrize("behind", ["", "/a.jpg", ".", ". Then", '"', ")", "\n", ", "])
+def test_paths_are_shortened_wherever_they_stand(
+    mini_library: Path, drawn: Path, tmp_path: Path, before: str, behind: str
+) -> None:
+    with sigseek.open(mini_library, model="mini") as library:
+        app = make_app(library, Settings(browse=(tmp_path,)))
+        asked = Request({"type": "http", "app": app, "client": ELSEWHERE, "headers": []})
+        shorten = shortener(asked)
+    for path in (drawn, tmp_path):
+        told = json.loads(shorten(json_line({"text": f"{before}{path}{behind}"})))
+        assert told == {"text": f"{before}{path.name}{behind}"}
+    other = {"text": f"{drawn}-other"}
+    assert json.loads(shorten(json_line(other))) == other
+
+
+def test_a_line_of_the_log_is_one_request(
+    mini_library: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "sigseek.web.access")
+    with served(mini_library, access_log=True) as web:
+        web.get("/a%0A127.0.0.1%20GET%20/b")
+    assert "/a%0A127.0.0.1%20GET%20/b 404" in caplog.text
 
 
 def test_a_library_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:

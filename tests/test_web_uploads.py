@@ -206,6 +206,24 @@ def test_searches_by_an_uploaded_picture(web: TestClient, photo: bytes, drawn: P
     kept.unlink()
 
 
+def test_photos_like_a_picture_that_is_sent(web: TestClient, photo: bytes) -> None:
+    def ask(content: bytes, **fields: str) -> httpx.Response:
+        files = {"file": ("a.jpg", content)}
+        return web.post(f"{API}/similar", files=files, data=fields, headers=CHANGE)
+
+    upload = web.post(f"{API}/uploads", files={"file": ("a.jpg", photo)}, headers=CHANGE).json()
+    asked = {"id": upload["photo"], "limit": 5, "offset": 1}
+    by_name = web.post(f"{API}/similar", json=asked, headers=CHANGE).json()
+    found = ask(photo, limit="5", offset="1")
+    assert found.json() == by_name
+    assert len(by_name["hits"]) == 5
+    refused = ask(b"no picture")
+    assert (refused.status_code, refused.json()["kind"]) == (422, "unsupported")
+    assert refused.json()["detail"].startswith("a.jpg cannot be used (")
+    assert ask(photo, limit="many").status_code == 422
+    assert len(uploaded_files()) == 1
+
+
 def test_uploads_are_few_and_for_minutes(
     mini_library: Path, photo: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
@@ -12,7 +13,8 @@ from fastapi import Request, Response
 
 from sigseek.errors import SigseekError
 from sigseek.results import json_line
-from sigseek.web.context import library_of, sees_paths
+from sigseek.siglip.cache import cache_directory
+from sigseek.web.context import library_of, sees_paths, settings_of
 
 
 def json_answer(
@@ -43,13 +45,17 @@ def shortener(request: Request) -> Callable[[str], str]:
         paths = library.folders()
     except SigseekError:  # there is no library yet
         paths = []
-    paths += [library.location, str(Path.home())]
+    browsed = settings_of(request).browse
+    paths += [library.location, str(Path.home()), str(cache_directory().absolute())]
+    paths += [str(root) for given in browsed for root in (given, os.path.realpath(given))]
     # The longest first: one folder may be inside of another.
     known = sorted({path for path in paths if len(path) > 1}, key=len, reverse=True)
     if not known:
         return lambda body: body
+    names = "|".join(re.escape(_in_json(path)) for path in known)
     any_of_them = re.compile(
-        rf"(?<![\w/.])(?:{'|'.join(re.escape(_in_json(path)) for path in known)})(?![\w.-])"
+        # Before a path may be the letter of a line break in JSON, and behind it a full stop.
+        rf"(?:(?<![\w/.])|(?<=\\[nrt]))(?:{names})(?![\w-]|\.\w)"
     )
     return lambda body: any_of_them.sub(lambda match: _name_in_json(match[0]), body)
 

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fastapi import Depends, FastAPI
+import anyio.to_thread
+from fastapi import FastAPI
 from fastapi.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
@@ -44,12 +45,20 @@ from sigseek.web.security import Guard
 from sigseek.web.settings import Settings
 from sigseek.web.tokens import Tokens
 from sigseek.web.uploads import Uploads
-from sigseek.web.work import ServerStop, Turns, search_turn
+from sigseek.web.work import ServerStop, Turns, turn_among
 
 MOST_SEARCHING = 32
 """Searches that go on at a time. Most of them wait for the text tower, which they share."""
 MOST_WAITING = 256
 """Searches that wait for others."""
+MOST_SHOWING = 24
+"""Thumbnails and pictures made for browsers that are answered at a time."""
+MOST_WAITING_TO_SHOW = 1_000
+THREADS = 100
+"""Threads that answer requests: enough for all turns at once, and for what takes none."""
+MOST_COMPARING = 2
+"""Requests for duplicates that are answered at a time."""
+MOST_WAITING_COMPARISONS = 16
 MOST_DECODING = 2
 """Requests whose pictures are decoded and embedded at a time."""
 MOST_WAITING_PICTURES = 16
@@ -73,9 +82,7 @@ ROUTERS = (
     archive.router,
     login.router,
 )
-
-
-SEARCHING = (search.router, layout.router, facets.router)
+SEARCHING = (search.router, layout.router, facets.router, archive.router)
 """Routes that search, of which only some requests may work and wait at a time."""
 
 
@@ -96,6 +103,12 @@ def make_app(library: Library, settings: Settings) -> FastAPI:
     app.state.tokens = Tokens(settings.token)
     app.state.stop = ServerStop()
     app.state.searching = Turns("searches", MOST_SEARCHING, MOST_WAITING, app.state.stop)
+    app.state.comparing = Turns(
+        "comparisons", MOST_COMPARING, MOST_WAITING_COMPARISONS, app.state.stop
+    )
+    app.state.showing = Turns(
+        "pictures to show", MOST_SHOWING, MOST_WAITING_TO_SHOW, app.state.stop
+    )
     app.state.decoding = Turns("pictures", MOST_DECODING, MOST_WAITING_PICTURES, app.state.stop)
     app.state.uploads = Uploads(cache_directory() / "uploads", settings)
     app.state.events = Events(library.directory / FILE_NAME)
@@ -103,7 +116,7 @@ def make_app(library: Library, settings: Settings) -> FastAPI:
     app.state.index_run = IndexRun(library, app.state.events, settings.spell)
     app.state.named_photos = app.state.uploads
     for router in ROUTERS:
-        takes_turns = [Depends(search_turn)] if router in SEARCHING else []
+        takes_turns = [turn_among("searching")] if router in SEARCHING else []
         app.include_router(router, prefix=API, dependencies=takes_turns)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     install_problems(app)
@@ -115,6 +128,7 @@ def make_app(library: Library, settings: Settings) -> FastAPI:
 @asynccontextmanager
 async def _life(app: FastAPI) -> AsyncIterator[None]:
     """Stop what goes on in the background when the server ends, and wait until it is kept."""
+    anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
     await asyncio.to_thread(app.state.uploads.open)
     if app.state.settings.preload:
         app.state.readiness.begin()

@@ -53,11 +53,10 @@ class Form:
 class FormReader:
     """Reads one form. `new_file` makes an empty file with a suffix and returns its path."""
 
-    def __init__(self, new_file: Callable[[str], Path], most_files: int, most_bytes: int) -> None:
+    def __init__(self, new_file: Callable[[str], Path], most_files: int) -> None:
         self.form = Form()
         self._new_file = new_file
         self._most_files = most_files
-        self._most_bytes = most_bytes
         self._header_name = self._header_value = b""
         self._headers: dict[bytes, bytes] = {}
         self._field_name = ""
@@ -71,12 +70,8 @@ class FormReader:
     async def read(self, content_type: str, chunks: AsyncIterator[bytes]) -> None:
         """Read the body into `form`. Raises RequestError for one that is no form or too much."""
         parser = self._parser(content_type)
-        arrived = 0
         try:
             async for chunk in chunks:
-                arrived += len(chunk)
-                if arrived > self._most_bytes:
-                    raise too_large(self._most_bytes)
                 try:
                     parser.write(chunk)
                 except FormParserError as error:
@@ -170,16 +165,6 @@ class FormReader:
 
     def _end(self) -> None:
         self._is_whole = True
-
-
-def too_large(most: int) -> RequestError:
-    """Return the error of a body that has more bytes than may be sent."""
-    return RequestError(
-        413,
-        f"the request has more than {most / 1e6:,.0f} MB",
-        "send less at a time",
-        headers={"Connection": "close"},  # what is left of it would be taken for a request
-    )
 
 
 def _no_form() -> RequestError:

@@ -38,6 +38,7 @@ class IndexRun:
         self._chosen: list[Path] = []
         """Folders that were added and have not been indexed yet."""
         self._last: dict[str, Any] | None = None
+        self._closed = False
 
     @property
     def is_running(self) -> bool:
@@ -63,6 +64,8 @@ class IndexRun:
         changes the library.
         """
         with self._lock:
+            if self._closed:
+                raise RequestError(503, "the server is ending")
             self.check_idle()
             self._library.check_not_busy()
             # Without a name the library's own folders are indexed, so they have to be named beside
@@ -93,9 +96,11 @@ class IndexRun:
         return self.is_running
 
     def close(self) -> None:
-        """Stop the run and wait until it has kept what is done."""
-        self._stop.set()
-        thread = self._thread
+        """Stop the run and wait until it has kept what is done. No other can begin."""
+        with self._lock:
+            self._closed = True
+            self._stop.set()
+            thread = self._thread
         if thread:
             thread.join()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from fastapi import Request
 from pydantic import BaseModel, Field
 
@@ -9,11 +11,16 @@ from sigseek.library import Library
 from sigseek.web.context import named_photos, stop_of
 from sigseek.web.problems import RequestError
 
+PhotoNumber = Annotated[int, Field(ge=1, le=2**63 - 1)]
+"""The number of a photo in a request. Databases have no larger ones."""
+MOST_LEFT_OUT = 1_000_000_000
+"""The most photos or groups that a request may leave out before the first one that it wants."""
+
 
 class Named(BaseModel):
     """Photos by their numbers, or all that match a query."""
 
-    ids: list[int] | None = Field(
+    ids: list[PhotoNumber] | None = Field(
         None, description="The photos' numbers.", min_length=1, max_length=100_000
     )
     query: str | None = Field(

@@ -18,7 +18,7 @@ _PROBLEMS = {
     401: "The token is missing or wrong.",
     403: "The request comes from another site's page, lacks X-Sigseek, or the server is read-only.",
     404: "Something that was named does not exist.",
-    408: "The files of the request took too long to arrive.",
+    408: "The body of the request took too long to arrive.",
     409: "Another process is using it.",
     413: "What was sent is too large.",
     415: "What was sent is of a kind that cannot be used.",

@@ -31,6 +31,7 @@ _KINDS = {
     403: "forbidden",
     404: "not found",
     405: "not allowed",
+    408: "unavailable",
     409: "busy",
     413: "too large",
     415: "unsupported",
@@ -42,11 +43,17 @@ _KINDS = {
     503: "unavailable",
 }
 """The kind of a problem that no SigseekError tells."""
+_MOST_MISTAKES = 5
+"""Mistakes in one request that are told. A list of a million numbers can have a million."""
 _LOG = logging.getLogger("sigseek.web")
 
 
-class RequestError(Exception):
-    """A request that is refused before the library is asked."""
+class RequestError(HTTPException):
+    """A request that is refused before the library is asked.
+
+    It is an HTTPException because FastAPI passes on nothing else that is raised while it reads a
+    body.
+    """
 
     def __init__(
         self,
@@ -57,12 +64,11 @@ class RequestError(Exception):
         kind: str | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
-        super().__init__(found)
+        super().__init__(status, found, headers)
         self.status = status
         self.found = found
         self.remedy = remedy
         self.kind = kind or _KINDS.get(status, "invalid")
-        self.headers = headers or {}
 
     def fields(self) -> dict[str, Any]:
         """Return the problem details."""
@@ -99,7 +105,6 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_framework)
     app.add_exception_handler(OSError, _of_system)
-    app.add_exception_handler(Exception, _of_mistake)
 
 
 def _of_library(request: Request, error: Exception) -> Response:
@@ -127,13 +132,13 @@ def _halves(problem: str) -> tuple[str, Remedy | str | None]:
 
 def _of_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)
-    return _answer(request, error.fields(), error.headers)
+    return _answer(request, error.fields(), dict(error.headers or {}))
 
 
 def _of_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = []
-    for one in error.errors():
+    for one in error.errors()[:_MOST_MISTAKES]:
         if one["type"] == "json_invalid":
             found.append("the body cannot be read as JSON")
             continue
@@ -162,11 +167,6 @@ def _of_system(request: Request, error: Exception) -> Response:
     found = (error.strerror or "the system reports an error").lower()
     remedy = "check the disk and its permissions"
     return _answer(request, problem_fields(503, found, "unavailable", remedy))
-
-
-def _of_mistake(request: Request, error: Exception) -> Response:
-    remedy = "it is a mistake in sigseek; its log has the details"
-    return _answer(request, problem_fields(500, "the request failed", "damaged", remedy))
 
 
 def _answer(

@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import json
 import logging
-from http.cookies import CookieError, SimpleCookie
+import socket
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sigseek.web.bodies import FORM_SECONDS, MOST_BYTES, SECONDS, BoundedBody, too_large
 from sigseek.web.problems import RequestError
 from sigseek.web.settings import Settings
 from sigseek.web.tokens import COOKIE, Tokens
@@ -39,6 +41,8 @@ _CHANGES = ("POST", "PUT", "PATCH", "DELETE")
 _LOGIN = "/api/v1/login"
 _OPEN = ("/login", _LOGIN, "/api/v1/health/live")
 """What is answered without a token."""
+_TAKE_FILES = ("/api/v1/uploads", "/api/v1/classify", "/api/v1/embed", "/api/v1/similar")
+"""What takes forms with files."""
 _STREAM = "/api/v1/events"
 """What never ends, and has no length to tell."""
 _OF_PAGE = ("/", "/login")
@@ -48,6 +52,7 @@ _EVERY_ADDRESS = ("0.0.0.0", "::", "")
 MOST_HEAD_BYTES = 32 * 1024
 """The most bytes that the headers and the query of a request may have."""
 _LOG = logging.getLogger("sigseek.web.access")
+_MISTAKES = logging.getLogger("sigseek.web")
 
 
 class Guard:
@@ -57,6 +62,8 @@ class Guard:
         self._app = app
         self._settings = settings
         self._tokens = tokens
+        own = socket.gethostname().lower()
+        self._own_names = (*_OF_THIS_MACHINE, own, f"{own}.local")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
@@ -65,8 +72,12 @@ class Guard:
                 await self._app(scope, receive, send)
             return
 
+        has_begun = False
+
         async def send_safely(message: Message) -> None:
+            nonlocal has_begun
             if message["type"] == "http.response.start":
+                has_begun = True
                 headers = MutableHeaders(raw=message["headers"])
                 message["headers"] = headers.raw
                 for name, value in _HEADERS.items():
@@ -84,7 +95,13 @@ class Guard:
             if scope["method"] == "HEAD" and scope["path"] != _STREAM:
                 # The server sends no body to a HEAD, whatever the app gives it.
                 scope = {**scope, "method": "GET"}
-            await self._app(scope, receive, send_safely)
+            try:
+                await self._app(scope, self._bounded(scope, receive), send_safely)
+            except Exception:
+                if has_begun:
+                    raise
+                _MISTAKES.exception("a request failed")
+                await _refuse(_mistake(), send_safely)
 
     def _check(self, scope: Scope, headers: Headers) -> None:
         """Raise RequestError for a request that may not be answered."""
@@ -95,6 +112,20 @@ class Guard:
             _check_change(scope, headers)
         if self._tokens.needed:
             self._check_token(scope, headers)
+        length = headers.get("content-length", "")
+        most = self._most_bytes(scope)
+        if length.isdecimal() and int(length) > most:
+            raise too_large(most)
+
+    def _bounded(self, scope: Scope, receive: Receive) -> Receive:
+        """Return what receives a request, and no more of its body than it may have."""
+        if scope["method"] not in _CHANGES:  # no route reads a body then
+            return receive
+        seconds = FORM_SECONDS if _has_files(scope) else SECONDS
+        return BoundedBody(receive, self._most_bytes(scope), seconds).receive
+
+    def _most_bytes(self, scope: Scope) -> int:
+        return self._settings.max_upload_bytes if _has_files(scope) else MOST_BYTES
 
     def _check_host(self, headers: Headers) -> None:
         """Refuse names for this machine that nobody gave it, which is how DNS rebinding shows."""
@@ -105,7 +136,9 @@ class Guard:
         raise RequestError(
             421,
             f"the request is for {named}, which is not this server",
-            f"use the address that the server was started with: {self._settings.host}",
+            "use the name or an address of the server's machine"
+            if self._settings.host in _EVERY_ADDRESS
+            else f"use the address that the server was started with: {self._settings.host}",
         )
 
     def _is_known(self, host: str) -> bool:
@@ -116,10 +149,11 @@ class Guard:
         if name is None or "@" in host or "/" in host:
             return False
         given = self._settings.host.strip("[]").lower()
-        if given in _EVERY_ADDRESS:  # any address of this machine, but no name that DNS gives
-            return (name in _OF_THIS_MACHINE or _is_address(name)) and port in (
-                None, self._settings.port,
-            )  # fmt: skip
+        if (
+            given in _EVERY_ADDRESS
+        ):  # this machine's name and addresses, but no name of a DNS server
+            is_own = name in self._own_names or _is_address(name)
+            return is_own and port in (None, self._settings.port)
         return name in (*_OF_THIS_MACHINE, given) and port in (None, 80, self._settings.port)
 
     def _check_token(self, scope: Scope, headers: Headers) -> None:
@@ -132,7 +166,8 @@ class Guard:
         scheme, _, presented = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             check_tries(self._tokens, address_of(scope))
-            if self._tokens.fits(presented.strip(), address_of(scope)):
+            token = presented.strip().encode("latin-1").decode("utf-8", "replace")
+            if self._tokens.fits(token, address_of(scope)):
                 return
         elif path == "/":
             raise RequestError(303, "log in first", headers={"Location": _login_for(scope)})
@@ -173,11 +208,8 @@ def check_tries(tokens: Tokens, address: str) -> None:
 
 def login_of(headers: Headers) -> str:
     """Return the value of the cookie that a login set; "" without one."""
-    try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return cookie.value if cookie else ""
+    # Cookies of other programs on this machine come along, whatever is in them.
+    return cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
 
 
 def _check_size(scope: Scope) -> None:
@@ -214,6 +246,18 @@ def _check_change(scope: Scope, headers: Headers) -> None:
         )
 
 
+def _has_files(scope: Scope) -> bool:
+    kind = Headers(scope=scope).get("content-type", "")
+    return scope["path"] in _TAKE_FILES and kind.startswith("multipart/")
+
+
+def _mistake() -> RequestError:
+    """Return what a caller is told of an exception that nobody expected."""
+    return RequestError(
+        500, "the request failed", "it is a mistake in sigseek; its log has the details"
+    )
+
+
 async def _refuse(error: RequestError, send: Any) -> None:
     body = json.dumps(error.fields()).encode()
     headers = {
@@ -222,7 +266,7 @@ async def _refuse(error: RequestError, send: Any) -> None:
         "Cache-Control": "no-store",
         # What is left of the request's body would be taken for the next request.
         "Connection": "close",
-        **error.headers,
+        **(error.headers or {}),
     }
     raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": error.status, "headers": raw})
@@ -235,5 +279,6 @@ def _is_address(name: str) -> bool:
 
 def _log(scope: Scope, status: int) -> None:
     query = scope["query_string"].decode("ascii", "replace")
-    target = f"{scope['path']}?{query}" if query else scope["path"]
+    path = quote(scope["path"])  # a line break in it would look like another request
+    target = f"{path}?{query}" if query else path
     _LOG.info("%s %s %s %d", (scope.get("client") or ("-",))[0], scope["method"], target, status)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import threading
 import time
@@ -16,7 +15,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from sigseek.errors import ErrorKind, SigseekError
-from sigseek.web.form_reader import Form, FormReader, ReceivedFile, too_large
+from sigseek.web.form_reader import Form, FormReader, ReceivedFile
 from sigseek.web.problems import RequestError
 from sigseek.web.settings import Settings
 from sigseek.web.upload_directory import UploadDirectory
@@ -26,8 +25,6 @@ MOST_FILES = 32
 """Files in one request."""
 _MOST_ARRIVING = 16
 """Requests whose files arrive at the same time; it bounds what they take of the disk."""
-_SECONDS = 300.0
-"""How long the files of a request may take to arrive."""
 PREFIX = "upload-"
 """How the name of an uploaded picture begins in queries: `photo:upload-TOKEN`."""
 
@@ -76,16 +73,12 @@ class Uploads(Mapping[str, Path]):
     async def receive(self, request: Request, most_files: int = MOST_FILES) -> AsyncIterator[Form]:
         """Give the form that a request sends, and remove its files at the end.
 
-        Raises RequestError for one that is too much, takes too long, or is none, and when too many
-        others arrive.
+        Raises RequestError for one that has too many files or is none, and when too many others
+        arrive.
         """
-        most = self._settings.max_upload_bytes
-        length = request.headers.get("content-length", "")
-        if length.isdecimal() and int(length) > most:
-            raise too_large(most)
         if self._arriving >= _MOST_ARRIVING:
             raise too_many("uploads")
-        reader = FormReader(self.open().new_file, most_files, most)
+        reader = FormReader(self.open().new_file, most_files)
         self._arriving += 1
         try:
             await _read(reader, request)
@@ -150,12 +143,7 @@ class Uploads(Mapping[str, Path]):
 
 async def _read(reader: FormReader, request: Request) -> None:
     try:
-        async with asyncio.timeout(_SECONDS):
-            await reader.read(request.headers.get("content-type", ""), request.stream())
-    except TimeoutError as error:
-        raise RequestError(
-            408, f"the files did not arrive in {_SECONDS:.0f} seconds", kind="unavailable"
-        ) from error
+        await reader.read(request.headers.get("content-type", ""), request.stream())
     except ClientDisconnect as error:
         raise RequestError(400, "the request ended too early") from error
 
@@ -166,6 +154,6 @@ def unusable(file: ReceivedFile, error: SigseekError) -> RequestError:
     """
     status = 415 if error.kind is ErrorKind.UNSUPPORTED else 422
     found = error.found.replace(str(file.path), file.name)
-    return RequestError(
-        status, f"{file.name} cannot be used ({found})", "send another picture", kind="unsupported"
-    )
+    if not found.startswith(file.name):
+        found = f"{file.name} cannot be used ({found})"
+    return RequestError(status, found, "send another picture", kind="unsupported")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio.to_thread
 from anyio import CapacityLimiter
-from fastapi import Request
+from fastapi import Depends, Request
 
 from sigseek.errors import StoppedError
 from sigseek.progress import Stop
@@ -99,11 +99,18 @@ def too_many(kind: str) -> RequestError:
     )
 
 
-async def search_turn(request: Request) -> AsyncIterator[None]:
-    """Let the routes that depend on this take turns with all that search."""
-    turns: Turns = request.app.state.searching
-    async with turns.turn(request):
-        yield
+def turn_among(kind: str) -> Any:
+    """Return the dependency of a route that takes turns with all others of a kind: the turns are
+    `app.state.KIND`.
+    """
+
+    async def take_turn(request: Request) -> AsyncIterator[None]:
+        turns: Turns = getattr(request.app.state, kind)
+        async with turns.turn(request):
+            yield
+
+    # The turn ends before the answer is sent, for whoever reads it slowly would keep it for long.
+    return Depends(take_turn, scope="function")
 
 
 async def _left(request: Request) -> None:

@@ -353,17 +353,16 @@ export class Grid {
   }
 
   async fetchFacts() {
-    const list = this.list;
-    const ids = [...this.tiles.keys()].map((place) => list.id(place));
+    const ids = [...this.tiles.keys()].map((place) => this.list.id(place));
     try {
       await this.app.facts.fetch(ids);
     } catch (error) {
       this.app.fail(error);
       return;
     }
-    if (list !== this.list) return;
+    // Another list may be shown by now, whose request left out what this one had asked for.
     for (const [place, tile] of this.tiles) {
-      const photo = this.app.facts.get(list.id(place));
+      const photo = this.app.facts.get(this.list.id(place));
       if (photo && tile.dataset.known === undefined) this.describe(tile, place, photo);
     }
   }

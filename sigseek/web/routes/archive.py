@@ -44,7 +44,7 @@ def archive(request: Request, library: LibraryInUse, named: Named) -> Response:
 def archived(library: Library, ids: list[int]) -> Iterator[bytes]:
     """Yield an archive of the photos' files, piece by piece."""
     written = _Pieces()
-    names: set[str] = {LEFT_OUT}
+    names: dict[str, int] = {LEFT_OUT: 1}
     left_out: list[str] = []
     with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as archive:
         for id_ in dict.fromkeys(ids):
@@ -64,14 +64,19 @@ def archived(library: Library, ids: list[int]) -> Iterator[bytes]:
     yield written.take()
 
 
-def _entry(path: Path, names: set[str]) -> zipfile.ZipInfo:
-    """Return the entry for a file, under a name that no other entry has."""
-    plain = PurePath(os.fsencode(path.name).decode("utf-8", "replace"))
-    name, number = plain.name, 1
+def _entry(path: Path, names: dict[str, int]) -> zipfile.ZipInfo:
+    """Return the entry for a file, under a name that no other entry has. `names` counts the files
+    that would have each name, so that many of one name are numbered at once.
+    """
+    # On Windows a backslash would lead into another directory.
+    plain = PurePath(os.fsencode(path.name).decode("utf-8", "replace").replace("\\", "_"))
+    name = plain.name
+    number = names.get(name.casefold(), 0)
     while name.casefold() in names:
         number += 1
         name = f"{plain.stem} ({number}){plain.suffix}"
-    names.add(name.casefold())
+    names[plain.name.casefold()] = max(number, 1)
+    names.setdefault(name.casefold(), 1)
     return zipfile.ZipInfo(name)
 
 

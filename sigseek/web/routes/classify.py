@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 from sigseek.library import Library
@@ -16,6 +17,7 @@ from sigseek.web.answers import json_answer
 from sigseek.web.bodies import form_or, json_body
 from sigseek.web.context import LibraryInUse
 from sigseek.web.form_reader import Form
+from sigseek.web.named import PhotoNumber
 from sigseek.web.problems import RequestError
 from sigseek.web.uploads import Uploads
 from sigseek.web.work import Turns
@@ -26,7 +28,7 @@ router = APIRouter(tags=["classify"])
 class Labelled(BaseModel):
     """Photos of the library, and labels to score for them."""
 
-    ids: list[Annotated[int, Field(ge=1, le=2**63 - 1)]] = Field(
+    ids: list[PhotoNumber] = Field(
         description="The photos' numbers.", min_length=1, max_length=1_000
     )
     labels: list[str] = Field(description="The labels.", min_length=1, max_length=1_000)
@@ -52,7 +54,8 @@ async def classify(request: Request, library: LibraryInUse) -> Response:
     a probability of its own.
     """
     if request.headers.get("content-type", "").startswith("multipart/"):
-        return json_answer(request, await _of_files(request, library))
+        scores = await _of_files(request, library)
+        return await run_in_threadpool(json_answer, request, scores)
     turns: Turns = request.app.state.searching
     asked = await json_body(request, Labelled)
     found = await turns.run(
@@ -65,7 +68,7 @@ async def classify(request: Request, library: LibraryInUse) -> Response:
         for id_ in dict.fromkeys(asked.ids)
         if id_ not in found
     ]
-    return json_answer(request, {"photos": photos, "failed": missing})
+    return await run_in_threadpool(json_answer, request, {"photos": photos, "failed": missing})
 
 
 async def _of_files(request: Request, library: Library) -> dict[str, Any]:

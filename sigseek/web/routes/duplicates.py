@@ -14,8 +14,10 @@ from sigseek.web.answers import json_answer
 from sigseek.web.changes import MayChange
 from sigseek.web.context import LibraryInUse, named_photos, settings_of, stop_of
 from sigseek.web.models import Decided, Groups
+from sigseek.web.named import MOST_LEFT_OUT, PhotoNumber
 from sigseek.web.photos import shown_fields
 from sigseek.web.words import note_fields
+from sigseek.web.work import turn_among
 
 router = APIRouter(tags=["duplicates"])
 
@@ -24,6 +26,7 @@ router = APIRouter(tags=["duplicates"])
     "/duplicates",
     summary="Photos that are there more than once",
     responses={200: {"model": Groups}},
+    dependencies=[turn_among("comparing")],
 )
 def duplicates(
     request: Request,
@@ -35,12 +38,15 @@ def duplicates(
         list[DuplicateKind] | None, Query(description="The kinds of groups; by default all.")
     ] = None,
     limit: Annotated[int, Query(description="The most groups, 1 to 1000.", ge=1, le=1000)] = 50,
-    offset: Annotated[int, Query(description="How many groups to leave out first.", ge=0)] = 0,
+    offset: Annotated[
+        int, Query(description="How many groups to leave out first.", ge=0, le=MOST_LEFT_OUT)
+    ] = 0,
 ) -> Response:
     """Answer groups as `sigseek duplicates --json` prints them, each photo with its pictures."""
     found = library.duplicates(
         q.strip() or None,
         kinds=tuple(kinds or KINDS),
+        keep=not settings_of(request).read_only,
         named_photos=named_photos(request),
         stop=stop_of(request),
     )
@@ -78,7 +84,7 @@ def _groups(library: Library, groups: tuple[DuplicateGroup, ...]) -> list[dict[s
 class Decisions(BaseModel):
     """What a person says of photos."""
 
-    not_duplicates: list[int] = Field(
+    not_duplicates: list[PhotoNumber] = Field(
         description="The numbers of photos of which no two are duplicates.",
         min_length=2,
         max_length=1000,

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
+from sigseek.library import Library
 from sigseek.web.answers import json_answer
 from sigseek.web.bodies import form_or, json_body
 from sigseek.web.context import LibraryInUse
@@ -59,6 +61,16 @@ async def embed(request: Request, library: LibraryInUse) -> Response:
         if failed:
             raise RequestError(422, f"{failed[0]['name']} cannot be used ({failed[0]['reason']})")
         return Response(_npy([row for row in rows if row is not None]), media_type=NPY)
+    # A thousand embeddings take a moment to be written as JSON, in which others must be answered.
+    return await run_in_threadpool(_answer, request, library, rows, failed)
+
+
+def _answer(
+    request: Request,
+    library: Library,
+    rows: list[Floats | None],
+    failed: list[dict[str, str]],
+) -> Response:
     fields = {
         "model": library.checkpoint.name,
         "dimension": library.checkpoint.dimension,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from sigseek.web.answers import json_answer, shortener
@@ -72,7 +73,7 @@ async def events(request: Request) -> StreamingResponse:
     told: Events = request.app.state.events
     if told.is_full:
         raise too_many("listeners")
-    shorten = shortener(request)
+    shorten = await run_in_threadpool(shortener, request)
 
     async def lines() -> AsyncIterator[str]:
         async for name, line in told.stream():

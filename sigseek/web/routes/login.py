@@ -39,7 +39,8 @@ def log_in(
         max_age=LOGIN_SECONDS,
         httponly=True,
         samesite="strict",
-        secure=request.url.scheme == "https",
+        # A proxy with TLS tells so. Whoever claims it harms only the own login.
+        secure="https" in (request.url.scheme, request.headers.get("x-forwarded-proto")),
     )
     return response
 

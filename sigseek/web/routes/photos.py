@@ -15,6 +15,7 @@ from sigseek.web.context import LibraryInUse
 from sigseek.web.models import Photos, WholePhoto
 from sigseek.web.photos import SHOWN_BY_BROWSERS, photos_json
 from sigseek.web.problems import RequestError
+from sigseek.web.work import turn_among
 
 router = APIRouter(prefix="/photos", tags=["photos"])
 
@@ -62,6 +63,7 @@ def photo(request: Request, library: LibraryInUse, photo_id: PhotoId) -> Respons
         200: {"content": {"image/jpeg": {}}},
         304: {"description": "The caller has it already."},
     },
+    dependencies=[turn_among("showing")],
 )
 def thumbnail(
     request: Request,
@@ -90,6 +92,7 @@ def thumbnail(
         200: {"content": {"image/jpeg": {}}},
         304: {"description": "The caller has it already."},
     },
+    dependencies=[turn_among("showing")],
 )
 def derived(request: Request, library: LibraryInUse, photo_id: PhotoId) -> Response:
     """Answer a JPEG made of the photo, for formats that browsers do not show."""

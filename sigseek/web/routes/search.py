@@ -13,6 +13,7 @@ from sigseek.search.results import SearchResults
 from sigseek.web.answers import json_answer, shortener
 from sigseek.web.context import LibraryInUse, named_photos, settings_of, stop_of
 from sigseek.web.models import SearchAnswer
+from sigseek.web.named import MOST_LEFT_OUT
 from sigseek.web.photos import photos_json
 from sigseek.web.words import note_fields, without_options
 
@@ -103,7 +104,9 @@ def search(
     library: LibraryInUse,
     asked: Annotated[Asked, Depends()],
     limit: Annotated[int, Query(description="The most hits, 1 to 1000.", ge=1, le=1000)] = 50,
-    offset: Annotated[int, Query(description="How many hits to leave out first.", ge=0)] = 0,
+    offset: Annotated[
+        int, Query(description="How many hits to leave out first.", ge=0, le=MOST_LEFT_OUT)
+    ] = 0,
     page: Annotated[
         str | None,
         Query(description="`next` of the answer before, to go on after it.", max_length=20_000),

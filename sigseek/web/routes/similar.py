@@ -8,45 +8,88 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from sigseek.answers import LIKENESS_LEGEND
+from sigseek.indexer.errors import DecodeError
+from sigseek.library import Library
+from sigseek.progress import Stop
 from sigseek.web.answers import json_answer
-from sigseek.web.context import LibraryInUse, named_photos, stop_of
+from sigseek.web.bodies import form_fields, form_or, json_body
+from sigseek.web.context import LibraryInUse, named_photos
 from sigseek.web.models import Similar
+from sigseek.web.named import PhotoNumber
 from sigseek.web.photos import photos_json
 from sigseek.web.problems import RequestError
+from sigseek.web.routes.uploads import only_file
+from sigseek.web.uploads import Uploads, unusable
+from sigseek.web.work import Turns
 
 router = APIRouter(tags=["search"])
 
 
-class Likeness(BaseModel):
-    """The photo that others are compared with."""
+class Part(BaseModel):
+    """Which of the photos are wanted."""
 
-    id: int | str = Field(
-        description='The photo\'s number, or "upload-TOKEN" for a picture that was uploaded.'
-    )
     limit: int = Field(50, description="The most photos, 1 to 1000.", ge=1, le=1000)
     offset: int = Field(0, description="How many photos to leave out first.", ge=0, le=1_000_000)
 
 
-@router.post(
-    "/similar", summary="Photos that look like a photo", responses={200: {"model": Similar}}
-)
-def similar(request: Request, library: LibraryInUse, likeness: Likeness) -> Response:
-    """Answer the photos that look most like this one, each with the cosine of both embeddings, from
-    -1 to 1. The photo itself is left out.
-    """
-    photo: int | Path
-    if isinstance(likeness.id, int):
-        photo = likeness.id
-    else:
-        named = named_photos(request).get(likeness.id)
-        if named is None:
-            raise RequestError(
-                404, "there is no such uploaded picture", "upload it again: it is kept for minutes"
-            )
-        photo = Path(named)
-    enough = likeness.offset + likeness.limit
-    found = library.similar(photo, enough, stop=stop_of(request))[likeness.offset :]
-    return json_answer(
-        request,
-        {"hits": photos_json(library, found), "legend": [LIKENESS_LEGEND], "notes": []},
+class Likeness(Part):
+    """The photo that others are compared with."""
+
+    id: PhotoNumber | str = Field(
+        description='The photo\'s number, or "upload-TOKEN" for a picture that was uploaded.'
     )
+
+
+@router.post(
+    "/similar",
+    summary="Photos that look like a photo",
+    responses={200: {"model": Similar}},
+    openapi_extra=form_or(
+        Likeness,
+        file={"type": "string", "format": "binary"},
+        limit={"type": "integer"},
+        offset={"type": "integer"},
+    ),
+)
+async def similar(request: Request, library: LibraryInUse) -> Response:
+    """Answer the photos that look most like this one, each with the cosine of both embeddings, from
+    -1 to 1: like a photo of the library, which is left out, or like the picture in a form.
+    """
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        return await _like_file(request, library)
+    likeness = await json_body(request, Likeness)
+    photo = likeness.id if isinstance(likeness.id, int) else _uploaded(request, likeness.id)
+    turns: Turns = request.app.state.searching
+    return await turns.run(request, lambda stop: _answer(request, library, photo, likeness, stop))
+
+
+async def _like_file(request: Request, library: Library) -> Response:
+    uploads: Uploads = request.app.state.uploads
+    turns: Turns = request.app.state.decoding
+    turns.check()
+    async with uploads.receive(request, most_files=1) as form:
+        file = only_file(form)
+        part = form_fields(form, Part)
+        try:
+            return await turns.run(
+                request, lambda stop: _answer(request, library, file.path, part, stop)
+            )
+        except DecodeError as error:
+            raise unusable(file, error) from error
+
+
+def _uploaded(request: Request, name: str) -> Path:
+    named = named_photos(request).get(name)
+    if named is None:
+        raise RequestError(
+            404, "there is no such uploaded picture", "upload it again: it is kept for minutes"
+        )
+    return Path(named)
+
+
+def _answer(
+    request: Request, library: Library, photo: int | Path, part: Part, stop: Stop
+) -> Response:
+    found = library.similar(photo, part.offset + part.limit, stop=stop)[part.offset :]
+    fields = {"hits": photos_json(library, found), "legend": [LIKENESS_LEGEND], "notes": []}
+    return json_answer(request, fields)

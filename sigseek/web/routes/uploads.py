@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from sigseek.errors import SigseekError
 from sigseek.library import Library
@@ -52,7 +53,7 @@ async def upload(request: Request, library: LibraryInUse) -> Response:
         token = uploads.keep(file, thumbnail)
     address = f"{API}/uploads/{token}/thumbnail"
     fields = {"photo": f"{PREFIX}{token}", "name": file.name, "thumbnail": address}
-    return json_answer(request, fields, status=201)
+    return await run_in_threadpool(json_answer, request, fields, status=201)
 
 
 @router.get(
