@@ -56,7 +56,22 @@ def test_every_field_and_every_parameter_is_described(description: dict[str, obj
     assert undescribed == []
 
 
-_WRITTEN_BY_HAND = ("Problem", "Remedy", "Step", "Note", "Groups", "Ready", "Photos", "Tagging")
+_WRITTEN_BY_HAND = (
+    "Problem", "Remedy", "Step", "Note", "Groups", "Ready", "Photos", "Tagging", "Folders",
+    "Directory", "Directories", "AddedFolder", "RunState", "Uploaded", "Score", "Scored",
+    "Classified", "Unusable", "Embeddings",
+)  # fmt: skip
+
+
+def test_every_answer_in_json_has_a_model(description: dict[str, object]) -> None:
+    without = []
+    for path, operations in description["paths"].items():  # type: ignore[attr-defined]
+        for method, operation in operations.items():
+            for status, answer in operation["responses"].items():
+                told = answer.get("content", {}).get("application/json")
+                if told is not None and "$ref" not in told.get("schema", {}):
+                    without.append(f"{method} {path}: {status}")
+    assert without == []
 
 
 _HOST = "127.0.0.1:7333"

@@ -19,6 +19,7 @@ from sigseek.web.context import LibraryInUse
 from sigseek.web.form_reader import Form
 from sigseek.web.named import PhotoNumber
 from sigseek.web.problems import RequestError
+from sigseek.web.sent_picture_models import Classified
 from sigseek.web.uploads import Uploads
 from sigseek.web.work import Turns
 
@@ -47,6 +48,7 @@ class Labelled(BaseModel):
         labels={"type": "array", "items": {"type": "string"}},
         template={"type": "string"},
     ),
+    responses={200: {"model": Classified}},
 )
 async def classify(request: Request, library: LibraryInUse) -> Response:
     """Answer the probability, 0 to 1, of each label for each picture, the highest first: for the

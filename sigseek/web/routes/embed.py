@@ -16,6 +16,7 @@ from sigseek.web.answers import json_answer
 from sigseek.web.bodies import form_or, json_body
 from sigseek.web.context import LibraryInUse
 from sigseek.web.problems import RequestError
+from sigseek.web.sent_picture_models import Embeddings
 from sigseek.web.uploads import Uploads
 from sigseek.web.work import Turns
 
@@ -40,7 +41,7 @@ class Texts(BaseModel):
     "/embed",
     summary="Embed texts or pictures",
     openapi_extra=form_or(Texts),
-    responses={200: {"content": {"application/json": {}, NPY: {}}}},
+    responses={200: {"model": Embeddings, "content": {NPY: {}}}},
 )
 async def embed(request: Request, library: LibraryInUse) -> Response:
     """Answer unit-length embeddings (n, dimension) of float32, in order: of `texts` in JSON, or of

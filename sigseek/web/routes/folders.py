@@ -11,6 +11,7 @@ from sigseek.results import counted, record_fields
 from sigseek.web.answers import json_answer
 from sigseek.web.changes import BrowsedRoots, MayChange, directories_in, directory_below
 from sigseek.web.context import LibraryInUse
+from sigseek.web.folder_models import AddedFolder, Directories, Folders, ForgottenAnswer
 from sigseek.web.index_run import IndexRun
 from sigseek.web.problems import RequestError
 
@@ -18,14 +19,18 @@ router = APIRouter(tags=["folders"])
 PathOfDirectory = Annotated[str, Query(description="An absolute path.", max_length=4_096)]
 
 
-@router.get("/folders", summary="The library's folders")
+@router.get("/folders", summary="The library's folders", responses={200: {"model": Folders}})
 def folders(request: Request, library: LibraryInUse) -> Response:
     """Answer the folders of the library, how many files they have, and whether they are there."""
     found = [record_fields(folder) for folder in library.status().folders]
     return json_answer(request, {"folders": found})
 
 
-@router.get("/directories", summary="Directories of the server's machine")
+@router.get(
+    "/directories",
+    summary="Directories of the server's machine",
+    responses={200: {"model": Directories}},
+)
 def directories(request: Request, roots: BrowsedRoots, path: PathOfDirectory = "") -> Response:
     """Answer the directories in one; without `path` those that the server was started with.
 
@@ -42,7 +47,7 @@ def directories(request: Request, roots: BrowsedRoots, path: PathOfDirectory = "
     return json_answer(request, fields)
 
 
-@router.post("/folders", summary="Add a folder")
+@router.post("/folders", summary="Add a folder", responses={200: {"model": AddedFolder}})
 def add_folder(
     request: Request,
     roots: BrowsedRoots,
@@ -61,7 +66,12 @@ def add_folder(
     return json_answer(request, {"path": str(directory)})
 
 
-@router.delete("/folders", dependencies=[MayChange], summary="Forget a folder")
+@router.delete(
+    "/folders",
+    dependencies=[MayChange],
+    summary="Forget a folder",
+    responses={200: {"model": ForgottenAnswer}},
+)
 def forget_folder(
     request: Request,
     library: LibraryInUse,

@@ -14,20 +14,27 @@ from sigseek.web.answers import json_answer, shortener
 from sigseek.web.changes import MayChange, check_may_browse, directory_below
 from sigseek.web.context import LibraryInUse, SettingsInUse
 from sigseek.web.events import Events
+from sigseek.web.folder_models import RunState
 from sigseek.web.index_run import IndexRun
 from sigseek.web.work import too_many
 
 router = APIRouter(tags=["index"])
 
 
-@router.get("/index", summary="Is the library being indexed?")
+@router.get("/index", summary="Is the library being indexed?", responses={200: {"model": RunState}})
 def state(request: Request) -> Response:
     """Answer whether a run goes on, how far it is, and how the last one ended."""
     run: IndexRun = request.app.state.index_run
     return json_answer(request, run.state())
 
 
-@router.post("/index", status_code=202, dependencies=[MayChange], summary="Index folders")
+@router.post(
+    "/index",
+    status_code=202,
+    dependencies=[MayChange],
+    summary="Index folders",
+    responses={202: {"model": RunState}},
+)
 def start(
     request: Request,
     library: LibraryInUse,
@@ -57,7 +64,12 @@ def start(
     return json_answer(request, run.state(), status=202)
 
 
-@router.delete("/index", dependencies=[MayChange], summary="Stop indexing")
+@router.delete(
+    "/index",
+    dependencies=[MayChange],
+    summary="Stop indexing",
+    responses={200: {"model": RunState}},
+)
 def stop(request: Request) -> Response:
     """Ask the run to stop soon. What is done by then is kept, and the next run goes on there."""
     run: IndexRun = request.app.state.index_run
@@ -65,7 +77,12 @@ def stop(request: Request) -> Response:
     return json_answer(request, run.state())
 
 
-@router.get("/events", summary="What happens, as it happens", response_class=StreamingResponse)
+@router.get(
+    "/events",
+    summary="What happens, as it happens",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}}},
+)
 async def events(request: Request) -> StreamingResponse:
     """Send events as they happen: `progress`, `said`, `problem` and `finished` of an indexing run,
     and `changed` when the library changed, whoever changed it.

@@ -15,6 +15,7 @@ from sigseek.web.context import LibraryInUse
 from sigseek.web.form_reader import Form, ReceivedFile
 from sigseek.web.photos import API
 from sigseek.web.problems import RequestError
+from sigseek.web.sent_picture_models import Uploaded
 from sigseek.web.uploads import PREFIX, Uploads, unusable
 from sigseek.web.work import Turns
 
@@ -41,6 +42,7 @@ FORM_OF_ONE_FILE = {
     status_code=201,
     summary="Upload a picture to search by it",
     openapi_extra=FORM_OF_ONE_FILE,
+    responses={201: {"model": Uploaded}},
 )
 async def upload(request: Request, library: LibraryInUse) -> Response:
     """Keep a picture for some minutes, so that `photo:upload-TOKEN` in a query means it."""
@@ -59,6 +61,7 @@ async def upload(request: Request, library: LibraryInUse) -> Response:
 @router.get(
     "/{token}/thumbnail",
     summary="A small picture of an uploaded one",
+    response_class=Response,
     responses={200: {"content": {"image/jpeg": {}}}},
 )
 def thumbnail(
