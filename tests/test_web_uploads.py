@@ -206,6 +206,16 @@ def test_searches_by_an_uploaded_picture(web: TestClient, photo: bytes, drawn: P
     kept.unlink()
 
 
+def test_a_picture_is_gone_in_time_even_if_nobody_asks(mini_library: Path, photo: bytes) -> None:
+    with served(mini_library, upload_seconds=0.2) as client:
+        files = {"file": ("a.jpg", photo)}
+        assert client.post(f"{API}/uploads", files=files, headers=CHANGE).status_code == 201
+        until = time.monotonic() + 30
+        while uploaded_files() and time.monotonic() < until:
+            time.sleep(0.1)
+        assert uploaded_files() == []
+
+
 def test_photos_like_a_picture_that_is_sent(web: TestClient, photo: bytes) -> None:
     def ask(content: bytes, **fields: str) -> httpx.Response:
         files = {"file": ("a.jpg", content)}

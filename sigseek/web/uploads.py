@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import threading
 import time
@@ -94,7 +95,7 @@ class Uploads(Mapping[str, Path]):
 
     def keep(self, file: ReceivedFile, thumbnail: bytes) -> str:
         """Keep a picture for searches, and return its token. The oldest one goes when there are too
-        many.
+        many. The thread must be that of the event loop.
         """
         token = secrets.token_hex(16)
         place = self.open().new_file(file.path.suffix)
@@ -107,6 +108,8 @@ class Uploads(Mapping[str, Path]):
         with self._lock:
             self._kept[token] = kept
         self._drop_old()
+        # Nobody may ask for it again, and it must not stay on the disk then.
+        asyncio.get_running_loop().call_later(self._settings.upload_seconds + 0.1, self._drop_old)
         return token
 
     def find(self, token: str) -> KeptUpload | None:
