@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+import sigseek
+from tests.photos import save
 from tests.served import CHANGE, served
 
 
@@ -91,10 +93,12 @@ def test_a_read_only_server_changes_nothing(mini_library: Path) -> None:
         assert web.get("/api/v1/tags").json() == {"tags": []}
 
 
-def test_looking_for_duplicates_changes_nothing_on_a_read_only_server(
-    mini_library: Path, tmp_path: Path
-) -> None:
-    directory = shutil.copytree(mini_library, tmp_path / "library")
+def test_looking_for_duplicates_changes_nothing_on_a_read_only_server(tmp_path: Path) -> None:
+    directory = tmp_path / "library"
+    for number in range(3):
+        save(tmp_path / "photos" / f"{number}.png", seed=number)
+    with sigseek.open(directory, model="mini", precision="fp32") as library:
+        library.index(tmp_path / "photos")
     before = (directory / "catalog.sqlite").read_bytes()
     with served(directory, read_only=True) as web:
         found = web.get("/api/v1/duplicates").json()
