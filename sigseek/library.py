@@ -624,7 +624,7 @@ class Library:
         *,
         kinds: Sequence[DuplicateKind] = KINDS,
         prefer: Sequence[StrPath] = (),
-        keep: bool = True,
+        keep_pairs: bool = True,
         named_photos: Mapping[str, StrPath] | None = None,
         listener: Listener | None = None,
         stop: Stop | None = None,
@@ -637,7 +637,7 @@ class Library:
         is deleted. docs/duplicates.md tells how photos are compared.
 
         Pairs that are found are kept in the library, so that later calls compare only new photos.
-        Without `keep` the library stays as it is.
+        Without `keep_pairs` the library stays as it is.
 
         >>> library.duplicates()
         <Duplicates: 1 groups in 40 photos>
@@ -650,7 +650,7 @@ class Library:
                 query,
                 kinds=kinds,
                 prefer=prefer,
-                keep=keep,
+                keep_pairs=keep_pairs,
                 named_photos=named_photos,
                 listener=listener,
                 stop=stop,

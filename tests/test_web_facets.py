@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 
 import sigseek
-from tests.photos import save
 from tests.served import CHANGE, served
 
 
@@ -93,15 +93,22 @@ def test_a_read_only_server_changes_nothing(mini_library: Path) -> None:
         assert web.get("/api/v1/tags").json() == {"tags": []}
 
 
-def test_looking_for_duplicates_changes_nothing_on_a_read_only_server(tmp_path: Path) -> None:
+def test_looking_for_duplicates_changes_nothing_on_a_read_only_server(
+    drawn: Path, tmp_path: Path
+) -> None:
     directory = tmp_path / "library"
-    for number in range(3):
-        save(tmp_path / "photos" / f"{number}.png", seed=number)
+    (tmp_path / "photos").mkdir()
+    for photo in sorted(drawn.glob("*.jpg"))[:3]:
+        shutil.copy(photo, tmp_path / "photos")
+    with Image.open(photo) as picture:
+        half = picture.resize((picture.width // 2, picture.height // 2))
+    half.save(tmp_path / "photos" / "half.png")
     with sigseek.open(directory, model="mini", precision="fp32") as library:
         library.index(tmp_path / "photos")
     before = (directory / "catalog.sqlite").read_bytes()
     with served(directory, read_only=True) as web:
         found = web.get("/api/v1/duplicates").json()
+    assert [group["kind"] for group in found["groups"]] == ["near"]
     assert (directory / "catalog.sqlite").read_bytes() == before
     assert not [path for path in directory.glob("catalog.sqlite-wal") if path.stat().st_size]
     with served(directory) as web:

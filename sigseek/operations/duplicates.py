@@ -34,7 +34,7 @@ def find_duplicates(
     *,
     kinds: Sequence[DuplicateKind],
     prefer: Sequence[str | os.PathLike[str]],
-    keep: bool = True,
+    keep_pairs: bool = True,
     named_photos: NamedPhotos | None = None,
     listener: Listener | None,
     stop: Stop | None,
@@ -56,7 +56,7 @@ def find_duplicates(
     stop = stop or Stop()
     photos = len(library.directory.catalog().photos_with_files() if within is None else within)
     progress = ComparingProgress(listener or library.listener, photos)
-    if keep and within is None and set(kinds) != {"identical"}:
+    if keep_pairs and within is None and set(kinds) != {"identical"}:
         _keep_pairs(library, stop, progress.compared_by_hash)
     with library.directory.catalog().snapshot() as moment:
         ids = moment.photos_with_files()

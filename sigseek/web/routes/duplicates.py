@@ -46,7 +46,7 @@ def duplicates(
     found = library.duplicates(
         q.strip() or None,
         kinds=tuple(kinds or KINDS),
-        keep=not settings_of(request).read_only,
+        keep_pairs=not settings_of(request).read_only,
         named_photos=named_photos(request),
         stop=stop_of(request),
     )
