@@ -55,7 +55,7 @@ def test_a_body_that_never_ends_is_not_waited_for(
         with connected(web) as slow:
             head = (
                 f"POST /api/v1/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Sigseek: 1\r\n"
-                f"Content-Type: {kind}\r\nContent-Length: 100\r\n\r\n{{"
+                f"Content-Type: {kind}\r\nContent-Length: 100\r\n\r\n-"
             )
             slow.sendall(head.encode())
             answer = b"".join(iter(lambda: slow.recv(1000), b""))
