@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -15,11 +16,13 @@ import pytest
 
 import sigseek
 from sigseek.storage import Catalog, PhotoFacts, ReadFile
+from sigseek.storage.catalog.postgresql import PostgreSqlDialect
 from sigseek.storage.catalog.reading import facets as reading
 from sigseek.storage.facets import FACET_KINDS, FacetKind, FacetValue
 from tests.catalogs import writing
 from tests.conftest import Run
 from tests.photos import exif, save
+from tests.postgresql import Server
 from tests.test_selections import Known, fill, photo
 
 ENDS = ("0001", "0001-01-01T00:00:00", "9999", "9999-12-31T23:59:59")
@@ -148,6 +151,28 @@ def test_years_and_months_are_those_of_the_camera(open_catalog: Callable[[], Cat
         "9999": 1,
         "9999-12": 1,
     }
+
+
+def test_dates_are_counted_in_a_database_that_sorts_as_people_do(
+    postgresql_server: Server,
+) -> None:
+    """Such an order passes over control characters."""
+    url = postgresql_server.database()
+    postgresql_server.run_in(
+        url, 'ALTER TABLE photo ALTER taken_at TYPE varchar COLLATE "en-US-x-icu"'
+    )
+    dates = ("1978", "1978-01-01T10:00:00", "1978-05-02", "1978-05-03", "1979", *ENDS)
+    with closing(Catalog(PostgreSqlDialect(url))) as catalog:
+        with catalog.transaction() as transaction:
+            for number, date in enumerate(dates):
+                taken = PhotoFacts(bytes([number]) * 32, 4, 3, "JPEG", taken_at=date)
+                transaction.add_photos([taken])
+        assert catalog.count_photos_by("year") == {"0001": 2, "1978": 4, "1979": 1, "9999": 2}
+        assert catalog.count_photos_by("month") == {
+            "0001": 1, "0001-01": 1, "1978": 1, "1978-01": 1, "1978-05": 2, "1979": 1,
+            "9999": 1, "9999-12": 1,
+        }  # fmt: skip
+    postgresql_server.drop(url)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ A date is text in ISO 8601 that is as long as it is precise, such as "1978" or
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_
+from sqlalchemy import ColumnElement, and_, false
 
 _LOWEST = ("", "-01", "-01", "T00", ":00", ":00")
 """What a date may end with and mean the same moment as without, by place."""
@@ -28,6 +28,14 @@ def is_within(column: Any, first: str | None, last: str | None) -> ColumnElement
         if longer:
             conditions.append(column.not_in(longer))
     return and_(*conditions)
+
+
+def is_after(column: Any, last: str) -> ColumnElement[bool]:
+    """Return whether the period that the date in the column stands for begins at the end of `last`,
+    a date of any precision, or later.
+    """
+    after = _following(last)
+    return false() if after is None else column >= after
 
 
 def _parts(date: str) -> list[str]:

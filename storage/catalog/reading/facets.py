@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import Column, ColumnElement, Connection, Select, func, select, true, union_all
 
-from sigseek.storage.catalog.periods import is_within
+from sigseek.storage.catalog.periods import is_after, is_within
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.reading.tags import given_photos, judged_photos
 from sigseek.storage.catalog.tables import FILE, FOLDER, HAND_TAG, PHOTO, TAG
@@ -21,8 +21,6 @@ _Counts: TypeAlias = Counter[FacetValue]
 _Among: TypeAlias = Callable[[Column[int]], ColumnElement[bool]]
 """Returns whether the id in a column is one of the photos that are counted."""
 
-_LAST = "\x7f"
-"""It sorts after every character of a date."""
 _MANY = 500_000
 """The number of ids that one statement takes."""
 _COLUMNS: Mapping[FacetKind, tuple[ColumnElement[Any], ...]] = {
@@ -102,14 +100,14 @@ def _counts_by_time(connection: Connection, length: int) -> _Counts:
     taken = PHOTO.c.taken_at
     undated = select(func.count()).select_from(PHOTO).where(taken.is_(None))
     counts: _Counts = Counter({None: connection.scalar(undated) or 0})
-    last = ""
-    while first := connection.scalar(select(func.min(taken)).where(taken > last)):
+    left = taken > ""
+    while first := connection.scalar(select(func.min(taken)).where(left)):
         value = first[:length]
         # "1978" is no part of a month, though a month may begin with the same moment.
         if len(value) == length:
-            chosen, last = is_within(taken, value, value), value + _LAST
+            chosen, left = is_within(taken, value, value), is_after(taken, value)
         else:
-            chosen, last = taken == value, value
+            chosen, left = taken == value, taken > value
         counts[value] = connection.scalar(select(func.count()).where(chosen)) or 0
     return counts
 
