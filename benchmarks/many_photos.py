@@ -6,6 +6,7 @@ import hashlib
 import resource
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def measure_time(place: Path, count: int) -> None:
 def _search(catalog: Catalog, what: str) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started, worked = time.perf_counter(), time.process_time()
-    keep_pairs(catalog, Stop(), lambda photos: None)
+    keep_pairs(catalog, nullcontext, Stop(), lambda photos: None)
     compared = time.perf_counter()
     ids = catalog.photos_with_files()
     progress = ComparingProgress(Silence(), len(ids))

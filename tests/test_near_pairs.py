@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -141,6 +142,67 @@ def test_a_library_that_another_process_changes_is_compared_all_the_same(
         assert kept(library) == []
     assert near(library) == FIRST
     assert len(kept(library)) == 2
+
+
+@pytest.fixture
+def in_the_middle(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """Have something done once, while photos are compared."""
+
+    def do(something: Callable[[], object]) -> None:
+        left = [something]
+        confirmed = CloseLook.confirmed
+
+        def interrupted(look: CloseLook, overlays: Overlays, *more: float) -> npt.NDArray[np.bool_]:
+            while left:
+                left.pop()()
+            return confirmed(look, overlays, *more)
+
+        monkeypatch.setattr(CloseLook, "confirmed", interrupted)
+
+    return do
+
+
+def test_others_may_change_the_library_while_photos_are_compared(
+    library: sigseek.Library,
+    photos: Path,
+    in_the_middle: Callable[[Callable[[], object]], None],
+) -> None:
+    def forget_a_photo() -> None:
+        (photos / "1 crop.jpg").unlink()
+        with sigseek.open(library.directory, model="mini", precision="fp32") as other:
+            other.index(photos)
+            other.prune(timedelta(0))
+
+    in_the_middle(forget_a_photo)
+    assert near(library) == {frozenset({"0.jpg", "0 small.jpg"})}
+    assert len(kept(library)) == 1
+    assert Catalog(library.directory).count_photos_not_compared() == 0
+
+
+def test_two_comparisons_at_a_time_lose_no_pair(
+    library: sigseek.Library,
+    photos: Path,
+    in_the_middle: Callable[[Callable[[], object]], None],
+) -> None:
+    """The photo that comes in the middle is like one of the block that is compared."""
+
+    def add_and_compare() -> None:
+        save(photos / "2 small.jpg", photograph(2, SIZE).resize((240, 180)))
+        with sigseek.open(library.directory, model="mini", precision="fp32") as other:
+            other.index(photos)
+            assert len(near(other)) == 3
+
+    in_the_middle(add_and_compare)
+    assert near(library) == FIRST | {frozenset({"2.jpg", "2 small.jpg"})}
+    assert len(kept(library)) == 3
+
+
+def test_a_comparison_does_not_wait_for_a_thread_that_changes_the_library(
+    library: sigseek.Library,
+) -> None:
+    with ThreadPoolExecutor(1) as pool, library._directory.writing():
+        assert pool.submit(near, library).result(timeout=120) == FIRST
+        assert kept(library) == []
 
 
 def test_both_databases_keep_pairs(open_catalog: Callable[[], Catalog], tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ each other and with all others.
 """
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 
 import numpy as np
@@ -40,27 +41,54 @@ _COMPARED = 4_000
 
 Told = Callable[[int], None]
 """It is told how many photos were compared."""
+Writing = Callable[[], AbstractContextManager[None]]
+"""It holds the library's writer lock in a `with` statement, and raises LibraryError at once where
+the lock cannot be had.
+"""
 
 
-def keep_pairs(catalog: Catalog, stop: Stop, told: Told) -> None:
-    """Compare all photos that were not compared yet, and keep their pairs in the catalog. The
-    caller holds the library's writer lock.
+def keep_pairs(catalog: Catalog, writing: Writing, stop: Stop, told: Told) -> None:
+    """Compare all photos that were not compared yet, and keep their pairs in the catalog.
+
+    Comparing may take minutes. So the library's writer lock is held only while pairs are stored, a
+    block of photos at a time. Raises what `writing` raises where the lock cannot be had; the blocks
+    that were stored before are kept.
     """
+    done = 0
+    while True:
+        with catalog.snapshot() as moment:
+            ids, compared = moment.photos_with_files(), moment.compared_photos(PAIRS_VERSION)
+            new = np.setdiff1d(ids, compared)
+            if not len(new):
+                return
+            rows = read_rows(moment, np.union1d(ids, compared), stop)
+            # A photo without a hash stays to be compared.
+            block = new[np.isin(new, rows.ids)][:_BLOCK]
+            if not len(block):
+                return
+            with writing():  # where nothing can be stored, nothing is compared in vain
+                pass
+            tell = partial(_told_from, told, done)
+            pairs = pairs_with(moment, rows, block, compared, stop, tell)
+        with writing():
+            done += _store(catalog, block, compared, pairs)
+
+
+def _store(catalog: Catalog, block: Ids, compared: Ids, pairs: Collection[Pair]) -> int:
+    """Store the pairs of a block of photos, and return how many photos it has. The block was
+    compared with itself and the photos `compared`, and the writer lock was not held meanwhile.
+
+    If somebody else has compared other photos since, nothing is stored: no one has compared those
+    with the block.
+    """
+    if len(np.setdiff1d(catalog.compared_photos(PAIRS_VERSION), compared)):
+        return 0
+    there = catalog.picture_sizes(sorted({id_ for pair in pairs for id_ in pair}))
+    kept = [pair for pair in pairs if pair[0] in there and pair[1] in there]
     with catalog.transaction() as transaction:
         transaction.forget_near_pairs(PAIRS_VERSION)
-    ids = catalog.photos_with_files()
-    compared = catalog.compared_photos(PAIRS_VERSION)
-    new = np.setdiff1d(ids, compared)
-    if not len(new):
-        return
-    rows = read_rows(catalog, np.union1d(ids, compared), stop)
-    new = new[np.isin(new, rows.ids)]  # a photo without a hash stays to be compared
-    for first in range(0, len(new), _BLOCK):
-        block = new[first : first + _BLOCK]
-        pairs = pairs_with(catalog, rows, block, compared, stop, partial(_told_from, told, first))
-        with catalog.transaction() as transaction:
-            transaction.put_near_pairs(block.tolist(), pairs, PAIRS_VERSION)
-        compared = np.union1d(compared, block)
+        transaction.put_near_pairs(block.tolist(), kept, PAIRS_VERSION)
+    return len(block)
 
 
 def pairs_among(

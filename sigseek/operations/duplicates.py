@@ -76,13 +76,14 @@ def find_duplicates(
 
 
 def _keep_pairs(library: OpenedLibrary, stop: Stop, told: Callable[[int], None]) -> None:
-    """Compare new photos with all others, and keep the pairs. Where the library cannot be written
-    now, the pairs are found again by each call. `told` is told how many were compared.
+    """Compare new photos with all others, and keep the pairs. While others change the library, or
+    where it cannot be written, the pairs are found again by each call. `told` is told how many
+    photos were compared.
     """
     from sigseek.search.duplicates.pairs import keep_pairs
 
-    with suppress(LibraryError), library.directory.writing(stop):
-        keep_pairs(library.directory.catalog(), stop, told)
+    with suppress(LibraryError):
+        keep_pairs(library.directory.catalog(), library.directory.writing_at_once, stop, told)
 
 
 def keep_distinct(library: OpenedLibrary, photos: Sequence[str | os.PathLike[str] | int]) -> int:

@@ -82,6 +82,23 @@ class LibraryLocation(ABC):
             yield
 
     @contextmanager
+    def writing_at_once(self) -> Iterator[None]:
+        """Hold the writer lock as `writing` does, without waiting for other threads. Raises
+        LibraryError when it is another thread's turn, too.
+        """
+        if not self._turn.acquire(blocking=False):
+            raise LibraryError(
+                f"another thread is updating {self.where}",
+                "wait until it has finished",
+                ErrorKind.BUSY,
+            )
+        try:
+            with self._lock():
+                yield
+        finally:
+            self._turn.release()
+
+    @contextmanager
     def changing(self, *, create: bool = False, stop: Stop | None = None) -> Iterator[Catalog]:
         """Hold the writer lock while photos or embeddings change, and give the catalog.
 
