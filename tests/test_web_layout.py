@@ -8,7 +8,9 @@ import pytest
 from starlette.testclient import TestClient
 
 import sigseek
+from sigseek.operations import layout
 from sigseek.operations.layout import UNDATED, Layout, minutes_of
+from sigseek.storage import Catalog
 from sigseek.web.routes.layout import packed
 from tests.photos import save
 from tests.served import served
@@ -119,3 +121,25 @@ def test_an_empty_layout_is_a_head() -> None:
         none.astype(np.int64), none.astype(np.uint16), none.astype(np.uint16), none.astype(np.int32)
     )
     assert packed(empty) == bytes.fromhex("314c475300000000")
+
+
+def test_a_layout_that_is_made_during_a_change_is_not_kept_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "photos" / "1.png", seed=1)
+    shapes_of = layout._shapes_of
+
+    with sigseek.open(tmp_path / "library", model="mini", precision="fp32") as library:
+        library.index(tmp_path / "photos")
+
+        def with_a_change(catalog: Catalog) -> layout._Shapes:
+            shapes = shapes_of(catalog)
+            monkeypatch.setattr(layout, "_shapes_of", shapes_of)
+            save(tmp_path / "photos" / "2.png", seed=2)
+            with sigseek.open(tmp_path / "library", model="mini", precision="fp32") as other:
+                other.index(tmp_path / "photos")
+            return shapes
+
+        monkeypatch.setattr(layout, "_shapes_of", with_a_change)
+        library.layout()
+        assert sorted(library.layout().ids.tolist()) == [1, 2]

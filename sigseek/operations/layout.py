@@ -71,13 +71,15 @@ def lay_out(
     from sigseek.search.query import is_factual, terms
 
     catalog = library.directory.catalog()
-    shapes = _shapes_of(catalog)
     check_place(sort, 0, None)
     if not query.strip():
         order: Order = "-date" if sort == "match" else sort
+        # The shapes are asked for inside: those of before a change must not be kept after it.
         return catalog.once(
-            ("layout of all", order), lambda: _of(shapes, ids_of_all(catalog, order), None)
+            ("layout of all", order),
+            lambda: _of(_shapes_of(catalog), ids_of_all(catalog, order), None),
         )
+    shapes = _shapes_of(catalog)
     asked = read_query(library, query, "", named_photos)
     check_search(asked, 1, min_probability, looks_closer=False)
     if is_factual(asked):
