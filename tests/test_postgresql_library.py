@@ -57,6 +57,25 @@ def indexed(
     postgresql_server.drop(url)
 
 
+@pytest.mark.parametrize("by", ["address", "variable"])
+def test_options_of_the_session_are_kept(
+    empty: URL, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = "-c statement_timeout=123s"
+    if by == "address":
+        empty = empty.update_query_dict({"options": given})
+    else:
+        monkeypatch.setenv("PGOPTIONS", given)
+    dialect = PostgreSqlDialect(empty)
+    with dialect.readers.connect() as connection:
+        shown = [
+            connection.exec_driver_sql(f"SHOW {name}").scalar()
+            for name in ("statement_timeout", "lock_timeout", "timezone")
+        ]
+    dialect.close()
+    assert shown == ["123s", "30s", "UTC"]
+
+
 def test_the_program_indexes_searches_tags_verifies_and_forgets(
     empty: URL, drawn: Path, run: Run
 ) -> None:

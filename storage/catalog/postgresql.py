@@ -87,7 +87,8 @@ class PostgreSqlDialect:
 
     def __init__(self, url: URL, *, create: bool = True) -> None:
         self.where = without_secrets(url)
-        options = " ".join(f"-c{name}={value}" for name, value in _SESSION.items())
+        ours = [f"-c{name}={value}" for name, value in _SESSION.items()]
+        options = " ".join([_given_options(url), *ours]).lstrip()
         self.writers = create_engine(
             url.set(drivername="postgresql+psycopg"),
             connect_args={"options": options, "application_name": _process()},
@@ -266,6 +267,14 @@ class _BinaryCursor(psycopg.ServerCursor[Any]):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.format = psycopg.pq.Format.BINARY
+
+
+def _given_options(url: URL) -> str:
+    """Return the options of the session that the address gives, or else libpq's variable. libpq
+    would take them itself if this program had none of its own.
+    """
+    given = url.query.get("options", os.environ.get("PGOPTIONS", ""))
+    return given if isinstance(given, str) else given[-1]
 
 
 def _process() -> str:
