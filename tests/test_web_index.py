@@ -117,6 +117,11 @@ def test_one_run_at_a_time_which_a_stop_ends(library: sigseek.Library, photos: P
         busy = client.post("index", json={"folders": [str(photos)]})
         assert (busy.status_code, busy.json()["kind"]) == (409, "busy")
         assert busy.headers["retry-after"] == "5"
+        # Otherwise these would wait for the end of the run, which may take hours.
+        tagging = client.post("tags", json={"name": "mine", "ids": [1]})
+        assert (tagging.status_code, tagging.json()["kind"]) == (409, "busy")
+        apart = client.post("decisions", json={"not_duplicates": [1, 2]})
+        assert (apart.status_code, apart.json()["kind"]) == (409, "busy")
         assert client.request("DELETE", "index").status_code == 200
         report = wait_for_end(client)["last"]
         assert report["stopped"] is True

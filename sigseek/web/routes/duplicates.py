@@ -13,6 +13,7 @@ from sigseek.search.duplicates.results import KINDS, DuplicateGroup, DuplicateKi
 from sigseek.web.answers import json_answer
 from sigseek.web.changes import MayChange
 from sigseek.web.context import LibraryInUse, named_photos, settings_of, stop_of
+from sigseek.web.index_run import IndexRun
 from sigseek.web.models import Decided, Groups
 from sigseek.web.named import MOST_LEFT_OUT, PhotoNumber
 from sigseek.web.photos import shown_fields
@@ -99,4 +100,6 @@ class Decisions(BaseModel):
 )
 def decide(request: Request, library: LibraryInUse, decisions: Decisions) -> Response:
     """Note that no two of the photos are duplicates; they are never in one group again."""
+    run: IndexRun = request.app.state.index_run
+    run.check_idle()
     return json_answer(request, {"pairs": library.not_duplicates(decisions.not_duplicates)})

@@ -11,6 +11,7 @@ from sigseek.results import record_fields
 from sigseek.web.answers import json_answer
 from sigseek.web.changes import MayChange
 from sigseek.web.context import LibraryInUse
+from sigseek.web.index_run import IndexRun
 from sigseek.web.models import TagAnswer, Tags
 from sigseek.web.named import Named, named_ids
 
@@ -39,6 +40,8 @@ class Tagging(Named):
 )
 def decide(request: Request, library: LibraryInUse, tagging: Tagging) -> Response:
     """Give the tag to the photos by hand, or take it from them, and answer its number of photos."""
+    run: IndexRun = request.app.state.index_run
+    run.check_idle()
     ids = named_ids(request, library, tagging)
     change = library.add_tag if tagging.give else library.remove_tag
     return json_answer(request, record_fields(change(tagging.name, ids)))
