@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -56,10 +56,8 @@ def search(
 ) -> SearchResults:
     """Answer a query as `Library.search` describes."""
     from sigseek.search.checks import check_place, check_search, check_types
-    from sigseek.search.closer import CloserLook
     from sigseek.search.likely_meant import note_on_habits
-    from sigseek.search.listing import list_selected
-    from sigseek.search.query import is_factual, terms
+    from sigseek.search.query import is_factual
 
     check_types(query=query, within=within, limit=limit, closer=closer, offset=offset)
     check_types(min_probability=min_probability, sort=sort, page=page)
@@ -71,21 +69,72 @@ def search(
     check_place(sort, offset, page)
     if stop:
         stop.check()
+    wanted = _Wanted(
+        limit, min_probability, include_all, explain, closer, include_self, sort, offset, page
+    )
     if factual:
-        catalog = library.directory.catalog()
-        found = list_selected(
-            asked, catalog, limit, explain=explain, order=sort, offset=offset, page=page
-        )
-        useless = useless_beside_facts(
-            min_probability=min_probability,
-            include_all=include_all,
-            include_self=include_self,
-            closer=closer,
-        )
-        compared = duplicate_note(catalog, terms(asked))
-        return _with_notes(library, asked, found, [habits, compared, *useless])
+        return _list_by_facts(library, asked, wanted, habits)
+    return _rank_by_model(library, asked, wanted, habits, listener, stop)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is wanted of the answer to a query, as the arguments of `Library.search` say."""
+
+    limit: int
+    min_probability: float
+    include_all: bool
+    explain: bool
+    closer: int
+    include_self: bool
+    sort: Order
+    offset: int
+    page: str | None
+
+
+def _list_by_facts(
+    library: OpenedLibrary, asked: Query, wanted: _Wanted, habits: Remedy | str | None
+) -> SearchResults:
+    """Return the answer to a query of facts alone. `habits` is a note on how it was written."""
+    from sigseek.search.listing import list_selected
+    from sigseek.search.query import terms
+
+    catalog = library.directory.catalog()
+    found = list_selected(
+        asked,
+        catalog,
+        wanted.limit,
+        explain=wanted.explain,
+        order=wanted.sort,
+        offset=wanted.offset,
+        page=wanted.page,
+    )
+    useless = useless_beside_facts(
+        min_probability=wanted.min_probability,
+        include_all=wanted.include_all,
+        include_self=wanted.include_self,
+        closer=wanted.closer,
+    )
+    compared = duplicate_note(catalog, terms(asked))
+    return _with_notes(library, asked, found, [habits, compared, *useless])
+
+
+def _rank_by_model(
+    library: OpenedLibrary,
+    asked: Query,
+    wanted: _Wanted,
+    habits: Remedy | str | None,
+    listener: Listener | None,
+    stop: Stop | None,
+) -> SearchResults:
+    """Return the answer to a query that asks for more than facts. `habits` is a note on how it was
+    written.
+    """
+    from sigseek.search.closer import CloserLook
+    from sigseek.search.query import terms
+
     vectors, known = embed_beside_searcher(
-        library, terms(asked), include_self=include_self, listener=listener, stop=stop
+        library, terms(asked), include_self=wanted.include_self, listener=listener, stop=stop
     )
     of_texts = text_notes(library.model, terms(asked))
     views = CountedViews(partial(library.photo_files.embed_views, listener=listener, stop=stop))
@@ -94,25 +143,25 @@ def search(
         return searcher.search(
             asked,
             vectors,
-            limit,
-            min_probability=min_probability,
-            include_all=include_all,
-            explain=explain,
-            closer=CloserLook(closer, views.embed) if closer else None,
+            wanted.limit,
+            min_probability=wanted.min_probability,
+            include_all=wanted.include_all,
+            explain=wanted.explain,
+            closer=CloserLook(wanted.closer, views.embed) if wanted.closer else None,
             known=known,
-            order=sort,
-            offset=offset,
-            page=page,
+            order=wanted.sort,
+            offset=wanted.offset,
+            page=wanted.page,
         )
 
     found = library.searcher.ask(answer, listener, stop)
     idle = idle_arguments(
         found,
         terms(asked),
-        min_probability=min_probability,
-        include_all=include_all,
-        include_self=include_self,
-        unseen=closer if not views.seen else 0,
+        min_probability=wanted.min_probability,
+        include_all=wanted.include_all,
+        include_self=wanted.include_self,
+        unseen=wanted.closer if not views.seen else 0,
     )
     compared = duplicate_note(library.directory.catalog(), terms(asked))
     of_query = [*_checkpoint_notes(library, asked, found), habits, compared]
