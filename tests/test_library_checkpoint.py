@@ -19,6 +19,7 @@ from tests.checkpoints import save_tiny
 from tests.conftest import Run
 from tests.indexed import indexed, save_photos
 from tests.listeners import Heard
+from tests.open_library import opened
 from tests.photos import save
 
 
@@ -351,6 +352,14 @@ def test_answers_of_mini_about_photographs_say_that_it_knows_none(
     drawings = ("--library", mini_library)
     for command in (("search", "a house"), ("similar", drawn / "scene-00007.jpg")):
         assert "mini knows" not in run(*command, *drawings).stderr
+
+
+def test_answers_of_two_threads_do_not_repeat_the_note(mini_library: Path) -> None:
+    with opened(mini_library) as library:
+        library.checkpoint.state_to_query()
+        for camera in ("Canon EOS 7D", "NIKON D90"):
+            library.checkpoint.note_mini(camera)
+        assert [str(note)[:10] for note in library.checkpoint.notes] == ["mini knows"]
 
 
 def test_tag_and_classify_say_which_checkpoint_they_used(

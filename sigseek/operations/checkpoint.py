@@ -93,7 +93,7 @@ class LibraryCheckpoint:
     def note_tagging(self, record: CheckpointRecord) -> None:
         """Add to `notes` what to say when mini tags pictures that are no drawings of the demo."""
         if self._has_photographs(record, 0):
-            self.notes = (*self.notes, _MINI_NOTE)
+            self._add_note(_MINI_NOTE)
 
     def note_classifying(self) -> None:
         """Set `notes` to what to say of the checkpoint that classifies photo files, which need not
@@ -105,14 +105,19 @@ class LibraryCheckpoint:
             states = self._directory.catalog().checkpoint_states()
             self._note_which(record, [state.record for state in states])
         if self._model.checkpoint.name == MINI:
-            self.notes = (*self.notes, _MINI_CLASSIFIES)
+            self._add_note(_MINI_CLASSIFIES)
 
     def note_mini(self, camera: str | None) -> None:
         """Add to `notes` what to say when mini found a photo, taken with this camera, that is no
         drawing of the demo.
         """
         if self._model.checkpoint.name == MINI and camera != _DRAWN:
-            self.notes = (*self.notes, _MINI_NOTE)
+            self._add_note(_MINI_NOTE)
+
+    def _add_note(self, note: Remedy) -> None:
+        """Add a note, unless a search in another thread has just added it."""
+        if note not in self.notes:
+            self.notes = (*self.notes, note)
 
     def _has_photographs(self, record: CheckpointRecord, generation: int) -> bool:
         """Return whether mini has embedded pictures after the generation that are no drawings of
