@@ -3,12 +3,14 @@
 import json
 import os
 import shutil
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.MpoImagePlugin import MpoImageFile
 
 import sigseek
 from benchmarks.photographs import ATTACKS, photograph
@@ -282,6 +284,26 @@ def test_the_preview_in_a_file_makes_it_no_file_of_several_pictures(
     image.save(photos / "b.mpo", save_all=True, append_images=[image.resize((240, 180))])
     library.index(photos)
     assert names(library.duplicates()) == {frozenset({"a.jpg", "b.mpo"})}
+
+
+@pytest.mark.parametrize("kind", [0x020001, 0x020002, 0x020003])
+def test_an_mpo_with_what_the_other_eye_sees_is_no_copy_of_a_picture(
+    library: sigseek.Library, photos: Path, kind: int
+) -> None:
+    image = photograph(1, SIZE)
+    file = photos / "b.mpo"
+    save(photos / "a.jpg", image)
+    image.save(file, save_all=True, append_images=[photograph(2, SIZE)])
+    with Image.open(file) as opened:
+        assert isinstance(opened, MpoImageFile)
+        entry = struct.pack("<LL", 0, opened.mpinfo[0xB002][1]["Size"])
+    content = file.read_bytes()
+    assert content.count(entry) == 1
+    file.write_bytes(content.replace(entry, struct.pack("<L", kind) + entry[4:]))
+    library.index(photos)
+    found = library.duplicates()
+    assert [group.kind for group in found] == ["alike"]
+    assert found.others() == ()
 
 
 def test_pairs_that_only_embeddings_lead_to_are_alike(

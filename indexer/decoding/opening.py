@@ -45,8 +45,12 @@ _CR2 = re.compile(rb"II\*\0.{4}CR", re.DOTALL)
 """The head of Canon's CR2, which is a TIFF with two more letters."""
 _SUBFILE_TYPE, _REDUCED = 254, 1
 """The tag of TIFF, and its value, for a page that is a smaller copy of another one in the file."""
-_WITH_PREVIEWS = ("MPO", "RAW")
-"""Formats whose further pictures are smaller copies of the first, or the other eye's."""
+_MP_ENTRIES = 0xB002
+"""The tag of an MPO that lists its pictures."""
+_MULTI_FRAME = "Multi-Frame Image"
+"""How Pillow's name begins for a picture of an MPO that shows something else than the first one,
+such as what the other eye sees. Previews have other names.
+"""
 _DNG_VERSION = 50706
 """The tag that every DNG has."""
 
@@ -73,8 +77,10 @@ class OpenedPicture:
         """Whether the file holds more pictures of its own, such as an animation or pages. Previews
         do not count. It is also True where nobody can tell, such as for a damaged animation.
         """
-        if self.format in _WITH_PREVIEWS:
+        if self.format == "RAW":
             return False
+        if self.format == "MPO":
+            return _is_multi_frame(self.image)
         if self.damaged:
             return self.format != "JPEG"
         try:
@@ -240,6 +246,11 @@ def _open_raw(file: BinaryIO, most: PixelLimit) -> OpenedPicture:
     image, metadata, size = open_raw(file, most)
     most.check(image.width, image.height)
     return OpenedPicture(image, "RAW", metadata, size, getattr(image, "fp", None))
+
+
+def _is_multi_frame(image: Image.Image) -> bool:
+    entries = getattr(image, "mpinfo", {}).get(_MP_ENTRIES, ())
+    return any(entry["Attribute"]["MPType"].startswith(_MULTI_FRAME) for entry in entries)
 
 
 def _holds_raw(image: Image.Image) -> bool:
