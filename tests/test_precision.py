@@ -36,7 +36,7 @@ def test_auto_begins_with_the_best_and_goes_on_as_the_library_began(
     with sigseek.open(tmp_path / "exact") as library:
         save(photos / "new.png", seed=9)
         assert library.index(photos).precision == "fp32"
-        assert library._opened.model.texts().precision == "fp32", (
+        assert library._opened.model.texts()._tower.precision == "fp32", (
             "a query is embedded as the photos were"
         )
         hits = library.search("a red house", 1, include_all=True)
