@@ -74,7 +74,9 @@ _BEYOND = 0.02
 of one scene mostly reach beyond each other.
 """
 _FRAMED_BEYOND = 0.07
-"""The same if the other one has a frame: a plain edge may have been taken for a part of that."""
+"""How far the smaller picture may reach beyond one that has a frame. A plain edge of it may have
+been taken for a part of the frame.
+"""
 _OTHER_MARGINS = 0.06
 """By how much the shares that two photos have inside of their plain margins must differ for these
 parts to be compared. Otherwise the margins are a scene's own, such as a white wall, and two shots

@@ -11,7 +11,7 @@ from sigseek.search.duplicates.close_look import CloseLook
 from sigseek.search.duplicates.copies import Copies, in_group
 from sigseek.search.duplicates.groups import Pair, ordered, star_groups
 from sigseek.search.duplicates.keeping import FileNow
-from sigseek.search.duplicates.neighbours import exact_cosines, near_pairs
+from sigseek.search.duplicates.neighbours import alike_pairs, exact_cosines
 from sigseek.search.duplicates.pairs import pairs_among
 from sigseek.search.duplicates.results import DuplicateGroup, DuplicateKind
 from sigseek.search.duplicates.sketch_rows import read_rows
@@ -154,7 +154,7 @@ class DuplicateFinder:
         """Return the pairs that embeddings tell to be of one scene. Those in `near`, which may be
         among them, are not looked at closely again.
         """
-        pairs = near_pairs(
+        pairs = alike_pairs(
             self._catalog,
             self._checkpoint.id,
             self._ids,

@@ -38,7 +38,7 @@ class NearPairs:
     """The mean cosine of two photos of the library."""
 
 
-def near_pairs(
+def alike_pairs(
     catalog: CatalogReader,
     checkpoint_id: int,
     ids: Ids,
