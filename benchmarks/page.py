@@ -157,6 +157,7 @@ def layout(photos: int) -> bytes:
         shapes.astype("<u2"),
         np.full(photos, 65535, "<u2"),
         np.linspace(29_000_000, 2_700_000, photos).astype("<i4"),
+        np.full((photos, 3), 128, np.uint8),
     )
     body = struct.pack("<II", 0x53474C31, photos)
     for column in columns:

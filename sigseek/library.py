@@ -410,15 +410,15 @@ class Library:
         check_list("ids", ids, QueryError)
         return self._directory.catalog().pictures(ids)
 
-    def brightness(self, ids: Sequence[int]) -> dict[int, int]:
-        """Return the mean grey level, 0 to 255, of each of these photos, by id. A page can paint it
+    def colors(self, ids: Sequence[int]) -> dict[int, int]:
+        """Return the mean colour, 0xRRGGBB, of each of these photos, by id. A page can paint it
         until the picture is there. Photos without a perceptual hash are left out.
 
-        >>> sorted(library.brightness([1, 2]))
+        >>> sorted(library.colors([1, 2]))
         [1, 2]
         """
         check_list("ids", ids, QueryError)
-        return self._directory.catalog().brightness(ids)
+        return self._directory.catalog().colors(ids)
 
     def facets(
         self,

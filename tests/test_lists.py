@@ -21,7 +21,7 @@ _CALLS: dict[str, Callable[[Library], object]] = {
     "classify_known(labels)": lambda library: library.classify_known([17], "house"),
     "photos(ids)": lambda library: library.photos("17"),  # type: ignore[arg-type]
     "pictures(ids)": lambda library: library.pictures("17"),  # type: ignore[arg-type]
-    "brightness(ids)": lambda library: library.brightness("17"),  # type: ignore[arg-type]
+    "colors(ids)": lambda library: library.colors("17"),  # type: ignore[arg-type]
     "duplicates(prefer)": lambda library: library.duplicates(prefer="photos"),
     "duplicates(kinds)": lambda library: library.duplicates(kinds="near"),
     "not_duplicates(photos)": lambda library: library.not_duplicates("a.jpg"),

@@ -34,7 +34,7 @@ const asked = window.fetch;
 window.fetch = (address, ...rest) => {
   if (!String(address).includes("search/layout")) return asked(address, ...rest);
   const count = 1000000;
-  const bytes = new ArrayBuffer(8 + 16 * count);
+  const bytes = new ArrayBuffer(8 + 19 * count);
   new Uint32Array(bytes, 0, 2).set([0x53474c31, count]);
   new Float64Array(bytes, 8, count).forEach((_, at, ids) => { ids[at] = at + 1; });
   new Uint16Array(bytes, 8 + 8 * count, count).fill(1500);

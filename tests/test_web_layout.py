@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,14 +38,15 @@ def web(dated_library: Path) -> Iterator[TestClient]:
         yield client
 
 
-def unpacked(body: bytes) -> dict[str, list[int]]:
+def unpacked(body: bytes) -> dict[str, list[Any]]:
     """Return the columns as the page reads them."""
     magic, count = np.frombuffer(body, "<u4", 2).tolist()
     assert (int(magic), body[:4]) == (0x53474C31, b"1LGS")
     columns, start = {}, 8
-    for name, kind in (("id", "<f8"), ("ratio", "<u2"), ("probability", "<u2"), ("minutes", "<i4")):
+    kinds = {"id": "<f8", "ratio": "<u2", "probability": "<u2", "minutes": "<i4", "color": "3u1"}
+    for name, kind in kinds.items():
         assert start % 8 == 0
-        columns[name] = list(map(int, np.frombuffer(body, kind, count, start)))
+        columns[name] = np.frombuffer(body, kind, count, start).astype(int).tolist()
         start += -(-count * np.dtype(kind).itemsize // 8) * 8
     assert start == len(body)
     return columns
@@ -59,6 +61,8 @@ def test_the_order_is_that_of_the_search(web: TestClient, q: str, sort: str) -> 
     assert columns["id"] == [hit["id"] for hit in hits]
     assert columns["ratio"] == [round(1000 * hit["width"] / hit["height"]) for hit in hits]
     assert columns["probability"] == [65_535] * len(hits)
+    told = ["#{:02x}{:02x}{:02x}".format(*color) for color in columns["color"]]
+    assert told == [hit["color"] for hit in hits]
     assert len(hits) in (5, 6)
 
 
@@ -91,6 +95,12 @@ def test_imprecise_times_are_those_of_the_beginning() -> None:
     ]  # fmt: skip
 
 
+def test_colors_that_are_not_known_are_told_from_black() -> None:
+    known = np.array([-1, 0, 0x123456, 0xFFFFFF])
+    told = [[0, 0, 0], [0, 0, 1], [0x12, 0x34, 0x56], [255, 255, 255]]
+    assert layout._colors(known).tolist() == told
+
+
 def test_an_answer_that_the_caller_has_is_not_sent_again(web: TestClient) -> None:
     first = web.get("/api/v1/search/layout")
     again = web.get("/api/v1/search/layout", headers={"If-None-Match": first.headers["etag"]})
@@ -117,9 +127,8 @@ def test_a_change_of_the_library_is_seen(dated_library: Path, tmp_path: Path) ->
 
 def test_an_empty_layout_is_a_head() -> None:
     none = np.zeros(0)
-    empty = Layout(
-        none.astype(np.int64), none.astype(np.uint16), none.astype(np.uint16), none.astype(np.int32)
-    )
+    kinds = (np.int64, np.uint16, np.uint16, np.int32, np.uint8)
+    empty = Layout(*(none.astype(kind) for kind in kinds))
     assert packed(empty) == bytes.fromhex("314c475300000000")
 
 

@@ -1,6 +1,5 @@
 """Thumbnails over HTTP: what browsers may keep, and what they paint until one is there."""
 
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 from PIL import Image
 
 import sigseek
-from sigseek.indexer.decoding.hash import sketch_record
+from sigseek.indexer.decoding.hash import mean_color, sketch_record
 from sigseek.storage import Catalog
 from sigseek.storage.records.hashes import HashRecord, SketchRecord
 from tests.catalogs import add_checkpoint, add_photos
@@ -24,28 +23,38 @@ def grey(*levels: int) -> SketchRecord:
     return sketch_record(np.repeat(rows[:, None], 64, axis=1), 1.0)
 
 
-def test_the_brightness_of_photos(open_catalog: Callable[[], Catalog], tmp_path: Path) -> None:
+def test_the_colors_of_photos(open_catalog: Callable[[], Catalog], tmp_path: Path) -> None:
     catalog = open_catalog()
     vectors, names = np.eye(4, dtype=np.float32)[:3], ["a.jpg", "b.jpg", "c.jpg"]
     first, second, third = add_photos(catalog, add_checkpoint(catalog, 4), vectors, tmp_path, names)
     half = grey(0, 255)
+    colored = HashRecord(half, color=0x8040FF)
     with catalog.transaction() as transaction:
-        hashes = {first: HashRecord(grey(7), grey(200)), second: HashRecord(half), third: None}
+        hashes = {first: HashRecord(grey(7), grey(200)), second: colored, third: None}
         transaction.put_hashes(hashes, 1)
-    known = {first: pytest.approx(7, abs=2), second: pytest.approx(128, abs=2)}
-    assert catalog.brightness([first, second, third, 99]) == known
-    assert catalog.brightness([second]) == {second: known[second]}
-    assert catalog.brightness([]) == {}
+    found = catalog.colors([first, second, third, 99])
+    assert found == {first: found[first], second: 0x8040FF}
+    level, rest = divmod(found[first], 0x010101)
+    assert (level, rest) == (pytest.approx(7, abs=2), 0), "without a colour, the grey of the sketch"
+    assert catalog.colors([]) == {}
+    columns = catalog.photo_columns()
+    assert (columns.ids.tolist(), columns.colors.tolist()) == (
+        [first, second, third], [-1, 0x8040FF, -1],
+    )  # fmt: skip
 
 
-def test_each_photo_has_a_grey_to_paint(mini_library: Path, drawn: Path) -> None:
+def test_the_mean_color_of_a_picture() -> None:
+    image = Image.new("RGB", (300, 200), (255, 0, 10))
+    image.paste((0, 0, 10), (0, 0, 150, 200))
+    assert mean_color(image) == 0x80000A
+
+
+def test_each_photo_has_a_color_to_paint(mini_library: Path, drawn: Path) -> None:
     with served(mini_library) as client:
         (photo,) = client.get("/api/v1/photos", params={"ids": "1"}).json()["photos"]
-    match = re.fullmatch(r"#([0-9a-f]{2})\1\1", photo["color"])
-    assert match
     with Image.open(drawn / photo["name"]) as image:
-        mean = float(np.asarray(image.convert("L")).mean())
-    assert int(match[1], 16) == pytest.approx(mean, abs=2)
+        mean = np.asarray(image.convert("RGB")).mean(axis=(0, 1)).tolist()
+    assert list(bytes.fromhex(photo["color"][1:])) == pytest.approx(mean, abs=3)
 
 
 def test_a_thumbnail_that_stands_in_for_another_is_not_kept_for_ever(tmp_path: Path) -> None:

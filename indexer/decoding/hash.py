@@ -23,6 +23,8 @@ _GAP = 8
 """Plain rows in a run that are a part of the picture if others follow."""
 _LEAST_MARGINS = 0.03
 """The share of the picture that margins must take, all together."""
+_SAMPLES = 64
+"""The rows and columns of pixels that the mean colour is taken of."""
 _LEAST_INNER = 0.08
 """The share of the picture that must be left inside of the margins."""
 
@@ -34,15 +36,23 @@ def picture_hash(picture: Image.Image, *, several_pictures: bool = False) -> Has
     grey = picture.convert("L")
     levels = _resized(grey, (0, 0, *grey.size))
     whole = _sketch(levels, grey.height / grey.width)
+    color = mean_color(picture)
     margins = plain_margins(levels)
     if margins is None:
-        return HashRecord(whole, None, several_pictures)
+        return HashRecord(whole, None, several_pictures, color)
     left, top, right, bottom = margins
     width, height = grey.width / _DETAIL, grey.height / _DETAIL
     box = (left * width, top * height, (_DETAIL - right) * width, (_DETAIL - bottom) * height)
     shape = (box[3] - box[1]) / (box[2] - box[0])
     inner = _sketch(_resized(grey, box), shape, bytes(margins))
-    return HashRecord(whole, inner, several_pictures)
+    return HashRecord(whole, inner, several_pictures, color)
+
+
+def mean_color(picture: Image.Image) -> int:
+    """Return the mean colour of a picture in RGB, 0xRRGGBB, from a sample of its pixels."""
+    sample = picture.resize((_SAMPLES, _SAMPLES), Image.Resampling.NEAREST)
+    red, green, blue = np.rint(np.asarray(sample).mean(axis=(0, 1))).astype(int).tolist()
+    return int(red << 16 | green << 8 | blue)
 
 
 def plain_margins(levels: npt.NDArray[np.uint8]) -> tuple[int, int, int, int] | None:

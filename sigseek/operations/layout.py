@@ -39,6 +39,8 @@ class Layout:
     """The local time in minutes since 1970; where it is imprecise, that of the beginning of the
     year, month or day. -2147483648 where it is not known.
     """
+    colors: npt.NDArray[np.uint8]
+    """The mean colours in red, green and blue, (n, 3); 0, 0, 0 where it is not known."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -51,6 +53,7 @@ class _Shapes:
     ids: Ids
     ratios: npt.NDArray[np.uint16]
     minutes: npt.NDArray[np.int32]
+    colors: npt.NDArray[np.uint8]
     dates: Ids
     """The place of each photo's time among all times, undated photos last."""
 
@@ -146,7 +149,7 @@ def _of(shapes: _Shapes, ids: Ids, probabilities: npt.NDArray[np.float64] | None
         share = np.full(len(rows), 65_535, np.uint16)
     else:
         share = np.rint(np.clip(probabilities[there], 0, 1) * 65_535).astype(np.uint16)
-    return Layout(ids[there], shapes.ratios[rows], share, shapes.minutes[rows])
+    return Layout(ids[there], shapes.ratios[rows], share, shapes.minutes[rows], shapes.colors[rows])
 
 
 def _shapes(columns: PhotoColumns) -> _Shapes:
@@ -157,8 +160,18 @@ def _shapes(columns: PhotoColumns) -> _Shapes:
         columns.ids,
         np.clip(ratios, _LEAST_RATIO, _MOST_RATIO).astype(np.uint16),
         minutes_of(columns.taken_at),
+        _colors(columns.colors),
         dates.astype(np.int64),
     )
+
+
+def _colors(known: Ids) -> npt.NDArray[np.uint8]:
+    """Return colours, 0xRRGGBB or -1, in red, green and blue, (n, 3). Black, which stands for what
+    is not known, is made a blue that nobody tells from it.
+    """
+    told: Ids = np.where(known < 0, 0, np.maximum(known, 1))
+    colors: npt.NDArray[np.uint8] = (told[:, None] >> np.array([16, 8, 0]) & 0xFF).astype(np.uint8)
+    return colors
 
 
 def minutes_of(taken_at: npt.NDArray[np.bytes_]) -> npt.NDArray[np.int32]:

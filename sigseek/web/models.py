@@ -101,7 +101,7 @@ class Shown(Answer):
     format: str | None
     """The format of the picture, "JPEG" for example."""
     color: str | None = Field(pattern="^#[0-9a-f]{6}$")
-    """A colour to paint until the thumbnail is there; null if none is known."""
+    """The mean colour, to paint until the thumbnail is there; null if none is known."""
     thumbnail: str
     """The address of the small picture; with `&size=1280` that of the large one."""
     original: str

@@ -27,18 +27,19 @@ _DIGITS = 12
 def photos_json(library: Library, hits: Sequence[PhotoHit]) -> list[dict[str, Any]]:
     """Return each hit as JSON, with the addresses of its pictures."""
     ids = [hit.id for hit in hits]
-    pictures, greys = library.pictures(ids), library.brightness(ids)
+    pictures, colors = library.pictures(ids), library.colors(ids)
     return [
-        record_fields(hit) | shown_fields(hit.path, hit.id, pictures.get(hit.id), greys.get(hit.id))
+        record_fields(hit)
+        | shown_fields(hit.path, hit.id, pictures.get(hit.id), colors.get(hit.id))
         for hit in hits
     ]
 
 
 def shown_fields(
-    path: str, photo_id: int, picture: PictureRecord | None, grey: int | None
+    path: str, photo_id: int, picture: PictureRecord | None, color: int | None
 ) -> dict[str, Any]:
-    """Return how a page shows the photo: names, format, the grey to paint until the thumbnail is
-    there, and the addresses of its pictures.
+    """Return how a page shows the photo: names, format, the mean colour to paint until the
+    thumbnail is there, and the addresses of its pictures.
     """
     version = picture.digest.hex()[:_DIGITS] if picture else ""
     form = picture.format if picture else None
@@ -47,7 +48,7 @@ def shown_fields(
         "name": PurePath(path).name,
         "folder": str(PurePath(path).parent),
         "format": form,
-        "color": None if grey is None else f"#{3 * f'{grey:02x}'}",
+        "color": None if color is None else f"#{color:06x}",
         "thumbnail": f"{address}/thumbnail?v={version}",
         "original": f"{address}/original",
         "shown_as": "original" if form in SHOWN_BY_BROWSERS else "derived",

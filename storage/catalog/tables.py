@@ -169,6 +169,8 @@ class PhotoColumns(TypedColumns):
     """Whether its files hold more pictures than the one that is known, such as an animation or
     pages. It is False for a photo without a hash.
     """
+    color: Named[int | None] = Column(WHOLE)
+    """The mean colour, 0xRRGGBB. It is None for photos whose hash was made before schema 0018."""
     pairs_version: Named[int] = Column(WHOLE, default=0, server_default="0")
     """The version of the comparison that compared the photo with all others that have the same
     version. 0 means that it is still to be compared.

@@ -19,6 +19,8 @@ class PhotoColumns:
     widths: Ids
     """In pixels, as shown."""
     heights: Ids
+    colors: Ids
+    """The mean colours, 0xRRGGBB; -1 where it is not known."""
     taken_at: npt.NDArray[np.bytes_]
     """The local time in ISO 8601, as precise as its source; empty where it is not known. The order
     of these texts is that of the times.

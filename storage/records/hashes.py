@@ -46,6 +46,8 @@ class HashRecord:
     """The part inside of plain margins; None for a picture without such margins."""
     several_pictures: bool = False
     """Whether the file holds more pictures than this one, such as an animation or pages."""
+    color: int | None = None
+    """The mean colour, 0xRRGGBB."""
 
 
 @dataclass(frozen=True)

@@ -280,6 +280,7 @@ export class Grid {
     const tile = this.unused.pop() ?? this.newTile();
     tile.firstChild.setAttribute("href", this.app.addressOf({ photo: id }));
     this.number(tile, place);
+    tile.style.backgroundColor = this.list.color(place);
     this.describe(tile, place, this.app.facts.get(id));
     this.markChosen(tile, id);
     return tile;

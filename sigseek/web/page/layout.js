@@ -16,8 +16,8 @@ export function readLayout(buffer) {
   if (header[0] !== MAGIC) throw new Error("The server's list of photos has another form");
   const count = header[1];
   let start = 8;
-  const column = (Kind) => {
-    const values = new Kind(buffer, start, count);
+  const column = (Kind, length = count) => {
+    const values = new Kind(buffer, start, length);
     start = 8 * Math.ceil((start + values.byteLength) / 8);
     return values;
   };
@@ -27,6 +27,7 @@ export function readLayout(buffer) {
     ratios: column(Uint16Array),
     probabilities: column(Uint16Array),
     minutes: column(Int32Array),
+    colors: column(Uint8Array, 3 * count),
   };
 }
 
@@ -39,12 +40,15 @@ export function layoutOf(photos) {
     ratios: new Uint16Array(count),
     probabilities: new Uint16Array(count),
     minutes: new Int32Array(count),
+    colors: new Uint8Array(3 * count),
   };
   photos.forEach((photo, place) => {
     columns.ids[place] = photo.id;
     columns.ratios[place] = Math.min(20000, Math.max(50, (1000 * photo.width) / photo.height));
     columns.probabilities[place] = 65535 * (photo.probability ?? 1);
     columns.minutes[place] = minutesOf(photo.taken_at);
+    const color = parseInt((photo.color ?? "#000000").slice(1), 16);
+    columns.colors.set([color >> 16, (color >> 8) & 255, color & 255], 3 * place);
   });
   return columns;
 }

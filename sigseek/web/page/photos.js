@@ -85,6 +85,12 @@ export class PhotoList {
     return this.columns.probabilities[place] / 65535;
   }
 
+  /** Return the photo's mean colour as CSS writes it, or "" where it is not known. */
+  color(place) {
+    const [red, green, blue] = this.columns.colors.subarray(3 * place, 3 * place + 3);
+    return red || green || blue ? `rgb(${red} ${green} ${blue})` : "";
+  }
+
   /** Return "match", "maybe" or "no match", or null where photos are not judged. */
   verdict(place) {
     if (!this.isJudged) return null;

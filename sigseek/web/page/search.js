@@ -15,7 +15,8 @@ import { sentence } from "./words.js";
 const FIRST = 60;
 const NEAREST = 12;
 const NOTHING = { count: 0, ids: new Float64Array(0), ratios: new Uint16Array(0),
-  probabilities: new Uint16Array(0), minutes: new Int32Array(0) };
+  probabilities: new Uint16Array(0), minutes: new Int32Array(0),
+  colors: new Uint8Array(0) };
 
 export function mount(element, app) {
   return new SearchView(element, app);

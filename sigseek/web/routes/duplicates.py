@@ -68,13 +68,13 @@ def duplicates(
 
 def _groups(library: Library, groups: tuple[DuplicateGroup, ...]) -> list[dict[str, Any]]:
     ids = [photo.id for group in groups for photo in group.photos]
-    pictures, greys = library.pictures(ids), library.brightness(ids)
+    pictures, colors = library.pictures(ids), library.colors(ids)
     return [
         {
             "kind": group.kind,
             "photos": [
                 record_fields(photo)
-                | shown_fields(photo.path, photo.id, pictures.get(photo.id), greys.get(photo.id))
+                | shown_fields(photo.path, photo.id, pictures.get(photo.id), colors.get(photo.id))
                 for photo in group.photos
             ],
         }

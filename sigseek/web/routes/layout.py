@@ -32,7 +32,8 @@ def layout(request: Request, library: LibraryInUse, asked: Annotated[Asked, Depe
 
     uint32 0x53474c31 and uint32 n; then float64 id[n]; uint16 ratio[n], 1,000 times width over
     height, 50 to 20,000; uint16 probability[n], 65,535 times the probability; int32 minutes[n],
-    local time since 1970, -2147483648 where it is unknown. Each column begins at a multiple of 8.
+    local time since 1970, -2147483648 where it is unknown; uint8 color[3n], the mean red, green
+    and blue, all 0 where they are unknown. Each column begins at a multiple of 8.
     `closer` makes no difference here.
     """
     found = library.layout(
@@ -60,6 +61,7 @@ def packed(found: Layout) -> bytes:
         found.ratios.astype("<u2"),
         found.probabilities.astype("<u2"),
         found.minutes.astype("<i4"),
+        found.colors,
     ]
     return b"".join(
         part

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import Connection, delete, exists, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, or_, select, update
 
 from sigseek.storage.catalog.changes.writer import Writer
 from sigseek.storage.catalog.dialect import Dialect
@@ -27,6 +27,14 @@ class HashWriter(Writer):
                 self._connection.execute(delete(NEAR_PAIR).where(photo.in_(chunk)))
             values = {"hash_version": version, "pairs_version": 0, "several_pictures": False}
             self._connection.execute(update(PHOTO).where(PHOTO.c.id.in_(chunk)).values(values))
+        colors = [
+            {"photo": id_, "value": record.color}
+            for id_, record in hashes.items()
+            if record is not None and record.color is not None
+        ]
+        if colors:
+            of_photo = update(PHOTO).where(PHOTO.c.id == bindparam("photo"))
+            self._connection.execute(of_photo.values(color=bindparam("value")), colors)
         for chunk in statement_chunks(several):
             self._connection.execute(
                 update(PHOTO).where(PHOTO.c.id.in_(chunk)).values(several_pictures=True)

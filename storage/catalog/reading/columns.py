@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.tables import FILE, PHOTO
@@ -19,12 +19,14 @@ class ColumnReader(Reader):
     """Questions about a few columns of all photos."""
 
     def photo_columns(self) -> PhotoColumns:
-        """Return the shapes and dates of all photos that have a file, present or missing."""
+        """Return a few columns of all photos that have a file, present or missing."""
         import numpy as np
 
         from sigseek.storage.records.columns import PhotoColumns
 
-        shapes = select(PHOTO.c.id, PHOTO.c.width, PHOTO.c.height).order_by(PHOTO.c.id)
+        shapes = select(
+            PHOTO.c.id, PHOTO.c.width, PHOTO.c.height, func.coalesce(PHOTO.c.color, -1)
+        ).order_by(PHOTO.c.id)
         dates = select(PHOTO.c.taken_at).order_by(PHOTO.c.id)
         held = select(FILE.c.photo_id).distinct()
         with self._connect() as connection:
@@ -36,8 +38,8 @@ class ColumnReader(Reader):
             with_files = np.concatenate(
                 [np.zeros(0, np.int64), *(np.array(rows, np.int64)[:, 0] for rows in chunks)]
             )
-        table = np.concatenate([np.zeros((0, 3), np.int64), *parts])
+        table = np.concatenate([np.zeros((0, 4), np.int64), *parts])
         taken = np.concatenate([np.zeros(0, "S26"), *texts])
         there = np.isin(table[:, 0], with_files)
-        ids, widths, heights = table[there].T
-        return PhotoColumns(ids, widths, heights, taken[there])
+        ids, widths, heights, colors = table[there].T
+        return PhotoColumns(ids, widths, heights, colors, taken[there])

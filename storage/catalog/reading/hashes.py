@@ -79,13 +79,22 @@ class HashReader(Reader):
                     for row in rows]  # fmt: skip
         return np.array(rows, np.int64).reshape(-1, 2)
 
-    def brightness(self, ids: Sequence[int]) -> dict[int, int]:
-        """Return the mean grey level, 0 to 255, of each of these photos with a sketch, by id."""
+    def colors(self, ids: Sequence[int]) -> dict[int, int]:
+        """Return the mean colour, 0xRRGGBB, of each of these photos with a sketch, by id. It is the
+        mean grey level for photos that were indexed before colours were kept.
+        """
         from sigseek.storage.sketch_coding import decoded
 
-        whole = {id_: file for (id_, inner), file in self.sketch_levels(ids).items() if not inner}
+        found = dict(self._photo_columns(ids, PHOTO.c.color))
+        known = {id_: color for id_, color in found.items() if color is not None}
+        others = [id_ for id_ in found if id_ not in known]
+        if not others:
+            return known
+        levels = self.sketch_levels(others)
+        whole = {id_: file for (id_, inner), file in levels.items() if not inner}
         means = decoded(list(whole.values())).mean(axis=(1, 2))
-        return {id_: round(mean) for id_, mean in zip(whole, means.tolist(), strict=True)}
+        greys = zip(whole, means.tolist(), strict=True)
+        return known | {id_: round(mean) * 0x010101 for id_, mean in greys}
 
     def photos_with_copies(self) -> list[int]:
         """Return the photos, ascending, that several files held at the last run."""
