@@ -16,6 +16,7 @@ from sigseek.indexer.errors import FolderError
 from sigseek.operations.lists import check_list
 from sigseek.operations.location import library_location
 from sigseek.operations.opened import OpenedLibrary
+from sigseek.operations.photo_ids import id_or_path, plain_id, plain_ids
 from sigseek.progress import Listener, Silence, Stop
 from sigseek.search.duplicates.results import KINDS
 from sigseek.search.errors import QueryError
@@ -340,8 +341,8 @@ class Library:
         """Return the photos with these ids, in their order; ids of no photo are left out."""
         from sigseek.operations.photos import photos_by_id
 
-        check_list("ids", ids, QueryError)
-        return photos_by_id(self._directory.catalog(), ids)
+        wanted = plain_ids("ids", ids)
+        return photos_by_id(self._directory.catalog(), wanted)
 
     def matching_photos(
         self,
@@ -407,8 +408,8 @@ class Library:
         """Return the format and the digest of the picture of each of these photos, by id; ids of no
         photo are left out.
         """
-        check_list("ids", ids, QueryError)
-        return self._directory.catalog().pictures(ids)
+        wanted = plain_ids("ids", ids)
+        return self._directory.catalog().pictures(wanted)
 
     def colors(self, ids: Sequence[int]) -> dict[int, int]:
         """Return the mean colour, 0xRRGGBB, of each of these photos, by id. A page can paint it
@@ -417,8 +418,8 @@ class Library:
         >>> sorted(library.colors([1, 2]))
         [1, 2]
         """
-        check_list("ids", ids, QueryError)
-        return self._directory.catalog().colors(ids)
+        wanted = plain_ids("ids", ids)
+        return self._directory.catalog().colors(wanted)
 
     def facets(
         self,
@@ -473,7 +474,7 @@ class Library:
         return self._opened.answer(
             lambda: find_similar(
                 self._opened,
-                photo if isinstance(photo, int) else Path(photo),
+                id_or_path(photo),
                 limit,
                 include_self=include_self,
                 listener=listener,
@@ -684,7 +685,7 @@ class Library:
         >>> library.thumbnail(hit.id).media_type
         'image/jpeg'
         """
-        return self._opened.thumbnails.get(photo if isinstance(photo, int) else Path(photo), size)
+        return self._opened.thumbnails.get(id_or_path(photo), size)
 
     def jpeg(self, photo_id: int) -> Thumbnail:
         """Return the photo with this id as a JPEG of its own size, upright and in sRGB.
@@ -692,7 +693,7 @@ class Library:
         It is made of the first file that is there and not kept. It serves to show formats that
         browsers do not, such as HEIC and camera RAW. Raises as `thumbnail` does.
         """
-        return self._opened.thumbnails.full_size(photo_id)
+        return self._opened.thumbnails.full_size(plain_id(photo_id))
 
     def thumbnail_of_file(self, photo: StrPath, size: int = 320) -> bytes:
         """Return a JPEG of any photo file, whose longer side has at most `size` pixels. Nothing is
@@ -707,7 +708,7 @@ class Library:
         """
         from sigseek.operations.originals import files_of_photo
 
-        return files_of_photo(self._directory.catalog(), photo_id)
+        return files_of_photo(self._directory.catalog(), plain_id(photo_id))
 
     def original_file(self, photo_id: int) -> Path:
         """Return the path of a file that holds the photo with this id now.
@@ -716,7 +717,7 @@ class Library:
         """
         from sigseek.operations.originals import original_file
 
-        return original_file(self._directory.catalog(), photo_id)
+        return original_file(self._directory.catalog(), plain_id(photo_id))
 
     def limit_thumbnails(self, max_bytes: int) -> None:
         """Keep thumbnails of at most about so many bytes from now on, for all of the user's

@@ -1,9 +1,11 @@
 """One string in the place of a list of strings, which Python would take for a list of letters."""
 
 import inspect
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import sigseek
@@ -67,3 +69,20 @@ def test_every_argument_that_takes_a_list_is_tried() -> None:
     }
     assert taken <= set(_CALLS)
     assert len(taken) > 8
+
+
+def test_numbers_of_numpy_name_photos(mini_library: Path, tmp_path: Path) -> None:
+    copy, ids = shutil.copytree(mini_library, tmp_path / "library"), np.array([2, 1])
+    with sigseek.open(copy, model="mini", precision="fp32", device="cpu") as library:
+        assert [photo.id for photo in library.photos(ids)] == [2, 1]  # type: ignore[arg-type]
+        assert set(library.pictures(ids)) == set(library.colors(ids)) == {1, 2}  # type: ignore[arg-type]
+        first = ids[1]
+        assert library.original_file(first) == library.original_file(1)
+        assert library.files_of_photo(first) == library.files_of_photo(1)
+        assert library.thumbnail(first).digest == library.thumbnail(1).digest
+        assert library.similar(first, 3) == library.similar(1, 3)
+        assert library.add_tag("both", ids).photos == 2  # type: ignore[arg-type]
+        assert library.not_duplicates(ids) == 1  # type: ignore[arg-type]
+        assert len(library.classify_known(ids, ["a house"])) == 2  # type: ignore[arg-type]
+        with pytest.raises(TypeError):
+            library.photos([1.5])  # type: ignore[list-item]

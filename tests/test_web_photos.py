@@ -11,6 +11,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 import sigseek
+from sigseek.web.archive_links import ArchiveLinks
 from sigseek.web.routes.archive import _entry
 from tests.photos import save
 from tests.served import CHANGE, served
@@ -85,6 +86,12 @@ def test_originals_are_sent_whole_and_in_parts(web: TestClient, photos: Path) ->
     assert whole.headers["content-disposition"] == 'inline; filename="copy.png"'
     part = web.get(f"/api/v1/photos/{id_}/original", headers={"Range": "bytes=5-9"})
     assert (part.status_code, part.content) == (206, data[5:10])
+    beyond = web.get(f"/api/v1/photos/{id_}/original", headers={"Range": "bytes=9999999-"})
+    assert (beyond.status_code, beyond.json()["title"]) == (416, "Requested Range Not Satisfiable")
+    assert beyond.headers["content-type"] == "application/problem+json"
+    assert beyond.headers["content-range"] == f"bytes */{len(data)}"
+    wrong = web.get(f"/api/v1/photos/{id_}/original", headers={"Range": "lines=1-2"})
+    assert (wrong.status_code, wrong.json()["detail"]) == (400, "Range cannot be read")
     saved = web.get(f"/api/v1/photos/{id_}/original", params={"download": "true"})
     assert saved.headers["content-disposition"] == 'attachment; filename="copy.png"'
 
@@ -117,6 +124,40 @@ def test_an_archive_has_each_file_once_under_a_name_of_its_own(
         assert archive.namelist() == ["three.tif"]
     for nothing in ({}, {"ids": [1], "query": "a"}):
         assert web.post("/api/v1/zip", json=nothing, headers=CHANGE).status_code == 422
+
+
+def test_a_link_to_an_archive_is_followed_once_by_who_made_it(photos: Path) -> None:
+    bearer, path = {"Authorization": "Bearer secret"}, "/api/v1/zip/links"
+    with served(photos.parent / "library", token="secret") as web:
+        tiff = {"query": "format:tiff"}
+        of_program = web.post(path, json=tiff, headers=CHANGE | bearer).json()["address"]
+        web.post("/api/v1/login", data={"token": "secret"})
+        made = web.post(path, json=tiff, headers=CHANGE).json()
+        assert (made["photos"], made["seconds"]) == (1, 300)
+        assert web.get(of_program).status_code == 404, "another login made it"
+        assert web.head(made["address"]).status_code == 405
+        answer = web.get(made["address"])
+        assert answer.headers["content-disposition"] == 'attachment; filename="sigseek.zip"'
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            assert archive.namelist() == ["three.tif"]
+        again = web.get(made["address"])
+        assert (again.status_code, again.json()["kind"]) == (404, "not found")
+        assert again.json()["detail"] == "this link was used or is too old"
+        assert web.post(path, json={}, headers=CHANGE).status_code == 422
+
+
+def test_links_to_archives_are_few_and_for_minutes() -> None:
+    now = [0.0]
+    links = ArchiveLinks(lambda: now[0])
+    first, second = links.make([1, 2], ""), links.make([3], "anna")
+    assert links.take(second, "") is None
+    assert links.take(second, "anna") == [3]
+    now[0] = 299
+    others = [links.make([id_], "") for id_ in range(100)]
+    assert links.take(first, "") is None, "more than a hundred are not kept"
+    assert links.take(others[0], "") == [0]
+    now[0] = 600
+    assert links.take(others[1], "") is None
 
 
 def test_names_in_an_archive_are_free_and_lead_nowhere() -> None:

@@ -114,7 +114,7 @@ def test_a_login_sets_a_strict_cookie_until_the_logout(mini_library: Path) -> No
         done = web.post("/api/v1/login", data={"token": "secret"})
         assert done.status_code == 204
         cookie = done.headers["set-cookie"].lower()
-        assert cookie.startswith("sigseek=")
+        assert cookie.startswith("sigseek-7333=")
         assert {"httponly", "samesite=strict", "path=/"} <= set(cookie.split("; "))
         assert "secret" not in cookie
         assert web.get("/api/v1/status").status_code == 200
@@ -145,7 +145,7 @@ def test_a_thousand_wrong_tokens_are_soon_not_looked_at(mini_library: Path) -> N
 
 def test_tries_are_forgotten_after_a_minute() -> None:
     now = [0.0]
-    tokens = Tokens("secret", lambda: now[0])
+    tokens = Tokens("secret", 7333, lambda: now[0])
     for second in range(10):
         now[0] = float(second)
         assert not tokens.fits("wrong", "a")
@@ -265,9 +265,9 @@ def test_a_mistake_of_the_program_has_the_headers_of_security_and_is_logged(
 def test_a_login_counts_beside_cookies_of_other_programs(mini_library: Path) -> None:
     with served(mini_library, token="secret") as web:
         web.post("/api/v1/login", data={"token": "secret"})
-        login = web.cookies["sigseek"]
+        login = web.cookies["sigseek-7333"]
         web.cookies.clear()
-        cookies = f'other={{"a": [1, "b c"]}}; @x; sigseek={login}'
+        cookies = f'other={{"a": [1, "b c"]}}; @x; sigseek-7334=other; sigseek-7333={login}'
         assert web.get("/api/v1/status", headers={"Cookie": cookies}).status_code == 200
 
 

@@ -13,6 +13,7 @@ from sigseek.indexer import DecodeError
 from sigseek.operations.lists import check_list
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.operations.photo_files import cannot_be_used, existing_photo
+from sigseek.operations.photo_ids import plain_ids
 from sigseek.progress import Listener, Problem, Stop
 from sigseek.search.errors import QueryError
 from sigseek.search.labels import Label, distinct_labels, label_texts
@@ -80,14 +81,14 @@ def classify_known(
 
     from sigseek.search.classify import Classification, rank_labels
 
-    check_list("photo_ids", photo_ids, QueryError)
+    ids = list(dict.fromkeys(plain_ids("photo_ids", photo_ids)))
     check_list("labels", labels, QueryError)
     wanted = distinct_labels(labels)
     record = library.checkpoint.state_to_query(listener, stop).record
     texts = library.model.embed_texts(label_texts(wanted, template), listener, stop)
     library.checkpoint.note_classifying()
     catalog, scoring = library.directory.catalog(), library.model.checkpoint.scoring
-    found, vectors = catalog.embeddings(record.id, list(dict.fromkeys(photo_ids)))
+    found, vectors = catalog.embeddings(record.id, ids)
     places = {int(id_): place for place, id_ in enumerate(found)}
     paths = {id_: photo.paths[0] for id_, photo in catalog.photos(list(places)).items()}
     return {
@@ -95,7 +96,7 @@ def classify_known(
             paths[id_],
             rank_labels(vectors[places[id_]].astype(np.float32), wanted, texts, scoring),
         )
-        for id_ in dict.fromkeys(photo_ids)
+        for id_ in ids
         if id_ in paths
     }
 

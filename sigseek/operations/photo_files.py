@@ -23,6 +23,7 @@ from sigseek.operations.lazy import Lazy
 from sigseek.operations.location import LibraryLocation
 from sigseek.operations.model import ModelInUse
 from sigseek.operations.originals import no_photo, original_file
+from sigseek.operations.photo_ids import id_or_path
 from sigseek.paths import spellings, typed_path
 from sigseek.progress import Listener, Phase, Problem, Progress, Stop
 from sigseek.search.errors import QueryError
@@ -271,7 +272,10 @@ def known_photos(files: PhotoFiles, photos: Sequence[str | os.PathLike[str] | in
 
     Raises QueryError when the library does not know one of them.
     """
-    named = [one if isinstance(one, int) else typed_path(one).absolute() for one in photos]
+    named = [
+        one if isinstance(one, int) else typed_path(one).absolute()
+        for one in map(id_or_path, photos)
+    ]
     ids = files.known_ids([one for one in named if isinstance(one, int)])
     found: dict[Path | int, int | None] = {}
     for one in dict.fromkeys(named):

@@ -17,6 +17,7 @@ from sigseek import __version__
 from sigseek.library import Library
 from sigseek.siglip.cache import cache_directory
 from sigseek.storage.catalog import FILE_NAME
+from sigseek.web.archive_links import ArchiveLinks
 from sigseek.web.events import Events
 from sigseek.web.index_run import IndexRun
 from sigseek.web.openapi import describe
@@ -80,6 +81,7 @@ ROUTERS = (
     duplicates.router,
     tags.router,
     archive.router,
+    archive.followed,
     login.router,
 )
 SEARCHING = (search.router, layout.router, facets.router, archive.router)
@@ -100,7 +102,7 @@ def make_app(library: Library, settings: Settings) -> FastAPI:
     )
     app.state.library = library
     app.state.settings = settings
-    app.state.tokens = Tokens(settings.token)
+    app.state.tokens = Tokens(settings.token, settings.port)
     app.state.stop = ServerStop()
     app.state.searching = Turns("searches", MOST_SEARCHING, MOST_WAITING, app.state.stop)
     app.state.comparing = Turns(
@@ -110,6 +112,7 @@ def make_app(library: Library, settings: Settings) -> FastAPI:
         "pictures to show", MOST_SHOWING, MOST_WAITING_TO_SHOW, app.state.stop
     )
     app.state.decoding = Turns("pictures", MOST_DECODING, MOST_WAITING_PICTURES, app.state.stop)
+    app.state.archive_links = ArchiveLinks()
     app.state.uploads = Uploads(cache_directory() / "uploads", settings)
     app.state.events = Events(library.directory / FILE_NAME)
     app.state.readiness = Readiness(library)

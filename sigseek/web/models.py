@@ -287,6 +287,17 @@ class Groups(Answer):
     """What a reader of the answer should know."""
 
 
+class ArchiveLink(Answer):
+    """Where an archive can be had."""
+
+    address: str
+    """The address to follow, once."""
+    photos: int = Field(ge=0)
+    """The number of photos that were named."""
+    seconds: int = Field(ge=1)
+    """How long it can be followed."""
+
+
 class Decided(Answer):
     """What was noted."""
 

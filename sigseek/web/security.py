@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from sigseek.web.bodies import FORM_SECONDS, MOST_BYTES, SECONDS, BoundedBody, too_large
 from sigseek.web.problems import RequestError
 from sigseek.web.settings import Settings
-from sigseek.web.tokens import COOKIE, Tokens
+from sigseek.web.tokens import Tokens
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
@@ -43,8 +43,8 @@ _OPEN = ("/login", _LOGIN, "/api/v1/health/live")
 """What is answered without a token."""
 _TAKE_FILES = ("/api/v1/uploads", "/api/v1/classify", "/api/v1/embed", "/api/v1/similar")
 """What takes forms with files."""
-_STREAM = "/api/v1/events"
-"""What never ends, and has no length to tell."""
+_WITHOUT_HEAD = ("/api/v1/events", "/api/v1/zip/")
+"""How addresses begin at which HEAD is no GET: events never end, and a link ends with its use."""
 _OF_PAGE = ("/", "/login")
 """Addresses that a link on another site may lead to."""
 _OF_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
@@ -92,7 +92,7 @@ class Guard:
         except RequestError as error:
             await _refuse(error, send_safely)
         else:
-            if scope["method"] == "HEAD" and scope["path"] != _STREAM:
+            if scope["method"] == "HEAD" and not scope["path"].startswith(_WITHOUT_HEAD):
                 # The server sends no body to a HEAD, whatever the app gives it.
                 scope = {**scope, "method": "GET"}
             try:
@@ -161,7 +161,7 @@ class Guard:
         path: str = scope["path"]
         if path in _OPEN or path.startswith("/page/"):
             return
-        if self._tokens.knows(login_of(headers)):
+        if self._tokens.knows(login_of(headers, self._tokens)):
             return
         scheme, _, presented = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
@@ -206,10 +206,10 @@ def check_tries(tokens: Tokens, address: str) -> None:
         )
 
 
-def login_of(headers: Headers) -> str:
+def login_of(headers: Headers, tokens: Tokens) -> str:
     """Return the value of the cookie that a login set; "" without one."""
     # Cookies of other programs on this machine come along, whatever is in them.
-    return cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
+    return cookie_parser(headers.get("cookie", "")).get(tokens.cookie, "")
 
 
 def _check_size(scope: Scope) -> None:

@@ -9,8 +9,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-COOKIE = "sigseek"
-"""The name of the cookie that a login sets."""
 LOGIN_SECONDS = 30 * 24 * 3600
 """How long a login lasts."""
 _MOST_LOGINS = 1_000
@@ -23,8 +21,14 @@ _MOST_ADDRESSES = 10_000
 class Tokens:
     """Knows the token and who has logged in. Several threads may use it."""
 
-    def __init__(self, token: str | None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, token: str | None, port: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._token = token
+        self.cookie = f"sigseek-{port}"
+        """The name of the cookie that a login sets. Browsers send a cookie to all ports of a host,
+        so a name without the port would end the login at another server there.
+        """
         self._clock = clock
         self._lock = threading.Lock()
         self._logins: OrderedDict[str, float] = OrderedDict()

@@ -4,6 +4,8 @@ import { button, make } from "./elements.js";
 import { counted } from "./words.js";
 
 const AT_ONCE = 200;
+/** The most photos that one request may name. */
+const MOST_NAMED = 100000;
 
 export class Selection {
   /** `element` is the bar that is shown while photos are selected. */
@@ -12,7 +14,6 @@ export class Selection {
     this.app = app;
     this.ids = new Set();
     this.last = 0;
-    this.query = null;
     this.onChange = () => {};
     this.count = make("strong", { role: "status" });
     const buttons = [
@@ -69,15 +70,6 @@ export class Selection {
     if (!list) return;
     for (let place = 0; place < list.count; place += 1) this.ids.add(list.id(place));
     this.changed();
-    // The server finds all matches itself again, rather than be told a million numbers.
-    const { q, all, view } = this.app.state;
-    const isAnswer = view === "search" && !all && !list.isNearest;
-    if (isAnswer && this.ids.size === list.count) this.query = q;
-  }
-
-  /** Return how a request names the selected photos. */
-  named() {
-    return this.query !== null ? { query: this.query } : { ids: [...this.ids] };
   }
 
   clear() {
@@ -87,7 +79,6 @@ export class Selection {
   }
 
   changed() {
-    this.query = null;
     const count = this.ids.size;
     this.element.hidden = count === 0;
     document.body.classList.toggle("selecting", count > 0);
@@ -119,12 +110,14 @@ export class Selection {
 
   async download() {
     await this.app.attempt(async () => {
+      if (this.ids.size > MOST_NAMED) {
+        this.app.toast(`A ZIP file holds at most ${counted(MOST_NAMED, "photo")}. Select fewer.`);
+        return;
+      }
+      // The browser saves the file while it arrives, so that it never has to be in memory whole.
+      const { address } = await this.app.api.ask("zip/links", { json: { ids: [...this.ids] } });
+      make("a", { href: address, download: "sigseek.zip" }).click();
       this.app.toast(`Packing ${counted(this.ids.size, "photo")}…`);
-      const response = await this.app.api.respond("zip", { json: this.named() });
-      const address = URL.createObjectURL(await response.blob());
-      const link = make("a", { href: address, download: "sigseek.zip" });
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(address), 60000);
     });
   }
 
@@ -137,9 +130,12 @@ export class Selection {
         tags.map((tag) => tag.label),
       );
       if (!name) return;
-      await this.app.api.ask("tags", { json: { name, ...this.named(), give } });
+      // The photos are named one by one: others may match the query by now, which nobody has seen.
+      for (let start = 0; start < ids.length; start += MOST_NAMED) {
+        const part = ids.slice(start, start + MOST_NAMED);
+        await this.app.api.ask("tags", { json: { name, ids: part, give } });
+      }
       this.app.facts.forget(ids);
-      this.query = null;  // with another tag, other photos may match
       this.app.toast(
         give ? `${counted(ids.length, "photo")} tagged “${name}”`
           : `“${name}” taken from ${counted(ids.length, "photo")}`,

@@ -7,16 +7,26 @@ import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePath
+from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
+from fastapi import Path as PathParameter
 from fastapi.responses import StreamingResponse
 
 from sigseek.errors import SigseekError
 from sigseek.library import Library
+from sigseek.web.answers import json_answer
+from sigseek.web.archive_links import SECONDS, ArchiveLinks
 from sigseek.web.context import LibraryInUse
+from sigseek.web.models import ArchiveLink
 from sigseek.web.named import Named, named_ids
+from sigseek.web.photos import API
+from sigseek.web.problems import RequestError
+from sigseek.web.security import login_of
 
 router = APIRouter(tags=["photos"])
+followed = APIRouter(tags=["photos"])
+"""What takes no turn among searches, because no search is needed any more."""
 
 _CHUNK = 1 << 20
 LEFT_OUT = "left out.txt"
@@ -33,7 +43,47 @@ def archive(request: Request, library: LibraryInUse, named: Named) -> Response:
     """Answer a ZIP archive of the photos' files. Nothing is compressed, because photos are already.
     Photos whose files are away are listed in the archive's "left out.txt".
     """
+    return _archive(library, named_ids(request, library, named))
+
+
+@router.post(
+    "/zip/links", summary="A link to a ZIP archive", responses={200: {"model": ArchiveLink}}
+)
+def link(request: Request, library: LibraryInUse, named: Named) -> Response:
+    """Answer a link that a browser can follow to save the archive as `zip` answers it. It holds for
+    one time, for five minutes, and for the login that asked.
+    """
     ids = named_ids(request, library, named)
+    links, login = _links_and_login(request)
+    address = f"{API}/zip/{links.make(ids, login)}"
+    return json_answer(request, {"address": address, "photos": len(ids), "seconds": SECONDS})
+
+
+@followed.get(
+    "/zip/{token}",
+    summary="The ZIP archive of a link",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/zip": {}}}},
+)
+def follow(
+    request: Request,
+    library: LibraryInUse,
+    token: Annotated[str, PathParameter(description="What the link ends with.", max_length=100)],
+) -> Response:
+    """Answer the archive that a link leads to. The link ends with that."""
+    links, login = _links_and_login(request)
+    ids = links.take(token, login)
+    if ids is None:
+        raise RequestError(404, "this link was used or is too old", "make another one")
+    return _archive(library, ids)
+
+
+def _links_and_login(request: Request) -> tuple[ArchiveLinks, str]:
+    state = request.app.state
+    return state.archive_links, login_of(request.headers, state.tokens)
+
+
+def _archive(library: Library, ids: list[int]) -> Response:
     return StreamingResponse(
         archived(library, ids),
         media_type="application/zip",

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Request, Response
 
 from sigseek.web.problems import RequestError
 from sigseek.web.security import address_of, check_tries, login_of
-from sigseek.web.tokens import COOKIE, LOGIN_SECONDS, Tokens
+from sigseek.web.tokens import LOGIN_SECONDS, Tokens
 
 router = APIRouter(tags=["login"])
 
@@ -34,7 +34,7 @@ def log_in(
         )
     response = _done(is_form)
     response.set_cookie(
-        COOKIE,
+        tokens.cookie,
         tokens.log_in(),
         max_age=LOGIN_SECONDS,
         httponly=True,
@@ -48,9 +48,10 @@ def log_in(
 @router.post("/logout", status_code=204, summary="Log out")
 def log_out(request: Request) -> Response:
     """Forget the login, and remove its cookie."""
-    request.app.state.tokens.log_out(login_of(request.headers))
+    tokens: Tokens = request.app.state.tokens
+    tokens.log_out(login_of(request.headers, tokens))
     response = Response(status_code=204)
-    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    response.delete_cookie(tokens.cookie, httponly=True, samesite="strict")
     return response
 
 

@@ -6,12 +6,12 @@ import os
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.responses import FileResponse
 
 from sigseek.operations.thumbnails import Thumbnail
 from sigseek.results import record_fields
 from sigseek.web.answers import json_answer
 from sigseek.web.context import LibraryInUse
+from sigseek.web.files import PhotoFile
 from sigseek.web.models import Photos, WholePhoto
 from sigseek.web.photos import SHOWN_BY_BROWSERS, photos_json
 from sigseek.web.problems import RequestError
@@ -106,7 +106,12 @@ def derived(request: Request, library: LibraryInUse, photo_id: PhotoId) -> Respo
     responses={
         200: {"content": {"*/*": {}}},
         206: {"description": "A part, as Range asks for.", "content": {"*/*": {}}},
-        416: {"description": "Range asks for what is not there."},
+        416: {
+            "description": "Range asks for what is not there.",
+            "content": {
+                "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+            },
+        },
     },
 )
 def original(
@@ -120,7 +125,7 @@ def original(
     # Whatever could run in the browser, as SVG can, is none of these and only saved.
     media_type = SHOWN_BY_BROWSERS.get(form)
     shown = media_type is not None and not download
-    return FileResponse(
+    return PhotoFile(
         path,
         media_type=media_type or "application/octet-stream",
         filename=os.fsencode(path.name).decode("utf-8", "replace"),
