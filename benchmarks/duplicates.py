@@ -98,7 +98,9 @@ def compare(place: Path, folder: Path, count: int, model: str | None) -> None:
         true = {pair(ids["original", number], ids[name, number]) for number in range(count)}
         these = np.unique([ids[form, number] for form in forms for number in range(count)])
         progress = ComparingProgress(Silence(), len(these))
-        finder = DuplicateFinder(catalog, catalog.checkpoints()[0], these, (), progress, Stop())
+        finder = DuplicateFinder(
+            catalog, catalog.checkpoints()[0], these, (), progress, Stop(), whole=False
+        )
         groups = finder.find(["near", "alike"] if model else ["near"])
         near = pairs_of(group for group in groups if group.kind == "near")
         figures = [shares(near, true)] + ([shares(pairs_of(groups), true)] if model else [])

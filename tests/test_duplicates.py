@@ -324,7 +324,7 @@ def test_pairs_that_only_embeddings_lead_to_are_alike(
     pair = sorted(photo.id for photo in found[0].photos)
     rows = read_rows(catalog, catalog.photos_with_files(), sigseek.Stop())
     look = CloseLook(catalog, rows, np.array(pair))
-    assert look.same_shot([(pair[0], pair[1])]) == [True], "near, if a hash had led to it"
+    assert look.same_shot(np.array([pair])).tolist() == [True], "near, if a hash had led to it"
     catalog.close()
 
 

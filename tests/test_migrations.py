@@ -233,6 +233,18 @@ def test_times_and_keywords_of_before_are_told_as_before(tmp_path: Path) -> None
     assert {photo.facts_version for photo in found} == {0}
 
 
+def test_mpo_files_are_looked_at_again_for_what_the_other_eye_sees(tmp_path: Path) -> None:
+    path = restore("0017", tmp_path / "library")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE photo SET format = 'MPO' WHERE id = 3")
+        hashed = connection.execute("SELECT id, hash_version FROM photo ORDER BY id").fetchall()
+    Catalog(tmp_path / "library").close()
+    with closing(sqlite3.connect(path)) as connection:
+        now = connection.execute("SELECT id, hash_version FROM photo ORDER BY id").fetchall()
+    assert now == [(id_, 0 if id_ == 3 else version) for id_, version in hashed]
+    assert {version for _, version in hashed} == {2}
+
+
 def test_a_newer_library_is_refused_by_the_program_and_left_alone(tmp_path: Path, run: Run) -> None:
     path = restore(REVISIONS[-1], tmp_path / "library")
     with closing(sqlite3.connect(path)) as connection, connection:

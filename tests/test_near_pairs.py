@@ -15,7 +15,8 @@ import pytest
 import sigseek
 from benchmarks.photographs import cropped, photograph
 from sigseek.search.duplicates import pairs
-from sigseek.search.duplicates.close_look import CloseLook, Overlays
+from sigseek.search.duplicates.close_look import CloseLook
+from sigseek.search.duplicates.overlays import Overlays
 from sigseek.storage import Catalog
 from sigseek.storage.lock import writer_lock
 from tests.catalogs import add_checkpoint, add_photos, random_unit

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from tests.browser import MISSING, found_browser
 from tests.test_page_browser import (
@@ -88,6 +88,24 @@ def test_what_is_said_over_an_open_photo_is_seen(page: Page) -> None:
     page.click(".tile[data-place='0'] .choose")
     page.get_by_text("Copy paths").click()
     page.locator("body > .toast.shown", has_text="1 path copied").wait_for()
+
+
+def test_a_path_with_a_line_break_is_not_copied_as_two(page: Page) -> None:
+    def broken(route: Route) -> None:
+        response = route.fetch()
+        found = response.json()
+        found["photos"][0]["path"] += "\nb.jpg"
+        route.fulfill(response=response, json=found)
+
+    page.goto("/?q=a+house")
+    wait_for_photos(page)
+    page.route(re.compile(r"/photos\?ids="), broken)
+    page.hover(".tile[data-place='0']")
+    page.click(".tile[data-place='0'] .choose")
+    page.click(".tile[data-place='1']", modifiers=["Shift"])
+    page.get_by_text("Copy paths").click()
+    told = "1 path with a line break left out, 1 path copied"
+    page.locator("body > .toast.shown", has_text=told).wait_for()
 
 
 def test_a_photo_is_closed_once_by_two_presses(page: Page) -> None:

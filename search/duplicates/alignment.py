@@ -7,6 +7,8 @@ then in whole ones. Brightness and contrast do not count, and pixels that differ
 those of a watermark, count little.
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import cache
 
@@ -28,10 +30,12 @@ _PROMISING = 0.9
 _LONGEST_STEP = 0.12
 """How far a step may move a corner of the picture."""
 _DAMPING = 1e-3
+_SYMMETRIC = np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]])
+"""Where the products of x, y and 1 with each other are among the six different ones."""
 _TRIMMED = 0.85
 """The likeness is that of this share of the pixels, those that agree best."""
 _SMOOTHED = 0.5
-"""The variance of the kernel of `_smooth`, in pixels."""
+"""The variance of the kernel of `smooth`, in pixels."""
 _PART = 8
 """The width and height of a part of a sketch, in pixels."""
 _LEAST_IN_PART = 20
@@ -40,8 +44,12 @@ _CODING = 4.0
 """How many levels a part may differ by what coding lost."""
 _SAMPLING = 0.3
 """By which share of its slopes a part may differ, since sketches have few pixels."""
-_TOGETHER = 512
-"""Pairs that are laid over each other at the same time."""
+_SETTLED = 0.002
+"""A map that a step changes by less, all numbers together, is not improved further. A pixel of a
+sketch of half the size is 0.0625.
+"""
+_TOGETHER = 64
+"""Pairs that are laid over each other at the same time, so that they fit the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -70,32 +78,14 @@ def align(around: Sketches, inside: Sketches, starts: Maps) -> Alignments:
     if not len(starts):
         nothing = np.empty(0, np.float32)
         return Alignments(starts, nothing, nothing, nothing, nothing)
-    parts = [
-        _align(around[some], inside[some], starts[some])
-        for first in range(0, len(starts), _TOGETHER)
-        for some in [slice(first, first + _TOGETHER)]
-    ]
+    some = [slice(first, first + _TOGETHER) for first in range(0, len(starts), _TOGETHER)]
+    with ThreadPoolExecutor(min(len(some), os.cpu_count() or 1)) as threads:
+        parts = list(
+            threads.map(lambda part: _align(around[part], inside[part], starts[part]), some)
+        )
     return Alignments(
         *(np.concatenate([getattr(part, name.name) for part in parts]) for name in fields(parts[0]))
     )
-
-
-def first_likeness(levels: Sketches, around: Rows, inside: Rows, starts: Maps) -> Floats:
-    """Return a rough likeness (n,) of the sketches, laid over each other as the starts say.
-
-    `around` and `inside` are places among the sketches `levels`. Only 64 smoothed pixels of a
-    sketch are looked at, which is enough to choose between starts.
-    """
-    side = SIDE // 2
-    smooth = _smooth(_smooth(halved(levels))).reshape(len(levels), -1)
-    sparse = np.arange(side * side).reshape(side, side)[2::4, 2::4].ravel()
-    x, y = (axis[sparse] for axis in _places(side))
-    column = (starts[:, 0:1] * x + starts[:, 2:3] + 1) * (side / 2) - 0.5
-    row = (starts[:, 4:5] * y + starts[:, 5:6] + 1) * (side / 2) - 0.5
-    place = np.clip(np.rint(row), 0, side - 1) * side + np.clip(np.rint(column), 0, side - 1)
-    found = smooth[around[:, None], place.astype(np.int64)]
-    wanted = smooth[inside[:, None], sparse]
-    return _correlation(wanted, found, np.ones_like(found))
 
 
 def _align(around: Sketches, inside: Sketches, starts: Maps) -> Alignments:
@@ -121,35 +111,57 @@ def _align(around: Sketches, inside: Sketches, starts: Maps) -> Alignments:
 
 def _refined(around: Floats, inside: Floats, starts: Maps, steps: int) -> Maps:
     """Improve the maps step by step, for sketches (n, side, side)."""
-    side = around.shape[1]
-    around, wanted = _smooth(around), _smooth(inside).reshape(len(inside), -1)
-    x, y = _places(side)
-    maps = starts.copy()
+    around, wanted = smooth(around), smooth(inside).reshape(len(inside), -1)
+    maps, moving = starts.copy(), np.arange(len(starts))
     for _ in range(steps):
-        levels, within, across, down = _sampled(around, maps)
-        gain, level = _fit(wanted, levels, within)
-        left = (wanted - gain * levels - level) * within
-        spread = 1.5 * np.sqrt((left**2).sum(1, keepdims=True) / within.sum(1, keepdims=True))
-        weight = within / (1 + (left / np.maximum(spread, 1.0)) ** 2)
-        slopes = np.stack(
-            [gain * slope * factor for slope in (across, down) for factor in (x, y, 1)], axis=2
-        )
-        weighted = slopes * weight[:, :, None]
-        matrix = np.matmul(weighted.swapaxes(1, 2), slopes)
-        target = np.matmul(weighted.swapaxes(1, 2), left[:, :, None])
-        diagonal = np.einsum("nii->ni", matrix)
-        diagonal += _DAMPING * diagonal.mean(axis=1, keepdims=True) + 1e-3
-        step = np.linalg.solve(matrix, target)[:, :, 0]
+        step = _step(around[moving], wanted[moving], maps[moving])
         length = np.abs(step).sum(axis=1, keepdims=True)
-        maps += step * np.minimum(1, _LONGEST_STEP / np.maximum(length, 1e-9))
+        maps[moving] += step * np.minimum(1, _LONGEST_STEP / np.maximum(length, 1e-9))
+        moving = moving[length[:, 0] > _SETTLED]
+        if not len(moving):
+            break
     return maps
 
 
+def _step(around: Floats, wanted: Floats, maps: Maps) -> Maps:
+    """Return the next step (n, 6) of each map. Pixels that differ a lot count little."""
+    levels, within, across, down = _sampled(around, maps)
+    gain, level = _fit(wanted, levels, within)
+    left = (wanted - gain * levels - level) * within
+    spread = 1.5 * np.sqrt((left**2).sum(1, keepdims=True) / within.sum(1, keepdims=True))
+    weight = within / (1 + (left / np.maximum(spread, 1.0)) ** 2)
+    across, down = gain * across, gain * down
+    # A slope with regard to a number of the map is one of these times x, y or 1. So the products of
+    # two of them are sums over the pixels of x x, x y and so on.
+    weighted = weight * across
+    slopes = np.stack([weighted * across, weighted * down, weight * down**2], axis=1)
+    factors, squares = _factors(around.shape[1])
+    products = (slopes @ squares)[:, :, _SYMMETRIC]
+    matrix = np.empty((len(maps), 6, 6), np.float32)
+    matrix[:, :3, :3], matrix[:, 3:, 3:] = products[:, 0], products[:, 2]
+    matrix[:, :3, 3:] = matrix[:, 3:, :3] = products[:, 1]
+    target = (np.stack([weighted * left, weight * down * left], axis=1) @ factors).reshape(-1, 6, 1)
+    diagonal = np.einsum("nii->ni", matrix)
+    diagonal += _DAMPING * diagonal.mean(axis=1, keepdims=True) + 1e-3
+    step: Maps = np.linalg.solve(matrix, target)[:, :, 0]
+    return step
+
+
 @cache
-def _places(side: int) -> tuple[Floats, Floats]:
+def _factors(side: int) -> tuple[Floats, Floats]:
+    """Return x, y and 1 for the pixels of a sketch (side * side, 3), and their products (side *
+    side, 6), each once.
+    """
+    x, y = places(side)
+    factors = np.stack([x, y, np.ones_like(x)], axis=1)
+    return factors, np.stack([x * x, x * y, x, y * y, y, np.ones_like(x)], axis=1)
+
+
+@cache
+def places(side: int) -> tuple[Floats, Floats]:
     """Return x and y of the pixels (side * side,) of a sketch, from -1 to 1."""
-    places = ((2 * np.arange(side) + 1) / side - 1).astype(np.float32)
-    y, x = (axis.ravel() for axis in np.meshgrid(places, places, indexing="ij"))
+    line = ((2 * np.arange(side) + 1) / side - 1).astype(np.float32)
+    y, x = (axis.ravel() for axis in np.meshgrid(line, line, indexing="ij"))
     return x, y
 
 
@@ -157,7 +169,7 @@ def _mapped(maps: Maps, side: int) -> tuple[Floats, Floats, Floats]:
     """Return the columns and rows (n, pixels), not whole, where the maps take a sketch's pixels,
     and 1 where that is within the sketch and 0 elsewhere.
     """
-    x, y = _places(side)
+    x, y = places(side)
     column = (maps[:, 0:1] * x + maps[:, 1:2] * y + maps[:, 2:3] + 1) * (side / 2) - 0.5
     row = (maps[:, 3:4] * x + maps[:, 4:5] * y + maps[:, 5:6] + 1) * (side / 2) - 0.5
     middle = (side - 1) / 2
@@ -178,11 +190,9 @@ def _sampled(around: Floats, maps: Maps) -> tuple[Floats, Floats, Floats, Floats
     left = np.clip(np.floor(column), 0, side - 2)
     top = np.clip(np.floor(row), 0, side - 2)
     right, low = np.clip(column - left, 0, 1), np.clip(row - top, 0, 1)
-    corner = (top * side + left).astype(np.int64)
-    flat = around.reshape(len(around), -1)
-    a, b, c, d = (
-        np.take_along_axis(flat, corner + offset, axis=1) for offset in (0, 1, side, side + 1)
-    )
+    corner = _firsts(around) + (top * side + left).astype(np.int64)
+    flat = around.ravel()
+    a, b, c, d = (flat.take(corner + offset) for offset in (0, 1, side, side + 1))
     upper, lower = a + right * (b - a), c + right * (d - c)
     across = (b - a) + low * ((d - c) - (b - a))
     return upper + low * (lower - upper), within, across * (side / 2), (lower - upper) * (side / 2)
@@ -196,26 +206,36 @@ def _sampled_sharply(around: Floats, maps: Maps) -> tuple[Floats, Floats]:
     column, row, within = _mapped(maps, side)
     column, row = np.clip(column, 0, side - 1), np.clip(row, 0, side - 1)
     left, top = np.floor(column), np.floor(row)
-    flat = around.reshape(len(around), -1)
+    flat, firsts = around.ravel(), _firsts(around)
+    columns = [np.clip(left + right, 0, side - 1).astype(np.int64) for right in range(-1, 3)]
+    across_weights, down_weights = _cubic(column - left), _cubic(row - top)
     levels = np.zeros_like(column)
-    for down in range(-1, 3):
-        line = np.clip(top + down, 0, side - 1) * side
+    for down, down_weight in zip(range(-1, 3), down_weights, strict=True):
+        line = firsts + (np.clip(top + down, 0, side - 1) * side).astype(np.int64)
         across = np.zeros_like(column)
-        for right in range(-1, 3):
-            place = line + np.clip(left + right, 0, side - 1)
-            across += _cubic(column - left - right) * np.take_along_axis(
-                flat, place.astype(np.int64), axis=1
-            )
-        levels += _cubic(row - top - down) * across
+        for place, weight in zip(columns, across_weights, strict=True):
+            across += weight * flat.take(line + place)
+        levels += down_weight * across
     return levels, within
 
 
-def _cubic(distance: Floats) -> Floats:
-    """Return the weight of a pixel at this distance in a Catmull-Rom spline."""
-    far = np.abs(distance)
-    near = (1.5 * far - 2.5) * far**2 + 1
-    beyond = ((2.5 - 0.5 * far) * far - 4) * far + 2
-    return np.where(far < 1, near, np.where(far < 2, beyond, 0)).astype(np.float32)
+def _firsts(sketches: Floats) -> Rows:
+    """Return the places (n, 1) of the sketches' first pixels when all are one row."""
+    firsts: Rows = (np.arange(len(sketches)) * sketches[0].size)[:, None]
+    return firsts
+
+
+def _cubic(share: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return the weights of four pixels in a Catmull-Rom spline that passes between the second and
+    the third. `share` is how far it is from the second to the third, from 0 to 1.
+    """
+    square = share**2
+    return (
+        ((1 - 0.5 * share) * share - 0.5) * share,
+        (1.5 * share - 2.5) * square + 1,
+        ((2 - 1.5 * share) * share + 0.5) * share,
+        (0.5 * share - 0.5) * square,
+    )
 
 
 def _fit(wanted: Floats, levels: Floats, weight: Floats) -> tuple[Floats, Floats]:
@@ -251,7 +271,7 @@ def _correlation(wanted: Floats, levels: Floats, weight: Floats) -> Floats:
     return found
 
 
-def _smooth(sketches: Sketches | Floats) -> Floats:
+def smooth(sketches: Sketches | Floats) -> Floats:
     """Return the sketches (n, side, side), each pixel averaged with its neighbours."""
     wide: Floats = np.pad(sketches.astype(np.float32), ((0, 0), (1, 1), (1, 1)), mode="edge")
     rows = (wide[:, :-2] + 2 * wide[:, 1:-1] + wide[:, 2:]) / 4
@@ -268,16 +288,16 @@ def _as_coarse(inside: Floats, maps: Maps) -> Floats:
     # A pixel of the other picture is the mean of a square that is wider by 1 / scale.
     variance = (1 / np.clip(scale, 0.3, 1) ** 2 - 1) / 12
     share = np.minimum(variance / _SMOOTHED, 1).astype(np.float32)[:, None, None]
-    return inside + share * (_smooth(inside) - inside)
+    return inside + share * (smooth(inside) - inside)
 
 
 def _detail(levels: Floats, within: Floats) -> Floats:
     """Return the levels (n, pixels) without what is smooth in them."""
     side = round(levels.shape[1] ** 0.5)
     shape = (len(levels), side, side)
-    weight = _smooth(_smooth(within.reshape(shape)))
-    smooth = _smooth(_smooth((levels * within).reshape(shape)))
-    found = levels - (smooth / np.maximum(weight, 1e-3)).reshape(len(levels), -1)
+    weight = smooth(smooth(within.reshape(shape)))
+    smoothed = smooth(smooth((levels * within).reshape(shape)))
+    found = levels - (smoothed / np.maximum(weight, 1e-3)).reshape(len(levels), -1)
     return found.astype(np.float32, copy=False)
 
 
@@ -289,8 +309,8 @@ def _difference(wanted: Floats, levels: Floats, within: Floats) -> Floats:
     are let pass, because a corner may show what was put there.
     """
     shape = (len(wanted), SIDE, SIDE)
-    wanted = _smooth(wanted.reshape(shape))
-    levels = _smooth(levels.reshape(shape)).reshape(len(wanted), -1)
+    wanted = smooth(wanted.reshape(shape))
+    levels = smooth(levels.reshape(shape)).reshape(len(wanted), -1)
     slopes = np.zeros_like(wanted)
     slopes[:, 1:] += np.diff(wanted, axis=1) ** 2
     slopes[:, :, 1:] += np.diff(wanted, axis=2) ** 2

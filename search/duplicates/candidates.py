@@ -2,25 +2,35 @@
 
 The 256 bits are cut into 16 words. Two hashes that differ in fewer than 16 bits have a word in
 common, and pictures that differ in many more mostly have one, too: the first words hold the lowest
-frequencies, which survive most. So only hashes with a common word are compared.
+frequencies, which survive most. So only hashes with a common word are compared, and most of these
+in one half of their bits only: there, already more bits differ than in all bits of like pictures.
 """
 
-from collections.abc import Iterator
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
-from sigseek.storage.perceptual_hash import Bits, distances
+from sigseek.storage.perceptual_hash import Bits
 from sigseek.storage.records.arrays import Rows
 
 _WORDS = 16
 _VALUES = 1 << 16
-_TOGETHER = 2_000_000
-"""Pairs that are compared at a time."""
+_TOGETHER = 200_000
+"""Pairs that are compared at a time, so that they fit the processor's cache."""
+_HALVES = (0, 1), (2, 3)
+"""The quarters of a hash, 64 bits each, that make its halves."""
 _MOST_IN_BUCKET = 64
 """How many times larger than the average a bucket of a word's value may be. The words in larger
 buckets are too common to say anything.
 """
+
+
+Quarters: TypeAlias = list[npt.NDArray[np.uint64]]
 
 
 @dataclass(frozen=True)
@@ -39,13 +49,14 @@ class HashIndex:
     """The hashes of many pictures, arranged by the words that they are made of."""
 
     def __init__(self, bits: Bits) -> None:
-        self._bits = bits
-        self._words = bits.view(np.uint16)
+        self._count = len(bits)
+        self._quarters = _quarters(bits)
+        words = bits.view(np.uint16)
         self._most = _MOST_IN_BUCKET * (1 + len(bits) // _VALUES)
         self._orders = []
         self._starts = []
         for word in range(_WORDS):
-            values = self._words[:, word]
+            values = words[:, word]
             self._orders.append(np.argsort(values, kind="stable").astype(np.int32))
             counts = np.bincount(values, minlength=_VALUES)
             self._starts.append(np.concatenate([[0], np.cumsum(counts)]))
@@ -61,22 +72,27 @@ class HashIndex:
         """
         if rows is None:
             rows = np.full(len(asked), -1)
-        parts = [
-            part
-            for word in range(_WORDS)
-            for part in self._common(word, asked, rows, most, only_earlier=only_earlier)
-        ]
+        find = partial(self._common, asked, _quarters(asked), rows, most, only_earlier=only_earlier)
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            parts = [part for of_word in threads.map(find, range(_WORDS)) for part in of_word]
         if not parts:
             nothing = np.empty(0, np.int64)
             return HashPairs(nothing, nothing, nothing)
         one, other, distance = (np.concatenate(column) for column in zip(*parts, strict=True))
-        _, first = np.unique(one * len(self._bits) + other, return_index=True)
+        _, first = np.unique(one * self._count + other, return_index=True)
         return HashPairs(one[first], other[first], distance[first])
 
     def _common(
-        self, word: int, asked: Bits, rows: Rows, most: int, *, only_earlier: bool
-    ) -> Iterator[tuple[Rows, Rows, Rows]]:
-        """Yield the like pairs that have this word in common: places among those asked about, rows
+        self,
+        asked: Bits,
+        quarters: Quarters,
+        rows: Rows,
+        most: int,
+        word: int,
+        *,
+        only_earlier: bool,
+    ) -> list[tuple[Rows, Rows, Rows]]:
+        """Return the like pairs that have this word in common: places among those asked about, rows
         found, distances.
         """
         values = asked.view(np.uint16)[:, word].astype(np.int64)  # one more may not fit otherwise
@@ -84,6 +100,7 @@ class HashIndex:
         first, counts = starts[values], starts[values + 1] - starts[values]
         counts[counts > self._most] = 0
         ends = np.cumsum(counts)
+        found = []
         begin = 0
         while begin < len(asked):
             before = ends[begin - 1] if begin else 0
@@ -94,8 +111,28 @@ class HashIndex:
             other = order[first[which] + within].astype(np.int64)
             one = rows[which]
             kept = other < one if only_earlier else other != one
-            which, other = which[kept], other[kept]
-            distance = distances(asked[which], self._bits[other])
-            alike = distance <= most
-            yield which[alike], other[alike], distance[alike]
+            found.append(self._like(word, quarters, which[kept], other[kept], most))
             begin = end
+        return found
+
+    def _like(
+        self, word: int, quarters: Quarters, which: Rows, other: Rows, most: int
+    ) -> tuple[Rows, Rows, Rows]:
+        """Return the like ones of these pairs, which have this word in common, and their
+        distances.
+        """
+        distance = np.zeros(len(which), np.int64)
+        # Unlike hashes differ in about half of the bits, but not in those of the common word.
+        with_word = word // (_WORDS // 2)
+        for half in (_HALVES[1 - with_word], _HALVES[with_word]):
+            for quarter in half:
+                bits = quarters[quarter].take(which) ^ self._quarters[quarter].take(other)
+                distance += np.bitwise_count(bits)
+            alike = np.flatnonzero(distance <= most)
+            which, other, distance = which[alike], other[alike], distance[alike]
+        return which, other, distance
+
+
+def _quarters(bits: Bits) -> Quarters:
+    """Return the hashes (n, 32) as four numbers (n,) of 64 bits."""
+    return [np.ascontiguousarray(quarter) for quarter in bits.view(np.uint64).T]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from sigseek.search.duplicates.alignment import Alignments, Maps, align, first_likeness
+from sigseek.search.duplicates.alignment import Alignments, Maps, align
+from sigseek.search.duplicates.first_likeness import FirstLikeness
+from sigseek.search.duplicates.overlays import NOTHING_CHANGED, Overlays, joined
 from sigseek.search.duplicates.sketch_rows import SketchRows, read_levels, row_sizes
 from sigseek.storage import CatalogReader
 from sigseek.storage.perceptual_hash import (
@@ -17,11 +19,10 @@ from sigseek.storage.perceptual_hash import (
     ORIENTATIONS,
     Sketches,
     distances,
-    turn,
     turned_bits,
     turned_sketches,
 )
-from sigseek.storage.records.arrays import Rows
+from sigseek.storage.records.arrays import Ids, Rows
 
 Sizes = dict[int, tuple[int, int]]
 
@@ -82,6 +83,8 @@ _OTHER_MARGINS = 0.06
 parts to be compared. Otherwise the margins are a scene's own, such as a white wall, and two shots
 of it would agree without them, however the frame moved.
 """
+_TURNED_APART = 90
+"""Hashes of more different bits are not those of one frame, turned in any way."""
 _SCALES = (1.0, 0.85, 0.7, 0.55)
 """How large a picture may lie in the other one, in parts of its width or height."""
 _SPACING = 0.2
@@ -90,59 +93,6 @@ _STARTS = 2
 """How many of the first places are improved; these are the most alike ones."""
 _LEAST_FIRST = 0.7
 """The least likeness at a first place that can be improved enough."""
-_NOTHING_CHANGED = np.array([1, 0, 0, 0, 1, 0], np.float32)
-
-
-@dataclass(frozen=True)
-class Overlays:
-    """Guesses that one picture lies in another one."""
-
-    around: Rows
-    """The rows (n,) of the pictures that may show more."""
-    inside: Rows
-    """The rows (n,) of the pictures that lie in them."""
-    ways: Rows
-    """The place in ORIENTATIONS, (n,), of how to turn `around` so that it lies as `inside` does."""
-    starts: Maps
-    """Guesses of where `inside` lies in `around`, (n, 6)."""
-
-    @classmethod
-    def of_pairs(
-        cls, around: Rows, inside: Rows, way: int = 0, scale: tuple[float, float] = (1.0, 1.0)
-    ) -> Overlays:
-        """Return guesses that are all alike: turned in this way, and in the middle."""
-        starts = np.tile(_NOTHING_CHANGED, (len(around), 1))
-        starts[:, 0], starts[:, 4] = scale
-        return cls(around, inside, np.full(len(around), way), starts)
-
-    @classmethod
-    def turned(
-        cls, around: Rows, inside: Rows, degrees: float, shapes: npt.NDArray[np.float64]
-    ) -> Overlays:
-        """Return guesses that each picture is the other one turned by so much. `shapes` has the
-        heights (n,) of the pictures `around` as shares of their widths.
-        """
-        starts = np.zeros((len(around), 6), np.float32)
-        for place, shape in enumerate(shapes.tolist()):
-            starts[place, [0, 1, 3, 4]] = turn(degrees, shape)
-        return cls(around, inside, np.zeros(len(around), np.int64), starts)
-
-    def __len__(self) -> int:
-        return len(self.around)
-
-    def part(self, rows: npt.NDArray[np.int64] | slice) -> Overlays:
-        """Return some of the guesses."""
-        return Overlays(self.around[rows], self.inside[rows], self.ways[rows], self.starts[rows])
-
-
-def joined(parts: Sequence[Overlays]) -> Overlays:
-    """Return the guesses of all parts, of which there is one at least."""
-    return Overlays(
-        np.concatenate([part.around for part in parts]),
-        np.concatenate([part.inside for part in parts]),
-        np.concatenate([part.ways for part in parts]),
-        np.concatenate([part.starts for part in parts]),
-    )
 
 
 @dataclass(frozen=True)
@@ -182,66 +132,83 @@ class CloseLook:
         found = align(around, self._sketches(overlays.inside), overlays.starts)
         return self._is_one_shot(overlays, found, extra_detail)
 
-    def same_shot(self, pairs: Sequence[tuple[int, int]]) -> list[bool]:
-        """Return, for each pair of photos, whether they are one shot, wherever in the larger one
-        the smaller one may lie.
+    def same_shot(self, pairs: Ids) -> npt.NDArray[np.bool_]:
+        """Return, for each pair (n, 2) of photos, whether they are one shot, wherever in the larger
+        one the smaller one may lie.
         """
         same = np.zeros(len(pairs), bool)
-        likely = [self._likely(number, *pair) for number, pair in enumerate(pairs)]
-        parts = [overlays for overlays, _ in likely if len(overlays)]
-        if parts:
-            owners = np.concatenate([of for _, of in likely])
-            same[owners[self.confirmed(joined(parts), _EXTRA_DETAIL)]] = True
-        return same.tolist()
+        owners, first, second = self._rows_of(pairs)
+        if len(owners):
+            turned, of_turned = self._turned(first, second)
+            placed, of_placed = self._placed(first, second)
+            owners = owners[np.concatenate([of_turned, of_placed])]
+            same[owners[self.confirmed(joined([turned, placed]), _EXTRA_DETAIL)]] = True
+        return same
 
-    def _likely(self, number: int, one: int, other: int) -> tuple[Overlays, Rows]:
-        """Return the likely guesses about two photos, each with this number."""
-        whole, inner = self.rows.of_photos(np.array([one, other]))
-        nothing = Overlays.of_pairs(np.empty(0, np.int64), np.empty(0, np.int64))
-        parts = [nothing]
-        if (whole >= 0).all():
-            for first in dict.fromkeys((int(whole[0]), int(inner[0]))):
-                for second in dict.fromkeys((int(whole[1]), int(inner[1]))):
-                    if min(self.rows.quality[[first, second]]) >= LEAST_QUALITY:
-                        parts += self._guesses(first, second)
-        found = joined(parts)
-        return found, np.full(len(found), number)
-
-    def _guesses(self, first: int, second: int) -> list[Overlays]:
-        """Return the guess that one is the other turned, and the likeliest places of each in the
-        other.
+    def _rows_of(self, pairs: Ids) -> tuple[Rows, Rows, Rows]:
+        """Return the rows of both photos of each pair that are to be compared, those of the whole
+        pictures and of the parts inside of their margins, and the places of their pairs.
         """
-        rows = np.array([first]), np.array([second])
-        turned = Overlays.of_pairs(*rows, self._nearest_way(first, second))
-        places = joined([self._places(first, second), self._places(second, first)])
-        around, inside = self._places_of(places.around), self._places_of(places.inside)
-        alike = first_likeness(self._levels, around, inside, places.starts)
-        best = np.argsort(-alike)[:_STARTS]
-        return [turned, places.part(best[alike[best] >= _LEAST_FIRST])]
+        firsts, seconds = (self.rows.of_photos(side) for side in pairs.T)
+        places = np.arange(len(pairs))
+        combined = [(places, one, other) for one in firsts for other in seconds]
+        owners, one, other = (np.concatenate(side) for side in zip(*combined, strict=True))
+        known = np.flatnonzero((one >= 0) & (other >= 0))
+        rich = self.rows.quality >= LEAST_QUALITY
+        known = known[rich[one[known]] & rich[other[known]]]
+        # A photo without margins has one row twice.
+        all_three = np.stack([owners, one, other])[:, known]
+        kept = known[np.unique(all_three, axis=1, return_index=True)[1]]
+        return owners[kept], one[kept], other[kept]
 
-    def _nearest_way(self, first: int, second: int) -> int:
-        bits = self.rows.bits[[first]]
-        turned = np.concatenate([turned_bits(bits, way) for way in range(len(ORIENTATIONS))])
-        other = np.repeat(self.rows.bits[[second]], len(turned), axis=0)
-        return int(distances(turned, other).argmin())
+    def _turned(self, first: Rows, second: Rows) -> tuple[Overlays, Rows]:
+        """Return the guesses that one is the other turned as their hashes are nearest, where these
+        are near at all, and their places.
+        """
+        bits, other = self.rows.bits[first], self.rows.bits[second]
+        ways = range(len(ORIENTATIONS))
+        apart = np.stack([distances(turned_bits(bits, way), other) for way in ways])
+        near = np.flatnonzero(apart.min(axis=0) <= _TURNED_APART)
+        guesses = Overlays.of_pairs(first[near], second[near])
+        return replace(guesses, ways=apart.argmin(axis=0)[near]), near
 
-    def _places(self, around: int, inside: int) -> Overlays:
-        """Return guesses that `inside` shows a part of `around`, not stretched."""
-        (width, height), (inner_width, inner_height) = row_sizes(
-            self.rows, np.array([around, inside]), self._sizes
+    def _placed(self, first: Rows, second: Rows) -> tuple[Overlays, Rows]:
+        """Return the likeliest guesses that one shows a part of the other, and their places."""
+        places, starts = self._starts(
+            np.concatenate([first, second]), np.concatenate([second, first])
         )
-        across, down = inner_width / width, inner_height / height
-        starts = [
-            (x_scale, 0, x, 0, y_scale, y)
-            for largest in _SCALES
-            for x_scale, y_scale in [
-                (largest * across / max(across, down), largest * down / max(across, down))
-            ]
-            for x in _spread(1 - x_scale)
-            for y in _spread(1 - y_scale)
-        ]
-        rows = np.full(len(starts), around), np.full(len(starts), inside)
-        return Overlays(*rows, np.zeros(len(starts), np.int64), np.array(starts, np.float32))
+        around = np.concatenate([first, second])[places]
+        inside = np.concatenate([second, first])[places]
+        alike = self._first_likeness.of(self._places_of(around), self._places_of(inside), starts)
+        owners = places % len(first)
+        order = np.lexsort((-alike, owners))
+        ranks = np.arange(len(order)) - np.searchsorted(owners[order], owners[order])
+        best = order[(ranks < _STARTS) & (alike[order] >= _LEAST_FIRST)]
+        ways = np.zeros(len(best), np.int64)
+        return Overlays(around[best], inside[best], ways, starts[best]), owners[best]
+
+    def _starts(self, around: Rows, inside: Rows) -> tuple[Rows, Maps]:
+        """Return guesses where `inside` may lie in `around`, not stretched: the place of each guess
+        among these rows, and its map.
+        """
+        larger = row_sizes(self.rows, around, self._sizes)
+        shares = row_sizes(self.rows, inside, self._sizes) / larger
+        shares /= shares.max(axis=1, keepdims=True)
+        parts = []
+        for largest in _SCALES:
+            scales = largest * shares
+            counts = np.where(
+                1 - scales <= _SPACING / 2, 1, 1 + 2 * np.ceil((1 - scales) / _SPACING)
+            ).astype(np.int64)
+            for across, down in np.unique(counts, axis=0).tolist():
+                places = np.flatnonzero((counts == (across, down)).all(axis=1))
+                parts.append((places, _grid(scales[places], across, down)))
+        rows = np.concatenate([np.repeat(places, grid.shape[1]) for places, grid in parts])
+        return rows, np.concatenate([grid.reshape(-1, 6) for _, grid in parts])
+
+    @cached_property
+    def _first_likeness(self) -> FirstLikeness:
+        return FirstLikeness(self._levels)
 
     def _places_of(self, rows: Rows) -> Rows:
         return np.searchsorted(self._known, rows)
@@ -270,7 +237,7 @@ class CloseLook:
         return same
 
     def _show_the_same_frame(self, overlays: Overlays, found: Alignments) -> npt.NDArray[np.bool_]:
-        still = (np.abs(found.maps - _NOTHING_CHANGED) <= _STILL).all(axis=1)
+        still = (np.abs(found.maps - NOTHING_CHANGED) <= _STILL).all(axis=1)
         tiny = np.minimum(self._shortest(overlays.around), self._shortest(overlays.inside)) < _TINY
         alike = found.detail >= np.where(tiny, _TINY_DETAIL, STILL_DETAIL)
         same: npt.NDArray[np.bool_] = still & alike & (found.likeness >= LIKENESS)
@@ -351,9 +318,17 @@ def _is_turned(found: Alignments, shapes: _Shapes, extra_detail: float) -> npt.N
     return turned
 
 
-def _spread(slack: float) -> list[float]:
-    """Return places from -slack to slack."""
-    if slack <= _SPACING / 2:
-        return [0.0]
-    count = 1 + 2 * math.ceil(slack / _SPACING)
-    return [float(place) for place in np.linspace(-slack, slack, count)]
+def _grid(scales: npt.NDArray[np.float64], across: int, down: int) -> Maps:
+    """Return maps (n, across * down, 6) to evenly spaced places of pictures of these widths and
+    heights (n, 2), from one end of the other picture to the other end.
+    """
+    maps = np.zeros((len(scales), across * down, 6), np.float32)
+    y, x = np.meshgrid(_spread(down), _spread(across), indexing="ij")
+    maps[:, :, 0], maps[:, :, 4] = scales[:, :1], scales[:, 1:]
+    maps[:, :, 2], maps[:, :, 5] = (1 - scales[:, :1]) * x.ravel(), (1 - scales[:, 1:]) * y.ravel()
+    return maps
+
+
+def _spread(count: int) -> npt.NDArray[np.float64]:
+    """Return evenly spaced places from -1 to 1, or the middle for one place."""
+    return np.linspace(-1, 1, count) if count > 1 else np.zeros(1)

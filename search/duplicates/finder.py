@@ -9,23 +9,19 @@ import numpy as np
 from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.search.duplicates.close_look import CloseLook
 from sigseek.search.duplicates.copies import Copies, in_group
+from sigseek.search.duplicates.embedding_pairs import alike_pairs, embedding_pairs
+from sigseek.search.duplicates.embedding_pairs import pairs_among as embedding_pairs_among
 from sigseek.search.duplicates.groups import Pair, ordered, star_groups
 from sigseek.search.duplicates.keeping import FileNow
-from sigseek.search.duplicates.neighbours import alike_pairs, exact_cosines
+from sigseek.search.duplicates.neighbours import exact_cosines
 from sigseek.search.duplicates.pairs import pairs_among
-from sigseek.search.duplicates.results import DuplicateGroup, DuplicateKind
+from sigseek.search.duplicates.results import DuplicateGroup, DuplicateKind, DuplicatePhoto
 from sigseek.search.duplicates.sketch_rows import read_rows
 from sigseek.storage import CatalogReader, CheckpointRecord
 from sigseek.storage.perceptual_hash import ORIENTATIONS, distances, turned_bits
 from sigseek.storage.records.arrays import Ids
 
-LOOKED_AT = 0.65
-"""How near embeddings must be for a close look: 0 is the usual cosine of two photos of the library,
-and 1 is that of equal ones.
-"""
-ALIKE = 0.8
-"""How near embeddings must be, from 0 to 1 in the same way, for photos to be called alike."""
-_PAIRS = 200
+_PAIRS = 1_000
 """Pairs of photos that are looked at closely together."""
 
 
@@ -71,12 +67,18 @@ class DuplicateFinder:
         prefer: Sequence[Path],
         progress: ComparingProgress,
         stop: Stop,
+        *,
+        whole: bool = True,
     ) -> None:
+        """Prepare to find duplicates. `whole` tells whether the photos are all that have a file.
+        Only then the pairs that the catalog keeps are all.
+        """
         self._catalog = catalog
         self._checkpoint = checkpoint
         self._ids = ids
         self._progress = progress
         self._stop = stop
+        self._whole = whole
         self._rows = read_rows(catalog, ids, stop)
         self._copies = Copies(catalog, self._rows, prefer)
 
@@ -129,10 +131,11 @@ class DuplicateFinder:
             self._stop,
             self._progress.compared_by_hash,
         )
+        looked_at = sorted(near)
         near -= self._other_times(near)
         maybe_more = self._with_more_pictures(near)
         near -= maybe_more
-        alike = maybe_more | self._alike_by_embedding(near) if with_alike else set()
+        alike = maybe_more | self._alike_by_embedding(looked_at) if with_alike else set()
         self._copies.learn(sorted({id_ for pair in (*near, *alike) for id_ in pair}), near)
         ranks = self._copies.ranks()
         distinct = self._catalog.distinct_pairs()
@@ -146,35 +149,29 @@ class DuplicateFinder:
         alike_groups = star_groups(between, ranks, distinct)
         self._progress.finish()
         return (
-            [self._group("near", group) for group in near_groups],
-            [self._group("alike", group) for group in alike_groups],
+            self._groups("near", near_groups),
+            self._groups("alike", alike_groups),
         )
 
-    def _alike_by_embedding(self, near: Collection[Pair]) -> set[Pair]:
-        """Return the pairs that embeddings tell to be of one scene. Those in `near`, which may be
-        among them, are not looked at closely again.
+    def _alike_by_embedding(self, looked_at: Sequence[Pair]) -> set[Pair]:
+        """Return the pairs that embeddings tell to be of one scene. Pairs that their hashes led to
+        may be among them, and are not looked at closely again.
+
+        Where only the embedding led to a pair, one in ten to twenty that look like one shot are
+        two. People delete what is called near, so these are alike.
         """
-        pairs = alike_pairs(
-            self._catalog,
-            self._checkpoint.id,
-            self._ids,
-            LOOKED_AT,
-            self._stop,
-            self._progress.compared_by_embedding,
-        )
-        by_embedding = {
-            (one, other): cosine
-            for one, other, cosine in zip(
-                pairs.one.tolist(), pairs.other.tolist(), pairs.cosines.tolist(), strict=True
+        checkpoint, told = self._checkpoint.id, self._progress.compared_by_embedding
+        if self._whole:
+            pairs, usual = embedding_pairs(self._catalog, checkpoint, self._stop, told)
+            of_files = np.isin(pairs.one, self._ids) & np.isin(pairs.other, self._ids)
+            pairs = pairs.part(of_files)
+        else:
+            pairs, usual = embedding_pairs_among(
+                self._catalog, checkpoint, self._ids, self._stop, told
             )
-        }
-        least = pairs.usual + ALIKE * (1 - pairs.usual)
-        alike = {pair for pair, cosine in by_embedding.items() if cosine >= least}
-        # Where only the embedding led to a pair, one in ten to twenty that look like one shot
-        # are two. People delete what is called near, so these are alike.
-        unsure = [pair for pair in by_embedding if pair not in near and pair not in alike]
-        alike |= {pair for pair, same in zip(unsure, self._same_shot(unsure), strict=True) if same}
-        return alike
+        no_look = np.array(looked_at, np.int64).reshape(-1, 2)
+        alike = alike_pairs(self._catalog, self._rows, pairs, usual, no_look, self._stop)
+        return set(zip(alike.one.tolist(), alike.other.tolist(), strict=True))
 
     def _other_times(self, pairs: Collection[Pair]) -> set[Pair]:
         """Return the pairs whose cameras say that they were taken at different times. These are two
@@ -205,45 +202,51 @@ class DuplicateFinder:
         same: list[bool] = []
         for first in range(0, len(pairs), _PAIRS):
             self._stop.check()
-            some = pairs[first : first + _PAIRS]
-            look = CloseLook(self._catalog, self._rows, np.unique(np.array(some, np.int64)))
-            same += look.same_shot(some)
+            some = np.array(pairs[first : first + _PAIRS], np.int64)
+            look = CloseLook(self._catalog, self._rows, np.unique(some))
+            same += look.same_shot(some).tolist()
         return iter(same)
 
-    def _group(self, kind: DuplicateKind, ids: Sequence[int]) -> DuplicateGroup:
-        """Return the group of these photos, the one to keep first."""
-        keep = np.full(len(ids), ids[0], np.int64)
-        others = np.array(ids, np.int64)
-        cosines = exact_cosines(
-            self._catalog, self._checkpoint.id, keep, others, self._stop
-        ).tolist()
-        copies = [self._copies.by_id[id_] for id_ in ids]
-        why = self._copies.reason(ids)
-        return DuplicateGroup(
-            kind,
-            tuple(
-                in_group(
-                    copy.photo,
-                    copy.file,
-                    self._copies.files[copy.photo.id],
-                    why if place == 0 else None,
-                    distance=self._distance(ids[0], copy.photo.id),
-                    cosine=None if math.isnan(cosines[place]) else min(cosines[place], 1.0),
-                )
-                for place, copy in enumerate(copies)
-            ),
+    def _groups(self, kind: DuplicateKind, groups: Sequence[Sequence[int]]) -> list[DuplicateGroup]:
+        """Return groups of photos, the one to keep first in each."""
+        keep = np.array([ids[0] for ids in groups for _ in ids], np.int64)
+        others = np.array([id_ for ids in groups for id_ in ids], np.int64)
+        cosines = exact_cosines(self._catalog, self._checkpoint.id, keep, others, self._stop)
+        likeness = iter(zip(self._distances(keep, others), cosines.tolist(), strict=True))
+        return [
+            DuplicateGroup(kind, tuple(self._in_group(ids, id_, *next(likeness)) for id_ in ids))
+            for ids in groups
+        ]
+
+    def _in_group(
+        self, ids: Sequence[int], id_: int, distance: int | None, cosine: float
+    ) -> DuplicatePhoto:
+        """Return one of the photos of a group, of which the first is the one to keep."""
+        copy = self._copies.by_id[id_]
+        return in_group(
+            copy.photo,
+            copy.file,
+            self._copies.files[id_],
+            self._copies.reason(ids) if id_ == ids[0] else None,
+            distance=distance,
+            cosine=None if math.isnan(cosine) else min(cosine, 1.0),
         )
 
-    def _distance(self, one: int, other: int) -> int | None:
-        """Return in how many bits the hashes of two photos differ, turned as they are nearest, and
-        with their plain margins or without.
+    def _distances(self, one: Ids, other: Ids) -> list[int | None]:
+        """Return in how many bits the hashes of photos differ, turned as they are nearest, and with
+        their plain margins or without. None is returned for a pair without hashes.
         """
-        whole, inner = self._rows.of_photos(np.array([one, other]))
-        if (whole < 0).any():
-            return None
-        bits = self._rows.bits[[whole[0], inner[0]]]
-        turned = np.concatenate([turned_bits(bits, way) for way in range(len(ORIENTATIONS))])
-        return min(
-            int(distances(turned, np.repeat(self._rows.bits[[row]], len(turned), axis=0)).min())
-            for row in (whole[1], inner[1])
-        )
+        first, second = self._rows.of_photos(one), self._rows.of_photos(other)
+        known = np.flatnonzero((first[0] >= 0) & (second[0] >= 0))
+        bits = self._rows.bits
+        apart = [
+            distances(turned, bits[asked[known]])
+            for rows in first
+            for way in range(len(ORIENTATIONS))
+            for turned in [turned_bits(bits[rows[known]], way)]
+            for asked in second
+        ]
+        least: list[int | None] = [None] * len(one)
+        for place, bits_apart in zip(known.tolist(), np.min(apart, axis=0).tolist(), strict=True):
+            least[place] = bits_apart
+        return least

@@ -1,22 +1,27 @@
-"""The nearest photos of each photo by embedding, for all photos of a library together."""
+"""The nearest photos of each photo by embedding."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 
 from sigseek.progress import Stop
 from sigseek.storage import CatalogReader
-from sigseek.storage.records.arrays import Floats, Ids
+from sigseek.storage.records.arrays import Floats, Ids, Rows
+from sigseek.storage.records.hashes import EmbeddingPairs
 
-_NEIGHBOURS = 8
+NEIGHBOURS = 8
+"""How many of its nearest a photo is paired with."""
 _SAMPLE = 10_000
 """Photos by which the embeddings of all are described."""
-_FEW = 20_000
-"""Up to this many photos, all are compared with all."""
+_FEW = 5_000
+"""Up to this many photos, embeddings are compared in all of their dimensions."""
 _DIMENSIONS = 128
-"""How many dimensions of the embeddings are kept where there are many photos."""
+"""How many dimensions of the embeddings are kept where there are more."""
+_FEW_FOR_LISTS = 20_000
+"""Up to this many photos, all are compared with all."""
 _LISTS = 4
 """Lists of the index, in square roots of the number of photos."""
 _PROBED = 12
@@ -24,44 +29,67 @@ _BLOCK = 1_000
 _ROUNDING = 0.01
 """What 16 bits may add to a squared distance."""
 _PAIRS = 2_000
-"""Pairs whose embeddings are read together."""
+"""Pairs whose cosines are computed together."""
+_READ = 20_000
+"""Embeddings that are compared with new ones at the same time."""
+
+Told = Callable[[int], None]
+"""It is told how many photos are done."""
 
 
-@dataclass(frozen=True)
-class NearPairs:
-    """Pairs of photos whose embeddings are near, each once, the lower id first."""
-
-    one: Ids
-    other: Ids
-    cosines: Floats
-    usual: float
-    """The mean cosine of two photos of the library."""
+def usual_cosine(catalog: CatalogReader, checkpoint_id: int, ids: Ids) -> float:
+    """Return the mean cosine of two of these photos."""
+    mean = _sample(catalog, checkpoint_id, ids).mean(axis=0)
+    return float(mean @ mean)
 
 
-def alike_pairs(
+def pairs_of_all(
+    catalog: CatalogReader, checkpoint_id: int, ids: Ids, least: float, stop: Stop, told: Told
+) -> EmbeddingPairs:
+    """Return pairs of these photos, whose ids are ascending, with this cosine at least. Each photo
+    is paired with a few of its nearest.
+    """
+    found, vectors = _read(catalog, checkpoint_id, ids, stop)
+    if len(found) < 2:
+        return _pairs(np.empty((0, 2), np.int64), np.empty(0, np.float32), found, least)
+    reduced = _reduced(vectors, _sample(catalog, checkpoint_id, found))
+    pairs = _nearest(reduced, 2 - 2 * least + _ROUNDING, stop, told)
+    return _pairs(pairs, _cosines(vectors, pairs, stop), found, least)
+
+
+def pairs_of_new(
     catalog: CatalogReader,
     checkpoint_id: int,
+    new: Ids,
     ids: Ids,
-    share: float,
+    least: float,
     stop: Stop,
-    advanced: Callable[[int], None],
-) -> NearPairs:
-    """Return pairs of these photos, whose ids are ascending, that are much nearer than usual.
-
-    `share` says how much: 0 is the mean cosine of two photos, and 1 is that of equal ones. Each
-    photo is paired with a few of its nearest. `advanced` is told how many photos are done.
+    told: Told,
+) -> EmbeddingPairs:
+    """Return pairs of photos with this cosine at least, of which one or both are among the `new`
+    ones. Each of these is paired with a few of its nearest among `ids`. All ids are ascending.
     """
-    space = _Space(catalog, checkpoint_id, ids)
-    found, vectors = space.read(ids, stop)
-    least = space.usual + share * (1 - space.usual)
-    if len(found) < 2:
-        nothing = np.empty(0, np.int64)
-        return NearPairs(nothing, nothing, nothing.astype(np.float32), space.usual)
-    pairs = _nearest(vectors, 2 - 2 * least + _ROUNDING, stop, advanced)
-    one, other = found[pairs.min(axis=1)], found[pairs.max(axis=1)]
-    cosines = exact_cosines(catalog, checkpoint_id, one, other, stop)
-    kept = cosines >= least
-    return NearPairs(one[kept], other[kept], cosines[kept], space.usual)
+    import faiss
+
+    asked, vectors = _read(catalog, checkpoint_id, new, stop)
+    queries = vectors.astype(np.float32)
+    parts = [(np.empty((0, 2), np.int64), np.empty(0, np.float32))]
+    done = 0
+    for found, others in _blocks(catalog, checkpoint_id, ids, stop):
+        cosines, rows = faiss.knn(
+            queries, others, min(NEIGHBOURS + 1, len(found)), metric=faiss.METRIC_INNER_PRODUCT
+        )
+        one, other = np.repeat(np.arange(len(asked)), rows.shape[1]), found[rows.ravel()]
+        kept = (cosines.ravel() >= least) & (other != asked[one])
+        parts.append((np.stack([one[kept], other[kept]], axis=1), cosines.ravel()[kept]))
+        done += len(found)
+        told(done * len(new) // len(ids))
+    pairs, cosines = (np.concatenate(column) for column in zip(*parts, strict=True))
+    nearest = _first_of_each(pairs[:, 0], -cosines, NEIGHBOURS)
+    pairs, cosines = pairs[nearest], cosines[nearest]
+    both = np.sort(np.stack([asked[pairs[:, 0]], pairs[:, 1]], axis=1), axis=1)
+    _, once = np.unique(both, axis=0, return_index=True)
+    return _pairs(both[once], cosines[once], None, least)
 
 
 def exact_cosines(
@@ -86,49 +114,102 @@ def exact_cosines(
     return cosines
 
 
-class _Space:
-    """A space to compare all embeddings in. For many photos it has fewer dimensions."""
+def _sample(catalog: CatalogReader, checkpoint_id: int, ids: Ids) -> Floats:
+    """Return the embeddings of some of these photos; zeros if they have none."""
+    _, vectors = catalog.embeddings(checkpoint_id, ids[:: max(1, len(ids) // _SAMPLE)])
+    return vectors.astype(np.float32) if len(vectors) else np.zeros((1, vectors.shape[1]), "f4")
 
-    def __init__(self, catalog: CatalogReader, checkpoint_id: int, ids: Ids) -> None:
-        self._catalog = catalog
-        self._checkpoint_id = checkpoint_id
-        sample = ids[:: max(1, len(ids) // _SAMPLE)]
-        _, vectors = catalog.embeddings(checkpoint_id, sample)
-        floats = vectors.astype(np.float32)
-        self._mean = floats.mean(axis=0) if len(floats) else np.zeros(vectors.shape[1], np.float32)
-        self.usual = float(self._mean @ self._mean) if len(floats) > 1 else 0.0
-        self._axes: Floats | None = None
-        if len(ids) > _FEW and vectors.shape[1] > _DIMENSIONS:
-            spread = floats - self._mean
-            self._axes = np.linalg.eigh(spread.T @ spread)[1][:, -_DIMENSIONS:].astype(np.float32)
 
-    def read(self, ids: Ids, stop: Stop) -> tuple[Ids, Floats]:
-        """Return the ids, ascending, of those that have embeddings, and their vectors."""
-        parts: list[tuple[Ids, npt.NDArray[np.float16]]] = []
-        for found, vectors in self._catalog.embedding_chunks(self._checkpoint_id, ids):
-            stop.check()
-            if self._axes is not None:
-                spread = (vectors.astype(np.float32) - self._mean) @ self._axes
-                vectors = spread.astype(np.float16)
-            parts.append((found, vectors))
-        found, vectors = (np.concatenate(side) for side in zip(*parts, strict=True))
+def _read(
+    catalog: CatalogReader, checkpoint_id: int, ids: Ids, stop: Stop
+) -> tuple[Ids, npt.NDArray[np.float16]]:
+    """Return those of these photos, ascending, that have embeddings, and their embeddings."""
+    found, vectors, count = np.empty(len(ids), np.int64), None, 0
+    for some, chunk in catalog.embedding_chunks(checkpoint_id, ids):
+        stop.check()
+        if vectors is None:
+            vectors = np.empty((len(ids), chunk.shape[1]), np.float16)
+        found[count : count + len(some)] = some
+        vectors[count : count + len(some)] = chunk
+        count += len(some)
+    assert vectors is not None  # there is one chunk at least, which may be empty
+    found, vectors = found[:count], vectors[:count]
+    if (np.diff(found) < 0).any():
         order = np.argsort(found)
-        return found[order], vectors[order].astype(np.float32)
+        found, vectors = found[order], vectors[order]
+    return found, vectors
 
 
-def _nearest(vectors: Floats, farthest: float, stop: Stop, advanced: Callable[[int], None]) -> Ids:
+def _blocks(
+    catalog: CatalogReader, checkpoint_id: int, ids: Ids, stop: Stop
+) -> Iterator[tuple[Ids, Floats]]:
+    """Yield the embeddings of these photos, some thousand at a time."""
+    for first in range(0, len(ids), _READ):
+        found, vectors = _read(catalog, checkpoint_id, ids[first : first + _READ], stop)
+        if len(found):
+            yield found, vectors.astype(np.float32)
+
+
+def _reduced(vectors: npt.NDArray[np.float16], sample: Floats) -> Floats:
+    """Return the vectors, with fewer dimensions if they are many. In fewer dimensions two of them
+    are never farther from each other than in all.
+    """
+    if len(vectors) <= _FEW or vectors.shape[1] <= _DIMENSIONS:
+        return vectors.astype(np.float32)
+    mean = sample.mean(axis=0)
+    spread = sample - mean
+    axes = np.linalg.eigh(spread.T @ spread)[1][:, -_DIMENSIONS:].astype(np.float32)
+    reduced = np.empty((len(vectors), _DIMENSIONS), np.float32)
+    for first in range(0, len(vectors), _READ):
+        some = slice(first, first + _READ)
+        reduced[some] = (vectors[some].astype(np.float32) - mean) @ axes
+    return reduced
+
+
+def _cosines(vectors: npt.NDArray[np.float16], pairs: Rows, stop: Stop) -> Floats:
+    """Return the cosine (n,) of each pair (n, 2) of rows."""
+
+    def of_some(first: int) -> Floats:
+        stop.check()
+        one, other = pairs[first : first + _PAIRS].T
+        found: Floats = np.einsum(
+            "nd,nd->n", vectors[one].astype(np.float32), vectors[other].astype(np.float32)
+        )
+        return found
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        parts = list(threads.map(of_some, range(0, len(pairs), _PAIRS)))
+    return np.concatenate([np.empty(0, np.float32), *parts])
+
+
+def _pairs(pairs: Rows, cosines: Floats, ids: Ids | None, least: float) -> EmbeddingPairs:
+    """Return those of the pairs (n, 2) of photos with this cosine at least. `ids` has the photos of
+    rows; None if the pairs are of ids already.
+    """
+    kept = cosines >= least
+    one, other = pairs[kept].T if ids is None else ids[pairs[kept]].T
+    return EmbeddingPairs(one, other, cosines[kept], np.full(len(one), -1, np.int8))
+
+
+def _first_of_each(owners: Rows, ranks: Floats, most: int) -> Rows:
+    """Return the places of the first few of each owner by rank."""
+    order = np.lexsort((ranks, owners))
+    before = np.arange(len(order)) - np.searchsorted(owners[order], owners[order])
+    first: Rows = order[before < most]
+    return first
+
+
+def _nearest(vectors: Floats, farthest: float, stop: Stop, told: Told) -> Rows:
     """Return the pairs (n, 2) of rows of which one is among the nearest of the other, each once.
-
-    Their squared distance is `farthest` at most. In fewer dimensions two embeddings are never
-    farther from each other than in all.
+    Their squared distance is `farthest` at most.
     """
     import faiss
 
     count, dimension = vectors.shape
     lists = int(_LISTS * count**0.5)
-    kind = f"IVF{lists},Flat" if count > _FEW else "Flat"
+    kind = f"IVF{lists},Flat" if count > _FEW_FOR_LISTS else "Flat"
     index = faiss.index_factory(dimension, kind, faiss.METRIC_L2)
-    if count > _FEW:
+    if count > _FEW_FOR_LISTS:
         faiss.extract_index_ivf(index).nprobe = _PROBED
         index.train(vectors[:: max(1, count // (40 * lists))])
     for first in range(0, count, _BLOCK):
@@ -138,11 +219,11 @@ def _nearest(vectors: Floats, farthest: float, stop: Stop, advanced: Callable[[i
     for first in range(0, count, _BLOCK):
         stop.check()
         asked = np.arange(first, min(first + _BLOCK, count))
-        far, near = index.search(vectors[asked], min(_NEIGHBOURS + 1, count))
+        far, near = index.search(vectors[asked], min(NEIGHBOURS + 1, count))
         one = np.repeat(asked, near.shape[1])
         other = near.ravel()
         real = (other >= 0) & (other != one) & (far.ravel() <= farthest)
         pairs.append(np.stack([one[real], other[real]], axis=1))
-        advanced(int(asked[-1]) + 1)
+        told(int(asked[-1]) + 1)
     both = np.sort(np.concatenate(pairs), axis=1)
     return np.stack(np.divmod(np.unique(both[:, 0] * count + both[:, 1]), count), axis=1)

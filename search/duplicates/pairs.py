@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from sigseek.progress import Stop
 from sigseek.search.duplicates.candidates import HashIndex
-from sigseek.search.duplicates.close_look import CloseLook, Overlays
+from sigseek.search.duplicates.close_look import CloseLook
 from sigseek.search.duplicates.groups import Pair, ordered
+from sigseek.search.duplicates.overlays import Overlays
 from sigseek.search.duplicates.sketch_rows import SketchRows, read_rows, row_sizes
 from sigseek.storage import Catalog, CatalogReader
 from sigseek.storage.perceptual_hash import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from sigseek.search.duplicates.finder import ComparingProgress
     from sigseek.storage.records.arrays import Ids
 
 
@@ -57,7 +58,7 @@ def find_duplicates(
     photos = len(library.directory.catalog().photos_with_files() if within is None else within)
     progress = ComparingProgress(listener or library.listener, photos)
     if keep_pairs and within is None and set(kinds) != {"identical"}:
-        _keep_pairs(library, stop, progress.compared_by_hash)
+        _keep_pairs(library, stop, progress, state.record.id if "alike" in kinds else None)
     with library.directory.catalog().snapshot() as moment:
         ids = moment.photos_with_files()
         if within is not None:
@@ -69,21 +70,30 @@ def find_duplicates(
             _known_directories(moment, prefer),
             progress,
             stop,
+            whole=within is None,
         )
         groups = tuple(finder.find(kinds))
         notes += _unhashed(moment)
     return Duplicates(groups, len(ids), tuple(notes))
 
 
-def _keep_pairs(library: OpenedLibrary, stop: Stop, told: Callable[[int], None]) -> None:
-    """Compare new photos with all others, and keep the pairs. While others change the library, or
-    where it cannot be written, the pairs are found again by each call. `told` is told how many
-    photos were compared.
+def _keep_pairs(
+    library: OpenedLibrary, stop: Stop, progress: ComparingProgress, checkpoint_id: int | None
+) -> None:
+    """Compare new photos with all others by their hashes, and also by their embeddings if a
+    checkpoint is given, and keep the pairs. While others change the library, or where it cannot be
+    written, the pairs are found again by each call.
     """
+    from sigseek.search.duplicates.embedding_pairs import keep_embedding_pairs
     from sigseek.search.duplicates.pairs import keep_pairs
 
+    catalog, writing = library.directory.catalog(), library.directory.writing_at_once
     with suppress(LibraryError):
-        keep_pairs(library.directory.catalog(), library.directory.writing_at_once, stop, told)
+        keep_pairs(catalog, writing, stop, progress.compared_by_hash)
+        if checkpoint_id is not None:
+            keep_embedding_pairs(
+                catalog, checkpoint_id, writing, stop, progress.compared_by_embedding
+            )
 
 
 def keep_distinct(library: OpenedLibrary, photos: Sequence[str | os.PathLike[str] | int]) -> int:

@@ -14,6 +14,7 @@ from sigseek.storage.catalog.reading.checkpoints import CheckpointReader
 from sigseek.storage.catalog.reading.columns import ColumnReader
 from sigseek.storage.catalog.reading.directories import DirectoryReader
 from sigseek.storage.catalog.reading.directory_counts import DirectoryCountReader
+from sigseek.storage.catalog.reading.embedding_pairs import EmbeddingPairReader
 from sigseek.storage.catalog.reading.embeddings import EmbeddingReader
 from sigseek.storage.catalog.reading.facets import FacetReader
 from sigseek.storage.catalog.reading.files import FileReader
@@ -44,6 +45,7 @@ class CatalogReader(
     OrderReader,
     EmbeddingReader,
     HashReader,
+    EmbeddingPairReader,
     JudgementReader,
     TagReader,
     SelectionReader,

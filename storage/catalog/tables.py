@@ -251,6 +251,52 @@ NEAR_PAIR = Table(
 )
 
 
+class EmbeddingPairColumns(TypedColumns):
+    """Two photos whose embeddings by a checkpoint are much nearer than usual.
+
+    Such pairs are here of the photos that the checkpoint's `embedding_comparison` is about. Each
+    photo is paired with a few of its nearest. A changed embedding comes with a new generation, and
+    the next comparison replaces the photo's rows.
+    """
+
+    first_id: Named[int] = _id_of("photo", primary_key=True)
+    """The photo with the lower id."""
+    second_id: Named[int] = _id_of("photo", primary_key=True)
+    checkpoint_id: Named[int] = _id_of("checkpoint", primary_key=True)
+    cosine: Named[float]
+    looks_same: Named[bool | None]
+    """Whether their sketches lie over each other as those of one shot do. None means that nobody
+    has looked. A changed hash sets it to None.
+    """
+
+
+EMBEDDING_PAIR = Table(
+    "embedding_pair",
+    METADATA,
+    EmbeddingPairColumns,
+    Index("ix_embedding_pair_second_id", "second_id"),
+    Index("ix_embedding_pair_checkpoint_id", "checkpoint_id"),
+    sqlite_with_rowid=False,
+)
+
+
+class EmbeddingComparisonColumns(TypedColumns):
+    """A comparison of a checkpoint's embeddings with each other."""
+
+    checkpoint_id: Named[int] = _id_of("checkpoint", primary_key=True)
+    version: Named[str] = Column(TEXT)
+    """What decides which pairs are found. Those of another version are found anew."""
+    generation: Named[int] = Column(WHOLE)
+    """Embeddings up to this generation of the checkpoint were compared."""
+    usual: Named[float]
+    """The mean cosine of two photos, by which it is told how near is near."""
+    photos: Named[int] = Column(WHOLE)
+    """How many photos there were when `usual` was measured."""
+
+
+EMBEDDING_COMPARISON = Table("embedding_comparison", METADATA, EmbeddingComparisonColumns)
+
+
 class DistinctPairColumns(TypedColumns):
     """A person's word that two photos are no duplicates of each other."""
 

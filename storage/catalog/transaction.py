@@ -3,6 +3,7 @@
 from sqlalchemy import delete, exists
 
 from sigseek.storage.catalog.changes.checkpoints import CheckpointWriter
+from sigseek.storage.catalog.changes.embedding_pairs import EmbeddingPairWriter
 from sigseek.storage.catalog.changes.embeddings import EmbeddingWriter
 from sigseek.storage.catalog.changes.files import FileWriter
 from sigseek.storage.catalog.changes.folders import FolderWriter
@@ -21,6 +22,7 @@ class Transaction(
     PhotoWriter,
     EmbeddingWriter,
     HashWriter,
+    EmbeddingPairWriter,
     JudgementWriter,
     TagWriter,
     SettingWriter,

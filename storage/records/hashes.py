@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from sigseek.storage.records.arrays import Ids
+    from sigseek.storage.records.arrays import Floats, Ids
 
 WHOLE = b"\0\0\0\0"
 """The margins of a sketch of a whole picture."""
@@ -48,6 +48,39 @@ class HashRecord:
     """Whether the file holds more pictures than this one, such as an animation or pages."""
     color: int | None = None
     """The mean colour, 0xRRGGBB."""
+
+
+@dataclass(frozen=True)
+class EmbeddingComparison:
+    """A comparison of a checkpoint's embeddings with each other."""
+
+    version: str
+    """What decides which pairs are found."""
+    generation: int
+    """Embeddings up to this generation of the checkpoint were compared."""
+    usual: float
+    """The mean cosine of two photos."""
+    photos: int
+    """How many photos there were when `usual` was measured."""
+
+
+@dataclass(frozen=True)
+class EmbeddingPairs:
+    """Pairs of photos whose embeddings are near, each once, the lower id first."""
+
+    one: Ids
+    """The photos with the lower ids, (n,)."""
+    other: Ids
+    cosines: Floats
+    """The cosines (n,) of their embeddings."""
+    looks_same: npt.NDArray[np.int8]
+    """Whether they look like one shot, (n,): 1 for yes, 0 for no, -1 where nobody has looked."""
+
+    def part(self, which: npt.NDArray[np.bool_] | Ids) -> EmbeddingPairs:
+        """Return some of the pairs."""
+        return EmbeddingPairs(
+            self.one[which], self.other[which], self.cosines[which], self.looks_same[which]
+        )
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@
 //   attempt(work, handle)    run `work`; problems are shown, unless `handle(problem)` returns true
 //   fail(error), toast(text), announce(text)   tell what happened, also to screen readers
 //   copy(text, what)     put a text on the clipboard
+//   copyPaths(paths)     put paths on the clipboard, one a line
 //   later(wait, call)    a timer with start() and stop()
 //   changed()            the library was changed from here: all views show it
 //   onEvent(name, listener)  events of the server, see docs/http.md
@@ -37,7 +38,7 @@ import { Router, write } from "./router.js";
 import * as search from "./search.js";
 import { Selection } from "./selection.js";
 import { Viewer } from "./viewer.js";
-import { sentence } from "./words.js";
+import { counted, sentence } from "./words.js";
 
 const VIEWS = { search, duplicates, library };
 const LOST = "sigseek's server does not answer. This page goes on when it is back.";
@@ -230,6 +231,15 @@ class App {
       // Browsers allow the clipboard only to pages from this computer or over HTTPS.
       await dialogs.shownText(`${what}: copy it from here`, text);
     }
+  }
+
+  /** Copy paths, one a line. A path with a line break would look like two, so it is left out. */
+  async copyPaths(paths) {
+    const whole = paths.filter((path) => !/[\n\r]/.test(path));
+    const left = paths.length - whole.length;
+    const copied = counted(whole.length, "path");
+    await this.copy(whole.join("\n"),
+      left ? `${counted(left, "path")} with a line break left out, ${copied}` : copied);
   }
 
   later(wait, call) {

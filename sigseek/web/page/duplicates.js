@@ -123,10 +123,7 @@ class DuplicatesView {
       make("header", {},
         make("h2", { text: `${TITLES[group.kind] ?? group.kind}: ${counted(group.photos.length, group.kind === "identical" ? "file" : "photo")}` }),
         make("div", { class: "view-tools" },
-          button("Copy paths", () => this.app.copy(
-            group.photos.map((photo) => photo.path).join("\n"),
-            counted(group.photos.length, "path"),
-          )),
+          button("Copy paths", () => this.app.copyPaths(group.photos.map((photo) => photo.path))),
           canSeparate ? separate : null)),
       make("div", { class: "group-photos" }, ...group.photos.map((photo) => this.photo(photo, kept))));
   }
@@ -155,7 +152,7 @@ class DuplicatesView {
   async copyPaths() {
     const paths = new Set(this.found.flatMap((group) => (group.kind === "alike" ? [] : group.photos))
       .filter((photo) => !photo.keep && photo.available).map((photo) => photo.path));
-    await this.app.copy([...paths].join("\n"), counted(paths.size, "path"));
+    await this.app.copyPaths([...paths]);
   }
 }
 

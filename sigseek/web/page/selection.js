@@ -102,9 +102,7 @@ export class Selection {
   async copyPaths() {
     await this.app.attempt(async () => {
       const photos = await this.photos();
-      await this.app.copy(
-        photos.map((photo) => photo.path).join("\n"), counted(photos.length, "path"),
-      );
+      await this.app.copyPaths(photos.map((photo) => photo.path));
     });
   }
 

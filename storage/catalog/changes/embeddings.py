@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import delete, func, select, update
 
+from sigseek.storage.catalog.changes.embedding_pairs import remove_embedding_pairs
 from sigseek.storage.catalog.changes.writer import Writer
 from sigseek.storage.catalog.paths import statement_chunks
 from sigseek.storage.catalog.tables import CHECKPOINT, EMBEDDING
@@ -48,6 +49,7 @@ class EmbeddingWriter(Writer):
                     EMBEDDING.c.checkpoint_id == checkpoint_id, EMBEDDING.c.photo_id.in_(chunk)
                 )
             )
+        remove_embedding_pairs(self._connection, checkpoint_id, photo_ids)
         self._next_generation(checkpoint_id)
 
     def recount_embeddings(self, checkpoint_id: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, delete, exists, or_, select, update
 
+from sigseek.storage.catalog.changes.embedding_pairs import forget_looks
 from sigseek.storage.catalog.changes.writer import Writer
 from sigseek.storage.catalog.dialect import Dialect
 from sigseek.storage.catalog.paths import statement_chunks
@@ -25,6 +26,7 @@ class HashWriter(Writer):
             self._connection.execute(delete(SKETCH).where(SKETCH.c.photo_id.in_(chunk)))
             for photo in (NEAR_PAIR.c.first_id, NEAR_PAIR.c.second_id):
                 self._connection.execute(delete(NEAR_PAIR).where(photo.in_(chunk)))
+            forget_looks(self._connection, chunk)
             values = {"hash_version": version, "pairs_version": 0, "several_pictures": False}
             self._connection.execute(update(PHOTO).where(PHOTO.c.id.in_(chunk)).values(values))
         colors = [

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import delete, select, update
 
+from sigseek.storage.catalog.changes.embedding_pairs import remove_embedding_pairs
 from sigseek.storage.catalog.changes.hashes import copy_distinct_pairs
 from sigseek.storage.catalog.changes.tags import copy_hand_tags
 from sigseek.storage.catalog.changes.writer import Writer
@@ -84,6 +85,7 @@ class PictureWriter(Writer):
         """Give a photo's embedding to another one. It is measured again as what is new is."""
         key = {"checkpoint_id": checkpoint_id, "photo_id": photo}
         self._connection.execute(delete(BIAS).filter_by(**key))
+        remove_embedding_pairs(self._connection, checkpoint_id, [photo])
         generation = self._next_generation(checkpoint_id)
         self._connection.execute(
             update(EMBEDDING).filter_by(**key).values(photo_id=other, generation=generation)
