@@ -27,7 +27,7 @@ _CONTENTS = 300
 _FILES_AN_EVENT = 100
 _EVENTS_A_YEAR = 40
 
-_BARE_STAT = """
+BARE_STAT = """
 import os
 
 def stat_all(root):
@@ -94,10 +94,10 @@ def measure(photos: Path, library: Path, files: int, rounds: int) -> dict[str, l
     sides, is left out.
     """
     names: dict[str, object] = {}
-    exec(_BARE_STAT, names)
+    exec(BARE_STAT, names)
     stat_all = names["stat_all"]
     assert callable(stat_all)
-    bare = f"{_BARE_STAT}\nassert stat_all({str(photos)!r}) == {files}"
+    bare = f"{BARE_STAT}\nassert stat_all({str(photos)!r}) == {files}"
     with open_library(library) as opened:
         sides: dict[str, Callable[[], object]] = {
             "stat, a process": lambda: subprocess.run([sys.executable, "-c", bare], check=True),

@@ -4,14 +4,16 @@ The result tells what must be read, what is back and what is missing.
 """
 
 import os
-from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from sigseek.indexer.exclusion import is_junk
 from sigseek.indexer.failures import is_due
+from sigseek.indexer.known_files import KnownFiles
 from sigseek.indexer.listing import FoundFile, Listing
 from sigseek.indexer.presence import may_be_there
+from sigseek.paths import is_utf8
 from sigseek.storage import FailureRecord, FileRecord, FileTuple
 from sigseek.storage.catalog import path_prefix
 from sigseek.storage.records import OtherFile
@@ -56,7 +58,7 @@ class Comparison:
     newly_missing: list[str] = field(default_factory=list)
     """The files in `missing` that were there at the last run."""
     present_before: int = 0
-    """How many files of the whole folder were there at the last run."""
+    """How many files were there at the last run, of the whole folder if any is missing now."""
     resolved_failures: list[str] = field(default_factory=list)
     """Paths whose failures no longer hold: the file is fine again, or gone."""
     unseen_ctimes: dict[str, int] = field(default_factory=dict)
@@ -72,14 +74,17 @@ class Comparison:
 def compare(
     root: Path,
     inside: PurePath,
-    listing: Listing,
-    rows: Iterable[FileTuple],
+    parts: Iterable[Listing],
+    known: KnownFiles,
     failures: Sequence[FailureRecord],
     max_pixels: int,
     is_new_raw: Callable[[FoundFile], bool] = lambda raw: False,
     reread: Collection[str] | None = (),
 ) -> Comparison:
-    """Compare the listing of `root`/`inside` with the rows and failures of the whole folder `root`.
+    """Compare what was listed of `root`/`inside`, part by part, with the known files of the folder
+    `root`, at least those below `inside`, and with its failures.
+
+    What is in memory grows with what has changed and with a part, not with the folder.
 
     Files in a hidden directory, which were indexed by naming it, are not missing as long as they
     are there: only a scan of that very directory looks into it. A file that failed before and has
@@ -87,125 +92,173 @@ def compare(
     this run's limit. `is_new_raw` tells whether a RAW file may have come since the last run. Files
     whose paths are in `reread` are read again in any case; None stands for all files.
     """
-    result = Comparison(len(listing.files), listing.unreadable)
-    failed = {failure.path: failure for failure in failures}
-    unsettled = dict(listing.files)
-    for path, failure in failed.items():
-        unchanged = unsettled.get(path, ())[:2] == (failure.size, failure.mtime_ns)
-        if unchanged and reread is not None and not is_due(failure, max_pixels):
-            del unsettled[path]
-            result.failed += 1
-    others = _settle_known_files(result, unsettled, listing.sidecars, rows, failed, reread)
-    result.changed = [FoundFile(path, *found) for path, found in unsettled.items()]
-    for path in unsettled:
-        before = others[path].sidecars if path in others else None
-        if listing.sidecars.get(path) != before:
-            result.sidecars[path] = listing.sidecars.get(path)
-    result.raw_pairs = {
-        raw: jpeg
-        for raw, jpeg in listing.raw_pairs.items()
-        if raw.path in others or jpeg in unsettled or jpeg in failed or is_new_raw(raw)
-    }
-    result.raw_sidecars = {
-        raw.path: listing.sidecars[raw.path]
-        for raw in result.raw_pairs
-        if raw.path in listing.sidecars
-    }
-    _settle_unlisted(result, root, inside, listing, others, failed)
-    result.known = {path: others[path] for path in (*unsettled, *result.missing) if path in others}
-    result.newly_missing = [path for path in result.missing if not result.known[path].missing]
-    return result
-
-
-def _settle_known_files(
-    result: Comparison,
-    unsettled: dict[str, tuple[int, int, int | None]],
-    sidecars: Mapping[str, str],
-    rows: Iterable[FileTuple],
-    failed: Collection[str],
-    reread: Collection[str] | None,
-) -> dict[str, FileRecord]:
-    """Take files that are known and unchanged out of `unsettled`, and note in `result` what else is
-    new about them. Returns all other known files by path.
-    """
-    others = {}
-    present = unchanged = 0
-    to_look_at = {*failed, *(reread or ())}
-    sidecars_of = sidecars.get
-    for row in rows:  # the one loop over every file, changed or not: no objects, no calls to spare
-        path = row[0]
-        if not row[5]:
-            present += 1
-        found = unsettled.get(path)
-        if (
-            row[4]
-            and not row[5]
-            and found == row[1:4]
-            and row[7] == sidecars_of(path)
-            and path not in to_look_at
-            and reread is not None
-        ):
-            del unsettled[path]
-            unchanged += 1
+    under_way = _UnderWay(failures, max_pixels, is_new_raw, reread)
+    for part in parts:
+        under_way.add(part)
+        if part.complete_before is None:
+            under_way.settle_known_files(known.rest())
         else:
-            file = FileRecord.of(row)
-            if not _settle_known_file(result, file, unsettled, sidecars, failed, reread):
-                others[file.path] = file
-    result.present_before += present
-    result.unchanged += unchanged
-    return others
+            under_way.settle_known_files(known.before(part.complete_before))
+        under_way.decide_raw_pairs(part.complete_before)
+    return under_way.finish(root, inside)
 
 
-def _settle_known_file(
-    result: Comparison,
-    file: FileRecord,
-    unsettled: dict[str, tuple[int, int, int | None]],
-    sidecars: Mapping[str, str],
-    failed: Container[str],
-    reread: Collection[str] | None,
-) -> bool:
-    """Return whether the known file need not be read. If so, take it out of `unsettled`."""
-    path = file.path
-    found = unsettled.get(path)
-    ctime_ns = file.ctime_ns
-    if ctime_ns is None and found and found[2] is not None and found[:2] == file[1:3]:
-        result.unseen_ctimes[path] = ctime_ns = found[2]
-    seen = (file.size, file.mtime_ns, ctime_ns)
-    if not file.embedded or found != seen or reread is None or path in reread:
-        return False
-    del unsettled[path]
-    result.unchanged += 1
-    if file.sidecars != sidecars.get(path):
-        result.refreshed += 1
-        result.sidecars[path] = sidecars.get(path)
-    if file.missing:
-        result.reappeared.append(path)
-    if path in failed:
-        result.resolved_failures.append(path)
-    return True
+class _UnderWay:
+    """A comparison of which the files up to some path are compared."""
+
+    def __init__(
+        self,
+        failures: Sequence[FailureRecord],
+        max_pixels: int,
+        is_new_raw: Callable[[FoundFile], bool],
+        reread: Collection[str] | None,
+    ) -> None:
+        self._max_pixels = max_pixels
+        self._is_new_raw = is_new_raw
+        self._reread = reread
+        self._failed = {failure.path: failure for failure in failures}
+        self._to_look_at = {*self._failed, *(reread or ())}
+        self._result = Comparison(0, {})
+        self._found_pictures = False
+        self._listing = Listing()
+        """What was listed so far: the files that are not settled yet, and all of the rest. A RAW
+        file's pair goes to the result once it is decided.
+        """
+        self._others: dict[str, FileRecord] = {}
+        """Known files that are new, changed or not listed, by path."""
+        self._unlisted: set[str] = set()
+        """The paths of known files that are not listed."""
+        self._listed_failures: set[str] = set()
+        self._still_failed: set[str] = set()
+        """The paths of files that failed before and are not read again."""
+
+    def add(self, part: Listing) -> None:
+        """Take in what was listed in some more directories."""
+        self._result.scanned += len(part.files)
+        self._found_pictures |= bool(part.files or part.raw_pairs)
+        self._listing.add(part)
+        self._listing.passed_over.clear()  # nobody asks for it
+        files = self._listing.files
+        for path in part.files.keys() & self._failed.keys():
+            self._listed_failures.add(path)
+            failure = self._failed[path]
+            unchanged = files[path][:2] == (failure.size, failure.mtime_ns)
+            if unchanged and self._reread is not None and not is_due(failure, self._max_pixels):
+                del files[path]
+                self._still_failed.add(path)
+                self._result.failed += 1
+
+    def settle_known_files(self, rows: Iterable[FileTuple]) -> None:
+        """Take known files that are unchanged out of what was listed, and note what else is new
+        about them. All files that were listed before the last of these rows must have been added.
+        """
+        result, unsettled, sidecars = self._result, self._listing.files, self._listing.sidecars
+        present = unchanged = 0
+        to_look_at = self._to_look_at
+        reread_all = self._reread is None
+        sidecars_of = sidecars.get
+        for row in rows:  # the one loop over every file: no objects, no calls to spare
+            path = row[0]
+            if not row[5]:
+                present += 1
+            found = unsettled.get(path)
+            if (
+                row[4]
+                and not row[5]
+                and found == row[1:4]
+                and row[7] == sidecars_of(path)
+                and path not in to_look_at
+                and not reread_all
+            ):
+                del unsettled[path]
+                if row[7]:
+                    del sidecars[path]
+                unchanged += 1
+            else:
+                file = FileRecord.of(row)
+                if not self._settle_known_file(file):
+                    self._others[path] = file
+                    if found is None and path not in self._still_failed:
+                        self._unlisted.add(path)
+        result.present_before += present
+        result.unchanged += unchanged
+
+    def _settle_known_file(self, file: FileRecord) -> bool:
+        """Return whether the known file need not be read. If so, take it out of what was listed."""
+        result, path = self._result, file.path
+        found = self._listing.files.get(path)
+        ctime_ns = file.ctime_ns
+        if ctime_ns is None and found and found[2] is not None and found[:2] == file[1:3]:
+            result.unseen_ctimes[path] = ctime_ns = found[2]
+        seen = (file.size, file.mtime_ns, ctime_ns)
+        if not file.embedded or found != seen or self._reread is None or path in self._reread:
+            return False
+        del self._listing.files[path]
+        result.unchanged += 1
+        sidecars = self._listing.sidecars.pop(path, None)
+        if file.sidecars != sidecars:
+            result.refreshed += 1
+            result.sidecars[path] = sidecars
+        if file.missing:
+            result.reappeared.append(path)
+        if path in self._failed:
+            result.resolved_failures.append(path)
+        return True
+
+    def decide_raw_pairs(self, before: str | None) -> None:
+        """Keep the RAW files that a run has to look at, and forget the others, among the pairs that
+        come before this path; all pairs for None.
+        """
+        pairs = self._listing.raw_pairs
+        for raw, picture in list(pairs.items()):
+            if before is not None and not _comes_before(before, raw.path, picture):
+                continue
+            del pairs[raw]
+            sidecars = self._listing.sidecars.pop(raw.path, None)
+            if (
+                raw.path in self._others
+                or picture in self._listing.files
+                or picture in self._failed
+                or self._is_new_raw(raw)
+            ):
+                self._result.raw_pairs[raw] = picture
+                if sidecars is not None:
+                    self._result.raw_sidecars[raw.path] = sidecars
+
+    def finish(self, root: Path, inside: PurePath) -> Comparison:
+        """Return the result, now that everything was added and settled."""
+        result, listing, others = self._result, self._listing, self._others
+        result.unreadable = listing.unreadable
+        result.emptied = not self._found_pictures and bool(listing.excluded)
+        result.changed = [FoundFile(path, *found) for path, found in listing.files.items()]
+        for path in listing.files:
+            before = others[path].sidecars if path in others else None
+            if listing.sidecars.get(path) != before:
+                result.sidecars[path] = listing.sidecars.get(path)
+        self._settle_unlisted(root, inside)
+        result.known = {
+            path: others[path] for path in (*listing.files, *result.missing) if path in others
+        }
+        result.newly_missing = [path for path in result.missing if not others[path].missing]
+        return result
+
+    def _settle_unlisted(self, root: Path, inside: PurePath) -> None:
+        """Find out which files that the scan did not list are left out or gone."""
+        result, listing = self._result, self._listing
+        undecided = {raw.path for raw in result.raw_pairs}
+        unlisted = self._unlisted - undecided
+        result.excluded = list(left_out(inside, listing, unlisted))
+        unlisted.difference_update(result.excluded)
+        result.missing = set(_certainly_gone(root, inside, listing, unlisted))
+        unlisted = self._failed.keys() - self._listed_failures - undecided
+        excluded = left_out(inside, listing, unlisted)
+        gone = _certainly_gone(root, inside, listing, unlisted.difference(excluded))
+        result.resolved_failures += [*excluded, *gone]
 
 
-def _settle_unlisted(
-    result: Comparison,
-    root: Path,
-    inside: PurePath,
-    listing: Listing,
-    others: Mapping[str, object],
-    failed: Mapping[str, object],
-) -> None:
-    """Find out which files that the scan did not list are left out or gone. Those of `others` are
-    known files, those of `failed` could not be used before.
-    """
-    paired = {raw.path for raw in listing.raw_pairs}
-    unlisted = others.keys() - listing.files.keys() - paired
-    result.excluded = list(left_out(inside, listing, unlisted))
-    unlisted = unlisted.difference(result.excluded)
-    result.missing = set(_certainly_gone(root, inside, listing, unlisted))
-    undecided = {raw.path for raw in result.raw_pairs}
-    unlisted = failed.keys() - listing.files.keys() - undecided
-    excluded = left_out(inside, listing, unlisted)
-    gone = _certainly_gone(root, inside, listing, unlisted.difference(excluded))
-    result.resolved_failures += [*excluded, *gone]
+def _comes_before(path: str, *others: str) -> bool:
+    """Return whether the others come before the path, as scans and the catalog order paths."""
+    return all(other < path and is_utf8(other) for other in others)
 
 
 def left_out(inside: PurePath, listing: Listing, unlisted: Iterable[str]) -> dict[str, str]:

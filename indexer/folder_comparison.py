@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import chain
+from operator import itemgetter
 from pathlib import Path, PurePath
 
 from sigseek import disk
 from sigseek.indexer.comparison import Comparison, compare
 from sigseek.indexer.decoding.identity.picture import VERSION as PICTURE_VERSION
+from sigseek.indexer.known_files import KnownFiles
 from sigseek.indexer.listing import FoundFile, Listing
 from sigseek.indexer.other_files import directory_links, look_into
 from sigseek.indexer.raw_pairs import are_pair
-from sigseek.indexer.scan import scan_folder
+from sigseek.indexer.scan import scan_parts
 from sigseek.progress import Stop
 from sigseek.storage import (
     Catalog,
     CheckpointRecord,
     FailureRecord,
-    FileRecord,
-    FileTuple,
     FolderRecord,
     PhotoRecord,
 )
@@ -65,35 +65,42 @@ class FolderComparer:
         A new folder is compared with the known ones below it, which are to become part of it. The
         result is incomplete once `stop` is set.
         """
-        listing = scan_folder(root, inside, self._stop, patterns)
         known = self._catalog.find_folder(root)
         last_run = known[0].indexed_at if known else None
-        rows: list[Iterable[FileTuple]] = []
-        failures: list[FailureRecord] = []
-        reread: set[str] = set()
-        for folder in self._catalog.folders():
-            if Path(folder.path).is_relative_to(root):
-                before = path_prefix(PurePath(folder.path).relative_to(root))
-                files = self._catalog.file_rows(folder.id, self._checkpoint.id)
-                rows.append(_below(before, files) if before else files)
-                reread |= {before + path for path in self._files_to_identify(folder)}
-                failures += [
-                    replace(failure, path=before + failure.path)
-                    for failure in self._catalog.folder_failures(folder.id)
-                ]
-        found = compare(
-            root,
-            inside,
-            listing,
-            chain.from_iterable(rows),
-            failures,
-            self._max_pixels,
-            lambda raw: _came_after(last_run, root, raw),
-            None if self._reread else reread,
-        )
-        found.emptied = not (listing.files or listing.raw_pairs) and bool(listing.excluded)
-        self._add_other_files(root, inside, listing, found)
+        folders = [
+            (path_prefix(PurePath(folder.path).relative_to(root)), folder)
+            for folder in self._catalog.folders()
+            if Path(folder.path).is_relative_to(root)
+        ]
+        others = Listing()
+        with ExitStack() as reading:
+            files = []
+            for before, folder in sorted(folders, key=itemgetter(0)):
+                rows = self._catalog.file_rows(folder.id, self._checkpoint.id, inside)
+                files.append((before, reading.enter_context(closing(rows))))
+            found = compare(
+                root,
+                inside,
+                _noting_others(scan_parts(root, inside, self._stop, patterns), others),
+                KnownFiles(files),
+                self._failures(folders),
+                self._max_pixels,
+                lambda raw: _came_after(last_run, root, raw),
+                None if self._reread else self._files_to_identify(folders),
+            )
+        if found.newly_missing and inside != PurePath():  # only a part of the files was looked at
+            counts = self._catalog.file_counts()
+            found.present_before = sum(counts[folder.id].present for _, folder in folders)
+        self._add_other_files(root, inside, others, found)
         return found
+
+    def _failures(self, folders: Sequence[tuple[str, FolderRecord]]) -> list[FailureRecord]:
+        """Return the failures of the folders, whose paths begin so."""
+        return [
+            replace(failure, path=before + failure.path)
+            for before, folder in folders
+            for failure in self._catalog.folder_failures(folder.id)
+        ]
 
     def _add_other_files(
         self, root: Path, inside: PurePath, listing: Listing, found: Comparison
@@ -118,11 +125,8 @@ class FolderComparer:
         """
         pairs = found.raw_pairs
         paths = {path for raw, jpeg in pairs.items() for path in (raw.path, jpeg)}
-        rows = {
-            file.path: file
-            for file in self._catalog.files(folder.id, self._checkpoint.id)
-            if file.path in paths
-        }
+        files = self._catalog.files(folder.id, self._checkpoint.id, sorted(paths))
+        rows = {file.path: file for file in files}
         # a missing picture may not have come back as one
         indexed = {path: row.photo_id for path, row in rows.items() if not row.missing}
         photos = self._catalog.photos([indexed[path] for path in pairs.values() if path in indexed])
@@ -149,8 +153,8 @@ class FolderComparer:
         result = compare(
             Path(folder.path),
             inside,
-            alone,
-            known,
+            [alone],
+            KnownFiles([("", known)]),
             failures,
             self._max_pixels,
             reread=None if self._reread else (),
@@ -168,26 +172,35 @@ class FolderComparer:
         said = disk.ask(root, lambda: read_capture(root / raw), Metadata())
         return are_pair(raw, said, picture, photo)
 
-    def _files_to_identify(self, folder: FolderRecord) -> list[str]:
+    def _files_to_identify(self, folders: Sequence[tuple[str, FolderRecord]]) -> set[str]:
         """Return files whose photos are known by what an earlier version made of them, a few in
         each run: a large library is not read at once because the program is newer.
         """
-        paths = self._catalog.files_to_identify(folder.id, PICTURE_VERSION, self._to_identify)
-        self._to_identify = max(0, self._to_identify - len(paths))
-        return paths
+        found: set[str] = set()
+        for before, folder in folders:
+            paths = self._catalog.files_to_identify(folder.id, PICTURE_VERSION, self._to_identify)
+            self._to_identify = max(0, self._to_identify - len(paths))
+            found.update(before + path for path in paths)
+        return found
+
+
+def _noting_others(parts: Iterable[Listing], others: Listing) -> Iterator[Listing]:
+    """Yield the parts of a scan, and note in `others` what they have besides pictures."""
+    for part in parts:
+        others.other_files |= part.other_files
+        others.directory_links |= part.directory_links
+        yield part
 
 
 def _came_after(moment: datetime | None, root: Path, raw: FoundFile) -> bool:
     """Return whether the RAW file may have come here after this moment; True where that is None."""
     if moment is None:
         return True
+    since = (moment - _CLOCKS_APART).timestamp()
+    if raw.ctime_ns is not None:
+        return raw.ctime_ns >= since * 1e9
     try:
         status = disk.ask(root, (root / raw.path).stat, None)
     except OSError:
         return False
-    since = (moment - _CLOCKS_APART).timestamp()
     return status is not None and status.st_ctime >= since
-
-
-def _below(before: str, rows: Iterable[FileTuple]) -> Iterator[FileRecord]:
-    return (file._replace(path=before + file.path) for file in map(FileRecord.of, rows))

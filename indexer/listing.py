@@ -18,8 +18,8 @@ class FoundFile(NamedTuple):
 
 @dataclass
 class Listing:
-    """What a scan found. `unreadable` has the directories and links that could not be looked into,
-    and why.
+    """What a scan found, or a part of it. `unreadable` has the directories and links that could not
+    be looked into, and why.
     """
 
     files: dict[str, tuple[int, int, int | None]] = field(default_factory=dict)
@@ -46,9 +46,20 @@ class Listing:
     """
     directory_links: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Size in bytes and mtime in ns of links to directories, by path."""
+    complete_before: str | None = None
+    """With the parts of the scan before this one, everything was listed whose path is UTF-8 and
+    comes before this one, character by character; "" where that is not known. None means that the
+    scan has ended.
+    """
+
+    @property
+    def size(self) -> int:
+        """How many files and directories it tells of, as far as there may be very many."""
+        return len(self.files) + len(self.raw_pairs) + len(self.excluded) + len(self.passed_over)
 
     def add(self, other: "Listing") -> None:
         """Add what was found in other directories."""
+        self.raw_pairs.update(other.raw_pairs)
         self.sidecars.update(other.sidecars)
         self.excluded.update(other.excluded)
         self.passed_over.update(other.passed_over)

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
 from contextlib import contextmanager
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path, PurePath
 
@@ -15,22 +16,38 @@ from sigseek.indexer.exclusion import IGNORE_FILE, NO_MEDIA, Rules
 from sigseek.indexer.listing import FoundFile, Listing
 from sigseek.indexer.raw_pairs import directory_of, find_candidates
 from sigseek.indexer.watched_pool import WatchedPool
+from sigseek.paths import is_utf8
 from sigseek.progress import Stop
 
 _LOOK = 0.1
 """Seconds between two looks at whether to stop."""
+_PART = 20_000
+"""The files that make a part of a scan. They take a few megabytes, and starting a thread's work for
+them costs nothing that could be measured.
+"""
 
 
 def scan_folder(
     root: Path, inside: PurePath, stop: Stop | None = None, patterns: Sequence[str] = ()
 ) -> Listing:
-    """Return all pictures below `root`/`inside`, those of a directory before those below it. Hidden
-    and system directories are left out, and what `sigseek.indexer.exclusion` tells; `patterns` are
-    those that the user gave for `root`.
+    """Return all that `scan_parts` finds, in one listing."""
+    listing = Listing()
+    for part in scan_parts(root, inside, stop, patterns):
+        listing.add(part)
+    return listing
 
-    Links to files are followed, links to directories are not. A directory that cannot be read is
-    noted and passed over, as is one whose disk does not answer. Raises SilentDiskError after a
-    few of the latter in a row. The listing is incomplete once `stop` is set.
+
+def scan_parts(
+    root: Path, inside: PurePath, stop: Stop | None = None, patterns: Sequence[str] = ()
+) -> Iterator[Listing]:
+    """Yield all pictures below `root`/`inside`, some thousand at a time, in the memory of so many.
+    Hidden and system directories are left out, and what `sigseek.indexer.exclusion` tells;
+    `patterns` are those that the user gave for `root`.
+
+    The pictures of a directory come before those below it, and directories in the order of their
+    paths. Links to files are followed, links to directories are not. A directory that cannot be
+    read is noted and passed over, as is one whose disk does not answer. Raises SilentDiskError
+    after a few of the latter in a row. The scan is incomplete once `stop` is set.
     """
     walk = _Walk(str(root), str(inside), Rules.of_folder(patterns), stop or Stop())
     pool = WatchedPool(1, disk.PATIENCE)
@@ -38,34 +55,27 @@ def scan_folder(
     try:
         while True:
             before = walk.looked_through
+            # Only one thread works at a time: each would wait for Python's lock at every file.
             walking = pool.submit(walk.go_on, pool.give_sign_of_life)
             while not walking.done() and not walk.stop.is_set():
                 wait([walking], _LOOK)
             if not walking.done():  # whatever is still found comes too late
                 walk.leave()
-                return _without_raw(walk.listing)
+                yield walk.take_part()
+                return
             if not isinstance(walking.exception(), SilentDiskError):
                 walking.result()
-                return _without_raw(walk.listing)
+                yield walk.take_part()
+                if walk.ended or walk.stop.is_set():
+                    return
+                silent = 0
+                continue
             silent = 1 if walk.looked_through > before else silent + 1
             if silent >= disk.MOST_SILENT:
                 raise SilentDiskError(f"the disk of {root} does not answer")
             walk.leave(f"the directory cannot be read: no answer for {disk.PATIENCE:g} s")
     finally:
         pool.close()
-
-
-def _without_raw(listing: Listing) -> Listing:
-    """Return the listing with the RAW files that have a picture beside them taken out of
-    `files`.
-    """
-    if listing.raw_directories:
-        for path, picture in find_candidates(listing.files, listing.raw_directories).items():
-            raw = FoundFile(path, *listing.files.pop(path))
-            listing.raw_pairs[raw] = picture
-            if path in listing.sidecars and directory_of(path) == directory_of(picture):
-                listing.sidecars.setdefault(picture, listing.sidecars[path])
-    return listing
 
 
 class _Walk:
@@ -75,12 +85,15 @@ class _Walk:
 
     def __init__(self, root: str, inside: str, rules: Rules, stop: Stop) -> None:
         self.stop = stop
-        self.listing = Listing()
         self.looked_through = 0
         """How many directories were looked through."""
         self._root = root
         self._inside = inside
         self._waiting = [(".", rules)]
+        """The directories to look through, the next one last."""
+        self._part = Listing()
+        self._above: list[tuple[str, Listing]] = []
+        """What was found in the directories on the way to the last one."""
         self._lock = threading.Lock()
         self._now: str | None = None
         """The directory that is being looked through."""
@@ -88,11 +101,11 @@ class _Walk:
         """How many threads were left behind."""
 
     def go_on(self, give_sign_of_life: Callable[[], None]) -> None:
-        """Look through the directories that are left."""
+        """Look through the directories that are left, until enough was found for a part."""
         left = self._left
         while not self.stop.is_set():
             with self._lock:
-                if not self._waiting or self._left != left:
+                if not self._waiting or self._left != left or self._part.size >= _PART:
                     return
                 directory, rules = self._waiting.pop()
                 self._now = directory
@@ -111,10 +124,42 @@ class _Walk:
                 if self._left != left:  # another thread has gone on meanwhile
                     return
                 self._now = None
-                self.listing.add(found)
-                self._waiting += reversed(below)
+                self._take_out_raw(directory, found)
+                self._part.add(found)
+                # Files of "a" come after those of "a-b" in the order of paths.
+                below.sort(key=lambda one: one[0] + os.sep, reverse=True)
+                self._waiting += below
                 self.looked_through += 1
             give_sign_of_life()
+
+    @property
+    def ended(self) -> bool:
+        """Whether all directories were looked through."""
+        return not self._waiting
+
+    def take_part(self) -> Listing:
+        """Return what was found since the last call."""
+        with self._lock:
+            part, self._part = self._part, Listing()
+            following = (f"{path}{os.sep}" for path, _ in reversed(self._waiting) if is_utf8(path))
+            part.complete_before = next(following, "") if self._waiting else None
+        return part
+
+    def _take_out_raw(self, directory: str, found: Listing) -> None:
+        """Take the RAW files that have a picture beside them, or in the directory above, out of the
+        files that were found in the directory.
+        """
+        while self._above and not _is_above(self._above[-1][0], directory):
+            self._above.pop()
+        if found.raw_directories:
+            above = self._above[-1][1].files if self._above else ()
+            pairs = find_candidates(chain(above, found.files), found.raw_directories)
+            for path, picture in pairs.items():
+                raw = FoundFile(path, *found.files.pop(path))
+                found.raw_pairs[raw] = picture
+                if path in found.sidecars and directory_of(path) == directory_of(picture):
+                    found.sidecars.setdefault(picture, found.sidecars[path])
+        self._above.append((directory, found))
 
     def _next_on_the_way(
         self, directory: str, rules: Rules, found: Listing
@@ -138,7 +183,7 @@ class _Walk:
         with self._lock:
             self._left += 1
             if self._now is not None and reason:
-                self.listing.unreadable[self._now] = reason
+                self._part.unreadable[self._now] = reason
             self._now = None
 
 

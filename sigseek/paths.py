@@ -39,6 +39,15 @@ def is_database(library: str) -> bool:
     return library.startswith(_DATABASES)
 
 
+def is_utf8(path: str) -> bool:
+    """Return whether the path is text. On Linux a name may be any bytes."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def typed_path(path: str | os.PathLike[str]) -> Path:
     """Return the path that a person means.
 

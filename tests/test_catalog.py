@@ -411,6 +411,27 @@ def test_the_files_of_a_folder(catalog: Catalog, tmp_path: Path) -> None:
     assert list(catalog.files(folder.id + 1, checkpoint.id)) == []
 
 
+def test_files_come_in_the_order_of_their_paths(catalog: Catalog, tmp_path: Path) -> None:
+    checkpoint = add_checkpoint(catalog, 4)
+    odd = os.fsdecode(b"a/\xe9.jpg")
+    names = ["b", "a0", "a/z", "鳥", "a-b/1", "a/b/1", "B", "a", odd, "\U0001f600", "\uffff"]
+    add_photos(catalog, checkpoint, random_unit(len(names), 4), tmp_path, names)
+    (folder,) = catalog.folders()
+
+    def found(inside: str) -> list[str]:
+        rows = catalog.file_rows(folder.id, checkpoint.id, PurePath(inside))
+        return [FileRecord.of(row).path for row in rows]
+
+    everything = found("")
+    assert set(everything) == set(names)
+    everything.remove(odd)
+    assert everything == sorted(everything)
+    assert [name for name in found("a") if name != odd] == ["a", "a/b/1", "a/z"]
+    assert odd in found("a")
+    some = catalog.files(folder.id, checkpoint.id, ["a/z", odd, "not there"])
+    assert {file.path for file in some} == {"a/z", odd}
+
+
 def test_a_catalog_damaged_inside_is_told_in_one_line(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path)
     checkpoint = add_checkpoint(catalog, 4)

@@ -1,13 +1,21 @@
 """A scan compared with what the catalog holds: known rows and listings, known answers."""
 
+import os
+import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sigseek.indexer.comparison import Comparison, compare
 from sigseek.indexer.decoding.formats import DECODER_VERSION
+from sigseek.indexer.known_files import KnownFiles
 from sigseek.indexer.listing import FoundFile, Listing
-from sigseek.storage import FailureKind, FailureRecord, FileRecord
+from sigseek.indexer.raw_pairs import directory_of
+from sigseek.paths import is_utf8
+from sigseek.storage import FailureKind, FailureRecord, FileRecord, FileTuple
 
 HERE = PurePath()
 
@@ -27,7 +35,7 @@ def run(
     failures: list[FailureRecord] | None = None,
     inside: PurePath = HERE,
 ) -> Comparison:
-    return compare(tmp_path, inside, found, rows, failures or [], 1_000_000)
+    return compare(tmp_path, inside, [found], KnownFiles([("", rows)]), failures or [], 1_000_000)
 
 
 def test_new_changed_and_unchanged_files(tmp_path: Path) -> None:
@@ -110,3 +118,191 @@ def test_raw_files_wait_for_a_picture_that_is_read_first(tmp_path: Path) -> None
     assert {raw.path: jpeg for raw, jpeg in found.raw_pairs.items()} == {"b.dng": "b.jpg"}
     found = run(tmp_path, scan, [row("a.jpg"), row("b.jpg"), row("a.dng")])
     assert {raw.path: jpeg for raw, jpeg in found.raw_pairs.items()} == {"a.dng": "a.jpg"}
+
+
+NAMES = ("a", "a-b", "a0", "B", "ä", "鳥", "\udcff", "z\udc80")
+"""Names whose order with a slash behind them differs from that without, or that are not UTF-8."""
+DIRECTORIES = st.lists(st.sampled_from(NAMES), max_size=2).map(lambda parts: "/".join(parts))
+PATHS = st.builds(
+    lambda directory, name, kind: f"{directory}/{name}{kind}".lstrip("/"),
+    DIRECTORIES,
+    st.sampled_from(NAMES),
+    st.sampled_from([".jpg", ".dng"]),
+)
+
+
+@st.composite
+def known_files(draw: st.DrawFn) -> FileRecord:
+    return FileRecord(
+        draw(PATHS),
+        draw(st.sampled_from([3, 3, 4])),
+        draw(st.sampled_from([7, 7, 8])),
+        draw(st.sampled_from([9, 9, 8, None])),
+        draw(st.sampled_from([True, True, False])),
+        draw(st.sampled_from([False, False, True])),
+        draw(st.integers(1, 9)),
+        draw(st.sampled_from([None, None, "1 2 a.xmp"])),
+    )
+
+
+@pytest.mark.parametrize("as_postgresql", [False, True])
+@settings(max_examples=150, deadline=None)
+@given(
+    there=st.sets(PATHS, max_size=12),
+    rows=st.lists(known_files(), max_size=12, unique_by=lambda row: row.path),
+    failures=st.sets(PATHS, max_size=3),
+    excluded=st.sets(DIRECTORIES.filter(bool), max_size=2),
+    sidecars=st.sets(PATHS, max_size=3),
+    size=st.integers(1, 4),
+)
+def test_parts_give_what_a_dictionary_of_all_files_gives(
+    as_postgresql: bool,
+    there: set[str],
+    rows: list[FileRecord],
+    failures: set[str],
+    excluded: set[str],
+    sidecars: set[str],
+    size: int,
+) -> None:
+    """Listings of a few files each, and rows in the order in which either database has them."""
+    whole = Listing(dict.fromkeys(there, (3, 7, 9)))
+    whole.excluded = dict.fromkeys(excluded, "a pattern")
+    whole.sidecars = dict.fromkeys(sidecars & there, "1 2 a.xmp")
+    failed = [
+        FailureRecord(path, "a reason", 3, 7, decoder_version=DECODER_VERSION)
+        for path in sorted(failures)
+    ]
+    found = compare(
+        Path("/nowhere"),
+        HERE,
+        split(whole, size),
+        KnownFiles([("", sorted_as_kept(rows, as_postgresql=as_postgresql))]),
+        failed,
+        1_000_000,
+    )
+    assert outcomes(found) == plain_outcomes(whole, rows, failures)
+    assert found.scanned == len(there)
+    assert found.present_before == sum(not row.missing for row in rows)
+    assert set(found.known) == {
+        row.path
+        for row in rows
+        if row.path in found.missing or row.path in {file.path for file in found.changed}
+    }
+
+
+def split(whole: Listing, size: int) -> Iterator[Listing]:
+    """Yield the listing in parts, as a scan of its directories gives them."""
+    waiting = sorted(
+        {*map(directory_of, whole.files), *whole.excluded}, key=lambda path: f"{path}/"
+    )
+    part = Listing()
+    for number, directory in enumerate(waiting):
+        for path in whole.files:
+            if directory_of(path) == directory:
+                part.files[path] = whole.files[path]
+                if path in whole.sidecars:
+                    part.sidecars[path] = whole.sidecars[path]
+        if directory in whole.excluded:
+            part.excluded[directory] = "a pattern"
+        left = waiting[number + 1 :]
+        if left and part.size >= size:
+            part.complete_before = next((f"{path}/" for path in left if is_utf8(path)), "")
+            yield part
+            part = Listing()
+    yield part
+
+
+def sorted_as_kept(rows: list[FileRecord], *, as_postgresql: bool) -> list[FileTuple]:
+    """Return rows as SQLite gives them, paths that are not UTF-8 as bytes and at the end, or as
+    PostgreSQL does.
+    """
+    kept: list[FileTuple] = [
+        (os.fsencode(row.path) if as_postgresql or not is_utf8(row.path) else row.path, *row[1:])
+        for row in rows
+    ]
+    return sorted(kept, key=lambda row: (isinstance(row[0], bytes), row[0]))
+
+
+def outcomes(found: Comparison) -> dict[str, object]:
+    return {
+        "changed": {file.path for file in found.changed},
+        "unchanged": found.unchanged,
+        "missing": found.missing,
+        "newly missing": set(found.newly_missing),
+        "reappeared": set(found.reappeared),
+        "excluded": set(found.excluded),
+        "sidecars": found.sidecars,
+        "failed": found.failed,
+        "resolved": set(found.resolved_failures),
+        "unseen ctimes": found.unseen_ctimes,
+    }
+
+
+def plain_outcomes(whole: Listing, rows: list[FileRecord], failures: set[str]) -> dict[str, object]:
+    """Return what `outcomes` does, by looking at each file alone. A failure is of a file as those
+    that are there.
+    """
+    known = {row.path: row for row in rows}
+    still_failed = failures & whole.files.keys()
+    ruled = {
+        path
+        for path in known.keys() | failures
+        if any(str(above) in whole.excluded for above in (PurePath(path), *PurePath(path).parents))
+    }
+    unlisted = known.keys() - whole.files.keys()
+    settled = {
+        path
+        for path, row in known.items()
+        if path in whole.files.keys() - still_failed
+        and row.embedded
+        and row[1:3] == (3, 7)
+        and row.ctime_ns in (9, None)
+    }
+    left = whole.files.keys() - still_failed
+    before = {path: known[path].sidecars if path in known else None for path in left}
+    return {
+        "changed": left - settled,
+        "unchanged": len(settled),
+        "missing": unlisted - ruled,
+        "newly missing": {path for path in unlisted - ruled if not known[path].missing},
+        "reappeared": {path for path in settled if known[path].missing},
+        "excluded": unlisted & ruled,
+        "sidecars": {
+            path: whole.sidecars.get(path)
+            for path in left
+            if whole.sidecars.get(path) != before[path]
+        },
+        "failed": len(still_failed),
+        "resolved": failures - whole.files.keys(),
+        "unseen ctimes": {
+            path: 9
+            for path in left & known.keys()
+            if known[path].ctime_ns is None and known[path][1:3] == (3, 7)
+        },
+    }
+
+
+def test_memory_does_not_grow_with_unchanged_files(tmp_path: Path) -> None:
+    rows = ((f"{part:02}/{number:03}", 10, 1, 5, 1, 0, 1, None) for part, number in NUMBERS)
+    tracemalloc.start()
+    try:
+        found = compare(tmp_path, HERE, numbered_parts(), KnownFiles([("", rows)]), [], 1)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.unchanged == len(NUMBERS)
+    assert most < 100 * len(NUMBERS), "the paths alone would take more"
+
+
+NUMBERS = [(part, number) for part in range(40) for number in range(200)]
+
+
+def numbered_parts() -> Iterator[Listing]:
+    for part in range(40):
+        names = (f"{part:02}/{number:03}" for number in range(200))
+        following = f"{part + 1:02}/" if part < 39 else None
+        yield Listing(
+            dict.fromkeys(names, (10, 1, 5)),
+            passed_over={f"{part:02}/.{number:03}": "hidden" for number in range(200)},
+            complete_before=following,
+        )

@@ -12,7 +12,7 @@ from sigseek.indexer.directory import DirectoryLook
 from sigseek.indexer.errors import SilentDiskError
 from sigseek.indexer.exclusion import Rules
 from sigseek.indexer.listing import Listing
-from sigseek.indexer.scan import scan_folder
+from sigseek.indexer.scan import scan_folder, scan_parts
 from sigseek.progress import Stop
 from tests.conftest import CORPORA
 from tests.silent_disks import silent_disk
@@ -60,6 +60,35 @@ def test_junk_is_left_out(tmp_path: Path) -> None:
 def test_only_the_part_asked_for(tmp_path: Path) -> None:
     touch(tmp_path, "a/1.jpg", "b/2.jpg", "b/c/3.jpg")
     assert paths(scan_folder(tmp_path, PurePath("b"))) == ["b/2.jpg", "b/c/3.jpg"]
+
+
+def test_parts_come_in_the_order_of_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two directories, the one comes first whose files come first in the catalog's order."""
+    monkeypatch.setattr("sigseek.indexer.scan._PART", 1)
+    odd = os.fsdecode(b"a\xff")
+    touch(tmp_path, "b.jpg", "a/1.jpg", "a/d/2.jpg", "a-b/3.jpg", "a0/4.jpg", f"{odd}/5.jpg")
+    parts = [(paths(part), part.complete_before) for part in scan_parts(tmp_path, PurePath())]
+    assert parts == [
+        (["b.jpg"], "a-b/"),
+        (["a-b/3.jpg"], "a/"),
+        (["a/1.jpg"], "a/d/"),
+        (["a/d/2.jpg"], "a0/"),
+        (["a0/4.jpg"], ""),
+        ([f"{odd}/5.jpg"], None),
+    ]
+
+
+def test_a_raw_file_finds_the_picture_of_an_earlier_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sigseek.indexer.scan._PART", 1)
+    touch(tmp_path, "a/1.jpg", "a/b/c.jpg", "a/raw/1.dng", "a/raw/2.dng", "1.dng", "a/b/d/1.dng")
+    parts = list(scan_parts(tmp_path, PurePath()))
+    assert [path for part in parts for path in part.files] == [
+        "1.dng", "a/1.jpg", "a/b/c.jpg", "a/b/d/1.dng", "a/raw/2.dng",
+    ]  # fmt: skip
+    pairs = [(raw.path, picture) for part in parts for raw, picture in part.raw_pairs.items()]
+    assert pairs == [("a/raw/1.dng", "a/1.jpg")]
 
 
 def test_links(tmp_path: Path) -> None:

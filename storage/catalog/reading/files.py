@@ -1,13 +1,19 @@
 """Questions about folders, files and failures."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path, PurePath
+from typing import Any
 
-from sqlalchemy import exists, func, select, true
+from sqlalchemy import Connection, Select, exists, func, select, true
 
-from sigseek.storage.catalog.paths import containing_folder, folder_record, is_below
+from sigseek.storage.catalog.paths import (
+    containing_folder,
+    folder_record,
+    is_below,
+    statement_chunks,
+)
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.tables import (
     CHECKPOINT,
@@ -52,32 +58,58 @@ class FileReader(Reader):
         with self._connect() as connection:
             return containing_folder(connection, path)
 
-    def file_rows(self, folder_id: int, checkpoint_id: int) -> Iterator[FileTuple]:
-        """Yield all files of the folder, in no particular order, as `FileRecord.of` takes them."""
+    def file_rows(
+        self, folder_id: int, checkpoint_id: int, inside: PurePath
+    ) -> Generator[FileTuple, None, None]:
+        """Yield all files of the folder that are below `inside`, and what is known of `inside` as a
+        file, as `FileRecord.of` takes them.
+
+        They come in the order of their paths, character by character, except for paths that are not
+        UTF-8. An index of SQLite has this order. PostgreSQL sorts the files on its disk.
+        """
+        here = is_below(FILE.c.path, inside)
+        if inside != PurePath():
+            here |= FILE.c.path == str(inside)
+        with self._connect() as connection:
+            query = self._select_files(connection, folder_id, checkpoint_id)
+            query = query.where(here).order_by(FILE.c.path)
+            for rows in self._dialect.stream(connection, query, {}, _FETCHED):
+                yield from rows
+
+    def files(
+        self, folder_id: int, checkpoint_id: int, paths: Sequence[str] | None = None
+    ) -> Iterator[FileRecord]:
+        """Yield the files of the folder with these paths, or all."""
+        if paths is None:
+            yield from map(FileRecord.of, self.file_rows(folder_id, checkpoint_id, PurePath()))
+            return
+        with self._connect() as connection:
+            query = self._select_files(connection, folder_id, checkpoint_id)
+            for chunk in statement_chunks(paths):
+                among = self._dialect.is_path_among(FILE.c.path, chunk)
+                yield from map(FileRecord._make, connection.execute(query.where(among)))
+
+    def _select_files(
+        self, connection: Connection, folder_id: int, checkpoint_id: int
+    ) -> Select[*tuple[Any, ...]]:
+        """Return the statement that selects what a `FileRecord` has of all files of the folder."""
         embedded = exists().where(
             EMBEDDING.c.checkpoint_id == checkpoint_id, EMBEDDING.c.photo_id == FILE.c.photo_id
         )
         photos = select(func.count()).select_from(PHOTO).scalar_subquery()
         all_embedded = select(CHECKPOINT.c.embeddings == photos).filter_by(id=checkpoint_id)
-        with self._connect() as connection:
-            # To look for the embedding of each photo takes a fifth of the time.
-            known = connection.scalar(all_embedded)
-            query = select(
-                FILE.c.path,
-                FILE.c.size,
-                FILE.c.mtime_ns,
-                FILE.c.ctime_ns,
-                true() if known else embedded,
-                FILE.c.missing_since.is_not(None),
-                FILE.c.photo_id,
-                FILE.c.sidecars,
-            ).where(FILE.c.folder_id == folder_id)
-            for rows in self._dialect.stream(connection, query, {}, _FETCHED):
-                yield from rows
-
-    def files(self, folder_id: int, checkpoint_id: int) -> Iterator[FileRecord]:
-        """Yield all files of the folder, in no particular order."""
-        return map(FileRecord.of, self.file_rows(folder_id, checkpoint_id))
+        # To look for the embedding of each photo takes a fifth of the time.
+        known = connection.scalar(all_embedded)
+        return select(
+            FILE.c.path,
+            FILE.c.size,
+            FILE.c.mtime_ns,
+            FILE.c.ctime_ns,
+            true() if known else embedded,
+            FILE.c.missing_since.is_not(None),
+            FILE.c.photo_id,
+            FILE.c.sidecars,
+        ).where(FILE.c.folder_id == folder_id)
 
     def paths(self, folder_id: int, inside: PurePath) -> list[str]:
         """Return the paths of all files of the folder below `inside`, those of missing ones too."""
