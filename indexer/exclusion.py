@@ -19,6 +19,10 @@ IGNORE_FILE = ".sigseekignore"
 NO_MEDIA = ".nomedia"
 _LARGEST = 1_000_000
 """Bytes of an ignore file that are read."""
+_LONGEST_PATTERN = 4_096
+"""Characters of a line of an ignore file that may be a pattern. Paths are no longer than that, and
+a pattern of a megabyte takes seconds to understand.
+"""
 _SYSTEM = SYSTEM_BINS | frozenset(
     {
         "@eadir",
@@ -97,7 +101,8 @@ class Rules:
         directories above.
         """
         prefix = "" if directory == "." else directory + os.sep
-        new = _Patterns(f"{prefix}{IGNORE_FILE}:", prefix, compiled(text.splitlines()))
+        lines = [line for line in text.splitlines() if len(line) <= _LONGEST_PATTERN]
+        new = _Patterns(f"{prefix}{IGNORE_FILE}:", prefix, compiled(lines))
         own = [one for one in self._patterns if not one.prefix and one.source == "excluded by"]
         rest = [one for one in self._patterns if one not in own]
         return Rules((*own, new, *rest))

@@ -804,11 +804,13 @@ reference = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
 try:
     del thing
     print("dropped")
-    time.sleep(60)
+    time.sleep(600)
 except KeyboardInterrupt:
     print("came again")
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=100
+    )
     assert (done.stdout, done.stderr) == ("dropped\ncame again\n", "")
 
 

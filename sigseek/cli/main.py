@@ -4,6 +4,7 @@ import _thread
 import gc
 import logging
 import os
+import signal
 import sys
 import threading
 import warnings
@@ -167,13 +168,22 @@ def repeat_lost_interrupts() -> None:
     def report(unraisable: "sys.UnraisableHookArgs") -> None:
         if issubclass(unraisable.exc_type, KeyboardInterrupt):
             # Not at once: the interrupt would come in the middle of this hook and be lost again.
-            again = threading.Timer(0.01, _thread.interrupt_main)
+            again = threading.Timer(0.01, _interrupt_main_thread)
             again.daemon = True
             again.start()
         else:
             sys.__unraisablehook__(unraisable)
 
     sys.unraisablehook = report
+
+
+def _interrupt_main_thread() -> None:
+    """Send the main thread the signal of a Ctrl-C, which wakes it where it waits."""
+    main = threading.main_thread().ident
+    if sys.platform == "win32" or main is None:
+        _thread.interrupt_main()  # the thread sees this when it no longer waits
+    else:
+        signal.pthread_kill(main, signal.SIGINT)
 
 
 def _prepare_streams() -> None:
