@@ -1,12 +1,19 @@
-"""How smoothly the page scrolls through a million photos in headless Chromium.
+"""How smoothly the page scrolls through a million photos in headless Chromium, and how soon the
+photos of a search are seen.
 
-The server here is a stand-in, which answers at once: what is measured is the page.
+For the scrolling the server is a stand-in, which answers at once: what is measured is the page. The
+searches are answered by `sigseek serve` over photos that are drawn and indexed with mini.
 """
 
 import argparse
 import json
 import struct
+import subprocess
+import sys
+import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +24,8 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Page
 
+import sigseek
+from sigseek.demo.photos import draw_photos
 from tests.browser import browser
 
 _PAGE = Path(__file__).parent.parent / "sigseek" / "web" / "page"
@@ -55,12 +64,43 @@ _SCROLL = """async (steps) => {
   return { frames, nodes };
 }"""
 
+_SEARCH = """async (query) => {
+  const title = document.querySelector(".answer h1");
+  const field = document.querySelector("#query");
+  const isSeen = (tile) => tile.getBoundingClientRect().top < innerHeight;
+  title.textContent = "";
+  field.value = query;
+  const begin = performance.now();
+  document.querySelector("form.query").requestSubmit();
+  const until = async (isSo) => {
+    while (!isSo()) await new Promise(requestAnimationFrame);
+    return performance.now() - begin;
+  };
+  await until(() => title.textContent);
+  const first = await until(() => document.querySelector(".tile.loaded"));
+  const tiles = () => [...document.querySelectorAll(".tile")].filter(isSeen);
+  const all = await until(() => tiles().every((tile) => tile.classList.contains("loaded")));
+  return [first, all];
+}"""
+"""Searches, and returns the milliseconds to the first thumbnail and to all in the window."""
+_QUERIES = [
+    f"{count} {color} {thing}"
+    for count in ("two", "three")
+    for color in ("red", "green", "purple", "blue")
+    for thing in ("houses", "boats", "trees", "cats", "cars")
+]
+
 
 def main() -> None:
-    """Print how long a jump to the end and the frames take, and how many nodes there are."""
+    """Print how long a jump to the end and the frames take, and how many nodes there are; then how
+    long it takes from a search to its photos.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=int, default=1_000_000, help="(default: %(default)s)")
     parser.add_argument("--steps", type=int, default=300, help="(default: %(default)s)")
+    parser.add_argument(
+        "--drawn", type=int, default=200, help="photos to search, 0 for none (default: %(default)s)"
+    )
     options = parser.parse_args()
     StandIn.photos = options.photos
     server = Server(("127.0.0.1", 0), StandIn)
@@ -70,7 +110,45 @@ def main() -> None:
         page.goto(f"http://127.0.0.1:{server.server_port}/")
         page.wait_for_selector(f".strip[aria-valuemax='{options.photos}']", timeout=60_000)
         _measure(page, options.photos, options.steps)
-    server.shutdown()
+        server.shutdown()
+        if options.drawn:
+            window = started.new_page(viewport={"width": 1280, "height": 900})
+            with (
+                tempfile.TemporaryDirectory() as folder,
+                _served(Path(folder), options.drawn) as address,
+            ):
+                _measure_searches(window, address)
+
+
+@contextmanager
+def _served(folder: Path, photos: int) -> Iterator[str]:
+    """Give the address of `sigseek serve` over photos drawn in the folder, whose thumbnails are
+    kept.
+    """
+    photo_folder, library = folder / "photos", folder / "library"
+    draw_photos(photo_folder, photos, seed=7)
+    with sigseek.open(library, model="mini") as opened:
+        opened.index(photo_folder)
+        for id_ in range(1, photos + 1):
+            opened.thumbnail(id_)
+    command = [sys.executable, "-m", "sigseek", "serve", "--library", str(library), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout
+            yield server.stdout.readline().split()[-1]
+        finally:
+            server.terminate()
+
+
+def _measure_searches(page: Page, address: str) -> None:
+    page.goto(address)
+    page.wait_for_selector(".tile.loaded", timeout=60_000)
+    page.evaluate(_SEARCH, "a windmill")
+    taken = np.array([page.evaluate(_SEARCH, query) for query in _QUERIES])
+    print(f"{len(_QUERIES)} searches")
+    for until, figures in zip(("the first photo", "all in the window"), taken.T, strict=True):
+        median, most = np.median(figures), np.percentile(figures, 95)
+        print(f"until {until}: median {median:.0f} ms, 95 % within {most:.0f} ms")
 
 
 def _measure(page: Page, photos: int, steps: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import zipfile
 from collections.abc import Iterator
@@ -9,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Browser, Page, Route
 
 from tests.browser import MISSING, found_browser
+from tests.photos import picture
 from tests.test_page_browser import (
     Served,
     Window,
@@ -274,6 +276,90 @@ def test_what_was_seen_is_acted_on_even_if_others_match_by_then(page: Page) -> N
     assert (len(ids), len(set(ids))) == (62, 62)
     with zipfile.ZipFile(saved.value.path()) as packed:
         assert len(packed.namelist()) == 62
+
+
+def test_photos_that_come_while_one_looks_are_not_read_out(page: Page) -> None:
+    """Each change of the library would otherwise interrupt a screen reader."""
+    change = 'retry: 1000000\nevent: changed\ndata: {"generation": 1}\n\n'
+    page.route(
+        "**/api/v1/events",
+        lambda route: route.fulfill(content_type="text/event-stream", body=change),
+    )
+    page.add_init_script("""addEventListener("DOMContentLoaded", () => {
+      window.readOut = [];
+      const place = document.querySelector("#announcement");
+      new MutationObserver(() => readOut.push(place.textContent)).observe(place, {childList: true});
+    });""")
+    page.goto("/?q=a+house&all=1")
+    wait_for_photos(page)
+    with page.expect_response("**/api/v1/search/layout?*"):
+        pass
+    page.wait_for_timeout(300)
+    assert page.evaluate("readOut") == [page.inner_text(".answer h1")]
+
+
+def test_a_finger_that_rests_on_a_photo_selects_it(chromium: Browser, served: Served) -> None:
+    window = Window(chromium, served, viewport={"width": 390, "height": 740}, has_touch=True)
+    page = window.page
+    page.goto("/?sort=path")
+    wait_for_photos(page)
+    finger = page.context.new_cdp_session(page)
+
+    def press(tile: int, milliseconds: int) -> None:
+        box = page.locator(f".tile[data-place='{tile}']").bounding_box()
+        assert box
+        point = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+        touch = "Input.dispatchTouchEvent"
+        finger.send(touch, {"type": "touchStart", "touchPoints": [point]})
+        page.wait_for_timeout(milliseconds)
+        finger.send(touch, {"type": "touchEnd", "touchPoints": []})
+
+    press(0, 700)
+    page.locator(".selection", has_text="1 photo selected").wait_for()
+    press(1, 50)
+    page.locator(".selection", has_text="2 photos selected").wait_for()
+    press(1, 50)
+    page.locator(".selection", has_text="1 photo selected").wait_for()
+    page.get_by_text("Done").click()
+    press(1, 50)
+    page.wait_for_selector(".viewer[open]")
+    window.close()
+
+
+def test_two_photos_are_kept_apart(page: Page) -> None:
+    page.goto("/?sort=path")
+    wait_for_photos(page)
+    page.locator(".tile[data-place='4'] a").focus()
+    page.keyboard.press("Shift+ArrowRight")
+    with page.expect_response("**/api/v1/decisions") as decided:
+        page.get_by_role("button", name="Not duplicates").click()
+    assert decided.value.json() == {"pairs": 1}
+    page.locator(".toast.shown", has_text="not duplicates of each other").wait_for()
+    assert page.locator(".selection").is_hidden()
+
+
+_SEND = """([kind, bytes]) => {
+  const sent = new DataTransfer();
+  sent.items.add(new File([new Uint8Array(bytes)], "mine.png", {type: "image/png"}));
+  const event = kind === "paste"
+    ? new ClipboardEvent("paste", {clipboardData: sent, bubbles: true, cancelable: true})
+    : new DragEvent("drop", {dataTransfer: sent, bubbles: true, cancelable: true});
+  document.body.dispatchEvent(event);
+  return event.defaultPrevented;
+}"""
+"""What a browser does when a file is dropped on a page or pasted into it."""
+
+
+@pytest.mark.parametrize("kind", ["drop", "paste"])
+def test_a_picture_is_dropped_or_pasted(page: Page, kind: str) -> None:
+    file = io.BytesIO()
+    picture(5).save(file, "PNG")
+    page.goto("/")
+    wait_for_photos(page)
+    assert page.evaluate(_SEND, [kind, list(file.getvalue())])
+    page.wait_for_url("**photo%3Aupload-**")
+    page.wait_for_selector(".query-picture:not([hidden])")
+    wait_for_photos(page)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 import sigseek
 from sigseek.web import security, server
 from sigseek.web.app import make_app
+from sigseek.web.events import MOST_LISTENERS
 from sigseek.web.settings import Settings
 from tests.served import listening
 
@@ -153,6 +155,52 @@ def test_ten_thousand_connections_that_are_dropped_harm_nobody(web: httpx.Client
             if number % 100 == 0:
                 dropped.sendall(b"GET /api/v1/search?q=a+house HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
     assert web.get("search", params={"q": "a house"}).json()["matches"] == 4
+
+
+@pytest.fixture
+def many_files(mini_library: Path) -> Iterator[httpx.Client]:
+    """A client of a server, and leave to open as many connections as `sigseek serve` may."""
+    server._allow_files()
+    with (
+        sigseek.open(mini_library, model="mini", precision="fp32", device="cpu") as library,
+        listening(library) as client,
+    ):
+        yield client
+
+
+def test_two_thousand_connections_are_held_open(many_files: httpx.Client) -> None:
+    with ExitStack() as held:
+        for _ in range(1_990):
+            held.enter_context(connected(many_files))
+        assert many_files.get("search", params={"q": "a house"}).json()["matches"] == 4
+        for _ in range(20):
+            held.enter_context(connected(many_files))
+        assert httpx.get(f"{many_files.base_url}health/live", timeout=30).status_code == 503
+    assert many_files.get("health/live").json() == {"live": True}
+
+
+def test_listeners_to_events_are_limited(many_files: httpx.Client) -> None:
+    ask = b"GET /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    with ExitStack() as held:
+        for _ in range(MOST_LISTENERS):
+            listening_one = held.enter_context(connected(many_files))
+            listening_one.sendall(ask)
+            assert listening_one.recv(100).startswith(b"HTTP/1.1 200")
+        refused = many_files.get("events")
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+        assert refused.json()["detail"] == "too many listeners are waiting"
+        assert many_files.get("health/live").json() == {"live": True}
+
+
+def test_whoever_takes_a_file_slowly_keeps_nobody_waiting(many_files: httpx.Client) -> None:
+    ask = b"GET /api/v1/photos/1/original HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    with ExitStack() as held:
+        slow = [held.enter_context(connected(many_files)) for _ in range(150)]
+        for one in slow:
+            one.sendall(ask)
+        assert many_files.get("search", params={"q": "a house"}).json()["matches"] == 4
+        for one in slow:
+            assert one.recv(100).startswith(b"HTTP/1.1 200")
 
 
 def test_a_client_that_goes_away_does_not_stop_the_others(web: httpx.Client) -> None:

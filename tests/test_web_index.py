@@ -227,6 +227,9 @@ def test_nothing_is_chosen_without_leave(library: sigseek.Library, photos: Path)
     away = ("192.0.2.7", 50_000)
     with served(library.directory, browse=(photos.parent,), client=away) as client:
         assert client.get(f"{API}/directories").status_code == 403
+        assert client.get(f"{API}/status").json()["browse"] == [], (
+            "the page offers it to nobody else"
+        )
 
 
 def test_a_folder_is_forgotten_once_that_is_confirmed(

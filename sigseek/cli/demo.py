@@ -1,5 +1,8 @@
 """The command `sigseek demo`."""
 
+import shlex
+import shutil
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -84,8 +87,18 @@ def demo(folder: Path, pictures: int, seed: int) -> None:
         click.echo(f"\n{line}")
     click.echo(f"\nAs a page: {folder / 'results.html'}")
     ask = f"{scenes[0].objects[0].name} AND {scenes[0].time}"
-    click.echo(f'Try next:  sigseek search "{ask}" --library {folder / ".sigseek"}')
-    click.echo(f"In the browser:  sigseek serve --open --library {folder / '.sigseek'}")
+    program, library_name = _program(), shlex.quote(str(folder / ".sigseek"))
+    click.echo(f'Try next:  {program} search "{ask}" --library {library_name}')
+    click.echo(f"In the browser:  {program} serve --open --library {library_name}")
+
+
+def _program() -> str:
+    """Return how the shell is told to start this program: by its name, or else by its path, which
+    `make demo` needs because it activates no virtual environment.
+    """
+    path = Path(sys.argv[0])
+    needs_path = path.stem == "sigseek" and shutil.which("sigseek") is None
+    return shlex.quote(str(path)) if needs_path else "sigseek"
 
 
 def _section(query: str, found: SearchResults, said: Answer) -> Section:

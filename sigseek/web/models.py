@@ -231,7 +231,7 @@ StatusAnswer = model_of(
     also={
         "version": (str, "sigseek's version."),
         "read_only": (bool, "Whether requests that change the library are refused."),
-        "browse": (list[str], "The directories below which folders may be chosen."),
+        "browse": (list[str], "The directories below which the caller may choose folders."),
         "needs_token": (bool, "Whether callers need a token."),
     },
 )

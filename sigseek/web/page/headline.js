@@ -32,12 +32,13 @@ export class Headline {
   }
 
   /** Show what is said of an answer. `nearest` tells that nothing matches and the photos that come
-   * nearest are shown.
+   * nearest are shown. Screen readers do not read out an answer that `isAgain` there, such as those
+   * that come every few seconds while photos are indexed.
    */
-  show(answer, state, { nearest = false } = {}) {
+  show(answer, state, { nearest = false, isAgain = false } = {}) {
     const words = `${headline(answer, state.q)}${nearest ? ". These come nearest" : ""}`;
     this.title.textContent = words;
-    this.app.announce(words);
+    if (!isAgain) this.app.announce(words);
     this.showNotes(answer);
     this.showChips(answer, state);
     this.order.firstChild.textContent = answer.judged_by === "facts"

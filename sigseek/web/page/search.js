@@ -105,10 +105,10 @@ class SearchView {
       return;
     }
     if (!answer.hits.length && answer.photos && q) {
-      await this.showNearest(state, answer, signal);
+      await this.showNearest(state, answer, signal, isAgain);
       return;
     }
-    this.headline.show(answer, state);
+    this.headline.show(answer, state, { isAgain });
     this.app.facts.keep(answer.hits);
     const first = PhotoList.of(answer.hits, answer.judged_by);
     // At another place than the beginning, the whole order is needed to know what stands there.
@@ -150,13 +150,13 @@ class SearchView {
   }
 
   /** Show the photos that come nearest where none matches. */
-  async showNearest(state, answer, signal) {
+  async showNearest(state, answer, signal, isAgain) {
     const limit = Math.min(FIRST, Math.max(NEAREST, answer.maybes));
     const { hits } = await this.app.api.ask("search", {
       query: { q: state.q, all: true, limit, explain: true }, signal,
     });
     signal.throwIfAborted();
-    this.headline.show(answer, state, { nearest: hits.length > 0 });
+    this.headline.show(answer, state, { nearest: hits.length > 0, isAgain });
     this.app.facts.keep(hits);
     const list = PhotoList.of(hits, answer.judged_by);
     list.isNearest = true;

@@ -25,7 +25,7 @@ def status(request: Request, library: LibraryInUse, settings: SettingsInUse) -> 
     served = {
         "version": __version__,
         "read_only": settings.read_only,
-        "browse": [str(path) for path in settings.browse],
+        "browse": [str(path) for path in settings.browse] if sees_paths(request) else [],
         "needs_token": settings.token is not None,
     }
     fields = record_fields(library.status()) | served
