@@ -48,10 +48,28 @@ def unreadable(path: str, reason: str) -> FailureRecord:
     return FailureRecord(path, reason, None, None, FailureKind.UNREADABLE)
 
 
+def crashed(file: FoundFile, processes: int) -> FailureRecord:
+    """Return what to keep of a file at which so many processes have ended."""
+    return FailureRecord(
+        file.path,
+        f"{processes} processes ended while they indexed it; it is tried again when it changes, or "
+        "by a newer version",
+        file.size,
+        file.mtime_ns,
+        FailureKind.CRASH,
+        decoder_version=DECODER_VERSION,
+    )
+
+
 def hides_contents(failure: FailureRecord) -> bool:
     """Return whether it is unknown what the file or directory holds, since it could not be read."""
     # what is slow may be the disk
-    return failure.kind in (FailureKind.UNREADABLE, FailureKind.CHANGED, FailureKind.SLOW)
+    return failure.kind in (
+        FailureKind.UNREADABLE,
+        FailureKind.CHANGED,
+        FailureKind.SLOW,
+        FailureKind.CRASH,
+    )
 
 
 def is_due(failure: FailureRecord, max_pixels: int) -> bool:
@@ -64,7 +82,7 @@ def is_due(failure: FailureRecord, max_pixels: int) -> bool:
         case FailureKind.SLOW:
             tried_at = failure.tried_at
             return tried_at is None or datetime.now(UTC) - tried_at >= _SLOW_AGAIN
-        case FailureKind.UNSUPPORTED | FailureKind.NO_PICTURE:
+        case FailureKind.UNSUPPORTED | FailureKind.NO_PICTURE | FailureKind.CRASH:
             return failure.decoder_version < DECODER_VERSION
         case _:
             return True

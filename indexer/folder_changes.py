@@ -1,18 +1,19 @@
 """What a run has found out about the files of a folder and not yet written to the catalog."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sigseek.indexer.comparison import Comparison
 from sigseek.indexer.decoding.digest import FileDigest
 from sigseek.indexer.decoding.identity.picture import VERSION as PICTURE_VERSION
 from sigseek.indexer.failures import failure_of
 from sigseek.indexer.hash_version import HASH_VERSION
 from sigseek.indexer.ledger import Ledger, Outcome
 from sigseek.indexer.listing import FoundFile
+from sigseek.indexer.mounts import Mounts
 from sigseek.indexer.presence import is_online, may_be_there
+from sigseek.indexer.work import Work
 from sigseek.storage import (
     Catalog,
     CheckpointRecord,
@@ -22,6 +23,7 @@ from sigseek.storage import (
     PhotoFacts,
     ReadFile,
 )
+from sigseek.storage.catalog.transaction import Transaction
 from sigseek.storage.records.hashes import HashRecord
 
 _MANY = 500
@@ -53,8 +55,9 @@ class _Pending:
 
     files: list[tuple[str, FileDigest]] = field(default_factory=list)
     """Paths in the folder of files that hold known photos."""
-    moved_from: defaultdict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
-    """Paths that files have left for other paths, by the id of their folder."""
+    moved_from: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Where files were before: the folder's id and the path in it, by the path that they have now.
+    """
     failures: list[FailureRecord] = field(default_factory=list)
     gone_bad: list[str] = field(default_factory=list)
     """Files that held a photo and hold none any more."""
@@ -66,7 +69,8 @@ class _Pending:
 class FolderChanges:
     """Collects what became of a folder's files and writes it in a few large transactions.
 
-    `found` is the folder's comparison with the catalog. Every file is also entered in the ledger.
+    `work` has the files. Every file is also entered in the ledger. `mounts` tells where the
+    library's folders are on this machine.
     """
 
     def __init__(
@@ -75,13 +79,15 @@ class FolderChanges:
         checkpoint: CheckpointRecord,
         ledger: Ledger,
         folder: FolderRecord,
-        found: Comparison,
+        work: Work,
+        mounts: Mounts,
     ) -> None:
         self._catalog = catalog
         self._checkpoint = checkpoint
         self._ledger = ledger
         self._folder = folder
-        self._found = found
+        self._work = work
+        self._mounts = mounts
         self._pending = _Pending()
         self._old_paths: dict[int, list[tuple[int, str]]] = {}
         """Where files are gone from which new files of the same photo may have come: the folder's
@@ -90,12 +96,11 @@ class FolderChanges:
 
     def add_known(self, file: FoundFile, read: FileDigest, photo_id: int) -> None:
         """Note that the file holds a photo that is in the library and embedded."""
-        before = self._found.known.get(file.path)
+        before = self._work.before(file.path)
         moved_from = None if before else self._old_path(photo_id)
         if moved_from:
-            folder_id, path = moved_from
-            self._pending.moved_from[folder_id].append(path)
-            self._ledger.enter_move(folder_id, path)
+            self._pending.moved_from[file.path] = moved_from
+            self._ledger.enter_move(*moved_from)
         self._pending.files.append((file.path, read))
         if before:
             same = before.photo_id == photo_id and self._has_same_bytes(file, read)
@@ -113,7 +118,7 @@ class FolderChanges:
         """
         failure = failure_of(file, error)
         self._pending.failures.append(failure)
-        known = self._found.known.get(file.path)
+        known = self._work.before(file.path)
         if read and self._catalog.find_photo(read.picture, read.known_as) is not None:
             self._pending.files.append((file.path, read))
         elif read and known:
@@ -123,46 +128,71 @@ class FolderChanges:
 
     def store(self, photos: Sequence[EmbeddedPhoto] = ()) -> None:
         """Write the new photos and everything that is pending in one transaction."""
-        reads = [read for _, read in self._pending.files]
-        reads += [read for photo in photos for _, read in photo.content.files]
-        with self._catalog.transaction() as transaction:
-            pictures = {read.known_as: read.picture for read in reads}
-            transaction.identify_photos(pictures, PICTURE_VERSION)
-            known = transaction.find_photos(pictures.values())
-            ids = known | transaction.add_photos([photo.facts for photo in photos])
-            for folder_id, paths in self._pending.moved_from.items():
-                transaction.remove_files(folder_id, paths)
-            transaction.remove_files(self._folder.id, self._pending.gone_bad)
-            files = [
-                _read_file(path, ids[read.picture], read)
-                for path, read in self._pending.files
-                if read.picture in ids  # else another process has just removed the photo
-            ]
-            for photo in photos:
-                picture = photo.content.picture
-                for number, (file, read) in enumerate(photo.content.files):
-                    # The first file is the one that was decoded. Facts are kept of new photos.
-                    gave_facts = number == 0 and picture not in known
-                    files.append(_read_file(file.path, ids[picture], read, gave_facts=gave_facts))
-            transaction.put_files(self._folder.id, files)
-            for failure in self._pending.failures:
-                transaction.put_failure(self._folder.id, failure)
-            if photos:
-                transaction.put_hashes(
-                    {ids[photo.content.picture]: photo.hash for photo in photos}, HASH_VERSION
-                )
-                transaction.add_embeddings(
-                    self._checkpoint.id,
-                    {ids[photo.content.picture]: photo.embedding for photo in photos},
-                )
+        paths = {path for path, _ in self._pending.files}
+        paths |= {failure.path for failure in self._pending.failures}
+        paths |= {file.path for photo in photos for file, _ in photo.content.files}
+        before = {path: self._work.before(path) for path in paths}
+        photos, ids = self._work.settle(
+            paths, lambda transaction, ours: self._write(transaction, photos, ours)
+        )
         self._pending = _Pending()
         self._ledger.enter_commit(len(photos))
         for photo in photos:
             for file, _ in photo.content.files:
-                before = self._found.known.get(file.path)
+                known = before[file.path]
                 # a photo that is known from another checkpoint is new to this one
-                new = before is None or before.photo_id == ids[photo.content.picture]
+                new = known is None or known.photo_id == ids[photo.content.picture]
                 self._ledger.enter_file(Outcome.ADDED if new else Outcome.CHANGED)
+
+    def _write(
+        self, transaction: Transaction, photos: Sequence[EmbeddedPhoto], ours: Collection[str]
+    ) -> tuple[list[EmbeddedPhoto], dict[bytes, int]]:
+        """Write what became of those files that are ours. Return the photos that were written, with
+        these files, and the ids of all photos by digest.
+        """
+        written = _with_files(photos, ours)
+        pending = [one for one in self._pending.files if one[0] in ours]
+        reads = [read for _, read in pending]
+        reads += [read for photo in written for _, read in photo.content.files]
+        pictures = {read.known_as: read.picture for read in reads}
+        transaction.identify_photos(pictures, PICTURE_VERSION)
+        known = transaction.find_photos(pictures.values())
+        ids = known | transaction.add_photos([photo.facts for photo in written])
+        self._remove_old_paths(transaction, ours)
+        files = [
+            _read_file(path, ids[read.picture], read)
+            for path, read in pending
+            if read.picture in ids  # else another process has just removed the photo
+        ]
+        for photo in written:
+            picture = photo.content.picture
+            for number, (file, read) in enumerate(photo.content.files):
+                # The first file is the one that was decoded. Facts are kept of new photos.
+                gave_facts = number == 0 and picture not in known
+                files.append(_read_file(file.path, ids[picture], read, gave_facts=gave_facts))
+        transaction.put_files(self._folder.id, files)
+        for failure in self._pending.failures:
+            if failure.path in ours:
+                transaction.put_failure(self._folder.id, failure)
+        if written:
+            transaction.put_hashes(
+                {ids[photo.content.picture]: photo.hash for photo in written}, HASH_VERSION
+            )
+            transaction.add_embeddings(
+                self._checkpoint.id,
+                {ids[photo.content.picture]: photo.embedding for photo in written},
+            )
+        return written, ids
+
+    def _remove_old_paths(self, transaction: Transaction, ours: Collection[str]) -> None:
+        """Remove the files that have moved, and those that hold no photo any more."""
+        left = defaultdict(list)
+        for path, (folder_id, old) in self._pending.moved_from.items():
+            if path in ours:
+                left[folder_id].append(old)
+        left[self._folder.id] += [path for path in self._pending.gone_bad if path in ours]
+        for folder_id, paths in left.items():
+            transaction.remove_files(folder_id, paths)
 
     def _store_when_many(self) -> None:
         if len(self._pending) >= _MANY:
@@ -189,9 +219,20 @@ class FolderChanges:
         return self._old_paths[photo_id].pop() if self._old_paths[photo_id] else None
 
     def _is_gone(self, folder_id: int, root: str, path: str) -> bool:
+        here = self._mounts.here(root)
         return self._ledger.is_missing(folder_id, path) or (
-            not may_be_there(Path(root, path)) and is_online(Path(root))
+            not may_be_there(here / path) and is_online(here)
         )
+
+
+def _with_files(photos: Sequence[EmbeddedPhoto], ours: Collection[str]) -> list[EmbeddedPhoto]:
+    """Return the photos with those of their files that are ours, without photos of no such file."""
+    found = []
+    for photo in photos:
+        files = [one for one in photo.content.files if one[0].path in ours]
+        if files:
+            found.append(replace(photo, content=Content(photo.content.picture, files)))
+    return found
 
 
 def _read_file(path: str, photo_id: int, read: FileDigest, *, gave_facts: bool = False) -> ReadFile:

@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from sigseek import disk
 from sigseek.errors import Call, ErrorKind, Remedy, StoppedError
-from sigseek.indexer.comparison import Comparison
 from sigseek.indexer.decoding.decode import DecodedPhoto
 from sigseek.indexer.decoding.digest import FileDigest, digest_file, mtime_ns
 from sigseek.indexer.decoding.guarded import GuardedDecoder
@@ -36,8 +35,10 @@ from sigseek.indexer.folder_checks import silent_disk
 from sigseek.indexer.ledger import Ledger
 from sigseek.indexer.listing import FoundFile
 from sigseek.indexer.map_ahead import map_ahead
+from sigseek.indexer.mounts import Mounts
 from sigseek.indexer.presence import is_online
 from sigseek.indexer.watched_pool import WatchedPool
+from sigseek.indexer.work import Work
 from sigseek.progress import Stop
 from sigseek.siglip import ImageTower
 from sigseek.siglip.preprocessing import VERSION
@@ -65,7 +66,8 @@ class _Batch:
 
 
 class FolderIngest:
-    """Takes in the new and changed files of one folder, which the comparison `found` lists.
+    """Takes in the new and changed files of one folder, which `work` has. The folder is given with
+    its path on this machine, and `mounts` tells where others are.
 
     `tower` returns the image tower. It is called first when the first photo has to be embedded.
     What becomes of each file is entered in the ledger. The small thumbnails of the photos are kept
@@ -80,9 +82,10 @@ class FolderIngest:
         tower: Callable[[], ImageTower],
         ledger: Ledger,
         folder: FolderRecord,
-        found: Comparison,
+        work: Work,
         stop: Stop,
         thumbnails: ThumbnailStore | None = None,
+        mounts: Mounts | None = None,
     ) -> None:
         self._catalog = catalog
         self._checkpoint = checkpoint
@@ -90,8 +93,8 @@ class FolderIngest:
         self._tower = tower
         self._ledger = ledger
         self._folder = folder
-        self._found = found
-        self._changes = FolderChanges(catalog, checkpoint, ledger, folder, found)
+        self._work = work
+        self._changes = FolderChanges(catalog, checkpoint, ledger, folder, work, mounts or Mounts())
         self._earlier = EarlierDigests(catalog, folder)
         self._stop = stop
         self._thumbnails = thumbnails
@@ -161,7 +164,7 @@ class FolderIngest:
         noted as known or failed.
         """
         for file, read in map_ahead(
-            self._readers, self._digest, self._found.changed, lambda: _AHEAD, self._stop
+            self._readers, self._digest, self._work.files(), lambda: _AHEAD, self._stop
         ):
             if isinstance(read, Exception):
                 self._check_the_disk(read)

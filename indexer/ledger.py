@@ -1,7 +1,7 @@
 """What a run has done so far, counted in one place and told to whoever listens."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -17,8 +17,8 @@ _ENOUGH = 1.0
 
 @dataclass
 class IndexReport:
-    """What a run did. `scanned` is the sum of `added`, `changed`, `moved`, `unchanged` and
-    `failed`, unless the run was stopped.
+    """What a run did. `scanned` is the sum of `added`, `changed`, `moved`, `unchanged`, `failed`
+    and `by_others`, unless the run was stopped.
     """
 
     scanned: int = 0
@@ -27,6 +27,10 @@ class IndexReport:
     changed: int = 0
     moved: int = 0
     unchanged: int = 0
+    by_others: int = 0
+    """Files that other processes took in, which indexed together with this one. Each tells in its
+    own report what became of them.
+    """
     missing: int = 0
     """Files known from before that are not there now; their photos stay in the library."""
     offline: int = 0
@@ -119,6 +123,13 @@ class Ledger:
         self._phase_loading = 0.0
         self._done = self._done_before = 0
         self._total: int | None = None
+        self._of_all: Callable[[], tuple[int, int]] | None = None
+
+    def follow(self, of_all: Callable[[], tuple[int, int]]) -> None:
+        """Tell from now on, while photos are embedded, how many files are done and how many there
+        are of all processes that index together. `of_all` returns both.
+        """
+        self._of_all = of_all
 
     def begin(self, phase: Phase, total: int | None = None) -> None:
         """Note that a phase begins, with `total` items where their number is known. The ledger
@@ -172,6 +183,11 @@ class Ledger:
     def enter_file(self, outcome: Outcome) -> None:
         """Note what became of one more file."""
         self._counts[outcome] += 1
+        self._update_files()
+        self._tell()
+
+    def wait_for_others(self) -> None:
+        """Tell how far the other processes are, while this one has nothing to do."""
         self._update_files()
         self._tell()
 
@@ -278,6 +294,10 @@ class Ledger:
         report.moved, report.failed = self._counts[Outcome.MOVED], self._failed()
         report.unchanged = self._counts[Outcome.UNCHANGED]
         report.missing = sum(map(len, self._missing.values()))
+        done = sum(self._counts.values())
+        if not stopped and self._of_all is not None:
+            report.by_others = max(0, report.scanned - done)
+            report.scanned = done + report.by_others
         report.stopped = stopped
         report.seconds = round(self.seconds, 3)
         if self._embedded:
@@ -287,7 +307,11 @@ class Ledger:
 
     def _update_files(self) -> None:
         """Count the files as the items of the phase while photos are embedded."""
-        if self._phase is Phase.EMBEDDING:
+        if self._phase is not Phase.EMBEDDING:
+            return
+        if self._of_all is not None:
+            self._done, self._total = self._of_all()
+        else:
             self._done, self._total = sum(self._counts.values()), self._report.scanned
 
     def _failed(self) -> int:

@@ -4,7 +4,8 @@ measure, and bring the vector index up to date.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,10 @@ from sigseek.indexer.folder_scans import FolderScans
 from sigseek.indexer.hash_version import HASH_VERSION
 from sigseek.indexer.ledger import IndexReport, Ledger
 from sigseek.indexer.measuring import Measuring
+from sigseek.indexer.mounts import Mounts
 from sigseek.indexer.photos_without_files import PhotosWithoutFiles
 from sigseek.indexer.speed_notes import SpeedNotes
+from sigseek.indexer.work import ListedWork, Work
 from sigseek.progress import Listener, Phase, Silence, Stop
 from sigseek.siglip import ImageTower, Preprocessing
 from sigseek.siglip.yardstick.steps import Step
@@ -29,6 +32,7 @@ from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index.contract import IndexStore
 
 if TYPE_CHECKING:
+    from sigseek.indexer.shared_work import Worker
     from sigseek.siglip.yardstick.embeddings import Yardstick  # numpy comes with it
     from sigseek.storage.thumbnails import ThumbnailStore
 
@@ -45,6 +49,8 @@ class Indexer:
     `reread`, files are read again even if their size and times have not changed. `speed` tells of
     runs that take long, and keeps how fast this one was. `thumbnails` is called when there are
     files to read; what it returns keeps a small picture of each photo that is decoded.
+    `shared` tells whether other processes may take in the files, too: one calls `run`, and the
+    others call `help`. `mounts` tells where the library's folders are on this machine.
     """
 
     def __init__(
@@ -60,17 +66,24 @@ class Indexer:
         max_pixels: int | None = None,
         reread: bool = False,
         thumbnails: Callable[[], ThumbnailStore | None] = lambda: None,
+        shared: bool = False,
+        mounts: Mounts | None = None,
         listener: Listener | None = None,
         stop: Stop | None = None,
     ) -> None:
         self._catalog = catalog
-        self._checkpoint = checkpoint
+        self.checkpoint = checkpoint
+        """The checkpoint's row as it was before the run."""
         self._preprocessing = preprocessing
         self._load_tower = tower
         self._speed = speed
         self._yardstick = yardstick
         self._index_store = index_store
         self._thumbnails = thumbnails
+        self._shared = shared
+        self._mounts = mounts or Mounts()
+        self._worker: Worker | None = None
+        self._is_going_on: Callable[[], bool] = lambda: False
         self._new_limit = max_pixels
         self._max_pixels = max_pixels or catalog.max_pixels() or default_max_pixels()
         self._listener = listener or Silence()
@@ -102,6 +115,36 @@ class Indexer:
         run and by later ones; `include` takes such patterns back. A folder that the rules leave
         nothing of stays as it is, unless `accept_missing`.
         """
+        with ExitStack() as leaving:
+            if self._shared:
+                self._worker = leaving.enter_context(self._join())
+                self._worker.begin_listing()
+            return self._run(paths, accept_missing, exclude, include)
+
+    def help(self, is_going_on: Callable[[], bool]) -> IndexReport:
+        """Take in files that another process lists, and return the report of what this process did.
+
+        It ends when there is no such file and `is_going_on` returns False. Raises FolderError when
+        none of the folders is on this machine.
+        """
+        self._is_going_on = is_going_on
+        with self._join() as self._worker:
+            self._ledger.begin(Phase.EMBEDDING)
+            self._take_in([])
+        return self._ledger.finish(stopped=self._stop.is_set())
+
+    def _join(self) -> Worker:
+        from sigseek.indexer.shared_work import Worker  # few runs are shared
+
+        return Worker(self._catalog, self.checkpoint, self._ledger, self._mounts)
+
+    def _run(
+        self,
+        paths: Sequence[Path],
+        accept_missing: bool,
+        exclude: Sequence[str],
+        include: Sequence[str],
+    ) -> IndexReport:
         self._ledger.begin(Phase.SCANNING)
         patterns = FolderPatterns(self._catalog, exclude, include)
         scans = self._scans.scan(paths, patterns, accept_missing=accept_missing)
@@ -122,7 +165,7 @@ class Indexer:
         if any(found.excluded for _, _, found in work):
             without_files.note_excluded()
         self._ledger.begin(Phase.EMBEDDING)
-        if self._speed is not None:
+        if self._speed is not None and not self._shared:
             self._ledger.tell_of_long_runs(
                 self._speed, sum(len(found.changed) for _, _, found in work)
             )
@@ -182,7 +225,7 @@ class Indexer:
     def _take_in(self, work: Sequence[tuple[FolderRecord, Comparison]]) -> None:
         """Hash, decode, embed and store what is new or changed in the folders."""
         work = [(folder, found) for folder, found in work if found.changed]
-        if not work:
+        if not work and self._worker is None:
             return
         # Pillow and numpy come with these, which a run over unchanged folders does without
         from sigseek.indexer.decoding.guarded import GuardedDecoder
@@ -190,20 +233,33 @@ class Indexer:
 
         thumbnails = self._thumbnails()
         with GuardedDecoder(self._preprocessing, self._max_pixels) as decoder:
-            for folder, found in work:
+            for folder, part in self._parts(work):
                 if self._stop.is_set():
                     return
                 FolderIngest(
                     self._catalog,
-                    self._checkpoint,
+                    self.checkpoint,
                     decoder,
                     self.tower,
                     self._ledger,
                     folder,
-                    found,
+                    part,
                     self._stop,
                     thumbnails,
+                    self._mounts,
                 ).run()
+
+    def _parts(
+        self, work: Sequence[tuple[FolderRecord, Comparison]]
+    ) -> Iterator[tuple[FolderRecord, Work]]:
+        """Yield the work on each folder; with other processes, as long as any of them has some."""
+        if self._worker is None:
+            for folder, found in work:
+                yield folder, ListedWork(self._catalog, found)
+            return
+        for folder, found in work:
+            self._worker.offer(folder, found)
+        yield from self._worker.stints(self._stop, self._is_going_on)
 
     def _read_metadata(self, work: Sequence[tuple[FolderRecord, PurePath, Comparison]]) -> bool:
         """Read the metadata again that is out of date. Returns False when stopped before."""
@@ -302,5 +358,5 @@ class Indexer:
 
     def _record(self) -> CheckpointRecord:
         """Return the checkpoint with its embeddings and generation as they are now."""
-        fingerprint, preprocessing = self._checkpoint.fingerprint, self._checkpoint.preprocessing
-        return self._catalog.find_checkpoint(fingerprint, preprocessing) or self._checkpoint
+        fingerprint, preprocessing = self.checkpoint.fingerprint, self.checkpoint.preprocessing
+        return self._catalog.find_checkpoint(fingerprint, preprocessing) or self.checkpoint

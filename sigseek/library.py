@@ -167,6 +167,8 @@ class Library:
         exclude: Sequence[str] = (),
         include: Sequence[str] = (),
         max_megapixels: int | None = None,
+        join: bool = False,
+        mounts: Mapping[str, StrPath] | None = None,
         listener: Listener | None = None,
         stop: Stop | None = None,
     ) -> IndexReport:
@@ -193,6 +195,11 @@ class Library:
 
         A small thumbnail of each photo that is decoded is kept, as `thumbnail` would.
 
+        With `join`, any number of processes, on any machines, index a library in a PostgreSQL
+        database together: one lists the files, and all take them in. Each makes this same call.
+        `mounts` tells where this machine has directories, by the absolute paths that the library
+        knows them under. A process with `mounts` lists no files. docs/workers.md tells more.
+
         Raises FolderError and changes nothing when more than half of a folder's files are gone
         (unless `accept_missing`), when an offline folder is inside a new one, or when a new folder
         holds a whole system, as "/" does (unless `accept_system_folder`).
@@ -208,6 +215,8 @@ class Library:
             exclude=exclude,
             include=include,
             max_megapixels=max_megapixels,
+            join=join,
+            mounts=mounts,
             listener=listener,
             stop=stop,
         )

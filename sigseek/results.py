@@ -104,6 +104,8 @@ def report_in_words(report: IndexReport) -> str:
     if not report.scanned and not report.offline:
         return f"No pictures found ({report.seconds:.1f} s, {report.model})"
     counts = [f"{getattr(report, name):,} {name}" for name in _COUNTS if getattr(report, name)]
+    if report.by_others:
+        counts.append(f"{report.by_others:,} by other processes")
     speed = (
         f", {report.images_per_second:.1f} images/s on {report.device} in {report.precision}, "
         f"{report.batch} at a time, {report.threads} threads decoding"

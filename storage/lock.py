@@ -18,7 +18,7 @@ from sigseek.storage.errors import LibraryError
 from sigseek.storage.file_system import network_type
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, Row
 
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 """The system's errors where it cannot lock a file."""
@@ -161,6 +161,10 @@ class AdvisoryLock:
                 ErrorKind.UNAVAILABLE,
             )
 
+    def is_held(self, connection: Connection) -> bool:
+        """Return whether any session holds the lock."""
+        return self._find_holder(connection) is not None
+
     def _acquire(self, connection: Connection) -> None:
         """Get the lock; LibraryError when another one has it."""
         from sqlalchemy import text
@@ -178,6 +182,11 @@ class AdvisoryLock:
 
     def _holder(self, connection: Connection) -> str:
         """Return the session that holds the lock, as its application calls itself."""
+        row = self._find_holder(connection)
+        return f"{row[0] or 'unnamed'} since {row[1]} UTC" if row else "unknown"
+
+    def _find_holder(self, connection: Connection) -> Row[str, str] | None:
+        """Return the name of the session that holds the lock, and since when it is there."""
         from sqlalchemy import text
 
         held = text(
@@ -186,8 +195,7 @@ class AdvisoryLock:
             "AND classid = 0 AND objid = :key AND pg_locks.database = "
             "(SELECT oid FROM pg_database WHERE datname = current_database())"
         )
-        row = connection.execute(held, {"key": self._KEY}).first()
-        return f"{row[0] or 'unnamed'} since {row[1]} UTC" if row else "unknown"
+        return connection.execute(held, {"key": self._KEY}).first()
 
 
 def _busy(where: str, holder: str) -> LibraryError:

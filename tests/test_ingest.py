@@ -13,6 +13,7 @@ from sigseek.indexer.decoding.guarded import GuardedDecoder
 from sigseek.indexer.folder_comparison import FolderComparer
 from sigseek.indexer.ingest import FolderIngest
 from sigseek.indexer.ledger import Ledger
+from sigseek.indexer.work import ListedWork
 from sigseek.progress import Stop
 from sigseek.storage import Catalog
 from tests.catalogs import add_checkpoint
@@ -57,7 +58,7 @@ class Ingest:
                 lambda: self.tower,
                 ledger,
                 folder,
-                found,
+                ListedWork(self.catalog, found),
                 until,
             ).run()
         return ledger.finish(stopped=until.is_set())

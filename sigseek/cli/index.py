@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -22,7 +23,7 @@ from sigseek.cli.options import (
     yes_option,
 )
 from sigseek.cli.output import print_json, print_report
-from sigseek.cli.parameter_types import PathName
+from sigseek.cli.parameter_types import MountedPath, PathName
 from sigseek.cli.progress import RunProgress
 from sigseek.results import leaving_files, listed_in_words, shown
 
@@ -63,6 +64,20 @@ if TYPE_CHECKING:
     help="Only list the pictures that would be taken. On stderr it lists those that would not, and "
     "why, and counts those that would be removed from the library.",
 )
+@click.option(
+    "--join",
+    is_flag=True,
+    help="Share the work with all other processes, on this machine or others, that index the same "
+    "library with --join. The library has to be in a PostgreSQL database.",
+)
+@click.option(
+    "--mount",
+    "mounts",
+    multiple=True,
+    type=MountedPath(),
+    metavar="PATH=HERE",
+    help="With --join: what the library knows as PATH is at HERE on this machine. Repeatable.",
+)
 @max_megapixels_option
 @thumbnails_max_option
 @json_option
@@ -77,6 +92,8 @@ def index(
     exclude: tuple[str, ...],
     include: tuple[str, ...],
     only_list: bool,
+    join: bool,
+    mounts: tuple[tuple[str, Path], ...],
     max_megapixels: int | None,
     thumbnails_max: int | None,
     as_json: bool,
@@ -107,6 +124,8 @@ def index(
             return
         if thumbnails_max is not None:
             library.limit_thumbnails(thumbnails_max)
+        if join:  # cluster managers end a process so; its claims are then free at once
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
         with RunProgress() as listener:
             run = partial(
                 library.index,
@@ -117,10 +136,12 @@ def index(
                 exclude=exclude,
                 include=include,
                 max_megapixels=max_megapixels,
+                join=join,
+                mounts=dict(mounts),
                 listener=listener,
             )
             report = _with_consent(run)
-        if not report.scanned and not report.offline and not report.emptied:
+        if not (report.scanned or report.offline or report.emptied or join):
             where = ", ".join(shown(str(folder)) for folder in folders) or "the known folders"
             click.echo(f"warning: no pictures found in {where}", err=True)
         print_report(report, library, as_json=as_json)

@@ -110,3 +110,18 @@ class LibraryName(PathName):
         if isinstance(value, str) and is_database(value):
             return value
         return super().convert(value, param, ctx)
+
+
+class MountedPath(click.ParamType[tuple[str, Path]]):
+    """PATH=HERE: an absolute path as the library has it, and where this machine has it."""
+
+    name = "mounted path"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Path]:
+        """Split the value at its first equals sign; anything else is a usage error."""
+        known, _, here = str(value).partition("=")
+        if not known.startswith("/") or not here:
+            self.fail(f"{value!r} is not PATH=HERE with an absolute PATH.", param, ctx)
+        return known, typed_path(here)

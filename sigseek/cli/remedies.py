@@ -31,6 +31,7 @@ _OPTIONS = {
     "labels": "--label",
     "limit": "-n",
     "max_bytes": "--thumbnails-max",
+    "mounts": "--mount",
 }
 """Options by the name of the argument, for those with another name."""
 _PLACEHOLDERS = {"CAPTIONS": "CAPTIONS.jsonl", "LABELS": "--labels-file FILE"}

@@ -6,6 +6,7 @@ import click
 
 from sigseek.cli.options import json_option, library_options, opened
 from sigseek.cli.output import print_json
+from sigseek.indexer.shared_work import SharedProgress
 from sigseek.operations.status import CheckpointStatus, FolderStatus, Status
 from sigseek.results import counted, shown, size_in_words
 from sigseek.siglip.yardstick.steps import WHOLE
@@ -42,9 +43,16 @@ def _rows(found: Status) -> list[tuple[str, str]]:
             ("checkpoint", _checkpoint(checkpoint, found.photos, only_one))
             for checkpoint in found.checkpoints
         ),
+        *([("indexing", _shared(found.shared_run))] if found.shared_run else []),
         ("size", f"catalog {catalog}, index {index}"),
         ("thumbnails", _thumbnails(found)),
     ]
+
+
+def _shared(run: SharedProgress) -> str:
+    processes = counted(run.workers, "process", "processes")
+    done, total = f"{run.done:,}", counted(run.total, "file")
+    return f"{done} of {total}, by {processes} ({run.rate:.1f} files/s)"
 
 
 def _thumbnails(found: Status) -> str:

@@ -25,6 +25,8 @@ class LibraryDatabase(LibraryLocation):
     Each machine keeps index files of its own, in the user's cache. They may be deleted at any time.
     """
 
+    can_be_shared = True
+
     def __init__(self, address: str, listener: Listener | None = None) -> None:
         super().__init__(listener)
         self._url = read_address(address)
@@ -76,6 +78,12 @@ class LibraryDatabase(LibraryLocation):
             ) from error
         self._dialect = PostgreSqlDialect(self._url, create=create)
         return Catalog(self._dialect)
+
+    def is_being_changed(self) -> bool:
+        """Return whether some process holds the writer lock."""
+        self.catalog()
+        assert self._dialect is not None
+        return self._dialect.is_locked()
 
     def _lock(self) -> AbstractContextManager[None]:
         self.catalog()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from sigseek.errors import Call, ErrorKind, Option, Remedy, StoppedError
 from sigseek.indexer import Indexer, IndexReport, check_folder
 from sigseek.indexer.errors import PatternError
+from sigseek.indexer.mounts import Mounts
 from sigseek.indexer.speed_notes import SpeedNotes
 from sigseek.operations.calibration import is_calibrated
+from sigseek.operations.joining import SharedRun, check_can_be_shared
 from sigseek.operations.lists import check_list
 from sigseek.operations.location import LibraryLocation
 from sigseek.operations.opened import OpenedLibrary
@@ -40,6 +42,8 @@ def index_folders(
     exclude: Sequence[str],
     include: Sequence[str],
     max_megapixels: int | None,
+    join: bool = False,
+    mounts: Mapping[str, str | os.PathLike[str]] | None = None,
     listener: Listener | None,
     stop: Stop | None,
 ) -> IndexReport:
@@ -48,7 +52,17 @@ def index_folders(
     directory, model = library.directory, library.model
     if not folders:
         _check_known(directory, Call("index", ("FOLDER",)))
-    roots = [check_folder(typed_path(folder)) for folder in folders]
+    if join:
+        check_can_be_shared(directory)
+    elif mounts:
+        raise LibraryError(
+            "only processes that index together have folders under other paths",
+            Remedy("add {}", (Option("join"),)),
+            ErrorKind.INVALID,
+        )
+    places = _mounts(mounts or {})
+    # A machine with other paths knows the folders only by the library's.
+    roots = [Path(one) if places else check_folder(typed_path(one)) for one in folders]
     for root in () if accept_system_folder else roots:
         check_no_system_folder(directory, root, Option("accept_system_folder", True))
     told, until = listener or library.listener, stop or Stop()
@@ -57,11 +71,12 @@ def index_folders(
         try:
             # Load it before a library is made: the model may not exist either.
             checkpoint = model.prepare(told, until)
-            with directory.changing(create=True, stop=until) as catalog:
+
+            def indexer() -> Indexer:
                 record = library.checkpoint.record_to_index()
                 shape = read_vision_shape(checkpoint.directory)
-                indexer = Indexer(
-                    catalog,
+                return Indexer(
+                    directory.catalog(),
                     record,
                     checkpoint.preprocessing,
                     partial(model.images, sample_folders=roots),
@@ -71,18 +86,33 @@ def index_folders(
                     reread=reread,
                     thumbnails=lambda: library.thumbnails.store_if_any,
                     max_pixels=None if max_megapixels is None else max_megapixels * 1_000_000,
+                    shared=join,
+                    mounts=places,
                     listener=told,
                     stop=until,
                 )
-                report = indexer.run(
+
+            def index(made: Indexer) -> IndexReport:
+                report = made.run(
                     roots, accept_missing=accept_missing, exclude=exclude, include=include
                 )
-                note = library.checkpoint.note_of_photographs(record)
+                note = library.checkpoint.note_of_photographs(made.checkpoint)
+                if note:
+                    told.said(note)
+                return report
+
+            if join:
+                run = SharedRun(library, roots, told, until, may_list=not places)
+                return run.run(indexer, index)
+            with directory.changing(create=True, stop=until):
+                return index(indexer())
         except StoppedError:  # before there was anything to report, as while waiting for its turn
             return IndexReport(stopped=True)
-        if note:
-            told.said(note)
-        return report
+
+
+def _mounts(places: Mapping[str, str | os.PathLike[str]]) -> Mounts:
+    """Return where this machine has folders. Raises FolderError for one that is not there."""
+    return Mounts({known: check_folder(typed_path(here)) for known, here in places.items()})
 
 
 def _yardstick(

@@ -22,6 +22,8 @@ class LibraryLocation(ABC):
 
     where: str
     """The location as messages name it, without a password."""
+    can_be_shared = False
+    """Whether several processes can index together."""
 
     def __init__(self, listener: Listener | None = None) -> None:
         self._listener = listener or Silence()
@@ -54,6 +56,12 @@ class LibraryLocation(ABC):
     @abstractmethod
     def _lock(self) -> AbstractContextManager[None]:
         """Hold the library's writer lock; see `sigseek.storage.lock.WriterLock`."""
+
+    def is_being_changed(self) -> bool:
+        """Return whether some process holds the writer lock. Only locations that can be shared
+        know.
+        """
+        return False
 
     def catalog(self, *, create: bool = False) -> Catalog:
         """Return the library's catalog, which is opened once.

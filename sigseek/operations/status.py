@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from sigseek.indexer.presence import is_directory, is_online
+from sigseek.indexer.shared_work import SharedProgress
 from sigseek.operations.default_checkpoint import checkpoint_to_search
 from sigseek.operations.location import LibraryLocation
 from sigseek.siglip.yardstick import VERSION
@@ -70,6 +71,8 @@ class Status:
     """What they take, all libraries together; of many it is an estimate."""
     thumbnails_max_bytes: int
     """What they take at most."""
+    shared_run: SharedProgress | None = None
+    """How far the processes are that index the library together now; None when there are none."""
 
 
 def library_status(library: LibraryLocation, thumbnails: ThumbnailStore) -> Status:
@@ -78,6 +81,7 @@ def library_status(library: LibraryLocation, thumbnails: ThumbnailStore) -> Stat
     with catalog.snapshot() as reader:
         known, counts = reader.folders(), reader.file_counts()
         photos, checkpoints = reader.photo_count(), _checkpoints(reader)
+        shared = SharedProgress.of(reader.workers())
         failures, damaged = len(reader.failures()), reader.count_damaged()
     # A drive may take long to answer, so the folders are looked at when the catalog is closed.
     folders = [_folder_status(folder, *counts.get(folder.id, (0, 0))) for folder in known]
@@ -95,6 +99,7 @@ def library_status(library: LibraryLocation, thumbnails: ThumbnailStore) -> Stat
         thumbnails=str(thumbnails.directory),
         thumbnails_bytes=thumbnails.size_on_disk(),
         thumbnails_max_bytes=thumbnails.max_bytes,
+        shared_run=shared if shared.workers else None,
     )
 
 

@@ -27,6 +27,7 @@ from sigseek.storage.catalog.reading.picture_digests import PictureDigestReader
 from sigseek.storage.catalog.reading.selections import SelectionReader
 from sigseek.storage.catalog.reading.settings import SettingReader
 from sigseek.storage.catalog.reading.tags import TagReader
+from sigseek.storage.catalog.reading.tasks import TaskReader
 from sigseek.storage.catalog.sqlite import SqliteDialect
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class CatalogReader(
     DirectoryCountReader,
     SettingReader,
     ColumnReader,
+    TaskReader,
 ):
     """Every question that can be asked of a catalog."""
 

@@ -131,6 +131,14 @@ class PostgreSqlDialect:
             raise self.describe(error) from error
         return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
+    def is_locked(self) -> bool:
+        """Return whether any process holds the writer's lock."""
+        try:
+            with self.readers.connect() as connection:
+                return self.lock.is_held(connection)
+        except self.errors as error:
+            raise self.describe(error) from error
+
     def close(self) -> None:
         """Close all connections."""
         self.writers.dispose()

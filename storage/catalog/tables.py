@@ -579,3 +579,57 @@ class SettingColumns(TypedColumns):
 
 
 SETTING = Table("setting", METADATA, SettingColumns)
+
+
+class WorkerColumns(TypedColumns):
+    """A process that takes in files together with others, and what it has done so far.
+
+    Rows of processes that have left stay until the next listing, for what they have done.
+    """
+
+    id: Named[int] = Column(WHOLE, primary_key=True)
+    name: Named[str] = Column(TEXT)
+    """The process and its machine, for people."""
+    joined_at: Named[datetime] = Column(TIME)
+    """By the database's clock, as all times here are."""
+    lease_until: Named[datetime | None] = Column(TIME)
+    """When the others may take its tasks. The worker puts it off while it lives. None for a worker
+    that has left.
+    """
+    listed: Named[int] = Column(WHOLE, default=0, server_default="0")
+    """Files that it has added to the tasks of all."""
+    done: Named[int] = Column(WHOLE, default=0, server_default="0")
+    """Files that it has dealt with, whoever added them."""
+
+
+WORKER = Table("worker", METADATA, WorkerColumns)
+
+
+class TaskColumns(TypedColumns):
+    """A file that some worker has to take in. The table is empty but while several processes index
+    together.
+    """
+
+    id: Named[int] = Column(WHOLE, primary_key=True)
+    folder_id: Named[int] = _id_of("folder")
+    checkpoint_id: Named[int] = _id_of("checkpoint")
+    path: Named[str] = Column(PATH)
+    """The path relative to the folder."""
+    size: Named[int] = Column(WHOLE)
+    mtime_ns: Named[int] = Column(WHOLE)
+    ctime_ns: Named[int | None] = Column(WHOLE)
+    worker_id: Named[int | None] = Column(WHOLE, ForeignKey("worker.id", ondelete="SET NULL"))
+    """The worker that has claimed it."""
+    tries: Named[int] = Column(WHOLE, default=0, server_default="0")
+    """How many workers have claimed it and not left in order. It may be what ended them."""
+
+
+TASK = Table(
+    "task",
+    METADATA,
+    TaskColumns,
+    Index("ix_task_free", "folder_id", "checkpoint_id", "worker_id", "id"),
+    Index("ix_task_worker_id", "worker_id"),
+    # An id tells a worker's claim from a later task, so it is never used again.
+    sqlite_autoincrement=True,
+)

@@ -12,6 +12,7 @@ from sigseek.storage.catalog.changes.judgement import JudgementWriter
 from sigseek.storage.catalog.changes.photos import PhotoWriter
 from sigseek.storage.catalog.changes.settings import SettingWriter
 from sigseek.storage.catalog.changes.tags import TagWriter
+from sigseek.storage.catalog.changes.tasks import TaskWriter
 from sigseek.storage.catalog.tables import METADATA
 
 
@@ -25,6 +26,7 @@ class Transaction(
     EmbeddingPairWriter,
     JudgementWriter,
     TagWriter,
+    TaskWriter,
     SettingWriter,
 ):
     """The changes that a catalog takes. Either all changes of one transaction are kept, or none.

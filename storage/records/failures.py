@@ -33,6 +33,8 @@ class FailureKind(StrEnum):
     """Decoding could not start, or was ended from outside: by the user, or by a system that was
     short of memory. It says nothing about the file.
     """
+    CRASH = "crash"
+    """Several processes ended while they indexed the file together with others."""
 
 
 @dataclass(frozen=True)

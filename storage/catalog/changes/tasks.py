@@ -1,0 +1,198 @@
+"""Changes of tasks, the files that several processes take in together, and of these workers.
+
+All times are of the database's clock: the clocks of the workers' machines may be wrong. Only
+PostgreSQL keeps two workers apart.
+
+Every transaction that changes a worker's row and its tasks locks the worker's row first, so that no
+two wait for each other.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Interval,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    true,
+    update,
+)
+
+from sigseek.storage.catalog.changes.writer import Writer
+from sigseek.storage.catalog.tables import TASK, WORKER
+from sigseek.storage.records.tasks import TaskRecord
+
+_AT_ONCE = 10_000
+"""Tasks that one statement adds."""
+
+
+class TaskWriter(Writer):
+    """Changes of tasks and workers."""
+
+    def add_worker(self, name: str, lease: timedelta) -> int:
+        """Add a worker, whose claims hold for so long unless `renew_lease` is called, and return
+        its id.
+        """
+        values = {"name": name, "joined_at": func.now(), "lease_until": _end(lease)}
+        return self._connection.execute(
+            insert(WORKER).values(values).returning(WORKER.c.id)
+        ).scalar_one()
+
+    def renew_lease(self, worker_id: int, lease: timedelta) -> None:
+        """Let the worker's claims hold for so long from now on."""
+        self._connection.execute(
+            update(WORKER).where(WORKER.c.id == worker_id).values(lease_until=_end(lease))
+        )
+
+    def leave(self, worker_id: int) -> None:
+        """Free the worker's claims at once. They do not count as tries."""
+        self._connection.execute(
+            update(WORKER).where(WORKER.c.id == worker_id).values(lease_until=None)
+        )
+        self._connection.execute(
+            update(TASK)
+            .where(TASK.c.worker_id == worker_id)
+            .values(worker_id=None, tries=TASK.c.tries - 1)
+        )
+
+    def free_expired(self) -> int:
+        """Free the claims of workers whose lease has run out, and return how many workers these
+        are.
+        """
+        query = select(WORKER.c.id).where(WORKER.c.lease_until < func.now())
+        ids = self._connection.scalars(
+            query.with_for_update(key_share=True, skip_locked=True)
+        ).all()
+        if ids:
+            self._connection.execute(
+                update(WORKER).where(WORKER.c.id.in_(ids)).values(lease_until=None)
+            )
+            self._connection.execute(
+                update(TASK).where(TASK.c.worker_id.in_(ids)).values(worker_id=None)
+            )
+        return len(ids)
+
+    def begin_listing(self, worker_id: int) -> None:
+        """Remove tasks that nobody has claimed, and workers that have left, which an earlier
+        listing may have left behind. The caller, this worker, lists all files anew.
+        """
+        self.free_expired()
+        self._connection.execute(delete(TASK).where(TASK.c.worker_id.is_(None)))
+        left = WORKER.c.lease_until.is_(None) & (WORKER.c.id != worker_id)
+        self._connection.execute(delete(WORKER).where(left))
+
+    def add_tasks(
+        self,
+        worker_id: int,
+        folder_id: int,
+        checkpoint_id: int,
+        files: Iterable[tuple[str, int, int, int | None]],
+    ) -> None:
+        """Add files (path, size, mtime in ns and ctime in ns) to the tasks of all, in this order,
+        except those that a worker has claimed already.
+        """
+        of_folder = (TASK.c.folder_id == folder_id) & (TASK.c.checkpoint_id == checkpoint_id)
+        claimed = set(self._connection.scalars(select(TASK.c.path).where(of_folder)))
+        rows = (
+            {
+                "folder_id": folder_id,
+                "checkpoint_id": checkpoint_id,
+                "path": path,
+                "size": size,
+                "mtime_ns": mtime_ns,
+                "ctime_ns": ctime_ns,
+            }
+            for path, size, mtime_ns, ctime_ns in files
+            if path not in claimed
+        )
+        while some := list(islice(rows, _AT_ONCE)):
+            self._connection.execute(insert(TASK), some)
+        self._count_listed(worker_id)
+
+    def claim_tasks(
+        self,
+        worker_id: int,
+        folder_id: int,
+        checkpoint_id: int,
+        count: int,
+        *,
+        least_tries: int = 0,
+        most_tries: int | None = None,
+    ) -> list[TaskRecord]:
+        """Claim up to `count` tasks of the folder for the worker, and return them in the order in
+        which they were added. Only those are claimed that were tried so many times.
+
+        Nobody waits for another worker that claims at the same time.
+        """
+        tried: ColumnElement[bool] = TASK.c.tries >= least_tries
+        tried &= true() if most_tries is None else TASK.c.tries <= most_tries
+        free = (
+            select(TASK.c.id)
+            .where(
+                TASK.c.folder_id == folder_id,
+                TASK.c.checkpoint_id == checkpoint_id,
+                TASK.c.worker_id.is_(None),
+                tried,
+            )
+            .order_by(TASK.c.id)
+            .limit(count)
+            .with_for_update(skip_locked=True)
+            .cte("free")
+        )
+        statement = (
+            update(TASK)
+            .where(TASK.c.id == free.c.id)
+            .values(worker_id=worker_id, tries=TASK.c.tries + 1)
+            .returning(*(TASK.c[name] for name in TaskRecord._fields))
+        )
+        return sorted(map(TaskRecord._make, self._connection.execute(statement)))
+
+    def finish_tasks(self, worker_id: int, ids: Sequence[int]) -> set[int]:
+        """Remove those of the tasks that are still claimed by the worker, and return their ids.
+
+        What became of the others is another worker's to tell, or was told before.
+        """
+        mine = WORKER.c.id == worker_id
+        self._connection.execute(select(WORKER.c.id).where(mine).with_for_update(key_share=True))
+        among = self._dialect.is_among(TASK.c.id, "ids")
+        values = {"ids": self._dialect.ids(list(ids))}
+        finished = set(
+            self._connection.scalars(
+                delete(TASK).where(TASK.c.worker_id == worker_id, among).returning(TASK.c.id),
+                values,
+            )
+        )
+        if finished:
+            self._connection.execute(
+                update(WORKER).where(mine).values(done=WORKER.c.done + len(finished))
+            )
+        return finished
+
+    def remove_tasks(self) -> None:
+        """Remove all tasks and all workers."""
+        self._connection.execute(delete(TASK))
+        self._connection.execute(delete(WORKER))
+
+    def _count_listed(self, worker_id: int) -> None:
+        """Have the workers' rows tell as many files as are done or still tasks."""
+        count: Any = select(func.count()).select_from(TASK).scalar_subquery()
+        done: Any = select(func.coalesce(func.sum(WORKER.c.done), 0)).scalar_subquery()
+        others: Any = (
+            select(func.coalesce(func.sum(WORKER.c.listed), 0))
+            .where(WORKER.c.id != worker_id)
+            .scalar_subquery()
+        )
+        listed = self._connection.execute(select(count + done - others)).scalar_one()
+        self._connection.execute(
+            update(WORKER).where(WORKER.c.id == worker_id).values(listed=int(listed))
+        )
+
+
+def _end(lease: timedelta) -> ColumnElement[Any]:
+    return func.now() + literal(lease, Interval)
