@@ -83,6 +83,8 @@ class Indexer:
         self._shared = shared
         self._mounts = mounts or Mounts()
         self._worker: Worker | None = None
+        self._shared_listing = False
+        """Whether this process lists the files that others take in, too."""
         self._is_going_on: Callable[[], bool] = lambda: False
         self._new_limit = max_pixels
         self._max_pixels = max_pixels or catalog.max_pixels() or default_max_pixels()
@@ -119,6 +121,7 @@ class Indexer:
             if self._shared:
                 self._worker = leaving.enter_context(self._join())
                 self._worker.begin_listing()
+                self._shared_listing = True
             return self._run(paths, accept_missing, exclude, include)
 
     def help(self, is_going_on: Callable[[], bool]) -> IndexReport:
@@ -257,8 +260,8 @@ class Indexer:
             for folder, found in work:
                 yield folder, ListedWork(self._catalog, found)
             return
-        for folder, found in work:
-            self._worker.offer(folder, found)
+        if self._shared_listing:
+            self._worker.offer(work)
         yield from self._worker.stints(self._stop, self._is_going_on)
 
     def _read_metadata(self, work: Sequence[tuple[FolderRecord, PurePath, Comparison]]) -> bool:

@@ -46,12 +46,12 @@ _SUSPECT = 2
 """After so many tries a file is taken in alone, so that no other file is blamed for it."""
 _FEWEST, _MOST = 16, 1_024
 """Files that are claimed at a time."""
-_SHORT, _LONG = 2.0, 8.0
+_SHORT, _LONG = 0.5, 2.0
 """Seconds that a claim should last: a round trip costs little then, and at the end no worker waits
 long for another.
 """
-_LOOK = 0.3
-"""Seconds between two looks for tasks while others have them all."""
+_FIRST_LOOK, _LAST_LOOK = 0.2, 3.0
+"""Seconds between two looks for tasks while others have them all. They double with each look."""
 _ATTEMPTS = 10
 """How often a transaction is tried that other workers' transactions are in the way of."""
 
@@ -122,14 +122,15 @@ class Worker:
         """Begin to list all files anew, whatever a worker before has listed."""
         self._commit(lambda transaction: transaction.begin_listing(self.id))
 
-    def offer(self, folder: FolderRecord, found: Comparison) -> None:
-        """Add the files that have to be read to the tasks of all."""
-        if found.changed:
-            self._commit(
-                lambda transaction: transaction.add_tasks(
-                    self.id, folder.id, self._checkpoint.id, found.changed
-                )
+    def offer(self, work: Sequence[tuple[FolderRecord, Comparison]]) -> None:
+        """Let the files that have to be read be the tasks of all."""
+        self._commit(
+            lambda transaction: transaction.add_tasks(
+                self.id,
+                self._checkpoint.id,
+                ((folder.id, *file) for folder, found in work for file in found.changed),
             )
+        )
         self._look()
 
     def stints(
@@ -143,6 +144,7 @@ class Worker:
         others. Raises FolderError when none is here.
         """
         here: dict[int, FolderRecord] = {}
+        pause = _FIRST_LOOK
         while not stop.is_set():
             pending = self._catalog.folders_with_tasks(self._checkpoint.id)
             if pending - here.keys():
@@ -157,12 +159,14 @@ class Worker:
                     work = ClaimedWork(self, here[id_], alone=alone)
                     if not stop.is_set() and work.claim():
                         worked = True
+                        pause = _FIRST_LOOK
                         yield here[id_], work
             if not worked:
                 self._commit(lambda transaction: transaction.free_expired())
                 self._look()
                 self._ledger.wait_for_others()
-                stop.wait(_LOOK)
+                stop.wait(pause)
+                pause = min(2 * pause, _LAST_LOOK)
 
     def claim(self, folder: FolderRecord, count: int, *, alone: bool) -> list[TaskRecord]:
         """Claim tasks: one that has been tried several times if `alone`, or else others."""
@@ -191,11 +195,15 @@ class Worker:
         that are still this worker's, in one transaction.
         """
 
-        def finish(transaction: Transaction) -> _Result:
+        def finish(transaction: Transaction) -> tuple[int, _Result]:
             finished = transaction.finish_tasks(self.id, list(ids.values()))
-            return write(transaction, {path for path, id_ in ids.items() if id_ in finished})
+            ours = {path for path, id_ in ids.items() if id_ in finished}
+            return len(ours), write(transaction, ours)
 
-        return self._commit(finish)
+        done, result = self._commit(finish)
+        # what the others have done is looked up now and then
+        self._progress = replace(self._progress, done=self._progress.done + done)
+        return result
 
     def give_up(self, folder: FolderRecord, task: TaskRecord) -> None:
         """Note that the file has ended too many workers."""

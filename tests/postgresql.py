@@ -24,6 +24,7 @@ _SETTINGS = {
     "max_connections": "50",
     "shared_buffers": "32MB",
 }
+_ENVIRONMENT = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
 _STARTING = 60  # seconds, on a busy machine
 
 
@@ -122,40 +123,50 @@ def running_server(directory: Path) -> Iterator[Server]:
     """Run a server with the programs in `directory`."""
     # Not in pytest's own directory, which is root's alone and whose name is too long for a socket.
     home = Path(tempfile.mkdtemp(prefix="sigseek-pg-"))
-    if os.geteuid() == 0:
-        shutil.chown(home, "postgres", "postgres")
-    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
     try:
-        subprocess.run(
-            [
-                *(*_bound_to_us(), directory / "initdb", "-D", home / "data", "-U", "sigseek"),
-                *("-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"),
-            ],
-            check=True,
-            capture_output=True,
-            cwd=home,
-            env=environment,
-        )
-        settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
-        with (home / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [
-                    *(*_bound_to_us(), directory / "postgres", "-D", home / "data"),
-                    *(*settings, f"--unix_socket_directories={home}"),
-                ],
-                stdout=log,
-                stderr=log,
-                cwd=home,
-                env=environment,
-            )
+        make_cluster(home, directory)
+        process = start_server(home, directory)
         try:
-            _wait(process, directory / "pg_isready", home)
             yield Server(home)
         finally:
             process.send_signal(signal.SIGQUIT)  # at once: nothing has to be kept
             process.wait(10)
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def make_cluster(home: Path, directory: Path) -> None:
+    """Make the files of an empty server in `home`."""
+    if os.geteuid() == 0:
+        shutil.chown(home, "postgres", "postgres")
+    subprocess.run(
+        [
+            *(*_bound_to_us(), directory / "initdb", "-D", home / "data", "-U", "sigseek"),
+            *("-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"),
+        ],
+        check=True,
+        capture_output=True,
+        cwd=home,
+        env=_ENVIRONMENT,
+    )
+
+
+def start_server(home: Path, directory: Path) -> "subprocess.Popen[bytes]":
+    """Start the server in `home`, and return when it answers. RuntimeError if it ends before."""
+    settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+    with (home / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                *(*_bound_to_us(), directory / "postgres", "-D", home / "data"),
+                *(*settings, f"--unix_socket_directories={home}"),
+            ],
+            stdout=log,
+            stderr=log,
+            cwd=home,
+            env=_ENVIRONMENT,
+        )
+    _wait(process, directory / "pg_isready", home)
+    return process
 
 
 def _bound_to_us() -> list[str]:

@@ -1,6 +1,7 @@
 """Several processes that index one library together."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -133,23 +134,22 @@ def test_a_process_that_is_asked_to_end_frees_its_claims_at_once(
 ) -> None:
     process = start(url, photos, "--slow", "0.3")
     wait_for(url, "SELECT count(*) > 0 FROM task WHERE worker_id IS NOT NULL", process)
+    with sigseek.open(address(url)) as library:
+        status = library.status()
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, "interrupted; what was finished is kept" in err) == (130, True)
     assert ask(url, "SELECT count(*) FROM task WHERE worker_id IS NOT NULL OR tries > 0") == 0
     assert ask(url, "SELECT count(*) FROM task") > 0
     assert ask(url, "SELECT count(*) FROM worker WHERE lease_until IS NOT NULL") == 0
+    assert status.shared_run is not None
+    assert (status.shared_run.total, status.shared_run.workers) == (31, 1)
 
 
-def test_status_tells_how_far_all_processes_are(url: URL, photos: Path, run: Run) -> None:
-    process = start(url, photos, "--slow", "0.3")
-    wait_for(url, "SELECT count(*) > 0 FROM task WHERE worker_id IS NOT NULL", process)
-    shown = run("status", "--library", address(url)).stdout
-    found = json.loads(run("status", "--library", address(url), "--json").stdout)
-    process.kill()
-    process.communicate()
-    assert "of 31 files, by 1 process (" in shown
-    assert (found["shared_run"]["total"], found["shared_run"]["workers"]) == (31, 1)
+def test_status_says_how_far_all_processes_are(tasks: "Tasks", url: URL, run: Run) -> None:
+    tasks.finish(tasks.lister, tasks.claim(tasks.lister, 2))
+    said = run("status", "--library", address(url)).stdout
+    assert re.search(r"^indexing    2 of 3 files, by 1 process \(\d+\.\d files/s\)$", said, re.M)
 
 
 class Tasks:
@@ -162,8 +162,12 @@ class Tasks:
             folder, _ = transaction.add_folder(Path("/photos"))
             self.folder_id = folder.id
             self.lister = transaction.add_worker("lister", LONG)
-            files = [(f"{name}.png", 10, 20, None) for name in "cab"]
-            transaction.add_tasks(self.lister, folder.id, self.checkpoint.id, files)
+        self.offer(self.lister, "cab")
+
+    def offer(self, lister: int, names: str) -> None:
+        files = [(self.folder_id, f"{name}.png", 10, 20, None) for name in names]
+        with self.catalog.transaction() as transaction:
+            transaction.add_tasks(lister, self.checkpoint.id, files)
 
     def join(self, lease: timedelta = LONG) -> int:
         with self.catalog.transaction() as transaction:
@@ -244,11 +248,21 @@ def test_a_new_listing_keeps_claims_and_what_was_done(tasks: Tasks) -> None:
     with tasks.catalog.transaction() as transaction:
         transaction.leave(tasks.lister)
         transaction.begin_listing(new)
-        files = [(f"{name}.png", 10, 20, None) for name in "abde"]
-        transaction.add_tasks(new, tasks.folder_id, tasks.checkpoint.id, files)
+    tasks.offer(new, "abde")
     progress = SharedProgress.of(tasks.catalog.workers())
     assert (progress.done, progress.total, progress.workers) == (1, 5, 2)
     assert [task.path for task in tasks.claim(new, 9)] == ["b.png", "d.png", "e.png"]
+
+
+def test_a_new_listing_keeps_in_mind_which_files_were_tried(tasks: Tasks) -> None:
+    tasks.claim(tasks.join(timedelta(seconds=-1)), 2)
+    new = tasks.join()
+    with tasks.catalog.transaction() as transaction:
+        transaction.begin_listing(new)
+    tasks.offer(new, "ab")  # c is gone
+    claimed = tasks.claim(new, 9)
+    assert [(task.path, task.tries) for task in claimed] == [("a.png", 2), ("b.png", 1)]
+    assert SharedProgress.of(tasks.catalog.workers()).total == 2
 
 
 def test_the_rate_is_that_of_the_processes_at_work() -> None:
@@ -271,14 +285,15 @@ def test_a_file_that_ended_five_processes_becomes_a_failure(url: URL, tmp_path: 
         save(tmp_path / "photos" / "3.png", seed=3)
         status = (tmp_path / "photos" / "3.png").stat()
         catalog = Catalog(PostgreSqlDialect(url))
-        file = ("3.png", status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        folder_id = catalog.folders()[0].id
+        file = (folder_id, "3.png", status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         with catalog.transaction() as transaction:
             worker = transaction.add_worker("a worker", LONG)
-            transaction.add_tasks(worker, catalog.folders()[0].id, record.id, [file])
+            transaction.add_tasks(worker, record.id, [file])
         for _ in range(5):
             with catalog.transaction() as transaction:
                 worker = transaction.add_worker("a worker", timedelta(seconds=-1))
-                transaction.claim_tasks(worker, catalog.folders()[0].id, record.id, 1)
+                transaction.claim_tasks(worker, folder_id, record.id, 1)
             with catalog.transaction() as transaction:
                 transaction.free_expired()
         catalog.close()

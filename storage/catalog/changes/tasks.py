@@ -7,7 +7,7 @@ Every transaction that changes a worker's row and its tasks locks the worker's r
 two wait for each other.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import islice
 from typing import Any
@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from sigseek.storage.catalog.changes.writer import Writer
+from sigseek.storage.catalog.paths import statement_chunks
 from sigseek.storage.catalog.tables import TASK, WORKER
 from sigseek.storage.records.tasks import TaskRecord
 
@@ -79,40 +80,44 @@ class TaskWriter(Writer):
         return len(ids)
 
     def begin_listing(self, worker_id: int) -> None:
-        """Remove tasks that nobody has claimed, and workers that have left, which an earlier
-        listing may have left behind. The caller, this worker, lists all files anew.
+        """Remove tasks that an earlier listing has left behind, and workers that have left. The
+        caller, this worker, lists all files anew.
+
+        Tasks that are claimed stay, and so do those that were tried before: a file that ends every
+        worker would otherwise be tried for ever.
         """
         self.free_expired()
-        self._connection.execute(delete(TASK).where(TASK.c.worker_id.is_(None)))
+        untried = TASK.c.worker_id.is_(None) & (TASK.c.tries == 0)
+        self._connection.execute(delete(TASK).where(untried))
         left = WORKER.c.lease_until.is_(None) & (WORKER.c.id != worker_id)
         self._connection.execute(delete(WORKER).where(left))
 
     def add_tasks(
         self,
         worker_id: int,
-        folder_id: int,
         checkpoint_id: int,
-        files: Iterable[tuple[str, int, int, int | None]],
+        files: Iterable[tuple[int, str, int, int, int | None]],
     ) -> None:
-        """Add files (path, size, mtime in ns and ctime in ns) to the tasks of all, in this order,
-        except those that a worker has claimed already.
+        """Let these files be the tasks of all, in this order. Each is the id of its folder, its
+        path, its size, and its mtime and ctime in ns.
+
+        Tasks that exist stay as they are, but are removed if they are not among the files and
+        nobody has claimed them.
         """
-        of_folder = (TASK.c.folder_id == folder_id) & (TASK.c.checkpoint_id == checkpoint_id)
-        claimed = set(self._connection.scalars(select(TASK.c.path).where(of_folder)))
-        rows = (
-            {
-                "folder_id": folder_id,
-                "checkpoint_id": checkpoint_id,
-                "path": path,
-                "size": size,
-                "mtime_ns": mtime_ns,
-                "ctime_ns": ctime_ns,
-            }
-            for path, size, mtime_ns, ctime_ns in files
-            if path not in claimed
-        )
+        query = select(TASK.c.folder_id, TASK.c.path, TASK.c.id, TASK.c.worker_id)
+        there = {
+            (row.folder_id, row.path): (row.id, row.worker_id)
+            for row in self._connection.execute(query.where(TASK.c.checkpoint_id == checkpoint_id))
+        }
+        still: set[int] = set()
+        rows = _new_tasks(checkpoint_id, files, there, still)
         while some := list(islice(rows, _AT_ONCE)):
             self._connection.execute(insert(TASK), some)
+        free = [id_ for id_, owner in there.values() if owner is None and id_ not in still]
+        for chunk in statement_chunks(free):
+            # somebody may have claimed it since
+            unclaimed = TASK.c.id.in_(chunk) & TASK.c.worker_id.is_(None)
+            self._connection.execute(delete(TASK).where(unclaimed))
         self._count_listed(worker_id)
 
     def claim_tasks(
@@ -174,11 +179,6 @@ class TaskWriter(Writer):
             )
         return finished
 
-    def remove_tasks(self) -> None:
-        """Remove all tasks and all workers."""
-        self._connection.execute(delete(TASK))
-        self._connection.execute(delete(WORKER))
-
     def _count_listed(self, worker_id: int) -> None:
         """Have the workers' rows tell as many files as are done or still tasks."""
         count: Any = select(func.count()).select_from(TASK).scalar_subquery()
@@ -196,3 +196,27 @@ class TaskWriter(Writer):
 
 def _end(lease: timedelta) -> ColumnElement[Any]:
     return func.now() + literal(lease, Interval)
+
+
+def _new_tasks(
+    checkpoint_id: int,
+    files: Iterable[tuple[int, str, int, int, int | None]],
+    there: Mapping[tuple[int, str], tuple[int, int | None]],
+    still: set[int],
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of those files that are not tasks yet. The ids of the others go into
+    `still`.
+    """
+    for folder_id, path, size, mtime_ns, ctime_ns in files:
+        known = there.get((folder_id, path))
+        if known:
+            still.add(known[0])
+            continue
+        yield {
+            "folder_id": folder_id,
+            "checkpoint_id": checkpoint_id,
+            "path": path,
+            "size": size,
+            "mtime_ns": mtime_ns,
+            "ctime_ns": ctime_ns,
+        }
