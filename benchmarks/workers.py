@@ -258,17 +258,19 @@ def _start(part: str, *place: str) -> subprocess.Popen[bytes]:
 def _killable(address: str, folder: str) -> None:
     """Index together with others, with a short lease, and die at the poison."""
     from sigseek.indexer import ingest, shared_work
+    from sigseek.indexer.decoding.digest import digest_file
 
     shared_work.LEASE = timedelta(seconds=3)
-    digest_file = ingest.digest_file
 
     def digest_or_die(path: Path, *given: Any) -> Any:
         if path.name == _POISON:
             os.kill(os.getpid(), signal.SIGKILL)
         return digest_file(path, *given)
 
-    ingest.digest_file = digest_or_die
-    with open_library(address, model="mini") as library:
+    with (
+        patch.object(ingest, "digest_file", digest_or_die),
+        open_library(address, model="mini") as library,
+    ):
         library.index(folder, join=True)
 
 
