@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test lint bench bench-scores migration openapi clean
+.PHONY: demo test test-postgresql lint bench bench-scores migration openapi clean
 
 demo: $(INSTALLED)
 	$(BIN)/sigseek demo --folder demo-photos
@@ -18,6 +18,10 @@ test: lint
 	$(BIN)/coverage combine --quiet
 	@echo "Lines and branches that the tests reach, in percent:"
 	@$(BIN)/coverage report --format=total
+
+# All tests that are about what a database holds, on PostgreSQL. `test` runs some of them.
+test-postgresql: $(INSTALLED)
+	$(BIN)/pytest --postgresql -k "postgresql" --numprocesses logical --maxprocesses 4 --dist worksteal
 
 # Side by side, with what is compared with; about a quarter of an hour on a quiet machine.
 bench: $(INSTALLED)

@@ -152,6 +152,12 @@ class Library:
         """Make the library, without photos, if there is none yet."""
         self._directory.catalog(create=True)
 
+    def state(self) -> str:
+        """Return a text that is another one after anybody, in any process, has changed the library.
+        It costs next to nothing, so a program may ask for it every second.
+        """
+        return self._directory.state()
+
     def check_not_busy(self) -> None:
         """Raise LibraryError, which names the holder, while another process changes the library."""
         if self._directory.exists():

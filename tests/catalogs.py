@@ -2,19 +2,21 @@
 
 import hashlib
 import os
-import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row, delete, func, select, text, update
 
 from sigseek.search.calibration import Calibration
 from sigseek.search.searcher import Searcher
 from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord, PhotoFacts, ReadFile
+from sigseek.storage.catalog.sqlite import SqliteDialect
+from sigseek.storage.catalog.tables import CHECKPOINT, EMBEDDING, PHOTO
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index.faiss import FaissIndex
 from sigseek.storage.index.store import FaissStore
@@ -63,33 +65,84 @@ def writing(catalog: Catalog) -> Iterator[Connection]:
         yield connection
 
 
+def execute(library: Path | Catalog, statement: str, **values: object) -> Sequence[Row[Any]]:
+    """Execute a statement behind the back of the library, given by its directory or its catalog.
+    Its parameters are written `:name`. Returns the rows that it gives.
+    """
+    catalog = Catalog(library) if isinstance(library, Path) else library
+    try:
+        with writing(catalog) as connection:
+            done = connection.execute(text(statement), values)
+            return done.all() if done.returns_rows else []
+    finally:
+        if catalog is not library:
+            catalog.close()
+
+
 def add_many(catalog: Catalog, checkpoint_id: int, vectors: npt.NDArray[np.float32]) -> list[int]:
     """Add photos without files, each with an embedding, all of one new generation, written at a
     stroke. Returns the ids.
     """
-    with sqlite3.connect(catalog.path) as connection:
-        (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM photo").fetchone()
-        ids = list(range(last + 1, last + 1 + len(vectors)))
-        photos = [(id_, os.urandom(32)) for id_ in ids]
-        connection.executemany(
-            "INSERT INTO photo (id, digest, width, height, format) VALUES (?, ?, 40, 30, 'JPEG')",
-            photos,
+    with writing(catalog) as connection:
+        last = connection.scalar(select(func.max(PHOTO.c.id))) or 0
+        # The digests ascend, because ids follow their order on PostgreSQL.
+        photos = [
+            {
+                "digest": (last + row).to_bytes(8, "big") + os.urandom(24),
+                "width": 40,
+                "height": 30,
+                "format": "JPEG",
+            }
+            for row in range(len(vectors))
+        ]
+        catalog._dialect.put(connection, PHOTO, ["digest"], photos)
+        added = select(PHOTO.c.id).where(PHOTO.c.id > last).order_by(PHOTO.c.id)
+        ids = list(connection.scalars(added))
+        generation = connection.scalar(
+            update(CHECKPOINT)
+            .where(CHECKPOINT.c.id == checkpoint_id)
+            .values(generation=CHECKPOINT.c.generation + 1)
+            .returning(CHECKPOINT.c.generation)
         )
-        connection.execute(
-            "UPDATE checkpoint SET generation = generation + 1 WHERE id = ?", (checkpoint_id,)
-        )
-        connection.executemany(
-            "INSERT INTO embedding SELECT id, ?, ?, 'fp32', 1, generation, ? "
-            "FROM checkpoint WHERE id = ?",
-            [
-                (id_, half, zlib.crc32(half), checkpoint_id)
-                for id_, half in zip(
-                    ids, (vector.tobytes() for vector in vectors.astype("<f2")), strict=True
-                )
-            ],
-        )
-    connection.close()
+        halves = (vector.tobytes() for vector in vectors.astype("<f2"))
+        embeddings = [
+            {
+                "checkpoint_id": checkpoint_id,
+                "photo_id": id_,
+                "vector": half,
+                "precision": "fp32",
+                "preprocessing_version": 1,
+                "generation": generation,
+                "checksum": zlib.crc32(half),
+            }
+            for id_, half in zip(ids, halves, strict=True)
+        ]
+        catalog._dialect.put(connection, EMBEDDING, ["checkpoint_id", "photo_id"], embeddings)
     return ids
+
+
+def add_files(catalog: Catalog) -> None:
+    """Add a file for each photo that has none, named by its id, in one folder."""
+    with catalog.transaction() as transaction:
+        folder, _ = transaction.add_folder(Path("/p"))
+    number = "convert_to(CAST(id AS text), 'UTF8')" if is_postgresql(catalog) else "id"
+    execute(
+        catalog,
+        "INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) "
+        f"SELECT :folder, {number}, id, 1, 1 FROM photo "
+        "WHERE NOT EXISTS (SELECT 1 FROM file WHERE photo_id = photo.id)",
+        folder=folder.id,
+    )
+
+
+def remove_photos(catalog: Catalog, ids: Sequence[int]) -> None:
+    """Remove photos behind the catalog's back, and leave its generations as they are."""
+    with writing(catalog) as connection:
+        connection.execute(delete(PHOTO).where(PHOTO.c.id.in_(ids)))
+
+
+def is_postgresql(catalog: Catalog) -> bool:
+    return not isinstance(catalog._dialect, SqliteDialect)
 
 
 def unit(vectors: object) -> npt.NDArray[np.float32]:

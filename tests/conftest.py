@@ -24,7 +24,10 @@ from sigseek.siglip.yardstick.embeddings import Yardstick, load_yardstick
 from tests.browser import MISSING, found_browser
 
 if TYPE_CHECKING:
+    from sqlalchemy import URL
+
     from sigseek.storage import Catalog
+    from tests.databases import Databases
     from tests.postgresql import Server
 
 ROOT = Path(__file__).parent.parent
@@ -39,6 +42,24 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 needs_corpora = pytest.mark.skipif(
     not CORPORA.is_dir(), reason="the shared pictures are not beside this checkout"
 )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--postgresql",
+        action="store_true",
+        help="run all tests that are about what a database holds on PostgreSQL, too",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of modules that are marked so on SQLite and on PostgreSQL."""
+    mark = metafunc.definition.get_closest_marker("both_databases")
+    if mark is None or metafunc.definition.get_closest_marker("sqlite_only"):
+        return
+    if mark.kwargs.get("always") or metafunc.config.getoption("postgresql"):
+        kinds = ["sqlite", "postgresql"]
+        metafunc.parametrize("databases", kinds, indirect=True, scope="module")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -174,6 +195,18 @@ def mini_library(tmp_path_factory: pytest.TempPathFactory, drawn: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def mini_database(postgresql_server: Server, mini_library: Path, drawn: Path) -> tuple[Path, URL]:
+    """The directory of `mini_library`, and a database with the same photos."""
+    import sigseek
+    from tests.postgresql import address
+
+    url = postgresql_server.empty_database()
+    with sigseek.open(address(url), model="mini", precision="fp32") as library:
+        library.index(drawn)
+    return mini_library, url
+
+
+@pytest.fixture(scope="session")
 def drawn_vectors(
     mini: Checkpoint, mini_towers: tuple[ImageTower, TextTower], drawn: Path
 ) -> dict[Path, npt.NDArray[np.float32]]:
@@ -195,6 +228,37 @@ def postgresql_server() -> Iterator[Server]:
         pytest.skip("PostgreSQL's server is not installed (on Debian: apt-get install postgresql)")
     with running_server(directory) as server:
         yield server
+
+
+@pytest.fixture(scope="module", autouse=True)
+def databases(request: pytest.FixtureRequest) -> Iterator[Databases | None]:
+    """What libraries are for the tests of this module; None where it is not said to be about both
+    kinds of database. Fixtures of a module that make a library ask for this one.
+    """
+    if request.node.get_closest_marker("both_databases") is None:
+        yield None
+        return
+    from tests.databases import Databases, PostgreSqlDatabases
+
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield Databases()
+        return
+    databases = PostgreSqlDatabases(
+        request.getfixturevalue("postgresql_server"),
+        lambda: request.getfixturevalue("mini_database"),
+    )
+    with databases.in_place_of_directories():
+        yield databases
+
+
+@pytest.fixture(autouse=True)
+def used_databases(databases: Databases | None) -> Iterator[None]:
+    """Remove the databases that a test has made, when it is done."""
+    if databases is None:
+        yield
+        return
+    with databases.used_by_test():
+        yield
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -228,7 +292,7 @@ def open_catalog(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cal
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(tmp_path: Path, databases: Databases | None) -> Run:
     """Run the installed `sigseek` in an empty folder. With `check`, the default, it must
     succeed.
     """
@@ -236,8 +300,13 @@ def run(tmp_path: Path) -> Run:
     def run(
         *arguments: object, check: bool = True, **environment: str
     ) -> subprocess.CompletedProcess[str]:
+        given = list(map(str, arguments))
+        if databases is not None:
+            from tests.databases import with_addresses
+
+            given = with_addresses(given, databases)
         done = subprocess.run(
-            [Path(sys.executable).parent / "sigseek", *map(str, arguments)],
+            [Path(sys.executable).parent / "sigseek", *given],
             capture_output=True,
             encoding="utf-8",
             errors="surrogateescape",  # as a path that is not UTF-8 comes out
@@ -246,6 +315,9 @@ def run(tmp_path: Path) -> Run:
             timeout=300,
             check=False,
         )
+        if databases is not None:
+            done.stdout = databases.named_by_directory(done.stdout)
+            done.stderr = databases.named_by_directory(done.stderr)
         assert "Traceback" not in done.stderr, done.stderr
         assert not check or done.returncode == 0, done.stderr
         return done

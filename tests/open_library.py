@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sigseek.operations.directory import LibraryDirectory
+from sigseek.operations import location
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.progress import Listener, Silence
 
@@ -14,9 +14,8 @@ def opened(
     directory: Path, model: str | None = "mini", listener: Listener | None = None
 ) -> Iterator[OpenedLibrary]:
     """Open the library on the CPU in fp32."""
-    library = OpenedLibrary(
-        LibraryDirectory(directory), model, "cpu", "fp32", listener or Silence()
-    )
+    place = location.library_location(directory, listener or Silence())
+    library = OpenedLibrary(place, model, "cpu", "fp32", listener or Silence())
     try:
         yield library
     finally:

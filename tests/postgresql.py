@@ -28,6 +28,11 @@ _ENVIRONMENT = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
 _STARTING = 60  # seconds, on a busy machine
 
 
+def address(url: URL) -> str:
+    """Return the address as a person types it."""
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
 class Server:
     """A running server, which makes databases with the tables of a new library."""
 
@@ -50,6 +55,33 @@ class Server:
         """
         return self._new("made")
 
+    def english_database(self) -> URL:
+        """Make a database without tables whose texts are in the order of an English dictionary."""
+        return self._new("template0", "LOCALE_PROVIDER icu ICU_LOCALE 'en-US'")
+
+    def make_anew(self, url: URL) -> None:
+        """Put an empty database in the place of one."""
+        self.drop(url)
+        self._run(f"CREATE DATABASE {url.database}")
+
+    def directory(self, name: str) -> Path:
+        """Make a directory of the server's."""
+        made = self._sockets / name
+        made.mkdir()
+        if os.geteuid() == 0:
+            shutil.chown(made, "postgres", "postgres")
+        return made
+
+    def database_in(self, directory: Path) -> URL:
+        """Make an empty database whose files are in the directory."""
+        self._run(f"CREATE TABLESPACE {directory.name} LOCATION '{directory}'")
+        return self._new("template1", f"TABLESPACE {directory.name}")
+
+    def drop_with_tablespace(self, url: URL, directory: Path) -> None:
+        """Remove a database that is in the directory, which the server uses no longer."""
+        self.drop(url)
+        self._run(f"DROP TABLESPACE {directory.name}")
+
     def drop(self, url: URL) -> None:
         """Remove a database, though connections to it may be open."""
         self._run(f"DROP DATABASE {url.database} WITH (FORCE)")
@@ -62,7 +94,7 @@ class Server:
     def end_connections(self, url: URL) -> None:
         """End all connections to a database, as a restart of the server does."""
         self._run(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
             f"WHERE datname = '{url.database}'"
         )
 
@@ -86,9 +118,9 @@ class Server:
         self.run_in(url, f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {user}")
         return url.set(username=user)
 
-    def _new(self, template: str) -> URL:
+    def _new(self, template: str, more: str = "") -> URL:
         name = f"test{next(self._numbers)}"
-        self._run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self._run(f"CREATE DATABASE {name} TEMPLATE {template} {more}")
         return self._url(name)
 
     def _url(self, database: str) -> URL:
@@ -139,6 +171,7 @@ def make_cluster(home: Path, directory: Path) -> None:
     """Make the files of an empty server in `home`."""
     if os.geteuid() == 0:
         shutil.chown(home, "postgres", "postgres")
+    home.chmod(0o711)  # tests without root's rights reach the sockets, too
     subprocess.run(
         [
             *(*_bound_to_us(), directory / "initdb", "-D", home / "data", "-U", "sigseek"),

@@ -20,6 +20,8 @@ from sigseek.indexer.decoding.worker_pool import WorkerPool
 from tests.photos import save, xmp
 from tests.test_pipeline import Library
 
+pytestmark = pytest.mark.both_databases
+
 OTHER = "../other/"
 _END_OF_PNG = 12  # bytes of its last chunk
 ALL = [f"{directory}{name}.png" for directory in ("", "a/", "b/", "b/c/", OTHER) for name in "xyz"]

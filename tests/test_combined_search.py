@@ -3,7 +3,6 @@ gives.
 """
 
 import random
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,14 +48,19 @@ from sigseek.storage import (
 from sigseek.storage.index import faiss_build, index_files
 from tests.catalogs import (
     add_checkpoint,
+    add_files,
     add_many,
     add_photos,
     open_searcher,
     opened,
     random_unit,
+    remove_photos,
     unit,
 )
+from tests.databases import Databases
 from tests.trees import trees
+
+pytestmark = pytest.mark.both_databases
 
 Doubles = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
@@ -114,17 +118,6 @@ class Library:
         return combine(query, {term: self.model(term)(self.cosines(term)) for term in terms(query)})
 
 
-def add_files(catalog: Catalog) -> None:
-    """Add a file for each photo, named by its id."""
-    with sqlite3.connect(catalog.path) as connection:
-        connection.execute("INSERT OR IGNORE INTO folder (id, path) VALUES (1, '/p')")
-        connection.execute(
-            "INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) "
-            "SELECT 1, id, id, 1, 1 FROM photo"
-        )
-    connection.close()
-
-
 def add_gentle_checkpoint(catalog: Catalog) -> CheckpointRecord:
     with catalog.transaction() as transaction:
         return transaction.add_checkpoint(
@@ -142,7 +135,7 @@ def around(direction: Floats, count: int, seed: int) -> Floats:
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+def library(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Iterator[Library]:
     """3,000 photos, the last 300 later than the index; few candidates, so that estimates decide on
     who is scored exactly.
     """
@@ -519,7 +512,9 @@ def test_a_verdict_does_not_depend_on_how_many_hits_are_asked_for(
 
 @pytest.fixture(scope="module", params=["flat", "quantised"])
 def judged(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    databases: Databases,
 ) -> Iterator[tuple[Searcher, Searcher, dict[Leaf, Floats]]]:
     """A calibrated and an uncalibrated searcher of a judged library, and its texts."""
     directory = tmp_path_factory.mktemp("judged")
@@ -631,13 +626,6 @@ def vectors_of(words: str, vectors: dict[Leaf, Floats]) -> dict[Leaf, Floats]:
 # Photos that left the catalog
 
 
-def remove(catalog: Catalog, gone: list[int]) -> None:
-    with sqlite3.connect(catalog.path) as connection:
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.executemany("DELETE FROM photo WHERE id = ?", [(id_,) for id_ in gone])
-    connection.close()
-
-
 @pytest.mark.parametrize("quantised", [True, False])
 def test_photos_removed_since_take_no_candidates_place(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quantised: bool
@@ -652,7 +640,7 @@ def test_photos_removed_since_take_no_candidates_place(
     add_many(catalog, checkpoint.id, vectors)
     add_files(catalog)
     searcher(catalog, tmp_path)
-    remove(catalog, nearest[:250].tolist())
+    remove_photos(catalog, nearest[:250].tolist())
     search = searcher(catalog, tmp_path)
     expected = nearest[250:255].tolist()
     text = Text("a")

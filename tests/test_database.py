@@ -13,8 +13,9 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, UniqueConstraint, create_engine
+from sqlalchemy import URL, UniqueConstraint, create_engine, select, text
 from sqlalchemy.exc import OperationalError
 
 from sigseek.errors import ErrorKind
@@ -26,10 +27,11 @@ from sigseek.storage import (
     PhotoFacts,
 )
 from sigseek.storage.catalog import schema
+from sigseek.storage.catalog.columns import PlainText
 from sigseek.storage.catalog.postgresql import PostgreSqlDialect
 from sigseek.storage.catalog.schema import HEAD, migrations_directory
 from sigseek.storage.catalog.sqlite import SqliteDialect
-from sigseek.storage.catalog.tables import METADATA
+from sigseek.storage.catalog.tables import KEYWORD, METADATA
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 from tests.conftest import ROOT
 from tests.postgresql import Server
@@ -74,6 +76,55 @@ def test_models_and_the_tables_on_postgresql_agree(postgresql_server: Server) ->
         assert context.get_current_revision() == HEAD
     dialect.close()
     postgresql_server.drop(url)
+
+
+def test_text_is_in_the_order_of_its_bytes_whatever_the_language(postgresql_server: Server) -> None:
+    """Databases of before schema 0021 get there by its migration."""
+    url = postgresql_server.english_database()
+    dialect = PostgreSqlDialect(url)
+    assert orders(dialect) == {"C"}
+    with dialect.writers.begin() as connection:
+        for table in METADATA.tables.values():
+            for column in table.columns:
+                if isinstance(column.type, PlainText):
+                    change = f'ALTER {column.name} TYPE varchar COLLATE "default"'
+                    connection.exec_driver_sql(f"ALTER TABLE {table} {change}")
+    assert orders(dialect) == {None}
+    config = Config()
+    config.set_main_option("script_location", str(migrations_directory()))
+    migration = ScriptDirectory.from_config(config).get_revision("0021").module
+    with dialect.writers.begin() as connection:
+        with Operations.context(MigrationContext.configure(connection)):
+            migration.upgrade()
+        assert connection.scalar(text("SELECT 'b' < 'Z'")), "as in a dictionary"
+        connection.execute(
+            KEYWORD.insert(), [{"name": name} for name in ("b", "a b", "\u00e4", "Z")]
+        )
+        ordered = select(KEYWORD.c.name).order_by(KEYWORD.c.name)
+        assert list(connection.scalars(ordered)) == ["Z", "a b", "b", "\u00e4"]
+        below = ordered.where(KEYWORD.c.name < "a")
+        assert list(connection.scalars(below)) == ["Z"]
+    assert orders(dialect) == {"C"}
+    dialect.close()
+    postgresql_server.drop(url)
+
+
+def orders(dialect: PostgreSqlDialect) -> set[str | None]:
+    """Return the collations of the columns of text; None is the database's own."""
+    query = (
+        "SELECT table_name, column_name, collation_name FROM information_schema.columns "
+        "WHERE table_schema = 'public'"
+    )
+    with dialect.readers.connect() as connection:
+        found = {
+            (table, name): order for table, name, order in connection.exec_driver_sql(query).all()
+        }
+    return {
+        found[table.name, column.name]
+        for table in METADATA.tables.values()
+        for column in table.columns
+        if isinstance(column.type, PlainText)
+    }
 
 
 def test_every_table_and_column_is_described() -> None:

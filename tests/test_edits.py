@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pillow_heif import register_heif_opener
+from sqlalchemy import select, update
 
 from sigseek.indexer import DecodeError, IndexReport, folder_comparison
 from sigseek.indexer.decoding.decode import decode_photo
@@ -19,10 +20,13 @@ from sigseek.indexer.decoding.digest import digest_file
 from sigseek.indexer.decoding.identity.picture import VERSION, picture_digest
 from sigseek.indexer.folder_changes import FolderChanges
 from sigseek.progress import Stop
+from sigseek.storage.catalog.tables import FILE, PHOTO
 from tests import test_pipeline
 from tests.catalogs import writing
 from tests.photos import exif, save
 from tests.test_pipeline import Library
+
+pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture
@@ -139,16 +143,12 @@ def as_of_an_earlier_version(library: Library, folder: Path) -> None:
     with writing(library.catalog) as connection:
         for path in sorted(folder.rglob("*.*")):
             read = digest_file(path)
-            found = connection.exec_driver_sql(
-                "SELECT photo_id FROM file WHERE path = ?", (str(path.relative_to(folder)),)
-            ).scalar_one()
-            connection.exec_driver_sql(
-                "UPDATE photo SET digest = ?, digest_version = 0 WHERE id = ?",
-                (read.digest, found),
+            file = select(FILE.c.photo_id).filter_by(path=str(path.relative_to(folder)))
+            found = connection.scalars(file).one()
+            connection.execute(
+                update(PHOTO).filter_by(id=found).values(digest=read.digest, digest_version=0)
             )
-            connection.exec_driver_sql(
-                "UPDATE file SET digest = ? WHERE photo_id = ?", (read.digest, found)
-            )
+            connection.execute(update(FILE).filter_by(photo_id=found).values(digest=read.digest))
         connection.exec_driver_sql("UPDATE file SET ctime_ns = NULL")
 
 
@@ -203,9 +203,10 @@ def test_photos_that_turn_out_to_be_one_keep_the_tags_of_both(
     as_of_an_earlier_version(library, folder)
     with writing(library.catalog) as connection:
         status = (folder / "7.jpg").stat()
-        connection.exec_driver_sql(
-            "UPDATE file SET size = ?, mtime_ns = ? WHERE path = '7.jpg'",
-            (status.st_size, status.st_mtime_ns),
+        connection.execute(
+            update(FILE)
+            .filter_by(path="7.jpg")
+            .values(size=status.st_size, mtime_ns=status.st_mtime_ns)
         )
     with library.catalog.transaction() as transaction:
         transaction.put_tag("gull", 1, np.array([one]), np.array([0.9]))

@@ -19,6 +19,8 @@ from tests.conftest import Run
 from tests.photos import picture, save
 from tests.test_pipeline import Library, counts
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def library(tmp_path: Path) -> Iterator[Library]:

@@ -2,8 +2,7 @@
 
 import json
 import shutil
-import sqlite3
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,10 +12,13 @@ from sigseek import FolderError, LibraryError
 from sigseek.storage import Catalog
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index import faiss_file
+from tests.catalogs import execute
 from tests.checkpoints import save_tiny
 from tests.conftest import Run
 from tests.indexed import assert_nothing_to_do, indexed, known, on_disk, save_photos
 from tests.photos import save
+
+pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture
@@ -80,12 +82,13 @@ def test_prune_forgets_what_has_been_missing_for_long(
     assert library.index().missing == 4
     assert library.prune(timedelta(days=30)).files == 0
     assert library.prune(timedelta(days=999_999)).files == 0
-    with sqlite3.connect(library.directory / "catalog.sqlite") as connection:
-        connection.execute(
-            "UPDATE file SET missing_since = datetime('now', '-31 days') || '.000000' "
-            "WHERE path IN ('a/00.png', 'a/03.png')"
-        )
-    connection.close()
+    execute(
+        library.directory,
+        "UPDATE file SET missing_since = :then WHERE path IN (:one, :other)",
+        then=datetime.now(UTC) - timedelta(days=31),
+        one="a/00.png",
+        other="a/03.png",
+    )
     save(photos / "a" / "03.png", seed=3)  # it is back, and waits for the next run
     pruned = library.prune(timedelta(days=30))
     assert (pruned.files, pruned.photos) == (1, 1)

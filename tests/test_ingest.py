@@ -20,6 +20,8 @@ from tests.catalogs import add_checkpoint
 from tests.photos import save
 from tests.test_pipeline import PREPROCESSING, Heard, PixelTower, counts, embedding
 
+pytestmark = pytest.mark.both_databases
+
 
 class NotingTower(PixelTower):
     """A tower that notes the size of each batch."""

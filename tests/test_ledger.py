@@ -10,6 +10,8 @@ from sigseek.indexer.ledger import Ledger, Outcome
 from sigseek.progress import Phase, Problem
 from tests.test_pipeline import Heard, counts
 
+pytestmark = pytest.mark.both_databases
+
 
 class Clock:
     """A clock that a test moves on."""

@@ -1,4 +1,3 @@
-import sqlite3
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,7 +14,9 @@ from sigseek.siglip.yardstick.embeddings import Yardstick
 from sigseek.siglip.yardstick.steps import Step
 from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord
 from sigseek.storage.catalog.transaction import Transaction
-from tests.catalogs import add_checkpoint, add_many, random_unit
+from tests.catalogs import add_checkpoint, add_many, random_unit, remove_photos
+
+pytestmark = pytest.mark.both_databases
 
 Floats = npt.NDArray[np.float32]
 
@@ -188,10 +189,7 @@ def test_evidence_of_photos_that_went_is_forgotten(catalog: Catalog) -> None:
     checkpoint = current(catalog)
     ids = add_many(catalog, checkpoint.id, random_unit(300, DIMENSION))
     measure(catalog, watched())
-    with sqlite3.connect(catalog.path) as connection:
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.executemany("DELETE FROM photo WHERE id = ?", [(id_,) for id_ in ids[:100]])
-    connection.close()
+    remove_photos(catalog, ids[:100])
     assert sum(measure(catalog, watched())) == 200, "all that are left"
     check(catalog)
 
@@ -232,7 +230,7 @@ def test_all_photos_are_measured_again_when_the_yardstick_has_grown(catalog: Cat
 
 
 def test_no_reader_finds_biases_of_two_steps(
-    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Another thread reads all the time while the biases are written in many statements."""
     monkeypatch.setattr(measuring, "_CHUNKS", 1)
@@ -246,7 +244,7 @@ def test_no_reader_finds_biases_of_two_steps(
     done = threading.Event()
 
     def read() -> None:
-        other = Catalog(catalog.path.parent)
+        other = Catalog(tmp_path / "library")
         while not done.is_set():
             seen.append(other.biases(checkpoint_id, ids))
         seen.append(other.biases(checkpoint_id, ids))

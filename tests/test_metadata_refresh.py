@@ -2,9 +2,7 @@
 
 import os
 import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,8 +12,11 @@ from sigseek.indexer.decoding.metadata import Metadata
 from sigseek.indexer.facts_version import FACTS_VERSION
 from sigseek.indexer.metadata_refresh import combined
 from sigseek.search.results import Hit
+from tests.catalogs import execute
 from tests.photos import exif, picture, save, xmp
 from tests.raw_files import save_dng
+
+pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture
@@ -80,11 +81,12 @@ def test_a_raw_file_and_its_sidecar(library: sigseek.Library, photos: Path) -> N
 
 
 def set_version(library: sigseek.Library, version: int) -> None:
-    with closing(sqlite3.connect(library.directory / "catalog.sqlite")) as connection, connection:
-        connection.execute(
-            "UPDATE photo SET facts_version = ?, title = NULL, date_source = NULL", (version,)
-        )
-        connection.execute("DELETE FROM photo_keyword")
+    execute(
+        library.directory,
+        "UPDATE photo SET facts_version = :version, title = NULL, date_source = NULL",
+        version=version,
+    )
+    execute(library.directory, "DELETE FROM photo_keyword")
 
 
 def test_metadata_of_an_older_reader_is_read_again(library: sigseek.Library, photos: Path) -> None:

@@ -1,8 +1,6 @@
 """Photos that an earlier version took in get their perceptual hashes by the next run."""
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,10 @@ from sigseek.indexer.hash_version import HASH_VERSION
 from sigseek.progress import Phase, Progress, Stop
 from sigseek.storage.perceptual_hash import distances, hash_bits
 from sigseek.storage.sketch_coding import decoded
+from tests.catalogs import execute
 from tests.listeners import Heard
+
+pytestmark = pytest.mark.both_databases
 
 SIZE = (320, 240)
 
@@ -36,8 +37,7 @@ def library(tmp_path: Path, photos: Path) -> Iterator[sigseek.Library]:
 
 
 def rows(library: sigseek.Library, query: str) -> list[tuple[object, ...]]:
-    with closing(sqlite3.connect(library.directory / "catalog.sqlite")) as connection, connection:
-        return connection.execute(query).fetchall()
+    return [tuple(row) for row in execute(library.directory, query)]
 
 
 def forget_hashes(library: sigseek.Library) -> None:

@@ -1,10 +1,8 @@
 """Pairs that look like one shot are kept, so that photos are compared once."""
 
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from sigseek.search.duplicates.close_look import CloseLook
 from sigseek.search.duplicates.overlays import Overlays
 from sigseek.storage import Catalog
 from sigseek.storage.lock import writer_lock
-from tests.catalogs import add_checkpoint, add_photos, random_unit
+from tests.catalogs import add_checkpoint, add_photos, execute, random_unit
 from tests.test_duplicates import SIZE, names, save
 
 
@@ -64,8 +62,8 @@ def near(library: sigseek.Library) -> set[frozenset[str]]:
 
 
 def kept(library: sigseek.Library) -> list[tuple[int, int]]:
-    with closing(sqlite3.connect(library.directory / "catalog.sqlite")) as connection:
-        return connection.execute("SELECT first_id, second_id FROM near_pair").fetchall()
+    found = execute(library.directory, "SELECT first_id, second_id FROM near_pair")
+    return [(first, second) for first, second in found]
 
 
 def test_photos_are_compared_once(

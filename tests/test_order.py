@@ -2,13 +2,12 @@
 
 import json
 import re
-import shutil
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import delete
 
 import sigseek
 from sigseek.demo.photos import draw_photos
@@ -18,8 +17,12 @@ from sigseek.search.results import ORDERS, Hit, Order
 from sigseek.search.scorer import Scored
 from sigseek.search.verdicts import VERDICTS
 from sigseek.storage import Catalog
-from tests.catalogs import add_checkpoint, add_photos, random_unit, writing
+from sigseek.storage.catalog.tables import PHOTO
+from tests.catalogs import add_checkpoint, add_photos, execute, random_unit, writing
 from tests.conftest import Run
+from tests.databases import Databases
+
+pytestmark = pytest.mark.both_databases
 
 QUERY = "at night OR a house"
 DATES = (None, "2024", "2024-05", "2023-12-31T23:50:00", "2024-05-02T08:00:00", "1978", None)
@@ -27,16 +30,17 @@ STARS = (None, 5, 3, -1, 1, 5, None, 4)
 
 
 @pytest.fixture
-def library(mini_library: Path, tmp_path: Path) -> Path:
+def library(mini_library: Path, tmp_path: Path, databases: Databases) -> Path:
     """The drawn photos with dates and stars of many kinds."""
-    directory = Path(shutil.copytree(mini_library, tmp_path / "library"))
-    with sqlite3.connect(directory / "catalog.sqlite") as connection:
-        for (id_,) in connection.execute("SELECT id FROM photo").fetchall():
-            facts = (DATES[id_ % len(DATES)], None, STARS[id_ % len(STARS)], id_)
-            connection.execute(
-                "UPDATE photo SET taken_at = ?, utc_offset = ?, rating = ? WHERE id = ?", facts
-            )
-    connection.close()
+    directory = databases.copy(mini_library, tmp_path / "library")
+    for (id_,) in execute(directory, "SELECT id FROM photo"):
+        execute(
+            directory,
+            "UPDATE photo SET taken_at = :date, utc_offset = NULL, rating = :stars WHERE id = :id",
+            date=DATES[id_ % len(DATES)],
+            stars=STARS[id_ % len(STARS)],
+            id=id_,
+        )
     return directory
 
 
@@ -123,7 +127,7 @@ def test_no_photo_is_on_two_pages_or_left_out_while_the_library_changes(
 def remove_photo(library: Path, id_: int) -> None:
     catalog = Catalog(library)
     with writing(catalog) as connection:
-        connection.exec_driver_sql("DELETE FROM photo WHERE id = ?", (id_,))
+        connection.execute(delete(PHOTO).where(PHOTO.c.id == id_))
         connection.exec_driver_sql("UPDATE checkpoint SET generation = generation + 1")
     catalog.close()
 
@@ -172,9 +176,7 @@ def test_tagged_photos_in_order(library: Path, order: Order) -> None:
 
 
 def test_a_photo_without_a_file_is_in_no_part_of_a_selection(library: Path) -> None:
-    with sqlite3.connect(library / "catalog.sqlite") as connection:
-        connection.execute("DELETE FROM file WHERE photo_id = (SELECT min(id) FROM photo)")
-    connection.close()
+    execute(library, "DELETE FROM file WHERE photo_id = (SELECT min(id) FROM photo)")
     with sigseek.open(library) as opened:
         whole = opened.search("width:1", 100)
         parts = [opened.search("width:1", 7, offset=offset) for offset in range(0, len(whole), 7)]

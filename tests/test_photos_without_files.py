@@ -23,6 +23,8 @@ from tests.indexed import indexed, save_photos
 from tests.photos import save
 from tests.test_pipeline import Library, counts
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def library(ordinary_folder: Path) -> Iterator[Library]:

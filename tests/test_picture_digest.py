@@ -27,6 +27,8 @@ from sigseek.indexer.decoding.identity.picture import picture_digest
 from tests.photos import exif, open_upright, picture, xmp
 from tests.test_color import swapped_profile
 
+pytestmark = pytest.mark.both_databases
+
 SUFFIXES = {
     "JPEG": ".jpg",
     "PNG": ".png",

@@ -8,7 +8,6 @@ import errno
 import itertools
 import os
 import shutil
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,10 +33,12 @@ from sigseek.siglip.yardstick.steps import STEPS, WHOLE, Step
 from sigseek.storage import Catalog, CheckpointRecord, FailureKind
 from sigseek.storage.index.store import FaissStore
 from sigseek.storage.thumbnails import ThumbnailStore
-from tests.catalogs import add_checkpoint, random_unit, unit
+from tests.catalogs import add_checkpoint, execute, random_unit, unit
 from tests.listeners import Heard
 from tests.photos import picture, save
 from tests.raw_files import save_dng
+
+pytestmark = pytest.mark.both_databases
 
 PREPROCESSING = Preprocessing(4, 4, 3, 1 / 255, (0.5,) * 3, (0.5,) * 3)
 
@@ -69,6 +70,7 @@ class Library:
     """A catalog with one checkpoint, and runs of the indexer on it."""
 
     def __init__(self, directory: Path) -> None:
+        self.directory = directory
         self.catalog = Catalog(directory)
         self.checkpoint = add_checkpoint(self.catalog, 48)
         self.tower = PixelTower()
@@ -101,7 +103,7 @@ class Library:
             PREPROCESSING,
             self.load,
             self.yardstick,
-            FaissStore(self.catalog.path.parent / "index"),
+            FaissStore(self.directory / "index"),
             max_pixels=max_pixels,
             reread=reread,
             thumbnails=lambda: thumbnails,
@@ -488,14 +490,19 @@ def test_a_batch_locks_the_row_of_the_checkpoint_last(library: Library, folder: 
         if not statement.startswith(("SELECT", "PRAGMA")):
             changes.append(" ".join(statement.split()[:3]))
 
+    def note_end(conn: object) -> None:
+        changes.append("COMMIT")
+
     event.listen(Engine, "before_cursor_execute", note)
+    event.listen(Engine, "commit", note_end)
     try:
         library.index(folder)
     finally:
         event.remove(Engine, "before_cursor_execute", note)
+        event.remove(Engine, "commit", note_end)
     at = changes.index("INSERT INTO embedding")
     assert changes[at - 1] == "UPDATE checkpoint SET"
-    assert changes[at + 1].startswith("BEGIN"), "it is the last change of its transaction"
+    assert changes[at + 1] == "COMMIT", "it is the last change of its transaction"
     assert "INSERT INTO file" in changes[:at]
 
 
@@ -800,10 +807,9 @@ def test_a_file_is_missing_since_the_first_run_without_it(library: Library, fold
     library.index(folder)
 
     def since() -> object:
-        with sqlite3.connect(library.catalog.path) as connection:
-            return connection.execute(
-                "SELECT path, missing_since FROM file WHERE missing_since IS NOT NULL"
-            ).fetchall()
+        return execute(
+            library.catalog, "SELECT path, missing_since FROM file WHERE missing_since IS NOT NULL"
+        )
 
     first = since()
     library.index(folder)

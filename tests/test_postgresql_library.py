@@ -25,12 +25,7 @@ from sigseek.storage.catalog.postgresql import PostgreSqlDialect
 from sigseek.storage.catalog.schema import HEAD
 from tests.conftest import Run
 from tests.listeners import Heard
-from tests.postgresql import Server
-
-
-def address(url: URL) -> str:
-    """Return the address as a person types it."""
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+from tests.postgresql import Server, address
 
 
 @pytest.fixture
@@ -41,20 +36,10 @@ def empty(postgresql_server: Server) -> Iterator[URL]:
     postgresql_server.drop(url)
 
 
-@pytest.fixture(scope="module")
-def indexed(
-    postgresql_server: Server, drawn: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[URL]:
+@pytest.fixture
+def indexed(mini_database: tuple[Path, URL]) -> URL:
     """A database with a library of the drawn photos, which no test changes."""
-    url = postgresql_server.empty_database()
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        sigseek.open(address(url), model="mini") as library,
-    ):
-        patch.setenv("SIGSEEK_CACHE", str(tmp_path_factory.mktemp("indexing")))
-        library.index(drawn)
-    yield url
-    postgresql_server.drop(url)
+    return mini_database[1]
 
 
 @pytest.mark.parametrize("by", ["address", "variable"])

@@ -17,6 +17,8 @@ from tests.photos import exif, picture
 from tests.raw_files import Tags, save_dng
 from tests.test_pipeline import Library, counts
 
+pytestmark = pytest.mark.both_databases
+
 TAKEN = "2021:07:03 18:05:09"
 
 

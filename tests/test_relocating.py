@@ -13,6 +13,8 @@ from tests.indexed import assert_nothing_to_do, indexed, known, on_disk, save_ph
 from tests.photos import save
 from tests.silent_disks import silent_disk
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:

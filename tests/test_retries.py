@@ -26,6 +26,8 @@ from sigseek.storage import FailureKind, FailureRecord
 from tests.photos import picture, save
 from tests.test_pipeline import Library, counts
 
+pytestmark = pytest.mark.both_databases
+
 SMALL = 64 * 48
 
 

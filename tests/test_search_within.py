@@ -2,13 +2,13 @@
 indexes.
 """
 
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from sqlalchemy import text
 
 from sigseek.search import retrieval
 from sigseek.search.algebra import combine
@@ -23,7 +23,10 @@ from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index import faiss as faiss_index
 from sigseek.storage.index import faiss_build
 from sigseek.storage.index.exact import ExactStore
-from tests.catalogs import add_many, open_searcher, random_unit, unit
+from tests.catalogs import add_files, add_many, open_searcher, random_unit, unit, writing
+from tests.databases import Databases
+
+pytestmark = pytest.mark.both_databases
 
 DIMENSION, PHOTOS = 96, 6_000
 SIZES = {"=1": 1, "=2": 30, "=3": 1_000}
@@ -67,7 +70,9 @@ def rated(size: str, ratings: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 @pytest.fixture(scope="module", params=["flat", "quantised", "exact"])
 def library(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    databases: Databases,
 ) -> Iterator[Library]:
     directory = tmp_path_factory.mktemp("within")
     catalog = Catalog(directory / "library")
@@ -93,17 +98,12 @@ def library(
             + [np.full(PHOTOS // 2, 5), np.zeros(PHOTOS - PHOTOS // 2 - sum(SIZES.values()))]
         )
     ).astype(np.int64)
-    with sqlite3.connect(catalog.path) as connection:
-        connection.execute("INSERT INTO folder (id, path) VALUES (1, '/p')")
+    add_files(catalog)
+    with writing(catalog) as connection:
         connection.execute(
-            "INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) "
-            "SELECT 1, id, id, 1, 1 FROM photo"
+            text("UPDATE photo SET rating = :rating WHERE id = :id"),
+            [{"rating": rating, "id": id_} for id_, rating in enumerate(ratings.tolist(), 1)],
         )
-        connection.executemany(
-            "UPDATE photo SET rating = ? WHERE id = ?",
-            [(rating, id_) for id_, rating in enumerate(ratings.tolist(), 1)],
-        )
-    connection.close()
     ids = np.arange(1, PHOTOS + 1)
     with catalog.transaction() as transaction:
         absent = np.linspace(0, 0.4, 200, dtype=np.float32)

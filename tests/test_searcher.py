@@ -1,6 +1,5 @@
 import math
 import shutil
-import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -21,12 +20,16 @@ from sigseek.storage import Catalog, ReadFile
 from sigseek.storage.index import faiss_build, index_files
 from tests.catalogs import (
     add_checkpoint,
+    add_files,
     add_many,
     add_photos,
     open_searcher,
     random_unit,
     unit,
 )
+from tests.databases import Databases
+
+pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture
@@ -236,7 +239,7 @@ def test_equal_scores_are_in_order_of_id_however_the_embeddings_are_read(
 
 @pytest.fixture(scope="module")
 def large(
-    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path_factory: pytest.TempPathFactory, databases: Databases
 ) -> Iterator[tuple[Searcher, npt.NDArray[np.float32]]]:
     """A library of 3,000 photos, the 500 last ones later than the quantised index, and their
     embeddings as they are kept. Ids are row + 1.
@@ -250,13 +253,7 @@ def large(
         add_many(catalog, checkpoint.id, vectors[:2_500])
         searcher(catalog, directory)
         add_many(catalog, checkpoint.id, vectors[2_500:])
-        with sqlite3.connect(catalog.path) as connection:
-            connection.execute("INSERT INTO folder (id, path) VALUES (1, '/p')")
-            connection.execute(
-                "INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) "
-                "SELECT 1, id, id, 1, 1 FROM photo"
-            )
-        connection.close()
+        add_files(catalog)
         yield searcher(catalog, directory), vectors.astype(np.float16).astype(np.float32)
     catalog.close()
 
@@ -315,6 +312,7 @@ def test_a_quantised_ranking_equals_numpys(large: tuple[Searcher, npt.NDArray[np
             assert found_ids(search.by_photo(query, limit)) == nearest[:limit]
 
 
+@pytest.mark.sqlite_only("it reads SQLite's plan of the query")
 def test_a_search_reads_none_but_the_candidates_embeddings(
     large: tuple[Searcher, npt.NDArray[np.float32]],
 ) -> None:

@@ -15,6 +15,8 @@ from sigseek.indexer.decoding.sidecars import with_sidecars
 from sigseek.indexer.sidecars import DirectorySidecars, Sidecar, changes_in, described, names_in
 from tests.photos import exif, picture, save, xmp
 
+pytestmark = pytest.mark.both_databases
+
 STARS = xmp("<dc:description>Grandmother's garden</dc:description>", 'xmp:Rating="5"')
 LONG = "a_name_so_long_that_takeout_cuts_it_short_0123456789"
 

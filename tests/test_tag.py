@@ -21,13 +21,16 @@ from sigseek.storage import Catalog, writer_lock
 from tests.catalogs import add_checkpoint, add_photos, open_searcher, unit
 from tests.checkpoints import copy_mini
 from tests.conftest import Run
+from tests.databases import Databases
 from tests.photos import save
+
+pytestmark = pytest.mark.both_databases
 
 TIMES = ("at dawn", "at noon", "at sunset", "at night")
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, drawn: Path) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory, drawn: Path, databases: Databases) -> Path:
     """A library of the drawn photos and mini."""
     directory = tmp_path_factory.mktemp("made")
     with sigseek.open(directory, model="mini") as library:
@@ -36,9 +39,9 @@ def made(tmp_path_factory: pytest.TempPathFactory, drawn: Path) -> Path:
 
 
 @pytest.fixture
-def library(made: Path, tmp_path: Path) -> Path:
+def library(made: Path, tmp_path: Path, databases: Databases) -> Path:
     """A copy of that library, to tag."""
-    return Path(shutil.copytree(made, tmp_path / "library"))
+    return databases.copy(made, tmp_path / "library")
 
 
 @pytest.fixture

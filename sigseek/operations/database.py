@@ -61,6 +61,10 @@ class LibraryDatabase(LibraryLocation):
                     return False
         return True
 
+    def state(self) -> str:
+        """Return the number in which the database tells of changes."""
+        return str(self.catalog().changes()) if self.exists() else "none"
+
     def _open(self, *, create: bool) -> Catalog:
         try:
             return self._connect(create=create)

@@ -51,6 +51,18 @@ class LibraryDirectory(LibraryLocation):
             return False
         return catalog.is_file()
 
+    def state(self) -> str:
+        """Return the sizes and times of the catalog's files, which change whenever it does."""
+        found = []
+        for name in (FILE_NAME, f"{FILE_NAME}-wal"):
+            try:
+                status = (self.directory / name).stat()
+            except OSError:
+                found.append("none")
+            else:
+                found.append(f"{status.st_size} {status.st_mtime_ns}")
+        return ", ".join(found)
+
     def _open(self, *, create: bool) -> Catalog:
         if self.directory.is_file():
             raise LibraryError(

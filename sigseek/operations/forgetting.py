@@ -175,7 +175,7 @@ def _gone_for_good(catalog: Catalog, older_than: timedelta) -> dict[int, list[st
     """Each folder's path if it is online, else None."""
     gone: dict[int, list[str]] = {}
     try:
-        before = datetime.now(UTC) - older_than
+        before = catalog.now() - older_than
     except OverflowError:  # further back than dates reach
         before = datetime.min.replace(tzinfo=UTC)
     for folder, path in catalog.missing_files(before):

@@ -48,6 +48,12 @@ class LibraryLocation(ABC):
         """Return whether there is a library."""
 
     @abstractmethod
+    def state(self) -> str:
+        """Return a text that is another one after anybody, in any process, has changed the library,
+        or made it. Raises LibraryError when it cannot be reached.
+        """
+
+    @abstractmethod
     def _open(self, *, create: bool) -> Catalog:
         """Open the catalog, and make a new one with `create`. Raises LibraryError where there is
         none.

@@ -16,7 +16,6 @@ from starlette.staticfiles import StaticFiles
 from sigseek import __version__
 from sigseek.library import Library
 from sigseek.siglip.cache import cache_directory
-from sigseek.storage.catalog import FILE_NAME
 from sigseek.web.archive_links import ArchiveLinks
 from sigseek.web.events import Events
 from sigseek.web.index_run import IndexRun
@@ -114,7 +113,7 @@ def make_app(library: Library, settings: Settings) -> FastAPI:
     app.state.decoding = Turns("pictures", MOST_DECODING, MOST_WAITING_PICTURES, app.state.stop)
     app.state.archive_links = ArchiveLinks()
     app.state.uploads = Uploads(cache_directory() / "uploads", settings)
-    app.state.events = Events(library.directory / FILE_NAME)
+    app.state.events = Events(library.state)
     app.state.readiness = Readiness(library)
     app.state.index_run = IndexRun(library, app.state.events, settings.spell)
     app.state.named_photos = app.state.uploads

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from sigseek.errors import SigseekError
 from sigseek.results import json_line
 
 _HEARTBEAT = 15.0
@@ -45,8 +45,9 @@ class _Listening:
 class Events:
     """Tells events to all who listen. Any thread may tell one; nobody waits for a slow listener."""
 
-    def __init__(self, catalog: Path) -> None:
-        self._catalog = catalog
+    def __init__(self, state: Callable[[], str]) -> None:
+        self._state = state
+        """Returns another text after anybody has changed the library."""
         self._lock = threading.Lock()
         self._listeners: dict[_Listening, asyncio.AbstractEventLoop] = {}
         self._watching: asyncio.Task[None] | None = None
@@ -101,26 +102,23 @@ class Events:
 
     async def _watch(self) -> None:
         """Tell of changes to the catalog while anybody listens, whoever makes them."""
-        last = await asyncio.to_thread(self._catalog_state)
+        last = await asyncio.to_thread(self._look)
         while self._listeners:
             await asyncio.sleep(_LOOK)
-            state = await asyncio.to_thread(self._catalog_state)
-            if state != last:
+            state = await asyncio.to_thread(self._look)
+            if state is not None and state != last:
                 last = state
                 self._changes += 1
                 self.tell("changed", {"generation": self._changes})
 
-    def _catalog_state(self) -> tuple[tuple[int, int], ...]:
-        """Return the sizes and times of the catalog's files, which change whenever it does."""
-        state = []
-        for path in (self._catalog, self._catalog.with_name(f"{self._catalog.name}-wal")):
-            try:
-                found = path.stat()
-            except OSError:
-                state.append((0, 0))
-            else:
-                state.append((found.st_size, found.st_mtime_ns))
-        return tuple(state)
+    def _look(self) -> str | None:
+        """Return the library's state; None while it cannot be told, as when the database's server
+        is away.
+        """
+        try:
+            return self._state()
+        except SigseekError:
+            return None
 
 
 def _put(listening: _Listening, name: str, line: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -103,6 +104,17 @@ class Catalog(CatalogReader):
         catalog since. Nobody may change the answer.
         """
         return self._once(("asked outside", question), ask)
+
+    def changes(self) -> int:
+        """Return a number that is another one after anybody, in any process, has changed the
+        catalog.
+        """
+        return self._dialect.changes()
+
+    def now(self) -> datetime:
+        """Return the moment by the clock of the machine that has the database."""
+        with self._connect() as connection:
+            return self._dialect.now(connection)
 
     def close(self) -> None:
         """Close the database."""

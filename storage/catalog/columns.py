@@ -46,11 +46,17 @@ class PlainText(TypeDecorator[str]):
     """Text that any database takes: NUL characters are left out, lone surrogates become "?".
 
     Both occur in the metadata of damaged and hostile files. PostgreSQL refuses the first, and no
-    database takes the second.
+    database takes the second. The order is that of the UTF-8 bytes, on PostgreSQL too, whatever
+    language the database is for.
     """
 
     impl = String
     cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Name the order on PostgreSQL. SQLite's own is bytewise."""
+        order = "C" if dialect.name == "postgresql" else None
+        return dialect.type_descriptor(String(collation=order))
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Return the text as it is kept."""

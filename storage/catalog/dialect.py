@@ -7,6 +7,7 @@ tests of the catalog run on both.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -48,9 +49,15 @@ class Dialect(Protocol):
         """
         ...
 
-    def changes(self) -> int | None:
+    def changes(self) -> int:
         """Return a number that is another one after anybody, in any process, has changed the
-        database; None where the database has no such number.
+        database. It may also be another one without a change.
+        """
+        ...
+
+    def now(self, connection: Connection) -> datetime:
+        """Return the moment by the clock of the machine that has the database. Clocks of machines
+        that use it may differ.
         """
         ...
 

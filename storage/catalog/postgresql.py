@@ -8,6 +8,7 @@ import os
 import secrets
 import socket
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
@@ -55,6 +56,8 @@ _IDENTITY = text(
     "SELECT (SELECT value FROM setting WHERE name = :name), CAST(oid AS bigint) "
     "FROM pg_database WHERE datname = current_database()"
 )
+_NOW = text("SELECT now()")
+_FINISHED = text("SELECT CAST(pg_current_snapshot() AS text)")
 _SCHEMA_LOCK = 0x7369677365656B  # "sigseek"; the key of an advisory lock
 _FETCHED = 2_000
 """Rows that one round trip brings. Fewer cost time, and more cost memory."""
@@ -110,8 +113,21 @@ class PostgreSqlDialect:
             self.close()
             raise
 
-    def changes(self) -> None:
-        """Return None: PostgreSQL has no number for the changes of a single database."""
+    def changes(self) -> int:
+        """Return a number made of the transactions that are finished. It may change when somebody
+        changes another database of the server, but never stays when this one is changed.
+        """
+        try:
+            with self.readers.connect() as connection:
+                finished: str = connection.execute(_FINISHED).scalar_one()
+        except self.errors as error:
+            raise self.describe(error) from error
+        return int.from_bytes(hashlib.sha256(finished.encode()).digest()[:8], "big")
+
+    def now(self, connection: Connection) -> datetime:
+        """Return the server's time at the beginning of the transaction."""
+        moment: datetime = connection.execute(_NOW).scalar_one()
+        return moment.astimezone(UTC)
 
     def begin_writing(self, connection: Connection) -> None:
         """See to it that the lock was not lost, if it is held through `lock`."""

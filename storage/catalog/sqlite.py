@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -84,6 +85,10 @@ class SqliteDialect:
 
     def begin_writing(self, connection: Connection) -> None:
         """Do nothing: the lock is a file's, which no process loses while it runs."""
+
+    def now(self, connection: Connection) -> datetime:
+        """Return this machine's time."""
+        return datetime.now(UTC)
 
     def changes(self) -> int:
         """Return the number in which SQLite tells one connection of the changes by all others."""

@@ -1,7 +1,7 @@
 """Changes of files and failures."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, bindparam, delete, insert, select, update
 
@@ -39,7 +39,7 @@ class FileWriter(Writer):
         reads it again. Photos whose files may say something else now are marked stale. When a
         file's picture was edited, what a person said of the old photo holds for the new one.
         """
-        present = self._present_photos([file.photo_id for file in files])
+        present = self._keep_photos([file.photo_id for file in files])
         files = [file for file in files if file.photo_id in present]
         before = self._held(folder_id, [file.path for file in files])
         self._keep_decisions(before, files)
@@ -103,7 +103,7 @@ class FileWriter(Writer):
 
     def mark_missing(self, folder_id: int, paths: Sequence[str]) -> None:
         """Note that these files were not found. Their photos and embeddings stay."""
-        self._mark(folder_id, paths, FILE.c.missing_since.is_(None), datetime.now(UTC))
+        self._mark(folder_id, paths, FILE.c.missing_since.is_(None), self._now())
 
     def mark_present(self, folder_id: int, paths: Sequence[str]) -> None:
         """Note that these files were found again, unchanged. What they say of photos that other
@@ -125,7 +125,7 @@ class FileWriter(Writer):
             "mtime_ns": failure.mtime_ns,
             "kind": failure.kind.value,
             "pixels": failure.pixels,
-            "tried_at": failure.tried_at or datetime.now(UTC),
+            "tried_at": failure.tried_at or self._now(),
             "decoder_version": failure.decoder_version,
         }
         self._put(FAILURE, ["folder_id", "path"], [row])
@@ -135,16 +135,6 @@ class FileWriter(Writer):
         for chunk in statement_chunks(paths):
             among = self._dialect.is_path_among(FAILURE.c.path, chunk)
             self._connection.execute(delete(FAILURE).where(FAILURE.c.folder_id == folder_id, among))
-
-    def _present_photos(self, ids: Sequence[int]) -> set[int]:
-        """Return those of the photos that exist, which no other writer can remove before the
-        transaction ends.
-        """
-        found: set[int] = set()
-        for chunk in statement_chunks(ids):
-            query = select(PHOTO.c.id).where(PHOTO.c.id.in_(chunk)).order_by(PHOTO.c.id)
-            found.update(self._connection.scalars(query.with_for_update(read=True, key_share=True)))
-        return found
 
     def _keep_decisions(
         self, before: Mapping[str, tuple[int, bytes | None]], files: Sequence[ReadFile]

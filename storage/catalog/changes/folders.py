@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path, PurePath
 
 from sqlalchemy import Table, bindparam, delete, exists, func, insert, select, update
@@ -64,7 +63,7 @@ class FolderWriter(Writer):
 
     def finish_folder(self, folder_id: int) -> None:
         """Note that a run over the folder is complete."""
-        self._change_folder(folder_id, indexed_at=datetime.now(UTC))
+        self._change_folder(folder_id, indexed_at=self._now())
 
     def relocate(self, old: Path, new: Path) -> int:
         """Move everything that is known below the directory `old` to `new`, and return the number

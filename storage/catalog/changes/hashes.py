@@ -19,8 +19,11 @@ class HashWriter(Writer):
 
     def put_hashes(self, hashes: Mapping[int, HashRecord | None], version: int) -> None:
         """Keep the hashes of photos by id, all of this version. None is for a photo whose files
-        give no picture any more. These photos are compared anew.
+        give no picture any more. These photos are compared anew. Photos that another writer has
+        removed meanwhile are passed over.
         """
+        present = self._keep_photos(hashes, change=True)
+        hashes = {id_: hashes[id_] for id_ in sorted(present)}
         several = [id_ for id_, record in hashes.items() if record and record.several_pictures]
         for chunk in statement_chunks(list(hashes)):
             self._connection.execute(delete(SKETCH).where(SKETCH.c.photo_id.in_(chunk)))

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Table, bindparam, delete, exists, select, update
+from sqlalchemy import ColumnElement, Table, bindparam, delete, exists, select, update
 
 from sigseek.storage.catalog.changes.pictures import PictureWriter
 from sigseek.storage.catalog.columns import storable
@@ -38,17 +38,23 @@ class PhotoWriter(PictureWriter):
         """
         known = self._find([facts.digest for facts in photos])
         new = {facts.digest: facts for facts in photos if facts.digest not in known}
-        if not new:
-            return known
-        rows = [_columns(facts) | _identity(facts) for facts in new.values()]
-        # Another writer may have added the same picture since.
-        self._dialect.put(self._connection, PHOTO, ["digest"], rows, overwrite=False)
-        added = self._find(list(new))
-        self._add_words({added[facts.digest]: facts for facts in new.values()})
+        added: dict[bytes, int] = {}
+        while missing := [facts for facts in new.values() if facts.digest not in added]:
+            rows = [_columns(facts) | _identity(facts) for facts in missing]
+            # Another writer may have added the same picture since, and yet another one may remove
+            # it before it is found.
+            self._dialect.put(self._connection, PHOTO, ["digest"], rows, overwrite=False)
+            added |= self._find([facts.digest for facts in missing])
+        if added:
+            self._add_words({added[facts.digest]: facts for facts in new.values()})
         return known | added
 
     def put_metadata(self, photos: Mapping[int, PhotoMetadata]) -> None:
-        """Replace what is known of the photos with these ids by what their files say now."""
+        """Replace what is known of the photos with these ids by what their files say now. Photos
+        that another writer has removed meanwhile are passed over.
+        """
+        present = self._keep_photos(photos, change=True)
+        photos = {id_: photos[id_] for id_ in sorted(present)}
         if not photos:
             return
         rows = [{"photo": id_} | _columns(metadata) for id_, metadata in photos.items()]
@@ -76,15 +82,8 @@ class PhotoWriter(PictureWriter):
         Their embeddings go too, so every checkpoint gets a new generation: an index file of before
         cannot be taken for one of now.
         """
-        lost = ~select(FILE.c.id).where(FILE.c.photo_id == PHOTO.c.id).exists()
-        if keep:
-            ids = self._connection.scalars(select(PHOTO.c.id).where(lost)).all()
-            removed = sum(
-                self._deleted(delete(PHOTO).where(lost, PHOTO.c.id.in_(part)))
-                for part in statement_chunks([id_ for id_ in ids if id_ not in keep])
-            )
-        else:
-            removed = self._deleted(delete(PHOTO).where(lost))
+        held = exists().where(FILE.c.photo_id == PHOTO.c.id)
+        removed = self._remove_unused(PHOTO, held, keep)
         if removed:
             self.remove_unused_words()
             self._connection.execute(
@@ -94,10 +93,25 @@ class PhotoWriter(PictureWriter):
 
     def remove_unused_words(self) -> None:
         """Remove the keywords and people that no photo bears any more."""
-        borne = exists().where(PHOTO_KEYWORD.c.keyword_id == KEYWORD.c.id)
-        self._deleted(delete(KEYWORD).where(~borne))
-        named = exists().where(PHOTO_PERSON.c.person_id == PERSON.c.id)
-        self._deleted(delete(PERSON).where(~named))
+        self._remove_unused(KEYWORD, exists().where(PHOTO_KEYWORD.c.keyword_id == KEYWORD.c.id))
+        self._remove_unused(PERSON, exists().where(PHOTO_PERSON.c.person_id == PERSON.c.id))
+
+    def _remove_unused(
+        self, table: Table, is_used: ColumnElement[bool], keep: Collection[int] = ()
+    ) -> int:
+        """Remove the rows that are not used, except those with the ids to `keep`, and return how
+        many.
+
+        Another writer may be about to use a row. It has locked the row then, which stays; to wait
+        could be to wait for each other. Whether a row is used is asked again when it is locked: it
+        may have come into use just before.
+        """
+        unused = select(table.c.id).where(~is_used).order_by(table.c.id)
+        locked = self._connection.scalars(unused.with_for_update(skip_locked=True)).all()
+        return sum(
+            self._deleted(delete(table).where(table.c.id.in_(part), ~is_used))
+            for part in statement_chunks([id_ for id_ in locked if id_ not in keep])
+        )
 
     def _add_words(self, photos: Mapping[int, PhotoMetadata]) -> None:
         """Note the keywords and the people of these photos, which have none so far."""
@@ -129,13 +143,17 @@ class PhotoWriter(PictureWriter):
     def _word_ids(self, table: Table, words: Iterable[Sequence[str]]) -> dict[str, int]:
         """Return the ids of the words, which are added where they are new."""
         # In order, so that two writers do not wait for each other.
-        names = sorted({storable(name) for photo in words for name in photo})
-        rows = [{"name": name} for name in names]
-        self._dialect.put(self._connection, table, ["name"], rows, overwrite=False)
+        missing = sorted({storable(name) for photo in words for name in photo})
         found: dict[str, int] = {}
-        for chunk in statement_chunks(names):
-            query = select(table.c.name, table.c.id).where(table.c.name.in_(chunk))
-            found.update(self._connection.execute(query).all())
+        while missing:
+            rows = [{"name": name} for name in missing]
+            self._dialect.put(self._connection, table, ["name"], rows, overwrite=False)
+            for chunk in statement_chunks(missing):
+                query = select(table.c.name, table.c.id).where(table.c.name.in_(chunk))
+                locked = query.order_by(table.c.name).with_for_update(read=True, key_share=True)
+                found.update(self._connection.execute(locked).all())
+            # Another writer may have removed one that was there, before it was locked.
+            missing = [name for name in missing if name not in found]
         return found
 
 

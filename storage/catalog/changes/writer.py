@@ -1,11 +1,13 @@
 """What all changes of the catalog share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Delete, Select, Table, func, select, update
 
 from sigseek.storage.catalog.dialect import Dialect
+from sigseek.storage.catalog.paths import statement_chunks
 from sigseek.storage.catalog.tables import CHECKPOINT, FILE, PHOTO
 
 
@@ -15,6 +17,10 @@ class Writer:
     def __init__(self, connection: Connection, dialect: Dialect) -> None:
         self._connection = connection
         self._dialect = dialect
+
+    def _now(self) -> datetime:
+        """Return the moment by the clock that all who use the database share."""
+        return self._dialect.now(self._connection)
 
     def _put(self, table: Table, keys: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows, or overwrite those with the same keys."""
@@ -39,6 +45,19 @@ class Writer:
         )
         return self._connection.execute(statement).scalar_one()
 
+    def _keep_photos(self, ids: Iterable[int], *, change: bool = False) -> set[int]:
+        """Return those of the photos that exist. No other writer can remove them before the
+        transaction ends, nor change them, if this one will `change` them.
+
+        They are locked in the order of their ids, so that two writers do not wait for each other.
+        """
+        found: set[int] = set()
+        for chunk in statement_chunks(sorted(ids)):
+            query = select(PHOTO.c.id).where(PHOTO.c.id.in_(chunk)).order_by(PHOTO.c.id)
+            locked = query.with_for_update(read=not change, key_share=True)
+            found.update(self._connection.scalars(locked))
+        return found
+
     def _mark_copied_stale(self, photos: Select[int]) -> None:
         """Have metadata read again of those of the photos that have several files, because these
         may say something else together now.
@@ -52,6 +71,9 @@ class Writer:
         self._mark_stale(PHOTO.c.id.in_(copied))
 
     def _mark_stale(self, which: ColumnElement[bool]) -> None:
+        marked = select(PHOTO.c.id).where(which, PHOTO.c.facts_version != 0).order_by(PHOTO.c.id)
+        # Locked in their order first, so that two writers do not wait for each other.
+        locked = marked.with_for_update(key_share=True)
         self._connection.execute(
-            update(PHOTO).where(which, PHOTO.c.facts_version != 0).values(facts_version=0)
+            update(PHOTO).where(PHOTO.c.id.in_(locked)).values(facts_version=0)
         )

@@ -29,14 +29,9 @@ class KeptAnswers:
         self._answers: OrderedDict[Hashable, Any] = OrderedDict()
 
     def get(self, question: Hashable, ask: Callable[[], _Answer]) -> _Answer:
-        """Return the answer to the question: the kept one, or what `ask` returns.
-
-        Where the database cannot tell whether it was changed, every question is asked.
-        """
+        """Return the answer to the question: the kept one, or what `ask` returns."""
         # Asked before the answer is read: what is read may be newer, but never older than this.
         changes = self._dialect.changes()
-        if changes is None:
-            return ask()
         with self._lock:
             if changes != self._changes:
                 self._answers.clear()

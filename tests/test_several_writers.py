@@ -1,0 +1,135 @@
+"""Indexers of several folders at once, as several machines run them over one database: what they
+write into the catalog, in the order in which `sigseek.indexer.folder_changes` writes it.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from sigseek.storage import Catalog, EmbeddingRecord, PhotoFacts, ReadFile
+from sigseek.storage.catalog.postgresql import PostgreSqlDialect
+from sigseek.storage.records.hashes import HashRecord, SketchRecord
+from tests.catalogs import add_checkpoint, execute, random_unit
+from tests.postgresql import Server
+
+WRITERS = 4
+COMMON = 12
+ROUNDS = 15
+
+
+@pytest.fixture
+def catalogs(postgresql_server: Server) -> Iterator[list[Catalog]]:
+    """A catalog for each writer, all of one database."""
+    url = postgresql_server.database()
+    catalogs = [Catalog(PostgreSqlDialect(url)) for _ in range(WRITERS)]
+    yield catalogs
+    for catalog in catalogs:
+        catalog.close()
+    postgresql_server.drop(url)
+
+
+def facts(name: str) -> PhotoFacts:
+    """Return what is known of the photo of this name. Photos share keywords and people."""
+    return PhotoFacts(
+        hashlib.sha256(name.encode()).digest(),
+        40,
+        30,
+        "JPEG",
+        keywords=(f"keyword {name[-1]}", name),
+        people=(f"person {name[-1]}",),
+    )
+
+
+def take_in(catalog: Catalog, folder: Path, names: list[str], checkpoint: int) -> None:
+    """Write a batch: some photos that are known, and new ones with their embeddings."""
+    photos = {name: facts(name) for name in names}
+    vectors = random_unit(len(names), 8)
+    with catalog.transaction() as transaction:
+        place, _ = transaction.add_folder(folder)
+        known = transaction.find_photos(photo.digest for photo in photos.values())
+        new = [photo for photo in photos.values() if photo.digest not in known]
+        ids = known | transaction.add_photos(new)
+        transaction.put_files(
+            place.id,
+            [
+                ReadFile(f"{name}.jpg", ids[photo.digest], 1, 1, 1, photo.digest)
+                for name, photo in photos.items()
+            ],
+        )
+        transaction.add_embeddings(
+            checkpoint,
+            {
+                ids[photo.digest]: EmbeddingRecord(vector, "fp32", 1)
+                for photo, vector in zip(photos.values(), vectors, strict=True)
+            },
+        )
+
+
+def forget(catalog: Catalog, folder: Path, names: list[str]) -> None:
+    with catalog.transaction() as transaction:
+        place, _ = transaction.add_folder(folder)
+        transaction.remove_files(place.id, [f"{name}.jpg" for name in names])
+        transaction.remove_photos_without_files()
+
+
+def read_metadata_again(catalog: Catalog, checkpoint: int, random: Random) -> None:
+    """Write what the files of some photos say; others may have removed the photos meanwhile."""
+    ids = catalog.embedded_ids(checkpoint).tolist()
+    found = catalog.photos(random.sample(ids, min(8, len(ids))))
+    with catalog.transaction() as transaction:
+        transaction.put_metadata(
+            {id_: facts(Path(photo.paths[0]).stem) for id_, photo in found.items()}
+        )
+    with catalog.transaction() as transaction:
+        plain = HashRecord(SketchRecord(b"webp", bytes(32), bytes(32), 0))
+        transaction.put_hashes(dict.fromkeys(found, plain), 1)
+
+
+def test_writers_of_folders_with_common_photos_lose_nothing(catalogs: list[Catalog]) -> None:
+    checkpoint = add_checkpoint(catalogs[0], 8).id
+    folders = [Path(f"/photos/{number}") for number in range(WRITERS)]
+    for folder in folders:
+        with catalogs[0].transaction() as transaction:
+            transaction.add_folder(folder)
+
+    def work(number: int) -> set[str]:
+        """Take in and forget at random, and return what is in the folder in the end."""
+        random, held = Random(number), set()
+        own = [f"own {number} {seed}" for seed in range(6)]
+        for _ in range(ROUNDS):
+            every = [f"common {seed}" for seed in range(COMMON)] + own
+            names = random.sample(every, 8)
+            take_in(catalogs[number], folders[number], names, checkpoint)
+            held |= set(names)
+            gone = random.sample(sorted(held), len(held) // 2)
+            forget(catalogs[number], folders[number], gone)
+            held -= set(gone)
+            read_metadata_again(catalogs[number], checkpoint, random)
+        return held
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        held = list(pool.map(work, range(WRITERS)))
+    catalog = catalogs[0]
+    with catalog.transaction() as transaction:  # those that a writer was about to use
+        transaction.remove_photos_without_files()
+    expected = sorted((number, f"{name}.jpg") for number in range(WRITERS) for name in held[number])
+    files = execute(
+        catalog,
+        "SELECT folder.path AS folder, file.path, file.digest = photo.digest FROM file "
+        "JOIN folder ON folder.id = folder_id JOIN photo ON photo.id = photo_id",
+    )
+    found = [(int(bytes(folder)[-1:]), bytes(path).decode()) for folder, path, _ in files]
+    assert sorted(found) == expected
+    assert all(same for _, _, same in files), "each file holds its own photo"
+    names = set().union(*held)
+    photos = catalog.photos(catalog.embedded_ids(checkpoint).tolist())
+    assert len(photos) == len(names), "one photo each, embedded"
+    assert execute(catalog, "SELECT embeddings FROM checkpoint") == [(len(names),)]
+    words = {Path(photo.paths[0]).stem: set(photo.keywords) for photo in photos.values()}
+    assert words == {name: set(facts(name).keywords) for name in names}
+    kept = execute(catalog, "SELECT name FROM keyword ORDER BY name")
+    assert {name for (name,) in kept} == {word for name in names for word in facts(name).keywords}
