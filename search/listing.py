@@ -32,8 +32,8 @@ def list_selected(
     so the order "match" is that of their ids.
 
     The part of the list that is returned has `limit` photos. It comes after the first `offset`
-    photos, or it is the `page` that an earlier answer named. `ordered` has the ids of all photos in
-    their order, if that is known already.
+    photos, or it is the `page` that an earlier answer named. `ordered` has the ids of all these
+    photos that have a file in their order, if that is known already.
 
     Raises QueryError for a limit below 1, a value that nothing in the library has, and a tag that
     does not exist.

@@ -1,5 +1,6 @@
 """Hits in another order than by match: by what the photos' files say, or by when they came."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -46,7 +47,7 @@ class Listing:
     by_verdict: bool
     """Whether those that match come first, then those that may, and then the others."""
     is_ordered: bool = False
-    """Whether the scored photos are in this order already."""
+    """Whether the scored photos are in this order already, and each of them has a file."""
 
     @cached_property
     def best_first(self) -> Rows:
@@ -57,8 +58,10 @@ class Listing:
         """Return the rows of the photos with at least this probability, in their order: all of
         them, or those of a page and the pages after it.
         """
+        if self.is_ordered:
+            return self._ordered_rows(page)
         rows = self.best_first[self.scored.probabilities[self.best_first] >= least]
-        if page is None and (self.order == "match" or self.is_ordered):
+        if page is None and self.order == "match":
             return rows
         found = self._places(rows)
         if page is not None:
@@ -66,6 +69,16 @@ class Listing:
             rows = rows[self.scored.ids[rows] <= page.newest]
         left = [row for row in rows.tolist() if row in found]
         return np.array(sorted(left, key=lambda row: found[row]), np.int64)
+
+    def _ordered_rows(self, page: Page | None) -> Rows:
+        """Return all rows, which are in their order, or those after the place where a page begins.
+        A few photos' places are enough to find it among a million.
+        """
+        ids = self.scored.ids
+        if page is None:
+            return np.arange(len(ids))
+        begin = bisect_right(range(len(ids)), page.last, key=self._place)
+        return np.flatnonzero(ids[begin:] <= page.newest) + begin
 
     def part(
         self, part: Part, least: float, generation: int
@@ -78,6 +91,8 @@ class Listing:
         """
         page, skipped = part.page, 0 if part.page else part.offset
         rows = self.rows(least, page)
+        if self.is_ordered:  # none of those before needs to be looked at
+            rows, skipped = rows[skipped:], 0
         enough = skipped + part.limit
         found = photos_with_files(rows, self.scored.ids, self.catalog, enough)[skipped:]
         if not found or found[-1][0] == rows[-1]:

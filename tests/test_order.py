@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import delete
 
 import sigseek
 from sigseek.demo.photos import draw_photos
+from sigseek.operations import layout
 from sigseek.search.counts import Others
 from sigseek.search.order import score_all_from
 from sigseek.search.results import ORDERS, Hit, Order
@@ -122,6 +124,38 @@ def test_no_photo_is_on_two_pages_or_left_out_while_the_library_changes(
     assert [hit.id for hit in hits] == [hit.id for hit in whole if hit.id not in gone]
     before = {hit.id: hit.probability for hit in whole}
     assert [hit.probability for hit in hits] == [before[hit.id] for hit in hits]
+
+
+@pytest.mark.parametrize("query", ["NOT rating:5", ""])
+@pytest.mark.parametrize("order", ORDERS)
+def test_pages_of_a_list_whose_order_is_kept(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: str, order: Order
+) -> None:
+    """The last photo of each page goes before the next page is asked for, and others come."""
+    with sigseek.open(library) as opened:
+        whole = [hit.id for hit in opened.search(query or "width:1", 40, sort=order)]
+        monkeypatch.setattr(layout, "_MANY", 1)
+
+        def ask(limit: int, **part: Any) -> sigseek.SearchResults:
+            if query:
+                return opened.search(query, limit, sort=order, **part)
+            return opened.list_photos(limit, sort=order, **part)
+
+        later = ask(7, offset=9)
+        assert [(hit.id, hit.rank) for hit in later] == [(whole[n], n + 1) for n in range(9, 16)]
+        assert (later.matches, later.photos) == (len(whole), len(whole))
+        assert len(ask(7, offset=len(whole))) == 0
+        found = ask(9)
+        hits = list(found)
+        if order == "-date":
+            draw_photos(tmp_path / "new", 6, seed=1)
+            opened.index(tmp_path / "new")
+        while found.next_page:
+            remove_photo(library, hits[-1].id)
+            found = ask(9, page=found.next_page)
+            hits += found
+    assert [hit.id for hit in hits] == whole
+    assert [hit.rank for hit in hits] == list(range(1, len(whole) + 1))
 
 
 def remove_photo(library: Path, id_: int) -> None:

@@ -24,6 +24,8 @@ Ids: TypeAlias = npt.NDArray[np.int64]
 UNDATED = -(2**31)
 """What stands in the place of a time that is not known."""
 _LEAST_RATIO, _MOST_RATIO = 50, 20_000
+_MANY = 20_000
+"""From so many photos on, their order is kept until the catalog changes."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,20 @@ def ids_of_all(catalog: Catalog, order: Order) -> Ids:
     )
 
 
+def ids_of_many(catalog: Catalog, facts: Query, order: Order) -> Ids | None:
+    """Return the ids (n,) of the photos with a file for which the facts are true, in their order.
+    None is returned for so few that they are put in order sooner one by one.
+    """
+    from sigseek.search.scope import selected
+
+    if len(selected(facts, catalog)) < _MANY:
+        return None
+    return catalog.once(
+        ("ids of facts", str(facts), order),
+        lambda: _factual_ids(catalog, _shapes_of(catalog), facts, order),
+    )
+
+
 def _shapes_of(catalog: Catalog) -> _Shapes:
     return catalog.once("shapes", lambda: _shapes(catalog.photo_columns()))
 
@@ -121,13 +137,24 @@ def _shapes_of(catalog: Catalog) -> _Shapes:
 def _factual_ids(catalog: Catalog, shapes: _Shapes, facts: Query, order: Order) -> Ids:
     """Return the ids of the photos for which the facts are true, in their order."""
     from sigseek.search.listing import ids_in_order
+    from sigseek.search.query import And
     from sigseek.search.scope import selected
 
-    if order not in ("date", "-date"):
-        return ids_in_order(facts, catalog, order)
     ids = selected(facts, catalog)
     ids = ids[np.isin(ids, shapes.ids, assume_unique=True)]
-    return _by_date(shapes, ids, newest_first=order == "-date")
+    match order:
+        case "match":
+            return ids
+        case "added":
+            return ids[::-1]
+        case "date" | "-date":
+            return _by_date(shapes, ids, newest_first=order == "-date")
+    if len(ids) < _MANY or facts == And(()):
+        found = ids_in_order(facts, catalog, order)
+        return found[np.isin(found, ids, assume_unique=True)]
+    # The order of all is kept, and serves all queries.
+    everything = ids_of_all(catalog, order)
+    return everything[np.isin(everything, ids, assume_unique=True)]
 
 
 def _by_date(shapes: _Shapes, ids: Ids, *, newest_first: bool) -> Ids:

@@ -33,8 +33,7 @@ def list_photos(
 
     catalog = library.directory.catalog()
     check_place(sort, offset, page)
-    # A page begins behind a photo, wherever that is by now.
-    ordered = ids_of_all(catalog, sort) if page is None else None
+    ordered = ids_of_all(catalog, sort)
     # An AND of nothing is true of every photo.
     return list_selected(
         And(()), catalog, limit, order=sort, offset=offset, page=page, ordered=ordered

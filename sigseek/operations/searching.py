@@ -96,6 +96,7 @@ def _list_by_facts(
     library: OpenedLibrary, asked: Query, wanted: _Wanted, habits: Remedy | str | None
 ) -> SearchResults:
     """Return the answer to a query of facts alone. `habits` is a note on how it was written."""
+    from sigseek.operations.layout import ids_of_many
     from sigseek.search.listing import list_selected
     from sigseek.search.query import terms
 
@@ -108,6 +109,7 @@ def _list_by_facts(
         order=wanted.sort,
         offset=wanted.offset,
         page=wanted.page,
+        ordered=ids_of_many(catalog, asked, wanted.sort),
     )
     useless = useless_beside_facts(
         min_probability=wanted.min_probability,
