@@ -11,8 +11,10 @@ calls a copy, `near or alike` also what it calls alike, each with its precision.
 those of the package imagehash, of 16 x 16 bits, at the greatest distance that has a precision of
 99.9 %. With --hashes-only no photo is embedded, so there is only `near`.
 
-With --many it tells how long the search takes in a library of so many photos, a tenth of which are
-copies, and how long it takes again after 1,000 more. Their sketches and embeddings are made up.
+With --many it tells how long the search takes in a library of so many photos, and how long it takes
+again after 1,000 more. Their sketches and embeddings are made up: a tenth of the photos are copies,
+a tenth are second shots of bursts, a tenth have a hash like another one's, and a tenth show the
+subject of another one.
 """
 
 import argparse

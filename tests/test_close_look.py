@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from benchmarks.many_photos import add_folder, add_hashed
 from benchmarks.photographs import ATTACKS, cropped, first_shot, photograph, second_shot
@@ -54,4 +54,13 @@ def test_a_crop_of_a_shot_in_which_a_thing_moved_is_no_copy(tmp_path: Path) -> N
         other = shot.copy()
         other.paste(shot.crop((100, 100, 220, 190)), (130, 120))
         images |= {f"{seed} crop": cropped(shot, 0.05), f"{seed} other": other}
+    assert near_pairs(tmp_path, images) == set()
+
+
+def test_two_photos_in_one_frame_are_no_copies(tmp_path: Path) -> None:
+    images = {}
+    for seed in range(6):
+        one, another = photograph(seed, (480, 360)), photograph(seed + 50, (480, 360))
+        for name, picture in (("one", one), ("other", Image.blend(one, another, 0.35))):
+            images[f"{seed} {name}"] = ImageOps.expand(picture, 96, "white")
     assert near_pairs(tmp_path, images) == set()

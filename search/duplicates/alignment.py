@@ -20,6 +20,8 @@ from sigseek.storage.records.arrays import Floats, Rows
 
 Maps = npt.NDArray[np.float32]
 """Affine maps (n, 6): x' = m0 x + m1 y + m2, y' = m3 x + m4 y + m5."""
+Margins = npt.NDArray[np.uint8]
+"""Margins on the left, at the top, on the right and at the bottom (n, 4), in 256ths of a side."""
 
 _STEPS = 14
 """How often a map is improved in sketches of half the size."""
@@ -44,10 +46,12 @@ _CODING = 4.0
 """How many levels a part may differ by what coding lost."""
 _SAMPLING = 0.3
 """By which share of its slopes a part may differ, since sketches have few pixels."""
-_SETTLED = 0.002
-"""A map that a step changes by less, all numbers together, is not improved further. A pixel of a
-sketch of half the size is 0.0625.
+_SETTLED = 0.006
+"""A map that a step changes by less, all numbers together, is not improved further in sketches of
+half the size. One of their pixels is 0.0625.
 """
+_FINE_SETTLED = 0.002
+"""The same in whole sketches."""
 _TOGETHER = 64
 """Pairs that are laid over each other at the same time, so that they fit the processor's cache."""
 
@@ -71,9 +75,10 @@ class Alignments:
     """
 
 
-def align(around: Sketches, inside: Sketches, starts: Maps) -> Alignments:
+def align(around: Sketches, inside: Sketches, starts: Maps, margins: Margins) -> Alignments:
     """Lay each sketch of `inside` (n, 64, 64) over its counterpart in `around`, from these starts
-    (n, 6).
+    (n, 6). Pictures with the same frame are alike there whatever they show, so how alike they are
+    is told without these margins of `inside`.
     """
     if not len(starts):
         nothing = np.empty(0, np.float32)
@@ -81,18 +86,21 @@ def align(around: Sketches, inside: Sketches, starts: Maps) -> Alignments:
     some = [slice(first, first + _TOGETHER) for first in range(0, len(starts), _TOGETHER)]
     with ThreadPoolExecutor(min(len(some), os.cpu_count() or 1)) as threads:
         parts = list(
-            threads.map(lambda part: _align(around[part], inside[part], starts[part]), some)
+            threads.map(
+                lambda part: _align(around[part], inside[part], starts[part], margins[part]), some
+            )
         )
     return Alignments(
         *(np.concatenate([getattr(part, name.name) for part in parts]) for name in fields(parts[0]))
     )
 
 
-def _align(around: Sketches, inside: Sketches, starts: Maps) -> Alignments:
+def _align(around: Sketches, inside: Sketches, starts: Maps, margins: Margins) -> Alignments:
     whole_around, whole_inside = around.astype(np.float32), inside.astype(np.float32)
     half_around, half_inside = halved(around), halved(inside)
-    maps = _refined(half_around, _as_coarse(half_inside, starts), starts, _STEPS)
+    maps = _refined(half_around, _as_coarse(half_inside, starts), starts, _STEPS, _SETTLED)
     levels, within = _sampled_sharply(half_around, maps)
+    within *= _without(margins, half_around.shape[1])
     wanted = _as_coarse(half_inside, maps).reshape(len(starts), -1)
     likeness = _trimmed_correlation(wanted, levels, within)
     detail = _trimmed_correlation(_detail(wanted, within), _detail(levels, within), within)
@@ -100,8 +108,9 @@ def _align(around: Sketches, inside: Sketches, starts: Maps) -> Alignments:
     some = np.flatnonzero(likeness >= _PROMISING)
     if len(some):
         coarse = _as_coarse(whole_inside[some], maps[some])
-        maps[some] = _refined(whole_around[some], coarse, maps[some], _FINE_STEPS)
+        maps[some] = _refined(whole_around[some], coarse, maps[some], _FINE_STEPS, _FINE_SETTLED)
         levels, within = _sampled_sharply(whole_around[some], maps[some])
+        within *= _without(margins[some], SIDE)
         wanted = _as_coarse(whole_inside[some], maps[some]).reshape(len(some), -1)
         fine = _detail(wanted, within), _detail(levels, within), within
         fine_detail[some] = _trimmed_correlation(*fine)
@@ -109,7 +118,7 @@ def _align(around: Sketches, inside: Sketches, starts: Maps) -> Alignments:
     return Alignments(maps, likeness, detail, fine_detail, difference)
 
 
-def _refined(around: Floats, inside: Floats, starts: Maps, steps: int) -> Maps:
+def _refined(around: Floats, inside: Floats, starts: Maps, steps: int, settled: float) -> Maps:
     """Improve the maps step by step, for sketches (n, side, side)."""
     around, wanted = smooth(around), smooth(inside).reshape(len(inside), -1)
     maps, moving = starts.copy(), np.arange(len(starts))
@@ -117,7 +126,7 @@ def _refined(around: Floats, inside: Floats, starts: Maps, steps: int) -> Maps:
         step = _step(around[moving], wanted[moving], maps[moving])
         length = np.abs(step).sum(axis=1, keepdims=True)
         maps[moving] += step * np.minimum(1, _LONGEST_STEP / np.maximum(length, 1e-9))
-        moving = moving[length[:, 0] > _SETTLED]
+        moving = moving[length[:, 0] > settled]
         if not len(moving):
             break
     return maps
@@ -136,6 +145,7 @@ def _step(around: Floats, wanted: Floats, maps: Maps) -> Maps:
     weighted = weight * across
     slopes = np.stack([weighted * across, weighted * down, weight * down**2], axis=1)
     factors, squares = _factors(around.shape[1])
+    # Many small products, because BLAS divides a large one between threads, which are busy here.
     products = (slopes @ squares)[:, :, _SYMMETRIC]
     matrix = np.empty((len(maps), 6, 6), np.float32)
     matrix[:, :3, :3], matrix[:, 3:, 3:] = products[:, 0], products[:, 2]
@@ -217,6 +227,15 @@ def _sampled_sharply(around: Floats, maps: Maps) -> tuple[Floats, Floats]:
             across += weight * flat.take(line + place)
         levels += down_weight * across
     return levels, within
+
+
+def _without(margins: Margins, side: int) -> Floats:
+    """Return 1 for the pixels (n, side * side) of sketches inside of margins, 0 for others."""
+    x, y = places(side)
+    left, top, right, bottom = (margins.T[:, :, None] / 128).astype(np.float32)
+    inside = (x >= left - 1) & (x <= 1 - right) & (y >= top - 1) & (y <= 1 - bottom)
+    found: Floats = inside.astype(np.float32)
+    return found
 
 
 def _firsts(sketches: Floats) -> Rows:

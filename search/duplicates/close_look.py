@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from sigseek.search.duplicates.alignment import Alignments, Maps, align
+from sigseek.search.duplicates.alignment import Alignments, Maps, Margins, align
 from sigseek.search.duplicates.first_likeness import FirstLikeness
 from sigseek.search.duplicates.overlays import NOTHING_CHANGED, Overlays, joined
 from sigseek.search.duplicates.sketch_rows import SketchRows, read_levels, row_sizes
@@ -78,6 +78,8 @@ _FRAMED_BEYOND = 0.07
 """How far the smaller picture may reach beyond one that has a frame. A plain edge of it may have
 been taken for a part of the frame.
 """
+_IN_FRAME = 0.75
+"""The largest share of a picture inside of its margins for these to be called a frame."""
 _OTHER_MARGINS = 0.06
 """By how much the shares that two photos have inside of their plain margins must differ for these
 parts to be compared. Otherwise the margins are a scene's own, such as a white wall, and two shots
@@ -129,7 +131,8 @@ class CloseLook:
         for way in range(1, len(ORIENTATIONS)):
             turned = overlays.ways == way
             around[turned] = turned_sketches(around[turned], way)
-        found = align(around, self._sketches(overlays.inside), overlays.starts)
+        margins = self._frames(overlays)
+        found = align(around, self._sketches(overlays.inside), overlays.starts, margins)
         return self._is_one_shot(overlays, found, extra_detail)
 
     def same_shot(self, pairs: Ids) -> npt.NDArray[np.bool_]:
@@ -216,6 +219,24 @@ class CloseLook:
     def _sketches(self, rows: Rows) -> Sketches:
         return self._levels[self._places_of(rows)]
 
+    def _frames(self, overlays: Overlays) -> Margins:
+        """Return the margins (n, 4) of the inner pictures that look like a frame, where both are
+        whole pictures with margins; 0 elsewhere. Two photos in one frame are alike there.
+        """
+        rows, ids = self.rows, self.rows.ids
+        around, inside = (
+            rows.of_photos(ids[side])[1] for side in (overlays.around, overlays.inside)
+        )
+        whole = ~rows.inner[overlays.around] & ~rows.inner[overlays.inside]
+        framed = whole & rows.inner[around] & (self._content(inside) <= _IN_FRAME)
+        return np.where(framed[:, None], rows.margins[inside], np.uint8(0))
+
+    def _content(self, rows: Rows) -> npt.NDArray[np.float64]:
+        """Return the shares (n,) of the pictures that are inside of these rows' margins."""
+        margins = self.rows.margins[rows].reshape(-1, 2, 2).sum(axis=1, dtype=np.int64)
+        shares: npt.NDArray[np.float64] = (1 - margins / 256).prod(axis=1)
+        return shares
+
     def _is_one_shot(
         self, overlays: Overlays, found: Alignments, extra_detail: float
     ) -> npt.NDArray[np.bool_]:
@@ -254,11 +275,8 @@ class CloseLook:
         differ.
         """
         rows = self.rows
-        shares = []
-        for side in (overlays.around, overlays.inside):
-            margins = rows.margins[rows.of_photos(rows.ids[side])[1]]
-            left = 1 - margins.reshape(-1, 2, 2).sum(axis=1, dtype=np.int64) / 256
-            shares.append(left.prod(axis=1))
+        sides = (overlays.around, overlays.inside)
+        shares = [self._content(rows.of_photos(rows.ids[side])[1]) for side in sides]
         of_parts = rows.inner[overlays.around] | rows.inner[overlays.inside]
         other: npt.NDArray[np.bool_] = ~of_parts | (np.abs(shares[0] - shares[1]) >= _OTHER_MARGINS)
         return other
