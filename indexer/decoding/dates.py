@@ -6,10 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 
 _SPELLING = re.compile(
     r"(?P<year>\d{4})"
-    r"(?:[-:/.](?P<month>\d{1,2}| {1,2})"
-    r"(?:[-:/.](?P<day>\d{1,2}| {1,2})"
-    r"(?:[T: ]+(?P<hour>\d{1,2}| {1,2})[-:.](?P<minute>\d\d| {1,2})"
-    r"(?:[-:.](?P<second>\d\d| {1,2})(?:[.,]\d*)?)?"
+    r"(?:[-:/.](?P<month>\d{1,2}| \d| {1,2})"
+    r"(?:[-:/.](?P<day>\d{1,2}| \d| {1,2})"
+    r"(?:[T: ]+(?P<hour>\d{1,2}| {1,2})[-:.](?P<minute>\d\d| \d| {1,2})"
+    r"(?:[-:.](?P<second>\d\d| \d| {1,2})(?:[.,]\d*)?)?"
     r"(?: *(?P<half>[AaPp])\.?[Mm])?(?P<zone> *[-+Z][\d:]*)?)?)?)?"
     r"(?!\d)"
 )
