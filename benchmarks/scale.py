@@ -67,6 +67,7 @@ def main() -> None:
         "python -m benchmarks.scale", description="Time a second run over very many files."
     )
     parser.add_argument("--files", type=int, default=10_000_000, help="how many files")
+    parser.add_argument("--photos", type=int, help="how many photos they hold (default: as many)")
     parser.add_argument("--rounds", type=int, default=3, help="how often each side is timed")
     parser.add_argument("--postgresql", action="store_true", help="keep the catalog in PostgreSQL")
     arguments = parser.parse_args()
@@ -84,7 +85,7 @@ def main() -> None:
         links = _timed("links made", lambda: make_links(photos, arguments.files))
         with open_library(library) as opened:
             catalog = opened._directory.catalog()
-            _timed("rows written", lambda: add_rows(catalog, photos, links))
+            _timed("rows written", lambda: add_rows(catalog, photos, arguments.photos or links))
         print(measure(photos, library, arguments.files + _PICTURES, arguments.rounds))
 
 
@@ -106,19 +107,19 @@ def make_links(root: Path, files: int) -> int:
     return files
 
 
-def add_rows(catalog: Catalog, root: Path, files: int) -> None:
-    """Add a photo, an embedding and a file to the catalog for each of the links."""
+def add_rows(catalog: Catalog, root: Path, photos: int) -> None:
+    """Add photos with an embedding each to the catalog, and a file for each of the links."""
     dialect: Any = catalog._dialect
     with dialect.writers.begin() as connection:
         (last,) = connection.exec_driver_sql("SELECT max(id) FROM photo").one()
         (folder,) = connection.exec_driver_sql("SELECT id FROM folder").one()
         if connection.dialect.name == "sqlite":
-            _add_to_sqlite(connection, root, folder, last, files)
+            _add_to_sqlite(connection, root, folder, last, photos)
         else:
-            _add_to_postgresql(connection, root, folder, last, files)
+            _add_to_postgresql(connection, root, folder, last, photos)
 
 
-def _add_to_sqlite(connection: Connection, root: Path, folder: int, last: int, files: int) -> None:
+def _add_to_sqlite(connection: Connection, root: Path, folder: int, last: int, photos: int) -> None:
     triggers = connection.exec_driver_sql(
         "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'embedding'"
     ).all()
@@ -126,26 +127,26 @@ def _add_to_sqlite(connection: Connection, root: Path, folder: int, last: int, f
         connection.exec_driver_sql(f"DROP TRIGGER {name}")
     numbers = (
         f"(WITH RECURSIVE n(number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM n "
-        f"WHERE number < {files}) SELECT number FROM n)"
+        f"WHERE number < {photos}) SELECT number FROM n)"
     )
     digest = "CAST(printf('%032d', number) AS BLOB)"
     connection.exec_driver_sql(_PHOTOS.format(last=last, digest=digest, numbers=numbers))
     connection.exec_driver_sql(_EMBEDDINGS.format(last=last))
-    connection.exec_driver_sql("UPDATE checkpoint SET embeddings = embeddings + ?", (files,))
+    connection.exec_driver_sql("UPDATE checkpoint SET embeddings = embeddings + ?", (photos,))
     for _, statement in triggers:
         connection.exec_driver_sql(statement)
     insert = (
         "INSERT INTO file (folder_id, path, photo_id, size, mtime_ns, ctime_ns) "
         f"VALUES ({folder}, ?, ?, ?, ?, ?)"
     )
-    for rows in _file_rows(root, last):
+    for rows in _file_rows(root, last, photos):
         connection.exec_driver_sql(insert, rows)
 
 
 def _add_to_postgresql(
-    connection: Connection, root: Path, folder: int, last: int, files: int
+    connection: Connection, root: Path, folder: int, last: int, photos: int
 ) -> None:
-    numbers = f"generate_series(1, {files}) AS number"
+    numbers = f"generate_series(1, {photos}) AS number"
     digest = "convert_to(lpad(number::text, 32, '0'), 'UTF8')"
     connection.exec_driver_sql(_PHOTOS.format(last=last, digest=digest, numbers=numbers))
     connection.exec_driver_sql(_EMBEDDINGS.format(last=last))
@@ -158,23 +159,27 @@ def _add_to_postgresql(
         ) as copy,
     ):
         copy.set_types(["int8", "bytea", "int8", "int8", "int8", "int8"])
-        for rows in _file_rows(root, last):
+        for rows in _file_rows(root, last, photos):
             for path, *others in rows:
                 copy.write_row((folder, os.fsencode(path), *others))
 
 
-def _file_rows(root: Path, last: int) -> Iterator[list[tuple[str, int, int, int, int]]]:
-    """Yield path, photo, size, mtime and ctime of each link."""
+def _file_rows(
+    root: Path, last: int, photos: int
+) -> Iterator[list[tuple[str, int, int, int, int]]]:
+    """Yield path, photo, size, mtime and ctime of each link. The photos are those after `last`."""
+    number = 0
     rows: list[tuple[str, int, int, int, int]] = []
     for year in sorted(path for path in root.iterdir() if path.name != "pictures"):
         for directory in sorted(year.iterdir()):
             before = f"{year.name}/{directory.name}/"
             with os.scandir(directory) as entries:
                 for entry in sorted(entries, key=lambda entry: entry.name):
-                    last += 1
                     status = entry.stat()
                     times = status.st_mtime_ns, status.st_ctime_ns
-                    rows.append((before + entry.name, last, status.st_size, *times))
+                    photo = last + 1 + number % photos
+                    rows.append((before + entry.name, photo, status.st_size, *times))
+                    number += 1
             if len(rows) >= _ROWS:
                 yield rows
                 rows = []

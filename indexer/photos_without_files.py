@@ -41,7 +41,10 @@ class PhotosWithoutFiles:
         `scans` tells what was known of these files, and `of_all_folders` whether the run went
         through every folder that the library knows.
         """
-        lost = self._now()
+        scans = list(scans)
+        # Counting goes through all files, so a run that changed none of them does without.
+        changed = any(found.changed or found.excluded or found.raw_pairs for found in scans)
+        lost = self._now() if changed else self._before
         self.left_out = lost & self._of_excluded
         others = lost - self.left_out
         unread = self._unread() if others else {}

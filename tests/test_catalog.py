@@ -133,7 +133,8 @@ def test_files_below_a_directory(catalog: Catalog, tmp_path: Path) -> None:
         "sub/a.jpg": [],
     }
     for directory, files in below.items():
-        assert catalog.paths(folder.id, PurePath(directory)) == files, directory
+        assert list(catalog.paths(folder.id, PurePath(directory))) == files, directory
+        assert catalog.count_files_below(folder.id, PurePath(directory)) == len(files), directory
         assert catalog.has_files_below(tmp_path / directory) == bool(files), directory
     assert sorted(catalog.paths(folder.id, PurePath())) == sorted(names)
     assert catalog.has_files_below(tmp_path)

@@ -129,7 +129,7 @@ def test_a_known_photo_under_another_name_has_moved(ingest: Ingest, decoded: lis
     (ingest.folder / "a.png").rename(ingest.folder / "b.png")
     assert counts(ingest.run()) == {"scanned": 1, "moved": 1}
     assert decoded == ["a.png"]
-    assert ingest.catalog.paths(ingest.catalog.folders()[0].id, PurePath()) == ["b.png"]
+    assert list(ingest.catalog.paths(ingest.catalog.folders()[0].id, PurePath())) == ["b.png"]
 
 
 def test_a_run_that_is_asked_to_stop_stores_nothing_by_halves(ingest: Ingest) -> None:

@@ -61,8 +61,7 @@ def count_forgettable_files(catalog: Catalog, path: Path, keep: Sequence[Path]) 
     _check_it_stays_away(folder, inside)
     _check_it_is_known(catalog, folder, inside)
     kept = _directories_to_keep(catalog, folder, inside, keep)
-    count = len(catalog.paths(folder.id, inside))
-    return count - sum(len(catalog.paths(folder.id, directory)) for directory in kept)
+    return _count_files(catalog, folder, inside, kept)
 
 
 def forget_folder(library: LibraryLocation, path: Path, keep: Sequence[Path]) -> Forgotten:
@@ -77,8 +76,7 @@ def forget_folder(library: LibraryLocation, path: Path, keep: Sequence[Path]) ->
         _check_it_stays_away(folder, inside)
         _check_it_is_known(catalog, folder, inside)
         kept = _directories_to_keep(catalog, folder, inside, keep)
-        prefixes = tuple(map(path_prefix, kept))
-        paths = [path for path in catalog.paths(folder.id, inside) if not path.startswith(prefixes)]
+        files = _count_files(catalog, folder, inside, kept)
         failed = [failure.path for failure in catalog.folder_failures(folder.id)]
         lost_before = set(catalog.photos_without_files())  # `index` knows which of them may return
         with catalog.transaction() as transaction:
@@ -87,12 +85,20 @@ def forget_folder(library: LibraryLocation, path: Path, keep: Sequence[Path]) ->
             if inside == PurePath():
                 transaction.remove_folder(folder.id)
             else:
-                transaction.remove_files(folder.id, paths)
+                transaction.remove_files_below(folder.id, inside)
                 transaction.remove_failures(
                     folder.id, [path for path in failed if path.startswith(path_prefix(inside))]
                 )
             photos = transaction.remove_photos_without_files(keep=lost_before)
-    return Forgotten(len(paths), photos)
+    return Forgotten(files, photos)
+
+
+def _count_files(
+    catalog: Catalog, folder: FolderRecord, inside: PurePath, kept: Sequence[PurePath]
+) -> int:
+    """Return how many files the library knows in the directory, but for those to keep."""
+    count = catalog.count_files_below(folder.id, inside)
+    return count - sum(catalog.count_files_below(folder.id, directory) for directory in kept)
 
 
 def _directories_to_keep(
@@ -121,7 +127,7 @@ def _check_it_is_known(catalog: Catalog, folder: FolderRecord, inside: PurePath)
     """Raise FolderError for a directory in which the library knows no file: its name is mistyped,
     most likely. The folder itself may be empty.
     """
-    if inside == PurePath() or catalog.paths(folder.id, inside):
+    if inside == PurePath() or catalog.has_files_below(Path(folder.path, inside)):
         return
     prefix = path_prefix(inside)
     if not any(failure.path.startswith(prefix) for failure in catalog.folder_failures(folder.id)):

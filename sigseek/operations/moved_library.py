@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from sigseek.disk import ask
 from sigseek.indexer.presence import is_online, real_path
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.system_folders import is_system_folder
-from sigseek.storage import Catalog, FolderRecord
+from sigseek.storage import Catalog, FileCounts, FolderRecord
 
 if TYPE_CHECKING:
     from sigseek.operations.relocating import Relocated
@@ -50,8 +51,10 @@ def follow_library(library: LibraryDirectory) -> Relocated | None:
 
 def _place_now(catalog: Catalog, folder: FolderRecord, library: Path) -> Path | None:
     """Return the directory above the library that has the folder's files."""
-    files = [(path, size) for path, _, size, *_ in catalog.digests(folder.id)]
-    looked_for = files[:: max(1, len(files) // _LOOKED_FOR)]
+    count = catalog.file_counts().get(folder.id, FileCounts(0, 0)).present
+    every = max(1, count // _LOOKED_FOR)
+    known = islice(catalog.digests(folder.id), None, None, every)
+    looked_for = [(path, size) for path, _, size, *_ in known]
     for directory in library.parents if looked_for else ():
         there = ask(directory, partial(_count_present, directory, looked_for), 0)
         if there >= len(looked_for) / 2 and not is_system_folder(directory):

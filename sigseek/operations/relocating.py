@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path, PurePath
 
 from sigseek.disk import ask
@@ -74,14 +75,15 @@ def _check_files(
     """Raise FolderError unless half of the files that are known there are in `target`, or when its
     disk does not answer.
     """
-    paths = catalog.paths(folder.id, inside)
-    if not paths:
+    count = catalog.count_files_below(folder.id, inside)
+    if not count:
         raise FolderError(
             f"the library knows no files in {Path(folder.path, inside)}",
             Remedy("see what it knows with: {}", (Call("status"),)),
             ErrorKind.NOT_FOUND,
         )
-    looked_for = paths[:: max(1, len(paths) // _LOOKED_FOR)]
+    every = max(1, count // _LOOKED_FOR)
+    looked_for = list(islice(catalog.paths(folder.id, inside), None, None, every))
     before = path_prefix(inside)
     there = 0
     for path in looked_for:

@@ -82,7 +82,7 @@ def library_status(library: LibraryLocation, thumbnails: ThumbnailStore) -> Stat
         known, counts = reader.folders(), reader.file_counts()
         photos, checkpoints = reader.photo_count(), _checkpoints(reader)
         shared = SharedProgress.of(reader.workers())
-        failures, damaged = len(reader.failures()), reader.count_damaged()
+        failures, damaged = reader.count_failures(), reader.count_damaged()
     # A drive may take long to answer, so the folders are looked at when the catalog is closed.
     folders = [_folder_status(folder, *counts.get(folder.id, (0, 0))) for folder in known]
     return Status(

@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from pathlib import PurePath
 
 from sqlalchemy import ColumnElement, bindparam, delete, insert, select, update
 
 from sigseek.storage.catalog.changes.hashes import copy_distinct_pairs
 from sigseek.storage.catalog.changes.tags import copy_hand_tags
 from sigseek.storage.catalog.changes.writer import Writer
-from sigseek.storage.catalog.paths import statement_chunks
+from sigseek.storage.catalog.paths import is_below, statement_chunks
 from sigseek.storage.catalog.tables import FAILURE, FILE, OTHER_FILE, PHOTO
 from sigseek.storage.records import FailureRecord, OtherFile, ReadFile
 
@@ -91,6 +92,12 @@ class FileWriter(Writer):
             of_files = (FILE.c.folder_id == folder_id) & among
             self._mark_copied_stale(select(FILE.c.photo_id).where(of_files))
             self._connection.execute(delete(FILE).where(of_files))
+
+    def remove_files_below(self, folder_id: int, inside: PurePath) -> None:
+        """Remove all files below the directory `inside` of the folder."""
+        of_files = (FILE.c.folder_id == folder_id) & is_below(FILE.c.path, inside)
+        self._mark_copied_stale(select(FILE.c.photo_id).where(of_files))
+        self._connection.execute(delete(FILE).where(of_files))
 
     def note_ctimes(self, folder_id: int, ctimes: Mapping[str, int]) -> None:
         """Note the ctime in ns, by path, of files that were not looked at since schema 0011."""

@@ -1,5 +1,6 @@
 """Questions about folders, files and failures."""
 
+import os
 from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime
@@ -111,13 +112,23 @@ class FileReader(Reader):
             FILE.c.sidecars,
         ).where(FILE.c.folder_id == folder_id)
 
-    def paths(self, folder_id: int, inside: PurePath) -> list[str]:
-        """Return the paths of all files of the folder below `inside`, those of missing ones too."""
+    def paths(self, folder_id: int, inside: PurePath) -> Iterator[str]:
+        """Yield the paths of all files of the folder below `inside`, those of missing ones too."""
         query = select(FILE.c.path).where(
             FILE.c.folder_id == folder_id, is_below(FILE.c.path, inside)
         )
         with self._connect() as connection:
-            return list(connection.scalars(query))
+            for rows in self._dialect.stream(connection, query, {}, _FETCHED):
+                for (path,) in rows:
+                    yield os.fsdecode(path)
+
+    def count_files_below(self, folder_id: int, inside: PurePath) -> int:
+        """Return the number of files of the folder below `inside`, missing ones too."""
+        query = select(func.count()).where(
+            FILE.c.folder_id == folder_id, is_below(FILE.c.path, inside)
+        )
+        with self._connect() as connection:
+            return connection.scalar(query) or 0
 
     def has_files_below(self, directory: Path) -> bool:
         """Return whether the library knows files, present or missing, below this directory inside
@@ -250,6 +261,11 @@ class FileReader(Reader):
                 for row in connection.execute(query)
             ]
         return sorted(found, key=lambda failure: failure.path)
+
+    def count_failures(self) -> int:
+        """Return the number of failures."""
+        with self._connect() as connection:
+            return connection.scalar(select(func.count()).select_from(FAILURE)) or 0
 
     def folder_failures(self, folder_id: int) -> list[FailureRecord]:
         """Return the failures of one folder."""
