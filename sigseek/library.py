@@ -892,6 +892,27 @@ class Library:
 
         return back_up(self._directory.catalog(), Path(file))
 
+    def copy_to(
+        self,
+        directory: StrPath,
+        *,
+        listener: Listener | None = None,
+        stop: Stop | None = None,
+    ) -> str:
+        """Copy the library to another directory, which need not exist, or into a PostgreSQL
+        database whose address is given. Returns where the copy is, without a password.
+
+        The copy has everything that the library has at this moment: embeddings, folders, facts,
+        tags and decisions. Its vector index is made when it is first searched. Others may use the
+        library meanwhile. A copy that was cut off goes on where it was when it is made once more;
+        until it is whole nobody can open it. Raises LibraryError where there is a library already.
+        """
+        from sigseek.operations.copying import copy_library
+
+        return copy_library(
+            self._directory, directory, listener or self._opened.listener, stop or Stop()
+        )
+
     def status(self) -> Status:
         """Return the folders, counts, checkpoints and sizes of the library."""
         from sigseek.operations.status import library_status

@@ -38,6 +38,8 @@ class Phase(StrEnum):
     """The photos that match each label are looked for."""
     COMPARING = "comparing photos"
     """Photos are compared with each other to find duplicates."""
+    COPYING = "copying"
+    """The rows of a library are copied into another one."""
     CHECKING_EMBEDDINGS = "checking embeddings"
     """The catalog's embeddings and the index are checked."""
     CHECKING_FILES = "checking files"

@@ -35,11 +35,12 @@ COMMANDS = {
     "forget": "Remove a folder, or with --model a checkpoint, from the library.",
     "prune": "Forget files that have been missing for a long time.",
     "backup": "Copy the catalog to a new file, even while the library is in use.",
+    "copy": "Copy a library to another directory, or into a PostgreSQL database, or out of one.",
     "demo": "Draw pictures, index them, search them and show the results.",
 }
 """Each command and the first line of its help, for `sigseek --help`, which loads no command."""
 _MODULES = {"eval": "evaluate", "help": "manual"}  # functions of these names would hide Python's
-_KEEPING = {"index", "tag", "demo", "watch"}
+_KEEPING = {"index", "tag", "demo", "watch", "copy"}
 """Commands that keep what they finished when they are interrupted."""
 
 

@@ -81,6 +81,7 @@ _UNITS = {
     Phase.MEASURING: "texts",
     Phase.TAGGING: "labels",
     Phase.COMPARING: "photos",
+    Phase.COPYING: "rows",
     Phase.CHECKING_EMBEDDINGS: "embeddings",
     Phase.CHECKING_FILES: "files",
 }

@@ -80,7 +80,7 @@ class LibraryDatabase(LibraryLocation):
                 "install it with: pip install 'sigseek[postgres]'",
                 ErrorKind.UNSUPPORTED,
             ) from error
-        self._dialect = PostgreSqlDialect(self._url, create=create)
+        self._dialect = PostgreSqlDialect(self._url, create=create, unfinished=self.unfinished)
         return Catalog(self._dialect)
 
     def is_being_changed(self) -> bool:

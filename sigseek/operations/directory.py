@@ -71,7 +71,7 @@ class LibraryDirectory(LibraryLocation):
             )
         if not create and not self.exists():
             raise no_library(self.where)
-        catalog = Catalog(self.directory)
+        catalog = Catalog(self.directory, unfinished=self.unfinished)
         if catalog.network:
             self._listener.said(
                 f"the library {self.directory} is on a network drive ({catalog.network}); "

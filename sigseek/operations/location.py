@@ -28,6 +28,8 @@ class LibraryLocation(ABC):
     def __init__(self, listener: Listener | None = None) -> None:
         self._listener = listener or Silence()
         self._catalog: Catalog | None = None
+        self.unfinished = False
+        """Whether it may be an unfinished copy of another library."""
         self._opening = threading.Lock()
         self._turn = threading.RLock()
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection
 
+from sigseek.progress import Listener, Stop
+from sigseek.storage.catalog import schema
 from sigseek.storage.catalog.dialect import Dialect
 from sigseek.storage.catalog.reading.checkpoints import CheckpointReader
 from sigseek.storage.catalog.reading.columns import ColumnReader
@@ -67,13 +69,17 @@ class Catalog(CatalogReader):
     Every method raises LibraryError when the database cannot be read or written.
     """
 
-    def __init__(self, place: Path | Dialect) -> None:
+    def __init__(self, place: Path | Dialect, *, unfinished: bool = False) -> None:
         """Open the catalog in the directory `place`, which is made when it is not there, or in an
-        open database.
+        open database. With `unfinished` it may be an unfinished copy of another one.
 
         Raises LibraryError when it cannot be opened.
         """
-        dialect = SqliteDialect(place / FILE_NAME) if isinstance(place, Path) else place
+        dialect = (
+            SqliteDialect(place / FILE_NAME, unfinished=unfinished)
+            if isinstance(place, Path)
+            else place
+        )
         super().__init__(dialect)
         self._kept = KeptAnswers(dialect)
 
@@ -152,6 +158,22 @@ class Catalog(CatalogReader):
         """
         with self._connect() as connection:
             self._dialect.back_up(connection, target)
+
+    def copy_to(self, target: Catalog, listener: Listener, stop: Stop) -> int:
+        """Make `target` a copy of this catalog as it is now, and return the number of rows.
+
+        What of it is equal already stays, so a copy that was cut off goes on where it was. Until
+        the end the target is marked as unfinished, and nobody else opens it.
+        """
+        from sigseek.storage.catalog.copying import copy_tables
+
+        with self._connect() as connection:
+            return copy_tables(connection, target._dialect, listener, stop)
+
+    def is_unfinished(self) -> bool:
+        """Return whether the catalog is an unfinished copy of another one."""
+        with self._connect() as connection:
+            return schema.is_unfinished(connection)
 
     def size(self) -> int:
         """Return the bytes that the database takes."""

@@ -114,6 +114,9 @@ class Dialect(Protocol):
         """Yield the ids that a SELECT of one column gives, in no order, as arrays (n,)."""
         ...
 
+    def go_on_counting_ids(self, connection: Connection) -> None:
+        """Have the next new row of each table get an id above all that were written by hand."""
+
     def size(self, connection: Connection) -> int:
         """Return the bytes that the database takes."""
         ...

@@ -83,12 +83,13 @@ class PostgreSqlDialect:
     """The PostgreSQL database at `url`, its tables made or upgraded where they have to be.
 
     Raises LibraryError when it cannot be reached, belongs to another program, or is newer than this
-    program. Raises NoLibraryError for a database without tables, unless `create`.
+    program. Raises NoLibraryError for a database without tables, unless `create`. An unfinished
+    copy of a library is opened with `unfinished` only.
     """
 
     errors: tuple[type[Exception], ...] = (SQLAlchemyError, psycopg.Error)
 
-    def __init__(self, url: URL, *, create: bool = True) -> None:
+    def __init__(self, url: URL, *, create: bool = True, unfinished: bool = False) -> None:
         self.where = without_secrets(url)
         ours = [f"-c{name}={value}" for name, value in _SESSION.items()]
         options = " ".join([_given_options(url), *ours]).lstrip()
@@ -105,7 +106,7 @@ class PostgreSqlDialect:
         """The writer's lock. Whoever holds it writes through this dialect."""
         try:
             with self.writers.begin() as connection:
-                self._bring_up_to_date(connection, create=create)
+                self._bring_up_to_date(connection, create=create, unfinished=unfinished)
         except self.errors as error:
             self.close()
             raise self.describe(error) from error
@@ -223,6 +224,14 @@ class PostgreSqlDialect:
         for rows in self.stream(connection, statement, {}, _FETCHED):
             yield np.fromiter(chain.from_iterable(rows), np.int64, len(rows))
 
+    def go_on_counting_ids(self, connection: Connection) -> None:
+        """Set the sequences of all tables."""
+        for table in METADATA.tables.values():
+            if table.autoincrement_column is not None:
+                highest = select(func.max(table.autoincrement_column)).scalar_subquery()
+                sequence = func.pg_get_serial_sequence(table.name, table.autoincrement_column.name)
+                connection.execute(select(func.setval(sequence, func.coalesce(highest, 1))))
+
     def size(self, connection: Connection) -> int:
         """Return the bytes of the database on the server."""
         size = text("SELECT pg_database_size(current_database())")
@@ -263,7 +272,7 @@ class PostgreSqlDialect:
         found, remedy, kind = _explained(state or "")
         return LibraryError(f"{self.where} {found} ({said})", remedy, kind)
 
-    def _bring_up_to_date(self, connection: Connection, *, create: bool) -> None:
+    def _bring_up_to_date(self, connection: Connection, *, create: bool, unfinished: bool) -> None:
         found = connection.dialect.server_version_info or _OLDEST
         if found < _OLDEST:
             raise LibraryError(
@@ -273,7 +282,7 @@ class PostgreSqlDialect:
             )
         # Two programs may open an empty database at the same time.
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
-        version = schema.version(connection, self.where)
+        version = schema.version(connection, self.where, unfinished=unfinished)
         if version is None:
             if not create:
                 raise NoLibraryError(f"{self.where} is empty", None, ErrorKind.NOT_FOUND)

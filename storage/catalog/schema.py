@@ -19,10 +19,15 @@ load alembic; a test compares the two.
 """
 
 
-def version(connection: Connection, where: str) -> str | None:
+_UNFINISHED = f"copy-{HEAD}"
+"""The version of a database into which a library is being copied. No older program opens it."""
+
+
+def version(connection: Connection, where: str, *, unfinished: bool = False) -> str | None:
     """Return the schema's version, None for an empty database.
 
-    Raises LibraryError for a database of another program or of a newer sigseek.
+    Raises LibraryError for a database of another program or of a newer sigseek, and for an
+    unfinished copy of a library, unless `unfinished`.
     """
     tables = set(inspect(connection).get_table_names())
     if not tables:
@@ -34,6 +39,14 @@ def version(connection: Connection, where: str) -> str | None:
             ErrorKind.INVALID,
         )
     found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if found == _UNFINISHED:
+        if unfinished:
+            return HEAD
+        raise LibraryError(
+            f"{where} is an unfinished copy of a library",
+            "finish it with the same copy once more, or remove it",
+            ErrorKind.BUSY,
+        )
     if found and found > HEAD:
         raise LibraryError(
             f"{where} was made by a newer sigseek (schema {found}, this one knows {HEAD})",
@@ -76,6 +89,20 @@ def mark_newest(connection: Connection) -> None:
     from alembic import command
 
     command.stamp(_config(connection), "head")
+
+
+def is_unfinished(connection: Connection) -> bool:
+    """Return whether the database is an unfinished copy of a library."""
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return found == _UNFINISHED
+
+
+def mark_unfinished(connection: Connection, *, unfinished: bool) -> None:
+    """Note whether the database is an unfinished copy of a library."""
+    connection.execute(
+        text("UPDATE alembic_version SET version_num = :version"),
+        {"version": _UNFINISHED if unfinished else HEAD},
+    )
 
 
 def _config(connection: Connection) -> Config:

@@ -61,13 +61,15 @@ class SqliteDialect:
     written.
 
     Raises LibraryError when the file is no catalog, is damaged, is newer than this program, or
-    cannot be written and has to be.
+    cannot be written and has to be. An unfinished copy of a library is opened with `unfinished`
+    only.
     """
 
     errors: tuple[type[Exception], ...] = (SQLAlchemyError, sqlite3.Error)
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, unfinished: bool = False) -> None:
         self.path = path
+        self._unfinished = unfinished
         self.where = str(path)
         self.network = network_type(path.parent)
         """The type of the file system if it is that of another machine. WAL does not work there,
@@ -170,6 +172,9 @@ class SqliteDialect:
         if text is not None:
             yield np.fromstring(text, np.int64, sep=",")
 
+    def go_on_counting_ids(self, connection: Connection) -> None:
+        """Do nothing: SQLite looks at the ids that are there."""
+
     def size(self, connection: Connection) -> int:
         """Return the bytes of the catalog's file and of the log beside it."""
         return sum(map(_bytes, self.path.parent.glob(f"{self.path.name}*")))
@@ -266,7 +271,7 @@ class SqliteDialect:
                 if self.network and is_in_wal_mode(path):
                     # Alone with the file, SQLite reads it in WAL mode without shared memory.
                     _outside_transactions(connection, "PRAGMA locking_mode = EXCLUSIVE")
-                found = schema.version(connection, self.where)
+                found = schema.version(connection, self.where, unfinished=self._unfinished)
                 connection.rollback()
                 # Not before: this writes to the file, which until now might be another program's.
                 if not self.network:

@@ -1,0 +1,148 @@
+"""Copying a catalog into another database, row by row, so that it works between any two of them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeAlias
+
+from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, select, true, tuple_
+
+from sigseek.progress import Listener, Phase, Progress, Stop
+from sigseek.storage.catalog import schema
+from sigseek.storage.catalog.dialect import Dialect
+from sigseek.storage.catalog.tables import CHECKPOINT, METADATA, SETTING
+
+_TOGETHER = 1_000
+"""Rows that are compared and written together."""
+_OWN_SETTINGS = ("library_id",)
+"""Settings that belong to a database and not to what it holds."""
+
+_Key: TypeAlias = tuple[Any, ...]
+_Rows: TypeAlias = dict[_Key, dict[str, Any]]
+
+
+def copy_tables(source: Connection, target: Dialect, listener: Listener, stop: Stop) -> int:
+    """Make all tables of `target` equal to those that `source` sees, and return their rows.
+
+    Rows that are equal already stay as they are. The copy's checkpoints have new tokens, so that no
+    index is taken for another library's. Raises StoppedError soon after `stop` is set.
+    """
+    total = sum(map(partial(_count, source), METADATA.sorted_tables))
+    listener.advanced(Progress(Phase.COPYING, 0, total))
+    with _writing(target) as connection:
+        schema.mark_unfinished(connection, unfinished=True)
+    done = 0
+    for table in METADATA.sorted_tables:  # those that others refer to come first
+        last: _Key | None = None
+        for rows in _pages(source, table):
+            stop.check()
+            end = next(reversed(rows))
+            with _writing(target) as connection:
+                _make_equal(connection, target, table, rows, last, end)
+            last = end
+            done += len(rows)
+            listener.advanced(Progress(Phase.COPYING, done, total))
+        with _writing(target) as connection:
+            _make_equal(connection, target, table, {}, last, None)
+    with _writing(target) as connection:
+        target.go_on_counting_ids(connection)
+        schema.mark_unfinished(connection, unfinished=False)
+    return done
+
+
+@contextmanager
+def _writing(target: Dialect) -> Iterator[Connection]:
+    try:
+        with target.writers.begin() as connection:
+            target.begin_writing(connection)
+            yield connection
+    except target.errors as error:
+        raise target.describe(error) from error
+
+
+def _make_equal(
+    connection: Connection,
+    target: Dialect,
+    table: Table,
+    wanted: _Rows,
+    after: _Key | None,
+    up_to: _Key | None,
+) -> None:
+    """Make the rows of the table between two keys those that are wanted."""
+    there = _keyed(table, connection.execute(_between(table, after, up_to)).mappings())
+    gone = [key for key in there if key not in wanted]
+    for start in range(0, len(gone), _TOGETHER):
+        key, chosen = _key(table), gone[start : start + _TOGETHER]
+        connection.execute(delete(table).where(key.in_(map(_value, chosen))))
+    new = [
+        row | _own_values(table, there.get(key))
+        for key, row in wanted.items()
+        if _shared(table, there.get(key)) != _shared(table, row)
+    ]
+    keys = [column.name for column in table.primary_key]
+    target.put(connection, table, keys, new, overwrite=len(keys) < len(table.columns))
+
+
+def _pages(source: Connection, table: Table) -> Iterator[_Rows]:
+    """Yield all rows of the table by their keys, in the order of the keys, a thousand at a time."""
+    last: _Key | None = None
+    while True:
+        page = _between(table, last, None).limit(_TOGETHER)
+        rows = _keyed(table, source.execute(page).mappings())
+        if not rows:
+            return
+        yield rows
+        last = next(reversed(rows))
+
+
+def _between(table: Table, after: _Key | None, up_to: _Key | None) -> Select[Any]:
+    """Return the query for the rows whose keys lie behind `after` and not behind `up_to`."""
+    query = select(table).where(_is_shared(table)).order_by(*table.primary_key)
+    if after is not None:
+        query = query.where(_key(table) > _value(after))
+    return query if up_to is None else query.where(_key(table) <= _value(up_to))
+
+
+def _count(connection: Connection, table: Table) -> int:
+    query = select(func.count()).select_from(table).where(_is_shared(table))
+    return connection.scalar(query) or 0
+
+
+def _is_shared(table: Table) -> ColumnElement[bool]:
+    return SETTING.c.name.not_in(_OWN_SETTINGS) if table is SETTING else true()
+
+
+def _key(table: Table) -> Any:
+    """Return the primary key as one value that can be compared."""
+    columns = list(table.primary_key)
+    return tuple_(*columns) if len(columns) > 1 else columns[0]
+
+
+def _value(key: _Key) -> Any:
+    return key if len(key) > 1 else key[0]
+
+
+def _keyed(table: Table, rows: Iterable[Mapping[Any, Any]]) -> _Rows:
+    names = [column.name for column in table.primary_key]
+    return {tuple(row[name] for name in names): dict(row) for row in rows}
+
+
+def _shared(table: Table, row: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Return what a row and its copy have in common."""
+    if row is None or table is not CHECKPOINT:
+        return row
+    return {name: value for name, value in row.items() if name not in ("token", "embeddings")}
+
+
+def _own_values(table: Table, there: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what a copy of a row has for itself: a checkpoint's token, and the count of its
+    embeddings, which the database keeps.
+    """
+    if table is not CHECKPOINT:
+        return {}
+    if there is None:
+        return {"token": secrets.token_hex(8), "embeddings": 0}
+    return {name: there[name] for name in ("token", "embeddings")}

@@ -1,0 +1,142 @@
+"""Copies of libraries, between directories and PostgreSQL databases."""
+
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+import sigseek
+from sigseek.progress import Progress, Stop
+from sigseek.storage import LibraryError
+from sigseek.storage.catalog import copying
+from sigseek.storage.catalog.tables import METADATA
+from tests.conftest import Run
+from tests.listeners import Heard
+from tests.postgresql import Server
+
+
+@pytest.fixture
+def address(postgresql_server: Server) -> Iterator[str]:
+    """The address of a database without tables."""
+    url = postgresql_server.empty_database()
+    yield url.set(drivername="postgresql").render_as_string(hide_password=False)
+    postgresql_server.drop(url)
+
+
+@pytest.fixture
+def full(mini_library: Path, tmp_path: Path) -> Path:
+    """A library with something in most tables."""
+    directory = Path(shutil.copytree(mini_library, tmp_path / "full"))
+    with sigseek.open(directory, model="mini") as library:
+        library.tag(["a house", "a thing that no photo shows"])
+        best = [hit.id for hit in library.search("a house", limit=3, include_all=True)]
+        library.add_tag("Größe \N{FULLWIDTH TILDE} tag", best)
+        library.duplicates()
+        library.not_duplicates(best[:2])
+    return directory
+
+
+def tables(library: sigseek.Library) -> dict[str, list[dict[str, object]]]:
+    """Return all rows of a library but what each database has for itself."""
+    found = {}
+    with library._directory.catalog()._connect() as connection:
+        for table in METADATA.sorted_tables:
+            rows = [dict(row) for row in connection.execute(select(table)).mappings()]
+            for row in rows if table.name == "checkpoint" else []:
+                del row["token"]
+            kept = [row for row in rows if row.get("name") != "library_id"]
+            found[table.name] = sorted(kept, key=repr)
+    return found
+
+
+def answers(library: sigseek.Library) -> list[tuple[str, float]]:
+    return [(hit.path, round(hit.probability, 5)) for hit in library.search("a house NOT a tree")]
+
+
+def test_a_library_goes_to_postgresql_and_back(full: Path, address: str, tmp_path: Path) -> None:
+    with sigseek.open(full, model="mini") as library:
+        before, wanted = tables(library), answers(library)
+        assert library.copy_to(address) == address
+    assert all(before[name] for name in ("embedding", "sketch", "tag", "hand_tag", "distinct_pair"))
+    with sigseek.open(address, model="mini") as database:
+        assert tables(database) == before
+        assert answers(database) == wanted
+        assert database.verify().problems == ()
+        heard = Heard()
+        database.copy_to(tmp_path / "back", listener=heard)
+        assert heard.progress[-1].done == heard.progress[-1].total == sum(map(len, before.values()))
+    with sigseek.open(tmp_path / "back", model="mini") as back:
+        assert tables(back) == before
+        assert answers(back) == wanted
+        assert back.verify(contents=True).problems == ()
+
+
+def test_new_photos_get_new_ids_in_a_copy(full: Path, address: str, drawn: Path) -> None:
+    with sigseek.open(full) as library:
+        library.copy_to(address)
+        photos = library.status().photos
+    with sigseek.open(address, model="mini") as database:
+        database.forget(drawn)
+        assert database.index(drawn).added == photos
+        assert database.verify().problems == ()
+
+
+def test_a_copy_that_was_cut_off_goes_on(
+    full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copying, "_TOGETHER", 7)
+    copy, stop = tmp_path / "copy", Stop()
+
+    class Stopping(Heard):
+        def advanced(self, progress: Progress) -> None:
+            super().advanced(progress)
+            if progress.done > 100:
+                stop.set()
+
+    with sigseek.open(full, model="mini") as library:
+        with pytest.raises(sigseek.StoppedError):
+            library.copy_to(copy, listener=Stopping(), stop=stop)
+        with pytest.raises(LibraryError, match="unfinished copy"):
+            sigseek.open(copy, model="mini").status()
+        # What changes meanwhile is in the copy as it is at its end.
+        gone = library.search("a house", limit=1, include_all=True)[0]
+        library.remove_tag("Größe \N{FULLWIDTH TILDE} tag", [gone.id])
+        library.index()
+        library.copy_to(copy)
+        with sigseek.open(copy, model="mini") as copied:
+            assert tables(copied) == tables(library)
+            assert answers(copied) == answers(library)
+
+
+def test_a_killed_copy_is_finished_by_the_same_command(
+    full: Path, address: str, run: Run, tmp_path: Path
+) -> None:
+    for target in (address, str(tmp_path / "copy")):
+        command = [Path(sys.executable).parent / "sigseek", "copy", str(full), target]
+        for seconds in (0.6, 0.9):
+            with subprocess.Popen(command, stderr=subprocess.DEVNULL) as copying_process:
+                try:
+                    copying_process.wait(seconds)
+                except subprocess.TimeoutExpired:
+                    copying_process.send_signal(signal.SIGKILL)
+        done = run("copy", full, target, check=False)
+        assert done.returncode == 0 or "holds a library already" in done.stderr
+        with sigseek.open(full) as library, sigseek.open(target) as copied:
+            assert tables(copied) == tables(library)
+
+
+def test_a_library_that_is_there_is_not_written_over(full: Path, tmp_path: Path, run: Run) -> None:
+    other = shutil.copytree(full, tmp_path / "other")
+    done = run("copy", full, other, check=False)
+    assert done.returncode == 1
+    assert "holds a library already; choose another place" in done.stderr
+    done = run("copy", full, full, check=False)
+    assert done.returncode == 1
+    assert "is the library itself" in done.stderr
+    done = run("copy", tmp_path / "nothing", other, check=False)
+    assert "no library at" in done.stderr
