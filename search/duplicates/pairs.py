@@ -27,13 +27,13 @@ from sigseek.storage.perceptual_hash import (
 )
 from sigseek.storage.records.arrays import Ids, Rows
 
-PAIRS_VERSION = 1
+PAIRS_VERSION = 2
 """Raise it when the same hashes and sketches would give other pairs. All photos are then compared
 again.
 """
 MOST_DIFFERENT = 56
 """Photos whose hashes differ in more bits get no close look for their hashes."""
-_BLOCK = 50_000
+_BLOCK = 200_000
 """Photos that are compared with all others and stored together. A run that is interrupted loses one
 block at most.
 """
