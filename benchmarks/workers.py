@@ -243,7 +243,7 @@ def _kills(cluster: Cluster, work: Path, args: argparse.Namespace) -> int:
     wrong = difference(expected, found)
     left = cluster.ask(url, "SELECT count(*) FROM task")
     print(
-        f"{len(expected) // 2:,} files, {starts} processes: {kills} killed, {by_poison} ended by "
+        f"{sum(key.startswith('file ') for key in found):,} files, {starts} processes: {kills} killed, {by_poison} ended by "
         f"the poison, the server killed {server_kills} times, {time.monotonic() - began:.0f} s\n"
         f"the poison: {poisoned}\ntasks left: {left}\ndifferences: {wrong or 'none'}"
     )

@@ -173,6 +173,8 @@ class Indexer:
                 self._speed, sum(len(found.changed) for _, _, found in work)
             )
         done = self._embed(work)
+        if self._worker is not None:
+            self._note_moves_by_others(work)
         self._conclude(work, without_files, done=done)
         done = done and self._read_metadata(work)
         done = done and self._measure() and self._catch_up()
@@ -212,6 +214,17 @@ class Indexer:
             ]
         )
         return not self._stop.is_set()
+
+    def _note_moves_by_others(
+        self, work: Sequence[tuple[FolderRecord, PurePath, Comparison]]
+    ) -> None:
+        """Note which missing files other processes have found elsewhere. They removed them from
+        the catalog.
+        """
+        for folder, _, found in work:
+            still = self._catalog.files_at(folder.id, self.checkpoint.id, found.missing)
+            for path in found.missing - still.keys():
+                self._ledger.enter_move(folder.id, path)
 
     def _raw_files(self, folder: FolderRecord, inside: PurePath, found: Comparison) -> Comparison:
         """Drop camera RAW files whose JPEG is now indexed. The others are to be indexed: their

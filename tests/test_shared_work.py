@@ -6,8 +6,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,9 @@ from sqlalchemy import URL, create_engine, text
 import sigseek
 from benchmarks.crashes import contents, difference
 from benchmarks.workers import contents_of_database
+from sigseek.indexer import IndexReport
 from sigseek.indexer.mounts import Mounts
-from sigseek.indexer.shared_work import SharedProgress
+from sigseek.indexer.shared_work import SharedProgress, Worker
 from sigseek.storage import Catalog, FailureKind, LibraryError
 from sigseek.storage.catalog.postgresql import PostgreSqlDialect
 from sigseek.storage.records.tasks import TaskRecord, WorkerRecord
@@ -309,6 +312,36 @@ def test_a_file_that_ended_five_processes_becomes_a_failure(url: URL, tmp_path: 
         assert failure.reason.startswith("5 processes ended while they indexed it")
         again = library.index(join=True)
         assert (again.scanned, again.unchanged, again.failed) == (4, 3, 1)
+
+
+def test_a_file_that_another_process_found_elsewhere_is_not_missing(
+    url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = tmp_path / "photos"
+    for number in range(3):
+        save(photos / f"{number}.png", seed=number)
+    with (
+        sigseek.open(address(url), model="mini") as library,
+        sigseek.open(address(url), model="mini") as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        library.index(photos)
+        (photos / "0.png").rename(photos / "moved.png")
+        claim, lister = Worker.claim, threading.get_ident()
+
+        def leave_all_to_others(self: Worker, *given: Any, **named: Any) -> list[TaskRecord]:
+            return [] if threading.get_ident() == lister else claim(self, *given, **named)
+
+        def help_when_listed() -> IndexReport:
+            while not ask(url, "SELECT count(*) FROM task"):
+                time.sleep(0.02)
+            return other.index(photos, join=True, mounts={str(photos): photos})
+
+        monkeypatch.setattr(Worker, "claim", leave_all_to_others)
+        helped = pool.submit(help_when_listed)
+        report = library.index(photos, join=True)
+        assert helped.result().moved == 1
+    assert (report.by_others, report.unchanged, report.missing) == (1, 2, 0)
 
 
 def test_a_directory_is_not_indexed_together(run: Run, photos: Path) -> None:
