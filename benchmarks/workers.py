@@ -242,8 +242,9 @@ def _kills(cluster: Cluster, work: Path, args: argparse.Namespace) -> int:
     poisoned = found.pop(f"failure {photos / _POISON}", None)
     wrong = difference(expected, found)
     left = cluster.ask(url, "SELECT count(*) FROM task")
+    stored = sum(key.startswith("file ") for key in found)
     print(
-        f"{sum(key.startswith('file ') for key in found):,} files, {starts} processes: {kills} killed, {by_poison} ended by "
+        f"{stored:,} files, {starts} processes: {kills} killed, {by_poison} ended by "
         f"the poison, the server killed {server_kills} times, {time.monotonic() - began:.0f} s\n"
         f"the poison: {poisoned}\ntasks left: {left}\ndifferences: {wrong or 'none'}"
     )
