@@ -79,7 +79,8 @@ def main() -> None:
             if found is None:
                 parser.error("there is no PostgreSQL server here")
             server = stack.enter_context(running_server(found))
-            library = server.empty_database().render_as_string(hide_password=False)
+            url = server.empty_database().set(drivername="postgresql")
+            library = url.render_as_string(hide_password=False)
         make_collection(photos / "pictures", _PICTURES)
         run(_index(photos, library, "--model", "mini"))
         links = _timed("links made", lambda: make_links(photos, arguments.files))
