@@ -99,7 +99,10 @@ def test_pairs_are_found_once(
 
 
 def test_pairs_follow_their_photos_and_embeddings(
-    catalog: Catalog, checkpoint: CheckpointRecord, compared: list[str]
+    catalog: Catalog,
+    checkpoint: CheckpointRecord,
+    compared: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ids = add(catalog, checkpoint, vectors((0, 0.9), (1, 0.9), (2, 0.9)))
     keep(catalog, checkpoint)
@@ -114,6 +117,11 @@ def test_pairs_follow_their_photos_and_embeddings(
     remove(catalog, ids[2])
     assert kept(catalog, checkpoint) == pytest.approx({(ids[5], ids[40]): 0.95}, abs=0.01)
     assert compared == ["all", "new"]
+    monkeypatch.setattr(neighbours, "_blocks", lambda *_: pytest.fail("embeddings were read"))
+    with catalog.transaction() as transaction:
+        transaction.remove_embeddings(checkpoint.id, [ids[5]])
+    keep(catalog, checkpoint)
+    assert kept(catalog, checkpoint) == {}
 
 
 def test_each_checkpoint_has_its_own_pairs(catalog: Catalog, checkpoint: CheckpointRecord) -> None:

@@ -73,6 +73,8 @@ def pairs_of_new(
 
     asked, vectors = _read(catalog, checkpoint_id, new, stop)
     queries = vectors.astype(np.float32)
+    if not len(asked):  # only a removal made a new generation
+        return _pairs(np.empty((0, 2), np.int64), np.empty(0, np.float32), asked, least)
     parts = [(np.empty((0, 2), np.int64), np.empty(0, np.float32))]
     done = 0
     for found, others in _blocks(catalog, checkpoint_id, ids, stop):
