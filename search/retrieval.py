@@ -187,7 +187,9 @@ class Retriever:
         """Return the wanted ids (None: all), ascending, that the catalog holds, and each query's
         exact cosines float32 (n,).
         """
-        chunks = self._catalog.embedding_chunks(self._checkpoint.id, wanted)
+        chunks = self._catalog.embedding_chunks(
+            self._checkpoint.id, wanted, dimension=self._checkpoint.dimension
+        )
         # Not as a matrix product: there the last bit depends on the row's place, and equal photos
         # would not score equally; and it would use threads that wait for each other where another
         # program has a core.

@@ -3,6 +3,7 @@
 import hashlib
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,21 @@ def test_a_moment_has_its_own_answers(open_catalog: Callable[[], Catalog]) -> No
         second = add(other, "b")
         assert catalog.selected(FOUR_STARS).tolist() == [first, second]
         assert moment.selected(FOUR_STARS).tolist() == [first]
+
+
+def test_a_thread_in_a_moment_gets_no_newer_answers(open_catalog: Callable[[], Catalog]) -> None:
+    catalog, other = open_catalog(), open_catalog()
+    first = add(catalog, "a")
+    kept_before = catalog.selected(FOUR_STARS)
+    with catalog.moment(), ThreadPoolExecutor(1) as pool:
+        assert catalog.selected(FOUR_STARS).tolist() == kept_before.tolist() == [first]
+        second = add(other, "b")
+        assert catalog.names("camera") == ("Canon EOS 7D",)
+        for _ in range(2):
+            assert catalog.selected(FOUR_STARS).tolist() == [first]
+            found = pool.submit(catalog.selected, FOUR_STARS).result()
+            assert found.tolist() == [first, second], "other threads see what is there now"
+    assert catalog.selected(FOUR_STARS).tolist() == [first, second]
 
 
 def test_every_photo_is_known_even_if_some_were_removed(

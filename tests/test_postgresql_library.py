@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import URL
 
@@ -26,6 +27,7 @@ from sigseek.storage.catalog.schema import HEAD
 from tests.conftest import Run
 from tests.listeners import Heard
 from tests.postgresql import Server, address
+from tests.statements import listening
 
 
 @pytest.fixture
@@ -301,3 +303,24 @@ def test_many_threads_share_a_library(indexed: URL) -> None:
 )
 def test_an_address_is_shown_without_its_password(typed: str, shown: str) -> None:
     assert without_secrets(read_address(typed)) == shown
+
+
+def test_a_search_asks_the_server_few_times(
+    indexed: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGSEEK_CACHE", str(tmp_path))
+    with sigseek.open(address(indexed), model="mini") as library:
+        before = library.search("a house", limit=3, include_all=True)
+        with listening() as asked:
+            assert library.search("a house", limit=3, include_all=True) == before
+        assert (len(before), asked.sessions, len(asked.statements)) == (3, 1, 4)
+        catalog = library._opened.directory.catalog()
+        (checkpoint,) = catalog.checkpoints()
+        ids, vectors = catalog.embeddings(checkpoint.id)
+        with listening() as asked:
+            chunks = list(catalog.embedding_chunks(checkpoint.id, ids[:5], dimension=192))
+        assert (asked.sessions, len(asked.statements)) == (1, 1)
+        (_, (found, few)) = chunks
+        order = np.argsort(found)
+        assert found[order].tolist() == ids[:5].tolist()
+        assert few[order].tobytes() == vectors[:5].tobytes(), "in binary, as from other cursors"

@@ -5,13 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
+import sigseek
 from sigseek.search.searcher import Searcher
 from sigseek.storage import Catalog
 from tests.catalogs import add_photos, random_unit
 from tests.indexed import indexed, save_photos
+from tests.statements import listening
 
 
-def test_an_answer_is_of_one_state_though_the_library_changes_with_every_question(
+def test_an_answer_is_of_one_moment_though_the_library_changes_with_every_question(
     tmp_path: Path,
 ) -> None:
     photos = save_photos(tmp_path / "photos")
@@ -31,10 +33,29 @@ def test_an_answer_is_of_one_state_though_the_library_changes_with_every_questio
                 asked.append((searcher.checkpoint.embeddings, before, count(searcher)))
                 return asked[-1]
 
+            assert library._opened.searcher.ask(question) == (12, 12, 12)
             assert library._opened.searcher.ask(question) == (13, 13, 13)
-        assert asked == [(12, 12, 13), (13, 13, 13)]
+            assert library._opened.searcher.ask(question, takes_long=True) == (15, 15, 15)
+        assert asked == [(12, 12, 12), (13, 13, 13), (14, 14, 15), (15, 15, 15)]
         hits = library.search("a house", limit=100, include_all=True)
-        assert len(hits) == 14, "what was added in the middle is found by the next search"
+        assert len(hits) == 16, "what was added in the middle is found by the next search"
+
+
+def test_a_search_reads_little_from_the_catalog(tmp_path: Path) -> None:
+    with indexed(tmp_path / "library", save_photos(tmp_path / "photos")) as library:
+        before = library.search("a house", limit=3, include_all=True)
+        with listening() as asked:
+            assert library.search("a house", limit=3, include_all=True) == before
+        assert (len(before), before.next_page is not None) == (3, True)
+        assert asked.sessions == 1
+        # the state, the photos with their files, their words, and the newest photo for the page
+        assert len(asked.statements) == 4
+    with sigseek.open(tmp_path / "library") as unnamed:
+        for _ in range(2):  # from the second search on the library's default is known
+            unnamed.search("a house", limit=3, include_all=True)
+        with listening() as asked:
+            unnamed.search("a house", limit=3, include_all=True)
+        assert (asked.sessions, len(asked.statements)) == (1, 4)
 
 
 def test_a_question_is_asked_once_while_nothing_changes(tmp_path: Path) -> None:

@@ -411,7 +411,9 @@ def test_a_search_is_stopped_while_photos_are_scored(
     asked = "a house AND NOT a giraffe"  # several terms are scored with the catalog's embeddings
     chunks = CatalogReader.embedding_chunks
 
-    def one_by_one(reader: CatalogReader, checkpoint: int, ids: np.ndarray) -> Iterator[object]:
+    def one_by_one(
+        reader: CatalogReader, checkpoint: int, ids: np.ndarray, *, dimension: int
+    ) -> Iterator[object]:
         nonlocal read
         for id_ in ids:
             read += 1

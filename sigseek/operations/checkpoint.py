@@ -9,7 +9,7 @@ from sigseek.operations.model import ModelInUse
 from sigseek.progress import Listener, Stop
 from sigseek.results import counted
 from sigseek.siglip.checkpoint import DEFAULT, MINI, MINI_CAMERA
-from sigseek.storage import CatalogReader, CheckpointRecord, CheckpointState, LibraryError
+from sigseek.storage import CheckpointRecord, CheckpointState, LibraryError
 
 _DRAWN = " ".join(MINI_CAMERA)
 """The camera that drawings of the demo say they are from."""
@@ -130,17 +130,14 @@ class LibraryCheckpoint:
         self,
         listener: Listener | None = None,
         stop: Stop | None = None,
-        *,
-        moment: CatalogReader | None = None,
     ) -> CheckpointState:
-        """Return the checkpoint's state as it is now, or at the reader's moment, read in one
-        statement.
+        """Return the checkpoint's state as it is now, read in one statement.
 
         Raises LibraryError when the checkpoint has embedded nothing of the library. Warns once when
         another checkpoint has embedded more. The listener and the stop token are for a checkpoint
         that has to be downloaded first.
         """
-        states = (moment or self._directory.catalog()).checkpoint_states()
+        states = self._directory.catalog().checkpoint_states()
         used = [state for state in states if state.record.embeddings]
         if not used:
             raise self._nothing_embedded()

@@ -19,7 +19,8 @@ def checkpoint_to_search(reader: CatalogReader) -> CheckpointRecord | None:
     """
     records = reader.checkpoints()
     used = [record for record in records if record.embeddings] or records
-    return _choose(used, reader.named_checkpoints())
+    # Every search asks, and most libraries have one checkpoint.
+    return used[0] if len(used) == 1 else _choose(used, reader.named_checkpoints())
 
 
 def checkpoint_to_index(reader: CatalogReader) -> CheckpointRecord | None:

@@ -146,7 +146,8 @@ class ModelInUse:
             return False
         if not self._directory.exists():
             return False
-        known = checkpoint_to_search(self._directory.catalog())
+        catalog = self._directory.catalog()
+        known = catalog.once(checkpoint_to_search, lambda: checkpoint_to_search(catalog))
         if known is None or not known.embeddings:
             return False
         if known.name in (self.checkpoint.name, self._unusable):

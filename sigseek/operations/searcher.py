@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from sigseek.operations.calibration import read_calibration
 from sigseek.operations.checkpoint import LibraryCheckpoint
 from sigseek.operations.location import LibraryLocation
 from sigseek.operations.model import ModelInUse
 from sigseek.progress import Listener, Phase, Progress, Stop
-from sigseek.storage import CatalogReader, CheckpointState
+from sigseek.storage import CheckpointState
 from sigseek.storage.embeddings import CheckpointEmbeddings
 
 if TYPE_CHECKING:
     from sigseek.search.searcher import Searcher
 
 _Answer = TypeVar("_Answer")
+
+
+class _Loaded(NamedTuple):
+    """A searcher, and the state of the library that it was loaded in."""
+
+    searcher: Searcher
+    state: CheckpointState
 
 
 class SearcherInUse:
@@ -37,60 +44,70 @@ class SearcherInUse:
         self._model = model
         self._checkpoint = checkpoint
         self._lock = threading.Lock()
-        self._last: Searcher | None = None
-        self._last_state: CheckpointState | None = None
+        self._last: _Loaded | None = None
 
     def get(self, listener: Listener | None = None, stop: Stop | None = None) -> Searcher:
         """Return the searcher of the library as it is now."""
         told, until = listener or self._model.listener, stop or Stop()
-        return _stopped_by(stop, self._current(told, until)[0])
+        return _stopped_by(stop, self._current(told, until).searcher)
 
     def ask(
         self,
         question: Callable[[Searcher], _Answer],
         listener: Listener | None = None,
         stop: Stop | None = None,
+        *,
+        takes_long: bool = False,
     ) -> _Answer:
-        """Return what `question` gets from the searcher, all of it from one state of the library.
+        """Return what `question` gets from the searcher, all of it from one moment of the library.
 
-        When another process changes the library in the middle, the question is asked once more, of
-        a searcher that reads the catalog in a single transaction. What is changed meanwhile does
-        not reach it. Such a searcher serves one question, and one thread.
+        Everything is read in one transaction, so that what other processes change meanwhile does
+        not reach the question. A question that `takes_long` is asked outside of a transaction
+        first, and once more in one if the library has changed meanwhile.
         """
         told, until = listener or self._model.listener, stop or Stop()
-        searcher, state = self._current(told, until)
-        answer = question(_stopped_by(stop, searcher))
-        if self._checkpoint.state_to_query() == state:
-            return answer
-        with self._directory.catalog().snapshot() as moment:
-            state = self._checkpoint.state_to_query(moment=moment)
-            return question(_stopped_by(stop, self._load(moment, state, told, until)))
+        catalog, loaded = self._directory.catalog(), self._last or self._current(told, until)
+        if takes_long:
+            loaded = self._current(told, until)
+            answer = question(_stopped_by(stop, loaded.searcher))
+            if self._checkpoint.state_to_query(told, until) == loaded.state:
+                return answer
+        with catalog.moment():
+            if self._checkpoint.state_to_query(told, until) == loaded.state:
+                return question(_stopped_by(stop, loaded.searcher))
+        # Loading may take long, so it is done outside of the transaction, unless the library goes
+        # on changing.
+        loaded = self._current(told, until)
+        with catalog.moment():
+            state = self._checkpoint.state_to_query(told, until)
+            if state != loaded.state:
+                loaded = self._load(state, told, until)
+            return question(_stopped_by(stop, loaded.searcher))
 
-    def _current(self, listener: Listener, stop: Stop) -> tuple[Searcher, CheckpointState]:
+    def _current(self, listener: Listener, stop: Stop) -> _Loaded:
         # The state is read under the lock, too: a thread that read it earlier could otherwise
         # replace a newer searcher.
         with stop.holding(self._lock):
             state = self._checkpoint.state_to_query(listener, stop)
-            if self._last is None or self._last_state != state:
-                self._last = self._load(self._directory.catalog(), state, listener, stop)
-                self._last_state = state
-            return self._last, state
+            if self._last is None or self._last.state != state:
+                self._last = self._load(state, listener, stop)
+            return self._last
 
-    def _load(
-        self, catalog: CatalogReader, state: CheckpointState, listener: Listener, stop: Stop
-    ) -> Searcher:
+    def _load(self, state: CheckpointState, listener: Listener, stop: Stop) -> _Loaded:
         """Return a searcher of the library in this state, which no token stops."""
         from sigseek.search.searcher import Searcher  # brings numpy
 
+        catalog = self._directory.catalog()
         embeddings = CheckpointEmbeddings(catalog, state.record, stop)
         if not self._directory.index_store.is_current(embeddings):
             listener.advanced(Progress(Phase.INDEXING))
-        return Searcher(
+        searcher = Searcher(
             catalog,
             state.record,
             self._directory.index_store.open(embeddings),
             read_calibration(state.calibration, self._directory, self._model),
         )
+        return _Loaded(searcher, state)
 
     @property
     def is_loaded(self) -> bool:
@@ -100,7 +117,7 @@ class SearcherInUse:
     def close(self) -> None:
         """Drop the searcher that was kept."""
         with self._lock:
-            self._last = self._last_state = None
+            self._last = None
 
 
 def _stopped_by(stop: Stop | None, searcher: Searcher) -> Searcher:

@@ -156,7 +156,7 @@ def _rank_by_model(
             page=wanted.page,
         )
 
-    found = library.searcher.ask(answer, listener, stop)
+    found = library.searcher.ask(answer, listener, stop, takes_long=bool(wanted.closer))
     idle = idle_arguments(
         found,
         terms(asked),

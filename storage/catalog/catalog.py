@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -82,6 +83,7 @@ class Catalog(CatalogReader):
         )
         super().__init__(dialect)
         self._kept = KeptAnswers(dialect)
+        self._moments = _Moments()
 
     @property
     def local_paths(self) -> tuple[Path, ...]:
@@ -131,6 +133,49 @@ class Catalog(CatalogReader):
         """Give a reader whose questions are all answered from one moment, for one thread."""
         with self._connect() as connection:
             yield _Snapshot(self._dialect, connection)
+
+    @contextmanager
+    def moment(self) -> Iterator[None]:
+        """Answer all questions of this thread from one moment, over one connection, in a `with`
+        statement. What others change meanwhile is not seen.
+
+        The moment must be over within seconds, and nothing may be written by this thread before:
+        where the database is a file on a network drive, a reader keeps writers waiting.
+        """
+        if self._moments.connection is not None:
+            yield
+            return
+        # A server would have to be asked for the number, and few searches need kept answers.
+        is_file = isinstance(self._dialect, SqliteDialect)
+        changes = self._dialect.changes() if is_file else None
+        with super()._connect() as connection:
+            self._moments.connection, self._moments.changes = connection, changes
+            self._moments.has_begun = False
+            try:
+                yield
+            finally:
+                self._moments.connection = None
+
+    @contextmanager
+    def _connect(self) -> Iterator[Connection]:
+        shared = self._moments.connection
+        if shared is None:
+            with super()._connect() as connection:
+                yield connection
+            return
+        self._moments.has_begun = True
+        try:
+            yield shared
+        except self._dialect.errors as error:
+            raise self._dialect.describe(error) from error
+
+    def _once(self, question: Hashable, ask: Callable[[], _Answer]) -> _Answer:
+        assert self._kept is not None
+        if self._moments.connection is None:
+            return self._kept.get(question, ask)
+        if not self._moments.has_begun or self._moments.changes is None:
+            return ask()
+        return self._kept.get(question, ask, self._moments.changes)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -189,6 +234,19 @@ class Catalog(CatalogReader):
         """Return how many rows of each table refer to rows that do not exist."""
         with self._connect() as connection:
             return self._dialect.dangling(connection)
+
+
+class _Moments(threading.local):
+    """The moment that a thread's questions are answered from."""
+
+    connection: Connection | None = None
+    """The connection that sees the moment; None outside of moments."""
+    changes: int | None = None
+    """The database's number of changes from before the moment; None where no kept answers are used
+    in it.
+    """
+    has_begun: bool = False
+    """Whether anything was read: only then does a database begin the moment."""
 
 
 class _Snapshot(CatalogReader):

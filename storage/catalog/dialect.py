@@ -104,9 +104,11 @@ class Dialect(Protocol):
         statement: Executable,
         values: Mapping[str, Any],
         count: int,
+        *,
+        are_few: bool = False,
     ) -> Iterator[Rows]:
         """Yield the rows of a SELECT, up to `count` at a time, in the memory of a few thousand
-        rows.
+        rows. With `are_few` there are no more, and a server may send all of them at once.
         """
         ...
 

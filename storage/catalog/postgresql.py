@@ -33,7 +33,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, ExecutionContext
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -59,6 +59,8 @@ _IDENTITY = text(
 _NOW = text("SELECT now()")
 _FINISHED = text("SELECT CAST(pg_current_snapshot() AS text)")
 _SCHEMA_LOCK = 0x7369677365656B  # "sigseek"; the key of an advisory lock
+_BINARY = "sigseek_binary"
+"""The execution option of a statement whose rows the server sends in binary."""
 _FETCHED = 2_000
 """Rows that one round trip brings. Fewer cost time, and more cost memory."""
 _SESSION = {
@@ -98,6 +100,7 @@ class PostgreSqlDialect:
             connect_args={"options": options, "application_name": _process()},
         )
         event.listen(self.writers, "connect", _stream_in_binary)
+        event.listen(self.writers, "before_cursor_execute", _answer_in_binary)
         event.listen(self.writers, "checkout", _check_open)
         # PostgreSQL's default shows each statement the newest data. SQLite's sessions see one
         # moment, and what reads the catalog relies on that.
@@ -206,14 +209,25 @@ class PostgreSqlDialect:
         return _digest(column).in_(digests)
 
     def stream(
-        self, connection: Connection, statement: Executable, values: Mapping[str, Any], count: int
+        self,
+        connection: Connection,
+        statement: Executable,
+        values: Mapping[str, Any],
+        count: int,
+        *,
+        are_few: bool = False,
     ) -> Iterator[Rows]:
-        """Yield rows from a cursor on the server. Any other cursor of this driver reads all rows
-        before it gives the first.
+        """Yield rows from a cursor on the server, unless they are few. Any other cursor of this
+        driver reads all rows before it gives the first, but it takes four round trips less.
         """
-        result = connection.execute(statement, values, execution_options={"yield_per": _FETCHED})
+        options = {_BINARY: True} if are_few else {"yield_per": _FETCHED}
+        result = connection.execute(statement, values, execution_options=options)
         try:
-            yield from result.partitions(count)
+            fetched: Rows = result.cursor.fetchall() if are_few else result.fetchmany(_FETCHED)
+            while fetched:
+                for start in range(0, len(fetched), count):
+                    yield fetched[start : start + count]
+                fetched = [] if are_few else result.fetchmany(_FETCHED)
         finally:
             result.close()
 
@@ -317,6 +331,18 @@ def _process() -> str:
 
 def _stream_in_binary(connection: psycopg.Connection[Any], entry: ConnectionPoolEntry) -> None:
     connection.server_cursor_factory = _BinaryCursor
+
+
+def _answer_in_binary(
+    connection: Connection,
+    cursor: psycopg.Cursor[Any],
+    statement: str,
+    parameters: object,
+    context: ExecutionContext,
+    executemany: bool,
+) -> None:
+    if context.execution_options.get(_BINARY):
+        cursor.format = psycopg.pq.Format.BINARY
 
 
 def _check_open(

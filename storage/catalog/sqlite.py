@@ -147,7 +147,13 @@ class SqliteDialect:
         return column.in_(paths)
 
     def stream(
-        self, connection: Connection, statement: Executable, values: Mapping[str, Any], count: int
+        self,
+        connection: Connection,
+        statement: Executable,
+        values: Mapping[str, Any],
+        count: int,
+        *,
+        are_few: bool = False,
     ) -> Iterator[Rows]:
         """Yield the driver's own rows: SQLAlchemy would take as long again, and read all rows
         before it gave the first.

@@ -106,11 +106,13 @@ class EmbeddingReader(Reader):
         checkpoint_id: int,
         ids: Ids | Sequence[int] | None = None,
         after_generation: int | None = None,
+        dimension: int | None = None,
     ) -> Iterator[tuple[Ids, Float16s]]:
         """Yield photo ids (n,) and embeddings float16 (n, dim), in no particular order, up to 64 at
         a time, at least one chunk.
 
-        The embeddings are those of `ids`, or those that came after the generation, or all.
+        The embeddings are those of `ids`, or those that came after the generation, or all. The
+        checkpoint's `dimension` is read from the catalog where it is not given.
         """
         import numpy as np
 
@@ -126,10 +128,13 @@ class EmbeddingReader(Reader):
         else:
             queries = [(_VECTORS, given)]
         with self._connect() as connection:
-            dimension: int = connection.execute(_DIMENSION, given).scalar_one()
+            if dimension is None:
+                dimension = int(connection.execute(_DIMENSION, given).scalar_one())
             yield _arrays([], dimension)
             for query, values in queries:
-                for rows in self._dialect.stream(connection, query, values, _CHUNK):
+                for rows in self._dialect.stream(
+                    connection, query, values, _CHUNK, are_few=ids is not None
+                ):
                     yield _arrays(rows, dimension)
 
     def stored_embeddings(self, checkpoint_id: int) -> Iterator[tuple[int, bytes, int]]:
@@ -146,11 +151,12 @@ def _arrays(rows: Sequence[tuple[Any, ...]], dimension: int) -> tuple[Ids, Float
     """Return arrays of rows of an id and an embedding's bytes."""
     import numpy as np
 
-    if any(len(vector) != 2 * dimension for _, vector in rows):
+    ids, vectors = zip(*rows, strict=True) if rows else ((), ())
+    if not {2 * dimension}.issuperset(map(len, vectors)):
         raise LibraryError(
             "an embedding in the catalog has another length than it should",
             Remedy("to have it repaired: {}", (Call("verify", options=(("repair", True),)),)),
             ErrorKind.DAMAGED,
         )
-    vectors = np.frombuffer(b"".join([vector for _, vector in rows]), "<f2")
-    return np.array([id_ for id_, _ in rows], np.int64), vectors.reshape(len(rows), dimension)
+    halves = np.frombuffer(b"".join(vectors), "<f2")
+    return np.array(ids, np.int64), halves.reshape(len(rows), dimension)

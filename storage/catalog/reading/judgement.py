@@ -120,7 +120,9 @@ class JudgementReader(Reader):
         with self._connect() as connection:
             for chunk in statement_chunks(ids.tolist()):
                 given = {"checkpoint": checkpoint_id, "ids": self._dialect.ids(chunk)}
-                for rows in self._dialect.stream(connection, self._biases_among, given, len(chunk)):
+                for rows in self._dialect.stream(
+                    connection, self._biases_among, given, len(chunk), are_few=True
+                ):
                     found, biases = zip(*rows, strict=True)
                     values[np.searchsorted(ids, found)] = biases
         return values

@@ -28,10 +28,18 @@ class KeptAnswers:
         self._changes: int | None = None
         self._answers: OrderedDict[Hashable, Any] = OrderedDict()
 
-    def get(self, question: Hashable, ask: Callable[[], _Answer]) -> _Answer:
-        """Return the answer to the question: the kept one, or what `ask` returns."""
+    def get(
+        self, question: Hashable, ask: Callable[[], _Answer], moment: int | None = None
+    ) -> _Answer:
+        """Return the answer to the question: the kept one, or what `ask` returns.
+
+        A question about a moment has the number of changes from before it, and is asked when
+        anybody has changed the catalog since.
+        """
         # Asked before the answer is read: what is read may be newer, but never older than this.
         changes = self._dialect.changes()
+        if moment not in (None, changes):
+            return ask()
         with self._lock:
             if changes != self._changes:
                 self._answers.clear()
@@ -39,7 +47,9 @@ class KeptAnswers:
             if question in self._answers:
                 self._answers.move_to_end(question)
                 kept: _Answer = self._answers[question]
-                return kept
+                # Another thread may have read it after a change that came just now.
+                if moment is None or self._dialect.changes() == moment:
+                    return kept
         answer = ask()
         with self._lock:
             if changes == self._changes:

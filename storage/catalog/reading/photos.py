@@ -199,22 +199,36 @@ class PhotoReader(Reader):
             for chunk in statement_chunks(ids):
                 among = {"ids": self._dialect.ids(chunk)}
                 paths: dict[int, list[tuple[bool, str]]] = defaultdict(list)
-                for id_, root, path, missing in connection.execute(self._paths, among):
-                    paths[id_].append((missing, str(PurePath(root, path))))
+                rows: dict[int, Row[Any]] = {}
+                for row in connection.execute(self._photos_with_files, among):
+                    path = str(PurePath(row.folder_path, row.file_path))
+                    paths[row.id].append((row.is_missing, path))
+                    rows[row.id] = row
                 words: dict[tuple[str, int], list[str]] = defaultdict(list)
                 for kind, id_, name in connection.execute(self._words, among):
                     words[kind, id_].append(name)
-                for row in connection.execute(self._columns, among):
-                    if row.id in paths:
-                        found[row.id] = _record(row, paths[row.id], words)
+                found |= {id_: _record(row, paths[id_], words) for id_, row in rows.items()}
         return found
 
     # Every search asks these, and to make the statements again would take longer than they take.
 
     @cached_property
-    def _columns(self) -> Executable:
-        """The statement that selects the columns of photos."""
-        return select(PHOTO).where(self._dialect.is_among(PHOTO.c.id, "ids"))
+    def _photos_with_files(self) -> Executable:
+        """The statement that selects the files of photos, each with its photo's columns: one round
+        trip to a server takes longer than to read a photo once more for each of its files.
+        """
+        columns = [PHOTO.c[name] for name in _COLUMNS]
+        return (
+            select(
+                *columns,
+                FOLDER.c.path.label("folder_path"),
+                FILE.c.path.label("file_path"),
+                FILE.c.missing_since.is_not(None).label("is_missing"),
+            )
+            .join_from(FILE, PHOTO, PHOTO.c.id == FILE.c.photo_id)
+            .join(FOLDER, FOLDER.c.id == FILE.c.folder_id)
+            .where(self._dialect.is_among(FILE.c.photo_id, "ids"))
+        )
 
     @cached_property
     def _pictures(self) -> Executable:
@@ -223,18 +237,6 @@ class PhotoReader(Reader):
         return select(
             PHOTO.c.id, PHOTO.c.digest, PHOTO.c.width, PHOTO.c.height, PHOTO.c.format
         ).where(self._dialect.is_among(PHOTO.c.id, "ids"), held)
-
-    @cached_property
-    def _paths(self) -> Executable:
-        """The statement that selects the files of photos: the photo's id, the folder, the path in
-        it, and whether the file is missing.
-        """
-        missing = FILE.c.missing_since.is_not(None)
-        return (
-            select(FILE.c.photo_id, FOLDER.c.path, FILE.c.path, missing)
-            .join(FOLDER, FOLDER.c.id == FILE.c.folder_id)
-            .where(self._dialect.is_among(FILE.c.photo_id, "ids"))
-        )
 
     @cached_property
     def _words(self) -> Executable:
@@ -263,6 +265,8 @@ _PLAIN_FIELDS = tuple(
     if field.name not in ("keywords", "people", "taken_at")
 )
 """The fields of the metadata that are columns of a photo."""
+_COLUMNS = ("id", "width", "height", "damaged", "taken_at", "utc_offset", *_PLAIN_FIELDS)
+"""The columns of a photo that make its record."""
 
 
 def _record(
