@@ -1,15 +1,16 @@
 """Requests per second that `sigseek serve` answers, and how long they take.
 
     python -m benchmarks.serving [--checkpoint DIR] [--seconds 8]
+    python -m benchmarks.serving --only-memory --checkpoint mini --photos 25000
 
 The library holds 100,000 synthetic embeddings. Every request searches for a text that no other one
 asks for, so each has to be embedded. Beside it stands the rate of the text tower alone, in batches,
 measured before and after in a process of its own: no server can be faster. The client is a process
 of this machine and takes some of its processors.
 
-Printed are: requests for 1, 8, 32 and 64 clients; the server's memory after 5,000 requests more;
-and requests of 8 clients with and without an indexing run beside them. A sample of the answers is
-compared with those of `Library.search`.
+Printed are: requests for 1, 8, 32 and 64 clients; the server's memory after every 500 of 5,000
+requests more; and requests of 8 clients with and without an indexing run beside them. A sample of
+the answers is compared with those of `Library.search`.
 """
 
 import argparse
@@ -45,6 +46,7 @@ from sigseek.siglip.shared_text_tower import LARGEST_PASS
 _API = "/api/v1"
 _LIMIT = 10
 _CHECKED = 20
+_STEP, _SETTLED = 500, 1500
 
 
 @dataclass
@@ -156,6 +158,35 @@ def peak_memory(process: int) -> float:
     return int(kilobytes) / 1e3
 
 
+def watch_memory(port: int, process: int, requests: int) -> None:
+    """Ask for distinct texts, with 32 clients, and print the server's memory after every 500.
+
+    The first 1,500 requests fill what the server keeps, such as the embeddings of the last 1,000
+    texts. What comes after them is compared with what was there then.
+    """
+    numbers, settled = count(5_000_000), 0.0
+    for done in range(0, requests, _STEP):
+        texts = iter([f"{next(numbers)} dogs" for _ in range(_STEP)])
+        asyncio.run(_ask_all(port, texts))
+        now = memory(process)
+        settled = now if done < _SETTLED else settled
+        print(f"{done + _STEP:6,} requests: {now:,.1f} MB", flush=True)
+    print(
+        f"{now / settled - 1:+.1%} after the first {_SETTLED:,} requests; "
+        f"peak {peak_memory(process):,.0f} MB"
+    )
+
+
+async def _ask_all(port: int, texts: Iterator[str]) -> None:
+    async def ask_on() -> None:
+        client = Client(port)
+        for text in texts:
+            await client.ask("GET", f"/search?q={quote(text)}&limit={_LIMIT}&all=true")
+        client.close()
+
+    await asyncio.gather(*(ask_on() for _ in range(32)))
+
+
 def text_rate(checkpoint: str, seconds: float) -> float:
     """Return the texts per second that the text tower alone embeds, in its largest shared pass."""
     tower = load_text_tower(load_checkpoint(checkpoint), "cpu", "auto", Silence(), Stop())
@@ -209,12 +240,17 @@ def main() -> None:
     parser.add_argument(
         "--requests", type=int, default=5000, help="before memory is compared (default 5,000)"
     )
+    parser.add_argument("--only-memory", action="store_true", help="leave out all that is timed")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sigseek-serving-") as made:
         os.environ["SIGSEEK_CACHE"] = str(Path(made, "cache"))
         checkpoint = arguments.checkpoint or str(save_base(Path(made, "base")))
         library, photos = Path(made, "library"), Path(made, "photos")
         apart(prepare, library, checkpoint, arguments.photos)
+        if arguments.only_memory:
+            with serving(library, checkpoint, Path(made)) as (port, process):
+                watch_memory(port, process, arguments.requests)
+            return
         save_photos(photos, 400, SMALL)
         before = apart(text_rate, checkpoint, arguments.seconds)
         with serving(library, checkpoint, photos) as (port, process):
@@ -248,16 +284,10 @@ def _measure(
             f"{answered.percentile(50):8.0f} {answered.percentile(99):8.0f}",
             flush=True,
         )
-    settled, done, rate = memory(process), 0, 0.0
     repeated = count()
-    while done < requests:
-        known = run(32, lambda: f"{next(repeated) % 500} dogs")
-        done += len(known.took)
-        rate = known.rate
-    print(
-        f"500 texts in turn, kept: {rate:.1f} requests/s; memory {settled:,.0f} MB, after "
-        f"{done:,} requests {memory(process):,.0f} MB; peak {peak_memory(process):,.0f} MB"
-    )
+    known = run(32, lambda: f"{next(repeated) % 500} dogs")
+    print(f"500 texts in turn, kept: {known.rate:.1f} requests/s")
+    watch_memory(port, process, requests)
     alone_ms = run(8).percentile(99)
     asyncio.run(Client(port).ask("POST", "/index", json.dumps({"folders": [str(photos)]}).encode()))
     beside = run(8)

@@ -123,7 +123,11 @@ def search(
     found = asked.search(request, library, limit, offset, page, explain=explain)
     said = asked.answer(found, limit, explain=explain)
     hits = photos_json(library, found.hits)
-    fields = _answer_fields(request, library, asked, found, said)
+    # Mostly the best photo is the first hit, so that its pictures are not read again.
+    best = hits[0] if found.hits and found.best == found.hits[0] else None
+    if found.best and best is None:
+        (best,) = photos_json(library, [found.best])
+    fields = _answer_fields(request, asked, found, said) | {"best": best}
     if NDJSON in request.headers.get("accept", ""):
         shorten = shortener(request)
         lines = [*map(json_line, hits), json_line({"answer": fields})]
@@ -132,13 +136,12 @@ def search(
 
 
 def _answer_fields(
-    request: Request, library: Library, asked: Asked, found: SearchResults, said: Answer
+    request: Request, asked: Asked, found: SearchResults, said: Answer
 ) -> dict[str, Any]:
-    """Return all that is said of the results, without the hits."""
+    """Return all that is said of the results, without the photos."""
     spell = settings_of(request).spell
     fields = summary_fields(found)
     fields["next"] = fields.pop("next_page")
-    best = photos_json(library, [found.best]) if found.best else [None]
     return {
         "headline": without_options(said.headline, spell)
         if asked.q
@@ -146,6 +149,6 @@ def _answer_fields(
         "legend": [without_options(line, spell) for line in said.legend] if asked.q else [],
         "notes": [note_fields(note, spell) for note in said.notes],
         "explanation": list(said.explanation),
-        "best": best[0],
+        "best": None,
         **fields,
     }
