@@ -101,6 +101,9 @@ def _list_by_facts(
     from sigseek.search.query import terms
 
     catalog = library.directory.catalog()
+    # The first photos in the order of their ids need no order of all the others.
+    begins = wanted.sort == "match" and not wanted.offset and wanted.page is None
+    ordered = None if begins else ids_of_many(catalog, asked, wanted.sort)
     found = list_selected(
         asked,
         catalog,
@@ -109,7 +112,7 @@ def _list_by_facts(
         order=wanted.sort,
         offset=wanted.offset,
         page=wanted.page,
-        ordered=ids_of_many(catalog, asked, wanted.sort),
+        ordered=ordered,
     )
     useless = useless_beside_facts(
         min_probability=wanted.min_probability,
