@@ -38,7 +38,7 @@ from tests.listeners import Heard
 from tests.photos import picture, save
 from tests.raw_files import save_dng
 
-pytestmark = pytest.mark.both_databases
+pytestmark = pytest.mark.both_databases(always=True)
 
 PREPROCESSING = Preprocessing(4, 4, 3, 1 / 255, (0.5,) * 3, (0.5,) * 3)
 

@@ -40,7 +40,7 @@ class FileWriter(Writer):
         reads it again. Photos whose files may say something else now are marked stale. When a
         file's picture was edited, what a person said of the old photo holds for the new one.
         """
-        present = self._keep_photos([file.photo_id for file in files])
+        present = self._lock_photos([file.photo_id for file in files])
         files = [file for file in files if file.photo_id in present]
         before = self._held(folder_id, [file.path for file in files])
         self._keep_decisions(before, files)

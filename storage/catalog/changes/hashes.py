@@ -22,7 +22,7 @@ class HashWriter(Writer):
         give no picture any more. These photos are compared anew. Photos that another writer has
         removed meanwhile are passed over.
         """
-        present = self._keep_photos(hashes, change=True)
+        present = self._lock_photos(hashes, change=True)
         hashes = {id_: hashes[id_] for id_ in sorted(present)}
         several = [id_ for id_, record in hashes.items() if record and record.several_pictures]
         for chunk in statement_chunks(list(hashes)):

@@ -53,7 +53,7 @@ class PhotoWriter(PictureWriter):
         """Replace what is known of the photos with these ids by what their files say now. Photos
         that another writer has removed meanwhile are passed over.
         """
-        present = self._keep_photos(photos, change=True)
+        present = self._lock_photos(photos, change=True)
         photos = {id_: photos[id_] for id_ in sorted(present)}
         if not photos:
             return

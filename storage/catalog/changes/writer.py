@@ -45,7 +45,7 @@ class Writer:
         )
         return self._connection.execute(statement).scalar_one()
 
-    def _keep_photos(self, ids: Iterable[int], *, change: bool = False) -> set[int]:
+    def _lock_photos(self, ids: Iterable[int], *, change: bool = False) -> set[int]:
         """Return those of the photos that exist. No other writer can remove them before the
         transaction ends, nor change them, if this one will `change` them.
 
