@@ -195,6 +195,9 @@ def test_the_first_search_the_viewer_and_back(page: Page) -> None:
     name = page.inner_text(".viewer-name")
     assert re.fullmatch(r"scene-\d{5}\.jpg", name)
     assert "sigseek demo" in page.inner_text(".viewer-facts")
+    assert page.locator(".viewer-facts dd").get_by_text("the camera", exact=True).count() == 1
+    color = page.evaluate("getComputedStyle(document.querySelector('.viewer-picture')).color")
+    assert color == "rgba(0, 0, 0, 0)", "the name is not written over the picture"
     page.wait_for_selector(".explain-term")
     assert "a red house" in page.inner_text(".explain-term")
     page.keyboard.press("Escape")

@@ -3,7 +3,7 @@
 import { differences, groupOf } from "./duplicates.js";
 import { button, fill, icon, iconButton, make } from "./elements.js";
 import { narrowed, without } from "./queries.js";
-import { counted, inFigures, placeOf, probability, size, takenAt } from "./words.js";
+import { counted, dateSource, inFigures, placeOf, probability, size, takenAt } from "./words.js";
 
 export class Viewer {
   /** `element` is the dialog. */
@@ -401,7 +401,7 @@ function rows(photo) {
     ["Title", photo.title],
     ["Description", photo.description],
     ["Taken", photo.taken_at && takenAt(photo.taken_at)],
-    ["Date from", photo.date_source],
+    ["Date from", dateSource(photo.date_source)],
     ["Place", placeOf(photo)],
     ["Coordinates", photo.latitude !== null && photo.latitude !== undefined
       ? `${photo.latitude.toFixed(5)}, ${photo.longitude.toFixed(5)}` : null],

@@ -95,3 +95,19 @@ export function placeOf(photo) {
   const names = [photo.city, photo.region, photo.country].filter(Boolean);
   return names.filter((name, place) => name !== names[place - 1]).join(", ");
 }
+
+const DATE_SOURCES = {
+  "exif original": "the camera",
+  "exif digitized": "the camera or scanner",
+  "exif modified": "a program that changed the file",
+  xmp: "the file’s XMP",
+  iptc: "the file’s IPTC",
+  sidecar: "the XMP file beside it",
+  "file name": "the file’s name",
+  takeout: "Google Takeout",
+};
+
+/** Return where a photo's date comes from, as people say it. */
+export function dateSource(source) {
+  return DATE_SOURCES[source] ?? source;
+}
