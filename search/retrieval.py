@@ -36,6 +36,10 @@ take less time than one that gives more.
 _MOST_EXACT = 50_000
 """The most photos of a combined query that are scored exactly. Reading them takes under a second.
 """
+NEAREST_TO_TERM = 10_000
+"""The photos nearest to each term among which a query of several terms looks, if the index cannot
+tell about all photos and they are too many to compare.
+"""
 _ERROR_SPREADS = 5
 """The allowed error of an estimated cosine, in standard deviations."""
 _ALL_HALVES = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32)
@@ -128,9 +132,9 @@ class Retriever:
         """Return the ids, ascending, of the most probable photos of a query with several terms, and
         the exact cosines of each term. There are more than `limit` if the index has more.
 
-        All photos are examined, so no limit on candidates loses any. If their cosines are
-        estimates, every photo that could still be among the best, allowing five times the
-        estimate's error, is then scored exactly, up to 50,000.
+        All photos are examined, so no limit on candidates loses any; `examines_all` tells of the
+        exception. If their cosines are estimates, every photo that could still be among the best,
+        allowing five times the estimate's error, is then scored exactly, up to 50,000.
         """
         self._stop.check()
         ids, estimates, is_exact = self._cosines_of_all(vectors, tagged, within)
@@ -213,11 +217,31 @@ class Retriever:
         """
         few = within is not None and len(within) <= _CANDIDATES
         if few or not isinstance(self._index, EstimatingIndex):
-            # An index that cannot tell about all photos cannot tell which of them a NOT leaves.
-            return *self._exact_cosines(vectors, tagged, within), True
+            wanted = within if self.examines_all(within) else self._near(vectors, tagged, within)
+            return *self._exact_cosines(vectors, tagged, wanted), True
         found = self._index.estimates(list(vectors.values()), within)
         cosines = dict(zip(vectors, found.cosines, strict=True)) | tag_cosines(tagged, found.ids)
         return found.ids, cosines, found.exact
+
+    def examines_all(self, within: Ids | None = None) -> bool:
+        """Return whether a query of several terms examines all photos.
+
+        An index that cannot tell about all photos cannot tell which of them a NOT leaves. Up to
+        50,000 photos are compared one by one then; of more, those nearest to one of the terms.
+        """
+        total = len(self._index) if within is None else len(within)
+        return isinstance(self._index, EstimatingIndex) or total <= _MOST_EXACT
+
+    def _near(self, vectors: Vectors, tagged: Tagged, within: Ids | None) -> Ids:
+        """Return the ids, ascending, of the photos nearest to any of the terms, of those with the
+        tags, and of a sample, so that a query of nothing but NOT has photos to choose from.
+        """
+        near = [
+            self._index.nearest(vector, NEAREST_TO_TERM, within).ids for vector in vectors.values()
+        ]
+        sampled, _ = self._index.sample([], within)
+        chosen = np.unique(np.concatenate([*near, *tagged.values(), sampled]))
+        return chosen if within is None else np.intersect1d(chosen, within, assume_unique=True)
 
     def _exact_cosines(
         self, vectors: Vectors, tagged: Tagged, wanted: Ids | None

@@ -30,7 +30,7 @@ from sigseek.search.query import (
     terms,
 )
 from sigseek.search.results import Hit, Order, SearchResults, SimilarHit
-from sigseek.search.retrieval import Floats, Ids, Retriever, Vectors
+from sigseek.search.retrieval import NEAREST_TO_TERM, Floats, Ids, Retriever, Vectors
 from sigseek.search.scope import Scope, find_scope, selected
 from sigseek.search.scorer import Scored, Scorer
 from sigseek.search.terms import Doubles
@@ -103,6 +103,13 @@ class Searcher:
                 "this library has not been fully indexed yet, so hits are shown without verdicts",
             )
         notes: list[Remedy | str] = []
+        _, asked = split_facts(replace(query, weight=1.0))
+        combined = asked is not None and asked not in terms(asked)
+        if combined and not self._retriever.examines_all():
+            notes.append(
+                "the vector index of this library does not tell about all photos at once, so only "
+                f"the {NEAREST_TO_TERM:,} photos nearest to each part of the query were examined"
+            )
         if self.judged_by == "provisional":
             notes.append(PROVISIONAL)
         if self.checkpoint.embeddings < FEW_PHOTOS:

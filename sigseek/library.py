@@ -175,6 +175,7 @@ class Library:
         max_megapixels: int | None = None,
         join: bool = False,
         mounts: Mapping[str, StrPath] | None = None,
+        vectors: str | None = None,
         listener: Listener | None = None,
         stop: Stop | None = None,
     ) -> IndexReport:
@@ -193,6 +194,9 @@ class Library:
         not taken in, by this call and by later ones. `include` takes such patterns back. A folder
         of which everything is left out is in the report's `emptied`, and nothing of it is changed
         (unless `accept_missing`).
+
+        `vectors` tells which engine keeps the vector index: "faiss", in files, as by default, or
+        the address of a Milvus server, such as "milvus://HOST:19530". The library remembers it.
 
         Hits are judged by reference captions, which are embedded once per checkpoint. A call that
         embeds photos spends about a twentieth of its time on them, but embeds the first of them in
@@ -223,6 +227,7 @@ class Library:
             max_megapixels=max_megapixels,
             join=join,
             mounts=mounts,
+            vectors=vectors,
             listener=listener,
             stop=stop,
         )

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,17 @@ _MEASURED_TOO = {
 Together they reach every command. Measuring the processes of all tests would take half as long
 again.
 """
+
+
+@pytest.fixture(scope="session")
+def milvus_address() -> Iterator[str]:
+    """The address of a Milvus server of these tests' own."""
+    if find_spec("milvus") is None or find_spec("pymilvus") is None:
+        pytest.skip("no Milvus server is installed; pip install milvus==2.3.5 pymilvus")
+    from tests.milvus import milvus_server
+
+    with milvus_server() as address:
+        yield address
 
 
 @pytest.fixture(scope="session", autouse=True)

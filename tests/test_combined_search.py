@@ -149,7 +149,7 @@ def library(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> I
     rows = np.random.default_rng(7).permutation(rows)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(faiss_build, "_QUANTISED_FROM", 2_000)
-        patch.setattr(faiss_build, "_SAMPLE", 2_000)
+        patch.setattr(faiss_build, "SAMPLED", 2_000)
         patch.setattr(index_files, "_STALE_SHARE", 0.5)
         patch.setattr(retrieval, "_CANDIDATES", 60)
         patch.setattr(retrieval, "_CANDIDATES_PER_HIT", 6)
@@ -521,7 +521,7 @@ def judged(
     catalog = Catalog(directory / "library")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(faiss_build, "_QUANTISED_FROM", 1_000 if request.param != "flat" else 20_000)
-        patch.setattr(faiss_build, "_SAMPLE", 800)
+        patch.setattr(faiss_build, "SAMPLED", 800)
         patch.setattr(retrieval, "_CANDIDATES", 120)
         _, vectors = judged_library(catalog)
         yield (
@@ -596,7 +596,7 @@ def test_a_tag_that_every_hit_must_have_says_the_same_as_one_beside_other_terms(
 ) -> None:
     """`a AND (tag:t OR tag:t)` means the same and does not narrow the search."""
     monkeypatch.setattr(faiss_build, "_QUANTISED_FROM", 1_000 if quantised else 20_000)
-    monkeypatch.setattr(faiss_build, "_SAMPLE", 800)
+    monkeypatch.setattr(faiss_build, "SAMPLED", 800)
     monkeypatch.setattr(retrieval, "_CANDIDATES", 120)
     monkeypatch.setattr(retrieval, "_CANDIDATES_PER_HIT", 6)
     given, vectors = judged_library(catalog)

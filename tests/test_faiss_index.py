@@ -671,7 +671,7 @@ def test_the_sample_is_exact_and_the_same_for_the_same_library(
     quantised: tuple[Catalog, int, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalog, _, directory = quantised
-    monkeypatch.setattr(faiss_build, "_SAMPLE", 300)
+    monkeypatch.setattr(faiss_build, "SAMPLED", 300)
     for path in directory.iterdir():
         path.unlink()
     query = random_unit(1, DIMENSION, seed=7)[0]
@@ -692,7 +692,7 @@ def test_the_sample_stands_for_what_came_later_and_for_nothing_that_left(
     quantised: tuple[Catalog, int, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalog, checkpoint_id, directory = quantised
-    monkeypatch.setattr(faiss_build, "_SAMPLE", 500)
+    monkeypatch.setattr(faiss_build, "SAMPLED", 500)
     for path in directory.iterdir():
         path.unlink()
     query = random_unit(1, DIMENSION, seed=7)[0]
@@ -713,7 +713,7 @@ def test_the_sample_is_of_the_same_generation_as_the_index(
     quantised: tuple[Catalog, int, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalog, checkpoint_id, directory = quantised
-    monkeypatch.setattr(faiss_build, "_SAMPLE", 300)
+    monkeypatch.setattr(faiss_build, "SAMPLED", 300)
     later = add_many(catalog, checkpoint_id, random_unit(1_500, DIMENSION, seed=2))
     ids, _ = sample(opened(catalog, directory), random_unit(1, DIMENSION, seed=7)[0])
     name = f"{current(catalog).token}-{current(catalog).generation}"

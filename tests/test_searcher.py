@@ -208,7 +208,7 @@ def test_what_was_indexed_later_is_expected_too(
 ) -> None:
     """The later photos are of a kind of which the library had none, few or nearly twice as many."""
     monkeypatch.setattr(faiss_build, "_QUANTISED_FROM", 1_000)
-    monkeypatch.setattr(faiss_build, "_SAMPLE", 1_000)
+    monkeypatch.setattr(faiss_build, "SAMPLED", 1_000)
     monkeypatch.setattr(retrieval, "_CANDIDATES", 15)
     monkeypatch.setattr(retrieval, "_CANDIDATES_PER_HIT", 1)
     checkpoint, asked = add_checkpoint(catalog, 16), random_unit(1, 16, seed=3)[0]

@@ -78,6 +78,12 @@ if TYPE_CHECKING:
     metavar="PATH=HERE",
     help="With --join: what the library knows as PATH is at HERE on this machine. Repeatable.",
 )
+@click.option(
+    "--vectors",
+    metavar="ENGINE",
+    help="Where the vector index is kept from now on: faiss, which is files beside the library, or "
+    "the address of a Milvus server, such as milvus://HOST:19530.",
+)
 @max_megapixels_option
 @thumbnails_max_option
 @json_option
@@ -94,6 +100,7 @@ def index(
     only_list: bool,
     join: bool,
     mounts: tuple[tuple[str, Path], ...],
+    vectors: str | None,
     max_megapixels: int | None,
     thumbnails_max: int | None,
     as_json: bool,
@@ -138,6 +145,7 @@ def index(
                 max_megapixels=max_megapixels,
                 join=join,
                 mounts=dict(mounts),
+                vectors=vectors,
                 listener=listener,
             )
             report = _with_consent(run)

@@ -13,7 +13,6 @@ from sigseek.progress import Listener
 from sigseek.storage import Catalog, LibraryError
 from sigseek.storage.catalog.address import read_address, without_secrets
 from sigseek.storage.errors import NoLibraryError
-from sigseek.storage.index.store import FaissStore
 
 if TYPE_CHECKING:
     from sigseek.storage.catalog.postgresql import PostgreSqlDialect
@@ -43,11 +42,6 @@ class LibraryDatabase(LibraryLocation):
         self.catalog()
         assert self._dialect is not None
         return cache_directory() / "libraries" / self._dialect.identity()
-
-    @cached_property
-    def index_store(self) -> FaissStore:
-        """The index files on this machine. Raises LibraryError where there is no library yet."""
-        return FaissStore(self.directory / "index")
 
     def exists(self) -> bool:
         """Return whether the database holds a library. Raises LibraryError when it cannot be

@@ -22,18 +22,12 @@ class LibraryDirectory(LibraryLocation):
     def __init__(self, directory: Path, listener: Listener | None = None) -> None:
         super().__init__(listener)
         self._directory = typed_path(directory).absolute()
-        self._index_store = FaissStore(self._directory / "index")
         self.where = str(self._directory)
 
     @property
     def directory(self) -> Path:
         """The directory."""
         return self._directory
-
-    @property
-    def index_store(self) -> FaissStore:
-        """The index files, which are in the directory."""
-        return self._index_store
 
     def exists(self) -> bool:
         """Return whether the directory holds a library.
@@ -42,7 +36,7 @@ class LibraryDirectory(LibraryLocation):
         """
         catalog = self.directory / FILE_NAME
         if catalog.is_file() and not catalog.stat().st_size:  # SQLite begins with an empty file
-            if self.index_store.bytes():
+            if FaissStore(self.index_directory).bytes():
                 raise LibraryError(
                     f"{catalog} is empty",
                     f"put a backup in its place, or remove {self.directory} and index again",

@@ -19,6 +19,7 @@ from sigseek.operations.lists import check_list
 from sigseek.operations.location import LibraryLocation
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.operations.system_folders import check_no_system_folder
+from sigseek.operations.vectors import check_vectors, use_vectors
 from sigseek.paths import typed_path
 from sigseek.progress import Listener, Stop
 from sigseek.siglip.work import read_vision_shape
@@ -44,11 +45,14 @@ def index_folders(
     max_megapixels: int | None,
     join: bool = False,
     mounts: Mapping[str, str | os.PathLike[str]] | None = None,
+    vectors: str | None = None,
     listener: Listener | None,
     stop: Stop | None,
 ) -> IndexReport:
     """Index folders, or all known ones, as `Library.index` describes."""
     _check_patterns(exclude, include)
+    if vectors is not None:
+        check_vectors(vectors)
     directory, model = library.directory, library.model
     if not folders:
         _check_known(directory, Call("index", ("FOLDER",)))
@@ -71,6 +75,8 @@ def index_folders(
         try:
             # Load it before a library is made: the model may not exist either.
             checkpoint = model.prepare(told, until)
+            if vectors is not None:
+                use_vectors(directory.catalog(create=True), vectors)
 
             def indexer() -> Indexer:
                 record = library.checkpoint.record_to_index()

@@ -1,17 +1,24 @@
 """Where a library is kept."""
 
+from __future__ import annotations
+
 import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sigseek.errors import Call, ErrorKind, Remedy
 from sigseek.paths import is_database
 from sigseek.progress import Listener, Silence, Stop
 from sigseek.storage import Catalog, LibraryError
 from sigseek.storage.index.contract import IndexStore
+from sigseek.storage.index.store import FaissStore
+
+if TYPE_CHECKING:
+    from sigseek.storage.index.milvus_store import MilvusStore
 
 
 class LibraryLocation(ABC):
@@ -30,6 +37,7 @@ class LibraryLocation(ABC):
         self._catalog: Catalog | None = None
         self.unfinished = False
         """Whether it may be an unfinished copy of another library."""
+        self._server: MilvusStore | None = None
         self._opening = threading.Lock()
         self._turn = threading.RLock()
 
@@ -41,9 +49,23 @@ class LibraryLocation(ABC):
         """
 
     @property
-    @abstractmethod
     def index_store(self) -> IndexStore:
-        """The vector indexes of the library."""
+        """The vector indexes of the library, in the server that it was told to use or in files.
+        Raises LibraryError where there is no library yet.
+        """
+        address = self.catalog().vectors()
+        if address is None:
+            return FaissStore(self.index_directory)
+        if self._server is None or self._server.address != address:
+            from sigseek.storage.index.milvus_store import MilvusStore  # few libraries need it
+
+            self._server = MilvusStore(address)
+        return self._server
+
+    @property
+    def index_directory(self) -> Path:
+        """The directory of the index files."""
+        return self.directory / "index"
 
     @abstractmethod
     def exists(self) -> bool:

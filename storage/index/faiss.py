@@ -23,16 +23,11 @@ import numpy.typing as npt
 from sigseek.storage.index import faiss_file, index_files
 from sigseek.storage.index.contract import FEWEST_SAMPLED, Embeddings, Estimates, Neighbours
 from sigseek.storage.index.exact import ExactIndex
-from sigseek.storage.index.faiss_build import (
-    collected,
-    draw,
-    flat_index,
-    make,
-    sample_index,
-)
+from sigseek.storage.index.faiss_build import flat_index, make, sample_index
 from sigseek.storage.index.faiss_file import StoredIndex, indexed_ids, is_quantised
 from sigseek.storage.index.faiss_part import NO_IDS, Part, contains, in_order
 from sigseek.storage.index.index_files import SAMPLE
+from sigseek.storage.index.sampling import collected, draw
 
 Floats = npt.NDArray[np.float32]
 Float16s = npt.NDArray[np.float16]

@@ -13,15 +13,12 @@ import numpy.typing as npt
 from sigseek.storage.index import faiss_file
 from sigseek.storage.index.contract import Embeddings
 from sigseek.storage.index.faiss_file import StoredIndex, indexed_ids, is_quantised
+from sigseek.storage.index.sampling import SAMPLED, collected, draw
 
 Float16s = npt.NDArray[np.float16]
 Ids = npt.NDArray[np.int64]
 
 _QUANTISED_FROM = 20_000
-_SAMPLE = 5_000
-"""Enough to estimate a share of a few percent to within a tenth of its value. Scored in a
-millisecond.
-"""
 _BITS = 4
 _TOGETHER = 64
 """Dimensions that are trained between two looks at whether to stop, a tenth of a second."""
@@ -42,7 +39,7 @@ def sample_index(ids: Ids, embeddings: Embeddings) -> faiss.Index:
     """Return a flat index of a random sample of `ids`, which ascend; always the same of the same
     ids.
     """
-    return flat_index(embeddings.dimension, embeddings.chunks(draw(ids, _SAMPLE)))
+    return flat_index(embeddings.dimension, embeddings.chunks(draw(ids, SAMPLED)))
 
 
 def flat_index(dimension: int, chunks: Iterable[tuple[Ids, Float16s]]) -> faiss.Index:
@@ -51,26 +48,6 @@ def flat_index(dimension: int, chunks: Iterable[tuple[Ids, Float16s]]) -> faiss.
         dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
     )
     return _add(faiss.IndexIDMap(empty), chunks)
-
-
-def collected(chunks: Iterable[tuple[Ids, Float16s]], dimension: int) -> tuple[Ids, Float16s]:
-    """Return the ids (n,) and embeddings (n, dim) of all chunks together."""
-    found = list(chunks)
-    return (
-        np.concatenate([np.zeros(0, np.int64), *(ids for ids, _ in found)]),
-        np.concatenate([np.zeros((0, dimension), np.float16), *(rows for _, rows in found)]),
-    )
-
-
-def draw(values: Ids, count: int) -> Ids:
-    """Return a random choice of the values, which ascend, as it does; always the same of the same
-    values.
-
-    Importing numpy's random numbers takes 10 ms, so it is left to where something is left out.
-    """
-    if count >= len(values):
-        return values
-    return np.sort(np.random.default_rng(0).choice(values, count, replace=False))
 
 
 @contextlib.contextmanager

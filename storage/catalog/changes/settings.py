@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from sigseek.storage.catalog.changes.writer import Writer
-from sigseek.storage.catalog.reading.settings import MAX_PIXELS, NAMED_CHECKPOINTS
+from sigseek.storage.catalog.reading.settings import MAX_PIXELS, NAMED_CHECKPOINTS, VECTORS
 from sigseek.storage.catalog.tables import SETTING
 
 
@@ -20,6 +20,12 @@ class SettingWriter(Writer):
         first.
         """
         self._put_setting(NAMED_CHECKPOINTS, json.dumps(named))
+
+    def put_vectors(self, address: str | None) -> None:
+        """Keep vector indexes in the server at this address from now on; None for files of
+        FAISS.
+        """
+        self._put_setting(VECTORS, address or "")
 
     def _put_setting(self, name: str, value: str) -> None:
         self._put(SETTING, ["name"], [{"name": name, "value": value}])

@@ -11,6 +11,8 @@ MAX_PIXELS = "max_pixels"
 """The name of the limit of pixels."""
 NAMED_CHECKPOINTS = "named_checkpoints"
 """The name of the list of checkpoints that the user chose."""
+VECTORS = "vectors"
+"""The name of the address of the server that keeps the vector indexes."""
 
 
 class SettingReader(Reader):
@@ -29,6 +31,12 @@ class SettingReader(Reader):
         """
         value = self._setting(NAMED_CHECKPOINTS)
         return [(weights, preprocessing) for weights, preprocessing in json.loads(value or "[]")]
+
+    def vectors(self) -> str | None:
+        """Return the address of the server that keeps the vector indexes; None where they are files
+        of FAISS.
+        """
+        return self._setting(VECTORS) or None
 
     def _setting(self, name: str) -> str | None:
         with self._connect() as connection:

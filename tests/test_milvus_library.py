@@ -1,0 +1,79 @@
+"""A library whose vector index is in a Milvus server: every command, and what can go wrong."""
+
+import socket
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+import sigseek
+from sigseek.storage import LibraryError
+from sigseek.storage.index.milvus_store import TOKEN_VARIABLE, read_server_address
+from tests.conftest import Run
+from tests.indexed import save_photos
+from tests.photos import save
+
+QUERIES = ("a red house", "a house NOT a tree", "a house OR a tree in:a", "NOT a house")
+
+
+def probabilities(library: sigseek.Library, query: str) -> dict[str, float]:
+    found = library.search(query, limit=100, include_all=True)
+    return {hit.path: hit.probability for hit in found}
+
+
+def test_a_library_moves_to_milvus_and_back(tmp_path: Path, milvus_address: str) -> None:
+    photos = save_photos(tmp_path / "photos")
+    with sigseek.open(tmp_path / "library", model="mini") as library:
+        library.index(photos)
+        before = [probabilities(library, query) for query in QUERIES]
+        library.index(vectors=milvus_address)
+        for query, known in zip(QUERIES, before, strict=True):
+            assert probabilities(library, query) == pytest.approx(known, abs=1e-4)
+        assert library.status().index_bytes == 0
+        (photos / "a" / "00.png").unlink()
+        later = photos / "later.png"
+        save(later, seed=90)
+        library.index()
+        library.prune(timedelta(0))
+        now = probabilities(library, "a red house")
+        assert set(now) == set(before[0]) - {str(photos / "a" / "00.png")} | {str(later)}
+        assert library.verify().problems == ()
+        library.index(vectors="faiss")
+        assert probabilities(library, "a red house") == pytest.approx(now, abs=1e-4)
+
+
+def test_a_server_that_does_not_answer_is_named(run: Run, tmp_path: Path) -> None:
+    library, photos = tmp_path / "library", save_photos(tmp_path / "photos")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody listens
+        server = f"127.0.0.1:{taken.getsockname()[1]}"
+        named = ("--vectors", f"milvus://{server}", "--model", "mini", "--library", library)
+        done = run("index", photos, *named, check=False)
+    assert done.returncode == 1
+    assert f"Milvus at {server}" in done.stderr.splitlines()[-1]
+    assert not (library / "catalog.sqlite").exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("milvus://", "no address of a Milvus server"),
+        ("milvus://host:99999", "no address of a Milvus server"),
+        ("http://host:19530", "no address of a Milvus server"),
+        ("milvus://me:secret@host", TOKEN_VARIABLE),
+    ],
+)
+def test_addresses_that_are_none(address: str, said: str) -> None:
+    with pytest.raises(LibraryError, match=said) as raised:
+        read_server_address(address)
+    assert "secret" not in str(raised.value)
+
+
+def test_the_port_may_be_left_out() -> None:
+    assert read_server_address("milvus://host") == ("host", 19530)
+    assert read_server_address("milvus://[::1]:1234") == ("::1", 1234)
+
+
+def test_an_unknown_engine_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LibraryError, match="no engine for vectors is called 'fais'"):
+        sigseek.open(tmp_path / "library", model="mini").index(tmp_path, vectors="fais")
