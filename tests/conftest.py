@@ -46,10 +46,14 @@ needs_corpora = pytest.mark.skipif(
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options that ask for tests which take minutes."""
     parser.addoption(
         "--postgresql",
         action="store_true",
         help="run all tests that are about what a database holds on PostgreSQL, too",
+    )
+    parser.addoption(
+        "--milvus", action="store_true", help="hold the contract of vector indexes over Milvus, too"
     )
 
 

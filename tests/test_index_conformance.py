@@ -43,7 +43,16 @@ class Engine:
     """Whether it tells of all photos at once."""
 
 
-@pytest.fixture(params=["exact", "flat", "quantised", "milvus"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test over all engines. Milvus takes minutes, and has to be asked for."""
+    if "engine" in metafunc.fixturenames:
+        engines = ["exact", "flat", "quantised"]
+        if metafunc.config.getoption("milvus"):
+            engines.append("milvus")
+        metafunc.parametrize("engine", engines, indirect=True)
+
+
+@pytest.fixture
 def engine(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Engine:

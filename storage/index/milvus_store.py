@@ -32,7 +32,10 @@ _MOST_REMOVED = 0.1
 """The largest share of the server's rows that may be of removed photos."""
 _TOGETHER = 2_000
 _KNOWN_SECONDS = 60.0
-_BUILDING_SECONDS = 600.0
+_BUILDING_SECONDS = 3_600.0
+"""How long a server may take to build an index. It never says that it could not, and tries for
+ever.
+"""
 _SECONDS = 10.0
 """How long a server may take to answer the first call."""
 
@@ -110,11 +113,7 @@ class MilvusStore:
         return 0
 
     def check(self, embeddings: Embeddings) -> IndexCheck:
-        """See `IndexStore.check`. It reads the ids of all rows, and waits for the server's index.
-
-        An index that is not ready after ten minutes counts as damaged. The server never says that
-        it could not build one, and tries for ever.
-        """
+        """See `IndexStore.check`. It reads the ids of all rows."""
         import numpy as np
 
         collection = self._collection(embeddings)
@@ -123,11 +122,6 @@ class MilvusStore:
             return IndexCheck((), ())
         held = np.concatenate([np.zeros(0, np.int64), *collection.ids()])
         lacking = tuple(np.setdiff1d(embeddings.ids(reached), held).tolist())
-        collection.flush()
-        ends = time.monotonic() + _BUILDING_SECONDS
-        while not collection.is_indexed() and time.monotonic() < ends:
-            embeddings.check_stop()
-            time.sleep(0.2)
         return IndexCheck(() if collection.is_indexed() else (collection.name,), lacking)
 
     def _reached(self, collection: MilvusCollection, embeddings: Embeddings) -> _Reached | None:
@@ -191,7 +185,27 @@ class MilvusStore:
             embeddings.check_stop()
             collection.upsert(ids, vectors, generation)
         self._delete_removed(collection, embeddings)
+        self._wait_for_index(collection, embeddings)
         collection.put_generation(generation)
+
+    def _wait_for_index(self, collection: MilvusCollection, embeddings: Embeddings) -> None:
+        """Wait until the server's index has all rows.
+
+        Until then the server looks for the others through an index of its own that looks into some
+        clusters only, and would lose two fifths of a text's neighbours.
+        """
+        collection.flush()
+        ends = time.monotonic() + _BUILDING_SECONDS
+        while not collection.is_indexed():
+            embeddings.check_stop()
+            if time.monotonic() > ends:
+                raise LibraryError(
+                    f"Milvus at {self._where} did not finish the index of {collection.name} "
+                    "within an hour",
+                    "look into the log of the server's index node",
+                    ErrorKind.UNAVAILABLE,
+                )
+            time.sleep(0.2)
 
     @staticmethod
     def _delete_removed(collection: MilvusCollection, embeddings: Embeddings) -> None:
