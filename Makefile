@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test test-postgresql lint bench bench-scores migration openapi clean
+.PHONY: demo test test-postgresql test-milvus lint bench bench-scores migration openapi clean
 
 demo: $(INSTALLED)
 	$(BIN)/sigseek demo --folder demo-photos
@@ -20,6 +20,10 @@ test: lint
 	@$(BIN)/coverage report --format=total
 
 # All tests that are about what a database holds, on PostgreSQL. `test` runs some of them.
+test-milvus: $(INSTALLED)
+	$(BIN)/pip install --quiet milvus==2.3.5 'pymilvus>=2.4'
+	$(BIN)/pytest --milvus -k "milvus"
+
 test-postgresql: $(INSTALLED)
 	$(BIN)/pytest --postgresql -k "postgresql" --numprocesses logical --maxprocesses 4 --dist worksteal
 

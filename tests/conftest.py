@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,6 +66,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("databases", kinds, indirect=True, scope="module")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that need a Milvus server, unless they are asked for."""
+    if not config.getoption("milvus"):
+        items[:] = [item for item in items if "milvus_address" not in _fixtures_of(item)]
+
+
+def _fixtures_of(item: pytest.Item) -> list[str]:
+    return item.fixturenames if isinstance(item, pytest.Function) else []
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say in a line when the tests of the page could not run, and how to have them run."""
     if found_browser() is None:
@@ -93,8 +102,6 @@ again.
 @pytest.fixture(scope="session")
 def milvus_address() -> Iterator[str]:
     """The address of a Milvus server of these tests' own."""
-    if find_spec("milvus") is None or find_spec("pymilvus") is None:
-        pytest.skip("no Milvus server is installed; pip install milvus==2.3.5 pymilvus")
     from tests.milvus import milvus_server
 
     with milvus_server() as address:
