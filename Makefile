@@ -19,11 +19,12 @@ test: lint
 	@echo "Lines and branches that the tests reach, in percent:"
 	@$(BIN)/coverage report --format=total
 
-# All tests that are about what a database holds, on PostgreSQL. `test` runs some of them.
+# The contract of vector indexes and a library over a real Milvus server, which is installed here.
 test-milvus: $(INSTALLED)
 	$(BIN)/pip install --quiet milvus==2.3.5 'pymilvus>=2.4'
 	$(BIN)/pytest --milvus -k "milvus"
 
+# All tests that are about what a database holds, on PostgreSQL. `test` runs some of them.
 test-postgresql: $(INSTALLED)
 	$(BIN)/pytest --postgresql -k "postgresql" --numprocesses logical --maxprocesses 4 --dist worksteal
 

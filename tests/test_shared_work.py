@@ -29,13 +29,9 @@ from sigseek.storage.records.tasks import TaskRecord, WorkerRecord
 from tests.catalogs import add_checkpoint
 from tests.conftest import Run
 from tests.photos import save
-from tests.postgresql import Server
+from tests.postgresql import Server, address
 
 LONG = timedelta(minutes=10)
-
-
-def address(url: URL) -> str:
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def ask(url: URL, query: str) -> Any:

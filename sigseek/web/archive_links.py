@@ -1,5 +1,5 @@
-"""Links to archives. A browser saves what it is led to as it arrives, but cannot send a list of
-photos with a link, so a request leaves the list here and gets a link.
+"""Links to archives. A browser saves the answer to a link as it arrives, but a link has no room for
+a list of photos. So a request leaves the list here, and gets a link.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class ArchiveLinks:
         return token
 
     def take(self, token: str, login: str) -> list[int] | None:
-        """Return the photos of a link, which then ends. None is returned for a link that there is
-        not, or not any more, or that another login made.
+        """Return the photos of a link, which cannot be used again. Returns None for a link that is
+        unknown, used or too old, and for one that another login made.
         """
         with self._lock:
             while self._kept and next(iter(self._kept.values()))[0] <= self._clock():

@@ -14,7 +14,9 @@ _NOT_THERE = 416
 
 
 class PhotoFile(FileResponse):
-    """A file, or the parts of it that Range asks for. What cannot be had is told as a problem."""
+    """A file, or the parts of it that Range asks for. A Range that cannot be answered is told as a
+    problem.
+    """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer."""

@@ -295,7 +295,7 @@ class ArchiveLink(Answer):
     photos: int = Field(ge=0)
     """The number of photos that were named."""
     seconds: int = Field(ge=1)
-    """How long it can be followed."""
+    """How many seconds it can be followed."""
 
 
 class Decided(Answer):

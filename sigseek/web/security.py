@@ -44,7 +44,9 @@ _OPEN = ("/login", _LOGIN, "/api/v1/health/live")
 _TAKE_FILES = ("/api/v1/uploads", "/api/v1/classify", "/api/v1/embed", "/api/v1/similar")
 """What takes forms with files."""
 _WITHOUT_HEAD = ("/api/v1/events", "/api/v1/zip/")
-"""How addresses begin at which HEAD is no GET: events never end, and a link ends with its use."""
+"""HEAD is not answered at addresses that begin so: events never end, and a link to an archive can
+be used only once.
+"""
 _OF_PAGE = ("/", "/login")
 """Addresses that a link on another site may lead to."""
 _OF_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")

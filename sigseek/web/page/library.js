@@ -206,8 +206,8 @@ class LibraryView {
 function reasonNotToAdd(app) {
   return app.readOnly
     ? "The server was started with --read-only, so nothing can be changed here."
-    : "Folders can be added here once the server was started with --browse DIR, from another machine "
-      + "also with --show-paths, and at any time by the command: sigseek index FOLDER";
+    : "Folders can be added here if the server was started with --browse DIR (and with --show-paths, "
+      + "for other machines). They can always be added by the command: sigseek index FOLDER";
 }
 
 /** Return a list of files with reasons that opens when asked for. */

@@ -26,7 +26,7 @@ from sigseek.web.security import login_of
 
 router = APIRouter(tags=["photos"])
 followed = APIRouter(tags=["photos"])
-"""What takes no turn among searches, because no search is needed any more."""
+"""The route of links. It takes no turn among searches, because its photos are known."""
 
 _CHUNK = 1 << 20
 LEFT_OUT = "left out.txt"
@@ -50,8 +50,8 @@ def archive(request: Request, library: LibraryInUse, named: Named) -> Response:
     "/zip/links", summary="A link to a ZIP archive", responses={200: {"model": ArchiveLink}}
 )
 def link(request: Request, library: LibraryInUse, named: Named) -> Response:
-    """Answer a link that a browser can follow to save the archive as `zip` answers it. It holds for
-    one time, for five minutes, and for the login that asked.
+    """Answer a link to the archive that `zip` answers, for a browser to save. It can be followed
+    once, within five minutes, and only by the login that asked.
     """
     ids = named_ids(request, library, named)
     links, login = _links_and_login(request)
@@ -70,7 +70,7 @@ def follow(
     library: LibraryInUse,
     token: Annotated[str, PathParameter(description="What the link ends with.", max_length=100)],
 ) -> Response:
-    """Answer the archive that a link leads to. The link ends with that."""
+    """Answer the archive that a link leads to. The link cannot be used again."""
     links, login = _links_and_login(request)
     ids = links.take(token, login)
     if ids is None:
