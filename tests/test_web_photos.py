@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from starlette.testclient import TestClient
 
 import sigseek
 from sigseek.web.archive_links import ArchiveLinks
-from sigseek.web.routes.archive import _entry
+from sigseek.web.routes.archive import _entry, _time
 from tests.photos import save
 from tests.served import CHANGE, served
 
@@ -112,11 +113,15 @@ def test_an_archive_has_each_file_once_under_a_name_of_its_own(
 ) -> None:
     ids = numbers(web)
     wanted = [ids["two/picture.png"], ids["copy.png"], ids["copy.png"], 999]
+    changed = time.localtime((photos / "copy.png").stat().st_mtime)[:6]
     answer = web.post("/api/v1/zip", json={"ids": wanted}, headers=CHANGE)
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert archive.testzip() is None
         assert archive.namelist() == ["picture.png", "copy.png", "left out.txt"]
         assert archive.read("picture.png") == (photos / "two" / "picture.png").read_bytes()
+        # An archive tells every other second.
+        even = (*changed[:5], changed[5] // 2 * 2)
+        assert archive.getinfo("copy.png").date_time == even
         assert archive.read("left out.txt") == b"photo 999: the library has no photo 999\n"
         assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
     answer = web.post("/api/v1/zip", json={"query": "format:tiff"}, headers=CHANGE)
@@ -158,6 +163,13 @@ def test_links_to_archives_are_few_and_for_minutes() -> None:
     assert links.take(others[0], "") == [0]
     now[0] = 600
     assert links.take(others[1], "") is None
+
+
+def test_times_that_an_archive_cannot_tell_are_the_nearest() -> None:
+    assert _time(0) == (1980, 1, 1, 0, 0, 0)
+    assert _time(-1e18) == (1980, 1, 1, 0, 0, 0)
+    assert _time(1e18) == (2107, 12, 31, 23, 59, 58)
+    assert _time(5e9) == (2107, 12, 31, 23, 59, 58)
 
 
 def test_names_in_an_archive_are_free_and_lead_nowhere() -> None:

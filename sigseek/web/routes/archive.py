@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePath
@@ -29,6 +30,8 @@ followed = APIRouter(tags=["photos"])
 """The route of links. It takes no turn among searches, because its photos are known."""
 
 _CHUNK = 1 << 20
+_FIRST_TIME, _LAST_TIME = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)
+"""The first and the last time that an archive can tell."""
 LEFT_OUT = "left out.txt"
 """The name of the file that lists the photos whose files are away."""
 
@@ -105,7 +108,9 @@ def archived(library: Library, ids: list[int]) -> Iterator[bytes]:
                 found = error.found if isinstance(error, SigseekError) else str(error.strerror)
                 left_out.append(f"photo {id_}: {found}")
                 continue
-            with source, archive.open(_entry(path, names), "w", force_zip64=True) as target:
+            entry = _entry(path, names)
+            entry.date_time = _time(os.fstat(source.fileno()).st_mtime)
+            with source, archive.open(entry, "w", force_zip64=True) as target:
                 while piece := source.read(_CHUNK):
                     target.write(piece)
                     yield written.take()
@@ -128,6 +133,18 @@ def _entry(path: Path, names: dict[str, int]) -> zipfile.ZipInfo:
     names[plain.name.casefold()] = max(number, 1)
     names.setdefault(name.casefold(), 1)
     return zipfile.ZipInfo(name)
+
+
+def _time(changed: float) -> tuple[int, int, int, int, int, int]:
+    """Return the local time of a change, or the nearest time that an archive can tell."""
+    try:
+        year, *rest = time.localtime(changed)[:6]
+    except (OverflowError, OSError, ValueError):  # no year that this system knows
+        return _LAST_TIME if changed > 0 else _FIRST_TIME
+    if year < _FIRST_TIME[0]:
+        return _FIRST_TIME
+    month, day, hour, minute, second = rest
+    return (year, month, day, hour, minute, second) if year <= _LAST_TIME[0] else _LAST_TIME
 
 
 class _Pieces(io.RawIOBase):
