@@ -49,8 +49,8 @@ def test_index_then_search_then_index_again(tmp_path: Path, drawn: Path, run: Ru
     done = run("index", drawn, *where, "--model", "mini", "--json")
     (report,) = rows(done)
     assert list(report) == [
-        "scanned", "added", "changed", "moved", "unchanged", "missing", "offline", "excluded",
-        "excluded_photos", "excluded_tagged", "skipped", "emptied", "failed",
+        "scanned", "added", "changed", "moved", "unchanged", "by_others", "missing", "offline",
+        "excluded", "excluded_photos", "excluded_tagged", "skipped", "emptied", "failed",
         "seconds", "images_per_second", "device", "runtime", "precision", "batch",
         "threads", "model", "metadata_read", "hashed", "untagged", "provisional", "stopped",
     ]  # fmt: skip

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sqlite3
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -18,19 +19,9 @@ from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index import faiss_file
 from sigseek.storage.index.store import FaissStore
 from sigseek.storage.verification import Verification
-from tests.catalogs import (
-    add_checkpoint,
-    add_files,
-    add_many,
-    add_photos,
-    execute,
-    random_unit,
-    writing,
-)
+from tests.catalogs import add_checkpoint, add_many, add_photos, random_unit, writing
 from tests.conftest import Run
 from tests.photos import save
-
-pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture
@@ -48,8 +39,10 @@ def library(tmp_path: Path, photos: Path) -> sigseek.Library:
 
 
 def change(library: sigseek.Library, *statements: str) -> None:
-    for statement in statements:
-        execute(library.directory, statement)
+    with sqlite3.connect(library.directory / "catalog.sqlite") as connection:
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
 
 
 def index_path(library: sigseek.Library) -> Path:
@@ -83,22 +76,22 @@ def add_to_flat(dimension: int, ids: object, vectors: object) -> object:
 
 def too_short(library: sigseek.Library) -> None:
     vector = bytes(100)
-    execute(
-        library.directory,
-        "UPDATE embedding SET vector = :vector, checksum = :checksum WHERE photo_id = 2",
-        vector=vector,
-        checksum=zlib.crc32(vector),
-    )
+    with sqlite3.connect(library.directory / "catalog.sqlite") as connection:
+        values = (vector, zlib.crc32(vector))
+        connection.execute(
+            "UPDATE embedding SET vector = ?, checksum = ? WHERE photo_id = 2", values
+        )
+    connection.close()
 
 
 def not_unit(library: sigseek.Library) -> None:
     vector = np.full(192, 0.5, "<f2").tobytes()
-    execute(
-        library.directory,
-        "UPDATE embedding SET vector = :vector, checksum = :checksum WHERE photo_id = 2",
-        vector=vector,
-        checksum=zlib.crc32(vector),
-    )
+    with sqlite3.connect(library.directory / "catalog.sqlite") as connection:
+        values = (vector, zlib.crc32(vector))
+        connection.execute(
+            "UPDATE embedding SET vector = ?, checksum = ? WHERE photo_id = 2", values
+        )
+    connection.close()
 
 
 DAMAGES: dict[str, tuple[Callable[[sigseek.Library], None], str]] = {
@@ -262,7 +255,14 @@ def test_the_index_of_many_and_its_sample(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path / "library")
     checkpoint = add_checkpoint(catalog, 8)
     add_many(catalog, checkpoint.id, random_unit(20_000, 8))
-    add_files(catalog)
+    with catalog.transaction() as transaction:
+        transaction.add_folder(tmp_path)
+    with sqlite3.connect(catalog.path) as connection:
+        connection.execute(
+            "INSERT INTO file (folder_id, path, photo_id, size, mtime_ns) "
+            "SELECT 1, id, id, 1, 1 FROM photo"
+        )
+    connection.close()
     (record,) = catalog.checkpoints()
     directory = tmp_path / "library" / "index"
     FaissStore(directory).catch_up(CheckpointEmbeddings(catalog, record))
