@@ -1,6 +1,8 @@
 import re
 import shutil
 import sqlite3
+import subprocess
+import sys
 import textwrap
 import warnings
 from collections.abc import Callable
@@ -364,6 +366,37 @@ def test_a_backup_in_the_place_of_a_catalog_whose_writer_was_killed(tmp_path: Pa
     assert len(list(again.paths(1, PurePath()))) == 4, "a log of its own stays"
     again.close()
     catalog.close()
+
+
+_SEARCH_ELSEWHERE = """
+import sys
+from pathlib import Path
+from sigseek.storage import Catalog
+catalog = Catalog(Path(sys.argv[1]))
+catalog.photo_count()
+catalog.close()
+"""
+
+
+def test_a_library_that_is_opened_twice_keeps_its_log(tmp_path: Path) -> None:
+    """Reading the file's header by other means than SQLite would take away this process's locks,
+    and the next process to leave would remove the log under it.
+    """
+    first = Catalog(tmp_path)
+    checkpoint = add_checkpoint(first, 4)
+    add_photos(first, checkpoint, random_unit(2, 4), tmp_path, ["a", "b"])
+    log = tmp_path / "catalog.sqlite-wal"
+    assert log.stat().st_size > 0
+    second = Catalog(tmp_path)
+    subprocess.run([sys.executable, "-c", _SEARCH_ELSEWHERE, tmp_path], check=True)
+    assert log.stat().st_size > 0
+    add_photos(first, checkpoint, random_unit(1, 4), tmp_path, ["c"])
+    assert second.photo_count() == first.photo_count() == 3
+    second.close()
+    first.close()
+    last = Catalog(tmp_path)
+    assert last.integrity() == []
+    last.close()
 
 
 def test_a_log_whose_catalog_was_removed_is_no_obstacle(tmp_path: Path) -> None:

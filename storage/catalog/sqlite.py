@@ -9,12 +9,12 @@ import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
 from sqlalchemy import (
@@ -56,6 +56,14 @@ _NO_SPACE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 _PROGRESS_STEPS = 100_000
 
 
+_FileId: TypeAlias = tuple[int, int]
+"""The device and the inode of a file."""
+_IN_USE: Counter[_FileId] = Counter()
+"""The catalogs that dialects of this process have open, and how many dialects."""
+_OPENING = threading.Lock()
+"""Held while `_IN_USE` changes, and while a catalog is opened."""
+
+
 class SqliteDialect:
     """The SQLite file at `path`, made or upgraded where it has to be; read-only where it may not be
     written.
@@ -77,6 +85,8 @@ class SqliteDialect:
         """
         self.journal_changed = False
         """Whether the file was made, or taken out of WAL mode, for such a file system just now."""
+        self._file: _FileId | None = None
+        """What `_IN_USE` has of this dialect."""
         self._watching = threading.Lock()
         self._watcher: Any = None
         """The connection that is asked for changes. Nothing is ever written through it."""
@@ -112,6 +122,7 @@ class SqliteDialect:
                 self._watcher.close()
                 self._watcher = None
         self.readers.dispose()
+        self._end_use()
 
     def put(
         self,
@@ -272,7 +283,10 @@ class SqliteDialect:
         engine = _engine(URL.create("sqlite", database=str(path)), full=bool(self.network))
         found: str | None = schema.HEAD
         try:
-            remove_log_of_another(path)
+            with self._beginning_use() as is_in_use:
+                if not is_in_use:
+                    remove_log_of_another(path)
+                engine.connect().close()  # which keeps it in the pool
             with engine.connect() as connection:
                 if self.network and is_in_wal_mode(path):
                     # Alone with the file, SQLite reads it in WAL mode without shared memory.
@@ -294,14 +308,45 @@ class SqliteDialect:
                     self._upgrade(connection)
         except (SQLAlchemyError, sqlite3.Error, OSError) as error:
             engine.dispose()
+            self._end_use()
             # On a full disk SQLite cannot even read, because in WAL mode it writes to do so.
             if found == schema.HEAD and _code(error) in _NO_SPACE and path.is_file():
                 return self._open_read_only()
             raise self.describe(error) from error
         except LibraryError:
             engine.dispose()
+            self._end_use()
             raise
+        with _OPENING:
+            self._note_use()  # of a file that has just been made
         return engine
+
+    @contextmanager
+    def _beginning_use(self) -> Iterator[bool]:
+        """Tell whether this process has the file open already, through another dialect; and note
+        afterwards that it has.
+
+        Whoever opens and closes the file by other means than SQLite takes away all locks that this
+        process has on it (sqlite.org/howtocorrupt.html, 2.2). Another process would then remove the
+        log while it is in use.
+        """
+        with _OPENING:
+            yield _file_id(self.path) in _IN_USE
+            self._note_use()
+
+    def _note_use(self) -> None:
+        """Note that this process has the file open, if it exists; the caller holds `_OPENING`."""
+        if self._file is None and (file := _file_id(self.path)) is not None:
+            self._file = file
+            _IN_USE[file] += 1
+
+    def _end_use(self) -> None:
+        with _OPENING:
+            if self._file is not None:
+                _IN_USE[self._file] -= 1
+                if not _IN_USE[self._file]:
+                    del _IN_USE[self._file]
+                self._file = None
 
     def _upgrade(self, connection: Connection) -> None:
         """Bring the schema to the newest version, wholly or not at all."""
@@ -320,7 +365,11 @@ class SqliteDialect:
         was cut off.
         """
         log = self.path.with_name(f"{self.path.name}-wal")
-        nobody_writes = has_no_log(self.path) or not log.exists() or log.stat().st_size == 0
+        try:
+            with self._beginning_use() as is_in_use:
+                nobody_writes = not _bytes(log) or (not is_in_use and has_no_log(self.path))
+        except OSError as error:
+            raise self.describe(error) from error
         options = {"mode": "ro", "uri": "true"} | ({"immutable": "1"} if nobody_writes else {})
         name = f"file:{quote(os.fsencode(self.path))}"
         engine = _engine(URL.create("sqlite", database=name, query=options))
@@ -329,9 +378,11 @@ class SqliteDialect:
                 found = schema.version(connection, self.where)
         except (SQLAlchemyError, OSError) as error:
             engine.dispose()
+            self._end_use()
             raise self.describe(error) from error
         if found != schema.HEAD:
             engine.dispose()
+            self._end_use()
             raise LibraryError(
                 f"{self.where} is of an older sigseek and cannot be written",
                 "make it writable once, or copy it with its folder",
@@ -369,6 +420,14 @@ def _outside_transactions(connection: Connection, pragma: str) -> None:
     one.
     """
     connection.connection.cursor().execute(pragma)
+
+
+def _file_id(path: Path) -> _FileId | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _may_be_written(path: Path) -> bool:
