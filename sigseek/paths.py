@@ -7,6 +7,7 @@ these are two different names, and to people they are one.
 
 import itertools
 import os
+import re
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,11 +33,19 @@ see.
 
 _MOST_SPELLINGS = 64
 _DATABASES = ("postgresql://", "postgres://")
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
 def is_database(library: str) -> bool:
     """Return whether the name of a library is the address of a database, and not a path."""
     return library.startswith(_DATABASES)
+
+
+def is_address(library: str) -> bool:
+    """Return whether the name of a library is an address, such as postgresql://me@server/photos,
+    and not a path. Addresses of other kinds than `is_database` knows are among them.
+    """
+    return _ADDRESS.match(library) is not None
 
 
 def is_utf8(path: str) -> bool:

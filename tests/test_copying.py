@@ -139,4 +139,27 @@ def test_a_library_that_is_there_is_not_written_over(full: Path, tmp_path: Path,
     assert done.returncode == 1
     assert "is the library itself" in done.stderr
     done = run("copy", tmp_path / "nothing", other, check=False)
-    assert "no library at" in done.stderr
+    assert done.stderr.endswith(
+        f"make one with: sigseek index --library {tmp_path / 'nothing'} FOLDER\n"
+    )
+
+
+def test_names_that_no_library_has_are_refused(
+    mini_library: Path, tmp_path: Path, run: Run
+) -> None:
+    """An empty name, such as a shell makes of an unset variable, would be the current directory."""
+    before = sorted(tmp_path.rglob("*"))
+    for words in (("copy", mini_library, ""), ("copy", "", tmp_path / "copy")):
+        done = run(*words, check=False)
+        assert done.returncode == 2
+        assert "the name is empty; is a shell variable not set?" in done.stderr
+    for words in (("copy", mini_library, "mysql://me:secret@host/a"),
+                  ("status", "--library", "mysql://me:secret@host/a")):  # fmt: skip
+        done = run(*words, check=False)
+        assert done.returncode == 1
+        assert done.stderr.endswith(
+            "mysql:// begins no address of a library; give a directory, or an address such as "
+            "postgresql://me@server/photos\n"
+        )
+        assert "secret" not in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before

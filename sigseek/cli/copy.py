@@ -1,17 +1,21 @@
 """The command `sigseek copy`."""
 
+from pathlib import Path
+
 import click
 
 from sigseek.cli.options import json_option
+from sigseek.cli.parameter_types import LibraryName
 from sigseek.cli.progress import RunProgress
+from sigseek.cli.remedies import note_library
 from sigseek.results import json_line, shown
 
 
 @click.command()
-@click.argument("library")
-@click.argument("to")
+@click.argument("library", type=LibraryName(), callback=note_library)
+@click.argument("to", type=LibraryName())
 @json_option
-def copy(library: str, to: str, as_json: bool) -> None:
+def copy(library: Path | str, to: Path | str, as_json: bool) -> None:
     """Copy a library to another directory, or into a PostgreSQL database, or out of one.
 
     LIBRARY and TO are directories, or addresses such as postgresql://me@server/photos. The copy has

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from sigseek.paths import is_database, typed_path
+from sigseek.paths import is_address, typed_path
 
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
@@ -103,11 +103,11 @@ class PathName(click.Path):
 
 
 class LibraryName(PathName):
-    """The directory of a library, or the address of its database, which stays a text."""
+    """The directory of a library, or the address of its database. An address stays a text."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Convert the value to a path unless it is an address."""
-        if isinstance(value, str) and is_database(value):
+        if isinstance(value, str) and is_address(value):
             return value
         return super().convert(value, param, ctx)
 

@@ -7,7 +7,7 @@ import shlex
 import click
 
 from sigseek.errors import Command, Option, Step, Value, is_placeholder
-from sigseek.paths import is_database
+from sigseek.paths import is_address, is_database
 from sigseek.storage.errors import LibraryError
 
 TYPED_LIBRARY = "sigseek.typed_library"
@@ -58,7 +58,7 @@ def spell(step: Step) -> str:
 
 
 def note_library(context: click.Context, parameter: click.Parameter, value: object) -> object:
-    """Remember the --library that was typed; a callback of that option."""
+    """Remember the library that was typed; a callback of the option or argument that names it."""
     typed = click.core.ParameterSource.COMMANDLINE
     if parameter.name and context.get_parameter_source(parameter.name) == typed:
         context.meta[TYPED_LIBRARY] = _without_secrets(str(value))
@@ -68,7 +68,7 @@ def note_library(context: click.Context, parameter: click.Parameter, value: obje
 def _without_secrets(library: str) -> str:
     """Return the library as commands that are printed name it: without a password."""
     if not is_database(library):
-        return library
+        return "ADDRESS" if is_address(library) else library
     from sigseek.storage.catalog.address import read_address, without_secrets
 
     try:

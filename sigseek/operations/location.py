@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sigseek.errors import Call, ErrorKind, Remedy
-from sigseek.paths import is_database
+from sigseek.paths import is_address, is_database
 from sigseek.progress import Listener, Silence, Stop
 from sigseek.storage import Catalog, LibraryError
 from sigseek.storage.index.contract import IndexStore
@@ -158,7 +158,7 @@ class LibraryLocation(ABC):
 
 def library_location(library: str | os.PathLike[str], listener: Listener) -> LibraryLocation:
     """Return where the library is: in a directory, or in a PostgreSQL database whose address is
-    given.
+    given. Raises LibraryError for an address of another kind.
     """
     from sigseek.operations.directory import LibraryDirectory
 
@@ -167,6 +167,13 @@ def library_location(library: str | os.PathLike[str], listener: Listener) -> Lib
         from sigseek.operations.database import LibraryDatabase  # few libraries need it
 
         return LibraryDatabase(name, listener)
+    if is_address(name):
+        scheme = name.partition("://")[0]  # what follows may have a password
+        raise LibraryError(
+            f"{scheme}:// begins no address of a library",
+            "give a directory, or an address such as postgresql://me@server/photos",
+            ErrorKind.INVALID,
+        )
     return LibraryDirectory(Path(name), listener)
 
 
