@@ -5,16 +5,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, insert, select
 
 import sigseek
 from sigseek.progress import Progress, Stop
 from sigseek.storage import LibraryError
-from sigseek.storage.catalog import copying
-from sigseek.storage.catalog.tables import METADATA
+from sigseek.storage.catalog import copying, schema
+from sigseek.storage.catalog.sqlite import SqliteDialect
+from sigseek.storage.catalog.tables import FILE, METADATA, TASK, WORKER
 from tests.conftest import Run
 from tests.listeners import Heard
 from tests.postgresql import Server
@@ -111,6 +113,41 @@ def test_a_copy_that_was_cut_off_goes_on(
         with sigseek.open(copy, model="mini") as copied:
             assert tables(copied) == tables(library)
             assert answers(copied) == answers(library)
+
+
+def test_a_copy_goes_on_where_a_row_has_the_path_of_a_removed_one(
+    full: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    with sigseek.open(full, model="mini") as library:
+        catalog = library._directory.catalog()
+        library.copy_to(copy)
+        marked = SqliteDialect(copy / "catalog.sqlite", unfinished=True)
+        with marked.writers.begin() as connection:
+            schema.mark_unfinished(connection, unfinished=True)
+        marked.close()
+        # SQLite gives the id of a removed last row to the next row.
+        with catalog._dialect.writers.begin() as connection:
+            rows = connection.execute(select(FILE).order_by(FILE.c.id)).mappings().all()
+            connection.execute(delete(FILE).where(FILE.c.id >= rows[-3]["id"]))
+            connection.execute(insert(FILE), {**rows[-1], "id": rows[-3]["id"]})
+        library.copy_to(copy)
+        with sigseek.open(copy, model="mini") as copied:
+            assert tables(copied) == tables(library)
+
+
+def test_processes_that_index_a_library_do_not_index_its_copy(full: Path, tmp_path: Path) -> None:
+    with sigseek.open(full, model="mini") as library:
+        with library._directory.catalog()._dialect.writers.begin() as connection:
+            now = datetime.now(UTC)
+            worker = {"id": 1, "name": "process 1", "joined_at": now, "lease_until": now}
+            connection.execute(insert(WORKER), worker)
+            task = {"path": "a.jpg", "size": 1, "mtime_ns": 1, "worker_id": 1}
+            connection.execute(insert(TASK), {"folder_id": 1, "checkpoint_id": 1, **task})
+        library.copy_to(tmp_path / "copy")
+    with sigseek.open(tmp_path / "copy", model="mini") as copied:
+        found = tables(copied)
+        assert (found["worker"], found["task"]) == ([], [])
 
 
 def test_a_killed_copy_is_finished_by_the_same_command(

@@ -13,12 +13,16 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, s
 from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.storage.catalog import schema
 from sigseek.storage.catalog.dialect import Dialect
-from sigseek.storage.catalog.tables import CHECKPOINT, METADATA, SETTING
+from sigseek.storage.catalog.tables import CHECKPOINT, METADATA, SETTING, TASK, WORKER
 
 _TOGETHER = 1_000
 """Rows that are compared and written together."""
 _OWN_SETTINGS = ("library_id",)
 """Settings that belong to a database and not to what it holds."""
+_TABLES = [table for table in METADATA.sorted_tables if table not in (TASK, WORKER)]
+"""The tables that are copied; those that others refer to come first. Processes that index
+the source together do not index its copy.
+"""
 
 _Key: TypeAlias = tuple[Any, ...]
 _Rows: TypeAlias = dict[_Key, dict[str, Any]]
@@ -30,23 +34,22 @@ def copy_tables(source: Connection, target: Dialect, listener: Listener, stop: S
     Rows that are equal already stay as they are. The copy's checkpoints have new tokens, so that no
     index is taken for another library's. Raises StoppedError soon after `stop` is set.
     """
-    total = sum(map(partial(_count, source), METADATA.sorted_tables))
+    total = sum(map(partial(_count, source), _TABLES))
     listener.advanced(Progress(Phase.COPYING, 0, total))
     with _writing(target) as connection:
         schema.mark_unfinished(connection, unfinished=True)
+    for table in _TABLES:
+        _remove_gone(source, target, table, stop)
     done = 0
-    for table in METADATA.sorted_tables:  # those that others refer to come first
+    for table in _TABLES:
         last: _Key | None = None
         for rows in _pages(source, table):
             stop.check()
-            end = next(reversed(rows))
             with _writing(target) as connection:
-                _make_equal(connection, target, table, rows, last, end)
-            last = end
+                _put_changed(connection, target, table, rows, last)
+            last = next(reversed(rows))
             done += len(rows)
             listener.advanced(Progress(Phase.COPYING, done, total))
-        with _writing(target) as connection:
-            _make_equal(connection, target, table, {}, last, None)
     with _writing(target) as connection:
         target.go_on_counting_ids(connection)
         schema.mark_unfinished(connection, unfinished=False)
@@ -63,20 +66,35 @@ def _writing(target: Dialect) -> Iterator[Connection]:
         raise target.describe(error) from error
 
 
-def _make_equal(
-    connection: Connection,
-    target: Dialect,
-    table: Table,
-    wanted: _Rows,
-    after: _Key | None,
-    up_to: _Key | None,
+def _remove_gone(source: Connection, target: Dialect, table: Table, stop: Stop) -> None:
+    """Remove the rows of an earlier, unfinished copy that the source no longer has.
+
+    This comes before any row is written: another row of the source may have the path or the name
+    of a removed one by now, and each exists once.
+    """
+    last: _Key | None = None
+    while True:
+        stop.check()
+        with _writing(target) as connection:
+            page = _between(table, last, None).limit(_TOGETHER)
+            there = _keys(connection, table, page)
+            if not there:
+                return
+            still = set(_keys(source, table, _between(table, last, there[-1])))
+            gone = [_value(key) for key in there if key not in still]
+            if gone:
+                connection.execute(delete(table).where(_key(table).in_(gone)))
+        last = there[-1]
+
+
+def _put_changed(
+    connection: Connection, target: Dialect, table: Table, wanted: _Rows, after: _Key | None
 ) -> None:
-    """Make the rows of the table between two keys those that are wanted."""
-    there = _keyed(table, connection.execute(_between(table, after, up_to)).mappings())
-    gone = [key for key in there if key not in wanted]
-    for start in range(0, len(gone), _TOGETHER):
-        key, chosen = _key(table), gone[start : start + _TOGETHER]
-        connection.execute(delete(table).where(key.in_(map(_value, chosen))))
+    """Write those of the rows, which are all that the source has after a key, up to their last one,
+    that the table does not have like this.
+    """
+    page = _between(table, after, next(reversed(wanted)))
+    there = _keyed(table, connection.execute(page).mappings())
     new = [
         row | _own_values(table, there.get(key))
         for key, row in wanted.items()
@@ -104,6 +122,11 @@ def _between(table: Table, after: _Key | None, up_to: _Key | None) -> Select[Any
     if after is not None:
         query = query.where(_key(table) > _value(after))
     return query if up_to is None else query.where(_key(table) <= _value(up_to))
+
+
+def _keys(connection: Connection, table: Table, rows: Select[Any]) -> list[_Key]:
+    """Return the keys of the rows that a query is for."""
+    return list(map(tuple, connection.execute(rows.with_only_columns(*table.primary_key))))
 
 
 def _count(connection: Connection, table: Table) -> int:
