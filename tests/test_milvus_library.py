@@ -1,14 +1,20 @@
 """A library whose vector index is in a Milvus server: every command, and what can go wrong."""
 
 import socket
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import sigseek
-from sigseek.storage import LibraryError
-from sigseek.storage.index.milvus_store import TOKEN_VARIABLE, read_server_address
+from sigseek.storage import Catalog, LibraryError
+from sigseek.storage.embeddings import CheckpointEmbeddings
+from sigseek.storage.index.milvus_collection import MilvusCollection
+from sigseek.storage.index.milvus_store import TOKEN_VARIABLE, MilvusStore, read_server_address
+from sigseek.storage.records.arrays import Ids
+from tests.catalogs import add_checkpoint, add_many, random_unit
 from tests.conftest import Run
 from tests.indexed import save_photos
 from tests.photos import save
@@ -40,6 +46,35 @@ def test_a_library_moves_to_milvus_and_back(tmp_path: Path, milvus_address: str)
         assert library.verify().problems == ()
         library.index(vectors="faiss")
         assert probabilities(library, "a red house") == pytest.approx(now, abs=1e-4)
+
+
+def test_rows_that_another_process_adds_meanwhile_are_not_removed(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path)
+    checkpoint = add_checkpoint(catalog, 4)
+    before = add_many(catalog, checkpoint.id, random_unit(2, 4))
+
+    class Rows(MilvusCollection):
+        """Rows that another process adds to while they are counted."""
+
+        def __init__(self) -> None:
+            self.rows = {*before, 1_000}  # the last one's photo was removed
+
+        def count(self) -> int:
+            count = len(self.rows)
+            self.rows |= set(add_many(catalog, checkpoint.id, random_unit(1, 4)))
+            return count
+
+        def ids(self) -> Iterator[Ids]:
+            yield np.array(sorted(self.rows), np.int64)
+
+        def delete(self, ids: Ids) -> None:
+            self.rows -= set(ids.tolist())
+
+    rows = Rows()
+    MilvusStore._delete_removed(rows, CheckpointEmbeddings(catalog, checkpoint))
+    assert rows.rows == set(catalog.embedded_ids(checkpoint.id).tolist())
+    assert len(rows.rows) == 3
+    catalog.close()
 
 
 def test_a_server_that_does_not_answer_is_named(run: Run, tmp_path: Path) -> None:

@@ -211,10 +211,12 @@ class MilvusStore:
     def _delete_removed(collection: MilvusCollection, embeddings: Embeddings) -> None:
         import numpy as np
 
-        now = embeddings.ids()
-        if collection.count() > len(now):
-            for ids in collection.ids():
-                collection.delete(np.setdiff1d(ids, now))
+        photos = len(embeddings.ids())
+        if collection.count() > photos:
+            held = np.concatenate([np.zeros(0, np.int64), *collection.ids()])
+            # The catalog is asked after the server: another process may have added photos to both,
+            # and they are in the catalog first.
+            collection.delete(np.setdiff1d(held, embeddings.ids()))
 
     def _collection(self, embeddings: Embeddings) -> MilvusCollection:
         return self._named(embeddings.token, embeddings.dimension)
