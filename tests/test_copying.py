@@ -168,6 +168,10 @@ def test_a_killed_copy_is_finished_by_the_same_command(
 
 
 def test_a_library_that_is_there_is_not_written_over(full: Path, tmp_path: Path, run: Run) -> None:
+    (tmp_path / "file").touch()
+    done = run("copy", full, tmp_path / "file", check=False)
+    assert done.stderr.endswith("is a file, and a library is a directory; "
+                                "give LIBRARY or TO a directory\n")  # fmt: skip
     other = shutil.copytree(full, tmp_path / "other")
     done = run("copy", full, other, check=False)
     assert done.returncode == 1

@@ -113,11 +113,17 @@ def test_the_lines_of_the_documentation(serve: Serve, mini_library: Path, tmp_pa
 
 
 def test_a_library_that_does_not_exist_is_made(serve: Serve, tmp_path: Path) -> None:
-    _, address = serve("--library", tmp_path / "new")
+    browse = ("--browse", tmp_path, "--browse", tmp_path / "gone")
+    process, address = serve("--library", tmp_path / "new", *browse)
     status = ask(address, "api/v1/status")
     assert (status["photos"], status["folders"], status["read_only"]) == (0, [], False)
     assert ask(address, "api/v1/search")["headline"] == "0 photos in the library"
     assert wait_until_ready(address)["ready"] is True
+    process.terminate()
+    assert process.communicate(timeout=30)[1] == (
+        f"warning: --browse: there is no directory {tmp_path / 'gone'} now, so no folder in it can "
+        "be chosen\n"
+    )
 
 
 def test_what_cannot_be_served_is_one_line(run: Run, tmp_path: Path, mini_library: Path) -> None:

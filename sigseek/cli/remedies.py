@@ -13,6 +13,9 @@ from sigseek.storage.errors import LibraryError
 TYPED_LIBRARY = "sigseek.typed_library"
 """Where click's context keeps the --library that was typed. All commands' contexts share it."""
 
+_IS_ARGUMENT = "sigseek.library_is_argument"
+"""Where click's context keeps whether the library was typed without an option."""
+
 _COMMANDS = {
     "back_up": "backup",
     "forget_checkpoint": "forget --model",
@@ -43,6 +46,9 @@ def spell(step: Step) -> str:
     Without --library the command would act on the default library.
     """
     if isinstance(step, Option):
+        context = click.get_current_context(silent=True)
+        if step.name == "directory" and context and context.meta.get(_IS_ARGUMENT):
+            return "LIBRARY or TO"  # as `copy` names its libraries
         return _option(step.name, step.value)
     if isinstance(step, Command):
         return str(step)
@@ -62,6 +68,7 @@ def note_library(context: click.Context, parameter: click.Parameter, value: obje
     typed = click.core.ParameterSource.COMMANDLINE
     if parameter.name and context.get_parameter_source(parameter.name) == typed:
         context.meta[TYPED_LIBRARY] = _without_secrets(str(value))
+        context.meta[_IS_ARGUMENT] = isinstance(parameter, click.Argument)
     return value
 
 

@@ -16,6 +16,7 @@ from sigseek.cli.options import (
 )
 from sigseek.cli.parameter_types import PathName
 from sigseek.cli.remedies import spell
+from sigseek.disk import ask
 from sigseek.errors import Step
 from sigseek.results import shown
 
@@ -106,6 +107,10 @@ def serve(
     )
     if access_log:
         _print_requests()
+    for path in settings.browse:
+        if not ask(path, path.is_dir, if_silent=True):
+            found = f"there is no directory {shown(str(path))} now"
+            click.echo(f"warning: --browse: {found}, so no folder in it can be chosen", err=True)
 
     def ready(address: str) -> None:
         click.echo(f"{shown(library.location)} is shown at {address}")
