@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import sigseek
-from sigseek.storage import Catalog, LibraryError
+from sigseek.operations.vectors import use_vectors
+from sigseek.storage import Catalog, LibraryError, writer_lock
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index.milvus_collection import MilvusCollection
 from sigseek.storage.index.milvus_store import TOKEN_VARIABLE, MilvusStore, read_server_address
@@ -46,6 +47,15 @@ def test_a_library_moves_to_milvus_and_back(tmp_path: Path, milvus_address: str)
         assert library.verify().problems == ()
         library.index(vectors="faiss")
         assert probabilities(library, "a red house") == pytest.approx(now, abs=1e-4)
+
+
+def test_the_engine_stays_while_another_process_changes_the_library(tmp_path: Path) -> None:
+    address = "milvus://localhost:1"
+    with sigseek.open(tmp_path, model="mini") as library:
+        use_vectors(library._directory, address)
+        with writer_lock(tmp_path), pytest.raises(LibraryError, match="another sigseek"):
+            library.index(save_photos(tmp_path / "photos"), vectors="faiss")
+        assert library._directory.catalog().vectors() == address
 
 
 def test_rows_that_another_process_adds_meanwhile_are_not_removed(tmp_path: Path) -> None:

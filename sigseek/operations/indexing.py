@@ -76,7 +76,7 @@ def index_folders(
             # Load it before a library is made: the model may not exist either.
             checkpoint = model.prepare(told, until)
             if vectors is not None:
-                use_vectors(directory.catalog(create=True), vectors)
+                use_vectors(directory, vectors, until, shared=join)
 
             def indexer() -> Indexer:
                 record = library.checkpoint.record_to_index()
