@@ -215,7 +215,10 @@ def test_a_pair_is_looked_at_once_until_a_sketch_changes(
 
 
 def test_nothing_is_compared_where_nothing_can_be_kept(
-    catalog: Catalog, checkpoint: CheckpointRecord, compared: list[str]
+    catalog: Catalog,
+    checkpoint: CheckpointRecord,
+    compared: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ids = add(catalog, checkpoint, vectors((0, 0.9)))
 
@@ -233,7 +236,11 @@ def test_nothing_is_compared_where_nothing_can_be_kept(
     assert sorted(zip(pairs.one.tolist(), pairs.other.tolist(), strict=True)) == [
         (ids[0], ids[40]), (ids[2], new)
     ]  # fmt: skip
-    assert compared == ["all", "all", "new"]
+    keep(catalog, checkpoint)
+    monkeypatch.setattr(embedding_pairs, "_VERSION", 0)
+    with pytest.raises(LibraryError, match="somebody else"):
+        keep_embedding_pairs(catalog, checkpoint.id, refused, Stop(), lambda photos: None)
+    assert compared == ["all", "all", "new", "new"]
 
 
 def test_both_databases_keep_pairs_of_embeddings(open_catalog: Callable[[], Catalog]) -> None:

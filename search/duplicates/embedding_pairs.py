@@ -71,7 +71,7 @@ def keep_embedding_pairs(
     """
     with catalog.snapshot() as moment:
         before = moment.embedding_comparison(checkpoint_id)
-        if before is None or before.generation != _generation(moment, checkpoint_id):
+        if not _is_current(moment, checkpoint_id, before):
             with writing():  # where nothing can be stored, nothing is compared in vain
                 pass
         found = _compare(moment, checkpoint_id, before, stop, told)
@@ -149,9 +149,9 @@ def _compare(
     """Compare the embeddings that came after the comparison before. Returns None if there are none.
     All are compared if there was none, or another kind of it.
     """
-    generation = _generation(catalog, checkpoint_id)
-    if before and before.version == comparison_version() and before.generation == generation:
+    if _is_current(catalog, checkpoint_id, before):
         return None
+    generation = _generation(catalog, checkpoint_id)
     ids = catalog.embedded_ids(checkpoint_id)
     if before and before.version == comparison_version() and _as_many(len(ids), before.photos):
         new = np.setdiff1d(ids, catalog.embedded_ids(checkpoint_id, before.generation))
@@ -221,6 +221,17 @@ def _other_times(catalog: CatalogReader, one: Ids, other: Ids) -> Mask:
     first, second = (np.array([times.get(id_, "") for id_ in ids.tolist()]) for ids in (one, other))
     others: Mask = (first != second) & (first != "") & (second != "")
     return others
+
+
+def _is_current(
+    catalog: CatalogReader, checkpoint_id: int, comparison: EmbeddingComparison | None
+) -> bool:
+    """Return whether the comparison is of this version and of all embeddings."""
+    return (
+        comparison is not None
+        and comparison.version == comparison_version()
+        and comparison.generation == _generation(catalog, checkpoint_id)
+    )
 
 
 def _least(usual: float, share: float) -> float:
