@@ -245,6 +245,16 @@ def test_mpo_files_are_looked_at_again_for_what_the_other_eye_sees(tmp_path: Pat
     assert {version for _, version in hashed} == {2}
 
 
+@pytest.mark.parametrize("version", ["copy-0001", "copy-9999"])
+def test_a_copy_that_another_version_began_is_refused(tmp_path: Path, version: str) -> None:
+    path = restore(REVISIONS[-1], tmp_path / "library")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", [version])
+    for unfinished in (False, True):
+        with pytest.raises(LibraryError, match="begun by another version of sigseek"):
+            Catalog(path.parent, unfinished=unfinished)
+
+
 def test_a_newer_library_is_refused_by_the_program_and_left_alone(tmp_path: Path, run: Run) -> None:
     path = restore(REVISIONS[-1], tmp_path / "library")
     with closing(sqlite3.connect(path)) as connection, connection:

@@ -19,7 +19,8 @@ load alembic; a test compares the two.
 """
 
 
-_UNFINISHED = f"copy-{HEAD}"
+_COPY = "copy-"
+_UNFINISHED = f"{_COPY}{HEAD}"
 """The version of a database into which a library is being copied. No older program opens it."""
 
 
@@ -46,6 +47,12 @@ def version(connection: Connection, where: str, *, unfinished: bool = False) -> 
             f"{where} is an unfinished copy of a library",
             "finish it with the same copy once more, or remove it",
             ErrorKind.BUSY,
+        )
+    if found and found.startswith(_COPY):
+        raise LibraryError(
+            f"{where} is an unfinished copy of a library, begun by another version of sigseek",
+            "remove it, and copy the library again",
+            ErrorKind.UNSUPPORTED,
         )
     if found and found > HEAD:
         raise LibraryError(
