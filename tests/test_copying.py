@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import delete, insert, select
 
 import sigseek
+from sigseek.operations.directory import LibraryDirectory
 from sigseek.progress import Progress, Stop
 from sigseek.storage import LibraryError
 from sigseek.storage.catalog import copying, schema
@@ -165,6 +166,17 @@ def test_a_killed_copy_is_finished_by_the_same_command(
         assert done.returncode == 0 or "holds a library already" in done.stderr
         with sigseek.open(full) as library, sigseek.open(target) as copied:
             assert tables(copied) == tables(library)
+
+
+def test_a_library_that_comes_meanwhile_is_not_written_over(
+    full: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Path(shutil.copytree(full, tmp_path / "other"))
+    with sigseek.open(full, model="mini") as library:
+        library.status()
+        monkeypatch.setattr(LibraryDirectory, "exists", lambda directory: False)
+        with pytest.raises(LibraryError, match="holds a library already"):
+            library.copy_to(other)
 
 
 def test_a_library_that_is_there_is_not_written_over(full: Path, tmp_path: Path, run: Run) -> None:

@@ -17,10 +17,9 @@ def copy_library(
     if target.where == library.where:
         raise LibraryError(f"{target.where} is the library itself", "choose another place")
     try:
-        was_there = target.exists()
         copy = target.catalog(create=True)
         with target.writing(stop):
-            if was_there and not copy.is_unfinished() and _holds_something(copy):
+            if not copy.is_unfinished() and _holds_something(copy):
                 raise LibraryError(
                     f"{target.where} holds a library already",
                     "choose another place, or remove that library first",
