@@ -364,7 +364,7 @@ def _upgrade_and_be_killed(directory: Path, statement: int) -> None:
 
 
 # From each of these schemas all later migrations are made, so a few old ones are enough.
-@pytest.mark.parametrize("revision", OLDER[::5])
+@pytest.mark.parametrize("revision", OLDER[::10])
 def test_killed_at_any_statement_the_old_schema_is_whole(tmp_path: Path, revision: str) -> None:
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload([__name__, "alembic.command"])
