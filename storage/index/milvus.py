@@ -30,6 +30,8 @@ _MOST_EXACT = 10_000
 """The most photos, of a selection or of the library, that are scored from the catalog instead of
 asking the server.
 """
+_MOST_ASKED = MOST_NEAREST - 1
+"""The most photos that one question to the server gives, beside the row of the generation."""
 _SPARE = 1.5
 """How many times as many neighbours are taken as must be, if the photos of a selection are spread
 among all.
@@ -63,16 +65,11 @@ class MilvusIndex:
         """How many of the server's rows count no longer."""
         self._sample: ExactIndex | None = None
         self._selection: tuple[Ids, ExactIndex] | None = None
-        """The last small selection that was asked for, or the sample of a large one."""
+        """The last small selection that was asked for, and an index of it."""
 
     def __len__(self) -> int:
         """Return how many photos are searched."""
         return len(self._ids)
-
-    @property
-    def most_nearest(self) -> int:
-        """See `VectorIndex.most_nearest`."""
-        return MOST_NEAREST - 1
 
     def held(self, ids: Ids) -> Ids:
         """See `VectorIndex.held`."""
@@ -112,7 +109,7 @@ class MilvusIndex:
         whole = len(inside) == len(self)
         share = 1.0 if whole else len(inside) / len(self)
         wanted = count + self._removed if whole else round(_SPARE * count / share) + self._removed
-        for limit in dict.fromkeys((min(wanted, self.most_nearest), self.most_nearest)):
+        for limit in dict.fromkeys((min(wanted, _MOST_ASKED), _MOST_ASKED)):
             try:
                 ids, cosines = self._collection.nearest(query, limit)
             except LibraryError:
