@@ -10,6 +10,7 @@ Bits are in the order of their frequencies, the lowest first, because those surv
 
 from __future__ import annotations
 
+from functools import cache, lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -95,11 +96,9 @@ def variant_bits(sketches: Sketches, shape: float) -> Bits:
     sketches (n, 64, 64) and their height as a share of their width.
     """
     levels = sketches.astype(np.float32)
-    crops = [
-        (COSINES @ _cut(height)) @ levels @ (COSINES @ _cut(width)).T for width, height in CROPS
-    ]
+    crops = [_cosines_of(height) @ levels @ _cosines_of(width).T for width, height in CROPS]
     turned = [COSINES @ _turned(levels, degrees, shape) @ COSINES.T for degrees in TURNS]
-    spectra = np.stack(crops + turned, axis=1)
+    spectra: Floats = np.stack(crops + turned, axis=1)
     return bits_of_spectra(spectra.reshape(-1, *spectra.shape[2:])).reshape(
         len(sketches), -1, BYTES
     )
@@ -118,13 +117,30 @@ def _turned(levels: Floats, degrees: float, shape: float) -> Floats:
     """Return the levels (n, 64, 64) of the pictures turned. What comes in at the corners repeats
     the edges.
     """
+    turned: Floats = levels[:, *_turned_places(degrees, shape)]
+    return turned
+
+
+@lru_cache(maxsize=64)  # most photos of a library have a few shapes
+def _turned_places(
+    degrees: float, shape: float
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the row and the column (64, 64) of the picture that the turned picture shows at each
+    place.
+    """
     place = (2 * np.arange(SIDE) + 1) / SIDE - 1
     y, x = np.meshgrid(place, place, indexing="ij")
     a, b, c, d = turn(degrees, shape)
     column, row = ((axis + 1) * (SIDE / 2) - 0.5 for axis in (a * x + b * y, c * x + d * y))
     rows, columns = (np.clip(np.rint(axis), 0, SIDE - 1).astype(int) for axis in (row, column))
-    turned: Floats = levels[:, rows, columns]
-    return turned
+    return rows, columns
+
+
+@cache
+def _cosines_of(share: float) -> Floats:
+    """Return the matrix (16, 64) that makes the spectrum of the middle part of 64 pixels."""
+    cosines: Floats = COSINES @ _cut(share)
+    return cosines
 
 
 def _cut(share: float) -> Floats:

@@ -62,7 +62,8 @@ def plain_margins(levels: npt.NDArray[np.uint8]) -> tuple[int, int, int, int] | 
     A row is plain if nearly all of its pixels are alike. Columns are looked at between the margins
     at the top and bottom, and these once more between those on the left and right.
     """
-    if not _are_plain(np.stack([levels[0], levels[-1], levels[:, 0], levels[:, -1]])).any():
+    edges = np.stack([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
+    if not _are_plain(edges, _medians(edges)).any():
         return None  # as most photographs, which need no closer look
     top, bottom = _plain_ends(levels)
     left, right = _plain_ends(levels[top : _DETAIL - bottom].T)
@@ -75,9 +76,9 @@ def _plain_ends(levels: npt.NDArray[np.uint8]) -> tuple[int, int]:
     """Return how many rows there are before and after the picture that lies between plain rows."""
     if not levels.size:
         return 0, 0
-    plain = _are_plain(levels)
+    middles = _medians(levels)
+    plain = _are_plain(levels, middles)
     # A wall behind a border is a part of the picture. It is rarely of the very same level.
-    middles = np.median(levels, axis=1)
     as_edges = np.abs(middles[:, None] - middles[[0, -1]]) <= _SAME
     others = np.flatnonzero(~(plain & as_edges.any(axis=1)))
     if not len(others):
@@ -89,11 +90,23 @@ def _plain_ends(levels: npt.NDArray[np.uint8]) -> tuple[int, int]:
     return int(firsts[longest]), int(len(plain) - 1 - lasts[longest])
 
 
-def _are_plain(rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Return which of the rows (n, pixels) are plain, (n,)."""
-    middle = np.median(rows, axis=1, keepdims=True)
-    plain: npt.NDArray[np.bool_] = (np.abs(rows - middle) <= _ALIKE).mean(axis=1) >= _PLAIN
+def _are_plain(
+    rows: npt.NDArray[np.uint8], middles: npt.NDArray[np.float32]
+) -> npt.NDArray[np.bool_]:
+    """Return which of the rows (n, pixels), which have these medians (n,), are plain, (n,)."""
+    alike = np.abs(rows - middles[:, None]) <= _ALIKE
+    plain: npt.NDArray[np.bool_] = np.count_nonzero(alike, axis=1) >= _PLAIN * rows.shape[1]
     return plain
+
+
+def _medians(rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Return the median level (n,) of each of the rows (n, pixels).
+
+    A stable sort of bytes counts them, which takes a fraction of the time of numpy's own median.
+    """
+    ordered, count = np.sort(rows, axis=1, kind="stable").astype(np.float32), rows.shape[1]
+    medians: npt.NDArray[np.float32] = ordered[:, [(count - 1) // 2, count // 2]].mean(axis=1)
+    return medians
 
 
 def _resized(grey: Image.Image, box: tuple[float, float, float, float]) -> npt.NDArray[np.uint8]:
@@ -105,7 +118,8 @@ def _resized(grey: Image.Image, box: tuple[float, float, float, float]) -> npt.N
 def _sketch(levels: npt.NDArray[np.uint8], shape: float, margins: bytes = WHOLE) -> SketchRecord:
     """Return the sketch of a picture (256, 256) from which these margins were cut off."""
     blocks = levels.reshape(SIDE, _BLOCK, SIDE, _BLOCK)
-    sketch = np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8)
+    sums = np.einsum("ijkl->ik", blocks, dtype=np.float32)
+    sketch = np.rint(sums / _BLOCK**2).astype(np.uint8)
     return sketch_record(sketch, shape, margins)
 
 
