@@ -13,7 +13,9 @@ from sigseek.results import FINISH_INDEXING, counted, shown
 from sigseek.search.verdicts import MATCH_FROM, MAYBE_FROM
 
 if TYPE_CHECKING:
-    from sigseek.search.results import Hit, SearchResults
+    from collections.abc import Sequence
+
+    from sigseek.search.results import Hit, JudgedTerm, SearchResults
 
 LIKENESS_LEGEND = (
     "The number is a likeness, the cosine of the two photos' embeddings, and no probability: 1 is "
@@ -77,7 +79,11 @@ def answer(
     notes = found.notes
     if found.judged_by == "nothing":
         notes = (*notes, FINISH_INDEXING)
-    legend = (_reason(found), _legend(found, include_all=include_all, explain=explain))
+    shown_all = include_all or min_probability > 0  # then it adds no photo, or only some
+    legend = (
+        _reason(found, include_all=include_all, explain=explain),
+        _legend(found, shown_all=shown_all, explain=explain),
+    )
     return Answer(
         notes,
         headline(found, limit, min_probability, include_all=include_all),
@@ -125,7 +131,9 @@ def _matches(
     if min_probability > MATCH_FROM:
         text += f" with a probability of {min_probability:g} or more"
     in_all = float(f"{found.expected:.2g}")
-    if found.counted and in_all > _MUCH_MORE * (found.matches + found.maybes) + 1:
+    # The expected number is of all photos, so it is not compared with a count of the likeliest.
+    comparable = found.counted and min_probability <= MAYBE_FROM
+    if comparable and in_all > _MUCH_MORE * (found.matches + found.maybes) + 1:
         text += f", probably about {in_all:,.0f} of {found.photos:,} in all"
     if include_all or len(found.hits) == found.matches:
         return Remedy(text)
@@ -193,8 +201,11 @@ def _rounded_below(value: float, limit: float) -> str:
     return next(text for digits in range(2, 18) if float(text := f"{value:.{digits}g}") < limit)
 
 
-def _legend(found: SearchResults, *, include_all: bool, explain: bool) -> Remedy | None:
-    """Return what the numbers of the hits mean; None where they have no verdicts."""
+def _legend(found: SearchResults, *, shown_all: bool, explain: bool) -> Remedy | None:
+    """Return what the numbers of the hits mean; None where they have no verdicts.
+
+    Where `shown_all`, nothing is said of how to see other photos.
+    """
     if not found.hits or found.judged_by in ("facts", "nothing"):
         return None
     said = [
@@ -203,7 +214,7 @@ def _legend(found: SearchResults, *, include_all: bool, explain: bool) -> Remedy
         f"{counted(found.photos, 'photo')} searched",
     ]
     steps: list[Step] = []
-    if not include_all and len(found.hits) < found.photos:
+    if not shown_all and len(found.hits) < found.photos:
         said.append("{} also lists the others")
         steps.append(Option("include_all", True))
     if not explain:
@@ -215,7 +226,7 @@ def _legend(found: SearchResults, *, include_all: bool, explain: bool) -> Remedy
     return Remedy("; ".join(said), tuple(steps))
 
 
-def _reason(found: SearchResults) -> Remedy | None:
+def _reason(found: SearchResults, *, include_all: bool, explain: bool) -> Remedy | None:
     """Return why no photo matches; None where one does."""
     best = found.best
     if best is None and any(term.decided_by == "likeness" for term in found.terms):
@@ -226,18 +237,9 @@ def _reason(found: SearchResults) -> Remedy | None:
     if found.judged_by == "nothing" or best is None or best.verdict == "match":
         return None
     required = [term for term in found.terms if term.required and term.confidence is not None]
-    absent = [term for term in required if (term.confidence or 0) < MATCH_FROM]
+    absent = _absent_terms(found)
     if absent:
-        alone, named_ones = len(found.terms) == 1, absent[:_MOST_NAMED]
-        names = ["it" if alone else f"'{shown(term.term)}'" for term in named_ones]
-        if len(absent) > _MOST_NAMED:
-            names.append(f"{len(absent) - _MOST_NAMED:,} more")
-        named = " and ".join(names)
-        certainty = ", ".join(f"{term.confidence:.2f}" for term in named_ones)
-        text = f"as far as can be told, your photos show nothing of {named}"
-        if found.maybes:
-            text = f"it is not certain that your photos show {named}"
-        text += f" (certainty {certainty})"
+        text = _nothing_of(absent, found)
     elif len(found.terms) == 1 and found.terms[0].decided_by == "likeness":
         text = "no photo is much more like it than chance would have it"
     elif required and len(found.terms) == 1:
@@ -246,11 +248,47 @@ def _reason(found: SearchResults) -> Remedy | None:
             "but none shows it clearly"
         )
     else:
-        return Remedy(
-            "Why: no photo has all of what was asked for; {} {} tells what each one lacks",
-            (Option("include_all", True), Option("explain", True)),
-        )
+        return _reason_of_several(found, include_all=include_all, explain=explain)
     return Remedy(f"Why: {escaped(text)}; {counted(found.photos, 'photo')} searched")
+
+
+def _absent_terms(found: SearchResults) -> list[JudgedTerm]:
+    """Return the terms that explain why nothing matches: the photos seem to show nothing of them.
+
+    Each hit must show every term that is joined by AND, so one absent term is enough. Where all
+    terms are joined by OR, all of them must be absent.
+    """
+    required = [term for term in found.terms if term.required]
+    judged = [term for term in required or found.terms if term.confidence is not None]
+    absent = [term for term in judged if (term.confidence or 0) < MATCH_FROM]
+    return absent if required or len(absent) == len(found.terms) else []
+
+
+def _nothing_of(absent: Sequence[JudgedTerm], found: SearchResults) -> str:
+    """Say that the photos show nothing of these terms, or perhaps nothing."""
+    named_ones = absent[:_MOST_NAMED]
+    names = ["it" if len(found.terms) == 1 else f"'{shown(term.term)}'" for term in named_ones]
+    if len(absent) > _MOST_NAMED:
+        names.append(f"{len(absent) - _MOST_NAMED:,} more")
+    named = (" and " if absent[0].required else " or ").join(names)
+    certainty = ", ".join(f"{term.confidence:.2f}" for term in named_ones)
+    text = f"as far as can be told, your photos show nothing of {named}"
+    if found.best and found.best.verdict == "maybe":
+        text = f"it is not certain that your photos show {named}"
+    return f"{text} (certainty {certainty})"
+
+
+def _reason_of_several(found: SearchResults, *, include_all: bool, explain: bool) -> Remedy:
+    """Say that the terms of a query do not meet in a photo, and how to see what each one lacks."""
+    text = "Why: no photo has all of what was asked for"
+    if not any(term.required for term in found.terms):  # they are joined by OR, for example
+        text = "Why: no photo clearly has what the query as a whole asks for"
+    steps = [Option("include_all", True)] * (not include_all)
+    steps += [Option("explain", True)] * (not explain)
+    if not steps:
+        return Remedy(f"{text}; {counted(found.photos, 'photo')} searched")
+    options = " ".join("{}" for _ in steps)
+    return Remedy(f"{text}; {options} tells what each one lacks", tuple(steps))
 
 
 def _explanation(found: SearchResults) -> tuple[str, ...]:

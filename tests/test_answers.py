@@ -1,6 +1,7 @@
 """What is said of an answer: the line over the hits, and what the numbers mean."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -108,6 +109,12 @@ def test_a_probability_that_is_asked_for() -> None:
     )
 
 
+def test_the_expected_number_of_all_photos_is_not_held_against_the_likeliest() -> None:
+    results = found("match", expected=110.0, photos=300)
+    assert headline(results, 10).text == "1 photo matches, probably about 110 of 300 in all"
+    assert headline(results, 10, 0.9).text == "1 photo matches with a probability of 0.9 or more"
+
+
 def test_a_probability_that_is_asked_for_and_not_reached() -> None:
     results = found(best=hit("match", 0.99995))
     assert headline(results, 10, 0.99999).spelled(spell) == (
@@ -177,6 +184,42 @@ LEGEND = (
              "lacks"],
         ),
         (
+            found("no match", matches=0, terms=(term(), term("at night"))),
+            {"include_all": True},
+            ["Why: no photo has all of what was asked for; --explain tells what each one lacks",
+             f"{LEGEND}; --explain tells what a number comes from"],
+        ),
+        (
+            found("no match", matches=0, terms=(term(), term("at night"))),
+            {"include_all": True, "explain": True},
+            ["Why: no photo has all of what was asked for; 200 photos searched", LEGEND],
+        ),
+        (
+            found(best=hit("maybe"), terms=(term("a giraffe", 0.25, required=False),
+                                            term("an ostrich", 0.02, required=False))),
+            {},
+            ["Why: it is not certain that your photos show 'a giraffe' or 'an ostrich' "
+             "(certainty 0.25, 0.02); 200 photos searched"],
+        ),
+        (
+            found(best=hit("maybe"), terms=(term("a giraffe", 0.25, required=False),
+                                            term("photo:1", None, required=False))),
+            {},
+            ["Why: no photo clearly has what the query as a whole asks for; --all --explain tells "
+             "what each one lacks"],
+        ),
+        (
+            found(best=hit("maybe"), terms=(term("a giraffe", 0.25),)),
+            {"min_probability": 0.2},
+            ["Why: it is not certain that your photos show it (certainty 0.25); "
+             "200 photos searched"],
+        ),
+        (
+            found("match"),
+            {"min_probability": 0.9},
+            [f"{LEGEND}; --explain tells what a number comes from"],
+        ),
+        (
             found(best=hit("maybe"), terms=(term("photo:a", None, decided_by="likeness"),)),
             {},
             ["Why: no photo is much more like it than chance would have it; 200 photos searched"],
@@ -194,7 +237,7 @@ LEGEND = (
         ),
     ],
 )  # fmt: skip
-def test_legends(results: SearchResults, options: dict[str, bool], said: list[str]) -> None:
+def test_legends(results: SearchResults, options: dict[str, Any], said: list[str]) -> None:
     spelled = [line.spelled(spell) for line in answer(results, 10, **options).legend]
     assert spelled == said
 
