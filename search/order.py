@@ -48,6 +48,8 @@ class Listing:
     """Whether those that match come first, then those that may, and then the others."""
     is_ordered: bool = False
     """Whether the scored photos are in this order already, and each of them has a file."""
+    newest_photo: int | None = None
+    """The highest id of a photo of the library; None where it is still to be asked for."""
 
     @cached_property
     def best_first(self) -> Rows:
@@ -97,10 +99,11 @@ class Listing:
         found = photos_with_files(rows, self.scored.ids, self.catalog, enough)[skipped:]
         if not found or found[-1][0] == rows[-1]:
             return found, None
+        newest = page.newest if page else self.newest_photo
         following = Page(
             asked=part.asked,
             generation=page.generation if page else generation,
-            newest=page.newest if page else self.catalog.newest_photo(),
+            newest=self.catalog.newest_photo() if newest is None else newest,
             judged=self.by_verdict,
             rank=part.passed + len(found),
             last=self._place(found[-1][0]),

@@ -79,6 +79,15 @@ class Searcher:
                 yardstick = replace(yardstick, absent_evidence=found)
             self._judge = Judge(yardstick, fitted, scale, max(checkpoint.embeddings, 1))
         self._scorer = Scorer(catalog, checkpoint, self._retriever, self._judge, calibration)
+        self._newest_photo: int | None = None
+
+    def with_newest(self, photo: int) -> "Searcher":
+        """Return a searcher that shares what this one has read, for a moment in which this is the
+        highest id of a photo of the library: a search then need not ask for it.
+        """
+        searcher = copy(self)
+        searcher._newest_photo = photo
+        return searcher
 
     def until(self, stop: Stop) -> "Searcher":
         """Return a searcher that shares what this one has read. Its methods raise StoppedError soon
@@ -231,7 +240,13 @@ class Searcher:
             explained=explained(scored, facts, self._catalog) if explain else None,
             known=asked.known,
         )
-        listing = Listing(self._catalog, scored, asked.order, asked.judged)
+        listing = Listing(
+            self._catalog,
+            scored,
+            asked.order,
+            asked.judged,
+            newest_photo=self._newest_photo,
+        )
         found, next_page = listing.part(part, asked.least, self.checkpoint.generation)
         hits = maker.hits(found, part.passed)
         if found and not part.passed and found[0][0] == listing.best_first[0]:

@@ -35,7 +35,7 @@ from sigseek.storage import (
 from sigseek.storage.catalog.columns import PathText
 from sigseek.storage.catalog.transaction import Transaction
 from sigseek.storage.records import DamagedFile
-from tests.catalogs import add_checkpoint, add_photos, random_unit
+from tests.catalogs import add_checkpoint, add_many, add_photos, random_unit
 
 
 @pytest.fixture
@@ -368,6 +368,17 @@ def test_the_states_of_checkpoints(catalog: Catalog) -> None:
         CheckpointState(checkpoint, Measured(3, 1, 5, 256), None),
         CheckpointState(other, None, "{}"),
     ]
+    assert [state.newest_photo for state in catalog.checkpoint_states()] == [0, 0]
+    newest = max(add_photos(catalog, other, random_unit(2, 4), Path("/p"), ["a.jpg", "b.jpg"]))
+    assert [state.newest_photo for state in catalog.checkpoint_states()] == [newest, newest]
+
+
+def test_ids_come_in_several_parts(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sigseek.storage.catalog.postgresql._IDS_TOGETHER", 3)
+    checkpoint = add_checkpoint(catalog, 4)
+    assert catalog.embedded_ids(checkpoint.id).tolist() == []
+    ids = add_many(catalog, checkpoint.id, random_unit(10, 4))
+    assert catalog.embedded_ids(checkpoint.id).tolist() == ids
 
 
 def test_a_photos_files_come_present_first(catalog: Catalog, tmp_path: Path) -> None:

@@ -313,7 +313,7 @@ def test_a_search_asks_the_server_few_times(
         before = library.search("a house", limit=3, include_all=True)
         with listening() as asked:
             assert library.search("a house", limit=3, include_all=True) == before
-        assert (len(before), asked.sessions, len(asked.statements)) == (3, 1, 4)
+        assert (len(before), asked.sessions, len(asked.statements)) == (3, 1, 2)
         catalog = library._opened.directory.catalog()
         (checkpoint,) = catalog.checkpoints()
         ids, vectors = catalog.embeddings(checkpoint.id)

@@ -73,8 +73,9 @@ class SearcherInUse:
             if self._checkpoint.state_to_query(told, until) == loaded.state:
                 return answer
         with catalog.moment():
-            if self._checkpoint.state_to_query(told, until) == loaded.state:
-                return question(_stopped_by(stop, loaded.searcher))
+            state = self._checkpoint.state_to_query(told, until)
+            if state == loaded.state:
+                return question(_in_moment(stop, loaded.searcher, state))
         # Loading may take long, so it is done outside of the transaction, unless the library goes
         # on changing.
         loaded = self._current(told, until)
@@ -82,7 +83,7 @@ class SearcherInUse:
             state = self._checkpoint.state_to_query(told, until)
             if state != loaded.state:
                 loaded = self._load(state, told, until)
-            return question(_stopped_by(stop, loaded.searcher))
+            return question(_in_moment(stop, loaded.searcher, state))
 
     def _current(self, listener: Listener, stop: Stop) -> _Loaded:
         # The state is read under the lock, too: a thread that read it earlier could otherwise
@@ -118,6 +119,11 @@ class SearcherInUse:
         """Drop the searcher that was kept."""
         with self._lock:
             self._last = None
+
+
+def _in_moment(stop: Stop | None, searcher: Searcher, state: CheckpointState) -> Searcher:
+    """Return the searcher for the moment in which the library has this state."""
+    return _stopped_by(stop, searcher.with_newest(state.newest_photo))
 
 
 def _stopped_by(stop: Stop | None, searcher: Searcher) -> Searcher:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class CheckpointState:
     """What the checkpoint was measured against; None before it was measured."""
     calibration: str | None
     """The library's own calibration of the checkpoint, as JSON."""
+    newest_photo: int = field(default=0, compare=False)
+    """The highest id of a photo of the library then, embedded or not; 0 without photos."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from sigseek.storage.catalog.tables import (
     BIAS,
     CALIBRATION,
     CHECKPOINT,
+    PHOTO,
     YARDSTICK,
 )
 from sigseek.storage.records import CheckpointRecord, CheckpointState, Measured, YardstickRecord
@@ -34,6 +35,7 @@ _STATES = (
         YARDSTICK.c.embeddings.label("measured_embeddings"),
         YARDSTICK.c.common_texts.label("measured_common_texts"),
         CALIBRATION.c.fitted,
+        select(func.max(PHOTO.c.id)).scalar_subquery().label("newest_photo"),
     )
     .outerjoin_from(CHECKPOINT, YARDSTICK, YARDSTICK.c.checkpoint_id == CHECKPOINT.c.id)
     .outerjoin(CALIBRATION, CALIBRATION.c.checkpoint_id == CHECKPOINT.c.id)
@@ -70,6 +72,7 @@ class JudgementReader(Reader):
                     row.measured_common_texts,
                 ),
                 row.fitted,
+                row.newest_photo or 0,
             )
             for row in rows
         ]

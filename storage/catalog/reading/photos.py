@@ -15,6 +15,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    null,
     select,
     union_all,
 )
@@ -200,34 +201,58 @@ class PhotoReader(Reader):
                 among = {"ids": self._dialect.ids(chunk)}
                 paths: dict[int, list[tuple[bool, str]]] = defaultdict(list)
                 rows: dict[int, Row[Any]] = {}
-                for row in connection.execute(self._photos_with_files, among):
+                words: dict[tuple[str, int], list[str]] = defaultdict(list)
+                for row in connection.execute(self._files_and_words, among):
+                    if row.kind != _FILE:
+                        words[row.kind, row.id].append(row.word)
+                        continue
                     path = str(PurePath(row.folder_path, row.file_path))
                     paths[row.id].append((row.is_missing, path))
                     rows[row.id] = row
-                words: dict[tuple[str, int], list[str]] = defaultdict(list)
-                for kind, id_, name in connection.execute(self._words, among):
-                    words[kind, id_].append(name)
                 found |= {id_: _record(row, paths[id_], words) for id_, row in rows.items()}
         return found
 
     # Every search asks these, and to make the statements again would take longer than they take.
 
     @cached_property
-    def _photos_with_files(self) -> Executable:
-        """The statement that selects the files of photos, each with its photo's columns: one round
-        trip to a server takes longer than to read a photo once more for each of its files.
+    def _files_and_words(self) -> Executable:
+        """The statement that selects the files of photos, each with its photo's columns, and the
+        keywords, people and tags of these photos: the kind of row, the photo's id, and the word.
+
+        One statement, because a round trip to a server takes longer than to read a photo once more
+        for each of its files, and the columns that are empty beside a word.
         """
-        columns = [PHOTO.c[name] for name in _COLUMNS]
-        return (
+        files = (
             select(
-                *columns,
+                literal(_FILE).label("kind"),
+                PHOTO.c.id,
+                null().label("word"),
                 FOLDER.c.path.label("folder_path"),
                 FILE.c.path.label("file_path"),
                 FILE.c.missing_since.is_not(None).label("is_missing"),
+                *(PHOTO.c[name] for name in _COLUMNS),
             )
             .join_from(FILE, PHOTO, PHOTO.c.id == FILE.c.photo_id)
             .join(FOLDER, FOLDER.c.id == FILE.c.folder_id)
             .where(self._dialect.is_among(FILE.c.photo_id, "ids"))
+        )
+        return union_all(
+            files,
+            self._words("keyword", PHOTO_KEYWORD.c.photo_id, KEYWORD.c.name).join(
+                KEYWORD, KEYWORD.c.id == PHOTO_KEYWORD.c.keyword_id
+            ),
+            self._words("person", PHOTO_PERSON.c.photo_id, PERSON.c.name).join(
+                PERSON, PERSON.c.id == PHOTO_PERSON.c.person_id
+            ),
+            self._words("tag", TAG.c.photo_id, TAG.c.name).where(UNDECIDED),
+            self._words("hand tag", HAND_TAG.c.photo_id, HAND_TAG.c.name).where(HAND_TAG.c.given),
+        )
+
+    def _words(self, kind: str, photo_id: Column[int], word: Column[str]) -> Select[Any]:
+        """Return the query for words of photos, with the columns of their files left empty."""
+        empty: list[Any] = [null()] * (3 + len(_COLUMNS))
+        return select(literal(kind), photo_id, word, *empty).where(
+            self._dialect.is_among(photo_id, "ids")
         )
 
     @cached_property
@@ -238,26 +263,6 @@ class PhotoReader(Reader):
             PHOTO.c.id, PHOTO.c.digest, PHOTO.c.width, PHOTO.c.height, PHOTO.c.format
         ).where(self._dialect.is_among(PHOTO.c.id, "ids"), held)
 
-    @cached_property
-    def _words(self) -> Executable:
-        """The statement that selects the keywords, people and tags of photos: the kind of word, the
-        photo's id, and the word.
-        """
-        return union_all(
-            select(literal("keyword"), PHOTO_KEYWORD.c.photo_id, KEYWORD.c.name)
-            .join(KEYWORD, KEYWORD.c.id == PHOTO_KEYWORD.c.keyword_id)
-            .where(self._dialect.is_among(PHOTO_KEYWORD.c.photo_id, "ids")),
-            select(literal("person"), PHOTO_PERSON.c.photo_id, PERSON.c.name)
-            .join(PERSON, PERSON.c.id == PHOTO_PERSON.c.person_id)
-            .where(self._dialect.is_among(PHOTO_PERSON.c.photo_id, "ids")),
-            select(literal("tag"), TAG.c.photo_id, TAG.c.name).where(
-                self._dialect.is_among(TAG.c.photo_id, "ids"), UNDECIDED
-            ),
-            select(literal("hand tag"), HAND_TAG.c.photo_id, HAND_TAG.c.name).where(
-                self._dialect.is_among(HAND_TAG.c.photo_id, "ids"), HAND_TAG.c.given
-            ),
-        )
-
 
 _PLAIN_FIELDS = tuple(
     field.name
@@ -265,8 +270,10 @@ _PLAIN_FIELDS = tuple(
     if field.name not in ("keywords", "people", "taken_at")
 )
 """The fields of the metadata that are columns of a photo."""
-_COLUMNS = ("id", "width", "height", "damaged", "taken_at", "utc_offset", *_PLAIN_FIELDS)
-"""The columns of a photo that make its record."""
+_COLUMNS = ("width", "height", "damaged", "taken_at", "utc_offset", *_PLAIN_FIELDS)
+"""The columns of a photo that make its record, beside its id."""
+_FILE = "file"
+"""The kind of the rows that are no words."""
 
 
 def _record(
