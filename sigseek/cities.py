@@ -30,6 +30,13 @@ _MUCH_LARGER = 5
 """How many times as many inhabitants a city has that a quarter or village may be part of."""
 
 
+_PLAIN = str.maketrans(
+    {"ı": "i", "ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ə": "e", "ǝ": "e", "æ": "ae",
+     "œ": "oe", "þ": "th", "’": "'", "‘": "'", "ʼ": "'", "ʻ": "'", "–": "-"}
+)  # fmt: skip
+"""Letters that Unicode does not take for a letter and an accent, and what people type for them."""
+
+
 class NamedPlace(NamedTuple):
     """The names of a place; None where GeoNames has none."""
 
@@ -89,12 +96,14 @@ class Cities:
 
 
 def plain_letters(name: str) -> str:
-    """Return a name without what spellings differ in: case, accents, spaces and hyphens."""
+    """Return a name without what spellings differ in: case, accents, spaces, hyphens and the form
+    of apostrophes.
+    """
     if name.isascii():
         letters = name.lower()
     else:
         apart = unicodedata.normalize("NFKD", name.casefold())
-        letters = "".join(one for one in apart if not unicodedata.combining(one))
+        letters = "".join(one for one in apart if not unicodedata.combining(one)).translate(_PLAIN)
     return letters.replace("-", " ").replace(" ", "")
 
 

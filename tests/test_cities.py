@@ -1,6 +1,6 @@
 import pytest
 
-from sigseek.cities import city_at
+from sigseek.cities import city_at, plain_letters
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,15 @@ def test_east_and_west_of_the_date_line() -> None:
     assert suva is not None
     assert (suva.city, suva.country) == ("Suva", "Fiji")
     assert city_at(-16.8, 180.0) == city_at(-16.8, -180.0)
+
+
+@pytest.mark.parametrize(
+    ("written", "typed"),
+    [
+        ("Łódź", "lodz"), ("Tromsø", "Tromso"), ("L’Aquila", "L'Aquila"), ("Iğdır", "igdir"),
+        ("İstanbul", "ISTANBUL"), ("Ísafjörður", "Isafjordur"), ("Fælled", "FAELLED"),
+        ("Straßburg", "strassburg"), ("Saint-Denis", "saint denis"),
+    ],
+)  # fmt: skip
+def test_names_as_keyboards_of_other_languages_write_them(written: str, typed: str) -> None:
+    assert plain_letters(written) == plain_letters(typed)

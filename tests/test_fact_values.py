@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sigseek.search.errors import FactError
 from sigseek.search.facts import periods
 from sigseek.search.facts.kinds import KINDS
-from sigseek.search.facts.names import nearest, pattern
+from sigseek.search.facts.names import names_of_camera, nearest, pattern, unknown
 from sigseek.search.facts.numbers import Limits
 from sigseek.search.facts.periods import Period, parse_period, parse_since, parse_until
 from sigseek.search.facts.places import Around
@@ -95,6 +95,7 @@ def test_from_and_until_a_date() -> None:
         ("date:0d", "column 6: the last 0 days have no day; write a date such as"),
         ("rating:7", "column 8: there is no rating 7; ratings are 1 to 5, and -1 for rejected"),
         ("rating:good", "column 8: 'good' is not a number; write 4 for at least 4, or =4, <4"),
+        ("width:..", "column 7: '..' is not a number"),
         ("width:9..3", "column 7: 9 is more than 3; write the lower number first"),
         ("width:-1", "column 7: no width is below 0; write a number of pixels, as in 1920 or <1"),
         ("width:>-1", "column 7: no width is below 0"),
@@ -135,6 +136,14 @@ def test_what_no_fact_can_have_is_told_at_its_column(typed: str, said: str) -> N
         ("near:Lisbon", Around("Lisbon", 10)),
         ('near:"Lisbon",50km', Around("Lisbon", 50)),
         ('near:"Paris, Texas",5', Around("Paris,Texas", 5)),
+        ('near:"Lisbon", 50 km', Around("Lisbon", 50)),
+        ('near:"Lisbon",50 km', Around("Lisbon", 50)),
+        ('near:"Lisbon" 50km', Around("Lisbon", 50)),
+        ("near:Lisbon 50km", Around("Lisbon", 50)),
+        ("near:Lisbon, 50 km", Around("Lisbon", 50)),
+        ("near:38.72,-9.14 500 m", Around("38.72,-9.14", 0.5)),
+        ("rating:2..", Limits("rating", 2, None)),
+        ("rating:..2", Limits("rating", None, 2)),
     ],
 )
 def test_numbers_and_surroundings(typed: str, value: object) -> None:
@@ -201,6 +210,9 @@ def test_the_printed_form_means_the_same(value: tuple[str, str]) -> None:
         ('the "old" one', 'The "Old" One', True),
         ("Cafe\u0301", "CAFÉ", True),
         ("Straße", "STRASSE", True),
+        ("izmir", "İzmir", True),
+        ("IŞIK", "ışık", True),
+        ("Ann O’Neil", "ann o'neil", True),
         ("\\", "\\", True),
         ("*", "anything\nat all", True),
         ("(x", "(x", True),
@@ -214,7 +226,33 @@ def test_the_nearest_names() -> None:
     known = ["Canon EOS 7D", "Canon EOS 70D", "NIKON D90", "Apple iPhone 6"]
     assert nearest("canon eos 7", known)[0] == "Canon EOS 7D"
     assert nearest("iphone", known) == ["Apple iPhone 6"]
+    assert nearest("nikon corporation", known) == ["NIKON D90"]
     assert nearest("", known) == []
+
+
+def test_names_are_not_called_near_if_none_is() -> None:
+    said = str(unknown("camera", "Leica", ["NIKON D90", "Canon EOS 7D", "Apple iPhone 6", "X"], ""))
+    assert said == (
+        "no photo has the camera 'Leica'; photos here have: Apple iPhone 6, Canon EOS 7D, NIKON D90"
+        " and 1 more"
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "camera", "same"),
+    [
+        ("olympus", "OLYMPUS IMAGING CORP. E-M5", True),
+        ("Olympus E-M5", "OLYMPUS IMAGING CORP. E-M5", True),
+        ("E-M5", "OLYMPUS IMAGING CORP. E-M5", True),
+        ("Kodak", "EASTMAN KODAK COMPANY KODAK DC290", True),
+        ("kodak dc290", "EASTMAN KODAK COMPANY KODAK DC290", True),
+        ("DC290", "EASTMAN KODAK COMPANY KODAK DC290", True),
+        ("EOS 7D", "Canon EOS 7D", True),
+        ("EOS 7D", "Canon EOS 7D Mark II", False),
+    ],
+)
+def test_cameras_with_and_without_their_makers(typed: str, camera: str, same: bool) -> None:
+    assert any(map(pattern(typed), names_of_camera(camera))) is same
 
 
 @given(st.integers(0, 99999), st.sampled_from("dwmy"))

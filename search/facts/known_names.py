@@ -21,6 +21,8 @@ _MOST_WORDS = 8
 """The most words behind a fact that may belong to its value."""
 _END_OF_WORD = re.compile(r"(?<=\S)(?=\s|$)")
 _DATES = ("date", "since", "until")
+_MORE_OF_DATE = re.compile(r"\s+(\.\.|\d\d?:\d\d)")
+"""What makes a date longer: `.. 2024` behind the year 2023, or `10:30` behind a day."""
 
 
 class KnownNames:
@@ -39,7 +41,8 @@ class KnownNames:
 
         The value is the first word, and `more` is what follows it, up to the next term.
         """
-        if fact in _DATES and is_period(value):
+        goes_on = value.endswith("..") or _MORE_OF_DATE.match(more)
+        if fact in _DATES and is_period(value) and not goes_on:
             return 0
         ends = [end.start() for end in _END_OF_WORD.finditer(more)][:_MOST_WORDS]
         is_known = self._test(fact)

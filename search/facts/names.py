@@ -17,6 +17,8 @@ from sigseek.storage import CatalogReader
 from sigseek.storage.selection import Named, Selection, Worded
 
 _NEAREST = 3
+_LEAST_SHARED = 3
+"""The shortest word, in characters, that makes a name near because both have it."""
 _PIECE = re.compile(r"\\\*|\*|[^*\\]+|\\")
 _LEVEL = "|"
 _MAKERS_WORDS = re.compile(
@@ -24,9 +26,12 @@ _MAKERS_WORDS = re.compile(
     r"|electronics|technologies|eastman)[.,]*(ltd[.,]*)?",
     re.IGNORECASE,
 )
-"""Words after the first one that belong to the maker, as in OLYMPUS IMAGING CORP."""
+"""Words beside a brand that belong to the maker's name, as in OLYMPUS IMAGING CORP."""
 _FORMATS = {"jpg": "jpeg", "jpe": "jpeg", "tif": "tiff", "heic": "heif", "heifs": "heif"}
 """Other names of formats, mostly files' extensions."""
+_SAME_LETTERS = str.maketrans({"ı": "i", "’": "'", "‘": "'", "ʼ": "'"})
+"""The small i of Turkish without a dot, and apostrophes as phones type them."""
+_DOT_ABOVE = "\u0307"
 
 
 @dataclass(frozen=True)
@@ -105,8 +110,12 @@ class Keyword:
 
 
 def folded(name: str) -> str:
-    """Return the form in which names are compared: without case, spaces and Unicode spelling."""
-    normal = unicodedata.normalize("NFC", name).casefold()
+    """Return the form in which names are compared: without case, spaces, Unicode spelling, and the
+    form of apostrophes.
+    """
+    normal = unicodedata.normalize("NFC", name).casefold().translate(_SAME_LETTERS)
+    # The capital İ of Turkish becomes an i with a dot above, and nobody types that dot.
+    normal = normal.replace(f"i{_DOT_ABOVE}", "i")
     return unicodedata.normalize("NFC", "".join(normal.split()))
 
 
@@ -128,9 +137,15 @@ def nearest(name: str, known: Iterable[str]) -> list[str]:
     """Return the known names that are most like the one that was typed, the most like first."""
     by_folded = {folded(one): one for one in known}
     wanted = folded(name.replace("*", ""))
-    beginning = [one for one in sorted(by_folded) if wanted and wanted in one]
+    first_word = folded(name.replace("*", "").partition(" ")[0])
     close = get_close_matches(wanted, by_folded, _NEAREST, 0.5)
-    return [by_folded[one] for one in dict.fromkeys((*close, *beginning))][:_NEAREST]
+    containing = [
+        one
+        for part in (wanted, first_word)
+        for one in sorted(by_folded)
+        if len(part) >= min(_LEAST_SHARED, len(wanted)) > 0 and part in one
+    ]
+    return [by_folded[one] for one in dict.fromkeys((*close, *containing))][:_NEAREST]
 
 
 def unknown(what: str, name: str, known: Sequence[str], if_none: str) -> FactValueError:
@@ -140,9 +155,14 @@ def unknown(what: str, name: str, known: Sequence[str], if_none: str) -> FactVal
     found = f"no photo has the {what} '{printable(name)}'"
     if not known:
         return FactValueError(found, if_none)
-    near = nearest(name, known) or sorted(known)[:_NEAREST]
-    listed = ", ".join(printable(one) for one in near)
-    return FactValueError(found, f"the nearest names here: {listed}")
+    if near := nearest(name, known):
+        return FactValueError(found, f"the nearest names here: {_listed(near)}")
+    more = f" and {len(known) - _NEAREST:,} more" if len(known) > _NEAREST else ""
+    return FactValueError(found, f"photos here have: {_listed(sorted(known)[:_NEAREST])}{more}")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(printable, names))
 
 
 def _not_empty(found: list[str], what: str, name: str, known: Sequence[str]) -> list[str]:
@@ -153,12 +173,19 @@ def _not_empty(found: list[str], what: str, name: str, known: Sequence[str]) -> 
 
 
 def names_of_camera(camera: str) -> list[str]:
-    """Return the whole name, the model without its maker, and the maker."""
+    """Return the whole name, the model, the maker, the brand, and the brand with the model. The
+    brand of "OLYMPUS IMAGING CORP. E-M5" is OLYMPUS.
+    """
     words = camera.split()
-    count = 1
-    while count < len(words) and _MAKERS_WORDS.fullmatch(words[count]):
+    is_makers = [_MAKERS_WORDS.fullmatch(word) is not None for word in words]
+    place = is_makers.index(False) if False in is_makers else 0
+    brand, count = words[place], place + 1
+    while count < len(words) and is_makers[count]:
         count += 1
-    return [camera, " ".join(words[count:]), " ".join(words[:count])]
+    maker, model = words[:count], words[count:]
+    if model and folded(model[0]) == folded(brand):
+        model = model[1:]  # EASTMAN KODAK COMPANY KODAK DC290
+    return [camera, " ".join(model), " ".join(maker), brand, " ".join([brand, *model])]
 
 
 def _has_levels(levels: Sequence[str], wanted: Sequence[Callable[[str], bool]]) -> bool:

@@ -9,7 +9,7 @@ from sigseek.storage import CatalogReader
 from sigseek.storage.selection import NumberColumn, Numbered, Selection
 
 _ONE = re.compile(r"(>=|<=|=|>|<|)\s*(-?\d{1,9})", re.ASCII)
-_TWO = re.compile(r"(-?\d{1,9})\s*\.\.\s*(-?\d{1,9})", re.ASCII)
+_TWO = re.compile(r"(-?\d{1,9})?\s*\.\.\s*(-?\d{1,9})?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,10 @@ def _pixels(column: NumberColumn, typed: str) -> Limits:
 
 
 def _limits(column: NumberColumn, typed: str) -> Limits:
-    if both := _TWO.fullmatch(typed.strip()):
-        least, most = int(both[1]), int(both[2])
-        if least > most:
+    both = _TWO.fullmatch(typed.strip())
+    if both and (both[1] or both[2]):
+        least, most = (None if number is None else int(number) for number in both.groups())
+        if least is not None and most is not None and least > most:
             raise FactValueError(f"{least} is more than {most}", "write the lower number first")
         return Limits(column, least, most)
     found = _ONE.fullmatch(typed.strip())

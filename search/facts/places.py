@@ -22,6 +22,10 @@ _COORDINATES = re.compile(
     r"\s*([+-]?\d{1,3}(?:\.\d{0,15})?)\s*,\s*([+-]?\d{1,3}(?:\.\d{0,15})?)\s*(?:,(.*))?", re.ASCII
 )
 _DISTANCE = re.compile(r"\s*(\d{1,6}(?:\.\d{0,9})?)\s*(km|mi|m|)\s*", re.ASCII | re.IGNORECASE)
+_DISTANCE_WITHOUT_COMMA = re.compile(
+    r"(.*[^\s,])\s+(\d{1,6}(?:\.\d{0,9})?\s?(?:km|mi|m))\s*", re.ASCII | re.IGNORECASE
+)
+"""A place and a distance with its unit, as in `Lisbon 50km`."""
 
 
 _plain_letters = lru_cache(100_000)(plain_letters)
@@ -87,6 +91,8 @@ def parse_place(typed: str) -> Place:
 
 def parse_near(typed: str) -> Around:
     """Return the surroundings of coordinates or of a city: `38.72,-9.14`, `Lisbon,50km`."""
+    if without_comma := _DISTANCE_WITHOUT_COMMA.fullmatch(typed):
+        typed = ",".join(without_comma.groups())
     if found := _COORDINATES.fullmatch(typed):
         latitude, longitude = float(found[1]), float(found[2])
         if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
@@ -110,7 +116,9 @@ def parse_near(typed: str) -> Around:
 
 def is_near_somewhere(typed: str) -> bool:
     """Return whether `near:` may have this value: coordinates, or a city of the list."""
-    if _COORDINATES.match(typed) and not _COORDINATES.fullmatch(typed):
+    if _COORDINATES.match(typed) and not (
+        _COORDINATES.fullmatch(typed) or _DISTANCE_WITHOUT_COMMA.fullmatch(typed)
+    ):
         return False
     try:
         around = parse_near(typed)
