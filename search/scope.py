@@ -1,10 +1,11 @@
 """Which photos of a library a query is about, by the query's facts and tags."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sigseek.search.errors import FactError, UnknownTagError
+from sigseek.search.facts.names import folded
 from sigseek.search.facts.values import FactValueError
 from sigseek.search.query import And, Fact, Leaf, Not, Or, Query, Tag, terms
 from sigseek.search.retrieval import Ids, Retriever
@@ -66,9 +67,7 @@ def _selection(facts: Query, catalog: CatalogReader) -> Selection:
         case Or(parts=parts):
             return Some(tuple(_selection(part, catalog) for part in parts))
         case Tag(name=name):
-            if not catalog.has_tag(name):
-                raise UnknownTagError(name, list(catalog.tags()))
-            return Tagged(name)
+            return Some(tuple(map(Tagged, _tags_called(name, catalog.tag_names()))))
         case Fact():
             try:
                 return facts.value.selection(catalog)
@@ -78,6 +77,18 @@ def _selection(facts: Query, catalog: CatalogReader) -> Selection:
                 raise FactError(typed, facts.column, f"{problem}{more}") from None
         case _:
             raise TypeError(f"{facts} is not a fact")
+
+
+def _tags_called(name: str, known: Sequence[str]) -> list[str]:
+    """Return the tag of this very name, or else the tags whose names differ from it only in what
+    makes no difference. Raises UnknownTagError if there are none.
+    """
+    if name in known:
+        return [name]
+    found = [tag for tag in known if folded(tag) == folded(name)]
+    if not found:
+        raise UnknownTagError(name, known)
+    return found
 
 
 def _several_words(fact: Fact) -> str:

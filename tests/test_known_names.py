@@ -70,7 +70,7 @@ def names(open_catalog: Callable[[], Catalog]) -> KnownNames:
         ("person:ann lee and a dog", 'person:"ann lee" AND "and a dog"'),
         ("title:sunset at sea with a boat", 'title:"sunset at sea" AND "with a boat"'),
         ("tag:too dark", 'tag:"too dark"'),
-        ("tag:Too dark", 'tag:"Too" AND "dark"'),
+        ("tag:Too dark", 'tag:"Too dark"'),
         ("in:Summer 2019", 'in:"Summer 2019"'),
         ("in:Summer 2019/Rome a tram", 'in:"Summer 2019/Rome" AND "a tram"'),
         ("in:/photos/Summer 2019 a tram", 'in:"/photos/Summer 2019" AND "a tram"'),

@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sigseek.geography import kilometres, surrounding_box
-from sigseek.search.errors import FactError
+from sigseek.search.errors import FactError, UnknownTagError
+from sigseek.search.facts.known_names import KnownNames
 from sigseek.search.parse import parse
 from sigseek.search.query import And, Fact, Leaf, Not, Or, Query, Tag
 from sigseek.search.scope import selected
@@ -423,3 +424,33 @@ def test_the_box_around_a_place_holds_all_that_is_near(
     if box.west is not None and box.east is not None:
         inside = box.west <= east <= box.east
         assert inside or (box.west > box.east and (east >= box.west or east <= box.east))
+
+
+def test_tags_in_any_spelling(open_catalog: Callable[[], Catalog]) -> None:
+    catalog = open_catalog()
+    rng = np.random.default_rng(1)
+    ids = fill(catalog, [photo(rng, number) for number in range(4)])
+    with catalog.transaction() as transaction:
+        for number, tag in enumerate(("Cafe\u0301", "By the Sea", "by the sea", "İzmir")):
+            transaction.put_hand_tag(tag, [ids[number]], given=True)
+    for typed, found in [
+        ("CAF\u00c9", ids[:1]),
+        ("By the Sea", ids[1:2]),
+        ("by the sea", ids[2:3]),
+        ("BY THE SEA", ids[1:3]),
+        ("izmir", ids[3:]),
+    ]:
+        assert selected(Tag(typed), catalog).tolist() == sorted(found), typed
+        assert str(parse(f"tag:{typed} at night", names=KnownNames(lambda: catalog))) == (
+            f'tag:"{typed}" AND "at night"'
+        )
+    with pytest.raises(UnknownTagError) as caught:
+        selected(Tag("caf"), catalog)
+    assert caught.value.known == [
+        "By the Sea",
+        "Cafe\u0301",
+        "by the sea",
+        "night",
+        "too dark",
+        "İzmir",
+    ]

@@ -64,7 +64,7 @@ class KnownNames:
         catalog = self._catalog()
         match fact:
             case "tag":
-                return catalog.has_tag
+                return _is_among(catalog.tag_names())
             case "in":
                 return partial(_is_directory, catalog)
             case "place":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Select, exists, func, select, union_all
+from sqlalchemy import ColumnElement, Select, exists, func, select, union, union_all
 
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.tables import HAND_TAG, HAND_TAG_NAME, TAG, TAG_NAME
@@ -42,12 +42,11 @@ class TagReader(Reader):
                     counts[name] = counts.get(name, 0) + photos
         return dict(sorted(counts.items()))
 
-    def has_tag(self, name: str) -> bool:
-        """Return whether there is such a tag, even if no photo has it."""
-        judged = select(TAG_NAME.c.name).where(TAG_NAME.c.name == name)
-        given = select(HAND_TAG_NAME.c.name).where(HAND_TAG_NAME.c.name == name)
+    def tag_names(self) -> list[str]:
+        """Return the names of all tags in alphabetical order, also of those that no photo has."""
+        names = union(select(TAG_NAME.c.name), select(HAND_TAG_NAME.c.name))
         with self._connect() as connection:
-            return connection.scalar(union_all(judged, given).limit(1)) is not None
+            return sorted(connection.scalars(names))
 
     def tags_by_hand(self) -> dict[str, int]:
         """Return how many photos were given each tag by hand; tags without any are left out."""
