@@ -40,7 +40,7 @@ def listening(library: Library, **settings: Any) -> Iterator[httpx.Client]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         app = make_app(library, Settings(port=port, **settings))
-        running = server._Server(server._config(app), app)
+        running = server._Server(server._config(app, settings.get("proxies", ())), app)
         thread = threading.Thread(target=running.run, args=([listener],))
         thread.start()
         try:

@@ -20,6 +20,26 @@ def test_ready_once_a_search_is_answered(mini_library: Path) -> None:
         assert client.get(READY).json() == {"ready": True, "photos": 40, "model": "mini"}
 
 
+def test_callers_without_the_token_are_told_whether_the_server_is_ready_and_no_more(
+    tmp_path: Path, mini_library: Path
+) -> None:
+    shutil.copytree(mini_library, tmp_path / "library")
+    with served(tmp_path / "library", token="secret") as client:
+        searches = client.app.state.readiness._counter  # type: ignore[attr-defined]
+        for _ in range(20):
+            ready = client.get(READY)
+            assert ready.json() == {"ready": True, "photos": None, "model": None}
+        assert next(searches) <= 10, "one search a second answers all"
+        bearer = {"Authorization": "Bearer secret"}
+        assert client.get(READY, headers=bearer).json()["photos"] == 40
+        (tmp_path / "library" / "catalog.sqlite").write_bytes(b"damaged" * 1000)
+        while (ready := client.get(READY)).status_code == 200:
+            pass
+        assert (ready.status_code, ready.json()["kind"]) == (503, "unavailable")
+        assert ready.json()["detail"] == "the library cannot be searched now"
+        assert "catalog.sqlite" in client.get(READY, headers=bearer).json()["detail"]
+
+
 def test_a_library_without_photos_needs_no_model(tmp_path: Path) -> None:
     with sigseek.open(tmp_path / "library", model="no such model") as library:
         library.create()

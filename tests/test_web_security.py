@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -15,9 +16,10 @@ from sigseek.results import json_line
 from sigseek.web.answers import shortener
 from sigseek.web.app import make_app
 from sigseek.web.security import CONTENT_SECURITY_POLICY
+from sigseek.web.server import serve
 from sigseek.web.settings import Settings
 from sigseek.web.tokens import Tokens
-from tests.served import CHANGE, served
+from tests.served import CHANGE, listening, served
 
 ELSEWHERE = ("192.0.2.7", 50_000)
 
@@ -94,7 +96,7 @@ def test_every_answer_has_the_headers_of_security(web: TestClient, path: str) ->
 def test_a_token_is_needed_for_everything_but_the_login(mini_library: Path) -> None:
     with served(mini_library, token="secret") as web:
         for path in ("/api/v1/status", "/api/v1/search", "/api/v1/photos/1/thumbnail",
-                     "/api/v1/openapi.json", "/api/v1/health/ready"):  # fmt: skip
+                     "/api/v1/openapi.json"):  # fmt: skip
             refused = web.get(path)
             assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
             assert web.get(path, headers={"Authorization": "Bearer Secret"}).status_code == 401
@@ -114,7 +116,7 @@ def test_a_login_sets_a_strict_cookie_until_the_logout(mini_library: Path) -> No
         done = web.post("/api/v1/login", data={"token": "secret"})
         assert done.status_code == 204
         cookie = done.headers["set-cookie"].lower()
-        assert cookie.startswith("sigseek-7333=")
+        assert cookie.startswith("sigseek-")
         assert {"httponly", "samesite=strict", "path=/"} <= set(cookie.split("; "))
         assert "secret" not in cookie
         assert web.get("/api/v1/status").status_code == 200
@@ -128,6 +130,82 @@ def test_a_login_sets_a_strict_cookie_until_the_logout(mini_library: Path) -> No
         )
         done = web.post("/api/v1/login", data={"token": "secret"}, headers=form)
         assert (done.status_code, done.headers["location"]) == (303, "/")
+
+
+def test_a_login_holds_at_every_server_with_the_token(mini_library: Path) -> None:
+    with (
+        served(mini_library, token="secret") as web,
+        served(mini_library, token="secret", port=7334) as other,
+        served(mini_library, token="another", port=7335) as foreign,
+    ):
+        web.post("/api/v1/login", data={"token": "secret"})
+        cookies = "; ".join(f"{name}={value}" for name, value in web.cookies.items())
+        asked = {"Cookie": cookies, "Host": "localhost"}
+        assert other.get("/api/v1/status", headers=asked).status_code == 200
+        assert foreign.get("/api/v1/status", headers=asked).status_code == 401
+        there = {"Host": "localhost"}
+        done = foreign.post("/api/v1/login", data={"token": "another"}, headers=there)
+        assert done.status_code == 204
+        assert not set(web.cookies) & set(foreign.cookies)
+
+
+def test_a_login_ends_after_thirty_days_and_cannot_be_made_longer() -> None:
+    now = [1_800_000_000.0]
+    tokens = Tokens("secret", now=lambda: now[0])
+    login = tokens.log_in()
+    until, rest = login.split(".", 1)
+    assert int(until) == 1_800_000_000 + 30 * 24 * 3600
+    assert tokens.knows(login)
+    for forged in (f"{int(until) + 1}.{rest}", login[:-1], f".{rest}", "", ".", "name."):
+        assert not tokens.knows(forged), forged
+    now[0] += 30 * 24 * 3600
+    assert not tokens.knows(login)
+
+
+def test_the_names_of_a_proxy_are_known(mini_library: Path) -> None:
+    with served(mini_library, token="secret", allowed_hosts=("Photos.example.org",)) as web:
+        bearer = CHANGE | {"Authorization": "Bearer secret"}
+        for host, status in (("photos.example.org", 200), ("photos.example.org:8443", 200),
+                             ("x.photos.example.org", 421), ("example.org", 421)):  # fmt: skip
+            asked = bearer | {"Host": host, "Origin": f"https://{host}"}
+            assert web.get("/api/v1/tags", headers=asked).status_code == status
+            change = web.post("/api/v1/logout", headers=asked)
+            assert change.status_code == (204 if status == 200 else 421)
+        foreign = bearer | {"Host": "photos.example.org", "Origin": "https://evil.example"}
+        assert web.post("/api/v1/tags", json={}, headers=foreign).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"allowed_hosts": ("photos.example.org",)}, "everybody who reaches photos.example.org"),
+        ({"proxies": ("10.0.0.1/24",)}, "10.0.0.1/24 is no address of a proxy"),
+        ({"proxies": ("nginx",)}, "nginx is no address of a proxy"),
+    ],
+)
+def test_settings_that_let_too_many_in_are_refused(
+    mini_library: Path, settings: dict[str, Any], words: str
+) -> None:
+    with (
+        sigseek.open(mini_library) as library,
+        pytest.raises(sigseek.SigseekError, match=words),
+    ):
+        serve(library, Settings(port=0, **settings), lambda address: None)
+
+
+def test_callers_behind_a_known_proxy_are_told_apart(mini_library: Path) -> None:
+    def wrong_tries(address: str, library: sigseek.Library, **settings: Any) -> int:
+        with listening(library, token="secret", **settings) as client:
+            for number in range(10):
+                wrong = {"Authorization": f"Bearer {number}", "X-Forwarded-For": "192.0.2.7"}
+                client.get("tags", headers=wrong)
+            right = {"Authorization": "Bearer secret", "X-Forwarded-For": address}
+            return client.get("tags", headers=right).status_code
+
+    with sigseek.open(mini_library, model="mini") as library:
+        assert wrong_tries("192.0.2.8", library, proxies=("127.0.0.0/8",)) == 200
+        assert wrong_tries("192.0.2.7", library, proxies=("127.0.0.1",)) == 429
+        assert wrong_tries("192.0.2.8", library, proxies=("10.0.0.1",)) == 429
 
 
 def test_a_thousand_wrong_tokens_are_soon_not_looked_at(mini_library: Path) -> None:
@@ -145,7 +223,7 @@ def test_a_thousand_wrong_tokens_are_soon_not_looked_at(mini_library: Path) -> N
 
 def test_tries_are_forgotten_after_a_minute() -> None:
     now = [0.0]
-    tokens = Tokens("secret", 7333, lambda: now[0])
+    tokens = Tokens("secret", lambda: now[0])
     for second in range(10):
         now[0] = float(second)
         assert not tokens.fits("wrong", "a")
@@ -265,9 +343,9 @@ def test_a_mistake_of_the_program_has_the_headers_of_security_and_is_logged(
 def test_a_login_counts_beside_cookies_of_other_programs(mini_library: Path) -> None:
     with served(mini_library, token="secret") as web:
         web.post("/api/v1/login", data={"token": "secret"})
-        login = web.cookies["sigseek-7333"]
+        ((name, login),) = web.cookies.items()
         web.cookies.clear()
-        cookies = f'other={{"a": [1, "b c"]}}; @x; sigseek-7334=other; sigseek-7333={login}'
+        cookies = f'other={{"a": [1, "b c"]}}; @x; sigseek-12345678=other; {name}={login}'
         assert web.get("/api/v1/status", headers={"Cookie": cookies}).status_code == 200
 
 

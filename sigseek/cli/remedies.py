@@ -35,6 +35,7 @@ _OPTIONS = {
     "limit": "-n",
     "max_bytes": "--thumbnails-max",
     "mounts": "--mount",
+    "proxies": "--proxy",
 }
 """Options by the name of the argument, for those with another name."""
 _PLACEHOLDERS = {"CAPTIONS": "CAPTIONS.jsonl", "LABELS": "--labels-file FILE"}

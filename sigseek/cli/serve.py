@@ -49,6 +49,22 @@ from sigseek.results import shown
     "Authorization: Bearer TEXT. Others on this machine can see an option; the variable they "
     "cannot. [env: SIGSEEK_TOKEN]",
 )
+@click.option(
+    "--allowed-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A name under which a proxy passes requests on, such as photos.example.org; it needs "
+    "--token. Repeatable.",
+)
+@click.option(
+    "--proxy",
+    "proxies",
+    multiple=True,
+    metavar="ADDRESS",
+    help="The address or network of a proxy that is believed when it tells where a request comes "
+    "from. Repeatable.",
+)
 @click.option("--read-only", is_flag=True, help="Refuse everything that changes the library.")
 @click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
 @click.option(
@@ -74,6 +90,8 @@ def serve(
     host: str,
     port: int,
     token: str | None,
+    allowed_hosts: tuple[str, ...],
+    proxies: tuple[str, ...],
     read_only: bool,
     open_page: bool,
     browse: tuple[Path, ...],
@@ -98,6 +116,8 @@ def serve(
         host=host,
         port=port,
         token=token,
+        allowed_hosts=allowed_hosts,
+        proxies=proxies,
         read_only=read_only,
         browse=tuple(path.absolute() for path in browse),
         show_paths=show_paths,

@@ -101,7 +101,7 @@ def make_app(library: Library, settings: Settings) -> FastAPI:
     )
     app.state.library = library
     app.state.settings = settings
-    app.state.tokens = Tokens(settings.token, settings.port)
+    app.state.tokens = Tokens(settings.token)
     app.state.stop = ServerStop()
     app.state.searching = Turns("searches", MOST_SEARCHING, MOST_WAITING, app.state.stop)
     app.state.comparing = Turns(

@@ -338,7 +338,7 @@ class Ready(Answer):
 
     ready: Literal[True]
     """Always true; otherwise the answer is a problem."""
-    photos: int = Field(ge=0)
-    """The number of photos in the library."""
+    photos: int | None = Field(ge=0)
+    """The number of photos in the library; null for callers without the token."""
     model: str | None
-    """The name of the checkpoint; null without photos."""
+    """The name of the checkpoint; null without photos, and for callers without the token."""

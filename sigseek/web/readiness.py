@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
+import time
 from dataclasses import dataclass
 
 from sigseek.errors import SigseekError
@@ -12,6 +13,10 @@ from sigseek.library import Library
 from sigseek.progress import Stop
 from sigseek.web.problems import RequestError
 
+_LASTS = 1.0
+"""Seconds for which one search answers all callers without a token."""
+_PATIENCE = 5.0
+"""Seconds after which a caller without a token is told that nothing has answered."""
 _LOG = logging.getLogger("sigseek.web")
 
 
@@ -34,6 +39,9 @@ class Readiness:
         self._stop = Stop()
         self._loading: threading.Thread | None = None
         self._counter = itertools.count()
+        self._asking = threading.Lock()
+        self._asked = -_LASTS
+        self._answered = False
 
     def begin(self) -> None:
         """Begin to load, so that the first search finds everything there."""
@@ -63,6 +71,25 @@ class Readiness:
                 found, kind = error.found, error.kind.value
             raise RequestError(503, found, kind=kind) from error
 
+    def check_for_stranger(self) -> None:
+        """Raise RequestError as `check` does, without saying why. However many ask, there is one
+        search a second.
+        """
+        if not self._asking.acquire(timeout=_PATIENCE):
+            raise _not_ready()
+        try:
+            if time.monotonic() >= self._asked + _LASTS:
+                try:
+                    self.check()
+                    self._answered = True
+                except RequestError:
+                    self._answered = False
+                self._asked = time.monotonic()
+            if not self._answered:
+                raise _not_ready()
+        finally:
+            self._asking.release()
+
     def _load(self) -> None:
         try:
             self._search()
@@ -76,3 +103,12 @@ class Readiness:
         # Another text each time: the embeddings of the last ones are kept.
         self._library.search(f"photo number {next(self._counter)}", 1, stop=self._stop)
         return Ready(status.photos, self._library.checkpoint.name)
+
+
+def _not_ready() -> RequestError:
+    return RequestError(
+        503,
+        "the library cannot be searched now",
+        "present the token to be told why",
+        headers={"Retry-After": "1"},
+    )

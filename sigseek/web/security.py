@@ -39,8 +39,8 @@ _HEADERS = {
 }
 _CHANGES = ("POST", "PUT", "PATCH", "DELETE")
 _LOGIN = "/api/v1/login"
-_OPEN = ("/login", _LOGIN, "/api/v1/health/live")
-"""What is answered without a token."""
+_OPEN = ("/login", _LOGIN, "/api/v1/health/live", "/api/v1/health/ready")
+"""What is answered without a token. Whoever has none is told little by the last one."""
 _TAKE_FILES = ("/api/v1/uploads", "/api/v1/classify", "/api/v1/embed", "/api/v1/similar")
 """What takes forms with files."""
 _WITHOUT_HEAD = ("/api/v1/events", "/api/v1/zip/")
@@ -66,6 +66,7 @@ class Guard:
         self._tokens = tokens
         own = socket.gethostname().lower()
         self._own_names = (*_OF_THIS_MACHINE, own, f"{own}.local")
+        self._allowed = tuple(name.strip("[]").lower() for name in settings.allowed_hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
@@ -140,7 +141,8 @@ class Guard:
             f"the request is for {named}, which is not this server",
             "use the name or an address of the server's machine"
             if self._settings.host in _EVERY_ADDRESS
-            else f"use the address that the server was started with: {self._settings.host}",
+            else f"use the address that the server was started with: {self._settings.host}; for "
+            "the name of a proxy, start the server with --allowed-host",
         )
 
     def _is_known(self, host: str) -> bool:
@@ -150,6 +152,8 @@ class Guard:
             return False
         if name is None or "@" in host or "/" in host:
             return False
+        if name in self._allowed:  # whatever the port: it is the proxy's
+            return True
         given = self._settings.host.strip("[]").lower()
         if (
             given in _EVERY_ADDRESS
@@ -163,15 +167,9 @@ class Guard:
         path: str = scope["path"]
         if path in _OPEN or path.startswith("/page/"):
             return
-        if self._tokens.knows(login_of(headers, self._tokens)):
+        if is_let_in(self._tokens, scope, headers):
             return
-        scheme, _, presented = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            check_tries(self._tokens, address_of(scope))
-            token = presented.strip().encode("latin-1").decode("utf-8", "replace")
-            if self._tokens.fits(token, address_of(scope)):
-                return
-        elif path == "/":
+        if path == "/" and not _bearer(headers):
             raise RequestError(303, "log in first", headers={"Location": _login_for(scope)})
         raise RequestError(
             401,
@@ -179,6 +177,27 @@ class Guard:
             "send it as Authorization: Bearer TOKEN, or log in at /login",
             headers={"WWW-Authenticate": "Bearer"},
         )
+
+
+def is_let_in(tokens: Tokens, scope: Scope, headers: Headers) -> bool:
+    """Return whether the caller has logged in, presents the token, or needs none. Raises
+    RequestError for an address that has presented too many wrong ones.
+    """
+    if not tokens.needed or tokens.knows(login_of(headers, tokens)):
+        return True
+    presented = _bearer(headers)
+    if presented is None:
+        return False
+    check_tries(tokens, address_of(scope))
+    return tokens.fits(presented, address_of(scope))
+
+
+def _bearer(headers: Headers) -> str | None:
+    """Return the token that the caller presents in a header; None where there is none."""
+    scheme, _, presented = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    return presented.strip().encode("latin-1").decode("utf-8", "replace")
 
 
 def _login_for(scope: Scope) -> str:

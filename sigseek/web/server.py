@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import errno
+import ipaddress
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ def serve(library: Library, settings: Settings, ready: Callable[[str], None]) ->
         ready(address(settings_in_use))
         _allow_files()
         _share_memory()
-        _Server(_config(app), app).run(sockets=[listening])
+        _Server(_config(app, settings.proxies), app).run(sockets=[listening])
 
 
 def address(settings: Settings) -> str:
@@ -65,10 +66,26 @@ def _check(settings: Settings) -> None:
             f"everybody on the network could see the photos at {settings.host}",
             Remedy("let in only those who know a word: {}", (Option("token", "TOKEN"),)),
         )
+    if settings.token is None and settings.allowed_hosts:
+        raise SigseekError(
+            f"everybody who reaches {settings.allowed_hosts[0]} could see the photos",
+            Remedy("let in only those who know a word: {}", (Option("token", "TOKEN"),)),
+        )
     if settings.token is not None and not settings.token.strip():
         raise SigseekError(
             "the token is empty", Remedy("give {} a text", (Option("token", "TOKEN"),))
         )
+    for proxy in settings.proxies:
+        try:
+            ipaddress.ip_network(proxy)
+        except ValueError as error:
+            raise SigseekError(
+                f"{proxy} is no address of a proxy ({error})",
+                Remedy(
+                    "give {} an address such as 10.0.0.5, or a network such as 10.0.0.0/24",
+                    (Option("proxies"),),
+                ),
+            ) from error
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -133,7 +150,7 @@ def _share_memory() -> None:
     set_option(_MOST_ARENAS, 2)
 
 
-def _config(app: FastAPI) -> uvicorn.Config:
+def _config(app: FastAPI, proxies: Sequence[str] = ()) -> uvicorn.Config:
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     return uvicorn.Config(
         app,
@@ -142,7 +159,9 @@ def _config(app: FastAPI) -> uvicorn.Config:
         lifespan="on",
         log_config=None,
         access_log=False,
-        proxy_headers=False,  # anybody could claim to be on this machine
+        # Anybody could claim to be elsewhere, so only known proxies are believed.
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
         server_header=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=_END_SECONDS,

@@ -23,6 +23,12 @@ class Settings:
     """What a caller must present, by header or by a login. None lets everybody in who reaches the
     address.
     """
+    allowed_hosts: tuple[str, ...] = ()
+    """Further names that requests may be for: those that a proxy passes on."""
+    proxies: tuple[str, ...] = ()
+    """Addresses and networks of proxies, which are believed when they tell where a request comes
+    from.
+    """
     read_only: bool = False
     """Whether requests that change the library are refused."""
     browse: tuple[Path, ...] = ()

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from sigseek.web.answers import json_answer
 from sigseek.web.models import Live, Ready
 from sigseek.web.readiness import Readiness
+from sigseek.web.security import is_let_in
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -22,8 +23,12 @@ async def live(request: Request) -> Response:
 )
 def ready(request: Request) -> Response:
     """Answer once the library can be read and a search by a text is answered; until then, and
-    whenever it fails, the status is 503. A library without photos needs no model.
+    whenever it fails, the status is 503. A library without photos needs no model. Callers without
+    the token are told nothing else.
     """
     readiness: Readiness = request.app.state.readiness
+    if not is_let_in(request.app.state.tokens, request.scope, request.headers):
+        readiness.check_for_stranger()
+        return json_answer(request, {"ready": True, "photos": None, "model": None})
     found = readiness.check()
     return json_answer(request, {"ready": True, "photos": found.photos, "model": found.model})

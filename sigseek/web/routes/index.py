@@ -97,5 +97,8 @@ async def events(request: Request) -> StreamingResponse:
             yield f"event: {name}\ndata: {shorten(line)}\n\n" if name else ": \n\n"
 
     return StreamingResponse(
-        lines(), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+        lines(),
+        media_type="text/event-stream",
+        # nginx would keep events until it has a few thousand bytes of them.
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
