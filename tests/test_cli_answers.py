@@ -30,6 +30,24 @@ def test_a_page_says_what_the_command_says(mini_library: Path, tmp_path: Path, r
     assert escape(LEGEND) in (tmp_path / "page.html").read_text()
 
 
+def test_a_path_in_the_place_of_a_query(mini_library: Path, tmp_path: Path, run: Run) -> None:
+    folder, photo = tmp_path / "my photos", tmp_path / "my photos" / "a.jpg"
+    folder.mkdir()
+    photo.touch()
+    (tmp_path / "house").mkdir()
+    where = ("--library", mini_library)
+    for typed, meant in (
+        ([photo], f"to search for photos like this file: sigseek similar {{}} '{photo}'"),
+        ([photo, folder], f"to search for photos like this file: sigseek similar {{}} '{photo}'"),
+        ([folder], f"to search only in this folder: sigseek search {{}} 'in:\"{folder}\"'"),
+    ):
+        first = run("search", *typed, *where, "--json").stderr.splitlines()[0]
+        meant = meant.format(f"--library {mini_library}")
+        assert first == f"note: '{typed[0]}' was searched as text; {meant}"
+    for words in (["house"], [photo, "house"], ["photo:1"]):
+        assert "this" not in run("search", *words, *where, "--json").stderr
+
+
 def test_what_is_said_stays_out_of_the_way_of_programs(mini_library: Path, run: Run) -> None:
     where = ("--library", mini_library)
     table = run("search", "at night", *where)

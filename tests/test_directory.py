@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sigseek.cli.remedies import spell
 from sigseek.errors import ErrorKind, StoppedError
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.progress import Stop
@@ -22,6 +23,19 @@ def test_a_directory_without_a_library(tmp_path: Path) -> None:
     directory.close()
     assert directory.catalog().photo_count() == 0, "opened again"
     directory.close()
+
+
+def test_a_folder_of_photos_in_the_place_of_the_library_in_it(tmp_path: Path) -> None:
+    inside = LibraryDirectory(tmp_path / ".sigseek")
+    inside.catalog(create=True)
+    inside.close()
+    with pytest.raises(LibraryError) as raised:
+        LibraryDirectory(tmp_path).catalog()
+    assert raised.value.kind is ErrorKind.NOT_FOUND
+    assert raised.value.spelled(spell) == (
+        f"no library at {tmp_path}, but there is one in this folder; "
+        f"use it with: --library {tmp_path / '.sigseek'}"
+    )
 
 
 def test_a_file_in_the_place_of_a_library(tmp_path: Path) -> None:

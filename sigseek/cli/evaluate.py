@@ -12,11 +12,11 @@ from sigseek.cli.options import (
     opened,
     precision_option,
 )
-from sigseek.cli.output import print_json
+from sigseek.cli.output import Failed, print_json
 from sigseek.cli.parameter_types import PathName
 from sigseek.cli.problems import show_problems
 from sigseek.cli.progress import NotingProgress
-from sigseek.results import CALIBRATIONS
+from sigseek.results import CALIBRATIONS, counted
 
 if TYPE_CHECKING:
     from sigseek.evaluation.results import Evaluation
@@ -110,7 +110,7 @@ def evaluate(
         try:
             write_report(report, found)
         except OSError as error:
-            raise click.ClickException(
+            raise Failed(
                 f"{report} cannot be written ({error.strerror}); choose another file"
             ) from error
         click.echo(f"written: {report.absolute()}", err=True)
@@ -118,7 +118,8 @@ def evaluate(
 
 def _print_table(found: "Evaluation") -> None:
     skipped = f", {found.skipped:,} skipped" if found.skipped else ""
-    click.echo(f"{found.model}: {found.images:,} pictures, {found.queries:,} captions{skipped}\n")
+    pictures, captions = counted(found.images, "picture"), counted(found.queries, "caption")
+    click.echo(f"{found.model}: {pictures}, {captions}{skipped}\n")
     click.echo(" " * 20 + "".join(f"{name:>7}" for name in found.text_to_image))
     for direction, figures in (
         ("text to image", found.text_to_image),

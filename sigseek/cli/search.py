@@ -1,6 +1,7 @@
 """The command `sigseek search`."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ from click.core import ParameterSource
 from sigseek.answers import answer
 from sigseek.cli.arguments import QueryCommand
 from sigseek.cli.fact_options import fact_options, given_facts
-from sigseek.cli.hits import deliver_answer
+from sigseek.cli.hits import deliver_answer, show_note
 from sigseek.cli.options import (
     device_option,
     end_of_paths,
@@ -23,7 +24,10 @@ from sigseek.cli.options import (
     self_option,
 )
 from sigseek.cli.parameter_types import Probability
-from sigseek.results import json_line, summary_fields
+from sigseek.disk import ask
+from sigseek.errors import Call, Remedy, escaped
+from sigseek.paths import typed_path
+from sigseek.results import json_line, shown, summary_fields
 from sigseek.search.results import ORDERS, Order
 
 
@@ -139,6 +143,7 @@ def search(
     if summary and not as_json:
         raise click.UsageError("Use --summary with --json.")
     _tell_of_idle_options(closer, explain=explain and path_end is not None)
+    _tell_of_paths(query)
     least = _least_probability(min_probability, min_score)
     if html:
         from sigseek.pages.page import check_page
@@ -177,6 +182,27 @@ def _least_probability(given: float | None, old_name: float | None) -> float:
     if given is not None and old_name is not None:
         raise click.UsageError("Use --min-probability alone; --min-score is its old name.")
     return next((one for one in (given, old_name) if one is not None), 0.0)
+
+
+def _tell_of_paths(query: Sequence[str]) -> None:
+    """Say on stderr how to search by a file or in a folder, if a path was typed as the query.
+
+    `*` is a list of paths, too: the shell puts them in its place.
+    """
+    paths = [typed_path(word).absolute() for word in query if word.strip()]
+    if len(paths) < max(len(query), 1) or not all(map(_is_path, query, paths)):
+        return
+    wanted, step = "for photos like this file", Call("similar", (str(paths[0]),))
+    if paths[0].is_dir():
+        wanted, step = "only in this folder", Call("search", (f'in:"{paths[0]}"',))
+    found = escaped(f"'{shown(query[0])}' was searched as text; to search {wanted}")
+    show_note(Remedy(f"{found}: {{}}", (step,)))
+
+
+def _is_path(typed: str, path: Path) -> bool:
+    """Return whether a path was typed that is there, and not merely a word like its name."""
+    told = path.name != typed or bool(path.suffix)
+    return told and ask(path.parent, path.exists, False)
 
 
 def _tell_of_idle_options(closer: int, *, explain: bool) -> None:

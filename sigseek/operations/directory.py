@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from sigseek.errors import ErrorKind, Option, Remedy, SigseekError
-from sigseek.operations.location import LibraryLocation, no_library
+from sigseek.operations.location import LibraryLocation, library_beside_photos, no_library
 from sigseek.paths import LIBRARY_BESIDE_PHOTOS, typed_path
 from sigseek.progress import Listener
 from sigseek.storage import Catalog, LibraryError, writer_lock
@@ -64,6 +64,9 @@ class LibraryDirectory(LibraryLocation):
                 Remedy("give {} a directory", (Option("directory"),)),
             )
         if not create and not self.exists():
+            inside = self.directory / LIBRARY_BESIDE_PHOTOS
+            if (inside / FILE_NAME).is_file():
+                raise library_beside_photos(self.where, str(inside))
             raise no_library(self.where)
         catalog = Catalog(self.directory, unfinished=self.unfinished)
         if catalog.network:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sigseek.errors import Call, ErrorKind, Remedy
+from sigseek.errors import Call, ErrorKind, Option, Remedy
 from sigseek.paths import is_address, is_database
 from sigseek.progress import Listener, Silence, Stop
 from sigseek.storage import Catalog, LibraryError
@@ -182,6 +182,15 @@ def no_library(where: str) -> LibraryError:
     return LibraryError(
         f"no library at {where}",
         Remedy("make one with: {}", (Call("index", ("FOLDER",)),)),
+        ErrorKind.NOT_FOUND,
+    )
+
+
+def library_beside_photos(where: str, library: str) -> LibraryError:
+    """Return the error of a folder of photos that was named in the place of the library in it."""
+    return LibraryError(
+        f"no library at {where}, but there is one in this folder",
+        Remedy("use it with: {}", (Option("directory", library),)),
         ErrorKind.NOT_FOUND,
     )
 
