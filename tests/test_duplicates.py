@@ -117,6 +117,8 @@ def test_the_second_answer_is_the_first(attacked: Path) -> None:
 def test_identical_files_and_names_of_one_file(library: sigseek.Library, photos: Path) -> None:
     one = save(photos / "a.jpg", photograph(1, SIZE))
     os.link(one, photos / "a link.jpg")
+    symbolic = photos / "0.jpg"
+    symbolic.symlink_to(one.name)
     shutil.copy(one, photos / "b.jpg")
     with_words = photos / "c.jpg"
     with_words.write_bytes(one.read_bytes() + b"after the end")
@@ -129,7 +131,7 @@ def test_identical_files_and_names_of_one_file(library: sigseek.Library, photos:
     assert group.kind == "identical"
     assert [Path(photo.path).name for photo in group.photos] == ["a.jpg", "b.jpg", "c.jpg"]
     assert kept(group) == ("a.jpg", "oldest")
-    assert group.photos[0].copies == (str(photos / "a link.jpg"),)
+    assert group.photos[0].copies == (str(symbolic), str(photos / "a link.jpg"))
     assert group.photos[1].copies == ()
     assert {(photo.distance, photo.cosine) for photo in group.photos} == {(0, 1.0)}
     others = [Path(photo.path).name for photo in library.duplicates().others()]

@@ -9,6 +9,7 @@ from sigseek.search.duplicates.groups import Pair
 from sigseek.search.duplicates.keeping import (
     Copy,
     FileNow,
+    FileRank,
     criteria,
     file_rank,
     file_reason,
@@ -85,7 +86,7 @@ class Copies:
         for id_, files in self._catalog.present_files(unknown).items():
             self.files[id_] = look_at(files)
 
-    def file_rank(self, file: FileNow) -> tuple[bool, bool, bool, int, int, str]:
+    def file_rank(self, file: FileNow) -> FileRank:
         """Return what files of one picture are ordered by, the best first."""
         return file_rank(file, self._prefer)
 

@@ -1,5 +1,7 @@
 """Which of several copies to keep, and why."""
 
+import os
+import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -35,6 +37,8 @@ class FileNow:
     """The device and number of the file, the same for all of its names; None where it is not there
     now, or was changed since it was last read.
     """
+    is_link: bool
+    """Whether the path is a symbolic link, which is nothing without the file that it leads to."""
 
     @property
     def available(self) -> bool:
@@ -54,6 +58,8 @@ class Copy:
     """The best of its files."""
 
 
+FileRank = tuple[bool, bool, bool, bool, int, int, str]
+"""What files of one picture are ordered by: see `file_rank`."""
 Criterion = tuple[str, Callable[[Copy], float | str]]
 """A reason to keep a copy, and its measure of a copy, the lower the better."""
 
@@ -90,24 +96,26 @@ def rank(copy: Copy, measures: Sequence[Criterion]) -> tuple[float | str, ...]:
     return tuple(measure(copy) for _, measure in measures)
 
 
-def file_rank(file: FileNow, prefer: Sequence[Path]) -> tuple[bool, bool, bool, int, int, str]:
+def file_rank(file: FileNow, prefer: Sequence[Path]) -> FileRank:
     """Return what files of one picture are ordered by, the best first."""
-    preferred = _is_below(file.path, prefer)
-    in_bin = is_in_bin(file.path)
-    return not file.available, not preferred, in_bin, file.mtime_ns, len(file.path), file.path
+    preferred, in_bin = _is_below(file.path, prefer), is_in_bin(file.path)
+    away, path = not file.available, file.path
+    return away, not preferred, in_bin, file.is_link, file.mtime_ns, len(path), path
 
 
 def file_reason(best: FileNow, other: FileNow, prefer: Sequence[Path]) -> str:
     """Return why the first file is kept rather than the other one, which is the next best."""
-    names = ("there now", "in the preferred folder", "not in a bin", "oldest", "shortest path")
+    names = (
+        "there now", "in the preferred folder", "not in a bin", "not a link", "oldest",
+        "shortest path",
+    )  # fmt: skip
     measures = zip(names, file_rank(best, prefer), file_rank(other, prefer), strict=False)
     return next((name for name, one, two in measures if one != two), "first by path")
 
 
 def look_at(files: Sequence[PhotoFile]) -> list[FileNow]:
     """Return the files as they are on the disk now, by path."""
-    found = [FileNow(file.path, file.size, file.mtime_ns, _inode(file)) for file in files]
-    return sorted(found, key=lambda file: file.path)
+    return sorted(map(_now, files), key=lambda file: file.path)
 
 
 def is_in_bin(path: str) -> bool:
@@ -123,12 +131,26 @@ def metadata_count(photo: PhotoRecord) -> int:
     return sum(bool(getattr(photo, name)) for name in _METADATA)
 
 
-def _inode(file: PhotoFile) -> tuple[int, int] | None:
+def _now(file: PhotoFile) -> FileNow:
     path = Path(file.path)
+    silent: tuple[os.stat_result | None, bool] = None, False
     try:
-        status = disk.ask(path.parent, path.stat, None)
+        status, is_link = disk.ask(path.parent, lambda: _status(path), silent)
     except OSError:
-        return None
+        status, is_link = silent
+    return FileNow(file.path, file.size, file.mtime_ns, _inode(file, status), is_link)
+
+
+def _status(path: Path) -> tuple[os.stat_result, bool]:
+    """Return the status of a file, and whether the path is a symbolic link to it. Raises OSError if
+    there is none.
+    """
+    status = path.lstat()
+    is_link = stat.S_ISLNK(status.st_mode)
+    return path.stat() if is_link else status, is_link
+
+
+def _inode(file: PhotoFile, status: os.stat_result | None) -> tuple[int, int] | None:
     # A changed file may hold another picture, which nobody has compared with anything.
     if status is None or status.st_size != file.size:
         return None

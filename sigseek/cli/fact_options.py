@@ -23,7 +23,8 @@ FACTS = {
     "format": "Only photos of this format, such as JPEG.",
     "width": "Only photos at least this many pixels wide.",
     "height": "Only photos at least this many pixels high.",
-    "is": "Only undated, damaged, missing, tagged, untagged, portrait or landscape photos.",
+    "is": "Only undated, damaged, missing, duplicate, tagged, untagged, portrait or landscape "
+    "photos.",
     "tag": "Only photos with this tag.",
 }
 """The help of the options that are facts, by their names."""
