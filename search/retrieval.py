@@ -1,7 +1,7 @@
 """Which photos to score: candidates from the vector index, their exact cosines from the catalog."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from sigseek.storage import CatalogReader, CheckpointRecord
 from sigseek.storage.index.contract import FEWEST_SAMPLED, EstimatingIndex, VectorIndex
 
 Floats = npt.NDArray[np.float32]
+Float16s = npt.NDArray[np.float16]
 Ids = npt.NDArray[np.int64]
 Vectors = Mapping[Leaf, Floats]
 """The unit-norm embedding (dim,) of each text and photo term."""
@@ -42,7 +43,9 @@ tell about all photos and they are too many to compare.
 """
 _ERROR_SPREADS = 5
 """The allowed error of an estimated cosine, in standard deviations."""
-_ALL_HALVES = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32)
+_SCALE = np.float32(2.0**112)
+_SIGN_AND_MAGNITUDE = np.int32(~0x70000000)
+"""All bits of a float32 but those between the sign and the exponent of a float16."""
 
 
 class Retriever:
@@ -188,26 +191,41 @@ class Retriever:
         return ids[inside], {term: values[inside] for term, values in cosines.items()}
 
     def exact(self, queries: Sequence[Floats], wanted: Ids | None) -> tuple[Ids, list[Floats]]:
-        """Return the wanted ids (None: all), ascending, that the catalog holds, and each query's
-        exact cosines float32 (n,).
+        """Return the wanted ids (None: all), ascending, that the library holds, and each query's
+        exact cosines float32 (n,). The wanted ids ascend.
         """
-        chunks = self._catalog.embedding_chunks(
-            self._checkpoint.id, wanted, dimension=self._checkpoint.dimension
-        )
         # Not as a matrix product: there the last bit depends on the row's place, and equal photos
         # would not score equally; and it would use threads that wait for each other where another
         # program has a core.
+        scaled = [query * _SCALE for query in queries]
         scored: list[tuple[Ids, list[Floats]]] = []
-        for chunk_ids, vectors in chunks:
+        for chunk_ids, vectors in self._embeddings(wanted):
             self._stop.check()
-            floats = _floats(vectors)
-            scored.append((chunk_ids, [np.einsum("nd,d->n", floats, query) for query in queries]))
+            floats = _scaled_down(vectors)
+            scored.append((chunk_ids, [np.einsum("nd,d->n", floats, query) for query in scaled]))
         ids = np.concatenate([chunk for chunk, _ in scored])
         order = np.argsort(ids)
         return ids[order], [
             np.concatenate([cosines[place] for _, cosines in scored])[order]
             for place in range(len(queries))
         ]
+
+    def _embeddings(self, wanted: Ids | None) -> Iterator[tuple[Ids, Float16s]]:
+        """Yield the embeddings of the wanted ids, ascending, or of all (None), at least one chunk:
+        from the index what it has, and from the catalog what is left.
+        """
+        if wanted is not None:
+            found = [np.zeros(0, np.int64)]
+            for ids, vectors in self._index.kept(wanted):
+                found.append(ids)
+                yield ids, vectors
+            count = sum(map(len, found))
+            if count and count == len(wanted):
+                return
+            wanted = np.setdiff1d(wanted, np.concatenate(found), assume_unique=True)
+        yield from self._catalog.embedding_chunks(
+            self._checkpoint.id, wanted, dimension=self._checkpoint.dimension
+        )
 
     def _cosines_of_all(
         self, vectors: Vectors, tagged: Tagged, within: Ids | None
@@ -297,6 +315,15 @@ def _errors(exact: Cosines, estimates: Cosines) -> dict[Leaf, float]:
     }
 
 
-def _floats(vectors: npt.NDArray[np.float16]) -> Floats:
-    """Return the same numbers as float32, in half the time that `astype` takes."""
-    return np.take(_ALL_HALVES, vectors.view(np.uint16), mode="clip")
+def _scaled_down(vectors: Float16s) -> Floats:
+    """Return the same numbers divided by `_SCALE` as float32, in less than half the time that
+    `astype` takes.
+
+    Shifted by 13 bits, the exponent and the fraction of a float16 are those of a float32. Only the
+    exponents' bias differs, by 112, so that the number is smaller by 2 to the 112th. As a power of
+    two this changes no digit of a product.
+    """
+    words = vectors.view(np.int16).astype(np.int32)  # which repeats the sign in the upper half
+    words <<= 13
+    words &= _SIGN_AND_MAGNITUDE
+    return words.view(np.float32)

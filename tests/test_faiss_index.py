@@ -717,7 +717,7 @@ def test_the_sample_is_of_the_same_generation_as_the_index(
     later = add_many(catalog, checkpoint_id, random_unit(1_500, DIMENSION, seed=2))
     ids, _ = sample(opened(catalog, directory), random_unit(1, DIMENSION, seed=7)[0])
     name = f"{current(catalog).token}-{current(catalog).generation}"
-    assert files(directory) == [f"{name}.faiss", f"{name}.sample"]
+    assert files(directory) == [f"{name}.faiss", f"{name}.sample", f"{name}.vectors"]
     assert np.isin(ids, later).mean() == pytest.approx(1_500 / 3_500, abs=0.1)
 
 

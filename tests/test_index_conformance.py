@@ -210,6 +210,18 @@ def test_estimates_cover_all_of_a_selection(engine: Engine, catalog: Catalog) ->
         assert index.estimates([], within).ids.tolist() == expected.ids.tolist()
 
 
+def test_kept_embeddings_are_those_of_the_catalog(engine: Engine, catalog: Catalog) -> None:
+    ids = fill(catalog)
+    opened(engine, catalog)
+    embed_again(catalog, dict(zip(ids[:3], random_unit(3, DIMENSION, seed=5), strict=True)))
+    remove_photos(catalog, ids[-3:])
+    held, vectors = catalog.embeddings(1)
+    for some, found in opened(engine, catalog).kept(np.array([*ids, 10**6])):
+        assert (np.diff(some) > 0).all()
+        assert found.tobytes() == vectors[np.searchsorted(held, some)].tobytes()
+        assert set(some.tolist()) <= set(held.tolist())
+
+
 def remove_photos(catalog: Catalog, ids: Sequence[int]) -> None:
     """Have photos leave the catalog as a forgotten folder's do."""
     with catalog.transaction() as transaction:
@@ -443,6 +455,7 @@ class WithoutEstimates:
         self.held = index.held
         self.nearest = index.nearest
         self.sample = index.sample
+        self.kept = index.kept
         self._index = index
 
     def __len__(self) -> int:

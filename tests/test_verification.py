@@ -269,7 +269,8 @@ def test_the_index_of_many_and_its_sample(tmp_path: Path) -> None:
     catalog.close()
     with sigseek.open(tmp_path / "library") as library:
         assert library.verify().problems == ()
-        for suffix, at in ((".faiss", 5_000), (".faiss", 60_000), (".sample", 5_000)):
+        places = ((".faiss", 5_000), (".faiss", 60_000), (".sample", 5_000), (".vectors", 5_000))
+        for suffix, at in places:
             (path,) = directory.glob(f"*{suffix}")
             flip(path, at)
             (problem,) = library.verify(repair=True).problems

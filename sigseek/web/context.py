@@ -68,5 +68,14 @@ def stop_of(request: Request) -> Stop:
     return stop
 
 
-LibraryInUse = Annotated[Library, Depends(library_of)]
-SettingsInUse = Annotated[Settings, Depends(settings_of)]
+# FastAPI has a thread run every dependency that is no coroutine, which takes longer than these do.
+async def _library(request: Request) -> Library:
+    return library_of(request)
+
+
+async def _settings(request: Request) -> Settings:
+    return settings_of(request)
+
+
+LibraryInUse = Annotated[Library, Depends(_library)]
+SettingsInUse = Annotated[Settings, Depends(_settings)]

@@ -147,6 +147,13 @@ class VectorIndex(Protocol):
         """
         ...
 
+    def kept(self, ids: Ids) -> Iterator[tuple[Ids, Float16s]]:
+        """Yield the embeddings of those of `ids`, ascending, that this index gives faster than the
+        catalog: ids (n,), ascending, and float16 (n, dim) at a time, as the catalog has them. Most
+        indexes give none.
+        """
+        ...
+
 
 @runtime_checkable
 class EstimatingIndex(VectorIndex, Protocol):

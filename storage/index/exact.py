@@ -4,7 +4,7 @@ indexes are held to.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,10 @@ class ExactIndex:
         """Return all photos; see `VectorIndex.sample`."""
         found = self.estimates(queries, within)
         return found.ids, list(found.cosines)
+
+    def kept(self, ids: Ids) -> Iterator[tuple[Ids, npt.NDArray[np.float16]]]:
+        """Yield nothing; see `VectorIndex.kept`."""
+        yield from ()
 
     def estimates(self, queries: Sequence[Floats], within: Ids | None = None) -> Estimates:
         """Return exact cosines; see `EstimatingIndex.estimates`."""

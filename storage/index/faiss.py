@@ -13,14 +13,14 @@ quantiser. When the library has doubled since the quantiser was trained, all is 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import faiss
 import numpy as np
 import numpy.typing as npt
 
-from sigseek.storage.index import faiss_file, index_files
+from sigseek.storage.index import faiss_file, index_files, vector_file
 from sigseek.storage.index.contract import FEWEST_SAMPLED, Embeddings, Estimates, Neighbours
 from sigseek.storage.index.exact import ExactIndex
 from sigseek.storage.index.faiss_build import flat_index, make, sample_index
@@ -28,6 +28,7 @@ from sigseek.storage.index.faiss_file import StoredIndex, indexed_ids, is_quanti
 from sigseek.storage.index.faiss_part import NO_IDS, Part, contains, in_order
 from sigseek.storage.index.index_files import SAMPLE
 from sigseek.storage.index.sampling import collected, draw
+from sigseek.storage.index.vector_file import VectorFile
 
 Floats = npt.NDArray[np.float32]
 Float16s = npt.NDArray[np.float16]
@@ -43,12 +44,21 @@ class FaissIndex:
     """The embeddings of one checkpoint: a file's, what came later, and a sample of both."""
 
     def __init__(
-        self, parts: Sequence[Part], sample: Sequence[Part], embeddings: Embeddings
+        self,
+        parts: Sequence[Part],
+        sample: Sequence[Part],
+        embeddings: Embeddings,
+        vectors: VectorFile | None = None,
+        superseded: Ids = NO_IDS,
     ) -> None:
-        """Take parts that have no photo in common. An exact index needs no sample."""
+        """Take parts that have no photo in common. An exact index needs no sample. `superseded` are
+        the ids, ascending, of rows of the file of `vectors` that no longer hold.
+        """
         self._parts = parts
         self._sample = sample
         self._embeddings = embeddings.without_stop()
+        self._vectors = vectors
+        self._superseded = superseded
         self._exact = all(part.is_exact for part in parts)
         self._small: tuple[Ids, ExactIndex] | None = None
         """The last small selection that was asked for, and an index of it."""
@@ -95,6 +105,14 @@ class FaissIndex:
             return whole.sample(queries)
         return self._all_cosines([self._sample_of(within)], queries, None)
 
+    def kept(self, ids: Ids) -> Iterator[tuple[Ids, Float16s]]:
+        """See `VectorIndex.kept`. These are the embeddings of a quantised index's file."""
+        if self._vectors is None:
+            return
+        if len(self._superseded):
+            ids = ids[~contains(self._superseded, ids)]
+        yield from self._vectors.chunks(ids)
+
     def _whole(self, within: Ids | None) -> ExactIndex | None:
         """Return an exact index of a small selection; None for a large one, and where this index is
         exact itself. The last one is kept, because several queries often ask for one selection.
@@ -136,13 +154,15 @@ def open_index(directory: Path, embeddings: Embeddings) -> FaissIndex:
         if index_files.may_serve(stored.rows, later, embeddings.count):
             return _brought_up_to_date(stored, directory, embeddings)
     made = make(stored, embeddings)
-    # The sample comes first, so that a killed process leaves no index file without its sample.
+    # The index file comes last, so that a killed process leaves none without what lies beside it.
     samples = [_stored_sample(made, directory, embeddings)] if is_quantised(made.index) else []
+    vectors = _stored_vectors(made, directory, embeddings) if is_quantised(made.index) else None
     with contextlib.suppress(OSError):
         faiss_file.write(made.index, made.trained_on, directory, embeddings, made.generation)
         # From here on by memory map, if it is the same file: only then does nothing come later.
         made = faiss_file.open_exactly(directory, embeddings, made.generation) or made
-    return FaissIndex([Part(made.index)], [Part(sample) for sample in samples], embeddings)
+    parts, sampled = [Part(made.index)], [Part(sample) for sample in samples]
+    return FaissIndex(parts, sampled, embeddings, vectors)
 
 
 def lacking_ids(directory: Path, embeddings: Embeddings) -> Ids:
@@ -182,7 +202,18 @@ def _brought_up_to_date(stored: StoredIndex, directory: Path, embeddings: Embedd
         Part(sample, left_out),
         Part(flat_index(dimension, [(later_ids[rows], later[rows])])),
     ]
-    return FaissIndex(parts, sampled, embeddings)
+    vectors = vector_file.open_exactly(directory, embeddings, stored.generation)
+    return FaissIndex(parts, sampled, embeddings, vectors, superseded)
+
+
+def _stored_vectors(
+    index: StoredIndex, directory: Path, embeddings: Embeddings
+) -> VectorFile | None:
+    """Return the file of the index's embeddings, written now; None where that is not possible."""
+    ids = np.sort(indexed_ids(index.index))
+    with contextlib.suppress(OSError):
+        vector_file.write(ids, directory, embeddings, index.generation)
+    return vector_file.open_exactly(directory, embeddings, index.generation)
 
 
 def _stored_sample(index: StoredIndex, directory: Path, embeddings: Embeddings) -> faiss.Index:

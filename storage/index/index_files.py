@@ -27,9 +27,9 @@ from sigseek.errors import ErrorKind
 from sigseek.files import PART
 from sigseek.storage.errors import LibraryError
 
-INDEX, SAMPLE = ".faiss", ".sample"
-"""What the names of files end with: indexes of all embeddings, and of the sample that stands for
-them.
+INDEX, SAMPLE, VECTORS = ".faiss", ".sample", ".vectors"
+"""What the names of files end with: indexes of all embeddings, indexes of the sample that stands
+for them, and the embeddings themselves.
 """
 
 FOOTER = struct.Struct("<8sQQQQL")
@@ -146,7 +146,9 @@ def total_bytes(directory: Path) -> int:
 
 def damaged_names(directory: Path, token: str) -> list[str]:
     """Return the paths of the checkpoint's files that are not as they were written."""
-    paths = [path for suffix in (INDEX, SAMPLE) for _, path in _files(directory, token, suffix)]
+    paths = [
+        path for suffix in (INDEX, SAMPLE, VECTORS) for _, path in _files(directory, token, suffix)
+    ]
     return [str(path) for path in sorted(paths) if not is_sound(path)]
 
 

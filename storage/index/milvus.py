@@ -101,6 +101,10 @@ class MilvusIndex:
             return self._small(inside).sample(queries)
         return self._index_of(draw(inside, SAMPLED)).sample(queries)
 
+    def kept(self, ids: Ids) -> Iterator[tuple[Ids, Float16s]]:
+        """Yield nothing; see `VectorIndex.kept`."""
+        yield from ()
+
     def _estimated(self, query: Floats, count: int, inside: Ids) -> tuple[Ids, Floats] | None:
         """Return at least `count` photos of the selection with estimated cosines; None where they
         are not among as many as the server gives at most.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from sigseek.operations.layout import Layout
 from sigseek.web.context import LibraryInUse, named_photos, stop_of
-from sigseek.web.routes.search import Asked
+from sigseek.web.routes.search import AskedFor
 
 router = APIRouter(tags=["search"])
 
@@ -27,7 +26,7 @@ MAGIC = 0x53474C31
         304: {"description": "The caller has it already."},
     },
 )
-def layout(request: Request, library: LibraryInUse, asked: Annotated[Asked, Depends()]) -> Response:
+def layout(request: Request, library: LibraryInUse, asked: AskedFor) -> Response:
     """Answer all hits in the order of `search`, as columns of little-endian numbers.
 
     uint32 0x53474c31 and uint32 n; then float64 id[n]; uint16 ratio[n], 1,000 times width over

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -23,40 +24,16 @@ NDJSON = "application/x-ndjson"
 OrderName = Literal["match", "date", "-date", "path", "rating", "added"]
 
 
+@dataclass(frozen=True)
 class Asked:
-    """The parameters that say what is searched for, and in which order."""
+    """What is searched for, and in which order."""
 
-    def __init__(
-        self,
-        q: Annotated[
-            str, Query(description="The query; empty for all photos.", max_length=10_000)
-        ] = "",
-        sort: Annotated[
-            OrderName,
-            Query(description='The order. "match" is newest first where the query is empty.'),
-        ] = "match",
-        all: Annotated[  # noqa: A002 - the parameter's name
-            bool, Query(description="Whether photos that do not match follow those that do.")
-        ] = False,
-        min_probability: Annotated[
-            float, Query(description="The least probability of a hit, 0 to 1.", ge=0, le=1)
-        ] = 0.0,
-        closer: Annotated[
-            int,
-            Query(
-                description="How many of the best photos are scored again by parts.", ge=0, le=200
-            ),
-        ] = 0,
-        include_self: Annotated[
-            bool, Query(description="Whether a photo that the query names is listed, too.")
-        ] = False,
-    ) -> None:
-        self.q = q.strip()
-        self.sort = sort
-        self.include_all = all
-        self.min_probability = min_probability
-        self.closer = closer
-        self.include_self = include_self
+    q: str = ""
+    sort: OrderName = "match"
+    include_all: bool = False
+    min_probability: float = 0.0
+    closer: int = 0
+    include_self: bool = False
 
     def search(
         self,
@@ -94,6 +71,35 @@ class Asked:
         )
 
 
+async def read_asked(
+    q: Annotated[
+        str, Query(description="The query; empty for all photos.", max_length=10_000)
+    ] = "",
+    sort: Annotated[
+        OrderName,
+        Query(description='The order. "match" is newest first where the query is empty.'),
+    ] = "match",
+    all: Annotated[  # noqa: A002 - the parameter's name
+        bool, Query(description="Whether photos that do not match follow those that do.")
+    ] = False,
+    min_probability: Annotated[
+        float, Query(description="The least probability of a hit, 0 to 1.", ge=0, le=1)
+    ] = 0.0,
+    closer: Annotated[
+        int,
+        Query(description="How many of the best photos are scored again by parts.", ge=0, le=200),
+    ] = 0,
+    include_self: Annotated[
+        bool, Query(description="Whether a photo that the query names is listed, too.")
+    ] = False,
+) -> Asked:
+    """Return what the parameters of a request ask for."""
+    return Asked(q.strip(), sort, all, min_probability, closer, include_self)
+
+
+AskedFor = Annotated[Asked, Depends(read_asked)]
+
+
 @router.get(
     "/search",
     summary="Find photos",
@@ -102,7 +108,7 @@ class Asked:
 def search(
     request: Request,
     library: LibraryInUse,
-    asked: Annotated[Asked, Depends()],
+    asked: AskedFor,
     limit: Annotated[int, Query(description="The most hits, 1 to 1000.", ge=1, le=1000)] = 50,
     offset: Annotated[
         int, Query(description="How many hits to leave out first.", ge=0, le=MOST_LEFT_OUT)
