@@ -7,6 +7,7 @@ does not grow with the folder.
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -51,7 +52,9 @@ until it is loaded and its batch is known.
 """
 _THUMBNAIL = THUMBNAIL_SIZES[0]
 """The thumbnails that are made of every photo. Larger ones are made when they are asked for."""
-THREADS = max(2, (os.cpu_count() or 2) - 1)
+_CORES = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 2
+"""The processor cores that this process may use: Slurm and Ray's workers leave it some of them."""
+THREADS = max(2, _CORES - 1)
 """How many threads hash, and how many have a process of their own decode. Two at least, since one
 may wait for the disk. The tower takes all cores when it runs.
 """

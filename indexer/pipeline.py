@@ -32,7 +32,7 @@ from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index.contract import IndexStore
 
 if TYPE_CHECKING:
-    from sigseek.indexer.shared_work import Worker
+    from sigseek.indexer.shared_work import Crew, Worker
     from sigseek.siglip.yardstick.embeddings import Yardstick  # numpy comes with it
     from sigseek.storage.thumbnails import ThumbnailStore
 
@@ -50,7 +50,8 @@ class Indexer:
     runs that take long, and keeps how fast this one was. `thumbnails` is called when there are
     files to read; what it returns keeps a small picture of each photo that is decoded.
     `shared` tells whether other processes may take in the files, too: one calls `run`, and the
-    others call `help`. `mounts` tells where the library's folders are on this machine.
+    others call `help`. With a `crew`, the one that calls `run` leaves all files to it. `mounts`
+    tells where the library's folders are on this machine.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Indexer:
         reread: bool = False,
         thumbnails: Callable[[], ThumbnailStore | None] = lambda: None,
         shared: bool = False,
+        crew: Crew | None = None,
         mounts: Mounts | None = None,
         listener: Listener | None = None,
         stop: Stop | None = None,
@@ -81,6 +83,7 @@ class Indexer:
         self._index_store = index_store
         self._thumbnails = thumbnails
         self._shared = shared
+        self._crew = crew
         self._mounts = mounts or Mounts()
         self._worker: Worker | None = None
         self._shared_listing = False
@@ -242,6 +245,10 @@ class Indexer:
         """Hash, decode, embed and store what is new or changed in the folders."""
         work = [(folder, found) for folder, found in work if found.changed]
         if not work and self._worker is None:
+            return
+        if self._worker is not None and self._crew is not None:
+            self._worker.offer(work)
+            self._worker.wait_for(self._crew, self._stop)
             return
         # Pillow and numpy come with these, which a run over unchanged folders does without
         from sigseek.indexer.decoding.guarded import GuardedDecoder

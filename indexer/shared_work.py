@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from sigseek.errors import ErrorKind, Option, Remedy
 from sigseek.indexer.comparison import Comparison
@@ -52,6 +52,8 @@ long for another.
 """
 _FIRST_LOOK, _LAST_LOOK = 0.2, 3.0
 """Seconds between two looks for tasks while others have them all. They double with each look."""
+_LOOK_AT_CREW = 0.5
+"""Seconds between two looks at what a crew does."""
 _ATTEMPTS = 10
 """How often a transaction is tried that other workers' transactions are in the way of."""
 
@@ -78,6 +80,16 @@ class SharedProgress:
             len(living),
             round(sum(one.done / one.seconds for one in living if one.seconds > 0), 2),
         )
+
+
+class Crew(Protocol):
+    """Processes that take in all files which this process lists."""
+
+    def tend(self) -> None:
+        """See that the processes are at work. It is called again and again while there are files
+        left. Raises SigseekError when none of them will go on.
+        """
+        ...
 
 
 class Worker:
@@ -167,6 +179,17 @@ class Worker:
                 self._ledger.wait_for_others()
                 stop.wait(pause)
                 pause = min(2 * pause, _LAST_LOOK)
+
+    def wait_for(self, crew: Crew, stop: Stop) -> None:
+        """Wait until the crew has taken in all files that are tasks."""
+        while not stop.is_set() and self._catalog.folders_with_tasks(self._checkpoint.id):
+            crew.tend()
+            self._commit(lambda transaction: transaction.free_expired())
+            self._look()
+            self._ledger.wait_for_others()
+            stop.wait(_LOOK_AT_CREW)
+        self._look()
+        self._ledger.wait_for_others()
 
     def claim(self, folder: FolderRecord, count: int, *, alone: bool) -> list[TaskRecord]:
         """Claim tasks: one that has been tried several times if `alone`, or else others."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias
@@ -175,6 +176,9 @@ class Library:
         max_megapixels: int | None = None,
         join: bool = False,
         mounts: Mapping[str, StrPath] | None = None,
+        ray: str | None = None,
+        ray_workers: int | None = None,
+        ray_cores: int | None = None,
         vectors: str | None = None,
         listener: Listener | None = None,
         stop: Stop | None = None,
@@ -210,13 +214,20 @@ class Library:
         `mounts` tells where this machine has directories, by the absolute paths that the library
         knows them under. A process with `mounts` lists no files. docs/workers.md tells more.
 
+        With `ray`, this process lists the files, and workers in a Ray cluster take them in. `ray`
+        is the address of the cluster, "auto" for the one that this machine belongs to, or "local"
+        for one that is started here and ends with the call. By default there is a worker for each
+        GPU; where there is none, each has as many cores as the smallest machine. `ray_workers`
+        and `ray_cores`, the cores of each, say otherwise. `mounts` then holds for the workers.
+
         Raises FolderError and changes nothing when more than half of a folder's files are gone
         (unless `accept_missing`), when an offline folder is inside a new one, or when a new folder
         holds a whole system, as "/" does (unless `accept_system_folder`).
         """
-        from sigseek.operations.indexing import index_folders
+        from sigseek.operations.indexing import check_no_workers, index_folders
 
-        return index_folders(
+        index = partial(
+            index_folders,
             self._opened,
             folders,
             accept_missing=accept_missing,
@@ -225,12 +236,17 @@ class Library:
             exclude=exclude,
             include=include,
             max_megapixels=max_megapixels,
-            join=join,
-            mounts=mounts,
             vectors=vectors,
             listener=listener,
             stop=stop,
         )
+        if ray is None:
+            check_no_workers(ray_workers, ray_cores)
+            return index(join=join, mounts=mounts)
+        from sigseek.operations.ray_workers import index_on_ray  # few runs use Ray
+
+        workers = (ray, ray_workers, ray_cores)
+        return index_on_ray(self._opened, folders, workers, mounts or {}, listener, index)
 
     def preview(
         self,

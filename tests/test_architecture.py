@@ -133,6 +133,16 @@ def test_working_rooms_name_no_command_and_no_option() -> None:
     assert not found
 
 
+def test_one_module_imports_ray() -> None:
+    importing = {
+        path.name
+        for room in MAY_IMPORT
+        for path in (ROOT / room).rglob("*.py")
+        if any(name.split(".")[0] == "ray" for name in imported_names(path))
+    }
+    assert importing == {"ray_cluster.py"}
+
+
 def test_each_room_is_linked_into_the_package() -> None:
     for room in ROOMS:
         assert (ROOT / "sigseek" / room).resolve() == ROOT / room

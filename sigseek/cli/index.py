@@ -76,7 +76,28 @@ if TYPE_CHECKING:
     multiple=True,
     type=MountedPath(),
     metavar="PATH=HERE",
-    help="With --join: what the library knows as PATH is at HERE on this machine. Repeatable.",
+    help="With --join: what the library knows as PATH is at HERE on this machine; with --ray, on "
+    "the machines of the workers. Repeatable.",
+)
+@click.option(
+    "--ray",
+    metavar="ADDRESS",
+    help="Have workers in a Ray cluster take in the files. ADDRESS is HOST:PORT, auto for the "
+    "cluster that this machine belongs to, or local for one that is started here and ends with the "
+    "run. The library has to be in a PostgreSQL database.",
+)
+@click.option(
+    "--ray-workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="With --ray: how many workers.  [default: one for each GPU, or else as many as fit]",
+)
+@click.option(
+    "--ray-cores",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="With --ray: the processor cores of each worker.  [default: a GPU's share, or else as "
+    "many as the smallest machine has]",
 )
 @click.option(
     "--vectors",
@@ -100,6 +121,9 @@ def index(
     only_list: bool,
     join: bool,
     mounts: tuple[tuple[str, Path], ...],
+    ray: str | None,
+    ray_workers: int | None,
+    ray_cores: int | None,
     vectors: str | None,
     max_megapixels: int | None,
     thumbnails_max: int | None,
@@ -131,7 +155,7 @@ def index(
             return
         if thumbnails_max is not None:
             library.limit_thumbnails(thumbnails_max)
-        if join:  # cluster managers end a process so; its claims are then free at once
+        if join or ray:  # cluster managers end a process so; its claims are then free at once
             signal.signal(signal.SIGTERM, signal.default_int_handler)
         with RunProgress() as listener:
             run = partial(
@@ -145,11 +169,14 @@ def index(
                 max_megapixels=max_megapixels,
                 join=join,
                 mounts=dict(mounts),
+                ray=ray,
+                ray_workers=ray_workers,
+                ray_cores=ray_cores,
                 vectors=vectors,
                 listener=listener,
             )
             report = _with_consent(run)
-        if not (report.scanned or report.offline or report.emptied or join):
+        if not (report.scanned or report.offline or report.emptied or join or ray):
             where = ", ".join(shown(str(folder)) for folder in folders) or "the known folders"
             click.echo(f"warning: no pictures found in {where}", err=True)
         print_report(report, library, as_json=as_json)

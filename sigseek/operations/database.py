@@ -32,6 +32,13 @@ class LibraryDatabase(LibraryLocation):
         self.where = without_secrets(self._url)
         self._dialect: PostgreSqlDialect | None = None
 
+    @property
+    def address(self) -> str:
+        """The address with which other processes open the library, with its password if it has
+        one.
+        """
+        return self._url.render_as_string(hide_password=False)
+
     @cached_property
     def directory(self) -> Path:
         """The directory of this machine's index files. Raises LibraryError where there is no

@@ -29,6 +29,7 @@ from sigseek.storage.catalog import path_prefix
 
 if TYPE_CHECKING:
     from sigseek.indexer.preview import ListedFile
+    from sigseek.indexer.shared_work import Crew
     from sigseek.operations.watch import WatchEvent
     from sigseek.siglip.yardstick.embeddings import Yardstick
 
@@ -44,12 +45,18 @@ def index_folders(
     include: Sequence[str],
     max_megapixels: int | None,
     join: bool = False,
+    lists: bool = True,
+    crew: Crew | None = None,
     mounts: Mapping[str, str | os.PathLike[str]] | None = None,
     vectors: str | None = None,
     listener: Listener | None,
     stop: Stop | None,
 ) -> IndexReport:
-    """Index folders, or all known ones, as `Library.index` describes."""
+    """Index folders, or all known ones, as `Library.index` describes.
+
+    A process that joins lists the files if it can, unless `lists` is False. With a `crew` it only
+    lists them, and the crew takes them in.
+    """
     _check_patterns(exclude, include)
     if vectors is not None:
         check_vectors(vectors)
@@ -66,7 +73,8 @@ def index_folders(
         )
     places = _mounts(mounts or {})
     # A machine with other paths knows the folders only by the library's.
-    roots = [Path(one) if places else check_folder(typed_path(one)) for one in folders]
+    lists = lists and not places
+    roots = [check_folder(typed_path(one)) if lists else Path(one) for one in folders]
     for root in () if accept_system_folder else roots:
         check_no_system_folder(directory, root, Option("accept_system_folder", True))
     told, until = listener or library.listener, stop or Stop()
@@ -93,6 +101,7 @@ def index_folders(
                     thumbnails=lambda: library.thumbnails.store_if_any,
                     max_pixels=None if max_megapixels is None else max_megapixels * 1_000_000,
                     shared=join,
+                    crew=crew,
                     mounts=places,
                     listener=told,
                     stop=until,
@@ -107,13 +116,23 @@ def index_folders(
                     told.said(note)
                 return report
 
-            if join:
-                run = SharedRun(library, roots, told, until, may_list=not places)
+            if join and crew is None:
+                run = SharedRun(library, roots, told, until, may_list=lists)
                 return run.run(indexer, index)
             with directory.changing(create=True, stop=until):
                 return index(indexer())
         except StoppedError:  # before there was anything to report, as while waiting for its turn
             return IndexReport(stopped=True)
+
+
+def check_no_workers(workers: int | None, cores: int | None) -> None:
+    """Raise LibraryError where Ray's workers are described, for a run without Ray."""
+    if workers is not None or cores is not None:
+        raise LibraryError(
+            "only a run on Ray has workers to count",
+            Remedy("add {}", (Option("ray", "local"),)),
+            ErrorKind.INVALID,
+        )
 
 
 def _mounts(places: Mapping[str, str | os.PathLike[str]]) -> Mounts:

@@ -18,14 +18,16 @@ _LOOK = 0.3
 """Seconds between two looks at whether another process has begun."""
 
 
-def check_can_be_shared(location: LibraryLocation) -> None:
-    """Raise LibraryError for a library that only one process at a time can change."""
+def check_can_be_shared(location: LibraryLocation, asked_by: str = "join") -> None:
+    """Raise LibraryError for a library that only one process at a time can change. `asked_by` is
+    the option that asks for more of them.
+    """
     if not location.can_be_shared:
         raise LibraryError(
             f"{location.where} is a directory, and processes index together only in a library in a "
             "PostgreSQL database",
             Remedy(
-                "leave out {}, or name a database with {}", (Option("join"), Option("directory"))
+                "leave out {}, or name a database with {}", (Option(asked_by), Option("directory"))
             ),
             ErrorKind.UNSUPPORTED,
         )

@@ -62,7 +62,7 @@ class ModelInUse:
         self.precision = precision
         self.listener = listener
         self._directory = directory
-        self._device = device
+        self.device = device
         self.changes = 0
         """How often another checkpoint took the place of the one in use."""
         self._chosen: str | None = None
@@ -221,7 +221,7 @@ class ModelInUse:
         listener.advanced(Progress(Phase.PREPARING))
         return load_image_tower(
             self.prepare(listener, stop),
-            self._device,
+            self.device,
             self._wanted_precision(),
             lambda: self._sample(sample_folders, stop),
             listener,
@@ -234,7 +234,7 @@ class ModelInUse:
 
         listener.advanced(Progress(Phase.PREPARING))
         checkpoint = self.prepare(listener, stop)
-        tower = load_text_tower(checkpoint, self._device, self._wanted_precision(), listener, stop)
+        tower = load_text_tower(checkpoint, self.device, self._wanted_precision(), listener, stop)
         return SharedTextTower(tower)
 
     def _wanted_precision(self) -> str:
