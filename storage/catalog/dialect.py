@@ -6,7 +6,7 @@ tests of the catalog run on both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -92,6 +92,10 @@ class Dialect(Protocol):
 
     def ids(self, ids: Sequence[int]) -> object:
         """Return the value of a parameter of `is_among`."""
+        ...
+
+    def is_one_of(self, column: Column[Any], values: Collection[Any]) -> ColumnElement[bool]:
+        """Return whether the column's value is one of these."""
         ...
 
     def is_path_among(self, column: Column[str], paths: Sequence[str]) -> ColumnElement[bool]:

@@ -8,7 +8,7 @@ import os
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -152,6 +152,10 @@ class SqliteDialect:
     def ids(self, ids: Sequence[int]) -> str:
         """Return the ids as JSON."""
         return json.dumps(ids)
+
+    def is_one_of(self, column: Column[Any], values: Collection[Any]) -> ColumnElement[bool]:
+        """Return whether the column's value is one of these, each of which is a parameter."""
+        return column.in_(values)
 
     def is_path_among(self, column: Column[str], paths: Sequence[str]) -> ColumnElement[bool]:
         """Return whether the path is one of these."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import Connection, delete, update
 
 from sigseek.storage.catalog.changes.writer import Writer
+from sigseek.storage.catalog.dialect import Dialect
 from sigseek.storage.catalog.paths import statement_chunks
 from sigseek.storage.catalog.tables import EMBEDDING_COMPARISON, EMBEDDING_PAIR
 from sigseek.storage.records.hashes import EmbeddingComparison, EmbeddingPairs
@@ -62,8 +63,8 @@ def remove_embedding_pairs(
             connection.execute(delete(EMBEDDING_PAIR).where(ours, photo.in_(chunk)))
 
 
-def forget_looks(connection: Connection, photo_ids: Sequence[int]) -> None:
+def forget_looks(connection: Connection, dialect: Dialect, photo_ids: Sequence[int]) -> None:
     """Forget what was seen of pairs with these photos, whose sketches have changed."""
     for photo in (EMBEDDING_PAIR.c.first_id, EMBEDDING_PAIR.c.second_id):
-        seen = photo.in_(photo_ids) & EMBEDDING_PAIR.c.looks_same.is_not(None)
+        seen = dialect.is_one_of(photo, photo_ids) & EMBEDDING_PAIR.c.looks_same.is_not(None)
         connection.execute(update(EMBEDDING_PAIR).where(seen).values(looks_same=None))

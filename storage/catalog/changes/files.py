@@ -185,9 +185,10 @@ class FileWriter(Writer):
         fresh = {file.photo_id for file in changed if file.gave_facts}
         stale = {file.photo_id for file in changed} - fresh | set(lost)
         if stale:
-            self._mark_stale(PHOTO.c.id.in_(stale))
+            self._mark_stale(self._dialect.is_one_of(PHOTO.c.id, stale))
         if fresh:
-            self._mark_copied_stale(select(PHOTO.c.id).where(PHOTO.c.id.in_(fresh)))
+            among = self._dialect.is_one_of(PHOTO.c.id, fresh)
+            self._mark_copied_stale(select(PHOTO.c.id).where(among))
 
     def _mark(
         self,

@@ -25,13 +25,15 @@ class HashWriter(Writer):
         present = self._lock_photos(hashes, change=True)
         hashes = {id_: hashes[id_] for id_ in sorted(present)}
         several = [id_ for id_, record in hashes.items() if record and record.several_pictures]
+        is_one_of = self._dialect.is_one_of
         for chunk in statement_chunks(list(hashes)):
-            self._connection.execute(delete(SKETCH).where(SKETCH.c.photo_id.in_(chunk)))
+            self._connection.execute(delete(SKETCH).where(is_one_of(SKETCH.c.photo_id, chunk)))
             for photo in (NEAR_PAIR.c.first_id, NEAR_PAIR.c.second_id):
-                self._connection.execute(delete(NEAR_PAIR).where(photo.in_(chunk)))
-            forget_looks(self._connection, chunk)
+                self._connection.execute(delete(NEAR_PAIR).where(is_one_of(photo, chunk)))
+            forget_looks(self._connection, self._dialect, chunk)
             values = {"hash_version": version, "pairs_version": 0, "several_pictures": False}
-            self._connection.execute(update(PHOTO).where(PHOTO.c.id.in_(chunk)).values(values))
+            of_photos = update(PHOTO).where(is_one_of(PHOTO.c.id, chunk))
+            self._connection.execute(of_photos.values(values))
         colors = [
             {"photo": id_, "value": record.color}
             for id_, record in hashes.items()

@@ -97,14 +97,18 @@ class PictureWriter(Writer):
         return {
             id_
             for chunk in statement_chunks(photos)
-            for id_ in self._connection.scalars(older.where(PHOTO.c.id.in_(chunk)))
+            for id_ in self._connection.scalars(
+                older.where(self._dialect.is_one_of(PHOTO.c.id, chunk))
+            )
         }
 
     def _find(self, digests: Sequence[bytes]) -> dict[bytes, int]:
         """Return the ids of known photos by digest, their rows locked against removal."""
         found: dict[bytes, int] = {}
         for chunk in statement_chunks(digests):
-            query = select(PHOTO.c.digest, PHOTO.c.id).where(PHOTO.c.digest.in_(chunk))
+            query = select(PHOTO.c.digest, PHOTO.c.id).where(
+                self._dialect.is_one_of(PHOTO.c.digest, chunk)
+            )
             locked = query.order_by(PHOTO.c.id).with_for_update(read=True, key_share=True)
             found.update(self._connection.execute(locked).all())
         return found

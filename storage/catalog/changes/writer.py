@@ -53,8 +53,8 @@ class Writer:
         """
         found: set[int] = set()
         for chunk in statement_chunks(sorted(ids)):
-            query = select(PHOTO.c.id).where(PHOTO.c.id.in_(chunk)).order_by(PHOTO.c.id)
-            locked = query.with_for_update(read=not change, key_share=True)
+            query = select(PHOTO.c.id).where(self._dialect.is_one_of(PHOTO.c.id, chunk))
+            locked = query.order_by(PHOTO.c.id).with_for_update(read=not change, key_share=True)
             found.update(self._connection.scalars(locked))
         return found
 
