@@ -10,7 +10,7 @@ from sigseek.storage.perceptual_hash import Bits, distances
 def pairs(
     index: HashIndex, asked: Bits, most: int, *, only_earlier: bool
 ) -> dict[tuple[int, int], int]:
-    found = index.like(asked, most, rows=np.arange(len(asked)), only_earlier=only_earlier)
+    found = index.similar(asked, most, rows=np.arange(len(asked)), only_earlier=only_earlier)
     listed = zip(found.asked.tolist(), found.found.tolist(), found.distances.tolist(), strict=True)
     kept = {(one, other): distance for one, other, distance in listed}
     assert len(kept) == len(found.asked), "each once"
@@ -40,7 +40,7 @@ def test_all_that_differ_in_few_bits_are_found(
     assert pairs(index, bits, 15, only_earlier=False) == right
     earlier = {pair: distance for pair, distance in right.items() if pair[0] > pair[1]}
     assert pairs(index, bits, 15, only_earlier=True) == earlier
-    others = index.like(bits[[10, 0]], 0)
+    others = index.similar(bits[[10, 0]], 0)
     assert {(0, 10), (0, 200), (1, 0)} <= set(
         zip(others.asked.tolist(), others.found.tolist(), strict=True)
     ), "hashes that are not in the index are paired with their equals"

@@ -1,9 +1,9 @@
 """Pairs of pictures whose perceptual hashes are alike, found without comparing all with all.
 
 The 256 bits are cut into 16 words. Two hashes that differ in fewer than 16 bits have a word in
-common, and pictures that differ in many more mostly have one, too: the first words hold the lowest
-frequencies, which survive most. So only hashes with a common word are compared, and most of these
-in one half of their bits only: there, already more bits differ than in all bits of like pictures.
+common. Hashes that differ in many more bits mostly have one, too, because the first words hold the
+lowest frequencies, which survive most. So only hashes with a common word are compared. For most of
+these, one half of the bits is enough: more bits differ there than may differ altogether.
 """
 
 import os
@@ -25,7 +25,7 @@ _TOGETHER = 200_000
 _HALVES = (0, 1), (2, 3)
 """The quarters of a hash, 64 bits each, that make its halves."""
 _MOST_IN_BUCKET = 64
-"""How many times larger than the average a bucket of a word's value may be. The words in larger
+"""How many times as large as the average the bucket of a word's value may be. Words in larger
 buckets are too common to say anything.
 """
 
@@ -35,12 +35,12 @@ Quarters: TypeAlias = list[npt.NDArray[np.uint64]]
 
 @dataclass(frozen=True)
 class HashPairs:
-    """Pairs of rows with like hashes."""
+    """Pairs of rows with similar hashes."""
 
     asked: Rows
     """The places (n,) of the hashes that were asked about, among all that were."""
     found: Rows
-    """The rows (n,) in the index of the hashes that are like them."""
+    """The rows (n,) in the index of the hashes that are similar to them."""
     distances: Rows
     """How many bits differ, (n,)."""
 
@@ -61,7 +61,7 @@ class HashIndex:
             counts = np.bincount(values, minlength=_VALUES)
             self._starts.append(np.concatenate([[0], np.cumsum(counts)]))
 
-    def like(
+    def similar(
         self, asked: Bits, most: int, *, rows: Rows | None = None, only_earlier: bool = False
     ) -> HashPairs:
         """Return the pairs of hashes that differ in `most` bits at most, each once.
@@ -72,7 +72,9 @@ class HashIndex:
         """
         if rows is None:
             rows = np.full(len(asked), -1)
-        find = partial(self._common, asked, _quarters(asked), rows, most, only_earlier=only_earlier)
+        find = partial(
+            self._with_common_word, asked, _quarters(asked), rows, most, only_earlier=only_earlier
+        )
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             parts = [part for of_word in threads.map(find, range(_WORDS)) for part in of_word]
         if not parts:
@@ -82,7 +84,7 @@ class HashIndex:
         _, first = np.unique(one * self._count + other, return_index=True)
         return HashPairs(one[first], other[first], distance[first])
 
-    def _common(
+    def _with_common_word(
         self,
         asked: Bits,
         quarters: Quarters,
@@ -92,10 +94,12 @@ class HashIndex:
         *,
         only_earlier: bool,
     ) -> list[tuple[Rows, Rows, Rows]]:
-        """Return the like pairs that have this word in common: places among those asked about, rows
-        found, distances.
+        """Return the similar pairs that have this word in common: the places of those asked about,
+        the rows found, and the distances.
         """
-        values = asked.view(np.uint16)[:, word].astype(np.int64)  # one more may not fit otherwise
+        values = asked.view(np.uint16)[:, word].astype(
+            np.int64
+        )  # 16 bits could not hold values + 1
         starts, order = self._starts[word], self._orders[word]
         first, counts = starts[values], starts[values + 1] - starts[values]
         counts[counts > self._most] = 0
@@ -111,18 +115,18 @@ class HashIndex:
             other = order[first[which] + within].astype(np.int64)
             one = rows[which]
             kept = other < one if only_earlier else other != one
-            found.append(self._like(word, quarters, which[kept], other[kept], most))
+            found.append(self._near_enough(word, quarters, which[kept], other[kept], most))
             begin = end
         return found
 
-    def _like(
+    def _near_enough(
         self, word: int, quarters: Quarters, which: Rows, other: Rows, most: int
     ) -> tuple[Rows, Rows, Rows]:
-        """Return the like ones of these pairs, which have this word in common, and their
-        distances.
+        """Return those of the pairs that differ in `most` bits at most, and their distances. All of
+        the pairs have this word in common.
         """
         distance = np.zeros(len(which), np.int64)
-        # Unlike hashes differ in about half of the bits, but not in those of the common word.
+        # Hashes of other pictures differ in half of the bits, but not in those of the common word.
         with_word = word // (_WORDS // 2)
         for half in (_HALVES[1 - with_word], _HALVES[with_word]):
             for quarter in half:

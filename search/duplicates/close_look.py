@@ -53,14 +53,14 @@ _EXTRA_DETAIL = 0.025
 are candidates because of their embeddings, and second shots of a scene have like embeddings, too.
 """
 DIFFERENCE = 1.5
-"""The greatest difference of parts, in that which coding makes. Between two shots of a scene
-something mostly moves, and there whole parts differ.
+"""The greatest difference of a part of the picture, where 1 is what coding may make. Between two
+shots of a scene something mostly moves, and there whole parts differ more.
 """
 TURNED_DIFFERENCE = 2.4
-"""The same for pictures that are turned a little, whose corners are other ones."""
+"""The same for pictures that are turned a little, whose corners show something else."""
 _STRAIGHT = math.radians(0.3), math.radians(0.6), 1.012
-"""How far a crop may be turned, slanted and stretched by what is measured inexactly. A camera in a
-hand turns more from one shot to the next.
+"""How far a crop may seem to be turned, slanted and stretched, because this is measured inexactly.
+A camera in a hand turns more from one shot to the next.
 """
 _FRAMED_STRAIGHT = math.radians(0.35), math.radians(0.7), 1.03
 """The same if one has a frame that was left out."""
@@ -86,13 +86,15 @@ parts to be compared. Otherwise the margins are a scene's own, such as a white w
 of it would agree without them, however the frame moved.
 """
 _TURNED_APART = 90
-"""Hashes of more different bits are not those of one frame, turned in any way."""
+"""If hashes differ in more bits, in whatever way one is turned, the pictures do not show the same
+frame.
+"""
 _SCALES = (1.0, 0.85, 0.7, 0.55)
 """How large a picture may lie in the other one, in parts of its width or height."""
 _SPACING = 0.2
 """How far apart the places are where a smaller picture is first laid, where 2 is a whole width."""
 _STARTS = 2
-"""How many of the first places are improved; these are the most alike ones."""
+"""How many of the first places, the most alike ones, are improved."""
 _LEAST_FIRST = 0.7
 """The least likeness at a first place that can be improved enough."""
 

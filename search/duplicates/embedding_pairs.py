@@ -33,14 +33,15 @@ ALIKE = 0.8
 _VERSION = 1
 """Raise it when the same embeddings would give other pairs."""
 _GROWN = 2
-"""When there are more photos by this factor, or fewer, it is measured again how near is usual, and
-all are compared anew.
+"""If the library has grown or shrunk by this factor, the usual cosine is measured again, and all
+photos are compared anew.
 """
 _MANY_NEW = 8
-"""If the new photos are more than one in so many, comparing all anew is faster."""
+"""If more than one photo in this many is new, comparing all anew is faster."""
 _LOOKED_TOGETHER = 1_000
+"""Pairs that are looked at closely together."""
 _STORED_TOGETHER = 50_000
-"""Pairs that are looked at and stored together. A run that is interrupted loses these at most."""
+"""Pairs whose looks are stored together. A run that is interrupted loses these at most."""
 
 Mask = npt.NDArray[np.bool_]
 
@@ -90,8 +91,8 @@ def keep_embedding_pairs(
 def embedding_pairs(
     catalog: CatalogReader, checkpoint_id: int, stop: Stop, told: Told
 ) -> tuple[EmbeddingPairs, float]:
-    """Return the pairs of photos whose embeddings are near, and the mean cosine of two photos:
-    those that the catalog keeps, and those of photos that were not compared yet.
+    """Return the pairs of photos whose embeddings are near, and the mean cosine of two photos. Most
+    pairs are read from the catalog, and those of photos that were not compared yet are found now.
     """
     before = catalog.embedding_comparison(checkpoint_id)
     found = _compare(catalog, checkpoint_id, before, stop, told)
@@ -108,8 +109,8 @@ def embedding_pairs(
 def pairs_among(
     catalog: CatalogReader, checkpoint_id: int, ids: Ids, stop: Stop, told: Told
 ) -> tuple[EmbeddingPairs, float]:
-    """Return the pairs of these photos, whose ids are ascending, whose embeddings are near, and the
-    mean cosine of two of them. Nothing of this is kept.
+    """Return the pairs of these photos whose embeddings are near, and the mean cosine of two of
+    them. The ids are ascending. Nothing of this is kept.
     """
     usual = usual_cosine(catalog, checkpoint_id, ids)
     least = _least(usual, LOOKED_AT)
@@ -146,8 +147,8 @@ def _compare(
     stop: Stop,
     told: Told,
 ) -> _Compared | None:
-    """Compare the embeddings that came after the comparison before. Returns None if there are none.
-    All are compared if there was none, or another kind of it.
+    """Compare the embeddings that are newer than the comparison `before`, and return None if there
+    are none. All embeddings are compared if there was no comparison, or one of another version.
     """
     if _is_current(catalog, checkpoint_id, before):
         return None

@@ -38,11 +38,11 @@ class ComparingProgress:
         self._tell(0)
 
     def compared_by_hash(self, photos: int) -> None:
-        """Tell that so many photos were compared by their hashes."""
+        """Tell how many photos were compared by their hashes."""
         self._tell(photos // 2)
 
     def compared_by_embedding(self, photos: int) -> None:
-        """Tell that so many photos were compared by their embeddings, too."""
+        """Tell how many photos were compared by their embeddings, too."""
         self._tell((self._photos + photos) // 2)
 
     def finish(self) -> None:

@@ -1,4 +1,4 @@
-"""How alike sketches roughly are, by which the places are chosen that are worth a close look."""
+"""The rough likeness of sketches, which tells which places are worth a close look."""
 
 import numpy as np
 
@@ -13,8 +13,9 @@ _ROUGHLY = 8_192
 
 
 class FirstLikeness:
-    """How alike sketches roughly are, laid over each other in many ways, to choose the ways that
-    are worth a close look. Of `levels` (n, 64, 64) only 64 smoothed pixels each are looked at.
+    """The rough likeness of sketches that are laid over each other in many ways. Only the likeliest
+    ways are then looked at closely. Of each of the sketches `levels` (n, 64, 64), only 64 smoothed
+    pixels are compared.
     """
 
     def __init__(self, levels: Sketches) -> None:

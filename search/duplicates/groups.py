@@ -61,9 +61,9 @@ def _left_to_check(
     partner of it.
     """
     left = []
-    for together in _connected(partners):
-        best = min(together, key=lambda photo: rank[photo])
-        others = sorted(together - partners[best] - {best}, key=lambda photo: rank[photo])
+    for connected in _connected(partners):
+        best = min(connected, key=lambda photo: rank[photo])
+        others = sorted(connected - partners[best] - {best}, key=lambda photo: rank[photo])
         found = [ordered(best, other) for other in others[:_MOST_CHECKED]]
         left += [pair for pair in found if pair not in distinct]
     return left
@@ -76,13 +76,13 @@ def _connected(partners: Mapping[int, set[int]]) -> list[set[int]]:
     for start in partners:
         if start in seen:
             continue
-        together, ahead = {start}, [start]
-        while ahead:
-            new = partners[ahead.pop()] - together
-            together |= new
-            ahead += new
-        seen |= together
-        found.append(together)
+        connected, unvisited = {start}, [start]
+        while unvisited:
+            new = partners[unvisited.pop()] - connected
+            connected |= new
+            unvisited += new
+        seen |= connected
+        found.append(connected)
     return found
 
 

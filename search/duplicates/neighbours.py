@@ -25,16 +25,18 @@ _FEW_FOR_LISTS = 20_000
 _LISTS = 4
 """Lists of the index, in square roots of the number of photos."""
 _PROBED = 12
+"""Lists that are searched for each photo."""
 _BLOCK = 1_000
+"""Photos that are added to the index, or searched for, together."""
 _ROUNDING = 0.01
-"""What 16 bits may add to a squared distance."""
+"""How much rounding to 16 bits may add to a squared distance."""
 _PAIRS = 2_000
 """Pairs whose cosines are computed together."""
 _READ = 20_000
 """Embeddings that are compared with new ones at the same time."""
 
 Told = Callable[[int], None]
-"""It is told how many photos are done."""
+"""A function that is called with how many photos are done."""
 
 
 def usual_cosine(catalog: CatalogReader, checkpoint_id: int, ids: Ids) -> float:

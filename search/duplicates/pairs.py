@@ -32,7 +32,7 @@ PAIRS_VERSION = 2
 again.
 """
 MOST_DIFFERENT = 56
-"""Photos whose hashes differ in more bits get no close look for their hashes."""
+"""The most bits in which the hashes of two photos may differ for a close look."""
 _BLOCK = 200_000
 """Photos that are compared with all others and stored together. A run that is interrupted loses one
 block at most.
@@ -41,10 +41,10 @@ _COMPARED = 4_000
 """Pairs of sketches that are compared together."""
 
 Told = Callable[[int], None]
-"""It is told how many photos were compared."""
+"""A function that is called with how many photos were compared."""
 Writing = Callable[[], AbstractContextManager[None]]
-"""It holds the library's writer lock in a `with` statement, and raises LibraryError at once where
-the lock cannot be had.
+"""A function that returns a context in which the library's writer lock is held. Entering it raises
+LibraryError at once if the lock cannot be had.
 """
 
 
@@ -120,6 +120,7 @@ def pairs_with(
 
 
 def _told_from(told: Told, before: int, photos: int) -> None:
+    """Tell how many photos were compared, those of the blocks before included."""
     told(before + photos)
 
 
@@ -150,23 +151,25 @@ class _Comparison:
         places = len(self._known) + np.arange(len(new))
         for way in range(len(ORIENTATIONS)):
             asked = turned_bits(rows.bits[new], way)
-            found = among_all.like(asked, MOST_DIFFERENT, rows=places, only_earlier=True)
+            found = among_all.similar(asked, MOST_DIFFERENT, rows=places, only_earlier=True)
             yield Overlays.of_pairs(new[found.asked], everyone[found.found], way)
         for number, scale in enumerate(CROPS):
-            found = among_all.like(rows.variants[new, number], MOST_DIFFERENT, rows=places)
+            found = among_all.similar(rows.variants[new, number], MOST_DIFFERENT, rows=places)
             yield Overlays.of_pairs(new[found.asked], everyone[found.found], 0, scale)
-            found = among_new.like(rows.variants[self._known, number], MOST_DIFFERENT)
+            found = among_new.similar(rows.variants[self._known, number], MOST_DIFFERENT)
             yield Overlays.of_pairs(self._known[found.asked], new[found.found], 0, scale)
         for number, degrees in enumerate(TURNS, len(CROPS)):
             # If one is the other turned by 3 degrees, then the other is the one by -3.
-            found = among_all.like(rows.variants[new, number], MOST_DIFFERENT, rows=places)
+            found = among_all.similar(rows.variants[new, number], MOST_DIFFERENT, rows=places)
             around = new[found.asked]
             sizes = self._catalog.picture_sizes(np.unique(rows.ids[around]).tolist())
             shapes = np.divide(*row_sizes(rows, around, sizes).T[::-1])
             yield Overlays.turned(around, everyone[found.found], degrees, shapes)
 
     def confirmed(self, overlays: Overlays, known: Collection[Pair]) -> set[Pair]:
-        """Return the pairs of photos that are one shot and not known yet, given guesses."""
+        """Return the pairs of photos that a close look at the guesses finds to be one shot, without
+        the known ones.
+        """
         overlays = overlays.part(self._not_among(known, overlays.around, overlays.inside))
         found: set[Pair] = set()
         ids = self._all.ids
@@ -180,8 +183,8 @@ class _Comparison:
         return found
 
     def _not_among(self, pairs: Collection[Pair], one: Rows, other: Rows) -> Rows:
-        """Return the places of those pairs of rows that are of two photos, and these not among the
-        pairs yet.
+        """Return the places of the pairs of rows that belong to two photos whose pair is not known
+        yet.
         """
         first, second = self._all.ids[one], self._all.ids[other]
         known = [

@@ -47,13 +47,15 @@ if TYPE_CHECKING:
     from sigseek.storage.records.arrays import Ids
 
 _FETCHED = 10_000
+"""Rows that are read at a time."""
 _BUSY_TIMEOUT_MS = 30_000
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _NOT_WRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
-# SQLite gives up with the last after seconds in which another process held the log's lock.
+# SQLITE_PROTOCOL comes after seconds in which another process held the lock of the log.
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
 _NO_SPACE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 _PROGRESS_STEPS = 100_000
+"""After this many of its own instructions, SQLite calls back during a backup."""
 
 
 _FileId: TypeAlias = tuple[int, int]
@@ -65,8 +67,8 @@ _OPENING = threading.Lock()
 
 
 class SqliteDialect:
-    """The SQLite file at `path`, made or upgraded where it has to be; read-only where it may not be
-    written.
+    """A catalog in the SQLite file at `path`. The file is made or upgraded if it has to be, and
+    opened read-only if it may not be written.
 
     Raises LibraryError when the file is no catalog, is damaged, is newer than this program, or
     cannot be written and has to be. An unfinished copy of a library is opened with `unfinished`
@@ -145,7 +147,9 @@ class SqliteDialect:
         connection.execute(statement, rows)
 
     def is_among(self, column: Column[int], parameter: str) -> ColumnElement[bool]:
-        """Return the condition; a JSON list of ids is one parameter, however long it is."""
+        """Return the condition that the column has one of the ids. These are one parameter, a JSON
+        list, however many they are.
+        """
         ids = func.json_each(bindparam(parameter)).table_valued("value")
         return column.in_(select(ids.c.value))
 
@@ -178,8 +182,8 @@ class SqliteDialect:
             yield rows
 
     def fetch_ids(self, connection: Connection, statement: Select[int]) -> Iterator[Ids]:
-        """Yield the ids, which SQLite writes into a text: one row for each id would take three
-        times as long.
+        """Yield the ids. SQLite writes all of them into one text, because a row for each id would
+        take three times as long.
         """
         import numpy as np
 
