@@ -55,16 +55,15 @@ def held_back_by(query: Query, terms: Mapping[Leaf, float]) -> Leaf | None:
     """
     if len(terms) < 2:
         return None
-
-    def probability(values: Mapping[Leaf, float]) -> float:
-        return float(combine(query, {term: np.array([p]) for term, p in values.items()})[0])
-
-    now = probability(terms)
-    gains = {
-        term: max(probability({**terms, term: sure}) for sure in (0.0, 1.0)) - now for term in terms
-    }
-    most = max(gains, key=lambda term: gains[term])
-    return most if gains[most] >= _LEAST_GAIN else None
+    # All suppositions are combined at once, two for each term. One by one, the work would grow with
+    # the square of the number of terms.
+    supposed = {term: np.full((len(terms), 2), probable) for term, probable in terms.items()}
+    for number, values in enumerate(supposed.values()):
+        values[number] = 0.0, 1.0
+    now = combine(query, {term: np.array([probable]) for term, probable in terms.items()})
+    gains = combine(query, supposed).max(axis=1) - now
+    most = int(gains.argmax())
+    return list(terms)[most] if gains[most] >= _LEAST_GAIN else None
 
 
 def _product(factors: Sequence[Doubles], weights: Sequence[float]) -> Doubles:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from sigseek.storage import Catalog
     from tests.databases import Databases
+    from tests.kept_workers import KeptWorkers
     from tests.postgresql import Server
 
 ROOT = Path(__file__).parent.parent
@@ -97,6 +98,10 @@ _MEASURED_TOO = {
 Together they reach every command. Measuring the processes of all tests would take half as long
 again.
 """
+_OWN_WORKERS = _MEASURED_TOO | {"test_guarded"}
+"""Tests whose runs start worker processes of their own. The runs of all others in this process use
+the same ones, because starting some takes longer than most runs do.
+"""
 
 
 @pytest.fixture(scope="session")
@@ -122,17 +127,47 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield cache
 
 
+@pytest.fixture(scope="session", autouse=True)
+def shortcuts() -> Iterator[None]:
+    from tests.shortcuts import tables_copied, without_waiting_for_the_disk
+
+    with tables_copied(), without_waiting_for_the_disk():
+        yield
+
+
+@pytest.fixture(scope="session")
+def kept_workers() -> Iterator[KeptWorkers]:
+    """Worker processes that outlast the runs of the tests in this process."""
+    from tests.kept_workers import keeping_workers
+
+    with keeping_workers() as kept:
+        yield kept
+
+
+@pytest.fixture(scope="module", autouse=True)
+def started_processes(request: pytest.FixtureRequest, kept_workers: KeptWorkers) -> Iterator[None]:
+    """Have the processes that a module's tests and fixtures start measured, and its worker
+    processes kept, or not.
+    """
+    kept_workers.wanted = request.path.stem not in _OWN_WORKERS
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.stem not in _MEASURED_TOO:
+            for name in ("COVERAGE_PROCESS_CONFIG", "SIGSEEK_ORDERLY_EXIT"):
+                patch.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture
+def own_workers(kept_workers: KeptWorkers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each run of a test start its own worker processes."""
+    monkeypatch.setattr(kept_workers, "wanted", False)
+
+
 @pytest.fixture(autouse=True)
 def isolated(
-    tmp_path_factory: pytest.TempPathFactory,
-    monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
-    shared_cache: Path,
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, shared_cache: Path
 ) -> None:
     """Keep every test from the user's library, cache and configuration, and from the internet."""
-    if request.path.stem not in _MEASURED_TOO:
-        for name in ("COVERAGE_PROCESS_CONFIG", "SIGSEEK_ORDERLY_EXIT"):
-            monkeypatch.delenv(name, raising=False)
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
         if name.startswith(("SIGSEEK_", "HF_", "XDG_")) and name != "SIGSEEK_ORDERLY_EXIT":
@@ -141,6 +176,18 @@ def isolated(
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("HF_HOME", str(home / "hub"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: Path) -> Path:
+    """A cache of this test's own, empty but for the conversions, which are those of all tests."""
+    directory = tmp_path / "cache"
+    directory.mkdir()
+    conversions = shared_cache / "openvino"
+    conversions.mkdir(parents=True, exist_ok=True)
+    (directory / "openvino").symlink_to(conversions)
+    monkeypatch.setenv("SIGSEEK_CACHE", str(directory))
+    return directory
 
 
 @pytest.fixture(scope="session")
@@ -349,9 +396,9 @@ def run(tmp_path: Path, databases: Databases | None) -> Run:
 
 
 @pytest.fixture
-def ordinary_folder(tmp_path: Path) -> Iterator[Path]:
+def ordinary_folder(tmp_path: Path, own_workers: None) -> Iterator[Path]:
     """An empty folder with permissions in force. They mean nothing to root, who may read and write
-    everything.
+    everything, and whose worker processes may, too.
     """
     if os.geteuid() != 0:
         yield tmp_path

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sigseek.search import algebra
 from sigseek.search.algebra import combine, combine_bounds, held_back_by
 from sigseek.search.parse import parse
 from sigseek.search.query import And, Leaf, Or, PhotoTerm, Query, Tag, Text, joined, negated
@@ -102,3 +103,17 @@ def test_the_term_that_keeps_a_photo_down(
 ) -> None:
     """Among terms that would change the result alike, the first is named."""
     assert held_back_by(parse(query), terms) == term
+
+
+def test_many_terms_cost_no_more_passes_than_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    leaves: list[Leaf] = [Text(f"thing {number}") for number in range(300)]
+    probable = dict.fromkeys(leaves, 0.9999) | {leaves[170]: 0.4}
+    passes = []
+
+    def counted(query: Query, terms: dict[Leaf, Doubles]) -> Doubles:
+        passes.append(query)
+        return combine(query, terms)
+
+    monkeypatch.setattr(algebra, "combine", counted)
+    assert held_back_by(And(tuple(leaves)), probable) == leaves[170]
+    assert len(passes) == 2

@@ -15,8 +15,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from sigseek.indexer import FolderError
-from sigseek.indexer.decoding import guarded
-from sigseek.indexer.decoding.worker_pool import WorkerPool
 from tests.photos import save, xmp
 from tests.test_pipeline import Library
 
@@ -300,23 +298,7 @@ def in_folder(before: str, files: dict[str, int]) -> dict[str, int]:
     }
 
 
-class LastingPool(WorkerPool):
-    """Worker processes that outlast the run that uses them."""
-
-    def close(self) -> None:
-        """Leave the processes to the next run."""
-
-    def close_at_last(self) -> None:
-        super().close()
-
-
-def test_any_sequence_of_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All runs use the same worker processes: starting some takes longer than most runs do."""
-    pool = LastingPool()
-    monkeypatch.setattr(guarded, "WorkerPool", lambda: pool)
-    try:
-        run_state_machine_as_test(
-            Changes, settings=settings(max_examples=30, stateful_step_count=40, deadline=None)
-        )
-    finally:
-        pool.close_at_last()
+def test_any_sequence_of_changes() -> None:
+    run_state_machine_as_test(
+        Changes, settings=settings(max_examples=30, stateful_step_count=40, deadline=None)
+    )

@@ -371,7 +371,7 @@ def test_a_closer_look(library: Path, run: Run) -> None:
 def test_calibrate(drawn: Path, tmp_path: Path, run: Run) -> None:
     from tests.checkpoints import copy_mini
 
-    bare = copy_mini(tmp_path / "bare")
+    bare = copy_mini(tmp_path / "bare" / "mini")  # the name is that of mini's conversion
     (bare / "calibration.json").unlink()
     where = ("--library", tmp_path / "library")
     for _ in range(2):  # the second run finishes what hits are judged by

@@ -380,20 +380,21 @@ def test_int8_needs_enough_photos(cache: Path, mini: Checkpoint, heard: Heard) -
     [("bf16", "use precision='bf16' or precision='fp32'"), ("fp32", "use precision='fp32'")],
 )
 def test_instead_of_int8_a_precision_of_this_processor_is_advised(
-    cache: Path,
+    tmp_path: Path,
     mini: Checkpoint,
     heard: Heard,
     monkeypatch: pytest.MonkeyPatch,
     best: str,
     advice: str,
 ) -> None:
+    exact = convert(mini, "fp32", heard, Stop())
+    monkeypatch.setenv("SIGSEEK_CACHE", str(tmp_path))  # without a conversion to int8
     monkeypatch.setattr(openvino, "best_precision", lambda: best)
     with pytest.raises(CheckpointError, match=f"20 were found; {advice}$"):
         convert(mini, "int8", heard, Stop(), lambda: pixels(mini))
-    exact = convert(mini, "fp32", heard, Stop())
     monkeypatch.setattr(quantization, "LEAST_COSINE", 1.1)
     with pytest.raises(CheckpointError, match=rf"int8 is not faithful enough \(.*\); {advice}$"):
-        quantization.quantize(exact / "image.xml", cache / "int8.xml", pixels(mini)[:4])
+        quantization.quantize(exact / "image.xml", tmp_path / "int8.xml", pixels(mini)[:4])
 
 
 @pytest.mark.filterwarnings("ignore")  # the converting process ignores warnings, too

@@ -15,7 +15,7 @@ import pytest
 
 import sigseek
 from benchmarks import crashes
-from tests.conftest import ROOT, Run
+from tests.conftest import Run
 from tests.photos import save
 
 SIGSEEK = Path(sys.executable).with_name("sigseek")
@@ -46,17 +46,16 @@ def is_indexing(library: Path) -> bool:
         return False
 
 
-def test_a_kill_at_any_instant_loses_nothing() -> None:
+def test_a_kill_at_any_instant_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The command does it two hundred times, this test a dozen."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.crashes", "--kills", "12", "--seed", str(os.getpid())],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    rows = [line.split() for line in done.stdout.splitlines()[1:]]
+    monkeypatch.setattr(sys, "argv", ["crashes", "--kills", "12", "--seed", str(os.getpid())])
+    with pytest.raises(SystemExit) as ended:
+        crashes.main()
+    said = capsys.readouterr().out
+    assert ended.value.code == 0, said
+    rows = [line.split() for line in said.splitlines()[1:]]
     assert [row[-1] for row in rows] == ["0"] * len(crashes.OPERATIONS)
 
 

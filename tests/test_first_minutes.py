@@ -109,7 +109,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """
     monkeypatch.setattr(embeddings, "cache_directory", lambda: tmp_path / "cache")
     monkeypatch.setattr(measuring, "_YARDSTICK_SHARE", 0)
-    directory = copy_mini(tmp_path / "bare")
+    directory = copy_mini(tmp_path / "bare" / "mini")  # the name is that of mini's conversion
     (directory / "calibration.json").unlink()
     return str(directory)
 

@@ -128,15 +128,13 @@ def test_status_tells_what_they_take(tmp_path: Path, photos: Path) -> None:
 
 
 def test_the_command_line_sets_the_limit(
-    run: Run, tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, tmp_path: Path, photos: Path, own_cache: Path
 ) -> None:
     """The limit is the user's, so this test has a cache of its own."""
-    cache = tmp_path / "cache"
-    monkeypatch.setenv("SIGSEEK_CACHE", str(cache))
     arguments = ("--library", tmp_path / "library")
     run("index", photos, *arguments, "--model", "mini", "--thumbnails-max", "0")
     assert open_store().size_on_disk() == 0
-    line = f"thumbnails  {cache / 'thumbnails'}: 0 B of at most 0 B, for all libraries\n"
+    line = f"thumbnails  {own_cache / 'thumbnails'}: 0 B of at most 0 B, for all libraries\n"
     assert line in run("status", *arguments).stdout
     run("index", *arguments, "--thumbnails-max", "1.5GB")
     assert open_store().max_bytes == 1_500_000_000

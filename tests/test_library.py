@@ -65,7 +65,7 @@ def test_a_second_checkpoint(tmp_path: Path, drawn: Path) -> None:
 def test_a_checkpoint_whose_files_changed_is_not_taken_for_the_librarys(
     tmp_path: Path, drawn: Path
 ) -> None:
-    directory = copy_mini(tmp_path / "checkpoint")
+    directory = copy_mini(tmp_path / "mini")
     with sigseek.open(tmp_path / "library", model=str(directory)) as library:
         library.index(drawn)
     shutil.rmtree(directory)

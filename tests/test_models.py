@@ -3,7 +3,6 @@ takes over an hour.
 """
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -25,13 +24,8 @@ BASE_SPEED = MeasuredSpeed(BASE, 35.375, "cpu", "fp32", 0.4)
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of its own, with the conversions that other tests have made."""
-    directory, shared = tmp_path / "cache", Path(os.environ["SIGSEEK_CACHE"])
-    if shared.is_dir():
-        shutil.copytree(shared, directory, ignore=shutil.ignore_patterns(".*", "speeds.json"))
-    monkeypatch.setenv("SIGSEEK_CACHE", str(directory))
-    return directory
+def cache(own_cache: Path) -> Path:
+    return own_cache
 
 
 def listed(model: str) -> ListedCheckpoint:

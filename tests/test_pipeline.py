@@ -743,6 +743,7 @@ def test_a_photo_that_another_checkpoint_knows_is_not_lost_by_a_limit(
     assert library.contents() == before
 
 
+@pytest.mark.usefixtures("own_workers")
 def test_processes_that_somebody_kills_cost_no_photo(library: Library, folder: Path) -> None:
     others = set(psutil.Process().children())  # of earlier tests
 

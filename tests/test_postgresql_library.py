@@ -110,12 +110,9 @@ def test_an_answer_is_that_of_a_library_in_a_directory(indexed: URL, mini_librar
             assert mine.matches == right.matches
 
 
-def test_index_files_are_in_the_cache_and_may_be_removed(
-    indexed: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SIGSEEK_CACHE", str(tmp_path))
+def test_index_files_are_in_the_cache_and_may_be_removed(indexed: URL, own_cache: Path) -> None:
     with sigseek.open(address(indexed)) as library:
-        assert library.directory.parent == tmp_path / "libraries"
+        assert library.directory.parent == own_cache / "libraries"
         assert len(library.search("a house")) == 4
         assert list((library.directory / "index").glob("*"))
         shutil.rmtree(library.directory)
@@ -305,10 +302,8 @@ def test_an_address_is_shown_without_its_password(typed: str, shown: str) -> Non
     assert without_secrets(read_address(typed)) == shown
 
 
-def test_a_search_asks_the_server_few_times(
-    indexed: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SIGSEEK_CACHE", str(tmp_path))
+@pytest.mark.usefixtures("own_cache")
+def test_a_search_asks_the_server_few_times(indexed: URL) -> None:
     with sigseek.open(address(indexed), model="mini") as library:
         before = library.search("a house", limit=3, include_all=True)
         with listening() as asked:

@@ -42,11 +42,7 @@ def no_photos() -> Any:
 
 
 @pytest.fixture(scope="module", params=["torch", "openvino", "shared"])
-def towers(
-    request: pytest.FixtureRequest,
-    mini: Checkpoint,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Towers:
+def towers(request: pytest.FixtureRequest, mini: Checkpoint) -> Towers:
     if request.param == "torch":
         return Towers(*request.getfixturevalue("mini_towers"))
     if request.param == "shared":
@@ -54,12 +50,10 @@ def towers(
         return Towers(images, SharedTextTower(texts))
     if not is_installed():
         pytest.skip("OpenVINO has no package for this platform")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SIGSEEK_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-        return Towers(
-            load_image_tower(mini, "cpu", "auto", no_photos, Silence(), Stop()),
-            load_text_tower(mini, "cpu", "auto", Silence(), Stop()),
-        )
+    return Towers(
+        load_image_tower(mini, "cpu", "auto", no_photos, Silence(), Stop()),
+        load_text_tower(mini, "cpu", "auto", Silence(), Stop()),
+    )
 
 
 @pytest.fixture(scope="module")

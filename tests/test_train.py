@@ -2,6 +2,7 @@
 
 import random
 import re
+import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,8 +24,34 @@ from sigseek.siglip.yardstick.texts import absent_texts, common_texts
 SMALL = ["--pictures", "300", "--batch", "8", "--texts", "8"]
 
 
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run directory with the drawings and the tokenizer that all runs of these tests make."""
+    directory = tmp_path_factory.mktemp("begun")
+    train.drawings(directory / "train.npy", train.TRAIN_SEED, 300)
+    train.drawings(directory / "validation.npy", train.VALIDATION_SEED, 20)
+    train.make_tokenizer(directory)
+    return directory
+
+
+@pytest.fixture
+def run_dir(begun: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(begun, tmp_path / "run"))
+
+
+@pytest.fixture
+def not_validated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks at the figures of these runs."""
+    monkeypatch.setattr(train, "_validate", lambda *_: "")
+
+
 @pytest.fixture(autouse=True)
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
+def short(begun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = SiglipTokenizer(str(begun / "spiece.model"), model_max_length=train.TEXT_LENGTH)
+    made.model_input_names = ["input_ids"]
+    monkeypatch.setattr(train, "make_tokenizer", lambda directory: made)
+    # The threads of a small model mostly wait for each other, four times as long on busy cores.
+    torch.set_num_threads(1)
     monkeypatch.setattr(
         train, "LESSONS", {train.SINGLE: 2, train.ALL: 2, train.GREY: 2, train.CAPTIONS: 2}
     )
@@ -40,8 +67,10 @@ def run(monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
 
 
 def test_a_resumed_run_ends_where_an_unbroken_one_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in ("whole", "broken"):
+        shutil.copytree(begun, tmp_path / name)
     run(monkeypatch, tmp_path / "whole")
     real, calls = train.Teacher.loss, []
 
@@ -68,26 +97,26 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
     assert Tokenizer(checkpoint).encode(["a red house"])[0][4:].tolist() == [1] * 60
 
 
-def test_each_lesson_moves_its_own_tower(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("not_validated")
+def test_each_lesson_moves_its_own_tower(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         train, "LESSONS", {train.SINGLE: 1, train.ALL: 0, train.GREY: 0, train.CAPTIONS: 0}
     )
-    run(monkeypatch, tmp_path)
-    before = load_file(tmp_path / "out" / "model.safetensors")
+    run(monkeypatch, run_dir)
+    before = load_file(run_dir / "out" / "model.safetensors")
     monkeypatch.setattr(
         train, "LESSONS", {train.SINGLE: 1, train.ALL: 0, train.GREY: 0, train.CAPTIONS: 1}
     )
-    run(monkeypatch, tmp_path)
-    after = load_file(tmp_path / "out" / "model.safetensors")
+    run(monkeypatch, run_dir)
+    after = load_file(run_dir / "out" / "model.safetensors")
     moved = {name.split(".")[0] for name in after if (after[name] != before[name]).any()}
     assert "text_model" in moved
     assert "vision_model" not in moved
 
 
-def test_a_trained_mini_can_be_gone_on_from(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    argv = ["train", str(tmp_path), "--out", str(tmp_path / "out"), *SMALL, "--start", "mini"]
+@pytest.mark.usefixtures("not_validated")
+def test_a_trained_mini_can_be_gone_on_from(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    argv = ["train", str(run_dir), "--out", str(run_dir / "out"), *SMALL, "--start", "mini"]
     monkeypatch.setattr(sys, "argv", argv)
     monkeypatch.setattr(
         train, "LESSONS", {train.SINGLE: 2, train.ALL: 2, train.GREY: 0, train.CAPTIONS: 0}
@@ -95,7 +124,7 @@ def test_a_trained_mini_can_be_gone_on_from(
     train.main()
     before, after = (
         load_file(directory / "model.safetensors")
-        for directory in (MINI_DIRECTORY, tmp_path / "out")
+        for directory in (MINI_DIRECTORY, run_dir / "out")
     )
     assert all((after[name] == tensor).all() for name, tensor in before.items()), (
         "no lesson, nothing changed"
@@ -105,6 +134,7 @@ def test_a_trained_mini_can_be_gone_on_from(
     assert train._said("in the rain") == "in the rain"
 
 
+@pytest.mark.usefixtures("not_validated")
 @pytest.mark.parametrize(
     ("begin", "learned"),
     [
@@ -114,12 +144,12 @@ def test_a_trained_mini_can_be_gone_on_from(
     ],
 )
 def test_a_trained_mini_can_go_on_with_each_lesson(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begin: str, learned: list[str]
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch, begin: str, learned: list[str]
 ) -> None:
     """The caption lesson is shorter, because a trained text tower is nearly there."""
     going_on = ["--start", "mini", "--lesson", begin, "--steps", "3"]
     monkeypatch.setattr(
-        sys, "argv", ["train", str(tmp_path), "--out", str(tmp_path / "out"), *SMALL, *going_on]
+        sys, "argv", ["train", str(run_dir), "--out", str(run_dir / "out"), *SMALL, *going_on]
     )
     monkeypatch.setattr(
         train, "LESSONS", {train.SINGLE: 1, train.ALL: 9, train.GREY: 1, train.CAPTIONS: 4}
