@@ -5,6 +5,7 @@ of the tests do.
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -20,13 +21,15 @@ class KeptWorkers:
     def __init__(self) -> None:
         self.wanted = True
         """Whether pools take processes from here and leave theirs here."""
+        self._directory = Path.cwd()
+        """Where the processes are. A test that goes elsewhere starts its own."""
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
 
     def take(self) -> _Worker | None:
         """Return a process that is alive, None if there is none."""
         with self._lock:
-            while self.wanted and self._idle:
+            while self._may_be_used() and self._idle:
                 worker = self._idle.pop()
                 if worker._receiver.is_alive():
                     return worker
@@ -36,10 +39,13 @@ class KeptWorkers:
     def keep(self, worker: _Worker) -> bool:
         """Keep the process for the next pool, and return True, or False where it has to end."""
         with self._lock:
-            if not self.wanted or len(self._idle) >= _MOST:
+            if not self._may_be_used() or len(self._idle) >= _MOST:
                 return False
             self._idle.append(worker)
             return True
+
+    def _may_be_used(self) -> bool:
+        return self.wanted and self._directory.samefile(".")
 
     def end(self) -> None:
         """End the processes that are kept."""
