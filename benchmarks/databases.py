@@ -44,6 +44,8 @@ from tests.postgresql import Server, address, programs, running_server
 _DIMENSION = 768
 _TEXTS = 200
 _LIMIT = 10
+_SETTINGS = {"shared_buffers": "2GB", "fsync": "on", "synchronous_commit": "on"}
+"""The server's settings. The memory is about what a million photos take."""
 _FETCHED = 5_000
 _Texts = npt.NDArray[np.float32]
 
@@ -96,7 +98,7 @@ def main() -> None:
     found = programs()
     if found is None:
         sys.exit("PostgreSQL's server is not installed")
-    with tempfile.TemporaryDirectory() as made, running_server(found) as server:
+    with tempfile.TemporaryDirectory() as made, running_server(found, **_SETTINGS) as server:
         if arguments.what == "searching":
             url = server.database()
             texts = make_libraries(Path(made), url, arguments.photos or 1_000_000)

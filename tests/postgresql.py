@@ -151,13 +151,13 @@ def programs() -> Path | None:
 
 
 @contextlib.contextmanager
-def running_server(directory: Path) -> Iterator[Server]:
-    """Run a server with the programs in `directory`."""
+def running_server(directory: Path, **settings: str) -> Iterator[Server]:
+    """Run a server with the programs in `directory`. `settings` replace those for tests."""
     # Not in pytest's own directory, which is root's alone and whose name is too long for a socket.
     home = Path(tempfile.mkdtemp(prefix="sigseek-pg-"))
     try:
         make_cluster(home, directory)
-        process = start_server(home, directory)
+        process = start_server(home, directory, **settings)
         try:
             yield Server(home)
         finally:
@@ -184,9 +184,9 @@ def make_cluster(home: Path, directory: Path) -> None:
     )
 
 
-def start_server(home: Path, directory: Path) -> "subprocess.Popen[bytes]":
+def start_server(home: Path, directory: Path, **others: str) -> "subprocess.Popen[bytes]":
     """Start the server in `home`, and return when it answers. RuntimeError if it ends before."""
-    settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+    settings = [f"--{name}={value}" for name, value in (_SETTINGS | others).items()]
     with (home / "log").open("wb") as log:
         process = subprocess.Popen(
             [

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 import sigseek
-from sigseek.operations.directory import LibraryDirectory
+from sigseek.operations.location import library_location
 from sigseek.operations.status import library_status
+from sigseek.progress import Silence
 from sigseek.storage import Catalog
 from sigseek.storage.thumbnails import ThumbnailStore
 from tests.catalogs import add_checkpoint, add_photos
+
+pytestmark = pytest.mark.both_databases
 
 
 def test_a_snapshot_is_of_one_moment(open_catalog: Callable[[], Catalog], tmp_path: Path) -> None:
@@ -49,7 +52,7 @@ def test_the_numbers_of_a_status_agree_while_another_process_writes(
     from sigseek.storage.catalog.catalog import CatalogReader
 
     monkeypatch.setattr(CatalogReader, "file_counts", count_while_another_writes)
-    location = LibraryDirectory(tmp_path)
+    location = library_location(tmp_path, Silence())
     status = library_status(location, ThumbnailStore(tmp_path / "thumbnails"))
     assert written
     assert (status.photos, status.files) == (1, 1)

@@ -80,7 +80,8 @@ def library_status(library: LibraryLocation, thumbnails: ThumbnailStore) -> Stat
     catalog = library.catalog()
     with catalog.snapshot() as reader:
         known, counts = reader.folders(), reader.file_counts()
-        photos, checkpoints = reader.photo_count(), _checkpoints(reader)
+        photos = reader.photo_count()
+        checkpoints = _checkpoints(reader, photos)
         shared = SharedProgress.of(reader.workers())
         failures, damaged = reader.count_failures(), reader.count_damaged()
     # A drive may take long to answer, so the folders are looked at when the catalog is closed.
@@ -108,8 +109,8 @@ def _folder_status(folder: FolderRecord, files: int, missing: int) -> FolderStat
     return FolderStatus(folder.path, online, files, missing, folder.indexed_at, folder.excluded)
 
 
-def _checkpoints(reader: CatalogReader) -> tuple[CheckpointStatus, ...]:
-    photos, records = reader.photo_count(), reader.checkpoints()
+def _checkpoints(reader: CatalogReader, photos: int) -> tuple[CheckpointStatus, ...]:
+    """Return the checkpoints of a library with so many photos."""
     searched = checkpoint_to_search(reader)
     return tuple(
         CheckpointStatus(
@@ -121,7 +122,7 @@ def _checkpoints(reader: CatalogReader) -> tuple[CheckpointStatus, ...]:
             reference_captions=_reference_captions(reader.measured(record.id)),
             searched=record == searched,
         )
-        for record in records
+        for record in reader.checkpoints()
     )
 
 
