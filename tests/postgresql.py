@@ -37,7 +37,7 @@ class Server:
     """A running server, which makes databases with the tables of a new library."""
 
     def __init__(self, sockets: Path) -> None:
-        self._sockets = sockets
+        self.sockets = self._sockets = sockets
         self._numbers = itertools.count()
         self._admin = create_engine(
             self._url("postgres"), isolation_level="AUTOCOMMIT", poolclass=NullPool
@@ -97,6 +97,12 @@ class Server:
             "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
             f"WHERE datname = '{url.database}'"
         )
+
+    def refuse_connections(self, url: URL, *, refuse: bool) -> None:
+        """Have the server be away for one database, or back."""
+        self._run(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS {not refuse}")
+        if refuse:
+            self.end_connections(url)
 
     def run_in(self, url: URL, statement: str) -> None:
         """Execute a statement in a database."""
@@ -162,6 +168,33 @@ def running_server(directory: Path, **settings: str) -> Iterator[Server]:
             yield Server(home)
         finally:
             process.send_signal(signal.SIGQUIT)  # at once: nothing has to be kept
+            process.wait(10)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def running_standby(server: Server, directory: Path) -> Iterator[Path]:
+    """Run a second server that repeats all that the first one does and can only be read, and give
+    the directory of its sockets.
+    """
+    home = Path(tempfile.mkdtemp(prefix="sigseek-pg-"))
+    try:
+        if os.geteuid() == 0:
+            shutil.chown(home, "postgres", "postgres")
+        copy = ["-D", home / "data", "-h", server.sockets, "-U", "sigseek", "-R", "-c", "fast"]
+        subprocess.run(
+            [*_bound_to_us(), directory / "pg_basebackup", *copy],
+            check=True,
+            capture_output=True,
+            cwd=home,
+            env=_ENVIRONMENT,
+        )
+        process = start_server(home, directory)
+        try:
+            yield home
+        finally:
+            process.send_signal(signal.SIGQUIT)
             process.wait(10)
     finally:
         shutil.rmtree(home, ignore_errors=True)

@@ -171,6 +171,22 @@ def test_a_later_migration_runs_on_postgresql_too(
         with dialect.readers.connect() as connection:
             assert connection.exec_driver_sql("SELECT id, later FROM photo").all() == [(1, None)]
         dialect.close()
+    # The migration has only added, so this program can go on reading, but not change anything.
+    reader = Catalog(PostgreSqlDialect(url))
+    assert reader.photo_count() == 1
+    with (
+        pytest.raises(LibraryError, match="upgraded by a newer sigseek") as caught,
+        reader.transaction() as transaction,
+    ):
+        transaction.put_max_pixels(1)
+    assert caught.value.kind == ErrorKind.UNSUPPORTED
+    postgresql_server.run_in(url, "ALTER TABLE checkpoint RENAME generation TO version")
+    with pytest.raises(LibraryError, match=r"other tables than this sigseek knows .*generation"):
+        reader.checkpoints()
+    reader.close()
+    postgresql_server.run_in(
+        url, "UPDATE setting SET value = '9999 9999' WHERE name = 'readable_from'"
+    )
     with pytest.raises(LibraryError, match="was made by a newer sigseek") as caught:
         PostgreSqlDialect(url)
     assert caught.value.kind == ErrorKind.UNSUPPORTED

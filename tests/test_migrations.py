@@ -75,8 +75,10 @@ def tables(
             ] or ["1"]
             columns = [name for name, _ in described if like is None or name in like.get(table, ())]
             if columns:
+                # every upgrade notes anew which programs can read the library
+                chosen = "WHERE name <> 'readable_from'" if table == "setting" else ""
                 rows = connection.execute(
-                    f"SELECT {', '.join(columns)} FROM {table} ORDER BY {', '.join(keys)}"
+                    f"SELECT {', '.join(columns)} FROM {table} {chosen} ORDER BY {', '.join(keys)}"
                 ).fetchall()
                 contents[table] = {
                     name: [row[number] for row in rows] for number, name in enumerate(columns)
@@ -268,6 +270,48 @@ def test_a_newer_library_is_refused_by_the_program_and_left_alone(tmp_path: Path
         )
         assert (done.returncode, done.stdout, done.stderr) == (1, "", refused)
     assert dump(path) == before
+
+
+def test_a_newer_library_that_allows_it_is_read_and_not_changed(tmp_path: Path, run: Run) -> None:
+    path = restore(REVISIONS[-1], tmp_path / "library")
+    Catalog(path.parent).close()
+    reader = Catalog(path.parent)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute(
+            "UPDATE setting SET value = ? WHERE name = 'readable_from'", [f"9999 {HEAD}"]
+        )
+        connection.execute("ALTER TABLE photo ADD COLUMN later VARCHAR")
+    assert reader.photo_count() == 8
+    with (
+        pytest.raises(LibraryError, match=r"upgraded by a newer sigseek .* can only read it"),
+        reader.transaction() as transaction,
+    ):
+        transaction.remove_files(2, ["balloons.jpg"])
+    reader.close()
+    before = dump(path)
+    assert "8 photos" in run("status", "--library", path.parent).stdout
+    done = run("tag", "--label", "a cat", "--library", path.parent, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE setting SET value = '9999 9998' WHERE name = 'readable_from'")
+    with pytest.raises(LibraryError, match="was made by a newer sigseek"):
+        Catalog(path.parent)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(f"UPDATE setting SET value = '9999 {HEAD}' WHERE name = 'readable_from'")
+    assert dump(path) == before
+
+
+def test_an_open_reader_says_why_when_an_upgrade_took_its_columns_away(tmp_path: Path) -> None:
+    path = restore(REVISIONS[-1], tmp_path / "library")
+    reader = Catalog(path.parent)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("ALTER TABLE checkpoint RENAME COLUMN generation TO version")
+    with pytest.raises(
+        LibraryError, match=r"has other tables than this sigseek knows .*generation"
+    ):
+        reader.checkpoints()
+    reader.close()
 
 
 def test_a_table_made_anew_takes_nothing_along(

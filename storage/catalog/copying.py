@@ -17,7 +17,7 @@ from sigseek.storage.catalog.tables import CHECKPOINT, METADATA, SETTING, TASK, 
 
 _TOGETHER = 1_000
 """Rows that are compared and written together."""
-_OWN_SETTINGS = ("library_id",)
+_OWN_SETTINGS = ("library_id", schema.READABLE)
 """Settings that belong to a database and not to what it holds."""
 _TABLES = [table for table in METADATA.sorted_tables if table not in (TASK, WORKER)]
 """The tables that are copied; those that others refer to come first. Processes that index

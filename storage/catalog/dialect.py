@@ -23,7 +23,7 @@ Rows: TypeAlias = Sequence[tuple[Any, ...]]
 
 
 class Dialect(Protocol):
-    """An open database whose schema is the newest."""
+    """An open database whose schema is the newest, or a newer one that this program can read."""
 
     @property
     def where(self) -> str:
@@ -63,7 +63,7 @@ class Dialect(Protocol):
 
     def begin_writing(self, connection: Connection) -> None:
         """Begin a transaction that writes. LibraryError where its writer has lost the lock of the
-        library since it got it.
+        library since it got it, and where a newer program has upgraded the library.
         """
 
     def close(self) -> None:

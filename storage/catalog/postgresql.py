@@ -84,6 +84,8 @@ _FULL = "53"
 _REFUSED = ("25006", "42501", "28")
 _BUSY = ("55P03", "40", "57014")
 _DAMAGED = "XX"
+_OTHER_TABLES = ("42703", "42P01")
+"""A column or a table of a statement does not exist."""
 _NO_DATABASE = "3D000"
 
 
@@ -140,8 +142,11 @@ class PostgreSqlDialect:
         return moment.astimezone(UTC)
 
     def begin_writing(self, connection: Connection) -> None:
-        """See to it that the lock was not lost, if it is held through `lock`."""
+        """See to it that the lock was not lost, if it is held through `lock`, and that no newer
+        program has upgraded the library.
+        """
         self.lock.check(connection)
+        schema.check_writable(connection, self.where)
 
     def identity(self) -> str:
         """Return a name of letters and digits that no other library has. A copy of the database on
@@ -304,6 +309,8 @@ class PostgreSqlDialect:
                 "check that the server runs, and the address, user and password",
             )
             return LibraryError(f"{self.where} {found} ({said})", remedy, ErrorKind.UNAVAILABLE)
+        if state in _OTHER_TABLES:
+            return LibraryError(*schema.changed(self.where, said), ErrorKind.UNSUPPORTED)
         found, remedy, kind = _explained(state or "")
         return LibraryError(f"{self.where} {found} ({said})", remedy, kind)
 
@@ -323,8 +330,23 @@ class PostgreSqlDialect:
                 raise NoLibraryError(f"{self.where} is empty", None, ErrorKind.NOT_FOUND)
             _make_tables(connection)
             schema.mark_newest(connection)
-        elif version != schema.HEAD:
-            schema.upgrade(connection, self.where)
+        elif version < schema.HEAD:
+            self._upgrade(connection)
+
+    def _upgrade(self, connection: Connection) -> None:
+        """Bring the schema to the newest version, while nobody else changes the library."""
+        try:
+            with self.lock.hold():
+                schema.upgrade(connection, self.where)
+        except self.errors as error:
+            state = getattr(getattr(error, "orig", None) or error, "sqlstate", None) or ""
+            if not state.startswith(_REFUSED):
+                raise
+            raise LibraryError(
+                f"{self.where} is of an older sigseek, and this user cannot upgrade it",
+                "open it once as the user who owns its tables, on a server that can be written",
+                ErrorKind.UNAVAILABLE,
+            ) from error
 
 
 class _BinaryCursor(psycopg.ServerCursor[Any]):

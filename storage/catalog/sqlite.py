@@ -98,7 +98,10 @@ class SqliteDialect:
         self.writers = self.readers.execution_options(begin="IMMEDIATE")
 
     def begin_writing(self, connection: Connection) -> None:
-        """Do nothing: the lock is a file's, which no process loses while it runs."""
+        """See to it that no newer program has upgraded the library. The lock is a file's, which no
+        process loses while it runs.
+        """
+        schema.check_writable(connection, self.where)
 
     def now(self, connection: Connection) -> datetime:
         """Return this machine's time."""
@@ -270,6 +273,8 @@ class SqliteDialect:
                 "try again when the other program is done",
                 ErrorKind.BUSY,
             )
+        if code == sqlite3.SQLITE_ERROR:  # a statement that does not fit the tables
+            return LibraryError(*schema.changed(self.where, str(cause)), ErrorKind.UNSUPPORTED)
         return LibraryError(
             f"{self.where} cannot be used ({cause})",
             "check the disk's space and health",
@@ -310,7 +315,7 @@ class SqliteDialect:
                     _outside_transactions(connection, "PRAGMA locking_mode = NORMAL")
                     # the lock is given back by the next one who asks
                     schema.version(connection, self.where)
-            if found != schema.HEAD:
+            if found is None or found < schema.HEAD:
                 writing = engine.execution_options(begin="IMMEDIATE")
                 with writer_lock(path.parent), writing.connect() as connection:
                     self._upgrade(connection)
@@ -318,7 +323,7 @@ class SqliteDialect:
             engine.dispose()
             self._end_use()
             # On a full disk SQLite cannot even read, because in WAL mode it writes to do so.
-            if found == schema.HEAD and _code(error) in _NO_SPACE and path.is_file():
+            if found and found >= schema.HEAD and _code(error) in _NO_SPACE and path.is_file():
                 return self._open_read_only()
             raise self.describe(error) from error
         except LibraryError:
@@ -388,7 +393,7 @@ class SqliteDialect:
             engine.dispose()
             self._end_use()
             raise self.describe(error) from error
-        if found != schema.HEAD:
+        if found is None or found < schema.HEAD:
             engine.dispose()
             self._end_use()
             raise LibraryError(

@@ -4,7 +4,8 @@ It writes two files and changes a line, all to be read and committed together:
 
 - `tests/schemas/<old>.sql`, a library of the schema before, by which the new migration is tested;
 - `alembic/versions/<new>_<name>.py`, with what alembic finds to be different in the tables;
-- `HEAD`, the newest schema that the program knows.
+- `HEAD`, the newest schema that the program knows, and `READABLE_FROM`, as if older programs could
+  not read it.
 """
 
 import re
@@ -20,7 +21,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 ROOT = Path(__file__).parents[2]
-_HEAD = re.compile(r'^HEAD = "\d+"$', re.MULTILINE)
+_HEAD = re.compile(r'^(HEAD|READABLE_FROM) = "\d+"$', re.MULTILINE)
 
 
 def main(name: str) -> None:
@@ -36,6 +37,7 @@ def main(name: str) -> None:
     new = f"{int(old) + 1:04}"
     print(f"wrote {write_migration(config, new, name)}")
     print(f"changed HEAD in {set_head(new)}")
+    print("If the migration only adds tables and columns, put READABLE_FROM back to what it was.")
 
 
 def dump_committed(dump: Path) -> None:
@@ -72,10 +74,12 @@ def write_migration(config: Config, revision: str, name: str) -> Path:
 
 
 def set_head(revision: str) -> Path:
-    """Change the newest schema's number where it is written down, and return that file."""
+    """Change the newest schema's number where it is written down, and the oldest one whose programs
+    can read it; return that file.
+    """
     for path in sorted((ROOT / "storage" / "catalog").glob("*.py")):
         text = path.read_text(encoding="utf-8")
-        changed, found = _HEAD.subn(f'HEAD = "{revision}"', text)
+        changed, found = _HEAD.subn(rf'\g<1> = "{revision}"', text)
         if found:
             path.write_text(changed, encoding="utf-8")
             return path
