@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigseek.cli.default_library import library_beside
+from sigseek.cli.index import index
 from sigseek.cli.options import confirm, given_labels
 from sigseek.cli.parameter_types import Duration, PathName, Probability, Size
 from sigseek.search.errors import QueryError
@@ -143,6 +144,28 @@ def test_a_question_that_nobody_can_answer_says_what_would_happen() -> None:
         "error: All of it would be gone, and there is no terminal to ask on; go on with --yes\n",
     )
     assert CliRunner().invoke(command, ["--yes"]).stdout == "done\n"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["--reread"],
+        ["--join"],
+        ["--mount", "/photos=."],
+        ["--ray", "local"],
+        ["--ray-workers", "1"],
+        ["--ray-cores", "1"],
+        ["--vectors", "faiss"],
+        ["--max-megapixels", "9"],
+        ["--thumbnails-max", "0"],
+    ],
+)
+def test_a_list_takes_no_option_that_it_would_ignore(tmp_path: Path, typed: list[str]) -> None:
+    library = ["--library", str(tmp_path / "library")]
+    refused = CliRunner().invoke(index, [str(tmp_path), "--list", *typed, *library])
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert f"Error: --list changes nothing, so it takes no {typed[0]}\n" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_nearest_library_beside_photos_is_found(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from sigseek.cli.options import (
     confirm,
@@ -30,6 +31,19 @@ from sigseek.results import leaving_files, listed_in_words, shown
 if TYPE_CHECKING:
     from sigseek.indexer import IndexReport
     from sigseek.indexer.preview import ListedFile
+
+_OF_A_RUN = (
+    "reread",
+    "join",
+    "mounts",
+    "ray",
+    "ray_workers",
+    "ray_cores",
+    "vectors",
+    "max_megapixels",
+    "thumbnails_max",
+)
+"""The options that say how a run takes photos in."""
 
 
 @click.command()
@@ -149,6 +163,8 @@ def index(
         sigseek index ~/Pictures --library ~/Pictures/.sigseek
         sigseek index drawings --model mini
     """
+    if only_list:
+        _check_list_alone(click.get_current_context())
     with opened(directory, model, device, precision) as library:
         if only_list:
             _list(library.preview(*folders, exclude=exclude, include=include), as_json=as_json)
@@ -180,6 +196,14 @@ def index(
             where = ", ".join(shown(str(folder)) for folder in folders) or "the known folders"
             click.echo(f"warning: no pictures found in {where}", err=True)
         print_report(report, library, as_json=as_json)
+
+
+def _check_list_alone(context: click.Context) -> None:
+    """Raise UsageError for an option that a run would follow, and that --list would ignore."""
+    for option in context.command.params:
+        typed = context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+        if typed and option.name in _OF_A_RUN:
+            raise click.UsageError(f"--list changes nothing, so it takes no {option.opts[0]}")
 
 
 def _with_consent(run: Callable[..., IndexReport]) -> IndexReport:
