@@ -100,6 +100,9 @@ def test_any_words_are_read_or_refused(words: list[str]) -> None:
             "Option '-n' needs a value, and '--json' is an option. If it is the value, write "
             "--limit=--json.",
         ),
+        (["search", "a", "--top", "5"], "No such option '--top'. Did you mean '--limit'?"),
+        (["search", "a", "--threshold", "1"], "Did you mean '--min-probability'?"),
+        (["search", "-n=3", "a"], "No such option '-n=3'. Did you mean '-n 3'?"),
         (["search", "a", "--html"], "Option '--html' requires an argument."),
         (["search", "-n", "1", "a", "-n"], "Option '-n' requires an argument."),
         (["duplicates", "--prefer"], "Option '--prefer' requires an argument."),
@@ -113,6 +116,11 @@ def test_what_is_mistyped_is_refused_with_what_was_probably_meant(
     result = CliRunner().invoke(cli, typed)
     assert (result.exit_code, result.stdout) == (2, "")
     assert said in " ".join(result.stderr.split())
+
+
+def test_an_option_is_not_near_for_its_dashes_alone() -> None:
+    result = CliRunner().invoke(cli, ["search", "a", "--recursive", "x"])
+    assert result.stderr.splitlines()[-1].endswith("No such option '--recursive'.")
 
 
 def test_near_names_of_all_commands_are_suggested() -> None:

@@ -18,6 +18,11 @@ _MEANINGS = {
     "delete": "forget", "move": "relocate", "errors": "failures", "info": "status",
 }  # fmt: skip
 """Commands as other programs call them."""
+_OPTION_MEANINGS = {
+    "--count": "--limit", "--number": "--limit", "--top": "--limit", "--max": "--limit",
+    "--threshold": "--min-probability", "--output": "--html",
+}  # fmt: skip
+"""Options as other programs call them."""
 _LONG_DASHES = "–—"
 """What word processors make of two dashes."""
 
@@ -59,6 +64,11 @@ class QueryCommand(click.Command):
                     f"No such option '{word.typed}'. Did you mean '{long}'? "
                     "If it is a part of the query, write -- before the query.",
                     ctx,
+                )
+            if word.kind == "unknown" and names.get(word.typed[:2]) and word.typed[2] == "=":
+                option, value = word.typed.split("=", 1)
+                raise click.UsageError(
+                    f"No such option '{word.typed}'. Did you mean '{option} {value}'?", ctx
                 )
             of_query = word.kind in ("argument", "unknown")
             (query if of_query else options).append(word.typed)
@@ -109,6 +119,8 @@ def check_words(command: click.Command, ctx: click.Context, args: Sequence[str])
             near = _near_option(command, ctx, typed)
             if near:
                 raise click.UsageError(f"No such option '{typed}'. Did you mean '{near}'?", ctx)
+            if not unknown:  # click would name what is near for its dashes alone
+                raise click.UsageError(f"No such option '{typed}'.", ctx)
 
 
 def unknown_command(name: str, after: Sequence[str], commands: Sequence[str]) -> str:
@@ -145,8 +157,12 @@ def _near_option(command: click.Command, ctx: click.Context, typed: str) -> str 
         if option.startswith("--")
     ]
     begun = [option for option in known if option.startswith(name) and len(name) > len("--x")]
+    meant = _OPTION_MEANINGS.get(name)
     least = 0.6 if typed.startswith("--") else 0.8  # one dash may begin a word
-    return next(iter(begun or get_close_matches(name, known, 1, least)), None)
+    # Dashes, which all names share, would make any two of them alike.
+    near = get_close_matches(name[2:], [option[2:] for option in known], 1, least)
+    found = begun or [option for option in known if option == meant]
+    return next(iter(found or [f"--{option}" for option in near]), None)
 
 
 def _with_two_dashes(typed: str) -> str:

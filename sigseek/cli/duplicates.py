@@ -138,21 +138,10 @@ def _deliver(
         for group in found:
             print_json(group)
     elif path_end is not None:
-        _print_others([photo.path for photo in found.others(kinds)], path_end)
+        print_paths((photo.path for photo in found.others(kinds)), path_end)
     else:
         for group in found:
             _print_group(group)
-
-
-def _print_others(paths: Sequence[str], end: str) -> None:
-    """Print the paths, for programs that may delete these files. A path with a line break would be
-    two paths to them, so it is printed only with a NUL character after it.
-    """
-    whole = [path for path in paths if end not in path]
-    print_paths(whole, end)
-    if len(whole) < len(paths):
-        left = counted(len(paths) - len(whole), "path")
-        click.echo(f"left out: {left} with a line break; --print0 prints all", err=True)
 
 
 def _print_group(group: DuplicateGroup) -> None:

@@ -122,7 +122,10 @@ self_option = click.option(
 def path_options(command: _Command) -> _Command:
     """Add the options --paths and --print0 to a command; `end_of_paths` reads them."""
     lines = click.option(
-        "--paths", "paths_only", is_flag=True, help="Print only paths, one per line, for pipes."
+        "--paths",
+        "paths_only",
+        is_flag=True,
+        help="Print only paths, one per line, for pipes. Paths with a line break are left out.",
     )
     nulls = click.option(
         "--print0",

@@ -11,6 +11,7 @@ from sigseek.cli.remedies import spell
 from sigseek.errors import Remedy, SigseekError
 from sigseek.results import (
     FINISH_YARDSTICK,
+    counted,
     emptied_folder,
     excluded_files,
     json_line,
@@ -51,9 +52,20 @@ def print_json(record: DataclassInstance) -> None:
 
 
 def print_paths(paths: Iterable[str], end: str) -> None:
-    """Print paths unchanged, with `end` after each, for other programs."""
+    """Print paths unchanged, with `end` after each, for other programs.
+
+    A path with a line break would be two paths to them, so it is printed only with a NUL character
+    after it.
+    """
+    left_out = 0
     for path in paths:
+        if end in path:
+            left_out += 1
+            continue
         click.echo(path + end, nl=False, color=True)  # otherwise click removes control characters
+    if left_out:
+        left = counted(left_out, "path")
+        click.echo(f"left out: {left} with a line break; --print0 prints all", err=True)
 
 
 def print_report(report: IndexReport, library: Library, *, as_json: bool = False) -> None:

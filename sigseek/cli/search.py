@@ -137,7 +137,7 @@ def search(
         sigseek search a red tram place:Lisbon date:2024
         sigseek search --in 2019/Rome --rating 4 -n 100
         sigseek search "a red house" -n 50 --all --html houses.html
-        sigseek search at night -n 1000 --print0 | xargs -0 -I{} cp {} ~/night
+        sigseek search at night -n 1000 --print0 | xargs -0 -I{} cp {} ~/night/
     """
     path_end = end_of_paths(paths_only, print0, as_json)
     if summary and not as_json:
