@@ -659,6 +659,7 @@ class Library:
         self,
         query: str | None = None,
         *,
+        within: str = "",
         kinds: Sequence[DuplicateKind] = KINDS,
         prefer: Sequence[StrPath] = (),
         keep_pairs: bool = True,
@@ -666,7 +667,8 @@ class Library:
         listener: Listener | None = None,
         stop: Stop | None = None,
     ) -> Duplicates:
-        """Find photos that are there more than once; with a query, among the photos that match it.
+        """Find photos that are there more than once. With a query, or with facts in `within`, only
+        the photos that match these are compared.
 
         A group is of one of three kinds: "identical" files hold one picture, "near" photos are one
         shot in several forms, and "alike" photos are other shots of one scene. The first photo of a
@@ -685,6 +687,7 @@ class Library:
             lambda: find_duplicates(
                 self._opened,
                 query,
+                within,
                 kinds=kinds,
                 prefer=prefer,
                 keep_pairs=keep_pairs,

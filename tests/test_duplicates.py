@@ -396,6 +396,8 @@ def test_only_what_a_query_selects_is_compared(library: sigseek.Library, photos:
     library.add_tag("mine", [photos / "1.jpg", photos / "1 again.jpg", photos / "2.jpg"])
     found = library.duplicates("tag:mine")
     assert (found.photos, names(found)) == (3, {frozenset({"1.jpg", "1 again.jpg"})})
+    assert library.duplicates(within="tag:mine") == found
+    assert library.duplicates("tag:mine", within="width:<2").photos == 0
     with pytest.raises(sigseek.UnknownTagError):
         library.duplicates("tag:theirs")
 
@@ -517,7 +519,8 @@ def test_what_is_refused(attacked: Path, run: Run, tmp_path: Path) -> None:
         (("--kind", "equal"), 2, "'equal' is not one of"),
         (("--not", one, one), 1, "fewer than two photos were named"),
         (("--not", one, unknown), 1, "is not in the library (1 of 2 files are not)"),
-        (("tag:nothing",), 1, "there is no tag 'nothing'"),
+        (("--not", one, one, "--tag", "x"), 2, "Use --not alone"),
+        (("--in", photos, "--tag", "nothing"), 1, "there is no tag 'nothing'"),
     ):
         done = run("duplicates", *arguments, *where, check=False)
         assert (done.returncode, said in done.stderr) == (status, True), done.stderr

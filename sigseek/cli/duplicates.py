@@ -8,6 +8,7 @@ from typing import get_args
 import click
 
 from sigseek.cli.arguments import QueryCommand
+from sigseek.cli.fact_options import fact_options, given_facts
 from sigseek.cli.hits import show_note, thumbnails_of
 from sigseek.cli.options import (
     device_option,
@@ -59,6 +60,7 @@ _MANY = 2_000
     is_flag=True,
     help="Never again group the photos whose files are named in place of a query.",
 )
+@fact_options
 @library_options
 @device_option
 @precision_option
@@ -78,10 +80,12 @@ def duplicates(
     print0: bool,
     html: Path | None,
     as_json: bool,
+    **facts: tuple[str, ...],
 ) -> None:
     """Find photos that are there more than once.
 
-    Nothing is changed or deleted. With a query, only photos that match it are compared.
+    Nothing is changed or deleted. With a query or with facts, such as --in Downloads, only photos
+    that match are compared.
 
     A group is of one of three kinds: identical files hold the same picture; near photos are one
     shot in several forms, such as smaller, cropped, in another format or turned; alike photos are
@@ -96,7 +100,7 @@ def duplicates(
     """
     path_end = end_of_paths(paths_only, print0, as_json)
     if distinct:
-        if any((kinds, prefer, path_end, html, as_json)):
+        if any((kinds, prefer, path_end, html, as_json, *facts.values())):
             raise click.UsageError("Use --not alone, with the files of two photos or more.")
         _keep_apart(query, directory, model)
         return
@@ -109,7 +113,9 @@ def duplicates(
         with RunProgress(_MANY) as listener, warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the notes say the same
             asked = " ".join(query) if query else None
-            found = library.duplicates(asked, kinds=wanted, prefer=prefer, listener=listener)
+            found = library.duplicates(
+                asked, within=given_facts(facts), kinds=wanted, prefer=prefer, listener=listener
+            )
         for note in found.notes:
             show_note(note)
         if html:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 def find_duplicates(
     library: OpenedLibrary,
     query: str | None,
+    within: str = "",
     *,
     kinds: Sequence[DuplicateKind],
     prefer: Sequence[str | os.PathLike[str]],
@@ -40,8 +41,8 @@ def find_duplicates(
     listener: Listener | None,
     stop: Stop | None,
 ) -> Duplicates:
-    """Find the duplicates of a library, or among the photos that match a query, as
-    `Library.duplicates` describes.
+    """Find the duplicates of a library, or among the photos that match a query and the facts in
+    `within`, as `Library.duplicates` describes.
     """
     from sigseek.search.duplicates.finder import ComparingProgress, DuplicateFinder
 
@@ -49,20 +50,22 @@ def find_duplicates(
     check_list("prefer", prefer, QueryError)
     _check_kinds(kinds)
     state = library.checkpoint.state_to_query()
-    within = None
+    selected = None
     notes = list(library.checkpoint.notes)
-    if query is not None:
-        _, within, of_query = matching_photos(library, query, "", named_photos, listener, stop)
+    if query is not None or within:
+        _, selected, of_query = matching_photos(
+            library, query or "", within, named_photos, listener, stop
+        )
         notes = list(of_query)
     stop = stop or Stop()
-    photos = len(library.directory.catalog().photos_with_files() if within is None else within)
+    photos = len(library.directory.catalog().photos_with_files() if selected is None else selected)
     progress = ComparingProgress(listener or library.listener, photos)
-    if keep_pairs and within is None and set(kinds) != {"identical"}:
+    if keep_pairs and selected is None and set(kinds) != {"identical"}:
         _keep_pairs(library, stop, progress, state.record.id if "alike" in kinds else None)
     with library.directory.catalog().snapshot() as moment:
         ids = moment.photos_with_files()
-        if within is not None:
-            ids = ids[_among(ids, within)]
+        if selected is not None:
+            ids = ids[_among(ids, selected)]
         finder = DuplicateFinder(
             moment,
             state.record,
@@ -70,7 +73,7 @@ def find_duplicates(
             _known_directories(moment, prefer),
             progress,
             stop,
-            whole=within is None,
+            whole=selected is None,
         )
         groups = tuple(finder.find(kinds))
         notes += _unhashed(moment)
