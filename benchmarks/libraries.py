@@ -41,7 +41,8 @@ def fill(
             ids = range(start + 1, min(start + _CHUNK, len(vectors)) + 1)
             digests = ((id_, id_.to_bytes(32, "big")) for id_ in ids)
             connection.executemany(
-                "INSERT INTO photo (id, digest, width, height, format) VALUES (?, ?, 4, 3, 'JPEG')",
+                "INSERT INTO photo (id, digest, width, height, format, color) "
+                "VALUES (?, ?, 4, 3, 'JPEG', 0)",
                 digests,
             )
             files = ((str(id_), id_) for id_ in ids)

@@ -9,6 +9,7 @@ with the evidence that texts which almost no photo matches find in the same libr
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -68,24 +69,38 @@ class Judge:
         """
         if not len(cosines):
             return 0.0
-        floor = text_floors(text[None], self.yardstick.pictures)
+        floor = self._floor(text)
         best = evidence(cosines, biases, floor).max(keepdims=True)
         if self.calibration:
             even = float(self.calibration.confidences(best, self.scale, self.photos)[0])
             return _PRESENT * even / (_PRESENT * even + (1 - _PRESENT) * (1 - even))
-        chance = _share_above(float(best[0]), np.sort(self.yardstick.absent_evidence))
+        chance = _share_above(float(best[0]), self._absent_evidence)
         return float(1 / (1 + (chance / _EVEN_CHANCE) ** _STEEPNESS))
 
     def chance_cosine(self, text: Floats, bias: float) -> float:
         """Return the cosine that one in fifty absent texts would reach somewhere in a library of
         5,000 photos or more, for a text with the embedding (dim,) and a photo of this bias.
         """
+        nothing, biases = np.zeros(1, np.float32), np.array([bias], np.float32)
+        return self._evidence_by_chance - float(evidence(nothing, biases, self._floor(text))[0])
+
+    def _floor(self, text: Floats) -> Floats:
+        """Return the floor float32 (1,) of the text with the embedding (dim,)."""
+        return text_floors(text[None], self.yardstick.pictures)
+
+    # Every search needs these, and they are the same for all.
+
+    @cached_property
+    def _absent_evidence(self) -> Floats:
+        """The evidence of the absent texts, ascending (m,)."""
+        return np.sort(self.yardstick.absent_evidence)
+
+    @cached_property
+    def _evidence_by_chance(self) -> float:
+        """The evidence that one in fifty absent texts finds among 5,000 photos or more."""
         found = float(np.quantile(self.yardstick.absent_evidence, _BY_CHANCE))
         # A logit is a logarithm of odds: twice the photos raise the best by chance by log(2).
-        found += max(0.0, math.log(_MANY_PHOTOS / max(self.photos, 1))) / self.scale
-        floor = text_floors(text[None], self.yardstick.pictures)
-        nothing, biases = np.zeros(1, np.float32), np.array([bias], np.float32)
-        return found - float(evidence(nothing, biases, floor)[0])
+        return found + max(0.0, math.log(_MANY_PHOTOS / max(self.photos, 1))) / self.scale
 
 
 def _share_above(value: float, absent: Floats) -> float:

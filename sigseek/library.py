@@ -441,7 +441,7 @@ class Library:
         return complete(self._opened, query, len(query) if at is None else at)
 
     def pictures(self, ids: Sequence[int]) -> dict[int, PictureRecord]:
-        """Return the format and the digest of the picture of each of these photos, by id; ids of no
+        """Return the format, digest and colour of each of these photos' pictures, by id; ids of no
         photo are left out.
         """
         wanted = plain_ids("ids", ids)

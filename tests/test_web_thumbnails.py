@@ -12,9 +12,11 @@ import sigseek
 from sigseek.indexer.decoding.hash import mean_color, sketch_record
 from sigseek.storage import Catalog
 from sigseek.storage.records.hashes import HashRecord, SketchRecord
-from tests.catalogs import add_checkpoint, add_photos
+from sigseek.web.photos import photos_json
+from tests.catalogs import add_checkpoint, add_photos, execute
 from tests.photos import picture
 from tests.served import served
+from tests.statements import listening
 
 
 def grey(*levels: int) -> SketchRecord:
@@ -37,6 +39,9 @@ def test_the_colors_of_photos(open_catalog: Callable[[], Catalog], tmp_path: Pat
     level, rest = divmod(found[first], 0x010101)
     assert (level, rest) == (pytest.approx(7, abs=2), 0), "without a colour, the grey of the sketch"
     assert catalog.colors([]) == {}
+    pictures = catalog.pictures([first, second, third])
+    colors = [pictures[id_].color for id_ in (first, second, third)]
+    assert colors == [None, 0x8040FF, None]
     columns = catalog.photo_columns()
     assert (columns.ids.tolist(), columns.colors.tolist()) == (
         [first, second, third], [-1, 0x8040FF, -1],
@@ -55,6 +60,23 @@ def test_each_photo_has_a_color_to_paint(mini_library: Path, drawn: Path) -> Non
     with Image.open(drawn / photo["name"]) as image:
         mean = np.asarray(image.convert("RGB")).mean(axis=(0, 1)).tolist()
     assert list(bytes.fromhex(photo["color"][1:])) == pytest.approx(mean, abs=3)
+
+
+def test_pictures_and_colors_of_hits_are_one_question(mini_library: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "library"
+    shutil.copytree(mini_library, copy)
+    with sigseek.open(copy, model="mini") as library:
+        hits = library.list_photos(3).hits
+        with listening() as asked:
+            colored = photos_json(library, hits)
+        assert len(asked.statements) == 1
+        execute(copy, "UPDATE photo SET color = NULL WHERE id = :id", id=hits[0].id)
+        grey_one, *others = photos_json(library, hits)
+    assert [photo["color"] for photo in others] == [photo["color"] for photo in colored[1:]]
+    red, green, blue = bytes.fromhex(grey_one["color"][1:])
+    assert red == green == blue, (
+        "the sketch of a photo from before colours were kept tells its grey"
+    )
 
 
 def test_a_thumbnail_that_stands_in_for_another_is_not_kept_for_ever(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -27,12 +27,22 @@ _DIGITS = 12
 def photos_json(library: Library, hits: Sequence[PhotoHit]) -> list[dict[str, Any]]:
     """Return each hit as JSON, with the addresses of its pictures."""
     ids = [hit.id for hit in hits]
-    pictures, colors = library.pictures(ids), library.colors(ids)
+    pictures = library.pictures(ids)
+    colors = colors_of(library, pictures)
     return [
         record_fields(hit)
         | shown_fields(hit.path, hit.id, pictures.get(hit.id), colors.get(hit.id))
         for hit in hits
     ]
+
+
+def colors_of(library: Library, pictures: Mapping[int, PictureRecord]) -> dict[int, int]:
+    """Return the mean colours of photos, 0xRRGGBB, by id. Those that the pictures do not tell are
+    asked for.
+    """
+    known = {id_: found.color for id_, found in pictures.items() if found.color is not None}
+    others = [id_ for id_ in pictures if id_ not in known]
+    return known | library.colors(others) if others else known
 
 
 def shown_fields(

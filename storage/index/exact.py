@@ -18,10 +18,10 @@ Ids = npt.NDArray[np.int64]
 class ExactIndex:
     """All embeddings in memory, compared one by one."""
 
-    def __init__(self, ids: Ids, vectors: npt.NDArray[np.float16]) -> None:
+    def __init__(self, ids: Ids, vectors: npt.NDArray[np.float16] | Floats) -> None:
         """Take ids (n,), ascending, and unit-norm embeddings (n, dim)."""
         self._ids = ids
-        self._vectors = vectors.astype(np.float32)
+        self._vectors = vectors.astype(np.float32, copy=False)
 
     def __len__(self) -> int:
         """Return how many photos are searched."""

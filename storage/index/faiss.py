@@ -56,6 +56,7 @@ class FaissIndex:
         """
         self._parts = parts
         self._sample = sample
+        self._sample_rows: ExactIndex | None = None
         self._embeddings = embeddings.without_stop()
         self._vectors = vectors
         self._superseded = superseded
@@ -100,7 +101,7 @@ class FaissIndex:
         if self._exact:
             return self._all_cosines(self._parts, queries, within)
         if within is None or _count_within(self._sample, within) >= FEWEST_SAMPLED:
-            return self._all_cosines(self._sample, queries, within)
+            return self._sampled().sample(queries, within)
         if (whole := self._whole(within)) is not None:
             return whole.sample(queries)
         return self._all_cosines([self._sample_of(within)], queries, None)
@@ -126,6 +127,17 @@ class FaissIndex:
             order = np.argsort(ids)
             kept = self._small = within, ExactIndex(ids[order], vectors[order])
         return kept[1]
+
+    def _sampled(self) -> ExactIndex:
+        """Return the sample's embeddings in memory: every search compares all of them, and FAISS
+        would put the nearest first, which takes as long again.
+        """
+        if self._sample_rows is None:  # two threads would find the same
+            parts = [part.embeddings() for part in self._sample]
+            ids, vectors = (np.concatenate(side) for side in zip(*parts, strict=True))
+            order = np.argsort(ids)
+            self._sample_rows = ExactIndex(ids[order], vectors[order])
+        return self._sample_rows
 
     def _sample_of(self, within: Ids) -> Part:
         """Return a sample of a large selection. The last one is kept."""

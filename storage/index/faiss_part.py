@@ -46,6 +46,15 @@ class Part:
             self._sorted_ids = np.setdiff1d(ids, self._superseded, assume_unique=True)
         return self._sorted_ids
 
+    def embeddings(self) -> tuple[Ids, Floats]:
+        """Return the ids, ascending, and embeddings float32 (n, dim) of all rows of a flat part."""
+        rows = int(self._index.ntotal)
+        flat = faiss.downcast_index(self._index.index)  # type: ignore[attr-defined]
+        ids, vectors = indexed_ids(self._index), flat.reconstruct_n(0, rows)
+        kept = np.flatnonzero(~contains(self._superseded, ids))
+        order = kept[np.argsort(ids[kept])]
+        return ids[order], vectors[order]
+
     def holds(self, ids: Ids) -> npt.NDArray[np.bool_]:
         """Return for each of the ids (n,) whether a row with it holds."""
         if self._mask is None:  # two threads would find the same

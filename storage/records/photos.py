@@ -114,6 +114,8 @@ class PictureRecord:
     height: int
     format: str
     """The format of the file, "JPEG" for example."""
+    color: int | None
+    """The mean colour, 0xRRGGBB; None for photos that were indexed before colours were kept."""
 
 
 @dataclass(frozen=True)

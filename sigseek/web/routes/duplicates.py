@@ -16,7 +16,7 @@ from sigseek.web.context import LibraryInUse, named_photos, settings_of, stop_of
 from sigseek.web.index_run import IndexRun
 from sigseek.web.models import Decided, Groups
 from sigseek.web.named import MOST_LEFT_OUT, PhotoNumber
-from sigseek.web.photos import shown_fields
+from sigseek.web.photos import colors_of, shown_fields
 from sigseek.web.words import note_fields
 from sigseek.web.work import turn_among
 
@@ -68,7 +68,8 @@ def duplicates(
 
 def _groups(library: Library, groups: tuple[DuplicateGroup, ...]) -> list[dict[str, Any]]:
     ids = [photo.id for group in groups for photo in group.photos]
-    pictures, colors = library.pictures(ids), library.colors(ids)
+    pictures = library.pictures(ids)
+    colors = colors_of(library, pictures)
     return [
         {
             "kind": group.kind,

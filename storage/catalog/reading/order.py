@@ -9,6 +9,8 @@ from sigseek.storage.catalog.paths import statement_chunks
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.tables import FILE, FOLDER, PHOTO
 
+_NEWEST = select(func.max(PHOTO.c.id))  # made once, because every search asks it
+
 
 class OrderReader(Reader):
     """Questions about what photos are put in order by."""
@@ -16,7 +18,7 @@ class OrderReader(Reader):
     def newest_photo(self) -> int:
         """Return the highest id of a photo; 0 without photos."""
         with self._connect() as connection:
-            return connection.scalar(select(func.max(PHOTO.c.id))) or 0
+            return connection.scalar(_NEWEST) or 0
 
     def dates(self, ids: Sequence[int]) -> dict[int, str | None]:
         """Return the local time of each photo in ISO 8601, as precise as its source; None where it

@@ -260,7 +260,12 @@ class PhotoReader(Reader):
         """The statement that selects what `PictureRecord` has, after the photo's id."""
         held = exists().where(FILE.c.photo_id == PHOTO.c.id)
         return select(
-            PHOTO.c.id, PHOTO.c.digest, PHOTO.c.width, PHOTO.c.height, PHOTO.c.format
+            PHOTO.c.id,
+            PHOTO.c.digest,
+            PHOTO.c.width,
+            PHOTO.c.height,
+            PHOTO.c.format,
+            PHOTO.c.color,
         ).where(self._dialect.is_among(PHOTO.c.id, "ids"), held)
 
 
