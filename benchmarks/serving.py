@@ -8,9 +8,9 @@ asks for, so each has to be embedded. Beside it stands the rate of the text towe
 measured before and after in a process of its own: no server can be faster. The client is a process
 of this machine and takes some of its processors.
 
-Printed are: requests for 1, 8, 32 and 64 clients; the server's memory after every 500 of 5,000
-requests more; and requests of 8 clients with and without an indexing run beside them. A sample of
-the answers is compared with those of `Library.search`.
+Printed are: requests for 1, 8, 32 and 64 clients, and the server's processor time for each; the
+server's memory after every 500 of 5,000 requests more; and requests of 8 clients with and without
+an indexing run beside them. A sample of the answers is compared with those of `Library.search`.
 """
 
 import argparse
@@ -158,6 +158,12 @@ def peak_memory(process: int) -> float:
     return int(kilobytes) / 1e3
 
 
+def processor_time(process: int) -> float:
+    """Return the seconds of processor time that a process has taken."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def watch_memory(port: int, process: int, requests: int) -> None:
     """Ask for distinct texts, with 32 clients, and print the server's memory after every 500.
 
@@ -187,8 +193,10 @@ async def _ask_all(port: int, texts: Iterator[str]) -> None:
     await asyncio.gather(*(ask_on() for _ in range(32)))
 
 
-def text_rate(checkpoint: str, seconds: float) -> float:
-    """Return the texts per second that the text tower alone embeds, in its largest shared pass."""
+def text_rate(checkpoint: str, seconds: float) -> tuple[float, float]:
+    """Return the texts per second that the text tower alone embeds, in its largest shared pass, and
+    the milliseconds of processor time for each.
+    """
     tower = load_text_tower(load_checkpoint(checkpoint), "cpu", "auto", Silence(), Stop())
     numbers = count()
 
@@ -196,10 +204,10 @@ def text_rate(checkpoint: str, seconds: float) -> float:
         return [f"{next(numbers)} cats on a sofa" for _ in range(LARGEST_PASS)]
 
     tower.embed(texts())
-    done, started = 0, time.monotonic()
+    done, started, used = 0, time.monotonic(), time.process_time()
     while time.monotonic() - started < seconds:
         done += len(tower.embed(texts()))
-    return done / (time.monotonic() - started)
+    return done / (time.monotonic() - started), 1000 * (time.process_time() - used) / done
 
 
 def prepare(library: Path, checkpoint: str, photos: int) -> None:
@@ -255,11 +263,14 @@ def main() -> None:
         before = apart(text_rate, checkpoint, arguments.seconds)
         with serving(library, checkpoint, photos) as (port, process):
             answered = _measure(
-                port, process, photos, before, arguments.seconds, arguments.requests
+                port, process, photos, before[0], arguments.seconds, arguments.requests
             )
         after = apart(text_rate, checkpoint, arguments.seconds)
-        print(f"text tower alone, in batches of {LARGEST_PASS}: {before:.1f} texts/s before, "
-              f"{after:.1f} after; load of the machine {os.getloadavg()[0]:.1f}")  # fmt: skip
+        print(
+            f"text tower alone, in batches of {LARGEST_PASS}: {before[0]:.1f} texts/s before, "
+            f"{after[0]:.1f} after; {before[1]:.1f} ms of processor time for each, and "
+            f"{after[1]:.1f}; load of the machine {os.getloadavg()[0]:.1f}"
+        )
         check(answered, library, checkpoint)
 
 
@@ -276,12 +287,15 @@ def _measure(
         return asyncio.run(load(port, clients, query, time.monotonic() + seconds))
 
     run(8)
-    print(f"{'clients':>8} {'requests/s':>11} {'of tower':>9} {'p50 ms':>8} {'p99 ms':>8}")
+    titles = ("clients", "requests/s", "of tower", "p50 ms", "p99 ms", "CPU ms")
+    print(" ".join(f"{title:>10}" for title in titles))
     for clients in (1, 8, 32, 64):
+        used = processor_time(process)
         answered = run(clients)
+        used = (processor_time(process) - used) / len(answered.took)
         print(
-            f"{clients:8} {answered.rate:11.1f} {answered.rate / alone:8.0%} "
-            f"{answered.percentile(50):8.0f} {answered.percentile(99):8.0f}",
+            f"{clients:10} {answered.rate:10.1f} {answered.rate / alone:10.0%} "
+            f"{answered.percentile(50):10.0f} {answered.percentile(99):10.0f} {1000 * used:10.1f}",
             flush=True,
         )
     repeated = count()
