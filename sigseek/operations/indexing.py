@@ -57,20 +57,13 @@ def index_folders(
     A process that joins lists the files if it can, unless `lists` is False. With a `crew` it only
     lists them, and the crew takes them in.
     """
+    directory, model = library.directory, library.model
     _check_patterns(exclude, include)
     if vectors is not None:
         check_vectors(vectors)
-    directory, model = library.directory, library.model
     if not folders:
         _check_known(directory, Call("index", ("FOLDER",)))
-    if join:
-        check_can_be_shared(directory)
-    elif mounts:
-        raise LibraryError(
-            "only processes that index together have folders under other paths",
-            Remedy("add {}", (Option("join"),)),
-            ErrorKind.INVALID,
-        )
+    _check_sharing(directory, join=join, mounts=bool(mounts))
     places = _mounts(mounts or {})
     # A machine with other paths knows the folders only by the library's.
     lists = lists and not places
@@ -123,6 +116,18 @@ def index_folders(
                 return index(indexer())
         except StoppedError:  # before there was anything to report, as while waiting for its turn
             return IndexReport(stopped=True)
+
+
+def _check_sharing(directory: LibraryLocation, *, join: bool, mounts: bool) -> None:
+    """Raise LibraryError where processes cannot index the library together, or need not."""
+    if join:
+        check_can_be_shared(directory)
+    elif mounts:
+        raise LibraryError(
+            "only processes that index together have folders under other paths",
+            Remedy("add {}", (Option("join"),)),
+            ErrorKind.INVALID,
+        )
 
 
 def check_no_workers(workers: int | None, cores: int | None) -> None:
