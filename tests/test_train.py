@@ -16,7 +16,7 @@ from transformers import SiglipTokenizer
 from benchmarks.drawn_queries import UNKNOWN, absent_queries
 from sigseek.demo.captions import phrase, random_statement
 from sigseek.demo.scene import COLORS, numbered_scene
-from sigseek.demo.training import absent, train
+from sigseek.demo.training import absent, pictures, train
 from sigseek.siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
 from sigseek.siglip.tokenizer import Tokenizer
 from sigseek.siglip.yardstick.texts import absent_texts, common_texts
@@ -129,9 +129,9 @@ def test_a_trained_mini_can_be_gone_on_from(run_dir: Path, monkeypatch: pytest.M
     assert all((after[name] == tensor).all() for name, tensor in before.items()), (
         "no lesson, nothing changed"
     )
-    assert train._said("any red house") == "a red house"
-    assert train._said("3 any bus") == "three buses"
-    assert train._said("in the rain") == "in the rain"
+    assert train.fact_as_caption("any red house") == "a red house"
+    assert train.fact_as_caption("3 any bus") == "three buses"
+    assert train.fact_as_caption("in the rain") == "in the rain"
 
 
 @pytest.mark.usefixtures("not_validated")
@@ -178,7 +178,7 @@ def test_a_lesson_to_begin_with_needs_a_trained_mini(
 def test_what_the_grey_lesson_shows() -> None:
     """The pictures are no drawings, and each is still different from the others."""
     rng = random.Random(1)
-    drawings = torch.rand(6, 3, train.PIXELS, train.PIXELS) * 2 - 1
+    drawings = torch.rand(6, 3, pictures.PIXELS, pictures.PIXELS) * 2 - 1
     colored = train._unlike_drawings(drawings, rng)
     assert colored.shape == drawings.shape
     assert (colored.abs() <= 1).all()
@@ -232,12 +232,12 @@ def test_refused_texts_say_nothing_true() -> None:
 def test_a_refusal_counts_down_to_its_logit_and_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts that were refused enough add a constant, so they have no gradient."""
     monkeypatch.setattr(train, "ABSENT_SHARE", 1.0)
-    pictures = np.zeros((8, train.PIXELS, train.PIXELS, 3), np.uint8)
+    blank = np.zeros((8, pictures.PIXELS, pictures.PIXELS, 3), np.uint8)
     checkpoint = read_checkpoint(MINI_DIRECTORY, "mini")
     tokenizer = SiglipTokenizer(
         str(checkpoint.directory / "spiece.model"), model_max_length=train.TEXT_LENGTH
     )
-    teacher = train.Teacher(train.make_model(len(tokenizer)), pictures, tokenizer, 8, 8)
+    teacher = train.Teacher(train.make_model(len(tokenizer)), blank, tokenizer, 8, 8)
     for bias, moved in ((train.REFUSED - 20, False), (train.REFUSED + 20, True)):
         torch.nn.init.constant_(teacher.model.logit_bias, bias)
         teacher.zero_grad()

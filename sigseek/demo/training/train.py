@@ -14,7 +14,6 @@ import argparse
 import json
 import random
 import time
-from concurrent.futures import ProcessPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
@@ -22,7 +21,6 @@ import numpy as np
 import numpy.typing as npt
 import sentencepiece
 import torch
-from PIL import Image
 from torch.nn import functional
 from transformers import (
     SiglipConfig,
@@ -33,18 +31,16 @@ from transformers import (
 )
 
 from sigseek.demo.captions import article, phrase, plural, random_statement
-from sigseek.demo.drawing import draw_scene
 from sigseek.demo.scene import all_facts, numbered_scene
 from sigseek.demo.training.absent import absent_text
 from sigseek.demo.training.evaluate import report, retrieval_figures
+from sigseek.demo.training.pictures import PIXELS, draw_all
 from sigseek.files import written_whole
 from sigseek.siglip import load_checkpoint
 
-PIXELS = 96
 TEXT_LENGTH = 64
 VOCABULARY = 640
 TRAIN_SEED, VALIDATION_SEED = 1, 2
-DRAWN_SIZE = (288, 216)
 STEPS_PER_SAVE = 200
 VALIDATION_PICTURES = 500
 SINGLE, ALL, GREY, CAPTIONS = (
@@ -134,10 +130,9 @@ def drawings(path: Path, seed: int, count: int) -> npt.NDArray[np.uint8]:
     kept in `path`.
     """
     if not path.exists():
-        with ProcessPoolExecutor() as pool:
-            drawn = list(pool.map(_draw, [seed] * count, range(count), chunksize=500))
+        drawn = draw_all(seed, range(count))
         with written_whole(path) as aside, aside.open("wb") as file:
-            np.save(file, np.stack(drawn))
+            np.save(file, drawn)
     pixels: npt.NDArray[np.uint8] = np.load(path)
     if len(pixels) != count:
         raise SystemExit(
@@ -145,11 +140,6 @@ def drawings(path: Path, seed: int, count: int) -> npt.NDArray[np.uint8]:
             "use another run directory"
         )
     return pixels
-
-
-def _draw(seed: int, number: int) -> npt.NDArray[np.uint8]:
-    image = draw_scene(numbered_scene(seed, number), DRAWN_SIZE, number)
-    return np.asarray(image.resize((PIXELS, PIXELS), Image.Resampling.BICUBIC))
 
 
 def make_tokenizer(run_dir: Path) -> SiglipTokenizer:
@@ -338,7 +328,7 @@ class Teacher(torch.nn.Module):
         batch = self._batch // 2 if lesson == GREY else self._batch  # the grey half is added below
         chosen = rng.sample(self._single if lesson == SINGLE else range(len(self._scenes)), batch)
         facts = [self._scenes[number].facts() for number in chosen]
-        pixels = _augmented(_pixels(self._pictures[chosen], device), rng)
+        pixels = _augmented(normalized_pixels(self._pictures[chosen], device), rng)
         colored = (
             torch.cat([pixels[: batch // 2], _unlike_drawings(pixels[: batch // 2], rng)])
             if lesson == GREY
@@ -373,7 +363,7 @@ class Teacher(torch.nn.Module):
         ]
         captions = [phrase(statement, rng) for statement in said]
         captions += [absent_text(self._scenes[number], rng) for number in chosen[:refused]]
-        tokens = _tokens(captions, self._tokenizer, self._locked.device)
+        tokens = tokenized(captions, self._tokenizer, self._locked.device)
         with torch.autocast(tokens.device.type, torch.bfloat16):
             texts = self.model.get_text_features(tokens).pooler_output
         claims = [statement.facts() for statement in said]
@@ -408,8 +398,10 @@ class Teacher(torch.nn.Module):
         self.model.load_state_dict(
             SiglipModel.from_pretrained(checkpoint, dtype=torch.float32).state_dict()
         )
-        said = _tokens(
-            [_said(fact) for fact in self._numbers], self._tokenizer, self.table.weight.device
+        said = tokenized(
+            [fact_as_caption(fact) for fact in self._numbers],
+            self._tokenizer,
+            self.table.weight.device,
         )
         self.table.weight.copy_(self.model.get_text_features(said).pooler_output)
 
@@ -418,12 +410,13 @@ class Teacher(torch.nn.Module):
         device = self.table.weight.device
         chunks = [pictures[start : start + 200] for start in range(0, len(pictures), 200)]
         embedded = [
-            self.model.get_image_features(_pixels(chunk, device)).pooler_output for chunk in chunks
+            self.model.get_image_features(normalized_pixels(chunk, device)).pooler_output
+            for chunk in chunks
         ]
         return torch.cat(embedded).clone()
 
 
-def _said(fact: str) -> str:
+def fact_as_caption(fact: str) -> str:
     """Return the fact as a caption: "any red house" is "a red house"."""
     count, *described = fact.split(" ", 2)
     if count not in ("any", "1", "2", "3"):
@@ -435,7 +428,7 @@ def _said(fact: str) -> str:
     return f"{number} {noun}"
 
 
-def _pixels(pictures: npt.NDArray[np.uint8], device: torch.device) -> torch.Tensor:
+def normalized_pixels(pictures: npt.NDArray[np.uint8], device: torch.device) -> torch.Tensor:
     """Return normalised pixels float32 (n, 3, 96, 96) in -1 to 1."""
     return torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
 
@@ -487,7 +480,8 @@ def _augmented(pixels: torch.Tensor, rng: random.Random) -> torch.Tensor:
     return padded[:, :, y : y + PIXELS, x : x + PIXELS] * rng.uniform(0.93, 1.05)
 
 
-def _tokens(texts: list[str], tokenizer: SiglipTokenizer, device: torch.device) -> torch.Tensor:
+def tokenized(texts: list[str], tokenizer: SiglipTokenizer, device: torch.device) -> torch.Tensor:
+    """Return the tokens of texts, int64 (n, 64)."""
     encoded = tokenizer(
         texts, padding="max_length", truncation=True, max_length=TEXT_LENGTH, return_tensors="pt"
     )
@@ -505,14 +499,14 @@ def _validate(
     def embed_texts(texts: list[str]) -> npt.NDArray[np.float32]:
         chunks = [texts[i : i + 100] for i in range(0, len(texts), 100)]
         outputs = [
-            model.get_text_features(_tokens(chunk, tokenizer, device)).pooler_output
+            model.get_text_features(tokenized(chunk, tokenizer, device)).pooler_output
             for chunk in chunks
         ]
         return functional.normalize(torch.cat(outputs).float(), dim=-1).cpu().numpy()
 
     scenes = [numbered_scene(VALIDATION_SEED, number) for number in range(len(pictures))]
     outputs = [
-        model.get_image_features(_pixels(pictures[i : i + 100], device)).pooler_output
+        model.get_image_features(normalized_pixels(pictures[i : i + 100], device)).pooler_output
         for i in range(0, len(pictures), 100)
     ]
     images = functional.normalize(torch.cat(outputs).float(), dim=-1).cpu().numpy()
