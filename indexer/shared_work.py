@@ -106,14 +106,14 @@ class Worker:
         self._checkpoint = checkpoint
         self._ledger = ledger
         self._mounts = mounts
+        self._name = f"process {os.getpid()} on {socket.gethostname()}"
         self._progress = SharedProgress(0, 0, 0, 0.0)
         self._left = threading.Event()
         self._pulse = threading.Thread(target=self._live, name="sigseek-lease", daemon=True)
 
     def __enter__(self) -> Self:
-        name = f"process {os.getpid()} on {socket.gethostname()}"
         with self._catalog.transaction() as transaction:
-            self.id = transaction.add_worker(name, LEASE)
+            self.id = transaction.add_worker(self._name, LEASE)
         self._look()
         self._ledger.follow(lambda: (self._progress.done, self._progress.total))
         self._pulse.start()
@@ -192,17 +192,31 @@ class Worker:
         self._ledger.wait_for_others()
 
     def claim(self, folder: FolderRecord, count: int, *, alone: bool) -> list[TaskRecord]:
-        """Claim tasks: one that has been tried several times if `alone`, or else others."""
-        return self._commit(
-            lambda transaction: transaction.claim_tasks(
-                self.id,
+        """Claim tasks: one that has been tried several times if `alone`, or else others.
+
+        A worker that others took for dead, because its machine was suspended, joins them again.
+        """
+
+        def claim(transaction: Transaction) -> tuple[int, list[TaskRecord]]:
+            is_known = transaction.renew_lease(self.id, LEASE)
+            worker = self.id if is_known else transaction.add_worker(self._name, LEASE)
+            return worker, transaction.claim_tasks(
+                worker,
                 folder.id,
                 self._checkpoint.id,
                 1 if alone else count,
                 least_tries=_SUSPECT if alone else 0,
                 most_tries=None if alone else _SUSPECT - 1,
             )
-        )
+
+        worker, tasks = self._commit(claim)
+        if worker != self.id:
+            self.id = worker
+            self._ledger.said(
+                f"this process gave no sign of life for {LEASE.total_seconds():.0f} seconds, so "
+                "other processes have taken over its files; it goes on with others"
+            )
+        return tasks
 
     def known(self, folder: FolderRecord, tasks: Sequence[TaskRecord]) -> dict[str, FileRecord]:
         """Return what the catalog knows of the files of these tasks, by path."""

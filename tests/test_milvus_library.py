@@ -7,19 +7,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from starlette.testclient import TestClient
 
 import sigseek
 from sigseek.operations.vectors import use_vectors
+from sigseek.progress import Silence, Stop
 from sigseek.storage import Catalog, LibraryError, writer_lock
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index.milvus_collection import MilvusCollection
 from sigseek.storage.index.milvus_store import TOKEN_VARIABLE, MilvusStore, read_server_address
 from sigseek.storage.records.arrays import Ids
+from sigseek.web.app import make_app
+from sigseek.web.settings import Settings
 from tests.catalogs import add_checkpoint, add_many, random_unit
 from tests.conftest import Run
 from tests.indexed import save_photos
+from tests.listeners import Heard
 from tests.photos import save
+from tests.postgresql import Server, address
+from tests.served import HOST
 
+SEARCH = "/api/v1/search"
 QUERIES = ("a red house", "a house NOT a tree", "a house OR a tree in:a", "NOT a house")
 
 
@@ -45,14 +53,60 @@ def test_a_library_moves_to_milvus_and_back(tmp_path: Path, milvus_address: str)
         now = probabilities(library, "a red house")
         assert set(now) == set(before[0]) - {str(photos / "a" / "00.png")} | {str(later)}
         assert library.verify().problems == ()
-        library.index(vectors="faiss")
-        assert probabilities(library, "a red house") == pytest.approx(now, abs=1e-4)
+        (record,) = library._directory.catalog().checkpoints()
+        left = MilvusStore(milvus_address)._named(record.token)
+        assert left.exists()
+        with sigseek.open(tmp_path / "library", model="mini") as other:
+            other.search("a red house")
+            library.index(vectors="faiss")
+            assert not left.exists()
+            assert probabilities(library, "a red house") == pytest.approx(now, abs=1e-4)
+            assert probabilities(other, "a red house") == pytest.approx(now, abs=1e-4)
+            assert other._opened.searcher._current(Silence(), Stop()).state.vectors is None
+    assert library._directory._servers == {}
+
+
+def test_two_servers_answer_from_one_milvus(
+    tmp_path: Path, milvus_address: str, postgresql_server: Server
+) -> None:
+    url = postgresql_server.empty_database()
+    photos = save_photos(tmp_path / "photos")
+    with sigseek.open(address(url), model="mini") as library:
+        library.index(photos, vectors=milvus_address)
+        with sigseek.open(address(url)) as one, sigseek.open(address(url)) as other:
+            asked = {"q": "a house", "all": "true", "limit": "100"}
+            with (
+                TestClient(make_app(one, Settings()), base_url=HOST) as first,
+                TestClient(make_app(other, Settings()), base_url=HOST) as second,
+            ):
+                before = [client.get(SEARCH, params=asked).json() for client in (first, second)]
+                save(photos / "later.png", seed=90)
+                library.index()
+                after = [client.get(SEARCH, params=asked).json() for client in (first, second)]
+    counts = [len(answer["hits"]) for answer in (*before, *after)]
+    assert counts == [counts[0]] * 2 + [counts[0] + 1] * 2
+    postgresql_server.drop(url)
+
+
+def test_collections_of_a_server_that_does_not_answer_are_named(tmp_path: Path) -> None:
+    heard = Heard()
+    with sigseek.open(tmp_path / "library", model="mini") as library:
+        library.index(save_photos(tmp_path / "photos"))
+        (record,) = library._directory.catalog().checkpoints()
+        with library._directory.catalog().transaction() as transaction:
+            transaction.put_vectors("milvus://localhost:1")
+        library.index(vectors="faiss", listener=heard)
+        assert library.search("a house", include_all=True)
+    (line,) = [line for line in heard.lines if "milvus" in line]
+    assert line.startswith(
+        f"the library no longer uses sigseek_{record.token} of milvus://localhost:1; drop"
+    )
 
 
 def test_the_engine_stays_while_another_process_changes_the_library(tmp_path: Path) -> None:
     address = "milvus://localhost:1"
     with sigseek.open(tmp_path, model="mini") as library:
-        use_vectors(library._directory, address)
+        use_vectors(library._directory, address, Silence())
         with writer_lock(tmp_path), pytest.raises(LibraryError, match="another sigseek"):
             library.index(save_photos(tmp_path / "photos"), vectors="faiss")
         assert library._directory.catalog().vectors() == address

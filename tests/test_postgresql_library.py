@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import psycopg
 import pytest
 from sqlalchemy import URL
 
@@ -28,6 +29,8 @@ from tests.conftest import Run
 from tests.listeners import Heard
 from tests.postgresql import Server, address
 from tests.statements import listening
+
+_KEEPALIVES = ("idle", "interval", "count")
 
 
 @pytest.fixture
@@ -61,6 +64,19 @@ def test_options_of_the_session_are_kept(
         ]
     dialect.close()
     assert shown == ["123s", "30s", "UTC"]
+
+
+def test_a_server_that_says_nothing_any_more_is_given_up_within_a_minute(empty: URL) -> None:
+    dialect = PostgreSqlDialect(empty.update_query_dict({"connect_timeout": "3"}))
+    with dialect.readers.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        given = driver.info.get_parameters()
+    dialect.close()
+    idle, interval, count = (int(given[f"keepalives_{one}"]) for one in _KEEPALIVES)
+    assert idle + interval * count == 60
+    assert given["tcp_user_timeout"] == "60000"
+    assert given["connect_timeout"] == "3", "the address counts"
 
 
 def test_the_program_indexes_searches_tags_verifies_and_forgets(

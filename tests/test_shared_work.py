@@ -21,6 +21,7 @@ import sigseek
 from benchmarks.crashes import contents, difference
 from benchmarks.workers import contents_of_database
 from sigseek.indexer import IndexReport
+from sigseek.indexer.ledger import Ledger
 from sigseek.indexer.mounts import Mounts
 from sigseek.indexer.shared_work import SharedProgress, Worker
 from sigseek.storage import Catalog, FailureKind, LibraryError
@@ -28,6 +29,7 @@ from sigseek.storage.catalog.postgresql import PostgreSqlDialect
 from sigseek.storage.records.tasks import TaskRecord, WorkerRecord
 from tests.catalogs import add_checkpoint
 from tests.conftest import Run
+from tests.listeners import Heard
 from tests.photos import save
 from tests.postgresql import Server, address
 
@@ -217,6 +219,24 @@ def test_what_a_worker_does_after_its_lease_has_run_out_does_not_count(tasks: Ta
     with tasks.catalog.transaction() as transaction:
         transaction.renew_lease(late, LONG)  # it was only suspended, and goes on
     assert [task.path for task in tasks.claim(late, 3)] == ["b.png"]
+
+
+def test_a_worker_that_was_taken_for_dead_joins_again(tasks: Tasks) -> None:
+    heard, (folder,) = Heard(), tasks.catalog.folders()
+    with Worker(tasks.catalog, tasks.checkpoint, Ledger("mini", heard), Mounts({})) as worker:
+        late = worker.claim(folder, 1, alone=False)
+        with tasks.catalog.transaction() as transaction:  # as if it had slept for a minute
+            transaction.renew_lease(worker.id, timedelta(seconds=-1))
+            transaction.begin_listing(tasks.lister)
+        tasks.offer(tasks.lister, "cab")
+        ids = {task.path: task.id for task in late}
+        assert worker.settle(ids, lambda transaction, ours: list(ours)) == []
+        claimed = worker.claim(folder, 9, alone=False)
+        assert {task.path for task in claimed} == {"a.png", "b.png", "c.png"}
+        ids = {task.path: task.id for task in claimed}
+        assert worker.settle(ids, lambda transaction, ours: len(ours)) == 3
+    (line,) = heard.lines
+    assert str(line).startswith("this process gave no sign of life for 60 seconds")
 
 
 def test_a_worker_that_leaves_is_to_blame_for_nothing(tasks: Tasks) -> None:

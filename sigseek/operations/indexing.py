@@ -77,7 +77,7 @@ def index_folders(
             # Load it before a library is made: the model may not exist either.
             checkpoint = model.prepare(told, until)
             if vectors is not None:
-                use_vectors(directory, vectors, until, shared=join)
+                use_vectors(directory, vectors, told, until, shared=join)
 
             def indexer() -> Indexer:
                 record = library.checkpoint.record_to_index()

@@ -37,7 +37,8 @@ class LibraryLocation(ABC):
         self._catalog: Catalog | None = None
         self.unfinished = False
         """Whether it may be an unfinished copy of another library."""
-        self._server: MilvusStore | None = None
+        self._servers: dict[str, MilvusStore] = {}
+        """The servers that the library has used for its vector indexes, by address."""
         self._opening = threading.Lock()
         self._turn = threading.RLock()
 
@@ -56,11 +57,18 @@ class LibraryLocation(ABC):
         address = self.catalog().vectors()
         if address is None:
             return FaissStore(self.index_directory)
-        if self._server is None or self._server.address != address:
-            from sigseek.storage.index.milvus_store import MilvusStore  # few libraries need it
+        return self.server(address)
 
-            self._server = MilvusStore(address)
-        return self._server
+    def server(self, address: str) -> MilvusStore:
+        """Return the vector indexes in the server at the address, whether the library uses them or
+        not.
+        """
+        from sigseek.storage.index.milvus_store import MilvusStore  # few libraries need it
+
+        with self._opening:
+            if address not in self._servers:
+                self._servers[address] = MilvusStore(address)
+            return self._servers[address]
 
     @property
     def index_directory(self) -> Path:
@@ -154,6 +162,9 @@ class LibraryLocation(ABC):
             if self._catalog:
                 self._catalog.close()
                 self._catalog = None
+            for server in self._servers.values():
+                server.close()
+            self._servers.clear()
 
 
 def library_location(library: str | os.PathLike[str], listener: Listener) -> LibraryLocation:

@@ -77,6 +77,16 @@ _SESSION = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
+_CONNECTION = {
+    "connect_timeout": "10",
+    # A server that lost its power says nothing. Without these a search would wait for a quarter of
+    # an hour, or for ever.
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+"""What libpq is told about the connection, unless the address says otherwise."""
 _PATHS = {"folder": (), "file": ("folder_id",), "failure": ("folder_id",)}
 """The columns that a path is unique together with, by table."""
 _NOT_REACHED = ("08", "57P")
@@ -105,7 +115,11 @@ class PostgreSqlDialect:
         options = " ".join([_given_options(url), *ours]).lstrip()
         self.writers = create_engine(
             url.set(drivername="postgresql+psycopg"),
-            connect_args={"options": options, "application_name": _process()},
+            connect_args={
+                **{name: value for name, value in _CONNECTION.items() if name not in url.query},
+                "options": options,
+                "application_name": _process(),
+            },
         )
         event.listen(self.writers, "connect", _stream_in_binary)
         event.listen(self.writers, "before_cursor_execute", _answer_in_binary)

@@ -14,6 +14,7 @@ import numpy as np
 
 from sigseek.errors import ErrorKind
 from sigseek.storage.errors import LibraryError
+from sigseek.storage.index.milvus_store import collection_name
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -56,7 +57,7 @@ class MilvusCollection:
         """
         self._client = client
         self._address = address
-        self.name = f"sigseek_{token}"
+        self.name = collection_name(token)
         """The name of the collection."""
         self._dimension = dimension
 

@@ -70,6 +70,13 @@ class MilvusStore:
         """Raise LibraryError where the server cannot be used."""
         self._named("0" * 16).exists()
 
+    def close(self) -> None:
+        """Close the connection. The next call opens it again."""
+        with self._connecting:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
     def open(self, embeddings: Embeddings) -> MilvusIndex:
         """See `IndexStore.open`. Raises LibraryError where the server cannot be used."""
         from sigseek.storage.index.milvus import MilvusIndex
@@ -235,6 +242,11 @@ class MilvusStore:
             if self._client is None:
                 self._client = _connect(self._host, self._port)
             return self._client
+
+
+def collection_name(token: str) -> str:
+    """Return the name of the collection of the checkpoint with this token."""
+    return f"sigseek_{token}"
 
 
 def batches(chunks: Iterable[tuple[Ids, Float16s]]) -> Iterator[tuple[Ids, Float16s]]:

@@ -51,6 +51,8 @@ class CheckpointState:
     """The library's own calibration of the checkpoint, as JSON."""
     newest_photo: int = field(default=0, compare=False)
     """The highest id of a photo of the library then, embedded or not; 0 without photos."""
+    vectors: str | None = None
+    """The address of the server that keeps the vector indexes; None where they are files."""
 
 
 @dataclass(frozen=True)

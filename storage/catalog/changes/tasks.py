@@ -45,11 +45,14 @@ class TaskWriter(Writer):
             insert(WORKER).values(values).returning(WORKER.c.id)
         ).scalar_one()
 
-    def renew_lease(self, worker_id: int, lease: timedelta) -> None:
-        """Let the worker's claims hold for so long from now on."""
-        self._connection.execute(
+    def renew_lease(self, worker_id: int, lease: timedelta) -> bool:
+        """Let the worker's claims hold for so long from now on. Return False where there is no such
+        worker any more: others took it for dead, and one of them has listed anew.
+        """
+        renewed = self._connection.execute(
             update(WORKER).where(WORKER.c.id == worker_id).values(lease_until=_end(lease))
         )
+        return renewed.rowcount > 0
 
     def leave(self, worker_id: int) -> None:
         """Free the worker's claims at once. They do not count as tries."""

@@ -10,11 +10,13 @@ from sqlalchemy import Executable, bindparam, func, select
 
 from sigseek.storage.catalog.paths import statement_chunks
 from sigseek.storage.catalog.reading.reader import Reader
+from sigseek.storage.catalog.reading.settings import VECTORS
 from sigseek.storage.catalog.tables import (
     BIAS,
     CALIBRATION,
     CHECKPOINT,
     PHOTO,
+    SETTING,
     YARDSTICK,
 )
 from sigseek.storage.records import CheckpointRecord, CheckpointState, Measured, YardstickRecord
@@ -36,6 +38,7 @@ _STATES = (
         YARDSTICK.c.common_texts.label("measured_common_texts"),
         CALIBRATION.c.fitted,
         select(func.max(PHOTO.c.id)).scalar_subquery().label("newest_photo"),
+        select(SETTING.c.value).where(SETTING.c.name == VECTORS).scalar_subquery().label("vectors"),
     )
     .outerjoin_from(CHECKPOINT, YARDSTICK, YARDSTICK.c.checkpoint_id == CHECKPOINT.c.id)
     .outerjoin(CALIBRATION, CALIBRATION.c.checkpoint_id == CHECKPOINT.c.id)
@@ -73,6 +76,7 @@ class JudgementReader(Reader):
                 ),
                 row.fitted,
                 row.newest_photo or 0,
+                row.vectors or None,
             )
             for row in rows
         ]
