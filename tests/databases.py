@@ -8,7 +8,7 @@ import os
 import shlex
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from sqlalchemy import URL
 from sigseek.operations import location
 from sigseek.operations.database import LibraryDatabase
 from sigseek.progress import Listener
-from sigseek.storage import Catalog
+from sigseek.storage import Catalog, writer_lock
 from sigseek.storage.catalog import FILE_NAME
 from sigseek.storage.catalog.dialect import Dialect
 from sigseek.storage.catalog.postgresql import PostgreSqlDialect
@@ -44,6 +44,10 @@ class Databases:
     def copy(self, library: Path, to: Path) -> Path:
         """Make a copy of a library that nobody has opened, and return its directory."""
         return Path(shutil.copytree(library, to))
+
+    def lock(self, library: Path) -> AbstractContextManager[None]:
+        """Hold the writer lock of a library in a `with` statement."""
+        return writer_lock(library)
 
     @contextmanager
     def used_by_test(self) -> Iterator[None]:
@@ -85,6 +89,13 @@ class PostgreSqlDatabases(Databases):
         """Make a copy of the directory's database, which stands for the directory `to`."""
         self._urls[to.absolute()] = self._server.copy_of(self._url(library, with_tables=False))
         return to
+
+    @contextmanager
+    def lock(self, library: Path) -> Iterator[None]:
+        """Hold the advisory lock of the directory's database."""
+        url = self._url(library, with_tables=False)
+        with closing(PostgreSqlDialect(url)) as dialect, dialect.lock.hold():
+            yield
 
     @contextmanager
     def used_by_test(self) -> Iterator[None]:

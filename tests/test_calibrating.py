@@ -1,7 +1,6 @@
 """Calibrating a library: what is fitted is what is kept, and what may go wrong keeps nothing."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,15 +16,18 @@ from sigseek.search.calibration import Calibration
 from sigseek.search.fitting import fit_calibration
 from sigseek.siglip import Checkpoint, ImageTower, TextTower
 from sigseek.siglip.yardstick.embeddings import Yardstick
+from tests.databases import Databases
 from tests.listeners import Heard
 from tests.open_library import opened
+
+pytestmark = pytest.mark.both_databases
 
 Vectors = dict[Path, npt.NDArray[np.float32]]
 
 
 @pytest.fixture
-def library(mini_library: Path, tmp_path: Path) -> Iterator[OpenedLibrary]:
-    directory = Path(shutil.copytree(mini_library, tmp_path / "library"))
+def library(mini_library: Path, tmp_path: Path, databases: Databases) -> Iterator[OpenedLibrary]:
+    directory = databases.copy(mini_library, tmp_path / "library")
     with opened(directory) as library:
         yield library
 

@@ -11,7 +11,10 @@ import sigseek
 from sigseek.cli.fact_options import FACTS
 from sigseek.search.tokens import TERMS
 from tests.conftest import Run
+from tests.databases import Databases
 from tests.photos import exif, save
+
+pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +42,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def library(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def library(photos: Path, tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Path:
     directory = tmp_path_factory.mktemp("facts") / "library"
     with sigseek.open(directory, model="mini") as library:
         library.index(photos)
@@ -204,10 +207,10 @@ def test_what_the_command_says(library: Path, photos: Path, run: Run) -> None:
     assert "Missing argument 'QUERY...'" in err
 
 
-def test_facts_alone_load_no_model_and_no_index(library: Path) -> None:
+def test_facts_alone_load_no_model_and_no_index(library: Path, databases: Databases) -> None:
     code = (
         "import sys, sigseek\n"
-        f"found = sigseek.open({str(library)!r}).search('date:2019')\n"
+        f"found = sigseek.open({databases.address(library)!r}).search('date:2019')\n"
         "heavy = {'torch', 'openvino', 'faiss', 'transformers', 'tokenizers'} & set(sys.modules)\n"
         "print(len(found), sorted(heavy))"
     )

@@ -12,6 +12,8 @@ import sigseek
 from tests.checkpoints import copy_mini, save_tiny
 from tests.photos import save
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_index_search_similar(tmp_path: Path, drawn: Path) -> None:
     with sigseek.open(tmp_path / "library", model="mini") as library:
@@ -160,6 +162,7 @@ def test_a_checkpoint_that_embedded_nothing_is_not_the_librarys(
         assert len(library.search("a house", include_all=True)) == 10
 
 
+@pytest.mark.sqlite_only("it looks for the file of the catalog")
 def test_a_library_path_with_odd_characters(tmp_path: Path, drawn: Path) -> None:
     with sigseek.open(tmp_path / "a?b#c%20d", model="mini") as library:
         library.index(drawn)
@@ -176,7 +179,7 @@ def test_indexing_leaves_an_index_file_of_the_newest_generation(tmp_path: Path) 
     save(tmp_path / "photos" / "a.jpg", seed=1)
     with sigseek.open(tmp_path / "library", model="mini") as library:
         library.index(tmp_path / "photos")
-        (first,) = (tmp_path / "library" / "index").glob("*.faiss")
+        (first,) = (library.directory / "index").glob("*.faiss")
         first.unlink()
         library.index(tmp_path / "photos")
         assert list(first.parent.glob("*.faiss")) == [first], "made again, though nothing was added"

@@ -1,7 +1,6 @@
 """One string in the place of a list of strings, which Python would take for a list of letters."""
 
 import inspect
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,9 @@ import pytest
 
 import sigseek
 from sigseek import Label, Library
+from tests.databases import Databases
+
+pytestmark = pytest.mark.both_databases
 
 _CALLS: dict[str, Callable[[Library], object]] = {
     "tag(labels)": lambda library: library.tag("house"),
@@ -71,8 +73,10 @@ def test_every_argument_that_takes_a_list_is_tried() -> None:
     assert len(taken) > 8
 
 
-def test_numbers_of_numpy_name_photos(mini_library: Path, tmp_path: Path) -> None:
-    copy, ids = shutil.copytree(mini_library, tmp_path / "library"), np.array([2, 1])
+def test_numbers_of_numpy_name_photos(
+    mini_library: Path, tmp_path: Path, databases: Databases
+) -> None:
+    copy, ids = databases.copy(mini_library, tmp_path / "library"), np.array([2, 1])
     with sigseek.open(copy, model="mini", precision="fp32", device="cpu") as library:
         assert [photo.id for photo in library.photos(ids)] == [2, 1]  # type: ignore[arg-type]
         assert set(library.pictures(ids)) == set(library.colors(ids)) == {1, 2}  # type: ignore[arg-type]

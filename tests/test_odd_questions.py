@@ -10,6 +10,9 @@ import pytest
 
 import sigseek
 from tests.conftest import Run
+from tests.databases import Databases
+
+pytestmark = pytest.mark.both_databases
 
 FEW = 'with only {}, "match" and "no match" are less reliable'
 
@@ -65,8 +68,10 @@ def test_three_hundred_terms(mini_library: Path, run: Run) -> None:
     assert len(why) < 250
 
 
-def test_only_tags(mini_library: Path, drawn: Path, tmp_path: Path, run: Run) -> None:
-    library = Path(shutil.copytree(mini_library, tmp_path / "library"))
+def test_only_tags(
+    mini_library: Path, drawn: Path, tmp_path: Path, run: Run, databases: Databases
+) -> None:
+    library = databases.copy(mini_library, tmp_path / "library")
     where = ("--library", library)
     photos = sorted(drawn.glob("*.jpg"))[:3]
     run("tag", "--add", "some", *photos, *where)

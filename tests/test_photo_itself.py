@@ -13,6 +13,8 @@ from tests.conftest import Run
 from tests.indexed import indexed, save_photos
 from tests.photos import save
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
@@ -79,7 +81,7 @@ def test_exact_copies_are_shown_as_copies(
 
 def test_what_is_printed(library: sigseek.Library, photos: Path, tmp_path: Path, run: Run) -> None:
     photo = photos / "a" / "00.png"
-    where = ("--library", library.directory)
+    where = ("--library", tmp_path / "library")
     (line,) = run("similar", photo, "--self", "-n", 1, *where).stdout.splitlines()
     itself = f"   1  1.000  ██████████  {photo}  (the photo itself)"
     assert line == itself

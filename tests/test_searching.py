@@ -15,7 +15,10 @@ from sigseek.search.results import SearchResults
 from sigseek.siglip import Checkpoint, ImageTower, TextTower
 from sigseek.siglip.scoring import sigmoid
 from sigseek.storage import Catalog
+from tests.databases import Databases
 from tests.open_library import opened
+
+pytestmark = pytest.mark.both_databases
 
 Vectors = dict[Path, npt.NDArray[np.float32]]
 Towers = tuple[ImageTower, TextTower]
@@ -156,9 +159,9 @@ def test_a_closer_look_ranks_the_best_by_the_parts_of_their_pictures(
 
 
 def test_what_could_make_no_difference_is_noted(
-    mini_library: Path, drawn: Path, tmp_path: Path
+    mini_library: Path, drawn: Path, tmp_path: Path, databases: Databases
 ) -> None:
-    directory = Path(shutil.copytree(mini_library, tmp_path / "library"))
+    directory = databases.copy(mini_library, tmp_path / "library")
     photos = Path(shutil.copytree(drawn, tmp_path / "photos"))
     with sigseek.open(directory, model="mini") as library:
         library.relocate(drawn, photos)

@@ -14,6 +14,8 @@ from sigseek.search.results import SimilarHit
 from tests.open_library import opened
 from tests.photos import save
 
+pytestmark = pytest.mark.both_databases
+
 Vectors = dict[Path, npt.NDArray[np.float32]]
 
 

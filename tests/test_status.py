@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 import sigseek
-from sigseek.operations.location import library_location
+from sigseek.operations import location
 from sigseek.operations.status import library_status
 from sigseek.progress import Silence
 from sigseek.storage import Catalog
 from sigseek.storage.thumbnails import ThumbnailStore
 from tests.catalogs import add_checkpoint, add_photos
 
-pytestmark = pytest.mark.both_databases
+pytestmark = pytest.mark.both_databases(always=True)
 
 
 def test_a_snapshot_is_of_one_moment(open_catalog: Callable[[], Catalog], tmp_path: Path) -> None:
@@ -52,12 +52,12 @@ def test_the_numbers_of_a_status_agree_while_another_process_writes(
     from sigseek.storage.catalog.catalog import CatalogReader
 
     monkeypatch.setattr(CatalogReader, "file_counts", count_while_another_writes)
-    location = library_location(tmp_path, Silence())
-    status = library_status(location, ThumbnailStore(tmp_path / "thumbnails"))
+    place = location.library_location(tmp_path, Silence())
+    status = library_status(place, ThumbnailStore(tmp_path / "thumbnails"))
     assert written
     assert (status.photos, status.files) == (1, 1)
     assert [checkpoint.embeddings for checkpoint in status.checkpoints] == [1]
-    for one in (catalog, other, location):
+    for one in (catalog, other, place):
         one.close()
 
 
