@@ -54,6 +54,8 @@ def test_one_photo_alone_is_not_called_like_another_one(
     run("index", tmp_path / "photos", "--model", "mini", *where)
     done = run("search", f"photo:{drawn / 'scene-00001.jpg'}", *where)
     assert done.stdout == "No photo clearly matches; 1 may (--all)\n"
+    alone = run("similar", tmp_path / "photos" / "scene-00000.jpg", *where)
+    assert alone.stderr.endswith("nothing found: the library has no other photo\n")
 
 
 def test_three_hundred_terms(mini_library: Path, run: Run) -> None:

@@ -68,7 +68,7 @@ def similar(
         notes = library.checkpoint_notes
         show_notes(notes)
         if not hits:
-            click.echo("nothing found", err=True)
+            click.echo("nothing found: the library has no other photo", err=True)
         below = [LIKENESS_LEGEND] if hits else []
         deliver(hits, path_end=path_end, as_json=as_json, below=below)
         if html:
