@@ -105,8 +105,8 @@ def test_similar_finds_the_changed_copies_first(tmp_path: Path) -> None:
         assert [Path(hit.path).stem.removeprefix("ukbench00120_") for hit in hits[:4]] == [
             "resize",
             "hflip",
-            "gray",
             "rotation",
+            "gray",
         ]
         assert hits[3].cosine > hits[4].cosine + 0.05, "clearly before any other photo"
 
