@@ -42,6 +42,7 @@ _SETTINGS = {
 """Environment variables that Ray reads when it is imported and when it is started."""
 _LOCAL_SETTINGS = {
     "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),  # Ray goes on with the first one of a process
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # then Ray uses the loopback address, on Linux too
 }
 """More of them, for a Ray that is started here."""
@@ -165,7 +166,7 @@ def _connection(address: str) -> Iterator[Any]:
         )
     settings, local = dict(_SETTINGS), address == LOCAL
     if local:
-        settings |= _LOCAL_SETTINGS | {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        settings |= _LOCAL_SETTINGS
     with ExitStack() as leaving:
         leaving.enter_context(_environment(settings))
         ray = _import_ray()
@@ -185,7 +186,7 @@ def _connection(address: str) -> Iterator[Any]:
         on_term = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(address, **options)
-        except (RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
+        except Exception as error:  # Ray raises just that, too
             raise _failed(error) from error
         finally:
             if threading.current_thread() is threading.main_thread():
