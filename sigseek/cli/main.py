@@ -40,7 +40,7 @@ COMMANDS = {
 }
 """Each command and the first line of its help, for `sigseek --help`, which loads no command."""
 _MODULES = {"eval": "evaluate", "help": "manual"}  # functions of these names would hide Python's
-_KEEPING = {"index", "tag", "demo", "watch", "copy"}
+_KEEPING = {"index", "tag", "demo", "watch", "copy", "duplicates"}
 """Commands that keep what they finished when they are interrupted."""
 
 
