@@ -21,6 +21,8 @@ from tests.conftest import Run
 from tests.listeners import Heard
 from tests.photos import save
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.mark.parametrize(
     "path",
@@ -145,6 +147,7 @@ def test_an_offline_folder_below_a_new_one_is_relocated_before_it_is_forgotten(
     )
 
 
+@pytest.mark.sqlite_only("it is about a library found by its directory")
 def test_a_library_beside_photos_is_used_below_them(tmp_path: Path, run: Run) -> None:
     photos = tmp_path / "photos"
     save(photos / "2026" / "a.png", seed=1)
