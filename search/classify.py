@@ -14,15 +14,22 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from sigseek.search.calibration import Calibration
+
 
 @dataclass(frozen=True)
 class LabelScore:
-    """A label and its sigmoid probability, 0 to 1. Each label is judged by itself: the scores do
-    not add up to 1.
+    """A label and how well it fits a photo. Each label is judged by itself: the numbers of all
+    labels do not add up to 1.
     """
 
     label: str
     score: float
+    """SigLIP's own sigmoid, 0 to 1."""
+    probability: float
+    """How likely the photo shows the label, 0 to 1, by the checkpoint's calibration. Without a
+    calibration it is the score. A search also knows the library's other photos (docs/scores.md).
+    """
 
 
 @dataclass(frozen=True)
@@ -38,14 +45,22 @@ def rank_labels(
     labels: Sequence[Label],
     texts: npt.NDArray[np.float32],
     scoring: Scoring,
+    calibration: Calibration | None,
 ) -> tuple[LabelScore, ...]:
-    """Return the labels' scores for a photo's embedding float32 (dim,), the highest first.
+    """Return the labels with their scores and probabilities for a photo's embedding float32 (dim,),
+    the best first.
 
     `texts` are the embeddings (labels, dim) of the text of each label. The scores are those of
     transformers' zero-shot image classification pipeline.
     """
     import numpy as np
 
-    scores = scoring.probabilities(cosines(image[None], texts))[0]
-    order = np.argsort(-scores, kind="stable")
-    return tuple(LabelScore(labels[place].name, float(scores[place])) for place in order)
+    from sigseek.search.terms import plain_model
+
+    found = cosines(image[None], texts)[0]
+    scores = scoring.probabilities(found)
+    probabilities = plain_model(scoring, calibration)(found)
+    return tuple(
+        LabelScore(labels[place].name, float(scores[place]), float(probabilities[place]))
+        for place in np.argsort(-found, kind="stable")
+    )

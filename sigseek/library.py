@@ -528,7 +528,8 @@ class Library:
         listener: Listener | None = None,
         stop: Stop | None = None,
     ) -> list[Classification]:
-        """Return the probability of each label for each photo file. No library is needed.
+        """Return the score and the probability of each label for each photo file. No library is
+        needed; if there is one, its calibration is used.
 
         A string is a label's name; `template` is the sentence it is put into. The first file that
         cannot be used raises DecodeError or QueryError. With `skip_unusable` such files are left
@@ -561,8 +562,9 @@ class Library:
         listener: Listener | None = None,
         stop: Stop | None = None,
     ) -> dict[int, Classification]:
-        """Return the probability of each label for photos of the library, by their ids. Photos that
-        the checkpoint has not embedded are left out. The other arguments are those of `classify`.
+        """Return the score and the probability of each label for photos of the library, by their
+        ids. Photos that the checkpoint has not embedded are left out. The other arguments are those
+        of `classify`.
         """
         from sigseek.operations.classifying import classify_known
 

@@ -1,4 +1,8 @@
 import json
+import math
+import shutil
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +16,9 @@ from transformers import (
 )
 
 import sigseek
+from sigseek.search.calibration import Calibration
 from sigseek.siglip.checkpoint import MINI_DIRECTORY
+from sigseek.storage import Catalog
 from tests.conftest import Run
 from tests.photos import save
 
@@ -46,6 +52,28 @@ def test_scores_are_those_of_transformers_pipeline(
         assert ours == pytest.approx({row["label"]: row["score"] for row in theirs}, abs=1e-4)
         scores = [scored.score for scored in result.scores]
         assert scores == sorted(scores, reverse=True)
+
+
+def test_probabilities_are_those_of_the_calibration(
+    mini_library: Path, drawn: Path, tmp_path: Path
+) -> None:
+    photo = next(drawn.glob("*.jpg"))
+    shipped = (MINI_DIRECTORY / "calibration.json").read_text()
+    own = replace(Calibration.from_json(shipped), slope=0.5, intercept=2.0)
+    directory = tmp_path / "library"
+    shutil.copytree(mini_library, directory)
+    with closing(Catalog(directory)) as catalog, catalog.transaction() as transaction:
+        transaction.put_calibration(catalog.checkpoints()[0].id, own.as_json())
+    for where, calibration in (
+        (directory, own),
+        (tmp_path / "nowhere", Calibration.from_json(shipped)),
+    ):
+        with sigseek.open(where, model="mini") as library:
+            (result,) = library.classify([photo], LABELS)
+        for scored in result.scores:
+            logit = math.log(scored.score / (1 - scored.score))
+            odds = calibration.slope * logit + calibration.intercept
+            assert scored.probability == pytest.approx(1 / (1 + math.exp(-odds)), abs=1e-4)
 
 
 def test_a_file_that_cannot_be_used_costs_the_others_nothing(

@@ -45,8 +45,8 @@ def classify(
 ) -> None:
     """Show how well each label fits a photo.
 
-    The number is SigLIP's probability for each label on its own: all may be low, and several may be
-    high. No library is needed; if there is one, its checkpoint is used.
+    The number is the probability of each label on its own: all may be low, and several may be high.
+    No library is needed; if there is one, its checkpoint and its calibration are used.
 
     \b
         sigseek classify cat.jpg --label "a cat" --label "a dog"
@@ -69,7 +69,8 @@ def classify(
             continue
         click.echo(shown(result.path))
         for scored in result.scores:
-            click.echo(f"      {scored.score:.3f}  {bar(scored.score)}  {shown(scored.label)}")
+            number = scored.probability
+            click.echo(f"      {number:.3f}  {bar(number)}  {shown(scored.label)}")
     for problem in listener.problems:
         click.echo(
             f"error: {shown(problem.path)}: {problem.reason}; choose another photo", err=True

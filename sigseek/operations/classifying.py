@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sigseek.errors import ErrorKind
 from sigseek.indexer import DecodeError
+from sigseek.operations.calibration import calibration_in_use
 from sigseek.operations.lists import check_list
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.operations.photo_files import cannot_be_used, existing_photo
@@ -19,7 +20,7 @@ from sigseek.search.errors import QueryError
 from sigseek.search.labels import Label, distinct_labels, label_texts
 
 if TYPE_CHECKING:
-    from sigseek.search.classify import Classification
+    from sigseek.search.classify import Classification, LabelScore
 
 
 _WHY_NOT = {
@@ -40,7 +41,7 @@ def classify_photos(
     listener: Listener | None,
     stop: Stop | None,
 ) -> list[Classification]:
-    """Return the labels' probabilities for each photo file, as `Library.classify` describes."""
+    """Return how well the labels fit each photo file, as `Library.classify` describes."""
     from sigseek.search.classify import Classification, rank_labels
 
     check_list("photos", photos, QueryError)
@@ -55,11 +56,13 @@ def classify_photos(
         return []
     vectors = model.embed_texts(texts, told, stop)
     library.checkpoint.note_classifying()
+    scoring = model.checkpoint.scoring
+    calibration = calibration_in_use(library.directory, model, told, stop)
     results: list[Classification] = []
     with closing(library.photo_files.embed(files, told, stop)) as embedded:
         for path, found in embedded:
             if not isinstance(found, DecodeError):
-                ranked = rank_labels(found, wanted, vectors, model.checkpoint.scoring)
+                ranked = rank_labels(found, wanted, vectors, scoring, calibration)
                 results.append(Classification(str(path), ranked))
             elif not skip_unusable:
                 raise cannot_be_used(path, found)
@@ -74,7 +77,7 @@ def classify_known(
     listener: Listener | None,
     stop: Stop | None,
 ) -> dict[int, Classification]:
-    """Return the labels' probabilities for photos of the library, as `Library.classify_known`
+    """Return how well the labels fit photos of the library, as `Library.classify_known`
     describes.
     """
     import numpy as np
@@ -88,17 +91,16 @@ def classify_known(
     texts = library.model.embed_texts(label_texts(wanted, template), listener, stop)
     library.checkpoint.note_classifying()
     catalog, scoring = library.directory.catalog(), library.model.checkpoint.scoring
+    calibration = calibration_in_use(library.directory, library.model, listener, stop)
     found, vectors = catalog.embeddings(record.id, ids)
     places = {int(id_): place for place, id_ in enumerate(found)}
     paths = {id_: photo.paths[0] for id_, photo in catalog.photos(list(places)).items()}
-    return {
-        id_: Classification(
-            paths[id_],
-            rank_labels(vectors[places[id_]].astype(np.float32), wanted, texts, scoring),
-        )
-        for id_ in ids
-        if id_ in paths
-    }
+
+    def ranked(place: int) -> tuple[LabelScore, ...]:
+        vector = vectors[place].astype(np.float32)
+        return rank_labels(vector, wanted, texts, scoring, calibration)
+
+    return {id_: Classification(paths[id_], ranked(places[id_])) for id_ in ids if id_ in paths}
 
 
 def _existing(photos: Sequence[Path], told: Listener | None) -> list[Path]:

@@ -19,12 +19,16 @@ class Uploaded(Answer):
 
 
 class Score(Answer):
-    """The score of a label."""
+    """How well a label fits a picture."""
 
     label: str
     """The label."""
     score: float = Field(ge=0, le=1)
-    """The probability that the picture shows it."""
+    """SigLIP's own sigmoid."""
+    probability: float = Field(ge=0, le=1)
+    """The probability that the picture shows it, by the checkpoint's calibration. Without a
+    calibration it is the score.
+    """
 
 
 class Scored(Answer):

@@ -51,9 +51,9 @@ class Labelled(BaseModel):
     responses={200: {"model": Classified}},
 )
 async def classify(request: Request, library: LibraryInUse) -> Response:
-    """Answer the probability, 0 to 1, of each label for each picture, the highest first: for the
-    files in a form, or for photos of the library by their numbers. Labels do not compete: each has
-    a probability of its own.
+    """Answer the score and the probability, 0 to 1, of each label for each picture, the highest
+    first: for the files in a form, or for photos of the library by their numbers. Labels do not
+    compete: each has numbers of its own.
     """
     if request.headers.get("content-type", "").startswith("multipart/"):
         scores = await _of_files(request, library)
