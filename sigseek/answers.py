@@ -181,7 +181,7 @@ def _places(found: SearchResults) -> str:
         return f"{first:,} to {last:,}" if first < last else f"number {last:,}"
     judged = found.order == "match" and found.judged_by != "facts"
     best = "best" if judged else "first"
-    return f"the {best} {len(found.hits):,}"
+    return f"the {best} {len(found.hits):,}" if len(found.hits) > 1 else f"the {best} one"
 
 
 def _more(found: SearchResults, limit: int) -> Option:

@@ -183,7 +183,10 @@ class AdvisoryLock:
     def _holder(self, connection: Connection) -> str:
         """Return the session that holds the lock, as its application calls itself."""
         row = self._find_holder(connection)
-        return f"{row[0] or 'unnamed'} since {row[1]} UTC" if row else "unknown"
+        if row is None:
+            return "unknown"
+        name = (row[0] or "unnamed").removeprefix("sigseek, ")  # "another sigseek" says it already
+        return f"{name} since {row[1]} UTC"
 
     def _find_holder(self, connection: Connection) -> Row[str, str] | None:
         """Return the name of the session that holds the lock, and since when it is there."""

@@ -42,6 +42,7 @@ from tests.answered import found, hit, term
             10,
             "1 photo matches (uncalibrated); 2 more may (--all)",
         ),
+        (found("match", matches=23), 1, "23 photos match, the best one shown (-n 10 for more)"),
         (
             found("match", "match", matches=23, judged_by="facts"),
             2,

@@ -30,7 +30,8 @@ if kind == "file":
 elif kind == "network":
     lock = NetworkLock(Path(place))
 else:
-    lock = AdvisoryLock(create_engine(place, connect_args={"application_name": "holder"}), place)
+    name = {"application_name": "sigseek, process 7 on nas"}
+    lock = AdvisoryLock(create_engine(place, connect_args=name), place)
 with lock.hold():
     print("held", flush=True)
     sys.stdin.read()
@@ -65,7 +66,7 @@ def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kind]:
     engines = [create_engine(url) for url in urls]
     locks = [AdvisoryLock(engine, str(url)) for engine, url in zip(engines, urls, strict=True)]
     place = urls[0].render_as_string(hide_password=False)
-    yield Kind("advisory", locks[0], place, locks[1], "holder since 20.* UTC")
+    yield Kind("advisory", locks[0], place, locks[1], "process 7 on nas since 20.* UTC")
     for engine, url in zip(engines, urls, strict=True):
         engine.dispose()
         server.drop(url)
