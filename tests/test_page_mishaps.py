@@ -235,8 +235,9 @@ def test_a_photo_whose_file_is_away_is_shown_small(page: Page) -> None:
     page.keyboard.press("z")
     page.locator(".viewer .toast.shown", has_text="smaller picture").wait_for()
     assert page.locator(".viewer.zoomed").count() == 0
-    # The picture of 1,280 pixels is made when it is first asked for, which may take a while.
-    page.wait_for_function("document.querySelector('.viewer-picture').naturalWidth > 0")
+    width = "document.querySelector('.viewer-picture').naturalWidth"
+    while not page.evaluate(width):  # the larger picture is made when it is first asked for
+        page.wait_for_timeout(50)
 
 
 def test_a_wrong_query_among_duplicates_is_told_under_the_field(window: Window) -> None:
