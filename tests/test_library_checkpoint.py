@@ -2,17 +2,18 @@
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
+from threading import Event, Timer
 
 import pytest
 
 import sigseek
 from sigseek.errors import ErrorKind
 from sigseek.operations.default_checkpoint import checkpoint_to_search
-from sigseek.progress import Stop
+from sigseek.progress import Progress, Silence, Stop
 from sigseek.storage import Catalog, LibraryError
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 from tests.checkpoints import save_tiny
@@ -392,3 +393,39 @@ def test_a_checkpoint_that_was_away_for_a_moment_is_asked_again(library: sigseek
     with pytest.raises(LibraryError):
         library._opened.answer(lambda: question(3))
     assert len(asked) == 2, "a library that goes on lacking it is not asked for ever"
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_an_answer_from_the_middle_of_a_change_is_asked_for_again(
+    mini_library: Path, tmp_path: Path, raises: bool
+) -> None:
+    """While another thread goes over to another checkpoint, an answer may be of both."""
+    loading, go_on = Event(), Event()
+
+    class Slow(Silence):
+        def advanced(self, progress: Progress) -> None:
+            loading.set()
+            go_on.wait(30)
+
+    asked = []
+    with (
+        opened(mini_library, None, Slow()) as library,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        assert library.model.checkpoint.name == "mini"
+
+        def question() -> int:
+            asked.append(None)
+            if len(asked) == 1:
+                pool.submit(library.model.texts)
+                assert loading.wait(30)
+                # It has to wait for the text tower, which the thread above loads.
+                pool.submit(library.model._change_to, "another")
+                while library.model._checkpoint.is_loaded:
+                    time.sleep(0.01)
+                Timer(0.2, go_on.set).start()
+                if raises:
+                    raise AssertionError("the dimensions differ")
+            return len(asked)
+
+        assert library.answer(question) == 2

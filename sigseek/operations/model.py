@@ -63,7 +63,7 @@ class ModelInUse:
         self.listener = listener
         self._directory = directory
         self.device = device
-        self.changes = 0
+        self._changes = 0
         """How often another checkpoint took the place of the one in use."""
         self._chosen: str | None = None
         """The name of the checkpoint that took the place of another one."""
@@ -167,8 +167,17 @@ class ModelInUse:
             self._checkpoint.clear()
             self._images.clear()
             self._texts.clear()
-            self.changes += 1  # last, so that whoever still got an old tower notices
+            self._changes += 1
             return True
+
+    def changes(self) -> int:
+        """Return how often another checkpoint took the place of the one in use.
+
+        A change takes a moment, in which one thread may get the towers of either checkpoint, or one
+        of each. So this waits until it is done.
+        """
+        with self._changing:
+            return self._changes
 
     @contextmanager
     def kept(self) -> Iterator[None]:

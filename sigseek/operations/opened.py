@@ -68,19 +68,19 @@ class OpenedLibrary:
         self._follow_default()
         repeated = False
         while True:
-            changes = self.model.changes
+            changes = self.model.changes()
             try:
                 answer = question()
             except StoppedError:
                 raise
             except Exception as error:
                 # The checkpoint may have been removed just now, and may even be back already.
-                changed = self._follow_default() or self.model.changes != changes
+                changed = self._follow_default() or self.model.changes() != changes
                 if not changed and (repeated or not _tells_of_absence(error)):
                     raise
                 repeated = repeated or not changed
             else:
-                if self.model.changes == changes:
+                if self.model.changes() == changes:
                     return answer
 
     def _follow_default(self) -> bool:
