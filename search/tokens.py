@@ -20,7 +20,7 @@ _KEY = rf"(?:(?i:{'|'.join(TERMS)}):)"
 # ”so”.
 QUOTED = r'(?:"(?:\\.|[^"\\])*+"|[“”„](?:\\.|[^“”\\])*+[“”])'
 """The expression of anything between quotation marks."""
-_DISTANCE = rf"(?:\s*,?\s*+\d++(?:\.\d*+)?\s?(?i:km|mi|m)(?!{_LETTER})|,{_LETTER}++)"
+_DISTANCE = rf"(?:(?:\s*+,\s*+|\s++)\d++(?:\.\d*+)?\s?(?i:km|mi|m)(?!{_LETTER})|,{_LETTER}++)"
 """The expression of a distance behind a quoted place, as in `near:"Lisbon", 50 km`."""
 # Every character but white space begins one of these, so `finditer` leaves out nothing else.
 _TOKEN = re.compile(

@@ -44,7 +44,8 @@ def test_a_path_in_the_place_of_a_query(mini_library: Path, tmp_path: Path, run:
         first = run("search", *typed, *where, "--json").stderr.splitlines()[0]
         meant = meant.format(f"--library {mini_library}")
         assert first == f"note: '{typed[0]}' was searched as text; {meant}"
-    for words in (["house"], [photo, "house"], ["photo:1"]):
+    long = "A dog. " + 300 * "x"  # no file can have such a name, and asking for it is an error
+    for words in (["house"], [photo, "house"], ["photo:1"], [long]):
         assert "this" not in run("search", *words, *where, "--json").stderr
 
 

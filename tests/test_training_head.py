@@ -58,6 +58,9 @@ def test_only_the_heads_learn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             sys, "argv", ["head", str(tmp_path), "--out", out, "--start", "mini", *few]
         )
         head.main()
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--pictures", "12"])
+    with pytest.raises(SystemExit):  # the kept inputs are of other pictures
+        head.main()
     before, after, again = (
         load_file(directory / "model.safetensors")
         for directory in (MINI_DIRECTORY, tmp_path / "one", tmp_path / "two")

@@ -9,6 +9,9 @@ import pytest
 
 import sigseek
 from sigseek.library import Library
+from sigseek.operations import status
+from sigseek.web import readiness
+from sigseek.web.problems import RequestError
 from tests.served import listening, served
 
 LIVE, READY = "/api/v1/health/live", "/api/v1/health/ready"
@@ -21,23 +24,69 @@ def test_ready_once_a_search_is_answered(mini_library: Path) -> None:
 
 
 def test_callers_without_the_token_are_told_whether_the_server_is_ready_and_no_more(
-    tmp_path: Path, mini_library: Path
+    tmp_path: Path, mini_library: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(readiness, "_LASTS", 3600.0)
     shutil.copytree(mini_library, tmp_path / "library")
     with served(tmp_path / "library", token="secret") as client:
         searches = client.app.state.readiness._counter  # type: ignore[attr-defined]
         for _ in range(20):
             ready = client.get(READY)
             assert ready.json() == {"ready": True, "photos": None, "model": None}
-        assert next(searches) <= 10, "one search a second answers all"
+        assert next(searches) == 1, "one search answers all"
         bearer = {"Authorization": "Bearer secret"}
         assert client.get(READY, headers=bearer).json()["photos"] == 40
         (tmp_path / "library" / "catalog.sqlite").write_bytes(b"damaged" * 1000)
-        while (ready := client.get(READY)).status_code == 200:
-            pass
+        monkeypatch.setattr(readiness, "_LASTS", 0.0)
+        ready = client.get(READY)
         assert (ready.status_code, ready.json()["kind"]) == (503, "unavailable")
         assert ready.json()["detail"] == "the library cannot be searched now"
         assert "catalog.sqlite" in client.get(READY, headers=bearer).json()["detail"]
+
+
+def test_callers_without_the_token_do_not_wait_for_each_other(
+    mini_library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise they could keep all threads waiting while a search hangs."""
+    begun, go_on = threading.Event(), threading.Event()
+    search = Library.search
+
+    def hang(library: Library, *arguments: Any, **options: Any) -> Any:
+        begun.set()
+        assert go_on.wait(60)
+        return search(library, *arguments, **options)
+
+    with sigseek.open(mini_library, model="mini", precision="fp32", device="cpu") as library:
+        asked = readiness.Readiness(library)
+        asked.check_for_stranger()
+        monkeypatch.setattr(readiness, "_LASTS", 0.0)
+        monkeypatch.setattr(Library, "search", hang)
+        waiting = threading.Thread(target=asked.check_for_stranger)
+        waiting.start()
+        try:
+            assert begun.wait(60)
+            asked.check_for_stranger()  # it was ready a moment ago
+            monkeypatch.setattr(readiness, "_PATIENCE", 0.0)
+            with pytest.raises(RequestError, match="cannot be searched now"):
+                asked.check_for_stranger()
+        finally:
+            go_on.set()
+            waiting.join()
+        asked.check_for_stranger()
+
+
+def test_the_disks_with_the_photos_are_not_asked(
+    mini_library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that does not answer would keep the server from being ready for a minute."""
+
+    def ask(*_: object) -> bool:
+        raise AssertionError("a disk is asked")
+
+    monkeypatch.setattr(status, "is_online", ask)
+    monkeypatch.setattr(status, "is_directory", ask)
+    with served(mini_library) as client:
+        assert client.get(READY).json() == {"ready": True, "photos": 40, "model": "mini"}
 
 
 def test_a_library_without_photos_needs_no_model(tmp_path: Path) -> None:

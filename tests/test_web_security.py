@@ -1,5 +1,6 @@
 """Who may ask the web server, and what it tells whom."""
 
+import asyncio
 import json
 import socket
 from collections.abc import Iterator
@@ -10,13 +11,14 @@ from urllib.parse import quote
 import pytest
 from fastapi import Request
 from starlette.testclient import TestClient
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import sigseek
 from sigseek.results import json_line
 from sigseek.web.answers import shortener
 from sigseek.web.app import make_app
-from sigseek.web.security import CONTENT_SECURITY_POLICY
-from sigseek.web.server import serve
+from sigseek.web.security import CONTENT_SECURITY_POLICY, address_of
+from sigseek.web.server import _addresses_of, serve
 from sigseek.web.settings import Settings
 from sigseek.web.tokens import Tokens
 from tests.served import CHANGE, listening, served
@@ -55,6 +57,7 @@ def test_every_address_is_known_where_all_are_listened_on(mini_library: Path) ->
         ):  # fmt: skip
             answer = web.get("/api/v1/status", headers=bearer | {"Host": host})
             assert answer.status_code == status
+            assert ("--allowed-host" in answer.text) is (status == 421)
 
 
 def test_a_page_of_another_site_reads_and_changes_nothing(web: TestClient) -> None:
@@ -181,6 +184,9 @@ def test_the_names_of_a_proxy_are_known(mini_library: Path) -> None:
         ({"allowed_hosts": ("photos.example.org",)}, "everybody who reaches photos.example.org"),
         ({"proxies": ("10.0.0.1/24",)}, "10.0.0.1/24 is no address of a proxy"),
         ({"proxies": ("nginx",)}, "nginx is no address of a proxy"),
+        ({"token": "a", "allowed_hosts": ("a.example:443",)}, "a.example:443 is no name of a host"),
+        ({"token": "a", "allowed_hosts": ("https://a.example",)}, "is no name of a host; give"),
+        ({"token": "a", "allowed_hosts": ("*.example.org",)}, "is no name of a host; give"),
     ],
 )
 def test_settings_that_let_too_many_in_are_refused(
@@ -206,6 +212,48 @@ def test_callers_behind_a_known_proxy_are_told_apart(mini_library: Path) -> None
         assert wrong_tries("192.0.2.8", library, proxies=("127.0.0.0/8",)) == 200
         assert wrong_tries("192.0.2.7", library, proxies=("127.0.0.1",)) == 429
         assert wrong_tries("192.0.2.8", library, proxies=("10.0.0.1",)) == 429
+
+
+@pytest.mark.parametrize(
+    ("shown", "proxies", "known"),
+    [
+        ("10.0.0.5", ("10.0.0.5",), True),
+        ("::ffff:10.0.0.5", ("10.0.0.5",), True),
+        ("::ffff:10.0.0.5", ("10.0.0.0/24",), True),
+        ("::ffff:10.0.1.5", ("10.0.0.0/24",), False),
+        ("fd00::5", ("fd00::/64",), True),
+    ],
+)
+def test_proxies_are_known_however_a_connection_shows_them(
+    shown: str, proxies: tuple[str, ...], known: bool
+) -> None:
+    """A server that listens on :: shows addresses of IPv4 within those of IPv6."""
+    seen = []
+
+    async def note(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["client"][0])
+
+    app = ProxyHeadersMiddleware(note, _addresses_of(proxies))
+    headers = [(b"x-forwarded-for", b"192.0.2.7")]
+    scope: Any = {"type": "http", "client": (shown, 1), "headers": headers}
+    asyncio.run(app(scope, None, None))  # type: ignore[arg-type]
+    assert seen == ["192.0.2.7" if known else shown]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.7", "192.0.2.7", True),
+        ("192.0.2.7", "192.0.2.8", False),
+        ("192.0.2.7", "::ffff:192.0.2.7", True),
+        ("::ffff:192.0.2.7", "::ffff:192.0.2.8", False),
+        ("2001:db8::1:2:3:4", "2001:db8::5:6:7:8", True),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
+        ("testclient", "testclient", True),
+    ],
+)
+def test_addresses_of_one_ipv6_network_count_as_one(one: str, other: str, same: bool) -> None:
+    assert (address_of({"client": (one, 1)}) == address_of({"client": (other, 1)})) is same
 
 
 def test_a_thousand_wrong_tokens_are_soon_not_looked_at(mini_library: Path) -> None:
@@ -266,6 +314,14 @@ def test_paths_are_told_on_this_machine_and_on_request(mini_library: Path, drawn
         behind_a_proxy = {"X-Forwarded-For": "192.0.2.7"}
         (hit,) = web.get("/api/v1/search", params=asked, headers=behind_a_proxy).json()["hits"]
         assert hit["folder"] == drawn.name
+    with served(mini_library, token="secret", allowed_hosts=("photos.example.org",)) as web:
+        own = {"Authorization": "Bearer secret"}
+        for host, folder in (("localhost", str(drawn)), ("photos.example.org", drawn.name)):
+            # Not every proxy on this machine adds a header.
+            (hit,) = web.get("/api/v1/search", params=asked, headers=own | {"Host": host}).json()[
+                "hits"
+            ]
+            assert hit["folder"] == folder
     with served(mini_library, client=ELSEWHERE, show_paths=True) as web:
         (hit,) = web.get("/api/v1/search", params=asked).json()["hits"]
         assert hit["folder"] == str(drawn)

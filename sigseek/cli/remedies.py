@@ -36,6 +36,7 @@ _OPTIONS = {
     "max_bytes": "--thumbnails-max",
     "mounts": "--mount",
     "proxies": "--proxy",
+    "allowed_hosts": "--allowed-host",
 }
 """Options by the name of the argument, for those with another name."""
 _PLACEHOLDERS = {"CAPTIONS": "CAPTIONS.jsonl", "LABELS": "--labels-file FILE"}

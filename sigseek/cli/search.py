@@ -1,5 +1,6 @@
 """The command `sigseek search`."""
 
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -193,7 +194,7 @@ def _tell_of_paths(query: Sequence[str]) -> None:
     if len(paths) < max(len(query), 1) or not all(map(_is_path, query, paths)):
         return
     wanted, step = "for photos like this file", Call("similar", (str(paths[0]),))
-    if paths[0].is_dir():
+    if os.path.isdir(paths[0]):
         wanted, step = "only in this folder", Call("search", (f'in:"{paths[0]}"',))
     found = escaped(f"'{shown(query[0])}' was searched as text; to search {wanted}")
     show_note(Remedy(f"{found}: {{}}", (step,)))
@@ -202,7 +203,8 @@ def _tell_of_paths(query: Sequence[str]) -> None:
 def _is_path(typed: str, path: Path) -> bool:
     """Return whether a path was typed that is there, and not merely a word like its name."""
     told = path.name != typed or bool(path.suffix)
-    return told and ask(path.parent, path.exists, False)
+    # Path.exists raises for a text that is too long for a name, and in directories of others.
+    return told and ask(path.parent, lambda: os.path.exists(path), False)
 
 
 def _tell_of_idle_options(closer: int, *, explain: bool) -> None:

@@ -35,11 +35,15 @@ def sees_paths(request: Request) -> bool:
     """Return whether the caller may see absolute paths: everybody with --show-paths, else callers
     on this machine.
     """
-    if settings_of(request).show_paths:
+    settings = settings_of(request)
+    if settings.show_paths:
         return True
     if request.client is None or any(name in request.headers for name in _FORWARDED):
         return False
-    return is_loopback(request.client.host)
+    # Some proxies on this machine add no header, but they pass on the name that people type.
+    return (
+        is_loopback(request.client.host) and request.url.hostname not in settings.names_of_proxies
+    )
 
 
 def is_loopback(host: str) -> bool:

@@ -339,6 +339,6 @@ class Ready(Answer):
     ready: Literal[True]
     """Always true; otherwise the answer is a problem."""
     photos: int | None = Field(ge=0)
-    """The number of photos in the library; null for callers without the token."""
+    """The number of photos that can be searched; null for callers without the token."""
     model: str | None
     """The name of the checkpoint; null without photos, and for callers without the token."""

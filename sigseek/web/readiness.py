@@ -8,7 +8,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from sigseek.errors import SigseekError
+from sigseek.errors import ErrorKind, SigseekError
 from sigseek.library import Library
 from sigseek.progress import Stop
 from sigseek.web.problems import RequestError
@@ -16,7 +16,7 @@ from sigseek.web.problems import RequestError
 _LASTS = 1.0
 """Seconds for which one search answers all callers without a token."""
 _PATIENCE = 5.0
-"""Seconds after which a caller without a token is told that nothing has answered."""
+"""Seconds after which a search for callers without a token counts as failed."""
 _LOG = logging.getLogger("sigseek.web")
 
 
@@ -25,10 +25,9 @@ class Ready:
     """What answered."""
 
     photos: int
+    """The number of photos that were searched."""
     model: str | None
-    """The checkpoint that embedded a text; None for a library without embeddings, which needs
-    none.
-    """
+    """The checkpoint that embedded a text; None for a library without photos, which needs none."""
 
 
 class Readiness:
@@ -41,7 +40,9 @@ class Readiness:
         self._counter = itertools.count()
         self._asking = threading.Lock()
         self._asked = -_LASTS
+        """When the last search for a caller without a token began, or ended."""
         self._answered = False
+        """Whether that search was answered."""
 
     def begin(self) -> None:
         """Begin to load, so that the first search finds everything there."""
@@ -72,23 +73,32 @@ class Readiness:
             raise RequestError(503, found, kind=kind) from error
 
     def check_for_stranger(self) -> None:
-        """Raise RequestError as `check` does, without saying why. However many ask, there is one
-        search a second.
+        """Raise RequestError as `check` does, without saying why.
+
+        However many ask, there is one search a second, and only one caller waits for it. Callers
+        who come meanwhile are told what the search before found: otherwise they could keep all
+        threads of the server waiting.
         """
-        if not self._asking.acquire(timeout=_PATIENCE):
+        if self._asking.acquire(blocking=False):
+            try:
+                if time.monotonic() >= self._asked + _LASTS:
+                    self._ask()
+            finally:
+                self._asking.release()
+        elif time.monotonic() > self._asked + _PATIENCE:
             raise _not_ready()
+        if not self._answered:
+            raise _not_ready()
+
+    def _ask(self) -> None:
+        """Search for callers without a token, and note whether the search was answered."""
+        self._asked = time.monotonic()
         try:
-            if time.monotonic() >= self._asked + _LASTS:
-                try:
-                    self.check()
-                    self._answered = True
-                except RequestError:
-                    self._answered = False
-                self._asked = time.monotonic()
-            if not self._answered:
-                raise _not_ready()
-        finally:
-            self._asking.release()
+            self.check()
+            self._answered = True
+        except RequestError:
+            self._answered = False
+        self._asked = time.monotonic()
 
     def _load(self) -> None:
         try:
@@ -97,12 +107,15 @@ class Readiness:
             _LOG.warning("the model could not be loaded: %s", error)
 
     def _search(self) -> Ready:
-        status = self._library.status()
-        if not any(checkpoint.embeddings for checkpoint in status.checkpoints):
-            return Ready(status.photos, None)
         # Another text each time: the embeddings of the last ones are kept.
-        self._library.search(f"photo number {next(self._counter)}", 1, stop=self._stop)
-        return Ready(status.photos, self._library.checkpoint.name)
+        text = f"photo number {next(self._counter)}"
+        try:
+            found = self._library.search(text, 1, stop=self._stop)
+        except SigseekError as error:
+            if error.kind is not ErrorKind.NOT_FOUND or self._library.list_photos(1).photos:
+                raise
+            return Ready(0, None)
+        return Ready(found.photos, self._library.checkpoint.name)
 
 
 def _not_ready() -> RequestError:

@@ -10,6 +10,7 @@ be able to read an answer or to change anything:
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import logging
 import socket
@@ -66,7 +67,6 @@ class Guard:
         self._tokens = tokens
         own = socket.gethostname().lower()
         self._own_names = (*_OF_THIS_MACHINE, own, f"{own}.local")
-        self._allowed = tuple(name.strip("[]").lower() for name in settings.allowed_hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
@@ -139,10 +139,12 @@ class Guard:
         raise RequestError(
             421,
             f"the request is for {named}, which is not this server",
-            "use the name or an address of the server's machine"
-            if self._settings.host in _EVERY_ADDRESS
-            else f"use the address that the server was started with: {self._settings.host}; for "
-            "the name of a proxy, start the server with --allowed-host",
+            (
+                "use the name or an address of the server's machine"
+                if self._settings.host in _EVERY_ADDRESS
+                else f"use the address that the server was started with: {self._settings.host}"
+            )
+            + "; for the name of a proxy, start the server with --allowed-host",
         )
 
     def _is_known(self, host: str) -> bool:
@@ -152,7 +154,7 @@ class Guard:
             return False
         if name is None or "@" in host or "/" in host:
             return False
-        if name in self._allowed:  # whatever the port: it is the proxy's
+        if name in self._settings.names_of_proxies:  # whatever the port: it is the proxy's
             return True
         given = self._settings.host.strip("[]").lower()
         if (
@@ -212,7 +214,15 @@ def address_of(scope: Scope) -> str:
     """
     client = scope.get("client")
     host = client[0] if client else ""
-    return ":".join(host.split(":")[:4]) if ":" in host else host
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(address), 64), strict=False))
 
 
 def check_tries(tokens: Tokens, address: str) -> None:

@@ -7,6 +7,7 @@ import ctypes
 import errno
 import ipaddress
 import logging
+import re
 import socket
 from collections.abc import Callable, Sequence
 from types import FrameType
@@ -25,6 +26,7 @@ from sigseek.web.settings import Settings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+_HOST_NAME = re.compile(r"[\w.-]+", re.ASCII)
 _HEAD_SECONDS = 15.0
 """How long the head of a request may take to arrive."""
 _MOST_CONNECTIONS = 2_000
@@ -75,6 +77,15 @@ def _check(settings: Settings) -> None:
         raise SigseekError(
             "the token is empty", Remedy("give {} a text", (Option("token", "TOKEN"),))
         )
+    for name in settings.allowed_hosts:
+        if not _is_host(name):
+            raise SigseekError(
+                f"{name} is no name of a host",
+                Remedy(
+                    "give {} a name such as photos.example.org, without a port",
+                    (Option("allowed_hosts"),),
+                ),
+            )
     for proxy in settings.proxies:
         try:
             ipaddress.ip_network(proxy)
@@ -86,6 +97,15 @@ def _check(settings: Settings) -> None:
                     (Option("proxies"),),
                 ),
             ) from error
+
+
+def _is_host(name: str) -> bool:
+    """Return whether it is a name or an address, as a request has it without the port."""
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return _HOST_NAME.fullmatch(name) is not None
+    return True
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -161,13 +181,25 @@ def _config(app: FastAPI, proxies: Sequence[str] = ()) -> uvicorn.Config:
         access_log=False,
         # Anybody could claim to be elsewhere, so only known proxies are believed.
         proxy_headers=bool(proxies),
-        forwarded_allow_ips=list(proxies),
+        forwarded_allow_ips=_addresses_of(proxies),
         server_header=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=_END_SECONDS,
         limit_concurrency=_MOST_CONNECTIONS,
         h11_max_incomplete_event_size=MOST_HEAD_BYTES,
     )
+
+
+def _addresses_of(proxies: Sequence[str]) -> list[str]:
+    """Return the proxies' addresses and networks in all forms in which connections show them."""
+    networks = map(ipaddress.ip_network, proxies)
+    # A socket that listens on :: shows 10.0.0.5 as ::ffff:10.0.0.5.
+    mapped = [
+        f"::ffff:{network.network_address}/{96 + network.prefixlen}"
+        for network in networks
+        if network.version == 4
+    ]
+    return [*proxies, *mapped]
 
 
 class _Protocol(H11Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from sigseek.errors import Step
@@ -47,3 +48,8 @@ class Settings:
     """How long an uploaded picture is kept."""
     spell: Callable[[Step], str] = str
     """How a way out of an error is written for people: as a call in Python, or as a command."""
+
+    @cached_property
+    def names_of_proxies(self) -> frozenset[str]:
+        """The allowed hosts as they are compared with the host of a request."""
+        return frozenset(name.strip("[]").lower() for name in self.allowed_hosts)

@@ -102,6 +102,8 @@ def main() -> None:
         args.run_dir / "inputs.npy",
         lambda: image_inputs(model, draw_all(TRAIN_SEED, numbers)),
     )
+    if len(inputs) != 2 * len(numbers):
+        parser.error(f"{args.run_dir} holds {len(inputs) // 2} pictures; name another directory")
     facts = fact_matrix(numbered_scene(TRAIN_SEED, number).facts() for number in numbers)
     texts = random_texts(model, tokenizer, args.captions, args.absent)
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
