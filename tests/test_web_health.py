@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 import sigseek
+from sigseek.errors import ErrorKind
 from sigseek.library import Library
 from sigseek.operations import status
+from sigseek.storage import LibraryError
 from sigseek.web import readiness
 from sigseek.web.problems import RequestError
 from tests.served import listening, served
@@ -42,6 +44,29 @@ def test_callers_without_the_token_are_told_whether_the_server_is_ready_and_no_m
         assert (ready.status_code, ready.json()["kind"]) == (503, "unavailable")
         assert ready.json()["detail"] == "the library cannot be searched now"
         assert "catalog.sqlite" in client.get(READY, headers=bearer).json()["detail"]
+
+
+def test_probes_from_other_machines_ask_the_catalog_for_nothing_but_the_search(
+    mini_library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paths are shortened for other machines, and a catalog that does not answer would hold up the
+    whole server.
+    """
+
+    def folders(library: Library) -> list[str]:
+        raise AssertionError("the catalog is asked")
+
+    monkeypatch.setattr(Library, "folders", folders)
+    with served(mini_library, client=("192.0.2.7", 50_000), token="secret") as client:
+        assert client.get(LIVE).json() == {"live": True}
+        assert client.get(READY).json()["ready"] is True
+        monkeypatch.setattr(readiness, "_LASTS", 0.0)
+        monkeypatch.setattr(Library, "search", server_away)
+        assert client.get(READY).status_code == 503
+
+
+def server_away(library: Library, *_: object, **__: object) -> None:
+    raise LibraryError("the server is away", None, ErrorKind.UNAVAILABLE)
 
 
 def test_callers_without_the_token_do_not_wait_for_each_other(

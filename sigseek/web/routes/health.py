@@ -15,6 +15,7 @@ router = APIRouter(prefix="/health", tags=["health"])
 @router.get("/live", summary="Is the process alive?", responses={200: {"model": Live}})
 async def live(request: Request) -> Response:
     """Answer at once, without asking the library."""
+    # It holds up all other requests, so it may wait for nothing.
     return json_answer(request, {"live": True})
 
 
