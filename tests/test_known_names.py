@@ -79,6 +79,7 @@ def names(open_catalog: Callable[[], Catalog]) -> KnownNames:
         ("near:38.72, -9.14 a tram", 'near:"38.72,-9.14,10km" AND "a tram"'),
         ("near:New York 5 km a tram", 'near:"New York,5km" AND "a tram"'),
         ("near:New York 5 trams", 'near:"New York,10km" AND "5 trams"'),
+        ('near:"Lisbon"50km', 'near:"Lisbon,10km" AND "50km"'),
         ("near:38.72,-9.14 2 mi a tram", 'near:"38.72,-9.14,3.218688km" AND "a tram"'),
         ("date:2023 .. 2024 a tram", 'date:"2023..2024" AND "a tram"'),
         ("date:2023 ..2024", 'date:"2023..2024"'),

@@ -190,12 +190,14 @@ def _tell_of_paths(query: Sequence[str]) -> None:
 
     `*` is a list of paths, too: the shell puts them in its place.
     """
+    from sigseek.search.query import quoted  # `--help` needs none of it
+
     paths = [typed_path(word).absolute() for word in query if word.strip()]
     if len(paths) < max(len(query), 1) or not all(map(_is_path, query, paths)):
         return
     wanted, step = "for photos like this file", Call("similar", (str(paths[0]),))
     if os.path.isdir(paths[0]):
-        wanted, step = "only in this folder", Call("search", (f'in:"{paths[0]}"',))
+        wanted, step = "only in this folder", Call("search", (f"in:{quoted(str(paths[0]))}",))
     found = escaped(f"'{shown(query[0])}' was searched as text; to search {wanted}")
     show_note(Remedy(f"{found}: {{}}", (step,)))
 
