@@ -2,9 +2,11 @@
 
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import sigseek
 from sigseek.operations.directory import LibraryDirectory
 from sigseek.progress import Progress, Stop
 from sigseek.storage import LibraryError
-from sigseek.storage.catalog import copying, schema
+from sigseek.storage.catalog import FILE_NAME, copying, schema
 from sigseek.storage.catalog.sqlite import SqliteDialect
 from sigseek.storage.catalog.tables import FILE, METADATA, TASK, WORKER
 from tests.conftest import Run
@@ -171,6 +173,18 @@ with sigseek.open(library) as opened:
     opened.copy_to(target)
 """
 """A copy that is killed when a table's turn has come, or in the middle of a transaction."""
+
+
+def test_a_library_of_a_newer_program_is_not_copied_in_part(full: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(full / FILE_NAME)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        readable = (f"9999 {schema.HEAD}", schema.READABLE)
+        connection.execute("UPDATE setting SET value = ? WHERE name = ?", readable)
+    with (
+        sigseek.open(full) as library,
+        pytest.raises(LibraryError, match="was upgraded by a newer sigseek"),
+    ):
+        library.copy_to(tmp_path / "copy")
 
 
 def test_a_killed_copy_is_finished_by_the_same_command(

@@ -17,8 +17,18 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, UniqueConstraint, create_engine, select, text
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    UniqueConstraint,
+    create_engine,
+    event,
+    select,
+    text,
+)
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
 
 from sigseek.errors import ErrorKind
 from sigseek.storage import (
@@ -164,10 +174,21 @@ def test_a_later_migration_runs_on_postgresql_too(
                 photo.add_column(sa.Column("later", sa.String))
     """
     (migrations / "versions" / "9999_later.py").write_text(textwrap.dedent(later))
+    others = create_engine(url, poolclass=NullPool)
+    unlocked: list[str | None] = []
+
+    def look(connection: Connection, cursor: object, statement: str, *_: object) -> None:
+        if "pg_advisory_unlock_all" in statement:
+            with others.connect() as other:
+                unlocked.append(other.scalar(text("SELECT version_num FROM alembic_version")))
+
     with monkeypatch.context() as patch:
         patch.setattr(schema, "HEAD", "9999")
         patch.setattr(schema, "migrations_directory", lambda: migrations)
+        event.listen(Engine, "before_cursor_execute", look)
         dialect = PostgreSqlDialect(url)
+        event.remove(Engine, "before_cursor_execute", look)
+        assert unlocked == ["9999"], "whoever gets the lock next sees the new schema"
         with dialect.readers.connect() as connection:
             assert connection.exec_driver_sql("SELECT id, later FROM photo").all() == [(1, None)]
         dialect.close()

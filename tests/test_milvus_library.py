@@ -103,6 +103,17 @@ def test_collections_of_a_server_that_does_not_answer_are_named(tmp_path: Path) 
     )
 
 
+def test_another_spelling_of_the_address_removes_nothing(tmp_path: Path) -> None:
+    heard = Heard()
+    with sigseek.open(tmp_path, model="mini") as library:
+        add_checkpoint(library._directory.catalog(create=True), 4)
+        for address in ("milvus://localhost:19530", "milvus://LOCALHOST/"):
+            use_vectors(library._directory, address, heard)
+            assert library._directory.catalog().vectors() == address
+        assert library._directory._servers == {}, "none was asked to remove anything"
+    assert heard.lines == []
+
+
 def test_the_engine_stays_while_another_process_changes_the_library(tmp_path: Path) -> None:
     address = "milvus://localhost:1"
     with sigseek.open(tmp_path, model="mini") as library:

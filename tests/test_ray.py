@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -116,9 +117,27 @@ def test_what_ray_cannot_do_is_said_in_a_line(
                 library.index(drawn, ray=there)
         with pytest.raises(LibraryError, match="Ray's clients with addresses such as ray:// are"):
             library.index(drawn, ray="ray://server:10001")
+        with pytest.raises(LibraryError, match=r"0 is too few .*; ray_cores must be at least 1"):
+            library.index(drawn, ray="local", ray_cores=0)
+        with monkeypatch.context() as connected:
+            connected.setattr(ray, "is_initialized", lambda: True)
+            connected.setattr(ray, "shutdown", lambda: pytest.fail("another's connection is ended"))
+            with pytest.raises(LibraryError, match="connected to a Ray cluster already"):
+                library.index(drawn, ray="local")
         monkeypatch.setitem(sys.modules, "ray", None)
         with pytest.raises(LibraryError, match=re.escape("pip install 'sigseek[ray]'")):
             library.index(drawn, ray="local")
+
+
+def test_a_long_path_of_temporary_files_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray puts sockets below, and their paths cannot be long."""
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", "/scratch/me/slurm_job.1234567")
+        home = Path(ray_cluster._make_home())
+    home.rmdir()
+    assert home.parent == Path("/tmp")
+    session = "session_2026-11-29_23-59-59_123456_1234567/sockets/plasma_store"
+    assert len(str(home / session)) <= 103
 
 
 def test_another_version_is_named_in_one_line() -> None:

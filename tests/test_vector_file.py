@@ -10,7 +10,7 @@ import pytest
 
 from sigseek.search.retrieval import Retriever
 from sigseek.storage import Catalog, CheckpointRecord
-from sigseek.storage.index import faiss_build
+from sigseek.storage.index import faiss_build, index_files
 from sigseek.storage.index.exact import ExactIndex
 from tests.catalogs import add_checkpoint, add_many, opened, random_unit
 
@@ -98,6 +98,27 @@ def test_a_file_cut_off_anywhere_is_not_read(catalog: Catalog) -> None:
         assert kept(catalog, ids) == {}
     path.unlink()
     assert kept(catalog, ids) == {}
+
+
+def test_a_changed_byte_at_the_end_of_a_file_is_noticed(catalog: Catalog) -> None:
+    """The last 48 bytes say what is in the file and how long it is."""
+    ids, _ = catalog.embeddings(1)
+    index = opened(catalog, directory_of(catalog))
+    token = record_of(catalog).token
+    for path in list(directory_of(catalog).iterdir()):
+        whole = path.read_bytes()
+        for place in range(1, index_files.FOOTER.size + index_files.CHECKSUM.size + 1):
+            contents = bytearray(whole)
+            contents[-place] ^= 0x80
+            path.unlink()
+            path.write_bytes(contents)
+            assert index_files.damaged_names(directory_of(catalog), token) == [str(path)]
+            if path.suffix == index_files.VECTORS:
+                assert kept(catalog, ids) == {}
+        path.unlink()
+        path.write_bytes(whole)
+    assert index_files.damaged_names(directory_of(catalog), token) == []
+    assert len(index) == len(kept(catalog, ids)) == COUNT
 
 
 def test_cosines_are_the_same_with_and_without_the_file(catalog: Catalog) -> None:

@@ -12,6 +12,7 @@ import secrets
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +28,10 @@ LOCAL = "local"
 """The address that stands for a Ray which is started on this machine and ends with the run."""
 _AUTO = "auto"
 """Ray's own name for the cluster that this machine belongs to."""
+_LONGEST_PLACE = 18
+"""The most bytes in the path of the directory for temporary files. The paths of Ray's sockets are
+85 bytes longer, and may have 103 on macOS and 107 on Linux.
+"""
 _REACHING = 10.0
 """Seconds in which a cluster has to answer."""
 _SHARED_MEMORY = 80 * 1024 * 1024
@@ -55,7 +60,8 @@ class RayCluster:
     machine's processor cores. Where there is no GPU, a worker has as many cores as the smallest
     machine, and there are as many workers as fit. With `use_gpus` False, GPUs are left alone.
 
-    Raises LibraryError when Ray is not installed, or no cluster of this version answers.
+    Raises LibraryError when Ray is not installed, when no cluster of this version answers, and when
+    this process is connected to a cluster already.
     """
 
     def __init__(
@@ -66,6 +72,13 @@ class RayCluster:
         *,
         use_gpus: bool = True,
     ) -> None:
+        for option, count in (("ray_workers", workers), ("ray_cores", cores)):
+            if count is not None and count < 1:
+                raise LibraryError(
+                    f"{count} is too few for a run on Ray",
+                    Remedy("{} must be at least 1", (Option(option),)),
+                    ErrorKind.INVALID,
+                )
         self._address = address
         self._use_gpus = use_gpus
         self._wanted = workers
@@ -170,9 +183,15 @@ def _connection(address: str) -> Iterator[Any]:
     with ExitStack() as leaving:
         leaving.enter_context(_environment(settings))
         ray = _import_ray()
+        if ray.is_initialized():  # to leave at the end would end what the caller has there
+            raise LibraryError(
+                "this process is connected to a Ray cluster already",
+                "call ray.shutdown() before, or index in another process",
+                ErrorKind.BUSY,
+            )
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if local:
-            home = tempfile.mkdtemp(prefix="sigseek-ray-")
+            home = _make_home()
             leaving.callback(shutil.rmtree, home, ignore_errors=True)
             options |= {
                 "include_dashboard": False,
@@ -204,6 +223,14 @@ def _import_ray() -> Any:
             ErrorKind.UNSUPPORTED,
         ) from error
     return ray
+
+
+def _make_home() -> str:
+    """Make the directory of a Ray that is started here, at a place with a short path."""
+    usual = tempfile.gettempdir()
+    long = sys.platform != "win32" and len(os.fsencode(usual)) > _LONGEST_PLACE
+    place = "/tmp" if long and os.access("/tmp", os.W_OK) else usual
+    return tempfile.mkdtemp(prefix="sigseek-ray-", dir=place)
 
 
 @contextmanager

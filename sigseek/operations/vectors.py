@@ -53,8 +53,17 @@ def use_vectors(
         return
     with nullcontext() if shared else library.writing(stop), catalog.transaction() as transaction:
         transaction.put_vectors(wanted)
-    if before is not None:
+    if before is not None and not _is_same_server(before, vectors):
         _remove_from(library, before, listener)
+
+
+def _is_same_server(before: str, vectors: str) -> bool:
+    """Return whether the library goes on with the indexes that it has, under another spelling of
+    their server's address.
+    """
+    from sigseek.storage.index.milvus_store import read_server_address
+
+    return vectors != FAISS and read_server_address(before) == read_server_address(vectors)
 
 
 def _remove_from(library: LibraryLocation, address: str, listener: Listener) -> None:

@@ -208,11 +208,13 @@ class Catalog(CatalogReader):
         """Make `target` a copy of this catalog as it is now, and return the number of rows.
 
         What of it is equal already stays, so a copy that was cut off goes on where it was. Until
-        the end the target is marked as unfinished, and nobody else opens it.
+        the end the target is marked as unfinished, and nobody else opens it. Raises LibraryError
+        for a library of a newer program, of which this one does not know all tables.
         """
         from sigseek.storage.catalog.copying import copy_tables
 
         with self._connect() as connection:
+            schema.check_writable(connection, self._dialect.where)
             return copy_tables(connection, target._dialect, listener, stop)
 
     def is_unfinished(self) -> bool:

@@ -352,6 +352,7 @@ class PostgreSqlDialect:
         try:
             with self.lock.hold():
                 schema.upgrade(connection, self.where)
+                connection.commit()  # before another process can get the lock
         except self.errors as error:
             state = getattr(getattr(error, "orig", None) or error, "sqlstate", None) or ""
             if not state.startswith(_REFUSED):

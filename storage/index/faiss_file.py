@@ -152,32 +152,20 @@ def _write_quantised(index: FastScan, file: BinaryIO) -> bytes:
 def _mapped(file: BinaryIO) -> tuple[faiss.Index, int]:
     """Return the index in the file and what it was trained on. Raises RuntimeError when the file is
     not as it was written.
-
-    Its length is checked before anything is mapped: reading past the end of a mapped file would end
-    the process.
     """
-    found = index_files.read_footer(file)
-    start = file.seek(0, os.SEEK_END) - FOOTER.size - CHECKSUM.size
-    if found is None:
-        raise RuntimeError("too short")
-    known = found.magic in (FLAT, QUANTISED)
-    if not known or found.length != start or found.structure_length > start:
-        raise RuntimeError("truncated")
-    file.seek(start)
-    footer, checksum = file.read(FOOTER.size), file.read()
-    file.seek(0 if found.magic == FLAT else start - found.structure_length)
-    structure = file.read(found.structure_length)
-    if CHECKSUM.pack(zlib.crc32(structure + footer)) != checksum:
+    read = index_files.read_structure(file)
+    if read is None or read[0].magic not in (FLAT, QUANTISED):
         raise RuntimeError("damaged")
+    found, structure = read
     if found.magic == FLAT:
         # Its cosines count as exact, so every byte has to be right. A quantised index only gives
         # candidates, and is large.
-        if index_files.checksum(file, start) != found.body_checksum:
+        if index_files.checksum(file, found.length) != found.body_checksum:
             raise RuntimeError("damaged")
         return faiss.read_index(file.name, faiss.IO_FLAG_MMAP_IFC), found.trained_on
     index: FastScan = faiss.deserialize_index(np.frombuffer(structure, np.uint8))
     if found.rows:
-        index.replace_invlists(_list_on_disk(file.name, found.rows, start, index), True)
+        index.replace_invlists(_list_on_disk(file.name, found.rows, found.length, index), True)
         index.ntotal = found.rows
     return index, found.trained_on
 

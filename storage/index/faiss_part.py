@@ -47,7 +47,9 @@ class Part:
         return self._sorted_ids
 
     def embeddings(self) -> tuple[Ids, Floats]:
-        """Return the ids, ascending, and embeddings float32 (n, dim) of all rows of a flat part."""
+        """Return the ids, ascending, and embeddings float32 (n, dim) of the rows that hold, in a
+        flat part.
+        """
         rows = int(self._index.ntotal)
         flat = faiss.downcast_index(self._index.index)  # type: ignore[attr-defined]
         ids, vectors = indexed_ids(self._index), flat.reconstruct_n(0, rows)

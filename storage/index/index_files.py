@@ -73,6 +73,24 @@ def read_footer(file: BinaryIO) -> Footer | None:
     return Footer._make(FOOTER.unpack(file.read(FOOTER.size)))
 
 
+def read_structure(file: BinaryIO) -> tuple[Footer, bytes] | None:
+    """Return the footer and the structure of an open file; None unless both are as they were
+    written, and the file has the length that it says.
+
+    The length is checked before anything is read at a place that the footer names, and before
+    anybody maps the file: reading past the end of a mapped file would end the process.
+    """
+    found = read_footer(file)
+    start = file.seek(0, os.SEEK_END) - FOOTER.size - CHECKSUM.size
+    if found is None or found.length != start or found.structure_length > start:
+        return None
+    file.seek(start)
+    footer, written = file.read(FOOTER.size), file.read()
+    file.seek(0 if found.magic == FLAT else start - found.structure_length)
+    structure = file.read(found.structure_length)
+    return (found, structure) if CHECKSUM.pack(zlib.crc32(structure + footer)) == written else None
+
+
 def read_rows(path: Path) -> int | None:
     """Return how many embeddings the file holds; None where it cannot be read or is of another
     length than when it was written.
@@ -158,9 +176,8 @@ def is_sound(path: Path) -> bool:
     """
     try:
         with path.open("rb") as file:
-            footer = read_footer(file)
-            length = file.seek(0, os.SEEK_END) - FOOTER.size - CHECKSUM.size
-            return footer is not None and checksum(file, length) == footer.body_checksum
+            found = read_structure(file)
+            return found is not None and checksum(file, found[0].length) == found[0].body_checksum
     except FileNotFoundError:
         return True
     except OSError:

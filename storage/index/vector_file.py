@@ -81,13 +81,10 @@ def open_exactly(directory: Path, embeddings: Embeddings, generation: int) -> Ve
     path = index_files.path_of(directory, embeddings.token, generation, VECTORS)
     try:
         with path.open("rb") as file:
-            found = index_files.read_footer(file)
-            footer, checksum = b"", b""
-            if found:
-                file.seek(found.length)
-                footer, checksum = file.read(FOOTER.size), file.read()
-            if not found or CHECKSUM.pack(zlib.crc32(footer)) != checksum:
+            read = index_files.read_structure(file)
+            if read is None:
                 return None
+            found = read[0]
             whole = found.length == found.rows * _row_bytes(embeddings.dimension)
             if found.magic != _MAGIC or not found.rows or not whole:
                 return None
