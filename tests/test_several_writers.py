@@ -3,10 +3,12 @@ write into the catalog, in the order in which `sigseek.indexer.folder_changes` w
 """
 
 import hashlib
+import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -133,3 +135,43 @@ def test_writers_of_folders_with_common_photos_lose_nothing(catalogs: list[Catal
     assert words == {name: set(facts(name).keywords) for name in names}
     kept = execute(catalog, "SELECT name FROM keyword ORDER BY name")
     assert {name for (name,) in kept} == {word for name in names for word in facts(name).keywords}
+
+
+def test_a_photo_that_was_added_and_removed_meanwhile_makes_no_writers_wait_for_each_other(
+    catalogs: list[Catalog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = sorted((facts("one"), facts("other")), key=lambda photo: photo.digest)
+    mine, others, remover, _ = catalogs
+    dialect = mine._dialect
+    put, calls = dialect.put, 0
+
+    def add_both() -> dict[bytes, int]:
+        with others.transaction() as transaction:
+            return transaction.add_photos([first, second])
+
+    def put_late(*values: Any, **options: Any) -> None:
+        """Let others add the first photo before this writer does, and remove it before it sees it.
+        Then let them wait for the second one.
+        """
+        nonlocal calls, waiting
+        calls += 1
+        if calls > 1:
+            put(*values, **options)
+            return
+        with others.transaction() as transaction:
+            transaction.add_photos([first])
+        put(*values, **options)
+        with remover.transaction() as transaction:
+            assert transaction.remove_photos_without_files() == 1
+        waiting = pool.submit(add_both)
+        blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        while execute(remover, blocked) == [(0,)]:
+            time.sleep(0.01)
+
+    waiting: Future[dict[bytes, int]]
+    with ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(dialect, "put", put_late)
+        with mine.transaction() as transaction:
+            added = transaction.add_photos([first, second])
+        assert added == waiting.result(30)
+    assert set(added) == {first.digest, second.digest}

@@ -36,18 +36,30 @@ class PhotoWriter(PictureWriter):
 
         No other writer can remove them before the transaction ends.
         """
-        known = self._find([facts.digest for facts in photos])
-        new = {facts.digest: facts for facts in photos if facts.digest not in known}
-        added: dict[bytes, int] = {}
-        while missing := [facts for facts in new.values() if facts.digest not in added]:
-            rows = [_columns(facts) | _identity(facts) for facts in missing]
-            # Another writer may have added the same picture since, and yet another one may remove
-            # it before it is found.
-            self._dialect.put(self._connection, PHOTO, ["digest"], rows, overwrite=False)
-            added |= self._find([facts.digest for facts in missing])
+        added: dict[bytes, int] | None = None
+        while added is None:
+            known = self._find([facts.digest for facts in photos])
+            new = {facts.digest: facts for facts in photos if facts.digest not in known}
+            added = self._add_together(list(new.values())) if new else {}
         if added:
             self._add_words({added[facts.digest]: facts for facts in new.values()})
         return known | added
+
+    def _add_together(self, photos: Sequence[PhotoFacts]) -> dict[bytes, int] | None:
+        """Add photos and return their ids by digest. Return None, with none of them added, where
+        another writer had just added one of them and yet another one has removed it since.
+
+        To add only that one again would be out of the order in which all writers add photos, and
+        two of them could wait for each other.
+        """
+        with self._connection.begin_nested() as attempt:
+            rows = [_columns(facts) | _identity(facts) for facts in photos]
+            self._dialect.put(self._connection, PHOTO, ["digest"], rows, overwrite=False)
+            added = self._find([facts.digest for facts in photos])
+            if len(added) == len(photos):
+                return added
+            attempt.rollback()
+        return None
 
     def put_metadata(self, photos: Mapping[int, PhotoMetadata]) -> None:
         """Replace what is known of the photos with these ids by what their files say now. Photos
