@@ -146,7 +146,7 @@ class RayCluster:
         return [remote.remote(*given) for _ in range(self.workers)]
 
     def ready(self, calls: Sequence[Any], seconds: float = 0) -> list[Any]:
-        """Return those of the calls that have ended, or all end within so many seconds."""
+        """Return those of the calls that have ended; wait up to so many seconds for all of them."""
         if not calls:
             return []
         ended, _ = self._ray.wait(list(calls), num_returns=len(calls), timeout=seconds)
