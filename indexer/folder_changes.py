@@ -5,8 +5,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from sigseek.indexer.decoding.decode import DecodedPhoto
 from sigseek.indexer.decoding.digest import FileDigest
 from sigseek.indexer.decoding.identity.picture import VERSION as PICTURE_VERSION
+from sigseek.indexer.facts import photo_metadata
+from sigseek.indexer.facts_version import FACTS_VERSION
 from sigseek.indexer.failures import failure_of
 from sigseek.indexer.hash_version import HASH_VERSION
 from sigseek.indexer.ledger import Ledger, Outcome
@@ -20,7 +23,9 @@ from sigseek.storage import (
     EmbeddingRecord,
     FailureRecord,
     FolderRecord,
+    KnownPhoto,
     PhotoFacts,
+    PhotoMetadata,
     ReadFile,
 )
 from sigseek.storage.catalog.transaction import Transaction
@@ -37,6 +42,8 @@ class Content:
     picture: bytes
     """The digest of what decides its pixels."""
     files: list[tuple[FoundFile, FileDigest]] = field(default_factory=list)
+    known: KnownPhoto | None = None
+    """The photo that it already is, decoded only for what an earlier version did not keep of it."""
 
 
 @dataclass
@@ -50,6 +57,17 @@ class EmbeddedPhoto:
 
 
 @dataclass
+class RenewedPhoto:
+    """What a file gave of a known photo of which an earlier version kept less."""
+
+    path: str
+    """The file's path in the folder."""
+    hash: HashRecord
+    metadata: PhotoMetadata | None
+    """None if what is kept is up to date, or depends on other files, too."""
+
+
+@dataclass
 class _Pending:
     """What the next transaction writes besides new photos."""
 
@@ -59,6 +77,8 @@ class _Pending:
     """Where files were before: the folder's id and the path in it, by the path that they have now.
     """
     failures: list[FailureRecord] = field(default_factory=list)
+    renewed: dict[int, RenewedPhoto] = field(default_factory=dict)
+    """Known photos that were decoded again, by id."""
     gone_bad: list[str] = field(default_factory=list)
     """Files that held a photo and hold none any more."""
 
@@ -109,6 +129,19 @@ class FolderChanges:
             self._ledger.enter_file(Outcome.MOVED if moved_from else Outcome.ADDED)
         self._store_when_many()
 
+    def add_renewed(self, content: Content, known: KnownPhoto, photo: DecodedPhoto) -> None:
+        """Note that the files hold a photo that is in the library and embedded, and what was
+        missing of it.
+        """
+        path = content.files[0][0].path
+        before = self._work.before(path)
+        metadata = None
+        if known.facts_version < FACTS_VERSION and not (before and before.sidecars):
+            metadata = photo_metadata(photo.metadata)
+        self._pending.renewed[known.id] = RenewedPhoto(path, photo.hash, metadata)
+        for file, read in content.files:
+            self.add_known(file, read, known.id)
+
     def add_failure(self, file: FoundFile, error: Exception, read: FileDigest | None) -> None:
         """Note that the file could not be used. `read` is what it held; None where that is not
         known, or may have changed.
@@ -135,6 +168,10 @@ class FolderChanges:
         photos, ids = self._work.settle(
             paths, lambda transaction, ours: self._write(transaction, photos, ours)
         )
+        self._ledger.enter_hashed(len(self._pending.renewed))
+        self._ledger.enter_metadata(
+            sum(1 for one in self._pending.renewed.values() if one.metadata)
+        )
         self._pending = _Pending()
         self._ledger.enter_commit(len(photos))
         for photo in photos:
@@ -159,8 +196,14 @@ class FolderChanges:
         known = transaction.find_photos(pictures.values())
         ids = known | transaction.add_photos([photo.facts for photo in written])
         self._remove_old_paths(transaction, ours)
+        renewed = {id_: one for id_, one in self._pending.renewed.items() if one.path in ours}
+        metadata = {id_: one.metadata for id_, one in renewed.items() if one.metadata}
+        if metadata:
+            transaction.put_metadata(metadata)
+            transaction.remove_unused_words()
+        gave_facts = {renewed[id_].path for id_ in metadata}
         files = [
-            _read_file(path, ids[read.picture], read)
+            _read_file(path, ids[read.picture], read, gave_facts=path in gave_facts)
             for path, read in pending
             if read.picture in ids  # else another process has just removed the photo
         ]
@@ -168,16 +211,17 @@ class FolderChanges:
             picture = photo.content.picture
             for number, (file, read) in enumerate(photo.content.files):
                 # The first file is the one that was decoded. Facts are kept of new photos.
-                gave_facts = number == 0 and picture not in known
-                files.append(_read_file(file.path, ids[picture], read, gave_facts=gave_facts))
+                is_source = number == 0 and picture not in known
+                files.append(_read_file(file.path, ids[picture], read, gave_facts=is_source))
         transaction.put_files(self._folder.id, files)
         for failure in self._pending.failures:
             if failure.path in ours:
                 transaction.put_failure(self._folder.id, failure)
+        hashes = {id_: one.hash for id_, one in renewed.items()}
+        hashes |= {ids[photo.content.picture]: photo.hash for photo in written}
+        if hashes:
+            transaction.put_hashes(hashes, HASH_VERSION)
         if written:
-            transaction.put_hashes(
-                {ids[photo.content.picture]: photo.hash for photo in written}, HASH_VERSION
-            )
             transaction.add_embeddings(
                 self._checkpoint.id,
                 {ids[photo.content.picture]: photo.embedding for photo in written},

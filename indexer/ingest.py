@@ -33,6 +33,7 @@ from sigseek.indexer.errors import (
 from sigseek.indexer.facts import photo_facts
 from sigseek.indexer.folder_changes import Content, EmbeddedPhoto, FolderChanges
 from sigseek.indexer.folder_checks import silent_disk
+from sigseek.indexer.hash_version import HASH_VERSION
 from sigseek.indexer.ledger import Ledger
 from sigseek.indexer.listing import FoundFile
 from sigseek.indexer.map_ahead import map_ahead
@@ -43,7 +44,13 @@ from sigseek.indexer.work import Work
 from sigseek.progress import Stop
 from sigseek.siglip import ImageTower
 from sigseek.siglip.preprocessing import VERSION
-from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord, FolderRecord
+from sigseek.storage import (
+    Catalog,
+    CheckpointRecord,
+    EmbeddingRecord,
+    FolderRecord,
+    KnownPhoto,
+)
 from sigseek.storage.thumbnails import THUMBNAIL_SIZES, ThumbnailStore
 
 _AHEAD = 32
@@ -105,6 +112,8 @@ class FolderIngest:
         """Contents on their way to the tower and back. A second file of one of them is not decoded
         again.
         """
+        self._renewed: set[int] = set()
+        """Known photos that were decoded again. They may not be stored yet."""
         self._under_way: _Batch | None = None
         self._decoded_ahead = _AHEAD
         self._silent = 0
@@ -140,6 +149,9 @@ class FolderIngest:
             lambda: self._decoded_ahead,
             self._stop,
         ):
+            if content.known is not None:
+                self._settle_known(content, content.known, decoded)
+                continue
             while isinstance(decoded, Exception) and self._fail(content, decoded):
                 decoded = self._decode_again(content)
             if isinstance(decoded, Exception):
@@ -163,8 +175,9 @@ class FolderIngest:
         self._tower_thread.shutdown(wait=False, cancel_futures=True)
 
     def _new_contents(self) -> Iterator[Content]:
-        """Hash the files and yield the contents that are not embedded yet. The other files are
-        noted as known or failed.
+        """Hash the files and yield the contents that are to be decoded: those that are not embedded
+        yet, and those of which an earlier version kept no hash. The other files are noted as known
+        or failed.
         """
         for file, read in map_ahead(
             self._readers, self._digest, self._work.files(), lambda: _AHEAD, self._stop
@@ -173,8 +186,8 @@ class FolderIngest:
                 self._check_the_disk(read)
                 # a file that is too large was not read, but its size tells that it is no photo now
                 nothing = FileDigest(b"", b"", file.size, file.mtime_ns, None)
-                known = nothing if isinstance(read, TooLargeError) else None
-                self._changes.add_failure(file, read, known)
+                held = nothing if isinstance(read, TooLargeError) else None
+                self._changes.add_failure(file, read, held)
                 continue
             self._silent = 0
             read = replace(read, earlier=self._earlier.of(file, read))
@@ -182,11 +195,11 @@ class FolderIngest:
             if waiting:
                 waiting.files.append((file, read))
                 continue
-            photo_id = self._catalog.find_embedded(read.picture, read.known_as, self._checkpoint.id)
-            if photo_id is not None:
-                self._changes.add_known(file, read, photo_id)
+            known = self._catalog.find_embedded(read.picture, read.known_as, self._checkpoint.id)
+            if known is not None and self._is_complete(known):
+                self._changes.add_known(file, read, known.id)
                 continue
-            content = Content(read.picture, [(file, read)])
+            content = Content(read.picture, [(file, read)], known)
             self._waiting[read.picture] = content
             yield content
 
@@ -231,6 +244,24 @@ class FolderIngest:
         if self._thumbnails and photo.thumbnail:
             self._thumbnails.write(content.picture, _THUMBNAIL, photo.thumbnail)
         return photo
+
+    def _is_complete(self, known: KnownPhoto) -> bool:
+        return known.hash_version >= HASH_VERSION or known.id in self._renewed
+
+    def _settle_known(
+        self, content: Content, known: KnownPhoto, decoded: DecodedPhoto | Exception
+    ) -> None:
+        """Note what is new about a photo that is embedded. If it could not be decoded, it is tried
+        once more at the end of the run, with all photos that have no hash.
+        """
+        del self._waiting[content.picture]
+        if not isinstance(decoded, Exception):
+            self._renewed.add(known.id)
+            self._changes.add_renewed(content, known, decoded)
+            return
+        self._check_the_disk(decoded)
+        for file, read in content.files:
+            self._changes.add_known(file, read, known.id)
 
     def _decode_again(self, content: Content) -> DecodedPhoto | Exception:
         """Decode as `_decode` does, after a file of another name failed."""

@@ -4,7 +4,7 @@ It is out of date when a sidecar has changed, a file has another name, or this v
 program reads more than the last one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -37,10 +37,16 @@ class MetadataRefresh:
 
         Photos that cannot be read now are left for a later run.
         """
-        rereading = Rereading(self._catalog, self._ledger, Phase.READING, self._read, self._store)
+        rereading = Rereading(
+            self._catalog,
+            self._ledger,
+            Phase.READING,
+            lambda _, files: self.read(files),
+            self.store,
+        )
         return rereading.run(photo_ids, stop)
 
-    def _read(self, files: Sequence[PhotoFile]) -> Metadata | None:
+    def read(self, files: Sequence[PhotoFile]) -> Metadata | None:
         """Return what the files of a photo say together; None where they are no pictures. Raises
         OSError when none of them is there as it was.
         """
@@ -64,7 +70,8 @@ class MetadataRefresh:
             raise missing
         return combined(said) if said else None
 
-    def _store(self, read: dict[int, Metadata | None]) -> None:
+    def store(self, read: Mapping[int, Metadata | None]) -> None:
+        """Keep what was read of the photos with these ids."""
         found = {id_: photo_metadata(said) for id_, said in read.items() if said}
         with self._catalog.transaction() as transaction:
             transaction.put_metadata(found)

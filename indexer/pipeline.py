@@ -285,14 +285,19 @@ class Indexer:
         yield from self._worker.stints(self._stop, self._is_going_on)
 
     def _read_metadata(self, work: Sequence[tuple[FolderRecord, PurePath, Comparison]]) -> bool:
-        """Read the metadata again that is out of date. Returns False when stopped before."""
+        """Read the metadata again that is out of date. Returns False when stopped before.
+
+        That of photos without a hash is left to `_make_hashes`, which reads their files anyway.
+        """
         if any(found.sidecars for _, _, found in work):
             with self._catalog.transaction() as transaction:
                 for folder, _, found in work:
                     transaction.put_sidecars(folder.id, found.sidecars)
-        stale = self._catalog.stale_photos(
-            "metadata", [folder.id for folder, _, _ in work], FACTS_VERSION
-        )
+        folder_ids = [folder.id for folder, _, _ in work]
+        stale = self._catalog.stale_photos("metadata", folder_ids, FACTS_VERSION)
+        if stale:
+            without = set(self._catalog.stale_photos("hash", folder_ids, HASH_VERSION))
+            stale = [id_ for id_ in stale if id_ not in without]
         if not stale:
             return True
         from sigseek.indexer.decoding.guarded import GuardedDecoder
@@ -314,9 +319,11 @@ class Indexer:
         from sigseek.indexer.decoding.guarded import GuardedDecoder
         from sigseek.indexer.missing_hashes import MissingHashes
 
+        out_of_date = set(self._catalog.stale_photos("metadata", folder_ids, FACTS_VERSION))
         self._ledger.begin(Phase.HASHING, len(without))
         with GuardedDecoder(self._preprocessing, self._max_pixels) as decoder:
-            return MissingHashes(self._catalog, decoder, self._ledger).make(without, self._stop)
+            hashes = MissingHashes(self._catalog, decoder, self._ledger)
+            return hashes.make(without, out_of_date, self._stop)
 
     def tower(self) -> ImageTower:
         """Return the image tower, loaded at the first call."""

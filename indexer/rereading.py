@@ -22,9 +22,9 @@ _AHEAD = 8 * THREADS
 class Rereading(Generic[_Found]):
     """Reads something of known photos again and stores it, a few hundred photos at a time.
 
-    `read` gets a photo's files and returns what they give, or None when they hold no picture. It
-    raises OSError or UndecidedError when none of them can be read now. `store` gets what was found
-    by photo.
+    `read` gets a photo's id and its files. It returns what the files give, or None when they hold
+    no picture, and raises OSError or UndecidedError when none of them can be read now. `store` gets
+    what was found by photo.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Rereading(Generic[_Found]):
         catalog: Catalog,
         ledger: Ledger,
         phase: Phase,
-        read: Callable[[Sequence[PhotoFile]], _Found | None],
+        read: Callable[[int, Sequence[PhotoFile]], _Found | None],
         store: Callable[[dict[int, _Found | None]], None],
     ) -> None:
         self._catalog = catalog
@@ -68,7 +68,7 @@ class Rereading(Generic[_Found]):
         return not stop.is_set()
 
     def _read_photo(self, photo: tuple[int, Sequence[PhotoFile]]) -> _Found | None:
-        return self._read(photo[1])
+        return self._read(*photo)
 
     def _files(self, photo_ids: Sequence[int]) -> Iterator[tuple[int, list[PhotoFile]]]:
         for start in range(0, len(photo_ids), _LOOKED_UP):

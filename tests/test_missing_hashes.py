@@ -13,6 +13,7 @@ from sigseek.storage.perceptual_hash import distances, hash_bits
 from sigseek.storage.sketch_coding import decoded
 from tests.catalogs import execute
 from tests.listeners import Heard
+from tests.photos import save, xmp
 
 pytestmark = pytest.mark.both_databases
 
@@ -124,3 +125,51 @@ def test_a_stopped_run_goes_on_where_it_was(
     assert rows(library, "SELECT count(*) FROM sketch") == [(first,)]
     report = library.index()
     assert (report.stopped, report.hashed) == (False, 6 - first)
+
+
+def test_a_library_of_an_earlier_version_is_read_once(
+    library: sigseek.Library, photos: Path
+) -> None:
+    """Digests, metadata and hashes come of one reading of each file. Nothing is embedded."""
+    save(photos / "words.jpg", xmp=xmp("<dc:title>Harbour</dc:title>"))
+    save(photos / "copy.jpg", xmp=xmp("<dc:title>Quay</dc:title>"))
+    save(photos / "starred.jpg", seed=1)
+    (photos / "starred.xmp").write_bytes(xmp("", 'xmp:Rating="4"'))
+    library.index()
+    kept = (
+        "SELECT photo.id, title, rating, photo.digest, facts_version, hash_version, is_inner "
+        "FROM photo JOIN sketch ON photo_id = photo.id ORDER BY photo.id, is_inner"
+    )
+    before = rows(library, kept)
+    assert len({photo for photo, *_ in before}) == 8
+    forget_hashes(library)
+    rows(library, "UPDATE photo SET facts_version = 0, digest_version = 0, title = 'old'")
+    rows(library, "UPDATE file SET digest = NULL")
+    heard = Heard()
+    report = library.index(listener=heard)
+    assert (report.hashed, report.metadata_read, report.device) == (8, 8 + 1, None)
+    told = {progress.phase: progress.total for progress in heard.progress}
+    # What a photo's copies say together, and sidecars, are read afterwards.
+    assert told.get(Phase.READING) == 2
+    assert Phase.HASHING not in told
+    assert rows(library, kept) == before
+    heard = Heard()
+    assert library.index(listener=heard).hashed == 0
+    assert Phase.READING not in {progress.phase for progress in heard.progress}
+
+
+def test_metadata_is_read_with_the_hashes_where_both_are_out_of_date(
+    library: sigseek.Library, photos: Path
+) -> None:
+    (photos / "0.xmp").write_bytes(xmp("", 'xmp:Rating="4"'))
+    library.index()
+    kept = "SELECT id, rating, facts_version, hash_version FROM photo ORDER BY id"
+    before = rows(library, kept)
+    forget_hashes(library)
+    rows(library, "UPDATE photo SET facts_version = 0, rating = NULL")
+    heard = Heard()
+    report = library.index(listener=heard)
+    assert (report.hashed, report.metadata_read) == (6, 6)
+    told = {progress.phase: progress.total for progress in heard.progress}
+    assert (told.get(Phase.HASHING), Phase.READING in told) == (6, False)
+    assert rows(library, kept) == before

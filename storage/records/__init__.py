@@ -27,6 +27,7 @@ from sigseek.storage.records.files import (
 from sigseek.storage.records.photos import (
     DamagedFile,
     DateSource,
+    KnownPhoto,
     PhotoFacts,
     PhotoMetadata,
     PhotoRecord,
@@ -49,6 +50,7 @@ __all__ = [
     "FileRecord",
     "FileTuple",
     "FolderRecord",
+    "KnownPhoto",
     "LibraryFailure",
     "Measured",
     "OtherFile",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class DateSource(StrEnum):
@@ -63,6 +64,16 @@ class PhotoMetadata:
     people: tuple[str, ...] = ()
     facts_version: int = 0
     """The version of the reader that read this. 0 means that it has to be read again."""
+
+
+class KnownPhoto(NamedTuple):
+    """A photo of the library, and which versions of the program made what is kept of it."""
+
+    id: int
+    facts_version: int
+    """The version of the reader of its metadata; 0 if they have to be read again."""
+    hash_version: int
+    """The version of its perceptual hash; 0 if it has none."""
 
 
 @dataclass(frozen=True)

@@ -60,8 +60,10 @@ class FileWriter(Writer):
         self._put(FILE, ["folder_id", "path"], rows)
         self.remove_failures(folder_id, [file.path for file in files])
         changed = [file for file in files if before.get(file.path) != (file.photo_id, file.digest)]
-        lost = {before[file.path][0] for file in changed if file.path in before}
-        self._mark_facts_stale(changed, lost)
+        now = {file.path: file.photo_id for file in changed}
+        lost = {old for path, (old, _) in before.items() if now.get(path, old) != old}
+        fresh = {file.photo_id for file in files if file.gave_facts}
+        self._mark_facts_stale({file.photo_id for file in changed} - fresh | lost, fresh)
 
     def put_sidecars(self, folder_id: int, sidecars: Mapping[str, str | None]) -> None:
         """Note the sidecars of files by path. The metadata of their photos has to be read again."""
@@ -176,14 +178,10 @@ class FileWriter(Writer):
             found.update({path: (photo_id, digest) for path, photo_id, digest in rows})
         return found
 
-    def _mark_facts_stale(self, changed: Sequence[ReadFile], lost: Collection[int]) -> None:
-        """Have metadata read again of the photos of changed files, and of photos that lost a file.
-
-        A photo's metadata are what its files say together. They need not be read again if its only
-        file has just given them.
+    def _mark_facts_stale(self, stale: Collection[int], fresh: Collection[int]) -> None:
+        """Have metadata read again of the photos in `stale`, and of those in `fresh` that have
+        several files: a file of theirs has just given them, and the others may say more.
         """
-        fresh = {file.photo_id for file in changed if file.gave_facts}
-        stale = {file.photo_id for file in changed} - fresh | set(lost)
         if stale:
             self._mark_stale(self._dialect.is_one_of(PHOTO.c.id, stale))
         if fresh:

@@ -4,10 +4,11 @@ from sqlalchemy import Select, bindparam, select
 
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.tables import EMBEDDING, FILE, PHOTO
+from sigseek.storage.records import KnownPhoto
 
 # Made once, because indexing asks it of every file.
 _EMBEDDED = (
-    select(PHOTO.c.digest, PHOTO.c.id)
+    select(PHOTO.c.digest, PHOTO.c.id, PHOTO.c.facts_version, PHOTO.c.hash_version)
     .join(EMBEDDING, EMBEDDING.c.photo_id == PHOTO.c.id)
     .where(
         PHOTO.c.digest.in_([bindparam("picture"), bindparam("earlier")]),
@@ -70,9 +71,12 @@ class PictureDigestReader(Reader):
             .where(PHOTO.c.digest_version < version)
         )
 
-    def find_embedded(self, picture: bytes, earlier: bytes, checkpoint_id: int) -> int | None:
-        """Return what `find_photo` does, of the photos that the checkpoint has embedded."""
+    def find_embedded(
+        self, picture: bytes, earlier: bytes, checkpoint_id: int
+    ) -> KnownPhoto | None:
+        """Return the photo that `find_photo` means, of those that the checkpoint has embedded."""
         asked = {"picture": picture, "earlier": earlier, "checkpoint": checkpoint_id}
         with self._connect() as connection:
-            found = dict(connection.execute(_EMBEDDED, asked).all())
+            rows = connection.execute(_EMBEDDED, asked)
+            found: dict[bytes, KnownPhoto] = {row[0]: KnownPhoto(*row[1:]) for row in rows}
         return found.get(picture, found.get(earlier))
