@@ -12,7 +12,7 @@ from sigseek.progress import Stop
 from sigseek.search.calibration import Calibration
 from sigseek.search.checks import check_limit, check_place, check_search
 from sigseek.search.closer import CloserLook
-from sigseek.search.counts import count_matches
+from sigseek.search.counts import Counts, count_matches
 from sigseek.search.hit_maker import HitMaker, explained, judged_terms
 from sigseek.search.hits import photo_fields, photos_with_files
 from sigseek.search.judgement import Judge
@@ -47,6 +47,8 @@ from sigseek.siglip.yardstick.steps import WHOLE
 from sigseek.storage import CatalogReader, CheckpointRecord
 from sigseek.storage.index.contract import VectorIndex
 
+_MOST_COUNTED = 50_000
+"""The most photos that are all scored one by one when their number would else be an estimate."""
 _MOST_COSINES = 32_000_000
 """The most cosines of texts to photos that are in memory at a time. They take 128 MB."""
 
@@ -221,7 +223,10 @@ class Searcher:
             self._scorer.score, asked.query, vectors, asked.scope, known=asked.known, models=models
         )
         if asked.order == "match":
-            return score(enough)
+            scored = score(enough)
+            if asked.scope.photos > _MOST_COUNTED or _counts(asked, scored).exact:
+                return scored
+            return score(asked.scope.photos)
         return score_all_from(asked.least, score, enough, asked.scope.photos)
 
     def _results(
@@ -254,7 +259,7 @@ class Searcher:
         else:
             first = photos_with_files(listing.best_first, scored.ids, self._catalog, 1)
             best = next(iter(maker.hits(first, 0)), None)
-        counts = count_matches(scored.probabilities, scored.others, asked.min_probability)
+        counts = _counts(asked, scored)
         return SearchResults(
             hits=hits,
             best=best,
@@ -357,3 +362,7 @@ class _Asked:
     """The probability from which on photos are listed."""
     judged: bool
     """Whether hits have verdicts. Those that match come first then."""
+
+
+def _counts(asked: _Asked, scored: Scored) -> Counts:
+    return count_matches(scored.probabilities, scored.others, asked.min_probability)

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sigseek.search import retrieval
+from sigseek.search import searcher as searching
 from sigseek.search.algebra import combine
 from sigseek.search.calibration import Calibration
 from sigseek.search.closer import CloserLook
@@ -567,11 +568,16 @@ def test_no_photo_stands_above_one_of_a_higher_number_or_has_a_better_verdict(
             assert len(found) == min(limit, found.matches)
 
 
+@pytest.mark.parametrize("most_counted", [1_499, 1_500])
 @pytest.mark.parametrize("words", ["a", "NOT (NOT a AND NOT b)"])
 def test_more_matches_than_candidates_are_estimated_or_counted_but_never_cut(
-    judged: tuple[Searcher, Searcher, dict[Leaf, Floats]], words: str
+    judged: tuple[Searcher, Searcher, dict[Leaf, Floats]],
+    words: str,
+    most_counted: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of the 1,500 photos some 1,000 lie around the texts, and 120 candidates are looked at."""
+    monkeypatch.setattr(searching, "_MOST_COUNTED", most_counted)
     search, asked = judged[0], judged[2]
     query = parse(words)
     vectors = {term: asked[term] for term in terms(query)}
@@ -580,8 +586,10 @@ def test_more_matches_than_candidates_are_estimated_or_counted_but_never_cut(
     assert 900 < everything.matches == len(everything) < 1_200
     page = search.search(query, vectors, 5)
     assert len(page) == 5
+    assert page.counted or most_counted < 1_500
     if page.counted:
-        assert page.matches == everything.matches
+        assert (page.matches, page.maybes) == (everything.matches, everything.maybes)
+        assert page.expected == pytest.approx(everything.expected)
     assert page.matches == pytest.approx(everything.matches, rel=0.1)
 
 
