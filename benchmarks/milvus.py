@@ -91,7 +91,7 @@ def _print_answers(
     found, seconds = [], []
     for query in queries:
         started = time.perf_counter()
-        ids, cosines = retriever.nearest(query, _HITS, within)
+        ids, cosines, _ = retriever.nearest(query, _HITS, within)
         seconds.append(time.perf_counter() - started)
         best = ids[np.argsort(-cosines, kind="stable")[:_HITS]]
         found.append(np.isin(right.nearest(query, _HITS, within).ids, best).mean())

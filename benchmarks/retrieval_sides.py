@@ -73,7 +73,7 @@ class Sigseek:
         retriever = self._retriever(directory)
 
         def search(query: Floats) -> list[int]:
-            ids, cosines = retriever.nearest(query, HITS)
+            ids, cosines, _ = retriever.nearest(query, HITS)
             return list((ids[np.argsort(-cosines, kind="stable")[:HITS]] - 1).tolist())
 
         return search

@@ -43,6 +43,8 @@ _GROUPS = {
     "number of objects": "number",
 }
 """Kinds of queries, and the group that each is counted in."""
+_HARDER = ("circumstance", "number", "AND", "NOT")
+"""Groups of queries whose lists are also counted together."""
 _SMALL = {40: 10, 200: 4}
 """The sizes of small libraries, and how many of each are made of a seed's drawings."""
 _SHARES = (0.1, 0.01)
@@ -155,6 +157,15 @@ def list_figures(parts: Sequence[Part], seed: int, name: str) -> Figures:
     figures: Figures = {}
     for group, lists in groups.items():
         figures |= lists.figures(f"{name}, {group}")
+    harder = [lists for group, lists in groups.items() if group in _HARDER]
+    if harder:
+        right = sum(lists.right for lists in harder)
+        figures[f"{name}, {', '.join(_HARDER)}: precision"] = right / max(
+            sum(lists.listed for lists in harder), 1
+        )
+        figures[f"{name}, {', '.join(_HARDER)}: recall"] = right / max(
+            sum(lists.wanted for lists in harder), 1
+        )
     shown = [pair for lists in groups.values() for pair in lists.shown]
     if shown:
         values, own = (np.array(column) for column in zip(*shown, strict=True))

@@ -17,6 +17,8 @@ class Others:
     count: int
     sampled: Doubles
     """The probabilities (n,) of a sample of these photos, or of all of them."""
+    most: float
+    """The highest probability that any of these photos may have."""
 
 
 @dataclass(frozen=True)
@@ -34,17 +36,15 @@ class Counts:
 def count_matches(best: Doubles, others: Others, least: float) -> Counts:
     """Count the photos with a probability of at least `least`, 0 to 1.
 
-    `best` (n,) are the probabilities of the most probable photos, and no other photo has a higher
-    one than the lowest of these.
+    `best` (n,) are the probabilities of the photos that were scored one by one.
     """
     match_from, maybe_from = max(MATCH_FROM, least), max(MAYBE_FROM, least)
     all_known = len(others.sampled) >= others.count
     each = others.count / max(len(others.sampled), 1)
-    lowest = best.min(initial=1)
 
     def at_least(bound: float) -> int:
         found = int((best >= bound).sum())
-        if lowest < bound and not all_known:  # all that reach the bound are among the best
+        if others.most < bound and not all_known:  # all that reach the bound are among the best
             return found
         return found + round(int((others.sampled >= bound).sum()) * each)
 
@@ -52,6 +52,6 @@ def count_matches(best: Doubles, others: Others, least: float) -> Counts:
     return Counts(
         matches,
         maybes=max(at_least(maybe_from) - matches, 0),
-        exact=bool(all_known or lowest < maybe_from),  # not numpy's, which JSON cannot hold
+        exact=all_known or others.most < maybe_from,
         expected=float(best.sum() + others.sampled.sum() * each),
     )

@@ -22,10 +22,10 @@ from sigseek.storage import YardstickRecord
 
 Floats = npt.NDArray[np.float32]
 _TAIL = 0.1
-_PRESENT = 0.3
+_PRESENT = 0.4
 """The share of queries whose thing is there, as far as a calibrated confidence is concerned. The
-calibration takes half of them as there. With three in ten, as many absent things match as were
-found bearable on drawings (docs/scores.md).
+calibration takes half of them as there. With four in ten, absent things that match and present
+ones that do not are the fewest together on drawings (docs/scores.md).
 """
 _EVEN_CHANCE, _STEEPNESS = 0.005, 0.75
 """Without a calibration the confidence is one half where 1 of the 200 absent texts finds as much

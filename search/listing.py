@@ -83,7 +83,7 @@ def ids_in_order(facts: Query, catalog: CatalogReader, order: Order) -> Ids:
 def _certain(ids: Ids) -> Scored:
     """Return the scores of photos that are certainly matches."""
     ones = np.ones(len(ids))
-    return Scored(ids, {}, {}, {}, ones, ones, ones, 1.0, Others(0, np.zeros(0)))
+    return Scored(ids, {}, {}, {}, ones, ones, ones, 1.0, Others(0, np.zeros(0), 0.0))
 
 
 def _hit(rank: int, photo: PhotoRecord, true_of: Mapping[str, set[int]] | None) -> Hit:

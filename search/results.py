@@ -144,7 +144,7 @@ class SearchResults(Sequence[Hit]):
     """How many photos may match. They are among the hits only with `include_all`."""
     counted: bool
     """Whether `matches` and `maybes` were counted. Otherwise one of them is an estimate from a
-    sample, which happens when more than the 1,000 best of over 50,000 photos match or may match.
+    sample, which happens when several hundred or more of over 50,000 photos match or may match.
     """
     expected: float
     """The number of matches that the photos' probabilities add up to."""

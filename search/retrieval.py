@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +49,17 @@ _SIGN_AND_MAGNITUDE = np.int32(~0x70000000)
 """All bits of a float32 but those between the sign and the exponent of a float16."""
 
 
+class Candidates(NamedTuple):
+    """Photos that include the nearest ones."""
+
+    ids: Ids
+    """Ascending."""
+    cosines: Floats
+    """Their exact cosines (n,)."""
+    ceiling: float
+    """The highest cosine that any other photo may have, allowing five times an estimate's error."""
+
+
 class Retriever:
     """Finds photos of one library by one checkpoint's embeddings.
 
@@ -75,25 +87,22 @@ class Retriever:
         """Return the ids, ascending, that the index holds."""
         return self._index.held(ids)
 
-    def nearest(self, query: Floats, limit: int, within: Ids | None = None) -> tuple[Ids, Floats]:
-        """Return ids, ascending, and exact cosines float32 (n,) of candidates that certainly
-        include the `limit` photos nearest to the query. There are more than `limit` if the index
-        has more.
+    def nearest(self, query: Floats, limit: int, within: Ids | None = None) -> Candidates:
+        """Return candidates that certainly include the `limit` photos nearest to the query. There
+        are more than `limit` if the index has more.
         """
         self._stop.check()
         count = candidates(limit)
         found = self._index.nearest(query, count, within)
         if found.exact:
-            return found.ids, found.cosines
-        total = len(self._index) if within is None else len(within)
-        few = count < total and limit < _EXACT_SHARE * total
-        ids, (cosines,) = self.exact([query], found.ids if few else within)
-        best = np.sort(highest(cosines, count))
-        return ids[best], cosines[best]
+            return Candidates(found.ids, found.cosines, _lowest(found.cosines))
+        ids, (cosines,) = self.exact([query], found.ids)
+        error = _error(cosines, found.cosines[np.searchsorted(found.ids, ids)])
+        return Candidates(ids, cosines, _lowest(found.cosines) + error)
 
     def nearest_and_few(
         self, query: Floats, limit: int, within: Ids, few: int
-    ) -> tuple[tuple[Ids, Floats], tuple[Ids, Floats]]:
+    ) -> tuple[Candidates, tuple[Ids, Floats]]:
         """Return what `nearest` finds within a selection, and what `nearest_few` finds in the
         library.
 
@@ -106,11 +115,16 @@ class Retriever:
         if large and not (found := self._index.nearest(query, wide)).exact:
             inside = np.flatnonzero(_are_among(found.ids, within))
             if len(inside) >= count:
-                best = found.ids[inside[highest(found.cosines[inside], count)]]
-                first = found.ids[highest(found.cosines, few)]
-                ids, (cosines,) = self.exact([query], np.union1d(best, first))
-                of_best, of_first = np.isin(ids, best), np.isin(ids, first)
-                return (ids[of_best], cosines[of_best]), (ids[of_first], cosines[of_first])
+                best = inside[highest(found.cosines[inside], count)]
+                first = highest(found.cosines, few)
+                ids, (cosines,) = self.exact([query], found.ids[np.union1d(best, first)])
+                error = _error(cosines, found.cosines[np.searchsorted(found.ids, ids)])
+                of_best, of_first = (np.isin(ids, found.ids[rows]) for rows in (best, first))
+                ceiling = _lowest(found.cosines[best]) + error
+                return (
+                    Candidates(ids[of_best], cosines[of_best], ceiling),
+                    (ids[of_first], cosines[of_first]),
+                )
         return self.nearest(query, limit, within), self.nearest_few(query, few)
 
     def nearest_few(self, query: Floats, count: int) -> tuple[Ids, Floats]:
@@ -131,9 +145,10 @@ class Retriever:
         models: Mapping[Leaf, TermModel],
         limit: int,
         within: Ids | None = None,
-    ) -> tuple[Ids, Cosines]:
-        """Return the ids, ascending, of the most probable photos of a query with several terms, and
-        the exact cosines of each term. There are more than `limit` if the index has more.
+    ) -> tuple[Ids, Cosines, float]:
+        """Return the ids, ascending, of the most probable photos of a query with several terms, the
+        exact cosines of each term, and the highest probability that any other photo may have. There
+        are more than `limit` if the index has more.
 
         All photos are examined, so no limit on candidates loses any; `examines_all` tells of the
         exception. If their cosines are estimates, every photo that could still be among the best,
@@ -142,15 +157,16 @@ class Retriever:
         self._stop.check()
         ids, estimates, is_exact = self._cosines_of_all(vectors, tagged, within)
         if not len(ids):
-            return ids, estimates
+            return ids, estimates, 0.0
         count = min(candidates(limit), len(ids))
         probable = combine(query, probabilities_of(models, estimates))
         chosen = np.sort(highest(probable, count))
         if is_exact:
-            return ids[chosen], {term: values[chosen] for term, values in estimates.items()}
+            exact = {term: values[chosen] for term, values in estimates.items()}
+            return ids[chosen], exact, float(probable[chosen].min())
         exact_ids, exact = self._exact_cosines(vectors, tagged, ids[chosen])
         if count == len(ids):
-            return exact_ids, exact
+            return exact_ids, exact, 0.0
         errors = _errors(
             exact,
             {term: values[np.searchsorted(ids, exact_ids)] for term, values in estimates.items()},
@@ -166,7 +182,8 @@ class Retriever:
         wanted = np.union1d(
             chosen, highest(possible, min(int((possible >= sure).sum()), _MOST_EXACT))
         )
-        return self._exact_cosines(vectors, tagged, ids[wanted])
+        most = float(np.delete(possible, wanted).max(initial=0))
+        return *self._exact_cosines(vectors, tagged, ids[wanted]), most
 
     def sample(
         self, vectors: Vectors, tagged: Tagged, within: Ids | None = None
@@ -309,10 +326,16 @@ def _are_among(ids: Ids, others: Ids) -> npt.NDArray[np.bool_]:
 
 def _errors(exact: Cosines, estimates: Cosines) -> dict[Leaf, float]:
     """Return, by term, the allowed error of its estimated cosines, which is 0 for tags."""
-    return {
-        term: _ERROR_SPREADS * float(np.sqrt(np.mean((exact[term] - estimates[term]) ** 2)))
-        for term in exact
-    }
+    return {term: _error(exact[term], estimates[term]) for term in exact}
+
+
+def _error(exact: Floats, estimates: Floats) -> float:
+    """Return the allowed error of estimated cosines, of which some are known exactly."""
+    return _ERROR_SPREADS * float(np.sqrt(np.mean((exact - estimates) ** 2))) if len(exact) else 0.0
+
+
+def _lowest(cosines: Floats) -> float:
+    return float(cosines.min(initial=1))
 
 
 def _scaled_down(vectors: Float16s) -> Floats:

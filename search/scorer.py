@@ -115,7 +115,7 @@ class Scorer:
         """
         left_out = np.array([photo.id for photo in known.values() if not photo.listed], np.int64)
         sample = self._retriever.sample(vectors, scope.tagged)
-        ids, cosines, used, confidence = self._retrieve(
+        ids, cosines, used, confidence, most = self._retrieve(
             query, vectors, scope, limit + len(known), sample, models
         )
         kept = ~np.isin(ids, left_out)
@@ -133,7 +133,7 @@ class Scorer:
         }
         count = scope.photos - len(ids)
         looked_at = np.union1d(ids, left_out)
-        others = Others(count, self._others(query, vectors, used, scope, looked_at, sample))
+        others = Others(count, self._others(query, vectors, used, scope, looked_at, sample), most)
         return Scored(
             ids,
             cosines,
@@ -154,33 +154,34 @@ class Scorer:
         limit: int,
         sample: tuple[Ids, Cosines],
         models: Mapping[Leaf, TermModel] | None,
-    ) -> tuple[Ids, Cosines, Mapping[Leaf, TermModel], float | None]:
-        """Return photos that certainly include the best, their cosines, the terms' models, and for
-        a query of one text its confidence.
+    ) -> tuple[Ids, Cosines, Mapping[Leaf, TermModel], float | None, float]:
+        """Return photos that certainly include the best, their cosines, the terms' models, for a
+        query of one text its confidence, and the highest probability that another photo may have.
         """
         if not isinstance(query, Text):
             if models is None:
                 models = {term: self._model(term, vectors, sample) for term in terms(query)}
-            ids, cosines = self._retriever.best(
+            ids, cosines, most = self._retriever.best(
                 query, vectors, scope.tagged, models, limit, scope.within
             )
-            return ids, cosines, models, None
+            return ids, cosines, models, None, most
         vector, nearest = vectors[query], (sample[0], sample[1][query])
         if models is None and scope.within is not None and self._is_part(sample[0]):
-            (ids, values), nearest = self._retriever.nearest_and_few(
+            found, nearest = self._retriever.nearest_and_few(
                 vector, limit, scope.within, 2 * JUDGED
             )
         else:
-            ids, values = self._retriever.nearest(vector, limit, scope.within)
+            found = self._retriever.nearest(vector, limit, scope.within)
         if models is None:
             # What is judged by is the whole library, also within facts.
-            first = nearest if scope.within is not None else (ids, values)
+            first = nearest if scope.within is not None else (found.ids, found.cosines)
             models = {query: self._texts.judged(vector, sample[1][query], *first)}
         judged = models[query]
         confidence = None  # within facts it is the best photo's probability, as with other terms
         if isinstance(judged, JudgedText) and scope.within is None:
             confidence = judged.confidence
-        return ids, {query: values}, models, confidence
+        most = float(judged(np.array([found.ceiling], np.float32))[0])
+        return found.ids, {query: found.cosines}, models, confidence, most
 
     def text_model(self, vector: Floats, ids: Ids, cosines: Floats) -> JudgedText:
         """Return the model that a search for the text with the embedding (dim,) uses, by the ids,

@@ -312,7 +312,7 @@ class Searcher:
         for a limit below 1.
         """
         check_limit(limit)
-        ids, exact = self._retriever.nearest(query, limit, among)
+        ids, exact, _ = self._retriever.nearest(query, limit, among)
         if known:
             # An embedding is kept in 16 bits, so its cosine with itself is not exactly 1.
             exact = np.where(ids == known.id, np.float32(1), np.minimum(exact, np.float32(1)))

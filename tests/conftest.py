@@ -313,6 +313,8 @@ def databases(request: pytest.FixtureRequest) -> Iterator[Databases | None]:
     if getattr(request, "param", "sqlite") == "sqlite":
         yield Databases()
         return
+    # made now: later, a database would be made in its place
+    request.getfixturevalue("mini_library")
     databases = PostgreSqlDatabases(
         request.getfixturevalue("postgresql_server"),
         lambda: request.getfixturevalue("mini_database"),

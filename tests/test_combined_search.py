@@ -399,7 +399,7 @@ def test_the_photo_of_the_least_bias_decides_whether_there_is_anything(
             transaction.put_biases(checkpoint.id, np.array(added), biases)
         search = open_searcher(catalog, tmp_path, calibration)
         found = search.search(text, {text: unit([1, 0])}, 10, include_all=True)
-        assert found.confidence == pytest.approx(3 / (3 + 7 * np.exp(-odds)), abs=0.01)
+        assert found.confidence == pytest.approx(4 / (4 + 6 * np.exp(-odds)), abs=0.01)
         assert [Path(hit.path).name for hit in found] == ["3", "1", "2"]
         # Each photo's logit is 14.6: if the library shows it, these photos do.
         assert [hit.probability for hit in found] == pytest.approx([found.confidence] * 3, abs=1e-6)
@@ -591,6 +591,29 @@ def test_more_matches_than_candidates_are_estimated_or_counted_but_never_cut(
         assert (page.matches, page.maybes) == (everything.matches, everything.maybes)
         assert page.expected == pytest.approx(everything.expected)
     assert page.matches == pytest.approx(everything.matches, rel=0.1)
+
+
+@pytest.mark.parametrize("words", ["a", "b", "a OR b", "a NOT b", "NOT a"])
+def test_what_is_called_counted_is_the_number_of_all_matches(
+    judged: tuple[Searcher, Searcher, dict[Leaf, Floats]],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However many candidates there are, estimates may have put a photo among them in the place of
+    one that matches.
+    """
+    monkeypatch.setattr(searching, "_MOST_COUNTED", 0)
+    search, query = judged[0], parse(words)
+    vectors = {term: judged[2][term] for term in terms(query)}
+    everything = search.search(query, vectors, 1_500, include_all=True)
+    counted = 0
+    for candidates in range(50, 1_500, 50):
+        monkeypatch.setattr(retrieval, "_CANDIDATES", candidates)
+        found = search.search(query, vectors, 1)
+        if found.counted:
+            counted += 1
+            assert (found.matches, found.maybes) == (everything.matches, everything.maybes)
+    assert counted or words.startswith("NOT"), "the estimates of so few photos are rough"
 
 
 @pytest.mark.parametrize("quantised", [True, False])

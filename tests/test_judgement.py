@@ -44,7 +44,7 @@ def floats(*values: float) -> Floats:
 
 def odds(fitted: float) -> float:
     """The confidence where the regression gives these log odds."""
-    return float(1 / (1 + np.exp(-fitted) * 7 / 3))
+    return float(1 / (1 + np.exp(-fitted) * 6 / 4))
 
 
 def confidences(found: Judge, *cosines: float, bias: float = 0.0) -> list[float]:
@@ -83,10 +83,10 @@ def test_beyond_all_absent_texts_queries_are_still_told_apart() -> None:
 
 
 def test_calibrated_confidence() -> None:
-    """Evidence 0.4 - 0.5 * 0.2 = 0.3; log odds 2 * 10 * 0.3 - 5 = 1, and odds of 3 to 7."""
+    """Evidence 0.4 - 0.5 * 0.2 = 0.3; log odds 2 * 10 * 0.3 - 5 = 1, and odds of 4 to 6."""
     found = judge(calibrated())
     assert confidences(found, 0.4, bias=0.2) == pytest.approx([odds(1)], abs=1e-6)
-    assert odds(np.log(7 / 3)) == pytest.approx(0.5)
+    assert odds(np.log(6 / 4)) == pytest.approx(0.5)
     assert found.judged_by == "calibrated"
 
 

@@ -222,7 +222,7 @@ def scored(probabilities: list[float], limit: int) -> Scored:
     """Return the scores of the best 2 x limit of the photos with these probabilities."""
     ids = np.sort(np.argsort(-np.array(probabilities), kind="stable")[: 2 * limit])
     found = np.array(probabilities)[ids]
-    others = Others(len(probabilities) - len(ids), np.zeros(0))
+    others = Others(len(probabilities) - len(ids), np.zeros(0), float(found.min(initial=1)))
     return Scored(ids, {}, {}, {}, found, found, found, None, others)
 
 

@@ -138,9 +138,9 @@ def test_one_scan_finds_what_two_scans_find(
     for query in library.vectors.values():
         together = retriever.nearest_and_few(query, 10, within, 50)
         apart = retriever.nearest(query, 10, within), retriever.nearest_few(query, 50)
-        for (ids, cosines), (expected_ids, expected_cosines) in zip(together, apart, strict=True):
-            assert ids.tolist() == expected_ids.tolist()
-            assert cosines.tolist() == expected_cosines.tolist()
+        for found, expected in zip(together, apart, strict=True):
+            assert found[0].tolist() == expected[0].tolist()
+            assert found[1].tolist() == expected[1].tolist()
 
 
 def test_a_second_query_within_a_selection_reads_no_embeddings(
@@ -152,7 +152,7 @@ def test_a_second_query_within_a_selection_reads_no_embeddings(
     retriever.nearest(a, 10, within)
     with monkeypatch.context() as patch:
         patch.setattr(Catalog, "embedding_chunks", None)
-        ids, cosines = retriever.nearest(b, 10, within.copy())
+        ids, cosines, _ = retriever.nearest(b, 10, within.copy())
     assert ids.tolist() == within.tolist()
     assert cosines == pytest.approx(np.einsum("nd,d->n", library.kept[within - 1], b), abs=1e-6)
     other = rated("=1", library.ratings)

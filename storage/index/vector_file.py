@@ -39,8 +39,9 @@ class VectorFile:
 
     def __init__(self, path: Path, rows: int, dimension: int) -> None:
         """Map the file, whose length has been checked."""
-        self._vectors = np.memmap(path, "<f2", "r", 0, (rows, dimension))
-        numbers = np.memmap(path, "<i8", "r", self._vectors.nbytes, (2, rows))
+        # As plain arrays: each use of a memmap object takes longer than what it is used for here.
+        self._vectors = np.asarray(np.memmap(path, "<f2", "r", 0, (rows, dimension)))
+        numbers = np.asarray(np.memmap(path, "<i8", "r", self._vectors.nbytes, (2, rows)))
         self._ids = numbers[0]
         self._checksums = numbers[1].view("<u8")
 
@@ -51,7 +52,7 @@ class VectorFile:
         places = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
         for start in range(0, len(ids), _CHUNK):
             rows, wanted = places[start : start + _CHUNK], ids[start : start + _CHUNK]
-            vectors = np.asarray(self._vectors[rows])
+            vectors = self._vectors[rows]
             sound = (self._ids[rows] == wanted) & (
                 _checksums(vectors, wanted) == self._checksums[rows]
             )
