@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from sigseek import disk
 from sigseek.indexer.comparison import Comparison, compare
 from sigseek.indexer.decoding.identity.picture import VERSION as PICTURE_VERSION
+from sigseek.indexer.hash_version import HASH_VERSION
 from sigseek.indexer.known_files import KnownFiles
 from sigseek.indexer.listing import FoundFile, Listing
 from sigseek.indexer.other_files import directory_links, look_into
@@ -30,8 +31,8 @@ from sigseek.storage.catalog import path_prefix
 _CLOCKS_APART = timedelta(days=1)
 """How far the clock of a server may be behind this machine's."""
 _IDENTIFIED_AT_ONCE = 1_000
-"""Photos of a library of an earlier version that one run reads to learn what decides their pixels.
-It takes about a minute from a slow disk.
+"""Photos of a library of an earlier version that one run reads only to learn what decides their
+pixels. It takes about a minute from a slow disk.
 """
 
 
@@ -73,6 +74,7 @@ class FolderComparer:
             if Path(folder.path).is_relative_to(root)
         ]
         others = Listing()
+        to_identify = self._files_to_identify(folders)
         with ExitStack() as reading:
             files = []
             for before, folder in sorted(folders, key=itemgetter(0)):
@@ -86,8 +88,10 @@ class FolderComparer:
                 self._failures(folders),
                 self._max_pixels,
                 lambda raw: _came_after(last_run, root, raw),
-                None if self._reread else self._files_to_identify(folders),
+                None if self._reread else to_identify,
             )
+        # New photos are not to wait until those of an earlier version are read again.
+        found.changed.sort(key=lambda file: file.path in to_identify)
         if found.newly_missing and inside != PurePath():  # only a part of the files was looked at
             counts = self._catalog.file_counts()
             found.present_before = sum(counts[folder.id].present for _, folder in folders)
@@ -173,12 +177,14 @@ class FolderComparer:
         return are_pair(raw, said, picture, photo)
 
     def _files_to_identify(self, folders: Sequence[tuple[str, FolderRecord]]) -> set[str]:
-        """Return files whose photos are known by what an earlier version made of them, a few in
-        each run: a large library is not read at once because the program is newer.
+        """Return files whose photos are known by what an earlier version made of them. A large
+        library is not read at once for that, unless its files have to be read for hashes anyway.
         """
         found: set[str] = set()
         for before, folder in folders:
-            paths = self._catalog.files_to_identify(folder.id, PICTURE_VERSION, self._to_identify)
+            paths = self._catalog.files_to_identify(
+                folder.id, PICTURE_VERSION, HASH_VERSION, self._to_identify
+            )
             self._to_identify = max(0, self._to_identify - len(paths))
             found.update(before + path for path in paths)
         return found

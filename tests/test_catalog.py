@@ -819,15 +819,16 @@ def test_a_photo_gets_the_digest_of_its_picture(catalog: Catalog) -> None:
         id_ = transaction.add_photo(facts("all bytes"))
         folder, _ = transaction.add_folder(Path("/p"))
         transaction.put_files(folder.id, [held("1.jpg", id_), held("2.jpg", id_)])
-    assert catalog.files_to_identify(folder.id, 1, 10) == ["1.jpg"], "one file is enough"
-    assert catalog.files_to_identify(folder.id, 1, 0) == []
+    assert catalog.files_to_identify(folder.id, 1, 0, 10) == ["1.jpg"], "one file is enough"
+    assert catalog.files_to_identify(folder.id, 1, 0, 0) == []
+    assert catalog.files_to_identify(folder.id, 1, 1, 0) == ["1.jpg"], "it has no hash either"
     assert catalog.find_photo(b"picture", b"all bytes") == id_
     assert catalog.find_photo(b"picture") is None
     with catalog.transaction() as transaction:
         transaction.identify_photos({b"all bytes": b"picture", b"unknown": b"other"}, 1)
         assert transaction.find_photos([b"picture", b"other", b"all bytes"]) == {b"picture": id_}
-    assert catalog.files_to_identify(folder.id, 1, 10) == []
-    assert catalog.files_to_identify(folder.id, 2, 10) == ["1.jpg"], "a newer reader"
+    assert catalog.files_to_identify(folder.id, 1, 0, 10) == []
+    assert catalog.files_to_identify(folder.id, 2, 0, 10) == ["1.jpg"], "a newer reader"
 
 
 def test_photos_of_one_picture_become_one(catalog: Catalog, tmp_path: Path) -> None:

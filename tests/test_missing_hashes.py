@@ -7,6 +7,7 @@ import pytest
 
 import sigseek
 from benchmarks.photographs import photograph
+from sigseek.indexer import folder_comparison
 from sigseek.indexer.hash_version import HASH_VERSION
 from sigseek.progress import Phase, Progress, Stop
 from sigseek.storage.perceptual_hash import distances, hash_bits
@@ -128,9 +129,12 @@ def test_a_stopped_run_goes_on_where_it_was(
 
 
 def test_a_library_of_an_earlier_version_is_read_once(
-    library: sigseek.Library, photos: Path
+    library: sigseek.Library, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Digests, metadata and hashes come of one reading of each file. Nothing is embedded."""
+    """Digests, metadata and hashes come of one reading of each file, however many photos there are.
+    Nothing is embedded.
+    """
+    monkeypatch.setattr(folder_comparison, "_IDENTIFIED_AT_ONCE", 3)
     save(photos / "words.jpg", xmp=xmp("<dc:title>Harbour</dc:title>"))
     save(photos / "copy.jpg", xmp=xmp("<dc:title>Quay</dc:title>"))
     save(photos / "starred.jpg", seed=1)

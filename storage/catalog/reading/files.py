@@ -175,32 +175,33 @@ class FileReader(Reader):
         with self._connect() as connection:
             return connection.scalar(query)
 
-    def files_to_identify(self, folder_id: int, version: int, most: int) -> list[str]:
+    def files_to_identify(
+        self, folder_id: int, version: int, hash_version: int, most: int
+    ) -> list[str]:
         """Return the paths of files that are there and whose photos' digests are of an earlier
-        version, for up to `most` photos.
+        version: for up to `most` photos, and for all whose hash is older than `hash_version`, since
+        they have to be read for that anyway.
 
         One file of each photo is enough if all are the same byte by byte. Otherwise they may turn
         out to be different pictures, so all are returned.
         """
         there = (FILE.c.folder_id == folder_id) & FILE.c.missing_since.is_(None)
         # Begun at the photos, whose index tells at once that there are none.
-        photos = (
-            select(PHOTO.c.id)
-            .where(
-                PHOTO.c.digest_version < version,
-                exists().where(FILE.c.photo_id == PHOTO.c.id, there),
-            )
-            .limit(most)
+        photos = select(PHOTO.c.id).where(
+            PHOTO.c.digest_version < version,
+            exists().where(FILE.c.photo_id == PHOTO.c.id, there),
         )
+        hashed = photos.where(PHOTO.c.hash_version >= hash_version).limit(most)
         paths: defaultdict[int, list[str]] = defaultdict(list)
         digests: defaultdict[int, set[bytes | None]] = defaultdict(set)
         with self._connect() as connection:
-            ids = connection.scalars(photos).all()
+            ids = list(connection.scalars(hashed))
+            ids += connection.scalars(photos.where(PHOTO.c.hash_version < hash_version))
             if not ids:  # nearly always; SQLite would look through all files of the folder
                 return []
             files = select(FILE.c.photo_id, FILE.c.path, FILE.c.digest).order_by(FILE.c.id)
             for photo_id, path, digest in connection.execute(
-                files.where(FILE.c.photo_id.in_(ids), there)
+                files.where(self._dialect.is_one_of(FILE.c.photo_id, ids), there)
             ):
                 paths[photo_id].append(path)
                 digests[photo_id].add(digest)
