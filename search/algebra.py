@@ -51,9 +51,10 @@ def combine_bounds(
 def held_back_by(query: Query, terms: Mapping[Leaf, float]) -> Leaf | None:
     """Return the term that holds the query's probability back most: if the term were certain, or
     certainly not true, the probability would rise more than by any other. `terms` has the terms'
-    probabilities. None for a query of one term, and if the probability can hardly rise.
+    probabilities. None for a query of one term or of alternatives, and if the probability can
+    hardly rise.
     """
-    if len(terms) < 2:
+    if len(terms) < 2 or isinstance(query, Or):
         return None
     # All suppositions are combined at once, two for each term. One by one, the work would grow with
     # the square of the number of terms.

@@ -48,7 +48,7 @@ def fit_calibration(
     """
     if min(matching.shape) < LEAST:
         raise CalibrationError(
-            f"only {matching.shape[1]} pictures with {matching.shape[0]} different captions",
+            f"too few pictures ({matching.shape[1]}) or different captions ({matching.shape[0]})",
             f"calibrate on {LEAST} or more of each",
         )
     if not matching.any():

@@ -161,7 +161,8 @@ def test_one_pair_that_matches_is_enough_not_to_fail() -> None:
 def test_too_few_to_fit(captions: int, shown: int) -> None:
     matching = np.ones((captions, shown), np.bool_)
     with pytest.raises(
-        CalibrationError, match=rf"^only {shown} pictures with {captions} different captions; "
+        CalibrationError,
+        match=rf"^too few pictures \({shown}\) or different captions \({captions}\); ",
     ):
         fit_calibration(
             texts(captions, 9), pictures(shown, 9), matching, plain_yardstick(9), SCORING

@@ -402,7 +402,7 @@ def test_calibrate(drawn: Path, tmp_path: Path, run: Run) -> None:
     few = run("calibrate", captions, *where, check=False)
     assert (few.returncode, few.stdout) == (1, "")
     assert (
-        "error: only 9 pictures with 9 different captions; calibrate on 30 or more of each"
+        "error: too few pictures (9) or different captions (9); calibrate on 30 or more of each"
         in few.stderr
     )
     assert "no library at" in error_of(
@@ -433,7 +433,7 @@ def test_calibrate_takes_the_images_of_a_split_from_another_folder(
     )
     few = run(*asked, check=False)
     assert few.returncode == 1
-    assert "error: only 5 pictures" in few.stderr
+    assert "error: too few pictures (5)" in few.stderr
 
 
 def test_similar(library: Path, drawn: Path, tmp_path: Path, run: Run) -> None:

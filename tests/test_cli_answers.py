@@ -30,6 +30,15 @@ def test_a_page_says_what_the_command_says(mini_library: Path, tmp_path: Path, r
     assert escape(LEGEND) in (tmp_path / "page.html").read_text()
 
 
+def test_a_page_is_not_written_to_the_standard_output(
+    mini_library: Path, tmp_path: Path, run: Run
+) -> None:
+    done = run("search", "at night", "--library", mini_library, "--html", "-", check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "a page is written to a file; name one, such as hits.html." in done.stderr
+    assert not (tmp_path / "-").exists()
+
+
 def test_a_path_in_the_place_of_a_query(mini_library: Path, tmp_path: Path, run: Run) -> None:
     folder, photo = tmp_path / "my photos", tmp_path / "my photos" / "a.jpg"
     folder.mkdir()

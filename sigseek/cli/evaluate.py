@@ -13,7 +13,7 @@ from sigseek.cli.options import (
     precision_option,
 )
 from sigseek.cli.output import Failed, print_json
-from sigseek.cli.parameter_types import PathName
+from sigseek.cli.parameter_types import PageName, PathName
 from sigseek.cli.problems import show_problems
 from sigseek.cli.progress import NotingProgress
 from sigseek.results import CALIBRATIONS, counted
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--report",
-    type=PathName(dir_okay=False),
+    type=PageName(dir_okay=False),
     metavar="FILE",
     help="Also write an HTML page with charts and the worst misses.",
 )

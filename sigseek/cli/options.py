@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from sigseek.cli.default_library import default_library
-from sigseek.cli.parameter_types import LibraryName, PathName, Size
+from sigseek.cli.parameter_types import LibraryName, PageName, PathName, Size
 from sigseek.cli.remedies import note_library
 from sigseek.paths import LIBRARY_BESIDE_PHOTOS
 from sigseek.results import shown
@@ -145,7 +145,7 @@ def end_of_paths(paths_only: bool, print0: bool, as_json: bool) -> str | None:
 html_option = click.option(
     "--html",
     "html",
-    type=PathName(dir_okay=False),
+    type=PageName(dir_okay=False),
     metavar="FILE",
     help="Also write the hits to an HTML page. An existing page written by sigseek is replaced; "
     "other files are not.",

@@ -102,6 +102,16 @@ class PathName(click.Path):
         return super().convert(typed_path(value), param, ctx)
 
 
+class PageName(PathName):
+    """The name of an HTML file to write."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Convert the value to a path; that of the standard output is wrong."""
+        if value == "-":
+            self.fail("a page is written to a file; name one, such as hits.html.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class LibraryName(PathName):
     """The directory of a library, or the address of its database. An address stays a text."""
 
