@@ -12,6 +12,8 @@ Doubles = npt.NDArray[np.float64]
 
 _LEAST_GAIN = 0.05
 """A term that costs a photo less than this is not worth naming."""
+_SUPPOSED = 512
+"""Terms whose values are supposed in one pass. Each takes 16 bytes for every term of the query."""
 
 
 def combine(query: Query, terms: Mapping[Leaf, Doubles]) -> Doubles:
@@ -56,15 +58,27 @@ def held_back_by(query: Query, terms: Mapping[Leaf, float]) -> Leaf | None:
     """
     if len(terms) < 2 or isinstance(query, Or):
         return None
-    # All suppositions are combined at once, two for each term. One by one, the work would grow with
-    # the square of the number of terms.
-    supposed = {term: np.full((len(terms), 2), probable) for term, probable in terms.items()}
-    for number, values in enumerate(supposed.values()):
-        values[number] = 0.0, 1.0
     now = combine(query, {term: np.array([probable]) for term, probable in terms.items()})
-    gains = combine(query, supposed).max(axis=1) - now
+    # Many suppositions are combined at once, two for each term: every pass goes through all terms.
+    gains = np.concatenate(
+        [
+            combine(query, _supposed(terms, start)).max(axis=1) - now
+            for start in range(0, len(terms), _SUPPOSED)
+        ]
+    )
     most = int(gains.argmax())
     return list(terms)[most] if gains[most] >= _LEAST_GAIN else None
+
+
+def _supposed(terms: Mapping[Leaf, float], start: int) -> dict[Leaf, Doubles]:
+    """Return the terms' probabilities (n, 2), where each of n terms from `start` on is certainly
+    not true, and certainly true.
+    """
+    count = min(_SUPPOSED, len(terms) - start)
+    supposed = {term: np.full((count, 2), probable) for term, probable in terms.items()}
+    for row, term in enumerate(list(terms)[start : start + count]):
+        supposed[term][row] = 0.0, 1.0
+    return supposed
 
 
 def _product(factors: Sequence[Doubles], weights: Sequence[float]) -> Doubles:

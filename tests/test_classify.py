@@ -1,6 +1,5 @@
 import json
 import math
-import shutil
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,10 @@ from sigseek.search.calibration import Calibration
 from sigseek.siglip.checkpoint import MINI_DIRECTORY
 from sigseek.storage import Catalog
 from tests.conftest import Run
+from tests.databases import Databases
 from tests.photos import save
+
+pytestmark = pytest.mark.both_databases
 
 LABELS = ["a house", "two red cars", "at night", "a Duck!", "an airplane in the rain"]
 
@@ -55,13 +57,12 @@ def test_scores_are_those_of_transformers_pipeline(
 
 
 def test_probabilities_are_those_of_the_calibration(
-    mini_library: Path, drawn: Path, tmp_path: Path
+    mini_library: Path, drawn: Path, tmp_path: Path, databases: Databases
 ) -> None:
     photo = next(drawn.glob("*.jpg"))
     shipped = (MINI_DIRECTORY / "calibration.json").read_text()
     own = replace(Calibration.from_json(shipped), slope=0.5, intercept=2.0)
-    directory = tmp_path / "library"
-    shutil.copytree(mini_library, directory)
+    directory = databases.copy(mini_library, tmp_path / "library")
     with closing(Catalog(directory)) as catalog, catalog.transaction() as transaction:
         transaction.put_calibration(catalog.checkpoints()[0].id, own.as_json())
     for where, calibration in (

@@ -8,12 +8,15 @@ import pytest
 
 from tests.conftest import Run
 
+pytestmark = pytest.mark.both_databases
+
 LEGEND = (
     "The number is how likely a photo belongs to the answer: a match from 0.5 on, a maybe from 0.1 "
     "on; 40 photos searched; --all also lists the others; --explain tells what a number comes from"
 )
 
 
+@pytest.mark.sqlite_only("the page names the library by its address")
 def test_a_page_says_what_the_command_says(mini_library: Path, tmp_path: Path, run: Run) -> None:
     asked = ("search", "a house and xqzvkj", "--library", mini_library, "--html", "page.html")
     for options in ([], ["--explain", "--all"]):

@@ -21,6 +21,8 @@ from sigseek.siglip import Checkpoint
 from tests.checkpoints import copy_mini
 from tests.conftest import ROOT, Run
 
+pytestmark = pytest.mark.both_databases
+
 KEYS = [
     "text_to_image", "image_to_text", "no_match_auroc", "ece", "queries", "images",
     "zero_shot_accuracy", "no_match_auroc_raw", "ece_before", "calibration", "skipped",
@@ -290,7 +292,7 @@ def test_a_library_lends_its_checkpoint_and_stays_as_it_is(
         before = library.status()
     few = write_lines(tmp_path / "few.jsonl", *scenes(drawn)[:5])
     assert json.loads(
-        run("eval", few, "--pictures", drawn, "--library", "library", "--json").stdout
+        run("eval", few, "--pictures", drawn, "--library", tmp_path / "library", "--json").stdout
     )["model"] == str(bare)
     with sigseek.open(tmp_path / "library") as library:
         after = library.status()

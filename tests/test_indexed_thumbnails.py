@@ -16,6 +16,8 @@ from tests.conftest import Run
 from tests.photos import difference, exif, picture
 from tests.test_pipeline import PREPROCESSING, Library
 
+pytestmark = pytest.mark.both_databases
+
 WIDE = (640, 480)
 
 

@@ -9,6 +9,8 @@ from sigseek.storage import Catalog
 from sigseek.storage.catalog.paths import patterns_below
 from sigseek.storage.records import OtherFile
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def catalog(open_catalog: Callable[[], Catalog]) -> Catalog:

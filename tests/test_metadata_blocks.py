@@ -178,6 +178,9 @@ def test_boxes_of_jpeg_2000(tmp_path: Path) -> None:
     added = b"".join(struct.pack(">I", len(box) + 8) + b"uuid" + box for box in boxes)
     found = metadata_in(made.getvalue() + added, ".jp2")
     assert (found.title, found.taken_at) == ("Harbour", "2021-07-03T18:05:09")
+    for content, title in ((b"<svg/>", None), (PACKET, "Harbour")):
+        added = struct.pack(">I", len(content) + 8) + b"xml " + content
+        assert metadata_in(made.getvalue() + added, ".jp2").title == title
 
 
 def test_fields_that_lie_in_several_segments_of_a_jpeg() -> None:

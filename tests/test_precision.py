@@ -11,6 +11,8 @@ from tests.conftest import Run
 from tests.listeners import Heard
 from tests.photos import save
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:

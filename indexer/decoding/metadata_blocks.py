@@ -215,12 +215,14 @@ def _jp2_boxes(file: BinaryIO) -> Iterator[tuple[str, Any]]:
         size = size or end - at
         if size < used:
             return
-        if kind == b"uuid" and size <= MAX_BYTES:
+        if kind in (b"uuid", b"xml ") and size <= MAX_BYTES:
             file.seek(at + used)
             content = file.read(size - used)
             name = _JP2_BOXES.get(content[:16])
-            if name:
+            if name and kind == b"uuid":
                 yield name, content[16:]
+            elif kind == b"xml " and b"<x:xmpmeta" in content:  # as some programs write XMP
+                yield "xmp", content
         at += size
 
 

@@ -120,6 +120,7 @@ class RayWorkers:
         self._listener = listener
         self._workers: list[_StartedWorker] = []
         self._started = 0.0
+        self._stopped: float | None = None
         self._told_of_none = False
 
     def __enter__(self) -> Self:
@@ -196,12 +197,15 @@ class RayWorkers:
 
     def _stop(self) -> None:
         """Let all workers end what they are at and free what they have claimed."""
+        if self._stopped is None:  # called again, it does not wait as long again
+            self._stopped = time.monotonic()
         self._note_ends()
         begun = self._cluster.ready([worker.beginning for worker in self._workers])
         working = [one for one in self._workers if one.end is None and one.beginning in begun]
         # these calls end with their worker; Ray would repeat them for ever and say so
         stops = [one.handle.stop.options(max_task_retries=0).remote() for one in working]
-        self._cluster.ready([*stops, *(worker.working for worker in working)], _ENDING)
+        left = max(0.0, self._stopped + _ENDING - time.monotonic())
+        self._cluster.ready([*stops, *(worker.working for worker in working)], left)
         self._note_ends()
 
 
