@@ -18,7 +18,10 @@ from sigseek.search.results import SearchResults
 from sigseek.siglip.yardstick.steps import STEPS
 from sigseek.storage import Catalog
 
-_CAPTIONS = 100
+_CAPTIONS = 200
+"""Queries of each kind in a library: so many that a seed's share is not mostly chance."""
+_CAPTIONS_OF_SMALL = 100
+"""The same in each of several small libraries."""
 _NEAR_PAIRS = 60
 _FEW = 600
 
@@ -32,13 +35,14 @@ def presence_figures(
     The scenes of each library are drawings of the seed.
     """
     without = left_out(seed)
+    count = _CAPTIONS if len(libraries) == 1 else _CAPTIONS_OF_SMALL
     absent = absent_queries(
-        set(without.objects), set(without.places), set(without.weathers), _CAPTIONS, seed
+        set(without.objects), set(without.places), set(without.weathers), count, seed
     )
     here, not_here, errors = [], [], []
     for library, scenes in libraries:
         not_here += [_best(library, text) for text, _ in absent]
-        for text, statement in present_queries(list(scenes), _CAPTIONS, seed):
+        for text, statement in present_queries(list(scenes), count, seed):
             found = _best(library, text)
             true = sum(statement.facts() <= scene.facts() for scene in scenes)
             here.append(found)
