@@ -163,7 +163,8 @@ class Retriever:
         chosen = np.sort(highest(probable, count))
         if is_exact:
             exact = {term: values[chosen] for term, values in estimates.items()}
-            return ids[chosen], exact, float(probable[chosen].min())
+            most = float(probable[chosen].min()) if self.examines_all(within) else 1.0
+            return ids[chosen], exact, most
         exact_ids, exact = self._exact_cosines(vectors, tagged, ids[chosen])
         if count == len(ids):
             return exact_ids, exact, 0.0

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pytest
 
 from benchmarks.geometry import Geometry
+from sigseek.search import retrieval
 from sigseek.search.query import And, Leaf, Not, Or, PhotoTerm, Query, Text, joined, negated, terms
 from sigseek.search.searcher import Searcher
 from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord, ReadFile
@@ -496,6 +497,22 @@ def test_an_index_without_estimates_gives_the_same_best(engine: Engine, catalog:
             [hit.probability for hit in second], rel=1e-5
         )
         assert {hit.id for hit in first} <= set(ids)
+
+
+def test_an_index_without_estimates_counts_nothing_that_it_did_not_look_at(
+    engine: Engine, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(catalog)
+    remove_photos(catalog, [])
+    index, record = opened(engine, catalog), record_of(catalog)
+    query = Or((Text("a"), Text("b")))
+    vectors: dict[Leaf, Floats] = dict(zip((Text("a"), Text("b")), both_kinds(2), strict=False))
+    assert Searcher(catalog, record, WithoutEstimates(index)).search(query, vectors, 1).counted
+    monkeypatch.setattr(retrieval, "_MOST_EXACT", 100)
+    monkeypatch.setattr(retrieval, "NEAREST_TO_TERM", 50)
+    found = Searcher(catalog, record, WithoutEstimates(index)).search(query, vectors, 1)
+    # A sample is looked at, too. That of a small library has all photos.
+    assert found.counted is (len(index.sample([], None)[0]) == len(index))
 
 
 def test_a_file_serves_while_few_rows_are_out_of_date() -> None:
