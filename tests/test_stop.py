@@ -1,6 +1,7 @@
 """Whatever takes long is stopped by its caller, and nothing is lost."""
 
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -113,6 +114,76 @@ def test_a_tower_that_a_stopped_conversion_has_finished_is_not_made_again(
     ]
     assert find_conversion(tiny, "fp32") == made
     assert list(cache.iterdir()) == [made]
+
+
+@pytest.fixture
+def conversions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory of conversions in an empty cache."""
+    monkeypatch.setenv("SIGSEEK_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "openvino"
+
+
+def _ctrl_c_at_the_text_tower(conversions: Path) -> threading.Thread:
+    def run() -> None:
+        while not any(conversions.glob(".making-*/made/image.xml")):
+            time.sleep(0.005)
+        while not any(conversions.glob(".making-*/made/tmp*")):
+            time.sleep(0.005)
+        main = threading.main_thread().ident
+        assert main
+        signal.pthread_kill(main, signal.SIGINT)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_a_conversion_finishes_the_tower_under_way_after_ctrl_c(
+    tmp_path: Path, conversions: Path
+) -> None:
+    tiny = read_checkpoint(save_tiny(tmp_path / "tiny"), "tiny")
+    heard = Heard()
+    interrupting = _ctrl_c_at_the_text_tower(conversions)
+    with pytest.raises(KeyboardInterrupt):
+        convert(tiny, "fp32", heard, Stop())
+    interrupting.join()
+    assert heard.lines[-1] == "finishing the step under way; Ctrl-C again stops at once"
+    (kept,) = conversions.iterdir()
+    names = ("image.xml", "image.bin", "text.xml", "text.bin")
+    before = [(kept / name).stat() for name in names]
+    made = convert(tiny, "fp32", Silence(), Stop())
+    after = [(made / name).stat() for name in names]
+    assert [(one.st_ino, one.st_mtime_ns) for one in after] == [
+        (one.st_ino, one.st_mtime_ns) for one in before
+    ]
+    assert list(conversions.iterdir()) == [made]
+
+
+def test_a_second_ctrl_c_ends_a_conversion_at_once(
+    tmp_path: Path, conversions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny = read_checkpoint(save_tiny(tmp_path / "tiny"), "tiny")
+    started: list[subprocess.Popen[bytes]] = []
+    popen = subprocess.Popen
+
+    def start(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
+        started.append(popen(*arguments, **options))  # type: ignore[call-overload]
+        return started[-1]
+
+    class Impatient(Silence):
+        def said(self, line: str) -> None:
+            if line.startswith("finishing"):
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(conversion.subprocess, "Popen", start)
+    interrupting = _ctrl_c_at_the_text_tower(conversions)
+    with pytest.raises(KeyboardInterrupt):
+        convert(tiny, "fp32", Impatient(), Stop())
+    interrupting.join()
+    assert started[0].poll() == -9, "killed, and waited for"
+    (kept,) = conversions.iterdir()
+    assert kept.name.startswith(".stopped-")
+    assert sorted(path.name for path in kept.iterdir()) == ["image.bin", "image.xml"]
 
 
 def test_nobody_waits_for_another_threads_conversion_after_a_stop(

@@ -91,7 +91,8 @@ def convert(
     `listener` is told before it is made; `photos` gives photos for an int8 conversion. Raises
     CheckpointError when the conversion does not agree with transformers, CacheError when it cannot
     be made or the cache cannot hold it. When `stop` is set, the converting process is ended and
-    StoppedError is raised. A tower that is finished by then is not made again.
+    StoppedError is raised. A Ctrl-C lets it finish the tower or the proof that is under way, which
+    takes some seconds, and a second one ends it. What is finished by then is not made again.
     """
     with stop.holding(_converting):
         return find_conversion(checkpoint, precision) or _convert(
@@ -121,7 +122,7 @@ def _convert(
             if not _take(finished, made):
                 made.mkdir()
             try:
-                facts = _run(Job(checkpoint, precision, made, sample), stop)
+                facts, interrupted = _run(Job(checkpoint, precision, made, sample), listener, stop)
             except (StoppedError, KeyboardInterrupt):
                 if precision != "int8":
                     _keep_finished_towers(made, finished)
@@ -138,6 +139,8 @@ def _convert(
         ) from error
     if not _is_whole(directory):
         raise CacheError(f"the damaged conversion {directory} cannot be replaced")
+    if interrupted:
+        raise KeyboardInterrupt
     if "fidelity" in facts:
         listener.said(f"{precision}: {facts['fidelity']}")
     return directory
@@ -218,8 +221,9 @@ def _keep_finished_towers(made: Path, finished: Path) -> None:
             os.utime(finished)
 
 
-def _run(job: Job, stop: Stop) -> dict[str, Any]:
-    """Run the job in another process, and return what it says of the conversion.
+def _run(job: Job, listener: Listener, stop: Stop) -> tuple[dict[str, Any], bool]:
+    """Run the job in another process, and return what it says of the conversion. Returns also
+    whether there was a Ctrl-C after which only the last step was left to finish.
 
     The job needs torch: seconds of imports, and gigabytes that this process would keep.
     """
@@ -234,7 +238,9 @@ def _run(job: Job, stop: Stop) -> dict[str, Any]:
             stderr=subprocess.PIPE,
             env=environment(),
         )
-        answer, complaints = _output(process, stop)
+        answer, complaints, interrupted = _answer(process, job, listener, stop)
+    if interrupted and not answer:
+        raise KeyboardInterrupt
     try:
         facts: dict[str, Any] = json.loads(answer.splitlines()[-1])
     except (IndexError, ValueError):
@@ -247,22 +253,35 @@ def _run(job: Job, stop: Stop) -> dict[str, Any]:
     if "refused" in facts:
         refusal: CheckpointError = pickle.loads(base64.b64decode(facts["refused"]))
         raise refusal
-    return facts
+    return facts, interrupted
 
 
-def _output(process: subprocess.Popen[bytes], stop: Stop) -> tuple[bytes, bytes]:
-    """Return what the process writes to stdout and stderr until it ends.
+def _answer(
+    process: subprocess.Popen[bytes], job: Job, listener: Listener, stop: Stop
+) -> tuple[bytes, bytes, bool]:
+    """Return what the process writes to stdout and stderr until it ends, and whether there was a
+    Ctrl-C meanwhile.
 
-    The process is killed when somebody asks to stop, and when the program is interrupted.
+    The first Ctrl-C only asks the process to end after the step under way. A second one kills it,
+    as `stop` does. The one step of an int8 conversion takes minutes, and is not waited for.
     """
+    interrupted = False
     with process:
         try:
             while True:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    return process.communicate(timeout=_LOOK)
-                stop.check()
+                try:
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        return *process.communicate(timeout=_LOOK), interrupted
+                    stop.check()
+                except KeyboardInterrupt:
+                    if interrupted or job.precision == "int8":
+                        raise
+                    interrupted = True
+                    listener.said("finishing the step under way; Ctrl-C again stops at once")
+                    process.terminate()
         except BaseException:
             process.kill()
+            process.wait()  # after a Ctrl-C, `with` would not wait
             raise
 
 

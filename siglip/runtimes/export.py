@@ -1,7 +1,8 @@
 """The process that converts a checkpoint: torch's towers in, proven OpenVINO models out.
 
 `sigseek.siglip.runtimes.conversion` starts it. It reads a pickled Job from standard input and
-answers with one line of JSON: the facts of the conversion, or why it is refused.
+answers with one line of JSON: the facts of the conversion, or why it is refused. After a SIGTERM it
+finishes the step under way, and gives no answer if more steps are left.
 """
 
 import base64
@@ -9,6 +10,7 @@ import gc
 import json
 import logging
 import pickle
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -16,6 +18,7 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FrameType
 from typing import Any
 
 import torch
@@ -64,24 +67,43 @@ class _TextGraph(torch.nn.Module):
         return outputs
 
 
+class _End:
+    """Whether this process was told to end after the step under way."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this
+        signal.signal(signal.SIGTERM, self._ask)
+
+    def check(self) -> None:
+        """End the process if it was told to."""
+        if self._asked:
+            sys.exit()
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self._asked = True
+
+
 def main() -> None:
     """Do the job that is read from standard input."""
     answer, sys.stdout = sys.stdout, sys.stderr  # keep what libraries print out of the answer
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
+    end = _End()
     job = pickle.load(sys.stdin.buffer)
     try:
-        facts = _quantize(job) if job.precision == "int8" else _convert(job)
+        facts = _quantize(job) if job.precision == "int8" else _convert(job, end)
     except CheckpointError as error:
         facts = {"refused": base64.b64encode(pickle.dumps(error)).decode()}
     answer.write(json.dumps(facts) + "\n")
 
 
-def _convert(job: Job) -> dict[str, Any]:
+def _convert(job: Job, end: _End) -> dict[str, Any]:
     for save, name in ((save_image_tower, "image.xml"), (save_text_tower, "text.xml")):
         if not (job.target / name).exists():  # else a conversion that was stopped has made it
             save(job.checkpoint, job.target / name, job.precision)
             _forget_traces()
+            end.check()
     return {"cosine": prove(job.checkpoint, job.target, job.precision)}
 
 
@@ -109,15 +131,15 @@ def _save(
 ) -> None:
     openvino = import_openvino()
     decoder = import_module("openvino.frontend.pytorch.ts_decoder")
-    with torch.inference_mode():
-        # Without `check_trace`, torch runs the tower once and not four times. The proof compares
-        # more than the check would.
-        traced = decoder.TorchScriptPythonDecoder(
-            graph, example_input=example, trace_kwargs={"check_trace": False}
-        )
-        model = openvino.convert_model(traced)
-    model.reshape(shape)
     with TemporaryDirectory(dir=path.parent) as aside:
+        with torch.inference_mode():
+            # Without `check_trace`, torch runs the tower once and not four times. The proof
+            # compares more than the check would.
+            traced = decoder.TorchScriptPythonDecoder(
+                graph, example_input=example, trace_kwargs={"check_trace": False}
+            )
+            model = openvino.convert_model(traced)
+        model.reshape(shape)
         # This halves the size. fp16 holds more digits than bf16 computes with, so nothing is lost.
         openvino.save_model(model, Path(aside, path.name), compress_to_fp16=precision != "fp32")
         # A tower whose .xml is there is finished.
