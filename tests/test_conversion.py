@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import sigseek
-from sigseek.progress import Silence, Stop
+from sigseek.progress import Listener, Silence, Stop
 from sigseek.siglip import Checkpoint, CheckpointError
 from sigseek.siglip.checkpoint import read_checkpoint
 from sigseek.siglip.runtimes import conversion, openvino, quantization
@@ -257,12 +257,14 @@ def test_a_race_ends_with_one_whole_conversion(
     others = Path(shutil.copytree(made, tiny.directory / "others"))
     made.rename(cache / (made.name.rsplit("-", 1)[0] + "-2020.1.0"))
 
-    def slower(job: conversion.Job, stop: Stop) -> dict[str, object]:
+    def slower(
+        job: conversion.Job, listener: Listener, stop: Stop
+    ) -> tuple[dict[str, object], bool]:
         """While ours is made, another process finishes its own."""
         shutil.copytree(others, made)
         for name in ("image.xml", "image.bin"):
             shutil.copy(others / name, job.target)
-        return {"cosine": {}}
+        return {"cosine": {}}, False
 
     monkeypatch.setattr(conversion, "_run", slower)
     assert convert(tiny, "fp32", heard, Stop()) == made

@@ -71,17 +71,12 @@ class _End:
     """Whether this process was told to end after the step under way."""
 
     def __init__(self) -> None:
-        self._asked = False
+        self.asked = False
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this
         signal.signal(signal.SIGTERM, self._ask)
 
-    def check(self) -> None:
-        """End the process if it was told to."""
-        if self._asked:
-            sys.exit()
-
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        self._asked = True
+        self.asked = True
 
 
 def main() -> None:
@@ -95,15 +90,18 @@ def main() -> None:
         facts = _quantize(job) if job.precision == "int8" else _convert(job, end)
     except CheckpointError as error:
         facts = {"refused": base64.b64encode(pickle.dumps(error)).decode()}
-    answer.write(json.dumps(facts) + "\n")
+    if facts is not None:
+        answer.write(json.dumps(facts) + "\n")
 
 
-def _convert(job: Job, end: _End) -> dict[str, Any]:
+def _convert(job: Job, end: _End) -> dict[str, Any] | None:
+    """Convert both towers and prove them. Returns None when steps are left and an end was asked."""
     for save, name in ((save_image_tower, "image.xml"), (save_text_tower, "text.xml")):
         if not (job.target / name).exists():  # else a conversion that was stopped has made it
             save(job.checkpoint, job.target / name, job.precision)
             _forget_traces()
-            end.check()
+            if end.asked:
+                return None
     return {"cosine": prove(job.checkpoint, job.target, job.precision)}
 
 
