@@ -10,7 +10,7 @@ from calendar import monthrange
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import pytest
@@ -397,6 +397,38 @@ def test_directories_by_path_and_by_their_last_parts(
         found = selected(parse(f'in:"{typed}"'), catalog).tolist()
         assert found == below(directory), typed
         assert found
+
+
+def test_directories_are_found_wherever_their_name_is_in_a_path(
+    open_catalog: Callable[[], Catalog],
+) -> None:
+    rng = np.random.default_rng(5)
+    names = ["a", "b", "a b", "a.b", "a0", "\u00e9", "e\u0301", "\udcff"]
+    paths = {
+        "/".join([*rng.choice(names, rng.integers(0, 5)), f"{rng.choice(names)}.jpg"])
+        for _ in range(400)
+    }
+    catalog = open_catalog()
+    with catalog.transaction() as transaction:
+        folder, _ = transaction.add_folder(Path("/photos"))
+        for path in sorted(paths, key=os.fsencode):
+            digest = hashlib.sha256(os.fsencode(path)).digest()
+            id_ = transaction.add_photo(PhotoFacts(digest, 40, 30, "JPEG"))
+            transaction.put_files(folder.id, [ReadFile(path, id_, 1, 1)])
+    for name in [*names[:-1], *(f"{one}/{two}" for one in names[:6] for two in names)]:
+        wanted = tuple(composed(name).split("/"))
+        expected = set()
+        for path in paths:
+            parts = path.split("/")[:-1]
+            ends = range(len(wanted), len(parts) + 1)
+            equal = [
+                end
+                for end in ends
+                if tuple(composed("/".join(parts[:end])).split("/"))[-len(wanted) :] == wanted
+            ]
+            expected |= {"/photos/" + "/".join(parts[: equal[0]])} if equal else set()
+        found, _ = catalog.directories_called(PurePath(name))
+        assert set(found) == expected if len(expected) < 20 else len(found) >= 20, name
 
 
 def test_cities_by_name(library: tuple[Catalog, list[Known], list[int]]) -> None:

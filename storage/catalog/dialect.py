@@ -102,6 +102,12 @@ class Dialect(Protocol):
         """Return whether the path in the column is one of these, found by the index on paths."""
         ...
 
+    def is_path_like(self, column: Column[str], pattern: str) -> ColumnElement[bool]:
+        """Return whether the path in the column is like the pattern, in which `%` and `_` have
+        their meanings of SQL's LIKE.
+        """
+        ...
+
     def stream(
         self,
         connection: Connection,

@@ -6,7 +6,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, LargeBinary, Row, literal, select, true
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    LargeBinary,
+    Row,
+    literal,
+    or_,
+    select,
+    true,
+)
 
 from sigseek.storage.catalog.tables import FOLDER
 from sigseek.storage.records import FolderRecord
@@ -104,16 +114,34 @@ def path_prefix(inside: PurePath) -> str:
 def is_below(column: Column[str], inside: PurePath) -> ColumnElement[bool]:
     """Return whether the path in the PathText column is below the directory `inside` of its folder.
 
-    Text must compare by its bytes, as it does in SQLite unless a column says otherwise. There,
-    paths that are not UTF-8 are bytes, which come after all text: hence the second range, which on
-    PostgreSQL is the first one again.
+    Text must compare by its bytes, as it does in SQLite unless a column says otherwise.
+    """
+    return or_(*ranges_below(column, inside))
+
+
+def ranges_below(column: Column[str], inside: PurePath) -> tuple[ColumnElement[bool], ...]:
+    """Return conditions of which one is true of a path that is below the directory `inside`.
+
+    In SQLite, paths that are not UTF-8 are bytes, which come after all text: hence the second
+    range, which on PostgreSQL is the first one again.
     """
     if inside == PurePath():
-        return true()
+        return (true(),)
     first, after = f"{inside}{os.sep}", f"{inside}{chr(ord(os.sep) + 1)}"
-    as_text = (column > first) & (column < after)
     lowest, highest = (literal(os.fsencode(path), LargeBinary) for path in (first, after))
-    return as_text | ((column > lowest) & (column < highest))
+    return (column > first) & (column < after), (column > lowest) & (column < highest)
+
+
+def is_after(column: Column[str], stored: str, inside: PurePath | None) -> ColumnElement[bool]:
+    """Return whether a path in the PathText column comes after the stored path, or after all paths
+    of its kind, text or bytes, below a directory that holds the stored path.
+    """
+    after = f"{inside}{chr(ord(os.sep) + 1)}" if inside else stored
+    try:
+        stored.encode()
+    except UnicodeEncodeError:
+        return column > literal(os.fsencode(after), LargeBinary)
+    return column > after
 
 
 def statement_chunks(values: Sequence[_T]) -> Iterator[Sequence[_T]]:

@@ -243,6 +243,10 @@ class PostgreSqlDialect:
         digests = [hashlib.sha256(os.fsencode(path)).digest() for path in paths]
         return _digest(column) == any_(literal(digests, ARRAY(LargeBinary)))
 
+    def is_path_like(self, column: Column[str], pattern: str) -> ColumnElement[bool]:
+        """Return whether the path is like the pattern, with the same letters of either case."""
+        return column.like(literal(os.fsencode(pattern), LargeBinary))
+
     def stream(
         self,
         connection: Connection,

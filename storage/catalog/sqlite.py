@@ -22,12 +22,16 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Executable,
+    LargeBinary,
     Select,
     Table,
+    Text,
     bindparam,
+    cast,
     create_engine,
     event,
     func,
+    literal,
     select,
 )
 from sqlalchemy.dialects.sqlite import insert
@@ -167,6 +171,14 @@ class SqliteDialect:
     def is_path_among(self, column: Column[str], paths: Sequence[str]) -> ColumnElement[bool]:
         """Return whether the path is one of these."""
         return column.in_(paths)
+
+    def is_path_like(self, column: Column[str], pattern: str) -> ColumnElement[bool]:
+        """Return whether the path is like the pattern, in which case is ignored in ASCII.
+
+        Both are read as text. Otherwise LIKE may be false of those that are not UTF-8, which are
+        bytes here.
+        """
+        return cast(column, Text).like(cast(literal(os.fsencode(pattern), LargeBinary), Text))
 
     def stream(
         self,

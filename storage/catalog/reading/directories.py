@@ -1,20 +1,27 @@
 """Questions about the directories that the library knows because files of photos are below them."""
 
 import os
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 from pathlib import Path, PurePath
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, or_, select, true
 
 from sigseek.paths import spellings
-from sigseek.storage.catalog.paths import is_below
+from sigseek.storage.catalog.dialect import Dialect
+from sigseek.storage.catalog.paths import is_after, ranges_below
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.tables import FILE, FOLDER
 
 _MOST = 20
-"""The most directories of a name that are looked for. Each costs a look through all paths."""
+"""The most directories of a name that are looked for."""
+_ROWS = 100
+"""Paths that are read at once while they are looked for."""
+_COMPARED = 3
+"""The last parts of a name that the database compares, each in both forms of Unicode."""
 
 
 class KnownDirectory(NamedTuple):
@@ -54,7 +61,7 @@ class DirectoryReader(Reader):
         with self._connect() as connection:
             for folder in connection.execute(select(FOLDER)):
                 found |= _in_root(connection, folder, name.parts)
-                found |= _in_folder(connection, folder, name.parts)
+                found |= _in_folder(connection, self._dialect, folder, name.parts)
         exact, alike = (
             _outermost(path for path, is_exact in found.items() if is_exact == wanted)
             for wanted in (True, False)
@@ -76,8 +83,11 @@ def _places(connection: Connection, path: PurePath) -> Iterator[tuple[int, str]]
 
 
 def _has_files(connection: Connection, folder_id: int, inside: PurePath) -> bool:
-    query = select(FILE.c.id).where(FILE.c.folder_id == folder_id, is_below(FILE.c.path, inside))
-    return connection.scalar(query.limit(1)) is not None
+    query = select(FILE.c.id).where(FILE.c.folder_id == folder_id).limit(1)
+    # One range at a time: for both together, SQLite looks through all paths of the folder.
+    return any(
+        connection.scalar(query.where(one)) is not None for one in ranges_below(FILE.c.path, inside)
+    )
 
 
 def _in_root(connection: Connection, folder: Row[Any], parts: Sequence[str]) -> dict[str, bool]:
@@ -100,49 +110,54 @@ def _in_root(connection: Connection, folder: Row[Any], parts: Sequence[str]) -> 
     return found
 
 
-def _in_folder(connection: Connection, folder: Row[Any], parts: Sequence[str]) -> dict[str, bool]:
+def _in_folder(
+    connection: Connection, dialect: Dialect, folder: Row[Any], parts: Sequence[str]
+) -> dict[str, bool]:
     """Return the directories with these last parts that are wholly inside the folder."""
-    found: dict[PurePath, bool | None] = {}
-    patterns = [*_patterns(parts, "NFC"), *_patterns(parts, "NFD")]
-    alike = or_(*(FILE.c.path.like(pattern) for pattern in dict.fromkeys(patterns)))
+    alike = or_(*(dialect.is_path_like(FILE.c.path, pattern) for pattern in _patterns(parts)))
+    query = select(FILE.c.path).where(FILE.c.folder_id == folder.id, alike)
+    # In the order of the paths, so that each look goes on where the one before has ended.
+    query = query.order_by(FILE.c.path).limit(_ROWS)
+    found: dict[PurePath, bool] = {}
+    position: ColumnElement[bool] = true()
     while len(found) < _MOST:
-        query = select(FILE.c.path).where(FILE.c.folder_id == folder.id, alike)
-        elsewhere = [~is_below(FILE.c.path, directory) for directory in found]
-        path = connection.scalar(query.where(*elsewhere).limit(1))
-        if path is None:
+        paths = connection.scalars(query.where(position)).all()
+        for path in paths:
+            directory, exact = _directory_in(PurePath(path), parts)
+            if directory:
+                found[directory] = exact
+            position = is_after(FILE.c.path, path, directory)
+        if len(paths) < _ROWS:
             break
-        directory, exact = _directory_in(PurePath(path).parts, parts)
-        found[directory] = exact
-    return {
-        str(PurePath(folder.path, directory)): exact
-        for directory, exact in found.items()
-        if exact is not None
-    }
+    return {str(PurePath(folder.path, directory)): exact for directory, exact in found.items()}
 
 
-def _patterns(parts: Sequence[str], form: Literal["NFC", "NFD"]) -> Iterator[str]:
+def _patterns(parts: Sequence[str]) -> Iterator[str]:
     """Yield patterns of LIKE that match paths below directories with these last parts, and some
     others.
     """
-    name = unicodedata.normalize(form, str(PurePath(*parts)))
-    # Any character in the place of one that has a meaning in patterns.
-    name = "".join("_" if character in "%_\\" else character for character in name)
-    yield f"{name}{os.sep}%"
-    yield f"%{os.sep}{name}{os.sep}%"
+    spelled = [
+        {unicodedata.normalize("NFC", part), unicodedata.normalize("NFD", part)}
+        for part in parts[-_COMPARED:]
+    ]
+    for several in product(*spelled):
+        # Any character in the place of one that has a meaning in patterns.
+        name = re.sub(r"[%_\\]", "_", str(PurePath(*several)))
+        yield f"{name}{os.sep}%"
+        yield f"%{os.sep}{name}{os.sep}%"
 
 
-def _directory_in(path: Sequence[str], parts: Sequence[str]) -> tuple[PurePath, bool | None]:
+def _directory_in(path: PurePath, parts: Sequence[str]) -> tuple[PurePath | None, bool]:
     """Return the outermost directory with these last parts in a path that a pattern has matched,
-    and whether all letters agree. The second is None if they differ in more than case.
+    and whether all letters agree. There is none where they differ in more than case.
     """
     count = len(parts)
-    ends = range(count, len(path))
-    exact = [end for end in ends if _normal(path[end - count : end]) == _normal(parts)]
-    alike = [end for end in ends if _folded(path[end - count : end]) == _folded(parts)]
-    # A pattern also matches other letters in the place of a few. Then the directory of the file
-    # keeps the path from being found again.
-    end = (exact or alike or [len(path) - 1])[0]
-    return PurePath(*path[:end]), bool(exact) if exact or alike else None
+    ends = range(count, len(path.parts))
+    exact = [end for end in ends if _normal(path.parts[end - count : end]) == _normal(parts)]
+    alike = [end for end in ends if _folded(path.parts[end - count : end]) == _folded(parts)]
+    if not exact and not alike:
+        return None, False
+    return PurePath(*path.parts[: (exact or alike)[0]]), bool(exact)
 
 
 def _outermost(paths: Iterable[str]) -> list[str]:
