@@ -47,6 +47,16 @@ def test_forms_are_near_and_second_shots_are_not(tmp_path: Path, name: str) -> N
     assert near_pairs(tmp_path, images) == right
 
 
+def test_pictures_of_little_detail_are_near_with_a_watermark(tmp_path: Path) -> None:
+    images = {}
+    for seed in SCENES:
+        scene = photograph(seed, (400, 533))
+        shot = Image.blend(Image.new("RGB", scene.size, (170, 170, 175)), scene, 0.35)
+        images |= {f"{seed} first": shot, f"{seed} again": ATTACKS["watermark"](shot)}
+    right = {frozenset({f"{seed} first", f"{seed} again"}) for seed in SCENES}
+    assert near_pairs(tmp_path, images) == right
+
+
 def test_a_crop_of_a_shot_in_which_a_thing_moved_is_no_copy(tmp_path: Path) -> None:
     images = {}
     for seed in SCENES:

@@ -1,4 +1,4 @@
-"""Pairs of hashes that are alike, found by the words that they have in common."""
+"""Pairs of hashes that are alike, found by a common word or by comparing all with all."""
 
 import numpy as np
 import pytest
@@ -18,9 +18,11 @@ def pairs(
 
 
 @pytest.mark.parametrize("together", [7, 2_000_000])
+@pytest.mark.parametrize("all_compared", [0, 4_000_000])
 def test_all_that_differ_in_few_bits_are_found(
-    together: int, monkeypatch: pytest.MonkeyPatch
+    together: int, all_compared: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("sigseek.search.duplicates.candidates._ALL_COMPARED", all_compared)
     monkeypatch.setattr("sigseek.search.duplicates.candidates._TOGETHER", together)
     rng = np.random.default_rng(0)
     bits = rng.integers(0, 256, (300, 32)).astype(np.uint8)
@@ -50,3 +52,11 @@ def test_no_hash_and_one() -> None:
     none, one = np.empty((0, 32), np.uint8), np.full((1, 32), 7, np.uint8)
     assert pairs(HashIndex(none), none, 90, only_earlier=True) == {}
     assert pairs(HashIndex(one), one, 90, only_earlier=False) == {}
+
+
+def test_few_hashes_need_no_common_word() -> None:
+    bits = np.random.default_rng(1).integers(0, 256, (2_000, 32)).astype(np.uint8)
+    bits[1_999] = bits[3] ^ np.uint8(1)  # a bit of every byte
+    found = HashIndex(bits).similar(bits, 40, rows=np.arange(2_000), only_earlier=True)
+    assert (found.asked.tolist(), found.found.tolist()) == ([1_999], [3])
+    assert found.distances.tolist() == [32]

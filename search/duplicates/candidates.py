@@ -1,9 +1,10 @@
-"""Pairs of pictures whose perceptual hashes are alike, found without comparing all with all.
+"""Pairs of pictures whose perceptual hashes are alike.
 
-The 256 bits are cut into 16 words. Two hashes that differ in fewer than 16 bits have a word in
-common. Hashes that differ in many more bits mostly have one, too, because the first words hold the
-lowest frequencies, which survive most. So only hashes with a common word are compared. For most of
-these, one half of the bits is enough: more bits differ there than may differ altogether.
+A few hashes are compared all with all. Of many, only those with a common word are compared: the 256
+bits are cut into 16 words, and two hashes that differ in fewer than 16 bits have one in common.
+Hashes that differ in many more bits mostly have one, too, because the first words hold the lowest
+frequencies, which survive most. For most pairs, one half of the bits is enough: more bits differ
+there than may differ altogether.
 """
 
 import os
@@ -22,6 +23,10 @@ _WORDS = 16
 _VALUES = 1 << 16
 _TOGETHER = 200_000
 """Pairs that are compared at a time, so that they fit the processor's cache."""
+_ALL_COMPARED = 4_000_000
+"""Up to so many pairs, all are compared: those of 2,000 pictures with each other, or of four new
+ones with a million.
+"""
 _HALVES = (0, 1), (2, 3)
 """The quarters of a hash, 64 bits each, that make its halves."""
 _MOST_IN_BUCKET = 64
@@ -72,17 +77,37 @@ class HashIndex:
         """
         if rows is None:
             rows = np.full(len(asked), -1)
-        find = partial(
-            self._with_common_word, asked, _quarters(asked), rows, most, only_earlier=only_earlier
-        )
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
-            parts = [part for of_word in threads.map(find, range(_WORDS)) for part in of_word]
+        if len(asked) * self._count <= _ALL_COMPARED:
+            parts = self._among_all(_quarters(asked), rows, most, only_earlier=only_earlier)
+        else:
+            find = partial(
+                self._with_common_word, asked, _quarters(asked), rows, most,
+                only_earlier=only_earlier,
+            )  # fmt: skip
+            with ThreadPoolExecutor(os.cpu_count()) as threads:
+                parts = [part for of_word in threads.map(find, range(_WORDS)) for part in of_word]
         if not parts:
             nothing = np.empty(0, np.int64)
             return HashPairs(nothing, nothing, nothing)
         one, other, distance = (np.concatenate(column) for column in zip(*parts, strict=True))
         _, first = np.unique(one * self._count + other, return_index=True)
         return HashPairs(one[first], other[first], distance[first])
+
+    def _among_all(
+        self, quarters: Quarters, rows: Rows, most: int, *, only_earlier: bool
+    ) -> list[tuple[Rows, Rows, Rows]]:
+        """Return the similar pairs: the places of those asked about, the rows found, and the
+        distances.
+        """
+        found = []
+        together = max(1, _TOGETHER // max(1, self._count))
+        for begin in range(0, len(rows), together):
+            some = np.arange(begin, min(begin + together, len(rows)))
+            which = np.repeat(some, self._count)
+            other = np.tile(np.arange(self._count), len(some))
+            kept = other < rows[which] if only_earlier else other != rows[which]
+            found.append(self._near_enough(0, quarters, which[kept], other[kept], most))
+        return found
 
     def _with_common_word(
         self,
@@ -122,8 +147,8 @@ class HashIndex:
     def _near_enough(
         self, word: int, quarters: Quarters, which: Rows, other: Rows, most: int
     ) -> tuple[Rows, Rows, Rows]:
-        """Return those of the pairs that differ in `most` bits at most, and their distances. All of
-        the pairs have this word in common.
+        """Return those of the pairs that differ in `most` bits at most, and their distances. The
+        half of the hash without this word, which they may have in common, is compared first.
         """
         distance = np.zeros(len(which), np.int64)
         # Hashes of other pictures differ in half of the bits, but not in those of the common word.

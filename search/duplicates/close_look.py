@@ -38,6 +38,12 @@ STILL_DETAIL.
 """
 _TINY_DETAIL = 0.92
 """The least likeness of their detail, if both show the same frame and one is tiny."""
+MARKED_DETAIL = 0.94
+"""The least likeness of their detail, if both show the same frame and no part of one differs by
+more than MARKED_DIFFERENCE. A watermark covers much of the detail of a picture of a plain wall. A
+thing that comes into a scene mostly differs more.
+"""
+MARKED_DIFFERENCE = 2.1
 _STILL = 0.04
 """Two pictures show the same frame if their map differs by at most this from the identity."""
 CROP_LIKENESS = 0.95
@@ -251,18 +257,19 @@ class CloseLook:
         )
         within = reach <= 1 + np.where(inner[overlays.around], _FRAMED_BEYOND, _BEYOND)
         shapes = self._shapes(overlays, found.maps)
-        one_form = (
-            self._show_the_same_frame(overlays, found)
-            | _is_crop(found, shapes, framed, extra_detail)
-            | _is_turned(found, shapes, extra_detail)
+        changed = _is_crop(found, shapes, framed, extra_detail) | _is_turned(
+            found, shapes, extra_detail
         )
-        same: npt.NDArray[np.bool_] = rich & within & self._have_other_margins(overlays) & one_form
+        # A watermark may make one of two pictures of the same frame seem a little larger.
+        one_form = self._show_the_same_frame(overlays, found) | within & changed
+        same: npt.NDArray[np.bool_] = rich & self._have_other_margins(overlays) & one_form
         return same
 
     def _show_the_same_frame(self, overlays: Overlays, found: Alignments) -> npt.NDArray[np.bool_]:
         still = (np.abs(found.maps - NOTHING_CHANGED) <= _STILL).all(axis=1)
         tiny = np.minimum(self._shortest(overlays.around), self._shortest(overlays.inside)) < _TINY
         alike = found.detail >= np.where(tiny, _TINY_DETAIL, STILL_DETAIL)
+        alike |= (found.detail >= MARKED_DETAIL) & (found.difference <= MARKED_DIFFERENCE)
         same: npt.NDArray[np.bool_] = still & alike & (found.likeness >= LIKENESS)
         return same
 
