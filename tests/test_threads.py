@@ -60,11 +60,11 @@ def test_threads_get_what_one_thread_gets(tmp_path: Path, run: Run) -> None:
                     run(*change, "--library", directory)
             finally:
                 stop.set()
-            found = [answer for one in running for answer in one.result()]
+            found = [one.result() for one in running]
 
-    assert len(found) >= 2 * THREADS
-    for name, answer in found:
-        assert any(same(answer, state[name]) for state in states), name
+    assert sum(map(len, found)) >= 2 * THREADS
+    for answers in found:
+        check_order(answers, states)
 
 
 def questions(photos: Sequence[Path]) -> dict[str, Ask]:
@@ -110,6 +110,19 @@ def check_states(states: Sequence[dict[str, Answer]]) -> None:
         assert len(before[query]) == KEPT
         assert len(within[query]) == KEPT + ADDED
         assert same(before[query], after[query])
+
+
+def check_order(answers: Sequence[tuple[str, Answer]], states: Sequence[dict[str, Answer]]) -> None:
+    """Check that each answer of a thread is that of one state, and that no answer is of an earlier
+    state than one before it.
+    """
+    reached = 0
+    for name, answer in answers:
+        equal = [number for number, state in enumerate(states) if same(answer, state[name])]
+        assert equal, f"{name}: the answer of no state"
+        later = [number for number in equal if number >= reached]
+        assert later, f"{name}: the answer of an earlier state"
+        reached = later[0]
 
 
 def keep_asking(
