@@ -16,7 +16,8 @@ class PhotosWithoutFiles:
     have taken another's place. Such a photo is kept until the file is read, or is gone.
 
     A folder that the run has not gone through may hold it as well, for example one that is offline.
-    A photo to which a person gave tags is therefore kept until a run goes through all folders.
+    A photo that a person tagged, or called no duplicate of another one, is therefore kept until a
+    run goes through all folders.
     """
 
     def __init__(self, catalog: Catalog) -> None:
@@ -51,7 +52,7 @@ class PhotosWithoutFiles:
         if unread:
             self.kept = self._may_return(others, unread, scans)
         if not of_all_folders:
-            self.kept |= self._catalog.tagged_by_hand(others - self.kept)
+            self.kept |= self._catalog.decided_by_hand(others - self.kept)
         self.replaced = others - self.kept
 
     def _may_return(

@@ -351,6 +351,22 @@ def test_what_a_person_parted_stays_apart(library: sigseek.Library, photos: Path
     assert len(library.duplicates(kinds=["near", "alike"])) == 0
 
 
+def test_what_was_said_of_a_photo_waits_for_folders_that_a_run_left_out(
+    library: sigseek.Library, photos: Path
+) -> None:
+    image = photograph(1, SIZE)
+    one = save(photos / "here" / "a.jpg", image)
+    two = save(photos / "here" / "b.jpg", image, quality=50)
+    save(photos / "there" / "c.jpg", photograph(2, SIZE))
+    library.index(photos / "here", photos / "there")
+    library.not_duplicates([one, two])
+    one.rename(photos / "there" / "a.jpg")
+    save(one, photograph(3, SIZE))
+    library.index(photos / "here")  # which does not find the photo, nor a file at its old path
+    library.index()
+    assert names(library.duplicates()) == set()
+
+
 def test_two_shots_by_their_times_are_no_copies(library: sigseek.Library, photos: Path) -> None:
     image = photograph(1, SIZE)
     taken = exif(DateTimeOriginal="2021:07:03 18:05:09")

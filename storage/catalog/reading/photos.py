@@ -25,6 +25,7 @@ from sigseek.storage.catalog.paths import containing_folder, statement_chunks
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.reading.tags import UNDECIDED
 from sigseek.storage.catalog.tables import (
+    DISTINCT_PAIR,
     FILE,
     FOLDER,
     HAND_TAG,
@@ -101,6 +102,15 @@ class PhotoReader(Reader):
         """Return those of the photos with these ids to which a person gave tags."""
         given = select(HAND_TAG.c.photo_id).where(HAND_TAG.c.given)
         return self._among(given, HAND_TAG.c.photo_id, ids)
+
+    def decided_by_hand(self, ids: Collection[int]) -> set[int]:
+        """Return those of the photos with these ids to which a person gave tags, or which a person
+        called no duplicates of other photos.
+        """
+        found = self.tagged_by_hand(ids)
+        for photo_id in (DISTINCT_PAIR.c.first_id, DISTINCT_PAIR.c.second_id):
+            found |= self._among(select(photo_id), photo_id, ids)
+        return found
 
     def count_with_tags(self, ids: Collection[int]) -> int:
         """Return how many of the photos with these ids have tags, whoever gave them."""
