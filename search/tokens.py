@@ -8,6 +8,7 @@ from typing import Literal
 from sigseek.search.errors import QuerySyntaxError, printable
 from sigseek.search.facts.kinds import KINDS
 from sigseek.search.facts.known_names import KnownNames
+from sigseek.search.facts.places import UNIT
 
 TERMS = ("photo", "tag", *KINDS)
 """The names of terms with a colon."""
@@ -20,7 +21,7 @@ _KEY = rf"(?:(?i:{'|'.join(TERMS)}):)"
 # ”so”.
 QUOTED = r'(?:"(?:\\.|[^"\\])*+"|[“”„](?:\\.|[^“”\\])*+[“”])'
 """The expression of anything between quotation marks."""
-_DISTANCE = rf"(?:(?:\s*+,\s*+|\s++)\d++(?:\.\d*+)?\s?(?i:km|mi|m)(?!{_LETTER})|,{_LETTER}++)"
+_DISTANCE = rf"(?:(?:\s*+,\s*+|\s++)\d++(?:\.\d*+)?\s?(?i:{UNIT})(?!{_LETTER})|,{_LETTER}++)"
 """The expression of a distance behind a quoted place, as in `near:"Lisbon", 50 km`."""
 # Every character but white space begins one of these, so `finditer` leaves out nothing else.
 _TOKEN = re.compile(

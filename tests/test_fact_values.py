@@ -142,6 +142,11 @@ def test_what_no_fact_can_have_is_told_at_its_column(typed: str, said: str) -> N
         ("near:Lisbon 50km", Around("Lisbon", 50)),
         ("near:Lisbon, 50 km", Around("Lisbon", 50)),
         ("near:38.72,-9.14 500 m", Around("38.72,-9.14", 0.5)),
+        ("near:Lisbon 50 miles", Around("Lisbon", 80.4672)),
+        ("near:Lisbon, 1 Mile", Around("Lisbon", 1.609344)),
+        ('near:"Lisbon" 50 miles', Around("Lisbon", 80.4672)),
+        ('near:"Lisbon",50miles', Around("Lisbon", 80.4672)),
+        (r'near:"\"Lisbon\",50km"', Around("Lisbon", 50)),  # as --near '"Lisbon",50km'
         ("rating:2..", Limits("rating", 2, None)),
         ("rating:..2", Limits("rating", None, 2)),
     ],

@@ -15,15 +15,17 @@ COLUMNS: tuple[NamedColumn, ...] = ("city", "region", "country")
 """The columns of a photo that hold the names of its place."""
 _KILOMETRES = 10.0
 _DIGITS = 7  # after the point; a degree's seventh is a centimetre
-_UNITS = {"": 1.0, "km": 1.0, "m": 0.001, "mi": 1.609344}
+UNIT = "km|m|mi|miles?"
+"""The expression of the units of a distance."""
+_UNITS = {"": 1.0, "km": 1.0, "m": 0.001} | dict.fromkeys(("mi", "mile", "miles"), 1.609344)
 _MOST_KILOMETRES = 20_040.0
 """Half of the way around the earth; nothing is farther away."""
 _COORDINATES = re.compile(
     r"\s*([+-]?\d{1,3}(?:\.\d{0,15})?)\s*,\s*([+-]?\d{1,3}(?:\.\d{0,15})?)\s*(?:,(.*))?", re.ASCII
 )
-_DISTANCE = re.compile(r"\s*(\d{1,6}(?:\.\d{0,9})?)\s*(km|mi|m|)\s*", re.ASCII | re.IGNORECASE)
+_DISTANCE = re.compile(rf"\s*(\d{{1,6}}(?:\.\d{{0,9}})?)\s*({UNIT}|)\s*", re.ASCII | re.IGNORECASE)
 _DISTANCE_WITHOUT_COMMA = re.compile(
-    r"(.*[^\s,])\s+(\d{1,6}(?:\.\d{0,9})?\s?(?:km|mi|m))\s*", re.ASCII | re.IGNORECASE
+    rf"(.*[^\s,])\s+(\d{{1,6}}(?:\.\d{{0,9}})?\s?(?:{UNIT}))\s*", re.ASCII | re.IGNORECASE
 )
 """A place and a distance with its unit, as in `Lisbon 50km`."""
 
@@ -90,7 +92,10 @@ def parse_place(typed: str) -> Place:
 
 
 def parse_near(typed: str) -> Around:
-    """Return the surroundings of coordinates or of a city: `38.72,-9.14`, `Lisbon,50km`."""
+    """Return the surroundings of coordinates or of a city: `38.72,-9.14`, `Lisbon,50km`. The city
+    may be quoted as in a query, `"Lisbon",50km`, because an option's value is taken as typed.
+    """
+    typed = re.sub(r'^\s*"(.*)"', r"\1", typed)
     if without_comma := _DISTANCE_WITHOUT_COMMA.fullmatch(typed):
         typed = ",".join(without_comma.groups())
     if found := _COORDINATES.fullmatch(typed):
