@@ -1,8 +1,11 @@
 """Pages of a long list, which go on where the one before ended even if the library has changed.
 
 A page remembers how the terms were judged, so that photos keep their numbers, and the last photo's
-place in the order. So no photo is on two pages, and none is left out. Photos that were added since
-the first page are on no later one.
+place in the order. So no photo is on two pages, and none is left out, whatever photos come or go.
+Photos that were added since the first page are on no later one.
+
+What a photo is put in order by is not remembered. So a photo that gets another date, rating or
+first path between two pages stands on the page where its new place is.
 """
 
 import base64

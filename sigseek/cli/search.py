@@ -84,7 +84,7 @@ from sigseek.search.results import ORDERS, Order
     "--page",
     metavar="TOKEN",
     help="Continue the same search, which printed TOKEN on stderr with --json. No photo is on two "
-    "pages and none is left out, even if the library changes meanwhile.",
+    "pages and none is left out, whatever photos come or go meanwhile.",
 )
 @self_option
 @path_options
