@@ -347,6 +347,11 @@ def test_what_a_person_parted_stays_apart(library: sigseek.Library, photos: Path
     save(photos / "d.jpg", image.resize((230, 172)))  # an edit, which keeps what was said
     library.index(photos)
     assert names(library.duplicates()) == {frozenset({"a.jpg", "b.jpg"})}
+    (photos / "d.jpg").unlink()
+    library.index(photos)
+    save(photos / "d.jpg", image.resize((200, 150)))  # an edit while the file was away
+    library.index(photos)
+    assert names(library.duplicates()) == {frozenset({"a.jpg", "b.jpg"})}
     assert library.not_duplicates([one, two, photos / "d.jpg"]) == 3
     assert len(library.duplicates(kinds=["near", "alike"])) == 0
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import PurePath
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, bindparam, delete, insert, select, update
 
@@ -12,6 +13,14 @@ from sigseek.storage.catalog.changes.writer import Writer
 from sigseek.storage.catalog.paths import is_below, statement_chunks
 from sigseek.storage.catalog.tables import FAILURE, FILE, OTHER_FILE, PHOTO
 from sigseek.storage.records import FailureRecord, OtherFile, ReadFile
+
+
+class _Held(NamedTuple):
+    """What a file held before."""
+
+    photo_id: int
+    digest: bytes | None
+    missing_since: datetime | None
 
 
 class FileWriter(Writer):
@@ -42,8 +51,14 @@ class FileWriter(Writer):
         """
         present = self._lock_photos([file.photo_id for file in files])
         files = [file for file in files if file.photo_id in present]
-        before = self._held(folder_id, [file.path for file in files])
-        self._keep_decisions(before, files)
+        known = self._held(folder_id, [file.path for file in files])
+        self._keep_decisions({path: held.photo_id for path, held in known.items()}, files)
+        # Missing files said nothing of their photos.
+        before = {
+            path: (held.photo_id, held.digest)
+            for path, held in known.items()
+            if held.missing_since is None
+        }
         rows = [
             {
                 "folder_id": folder_id,
@@ -145,16 +160,14 @@ class FileWriter(Writer):
             among = self._dialect.is_path_among(FAILURE.c.path, chunk)
             self._connection.execute(delete(FAILURE).where(FAILURE.c.folder_id == folder_id, among))
 
-    def _keep_decisions(
-        self, before: Mapping[str, tuple[int, bytes | None]], files: Sequence[ReadFile]
-    ) -> None:
+    def _keep_decisions(self, before: Mapping[str, int], files: Sequence[ReadFile]) -> None:
         """Let what a person said of a photo hold for the new photo, too, where the picture in a
-        file was edited.
+        file was edited. A file that was missing may have been edited where it was.
         """
         edited = [
-            (before[file.path][0], file.photo_id)
+            (before[file.path], file.photo_id)
             for file in files
-            if file.path in before and before[file.path][0] != file.photo_id
+            if before.get(file.path, file.photo_id) != file.photo_id
         ]
         # A photo that another file holds was moved here, and is no edit of what was here before.
         moved: set[int] = set()
@@ -165,17 +178,16 @@ class FileWriter(Writer):
         copy_hand_tags(self._connection, self._dialect, pairs)
         copy_distinct_pairs(self._connection, self._dialect, pairs)
 
-    def _held(self, folder_id: int, paths: Sequence[str]) -> dict[str, tuple[int, bytes | None]]:
-        """Return the photo and the digest of those of these files that are there, by path."""
-        found: dict[str, tuple[int, bytes | None]] = {}
+    def _held(self, folder_id: int, paths: Sequence[str]) -> dict[str, _Held]:
+        """Return what is known of those of these files that are known, by path."""
+        found: dict[str, _Held] = {}
         for chunk in statement_chunks(paths):
-            query = select(FILE.c.path, FILE.c.photo_id, FILE.c.digest).where(
+            query = select(FILE.c.path, FILE.c.photo_id, FILE.c.digest, FILE.c.missing_since).where(
                 FILE.c.folder_id == folder_id,
-                FILE.c.missing_since.is_(None),
                 self._dialect.is_path_among(FILE.c.path, chunk),
             )
             rows = self._connection.execute(query)
-            found.update({path: (photo_id, digest) for path, photo_id, digest in rows})
+            found |= {path: _Held(photo, digest, since) for path, photo, digest, since in rows}
         return found
 
     def _mark_facts_stale(self, stale: Collection[int], fresh: Collection[int]) -> None:
