@@ -94,6 +94,8 @@ def test_from_and_until_a_date() -> None:
         ("date:99999y", "column 6: 99,999 years ago is before all dates"),
         ("date:0d", "column 6: the last 0 days have no day; write a date such as"),
         ("rating:7", "column 8: there is no rating 7; ratings are 1 to 5, and -1 for rejected"),
+        ("rating:>5", "column 8: there is no rating >5; ratings are 1 to 5, and -1 for rejected"),
+        ("rating:4..7", "column 8: there is no rating 4..7; ratings are 1 to 5"),
         ("rating:good", "column 8: 'good' is not a number; write 4 for at least 4, or =4, <4"),
         ("width:..", "column 7: '..' is not a number"),
         ("width:9..3", "column 7: 9 is more than 3; write the lower number first"),

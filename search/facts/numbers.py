@@ -35,11 +35,11 @@ class Limits:
 def parse_rating(typed: str) -> Limits:
     """Return the limits of a rating, which is 1 to 5, or -1 for a rejected photo."""
     limits = _limits("rating", typed)
-    for number in (limits.least, limits.most):
-        if number is not None and not -1 <= number <= 5:
-            raise FactValueError(
-                f"there is no rating {number}", "ratings are 1 to 5, and -1 for rejected photos"
-            )
+    if any(number is not None and not -1 <= number <= 5 for number in (limits.least, limits.most)):
+        raise FactValueError(
+            f"there is no rating {printable(typed.strip())}",
+            "ratings are 1 to 5, and -1 for rejected photos",
+        )
     return limits
 
 
