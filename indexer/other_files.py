@@ -17,11 +17,11 @@ from sigseek.storage.records import OtherFile
 DIRECTORY = "directory"
 """What a link to a directory holds."""
 _NO_PICTURES = (
-    "3gp aac aae afphoto ai aif aiff ape apk avi bak-journal bat bin bz2 c cfg class conf cos cot "
+    "3gp aac aae afphoto ai aif aiff ape apk avi bak-journal bat bz2 c cfg class conf cos cot "
     "cpp cs css csv db db-shm db-wal deb dll dmg doc docx dop dwg ebook epub exe exif flac flv "
     "gpx gz h html htm ics img ini iso jar java js json jsonl key kml less lnk log lrcat lrf lrv "
     "lua lz4 m2t m2ts m3u m4a m4b m4v md mid mkv mobi mov mp3 mp4 mpeg mpg msg mts numbers o odp "
-    "ods odt ogg opus otf pages part pdf php pkl pp3 ppt pptx psb ps1 py pyc rar rb rpm rs rst rtf "
+    "ods odt ogg opus otf pages pdf php pkl pp3 ppt pptx psb ps1 py pyc rar rb rpm rs rst rtf "
     "scss sh so sql sqlite sqlite-shm sqlite-wal srt sub tar tex toml torrent ts tsv ttf txt url "
     "vcf vob vtt wav webloc webm wma wmv woff woff2 xls xlsx xml xmp xz yaml yml zip zst 7z"
 )

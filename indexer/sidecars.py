@@ -5,6 +5,7 @@ read (`sigseek.indexer.decoding.sidecars`).
 """
 
 import re
+import unicodedata
 from pathlib import PurePath
 from typing import NamedTuple
 
@@ -35,18 +36,25 @@ class DirectorySidecars:
     """The files of one directory that may be sidecars."""
 
     def __init__(self, found: list[Sidecar]) -> None:
-        self._by_name = {sidecar.name.lower(): sidecar for sidecar in reversed(found)}
+        self._by_name = {_comparable(sidecar.name): sidecar for sidecar in reversed(found)}
         self._has_takeout = any(name.endswith(".json") for name in self._by_name)
 
     def of(self, name: str) -> list[Sidecar]:
         """Return the sidecars of the photo of this name, those first that count first."""
-        path = PurePath(name.lower())
+        path = PurePath(_comparable(name))
         xmp = (f"{path.name}.xmp", f"{path.stem}.xmp")
         found = [self._by_name[other] for other in xmp if other in self._by_name]
         if not self._has_takeout:
             return found
         takeout = next(filter(None, map(self._by_name.get, _takeout_names(path))), None)
         return [*found, takeout] if takeout else found
+
+
+def _comparable(name: str) -> str:
+    """Return the name as others are compared with. Archives that were unpacked on a Mac may spell
+    the accents of one file in another way than those of the other.
+    """
+    return unicodedata.normalize("NFC", name).lower()
 
 
 def described(sidecars: list[Sidecar]) -> str | None:
@@ -84,8 +92,9 @@ def _takeout_names(path: PurePath) -> list[str]:
     originals = [(path.name, "")]
     if numbered:
         originals.insert(0, (numbered[1] + suffix, numbered[2]))
+        edited = edited or _EDITED.match(numbered[1])
     if edited:
-        originals.append((edited[1] + suffix, ""))
+        originals.append((edited[1] + suffix, numbered[2] if numbered else ""))
     names = []
     for original, number in originals:
         whole = original + _TAKEOUT

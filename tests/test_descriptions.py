@@ -1,6 +1,7 @@
 from fractions import Fraction
 
 import pytest
+from PIL import ExifTags
 from PIL.TiffImagePlugin import IFDRational
 
 from sigseek.indexer.decoding.coordinates import exif_position, position, xmp_position
@@ -81,6 +82,10 @@ def test_ratings(stars: list[object], percents: list[object], expected: int | No
         (b"UNICODE\0" + "Blåbär".encode("utf-16-le"), "Blåbär"),
         (b"UNICODE\0" + "Blåbär".encode("utf-16-be"), "Blåbär"),
         (b"UNICODE\0" + "Blåbär".encode("utf-16"), "Blåbär"),
+        (b"UNICODE\0" + "Привет".encode("utf-16-le"), "Привет"),
+        (b"UNICODE\0" + "Привет".encode("utf-16-be"), "Привет"),
+        (b"UNICODE\0" + "ひらがな".encode("utf-16-be"), "ひらがな"),
+        (b"Unicode\0" + "Blåbär".encode("utf-16-le"), "Blåbär"),
         (b"JIS\0\0\0\0\0" + "海".encode("iso2022_jp"), "海"),
         (bytes(8) + "Blåbär".encode(), "Blåbär"),
         (b"By the sea", "By the sea"),
@@ -92,6 +97,16 @@ def test_ratings(stars: list[object], percents: list[object], expected: int | No
 )
 def test_user_comments(comment: bytes | None, text: str) -> None:
     assert user_comment(comment) == text
+
+
+def test_the_byte_order_of_a_user_comment_is_that_of_the_exif_where_nothing_else_tells() -> None:
+    for endian, encoding in (("<", "utf-16-le"), (">", "utf-16-be")):
+        tags = exif()
+        tags.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"UNICODE\0" + "日本".encode(
+            encoding
+        )
+        tags.endian = endian
+        assert metadata_of(MetadataBlocks(tags)).description == "日本"
 
 
 @pytest.mark.parametrize(
@@ -106,6 +121,14 @@ def test_user_comments(comment: bytes | None, text: str) -> None:
             (-33.86, 151.21),
         ),
         ('exif:GPSLatitude="N 48° 53\' 19.32" exif:GPSLongitude="E 2° 18\'"', (48.8887, 2.3)),
+        (
+            'exif:GPSLatitude="48 deg 53\' 19.32&quot; S" '
+            'exif:GPSLongitude="2 deg 18\' 0.00&quot;" exif:GPSLongitudeRef="West"',
+            (-48.8887, -2.3),
+        ),
+        ('exif:GPSLatitude="48,53.322South" exif:GPSLongitude="2,18.0west"', (-48.8887, -2.3)),
+        ('exif:GPSLatitude="-48,53.322" exif:GPSLongitude="-0,18"', (-48.8887, -0.3)),
+        ('exif:GPSLatitude="1.2e-05" exif:GPSLongitude="2.3"', (0.000012, 2.3)),
         ('exif:GPSLatitude="91,0N" exif:GPSLongitude="2,0E"', None),
         ('exif:GPSLatitude="0,0N" exif:GPSLongitude="0,0E"', None),
         ('exif:GPSLatitude="48,1/0N" exif:GPSLongitude="2,0E"', None),

@@ -69,6 +69,9 @@ def test_a_profile_of_a_jpegs_segment() -> None:
     segment = b"http://ns.adobe.com/xap/1.0/\0" + PACKET
     made = png(("Raw profile type APP1", raw_profile("APP1", segment)))
     assert metadata_in(made, ".png").title == "Harbour"
+    for kind in ("iptc", "APP13"):  # with the segment's own name
+        made = png((f"Raw profile type {kind}", raw_profile(kind, FIELDS)))
+        assert metadata_in(made, ".png").keywords == ("sea",)
     made = png(("Raw profile type APP1", "\nAPP1\n  5\nno digits"))
     assert metadata_in(made, ".png") == Metadata()
 

@@ -42,6 +42,8 @@ def test_xmp_files_are_found_by_either_name_in_any_case() -> None:
         ("IMG_1(2).jpg", "IMG_1.jpg(2).json"),
         ("IMG_1(2).jpg", "IMG_1.jpg.supplemental-metadata(2).json"),
         ("IMG_1-edited.jpg", "IMG_1.jpg.json"),
+        ("IMG_1-edited(2).jpg", "IMG_1.jpg(2).json"),
+        ("IMG_1-edited(2).jpg", "IMG_1.jpg.supplemental-metadata(2).json"),
         ("IMG_1.jpg", "IMG_1.json"),
         (f"{LONG}.jpg", f"{LONG[:46]}.json"),
         (f"{LONG[:40]}.jpg", f"{LONG[:40]}.jpg.s.json"),
@@ -49,6 +51,15 @@ def test_xmp_files_are_found_by_either_name_in_any_case() -> None:
 )
 def test_names_of_takeout(photo: str, takeout: str) -> None:
     assert names_of(photo, takeout, "other.json", "IMG_2.jpg.json") == [takeout]
+
+
+def test_accents_may_be_spelled_in_two_ways() -> None:
+    composed, decomposed = "K\u00f6ln.jpg", "Ko\u0308ln.jpg"
+    assert names_of(decomposed, f"{composed}.xmp", f"{composed}.json") == [
+        f"{composed}.xmp",
+        f"{composed}.json",
+    ]
+    assert names_of(composed, f"{decomposed}.xmp") == [f"{decomposed}.xmp"]
 
 
 def test_other_photos_takeout() -> None:

@@ -8,8 +8,9 @@ from PIL import ExifTags
 from sigseek.indexer.decoding.exif_text import exif_text
 from sigseek.indexer.decoding.xmp import Xmp
 
-_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:/\d+)?")
-_DIRECTION = re.compile(r"[NSEW]", re.IGNORECASE)
+_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:/\d+|e-?\d+)?")
+_DIRECTION = re.compile(r"(?<![a-z])[NSEW]", re.IGNORECASE)
+"""A direction, which may be spelled out. The letter within "deg" is none."""
 _PARTS = (1, 60, 3600)
 """What degrees, minutes and seconds are divided by."""
 
@@ -66,10 +67,13 @@ def _degrees(parts: Any) -> float | None:
 def _written(text: str, reference: str) -> float | None:
     try:
         numbers = [_fraction(number) for number in _NUMBER.findall(text)]
-    except ZeroDivisionError:
+    except (ZeroDivisionError, OverflowError):
         return None
-    direction = _DIRECTION.search(text)
-    return _signed(_degrees(numbers), direction[0] if direction else reference)
+    direction = _DIRECTION.search(_NUMBER.sub(" ", text))
+    degrees = _degrees([abs(number) for number in numbers])
+    if degrees is not None and text.strip().startswith("-"):
+        degrees = -degrees  # with its minutes
+    return _signed(degrees, direction[0] if direction else reference)
 
 
 def _fraction(text: str) -> float:

@@ -8,11 +8,18 @@ _SPELLING = re.compile(
     r"(?P<year>\d{4})"
     r"(?:[-:/.](?P<month>\d{1,2}| \d| {1,2})"
     r"(?:[-:/.](?P<day>\d{1,2}| \d| {1,2})"
-    r"(?:[T: ]+(?P<hour>\d{1,2}| {1,2})[-:.](?P<minute>\d\d| \d| {1,2})"
-    r"(?:[-:.](?P<second>\d\d| \d| {1,2})(?:[.,]\d*)?)?"
+    r"(?:[T:_,\s]+(?P<hour>\d{1,2}| {1,2})[-:.](?P<minute>\d{1,2}| \d| {1,2})"
+    r"(?:[-:.](?P<second>\d{1,2}| \d| {1,2})(?:[.,]\d*)?)?"
     r"(?: *(?P<half>[AaPp])\.?[Mm])?(?P<zone> *[-+Z][\d:]*)?)?)?)?"
     r"(?!\d)"
 )
+_WITHOUT_MARKS = re.compile(
+    r"(\d{4})(\d\d)(\d\d)(?:([T_ ]?)(\d\d)(\d\d)(\d\d)(?:[.,]\d*)?(Z|[-+][\d:]+)?)?$"
+)
+"""ISO 8601's short form, "20210703T180509"."""
+_ENGLISH = re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) +(\d{1,2}) (\d\d:\d\d:\d\d) (\d{4})$")
+"""What C's `asctime` makes of a time, "Sat Jul  3 18:05:09 2021"."""
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _ZONE = re.compile(r"(?P<sign>[-+])(?P<hours>\d{1,2}):?(?P<minutes>\d\d)?(?::?\d\d)?$")
 _EARLIEST = 1826
 """The year of the first photograph. Clocks that were never set give year 1, which would also hide
@@ -53,7 +60,7 @@ def read_date(text: str) -> LocalDate | None:
     Zeros and blanks stand for what is not known: "1985:07:00 00:00:00" is July 1985. A time that no
     clock shows is left out. Some phones write 24 for the hour after midnight, on the new day.
     """
-    found = _SPELLING.match(text.strip("\0\t\r\n ").split("\0")[0])
+    found = _SPELLING.match(_with_marks(text.strip("\0\t\r\n ").split("\0")[0]))
     if not found or int(found["year"]) < _EARLIEST:
         return None
     year, month, day = found["year"], _number(found["month"]), _number(found["day"])
@@ -96,6 +103,16 @@ def utc_date(seconds: float) -> LocalDate | None:
     if moment.year < _EARLIEST:
         return None
     return LocalDate(moment.replace(tzinfo=None).isoformat(), 0)
+
+
+def _with_marks(text: str) -> str:
+    """Return the date as cameras spell it, where it is spelled in one of the rarer ways."""
+    if found := _WITHOUT_MARKS.match(text):
+        year, month, day, _, hour, minute, second, zone = found.groups()
+        return f"{year}:{month}:{day}" + (f" {hour}:{minute}:{second}{zone or ''}" if hour else "")
+    if (found := _ENGLISH.match(text)) and found[1] in _MONTHS:
+        return f"{found[4]}:{_MONTHS.index(found[1]) + 1:02}:{found[2]} {found[3]}"
+    return text
 
 
 def _time(found: re.Match[str]) -> str | None:

@@ -25,13 +25,15 @@ def windows_text(value: Any) -> str:
     return raw.decode("utf-16-le", "ignore").split("\0")[0].strip() if raw else ""
 
 
-def user_comment(value: Any) -> str:
-    """Return EXIF's user comment, whose first bytes tell the encoding."""
+def user_comment(value: Any, *, big_endian: bool = False) -> str:
+    """Return EXIF's user comment, whose first bytes tell the encoding. `big_endian` is the byte
+    order of the EXIF that it is in.
+    """
     raw = _raw(value)
-    code = raw[:_CODE]
+    code = raw[:_CODE].upper()
     encoding = _COMMENT_CODES.get(code)
     if encoding == "utf-16":
-        text = _utf16(raw[_CODE:])
+        text = _utf16(raw[_CODE:], big_endian)
     elif encoding and encoding != "ascii":
         text = raw[_CODE:].decode(encoding, "replace")
     else:
@@ -52,11 +54,14 @@ def _raw(value: Any) -> bytes:
     return value if isinstance(value, bytes) else b""
 
 
-def _utf16(raw: bytes) -> str:
-    """Return text in UTF-16 of either byte order. The order is told by its mark, or else by where
-    the zeros of common letters are.
+def _utf16(raw: bytes, big_endian: bool) -> str:
+    """Return text in UTF-16 of either byte order. The order is told by its mark, or else by the
+    higher bytes, which vary less and are zeros more often; where they do not tell, it is that of
+    the EXIF.
     """
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return raw.decode("utf-16", "ignore")
-    big = raw[::2].count(0) > raw[1::2].count(0)
+    first, second = raw[::2], raw[1::2]
+    as_high = [(len(set(part)), -part.count(0)) for part in (first, second)]
+    big = as_high[0] < as_high[1] if as_high[0] != as_high[1] else big_endian
     return raw.decode("utf-16-be" if big else "utf-16-le", "ignore")

@@ -84,6 +84,9 @@ def metadata_of(blocks: MetadataBlocks) -> Metadata:
     position = coordinates.exif_position(gps) or coordinates.xmp_position(xmp)
     latitude, longitude = position or (None, None)
     taken = capture_date(base, detail, gps, longitude, xmp, fields)
+    comment = user_comment(
+        detail.get(_TAGS.UserComment), big_endian=getattr(blocks.exif, "endian", None) == ">"
+    )
     flat, hierarchical = xmp_keywords(xmp)
     orientation = base.get(_TAGS.Orientation)
     return Metadata(
@@ -101,7 +104,7 @@ def metadata_of(blocks: MetadataBlocks) -> Metadata:
         ),
         title=descriptions.title((*_titles(base, xmp, fields), blocks.title)),
         description=descriptions.description(
-            (*_descriptions(base, detail, xmp, fields), blocks.description)
+            (*_descriptions(base, detail, xmp, fields, comment), blocks.description)
         ),
         keywords=merged_keywords(
             (
@@ -202,12 +205,13 @@ def _descriptions(
     detail: Mapping[int, Any],
     xmp: Xmp,
     fields: Mapping[int, tuple[str, ...]],
+    comment: str,
 ) -> tuple[str, ...]:
     return (
         xmp.first("dc:description"),
         *fields.get(iptc.CAPTION, ()),
         exif_text(base.get(_TAGS.ImageDescription)),
-        user_comment(detail.get(_TAGS.UserComment)),
+        comment,
         xmp.first("exif:UserComment"),
         windows_text(base.get(_XP_COMMENT)),
     )

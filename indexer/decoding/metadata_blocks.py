@@ -146,7 +146,8 @@ def _raw_profiles(image: Image.Image) -> dict[str, bytes]:
             kind, content = "xmp", content[len(XMP_SEGMENT) :]
         elif content.startswith(EXIF_SEGMENT):
             kind = "exif"
-        elif kind in ("iptc", "8bim"):
+        elif kind in ("iptc", "8bim") or content.startswith(_PHOTOSHOP_SEGMENT):
+            content = content.removeprefix(_PHOTOSHOP_SEGMENT)
             kind, content = "iptc", iptc.resources(content).get(iptc.RESOURCE, content)
         found[kind] = content
     return found

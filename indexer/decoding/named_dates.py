@@ -9,10 +9,14 @@ from sigseek.indexer.decoding.dates import LocalDate
 _FIRST_YEAR = 1990
 _DATE = r"(?P<year>(?:19|20)\d\d)(?P<between>{between})(?P<month>\d\d)(?P=between)(?P<day>\d\d)"
 _TIME = (
-    r"(?P<hour>\d\d?){between}(?P<minute>\d\d){between}(?P<second>\d\d)"
+    r"(?P<hour>\d\d?)(?P<within>{between})(?P<minute>\d\d)(?P=within)(?P<second>\d\d)"
     r"(?:[-_. ]?\d{{3}})?(?:\s?(?P<half>[AaPp])\.?[Mm]\b)?(?!\d)"
 )
-_BOUNDED = r"(?<![^\W_])(?:[A-Za-z]+)?"
+_BOUNDED = r"(?<![^\W_])(?:[^\W\d_]+)?"
+_AT = r",? (?:[^\W\d_]{1,4}\.?\s){1,2}"
+"""What stands between date and time in the names that systems give to screenshots: " at ", " um ",
+" a las ", " kl. ".
+"""
 _KNOWN = tuple(
     re.compile(pattern)
     for pattern in (
@@ -23,8 +27,10 @@ _KNOWN = tuple(
         # "Screenshot 2011-07-19 at 11.36.39 PM", "Bildschirmfoto 2011-07-19 um 11.36.39"
         _BOUNDED
         + _DATE.format(between="[-_.]")
-        + r"(?:[-_ T]|,? [a-z]{1,3} )"
-        + _TIME.format(between="[-_.:h]?"),
+        + rf"(?:[-_ T]|{_AT})"
+        + _TIME.format(between="[-_.:h ]?"),
+        # "photo_5@19-07-2011_11-36-39", of Telegram on a computer
+        r"@(?P<day>\d\d)-(?P<month>\d\d)-(?P<year>(?:19|20)\d\d)_" + _TIME.format(between="-"),
         # "IMG-20161224-WA0014", "WP_20161224_001", "20161224", "2011-07-19 Harbour"
         _BOUNDED + _DATE.format(between="") + r"(?![^\W_])",
         _BOUNDED + _DATE.format(between="[-_.]") + r"(?![^\W_])",

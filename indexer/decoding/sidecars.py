@@ -4,6 +4,7 @@ JSON.
 
 import json
 import re
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -135,9 +136,12 @@ def _same_name(photo: Path, title: str) -> bool:
     """Return whether the photo may be called so: Takeout cuts long names, numbers those that occur
     twice, and replaces characters that file systems do not take.
     """
-    own = _LETTERS.sub("", _NUMBER.sub("", photo.stem)).casefold()
-    other = _LETTERS.sub("", Path(title).stem).casefold()
+    own, other = _letters(_NUMBER.sub("", photo.stem)), _letters(Path(title).stem)
     return own.startswith(other) or other.startswith(own)
+
+
+def _letters(name: str) -> str:
+    return _LETTERS.sub("", unicodedata.normalize("NFC", name)).casefold()
 
 
 def _completed(metadata: Metadata, takeout: dict[str, Any]) -> Metadata:
