@@ -8,12 +8,14 @@ other programs' previews or deleted files. A rule of the user may take the latte
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from sigseek.indexer.errors import PatternError
 from sigseek.paths import OTHER_BINS, SYSTEM_BINS
+from sigseek.storage.catalog.paths import literal_pattern
 
 IGNORE_FILE = ".sigseekignore"
 NO_MEDIA = ".nomedia"
@@ -71,7 +73,7 @@ class _Patterns:
         from pathspec import GitIgnoreSpec
 
         assert isinstance(self.spec, GitIgnoreSpec)
-        below = path[len(self.prefix) :].replace(os.sep, "/")
+        below = _composed(path[len(self.prefix) :].replace(os.sep, "/"))
         found = self.spec.check_file(below + "/" if directory else below)
         if found.index is None:
             return None, ""
@@ -117,13 +119,13 @@ class Rules:
 
 
 def compiled(lines: Iterable[str]) -> object:
-    """Return the patterns as an object that matches paths. Raises PatternError for one that is not
+    """Return the patterns as an object that matches paths whose accents are composed. Raises PatternError for one that is not
     gitignore's.
     """
     from pathspec import GitIgnoreSpec
 
     try:
-        return GitIgnoreSpec.from_lines(lines)
+        return GitIgnoreSpec.from_lines(map(_composed, lines))
     except ValueError as error:
         found = f"a pattern is not understood ({error})"
         raise PatternError(found, "see gitignore's syntax") from error
@@ -133,15 +135,26 @@ def checked_pattern(pattern: str, root: Path, inside: PurePath) -> str:
     """Return a pattern that the user gave for the directory `inside` of the folder `root`, as one
     for that directory. An absolute path in it becomes one within the directory.
     """
-    place = Path(root, inside).as_posix()
+    given, pattern = pattern, _composed(pattern)
+    place = _composed(Path(root, inside).as_posix())
     if pattern.startswith(f"{place}/"):
         pattern = pattern[len(place) :]
+        if os.path.lexists(given):  # a name, whatever signs are in it, and no pattern
+            slash = "/" if pattern.endswith("/") else ""
+            pattern = literal_pattern(PurePath(pattern)) + slash
     if not pattern.strip("!/ ") or pattern.startswith("#") or len(pattern.splitlines()) != 1:
         raise PatternError(
             f"the pattern {pattern!r} names no files", "use one such as *.png or raw/"
         )
     compiled([pattern])
     return pattern
+
+
+def _composed(text: str) -> str:
+    """Return the text in the one of Unicode's two spellings that keyboards give. Names on a disk may
+    have the other.
+    """
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def is_junk(name: str) -> bool:
@@ -152,7 +165,7 @@ def is_junk(name: str) -> bool:
 def read_ignore_file(path: Path) -> str:
     """Return the text of an ignore file. Raises OSError when it cannot be read."""
     with path.open("rb") as file:
-        return file.read(_LARGEST).decode("utf-8", "surrogateescape")
+        return file.read(_LARGEST).decode("utf-8-sig", "surrogateescape")
 
 
 def _why_by_name(path: str) -> str | None:

@@ -66,6 +66,24 @@ def test_an_ignore_file_that_is_a_directory_is_noted(tmp_path: Path) -> None:
     assert listing.unreadable == {".sigseekignore": "cannot be read: Is a directory"}
 
 
+def test_an_ignore_file_of_windows(tmp_path: Path) -> None:
+    touch(tmp_path, "a.jpg", "b.png", "c.gif")
+    (tmp_path / ".sigseekignore").write_bytes(b"\xef\xbb\xbf*.png\r\n*.gif\r\n")
+    assert list(scan(tmp_path).files) == ["a.jpg"]
+
+
+def test_accents_may_be_spelled_in_two_ways(tmp_path: Path) -> None:
+    composed, decomposed = "K\u00f6ln", "Ko\u0308ln"
+    for name, pattern in ((composed, decomposed), (decomposed, composed)):
+        root = tmp_path / name
+        touch(root, f"{name}/a.jpg", "b.jpg", f"c/{name}.jpg")
+        assert list(scan(root, f"/{pattern}/").files) == ["b.jpg", f"c/{name}.jpg"]
+        absolute = checked_pattern(f"{tmp_path}/{pattern}/c/", root, PurePath())
+        assert list(scan(root, absolute).files) == ["b.jpg", f"{name}/a.jpg"]
+        (root / ".sigseekignore").write_text(pattern + ".jpg")
+        assert list(scan(root).files) == ["b.jpg", f"{name}/a.jpg"]
+
+
 def test_nomedia_leaves_out_its_directory_but_not_the_folder_itself(tmp_path: Path) -> None:
     touch(tmp_path, ".nomedia", "a.jpg", "d/.nomedia", "d/b.jpg", "d/e/c.jpg")
     listing = scan(tmp_path)
@@ -116,6 +134,14 @@ def test_an_absolute_path_is_about_a_place_in_the_folder(
     pattern: str, inside: str, checked: str
 ) -> None:
     assert checked_pattern(pattern, Path("/photos"), PurePath(inside)) == checked
+
+
+def test_an_absolute_path_that_is_there_is_a_name_and_no_pattern(tmp_path: Path) -> None:
+    touch(tmp_path, "[x] y/a.jpg", "x y/a.jpg", "b.jpg")
+    for name in ("[x] y", "[x] y/"):
+        pattern = checked_pattern(f"{tmp_path}/{name}", tmp_path, PurePath())
+        assert sorted(scan(tmp_path, pattern).files) == ["b.jpg", "x y/a.jpg"]
+    assert checked_pattern(f"{tmp_path}/*.jpg", tmp_path, PurePath()) == "/*.jpg"
 
 
 @pytest.mark.parametrize("pattern", ["", " ", "!", "/", "#a", "a\nb"])

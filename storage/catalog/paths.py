@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
@@ -92,7 +93,9 @@ def _parts_below(directory: Sequence[str], pattern: Sequence[str]) -> list[Seque
     if pattern[0] == "**":
         deeper = _parts_below(directory[1:], pattern)
         return [*deeper, *_parts_below(directory, pattern[1:])]
-    if GitIgnoreSpec.from_lines([f"/{pattern[0]}"]).match_file(directory[0]):
+    # as both are compared when files are left out: an accent has two spellings
+    part, name = (unicodedata.normalize("NFC", text) for text in (pattern[0], directory[0]))
+    if GitIgnoreSpec.from_lines([f"/{part}"]).match_file(name):
         return _parts_below(directory[1:], pattern[1:])
     return []
 
