@@ -233,8 +233,9 @@ class _UnderWay:
         result.changed = [FoundFile(path, *found) for path, found in listing.files.items()]
         for path in listing.files:
             before = others[path].sidecars if path in others else None
-            if listing.sidecars.get(path) != before:
-                result.sidecars[path] = listing.sidecars.get(path)
+            beside = listing.sidecars.get(path)
+            if beside != before or (self._reread is None and beside):
+                result.sidecars[path] = beside
         self._settle_unlisted(root, inside)
         result.known = {
             path: others[path] for path in (*listing.files, *result.missing) if path in others

@@ -178,7 +178,7 @@ def _sidecars(
         except OSError:
             continue
         if stat.S_ISREG(status.st_mode):
-            found.append(Sidecar(entry.name, status.st_size, mtime_ns(status)))
+            found.append(Sidecar(entry.name, status.st_size, mtime_ns(status), ctime_ns(status)))
     return found
 
 

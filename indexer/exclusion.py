@@ -119,8 +119,8 @@ class Rules:
 
 
 def compiled(lines: Iterable[str]) -> object:
-    """Return the patterns as an object that matches paths whose accents are composed. Raises PatternError for one that is not
-    gitignore's.
+    """Return the patterns as an object that matches paths whose accents are composed. Raises
+    PatternError for one that is not gitignore's.
     """
     from pathspec import GitIgnoreSpec
 
@@ -151,7 +151,7 @@ def checked_pattern(pattern: str, root: Path, inside: PurePath) -> str:
 
 
 def _composed(text: str) -> str:
-    """Return the text in the one of Unicode's two spellings that keyboards give. Names on a disk may
+    """Return the text in that of Unicode's two spellings which keyboards give. Names on a disk may
     have the other.
     """
     return text if text.isascii() else unicodedata.normalize("NFC", text)

@@ -30,6 +30,7 @@ class Sidecar(NamedTuple):
     name: str
     size: int
     mtime_ns: int
+    ctime_ns: int | None = None
 
 
 class DirectorySidecars:
@@ -63,7 +64,7 @@ def described(sidecars: list[Sidecar]) -> str | None:
     Those whose names have a line break are left out, for each is a line.
     """
     lines = (
-        f"{sidecar.size} {sidecar.mtime_ns} {sidecar.name}"
+        f"{sidecar.size} {_times(sidecar)} {sidecar.name}"
         for sidecar in sidecars
         if "\n" not in sidecar.name
     )
@@ -77,7 +78,15 @@ def names_in(text: str | None) -> tuple[str, ...]:
 
 def changes_in(text: str | None) -> tuple[int, ...]:
     """Return the times of change of the sidecars that `described` gave as text."""
-    return tuple(int(line.split(" ", 2)[1]) for line in (text or "").split("\n") if line)
+    return tuple(
+        int(line.split(" ", 2)[1].partition("/")[0]) for line in (text or "").split("\n") if line
+    )
+
+
+def _times(sidecar: Sidecar) -> str:
+    """Return the times that tell of a change. Programs can keep the first one as it was."""
+    noted = "" if sidecar.ctime_ns is None else f"/{sidecar.ctime_ns}"
+    return f"{sidecar.mtime_ns}{noted}"
 
 
 def _takeout_names(path: PurePath) -> list[str]:

@@ -64,6 +64,25 @@ def test_a_sidecar_is_read_when_it_comes_changes_and_goes(
     assert {name: hit.rating for name, hit in hits(library).items()} == {"a.jpg": None, "b.jpg": 5}
 
 
+@pytest.mark.parametrize("has_ctime", [True, False])
+def test_an_edit_of_a_sidecar_that_keeps_size_and_mtime(
+    library: sigseek.Library, photos: Path, monkeypatch: pytest.MonkeyPatch, has_ctime: bool
+) -> None:
+    if not has_ctime:
+        monkeypatch.setattr("sigseek.indexer.directory.ctime_ns", lambda _: None)
+    sidecar = save(photos / "a.jpg").with_suffix(".jpg.xmp")
+    write_sidecar(sidecar, 3)
+    library.index(photos)
+    before = sidecar.stat()
+    write_sidecar(sidecar, 5)
+    os.utime(sidecar, ns=(before.st_atime_ns, before.st_mtime_ns))
+    report = library.index(photos)
+    assert (report.changed, report.metadata_read) == ((1, 1) if has_ctime else (0, 0))
+    report = library.index(photos, reread=True)
+    assert (report.unchanged, report.metadata_read, report.device) == (1, 1, None)
+    assert hits(library)["a.jpg"].rating == 5
+
+
 def test_a_raw_file_and_its_sidecar(library: sigseek.Library, photos: Path) -> None:
     photos.mkdir()
     size = (400, 300)

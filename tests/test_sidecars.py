@@ -72,6 +72,9 @@ def test_sidecars_as_text() -> None:
     assert names_in(described(sidecars)) == ("a.jpg.xmp", "a b.xmp")
     assert changes_in(described(sidecars)) == (20, -40)
     assert (described([]), names_in(None), changes_in(None)) == (None, (), ())
+    noted = described([Sidecar("a.jpg.xmp", 10, 20, 30)])
+    assert noted == "10 20/30 a.jpg.xmp"
+    assert (names_in(noted), changes_in(noted)) == (("a.jpg.xmp",), (20,))
     assert described([Sidecar("a\n.xmp", 1, 2), *sidecars]) == described(sidecars)
 
 
