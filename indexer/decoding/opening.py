@@ -23,6 +23,7 @@ from sigseek.indexer.decoding.metadata_blocks import find_blocks
 from sigseek.indexer.decoding.png import PNG, repaired_png
 from sigseek.indexer.decoding.tiff import (
     BIG_ENDIAN_BIGTIFF,
+    find_largest,
     find_photo,
     open_below,
     smaller_bigtiff,
@@ -155,8 +156,11 @@ def _open_with_pillow(file: BinaryIO, suffix: str, most: PixelLimit) -> OpenedPi
             if suffix in RAW:
                 raise
     find_blocks(file, image)
-    page = find_photo(image) if image.format == "TIFF" else 0
-    below = open_below(image, file) if image.format == "TIFF" and not page else None
+    page, below = 0, None
+    if image.format == "TIFF":
+        page = find_photo(image)
+        below = None if page else open_below(image, file)
+        page = page if page or below else find_largest(image)
     if page or below:
         return _open_page(image, page, below, most)
     return replace(_checked(image, most), source=image.fp)

@@ -40,6 +40,23 @@ def find_photo(image: Image.Image) -> int:
     return 0
 
 
+def find_largest(image: Image.Image) -> int:
+    """Return the number of the largest page of the TIFF, of those of one size the first, if all are
+    called smaller copies: some programs write that of each page. 0 where the first is called none.
+    The image is left at its first page.
+    """
+    pixels: list[int] = []
+    try:
+        for page in range(_MOST_PAGES if _is_copy_or_mask(image) else 0):
+            image.seek(page)
+            pixels.append(image.width * image.height)
+    except Exception:  # as above
+        pass
+    finally:
+        image.seek(0)
+    return pixels.index(max(pixels)) if pixels else 0
+
+
 def open_below(image: Image.Image, file: BinaryIO) -> ImageFile.ImageFile | None:
     """Return the photo of which the first page of the TIFF is a smaller copy, where it is not
     another page but in a directory below the first one's; None if there is none.
