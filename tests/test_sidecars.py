@@ -155,6 +155,29 @@ def test_a_sidecar_of_another_photo(
     assert found.rating == (5 if belongs else None)
 
 
+@pytest.mark.parametrize(
+    ("camera", "written", "belongs"),
+    [
+        ("Canon EOS R5", 'tiff:Make="Canon" tiff:Model="Canon EOS R5"', True),
+        ("NIKON Z 6", 'tiff:Make="Canon" tiff:Model="Canon EOS R5"', False),
+        ("NIKON Z 6", 'tiff:Make="Canon"', True),
+        (None, 'tiff:Make="Canon" tiff:Model="Canon EOS R5"', True),
+        ("NIKON Z 6", "", True),
+    ],
+)
+def test_a_sidecar_of_another_cameras_raw(
+    tmp_path: Path, camera: str | None, written: str, belongs: bool
+) -> None:
+    packet = xmp("", f'xmp:Rating="5" photoshop:SidecarForExtension="CR3" {written}')
+    before = Metadata(camera=camera)
+    for name in ("a.xmp", "a.cr3.xmp"):
+        (tmp_path / name).write_bytes(packet)
+        found = with_sidecars(before, tmp_path / "a.jpg", (name,))
+        assert found.rating == (5 if belongs else None)
+    (tmp_path / "a.jpg.xmp").write_bytes(packet)
+    assert with_sidecars(before, tmp_path / "a.jpg", ("a.jpg.xmp",)).rating == 5
+
+
 BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">]>' + STARS
 
 

@@ -18,7 +18,8 @@ earlier versions again.
 """
 
 _READ = (
-    "jpg jpeg jpe jfif mpo png apng webp avif avifs heic heif hif heics heifs jxl gif tif tiff "
+    "jpg jpeg jpe jfif jif jfi pjpeg pjp mpo "
+    "png apng webp avif avifs heic heif hif heics heifs jxl gif tif tiff "
     "jp2 j2k j2c jpc jpf jpx "
     "bmp dib ppm pgm pbm pnm pfm tga pcx sgi rgb rgba bw qoi psd ico dds"
 )

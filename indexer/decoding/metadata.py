@@ -6,6 +6,7 @@ Cameras write EXIF; people and their programs write XMP and IPTC. Broken metadat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import PurePath
+from types import MappingProxyType
 from typing import Any
 
 from PIL import ExifTags, Image
@@ -45,6 +46,9 @@ COUNTRY = ("photoshop:Country",), "Iptc4xmpExt:CountryName", iptc.COUNTRY
 """XMP's properties for a name of the place, the property of XMP's structures for it, and IPTC's
 field.
 """
+
+
+_NOTHING: Mapping[int, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +96,7 @@ def metadata_of(blocks: MetadataBlocks) -> Metadata:
     return Metadata(
         taken_at=str(taken.date) if taken else None,
         date_source=taken.source if taken else None,
-        camera=_camera(base, xmp),
+        camera=camera_name(xmp, base),
         latitude=latitude,
         longitude=longitude,
         **place_names(xmp, PlaceSource.XMP, fields),
@@ -178,8 +182,10 @@ def _directory(exif: Image.Exif, number: int) -> dict[int, Any]:
         return {}
 
 
-def _camera(base: Mapping[int, Any], xmp: Xmp) -> str | None:
-    """Return the camera's maker and model, without the maker where the model repeats it."""
+def camera_name(xmp: Xmp, base: Mapping[int, Any] = _NOTHING) -> str | None:
+    """Return the camera's maker and model by EXIF or else by XMP, without the maker where the model
+    repeats it.
+    """
     maker = exif_text(base.get(_TAGS.Make)) or xmp.first("tiff:Make")
     model = exif_text(base.get(_TAGS.Model)) or xmp.first("tiff:Model")
     first = maker.split()[:1]

@@ -16,6 +16,7 @@ from sigseek.indexer.decoding.formats import RAW
 from sigseek.indexer.decoding.keywords import merged_keywords, xmp_keywords
 from sigseek.indexer.decoding.metadata import (
     Metadata,
+    camera_name,
     dated_by_name,
     place_names,
     xmp_lens,
@@ -41,7 +42,8 @@ def with_sidecars(metadata: Metadata, path: Path, names: tuple[str, ...]) -> Met
         (
             xmp
             for name in names
-            if name.lower().endswith(".xmp") and (xmp := _xmp(path, path.parent / name))
+            if name.lower().endswith(".xmp")
+            and (xmp := _xmp(path, path.parent / name, metadata.camera))
         ),
         None,
     )
@@ -64,22 +66,26 @@ def _contents(path: Path) -> bytes:
         return b""
 
 
-def _xmp(photo: Path, sidecar: Path) -> Xmp | None:
+def _xmp(photo: Path, sidecar: Path, camera: str | None) -> Xmp | None:
     try:
         xmp = read_xmp(_contents(sidecar))
     except Exception:  # whatever is in it
         return None
-    return xmp if _belongs(photo, sidecar, xmp) else None
+    return xmp if _belongs(photo, sidecar, xmp, camera) else None
 
 
-def _belongs(photo: Path, sidecar: Path, xmp: Xmp) -> bool:
-    """Return whether the sidecar "a.xmp" is about "a.jpg", and not about "a.png" beside it.
+def _belongs(photo: Path, sidecar: Path, xmp: Xmp, camera: str | None) -> bool:
+    """Return whether the sidecar "a.xmp" is about "a.jpg", and not about "a.png" beside it or about
+    the RAW of another camera.
 
     A picture that a camera takes beside a RAW is the same photo. "a.jpg.xmp" names its photo.
     """
     suffix = photo.suffix.lower()
     if sidecar.name.lower() == f"{photo.name.lower()}.xmp":
         return True
+    other = camera_name(xmp)
+    if camera and other and xmp.first("tiff:Model") and camera.lower() != other.lower():
+        return False
     written_for = xmp.first("photoshop:SidecarForExtension").lower().strip(".")
     if not written_for or f".{written_for}" == suffix:
         return True
