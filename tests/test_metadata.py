@@ -12,6 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from sigseek.indexer.decoding.dates import read_date
 from sigseek.indexer.decoding.decode import decode_photo
+from sigseek.indexer.decoding.file_metadata import read_file_metadata
 from sigseek.indexer.decoding.metadata import Metadata, metadata_of, read_metadata
 from sigseek.indexer.decoding.metadata_blocks import MetadataBlocks
 from sigseek.siglip import Preprocessing
@@ -79,6 +80,25 @@ def test_a_broken_offset_costs_only_the_offset(tmp_path: Path) -> None:
         tmp_path, DateTimeOriginal="2021:07:03 18:05:09", OffsetTimeOriginal="zone!"
     )
     assert found.taken_at == "2021-07-03T18:05:09"
+
+
+@pytest.mark.parametrize("extension", ["jpg", "tif", "png", "webp"])
+def test_tags_in_the_first_directory_as_tiff_ep_has_them(tmp_path: Path, extension: str) -> None:
+    tags = Image.Exif()
+    tags[ExifTags.Base.DateTimeOriginal] = "2021:07:03 18:05:09"
+    tags[ExifTags.Base.OffsetTimeOriginal] = "+02:00"
+    path = tmp_path / f"a.{extension}"
+    picture().save(path, exif=tags)
+    found = read_file_metadata(path)
+    assert (found.taken_at, found.date_source) == ("2021-07-03T18:05:09+02:00", "exif original")
+
+
+def test_exifs_own_directory_comes_before_the_first(tmp_path: Path) -> None:
+    tags = Image.Exif()
+    tags[ExifTags.Base.DateTimeOriginal] = "2021:07:03 18:05:09"
+    tags.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "2019:01:01 00:00:00"
+    picture().save(tmp_path / "a.jpg", exif=tags)
+    assert read_file_metadata(tmp_path / "a.jpg").taken_at == "2019-01-01T00:00:00"
 
 
 def test_half_a_place_is_none(tmp_path: Path) -> None:

@@ -40,6 +40,16 @@ _BASE_TAGS = (
     _XP_COMMENT,
     _XP_KEYWORDS,
 )
+_DETAIL_TAGS = (
+    _TAGS.DateTimeOriginal,
+    _TAGS.DateTimeDigitized,
+    _TAGS.OffsetTime,
+    _TAGS.OffsetTimeOriginal,
+    _TAGS.OffsetTimeDigitized,
+    _TAGS.UserComment,
+    _TAGS.LensModel,
+)
+"""What belongs into EXIF's own directory. TIFF/EP, and camera RAW after it, has it in the first."""
 CITY = ("photoshop:City",), "Iptc4xmpExt:City", iptc.CITY
 REGION = ("photoshop:State",), "Iptc4xmpExt:ProvinceState", iptc.REGION
 COUNTRY = ("photoshop:Country",), "Iptc4xmpExt:CountryName", iptc.COUNTRY
@@ -81,7 +91,7 @@ def merged(said: Metadata, other: Metadata) -> Metadata:
 def metadata_of(blocks: MetadataBlocks) -> Metadata:
     """Return the metadata that EXIF, XMP and IPTC give together."""
     base = _tags(blocks.exif, _BASE_TAGS)
-    detail = _directory(blocks.exif, ExifTags.IFD.Exif)
+    detail = _tags(blocks.exif, _DETAIL_TAGS) | _directory(blocks.exif, ExifTags.IFD.Exif)
     gps = _directory(blocks.exif, ExifTags.IFD.GPSInfo)
     xmp = parsed_xmp(blocks.xmp).with_more(parsed_xmp(blocks.more_xmp))
     fields = read_iptc(blocks.iptc)
