@@ -76,6 +76,14 @@ def test_a_profile_of_a_jpegs_segment() -> None:
     assert metadata_in(made, ".png") == Metadata()
 
 
+def test_blocks_among_exifs_tags() -> None:
+    tags = exif()
+    tags[700] = PACKET
+    tags[33723] = FIELDS[FIELDS.index(b"\x1c") :]
+    found = metadata_in(jpeg(exif=tags), ".jpg")
+    assert (found.title, found.keywords) == ("Harbour", ("sea",))
+
+
 def png_chunk(kind: bytes, content: bytes) -> bytes:
     checksum = zlib.crc32(kind + content)
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)

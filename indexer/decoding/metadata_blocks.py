@@ -47,14 +47,18 @@ def read_blocks(image: Image.Image) -> MetadataBlocks:
     """
     profiles = _raw_profiles(image)
     found = profiles | {name: block for name, block in _photoshop(image).items() if block}
+    exif = _exif(image, profiles.get("exif", b""))
     xmp = _as_bytes(
-        image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or found.get("xmp", b"")
+        image.info.get("xmp")
+        or image.info.get("XML:com.adobe.xmp")
+        or found.get("xmp")
+        or _block_in(exif, _TIFF_XMP)
     )
     segments = (part for name, part in getattr(image, "applist", ()) if name == "APP1")
     return MetadataBlocks(
-        _exif(image, profiles.get("exif", b"")),
+        exif,
         xmp,
-        _as_bytes(image.info.get("iptc")) or found.get("iptc", b""),
+        _as_bytes(image.info.get("iptc")) or found.get("iptc") or _block_in(exif, _TIFF_IPTC),
         extended_xmp(xmp, segments),
         _own_text(image, "Title"),
         _own_text(image, "Description"),
@@ -103,6 +107,14 @@ def _exif(image: Image.Image, profile: bytes) -> Image.Exif:
         if tag not in exif:
             exif[tag] = place
     return exif
+
+
+def _block_in(exif: Image.Exif, tag: int) -> bytes:
+    """Return a block that a program put among EXIF's tags, where TIFF has it."""
+    try:
+        return _as_bytes(exif.get(tag))
+    except Exception:  # as above
+        return b""
 
 
 def _photoshop(image: Image.Image) -> dict[str, bytes]:
