@@ -170,6 +170,22 @@ def test_a_closer_look_at_a_photo_above_the_usual_limit(
     assert indexed.shape == (9, 192)
 
 
+def test_photos_of_questions_may_be_as_large_as_those_of_the_library(
+    tmp_path: Path, drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit that an indexing run was given holds at once, for few files and for many."""
+    monkeypatch.setattr(guarded, "default_max_pixels", lambda: 1_000)
+    large = [save(tmp_path / f"{seed}.png", seed=seed) for seed in range(6)]  # of 64 x 48 pixels
+    with sigseek.open(tmp_path / "library", model="mini") as library:
+        assert list(library.embed_photos(large[:1])[1]) == large[:1]
+        with pytest.raises(sigseek.DecodeError, match="too large"):
+            library.thumbnail(large[0])
+        library.index(drawn, max_megapixels=1)
+        assert library.embed_photos(large[:1])[1] == {}
+        assert library.embed_photos(large)[1] == {}
+        assert library.thumbnail(large[0]).media_type == "image/jpeg"
+
+
 def test_a_warm_query_asks_for_the_state_once(library: sigseek.Library) -> None:
     library.search("a house")
     asked: list[str] = []

@@ -42,7 +42,7 @@ class GuardedPictures:
     """
 
     def __init__(self, max_pixels: int | None = None) -> None:
-        self._max_pixels = max_pixels or default_max_pixels()
+        self.limit(max_pixels)
         self._workers = WorkerPool()
         self._large = threading.Lock()
 
@@ -56,6 +56,10 @@ class GuardedPictures:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def limit(self, max_pixels: int | None) -> None:
+        """Take pictures of up to `max_pixels` from now on; None means the default limit."""
+        self._max_pixels = max_pixels or default_max_pixels()
 
     def close(self) -> None:
         """End the processes; whoever waits for a photo gets an error."""

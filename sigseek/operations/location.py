@@ -70,6 +70,12 @@ class LibraryLocation(ABC):
                 self._servers[address] = MilvusStore(address)
             return self._servers[address]
 
+    def max_pixels(self) -> int | None:
+        """Return the pixels of the largest picture that is indexed; None where nobody chose a
+        limit, or where there is no library yet.
+        """
+        return self.catalog().max_pixels() if self.exists() else None
+
     @property
     def index_directory(self) -> Path:
         """The directory of the index files."""

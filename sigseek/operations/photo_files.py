@@ -80,7 +80,8 @@ class PhotoFiles:
             with (stop or Stop()).holding(self._decoding):
                 yield from self._embed(paths, self._kept_decoder(), listener, stop)
         else:  # processes of its own, which end with it: so many are rarely needed
-            with GuardedDecoder(self._model.checkpoint.preprocessing) as decoder:
+            preprocessing = self._model.checkpoint.preprocessing
+            with GuardedDecoder(preprocessing, self._directory.max_pixels()) as decoder:
                 yield from self._embed(paths, decoder, listener, stop)
 
     def _embed(
@@ -254,14 +255,14 @@ class PhotoFiles:
         A query photo may come from anybody, so it is decoded in another process. To start one takes
         a tenth of a second, during which the tower is loaded; the next query finds it running.
         """
-        return self._decoder.get(self._start_decoder)
+        decoder = self._decoder.get(self._start_decoder)
+        decoder.limit(self._directory.max_pixels())  # an indexing run may have changed it meanwhile
+        return decoder
 
     def _start_decoder(self) -> GuardedDecoder:
         from sigseek.indexer.decoding.guarded import GuardedDecoder
 
-        catalog = self._directory.catalog() if self._directory.exists() else None
-        limit = catalog.max_pixels() if catalog else None  # of photos that were indexed
-        decoder = GuardedDecoder(self._model.checkpoint.preprocessing, limit)
+        decoder = GuardedDecoder(self._model.checkpoint.preprocessing)
         weakref.finalize(self, decoder.close)  # for callers that forget to close the library
         return decoder
 

@@ -91,7 +91,7 @@ class Thumbnails:
         try:
             digest = file_digests(path).picture
             with self._decoding:
-                made = self._thumbnailer.get(self._start).jpeg(path, size)
+                made = self._kept_thumbnailer().jpeg(path, size)
         except DecodeError as error:
             raise cannot_be_used(path, error) from error
         except OSError as error:
@@ -124,7 +124,7 @@ class Thumbnails:
     def of_file(self, path: Path, longest: int) -> bytes:
         """Return a JPEG of a photo file, as `Library.thumbnail_of_file` describes."""
         with self._decoding:
-            return self._thumbnailer.get(self._start).jpeg(path, longest)
+            return self._kept_thumbnailer().jpeg(path, longest)
 
     def _picture(self, photo_id: int) -> PictureRecord:
         picture = self._directory.catalog().picture(photo_id)
@@ -168,8 +168,8 @@ class Thumbnails:
         if before != (file.size, file.mtime_ns) and self._photo_in(path) != photo_id:
             raise ChangedError("it changed since it was indexed")
         with self._decoding:
-            thumbnailer = self._thumbnailer.get(self._start)
-            jpeg = thumbnailer.jpeg(path, longest, picture.width * picture.height)
+            pixels = picture.width * picture.height
+            jpeg = self._kept_thumbnailer().jpeg(path, longest, pixels)
         if _stamp(path) != before:
             raise ChangedError("it changed while it was read")
         return jpeg
@@ -178,11 +178,16 @@ class Thumbnails:
         read = file_digests(path)
         return self._directory.catalog().find_photo(read.picture, read.digest)
 
+    def _kept_thumbnailer(self) -> Thumbnailer:
+        """Return the thumbnailer whose processes are kept for the next thumbnail."""
+        thumbnailer = self._thumbnailer.get(self._start)
+        thumbnailer.limit(self._directory.max_pixels())  # an indexing run may have changed it
+        return thumbnailer
+
     def _start(self) -> Thumbnailer:
         from sigseek.indexer.decoding.thumbnails import Thumbnailer
 
-        catalog = self._directory.catalog() if self._directory.exists() else None
-        thumbnailer = Thumbnailer(catalog.max_pixels() if catalog else None)
+        thumbnailer = Thumbnailer()
         weakref.finalize(self, thumbnailer.close)  # for callers that forget to close the library
         return thumbnailer
 
