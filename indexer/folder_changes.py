@@ -23,9 +23,9 @@ from sigseek.storage import (
     EmbeddingRecord,
     FailureRecord,
     FolderRecord,
-    KnownPhoto,
     PhotoFacts,
     PhotoMetadata,
+    PhotoVersions,
     ReadFile,
 )
 from sigseek.storage.catalog.transaction import Transaction
@@ -42,7 +42,7 @@ class Content:
     picture: bytes
     """The digest of what decides its pixels."""
     files: list[tuple[FoundFile, FileDigest]] = field(default_factory=list)
-    known: KnownPhoto | None = None
+    known: PhotoVersions | None = None
     """The photo that it already is, decoded only for what an earlier version did not keep of it."""
 
 
@@ -129,7 +129,7 @@ class FolderChanges:
             self._ledger.enter_file(Outcome.MOVED if moved_from else Outcome.ADDED)
         self._store_when_many()
 
-    def add_renewed(self, content: Content, known: KnownPhoto, photo: DecodedPhoto) -> None:
+    def add_renewed(self, content: Content, known: PhotoVersions, photo: DecodedPhoto) -> None:
         """Note that the files hold a photo that is in the library and embedded, and what was
         missing of it.
         """

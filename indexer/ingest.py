@@ -49,7 +49,7 @@ from sigseek.storage import (
     CheckpointRecord,
     EmbeddingRecord,
     FolderRecord,
-    KnownPhoto,
+    PhotoVersions,
 )
 from sigseek.storage.thumbnails import THUMBNAIL_SIZES, ThumbnailStore
 
@@ -245,11 +245,11 @@ class FolderIngest:
             self._thumbnails.write(content.picture, _THUMBNAIL, photo.thumbnail)
         return photo
 
-    def _is_complete(self, known: KnownPhoto) -> bool:
+    def _is_complete(self, known: PhotoVersions) -> bool:
         return known.hash_version >= HASH_VERSION or known.id in self._renewed
 
     def _settle_known(
-        self, content: Content, known: KnownPhoto, decoded: DecodedPhoto | Exception
+        self, content: Content, known: PhotoVersions, decoded: DecodedPhoto | Exception
     ) -> None:
         """Note what is new about a photo that is embedded. If it could not be decoded, it is tried
         once more at the end of the run, with all photos that have no hash.

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from sigseek.search.hits import photos_with_files
-from sigseek.search.page import Page, Part, Place, made_from
+from sigseek.search.page import Page, Part, PlaceInOrder, made_from
 from sigseek.search.results import Order
 from sigseek.search.scorer import Rows, Scored
 from sigseek.search.verdicts import MATCH_FROM, MAYBE_FROM
@@ -111,11 +111,11 @@ class Listing:
         )
         return found, following.token()
 
-    def _place(self, row: int) -> Place:
+    def _place(self, row: int) -> PlaceInOrder:
         """Return the place of a row in the order, by which rows compare."""
         return self._places(np.array([row], np.int64))[row]
 
-    def _places(self, rows: Rows) -> dict[int, Place]:
+    def _places(self, rows: Rows) -> dict[int, PlaceInOrder]:
         ids = self.scored.ids[rows]
         probable = self.scored.probabilities[rows]
         levels = (probable < MATCH_FROM).astype(np.int64) + (probable < MAYBE_FROM)

@@ -22,7 +22,7 @@ from sigseek.search.query import Fact, Leaf, Query, Tag, terms
 from sigseek.search.terms import PhotoModel, TermModel, TextModel, tag_model
 from sigseek.siglip import Scoring
 
-Place = tuple[int, float | str, int]
+PlaceInOrder = tuple[int, float | str, int]
 """A photo's place in an order: by verdict, by the order's value, and by when it was added."""
 
 
@@ -40,7 +40,7 @@ class Page:
     """Whether hits had verdicts then."""
     rank: int
     """The number of hits on the pages before."""
-    last: Place
+    last: PlaceInOrder
     """The place of the last of these hits."""
     models: tuple[Any, ...]
     """What the model of each term is made from."""

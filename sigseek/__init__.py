@@ -37,9 +37,12 @@ if TYPE_CHECKING:
     from sigseek.indexer.preview import ListedFile
     from sigseek.library import Library
     from sigseek.library import open_library as open  # noqa: A004 - as in `sigseek.open`
+    from sigseek.operations.completion import Completion, Suggestion
     from sigseek.operations.facets import Facet, Facets
     from sigseek.operations.forgetting import Forgotten, ForgottenCheckpoint
+    from sigseek.operations.layout import Layout
     from sigseek.operations.models import ListedCheckpoint, models
+    from sigseek.operations.originals import FileOfPhoto
     from sigseek.operations.relocating import Relocated
     from sigseek.operations.status import CheckpointStatus, FolderStatus, Status
     from sigseek.operations.tags import TagCount
@@ -57,12 +60,20 @@ if TYPE_CHECKING:
     )
     from sigseek.search.errors import (
         CalibrationError,
+        FactError,
         QueryError,
         QuerySyntaxError,
         UnknownTagError,
     )
     from sigseek.search.labels import Label
-    from sigseek.search.results import Hit, JudgedTerm, Order, SearchResults, SimilarHit
+    from sigseek.search.results import (
+        Hit,
+        JudgedTerm,
+        Order,
+        PhotoHit,
+        SearchResults,
+        SimilarHit,
+    )
     from sigseek.search.verdicts import JudgedBy, Verdict
     from sigseek.siglip import Checkpoint, CheckpointError
     from sigseek.siglip.yardstick.embeddings import Yardstick
@@ -73,6 +84,7 @@ if TYPE_CHECKING:
         FailureKind,
         LibraryFailure,
         PhotoTag,
+        PictureRecord,
         SkippedFile,
     )
     from sigseek.storage.verification import VerifyProblem

@@ -30,6 +30,19 @@ def test_all_is_sorted_and_complete() -> None:
         _ = sigseek.nonsense  # type: ignore[attr-defined]
 
 
+def test_type_checkers_are_given_every_name_from_where_it_is_defined() -> None:
+    """A name that is missing there would be of any type, without a complaint."""
+    tree = ast.parse((ROOT / "sigseek" / "__init__.py").read_text())
+    (given,) = (node for node in tree.body if ast.unparse(node).startswith("if TYPE_CHECKING:"))
+    homes = {
+        alias.asname or alias.name: node.module
+        for node in ast.walk(given)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert homes == sigseek._HOMES
+
+
 def test_what_annotations_of_public_methods_name_is_exported() -> None:
     tree = ast.parse((ROOT / "sigseek" / "library.py").read_text())
     (library,) = (

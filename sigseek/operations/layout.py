@@ -17,7 +17,7 @@ from sigseek.storage import Catalog
 if TYPE_CHECKING:
     from sigseek.search.query import Query
     from sigseek.search.results import Order
-    from sigseek.storage.records.columns import PhotoColumns
+    from sigseek.storage.records.columns import PhotoArrays
 
 Ids: TypeAlias = npt.NDArray[np.int64]
 
@@ -179,7 +179,7 @@ def _of(shapes: _Shapes, ids: Ids, probabilities: npt.NDArray[np.float64] | None
     return Layout(ids[there], shapes.ratios[rows], share, shapes.minutes[rows], shapes.colors[rows])
 
 
-def _shapes(columns: PhotoColumns) -> _Shapes:
+def _shapes(columns: PhotoArrays) -> _Shapes:
     ratios = np.rint(1_000 * columns.widths / np.maximum(columns.heights, 1))
     _, dates = np.unique(columns.taken_at, return_inverse=True)
     dates = np.where(columns.taken_at == b"", len(dates), dates)

@@ -27,11 +27,11 @@ from sigseek.storage.records.files import (
 from sigseek.storage.records.photos import (
     DamagedFile,
     DateSource,
-    KnownPhoto,
     PhotoFacts,
     PhotoMetadata,
     PhotoRecord,
     PhotoTag,
+    PhotoVersions,
     PictureRecord,
     PlaceSource,
 )
@@ -50,7 +50,6 @@ __all__ = [
     "FileRecord",
     "FileTuple",
     "FolderRecord",
-    "KnownPhoto",
     "LibraryFailure",
     "Measured",
     "OtherFile",
@@ -59,6 +58,7 @@ __all__ = [
     "PhotoMetadata",
     "PhotoRecord",
     "PhotoTag",
+    "PhotoVersions",
     "PictureRecord",
     "PlaceSource",
     "ReadFile",

@@ -11,7 +11,7 @@ from sigseek.storage.records.arrays import Ids
 
 
 @dataclass(frozen=True)
-class PhotoColumns:
+class PhotoArrays:
     """A few columns of all photos, as arrays (n,) in the order of the ids."""
 
     ids: Ids

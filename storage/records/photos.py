@@ -66,7 +66,7 @@ class PhotoMetadata:
     """The version of the reader that read this. 0 means that it has to be read again."""
 
 
-class KnownPhoto(NamedTuple):
+class PhotoVersions(NamedTuple):
     """A photo of the library, and which versions of the program made what is kept of it."""
 
     id: int

@@ -10,7 +10,7 @@ from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.tables import FILE, PHOTO
 
 if TYPE_CHECKING:
-    from sigseek.storage.records.columns import PhotoColumns
+    from sigseek.storage.records.columns import PhotoArrays
 
 _FETCHED = 10_000
 
@@ -18,11 +18,11 @@ _FETCHED = 10_000
 class ColumnReader(Reader):
     """Questions about a few columns of all photos."""
 
-    def photo_columns(self) -> PhotoColumns:
+    def photo_columns(self) -> PhotoArrays:
         """Return a few columns of all photos that have a file, present or missing."""
         import numpy as np
 
-        from sigseek.storage.records.columns import PhotoColumns
+        from sigseek.storage.records.columns import PhotoArrays
 
         shapes = select(
             PHOTO.c.id, PHOTO.c.width, PHOTO.c.height, func.coalesce(PHOTO.c.color, -1)
@@ -42,4 +42,4 @@ class ColumnReader(Reader):
         taken = np.concatenate([np.zeros(0, "S26"), *texts])
         there = np.isin(table[:, 0], with_files)
         ids, widths, heights, colors = table[there].T
-        return PhotoColumns(ids, widths, heights, colors, taken[there])
+        return PhotoArrays(ids, widths, heights, colors, taken[there])

@@ -4,7 +4,7 @@ from sqlalchemy import Select, bindparam, select
 
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.tables import EMBEDDING, FILE, PHOTO
-from sigseek.storage.records import KnownPhoto
+from sigseek.storage.records import PhotoVersions
 
 # Made once, because indexing asks it of every file.
 _EMBEDDED = (
@@ -73,10 +73,10 @@ class PictureDigestReader(Reader):
 
     def find_embedded(
         self, picture: bytes, earlier: bytes, checkpoint_id: int
-    ) -> KnownPhoto | None:
+    ) -> PhotoVersions | None:
         """Return the photo that `find_photo` means, of those that the checkpoint has embedded."""
         asked = {"picture": picture, "earlier": earlier, "checkpoint": checkpoint_id}
         with self._connect() as connection:
             rows = connection.execute(_EMBEDDED, asked)
-            found: dict[bytes, KnownPhoto] = {row[0]: KnownPhoto(*row[1:]) for row in rows}
+            found: dict[bytes, PhotoVersions] = {row[0]: PhotoVersions(*row[1:]) for row in rows}
         return found.get(picture, found.get(earlier))
