@@ -6,7 +6,7 @@
 
 FOLDER has photographs. Each is changed in every way of `benchmarks.photographs`. A row of the table
 is one way: the share of the changed photos that are found to be copies of their originals.
-Among the photos are second shots of the same scenes, which are no copies. `near` is what sigseek
+Among the photos are second shots of the same scenes, which are not copies. `near` is what sigseek
 calls a copy, `near or alike` also what it calls alike, each with its precision. pHash and dHash are
 those of the package imagehash, of 16 x 16 bits, at the greatest distance that has a precision of
 99.9 %. With --hashes-only no photo is embedded, so there is only `near`.
@@ -122,7 +122,7 @@ def compare(place: Path, folder: Path, count: int, model: str | None) -> None:
     # The rule of three: of what never happened in n trials, 3 in n is the most to be feared.
     bound = "" if unlike else f" (with 95 % confidence fewer than 1 in {compared // 3:,})"
     print(
-        f"{compared:,} pairs that are no copies were compared. Called near were "
+        f"{compared:,} pairs that are not copies were compared. Called near were "
         f"{len(wrong) - unlike} with a second shot and {unlike} of two scenes{bound}."
     )
     catalog.close()

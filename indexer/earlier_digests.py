@@ -20,7 +20,7 @@ class EarlierDigests:
         self._are_any = catalog.has_earlier_digests(VERSION)
         self._of_missing: dict[bytes, bytes] | None = None
         self._renewed: dict[bytes, bytes] = {}
-        """By earlier digest, the one that takes its place."""
+        """The new digest that takes the place of each earlier one."""
 
     def of(self, file: FoundFile, read: FileDigest) -> bytes | None:
         """Return the digest by which the photo in the file is known; None if it is of this version,

@@ -276,7 +276,7 @@ class FolderIngest:
 
         Where the content is to blame, files with the same bytes and extension fail with it. Those
         of another extension are tried, since a file is opened by its extension too: a TIFF that is
-        called .nef is no camera RAW.
+        called .nef is not camera RAW.
         """
         failed, content.files = content.files[:1], content.files[1:]
         of_file = isinstance(error, ChangedError | SilentDiskError)

@@ -39,7 +39,7 @@ class Listing:
     excluded: dict[str, str] = field(default_factory=dict)
     """Directories and pictures that a rule leaves out, and why. They leave the library."""
     passed_over: dict[str, str] = field(default_factory=dict)
-    """Hidden and system directories, hidden pictures, and what is no file, and why."""
+    """Hidden and system directories, hidden pictures, and what is not a file, and why."""
     other_files: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Size in bytes and mtime in ns, by path, of files without a picture's extension that may hold
     a picture.

@@ -47,7 +47,7 @@ class MetadataRefresh:
         return rereading.run(photo_ids, stop)
 
     def read(self, files: Sequence[PhotoFile]) -> Metadata | None:
-        """Return what the files of a photo say together; None where they are no pictures. Raises
+        """Return what the files of a photo say together; None where they are not pictures. Raises
         OSError when none of them is there as it was.
         """
         missing: OSError | None = FileNotFoundError()

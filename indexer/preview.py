@@ -32,8 +32,7 @@ def preview(
     """List the pictures below `inside` of the folder `root`, and what is left out there, by path.
     `known` has the paths in the folder of the files that the library knows.
 
-    Files that are no pictures are not listed. What is in a directory that is left out is not listed
-    either.
+    Files that are not pictures are not listed, nor is what is in a directory that is left out.
     """
     listing = scan_folder(root, inside, stop, patterns.of(root, inside))
     found: dict[str, str | None] = dict.fromkeys(listing.files)

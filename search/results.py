@@ -69,8 +69,8 @@ class PhotoHit:
     available: bool
     """Whether the file at `path` is there now."""
     query_photo: Literal["itself", "copy"] | None = None
-    """For a photo that the query names: whether `path` is the named file itself or an exact copy of
-    it. None for all other photos.
+    """Whether `path` is the named file itself or an exact copy of it, if the query names the photo.
+    None for all other photos.
     """
 
 

@@ -23,8 +23,8 @@ class Scope:
     within: Ids | None
     """The photos' ids, ascending; None for the whole library."""
     tagged: Mapping[Leaf, Ids]
-    """By fact or tag that does not narrow the search, the ids, ascending, of the photos of which it
-    is true.
+    """The ids, ascending, of the photos of which a fact or tag is true, for each that does not
+    narrow the search.
     """
     photos: int
     """The number of photos that the query is about."""

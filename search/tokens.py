@@ -46,7 +46,7 @@ class Token:
     kind: Literal["mark", "weight", "keyed", "quoted", "words", "start", "end"]
     typed: str
     column: int
-    """In characters, from 1."""
+    """The number of its first character in the query, from 1."""
 
     @property
     def is_operator(self) -> bool:

@@ -100,7 +100,7 @@ def read_checkpoint(directory: Path, name: str) -> Checkpoint:
 def shipped_calibration(checkpoint: Checkpoint) -> str | None:
     """Return the calibration among the checkpoint's files as JSON. Only mini has one so far."""
     path = checkpoint.directory / "calibration.json"
-    # What is no UTF-8 is replaced: it is no calibration either, as its reader will say.
+    # What is not UTF-8 is replaced: it is not a calibration either, as its reader will say.
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from sigseek.files import written_whole
 
 _MOST = 20
 """How many speeds are kept, the latest ones."""
@@ -84,15 +84,8 @@ def keep_speed(speed: MeasuredSpeed) -> None:
     content = json.dumps([asdict(one) for one in (speed, *others)][:_MOST], indent=2) + "\n"
     with contextlib.suppress(OSError):
         _file().parent.mkdir(parents=True, exist_ok=True)
-        # another process that reads meanwhile sees the old file or the new one
-        handle, aside = tempfile.mkstemp(prefix=".speeds-", dir=_file().parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(content)
-            Path(aside).replace(_file())
-        except BaseException:
-            Path(aside).unlink(missing_ok=True)
-            raise
+        with written_whole(_file(), flush=False) as aside:
+            aside.write_text(content, encoding="utf-8")
 
 
 def _key(speed: MeasuredSpeed) -> tuple[str, str, str]:

@@ -136,7 +136,7 @@ class _SentencePiece:
             if part in self._special:
                 ids.append(self._special[part])
                 continue
-            # The space that was added in front, when a special token comes first, is no text.
+            # The space that was added in front, when a special token comes first, is not text.
             if not (place == 0 and part == _SPACE and len(parts) > 1):
                 ids += self._plain_ids(part)
         return self.cut(ids, len(ids) + 1)

@@ -156,7 +156,7 @@ class StoppedError(SigseekError):
 def is_placeholder(value: str) -> bool:
     """Return whether the value of a step is a word in capitals, which the user replaces.
 
-    A path such as /PHOTOS is none: its slashes are no letters.
+    A path such as /PHOTOS is none: its slashes are not letters.
     """
     return value.isalpha() and value.isupper()
 

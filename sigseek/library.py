@@ -257,8 +257,8 @@ class Library:
     ) -> Iterator[ListedFile]:
         """List the pictures that `index` would take, and what it would leave out and why, by path.
 
-        Nothing is written. Files that are no pictures are not listed, nor is what is in a directory
-        that is left out.
+        Nothing is written. Files that are not pictures are not listed, nor is what is in a
+        directory that is left out.
         """
         from sigseek.operations.indexing import preview_folders
 
@@ -631,8 +631,8 @@ class Library:
         """Give a tag to photos of the library by hand, and count the tag's photos.
 
         Each photo is named by one of its files, which may be away, or by its id. Later runs of
-        `tag` do not take the tag back. Raises QueryError
-        and changes nothing when the library does not know one of them.
+        `tag` do not take the tag back. Raises QueryError and changes nothing when the library does
+        not know one of them.
 
         >>> library.add_tag("favourite", ["photos/scene-00007.jpg"])
         TagCount(label='favourite', photos=1, by_hand=1)

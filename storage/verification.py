@@ -95,7 +95,7 @@ class Verification:
         return True
 
     def check_photos(self) -> int:
-        """Count the photos that no file holds any more. They are no damage, and no repair removes
+        """Count the photos that no file holds any more. They are not damage, and no repair removes
         them: a file that was not read yet may hold one, which the next indexing finds out.
         """
         return max(0, self._catalog.count_photos_without_files())

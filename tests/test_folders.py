@@ -260,7 +260,7 @@ def test_only_a_part_of_the_folder_can_be_kept(
     with pytest.raises(sigseek.FolderError, match=r"the library knows no file in .*/nowhere"):
         library.forget(home / "nowhere")
     shutil.rmtree(home / "downloads")
-    with pytest.raises(sigseek.FolderError, match="is itself no folder of the library"):
+    with pytest.raises(sigseek.FolderError, match="is not itself a folder of the library"):
         library.forget(home / "downloads", keep=[home / "downloads"])
     assert library.status().files == 6
 

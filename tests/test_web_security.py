@@ -182,11 +182,11 @@ def test_the_names_of_a_proxy_are_known(mini_library: Path) -> None:
     ("settings", "words"),
     [
         ({"allowed_hosts": ("photos.example.org",)}, "everybody who reaches photos.example.org"),
-        ({"proxies": ("10.0.0.1/24",)}, "10.0.0.1/24 is no address of a proxy"),
-        ({"proxies": ("nginx",)}, "nginx is no address of a proxy"),
-        ({"token": "a", "allowed_hosts": ("a.example:443",)}, "a.example:443 is no name of a host"),
-        ({"token": "a", "allowed_hosts": ("https://a.example",)}, "is no name of a host; give"),
-        ({"token": "a", "allowed_hosts": ("*.example.org",)}, "is no name of a host; give"),
+        ({"proxies": ("10.0.0.1/24",)}, "10.0.0.1/24 is not the address of a proxy"),
+        ({"proxies": ("nginx",)}, "nginx is not the address of a proxy"),
+        ({"token": "a", "allowed_hosts": ("a.example:443",)}, "a.example:443 is not the name of a"),
+        ({"token": "a", "allowed_hosts": ("https://a.example",)}, "not the name of a host; give"),
+        ({"token": "a", "allowed_hosts": ("*.example.org",)}, "is not the name of a host; give"),
     ],
 )
 def test_settings_that_let_too_many_in_are_refused(

@@ -57,7 +57,7 @@ def with_sidecars(metadata: Metadata, path: Path, names: tuple[str, ...]) -> Met
 
 
 def _contents(path: Path) -> bytes:
-    """Return the file's contents; none for what is no file, is too large or cannot be read."""
+    """Return the file's contents; none for what is not a file, is too large or cannot be read."""
     try:
         if not path.is_file() or path.stat().st_size > MAX_BYTES:
             return b""

@@ -25,8 +25,8 @@ _DIRECTORIES = (330, 34665, 34853, 40965)
 
 
 def find_photo(image: Image.Image) -> int:
-    """Return the number of the first page of the TIFF that is no smaller copy of another page and
-    no mask; 0 where there is none. The image is left at its first page.
+    """Return the number of the first page of the TIFF that is neither a smaller copy of another
+    page nor a mask; 0 where there is none. The image is left at its first page.
     """
     try:
         for page in range(_MOST_PAGES):

@@ -45,7 +45,7 @@ _LEAST_IN_PART = 20
 _CODING = 4.0
 """How many levels a part may differ by what coding lost."""
 _SAMPLING = 0.3
-"""By which share of its slopes a part may differ, since sketches have few pixels."""
+"""The share of its slopes by which a part may differ, since sketches have few pixels."""
 _SETTLED = 0.006
 """A map that a step changes by less, all numbers together, is not improved further in sketches of
 half the size. One of their pixels is 0.0625.

@@ -87,7 +87,7 @@ been taken for a part of the frame.
 _IN_FRAME = 0.75
 """The largest share of a picture inside of its margins for these to be called a frame."""
 _OTHER_MARGINS = 0.06
-"""By how much the shares that two photos have inside of their plain margins must differ for these
+"""The least difference of the shares that two photos have inside of their plain margins, for these
 parts to be compared. Otherwise the margins are a scene's own, such as a white wall, and two shots
 of it would agree without them, however the frame moved.
 """

@@ -26,7 +26,7 @@ _SAME_SHARE = 0.1
 same frame.
 """
 _SAME_PIXELS = 0.05
-"""By which share the pixels inside of a frame may differ from those of a picture without one."""
+"""The share by which pixels inside of a frame may differ from those of a picture without one."""
 
 
 class Copies:

@@ -35,8 +35,8 @@ class DuplicatePhoto:
     why: str | None
     """What makes it better than the next one; None for all but the one to keep."""
     distance: int | None
-    """In how many of 256 bits its perceptual hash differs from that of the one to keep, both turned
-    alike and with or without their plain margins. None for a photo without a hash.
+    """How many of the 256 bits of its perceptual hash differ from those of the photo to keep, both
+    turned alike and with or without their plain margins. None for a photo without a hash.
     """
     cosine: float | None
     """The cosine of its embedding with that of the one to keep; None for a photo without one."""
@@ -50,7 +50,7 @@ class DuplicateGroup:
 
     kind: DuplicateKind
     """ "identical": files of one picture. "near": one shot in several forms. "alike": other shots
-    of one scene, which are no copies.
+    of one scene, which are not copies.
     """
     photos: tuple[DuplicatePhoto, ...]
     """The photos, the one to keep first."""

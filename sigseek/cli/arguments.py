@@ -35,7 +35,7 @@ class Word:
     """An "unknown" one begins with a dash and is not an option, such as -car."""
     typed: str
     option: str = ""
-    """For a value: the option that it belongs to."""
+    """The option that a value belongs to; empty for all other words."""
 
 
 class QueryCommand(click.Command):

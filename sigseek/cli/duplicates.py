@@ -128,7 +128,7 @@ def duplicates(
 
 
 def _keep_apart(photos: tuple[str, ...], directory: Path | str, model: str | None) -> None:
-    """Note that the photos in these files are no duplicates of each other."""
+    """Note that the photos in these files are not duplicates of each other."""
     if len(photos) < 2:
         raise click.UsageError("Name two photos or more: --not PHOTO PHOTO...")
     with opened(directory, model) as library:

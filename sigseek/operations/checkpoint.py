@@ -82,8 +82,8 @@ class LibraryCheckpoint:
                 )
 
     def note_of_photographs(self, before: CheckpointRecord) -> Remedy | None:
-        """Return what to say when mini has embedded pictures since then that are no drawings of the
-        demo; None for other checkpoints, and when it was said already.
+        """Return what to say when mini has embedded pictures since then that are not drawings of
+        the demo; None for other checkpoints, and when it was said already.
         """
         if self._told_of_mini or not self._has_photographs(before, before.generation):
             return None
@@ -91,7 +91,7 @@ class LibraryCheckpoint:
         return _MINI_NOTE
 
     def note_tagging(self, record: CheckpointRecord) -> None:
-        """Add to `notes` what to say when mini tags pictures that are no drawings of the demo."""
+        """Add to `notes` what to say when mini tags pictures that are not drawings of the demo."""
         if self._has_photographs(record, 0):
             self._add_note(_MINI_NOTE)
 
@@ -120,7 +120,7 @@ class LibraryCheckpoint:
             self.notes = (*self.notes, note)
 
     def _has_photographs(self, record: CheckpointRecord, generation: int) -> bool:
-        """Return whether mini has embedded pictures after the generation that are no drawings of
+        """Return whether mini has embedded pictures after the generation that are not drawings of
         the demo.
         """
         catalog = self._directory.catalog()

@@ -100,7 +100,7 @@ def _keep_pairs(
 
 
 def keep_distinct(library: OpenedLibrary, photos: Sequence[str | os.PathLike[str] | int]) -> int:
-    """Note that these photos are no duplicates of each other, as `Library.not_duplicates`
+    """Note that these photos are not duplicates of each other, as `Library.not_duplicates`
     describes, and return how many pairs they are.
     """
     check_list("photos", photos, QueryError)
@@ -109,7 +109,7 @@ def keep_distinct(library: OpenedLibrary, photos: Sequence[str | os.PathLike[str
         if len(ids) < 2:
             raise QueryError(
                 "fewer than two photos were named",
-                "name two or more that are no duplicates of each other",
+                "name two or more that are not duplicates of each other",
             )
         if len(set(ids)) < len(ids):
             raise QueryError(

@@ -110,8 +110,8 @@ def _directories_to_keep(
         holder, directory = find_folder(catalog, path)
         if inside != PurePath() or holder.id != folder.id or directory == PurePath():
             raise FolderError(
-                f"{path} is not inside of {Path(folder.path, inside)}, or that is itself no folder "
-                "of the library",
+                f"{path} is not inside of {Path(folder.path, inside)}, or that is not itself a "
+                "folder of the library",
                 "name directories to keep that are inside of a folder to forget",
             )
         _check_it_is_known(catalog, folder, directory)

@@ -20,7 +20,7 @@ def plain_id(photo_id: int) -> int:
 
 def plain_ids(name: str, ids: Iterable[int]) -> list[int]:
     """Return the numbers that the argument `name` gives as Python's own. Raises QueryError for what
-    is no list.
+    is not a list.
     """
     check_list(name, ids, QueryError)
     return list(map(index, ids))

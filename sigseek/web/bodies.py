@@ -15,7 +15,7 @@ from sigseek.web.form_reader import Form
 from sigseek.web.problems import RequestError
 
 MOST_BYTES = 8_000_000
-"""The longest body that is no form with files."""
+"""The longest body that is not a form with files."""
 SECONDS = 60.0
 """How long such a body may take to arrive."""
 FORM_SECONDS = 300.0

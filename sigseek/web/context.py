@@ -72,7 +72,8 @@ def stop_of(request: Request) -> Stop:
     return stop
 
 
-# FastAPI has a thread run every dependency that is no coroutine, which takes longer than these do.
+# FastAPI has a thread run every dependency that is not a coroutine. That would take longer than
+# these do.
 async def _library(request: Request) -> Library:
     return library_of(request)
 

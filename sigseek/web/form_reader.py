@@ -68,7 +68,7 @@ class FormReader:
         self._is_whole = False
 
     async def read(self, content_type: str, chunks: AsyncIterator[bytes]) -> None:
-        """Read the body into `form`. Raises RequestError for one that is no form or too much."""
+        """Read the body into `form`. Raises RequestError for one that is not a form or too much."""
         parser = self._parser(content_type)
         try:
             async for chunk in chunks:
@@ -88,7 +88,7 @@ class FormReader:
     def _parser(self, content_type: str) -> MultipartParser:
         kind, options = parse_options_header(content_type)
         if kind != b"multipart/form-data" or not options.get(b"boundary"):
-            raise RequestError(415, "the request is no form", "send it as multipart/form-data")
+            raise RequestError(415, "the request is not a form", "send it as multipart/form-data")
         try:
             return MultipartParser(
                 options[b"boundary"],

@@ -80,7 +80,7 @@ def _check(settings: Settings) -> None:
     for name in settings.allowed_hosts:
         if not _is_host(name):
             raise SigseekError(
-                f"{name} is no name of a host",
+                f"{name} is not the name of a host",
                 Remedy(
                     "give {} a name such as photos.example.org, without a port",
                     (Option("allowed_hosts"),),
@@ -91,7 +91,7 @@ def _check(settings: Settings) -> None:
             ipaddress.ip_network(proxy)
         except ValueError as error:
             raise SigseekError(
-                f"{proxy} is no address of a proxy ({error})",
+                f"{proxy} is not the address of a proxy ({error})",
                 Remedy(
                     "give {} an address such as 10.0.0.5, or a network such as 10.0.0.0/24",
                     (Option("proxies"),),

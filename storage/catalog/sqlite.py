@@ -74,7 +74,7 @@ class SqliteDialect:
     """A catalog in the SQLite file at `path`. The file is made or upgraded if it has to be, and
     opened read-only if it may not be written.
 
-    Raises LibraryError when the file is no catalog, is damaged, is newer than this program, or
+    Raises LibraryError when the file is not a catalog, is damaged, is newer than this program, or
     cannot be written and has to be. An unfinished copy of a library is opened with `unfinished`
     only.
     """

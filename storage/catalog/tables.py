@@ -298,7 +298,7 @@ EMBEDDING_COMPARISON = Table("embedding_comparison", METADATA, EmbeddingComparis
 
 
 class DistinctPairColumns(TypedColumns):
-    """A person's word that two photos are no duplicates of each other."""
+    """A person's word that two photos are not duplicates of each other."""
 
     first_id: Named[int] = _id_of("photo", primary_key=True)
     """The photo with the lower id."""
@@ -591,7 +591,7 @@ class WorkerColumns(TypedColumns):
     name: Named[str] = Column(TEXT)
     """The process and its machine, for people."""
     joined_at: Named[datetime] = Column(TIME)
-    """By the database's clock, as all times here are."""
+    """The moment, by the database's clock as all times here."""
     lease_until: Named[datetime | None] = Column(TIME)
     """When the others may take its tasks. The worker puts it off while it lives. None for a worker
     that has left.

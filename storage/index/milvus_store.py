@@ -280,7 +280,7 @@ def read_server_address(address: str) -> tuple[str, int]:
         )
     if parts.scheme != SCHEME or not parts.hostname or not port or parts.path.strip("/"):
         raise LibraryError(
-            f"{address} is no address of a Milvus server",
+            f"{address} is not the address of a Milvus server",
             Remedy(f"give {{}} one like {SCHEME}://HOST:{_PORT}", (Option("vectors"),)),
         )
     return parts.hostname, port

@@ -54,8 +54,8 @@ class FailureRecord:
     pixels: int | None = None
     """How many pixels a picture has that was too large; None where something else is the matter."""
     tried_at: datetime | None = None
-    """When it was tried, in UTC without a time zone. The catalog takes None for now; it gives None
-    for failures of earlier versions, which noted no time.
+    """When it was tried, in UTC. The catalog takes None for now, and gives None for failures of
+    earlier versions, which noted no time.
     """
     decoder_version: int = 0
     """The version of the decoder that could not use the file. 0 stands for those of before there
@@ -73,6 +73,4 @@ class LibraryFailure:
     kind: FailureKind
     pixels: int | None
     tried_at: datetime | None
-    """When it was tried, in UTC without a time zone; None for failures of versions that noted no
-    time.
-    """
+    """When it was tried, in UTC; None for failures of versions that noted no time."""

@@ -307,7 +307,7 @@ class App {
     }
     source.addEventListener("error", async () => {
       if (!(await this.api.isThere())) this.lostServer();
-      // A browser gives up after an answer that is no stream, such as that there are too many.
+      // A browser gives up after an answer that is not a stream, such as that there are too many.
       else if (source.readyState === EventSource.CLOSED && this.source === source) {
         setTimeout(() => {
           if (this.source !== source) return;

@@ -109,7 +109,7 @@ class DuplicatesView {
 
   group(group) {
     const kept = group.photos[0];
-    const separate = button("These are no duplicates", async (event) => {
+    const separate = button("These are not duplicates", async (event) => {
       await this.app.attempt(async () => {
         const ids = [...new Set(group.photos.map((photo) => photo.id))];
         await this.app.api.ask("decisions", { json: { not_duplicates: ids } });

@@ -90,7 +90,7 @@ export class QueryField {
       over(0);
       const picture = pictureIn(event.dataTransfer);
       if (picture) this.upload(picture);
-      else this.app.toast("That is no picture that this browser knows.");
+      else this.app.toast("This browser does not know that as a picture.");
     });
   }
 

@@ -169,7 +169,7 @@ class FileWriter(Writer):
             for file in files
             if before.get(file.path, file.photo_id) != file.photo_id
         ]
-        # A photo that another file holds was moved here, and is no edit of what was here before.
+        # A photo that another file holds was moved here: it is not an edit of what was here before.
         moved: set[int] = set()
         for chunk in statement_chunks([new for _, new in edited]):
             query = select(FILE.c.photo_id).where(FILE.c.photo_id.in_(chunk))

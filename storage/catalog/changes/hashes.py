@@ -92,7 +92,7 @@ class HashWriter(Writer):
 def put_distinct_pairs(
     connection: Connection, dialect: Dialect, pairs: Iterable[tuple[int, int]]
 ) -> None:
-    """Note pairs of photos that are no duplicates. A photo is never paired with itself."""
+    """Note pairs of photos that are not duplicates. A photo is never paired with itself."""
     rows = [{"first_id": min(pair), "second_id": max(pair)} for pair in pairs if pair[0] != pair[1]]
     keys = ["first_id", "second_id"]
     dialect.put(connection, DISTINCT_PAIR, keys, rows, overwrite=False)

@@ -103,7 +103,7 @@ def _counts_by_time(connection: Connection, length: int) -> _Counts:
     left = taken > ""
     while first := connection.scalar(select(func.min(taken)).where(left)):
         value = first[:length]
-        # "1978" is no part of a month, though a month may begin with the same moment.
+        # "1978" is not part of a month, though a month may begin with the same moment.
         if len(value) == length:
             chosen, left = is_within(taken, value, value), is_after(taken, value)
         else:

@@ -288,7 +288,7 @@ _PLAIN_FIELDS = tuple(
 _COLUMNS = ("width", "height", "damaged", "taken_at", "utc_offset", *_PLAIN_FIELDS)
 """The columns of a photo that make its record, beside its id."""
 _FILE = "file"
-"""The kind of the rows that are no words."""
+"""The kind of the rows that are not words."""
 
 
 def _record(
