@@ -2,12 +2,12 @@
 photo's files are there.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
+from sigseek.disk import is_there
 from sigseek.search.facts.folders import Directory
 from sigseek.search.known_photo import KnownPhoto
 from sigseek.search.query import Fact, Query, terms
@@ -34,8 +34,8 @@ def photos_with_files(
 
 
 def present_path(paths: Sequence[str]) -> str | None:
-    """Return the first of a photo's files that is there now."""
-    return next((path for path in paths if os.path.exists(path)), None)
+    """Return the first of a photo's files that is there now. No disk is waited for for ever."""
+    return next(filter(is_there, paths), None)
 
 
 def shown_where_asked(found: SearchResults, asked: Query, catalog: CatalogReader) -> SearchResults:

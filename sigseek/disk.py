@@ -6,8 +6,10 @@ of its own asks each question, and is left behind when the answer does not come.
 Every room may import this module; it imports none of them.
 """
 
+import os
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -16,6 +18,10 @@ _Out = TypeVar("_Out")
 
 PATIENCE = 60.0
 """Seconds in which a disk must answer. A sleeping disk wakes up in 15."""
+_BRIEFLY = 2.0
+"""Seconds in which a disk must answer while another question is without an answer. Both are mostly
+about one disk.
+"""
 MOST_SILENT = 3
 """The files or directories in a row that may give no answer before the whole folder is given up."""
 
@@ -58,9 +64,25 @@ about.
 """
 
 
-def ask(directory: Path, question: Callable[[], _Out], if_silent: _Out) -> _Out:
+def is_there(path: str) -> bool:
+    """Return whether there is a file or directory at this path; False when its disk does not
+    answer.
+
+    The hits of one search may be in many directories of one disk. So while one of these is without
+    an answer, others are waited for only briefly.
+    """
+    with _lock:
+        is_silent = not all(map(_answers_again, list(_waiting)))
+    patience = min(_BRIEFLY, PATIENCE) if is_silent else PATIENCE
+    return ask(Path(path).parent, partial(os.path.exists, path), False, patience)
+
+
+def ask(
+    directory: Path, question: Callable[[], _Out], if_silent: _Out, patience: float | None = None
+) -> _Out:
     """Return what the question, which is about the directory or something in it, returns; or
-    `if_silent` when the disk does not answer. What the question raises is raised here.
+    `if_silent` when the disk does not answer in `patience` seconds, by default in `PATIENCE`. What
+    the question raises is raised here.
 
     A directory that did not answer is not asked again before that answer comes, because every
     further question would take as long and leave another thread behind.
@@ -71,7 +93,7 @@ def ask(directory: Path, question: Callable[[], _Out], if_silent: _Out) -> _Out:
         asker = _idle.pop() if _idle else _Asker()
     asker.put(question)
     try:
-        answer, error = asker.answer(PATIENCE)
+        answer, error = asker.answer(PATIENCE if patience is None else patience)
     except Empty:
         with _lock:
             _waiting[str(directory)] = asker

@@ -1,12 +1,14 @@
 """Questions to disks that may not answer."""
 
+import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from sigseek import disk
-from sigseek.disk import ask
+from sigseek.disk import ask, is_there
 
 PLACE = Path("/photos")
 
@@ -38,6 +40,26 @@ def test_a_directory_that_does_not_answer_is_asked_again_once_it_has(
         pass
     assert ask(PLACE, lambda: "there", "silent") == "there"
     assert disk._waiting == {}
+
+
+def test_of_a_silent_disk_the_first_directory_alone_takes_long(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    back = threading.Event()
+    with monkeypatch.context() as silent:
+        silent.setattr(disk, "PATIENCE", 0.2)
+        silent.setattr(os.path, "exists", lambda path: back.wait(120))
+        assert not is_there("/photos/2023/a.jpg")
+        silent.setattr(disk, "PATIENCE", 60.0)
+        started = time.monotonic()
+        assert not is_there("/photos/2024/a.jpg")
+        assert not is_there("/photos/2024/b.jpg")
+        assert time.monotonic() - started < 10
+    back.set()
+    assert is_there(str(tmp_path))
+    while disk._waiting:
+        assert is_there(str(tmp_path))
+    assert not is_there(str(tmp_path / "nothing"))
 
 
 def _refuse() -> int:

@@ -26,6 +26,7 @@ from tests.checkpoints import save_tiny
 from tests.conftest import CORPORA, needs_corpora
 from tests.listeners import Heard
 from tests.photos import save
+from tests.silent_disks import silent_disk
 
 
 @pytest.fixture
@@ -168,6 +169,20 @@ def test_a_closer_look_at_a_photo_above_the_usual_limit(
     assert unknown is None
     assert indexed is not None
     assert indexed.shape == (9, 192)
+
+
+def test_a_search_does_not_wait_for_a_disk_that_is_silent(
+    library: sigseek.Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its photos are hits all the same, as those of an unplugged drive are."""
+    before = library.search("a house")
+    assert {hit.available for hit in before} == {True}
+    with silent_disk(monkeypatch) as silent:
+        silent.paths.add(tmp_path / "photos")
+        after = library.search("a house", closer=2)
+        listed = library.list_photos(3)
+    assert {hit.path for hit in after} == {hit.path for hit in before}
+    assert {hit.available for hit in (*after, *listed)} == {False}
 
 
 def test_photos_of_questions_may_be_as_large_as_those_of_the_library(

@@ -25,7 +25,7 @@ from sigseek.cli.options import (
     self_option,
 )
 from sigseek.cli.parameter_types import Probability
-from sigseek.disk import ask
+from sigseek.disk import is_there
 from sigseek.errors import Call, Remedy, escaped
 from sigseek.paths import typed_path
 from sigseek.results import json_line, shown, summary_fields
@@ -205,8 +205,7 @@ def _tell_of_paths(query: Sequence[str]) -> None:
 def _is_path(typed: str, path: Path) -> bool:
     """Return whether a path was typed that is there, and not merely a word like its name."""
     told = path.name != typed or bool(path.suffix)
-    # Path.exists raises for a text that is too long for a name, and in directories of others.
-    return told and ask(path.parent, lambda: os.path.exists(path), False)
+    return told and is_there(str(path))
 
 
 def _tell_of_idle_options(closer: int, *, explain: bool) -> None:
