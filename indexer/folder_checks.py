@@ -71,7 +71,7 @@ def check_folders_below(
     catalog: Catalog, root: Path, *, accept_missing: bool, but: int | None = None
 ) -> None:
     """Raise FolderError when a known folder with files is below `root` and offline, except the one
-    of id `but`. As part of a new folder `root`, which is online, its files would be missing.
+    of id `but`. Merging it into `root`, which is online, would mark its files missing.
     """
     for folder in catalog.folders():
         below = folder.id != but and root in Path(folder.path).parents

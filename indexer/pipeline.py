@@ -45,7 +45,7 @@ class Indexer:
     has to reach and the seconds in which it may go beyond. Both tell the listener and look at the
     stop token that they are given.
     Pictures of more than `max_pixels` are failures. The catalog remembers the limit for later runs;
-    None stands for the remembered one, or else for what half of the memory is enough for. With
+    None stands for the remembered one, or else for what fits into half of the memory. With
     `reread`, files are read again even if their size and times have not changed. `speed` tells of
     runs that take long, and keeps how fast this one was. `thumbnails` is called when there are
     files to read; what it returns keeps a small picture of each photo that is decoded.

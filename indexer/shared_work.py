@@ -131,7 +131,7 @@ class Worker:
             self._commit(lambda transaction: transaction.leave(self.id))
 
     def begin_listing(self) -> None:
-        """Begin to list all files anew, whatever a worker before has listed."""
+        """Begin to list all files again, whatever a worker before has listed."""
         self._commit(lambda transaction: transaction.begin_listing(self.id))
 
     def offer(self, work: Sequence[tuple[FolderRecord, Comparison]]) -> None:

@@ -16,8 +16,8 @@ from sigseek.storage import CatalogReader, PhotoRecord
 Floats = npt.NDArray[np.float32]
 
 _BEST_SHARE, _MEAN_SHARE = 0.5, 0.5
-"""The weights of the best part's cosine and of the mean over the parts. The whole picture's cosine
-has a weight of 1. They were chosen on drawings, see docs/scores.md.
+"""The weights of the best part's cosine and of the mean cosine of all parts. The whole picture's
+cosine has a weight of 1. They were chosen on drawings, see docs/scores.md.
 """
 
 

@@ -79,7 +79,7 @@ class Hit(PhotoHit):
     """A photo found by a query. With several terms, the numbers are for the whole query."""
 
     score: float
-    """SigLIP's probability, 0 to 1, that text and photo match. Each pair is judged by itself, and
+    """SigLIP's probability, 0 to 1, that text and photo match. Each pair is judged on its own, and
     several terms are combined as probabilities.
     """
     logit: float | None

@@ -462,7 +462,7 @@ def test_any_even_dimension_is_quantised(
     index = opened(catalog, tmp_path / "index")
     assert all(ids[row] in index.nearest(vectors[row], 200).ids for row in range(0, 999, 111))
     found = index.nearest(vectors[0], 999).ids
-    assert len(found) > 900, "all but those that the kernel gives the least of its 65,536 values"
+    assert len(found) > 900, "all but those whose 16-bit score is the kernel's minimum"
     assert set(found.tolist()) <= set(ids)
     catalog.close()
 
@@ -637,8 +637,8 @@ def test_a_quantised_scan_covers_everything(quantised: tuple[Catalog, int, Path]
 def test_a_quantised_scan_passes_over_none_that_lies_opposite(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dimension: int
 ) -> None:
-    """FAISS's kernel leaves out photos that have the least of its 65,536 values, which are the best
-    of a NOT.
+    """FAISS's kernel leaves out photos whose 16-bit score is the minimum, which are the best of a
+    NOT.
     """
     monkeypatch.setattr(faiss_build, "_QUANTISED_FROM", 100)
     catalog = Catalog(tmp_path)

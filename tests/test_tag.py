@@ -92,10 +92,10 @@ def test_tags_tell_what_was_drawn(
 
 
 def test_a_tag_among_other_terms(library: Path, times: dict[str, set[str]], run: Run) -> None:
-    with sigseek.open(library) as photos:
-        photos.tag([Label("night", "at night")])
+    with sigseek.open(library) as opened:
+        opened.tag([Label("night", "at night")])
         tagged, houses, both, rest, others = (
-            {Path(hit.path).name for hit in photos.search(query, 40)}
+            {Path(hit.path).name for hit in opened.search(query, 40)}
             for query in (
                 "tag:night",
                 "a house",
@@ -116,18 +116,18 @@ def test_a_tag_among_other_terms(library: Path, times: dict[str, set[str]], run:
 
 
 def test_tagging_again_replaces_the_same_label_only(library: Path) -> None:
-    with sigseek.open(library) as photos:
+    with sigseek.open(library) as opened:
 
         def tagged(name: str) -> set[str]:
-            return {hit.path for hit in photos.search(f"tag:{name}", 40)}
+            return {hit.path for hit in opened.search(f"tag:{name}", 40)}
 
-        photos.tag([Label("a", "at night"), Label("b", "at noon")])
+        opened.tag([Label("a", "at night"), Label("b", "at noon")])
         noon = tagged("b")
         assert not tagged("a") & noon
-        photos.tag([Label("a", "at noon")])
+        opened.tag([Label("a", "at noon")])
         assert tagged("a") == tagged("b") == noon
-        photos.tag([Label("a", "a submarine")])
-        assert [(tag.label, tag.photos > 0) for tag in photos.tags()] == [("a", False), ("b", True)]
+        opened.tag([Label("a", "a submarine")])
+        assert [(tag.label, tag.photos > 0) for tag in opened.tags()] == [("a", False), ("b", True)]
         assert tagged("a") == set()
 
 
@@ -206,7 +206,7 @@ def test_a_photo_that_goes_takes_its_tags_along_and_one_that_comes_has_none(
 
 
 def test_from_python(library: Path) -> None:
-    with sigseek.open(library) as photos:
+    with sigseek.open(library) as opened:
         seen: list[tuple[int, int | None]] = []
 
         class Noting(Silence):
@@ -214,23 +214,23 @@ def test_from_python(library: Path) -> None:
                 if progress.phase is Phase.TAGGING:
                     seen.append((progress.done, progress.total))
 
-        counts = photos.tag(["night", Label("noon", "at noon"), "night"], "{}", listener=Noting())
+        counts = opened.tag(["night", Label("noon", "at noon"), "night"], "{}", listener=Noting())
         assert [count.label for count in counts] == ["night", "noon"]
         assert seen == [(0, 2), (1, 2), (2, 2)]
-        assert photos.tags() == counts
-        assert photos.remove_tag("night") == counts[0]
-        assert photos.tags() == counts[1:]
+        assert opened.tags() == counts
+        assert opened.remove_tag("night") == counts[0]
+        assert opened.tags() == counts[1:]
         with pytest.raises(
             sigseek.QueryError, match="there is no tag 'night'; existing tags: noon"
         ):
-            photos.remove_tag("night")
+            opened.remove_tag("night")
         for labels, template in (([], "{}"), ([" "], "{}"), (["a"], "a")):
             with pytest.raises(sigseek.QueryError):
-                photos.tag(labels, template)
+                opened.tag(labels, template)
         with pytest.warns(
             UserWarning, match="the label 'long' has 200 words and the model reads 64 tokens"
         ):
-            photos.tag([Label("long", "house " * 200)])
+            opened.tag([Label("long", "house " * 200)])
 
 
 def test_known_photos_match(tmp_path: Path) -> None:
@@ -269,10 +269,10 @@ def test_a_long_list_of_tags_is_cut(library: Path) -> None:
             )
     catalog.close()
     with (
-        sigseek.open(library) as photos,
+        sigseek.open(library) as opened,
         pytest.raises(sigseek.QueryError, match=r"t18, t19 and 5 more; see: library.tags\(\)$"),
     ):
-        photos.search("tag:x")
+        opened.search("tag:x")
 
 
 def test_another_writer(library: Path, run: Run, databases: Databases) -> None:

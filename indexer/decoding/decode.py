@@ -79,8 +79,8 @@ def decode_photo(
     `thumbnail`, it is also returned as a JPEG whose longer side has at most so many pixels, unless
     what the checkpoint needs was decoded smaller than that.
 
-    Raises TooLargeError for a picture of more than `max_pixels`, by default what half of the memory
-    is enough for, LargePhotoError when the decoder would hold more than `max_held` pixels at once,
+    Raises TooLargeError for a picture of more than `max_pixels`, by default what fits into half
+    of the memory, LargePhotoError when the decoder would hold more than `max_held` pixels at once,
     DecodeError for whatever is wrong with the content, and OSError when the file cannot be read.
     """
     least = (_HEADROOM * preprocessing.width, _HEADROOM * preprocessing.height)

@@ -34,10 +34,10 @@ _VERSION = 1
 """Raise it when the same embeddings would give other pairs."""
 _GROWN = 2
 """If the library has grown or shrunk by this factor, the usual cosine is measured again, and all
-photos are compared anew.
+photos are compared again.
 """
 _MANY_NEW = 8
-"""If more than one photo in this many is new, comparing all anew is faster."""
+"""If more than one photo in this many is new, comparing all again is faster."""
 _LOOKED_TOGETHER = 1_000
 """Pairs that are looked at closely together."""
 _STORED_TOGETHER = 50_000

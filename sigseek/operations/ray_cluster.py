@@ -134,7 +134,7 @@ class RayCluster:
     def start(self, kind: type, *given: object) -> list[Any]:
         """Start the workers, which are objects of class `kind` in processes of their own.
 
-        Ray makes a worker anew when its process has ended, and repeats the calls that it was in.
+        Ray makes a worker again when its process has ended, and repeats the calls that it was in.
         """
         remote = self._ray.remote(
             num_cpus=self.cores,

@@ -105,7 +105,7 @@ def _figures(evaluation: Evaluation) -> str:
         if value is not None
     ]
     notes = (
-        '<p class="note">R@k: share of captions (or pictures) that find one of their own among the '
+        '<p class="note">R@k: share of captions (or pictures) with one of their own among the '
         "first k. mAP: mean average precision. Equal captions count as one, and equal scores as "
         "misses.</p>"
     )

@@ -92,7 +92,7 @@ def make_app(library: Library, settings: Settings) -> FastAPI:
     app = FastAPI(
         title="sigseek",
         version=__version__,
-        summary="Find photos by what is in them.",
+        summary="Find photos by describing them, or by a similar one.",
         openapi_url=f"{API}/openapi.json",
         # FastAPI's pages about the API load scripts from elsewhere.
         docs_url=None,

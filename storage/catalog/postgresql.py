@@ -234,7 +234,7 @@ class PostgreSqlDialect:
 
     def is_one_of(self, column: Column[Any], values: Collection[Any]) -> ColumnElement[bool]:
         """Return the condition; all values are one parameter. With hundreds of parameters the
-        driver would read the statement anew each time, which takes longer than the server's part.
+        driver would parse the statement each time, which takes longer than the server's part.
         """
         return column == any_(literal(list(values), ARRAY(column.type)))
 

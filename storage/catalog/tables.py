@@ -285,7 +285,7 @@ class EmbeddingComparisonColumns(TypedColumns):
 
     checkpoint_id: Named[int] = _id_of("checkpoint", primary_key=True)
     version: Named[str] = Column(TEXT)
-    """What decides which pairs are found. Those of another version are found anew."""
+    """What decides which pairs are found. Those of another version are found again."""
     generation: Named[int] = Column(WHOLE)
     """Embeddings up to this generation of the checkpoint were compared."""
     usual: Named[float]

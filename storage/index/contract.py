@@ -199,12 +199,13 @@ class IndexStore(Protocol):
         """Remove what is kept for the checkpoint with this token."""
 
     def tidy(self, generations: Mapping[str, int]) -> None:
-        """Remove what killed writers left, and whatever is newer than its checkpoint's generation.
+        """Remove what killed writers left, and every index newer than its checkpoint's generation.
 
-        `generations` are those of all checkpoints, by token. The caller holds the writer's lock. A
-        restored backup or a power cut takes the catalog back. It then counts on from there, and an
-        index of the lost time would be taken for one of the new. What belongs to no checkpoint goes
-        too. Raises LibraryError where something cannot be removed.
+        `generations` are those of all checkpoints, by token. The caller holds the writer's lock.
+        After a restored backup or a power cut, the catalog's generation is lower than that of some
+        index. It would reach that number again with other embeddings, so such an index is removed.
+        An index that belongs to no checkpoint is removed, too. Raises LibraryError where something
+        cannot be removed.
         """
 
     def bytes(self) -> int:

@@ -210,7 +210,7 @@ class MilvusCollection:
         return LibraryError(
             f"the collection {self.name} of Milvus at {self._address} has {what} that sigseek "
             "did not make",
-            "drop the collection, and it will be made anew",
+            "drop the collection, and it will be made again",
             ErrorKind.INVALID,
         )
 

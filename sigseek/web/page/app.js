@@ -20,7 +20,7 @@
 //   attempt(work, handle)    run `work`; problems are shown, unless `handle(problem)` returns true
 //   fail(error), toast(text), announce(text)   tell what happened, also to screen readers
 //   copy(text, what)     put a text on the clipboard
-//   copyPaths(paths)     put paths on the clipboard, one a line
+//   copyPaths(paths)     put paths on the clipboard, one per line
 //   later(wait, call)    a timer with start() and stop()
 //   changed()            the library was changed from here: all views show it
 //   onEvent(name, listener)  events of the server, see docs/http.md
@@ -233,7 +233,7 @@ class App {
     }
   }
 
-  /** Copy paths, one a line. A path with a line break would look like two, so it is left out. */
+  /** Copy paths, one per line. A path with a line break would look like two, so it is left out. */
   async copyPaths(paths) {
     const whole = paths.filter((path) => !/[\n\r]/.test(path));
     const left = paths.length - whole.length;

@@ -19,7 +19,7 @@ class HashWriter(Writer):
 
     def put_hashes(self, hashes: Mapping[int, HashRecord | None], version: int) -> None:
         """Keep the hashes of photos by id, all of this version. None is for a photo whose files
-        give no picture any more. These photos are compared anew. Photos that another writer has
+        give no picture any more. These photos are compared again. Photos that another writer has
         removed meanwhile are passed over.
         """
         present = self._lock_photos(hashes, change=True)

@@ -47,7 +47,7 @@ class TaskWriter(Writer):
 
     def renew_lease(self, worker_id: int, lease: timedelta) -> bool:
         """Let the worker's claims hold for so long from now on. Return False where there is no such
-        worker any more: others took it for dead, and one of them has listed anew.
+        worker any more: others took it for dead, and one of them has listed again.
         """
         renewed = self._connection.execute(
             update(WORKER).where(WORKER.c.id == worker_id).values(lease_until=_end(lease))
@@ -84,7 +84,7 @@ class TaskWriter(Writer):
 
     def begin_listing(self, worker_id: int) -> None:
         """Remove tasks that an earlier listing has left behind, and workers that have left. The
-        caller, this worker, lists all files anew.
+        caller, this worker, lists all files again.
 
         Tasks that are claimed stay, and so do those that were tried before: a file that ends every
         worker would otherwise be tried for ever.
