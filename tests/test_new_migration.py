@@ -46,6 +46,8 @@ def test_a_changed_table_becomes_the_next_migration(tmp_path: Path) -> None:
     written = Path(script.path).read_text()
     assert written.count("op.") == 1, "nothing else differs between the tables and the migrations"
     assert "op.create_table(" in written
+    lint = [sys.executable, "-m", "ruff", "format", "--check", script.path]
+    assert subprocess.run(lint, cwd=checkout, check=False).returncode == 0
     (head,) = [
         path
         for path in (checkout / "storage" / "catalog").rglob("*.py")

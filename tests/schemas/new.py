@@ -70,6 +70,8 @@ def write_migration(config: Config, revision: str, name: str) -> Path:
         engine.dispose()
     assert script
     assert not isinstance(script, list)
+    formatting = [sys.executable, "-m", "ruff", "format", "--quiet", script.path]
+    subprocess.run(formatting, cwd=ROOT, check=True)  # as `make lint` wants it
     return Path(script.path)
 
 
