@@ -50,6 +50,7 @@ def test_a_second_checkpoint_is_the_librarys_as_soon_as_it_has_a_photo(
             found = other.search("a red house", limit=100, include_all=True)
         assert len(found) == 4
         assert str(found.notes[0]) == str(warned[0].message)
+        assert warned[0].filename == __file__, "where the library was called"
     where = ("--library", library.directory)
     go_on = f"sigseek index --library {library.directory} --model {tiny}"
     note = f"note: this answer is of {tiny}, which {said}{go_on}\n"

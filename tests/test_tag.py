@@ -229,8 +229,9 @@ def test_from_python(library: Path) -> None:
                 opened.tag(labels, template)
         with pytest.warns(
             UserWarning, match="the label 'long' has 200 words and the model reads 64 tokens"
-        ):
+        ) as warned:
             opened.tag([Label("long", "house " * 200)])
+        assert warned[0].filename == __file__, "where the library was called"
 
 
 def test_known_photos_match(tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
 """The checkpoint in use as the library knows it: what it has embedded, beside others."""
 
-import warnings
 from collections.abc import Sequence
 
 from sigseek.errors import Call, ErrorKind, Option, Remedy, RemedyWarning, escaped
 from sigseek.operations.location import LibraryLocation
 from sigseek.operations.model import ModelInUse
+from sigseek.operations.warning import warn_caller
 from sigseek.progress import Listener, Stop
 from sigseek.results import counted
 from sigseek.siglip.checkpoint import DEFAULT, MINI, MINI_CAMERA
@@ -196,4 +196,4 @@ class LibraryCheckpoint:
         self.notes = (coverage,)
         if not self._told_of_coverage:
             self._told_of_coverage = True
-            warnings.warn(RemedyWarning(coverage), stacklevel=4)
+            warn_caller(RemedyWarning(coverage))

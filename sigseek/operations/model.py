@@ -6,7 +6,6 @@ The towers are loaded when something has to be embedded, and what they import is
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from sigseek.errors import Option, Remedy
 from sigseek.operations.default_checkpoint import checkpoint_to_index, checkpoint_to_search
 from sigseek.operations.lazy import Lazy
 from sigseek.operations.location import LibraryLocation
+from sigseek.operations.warning import warn_caller
 from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.siglip import (
     Checkpoint,
@@ -309,8 +309,8 @@ class ModelInUse:
         return np.concatenate(embeddings)
 
     def warn_if_cut(self, what: str, text: str) -> str | None:
-        """Warn the caller's caller when the model reads only the beginning of the text, and return
-        what was said.
+        """Warn whoever called the library when the model reads only the beginning of the text, and
+        return what was said.
         """
         if not self.texts().cuts(text):
             return None
@@ -318,5 +318,5 @@ class ModelInUse:
             f"{what} has {len(text.split()):,} words and the model reads "
             f"{self.checkpoint.text_length} tokens; only its beginning was searched for"
         )
-        warnings.warn(note, stacklevel=3)
+        warn_caller(note)
         return note
