@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sigseek.errors import Call, Option, Remedy, Step, escaped
-from sigseek.results import FINISH_INDEXING, counted, shown
+from sigseek.results import FINISH_INDEXING, counted, rounded, shown
 from sigseek.search.verdicts import MATCH_FROM, MAYBE_FROM
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _no_match(found: SearchResults, min_probability: float, label: str) -> str:
         )
     if found.maybes:
         return f"No photo clearly matches{label}"
-    return f"No photo matches{label}; the closest is {best} ({found.best.probability:.2f})"
+    return f"No photo matches{label}; the closest is {best} ({rounded(found.best.probability, 2)})"
 
 
 def _listed(found: SearchResults, limit: int) -> Remedy:
@@ -243,8 +243,9 @@ def _reason(found: SearchResults, *, include_all: bool, explain: bool) -> Remedy
     elif len(found.terms) == 1 and found.terms[0].decided_by == "likeness":
         text = "no photo is much more like it than chance would have it"
     elif required and len(found.terms) == 1:
+        certainty = rounded(required[0].confidence or 0, 2)
         text = (
-            f"your photos seem to show something of it (certainty {required[0].confidence:.2f}), "
+            f"your photos seem to show something of it (certainty {certainty}), "
             "but none shows it clearly"
         )
     else:
@@ -271,7 +272,7 @@ def _nothing_of(absent: Sequence[JudgedTerm], found: SearchResults) -> str:
     if len(absent) > _MOST_NAMED:
         names.append(f"{len(absent) - _MOST_NAMED:,} more")
     named = (" and " if absent[0].required else " or ").join(names)
-    certainty = ", ".join(f"{term.confidence:.2f}" for term in named_ones)
+    certainty = ", ".join(rounded(term.confidence or 0, 2) for term in named_ones)
     text = f"as far as can be told, your photos show nothing of {named}"
     if found.best and found.best.verdict == "maybe":
         text = f"it is not certain that your photos show {named}"
@@ -299,7 +300,7 @@ def _explanation(found: SearchResults) -> tuple[str, ...]:
     for term in found.terms:
         there = ""
         if term.confidence is not None:
-            there = f"certainty {term.confidence:.2f} that your photos show it; "
+            there = f"certainty {rounded(term.confidence, 2)} that your photos show it; "
         source = _DECIDED_BY[term.decided_by]
         lines.append(f"{shown(term.term)}: {there}a photo's number for it comes from {source}")
     if len(lines) > 1:
@@ -316,9 +317,7 @@ def hit_explanation(hit: Hit) -> str | None:
         return None
     if len(hit.terms) == 1 and hit.logit is not None and hit.confidence:
         own = min(hit.probability / hit.confidence, 1.0)
-        return (
-            f"{hit.probability:.2f} = {hit.confidence:.2f} that your photos show it "
-            f"x {own:.2f} that this one does"
-        )
-    terms = ", ".join(f"{shown(term)} {value:.2f}" for term, value in hit.terms.items())
+        number, there, this = (rounded(one, 2) for one in (hit.probability, hit.confidence, own))
+        return f"{number} = {there} that your photos show it x {this} that this one does"
+    terms = ", ".join(f"{shown(term)} {rounded(value, 2)}" for term, value in hit.terms.items())
     return f"{terms} (held back by {shown(hit.held_back_by)})" if hit.held_back_by else terms

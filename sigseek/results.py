@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sigseek.errors import Call, Option, Remedy, escaped
+from sigseek.search.verdicts import MATCH_FROM, MAYBE_FROM
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -82,6 +83,16 @@ def _json_value(value: object) -> str:
     if isinstance(value, Path):
         return str(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def rounded(probability: float, digits: int) -> str:
+    """Return a probability with so many decimals. One that is below the bound of a verdict stays
+    below it, so that 0.4996, a maybe, does not read as 0.500, a match.
+    """
+    text = f"{probability:.{digits}f}"
+    if any(probability < bound <= float(text) for bound in (MATCH_FROM, MAYBE_FROM)):
+        return f"{float(text) - 10**-digits:.{digits}f}"
+    return text
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:

@@ -8,6 +8,7 @@ import pytest
 from sigseek.answers import answer, headline, hit_explanation
 from sigseek.cli.remedies import spell
 from sigseek.errors import Remedy
+from sigseek.results import rounded
 from sigseek.search.results import Hit, JudgedTerm, SearchResults
 from tests.answered import found, hit, term
 
@@ -293,6 +294,32 @@ def test_what_decided_on_each_term(terms: tuple[JudgedTerm, ...], said: list[str
 )
 def test_what_a_hits_number_comes_from(one: Hit, said: str | None) -> None:
     assert hit_explanation(one) == said
+
+
+@pytest.mark.parametrize(
+    ("probability", "digits", "said"),
+    [
+        (0.4996, 3, "0.499"),
+        (0.4996, 2, "0.49"),
+        (0.5, 3, "0.500"),
+        (0.09996, 3, "0.099"),
+        (0.0951, 2, "0.09"),
+        (0.1, 2, "0.10"),
+        (0.9996, 3, "1.000"),
+        (0.6178, 2, "0.62"),
+    ],
+)
+def test_no_number_reads_as_a_better_verdict(probability: float, digits: int, said: str) -> None:
+    assert rounded(probability, digits) == said
+
+
+def test_a_doubtful_hit_reads_as_one() -> None:
+    one = hit("maybe", 0.4996, confidence=0.4998, terms={"a house": 0.4996})
+    assert hit_explanation(one) == "0.49 = 0.49 that your photos show it x 1.00 that this one does"
+    results = found(best=hit("no match", 0.0998), terms=(term("a house", 0.4998),))
+    said = answer(results, 10)
+    assert said.headline.text == "No photo matches; the closest is /p/a.jpg (0.09)"
+    assert "(certainty 0.49)" in said.legend[0].text
 
 
 def test_a_library_without_verdicts_says_how_to_get_them() -> None:

@@ -544,6 +544,20 @@ def test_the_arithmetic_of_rows(page: Page) -> None:
     assert height == pytest.approx(103 + heights[1])
 
 
+def test_no_number_reads_as_a_better_verdict(page: Page) -> None:
+    page.goto("/login")
+    texts = page.evaluate("""async () => {
+      const { probability, roughly } = await import("/page/words.js");
+      const values = [0.496, 0.5, 0.499995, 0.0996, 0.0951, 0.1, 0.944];
+      return [values.map(probability), values.map(roughly)];
+    }""")
+    shown = [[text.replace("\u00a0", "").replace(" ", "") for text in row] for row in texts]
+    assert shown == [
+        ["49%", "50%", "50%", "9.9%", "9.5%", "10%", "94%"],
+        ["49%", "50%", "50%", "9%", "9%", "10%", "94%"],
+    ]
+
+
 def test_a_list_taller_than_browsers_allow(page: Page) -> None:
     page.goto("/login")
     scaled = page.evaluate("""async () => {

@@ -19,7 +19,7 @@ from sigseek.cli.output import bar, print_json
 from sigseek.cli.parameter_types import PathName
 from sigseek.cli.progress import NotingProgress
 from sigseek.errors import RemedyWarning
-from sigseek.results import shown
+from sigseek.results import rounded, shown
 
 _MANY = 20
 """A progress bar is shown for this many photos or labels, or more."""
@@ -70,7 +70,7 @@ def classify(
         click.echo(shown(result.path))
         for scored in result.scores:
             number = scored.probability
-            click.echo(f"      {number:.3f}  {bar(number)}  {shown(scored.label)}")
+            click.echo(f"      {rounded(number, 3)}  {bar(number)}  {shown(scored.label)}")
     for problem in listener.problems:
         click.echo(
             f"error: {shown(problem.path)}: {problem.reason}; choose another photo", err=True

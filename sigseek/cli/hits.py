@@ -11,7 +11,7 @@ import click
 from sigseek.answers import Answer, hit_explanation
 from sigseek.cli.output import bar, print_json, print_paths, remedy_in_words, say
 from sigseek.errors import Remedy
-from sigseek.results import QUERY_PHOTOS, counted, shown
+from sigseek.results import QUERY_PHOTOS, counted, rounded, shown
 from sigseek.search.results import Hit, SearchResults, SimilarHit
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ def print_hits(hits: Sequence[Hit | SimilarHit]) -> None:
     """Print a table: rank, probability or cosine, a bar of it, path, and what is special."""
     for hit in hits:
         value = hit.probability if isinstance(hit, Hit) else hit.cosine
+        number = rounded(value, 3) if isinstance(hit, Hit) else f"{value:.3f}"
         remarks = [f"(+{counted(len(hit.copies), 'copy', 'copies')})"] if hit.copies else []
         if hit.query_photo:
             remarks.append(f"({QUERY_PHOTOS[hit.query_photo]})")
@@ -125,7 +126,7 @@ def print_hits(hits: Sequence[Hit | SimilarHit]) -> None:
             remarks.append("(damaged)")
         if isinstance(hit, Hit) and hit.verdict in ("maybe", "no match"):
             remarks.append(hit.verdict)
-        line = f"{hit.rank:>4}  {value:.3f}  {bar(value)}  {shown(hit.path)}"
+        line = f"{hit.rank:>4}  {number}  {bar(value)}  {shown(hit.path)}"
         click.echo("  ".join([line, *remarks]))
         explanation = hit_explanation(hit) if isinstance(hit, Hit) else None
         if explanation:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sigseek.answers import hit_explanation
 from sigseek.pages.page import Thumbnails, copies, facts, named, picture, write_page
-from sigseek.results import QUERY_PHOTOS, time_in_words
+from sigseek.results import QUERY_PHOTOS, rounded, time_in_words
 from sigseek.search.results import Hit, SimilarHit
 
 _VERDICTS = {"match": "● match", "maybe": "◐ maybe", "no match": "○ no match"}
@@ -94,12 +94,13 @@ def _score(hit: Hit | SimilarHit) -> str:
     """Return the hit's number and a bar of it; nothing where facts alone decided."""
     if isinstance(hit, Hit) and hit.judged_by == "facts":
         return ""
-    name, value = (
-        ("probability", hit.probability) if isinstance(hit, Hit) else ("cosine", hit.cosine)
-    )
+    if isinstance(hit, Hit):
+        name, value, number = "probability", hit.probability, rounded(hit.probability, 3)
+    else:
+        name, value, number = "cosine", hit.cosine, f"{hit.cosine:.3f}"
     share = min(max(value, 0.0), 1.0)
     bar = f'<span class="bar" aria-hidden="true"><i style="width: {share:.1%}"></i></span>'
-    return f'{bar}<span title="{name}">{value:.3f}</span>'
+    return f'{bar}<span title="{name}">{number}</span>'
 
 
 def _marks(hit: Hit | SimilarHit) -> str:

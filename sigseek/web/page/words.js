@@ -23,15 +23,25 @@ export function inFigures(amount) {
   return number.format(amount);
 }
 
+/**
+ * Return a probability in per cent that stays below the bound of a verdict if it is below: 0.496 is
+ * a maybe, and "50 %" would be a match. The layout's steps of 1/65535 may be below by rounding.
+ */
+function belowBounds(value, form) {
+  const bound = [0.1, 0.5].find((one) => value + 1 / 65535 < one);
+  const below = [value, bound - 0.0006, bound - 0.0051].map((one) => form.format(one));
+  return below.find((text) => !bound || text !== form.format(bound));
+}
+
 /** Return a probability, 0 to 1. Small ones keep two figures, so that 0.4 % is no 0 %. */
 export function probability(value) {
   if (value > 0 && value < 0.0001) return `< ${exactPercent.format(0.0001)}`;
-  return value < 0.1 ? exactPercent.format(value) : percent.format(value);
+  return belowBounds(value, value < 0.1 ? exactPercent : percent);
 }
 
 /** Return a probability for the little room on a photo. */
 export function roughly(value) {
-  return value > 0 && value < 0.01 ? `< ${percent.format(0.01)}` : percent.format(value);
+  return value > 0 && value < 0.01 ? `< ${percent.format(0.01)}` : belowBounds(value, percent);
 }
 
 /** Return a size in bytes. */
