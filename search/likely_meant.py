@@ -88,7 +88,7 @@ def _note(typed: Sequence[str], unknown: Sequence[str], meant: str) -> Remedy | 
     named = list(dict.fromkeys([*typed, *unknown]))
     if not named:
         return None
-    text = escaped(f"{_listed(named)} {'was' if len(named) == 1 else 'were'} searched as text")
+    text = escaped(f"{in_short(named)} {'was' if len(named) == 1 else 'were'} searched as text")
     if unknown:
         text += f"; the terms with a colon are {TERMS_IN_WORDS}"
     if typed and len(meant) <= _LONGEST_QUERY and _can_be_read(meant):
@@ -181,8 +181,8 @@ def _names_term(word: str) -> bool:
     return _NAMED.fullmatch(word) is not None
 
 
-def _listed(named: Sequence[str]) -> str:
-    """Return the first of the words and signs, each in quotation marks."""
+def in_short(named: Sequence[str]) -> str:
+    """Return the first of what was typed, each in quotation marks and cut if it is long."""
     short = [word if len(word) <= _LONGEST else f"{word[: _LONGEST - 1]}…" for word in named]
     shown = [f"'{printable(word)}'" for word in short[:_MOST_NAMED]]
     more = len(named) - len(shown)

@@ -113,6 +113,27 @@ def test_each_text_of_a_query_has_its_own_note(mini_library: Path) -> None:
     ]
 
 
+@pytest.mark.filterwarnings("ignore:the query has")
+def test_nothing_is_noted_twice_and_long_words_are_cut(mini_library: Path) -> None:
+    with opened(mini_library) as library:
+        many = " OR ".join(f"an ostrich {number}" for number in range(9))
+        known = search(library, "a house").notes
+        assert [str(note) for note in search(library, many).notes] == [
+            "mini hardly knows 'ostrich': its vocabulary has no such word",
+            *map(str, known),
+        ]
+        unknown = search(library, "дом OR кот OR лес OR снег OR луг").notes
+        assert str(unknown[0]).startswith(
+            "mini does not know most of 'дом', 'кот', 'лес' and 2 more, so these hits mean little"
+        )
+        assert unknown[1:] == known
+        long = search(library, "z" * 300).notes
+    assert [str(note) for note in long[:2]] == [
+        "the query has 1 word and the model reads 64 tokens; only its beginning was searched for",
+        f"mini hardly knows '{'z' * 29}…': its vocabulary has no such word",
+    ]
+
+
 @pytest.mark.parametrize(
     ("query", "options", "message"),
     [

@@ -17,6 +17,7 @@ from sigseek.operations.lazy import Lazy
 from sigseek.operations.location import LibraryLocation
 from sigseek.operations.warning import warn_caller
 from sigseek.progress import Listener, Phase, Progress, Stop
+from sigseek.results import counted
 from sigseek.siglip import (
     Checkpoint,
     CheckpointError,
@@ -315,7 +316,7 @@ class ModelInUse:
         if not self.texts().cuts(text):
             return None
         note = (
-            f"{what} has {len(text.split()):,} words and the model reads "
+            f"{what} has {counted(len(text.split()), 'word')} and the model reads "
             f"{self.checkpoint.text_length} tokens; only its beginning was searched for"
         )
         warn_caller(note)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from sigseek.errors import Call, Option, Remedy, escaped
 from sigseek.operations.model import ModelInUse
-from sigseek.search.errors import printable
 
 if TYPE_CHECKING:
     from sigseek.search.query import Leaf
@@ -86,32 +85,46 @@ def duplicate_note(catalog: CatalogReader, asked: Sequence[Leaf]) -> Remedy | No
 
 
 def text_notes(model: ModelInUse, asked: Sequence[Leaf]) -> list[Remedy | str | None]:
-    """Return notes about texts that the checkpoint cuts or knows too little of."""
+    """Return notes about texts that the checkpoint cuts or knows too little of, each once."""
     from sigseek.search.query import Text
 
-    notes: list[Remedy | str | None] = []
-    for term in asked:
-        if isinstance(term, Text):
-            notes += [model.warn_if_cut("the query", term.text), _unknown_note(model, term.text)]
-    return notes
-
-
-def _unknown_note(model: ModelInUse, text: str) -> Remedy | str | None:
-    """Return a note about a text of which the checkpoint knows too little to find anything by it,
-    such as Cyrillic for an English checkpoint, or about single words that it hardly knows.
-    """
+    texts = list(dict.fromkeys(term.text for term in asked if isinstance(term, Text)))
+    cut: dict[str | None, None] = {}
+    for text in texts:
+        cut[model.warn_if_cut("the query", text)] = None
+    unknown: list[str] = []
+    words: dict[str, None] = {}
+    for text in texts:
+        if model.texts().unknown_share(text) >= _UNKNOWN:
+            unknown.append(text)
+        else:
+            words |= dict.fromkeys(model.texts().unfamiliar_words(text))
     name = model.checkpoint.name
-    if model.texts().unknown_share(text) < _UNKNOWN:
-        words = model.texts().unfamiliar_words(text)
-        if not words:
-            return None
-        named = ", ".join(f"'{printable(word)}'" for word in words)
-        such = "word" if len(words) == 1 else "words"
-        return f"{name} hardly knows {named}: its vocabulary has no such {such}"
-    found = f"{name} does not know most of '{printable(text)}', so these hits mean little"
+    return [*cut, _unknown_note(name, unknown), _unfamiliar_note(name, list(words))]
+
+
+def _unknown_note(name: str, texts: Sequence[str]) -> Remedy | str | None:
+    """Return a note about texts of which the checkpoint of this name knows too little to find
+    anything by them, such as Cyrillic for an English checkpoint.
+    """
+    from sigseek.search.likely_meant import in_short
+
+    if not texts:
+        return None
+    found = f"{name} does not know most of {in_short(texts)}, so these hits mean little"
     if name in MULTILINGUAL:
         return found
     return Remedy(
         f"{escaped(found)}; {' and '.join(MULTILINGUAL)} know many languages, for example: {{}}",
         (Call("index", options=(("model", MULTILINGUAL[0]),)),),
     )
+
+
+def _unfamiliar_note(name: str, words: Sequence[str]) -> str | None:
+    """Return a note about single words that the checkpoint of this name hardly knows."""
+    from sigseek.search.likely_meant import in_short
+
+    if not words:
+        return None
+    such = "word" if len(words) == 1 else "words"
+    return f"{name} hardly knows {in_short(words)}: its vocabulary has no such {such}"
