@@ -79,6 +79,9 @@ def test_any_words_are_read_or_refused(words: list[str]) -> None:
         ),
         (["a house"], "No such command 'a house'. To search for a text: sigseek search 'a house'"),
         (["."], "No such command '.'. To add a folder: sigseek index ."),
+        (["version"], "No such command 'version'. Did you mean '-V'?"),
+        (["-v"], "No such option '-v'. Did you mean '--version'?"),
+        (["--library", "x", "search", "a"], "'--library'. A command's options come after it."),
         (["-version"], "No such option '-version'. Did you mean '--version'?"),
         (["index", "-exclud", "x"], "No such option '-exclud'. Did you mean '--exclude'?"),
         (["status", "--jsn"], "No such option '--jsn'. Did you mean '--json'?"),
@@ -88,6 +91,12 @@ def test_any_words_are_read_or_refused(words: list[str]) -> None:
             "No such option '-json'. Did you mean '--json'? If it is a part of the query, write "
             "-- before the query.",
         ),
+        (
+            ["search", "a", "-N", "3"],
+            "No such option '-N'. Did you mean '-n'? If it is a part of the query, write -- before",
+        ),
+        (["search", "a", "\u2013n", "3"], "No such option '\u2013n'. Did you mean '-n'?"),
+        (["search", "a", "-k", "3"], "No such option '-k'. If it is a part of the query, write --"),
         (["search", "a", "\u2014all"], "No such option '\u2014all'. Did you mean '--all'?"),
         (["index", "a", "\u2013yes"], "No such option '\u2013yes'. Did you mean '--yes'?"),
         (

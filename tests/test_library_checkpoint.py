@@ -301,6 +301,17 @@ def test_a_checkpoint_that_was_removed(
     assert json.loads(run("index", "--json", *where).stdout)["model"] == "mini"
 
 
+def test_in_the_place_of_a_checkpoint_that_was_removed_the_next_one_is_named(
+    library: sigseek.Library, tmp_path: Path, run: Run
+) -> None:
+    names = [save_tiny(tmp_path / name, seed=seed) for seed, name in enumerate(("first", "last"))]
+    for name in names:
+        run("index", "--model", name, "--library", library.directory)
+    names[1].rename(tmp_path / "away")
+    refused = run("search", "a red house", "--library", library.directory, check=False)
+    assert refused.stderr.endswith(f"another that the library has: --model {names[0]}\n")
+
+
 def test_mini_says_once_that_it_knows_only_its_own_drawings(
     drawn: Path, tmp_path: Path, run: Run
 ) -> None:

@@ -5,6 +5,7 @@ of one letter.
 """
 
 import os
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +17,12 @@ import click
 _MEANINGS = {
     "find": "search", "query": "search", "add": "index", "update": "index", "remove": "forget",
     "delete": "forget", "move": "relocate", "errors": "failures", "info": "status",
+    "version": "-V",
 }  # fmt: skip
 """Commands as other programs call them."""
 _OPTION_MEANINGS = {
     "--count": "--limit", "--number": "--limit", "--top": "--limit", "--max": "--limit",
-    "--threshold": "--min-probability", "--output": "--html",
+    "--threshold": "--min-probability", "--output": "--html", "--v": "--version",
 }  # fmt: skip
 """Options as other programs call them."""
 _LONG_DASHES = "–—"
@@ -69,6 +71,14 @@ class QueryCommand(click.Command):
                 option, value = word.typed.split("=", 1)
                 raise click.UsageError(
                     f"No such option '{word.typed}'. Did you mean '{option} {value}'?", ctx
+                )
+            if word.kind == "unknown" and re.fullmatch(r".[A-Za-z]", word.typed):  # such as -N
+                near = [f"-{letter}" for letter in (word.typed[1], word.typed[1].swapcase())]
+                meant = next((f" Did you mean '{name}'?" for name in near if name in names), "")
+                raise click.UsageError(
+                    f"No such option '{word.typed}'.{meant} "
+                    "If it is a part of the query, write -- before the query.",
+                    ctx,
                 )
             of_query = word.kind in ("argument", "unknown")
             (query if of_query else options).append(word.typed)
@@ -120,7 +130,8 @@ def check_words(command: click.Command, ctx: click.Context, args: Sequence[str])
             if near:
                 raise click.UsageError(f"No such option '{typed}'. Did you mean '{near}'?", ctx)
             if not unknown:  # click would name what is near for its dashes alone
-                raise click.UsageError(f"No such option '{typed}'.", ctx)
+                where = " A command's options come after it." if ctx.parent is None else ""
+                raise click.UsageError(f"No such option '{typed}'.{where}", ctx)
 
 
 def unknown_command(name: str, after: Sequence[str], commands: Sequence[str]) -> str:

@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from sigseek.storage.catalog.catalog import CatalogReader
 
 
-def checkpoint_to_search(reader: CatalogReader) -> CheckpointRecord | None:
+def checkpoint_to_search(
+    reader: CatalogReader, without: str | None = None
+) -> CheckpointRecord | None:
     """Return the checkpoint that answers when none is named; None when the library has none.
 
-    It is the last one that was named to an indexing run, as soon as it has embedded a photo.
+    It is the last one that was named to an indexing run, as soon as it has embedded a photo. The
+    one that is called `without` is passed over.
     """
-    records = reader.checkpoints()
+    records = [record for record in reader.checkpoints() if record.name != without]
     used = [record for record in records if record.embeddings] or records
     # Every search asks, and most libraries have one checkpoint.
     return used[0] if len(used) == 1 else _choose(used, reader.named_checkpoints())

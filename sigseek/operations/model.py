@@ -105,19 +105,14 @@ class ModelInUse:
         """Return the error about the library's default checkpoint, with one that can be used in its
         place, if the library has another.
         """
-        others = [
-            record
-            for record in self._directory.catalog().checkpoints()
-            if record.embeddings and record.name != name
-        ]
-        if not others:
+        other = checkpoint_to_search(self._directory.catalog(), without=name)
+        if other is None or not other.embeddings:
             return error
-        best = max(others, key=lambda record: record.embeddings)
         return CheckpointError(
             f"the library's checkpoint cannot be used: {error.found}",
             Remedy(
                 "make it available again, or use another that the library has: {}",
-                (Option("model", best.name),),
+                (Option("model", other.name),),
             ),
             error.kind,
         )
