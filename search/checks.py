@@ -66,6 +66,15 @@ def check_limit(limit: int) -> None:
         )
 
 
+def check_closer(closer: int) -> None:
+    """Raise QueryError for a number of photos to look at more closely that is below 0."""
+    if closer < 0:
+        raise QueryError(
+            f"{closer} photos cannot be looked at more closely",
+            Remedy("{} must be at least 0", (Option("closer"),)),
+        )
+
+
 def check_place(order: str, offset: int, page: str | None) -> None:
     """Raise QueryError for an order that does not exist, for an offset below 0, and for an offset
     beside a page.

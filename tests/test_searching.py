@@ -140,6 +140,7 @@ def test_nothing_is_noted_twice_and_long_words_are_cut(mini_library: Path) -> No
         ("a house", {"limit": 0}, "0 hits cannot be shown; limit must be at least 1"),
         ("a house", {"min_probability": 1.5}, "a probability of 1.5 is outside 0 to 1"),
         ("...", {}, "the query has no words"),
+        ("a house", {"closer": -1}, "-1 photos cannot be looked at more closely; closer must be"),
         ("a AND b", {"closer": 3}, "a closer look is for one description"),
         ("a AND", {}, "column 3: AND at the end of the query"),
     ],

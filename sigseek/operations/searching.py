@@ -55,12 +55,13 @@ def search(
     stop: Stop | None = None,
 ) -> SearchResults:
     """Answer a query as `Library.search` describes."""
-    from sigseek.search.checks import check_place, check_search, check_types
+    from sigseek.search.checks import check_closer, check_place, check_search, check_types
     from sigseek.search.likely_meant import note_on_habits
     from sigseek.search.query import is_factual
 
     check_types(query=query, within=within, limit=limit, closer=closer, offset=offset)
     check_types(min_probability=min_probability, sort=sort, page=page)
+    check_closer(closer)
     names = _known_names(library)
     asked = _read(query, within, names, named_photos)
     habits = note_on_habits(query, names)
