@@ -21,16 +21,13 @@ class CalibrationError(SigseekError):
     """
 
 
-class QuerySyntaxError(QueryError):
-    """A query that cannot be read. The message begins with the column of what is wrong."""
+class QueryPartError(QueryError):
+    """A part of a query cannot be answered. The message begins with its column."""
 
-    def __init__(self, query: str, column: int, problem: str) -> None:
-        super().__init__(f"column {column}: {problem}")
-        self.args = (query, column, problem)
-        self.query = query
-        self.column = column
-        """The column in characters, from 1."""
-        self.problem = problem
+    query = ""
+    """The query; empty where the error is not about one."""
+    column = 1
+    """The column in characters, from 1."""
 
     @property
     def pointer(self) -> str:
@@ -45,18 +42,32 @@ class QuerySyntaxError(QueryError):
         return f"{printable(before + after)}\n{' ' * sum(map(_cells, printable(before)))}^"
 
 
+class QuerySyntaxError(QueryPartError):
+    """A query that cannot be read. The message begins with the column of what is wrong."""
+
+    def __init__(self, query: str, column: int, problem: str) -> None:
+        super().__init__(f"column {column}: {problem}")
+        self.args = (query, column, problem)
+        self.query = query
+        self.column = column
+        self.problem = problem
+
+
 class FactError(QuerySyntaxError):
     """A fact with a value that it cannot have, or that nothing in the library has."""
 
 
-class UnknownTagError(QueryError):
-    """A tag that does not exist."""
+class UnknownTagError(QueryPartError):
+    """A tag that does not exist. The message has a column if the tag was typed in a query."""
 
-    def __init__(self, name: str, known: Sequence[str]) -> None:
-        super().__init__(
-            f"there is no tag '{printable(name)}'", _other_tags(known), ErrorKind.NOT_FOUND
-        )
-        self.args = (name, known)
+    def __init__(self, name: str, known: Sequence[str], query: str = "", column: int = 1) -> None:
+        found = f"there is no tag '{printable(name)}'"
+        if query:
+            found = f"column {column}: {found}"
+        super().__init__(found, _other_tags(known), ErrorKind.NOT_FOUND)
+        self.args = (name, known, query, column)
+        self.query = query
+        self.column = column
         self.name = name
         self.known = known
         """The existing tags."""

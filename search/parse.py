@@ -170,7 +170,7 @@ class _Parser:
             value = self._unquoted(quoted_part[0]) + typed[quoted_part.end() :]
         match key.lower():
             case "tag":
-                return Tag(value)
+                return Tag(value, typed=self._query, column=token.column + len(key) + 1)
             case "photo":
                 return self._photo(token, value, is_number=quoted_part is None)
             case name:

@@ -58,6 +58,10 @@ class Tag:
 
     name: str
     weight: float = 1.0
+    typed: str = field(default="", compare=False)
+    """The query in which it was typed, for errors; empty for one that was not typed."""
+    column: int = field(default=1, compare=False)
+    """The column of the name there, in characters, from 1."""
 
     def __str__(self) -> str:
         return f"tag:{quoted(self.name)}{_caret(self.weight)}"

@@ -66,8 +66,8 @@ def _selection(facts: Query, catalog: CatalogReader) -> Selection:
             return Every(tuple(_selection(part, catalog) for part in parts))
         case Or(parts=parts):
             return Some(tuple(_selection(part, catalog) for part in parts))
-        case Tag(name=name):
-            return Some(tuple(map(Tagged, _tags_called(name, catalog.tag_names()))))
+        case Tag():
+            return Some(tuple(map(Tagged, _tags_called(facts, catalog.tag_names()))))
         case Fact():
             try:
                 return facts.value.selection(catalog)
@@ -79,15 +79,16 @@ def _selection(facts: Query, catalog: CatalogReader) -> Selection:
             raise TypeError(f"{facts} is not a fact")
 
 
-def _tags_called(name: str, known: Sequence[str]) -> list[str]:
+def _tags_called(tag: Tag, known: Sequence[str]) -> list[str]:
     """Return the tag of this very name, or else the tags whose names differ from it only in what
     makes no difference. Raises UnknownTagError if there are none.
     """
+    name = tag.name
     if name in known:
         return [name]
     found = [tag for tag in known if folded(tag) == folded(name)]
     if not found:
-        raise UnknownTagError(name, known)
+        raise UnknownTagError(name, known, tag.typed, tag.column)
     return found
 
 

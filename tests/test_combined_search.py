@@ -285,7 +285,7 @@ def test_what_is_common_is_counted(library: Library) -> None:
 
 
 def test_an_unknown_tag(library: Library) -> None:
-    with pytest.raises(QueryError, match=r"^there is no tag 'zebra'; existing tags: t$"):
+    with pytest.raises(QueryError, match=r"^column 15: there is no tag 'zebra'; existing tags: t$"):
         library.search(parse("a AND NOT tag:zebra"))
 
 

@@ -152,16 +152,18 @@ def test_what_is_printed(library: Path, run: Run) -> None:
 
 def test_a_tag_that_is_not_there(library: Path, run: Run) -> None:
     where = ("--library", library)
-    for command in (("tag", "--remove", "x"), ("search", "tag:x")):
+    removing, searching = ("tag", "--remove", "x"), ("search", "a house AND tag:x")
+    place, caret = "column 17: ", "a house AND tag:x\n                ^\n"
+    advice = f"make tags with: sigseek tag --library {library} --labels-file FILE"
+    for command, column, under in ((removing, "", ""), (searching, place, caret)):
         done = run(*command, *where, check=False)
         assert (done.returncode, done.stdout) == (1, "")
-        advice = f"sigseek tag --library {library} --labels-file FILE"
-        assert done.stderr == f"error: there is no tag 'x'; make tags with: {advice}\n"
+        assert done.stderr == f"error: {column}there is no tag 'x'; {advice}\n{under}"
     run("tag", "--label", "night", "--label", "the noon = at noon", *where)
-    for command in (("tag", "--remove", "x"), ("search", "tag:x AND a house")):
+    for command, column, under in ((removing, "", ""), (searching, place, caret)):
         assert (
             run(*command, *where, check=False).stderr
-            == "error: there is no tag 'x'; existing tags: night, the noon\n"
+            == f"error: {column}there is no tag 'x'; existing tags: night, the noon\n{under}"
         )
 
 

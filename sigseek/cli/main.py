@@ -102,9 +102,9 @@ class _LazyGroup(click.Group):
             raise
         except (SigseekError, OSError) as error:
             from sigseek.cli.output import Failed, one_line
-            from sigseek.search.errors import QuerySyntaxError
+            from sigseek.search.errors import QueryPartError
 
-            if isinstance(error, QuerySyntaxError) and error.query.strip():
+            if isinstance(error, QueryPartError) and error.query.strip():
                 raise Failed(one_line(error), error.pointer) from error
             raise Failed(one_line(error)) from error
 

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from sigseek.errors import ErrorKind, Remedy, SigseekError
-from sigseek.search.errors import QuerySyntaxError
+from sigseek.search.errors import QuerySyntaxError, UnknownTagError
 from sigseek.web.answers import json_answer
 from sigseek.web.context import settings_of
 from sigseek.web.words import remedy_fields
@@ -115,8 +115,11 @@ def _of_library(request: Request, error: Exception) -> Response:
     column = length = None
     found = error.found
     if isinstance(error, QuerySyntaxError):
-        column, found, remedy = error.column, *_halves(error.problem)
+        found, remedy = _halves(error.problem)
+    if isinstance(error, QuerySyntaxError) or (isinstance(error, UnknownTagError) and error.query):
+        column = error.column
         length = max(len(error.query) - column + 1, 0)
+        found = found.removeprefix(f"column {column}: ")
     fields = problem_fields(
         status, found, error.kind.value, remedy_fields(remedy, spell), column, length
     )
