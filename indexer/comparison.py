@@ -13,6 +13,7 @@ from sigseek.indexer.failures import is_due
 from sigseek.indexer.known_files import KnownFiles
 from sigseek.indexer.listing import FoundFile, Listing
 from sigseek.indexer.presence import may_be_there
+from sigseek.indexer.sidecars import beside
 from sigseek.paths import is_utf8
 from sigseek.storage import FailureRecord, FileRecord, FileTuple
 from sigseek.storage.catalog import path_prefix
@@ -126,6 +127,10 @@ class _UnderWay:
         """
         self._others: dict[str, FileRecord] = {}
         """Known files that are new, changed or not listed, by path."""
+        self._known_raw_sidecars: dict[str, str | None] = {}
+        """The sidecars, as the catalog has them, of settled files that have some in a directory
+        below.
+        """
         self._unlisted: set[str] = set()
         """The paths of known files that are not listed."""
         self._listed_failures: set[str] = set()
@@ -196,9 +201,10 @@ class _UnderWay:
         del self._listing.files[path]
         result.unchanged += 1
         sidecars = self._listing.sidecars.pop(path, None)
-        if file.sidecars != sidecars:
-            result.refreshed += 1
-            result.sidecars[path] = sidecars
+        if beside(file.sidecars) != file.sidecars:
+            self._known_raw_sidecars[path] = file.sidecars
+        if beside(file.sidecars) != sidecars:
+            self._note_sidecars(path, sidecars)
         if file.missing:
             result.reappeared.append(path)
         if path in self._failed:
@@ -214,6 +220,7 @@ class _UnderWay:
             if before is not None and not _comes_before(before, raw.path, picture):
                 continue
             del pairs[raw]
+            self._settle_raw_sidecars(picture)
             sidecars = self._listing.sidecars.pop(raw.path, None)
             if (
                 raw.path in self._others
@@ -225,9 +232,29 @@ class _UnderWay:
                 if sidecars is not None:
                     self._result.raw_sidecars[raw.path] = sidecars
 
+    def _settle_raw_sidecars(self, picture: str) -> None:
+        """Note the sidecars of a picture with those that its RAW file has in a directory below, if
+        they are not what the catalog holds.
+        """
+        now = self._listing.raw_sidecars.pop(picture, None)
+        before = self._known_raw_sidecars.pop(picture, None)
+        if now is not None and picture in self._listing.files:
+            self._listing.sidecars[picture] = now
+        elif now != before and picture not in self._still_failed:
+            if now is not None:
+                self._note_sidecars(picture, now)
+            elif picture not in self._result.sidecars:
+                self._note_sidecars(picture, beside(before))
+
+    def _note_sidecars(self, path: str, sidecars: str | None) -> None:
+        self._result.refreshed += path not in self._result.sidecars
+        self._result.sidecars[path] = sidecars
+
     def finish(self, root: Path, inside: PurePath) -> Comparison:
         """Return the result, now that everything was added and settled."""
         result, listing, others = self._result, self._listing, self._others
+        for picture in list(self._known_raw_sidecars):  # those whose RAW file is gone
+            self._settle_raw_sidecars(picture)
         result.unreadable = listing.unreadable
         result.emptied = not self._found_pictures and bool(listing.excluded)
         result.changed = [FoundFile(path, *found) for path, found in listing.files.items()]

@@ -36,6 +36,10 @@ class Listing:
 
     sidecars: dict[str, str] = field(default_factory=dict)
     """What `sigseek.indexer.sidecars.described` says of the sidecars of a picture, by its path."""
+    raw_sidecars: dict[str, str] = field(default_factory=dict)
+    """The same of pictures whose RAW file lies in a directory below with sidecars of its own. Those
+    are among the picture's.
+    """
     excluded: dict[str, str] = field(default_factory=dict)
     """Directories and pictures that a rule leaves out, and why. They leave the library."""
     passed_over: dict[str, str] = field(default_factory=dict)
@@ -61,6 +65,7 @@ class Listing:
         """Add what was found in other directories."""
         self.raw_pairs.update(other.raw_pairs)
         self.sidecars.update(other.sidecars)
+        self.raw_sidecars.update(other.raw_sidecars)
         self.excluded.update(other.excluded)
         self.passed_over.update(other.passed_over)
         self.other_files.update(other.other_files)

@@ -4,6 +4,7 @@ They are found by their names. Whether they really belong to the photo is decide
 read (`sigseek.indexer.decoding.sidecars`).
 """
 
+import os
 import re
 import unicodedata
 from pathlib import PurePath
@@ -71,16 +72,37 @@ def described(sidecars: list[Sidecar]) -> str | None:
     return "\n".join(lines) or None
 
 
+def with_raw(own: str | None, raw: str | None, directory: str = "") -> str | None:
+    """Return the sidecars of a picture as text, and behind them those of the RAW file of the same
+    shot. `directory` is the directory of that file below the picture's, "" for the same one.
+    """
+    lines = _lines(own)
+    for line in _lines(raw):
+        size, times, name = line.split(" ", 2)
+        other = f"{size} {times} {PurePath(directory, name)}"
+        if other not in lines:
+            lines.append(other)
+    return "\n".join(lines) or None
+
+
+def beside(text: str | None) -> str | None:
+    """Return the sidecars as text, without those that lie in a directory below the picture's."""
+    lines = _lines(text)
+    return "\n".join(line for line in lines if os.sep not in line.split(" ", 2)[2]) or None
+
+
+def _lines(text: str | None) -> list[str]:
+    return text.split("\n") if text else []
+
+
 def names_in(text: str | None) -> tuple[str, ...]:
     """Return the names of the sidecars that `described` gave as text."""
-    return tuple(line.split(" ", 2)[2] for line in (text or "").split("\n") if line)
+    return tuple(line.split(" ", 2)[2] for line in _lines(text))
 
 
 def changes_in(text: str | None) -> tuple[int, ...]:
     """Return the times of change of the sidecars that `described` gave as text."""
-    return tuple(
-        int(line.split(" ", 2)[1].partition("/")[0]) for line in (text or "").split("\n") if line
-    )
+    return tuple(int(line.split(" ", 2)[1].partition("/")[0]) for line in _lines(text))
 
 
 def _times(sidecar: Sidecar) -> str:

@@ -99,6 +99,59 @@ def test_a_raw_file_and_its_sidecar(library: sigseek.Library, photos: Path) -> N
     assert library.index(photos).metadata_read == 0
 
 
+@pytest.mark.parametrize("part", [1, 1000])
+@pytest.mark.parametrize(
+    ("raw", "sidecar"),
+    [
+        ("x.dng", "x.xmp"),
+        ("x.dng", "x.dng.xmp"),
+        ("raw/x.dng", "raw/x.xmp"),
+        ("raw/x.dng", "raw/x.dng.xmp"),
+    ],
+)
+def test_the_sidecar_of_a_raw_file_is_its_pictures(
+    library: sigseek.Library,
+    photos: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    raw: str,
+    sidecar: str,
+    part: int,
+) -> None:
+    monkeypatch.setattr("sigseek.indexer.scan._PART", part)
+    taken = {"taken": "2021:07:03 18:05:09"}
+    (photos / raw).parent.mkdir(parents=True)
+    save_dng(photos / raw, picture(1, (400, 300)), picture(1, (400, 300)), **taken)
+    save(photos / "x.jpg", seed=2, exif=exif(DateTimeOriginal=taken["taken"]))
+    (photos / "x.jpg.json").write_text('{"photoTakenTime": {}, "description": "By the sea"}')
+
+    def facts() -> tuple[int, int | None, str | None, str | None]:
+        report = library.index(photos)
+        (hit,) = hits(library).values()
+        return report.metadata_read, hit.rating, hit.title, hit.description
+
+    def indexed(stars: int | None, title: str | None) -> None:
+        assert facts()[1:] == (stars, title, "By the sea")
+        assert facts() == (0, stars, title, "By the sea")
+
+    indexed(None, None)
+    (photos / sidecar).write_bytes(xmp("<dc:title>Raw</dc:title>", 'xmp:Rating="3"'))
+    indexed(3, "Raw")
+    write_sidecar(photos / "x.jpg.xmp", 5)
+    indexed(5, None if sidecar == "x.xmp" else "Raw")
+    (photos / "x.jpg.xmp").unlink()
+    indexed(3, "Raw")
+    write_sidecar(photos / sidecar, 4)
+    indexed(4, None)
+    if (photos / raw).parent != photos:
+        write_sidecar(photos / "x.jpg.xmp", 1)
+        (photos / sidecar).unlink()
+        (photos / raw).unlink()
+        indexed(1, None)
+    else:
+        (photos / sidecar).unlink()
+        indexed(None, None)
+
+
 def set_version(library: sigseek.Library, version: int) -> None:
     execute(
         library.directory,

@@ -178,6 +178,15 @@ def test_a_sidecar_of_another_cameras_raw(
     assert with_sidecars(before, tmp_path / "a.jpg", ("a.jpg.xmp",)).rating == 5
 
 
+def test_a_pictures_sidecar_wins_over_its_raw_files(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "a.xmp").write_bytes(xmp("<dc:title>Raw</dc:title>", 'xmp:Rating="2"'))
+    (tmp_path / "a.jpg.xmp").write_bytes(STARS)
+    names = ("a.jpg.xmp", str(Path("raw", "a.xmp")))
+    found = with_sidecars(Metadata(), tmp_path / "a.jpg", names)
+    assert (found.title, found.rating) == ("Raw", 5)
+
+
 BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">]>' + STARS
 
 

@@ -6,7 +6,7 @@ import json
 import re
 import unicodedata
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from sigseek.indexer.decoding import coordinates, descriptions
@@ -34,26 +34,35 @@ _NUMBER = re.compile(r"\(\d+\)$")
 def with_sidecars(metadata: Metadata, path: Path, names: tuple[str, ...]) -> Metadata:
     """Return the metadata of the file at `path`, and what the files of these names beside it say.
 
-    The first XMP file that belongs to the photo wins over the file where it says something. The
-    file's name, and behind it Takeout, are asked for what nothing else tells. Files that cannot be
-    read, are damaged or belong to another photo say nothing.
+    The first XMP file that belongs to the photo wins over the file where it says something, and
+    over the XMP of the RAW file of the same shot. The file's name, and behind it Takeout, are asked
+    for what nothing else tells. Files that cannot be read, are damaged or belong to another photo
+    say nothing.
     """
-    xmp = next(
-        (
-            xmp
-            for name in names
-            if name.lower().endswith(".xmp")
-            and (xmp := _xmp(path, path.parent / name, metadata.camera))
-        ),
-        None,
-    )
-    if xmp:
-        metadata = _overridden(metadata, xmp)
+    written = [name for name in names if name.lower().endswith(".xmp")]
+    own = [name for name in written if not _is_of_raw(path, name)]
+    of_raw = [name for name in written if name not in own]
+    camera = metadata.camera
+    for group in (of_raw, own):
+        found = (_xmp(path, path.parent / name, camera) for name in group)
+        xmp = next(filter(None, found), None)
+        if xmp:
+            metadata = _overridden(metadata, xmp)
     metadata = dated_by_name(metadata, path)
     for name in names:
         if name.lower().endswith(".json"):
             metadata = _completed(metadata, _takeout(path, path.parent / name))
     return metadata
+
+
+def _is_of_raw(photo: Path, name: str) -> bool:
+    """Return whether the sidecar is by its name one of the RAW file of the same shot, and not of
+    the photo itself.
+    """
+    sidecar = PurePath(name)
+    if photo.suffix.lower() in RAW:
+        return False
+    return sidecar.name != name or PurePath(sidecar.stem).suffix.lower() in RAW
 
 
 def _contents(path: Path) -> bytes:
