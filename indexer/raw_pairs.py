@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterable
-from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from sigseek.indexer.decoding.formats import RAW
-from sigseek.storage import DateSource, PhotoRecord
+from sigseek.indexer.decoding.same_shot import is_same_shot
+from sigseek.storage import PhotoRecord
 
 if TYPE_CHECKING:
     from sigseek.indexer.decoding.metadata import Metadata
@@ -23,10 +23,6 @@ _PICTURES = (".jpg", ".jpeg", ".jpe", ".jfif", ".heic", ".heif", ".hif")
 """The formats that cameras write beside RAW, the preferred one first."""
 _PIXEL = re.compile(r"\.raw-\d+(\.mp)?\.(cover|original)$")
 """What Pixel phones add to the name of a shot: ".RAW-01.COVER" and ".RAW-02.ORIGINAL"."""
-_CAPTURED = (None, DateSource.EXIF_ORIGINAL, DateSource.EXIF_DIGITIZED)
-"""The sources of a date that a camera wrote. Photos of earlier versions have None."""
-_SAME_MOMENT = timedelta(seconds=2)
-_SECOND = len("2021-07-03T18:05:09")
 
 
 def find_candidates(paths: Iterable[str], raw_directories: Collection[str]) -> dict[str, str]:
@@ -62,17 +58,9 @@ def find_candidates(paths: Iterable[str], raw_directories: Collection[str]) -> d
 
 
 def are_pair(raw_path: str, raw: Metadata, picture_path: str, picture: PhotoRecord) -> bool:
-    """Return whether the RAW file and the picture are of the same shot, by what both of them say.
-
-    Where one of them says nothing, files in the same directory are a pair by their names. Files in
-    different directories are not: names begin again with every card.
-    """
-    if raw.camera and picture.camera and raw.camera.lower() != picture.camera.lower():
-        return False
-    moments = [_moment(said.taken_at, said.date_source) for said in (raw, picture)]
-    if moments[0] and moments[1]:
-        return abs(moments[0] - moments[1]) <= _SAME_MOMENT
-    return directory_of(raw_path) == directory_of(picture_path)
+    """Return whether the RAW file and the picture are of the same shot, by what both say."""
+    same_directory = directory_of(raw_path) == directory_of(picture_path)
+    return is_same_shot(raw, picture, same_directory=same_directory)
 
 
 def directory_of(path: str) -> str:
@@ -87,10 +75,3 @@ def _shot(path: str) -> str:
 
 def _rank(path: str) -> int:
     return _PICTURES.index(PurePath(path).suffix.lower())
-
-
-def _moment(taken_at: str | None, source: str | None) -> datetime | None:
-    """Return the local time of the capture to the second, if a camera wrote it."""
-    if taken_at is None or source not in _CAPTURED or len(taken_at) < _SECOND:
-        return None
-    return datetime.fromisoformat(taken_at[:_SECOND])

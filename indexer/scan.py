@@ -15,7 +15,7 @@ from sigseek.indexer.errors import SilentDiskError
 from sigseek.indexer.exclusion import IGNORE_FILE, NO_MEDIA, Rules
 from sigseek.indexer.listing import FoundFile, Listing
 from sigseek.indexer.raw_pairs import directory_of, find_candidates
-from sigseek.indexer.sidecars import with_raw
+from sigseek.indexer.sidecars import Sidecar, described, with_raw
 from sigseek.indexer.watched_pool import WatchedPool
 from sigseek.paths import is_utf8
 from sigseek.progress import Stop
@@ -159,21 +159,23 @@ class _Walk:
                 raw = FoundFile(path, *found.files.pop(path))
                 found.raw_pairs[raw] = picture
                 if path in found.sidecars:
-                    self._share_sidecars(path, picture, found)
+                    self._share_sidecars(raw, picture, found)
         self._above.append((directory, found))
 
-    def _share_sidecars(self, raw: str, picture: str, found: Listing) -> None:
+    def _share_sidecars(self, raw: FoundFile, picture: str, found: Listing) -> None:
         """Note the sidecars of a RAW file in the directory that was found as the picture's, too."""
-        directory = directory_of(raw)
+        directory = directory_of(raw.path)
+        itself = described([Sidecar(PurePath(raw.path).name, *raw[1:])])
+        beside = with_raw(found.sidecars[raw.path], itself)
         if directory == directory_of(picture):
-            shared = with_raw(found.sidecars.get(picture), found.sidecars[raw])
+            shared = with_raw(found.sidecars.get(picture), beside)
             found.sidecars[picture] = shared or ""
             return
         # The picture itself may have been handed on by now.
         above = self._above[-1][1]
         own = above.sidecars.get(picture)
         if picture not in above.raw_sidecars:  # of several RAW files below, the first counts
-            shared = with_raw(own, found.sidecars[raw], PurePath(directory).name) or ""
+            shared = with_raw(own, beside, PurePath(directory).name) or ""
             above.raw_sidecars[picture] = found.raw_sidecars[picture] = shared
 
     def _next_on_the_way(

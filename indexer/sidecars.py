@@ -74,7 +74,8 @@ def described(sidecars: list[Sidecar]) -> str | None:
 
 def with_raw(own: str | None, raw: str | None, directory: str = "") -> str | None:
     """Return the sidecars of a picture as text, and behind them those of the RAW file of the same
-    shot. `directory` is the directory of that file below the picture's, "" for the same one.
+    name, and that file itself, by which a reader can tell whether both are of the same shot.
+    `directory` is the directory of that file below the picture's, "" for the same one.
     """
     lines = _lines(own)
     for line in _lines(raw):

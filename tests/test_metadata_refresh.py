@@ -14,7 +14,7 @@ from sigseek.indexer.metadata_refresh import combined
 from sigseek.search.results import Hit
 from tests.catalogs import execute
 from tests.photos import exif, picture, save, xmp
-from tests.raw_files import save_dng
+from tests.raw_files import Tags, save_dng
 
 pytestmark = pytest.mark.both_databases
 
@@ -150,6 +150,32 @@ def test_the_sidecar_of_a_raw_file_is_its_pictures(
     else:
         (photos / sidecar).unlink()
         indexed(None, None)
+
+
+@pytest.mark.parametrize(
+    ("written", "stars"),
+    [
+        ("", None),
+        ('photoshop:SidecarForExtension="DNG"', None),
+        ('tiff:Make="Maker" tiff:Model="Model 8"', None),
+        ('photoshop:SidecarForExtension="JPG"', 4),
+        ('tiff:Make="Maker" tiff:Model="Model 7"', 4),
+    ],
+)
+def test_the_sidecar_of_another_cameras_raw_file(
+    library: sigseek.Library, photos: Path, written: str, stars: int | None
+) -> None:
+    photos.mkdir()
+    more: Tags = {271: (2, list(b"Maker\0")), 272: (2, list(b"Model 8\0"))}
+    save_dng(photos / "x.dng", picture(1, (400, 300)), picture(1, (400, 300)), more=more)
+    save(photos / "x.jpg", seed=2, exif=exif(Make="Maker", Model="Model 7"))
+    packet = xmp("", f'xmp:Rating="4" {written}')
+    (photos / "x.xmp").write_bytes(packet)
+    (photos / "x.dng.xmp").write_bytes(packet)
+    library.index(photos)
+    assert hits(library)["x.jpg"].rating == stars
+    assert hits(library)["x.dng"].rating == 4
+    assert library.index(photos).metadata_read == 0
 
 
 def set_version(library: sigseek.Library, version: int) -> None:

@@ -22,6 +22,8 @@ from sigseek.indexer.decoding.metadata import (
     xmp_lens,
 )
 from sigseek.indexer.decoding.ratings import is_unrated, rating
+from sigseek.indexer.decoding.raw_header import read_capture
+from sigseek.indexer.decoding.same_shot import is_same_shot
 from sigseek.indexer.decoding.xmp import MAX_BYTES, Xmp, read_xmp
 from sigseek.storage import DateSource, PlaceSource
 
@@ -37,14 +39,23 @@ def with_sidecars(metadata: Metadata, path: Path, names: tuple[str, ...]) -> Met
     The first XMP file that belongs to the photo wins over the file where it says something, and
     over the XMP of the RAW file of the same shot. The file's name, and behind it Takeout, are asked
     for what nothing else tells. Files that cannot be read, are damaged or belong to another photo
-    say nothing.
+    say nothing. `names` also has the RAW file of the same name where that has sidecars.
     """
+    others = {
+        PurePath(name).parent
+        for name in names
+        if PurePath(name).suffix.lower() in RAW and not _is_pair(path, name, metadata)
+    }
+    names = tuple(
+        name for name in names if not (_is_of_raw(path, name) and PurePath(name).parent in others)
+    )
+    beside_other = PurePath() in others
     written = [name for name in names if name.lower().endswith(".xmp")]
     own = [name for name in written if not _is_of_raw(path, name)]
     of_raw = [name for name in written if name not in own]
     camera = metadata.camera
     for group in (of_raw, own):
-        found = (_xmp(path, path.parent / name, camera) for name in group)
+        found = (_xmp(path, path.parent / name, camera, beside_other) for name in group)
         xmp = next(filter(None, found), None)
         if xmp:
             metadata = _overridden(metadata, xmp)
@@ -60,9 +71,17 @@ def _is_of_raw(photo: Path, name: str) -> bool:
     the photo itself.
     """
     sidecar = PurePath(name)
-    if photo.suffix.lower() in RAW:
+    if sidecar.name != name:
+        return True
+    if photo.suffix.lower() in RAW or name.lower().startswith(photo.name.lower()):
         return False
-    return sidecar.name != name or PurePath(sidecar.stem).suffix.lower() in RAW
+    return any(suffix.lower() in RAW for suffix in sidecar.suffixes)
+
+
+def _is_pair(photo: Path, raw: str, metadata: Metadata) -> bool:
+    """Return whether the RAW file of this name is of the same shot as the photo."""
+    said = read_capture(photo.parent / raw)
+    return is_same_shot(said, metadata, same_directory=PurePath(raw).name == raw)
 
 
 def _contents(path: Path) -> bytes:
@@ -75,33 +94,38 @@ def _contents(path: Path) -> bytes:
         return b""
 
 
-def _xmp(photo: Path, sidecar: Path, camera: str | None) -> Xmp | None:
+def _xmp(photo: Path, sidecar: Path, camera: str | None, beside_other: bool) -> Xmp | None:
     try:
         xmp = read_xmp(_contents(sidecar))
     except Exception:  # whatever is in it
         return None
-    return xmp if _belongs(photo, sidecar, xmp, camera) else None
+    return xmp if _belongs(photo, sidecar, xmp, camera, beside_other) else None
 
 
-def _belongs(photo: Path, sidecar: Path, xmp: Xmp, camera: str | None) -> bool:
+def _belongs(photo: Path, sidecar: Path, xmp: Xmp, camera: str | None, beside_other: bool) -> bool:
     """Return whether the sidecar "a.xmp" is about "a.jpg", and not about "a.png" beside it or about
     the RAW of another camera.
 
-    A picture that a camera takes beside a RAW is the same photo. "a.jpg.xmp" names its photo.
+    A picture that a camera takes beside a RAW is the same photo. "a.jpg.xmp" names its photo. With
+    `beside_other`, there is "a.nef" of another shot, and the sidecar must say that it is about the
+    photo or name its camera.
     """
     suffix = photo.suffix.lower()
     if sidecar.name.lower() == f"{photo.name.lower()}.xmp":
         return True
     other = camera_name(xmp)
-    if camera and other and xmp.first("tiff:Model") and camera.lower() != other.lower():
+    names_camera = camera and other and xmp.first("tiff:Model")
+    if camera and other and names_camera and camera.lower() != other.lower():
         return False
     written_for = xmp.first("photoshop:SidecarForExtension").lower().strip(".")
-    if not written_for or f".{written_for}" == suffix:
+    if not written_for:
+        return bool(names_camera) or not beside_other
+    if f".{written_for}" == suffix:
         return True
     alike = {".jpg", ".jpeg", ".jpe", ".jfif"}, {".tif", ".tiff"}, {".heic", ".heif", ".hif"}
     if any(suffix in kinds and f".{written_for}" in kinds for kinds in alike):
         return True
-    return suffix in _STANDS_FOR_RAW and f".{written_for}" in RAW
+    return not beside_other and suffix in _STANDS_FOR_RAW and f".{written_for}" in RAW
 
 
 def _overridden(metadata: Metadata, xmp: Xmp) -> Metadata:
