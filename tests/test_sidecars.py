@@ -178,6 +178,35 @@ def test_a_sidecar_of_another_cameras_raw(
     assert with_sidecars(before, tmp_path / "a.jpg", ("a.jpg.xmp",)).rating == 5
 
 
+@pytest.mark.parametrize("packet", [b"<a/>", b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"])
+def test_a_sidecar_without_properties_hides_no_other(tmp_path: Path, packet: bytes) -> None:
+    (tmp_path / "a.jpg.xmp").write_bytes(packet)
+    (tmp_path / "a.xmp").write_bytes(STARS)
+    found = with_sidecars(Metadata(), tmp_path / "a.jpg", ("a.jpg.xmp", "a.xmp"))
+    assert found.rating == 5
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [("", (48.8887, 2.3)), ('exif:GPSLatitude="1,0N" exif:GPSLongitude="2,0W"', (1.0, -2.0))],
+)
+def test_the_position_where_a_photo_was_taken(
+    tmp_path: Path, attributes: str, expected: tuple[float, float]
+) -> None:
+    def place(kind: str, latitude: str) -> str:
+        return (
+            f"<Iptc4xmpExt:{kind}><rdf:Bag><rdf:li rdf:parseType='Resource'>"
+            f"<exif:GPSLatitude>{latitude}</exif:GPSLatitude>"
+            "<exif:GPSLongitude>2,18.0E</exif:GPSLongitude>"
+            f"</rdf:li></rdf:Bag></Iptc4xmpExt:{kind}>"
+        )
+
+    places = place("LocationShown", "10,0N") + place("LocationCreated", "48,53.322N")
+    (tmp_path / "a.xmp").write_bytes(xmp(places, attributes))
+    found = with_sidecars(Metadata(), tmp_path / "a.jpg", ("a.xmp",))
+    assert (found.latitude, found.longitude) == expected
+
+
 def test_a_pictures_sidecar_wins_over_its_raw_files(tmp_path: Path) -> None:
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "a.xmp").write_bytes(xmp("<dc:title>Raw</dc:title>", 'xmp:Rating="2"'))

@@ -28,11 +28,20 @@ def exif_position(gps: dict[int, Any]) -> Position | None:
 
 
 def xmp_position(xmp: Xmp) -> Position | None:
-    """Return the position in XMP: "48,53,19.32N" or "48,53.322N", or degrees with a fraction."""
+    """Return the position in XMP: "48,53,19.32N" or "48,53.322N", or degrees with a fraction. Where
+    the photo itself has none, it is the one in IPTC's description of where the photo was taken.
+    """
     return _position(
         _written(xmp.first("exif:GPSLatitude"), xmp.first("exif:GPSLatitudeRef")),
         _written(xmp.first("exif:GPSLongitude"), xmp.first("exif:GPSLongitudeRef")),
+    ) or _position(
+        _written(_where_taken(xmp, "exif:GPSLatitude"), _where_taken(xmp, "exif:GPSLatitudeRef")),
+        _written(_where_taken(xmp, "exif:GPSLongitude"), _where_taken(xmp, "exif:GPSLongitudeRef")),
     )
+
+
+def _where_taken(xmp: Xmp, name: str) -> str:
+    return next(iter(xmp.within("Iptc4xmpExt:LocationCreated", name)), "")
 
 
 def position(latitude: Any, longitude: Any) -> Position | None:

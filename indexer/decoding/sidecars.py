@@ -99,6 +99,8 @@ def _xmp(photo: Path, sidecar: Path, camera: str | None, beside_other: bool) -> 
         xmp = read_xmp(_contents(sidecar))
     except Exception:  # whatever is in it
         return None
+    if xmp.is_empty:
+        return None
     return xmp if _belongs(photo, sidecar, xmp, camera, beside_other) else None
 
 

@@ -47,6 +47,11 @@ class Xmp:
 
     _descriptions: list[Element] = field(default_factory=list)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the packet has nothing in it that could be a property."""
+        return not self._descriptions
+
     def texts(self, *names: str) -> tuple[str, ...]:
         """Return all texts of the properties that are not empty."""
         return tuple(text for name in names for text, _ in self._values(name))
