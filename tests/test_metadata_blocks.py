@@ -76,6 +76,27 @@ def test_a_profile_of_a_jpegs_segment() -> None:
     assert metadata_in(made, ".png") == Metadata()
 
 
+@pytest.mark.parametrize("head", [b"Exif\0\0", b"Exif\0\xff"])
+def test_profiles_of_two_segments_of_one_name(head: bytes) -> None:
+    tags = head + exif(DateTimeOriginal="2021:07:03 18:05:09").tobytes()[6:]
+    packet = b"http://ns.adobe.com/xap/1.0/\0" + PACKET
+    for first, second in ((tags, packet), (packet, tags)):
+        texts = [
+            png_chunk(b"tEXt", f"Raw profile type APP1\0{raw_profile('APP1', part)}".encode())
+            for part in (first, second)
+        ]
+        header, rest = png()[:33], png()[33:]
+        found = metadata_in(header + b"".join(texts) + rest, ".png")
+        assert (found.title, found.taken_at) == ("Harbour", "2021-07-03T18:05:09")
+
+
+def test_exif_with_an_odd_head() -> None:
+    tags = exif(DateTimeOriginal="2021:07:03 18:05:09", Make="Maker", Orientation=6).tobytes()[6:]
+    found = metadata_in(with_segment(jpeg(), 0xE1, b"Exif\0\xff" + tags), ".jpg")
+    assert (found.taken_at, found.camera) == ("2021-07-03T18:05:09", "Maker")
+    assert found.orientation == 1, "browsers do not turn it"
+
+
 def test_blocks_among_exifs_tags() -> None:
     tags = exif()
     tags[700] = PACKET

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from PIL import Image
+from PIL import ExifTags, Image
 
 from sigseek.indexer.decoding import iptc
 from sigseek.indexer.decoding.bare_jpeg import EXIF_SEGMENT, XMP_SEGMENT
@@ -14,6 +14,8 @@ from sigseek.indexer.decoding.png import RAW_PROFILE, png_blocks
 from sigseek.indexer.decoding.tiff import directories_of_bigtiff
 from sigseek.indexer.decoding.xmp import MAX_BYTES
 
+_EXIF_HEAD = EXIF_SEGMENT[:-1]
+"""Some programs end the head of EXIF with 255, not with 0."""
 _PHOTOSHOP_SEGMENT = b"Photoshop 3.0\0"
 _XMP_RESOURCE, _EXIF_RESOURCE = 0x0424, 0x0422
 _TIFF_XMP, _TIFF_IPTC, _TIFF_RESOURCES = 700, 33723, 34377
@@ -101,12 +103,28 @@ def _exif(image: Image.Image, profile: bytes) -> Image.Exif:
         if profile and not image.info.get("exif"):
             image.info["exif"] = profile
         exif = image.getexif()
+        odd = b"" if exif or image.info.get("exif") else _odd_segment(image)
+        if odd:
+            exif.load(odd)
+            exif.pop(ExifTags.Base.Orientation, None)  # no viewer turns the picture by it
     except Exception:  # damaged EXIF raises many kinds, even SyntaxError and struct.error
         return Image.Exif()
     for tag, place in directories_of_bigtiff(image).items():
         if tag not in exif:
             exif[tag] = place
     return exif
+
+
+def _odd_segment(image: Image.Image) -> bytes:
+    """Return the EXIF of a JPEG whose head ends with another byte than 0, with the usual head."""
+    for name, content in getattr(image, "applist", ()):
+        if name == "APP1" and content.startswith(_EXIF_HEAD):
+            return _usual_exif(content)
+    return b""
+
+
+def _usual_exif(content: bytes) -> bytes:
+    return EXIF_SEGMENT + content[len(EXIF_SEGMENT) :]
 
 
 def _block_in(exif: Image.Exif, tag: int) -> bytes:
@@ -148,7 +166,7 @@ def _raw_profiles(image: Image.Image) -> dict[str, bytes]:
     for name, text in image.info.items():
         if not isinstance(name, str) or not name.startswith(RAW_PROFILE):
             continue
-        kind = name.removeprefix(RAW_PROFILE).lower()
+        kind = name.removeprefix(RAW_PROFILE).partition("\n")[0].lower()
         digits = re.sub(r"\s", "", "".join(str(text).strip().split("\n")[2:]))
         try:
             content = bytes.fromhex(digits)
@@ -156,8 +174,8 @@ def _raw_profiles(image: Image.Image) -> dict[str, bytes]:
             continue
         if content.startswith(XMP_SEGMENT):
             kind, content = "xmp", content[len(XMP_SEGMENT) :]
-        elif content.startswith(EXIF_SEGMENT):
-            kind = "exif"
+        elif content.startswith(_EXIF_HEAD):
+            kind, content = "exif", _usual_exif(content)
         elif kind in ("iptc", "8bim") or content.startswith(_PHOTOSHOP_SEGMENT):
             content = content.removeprefix(_PHOTOSHOP_SEGMENT)
             kind, content = "iptc", iptc.resources(content).get(iptc.RESOURCE, content)

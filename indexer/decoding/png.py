@@ -32,9 +32,12 @@ def repaired_png(content: bytes) -> bytes:
 
 
 def png_blocks(file: BinaryIO) -> Iterator[tuple[str, Any]]:
-    """Yield the metadata of a PNG, of which a part may be behind the pixels."""
+    """Yield the metadata of a PNG, of which a part may be behind the pixels.
+
+    Several raw profiles can have one name, so a line with a number follows the name of each.
+    """
     file.seek(8)
-    for _ in range(_MOST_CHUNKS):
+    for number in range(_MOST_CHUNKS):
         head = file.read(8)
         if len(head) < 8 or head[4:] == b"IEND":
             return
@@ -47,7 +50,8 @@ def png_blocks(file: BinaryIO) -> Iterator[tuple[str, Any]]:
         if kind == b"eXIf":
             yield "exif", b"Exif\0\0" + content
         else:
-            yield from _text_chunk(kind, content)
+            for name, text in _text_chunk(kind, content):
+                yield f"{name}\n{number}" if name.startswith(RAW_PROFILE) else name, text
 
 
 def _text_chunk(kind: bytes, content: bytes) -> Iterator[tuple[str, Any]]:
