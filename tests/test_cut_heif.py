@@ -1,6 +1,7 @@
 """HEIC, AVIF, JPEG 2000 and JPEG XL files that were cut: what of them is taken."""
 
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,22 @@ def test_a_cut_jpeg_2000_in_layers_is_whole_in_less_quality(
     part = open_upright(tmp_path / "a.jp2")
     half = whole.resize((384, 288), Image.Resampling.BOX)
     assert difference(part, half) < 6
+
+
+@pytest.mark.parametrize("size", [(120, 90), (320, 240)])
+@pytest.mark.parametrize("progression", ["LRCP", "RPCL"])
+def test_a_small_jpeg_2000_that_was_cut(
+    tmp_path: Path, drawing: Image.Image, progression: str, size: tuple[int, int]
+) -> None:
+    contents = coded(drawing.resize(size), "JPEG2000", progression=progression)
+    half = Image.open(BytesIO(contents))
+    half.reduce = 1  # type: ignore[assignment]
+    half.load()
+    path = tmp_path / "a.jp2"
+    path.write_bytes(contents[: len(contents) * 999 // 1000])
+    decoded = decode_photo(path, PREPROCESSING)
+    assert (decoded.width, decoded.height, decoded.damaged) == (*size, True)
+    assert difference(open_upright(path), half) == 0
 
 
 def test_the_whole_tiles_of_a_cut_jpeg_2000_are_taken(tmp_path: Path, drawing: Image.Image) -> None:

@@ -183,6 +183,55 @@ def test_other_formats_that_were_cut(
         decode_photo(tmp_path / name, PREPROCESSING)
 
 
+def tiff_of_one_strip(image: Image.Image, *, rgb: bool, orientation: int = 1) -> bytes:
+    """Return a TIFF whose directory is before its only strip, a JPEG without tables."""
+    jpeg = coded(image, "JPEG", subsampling=0, keep_rgb=rgb)
+    frame = jpeg.index(b"\xff\xc0")
+    quantised = jpeg.index(b"\xff\xdb")
+    huffman = jpeg.index(b"\xff\xc4")
+    scan = jpeg.index(b"\xff\xda")
+    tables = jpeg[:2] + jpeg[quantised:frame] + jpeg[huffman:scan] + b"\xff\xd9"
+    strip = jpeg[:2] + jpeg[frame:huffman] + jpeg[scan:]
+    numbers = {
+        256: image.width, 257: image.height, 258: 0, 259: 7, 262: 2 if rgb else 6,
+        273: 0, 274: orientation, 277: 3, 278: image.height, 279: len(strip), 347: 0,
+        530: 1 | 1 << 16,
+    }  # fmt: skip
+    begin = 8 + 2 + 12 * len(numbers) + 4
+    numbers |= {258: begin, 347: begin + 6, 273: begin + 6 + len(tables)}
+    rows = b""
+    for tag, number in numbers.items():
+        kind, count = {258: (3, 3), 347: (7, len(tables)), 530: (3, 2)}.get(tag, (4, 1))
+        rows += struct.pack("<HHII", tag, kind, count, number)
+    head = b"II*\0" + struct.pack("<IH", 8, len(numbers)) + rows + bytes(4)
+    return head + struct.pack("<3H", 8, 8, 8) + tables + strip
+
+
+@pytest.mark.parametrize("rgb", [False, True])
+def test_a_cut_tiff_of_one_jpeg(tmp_path: Path, drawing: Image.Image, rgb: bool) -> None:
+    contents = tiff_of_one_strip(drawing, rgb=rgb)
+    whole = decoded_whole(tmp_path / "whole.tif", contents)
+    assert difference(whole, drawing) < CLOSE
+    path = tmp_path / "a.tif"
+    assert 0.45 < upper_part(path, contents[: len(contents) * 6 // 10], whole) < 0.9
+    assert upper_part(path, contents[: len(contents) * 99 // 100], whole) > 0.9
+    path.write_bytes(contents[: len(contents) // 4])
+    with pytest.raises(DecodeError, match=r"only \d+% of the picture"):
+        decode_photo(path, PREPROCESSING)
+
+
+def test_a_cut_tiff_of_one_jpeg_that_is_turned(tmp_path: Path, drawing: Image.Image) -> None:
+    contents = tiff_of_one_strip(drawing, rgb=False, orientation=6)
+    whole = decoded_whole(tmp_path / "whole.tif", contents)
+    path = tmp_path / "a.tif"
+    path.write_bytes(contents[: len(contents) * 7 // 10])
+    decoded = decode_photo(path, PREPROCESSING)
+    assert (decoded.width, decoded.height, decoded.damaged) == (360, 480, True)
+    part = open_upright(path)
+    assert part.height == 480
+    assert difference(part, whole.crop((360 - part.width, 0, 360, 480))) < CLOSE
+
+
 @pytest.mark.parametrize("most", [1, 9, 60])
 def test_a_lossless_webp_that_was_cut(tmp_path: Path, drawing: Image.Image, most: int) -> None:
     """Without noise, few bytes stand for many pixels. With much, many bytes are missing."""

@@ -199,6 +199,32 @@ def test_whatever_a_bigtiff_says_its_directories_are(changes: dict[int, int]) ->
     assert changes or said.taken_at == "2021-07-03T18:05:09"
 
 
+def test_a_big_endian_bigtiff_whose_last_page_is_cut_off(tmp_path: Path) -> None:
+    levels = np.asarray(picture(4, (50, 40)))
+    path = tmp_path / "a.tif"
+    contents = bytearray(bigtiff(levels, ">"))
+    (first,) = struct.unpack_from(">Q", contents, 8)
+    (count,) = struct.unpack_from(">Q", contents, first)
+    struct.pack_into(">Q", contents, first + 8 + 20 * count, len(contents))
+    for second in (b"", contents[first : first + 70]):
+        path.write_bytes(contents + second)
+        assert difference(open_upright(path), levels) == 0
+        decoded = decode_photo(path, PREPROCESSING)
+        assert (decoded.width, decoded.height, decoded.damaged) == (50, 40, False)
+    tag = contents.index(struct.pack(">HHQ", 34665, 18, 1), first)
+    struct.pack_into(">Q", contents, tag + 12, len(contents))  # the directory of EXIF
+    path.write_bytes(contents)
+    assert difference(open_upright(path), levels) == 0
+    cut = bigtiff(levels, ">", thumbnail=True)
+    (small,) = struct.unpack_from(">Q", cut, 8)
+    (count,) = struct.unpack_from(">Q", cut, small)
+    other = bytearray(cut)
+    struct.pack_into(">Q", other, small + 8 + 20 * count, len(cut))
+    path.write_bytes(other)
+    with pytest.raises(DecodeError):  # only the thumbnail is left
+        decode_photo(path, PREPROCESSING)
+
+
 def test_damaged_bigtiff(tmp_path: Path) -> None:
     contents = bigtiff(np.asarray(picture(4, (50, 40))), ">")
     endless = bytearray(contents)

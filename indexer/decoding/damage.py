@@ -23,6 +23,8 @@ from sigseek.indexer.decoding.formats import DECODED
 from sigseek.indexer.decoding.heif_layout import completed_avif
 from sigseek.indexer.decoding.jp2 import JP2, completed_jp2, whole_in_less_detail
 from sigseek.indexer.decoding.jpeg import first_scan
+from sigseek.indexer.decoding.orientation import turned_upright
+from sigseek.indexer.decoding.tiff import orientation_of, strip_as_jpeg
 from sigseek.indexer.decoding.webp import WEBP, completed_webp
 from sigseek.indexer.errors import DecodeError
 
@@ -104,7 +106,19 @@ def decodable_part(
     if head.startswith(JP2):
         return _part_of_jp2(source.read())
     black, white = (_decoded_over(level, source, None, frame) for level in (0, 255))
-    return common_part(white, black)
+    return common_part(white, black) or _part_of_strip(source, frame)
+
+
+def _part_of_strip(source: IO[bytes], frame: int) -> Image.Image | None:
+    """Return what can be decoded of a TIFF whose page is one strip that is coded as a JPEG, of
+    which its own decoder takes nothing; None for other files.
+    """
+    source.seek(0)
+    image = Image.open(source, formats=DECODED)
+    image.seek(frame)
+    content = strip_as_jpeg(image, source)
+    part = _part_of_jpeg(content, None) if content else None
+    return turned_upright(part, orientation_of(image)) if part else None
 
 
 def _part_of_jpeg(content: bytes, least: tuple[int, int] | None) -> Image.Image | None:

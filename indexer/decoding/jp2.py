@@ -97,7 +97,8 @@ def _decoded(file: bytes, halvings: int, layers: int) -> Image.Image | None:
     of quality (0 means all). None if it cannot be decoded in this way, or gets too small.
     """
     image: Any = Image.open(BytesIO(file), formats=["JPEG2000"])
-    if halvings and min(image.size) >> halvings < LEAST_PREVIEW:
+    least = min(LEAST_PREVIEW, min(image.size) // 2)  # small pictures may be halved once
+    if halvings and min(image.size) >> halvings < least:
         return None
     image.reduce, image.layers = halvings, layers
     try:

@@ -2,7 +2,7 @@
 
 import struct
 from io import BytesIO
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from PIL import Image, ImageFile
 
@@ -10,6 +10,12 @@ BIG_ENDIAN_BIGTIFF = b"MM\0\x2b"
 
 _SUBFILE_TYPE, _OLD_SUBFILE_TYPE = 254, 255
 _REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
+_COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _JPEG_TABLES = 259, 262, 274, 347
+_STRIP_PLACES, _STRIP_SIZES = 273, 279
+_JPEG_COMPRESSION, _RGB, _YCBCR = 7, 2, 6
+_JPEG_OF_RGB = b"\xff\xee\0\x0eAdobe\0\x64" + bytes(5)
+_JPEG_OF_YCBCR = _JPEG_OF_RGB[:-1] + b"\1"
+"""Adobe's segment, which tells a JPEG decoder in which colours the picture is coded."""
 _MOST_PAGES = 100
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4,
           16: 8, 17: 8, 18: 8}  # fmt: skip
@@ -79,6 +85,32 @@ def open_below(image: Image.Image, file: BinaryIO) -> ImageFile.ImageFile | None
     return None
 
 
+def strip_as_jpeg(image: Image.Image, file: IO[bytes]) -> bytes | None:
+    """Return the only strip of the TIFF's current page as a JPEG file; None where there are several
+    strips, or they are coded in another way.
+    """
+    tags: Any = getattr(image, "tag_v2", {})
+    places = tags.get(_STRIP_PLACES, ())
+    sizes, tables = tags.get(_STRIP_SIZES, ()), tags.get(_JPEG_TABLES, b"")
+    if tags.get(_COMPRESSION) != _JPEG_COMPRESSION or not isinstance(tables, bytes):
+        return None
+    try:
+        (place,), (size,) = places, sizes
+        file.seek(place)
+        strip = file.read(size)
+    except (TypeError, ValueError):  # other numbers of strips, and what is no place
+        return None
+    colors = {_RGB: _JPEG_OF_RGB, _YCBCR: _JPEG_OF_YCBCR}.get(tags.get(_PHOTOMETRIC), b"")
+    return strip[:2] + colors + tables[2:-2] + strip[2:]  # without the tables' begin and end
+
+
+def orientation_of(image: Image.Image) -> int:
+    """Return the orientation that the TIFF's current page states; 1 where it states none."""
+    tags: Any = getattr(image, "tag_v2", {})
+    orientation = tags.get(_ORIENTATION, 1)
+    return orientation if isinstance(orientation, int) else 1
+
+
 def _is_copy_or_mask(image: Image.Image) -> bool:
     tags: Any = getattr(image, "tag_v2", {})
     kind, old_kind = tags.get(_SUBFILE_TYPE, 0), tags.get(_OLD_SUBFILE_TYPE)
@@ -112,8 +144,9 @@ def directories_of_bigtiff(image: Image.Image) -> dict[int, int]:
 def smaller_bigtiff(content: bytes) -> bytes:
     """Return the big-endian BigTIFF as a TIFF of the usual form, which has places of 32 bits.
 
-    The pixels stay where they are, and new directories are put behind them. Raises
-    ValueError or struct.error for a damaged file, or one that is too large for that form.
+    The pixels stay where they are, and new directories are put behind them. Pages behind the photo
+    whose directories are cut off are left out. Raises ValueError or struct.error for a damaged
+    file, or one that is too large for that form.
     """
     return _Rewriter(content).rewritten()
 
@@ -134,10 +167,27 @@ class _Rewriter:
         """Write the directory at this place of the content and those that follow, and their new
         places where `link` and its successors are.
         """
+        has_photo = False
         while place:
-            new, after, place = self._directory(place)
+            try:
+                copy = self._is_copy(place)
+                new, after, place = self._directory(place)
+            except struct.error:  # cut off
+                if not has_photo:
+                    raise
+                return
+            has_photo = has_photo or not copy
             struct.pack_into(">I", self._out, link, new)
             link = after
+
+    def _is_copy(self, place: int) -> bool:
+        """Return whether the directory is of a smaller copy of another page, or of a mask."""
+        (count,) = struct.unpack_from(">Q", self._content, place)
+        for number in range(min(count, _MOST_TAGS)):
+            tag, _, _, kind = struct.unpack_from(">HHQI", self._content, place + 8 + 20 * number)
+            if tag == _SUBFILE_TYPE:
+                return bool(kind & (_REDUCED | _MASK))
+        return False
 
     def _directory(self, place: int) -> tuple[int, int, int]:
         """Write a directory. Return its new place, the place of its link to the next one, and the
@@ -151,11 +201,13 @@ class _Rewriter:
             self._entry(*struct.unpack_from(">HHQ8s", self._content, place + 8 + 20 * number))
             for number in range(count)
         ]
+        entries = [entry for entry in entries if entry]
         (following,) = struct.unpack_from(">Q", self._content, place + 8 + 20 * count)
-        new = self._put(struct.pack(">H", count) + b"".join(entries) + bytes(4))
+        new = self._put(struct.pack(">H", len(entries)) + b"".join(entries) + bytes(4))
         return new, len(self._out) - 4, following
 
     def _entry(self, tag: int, kind: int, number: int, value: bytes) -> bytes:
+        """Return the entry of a directory; b"" where it leads to a directory that is cut off."""
         size = _SIZES.get(kind, 1) * number
         if size > len(value):
             (at,) = struct.unpack(">Q", value)
@@ -165,7 +217,10 @@ class _Rewriter:
             value, kind = struct.pack(f">{number}I", *numbers), _LONG
         if tag in _DIRECTORIES:
             places = struct.unpack(f">{number}I", value[: 4 * number])
-            value = struct.pack(f">{number}I", *(self._directory(place)[0] for place in places))
+            try:
+                value = struct.pack(f">{number}I", *(self._directory(place)[0] for place in places))
+            except struct.error:  # cut off
+                return b""
         value = value[: _SIZES.get(kind, 1) * number]
         if len(value) > 4:
             value = struct.pack(">I", self._put(value))
