@@ -192,9 +192,12 @@ class FolderChanges:
         reads = [read for _, read in pending]
         reads += [read for photo in written for _, read in photo.content.files]
         pictures = {read.known_as: read.picture for read in reads}
-        transaction.identify_photos(pictures, PICTURE_VERSION)
-        known = transaction.find_photos(pictures.values())
-        ids = known | transaction.add_photos([photo.facts for photo in written])
+        known = transaction.identify_photos(pictures, PICTURE_VERSION)
+        ids = known | transaction.add_photos(
+            [photo.facts for photo in written if photo.content.picture not in known],
+            {photo.content.picture: photo.hash for photo in written},
+            HASH_VERSION,
+        )
         self._remove_old_paths(transaction, ours)
         renewed = {id_: one for id_, one in self._pending.renewed.items() if one.path in ours}
         metadata = {id_: one.metadata for id_, one in renewed.items() if one.metadata}
@@ -218,7 +221,11 @@ class FolderChanges:
             if failure.path in ours:
                 transaction.put_failure(self._folder.id, failure)
         hashes = {id_: one.hash for id_, one in renewed.items()}
-        hashes |= {ids[photo.content.picture]: photo.hash for photo in written}
+        hashes |= {
+            known[photo.content.picture]: photo.hash
+            for photo in written
+            if photo.content.picture in known
+        }
         if hashes:
             transaction.put_hashes(hashes, HASH_VERSION)
         if written:

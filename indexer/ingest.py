@@ -8,7 +8,7 @@ does not grow with the folder.
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,7 +36,7 @@ from sigseek.indexer.folder_checks import silent_disk
 from sigseek.indexer.hash_version import HASH_VERSION
 from sigseek.indexer.ledger import Ledger
 from sigseek.indexer.listing import FoundFile
-from sigseek.indexer.map_ahead import map_ahead
+from sigseek.indexer.map_ahead import map_ahead, map_ahead_together
 from sigseek.indexer.mounts import Mounts
 from sigseek.indexer.presence import is_online
 from sigseek.indexer.watched_pool import WatchedPool
@@ -56,6 +56,9 @@ from sigseek.storage.thumbnails import THUMBNAIL_SIZES, ThumbnailStore
 _AHEAD = 32
 """How many files are hashed ahead of the decoding. As many photos are decoded ahead of the tower
 until it is loaded and its batch is known.
+"""
+_ASKED = 16
+"""Of how many files the catalog is asked together. A server's answer takes as long as that for one.
 """
 _THUMBNAIL = THUMBNAIL_SIZES[0]
 """The thumbnails that are made of every photo. Larger ones are made when they are asked for."""
@@ -179,29 +182,42 @@ class FolderIngest:
         yet, and those of which an earlier version kept no hash. The other files are noted as known
         or failed.
         """
-        for file, read in map_ahead(
-            self._readers, self._digest, self._work.files(), lambda: _AHEAD, self._stop
+        for group in map_ahead_together(
+            self._readers, self._digest, self._work.files(), lambda: _AHEAD, _ASKED, self._stop
         ):
-            if isinstance(read, Exception):
-                self._check_the_disk(read)
-                # a file that is too large was not read, but its size tells that it is no photo now
-                nothing = FileDigest(b"", b"", file.size, file.mtime_ns, None)
-                held = nothing if isinstance(read, TooLargeError) else None
-                self._changes.add_failure(file, read, held)
-                continue
-            self._silent = 0
-            read = replace(read, earlier=self._earlier.of(file, read))
+            hashed = []
+            for file, read in group:
+                if isinstance(read, Exception):
+                    self._check_the_disk(read)
+                    # a file that is too large was not read, but its size tells that it is no photo
+                    nothing = FileDigest(b"", b"", file.size, file.mtime_ns, None)
+                    held = nothing if isinstance(read, TooLargeError) else None
+                    self._changes.add_failure(file, read, held)
+                    continue
+                self._silent = 0
+                hashed.append((file, replace(read, earlier=self._earlier.of(file, read))))
+            yield from self._unsettled(hashed)
+
+    def _unsettled(self, hashed: Sequence[tuple[FoundFile, FileDigest]]) -> list[Content]:
+        """Return the contents of these files that are to be decoded. The other files are noted as
+        known, or join their content that is on its way.
+        """
+        found = self._catalog.find_embedded(
+            [(read.picture, read.known_as) for _, read in hashed], self._checkpoint.id
+        )
+        contents = []
+        for (file, read), known in zip(hashed, found, strict=True):
             waiting = self._waiting.get(read.picture)
             if waiting:
                 waiting.files.append((file, read))
                 continue
-            known = self._catalog.find_embedded(read.picture, read.known_as, self._checkpoint.id)
             if known is not None and self._is_complete(known):
                 self._changes.add_known(file, read, known.id)
                 continue
             content = Content(read.picture, [(file, read)], known)
             self._waiting[read.picture] = content
-            yield content
+            contents.append(content)
+        return contents
 
     def _digest(self, file: FoundFile) -> FileDigest:
         return digest_file(Path(self._folder.path, file.path), self._readers.give_sign_of_life)

@@ -151,10 +151,14 @@ class AdvisoryLock:
 
         if self._token is None:
             return
-        shared = text("SELECT pg_advisory_xact_lock_shared(:key)")
-        connection.execute(shared, {"key": self._TRANSACTIONS})
-        mine = text("SELECT pg_try_advisory_xact_lock(:key)")
-        if connection.execute(mine, {"key": self._token}).scalar():  # the session is no more
+        # One statement, because each takes a round trip. CASE has the server take the first lock
+        # before it looks at the second one.
+        locks = text(
+            "SELECT CASE WHEN pg_advisory_xact_lock_shared(:shared) IS NOT NULL "
+            "THEN pg_try_advisory_xact_lock(:mine) END"
+        )
+        keys = {"shared": self._TRANSACTIONS, "mine": self._token}
+        if connection.execute(locks, keys).scalar():  # the session is no more
             raise LibraryError(
                 f"the lock of {self._where} was lost, as when the server is restarted",
                 "try again; what was stored before is kept",

@@ -250,8 +250,9 @@ def test_photos_are_added_together_each_once(catalog: Catalog, tmp_path: Path) -
     with catalog.transaction() as transaction:
         embedding = EmbeddingRecord(random_unit(1, 4)[0], "fp32", 1)
         transaction.add_embeddings(checkpoint.id, {first: embedding, ids[b"\3"]: embedding})
-    assert catalog.find_embedded(b"\1", b"\1", checkpoint.id) is None
-    assert catalog.find_embedded(b"\2", b"\2", checkpoint.id) == PhotoVersions(first, 0, 0)
+    asked = [(b"\1", b"\1"), (b"\2", b"\2"), (b"\4", b"\2")]
+    known = PhotoVersions(first, 0, 0)
+    assert catalog.find_embedded(asked, checkpoint.id) == [None, known, known]
 
 
 def test_a_file_is_left_out_whose_photo_another_writer_removed(

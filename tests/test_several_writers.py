@@ -4,7 +4,7 @@ write into the catalog, in the order in which `sigseek.indexer.folder_changes` w
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from random import Random
@@ -143,34 +143,34 @@ def test_a_photo_that_was_added_and_removed_meanwhile_makes_no_writers_wait_for_
     first, second = sorted((facts("one"), facts("other")), key=lambda photo: photo.digest)
     mine, others, remover, _ = catalogs
     dialect = mine._dialect
-    put, calls = dialect.put, 0
+    add, calls = dialect.add, 0
 
     def add_both() -> dict[bytes, int]:
         with others.transaction() as transaction:
             return transaction.add_photos([first, second])
 
-    def put_late(*values: Any, **options: Any) -> None:
+    def add_late(*values: Any) -> Sequence[Any]:
         """Let others add the first photo before this writer does, and remove it before it sees it.
         Then let them wait for the second one.
         """
         nonlocal calls, waiting
         calls += 1
         if calls > 1:
-            put(*values, **options)
-            return
+            return add(*values)
         with others.transaction() as transaction:
             transaction.add_photos([first])
-        put(*values, **options)
+        added = add(*values)
         with remover.transaction() as transaction:
             assert transaction.remove_photos_without_files() == 1
         waiting = pool.submit(add_both)
         blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
         while execute(remover, blocked) == [(0,)]:
             time.sleep(0.01)
+        return added
 
     waiting: Future[dict[bytes, int]]
     with ThreadPoolExecutor(1) as pool:
-        monkeypatch.setattr(dialect, "put", put_late)
+        monkeypatch.setattr(dialect, "add", add_late)
         with mine.transaction() as transaction:
             added = transaction.add_photos([first, second])
         assert added == waiting.result(30)

@@ -84,6 +84,19 @@ class Dialect(Protocol):
         several given rows with the same keys the last one counts.
         """
 
+    def add(
+        self,
+        connection: Connection,
+        table: Table,
+        keys: Sequence[str],
+        rows: Sequence[Mapping[str, Any]],
+        returned: Sequence[Column[Any]],
+    ) -> Sequence[Any]:
+        """Add rows as `put` does without `overwrite`, and return columns of those that were not
+        there before. There is at least one row, and no two have the same keys.
+        """
+        ...
+
     def is_among(self, column: Column[int], parameter: str) -> ColumnElement[bool]:
         """Return whether the id in the column is one of those in the parameter, however many there
         are.

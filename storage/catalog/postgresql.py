@@ -36,7 +36,7 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.engine import Connection, ExecutionContext
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -197,28 +197,30 @@ class PostgreSqlDialect:
         *,
         overwrite: bool = True,
     ) -> None:
-        """Add or overwrite rows, all in one statement: a column is one array, so that triggers run
-        once.
-
-        The rows are sorted by key, because two writers that lock the same rows in different orders
-        would wait for each other for ever. A statement may not write one row twice.
-        """
+        """Add or overwrite rows, all in one statement."""
         if not rows:
             return
-        last = {tuple(row[name] for name in keys): row for row in rows}
-        ordered = [last[key] for key in sorted(last)]
-        columns = [table.c[name] for name in rows[0]]
-        arrays = [bindparam(column.name, type_=ARRAY(column.type)) for column in columns]
-        unnested = select(*(func.unnest(array).label(array.key) for array in arrays))
-        statement = insert(table).from_select([column.name for column in columns], unnested)
-        unique: list[Any] = [_digest(table.c.path) if key == "path" else key for key in keys]
+        statement, values = _insertion(table, keys, rows)
+        unique = _unique(table, keys)
         if overwrite:
             others = {name: statement.excluded[name] for name in rows[0] if name not in keys}
             statement = statement.on_conflict_do_update(index_elements=unique, set_=others)
         else:
             statement = statement.on_conflict_do_nothing(index_elements=unique)
-        values = {column.name: [row[column.name] for row in ordered] for column in columns}
         connection.execute(statement, values)
+
+    def add(
+        self,
+        connection: Connection,
+        table: Table,
+        keys: Sequence[str],
+        rows: Sequence[Mapping[str, Any]],
+        returned: Sequence[Column[Any]],
+    ) -> Sequence[Any]:
+        """Add rows, all in one statement."""
+        statement, values = _insertion(table, keys, rows)
+        statement = statement.on_conflict_do_nothing(index_elements=_unique(table, keys))
+        return connection.execute(statement.returning(*returned), values).all()
 
     def is_among(self, column: Column[int], parameter: str) -> ColumnElement[bool]:
         """Return the condition; an array of ids is one parameter, however long it is.
@@ -450,6 +452,29 @@ def _make_tables(connection: Connection) -> None:
             f"REFERENCING {rows} TABLE AS changed_rows FOR EACH STATEMENT "
             f"EXECUTE FUNCTION {name}()"
         )
+
+
+def _insertion(
+    table: Table, keys: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> tuple[Insert, dict[str, list[Any]]]:
+    """Return the statement that adds rows, and its values: a column is one array, so that triggers
+    run once.
+
+    The rows are sorted by key, because two writers that lock the same rows in different orders
+    would wait for each other for ever. A statement may not write one row twice.
+    """
+    last = {tuple(row[name] for name in keys): row for row in rows}
+    ordered = [last[key] for key in sorted(last)]
+    columns = [table.c[name] for name in rows[0]]
+    arrays = [bindparam(column.name, type_=ARRAY(column.type)) for column in columns]
+    unnested = select(*(func.unnest(array).label(array.key) for array in arrays))
+    statement = insert(table).from_select([column.name for column in columns], unnested)
+    return statement, {column.name: [row[column.name] for row in ordered] for column in columns}
+
+
+def _unique(table: Table, keys: Sequence[str]) -> list[Any]:
+    """Return what the unique index on these columns is on."""
+    return [_digest(table.c.path) if key == "path" else key for key in keys]
 
 
 def _digest(path: Any) -> ColumnElement[bytes]:

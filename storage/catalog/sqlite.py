@@ -153,6 +153,18 @@ class SqliteDialect:
             statement = statement.on_conflict_do_nothing(index_elements=keys)
         connection.execute(statement, rows)
 
+    def add(
+        self,
+        connection: Connection,
+        table: Table,
+        keys: Sequence[str],
+        rows: Sequence[Mapping[str, Any]],
+        returned: Sequence[Column[Any]],
+    ) -> Sequence[Any]:
+        """Add rows, as many in one statement as it takes parameters."""
+        statement = insert(table).on_conflict_do_nothing(index_elements=keys)
+        return connection.execute(statement.returning(*returned), rows).all()
+
     def is_among(self, column: Column[int], parameter: str) -> ColumnElement[bool]:
         """Return the condition that the column has one of the ids. These are one parameter, a JSON
         list, however many they are.

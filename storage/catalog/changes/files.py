@@ -1,11 +1,12 @@
 """Changes of files and failures."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import PurePath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, insert, null, select, union_all, update
 
 from sigseek.storage.catalog.changes.hashes import copy_distinct_pairs
 from sigseek.storage.catalog.changes.tags import copy_hand_tags
@@ -51,7 +52,7 @@ class FileWriter(Writer):
         """
         present = self._lock_photos([file.photo_id for file in files])
         files = [file for file in files if file.photo_id in present]
-        known = self._held(folder_id, [file.path for file in files])
+        known, failed = self._known(folder_id, [file.path for file in files])
         self._keep_decisions({path: held.photo_id for path, held in known.items()}, files)
         # Missing files said nothing of their photos.
         before = {
@@ -73,12 +74,13 @@ class FileWriter(Writer):
             for file in files
         ]
         self._put(FILE, ["folder_id", "path"], rows)
-        self.remove_failures(folder_id, [file.path for file in files])
+        self.remove_failures(folder_id, failed)
         changed = [file for file in files if before.get(file.path) != (file.photo_id, file.digest)]
         now = {file.path: file.photo_id for file in changed}
         lost = {old for path, (old, _) in before.items() if now.get(path, old) != old}
         fresh = {file.photo_id for file in files if file.gave_facts}
-        self._mark_facts_stale({file.photo_id for file in changed} - fresh | lost, fresh)
+        stale = {file.photo_id for file in changed} - fresh | lost
+        self._mark_facts_stale(stale, fresh - self._of_one_file(files))
 
     def put_sidecars(self, folder_id: int, sidecars: Mapping[str, str | None]) -> None:
         """Note the sidecars of files by path. The metadata of their photos has to be read again."""
@@ -178,16 +180,40 @@ class FileWriter(Writer):
         copy_hand_tags(self._connection, self._dialect, pairs)
         copy_distinct_pairs(self._connection, self._dialect, pairs)
 
-    def _held(self, folder_id: int, paths: Sequence[str]) -> dict[str, _Held]:
-        """Return what is known of those of these files that are known, by path."""
-        found: dict[str, _Held] = {}
+    def _known(
+        self, folder_id: int, paths: Sequence[str]
+    ) -> tuple[dict[str, _Held], list[str]]:
+        """Return what those of these files held that are known, by path, and the paths with
+        failures.
+        """
+        known: dict[str, _Held] = {}
+        failed: list[str] = []
         for chunk in statement_chunks(paths):
-            query = select(FILE.c.path, FILE.c.photo_id, FILE.c.digest, FILE.c.missing_since).where(
+            files = select(FILE.c.path, FILE.c.photo_id, FILE.c.digest, FILE.c.missing_since).where(
                 FILE.c.folder_id == folder_id,
                 self._dialect.is_path_among(FILE.c.path, chunk),
             )
-            rows = self._connection.execute(query)
-            found |= {path: _Held(photo, digest, since) for path, photo, digest, since in rows}
+            failures = select(FAILURE.c.path, null(), null(), null()).where(
+                FAILURE.c.folder_id == folder_id,
+                self._dialect.is_path_among(FAILURE.c.path, chunk),
+            )
+            # one round trip to a server
+            rows: Sequence[Any] = self._connection.execute(union_all(files, failures)).all()
+            for path, photo_id, digest, since in rows:
+                if photo_id is None:
+                    failed.append(path)
+                else:
+                    known[path] = _Held(photo_id, digest, since)
+        return known, failed
+
+    def _of_one_file(self, files: Sequence[ReadFile]) -> set[int]:
+        """Return those of the files' photos that nobody else can know, and that no other file of
+        this transaction holds.
+        """
+        counts = Counter(file.photo_id for file in files)
+        alone = {id_ for id_, count in counts.items() if count == 1}
+        found = (alone & self._added) - self._filed
+        self._filed |= counts.keys()
         return found
 
     def _mark_facts_stale(self, stale: Collection[int], fresh: Collection[int]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, exists, or_, select, update
 
@@ -12,6 +13,8 @@ from sigseek.storage.catalog.dialect import Dialect
 from sigseek.storage.catalog.paths import statement_chunks
 from sigseek.storage.catalog.tables import DISTINCT_PAIR, NEAR_PAIR, PHOTO, SKETCH
 from sigseek.storage.records.hashes import HashRecord
+
+SKETCH_KEY = ("photo_id", "is_inner")
 
 
 class HashWriter(Writer):
@@ -26,11 +29,13 @@ class HashWriter(Writer):
         hashes = {id_: hashes[id_] for id_ in sorted(present)}
         several = [id_ for id_, record in hashes.items() if record and record.several_pictures]
         is_one_of = self._dialect.is_one_of
-        for chunk in statement_chunks(list(hashes)):
+        # Nothing refers yet to photos that this transaction has added.
+        for chunk in statement_chunks([id_ for id_ in hashes if id_ not in self._added]):
             self._connection.execute(delete(SKETCH).where(is_one_of(SKETCH.c.photo_id, chunk)))
             for photo in (NEAR_PAIR.c.first_id, NEAR_PAIR.c.second_id):
                 self._connection.execute(delete(NEAR_PAIR).where(is_one_of(photo, chunk)))
             forget_looks(self._connection, self._dialect, chunk)
+        for chunk in statement_chunks(list(hashes)):
             values = {"hash_version": version, "pairs_version": 0, "several_pictures": False}
             of_photos = update(PHOTO).where(is_one_of(PHOTO.c.id, chunk))
             self._connection.execute(of_photos.values(values))
@@ -46,22 +51,7 @@ class HashWriter(Writer):
             self._connection.execute(
                 update(PHOTO).where(PHOTO.c.id.in_(chunk)).values(several_pictures=True)
             )
-        rows = [
-            {
-                "photo_id": photo_id,
-                "is_inner": sketch is record.inner,
-                "margins": sketch.margins,
-                "quality": sketch.quality,
-                "bits": sketch.bits,
-                "variants": sketch.variants,
-                "levels": sketch.levels,
-            }
-            for photo_id, record in hashes.items()
-            if record is not None
-            for sketch in (record.whole, record.inner)
-            if sketch is not None
-        ]
-        self._put(SKETCH, ["photo_id", "is_inner"], rows)
+        self._put(SKETCH, SKETCH_KEY, sketch_rows(hashes))
 
     def put_near_pairs(
         self, photo_ids: Sequence[int], pairs: Iterable[tuple[int, int]], version: int
@@ -87,6 +77,34 @@ class HashWriter(Writer):
     def put_distinct_pairs(self, pairs: Iterable[tuple[int, int]]) -> None:
         """Note that a person called the two photos of each pair no duplicates."""
         put_distinct_pairs(self._connection, self._dialect, pairs)
+
+
+def hash_columns(record: HashRecord | None, version: int) -> dict[str, Any]:
+    """Return the columns of a new photo's row that its hash gives; None is for a photo without."""
+    return {
+        "hash_version": version if record else 0,
+        "several_pictures": bool(record and record.several_pictures),
+        "color": record.color if record else None,
+    }
+
+
+def sketch_rows(hashes: Mapping[int, HashRecord | None]) -> list[dict[str, Any]]:
+    """Return the rows of sketches that the hashes of photos, by id, give."""
+    return [
+        {
+            "photo_id": photo_id,
+            "is_inner": sketch is record.inner,
+            "margins": sketch.margins,
+            "quality": sketch.quality,
+            "bits": sketch.bits,
+            "variants": sketch.variants,
+            "levels": sketch.levels,
+        }
+        for photo_id, record in hashes.items()
+        if record is not None
+        for sketch in (record.whole, record.inner)
+        if sketch is not None
+    ]
 
 
 def put_distinct_pairs(

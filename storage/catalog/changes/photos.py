@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Table, bindparam, delete, exists, select, update
 
+from sigseek.storage.catalog.changes.hashes import SKETCH_KEY, hash_columns, sketch_rows
 from sigseek.storage.catalog.changes.pictures import PictureWriter
 from sigseek.storage.catalog.columns import storable
 from sigseek.storage.catalog.local_time import split_offset
@@ -18,8 +19,10 @@ from sigseek.storage.catalog.tables import (
     PHOTO,
     PHOTO_KEYWORD,
     PHOTO_PERSON,
+    SKETCH,
 )
 from sigseek.storage.records import PhotoFacts, PhotoMetadata
+from sigseek.storage.records.hashes import HashRecord
 
 _IDENTITY = ("digest", "digest_version", "width", "height", "format", "damaged")
 
@@ -31,34 +34,61 @@ class PhotoWriter(PictureWriter):
         """Return the id of the photo with this digest, added if it is new."""
         return self.add_photos([facts])[facts.digest]
 
-    def add_photos(self, photos: Sequence[PhotoFacts]) -> dict[bytes, int]:
+    def add_photos(
+        self,
+        photos: Sequence[PhotoFacts],
+        hashes: Mapping[bytes, HashRecord] | None = None,
+        hash_version: int = 0,
+    ) -> dict[bytes, int]:
         """Return the ids of the photos with these digests, added where they are new.
 
-        No other writer can remove them before the transaction ends.
+        `hashes` has perceptual hashes by the photos' digests, all of this version. Only those of
+        new photos are kept. No other writer can remove the photos before the transaction ends.
         """
-        added: dict[bytes, int] | None = None
-        while added is None:
-            known = self._find([facts.digest for facts in photos])
-            new = {facts.digest: facts for facts in photos if facts.digest not in known}
-            added = self._add_together(list(new.values())) if new else {}
-        if added:
-            self._add_words({added[facts.digest]: facts for facts in new.values()})
-        return known | added
+        by_digest = {facts.digest: facts for facts in photos}
+        attempt = None
+        while attempt is None:
+            known = self._find([digest for digest in by_digest if digest not in self._unknown])
+            new = [facts for digest, facts in by_digest.items() if digest not in known]
+            attempt = self._add_together(new, hashes or {}, hash_version)
+        added, others = attempt
+        self._add_words({id_: by_digest[digest] for digest, id_ in added.items()})
+        kept = {id_: (hashes or {}).get(digest) for digest, id_ in added.items()}
+        self._dialect.put(self._connection, SKETCH, SKETCH_KEY, sketch_rows(kept), overwrite=False)
+        return known | others | added
 
-    def _add_together(self, photos: Sequence[PhotoFacts]) -> dict[bytes, int] | None:
-        """Add photos and return their ids by digest. Return None, with none of them added, where
-        another writer had just added one of them and yet another one has removed it since.
+    def _add_together(
+        self, photos: Sequence[PhotoFacts], hashes: Mapping[bytes, HashRecord], hash_version: int
+    ) -> tuple[dict[bytes, int], dict[bytes, int]] | None:
+        """Add photos and return the ids by digest: of the added ones, and of those that another
+        writer had just added. Return None, with none of them added, where yet another one has
+        removed such a photo since.
 
         To add only that one again would be out of the order in which all writers add photos, and
         two of them could wait for each other.
         """
+        if not photos:
+            return {}, {}
+        rows = [
+            _columns(facts)
+            | _identity(facts)
+            | hash_columns(hashes.get(facts.digest), hash_version)
+            for facts in photos
+        ]
+        safe = self._safe.copy()
         with self._connection.begin_nested() as attempt:
-            rows = [_columns(facts) | _identity(facts) for facts in photos]
-            self._dialect.put(self._connection, PHOTO, ["digest"], rows, overwrite=False)
-            added = self._find([facts.digest for facts in photos])
-            if len(added) == len(photos):
-                return added
+            found = self._dialect.add(
+                self._connection, PHOTO, ["digest"], rows, [PHOTO.c.digest, PHOTO.c.id]
+            )
+            added: dict[bytes, int] = dict(found)
+            others = self._find([one.digest for one in photos if one.digest not in added])
+            if len(added) + len(others) == len(photos):
+                self._added.update(added.values())
+                self._safe.update(added.values())
+                return added, others
             attempt.rollback()
+        self._safe = safe
+        self._unknown.clear()
         return None
 
     def put_metadata(self, photos: Mapping[int, PhotoMetadata]) -> None:
@@ -96,6 +126,8 @@ class PhotoWriter(PictureWriter):
         """
         held = exists().where(FILE.c.photo_id == PHOTO.c.id)
         removed = self._remove_unused(PHOTO, held, keep)
+        self._added.clear()
+        self._safe.clear()
         if removed:
             self.remove_unused_words()
             self._connection.execute(

@@ -29,15 +29,18 @@ class PictureWriter(Writer):
         """
         return self._find(sorted(digests))
 
-    def identify_photos(self, pictures: Mapping[bytes, bytes], version: int) -> None:
+    def identify_photos(self, pictures: Mapping[bytes, bytes], version: int) -> dict[bytes, int]:
         """Have photos that are known by a digest of an earlier version, or by that of all bytes, be
         known by that of their picture, and photos that are known by it already be of this version.
 
         `pictures` holds the digest of the picture, made by the reader of this version, by the
         earlier one. Photos that turn out to be one picture become one. It has the files and tags of
         both, and of two embeddings by a checkpoint the one that it had.
+
+        Returns what `find_photos` returns for the digests of the pictures.
         """
-        known = self._find([*pictures, *pictures.values()])
+        known = self._find(list({*pictures, *pictures.values()}))
+        as_before = True
         outdated = self._outdated([*known.values()], version)
         merged: dict[int, int] = {}
         for earlier, picture in pictures.items():
@@ -53,13 +56,18 @@ class PictureWriter(Writer):
                 outdated.remove(photo)
                 row = update(PHOTO).where(PHOTO.c.id == photo)
                 self._connection.execute(row.values(digest=picture, digest_version=version))
+                as_before = as_before and picture == earlier
         for photo, other in merged.items():
             self._merge(photo, other)
         if merged:
             self._connection.execute(delete(PHOTO).where(PHOTO.c.id.in_(merged)))
+            self._safe.difference_update(merged)
             self._connection.execute(
                 update(CHECKPOINT).values(generation=CHECKPOINT.c.generation + 1)
             )
+        if merged or not as_before:
+            return self.find_photos(pictures.values())
+        return {picture: known[picture] for picture in pictures.values() if picture in known}
 
     def _merge(self, photo: int, other: int) -> None:
         """Give what belongs to a photo to another one, which is the same picture."""
@@ -111,4 +119,6 @@ class PictureWriter(Writer):
             )
             locked = query.order_by(PHOTO.c.id).with_for_update(read=True, key_share=True)
             found.update(self._connection.execute(locked).all())
+        self._safe.update(found.values())
+        self._unknown.update(digest for digest in digests if digest not in found)
         return found

@@ -17,6 +17,14 @@ class Writer:
     def __init__(self, connection: Connection, dialect: Dialect) -> None:
         self._connection = connection
         self._dialect = dialect
+        self._added: set[int] = set()
+        """Photos that this transaction has added, and that nobody else sees yet."""
+        self._filed: set[int] = set()
+        """Photos of which this transaction has noted files."""
+        self._safe: set[int] = set()
+        """Photos that no other writer can remove before the transaction ends."""
+        self._unknown: set[bytes] = set()
+        """Digests of photos that were not there when this transaction looked for them."""
 
     def _now(self) -> datetime:
         """Return the moment by the clock that all who use the database share."""
@@ -51,11 +59,13 @@ class Writer:
 
         They are locked in the order of their ids, so that two writers do not wait for each other.
         """
-        found: set[int] = set()
-        for chunk in statement_chunks(sorted(ids)):
+        ids = set(ids)
+        found = ids & (self._added if change else self._safe)
+        for chunk in statement_chunks(sorted(ids - found)):
             query = select(PHOTO.c.id).where(self._dialect.is_one_of(PHOTO.c.id, chunk))
             locked = query.order_by(PHOTO.c.id).with_for_update(read=not change, key_share=True)
             found.update(self._connection.scalars(locked))
+        self._safe |= found
         return found
 
     def _mark_copied_stale(self, photos: Select[int]) -> None:

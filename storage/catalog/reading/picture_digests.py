@@ -1,20 +1,12 @@
 """Questions about the digests that tell which photo a picture is."""
 
-from sqlalchemy import Select, bindparam, select
+from collections.abc import Sequence
+
+from sqlalchemy import Select, select
 
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.tables import EMBEDDING, FILE, PHOTO
 from sigseek.storage.records import PhotoVersions
-
-# Made once, because indexing asks it of every file.
-_EMBEDDED = (
-    select(PHOTO.c.digest, PHOTO.c.id, PHOTO.c.facts_version, PHOTO.c.hash_version)
-    .join(EMBEDDING, EMBEDDING.c.photo_id == PHOTO.c.id)
-    .where(
-        PHOTO.c.digest.in_([bindparam("picture"), bindparam("earlier")]),
-        EMBEDDING.c.checkpoint_id == bindparam("checkpoint"),
-    )
-)
 
 
 class PictureDigestReader(Reader):
@@ -72,11 +64,23 @@ class PictureDigestReader(Reader):
         )
 
     def find_embedded(
-        self, picture: bytes, earlier: bytes, checkpoint_id: int
-    ) -> PhotoVersions | None:
-        """Return the photo that `find_photo` means, of those that the checkpoint has embedded."""
-        asked = {"picture": picture, "earlier": earlier, "checkpoint": checkpoint_id}
+        self, digests: Sequence[tuple[bytes, bytes]], checkpoint_id: int
+    ) -> list[PhotoVersions | None]:
+        """Return the photo that `find_photo` means for each digest of a picture and earlier one, of
+        the photos that the checkpoint has embedded.
+        """
+        asked = {digest for pair in digests for digest in pair}
+        if not asked:
+            return []
+        query = (
+            select(PHOTO.c.digest, PHOTO.c.id, PHOTO.c.facts_version, PHOTO.c.hash_version)
+            .join(EMBEDDING, EMBEDDING.c.photo_id == PHOTO.c.id)
+            .where(
+                EMBEDDING.c.checkpoint_id == checkpoint_id,
+                self._dialect.is_one_of(PHOTO.c.digest, asked),
+            )
+        )
         with self._connect() as connection:
-            rows = connection.execute(_EMBEDDED, asked)
+            rows = connection.execute(query)
             found: dict[bytes, PhotoVersions] = {row[0]: PhotoVersions(*row[1:]) for row in rows}
-        return found.get(picture, found.get(earlier))
+        return [found.get(picture, found.get(earlier)) for picture, earlier in digests]
