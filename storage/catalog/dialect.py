@@ -18,6 +18,10 @@ from sigseek.storage.errors import LibraryError
 if TYPE_CHECKING:
     from sigseek.storage.records.arrays import Ids
 
+PLANNED_ANEW = "sigseek_planned_anew"
+"""The execution option of a statement that is asked often while its tables grow fast: a server must
+not keep the plan that was good for small ones.
+"""
 Rows: TypeAlias = Sequence[tuple[Any, ...]]
 """Rows as the driver gives them. A path may be text or bytes, a boolean may be 0 or 1."""
 

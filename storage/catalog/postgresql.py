@@ -44,7 +44,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sigseek.errors import ErrorKind
 from sigseek.storage.catalog import schema
 from sigseek.storage.catalog.address import without_secrets
-from sigseek.storage.catalog.dialect import Rows
+from sigseek.storage.catalog.dialect import PLANNED_ANEW, Rows
 from sigseek.storage.catalog.tables import METADATA, SETTING
 from sigseek.storage.errors import LibraryError, NoLibraryError
 from sigseek.storage.lock import AdvisoryLock
@@ -62,6 +62,12 @@ _IDENTITY = text(
 )
 _NOW = text("SELECT now()")
 _FINISHED = text("SELECT CAST(pg_current_snapshot() AS text)")
+# The server would keep plans that were made for empty tables until autovacuum has looked at these,
+# which in a first run of several workers is hundreds of thousands of rows later.
+_BEGIN_WRITING = text(
+    "SELECT version_num, set_config('plan_cache_mode', 'force_custom_plan', true) "
+    "FROM alembic_version"
+)
 _SCHEMA_LOCK = 0x7369677365656B  # "sigseek"; the key of an advisory lock
 _BINARY = "sigseek_binary"
 """The execution option of a statement whose rows the server sends in binary."""
@@ -123,6 +129,7 @@ class PostgreSqlDialect:
         )
         event.listen(self.writers, "connect", _stream_in_binary)
         event.listen(self.writers, "before_cursor_execute", _answer_in_binary)
+        event.listen(self.writers, "do_execute", _plan_anew)
         event.listen(self.writers, "checkout", _check_open)
         # PostgreSQL's default shows each statement the newest data. SQLite's sessions see one
         # moment, and what reads the catalog relies on that.
@@ -146,6 +153,7 @@ class PostgreSqlDialect:
         try:
             with self.readers.connect() as connection:
                 finished: str = connection.execute(_FINISHED).scalar_one()
+                connection.commit()  # as readers do
         except self.errors as error:
             raise self.describe(error) from error
         return int.from_bytes(hashlib.sha256(finished.encode()).digest()[:8], "big")
@@ -160,7 +168,7 @@ class PostgreSqlDialect:
         program has upgraded the library.
         """
         self.lock.check(connection)
-        schema.check_writable(connection, self.where)
+        schema.check_writable_version(connection.execute(_BEGIN_WRITING).scalar(), self.where)
 
     def identity(self) -> str:
         """Return a name of letters and digits that no other library has. A copy of the database on
@@ -180,7 +188,9 @@ class PostgreSqlDialect:
         """Return whether any process holds the writer's lock."""
         try:
             with self.readers.connect() as connection:
-                return self.lock.is_held(connection)
+                held = self.lock.is_held(connection)
+                connection.commit()  # as readers do
+                return held
         except self.errors as error:
             raise self.describe(error) from error
 
@@ -409,6 +419,16 @@ def _answer_in_binary(
 ) -> None:
     if context.execution_options.get(_BINARY):
         cursor.format = psycopg.pq.Format.BINARY
+
+
+def _plan_anew(
+    cursor: psycopg.Cursor[Any], statement: str, parameters: Any, context: ExecutionContext
+) -> bool:
+    """Execute a statement whose plan must not be kept. Return False for any other."""
+    if not context.execution_options.get(PLANNED_ANEW):
+        return False
+    cursor.execute(statement, parameters, prepare=False)
+    return True
 
 
 def _check_open(

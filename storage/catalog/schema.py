@@ -76,7 +76,11 @@ def check_writable(connection: Connection, where: str) -> None:
     """Raise LibraryError in a transaction that writes to a library of a newer sigseek. It may have
     been upgraded after this program opened it.
     """
-    found = connection.execute(_VERSION).scalar()
+    check_writable_version(connection.execute(_VERSION).scalar(), where)
+
+
+def check_writable_version(found: str | None, where: str) -> None:
+    """Raise LibraryError as `check_writable` does, for the version that is in the database."""
     if found not in (HEAD, _UNFINISHED):
         raise LibraryError(
             f"{where} was upgraded by a newer sigseek (schema {found}, this one knows {HEAD}), "

@@ -180,9 +180,7 @@ class FileWriter(Writer):
         copy_hand_tags(self._connection, self._dialect, pairs)
         copy_distinct_pairs(self._connection, self._dialect, pairs)
 
-    def _known(
-        self, folder_id: int, paths: Sequence[str]
-    ) -> tuple[dict[str, _Held], list[str]]:
+    def _known(self, folder_id: int, paths: Sequence[str]) -> tuple[dict[str, _Held], list[str]]:
         """Return what those of these files held that are known, by path, and the paths with
         failures.
         """

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Select, select
 
+from sigseek.storage.catalog.dialect import PLANNED_ANEW
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.tables import EMBEDDING, FILE, PHOTO
 from sigseek.storage.records import PhotoVersions
@@ -81,6 +82,6 @@ class PictureDigestReader(Reader):
             )
         )
         with self._connect() as connection:
-            rows = connection.execute(query)
+            rows = connection.execute(query, execution_options={PLANNED_ANEW: True})
             found: dict[bytes, PhotoVersions] = {row[0]: PhotoVersions(*row[1:]) for row in rows}
         return [found.get(picture, found.get(earlier)) for picture, earlier in digests]

@@ -38,6 +38,10 @@ class Reader:
         try:
             with self._dialect.readers.connect() as connection:
                 yield connection
+                # PostgreSQL's driver forgets its prepared statements with a rollback, with which
+                # the session would end otherwise. The server would plan each statement anew, which
+                # takes several times as long as to execute it.
+                connection.commit()
         except self._dialect.errors as error:
             raise self._dialect.describe(error) from error
 
