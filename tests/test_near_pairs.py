@@ -15,8 +15,9 @@ from benchmarks.photographs import cropped, photograph
 from sigseek.search.duplicates import pairs
 from sigseek.search.duplicates.close_look import CloseLook
 from sigseek.search.duplicates.overlays import Overlays
-from sigseek.storage import Catalog
+from sigseek.storage import Catalog, PhotoFacts, ReadFile
 from sigseek.storage.lock import writer_lock
+from sigseek.storage.records.hashes import HashRecord, SketchRecord
 from tests.catalogs import add_checkpoint, add_photos, execute, random_unit
 from tests.test_duplicates import SIZE, names, save
 
@@ -225,3 +226,51 @@ def test_both_databases_keep_pairs(open_catalog: Callable[[], Catalog], tmp_path
         transaction.forget_near_pairs(2)
     assert (catalog.near_pairs().shape, len(catalog.compared_photos(1))) == ((0, 2), 0)
     assert np.issubdtype(catalog.near_pairs().dtype, np.integer)
+
+
+def test_hashes_come_with_new_photos_only(
+    open_catalog: Callable[[], Catalog], tmp_path: Path
+) -> None:
+    catalog = open_catalog()
+    whole, inner = (SketchRecord(b"webp", bytes(32), bytes(32), n) for n in (1, 2))
+    record = HashRecord(whole, inner, several_pictures=True, color=0x123456)
+    known, new = (PhotoFacts(name * 32, 4, 3, "JPEG") for name in (b"k", b"n"))
+    with catalog.transaction() as transaction:
+        folder, _ = transaction.add_folder(tmp_path)
+        transaction.add_photo(known)
+    with catalog.transaction() as transaction:
+        hashes = {known.digest: record, new.digest: record}
+        ids = transaction.add_photos([known, new], hashes, 3)
+        files = [ReadFile(f"{id_}", id_, 1, 1) for id_ in ids.values()]
+        transaction.put_files(folder.id, files)
+    assert catalog.stale_photos("hash", [folder.id], 3) == [ids[known.digest]]
+    of_photos = "SELECT digest, several_pictures, color FROM photo ORDER BY digest"
+    rows = [(bytes(row[0])[:1], bool(row[1]), row[2]) for row in execute(catalog, of_photos)]
+    assert rows == [(b"k", False, None), (b"n", True, 0x123456)]
+    sketches = execute(catalog, "SELECT photo_id, quality FROM sketch ORDER BY quality")
+    assert sketches == [(ids[new.digest], 1), (ids[new.digest], 2)]
+    with catalog.transaction() as transaction:
+        transaction.put_hashes(dict.fromkeys(ids.values(), record), 3)
+    assert catalog.stale_photos("hash", [folder.id], 3) == []
+
+
+def test_a_new_photo_of_several_files_is_read_again(
+    open_catalog: Callable[[], Catalog], tmp_path: Path
+) -> None:
+    """What its files say together is not what the one says that was decoded."""
+    catalog = open_catalog()
+    facts = [PhotoFacts(name * 32, 4, 3, "JPEG", facts_version=5) for name in (b"1", b"2", b"3")]
+    with catalog.transaction() as transaction:
+        folder, _ = transaction.add_folder(tmp_path)
+        one, two, three = transaction.add_photos(facts).values()
+        transaction.put_files(
+            folder.id,
+            [
+                ReadFile("1", one, 1, 1, gave_facts=True),
+                ReadFile("2", two, 1, 1, gave_facts=True),
+                ReadFile("2 copy", two, 1, 1),
+                ReadFile("3", three, 1, 1, gave_facts=True),
+            ],
+        )
+        transaction.put_files(folder.id, [ReadFile("3 copy", three, 1, 1)])
+    assert catalog.stale_photos("metadata", [folder.id], 5) == [two, three]

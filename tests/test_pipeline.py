@@ -25,7 +25,7 @@ from sigseek.indexer import FolderError, Indexer, IndexReport, check_folder, ing
 from sigseek.indexer.decoding.decode import decode_photo
 from sigseek.indexer.decoding.digest import FileDigest, digest_file
 from sigseek.indexer.errors import UndecidedError
-from sigseek.indexer.map_ahead import map_ahead
+from sigseek.indexer.map_ahead import map_ahead, map_ahead_together
 from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.siglip import Preprocessing
 from sigseek.siglip.yardstick.embeddings import Yardstick
@@ -333,6 +333,24 @@ def test_at_most_a_window_is_at_work() -> None:
     with ThreadPoolExecutor(2) as pool:
         for item, _ in map_ahead(pool, abs, items(), lambda: 5):
             assert taken <= item + 4
+
+
+def test_items_that_are_done_come_together() -> None:
+    def wait_for(number: int) -> int:
+        if number == 3:
+            assert late.wait(30)
+        return -number
+
+    late = Event()
+    with ThreadPoolExecutor(4) as pool:
+        groups = map_ahead_together(pool, wait_for, range(8), lambda: 8, 3)
+        first = next(groups)
+        found = first + next(groups) if len(first) < 3 else first
+        late.set()
+        rest = list(groups)
+    assert [item for group in rest for item, _ in group] == list(range(8))[len(found) :]
+    assert found == [(number, -number) for number in range(len(found))]
+    assert max(map(len, [first, *rest])) <= 3
 
 
 def test_a_photo_that_became_unreadable_content_is_no_hit_any_more(

@@ -9,22 +9,25 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import psycopg
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, event
 
 import sigseek
 from sigseek.errors import ErrorKind
 from sigseek.operations.database import LibraryDatabase
 from sigseek.progress import Phase, Progress
-from sigseek.storage import LibraryError
+from sigseek.storage import Catalog, EmbeddingRecord, LibraryError, PhotoFacts, ReadFile
 from sigseek.storage.catalog import postgresql
 from sigseek.storage.catalog.address import read_address, without_secrets
 from sigseek.storage.catalog.postgresql import PostgreSqlDialect
 from sigseek.storage.catalog.schema import HEAD
+from sigseek.storage.records.hashes import HashRecord, SketchRecord
+from tests.catalogs import add_checkpoint, random_unit
 from tests.conftest import Run
 from tests.listeners import Heard
 from tests.postgresql import Server, address
@@ -335,3 +338,49 @@ def test_a_search_asks_the_server_few_times(indexed: URL) -> None:
         order = np.argsort(found)
         assert found[order].tolist() == ids[:5].tolist()
         assert few[order].tobytes() == vectors[:5].tobytes(), "in binary, as from other cursors"
+
+
+def test_the_server_keeps_the_plans_of_searches_and_of_no_changes(indexed: URL) -> None:
+    mode, prepared = "SHOW plan_cache_mode", "SELECT statement FROM pg_prepared_statements"
+    dialect = PostgreSqlDialect(indexed)
+    catalog = Catalog(dialect)
+    with closing(catalog):
+        (checkpoint,) = catalog.checkpoints()
+        for _ in range(9):
+            catalog.checkpoint_states()
+            catalog.find_embedded([(b"none", b"none")], checkpoint.id)
+            dialect.changes()
+        with dialect.readers.connect() as connection:
+            statements = list(connection.exec_driver_sql(prepared).scalars())
+            assert connection.exec_driver_sql(mode).scalar() == "auto"
+        assert any("max(photo.id)" in statement for statement in statements)
+        assert not any("digest" in statement for statement in statements)
+        with catalog.transaction() as transaction:
+            mode_of_changes = transaction._connection.exec_driver_sql(mode).scalar()
+        assert mode_of_changes == "force_custom_plan"
+
+
+def test_a_batch_of_new_photos_takes_few_statements(postgresql_server: Server) -> None:
+    url = postgresql_server.database()
+    seen: list[str] = []
+    hashed = HashRecord(SketchRecord(b"webp", bytes(32), bytes(32), 0))
+    with closing(Catalog(PostgreSqlDialect(url))) as catalog:
+        checkpoint = add_checkpoint(catalog, 4)
+        event.listen(
+            catalog._dialect.writers, "before_cursor_execute", lambda *args: seen.append(args[2])
+        )
+        facts = [PhotoFacts(bytes([number]) * 32, 4, 3, "JPEG") for number in range(16)]
+        digests = {one.digest: one.digest for one in facts}
+        with catalog.transaction() as transaction:
+            folder, _ = transaction.add_folder(Path("/photos"))
+            seen.clear()
+            assert transaction.identify_photos(digests, 1) == {}
+            ids = transaction.add_photos(facts, dict.fromkeys(digests, hashed), 1)
+            files = [ReadFile(f"{id_}", id_, 1, 1, gave_facts=True) for id_ in ids.values()]
+            transaction.put_files(folder.id, files)
+            embedding = EmbeddingRecord(random_unit(1, 4)[0], "fp32", 1)
+            transaction.add_embeddings(checkpoint.id, dict.fromkeys(ids.values(), embedding))
+        assert len(seen) == 9, seen
+        assert catalog.stale_photos("hash", [folder.id], 1) == []
+        assert len(catalog.embedded_ids(checkpoint.id)) == 16
+    postgresql_server.drop(url)
