@@ -204,10 +204,8 @@ def _compare_runs(place: Path, server: Server, photos: int, rounds: int) -> None
     rates: dict[str, list[float]] = {"SQLite": [], "PostgreSQL": []}
     for number in range(rounds + 1):  # the first round converts the checkpoint
         url = server.empty_database()
-        for name, library in (
-            ("SQLite", str(place / f"library {number}")),
-            ("PostgreSQL", address(url)),
-        ):
+        sides = [("SQLite", str(place / f"library {number}")), ("PostgreSQL", address(url))]
+        for name, library in sides if number % 2 else reversed(sides):
             done = sigseek("index", folder, "--library", library, "--model", "mini", "--json")
             if number:
                 rates[name].append(last_json(done)["images_per_second"])
