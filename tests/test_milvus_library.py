@@ -168,9 +168,9 @@ def test_a_server_that_does_not_answer_is_named(run: Run, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("address", "said"),
     [
-        ("milvus://", "no address of a Milvus server"),
-        ("milvus://host:99999", "no address of a Milvus server"),
-        ("http://host:19530", "no address of a Milvus server"),
+        ("milvus://", "is not the address of a Milvus server"),
+        ("milvus://host:99999", "is not the address of a Milvus server"),
+        ("http://host:19530", "is not the address of a Milvus server"),
         ("milvus://me:secret@host", TOKEN_VARIABLE),
     ],
 )
