@@ -201,9 +201,11 @@ class _UnderWay:
         del self._listing.files[path]
         result.unchanged += 1
         sidecars = self._listing.sidecars.pop(path, None)
-        if beside(file.sidecars) != file.sidecars:
+        # Nearly all files have no sidecars.
+        known_beside = beside(file.sidecars) if file.sidecars else None
+        if file.sidecars and known_beside != file.sidecars:
             self._known_raw_sidecars[path] = file.sidecars
-        if beside(file.sidecars) != sidecars:
+        if known_beside != sidecars:
             self._note_sidecars(path, sidecars)
         if file.missing:
             result.reappeared.append(path)
@@ -260,9 +262,9 @@ class _UnderWay:
         result.changed = [FoundFile(path, *found) for path, found in listing.files.items()]
         for path in listing.files:
             before = others[path].sidecars if path in others else None
-            beside = listing.sidecars.get(path)
-            if beside != before or (self._reread is None and beside):
-                result.sidecars[path] = beside
+            now = listing.sidecars.get(path)
+            if now != before or (self._reread is None and now):
+                result.sidecars[path] = now
         self._settle_unlisted(root, inside)
         result.known = {
             path: others[path] for path in (*listing.files, *result.missing) if path in others

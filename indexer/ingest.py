@@ -58,8 +58,7 @@ _AHEAD = 32
 until it is loaded and its batch is known.
 """
 _ASKED = 16
-"""Of how many files the catalog is asked together. A server's answer takes as long as that for one.
-"""
+"""How many files the catalog is asked about together. A server answers that as fast as for one."""
 _THUMBNAIL = THUMBNAIL_SIZES[0]
 """The thumbnails that are made of every photo. Larger ones are made when they are asked for."""
 _CORES = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 2

@@ -37,8 +37,8 @@ class Listing:
     sidecars: dict[str, str] = field(default_factory=dict)
     """What `sigseek.indexer.sidecars.described` says of the sidecars of a picture, by its path."""
     raw_sidecars: dict[str, str] = field(default_factory=dict)
-    """The same of pictures whose RAW file lies in a directory below with sidecars of its own. Those
-    are among the picture's.
+    """Sidecars, by path, of pictures whose RAW file lies in a directory below with sidecars of its
+    own. These are among the picture's.
     """
     excluded: dict[str, str] = field(default_factory=dict)
     """Directories and pictures that a rule leaves out, and why. They leave the library."""

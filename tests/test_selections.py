@@ -428,7 +428,8 @@ def test_directories_are_found_wherever_their_name_is_in_a_path(
             ]
             expected |= {"/photos/" + "/".join(parts[: equal[0]])} if equal else set()
         found, _ = catalog.directories_called(PurePath(name))
-        assert set(found) == expected if len(expected) < 20 else len(found) >= 20, name
+        assert set(found) <= expected, name
+        assert len(found) >= min(len(expected), 20), name
 
 
 def test_cities_by_name(library: tuple[Catalog, list[Known], list[int]]) -> None:

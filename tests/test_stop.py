@@ -1,5 +1,6 @@
 """Whatever takes long is stopped by its caller, and nothing is lost."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 import sigseek
+from sigseek.errors import Remedy
 from sigseek.evaluation import run
 from sigseek.evaluation.measure import measure
 from sigseek.evaluation.run import evaluate
@@ -123,15 +125,19 @@ def conversions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache" / "openvino"
 
 
+def _interrupt_main_thread() -> None:
+    main = threading.main_thread().ident
+    assert main
+    signal.pthread_kill(main, signal.SIGINT)
+
+
 def _ctrl_c_at_the_text_tower(conversions: Path) -> threading.Thread:
     def run() -> None:
         while not any(conversions.glob(".making-*/made/image.xml")):
             time.sleep(0.005)
         while not any(conversions.glob(".making-*/made/tmp*")):
             time.sleep(0.005)
-        main = threading.main_thread().ident
-        assert main
-        signal.pthread_kill(main, signal.SIGINT)
+        _interrupt_main_thread()
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
@@ -170,16 +176,19 @@ def test_a_second_ctrl_c_ends_a_conversion_at_once(
         started.append(popen(*arguments, **options))  # type: ignore[call-overload]
         return started[-1]
 
-    class Impatient(Silence):
-        def said(self, line: str) -> None:
-            if line.startswith("finishing"):
-                raise KeyboardInterrupt
+    class Impatient(Heard):
+        def said(self, line: str | Remedy) -> None:
+            super().said(line)
+            if str(line).startswith("finishing"):
+                os.kill(started[0].pid, signal.SIGSTOP)  # the step does not end meanwhile
+                threading.Timer(0.3, _interrupt_main_thread).start()
 
     monkeypatch.setattr(conversion.subprocess, "Popen", start)
     interrupting = _ctrl_c_at_the_text_tower(conversions)
     with pytest.raises(KeyboardInterrupt):
-        convert(tiny, "fp32", Impatient(), Stop())
+        convert(tiny, "fp32", heard := Impatient(), Stop())
     interrupting.join()
+    assert [line for line in heard.lines if line.startswith("finishing")] == [heard.lines[-1]]
     assert started[0].poll() == -9, "killed, and waited for"
     (kept,) = conversions.iterdir()
     assert kept.name.startswith(".stopped-")

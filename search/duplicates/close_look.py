@@ -29,8 +29,8 @@ Sizes = dict[int, tuple[int, int]]
 LIKENESS = 0.97
 """The least likeness of two forms of one shot that show the same frame or are turned a little."""
 STILL_DETAIL = 0.97
-"""The least likeness of their detail, if both show the same frame. Shots of a burst from a tripod
-show the same frame, too, but differ in detail.
+"""The least likeness of their detail, if both show the same frame. Many shots of a burst from a
+tripod are as much alike, and only the times in their EXIF tell them apart.
 """
 _TINY = 128
 """A picture that is narrower or lower than this, in pixels, has too little detail for

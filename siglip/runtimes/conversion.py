@@ -263,7 +263,7 @@ def _answer(
     Ctrl-C meanwhile.
 
     The first Ctrl-C only asks the process to end after the step under way. A second one kills it,
-    as `stop` does. The one step of an int8 conversion takes minutes, and is not waited for.
+    as `stop` does. An int8 conversion is not waited for, because nearly all of it is one step.
     """
     interrupted = False
     with process:
