@@ -164,10 +164,10 @@ class _Parser:
             return self._text()
         token = self._advance()
         key, _, typed = token.typed.partition(":")
-        quoted_part = re.match(QUOTED, typed, re.DOTALL)
         value = typed
-        if quoted_part:
-            value = self._unquoted(quoted_part[0]) + typed[quoted_part.end() :]
+        if quoted_part := re.match(f"(=?)({QUOTED})", typed, re.DOTALL):
+            equals, name = quoted_part.groups()
+            value = equals + self._unquoted(name) + typed[quoted_part.end() :]
         match key.lower():
             case "tag":
                 return Tag(value, typed=self._query, column=token.column + len(key) + 1)

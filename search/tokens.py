@@ -28,9 +28,9 @@ _TOKEN = re.compile(
     rf"""
       (?P<mark>[()]|{_OPERATOR})
     | (?P<weight>\^{_LETTER}*+)
-    | (?P<keyed>(?i:near):{QUOTED}{_DISTANCE}|{_KEY}(?:{QUOTED}|{_LETTER}++))
+    | (?P<keyed>(?i:near):{QUOTED}{_DISTANCE}|{_KEY}(?:=?+{QUOTED}|{_LETTER}++))
     | (?P<quoted>{QUOTED})
-    | {_KEY}?+(?P<unclosed>["“”„])
+    | (?:{_KEY}=?+)?+(?P<unclosed>["“”„])
     | (?P<key>{_KEY})
     | (?P<words>{_LETTER}++(?:\s++(?!{_OPERATOR}|{_KEY}["“”„]|{_KEY}{_LETTER}){_LETTER}++)*+)
     """,

@@ -13,6 +13,8 @@ NamedColumn: TypeAlias = Literal["camera", "lens", "format", "title", "city", "r
 """The columns of a photo that hold a name."""
 NumberColumn: TypeAlias = Literal["rating", "width", "height"]
 """The columns of a photo that hold a whole number."""
+PlaceNames: TypeAlias = tuple[str | None, str | None, str | None]
+"""The names of a city, its region and its country. None is a name that is not known."""
 WordKind: TypeAlias = Literal["keyword", "person"]
 """The kinds of words of which a photo may have several."""
 
@@ -60,6 +62,13 @@ class Named:
 
     column: NamedColumn
     names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """The city, the region and the country are those of one of these places, letter for letter."""
+
+    places: tuple[PlaceNames, ...]
 
 
 @dataclass(frozen=True)
@@ -128,5 +137,5 @@ class Except:
     part: Selection
 
 
-Condition: TypeAlias = State | Taken | Named | Numbered | Worded | Near | Below | Tagged
+Condition: TypeAlias = State | Taken | Named | Placed | Numbered | Worded | Near | Below | Tagged
 Selection: TypeAlias = Condition | Every | Some | Except

@@ -15,6 +15,10 @@ import numpy as np
 import pytest
 
 import sigseek
+from sigseek.operations.facet_terms import term_of
+from sigseek.operations.facets import Facet
+from sigseek.search.parse import parse
+from sigseek.search.scope import selected
 from sigseek.storage import Catalog, PhotoFacts, ReadFile
 from sigseek.storage.catalog.postgresql import PostgreSqlDialect
 from sigseek.storage.catalog.reading import facets as reading
@@ -96,6 +100,25 @@ def test_every_kind_is_counted(
         among = np.sort(rng.choice(ids, size, replace=False)).astype(np.int64)
         expected = counted((by_id[id_] for id_ in among.tolist()), kind)
         assert catalog.count_photos_by(kind, among) == expected, size
+
+
+def test_the_term_of_a_value_selects_exactly_the_photos_that_are_counted(
+    library: tuple[Catalog, list[Known], list[int]],
+) -> None:
+    """`place:Lisbon` and `camera:"EOS 7D"` would find others as well."""
+    catalog, _, _ = library
+    terms: dict[FacetKind, int] = {}
+    for kind in FACET_KINDS:
+        for value, photos in catalog.count_photos_by(kind).items():
+            term = term_of(Facet(kind, value, photos))
+            if term is not None:
+                terms[kind] = terms.get(kind, 0) + 1
+                assert len(selected(parse(term), catalog)) == photos, term
+    # A month that is only a year, no camera, no place, no rating and no folder have no term.
+    assert {kind: len(catalog.count_photos_by(kind)) - terms[kind] for kind in FACET_KINDS} == {
+        "year": 0, "month": 3, "camera": 1, "place": 1, "folder": 1, "format": 0, "rating": 1,
+        "tag": 0,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", FACET_KINDS)

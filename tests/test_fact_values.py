@@ -93,6 +93,7 @@ def test_from_and_until_a_date() -> None:
         ("since:2023..2024", "column 7: 2023..2024 is two dates; give one"),
         ("date:99999y", "column 6: 99,999 years ago is before all dates"),
         ("date:0d", "column 6: the last 0 days have no day; write a date such as"),
+        ("place:=", "column 7: there is no name"),
         ("rating:7", "column 8: there is no rating 7; ratings are 1 to 5, and -1 for rejected"),
         ("rating:>5", "column 8: there is no rating >5; ratings are 1 to 5, and -1 for rejected"),
         ("rating:4..7", "column 8: there is no rating 4..7; ratings are 1 to 5"),

@@ -136,6 +136,7 @@ def test_what_a_query_says(typed: str, tree: Query) -> None:
         ('“a"', 1, "“ is never closed"),
         ('photo:"a', 7, '" is never closed'),
         ("a photo:“b", 9, "“ is never closed"),
+        ('camera:="a', 9, '" is never closed'),
         (
             "AND a",
             1,

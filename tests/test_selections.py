@@ -88,6 +88,16 @@ def composed(path: str) -> str:
     return unicodedata.normalize("NFC", path)
 
 
+def whole_names(said: PhotoFacts, kind: str) -> Sequence[str]:
+    """Return the names that a photo has of a kind, letter for letter."""
+    if kind == "place":
+        names = [name for name in (said.city, said.region, said.country) if name]
+        return [", ".join(name for at, name in enumerate(names) if name not in names[:at])]
+    if kind in ("keyword", "person"):
+        return said.keywords if kind == "keyword" else said.people
+    return [getattr(said, kind) or ""]
+
+
 def is_true(photo: Known, leaf: Leaf) -> bool:
     """Return whether a fact, of those that are asked below, is true of a photo."""
     said = photo.facts
@@ -95,6 +105,8 @@ def is_true(photo: Known, leaf: Leaf) -> bool:
         return leaf.name in photo.tags
     assert isinstance(leaf, Fact)
     value = str(leaf.value)
+    if value.startswith("=") and leaf.name not in ("rating", "width", "height"):
+        return value[1:] in whole_names(said, leaf.name)
     match leaf.name:
         case "date":
             if said.taken_at is None:
@@ -197,6 +209,11 @@ QUESTIONS = (
     'camera:"EOS 7D"', 'camera:"canon eos7d"', 'camera:"Canon EOS 7D Mark II"',
     'camera:"*ist DS"', r'camera:"Acme \"X\" 1"', 'camera:"foo 100%_1"', 'camera:"100%_1"',
     'camera:"ÄRGER STRASSE 5"', 'camera:"A\u0308rger Straße 5"',
+    'camera:="EOS 7D"', 'camera:="Canon EOS 7D"', 'camera:="PENTAX *ist DS"',
+    'keyword:="Animal|Bird"',
+    'person:="Bo"', 'format:="JPEG"', 'lens:="EF 50mm f/1.8"', 'title:="A Sunset"', "title:=sunset",
+    'place:="Lisbon, Portugal"', 'place:="Loures, Lisbon, Portugal"', "place:=Fiji",
+    'place:="Taveuni, Fiji"',
     "place:Lisbon", "place:portugal", 'place:"Lisbon, Portugal"', "place:Fiji",
     r'place:"O\'Brien \"County\""', 'place:"Frankfurt (Oder)"', 'place:"100%_Town"', "place:ZÜRICH",
     "near:38.72,-9.14", "near:38.72,-9.14,5km", "near:-16.8,180", "near:-16.8,-180,3km",
@@ -212,7 +229,7 @@ QUESTIONS = (
 )  # fmt: skip
 
 
-_ASKS_FOR_NONE = {"title:_", "near:90,77,5km"}
+_ASKS_FOR_NONE = {"title:_", "title:=sunset", "near:90,77,5km"}
 
 
 def leaf(typed: str) -> Leaf:
@@ -337,6 +354,14 @@ def test_any_tree_of_questions(library: tuple[Catalog, list[Known], list[int]]) 
             "place:New York",
             "column 7: no photo has the place 'New'; the nearest names here: New South Wales; a "
             'name of several words needs quotation marks, as in "New York"',
+        ),
+        (
+            'camera:="eos 7d"',
+            "column 8: no photo has the camera 'eos 7d'; the nearest names here: EOS 7D, ",
+        ),
+        (
+            'place:="Lisbon"',
+            "column 7: no photo has the whole place 'Lisbon'; the nearest names here: Lisbon, P",
         ),
         ("lens:EF", "column 6: no photo has the lens 'EF'; the nearest names here: EF 50mm f/1.8"),
         ("place:Lissabon", "column 7: no photo has the place 'Lissabon'; the nearest names here: "),

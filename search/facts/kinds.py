@@ -1,9 +1,10 @@
 """The kinds of facts by the names that queries give them."""
 
 from collections.abc import Callable
+from functools import partial
 
 from sigseek.search.facts.folders import Directory
-from sigseek.search.facts.names import Camera, Keyword, NamedFact, Person
+from sigseek.search.facts.names import Camera, Keyword, NamedFact, Person, parse_name
 from sigseek.search.facts.numbers import parse_height, parse_rating, parse_width
 from sigseek.search.facts.periods import parse_period, parse_since, parse_until
 from sigseek.search.facts.places import parse_near, parse_place
@@ -16,14 +17,14 @@ KINDS: dict[str, Callable[[str], FactValue]] = {
     "until": parse_until,
     "place": parse_place,
     "near": parse_near,
-    "camera": Camera,
-    "lens": lambda typed: NamedFact("lens", typed),
+    "camera": lambda typed: parse_name("camera", typed, Camera),
+    "lens": lambda typed: parse_name("lens", typed, partial(NamedFact, "lens")),
     "in": Directory,
     "rating": parse_rating,
-    "keyword": Keyword,
-    "title": lambda typed: NamedFact("title", typed),
-    "person": Person,
-    "format": lambda typed: NamedFact("format", typed),
+    "keyword": lambda typed: parse_name("keyword", typed, Keyword),
+    "title": lambda typed: parse_name("title", typed, partial(NamedFact, "title")),
+    "person": lambda typed: parse_name("person", typed, Person),
+    "format": lambda typed: parse_name("format", typed, partial(NamedFact, "format")),
     "width": parse_width,
     "height": parse_height,
     "is": parse_state,

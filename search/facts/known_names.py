@@ -44,6 +44,7 @@ class KnownNames:
         goes_on = value.endswith("..") or _MORE_OF_DATE.match(more)
         if fact in _DATES and is_period(value) and not goes_on:
             return 0
+        value = value.removeprefix("=")
         ends = [end.start() for end in _END_OF_WORD.finditer(more)][:_MOST_WORDS]
         is_known = self._test(fact)
         return next((end for end in reversed(ends) if is_known(value + more[:end])), 0)

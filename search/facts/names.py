@@ -12,9 +12,9 @@ from difflib import get_close_matches
 from typing import Literal
 
 from sigseek.search.errors import printable
-from sigseek.search.facts.values import FactValueError
+from sigseek.search.facts.values import FactValue, FactValueError
 from sigseek.storage import CatalogReader
-from sigseek.storage.selection import Named, Selection, Worded
+from sigseek.storage.selection import Named, NamedColumn, Selection, Worded, WordKind
 
 _NEAREST = 3
 _LEAST_SHARED = 3
@@ -107,6 +107,42 @@ class Keyword:
         wanted = [pattern(level) for level in self.name.split(_LEVEL)]
         found = [name for name in known if _has_levels(name.split(_LEVEL), wanted)]
         return Worded("keyword", tuple(_not_empty(found, "keyword", self.name, known)))
+
+
+@dataclass(frozen=True)
+class WholeName:
+    """A name letter for letter, as a photo has it: "=Canon" is a camera that has no other name, and
+    "=Bird" no keyword below it.
+    """
+
+    fact: NamedColumn | WordKind
+    name: str
+
+    def __str__(self) -> str:
+        return f"={self.name}"
+
+    def selection(self, catalog: CatalogReader) -> Selection:
+        """Return the condition that the photo has this name."""
+        if self.fact == "keyword" or self.fact == "person":
+            known = catalog.words(self.fact)
+        else:
+            known = catalog.names(self.fact)
+        found = tuple(name for name in known if name == self.name)
+        if not found and self.fact != "title":  # titles are sentences, which nobody chooses from
+            raise unknown(
+                self.fact, self.name, known, f"no photo of this library has a {self.fact}"
+            )
+        if self.fact == "keyword" or self.fact == "person":
+            return Worded(self.fact, found)
+        return Named(self.fact, found)
+
+
+def parse_name(
+    fact: NamedColumn | WordKind, typed: str, otherwise: Callable[[str], FactValue]
+) -> FactValue:
+    """Return the whole name behind `=`, and what `otherwise` makes of what begins otherwise."""
+    name = typed.removeprefix("=")
+    return WholeName(fact, name) if name and name != typed else otherwise(typed)
 
 
 def folded(name: str) -> str:

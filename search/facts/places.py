@@ -9,7 +9,16 @@ from sigseek.search.errors import printable
 from sigseek.search.facts.names import pattern, unknown
 from sigseek.search.facts.values import FactValueError
 from sigseek.storage import CatalogReader
-from sigseek.storage.selection import Every, Named, NamedColumn, Near, Selection, Some
+from sigseek.storage.facets import place_in_words
+from sigseek.storage.selection import (
+    Every,
+    Named,
+    NamedColumn,
+    Near,
+    Placed,
+    Selection,
+    Some,
+)
 
 COLUMNS: tuple[NamedColumn, ...] = ("city", "region", "country")
 """The columns of a photo that hold the names of its place."""
@@ -62,6 +71,27 @@ class Place:
 
 
 @dataclass(frozen=True)
+class WholePlace:
+    """A place by all names that a photo has of it, letter for letter, as in "=Lisbon, Portugal". A
+    name that city and region share is written once.
+    """
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"={self.name}"
+
+    def selection(self, catalog: CatalogReader) -> Selection:
+        """Return the condition that the photo was taken there."""
+        known = catalog.places()
+        found = [names for names in known if place_in_words(names) == self.name]
+        if not found:
+            every = sorted(filter(None, {place_in_words(names) for names in known}))
+            raise unknown("whole place", self.name, every, "no photo of this library has a place")
+        return Placed(tuple(found))
+
+
+@dataclass(frozen=True)
 class Around:
     """A place, and how far from it a photo may have been taken."""
 
@@ -84,11 +114,11 @@ class Around:
         return Near(city.latitude, city.longitude, self.kilometres)
 
 
-def parse_place(typed: str) -> Place:
-    """Return the place of this name."""
-    if not typed.strip(", "):
+def parse_place(typed: str) -> Place | WholePlace:
+    """Return the place of this name, or behind `=` the one of which this is the whole name."""
+    if not typed.strip("=, "):
         raise FactValueError("there is no name", "write the name of a city, a region or a country")
-    return Place(typed)
+    return WholePlace(typed[1:]) if typed.startswith("=") else Place(typed)
 
 
 def parse_near(typed: str) -> Around:

@@ -5,14 +5,6 @@ from __future__ import annotations
 from sigseek.operations.facets import Facet
 from sigseek.search.query import quoted
 
-_NAMES = {
-    "camera": "camera",
-    "lens": "lens",
-    "place": "place",
-    "format": "format",
-    "keyword": "keyword",
-    "person": "person",
-}
 _UNKNOWN = {"year": "is:undated", "month": "is:undated", "tag": "is:untagged"}
 
 
@@ -32,6 +24,6 @@ def term_of(facet: Facet) -> str | None:
             return f"in:{quoted(value)}"
         case "tag":
             return f"tag:{quoted(value)}"
-    if facet.by not in _NAMES:
-        return None
-    return f"{_NAMES[facet.by]}:{quoted(value.replace('*', chr(92) + '*'))}"
+        case "format":
+            return f"format:{quoted(value)}"
+    return f"{facet.by}:{quoted(f'={value}')}"

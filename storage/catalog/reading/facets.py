@@ -12,7 +12,7 @@ from sigseek.storage.catalog.periods import is_after, is_within
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.reading.tags import given_photos, judged_photos
 from sigseek.storage.catalog.tables import FILE, FOLDER, HAND_TAG, PHOTO, TAG
-from sigseek.storage.facets import FacetKind, FacetValue
+from sigseek.storage.facets import FacetKind, FacetValue, place_in_words
 
 if TYPE_CHECKING:
     from sigseek.storage.records.arrays import Ids
@@ -128,7 +128,7 @@ def _counts(
         columns = _COLUMNS[kind]
         chosen = select(*columns, func.count()).where(among(PHOTO.c.id)).group_by(*columns)
         for *values, photos in rows(chosen):
-            counts[_place(values) if kind == "place" else values[0]] += photos
+            counts[place_in_words(values) if kind == "place" else values[0]] += photos
         return counts
     counted, having = _of_folders(among) if kind == "folder" else _of_tags(among)
     for statement in counted:
@@ -174,10 +174,3 @@ def _of_tags(among: _Among) -> tuple[list[Any], Any]:
         for photos, name in ((judged, TAG.c.name), (given, HAND_TAG.c.name))
     ]
     return counted, union_all(judged, given)
-
-
-def _place(names: Iterable[str | None]) -> str | None:
-    """Return the names of a city, its region and its country as one, each name once: "Lisbon,
-    Portugal".
-    """
-    return ", ".join(dict.fromkeys(filter(None, names))) or None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Sequence
 from functools import reduce
 from pathlib import PurePath
@@ -25,6 +26,8 @@ from sigseek.storage.selection import (
     NamedColumn,
     Near,
     Numbered,
+    Placed,
+    PlaceNames,
     Selection,
     Some,
     State,
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
 _FETCHED = 10_000
 _INDEXED = ("camera", "lens", "format", "city", "region", "country")
 """The columns of names that have an index."""
+_PLACE = (PHOTO.c.city, PHOTO.c.region, PHOTO.c.country)
 _WORDS: dict[WordKind, tuple[Any, Any, Any]] = {
     "keyword": (KEYWORD.c, PHOTO_KEYWORD.c, PHOTO_KEYWORD.c.keyword_id),
     "person": (PERSON.c, PHOTO_PERSON.c, PHOTO_PERSON.c.person_id),
@@ -64,6 +68,10 @@ class SelectionReader(Reader):
         """Return the names that photos have in the column, each once."""
         return self._once(("names", column), lambda: self._read_names(column))
 
+    def places(self) -> Sequence[PlaceNames]:
+        """Return the names of the places that photos have, each place once."""
+        return self._once("places", self._read_places)
+
     def words(self, kind: WordKind) -> Sequence[str]:
         """Return the words of a kind that photos have, each once."""
         return self._once(("words", kind), lambda: self._read_words(kind))
@@ -82,6 +90,13 @@ class SelectionReader(Reader):
         query = _distinct(values) if column in _INDEXED else select(values).distinct()
         with self._connect() as connection:
             return tuple(name for name in connection.scalars(query) if name is not None)
+
+    def _read_places(self) -> tuple[PlaceNames, ...]:
+        query = select(*_PLACE).distinct()
+        with self._connect() as connection:
+            return tuple(
+                (city, region, country) for city, region, country in connection.execute(query)
+            )
 
     def _read_words(self, kind: WordKind) -> tuple[str, ...]:
         with self._connect() as connection:
@@ -170,6 +185,10 @@ def _statements(condition: Selection) -> Iterable[Select[int]]:
         case Named(column=column, names=names):
             for chunk in statement_chunks(names):
                 yield select(PHOTO.c.id).where(PHOTO.c[column].in_(chunk))
+        case Placed(places=places):
+            for place in places:
+                # `=` and IS NULL can be looked up in an index of both databases.
+                yield select(PHOTO.c.id).where(*map(operator.eq, _PLACE, place))
         case Numbered(column=column, least=least, most=most):
             yield select(PHOTO.c.id).where(_between(PHOTO.c[column], least, most))
         case Worded(kind=kind, names=names):
