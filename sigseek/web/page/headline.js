@@ -140,9 +140,10 @@ function rounded(amount) {
   return inFigures(Number(amount.toPrecision(2)));
 }
 
-/** Return a term as a person reads it: `place:"Lisbon"` as "place: Lisbon". */
+/** Return a term as a person reads it: `place:"=Lisbon, Portugal"` as "place: Lisbon, Portugal". */
 function spoken(term) {
-  const parts = /^(NOT )?(\w+):"((?:[^"\\]|\\.)*)"$/.exec(term);
+  // The sign before a whole name says nothing to readers; before a number it does.
+  const parts = /^(NOT )?(\w+):"(?:=(?![-\d]))?((?:[^"\\]|\\.)*)"$/.exec(term);
   if (!parts) return term;
   return `${parts[1] ? "not " : ""}${parts[2]}: ${parts[3].replace(/\\(.)/g, "$1")}`;
 }
