@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test test-postgresql test-milvus lint bench bench-scores migration openapi clean
+.PHONY: demo test test-postgresql test-milvus lint bench bench-scores migration schema openapi clean
 
 demo: $(INSTALLED)
 	$(BIN)/sigseek demo --folder demo-photos
@@ -51,6 +51,10 @@ lint: $(INSTALLED)
 # For changed models: make migration NAME="what changes". Commit what it writes once you have read it.
 migration: $(INSTALLED)
 	$(BIN)/python -m tests.schemas.new "$(NAME)"
+
+# For a migration that was written or changed: the tables of new libraries in SQLite.
+schema: $(INSTALLED)
+	$(BIN)/python -m tests.schemas.newest
 
 # For changed routes or answers of the web server. Commit what it writes once you have read it.
 openapi: $(INSTALLED)

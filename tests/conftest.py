@@ -129,9 +129,9 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session", autouse=True)
 def shortcuts() -> Iterator[None]:
-    from tests.shortcuts import tables_copied, without_waiting_for_the_disk
+    from tests.shortcuts import without_waiting_for_the_disk
 
-    with tables_copied(), without_waiting_for_the_disk():
+    with without_waiting_for_the_disk():
         yield
 
 

@@ -1,5 +1,5 @@
-"""What takes each library of the tests longer than the test itself, and is done once for all of
-them, or not at all. It concerns this process only, and no command that a test starts.
+"""What takes the files of the tests longer than the test itself, and is left out. It concerns this
+process only, and no command that a test starts.
 """
 
 import os
@@ -8,38 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import Connection
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from sigseek.storage.catalog import schema, sqlite
-from sigseek.storage.catalog.sqlite import SqliteDialect
-
-_EMPTY = 4096
-"""Bytes of an SQLite file without tables."""
-
-
-@contextmanager
-def tables_copied() -> Iterator[None]:
-    """Run the migrations for the first new SQLite file, and give the others its tables."""
-    upgrade = SqliteDialect._upgrade
-    scripts: dict[str, str] = {}
-    """What makes the tables of a new library, by the schema's version."""
-
-    def upgrade_or_copy(dialect: SqliteDialect, connection: Connection) -> None:
-        database = connection.connection.driver_connection
-        assert isinstance(database, sqlite3.Connection)
-        # SQLite is not asked, because tests count the statements of an upgrade.
-        is_new = dialect.path.stat().st_size <= _EMPTY
-        if is_new and schema.HEAD in scripts:
-            database.executescript(scripts[schema.HEAD])
-            return
-        upgrade(dialect, connection)
-        if is_new:
-            scripts[schema.HEAD] = "\n".join(database.iterdump())
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SqliteDialect, "_upgrade", upgrade_or_copy)
-        yield
+from sigseek.storage.catalog import sqlite
 
 
 @contextmanager

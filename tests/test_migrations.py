@@ -7,6 +7,8 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -24,8 +26,10 @@ from sigseek.siglip import Checkpoint
 from sigseek.storage import Catalog, FailureKind, LibraryError
 from sigseek.storage.catalog import schema as schema_module
 from sigseek.storage.catalog.schema import HEAD, migrations_directory
+from sigseek.storage.catalog.sqlite import NEWEST
 from tests.conftest import Run
 from tests.schemas.make import SCHEMAS, lay_out, restore
+from tests.schemas.newest import migrated
 
 REVISIONS = sorted(path.stem for path in SCHEMAS.glob("*.sql"))
 OLDER = [revision for revision in REVISIONS if revision != HEAD]
@@ -93,6 +97,26 @@ def test_every_schema_but_the_newest_has_a_dump() -> None:
     assert known - {HEAD} <= set(REVISIONS), (
         "make the one that is missing with the program as it was: python -m tests.schemas.make"
     )
+
+
+def test_a_new_library_has_the_tables_that_the_migrations_make() -> None:
+    assert NEWEST.read_text(encoding="utf-8") == migrated(), "run `make schema`"
+
+
+def test_a_new_library_is_made_without_alembic(tmp_path: Path) -> None:
+    made = (
+        "import sys; from pathlib import Path; from sigseek.storage import Catalog\n"
+        "Catalog(Path(sys.argv[1])).close(); print('alembic' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", made, tmp_path], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
+    with closing(sqlite3.connect(tmp_path / "catalog.sqlite")) as connection:
+        assert connection.execute("SELECT * FROM alembic_version").fetchall() == [(HEAD,)]
+        assert connection.execute("SELECT * FROM setting").fetchall() == [
+            ("readable_from", f"{HEAD} {schema_module.READABLE_FROM}")
+        ]
 
 
 @pytest.mark.parametrize("revision", REVISIONS)

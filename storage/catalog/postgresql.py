@@ -449,6 +449,10 @@ def _make_tables(connection: Connection) -> None:
     kind is that old.
     """
     METADATA.create_all(connection)
+    connection.exec_driver_sql(
+        "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
+        "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+    )
     connection.execute(SETTING.insert(), {"name": _LIBRARY_ID, "value": secrets.token_hex(16)})
     for table, others in _PATHS.items():
         columns = ", ".join([*others, "sha256(path)"])

@@ -130,10 +130,11 @@ def upgrade(connection: Connection, where: str) -> None:
 
 
 def mark_newest(connection: Connection) -> None:
-    """Note that the tables are those of the newest version, without running migrations."""
-    from alembic import command
-
-    command.stamp(_config(connection), "head")
+    """Note that the tables are those of the newest version, without running migrations. Alembic's
+    own table is empty.
+    """
+    note = text("INSERT INTO alembic_version (version_num) VALUES (:version)")
+    connection.execute(note, {"version": HEAD})
     _put_readable(connection)
 
 

@@ -37,6 +37,7 @@ def main(name: str) -> None:
     new = f"{int(old) + 1:04}"
     print(f"wrote {write_migration(config, new, name)}")
     print(f"changed HEAD in {set_head(new)}")
+    print("When you have read the migration, run `make schema`.")
     print("If the migration only adds tables and columns, put READABLE_FROM back to what it was.")
 
 
