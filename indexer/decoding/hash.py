@@ -94,7 +94,10 @@ def _are_plain(
     rows: npt.NDArray[np.uint8], middles: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.bool_]:
     """Return which of the rows (n, pixels), which have these medians (n,), are plain, (n,)."""
-    alike = np.abs(rows - middles[:, None]) <= _ALIKE
+    # Below `lowest` the bytes wrap around. Floats would take five times as long.
+    lowest = np.ceil(middles - _ALIKE).clip(0).astype(np.uint8)[:, None]
+    highest = np.floor(middles + _ALIKE).clip(None, 255).astype(np.uint8)[:, None]
+    alike = rows - lowest <= highest - lowest
     plain: npt.NDArray[np.bool_] = np.count_nonzero(alike, axis=1) >= _PLAIN * rows.shape[1]
     return plain
 
@@ -104,8 +107,9 @@ def _medians(rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
     A stable sort of bytes counts them, which takes a fraction of the time of numpy's own median.
     """
-    ordered, count = np.sort(rows, axis=1, kind="stable").astype(np.float32), rows.shape[1]
-    medians: npt.NDArray[np.float32] = ordered[:, [(count - 1) // 2, count // 2]].mean(axis=1)
+    ordered, count = np.sort(rows, axis=1, kind="stable"), rows.shape[1]
+    middle = ordered[:, [(count - 1) // 2, count // 2]]
+    medians: npt.NDArray[np.float32] = middle.mean(axis=1, dtype=np.float32)
     return medians
 
 
@@ -117,9 +121,10 @@ def _resized(grey: Image.Image, box: tuple[float, float, float, float]) -> npt.N
 
 def _sketch(levels: npt.NDArray[np.uint8], shape: float, margins: bytes = WHOLE) -> SketchRecord:
     """Return the sketch of a picture (256, 256) from which these margins were cut off."""
-    blocks = levels.reshape(SIDE, _BLOCK, SIDE, _BLOCK)
-    sums = np.einsum("ijkl->ik", blocks, dtype=np.float32)
-    sketch = np.rint(sums / _BLOCK**2).astype(np.uint8)
+    # To add whole rows, and then whole columns, is four times faster than to add up blocks.
+    rows = levels.reshape(SIDE, _BLOCK, _DETAIL).sum(axis=1, dtype=np.uint16)
+    sums = np.add.reduce([rows[:, start::_BLOCK] for start in range(_BLOCK)])
+    sketch = np.rint(sums / np.float32(_BLOCK**2)).astype(np.uint8)
     return sketch_record(sketch, shape, margins)
 
 

@@ -91,7 +91,7 @@ def _next_marker(pieces: Pieces, place: int) -> tuple[int, int]:
 def _end_of_picture(pieces: Pieces, place: int) -> int:
     """Return where the end marker of the picture is whose first coded data begin at `place`."""
     while True:
-        window = pieces.read(place, min(_WINDOW, pieces.size - place))
+        window = pieces.view(place, min(_WINDOW, pieces.size - place))
         found = _MARKER_IN_SCAN.search(window)
         if found is None:
             if len(window) < 2:

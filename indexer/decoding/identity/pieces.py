@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from typing import BinaryIO, Literal
 
 _PART = 1 << 18  # bytes hashed at a time
@@ -36,6 +37,8 @@ class Pieces:
         self.file = file
         self.size = size
         self._on_part = on_part
+        self._memory = file.getbuffer() if isinstance(file, BytesIO) else None
+        """The content of a file that is held in memory, of which nothing has to be copied."""
         # A hostile file names the same bytes a million times.
         self._left = 4 * size + _PART
         self._digest = hashlib.sha256(b"sigseek picture 1\0")
@@ -70,11 +73,17 @@ class Pieces:
         """Return bytes of the file. Raises UnknownLayoutError if it does not hold them all, or if
         they are more than metadata may be.
         """
+        return bytes(self.view(start, length))
+
+    def view(self, start: int, length: int) -> bytes | memoryview:
+        """Return the bytes that `read` returns, without a copy if the file is held in memory."""
         if start < 0 or not 0 <= length <= _MOST_METADATA or start + length > self.size:
             raise UnknownLayoutError
         self._left -= length
         if self._left < 0:
             raise UnknownLayoutError
+        if self._memory is not None:
+            return self._memory[start : start + length]
         self.file.seek(start)
         found = self.file.read(length)
         if len(found) != length:
@@ -98,6 +107,9 @@ class Pieces:
         self.add(b"orientation", bytes([orientation if 1 <= orientation <= 8 else 1]))
 
     def _hash(self, start: int, length: int) -> None:
+        if self._memory is not None:
+            self._digest.update(self._memory[start : start + length])
+            return
         self.file.seek(start)
         while length:
             part = self.file.read(min(_PART, length))
