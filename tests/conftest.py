@@ -21,7 +21,7 @@ from sigseek.progress import Silence, Stop
 from sigseek.siglip import Checkpoint, ImageTower, TextTower
 from sigseek.siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
 from sigseek.siglip.yardstick.embeddings import Yardstick, load_yardstick
-from tests.browser import MISSING, found_browser
+from tests import browser, milvus
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -53,7 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run all tests that are about what a database holds on PostgreSQL, too",
     )
     parser.addoption(
-        "--milvus", action="store_true", help="hold the contract of vector indexes over Milvus, too"
+        "--milvus", action="store_true", help="run the tests that need a Milvus server, too"
     )
 
 
@@ -77,10 +77,14 @@ def _fixtures_of(item: pytest.Item) -> list[str]:
     return item.fixturenames if isinstance(item, pytest.Function) else []
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in a line when the tests of the page could not run, and how to have them run."""
-    if found_browser() is None:
-        terminalreporter.write_line(f"Note: {MISSING}")
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say in a line which tests could not run because something is not installed."""
+    if browser.found_browser() is None:
+        terminalreporter.write_line(f"Note: {browser.MISSING}")
+    if config.getoption("milvus") and not milvus.is_installed():
+        terminalreporter.write_line(f"Note: {milvus.MISSING}")
 
 
 _MEASURED_TOO = {
@@ -107,9 +111,9 @@ the same ones, because starting some takes longer than most runs do.
 @pytest.fixture(scope="session")
 def milvus_address() -> Iterator[str]:
     """The address of a Milvus server of these tests' own."""
-    from tests.milvus import milvus_server
-
-    with milvus_server() as address:
+    if not milvus.is_installed():
+        pytest.skip(milvus.MISSING)
+    with milvus.milvus_server() as address:
         yield address
 
 

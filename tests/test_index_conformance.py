@@ -45,7 +45,7 @@ class Engine:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test over all engines. Milvus takes minutes, and has to be asked for."""
+    """Run each test over all engines. Milvus takes a minute or two, and has to be asked for."""
     if "engine" in metafunc.fixturenames:
         engines = ["exact", "flat", "quantised"]
         if metafunc.config.getoption("milvus"):
@@ -117,12 +117,13 @@ def check_index(engine: Engine, catalog: Catalog, queries: Sequence[Floats]) -> 
     for query in queries:
         everything = right.estimates([query])
         found, expected = index.nearest(query, 400), right.nearest(query, 10)
-        assert found.exact is engine.exact
+        # While a server tidies up it may give too few. Then all are compared one by one.
+        assert found.exact is engine.exact or not engine.estimates
         assert len(found.ids) >= min(400, len(right))
         assert (np.diff(found.ids) > 0).all()
         assert set(found.ids.tolist()) <= set(everything.ids.tolist())
         true = everything.cosines[0][np.searchsorted(everything.ids, found.ids)]
-        if engine.exact:
+        if found.exact:
             np.testing.assert_allclose(found.cosines, true, atol=1e-6)
             assert set(expected.ids.tolist()) <= set(found.ids.tolist())
         else:
@@ -166,6 +167,8 @@ def test_equality_with_exact_for_both_kinds_of_queries(engine: Engine, catalog: 
     fill(catalog)
     check_index(engine, catalog, both_kinds())
     check_index(engine, catalog, both_kinds())  # now from what was stored
+    index = opened(engine, catalog)
+    assert all(index.nearest(query, 400).exact is engine.exact for query in both_kinds())
 
 
 def test_selections_from_one_photo_to_all(engine: Engine, catalog: Catalog) -> None:
@@ -312,15 +315,16 @@ def test_an_opened_index_goes_on_as_it_was(engine: Engine, catalog: Catalog) -> 
     opened(engine, catalog)
     index = opened(engine, catalog)
     queries = both_kinds(3)
-    before = [index.nearest(query, 30).ids.tolist() for query in queries]
+    before = [index.nearest(query, 400).ids.tolist() for query in queries]
+    best = best_tens(catalog, queries)
     fill(catalog, 1_000, seed=2)
     opened(engine, catalog)
     engine.store.remove(record_of(catalog).token)
-    after = [index.nearest(query, 30).ids.tolist() for query in queries]
+    after = [index.nearest(query, 400).ids.tolist() for query in queries]
     if engine.estimates:
         assert after == before
     else:  # what the server no longer has is compared one by one
-        assert all(set(now[:10]) <= set(last) for now, last in zip(after, before, strict=True))
+        assert all(ten <= set(now) for ten, now in zip(best, after, strict=True))
     check_index(engine, catalog, queries)
 
 
@@ -337,6 +341,19 @@ def test_what_is_current_is_not_made_again(engine: Engine, catalog: Catalog) -> 
     assert engine.store.check(embeddings).lacking == ()
     engine.store.remove(embeddings.token)
     assert engine.store.bytes() == 0
+
+
+def best_tens(catalog: Catalog, queries: Sequence[Floats]) -> list[set[int]]:
+    """Return the ids of the ten photos that are nearest to each query."""
+    right = reference(catalog)
+    return [set(right.nearest(query, 10).ids.tolist()) for query in queries]
+
+
+def have_nine(found: Sequence[Sequence[int]], best: Sequence[set[int]]) -> bool:
+    """Return whether answers have at least nine of the best ten each. A server's answers may differ
+    from one moment to the next, because it estimates otherwise once it has made an index anew.
+    """
+    return all(len(ten.intersection(ids)) >= 9 for ten, ids in zip(best, found, strict=True))
 
 
 def in_threads(count: int, work: Callable[[], None]) -> None:
@@ -362,13 +379,15 @@ def test_threads_may_open_at_the_same_time(engine: Engine, catalog: Catalog) -> 
     fill(catalog)
     embeddings = CheckpointEmbeddings(catalog, record_of(catalog))
     queries = both_kinds(2)
-    right = [engine.store.open(embeddings).nearest(query, 30).ids.tolist() for query in queries]
+    right = [engine.store.open(embeddings).nearest(query, 400).ids.tolist() for query in queries]
+    best = best_tens(catalog, queries)
     engine.store.remove(embeddings.token)
 
     def open_and_search() -> None:
         index = engine.store.open(embeddings)
         assert len(index) == PHOTOS
-        assert [index.nearest(query, 30).ids.tolist() for query in queries] == right
+        found = [index.nearest(query, 400).ids.tolist() for query in queries]
+        assert found == right or (not engine.estimates and have_nine(found, best))
 
     in_threads(6, open_and_search)
     assert engine.store.check(embeddings).damaged == ()
@@ -378,10 +397,11 @@ def test_threads_may_search_one_index(engine: Engine, catalog: Catalog) -> None:
     ids = np.array(fill(catalog))
     index = opened(engine, catalog)
     queries, within = both_kinds(8), ids[::3]
+    best = best_tens(catalog, queries)
 
     def answers(query: Floats) -> tuple[list[int], list[int], list[float]]:
         return (
-            index.nearest(query, 30).ids.tolist(),
+            index.nearest(query, 400).ids.tolist(),
             index.nearest(query, 30, within).ids.tolist(),
             index.sample([query])[1][0].tolist(),
         )
@@ -390,7 +410,12 @@ def test_threads_may_search_one_index(engine: Engine, catalog: Catalog) -> None:
 
     def search() -> None:
         for place in random.Random(threading.get_ident()).sample(range(len(queries)), len(queries)):
-            assert answers(queries[place]) == right[place]
+            nearest, *others = answers(queries[place])
+            known, *known_others = right[place]
+            assert others == known_others
+            assert nearest == known or (
+                not engine.estimates and have_nine([nearest], [best[place]])
+            )
 
     in_threads(6, search)
 
