@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tests.databases import Databases
     from tests.kept_workers import KeptWorkers
     from tests.postgresql import Server
+    from tests.program import ProgramCopies
 
 ROOT = Path(__file__).parent.parent
 CORPORA = (ROOT.parent / "shared" / "corpora").resolve()
@@ -367,10 +368,24 @@ def open_catalog(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cal
         server.drop(url)
 
 
+@pytest.fixture(scope="session")
+def program_copies() -> Iterator[ProgramCopies]:
+    """What runs the program in copies of one process, whose modules are loaded."""
+    from tests.program import program_copies
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        with program_copies() as copies:
+            yield copies
+
+
 @pytest.fixture
-def run(tmp_path: Path, databases: Databases | None) -> Run:
-    """Run the installed `sigseek` in an empty folder. With `check`, the default, it must
-    succeed.
+def run(request: pytest.FixtureRequest, tmp_path: Path, databases: Databases | None) -> Run:
+    """Run `sigseek` in an empty folder. With `check`, the default, it must succeed.
+
+    The first run of each command in this process starts the installed program, and so does every
+    run with variables that Python looks at when it starts. The others are copies of a process that
+    has loaded the program.
     """
 
     def run(
@@ -381,16 +396,20 @@ def run(tmp_path: Path, databases: Databases | None) -> Run:
             from tests.databases import with_addresses
 
             given = with_addresses(given, databases)
-        done = subprocess.run(
-            [Path(sys.executable).parent / "sigseek", *given],
-            capture_output=True,
-            encoding="utf-8",
-            errors="surrogateescape",  # as a path that is not UTF-8 comes out
-            cwd=tmp_path,
-            env=os.environ | environment,
-            timeout=300,
-            check=False,
-        )
+        copies: ProgramCopies = request.getfixturevalue("program_copies")
+        if copies.is_first(given) or any(name.startswith("PYTHON") for name in environment):
+            done = subprocess.run(
+                [Path(sys.executable).parent / "sigseek", *given],
+                capture_output=True,
+                encoding="utf-8",
+                errors="surrogateescape",  # as a path that is not UTF-8 comes out
+                cwd=tmp_path,
+                env=os.environ | environment,
+                timeout=300,
+                check=False,
+            )
+        else:
+            done = copies.run(given, tmp_path, os.environ | environment)
         if databases is not None:
             done.stdout = databases.named_by_directory(done.stdout)
             done.stderr = databases.named_by_directory(done.stderr)
