@@ -25,17 +25,25 @@ SIGSEEK = Path(sys.executable).parent / "sigseek"
 _SECONDS = 300
 _NEEDED = (
     "faiss",
+    "filelock",
     "sentencepiece",
-    "sqlalchemy.dialects.sqlite",
+    "sigseek.cities",
     "sigseek.cli.index",
+    "sigseek.cli.main",
     "sigseek.cli.search",
     "sigseek.cli.status",
     "sigseek.indexer.decoding.guarded",
+    "sigseek.indexer.ingest",
     "sigseek.indexer.pipeline",
+    "sigseek.library",
+    "sigseek.operations.directory",
     "sigseek.operations.indexing",
     "sigseek.operations.searching",
+    "sigseek.search.searcher",
+    "sigseek.siglip.runtimes.choose",
     "sigseek.siglip.runtimes.openvino",
-    "sigseek.storage.index.store",
+    "sigseek.storage.index.faiss",
+    "sqlalchemy.dialects.sqlite",
 )
 """Modules that most commands load, sooner or later, with what these import."""
 
