@@ -203,13 +203,9 @@ def mini() -> Checkpoint:
 @pytest.fixture(scope="session")
 def mini_towers(mini: Checkpoint) -> tuple[ImageTower, TextTower]:
     """mini's towers on torch, which needs no conversion."""
-    import torch
+    from tests.torch_threads import OneThreadImageTower, OneThreadTextTower
 
-    from sigseek.siglip.runtimes.torch import TorchImageTower, TorchTextTower
-
-    # The threads of a small model mostly wait for each other, four times as long on busy cores.
-    torch.set_num_threads(1)
-    return TorchImageTower(mini, "cpu"), TorchTextTower(mini, "cpu")
+    return OneThreadImageTower(mini, "cpu"), OneThreadTextTower(mini, "cpu")
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import random
 import re
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from sigseek.demo.training import absent, pictures, train
 from sigseek.siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
 from sigseek.siglip.tokenizer import Tokenizer
 from sigseek.siglip.yardstick.texts import absent_texts, common_texts
+from tests.torch_threads import one_torch_thread
 
 SMALL = ["--pictures", "300", "--batch", "8", "--texts", "8"]
 
@@ -46,17 +47,17 @@ def not_validated(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def short(begun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def short(begun: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     made = SiglipTokenizer(str(begun / "spiece.model"), model_max_length=train.TEXT_LENGTH)
     made.model_input_names = ["input_ids"]
     monkeypatch.setattr(train, "make_tokenizer", lambda directory: made)
-    # The threads of a small model mostly wait for each other, four times as long on busy cores.
-    torch.set_num_threads(1)
     monkeypatch.setattr(
         train, "LESSONS", {train.SINGLE: 2, train.ALL: 2, train.GREY: 2, train.CAPTIONS: 2}
     )
     monkeypatch.setattr(train, "STEPS_PER_SAVE", 3)
     monkeypatch.setattr(train, "VALIDATION_PICTURES", 20)
+    with one_torch_thread():
+        yield
 
 
 def run(monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:

@@ -1,6 +1,7 @@
 """The training of mini's heads in a few steps, over inputs that are computed once."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +15,16 @@ from transformers import SiglipModel, SiglipTokenizer
 from sigseek.demo.scene import all_facts, numbered_scene
 from sigseek.demo.training import head, pictures, train
 from sigseek.siglip.checkpoint import MINI_DIRECTORY
+from tests.torch_threads import one_torch_thread
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
+def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(pictures, "DRAWN_SIZE", (96, 72))
-    # The threads of a small model mostly wait for each other, four times as long on busy cores.
-    torch.set_num_threads(1)
+    with one_torch_thread():
+        yield
 
 
 def pixels(count: int) -> npt.NDArray[np.uint8]:
