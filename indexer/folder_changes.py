@@ -192,6 +192,7 @@ class FolderChanges:
         reads = [read for _, read in pending]
         reads += [read for photo in written for _, read in photo.content.files]
         pictures = {read.known_as: read.picture for read in reads}
+        # Another process may have added some of the new photos meanwhile, or removed known ones.
         known = transaction.identify_photos(pictures, PICTURE_VERSION)
         ids = known | transaction.add_photos(
             [photo.facts for photo in written if photo.content.picture not in known],

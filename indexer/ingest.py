@@ -159,6 +159,7 @@ class FolderIngest:
             if isinstance(decoded, Exception):
                 continue
             batch.append((content, decoded))
+            # One batch is decoded while another one is embedded.
             self._decoded_ahead = 2 * self._tower().batch
             if len(batch) == self._tower().batch:
                 self._embed(batch)

@@ -116,6 +116,7 @@ def _medians(rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 def _resized(grey: Image.Image, box: tuple[float, float, float, float]) -> npt.NDArray[np.uint8]:
     """Return the part of the picture in the box as levels (256, 256)."""
     size = (_DETAIL, _DETAIL)
+    # A large picture is first reduced in whole steps, which is faster. Stored hashes depend on it.
     return np.asarray(grey.resize(size, Image.Resampling.BILINEAR, box, reducing_gap=2.0))
 
 
