@@ -81,6 +81,7 @@ class Embeddings(Protocol):
         """Return the same embeddings, for what is read after the opening, when that stop says
         nothing any more.
         """
+        ...
 
     def check_stop(self) -> None:
         """Raise StoppedError if whoever wants the index has asked to stop. Reading chunks does so,

@@ -46,6 +46,7 @@ class PhotoWriter(PictureWriter):
         new photos are kept. No other writer can remove the photos before the transaction ends.
         """
         by_digest = {facts.digest: facts for facts in photos}
+        known: dict[bytes, int] = {}
         attempt = None
         while attempt is None:
             known = self._find([digest for digest in by_digest if digest not in self._unknown])
