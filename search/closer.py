@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sigseek.search.hits import photos_with_files, present_path
+from sigseek.disk import first_there
+from sigseek.search.hits import photos_with_files
 from sigseek.search.query import Text
 from sigseek.search.scorer import Scored
 from sigseek.siglip import Scoring
@@ -38,7 +39,8 @@ class CloserLook:
         picture counted in. `whole` has the cosines of the whole pictures. All three go by the same
         keys.
         """
-        paths = {key: path for key, photo in photos.items() if (path := present_path(photo.paths))}
+        there = first_there([photo.paths for photo in photos.values()])
+        paths = {key: path for key, path in zip(photos, there, strict=True) if path}
         sizes = {key: photo.width * photo.height for key, photo in photos.items()}
         looked = self.embed([(Path(path), sizes[key]) for key, path in paths.items()])
         views = dict(zip(paths, looked, strict=True))

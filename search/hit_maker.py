@@ -1,7 +1,7 @@
 """Hits made of scored photos, and how the terms of their query were judged."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -48,13 +48,25 @@ class HitMaker:
 
     def hits(self, found: Sequence[tuple[int, PhotoRecord]], passed: int) -> tuple[Hit, ...]:
         """Return photos as hits, each given with its row. `passed` hits come before them."""
+        rows = [row for row, _ in found]
+        photos = photo_fields([photo for _, photo in found], self._known)
+        together = zip(rows, self._logits(rows), photos, strict=True)
         return tuple(
-            self._hit(rank, row, photo) for rank, (row, photo) in enumerate(found, passed + 1)
+            self._hit(rank, row, logit, photo)
+            for rank, (row, logit, photo) in enumerate(together, passed + 1)
         )
 
-    def _hit(self, rank: int, row: int, photo: PhotoRecord) -> Hit:
+    def _logits(self, rows: Sequence[int]) -> Sequence[float | None]:
+        """Return the logits of the photos in these rows; None for a query of several terms."""
+        if not isinstance(self._query, Text):
+            return [None] * len(rows)
+        logits: list[float | None] = self._scoring.logits(
+            self._scored.cosines[self._query][list(rows)]
+        ).tolist()
+        return logits
+
+    def _hit(self, rank: int, row: int, logit: float | None, photo: Mapping[str, Any]) -> Hit:
         query, scored, explained = self._query, self._scored, self._explained
-        cosine = scored.cosines[query][row] if isinstance(query, Text) else None
         by_term, held_back = None, None
         if explained is not None:
             by_term = {name: float(values[row]) for name, values in explained.items()}
@@ -63,8 +75,8 @@ class HitMaker:
         return Hit(
             rank=rank,
             score=float(scored.scores[row]),
-            logit=None if cosine is None else float(self._scoring.logits(cosine)),
-            cosine=None if cosine is None else float(cosine),
+            logit=logit,
+            cosine=float(scored.cosines[query][row]) if isinstance(query, Text) else None,
             probability=float(scored.probabilities[row]),
             verdict=None if scored.confidence is None else verdict(scored.probabilities[row]),
             confidence=scored.confidence,
@@ -72,7 +84,7 @@ class HitMaker:
             closer=self._closely.get(row),
             terms=by_term,
             held_back_by=label(held_back) if held_back else None,
-            **photo_fields(photo, self._known.get(photo.id)),
+            **photo,
         )
 
 

@@ -2,12 +2,12 @@
 photo's files are there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
-from sigseek.disk import is_there
+from sigseek.disk import first_there
 from sigseek.search.facts.folders import Directory
 from sigseek.search.known_photo import KnownPhoto
 from sigseek.search.query import Fact, Query, terms
@@ -31,11 +31,6 @@ def photos_with_files(
         if len(found) >= limit:
             break
     return found[:limit]
-
-
-def present_path(paths: Sequence[str]) -> str | None:
-    """Return the first of a photo's files that is there now. No disk is waited for for ever."""
-    return next(filter(is_there, paths), None)
 
 
 def shown_where_asked(found: SearchResults, asked: Query, catalog: CatalogReader) -> SearchResults:
@@ -63,18 +58,33 @@ def _shown_in(directories: Sequence[PurePath], hit: Hit) -> Hit:
     ]
     if not inside or hit.path in inside or hit.query_photo:
         return hit
-    present = present_path(inside)
+    (present,) = first_there([inside])
     path = present or inside[0]
     copies = tuple(copy for copy in paths if copy != path)
     return replace(hit, path=path, copies=copies, available=present is not None)
 
 
-def photo_fields(photo: PhotoRecord, known: KnownPhoto | None = None) -> dict[str, Any]:
-    """Return the fields of a `PhotoHit`, except for the rank. `known` is given for a photo that the
-    query names.
+def photo_fields(
+    photos: Sequence[PhotoRecord], known: Mapping[int, KnownPhoto] | None = None
+) -> list[dict[str, Any]]:
+    """Return the fields of a `PhotoHit` for each photo, except for the rank. `known` has, by id,
+    the photos that the query names.
     """
-    paths = known.files_to_show(photo.paths) if known else photo.paths
-    present = present_path(paths)
+    named = known or {}
+    shown = [
+        named[photo.id].files_to_show(photo.paths) if photo.id in named else photo.paths
+        for photo in photos
+    ]
+    return [
+        _fields(photo, paths, present, named.get(photo.id))
+        for photo, paths, present in zip(photos, shown, first_there(shown), strict=True)
+    ]
+
+
+def _fields(
+    photo: PhotoRecord, paths: Sequence[str], present: str | None, known: KnownPhoto | None
+) -> dict[str, Any]:
+    """Return the fields of a photo, of whose `paths` this one is present, if any is."""
     path = present or paths[0]
     query_photo = ("itself" if path in known.named else "copy") if known else None
     return {

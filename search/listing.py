@@ -1,6 +1,7 @@
 """Lists the photos that a query of facts and tags alone selects. It needs no model and no index."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from sigseek.search.results import Hit, JudgedTerm, Order, SearchResults
 from sigseek.search.retrieval import Ids
 from sigseek.search.scope import selected
 from sigseek.search.scorer import Scored
-from sigseek.storage import CatalogReader, PhotoRecord
+from sigseek.storage import CatalogReader
 
 
 def list_selected(
@@ -51,7 +52,8 @@ def list_selected(
     if explain:
         true_of = {label(term): set(selected(term, catalog).tolist()) for term in terms(facts)}
     hits = tuple(
-        _hit(rank, photo, true_of) for rank, (_, photo) in enumerate(found, part.passed + 1)
+        _hit(rank, fields, true_of)
+        for rank, fields in enumerate(photo_fields([photo for _, photo in found]), part.passed + 1)
     )
     return SearchResults(
         hits=hits,
@@ -86,13 +88,13 @@ def _certain(ids: Ids) -> Scored:
     return Scored(ids, {}, {}, {}, ones, ones, ones, 1.0, Others(0, np.zeros(0), 0.0))
 
 
-def _hit(rank: int, photo: PhotoRecord, true_of: Mapping[str, set[int]] | None) -> Hit:
-    """Return the photo as a hit. For an explanation, `true_of` has by each term's label the ids of
-    the photos of which the term is true.
+def _hit(rank: int, photo: Mapping[str, Any], true_of: Mapping[str, set[int]] | None) -> Hit:
+    """Return the photo with these fields as a hit. For an explanation, `true_of` has by each term's
+    label the ids of the photos of which the term is true.
     """
     explained = None
     if true_of is not None:
-        explained = {name: float(photo.id in having) for name, having in true_of.items()}
+        explained = {name: float(photo["id"] in having) for name, having in true_of.items()}
     return Hit(
         rank=rank,
         score=1.0,
@@ -103,7 +105,7 @@ def _hit(rank: int, photo: PhotoRecord, true_of: Mapping[str, set[int]] | None) 
         confidence=1.0,
         judged_by="facts",
         terms=explained,
-        **photo_fields(photo),
+        **photo,
     )
 
 

@@ -1,5 +1,6 @@
 """A term's logits over a library, split into the photos that show the term and the others."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,26 +61,29 @@ def fit_mixture(logits: Doubles) -> Mixture | None:
         return None
     counts, edges = np.histogram(logits, _BINS)
     middles = (edges[1:] + edges[:-1]) / 2
-    means = np.quantile(logits, [0.3, 0.97])
-    spreads = np.full(2, logits.std() / 2 + _LEAST_SPREAD)
+    absent, present = np.quantile(logits, [0.3, 0.97]).tolist()
+    spreads = [float(logits.std() / 2 + _LEAST_SPREAD)] * 2
     share, distance = 0.1, 0.0
+    weights = np.empty((2, _BINS))
+    # What there are two of is kept as plain numbers: numpy takes as long for two as for a thousand.
     for step in range(_STEPS):
-        mixture = Mixture(means[0], spreads[0], means[1], spreads[1], share)
-        present = 1 / (1 + np.exp(-np.clip(mixture._log_odds(middles), -500, 500)))
-        weights = np.stack([1 - present, present]) * counts
+        odds = Mixture(absent, spreads[0], present, spreads[1], share)._log_odds(middles)
+        weights[1] = 1 / (1 + np.exp(np.minimum(-odds, 500)))
+        weights[0] = 1 - weights[1]
+        weights *= counts
         sums = weights.sum(axis=1)
-        if sums.min() < 1:
+        if min(sums) < 1:
             return None
-        previous, means = means, weights @ middles / sums
-        spreads = np.maximum(
-            np.sqrt((weights * (middles - means[:, None]) ** 2).sum(axis=1) / sums), _LEAST_SPREAD
-        )
+        means = weights @ middles / sums
+        squares = (weights * (middles - means[:, None]) ** 2).sum(axis=1) / sums
+        spreads = [max(math.sqrt(square), _LEAST_SPREAD) for square in squares.tolist()]
         share = float(sums[1] / sums.sum())
-        distance = (means[1] - means[0]) / np.sqrt((spreads**2).mean())
-        if np.abs(means - previous).max() < _SETTLED or (
+        before, (absent, present) = (absent, present), means.tolist()
+        distance = (present - absent) / math.sqrt((spreads[0] ** 2 + spreads[1] ** 2) / 2)
+        if max(abs(absent - before[0]), abs(present - before[1])) < _SETTLED or (
             step >= _PATIENCE and distance < _LEAST_DISTANCE / 2
         ):
             break
     if distance < _LEAST_DISTANCE or not _LEAST_SHARE <= share <= 1 - _LEAST_SHARE:
         return None
-    return Mixture(float(means[0]), float(spreads[0]), float(means[1]), float(spreads[1]), share)
+    return Mixture(absent, spreads[0], present, spreads[1], share)

@@ -319,15 +319,11 @@ class Searcher:
         # Equal cosines stay in the order of their ids, behind the photo itself.
         order = np.lexsort((ids, ids != known.id if known else ids, -exact))
         kept = order[ids[order] != known.id] if known and not known.listed else order
+        found = photos_with_files(kept, ids, self._catalog, limit)
+        fields = photo_fields([photo for _, photo in found], {known.id: known} if known else None)
         return [
-            SimilarHit(
-                rank=rank,
-                cosine=float(exact[row]),
-                **photo_fields(photo, known if known and photo.id == known.id else None),
-            )
-            for rank, (row, photo) in enumerate(
-                photos_with_files(kept, ids, self._catalog, limit), 1
-            )
+            SimilarHit(rank=rank, cosine=float(exact[row]), **of_photo)
+            for rank, ((row, _), of_photo) in enumerate(zip(found, fields, strict=True), 1)
         ]
 
     def matching(self, vectors: Floats) -> Iterator[tuple[Ids, Doubles]]:

@@ -8,7 +8,7 @@ Every room may import this module; it imports none of them.
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -71,10 +71,32 @@ def is_there(path: str) -> bool:
     The hits of one search may be in many directories of one disk. So while one of these is without
     an answer, others are waited for only briefly.
     """
-    with _lock:
-        is_silent = not all(map(_answers_again, list(_waiting)))
-    patience = min(_BRIEFLY, PATIENCE) if is_silent else PATIENCE
+    patience = min(_BRIEFLY, PATIENCE) if _some_are_silent() else PATIENCE
     return ask(Path(path).parent, partial(os.path.exists, path), False, patience)
+
+
+def first_there(photos: Sequence[Sequence[str]]) -> list[str | None]:
+    """Return, for the paths of each photo, the first one that is there; None where there is none,
+    or where its disk does not answer.
+
+    All disks are asked in one question, which takes a tenth of the time of a question for each
+    path. If that one gets no answer, `is_there` finds out which disk is silent.
+    """
+    found: list[str | None] | None = None
+    if any(photos) and not _some_are_silent():
+        first = next(filter(None, photos))[0]
+        found = ask(Path(first), lambda: [_first(paths, os.path.exists) for paths in photos], None)
+    return [_first(paths, is_there) for paths in photos] if found is None else found
+
+
+def _first(paths: Sequence[str], has: Callable[[str], bool]) -> str | None:
+    return next(filter(has, paths), None)
+
+
+def _some_are_silent() -> bool:
+    """Return whether any disk owes an answer."""
+    with _lock:
+        return not all(map(_answers_again, list(_waiting)))
 
 
 def ask(

@@ -3,12 +3,13 @@
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sigseek import disk
-from sigseek.disk import ask, is_there
+from sigseek.disk import ask, first_there, is_there
 
 PLACE = Path("/photos")
 
@@ -60,6 +61,50 @@ def test_of_a_silent_disk_the_first_directory_alone_takes_long(
     while disk._waiting:
         assert is_there(str(tmp_path))
     assert not is_there(str(tmp_path / "nothing"))
+
+
+def test_the_files_of_many_photos_are_asked_for_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    here, gone = str(tmp_path), str(tmp_path / "nothing")
+    questions: list[str] = []
+    monkeypatch.setattr(disk._Asker, "put", _counted(disk._Asker.put, questions))
+    assert first_there([[gone, here], [here], [gone], []]) == [here, here, None, None]
+    assert len(questions) == 1
+    assert first_there([]) == []
+    assert first_there([[]]) == [None]
+    assert len(questions) == 1, "there was nothing to ask"
+
+
+def test_a_silent_disk_hides_no_file_of_another_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    back, there = threading.Event(), os.path.exists
+    with monkeypatch.context() as silent:
+        silent.setattr(disk, "PATIENCE", 0.2)
+        silent.setattr(
+            os.path,
+            "exists",
+            lambda path: back.wait(120) if path.startswith("/silent/") else there(path),
+        )
+        photos = [["/silent/a.jpg"], [str(tmp_path)], ["/silent/b.jpg", str(tmp_path)]]
+        assert first_there(photos) == [None, str(tmp_path), str(tmp_path)]
+        assert first_there(photos[1:]) == [str(tmp_path), str(tmp_path)]
+    back.set()
+    while disk._waiting:
+        assert first_there([[str(tmp_path)]]) == [str(tmp_path)]
+
+
+def _counted(
+    put: Callable[[disk._Asker, Callable[[], object]], None], questions: list[str]
+) -> Callable[[disk._Asker, Callable[[], object]], None]:
+    """Return the method that puts a question, which also notes it."""
+
+    def put_and_note(asker: disk._Asker, question: Callable[[], object]) -> None:
+        questions.append("asked")
+        put(asker, question)
+
+    return put_and_note
 
 
 def _refuse() -> int:

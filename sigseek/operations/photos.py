@@ -19,7 +19,9 @@ def photos_by_id(catalog: Catalog, ids: Sequence[int]) -> tuple[PhotoHit, ...]:
 
     found = catalog.photos(list(dict.fromkeys(ids)))
     known = [found[id_] for id_ in ids if id_ in found]
-    return tuple(PhotoHit(rank=rank, **photo_fields(photo)) for rank, photo in enumerate(known, 1))
+    return tuple(
+        PhotoHit(rank=rank, **fields) for rank, fields in enumerate(photo_fields(known), 1)
+    )
 
 
 def list_photos(

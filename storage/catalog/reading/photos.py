@@ -1,5 +1,6 @@
 """Questions about photos."""
 
+import os
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
@@ -10,7 +11,6 @@ from typing import Any, Literal
 from sqlalchemy import (
     Column,
     Executable,
-    Row,
     Select,
     exists,
     func,
@@ -210,16 +210,22 @@ class PhotoReader(Reader):
             for chunk in statement_chunks(ids):
                 among = {"ids": self._dialect.ids(chunk)}
                 paths: dict[int, list[tuple[bool, str]]] = defaultdict(list)
-                rows: dict[int, Row[Any]] = {}
+                values: dict[int, Sequence[Any]] = {}
                 words: dict[tuple[str, int], list[str]] = defaultdict(list)
-                for row in connection.execute(self._files_and_words, among):
-                    if row.kind != _FILE:
-                        words[row.kind, row.id].append(row.word)
+                # By place: every search reads these, and to ask a row for each column by its name
+                # takes longer than to read it.
+                for kind, id_, word, folder, file, is_missing, *columns in connection.execute(
+                    self._files_and_words, among
+                ):
+                    if kind != _FILE:
+                        words[kind, id_].append(word)
                         continue
-                    path = str(PurePath(row.folder_path, row.file_path))
-                    paths[row.id].append((row.is_missing, path))
-                    rows[row.id] = row
-                found |= {id_: _record(row, paths[id_], words) for id_, row in rows.items()}
+                    path = os.path.join(folder, file)  # noqa: PTH118 - a fifth of PurePath's time
+                    paths[id_].append((is_missing, path))
+                    values[id_] = columns
+                found |= {
+                    id_: _record(id_, paths[id_], columns, words) for id_, columns in values.items()
+                }
         return found
 
     # Every search asks these, and to make the statements again would take longer than they take.
@@ -292,25 +298,29 @@ _FILE = "file"
 
 
 def _record(
-    row: Row[Any], paths: list[tuple[bool, str]], words: Mapping[tuple[str, int], list[str]]
+    id_: int,
+    paths: list[tuple[bool, str]],
+    columns: Sequence[Any],
+    words: Mapping[tuple[str, int], list[str]],
 ) -> PhotoRecord:
-    """Return the record of a photo, given its row, its files (whether each is missing, and its
-    absolute path), and the words of photos by kind and id.
+    """Return the record of a photo, given its files (whether each is missing, and its absolute
+    path), the values of `_COLUMNS`, and the words of photos by kind and id.
     """
+    width, height, damaged, taken_at, utc_offset, *plain = columns
     return PhotoRecord(
-        row.id,
+        id_,
         tuple(path for _, path in sorted(paths)),
-        row.width,
-        row.height,
-        row.damaged,
-        taken_at=join_offset(row.taken_at, row.utc_offset),
-        keywords=tuple(sorted(words["keyword", row.id])),
-        people=tuple(sorted(words["person", row.id])),
+        width,
+        height,
+        damaged,
+        taken_at=join_offset(taken_at, utc_offset),
+        keywords=tuple(sorted(words["keyword", id_])),
+        people=tuple(sorted(words["person", id_])),
         tags=tuple(
             sorted(
-                [PhotoTag(name, False) for name in words["tag", row.id]]
-                + [PhotoTag(name, True) for name in words["hand tag", row.id]]
+                [PhotoTag(name, False) for name in words["tag", id_]]
+                + [PhotoTag(name, True) for name in words["hand tag", id_]]
             )
         ),
-        **{name: getattr(row, name) for name in _PLAIN_FIELDS},
+        **dict(zip(_PLAIN_FIELDS, plain, strict=True)),
     )
