@@ -113,14 +113,17 @@ class Scorer:
         Photos that the query names are left out unless they may be listed. Each is certain to be
         like itself.
         """
-        left_out = np.array([photo.id for photo in known.values() if not photo.listed], np.int64)
+        left_out = [photo.id for photo in known.values() if not photo.listed]
         sample = self._retriever.sample(vectors, scope.tagged)
         ids, cosines, used, confidence, most = self._retrieve(
             query, vectors, scope, limit + len(known), sample, models
         )
-        kept = ~np.isin(ids, left_out)
-        scope = replace(scope, photos=scope.photos - int((~kept).sum()))
-        ids, cosines = ids[kept], {term: values[kept] for term, values in cosines.items()}
+        looked_at = ids
+        if left_out:
+            kept = ~np.isin(ids, left_out)
+            looked_at = np.union1d(ids, left_out)
+            scope = replace(scope, photos=scope.photos - int((~kept).sum()))
+            ids, cosines = ids[kept], {term: values[kept] for term, values in cosines.items()}
         by_term = probabilities_of(used, cosines)
         for term, photo in known.items():
             by_term[term] = np.where(ids == photo.id, 1.0, by_term[term])
@@ -132,7 +135,6 @@ class Scorer:
             for term, values in cosines.items()
         }
         count = scope.photos - len(ids)
-        looked_at = np.union1d(ids, left_out)
         others = Others(count, self._others(query, vectors, used, scope, looked_at, sample), most)
         return Scored(
             ids,
