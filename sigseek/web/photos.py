@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
 from typing import Any
 
 from sigseek.library import Library
@@ -54,9 +54,10 @@ def shown_fields(
     version = picture.digest.hex()[:_DIGITS] if picture else ""
     form = picture.format if picture else None
     address = f"{API}/photos/{photo_id}"
+    folder, name = os.path.split(path)  # PurePath takes several times as long
     return {
-        "name": PurePath(path).name,
-        "folder": str(PurePath(path).parent),
+        "name": name,
+        "folder": folder,
         "format": form,
         "color": None if color is None else f"#{color:06x}",
         "thumbnail": f"{address}/thumbnail?v={version}",
