@@ -14,6 +14,7 @@ from sigseek.operations.vectors import use_vectors
 from sigseek.progress import Silence, Stop
 from sigseek.storage import Catalog, LibraryError, writer_lock
 from sigseek.storage.embeddings import CheckpointEmbeddings
+from sigseek.storage.index.contract import IndexCheck
 from sigseek.storage.index.milvus_collection import MilvusCollection
 from sigseek.storage.index.milvus_store import TOKEN_VARIABLE, MilvusStore, read_server_address
 from sigseek.storage.records.arrays import Ids
@@ -121,6 +122,40 @@ def test_the_engine_stays_while_another_process_changes_the_library(tmp_path: Pa
         with writer_lock(tmp_path), pytest.raises(LibraryError, match="another sigseek"):
             library.index(save_photos(tmp_path / "photos"), vectors="faiss")
         assert library._directory.catalog().vectors() == address
+
+
+def test_an_index_that_the_server_builds_again_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = Catalog(tmp_path)
+    checkpoint = add_checkpoint(catalog, 4)
+    known = add_many(catalog, checkpoint.id, random_unit(3, 4))
+
+    class Joined(MilvusCollection):
+        """All photos but one, in segments that the server has just joined."""
+
+        def __init__(self) -> None:
+            self.states = iter((False, False, True))
+
+        def exists(self) -> bool:
+            return True
+
+        def generation(self) -> int:
+            return 1
+
+        def ids(self) -> Iterator[Ids]:
+            yield np.array(sorted(known)[:2], np.int64)
+
+        def flush(self) -> None:
+            pass
+
+        def is_indexed(self) -> bool:
+            return next(self.states)
+
+    store = MilvusStore("milvus://localhost:1")
+    monkeypatch.setattr(store, "_collection", lambda _: Joined())
+    found = store.check(CheckpointEmbeddings(catalog, checkpoint))
+    assert found == IndexCheck((), (max(known),))
 
 
 def test_rows_that_another_process_adds_meanwhile_are_not_removed(tmp_path: Path) -> None:

@@ -120,7 +120,9 @@ class MilvusStore:
         return 0
 
     def check(self, embeddings: Embeddings) -> IndexCheck:
-        """See `IndexStore.check`. It reads the ids of all rows."""
+        """See `IndexStore.check`. It reads the ids of all rows, and waits while the server builds
+        its index, which it does again whenever it joins segments.
+        """
         import numpy as np
 
         collection = self._collection(embeddings)
@@ -129,7 +131,8 @@ class MilvusStore:
             return IndexCheck((), ())
         held = np.concatenate([np.zeros(0, np.int64), *collection.ids()])
         lacking = tuple(np.setdiff1d(embeddings.ids(reached), held).tolist())
-        return IndexCheck(() if collection.is_indexed() else (collection.name,), lacking)
+        self._wait_for_index(collection, embeddings)
+        return IndexCheck((), lacking)
 
     def _reached(self, collection: MilvusCollection, embeddings: Embeddings) -> _Reached | None:
         """Return how far the server is; None where it is too far behind, or has nothing of the
