@@ -6,7 +6,9 @@
 
 FOLDER has photographs. Each is changed in every way of `benchmarks.photographs`. A row of the table
 is one way: the share of the changed photos that are found to be copies of their originals.
-Among the photos are second shots of the same scenes, which are not copies. `near` is what sigseek
+Among the photos are second shots of the same scenes, which are not copies: one from the hand and
+one from a tripod of each scene. A second table has every way in which a scene changes before a
+tripod, and the share of these shots that are called near. `near` is what sigseek
 calls a copy, `near or alike` also what it calls alike, each with its precision. pHash and dHash are
 those of the package imagehash, of 16 x 16 bits, at the greatest distance that has a precision of
 99.9 %. With --hashes-only no photo is embedded, so there is only `near`.
@@ -21,6 +23,7 @@ import argparse
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,13 +33,17 @@ import numpy.typing as npt
 from PIL import Image
 
 from benchmarks.many_photos import add_folder, add_hashed, measure_time
-from benchmarks.photographs import ATTACKS, first_shot, second_shot
+from benchmarks.photographs import ATTACKS, TRIPOD, first_shot, second_shot, tripod_shot
 from sigseek.indexer.decoding.hash import picture_hash
+from sigseek.indexer.decoding.jpeg_copy import jpeg_of
 from sigseek.library import open_library
 from sigseek.progress import Silence, Stop
 from sigseek.search.duplicates.finder import ComparingProgress, DuplicateFinder
-from sigseek.search.duplicates.results import DuplicateGroup
+from sigseek.search.duplicates.finer_look import Pictures
+from sigseek.search.duplicates.results import DuplicateGroup, DuplicateKind
 from sigseek.storage import Catalog
+from sigseek.storage.records.arrays import Ids
+from sigseek.storage.thumbnails import THUMBNAIL_SIZES
 
 Pairs = set[tuple[int, int]]
 Distances = npt.NDArray[np.int64]
@@ -97,26 +104,27 @@ def compare(place: Path, folder: Path, count: int, model: str | None) -> None:
     )
     compared = 0
     wrong: Pairs = set()
+    pictures = partial(thumbnail, catalog)
     for name in ATTACKS:
-        forms = ("original", name, _SECOND)
+        numbers = range(count)
+        forms = [(form, number) for form in ("original", name, _SECOND) for number in numbers]
+        forms += [(tripod_kind(number), number) for number in numbers]
         true = {pair(ids["original", number], ids[name, number]) for number in range(count)}
-        these = np.unique([ids[form, number] for form in forms for number in range(count)])
-        progress = ComparingProgress(Silence(), len(these))
-        finder = DuplicateFinder(
-            catalog, catalog.checkpoints()[0], these, (), progress, Stop(), whole=False
-        )
-        groups = finder.find(["near", "alike"] if model else ["near"])
+        these = np.unique([ids[form] for form in forms])
+        groups = found_groups(catalog, these, pictures, ["near", "alike"] if model else ["near"])
         near = pairs_of(group for group in groups if group.kind == "near")
         figures = [shares(near, true)] + ([shares(pairs_of(groups), true)] if model else [])
-        others = [
-            recall_at_precision([made[form, n] for form in forms for n in range(count)], count)
-            for made in hashes
-        ]
+        others = [recall_at_precision([made[form] for form in forms], count) for made in hashes]
         told = "  ".join(f"{100 * recall:6.1f} ({100 * right:5.1f})" for recall, right in figures)
         print(f"{name:24} {told}  " + " ".join(f"{100 * recall:6.1f}" for recall in others),
               flush=True)  # fmt: skip
         compared += len(these) * (len(these) - 1) // 2 - count
         wrong |= near - true
+    for kind in TRIPOD:
+        of_kind = [pair(ids["original", number], ids[kind, number]) for number in range(count)]
+        groups = found_groups(catalog, np.unique(of_kind), pictures, ["near"])
+        called = len(pairs_of(groups) & set(of_kind))
+        print(f"from a tripod, {kind:22} {called} of {count} called near", flush=True)
     scenes = {id_: number for (_, number), id_ in ids.items()}
     unlike = sum(scenes[one] != scenes[other] for one, other in wrong)
     # The rule of three: of what never happened in n trials, 3 in n is the most to be feared.
@@ -126,6 +134,28 @@ def compare(place: Path, folder: Path, count: int, model: str | None) -> None:
         f"{len(wrong) - unlike} with a second shot and {unlike} of two scenes{bound}."
     )
     catalog.close()
+
+
+def found_groups(
+    catalog: Catalog, ids: Ids, pictures: Pictures, kinds: Sequence[DuplicateKind]
+) -> list[DuplicateGroup]:
+    """Return the groups of these kinds among the photos."""
+    progress = ComparingProgress(Silence(), len(ids))
+    checkpoint = catalog.checkpoints()[0]
+    finder = DuplicateFinder(catalog, checkpoint, ids, (), pictures, progress, Stop(), whole=False)
+    return finder.find(kinds)
+
+
+def thumbnail(catalog: Catalog, photo_id: int) -> bytes:
+    """Return the thumbnail that sigseek would keep of a photo."""
+    (file, *_) = catalog.present_files([photo_id])[photo_id]
+    with Image.open(file.path) as image:
+        return jpeg_of(image.convert("RGB"), min(THUMBNAIL_SIZES))
+
+
+def tripod_kind(number: int) -> str:
+    """Return what changes in the scene of this number before the tripod."""
+    return list(TRIPOD)[number % len(TRIPOD)]
 
 
 def hashed(place: Path) -> Catalog:
@@ -152,6 +182,7 @@ def save_forms(folder: Path, target: Path, count: int) -> int:
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings)
     random.Random(0).shuffle(paths)
     number = 0
+    another: Image.Image | None = None
     small: list[npt.NDArray[np.float32]] = []
     for path in paths:
         if number == count:
@@ -170,6 +201,11 @@ def save_forms(folder: Path, target: Path, count: int) -> int:
         save(second_shot(image, number), target / _SECOND, number)
         image = first_shot(image)
         save(image, target / "original", number)
+        chance = np.random.default_rng(number)
+        for name, change in TRIPOD.items():
+            shot = tripod_shot(change(image, another or image, chance), chance)
+            save(shot, target / name, number)
+        another = image
         for name, attack in ATTACKS.items():
             save(attack(image), target / name, number)
         number += 1

@@ -50,13 +50,13 @@ def _search(catalog: Catalog, what: str) -> None:
     def done() -> None:
         times.append((time.process_time(), time.perf_counter()))
 
-    keep_pairs(catalog, nullcontext, Stop(), lambda photos: None)
+    keep_pairs(catalog, _no_picture, nullcontext, Stop(), lambda photos: None)
     done()
     keep_embedding_pairs(catalog, checkpoint.id, nullcontext, Stop(), lambda photos: None)
     done()
     ids = catalog.photos_with_files()
     progress = ComparingProgress(Silence(), len(ids))
-    finder = DuplicateFinder(catalog, checkpoint, ids, (), progress, Stop())
+    finder = DuplicateFinder(catalog, checkpoint, ids, (), _no_picture, progress, Stop())
     groups = finder.find(["identical", "near", "alike"])
     done()
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -73,6 +73,10 @@ def _search(catalog: Catalog, what: str) -> None:
           f"{most / 1e6:.2f} GB at most (before: {before / 1e6:.2f}); "
           f"{kinds.count('near'):,} near groups, {kinds.count('alike'):,} alike; "
           f"load {os.getloadavg()[0]:.0f}", flush=True)  # fmt: skip
+
+
+def _no_picture(photo_id: int) -> bytes | None:
+    return None
 
 
 def add_folder(catalog: Catalog, path: Path) -> None:

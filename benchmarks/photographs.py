@@ -4,9 +4,13 @@ from collections.abc import Callable
 from io import BytesIO
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 SIZE = (640, 480)
+_VISIBLE = 15.0
+"""How many levels a place must differ by, on average, for a change of it to show."""
+_TRIES = 20
+"""Places that are tried for a change that shows."""
 
 
 def photograph(seed: int, size: tuple[int, int] = SIZE, moved: int = 0) -> Image.Image:
@@ -147,6 +151,92 @@ def second_shot(image: Image.Image, seed: int) -> Image.Image:
     return noisy(ImageEnhance.Brightness(scene).enhance(rng.uniform(0.9, 1.1)))
 
 
+def moved_thing(scene: Image.Image, side: float, rng: np.random.Generator) -> Image.Image:
+    """Return the scene in which a thing has moved whose width and height are this share of the
+    scene's.
+    """
+
+    def once() -> Image.Image:
+        box = _somewhere(scene.size, side, rng)
+        thing = scene.crop(box)
+        across, down = (rng.choice([-1, 1]) * rng.uniform(0.04, 0.08) * s for s in scene.size)
+        return _with_thing(scene, thing, round(box[0] + across), round(box[1] + down))
+
+    return _visibly(scene, side, once)
+
+
+def come_in(
+    scene: Image.Image, another: Image.Image, side: float, rng: np.random.Generator
+) -> Image.Image:
+    """Return the scene into which a thing of another photograph has come, whose width and height
+    are this share of the scene's.
+    """
+    width, height = another.size
+    middle = another.crop((width // 4, height // 4, 3 * width // 4, 3 * height // 4))
+
+    def once() -> Image.Image:
+        left, top, right, bottom = _somewhere(scene.size, side, rng)
+        thing = middle.resize((right - left, bottom - top))
+        return _with_thing(scene, thing, left, top)
+
+    return _visibly(scene, side, once)
+
+
+def other_light(scene: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Return the scene with the shadow of a cloud over a part of it."""
+    x, y = (np.linspace(-1, 1, side) for side in scene.size)
+    across, down = rng.uniform(-0.6, 0.6, 2)
+    shade = np.exp(-((x - across) ** 2 + (y[:, None] - down) ** 2) / 0.25)
+    levels = np.asarray(scene) * (1 - 0.25 * shade)[:, :, None]
+    return Image.fromarray(levels.astype(np.uint8))
+
+
+def tripod_shot(scene: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Return another exposure of what a camera on a tripod sees: with noise of its own, a little
+    brighter or darker, and saved again.
+    """
+    brighter = ImageEnhance.Brightness(scene).enhance(rng.uniform(0.95, 1.05))
+    noise = rng.normal(0, 4, (scene.height, scene.width, 3))
+    levels = (np.asarray(brighter) + noise).clip(0, 255).astype(np.uint8)
+    return coded(Image.fromarray(levels), "JPEG", quality=90)
+
+
+def _somewhere(
+    size: tuple[int, int], side: float, rng: np.random.Generator
+) -> tuple[int, int, int, int]:
+    """Return a box within a picture, and this share of its width and height."""
+    width, height = (round(side * whole) for whole in size)
+    left, top = (round(rng.uniform(0.17, 0.83 - side) * whole) for whole in size)
+    return left, top, left + width, top + height
+
+
+def _with_thing(scene: Image.Image, thing: Image.Image, left: int, top: int) -> Image.Image:
+    """Return the scene with a thing at this place, whose edges are soft."""
+    mask = Image.new("L", thing.size)
+    margin = max(1, min(thing.size) // 12)
+    box = (margin, margin, thing.width - margin - 1, thing.height - margin - 1)
+    ImageDraw.Draw(mask).rounded_rectangle(box, 3 * margin, 255)
+    shown = scene.copy()
+    shown.paste(thing, (left, top), mask.filter(ImageFilter.GaussianBlur(margin / 2)))
+    return shown
+
+
+def _visibly(scene: Image.Image, side: float, once: Callable[[], Image.Image]) -> Image.Image:
+    """Return the first of some changed scenes in which the change of such a thing shows, or else
+    the one in which it shows the most. A wall that moves before a wall does not show.
+    """
+    found, most = scene, 0.0
+    for _ in range(_TRIES):
+        changed = once()
+        left = ImageChops.difference(scene, changed).convert("L").resize((64, 64))
+        shown = float(np.asarray(left, np.float64).mean()) / side**2
+        if shown > most:
+            found, most = changed, shown
+        if most >= _VISIBLE:
+            break
+    return found
+
+
 ATTACKS: dict[str, Callable[[Image.Image], Image.Image]] = {
     "JPEG 95": lambda image: coded(image, "JPEG", quality=95),
     "JPEG 50": lambda image: coded(image, "JPEG", quality=50),
@@ -175,3 +265,15 @@ ATTACKS: dict[str, Callable[[Image.Image], Image.Image]] = {
     "border 5%, brighter": lambda image: ImageEnhance.Brightness(framed(image, 0.05)).enhance(1.2),
 }
 """What becomes of photographs, by name."""
+
+Tripod = Callable[[Image.Image, Image.Image, np.random.Generator], Image.Image]
+"""A function of a scene, of another photograph and of chance."""
+TRIPOD: dict[str, Tripod] = {
+    "a sixteenth moved": lambda scene, _, rng: moved_thing(scene, 1 / 4, rng),
+    "a 64th moved": lambda scene, _, rng: moved_thing(scene, 1 / 8, rng),
+    "a sixteenth came in": lambda scene, another, rng: come_in(scene, another, 1 / 4, rng),
+    "a 64th came in": lambda scene, another, rng: come_in(scene, another, 1 / 8, rng),
+    "a 256th came in": lambda scene, another, rng: come_in(scene, another, 1 / 16, rng),
+    "other light": lambda scene, _, rng: other_light(scene, rng),
+}
+"""What changes in a scene between two shots from a tripod, by name."""

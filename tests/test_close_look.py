@@ -1,13 +1,24 @@
-"""Crops, frames and small turns are told from second shots of the same scene."""
+"""Crops, frames, watermarks and small turns are told from second shots of the same scene."""
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 from benchmarks.many_photos import add_folder, add_hashed
-from benchmarks.photographs import ATTACKS, cropped, first_shot, photograph, second_shot
+from benchmarks.photographs import (
+    ATTACKS,
+    TRIPOD,
+    come_in,
+    cropped,
+    first_shot,
+    photograph,
+    second_shot,
+    tripod_shot,
+)
 from sigseek.indexer.decoding.hash import picture_hash
+from sigseek.indexer.decoding.jpeg_copy import jpeg_of
 from sigseek.progress import Silence, Stop
 from sigseek.search.duplicates.finder import ComparingProgress, DuplicateFinder
 from sigseek.storage import Catalog
@@ -29,7 +40,15 @@ def near_pairs(place: Path, images: dict[str, Image.Image]) -> set[frozenset[str
     names = {id_: name for name, id_ in add_hashed(catalog, photos).items()}
     ids = catalog.photos_with_files()
     progress = ComparingProgress(Silence(), len(ids))
-    finder = DuplicateFinder(catalog, catalog.checkpoints()[0], ids, (), progress, Stop())
+    finder = DuplicateFinder(
+        catalog,
+        catalog.checkpoints()[0],
+        ids,
+        (),
+        lambda id_: jpeg_of(images[names[id_]], 320),
+        progress,
+        Stop(),
+    )
     groups = finder.find(["near"])
     catalog.close()
     return {frozenset(names[photo.id] for photo in group.photos) for group in groups}
@@ -74,3 +93,40 @@ def test_two_photos_in_one_frame_are_no_copies(tmp_path: Path) -> None:
         for name, picture in (("one", one), ("other", Image.blend(one, another, 0.35))):
             images[f"{seed} {name}"] = ImageOps.expand(picture, 96, "white")
     assert near_pairs(tmp_path, images) == set()
+
+
+@pytest.mark.parametrize("kind", TRIPOD)
+def test_two_shots_from_a_tripod_are_no_copies(tmp_path: Path, kind: str) -> None:
+    images = {}
+    for seed in SCENES:
+        shot, chance = photograph(seed, (480, 360)), np.random.default_rng(seed)
+        changed = TRIPOD[kind](shot, photograph(seed + 50, (480, 360)), chance)
+        images |= {f"{seed} first": shot, f"{seed} again": ATTACKS["JPEG 50"](shot)}
+        images[f"{seed} second"] = tripod_shot(changed, chance)
+    right = {frozenset({f"{seed} first", f"{seed} again"}) for seed in SCENES}
+    assert near_pairs(tmp_path, images) == right
+
+
+@pytest.mark.parametrize("mark", ["watermark", "text"])
+def test_a_mark_does_not_hide_a_thing_that_has_come_in(tmp_path: Path, mark: str) -> None:
+    images = {}
+    for seed in SCENES:
+        shot, chance = photograph(seed, (480, 360)), np.random.default_rng(seed)
+        other = come_in(shot, photograph(seed + 50, (480, 360)), 1 / 4, chance)
+        images |= {f"{seed} first": shot, f"{seed} marked": ATTACKS[mark](shot)}
+        images[f"{seed} second"] = ATTACKS[mark](tripod_shot(other, chance))
+    right = {frozenset({f"{seed} first", f"{seed} marked"}) for seed in SCENES}
+    found = near_pairs(tmp_path, images)
+    assert found <= right
+    assert len(found) >= 8, "in doubt, a picture with words over it is no copy"
+
+
+def test_words_of_another_kind_are_a_mark(tmp_path: Path) -> None:
+    images = {}
+    for seed in SCENES:
+        shot = photograph(seed, (480, 360))
+        marked = shot.copy()
+        ImageDraw.Draw(marked).text((240, 300), "Rome 2019", "black", font_size=44, anchor="mm")
+        images |= {f"{seed} first": shot, f"{seed} marked": marked}
+    right = {frozenset({f"{seed} first", f"{seed} marked"}) for seed in SCENES}
+    assert near_pairs(tmp_path, images) == right

@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.MpoImagePlugin import MpoImageFile
 
 import sigseek
-from benchmarks.photographs import ATTACKS, photograph
+from benchmarks.photographs import ATTACKS, come_in, photograph, tripod_shot
 from sigseek import DuplicateGroup
 from sigseek.search.duplicates.close_look import CloseLook
 from sigseek.search.duplicates.results import DuplicateKind
@@ -385,6 +385,23 @@ def test_two_shots_by_their_times_are_no_copies(library: sigseek.Library, photos
     found = library.duplicates()
     assert names(found) == {frozenset({"a.jpg", "a small.jpg", "a sent.jpg"})}
     assert names(found, "alike") == {frozenset({"a.jpg", "b.jpg"})}
+
+
+def test_a_shot_into_which_a_thing_has_come_is_offered_to_nobody(
+    library: sigseek.Library, photos: Path
+) -> None:
+    """A tripod holds the camera, and no EXIF tells the times."""
+    shot, chance = photograph(1, SIZE), np.random.default_rng(0)
+    save(photos / "a.jpg", shot)
+    save(photos / "a small.jpg", shot.resize((240, 180)))
+    save(photos / "b.jpg", tripod_shot(come_in(shot, photograph(9, SIZE), 1 / 8, chance), chance))
+    for seed in range(2, 8):  # how near usual photos are, forms of one do not show
+        save(photos / f"{seed}.jpg", photograph(seed, SIZE))
+    library.index(photos)
+    found = library.duplicates()
+    assert names(found) == {frozenset({"a.jpg", "a small.jpg"})}
+    assert names(found, "alike") == {frozenset({"a.jpg", "b.jpg"})}
+    assert [Path(photo.path).name for photo in found.others()] == ["a small.jpg"]
 
 
 def test_paths_of_other_shots_are_printed_only_if_asked_for(

@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 import sigseek
-from benchmarks.photographs import cropped, photograph
+from benchmarks.photographs import cropped, marked, photograph
 from sigseek.search.duplicates import pairs
 from sigseek.search.duplicates.close_look import CloseLook
 from sigseek.search.duplicates.overlays import Overlays
@@ -45,7 +46,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:
     looks: list[set[int]] = []
     confirmed = CloseLook.confirmed
 
-    def noted(look: CloseLook, overlays: Overlays, *more: float) -> npt.NDArray[np.bool_]:
+    def noted(look: CloseLook, overlays: Overlays, *more: Any) -> npt.NDArray[np.bool_]:
         ids = look.rows.ids
         around, inside = ids[overlays.around].tolist(), ids[overlays.inside].tolist()
         looks.extend({one, other} for one, other in zip(around, inside, strict=True))
@@ -86,6 +87,27 @@ def test_photos_are_compared_once(
     }
     assert looked_at
     assert all(look & new for look in looked_at), "each is about a new photo"
+
+
+def test_a_photo_waits_for_its_drive_where_only_its_picture_tells(
+    tmp_path: Path, own_cache: Path
+) -> None:
+    """The sketches of a picture and of one with a watermark do not tell that nothing came in."""
+    image, drive = photograph(1, SIZE), tmp_path / "drive"
+    save(tmp_path / "photos" / "a.jpg", image)
+    save(tmp_path / "photos" / "a small.jpg", image.resize((240, 180)))
+    save(drive / "b.jpg", marked(image))
+    with sigseek.open(tmp_path / "library", model="mini", precision="fp32") as library:
+        library.limit_thumbnails(0)
+        library.index(tmp_path / "photos", drive)
+        drive.rename(tmp_path / "unplugged")
+        for _ in range(2):
+            assert near(library) == {frozenset({"a.jpg", "a small.jpg"})}
+            assert Catalog(library.directory).count_photos_not_compared() == 1
+        (tmp_path / "unplugged").rename(drive)
+        assert near(library) == {frozenset({"a.jpg", "a small.jpg", "b.jpg"})}
+        assert Catalog(library.directory).count_photos_not_compared() == 0
+        assert len(kept(library)) == 3
 
 
 @pytest.mark.parametrize("block", [1, 2, 100])
@@ -152,7 +174,7 @@ def in_the_middle(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], obj
         left = [something]
         confirmed = CloseLook.confirmed
 
-        def interrupted(look: CloseLook, overlays: Overlays, *more: float) -> npt.NDArray[np.bool_]:
+        def interrupted(look: CloseLook, overlays: Overlays, *more: Any) -> npt.NDArray[np.bool_]:
             while left:
                 left.pop()()
             return confirmed(look, overlays, *more)

@@ -95,23 +95,36 @@ def align(around: Sketches, inside: Sketches, starts: Maps, margins: Margins) ->
     )
 
 
+def improved(around: Floats, inside: Floats, maps: Maps) -> Maps:
+    """Return maps that are nearly right as exact as these pictures (n, side, side) allow."""
+    return _refined(around, inside, maps, _FINE_STEPS, _FINE_SETTLED * SIDE / around.shape[1])
+
+
+def laid_over(around: Sketches | Floats, maps: Maps) -> tuple[Floats, Floats]:
+    """Return what the pictures `around` (n, side, side) have where the maps take the pixels of the
+    inside pictures, (n, side, side), and 1 where that is within them and 0 elsewhere.
+    """
+    levels, within = _sampled_sharply(around.astype(np.float32, copy=False), maps)
+    return levels.reshape(around.shape), within.reshape(around.shape)
+
+
 def _align(around: Sketches, inside: Sketches, starts: Maps, margins: Margins) -> Alignments:
     whole_around, whole_inside = around.astype(np.float32), inside.astype(np.float32)
     half_around, half_inside = halved(around), halved(inside)
-    maps = _refined(half_around, _as_coarse(half_inside, starts), starts, _STEPS, _SETTLED)
+    maps = _refined(half_around, smoothed_as(half_inside, starts), starts, _STEPS, _SETTLED)
     levels, within = _sampled_sharply(half_around, maps)
     within *= _without(margins, half_around.shape[1])
-    wanted = _as_coarse(half_inside, maps).reshape(len(starts), -1)
+    wanted = smoothed_as(half_inside, maps).reshape(len(starts), -1)
     likeness = _trimmed_correlation(wanted, levels, within)
     detail = _trimmed_correlation(_detail(wanted, within), _detail(levels, within), within)
     fine_detail, difference = np.zeros_like(likeness), np.full_like(likeness, np.inf)
     some = np.flatnonzero(likeness >= _PROMISING)
     if len(some):
-        coarse = _as_coarse(whole_inside[some], maps[some])
+        coarse = smoothed_as(whole_inside[some], maps[some])
         maps[some] = _refined(whole_around[some], coarse, maps[some], _FINE_STEPS, _FINE_SETTLED)
         levels, within = _sampled_sharply(whole_around[some], maps[some])
         within *= _without(margins[some], SIDE)
-        wanted = _as_coarse(whole_inside[some], maps[some]).reshape(len(some), -1)
+        wanted = smoothed_as(whole_inside[some], maps[some]).reshape(len(some), -1)
         fine = _detail(wanted, within), _detail(levels, within), within
         fine_detail[some] = _trimmed_correlation(*fine)
         difference[some] = _difference(wanted, levels, within)
@@ -299,9 +312,9 @@ def smooth(sketches: Sketches | Floats) -> Floats:
     )
 
 
-def _as_coarse(inside: Floats, maps: Maps) -> Floats:
-    """Return the sketches (n, side, side), smoothed as far as the other picture shows less detail
-    of them.
+def smoothed_as(inside: Floats, maps: Maps) -> Floats:
+    """Return the pictures `inside` (n, side, side), smoothed as far as the other picture shows less
+    detail of them.
     """
     scale = np.sqrt(np.abs(maps[:, 0] * maps[:, 4] - maps[:, 1] * maps[:, 3]))
     # A pixel of the other picture is the mean of a square that is wider by 1 / scale.

@@ -9,7 +9,16 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from sigseek.search.duplicates.alignment import Alignments, Maps, Margins, align
+from sigseek.search.duplicates.alignment import (
+    Alignments,
+    Maps,
+    Margins,
+    align,
+    laid_over,
+    smoothed_as,
+)
+from sigseek.search.duplicates.changes import Allowed, changed
+from sigseek.search.duplicates.finer_look import FinerLook
 from sigseek.search.duplicates.first_likeness import FirstLikeness
 from sigseek.search.duplicates.overlays import NOTHING_CHANGED, Overlays, joined
 from sigseek.search.duplicates.sketch_rows import SketchRows, read_levels, row_sizes
@@ -30,7 +39,7 @@ LIKENESS = 0.97
 """The least likeness of two forms of one shot that show the same frame or are turned a little."""
 STILL_DETAIL = 0.97
 """The least likeness of their detail, if both show the same frame. Many shots of a burst from a
-tripod are as much alike, and only the times in their EXIF tell them apart.
+tripod are as much alike, and differ in one place only.
 """
 _TINY = 128
 """A picture that is narrower or lower than this, in pixels, has too little detail for
@@ -64,6 +73,13 @@ shots of a scene something mostly moves, and there whole parts differ more.
 """
 TURNED_DIFFERENCE = 2.4
 """The same for pictures that are turned a little, whose corners show something else."""
+_STILL_CHANGE = 1.9
+"""How much two pictures of the same frame may differ in a place, where 1 is what coding and
+sampling may make, though nothing has changed between them.
+"""
+_MOVED_CHANGE = 2.6
+"""The same for crops and pictures that are turned, whose pixels are no more those of the other one.
+"""
 _STRAIGHT = math.radians(0.3), math.radians(0.6), 1.012
 """How far a crop may seem to be turned, slanted and stretched, because this is measured inexactly.
 A camera in a hand turns more from one shot to the next.
@@ -131,21 +147,37 @@ class CloseLook:
         self._known = np.flatnonzero(np.isin(rows.ids, photo_ids))
         self._levels = read_levels(catalog, rows, self._known)
 
-    def confirmed(self, overlays: Overlays, extra_detail: float = 0.0) -> npt.NDArray[np.bool_]:
+    def confirmed(
+        self, overlays: Overlays, finer: FinerLook | None = None, extra_detail: float = 0.0
+    ) -> npt.NDArray[np.bool_]:
         """Return, for each guess, whether the two pictures are one shot. `extra_detail` is added to
         the least likeness of their detail.
+
+        Where something seems to have changed between the two, `finer` tells. If it is None, such
+        pairs count as one shot.
         """
         around = self._sketches(overlays.around).copy()
         for way in range(1, len(ORIENTATIONS)):
             turned = overlays.ways == way
             around[turned] = turned_sketches(around[turned], way)
         margins = self._frames(overlays)
-        found = align(around, self._sketches(overlays.inside), overlays.starts, margins)
-        return self._is_one_shot(overlays, found, extra_detail)
+        inside = self._sketches(overlays.inside)
+        found = align(around, inside, overlays.starts, margins)
+        same = self._is_one_shot(overlays, found, extra_detail)
+        some = np.flatnonzero(same)
+        if finer is None or not len(some):
+            return same
+        guesses, maps = overlays.part(some), found.maps[some]
+        allowed = self._allowed(guesses, maps)
+        differ = np.flatnonzero(_changed(around[some], inside[some], maps, allowed))
+        same[some[differ]] = finer.is_one_shot(
+            self.rows, guesses.part(differ), maps[differ], allowed.part(differ)
+        )
+        return same
 
-    def same_shot(self, pairs: Ids) -> npt.NDArray[np.bool_]:
+    def same_shot(self, pairs: Ids, finer: FinerLook | None = None) -> npt.NDArray[np.bool_]:
         """Return, for each pair (n, 2) of photos, whether they are one shot, wherever in the larger
-        one the smaller one may lie.
+        one the smaller one may lie. `finer` is as in `confirmed`.
         """
         same = np.zeros(len(pairs), bool)
         owners, first, second = self._rows_of(pairs)
@@ -153,7 +185,7 @@ class CloseLook:
             turned, of_turned = self._turned(first, second)
             placed, of_placed = self._placed(first, second)
             owners = owners[np.concatenate([of_turned, of_placed])]
-            same[owners[self.confirmed(joined([turned, placed]), _EXTRA_DETAIL)]] = True
+            same[owners[self.confirmed(joined([turned, placed]), finer, _EXTRA_DETAIL)]] = True
         return same
 
     def _rows_of(self, pairs: Ids) -> tuple[Rows, Rows, Rows]:
@@ -266,12 +298,22 @@ class CloseLook:
         return same
 
     def _show_the_same_frame(self, overlays: Overlays, found: Alignments) -> npt.NDArray[np.bool_]:
-        still = (np.abs(found.maps - NOTHING_CHANGED) <= _STILL).all(axis=1)
-        tiny = np.minimum(self._shortest(overlays.around), self._shortest(overlays.inside)) < _TINY
+        still, tiny = _are_still(found.maps), self._are_tiny(overlays)
         alike = found.detail >= np.where(tiny, _TINY_DETAIL, STILL_DETAIL)
         alike |= (found.detail >= MARKED_DETAIL) & (found.difference <= MARKED_DIFFERENCE)
         same: npt.NDArray[np.bool_] = still & alike & (found.likeness >= LIKENESS)
         return same
+
+    def _allowed(self, overlays: Overlays, maps: Maps) -> Allowed:
+        """Return how much the pictures may differ though nothing has changed."""
+        most = np.where(_are_still(maps), _STILL_CHANGE, _MOVED_CHANGE)
+        return Allowed(most, self._are_tiny(overlays))
+
+    def _are_tiny(self, overlays: Overlays) -> npt.NDArray[np.bool_]:
+        """Return which guesses (n,) are of a picture that has hardly more pixels than a sketch."""
+        sides = (self._shortest(rows) for rows in (overlays.around, overlays.inside))
+        tiny: npt.NDArray[np.bool_] = np.minimum(*sides) < _TINY
+        return tiny
 
     def _shortest(self, rows: Rows) -> npt.NDArray[np.float64]:
         """Return the shorter side of the photos of these rows, in pixels."""
@@ -303,6 +345,20 @@ class CloseLook:
         one = np.arctan2(turned[:, 1, 0], turned[:, 0, 0])
         other = np.arctan2(-turned[:, 0, 1], turned[:, 1, 1])
         return _Shapes((one + other) / 2, one - other, stretch)
+
+
+def _are_still(maps: Maps) -> npt.NDArray[np.bool_]:
+    """Return which maps (n,) leave nearly everything where it is."""
+    still: npt.NDArray[np.bool_] = (np.abs(maps - NOTHING_CHANGED) <= _STILL).all(axis=1)
+    return still
+
+
+def _changed(
+    around: Sketches, inside: Sketches, maps: Maps, allowed: Allowed
+) -> npt.NDArray[np.bool_]:
+    """Return in which pairs something has changed between the pictures."""
+    levels, within = laid_over(around, maps)
+    return changed(smoothed_as(inside.astype(np.float32), maps), levels, within, allowed)
 
 
 def _is_crop(

@@ -11,6 +11,7 @@ from sigseek.search.duplicates.close_look import CloseLook
 from sigseek.search.duplicates.copies import Copies, in_group
 from sigseek.search.duplicates.embedding_pairs import alike_pairs, embedding_pairs
 from sigseek.search.duplicates.embedding_pairs import pairs_among as embedding_pairs_among
+from sigseek.search.duplicates.finer_look import FinerLook, Pictures
 from sigseek.search.duplicates.groups import Pair, ordered, star_groups
 from sigseek.search.duplicates.keeping import FileNow
 from sigseek.search.duplicates.neighbours import exact_cosines
@@ -65,13 +66,15 @@ class DuplicateFinder:
         checkpoint: CheckpointRecord,
         ids: Ids,
         prefer: Sequence[Path],
+        pictures: Pictures,
         progress: ComparingProgress,
         stop: Stop,
         *,
         whole: bool = True,
     ) -> None:
-        """Prepare to find duplicates. `whole` tells whether the photos are all that have a file.
-        Only then the pairs that the catalog keeps are all.
+        """Prepare to find duplicates. `pictures` gives thumbnails for finer looks. `whole` tells
+        whether the photos are all that have a file. Only then the pairs that the catalog keeps are
+        all.
         """
         self._catalog = catalog
         self._checkpoint = checkpoint
@@ -79,6 +82,7 @@ class DuplicateFinder:
         self._progress = progress
         self._stop = stop
         self._whole = whole
+        self._finer = FinerLook(pictures)
         self._rows = read_rows(catalog, ids, stop)
         self._copies = Copies(catalog, self._rows, prefer)
 
@@ -128,6 +132,7 @@ class DuplicateFinder:
             self._catalog,
             self._rows,
             self._ids,
+            self._finer,
             self._stop,
             self._progress.compared_by_hash,
         )
@@ -204,7 +209,7 @@ class DuplicateFinder:
             self._stop.check()
             some = np.array(pairs[first : first + _PAIRS], np.int64)
             look = CloseLook(self._catalog, self._rows, np.unique(some))
-            same += look.same_shot(some).tolist()
+            same += look.same_shot(some, self._finer).tolist()
         return iter(same)
 
     def _groups(self, kind: DuplicateKind, groups: Sequence[Sequence[int]]) -> list[DuplicateGroup]:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from sigseek.progress import Stop
 from sigseek.search.duplicates.candidates import HashIndex
 from sigseek.search.duplicates.close_look import CloseLook
+from sigseek.search.duplicates.finer_look import FinerLook, Pictures
 from sigseek.search.duplicates.groups import Pair, ordered
 from sigseek.search.duplicates.overlays import Overlays
 from sigseek.search.duplicates.sketch_rows import SketchRows, read_rows, row_sizes
@@ -27,7 +28,7 @@ from sigseek.storage.perceptual_hash import (
 )
 from sigseek.storage.records.arrays import Ids, Rows
 
-PAIRS_VERSION = 3
+PAIRS_VERSION = 4
 """Raise it when the same hashes and sketches would give other pairs. All photos are then compared
 again.
 """
@@ -48,18 +49,24 @@ LibraryError at once if the lock cannot be had.
 """
 
 
-def keep_pairs(catalog: Catalog, writing: Writing, stop: Stop, told: Told) -> None:
+def keep_pairs(
+    catalog: Catalog, pictures: Pictures, writing: Writing, stop: Stop, told: Told
+) -> None:
     """Compare all photos that were not compared yet, and keep their pairs in the catalog.
 
     Comparing may take minutes. So the library's writer lock is held only while pairs are stored, a
     block of photos at a time. Raises what `writing` raises where the lock cannot be had; the blocks
     that were stored before are kept.
+
+    Where a finer look was needed and `pictures` had none of a photo, such as on an unplugged drive,
+    the photo stays to be compared.
     """
     done = 0
+    finer = FinerLook(pictures)
     while True:
         with catalog.snapshot() as moment:
             ids, compared = moment.photos_with_files(), moment.compared_photos(PAIRS_VERSION)
-            new = np.setdiff1d(ids, compared)
+            new = np.setdiff1d(np.setdiff1d(ids, compared), list(finer.unseen))
             if not len(new):
                 return
             rows = read_rows(moment, np.union1d(ids, compared), stop)
@@ -70,9 +77,10 @@ def keep_pairs(catalog: Catalog, writing: Writing, stop: Stop, told: Told) -> No
             with writing():  # where nothing can be stored, nothing is compared in vain
                 pass
             tell = partial(_told_from, told, done)
-            pairs = pairs_with(moment, rows, block, compared, stop, tell)
+            pairs = pairs_with(moment, rows, block, compared, finer, stop, tell)
         with writing():
-            done += _store(catalog, block, compared, pairs)
+            seen = np.setdiff1d(block, list(finer.unseen))
+            done += _store(catalog, seen, compared, pairs)
 
 
 def _store(catalog: Catalog, block: Ids, compared: Ids, pairs: Collection[Pair]) -> int:
@@ -93,7 +101,12 @@ def _store(catalog: Catalog, block: Ids, compared: Ids, pairs: Collection[Pair])
 
 
 def pairs_among(
-    catalog: CatalogReader, rows: SketchRows, ids: Ids, stop: Stop, told: Told
+    catalog: CatalogReader,
+    rows: SketchRows,
+    ids: Ids,
+    finer: FinerLook,
+    stop: Stop,
+    told: Told,
 ) -> set[Pair]:
     """Return the pairs among these photos: those that the catalog keeps, and those of photos that
     were not compared yet.
@@ -103,14 +116,20 @@ def pairs_among(
     kept = kept[np.isin(kept, compared).all(axis=1)]
     pairs = {(one, other) for one, other in kept.tolist()}
     new = np.setdiff1d(ids, compared)
-    return pairs | pairs_with(catalog, rows, new, compared, stop, told)
+    return pairs | pairs_with(catalog, rows, new, compared, finer, stop, told)
 
 
 def pairs_with(
-    catalog: CatalogReader, rows: SketchRows, new: Ids, compared: Ids, stop: Stop, told: Told
+    catalog: CatalogReader,
+    rows: SketchRows,
+    new: Ids,
+    compared: Ids,
+    finer: FinerLook,
+    stop: Stop,
+    told: Told,
 ) -> set[Pair]:
     """Return the pairs of new photos with each other and with those that were compared before."""
-    comparison = _Comparison(catalog, rows, new, compared, stop)
+    comparison = _Comparison(catalog, rows, new, compared, finer, stop)
     pairs: set[Pair] = set()
     for step, overlays in enumerate(comparison.guesses()):
         stop.check()
@@ -128,11 +147,18 @@ class _Comparison:
     """A comparison of new photos with each other and with others."""
 
     def __init__(
-        self, catalog: CatalogReader, rows: SketchRows, new: Ids, compared: Ids, stop: Stop
+        self,
+        catalog: CatalogReader,
+        rows: SketchRows,
+        new: Ids,
+        compared: Ids,
+        finer: FinerLook,
+        stop: Stop,
     ) -> None:
         rich = rows.quality >= LEAST_QUALITY
         self._catalog = catalog
         self._all = rows
+        self._finer = finer
         self._stop = stop
         self._known = np.flatnonzero(rich & np.isin(rows.ids, compared))
         self._new = np.flatnonzero(rich & np.isin(rows.ids, new))
@@ -178,7 +204,7 @@ class _Comparison:
             some = overlays.part(slice(first, first + _COMPARED))
             one, other = ids[some.around], ids[some.inside]
             look = CloseLook(self._catalog, self._all, np.union1d(one, other))
-            same = look.confirmed(some)
+            same = look.confirmed(some, self._finer)
             found |= set(map(ordered, one[same].tolist(), other[same].tolist()))
         return found
 

@@ -6,10 +6,11 @@ import itertools
 import os
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sigseek.errors import Call, ErrorKind, Remedy
+from sigseek.errors import Call, ErrorKind, Remedy, SigseekError
 from sigseek.indexer.hash_version import HASH_VERSION
 from sigseek.operations.lists import check_list
 from sigseek.operations.opened import OpenedLibrary
@@ -20,6 +21,7 @@ from sigseek.progress import Listener, Stop
 from sigseek.search.duplicates.results import KINDS, DuplicateKind, Duplicates
 from sigseek.search.errors import QueryError, printable
 from sigseek.storage import CatalogReader, LibraryError
+from sigseek.storage.thumbnails import THUMBNAIL_SIZES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,6 +73,7 @@ def find_duplicates(
             state.record,
             ids,
             _known_directories(moment, prefer),
+            partial(_picture, library),
             progress,
             stop,
             whole=selected is None,
@@ -92,11 +95,20 @@ def _keep_pairs(
 
     catalog, writing = library.directory.catalog(), library.directory.writing_at_once
     with suppress(LibraryError):
-        keep_pairs(catalog, writing, stop, progress.compared_by_hash)
+        pictures = partial(_picture, library)
+        keep_pairs(catalog, pictures, writing, stop, progress.compared_by_hash)
         if checkpoint_id is not None:
             keep_embedding_pairs(
                 catalog, checkpoint_id, writing, stop, progress.compared_by_embedding
             )
+
+
+def _picture(library: OpenedLibrary, photo_id: int) -> bytes | None:
+    """Return the small thumbnail of a photo, or None if none is kept and no file gives one."""
+    try:
+        return library.thumbnails.get(photo_id, min(THUMBNAIL_SIZES)).data
+    except (SigseekError, OSError):
+        return None
 
 
 def keep_distinct(library: OpenedLibrary, photos: Sequence[str | os.PathLike[str] | int]) -> int:
