@@ -16,7 +16,7 @@ from sigseek.demo.photos import draw_photos
 from sigseek.demo.scene import OBJECTS, PLACES, WEATHERS, Scene, numbered_scene
 from sigseek.indexer.measure import measure_biases
 from sigseek.library import Library, open_library
-from sigseek.siglip.checkpoint import MINI
+from sigseek.siglip.names import MINI
 from sigseek.storage import Catalog
 
 Float16s = npt.NDArray[np.float16]

@@ -21,7 +21,7 @@ from sigseek.demo.scene import Scene
 from sigseek.evaluation.metrics import average_precision
 from sigseek.indexer.decoding.decode import decode_views
 from sigseek.library import Library, open_library
-from sigseek.siglip.checkpoint import MINI
+from sigseek.siglip.names import MINI
 from sigseek.siglip.yardstick.texts import composed_texts
 
 Floats = npt.NDArray[np.float32]

@@ -34,7 +34,8 @@ from sigseek.demo.scene import COLORS, OBJECTS, PLACES, WEATHERS, Scene
 from sigseek.evaluation.metrics import auroc, average_precision, calibration_error, reliability
 from sigseek.library import Library, open_library
 from sigseek.search.results import Hit, SearchResults
-from sigseek.siglip.checkpoint import MINI, MINI_DIRECTORY
+from sigseek.siglip.checkpoint import MINI_DIRECTORY
+from sigseek.siglip.names import MINI
 from sigseek.storage.index import faiss_build
 
 Bools = npt.NDArray[np.bool_]

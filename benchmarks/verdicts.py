@@ -30,7 +30,8 @@ from sigseek.evaluation.metrics import calibration_error, reliability
 from sigseek.library import Library, open_library
 from sigseek.search.results import Hit, SearchResults
 from sigseek.search.verdicts import VERDICTS
-from sigseek.siglip.checkpoint import MINI, MINI_DIRECTORY
+from sigseek.siglip.checkpoint import MINI_DIRECTORY
+from sigseek.siglip.names import MINI
 
 _PER_KIND = 20
 _SHOWN = 10

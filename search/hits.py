@@ -2,19 +2,23 @@
 photo's files are there.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sigseek.disk import first_there
 from sigseek.search.facts.folders import Directory
 from sigseek.search.known_photo import KnownPhoto
 from sigseek.search.query import Fact, Query, terms
 from sigseek.search.results import Hit, SearchResults
-from sigseek.search.retrieval import Ids
-from sigseek.search.scorer import Rows
 from sigseek.storage import CatalogReader, PhotoRecord
+
+if TYPE_CHECKING:  # a query of facts alone needs no numpy
+    from sigseek.search.retrieval import Ids
+    from sigseek.search.scorer import Rows
 
 
 def photos_with_files(

@@ -1,21 +1,26 @@
-"""Lists the photos that a query of facts and tags alone selects. It needs no model and no index."""
+"""Lists the photos that a query of facts and tags alone selects. It needs no model and no index,
+and for the first part of the list no numpy.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from sigseek.search.checks import check_limit, check_place
-from sigseek.search.counts import Others
 from sigseek.search.hits import photo_fields
-from sigseek.search.order import Listing
-from sigseek.search.page import Part, question, read_page
+from sigseek.search.page import Page, Part, question, read_page
 from sigseek.search.query import Query, label, required, terms
 from sigseek.search.results import Hit, JudgedTerm, Order, SearchResults
-from sigseek.search.retrieval import Ids
-from sigseek.search.scope import selected
-from sigseek.search.scorer import Scored
-from sigseek.storage import CatalogReader
+from sigseek.search.scope import first_selected, selected
+from sigseek.storage import CatalogReader, PhotoRecord
+
+if TYPE_CHECKING:
+    from sigseek.search.retrieval import Ids
+    from sigseek.search.scorer import Scored
+
+_BESIDES = 8
+"""How many more ids than photos are read first, because a photo may have no file."""
 
 
 def list_selected(
@@ -43,27 +48,26 @@ def list_selected(
     check_place(order, offset, page)
     asked = question([str(facts), order])
     part = Part(asked, limit, offset, read_page(page, asked) if page else None)
-    ids = selected(facts, catalog) if ordered is None else ordered
-    listing = Listing(
-        catalog, _certain(ids), order, by_verdict=False, is_ordered=ordered is not None
-    )
-    found, next_page = listing.part(part, 0.0, generation=0)
+    if order == "match" and ordered is None and not part.passed and page is None:
+        count, found, next_page = _beginning(facts, catalog, part)
+    else:
+        count, found, next_page = _later_part(facts, catalog, part, order, ordered)
     true_of: dict[str, set[int]] | None = None
     if explain:
         true_of = {label(term): set(selected(term, catalog).tolist()) for term in terms(facts)}
     hits = tuple(
         _hit(rank, fields, true_of)
-        for rank, fields in enumerate(photo_fields([photo for _, photo in found]), part.passed + 1)
+        for rank, fields in enumerate(photo_fields(found), part.passed + 1)
     )
     return SearchResults(
         hits=hits,
         best=hits[0] if hits else None,
-        matches=len(ids),
+        matches=count,
         maybes=0,
         counted=True,
-        expected=float(len(ids)),
+        expected=float(count),
         confidence=1.0,
-        photos=len(ids),
+        photos=count,
         judged_by="facts",
         selection=str(facts),
         terms=judged_facts(facts),
@@ -73,17 +77,68 @@ def list_selected(
     )
 
 
+def _beginning(
+    facts: Query, catalog: CatalogReader, part: Part
+) -> tuple[int, list[PhotoRecord], str | None]:
+    """Return the number of photos for which the facts are true, the first of them in the order of
+    their ids, as many as the part has, and the token of the page after them.
+    """
+    most = part.limit + _BESIDES
+    while True:
+        count, ids = first_selected(facts, catalog, most)
+        photos = catalog.photos(ids)
+        found = [photos[id_] for id_ in ids if id_ in photos][: part.limit]
+        if len(found) == part.limit or len(ids) == count:
+            break
+        most *= 4
+    if not found or (len(ids) == count and found[-1].id == ids[-1]):
+        return count, found, None
+    following = Page(
+        asked=part.asked,
+        generation=0,
+        newest=catalog.newest_photo(),
+        judged=False,
+        rank=len(found),
+        last=(0, -1.0, found[-1].id),  # as `Listing` has it of a certain match
+        models=(),
+    )
+    return count, found, following.token()
+
+
+def _later_part(
+    facts: Query, catalog: CatalogReader, part: Part, order: Order, ordered: Ids | None
+) -> tuple[int, list[PhotoRecord], str | None]:
+    """Return the number of photos for which the facts are true, the photos of a part of the list,
+    and the token of the page after them.
+    """
+    from sigseek.search.order import Listing
+
+    ids = selected(facts, catalog) if ordered is None else ordered
+    listing = Listing(
+        catalog, _certain(ids), order, by_verdict=False, is_ordered=ordered is not None
+    )
+    found, next_page = listing.part(part, 0.0, generation=0)
+    return len(ids), [photo for _, photo in found], next_page
+
+
 def ids_in_order(facts: Query, catalog: CatalogReader, order: Order) -> Ids:
     """Return the ids (n,) of the photos for which the facts and tags are true, in their order."""
     ids = selected(facts, catalog)
     if order == "match":
         return ids
+    from sigseek.search.order import Listing
+
     listing = Listing(catalog, _certain(ids), order, by_verdict=False)
     return ids[listing.rows(0.0, None)]
 
 
 def _certain(ids: Ids) -> Scored:
     """Return the scores of photos that are certainly matches."""
+    import numpy as np
+
+    from sigseek.search.counts import Others
+    from sigseek.search.scorer import Scored
+
     ones = np.ones(len(ids))
     return Scored(ids, {}, {}, {}, ones, ones, ones, 1.0, Others(0, np.zeros(0), 0.0))
 

@@ -8,19 +8,22 @@ What a photo is put in order by is not remembered. So a photo that gets another 
 first path between two pages stands on the page where its new place is.
 """
 
+from __future__ import annotations
+
 import base64
 import binascii
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sigseek.search.errors import QueryError
-from sigseek.search.judged_text import JudgedText
 from sigseek.search.query import Fact, Leaf, Query, Tag, terms
-from sigseek.search.terms import PhotoModel, TermModel, TextModel, tag_model
-from sigseek.siglip import Scoring
+
+if TYPE_CHECKING:
+    from sigseek.search.terms import TermModel
+    from sigseek.siglip import Scoring
 
 PlaceInOrder = tuple[int, float | str, int]
 """A photo's place in an order: by verdict, by the order's value, and by when it was added."""
@@ -106,6 +109,9 @@ def made_from(models: Mapping[Leaf, TermModel]) -> tuple[Any, ...]:
 
 
 def _written(model: TermModel) -> Any:
+    from sigseek.search.judged_text import JudgedText  # as below: a page of facts needs no numpy
+    from sigseek.search.terms import PhotoModel
+
     if isinstance(model, JudgedText):
         shows = model.shows
         return ["text", model.confidence, shows.decided_by, list(map(float, shows.parameters))]
@@ -113,6 +119,9 @@ def _written(model: TermModel) -> Any:
 
 
 def _model(term: Leaf, written: Any, scoring: Scoring) -> TermModel:
+    from sigseek.search.judged_text import JudgedText
+    from sigseek.search.terms import PhotoModel, TextModel, tag_model
+
     kind: Literal["text", "photo", "tag"] = written[0]
     if isinstance(term, Tag | Fact):
         return tag_model()

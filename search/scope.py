@@ -1,16 +1,21 @@
 """Which photos of a library a query is about, by the query's facts and tags."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sigseek.search.errors import FactError, UnknownTagError
 from sigseek.search.facts.names import folded
 from sigseek.search.facts.values import FactValueError
 from sigseek.search.query import And, Fact, Leaf, Not, Or, Query, Tag, terms
-from sigseek.search.retrieval import Ids, Retriever
 from sigseek.storage import CatalogReader, CheckpointRecord
 from sigseek.storage.selection import Every, Except, Selection, Some, Tagged
+
+if TYPE_CHECKING:  # a query of facts alone needs no numpy
+    from sigseek.search.retrieval import Ids, Retriever
 
 _SEVERAL_WORDS = re.compile(r'([^\s()^"“”„]+)\s+([^\s()^"“”„:]+)(?!\S)')
 """A value without quotation marks, and a word behind it."""
@@ -56,6 +61,13 @@ def selected(facts: Query, catalog: CatalogReader) -> Ids:
     true. Raises what `find_scope` does.
     """
     return catalog.selected(_selection(facts, catalog))
+
+
+def first_selected(facts: Query, catalog: CatalogReader, most: int) -> tuple[int, Sequence[int]]:
+    """Return the number of the photos for which the facts and tags are true, and the lowest `most`
+    of their ids, ascending. Raises what `find_scope` does.
+    """
+    return catalog.first_selected(_selection(facts, catalog), most)
 
 
 def _selection(facts: Query, catalog: CatalogReader) -> Selection:

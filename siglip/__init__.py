@@ -4,11 +4,16 @@ This room knows nothing of libraries, folders or command lines. Importing it is 
 transformers are imported by `sigseek.siglip.runtimes.torch`, when a tower is first loaded on torch.
 """
 
-from sigseek.siglip.checkpoint import Checkpoint, load_checkpoint
+from typing import TYPE_CHECKING, Any
+
+from sigseek.deferred import load_from
 from sigseek.siglip.errors import CheckpointError
-from sigseek.siglip.preprocessing import Preprocessing
-from sigseek.siglip.scoring import Scoring
-from sigseek.siglip.towers import ImageTower, TextTower
+
+if TYPE_CHECKING:
+    from sigseek.siglip.checkpoint import Checkpoint, load_checkpoint
+    from sigseek.siglip.preprocessing import Preprocessing
+    from sigseek.siglip.scoring import Scoring
+    from sigseek.siglip.towers import ImageTower, TextTower
 
 __all__ = [
     "Checkpoint",
@@ -19,3 +24,19 @@ __all__ = [
     "TextTower",
     "load_checkpoint",
 ]
+
+# Loaded when first asked for: a search of facts alone takes names and constants from this package.
+_HOMES = {
+    "Checkpoint": "sigseek.siglip.checkpoint",
+    "load_checkpoint": "sigseek.siglip.checkpoint",
+    "Preprocessing": "sigseek.siglip.preprocessing",
+    "Scoring": "sigseek.siglip.scoring",
+    "ImageTower": "sigseek.siglip.towers",
+    "TextTower": "sigseek.siglip.towers",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sigseek.siglip' has no attribute '{name}'")
+    return load_from(_HOMES[name], name)

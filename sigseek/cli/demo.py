@@ -20,7 +20,7 @@ from sigseek.demo.scene import Scene
 from sigseek.pages.contact_sheet import Section, write_contact_sheet
 from sigseek.results import counted
 from sigseek.search.results import SearchResults
-from sigseek.siglip.checkpoint import MINI
+from sigseek.siglip.names import MINI
 
 _HITS = 5
 

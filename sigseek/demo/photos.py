@@ -17,7 +17,7 @@ from sigseek.demo.captions import caption
 from sigseek.demo.drawing import draw_scene
 from sigseek.demo.scene import Scene, numbered_scene
 from sigseek.errors import Option, Remedy, SigseekError
-from sigseek.siglip.checkpoint import MINI_CAMERA
+from sigseek.siglip.names import MINI_CAMERA
 
 CAPTIONS = "captions.jsonl"
 SIZE = (1600, 1200)

@@ -8,7 +8,6 @@ from sigseek.operations.location import LibraryLocation
 from sigseek.operations.model import ModelInUse
 from sigseek.progress import Listener, Stop
 from sigseek.search.errors import CalibrationError
-from sigseek.siglip.checkpoint import shipped_calibration
 
 if TYPE_CHECKING:
     from sigseek.search.calibration import Calibration
@@ -32,6 +31,8 @@ def is_calibrated(directory: LibraryLocation, model: ModelInUse) -> bool:
     """Return whether the library has a calibration of the checkpoint, or the checkpoint brings
     one.
     """
+    from sigseek.siglip.checkpoint import shipped_calibration
+
     record = model.record()
     own = directory.catalog().calibration(record.id) if record else None
     return bool(own or shipped_calibration(model.checkpoint))
@@ -42,6 +43,7 @@ def read_calibration(
 ) -> Calibration | None:
     """Read the calibration that the library keeps as JSON, or without one the checkpoint's."""
     from sigseek.search.calibration import Calibration
+    from sigseek.siglip.checkpoint import shipped_calibration
 
     fitted = own or shipped_calibration(model.checkpoint)
     try:

@@ -8,7 +8,7 @@ from sigseek.operations.model import ModelInUse
 from sigseek.operations.warning import warn_caller
 from sigseek.progress import Listener, Stop
 from sigseek.results import counted
-from sigseek.siglip.checkpoint import DEFAULT, MINI, MINI_CAMERA
+from sigseek.siglip.names import DEFAULT, MINI, MINI_CAMERA
 from sigseek.storage import CheckpointRecord, CheckpointState, LibraryError
 
 _DRAWN = " ".join(MINI_CAMERA)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sigseek.siglip.checkpoint import MINI
+from sigseek.siglip.names import MINI
 from sigseek.storage import CheckpointRecord
 
 if TYPE_CHECKING:

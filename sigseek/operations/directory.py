@@ -9,7 +9,6 @@ from sigseek.paths import LIBRARY_BESIDE_PHOTOS, typed_path
 from sigseek.progress import Listener
 from sigseek.storage import Catalog, LibraryError, writer_lock
 from sigseek.storage.catalog import FILE_NAME
-from sigseek.storage.index.store import FaissStore
 
 
 class LibraryDirectory(LibraryLocation):
@@ -36,6 +35,8 @@ class LibraryDirectory(LibraryLocation):
         """
         catalog = self.directory / FILE_NAME
         if catalog.is_file() and not catalog.stat().st_size:  # SQLite begins with an empty file
+            from sigseek.storage.index.store import FaissStore
+
             if FaissStore(self.index_directory).bytes():
                 raise LibraryError(
                     f"{catalog} is empty",

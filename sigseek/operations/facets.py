@@ -108,10 +108,7 @@ def count_facets(
                 counts[kind] = moment.count_photos_by(kind, ids)
         if by is None:
             counts = {"year": _years(counts["month"]), **counts}
-        if ids is not None:
-            photos = len(ids)
-        else:  # every photo has one format
-            photos = sum((counts.get("format") or moment.count_photos_by("format")).values())
+        photos = moment.count_all_photos() if ids is None else len(ids)
     values: list[Facet] = []
     left_out: dict[FacetKind, int] = {}
     for kind, by_value in counts.items():

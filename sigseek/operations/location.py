@@ -14,10 +14,9 @@ from sigseek.errors import Call, ErrorKind, Option, Remedy
 from sigseek.paths import is_address, is_database
 from sigseek.progress import Listener, Silence, Stop
 from sigseek.storage import Catalog, LibraryError
-from sigseek.storage.index.contract import IndexStore
-from sigseek.storage.index.store import FaissStore
 
 if TYPE_CHECKING:
+    from sigseek.storage.index.contract import IndexStore
     from sigseek.storage.index.milvus_store import MilvusStore
 
 
@@ -56,6 +55,8 @@ class LibraryLocation(ABC):
         """
         address = self.catalog().vectors()
         if address is None:
+            from sigseek.storage.index.store import FaissStore  # facts alone need no index
+
             return FaissStore(self.index_directory)
         return self.server(address)
 

@@ -18,20 +18,15 @@ from sigseek.operations.location import LibraryLocation
 from sigseek.operations.warning import warn_caller
 from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.results import counted
-from sigseek.siglip import (
-    Checkpoint,
-    CheckpointError,
-    ImageTower,
-    TextTower,
-    load_checkpoint,
-)
-from sigseek.siglip.checkpoint import DEFAULT
+from sigseek.siglip import CheckpointError
+from sigseek.siglip.names import DEFAULT
 from sigseek.storage import CheckpointRecord
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from sigseek.siglip import Checkpoint, ImageTower, TextTower
     from sigseek.siglip.yardstick.embeddings import Yardstick
     from sigseek.siglip.yardstick.steps import Step
 
@@ -92,6 +87,8 @@ class ModelInUse:
         return self._checkpoint.get(lambda: self._load_checkpoint(told, until), until)
 
     def _load_checkpoint(self, listener: Listener, stop: Stop) -> Checkpoint:
+        from sigseek.siglip import load_checkpoint  # facts alone need none of it
+
         if self.name is not None or not self._directory.exists():
             return load_checkpoint(self.name or DEFAULT, listener, stop)
         known = checkpoint_to_search(self._directory.catalog())
@@ -148,6 +145,8 @@ class ModelInUse:
             return False
         if known.name in (self.checkpoint.name, self._unusable):
             return False
+        from sigseek.siglip import load_checkpoint
+
         try:
             load_checkpoint(known.name, self.listener, Stop())
         except CheckpointError:

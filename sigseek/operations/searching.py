@@ -97,14 +97,16 @@ def _list_by_facts(
     library: OpenedLibrary, asked: Query, wanted: _Wanted, habits: Remedy | str | None
 ) -> SearchResults:
     """Return the answer to a query of facts alone. `habits` is a note on how it was written."""
-    from sigseek.operations.layout import ids_of_many
     from sigseek.search.listing import list_selected
     from sigseek.search.query import terms
 
     catalog = library.directory.catalog()
-    # The first photos in the order of their ids need no order of all the others.
-    begins = wanted.sort == "match" and not wanted.offset and wanted.page is None
-    ordered = None if begins else ids_of_many(catalog, asked, wanted.sort)
+    ordered = None
+    # The first photos in the order of their ids need no order of all the others, and no numpy.
+    if wanted.sort != "match" or wanted.offset or wanted.page is not None:
+        from sigseek.operations.layout import ids_of_many
+
+        ordered = ids_of_many(catalog, asked, wanted.sort)
     found = list_selected(
         asked,
         catalog,

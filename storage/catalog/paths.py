@@ -23,7 +23,7 @@ from sigseek.storage.catalog.tables import FOLDER
 from sigseek.storage.records import FolderRecord
 
 _T = TypeVar("_T")
-_CHUNK = 10_000
+CHUNK = 10_000
 """Values in one statement. SQLite takes 32,766 parameters, PostgreSQL 65,535."""
 
 
@@ -149,5 +149,5 @@ def is_after(column: Column[str], stored: str, inside: PurePath | None) -> Colum
 
 def statement_chunks(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
     """Yield the values in parts that one statement takes."""
-    for start in range(0, len(values), _CHUNK):
-        yield values[start : start + _CHUNK]
+    for start in range(0, len(values), CHUNK):
+        yield values[start : start + CHUNK]

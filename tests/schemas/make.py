@@ -15,7 +15,8 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 from sigseek.demo.photos import draw_photos
-from sigseek.siglip.checkpoint import MINI, MINI_DIRECTORY, read_checkpoint
+from sigseek.siglip.checkpoint import MINI_DIRECTORY, read_checkpoint
+from sigseek.siglip.names import MINI
 from tests.checkpoints import save_tiny
 
 SCHEMAS = Path(__file__).parent

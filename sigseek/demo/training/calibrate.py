@@ -13,7 +13,8 @@ from sigseek.demo.captions import Statement, phrase, random_statement
 from sigseek.demo.photos import draw_photos
 from sigseek.demo.scene import Scene
 from sigseek.library import open_library
-from sigseek.siglip.checkpoint import MINI, MINI_DIRECTORY
+from sigseek.siglip.checkpoint import MINI_DIRECTORY
+from sigseek.siglip.names import MINI
 
 CAPTIONS = 400
 PICTURES = 2000

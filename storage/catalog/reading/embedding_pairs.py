@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy import select
 
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.tables import EMBEDDING_COMPARISON, EMBEDDING_PAIR
-from sigseek.storage.records.hashes import EmbeddingComparison, EmbeddingPairs
+
+if TYPE_CHECKING:
+    from sigseek.storage.records.hashes import EmbeddingComparison, EmbeddingPairs
 
 _FETCHED = 5_000
 """Rows that are fetched together."""
@@ -17,6 +21,8 @@ class EmbeddingPairReader(Reader):
 
     def embedding_comparison(self, checkpoint_id: int) -> EmbeddingComparison | None:
         """Return the comparison of the checkpoint's embeddings; None if there was none yet."""
+        from sigseek.storage.records.hashes import EmbeddingComparison
+
         columns = EMBEDDING_COMPARISON.c
         query = select(columns.version, columns.generation, columns.usual, columns.photos)
         with self._connect() as connection:
@@ -28,6 +34,8 @@ class EmbeddingPairReader(Reader):
         were compared.
         """
         import numpy as np
+
+        from sigseek.storage.records.hashes import EmbeddingPairs
 
         columns = EMBEDDING_PAIR.c
         query = select(columns.first_id, columns.second_id, columns.cosine, columns.looks_same)

@@ -6,9 +6,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, func, select, true, union_all
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Select,
+    case,
+    func,
+    select,
+    true,
+    union_all,
+)
 
-from sigseek.storage.catalog.periods import is_after, is_within
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.reading.tags import given_photos, judged_photos
 from sigseek.storage.catalog.tables import FILE, FOLDER, HAND_TAG, PHOTO, TAG
@@ -23,6 +32,8 @@ _Among: TypeAlias = Callable[[Column[int]], ColumnElement[bool]]
 
 _MANY = 500_000
 """The number of ids that one statement takes."""
+_BEHIND_HYPHEN = chr(ord("-") + 1)
+"""What sorts behind all that follows a whole year or month in a date."""
 _COLUMNS: Mapping[FacetKind, tuple[ColumnElement[Any], ...]] = {
     "year": (func.substr(PHOTO.c.taken_at, 1, 4),),
     "month": (func.substr(PHOTO.c.taken_at, 1, 7),),
@@ -49,6 +60,11 @@ class FacetReader(Reader):
         with self._connect() as connection:
             counts = self._counts_among(connection, kind, among)
         return {value: photos for value, photos in counts.items() if photos}
+
+    def count_all_photos(self) -> int:
+        """Return the number of photos, with and without files."""
+        with self._connect() as connection:
+            return connection.scalar(select(func.count()).select_from(PHOTO)) or 0
 
     def _count_all(self, kind: FacetKind) -> dict[FacetValue, int]:
         with self._connect() as connection:
@@ -88,27 +104,59 @@ def _counts_of_all(connection: Connection, kind: FacetKind) -> _Counts:
     """Return how many photos of the catalog have each value of the kind."""
     if kind == "year" or kind == "month":
         return _counts_by_time(connection, len("1978") if kind == "year" else len("1978-05"))
+    if kind == "folder":
+        return _counts_by_folder(connection)
     return _counts(connection, kind, lambda _: true())
 
 
 def _counts_by_time(connection: Connection, length: int) -> _Counts:
     """Return how many photos of the catalog have each date, cut to this length.
 
-    The index on dates has each year and month as a range, and counting in ranges is four times
-    faster than cutting all dates.
+    The index on dates has each year and month as a range. One statement jumps from range to range
+    and counts in each, which is ten times faster than to cut all dates.
     """
     taken = PHOTO.c.taken_at
     undated = select(func.count()).select_from(PHOTO).where(taken.is_(None))
     counts: _Counts = Counter({None: connection.scalar(undated) or 0})
-    left = taken > ""
-    while first := connection.scalar(select(func.min(taken)).where(left)):
-        value = first[:length]
-        # "1978" is not part of a month, though a month may begin with the same moment.
-        if len(value) == length:
-            chosen, left = is_within(taken, value, value), is_after(taken, value)
-        else:
-            chosen, left = taken == value, taken > value
-        counts[value] = connection.scalar(select(func.count()).where(chosen)) or 0
+    cut = func.substr(func.min(taken), 1, length)
+    values = select(cut.label("value")).where(taken > "").cte("dates", recursive=True)
+    following = select(cut).where(taken >= _end(values.c.value, length)).scalar_subquery()
+    values = values.union_all(select(following).where(values.c.value.is_not(None)))
+    value = values.c.value
+    chosen = select(func.count()).where(taken >= value, taken < _end(value, length))
+    query = select(value, chosen.scalar_subquery()).where(value.is_not(None))
+    return counts + Counter(dict(connection.execute(query).all()))
+
+
+def _end(value: ColumnElement[str | None], length: int) -> ColumnElement[str]:
+    """Return what sorts behind all dates that become this value when they are cut to a length."""
+    # A longer date goes on with "-". "1978" is not part of a month, though both begin alike.
+    is_whole = func.length(value) == length
+    return value.concat(case((is_whole, _BEHIND_HYPHEN), else_="-"))
+
+
+def _counts_by_folder(connection: Connection) -> _Counts:
+    """Return how many photos of the catalog have a file in each folder.
+
+    Most photos have one file, so their files are counted, which reads indexes alone. Photos with
+    several files are then counted again.
+    """
+    total = connection.scalar(select(func.count()).select_from(PHOTO)) or 0
+    files = connection.scalar(select(func.count()).select_from(FILE)) or 0
+    held = connection.scalar(select(func.count(FILE.c.photo_id.distinct()))) or 0
+    counts: _Counts = Counter({None: total - held})
+    in_folder = select(func.count()).where(FILE.c.folder_id == FOLDER.c.id).scalar_subquery()
+    for path, count in connection.execute(select(FOLDER.c.path, in_folder)):
+        counts[path] = count
+    if files > held:
+        several = select(FILE.c.photo_id).group_by(FILE.c.photo_id).having(func.count() > 1)
+        repeated = (
+            select(FOLDER.c.path, func.count() - func.count(FILE.c.photo_id.distinct()))
+            .join_from(FILE, FOLDER, FOLDER.c.id == FILE.c.folder_id)
+            .where(FILE.c.photo_id.in_(several))
+            .group_by(FOLDER.c.path)
+        )
+        counts.subtract(dict(connection.execute(repeated).all()))
     return counts
 
 

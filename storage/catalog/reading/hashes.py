@@ -10,11 +10,11 @@ from sqlalchemy import Select, exists, func, select
 from sigseek.storage.catalog.paths import statement_chunks
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.tables import DISTINCT_PAIR, FILE, NEAR_PAIR, PHOTO, SKETCH
-from sigseek.storage.records.hashes import SketchTable
 from sigseek.storage.records.photos import DateSource
 
 if TYPE_CHECKING:
     from sigseek.storage.records.arrays import Ids
+    from sigseek.storage.records.hashes import SketchTable
 
 _TO_THE_SECOND = len("2016-12-24T10:02:17")
 _FETCHED = 2_000
@@ -165,6 +165,8 @@ class HashReader(Reader):
 
 def _table(rows: Sequence[tuple[int, int, bytes, int, bytes, bytes]]) -> SketchTable:
     import numpy as np
+
+    from sigseek.storage.records.hashes import SketchTable
 
     ids, inner, margins, quality, bits, variants = zip(*rows, strict=True)
     count = len(rows)

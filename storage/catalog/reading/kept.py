@@ -57,6 +57,14 @@ class KeptAnswers:
                 self._leave_out_oldest()
         return answer
 
+    def has(self, question: Hashable) -> bool:
+        """Return whether an answer to the question is kept that nobody has changed the catalog
+        since.
+        """
+        changes = self._dialect.changes()
+        with self._lock:
+            return changes == self._changes and question in self._answers
+
     def _leave_out_oldest(self) -> None:
         """Leave out the answers that were not asked for longest, until few enough are kept."""
         values = sum(map(_length, self._answers.values()))

@@ -30,6 +30,10 @@ class Reader:
         """Return what `ask` returns, or a kept answer to the question. Nobody may change it."""
         return self._kept.get(question, ask) if self._kept else ask()
 
+    def _has_kept(self, question: Hashable) -> bool:
+        """Return whether an answer to the question is kept, which `_once` would return."""
+        return self._kept is not None and self._kept.has(question)
+
     @contextmanager
     def _connect(self) -> Iterator[Connection]:
         """Open a connection in a `with` statement. What the database raises in it becomes a

@@ -8,11 +8,11 @@ from functools import reduce
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, select, true, union
 
 from sigseek.geography import kilometres, surrounding_box
 from sigseek.storage.catalog.dialect import Dialect
-from sigseek.storage.catalog.paths import is_below, statement_chunks
+from sigseek.storage.catalog.paths import CHUNK, is_below, statement_chunks
 from sigseek.storage.catalog.periods import is_within
 from sigseek.storage.catalog.reading.duplicates import near_duplicates, photos_with_copies
 from sigseek.storage.catalog.reading.reader import Reader
@@ -46,6 +46,12 @@ if TYPE_CHECKING:
     Mask = npt.NDArray[np.bool_]
 
 _FETCHED = 10_000
+_FEW = 20_000
+"""The most photos that the database is asked to put in order by id."""
+_TRIED = 1_000
+"""The first photos among which those of a large selection are looked for."""
+_BY_STATEMENTS = (State, Named, Placed, Worded, Below, Tagged)
+"""Conditions that statements select the photos of."""
 _INDEXED = ("camera", "lens", "format", "city", "region", "country")
 """The columns of names that have an index."""
 _PLACE = (PHOTO.c.city, PHOTO.c.region, PHOTO.c.country)
@@ -63,6 +69,15 @@ class SelectionReader(Reader):
         changed.
         """
         return self._once(selection, lambda: self._read_selected(selection))
+
+    def first_selected(self, selection: Selection, most: int) -> tuple[int, Sequence[int]]:
+        """Return the number of photos that are selected now, and the lowest `most` of their ids,
+        ascending. For one condition this takes less time than to read all ids, and no numpy.
+        """
+        if self._has_kept(selection) or most > _FETCHED:
+            return self._beginning_of_all(selection, most)
+        question = ("first selected", selection, most)
+        return self._once(question, lambda: self._read_first_selected(selection, most))
 
     def names(self, column: NamedColumn) -> Sequence[str]:
         """Return the names that photos have in the column, each once."""
@@ -84,6 +99,15 @@ class SelectionReader(Reader):
         ids = np.flatnonzero(found).astype(np.int64, copy=False)
         ids.flags.writeable = False
         return ids
+
+    def _read_first_selected(self, selection: Selection, most: int) -> tuple[int, Sequence[int]]:
+        with self._connect() as connection:
+            found = _first_selected(connection, selection, most)
+        return self._beginning_of_all(selection, most) if found is None else found
+
+    def _beginning_of_all(self, selection: Selection, most: int) -> tuple[int, Sequence[int]]:
+        ids = self.selected(selection)
+        return len(ids), ids[:most].tolist()
 
     def _read_names(self, column: NamedColumn) -> tuple[str, ...]:
         values = PHOTO.c[column]
@@ -175,13 +199,97 @@ class _Photos:
         return np.zeros(self._size, np.bool_)
 
 
+def _first_selected(
+    connection: Connection, selection: Selection, most: int
+) -> tuple[int, Sequence[int]] | None:
+    """Return the number of photos that are selected, and the lowest `most` of their ids, ascending.
+    None is returned where all ids have to be read for that: for several conditions, and for one
+    that is not about a photo's own columns and true of many photos.
+    """
+    selection = _simplest(selection)
+    is_true = _on_own_columns(selection)
+    if is_true is not None:
+        chosen = select(PHOTO.c.id).where(is_true)
+        count = _count_photos(connection, selection, is_true)
+        if count > _FEW:  # the first of all photos have them, unless the selection begins late
+            first = select(PHOTO.c.id, is_true.label("is_true")).order_by(PHOTO.c.id)
+            tried = first.limit(_TRIED).subquery()
+            query = select(tried.c.id).where(tried.c.is_true).order_by(tried.c.id).limit(most)
+            ids = connection.scalars(query).all()
+            if len(ids) == most:
+                return count, ids
+    elif isinstance(selection, _BY_STATEMENTS):
+        chosen = select(union(*_statements(selection)).subquery().c[0])
+        at_most = select(func.count()).select_from(chosen.limit(_FEW + 1).subquery())
+        count = connection.scalar(at_most) or 0
+        if count > _FEW:
+            return None
+    else:
+        return None
+    # A sum has no order in any index. SQLite would look through all photos in the order of their
+    # ids, where the index on the condition gives the few that are selected.
+    (id_,) = chosen.selected_columns
+    return count, connection.scalars(chosen.order_by(id_ + 0).limit(most)).all()
+
+
+def _count_photos(connection: Connection, selection: Selection, is_true: Any) -> int:
+    """Return of how many photos the condition of a selection is true."""
+    everything = select(func.count()).select_from(PHOTO)
+    if isinstance(selection, Except):
+        # An index tells of which photos a condition is true, and not of which it is not.
+        opposite = _on_own_columns(selection.part)
+        assert opposite is not None
+        others = connection.scalar(everything.where(opposite)) or 0
+        return (connection.scalar(everything) or 0) - others
+    return connection.scalar(everything.where(is_true)) or 0
+
+
+def _simplest(selection: Selection) -> Selection:
+    """Return the one condition that the selection consists of, where it is only one."""
+    match selection:
+        case Every(parts=(part,)):
+            return _simplest(part)
+        case Some(parts=parts):
+            # A place may be a city, a region or a country, and photos know few names as several.
+            able = [part for part in parts if not (isinstance(part, Named) and not part.names)]
+            return _simplest(able[0]) if len(able) == 1 else selection
+        case Except(part=part):
+            return Except(_simplest(part))
+        case _:
+            return selection
+
+
+def _on_own_columns(selection: Selection) -> ColumnElement[bool] | None:
+    """Return the selection as a condition on the photo's own columns; None where it is none."""
+    match selection:
+        case Taken(first=first, last=last):
+            return is_within(PHOTO.c.taken_at, first, last)
+        case Named(column=column, names=names) if len(names) <= CHUNK:
+            return PHOTO.c[column].in_(names)
+        case Numbered(column=column, least=least, most=most):
+            return _between(PHOTO.c[column], least, most)
+        case State.UNDATED:
+            return PHOTO.c.taken_at.is_(None)
+        case State.DAMAGED:
+            return PHOTO.c.damaged
+        case State.PORTRAIT:
+            return PHOTO.c.height > PHOTO.c.width
+        case State.LANDSCAPE:
+            return PHOTO.c.width > PHOTO.c.height
+        case Except(part=part) if (condition := _on_own_columns(part)) is not None:
+            return condition.is_not(true())  # it may be unknown, too
+        case _:
+            return None
+
+
 def _statements(condition: Selection) -> Iterable[Select[int]]:
     """Yield statements that together select the ids of the photos of which the condition is
     true.
     """
+    if (own := _on_own_columns(condition)) is not None:
+        yield select(PHOTO.c.id).where(own)
+        return
     match condition:
-        case Taken(first=first, last=last):
-            yield select(PHOTO.c.id).where(is_within(PHOTO.c.taken_at, first, last))
         case Named(column=column, names=names):
             for chunk in statement_chunks(names):
                 yield select(PHOTO.c.id).where(PHOTO.c[column].in_(chunk))
@@ -189,8 +297,6 @@ def _statements(condition: Selection) -> Iterable[Select[int]]:
             for place in places:
                 # `=` and IS NULL can be looked up in an index of both databases.
                 yield select(PHOTO.c.id).where(*map(operator.eq, _PLACE, place))
-        case Numbered(column=column, least=least, most=most):
-            yield select(PHOTO.c.id).where(_between(PHOTO.c[column], least, most))
         case Worded(kind=kind, names=names):
             words, borne, word_id = _WORDS[kind]
             for chunk in statement_chunks(names):
@@ -210,12 +316,10 @@ def _statements(condition: Selection) -> Iterable[Select[int]]:
 
 
 def _in_state(state: State) -> Iterable[Select[int]]:
-    """Yield statements that together select the ids of the photos in a state."""
+    """Yield statements that together select the ids of the photos in a state, which their own
+    columns do not tell.
+    """
     match state:
-        case State.UNDATED:
-            yield select(PHOTO.c.id).where(PHOTO.c.taken_at.is_(None))
-        case State.DAMAGED:
-            yield select(PHOTO.c.id).where(PHOTO.c.damaged)
         case State.MISSING:
             missing = select(FILE.c.photo_id).where(FILE.c.missing_since.is_not(None))
             there = select(FILE.c.photo_id).where(
@@ -228,10 +332,6 @@ def _in_state(state: State) -> Iterable[Select[int]]:
         case State.TAGGED:
             yield judged_photos()
             yield given_photos()
-        case State.PORTRAIT:
-            yield select(PHOTO.c.id).where(PHOTO.c.height > PHOTO.c.width)
-        case State.LANDSCAPE:
-            yield select(PHOTO.c.id).where(PHOTO.c.width > PHOTO.c.height)
         case _:
             raise TypeError(f"{state!r} is not a state")
 
