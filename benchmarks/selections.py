@@ -64,9 +64,14 @@ def _measure(photos: int, dimension: int, directory: Path) -> None:
         with catalog.snapshot() as moment:  # which keeps no answers
             seconds = _p50(lambda query=query: selected(query, moment))  # type: ignore[misc]
         count = len(selected(query, catalog))
-        command = _p50(lambda fact=fact: _run(directory, fact), 3)  # type: ignore[misc]
+        command = _p50(lambda fact=fact: _run(directory, "search", fact), 3)  # type: ignore[misc]
         print(f"{fact:<40} {count:>10,} {seconds:>9.3f} {command:>12.3f}")
     _measure_counts(catalog)
+    print("counts of all photos, a whole command")
+    for kind in (*FACET_KINDS, None):
+        options = ["--by", kind] if kind else []
+        command = _p50(lambda options=options: _run(directory, "facets", *options), 3)  # type: ignore[misc]
+        print(f"{kind or 'all kinds':<20} {command:>10.3f}")
     (record,) = catalog.checkpoints()
     embeddings = CheckpointEmbeddings(catalog, record)
     searcher = Searcher(catalog, record, FaissStore(directory / "index").open(embeddings))
@@ -132,9 +137,9 @@ def _add_facts(directory: Path, photos: int) -> None:
     connection.close()
 
 
-def _run(directory: Path, query: str) -> None:
-    command = [sys.executable, "-m", "sigseek", "search", query, "--library", directory, "--json"]
-    subprocess.run([*map(str, command)], check=True, capture_output=True)
+def _run(directory: Path, *words: str) -> None:
+    command = [sys.executable, "-m", "sigseek", *words, "--library", str(directory), "--json"]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 def _search(

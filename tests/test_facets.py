@@ -466,3 +466,10 @@ def test_counts_of_facts_load_no_model_and_no_index(real: Path) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout == "3 []\n"
+    code = (
+        f"import sys, sigseek; sigseek.open({str(real)!r}).facets(); print('numpy' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "False\n"

@@ -22,8 +22,9 @@ from sigseek.search.errors import FactError, UnknownTagError
 from sigseek.search.facts.known_names import KnownNames
 from sigseek.search.parse import parse
 from sigseek.search.query import And, Fact, Leaf, Not, Or, Query, Tag
-from sigseek.search.scope import selected
+from sigseek.search.scope import first_selected, selected
 from sigseek.storage import Catalog, PhotoFacts, ReadFile
+from sigseek.storage.catalog.reading import selections as reading
 from tests.catalogs import add_checkpoint
 from tests.trees import trees
 
@@ -330,6 +331,39 @@ def test_every_question(library: tuple[Catalog, list[Known], list[int]]) -> None
         assert expected or question in _ASKS_FOR_NONE, question
 
 
+def check_beginning(catalog: Catalog, query: Query, expected: list[int]) -> None:
+    for most in (1, 7, len(expected) + 1):
+        count, first = first_selected(query, catalog, most)
+        assert (count, list(first)) == (len(expected), expected[:most]), (str(query), most)
+
+
+@pytest.mark.parametrize(("few", "tried"), [(20_000, 1_000), (5, 20), (0, 400)])
+def test_the_first_photos_of_every_question_and_of_its_opposite(
+    library: tuple[Catalog, list[Known], list[int]],
+    few: int,
+    tried: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whether a selection counts as large decides in which order the database looks."""
+    catalog, photos, ids = library
+    monkeypatch.setattr(reading, "_FEW", few)
+    monkeypatch.setattr(reading, "_TRIED", tried)
+    for leaf in LEAVES:
+        for query in (leaf, Not(leaf), And((Not(leaf),))):
+            expected = ids_of(photos, ids, lambda one, query=query: answer(one, query))
+            check_beginning(catalog, query, expected)
+
+
+def test_the_first_photos_of_an_answer_that_is_kept(
+    library: tuple[Catalog, list[Known], list[int]],
+) -> None:
+    catalog, photos, ids = library
+    for leaf in LEAVES:
+        expected = ids_of(photos, ids, lambda one, leaf=leaf: is_true(one, leaf))
+        assert selected(leaf, catalog).tolist() == expected
+        check_beginning(catalog, leaf, expected)
+
+
 def test_any_tree_of_questions(library: tuple[Catalog, list[Known], list[int]]) -> None:
     catalog, photos, ids = library
 
@@ -339,6 +373,7 @@ def test_any_tree_of_questions(library: tuple[Catalog, list[Known], list[int]]) 
         expected = ids_of(photos, ids, lambda one: answer(one, query))
         assert selected(query, catalog).tolist() == expected, str(query)
         assert selected(parse(str(query)), catalog).tolist() == expected, str(query)
+        check_beginning(catalog, query, expected)
 
     check()
 

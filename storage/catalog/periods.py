@@ -23,11 +23,24 @@ def is_within(column: Any, first: str | None, last: str | None) -> ColumnElement
     after = _following(last) if last is not None else None
     if after is not None:
         conditions.append(column < after)
-        # These begin before `after` and end later: the year 1978 for a period that ends in May.
-        longer = [date for date in _enclosing(after) if first is None or date >= _shortest(first)]
-        if longer:
+        if longer := _longer(first, after):
             conditions.append(column.not_in(longer))
     return and_(*conditions)
+
+
+def is_not_within(column: Any, first: str | None, last: str | None) -> list[ColumnElement[bool]]:
+    """Return conditions of which one is true where `is_within` is not. An index finds the dates of
+    each.
+    """
+    conditions = [column.is_(None)]
+    if first is not None:
+        conditions.append(column < _shortest(first))
+    after = _following(last) if last is not None else None
+    if after is not None:
+        conditions.append(column >= after)
+        if longer := _longer(first, after):
+            conditions.append(column.in_(longer))
+    return conditions
 
 
 def is_after(column: Any, last: str) -> ColumnElement[bool]:
@@ -54,6 +67,13 @@ def _shortest(date: str) -> str:
     while len(parts) > 1 and parts[-1] == _LOWEST[len(parts) - 1]:
         parts.pop()
     return "".join(parts)
+
+
+def _longer(first: str | None, after: str) -> list[str]:
+    """Return the dates that begin in a period which ends before `after`, and end later: the year
+    1978 for a period that ends in May.
+    """
+    return [date for date in _enclosing(after) if first is None or date >= _shortest(first)]
 
 
 def _enclosing(date: str) -> list[str]:
