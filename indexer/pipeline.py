@@ -364,6 +364,7 @@ class Indexer:
                     transaction.finish_folder(folder.id)
             if replaced or left_out:
                 transaction.remove_photos_without_files(without_files.kept)
+            transaction.remove_former_order()
         if untagged:
             self._ledger.enter_untagged(untagged)
         self._ledger.enter_excluded_photos(len(left_out), excluded_tagged)

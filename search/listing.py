@@ -4,12 +4,12 @@ and for the first part of the list no numpy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sigseek.search.checks import check_limit, check_place
 from sigseek.search.hits import photo_fields
-from sigseek.search.page import Page, Part, question, read_page
+from sigseek.search.page import Page, Part, find_part, question
 from sigseek.search.query import Query, label, required, terms
 from sigseek.search.results import Hit, JudgedTerm, Order, SearchResults
 from sigseek.search.scope import first_selected, selected
@@ -32,14 +32,15 @@ def list_selected(
     order: Order = "match",
     offset: int = 0,
     page: str | None = None,
-    ordered: Ids | None = None,
+    in_order: Callable[[int | None], Ids | None] | None = None,
 ) -> SearchResults:
     """Return the photos for which the facts and tags are true. All of them are certainly matches,
     so the order "match" is that of their ids.
 
     The part of the list that is returned has `limit` photos. It comes after the first `offset`
-    photos, or it is the `page` that an earlier answer named. `ordered` has the ids of all these
-    photos that have a file in their order, if that is known already.
+    photos, or it is the `page` that an earlier answer named. `in_order` returns the ids of all
+    these photos that have a file, in their order at a revision or, for None, in that of now. It
+    returns None if the order is not known already.
 
     Raises QueryError for a limit below 1, a value that nothing in the library has, and a tag that
     does not exist.
@@ -47,10 +48,11 @@ def list_selected(
     check_limit(limit)
     check_place(order, offset, page)
     asked = question([str(facts), order])
-    part = Part(asked, limit, offset, read_page(page, asked) if page else None)
-    if order == "match" and ordered is None and not part.passed and page is None:
+    part = find_part(catalog, asked, limit, order, offset=offset, page=page)
+    if order == "match" and in_order is None and not part.passed and page is None:
         count, found, next_page = _beginning(facts, catalog, part)
     else:
+        ordered = in_order(part.at) if in_order else None
         count, found, next_page = _later_part(facts, catalog, part, order, ordered)
     true_of: dict[str, set[int]] | None = None
     if explain:
@@ -96,6 +98,7 @@ def _beginning(
     following = Page(
         asked=part.asked,
         generation=0,
+        revision=part.revision,
         newest=catalog.newest_photo(),
         judged=False,
         rank=len(found),
@@ -115,20 +118,27 @@ def _later_part(
 
     ids = selected(facts, catalog) if ordered is None else ordered
     listing = Listing(
-        catalog, _certain(ids), order, by_verdict=False, is_ordered=ordered is not None
+        catalog,
+        _certain(ids),
+        order,
+        by_verdict=False,
+        is_ordered=ordered is not None,
+        at=part.at,
     )
     found, next_page = listing.part(part, 0.0, generation=0)
     return len(ids), [photo for _, photo in found], next_page
 
 
-def ids_in_order(facts: Query, catalog: CatalogReader, order: Order) -> Ids:
-    """Return the ids (n,) of the photos for which the facts and tags are true, in their order."""
+def ids_in_order(facts: Query, catalog: CatalogReader, order: Order, at: int | None = None) -> Ids:
+    """Return the ids (n,) of the photos for which the facts and tags are true, in their order at
+    the revision `at`, or in that of now.
+    """
     ids = selected(facts, catalog)
     if order == "match":
         return ids
     from sigseek.search.order import Listing
 
-    listing = Listing(catalog, _certain(ids), order, by_verdict=False)
+    listing = Listing(catalog, _certain(ids), order, by_verdict=False, at=at)
     return ids[listing.rows(0.0, None)]
 
 

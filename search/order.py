@@ -50,6 +50,8 @@ class Listing:
     """Whether the scored photos are in this order already, and each of them has a file."""
     newest_photo: int | None = None
     """The highest id of a photo of the library; None where it is still to be asked for."""
+    at: int | None = None
+    """The revision whose dates, ratings and paths decide; None for those of now."""
 
     @cached_property
     def best_first(self) -> Rows:
@@ -103,6 +105,7 @@ class Listing:
         following = Page(
             asked=part.asked,
             generation=page.generation if page else generation,
+            revision=part.revision,
             newest=self.catalog.newest_photo() if newest is None else newest,
             judged=self.by_verdict,
             rank=part.passed + len(found),
@@ -121,13 +124,13 @@ class Listing:
         levels = (probable < MATCH_FROM).astype(np.int64) + (probable < MAYBE_FROM)
         if not self.by_verdict or self.order == "match":  # the better verdict has a better number
             levels[:] = 0
-        values = _values(self.catalog, self.scored, rows, self.order)
+        values = _values(self.catalog, self.scored, rows, self.order, self.at)
         together = zip(levels.tolist(), values, ids.tolist(), strict=True)
         return dict(zip(rows.tolist(), together, strict=True))
 
 
 def _values(
-    catalog: CatalogReader, scored: Scored, rows: Rows, order: Order
+    catalog: CatalogReader, scored: Scored, rows: Rows, order: Order, at: int | None
 ) -> Sequence[float] | Sequence[str]:
     """Return what the rows are put in order by, the lowest first. Among equals ids decide."""
     ids: list[int] = scored.ids[rows].tolist()
@@ -137,13 +140,13 @@ def _values(
         case "added":
             return [-id_ for id_ in ids]
         case "rating":
-            stars = catalog.ratings(ids)
+            stars = catalog.ratings(ids, at)
             return [-(stars.get(id_) or 0) for id_ in ids]
         case "path":
-            paths = catalog.first_paths(ids)
+            paths = catalog.first_paths(ids, at)
             return [paths.get(id_, _LAST) for id_ in ids]
         case _:
-            dates = catalog.dates(ids)
+            dates = catalog.dates(ids, at)
             if order == "date":
                 return [dates.get(id_) or _LAST for id_ in ids]
             return [_reversed(dates.get(id_)) for id_ in ids]

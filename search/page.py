@@ -1,11 +1,10 @@
 """Pages of a long list, which go on where the one before ended even if the library has changed.
 
 A page remembers how the terms were judged, so that photos keep their numbers, and the last photo's
-place in the order. So no photo is on two pages, and none is left out, whatever photos come or go.
-Photos that were added since the first page are on no later one.
-
-What a photo is put in order by is not remembered. So a photo that gets another date, rating or
-first path between two pages stands on the page where its new place is.
+place in the order. It also remembers the revision of what photos are put in order by: the catalog
+tells which date, rating and first path a photo had then, if it has others now. So no photo is on
+two pages, and none is left out, whatever photos come, go or change. Photos that were added since
+the first page are on no later one.
 """
 
 from __future__ import annotations
@@ -20,11 +19,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sigseek.search.errors import QueryError
 from sigseek.search.query import Fact, Leaf, Query, Tag, terms
+from sigseek.search.results import Order
 
 if TYPE_CHECKING:
     from sigseek.search.terms import TermModel
     from sigseek.siglip import Scoring
+    from sigseek.storage import CatalogReader
 
+_BY_REVISION: tuple[Order, ...] = ("date", "-date", "rating", "path")
+"""The orders by what may change of a photo."""
 PlaceInOrder = tuple[int, float | str, int]
 """A photo's place in an order: by verdict, by the order's value, and by when it was added."""
 
@@ -37,6 +40,8 @@ class Page:
     """What `question` makes of the search that the page belongs to."""
     generation: int
     """The checkpoint's generation when the first page was made."""
+    revision: int
+    """The revision of what photos were put in order by at that time."""
     newest: int
     """The highest id of a photo at that time."""
     judged: bool
@@ -73,11 +78,38 @@ class Part:
     """How many hits to leave out before it. It is 0 beside a page."""
     page: Page | None
     """The page to go on with; None for the first part, and for one that `offset` tells."""
+    revision: int
+    """The revision of what photos are put in order by: that of the page, or else that of now. It is
+    0 for an order that is about something else.
+    """
+    at: int | None
+    """That revision if it is an earlier one; None if it is that of now."""
 
     @property
     def passed(self) -> int:
         """The number of hits before this part."""
         return self.page.rank if self.page else self.offset
+
+
+def find_part(
+    catalog: CatalogReader, asked: str, limit: int, order: Order, *, offset: int, page: str | None
+) -> Part:
+    """Return the part of a list that begins with a page, given by its token, or else after the
+    first `offset` hits. `asked` is what `question` makes of the search. Raises what `read_page`
+    raises, and QueryError for a page of which the catalog no longer knows the order.
+    """
+    found = read_page(page, asked) if page else None
+    if order not in _BY_REVISION:
+        return Part(asked, limit, offset, found, 0, None)
+    now = catalog.order_revision()
+    if found is None:
+        return Part(asked, limit, offset, None, now.number, None)
+    if not now.kept_from <= found.revision <= now.number:
+        raise QueryError(
+            "the page is of a list whose order is no longer known", "ask for the first part again"
+        )
+    at = None if found.revision == now.number else found.revision
+    return Part(asked, limit, offset, found, found.revision, at)
 
 
 def read_page(token: str, asked: str) -> Page:
@@ -87,8 +119,9 @@ def read_page(token: str, asked: str) -> Page:
     try:
         padded = token + "=" * (-len(token) % 4)
         fields = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        of, generation, newest, judged, rank, (level, value, id_), models = fields
-        page = Page(of, generation, newest, judged, rank, (level, value, id_), tuple(models))
+        of, generation, revision, newest, judged, rank, (level, value, id_), models = fields
+        last = level, value, id_
+        page = Page(of, generation, revision, newest, judged, rank, last, tuple(models))
     except (binascii.Error, ValueError, TypeError) as error:
         raise QueryError(
             "the page cannot be read", "take it whole from the answer before"

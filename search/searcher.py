@@ -19,7 +19,7 @@ from sigseek.search.judgement import Judge
 from sigseek.search.known_photo import KnownPhoto
 from sigseek.search.listing import judged_facts, list_selected
 from sigseek.search.order import Listing, score_all_from
-from sigseek.search.page import Part, question, read_page
+from sigseek.search.page import Part, find_part, question
 from sigseek.search.query import (
     And,
     Leaf,
@@ -168,9 +168,7 @@ class Searcher:
         # Beside facts, which are true of all these photos, the weight of the rest counts.
         query = rest if rest.weight == 1 else And((rest,))
         same = [str(facts), query, order, min_probability, include_all, self.checkpoint.token]
-        part = Part(
-            question(same), limit, offset, read_page(page, question(same)) if page else None
-        )
+        part = find_part(self._catalog, question(same), limit, order, offset=offset, page=page)
         judged = part.page.judged if part.page else self._judge is not None
         least = min_probability if include_all or not judged else max(MATCH_FROM, min_probability)
         asked = _Asked(
@@ -251,6 +249,7 @@ class Searcher:
             asked.order,
             asked.judged,
             newest_photo=self._newest_photo,
+            at=part.at,
         )
         found, next_page = listing.part(part, asked.least, self.checkpoint.generation)
         hits = maker.hits(found, part.passed)

@@ -467,8 +467,8 @@ def states_of_files(directory: Path) -> dict[int, dict[str, bytes]]:
     return states
 
 
-# From each of these schemas all later migrations are made, so a few old ones are enough.
-@pytest.mark.parametrize("revision", OLDER[::10])
+# From each of these schemas all later migrations are made, so two old ones are enough.
+@pytest.mark.parametrize("revision", ["0001", "0011"])
 def test_killed_at_any_statement_the_old_schema_is_whole(tmp_path: Path, revision: str) -> None:
     """What a kill leaves is looked at for every statement. Every tenth time a process is killed,
     and the upgrade is made after all.

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sigseek.storage import Catalog, EmbeddingRecord, PhotoFacts, ReadFile
+from sigseek.storage import Catalog, EmbeddingRecord, PhotoFacts, PhotoMetadata, ReadFile
 from sigseek.storage.catalog.postgresql import PostgreSqlDialect
 from sigseek.storage.records.hashes import HashRecord, SketchRecord
 from tests.catalogs import add_checkpoint, execute, random_unit
@@ -175,3 +175,23 @@ def test_a_photo_that_was_added_and_removed_meanwhile_makes_no_writers_wait_for_
             added = transaction.add_photos([first, second])
         assert added == waiting.result(30)
     assert set(added) == {first.digest, second.digest}
+
+
+def test_a_change_gets_its_revision_when_it_can_be_seen(catalogs: list[Catalog]) -> None:
+    """The first writer to change a photo is the last one that is done."""
+    first, second, reader, _ = catalogs
+    with first.transaction() as transaction:
+        ids = list(transaction.add_photos([facts("a"), facts("b")]).values())
+    before = dict.fromkeys(ids, "1999")
+    with first.transaction() as transaction:
+        transaction.put_metadata({id_: PhotoMetadata(taken_at=at) for id_, at in before.items()})
+    with first.transaction() as slow:
+        slow.put_metadata({ids[0]: PhotoMetadata(taken_at="2001")})
+        with second.transaction() as quick:
+            quick.put_metadata({ids[1]: PhotoMetadata(taken_at="2002")})
+        assert reader.order_revision().number == 2
+        seen = reader.dates(ids)
+    assert reader.order_revision().number == 3
+    assert reader.dates(ids, 1) == before
+    assert reader.dates(ids, 2) == seen == {ids[0]: "1999", ids[1]: "2002"}
+    assert reader.dates(ids) == {ids[0]: "2001", ids[1]: "2002"}

@@ -106,27 +106,28 @@ def lay_out(
     return _of(shapes, ids, probabilities)
 
 
-def ids_of_all(catalog: Catalog, order: Order) -> Ids:
-    """Return the ids (n,) of all photos in their order."""
+def ids_of_all(catalog: Catalog, order: Order, at: int | None = None) -> Ids:
+    """Return the ids (n,) of all photos in their order at the revision `at`, or in that of now."""
     from sigseek.search.query import And
 
     return catalog.once(
-        ("ids of all", order),
-        lambda: _factual_ids(catalog, _shapes_of(catalog), And(()), order),
+        ("ids of all", order, at),
+        lambda: _factual_ids(catalog, _shapes_to_sort(catalog, order, at), And(()), order, at),
     )
 
 
-def ids_of_many(catalog: Catalog, facts: Query, order: Order) -> Ids | None:
-    """Return the ids (n,) of the photos with a file for which the facts are true, in their order.
-    None is returned for so few that they are put in order sooner one by one.
+def ids_of_many(catalog: Catalog, facts: Query, order: Order, at: int | None = None) -> Ids | None:
+    """Return the ids (n,) of the photos with a file for which the facts are true, in their order at
+    the revision `at`, or in that of now. None is returned for so few that they are put in order
+    sooner one by one.
     """
     from sigseek.search.scope import selected
 
     if len(selected(facts, catalog)) < _MANY:
         return None
     return catalog.once(
-        ("ids of facts", str(facts), order),
-        lambda: _factual_ids(catalog, _shapes_of(catalog), facts, order),
+        ("ids of facts", str(facts), order, at),
+        lambda: _factual_ids(catalog, _shapes_to_sort(catalog, order, at), facts, order, at),
     )
 
 
@@ -134,8 +135,19 @@ def _shapes_of(catalog: Catalog) -> _Shapes:
     return catalog.once("shapes", lambda: _shapes(catalog.photo_columns()))
 
 
-def _factual_ids(catalog: Catalog, shapes: _Shapes, facts: Query, order: Order) -> Ids:
-    """Return the ids of the photos for which the facts are true, in their order."""
+def _shapes_to_sort(catalog: Catalog, order: Order, at: int | None) -> _Shapes:
+    """Return the shapes, with the dates of the revision `at` if the order is by date."""
+    if at is None or order not in ("date", "-date"):
+        return _shapes_of(catalog)
+    return _shapes(catalog.photo_columns(at))  # not kept: the order that is made of it is kept
+
+
+def _factual_ids(
+    catalog: Catalog, shapes: _Shapes, facts: Query, order: Order, at: int | None = None
+) -> Ids:
+    """Return the ids of the photos for which the facts are true, in their order at the revision
+    `at`, or in that of now. The shapes have the dates of that revision.
+    """
     from sigseek.search.listing import ids_in_order
     from sigseek.search.query import And
     from sigseek.search.scope import selected
@@ -150,10 +162,10 @@ def _factual_ids(catalog: Catalog, shapes: _Shapes, facts: Query, order: Order) 
         case "date" | "-date":
             return _by_date(shapes, ids, newest_first=order == "-date")
     if len(ids) < _MANY or facts == And(()):
-        found = ids_in_order(facts, catalog, order)
+        found = ids_in_order(facts, catalog, order, at)
         return found[np.isin(found, ids, assume_unique=True)]
     # The order of all is kept, and serves all queries.
-    everything = ids_of_all(catalog, order)
+    everything = ids_of_all(catalog, order, at)
     return everything[np.isin(everything, ids, assume_unique=True)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sigseek.operations.opened import OpenedLibrary
@@ -35,8 +36,10 @@ def list_photos(
 
     catalog = library.directory.catalog()
     check_place(sort, offset, page)
-    ordered = ids_of_all(catalog, sort)
+    in_order = partial(ids_of_all, catalog, sort)
     # An AND of nothing is true of every photo.
-    return list_selected(
-        And(()), catalog, limit, order=sort, offset=offset, page=page, ordered=ordered
+    return catalog.at_one_revision(
+        lambda: list_selected(
+            And(()), catalog, limit, order=sort, offset=offset, page=page, in_order=in_order
+        )
     )

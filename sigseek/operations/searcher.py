@@ -69,8 +69,10 @@ class SearcherInUse:
         catalog, loaded = self._directory.catalog(), self._last or self._current(told, until)
         if takes_long:
             loaded = self._current(told, until)
+            revision = catalog.order_revision()
             answer = question(_stopped_by(stop, loaded.searcher))
-            if self._checkpoint.state_to_query(told, until) == loaded.state:
+            state = self._checkpoint.state_to_query(told, until)
+            if (state, catalog.order_revision()) == (loaded.state, revision):
                 return answer
         with catalog.moment():
             state = self._checkpoint.state_to_query(told, until)

@@ -101,13 +101,14 @@ def _list_by_facts(
     from sigseek.search.query import terms
 
     catalog = library.directory.catalog()
-    ordered = None
+    in_order = None
     # The first photos in the order of their ids need no order of all the others, and no numpy.
     if wanted.sort != "match" or wanted.offset or wanted.page is not None:
         from sigseek.operations.layout import ids_of_many
 
-        ordered = ids_of_many(catalog, asked, wanted.sort)
-    found = list_selected(
+        in_order = partial(ids_of_many, catalog, asked, wanted.sort)
+    ask = partial(
+        list_selected,
         asked,
         catalog,
         wanted.limit,
@@ -115,8 +116,9 @@ def _list_by_facts(
         order=wanted.sort,
         offset=wanted.offset,
         page=wanted.page,
-        ordered=ordered,
+        in_order=in_order,
     )
+    found = catalog.at_one_revision(ask) if in_order else ask()
     useless = useless_beside_facts(
         min_probability=wanted.min_probability,
         include_all=wanted.include_all,

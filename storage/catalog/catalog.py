@@ -113,6 +113,22 @@ class Catalog(CatalogReader):
         """
         return self._once(("asked outside", question), ask)
 
+    def at_one_revision(self, ask: Callable[[], _Answer]) -> _Answer:
+        """Return what `ask` returns, all of it from a time in which nothing changed by which photos
+        are put in order. It may be asked twice.
+        """
+        if isinstance(self._dialect, SqliteDialect):
+            with self.moment():
+                self.order_revision()  # begins the moment, and only then kept answers are used
+                return ask()
+        # In a moment of a server no kept answers are used.
+        before = self.order_revision()
+        answer = ask()
+        if self.order_revision() == before:
+            return answer
+        with self.moment():
+            return ask()
+
     def changes(self) -> int:
         """Return a number that is another one after anybody, in any process, has changed the
         catalog.
@@ -185,7 +201,9 @@ class Catalog(CatalogReader):
         try:
             with self._dialect.writers.begin() as connection:
                 self._dialect.begin_writing(connection)
-                yield Transaction(connection, self._dialect)
+                transaction = Transaction(connection, self._dialect)
+                yield transaction
+                transaction.number_former_order()
         except self._dialect.errors as error:
             raise self._dialect.describe(error) from error
 

@@ -13,16 +13,28 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, s
 from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.storage.catalog import schema
 from sigseek.storage.catalog.dialect import Dialect
-from sigseek.storage.catalog.tables import CHECKPOINT, METADATA, SETTING, TASK, WORKER
+from sigseek.storage.catalog.tables import (
+    CHECKPOINT,
+    FORMER_FILE,
+    FORMER_FOLDER,
+    FORMER_PHOTO,
+    METADATA,
+    ORDER_REVISION,
+    SETTING,
+    TASK,
+    WORKER,
+)
 
 _TOGETHER = 1_000
 """Rows that are compared and written together."""
 _OWN_SETTINGS = ("library_id", schema.READABLE)
 """Settings that belong to a database and not to what it holds."""
-_TABLES = [table for table in METADATA.sorted_tables if table not in (TASK, WORKER)]
-"""The tables that are copied; those that others refer to come first. Processes that index
-the source together do not index its copy.
+_OWN_TABLES = (TASK, WORKER, ORDER_REVISION, FORMER_PHOTO, FORMER_FILE, FORMER_FOLDER)
+"""Tables that belong to a database. Processes that index the source together do not index its copy,
+and pages of a list of the source are no pages of one of the copy.
 """
+_TABLES = [table for table in METADATA.sorted_tables if table not in _OWN_TABLES]
+"""The tables that are copied; those that others refer to come first."""
 
 _Key: TypeAlias = tuple[Any, ...]
 _Rows: TypeAlias = dict[_Key, dict[str, Any]]

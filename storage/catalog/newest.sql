@@ -252,6 +252,38 @@ CREATE TABLE task (
 	FOREIGN KEY(checkpoint_id) REFERENCES checkpoint (id) ON DELETE CASCADE, 
 	FOREIGN KEY(worker_id) REFERENCES worker (id) ON DELETE SET NULL
 );
+CREATE TABLE order_revision (
+	id INTEGER NOT NULL, 
+	number INTEGER NOT NULL, 
+	kept_from INTEGER NOT NULL, 
+	marked INTEGER NOT NULL, 
+	marked_at DATETIME NOT NULL, 
+	PRIMARY KEY (id)
+);
+CREATE TABLE former_photo (
+	id INTEGER NOT NULL, 
+	number INTEGER, 
+	photo_id INTEGER NOT NULL, 
+	taken_at VARCHAR, 
+	rating INTEGER, 
+	PRIMARY KEY (id)
+);
+CREATE TABLE former_file (
+	id INTEGER NOT NULL, 
+	number INTEGER, 
+	folder_id INTEGER NOT NULL, 
+	path VARCHAR NOT NULL, 
+	photo_id INTEGER, 
+	missing BOOLEAN NOT NULL, 
+	PRIMARY KEY (id)
+);
+CREATE TABLE former_folder (
+	id INTEGER NOT NULL, 
+	number INTEGER, 
+	folder_id INTEGER NOT NULL, 
+	path VARCHAR NOT NULL, 
+	PRIMARY KEY (id)
+);
 CREATE INDEX ix_file_photo_id ON file (photo_id);
 CREATE INDEX ix_embedding_generation ON embedding (checkpoint_id, generation);
 CREATE INDEX ix_embedding_photo_id ON embedding (photo_id);
@@ -283,3 +315,6 @@ CREATE INDEX ix_embedding_pair_second_id ON embedding_pair (second_id);
 CREATE INDEX ix_embedding_pair_checkpoint_id ON embedding_pair (checkpoint_id);
 CREATE INDEX ix_task_free ON task (folder_id, checkpoint_id, worker_id, id);
 CREATE INDEX ix_task_worker_id ON task (worker_id);
+CREATE INDEX ix_former_photo_number ON former_photo (number);
+CREATE INDEX ix_former_file_number ON former_file (number);
+CREATE INDEX ix_former_folder_number ON former_folder (number);

@@ -401,6 +401,82 @@ FILE = Table(
 )
 
 
+class OrderRevisionColumns(TypedColumns):
+    """How often anything changed by which photos are put in order: dates, ratings, and the paths of
+    files. The table has one row, and none before the first change.
+    """
+
+    id: Named[int] = Column(WHOLE, primary_key=True)
+    """1, always."""
+    number: Named[int] = Column(WHOLE)
+    """It grows by one with every transaction that makes such changes."""
+    kept_from: Named[int] = Column(WHOLE)
+    """What held at this number and at later ones is kept in the tables `former_...`."""
+    marked: Named[int] = Column(WHOLE)
+    """The number at `marked_at`. It becomes `kept_from` when that is long enough ago."""
+    marked_at: Named[datetime] = Column(TIME)
+
+
+ORDER_REVISION = Table("order_revision", METADATA, OrderRevisionColumns)
+
+
+class FormerPhotoColumns(TypedColumns):
+    """What a photo's row said before a change, as far as photos are put in order by it.
+
+    A row of this kind is kept of each change, so the rows of a photo that is gone stay as well. The
+    same holds for former files and folders.
+    """
+
+    id: Named[int] = Column(WHOLE, primary_key=True)
+    number: Named[int | None] = Column(WHOLE)
+    """The `order_revision` that the change made. It is None only within the transaction that makes
+    the change, which gets its number last.
+    """
+    photo_id: Named[int] = Column(WHOLE)
+    taken_at: Named[str | None] = Column(TEXT)
+    rating: Named[int | None] = Column(WHOLE)
+
+
+FORMER_PHOTO = Table(
+    "former_photo", METADATA, FormerPhotoColumns, Index("ix_former_photo_number", "number")
+)
+
+
+class FormerFileColumns(TypedColumns):
+    """What a path held before a change."""
+
+    id: Named[int] = Column(WHOLE, primary_key=True)
+    number: Named[int | None] = Column(WHOLE)
+    """As for a former photo."""
+    folder_id: Named[int] = Column(WHOLE)
+    path: Named[str] = Column(PATH)
+    """The path relative to the folder."""
+    photo_id: Named[int | None] = Column(WHOLE)
+    """The photo that the file held; None where there was no file."""
+    missing: Named[bool]
+    """Whether the file was missing at the last run."""
+
+
+FORMER_FILE = Table(
+    "former_file", METADATA, FormerFileColumns, Index("ix_former_file_number", "number")
+)
+
+
+class FormerFolderColumns(TypedColumns):
+    """The path of a folder before it was relocated or removed."""
+
+    id: Named[int] = Column(WHOLE, primary_key=True)
+    number: Named[int | None] = Column(WHOLE)
+    """As for a former photo."""
+    folder_id: Named[int] = Column(WHOLE)
+    path: Named[str] = Column(PATH)
+
+
+FORMER_FOLDER = Table(
+    "former_folder", METADATA, FormerFolderColumns, Index("ix_former_folder_number", "number")
+)
+
+
 class EmbeddingColumns(TypedColumns):
     """What a checkpoint's image tower gave for a photo."""
 

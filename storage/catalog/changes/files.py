@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, bindparam, delete, insert, null, select, union_all, update
 
+from sigseek.storage.catalog.changes.former_order import FormerOrderWriter
 from sigseek.storage.catalog.changes.hashes import copy_distinct_pairs
 from sigseek.storage.catalog.changes.tags import copy_hand_tags
-from sigseek.storage.catalog.changes.writer import Writer
 from sigseek.storage.catalog.paths import is_below, statement_chunks
 from sigseek.storage.catalog.tables import FAILURE, FILE, OTHER_FILE, PHOTO
 from sigseek.storage.records import FailureRecord, OtherFile, ReadFile
@@ -24,7 +24,7 @@ class _Held(NamedTuple):
     missing_since: datetime | None
 
 
-class FileWriter(Writer):
+class FileWriter(FormerOrderWriter):
     """Changes of files and failures."""
 
     def put_other_files(
@@ -54,6 +54,7 @@ class FileWriter(Writer):
         files = [file for file in files if file.photo_id in present]
         known, failed = self._known(folder_id, [file.path for file in files])
         self._keep_decisions({path: held.photo_id for path, held in known.items()}, files)
+        self._keep_changed(folder_id, known, files)
         # Missing files said nothing of their photos.
         before = {
             path: (held.photo_id, held.digest)
@@ -109,14 +110,16 @@ class FileWriter(Writer):
         for chunk in statement_chunks(paths):
             among = self._dialect.is_path_among(FILE.c.path, chunk)
             of_files = (FILE.c.folder_id == folder_id) & among
-            self._mark_copied_stale(select(FILE.c.photo_id).where(of_files))
-            self._connection.execute(delete(FILE).where(of_files))
+            self._remove_files(of_files)
 
     def remove_files_below(self, folder_id: int, inside: PurePath) -> None:
         """Remove all files below the directory `inside` of the folder."""
-        of_files = (FILE.c.folder_id == folder_id) & is_below(FILE.c.path, inside)
-        self._mark_copied_stale(select(FILE.c.photo_id).where(of_files))
-        self._connection.execute(delete(FILE).where(of_files))
+        self._remove_files((FILE.c.folder_id == folder_id) & is_below(FILE.c.path, inside))
+
+    def _remove_files(self, which: ColumnElement[bool]) -> None:
+        self._mark_copied_stale(select(FILE.c.photo_id).where(which))
+        self._keep_files(which)
+        self._connection.execute(delete(FILE).where(which))
 
     def note_ctimes(self, folder_id: int, ctimes: Mapping[str, int]) -> None:
         """Note the ctime in ns, by path, of files that were not looked at since schema 0011."""
@@ -180,6 +183,22 @@ class FileWriter(Writer):
         copy_hand_tags(self._connection, self._dialect, pairs)
         copy_distinct_pairs(self._connection, self._dialect, pairs)
 
+    def _keep_changed(
+        self, folder_id: int, known: Mapping[str, _Held], files: Sequence[ReadFile]
+    ) -> None:
+        """Keep what was at those of the paths that are about to hold another photo, or to be there
+        again. Of a new photo in a new place nothing was known before.
+        """
+        held: dict[str, tuple[int | None, bool]] = {}
+        for file in files:
+            before = known.get(file.path)
+            if before is None:
+                if file.photo_id not in self._added:
+                    held[file.path] = None, False
+            elif before.photo_id != file.photo_id or before.missing_since is not None:
+                held[file.path] = before.photo_id, before.missing_since is not None
+        self._keep_paths(folder_id, held)
+
     def _known(self, folder_id: int, paths: Sequence[str]) -> tuple[dict[str, _Held], list[str]]:
         """Return what those of these files held that are known, by path, and the paths with
         failures.
@@ -233,11 +252,9 @@ class FileWriter(Writer):
     ) -> None:
         for chunk in statement_chunks(paths):
             among = self._dialect.is_path_among(FILE.c.path, chunk)
-            self._connection.execute(
-                update(FILE)
-                .where(FILE.c.folder_id == folder_id, among, where)
-                .values(missing_since=since)
-            )
+            which = (FILE.c.folder_id == folder_id) & among & where
+            self._keep_files(which)
+            self._connection.execute(update(FILE).where(which).values(missing_since=since))
             self._mark_copied_stale(
                 select(FILE.c.photo_id).where(FILE.c.folder_id == folder_id, among)
             )

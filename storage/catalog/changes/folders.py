@@ -6,7 +6,7 @@ from pathlib import Path, PurePath
 
 from sqlalchemy import Table, bindparam, delete, exists, func, insert, select, update
 
-from sigseek.storage.catalog.changes.writer import Writer
+from sigseek.storage.catalog.changes.former_order import FormerOrderWriter
 from sigseek.storage.catalog.paths import (
     containing_folder,
     folder_record,
@@ -19,7 +19,7 @@ from sigseek.storage.catalog.tables import FAILURE, FILE, FOLDER
 from sigseek.storage.records import FolderRecord
 
 
-class FolderWriter(Writer):
+class FolderWriter(FormerOrderWriter):
     """Changes of folders."""
 
     def add_folder(self, path: Path) -> tuple[FolderRecord, PurePath]:
@@ -58,8 +58,9 @@ class FolderWriter(Writer):
 
     def remove_folder(self, folder_id: int) -> None:
         """Remove the folder with its files and failures."""
-        self._mark_copied_stale(select(FILE.c.photo_id).where(FILE.c.folder_id == folder_id))
-        self._connection.execute(delete(FOLDER).where(FOLDER.c.id == folder_id))
+        self._keep_files(FILE.c.folder_id == folder_id)
+        self._keep_folder(folder_id)
+        self._delete_folder(folder_id)
 
     def finish_folder(self, folder_id: int) -> None:
         """Note that a run over the folder is complete."""
@@ -77,6 +78,7 @@ class FolderWriter(Writer):
         folder, inside = known
         others = self._connection.scalars(select(FOLDER.c.path).where(FOLDER.c.id != folder.id))
         if inside == PurePath() and not any(_overlap(Path(other), new) for other in others):
+            self._keep_folder(folder.id)
             self._change_folder(folder.id, path=str(new))
             self._mark_copied_stale(select(FILE.c.photo_id).where(FILE.c.folder_id == folder.id))
             count = select(func.count()).where(FILE.c.folder_id == folder.id)
@@ -104,6 +106,10 @@ class FolderWriter(Writer):
         """Change these columns of a folder."""
         self._connection.execute(update(FOLDER).where(FOLDER.c.id == folder_id).values(values))
 
+    def _delete_folder(self, folder_id: int) -> None:
+        self._mark_copied_stale(select(FILE.c.photo_id).where(FILE.c.folder_id == folder_id))
+        self._connection.execute(delete(FOLDER).where(FOLDER.c.id == folder_id))
+
     def _take_patterns(self, source_id: int, target_id: int, to: PurePath) -> None:
         """Let the source's patterns hold for the directory `to` of the target."""
         taken = patterns_below(to, self._folder(source_id).excluded)
@@ -117,15 +123,18 @@ class FolderWriter(Writer):
         They move through a temporary folder: a target path may still be taken by a file that is
         itself about to move.
         """
+        self._keep_files((FILE.c.folder_id == source_id) & is_below(FILE.c.path, inside))
         between = self._new_folder(path=f"being moved {secrets.token_hex(8)}", indexed_at=None)
         count = self._move_rows(FILE, source_id, inside, between.id, to)
         self._move_rows(FAILURE, source_id, inside, between.id, to)
         for table in (FILE, FAILURE):
             there = table.alias()
             taken = exists().where(there.c.folder_id == target_id, there.c.path == table.c.path)
-            arrive = update(table).where(table.c.folder_id == between.id, ~taken)
-            self._connection.execute(arrive.values(folder_id=target_id))
-        self.remove_folder(between.id)
+            arriving = (table.c.folder_id == between.id) & ~taken
+            if table is FILE:
+                self._keep_absent(target_id, arriving)
+            self._connection.execute(update(table).where(arriving).values(folder_id=target_id))
+        self._delete_folder(between.id)
         return count
 
     def _move_rows(

@@ -101,6 +101,7 @@ class PhotoWriter(PictureWriter):
         if not photos:
             return
         rows = [{"photo": id_} | _columns(metadata) for id_, metadata in photos.items()]
+        self._keep_photos({row["photo"]: (row["taken_at"], row["rating"]) for row in rows})
         values: dict[str, Any] = {name: bindparam(name) for name in rows[0] if name != "photo"}
         self._connection.execute(
             update(PHOTO).where(PHOTO.c.id == bindparam("photo")).values(values), rows

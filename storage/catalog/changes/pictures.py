@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlalchemy import delete, select, update
 
 from sigseek.storage.catalog.changes.embedding_pairs import remove_embedding_pairs
+from sigseek.storage.catalog.changes.former_order import FormerOrderWriter
 from sigseek.storage.catalog.changes.hashes import copy_distinct_pairs
 from sigseek.storage.catalog.changes.tags import copy_hand_tags
-from sigseek.storage.catalog.changes.writer import Writer
 from sigseek.storage.catalog.paths import statement_chunks
 from sigseek.storage.catalog.tables import (
     BIAS,
@@ -19,7 +19,7 @@ from sigseek.storage.catalog.tables import (
 )
 
 
-class PictureWriter(Writer):
+class PictureWriter(FormerOrderWriter):
     """Changes of what photos are known by."""
 
     def find_photos(self, digests: Iterable[bytes]) -> dict[bytes, int]:
@@ -71,6 +71,7 @@ class PictureWriter(Writer):
 
     def _merge(self, photo: int, other: int) -> None:
         """Give what belongs to a photo to another one, which is the same picture."""
+        self._keep_files(FILE.c.photo_id == photo)
         self._connection.execute(
             update(FILE).where(FILE.c.photo_id == photo).values(photo_id=other)
         )

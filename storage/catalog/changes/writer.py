@@ -25,6 +25,8 @@ class Writer:
         """Photos that no other writer can remove before the transaction ends."""
         self._unknown: set[bytes] = set()
         """Digests of photos that were not there when this transaction looked for them."""
+        self._former: set[Table] = set()
+        """The tables in which this transaction has kept what held before it."""
 
     def _now(self) -> datetime:
         """Return the moment by the clock that all who use the database share."""
@@ -43,7 +45,8 @@ class Writer:
 
         The database counts, so that no two writers get the same number. The row stays locked until
         the transaction ends, so generations become visible in their order. It is the last lock that
-        a transaction takes: what follows are only the embeddings of that generation.
+        a transaction takes but for that of the order's revision: what follows are only the
+        embeddings of that generation.
         """
         statement = (
             update(CHECKPOINT)

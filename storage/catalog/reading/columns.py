@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
+from sigseek.storage.catalog.reading.former import former_photos
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.tables import FILE, PHOTO
 
@@ -18,8 +19,10 @@ _FETCHED = 10_000
 class ColumnReader(Reader):
     """Questions about a few columns of all photos."""
 
-    def photo_columns(self) -> PhotoArrays:
-        """Return a few columns of all photos that have a file, present or missing."""
+    def photo_columns(self, at: int | None = None) -> PhotoArrays:
+        """Return a few columns of all photos that have a file, present or missing; with `at`, their
+        dates are those of this revision.
+        """
         import numpy as np
 
         from sigseek.storage.records.columns import PhotoArrays
@@ -38,8 +41,11 @@ class ColumnReader(Reader):
             with_files = np.concatenate(
                 [np.zeros(0, np.int64), *(np.array(rows, np.int64)[:, 0] for rows in chunks)]
             )
+            former = {} if at is None else former_photos(connection, at)
         table = np.concatenate([np.zeros((0, 4), np.int64), *parts])
         taken = np.concatenate([np.zeros(0, "S26"), *texts])
+        changed = np.flatnonzero(np.isin(table[:, 0], list(former)))
+        taken[changed] = [former[id_][0] or "" for id_ in table[changed, 0].tolist()]
         there = np.isin(table[:, 0], with_files)
         ids, widths, heights, colors = table[there].T
         return PhotoArrays(ids, widths, heights, colors, taken[there])

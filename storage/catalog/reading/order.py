@@ -1,50 +1,97 @@
-"""What photos are put in order by."""
+"""What photos are put in order by, now or at an earlier revision."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
+from typing import NamedTuple, TypeVar
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from sigseek.storage.catalog.paths import statement_chunks
+from sigseek.storage.catalog.reading.former import FormerFiles, former_files, former_photos
 from sigseek.storage.catalog.reading.reader import Reader
-from sigseek.storage.catalog.tables import FILE, FOLDER, PHOTO
+from sigseek.storage.catalog.tables import FILE, FOLDER, ORDER_REVISION, PHOTO
+
+_Answer = TypeVar("_Answer")
 
 _NEWEST = select(func.max(PHOTO.c.id))  # made once, because every search asks it
+_REVISION = select(ORDER_REVISION.c.number, ORDER_REVISION.c.kept_from)
+
+
+class OrderRevision(NamedTuple):
+    """How often what photos are put in order by has changed."""
+
+    number: int
+    kept_from: int
+    """The first revision of which it is still known what photos were put in order by."""
 
 
 class OrderReader(Reader):
-    """Questions about what photos are put in order by."""
+    """Questions about what photos are put in order by.
+
+    With `at`, the number of a revision from `kept_from` on, the answers are those of the time in
+    which that was the revision. Whoever asks so sees to it that nothing changes meanwhile.
+    """
 
     def newest_photo(self) -> int:
         """Return the highest id of a photo; 0 without photos."""
         with self._connect() as connection:
             return connection.scalar(_NEWEST) or 0
 
-    def dates(self, ids: Sequence[int]) -> dict[int, str | None]:
+    def order_revision(self) -> OrderRevision:
+        """Return the revision of now."""
+        with self._connect() as connection:
+            row = connection.execute(_REVISION).one_or_none()
+        return OrderRevision(*row) if row else OrderRevision(0, 0)
+
+    def dates(self, ids: Sequence[int], at: int | None = None) -> dict[int, str | None]:
         """Return the local time of each photo in ISO 8601, as precise as its source; None where it
         is not known. The order of these texts is that of the times.
         """
-        return dict(self._photo_columns(ids, PHOTO.c.taken_at))
+        found = dict(self._photo_columns(ids, PHOTO.c.taken_at))
+        former = self._former_photos(at)
+        return found | {id_: former[id_][0] for id_ in found if id_ in former}
 
-    def ratings(self, ids: Sequence[int]) -> dict[int, int | None]:
+    def ratings(self, ids: Sequence[int], at: int | None = None) -> dict[int, int | None]:
         """Return the stars of each photo, -1 for a rejected one; None where it has none."""
-        return dict(self._photo_columns(ids, PHOTO.c.rating))
+        found = dict(self._photo_columns(ids, PHOTO.c.rating))
+        former = self._former_photos(at)
+        return found | {id_: former[id_][1] for id_ in found if id_ in former}
 
-    def first_paths(self, ids: Sequence[int]) -> dict[int, str]:
+    def first_paths(self, ids: Sequence[int], at: int | None = None) -> dict[int, str]:
         """Return the absolute path of the first file of each photo that has one; a file that was
         there at the last run comes before missing ones.
         """
         missing = FILE.c.missing_since.is_not(None)
         query = (
-            select(FILE.c.photo_id, FOLDER.c.path, FILE.c.path, missing)
+            select(FILE.c.photo_id, FILE.c.folder_id, FOLDER.c.path, FILE.c.path, missing)
             .join(FOLDER, FOLDER.c.id == FILE.c.folder_id)
             .where(self._dialect.is_among(FILE.c.photo_id, "ids"))
         )
-        found: dict[int, tuple[bool, str]] = {}
+        former = self._former_files(at)
+        found = {id_: former.first[id_] for id_ in ids if id_ in former.first}
         with self._connect() as connection:
             for chunk in statement_chunks(ids):
                 rows = connection.execute(query, {"ids": self._dialect.ids(chunk)})
-                for id_, root, path, gone in rows:
-                    file = (bool(gone), str(PurePath(root, path)))
+                for id_, folder, root, path, gone in rows:
+                    if (folder, path) in former.places:
+                        continue
+                    file = (bool(gone), str(PurePath(former.roots.get(folder, root), path)))
                     found[id_] = min(file, found.get(id_, file))
         return {id_: path for id_, (_, path) in found.items()}
+
+    def _former_photos(self, at: int | None) -> Mapping[int, tuple[str | None, int | None]]:
+        return {} if at is None else self._of_revision("photos", former_photos, at)
+
+    def _former_files(self, at: int | None) -> FormerFiles:
+        return FormerFiles() if at is None else self._of_revision("files", former_files, at)
+
+    def _of_revision(
+        self, kind: str, ask: Callable[[Connection, int], _Answer], at: int
+    ) -> _Answer:
+        """Return what `ask` returns for the revision, which is kept: a page asks many times."""
+
+        def read() -> _Answer:
+            with self._connect() as connection:
+                return ask(connection, at)
+
+        return self._once(("former", kind, at), read)
