@@ -497,8 +497,10 @@ def test_a_second_checkpoint_embeds_beside_the_first(library: Library, folder: P
     assert library.catalog.photo_count() == 40
 
 
-def test_a_batch_locks_the_row_of_the_checkpoint_last(library: Library, folder: Path) -> None:
-    """Other writers wait for the row, and only the embeddings of its generation come after it."""
+def test_a_batch_locks_what_other_writers_wait_for_last(library: Library, folder: Path) -> None:
+    """After the checkpoint's row come only the embeddings of its generation, and after the row of
+    the order's revision only its number.
+    """
     library.index(folder)
     shutil.copy(folder / "0" / "00.png", folder / "again.png")
     save(folder / "new.png", seed=99)
@@ -520,7 +522,11 @@ def test_a_batch_locks_the_row_of_the_checkpoint_last(library: Library, folder: 
         event.remove(Engine, "commit", note_end)
     at = changes.index("INSERT INTO embedding")
     assert changes[at - 1] == "UPDATE checkpoint SET"
-    assert changes[at + 1] == "COMMIT", "it is the last change of its transaction"
+    assert changes[at + 1 : changes.index("COMMIT", at)] == [
+        "INSERT INTO order_revision",
+        "UPDATE order_revision SET",
+        "UPDATE former_file SET",
+    ]
     assert "INSERT INTO file" in changes[:at]
 
 
