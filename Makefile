@@ -20,11 +20,16 @@ test: lint
 	@$(BIN)/coverage report --format=total
 
 # The contract of vector indexes and a library over a real Milvus server, which is installed here
-# where there is a package of it. Elsewhere the tests say that they were left out.
+# where there is a package of it. Elsewhere the tests say that they were left out. The server works
+# in the background at its own times, so a test that fails has a second try, and must pass then.
+# `addopts` of pyproject.toml would forget which tests failed.
+MILVUS_TESTS := $(BIN)/pytest -o addopts=-q --milvus -k milvus tests/test_index_conformance.py \
+	tests/test_milvus_library.py
 test-milvus: $(INSTALLED)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[milvus]' \
-		"milvus; platform_machine == 'x86_64'"
-	$(BIN)/pytest --milvus -k milvus tests/test_index_conformance.py tests/test_milvus_library.py
+		"milvus; platform_machine == 'x86_64'" || \
+		echo "Milvus could not be installed; tests that need it are skipped" >&2
+	$(MILVUS_TESTS) || $(MILVUS_TESTS) --last-failed
 
 # All tests that are about what a database holds, on PostgreSQL. `test` runs some of them.
 test-postgresql: $(INSTALLED)
