@@ -233,8 +233,8 @@ def _first_selected(
     connection: Connection, selection: Selection, most: int
 ) -> tuple[int, Sequence[int]] | None:
     """Return the number of photos that are selected, and the lowest `most` of their ids, ascending.
-    None is returned where all ids have to be read for that: for several conditions, and for one
-    that is not about a photo's own columns and true of many photos.
+    None is returned where all ids have to be read for that: for several conditions, for one that is
+    not about a photo's own columns and true of many photos, and for missing files.
     """
     selection = _simplest(selection)
     is_true = _on_own_columns(selection)
@@ -248,7 +248,9 @@ def _first_selected(
             ids = connection.scalars(query).all()
             if len(ids) == most:
                 return count, ids
-    elif isinstance(selection, _BY_STATEMENTS):
+    # Missing files have no index. For ids that differ, SQLite would read all files in the order of
+    # their photos, which takes ten times longer than in their own order.
+    elif isinstance(selection, _BY_STATEMENTS) and selection is not State.MISSING:
         statements = list(_statements(selection))
         if not statements:
             return 0, []
