@@ -83,7 +83,7 @@ class Part:
     0 for an order that is about something else.
     """
     at: int | None
-    """That revision if it is an earlier one; None if it is that of now."""
+    """The revision of the page if it is earlier than that of now, and None otherwise."""
 
     @property
     def passed(self) -> int:

@@ -130,12 +130,13 @@ def test_an_index_that_the_server_builds_again_is_waited_for(
     catalog = Catalog(tmp_path)
     checkpoint = add_checkpoint(catalog, 4)
     known = add_many(catalog, checkpoint.id, random_unit(3, 4))
+    states = iter((False, False, True))
 
     class Joined(MilvusCollection):
         """All photos but one, in segments that the server has just joined."""
 
         def __init__(self) -> None:
-            self.states = iter((False, False, True))
+            pass
 
         def exists(self) -> bool:
             return True
@@ -150,12 +151,13 @@ def test_an_index_that_the_server_builds_again_is_waited_for(
             pass
 
         def is_indexed(self) -> bool:
-            return next(self.states)
+            return next(states)
 
     store = MilvusStore("milvus://localhost:1")
     monkeypatch.setattr(store, "_collection", lambda _: Joined())
     found = store.check(CheckpointEmbeddings(catalog, checkpoint))
     assert found == IndexCheck((), (max(known),))
+    assert list(states) == [], "it was asked until the index was there"
 
 
 def test_rows_that_another_process_adds_meanwhile_are_not_removed(tmp_path: Path) -> None:

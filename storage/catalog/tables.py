@@ -447,7 +447,7 @@ class FormerFileColumns(TypedColumns):
 
     id: Named[int] = Column(WHOLE, primary_key=True)
     number: Named[int | None] = Column(WHOLE)
-    """As for a former photo."""
+    """It is the `order_revision` that the change made, or None, as for a former photo."""
     folder_id: Named[int] = Column(WHOLE)
     path: Named[str] = Column(PATH)
     """The path relative to the folder."""
@@ -467,7 +467,7 @@ class FormerFolderColumns(TypedColumns):
 
     id: Named[int] = Column(WHOLE, primary_key=True)
     number: Named[int | None] = Column(WHOLE)
-    """As for a former photo."""
+    """It is the `order_revision` that the change made, or None, as for a former photo."""
     folder_id: Named[int] = Column(WHOLE)
     path: Named[str] = Column(PATH)
 

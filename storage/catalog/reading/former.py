@@ -21,8 +21,8 @@ class FormerFiles:
     roots: Mapping[int, str] = field(default_factory=dict)
     """The paths of the folders, by id, that have another path now."""
     first: Mapping[int, tuple[bool, str]] = field(default_factory=dict)
-    """By photo id the first of the files in these places: whether it was missing, and its absolute
-    path.
+    """The first file of each photo in these places, by the photo's id: whether it was missing, and
+    its absolute path.
     """
 
     def __len__(self) -> int:
