@@ -21,6 +21,7 @@ from sigseek.search.parse import parse
 from sigseek.search.scope import selected
 from sigseek.storage import Catalog, PhotoFacts, ReadFile
 from sigseek.storage.catalog.postgresql import PostgreSqlDialect
+from sigseek.storage.catalog.reading import directory_counts as directories
 from sigseek.storage.catalog.reading import facets as reading
 from sigseek.storage.facets import FACET_KINDS, FacetKind, FacetValue
 from tests.catalogs import writing
@@ -268,6 +269,51 @@ def test_photos_by_directory(library: tuple[Catalog, list[Known], list[int]]) ->
     below = catalog.count_photos_by_directory(None, known.places)
     assert below == by_directory(photos, FOLDERS[:1], "2019")
     assert set(below) == {"/photos/2019/Rome", "/photos/2019/rome x"}
+
+
+def test_directories_whose_names_begin_alike_or_end_where_others_begin(
+    open_catalog: Callable[[], Catalog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index on paths has "a-b/x" before "a/x", and "a0" right behind all below "a"."""
+    names = ("a", "a-b", "a0", "a.jpg", "ä", "\U0001f4f7", "\x01", "a a", "A")
+    rng = np.random.default_rng(3)
+    catalog = open_catalog()
+    facts = [
+        PhotoFacts(digest=bytes([number]) * 32, width=4, height=3, format="JPEG")
+        for number in range(120)
+    ]
+    with catalog.transaction() as transaction:
+        known = list(transaction.add_photos(facts).values())
+    for root, above in (("/one", ""), ("/two", "a/a0/"), ("/three", "a"), ("/none", None)):
+        paths = {
+            f"{above}{'/'.join(rng.choice(names, rng.integers(1, 4)))}" + (".jpg" * (number % 2))
+            for number in range(100 if above is not None else 0)
+        }
+        with catalog.transaction() as transaction:
+            folder, _ = transaction.add_folder(Path(root))
+            files = [ReadFile(path, int(rng.choice(known)), 1, 1) for path in sorted(paths)]
+            transaction.put_files(folder.id, files)
+    with catalog.snapshot() as moment:
+        by_ranges = moment.count_photos_by_directory()
+        monkeypatch.setattr(directories, "_MOST_RANGES", 3)
+        assert moment.count_photos_by_directory() == by_ranges
+        everything = np.array(known, np.int64)
+        assert moment.count_photos_by_directory(everything) == by_ranges
+    assert by_ranges[None] > 0
+    assert {"/one/a", "/one/a-b", "/one", "/two/a/a0/ä", "/three/aa0"} <= set(by_ranges)
+
+
+def test_counts_that_are_kept_are_forgotten_with_a_change(
+    library: tuple[Catalog, list[Known], list[int]],
+) -> None:
+    catalog, photos, ids = library
+    before = catalog.count_photos_by_directory()
+    assert catalog.count_photos_by_directory() == before
+    with writing(catalog) as connection:
+        connection.exec_driver_sql(f"DELETE FROM photo WHERE id IN {tuple(ids[:100])}")
+    left = [one for one, id_ in zip(photos, ids, strict=True) if id_ not in ids[:100]]
+    without = sum(not one.paths for one in left)
+    assert catalog.count_photos_by_directory() == by_directory(left, FOLDERS) | {None: without}
 
 
 def test_paths_that_are_not_utf8_are_counted(tmp_path: Path) -> None:

@@ -97,18 +97,20 @@ def count_facets(
 
         asked, ids, notes = matching_photos(library, query, within, named_photos, listener, stop)
         counted = "selection" if is_factual(asked) else "matches"
-    with catalog.snapshot() as moment:
+    with catalog.moment():
+        photos = catalog.count_all_photos()  # begins the moment, after which kept answers are used
+        if ids is not None:
+            photos = len(ids)
         counts: dict[FacetKind, dict[FacetValue, int]] = {}
         for kind in kinds if by else _WITHOUT_YEARS:
             if stop:
                 stop.check()
             if kind == by == "folder":
-                counts[kind] = moment.count_photos_by_directory(ids, _places(asked, moment))
+                counts[kind] = catalog.count_photos_by_directory(ids, _places(asked, catalog))
             else:
-                counts[kind] = moment.count_photos_by(kind, ids)
+                counts[kind] = catalog.count_photos_by(kind, ids)
         if by is None:
             counts = {"year": _years(counts["month"]), **counts}
-        photos = moment.count_all_photos() if ids is None else len(ids)
     values: list[Facet] = []
     left_out: dict[FacetKind, int] = {}
     for kind, by_value in counts.items():

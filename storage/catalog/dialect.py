@@ -53,6 +53,11 @@ class Dialect(Protocol):
         """
         ...
 
+    @property
+    def sorts_paths(self) -> bool:
+        """Whether an index has the paths of each folder's files in their order."""
+        ...
+
     def changes(self) -> int:
         """Return a number that is another one after anybody, in any process, has changed the
         database. It may also be another one without a change.

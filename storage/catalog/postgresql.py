@@ -114,6 +114,7 @@ class PostgreSqlDialect:
     """
 
     errors: tuple[type[Exception], ...] = (SQLAlchemyError, psycopg.Error)
+    sorts_paths = False
 
     def __init__(self, url: URL, *, create: bool = True, unfinished: bool = False) -> None:
         self.where = without_secrets(url)

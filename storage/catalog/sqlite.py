@@ -84,6 +84,7 @@ class SqliteDialect:
     """
 
     errors: tuple[type[Exception], ...] = (SQLAlchemyError, sqlite3.Error)
+    sorts_paths = True
 
     def __init__(self, path: Path, *, unfinished: bool = False) -> None:
         self.path = path

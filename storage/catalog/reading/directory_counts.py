@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    String,
+    and_,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+)
 
-from sigseek.storage.catalog.paths import is_below
+from sigseek.storage.catalog.paths import is_below, path_prefix
+from sigseek.storage.catalog.reading.duplicates import photos_of_several_files
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.tables import FILE, FOLDER, PHOTO
 from sigseek.storage.facets import FacetValue
@@ -18,6 +31,16 @@ if TYPE_CHECKING:
     from sigseek.storage.records.arrays import Ids
 
 _FETCHED = 10_000
+_MOST_RANGES = 10_000
+"""The most directories and single files of a folder that are looked up one by one in the index on
+paths. It takes as long to look up three as to read a hundred files.
+"""
+_BEHIND_SEPARATOR = chr(ord(os.sep) + 1)
+"""What sorts behind all that follows a separator in a path."""
+_LEAST = chr(1)
+"""What sorts before all that may follow in a path."""
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")
+"""Bytes of a path that are not UTF-8, as Python has them."""
 
 
 class DirectoryCountReader(Reader):
@@ -34,47 +57,64 @@ class DirectoryCountReader(Reader):
         photos to count, ascending; None means all. Only files in the places `below` count: a
         folder's id and a path relative to it, "" for the whole folder. None means all folders.
         """
+        if among is None and below is None:
+            return dict(self._once("counts by directory", self._count_all_by_directory))
+        with self._connect() as connection:
+            return self._count_files_read(connection, among, below)
+
+    def _count_all_by_directory(self) -> dict[FacetValue, int]:
+        with self._connect() as connection:
+            counts = _count_by_ranges(connection) if self._dialect.sorts_paths else None
+            if counts is None:
+                counts = self._count_files_read(connection, None, None)
+        return counts
+
+    def _count_files_read(
+        self, connection: Connection, among: Ids | None, below: Sequence[tuple[int, str]] | None
+    ) -> dict[FacetValue, int]:
+        """Return the counts that the paths of all files in question give."""
         import numpy as np
 
-        counts: dict[FacetValue, int] = {}
-        with self._connect() as connection:
-            held: list[Ids] = []
-            for folder_id, folder in connection.execute(select(FOLDER.c.id, FOLDER.c.path)).all():
-                places = [path for id_, path in below or () if id_ == folder_id]
-                if below is not None and not places:
-                    continue
-                ids, rows, directories = self._files(connection, folder_id, places)
-                if among is not None:
-                    chosen = np.isin(ids, among)
-                    ids, rows = ids[chosen], rows[chosen]
-                counts |= _by_level(folder, ids, rows, directories)
-                held.append(ids)
-            there = _distinct(np.concatenate([np.zeros(0, np.int64), *held]))
-            without = self._without_files(connection, among, there) if below is None else 0
+        ids, rows, directories = self._files(connection, among, below)
+        if among is not None:
+            chosen = np.isin(ids, among)
+            ids, rows = ids[chosen], rows[chosen]
+        folders = dict(connection.execute(select(FOLDER.c.id, FOLDER.c.path)).all())
+        counts = _by_level(folders, ids, rows, directories)
+        without = self._without_files(connection, among, _distinct(ids)) if below is None else 0
         return counts | ({None: without} if without else {})
 
     def _files(
-        self, connection: Connection, folder_id: int, places: Sequence[str]
-    ) -> tuple[Ids, Ids, list[tuple[str, ...]]]:
-        """Return the photo (n,) of each file in the places of the folder, the row (n,) of its
-        directory, and the directories as their parts.
+        self, connection: Connection, among: Ids | None, below: Sequence[tuple[int, str]] | None
+    ) -> tuple[Ids, Ids, list[tuple[int, tuple[str, ...]]]]:
+        """Return the photo (n,) of each file in the places, the row (n,) of its directory, and the
+        directories: the folder's id and the parts of the path in it. Some photos may be others than
+        those `among` which files are counted.
         """
         import numpy as np
 
-        query = select(FILE.c.photo_id, FILE.c.path)
-        if places:
-            below = or_(*(is_below(FILE.c.path, PurePath(one)) for one in places))
-            query = query.where(FILE.c.folder_id == folder_id, below)
-        else:  # a sum has no index, by which reading all files would take six times as long
-            query = query.where(FILE.c.folder_id + 0 == folder_id)
-        known: dict[str | bytes, int] = {}
+        query = select(FILE.c.folder_id, FILE.c.photo_id, FILE.c.path)
+        parameters: dict[str, Any] = {}
+        if below is not None:
+            places = ((FILE.c.folder_id == id_, PurePath(path)) for id_, path in below)
+            query = query.where(
+                or_(*(and_(inside, is_below(FILE.c.path, path)) for inside, path in places))
+            )
+        elif among is not None:
+            newest = connection.scalar(select(func.max(PHOTO.c.id))) or 0
+            if 4 * len(among) <= newest:  # else it is faster to read all files in their own order
+                query = query.where(self._dialect.is_among(FILE.c.photo_id, "ids"))
+                parameters["ids"] = self._dialect.ids(among.tolist())
+        known: dict[tuple[int, str | bytes], int] = {}
         ids: list[int] = []
         rows: list[int] = []
-        for fetched in self._dialect.stream(connection, query, {}, _FETCHED):
-            for id_, path in fetched:
-                ids.append(id_)
-                rows.append(known.setdefault(_parent(path), len(known)))
-        directories = [PurePath(os.fsdecode(directory)).parts for directory in known]
+        for fetched in self._dialect.stream(connection, query, parameters, _FETCHED):
+            for folder_id, photo_id, path in fetched:
+                ids.append(photo_id)
+                rows.append(known.setdefault((folder_id, _parent(path)), len(known)))
+        directories = [
+            (folder_id, PurePath(os.fsdecode(directory)).parts) for folder_id, directory in known
+        ]
         return np.array(ids, np.int64), np.array(rows, np.int64), directories
 
     def _without_files(self, connection: Connection, among: Ids | None, there: Ids) -> int:
@@ -87,6 +127,78 @@ class DirectoryCountReader(Reader):
         return len(among) - int(np.isin(among, there, assume_unique=True).sum())
 
 
+def _count_by_ranges(connection: Connection) -> dict[FacetValue, int] | None:
+    """Return how many photos of the catalog each directory has, which the index on paths tells;
+    None where it is faster to read all paths, and where one is not UTF-8.
+    """
+    total = connection.scalar(select(func.count()).select_from(PHOTO)) or 0
+    files = connection.scalar(select(func.count()).select_from(FILE)) or 0
+    held = connection.scalar(select(func.count(FILE.c.photo_id.distinct()))) or 0
+    counts: Counter[FacetValue] = Counter({None: total - held})
+    for folder_id, folder in connection.execute(select(FOLDER.c.id, FOLDER.c.path)).all():
+        inside = FILE.c.folder_id == folder_id
+        first, last = (
+            connection.scalar(select(end(FILE.c.path)).where(inside)) or ""
+            for end in (func.min, func.max)
+        )
+        if _NOT_UTF8.search(last):  # such paths come after all others
+            return None
+        common = _common(PurePath(path).parts[:-1] for path in (first, last))
+        ranges = _ranges(connection, inside, path_prefix(PurePath(*common)))
+        if len(ranges) > _MOST_RANGES:
+            return None
+        for name, inside_of_it in ranges:
+            counts[str(PurePath(folder, *common, name))] += inside_of_it
+        if files > held:
+            several = FILE.c.photo_id.in_(photos_of_several_files())
+            repeated = Counter(
+                (photo_id, str(PurePath(folder, *PurePath(path).parts[:-1][: len(common) + 1])))
+                for photo_id, path in connection.execute(
+                    select(FILE.c.photo_id, FILE.c.path).where(inside, several)
+                )
+            )
+            for (_, directory), times in repeated.items():
+                counts[directory] -= times - 1
+    return {directory: photos for directory, photos in counts.items() if photos}
+
+
+def _ranges(
+    connection: Connection, inside: ColumnElement[bool], prefix: str
+) -> list[tuple[str, int]]:
+    """Return the directories of a folder whose paths are the prefix and one name: this name, and
+    how many files are below. A file beside these directories is a range of its own, with "" and 1.
+    The list ends when there are more ranges than are looked up.
+
+    One statement jumps from range to range in the index and counts in each.
+    """
+    path = FILE.c.path
+    first = select(func.min(path).label("first"), literal(1).label("number")).where(inside)
+    ranges = first.cte("ranges", recursive=True)
+    name, directory = _name(ranges.c.first, prefix)
+    single = ranges.c.first.concat(_LEAST)
+    behind = case((name == "", single), else_=directory.concat(_BEHIND_SEPARATOR))
+    following = select(func.min(path)).where(inside, path >= behind).scalar_subquery()
+    ranges = ranges.union_all(
+        select(following, ranges.c.number + 1).where(
+            ranges.c.first.is_not(None), ranges.c.number <= _MOST_RANGES
+        )
+    )
+    name, directory = _name(ranges.c.first, prefix)
+    below = path > directory.concat(os.sep), path < directory.concat(_BEHIND_SEPARATOR)
+    files = select(func.count()).where(inside, *below).scalar_subquery()
+    query = select(name, case((name == "", 1), else_=files)).where(ranges.c.first.is_not(None))
+    return [(name, files) for name, files in connection.execute(query)]
+
+
+def _name(path: ColumnElement[str], prefix: str) -> tuple[ColumnElement[str], ColumnElement[str]]:
+    """Return the name of the directory that follows the prefix in a path, "" where a file does, and
+    the path of this directory.
+    """
+    rest = func.substr(path, len(prefix) + 1)
+    name = func.substr(rest, 1, func.instr(rest, os.sep) - 1)
+    return name, literal(prefix, String).concat(name)
+
+
 def _parent(path: str | bytes) -> str | bytes:
     """Return the directory of a path, "" for one of a single part. A path is bytes where it need
     not be UTF-8.
@@ -97,18 +209,27 @@ def _parent(path: str | bytes) -> str | bytes:
 
 
 def _by_level(
-    folder: str, ids: Ids, rows: Ids, directories: Sequence[tuple[str, ...]]
-) -> Mapping[FacetValue, int]:
-    """Return how many photos each directory one level below the common one has."""
+    folders: Mapping[int, str],
+    ids: Ids,
+    rows: Ids,
+    directories: Sequence[tuple[int, tuple[str, ...]]],
+) -> dict[FacetValue, int]:
+    """Return how many photos each directory has that is one level below the common one of its
+    folder.
+    """
     import numpy as np
 
-    used = np.unique(rows)
-    common = _common(directories[row] for row in used.tolist())
+    used = np.unique(rows).tolist()
+    parts: defaultdict[int, list[tuple[str, ...]]] = defaultdict(list)
+    for folder_id, directory in (directories[row] for row in used):
+        parts[folder_id].append(directory)
+    depths = {folder_id: len(_common(below)) + 1 for folder_id, below in parts.items()}
     names: dict[str, int] = {}
     level = np.zeros(len(directories), np.int64)
-    for row in used.tolist():
-        inside = directories[row][: len(common) + 1]
-        level[row] = names.setdefault(str(PurePath(folder, *inside)), len(names))
+    for row in used:
+        folder_id, directory = directories[row]
+        name = str(PurePath(folders[folder_id], *directory[: depths[folder_id]]))
+        level[row] = names.setdefault(name, len(names))
     most = int(ids.max(initial=0)) + 1
     once = _distinct(level[rows] * most + ids)  # a photo may have several files in a directory
     return dict(zip(names, np.bincount(once // most, minlength=len(names)).tolist(), strict=True))

@@ -10,12 +10,17 @@ TO_THE_SECOND = len("2016-12-24T10:02:17")
 
 def photos_with_copies() -> Select[int]:
     """Select the photos that several files held at the last run."""
-    # The index on photos alone tells which have several files, and most have one.
-    several = select(FILE.c.photo_id).group_by(FILE.c.photo_id).having(func.count() > 1)
     there = select(FILE.c.photo_id).where(
-        FILE.c.photo_id.in_(several), FILE.c.missing_since.is_(None)
+        FILE.c.photo_id.in_(photos_of_several_files()), FILE.c.missing_since.is_(None)
     )
     return there.group_by(FILE.c.photo_id).having(func.count() > 1)
+
+
+def photos_of_several_files() -> Select[int]:
+    """Select the photos that have several files, there or missing. Most have one, and the index on
+    photos alone tells which have more.
+    """
+    return select(FILE.c.photo_id).group_by(FILE.c.photo_id).having(func.count() > 1)
 
 
 def near_duplicates() -> tuple[Select[int], Select[int]]:

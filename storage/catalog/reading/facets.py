@@ -18,6 +18,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from sigseek.storage.catalog.reading.duplicates import photos_of_several_files
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.reading.tags import given_photos, judged_photos
 from sigseek.storage.catalog.tables import FILE, FOLDER, HAND_TAG, PHOTO, TAG
@@ -145,15 +146,16 @@ def _counts_by_folder(connection: Connection) -> _Counts:
     files = connection.scalar(select(func.count()).select_from(FILE)) or 0
     held = connection.scalar(select(func.count(FILE.c.photo_id.distinct()))) or 0
     counts: _Counts = Counter({None: total - held})
-    in_folder = select(func.count()).where(FILE.c.folder_id == FOLDER.c.id).scalar_subquery()
-    for path, count in connection.execute(select(FOLDER.c.path, in_folder)):
-        counts[path] = count
+    folders = connection.execute(select(FOLDER.c.id, FOLDER.c.path)).all()
+    for id_, path in folders[:-1]:
+        counts[path] = connection.scalar(select(func.count()).where(FILE.c.folder_id == id_)) or 0
+    for _, path in folders[-1:]:  # all other files
+        counts[path] = files - sum(counts[other] for _, other in folders[:-1])
     if files > held:
-        several = select(FILE.c.photo_id).group_by(FILE.c.photo_id).having(func.count() > 1)
         repeated = (
             select(FOLDER.c.path, func.count() - func.count(FILE.c.photo_id.distinct()))
             .join_from(FILE, FOLDER, FOLDER.c.id == FILE.c.folder_id)
-            .where(FILE.c.photo_id.in_(several))
+            .where(FILE.c.photo_id.in_(photos_of_several_files()))
             .group_by(FOLDER.c.path)
         )
         counts.subtract(dict(connection.execute(repeated).all()))
