@@ -5,14 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test test-postgresql test-milvus lint bench bench-scores migration schema openapi clean
+.PHONY: demo test covered-tests test-postgresql test-milvus lint bench bench-scores migration schema openapi clean
 
 demo: $(INSTALLED)
 	$(BIN)/sigseek demo --folder demo-photos
 
+test: lint covered-tests
+
 # Several tests at a time, because most wait for a program to start. Prints the share of lines and
 # branches that the tests reach, and fails below the floor in pyproject.toml.
-test: lint
+covered-tests: $(INSTALLED)
 	$(BIN)/coverage erase
 	SIGSEEK_ORDERLY_EXIT=1 $(BIN)/coverage run -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 	$(BIN)/coverage combine --quiet

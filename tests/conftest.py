@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,6 +77,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _fixtures_of(item: pytest.Item) -> list[str]:
     return item.fixturenames if isinstance(item, pytest.Function) else []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Do not have `coverage` measure tests that run the same lines very often: those of properties,
+    and those that are marked as `unmeasured`.
+    """
+    is_property = hasattr(getattr(item, "obj", None), "hypothesis")
+    if not (is_property or item.get_closest_marker("unmeasured")):
+        return (yield)
+    measures = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(measures[0])
+        threading.settrace(measures[1])
 
 
 def pytest_terminal_summary(

@@ -298,6 +298,7 @@ def in_folder(before: str, files: dict[str, int]) -> dict[str, int]:
     }
 
 
+@pytest.mark.unmeasured
 def test_any_sequence_of_changes() -> None:
     run_state_machine_as_test(
         Changes, settings=settings(max_examples=30, stateful_step_count=40, deadline=None)

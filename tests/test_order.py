@@ -93,6 +93,7 @@ def test_pages_in_every_order_have_every_photo_once(
         assert (page.matches, page.maybes, page.best) == (whole.matches, whole.maybes, whole.best)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize(
     ("query", "include_all"), [(QUERY, False), ("at night", True), ("a house NOT at night", True)]
