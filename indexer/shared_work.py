@@ -44,8 +44,12 @@ _MOST_TRIES = 5
 """Workers that may end while they have a file before it is given up."""
 _SUSPECT = 2
 """After so many tries a file is taken in alone, so that no other file is blamed for it."""
+_FIRST = 64
+"""Files that are claimed first. A process hashes and decodes about as many before it has stored
+anything, so fewer would leave no more to others.
+"""
 _FEWEST, _MOST = 16, 1_024
-"""Files that are claimed at a time."""
+"""Files that are claimed at a time later on."""
 _SHORT, _LONG = 0.5, 2.0
 """Seconds that a claim should last: a round trip costs little then, and at the end no worker waits
 long for another.
@@ -220,8 +224,8 @@ class Worker:
 
     def known(self, folder: FolderRecord, tasks: Sequence[TaskRecord]) -> dict[str, FileRecord]:
         """Return what the catalog knows of the files of these tasks, by path."""
-        paths = [task.path for task in tasks]
-        return self._catalog.files_at(folder.id, self._checkpoint.id, paths)
+        paths = [task.path for task in tasks if task.is_known]
+        return self._catalog.files_at(folder.id, self._checkpoint.id, paths) if paths else {}
 
     def settle(
         self,
@@ -306,7 +310,7 @@ class ClaimedWork:
         self._worker = worker
         self._folder = folder
         self._alone = alone
-        self._count = _FEWEST
+        self._count = _FIRST
         self._claimed: list[TaskRecord] = []
         self._ids: dict[str, int] = {}
         """The ids of the tasks that are under way, by path."""

@@ -29,7 +29,7 @@ def main() -> None:
     args = parser.parse_args()
     shared_work.LEASE = timedelta(seconds=args.lease)
     # few at a time, so that one process does not take all of a few photos
-    shared_work._FEWEST, ingest._AHEAD = 2, 2
+    shared_work._FIRST, shared_work._FEWEST, ingest._AHEAD = 2, 2, 2
     digest_file = ingest.digest_file
 
     def digest_slowly(path: Path, *given: Any) -> Any:

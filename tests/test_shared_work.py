@@ -221,6 +221,46 @@ def test_what_a_worker_does_after_its_lease_has_run_out_does_not_count(tasks: Ta
     assert [task.path for task in tasks.claim(late, 3)] == ["b.png"]
 
 
+def test_a_worker_whose_claims_are_being_freed_waits_and_finishes_nothing(
+    tasks: Tasks, url: URL
+) -> None:
+    late = tasks.join(timedelta(seconds=-1))
+    mine = tasks.claim(late, 3)
+    with ThreadPoolExecutor(1) as pool:
+        with tasks.catalog.transaction() as transaction:
+            assert transaction.free_expired() == 1
+            finished = pool.submit(tasks.finish, late, mine)
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            while not ask(url, f"{waiting} AND datname = current_database()"):
+                time.sleep(0.01)
+        assert finished.result() == 0
+    assert len(tasks.claim(tasks.join(), 3)) == 3
+
+
+def test_the_server_reads_no_more_tasks_than_are_claimed_or_finished(tasks: Tasks) -> None:
+    with tasks.catalog.transaction() as transaction:
+        files = [(tasks.folder_id, f"{number}.jpg", 10, 20, None) for number in range(3_000)]
+        transaction.add_tasks(tasks.lister, tasks.checkpoint.id, files)
+        one = transaction.add_worker("a worker", LONG)
+    with tasks.catalog.transaction() as transaction:
+
+        def read() -> int:
+            found = transaction._connection.execute(
+                text(
+                    "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables "
+                    "WHERE relname = 'task'"
+                )
+            )
+            return int(found.scalar_one())
+
+        before = read()
+        mine = transaction.claim_tasks(one, tasks.folder_id, tasks.checkpoint.id, 500)
+        claimed = read()
+        transaction.finish_tasks(one, [task.id for task in mine[:10]])
+        assert claimed - before <= 2 * 500
+        assert read() - claimed <= 2 * 10
+
+
 def test_a_worker_that_was_taken_for_dead_joins_again(tasks: Tasks) -> None:
     heard, (folder,) = Heard(), tasks.catalog.folders()
     with Worker(tasks.catalog, tasks.checkpoint, Ledger("mini", heard), Mounts({})) as worker:

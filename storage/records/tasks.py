@@ -14,6 +14,8 @@ class TaskRecord(NamedTuple):
     ctime_ns: int | None
     tries: int
     """How many workers have claimed it and not left in order, this one included."""
+    is_known: bool
+    """Whether the catalog has a file of this path."""
 
 
 @dataclass(frozen=True)

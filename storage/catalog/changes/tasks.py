@@ -1,36 +1,53 @@
 """Changes of tasks, the files that several processes take in together, and of these workers.
 
 All times are of the database's clock: the clocks of the workers' machines may be wrong. Only
-PostgreSQL keeps two workers apart.
+PostgreSQL keeps two workers apart, so the statements are in its SQL.
 
 Every transaction that changes a worker's row and its tasks locks the worker's row first, so that no
 two wait for each other.
+
+The statements that a worker executes all the time are made once for the process. SQLAlchemy takes
+several times as long to make one as to execute it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import cache
 from itertools import islice
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     ColumnElement,
+    Executable,
+    Integer,
     Interval,
+    String,
+    any_,
+    bindparam,
+    cast,
     delete,
+    exists,
     func,
     insert,
     literal,
     select,
-    true,
     update,
 )
 
 from sigseek.storage.catalog.changes.writer import Writer
+from sigseek.storage.catalog.dialect import PLANNED_ANEW
 from sigseek.storage.catalog.paths import statement_chunks
-from sigseek.storage.catalog.tables import TASK, WORKER
+from sigseek.storage.catalog.tables import FILE, TASK, WORKER
 from sigseek.storage.records.tasks import TaskRecord
 
 _AT_ONCE = 10_000
 """Tasks that one statement adds."""
+_MOST_TRIES = 2**31 - 1
+"""More tries than any task has."""
+_NEW = ("folder_id", "checkpoint_id", "path", "size", "mtime_ns", "ctime_ns")
+"""The columns of a task that tell of its file."""
 
 
 class TaskWriter(Writer):
@@ -49,9 +66,7 @@ class TaskWriter(Writer):
         """Let the worker's claims hold for so long from now on. Return False where there is no such
         worker any more: others took it for dead, and one of them has listed again.
         """
-        renewed = self._connection.execute(
-            update(WORKER).where(WORKER.c.id == worker_id).values(lease_until=_end(lease))
-        )
+        renewed = self._connection.execute(_renewal(), {"worker": worker_id, "lease": lease})
         return renewed.rowcount > 0
 
     def leave(self, worker_id: int) -> None:
@@ -113,9 +128,11 @@ class TaskWriter(Writer):
             for row in self._connection.execute(query.where(TASK.c.checkpoint_id == checkpoint_id))
         }
         still: set[int] = set()
+        self._keep_plans()
         rows = _new_tasks(checkpoint_id, files, there, still)
         while some := list(islice(rows, _AT_ONCE)):
-            self._connection.execute(insert(TASK), some)
+            columns = dict(zip(_NEW, map(list, zip(*some, strict=True)), strict=True))
+            self._connection.execute(_addition(), columns)
         free = [id_ for id_, owner in there.values() if owner is None and id_ not in still]
         for chunk in statement_chunks(free):
             # somebody may have claimed it since
@@ -138,49 +155,32 @@ class TaskWriter(Writer):
 
         Nobody waits for another worker that claims at the same time.
         """
-        tried: ColumnElement[bool] = TASK.c.tries >= least_tries
-        tried &= true() if most_tries is None else TASK.c.tries <= most_tries
-        free = (
-            select(TASK.c.id)
-            .where(
-                TASK.c.folder_id == folder_id,
-                TASK.c.checkpoint_id == checkpoint_id,
-                TASK.c.worker_id.is_(None),
-                tried,
-            )
-            .order_by(TASK.c.id)
-            .limit(count)
-            .with_for_update(skip_locked=True)
-            .cte("free")
-        )
-        statement = (
-            update(TASK)
-            .where(TASK.c.id == free.c.id)
-            .values(worker_id=worker_id, tries=TASK.c.tries + 1)
-            .returning(*(TASK.c[name] for name in TaskRecord._fields))
-        )
-        return sorted(map(TaskRecord._make, self._connection.execute(statement)))
+        values = {
+            "worker": worker_id,
+            "folder": folder_id,
+            "checkpoint": checkpoint_id,
+            "count": count,
+            "least": least_tries,
+            "most": _MOST_TRIES if most_tries is None else most_tries,
+        }
+        self._keep_plans()
+        claimed = self._connection.execute(_claim(), values, execution_options={PLANNED_ANEW: True})
+        return sorted(map(TaskRecord._make, claimed))
 
     def finish_tasks(self, worker_id: int, ids: Sequence[int]) -> set[int]:
         """Remove those of the tasks that are still claimed by the worker, and return their ids.
 
         What became of the others is another worker's to tell, or was told before.
         """
-        mine = WORKER.c.id == worker_id
-        self._connection.execute(select(WORKER.c.id).where(mine).with_for_update(key_share=True))
-        among = self._dialect.is_among(TASK.c.id, "ids")
-        values = {"ids": self._dialect.ids(list(ids))}
-        finished = set(
-            self._connection.scalars(
-                delete(TASK).where(TASK.c.worker_id == worker_id, among).returning(TASK.c.id),
-                values,
-            )
-        )
-        if finished:
-            self._connection.execute(
-                update(WORKER).where(mine).values(done=WORKER.c.done + len(finished))
-            )
-        return finished
+        values = {"worker": worker_id, "ids": self._dialect.ids(ids)}
+        return set(self._connection.scalars(_completion(), values))
+
+    def _keep_plans(self) -> None:
+        """Have the server keep its plans until the transaction ends. It looks up the folder, the
+        checkpoint and the worker of each task, and would plan that anew for each one. These tables
+        are small, so any plan will do.
+        """
+        self._connection.exec_driver_sql("SET LOCAL plan_cache_mode = auto")
 
     def _count_listed(self, worker_id: int) -> None:
         """Have the workers' rows tell as many files as are done or still tasks."""
@@ -201,25 +201,80 @@ def _end(lease: timedelta) -> ColumnElement[Any]:
     return func.now() + literal(lease, Interval)
 
 
+@cache
+def _renewal() -> Executable:
+    """Return the statement that puts off the end of a worker's lease."""
+    lease = bindparam("lease", type_=Interval)
+    mine = WORKER.c.id == bindparam("worker", type_=BigInteger)
+    return update(WORKER).where(mine).values(lease_until=func.now() + lease)
+
+
+@cache
+def _addition() -> Executable:
+    """Return the statement that adds tasks. Each column is one array, since the server would plan
+    the statement of each row anew.
+    """
+    columns = [TASK.c[name] for name in _NEW]
+    arrays = (bindparam(column.name, type_=ARRAY(column.type)) for column in columns)
+    return insert(TASK).from_select(_NEW, select(*map(func.unnest, arrays)))
+
+
+@cache
+def _claim() -> Executable:
+    """Return the statement that claims tasks and returns the columns of TaskRecord."""
+    free = (
+        select(TASK.c.id)
+        .where(
+            TASK.c.folder_id == bindparam("folder"),
+            TASK.c.checkpoint_id == bindparam("checkpoint"),
+            TASK.c.worker_id.is_(None),
+            TASK.c.tries.between(bindparam("least"), bindparam("most")),
+        )
+        # as the index has them; by the id alone the server would sort all free tasks
+        .order_by(TASK.c.worker_id, TASK.c.id)
+        .limit(bindparam("count", type_=Integer))
+        .with_for_update(skip_locked=True)
+        .cte("free")
+    )
+    same_path = func.sha256(FILE.c.path) == func.sha256(TASK.c.path)
+    is_known = exists().where(FILE.c.folder_id == TASK.c.folder_id, same_path)
+    return (
+        update(TASK)
+        .where(TASK.c.id == free.c.id)
+        .values(worker_id=bindparam("worker"), tries=TASK.c.tries + 1)
+        .returning(*(TASK.c[name] for name in TaskRecord._fields[:-1]), is_known)
+    )
+
+
+@cache
+def _completion() -> Executable:
+    """Return the statement that removes tasks, counts them as done and returns their ids.
+
+    A task is removed only after the worker's row was locked, since the row is joined to it.
+    """
+    is_mine = WORKER.c.id == bindparam("worker", type_=BigInteger)
+    mine = select(WORKER.c.id).where(is_mine).with_for_update(key_share=True).cte("mine")
+    among = TASK.c.id == any_(cast(bindparam("ids", type_=String), ARRAY(BigInteger)))
+    # an equality would have the server go through all tasks of the worker
+    is_claimed = TASK.c.worker_id.is_not_distinct_from(mine.c.id)
+    finished = delete(TASK).where(is_claimed, among).returning(TASK.c.id).cte("finished")
+    number = select(func.count()).select_from(finished).scalar_subquery()
+    counted = update(WORKER).where(is_mine).values(done=WORKER.c.done + number).cte("counted")
+    return select(finished.c.id).add_cte(counted)
+
+
 def _new_tasks(
     checkpoint_id: int,
     files: Iterable[tuple[int, str, int, int, int | None]],
     there: Mapping[tuple[int, str], tuple[int, int | None]],
     still: set[int],
-) -> Iterator[dict[str, Any]]:
-    """Yield the rows of those files that are not tasks yet. The ids of the others go into
-    `still`.
+) -> Iterator[tuple[int, int, str, int, int, int | None]]:
+    """Yield the values of `_NEW` for those files that are not tasks yet. The ids of the others go
+    into `still`.
     """
     for folder_id, path, size, mtime_ns, ctime_ns in files:
         known = there.get((folder_id, path))
         if known:
             still.add(known[0])
-            continue
-        yield {
-            "folder_id": folder_id,
-            "checkpoint_id": checkpoint_id,
-            "path": path,
-            "size": size,
-            "mtime_ns": mtime_ns,
-            "ctime_ns": ctime_ns,
-        }
+        else:
+            yield folder_id, checkpoint_id, path, size, mtime_ns, ctime_ns
