@@ -220,7 +220,7 @@ class Retriever:
         for chunk_ids, vectors in self._embeddings(wanted):
             self._stop.check()
             floats = _scaled_down(vectors)
-            scored.append((chunk_ids, [np.einsum("nd,d->n", floats, query) for query in scaled]))
+            scored.append((chunk_ids, [np.vecdot(floats, query) for query in scaled]))
         ids = np.concatenate([chunk for chunk, _ in scored])
         order = np.argsort(ids)
         return ids[order], [

@@ -54,7 +54,7 @@ class Library:
         sample = self.searcher._retriever.sample(self.vectors, {})
         probabilities = {
             term: self.searcher._scorer._model(term, self.vectors, sample)(
-                np.einsum("nd,d->n", self.kept[within - 1], self.vectors[term])
+                np.vecdot(self.kept[within - 1], self.vectors[term])
             )
             for term in terms(rest)
         }
@@ -154,7 +154,7 @@ def test_a_second_query_within_a_selection_reads_no_embeddings(
         patch.setattr(Catalog, "embedding_chunks", None)
         ids, cosines, _ = retriever.nearest(b, 10, within.copy())
     assert ids.tolist() == within.tolist()
-    assert cosines == pytest.approx(np.einsum("nd,d->n", library.kept[within - 1], b), abs=1e-6)
+    assert cosines == pytest.approx(np.vecdot(library.kept[within - 1], b), abs=1e-6)
     other = rated("=1", library.ratings)
     assert retriever.nearest(b, 10, other)[0].tolist() == other.tolist()
 
@@ -167,7 +167,7 @@ def test_a_search_within_a_selection(library: Library, asked: str, size: str) ->
     probabilities = library.exactly(query, within)
     ranked_by = probabilities
     if asked in ("a", "c"):  # probabilities that are rounded to 1 are told apart by the cosine
-        ranked_by = np.einsum("nd,d->n", library.kept[within - 1], library.vectors[Text(asked)])
+        ranked_by = np.vecdot(library.kept[within - 1], library.vectors[Text(asked)])
     order = np.lexsort((within, -ranked_by))
     found = library.search(f"({asked}) rating:{size}", 20, include_all=True)
     assert [hit.id for hit in found] == within[order][:20].tolist()

