@@ -11,6 +11,8 @@ Doubles = npt.NDArray[np.float64]
 _STEPS = 40
 _PATIENCE = 8
 _BINS = 300
+_BEGIN = (0.3, 0.97)
+"""The shares of the logits that lie below where the two means begin."""
 _SETTLED = 0.01
 _LEAST_SPREAD = 0.3
 _LEAST_DISTANCE = 5.0
@@ -59,9 +61,16 @@ def fit_mixture(logits: Doubles) -> Mixture | None:
     """
     if len(logits) < _LEAST_PHOTOS:
         return None
-    counts, edges = np.histogram(logits, _BINS)
-    middles = (edges[1:] + edges[:-1]) / 2
-    absent, present = np.quantile(logits, [0.3, 0.97]).tolist()
+    low, high = float(logits.min()), float(logits.max())
+    if low == high:
+        return None
+    # numpy's own histogram and quantile do more than is needed here, and take three times as long.
+    width = (high - low) / _BINS
+    places = np.minimum(((logits - low) / width).astype(np.intp), _BINS - 1)
+    counts = np.bincount(places, minlength=_BINS)
+    middles: Doubles = low + width * np.arange(0.5, _BINS)
+    begin = [int(share * len(logits)) for share in _BEGIN]
+    absent, present = np.partition(logits, begin)[begin].tolist()
     spreads = [float(logits.std() / 2 + _LEAST_SPREAD)] * 2
     share, distance = 0.1, 0.0
     weights = np.empty((2, _BINS))

@@ -155,7 +155,7 @@ def terms(query: Query) -> tuple[Leaf, ...]:
 
 def unweighted(leaf: Leaf) -> Leaf:
     """Return the leaf without its weight, as `terms` lists it."""
-    return replace(leaf, weight=1.0)
+    return leaf if leaf.weight == 1 else replace(leaf, weight=1.0)
 
 
 def required(query: Query) -> tuple[Leaf, ...]:

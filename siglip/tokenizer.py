@@ -115,6 +115,7 @@ class _SentencePiece:
         self._pieces = SentencePieceProcessor(model_file=str(directory / "spiece.model"))
         self._lower = config.get("do_lower_case", True)
         self._unknown = _content(config.get("unk_token", "<unk>"))
+        self._unknown_length = len(self._pieces.encode(self._unknown))
         end, padding = (_content(config.get(key, "</s>")) for key in ("eos_token", "pad_token"))
         added = {
             token["content"]: int(id_)
@@ -154,12 +155,9 @@ class _SentencePiece:
         text = re.sub(
             r"\s+", " ", (text.lower() if self._lower else text).translate(_NO_PUNCTUATION)
         ).strip()
-        pieces: list[str] = self._pieces.encode(self._unknown + text, out_type=str)
-        before = len(self._pieces.encode(self._unknown))
-        return [
-            self._pieces.piece_to_id(piece)
-            for piece in (pieces[before:] if len(pieces) >= before else pieces)
-        ]
+        ids: list[int] = self._pieces.encode(self._unknown + text)
+        before = self._unknown_length
+        return ids[before:] if len(ids) >= before else ids
 
 
 class _Gemma:
