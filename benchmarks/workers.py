@@ -111,7 +111,10 @@ def main() -> None:
     if args.part in _INNER:
         _INNER[args.part](*args.place)
         return
-    with tempfile.TemporaryDirectory(prefix="sigseek-workers-") as made, _cluster() as cluster:
+    with (
+        tempfile.TemporaryDirectory(prefix="sigseek-workers-") as made,
+        running_cluster() as cluster,
+    ):
         work = Path(made).resolve()
         if args.part == "kills":
             sys.exit(_kills(cluster, work, args))
@@ -129,7 +132,8 @@ class Cluster:
     def __init__(self, home: Path, directory: Path) -> None:
         self._home = home
         self._directory = directory
-        self._process = start_server(home, directory)
+        self.process = start_server(home, directory)
+        """The server."""
 
     def new(self, name: str) -> URL:
         """Make an empty database."""
@@ -145,12 +149,12 @@ class Cluster:
 
     def kill(self) -> None:
         """Kill the server and start it again."""
-        self._process.send_signal(signal.SIGKILL)
-        self._process.wait()
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
         for _ in range(100):  # its processes hold its memory for a moment
             time.sleep(0.1)
             try:
-                self._process = start_server(self._home, self._directory)
+                self.process = start_server(self._home, self._directory)
                 return
             except RuntimeError:
                 continue
@@ -158,8 +162,8 @@ class Cluster:
 
     def stop(self) -> None:
         """End the server."""
-        self._process.send_signal(signal.SIGQUIT)
-        self._process.wait(30)
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait(30)
 
     def _ask(self, database: str, query: str) -> Any:
         engine = create_engine(
@@ -179,7 +183,8 @@ class Cluster:
 
 
 @contextmanager
-def _cluster() -> Iterator[Cluster]:
+def running_cluster() -> Iterator[Cluster]:
+    """Run a server until the `with` statement ends."""
     directory = programs()
     if directory is None:
         sys.exit("PostgreSQL's server is not installed")
@@ -321,40 +326,22 @@ def _commits(cluster: Cluster, work: Path, count: int) -> None:
 
 def _committing(address: str) -> None:
     """Claim files and store what a tower might have made of them."""
-    from sigseek.indexer.decoding.digest import FileDigest
-    from sigseek.indexer.folder_changes import Content, EmbeddedPhoto, FolderChanges
+    from benchmarks.claims import batches
+    from sigseek.indexer.folder_changes import FolderChanges
     from sigseek.indexer.ledger import Ledger
     from sigseek.indexer.mounts import Mounts
     from sigseek.indexer.shared_work import Worker
     from sigseek.operations.database import LibraryDatabase
     from sigseek.progress import Silence, Stop
-    from sigseek.storage import EmbeddingRecord, PhotoFacts
-    from sigseek.storage.records.hashes import HashRecord, SketchRecord
 
     catalog = LibraryDatabase(address).catalog()
     (checkpoint,) = catalog.checkpoints()
-    ledger, rng = Ledger("made up", Silence()), np.random.default_rng()
+    ledger = Ledger("made up", Silence())
     with Worker(catalog, checkpoint, ledger, Mounts()) as worker:
         for folder, claimed in worker.stints(Stop(), lambda: False):
             changes = FolderChanges(catalog, checkpoint, ledger, folder, claimed, Mounts())
-            batch = []
-            for file in claimed.files():
-                digest = rng.bytes(32)
-                read = FileDigest(rng.bytes(32), digest, file.size, file.mtime_ns, file.ctime_ns)
-                facts = PhotoFacts(digest=digest, width=64, height=48, format="PNG")
-                vector = rng.standard_normal(768, np.float32) / np.float32(28)
-                batch.append(
-                    EmbeddedPhoto(
-                        Content(digest, [(file, read)]),
-                        facts,
-                        EmbeddingRecord(vector, "bf16", 1),
-                        HashRecord(SketchRecord(rng.bytes(800), rng.bytes(32), rng.bytes(320), 50)),
-                    )
-                )
-                if len(batch) == 256:
-                    changes.store(batch)
-                    batch = []
-            changes.store(batch)
+            for batch in batches(claimed, 256):
+                changes.store(batch)
     catalog.close()
 
 
