@@ -104,6 +104,28 @@ def test_parameters_out_of_range_are_problems(web: TestClient) -> None:
     assert web.get("/api/v1/nothing").json()["kind"] == "not found"
 
 
+@pytest.mark.parametrize(
+    ("asked", "name", "remedy"),
+    [
+        ("search?q=a+house&limt=2", "limt", "write limit"),
+        ("search/layout?Sort=date", "Sort", "write sort"),
+        ("search?limit=2&model=mini", "model", "the API is described at /api/v1/openapi.json"),
+        ("tags?limit=2", "limit", "the API is described at /api/v1/openapi.json"),
+        ("photos/1/thumbnail?sise=320", "sise", "write size"),
+        ("health/live?since=1", "since", "the API is described at /api/v1/openapi.json"),
+    ],
+)
+def test_a_parameter_that_no_route_has_is_told(
+    web: TestClient, asked: str, name: str, remedy: str
+) -> None:
+    """It would otherwise seem to do nothing."""
+    response = web.get(f"/api/v1/{asked}")
+    problem = response.json()
+    assert (response.status_code, problem["kind"]) == (422, "invalid")
+    assert problem["detail"] == f"{name}: there is no such parameter here"
+    assert problem["remedy"]["text"] == remedy
+
+
 def test_an_option_that_no_request_has_is_written_as_on_the_command_line() -> None:
     options = Option("include_all", True), Option("model", "mini"), Option("limit")
     text = spelled(Remedy("{}, {}, {}", options), lambda step: f"--{step.name}")  # type: ignore[union-attr]

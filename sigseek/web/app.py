@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio.to_thread
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
@@ -20,6 +20,7 @@ from sigseek.web.archive_links import ArchiveLinks
 from sigseek.web.events import Events
 from sigseek.web.index_run import IndexRun
 from sigseek.web.openapi import describe
+from sigseek.web.parameters import refuse_unknown_parameters
 from sigseek.web.photos import API
 from sigseek.web.problems import install_problems
 from sigseek.web.readiness import Readiness
@@ -118,8 +119,10 @@ def make_app(library: Library, settings: Settings) -> FastAPI:
     app.state.index_run = IndexRun(library, app.state.events, settings.spell)
     app.state.named_photos = app.state.uploads
     for router in ROUTERS:
-        takes_turns = [turn_among("searching")] if router in SEARCHING else []
-        app.include_router(router, prefix=API, dependencies=takes_turns)
+        needed = [Depends(refuse_unknown_parameters)]
+        if router in SEARCHING:
+            needed.append(turn_among("searching"))
+        app.include_router(router, prefix=API, dependencies=needed)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     install_problems(app)
     _serve_page(app)
