@@ -39,6 +39,13 @@ class Answer(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
+class _AnswerOfRecord(Answer):
+    """An answer whose fields and their descriptions are those of a record."""
+
+    # pydantic would look for the class in the sources of all callers, for seconds in a test.
+    model_config = ConfigDict(use_attribute_docstrings=False)
+
+
 class Step(Answer):
     """Something that can be done about a problem."""
 
@@ -133,7 +140,7 @@ def model_of(
         )
     for field_name, (kind, description) in (also or {}).items():
         made[field_name] = (kind, Field(description=description))
-    return create_model(name, __base__=Answer, __doc__=inspect.getdoc(record), **made)
+    return create_model(name, __base__=_AnswerOfRecord, __doc__=inspect.getdoc(record), **made)
 
 
 def _of_json(hint: Any) -> Any:
