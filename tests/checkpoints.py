@@ -1,9 +1,15 @@
 """Small random checkpoints for tests that need one of a certain kind."""
 
+from __future__ import annotations
+
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sigseek.siglip.checkpoint import MINI_DIRECTORY
+
+if TYPE_CHECKING:
+    from transformers import SiglipConfig, SiglipModel
 
 
 def copy_mini(target: Path) -> Path:
@@ -32,6 +38,28 @@ def save_tiny(target: Path, seed: int = 0, **text: int) -> Path:
     for name in ("spiece.model", "tokenizer_config.json"):
         shutil.copy(MINI_DIRECTORY / name, target)
     return target
+
+
+def random_model(config: SiglipConfig, logit_scale: float, logit_bias: float) -> SiglipModel:
+    """Return a random model with a scale and a bias of its logits. For one of 200 million weights,
+    the initial values of transformers take ten seconds, and these take two.
+    """
+    import torch
+    from transformers import SiglipModel
+
+    torch.manual_seed(0)
+    with torch.device("meta"):
+        model = SiglipModel(config).eval()
+    model.to_empty(device="cpu")
+    for name, weights in model.named_parameters():
+        if weights.ndim > 1:
+            torch.nn.init.normal_(weights, std=weights[0].numel() ** -0.5)
+        else:
+            torch.nn.init.constant_(weights, 1.0 if name.endswith("weight") else 0.0)
+    # The usual 1 and 0 would hide a forgotten scale or bias.
+    torch.nn.init.constant_(model.logit_scale, logit_scale)
+    torch.nn.init.constant_(model.logit_bias, logit_bias)
+    return model
 
 
 def save_siglip2_tokenizer(target: Path) -> None:
@@ -86,19 +114,13 @@ def save_siglip2_base_patch32(target: Path) -> Path:
     """Save a random checkpoint of google/siglip2-base-patch32-256's exact configuration, with a
     small tokenizer of Gemma's kind.
     """
-    import torch
-    from transformers import SiglipConfig, SiglipImageProcessorPil, SiglipModel
+    from transformers import SiglipConfig, SiglipImageProcessorPil
 
-    torch.manual_seed(0)
     config = SiglipConfig(
         text_config={"vocab_size": 256_000, "bos_token_id": 2, "eos_token_id": 1},
         vision_config={"image_size": 256, "patch_size": 32},
     )
-    model = SiglipModel(config).eval()
-    # The random start has 1 and 0, which would hide a forgotten scale or bias.
-    torch.nn.init.constant_(model.logit_scale, 4.7)
-    torch.nn.init.constant_(model.logit_bias, -16.8)
-    model.save_pretrained(target)
+    random_model(config, 4.7, -16.8).save_pretrained(target)
     SiglipImageProcessorPil(
         size={"height": 256, "width": 256}, resample=2, image_mean=[0.5] * 3, image_std=[0.5] * 3
     ).save_pretrained(target)

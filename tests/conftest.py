@@ -244,16 +244,12 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkpoint]:
     """A random checkpoint of google/siglip-base-patch16-224's exact configuration, with mini's
     tokenizer.
     """
-    import torch
-    from transformers import SiglipConfig, SiglipImageProcessorPil, SiglipModel
+    from transformers import SiglipConfig, SiglipImageProcessorPil
+
+    from tests.checkpoints import random_model
 
     directory = tmp_path_factory.mktemp("base")
-    torch.manual_seed(0)
-    model = SiglipModel(SiglipConfig()).eval()
-    # The random start has 1 and 0, which would hide a forgotten scale or bias.
-    torch.nn.init.constant_(model.logit_scale, 4.7)
-    torch.nn.init.constant_(model.logit_bias, -12.9)
-    model.save_pretrained(directory)
+    random_model(SiglipConfig(), 4.7, -12.9).save_pretrained(directory)
     SiglipImageProcessorPil(image_mean=[0.5] * 3, image_std=[0.5] * 3).save_pretrained(directory)
     for name in ("spiece.model", "tokenizer_config.json"):
         shutil.copy(MINI_DIRECTORY / name, directory)

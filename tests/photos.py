@@ -2,12 +2,14 @@
 
 import struct
 import zlib
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageDraw
 
+from benchmarks import photographs
 from sigseek.indexer.decoding.decode import _read, _upright_rgb
 
 
@@ -15,6 +17,18 @@ def picture(seed: int = 0, size: tuple[int, int] = (64, 48)) -> Image.Image:
     """Return a smooth picture with no symmetry, another for each seed."""
     rough = np.random.default_rng(seed).integers(0, 256, (4, 5, 3), np.uint8)
     return Image.fromarray(rough).resize(size, Image.Resampling.BICUBIC)
+
+
+def photograph(seed: int, size: tuple[int, int] = photographs.SIZE, moved: int = 0) -> Image.Image:
+    """Return the picture of `benchmarks.photographs.photograph`. Drawing one takes a tenth of a
+    second, so each is drawn once.
+    """
+    return _drawn_photograph(seed, size, moved).copy()
+
+
+@cache
+def _drawn_photograph(seed: int, size: tuple[int, int], moved: int) -> Image.Image:
+    return photographs.photograph(seed, size, moved)
 
 
 def open_upright(path: Path) -> Image.Image:

@@ -1,5 +1,6 @@
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -42,15 +43,22 @@ def room_of(module: str) -> str | None:
     return parts[1] if len(parts) > 1 and parts[1] in ROOMS else "sigseek"
 
 
-def imported_names(path: Path) -> set[str]:
+@cache
+def nodes_of(path: Path) -> list[ast.AST]:
+    """Return all nodes of a file's syntax tree; finding them for each test would take seconds."""
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
+@cache
+def imported_names(path: Path) -> frozenset[str]:
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} imports relatively, which this test cannot follow"
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+    return frozenset(names)
 
 
 def imported_rooms(path: Path) -> set[str]:
@@ -111,7 +119,7 @@ def test_folders_of_one_room_know_only_those_below_them(folder: str) -> None:
 def test_working_rooms_neither_print_nor_exit() -> None:
     for room in ROOMS:
         for path in (ROOT / room).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
+            for node in nodes_of(path):
                 called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
                 assert called not in ("print", "sys.exit", "exit"), f"{path}:{node.lineno}"
 
@@ -124,9 +132,9 @@ def test_working_rooms_name_no_command_and_no_option() -> None:
     found = set()
     for room in ROOMS:
         for path in (ROOT / room).rglob("*.py"):
-            tree = ast.parse(path.read_text())
-            docstrings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-            for node in set(ast.walk(tree)) - docstrings:
+            nodes = nodes_of(path)
+            docstrings = {node.value for node in nodes if isinstance(node, ast.Expr)}
+            for node in set(nodes) - docstrings:
                 text = node.value if isinstance(node, ast.Constant) else None
                 if isinstance(text, str) and spoken.search(text):
                     found.add(path.relative_to(ROOT).as_posix())

@@ -13,7 +13,6 @@ from benchmarks.photographs import (
     come_in,
     cropped,
     first_shot,
-    photograph,
     second_shot,
     tripod_shot,
 )
@@ -22,6 +21,7 @@ from sigseek.indexer.decoding.jpeg_copy import jpeg_of
 from sigseek.progress import Silence, Stop
 from sigseek.search.duplicates.finder import ComparingProgress, DuplicateFinder
 from sigseek.storage import Catalog
+from tests.photos import photograph
 
 SCENES = range(12)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import sigseek
-from benchmarks.photographs import photograph
+from tests.photos import photograph
 
 
 @pytest.mark.parametrize("query", ["in:{}", "x OR in:{}"])

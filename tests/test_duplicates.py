@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.MpoImagePlugin import MpoImageFile
 
 import sigseek
-from benchmarks.photographs import ATTACKS, come_in, photograph, tripod_shot
+from benchmarks.photographs import ATTACKS, come_in, tripod_shot
 from sigseek import DuplicateGroup
 from sigseek.search.duplicates.close_look import CloseLook
 from sigseek.search.duplicates.results import DuplicateKind
@@ -22,7 +22,7 @@ from sigseek.storage import Catalog
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 from tests.conftest import Run
 from tests.listeners import Heard
-from tests.photos import exif
+from tests.photos import exif, photograph
 
 SIZE = (480, 360)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 import sigseek
-from benchmarks.photographs import photograph
 from sigseek.search.parse import parse
 from sigseek.search.scope import selected
 from sigseek.storage import Catalog, PhotoFacts, ReadFile
 from sigseek.storage.records.photos import DateSource
+from tests.photos import photograph
 from tests.test_duplicates import SIZE, names, save
 
 NOON, LATER = "2024-05-01T12:00:00", "2024-05-01T12:00:01"

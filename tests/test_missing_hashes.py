@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 import sigseek
-from benchmarks.photographs import photograph
 from sigseek.indexer import folder_comparison
 from sigseek.indexer.hash_version import HASH_VERSION
 from sigseek.progress import Phase, Progress, Stop
@@ -14,7 +13,7 @@ from sigseek.storage.perceptual_hash import distances, hash_bits
 from sigseek.storage.sketch_coding import decoded
 from tests.catalogs import execute
 from tests.listeners import Heard
-from tests.photos import save, xmp
+from tests.photos import photograph, save, xmp
 
 pytestmark = pytest.mark.both_databases
 

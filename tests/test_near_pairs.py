@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 
 import sigseek
-from benchmarks.photographs import cropped, marked, photograph
+from benchmarks.photographs import cropped, marked
 from sigseek.search.duplicates import pairs
 from sigseek.search.duplicates.close_look import CloseLook
 from sigseek.search.duplicates.overlays import Overlays
@@ -20,6 +20,7 @@ from sigseek.storage import Catalog, PhotoFacts, ReadFile
 from sigseek.storage.lock import writer_lock
 from sigseek.storage.records.hashes import HashRecord, SketchRecord
 from tests.catalogs import add_checkpoint, add_photos, execute, random_unit
+from tests.photos import photograph
 from tests.test_duplicates import SIZE, names, save
 
 

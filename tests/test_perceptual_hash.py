@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from benchmarks.photographs import ATTACKS, SIZE, framed, photograph, screenshot
+from benchmarks.photographs import ATTACKS, SIZE, framed, screenshot
 from sigseek.indexer.decoding.hash import picture_hash
 from sigseek.storage.perceptual_hash import (
     CROPS,
@@ -18,6 +18,7 @@ from sigseek.storage.perceptual_hash import (
 )
 from sigseek.storage.records.hashes import HashRecord
 from sigseek.storage.sketch_coding import coded, decoded
+from tests.photos import photograph
 
 SAME_FRAME = (
     "JPEG 95", "JPEG 50", "JPEG 20", "half size", "tenth size", "grey", "gamma", "blur", "noise",
