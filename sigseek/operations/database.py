@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +30,7 @@ class LibraryDatabase(LibraryLocation):
         self._url = read_address(address)
         self.where = without_secrets(self._url)
         self._dialect: PostgreSqlDialect | None = None
+        self._directory: Path | None = None
 
     @property
     def address(self) -> str:
@@ -39,16 +39,18 @@ class LibraryDatabase(LibraryLocation):
         """
         return self._url.render_as_string(hide_password=False)
 
-    @cached_property
+    @property
     def directory(self) -> Path:
         """The directory of this machine's index files. Raises LibraryError where there is no
         library yet.
         """
-        from sigseek.siglip.cache import cache_directory
+        if self._directory is None:
+            from sigseek.siglip.cache import cache_directory
 
-        self.catalog()
-        assert self._dialect is not None
-        return cache_directory() / "libraries" / self._dialect.identity()
+            self.catalog()
+            assert self._dialect is not None
+            self._directory = cache_directory() / "libraries" / self._dialect.identity()
+        return self._directory
 
     def exists(self) -> bool:
         """Return whether the database holds a library. Raises LibraryError when it cannot be
