@@ -24,6 +24,7 @@ from sigseek.storage import Catalog
 from tests.photos import photograph
 
 SCENES = range(12)
+SIZE = (480, 360)
 
 
 FORMS = (
@@ -119,6 +120,21 @@ def test_a_mark_does_not_hide_a_thing_that_has_come_in(tmp_path: Path, mark: str
     found = near_pairs(tmp_path, images)
     assert found <= right
     assert len(found) >= 8, "in doubt, a picture with words over it is no copy"
+
+
+@pytest.mark.parametrize("mark", ["watermark", "text"])
+def test_a_mark_on_one_of_two_shots_does_not_hide_what_has_come_in(
+    tmp_path: Path, mark: str
+) -> None:
+    """The mark and a small thing differ at the same time, and only the mark makes no other shot."""
+    images = {}
+    for seed in (6, 8, 11):
+        chance = np.random.default_rng(seed)
+        plain = Image.blend(Image.new("RGB", SIZE, (170, 170, 175)), photograph(seed, SIZE), 0.35)
+        other = come_in(plain, photograph(seed + 50, SIZE), 1 / 12, chance)
+        images |= {f"{seed} marked": ATTACKS[mark](plain)}
+        images[f"{seed} other"] = tripod_shot(other, chance)
+    assert near_pairs(tmp_path, images) == set()
 
 
 def test_words_of_another_kind_are_a_mark(tmp_path: Path) -> None:

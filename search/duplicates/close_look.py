@@ -73,11 +73,13 @@ shots of a scene something mostly moves, and there whole parts differ more.
 """
 TURNED_DIFFERENCE = 2.4
 """The same for pictures that are turned a little, whose corners show something else."""
-_STILL_CHANGE = 1.9
+_STILL_CHANGE = 1.4
 """How much two pictures of the same frame may differ in a place, where 1 is what coding and
 sampling may make, though nothing has changed between them.
 """
-_MOVED_CHANGE = 2.6
+_TINY_CHANGE = 1.9
+"""The same if one of them is tiny."""
+_MOVED_CHANGE = 2.0
 """The same for crops and pictures that are turned, whose pixels are no more those of the other one.
 """
 _STRAIGHT = math.radians(0.3), math.radians(0.6), 1.012
@@ -306,8 +308,9 @@ class CloseLook:
 
     def _allowed(self, overlays: Overlays, maps: Maps) -> Allowed:
         """Return how much the pictures may differ though nothing has changed."""
-        most = np.where(_are_still(maps), _STILL_CHANGE, _MOVED_CHANGE)
-        return Allowed(most, self._are_tiny(overlays))
+        tiny = self._are_tiny(overlays)
+        still = np.where(tiny, _TINY_CHANGE, _STILL_CHANGE)
+        return Allowed(np.where(_are_still(maps), still, _MOVED_CHANGE), tiny)
 
     def _are_tiny(self, overlays: Overlays) -> npt.NDArray[np.bool_]:
         """Return which guesses (n,) are of a picture that has hardly more pixels than a sketch."""

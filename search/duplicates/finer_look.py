@@ -41,6 +41,8 @@ _MOST_LOOKS = 50
 """The most pairs of a photo that are looked at. A series of thousands of shots from a tripod has
 millions of pairs.
 """
+_MOST_COLOR = 1.5
+"""How many times as much as the grey levels the colours may differ to be compared at all."""
 _LEAST_COMMON = 0.2
 """The least share of a picture that must lie within the other one."""
 
@@ -142,8 +144,11 @@ def _is_one_shot(around: Floats, inside: Floats, maps: Maps, allowed: Allowed) -
     lefts = planes[0], np.tensordot(_WEIGHTS, planes[1:], 1)
     if not all(changed_by(_in_blocks(left[None]), one, other, shown, allowed)[0] for left in lefts):
         return True
-    left = min(lefts, key=lambda left: float(np.abs(left).mean()))
-    return is_mark(wanted[0], levels[0], left)
+    planes[0] = min(lefts, key=lambda left: float(np.abs(left).mean()))
+    if np.abs(planes[1:]).mean() > _MOST_COLOR * np.abs(planes[0]).mean() + 1:
+        planes[1:] = planes[0]  # one of them is grey, or has other colours
+        wanted, levels = (np.repeat(side[:1], len(side), 0) for side in (wanted, levels))
+    return is_mark(wanted, levels, planes)
 
 
 def _in_blocks(values: Floats) -> Floats:
