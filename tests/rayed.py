@@ -30,6 +30,7 @@ class SlowWorker(ray_workers.RayWorker):
         with (
             patch.object(ingest, "digest_file", digest_slowly),
             patch.object(ingest, "_AHEAD", 2),
+            patch.object(shared_work, "_FIRST", 2),
             patch.object(shared_work, "_FEWEST", 2),
             patch.object(shared_work, "LEASE", timedelta(seconds=2)),
         ):
