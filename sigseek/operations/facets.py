@@ -98,9 +98,8 @@ def count_facets(
         asked, ids, notes = matching_photos(library, query, within, named_photos, listener, stop)
         counted = "selection" if is_factual(asked) else "matches"
     with catalog.moment():
-        photos = catalog.count_all_photos()  # begins the moment, after which kept answers are used
-        if ids is not None:
-            photos = len(ids)
+        # The first question begins the moment, and only then kept answers are used.
+        photos = catalog.count_all_photos() if ids is None else len(ids)
         counts: dict[FacetKind, dict[FacetValue, int]] = {}
         for kind in kinds if by else _WITHOUT_YEARS:
             if stop:

@@ -42,7 +42,7 @@ class Answer(BaseModel):
 class _AnswerOfRecord(Answer):
     """An answer whose fields and their descriptions are those of a record."""
 
-    # pydantic would look for the class in the sources of all callers, for seconds in a test.
+    # pydantic would look for the class in the sources of all callers, at each start of the server.
     model_config = ConfigDict(use_attribute_docstrings=False)
 
 
