@@ -13,17 +13,15 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import psutil  # type: ignore[import-untyped]
 from sqlalchemy import URL
 
+from benchmarks.made_up import add_checkpoint, batches
 from benchmarks.workers import Cluster, running_cluster
 from sigseek.indexer.comparison import Comparison
-from sigseek.indexer.decoding.digest import FileDigest
-from sigseek.indexer.folder_changes import Content, EmbeddedPhoto, FolderChanges
+from sigseek.indexer.folder_changes import FolderChanges
 from sigseek.indexer.ledger import Ledger
 from sigseek.indexer.listing import FoundFile
 from sigseek.indexer.mounts import Mounts
@@ -33,12 +31,9 @@ from sigseek.progress import Silence, Stop
 from sigseek.storage import (
     Catalog,
     CheckpointRecord,
-    EmbeddingRecord,
     FolderRecord,
-    PhotoFacts,
 )
 from sigseek.storage.catalog.postgresql import PostgreSqlDialect
-from sigseek.storage.records.hashes import HashRecord, SketchRecord
 
 _BATCH = 16
 """Photos that are stored together: as many as the image tower takes at a time on a CPU."""
@@ -79,15 +74,7 @@ def _run(
     """
     catalog = Catalog(PostgreSqlDialect(url))
     with catalog.transaction() as transaction:
-        checkpoint = transaction.add_checkpoint(
-            name="made up",
-            fingerprint="made up",
-            preprocessing="made up",
-            dimension=768,
-            image_size=224,
-            logit_scale=1.0,
-            logit_bias=0.0,
-        )
+        checkpoint = add_checkpoint(transaction)
         folder, _ = transaction.add_folder(place)
     found = Comparison(scanned=count, unreadable={})
     found.changed += [FoundFile(f"{number:09}.png", 1, number, number) for number in range(count)]
@@ -114,27 +101,6 @@ def _store(
     changes = FolderChanges(catalog, checkpoint, ledger, folder, work, Mounts())
     for batch in batches(work, _BATCH):
         changes.store(batch)
-
-
-def batches(work: Work, size: int) -> Iterator[list[EmbeddedPhoto]]:
-    """Yield what a tower might have made of the files."""
-    rng, batch = np.random.default_rng(), []
-    for file in work.files():
-        digest = rng.bytes(32)
-        read = FileDigest(rng.bytes(32), digest, file.size, file.mtime_ns, file.ctime_ns)
-        vector = rng.standard_normal(768, np.float32) / np.float32(28)
-        batch.append(
-            EmbeddedPhoto(
-                Content(digest, [(file, read)]),
-                PhotoFacts(digest=digest, width=64, height=48, format="PNG"),
-                EmbeddingRecord(vector, "bf16", 1),
-                HashRecord(SketchRecord(rng.bytes(800), rng.bytes(32), rng.bytes(320), 50)),
-            )
-        )
-        if len(batch) == size:
-            yield batch
-            batch = []
-    yield batch
 
 
 def _busy(cluster: Cluster) -> float:

@@ -282,20 +282,14 @@ def _killable(address: str, folder: str) -> None:
 
 def _with_tasks(cluster: Cluster, work: Path, name: str, count: int) -> tuple[URL, float]:
     """Make a database with so many made-up tasks, and return the seconds that adding them took."""
+    from benchmarks.made_up import add_checkpoint
+
     url = cluster.new(name)
     (work / "made up").mkdir(exist_ok=True)
     (work / "made up" / "0.png").touch()
     catalog = Catalog(PostgreSqlDialect(url))
     with catalog.transaction() as transaction:
-        checkpoint = transaction.add_checkpoint(
-            name="made up",
-            fingerprint="made up",
-            preprocessing="made up",
-            dimension=768,
-            image_size=224,
-            logit_scale=1.0,
-            logit_bias=0.0,
-        )
+        checkpoint = add_checkpoint(transaction)
         folder, _ = transaction.add_folder(work / "made up")
         worker = transaction.add_worker("the benchmark", _FAR_FUTURE)
         began = time.monotonic()
@@ -326,7 +320,7 @@ def _commits(cluster: Cluster, work: Path, count: int) -> None:
 
 def _committing(address: str) -> None:
     """Claim files and store what a tower might have made of them."""
-    from benchmarks.claims import batches
+    from benchmarks.made_up import batches
     from sigseek.indexer.folder_changes import FolderChanges
     from sigseek.indexer.ledger import Ledger
     from sigseek.indexer.mounts import Mounts
