@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test covered-tests test-postgresql test-milvus lint bench bench-scores migration schema openapi clean
+.PHONY: demo test covered-tests test-postgresql test-milvus test-slow lint bench bench-scores migration schema openapi clean
 
 demo: $(INSTALLED)
 	$(BIN)/sigseek demo --folder demo-photos
@@ -36,6 +36,10 @@ test-milvus: $(INSTALLED)
 # All tests that are about what a database holds, on PostgreSQL. `test` runs some of them.
 test-postgresql: $(INSTALLED)
 	$(BIN)/pytest --postgresql -k "postgresql" --numprocesses logical --maxprocesses 4 --dist worksteal
+
+# The tests that are marked as `slow`. `test` runs a smaller one in the place of each.
+test-slow: $(INSTALLED)
+	$(BIN)/pytest --slow -m slow --numprocesses logical --maxprocesses 4 --dist worksteal
 
 # Side by side, with what is compared with; about a quarter of an hour on a quiet machine.
 bench: $(INSTALLED)

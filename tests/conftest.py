@@ -57,6 +57,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--milvus", action="store_true", help="run the tests that need a Milvus server, too"
     )
+    parser.addoption("--slow", action="store_true", help="run the tests marked as `slow`, too")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -70,9 +71,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests that need a Milvus server, unless they are asked for."""
+    """Leave out the tests that need a Milvus server and those marked as `slow`, unless they are
+    asked for.
+    """
     if not config.getoption("milvus"):
         items[:] = [item for item in items if "milvus_address" not in _fixtures_of(item)]
+    if not config.getoption("slow"):
+        items[:] = [item for item in items if item.get_closest_marker("slow") is None]
 
 
 def _fixtures_of(item: pytest.Item) -> list[str]:
