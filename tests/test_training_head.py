@@ -16,6 +16,10 @@ from sigseek.demo.scene import all_facts, numbered_scene
 from sigseek.demo.training import head, pictures, train
 from sigseek.siglip.checkpoint import MINI_DIRECTORY
 from tests.torch_threads import one_torch_thread
+from tests.training import facts_of_first, train_in_fp32
+
+# The coverage report leaves the training out.
+pytestmark = pytest.mark.unmeasured
 
 CPU = torch.device("cpu")
 
@@ -53,6 +57,9 @@ def test_the_heads_make_of_their_inputs_what_the_towers_make_of_pictures_and_tex
 
 def test_only_the_heads_learn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second run takes the kept inputs and ends with the same weights."""
+    train_in_fp32(monkeypatch)
+    facts = facts_of_first(20)
+    monkeypatch.setattr(head, "all_facts", lambda: facts)
     few = ["--pictures", "16", "--captions", "20", "--absent", "10", "--steps", "2"]
     for name in ("one", "two"):
         out = str(tmp_path / name)
