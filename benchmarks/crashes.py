@@ -81,7 +81,8 @@ def try_out(
     """Return the number of runs that so many kills took, how long an uninterrupted run takes, and
     what was wrong after which kill.
     """
-    start, work = directory / f"{operation.name} start", directory / operation.name
+    start, work = directory / f"{operation.name} start", directory / "work"
+    shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
     operation.prepare(work)
     shutil.copytree(work, start, symlinks=True)
@@ -166,9 +167,15 @@ def difference(expected: dict[str, object], found: dict[str, object]) -> str:
     return ""
 
 
-def _start(operation: Operation, work: Path) -> subprocess.Popen[bytes]:
-    words = [str(_SIGSEEK), *operation.words(work), "--library", str(work / "library")]
-    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def _start(words: list[str]) -> subprocess.Popen[bytes]:
+    """Start the program. The tests start copies of a loaded process in its place."""
+    return subprocess.Popen(
+        [_SIGSEEK, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def _start_operation(operation: Operation, work: Path) -> subprocess.Popen[bytes]:
+    return _start([*operation.words(work), "--library", str(work / "library")])
 
 
 def _wait_for_lock(process: subprocess.Popen[bytes], work: Path) -> None:
@@ -181,7 +188,7 @@ def _run(operation: Operation, work: Path) -> float:
     """Run to the end, and return the seconds since the lock was taken. After a kill, a second run
     may find that everything is done, and refuse.
     """
-    process = _start(operation, work)
+    process = _start_operation(operation, work)
     _wait_for_lock(process, work)
     began = time.monotonic()
     process.wait()
@@ -192,7 +199,7 @@ def _run_killed(operation: Operation, work: Path, delay: float) -> bool:
     """Run, kill the program so many seconds after it took the lock, and return whether it was still
     running then.
     """
-    process = _start(operation, work)
+    process = _start_operation(operation, work)
     _wait_for_lock(process, work)
     try:
         process.wait(delay)
@@ -257,10 +264,18 @@ def _draw_all(work: Path) -> None:
 
 
 def _indexed(work: Path) -> None:
-    _draw_all(work)
-    with open_library(work / "library", model="mini") as library:
-        library.index(work / "photos")
-        library.tag(["a red house"])
+    """Make a library of all photos with a tag. The first one is kept and copied, because `work` is
+    the same for all operations, and so are the paths in the library.
+    """
+    kept = work.with_name("indexed")
+    if not kept.exists():
+        _draw_all(work)
+        with open_library(work / "library", model="mini") as library:
+            library.index(work / "photos")
+            library.tag(["a red house"])
+        shutil.copytree(work, kept)
+    else:
+        shutil.copytree(kept, work, dirs_exist_ok=True)
 
 
 def _changed(work: Path) -> None:

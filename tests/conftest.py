@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tests.databases import Databases
     from tests.kept_workers import KeptWorkers
     from tests.postgresql import Server
-    from tests.program import ProgramCopies
+    from tests.program import ProgramCopies, ProgramCopy
 
 ROOT = Path(__file__).parent.parent
 CORPORA = (ROOT.parent / "shared" / "corpora").resolve()
@@ -41,6 +41,7 @@ settings.register_profile("sigseek", deadline=None, suppress_health_check=[Healt
 settings.load_profile("sigseek")
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Start = Callable[..., "ProgramCopy"]
 
 needs_corpora = pytest.mark.skipif(
     not CORPORA.is_dir(), reason="the shared pictures are not beside this checkout"
@@ -209,12 +210,14 @@ def isolated(
 
 @pytest.fixture
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: Path) -> Path:
-    """A cache of this test's own, empty but for the conversions, which are those of all tests."""
+    """A cache of this test's own, empty but for the conversions and the yardsticks, which are those
+    of all tests.
+    """
     directory = tmp_path / "cache"
     directory.mkdir()
-    conversions = shared_cache / "openvino"
-    conversions.mkdir(parents=True, exist_ok=True)
-    (directory / "openvino").symlink_to(conversions)
+    for name in ("openvino", "references"):
+        (shared_cache / name).mkdir(parents=True, exist_ok=True)
+        (directory / name).symlink_to(shared_cache / name)
     monkeypatch.setenv("SIGSEEK_CACHE", str(directory))
     return directory
 
@@ -397,7 +400,8 @@ def program_copies() -> Iterator[ProgramCopies]:
 
 @pytest.fixture
 def run(request: pytest.FixtureRequest, tmp_path: Path, databases: Databases | None) -> Run:
-    """Run `sigseek` in an empty folder. With `check`, the default, it must succeed.
+    """Run `sigseek` in an empty folder. With `check`, the default, it must succeed. With
+    `largest_file` it can write no file of more bytes, as on a full disk.
 
     The first run of each command in this process starts the installed program, and so does every
     run with variables that Python looks at when it starts. The others are copies of a process that
@@ -405,7 +409,7 @@ def run(request: pytest.FixtureRequest, tmp_path: Path, databases: Databases | N
     """
 
     def run(
-        *arguments: object, check: bool = True, **environment: str
+        *arguments: object, check: bool = True, largest_file: int | None = None, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         given = list(map(str, arguments))
         if databases is not None:
@@ -413,7 +417,8 @@ def run(request: pytest.FixtureRequest, tmp_path: Path, databases: Databases | N
 
             given = with_addresses(given, databases)
         copies: ProgramCopies = request.getfixturevalue("program_copies")
-        if copies.is_first(given) or any(name.startswith("PYTHON") for name in environment):
+        is_copy = largest_file or not copies.is_first(given)
+        if not is_copy or any(name.startswith("PYTHON") for name in environment):
             done = subprocess.run(
                 [Path(sys.executable).parent / "sigseek", *given],
                 capture_output=True,
@@ -425,7 +430,7 @@ def run(request: pytest.FixtureRequest, tmp_path: Path, databases: Databases | N
                 check=False,
             )
         else:
-            done = copies.run(given, tmp_path, os.environ | environment)
+            done = copies.run(given, tmp_path, os.environ | environment, largest_file)
         if databases is not None:
             done.stdout = databases.named_by_directory(done.stdout)
             done.stderr = databases.named_by_directory(done.stderr)
@@ -434,6 +439,25 @@ def run(request: pytest.FixtureRequest, tmp_path: Path, databases: Databases | N
         return done
 
     return run
+
+
+@pytest.fixture
+def start(tmp_path: Path, program_copies: ProgramCopies) -> Iterator[Start]:
+    """Start `sigseek` in an empty folder, in copies of a process that has loaded it, and write what
+    it says into the files. Those that still run when the test is done are killed.
+    """
+    started: list[ProgramCopy] = []
+
+    def start(*arguments: object, output: Path, errors: Path) -> ProgramCopy:
+        with output.open("wb") as out, errors.open("wb") as err:
+            given = list(map(str, arguments))
+            started.append(program_copies.start(given, tmp_path, os.environ, out, err))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture

@@ -10,7 +10,9 @@ import gc
 import importlib
 import json
 import os
+import resource
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -20,9 +22,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 SIGSEEK = Path(sys.executable).parent / "sigseek"
 _SECONDS = 300
+_PID = 10
+"""Characters in which a process id is told."""
 _NEEDED = (
     "faiss",
     "filelock",
@@ -39,6 +44,8 @@ _NEEDED = (
     "sigseek.operations.directory",
     "sigseek.operations.indexing",
     "sigseek.operations.searching",
+    "sigseek.operations.watch",
+    "sigseek.search.fitting",
     "sigseek.search.searcher",
     "sigseek.siglip.runtimes.choose",
     "sigseek.siglip.runtimes.openvino",
@@ -63,31 +70,90 @@ class ProgramCopies:
         return is_first
 
     def run(
-        self, arguments: Sequence[str], directory: Path, environment: Mapping[str, str]
+        self,
+        arguments: Sequence[str],
+        directory: Path,
+        environment: Mapping[str, str],
+        largest_file: int | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run the program to its end, and return its status and what it wrote."""
-        asked = {
-            "arguments": list(arguments),
-            "directory": str(directory),
-            "environment": dict(environment),
-        }
-        with (
-            tempfile.TemporaryFile() as output,
-            tempfile.TemporaryFile() as errors,
-            socket.socket(socket.AF_UNIX) as connection,
-        ):
-            connection.settimeout(_SECONDS)
-            connection.connect(str(self._address))
-            socket.send_fds(connection, [b"\0"], [output.fileno(), errors.fileno()])
-            connection.sendall(json.dumps(asked).encode())
-            connection.shutdown(socket.SHUT_WR)
-            status = int(connection.recv(100))
+        """Run the program to its end, and return its status and what it wrote. It can write no file
+        of more than `largest_file` bytes.
+        """
+        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+            copy = self.start(arguments, directory, environment, output, errors, largest_file)
+            status = copy.wait(_SECONDS)
             written = []
             for stream in (output, errors):
                 stream.seek(0)
                 text = stream.read().decode("utf-8", "surrogateescape")
                 written.append(text.replace("\r\n", "\n").replace("\r", "\n"))
         return subprocess.CompletedProcess([SIGSEEK, *arguments], status, *written)
+
+    def start(
+        self,
+        arguments: Sequence[str],
+        directory: Path,
+        environment: Mapping[str, str],
+        output: BinaryIO,
+        errors: BinaryIO,
+        largest_file: int | None = None,
+    ) -> "ProgramCopy":
+        """Start the program, which writes into the files, and do not wait for its end."""
+        asked = {
+            "arguments": list(arguments),
+            "directory": str(directory),
+            "environment": dict(environment),
+            "largest_file": largest_file,
+        }
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(_SECONDS)
+        connection.connect(str(self._address))
+        socket.send_fds(connection, [b"\0"], [output.fileno(), errors.fileno()])
+        connection.sendall(json.dumps(asked).encode())
+        connection.shutdown(socket.SHUT_WR)
+        return ProgramCopy(connection)
+
+
+class ProgramCopy:
+    """A copy that runs the program, with those methods of `subprocess.Popen` that tests need."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self.pid = int(connection.recv(_PID, socket.MSG_WAITALL))
+        self.returncode: int | None = None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the status that the program ends with. Raises subprocess.TimeoutExpired where it
+        still runs after so many seconds.
+        """
+        if self.returncode is None:
+            self._connection.settimeout(timeout)
+            try:
+                self.returncode = int(self._connection.recv(100))
+            except (TimeoutError, BlockingIOError):
+                raise subprocess.TimeoutExpired(str(SIGSEEK), timeout or 0) from None
+            self._connection.close()
+        return self.returncode
+
+    def poll(self) -> int | None:
+        """Return the status that the program has ended with, None while it runs."""
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send the program a signal, if it still runs."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Send the program SIGTERM, if it still runs."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill the program, if it still runs."""
+        self.send_signal(signal.SIGKILL)
 
 
 @contextmanager
@@ -142,7 +208,10 @@ def _answer(connection: socket.socket) -> None:
     program = os.fork()
     if program == 0:
         connection.close()
+        if asked["largest_file"]:
+            resource.setrlimit(resource.RLIMIT_FSIZE, 2 * (asked["largest_file"],))
         _become_the_program(asked["arguments"], asked["directory"], asked["environment"], streams)
+    connection.sendall(f"{program:{_PID}}".encode())
     _, status = os.waitpid(program, 0)
     connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
     os._exit(0)

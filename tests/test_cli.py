@@ -18,7 +18,7 @@ import pytest
 from sigseek import __version__
 from sigseek.cli.main import COMMANDS, cli
 from sigseek.storage import Catalog
-from tests.conftest import ROOT, Run
+from tests.conftest import ROOT, Run, Start
 from tests.photos import save
 
 JUDGEMENT = {"probability", "verdict", "confidence", "judged_by"}
@@ -389,12 +389,11 @@ def test_calibrate(drawn: Path, tmp_path: Path, run: Run) -> None:
         ]
     captions = drawn / "more.jsonl"
     captions.write_text("\n".join([*lines, '{"file": "gone.jpg", "caption": "a"}', "{"]) + "\n")
-    done = run("calibrate", captions, *where)
-    assert "calibrated on 40 pictures with " in done.stdout
+    done = run("calibrate", captions, *where, "--json")
+    (fitted,) = rows(done)
     assert f"warning: {captions}: line {len(lines) + 1}: " in done.stderr
     assert f"warning: {captions}: line {len(lines) + 2}: " in done.stderr
     hit = rows(run("search", "at night", *where, "--json"))[0]
-    (fitted,) = rows(run("calibrate", captions, *where, "--json"))
     assert hit["judged_by"] == "calibrated"
     logit = float(fitted["slope"]) * float(hit["logit"]) + float(fitted["intercept"])  # type: ignore[arg-type]
     assert hit["probability"] == pytest.approx(1 / (1 + math.exp(-logit)), abs=1e-6)
@@ -760,34 +759,28 @@ def test_a_module_of_the_users_own_named_as_one_of_our_folders(tmp_path: Path, n
         assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(tmp_path: Path, run: Run) -> None:
-    photos = tmp_path / "photos"
-    for number in range(320):
+def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(
+    tmp_path: Path, run: Run, start: Start
+) -> None:
+    photos, errors = tmp_path / "photos", tmp_path / "errors"
+    for number in range(150):
         save(photos / f"{number}.jpg", seed=number)
-    command = [
-        Path(sys.executable).parent / "sigseek",
-        "index",
-        photos,
-        "--library",
-        tmp_path / "library",
-        "--model",
-        "mini",
-    ]
-    with subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as indexing:
-        deadline = time.monotonic() + 120
-        while stored(tmp_path / "library") < 32 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        indexing.send_signal(signal.SIGINT)
-        _, stderr = indexing.communicate()
-    assert indexing.returncode == 130
+    where = ("--library", tmp_path / "library")
+    indexing = start(
+        "index", photos, *where, "--model", "mini", output=tmp_path / "output", errors=errors
+    )
+    deadline = time.monotonic() + 120
+    while stored(tmp_path / "library") < 32 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    indexing.send_signal(signal.SIGINT)
+    assert indexing.wait(60) == 130
+    stderr = errors.read_text()
     assert "Traceback" not in stderr
     assert stderr.splitlines()[-1].startswith("interrupted")
     kept = stored(tmp_path / "library")
-    assert 32 <= kept < 320
-    (report,) = rows(run("index", photos, "--library", tmp_path / "library", "--json"))
-    assert (report["unchanged"], report["added"]) == (kept, 320 - kept)
+    assert 32 <= kept < 150
+    (report,) = rows(run("index", photos, *where, "--json"))
+    assert (report["unchanged"], report["added"]) == (kept, 150 - kept)
 
 
 def test_an_interrupt_that_python_drops_comes_again() -> None:

@@ -2,12 +2,12 @@
 
 import json
 import os
-import resource
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -15,10 +15,9 @@ import pytest
 
 import sigseek
 from benchmarks import crashes
-from tests.conftest import Run
+from tests.conftest import Run, Start
 from tests.photos import save
-
-SIGSEEK = Path(sys.executable).with_name("sigseek")
+from tests.program import ProgramCopies, ProgramCopy
 
 
 @pytest.fixture
@@ -28,9 +27,9 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
-def wait_for(condition: object, process: "subprocess.Popen[str]") -> None:
+def wait_for(condition: Callable[[], bool], process: ProgramCopy) -> None:
     deadline = time.monotonic() + 60
-    while not condition() and process.poll() is None and time.monotonic() < deadline:  # type: ignore[operator]
+    while not condition() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.002)
 
 
@@ -46,11 +45,22 @@ def is_indexing(library: Path) -> bool:
         return False
 
 
+@pytest.mark.unmeasured
+@pytest.mark.parametrize("kills", [6, pytest.param(60, marks=pytest.mark.slow)])
 def test_a_kill_at_any_instant_loses_nothing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    kills: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    program_copies: ProgramCopies,
 ) -> None:
-    """The command does it two hundred times, this test a dozen."""
-    monkeypatch.setattr(sys, "argv", ["crashes", "--kills", "12", "--seed", str(os.getpid())])
+    """The command does it two hundred times, this test once for each operation."""
+
+    def start_copy(words: list[str]) -> ProgramCopy:
+        with open(os.devnull, "wb") as null:
+            return program_copies.start(words, Path.cwd(), os.environ, null, null)
+
+    monkeypatch.setattr(crashes, "_start", start_copy)
+    monkeypatch.setattr(sys, "argv", ["crashes", "--kills", f"{kills}", "--seed", f"{os.getpid()}"])
     with pytest.raises(SystemExit) as ended:
         crashes.main()
     said = capsys.readouterr().out
@@ -77,87 +87,65 @@ def test_a_difference_is_seen(tmp_path: Path, photos: Path) -> None:
     )
 
 
-def test_two_at_once_and_a_lock_that_was_left(tmp_path: Path, photos: Path, run: Run) -> None:
+def test_two_at_once_and_a_lock_that_was_left(
+    tmp_path: Path, photos: Path, run: Run, start: Start
+) -> None:
     library = tmp_path / "library"
-    words = [SIGSEEK, "index", photos, "--model", "mini", "--library", library]
-    with subprocess.Popen(
-        words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, text=True
-    ) as first:
-        try:
-            # Not before: a process that is stopped while it makes the catalog keeps all others out.
-            wait_for(lambda: is_indexing(library), first)
-            first.send_signal(signal.SIGSTOP)  # so that it surely still works when the second comes
-            second = run("index", photos, "--library", library, "--model", "mini", check=False)
-            assert second.returncode == 1
-            (line,) = second.stderr.splitlines()
-            assert line.startswith(f"error: another sigseek (process {first.pid} on ")
-            assert " since 20" in line
-            assert f" is updating {library}; " in line
-        finally:
-            first.kill()  # else a failure would wait for a stopped process for ever
+    words = ("index", photos, "--library", library, "--model", "mini")
+    first = start(*words, output=tmp_path / "output", errors=tmp_path / "errors")
+    # Not before: a process that is stopped while it makes the catalog keeps all others out.
+    wait_for(lambda: is_indexing(library), first)
+    first.send_signal(signal.SIGSTOP)  # so that it surely still works when the second comes
+    second = run(*words, check=False)
+    assert second.returncode == 1
+    (line,) = second.stderr.splitlines()
+    assert line.startswith(f"error: another sigseek (process {first.pid} on ")
+    assert " since 20" in line
+    assert f" is updating {library}; " in line
+    first.kill()
+    first.wait()
     assert (library / "lock.json").exists(), "as a kill leaves it"
-    (report,) = map(
-        json.loads,
-        run("index", photos, "--library", library, "--model", "mini", "--json").stdout.splitlines(),
-    )
+    (report,) = map(json.loads, run(*words, "--json").stdout.splitlines())
     assert report["scanned"] == 60
     assert not (library / "lock.json").exists()
 
 
-def test_searching_while_indexing(tmp_path: Path, photos: Path) -> None:
+def test_searching_while_indexing(tmp_path: Path, photos: Path, start: Start) -> None:
     library = tmp_path / "library"
     with sigseek.open(library, model="mini") as known:
         known.index(photos)
-    for number in range(60, 400):
+    for number in range(60, 160):
         save(photos / f"{number}.png", seed=number)
-    words = [SIGSEEK, "index", "--library", library]
-    seen = set()
-    with (
-        subprocess.Popen(
-            words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, text=True
-        ) as process,
-        sigseek.open(library) as searching,
-    ):
+    with sigseek.open(library) as searching:
+        process = start(
+            "index", "--library", library, output=tmp_path / "output", errors=tmp_path / "errors"
+        )
         while process.poll() is None:
             hits = searching.search("a red house", limit=1_000, include_all=True)
-            seen.add(len(hits))
             assert len({hit.path for hit in hits}) == len(hits) >= 60
     assert process.returncode == 0
     with sigseek.open(library) as searching:
-        assert len(searching.search("a red house", limit=1_000, include_all=True)) == 400
+        assert len(searching.search("a red house", limit=1_000, include_all=True)) == 160
 
 
-@pytest.mark.parametrize("limit", [150_000, 400_000])
+@pytest.mark.parametrize("limit", [150_000, 600_000])
 def test_a_full_disk_is_told_in_a_line_and_loses_nothing(
     tmp_path: Path, photos: Path, run: Run, limit: int
 ) -> None:
-    """SQLite takes a file that may not grow beyond the limit for a full disk."""
-    for number in range(60, 500):
-        save(photos / f"{number}.png", seed=number)
-    library = tmp_path / "library"
-    run(
-        "classify", photos / "00.png", "--label", "x", "--model", "mini"
-    )  # converts it, which is not what is looked at here
-    done = subprocess.run(
-        [SIGSEEK, "index", photos, "--library", library, "--model", "mini"],
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """SQLite takes a file that may not grow beyond the limit for a full disk. The first limit is
+    reached while the tables are made, the second one after some photos.
+    """
+    words = ("index", photos, "--library", tmp_path / "library", "--model", "mini")
+    done = run(*words, check=False, largest_file=limit)
     assert done.returncode == 1
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert errors == [
-        f"error: {library / 'catalog.sqlite'} cannot be used (disk I/O error); check the disk's "
-        f"space and health"
+        f"error: {tmp_path / 'library' / 'catalog.sqlite'} cannot be used (disk I/O error); check "
+        f"the disk's space and health"
     ]
-    assert "Traceback" not in done.stderr
-    (report,) = map(
-        json.loads,
-        run("index", photos, "--library", library, "--json", "--model", "mini").stdout.splitlines(),
-    )
-    assert report["scanned"] == report["added"] + report["unchanged"] == 500
-    assert run("verify", "--library", library).returncode == 0
+    (report,) = map(json.loads, run(*words, "--json").stdout.splitlines())
+    assert report["scanned"] == report["added"] + report["unchanged"] == 60
+    assert run("verify", "--library", tmp_path / "library").returncode == 0
 
 
 def test_a_library_on_a_full_disk_can_be_searched_and_backed_up(
@@ -168,13 +156,7 @@ def test_a_library_on_a_full_disk_can_be_searched_and_backed_up(
     run("search", "a red house", "--library", library)  # makes the text tower ready
 
     def on_full_disk(*words: object) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [SIGSEEK, *map(str, words), "--library", library],
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, 5_000)),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return run(*words, "--library", library, check=False, largest_file=5_000)
 
     assert len(on_full_disk("search", "a red house", "--all", "--json").stdout.splitlines()) == 10
     assert on_full_disk("status").returncode == 0
