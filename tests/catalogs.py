@@ -47,14 +47,16 @@ def add_photos(
     """Add a photo with one file for each embedding, and return the ids."""
     with catalog.transaction() as transaction:
         folder, _ = transaction.add_folder(root)
-        ids = []
-        for name, vector in zip(names, vectors, strict=True):
-            id_ = transaction.add_photo(
+        ids = [  # one after the other, because of several PostgreSQL sorts the digests
+            transaction.add_photo(
                 PhotoFacts(hashlib.sha256(os.fsencode(name)).digest(), 40, 30, "JPEG")
             )
-            transaction.put_files(folder.id, [ReadFile(name, id_, 1, 1)])
-            transaction.add_embeddings(checkpoint.id, {id_: EmbeddingRecord(vector, "fp32", 1)})
-            ids.append(id_)
+            for name in names
+        ]
+        files = [ReadFile(name, id_, 1, 1) for name, id_ in zip(names, ids, strict=True)]
+        transaction.put_files(folder.id, files)
+        records = (EmbeddingRecord(vector, "fp32", 1) for vector in vectors)
+        transaction.add_embeddings(checkpoint.id, dict(zip(ids, records, strict=True)))
     return ids
 
 
