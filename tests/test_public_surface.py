@@ -3,7 +3,6 @@
 import ast
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -79,52 +78,6 @@ def test_every_error_class_is_exported() -> None:
         if not kind.__module__.startswith(("tests.", "sigseek.demo.")):
             exported = [each for each in kind.__mro__ if each.__name__ in sigseek.__all__]
             assert exported[0] is not sigseek.SigseekError or kind is sigseek.SigseekError, kind
-
-
-def test_type_checkers_know_the_surface(tmp_path: Path) -> None:
-    code = """
-        from datetime import datetime
-        from typing import assert_type
-
-        import sigseek
-
-        class Told:
-            def advanced(self, progress: sigseek.Progress) -> None:
-                assert_type(progress.phase, sigseek.Phase)
-
-            def said(self, line: str | sigseek.Remedy) -> None: ...
-
-            def met(self, problem: sigseek.Problem) -> None: ...
-
-        with sigseek.open("a", device="cpu", precision="fp32") as library:
-            assert_type(library, sigseek.Library)
-            assert_type(library.search("a cat"), sigseek.SearchResults)
-            assert_type(library.search("a cat")[0], sigseek.Hit)
-            assert_type(library.similar("a.jpg"), list[sigseek.SimilarHit])
-            assert_type(library.status(), sigseek.Status)
-            assert_type(library.status().folders[0].indexed_at, datetime | None)
-            assert_type(library.index("b", listener=Told()), sigseek.IndexReport)
-            assert_type(library.verify().problems, tuple[sigseek.VerifyProblem, ...])
-            for hit in library.search("a cat"):
-                assert_type(hit.probability, float)
-                assert_type(hit.verdict, sigseek.Verdict | None)
-            for photo in library.classify(["a.jpg"], ["a cat"]):
-                assert_type(photo.scores[0], sigseek.LabelScore)
-            for event in library.watch(stop=sigseek.Stop()):
-                assert_type(event.report, sigseek.IndexReport | None)
-    """
-    options = ["--strict", "--follow-imports=silent", "--config-file=", "--ignore-missing-imports"]
-    options.append("--cache-dir")
-    (tmp_path / "user.py").write_text(textwrap.dedent(code))
-    done = subprocess.run(
-        [sys.executable, "-m", "mypy", *options, str(tmp_path / "cache"), "user.py"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"MYPYPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_objects_show_what_they_are(tmp_path: Path, drawn: Path) -> None:
