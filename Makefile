@@ -4,6 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+MILVUS := $(VENV)/milvus-installed
+# Modules are compiled when they are first imported. To compile all that is installed would take longer
+# than the rest of the installation, and most of it is never imported.
+INSTALL := $(BIN)/pip install --quiet --no-compile --constraint constraints.txt
+# Where this is set, each start of the program would compile all of its modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test covered-tests test-postgresql test-milvus test-slow lint bench bench-scores migration schema openapi clean
 
@@ -21,16 +27,12 @@ covered-tests: $(INSTALLED)
 	@echo "Lines and branches that the tests reach, in percent:"
 	@$(BIN)/coverage report --format=total
 
-# The contract of vector indexes and a library over a real Milvus server, which is installed here
-# where there is a package of it. Elsewhere the tests say that they were left out. The server works
-# in the background at its own times, so a test that fails has a second try, and must pass then.
-# `addopts` of pyproject.toml would forget which tests failed.
+# The contract of vector indexes and a library over a real Milvus server. The server works in the
+# background at its own times, so a test that fails has a second try, and must pass then. `addopts` of
+# pyproject.toml would forget which tests failed.
 MILVUS_TESTS := $(BIN)/pytest -o addopts=-q --milvus -k milvus tests/test_index_conformance.py \
 	tests/test_milvus_library.py
-test-milvus: $(INSTALLED)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[milvus]' \
-		"milvus; platform_machine == 'x86_64'" || \
-		echo "Milvus could not be installed; tests that need it are skipped" >&2
+test-milvus: $(MILVUS)
 	$(MILVUS_TESTS) || $(MILVUS_TESTS) --last-failed
 
 # All tests that are about what a database holds, on PostgreSQL. `test` runs some of them.
@@ -43,7 +45,7 @@ test-slow: $(INSTALLED)
 
 # Side by side, with what is compared with; about a quarter of an hour on a quiet machine.
 bench: $(INSTALLED)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench,int8]'
+	$(INSTALL) --editable '.[bench,int8]'
 	$(BIN)/python -m benchmarks.indexing
 	$(BIN)/python -m benchmarks.decoding
 	$(BIN)/python -m benchmarks.query
@@ -78,5 +80,12 @@ clean:
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(INSTALL) --editable '.[dev]'
+	touch $@
+
+# There is a package of the server for some machines only. Without it its tests say that they were left
+# out.
+$(MILVUS): $(INSTALLED)
+	$(INSTALL) --editable '.[milvus]' "milvus; platform_machine == 'x86_64'" || \
+		echo "Milvus could not be installed; tests that need it are skipped" >&2
 	touch $@
