@@ -18,6 +18,9 @@ demo: $(INSTALLED)
 
 test: lint covered-tests
 
+# Threads that wait for each other would keep a core busy, which another test could use.
+covered-tests test-postgresql test-slow: export OMP_WAIT_POLICY = passive
+
 # Several tests at a time, because most wait for a program to start. Prints the share of lines and
 # branches that the tests reach, and fails below the floor in pyproject.toml.
 covered-tests: $(INSTALLED)

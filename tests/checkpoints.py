@@ -40,6 +40,38 @@ def save_tiny(target: Path, seed: int = 0, **text: int) -> Path:
     return target
 
 
+def with_two_layers(config: SiglipConfig) -> SiglipConfig:
+    """Return the configuration with two layers in each tower and a small vocabulary, so that the
+    model has a tenth of the weights, and all else of its size.
+    """
+    config.text_config.vocab_size = 32_000
+    for tower in (config.text_config, config.vision_config):
+        tower.num_hidden_layers = 2
+    return config
+
+
+def weight_bytes(config: SiglipConfig) -> int:
+    """Return the size in bytes of the model's weights in fp32, without making them."""
+    import torch
+    from transformers import SiglipModel
+
+    with torch.device("meta"):
+        return sum(4 * weights.numel() for weights in SiglipModel(config).parameters())
+
+
+def save_base(target: Path, config: SiglipConfig) -> Path:
+    """Save a random checkpoint of the configuration, prepared as google/siglip-base-patch16-224,
+    with mini's tokenizer.
+    """
+    from transformers import SiglipImageProcessorPil
+
+    random_model(config, 4.7, -12.9).save_pretrained(target)
+    SiglipImageProcessorPil(image_mean=[0.5] * 3, image_std=[0.5] * 3).save_pretrained(target)
+    for name in ("spiece.model", "tokenizer_config.json"):
+        shutil.copy(MINI_DIRECTORY / name, target)
+    return target
+
+
 def random_model(config: SiglipConfig, logit_scale: float, logit_bias: float) -> SiglipModel:
     """Return a random model with a scale and a bias of its logits. For one of 200 million weights,
     the initial values of transformers take ten seconds, and these take two.
@@ -110,16 +142,22 @@ def save_siglip2_tokenizer(target: Path) -> None:
     (target / "tokenizer_config.json").write_text(json.dumps(config))
 
 
-def save_siglip2_base_patch32(target: Path) -> Path:
-    """Save a random checkpoint of google/siglip2-base-patch32-256's exact configuration, with a
-    small tokenizer of Gemma's kind.
-    """
-    from transformers import SiglipConfig, SiglipImageProcessorPil
+def siglip2_base_patch32() -> SiglipConfig:
+    """Return google/siglip2-base-patch32-256's exact configuration."""
+    from transformers import SiglipConfig
 
-    config = SiglipConfig(
+    return SiglipConfig(
         text_config={"vocab_size": 256_000, "bos_token_id": 2, "eos_token_id": 1},
         vision_config={"image_size": 256, "patch_size": 32},
     )
+
+
+def save_siglip2_base(target: Path, config: SiglipConfig) -> Path:
+    """Save a random checkpoint of the configuration, prepared as google/siglip2-base-patch32-256,
+    with a small tokenizer of Gemma's kind.
+    """
+    from transformers import SiglipImageProcessorPil
+
     random_model(config, 4.7, -16.8).save_pretrained(target)
     SiglipImageProcessorPil(
         size={"height": 256, "width": 256}, resample=2, image_mean=[0.5] * 3, image_std=[0.5] * 3

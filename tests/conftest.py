@@ -248,19 +248,28 @@ def mini_yardstick(
 
 
 @pytest.fixture(scope="session")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkpoint]:
-    """A random checkpoint of google/siglip-base-patch16-224's exact configuration, with mini's
-    tokenizer.
+def base(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    """A random checkpoint of google/siglip-base-patch16-224's configuration but for the number of
+    layers, which is two, with mini's tokenizer.
     """
-    from transformers import SiglipConfig, SiglipImageProcessorPil
+    from transformers import SiglipConfig
 
-    from tests.checkpoints import random_model
+    from tests.checkpoints import save_base, with_two_layers
 
-    directory = tmp_path_factory.mktemp("base")
-    random_model(SiglipConfig(), 4.7, -12.9).save_pretrained(directory)
-    SiglipImageProcessorPil(image_mean=[0.5] * 3, image_std=[0.5] * 3).save_pretrained(directory)
-    for name in ("spiece.model", "tokenizer_config.json"):
-        shutil.copy(MINI_DIRECTORY / name, directory)
+    directory = save_base(tmp_path_factory.mktemp("base"), with_two_layers(SiglipConfig()))
+    return read_checkpoint(directory, str(directory))
+
+
+@pytest.fixture(scope="session")
+def whole_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkpoint]:
+    """A random checkpoint of google/siglip-base-patch16-224's exact configuration, with mini's
+    tokenizer. It takes 800 MB, and only slow tests use it.
+    """
+    from transformers import SiglipConfig
+
+    from tests.checkpoints import save_base
+
+    directory = save_base(tmp_path_factory.mktemp("base"), SiglipConfig())
     yield read_checkpoint(directory, str(directory))
     shutil.rmtree(directory)
 

@@ -724,9 +724,9 @@ def test_an_empty_folder_is_a_warning(tmp_path: Path, run: Run) -> None:
 
 
 def test_another_checkpoint_than_the_librarys(library: Path, tmp_path: Path, run: Run) -> None:
-    from tests.checkpoints import save_tiny
+    from tests.conversions import save_converted_tiny
 
-    other = save_tiny(tmp_path / "tiny")
+    other = save_converted_tiny(tmp_path / "tiny")
     line = error_of(run("search", "a house", "--library", library, "--model", other, check=False))
     assert f"made with mini, not with {other}" in line
     assert f"sigseek index --library {library} --model {other}" in line

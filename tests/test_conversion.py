@@ -33,6 +33,7 @@ from sigseek.siglip.scoring import cosines
 from sigseek.siglip.tokenizer import Tokenizer
 from tests.checkpoints import save_tiny
 from tests.conftest import ROOT, Run
+from tests.conversions import converting_here
 from tests.listeners import Heard
 from tests.photos import save
 
@@ -56,7 +57,8 @@ def made(tiny: Checkpoint, cache: Path) -> Path:
     """A whole conversion of tiny's in the cache, copied there: making one takes seconds."""
     shared = tiny.directory / "openvino"
     if not shared.is_dir():
-        convert(tiny, "fp32", Silence(), Stop())
+        with converting_here():
+            convert(tiny, "fp32", Silence(), Stop())
         shutil.copytree(cache, shared)
     else:
         shutil.copytree(shared, cache)
@@ -75,13 +77,16 @@ def pixels(checkpoint: Checkpoint) -> np.ndarray:
     return np.stack([checkpoint.preprocessing.resize(image) for image in pictures(20)])
 
 
-@pytest.mark.parametrize("kind", ["mini", "base"])
+@pytest.mark.parametrize(
+    "kind", ["mini", "base", pytest.param("whole_base", marks=pytest.mark.slow)]
+)
 def test_fp32_logits_are_transformers(
     kind: str, request: pytest.FixtureRequest, heard: Heard
 ) -> None:
     """The torch towers' own parity with SiglipModel is in test_towers.py."""
     checkpoint: Checkpoint = request.getfixturevalue(kind)
-    made = convert(checkpoint, "fp32", heard, Stop())
+    with converting_here():
+        made = convert(checkpoint, "fp32", heard, Stop())
     images, texts = (
         OpenVinoImageTower(made / "image.xml", "fp32"),
         OpenVinoTextTower(made / "text.xml", "fp32", checkpoint),
@@ -172,7 +177,8 @@ def test_what_is_damaged_or_anothers_is_made_again(
     (cache / ".making-killed").mkdir()
     os.utime(cache / ".making-killed", (0, 0))
     shutil.copytree(made, cache / (made.name.rsplit("-", 1)[0] + "-2020.1.0"))
-    assert convert(tiny, "fp32", heard, Stop()) == made
+    with converting_here():
+        assert convert(tiny, "fp32", heard, Stop()) == made
     assert heard.lines == [
         "preparing tiny in fp32 for this machine, once (the one in the cache is damaged)"
     ]
@@ -383,20 +389,19 @@ def test_int8_needs_enough_photos(cache: Path, mini: Checkpoint, heard: Heard) -
 )
 def test_instead_of_int8_a_precision_of_this_processor_is_advised(
     tmp_path: Path,
-    mini: Checkpoint,
+    made: Path,
+    tiny: Checkpoint,
     heard: Heard,
     monkeypatch: pytest.MonkeyPatch,
     best: str,
     advice: str,
 ) -> None:
-    exact = convert(mini, "fp32", heard, Stop())
-    monkeypatch.setenv("SIGSEEK_CACHE", str(tmp_path))  # without a conversion to int8
     monkeypatch.setattr(openvino, "best_precision", lambda: best)
     with pytest.raises(CheckpointError, match=f"20 were found; {advice}$"):
-        convert(mini, "int8", heard, Stop(), lambda: pixels(mini))
+        convert(tiny, "int8", heard, Stop(), lambda: pixels(tiny))
     monkeypatch.setattr(quantization, "LEAST_COSINE", 1.1)
     with pytest.raises(CheckpointError, match=rf"int8 is not faithful enough \(.*\); {advice}$"):
-        quantization.quantize(exact / "image.xml", tmp_path / "int8.xml", pixels(mini)[:4])
+        quantization.quantize(made / "image.xml", tmp_path / "int8.xml", pixels(tiny)[:4])
 
 
 @pytest.mark.filterwarnings("ignore")  # the converting process ignores warnings, too
@@ -424,25 +429,8 @@ def test_a_tower_is_run_once_to_convert_it(
     )
 
 
-def test_int8_says_how_faithful_it_is(
-    cache: Path, mini: Checkpoint, drawn: Path, heard: Heard
-) -> None:
-    from sigseek.indexer.sample import sample_photos
-
-    made = convert(
-        mini, "int8", heard, Stop(), lambda: sample_photos([drawn], mini.preprocessing, 40)
-    )
-    assert heard.lines[-1].startswith("int8: cosine to fp32 on 10 other photos of yours: 0.99")
-    tower = OpenVinoImageTower(made / "image.xml", "int8")
-    others = sample_photos([drawn], mini.preprocessing, 10)
-    cosine = (tower.embed(others) * TorchImageTower(mini, "cpu").embed(others)).sum(axis=1)
-    assert cosine.min() > 0.99
-    assert cosine.max() < 0.999999, "it is quantised"
-
-
-def test_search_and_similar_load_no_torch(tmp_path: Path, drawn: Path, run: Run) -> None:
-    library = ("--library", tmp_path / "library")
-    run("index", drawn, *library, "--model", "mini")
+def test_search_and_similar_load_no_torch(tmp_path: Path, mini_library: Path, run: Run) -> None:
+    library = ("--library", shutil.copytree(mini_library, tmp_path / "library"))
     save(tmp_path / "unknown.png", seed=5)
     for words in (
         ("search", "a red house"),

@@ -13,8 +13,8 @@ from sigseek.storage import Catalog
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index import faiss_file
 from tests.catalogs import execute
-from tests.checkpoints import save_tiny
 from tests.conftest import Run
+from tests.conversions import save_converted_tiny
 from tests.indexed import assert_nothing_to_do, indexed, known, on_disk, save_photos
 from tests.photos import save
 
@@ -34,7 +34,7 @@ def library(tmp_path: Path, photos: Path) -> sigseek.Library:
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another checkpoint."""
-    return save_tiny(tmp_path_factory.mktemp("tiny"))
+    return save_converted_tiny(tmp_path_factory.mktemp("checkpoint") / "tiny")
 
 
 def test_forgetting_a_folder_keeps_photos_that_lie_elsewhere(

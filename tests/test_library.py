@@ -10,6 +10,7 @@ import pytest
 
 import sigseek
 from tests.checkpoints import copy_mini, save_tiny
+from tests.conversions import save_converted_tiny
 from tests.photos import save
 
 pytestmark = pytest.mark.both_databases
@@ -47,7 +48,7 @@ def test_one_except_for_all(tmp_path: Path) -> None:
 
 
 def test_a_second_checkpoint(tmp_path: Path, drawn: Path) -> None:
-    tiny = save_tiny(tmp_path / "tiny")
+    tiny = save_converted_tiny(tmp_path / "tiny")
     with sigseek.open(tmp_path / "library", model="mini") as library:
         library.index(drawn)
         first = library.search("a house", limit=40, include_all=True).hits

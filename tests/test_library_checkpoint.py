@@ -16,8 +16,8 @@ from sigseek.operations.default_checkpoint import checkpoint_to_search
 from sigseek.progress import Progress, Silence, Stop
 from sigseek.storage import Catalog, LibraryError
 from tests.catalogs import add_checkpoint, add_photos, random_unit
-from tests.checkpoints import save_tiny
 from tests.conftest import Run
+from tests.conversions import save_converted_tiny
 from tests.indexed import indexed, save_photos
 from tests.listeners import Heard
 from tests.open_library import opened
@@ -37,7 +37,7 @@ def library(tmp_path: Path, photos: Path) -> sigseek.Library:
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another checkpoint."""
-    return save_tiny(tmp_path_factory.mktemp("tiny"))
+    return save_converted_tiny(tmp_path_factory.mktemp("checkpoint") / "tiny")
 
 
 def test_a_second_checkpoint_is_the_librarys_as_soon_as_it_has_a_photo(
@@ -143,7 +143,7 @@ def test_one_that_cannot_be_loaded_takes_no_ones_place(
     photos: Path, library: sigseek.Library, tmp_path: Path, run: Run
 ) -> None:
     library.close()
-    away = save_tiny(tmp_path / "tiny")
+    away = save_converted_tiny(tmp_path / "tiny")
     with sigseek.open(library.directory) as plain:
         before = plain.search("a red house", limit=100, include_all=True)
         run("index", "--model", away, "--library", library.directory)
@@ -158,7 +158,7 @@ def test_threads_get_whole_answers_while_the_checkpoint_changes(
 ) -> None:
     """Another process removes the checkpoint in use and adds it again, while four threads ask."""
     library.close()
-    second = save_tiny(tmp_path / "second", seed=1)
+    second = save_converted_tiny(tmp_path / "second", seed=1)
     run("index", "--model", second, "--library", library.directory)
 
     def ask(open_library: sigseek.Library) -> tuple[float, ...]:
@@ -208,7 +208,7 @@ def test_a_run_that_was_interrupted_before_its_first_photo(
 def test_of_two_with_equal_coverage_the_last_named_answers_and_never_mini(
     photos: Path, library: sigseek.Library, tiny: Path, tmp_path: Path
 ) -> None:
-    second = save_tiny(tmp_path / "second", seed=1)
+    second = save_converted_tiny(tmp_path / "second", seed=1)
     for named, answers in ((tiny, tiny), (second, second), (tiny, tiny), ("mini", tiny)):
         with sigseek.open(library.directory, model=str(named)) as other:
             other.index()
@@ -272,7 +272,7 @@ def test_named_checkpoints_are_kept_by_both_databases(
 def test_a_checkpoint_that_was_removed(
     photos: Path, library: sigseek.Library, tmp_path: Path, run: Run
 ) -> None:
-    tiny = save_tiny(tmp_path / "tiny")
+    tiny = save_converted_tiny(tmp_path / "tiny")
     where = ("--library", library.directory)
     run("index", "--model", tiny, *where)
     tiny.rename(tmp_path / "away")
@@ -304,7 +304,7 @@ def test_a_checkpoint_that_was_removed(
 def test_in_the_place_of_a_checkpoint_that_was_removed_the_next_one_is_named(
     library: sigseek.Library, tmp_path: Path, run: Run
 ) -> None:
-    names = [save_tiny(tmp_path / name, seed=seed) for seed, name in enumerate(("first", "last"))]
+    names = [save_converted_tiny(tmp_path / "tiny"), save_converted_tiny(tmp_path / "second", 1)]
     for name in names:
         run("index", "--model", name, "--library", library.directory)
     names[1].rename(tmp_path / "away")

@@ -12,6 +12,7 @@ from sigseek.indexer.decoding.decode import decode_photo
 from sigseek.progress import Phase, Stop
 from sigseek.siglip import ImageTower, TextTower
 from tests.checkpoints import save_tiny
+from tests.conversions import save_converted_tiny
 from tests.listeners import Heard
 from tests.open_library import opened
 from tests.photos import save
@@ -81,7 +82,7 @@ def test_without_a_name_it_is_the_checkpoint_last_named_to_index(
     mini_library: Path, tmp_path: Path, drawn: Path
 ) -> None:
     directory = Path(shutil.copytree(mini_library, tmp_path / "library"))
-    tiny = str(save_tiny(tmp_path / "tiny"))
+    tiny = str(save_converted_tiny(tmp_path / "tiny"))
     (tmp_path / "one").mkdir()
     shutil.copy(drawn / "scene-00000.jpg", tmp_path / "one")
     with sigseek.open(directory, model=tiny) as library:

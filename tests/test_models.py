@@ -7,15 +7,16 @@ import shutil
 from pathlib import Path
 
 import pytest
+from transformers import SiglipConfig
 
 import sigseek
 from sigseek.cli.models import models as models_command
 from sigseek.indexer.speed_notes import SpeedNotes
 from sigseek.operations.models import ListedCheckpoint
-from sigseek.siglip import Checkpoint
 from sigseek.siglip.published import FAST, PUBLISHED, find_published
 from sigseek.siglip.speed import MeasuredSpeed, keep_speed, measured_speeds
 from sigseek.siglip.work import VisionShape, read_vision_shape
+from tests.checkpoints import weight_bytes
 from tests.conftest import Run
 from tests.listeners import Heard
 
@@ -33,8 +34,9 @@ def listed(model: str) -> ListedCheckpoint:
     return found
 
 
-def test_the_work_of_the_base_tower_is_known(base: Checkpoint) -> None:
-    shape = read_vision_shape(base.directory)
+def test_the_work_of_the_base_tower_is_known(tmp_path: Path) -> None:
+    SiglipConfig().save_pretrained(tmp_path)
+    shape = read_vision_shape(tmp_path)
     assert shape == VisionShape(768, 12, 3072, 224, 16)
     assert shape.patches == 196
     # 12 layers x 196 patches x (12 x 768 x 768 + 2 x 196 x 768) products, the patches and the head
@@ -42,10 +44,11 @@ def test_the_work_of_the_base_tower_is_known(base: Checkpoint) -> None:
     others = 196 * 768 * 768 + 2 * 768 * 768 * (196 + 1) + 2 * 196 * 768 + 2 * 768 * 3072
     assert shape.gflop == pytest.approx(2 * (layers + others) / 1e9)
     assert 35.2 < shape.gflop < 35.9
-    weights = (base.directory / "model.safetensors").stat().st_size
     published = find_published(BASE)
     assert published is not None
-    assert weights == pytest.approx(published.download_bytes, abs=100_000), "and a header"
+    assert weight_bytes(SiglipConfig()) == pytest.approx(published.download_bytes, abs=100_000), (
+        "and a header"
+    )
 
 
 def test_published_checkpoints_are_those_of_the_sources(cache: Path) -> None:

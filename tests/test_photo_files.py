@@ -20,7 +20,7 @@ from sigseek.operations import photo_files
 from sigseek.operations.photo_files import existing_photo
 from sigseek.progress import Phase, Stop
 from sigseek.storage import Catalog
-from tests.checkpoints import save_tiny
+from tests.conversions import save_converted_tiny
 from tests.listeners import Heard
 from tests.open_library import opened
 from tests.photos import save
@@ -251,7 +251,7 @@ def test_a_photo_that_this_checkpoint_has_not_embedded_is_embedded_now(
     mini_library: Path, drawn: Path, tmp_path: Path
 ) -> None:
     directory = Path(shutil.copytree(mini_library, tmp_path / "library"))
-    photo, tiny = drawn / "scene-00006.jpg", str(save_tiny(tmp_path / "tiny"))
+    photo, tiny = drawn / "scene-00006.jpg", str(save_converted_tiny(tmp_path / "tiny"))
     with sigseek.open(directory, model=tiny) as library:
         library.index(drawn)
     catalog = Catalog(directory)

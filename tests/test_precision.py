@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 import sigseek
-from sigseek.siglip.runtimes.openvino import best_precision
+from sigseek.indexer.sample import sample_photos
+from sigseek.siglip import Checkpoint, ImageTower, TextTower
+from sigseek.siglip.runtimes.conversion import find_conversion
+from sigseek.siglip.runtimes.openvino import OpenVinoImageTower, best_precision
 from tests.conftest import Run
 from tests.listeners import Heard
 from tests.photos import save
@@ -50,7 +53,13 @@ def test_auto_begins_with_the_best_and_goes_on_as_the_library_began(
         assert library.index(photos).precision == best_precision(), "fp32 and bf16 mix"
 
 
-def test_int8_stays_apart(tmp_path: Path, photos: Path, drawn: Path) -> None:
+def test_int8_stays_apart(
+    tmp_path: Path,
+    photos: Path,
+    drawn: Path,
+    mini: Checkpoint,
+    mini_towers: tuple[ImageTower, TextTower],
+) -> None:
     heard = Heard()
     with sigseek.open(tmp_path / "int8", model="mini", precision="int8", listener=heard) as library:
         assert library.index(drawn).precision == "int8"
@@ -58,6 +67,13 @@ def test_int8_stays_apart(tmp_path: Path, photos: Path, drawn: Path) -> None:
         line.startswith("int8: cosine to fp32 on 10 other photos of yours: 0.99")
         for line in heard.lines
     )
+    made = find_conversion(mini, "int8")
+    assert made
+    others = sample_photos([drawn], mini.preprocessing, 10)
+    quantised = OpenVinoImageTower(made / "image.xml", "int8").embed(others)
+    cosine = (quantised * mini_towers[0].embed(others)).sum(axis=1)
+    assert cosine.min() > 0.99
+    assert cosine.max() < 0.999999, "it is quantised"
     with sigseek.open(tmp_path / "int8") as library:
         assert library.index(photos).precision == "int8", "without being told again"
         assert library.search("a house", 1, include_all=True)[0].available

@@ -22,8 +22,8 @@ from sigseek.operations.directory import LibraryDirectory
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.progress import Silence
 from sigseek.siglip import Checkpoint, ImageTower, TextTower
-from tests.checkpoints import save_tiny
 from tests.conftest import CORPORA, needs_corpora
+from tests.conversions import save_converted_tiny
 from tests.listeners import Heard
 from tests.photos import save
 from tests.silent_disks import silent_disk
@@ -61,7 +61,9 @@ def test_a_missing_file_that_another_checkpoint_knows(
 ) -> None:
     photo = tmp_path / "photos" / "scene-00003.jpg"
     photo.unlink()
-    with sigseek.open(tmp_path / "library", model=str(save_tiny(tmp_path / "tiny"))) as other:
+    with sigseek.open(
+        tmp_path / "library", model=str(save_converted_tiny(tmp_path / "tiny"))
+    ) as other:
         other.index()
         with (
             pytest.warns(UserWarning, match="has embedded 39 photos"),

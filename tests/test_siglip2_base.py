@@ -1,5 +1,5 @@
 """The checkpoint for slow processors: loading, parity with transformers and conversion, on random
-weights in its exact configuration.
+weights. Its exact configuration is for slow tests; the others have two layers of the same size.
 """
 
 import shutil
@@ -24,7 +24,13 @@ from sigseek.siglip.runtimes.proof import pictures
 from sigseek.siglip.runtimes.quantization import quantize
 from sigseek.siglip.scoring import cosines
 from sigseek.siglip.work import read_vision_shape
-from tests.checkpoints import save_siglip2_base_patch32
+from tests.checkpoints import (
+    save_siglip2_base,
+    siglip2_base_patch32,
+    weight_bytes,
+    with_two_layers,
+)
+from tests.conversions import converting_here
 from tests.listeners import Heard
 
 TEXTS = ["a photo of two cats", "Zwei rote Häuser am Meer!", "夜の城", "", "a red house " * 60]
@@ -36,28 +42,39 @@ def _has_vnni() -> bool:
     return facts.exists() and "vnni" in facts.read_text()
 
 
-@pytest.fixture(scope="module")
-def fast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkpoint]:
-    directory = save_siglip2_base_patch32(tmp_path_factory.mktemp("siglip2") / "base-patch32-256")
+@pytest.fixture(
+    scope="module", params=["two layers", pytest.param("whole", marks=pytest.mark.slow)]
+)
+def fast(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Checkpoint]:
+    config = siglip2_base_patch32()
+    if request.param == "two layers":
+        config = with_two_layers(config)
+    directory = save_siglip2_base(tmp_path_factory.mktemp("siglip2") / "base-patch32-256", config)
     yield read_checkpoint(directory, FAST)
-    shutil.rmtree(directory)  # 1.5 GB
+    shutil.rmtree(directory)  # 1.5 GB of the whole one
 
 
-def test_it_has_the_published_shape(fast: Checkpoint) -> None:
+def test_it_has_the_published_shape(fast: Checkpoint, tmp_path: Path) -> None:
+    config = siglip2_base_patch32()
+    config.save_pretrained(tmp_path)
     published = find_published(FAST)
     assert published is not None
-    assert read_vision_shape(fast.directory) == published.shape
+    assert read_vision_shape(tmp_path) == published.shape
+    assert weight_bytes(config) == pytest.approx(published.download_bytes, abs=100_000), (
+        "and a header"
+    )
     assert (published.shape.patches, fast.dimension, fast.text_length) == (64, 768, 64)
     assert (fast.preprocessing.height, fast.preprocessing.width) == (256, 256)
-    weights = (fast.directory / "model.safetensors").stat().st_size
-    assert weights == pytest.approx(published.download_bytes, abs=100_000), "and a header"
 
 
 @pytest.fixture(scope="module")
 def exact(fast: Checkpoint) -> Iterator[Path]:
     """The conversion in fp32, of which the first test shows that it gives transformers' logits."""
     heard = Heard()
-    made = convert(fast, "fp32", heard, Stop())
+    with converting_here():
+        made = convert(fast, "fp32", heard, Stop())
     assert heard.lines == [f"preparing {FAST} in fp32 for this machine, once"]
     yield made
     shutil.rmtree(made)
@@ -77,7 +94,8 @@ def test_a_conversion_gives_transformers_logits(fast: Checkpoint, exact: Path) -
 
 def test_bf16_is_close_to_fp32(fast: Checkpoint, exact: Path) -> None:
     """Pictures and texts other than those of the conversion's own proof are compared."""
-    made = convert(fast, "bf16", Heard(), Stop())
+    with converting_here():
+        made = convert(fast, "bf16", Heard(), Stop())
     try:
         pixels = _pixels(fast, pictures(12)[4:])
         images = OpenVinoImageTower(made / "image.xml", "bf16").embed(pixels)

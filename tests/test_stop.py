@@ -33,6 +33,7 @@ from sigseek.storage.index import faiss_build
 from sigseek.storage.index.store import FaissStore
 from tests.catalogs import add_checkpoint, add_many, add_photos, random_unit
 from tests.checkpoints import save_tiny
+from tests.conversions import converting_here
 from tests.listeners import Heard
 from tests.photos import save
 from tests.test_pipeline import Library as PixelLibrary
@@ -84,7 +85,8 @@ def test_a_conversion_is_ended_with_its_process(
     assert started[0].poll() == -9, "killed, and waited for"
     assert list((tmp_path / "cache" / "openvino").iterdir()) == [], "nothing is left lying aside"
     assert find_conversion(tiny, "fp32") is None
-    assert convert(tiny, "fp32", Silence(), Stop()) == find_conversion(tiny, "fp32")
+    with converting_here():
+        assert convert(tiny, "fp32", Silence(), Stop()) == find_conversion(tiny, "fp32")
 
 
 def test_a_tower_that_a_stopped_conversion_has_finished_is_not_made_again(
@@ -108,7 +110,8 @@ def test_a_tower_that_a_stopped_conversion_has_finished_is_not_made_again(
     (kept,) = cache.iterdir()
     names = ("image.xml", "image.bin")
     before = [(kept / name).stat() for name in names]
-    made = convert(tiny, "fp32", Silence(), Stop())
+    with converting_here():
+        made = convert(tiny, "fp32", Silence(), Stop())
     after = [(made / name).stat() for name in names]
     assert [(one.st_ino, one.st_mtime_ns) for one in after] == [
         (one.st_ino, one.st_mtime_ns) for one in before
@@ -156,7 +159,8 @@ def test_a_conversion_finishes_the_tower_under_way_after_ctrl_c(
     (kept,) = conversions.iterdir()
     names = ("image.xml", "image.bin", "text.xml", "text.bin")
     before = [(kept / name).stat() for name in names]
-    made = convert(tiny, "fp32", Silence(), Stop())
+    with converting_here():
+        made = convert(tiny, "fp32", Silence(), Stop())
     after = [(made / name).stat() for name in names]
     assert [(one.st_ino, one.st_mtime_ns) for one in after] == [
         (one.st_ino, one.st_mtime_ns) for one in before

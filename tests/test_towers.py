@@ -14,6 +14,7 @@ from sigseek.siglip.scoring import cosines
 from tests.conftest import CORPORA, needs_corpora
 
 TEXTS = ["a photo of a cat", "two red houses by the sea at night", "Sailboats!", "", "a bus " * 60]
+KINDS = ["mini", "base", pytest.param("whole_base", marks=pytest.mark.slow)]
 
 
 def check_logits(checkpoint: Checkpoint, images: list[Image.Image]) -> None:
@@ -63,13 +64,13 @@ def photos() -> list[Path]:
     ]
 
 
-@pytest.mark.parametrize("kind", ["mini", "base"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_logits_on_drawn_photos(kind: str, drawn: Path, request: pytest.FixtureRequest) -> None:
     check_logits(request.getfixturevalue(kind), opened(sorted(drawn.glob("*.jpg"))[:4]))
 
 
 @needs_corpora
-@pytest.mark.parametrize("kind", ["mini", "base"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_logits_on_real_photos(kind: str, request: pytest.FixtureRequest) -> None:
     check_logits(request.getfixturevalue(kind), opened(photos()))
 
