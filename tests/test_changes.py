@@ -299,7 +299,8 @@ def in_folder(before: str, files: dict[str, int]) -> dict[str, int]:
 
 
 @pytest.mark.unmeasured
-def test_any_sequence_of_changes() -> None:
+@pytest.mark.parametrize("examples", [10, pytest.param(100, marks=pytest.mark.slow)])
+def test_any_sequence_of_changes(examples: int) -> None:
     run_state_machine_as_test(
-        Changes, settings=settings(max_examples=30, stateful_step_count=40, deadline=None)
+        Changes, settings=settings(max_examples=examples, stateful_step_count=40, deadline=None)
     )

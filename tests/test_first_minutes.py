@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import sigseek
@@ -103,10 +104,18 @@ def test_what_earlier_runs_did_does_not_count_in_the_time_left(
 
 
 @pytest.fixture
-def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """mini without its calibration, no text of the yardstick in the cache, and no time for more
-    than the least.
+def bare(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_cache: Path, mini_library: Path
+) -> str:
+    """mini without its calibration, with the first step of its yardstick in the cache and nearly
+    all texts of the others, but none of their pictures, and no time for more than the least.
     """
+    references = tmp_path / "cache" / "references"
+    references.mkdir(parents=True)
+    for made in (shared_cache / "references").glob("*.npz"):
+        with np.load(made) as parts:
+            left = {"common": parts["common"][:-6], "pictures": parts["pictures"][:4]}
+            np.savez(references / made.name, **{**parts, **left})
     monkeypatch.setattr(embeddings, "cache_directory", lambda: tmp_path / "cache")
     monkeypatch.setattr(measuring, "_YARDSTICK_SHARE", 0)
     directory = copy_mini(tmp_path / "bare" / "mini")  # the name is that of mini's conversion

@@ -235,11 +235,12 @@ def test_a_directory_that_cannot_be_written(ordinary_folder: Path) -> None:
     ordinary_folder.chmod(0o755)
 
 
-def test_of_many_that_take_an_abandoned_lock_over_one_holds_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rounds", [200, pytest.param(1_500, marks=pytest.mark.slow)])
+def test_of_many_that_take_an_abandoned_lock_over_one_holds_it(tmp_path: Path, rounds: int) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         pass
     started = multiprocessing.get_context("spawn")
-    rounds, racers = 1_500, 8
+    racers = 8
     barrier, held = started.Barrier(racers), started.Array("i", rounds)
     processes = [
         started.Process(

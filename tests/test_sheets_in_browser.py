@@ -59,25 +59,25 @@ def sheets(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return sorted(folder.glob("*.html"))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 320)])
 def test_everybody_can_read_them(
     started: "Browser", sheets: list[Path], scheme: str, width: int
 ) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
+    page = started.new_page(
+        color_scheme=scheme,  # type: ignore[arg-type]
+        viewport={"width": width, "height": 800},
+    )
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     assert len(sheets) == 5
     for sheet in sheets:
-        page = started.new_page(
-            color_scheme=scheme,  # type: ignore[arg-type]
-            viewport={"width": width, "height": 800},
-        )
-        asked: list[str] = []
-        page.on("request", lambda request, asked=asked: asked.append(request.url))  # type: ignore[misc]
+        asked.clear()
         page.goto(sheet.as_uri())
         found = Axe().run(page)
         assert found.violations_count == 0, f"{sheet.name}: {found.generate_report()}"
         assert [url for url in asked if not url.startswith("data:")] == [sheet.as_uri()]
         overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert overflow <= 0 or sheet.name == "report.html", f"{sheet.name} is too wide"
-        page.close()
+    page.close()

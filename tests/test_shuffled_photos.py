@@ -102,7 +102,9 @@ OF_FILES = (
 OF_FOLDERS = (Shuffling.move, Shuffling.split, Shuffling.forget)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 8))]
+)
 def test_photos_that_have_a_file_all_the_time_are_on_one_page(
     open_catalog: Callable[[], Catalog], seed: int
 ) -> None:

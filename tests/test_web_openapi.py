@@ -104,7 +104,7 @@ def test_whatever_the_description_allows_is_answered_as_described(served_app: ob
         case.validate_response(response, checks=_CHECKS)
 
     bounded = settings(
-        max_examples=10,
+        max_examples=3,
         deadline=None,
         derandomize=True,
         database=None,

@@ -25,6 +25,14 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(ROOT, tmp_path_factory.mktemp("built"))
 
 
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory, drawn: Path) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    for photo in sorted(drawn.glob("*.jpg"))[:4]:
+        shutil.copy(photo, folder)
+    return folder
+
+
 def build(source: Path, out: Path, *options: str) -> Path:
     command = [sys.executable, "-m", "build", "--no-isolation", *options, "--outdir", out, source]
     subprocess.run(command, capture_output=True, check=True)
@@ -66,13 +74,13 @@ def test_the_sdist_is_laid_out_like_the_repository(built: Path) -> None:
     assert not [name for name in names if name.startswith((TRAINING, "sigseek/search", "tests"))]
 
 
-def test_the_wheel_installs_and_works(built: Path, tmp_path: Path, drawn: Path) -> None:
+def test_the_wheel_installs_and_works(built: Path, tmp_path: Path, photos: Path) -> None:
     (wheel,) = built.glob("*.whl")
     python = environment_with(wheel, tmp_path / "env")
     program = "import sigseek.library as s, sigseek.storage as t; print(s.__file__, t.__file__)"
     where = output(tmp_path, [python, "-c", program])
     assert str(ROOT) not in where.replace(str(tmp_path), "")
-    use(tmp_path, [python.parent / "sigseek"], drawn)
+    use(tmp_path, [python.parent / "sigseek"], photos)
 
 
 def environment_with(wheel: Path, directory: Path) -> Path:
@@ -90,7 +98,7 @@ def environment_with(wheel: Path, directory: Path) -> Path:
 
 
 def test_a_checkout_without_links_builds_and_works(
-    built: Path, tmp_path: Path, drawn: Path
+    built: Path, tmp_path: Path, photos: Path
 ) -> None:
     """On Windows git checks out a text file with the link's target in the place of each link."""
     checkout = tmp_path / "checkout"
@@ -102,20 +110,20 @@ def test_a_checkout_without_links_builds_and_works(
         link.write_text(target)
     wheel = build(checkout, tmp_path / "wheel", "--wheel")
     assert files_of_wheel(wheel) == files_of_wheel(built)
-    use(tmp_path, [sys.executable, "-m", "sigseek"], drawn, PYTHONPATH=str(checkout))
+    use(tmp_path, [sys.executable, "-m", "sigseek"], photos, PYTHONPATH=str(checkout))
 
 
-def test_a_module_of_the_user_shadows_no_room(tmp_path: Path, drawn: Path) -> None:
+def test_a_module_of_the_user_shadows_no_room(tmp_path: Path, photos: Path) -> None:
     for room in ROOMS:
         (tmp_path / f"{room}.py").write_text("raise AssertionError('not ours')")
-    use(tmp_path, [sys.executable, "-m", "sigseek"], drawn, PYTHONPATH=str(ROOT))
+    use(tmp_path, [sys.executable, "-m", "sigseek"], photos, PYTHONPATH=str(ROOT))
 
 
 def use(folder: Path, program: list[object], photos: Path, **environment: str) -> None:
     """Index and search from `folder`."""
     common = ["--library", folder / "library", "--json"]
     index = [*program, "index", photos, "--model", "mini", *common]
-    assert json.loads(output(folder, index, **environment))["added"] == 40
+    assert json.loads(output(folder, index, **environment))["added"] == 4
     search = [*program, "search", "a house at night", "--all", "-n", 3, *common]
     assert len(output(folder, search, **environment).splitlines()) == 3
 
