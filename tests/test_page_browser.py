@@ -24,7 +24,7 @@ from tests.conftest import ROOT
 from tests.photos import exif, picture, save
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Request
+    from playwright.sync_api import Browser, BrowserContext, Page, Request
 
 pytestmark = pytest.mark.skipif(found_browser() is None, reason=MISSING)
 
@@ -123,17 +123,33 @@ def chromium() -> Iterator[Browser]:
         yield started
 
 
-class Window:
-    """A window of the browser that notes what must not happen: errors, and requests elsewhere."""
+def new_context(chromium: Browser, served: Served, **options: object) -> BrowserContext:
+    """Return what windows of the browser with these options are opened in."""
+    context = chromium.new_context(
+        base_url=served.address, locale="en-GB", **{"viewport": _WIDE, **options}
+    )
+    context.grant_permissions(["clipboard-read", "clipboard-write"], origin=served.address)
+    return context
 
-    def __init__(self, chromium: Browser, served: Served, **options: object) -> None:
+
+@pytest.fixture(scope="module")
+def context(chromium: Browser, served: Served) -> Iterator[BrowserContext]:
+    """A window for all tests, each of which opens a tab. To open a window takes more than a second
+    of processor time.
+    """
+    made = new_context(chromium, served)
+    made.new_page()  # without it the window would close together with the tab of a test
+    yield made
+    made.close()
+
+
+class Window:
+    """A tab of the browser that notes what must not happen: errors, and requests elsewhere."""
+
+    def __init__(self, context: BrowserContext, served: Served) -> None:
         self.address = served.address
         self.errors: list[str] = []
         self.elsewhere: list[str] = []
-        context = chromium.new_context(
-            base_url=served.address, locale="en-GB", **{"viewport": _WIDE, **options}
-        )
-        context.grant_permissions(["clipboard-read", "clipboard-write"], origin=served.address)
         self.page: Page = context.new_page()
         self.page.set_default_timeout(40_000)
         self.page.on(
@@ -148,14 +164,18 @@ class Window:
             self.elsewhere.append(request.url)
 
     def close(self) -> None:
-        self.page.context.close()
+        context = self.page.context
+        self.page.evaluate("localStorage.clear()")  # the next tab has the same
+        self.page.close()
+        if not context.pages:
+            context.close()
         assert self.elsewhere == []
         assert self.errors == []
 
 
 @pytest.fixture
-def window(chromium: Browser, served: Served) -> Iterator[Window]:
-    opened = Window(chromium, served)
+def window(context: BrowserContext, served: Served) -> Iterator[Window]:
+    opened = Window(context, served)
     yield opened
     opened.close()
 
@@ -474,7 +494,8 @@ def test_an_empty_library_greets(window: Window) -> None:
 
 
 def test_dark_and_narrow(chromium: Browser, served: Served) -> None:
-    window = Window(chromium, served, viewport=_PHONE, color_scheme="dark", has_touch=True)
+    phone = new_context(chromium, served, viewport=_PHONE, color_scheme="dark", has_touch=True)
+    window = Window(phone, served)
     page = window.page
     page.goto("/")
     wait_for_photos(page)
@@ -497,7 +518,8 @@ def test_every_view_is_accessible(
 ) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
-    window = Window(chromium, served, color_scheme=scheme, reduced_motion="reduce")
+    context = new_context(chromium, served, color_scheme=scheme, reduced_motion="reduce")
+    window = Window(context, served)
     page = window.page
     violations = {}
     for address, ready in {

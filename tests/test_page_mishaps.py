@@ -18,6 +18,8 @@ from tests.test_page_browser import (
     Served,
     Window,
     chromium,
+    context,
+    new_context,
     page,
     search,
     served,
@@ -27,7 +29,7 @@ from tests.test_page_browser import (
 )
 
 pytestmark = pytest.mark.skipif(found_browser() is None, reason=MISSING)
-__all__ = ["chromium", "page", "served", "window"]
+__all__ = ["chromium", "context", "page", "served", "window"]
 
 
 def test_an_answer_is_not_covered_by_suggestions_that_come_late(page: Page) -> None:
@@ -303,7 +305,8 @@ def test_photos_that_come_while_one_looks_are_not_read_out(page: Page) -> None:
 
 
 def test_a_finger_that_rests_on_a_photo_selects_it(chromium: Browser, served: Served) -> None:
-    window = Window(chromium, served, viewport={"width": 390, "height": 740}, has_touch=True)
+    size = {"width": 390, "height": 740}
+    window = Window(new_context(chromium, served, viewport=size, has_touch=True), served)
     page = window.page
     page.goto("/?sort=path")
     wait_for_photos(page)
