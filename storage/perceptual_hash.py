@@ -11,7 +11,7 @@ Bits are in the order of their frequencies, the lowest first, because those surv
 from __future__ import annotations
 
 from functools import cache, lru_cache
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ Floats: TypeAlias = npt.NDArray[np.float32]
 Bits: TypeAlias = npt.NDArray[np.uint8]
 """Hashes (n, 32), eight bits in each byte."""
 
+_Pictures = TypeVar("_Pictures", bound=npt.NDArray[Any])
 _FREQUENCIES = 16
 _FULL_QUALITY = 5.0
 """The mean difference of neighbouring pixels, in levels, from which on the quality is 100."""
@@ -167,14 +168,15 @@ def turned_bits(bits: Bits, orientation: int) -> Bits:
     return np.packbits(np.ascontiguousarray(signs), axis=1)
 
 
-def turned_sketches(sketches: Sketches, orientation: int) -> Sketches:
-    """Return the sketches (n, 64, 64), each turned as the orientation says."""
+def turned_sketches(sketches: _Pictures, orientation: int) -> _Pictures:
+    """Return the sketches (n, 64, 64), or other square pictures, each turned as the orientation
+    says.
+    """
     transposed, mirrored, upside_down = ORIENTATIONS[orientation]
-    if transposed:
-        sketches = sketches.swapaxes(1, 2)
+    turned: npt.NDArray[Any] = sketches.swapaxes(1, 2) if transposed else sketches
     if mirrored:
-        sketches = sketches[:, :, ::-1]
-    return sketches[:, ::-1] if upside_down else sketches
+        turned = turned[:, :, ::-1]
+    return cast(_Pictures, turned[:, ::-1] if upside_down else turned)
 
 
 def quality(sketch: Sketches) -> int:

@@ -5,6 +5,7 @@ come in between two shots makes a large difference in one place. Brightness and 
 count, nor does any other curve that takes the levels of one picture to those of the other.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -137,6 +138,18 @@ def changed_by(
     return found
 
 
+def place_changes(
+    lefts: Sequence[Floats], one: Floats, other: Floats, within: Floats
+) -> list[npt.NDArray[np.float64]]:
+    """Return, for each of some differences (64, 64), how much each place (62, 62) differs, where 1
+    is what coding and sampling may make in the two pictures `one` and `other` (64, 64). `within`
+    (64, 64) has 1 where all pictures show something and 0 elsewhere.
+    """
+    *left, one, other, within = _smooth(np.stack([*lefts, one, other, within]), _SMOOTHED)
+    slopes = smooth(np.minimum(*_slopes(np.stack([one, other])))[None])
+    return [_each_place(some[None], slopes, within[None] > _WITHIN)[0] for some in left]
+
+
 def _smooth(levels: Floats, times: int) -> Floats:
     for _ in range(times):
         levels = smooth(levels)
@@ -181,8 +194,16 @@ def _greatest(
     left: Floats, slopes: Floats, inside: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.float64]:
     """Return how much (n,) the most different place differs."""
+    found: npt.NDArray[np.float64] = _each_place(left, slopes, inside).max(axis=(1, 2))
+    return found
+
+
+def _each_place(
+    left: Floats, slopes: Floats, inside: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float64]:
+    """Return how much (n, places, places) each place differs."""
     shares = np.where(inside, left / (_CODING + _SAMPLING * slopes), 0) ** 2
-    found: npt.NDArray[np.float64] = np.sqrt(box_sums(shares, _PLACE).max(axis=(1, 2))) / _PLACE
+    found: npt.NDArray[np.float64] = np.sqrt(box_sums(shares, _PLACE)) / _PLACE
     return found
 
 

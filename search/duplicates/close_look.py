@@ -158,23 +158,22 @@ class CloseLook:
         Where something seems to have changed between the two, `finer` tells. If it is None, such
         pairs count as one shot.
         """
-        around = self._sketches(overlays.around).copy()
-        for way in range(1, len(ORIENTATIONS)):
-            turned = overlays.ways == way
-            around[turned] = turned_sketches(around[turned], way)
-        margins = self._frames(overlays)
-        inside = self._sketches(overlays.inside)
-        found = align(around, inside, overlays.starts, margins)
+        around, inside = self._turned_as(overlays), self._sketches(overlays.inside)
+        found = align(around, inside, overlays.starts, self._frames(overlays))
         same = self._is_one_shot(overlays, found, extra_detail)
         some = np.flatnonzero(same)
         if finer is None or not len(some):
             return same
         guesses, maps = overlays.part(some), found.maps[some]
         allowed = self._allowed(guesses, maps)
-        differ = np.flatnonzero(_changed(around[some], inside[some], maps, allowed))
-        same[some[differ]] = finer.is_one_shot(
-            self.rows, guesses.part(differ), maps[differ], allowed.part(differ)
-        )
+        differ = _changed(around[some], inside[some], maps, allowed)
+        for again in (False, True):
+            # By another guess, sketches may agree though thumbnails have shown two shots.
+            asked = finer.saw_two_shots(self.rows, guesses) & ~differ if again else differ
+            places = np.flatnonzero(asked)
+            same[some[places]] = finer.is_one_shot(
+                self.rows, guesses.part(places), maps[places], allowed.part(places)
+            )
         return same
 
     def same_shot(self, pairs: Ids, finer: FinerLook | None = None) -> npt.NDArray[np.bool_]:
@@ -182,13 +181,46 @@ class CloseLook:
         one the smaller one may lie. `finer` is as in `confirmed`.
         """
         same = np.zeros(len(pairs), bool)
-        owners, first, second = self._rows_of(pairs)
-        if len(owners):
-            turned, of_turned = self._turned(first, second)
-            placed, of_placed = self._placed(first, second)
-            owners = owners[np.concatenate([of_turned, of_placed])]
-            same[owners[self.confirmed(joined([turned, placed]), finer, _EXTRA_DETAIL)]] = True
+        overlays, owners = self._guesses(pairs)
+        same[owners[self.confirmed(overlays, finer, _EXTRA_DETAIL)]] = True
         return same
+
+    def maps_between(self, pairs: Ids) -> npt.NDArray[np.float64]:
+        """Return, for each pair (n, 2) of photos that are one shot, the affine map (3, 3) that
+        takes places of the first whole picture to those of the second one. Places run from -1 to 1
+        across a picture. The numbers are NaN for a pair whose map is not found.
+        """
+        overlays, owners = self._guesses(pairs)
+        around, inside = self._turned_as(overlays), self._sketches(overlays.inside)
+        found = align(around, inside, overlays.starts, self._frames(overlays))
+        one_shot = np.flatnonzero(self._is_one_shot(overlays, found, 0.0))
+        best = one_shot[np.argsort(found.detail[one_shot], kind="stable")]
+        owners = owners[best]  # of a pair's maps, the one by which they are most alike is the last
+        maps = overlays.part(best).between(found.maps[best], self.rows.margins)
+        backward = self.rows.ids[overlays.inside[best]] != pairs[owners, 0]
+        maps[backward] = np.linalg.inv(maps[backward])
+        between = np.full((len(pairs), 3, 3), np.nan)
+        between[owners] = maps
+        return between
+
+    def _guesses(self, pairs: Ids) -> tuple[Overlays, Rows]:
+        """Return guesses that the photos of each pair (n, 2) are one shot, wherever in the larger
+        one the smaller one may lie, and the places of their pairs.
+        """
+        owners, first, second = self._rows_of(pairs)
+        if not len(owners):
+            return Overlays.of_pairs(first, second), owners
+        turned, of_turned = self._turned(first, second)
+        placed, of_placed = self._placed(first, second)
+        return joined([turned, placed]), owners[np.concatenate([of_turned, of_placed])]
+
+    def _turned_as(self, overlays: Overlays) -> Sketches:
+        """Return the sketches of the pictures that may show more, turned as the guesses say."""
+        around = self._sketches(overlays.around).copy()
+        for way in range(1, len(ORIENTATIONS)):
+            turned = overlays.ways == way
+            around[turned] = turned_sketches(around[turned], way)
+        return around
 
     def _rows_of(self, pairs: Ids) -> tuple[Rows, Rows, Rows]:
         """Return the rows of both photos of each pair that are to be compared, those of the whole

@@ -5,10 +5,13 @@ over one of the pictures: then the photos are forms of one shot. Or else they ar
 those from a tripod.
 """
 
+from __future__ import annotations
+
 import os
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
@@ -20,7 +23,7 @@ from sigseek.search.duplicates.changes import Allowed, changed_by, differences
 from sigseek.search.duplicates.marks import is_mark
 from sigseek.search.duplicates.overlays import Overlays
 from sigseek.search.duplicates.sketch_rows import SketchRows
-from sigseek.storage.perceptual_hash import SIDE, turned_sketches
+from sigseek.storage.perceptual_hash import ORIENTATIONS, SIDE, turned_sketches
 from sigseek.storage.records.arrays import Floats
 
 Pictures = Callable[[int], bytes | None]
@@ -43,8 +46,10 @@ millions of pairs.
 """
 _MOST_COLOR = 1.5
 """How many times as much as the grey levels the colours may differ to be compared at all."""
-_LEAST_COMMON = 0.2
+LEAST_COMMON = 0.2
 """The least share of a picture that must lie within the other one."""
+_FEWER = 0.8
+"""A picture has clearly fewer pixels than another one if it has at most this share of them."""
 
 
 class FinerLook:
@@ -57,6 +62,7 @@ class FinerLook:
         self._pictures = pictures
         self._looks: Counter[int] = Counter()
         self._seen: dict[_Key, bool] = {}
+        self._two_shots: set[tuple[int, int, int]] = set()
         self.unseen: set[int] = set()
         """The photos whose pictures could not be had, so that nobody knows about their pairs."""
 
@@ -78,7 +84,16 @@ class FinerLook:
                     parts,
                 )
                 self._seen |= zip([keys[place] for place in new], found, strict=True)
+                refused = {keys[place] for place in new if not self._seen[keys[place]]}
+                self._two_shots |= {_whole(key) for key in refused}
         return np.array([self._seen.get(key, False) for key in keys], bool)
+
+    def saw_two_shots(self, rows: SketchRows, overlays: Overlays) -> npt.NDArray[np.bool_]:
+        """Return which of some pairs were looked at and found to be two shots, (n,), if they are
+        turned as these guesses say.
+        """
+        keys = [self._key(rows, overlays, place) for place in range(len(overlays))]
+        return np.array([_whole(key) in self._two_shots for key in keys], bool)
 
     def _key(self, rows: SketchRows, overlays: Overlays, place: int) -> _Key:
         sides = overlays.around[place], overlays.inside[place]
@@ -98,18 +113,14 @@ class FinerLook:
 
     def _look(self, rows: SketchRows, overlay: Overlays, maps: Maps, allowed: Allowed) -> bool:
         around, inside = (
-            self._planes(rows, int(side[0])) for side in (overlay.around, overlay.inside)
+            self.picture(rows, int(side[0])) for side in (overlay.around, overlay.inside)
         )
         if around is None or inside is None:
             return False
-        around = turned_sketches(around, int(overlay.ways[0]))
-        sides = around.astype(np.float32), inside.astype(np.float32)
-        return _is_one_shot(*sides, maps, allowed)
+        return _is_one_shot(around.turned(int(overlay.ways[0])), inside, maps, allowed)
 
-    def _planes(self, rows: SketchRows, row: int) -> npt.NDArray[np.uint8] | None:
-        """Return the planes (4, 256, 256) of what the sketch of this row shows: its grey levels,
-        and its red, green and blue. None is returned for a photo without a picture.
-        """
+    def picture(self, rows: SketchRows, row: int) -> FinePicture | None:
+        """Return what the sketch of this row shows, or None for a photo without a picture."""
         id_ = int(rows.ids[row])
         file = self._pictures(id_)
         if file is None:
@@ -122,27 +133,68 @@ class FinerLook:
             left * color.width, top * color.height,
             (1 - right) * color.width, (1 - bottom) * color.height,
         )  # fmt: skip
+        pixels = np.array([box[2] - box[0], box[3] - box[1]])
         color = color.resize((_FINE, _FINE), Image.Resampling.BILINEAR, box)
-        return np.stack([np.asarray(color.convert("L")), *np.asarray(color).transpose(2, 0, 1)])
+        levels = [np.asarray(color.convert("L")), *np.asarray(color).transpose(2, 0, 1)]
+        return FinePicture(np.stack(levels).astype(np.float32), pixels)
 
 
-def _is_one_shot(around: Floats, inside: Floats, maps: Maps, allowed: Allowed) -> bool:
-    """Return whether the pictures of these planes (4, 256, 256), which lie over each other nearly
-    by this map, are forms of one shot.
+def _whole(key: _Key) -> tuple[int, int, int]:
+    """Return the photos of a pair, and how one is turned."""
+    (one, _), (other, _), way = key
+    return one, other, way
+
+
+@dataclass(frozen=True)
+class FinePicture:
+    """A picture, or the part inside of its margins, at the size in which pictures are compared."""
+
+    planes: Floats
+    """Its grey levels, and its red, green and blue, (4, 256, 256)."""
+    pixels: npt.NDArray[np.float64]
+    """How many pixels it had across and down, (2,), before it got this size."""
+
+    def turned(self, way: int) -> FinePicture:
+        """Return the picture turned in this way."""
+        pixels = self.pixels[::-1] if ORIENTATIONS[way][0] else self.pixels
+        return FinePicture(turned_sketches(self.planes, way), pixels)
+
+    def with_pixels(self, pixels: npt.NDArray[np.float64]) -> FinePicture:
+        """Return the picture as it would be with so few pixels. One with hardly more is unchanged.
+
+        A small copy lost the detail that it has no pixels for. So it can be compared with a large
+        picture that has lost the same.
+        """
+        size = np.minimum(np.round(pixels), _FINE).clip(1).astype(int)
+        if (size > _FEWER * np.minimum(self.pixels, _FINE)).any():
+            return self
+        planes = [Image.fromarray(plane) for plane in self.planes]
+        small = [plane.resize(tuple(size.tolist()), Image.Resampling.BICUBIC) for plane in planes]
+        wide = [plane.resize((_FINE, _FINE), Image.Resampling.BILINEAR) for plane in small]
+        return FinePicture(np.stack([np.asarray(plane) for plane in wide]), size.astype(np.float64))
+
+
+def _is_one_shot(around: FinePicture, inside: FinePicture, maps: Maps, allowed: Allowed) -> bool:
+    """Return whether the pictures, which lie over each other nearly by this map, are forms of one
+    shot.
     """
-    maps = improved(around[:1], smoothed_as(inside[:1], maps), maps)
-    every = np.repeat(maps, len(around), axis=0)
-    levels, within = laid_over(around, every)
-    wanted = smoothed_as(inside, every)
-    if within[0].mean() < _LEAST_COMMON:
+    scale = np.hypot(*maps.reshape(2, 3)[:, :2])
+    around, inside = (
+        around.with_pixels(inside.pixels / scale), inside.with_pixels(around.pixels * scale)
+    )  # fmt: skip
+    maps = improved(around.planes[:1], smoothed_as(inside.planes[:1], maps), maps)
+    every = np.repeat(maps, len(around.planes), axis=0)
+    levels, within = laid_over(around.planes, every)
+    wanted = smoothed_as(inside.planes, every)
+    if within[0].mean() < LEAST_COMMON:
         return False
     planes = within * np.stack(
         [differences(*sides, within[0] > 0) for sides in zip(wanted, levels, strict=True)]
     )
-    one, other, shown = (_in_blocks(side[:1]) for side in (wanted, levels, within))
+    one, other, shown = (in_blocks(side[:1]) for side in (wanted, levels, within))
     # In a coloured picture each colour may have a tone curve of its own. In a grey copy it has not.
     lefts = planes[0], np.tensordot(_WEIGHTS, planes[1:], 1)
-    if not all(changed_by(_in_blocks(left[None]), one, other, shown, allowed)[0] for left in lefts):
+    if not all(changed_by(in_blocks(left[None]), one, other, shown, allowed)[0] for left in lefts):
         return True
     planes[0] = min(lefts, key=lambda left: float(np.abs(left).mean()))
     if np.abs(planes[1:]).mean() > _MOST_COLOR * np.abs(planes[0]).mean() + 1:
@@ -151,7 +203,7 @@ def _is_one_shot(around: Floats, inside: Floats, maps: Maps, allowed: Allowed) -
     return is_mark(wanted, levels, planes)
 
 
-def _in_blocks(values: Floats) -> Floats:
+def in_blocks(values: Floats) -> Floats:
     """Return the means of values (n, 256, 256) in the places of a sketch's pixels."""
     found: Floats = values.reshape(len(values), SIDE, _BLOCK, SIDE, _BLOCK).mean(axis=(2, 4))
     return found

@@ -31,8 +31,10 @@ _GAP = 8
 """How many pixels may lie between two letters."""
 _THICK = 22
 """No square of this side may differ in all of its pixels."""
-_ROUGH = 0.44
-"""The least slope of the differences, as a share of the differences."""
+_ROUGH = 1 / 3
+"""The least slope of the differences, as a share of the differences. Strokes that are 6 pixels wide
+have it.
+"""
 _ADDED = 1.25
 """How many times steeper the marked picture must be at the edges of the mark."""
 _STROKE = 7

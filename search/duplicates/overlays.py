@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sigseek.search.duplicates.alignment import Maps
-from sigseek.storage.perceptual_hash import turn
+from sigseek.search.duplicates.alignment import Maps, Margins
+from sigseek.storage.perceptual_hash import ORIENTATIONS, turn
 from sigseek.storage.records.arrays import Rows
 
 NOTHING_CHANGED = np.array([1, 0, 0, 0, 1, 0], np.float32)
@@ -56,6 +56,37 @@ class Overlays:
     def part(self, rows: npt.NDArray[np.int64] | slice) -> Overlays:
         """Return some of the guesses."""
         return Overlays(self.around[rows], self.inside[rows], self.ways[rows], self.starts[rows])
+
+    def between(self, maps: Maps, margins: Margins) -> npt.NDArray[np.float64]:
+        """Return the affine maps (n, 3, 3) that take places of the whole inner pictures to those of
+        the whole others. `maps` (n, 6) are those between the sketches, one of which may be turned,
+        or of a part inside of its margins. `margins` are those of all rows.
+        """
+        found = np.tile(np.eye(3), (len(self), 1, 1))
+        found[:, :2] = maps.reshape(-1, 2, 3)
+        turns = np.stack([_turning(way) for way in range(len(ORIENTATIONS))])
+        around, inside = (_from_part(margins[rows]) for rows in (self.around, self.inside))
+        return around @ turns[self.ways] @ found @ np.linalg.inv(inside)
+
+
+def _turning(way: int) -> npt.NDArray[np.float64]:
+    """Return the map that takes places of a picture that is turned in this way to where they were
+    before.
+    """
+    transposed, mirrored, upside_down = ORIENTATIONS[way]
+    turned = np.diag([-1.0 if mirrored else 1.0, -1.0 if upside_down else 1.0, 1.0])
+    return turned[[1, 0, 2]] if transposed else turned
+
+
+def _from_part(margins: Margins) -> npt.NDArray[np.float64]:
+    """Return the maps (n, 3, 3) that take places of parts inside of margins (n, 4) to those of the
+    whole pictures.
+    """
+    left, top, right, bottom = margins.T / 256
+    maps = np.tile(np.eye(3), (len(margins), 1, 1))
+    maps[:, 0, 0], maps[:, 0, 2] = 1 - left - right, left - right
+    maps[:, 1, 1], maps[:, 1, 2] = 1 - top - bottom, top - bottom
+    return maps
 
 
 def joined(parts: Sequence[Overlays]) -> Overlays:

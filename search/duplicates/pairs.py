@@ -16,6 +16,7 @@ from sigseek.search.duplicates.candidates import HashIndex
 from sigseek.search.duplicates.close_look import CloseLook
 from sigseek.search.duplicates.finer_look import FinerLook, Pictures
 from sigseek.search.duplicates.groups import Pair, ordered
+from sigseek.search.duplicates.nearer_shot import farther_pairs
 from sigseek.search.duplicates.overlays import Overlays
 from sigseek.search.duplicates.sketch_rows import SketchRows, read_rows, row_sizes
 from sigseek.storage import Catalog, CatalogReader
@@ -28,7 +29,7 @@ from sigseek.storage.perceptual_hash import (
 )
 from sigseek.storage.records.arrays import Ids, Rows
 
-PAIRS_VERSION = 5
+PAIRS_VERSION = 6
 """Raise it when the same hashes and sketches would give other pairs. All photos are then compared
 again.
 """
@@ -78,14 +79,19 @@ def keep_pairs(
                 pass
             tell = partial(_told_from, told, done)
             pairs = pairs_with(moment, rows, block, compared, finer, stop, tell)
+            known = _known_pairs(moment, compared)
+            farther = farther_pairs(moment, rows, pairs, known, finer, stop)
         with writing():
             seen = np.setdiff1d(block, list(finer.unseen))
-            done += _store(catalog, seen, compared, pairs)
+            done += _store(catalog, seen, compared, pairs, farther)
 
 
-def _store(catalog: Catalog, block: Ids, compared: Ids, pairs: Collection[Pair]) -> int:
-    """Store the pairs of a block of photos, and return how many photos it has. The block was
-    compared with itself and the photos `compared`, and the writer lock was not held meanwhile.
+def _store(
+    catalog: Catalog, block: Ids, compared: Ids, pairs: Collection[Pair], farther: Collection[Pair]
+) -> int:
+    """Store the pairs of a block of photos but for those that are `farther`, of which some may have
+    been stored before, and return how many photos the block has. It was compared with itself and
+    the photos `compared`, and the writer lock was not held meanwhile.
 
     If somebody else has compared other photos since, nothing is stored: no one has compared those
     with the block.
@@ -93,9 +99,11 @@ def _store(catalog: Catalog, block: Ids, compared: Ids, pairs: Collection[Pair])
     if len(np.setdiff1d(catalog.compared_photos(PAIRS_VERSION), compared)):
         return 0
     there = catalog.picture_sizes(sorted({id_ for pair in pairs for id_ in pair}))
-    kept = [pair for pair in pairs if pair[0] in there and pair[1] in there]
+    near = [pair for pair in pairs if pair[0] in there and pair[1] in there]
+    kept = [pair for pair in near if pair not in farther]
     with catalog.transaction() as transaction:
         transaction.forget_near_pairs(PAIRS_VERSION)
+        transaction.remove_near_pairs(farther)
         transaction.put_near_pairs(block.tolist(), kept, PAIRS_VERSION)
     return len(block)
 
@@ -112,11 +120,17 @@ def pairs_among(
     were not compared yet.
     """
     compared = np.intersect1d(catalog.compared_photos(PAIRS_VERSION), ids)
+    known = _known_pairs(catalog, compared)
+    new = np.setdiff1d(ids, compared)
+    found = pairs_with(catalog, rows, new, compared, finer, stop, told)
+    return (known | found) - farther_pairs(catalog, rows, found, known, finer, stop)
+
+
+def _known_pairs(catalog: CatalogReader, compared: Ids) -> set[Pair]:
+    """Return the pairs that the catalog keeps of photos that were compared."""
     kept = catalog.near_pairs()
     kept = kept[np.isin(kept, compared).all(axis=1)]
-    pairs = {(one, other) for one, other in kept.tolist()}
-    new = np.setdiff1d(ids, compared)
-    return pairs | pairs_with(catalog, rows, new, compared, finer, stop, told)
+    return {(one, other) for one, other in kept.tolist()}
 
 
 def pairs_with(

@@ -67,6 +67,12 @@ class HashWriter(Writer):
                 update(PHOTO).where(PHOTO.c.id.in_(chunk)).values(pairs_version=version)
             )
 
+    def remove_near_pairs(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Note that these pairs do not look like one shot."""
+        for first, second in pairs:
+            same = (NEAR_PAIR.c.first_id == first) & (NEAR_PAIR.c.second_id == second)
+            self._connection.execute(delete(NEAR_PAIR).where(same))
+
     def forget_near_pairs(self, version: int) -> None:
         """Remove the pairs of other versions of the comparison than this one."""
         others = PHOTO.c.pairs_version.not_in([0, version])
