@@ -25,8 +25,10 @@ _TIMEOUT = 10.0
 """Seconds that the hub may take to answer. The client itself allows as many for a download."""
 _LOOK = 0.1
 """Seconds between two looks at whether to stop."""
-_PATIENCE = 2.0
-"""Seconds that the downloading process gets to tidy up when it is ended."""
+_PATIENCE = 10.0
+"""Seconds that the downloading process gets to tidy up when it is ended. One that is killed leaves
+a part of a file, and on a busy machine tidying up may take seconds.
+"""
 
 
 def is_hub_id(name: str) -> bool:

@@ -807,6 +807,26 @@ except KeyboardInterrupt:
     assert (done.stdout, done.stderr) == ("dropped\ncame again\n", "")
 
 
+def test_an_interrupt_while_a_connection_is_given_back_is_told_in_a_line(library: Path) -> None:
+    code = f"""
+import sys
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
+from sigseek.__main__ import main
+
+@event.listens_for(Pool, "reset")
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+sys.argv = ["sigseek", "status", "--library", {str(library)!r}]
+sys.exit(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=100
+    )
+    assert (done.returncode, done.stderr) == (130, "stopped\n")
+
+
 def stored(library: Path) -> int:
     import sqlite3
 

@@ -26,7 +26,10 @@ from tests.photos import exif, picture, save
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page, Request
 
-pytestmark = pytest.mark.skipif(found_browser() is None, reason=MISSING)
+pytestmark = [
+    pytest.mark.skipif(found_browser() is None, reason=MISSING),
+    pytest.mark.unmeasured,
+]
 
 _PAGE = ROOT / "sigseek" / "web" / "page"
 _MILLION = """

@@ -28,7 +28,10 @@ from tests.test_page_browser import (
     window,
 )
 
-pytestmark = pytest.mark.skipif(found_browser() is None, reason=MISSING)
+pytestmark = [
+    pytest.mark.skipif(found_browser() is None, reason=MISSING),
+    pytest.mark.unmeasured,
+]
 __all__ = ["chromium", "context", "page", "served", "window"]
 
 

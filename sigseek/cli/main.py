@@ -192,9 +192,11 @@ def _interrupt_main_thread() -> None:
 def _prepare_streams() -> None:
     """Let paths of any bytes pass through, and print warnings as lines.
 
-    What Pillow logs about odd files is not for users.
+    What Pillow logs about odd files is not for users. Nor is the traceback that SQLAlchemy logs if
+    Ctrl-C comes, or a server is lost, while a connection is given back. The error itself goes on.
     """
-    logging.getLogger("PIL").addHandler(logging.NullHandler())
+    for name in ("PIL", "sqlalchemy.pool"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by whoever started the program
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - for good, and fast
