@@ -27,7 +27,7 @@ _LOOK = 0.1
 """Seconds between two looks at whether to stop."""
 _PATIENCE = 10.0
 """Seconds that the downloading process gets to tidy up when it is ended. One that is killed leaves
-a part of a file, and on a busy machine tidying up may take seconds.
+a part of a file.
 """
 
 

@@ -1,4 +1,4 @@
-"""Of two shots of a scene, the one that a photo is a copy of.
+"""A photo that is near two shots of a scene is a copy of the nearer one only.
 
 A copy that is turned, cropped or has a border shows less than its original, so a small thing that
 has moved may pass for what was lost. But if the original is there, too, the copy shows the thing
