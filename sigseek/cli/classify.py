@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 
-from sigseek.cli.hits import show_notes
 from sigseek.cli.options import (
     device_option,
     given_labels,
@@ -15,7 +14,7 @@ from sigseek.cli.options import (
     opened,
     precision_option,
 )
-from sigseek.cli.output import bar, print_json
+from sigseek.cli.output import bar, print_json, show_notes
 from sigseek.cli.parameter_types import PathName
 from sigseek.cli.progress import NotingProgress
 from sigseek.errors import RemedyWarning

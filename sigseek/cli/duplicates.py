@@ -9,7 +9,7 @@ import click
 
 from sigseek.cli.arguments import QueryCommand
 from sigseek.cli.fact_options import fact_options, given_facts
-from sigseek.cli.hits import show_note, thumbnails_of
+from sigseek.cli.hits import thumbnails_of
 from sigseek.cli.options import (
     device_option,
     end_of_paths,
@@ -20,7 +20,7 @@ from sigseek.cli.options import (
     path_options,
     precision_option,
 )
-from sigseek.cli.output import bar, print_json, print_paths
+from sigseek.cli.output import bar, print_json, print_paths, show_note
 from sigseek.cli.parameter_types import PathName
 from sigseek.cli.progress import RunProgress
 from sigseek.results import counted, duplicates_headline, shown, size_in_words

@@ -9,7 +9,6 @@ import click
 
 from sigseek.cli.arguments import QueryCommand
 from sigseek.cli.fact_options import fact_options, given_facts
-from sigseek.cli.hits import show_notes
 from sigseek.cli.options import (
     device_option,
     json_option,
@@ -17,7 +16,7 @@ from sigseek.cli.options import (
     opened,
     precision_option,
 )
-from sigseek.cli.output import bar, print_json
+from sigseek.cli.output import bar, print_json, show_notes
 from sigseek.results import counted, facet_in_words, facets_headline
 from sigseek.storage.facets import FACET_KINDS, FacetKind
 

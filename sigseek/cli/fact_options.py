@@ -56,6 +56,8 @@ def fact_options(command: _Command) -> _Command:
 
 def given_facts(facts: Mapping[str, Sequence[str]]) -> str:
     """Return the facts that the options give, as a query."""
-    from sigseek.search.query import quoted  # `--help` needs none of it
+    if not any(facts.values()):
+        return ""
+    from sigseek.search.query import quoted  # `--help`, and counts of all photos, need none of it
 
     return " ".join(f"{name}:{quoted(value)}" for name, values in facts.items() for value in values)

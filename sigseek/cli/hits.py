@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from sigseek.answers import Answer, hit_explanation
-from sigseek.cli.output import bar, print_json, print_paths, remedy_in_words, say
-from sigseek.errors import Remedy
+from sigseek.cli.output import (
+    bar,
+    print_json,
+    print_paths,
+    remedy_in_words,
+    say,
+    show_notes,
+)
 from sigseek.results import QUERY_PHOTOS, counted, rounded, shown
 from sigseek.search.results import Hit, SearchResults, SimilarHit
 
@@ -67,17 +73,6 @@ def write_hits(html: Path, section: Section, library: Library) -> None:
 def thumbnails_of(library: Library) -> Thumbnails:
     """Return what gives the small pictures of the library's photos, as pages need them."""
     return lambda photo: library.thumbnail(photo).data
-
-
-def show_notes(notes: Iterable[Remedy | str]) -> None:
-    """Print on stderr what a reader of an answer should know."""
-    for note in notes:
-        show_note(note)
-
-
-def show_note(note: Remedy | str) -> None:
-    """Print a note on stderr."""
-    click.echo(f"note: {remedy_in_words(note)}", err=True)
 
 
 def deliver(

@@ -102,6 +102,17 @@ def advise(advice: Remedy) -> None:
     say(advice, err=True)
 
 
+def show_notes(notes: Iterable[Remedy | str]) -> None:
+    """Print on stderr what a reader of an answer should know."""
+    for note in notes:
+        show_note(note)
+
+
+def show_note(note: Remedy | str) -> None:
+    """Print a note on stderr."""
+    click.echo(f"note: {remedy_in_words(note)}", err=True)
+
+
 def remedy_in_words(remedy: Remedy | str) -> str:
     """Return what to do, with its commands and options as a person types them."""
     return remedy if isinstance(remedy, str) else remedy.spelled(spell)

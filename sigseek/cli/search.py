@@ -11,7 +11,7 @@ from click.core import ParameterSource
 from sigseek.answers import answer
 from sigseek.cli.arguments import QueryCommand
 from sigseek.cli.fact_options import fact_options, given_facts
-from sigseek.cli.hits import deliver_answer, show_note
+from sigseek.cli.hits import deliver_answer
 from sigseek.cli.options import (
     device_option,
     end_of_paths,
@@ -24,6 +24,7 @@ from sigseek.cli.options import (
     precision_option,
     self_option,
 )
+from sigseek.cli.output import show_note
 from sigseek.cli.parameter_types import Probability
 from sigseek.disk import is_there
 from sigseek.errors import Call, Remedy, escaped

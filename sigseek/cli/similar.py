@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from sigseek.answers import LIKENESS_LEGEND
-from sigseek.cli.hits import deliver, show_notes, write_hits
+from sigseek.cli.hits import deliver, write_hits
 from sigseek.cli.options import (
     device_option,
     end_of_paths,
@@ -19,7 +19,7 @@ from sigseek.cli.options import (
     precision_option,
     self_option,
 )
-from sigseek.cli.output import remedy_in_words
+from sigseek.cli.output import remedy_in_words, show_notes
 from sigseek.cli.parameter_types import PathName
 from sigseek.errors import RemedyWarning
 from sigseek.results import counted

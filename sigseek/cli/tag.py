@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigseek.cli.hits import show_notes
 from sigseek.cli.options import (
     confirm,
     device_option,
@@ -19,7 +18,7 @@ from sigseek.cli.options import (
     precision_option,
     yes_option,
 )
-from sigseek.cli.output import advise, print_json
+from sigseek.cli.output import advise, print_json, show_notes
 from sigseek.cli.parameter_types import PathName
 from sigseek.cli.progress import RunProgress
 from sigseek.errors import Call, Remedy, RemedyWarning

@@ -11,7 +11,7 @@ from sigseek.errors import ErrorKind, Option, Remedy
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.operations.searching import NamedPhotos, matching_photos
 from sigseek.progress import Listener, Stop
-from sigseek.search.checks import check_types
+from sigseek.search.argument_types import check_types
 from sigseek.search.errors import QueryError
 from sigseek.storage.facets import FACET_KINDS, FacetKind, FacetValue
 

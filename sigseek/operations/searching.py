@@ -55,7 +55,8 @@ def search(
     stop: Stop | None = None,
 ) -> SearchResults:
     """Answer a query as `Library.search` describes."""
-    from sigseek.search.checks import check_closer, check_place, check_search, check_types
+    from sigseek.search.argument_types import check_types
+    from sigseek.search.checks import check_closer, check_place, check_search
     from sigseek.search.likely_meant import note_on_habits
     from sigseek.search.query import is_factual
 
@@ -189,7 +190,8 @@ def matching_photos(
     """Return the query joined to the facts in `within`, the ids (n,), ascending, of all photos that
     match it, and notes on the answer. Photos that the query names are among them.
     """
-    from sigseek.search.checks import check_search, check_types
+    from sigseek.search.argument_types import check_types
+    from sigseek.search.checks import check_search
     from sigseek.search.likely_meant import note_on_habits
     from sigseek.search.query import is_factual, terms
     from sigseek.search.scope import selected
