@@ -7,12 +7,12 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import update
 
 import sigseek
 from sigseek.operations.facet_terms import term_of
@@ -20,16 +20,23 @@ from sigseek.operations.facets import Facet
 from sigseek.search.parse import parse
 from sigseek.search.scope import selected
 from sigseek.storage import Catalog, PhotoFacts, ReadFile
-from sigseek.storage.catalog.postgresql import PostgreSqlDialect
 from sigseek.storage.catalog.reading import directory_counts as directories
 from sigseek.storage.catalog.reading import facets as reading
-from sigseek.storage.facets import FACET_KINDS, FacetKind, FacetValue
+from sigseek.storage.catalog.reading import index_counts
+from sigseek.storage.catalog.tables import PHOTO
+from sigseek.storage.facets import FACET_KINDS, FacetKind, FacetValue, place_in_words
 from tests.catalogs import writing
 from tests.conftest import Run
 from tests.photos import exif, save
-from tests.postgresql import Server
 from tests.test_selections import Known, fill, photo
 
+PLACES = (
+    ("Lisbon", "Lisbon", "Portugal"), ("Lisbon", "Ohio", "USA"), ("Lisbon", None, None),
+    ("Oslo", None, "Norway"), ("Rome", "Lazio\nand more", "Italy"), ("Rome\n", "Lazio", "Italy"),
+    (None, "Ohio", "USA"), (None, "Ohio", None), (None, None, "USA"), (None, None, None),
+    ("", "Ohio", ""), (None, "", "Fiji"), ("", "", ""),
+)  # fmt: skip
+"""Names of cities, regions and countries: cities in several of them, and names that are lacking."""
 ENDS = ("0001", "0001-01-01T00:00:00", "9999", "9999-12-31T23:59:59")
 """The first dates and the last."""
 FOLDERS = ("/photos", "/more photos")
@@ -58,6 +65,12 @@ def values_of(one: Known, kind: FacetKind) -> Iterable[FacetValue]:
 def counted(photos: Iterable[Known], kind: FacetKind) -> dict[FacetValue, int]:
     """Return how many photos have each value."""
     return dict(Counter(value for one in photos for value in values_of(one, kind)))
+
+
+@pytest.fixture(autouse=True)
+def count_in_indexes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count the few photos of these tests as if they were many."""
+    monkeypatch.setattr(reading, "_MANY_TO_GROUP", 0)
 
 
 @pytest.fixture
@@ -92,8 +105,16 @@ def test_every_kind_is_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     catalog, photos, ids = library
-    assert catalog.count_photos_by(kind) == counted(photos, kind)
-    assert None in counted(photos, kind) or kind == "format"
+    expected = counted(photos, kind)
+    assert None in expected or kind == "format"
+    with catalog.snapshot() as moment:  # which keeps no answers
+        assert moment.count_photos_by(kind) == expected
+        monkeypatch.setattr(reading, "_MANY_TO_GROUP", 1_000)
+        assert moment.count_photos_by(kind) == expected
+        monkeypatch.setattr(reading, "_MANY_TO_GROUP", 0)
+        for most in ("_MOST_VALUES", "_MOST_NAMESAKES"):
+            monkeypatch.setattr(index_counts, most, 1)
+            assert moment.count_photos_by(kind) == expected
     monkeypatch.setattr(reading, "_MANY", 70)  # so that there are several statements
     by_id = dict(zip(ids, photos, strict=True))
     rng = np.random.default_rng(9)
@@ -137,6 +158,21 @@ def test_photos_that_are_gone_or_came_later_are_not_counted(
         assert catalog.count_photos_by(kind, np.array(among, np.int64)) == counted(left, kind)
 
 
+def test_places_are_counted_by_their_whole_names(open_catalog: Callable[[], Catalog]) -> None:
+    """The city that most photos have is counted in another way than the others."""
+    catalog = open_catalog()
+    facts = [PhotoFacts(bytes([number]) * 32, 4, 3, "JPEG") for number in range(60)]
+    with catalog.transaction() as transaction:
+        ids = list(transaction.add_photos(facts).values())
+    for usual in PLACES:
+        places = [*PLACES * 2, *[usual] * (len(ids) - 2 * len(PLACES))]
+        with writing(catalog) as connection:
+            for id_, (city, region, country) in zip(ids, places, strict=True):
+                named = {"city": city, "region": region, "country": country}
+                connection.execute(update(PHOTO).where(PHOTO.c.id == id_).values(named))
+        assert catalog.count_photos_by("place") == Counter(map(place_in_words, places)), usual
+
+
 def test_an_empty_catalog_has_no_values(open_catalog: Callable[[], Catalog]) -> None:
     catalog = open_catalog()
     for kind in FACET_KINDS:
@@ -175,28 +211,6 @@ def test_years_and_months_are_those_of_the_camera(open_catalog: Callable[[], Cat
         "9999": 1,
         "9999-12": 1,
     }
-
-
-def test_dates_are_counted_in_a_database_that_sorts_as_people_do(
-    postgresql_server: Server,
-) -> None:
-    """Such an order passes over control characters."""
-    url = postgresql_server.database()
-    postgresql_server.run_in(
-        url, 'ALTER TABLE photo ALTER taken_at TYPE varchar COLLATE "en-US-x-icu"'
-    )
-    dates = ("1978", "1978-01-01T10:00:00", "1978-05-02", "1978-05-03", "1979", *ENDS)
-    with closing(Catalog(PostgreSqlDialect(url))) as catalog:
-        with catalog.transaction() as transaction:
-            for number, date in enumerate(dates):
-                taken = PhotoFacts(bytes([number]) * 32, 4, 3, "JPEG", taken_at=date)
-                transaction.add_photos([taken])
-        assert catalog.count_photos_by("year") == {"0001": 2, "1978": 4, "1979": 1, "9999": 2}
-        assert catalog.count_photos_by("month") == {
-            "0001": 1, "0001-01": 1, "1978": 1, "1978-01": 1, "1978-05": 2, "1979": 1,
-            "9999": 1, "9999-12": 1,
-        }  # fmt: skip
-    postgresql_server.drop(url)
 
 
 @pytest.fixture(scope="module")

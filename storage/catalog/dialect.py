@@ -58,6 +58,11 @@ class Dialect(Protocol):
         """Whether an index has the paths of each folder's files in their order."""
         ...
 
+    @property
+    def counts_in_indexes(self) -> bool:
+        """Whether to count the rows of each value in an index is faster than to group all rows."""
+        ...
+
     def changes(self) -> int:
         """Return a number that is another one after anybody, in any process, has changed the
         database. It may also be another one without a change.

@@ -85,6 +85,7 @@ class SqliteDialect:
 
     errors: tuple[type[Exception], ...] = (SQLAlchemyError, sqlite3.Error)
     sorts_paths = True
+    counts_in_indexes = True
 
     def __init__(self, path: Path, *, unfinished: bool = False) -> None:
         self.path = path

@@ -11,14 +11,19 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
-    case,
     func,
     select,
-    true,
     union_all,
 )
 
 from sigseek.storage.catalog.reading.duplicates import photos_of_several_files
+from sigseek.storage.catalog.reading.index_counts import (
+    Counts,
+    count_by_column,
+    count_by_place,
+    count_by_time,
+    count_photos,
+)
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.reading.tags import given_photos, judged_photos
 from sigseek.storage.catalog.tables import FILE, FOLDER, HAND_TAG, PHOTO, TAG
@@ -27,14 +32,17 @@ from sigseek.storage.facets import FacetKind, FacetValue, place_in_words
 if TYPE_CHECKING:
     from sigseek.storage.records.arrays import Ids
 
-_Counts: TypeAlias = Counter[FacetValue]
-_Among: TypeAlias = Callable[[Column[int]], ColumnElement[bool]]
-"""Returns whether the id in a column is one of the photos that are counted."""
+_Among: TypeAlias = Callable[[Column[int]], tuple[ColumnElement[bool], ...]]
+"""Returns the conditions on the id in a column to be one of a photo that is counted: none for all
+photos.
+"""
 
 _MANY = 500_000
 """The number of ids that one statement takes."""
-_BEHIND_HYPHEN = chr(ord("-") + 1)
-"""What sorts behind all that follows a whole year or month in a date."""
+_MANY_TO_GROUP = 50_000
+"""From this number of photos on, all photos are counted in indexes. To group fewer takes no longer
+than to prepare the statements for that.
+"""
 _COLUMNS: Mapping[FacetKind, tuple[ColumnElement[Any], ...]] = {
     "year": (func.substr(PHOTO.c.taken_at, 1, 4),),
     "month": (func.substr(PHOTO.c.taken_at, 1, 7),),
@@ -65,14 +73,27 @@ class FacetReader(Reader):
     def count_all_photos(self) -> int:
         """Return the number of photos, with and without files."""
         with self._connect() as connection:
-            return connection.scalar(select(func.count()).select_from(PHOTO)) or 0
+            return count_photos(connection)
 
     def _count_all(self, kind: FacetKind) -> dict[FacetValue, int]:
         with self._connect() as connection:
-            found = _counts_of_all(connection, kind)
+            found = self._counts_of_all(connection, kind)
         return {value: photos for value, photos in found.items() if photos}
 
-    def _counts_among(self, connection: Connection, kind: FacetKind, among: Ids) -> _Counts:
+    def _counts_of_all(self, connection: Connection, kind: FacetKind) -> Counts:
+        """Return how many photos of the catalog have each value of the kind."""
+        if kind == "folder":
+            return _counts_by_folder(connection)
+        counts = None
+        if (
+            kind != "tag"
+            and self._dialect.counts_in_indexes
+            and count_photos(connection) >= _MANY_TO_GROUP
+        ):
+            counts = _counts_by_index(connection, kind)
+        return _counts(connection, kind, lambda _: ()) if counts is None else counts
+
+    def _counts_among(self, connection: Connection, kind: FacetKind, among: Ids) -> Counts:
         """Return the counts of photos with these ids.
 
         Looking up most of the photos one by one would take longer than to count all photos, and to
@@ -82,14 +103,14 @@ class FacetReader(Reader):
 
         newest = connection.scalar(select(func.max(PHOTO.c.id))) or 0
         among = among[among <= newest]
-        counts: _Counts = Counter()
+        counts: Counts = Counter()
         if 2 * len(among) <= newest:
             for part in self._parts(among):
                 counts.update(_counts(connection, kind, *part))
             return counts
         is_other = np.ones(newest + 1, np.bool_)
         is_other[among] = False
-        counts.update(_counts_of_all(connection, kind))
+        counts.update(self._counts_of_all(connection, kind))
         for part in self._parts(np.flatnonzero(is_other)):
             counts.subtract(_counts(connection, kind, *part))
         return counts
@@ -98,54 +119,31 @@ class FacetReader(Reader):
         """Yield conditions that together are true of the ids, and the parameters of each."""
         for start in range(0, len(ids), _MANY):
             part = self._dialect.ids(ids[start : start + _MANY].tolist())
-            yield lambda column: self._dialect.is_among(column, "ids"), {"ids": part}
+            yield lambda column: (self._dialect.is_among(column, "ids"),), {"ids": part}
 
 
-def _counts_of_all(connection: Connection, kind: FacetKind) -> _Counts:
-    """Return how many photos of the catalog have each value of the kind."""
-    if kind == "year" or kind == "month":
-        return _counts_by_time(connection, len("1978") if kind == "year" else len("1978-05"))
-    if kind == "folder":
-        return _counts_by_folder(connection)
-    return _counts(connection, kind, lambda _: true())
-
-
-def _counts_by_time(connection: Connection, length: int) -> _Counts:
-    """Return how many photos of the catalog have each date, cut to this length.
-
-    The index on dates has each year and month as a range. One statement jumps from range to range
-    and counts in each, which is ten times faster than to cut all dates.
+def _counts_by_index(connection: Connection, kind: FacetKind) -> Counts | None:
+    """Return how many photos of the catalog have each value of a kind that has an index; None where
+    it is faster to group all photos.
     """
-    taken = PHOTO.c.taken_at
-    undated = select(func.count()).select_from(PHOTO).where(taken.is_(None))
-    counts: _Counts = Counter({None: connection.scalar(undated) or 0})
-    cut = func.substr(func.min(taken), 1, length)
-    values = select(cut.label("value")).where(taken > "").cte("dates", recursive=True)
-    following = select(cut).where(taken >= _end(values.c.value, length)).scalar_subquery()
-    values = values.union_all(select(following).where(values.c.value.is_not(None)))
-    value = values.c.value
-    chosen = select(func.count()).where(taken >= value, taken < _end(value, length))
-    query = select(value, chosen.scalar_subquery()).where(value.is_not(None))
-    return counts + Counter(dict(connection.execute(query).all()))
+    match kind:
+        case "year" | "month":
+            return count_by_time(connection, len("1978") if kind == "year" else len("1978-05"))
+        case "place":
+            return count_by_place(connection)
+    return count_by_column(connection, PHOTO.c[kind])
 
 
-def _end(value: ColumnElement[str | None], length: int) -> ColumnElement[str]:
-    """Return what sorts behind all dates that become this value when they are cut to a length."""
-    # A longer date goes on with "-". "1978" is not part of a month, though both begin alike.
-    is_whole = func.length(value) == length
-    return value.concat(case((is_whole, _BEHIND_HYPHEN), else_="-"))
-
-
-def _counts_by_folder(connection: Connection) -> _Counts:
+def _counts_by_folder(connection: Connection) -> Counts:
     """Return how many photos of the catalog have a file in each folder.
 
     Most photos have one file, so their files are counted, which reads indexes alone. Photos with
     several files are then counted again.
     """
-    total = connection.scalar(select(func.count()).select_from(PHOTO)) or 0
+    total = count_photos(connection)
     files = connection.scalar(select(func.count()).select_from(FILE)) or 0
     held = connection.scalar(select(func.count(FILE.c.photo_id.distinct()))) or 0
-    counts: _Counts = Counter({None: total - held})
+    counts: Counts = Counter({None: total - held})
     folders = connection.execute(select(FOLDER.c.id, FOLDER.c.path)).all()
     for id_, path in folders[:-1]:
         counts[path] = connection.scalar(select(func.count()).where(FILE.c.folder_id == id_)) or 0
@@ -167,16 +165,16 @@ def _counts(
     kind: FacetKind,
     among: _Among,
     parameters: Mapping[str, object] | None = None,
-) -> _Counts:
+) -> Counts:
     """Return how many of the photos have each value of the kind."""
 
     def rows(statement: Select[*tuple[Any, ...]]) -> Iterable[Any]:
         return connection.execute(statement, parameters or {})
 
-    counts: _Counts = Counter()
+    counts: Counts = Counter()
     if kind in _COLUMNS:
         columns = _COLUMNS[kind]
-        chosen = select(*columns, func.count()).where(among(PHOTO.c.id)).group_by(*columns)
+        chosen = select(*columns, func.count()).where(*among(PHOTO.c.id)).group_by(*columns)
         for *values, photos in rows(chosen):
             counts[place_in_words(values) if kind == "place" else values[0]] += photos
         return counts
@@ -186,7 +184,7 @@ def _counts(
             counts[value] += photos
     with_any = having.subquery()
     for statement, sign in (
-        (select(func.count()).select_from(PHOTO).where(among(PHOTO.c.id)), 1),
+        (select(func.count()).select_from(PHOTO).where(*among(PHOTO.c.id)), 1),
         (select(func.count(with_any.c.photo_id.distinct())), -1),
     ):
         for (photos,) in rows(statement):
@@ -201,7 +199,7 @@ def _of_folders(among: _Among) -> tuple[list[Any], Any]:
     chosen = among(FILE.c.photo_id)
     # With the photo first, SQLite reads the rows in the order of its index on photos, or of their
     # own. Otherwise it would take the index on folders, and jump to and fro for each row.
-    pairs = select(FILE.c.photo_id, FILE.c.folder_id).where(chosen).distinct().subquery()
+    pairs = select(FILE.c.photo_id, FILE.c.folder_id).where(*chosen).distinct().subquery()
     per_folder = (
         select(pairs.c.folder_id, func.count().label("photos"))
         .group_by(pairs.c.folder_id)
@@ -210,15 +208,15 @@ def _of_folders(among: _Among) -> tuple[list[Any], Any]:
     named = select(FOLDER.c.path, per_folder.c.photos).join(
         per_folder, per_folder.c.folder_id == FOLDER.c.id
     )
-    return [named], select(FILE.c.photo_id).where(chosen)
+    return [named], select(FILE.c.photo_id).where(*chosen)
 
 
 def _of_tags(among: _Among) -> tuple[list[Any], Any]:
     """Return statements that count the photos of each tag, and one that selects the ids of the
     photos that have a tag.
     """
-    judged = judged_photos().where(among(TAG.c.photo_id))
-    given = given_photos().where(among(HAND_TAG.c.photo_id))
+    judged = judged_photos().where(*among(TAG.c.photo_id))
+    given = given_photos().where(*among(HAND_TAG.c.photo_id))
     counted = [
         photos.with_only_columns(name, func.count()).group_by(name)
         for photos, name in ((judged, TAG.c.name), (given, HAND_TAG.c.name))
