@@ -26,6 +26,8 @@ _HEAD = re.compile(r'^(HEAD|READABLE_FROM) = "\d+"$', re.MULTILINE)
 
 def main(name: str) -> None:
     """Write the dump, if it is not there yet, and the migration."""
+    if not name.strip():
+        raise SystemExit('say what changes: make migration NAME="photo titles"')
     config = Config()
     config.set_main_option("script_location", str(ROOT / "alembic").replace("%", "%%"))
     old = ScriptDirectory.from_config(config).get_current_head()
