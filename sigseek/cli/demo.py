@@ -10,8 +10,9 @@ import click
 
 from sigseek.answers import LIKENESS_LEGEND, Answer, answer
 from sigseek.cli.hits import print_hits, thumbnails_of
+from sigseek.cli.index_report import print_report
 from sigseek.cli.options import opened
-from sigseek.cli.output import print_report, remedy_in_words
+from sigseek.cli.output import remedy_in_words
 from sigseek.cli.parameter_types import PathName
 from sigseek.cli.progress import ProgressBar, RunProgress
 from sigseek.demo.captions import NUMBERS, article, plural

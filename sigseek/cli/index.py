@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from sigseek.cli.index_report import print_report
 from sigseek.cli.options import (
     confirm,
     device_option,
@@ -23,7 +24,7 @@ from sigseek.cli.options import (
     thumbnails_max_option,
     yes_option,
 )
-from sigseek.cli.output import print_json, print_report
+from sigseek.cli.output import print_json
 from sigseek.cli.parameter_types import MountedPath, PathName
 from sigseek.cli.progress import RunProgress
 from sigseek.results import leaving_files, listed_in_words, shown

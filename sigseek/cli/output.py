@@ -9,24 +9,10 @@ import click
 
 from sigseek.cli.remedies import spell
 from sigseek.errors import Remedy, SigseekError
-from sigseek.results import (
-    FINISH_YARDSTICK,
-    counted,
-    emptied_folder,
-    excluded_files,
-    json_line,
-    lost_tags,
-    offline_folder,
-    passed_over_files,
-    report_in_words,
-    unreadable_files,
-)
+from sigseek.results import counted, json_line
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
-
-    from sigseek.indexer import IndexReport
-    from sigseek.library import Library
 
 _BAR = 10
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -66,30 +52,6 @@ def print_paths(paths: Iterable[str], end: str) -> None:
     if left_out:
         left = counted(left_out, "path")
         click.echo(f"left out: {left} with a line break; --print0 prints all", err=True)
-
-
-def print_report(report: IndexReport, library: Library, *, as_json: bool = False) -> None:
-    """Print what an indexing run did in a line, and on stderr what a person may want to do next."""
-    if as_json:
-        print_json(report)
-    else:
-        click.echo(report_in_words(report))
-    if report.offline:
-        for folder in library.status().folders:
-            if not folder.online and folder.files + folder.missing:
-                advise(offline_folder(folder.path, folder.files + folder.missing))
-    if report.untagged:
-        advise(lost_tags(report.untagged))
-    if report.excluded:
-        advise(excluded_files(report))
-    for path in report.emptied:
-        advise(emptied_folder(path))
-    if report.skipped:
-        advise(passed_over_files(report.skipped))
-    if report.failed:
-        advise(unreadable_files(report.failed))
-    if report.provisional:
-        advise(FINISH_YARDSTICK)
 
 
 def say(words: Remedy, *, err: bool = False) -> None:
