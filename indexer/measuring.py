@@ -9,7 +9,7 @@ from sigseek.errors import StoppedError
 from sigseek.indexer.ledger import Ledger
 from sigseek.progress import Listener, Phase, Stop
 from sigseek.siglip.yardstick import VERSION
-from sigseek.siglip.yardstick.steps import STEPS, WHOLE, Step, step_of
+from sigseek.siglip.yardstick.steps import STEPS, WHOLE, YardstickStep, step_of
 from sigseek.storage import Catalog, CheckpointRecord
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Measuring:
     def __init__(
         self,
         catalog: Catalog,
-        yardstick: Callable[[Listener, Stop, Step, float], Yardstick],
+        yardstick: Callable[[Listener, Stop, YardstickStep, float], Yardstick],
         ledger: Ledger,
         stop: Stop,
     ) -> None:
@@ -60,7 +60,7 @@ class Measuring:
                 break
         return True
 
-    def _measure_against(self, least: Step, checkpoint: CheckpointRecord) -> bool:
+    def _measure_against(self, least: YardstickStep, checkpoint: CheckpointRecord) -> bool:
         """Measure against the yardstick, which is made up to this step at least. Returns False when
         stopped before.
         """

@@ -26,7 +26,7 @@ from sigseek.indexer.speed_notes import SpeedNotes
 from sigseek.indexer.work import ListedWork, Work
 from sigseek.progress import Listener, Phase, Silence, Stop
 from sigseek.siglip import ImageTower, Preprocessing
-from sigseek.siglip.yardstick.steps import Step
+from sigseek.siglip.yardstick.steps import YardstickStep
 from sigseek.storage import Catalog, CheckpointRecord, FolderRecord
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index.contract import IndexStore
@@ -60,7 +60,7 @@ class Indexer:
         checkpoint: CheckpointRecord,
         preprocessing: Preprocessing,
         tower: Callable[[Listener, Stop], ImageTower],
-        yardstick: Callable[[Listener, Stop, Step, float], Yardstick],
+        yardstick: Callable[[Listener, Stop, YardstickStep, float], Yardstick],
         index_store: IndexStore,
         *,
         speed: SpeedNotes | None = None,

@@ -12,7 +12,7 @@ from sigseek.search.errors import FactError
 from sigseek.search.facts import periods
 from sigseek.search.facts.kinds import KINDS
 from sigseek.search.facts.names import names_of_camera, nearest, pattern, unknown
-from sigseek.search.facts.numbers import Limits
+from sigseek.search.facts.numbers import NumberRange
 from sigseek.search.facts.periods import Period, parse_period, parse_since, parse_until
 from sigseek.search.facts.places import Around
 from sigseek.search.facts.values import FactValueError
@@ -120,14 +120,14 @@ def test_what_no_fact_can_have_is_told_at_its_column(typed: str, said: str) -> N
 @pytest.mark.parametrize(
     ("typed", "value"),
     [
-        ("rating:4", Limits("rating", 4, None)),
-        ("rating:=4", Limits("rating", 4, 4)),
-        ("rating:<4", Limits("rating", None, 3)),
-        ("rating:<=4", Limits("rating", None, 4)),
-        ("rating:>3", Limits("rating", 4, None)),
-        ("rating:2..4", Limits("rating", 2, 4)),
-        ("rating:=-1", Limits("rating", -1, -1)),
-        ("Width:1920", Limits("width", 1920, None)),
+        ("rating:4", NumberRange("rating", 4, None)),
+        ("rating:=4", NumberRange("rating", 4, 4)),
+        ("rating:<4", NumberRange("rating", None, 3)),
+        ("rating:<=4", NumberRange("rating", None, 4)),
+        ("rating:>3", NumberRange("rating", 4, None)),
+        ("rating:2..4", NumberRange("rating", 2, 4)),
+        ("rating:=-1", NumberRange("rating", -1, -1)),
+        ("Width:1920", NumberRange("width", 1920, None)),
         ("near:38.72,-9.14", Around("38.72,-9.14", 10)),
         ("near:38.72, -9.14", Around("38.72,-9.14", 10)),
         ("near:38.72, -9.14, 2km", Around("38.72,-9.14", 2)),
@@ -150,8 +150,8 @@ def test_what_no_fact_can_have_is_told_at_its_column(typed: str, said: str) -> N
         ('near:"Lisbon" 50 miles', Around("Lisbon", 80.4672)),
         ('near:"Lisbon",50miles', Around("Lisbon", 80.4672)),
         (r'near:"\"Lisbon\",50km"', Around("Lisbon", 50)),  # as --near '"Lisbon",50km'
-        ("rating:2..", Limits("rating", 2, None)),
-        ("rating:..2", Limits("rating", None, 2)),
+        ("rating:2..", NumberRange("rating", 2, None)),
+        ("rating:..2", NumberRange("rating", None, 2)),
     ],
 )
 def test_numbers_and_surroundings(typed: str, value: object) -> None:

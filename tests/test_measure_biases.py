@@ -11,7 +11,7 @@ from sigseek.indexer import measure as measuring
 from sigseek.indexer.measure import measure_biases
 from sigseek.siglip.yardstick import VERSION
 from sigseek.siglip.yardstick.embeddings import Yardstick
-from sigseek.siglip.yardstick.steps import Step
+from sigseek.siglip.yardstick.steps import YardstickStep
 from sigseek.storage import Catalog, CheckpointRecord, EmbeddingRecord
 from sigseek.storage.catalog.transaction import Transaction
 from tests.catalogs import add_checkpoint, add_many, random_unit, remove_photos
@@ -211,7 +211,7 @@ def test_photos_embedded_again_are_measured_with_the_others(catalog: Catalog) ->
     check(catalog)
 
 
-FIRST = Step(24, 8, 4)
+FIRST = YardstickStep(24, 8, 4)
 
 
 def test_all_photos_are_measured_again_when_the_yardstick_has_grown(catalog: Catalog) -> None:

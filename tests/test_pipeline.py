@@ -29,7 +29,7 @@ from sigseek.indexer.map_ahead import map_ahead, map_ahead_together
 from sigseek.progress import Listener, Phase, Progress, Stop
 from sigseek.siglip import Preprocessing
 from sigseek.siglip.yardstick.embeddings import Yardstick
-from sigseek.siglip.yardstick.steps import STEPS, WHOLE, Step
+from sigseek.siglip.yardstick.steps import STEPS, WHOLE, YardstickStep
 from sigseek.storage import Catalog, CheckpointRecord, FailureKind
 from sigseek.storage.index.store import FaissStore
 from sigseek.storage.thumbnails import ThumbnailStore
@@ -77,7 +77,7 @@ class Library:
         self.loads = 0
         self.makes_the_least = False
         """Whether the yardstick is only made as far as it has to be."""
-        self.wanted: list[tuple[Step, float]] = []
+        self.wanted: list[tuple[YardstickStep, float]] = []
         """The step and the seconds, each time that the yardstick was asked for."""
 
     def load(self, listener: Listener, stop: Stop) -> PixelTower:
@@ -120,7 +120,9 @@ class Library:
         assert report.scanned == settled or (report.stopped and report.scanned > settled)
         return report
 
-    def yardstick(self, listener: Listener, stop: Stop, least: Step, seconds: float) -> Yardstick:
+    def yardstick(
+        self, listener: Listener, stop: Stop, least: YardstickStep, seconds: float
+    ) -> Yardstick:
         listener.advanced(Progress(Phase.MEASURING, 30, 30))
         self.wanted.append((least, seconds))
         whole = Yardstick(*(random_unit(count, 48, count) for count in WHOLE))

@@ -13,7 +13,7 @@ from sigseek.indexer import ingest
 from sigseek.indexer.decoding.digest import FileDigest, digest_file
 from sigseek.progress import Listener, Phase, Problem, Progress, Stop
 from sigseek.siglip.yardstick.embeddings import Yardstick
-from sigseek.siglip.yardstick.steps import Step
+from sigseek.siglip.yardstick.steps import YardstickStep
 from tests.listeners import Heard
 from tests.photos import save
 from tests.test_pipeline import Library, counts
@@ -120,7 +120,9 @@ def test_a_run_stops_while_the_yardstick_is_embedded(
     asked, embedded = Stop(), []
     whole = library.yardstick
 
-    def embed_slowly(listener: Listener, stop: Stop, least: Step, seconds: float) -> Yardstick:
+    def embed_slowly(
+        listener: Listener, stop: Stop, least: YardstickStep, seconds: float
+    ) -> Yardstick:
         for done in range(30):
             stop.check()
             embedded.append(done)

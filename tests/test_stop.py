@@ -26,7 +26,7 @@ from sigseek.siglip.runtimes import conversion
 from sigseek.siglip.runtimes.conversion import convert, find_conversion
 from sigseek.siglip.yardstick import embeddings
 from sigseek.siglip.yardstick.embeddings import load_yardstick
-from sigseek.siglip.yardstick.steps import Step
+from sigseek.siglip.yardstick.steps import YardstickStep
 from sigseek.storage import Catalog, CatalogReader
 from sigseek.storage.embeddings import CheckpointEmbeddings
 from sigseek.storage.index import faiss_build
@@ -229,7 +229,7 @@ def test_a_yardstick_is_stopped_between_its_pictures(
             return images.embed(pixels)
 
     monkeypatch.setenv("SIGSEEK_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(embeddings, "STEPS", (Step(2, 1, 32),))
+    monkeypatch.setattr(embeddings, "STEPS", (YardstickStep(2, 1, 32),))
     tower = Counting()
     if not pictures:
         stop.set()

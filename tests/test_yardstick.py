@@ -16,7 +16,7 @@ from sigseek.siglip.yardstick import VERSION, embeddings
 from sigseek.siglip.yardstick.embeddings import Yardstick, load_yardstick
 from sigseek.siglip.yardstick.evidence import evidence, evidence_of_all_absent, text_floors
 from sigseek.siglip.yardstick.pictures import COUNT, yardstick_pictures
-from sigseek.siglip.yardstick.steps import STEPS, WHOLE, Step, step_of
+from sigseek.siglip.yardstick.steps import STEPS, WHOLE, YardstickStep, step_of
 from sigseek.siglip.yardstick.texts import (
     ABSENT,
     COMMON,
@@ -121,7 +121,7 @@ class Counted:
         self.heard = Heard()
 
     def load(
-        self, stop: Stop | None = None, least: Step | None = None, seconds: float = 0.0
+        self, stop: Stop | None = None, least: YardstickStep | None = None, seconds: float = 0.0
     ) -> Yardstick:
         return load_yardstick(
             self._mini, self._images, self._tower, self.heard, stop or Stop(), least, seconds
@@ -151,7 +151,7 @@ def counted(
     return Counted(mini, mini_towers)
 
 
-FEW = (Step(10, 4, 2), Step(30, 5, 7), Step(60, 7, 9))
+FEW = (YardstickStep(10, 4, 2), YardstickStep(30, 5, 7), YardstickStep(60, 7, 9))
 
 
 def kept(tmp_path: Path) -> list[Path]:

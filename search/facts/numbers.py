@@ -13,7 +13,7 @@ _TWO = re.compile(r"(-?\d{1,9})?\s*\.\.\s*(-?\d{1,9})?", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Limits:
+class NumberRange:
     """The least and the greatest number that a column may have. None is no limit."""
 
     column: NumberColumn
@@ -32,7 +32,7 @@ class Limits:
         return Numbered(self.column, self.least, self.most)
 
 
-def parse_rating(typed: str) -> Limits:
+def parse_rating(typed: str) -> NumberRange:
     """Return the limits of a rating, which is 1 to 5, or -1 for a rejected photo."""
     limits = _limits("rating", typed)
     if any(number is not None and not -1 <= number <= 5 for number in (limits.least, limits.most)):
@@ -43,17 +43,17 @@ def parse_rating(typed: str) -> Limits:
     return limits
 
 
-def parse_width(typed: str) -> Limits:
+def parse_width(typed: str) -> NumberRange:
     """Return the limits of a width in pixels."""
     return _pixels("width", typed)
 
 
-def parse_height(typed: str) -> Limits:
+def parse_height(typed: str) -> NumberRange:
     """Return the limits of a height in pixels."""
     return _pixels("height", typed)
 
 
-def _pixels(column: NumberColumn, typed: str) -> Limits:
+def _pixels(column: NumberColumn, typed: str) -> NumberRange:
     limits = _limits(column, typed)
     if "-" in typed or limits.most == -1:
         raise FactValueError(
@@ -62,13 +62,13 @@ def _pixels(column: NumberColumn, typed: str) -> Limits:
     return limits
 
 
-def _limits(column: NumberColumn, typed: str) -> Limits:
+def _limits(column: NumberColumn, typed: str) -> NumberRange:
     both = _TWO.fullmatch(typed.strip())
     if both and (both[1] or both[2]):
         least, most = (None if number is None else int(number) for number in both.groups())
         if least is not None and most is not None and least > most:
             raise FactValueError(f"{least} is more than {most}", "write the lower number first")
-        return Limits(column, least, most)
+        return NumberRange(column, least, most)
     found = _ONE.fullmatch(typed.strip())
     if not found:
         raise FactValueError(
@@ -78,12 +78,12 @@ def _limits(column: NumberColumn, typed: str) -> Limits:
     number = int(found[2])
     match found[1]:
         case "=":
-            return Limits(column, number, number)
+            return NumberRange(column, number, number)
         case "<":
-            return Limits(column, None, number - 1)
+            return NumberRange(column, None, number - 1)
         case "<=":
-            return Limits(column, None, number)
+            return NumberRange(column, None, number)
         case ">":
-            return Limits(column, number + 1, None)
+            return NumberRange(column, number + 1, None)
         case _:
-            return Limits(column, number, None)
+            return NumberRange(column, number, None)

@@ -17,7 +17,7 @@ from sigseek.siglip.towers import ImageTower, TextTower
 from sigseek.siglip.yardstick import VERSION
 from sigseek.siglip.yardstick.evidence import evidence, photo_biases, text_floors
 from sigseek.siglip.yardstick.pictures import yardstick_pictures
-from sigseek.siglip.yardstick.steps import STEPS, Step
+from sigseek.siglip.yardstick.steps import STEPS, YardstickStep
 from sigseek.siglip.yardstick.texts import absent_texts, common_texts
 
 Floats = npt.NDArray[np.float32]
@@ -41,13 +41,13 @@ class Yardstick:
     pictures: Floats
     """Embeddings of pictures that show nothing."""
 
-    def first(self, step: Step) -> "Yardstick":
+    def first(self, step: YardstickStep) -> "Yardstick":
         """Return the texts and pictures of a step that this yardstick includes."""
         return Yardstick(
             self.common[: step.common], self.absent[: step.absent], self.pictures[: step.pictures]
         )
 
-    def includes(self, step: Step) -> bool:
+    def includes(self, step: YardstickStep) -> bool:
         """Return whether all texts and pictures of the step are embedded."""
         return (
             len(self.common) >= step.common
@@ -74,7 +74,7 @@ def load_yardstick(
     texts: Callable[[], TextTower],
     listener: Listener,
     stop: Stop,
-    least: Step | None = None,
+    least: YardstickStep | None = None,
     seconds: float = 0.0,
 ) -> Yardstick:
     """Return the largest step of the checkpoint's yardstick that is embedded.
@@ -134,7 +134,7 @@ class _Growth:
         self._texts: TextTower | None = None
         self._stop = stop
 
-    def with_next_batch(self, kept: Yardstick, step: Step) -> Yardstick:
+    def with_next_batch(self, kept: Yardstick, step: YardstickStep) -> Yardstick:
         """Return the yardstick with one more batch of what it lacks of the step."""
         self._stop.check()
         if lines := absent_texts()[len(kept.absent) : step.absent]:

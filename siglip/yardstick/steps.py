@@ -8,7 +8,7 @@ embedded twice.
 from typing import NamedTuple
 
 
-class Step(NamedTuple):
+class YardstickStep(NamedTuple):
     """How many of the yardstick's texts and pictures a step has."""
 
     common: int
@@ -21,11 +21,11 @@ class Step(NamedTuple):
         return self.common + self.absent
 
 
-STEPS = (Step(48, 32, 4), Step(128, 100, 16), Step(256, 200, 32))
+STEPS = (YardstickStep(48, 32, 4), YardstickStep(128, 100, 16), YardstickStep(256, 200, 32))
 """The steps, the smallest first. docs/scores.md tells how well each of them judges."""
 WHOLE = STEPS[-1]
 
 
-def step_of(common: int) -> Step | None:
+def step_of(common: int) -> YardstickStep | None:
     """Return the step that has so many common texts; None if there is none."""
     return next((step for step in STEPS if step.common == common), None)

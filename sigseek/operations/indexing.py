@@ -23,7 +23,7 @@ from sigseek.operations.vectors import check_vectors, use_vectors
 from sigseek.paths import typed_path
 from sigseek.progress import Listener, Stop
 from sigseek.siglip.work import read_vision_shape
-from sigseek.siglip.yardstick.steps import WHOLE, Step
+from sigseek.siglip.yardstick.steps import WHOLE, YardstickStep
 from sigseek.storage import Catalog, LibraryError
 from sigseek.storage.catalog import path_prefix
 
@@ -146,7 +146,7 @@ def _mounts(places: Mapping[str, str | os.PathLike[str]]) -> Mounts:
 
 
 def _yardstick(
-    library: OpenedLibrary, listener: Listener, stop: Stop, least: Step, seconds: float
+    library: OpenedLibrary, listener: Listener, stop: Stop, least: YardstickStep, seconds: float
 ) -> Yardstick:
     """Return the yardstick as an indexing run needs it. A calibration needs all of it."""
     whole = WHOLE if is_calibrated(library.directory, library.model) else least

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sigseek.siglip import Checkpoint, ImageTower, TextTower
     from sigseek.siglip.yardstick.embeddings import Yardstick
-    from sigseek.siglip.yardstick.steps import Step
+    from sigseek.siglip.yardstick.steps import YardstickStep
 
     Floats: TypeAlias = npt.NDArray[np.float32]
 
@@ -266,7 +266,7 @@ class ModelInUse:
         self,
         listener: Listener | None = None,
         stop: Stop | None = None,
-        least: Step | None = None,
+        least: YardstickStep | None = None,
         seconds: float = 0.0,
     ) -> Yardstick:
         """Return the checkpoint's embeddings of the texts and pictures that hits are judged by: all

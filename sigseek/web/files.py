@@ -13,7 +13,7 @@ from sigseek.web.problems import problem_fields
 _NOT_THERE = 416
 
 
-class PhotoFile(FileResponse):
+class PhotoFileResponse(FileResponse):
     """A file, or the parts of it that Range asks for. A Range that cannot be answered is told as a
     problem.
     """

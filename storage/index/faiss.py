@@ -25,7 +25,7 @@ from sigseek.storage.index.contract import FEWEST_SAMPLED, Embeddings, Estimates
 from sigseek.storage.index.exact import ExactIndex
 from sigseek.storage.index.faiss_build import flat_index, make, sample_index
 from sigseek.storage.index.faiss_file import StoredIndex, indexed_ids, is_quantised
-from sigseek.storage.index.faiss_part import NO_IDS, Part, contains, in_order
+from sigseek.storage.index.faiss_part import NO_IDS, FaissPart, contains, in_order
 from sigseek.storage.index.index_files import SAMPLE
 from sigseek.storage.index.sampling import collected, draw
 from sigseek.storage.index.vector_file import VectorFile
@@ -45,8 +45,8 @@ class FaissIndex:
 
     def __init__(
         self,
-        parts: Sequence[Part],
-        sample: Sequence[Part],
+        parts: Sequence[FaissPart],
+        sample: Sequence[FaissPart],
         embeddings: Embeddings,
         vectors: VectorFile | None = None,
         superseded: Ids = NO_IDS,
@@ -63,7 +63,7 @@ class FaissIndex:
         self._exact = all(part.is_exact for part in parts)
         self._small: tuple[Ids, ExactIndex] | None = None
         """The last small selection that was asked for, and an index of it."""
-        self._large: tuple[Ids, Part] | None = None
+        self._large: tuple[Ids, FaissPart] | None = None
         """The last large selection of which a sample was drawn, and that sample."""
 
     def __len__(self) -> int:
@@ -139,16 +139,16 @@ class FaissIndex:
             self._sample_rows = ExactIndex(ids[order], vectors[order])
         return self._sample_rows
 
-    def _sample_of(self, within: Ids) -> Part:
+    def _sample_of(self, within: Ids) -> FaissPart:
         """Return a sample of a large selection. The last one is kept."""
         kept = self._large
         if kept is None or not np.array_equal(kept[0], within):
-            kept = self._large = within, Part(sample_index(within, self._embeddings))
+            kept = self._large = within, FaissPart(sample_index(within, self._embeddings))
         return kept[1]
 
     @staticmethod
     def _all_cosines(
-        parts: Sequence[Part], queries: Sequence[Floats], within: Ids | None
+        parts: Sequence[FaissPart], queries: Sequence[Floats], within: Ids | None
     ) -> tuple[Ids, list[Floats]]:
         if not queries:
             ids = np.sort(np.concatenate([part.ids() for part in parts]))
@@ -173,7 +173,7 @@ def open_index(directory: Path, embeddings: Embeddings) -> FaissIndex:
         faiss_file.write(made.index, made.trained_on, directory, embeddings, made.generation)
         # From here on by memory map, if it is the same file: only then does nothing come later.
         made = faiss_file.open_exactly(directory, embeddings, made.generation) or made
-    parts, sampled = [Part(made.index)], [Part(sample) for sample in samples]
+    parts, sampled = [FaissPart(made.index)], [FaissPart(sample) for sample in samples]
     return FaissIndex(parts, sampled, embeddings, vectors)
 
 
@@ -201,7 +201,10 @@ def _brought_up_to_date(stored: StoredIndex, directory: Path, embeddings: Embedd
             more_ids, more = collected(embeddings.chunks(lacking), dimension)
             later_ids = np.concatenate([later_ids, more_ids])
             later = np.concatenate([later, more])
-    parts = [Part(stored.index, superseded), Part(flat_index(dimension, [(later_ids, later)]))]
+    parts = [
+        FaissPart(stored.index, superseded),
+        FaissPart(flat_index(dimension, [(later_ids, later)])),
+    ]
     if not is_quantised(stored.index):
         return FaissIndex(parts, [], embeddings)
     kept = faiss_file.open_exactly(directory, embeddings, stored.generation, SAMPLE)
@@ -213,8 +216,8 @@ def _brought_up_to_date(stored: StoredIndex, directory: Path, embeddings: Embedd
     share = round(len(later_ids) * int(sample.ntotal) / max(stored.rows, 1))
     rows = draw(np.arange(len(later_ids)), share)
     sampled = [
-        Part(sample, left_out),
-        Part(flat_index(dimension, [(later_ids[rows], later[rows])])),
+        FaissPart(sample, left_out),
+        FaissPart(flat_index(dimension, [(later_ids[rows], later[rows])])),
     ]
     vectors = vector_file.open_exactly(directory, embeddings, stored.generation)
     return FaissIndex(parts, sampled, embeddings, vectors, superseded)
@@ -246,5 +249,5 @@ def _merged(parts: Sequence[tuple[Ids, Floats]]) -> tuple[Ids, Floats]:
     return in_order(*(np.concatenate(side) for side in zip(*parts, strict=True)))
 
 
-def _count_within(parts: Sequence[Part], within: Ids) -> int:
+def _count_within(parts: Sequence[FaissPart], within: Ids) -> int:
     return sum(int(contains(within, part.ids()).sum()) for part in parts)

@@ -19,7 +19,7 @@ Results differ only in the last bit.
 """
 
 
-class Part:
+class FaissPart:
     """One FAISS index, without the rows that no longer hold."""
 
     def __init__(self, index: faiss.Index, superseded: Ids = NO_IDS) -> None:

@@ -11,7 +11,7 @@ from sigseek.operations.thumbnails import Thumbnail
 from sigseek.results import record_fields
 from sigseek.web.answers import json_answer
 from sigseek.web.context import LibraryInUse
-from sigseek.web.files import PhotoFile
+from sigseek.web.files import PhotoFileResponse
 from sigseek.web.models import Photos, WholePhoto
 from sigseek.web.photos import SHOWN_BY_BROWSERS, photos_json
 from sigseek.web.problems import RequestError
@@ -125,7 +125,7 @@ def original(
     # Whatever could run in the browser, as SVG can, is none of these and only saved.
     media_type = SHOWN_BY_BROWSERS.get(form)
     shown = media_type is not None and not download
-    return PhotoFile(
+    return PhotoFileResponse(
         path,
         media_type=media_type or "application/octet-stream",
         filename=os.fsencode(path.name).decode("utf-8", "replace"),
