@@ -882,7 +882,7 @@ def test_odd_file_names_are_shown_and_passed_on(tmp_path: Path, run: Run) -> Non
     left = run("search", "x", *where, "--all", "--print0")
     assert (left.stdout, left.stderr.splitlines(keepends=True)[-1]) == (
         f"{photos}/a\x1b[31m\nred.jpg\0",
-        "left out: 1 photo whose file is missing\n",
+        "left out: 1 photo whose file is not there now\n",
     )
     paths = [str(row["path"]) for row in rows(run("search", "x", *where, "--all", "--json"))]
     assert os.fsdecode(raw) in paths

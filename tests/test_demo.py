@@ -234,4 +234,4 @@ def test_the_demo_command(tmp_path: Path, run: Run) -> None:
     assert not re.search(r"""(src|href)=["'](?!data:|file:)""", page), "opens offline"
     fewer = run("demo", "--folder", tmp_path / "demo", "--pictures", 3, "--seed", 5)
     assert "9 missing" in fewer.stdout
-    assert "file missing" not in fewer.stdout
+    assert "not there now" not in fewer.stdout

@@ -195,7 +195,7 @@ def test_a_contact_sheet_tells_all_of_its_hits(tmp_path: Path) -> None:
     assert "1 copy" in one
     assert one.count('href="file:///photos/1.jpg"') == 2
     assert "◐ maybe" in two
-    assert "file missing" in two
+    assert "file not there now" in two
     assert "damaged" in two
     assert "href" not in two
     assert "○ no match" in three

@@ -103,8 +103,8 @@ def _print_paths(hits: Sequence[Hit | SimilarHit], end: str) -> None:
     present = [hit.path for hit in hits if hit.available]
     print_paths(present, end)
     if len(present) < len(hits):
-        missing = counted(len(hits) - len(present), "photo")
-        click.echo(f"left out: {missing} whose file is missing", err=True)
+        others = counted(len(hits) - len(present), "photo")
+        click.echo(f"left out: {others} whose file is not there now", err=True)
 
 
 def print_hits(hits: Sequence[Hit | SimilarHit]) -> None:
@@ -116,7 +116,7 @@ def print_hits(hits: Sequence[Hit | SimilarHit]) -> None:
         if hit.query_photo:
             remarks.append(f"({QUERY_PHOTOS[hit.query_photo]})")
         if not hit.available:
-            remarks.append("(file missing)")
+            remarks.append("(file not there now)")
         if hit.damaged:
             remarks.append("(damaged)")
         if isinstance(hit, Hit) and hit.verdict in ("maybe", "no match"):

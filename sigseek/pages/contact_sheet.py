@@ -114,5 +114,5 @@ def _marks(hit: Hit | SimilarHit) -> str:
     if hit.damaged:
         marks.append(("mark", "damaged"))
     if not hit.available:
-        marks.append(("mark away", "file missing"))
+        marks.append(("mark away", "file not there now"))
     return "".join(f'<span class="{kind}">{escape(words)}</span>' for kind, words in marks)
