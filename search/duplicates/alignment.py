@@ -8,9 +8,11 @@ those of a watermark, count little.
 """
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import cache
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +25,12 @@ Maps = npt.NDArray[np.float32]
 Margins = npt.NDArray[np.uint8]
 """Margins on the left, at the top, on the right and at the bottom (n, 4), in 256ths of a side."""
 
+_Seen = TypeVar("_Seen")
+
 _STEPS = 14
 """How often a map is improved in sketches of half the size."""
 _FINE_STEPS = 6
 """How often it is then improved in whole sketches."""
-_PROMISING = 0.9
-"""Pairs that are less alike in sketches of half the size are not looked at further."""
 _LONGEST_STEP = 0.12
 """How far a step may move a corner of the picture."""
 _DAMPING = 1e-3
@@ -75,24 +77,35 @@ class Alignments:
     """
 
 
-def align(around: Sketches, inside: Sketches, starts: Maps, margins: Margins) -> Alignments:
+def align(
+    around: Sketches, inside: Sketches, starts: Maps, margins: Margins, least: tuple[float, float]
+) -> Alignments:
     """Lay each sketch of `inside` (n, 64, 64) over its counterpart in `around`, from these starts
     (n, 6). Pictures with the same frame are alike there whatever they show, so how alike they are
     is told without these margins of `inside`.
+
+    Pairs that have less than the `least` likeness, and then detail, at half of the size are not
+    looked at further. What is not known of them is 0, or infinity for the difference.
     """
     if not len(starts):
         nothing = np.empty(0, np.float32)
         return Alignments(starts, nothing, nothing, nothing, nothing)
-    some = [slice(first, first + _TOGETHER) for first in range(0, len(starts), _TOGETHER)]
-    with ThreadPoolExecutor(min(len(some), os.cpu_count() or 1)) as threads:
-        parts = list(
-            threads.map(
-                lambda part: _align(around[part], inside[part], starts[part], margins[part]), some
-            )
-        )
+    parts = in_parts(
+        lambda part: _align(around[part], inside[part], starts[part], margins[part], least),
+        len(starts),
+    )
     return Alignments(
         *(np.concatenate([getattr(part, name.name) for part in parts]) for name in fields(parts[0]))
     )
+
+
+def in_parts(look: Callable[[slice], _Seen], count: int) -> list[_Seen]:
+    """Return what `look` returns for each part of so many pairs, which several threads look at. A
+    part is small, so memory does not grow with the number of pairs.
+    """
+    parts = [slice(first, first + _TOGETHER) for first in range(0, count, _TOGETHER)]
+    with ThreadPoolExecutor(max(1, min(len(parts), os.cpu_count() or 1))) as threads:
+        return list(threads.map(look, parts))
 
 
 def improved(around: Floats, inside: Floats, maps: Maps) -> Maps:
@@ -108,7 +121,9 @@ def laid_over(around: Sketches | Floats, maps: Maps) -> tuple[Floats, Floats]:
     return levels.reshape(around.shape), within.reshape(around.shape)
 
 
-def _align(around: Sketches, inside: Sketches, starts: Maps, margins: Margins) -> Alignments:
+def _align(
+    around: Sketches, inside: Sketches, starts: Maps, margins: Margins, least: tuple[float, float]
+) -> Alignments:
     whole_around, whole_inside = around.astype(np.float32), inside.astype(np.float32)
     half_around, half_inside = halved(around), halved(inside)
     maps = _refined(half_around, smoothed_as(half_inside, starts), starts, _STEPS, _SETTLED)
@@ -116,17 +131,19 @@ def _align(around: Sketches, inside: Sketches, starts: Maps, margins: Margins) -
     within *= _without(margins, half_around.shape[1])
     wanted = smoothed_as(half_inside, maps).reshape(len(starts), -1)
     likeness = _trimmed_correlation(wanted, levels, within)
-    detail = _trimmed_correlation(_detail(wanted, within), _detail(levels, within), within)
-    fine_detail, difference = np.zeros_like(likeness), np.full_like(likeness, np.inf)
-    some = np.flatnonzero(likeness >= _PROMISING)
+    detail, fine_detail = np.zeros_like(likeness), np.zeros_like(likeness)
+    difference = np.full_like(likeness, np.inf)
+    some = np.flatnonzero(likeness >= least[0])
+    if len(some):
+        detail[some] = _detail_likeness(wanted[some], levels[some], within[some])
+        some = np.flatnonzero(detail >= least[1])
     if len(some):
         coarse = smoothed_as(whole_inside[some], maps[some])
         maps[some] = _refined(whole_around[some], coarse, maps[some], _FINE_STEPS, _FINE_SETTLED)
         levels, within = _sampled_sharply(whole_around[some], maps[some])
         within *= _without(margins[some], SIDE)
         wanted = smoothed_as(whole_inside[some], maps[some]).reshape(len(some), -1)
-        fine = _detail(wanted, within), _detail(levels, within), within
-        fine_detail[some] = _trimmed_correlation(*fine)
+        fine_detail[some] = _detail_likeness(wanted, levels, within)
         difference[some] = _difference(wanted, levels, within)
     return Alignments(maps, likeness, detail, fine_detail, difference)
 
@@ -136,34 +153,50 @@ def _refined(around: Floats, inside: Floats, starts: Maps, steps: int, settled: 
     around, wanted = smooth(around), smooth(inside).reshape(len(inside), -1)
     maps, moving = starts.copy(), np.arange(len(starts))
     for _ in range(steps):
-        step = _step(around[moving], wanted[moving], maps[moving])
+        step = _step(around, wanted, maps[moving])
         length = np.abs(step).sum(axis=1, keepdims=True)
         maps[moving] += step * np.minimum(1, _LONGEST_STEP / np.maximum(length, 1e-9))
-        moving = moving[length[:, 0] > settled]
-        if not len(moving):
+        left = length[:, 0] > settled
+        if not left.any():
             break
+        if not left.all():
+            moving, around, wanted = moving[left], around[left], wanted[left]
     return maps
 
 
 def _step(around: Floats, wanted: Floats, maps: Maps) -> Maps:
     """Return the next step (n, 6) of each map. Pixels that differ a lot count little."""
+    # Most of the time of a search goes into these lines. So they make few new arrays.
     levels, within, across, down = _sampled(around, maps)
     gain, level = _fit(wanted, levels, within)
-    left = (wanted - gain * levels - level) * within
+    levels *= gain
+    left = np.subtract(wanted, levels, out=levels)
+    left -= level
+    left *= within
     spread = 1.5 * np.sqrt((left**2).sum(1, keepdims=True) / within.sum(1, keepdims=True))
-    weight = within / (1 + (left / np.maximum(spread, 1.0)) ** 2)
-    across, down = gain * across, gain * down
+    weight = left / np.maximum(spread, 1.0)
+    weight *= weight
+    weight += 1
+    np.divide(within, weight, out=weight)
+    across *= gain
+    down *= gain
     # A slope with regard to a number of the map is one of these times x, y or 1. So the products of
     # two of them are sums over the pixels of x x, x y and so on.
+    slopes = np.empty((len(maps), 3, wanted.shape[1]), np.float32)
+    targets = np.empty((len(maps), 2, wanted.shape[1]), np.float32)
     weighted = weight * across
-    slopes = np.stack([weighted * across, weighted * down, weight * down**2], axis=1)
+    np.multiply(weighted, across, out=slopes[:, 0])
+    np.multiply(weighted, down, out=slopes[:, 1])
+    np.multiply(weight, down**2, out=slopes[:, 2])
+    np.multiply(weighted, left, out=targets[:, 0])
+    np.multiply(weight * down, left, out=targets[:, 1])
     factors, squares = _factors(around.shape[1])
     # Many small products, because BLAS divides a large one between threads, which are busy here.
     products = (slopes @ squares)[:, :, _SYMMETRIC]
     matrix = np.empty((len(maps), 6, 6), np.float32)
     matrix[:, :3, :3], matrix[:, 3:, 3:] = products[:, 0], products[:, 2]
     matrix[:, :3, 3:] = matrix[:, 3:, :3] = products[:, 1]
-    target = (np.stack([weighted * left, weight * down * left], axis=1) @ factors).reshape(-1, 6, 1)
+    target = (targets @ factors).reshape(-1, 6, 1)
     diagonal = np.einsum("nii->ni", matrix)
     diagonal += _DAMPING * diagonal.mean(axis=1, keepdims=True) + 1e-3
     step: Maps = np.linalg.solve(matrix, target)[:, :, 0]
@@ -183,24 +216,46 @@ def _factors(side: int) -> tuple[Floats, Floats]:
 @cache
 def places(side: int) -> tuple[Floats, Floats]:
     """Return x and y of the pixels (side * side,) of a sketch, from -1 to 1."""
-    line = ((2 * np.arange(side) + 1) / side - 1).astype(np.float32)
+    line = _line(side)
     y, x = (axis.ravel() for axis in np.meshgrid(line, line, indexing="ij"))
     return x, y
+
+
+@cache
+def _line(side: int) -> Floats:
+    """Return x of the pixels (side,) of a row of a sketch, from -1 to 1."""
+    line: Floats = ((2 * np.arange(side) + 1) / side - 1).astype(np.float32)
+    return line
 
 
 def _mapped(maps: Maps, side: int) -> tuple[Floats, Floats, Floats]:
     """Return the columns and rows (n, pixels), not whole, where the maps take a sketch's pixels,
     and 1 where that is within the sketch and 0 elsewhere.
     """
-    x, y = places(side)
-    column = (maps[:, 0:1] * x + maps[:, 1:2] * y + maps[:, 2:3] + 1) * (side / 2) - 0.5
-    row = (maps[:, 3:4] * x + maps[:, 4:5] * y + maps[:, 5:6] + 1) * (side / 2) - 0.5
+    line = _line(side)
+    numbers = maps.T[:, :, None, None]
     middle = (side - 1) / 2
-    within = (np.abs(column - middle) <= side / 2) & (np.abs(row - middle) <= side / 2)
-    # What lies beyond a picture, such as a border, shows in its outermost pixels.
-    edge = 1 - 3 / side
-    within &= (np.abs(x) <= edge) & (np.abs(y) <= edge)
-    return column, row, within.astype(np.float32)
+    within = np.broadcast_to(_not_outermost(side), (len(maps), side, side)).copy()
+    axes = []
+    for across, down, moved in (numbers[:3], numbers[3:]):
+        axis = across * line + down * line[:, None]
+        axis += moved
+        axis += 1
+        axis *= side / 2
+        axis -= 0.5
+        away = axis - middle
+        within &= np.abs(away, out=away) <= side / 2
+        axes.append(axis.reshape(len(maps), -1))
+    return axes[0], axes[1], within.reshape(len(maps), -1).astype(np.float32)
+
+
+@cache
+def _not_outermost(side: int) -> npt.NDArray[np.bool_]:
+    """Return which pixels (side, side) of a sketch are not outermost. What lies beyond a picture,
+    such as a border, shows in these.
+    """
+    inner = np.abs(_line(side)) <= 1 - 3 / side
+    return inner & inner[:, None]
 
 
 def _sampled(around: Floats, maps: Maps) -> tuple[Floats, Floats, Floats, Floats]:
@@ -210,15 +265,31 @@ def _sampled(around: Floats, maps: Maps) -> tuple[Floats, Floats, Floats, Floats
     """
     side = around.shape[1]
     column, row, within = _mapped(maps, side)
-    left = np.clip(np.floor(column), 0, side - 2)
-    top = np.clip(np.floor(row), 0, side - 2)
-    right, low = np.clip(column - left, 0, 1), np.clip(row - top, 0, 1)
-    corner = _firsts(around) + (top * side + left).astype(np.int64)
+    left, top = (np.floor(axis).clip(0, side - 2) for axis in (column, row))
+    right, low = (
+        np.subtract(axis, before, out=axis).clip(0, 1, out=axis)
+        for axis, before in ((column, left), (row, top))
+    )
+    top *= side
+    top += left
+    corner = top.astype(np.int64)
+    corner += _firsts(around)
     flat = around.ravel()
-    a, b, c, d = (flat.take(corner + offset) for offset in (0, 1, side, side + 1))
-    upper, lower = a + right * (b - a), c + right * (d - c)
-    across = (b - a) + low * ((d - c) - (b - a))
-    return upper + low * (lower - upper), within, across * (side / 2), (lower - upper) * (side / 2)
+    # What lies beside a pixel is at the same place of an array that begins later.
+    a, b, c, d = (flat[offset:].take(corner) for offset in (0, 1, side, side + 1))
+    b -= a
+    d -= c
+    a += right * b
+    c += np.multiply(right, d, out=right)
+    d -= b
+    d *= low
+    b += d
+    b *= side / 2
+    c -= a
+    levels = low * c
+    levels += a
+    c *= side / 2
+    return levels, within, b, c
 
 
 def _sampled_sharply(around: Floats, maps: Maps) -> tuple[Floats, Floats]:
@@ -227,18 +298,26 @@ def _sampled_sharply(around: Floats, maps: Maps) -> tuple[Floats, Floats]:
     """
     side = around.shape[1]
     column, row, within = _mapped(maps, side)
-    column, row = np.clip(column, 0, side - 1), np.clip(row, 0, side - 1)
+    for axis in (column, row):
+        axis.clip(0, side - 1, out=axis)
     left, top = np.floor(column), np.floor(row)
-    flat, firsts = around.ravel(), _firsts(around)
-    columns = [np.clip(left + right, 0, side - 1).astype(np.int64) for right in range(-1, 3)]
     across_weights, down_weights = _cubic(column - left), _cubic(row - top)
+    wide = np.pad(around, ((0, 0), (1, 2), (1, 2)), mode="edge")
+    width = side + 3
+    top *= width
+    top += left
+    corner = top.astype(np.int64)
+    corner += _firsts(wide)
+    flat = wide.ravel()
     levels = np.zeros_like(column)
-    for down, down_weight in zip(range(-1, 3), down_weights, strict=True):
-        line = firsts + (np.clip(top + down, 0, side - 1) * side).astype(np.int64)
+    for line, down_weight in enumerate(down_weights):
         across = np.zeros_like(column)
-        for place, weight in zip(columns, across_weights, strict=True):
-            across += weight * flat.take(line + place)
-        levels += down_weight * across
+        for place, weight in enumerate(across_weights):
+            pixels = flat[line * width + place :].take(corner)
+            pixels *= weight
+            across += pixels
+        across *= down_weight
+        levels += across
     return levels, within
 
 
@@ -275,8 +354,13 @@ def _fit(wanted: Floats, levels: Floats, weight: Floats) -> tuple[Floats, Floats
     total = np.maximum(weight.sum(axis=1, keepdims=True), 1e-6)
     mean = (weight * levels).sum(axis=1, keepdims=True) / total
     wanted_mean = (weight * wanted).sum(axis=1, keepdims=True) / total
-    variance = (weight * (levels - mean) ** 2).sum(axis=1, keepdims=True)
-    product = (weight * (levels - mean) * (wanted - wanted_mean)).sum(axis=1, keepdims=True)
+    away = levels - mean
+    products = weight * away
+    products *= wanted - wanted_mean
+    product = products.sum(axis=1, keepdims=True)
+    away *= away
+    away *= weight
+    variance = away.sum(axis=1, keepdims=True)
     gain = product / np.maximum(variance, 1e-3)
     return gain, wanted_mean - gain * mean
 
@@ -305,11 +389,20 @@ def _correlation(wanted: Floats, levels: Floats, weight: Floats) -> Floats:
 
 def smooth(sketches: Sketches | Floats) -> Floats:
     """Return the sketches (n, side, side), each pixel averaged with its neighbours."""
-    wide: Floats = np.pad(sketches.astype(np.float32), ((0, 0), (1, 1), (1, 1)), mode="edge")
-    rows = (wide[:, :-2] + 2 * wide[:, 1:-1] + wide[:, 2:]) / 4
-    return ((rows[:, :, :-2] + 2 * rows[:, :, 1:-1] + rows[:, :, 2:]) / 4).astype(
-        np.float32, copy=False
+    wide: Floats = np.pad(
+        sketches.astype(np.float32, copy=False), ((0, 0), (1, 1), (1, 1)), mode="edge"
     )
+    rows = _averaged(wide[:, :-2], wide[:, 1:-1], wide[:, 2:])
+    return _averaged(rows[:, :, :-2], rows[:, :, 1:-1], rows[:, :, 2:])
+
+
+def _averaged(before: Floats, middle: Floats, after: Floats) -> Floats:
+    """Return the means of pixels and their neighbours, of which each counts half as much."""
+    sums = 2 * middle
+    sums += before
+    sums += after
+    sums /= 4
+    return sums
 
 
 def smoothed_as(inside: Floats, maps: Maps) -> Floats:
@@ -321,6 +414,13 @@ def smoothed_as(inside: Floats, maps: Maps) -> Floats:
     variance = (1 / np.clip(scale, 0.3, 1) ** 2 - 1) / 12
     share = np.minimum(variance / _SMOOTHED, 1).astype(np.float32)[:, None, None]
     return inside + share * (smooth(inside) - inside)
+
+
+def _detail_likeness(wanted: Floats, levels: Floats, within: Floats) -> Floats:
+    """Return the likeness (n,) of the detail of two pictures (n, pixels) that lie over each
+    other.
+    """
+    return _trimmed_correlation(_detail(wanted, within), _detail(levels, within), within)
 
 
 def _detail(levels: Floats, within: Floats) -> Floats:

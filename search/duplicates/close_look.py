@@ -14,6 +14,7 @@ from sigseek.search.duplicates.alignment import (
     Maps,
     Margins,
     align,
+    in_parts,
     laid_over,
     smoothed_as,
 )
@@ -63,6 +64,11 @@ FRAMED_DETAIL = 0.8, 0.75
 """The same if one has a frame that was left out, which is found to a hundredth of a picture."""
 TURNED_DETAIL = 0.86, 0.83
 """The same for pictures that are turned a little."""
+_LEAST = (
+    min(LIKENESS, CROP_LIKENESS),
+    min(_TINY_DETAIL, MARKED_DETAIL, CROP_DETAIL[0], FRAMED_DETAIL[0], TURNED_DETAIL[0]),
+)
+"""The least likeness, and likeness of their detail, of pairs that may be one shot at all."""
 _EXTRA_DETAIL = 0.025
 """This is added to the least likeness of detail for pairs that their hashes did not confirm. Most
 are candidates because of their embeddings, and second shots of a scene have like embeddings, too.
@@ -159,7 +165,7 @@ class CloseLook:
         pairs count as one shot.
         """
         around, inside = self._turned_as(overlays), self._sketches(overlays.inside)
-        found = align(around, inside, overlays.starts, self._frames(overlays))
+        found = align(around, inside, overlays.starts, self._frames(overlays), _LEAST)
         same = self._is_one_shot(overlays, found, extra_detail)
         some = np.flatnonzero(same)
         if finer is None or not len(some):
@@ -192,7 +198,7 @@ class CloseLook:
         """
         overlays, owners = self._guesses(pairs)
         around, inside = self._turned_as(overlays), self._sketches(overlays.inside)
-        found = align(around, inside, overlays.starts, self._frames(overlays))
+        found = align(around, inside, overlays.starts, self._frames(overlays), _LEAST)
         one_shot = np.flatnonzero(self._is_one_shot(overlays, found, 0.0))
         best = one_shot[np.argsort(found.detail[one_shot], kind="stable")]
         owners = owners[best]  # of a pair's maps, the one by which they are most alike is the last
@@ -392,8 +398,13 @@ def _changed(
     around: Sketches, inside: Sketches, maps: Maps, allowed: Allowed
 ) -> npt.NDArray[np.bool_]:
     """Return in which pairs something has changed between the pictures."""
-    levels, within = laid_over(around, maps)
-    return changed(smoothed_as(inside.astype(np.float32), maps), levels, within, allowed)
+
+    def of_part(part: slice) -> npt.NDArray[np.bool_]:
+        levels, within = laid_over(around[part], maps[part])
+        wanted = smoothed_as(inside[part].astype(np.float32), maps[part])
+        return changed(wanted, levels, within, allowed.part(part))
+
+    return np.concatenate(in_parts(of_part, len(maps)))
 
 
 def _is_crop(

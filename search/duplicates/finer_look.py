@@ -31,9 +31,9 @@ Pictures = Callable[[int], bytes | None]
 stands for a photo whose picture cannot be had now.
 """
 
-_Key = tuple[tuple[int, bool], tuple[int, bool], int]
-"""The photos of a pair, for each whether it is the part inside of its margins, and how one is
-turned.
+_Key = tuple[int, int, int]
+"""The pictures of a pair, and how one is turned. A picture's number is twice the id of its photo, or
+one more for the part inside of the photo's margins.
 """
 _FINE = 256
 """The width and height of the pictures that are compared."""
@@ -62,7 +62,7 @@ class FinerLook:
         self._pictures = pictures
         self._looks: Counter[int] = Counter()
         self._seen: dict[_Key, bool] = {}
-        self._two_shots: set[tuple[int, int, int]] = set()
+        self._two_shots: set[_Key] = set()
         self.unseen: set[int] = set()
         """The photos whose pictures could not be had, so that nobody knows about their pairs."""
 
@@ -72,7 +72,7 @@ class FinerLook:
         """Return which of some pairs are forms of one shot, (n,). The guesses are of sketches in
         `rows`, and these lie over each other by the maps (n, 6).
         """
-        keys = [self._key(rows, overlays, place) for place in range(len(overlays))]
+        keys = _keys(rows, overlays)
         new = [place for place, key in enumerate(keys) if self._may_look(key)]
         if new:
             with ThreadPoolExecutor(min(len(new), os.cpu_count() or 1)) as threads:
@@ -92,19 +92,16 @@ class FinerLook:
         """Return which of some pairs were looked at and found to be two shots, (n,), if they are
         turned as these guesses say.
         """
-        keys = [self._key(rows, overlays, place) for place in range(len(overlays))]
+        if not self._two_shots:
+            return np.zeros(len(overlays), bool)
+        keys = _keys(rows, overlays)
         return np.array([_whole(key) in self._two_shots for key in keys], bool)
-
-    def _key(self, rows: SketchRows, overlays: Overlays, place: int) -> _Key:
-        sides = overlays.around[place], overlays.inside[place]
-        one, other = sorted((int(rows.ids[row]), bool(rows.inner[row])) for row in sides)
-        return one, other, int(overlays.ways[place])
 
     def _may_look(self, key: _Key) -> bool:
         """Count a look at a pair, and return whether it is a new one and neither photo had too
         many.
         """
-        ids = {key[0][0], key[1][0]}
+        ids = {key[0] // 2, key[1] // 2}
         if key in self._seen or max(self._looks[id_] for id_ in ids) >= _MOST_LOOKS:
             return False
         self._looks.update(ids)
@@ -139,10 +136,17 @@ class FinerLook:
         return FinePicture(np.stack(levels).astype(np.float32), pixels)
 
 
-def _whole(key: _Key) -> tuple[int, int, int]:
-    """Return the photos of a pair, and how one is turned."""
-    (one, _), (other, _), way = key
-    return one, other, way
+def _keys(rows: SketchRows, overlays: Overlays) -> list[_Key]:
+    """Return the pair of pictures that each guess is of, and how one is turned."""
+    sides = [2 * rows.ids[side] + rows.inner[side] for side in (overlays.around, overlays.inside)]
+    one, other = np.minimum(*sides).tolist(), np.maximum(*sides).tolist()
+    return list(zip(one, other, overlays.ways.tolist(), strict=True))
+
+
+def _whole(key: _Key) -> _Key:
+    """Return the same pair of whole pictures."""
+    one, other, way = key
+    return one // 2 * 2, other // 2 * 2, way
 
 
 @dataclass(frozen=True)
