@@ -39,6 +39,8 @@ _ROWS, _COLUMNS = (
 )
 _ORDER = np.lexsort((_COLUMNS, _ROWS + _COLUMNS, _ROWS**2 + _COLUMNS**2))
 """The places of the frequencies in the order of their bits."""
+_TRANSPOSED = np.argsort(_ORDER)[(_FREQUENCIES * _COLUMNS + _ROWS)[_ORDER]]
+"""The bits of the frequencies that transposing brings to each bit."""
 
 
 def _cosines() -> Floats:
@@ -155,17 +157,11 @@ def _cut(share: float) -> Floats:
 def turned_bits(bits: Bits, orientation: int) -> Bits:
     """Return the hashes (n, 32) of the pictures, each turned as the orientation says."""
     transposed, mirrored, upside_down = ORIENTATIONS[orientation]
-    signs = np.empty((len(bits), len(_ORDER)), bool)
-    signs[:, _ORDER] = np.unpackbits(bits, axis=1).view(bool)
-    square = signs.reshape(len(bits), _FREQUENCIES, _FREQUENCIES)
     if transposed:
-        square = square.swapaxes(1, 2).copy()
-    if mirrored:
-        square[:, :, 1::2] ^= True
-    if upside_down:
-        square[:, 1::2] ^= True
-    signs = square.reshape(len(bits), len(_ORDER))[:, _ORDER]
-    return np.packbits(np.ascontiguousarray(signs), axis=1)
+        bits = np.packbits(np.unpackbits(bits, axis=1).take(_TRANSPOSED, axis=1), axis=1)
+    # Mirroring changes the signs of every second frequency.
+    other = mirrored * _COLUMNS + upside_down * _ROWS
+    return bits ^ np.packbits(other[_ORDER] % 2)
 
 
 def turned_sketches(sketches: _Pictures, orientation: int) -> _Pictures:

@@ -32,8 +32,8 @@ stands for a photo whose picture cannot be had now.
 """
 
 _Key = tuple[int, int, int]
-"""The pictures of a pair, and how one is turned. A picture's number is twice the id of its photo, or
-one more for the part inside of the photo's margins.
+"""The pictures of a pair, and how one is turned. The number of a picture is twice the id of its
+photo, or one more for the part inside of the photo's margins.
 """
 _FINE = 256
 """The width and height of the pictures that are compared."""
