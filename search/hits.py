@@ -19,6 +19,7 @@ from sigseek.storage import CatalogReader, PhotoRecord
 if TYPE_CHECKING:  # a query of facts alone needs no numpy
     from sigseek.search.retrieval import Ids
     from sigseek.search.scorer import Rows
+    from sigseek.storage.catalog.reading.directories import KnownDirectory
 
 
 def photos_with_files(
@@ -41,11 +42,7 @@ def shown_where_asked(found: SearchResults, asked: Query, catalog: CatalogReader
     """Return the results with paths in the directories that the query names, for photos that have
     a file there. A copy elsewhere is not what was asked for, and may be about to be deleted.
     """
-    directories = [
-        PurePath(term.value.known(catalog).path)
-        for term in terms(asked)
-        if isinstance(term, Fact) and isinstance(term.value, Directory)
-    ]
+    directories = [PurePath(directory.path) for directory in directories_in(asked, catalog)]
     if not directories:
         return found
     return replace(
@@ -53,6 +50,15 @@ def shown_where_asked(found: SearchResults, asked: Query, catalog: CatalogReader
         hits=tuple(_shown_in(directories, hit) for hit in found.hits),
         best=found.best and _shown_in(directories, found.best),
     )
+
+
+def directories_in(query: Query, catalog: CatalogReader) -> list[KnownDirectory]:
+    """Return the directories that a query names."""
+    return [
+        term.value.known(catalog)
+        for term in terms(query)
+        if isinstance(term, Fact) and isinstance(term.value, Directory)
+    ]
 
 
 def _shown_in(directories: Sequence[PurePath], hit: Hit) -> Hit:

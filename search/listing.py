@@ -114,7 +114,7 @@ def _later_part(
     """Return the number of photos for which the facts are true, the photos of a part of the list,
     and the token of the page after them.
     """
-    from sigseek.search.order import Listing
+    from sigseek.search.order import Listing, directories_first
 
     ids = selected(facts, catalog) if ordered is None else ordered
     listing = Listing(
@@ -124,6 +124,7 @@ def _later_part(
         by_verdict=False,
         is_ordered=ordered is not None,
         at=part.at,
+        directories=directories_first(order, catalog, facts),
     )
     found, next_page = listing.part(part, 0.0, generation=0)
     return len(ids), [photo for _, photo in found], next_page
@@ -136,9 +137,12 @@ def ids_in_order(facts: Query, catalog: CatalogReader, order: Order, at: int | N
     ids = selected(facts, catalog)
     if order == "match":
         return ids
-    from sigseek.search.order import Listing
+    from sigseek.search.order import Listing, directories_first
 
-    listing = Listing(catalog, _certain(ids), order, by_verdict=False, at=at)
+    directories = directories_first(order, catalog, facts)
+    listing = Listing(
+        catalog, _certain(ids), order, by_verdict=False, at=at, directories=directories
+    )
     return ids[listing.rows(0.0, None)]
 
 

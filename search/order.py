@@ -7,8 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
-from sigseek.search.hits import photos_with_files
+from sigseek.search.hits import directories_in, photos_with_files
 from sigseek.search.page import Page, Part, PlaceInOrder, made_from
+from sigseek.search.query import Query
 from sigseek.search.results import Order
 from sigseek.search.scorer import Rows, Scored
 from sigseek.search.verdicts import MATCH_FROM, MAYBE_FROM
@@ -52,6 +53,10 @@ class Listing:
     """The highest id of a photo of the library; None where it is still to be asked for."""
     at: int | None = None
     """The revision whose dates, ratings and paths decide; None for those of now."""
+    directories: Sequence[tuple[int, str]] = ()
+    """The directories whose files come before a photo's other files in the order "path", each the
+    id of a folder and a path in it.
+    """
 
     @cached_property
     def best_first(self) -> Rows:
@@ -124,32 +129,47 @@ class Listing:
         levels = (probable < MATCH_FROM).astype(np.int64) + (probable < MAYBE_FROM)
         if not self.by_verdict or self.order == "match":  # the better verdict has a better number
             levels[:] = 0
-        values = _values(self.catalog, self.scored, rows, self.order, self.at)
+        values = self._values(rows)
         together = zip(levels.tolist(), values, ids.tolist(), strict=True)
         return dict(zip(rows.tolist(), together, strict=True))
 
+    def _values(self, rows: Rows) -> Sequence[float] | Sequence[str]:
+        """Return what the rows are put in order by, the lowest first. Among equals ids decide."""
+        ids: list[int] = self.scored.ids[rows].tolist()
+        match self.order:
+            case "match":
+                return [-value for value in self.scored.ranked_by[rows].tolist()]
+            case "added":
+                return [-id_ for id_ in ids]
+            case "rating":
+                stars = self.catalog.ratings(ids, self.at)
+                return [-(stars.get(id_) or 0) for id_ in ids]
+            case "path":
+                paths = self.catalog.first_paths(ids, self.at, self.directories)
+                return [paths.get(id_, _LAST) for id_ in ids]
+            case _:
+                dates = self.catalog.dates(ids, self.at)
+                if self.order == "date":
+                    return [dates.get(id_) or _LAST for id_ in ids]
+                return [_reversed(dates.get(id_)) for id_ in ids]
 
-def _values(
-    catalog: CatalogReader, scored: Scored, rows: Rows, order: Order, at: int | None
-) -> Sequence[float] | Sequence[str]:
-    """Return what the rows are put in order by, the lowest first. Among equals ids decide."""
-    ids: list[int] = scored.ids[rows].tolist()
-    match order:
-        case "match":
-            return [-value for value in scored.ranked_by[rows].tolist()]
-        case "added":
-            return [-id_ for id_ in ids]
-        case "rating":
-            stars = catalog.ratings(ids, at)
-            return [-(stars.get(id_) or 0) for id_ in ids]
-        case "path":
-            paths = catalog.first_paths(ids, at)
-            return [paths.get(id_, _LAST) for id_ in ids]
-        case _:
-            dates = catalog.dates(ids, at)
-            if order == "date":
-                return [dates.get(id_) or _LAST for id_ in ids]
-            return [_reversed(dates.get(id_)) for id_ in ids]
+
+def directories_first(
+    order: Order, catalog: CatalogReader, *queries: Query | None
+) -> Sequence[tuple[int, str]]:
+    """Return the directories that parts of a query name, whose files come before a photo's other
+    files in the order "path", because its hit is shown by its path there. Each is the id of a
+    folder and a path in it. Other orders have none.
+    """
+    if order != "path":
+        return ()
+    return [
+        place
+        for query in queries
+        if query is not None
+        for directory in directories_in(query, catalog)
+        for place in directory.places
+    ]
 
 
 def _reversed(date: str | None) -> str:

@@ -18,7 +18,7 @@ from sigseek.search.hits import photo_fields, photos_with_files
 from sigseek.search.judgement import Judge
 from sigseek.search.known_photo import KnownPhoto
 from sigseek.search.listing import judged_facts, list_selected
-from sigseek.search.order import Listing, score_all_from
+from sigseek.search.order import Listing, directories_first, score_all_from
 from sigseek.search.page import Part, find_part, question
 from sigseek.search.query import (
     And,
@@ -203,7 +203,9 @@ class Searcher:
         least = min_probability if include_all or not judged else max(MATCH_FROM, min_probability)
         score = partial(self._scorer.score, query, vectors, scope, known=known or {})
         scored = score_all_from(least, score, 1, scope.photos)
-        rows = Listing(self._catalog, scored, order, judged).rows(least, None)
+        directories = directories_first(order, self._catalog, facts, query)
+        listing = Listing(self._catalog, scored, order, judged, directories=directories)
+        rows = listing.rows(least, None)
         return scored.ids[rows], scored.probabilities[rows]
 
     def _scored(self, asked: "_Asked", vectors: Vectors) -> Scored:
@@ -250,6 +252,7 @@ class Searcher:
             asked.judged,
             newest_photo=self._newest_photo,
             at=part.at,
+            directories=directories_first(asked.order, self._catalog, facts, asked.query),
         )
         found, next_page = listing.part(part, asked.least, self.checkpoint.generation)
         hits = maker.hits(found, part.passed)

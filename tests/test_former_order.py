@@ -170,6 +170,30 @@ def test_photos_that_change_are_on_one_page(
     assert [hit.id for hit in ask(library, query, order, 40)] != whole
 
 
+@pytest.mark.parametrize("query", ["(a house OR width:1) in:sub", "in:sub"], ids=["text", "facts"])
+@pytest.mark.parametrize("many", [layout._MANY, 1])
+def test_photos_in_a_directory_are_in_the_order_of_their_paths_there(
+    library: sigseek.Library, monkeypatch: pytest.MonkeyPatch, query: str, many: int
+) -> None:
+    monkeypatch.setattr(layout, "_MANY", many)
+    catalog = catalog_of(library)
+    folder, root, _ = catalog.photo_paths(1)[0]
+    with catalog.transaction() as transaction:
+        for photo in range(1, 13):
+            put(transaction, folder, f"sub/{50 - photo}.jpg", photo)
+    whole = list(range(12, 0, -1))
+    paths = [hit.path for hit in ask(library, query, "path", 12)]
+    assert paths == [f"{root}/sub/{50 - photo}.jpg" for photo in whole]
+    assert library.layout(query, sort="path").ids.tolist() == whole
+
+    def between(ids: list[int]) -> None:
+        with catalog.transaction() as transaction:
+            transaction.relocate(Path(catalog.photo_paths(1)[0][1]), Path(f"/there/{len(ids)}"))
+            put(transaction, folder, f"sub/{len(ids)}.jpg", ids[0])
+
+    assert ids_of_pages(library, query, "path", between, 5) == whole
+
+
 def test_the_order_of_an_old_list_is_forgotten(
     library: sigseek.Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -149,6 +149,7 @@ def _factual_ids(
     `at`, or in that of now. The shapes have the dates of that revision.
     """
     from sigseek.search.listing import ids_in_order
+    from sigseek.search.order import directories_first
     from sigseek.search.query import And
     from sigseek.search.scope import selected
 
@@ -161,10 +162,11 @@ def _factual_ids(
             return ids[::-1]
         case "date" | "-date":
             return _by_date(shapes, ids, newest_first=order == "-date")
-    if len(ids) < _MANY or facts == And(()):
+    is_own = facts == And(()) or directories_first(order, catalog, facts)
+    if len(ids) < _MANY or is_own:
         found = ids_in_order(facts, catalog, order, at)
         return found[np.isin(found, ids, assume_unique=True)]
-    # The order of all is kept, and serves all queries.
+    # The order of all is kept, and serves all queries but those that show other paths of photos.
     everything = ids_of_all(catalog, order, at)
     return everything[np.isin(everything, ids, assume_unique=True)]
 

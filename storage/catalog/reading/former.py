@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Table, select
 
 from sigseek.storage.catalog.tables import FOLDER, FORMER_FILE, FORMER_FOLDER, FORMER_PHOTO
+
+
+class FormerFile(NamedTuple):
+    """Where a file was at a revision."""
+
+    folder_id: int
+    path: str
+    """The path relative to the folder."""
+    absolute: str
+    missing: bool
 
 
 @dataclass(frozen=True)
@@ -20,13 +31,11 @@ class FormerFiles:
     """The places that changed, each the id of a folder and a path in it."""
     roots: Mapping[int, str] = field(default_factory=dict)
     """The paths of the folders, by id, that have another path now."""
-    first: Mapping[int, tuple[bool, str]] = field(default_factory=dict)
-    """The first file of each photo in these places, by the photo's id: whether it was missing, and
-    its absolute path.
-    """
+    files: Mapping[int, Sequence[FormerFile]] = field(default_factory=dict)
+    """The files of each photo in these places, by the photo's id."""
 
     def __len__(self) -> int:
-        return len(self.places) + len(self.first)
+        return len(self.places) + len(self.files)
 
 
 def former_photos(connection: Connection, at: int) -> dict[int, tuple[str | None, int | None]]:
@@ -44,12 +53,12 @@ def former_files(connection: Connection, at: int) -> FormerFiles:
         for row in _changed(connection, FORMER_FILE, at)
     }
     all_roots = dict(connection.execute(select(FOLDER.c.id, FOLDER.c.path)).all()) | roots
-    first: dict[int, tuple[bool, str]] = {}
+    files: defaultdict[int, list[FormerFile]] = defaultdict(list)
     for (folder, path), (photo, missing) in places.items():
         if photo is not None:
-            file = (missing, str(PurePath(all_roots[folder], path)))
-            first[photo] = min(file, first.get(photo, file))
-    return FormerFiles(places.keys(), roots, first)
+            absolute = str(PurePath(all_roots[folder], path))
+            files[photo].append(FormerFile(folder, path, absolute, missing))
+    return FormerFiles(places.keys(), roots, files)
 
 
 def _changed(connection: Connection, table: Table, at: int) -> Iterable[Any]:

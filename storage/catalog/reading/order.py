@@ -1,5 +1,6 @@
 """What photos are put in order by, now or at an earlier revision."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import NamedTuple, TypeVar
@@ -7,7 +8,12 @@ from typing import NamedTuple, TypeVar
 from sqlalchemy import Connection, func, select
 
 from sigseek.storage.catalog.paths import statement_chunks
-from sigseek.storage.catalog.reading.former import FormerFiles, former_files, former_photos
+from sigseek.storage.catalog.reading.former import (
+    FormerFile,
+    FormerFiles,
+    former_files,
+    former_photos,
+)
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.tables import FILE, FOLDER, ORDER_REVISION, PHOTO
 
@@ -57,9 +63,16 @@ class OrderReader(Reader):
         former = self._former_photos(at)
         return found | {id_: former[id_][1] for id_ in found if id_ in former}
 
-    def first_paths(self, ids: Sequence[int], at: int | None = None) -> dict[int, str]:
-        """Return the absolute path of the first file of each photo that has one; a file that was
-        there at the last run comes before missing ones.
+    def first_paths(
+        self,
+        ids: Sequence[int],
+        at: int | None = None,
+        directories: Sequence[tuple[int, str]] = (),
+    ) -> dict[int, str]:
+        """Return the absolute path of the first file of each photo that has one.
+
+        A file in one of the `directories`, each the id of a folder and a path in it, comes before
+        those elsewhere, and then a file that was there at the last run before missing ones.
         """
         missing = FILE.c.missing_since.is_not(None)
         query = (
@@ -68,16 +81,25 @@ class OrderReader(Reader):
             .where(self._dialect.is_among(FILE.c.photo_id, "ids"))
         )
         former = self._former_files(at)
-        found = {id_: former.first[id_] for id_ in ids if id_ in former.first}
+        found: dict[int, tuple[bool, bool, str]] = {}
+
+        def consider(id_: int, file: FormerFile) -> None:
+            elsewhere = not _is_in(directories, file.folder_id, file.path)
+            place = (elsewhere, file.missing, file.absolute)
+            found[id_] = min(place, found.get(id_, place))
+
+        for id_ in ids:
+            for file in former.files.get(id_, ()):
+                consider(id_, file)
         with self._connect() as connection:
             for chunk in statement_chunks(ids):
                 rows = connection.execute(query, {"ids": self._dialect.ids(chunk)})
                 for id_, folder, root, path, gone in rows:
                     if (folder, path) in former.places:
                         continue
-                    file = (bool(gone), str(PurePath(former.roots.get(folder, root), path)))
-                    found[id_] = min(file, found.get(id_, file))
-        return {id_: path for id_, (_, path) in found.items()}
+                    absolute = str(PurePath(former.roots.get(folder, root), path))
+                    consider(id_, FormerFile(folder, path, absolute, bool(gone)))
+        return {id_: path for id_, (*_, path) in found.items()}
 
     def _former_photos(self, at: int | None) -> Mapping[int, tuple[str | None, int | None]]:
         return {} if at is None else self._of_revision("photos", former_photos, at)
@@ -95,3 +117,11 @@ class OrderReader(Reader):
                 return ask(connection, at)
 
         return self._once(("former", kind, at), read)
+
+
+def _is_in(directories: Sequence[tuple[int, str]], folder_id: int, path: str) -> bool:
+    """Return whether a path in a folder is below one of the directories; "" is the folder."""
+    return any(
+        folder == folder_id and (not directory or path.startswith(f"{directory}{os.sep}"))
+        for folder, directory in directories
+    )
