@@ -36,6 +36,9 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_PART = re.compile(
+    rf"""{_KEY}?{QUOTED} | ["“”„].* | [()] | \^{_LETTER}*+ | {_LETTER}++""", re.VERBOSE | re.DOTALL
+)
 _QUOTATION_MARK = re.compile('["“”„]')
 
 
@@ -69,6 +72,15 @@ class Token:
 
     def __str__(self) -> str:
         return printable(self.typed if len(self.typed) <= 30 else self.typed[:29] + "…")
+
+
+def length_at(query: str, column: int) -> int:
+    """Return how many characters the piece, or the value of a fact, has that begins at this column
+    of a query; 0 at the end. Of a value in several words without quotation marks only the first
+    word counts.
+    """
+    part = _PART.match(query, column - 1)
+    return len(part[0]) if part else 0
 
 
 def tokens(query: str, names: KnownNames | None = None) -> Iterator[Token]:

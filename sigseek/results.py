@@ -134,7 +134,8 @@ def size_in_words(size: int) -> str:
 def report_in_words(report: IndexReport) -> str:
     """Say in a line what an indexing run did."""
     if not report.scanned and not report.offline:
-        return f"No pictures found ({report.seconds:.1f} s, {report.model})"
+        found = "No picture was looked at" if report.stopped else "No pictures found"
+        return f"{found} ({report.seconds:.1f} s, {report.model})"
     counts = [f"{getattr(report, name):,} {name}" for name in _COUNTS if getattr(report, name)]
     if report.by_others:
         counts.append(f"{report.by_others:,} by other processes")

@@ -365,6 +365,10 @@ def test_directories_within_the_one_that_a_query_names(tmp_path: Path, run: Run)
         assert told(library.facets("in:2019/Rome", by="folder")) == [(f"{folder}/2019/Rome", 2)]
         whole = [facet for facet in library.facets() if facet.by == "folder"]
         assert [(facet.value, facet.photos) for facet in whole] == [(str(folder), 5)]
+        completed = [(one.label, one.photos) for one in library.complete("in:").suggestions]
+        assert completed == [(str(folder), 5), (f"{folder}/2019", 3), (f"{folder}/2020", 2)]
+        [last] = library.complete("in:2020").suggestions
+        assert last.text == f'in:"{folder}/2020"'
     lines = run("facets", "--by", "folder", "--library", tmp_path / "library", "--json").stdout
     assert json.loads(lines.splitlines()[0]) == {
         "by": "folder", "value": f"{folder}/2019", "photos": 3,

@@ -46,6 +46,8 @@ def test_reports() -> None:
     assert (
         report_in_words(IndexReport(seconds=1, model="mini")) == "No pictures found (1.0 s, mini)"
     )
+    stopped = IndexReport(seconds=1, model="mini", stopped=True)
+    assert report_in_words(stopped) == "No picture was looked at (1.0 s, mini)"
     report = IndexReport(scanned=2, added=1, failed=1, seconds=1, model="mini")
     assert report_in_words(report) == "2 pictures: 1 added, 1 failed (1.0 s, mini)"
     assert offline_folder("/my {photos}", 158).spelled(spell) == (

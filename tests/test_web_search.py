@@ -97,11 +97,35 @@ def test_an_error_of_a_query_tells_its_column(web: TestClient) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("q", "part"),
+    [
+        ("rating:9 a cat", "9"),
+        ('place:"Nar nia" a cat', '"Nar nia"'),
+        ('photo:"a b" a cat', 'photo:"a b"'),
+        ("a cat) or a dog", ")"),
+        ("(a cat", "("),
+        ("a dog^x b", "^x"),
+        ("a AND OR b", "OR"),
+        ('a "cat and dog', '"cat and dog'),
+        ("tag:nope AND a cat", "nope"),
+    ],
+)
+def test_an_error_is_about_a_part_and_not_about_the_rest_of_the_query(
+    web: TestClient, q: str, part: str
+) -> None:
+    problem = web.get("/api/v1/search", params={"q": q}).json()
+    start = problem["column"] - 1
+    assert q[start : start + problem["length"]] == part
+
+
 def test_parameters_out_of_range_are_problems(web: TestClient) -> None:
     response = web.get("/api/v1/search", params={"limit": 0})
     assert response.status_code == 422
     assert response.json()["detail"] == "limit: input should be greater than or equal to 1"
-    assert web.get("/api/v1/nothing").json()["kind"] == "not found"
+    nothing = web.get("/api/v1/nothing").json()
+    described = "the API is described at /api/v1/openapi.json"
+    assert (nothing["kind"], nothing["remedy"]["text"]) == ("not found", described)
 
 
 @pytest.mark.parametrize(
@@ -138,8 +162,10 @@ def test_requests_that_cannot_be_read_are_told_in_words(web: TestClient) -> None
     assert (unread.status_code, unread.json()["detail"]) == (422, "the body cannot be read as JSON")
     twice = web.post("/api/v1/zip", json={"ids": [1], "query": ""}, headers=changes)
     assert twice.json()["detail"] == "the request names photos in two ways"
+    described = "the API is described at /api/v1/openapi.json"
     unknown = web.put("/api/v1/tags", headers=changes)
     assert unknown.status_code == 405
     assert unknown.json()["detail"] == "this address does not answer PUT"
+    assert unknown.json()["remedy"]["text"] == described
     nul = web.post("/api/v1/tags", json={"name": "a\0b", "ids": [1]}, headers=changes)
     assert (nul.status_code, nul.json()["remedy"]["text"]) == (400, "write it without")

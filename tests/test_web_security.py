@@ -73,6 +73,7 @@ def test_a_page_of_another_site_reads_and_changes_nothing(web: TestClient) -> No
     ):
         refused = web.post("/api/v1/tags", json=body, headers=headers)
         assert (refused.status_code, refused.json()["kind"]) == (403, "forbidden"), headers
+        assert refused.json()["remedy"], headers
     assert web.get("/api/v1/tags").json() == {"tags": []}
     foreign = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
     for path in ("/api/v1/photos/1/thumbnail", "/api/v1/search", "/page/look.css", "/"):

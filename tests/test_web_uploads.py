@@ -298,6 +298,7 @@ def test_what_is_no_form_is_refused(
     answer = web.post(f"{API}/uploads", content=body, headers={"Content-Type": content_type})
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["remedy"]["text"]
     assert uploaded_files() == []
 
 

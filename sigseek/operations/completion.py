@@ -13,7 +13,7 @@ from sigseek.search.facts.names import folded
 from sigseek.search.facts.states import STATES
 from sigseek.search.query import quoted
 from sigseek.storage import Catalog
-from sigseek.storage.facets import FACET_KINDS, FacetKind
+from sigseek.storage.facets import FacetKind
 from sigseek.storage.selection import NamedColumn, WordKind
 
 MOST = 12
@@ -118,8 +118,10 @@ def _values(catalog: Catalog, name: str) -> _Values:
         return {str(stars): None for stars in range(5, 0, -1)}
     if name == "is":
         return dict.fromkeys(STATES)
-    if name in _FACETS and _FACETS[name] in FACET_KINDS:
+    if name in _FACETS:
         counts = catalog.count_photos_by(_FACETS[name])
+        if name == "in":  # directories within the folders, as the counts by folder have them
+            counts = catalog.count_photos_by_directory() | counts
         return {str(value): photos for value, photos in counts.items() if value is not None}
     if name in _COLUMNS:
         return dict.fromkeys(catalog.names(_COLUMNS[name]))

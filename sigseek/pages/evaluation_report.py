@@ -19,6 +19,7 @@ th:first-child, td:last-child.note {{ text-align: left; }}
 th {{ font-weight: 600; }}
 td {{ font-variant-numeric: tabular-nums; }}
 td.note {{ font-size: .85rem; max-width: 60ch; }}
+@media (max-width: 30rem) {{ th, td {{ padding-right: .5rem; }} }}
 .misses {{ list-style: none; padding: 0; }}
 .misses > li + li {{ border-top: 1px solid var(--line); margin-top: var(--space-4); }}
 .misses h3 {{ font-size: 1.05rem; margin: var(--space-3) 0; overflow-wrap: anywhere; }}

@@ -45,7 +45,7 @@ class BoundedBody:
                 message = await self._receive()
         except TimeoutError as error:
             found = f"the request did not arrive in {self._seconds:.0f} seconds"
-            raise RequestError(408, found, headers=_CLOSING) from error
+            raise RequestError(408, found, "send it again", headers=_CLOSING) from error
         self._is_whole = not message.get("more_body", False)
         self._bytes += len(message.get("body", b""))
         if self._bytes > self._most_bytes:

@@ -135,7 +135,9 @@ class FormReader:
         if b"filename" not in options:
             self._fields += 1
             if self._fields > _MOST_FIELDS:
-                raise RequestError(413, f"the form has more than {_MOST_FIELDS:,} fields")
+                raise RequestError(
+                    413, f"the form has more than {_MOST_FIELDS:,} fields", "send fewer at a time"
+                )
             return
         if len(self.form.files) == self._most_files:
             raise RequestError(
@@ -153,7 +155,9 @@ class FormReader:
             return
         self._field_value += chunk[start:end]
         if len(self._field_value) > _LONGEST_FIELD:
-            raise RequestError(413, f"a field is longer than {_LONGEST_FIELD:,} bytes")
+            raise RequestError(
+                413, f"a field is longer than {_LONGEST_FIELD:,} bytes", "send a shorter one"
+            )
 
     def _end_part(self) -> None:
         if self._file:

@@ -65,7 +65,9 @@ class IndexRun:
         """
         with self._lock:
             if self._closed:
-                raise RequestError(503, "the server is ending")
+                raise RequestError(
+                    503, "the server is ending", "ask again once it has started again"
+                )
             self.check_idle()
             self._library.check_not_busy()
             # Without a name the library's own folders are indexed, so they have to be named beside

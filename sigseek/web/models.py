@@ -95,7 +95,7 @@ class Problem(Answer):
     column: int | None
     """Where a query is wrong, in characters from 1."""
     length: int | None
-    """How many characters follow from there on."""
+    """How many characters from there on are wrong."""
 
 
 class Shown(Answer):

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from sigseek.errors import ErrorKind, Remedy, SigseekError
 from sigseek.search.errors import QuerySyntaxError, UnknownTagError
+from sigseek.search.tokens import length_at
 from sigseek.web.answers import json_answer
 from sigseek.web.context import settings_of
 from sigseek.web.words import remedy_fields
@@ -43,6 +44,8 @@ _KINDS = {
     503: "unavailable",
 }
 """The kind of a problem that no SigseekError tells."""
+_DESCRIBED = "the API is described at /api/v1/openapi.json"
+"""What to do about a request that no route answers."""
 _MOST_MISTAKES = 5
 """Mistakes in one request that are told. A list of a million numbers can have a million."""
 _LOG = logging.getLogger("sigseek.web")
@@ -118,7 +121,7 @@ def _of_library(request: Request, error: Exception) -> Response:
         found, remedy = _halves(error.problem)
     if isinstance(error, QuerySyntaxError) or (isinstance(error, UnknownTagError) and error.query):
         column = error.column
-        length = max(len(error.query) - column + 1, 0)
+        length = length_at(error.query, column)
         found = found.removeprefix(f"column {column}: ")
     fields = problem_fields(
         status, found, error.kind.value, remedy_fields(remedy, spell), column, length
@@ -147,21 +150,19 @@ def _of_validation(request: Request, error: Exception) -> Response:
             continue
         where = [str(part) for part in one["loc"] if part not in ("query", "body", "path")]
         found.append(f"{'.'.join(where) or 'the body'}: {one['msg'][:1].lower()}{one['msg'][1:]}")
-    remedy = "the API is described at /api/v1/openapi.json"
-    return _answer(request, problem_fields(422, "; ".join(found), "invalid", remedy))
+    return _answer(request, problem_fields(422, "; ".join(found), "invalid", _DESCRIBED))
 
 
 def _of_framework(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    found = error.detail
+    headers = dict(error.headers or {})
+    found, remedy = error.detail, _DESCRIBED
     if error.status_code == 404:
         found = "there is nothing at this address"
     elif error.status_code == 405:
         found = f"this address does not answer {request.method}"
     kind = _KINDS.get(error.status_code, "invalid")
-    return _answer(
-        request, problem_fields(error.status_code, found, kind), dict(error.headers or {})
-    )
+    return _answer(request, problem_fields(error.status_code, found, kind, remedy), headers)
 
 
 def _of_system(request: Request, error: Exception) -> Response:

@@ -54,6 +54,7 @@ _OF_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _EVERY_ADDRESS = ("0.0.0.0", "::", "")
 MOST_HEAD_BYTES = 32 * 1024
 """The most bytes that the headers and the query of a request may have."""
+_FROM_HERE = "ask from this server's own page, or from a program that is no browser"
 _LOG = logging.getLogger("sigseek.web.access")
 _MISTAKES = logging.getLogger("sigseek.web")
 
@@ -261,7 +262,7 @@ def _check_page(scope: Scope, headers: Headers) -> None:
         return
     is_link = headers.get("sec-fetch-mode") == "navigate" and scope["path"] in _OF_PAGE
     if not is_link or scope["method"] != "GET":
-        raise RequestError(403, "another site's page may not ask this server")
+        raise RequestError(403, "another site's page may not ask this server", _FROM_HERE)
 
 
 def _check_change(scope: Scope, headers: Headers) -> None:
@@ -270,7 +271,7 @@ def _check_change(scope: Scope, headers: Headers) -> None:
     if origin is not None:
         scheme, _, host = origin.partition("://")
         if scheme not in ("http", "https") or host != headers.get("host"):
-            raise RequestError(403, "another site's page may not change anything here")
+            raise RequestError(403, "another site's page may not change anything here", _FROM_HERE)
     if scope["path"] != _LOGIN and headers.get("x-sigseek") != "1":
         raise RequestError(
             403, "changes need a header that other pages cannot send", "send X-Sigseek: 1"

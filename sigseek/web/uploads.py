@@ -148,7 +148,7 @@ async def _read(reader: FormReader, request: Request) -> None:
     try:
         await reader.read(request.headers.get("content-type", ""), request.stream())
     except ClientDisconnect as error:
-        raise RequestError(400, "the request ended too early") from error
+        raise RequestError(400, "the request ended too early", "send it again") from error
 
 
 def unusable(file: ReceivedFile, error: SigseekError) -> RequestError:

@@ -168,6 +168,7 @@ class LibraryView {
     this.add.disabled = isRunning;
     if (isRunning) {
       this.run.hidden = false;
+      this.progress.hidden = false;
       if (!this.phase.textContent || !this.isRunning) this.phase.textContent = "Beginning";
       if (run.progress) this.advanced(run.progress);
     }
@@ -194,8 +195,7 @@ class LibraryView {
   finished(report) {
     this.showRun({ running: false });
     this.phase.textContent = report.error ?? report.headline ?? "Indexing has ended";
-    this.progress.max = 1;
-    this.progress.value = 1;
+    this.progress.hidden = true;
     this.figures.textContent = report.text ?? "";
     this.app.announce(`${this.phase.textContent}. ${this.figures.textContent}`);
     this.app.changed();

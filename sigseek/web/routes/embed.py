@@ -60,7 +60,8 @@ async def embed(request: Request, library: LibraryInUse) -> Response:
         rows = list(await turns.run(request, lambda stop: library.embed_texts(texts, stop=stop)))
     if NPY in request.headers.get("accept", ""):
         if failed:
-            raise RequestError(422, f"{failed[0]['name']} cannot be used ({failed[0]['reason']})")
+            found = f"{failed[0]['name']} cannot be used ({failed[0]['reason']})"
+            raise RequestError(422, found, "leave it out, or ask for JSON")
         return Response(_npy([row for row in rows if row is not None]), media_type=NPY)
     # A thousand embeddings take a moment to be written as JSON, in which others must be answered.
     return await run_in_threadpool(_answer, request, library, rows, failed)

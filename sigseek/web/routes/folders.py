@@ -82,7 +82,9 @@ def forget_folder(
 ) -> Response:
     """Remove a folder from the library. Its files stay as they are."""
     if path not in library.folders():
-        raise RequestError(404, "this is not a folder of the library")
+        raise RequestError(
+            404, "this is not a folder of the library", "name one of those that are listed"
+        )
     run: IndexRun = request.app.state.index_run
     run.check_idle()
     if not confirm:
