@@ -138,6 +138,9 @@ def test_a_link_to_a_hit_tells_why_it_is_one(page: Page) -> None:
     link = page.get_attribute(".tile[data-place='3'] a", "href") or ""
     page.goto(link)
     page.locator(".explain-term", has_text="a house").wait_for()
+    page.goto(re.sub("q=[^&]*", "q=a+house+NOT+a+tree", link))
+    page.locator(".explain-term", has_text="NOT a tree").wait_for()
+    assert page.locator(".explain-term", has_text="NOT").count() == 1
 
 
 def test_a_photo_that_is_not_there_is_not_the_one_before(window: Window) -> None:

@@ -26,6 +26,16 @@ export function hasTerm(query, term) {
   return query.split(" AND ").some((part) => part.trim() === term);
 }
 
+/** Return whether a query, as the server writes it, is joined to NOT and this term by ANDs alone. The
+ * term is written without quotation marks.
+ */
+export function isExcluded(written, term) {
+  return (parts(written) ?? []).some(
+    (part) => part.replace(/"((?:[^"\\]|\\.)*)"/, (_, text) => text.replace(/\\(.)/g, "$1"))
+      === `NOT ${term}`,
+  );
+}
+
 function takenOut(query, term) {
   const all = parts(query);
   if (!all) return null;

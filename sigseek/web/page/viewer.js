@@ -2,7 +2,7 @@
 
 import { differences, groupOf } from "./duplicates.js";
 import { button, fill, icon, iconButton, make } from "./elements.js";
-import { narrowed, without } from "./queries.js";
+import { isExcluded, narrowed, without } from "./queries.js";
 import { counted, dateSource, inFigures, placeOf, probability, size, takenAt } from "./words.js";
 
 export class Viewer {
@@ -274,7 +274,7 @@ export class Viewer {
     const list = this.app.list();
     if (!q || !list?.isJudged || this.place < 0 || this.explained === photo.id) return;
     this.explained = photo.id;
-    const { hits, terms } = await this.app.api.ask("search", { query: {
+    const { hits, terms, query } = await this.app.api.ask("search", { query: {
       q, sort: list.isNearest ? null : sort, all: all || list.isNearest, explain: true, offset: this.place, limit: 1,
     } });
     const hit = hits[0];
@@ -285,7 +285,9 @@ export class Viewer {
     fill(
       place,
       make("h3", { text: `Why it is here${verdict ? `: ${verdict}` : ""}` }),
-      ...values.map(([term, value]) => bar(term, value, terms.find((one) => one.term === term))),
+      ...values.map(([term, value]) => bar(
+        isExcluded(query, term) ? `NOT ${term}` : term, value, terms.find((one) => one.term === term),
+      )),
       hit.closer === undefined || hit.closer === null ? null
         : make("p", { class: "legend", text: "Looked at closer." }),
     );
