@@ -136,6 +136,8 @@ def test_identical_files_and_names_of_one_file(library: sigseek.Library, photos:
     assert {(photo.distance, photo.cosine) for photo in group.photos} == {(0, 1.0)}
     others = [Path(photo.path).name for photo in library.duplicates().others()]
     assert others == ["b.jpg", "c.jpg"], "never a further name of the file to keep"
+    os.utime(only, (5, 5))
+    assert len(library.duplicates()) == 1, "names of one file, though it was changed since"
 
 
 def reasons() -> Iterator[tuple[str, Callable[[Path], None], str, str]]:

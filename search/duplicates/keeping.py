@@ -35,7 +35,11 @@ class FileNow:
     mtime_ns: int
     inode: tuple[int, int] | None
     """The device and number of the file, the same for all of its names; None where it is not there
-    now, or was changed since it was last read.
+    now.
+    """
+    is_changed: bool
+    """Whether it was changed since it was last read. It may hold another picture now, which nobody
+    has compared with anything.
     """
     is_link: bool
     """Whether the path is a symbolic link, which is nothing without the file that it leads to."""
@@ -43,7 +47,7 @@ class FileNow:
     @property
     def available(self) -> bool:
         """Whether the file is there and was not changed since it was last read."""
-        return self.inode is not None
+        return self.inode is not None and not self.is_changed
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,9 @@ def _now(file: PhotoFile) -> FileNow:
         status, is_link = disk.ask(path.parent, lambda: _status(path), silent)
     except OSError:
         status, is_link = silent
-    return FileNow(file.path, file.size, file.mtime_ns, _inode(file, status), is_link)
+    inode = _inode(file, status) if status else None
+    is_changed = status is not None and _is_changed(file, status)
+    return FileNow(file.path, file.size, file.mtime_ns, inode, is_changed, is_link)
 
 
 def _status(path: Path) -> tuple[os.stat_result, bool]:
@@ -150,12 +156,11 @@ def _status(path: Path) -> tuple[os.stat_result, bool]:
     return path.stat() if is_link else status, is_link
 
 
-def _inode(file: PhotoFile, status: os.stat_result | None) -> tuple[int, int] | None:
-    # A changed file may hold another picture, which nobody has compared with anything.
-    if status is None or status.st_size != file.size:
-        return None
-    if abs(status.st_mtime_ns - file.mtime_ns) > _SAME_TIME:
-        return None
+def _is_changed(file: PhotoFile, status: os.stat_result) -> bool:
+    return status.st_size != file.size or abs(status.st_mtime_ns - file.mtime_ns) > _SAME_TIME
+
+
+def _inode(file: PhotoFile, status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino or hash(file.path)  # some drives number no files
 
 
