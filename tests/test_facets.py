@@ -363,6 +363,11 @@ def test_directories_within_the_one_that_a_query_names(tmp_path: Path, run: Run)
             (f"{folder}/2019/Rome", 2), (f"{folder}/2019", 1),
         ]  # fmt: skip
         assert told(library.facets("in:2019/Rome", by="folder")) == [(f"{folder}/2019/Rome", 2)]
+        within = library.facets("in:2019", by="folder", limit=1)
+        terms = [
+            term_of(facet, within.directly) for facet in library.facets("in:2019", by="folder")
+        ]
+        assert terms == [f'in:"{folder}/2019/Rome"', None], "in: would find those of Rome, too"
         whole = [facet for facet in library.facets() if facet.by == "folder"]
         assert [(facet.value, facet.photos) for facet in whole] == [(str(folder), 5)]
         completed = [(one.label, one.photos) for one in library.complete("in:").suggestions]

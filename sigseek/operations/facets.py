@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, overload
 
 from sigseek.errors import ErrorKind, Option, Remedy
@@ -56,6 +57,10 @@ class Facets(Sequence[Facet]):
     """How many values of each kind the limit left out."""
     notes: tuple[Remedy | str, ...] = ()
     """What a reader of the counts should know."""
+    directly: frozenset[str] = frozenset()
+    """The folders that count only the photos directly in them, because the directories below them
+    are counted on their own.
+    """
 
     def __repr__(self) -> str:
         return f"<Facets: {len(self.values)} values of {self.photos} photos>"
@@ -119,7 +124,8 @@ def count_facets(
         if None in by_value:
             values.append(Facet(kind, None, by_value[None]))
     written = str(asked) if asked else None
-    return Facets(tuple(values), photos, counted, written, left_out, notes)
+    directly = _directly(counts["folder"]) if by == "folder" else frozenset[str]()
+    return Facets(tuple(values), photos, counted, written, left_out, notes, directly)
 
 
 def _places(asked: Query | None, catalog: CatalogReader) -> list[tuple[int, str]] | None:
@@ -134,6 +140,13 @@ def _places(asked: Query | None, catalog: CatalogReader) -> list[tuple[int, str]
         if isinstance(term, Fact) and isinstance(term.value, Directory):
             places += term.value.known(catalog).places
     return places or None
+
+
+def _directly(directories: Iterable[FacetValue]) -> frozenset[str]:
+    """Return the directories that have others of them right below."""
+    paths = {str(path) for path in directories if path is not None}
+    above = {str(parent) for path in paths for parent in PurePath(path).parents[:1]}
+    return frozenset(paths & above)
 
 
 def _years(months: Mapping[FacetValue, int]) -> dict[FacetValue, int]:

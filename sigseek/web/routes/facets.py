@@ -49,7 +49,8 @@ def facets(
     )
     spell = settings_of(request).spell
     values = [
-        record_fields(facet) | {"label": facet_in_words(facet), "query": term_of(facet)}
+        record_fields(facet)
+        | {"label": facet_in_words(facet), "query": term_of(facet, found.directly)}
         for facet in found
     ]
     fields = {
