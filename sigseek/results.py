@@ -229,6 +229,8 @@ def leaving_files(files: int) -> str:
 def duplicates_headline(found: Duplicates) -> str:
     """Say how many groups of duplicates there are, as a line over them or in their place."""
     photos = counted(found.photos, "photo")
+    if not found.photos and found.query:
+        return f"No photo in the selection: {shown(found.query)}"
     if not found.groups:
         return f"No duplicates among {photos}"
     kinds = [group.kind for group in found.groups]

@@ -75,6 +75,15 @@ def test_duplicates_have_pictures_and_can_be_kept_apart(web: TestClient) -> None
     (group,) = found["groups"]
     assert group["photos"][0]["keep"] is True
     assert group["photos"][0]["thumbnail"].startswith("/api/v1/photos/")
+    for folder, status, said in (
+        (str(Path(group["photos"][0]["path"]).parent), 200, None),
+        ("/none", 404, "no photo of this library is in /none, so it cannot be preferred"),
+        ("~", 400, "~ is no absolute path"),
+    ):
+        preferred = web.get("/api/v1/duplicates", params={"prefer": folder})
+        assert (preferred.status_code, preferred.json().get("detail")) == (status, said)
+    none = web.get("/api/v1/duplicates", params={"q": "date:1800"}).json()
+    assert none["headline"] == 'No photo in the selection: date:"1800"'
     ids = [photo["id"] for photo in group["photos"]]
     decided = web.post("/api/v1/decisions", json={"not_duplicates": ids}, headers=CHANGE)
     assert decided.json() == {"pairs": len(ids) * (len(ids) - 1) // 2}

@@ -65,6 +65,8 @@ class Duplicates(Sequence[DuplicateGroup]):
     """How many photos were compared."""
     notes: tuple[Remedy | str, ...] = ()
     """What a reader of this answer should know, a sentence each, without a full stop."""
+    query: str | None = None
+    """The query with the facts in `within`, as sigseek writes it; None for the whole library."""
 
     def others(self, kinds: Sequence[DuplicateKind] = COPIES) -> tuple[DuplicatePhoto, ...]:
         """Return the photos besides those to keep, each file once, that are there now. Only groups

@@ -52,10 +52,10 @@ def find_duplicates(
     check_list("prefer", prefer, QueryError)
     _check_kinds(kinds)
     state = library.checkpoint.state_to_query()
-    selected = None
+    asked, selected = None, None
     notes = list(library.checkpoint.notes)
     if query is not None or within:
-        _, selected, of_query = matching_photos(
+        asked, selected, of_query = matching_photos(
             library, query or "", within, named_photos, listener, stop
         )
         notes = list(of_query)
@@ -80,7 +80,7 @@ def find_duplicates(
         )
         groups = tuple(finder.find(kinds))
         notes += _unhashed(moment)
-    return Duplicates(groups, len(ids), tuple(notes))
+    return Duplicates(groups, len(ids), tuple(notes), str(asked) if asked else None)
 
 
 def _keep_pairs(

@@ -221,7 +221,7 @@ CountedValue = model_of(
 FacetsAnswer = model_of(
     Facets,
     "FacetsAnswer",
-    without=("values", "notes", "left_out"),
+    without=("values", "notes", "left_out", "directly"),
     also={
         "headline": (str, "Which photos were counted."),
         "values": (list[CountedValue], "The values, kind by kind."),  # type: ignore[valid-type]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -10,6 +12,7 @@ from pydantic import BaseModel, Field
 from sigseek.library import Library
 from sigseek.results import duplicates_headline, record_fields
 from sigseek.search.duplicates.results import KINDS, DuplicateGroup, DuplicateKind
+from sigseek.search.errors import QueryError, printable
 from sigseek.web.answers import json_answer
 from sigseek.web.changes import MayChange
 from sigseek.web.context import LibraryInUse, named_photos, settings_of, stop_of
@@ -38,6 +41,10 @@ def duplicates(
     kinds: Annotated[
         list[DuplicateKind] | None, Query(description="The kinds of groups; by default all.")
     ] = None,
+    prefer: Annotated[
+        list[str] | None,
+        Query(description="Absolute paths of folders in which photos are rather kept."),
+    ] = None,
     limit: Annotated[int, Query(description="The most groups, 1 to 1000.", ge=1, le=1000)] = 50,
     offset: Annotated[
         int, Query(description="How many groups to leave out first.", ge=0, le=MOST_LEFT_OUT)
@@ -47,6 +54,7 @@ def duplicates(
     found = library.duplicates(
         q.strip() or None,
         kinds=tuple(kinds or KINDS),
+        prefer=_absolute(prefer or []),
         keep_pairs=not settings_of(request).read_only,
         named_photos=named_photos(request),
         stop=stop_of(request),
@@ -64,6 +72,18 @@ def duplicates(
         "notes": [note_fields(note, spell) for note in found.notes],
     }
     return json_answer(request, fields)
+
+
+def _absolute(folders: Sequence[str]) -> Sequence[str]:
+    """Return the folders. Raises QueryError for a path that is relative to where the server runs or
+    to its user's home.
+    """
+    for folder in folders:
+        if not PurePath(folder).is_absolute() or "\0" in folder:
+            raise QueryError(
+                f"{printable(folder)} is no absolute path", "write the whole path of the folder"
+            )
+    return folders
 
 
 def _groups(library: Library, groups: tuple[DuplicateGroup, ...]) -> list[dict[str, Any]]:
