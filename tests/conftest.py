@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tests.program import ProgramCopies, ProgramCopy
 
 ROOT = Path(__file__).parent.parent
+UNMEASURED = frozenset(Path(__file__).with_name("unmeasured.txt").read_text().splitlines())
 CORPORA = (ROOT.parent / "shared" / "corpora").resolve()
 
 # The first examples pay for late imports, and timing is no matter of these tests.
@@ -103,11 +104,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 def _is_measured(item: pytest.Item) -> bool:
-    """Return whether a test is none of properties, has no mark `unmeasured`, and does not repeat on
+    """Return whether a test is none of properties, is not in unmeasured.txt, and does not repeat on
     PostgreSQL what is measured on SQLite.
     """
     is_property = hasattr(getattr(item, "obj", None), "hypothesis")
-    if is_property or item.get_closest_marker("unmeasured"):
+    name = getattr(item, "originalname", item.name)
+    if is_property or not UNMEASURED.isdisjoint([item.path.name, f"{item.path.name}::{name}"]):
         return False
     parameters = getattr(item, "callspec", None)
     return parameters is None or parameters.params.get("databases") != "postgresql"

@@ -77,7 +77,6 @@ def test_a_full_disk_is_the_backups(
     assert list(tmp_path.glob("copy*")) == []
 
 
-@pytest.mark.unmeasured
 def test_a_backup_that_ctrl_c_interrupts(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path)
     add_many(catalog, add_checkpoint(catalog, 4_096).id, random_unit(3_000, 4_096))

@@ -298,7 +298,6 @@ def in_folder(before: str, files: dict[str, int]) -> dict[str, int]:
     }
 
 
-@pytest.mark.unmeasured
 @pytest.mark.parametrize("examples", [10, pytest.param(100, marks=pytest.mark.slow)])
 def test_any_sequence_of_changes(examples: int) -> None:
     run_state_machine_as_test(

@@ -99,12 +99,12 @@ def test_two_photos_in_one_frame_are_no_copies(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", TRIPOD)
 def test_two_shots_from_a_tripod_are_no_copies(tmp_path: Path, kind: str) -> None:
     images = {}
-    for seed in SCENES:
+    for seed in SCENES[::2]:
         shot, chance = photograph(seed, (480, 360)), np.random.default_rng(seed)
         changed = TRIPOD[kind](shot, photograph(seed + 50, (480, 360)), chance)
         images |= {f"{seed} first": shot, f"{seed} again": ATTACKS["JPEG 50"](shot)}
         images[f"{seed} second"] = tripod_shot(changed, chance)
-    right = {frozenset({f"{seed} first", f"{seed} again"}) for seed in SCENES}
+    right = {frozenset({f"{seed} first", f"{seed} again"}) for seed in SCENES[::2]}
     assert near_pairs(tmp_path, images) == right
 
 

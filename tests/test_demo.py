@@ -164,7 +164,6 @@ def test_a_second_demo_takes_the_place_of_the_first(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.jpg"))) == 3
 
 
-@pytest.mark.unmeasured
 def test_figures_of_a_perfect_and_of_a_blind_checkpoint() -> None:
     scenes = [numbered_scene(6, number) for number in range(60)]
     facts = sorted(set().union(*(scene.facts() for scene in scenes)))
@@ -194,7 +193,6 @@ def _names(text: str, fact: str) -> float:
     return float(re.search(rf"\b{said}", text) is not None) * (2 if color != "any" else 1)
 
 
-@pytest.mark.unmeasured
 def test_mini_searches_as_well_as_it_must(
     mini: Checkpoint, mini_towers: tuple[ImageTower, TextTower]
 ) -> None:

@@ -141,8 +141,22 @@ KEYS: list[tuple[Order, tuple[Change, ...]]] = [
 ]
 
 
-@pytest.mark.parametrize("query", [TEXT, FACTS, ALL], ids=["text", "facts", "all"])
-@pytest.mark.parametrize(("order", "changes"), KEYS)
+QUERIES = {"text": TEXT, "facts": FACTS, "all": ALL}
+
+
+@pytest.mark.parametrize(
+    ("query", "order", "changes"),
+    [
+        pytest.param(
+            query,
+            *key,
+            id=f"{name}-{key[0]}-{number}",
+            marks=() if number % len(QUERIES) == turn else pytest.mark.slow,
+        )
+        for turn, (name, query) in enumerate(QUERIES.items())
+        for number, key in enumerate(KEYS)
+    ],
+)
 def test_photos_that_change_are_on_one_page(
     library: sigseek.Library,
     monkeypatch: pytest.MonkeyPatch,

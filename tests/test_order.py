@@ -93,10 +93,16 @@ def test_pages_in_every_order_have_every_photo_once(
         assert (page.matches, page.maybes, page.best) == (whole.matches, whole.maybes, whole.best)
 
 
-@pytest.mark.unmeasured
-@pytest.mark.parametrize("order", ORDERS)
+QUERIES = [(QUERY, False), ("at night", True), ("a house NOT at night", True)]
+
+
 @pytest.mark.parametrize(
-    ("query", "include_all"), [(QUERY, False), ("at night", True), ("a house NOT at night", True)]
+    ("query", "include_all", "order"),
+    [
+        pytest.param(*query, order, marks=() if number % 3 == turn else pytest.mark.slow)
+        for turn, query in enumerate(QUERIES)
+        for number, order in enumerate(ORDERS)
+    ],
 )
 def test_no_photo_is_on_two_pages_or_left_out_while_the_library_changes(
     library: Path, tmp_path: Path, query: str, include_all: bool, order: Order

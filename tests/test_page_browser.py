@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.skipif(found_browser() is None, reason=MISSING),
-    pytest.mark.unmeasured,
 ]
 
 _PAGE = ROOT / "sigseek" / "web" / "page"

@@ -30,7 +30,6 @@ from tests.test_page_browser import (
 
 pytestmark = [
     pytest.mark.skipif(found_browser() is None, reason=MISSING),
-    pytest.mark.unmeasured,
 ]
 __all__ = ["chromium", "context", "page", "served", "window"]
 

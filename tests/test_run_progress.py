@@ -90,7 +90,10 @@ def test_problems_are_told_as_they_come(library: Library, folder: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("moment", [0, 1, 3, 20, 40, 60, 75, 76, 77])
+@pytest.mark.parametrize(
+    "moment",
+    [0, 3, 40, 76, *(pytest.param(other, marks=pytest.mark.slow) for other in (1, 20, 60, 75, 77))],
+)
 def test_a_run_that_is_stopped_leaves_a_library_that_the_next_run_completes(
     library: Library, folder: Path, moment: int
 ) -> None:

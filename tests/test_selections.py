@@ -355,7 +355,6 @@ def check_beginning(catalog: Catalog, query: Query, expected: list[int]) -> None
         assert (count, list(first)) == (len(expected), expected[:most]), (str(query), most)
 
 
-@pytest.mark.unmeasured
 @pytest.mark.parametrize(("few", "tried"), [(20_000, 1_000), (5, 20), (0, 400)])
 def test_the_first_photos_of_every_question_and_of_its_opposite(
     library: tuple[Catalog, list[Known], list[int]],
@@ -383,7 +382,6 @@ def test_the_first_photos_of_an_answer_that_is_kept(
         check_beginning(catalog, leaf, expected)
 
 
-@pytest.mark.unmeasured
 def test_any_tree_of_questions(library: tuple[Catalog, list[Known], list[int]]) -> None:
     catalog, _, ids = library
 
@@ -479,7 +477,6 @@ def test_directories_by_path_and_by_their_last_parts(
         assert found
 
 
-@pytest.mark.unmeasured
 def test_directories_are_found_wherever_their_name_is_in_a_path(
     open_catalog: Callable[[], Catalog],
 ) -> None:

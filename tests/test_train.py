@@ -23,9 +23,6 @@ from sigseek.siglip.yardstick.texts import absent_texts, common_texts
 from tests.torch_threads import one_torch_thread
 from tests.training import facts_of_first, train_in_fp32
 
-# The coverage report leaves the training out.
-pytestmark = pytest.mark.unmeasured
-
 PICTURES = 24
 SMALL = ["--pictures", str(PICTURES), "--batch", "4", "--texts", "8"]
 

@@ -18,9 +18,6 @@ from sigseek.siglip.checkpoint import MINI_DIRECTORY
 from tests.torch_threads import one_torch_thread
 from tests.training import facts_of_first, train_in_fp32
 
-# The coverage report leaves the training out.
-pytestmark = pytest.mark.unmeasured
-
 CPU = torch.device("cpu")
 
 

@@ -47,8 +47,18 @@ def check(tmp_path: Path, plain: Image.Image, embed: Embed) -> Callable[..., Non
     return check
 
 
-@pytest.mark.parametrize("orientation", range(2, 9))
-@pytest.mark.parametrize("extension", ["jpg", "png", "tiff", "webp", "heic", "avif"])
+@pytest.mark.parametrize(
+    ("extension", "orientation"),
+    [
+        pytest.param(
+            extension,
+            orientation,
+            marks=() if orientation % 3 == number % 3 else pytest.mark.slow,
+        )
+        for number, extension in enumerate(["jpg", "png", "tiff", "webp", "heic", "avif"])
+        for orientation in range(2, 9)
+    ],
+)
 def test_orientations(
     tmp_path: Path, plain: Image.Image, check: Callable[..., None], orientation: int, extension: str
 ) -> None:
