@@ -89,18 +89,24 @@ def _fixtures_of(item: pytest.Item) -> list[str]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Do not have `coverage` measure tests that reach no other lines than measured ones do, or the
-    same lines very often. Measured code takes half as long again, as do the libraries it uses.
+    same lines very often, nor the processes that they start. Measured code takes half as long
+    again, as do the libraries it uses, and a short run of the program takes several times as long.
     """
-    if _is_measured(item):
-        return (yield)
-    measures = sys.gettrace(), threading.gettrace()
-    sys.settrace(None)
-    threading.settrace(None)
-    try:
-        return (yield)
-    finally:
-        sys.settrace(measures[0])
-        threading.settrace(measures[1])
+    is_measured = _is_measured(item)
+    with pytest.MonkeyPatch.context() as patch:
+        if not is_measured or item.path.stem not in _MEASURED_TOO:
+            for name in ("COVERAGE_PROCESS_CONFIG", "SIGSEEK_ORDERLY_EXIT"):
+                patch.delenv(name, raising=False)
+        if is_measured:
+            return (yield)
+        measures = sys.gettrace(), threading.gettrace()
+        sys.settrace(None)
+        threading.settrace(None)
+        try:
+            return (yield)
+        finally:
+            sys.settrace(measures[0])
+            threading.settrace(measures[1])
 
 
 def _is_measured(item: pytest.Item) -> bool:
@@ -127,18 +133,13 @@ def pytest_terminal_summary(
 
 _MEASURED_TOO = {
     "test_cli",
-    "test_eval",
     "test_tag",
-    "test_backup",
-    "test_forgetting",
-    "test_relocating",
     "test_verification",
     "test_watch",
     "test_worker_pool",
 }
 """Tests whose commands and worker processes `coverage` measures too, if it measures at all.
-Together they reach every command. Measuring the processes of all tests would take half as long
-again.
+Together they reach every command.
 """
 _OWN_WORKERS = _MEASURED_TOO | {"test_guarded"}
 """Tests whose runs start worker processes of their own. The runs of all others in this process use
@@ -187,16 +188,9 @@ def kept_workers() -> Iterator[KeptWorkers]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def started_processes(request: pytest.FixtureRequest, kept_workers: KeptWorkers) -> Iterator[None]:
-    """Have the processes that a module's tests and fixtures start measured, and its worker
-    processes kept, or not.
-    """
+def workers_of_module(request: pytest.FixtureRequest, kept_workers: KeptWorkers) -> None:
+    """Have the worker processes of a module's runs kept, or not."""
     kept_workers.wanted = request.path.stem not in _OWN_WORKERS
-    with pytest.MonkeyPatch.context() as patch:
-        if request.path.stem not in _MEASURED_TOO:
-            for name in ("COVERAGE_PROCESS_CONFIG", "SIGSEEK_ORDERLY_EXIT"):
-                patch.delenv(name, raising=False)
-        yield
 
 
 @pytest.fixture

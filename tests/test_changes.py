@@ -298,7 +298,7 @@ def in_folder(before: str, files: dict[str, int]) -> dict[str, int]:
     }
 
 
-@pytest.mark.parametrize("examples", [10, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [6, pytest.param(100, marks=pytest.mark.slow)])
 def test_any_sequence_of_changes(examples: int) -> None:
     run_state_machine_as_test(
         Changes, settings=settings(max_examples=examples, stateful_step_count=40, deadline=None)

@@ -45,7 +45,7 @@ def is_indexing(library: Path) -> bool:
         return False
 
 
-@pytest.mark.parametrize("kills", [6, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [4, pytest.param(60, marks=pytest.mark.slow)])
 def test_a_kill_at_any_instant_loses_nothing(
     kills: int,
     monkeypatch: pytest.MonkeyPatch,

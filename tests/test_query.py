@@ -1,6 +1,7 @@
 import pickle
 import re
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from sigseek.search.errors import QueryError, QuerySyntaxError
 from sigseek.search.facts.kinds import KINDS
-from sigseek.search.facts.names import Camera
+from sigseek.search.facts.names import Camera, parse_name
 from sigseek.search.facts.periods import Period, parse_period, parse_since
 from sigseek.search.facts.places import Around, Place
 from sigseek.search.likely_meant import note_on_habits
@@ -361,7 +362,9 @@ def test_labels() -> None:
 texts = st.text(st.characters() | st.sampled_from('"\\^()“”„ \n'), min_size=1, max_size=12).filter(
     str.strip
 )
-words = texts | st.sampled_from(["AND", "OR", "NOT", "photo:x", "tag:", "a dog", '\\"', "\\"])
+words = texts | st.sampled_from(
+    ["AND", "OR", "NOT", "photo:x", "tag:", "=x", "=", "a dog", '\\"', "\\"]
+)
 weights = (
     st.just(1.0)
     | st.floats(0, 100, exclude_min=True)
@@ -371,7 +374,9 @@ leaves = (
     st.builds(Text, words, weights)
     | st.builds(PhotoTerm, words, weights)
     | st.builds(Tag, words, weights)
-    | st.builds(Fact, st.just("camera"), st.builds(Camera, words), weights)
+    | st.builds(
+        Fact, st.just("camera"), words.map(partial(parse_name, "camera", otherwise=Camera)), weights
+    )
 )
 
 
