@@ -144,6 +144,7 @@ KEYS: list[tuple[Order, tuple[Change, ...]]] = [
 QUERIES = {"text": TEXT, "facts": FACTS, "all": ALL}
 
 
+# Each kind of change has one of the queries; the other combinations are slow.
 @pytest.mark.parametrize(
     ("query", "order", "changes"),
     [

@@ -96,6 +96,7 @@ def test_pages_in_every_order_have_every_photo_once(
 QUERIES = [(QUERY, False), ("at night", True), ("a house NOT at night", True)]
 
 
+# Each order has one of the queries; the other combinations are slow.
 @pytest.mark.parametrize(
     ("query", "include_all", "order"),
     [

@@ -47,6 +47,7 @@ def check(tmp_path: Path, plain: Image.Image, embed: Embed) -> Callable[..., Non
     return check
 
 
+# Each format has some orientations, and each orientation some formats; the rest are slow.
 @pytest.mark.parametrize(
     ("extension", "orientation"),
     [
