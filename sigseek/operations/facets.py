@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, overload
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 OF_EACH = 5
 """The number of values of each kind that are given where no kind is named."""
+_MANY = 50_000
+"""From this number of photos on, several threads count them. To count fewer takes less time than
+to begin threads.
+"""
 _BY_TIME: tuple[FacetKind, ...] = ("year", "month")
 _WITHOUT_YEARS: tuple[FacetKind, ...] = tuple(kind for kind in FACET_KINDS if kind != "year")
 
@@ -92,7 +97,7 @@ def count_facets(
     check_types(query=query, within=within)
     _check(by, limit)
     catalog = library.directory.catalog()
-    kinds = FACET_KINDS if by is None else (by,)
+    kinds = _WITHOUT_YEARS if by is None else (by,)
     most = OF_EACH if by is None and limit is None else limit
     counted: Literal["library", "selection", "matches"] = "library"
     asked, ids = None, None
@@ -102,19 +107,24 @@ def count_facets(
 
         asked, ids, notes = matching_photos(library, query, within, named_photos, listener, stop)
         counted = "selection" if is_factual(asked) else "matches"
+
+    def count(kind: FacetKind) -> dict[FacetValue, int]:
+        if stop:
+            stop.check()
+        if kind == by == "folder":
+            return catalog.count_photos_by_directory(ids, _places(asked, catalog))
+        return catalog.count_photos_by(kind, ids)
+
     with catalog.moment():
         # The first question begins the moment, and only then kept answers are used.
         photos = catalog.count_all_photos() if ids is None else len(ids)
-        counts: dict[FacetKind, dict[FacetValue, int]] = {}
-        for kind in kinds if by else _WITHOUT_YEARS:
-            if stop:
-                stop.check()
-            if kind == by == "folder":
-                counts[kind] = catalog.count_photos_by_directory(ids, _places(asked, catalog))
-            else:
-                counts[kind] = catalog.count_photos_by(kind, ids)
-        if by is None:
-            counts = {"year": _years(counts["month"]), **counts}
+        questions = [partial(count, kind) for kind in kinds]
+        answers = (
+            [ask() for ask in questions] if photos < _MANY else catalog.ask_together(questions)
+        )
+    counts = dict(zip(kinds, answers, strict=True))
+    if by is None:
+        counts = {"year": _years(counts["month"]), **counts}
     values: list[Facet] = []
     left_out: dict[FacetKind, int] = {}
     for kind, by_value in counts.items():
