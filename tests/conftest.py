@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from tests.databases import Databases
     from tests.kept_workers import KeptWorkers
     from tests.postgresql import Server
-    from tests.program import ProgramCopies, ProgramCopy
+    from tests.process_copies import ProcessCopy
+    from tests.program import ProgramCopies
 
 ROOT = Path(__file__).parent.parent
 UNMEASURED = frozenset(Path(__file__).with_name("unmeasured.txt").read_text().splitlines())
@@ -42,7 +43,7 @@ settings.register_profile("sigseek", deadline=None, suppress_health_check=[Healt
 settings.load_profile("sigseek")
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-Start = Callable[..., "ProgramCopy"]
+Start = Callable[..., "ProcessCopy"]
 
 needs_corpora = pytest.mark.skipif(
     not CORPORA.is_dir(), reason="the shared pictures are not beside this checkout"
@@ -461,9 +462,9 @@ def start(tmp_path: Path, program_copies: ProgramCopies) -> Iterator[Start]:
     """Start `sigseek` in an empty folder, in copies of a process that has loaded it, and write what
     it says into the files. Those that still run when the test is done are killed.
     """
-    started: list[ProgramCopy] = []
+    started: list[ProcessCopy] = []
 
-    def start(*arguments: object, output: Path, errors: Path) -> ProgramCopy:
+    def start(*arguments: object, output: Path, errors: Path) -> ProcessCopy:
         with output.open("wb") as out, errors.open("wb") as err:
             given = list(map(str, arguments))
             started.append(program_copies.start(given, tmp_path, os.environ, out, err))

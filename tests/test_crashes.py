@@ -17,7 +17,8 @@ import sigseek
 from benchmarks import crashes
 from tests.conftest import Run, Start
 from tests.photos import save
-from tests.program import ProgramCopies, ProgramCopy
+from tests.process_copies import ProcessCopy
+from tests.program import ProgramCopies
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
-def wait_for(condition: Callable[[], bool], process: ProgramCopy) -> None:
+def wait_for(condition: Callable[[], bool], process: ProcessCopy) -> None:
     deadline = time.monotonic() + 60
     while not condition() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.002)
@@ -54,7 +55,7 @@ def test_a_kill_at_any_instant_loses_nothing(
 ) -> None:
     """The command does it two hundred times, this test once for each operation."""
 
-    def start_copy(words: list[str]) -> ProgramCopy:
+    def start_copy(words: list[str]) -> ProcessCopy:
         with open(os.devnull, "wb") as null:
             return program_copies.start(words, Path.cwd(), os.environ, null, null)
 

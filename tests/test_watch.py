@@ -24,7 +24,7 @@ from sigseek.storage import Catalog, LibraryError, writer_lock
 from tests.catalogs import add_checkpoint, add_photos, random_unit
 from tests.conftest import Run, Start
 from tests.photos import save, xmp
-from tests.program import ProgramCopy
+from tests.process_copies import ProcessCopy
 from tests.silent_disks import silent_disk
 
 
@@ -38,7 +38,7 @@ def until(true: Callable[[], object], what: object = "") -> None:
 class Watching:
     """The program, watching."""
 
-    def __init__(self, output: Path, process: ProgramCopy) -> None:
+    def __init__(self, output: Path, process: ProcessCopy) -> None:
         self._output = output
         self.process = process
 

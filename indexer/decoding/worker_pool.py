@@ -172,20 +172,8 @@ class _Worker:
     """
 
     def __init__(self) -> None:
-        # The process imports the same modules as this one, from the same places. Without -P it
-        # would also import from the folder that the user happens to be in.
-        program = (
-            f"import sys; sys.path[:] = {sys.path!r}; "
-            "from sigseek.indexer.decoding.worker_main import serve; serve()"
-        )
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", program],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=os.environ | _ENVIRONMENT,
-            )
+            self._process = _start_process()
         except OSError as error:
             raise _not_started(error.strerror or str(error)) from error
         assert self._process.stdin
@@ -279,6 +267,22 @@ class _Worker:
         """Send no more tasks."""
         with suppress(OSError):  # what was not sent yet cannot be sent any more
             self._tasks.close()
+
+
+def _start_process() -> subprocess.Popen[bytes]:
+    # The process imports the same modules as this one, from the same places. Without -P it would
+    # also import from the folder that the user happens to be in.
+    program = (
+        f"import sys; sys.path[:] = {sys.path!r}; "
+        "from sigseek.indexer.decoding.worker_main import serve; serve()"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | _ENVIRONMENT,
+    )
 
 
 def _ended() -> UndecidedError:
