@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
 
-from sigseek.cities import city_at, plain_letters
+import sigseek
+from sigseek.cities import city_at, city_names, plain_letters
 
 
 @pytest.mark.parametrize(
@@ -40,3 +43,18 @@ def test_east_and_west_of_the_date_line() -> None:
 )  # fmt: skip
 def test_names_as_keyboards_of_other_languages_write_them(written: str, typed: str) -> None:
     assert plain_letters(written) == plain_letters(typed)
+
+
+def test_near_is_completed_with_cities_that_it_finds(mini_library: Path) -> None:
+    with sigseek.open(mini_library) as library:
+        for typed, text in (
+            ("lisb", "Lisbon, Portugal"),
+            ('"sao pau', "São Paulo, Brazil"),
+            ('"Paris,te', "Paris, Texas, United States"),
+            ("kinsh", "Kinshasa"),  # its country's name has a comma
+        ):
+            first, *_ = library.complete(f"a dog near:{typed}").suggestions
+            assert (first.text, first.photos) == (f'near:"{text}"', None)
+            assert library.facets(first.text).photos == 0
+    assert not city_names().beginning_with("38.7", 5)
+    assert city_names().beginning_with("", 2) == ["Shanghai, China", "Beijing, China"]

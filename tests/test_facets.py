@@ -270,6 +270,15 @@ def test_photos_by_directory(library: tuple[Catalog, list[Known], list[int]]) ->
     found = catalog.count_photos_by_directory()
     assert found == by_directory(photos, FOLDERS) | {None: without}
     assert {"/photos", "/photos/2019", "/photos/2020", "/photos/sub"} <= set(found)
+    every = {
+        (number, str(directory))
+        for number, one in enumerate(photos)
+        for path in one.paths
+        for directory in Path(path).parents
+        if any(directory.is_relative_to(root) for root in FOLDERS)
+    }
+    in_all = Counter(directory for _, directory in every)
+    assert catalog.count_photos_in_all_directories() == in_all
     chosen = [
         place
         for place, one in enumerate(photos)
@@ -371,9 +380,16 @@ def test_directories_within_the_one_that_a_query_names(tmp_path: Path, run: Run)
         whole = [facet for facet in library.facets() if facet.by == "folder"]
         assert [(facet.value, facet.photos) for facet in whole] == [(str(folder), 5)]
         completed = [(one.label, one.photos) for one in library.complete("in:").suggestions]
-        assert completed == [(str(folder), 5), (f"{folder}/2019", 3), (f"{folder}/2020", 2)]
-        [last] = library.complete("in:2020").suggestions
-        assert last.text == f'in:"{folder}/2020"'
+        assert completed == [
+            (str(folder), 5), (f"{folder}/2019", 3), (f"{folder}/2019/Rome", 2),
+            (f"{folder}/2020", 2), (f"{folder}/2020/Oslo", 1),
+        ]  # fmt: skip
+        for typed, directory in (
+            ("2020", "2020"), ("ro", "2019/Rome"), ("2019/r", "2019/Rome"),
+            (f"{folder}/2020/", "2020/Oslo"), ("2020/", "2020/Oslo"), ("osl", "2020/Oslo"),
+        ):  # fmt: skip
+            first, *_ = library.complete(f"in:{typed}").suggestions
+            assert first.text == f'in:"{folder}/{directory}"'
     lines = run("facets", "--by", "folder", "--library", tmp_path / "library", "--json").stdout
     assert json.loads(lines.splitlines()[0]) == {
         "by": "folder", "value": f"{folder}/2019", "photos": 3,

@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from sigseek.operations.opened import OpenedLibrary
 from sigseek.search.facts.kinds import KINDS
-from sigseek.search.facts.names import folded
-from sigseek.search.facts.states import STATES
 from sigseek.search.query import quoted
-from sigseek.storage import Catalog
-from sigseek.storage.facets import FacetKind
-from sigseek.storage.selection import NamedColumn, WordKind
 
 MOST = 12
 """The most suggestions."""
 _OPERATORS = ("AND", "OR", "NOT")
-_FACETS: dict[str, FacetKind] = {
-    "camera": "camera", "place": "place", "in": "folder", "format": "format", "tag": "tag",
-    "date": "year", "since": "year", "until": "year",
-}  # fmt: skip
-"""The kinds of facts whose values photos are counted by."""
-_COLUMNS: dict[str, NamedColumn] = {"lens": "lens"}
-_WORDS: dict[str, WordKind] = {"keyword": "keyword", "person": "person"}
 _BY_VALUE = ("place", "tag", "person", "camera", "keyword")
 """The kinds of facts whose values are suggested for a word without a name before it."""
 _AT_CARET = re.compile(r'(?:(?P<name>[A-Za-z]+):)?(?P<typed>"[^"]*|[^\s()"]*)$')
 _REST = re.compile(r'[^\s()"]*"?')
-_Values: TypeAlias = dict[str, int | None]
 
 
 @dataclass(frozen=True)
@@ -42,7 +28,9 @@ class Suggestion:
     label: str
     """The text for people."""
     photos: int | None
-    """How many photos of the library have the value; None where that is not known."""
+    """How many photos of the library have the value, or had it when a large library was last
+    counted; None where that is not known.
+    """
 
 
 @dataclass(frozen=True)
@@ -74,7 +62,15 @@ def complete(library: OpenedLibrary, query: str, at: int) -> Completion:
         if len(typed) > 1:
             for kind in _BY_VALUE:
                 suggestions += _values_like(library, kind, typed, only_beginnings=True)
+        _prepare(library, typed)
     return Completion(found.start(), end, tuple(suggestions[:MOST]))
+
+
+def _prepare(library: OpenedLibrary, typed: str) -> None:
+    """Begin to read the values of the facts whose names seem to be typed: they come next."""
+    for name in (*KINDS, "tag"):
+        if typed.lower() == name or (len(typed) > 2 and name.startswith(typed.lower())):
+            library.completion_values.prepare(name)
 
 
 def _words_like(typed: str) -> Iterator[Suggestion]:
@@ -91,43 +87,13 @@ def _values_like(
     library: OpenedLibrary, name: str, typed: str, *, only_beginnings: bool = False
 ) -> list[Suggestion]:
     """Return values of the fact: those that begin with what was typed, and then those that have it
-    inside, each with those that most photos have first.
+    inside.
     """
-    catalog = library.directory.catalog()
-    values = catalog.once(("values", name), lambda: _values(catalog, name))
-    wanted = folded(typed)
-    beginning = [value for value in values if folded(value).startswith(wanted)]
-    inside = [] if only_beginnings else _inside(values, wanted, beginning)
-    ranked = sorted(beginning, key=lambda value: -(values[value] or 0)) + sorted(
-        inside, key=lambda value: -(values[value] or 0)
-    )
+    values = library.completion_values.get(name)
     return [
-        Suggestion(f"{name}:{quoted(_plain(name, value))}", value, values[value])
-        for value in ranked[:MOST]
+        Suggestion(f"{name}:{quoted(_plain(name, value))}", value, photos)
+        for value, photos in values.like(typed, MOST, only_beginnings=only_beginnings)
     ]
-
-
-def _inside(values: _Values, wanted: str, beginning: Sequence[str]) -> list[str]:
-    known = set(beginning)
-    return [value for value in values if value not in known and wanted in folded(value)]
-
-
-def _values(catalog: Catalog, name: str) -> _Values:
-    """Return the values that photos of the library have, with their number of photos."""
-    if name == "rating":
-        return {str(stars): None for stars in range(5, 0, -1)}
-    if name == "is":
-        return dict.fromkeys(STATES)
-    if name in _FACETS:
-        counts = catalog.count_photos_by(_FACETS[name])
-        if name == "in":  # directories within the folders, as the counts by folder have them
-            counts = catalog.count_photos_by_directory() | counts
-        return {str(value): photos for value, photos in counts.items() if value is not None}
-    if name in _COLUMNS:
-        return dict.fromkeys(catalog.names(_COLUMNS[name]))
-    if name in _WORDS:
-        return dict.fromkeys(catalog.words(_WORDS[name]))
-    return {}
 
 
 def _plain(name: str, value: str) -> str:

@@ -16,6 +16,7 @@ from sigseek.progress import Listener
 from sigseek.storage.errors import LibraryError
 
 if TYPE_CHECKING:
+    from sigseek.operations.completion_values import CompletionValues
     from sigseek.operations.thumbnails import Thumbnails
 
 _Answer = TypeVar("_Answer")
@@ -43,6 +44,7 @@ class OpenedLibrary:
         self.photo_files = PhotoFiles(directory, self.model, self.checkpoint)
         self.searcher = SearcherInUse(directory, self.model, self.checkpoint)
         self._thumbnails: Lazy[Thumbnails] = Lazy()
+        self._completion_values: Lazy[CompletionValues] = Lazy()
 
     @property
     def thumbnails(self) -> Thumbnails:
@@ -53,6 +55,16 @@ class OpenedLibrary:
         from sigseek.operations.thumbnails import Thumbnails
 
         return Thumbnails(self.directory, self.photo_files)
+
+    @property
+    def completion_values(self) -> CompletionValues:
+        """Return what keeps the values that queries are completed with. Few programs need any."""
+        return self._completion_values.get(self._keep_completion_values)
+
+    def _keep_completion_values(self) -> CompletionValues:
+        from sigseek.operations.completion_values import CompletionValues
+
+        return CompletionValues(self.directory)
 
     def go_on_with_last_named(self) -> None:
         """Use the checkpoint that an indexing run goes on with, unless one was asked for."""
@@ -99,6 +111,8 @@ class OpenedLibrary:
 
     def close(self) -> None:
         """Release the catalog's file and end the processes that decode photos."""
+        for values in self._completion_values.clear():
+            values.close()
         self.directory.close()
         self.searcher.close()
         self.photo_files.close()

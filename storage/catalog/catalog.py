@@ -20,6 +20,7 @@ from sigseek.storage.catalog.reading.checkpoints import CheckpointReader
 from sigseek.storage.catalog.reading.columns import ColumnReader
 from sigseek.storage.catalog.reading.directories import DirectoryReader
 from sigseek.storage.catalog.reading.directory_counts import DirectoryCountReader
+from sigseek.storage.catalog.reading.directory_tree import DirectoryTreeReader
 from sigseek.storage.catalog.reading.embedding_pairs import EmbeddingPairReader
 from sigseek.storage.catalog.reading.embeddings import EmbeddingReader
 from sigseek.storage.catalog.reading.facets import FacetReader
@@ -61,6 +62,7 @@ class CatalogReader(
     FacetReader,
     DirectoryReader,
     DirectoryCountReader,
+    DirectoryTreeReader,
     SettingReader,
     ColumnReader,
     TaskReader,

@@ -114,6 +114,15 @@ def path_prefix(inside: PurePath) -> str:
     return "" if inside == PurePath() else f"{inside}{os.sep}"
 
 
+def parent_path(path: str | bytes) -> str | bytes:
+    """Return the directory of a path, "" for one of a single part. A path is bytes where it need
+    not be UTF-8.
+    """
+    if isinstance(path, str):
+        return path.rpartition(os.sep)[0]
+    return path.rpartition(os.fsencode(os.sep))[0]
+
+
 def is_below(column: Column[str], inside: PurePath) -> ColumnElement[bool]:
     """Return whether the path in the PathText column is below the directory `inside` of its folder.
 

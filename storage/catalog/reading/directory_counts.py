@@ -21,7 +21,7 @@ from sqlalchemy import (
     select,
 )
 
-from sigseek.storage.catalog.paths import is_below, path_prefix
+from sigseek.storage.catalog.paths import is_below, parent_path, path_prefix
 from sigseek.storage.catalog.reading.duplicates import photos_of_several_files
 from sigseek.storage.catalog.reading.reader import Reader
 from sigseek.storage.catalog.tables import FILE, FOLDER, PHOTO
@@ -111,7 +111,7 @@ class DirectoryCountReader(Reader):
         for fetched in self._dialect.stream(connection, query, parameters, _FETCHED):
             for folder_id, photo_id, path in fetched:
                 ids.append(photo_id)
-                rows.append(known.setdefault((folder_id, _parent(path)), len(known)))
+                rows.append(known.setdefault((folder_id, parent_path(path)), len(known)))
         directories = [
             (folder_id, PurePath(os.fsdecode(directory)).parts) for folder_id, directory in known
         ]
@@ -199,15 +199,6 @@ def _name(path: ColumnElement[str], prefix: str) -> tuple[ColumnElement[str], Co
     rest = func.substr(path, len(prefix) + 1)
     name = func.substr(rest, 1, func.instr(rest, os.sep) - 1)
     return name, literal(prefix, String).concat(name)
-
-
-def _parent(path: str | bytes) -> str | bytes:
-    """Return the directory of a path, "" for one of a single part. A path is bytes where it need
-    not be UTF-8.
-    """
-    if isinstance(path, str):
-        return path.rpartition(os.sep)[0]
-    return path.rpartition(os.fsencode(os.sep))[0]
 
 
 def _by_level(
