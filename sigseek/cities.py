@@ -11,6 +11,8 @@ import csv
 import gzip
 import json
 import unicodedata
+from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,7 +29,14 @@ its inhabitants, which makes 15 km for New York.
 """
 _MUCH_LARGER = 5
 """How many times as many inhabitants a city has that a quarter or village may be part of."""
-
+_ENDING = 3
+"""The letters at the end by which a name is compared with others."""
+_MOST_LONGER = 2
+"""The most letters that one of two like names has more."""
+_LIKENESS = 0.8
+"""The least share of letters that like names have in common."""
+_MOST_LIKE = 20
+"""The most like names of which those of the largest cities are chosen."""
 
 _PLAIN = str.maketrans(
     {"ı": "i", "ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ə": "e", "ǝ": "e", "æ": "ae",
@@ -146,10 +155,9 @@ def cities_called(name: str) -> list[City]:
     in New York City. The first call reads the cities, which takes half a second.
     """
     _, countries = _read()
-    plain, by_name = plain_letters(name), _by_name()
     return [
         City(_names(city, countries), city["latitude"], city["longitude"], city["population"])
-        for city in (*by_name.get(plain, ()), *by_name.get(f"{plain}city", ()))
+        for city in _by_name().get(plain_letters(name), ())
     ]
 
 
@@ -157,6 +165,27 @@ def cities_called(name: str) -> list[City]:
 def city_names() -> CityNames:
     """Return the names of all cities. The first call reads the cities, which takes a second."""
     return CityNames()
+
+
+def names_like(name: str, most: int) -> list[str]:
+    """Return names of cities that differ from this one in few letters or begin with it, in any
+    spelling, those of the largest cities first.
+    """
+    plain, by_name = plain_letters(name), _by_name()
+    if len(plain) < _ENDING:
+        return []
+    # To compare all names would take seconds. Who mistypes a name mostly begins or ends it right.
+    compared = [
+        known
+        for known in by_name
+        if abs(len(known) - len(plain)) <= _MOST_LONGER
+        and (known[0] == plain[0] or known.endswith(plain[-_ENDING:]))
+    ]
+    like = get_close_matches(plain, compared, _MOST_LIKE, _LIKENESS)
+    like += [known for known in by_name if known.startswith(plain)]
+    largest = [max(by_name[known], key=_population) for known in like]
+    largest.sort(key=_population, reverse=True)
+    return list(dict.fromkeys(city["city"] for city in largest))[:most]
 
 
 def city_at(latitude: float, longitude: float) -> NamedPlace | None:
@@ -171,10 +200,14 @@ def _cities() -> Cities:
 
 @cache
 def _by_name() -> dict[str, list[dict[str, Any]]]:
-    """Return the package's cities by their names in plain letters."""
+    """Return the package's cities by their names in plain letters, with and without the word City
+    behind them.
+    """
     cities: dict[str, list[dict[str, Any]]] = {}
     for city in _read()[0]:
-        cities.setdefault(plain_letters(city["city"]), []).append(city)
+        plain = plain_letters(city["city"])
+        for name in {plain, plain.removesuffix("city") or plain}:
+            cities.setdefault(name, []).append(city)
     return cities
 
 
@@ -189,6 +222,11 @@ def _read() -> tuple[list[dict[str, Any]], dict[str, str]]:
         cities = json.load(file)
     with (directory / "countries.csv").open(encoding="utf-8", newline="") as lines:
         return cities, dict(csv.reader(lines))
+
+
+def _population(city: Mapping[str, Any]) -> int:
+    population: int = city["population"]
+    return population
 
 
 def _names(city: dict[str, Any], countries: dict[str, str]) -> NamedPlace:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 import sigseek
-from sigseek.cities import city_at, city_names, plain_letters
+from sigseek.cities import city_at, city_names, names_like, plain_letters
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,20 @@ def test_near_is_completed_with_cities_that_it_finds(mini_library: Path) -> None
             assert library.facets(first.text).photos == 0
     assert not city_names().beginning_with("38.7", 5)
     assert city_names().beginning_with("", 2) == ["Shanghai, China", "Beijing, China"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("Lisbn", "Lisbon"),
+        ("kopenhagen", "Copenhagen"),
+        ("sao paolo", "São Paulo"),
+        ("San Fran", "San Francisco"),
+        ("New Yrok", "New York City"),
+        ("xyzzyq", None),
+        ("x", None),
+        ("", None),
+    ],
+)
+def test_the_nearest_name_is_that_of_the_largest_city(typed: str, name: str | None) -> None:
+    assert names_like(typed, 1) == ([name] if name else [])

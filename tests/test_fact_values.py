@@ -107,6 +107,14 @@ def test_from_and_until_a_date() -> None:
         ("is:sunny", "column 4: a photo cannot be 'sunny'; it can be: undated, damaged, missing"),
         ("near:91,0", "column 6: there is no place 91,0; write the latitude, -90 to 90"),
         ("near:1,2,0km", "column 6: '0km' is not a distance; write a number and km, m or mi"),
+        ('near:"1,2 -5km"', "column 6: '-5km' is not a distance"),
+        (
+            "near:Lisbon,-5km",
+            "column 6: '-5km' is not a distance; write a number and km, m or mi, as in 50km",
+        ),
+        ('a near:"Paris, Texas, 5 parsecs"', "column 8: '5 parsecs' is not a distance"),
+        ('near:"Lisbon",+5km', "column 6: '+5km' is not a distance"),
+        ('near:"Lisbon -5km"', "column 6: '-5km' is not a distance"),
         ('near:","', "column 6: ',' is not a place"),
         ('place:","', "column 7: there is no name"),
     ],
@@ -147,6 +155,7 @@ def test_what_no_fact_can_have_is_told_at_its_column(typed: str, said: str) -> N
         ("near:38.72,-9.14 500 m", Around("38.72,-9.14", 0.5)),
         ("near:Lisbon 50 miles", Around("Lisbon", 80.4672)),
         ("near:Lisbon, 1 Mile", Around("Lisbon", 1.609344)),
+        ('near:"Biratnagar, Province 4"', Around("Biratnagar,Province 4", 10)),
         ('near:"Lisbon" 50 miles', Around("Lisbon", 80.4672)),
         ('near:"Lisbon",50miles', Around("Lisbon", 80.4672)),
         (r'near:"\"Lisbon\",50km"', Around("Lisbon", 50)),  # as --near '"Lisbon",50km'

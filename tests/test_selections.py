@@ -432,7 +432,25 @@ def test_any_tree_of_questions(library: tuple[Catalog, list[Known], list[int]]) 
         ),
         ("in:/photos/none", "column 4: no photo of this library is in a directory '/photos/none'"),
         ("in:2019", "column 4: '2019' is the end of 2 directories; write more of its path: "),
-        ("near:Xanaduville", "column 6: there is no city 'Xanaduville' in the list of cities"),
+        (
+            "near:Xyzzyville",
+            "column 6: there is no city 'Xyzzyville' in the list of cities; write its latitude "
+            "and longitude, as in 38.72,-9.14",
+        ),
+        (
+            "near:Lisbn",
+            "column 6: there is no city 'Lisbn' in the list of cities; the nearest names there: "
+            "Lisbon, Lisburn, Libon; or write its latitude and longitude, as in 38.72,-9.14",
+        ),
+        (
+            'near:"Paris, Texsa"',
+            "column 6: there is no city 'Paris, Texsa' in the list of cities; those of this name: "
+            "Paris, Île-de-France, France; Paris, Texas, United States; Paris, ",
+        ),
+        (
+            "near:48.85N,2.35E",
+            "column 6: there is no city '48.85N, 2.35E' in the list of cities; write its latitude",
+        ),
     ],
 )
 def test_what_no_photo_has_is_told_at_its_column(

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sigseek.cities import City, cities_called, plain_letters
+from sigseek.cities import City, cities_called, names_like, plain_letters
 from sigseek.search.errors import printable
 from sigseek.search.facts.names import pattern, unknown
 from sigseek.search.facts.values import FactValueError
@@ -34,10 +34,13 @@ _COORDINATES = re.compile(
 )
 _DISTANCE = re.compile(rf"\s*(\d{{1,6}}(?:\.\d{{0,9}})?)\s*({UNIT}|)\s*", re.ASCII | re.IGNORECASE)
 _DISTANCE_WITHOUT_COMMA = re.compile(
-    rf"(.*[^\s,])\s+(\d{{1,6}}(?:\.\d{{0,9}})?\s?(?:{UNIT}))\s*", re.ASCII | re.IGNORECASE
+    rf"(.*[^\s,])\s+([+-]?\d{{1,6}}(?:\.\d{{0,9}})?\s?(?:{UNIT}))\s*", re.ASCII | re.IGNORECASE
 )
-"""A place and a distance with its unit, as in `Lisbon 50km`."""
-
+"""A place and a distance with its unit, as in `Lisbon 50km`. A distance with a sign is refused."""
+_NUMBER = re.compile(r"\W*\d")
+"""The beginning of what is meant as a number and not as a name."""
+_NEAREST = 3
+"""The most cities that an error names."""
 
 _plain_letters = lru_cache(100_000)(plain_letters)
 """A library may have photos of many cities, and each search for a place looks at all names."""
@@ -140,7 +143,10 @@ def parse_near(typed: str) -> Around:
         return Around(place, distance)
     names = [name.strip() for name in typed.split(",")]
     distance = _KILOMETRES
-    if len(names) > 1 and _DISTANCE.fullmatch(names[-1]):
+    may_be_distance = _DISTANCE.fullmatch(names[-1]) or (
+        _NUMBER.match(names[-1]) and not _NUMBER.match(names[0])  # which begins coordinates
+    )
+    if len(names) > 1 and may_be_distance:
         distance = _distance(names.pop())
     if not all(names):
         raise FactValueError(
@@ -158,7 +164,7 @@ def is_near_somewhere(typed: str) -> bool:
     try:
         around = parse_near(typed)
         if not _COORDINATES.fullmatch(around.place):
-            _city(around.place.split(","))
+            return bool(_cities(around.place.split(",")))
     except FactValueError:
         return False
     return True
@@ -184,15 +190,29 @@ def _decimal(number: float) -> str:
 
 def _city(names: list[str]) -> City:
     """Return the largest city of the first name, in the region or country of the others."""
+    if found := _cities(names):
+        return max(found, key=_population)
+    remedy = "write its latitude and longitude, as in 38.72,-9.14"
+    if namesakes := cities_called(names[0]):
+        largest = sorted(namesakes, key=_population, reverse=True)[:_NEAREST]
+        listed = "; ".join(", ".join(filter(None, city.names)) for city in largest)
+        remedy = f"those of this name: {listed}; or {remedy}"
+    elif near := names_like(names[0].replace("*", ""), _NEAREST):
+        remedy = f"the nearest names there: {', '.join(near)}; or {remedy}"
+    raise FactValueError(
+        f"there is no city '{printable(', '.join(names))}' in the list of cities", remedy
+    )
+
+
+def _cities(names: list[str]) -> list[City]:
+    """Return the cities of the first name, in the region or country of the others."""
     wanted = [pattern(name, plain_letters) for name in names[1:]]
-    found = [
+    return [
         city
         for city in cities_called(names[0])
         if all(any(map(test, filter(None, city.names))) for test in wanted)
     ]
-    if not found:
-        raise FactValueError(
-            f"there is no city '{printable(', '.join(names))}' in the list of cities",
-            "write its latitude and longitude, as in 38.72,-9.14",
-        )
-    return max(found, key=lambda city: city.population)
+
+
+def _population(city: City) -> int:
+    return city.population
