@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import sigseek
+from sigseek.cli.remedies import spell
 from sigseek.errors import ErrorKind
 from sigseek.library import Library
 from sigseek.operations import status
@@ -43,7 +44,10 @@ def test_callers_without_the_token_are_told_whether_the_server_is_ready_and_no_m
         ready = client.get(READY)
         assert (ready.status_code, ready.json()["kind"]) == (503, "unavailable")
         assert ready.json()["detail"] == "the library cannot be searched now"
-        assert "catalog.sqlite" in client.get(READY, headers=bearer).json()["detail"]
+        problem = client.get(READY, headers=bearer).json()
+        assert "catalog.sqlite" in problem["detail"]
+        assert problem["kind"] == "damaged"
+        assert problem["remedy"]["text"].startswith("put a backup in its place, or")
 
 
 def test_probes_from_other_machines_ask_the_catalog_for_nothing_but_the_search(
@@ -82,7 +86,7 @@ def test_callers_without_the_token_do_not_wait_for_each_other(
         return search(library, *arguments, **options)
 
     with sigseek.open(mini_library, model="mini", precision="fp32", device="cpu") as library:
-        asked = readiness.Readiness(library)
+        asked = readiness.Readiness(library, spell)
         asked.check_for_stranger()
         monkeypatch.setattr(readiness, "_LASTS", 0.0)
         monkeypatch.setattr(Library, "search", hang)

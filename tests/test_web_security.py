@@ -105,7 +105,9 @@ def test_a_token_is_needed_for_everything_but_the_login(mini_library: Path) -> N
             assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
             assert web.get(path, headers={"Authorization": "Bearer Secret"}).status_code == 401
             assert web.get(path, headers={"Authorization": "Basic secret"}).status_code == 401
-        assert web.get("/").headers["location"] == "/login"
+        led = web.get("/")
+        assert (led.headers["location"], led.json()["kind"]) == ("/login", "unauthorized")
+        assert led.json()["remedy"]["text"] == "log in at /login"
         assert web.get("/?q=a+dog").headers["location"] == "/login?q=a+dog"
         for path in ("/login", "/page/look.css", "/api/v1/health/live"):
             assert web.get(path).status_code == 200
@@ -129,9 +131,10 @@ def test_a_login_sets_a_strict_cookie_until_the_logout(mini_library: Path) -> No
         web.cookies.update(kept)
         assert web.get("/api/v1/status").status_code == 401
         form = {"Accept": "text/html"}
-        assert web.post("/api/v1/login", data={"token": "x"}, headers=form).headers["location"] == (
-            "/login?wrong=1"
-        )
+        wrong = web.post("/api/v1/login", data={"token": "x"}, headers=form)
+        assert (wrong.status_code, wrong.headers["location"]) == (303, "/login#wrong")
+        said = f"{wrong.json()['detail']}. {wrong.json()['remedy']['text']}."
+        assert said.lower() in web.get("/login").text.lower()
         done = web.post("/api/v1/login", data={"token": "secret"}, headers=form)
         assert (done.status_code, done.headers["location"]) == (303, "/")
 

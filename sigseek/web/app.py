@@ -115,7 +115,7 @@ def make_app(library: Library, settings: Settings) -> FastAPI:
     app.state.archive_links = ArchiveLinks()
     app.state.uploads = Uploads(cache_directory() / "uploads", settings)
     app.state.events = Events(library.state)
-    app.state.readiness = Readiness(library)
+    app.state.readiness = Readiness(library, settings.spell)
     app.state.index_run = IndexRun(library, app.state.events, settings.spell)
     app.state.named_photos = app.state.uploads
     for router in ROUTERS:

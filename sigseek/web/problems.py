@@ -27,6 +27,7 @@ _STATUS = {
     ErrorKind.STOPPED: 503,
 }
 _KINDS = {
+    303: "unauthorized",
     400: "invalid",
     401: "unauthorized",
     403: "forbidden",
@@ -62,7 +63,7 @@ class RequestError(HTTPException):
         self,
         status: int,
         found: str,
-        remedy: str | None = None,
+        remedy: str | dict[str, Any] | None = None,
         *,
         kind: str | None = None,
         headers: dict[str, str] | None = None,

@@ -6,17 +6,21 @@ import itertools
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from sigseek.errors import ErrorKind, SigseekError
+from sigseek.errors import ErrorKind, SigseekError, Step
 from sigseek.library import Library
 from sigseek.progress import Stop
 from sigseek.web.problems import RequestError
+from sigseek.web.words import remedy_fields
 
 _LASTS = 1.0
 """Seconds for which one search answers all callers without a token."""
 _PATIENCE = 5.0
 """Seconds after which a search for callers without a token counts as failed."""
+_LOOK = "check the disk and the library's files, and ask again"
+"""What to do about an error that tells no remedy."""
 _LOG = logging.getLogger("sigseek.web")
 
 
@@ -33,8 +37,10 @@ class Ready:
 class Readiness:
     """Loads in the background what searches need, and finds out whether they are answered."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, spell: Callable[[Step], str]) -> None:
+        """Take the library, and the function that writes the steps of remedies."""
         self._library = library
+        self._spell = spell
         self._stop = Stop()
         self._loading: threading.Thread | None = None
         self._counter = itertools.count()
@@ -67,10 +73,11 @@ class Readiness:
             return self._search()
         except (SigseekError, OSError) as error:
             _LOG.warning("not ready: %s", error)
-            found, kind = str(error), "unavailable"
+            found, kind, remedy = str(error), "unavailable", None
             if isinstance(error, SigseekError):
                 found, kind = error.found, error.kind.value
-            raise RequestError(503, found, kind=kind) from error
+                remedy = remedy_fields(error.remedy, self._spell)
+            raise RequestError(503, found, remedy or _LOOK, kind=kind) from error
 
     def check_for_stranger(self) -> None:
         """Raise RequestError as `check` does, without saying why.

@@ -173,7 +173,12 @@ class Guard:
         if is_let_in(self._tokens, scope, headers):
             return
         if path == "/" and not _bearer(headers):
-            raise RequestError(303, "log in first", headers={"Location": _login_for(scope)})
+            raise RequestError(
+                303,
+                "the token is missing",
+                "log in at /login",
+                headers={"Location": _login_for(scope)},
+            )
         raise RequestError(
             401,
             "the token is missing or wrong",

@@ -3,11 +3,12 @@
 import { sentence } from "./words.js";
 
 const form = document.querySelector("form");
-const problem = document.querySelector(".error");
+const problem = document.querySelector("[role=alert]");
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   problem.textContent = "";
+  document.querySelector("#wrong").hidden = true;  // it is for browsers without scripts
   try {
     const response = await fetch("/api/v1/login", {
       method: "POST", headers: { "X-Sigseek": "1" }, body: new URLSearchParams(new FormData(form)),
@@ -22,7 +23,8 @@ form.addEventListener("submit", async (event) => {
 
 async function said(response) {
   try {
-    return sentence((await response.json()).detail);
+    const { detail, remedy } = await response.json();
+    return sentence(remedy ? `${detail}; ${remedy.text}` : detail);
   } catch {
     return `The server answered ${response.status}.`;
   }

@@ -27,10 +27,12 @@ def log_in(
         return _done(is_form)
     check_tries(tokens, address_of(request.scope))
     if not tokens.fits(token, address_of(request.scope)):
-        if is_form:
-            return Response(status_code=303, headers={"Location": "/login?wrong=1"})
         raise RequestError(
-            401, "the token is wrong", "use the one that the server was started with"
+            303 if is_form else 401,
+            "the token is wrong",
+            "use the one that the server was started with",
+            # The page has the same words at this place, for browsers without scripts.
+            headers={"Location": "/login#wrong"} if is_form else None,
         )
     response = _done(is_form)
     response.set_cookie(
