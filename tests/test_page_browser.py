@@ -448,8 +448,12 @@ def test_a_million_photos_are_scrolled(window: Window) -> None:
     page.goto("/")
     page.wait_for_selector(f".strip[aria-valuemax='{photos}']")
     scroller = page.locator(".scroller")
-    scroller.evaluate("element => { element.scrollTop = element.scrollHeight; }")
+    page.click(".strip", position={"x": 50, "y": 400})
+    assert page.evaluate("document.activeElement.className") == "strip"
+    assert not page.evaluate("document.activeElement.matches(':focus-visible')")
+    page.keyboard.press("End")
     page.wait_for_selector(f".tile[data-place='{photos - 1}']")
+    assert page.evaluate("document.activeElement.matches(':focus-visible')")
     most = 0
     for tenth in range(11):
         scroller.evaluate("(element, to) => { element.scrollTop = element.scrollHeight * to; }",
@@ -501,10 +505,14 @@ def test_dark_and_narrow(chromium: Browser, served: Served) -> None:
     page = window.page
     page.goto("/")
     wait_for_photos(page)
+    headers = set()
     for address in ("/", "/?q=a+red+house&all=1", "/?view=duplicates", "/?view=library"):
         page.goto(address)
         page.wait_for_timeout(500)
         assert page.evaluate("document.documentElement.scrollWidth") == 360
+        found = page.locator(".brand, .query, nav a").all()
+        headers.add(str([one.bounding_box() for one in found]))
+    assert len(headers) == 1, "nothing at the top moves from view to view"
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ground == "rgb(22, 22, 21)"
     window.close()
@@ -535,6 +543,13 @@ def test_every_view_is_accessible(
         page.goto(address)
         page.wait_for_selector(ready)
         if address == "/":
+            moving = """view => {
+              view.classList.add("waiting");
+              const moving = view.getAnimations({ subtree: true }).length;
+              view.classList.remove("waiting");
+              return moving;
+            }"""
+            assert page.locator(".view.search").evaluate(moving) == 0
             page.click(".facets-toggle")
             page.wait_for_selector(".facet")
             page.hover(".tile[data-place='0']")

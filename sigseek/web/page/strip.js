@@ -28,8 +28,6 @@ export class Strip {
   listen() {
     this.element.addEventListener("pointerdown", (event) => {
       if (event.button) return;
-      event.preventDefault();
-      this.element.focus({ preventScroll: true });
       this.element.setPointerCapture(event.pointerId);
       this.isDragged = true;
       this.jumpTo(event.clientY);
