@@ -50,6 +50,7 @@ def test_a_name_or_a_value_is_completed_at_the_caret(web: TestClient) -> None:
     assert (answer["start"], answer["end"]) == (0, 9)
     assert answer["suggestions"] == [{"text": 'format:"JPEG"', "label": "JPEG", "photos": 40}]
     assert texts("nonsense:x") == []
+    assert {"date:", "is:", "tag:", "photo:"} <= set(texts("")), "all names are told"
 
 
 def test_tags_are_given_and_taken_by_number_and_by_query(web: TestClient) -> None:

@@ -11,7 +11,7 @@ from sigseek.search.facts.kinds import KINDS
 from sigseek.search.query import quoted
 
 MOST = 12
-"""The most suggestions."""
+"""The most suggestions, unless these are the names of facts."""
 _OPERATORS = ("AND", "OR", "NOT")
 _BY_VALUE = ("place", "tag", "person", "camera", "keyword")
 """The kinds of facts whose values are suggested for a word without a name before it."""
@@ -53,17 +53,19 @@ def complete(library: OpenedLibrary, query: str, at: int) -> Completion:
     end = rest.end() if rest else at
     name = (found["name"] or "").lower()
     typed = found["typed"].lstrip('"')
+    most = MOST
     if name in KINDS or name == "tag":
         suggestions = _values_like(library, name, typed)
     elif name:
         suggestions = []
     else:
         suggestions = [*_words_like(typed)]
+        most = max(MOST, len(suggestions))
         if len(typed) > 1:
             for kind in _BY_VALUE:
                 suggestions += _values_like(library, kind, typed, only_beginnings=True)
         _prepare(library, typed)
-    return Completion(found.start(), end, tuple(suggestions[:MOST]))
+    return Completion(found.start(), end, tuple(suggestions[:most]))
 
 
 def _prepare(library: OpenedLibrary, typed: str) -> None:

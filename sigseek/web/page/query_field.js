@@ -7,6 +7,18 @@ import { counted } from "./words.js";
 
 /** What joins a term to the rest of a query, where the term is taken away. */
 const LOOSE_AND = /^\s*AND\b|\bAND\s*$/g;
+/** What stands behind the names of facts, told beside their suggestions. */
+const MEANINGS = {
+  "date:": "2024, 2024-05 or last month", "since:": "2023-05, or later",
+  "until:": "yesterday, or earlier", "place:": "a city, region or country",
+  "near:": "a city or coordinates", "camera:": "a camera or its maker", "lens:": "a lens",
+  "in:": "a folder or directory", "rating:": "at least so many stars", "keyword:": "a keyword",
+  "title:": "a part of the title", "person:": "a person's name", "format:": "JPEG, PNG and so on",
+  "width:": "at least so many pixels", "height:": "at least so many pixels",
+  "is:": "a state, such as portrait", "tag:": "a tag", "photo:": "a photo's number",
+};
+/** Milliseconds after which suggestions for what was typed before are taken away. */
+const PATIENCE = 300;
 const UPLOADED = /\bphoto:"?upload-([\w-]+)"?/i;
 
 export class QueryField {
@@ -39,6 +51,10 @@ export class QueryField {
     this.input.addEventListener("input", () => {
       this.showState();
       this.showError(null);
+      // What is listed stays until the next answer, but it is about another text.
+      this.suggestions = [];
+      this.chosen = -1;
+      this.list.setAttribute("aria-busy", "true");
       this.complete();
     });
     this.input.addEventListener("keydown", (event) => this.pressed(event));
@@ -47,7 +63,7 @@ export class QueryField {
     this.list.addEventListener("pointerdown", (event) => {
       event.preventDefault();
       const option = event.target.closest("[role=option]");
-      if (option) this.take(Number(option.dataset.place));
+      if (option && this.suggestions.length) this.take(Number(option.dataset.place));
     });
     this.clear.addEventListener("click", () => {
       this.show("");
@@ -137,7 +153,7 @@ export class QueryField {
     } else if ((key === "Enter" || key === "Tab") && this.chosen >= 0) {
       event.preventDefault();
       this.take(this.chosen);
-    } else if (key === "Escape" && this.suggestions.length) {
+    } else if (key === "Escape" && !this.list.hidden) {
       event.preventDefault();
       event.stopPropagation();
       this.close();
@@ -145,24 +161,29 @@ export class QueryField {
   }
 
   async askForSuggestions() {
+    this.complete.stop();
     this.asking?.abort();
-    this.asking = new AbortController();
+    const { signal } = this.asking = new AbortController();
+    const late = setTimeout(() => this.suggestNothing(), PATIENCE);
     const caret = this.input.selectionStart ?? this.input.value.length;
     const at = [...this.input.value.slice(0, caret)].length;
     try {
       const answer = await this.app.api.ask("completion", {
-        query: { q: this.input.value, at }, signal: this.asking.signal,
+        query: { q: this.input.value, at }, signal,
       });
       if (document.activeElement !== this.input) return;
       this.open(answer);
     } catch {
-      this.close();  // without suggestions one can still type
+      // Without suggestions one can still type. Of a request that was aborted, the next one tells.
+      if (!signal.aborted) this.suggestNothing();
+    } finally {
+      clearTimeout(late);
     }
   }
 
   open({ start, end, suggestions }) {
     this.range = [units(this.input.value, start), units(this.input.value, end)];
-    this.suggestions = suggestions.slice(0, 12);
+    this.suggestions = suggestions;
     this.chosen = -1;
     this.list.replaceChildren(...this.suggestions.map((suggestion, place) => make(
       "li",
@@ -170,9 +191,12 @@ export class QueryField {
       make("span", { text: suggestion.label ?? suggestion.text }),
       Number.isFinite(suggestion.photos)
         ? make("small", { text: counted(suggestion.photos, "photo") }) : null,
+      suggestion.text in MEANINGS
+        ? make("small", { class: "meaning", text: MEANINGS[suggestion.text] }) : null,
     )));
     const isOpen = this.suggestions.length > 0;
     this.list.hidden = !isOpen;
+    this.list.removeAttribute("aria-busy");
     this.input.setAttribute("aria-expanded", String(isOpen));
     this.input.removeAttribute("aria-activedescendant");
   }
@@ -180,6 +204,10 @@ export class QueryField {
   close() {
     this.complete.stop();
     this.asking?.abort();
+    this.suggestNothing();
+  }
+
+  suggestNothing() {
     this.open({ start: 0, end: 0, suggestions: [] });
   }
 

@@ -176,6 +176,7 @@ class SearchView {
     if (!error.inWords) throw error;
     if (!error.status && this.list) return;
     this.showList(new PhotoList(NOTHING, "facts"), { ...this.app.state, at: 0 });
+    this.element.classList.add("nothing");
     this.facets.hide();
     this.app.selection.clear();
     if (error.column || [400, 404, 422].includes(error.status)) {
