@@ -188,6 +188,22 @@ def test_the_nearest_of_new_photos_are_those_of_a_whole_comparison(
     assert {(int(ids[number]), int(ids[40 + number])) for number in range(20)} <= found
 
 
+def test_lists_of_many_photos_lead_to_their_nearest(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Of 300 photos each has one other near it, and nothing is printed."""
+    monkeypatch.setattr(neighbours, "_FEW_FOR_LISTS", 1_000)
+    rng = np.random.default_rng(0)
+    made = rng.standard_normal((3_000, 32)).astype(np.float32)
+    made[300:600] = made[:300] + 0.1 * made[300:600]
+    pairs = neighbours._nearest(made, 2.0, Stop(), lambda photos: None)
+    found = set(map(tuple, pairs.tolist()))
+    right = {(number, 300 + number) for number in range(300)}
+    assert len(found & right) >= 285
+    assert not found - right
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_pair_is_looked_at_once_until_a_sketch_changes(
     catalog: Catalog, checkpoint: CheckpointRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,7 +30,7 @@ and 1 is that of equal ones.
 """
 ALIKE = 0.8
 """How near embeddings must be, from 0 to 1 in the same way, for photos to be called alike."""
-_VERSION = 1
+_VERSION = 2
 """Raise it when the same embeddings would give other pairs."""
 _GROWN = 2
 """If the library has grown or shrunk by this factor, the usual cosine is measured again, and all

@@ -1,5 +1,6 @@
 """The nearest photos of each photo by embedding."""
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,8 +25,14 @@ _FEW_FOR_LISTS = 20_000
 """Up to this many photos, all are compared with all."""
 _LISTS = 4
 """Lists of the index, in square roots of the number of photos."""
-_PROBED = 12
+_PROBED = 14
 """Lists that are searched for each photo."""
+_TRAINED = 20
+"""Photos that the index learns its lists from, for each list. With twice as many, or with more
+rounds, as many pairs are found.
+"""
+_ROUNDS = 4
+"""How often the index moves its lists to the middle of their photos."""
 _BLOCK = 1_000
 """Photos that are added to the index, or searched for, together."""
 _ROUNDING = 0.01
@@ -214,8 +221,10 @@ def _nearest(vectors: Floats, farthest: float, stop: Stop, told: Told) -> Rows:
     kind = f"IVF{lists},Flat" if count > _FEW_FOR_LISTS else "Flat"
     index = faiss.index_factory(dimension, kind, faiss.METRIC_L2)
     if count > _FEW_FOR_LISTS:
-        faiss.extract_index_ivf(index).nprobe = _PROBED
-        index.train(vectors[:: max(1, count // (40 * lists))])
+        of_lists = faiss.extract_index_ivf(index)
+        of_lists.nprobe, of_lists.cp.niter = _PROBED, _ROUNDS
+        of_lists.cp.min_points_per_centroid = 1  # with fewer, FAISS prints a warning
+        index.train(vectors[:: math.ceil(count / (_TRAINED * lists))])
     for first in range(0, count, _BLOCK):
         stop.check()
         index.add(vectors[first : first + _BLOCK])
