@@ -226,6 +226,21 @@ def test_a_photo_without_a_file_is_in_no_part_of_a_selection(library: Path) -> N
     assert [hit.id for part in parts for hit in part] == [hit.id for hit in whole]
 
 
+@pytest.mark.parametrize("order", ORDERS)
+def test_few_of_many_are_put_in_order_alone_as_by_the_order_of_all(
+    library: Path, monkeypatch: pytest.MonkeyPatch, order: Order
+) -> None:
+    execute(library, "DELETE FROM file WHERE photo_id = (SELECT max(id) FROM photo)")
+    monkeypatch.setattr(layout, "_MANY", 1)
+    lists = []
+    for share in (0, 2):
+        monkeypatch.setattr(layout, "_SHARE_ALONE", share)
+        with sigseek.open(library) as opened:
+            parts = [opened.search("NOT rating:5", 9, sort=order, offset=9 * n) for n in range(5)]
+        lists.append([hit.id for part in parts for hit in part])
+    assert lists[0] == lists[1] != []
+
+
 def scored(probabilities: list[float], limit: int) -> Scored:
     """Return the scores of the best 2 x limit of the photos with these probabilities."""
     ids = np.sort(np.argsort(-np.array(probabilities), kind="stable")[: 2 * limit])

@@ -26,6 +26,8 @@ UNDATED = -(2**31)
 _LEAST_RATIO, _MOST_RATIO = 50, 20_000
 _MANY = 20_000
 """From so many photos on, their order is kept until the catalog changes."""
+_SHARE_ALONE = 0.1
+"""Fewer than this share of all photos are put in order alone, more by the order of all."""
 
 
 @dataclass(frozen=True)
@@ -121,14 +123,20 @@ def ids_of_many(catalog: Catalog, facts: Query, order: Order, at: int | None = N
     the revision `at`, or in that of now. None is returned for so few that they are put in order
     sooner one by one.
     """
+    from sigseek.search.listing import ids_in_order
     from sigseek.search.scope import selected
 
-    if len(selected(facts, catalog)) < _MANY:
+    count = len(selected(facts, catalog))
+    if count < _MANY:
         return None
-    return catalog.once(
-        ("ids of facts", str(facts), order, at),
-        lambda: _factual_ids(catalog, _shapes_to_sort(catalog, order, at), facts, order, at),
-    )
+
+    def put_in_order() -> Ids:
+        if count < catalog.photo_count() * _SHARE_ALONE:
+            found = ids_in_order(facts, catalog, order, at)
+            return found[~np.isin(found, catalog.photos_without_files())]
+        return _factual_ids(catalog, _shapes_to_sort(catalog, order, at), facts, order, at)
+
+    return catalog.once(("ids of facts", str(facts), order, at), put_in_order)
 
 
 def _shapes_of(catalog: Catalog) -> _Shapes:
@@ -163,7 +171,7 @@ def _factual_ids(
         case "date" | "-date":
             return _by_date(shapes, ids, newest_first=order == "-date")
     is_own = facts == And(()) or directories_first(order, catalog, facts)
-    if len(ids) < _MANY or is_own:
+    if len(ids) < max(_MANY, len(shapes.ids) * _SHARE_ALONE) or is_own:
         found = ids_in_order(facts, catalog, order, at)
         return found[np.isin(found, ids, assume_unique=True)]
     # The order of all is kept, and serves all queries but those that show other paths of photos.
