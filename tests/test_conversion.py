@@ -152,7 +152,8 @@ def test_another_checkpoint_has_another_conversion(
     )
     assert find_conversion(replace(tiny, text_length=32), "fp32") is None
     assert find_conversion(tiny, "bf16") is None
-    assert find_conversion(replace(tiny, name="elsewhere/tiny"), "fp32") == made
+    for name in ("elsewhere/tiny", "someone/siglip@0123abc"):
+        assert find_conversion(replace(tiny, name=name), "fp32") == made
 
 
 @pytest.mark.parametrize(

@@ -74,9 +74,16 @@ class Job:
 
 
 def find_conversion(checkpoint: Checkpoint, precision: str) -> Path | None:
-    """Return the directory of a complete conversion by the installed OpenVINO, if there is one."""
+    """Return the directory of a complete conversion by the installed OpenVINO, if there is one.
+
+    It may have been made for the same checkpoint by another name: one revision, or a copy.
+    """
     directory = _directory(checkpoint, precision)
-    return directory if _is_whole(directory) else None
+    ending = directory.name.removeprefix(_name(checkpoint))
+    for made in (directory, *directory.parent.glob(f"*{ending}")):
+        if _is_whole(made):
+            return made
+    return None
 
 
 def convert(
@@ -169,9 +176,8 @@ def _directory(checkpoint: Checkpoint, precision: str) -> Path:
 
 
 def _stem(checkpoint: Checkpoint, precision: str) -> str:
-    """Return a directory name with the checkpoint's name in it.
-
-    It changes with everything that changes the conversion.
+    """Return a directory name that begins with the checkpoint's name. What follows the name changes
+    with everything that changes the conversion.
     """
     content = [
         VERSION,
@@ -180,8 +186,11 @@ def _stem(checkpoint: Checkpoint, precision: str) -> str:
         checkpoint.text_length,
     ]
     digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
-    name = re.sub(r"[^\w.]+", "-", Path(checkpoint.name).name).strip("-.") or "checkpoint"
-    return f"{name}-{digest}-{precision}"
+    return f"{_name(checkpoint)}-{digest}-{precision}"
+
+
+def _name(checkpoint: Checkpoint) -> str:
+    return re.sub(r"[^\w.]+", "-", Path(checkpoint.name).name).strip("-.") or "checkpoint"
 
 
 def _check_room(checkpoint: Checkpoint, precision: str, place: Path) -> None:
