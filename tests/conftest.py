@@ -142,7 +142,7 @@ _MEASURED_TOO = {
 """Tests whose commands and worker processes `coverage` measures too, if it measures at all.
 Together they reach every command.
 """
-_OWN_WORKERS = _MEASURED_TOO | {"test_guarded"}
+_OWN_WORKERS = {"test_cli", "test_guarded", "test_tag", "test_watch", "test_worker_pool"}
 """Tests whose runs start worker processes of their own. The runs of all others in this process use
 the same ones, because starting some takes longer than most runs do.
 """
