@@ -139,8 +139,8 @@ _MEASURED_TOO = {
     "test_watch",
     "test_worker_pool",
 }
-"""Tests whose commands and worker processes `coverage` measures too, if it measures at all.
-Together they reach every command.
+"""Tests of which `coverage` measures the commands too, and the worker processes that are no copies,
+if it measures at all. Together they reach every command.
 """
 _OWN_WORKERS = {"test_cli", "test_guarded", "test_tag", "test_watch", "test_worker_pool"}
 """Tests whose runs start worker processes of their own. The runs of all others in this process use

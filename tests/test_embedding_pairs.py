@@ -191,7 +191,7 @@ def test_the_nearest_of_new_photos_are_those_of_a_whole_comparison(
 def test_lists_of_many_photos_lead_to_their_nearest(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Of 300 photos each has one other near it, and nothing is printed."""
+    """There are 300 photos with one other near each. FAISS prints nothing."""
     monkeypatch.setattr(neighbours, "_FEW_FOR_LISTS", 1_000)
     rng = np.random.default_rng(0)
     made = rng.standard_normal((3_000, 32)).astype(np.float32)

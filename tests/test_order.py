@@ -233,12 +233,14 @@ def test_few_of_many_are_put_in_order_alone_as_by_the_order_of_all(
     execute(library, "DELETE FROM file WHERE photo_id = (SELECT max(id) FROM photo)")
     monkeypatch.setattr(layout, "_MANY", 1)
     lists = []
-    for share in (0, 2):
+    for share, is_order_of_all_known in ((0, False), (2, False), (2, True)):
         monkeypatch.setattr(layout, "_SHARE_ALONE", share)
         with sigseek.open(library) as opened:
+            if is_order_of_all_known:
+                opened.list_photos(1, sort=order)
             parts = [opened.search("NOT rating:5", 9, sort=order, offset=9 * n) for n in range(5)]
         lists.append([hit.id for part in parts for hit in part])
-    assert lists[0] == lists[1] != []
+    assert lists[0] == lists[1] == lists[2] != []
 
 
 def scored(probabilities: list[float], limit: int) -> Scored:

@@ -3,8 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -34,12 +33,10 @@ class _WorkerCopy:
         return self._copy.returncode
 
 
-@contextmanager
-def worker_copies() -> Iterator[Path]:
+def worker_copies() -> AbstractContextManager[Path]:
     """Have a process whose copies are worker processes, in a `with` statement."""
     environment = os.environ | worker_pool._ENVIRONMENT
-    with copied_process("tests.worker_copies:serve_workers", environment) as address:
-        yield address
+    return copied_process("tests.worker_copies:serve_workers", environment)
 
 
 def serve_workers(address: str) -> None:

@@ -27,7 +27,7 @@ _LEAST_RATIO, _MOST_RATIO = 50, 20_000
 _MANY = 20_000
 """From so many photos on, their order is kept until the catalog changes."""
 _SHARE_ALONE = 0.1
-"""Fewer than this share of all photos are put in order alone, more by the order of all."""
+"""Fewer than this share of all photos are put in order alone, unless that of all is known."""
 
 
 @dataclass(frozen=True)
@@ -131,12 +131,21 @@ def ids_of_many(catalog: Catalog, facts: Query, order: Order, at: int | None = N
         return None
 
     def put_in_order() -> Ids:
-        if count < catalog.photo_count() * _SHARE_ALONE:
+        if _is_sooner_alone(count, catalog, order, at):
             found = ids_in_order(facts, catalog, order, at)
             return found[~np.isin(found, catalog.photos_without_files())]
         return _factual_ids(catalog, _shapes_to_sort(catalog, order, at), facts, order, at)
 
     return catalog.once(("ids of facts", str(facts), order, at), put_in_order)
+
+
+def _is_sooner_alone(count: int, catalog: Catalog, order: Order, at: int | None) -> bool:
+    """Return whether so many photos are put in order sooner without what is read of all photos."""
+    if order in ("path", "rating"):
+        is_known = catalog.has_kept(("ids of all", order, at))
+    else:
+        is_known = at is None and catalog.has_kept("shapes")
+    return not is_known and count < catalog.photo_count() * _SHARE_ALONE
 
 
 def _shapes_of(catalog: Catalog) -> _Shapes:
@@ -171,7 +180,7 @@ def _factual_ids(
         case "date" | "-date":
             return _by_date(shapes, ids, newest_first=order == "-date")
     is_own = facts == And(()) or directories_first(order, catalog, facts)
-    if len(ids) < max(_MANY, len(shapes.ids) * _SHARE_ALONE) or is_own:
+    if len(ids) < _MANY or is_own or _is_sooner_alone(len(ids), catalog, order, at):
         found = ids_in_order(facts, catalog, order, at)
         return found[np.isin(found, ids, assume_unique=True)]
     # The order of all is kept, and serves all queries but those that show other paths of photos.

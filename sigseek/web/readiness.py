@@ -109,8 +109,8 @@ class Readiness:
 
     def _load(self) -> None:
         try:
-            self._library.complete("in")  # begins to read what `in:` is completed with
             self._search()
+            self._library.complete("in")  # begins to read what `in:` is completed with
         except (SigseekError, OSError) as error:  # `check` tells whoever asks
             _LOG.warning("the model could not be loaded: %s", error)
 

@@ -121,6 +121,10 @@ class Catalog(CatalogReader):
         """
         return self._once(("asked outside", question), ask)
 
+    def has_kept(self, question: Hashable) -> bool:
+        """Return whether an answer to the question is kept, which `once` would return."""
+        return self._has_kept(("asked outside", question))
+
     def at_one_revision(self, ask: Callable[[], _Answer]) -> _Answer:
         """Return what `ask` returns, all of it from a time in which nothing changed by which photos
         are put in order. It may be asked twice.
